@@ -1,0 +1,2 @@
+//! mm-triage
+fn main() {}
