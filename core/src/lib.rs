@@ -1,4 +1,83 @@
-//! The memory-management core.
+//! Linux's anonymous reverse mapping and device-private page migration, as a state machine.
+//!
+//! The names are the kernel's, so that this can be read beside `mm/`; the code is our own. What the
+//! kernel does under a sleeping lock is an `async fn` of [`Current`]; what it does under a spinlock
+//! is a plain function of [`State`]. Nothing here checks, prints or counts on behalf of a fuzzer:
+//! the state is open to be read, and `mm-fuzz` does the rest.
+//!
+//! ```
+//! use mm_core::{Dmirror, Geometry, Kernel, TaskId, VmFlags};
+//! use core::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+//!
+//! let driver = Dmirror::new(Geometry::TINY.device_frames);
+//! let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
+//! let current = kernel.current(TaskId(0));
+//! let mm = current.mm_create().unwrap();
+//! let program = pin!(async {
+//!     current.mmap(mm, 0..4, VmFlags::READ | VmFlags::WRITE).await.unwrap();
+//!     current.user_access(mm, 2, Some(42)).await.unwrap();
+//!     current.user_access(mm, 2, None).await.unwrap()
+//! });
+//! // One task alone never waits.
+//! let Poll::Ready(word) = program.poll(&mut Context::from_waker(Waker::noop())) else {
+//!     unreachable!()
+//! };
+//! assert_eq!(word, 42);
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
+
 extern crate alloc;
+
+mod anon_vma;
+mod arena;
+mod dmirror;
+mod driver;
+mod fail;
+mod fault;
+mod folio;
+mod fork;
+mod geometry;
+mod gup;
+mod hmm;
+mod ids;
+mod lock;
+mod memmap;
+mod migrate;
+mod migrate_device;
+mod mmap;
+mod mprotect;
+mod notifier;
+mod page;
+mod page_vma_mapped;
+mod pgtable;
+mod pte;
+mod rmap;
+mod state;
+mod trace;
+mod vma;
+mod zap;
+pub mod zoo;
+
+pub use anon_vma::{AnonVma, Avc};
+pub use arena::Arena;
+pub use dmirror::{Direction, Einval, MigrateRequest};
+pub use driver::{DevicePte, Dmirror, Driver, KeyHasher, Mirror};
+pub use fail::{AllocKind, FailInject};
+pub use fault::FaultResult;
+pub use geometry::Geometry;
+pub use hmm::{HmmError, HmmPfn, Request};
+pub use ids::{AnonVmaId, AvcId, DevId, MmId, Pfn, PteRef, TableId, TaskId, VmaId};
+pub use lock::{Lock, MAX_TASKS, RwSem, Site, Task, Wait};
+pub use memmap::{DEVICES, Memmap};
+pub use migrate_device::{MigratePfn, MigrateRange, MigrateVma, Select};
+pub use mprotect::ChangeError;
+pub use notifier::{NotifierEvent, NotifierRange};
+pub use page::{FrameAllocator, GUP_PIN_COUNTING_BIAS, Page, PageFlags};
+pub use pgtable::{PageTables, Table};
+pub use pte::{
+    Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
+};
+pub use state::{Current, Enomem, Kernel, State};
+pub use trace::{Event, PteWrite};
+pub use vma::{Mm, NotifierState, VmFlags, Vma};

@@ -1,1 +1,174 @@
-//! Programs.
+//! Programs: the inputs of the laboratory.
+//!
+//! A program is a geometry, a number of threads, a list of operations with the thread that runs
+//! each, and a list of preemptions. It has three forms, loss-free between each other for canonical
+//! programs:
+//!
+//! - the value, [`Program`], that mutators, the minimizer and tests work on;
+//! - [`text`] (`.mm`), for people;
+//! - [`wire`], for engines. Every byte string decodes, and [`wire::encode`] is canonical.
+//!
+//! `docs/grammar.md` describes the text and the wire.
+//!
+//! A program is *canonical* if [`Program::normalize`] would not change it. Both decoders give
+//! canonical programs, and both encoders give the canonical form of whatever value they get.
+//!
+//! The table of operations is in [`op`], the types of their operands in [`operand`]. [`generate`]
+//! makes random operations, [`mutate`] changes programs, and [`engine`] is that for byte strings.
+
+use std::borrow::Cow;
+use std::fmt;
+
+mod arbitrary;
+pub mod engine;
+pub mod generate;
+pub mod mutate;
+pub mod op;
+pub mod operand;
+pub mod text;
+pub mod wire;
+
+pub use op::{Op, OpKind};
+pub use operand::{
+    Access, Addr, AllocKind, Dev, Len, LockSlot, MigrationSlot, Nth, OnOff, Operand, OperandKind,
+    Proc, Prot, RefSlot, Skip, Toward,
+};
+
+/// The most operations in a program, in every form.
+pub const MAX_OPS: usize = 256;
+/// The most preemptions in a program, in every form.
+pub const MAX_PREEMPTIONS: usize = 32;
+/// The most threads of a program.
+pub const MAX_THREADS: u8 = 4;
+
+/// An input: what runs, on which thread, and where threads are preempted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// The shape of the page tables that the program runs on.
+    pub geometry: Geometry,
+    /// The number of threads, 1 to [`MAX_THREADS`].
+    pub threads: u8,
+    /// The operations, in the order in which they start; at most [`MAX_OPS`].
+    pub ops: Vec<Step>,
+    /// The preemptions, by ascending `at` without repetition; at most [`MAX_PREEMPTIONS`], and none
+    /// with one thread. Without preemptions each operation runs to its end.
+    pub preemptions: Vec<Preemption>,
+}
+
+/// The shape of the page tables and the size of memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Geometry {
+    /// Tables of 8 entries and a few dozen frames: boundaries are near.
+    #[default]
+    Tiny,
+    /// The tables of x86-64: 512 entries, four levels.
+    X86_64,
+}
+
+/// An operation and the thread that runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// The thread, below the number of threads of the program.
+    pub thread: u8,
+    /// The operation.
+    pub op: Op,
+}
+
+/// A switch of threads that the program asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Preemption {
+    /// Which scheduling point of the run, counted from 0.
+    pub at: u16,
+    /// The thread to switch to, below the number of threads of the program.
+    pub to: u8,
+}
+
+impl Default for Program {
+    /// The empty program: tiny geometry, one thread.
+    fn default() -> Self {
+        Self {
+            geometry: Geometry::default(),
+            threads: 1,
+            ops: Vec::new(),
+            preemptions: Vec::new(),
+        }
+    }
+}
+
+impl Program {
+    /// Makes the program canonical: clamps the number of threads, takes thread numbers modulo it,
+    /// sorts the preemptions, keeps the first one of each scheduling point and none with one
+    /// thread, and drops what is over [`MAX_OPS`] and [`MAX_PREEMPTIONS`]. Operands are canonical
+    /// by their types.
+    pub fn normalize(&mut self) {
+        self.threads = self.threads.clamp(1, MAX_THREADS);
+        self.ops.truncate(MAX_OPS);
+        for step in &mut self.ops {
+            step.thread %= self.threads;
+        }
+        if self.threads == 1 {
+            self.preemptions.clear();
+        }
+        for preemption in &mut self.preemptions {
+            preemption.to %= self.threads;
+        }
+        if !are_preemptions_canonical(&self.preemptions) {
+            // The wire's own rule, in the wire's order, so that normalizing and decoding agree on
+            // what is dropped.
+            for preemption in std::mem::take(&mut self.preemptions) {
+                insert_preemption(&mut self.preemptions, preemption);
+            }
+        }
+    }
+
+    /// Whether [`normalize`](Self::normalize) would leave the program as it is.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        (1..=MAX_THREADS).contains(&self.threads)
+            && self.ops.len() <= MAX_OPS
+            && self.ops.iter().all(|step| step.thread < self.threads)
+            && (self.threads > 1 || self.preemptions.is_empty())
+            && self
+                .preemptions
+                .iter()
+                .all(|preemption| preemption.to < self.threads)
+            && are_preemptions_canonical(&self.preemptions)
+    }
+
+    /// The canonical program, copied only if this is not it.
+    fn canonical(&self) -> Cow<'_, Self> {
+        if self.is_canonical() {
+            return Cow::Borrowed(self);
+        }
+        let mut copy = self.clone();
+        copy.normalize();
+        Cow::Owned(copy)
+    }
+}
+
+/// Whether a list of preemptions is sorted, without repetition, and not too long.
+fn are_preemptions_canonical(list: &[Preemption]) -> bool {
+    list.len() <= MAX_PREEMPTIONS && list.is_sorted_by(|one, next| one.at < next.at)
+}
+
+/// Puts a preemption into a canonical list. If its scheduling point is taken or the list is full,
+/// it is dropped.
+fn insert_preemption(list: &mut Vec<Preemption>, preemption: Preemption) {
+    if list.len() < MAX_PREEMPTIONS
+        && let Err(index) = list.binary_search_by_key(&preemption.at, |other| other.at)
+    {
+        list.insert(index, preemption);
+    }
+}
+
+impl fmt::Display for Geometry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tiny => "tiny",
+            Self::X86_64 => "x86-64",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! `anon_vma` and `anon_vma_chain`: from a page to the areas that may map it.
+//!
+//! Invariants:
+//! - an area with an `anon_vma` is linked to it, and to every other anon_vma that may hold its pages;
+//! - `num_active_vmas` counts the areas whose `anon_vma` it is, `num_children` the anon_vmas whose
+//!   parent it is (a root is a child of itself);
+//! - all anon_vmas of a tree share the rwsem of the root, and each holds a reference to the root;
+//! - in an interval tree, areas with equal offsets stand in the order in which they were linked: the
+//!   child of a fork behind its parent.
+//!
+//! Lock order: inside `mmap_lock` and the folio lock, outside the page-table lock. Chains and trees
+//! change only under the root's rwsem, held for writing.
+//!
+//! Corresponds to `mm/rmap.c`, `mm/interval_tree.c`.
+
+use crate::arena::Slab;
+use crate::ids::{AnonVmaId, AvcId, VmaId};
+use crate::lock::{Lock, RwSem, Site};
+use crate::state::{Current, Enomem, State};
+use crate::zoo::Bug;
+use alloc::vec::Vec;
+
+/// A set of areas that may map the pages whose `->mapping` names it.
+#[derive(Debug, Default)]
+pub struct AnonVma {
+    /// The root of its tree; itself for a root.
+    pub root: AnonVmaId,
+    /// The anon_vma of the area that it was forked from; itself for a root.
+    pub parent: AnonVmaId,
+    /// References: one of its own while linked, one from each descendant if it is a root.
+    pub refcount: u32,
+    /// Anon_vmas whose parent it is.
+    pub num_children: u32,
+    /// Areas whose `anon_vma` it is.
+    pub num_active_vmas: u32,
+    /// The rwsem of the tree; used in a root only.
+    pub rwsem: RwSem,
+    /// Links to areas, sorted by their first offset.
+    pub tree: Vec<AvcId>,
+}
+
+impl Slab for AnonVma {
+    fn renew(&mut self) {
+        self.tree.clear();
+        *self = Self { tree: core::mem::take(&mut self.tree), ..Self::default() };
+    }
+}
+
+/// A link between an area and an anon_vma.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Avc {
+    /// The area.
+    pub vma: VmaId,
+    /// The anon_vma.
+    pub anon_vma: AnonVmaId,
+}
+
+impl Slab for Avc {
+    fn renew(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl State {
+    fn new_anon_vma(&mut self) -> Result<AnonVmaId, Enomem> {
+        let id = self.alloc_anon_vma()?;
+        let anon_vma = self.anon_vma_mut(id);
+        anon_vma.refcount = 1;
+        anon_vma.root = id;
+        anon_vma.parent = id;
+        Ok(id)
+    }
+
+    fn get_anon_vma(&mut self, id: AnonVmaId) {
+        self.anon_vma_mut(id).refcount += 1;
+    }
+
+    /// `put_anon_vma`.
+    pub(crate) fn put_anon_vma(&mut self, id: AnonVmaId) {
+        let anon_vma = self.anon_vma_mut(id);
+        anon_vma.refcount = anon_vma.refcount.saturating_sub(1);
+        if anon_vma.refcount > 0 {
+            return;
+        }
+        let root = anon_vma.root;
+        self.free_anon_vma(id);
+        if root != id {
+            self.put_anon_vma(root);
+        }
+    }
+
+    /// `anon_vma_chain_link`: the newest link of the area, and its place in the interval tree.
+    fn anon_vma_chain_link(&mut self, vma: VmaId, avc: AvcId, anon_vma: AnonVmaId) {
+        *self.avc_mut(avc) = Avc { vma, anon_vma };
+        self.vma_mut(vma).chain.push(avc);
+        self.anon_vma_interval_tree_insert(avc);
+    }
+
+    pub(crate) fn anon_vma_interval_tree_insert(&mut self, avc: AvcId) {
+        let Avc { vma, anon_vma } = *self.avc(avc);
+        let pgoff = self.vma(vma).pgoff;
+        let tree = &self.anon_vma(anon_vma).tree;
+        let at = tree.partition_point(|other| self.vma(self.avc(*other).vma).pgoff <= pgoff);
+        self.anon_vma_mut(anon_vma).tree.insert(at, avc);
+    }
+
+    pub(crate) fn anon_vma_interval_tree_remove(&mut self, avc: AvcId) {
+        let tree = &mut self.anon_vma_mut(self.avc(avc).anon_vma).tree;
+        tree.retain(|other| *other != avc);
+    }
+
+    /// The root whose rwsem guards the chain of `vma`.
+    pub(crate) fn anon_vma_root(&self, vma: VmaId) -> Option<AnonVmaId> {
+        let anon_vma = self.vma(vma).anon_vma.or_else(|| {
+            let first = self.vma(vma).chain.first()?;
+            Some(self.avc(*first).anon_vma)
+        })?;
+        Some(self.anon_vma(anon_vma).root)
+    }
+
+    /// A neighbour's anon_vma that `vma` may share (`find_mergeable_anon_vma`): the two areas could
+    /// be merged if their protections were equal, and the neighbour was never forked from another.
+    fn find_mergeable_anon_vma(&self, vma: VmaId) -> Option<AnonVmaId> {
+        let area = self.vma(vma);
+        let vmas = &self.mm(area.mm).vmas;
+        let at = vmas.iter().position(|v| *v == vma)?;
+        let next = vmas.get(at + 1).map(|n| (vma, *n, *n));
+        let prev = at.checked_sub(1).map(|p| (vmas[p], vma, vmas[p]));
+        [next, prev].into_iter().flatten().find_map(|(low, high, neighbour)| {
+            let (low, high) = (self.vma(low), self.vma(high));
+            let differ = (low.flags ^ high.flags) - crate::vma::VmFlags::READ
+                - crate::vma::VmFlags::WRITE
+                - crate::vma::VmFlags::SOFTDIRTY;
+            let linear = low.end == high.start && low.index(low.end) == high.pgoff;
+            let neighbour = self.vma(neighbour);
+            let singular =
+                neighbour.chain.len() == 1 || self.zoo.on(Bug::AnonVmaReuseSimpleOnly);
+            neighbour.anon_vma.filter(|_| linear && differ.is_empty() && singular)
+        })
+    }
+
+    /// `anon_vma_clone`, in the section under the root's rwsem: links `dst` to everything that `src`
+    /// is linked to. For a fork (`dst` has no anon_vma of its own yet) an ancestor without an area of
+    /// its own may be reused.
+    pub(crate) fn anon_vma_clone(&mut self, dst: VmaId, src: VmaId) -> Result<(), Enomem> {
+        for i in 0..self.vma(src).chain.len() {
+            let anon_vma = self.avc(self.vma(src).chain[i]).anon_vma;
+            let Ok(avc) = self.alloc_avc() else {
+                // The count of dst->anon_vma was not raised yet, so unlink must not lower it.
+                self.vma_mut(dst).anon_vma = None;
+                if !self.zoo.on(Bug::AnonVmaCloneError) {
+                    self.unlink_anon_vmas(dst);
+                }
+                return Err(Enomem);
+            };
+            self.anon_vma_chain_link(dst, avc, anon_vma);
+            if self.vma(dst).anon_vma.is_none()
+                && self.vma(src).anon_vma.is_some()
+                && self.may_reuse(anon_vma, src)
+            {
+                self.vma_mut(dst).anon_vma = Some(anon_vma);
+            }
+        }
+        if let Some(anon_vma) = self.vma(dst).anon_vma {
+            self.anon_vma_mut(anon_vma).num_active_vmas += 1;
+        }
+        Ok(())
+    }
+
+    /// May a child's area take `anon_vma`, inherited from `src`, as its own? Only if no area uses
+    /// it, and at most one anon_vma descends from it.
+    fn may_reuse(&self, anon_vma: AnonVmaId, src: VmaId) -> bool {
+        let a = self.anon_vma(anon_vma);
+        if self.zoo.on(Bug::AnonVmaDegreeAmbiguity) {
+            let itself = u32::from(a.root == anon_vma);
+            let degree = a.num_children - itself + a.num_active_vmas;
+            return self.vma(src).anon_vma != Some(anon_vma) && degree < 2;
+        }
+        a.num_active_vmas == 0 && a.num_children < 2
+    }
+
+    /// `anon_vma_fork`, in the section under the root's rwsem: what a child's area needs so that
+    /// the pages it shares are found, and a place for the pages that it will have alone.
+    fn anon_vma_fork_locked(&mut self, vma: VmaId, parent: VmaId) -> Result<(), Enomem> {
+        self.vma_mut(vma).anon_vma = None;
+        self.anon_vma_clone(vma, parent)?;
+        if self.vma(vma).anon_vma.is_some() {
+            return Ok(());
+        }
+        let Some(parent_av) = self.vma(parent).anon_vma else { return Ok(()) };
+        let unlinked = |s: &mut Self| s.unlink_anon_vmas(vma);
+        let Ok(anon_vma) = self.new_anon_vma() else {
+            unlinked(self);
+            return Err(Enomem);
+        };
+        let Ok(avc) = self.alloc_avc() else {
+            self.put_anon_vma(anon_vma);
+            unlinked(self);
+            return Err(Enomem);
+        };
+        let root = self.anon_vma(parent_av).root;
+        self.get_anon_vma(root);
+        let new = self.anon_vma_mut(anon_vma);
+        new.num_active_vmas = 1;
+        new.root = root;
+        new.parent = parent_av;
+        self.vma_mut(vma).anon_vma = Some(anon_vma);
+        self.anon_vma_chain_link(vma, avc, anon_vma);
+        self.anon_vma_mut(parent_av).num_children += 1;
+        Ok(())
+    }
+
+    /// `unlink_anon_vmas`, in the section under the root's rwsem.
+    pub(crate) fn unlink_anon_vmas(&mut self, vma: VmaId) {
+        let mut chain = core::mem::take(&mut self.vma_mut(vma).chain);
+        let mut emptied = 0;
+        // newest first, so that an anon_vma is emptied before its parent
+        for i in (0..chain.len()).rev() {
+            let avc = chain[i];
+            let anon_vma = self.avc(avc).anon_vma;
+            self.anon_vma_interval_tree_remove(avc);
+            if self.anon_vma(anon_vma).tree.is_empty() {
+                let parent = self.anon_vma(anon_vma).parent;
+                let children = &mut self.anon_vma_mut(parent).num_children;
+                *children = children.saturating_sub(1);
+                emptied += 1;
+            }
+        }
+        if let Some(anon_vma) = self.vma_mut(vma).anon_vma.take() {
+            let active = &mut self.anon_vma_mut(anon_vma).num_active_vmas;
+            *active = active.saturating_sub(1);
+        }
+        for &avc in chain.iter().rev() {
+            let anon_vma = self.avc(avc).anon_vma;
+            if emptied > 0 && self.anon_vma(anon_vma).tree.is_empty() {
+                emptied -= 1;
+                self.put_anon_vma(anon_vma);
+            }
+            self.free_avc(avc);
+        }
+        chain.clear();
+        self.vma_mut(vma).chain = chain;
+    }
+}
+
+impl Current<'_> {
+    /// Gives `vma` an anon_vma for the pages to come (`__anon_vma_prepare`). Called with `mmap_lock`
+    /// held for reading, so two tasks may do it at the same time: the loser drops its objects.
+    pub(crate) async fn anon_vma_prepare(self, vma: VmaId) -> Result<(), Enomem> {
+        let (root, anon_vma, fresh, avc) = {
+            let s = &mut *self.state();
+            if s.vma(vma).anon_vma.is_some() {
+                return Ok(());
+            }
+            let avc = s.alloc_avc()?;
+            let found = s.find_mergeable_anon_vma(vma);
+            let anon_vma = match found {
+                Some(shared) => shared,
+                None => match s.new_anon_vma() {
+                    Ok(new) => {
+                        s.anon_vma_mut(new).num_children = 1;
+                        new
+                    }
+                    Err(e) => {
+                        s.free_avc(avc);
+                        return Err(e);
+                    }
+                },
+            };
+            (s.anon_vma(anon_vma).root, anon_vma, found.is_none(), avc)
+        };
+        self.lock(Lock::AnonVmaWrite(root)).await;
+        self.preempt(Site::AnonVmaPrepare).await;
+        let s = &mut *self.state();
+        if s.vma(vma).anon_vma.is_none() {
+            s.vma_mut(vma).anon_vma = Some(anon_vma);
+            s.anon_vma_mut(anon_vma).num_active_vmas += 1;
+            s.anon_vma_chain_link(vma, avc, anon_vma);
+            s.unlock(self.task, Lock::AnonVmaWrite(root));
+        } else {
+            s.unlock(self.task, Lock::AnonVmaWrite(root));
+            s.free_avc(avc);
+            if fresh {
+                s.anon_vma_mut(anon_vma).num_children = 0;
+                s.put_anon_vma(anon_vma);
+            }
+        }
+        Ok(())
+    }
+
+    /// `anon_vma_fork`: links the child's area `vma` to the anon_vmas of `parent`.
+    pub(crate) async fn anon_vma_fork(self, vma: VmaId, parent: VmaId) -> Result<(), Enomem> {
+        let Some(root) = self.state().anon_vma_root(parent) else { return Ok(()) };
+        self.lock(Lock::AnonVmaWrite(root)).await;
+        self.preempt(Site::AnonVmaFork).await;
+        let s = &mut *self.state();
+        let result = s.anon_vma_fork_locked(vma, parent);
+        s.unlock(self.task, Lock::AnonVmaWrite(root));
+        result
+    }
+
+    /// Unlinks a dying area from its anon_vmas.
+    pub(crate) async fn anon_vma_unlink(self, vma: VmaId) {
+        let Some(root) = self.state().anon_vma_root(vma) else { return };
+        self.lock(Lock::AnonVmaWrite(root)).await;
+        self.preempt(Site::AnonVmaUnlink).await;
+        let s = &mut *self.state();
+        s.unlink_anon_vmas(vma);
+        // The last area of a tree frees the root. The rwsem is released in the freed object, as the
+        // kernel does under SLAB_TYPESAFE_BY_RCU.
+        s.unlock(self.task, Lock::AnonVmaWrite(root));
+    }
+}

@@ -1,0 +1,51 @@
+//! Allocation failure as an input: any allocation can be told to fail the k-th time.
+//!
+//! Corresponds to `mm/failslab.c` and `mm/fail_page_alloc.c`.
+
+/// What is allocated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum AllocKind {
+    /// A page of system memory.
+    Page,
+    /// A page table.
+    PageTable,
+    /// A `vm_area_struct`.
+    Vma,
+    /// An `anon_vma`.
+    AnonVma,
+    /// An `anon_vma_chain`.
+    Avc,
+    /// A page of a device's memory.
+    DevicePage,
+    /// An `mm_struct`.
+    Mm,
+}
+
+/// Which allocations fail next, and how many have failed.
+#[derive(Clone, Debug, Default)]
+pub struct FailInject {
+    countdown: [u32; 7],
+    /// Allocations that failed so far, injected or for want of memory.
+    pub failures: u32,
+}
+
+impl FailInject {
+    /// Lets the `nth` next allocation of `kind` fail; 0 disarms.
+    pub fn arm(&mut self, kind: AllocKind, nth: u32) {
+        self.countdown[kind as usize] = nth;
+    }
+
+    /// Counts one allocation of `kind`; true if it must fail.
+    #[inline]
+    pub(crate) fn should_fail(&mut self, kind: AllocKind) -> bool {
+        let left = &mut self.countdown[kind as usize];
+        if *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        let fail = *left == 0;
+        self.failures += u32::from(fail);
+        fail
+    }
+}

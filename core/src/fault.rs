@@ -1,0 +1,395 @@
+//! Page faults.
+//!
+//! Called with `mmap_lock` held for reading. A fault handles one step (a missing page, a page on a
+//! device, a write to a shared page) and the access is tried again.
+//!
+//! Corresponds to `mm/memory.c`.
+
+use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::lock::{Lock, Site, Wait};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::page::PageFlags;
+use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
+use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+
+/// How a fault ended (`VM_FAULT_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultResult {
+    /// Handled, or to be tried again: repeat the access.
+    Done,
+    /// Out of memory.
+    Oom,
+    /// The page could not be brought back.
+    Sigbus,
+    /// No area, or one that forbids the access.
+    Sigsegv,
+    /// The write goes to userfaultfd.
+    UffdWp,
+}
+
+impl From<Enomem> for FaultResult {
+    fn from(_: Enomem) -> Self {
+        Self::Oom
+    }
+}
+
+/// A fault being handled (`struct vm_fault`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct VmFault {
+    pub vma: VmaId,
+    pub mm: MmId,
+    pub addr: u64,
+    /// The access is a write.
+    pub write: bool,
+    /// The page must be made exclusive, but not writable (`FAULT_FLAG_UNSHARE`).
+    pub unshare: bool,
+    pub at: PteRef,
+    /// The entry as it was read without the lock.
+    pub orig: Pte,
+}
+
+/// What a write-protect fault has to do (`do_wp_page`).
+enum WpAction {
+    Finished(FaultResult),
+    /// Copy this page.
+    Copy(Pfn),
+}
+
+impl State {
+    /// `find_vma`, for the area that covers `addr`.
+    pub fn find_vma(&self, mm: MmId, addr: u64) -> Option<VmaId> {
+        let vmas = &self.mm(mm).vmas;
+        let after = vmas.partition_point(|vma| self.vma(*vma).end <= addr);
+        vmas.get(after).copied().filter(|vma| self.vma(*vma).start <= addr)
+    }
+
+    /// The MMU: reads or writes through the entry for `addr`, if it allows that, and marks it young
+    /// and dirty. `None` is a page fault.
+    pub(crate) fn mmu_access(&mut self, mm: MmId, addr: u64, write: Option<u64>) -> Option<u64> {
+        let at = self.tables.pte_offset(self.mm(mm).pgd, addr)?;
+        let pte = self.tables.get(at).present()?;
+        if pte.protnone() || write.is_some() && !pte.write() {
+            return None;
+        }
+        let used = PteFlags::ACCESSED.union(if write.is_some() {
+            PteFlags::DIRTY
+        } else {
+            PteFlags::empty()
+        });
+        if !pte.has(used) {
+            self.tables.set(at, pte.set(used, true).pte());
+        }
+        if let Some(word) = write {
+            self.page_mut(pte.pfn()).word = word;
+        }
+        Some(self.page(pte.pfn()).word)
+    }
+
+    /// An entry for a page of `vma` as its protection has it, but never writable (`mk_pte`).
+    fn mk_pte(&self, vma: VmaId, page: Pfn) -> PresentPte {
+        PresentPte::new(page).protect(self.vma(vma).accessible()).set(PteFlags::ACCESSED, true)
+    }
+
+    /// `maybe_mkwrite`.
+    fn maybe_mkwrite(&self, vma: VmaId, pte: PresentPte) -> PresentPte {
+        pte.set(PteFlags::RW, self.vma(vma).flags.contains(VmFlags::WRITE))
+    }
+
+    /// A new, cleared, charged page for `vma` (`alloc_anon_folio`, `vma_alloc_zeroed_movable_folio`).
+    pub(crate) fn alloc_anon_page(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
+        let page = self.alloc_page(cur.task)?;
+        self.page_mut(page).word = 0;
+        self.charge(page);
+        Ok(page)
+    }
+
+    /// Maps a new page: counts, reverse map, LRU. The reference of the allocation becomes the
+    /// mapping's.
+    pub(crate) fn map_new_anon_page(
+        &mut self,
+        cur: Current<'_>,
+        vma: VmaId,
+        addr: u64,
+        at: PteRef,
+        pte: PresentPte,
+    ) {
+        self.folio_add_new_anon_rmap(pte.pfn(), vma, addr);
+        self.folio_add_lru(pte.pfn());
+        self.disown(cur.task, pte.pfn());
+        self.tables.set(at, pte.pte());
+    }
+
+    /// Nobody but this mapping has the page; then it is made this area's own
+    /// (`wp_can_reuse_anon_folio`).
+    fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId) -> bool {
+        let page = self.page(folio);
+        let sole = if self.zoo.on(Bug::CowEitherWay) {
+            page.mapcount == 1
+        } else {
+            page.refcount == 1
+        };
+        if !self.zoo.on(Bug::CowWpSimplification) && !sole {
+            return false;
+        }
+        if !self.folio_trylock(cur.task, folio) {
+            return false;
+        }
+        if !sole {
+            // be068f29034f: the first version returned with the folio locked
+            return false;
+        }
+        self.folio_move_anon_rmap(folio, vma);
+        self.page_mut(folio).flags.insert(PageFlags::ANON_EXCLUSIVE);
+        self.folio_unlock(cur.task, folio);
+        true
+    }
+
+    /// `do_wp_page`, under the page-table lock.
+    fn do_wp_page(&mut self, cur: Current<'_>, vmf: &VmFault, pte: PresentPte) -> WpAction {
+        let area = self.vma(vmf.vma);
+        let protected = pte.uffd_wp() && area.flags.contains(VmFlags::UFFD_WP);
+        if !vmf.unshare && protected && !self.zoo.on(Bug::InvariantWriteXorUffdwp) {
+            return WpAction::Finished(FaultResult::UffdWp);
+        }
+        let page = pte.pfn();
+        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
+        let reuse = exclusive
+            || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
+        if !reuse {
+            return WpAction::Copy(page);
+        }
+        if !vmf.unshare {
+            let young = pte.set(PteFlags::ACCESSED, true).mkdirty();
+            self.tables.set(vmf.at, self.maybe_mkwrite(vmf.vma, young).pte());
+        }
+        WpAction::Finished(FaultResult::Done)
+    }
+
+    /// Puts the copy in the place of the page that was copied, under the page-table lock. False if
+    /// the entry changed in between.
+    fn wp_page_copied(&mut self, cur: Current<'_>, vmf: &VmFault, old: Pfn, new: Pfn) -> bool {
+        if self.tables.get(vmf.at) != vmf.orig {
+            return false;
+        }
+        let orig = PresentPte::assume(vmf.orig);
+        let pte = self.mk_pte(vmf.vma, new);
+        let pte = if vmf.unshare {
+            pte.set(PteFlags::SOFT_DIRTY, orig.soft_dirty())
+                .set(PteFlags::UFFD_WP, orig.uffd_wp())
+        } else {
+            self.maybe_mkwrite(vmf.vma, pte.mkdirty())
+        };
+        self.tables.set(vmf.at, Pte::NONE);
+        self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
+        if old == Pfn::ZERO {
+            self.mm_mut(vmf.mm).anon_rss += 1;
+        } else {
+            self.folio_remove_rmap_pte(old);
+            self.folio_ref_sub(old, 1);
+        }
+        true
+    }
+}
+
+impl Current<'_> {
+    /// One access of the CPU: through the MMU, with as many page faults as it takes. Returns the
+    /// word read, or just written.
+    pub async fn user_access(
+        self,
+        mm: MmId,
+        addr: u64,
+        write: Option<u64>,
+    ) -> Result<u64, FaultResult> {
+        loop {
+            if let Some(word) = { self.state().mmu_access(mm, addr, write) } {
+                return Ok(word);
+            }
+            match self.do_user_addr_fault(mm, addr, write.is_some()).await {
+                FaultResult::Done => self.retry_fault().await,
+                error => return Err(error),
+            }
+        }
+    }
+
+    async fn do_user_addr_fault(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
+        self.lock(Lock::MmapRead(mm)).await;
+        let result = self.fault_in_area(mm, addr, write).await;
+        self.unlock(Lock::MmapRead(mm));
+        result
+    }
+
+    /// A fault at `addr`, if an area covers it and allows the access. `mmap_lock` is held.
+    pub(crate) async fn fault_in_area(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
+        let found = { self.state().find_vma(mm, addr) };
+        let Some(vma) = found else { return FaultResult::Sigsegv };
+        let needed = if write { VmFlags::WRITE } else { VmFlags::READ };
+        if !self.state().vma(vma).flags.contains(needed) {
+            return FaultResult::Sigsegv;
+        }
+        self.handle_mm_fault(vma, addr, write).await
+    }
+
+    /// `handle_mm_fault`.
+    pub(crate) async fn handle_mm_fault(self, vma: VmaId, addr: u64, write: bool) -> FaultResult {
+        self.handle_pte_fault(vma, addr, write, false).await
+    }
+
+    /// `handle_mm_fault` with `FAULT_FLAG_UNSHARE`.
+    pub(crate) async fn handle_unshare_fault(self, vma: VmaId, addr: u64) -> FaultResult {
+        self.handle_pte_fault(vma, addr, false, true).await
+    }
+
+    async fn handle_pte_fault(
+        self,
+        vma: VmaId,
+        addr: u64,
+        write: bool,
+        unshare: bool,
+    ) -> FaultResult {
+        let vmf = {
+            let s = &mut *self.state();
+            let mm = s.vma(vma).mm;
+            let Ok(at) = s.pte_alloc(mm, addr) else { return FaultResult::Oom };
+            VmFault { vma, mm, addr, write, unshare, at, orig: s.tables().get(at) }
+        };
+        match (vmf.orig.decode(), vmf.orig.leaf()) {
+            (Entry::None, _) => self.do_anonymous_page(vmf).await,
+            (Entry::Present(pte), _) => self.do_present_page(vmf, pte).await,
+            (_, Some(Softleaf::Migration(_))) => {
+                self.migration_entry_wait(vmf.mm, addr).await;
+                FaultResult::Done
+            }
+            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => self.do_swap_page(vmf, pfn).await,
+            (_, None) => FaultResult::Sigbus,
+        }
+    }
+
+    /// The first access: the zero page for a read, a page of its own for a write
+    /// (`do_anonymous_page`).
+    async fn do_anonymous_page(self, vmf: VmFault) -> FaultResult {
+        if !vmf.write {
+            self.preempt(Site::DoAnonymousPage).await;
+            let s = &mut *self.state();
+            if s.tables().get(vmf.at).is_none() {
+                let pte = s.mk_pte(vmf.vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
+                s.tables.set(vmf.at, pte.pte());
+            }
+            return FaultResult::Done;
+        }
+        if self.anon_vma_prepare(vmf.vma).await.is_err() {
+            return FaultResult::Oom;
+        }
+        let page = { self.state().alloc_anon_page(self) };
+        let Ok(page) = page else { return FaultResult::Oom };
+        self.preempt(Site::DoAnonymousPage).await;
+        let s = &mut *self.state();
+        if s.tables().get(vmf.at).is_none() {
+            let pte = s.maybe_mkwrite(vmf.vma, s.mk_pte(vmf.vma, page).mkdirty());
+            s.mm_mut(vmf.mm).anon_rss += 1;
+            s.map_new_anon_page(self, vmf.vma, vmf.addr, vmf.at, pte);
+        } else {
+            s.folio_put(self.task, page);
+        }
+        FaultResult::Done
+    }
+
+    /// A fault on an entry that is there: a write to a read-only one, or a race that is over
+    /// (the end of `handle_pte_fault`).
+    async fn do_present_page(self, vmf: VmFault, pte: PresentPte) -> FaultResult {
+        self.preempt(Site::DoWpPage).await;
+        let action = {
+            let s = &mut *self.state();
+            if s.tables().get(vmf.at) != vmf.orig || !vmf.write && !vmf.unshare || pte.write() {
+                return FaultResult::Done;
+            }
+            let action = s.do_wp_page(self, &vmf, pte);
+            if let WpAction::Copy(old) = action
+                && old != Pfn::ZERO
+            {
+                s.folio_get(self.task, old);
+            }
+            action
+        };
+        match action {
+            WpAction::Finished(result) => result,
+            WpAction::Copy(old) => self.wp_page_copy(vmf, old).await,
+        }
+    }
+
+    /// Copies a shared page for the writer (`wp_page_copy`). The task holds a reference to `old`.
+    async fn wp_page_copy(self, vmf: VmFault, old: Pfn) -> FaultResult {
+        let result = self.wp_page_copy_held(vmf, old).await;
+        if old != Pfn::ZERO {
+            self.state().folio_put(self.task, old);
+        }
+        result
+    }
+
+    async fn wp_page_copy_held(self, vmf: VmFault, old: Pfn) -> FaultResult {
+        if self.anon_vma_prepare(vmf.vma).await.is_err() {
+            return FaultResult::Oom;
+        }
+        let new = {
+            let s = &mut *self.state();
+            let Ok(new) = s.alloc_anon_page(self) else { return FaultResult::Oom };
+            s.page_mut(new).word = s.page(old).word;
+            new
+        };
+        let range =
+            NotifierRange::new(vmf.mm, vmf.addr..vmf.addr + 1, NotifierEvent::Clear, None);
+        self.notifier_start(&range).await;
+        self.preempt(Site::WpPageCopy).await;
+        let s = &mut *self.state();
+        if !s.wp_page_copied(self, &vmf, old, new) {
+            s.folio_put(self.task, new);
+        }
+        s.notifier_end(&range);
+        FaultResult::Done
+    }
+
+    /// A fault on a page that is on a device: the driver brings it home (`do_swap_page`).
+    async fn do_swap_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
+        if self.state().zoo.on(Bug::FaultDevprivNoPageref) {
+            self.preempt(Site::DoSwapPage).await;
+            return self.migrate_to_ram(&vmf, page, None).await;
+        }
+        self.preempt(Site::DoSwapPage).await;
+        let locked = {
+            let s = &mut *self.state();
+            if s.tables().get(vmf.at) != vmf.orig {
+                return FaultResult::Done;
+            }
+            // Under the page-table lock the entry's own reference keeps the page alive.
+            let locked = s.folio_trylock(self.task, page);
+            if locked {
+                s.folio_get(self.task, page);
+            }
+            locked
+        };
+        if !locked {
+            if !self.state().zoo.on(Bug::SwapfaultTrylockLivelock) {
+                self.sleep_on(Wait::Unlock(page)).await;
+            }
+            return FaultResult::Done;
+        }
+        let result = self.migrate_to_ram(&vmf, page, Some(page)).await;
+        let s = &mut *self.state();
+        s.folio_unlock(self.task, page);
+        s.folio_put(self.task, page);
+        result
+    }
+
+    /// `dev_pagemap_ops::migrate_to_ram`. `fault_page` is the page if the fault holds its lock and a
+    /// reference.
+    async fn migrate_to_ram(
+        self,
+        vmf: &VmFault,
+        page: Pfn,
+        fault_page: Option<Pfn>,
+    ) -> FaultResult {
+        self.preempt(Site::MigrateToRam).await;
+        self.dmirror_devmem_fault(vmf, page, fault_page).await
+    }
+}

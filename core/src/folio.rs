@@ -1,0 +1,205 @@
+//! The life of a folio: allocation, references, free.
+//!
+//! Corresponds to `mm/page_alloc.c`, `mm/swap.c` (`__folio_put`), `mm/memremap.c`
+//! (`zone_device_page_init`, `free_zone_device_folio`).
+
+use crate::fail::AllocKind;
+use crate::ids::{DevId, Pfn, TaskId};
+use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
+use crate::state::{Enomem, State};
+use crate::trace::Event;
+use crate::zoo::Bug;
+
+impl State {
+    /// The head page of the folio that `pfn` belongs to (`page_folio`).
+    #[inline]
+    pub fn folio(&self, pfn: Pfn) -> Pfn {
+        Pfn(pfn.0 - self.page(pfn).tail_offset)
+    }
+
+    /// A page of system memory, with one reference that belongs to `task`. Its contents are what
+    /// the last owner left.
+    pub(crate) fn alloc_page(&mut self, task: TaskId) -> Result<Pfn, Enomem> {
+        self.may_alloc(AllocKind::Page)?;
+        let Some(pfn) = self.frames.alloc() else {
+            self.fail.failures += 1;
+            return Err(Enomem);
+        };
+        let page = self.page_mut(pfn);
+        page.flags = PageFlags::empty();
+        page.refcount = 1;
+        self.tasks[task.ix()].refs.push(pfn);
+        Ok(pfn)
+    }
+
+    /// A page of `dev`'s memory, locked, with one reference that belongs to `task`
+    /// (`zone_device_page_init`).
+    pub(crate) fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Pfn, Enomem> {
+        self.may_alloc(AllocKind::DevicePage)?;
+        let Some(pfn) = self.driver.alloc(dev) else {
+            self.fail.failures += 1;
+            return Err(Enomem);
+        };
+        if !self.zoo.on(Bug::PgmapRefOnAlloc) {
+            self.pgmap_refs[dev.ix()] += 1;
+        }
+        let keep_mapping = self.zoo.on(Bug::DevprivMappingReuse);
+        let page = self.page_mut(pfn);
+        page.flags = PageFlags::empty();
+        page.refcount = 1;
+        page.order = 0;
+        page.tail_offset = 0;
+        if !keep_mapping {
+            // since 12b2285bf3d1 a second line of defence behind the clear at free
+            page.set_mapping(None);
+        }
+        self.tasks[task.ix()].refs.push(pfn);
+        self.folio_trylock(task, pfn);
+        self.events.push(Event::DeviceAlloc { dev, page: pfn });
+        Ok(pfn)
+    }
+
+    /// A reference on behalf of a mapping or of somebody outside (`folio_get`).
+    #[inline]
+    pub(crate) fn folio_ref_add(&mut self, folio: Pfn, count: i32) {
+        self.page_mut(folio).refcount += count;
+    }
+
+    /// Drops references; the last one frees the folio (`folio_put_refs`).
+    pub(crate) fn folio_ref_sub(&mut self, folio: Pfn, count: i32) {
+        let page = self.page_mut(folio);
+        page.refcount -= count;
+        if page.refcount == 0 {
+            self.free_folio(folio);
+        }
+    }
+
+    /// A reference that the operation of `task` holds for a while.
+    #[inline]
+    pub(crate) fn folio_get(&mut self, task: TaskId, folio: Pfn) {
+        self.folio_ref_add(folio, 1);
+        self.tasks[task.ix()].refs.push(folio);
+    }
+
+    /// `folio_try_get`: fails on a folio that is being freed or free.
+    pub(crate) fn folio_try_get(&mut self, task: TaskId, folio: Pfn) -> bool {
+        let ok = self.page(folio).refcount > 0;
+        if ok {
+            self.folio_get(task, folio);
+        }
+        ok
+    }
+
+    /// Drops a reference of `task` (`folio_put`).
+    pub(crate) fn folio_put(&mut self, task: TaskId, folio: Pfn) {
+        self.disown(task, folio);
+        self.folio_ref_sub(folio, 1);
+    }
+
+    /// The reference stays, but no longer belongs to `task`: a mapping has it now.
+    pub(crate) fn disown(&mut self, task: TaskId, folio: Pfn) {
+        let refs = &mut self.tasks[task.ix()].refs;
+        if let Some(i) = refs.iter().rposition(|p| *p == folio) {
+            refs.swap_remove(i);
+        }
+    }
+
+    /// A reference from outside every operation: what `get_user_pages` or a pfn walker took and
+    /// keeps. `pins` such references count as a FOLL_PIN.
+    pub fn hold_external(&mut self, folio: Pfn, pin: bool) -> bool {
+        let live = self.page(folio).refcount > 0;
+        if live {
+            self.folio_ref_add(folio, if pin { GUP_PIN_COUNTING_BIAS } else { 1 });
+        }
+        live
+    }
+
+    /// Drops a reference from outside (`unpin_user_page`, `put_page`).
+    pub fn put_external(&mut self, folio: Pfn, pin: bool) {
+        let pin_counts = folio != Pfn::ZERO || self.zoo.on(Bug::GupPinZeroPage);
+        match pin {
+            true if pin_counts => self.folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS),
+            true => {}
+            false => self.folio_ref_sub(folio, 1),
+        }
+    }
+
+    /// The last reference is gone (`__folio_put`).
+    fn free_folio(&mut self, folio: Pfn) {
+        match folio.device() {
+            Some(dev) => self.free_zone_device_folio(folio, dev),
+            None => {
+                let page = self.page_mut(folio);
+                page.set_mapping(None);
+                page.flags = PageFlags::FREE;
+                self.frames.free(folio);
+            }
+        }
+    }
+
+    /// `free_zone_device_folio` for device-private memory.
+    fn free_zone_device_folio(&mut self, folio: Pfn, dev: DevId) {
+        let keep_mapping = self.zoo.on(Bug::DevprivMappingReuse);
+        let page = self.page_mut(folio);
+        page.flags = PageFlags::FREE;
+        if !keep_mapping {
+            // 7ab0ad0e74f8: a hole that is filled with this page later trusts what it finds here
+            page.set_mapping(None);
+        }
+        self.driver.folio_free(dev, folio);
+        if !self.zoo.on(Bug::PgmapRefOnAlloc) {
+            self.pgmap_refs[dev.ix()] -= 1;
+        }
+    }
+
+    /// Takes the folio off the LRU for the operation of `task`, with a reference
+    /// (`folio_isolate_lru`).
+    pub(crate) fn folio_isolate_lru(&mut self, task: TaskId, folio: Pfn) -> bool {
+        let on_lru = self.page(folio).has(PageFlags::LRU);
+        if on_lru {
+            self.page_mut(folio).flags.remove(PageFlags::LRU);
+            self.folio_get(task, folio);
+        }
+        on_lru
+    }
+
+    /// `folio_add_lru`. The LRU holds no reference.
+    pub(crate) fn folio_add_lru(&mut self, folio: Pfn) {
+        let page = self.page_mut(folio);
+        page.flags.insert(PageFlags::LRU);
+        let charged = page.has(PageFlags::CHARGED);
+        self.events.push(Event::LruInsertion { page: folio, charged });
+    }
+
+    /// `mem_cgroup_charge`.
+    pub(crate) fn charge(&mut self, folio: Pfn) {
+        self.page_mut(folio).flags.insert(PageFlags::CHARGED);
+    }
+
+    /// Puts an isolated folio back and drops the reference of the isolation (`folio_putback_lru`).
+    pub(crate) fn folio_putback_lru(&mut self, task: TaskId, folio: Pfn) {
+        self.folio_add_lru(folio);
+        self.folio_put(task, folio);
+    }
+
+    /// `folio_mark_dirty`.
+    pub(crate) fn folio_mark_dirty(&mut self, folio: Pfn) {
+        self.page_mut(folio).flags.insert(PageFlags::DIRTY);
+    }
+
+    /// Allocates page tables down to `addr`; what was allocated before a failure stays, as empty
+    /// tables do in the kernel, until the area goes (`pte_alloc`).
+    pub(crate) fn pte_alloc(
+        &mut self,
+        mm: crate::ids::MmId,
+        addr: u64,
+    ) -> Result<crate::ids::PteRef, Enomem> {
+        let pgd = self.mm(mm).pgd;
+        loop {
+            let Some((at, level)) = self.tables.missing(pgd, addr) else { break };
+            self.may_alloc(AllocKind::PageTable)?;
+            self.tables.install(at, mm, level, addr);
+        }
+        self.tables.pte_offset(pgd, addr).ok_or(Enomem)
+    }
+}

@@ -1,0 +1,269 @@
+//! `fork`: a copy of the address space that shares its pages.
+//!
+//! Corresponds to `dup_mmap` in `mm/mmap.c`, `copy_page_range` in `mm/memory.c`.
+
+use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::pte::{
+    Entry, MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
+};
+use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+use core::ops::Range;
+
+/// The two sides of a copy.
+#[derive(Clone, Copy)]
+struct Copy {
+    src: VmaId,
+    dst: VmaId,
+    src_mm: MmId,
+    dst_mm: MmId,
+}
+
+/// One entry was copied, or cannot be before a page is at hand.
+enum Copied {
+    Done,
+    NeedsPage,
+}
+
+impl State {
+    /// A non-present entry, under both page-table locks (`copy_nonpresent_pte`).
+    fn copy_nonpresent_pte(&mut self, copy: Copy, from: PteRef, to: PteRef, swap: SwapPte) {
+        let Some(leaf) = swap.softleaf() else { return };
+        let mut child = swap;
+        match leaf {
+            Softleaf::Migration(entry) => {
+                if entry.kind != MigrationKind::Read {
+                    let shared = MigrationEntry { kind: MigrationKind::Read, ..entry };
+                    child = Softleaf::Migration(shared)
+                        .to_swap()
+                        .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
+                        .set(SwapFlags::UFFD_WP, swap.uffd_wp());
+                    self.tables.set(from, child.pte());
+                }
+            }
+            Softleaf::DevicePrivate { write, pfn } => {
+                self.folio_ref_add(pfn, 1);
+                // no pins on device pages: sharing cannot be refused
+                self.folio_try_dup_anon_rmap_pte(pfn);
+                if write {
+                    // the kernel drops soft-dirty here
+                    child = Softleaf::DevicePrivate { write: false, pfn }
+                        .to_swap()
+                        .set(SwapFlags::UFFD_WP, swap.uffd_wp());
+                    self.tables.set(from, child.pte());
+                }
+            }
+        }
+        self.mm_mut(copy.dst_mm).anon_rss += 1;
+        if !self.registered(copy.dst) && !self.zoo.on(Bug::ForkUffdwpSpecial) {
+            child = child.set(SwapFlags::UFFD_WP, false);
+        }
+        self.tables.set(to, child.pte());
+    }
+
+    fn registered(&self, vma: VmaId) -> bool {
+        self.vma(vma).flags.contains(VmFlags::UFFD_WP)
+    }
+
+    /// A present entry, under both page-table locks (`copy_present_ptes`).
+    fn copy_present_pte(
+        &mut self,
+        copy: Copy,
+        from: PteRef,
+        to: PteRef,
+        pte: PresentPte,
+    ) -> Copied {
+        let page = pte.pfn();
+        if page != Pfn::ZERO {
+            if !self.folio_try_dup_anon_rmap_pte(page) {
+                return Copied::NeedsPage;
+            }
+            self.folio_ref_add(page, 1);
+            self.mm_mut(copy.dst_mm).anon_rss += 1;
+        }
+        if pte.write() {
+            self.tables.set(from, pte.wrprotect().pte());
+        }
+        let tracked = self.registered(copy.dst);
+        let child = pte.wrprotect().set(PteFlags::UFFD_WP, pte.uffd_wp() && tracked);
+        self.tables.set(to, child.pte());
+        Copied::Done
+    }
+
+    /// Copies the entries of `range`, which one table holds, from where they stop being none.
+    /// Returns the address at which a page is needed first.
+    fn copy_pte_range(&mut self, copy: Copy, range: Range<u64>) -> Result<Option<u64>, Enomem> {
+        let (src_pgd, dst_pgd) = (self.mm(copy.src_mm).pgd, self.mm(copy.dst_mm).pgd);
+        self.pte_alloc(copy.dst_mm, range.start)?;
+        for addr in range {
+            let offsets = (
+                self.tables.pte_offset(src_pgd, addr),
+                self.tables.pte_offset(dst_pgd, addr),
+            );
+            let (Some(from), Some(to)) = offsets else { continue };
+            if !self.tables.get(to).is_none() {
+                continue;
+            }
+            match self.tables.get(from).decode() {
+                Entry::None => {}
+                Entry::Leaf(swap) => self.copy_nonpresent_pte(copy, from, to, swap),
+                Entry::Present(pte) => {
+                    if let Copied::NeedsPage = self.copy_present_pte(copy, from, to, pte) {
+                        return Ok(Some(addr));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives the child a copy of a pinned page, under both page-table locks
+    /// (`copy_present_page`). False if the parent's page is no longer what it was.
+    fn copy_present_page(&mut self, cur: Current<'_>, copy: Copy, addr: u64, new: Pfn) -> bool {
+        let from = self.tables.pte_offset(self.mm(copy.src_mm).pgd, addr);
+        let to = self.tables.pte_offset(self.mm(copy.dst_mm).pgd, addr);
+        let (Some(from), Some(to)) = (from, to) else { return false };
+        let Some(pte) = self.tables.get(from).present() else { return false };
+        let old = self.page(pte.pfn());
+        if pte.pfn() == Pfn::ZERO || !old.anon_exclusive() || !old.maybe_dma_pinned() {
+            return false;
+        }
+        let word = old.word;
+        self.page_mut(new).word = word;
+        let writable = self.vma(copy.dst).flags.contains(VmFlags::WRITE);
+        let tracked = pte.uffd_wp() && self.registered(copy.dst);
+        let child = PresentPte::new(new)
+            .protect(self.vma(copy.dst).accessible())
+            .set(PteFlags::ACCESSED, true)
+            .mkdirty()
+            .set(PteFlags::RW, writable && !tracked)
+            .set(PteFlags::UFFD_WP, tracked);
+        self.mm_mut(copy.dst_mm).anon_rss += 1;
+        self.map_new_anon_page(cur, copy.dst, addr, to, child);
+        true
+    }
+
+    /// A child's area, a copy of `parent` (`vm_area_dup`, and what a fork without an event leaves
+    /// out).
+    fn dup_area(&mut self, parent: VmaId, mm: MmId) -> Result<VmaId, Enomem> {
+        let vma = self.alloc_vma()?;
+        let p = self.vma(parent);
+        let (start, end, pgoff, flags) = (p.start, p.end, p.pgoff, p.flags);
+        let v = self.vma_mut(vma);
+        (v.mm, v.start, v.end, v.pgoff) = (mm, start, end, pgoff);
+        v.flags = flags - VmFlags::UFFD_WP;
+        Ok(vma)
+    }
+}
+
+impl Current<'_> {
+    /// A new, empty address space with one user (`mm_alloc`).
+    pub fn mm_create(self) -> Result<MmId, Enomem> {
+        let s = &mut *self.state();
+        let mm = s.alloc_mm()?;
+        if s.may_alloc(crate::fail::AllocKind::PageTable).is_err() {
+            s.free_mm(mm);
+            return Err(Enomem);
+        }
+        let top = s.geometry().levels - 1;
+        let pgd = s.tables.alloc(mm, top, 0);
+        let m = s.mm_mut(mm);
+        m.pgd = pgd;
+        m.users = 1;
+        Ok(mm)
+    }
+
+    /// `fork`: the child's address space. On failure the half-made child is gone again.
+    pub async fn fork(self, parent: MmId) -> Result<MmId, Enomem> {
+        let lock = Lock::MmapWrite(parent);
+        self.lock(lock).await;
+        let child = self.mm_create();
+        let result = match child {
+            Ok(child) => self.dup_mmap(child, parent).await.map(|()| child),
+            Err(e) => Err(e),
+        };
+        self.unlock(lock);
+        if let (Err(_), Ok(child)) = (&result, child) {
+            self.mmput(child).await;
+        }
+        result
+    }
+
+    async fn dup_mmap(self, child: MmId, parent: MmId) -> Result<(), Enomem> {
+        let lock = Lock::MmapWrite(child);
+        self.lock(lock).await;
+        let mut result = Ok(());
+        let mut n = 0;
+        while let Some(vma) = { self.state().mm(parent).vmas.get(n).copied() } {
+            n += 1;
+            result = self.dup_vma(vma, child).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        self.unlock(lock);
+        result
+    }
+
+    async fn dup_vma(self, parent: VmaId, child_mm: MmId) -> Result<(), Enomem> {
+        let child = { self.state().dup_area(parent, child_mm)? };
+        if let Err(e) = self.anon_vma_fork(child, parent).await {
+            self.state().free_vma(child);
+            return Err(e);
+        }
+        let copy = {
+            let s = &mut *self.state();
+            s.mm_mut(child_mm).vmas.push(child);
+            Copy { src: parent, dst: child, src_mm: s.vma(parent).mm, dst_mm: child_mm }
+        };
+        // without an anon_vma there is no page, and the child can fault like the parent
+        if self.state().vma(parent).anon_vma.is_none() {
+            return Ok(());
+        }
+        self.copy_page_range(copy).await
+    }
+
+    /// `copy_page_range`.
+    async fn copy_page_range(self, copy: Copy) -> Result<(), Enomem> {
+        let range = self.state().vma(copy.src).range();
+        let notifier =
+            NotifierRange::new(copy.src_mm, range.clone(), NotifierEvent::ProtectionPage, None);
+        self.notifier_start(&notifier).await;
+        let result = self.copy_tables(copy, range).await;
+        self.state().notifier_end(&notifier);
+        result
+    }
+
+    async fn copy_tables(self, copy: Copy, range: Range<u64>) -> Result<(), Enomem> {
+        let mut addr = range.start;
+        loop {
+            self.preempt(Site::CopyPteRange).await;
+            let blocked = {
+                let s = &mut *self.state();
+                let pgd = s.mm(copy.src_mm).pgd;
+                let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                    return Ok(());
+                };
+                let blocked = s.copy_pte_range(copy, table.clone())?;
+                addr = blocked.unwrap_or(table.end);
+                blocked
+            };
+            if let Some(addr) = blocked {
+                self.copy_pinned_page(copy, addr).await?;
+            }
+        }
+    }
+
+    async fn copy_pinned_page(self, copy: Copy, addr: u64) -> Result<(), Enomem> {
+        let new = { self.state().alloc_anon_page(self)? };
+        self.preempt(Site::CopyPresentPage).await;
+        let s = &mut *self.state();
+        if !s.copy_present_page(self, copy, addr, new) {
+            s.folio_put(self.task, new);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! `get_user_pages` and `pin_user_pages` of one page.
+//!
+//! Corresponds to `mm/gup.c`.
+
+use crate::fault::FaultResult;
+use crate::ids::{MmId, Pfn};
+use crate::lock::{Lock, Site};
+use crate::pte::PresentPte;
+use crate::state::{Current, State};
+use crate::zoo::Bug;
+
+/// What a page table offers a pin.
+enum Follow {
+    Page(Pfn),
+    NeedsFault,
+    /// The page is shared, and a pin would see another process's later writes
+    /// (`gup_must_unshare`).
+    NeedsUnshare,
+}
+
+impl State {
+    fn follow_page_pte(&self, mm: MmId, addr: u64, write: bool, pin: bool) -> Follow {
+        let at = self.tables().pte_offset(self.mm(mm).pgd, addr);
+        let Some(pte) = at.and_then(|at| self.tables().get(at).present()) else {
+            return Follow::NeedsFault;
+        };
+        if pte.protnone() || write && !pte.write() {
+            return Follow::NeedsFault;
+        }
+        if pin && !write && self.gup_must_unshare(pte) {
+            return Follow::NeedsUnshare;
+        }
+        Follow::Page(pte.pfn())
+    }
+
+    fn gup_must_unshare(&self, pte: PresentPte) -> bool {
+        let page = pte.pfn();
+        page != Pfn::ZERO && !pte.write() && !self.page(page).anon_exclusive()
+    }
+
+    /// Takes the reference, under the page-table lock (`try_grab_folio`). A pin on the zero page
+    /// does not count.
+    fn try_grab_folio(&mut self, folio: Pfn, pin: bool) {
+        if !pin || folio != Pfn::ZERO || self.zoo.on(Bug::GupPinZeroPage) {
+            self.hold_external(folio, pin);
+        }
+    }
+}
+
+impl Current<'_> {
+    /// Takes a reference to the page at `addr`, or pins it, with as many faults as it takes. The
+    /// caller gives it back by [`State::put_external`].
+    pub async fn get_user_page(
+        self,
+        mm: MmId,
+        addr: u64,
+        write: bool,
+        pin: bool,
+    ) -> Result<Pfn, FaultResult> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let result = self.get_user_page_locked(mm, addr, write, pin).await;
+        self.unlock(lock);
+        result
+    }
+
+    async fn get_user_page_locked(
+        self,
+        mm: MmId,
+        addr: u64,
+        write: bool,
+        pin: bool,
+    ) -> Result<Pfn, FaultResult> {
+        loop {
+            self.preempt(Site::FollowPage).await;
+            let unshare = {
+                let s = &mut *self.state();
+                match s.follow_page_pte(mm, addr, write, pin) {
+                    Follow::Page(page) => {
+                        s.try_grab_folio(page, pin);
+                        return Ok(page);
+                    }
+                    Follow::NeedsFault => None,
+                    Follow::NeedsUnshare => s.find_vma(mm, addr),
+                }
+            };
+            let result = match unshare {
+                Some(vma) => self.handle_unshare_fault(vma, addr).await,
+                None => self.fault_in_area(mm, addr, write).await,
+            };
+            match result {
+                FaultResult::Done => self.retry_fault().await,
+                error => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `hmm_range_fault`: what a device may map, faulted in as asked.
+//!
+//! The result is a snapshot without references: it may be used only under the driver's lock, and
+//! only if no invalidation has begun since [`Current::interval_read_begin`].
+//!
+//! Corresponds to `mm/hmm.c`.
+
+use crate::fault::FaultResult;
+use crate::ids::{DevId, MmId, Pfn, VmaId};
+use crate::lock::Site;
+use crate::pte::{Entry, Softleaf};
+use crate::state::{Current, State};
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+
+/// What the device wants to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Only look (a snapshot): nothing is faulted.
+    Nothing,
+    /// Read.
+    Read,
+    /// Write.
+    Write,
+}
+
+/// What is known of one page (`HMM_PFN_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HmmPfn {
+    /// The address cannot be accessed at all (`HMM_PFN_ERROR`).
+    Error,
+    /// Nothing that the device could map.
+    Nothing,
+    /// A page.
+    Valid {
+        /// Which.
+        pfn: Pfn,
+        /// It may be written.
+        write: bool,
+    },
+}
+
+/// Why a range cannot be faulted in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HmmError {
+    /// Something changed, or slept: start over (`-EBUSY`).
+    Busy,
+    /// No area, no access, or a fault that failed (`-EFAULT`).
+    Fault,
+    /// A write to an area that is not writable (`-EPERM`).
+    Permission,
+    /// The fault ran out of memory.
+    Oom,
+    /// The write has to be resolved through userfaultfd first.
+    UffdWp,
+}
+
+enum Handled {
+    Known(HmmPfn),
+    Fault,
+    WaitForMigration,
+    Broken,
+}
+
+impl State {
+    /// One entry, under the page-table lock (`hmm_vma_handle_pte`).
+    fn hmm_vma_handle_pte(&self, mm: MmId, addr: u64, dev: DevId, request: Request) -> Handled {
+        let known = |pfn, write| Handled::Known(HmmPfn::Valid { pfn, write });
+        let missing = match request {
+            Request::Nothing => Handled::Known(HmmPfn::Nothing),
+            _ => Handled::Fault,
+        };
+        let Some(at) = self.tables().pte_offset(self.mm(mm).pgd, addr) else { return missing };
+        let pte = self.tables().get(at);
+        match (pte.decode(), pte.leaf()) {
+            (Entry::None, _) => missing,
+            (Entry::Present(p), _) => {
+                if request == Request::Write && !p.write() {
+                    return Handled::Fault;
+                }
+                known(p.pfn(), p.write())
+            }
+            (_, Some(Softleaf::DevicePrivate { write, pfn })) if pfn.device() == Some(dev) => {
+                known(pfn, write)
+            }
+            (_, Some(Softleaf::DevicePrivate { .. }))
+                if self.zoo.on(Bug::HmmNonownerDevprivNotFaulted)
+                    && request != Request::Nothing =>
+            {
+                Handled::Broken
+            }
+            (_, Some(Softleaf::DevicePrivate { .. })) => missing,
+            (_, Some(Softleaf::Migration(_))) if request == Request::Nothing => missing,
+            (_, Some(Softleaf::Migration(_))) => Handled::WaitForMigration,
+            (_, None) => Handled::Broken,
+        }
+    }
+}
+
+impl Current<'_> {
+    /// What `dev` may map at `addr`, faulted in for `request`; `mmap_lock` is held for reading.
+    pub(crate) async fn hmm_range_fault(
+        self,
+        mm: MmId,
+        addr: u64,
+        dev: DevId,
+        request: Request,
+    ) -> Result<HmmPfn, HmmError> {
+        let Some(vma) = self.readable_area(mm, addr) else {
+            return if request == Request::Nothing {
+                Ok(HmmPfn::Error)
+            } else {
+                Err(HmmError::Fault)
+            };
+        };
+        self.preempt(Site::HmmRangeFault).await;
+        let handled = { self.state().hmm_vma_handle_pte(mm, addr, dev, request) };
+        match handled {
+            Handled::Known(pfn) => Ok(pfn),
+            Handled::Broken => Err(HmmError::Fault),
+            Handled::WaitForMigration => {
+                self.migration_entry_wait(mm, addr).await;
+                Err(HmmError::Busy)
+            }
+            Handled::Fault => self.hmm_vma_fault(vma, addr, request).await,
+        }
+    }
+
+    /// `hmm_vma_walk_test`: an area that may be read.
+    fn readable_area(self, mm: MmId, addr: u64) -> Option<VmaId> {
+        let s = &*self.state();
+        s.find_vma(mm, addr).filter(|vma| s.vma(*vma).flags.contains(VmFlags::READ))
+    }
+
+    /// Faults the page in; the caller starts over (`hmm_vma_fault`).
+    async fn hmm_vma_fault(
+        self,
+        vma: VmaId,
+        addr: u64,
+        request: Request,
+    ) -> Result<HmmPfn, HmmError> {
+        let write = request == Request::Write;
+        if write && !self.state().vma(vma).flags.contains(VmFlags::WRITE) {
+            return Err(HmmError::Permission);
+        }
+        Err(match self.handle_mm_fault(vma, addr, write).await {
+            FaultResult::Done => HmmError::Busy,
+            FaultResult::Oom => HmmError::Oom,
+            FaultResult::UffdWp => HmmError::UffdWp,
+            FaultResult::Sigbus | FaultResult::Sigsegv => HmmError::Fault,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Typed indices. State lives in arenas; nothing in the crate holds a pointer.
+
+use core::fmt;
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident($repr:ty) $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub $repr);
+
+        impl $name {
+            /// The index as a `usize`.
+            #[inline]
+            pub const fn ix(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    )*};
+}
+
+id! {
+    /// An address space.
+    MmId(u16) "mm";
+    /// A virtual memory area.
+    VmaId(u32) "vma";
+    /// An `anon_vma`.
+    AnonVmaId(u32) "av";
+    /// An `anon_vma_chain`.
+    AvcId(u32) "avc";
+    /// A page table.
+    TableId(u32) "table";
+    /// The place of one entry: `table << table_bits | index`.
+    PteRef(u32) "pte";
+    /// A task: a thread of the program, or a driver's worker that holds a migration open.
+    TaskId(u8) "task";
+    /// A device with memory of its own; also the owner cookie of its `dev_pagemap`.
+    DevId(u8) "dev";
+}
+
+/// A page frame number: the memory in the top eight bits (0: the system, d + 1: device d), the
+/// frame within it below.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pfn(pub u32);
+
+impl Pfn {
+    /// Bits of a frame number within its memory.
+    pub const ZONE_SHIFT: u32 = 24;
+    /// The shared zero page.
+    pub const ZERO: Self = Self(0);
+
+    /// Frame `index` of memory `zone`.
+    pub const fn new(zone: u32, index: u32) -> Self {
+        Self((zone << Self::ZONE_SHIFT) | index)
+    }
+
+    /// The memory that the frame belongs to.
+    #[inline]
+    pub const fn zone(self) -> usize {
+        (self.0 >> Self::ZONE_SHIFT) as usize
+    }
+
+    /// The frame within its memory.
+    #[inline]
+    pub const fn index(self) -> usize {
+        (self.0 & ((1 << Self::ZONE_SHIFT) - 1)) as usize
+    }
+
+    /// The device that the frame belongs to; `None` for system memory.
+    #[inline]
+    pub const fn device(self) -> Option<DevId> {
+        match self.zone() {
+            0 => None,
+            z => Some(DevId((z - 1) as u8)),
+        }
+    }
+}
+
+impl fmt::Debug for Pfn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.device() {
+            _ if *self == Self::ZERO => f.write_str("zero-page"),
+            None => write!(f, "pfn:{}", self.index()),
+            Some(d) => write!(f, "{d:?}:{}", self.index()),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Sleeping locks, and the tasks that wait for them.
+//!
+//! A sleeping lock is a future: [`Current::lock`] resolves when the lock is taken, and a task that
+//! has to wait stays pending until an unlock wakes it. Nothing spins. What the kernel does under a
+//! spinlock (the page-table lock above all) is plain code between two such points: one section of
+//! code that holds the borrow of the [`State`].
+//!
+//! Lock order, outer to inner: `mmap_lock`, folio lock, `anon_vma` rwsem, page-table lock. The locks
+//! of several folios are only taken by [`State::folio_trylock`].
+//!
+//! Corresponds to `kernel/locking/rwsem.c`, `folio_lock` and `folio_wait_bit_common` in
+//! `mm/filemap.c`, and the interval part of `mm/mmu_notifier.c`.
+
+use crate::ids::{AnonVmaId, MmId, Pfn, TaskId};
+use crate::page::PageFlags;
+use crate::state::{Current, State};
+use alloc::vec::Vec;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Tasks that can run at the same time: four threads, four workers with an open migration.
+pub const MAX_TASKS: usize = 8;
+
+/// A read-write semaphore.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct RwSem {
+    /// Tasks that hold it for reading.
+    pub readers: u16,
+    /// A task holds it for writing.
+    pub writer: bool,
+}
+
+/// A sleeping lock and how it is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// `mmap_lock`, for reading.
+    MmapRead(MmId),
+    /// `mmap_lock`, for writing.
+    MmapWrite(MmId),
+    /// The rwsem of a root anon_vma, for reading.
+    AnonVmaRead(AnonVmaId),
+    /// The rwsem of a root anon_vma, for writing.
+    AnonVmaWrite(AnonVmaId),
+    /// The folio lock.
+    Folio(Pfn),
+}
+
+/// What a sleeping task waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// A lock.
+    Lock(Lock),
+    /// The unlock of a folio that the task does not want to lock
+    /// (`migration_entry_wait_on_locked`).
+    Unlock(Pfn),
+    /// The end of the invalidations of an address space (`mmu_interval_read_begin`).
+    Invalidation(MmId),
+    /// Somebody else: the task has retried too often without any change.
+    Progress,
+    /// The next step of an operation that the program takes step by step.
+    Gate,
+}
+
+/// Where a task can be preempted: before a section under the page-table lock, or between the
+/// phases of a longer operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names are those of the functions they stand in")]
+#[repr(u8)]
+pub enum Site {
+    #[default]
+    Start,
+    DoAnonymousPage,
+    DoSwapPage,
+    DoWpPage,
+    WpPageCopy,
+    MigrateToRam,
+    MigrationEntryWait,
+    CopyPteRange,
+    CopyPresentPage,
+    ZapPteRange,
+    ChangePteRange,
+    ClearRefs,
+    MigrateVmaCollect,
+    MigrateVmaUnmap,
+    MigrateVmaSetup,
+    AllocAndCopy,
+    MigrateVmaInsertPage,
+    MigrateVmaPages,
+    MigrateVmaFinalize,
+    TryToMigrate,
+    RemoveMigrationPtes,
+    AnonVmaPrepare,
+    AnonVmaFork,
+    AnonVmaUnlink,
+    FollowPage,
+    HmmRangeFault,
+    HmmRangeDone,
+    DeviceAccess,
+    NotifierStart,
+}
+
+/// What the kernel knows of a running operation: its locks, its references, what it waits for.
+#[derive(Debug, Default)]
+pub struct Task {
+    /// Why the task sleeps; `None` while it can run.
+    pub waiting: Option<Wait>,
+    /// Locks held.
+    pub held: Vec<Lock>,
+    /// Folio references that the operation itself holds and will drop, one entry each.
+    pub refs: Vec<Pfn>,
+    /// References of the operation to anon_vmas.
+    pub anon_vma_refs: Vec<AnonVmaId>,
+    /// The last scheduling point passed.
+    pub site: Site,
+    /// Page faults in a row without a sleep.
+    pub retries: u32,
+}
+
+impl Task {
+    pub(crate) fn renew(&mut self) {
+        self.waiting = None;
+        self.held.clear();
+        self.refs.clear();
+        self.anon_vma_refs.clear();
+        self.site = Site::Start;
+        self.retries = 0;
+    }
+}
+
+/// Faults that a task may retry before it has to wait for somebody else's progress.
+const MAX_RETRIES: u32 = 16;
+
+impl State {
+    fn rwsem(&mut self, lock: Lock) -> Option<(&mut RwSem, bool)> {
+        match lock {
+            Lock::MmapRead(mm) => Some((&mut self.mm_mut(mm).mmap_lock, false)),
+            Lock::MmapWrite(mm) => Some((&mut self.mm_mut(mm).mmap_lock, true)),
+            Lock::AnonVmaRead(root) => Some((&mut self.anon_vma_mut(root).rwsem, false)),
+            Lock::AnonVmaWrite(root) => Some((&mut self.anon_vma_mut(root).rwsem, true)),
+            Lock::Folio(_) => None,
+        }
+    }
+
+    /// Takes `lock` for `task` if it is free.
+    pub(crate) fn trylock(&mut self, task: TaskId, lock: Lock) -> bool {
+        let taken = match (lock, self.rwsem(lock)) {
+            (Lock::Folio(pfn), _) => {
+                let free = !self.page(pfn).has(PageFlags::LOCKED);
+                if free {
+                    self.page_mut(pfn).flags.insert(PageFlags::LOCKED);
+                }
+                free
+            }
+            (_, Some((sem, true))) => {
+                let free = *sem == RwSem::default();
+                sem.writer |= free;
+                free
+            }
+            (_, Some((sem, false))) => {
+                sem.readers += u16::from(!sem.writer);
+                !sem.writer
+            }
+            (_, None) => false,
+        };
+        if taken {
+            self.tasks[task.ix()].held.push(lock);
+        }
+        taken
+    }
+
+    /// Releases `lock` and wakes whoever waits for it.
+    pub(crate) fn unlock(&mut self, task: TaskId, lock: Lock) {
+        match (lock, self.rwsem(lock)) {
+            (Lock::Folio(pfn), _) => {
+                self.page_mut(pfn).flags.remove(PageFlags::LOCKED);
+                self.wake(|wait| match wait {
+                    Wait::Lock(Lock::Folio(p)) | Wait::Unlock(p) => p == pfn,
+                    _ => false,
+                });
+            }
+            (_, Some((sem, write))) => {
+                if write {
+                    sem.writer = false;
+                } else {
+                    sem.readers = sem.readers.saturating_sub(1);
+                }
+                self.wake(|wait| match (wait, lock) {
+                    (Wait::Lock(w), _) => w.same_semaphore(lock),
+                    _ => false,
+                });
+            }
+            (_, None) => {}
+        }
+        let held = &mut self.tasks[task.ix()].held;
+        if let Some(i) = held.iter().rposition(|l| *l == lock) {
+            held.swap_remove(i);
+        }
+    }
+
+    /// Makes the tasks run on that wait for what `wakes` accepts.
+    pub(crate) fn wake(&mut self, wakes: impl Fn(Wait) -> bool) {
+        if self.sleepers == 0 {
+            return;
+        }
+        for task in &mut self.tasks {
+            if task.waiting.is_some_and(&wakes) {
+                task.waiting = None;
+                task.retries = 0;
+                self.sleepers -= 1;
+            }
+        }
+    }
+
+    /// `folio_trylock`.
+    pub(crate) fn folio_trylock(&mut self, task: TaskId, pfn: Pfn) -> bool {
+        self.trylock(task, Lock::Folio(pfn))
+    }
+
+    /// `folio_unlock`.
+    pub(crate) fn folio_unlock(&mut self, task: TaskId, pfn: Pfn) {
+        self.unlock(task, Lock::Folio(pfn));
+    }
+
+    /// A folio lock that no task owns: somebody outside the model does I/O on the folio. False if
+    /// the folio is locked already.
+    pub fn lock_external(&mut self, pfn: Pfn) -> bool {
+        let free = !self.page(pfn).has(PageFlags::LOCKED);
+        if free {
+            self.page_mut(pfn).flags.insert(PageFlags::LOCKED);
+        }
+        free
+    }
+
+    /// Ends the hold of [`State::lock_external`].
+    pub fn unlock_external(&mut self, pfn: Pfn) {
+        // no task holds it, so no task's list changes
+        self.unlock(TaskId(0), Lock::Folio(pfn));
+    }
+
+    fn sleep(&mut self, task: TaskId, wait: Wait) {
+        self.tasks[task.ix()].waiting = Some(wait);
+        self.sleepers += 1;
+    }
+
+    /// Wakes the tasks that wait for progress: something outside them has moved.
+    pub fn wake_progress(&mut self) {
+        self.wake(|wait| wait == Wait::Progress);
+    }
+
+    /// Opens the gate that `task` waits at; false if it does not.
+    pub fn open_gate(&mut self, task: TaskId) -> bool {
+        let task = &mut self.tasks[task.ix()];
+        let at_gate = task.waiting == Some(Wait::Gate);
+        if at_gate {
+            task.waiting = None;
+            self.sleepers -= 1;
+        }
+        at_gate
+    }
+}
+
+impl Lock {
+    fn same_semaphore(self, other: Self) -> bool {
+        use Lock::{AnonVmaRead, AnonVmaWrite, Folio, MmapRead, MmapWrite};
+        match (self, other) {
+            (MmapRead(a) | MmapWrite(a), MmapRead(b) | MmapWrite(b)) => a == b,
+            (AnonVmaRead(a) | AnonVmaWrite(a), AnonVmaRead(b) | AnonVmaWrite(b)) => a == b,
+            (Folio(a), Folio(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// The future behind [`Current::lock`].
+#[derive(Debug)]
+#[must_use = "a lock is taken when the future is awaited"]
+pub struct Acquire<'k> {
+    cur: Current<'k>,
+    lock: Lock,
+}
+
+impl Future for Acquire<'_> {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let s = &mut *self.cur.state();
+        if s.trylock(self.cur.task, self.lock) {
+            return Poll::Ready(());
+        }
+        s.sleep(self.cur.task, Wait::Lock(self.lock));
+        Poll::Pending
+    }
+}
+
+/// The future behind [`Current::preempt`]: pending once if the schedule says so.
+#[derive(Debug)]
+#[must_use = "a scheduling point is passed when the future is awaited"]
+pub struct Preempt<'k> {
+    cur: Current<'k>,
+    site: Site,
+    passed: bool,
+}
+
+impl Future for Preempt<'_> {
+    type Output = ();
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.passed {
+            return Poll::Ready(());
+        }
+        self.passed = true;
+        let s = &mut *self.cur.state();
+        s.tasks[self.cur.task.ix()].site = self.site;
+        s.points += 1;
+        if s.points == s.preempt_at { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// The future behind [`Current::sleep_on`].
+#[derive(Debug)]
+#[must_use = "a task sleeps when the future is awaited"]
+pub struct Sleep<'k> {
+    cur: Current<'k>,
+    wait: Option<Wait>,
+}
+
+impl Future for Sleep<'_> {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        match self.wait.take() {
+            Some(wait) => {
+                let task = self.cur.task;
+                self.cur.state().sleep(task, wait);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl<'k> Current<'k> {
+    /// Takes `lock`, sleeping while it is held.
+    pub(crate) const fn lock(self, lock: Lock) -> Acquire<'k> {
+        Acquire { cur: self, lock }
+    }
+
+    /// A scheduling point: another task may run here if the schedule says so.
+    #[inline]
+    pub const fn preempt(self, site: Site) -> Preempt<'k> {
+        Preempt { cur: self, site, passed: false }
+    }
+
+    /// Sleeps until woken from `wait`. The caller has seen, in the section that ends here, that
+    /// there is something to wait for.
+    pub(crate) const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
+        Sleep { cur: self, wait: Some(wait) }
+    }
+
+    /// Counts a page fault that has to be tried again, and waits for somebody else's progress when
+    /// there have been too many of them.
+    pub(crate) async fn retry_fault(self) {
+        let stuck = {
+            let task = &mut self.state().tasks[self.task.ix()];
+            task.retries += 1;
+            task.retries > MAX_RETRIES
+        };
+        if stuck {
+            self.sleep_on(Wait::Progress).await;
+        }
+    }
+
+    /// `mmap_read_unlock` and its relatives.
+    pub(crate) fn unlock(self, lock: Lock) {
+        self.state().unlock(self.task, lock);
+    }
+}

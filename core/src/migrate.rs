@@ -1,0 +1,135 @@
+//! Migration entries: waiting for them, and putting mappings in their place again.
+//!
+//! Corresponds to `mm/migrate.c`.
+
+use crate::ids::{MmId, Pfn, VmaId};
+use crate::lock::{Lock, Site, Wait};
+use crate::page::PageFlags;
+use crate::page_vma_mapped::{Found, Wanted};
+use crate::pte::{
+    MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
+};
+use crate::state::{Current, State};
+use crate::trace::Event;
+use crate::zoo::Bug;
+
+impl State {
+    /// Moves the identity of `src` to `dst`, if nobody but the caller (and, for the page of a fault,
+    /// the faulting task) holds `src` (`folio_migrate_mapping` and `folio_migrate_flags` of an
+    /// anonymous folio). `extra` is the number of references besides the caller's own.
+    pub(crate) fn folio_migrate_mapping(&mut self, src: Pfn, dst: Pfn, extra: i32) -> bool {
+        let from = *self.page(src);
+        let refused = from.refcount != from.mapcount + extra + 1;
+        if refused && !self.zoo.on(Bug::LatentMixedOrderFallthrough) {
+            return false;
+        }
+        self.page_mut(src).flags.remove(PageFlags::CHARGED);
+        let to = self.page_mut(dst);
+        to.index = from.index;
+        to.set_mapping(from.mapping());
+        let carried = PageFlags::SWAPBACKED | PageFlags::DIRTY | PageFlags::CHARGED;
+        to.flags.insert(from.flags & carried);
+        if refused {
+            return false;
+        }
+        self.events.push(Event::Migrated { src, dst });
+        true
+    }
+
+    /// Puts a mapping of `dst` in the place of a migration entry, under the page-table lock
+    /// (`remove_migration_pte`).
+    fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Pfn) {
+        let swap = SwapPte::assume(found.pte);
+        let Some(Softleaf::Migration(entry)) = swap.softleaf() else { return };
+        let pte = if dst.device().is_some() {
+            self.device_private_pte(entry, swap, dst).pte()
+        } else {
+            self.restored_pte(vma, entry, swap, dst).pte()
+        };
+        self.folio_ref_add(dst, 1);
+        self.folio_add_anon_rmap_pte(dst, entry.kind != MigrationKind::Read);
+        self.tables.set(found.at, pte);
+    }
+
+    fn device_private_pte(&self, entry: MigrationEntry, swap: SwapPte, dst: Pfn) -> SwapPte {
+        let write = entry.kind == MigrationKind::Write;
+        let new = Softleaf::DevicePrivate { write, pfn: dst }
+            .to_swap()
+            .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty());
+        if self.zoo.on(Bug::RestoreUffdwpAccessor) {
+            return SwapPte::assume(
+                PresentPte::assume(new.pte()).set(PteFlags::UFFD_WP, swap.uffd_wp()).pte(),
+            );
+        }
+        new.set(SwapFlags::UFFD_WP, swap.uffd_wp())
+    }
+
+    fn restored_pte(
+        &self,
+        vma: VmaId,
+        entry: MigrationEntry,
+        swap: SwapPte,
+        dst: Pfn,
+    ) -> PresentPte {
+        let write = entry.kind == MigrationKind::Write;
+        let dirty = entry.dirty && self.page(dst).has(PageFlags::DIRTY);
+        let arch_writes = dirty && self.zoo.on(Bug::RestoreWriteAfterMkdirty);
+        PresentPte::new(dst)
+            .protect(self.vma(vma).accessible())
+            .set(PteFlags::ACCESSED, entry.young)
+            .set(PteFlags::DIRTY, dirty)
+            .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
+            .set(PteFlags::RW, write || arch_writes)
+            .set(PteFlags::UFFD_WP, swap.uffd_wp() && !write)
+    }
+}
+
+impl Current<'_> {
+    /// Ends the migration of `src`: every migration entry that names it becomes a mapping of `dst`,
+    /// which is `src` itself if the migration failed (`remove_migration_ptes`).
+    ///
+    /// The folio is not mapped now, so nothing about it keeps its anon_vma alive: the caller holds
+    /// `mmap_lock` of an address space that maps it, or a reference to the anon_vma.
+    pub(crate) async fn remove_migration_ptes(self, src: Pfn, dst: Pfn) {
+        let (anon_vma, index, lock) = {
+            let s = &*self.state();
+            let page = s.page(dst);
+            let Some(anon_vma) = page.mapping() else { return };
+            (anon_vma, page.index, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))
+        };
+        self.lock(lock).await;
+        let mut n = 0;
+        while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {
+            n += 1;
+            self.preempt(Site::RemoveMigrationPtes).await;
+            let s = &mut *self.state();
+            let mm = s.vma(vma).mm;
+            if let Some(found) = s.page_vma_mapped_walk(mm, addr, src, Wanted::Migration) {
+                s.remove_migration_pte(vma, found, dst);
+            }
+        }
+        self.unlock(lock);
+    }
+
+    /// Sleeps until the migration that the entry for `addr` stands for is over, if it still stands
+    /// there (`migration_entry_wait`). The task holds no reference while it sleeps: the migration
+    /// would count it.
+    pub(crate) async fn migration_entry_wait(self, mm: MmId, addr: u64) {
+        self.preempt(Site::MigrationEntryWait).await;
+        let (pfn, holds) = {
+            let s = &mut *self.state();
+            let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
+            let leaf = at.and_then(|at| s.tables().get(at).leaf());
+            let Some(Softleaf::Migration(entry)) = leaf else { return };
+            if !s.page(entry.pfn).has(PageFlags::LOCKED) {
+                return;
+            }
+            let holds = s.zoo.on(Bug::MigwaitHoldsRef) && s.folio_try_get(self.task, entry.pfn);
+            (entry.pfn, holds)
+        };
+        self.sleep_on(Wait::Unlock(pfn)).await;
+        if holds {
+            self.state().folio_put(self.task, pfn);
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! Migration to and from device memory, in three phases.
+//!
+//! 1. *setup*: collect the pages of a range, lock them, and replace their mappings by migration
+//!    entries, first in this address space, then, for those mapped elsewhere, by the reverse map;
+//! 2. *pages*: for each page for which the driver supplied a destination, move the identity; fill
+//!    holes, and the places of the zero page, with new device pages;
+//! 3. *finalize*: turn the migration entries into mappings of the destination, or of the source
+//!    where the migration was refused.
+//!
+//! Between the phases the driver allocates destinations and copies. `src[i]` and `dst[i]` say what
+//! is known of page `i`; `MIGRATE` is cleared as soon as a page is refused.
+//!
+//! Corresponds to `mm/migrate_device.c`.
+
+use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId, VmaId};
+use crate::lock::Site;
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::pte::{Entry, PresentPte, Pte, Softleaf, SwapFlags, SwapPte};
+use crate::state::{Current, State};
+use crate::trace::Event;
+use crate::zoo::Bug;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// An entry of a migration's arrays (`MIGRATE_PFN_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MigratePfn(u64);
+
+impl MigratePfn {
+    /// Nothing to migrate.
+    pub const NONE: Self = Self(0);
+    const VALID: u64 = 1 << 0;
+    const MIGRATE: u64 = 1 << 1;
+    const WRITE: u64 = 1 << 3;
+    const SHIFT: u32 = 6;
+
+    /// A page.
+    pub const fn new(pfn: Pfn) -> Self {
+        Self(((pfn.0 as u64) << Self::SHIFT) | Self::VALID)
+    }
+
+    /// The page; `None` for a hole, and where there is nothing.
+    pub const fn page(self) -> Option<Pfn> {
+        if self.0 & Self::VALID != 0 { Some(Pfn((self.0 >> Self::SHIFT) as u32)) } else { None }
+    }
+
+    /// The page, or hole, may still migrate.
+    pub const fn migrates(self) -> bool {
+        self.0 & Self::MIGRATE != 0
+    }
+
+    /// The mapping was writable.
+    pub const fn write(self) -> bool {
+        self.0 & Self::WRITE != 0
+    }
+
+    const fn migrating(self, write: bool) -> Self {
+        Self(self.0 | Self::MIGRATE | if write { Self::WRITE } else { 0 })
+    }
+
+    /// No longer to be migrated.
+    #[must_use]
+    pub const fn refused(self) -> Self {
+        Self(self.0 & !Self::MIGRATE)
+    }
+}
+
+/// Which pages a migration takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Select {
+    /// Pages of system memory, holes and the zero page.
+    System,
+    /// Device-private pages of the owner.
+    DevicePrivate,
+}
+
+/// The area that a migration works on.
+#[derive(Clone, Debug)]
+pub struct MigrateRange {
+    /// The address space; its `mmap_lock` is held for reading throughout.
+    pub mm: MmId,
+    /// The area.
+    pub vma: VmaId,
+    /// Addresses, all within the area.
+    pub range: Range<u64>,
+}
+
+/// A migration (`struct migrate_vma`, and the arrays of `migrate_device_range`).
+#[derive(Debug)]
+pub struct MigrateVma {
+    /// By address; `None` for a migration of device pages by frame number.
+    pub area: Option<MigrateRange>,
+    /// The sources.
+    pub src: Vec<MigratePfn>,
+    /// The destinations, for the driver to fill in after the setup.
+    pub dst: Vec<MigratePfn>,
+    /// Pages and holes that may migrate, after the setup.
+    pub cpages: u32,
+    /// What to take.
+    pub select: Select,
+    /// The driver on whose behalf (`pgmap_owner`).
+    pub owner: DevId,
+    /// The page of the CPU fault that the migration answers; the fault holds its lock and a reference.
+    pub fault_page: Option<Pfn>,
+    anon_vmas: Vec<AnonVmaId>,
+}
+
+impl MigrateVma {
+    /// A migration of the pages of an area.
+    pub fn new(area: MigrateRange, select: Select, owner: DevId) -> Self {
+        Self { area: Some(area), ..Self::by_pfn(owner) }.selecting(select)
+    }
+
+    fn selecting(self, select: Select) -> Self {
+        Self { select, ..self }
+    }
+
+    /// A migration of device pages, wherever they are mapped.
+    pub fn by_pfn(owner: DevId) -> Self {
+        Self {
+            area: None,
+            src: Vec::new(),
+            dst: Vec::new(),
+            cpages: 0,
+            select: Select::DevicePrivate,
+            owner,
+            fault_page: None,
+            anon_vmas: Vec::new(),
+        }
+    }
+
+    fn is_fault_page(&self, pfn: Pfn) -> bool {
+        self.fault_page == Some(pfn)
+    }
+
+    /// Pages that have migrated so far, or still may.
+    pub fn migrating(&self) -> usize {
+        self.src.iter().filter(|src| src.migrates()).count()
+    }
+}
+
+impl State {
+    /// Collects one entry, under the page-table lock (the loop body of `migrate_vma_collect_pmd`).
+    fn collect(&mut self, cur: Current<'_>, args: &MigrateVma, at: PteRef) -> MigratePfn {
+        let pte = self.tables.get(at);
+        let (pfn, write) = match (pte.decode(), pte.leaf()) {
+            (Entry::None, _) => return MigratePfn::NONE.migrating(false),
+            (Entry::Present(p), _) if args.select == Select::System => {
+                if p.pfn() == Pfn::ZERO {
+                    return MigratePfn::NONE.migrating(false);
+                }
+                (p.pfn(), p.write())
+            }
+            (_, Some(Softleaf::DevicePrivate { write, pfn }))
+                if args.select == Select::DevicePrivate && pfn.device() == Some(args.owner) =>
+            {
+                (pfn, write)
+            }
+            _ => return MigratePfn::NONE,
+        };
+        let write = if self.zoo.on(Bug::MigentWriteAttrFromSwapPte) && pte.leaf().is_some() {
+            PresentPte::assume(pte).write()
+        } else {
+            write
+        };
+        if self.page(pfn).mapping().is_none() {
+            return MigratePfn::NONE;
+        }
+        self.folio_get(cur.task, pfn);
+        let locked_by_fault = args.is_fault_page(pfn);
+        if !locked_by_fault && !self.folio_trylock(cur.task, pfn) {
+            if !self.zoo.on(Bug::LatentThpTrylockRef) {
+                self.folio_put(cur.task, pfn);
+            } else {
+                self.disown(cur.task, pfn);
+            }
+            return MigratePfn::NONE;
+        }
+        let exclusive = self.page(pfn).anon_exclusive();
+        self.tables.set(at, Pte::NONE);
+        if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
+            self.tables.set(at, pte);
+            if !locked_by_fault {
+                self.folio_unlock(cur.task, pfn);
+            }
+            self.folio_put(cur.task, pfn);
+            return MigratePfn::NONE;
+        }
+        let (young, dirty) = pte.present().map_or((false, false), |p| (p.young(), p.dirty()));
+        if dirty && !self.zoo.on(Bug::CollectLostDirty) {
+            self.folio_mark_dirty(pfn);
+        }
+        let (soft_dirty, uffd_wp) = match pte.decode() {
+            Entry::Present(p) => (p.soft_dirty(), p.uffd_wp()),
+            _ => (SwapPte::assume(pte).soft_dirty(), SwapPte::assume(pte).uffd_wp()),
+        };
+        let entry = Self::make_migration_entry(pfn, write, exclusive, young, dirty)
+            .set(SwapFlags::SOFT_DIRTY, soft_dirty)
+            .set(SwapFlags::UFFD_WP, uffd_wp);
+        self.tables.set(at, entry.pte());
+        self.folio_remove_rmap_pte(pfn);
+        self.folio_ref_sub(pfn, 1);
+        MigratePfn::new(pfn).migrating(write)
+    }
+
+    /// No reference besides those that the migration accounts for (`migrate_vma_check_page`).
+    fn migrate_vma_check_page(&self, args: &MigrateVma, pfn: Pfn) -> bool {
+        let mut extra = 1 + i32::from(args.is_fault_page(pfn));
+        if pfn.device().is_some() && self.zoo.on(Bug::ZoneDeviceExtraRef) {
+            extra += 1;
+        }
+        let page = self.page(pfn);
+        page.refcount - extra <= page.folio_mapcount()
+    }
+
+    /// Fills a hole, or the place of the zero page, with a device page, under the page-table lock
+    /// (the end of `migrate_vma_insert_page`).
+    fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, page: Pfn) -> bool {
+        match self.tables.get(at).decode() {
+            Entry::None => {}
+            Entry::Present(p) if p.pfn() == Pfn::ZERO => self.tables.set(at, Pte::NONE),
+            _ => return false,
+        }
+        let area = self.vma(vma);
+        let (mm, write) = (area.mm, area.flags.contains(crate::vma::VmFlags::WRITE));
+        self.mm_mut(mm).anon_rss += 1;
+        self.folio_add_new_anon_rmap(page, vma, addr);
+        self.folio_ref_add(page, 1);
+        self.charge(page);
+        let entry = Softleaf::DevicePrivate { write, pfn: page }.to_swap();
+        self.tables.set(at, entry.pte());
+        true
+    }
+}
+
+impl Current<'_> {
+    /// Phase 1 by address: collect and unmap (`migrate_vma_setup`). `args.area` lies within an area
+    /// of an address space whose `mmap_lock` the caller holds for reading.
+    pub async fn migrate_vma_setup(self, args: &mut MigrateVma) {
+        let Some(area) = args.area.clone() else { return };
+        let MigrateRange { mm, range, .. } = area;
+        let notifier =
+            NotifierRange::new(mm, range.clone(), NotifierEvent::Migrate, Some(args.owner));
+        self.notifier_start(&notifier).await;
+        let mut addr = range.start;
+        while addr < range.end {
+            self.preempt(Site::MigrateVmaCollect).await;
+            let s = &mut *self.state();
+            let pgd = s.mm(mm).pgd;
+            let table = s.tables.next_table(pgd, addr..range.end).unwrap_or(range.end..range.end);
+            let holes = (addr..table.start).map(|_| MigratePfn::NONE.migrating(false));
+            args.src.extend(holes);
+            for addr in table.clone() {
+                let Some(at) = s.tables.pte_offset(pgd, addr) else { continue };
+                let src = s.collect(self, args, at);
+                args.src.push(src);
+            }
+            addr = table.end;
+        }
+        self.state().notifier_end(&notifier);
+        args.dst.resize(args.src.len(), MigratePfn::NONE);
+        self.migrate_device_unmap(args).await;
+    }
+
+    /// Phase 1 by frame number: all pages of the owner's memory in `frames`, wherever they are
+    /// mapped (`migrate_device_range`).
+    pub async fn migrate_device_range(self, args: &mut MigrateVma, frames: Range<u32>) {
+        for frame in frames {
+            let s = &mut *self.state();
+            let pfn = Pfn::new(args.owner.0 as u32 + 1, frame);
+            let mut src = MigratePfn::NONE;
+            if s.folio_try_get(self.task, pfn) {
+                if s.folio_trylock(self.task, pfn) {
+                    src = MigratePfn::new(pfn).migrating(false);
+                } else {
+                    s.folio_put(self.task, pfn);
+                }
+            }
+            args.src.push(src);
+        }
+        args.dst.resize(args.src.len(), MigratePfn::NONE);
+        self.migrate_device_unmap(args).await;
+    }
+
+    /// The rest of phase 1: unmap what is mapped elsewhere too, and refuse what somebody else holds
+    /// (`migrate_device_unmap`).
+    async fn migrate_device_unmap(self, args: &mut MigrateVma) {
+        let mut refused = false;
+        for i in 0..args.src.len() {
+            let Some(pfn) = args.src[i].page() else { continue };
+            let system = pfn.device().is_none();
+            {
+                let s = &mut *self.state();
+                if system {
+                    if !s.folio_isolate_lru(self.task, pfn) {
+                        args.src[i] = args.src[i].refused();
+                        refused = true;
+                        continue;
+                    }
+                    s.folio_put(self.task, pfn);
+                }
+                if args.area.is_none() && !s.zoo.on(Bug::MigrationRcuAnonVma) {
+                    args.anon_vmas.extend(s.folio_get_anon_vma(self.task, pfn));
+                }
+            }
+            self.preempt(Site::MigrateVmaUnmap).await;
+            if self.is_mapped(pfn) {
+                self.try_to_migrate(pfn).await;
+            }
+            let s = &mut *self.state();
+            if s.folio_mapped(pfn) || !s.migrate_vma_check_page(args, pfn) {
+                if system {
+                    s.folio_get(self.task, pfn);
+                    s.folio_putback_lru(self.task, pfn);
+                }
+                args.src[i] = args.src[i].refused();
+                refused = true;
+            } else {
+                s.events.push(Event::Unmapped { task: self.task, page: pfn });
+            }
+        }
+        if refused {
+            self.migrate_vma_restore(args).await;
+        }
+        args.cpages = args.migrating() as u32;
+    }
+
+    /// Gives the refused pages back to their mappings at once.
+    async fn migrate_vma_restore(self, args: &mut MigrateVma) {
+        for i in 0..args.src.len() {
+            let src = args.src[i];
+            let Some(pfn) = src.page().filter(|_| !src.migrates()) else { continue };
+            self.remove_migration_ptes(pfn, pfn).await;
+            args.src[i] = MigratePfn::NONE;
+            let s = &mut *self.state();
+            if !args.is_fault_page(pfn) {
+                s.folio_unlock(self.task, pfn);
+            }
+            s.folio_put(self.task, pfn);
+        }
+    }
+
+    fn is_mapped(self, pfn: Pfn) -> bool {
+        self.state().folio_mapped(pfn)
+    }
+
+    /// Phase 2: moves the identity of each page to its destination, where the driver supplied one
+    /// and nobody holds the page (`migrate_vma_pages`, `migrate_device_pages`).
+    pub async fn migrate_vma_pages(self, args: &mut MigrateVma) {
+        let mut notifier: Option<NotifierRange> = None;
+        for i in 0..args.src.len() {
+            let Some(dst) = args.dst[i].page() else {
+                args.src[i] = args.src[i].refused();
+                continue;
+            };
+            if let Some(src) = args.src[i].page() {
+                let extra = i32::from(args.is_fault_page(src));
+                self.preempt(Site::MigrateVmaPages).await;
+                if !self.state().folio_migrate_mapping(src, dst, extra) {
+                    args.src[i] = args.src[i].refused();
+                }
+                continue;
+            }
+            let Some(area) = args.area.clone().filter(|_| args.src[i].migrates()) else {
+                continue;
+            };
+            let addr = area.range.start + i as u64;
+            if notifier.is_none() {
+                let range = addr..area.range.end;
+                let owner = Some(args.owner);
+                let range = NotifierRange::new(area.mm, range, NotifierEvent::Migrate, owner);
+                self.notifier_start(&range).await;
+                notifier = Some(range);
+            }
+            if !self.migrate_vma_insert_page(&area, addr, dst).await {
+                args.src[i] = args.src[i].refused();
+            }
+        }
+        if let Some(range) = notifier {
+            self.state().notifier_end(&range);
+        }
+    }
+
+    /// `migrate_vma_insert_page`: false if the place has been taken, or memory ran out.
+    async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, page: Pfn) -> bool {
+        let pte = { self.state().pte_alloc(area.mm, addr) };
+        let Ok(at) = pte else { return false };
+        if self.anon_vma_prepare(area.vma).await.is_err() {
+            return false;
+        }
+        self.preempt(Site::MigrateVmaInsertPage).await;
+        self.state().insert_device_page(area.vma, addr, at, page)
+    }
+
+    /// Phase 3: the migration entries become mappings again, of the destination or of the source;
+    /// locks and references of the migration go (`migrate_vma_finalize`).
+    pub async fn migrate_vma_finalize(self, args: &mut MigrateVma) {
+        for i in 0..args.src.len() {
+            let (src, dst) = (args.src[i], args.dst[i].page());
+            let moved = dst.filter(|_| src.migrates());
+            if let Some(page) = src.page() {
+                let target = moved.unwrap_or(page);
+                if target.device().is_none() {
+                    self.state().folio_add_lru(target);
+                }
+                self.remove_migration_ptes(page, target).await;
+                self.release_source(args, page, moved.is_some());
+            }
+            if let Some(dst) = dst {
+                self.release_destination(dst, moved.is_some() || src.page().is_none());
+            }
+        }
+        let s = &mut *self.state();
+        for anon_vma in args.anon_vmas.drain(..) {
+            s.put_task_anon_vma(self.task, anon_vma);
+        }
+    }
+
+    fn release_source(self, args: &MigrateVma, page: Pfn, moved: bool) {
+        let s = &mut *self.state();
+        if !args.is_fault_page(page) {
+            s.folio_unlock(self.task, page);
+        }
+        if moved && page.device().is_none() && s.zoo.on(Bug::FinalizeLruDeadFolio) {
+            s.folio_add_lru(page);
+        }
+        s.folio_put(self.task, page);
+    }
+
+    fn release_destination(self, page: Pfn, used: bool) {
+        let s = &mut *self.state();
+        s.folio_unlock(self.task, page);
+        if !used && page.device().is_none() && s.zoo.on(Bug::FinalizeLruDeadFolio) {
+            s.folio_add_lru(page);
+        }
+        s.folio_put(self.task, page);
+    }
+}
+
+impl State {
+    /// Keeps the anon_vma of a mapped folio alive on behalf of `task` (`folio_get_anon_vma`).
+    fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
+        let anon_vma = self.page(folio).mapping().filter(|_| self.folio_mapped(folio))?;
+        self.anon_vma_mut(anon_vma).refcount += 1;
+        self.tasks[task.ix()].anon_vma_refs.push(anon_vma);
+        Some(anon_vma)
+    }
+
+    fn put_task_anon_vma(&mut self, task: TaskId, anon_vma: AnonVmaId) {
+        let refs = &mut self.tasks[task.ix()].anon_vma_refs;
+        if let Some(i) = refs.iter().rposition(|a| *a == anon_vma) {
+            refs.swap_remove(i);
+        }
+        self.put_anon_vma(anon_vma);
+    }
+}

@@ -1,0 +1,301 @@
+//! Changing protection and tracking: `mprotect`, soft-dirty, userfaultfd write protection.
+//!
+//! Corresponds to `mm/mprotect.c`, `clear_refs_write` in `fs/proc/task_mmu.c`, `fs/userfaultfd.c`.
+
+use crate::ids::{MmId, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::pte::{
+    Entry, MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
+};
+use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+use core::ops::Range;
+
+/// What happens to the entries of an area (`MM_CP_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Change {
+    /// They follow the protection of the area.
+    Protection,
+    /// They become write-protected for userfaultfd.
+    UffdWp,
+    /// That protection is lifted.
+    UffdWpResolve,
+}
+
+/// Why a range could not be changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChangeError {
+    /// Part of the range is not mapped, or not registered. What lies before it has been changed.
+    NotMapped,
+    /// Out of memory.
+    Enomem,
+}
+
+impl From<Enomem> for ChangeError {
+    fn from(_: Enomem) -> Self {
+        Self::Enomem
+    }
+}
+
+impl State {
+    /// May a private anonymous entry become writable without a fault? (`can_change_pte_writable`)
+    fn can_change_pte_writable(&self, vma: VmaId, pte: PresentPte) -> bool {
+        let flags = self.vma(vma).flags;
+        let tracked = !flags.contains(VmFlags::SOFTDIRTY) && !pte.soft_dirty();
+        flags.contains(VmFlags::WRITE)
+            && !pte.protnone()
+            && !tracked
+            && !(pte.uffd_wp() && flags.contains(VmFlags::UFFD_WP))
+            && !pte.special()
+            && self.page(pte.pfn()).anon_exclusive()
+    }
+
+    /// One entry, under the page-table lock (the loop body of `change_pte_range`).
+    fn change_pte(&mut self, vma: VmaId, at: PteRef, change: Change) {
+        let old = self.tables.get(at);
+        let new = match old.decode() {
+            Entry::None => return,
+            Entry::Present(pte) => {
+                let mut pte = pte.protect(self.vma(vma).accessible()).wrprotect();
+                match change {
+                    Change::Protection => {}
+                    Change::UffdWp => pte = pte.set(PteFlags::UFFD_WP, true),
+                    Change::UffdWpResolve => pte = pte.set(PteFlags::UFFD_WP, false),
+                }
+                let writable =
+                    change != Change::UffdWp && self.can_change_pte_writable(vma, pte);
+                pte.set(PteFlags::RW, writable).pte()
+            }
+            Entry::Leaf(swap) => Self::change_softleaf(swap, change).pte(),
+        };
+        if new != old {
+            self.tables.set(at, new);
+        }
+    }
+
+    /// A non-present entry loses its write permission at any change; access and write permission
+    /// come back through a fault (`change_softleaf_pte`).
+    fn change_softleaf(swap: SwapPte, change: Change) -> SwapPte {
+        let reduced = match swap.softleaf() {
+            Some(Softleaf::Migration(entry)) if entry.kind == MigrationKind::Write => {
+                let kind = MigrationKind::ReadExclusive;
+                // no uffd-wp to carry: an entry is never writable and write-protected
+                Softleaf::Migration(MigrationEntry { kind, ..entry })
+                    .to_swap()
+                    .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
+            }
+            Some(Softleaf::DevicePrivate { write: true, pfn }) => {
+                // the kernel drops soft-dirty here
+                Softleaf::DevicePrivate { write: false, pfn }
+                    .to_swap()
+                    .set(SwapFlags::UFFD_WP, swap.uffd_wp())
+            }
+            _ => swap,
+        };
+        match change {
+            Change::Protection => reduced,
+            Change::UffdWp => reduced.set(SwapFlags::UFFD_WP, true),
+            Change::UffdWpResolve => reduced.set(SwapFlags::UFFD_WP, false),
+        }
+    }
+
+    /// Starts a new period of soft-dirty tracking for one entry (`clear_soft_dirty`).
+    fn clear_soft_dirty(&mut self, at: PteRef) {
+        let old = self.tables.get(at);
+        let new = match old.decode() {
+            Entry::None => return,
+            // a pinned page may be written through the pin at any time: it stays soft-dirty
+            Entry::Present(pte) if self.pte_is_pinned(pte) => return,
+            Entry::Present(pte) => pte.wrprotect().set(PteFlags::SOFT_DIRTY, false).pte(),
+            Entry::Leaf(swap) => swap.set(SwapFlags::SOFT_DIRTY, false).pte(),
+        };
+        if new != old {
+            self.tables.set(at, new);
+        }
+    }
+
+    fn pte_is_pinned(&self, pte: PresentPte) -> bool {
+        !pte.special() && self.page(pte.pfn()).maybe_dma_pinned()
+    }
+}
+
+impl Current<'_> {
+    /// Applies `change` to each entry of `range`, which lies in `vma`, table by table.
+    async fn change_range(self, vma: VmaId, range: Range<u64>, change: Change) {
+        let mm = self.state().vma(vma).mm;
+        let notifier =
+            NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
+        self.notifier_start(&notifier).await;
+        let apply = |s: &mut State, at| s.change_pte(vma, at, change);
+        self.for_each_entry(mm, range, Site::ChangePteRange, apply).await;
+        self.state().notifier_end(&notifier);
+    }
+
+    /// Shows `each` the entries of `range`, one section for each table.
+    async fn for_each_entry(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        site: Site,
+        each: impl Fn(&mut State, PteRef),
+    ) {
+        let mut addr = range.start;
+        loop {
+            self.preempt(site).await;
+            let s = &mut *self.state();
+            let pgd = s.mm(mm).pgd;
+            let Some(table) = s.tables.next_table(pgd, addr..range.end) else { return };
+            for addr in table.clone() {
+                if let Some(at) = s.tables.pte_offset(pgd, addr) {
+                    each(s, at);
+                }
+            }
+            addr = table.end;
+        }
+    }
+
+    /// `mprotect`. A range with a gap is changed up to the gap, and the call fails.
+    pub async fn mprotect(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        access: VmFlags,
+    ) -> Result<(), ChangeError> {
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let kept = VmFlags::SOFTDIRTY | VmFlags::UFFD_WP;
+        let new = |old: VmFlags| (old & kept) | access;
+        let result = self.modify_range(mm, range, Some(Change::Protection), new).await;
+        self.unlock(lock);
+        result
+    }
+
+    /// Gives the areas of `range` new flags, one after the other; where that changes anything the
+    /// entries follow, and the area is merged with its neighbours (`do_mprotect_pkey`).
+    async fn modify_range(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        change: Option<Change>,
+        new: impl Fn(VmFlags) -> VmFlags,
+    ) -> Result<(), ChangeError> {
+        let mut addr = range.start;
+        while addr < range.end {
+            let (part, old) = {
+                let s = &*self.state();
+                let Some(vma) = s.find_vma(mm, addr) else { return Err(ChangeError::NotMapped) };
+                (addr..range.end.min(s.vma(vma).end), s.vma(vma).flags)
+            };
+            addr = part.end;
+            if new(old) == old {
+                continue;
+            }
+            let merged = self.modify_area(mm, part, change, new(old)).await?;
+            if self.state().zoo.on(Bug::MsealMergeEnd) {
+                // goes on from the end of the area, which may have moved
+                addr = self.state().vma(merged).end;
+            }
+        }
+        Ok(())
+    }
+
+    async fn modify_area(
+        self,
+        mm: MmId,
+        part: Range<u64>,
+        change: Option<Change>,
+        flags: VmFlags,
+    ) -> Result<VmaId, Enomem> {
+        let isolated = self.isolate_range(mm, &part).await?;
+        let Some(&vma) = isolated.first() else { return Err(Enomem) };
+        self.state().vma_mut(vma).flags = flags;
+        let merged = self.merge_with_neighbours(vma).await;
+        if let Some(change) = change {
+            self.change_range(merged, part, change).await;
+        }
+        Ok(merged)
+    }
+
+    /// Clears the soft-dirty bits of an address space (`echo 4 > /proc/PID/clear_refs`).
+    pub async fn clear_soft_dirty(self, mm: MmId) {
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let end = {
+            let s = &mut *self.state();
+            for i in 0..s.mm(mm).vmas.len() {
+                let vma = s.mm(mm).vmas[i];
+                s.vma_mut(vma).flags.remove(VmFlags::SOFTDIRTY);
+            }
+            s.geometry().task_size()
+        };
+        let notifier = NotifierRange::new(mm, 0..end, NotifierEvent::SoftDirty, None);
+        self.notifier_start(&notifier).await;
+        let clear = |s: &mut State, at| s.clear_soft_dirty(at);
+        self.for_each_entry(mm, 0..end, Site::ClearRefs, clear).await;
+        self.state().notifier_end(&notifier);
+        self.unlock(lock);
+    }
+
+    /// `UFFDIO_REGISTER` with `MODE_WP`.
+    pub async fn uffd_register(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
+        self.uffd_change(mm, range, None, |old| old | VmFlags::UFFD_WP).await
+    }
+
+    /// `UFFDIO_UNREGISTER`: write protection goes with the registration.
+    pub async fn uffd_unregister(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
+        let resolve = Some(Change::UffdWpResolve);
+        self.uffd_change(mm, range, resolve, |old| old - VmFlags::UFFD_WP).await
+    }
+
+    async fn uffd_change(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        change: Option<Change>,
+        new: impl Fn(VmFlags) -> VmFlags,
+    ) -> Result<(), ChangeError> {
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let result = self.modify_range(mm, range, change, new).await;
+        self.unlock(lock);
+        result
+    }
+
+    /// `UFFDIO_WRITEPROTECT`: protects the pages of `range` that are there, or lifts that.
+    pub async fn uffd_writeprotect(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        protect: bool,
+    ) -> Result<(), ChangeError> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let result = self.writeprotect_areas(mm, range, protect).await;
+        self.unlock(lock);
+        result
+    }
+
+    async fn writeprotect_areas(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        protect: bool,
+    ) -> Result<(), ChangeError> {
+        let change = if protect { Change::UffdWp } else { Change::UffdWpResolve };
+        let mut addr = range.start;
+        while addr < range.end {
+            let found = {
+                let s = &*self.state();
+                s.find_vma(mm, addr)
+                    .filter(|vma| s.vma(*vma).flags.contains(VmFlags::UFFD_WP))
+                    .map(|vma| (vma, addr..range.end.min(s.vma(vma).end)))
+            };
+            let Some((vma, part)) = found else { return Err(ChangeError::NotMapped) };
+            addr = part.end;
+            self.change_range(vma, part, change).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! `page_vma_mapped_walk`: does this area map this folio, and where?
+//!
+//! Corresponds to `mm/page_vma_mapped.c`.
+
+use crate::ids::{MmId, Pfn, PteRef};
+use crate::pte::{Entry, Pte, Softleaf};
+use crate::state::State;
+use crate::zoo::Bug;
+
+/// Which entries the walk is after.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// Entries that hold a reference and count in the mapcount.
+    Mapping,
+    /// Migration entries (`PVMW_MIGRATION`).
+    Migration,
+}
+
+/// An entry that the walk found. It is valid until the page-table lock is dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// Where.
+    pub at: PteRef,
+    /// What.
+    pub pte: Pte,
+}
+
+impl State {
+    /// The entry for `addr` if it is of the wanted kind and names a page of `folio`; called, and its
+    /// result used, under the page-table lock.
+    pub(crate) fn page_vma_mapped_walk(
+        &self,
+        mm: MmId,
+        addr: u64,
+        folio: Pfn,
+        wanted: Wanted,
+    ) -> Option<Found> {
+        let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
+        let pte = self.tables().get(at);
+        let pfn = match (pte.decode(), pte.leaf(), wanted) {
+            (Entry::Present(present), _, Wanted::Mapping) => present.pfn(),
+            (_, Some(Softleaf::DevicePrivate { pfn, .. }), Wanted::Mapping) => {
+                if self.zoo.on(Bug::PvmwDevprivNeverMatches) {
+                    return None;
+                }
+                pfn
+            }
+            (_, Some(Softleaf::Migration(entry)), Wanted::Migration) => entry.pfn,
+            _ => return None,
+        };
+        let pages = 1 << self.page(folio).order;
+        (folio.0..folio.0 + pages).contains(&pfn.0).then_some(Found { at, pte })
+    }
+}

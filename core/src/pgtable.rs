@@ -1,0 +1,221 @@
+//! Radix page tables.
+//!
+//! All entries of all tables live in one array; a [`PteRef`] names one of them. Every write goes
+//! through [`PageTables::set`], which notes it in the [trace](crate::trace), so that an observer can
+//! follow the tables without reading them. A table pointer and a huge leaf can stand in the same
+//! place of an upper level; `PSE` tells them apart.
+//!
+//! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in `mm/memory.c`.
+
+use crate::geometry::Geometry;
+use crate::ids::{MmId, Pfn, PteRef, TableId};
+use crate::pte::{Entry, PresentPte, Pte, PteFlags};
+use crate::trace::PteWrite;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// What is known of one table.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// The address space that it belongs to.
+    pub mm: MmId,
+    /// Its level; 0 is the lowest.
+    pub level: u32,
+    /// The first address that it spans.
+    pub base: u64,
+    /// Entries that are not empty.
+    pub used: u32,
+    /// The table is part of an address space.
+    pub live: bool,
+}
+
+/// The page tables of all address spaces.
+#[derive(Debug)]
+pub struct PageTables {
+    geometry: Geometry,
+    entries: Vec<Pte>,
+    tables: Vec<Table>,
+    free: Vec<TableId>,
+    used: u32,
+    pub(crate) writes: Vec<PteWrite>,
+}
+
+impl PageTables {
+    pub(crate) fn new(geometry: Geometry) -> Self {
+        Self {
+            geometry,
+            entries: Vec::new(),
+            tables: Vec::new(),
+            free: Vec::new(),
+            used: 0,
+            writes: Vec::new(),
+        }
+    }
+
+    /// A new, empty table.
+    pub(crate) fn alloc(&mut self, mm: MmId, level: u32, base: u64) -> TableId {
+        let id = self.free.pop().unwrap_or_else(|| {
+            let id = TableId(self.used);
+            self.used += 1;
+            if id.ix() == self.tables.len() {
+                self.tables.push(Table { mm, level, base, used: 0, live: false });
+                let len = self.entries.len() + self.geometry.entries();
+                self.entries.resize(len, Pte::NONE);
+            }
+            id
+        });
+        self.tables[id.ix()] = Table { mm, level, base, used: 0, live: true };
+        id
+    }
+
+    /// Gives a table back. What it still holds is wiped, and noted as a write.
+    pub(crate) fn free(&mut self, id: TableId) {
+        if self.tables[id.ix()].used != 0 {
+            for index in 0..self.geometry.entries() {
+                self.set(self.entry(id, index), Pte::NONE);
+            }
+        }
+        self.tables[id.ix()].live = false;
+        self.free.push(id);
+    }
+
+    const fn entry(&self, id: TableId, index: usize) -> PteRef {
+        PteRef((id.0 << self.geometry.table_bits) | index as u32)
+    }
+
+    /// The table that holds `at`.
+    pub fn table(&self, at: PteRef) -> &Table {
+        &self.tables[at.ix() >> self.geometry.table_bits]
+    }
+
+    /// All tables that are part of an address space.
+    pub fn tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
+        let used = self.tables[..self.used as usize].iter().enumerate();
+        used.filter(|(_, t)| t.live).map(|(i, t)| (TableId(i as u32), t))
+    }
+
+    /// The entries of table `id`, with their addresses.
+    pub fn entries(&self, id: TableId) -> impl Iterator<Item = (u64, Pte)> {
+        let Table { level, base, .. } = self.tables[id.ix()];
+        let first = self.entry(id, 0).ix();
+        let step = self.geometry.span(level) >> self.geometry.table_bits;
+        let entries = &self.entries[first..first + self.geometry.entries()];
+        entries.iter().enumerate().map(move |(i, pte)| (base + i as u64 * step, *pte))
+    }
+
+    /// The address that the entry `at` translates.
+    pub fn addr(&self, at: PteRef) -> u64 {
+        let table = self.table(at);
+        let index = at.ix() & (self.geometry.entries() - 1);
+        table.base + ((index as u64) << (self.geometry.table_bits * table.level))
+    }
+
+    /// Reads an entry (`ptep_get`).
+    #[inline]
+    pub fn get(&self, at: PteRef) -> Pte {
+        self.entries[at.ix()]
+    }
+
+    /// Writes an entry (`set_pte_at`).
+    #[inline]
+    pub(crate) fn set(&mut self, at: PteRef, new: Pte) {
+        let slot = &mut self.entries[at.ix()];
+        let old = core::mem::replace(slot, new);
+        let table = &mut self.tables[at.ix() >> self.geometry.table_bits];
+        table.used = table.used + u32::from(old.is_none()) - u32::from(new.is_none());
+        self.writes.push(PteWrite { at, old, new });
+    }
+
+    /// Where a pointer to a lower table leads; `None` if the entry is empty or a huge leaf.
+    fn child(pte: Pte) -> Option<TableId> {
+        match pte.decode() {
+            Entry::Present(p) if !p.has(PteFlags::PSE) => Some(TableId(p.pfn().0)),
+            _ => None,
+        }
+    }
+
+    /// The lowest-level entry for `addr`, if its table exists (`pte_offset_map`).
+    #[inline]
+    pub fn pte_offset(&self, pgd: TableId, addr: u64) -> Option<PteRef> {
+        let mut table = pgd;
+        for level in (1..self.geometry.levels).rev() {
+            table = Self::child(self.get(self.entry(table, self.geometry.index(addr, level))))?;
+        }
+        Some(self.entry(table, self.geometry.index(addr, 0)))
+    }
+
+    /// The highest-level missing table on the way to `addr`: where its pointer goes, and its level.
+    pub(crate) fn missing(&self, pgd: TableId, addr: u64) -> Option<(PteRef, u32)> {
+        let mut table = pgd;
+        for level in (1..self.geometry.levels).rev() {
+            let at = self.entry(table, self.geometry.index(addr, level));
+            match Self::child(self.get(at)) {
+                Some(child) => table = child,
+                None => return Some((at, level - 1)),
+            }
+        }
+        None
+    }
+
+    /// Puts a new table of `level` at `at` (`pmd_install`).
+    pub(crate) fn install(&mut self, at: PteRef, mm: MmId, level: u32, addr: u64) {
+        let base = addr & !(self.geometry.span(level) - 1);
+        let id = self.alloc(mm, level, base);
+        self.set(at, PresentPte::new(Pfn(id.0)).set(PteFlags::RW, true).pte());
+    }
+
+    /// The next stretch of `range` that one existing lowest-level table holds.
+    pub(crate) fn next_table(&self, pgd: TableId, range: Range<u64>) -> Option<Range<u64>> {
+        let mut addr = range.start;
+        while addr < range.end {
+            match self.missing(pgd, addr) {
+                None => {
+                    let span = self.geometry.span(0);
+                    return Some(addr..range.end.min((addr | (span - 1)) + 1));
+                }
+                Some((_, level)) => addr = (addr | (self.geometry.span(level) - 1)) + 1,
+            }
+        }
+        None
+    }
+
+    /// Frees the tables on the way to `range` whose whole span lies within `limits`, that is,
+    /// between the neighbouring areas (`free_pgd_range` with its floor and ceiling).
+    pub(crate) fn free_range(&mut self, pgd: TableId, range: Range<u64>, limits: Range<u64>) {
+        self.free_below(pgd, self.geometry.levels - 1, &range, &limits);
+    }
+
+    fn free_below(&mut self, id: TableId, level: u32, range: &Range<u64>, limits: &Range<u64>) {
+        if level == 0 {
+            return;
+        }
+        let base = self.tables[id.ix()].base;
+        let span = self.geometry.span(level - 1);
+        let first = range.start.saturating_sub(base) / span;
+        let last = (range.end - 1 - base) / span;
+        for index in first..=last.min(self.geometry.entries() as u64 - 1) {
+            let at = self.entry(id, index as usize);
+            let Some(child) = Self::child(self.get(at)) else { continue };
+            self.free_below(child, level - 1, range, limits);
+            let start = base + index * span;
+            if limits.start <= start && start + span <= limits.end {
+                self.set(at, Pte::NONE);
+                self.free(child);
+            }
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        for id in 0..self.used {
+            let table = &mut self.tables[id as usize];
+            let first = (id as usize) << self.geometry.table_bits;
+            if core::mem::take(&mut table.used) != 0 {
+                self.entries[first..first + self.geometry.entries()].fill(Pte::NONE);
+            }
+            table.live = false;
+        }
+        self.used = 0;
+        self.free.clear();
+        self.writes.clear();
+    }
+}

@@ -1,0 +1,412 @@
+//! Page-table entries: one 64-bit word, two formats.
+//!
+//! A *present* entry has the layout of an x86-64 leaf entry. A *non-present* one is a swap-type
+//! entry: a type in the top five bits, below it the inverted offset, and three flag bits of its own
+//! at the bottom. The same bit means different things in the two formats (bit 1 is "writable" in
+//! one and "soft-dirty" in the other), so each format has its own type and its own accessors, and
+//! [`Pte::decode`] is the way from the word to the right one. Both decoders are total: applied to
+//! the wrong format they yield the same nonsense that the hardware layout would, which is how the
+//! bug of commit 1de13ee59225 and its relatives can be put back.
+//!
+//! Corresponds to `arch/x86/include/asm/pgtable*.h`, `include/linux/leafops.h` (softleaf).
+
+use crate::ids::Pfn;
+use bitflags::bitflags;
+
+/// A raw page-table entry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Pte(pub u64);
+
+/// What a raw entry is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// Nothing is mapped (`pte_none`).
+    None,
+    /// A translation that the CPU uses, or would but for its protection.
+    Present(PresentPte),
+    /// A swap-type entry, which makes the CPU fault.
+    Leaf(SwapPte),
+}
+
+bitflags! {
+    /// Flag bits of a present entry, at their x86-64 positions.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct PteFlags: u64 {
+        /// The hardware may use the entry.
+        const PRESENT = 1 << 0;
+        /// Writable.
+        const RW = 1 << 1;
+        /// Young.
+        const ACCESSED = 1 << 5;
+        /// Written.
+        const DIRTY = 1 << 6;
+        /// A leaf above the lowest level.
+        const PSE = 1 << 7;
+        /// Mapped, but with no access (`PROT_NONE`).
+        const PROTNONE = 1 << 8;
+        /// No struct page behind the translation is counted (the zero page).
+        const SPECIAL = 1 << 9;
+        /// userfaultfd write-protected.
+        const UFFD_WP = 1 << 10;
+        /// Written since the last clear of soft-dirty.
+        const SOFT_DIRTY = 1 << 11;
+    }
+}
+
+bitflags! {
+    /// Flag bits of a non-present entry, outside its type and offset.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct SwapFlags: u64 {
+        /// `_PAGE_SWP_SOFT_DIRTY`: the position of `RW` in a present entry.
+        const SOFT_DIRTY = 1 << 1;
+        /// `_PAGE_SWP_UFFD_WP`.
+        const UFFD_WP = 1 << 2;
+    }
+}
+
+const PFN_SHIFT: u32 = 12;
+const PFN_MASK: u64 = ((1 << 40) - 1) << PFN_SHIFT;
+
+const TYPE_SHIFT: u32 = 59;
+const OFFSET_SHIFT: u32 = 9;
+const OFFSET_BITS: u32 = TYPE_SHIFT - OFFSET_SHIFT;
+const OFFSET_MASK: u64 = (1 << OFFSET_BITS) - 1;
+/// Bits of an offset that hold a page frame number (`SWP_PFN_BITS`).
+const SWP_PFN_BITS: u32 = 40;
+const SWP_PFN_MASK: u64 = (1 << SWP_PFN_BITS) - 1;
+const MIG_YOUNG: u64 = 1 << SWP_PFN_BITS;
+const MIG_DIRTY: u64 = 1 << (SWP_PFN_BITS + 1);
+
+/// Type numbers at the top of the swap-type space.
+const TYPE_MIGRATION_READ: u64 = 25;
+const TYPE_MIGRATION_READ_EXCLUSIVE: u64 = 26;
+const TYPE_MIGRATION_WRITE: u64 = 27;
+const TYPE_DEVICE_WRITE: u64 = 28;
+const TYPE_DEVICE_READ: u64 = 29;
+
+impl Pte {
+    /// The empty entry.
+    pub const NONE: Self = Self(0);
+
+    /// Splits the word by format.
+    #[inline]
+    pub const fn decode(self) -> Entry {
+        if self.0 == 0 {
+            Entry::None
+        } else if self.0 & (PteFlags::PRESENT.bits() | PteFlags::PROTNONE.bits()) != 0 {
+            Entry::Present(PresentPte(self.0))
+        } else {
+            Entry::Leaf(SwapPte(self.0))
+        }
+    }
+
+    /// True for the empty entry.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The present view, if that is the entry's format.
+    pub const fn present(self) -> Option<PresentPte> {
+        match self.decode() {
+            Entry::Present(p) => Some(p),
+            _ => None,
+        }
+    }
+
+    /// The non-present view, if that is the entry's format.
+    pub const fn leaf(self) -> Option<Softleaf> {
+        match self.decode() {
+            Entry::Leaf(s) => s.softleaf(),
+            _ => None,
+        }
+    }
+}
+
+/// A present entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PresentPte(u64);
+
+impl PresentPte {
+    /// A present, readable, clean entry for `pfn` (`mk_pte`).
+    pub const fn new(pfn: Pfn) -> Self {
+        Self(((pfn.0 as u64) << PFN_SHIFT) | PteFlags::PRESENT.bits())
+    }
+
+    /// Reads `pte` in the present format without asking whether it has that format.
+    ///
+    /// Only code that re-creates a format confusion has a use for it.
+    pub const fn assume(pte: Pte) -> Self {
+        Self(pte.0)
+    }
+
+    /// The raw word.
+    pub const fn pte(self) -> Pte {
+        Pte(self.0)
+    }
+
+    /// The frame mapped (`pte_pfn`). A frame number is 40 bits wide; this model has 32.
+    pub const fn pfn(self) -> Pfn {
+        let wide = (self.0 & PFN_MASK) >> PFN_SHIFT;
+        Pfn(if wide > u32::MAX as u64 { u32::MAX } else { wide as u32 })
+    }
+
+    /// The flag bits.
+    pub const fn flags(self) -> PteFlags {
+        PteFlags::from_bits_truncate(self.0)
+    }
+
+    /// True if all of `flags` are set.
+    #[inline]
+    pub const fn has(self, flags: PteFlags) -> bool {
+        self.0 & flags.bits() == flags.bits()
+    }
+
+    /// `pte_write`.
+    pub const fn write(self) -> bool {
+        self.has(PteFlags::RW)
+    }
+    /// `pte_dirty`.
+    pub const fn dirty(self) -> bool {
+        self.has(PteFlags::DIRTY)
+    }
+    /// `pte_young`.
+    pub const fn young(self) -> bool {
+        self.has(PteFlags::ACCESSED)
+    }
+    /// `pte_soft_dirty`.
+    pub const fn soft_dirty(self) -> bool {
+        self.has(PteFlags::SOFT_DIRTY)
+    }
+    /// `pte_uffd_wp`.
+    pub const fn uffd_wp(self) -> bool {
+        self.has(PteFlags::UFFD_WP)
+    }
+    /// `pte_special`.
+    pub const fn special(self) -> bool {
+        self.has(PteFlags::SPECIAL)
+    }
+    /// `pte_protnone`.
+    pub const fn protnone(self) -> bool {
+        self.has(PteFlags::PROTNONE) && !self.has(PteFlags::PRESENT)
+    }
+
+    /// With `flags` set (`on`) or cleared.
+    #[must_use]
+    #[inline]
+    pub const fn set(self, flags: PteFlags, on: bool) -> Self {
+        Self(if on { self.0 | flags.bits() } else { self.0 & !flags.bits() })
+    }
+
+    /// `pte_mkdirty`: dirty, and soft-dirty with it.
+    #[must_use]
+    pub const fn mkdirty(self) -> Self {
+        self.set(PteFlags::DIRTY.union(PteFlags::SOFT_DIRTY), true)
+    }
+
+    /// `pte_wrprotect`.
+    #[must_use]
+    pub const fn wrprotect(self) -> Self {
+        self.set(PteFlags::RW, false)
+    }
+
+    /// Accessible, or mapped without access (`pte_modify` to and from `PROT_NONE`).
+    #[must_use]
+    pub const fn protect(self, accessible: bool) -> Self {
+        self.set(PteFlags::PRESENT, accessible).set(PteFlags::PROTNONE, !accessible)
+    }
+}
+
+/// A non-present entry: type, offset, and flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SwapPte(u64);
+
+impl SwapPte {
+    /// Reads `pte` in the swap format without asking whether it has that format.
+    ///
+    /// Only code that re-creates a format confusion has a use for it.
+    pub const fn assume(pte: Pte) -> Self {
+        Self(pte.0)
+    }
+
+    const fn from_parts(ty: u64, offset: u64) -> Self {
+        Self((ty << TYPE_SHIFT) | ((!offset & OFFSET_MASK) << OFFSET_SHIFT))
+    }
+
+    /// The raw word.
+    pub const fn pte(self) -> Pte {
+        Pte(self.0)
+    }
+
+    const fn swp_type(self) -> u64 {
+        self.0 >> TYPE_SHIFT
+    }
+
+    const fn swp_offset(self) -> u64 {
+        !(self.0 >> OFFSET_SHIFT) & OFFSET_MASK
+    }
+
+    /// `pte_swp_soft_dirty`.
+    pub const fn soft_dirty(self) -> bool {
+        self.0 & SwapFlags::SOFT_DIRTY.bits() != 0
+    }
+
+    /// `pte_swp_uffd_wp`.
+    pub const fn uffd_wp(self) -> bool {
+        self.0 & SwapFlags::UFFD_WP.bits() != 0
+    }
+
+    /// With `flags` set (`on`) or cleared.
+    #[must_use]
+    pub const fn set(self, flags: SwapFlags, on: bool) -> Self {
+        Self(if on { self.0 | flags.bits() } else { self.0 & !flags.bits() })
+    }
+
+    /// What the entry stands for; `None` for a type that nothing writes.
+    #[inline]
+    pub const fn softleaf(self) -> Option<Softleaf> {
+        let offset = self.swp_offset();
+        let pfn = Pfn((offset & SWP_PFN_MASK) as u32);
+        let kind = match self.swp_type() {
+            TYPE_MIGRATION_READ => MigrationKind::Read,
+            TYPE_MIGRATION_READ_EXCLUSIVE => MigrationKind::ReadExclusive,
+            TYPE_MIGRATION_WRITE => MigrationKind::Write,
+            TYPE_DEVICE_WRITE => return Some(Softleaf::DevicePrivate { write: true, pfn }),
+            TYPE_DEVICE_READ => return Some(Softleaf::DevicePrivate { write: false, pfn }),
+            _ => return None,
+        };
+        Some(Softleaf::Migration(MigrationEntry {
+            kind,
+            pfn,
+            young: offset & MIG_YOUNG != 0,
+            dirty: offset & MIG_DIRTY != 0,
+        }))
+    }
+}
+
+/// The access that a migration entry stands in for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MigrationKind {
+    /// Read-only, page shared.
+    Read,
+    /// Read-only, page exclusive to this mapping.
+    ReadExclusive,
+    /// Writable, hence exclusive.
+    Write,
+}
+
+/// A migration entry: the place of a mapping while its page is moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MigrationEntry {
+    /// Access and exclusivity of the mapping that was replaced.
+    pub kind: MigrationKind,
+    /// The page being moved.
+    pub pfn: Pfn,
+    /// The mapping was young.
+    pub young: bool,
+    /// The mapping was dirty.
+    pub dirty: bool,
+}
+
+/// A non-present entry, decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Softleaf {
+    /// The page is on its way to another frame.
+    Migration(MigrationEntry),
+    /// The page lives in a device's memory.
+    DevicePrivate {
+        /// The mapping is writable once the page is back.
+        write: bool,
+        /// The device frame.
+        pfn: Pfn,
+    },
+}
+
+impl Softleaf {
+    /// The frame that the entry names (`softleaf_to_pfn`).
+    pub const fn pfn(self) -> Pfn {
+        match self {
+            Self::Migration(m) => m.pfn,
+            Self::DevicePrivate { pfn, .. } => pfn,
+        }
+    }
+
+    /// The entry with no flag set (`softleaf_to_pte`).
+    pub const fn to_swap(self) -> SwapPte {
+        match self {
+            Self::DevicePrivate { write, pfn } => {
+                let ty = if write { TYPE_DEVICE_WRITE } else { TYPE_DEVICE_READ };
+                SwapPte::from_parts(ty, pfn.0 as u64)
+            }
+            Self::Migration(m) => {
+                let ty = match m.kind {
+                    MigrationKind::Read => TYPE_MIGRATION_READ,
+                    MigrationKind::ReadExclusive => TYPE_MIGRATION_READ_EXCLUSIVE,
+                    MigrationKind::Write => TYPE_MIGRATION_WRITE,
+                };
+                let young = if m.young { MIG_YOUNG } else { 0 };
+                let dirty = if m.dirty { MIG_DIRTY } else { 0 };
+                SwapPte::from_parts(ty, m.pfn.0 as u64 | young | dirty)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [MigrationKind; 3] =
+        [MigrationKind::Read, MigrationKind::ReadExclusive, MigrationKind::Write];
+
+    fn leaves() -> impl Iterator<Item = Softleaf> {
+        let pfns = [0, 1, 77, 0x0100_0003, u32::MAX].map(Pfn);
+        pfns.into_iter().flat_map(|pfn| {
+            let device = [false, true].map(|write| Softleaf::DevicePrivate { write, pfn });
+            let migration = (0..12).map(move |i| {
+                let kind = KINDS[i % 3];
+                let (young, dirty) = (i & 4 != 0, i >= 6);
+                Softleaf::Migration(MigrationEntry { kind, pfn, young, dirty })
+            });
+            device.into_iter().chain(migration)
+        })
+    }
+
+    #[test]
+    fn softleaf_survives_the_encoding_and_its_flags() {
+        for leaf in leaves() {
+            for bits in 0..4u64 {
+                let flags = SwapFlags::from_bits_truncate(bits << 1);
+                let swap = leaf.to_swap().set(flags, true);
+                assert_eq!(swap.pte().decode(), Entry::Leaf(swap));
+                assert_eq!(swap.softleaf(), Some(leaf));
+                assert_eq!(swap.soft_dirty(), flags.contains(SwapFlags::SOFT_DIRTY));
+                assert_eq!(swap.uffd_wp(), flags.contains(SwapFlags::UFFD_WP));
+            }
+        }
+    }
+
+    #[test]
+    fn present_entries_keep_pfn_and_flags_apart() {
+        for pfn in [0, 5, 0x0200_0001].map(Pfn) {
+            for flags in PteFlags::all() & !(PteFlags::PRESENT | PteFlags::PROTNONE) {
+                let pte = PresentPte::new(pfn).set(flags, true);
+                assert_eq!(pte.pte().decode(), Entry::Present(pte));
+                assert_eq!(pte.pfn(), pfn);
+                assert!(pte.has(flags));
+                assert!(pte.protect(false).protnone());
+                assert_eq!(pte.protect(false).protect(true), pte);
+            }
+        }
+    }
+
+    /// The confusion behind commit 1de13ee59225: the present decoder on a device-private entry.
+    #[test]
+    fn the_present_decoder_reads_nonsense_from_a_swap_entry() {
+        let pfn = Pfn(0x0100_0003);
+        let swap = Softleaf::DevicePrivate { write: true, pfn }.to_swap();
+        assert_ne!(PresentPte::assume(swap.pte()).pfn(), pfn);
+        // and a soft-dirty swap entry looks writable (commit 43e7f189769c)
+        let soft_dirty = swap.set(SwapFlags::SOFT_DIRTY, true);
+        assert!(PresentPte::assume(soft_dirty.pte()).write());
+    }
+}

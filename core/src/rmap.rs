@@ -1,0 +1,224 @@
+//! The reverse map: counting mappings, and finding them.
+//!
+//! Corresponds to `mm/rmap.c`, `include/linux/rmap.h`.
+
+use crate::ids::{AnonVmaId, Pfn, VmaId};
+use crate::lock::{Lock, Site};
+use crate::page::PageFlags;
+use crate::page_vma_mapped::{Found, Wanted};
+use crate::pte::{
+    Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapFlags, SwapPte,
+};
+use crate::state::{Current, State};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::zoo::Bug;
+
+impl State {
+    /// The first mapping of a new page, which is exclusive to it (`folio_add_new_anon_rmap`).
+    pub(crate) fn folio_add_new_anon_rmap(&mut self, folio: Pfn, vma: VmaId, addr: u64) {
+        let area = self.vma(vma);
+        let (anon_vma, index) = (area.anon_vma, area.index(addr));
+        let trust_old = self.zoo.on(Bug::DevprivMappingReuse);
+        let page = self.page_mut(folio);
+        page.flags.insert(PageFlags::SWAPBACKED | PageFlags::ANON_EXCLUSIVE);
+        page.mapcount = 1;
+        if trust_old && page.mapping().is_some() {
+            // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
+            return;
+        }
+        page.set_mapping(anon_vma);
+        page.index = index;
+    }
+
+    /// One more mapping of a page that has an identity already (`folio_add_anon_rmap_pte`).
+    pub(crate) fn folio_add_anon_rmap_pte(&mut self, page: Pfn, exclusive: bool) {
+        let page = self.page_mut(page);
+        page.mapcount += 1;
+        if exclusive {
+            page.flags.insert(PageFlags::ANON_EXCLUSIVE);
+        }
+    }
+
+    /// One mapping less (`folio_remove_rmap_pte`).
+    pub(crate) fn folio_remove_rmap_pte(&mut self, page: Pfn) {
+        self.page_mut(page).mapcount -= 1;
+    }
+
+    /// Shares an exclusive page for a fork; refused if it may be pinned
+    /// (`folio_try_dup_anon_rmap_pte`).
+    pub(crate) fn folio_try_dup_anon_rmap_pte(&mut self, page: Pfn) -> bool {
+        let pinned = self.page(page).maybe_dma_pinned() && !self.zoo.on(Bug::ForkPinnedEarlyCow);
+        // a device page cannot be pinned
+        if self.page(page).anon_exclusive() && pinned && page.device().is_none() {
+            return false;
+        }
+        let page = self.page_mut(page);
+        page.flags.remove(PageFlags::ANON_EXCLUSIVE);
+        page.mapcount += 1;
+        true
+    }
+
+    /// Gives up the exclusivity of a page whose entry was just cleared; refused if it may be pinned
+    /// (`folio_try_share_anon_rmap_pte`).
+    pub(crate) fn folio_try_share_anon_rmap_pte(&mut self, page: Pfn) -> bool {
+        let pinned = self.page(page).maybe_dma_pinned() && page.device().is_none();
+        if !pinned || self.zoo.on(Bug::AnonExclusiveGupFast) {
+            self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE);
+        }
+        !pinned
+    }
+
+    /// The page is this area's alone from now on (`folio_move_anon_rmap`).
+    pub(crate) fn folio_move_anon_rmap(&mut self, folio: Pfn, vma: VmaId) {
+        let anon_vma = self.vma(vma).anon_vma;
+        self.page_mut(folio).set_mapping(anon_vma);
+    }
+
+    /// `folio_mapped`.
+    pub(crate) fn folio_mapped(&self, folio: Pfn) -> bool {
+        self.page(folio).folio_mapcount() > 0
+    }
+
+    /// The `n`th area, in the order of the interval tree, that covers offset `index`, with the
+    /// address that it has there.
+    pub fn rmap_walk_nth(&self, anon_vma: AnonVmaId, index: u64, n: usize) -> Option<(VmaId, u64)> {
+        let tree = &self.anon_vma(anon_vma).tree;
+        // sorted by first offset: nothing behind `index` can cover it
+        let candidates = tree.iter().map(|avc| self.avc(*avc).vma);
+        candidates
+            .take_while(|vma| self.vma(*vma).pgoff <= index)
+            .filter_map(|vma| Some((vma, self.vma(vma).address(index)?)))
+            .nth(n)
+    }
+
+    /// Replaces one mapping of `folio` by a migration entry, under the page-table lock. False if
+    /// that is not possible, and then the mapping stands as before (`try_to_migrate_one`).
+    fn try_to_migrate_one(&mut self, folio: Pfn, found: Found) -> bool {
+        let Found { at, pte } = found;
+        let entry = pte.decode();
+        let pfn = match (entry, pte.leaf()) {
+            (Entry::Present(present), _) => present.pfn(),
+            (_, Some(leaf)) => leaf.pfn(),
+            _ => return true,
+        };
+        let mut subpage = pfn;
+        if self.zoo.on(Bug::TtuSubpageFromSwapPte) {
+            subpage = PresentPte::assume(pte).pfn();
+        }
+        let exclusive = self.page(pfn).anon_exclusive();
+        self.tables.set(at, Pte::NONE);
+        if let Entry::Present(present) = entry
+            && present.dirty()
+        {
+            self.folio_mark_dirty(folio);
+        }
+        if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
+            self.tables.set(at, pte);
+            return false;
+        }
+        self.tables.set(at, self.migration_pte(pfn, pte, exclusive));
+        self.folio_remove_rmap_pte(subpage);
+        self.folio_ref_sub(folio, 1);
+        true
+    }
+
+    /// The migration entry that takes the place of `pte`, a mapping of `pfn`.
+    fn migration_pte(&self, pfn: Pfn, pte: Pte, exclusive: bool) -> Pte {
+        let (writable, young, dirty, soft_dirty, uffd_wp) = match pte.decode() {
+            Entry::Present(p) => (p.write(), p.young(), p.dirty(), p.soft_dirty(), p.uffd_wp()),
+            _ => {
+                let swap = SwapPte::assume(pte);
+                let mut writable =
+                    matches!(swap.softleaf(), Some(Softleaf::DevicePrivate { write: true, .. }));
+                let (mut soft_dirty, mut uffd_wp) = (swap.soft_dirty(), swap.uffd_wp());
+                if self.zoo.on(Bug::SlowpathRoMigent) {
+                    writable = false;
+                }
+                if self.zoo.on(Bug::PmdDevprivSoftdirtyAsWrite) {
+                    writable = PresentPte::assume(pte).write();
+                }
+                if self.zoo.on(Bug::RmapSoftdirtyUffdCopy) {
+                    let present = PresentPte::assume(pte);
+                    (soft_dirty, uffd_wp) = (present.soft_dirty(), present.uffd_wp());
+                }
+                (writable, false, false, soft_dirty, uffd_wp)
+            }
+        };
+        Self::make_migration_entry(pfn, writable, exclusive, young, dirty)
+            .set(SwapFlags::SOFT_DIRTY, soft_dirty)
+            .set(SwapFlags::UFFD_WP, uffd_wp)
+            .pte()
+    }
+
+    pub(crate) fn make_migration_entry(
+        pfn: Pfn,
+        writable: bool,
+        exclusive: bool,
+        young: bool,
+        dirty: bool,
+    ) -> SwapPte {
+        let kind = match (writable, exclusive) {
+            (true, _) => MigrationKind::Write,
+            (false, true) => MigrationKind::ReadExclusive,
+            (false, false) => MigrationKind::Read,
+        };
+        Softleaf::Migration(MigrationEntry { kind, pfn, young, dirty }).to_swap()
+    }
+}
+
+impl Current<'_> {
+    /// Locks the tree of `folio`'s anon_vma for reading, if the folio is mapped
+    /// (`folio_lock_anon_vma_read`).
+    ///
+    /// The object may have been freed and reused while the task slept on the lock; an anon_vma of a
+    /// mapped folio cannot have been, hence the second look.
+    async fn folio_lock_anon_vma_read(self, folio: Pfn) -> Option<(AnonVmaId, Lock)> {
+        loop {
+            let (anon_vma, root) = {
+                let s = &*self.state();
+                let anon_vma = s.page(folio).mapping()?;
+                if !s.folio_mapped(folio) {
+                    return None;
+                }
+                (anon_vma, s.anon_vma(anon_vma).root)
+            };
+            let lock = Lock::AnonVmaRead(root);
+            self.lock(lock).await;
+            let s = &mut *self.state();
+            if !s.folio_mapped(folio) {
+                s.unlock(self.task, lock);
+                return None;
+            }
+            if s.page(folio).mapping() == Some(anon_vma) && s.anon_vma(anon_vma).root == root {
+                return Some((anon_vma, lock));
+            }
+            s.unlock(self.task, lock);
+        }
+    }
+
+    /// Replaces all mappings of a locked folio by migration entries, as far as possible; whether it
+    /// was is for the caller to ask (`try_to_migrate`).
+    pub(crate) async fn try_to_migrate(self, folio: Pfn) {
+        let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else { return };
+        let index = self.state().page(folio).index;
+        let mut n = 0;
+        while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {
+            n += 1;
+            let mm = self.state().vma(vma).mm;
+            let range = NotifierRange::new(mm, addr..addr + 1, NotifierEvent::Clear, None);
+            self.notifier_start(&range).await;
+            self.preempt(Site::TryToMigrate).await;
+            let done = {
+                let s = &mut *self.state();
+                let found = s.page_vma_mapped_walk(mm, addr, folio, Wanted::Mapping);
+                let ok = found.is_none_or(|found| s.try_to_migrate_one(folio, found));
+                s.notifier_end(&range);
+                !ok || !s.folio_mapped(folio)
+            };
+            if done {
+                break;
+            }
+        }
+        self.unlock(lock);
+    }
+}

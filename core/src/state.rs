@@ -1,0 +1,335 @@
+//! The kernel's state, and how a task works on it.
+//!
+//! [`Kernel`] owns everything. A running operation is a future that holds a [`Current`]; it borrows
+//! the [`State`] for one atomic section at a time and never across an `.await`, which is the model's
+//! form of "do not sleep under a spinlock" (checked by clippy's `await_holding_refcell_ref`).
+
+use crate::anon_vma::{AnonVma, Avc};
+use crate::arena::Arena;
+use crate::driver::Driver;
+use crate::fail::{AllocKind, FailInject};
+use crate::geometry::Geometry;
+use crate::ids::{AnonVmaId, AvcId, MmId, Pfn, TaskId, VmaId};
+use crate::lock::{MAX_TASKS, Task};
+use crate::memmap::{DEVICES, Memmap};
+use crate::page::{FrameAllocator, Page};
+use crate::pgtable::PageTables;
+use crate::trace::{Event, PteWrite};
+use crate::vma::{Mm, Vma};
+use crate::zoo::Zoo;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::{RefCell, RefMut};
+use core::fmt;
+
+/// An allocation failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Enomem;
+
+/// Everything that the kernel knows.
+#[derive(Debug)]
+pub struct State {
+    geometry: Geometry,
+    memmap: Memmap,
+    pub(crate) frames: FrameAllocator,
+    pub(crate) tables: PageTables,
+    mms: Arena<Mm>,
+    vmas: Arena<Vma>,
+    anon_vmas: Arena<AnonVma>,
+    avcs: Arena<Avc>,
+    pub(crate) pgmap_refs: [i64; DEVICES],
+    pub(crate) driver: Box<dyn Driver>,
+    pub(crate) tasks: [Task; MAX_TASKS],
+    pub(crate) sleepers: u32,
+    pub(crate) points: u32,
+    pub(crate) preempt_at: u32,
+    pub(crate) events: Vec<Event>,
+    /// Allocations to fail.
+    pub fail: FailInject,
+    /// Historical bugs that are switched on.
+    pub zoo: Zoo,
+}
+
+impl State {
+    /// The shape of the machine.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The struct page of `pfn`.
+    #[inline]
+    pub fn page(&self, pfn: Pfn) -> &Page {
+        self.memmap.page(pfn)
+    }
+
+    #[inline]
+    pub(crate) fn page_mut(&mut self, pfn: Pfn) -> &mut Page {
+        self.memmap.page_mut(pfn)
+    }
+
+    /// All struct pages.
+    pub fn memmap(&self) -> &Memmap {
+        &self.memmap
+    }
+
+    /// The allocator of system frames.
+    pub fn frames(&self) -> &FrameAllocator {
+        &self.frames
+    }
+
+    /// All page tables.
+    pub fn tables(&self) -> &PageTables {
+        &self.tables
+    }
+
+    /// The device driver.
+    pub fn driver(&self) -> &dyn Driver {
+        &*self.driver
+    }
+
+    /// References to the `dev_pagemap` of each device, its own not counted.
+    pub fn pgmap_refs(&self) -> &[i64; DEVICES] {
+        &self.pgmap_refs
+    }
+
+    /// All address spaces.
+    pub fn mms(&self) -> &Arena<Mm> {
+        &self.mms
+    }
+
+    /// All areas.
+    pub fn vmas(&self) -> &Arena<Vma> {
+        &self.vmas
+    }
+
+    /// All anon_vmas.
+    pub fn anon_vmas(&self) -> &Arena<AnonVma> {
+        &self.anon_vmas
+    }
+
+    /// All anon_vma_chains.
+    pub fn avcs(&self) -> &Arena<Avc> {
+        &self.avcs
+    }
+
+    /// An address space.
+    #[inline]
+    pub fn mm(&self, mm: MmId) -> &Mm {
+        &self.mms[mm.0 as u32]
+    }
+
+    #[inline]
+    pub(crate) fn mm_mut(&mut self, mm: MmId) -> &mut Mm {
+        &mut self.mms[mm.0 as u32]
+    }
+
+    /// An area.
+    #[inline]
+    pub fn vma(&self, vma: VmaId) -> &Vma {
+        &self.vmas[vma.0]
+    }
+
+    #[inline]
+    pub(crate) fn vma_mut(&mut self, vma: VmaId) -> &mut Vma {
+        &mut self.vmas[vma.0]
+    }
+
+    /// An anon_vma.
+    #[inline]
+    pub fn anon_vma(&self, anon_vma: AnonVmaId) -> &AnonVma {
+        &self.anon_vmas[anon_vma.0]
+    }
+
+    #[inline]
+    pub(crate) fn anon_vma_mut(&mut self, anon_vma: AnonVmaId) -> &mut AnonVma {
+        &mut self.anon_vmas[anon_vma.0]
+    }
+
+    /// A link between an area and an anon_vma.
+    #[inline]
+    pub fn avc(&self, avc: AvcId) -> &Avc {
+        &self.avcs[avc.0]
+    }
+
+    #[inline]
+    pub(crate) fn avc_mut(&mut self, avc: AvcId) -> &mut Avc {
+        &mut self.avcs[avc.0]
+    }
+
+    pub(crate) fn alloc_mm(&mut self) -> Result<MmId, Enomem> {
+        self.may_alloc(AllocKind::Mm)?;
+        Ok(MmId(self.mms.alloc() as u16))
+    }
+
+    pub(crate) fn free_mm(&mut self, mm: MmId) {
+        self.mms.free(mm.0 as u32);
+    }
+
+    pub(crate) fn alloc_vma(&mut self) -> Result<VmaId, Enomem> {
+        self.may_alloc(AllocKind::Vma)?;
+        Ok(VmaId(self.vmas.alloc()))
+    }
+
+    pub(crate) fn free_vma(&mut self, vma: VmaId) {
+        self.vmas.free(vma.0);
+    }
+
+    pub(crate) fn alloc_anon_vma(&mut self) -> Result<AnonVmaId, Enomem> {
+        self.may_alloc(AllocKind::AnonVma)?;
+        Ok(AnonVmaId(self.anon_vmas.alloc()))
+    }
+
+    pub(crate) fn free_anon_vma(&mut self, anon_vma: AnonVmaId) {
+        self.anon_vmas.free(anon_vma.0);
+    }
+
+    pub(crate) fn alloc_avc(&mut self) -> Result<AvcId, Enomem> {
+        self.may_alloc(AllocKind::Avc)?;
+        Ok(AvcId(self.avcs.alloc()))
+    }
+
+    pub(crate) fn free_avc(&mut self, avc: AvcId) {
+        self.avcs.free(avc.0);
+    }
+
+    /// Asks whether an allocation of `kind` may succeed now.
+    pub(crate) fn may_alloc(&mut self, kind: AllocKind) -> Result<(), Enomem> {
+        if self.fail.should_fail(kind) { Err(Enomem) } else { Ok(()) }
+    }
+
+    /// The tasks.
+    pub fn tasks(&self) -> &[Task; MAX_TASKS] {
+        &self.tasks
+    }
+
+    /// Makes `task` as new, for its next operation.
+    pub fn renew_task(&mut self, task: TaskId) {
+        self.tasks[task.ix()].renew();
+    }
+
+    /// Scheduling points passed so far.
+    pub fn points(&self) -> u32 {
+        self.points
+    }
+
+    /// Sets the scheduling point at which the running task is preempted next.
+    pub fn preempt_at(&mut self, point: u32) {
+        self.preempt_at = point;
+    }
+
+    /// Page-table writes since [`State::observed`].
+    pub fn pte_writes(&self) -> &[PteWrite] {
+        &self.tables.writes
+    }
+
+    /// Tracepoints since [`State::observed`].
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Forgets what has happened so far.
+    pub fn observed(&mut self) {
+        self.tables.writes.clear();
+        self.events.clear();
+        self.memmap.observed();
+    }
+}
+
+/// The machine: one kernel, its memory and its devices.
+pub struct Kernel {
+    state: RefCell<State>,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    /// A machine of the given shape, with `driver` for its devices.
+    pub fn new(geometry: Geometry, driver: Box<dyn Driver>) -> Self {
+        Self {
+            state: RefCell::new(State {
+                geometry,
+                memmap: Memmap::new(&geometry),
+                frames: FrameAllocator::new(0, geometry.system_frames),
+                tables: PageTables::new(geometry),
+                mms: Arena::default(),
+                vmas: Arena::default(),
+                anon_vmas: Arena::default(),
+                avcs: Arena::default(),
+                pgmap_refs: [0; DEVICES],
+                driver,
+                tasks: Default::default(),
+                sleepers: 0,
+                points: 0,
+                preempt_at: u32::MAX,
+                events: Vec::new(),
+                fail: FailInject::default(),
+                zoo: Zoo::default(),
+            }),
+        }
+        .booted()
+    }
+
+    fn booted(self) -> Self {
+        // frame 0 is the zero page, for ever
+        self.state.borrow_mut().frames.alloc();
+        self
+    }
+
+    /// The state, for one atomic section.
+    ///
+    /// # Panics
+    /// If the borrow of another section is still held.
+    #[inline]
+    pub fn state(&self) -> RefMut<'_, State> {
+        self.state.borrow_mut()
+    }
+
+    /// A handle for `task`, to start an operation with.
+    pub const fn current(&self, task: TaskId) -> Current<'_> {
+        Current { kernel: self, task }
+    }
+
+    /// Back to the state after [`Kernel::new`]. The cost depends on what was used since then. The
+    /// zoo's switches stay as they are.
+    ///
+    /// All futures of operations must have been dropped.
+    pub fn reset(&self) {
+        let s = &mut *self.state();
+        s.memmap.reset();
+        s.frames.reset();
+        s.frames.alloc();
+        s.tables.reset();
+        s.mms.reset();
+        s.vmas.reset();
+        s.anon_vmas.reset();
+        s.avcs.reset();
+        s.pgmap_refs = [0; DEVICES];
+        s.driver.reset();
+        s.tasks.iter_mut().for_each(Task::renew);
+        s.sleepers = 0;
+        s.points = 0;
+        s.preempt_at = u32::MAX;
+        s.events.clear();
+        s.fail = FailInject::default();
+    }
+}
+
+/// The running task (`current`), through which every operation is called.
+#[derive(Clone, Copy, Debug)]
+pub struct Current<'k> {
+    kernel: &'k Kernel,
+    /// Which task.
+    pub task: TaskId,
+}
+
+impl<'k> Current<'k> {
+    /// The state, for one atomic section.
+    #[inline]
+    pub(crate) fn state(self) -> RefMut<'k, State> {
+        self.kernel.state()
+    }
+}

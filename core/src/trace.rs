@@ -1,0 +1,61 @@
+//! What happened, for observers: a debugger, a timeline, an oracle.
+//!
+//! Page-table writes and changed struct pages are noted by the arenas that hold them; the
+//! tracepoints here mark the moments that the state alone does not show. The log grows until
+//! [`State::observed`](crate::State::observed).
+
+use crate::ids::{DevId, Pfn, PteRef, TaskId};
+use crate::pte::Pte;
+
+/// One write of a page-table entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PteWrite {
+    /// Where.
+    pub at: PteRef,
+    /// The entry before.
+    pub old: Pte,
+    /// The entry after.
+    pub new: Pte,
+}
+
+/// A tracepoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A driver's `migrate_to_ram` looks at the page that the fault found.
+    MigrateToRam {
+        /// The faulting task.
+        task: TaskId,
+        /// The device page.
+        page: Pfn,
+        /// Somebody held a reference to it at that moment.
+        referenced: bool,
+    },
+    /// `migrate_device_unmap` accepted a page for migration.
+    Unmapped {
+        /// The migrating task.
+        task: TaskId,
+        /// The page, no longer mapped.
+        page: Pfn,
+    },
+    /// `folio_migrate_mapping` moved the identity of a folio to another.
+    Migrated {
+        /// From here …
+        src: Pfn,
+        /// … to here.
+        dst: Pfn,
+    },
+    /// A folio went onto the LRU (`mm_lru_insertion`).
+    LruInsertion {
+        /// The folio.
+        page: Pfn,
+        /// It was charged to a memory cgroup.
+        charged: bool,
+    },
+    /// A driver handed a device page to a migration.
+    DeviceAlloc {
+        /// The device.
+        dev: DevId,
+        /// The page.
+        page: Pfn,
+    },
+}

@@ -1,0 +1,118 @@
+//! Virtual memory areas and address spaces.
+//!
+//! Corresponds to `struct vm_area_struct` and `struct mm_struct` in `include/linux/mm_types.h`.
+
+use crate::arena::Slab;
+use crate::ids::{AnonVmaId, AvcId, MmId, TableId, VmaId};
+use crate::lock::RwSem;
+use alloc::vec::Vec;
+use bitflags::bitflags;
+use core::ops::Range;
+
+bitflags! {
+    /// What may be done in an area, and what is tracked in it.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+    pub struct VmFlags: u8 {
+        /// Readable.
+        const READ = 1 << 0;
+        /// Writable.
+        const WRITE = 1 << 1;
+        /// No soft-dirty tracking has been asked for since the area was made.
+        const SOFTDIRTY = 1 << 2;
+        /// Registered with userfaultfd for write protection.
+        const UFFD_WP = 1 << 3;
+    }
+}
+
+/// A virtual memory area: private and anonymous. Addresses and offsets are in pages.
+#[derive(Debug, Default)]
+pub struct Vma {
+    /// The address space.
+    pub mm: MmId,
+    /// First address.
+    pub start: u64,
+    /// First address behind.
+    pub end: u64,
+    /// Offset of `start` in the address space of the anon_vmas.
+    pub pgoff: u64,
+    /// Permissions and tracking.
+    pub flags: VmFlags,
+    /// Where new pages of this area go.
+    pub anon_vma: Option<AnonVmaId>,
+    /// Links to all anon_vmas that may hold pages of this area, oldest first.
+    pub chain: Vec<AvcId>,
+}
+
+impl Vma {
+    /// The offset of `addr` (`linear_page_index`).
+    #[inline]
+    pub const fn index(&self, addr: u64) -> u64 {
+        addr - self.start + self.pgoff
+    }
+
+    /// The address of offset `index`, if the area covers it (`vma_address`).
+    #[inline]
+    pub const fn address(&self, index: u64) -> Option<u64> {
+        if index >= self.pgoff && index < self.last_pgoff() + 1 {
+            Some(self.start + (index - self.pgoff))
+        } else {
+            None
+        }
+    }
+
+    /// The last offset covered (`avc_last_pgoff`).
+    #[inline]
+    pub const fn last_pgoff(&self) -> u64 {
+        self.pgoff + (self.end - self.start) - 1
+    }
+
+    /// True if any access is allowed.
+    pub const fn accessible(&self) -> bool {
+        self.flags.intersects(VmFlags::READ.union(VmFlags::WRITE))
+    }
+
+    /// The addresses covered.
+    pub const fn range(&self) -> Range<u64> {
+        self.start..self.end
+    }
+}
+
+impl Slab for Vma {
+    fn renew(&mut self) {
+        self.chain.clear();
+        *self = Self { chain: core::mem::take(&mut self.chain), ..Self::default() };
+    }
+}
+
+/// The state of the mmu notifier of one address space: one interval that covers all of it.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NotifierState {
+    /// Invalidations so far (`interval_sub->invalidate_seq`).
+    pub seq: u64,
+    /// Invalidations under way (`active_invalidate_ranges`).
+    pub active: u32,
+}
+
+/// An address space.
+#[derive(Debug, Default)]
+pub struct Mm {
+    /// The top page table.
+    pub pgd: TableId,
+    /// Areas, sorted by address, disjoint.
+    pub vmas: Vec<VmaId>,
+    /// Pages counted as `MM_ANONPAGES`.
+    pub anon_rss: i64,
+    /// Users of the address space: the process itself, and every operation that works on it.
+    pub users: u32,
+    /// `mmap_lock`.
+    pub mmap_lock: RwSem,
+    /// Notifier state.
+    pub notifier: NotifierState,
+}
+
+impl Slab for Mm {
+    fn renew(&mut self) {
+        self.vmas.clear();
+        *self = Self { vmas: core::mem::take(&mut self.vmas), ..Self::default() };
+    }
+}

@@ -1,0 +1,146 @@
+//! Taking mappings away: `munmap`, `madvise(MADV_DONTNEED)`, the end of an address space.
+//!
+//! Corresponds to `mm/memory.c` (`zap_page_range_single`, `unmap_vmas`, `free_pgtables`),
+//! `mm/mmap.c` (`exit_mmap`).
+
+use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::pte::{Entry, Pte, Softleaf};
+use crate::state::{Current, State};
+use crate::zoo::Bug;
+use core::ops::Range;
+
+impl State {
+    /// Clears one entry and gives up what it held, under the page-table lock.
+    fn zap_pte(&mut self, mm: MmId, at: PteRef) {
+        let pte = self.tables.get(at);
+        let page = match (pte.decode(), pte.leaf()) {
+            (Entry::None, _) => return,
+            (Entry::Present(p), _) => Some(p.pfn()),
+            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => Some(pfn),
+            (_, Some(Softleaf::Migration(_))) => None,
+            (_, None) => return,
+        };
+        self.tables.set(at, Pte::NONE);
+        if page == Some(Pfn::ZERO) && !self.zoo.on(Bug::VmNormalPageSpecial) {
+            return;
+        }
+        self.mm_mut(mm).anon_rss -= 1;
+        if let Some(page) = page {
+            self.folio_remove_rmap_pte(page);
+            self.folio_ref_sub(page, 1);
+        }
+    }
+
+    /// Frees the page tables that only served `range` of `mm` (`free_pgtables`).
+    fn free_pgtables(&mut self, mm: MmId, range: Range<u64>) {
+        let end = self.geometry().task_size();
+        let areas = &self.mm(mm).vmas;
+        let next = areas.partition_point(|vma| self.vma(*vma).end <= range.start);
+        let floor = next.checked_sub(1).map_or(0, |prev| self.vma(areas[prev]).end);
+        let ceiling = areas.get(next).map_or(end, |vma| self.vma(*vma).start);
+        let pgd = self.mm(mm).pgd;
+        self.tables.free_range(pgd, range, floor..ceiling);
+    }
+}
+
+impl Current<'_> {
+    /// Zaps `range` of `mm`, table by table, between the two calls of the notifier
+    /// (`zap_page_range_single`, `unmap_vmas`).
+    pub(crate) async fn zap_page_range(self, mm: MmId, range: Range<u64>, event: NotifierEvent) {
+        let silent = self.state().zoo.on(Bug::CollapseNoNotifier);
+        let notifier = NotifierRange::new(mm, range.clone(), event, None);
+        if !silent {
+            self.notifier_start(&notifier).await;
+        }
+        let mut addr = range.start;
+        loop {
+            self.preempt(Site::ZapPteRange).await;
+            let s = &mut *self.state();
+            let pgd = s.mm(mm).pgd;
+            let Some(table) = s.tables.next_table(pgd, addr..range.end) else { break };
+            for addr in table.clone() {
+                if let Some(at) = s.tables.pte_offset(pgd, addr) {
+                    s.zap_pte(mm, at);
+                }
+            }
+            addr = table.end;
+        }
+        if !silent {
+            self.state().notifier_end(&notifier);
+        }
+    }
+
+    /// Takes areas that are no longer in the address space apart: entries, page tables, links.
+    /// `mmap_lock` is held for writing (`unmap_region`).
+    pub(crate) async fn unmap_region(self, mm: MmId, areas: &[VmaId]) {
+        for vma in areas {
+            let range = self.state().vma(*vma).range();
+            self.zap_page_range(mm, range, NotifierEvent::Unmap).await;
+        }
+        for vma in areas {
+            self.anon_vma_unlink(*vma).await;
+            let s = &mut *self.state();
+            let range = s.vma(*vma).range();
+            s.free_pgtables(mm, range);
+            s.free_vma(*vma);
+        }
+    }
+
+    /// Another user of the address space (`mmget`).
+    pub fn mmget(self, mm: MmId) {
+        self.state().mm_mut(mm).users += 1;
+    }
+
+    /// One user less; the last one takes the address space apart (`mmput`, `exit_mmap`).
+    pub async fn mmput(self, mm: MmId) {
+        {
+            let s = &mut *self.state();
+            let users = &mut s.mm_mut(mm).users;
+            *users -= 1;
+            if *users > 0 {
+                return;
+            }
+            if !s.zoo.on(Bug::HmmReleaseCallback) {
+                s.driver.release(mm);
+            }
+        }
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let areas = { core::mem::take(&mut self.state().mm_mut(mm).vmas) };
+        self.unmap_region(mm, &areas).await;
+        self.unlock(lock);
+        let s = &mut *self.state();
+        let pgd = s.mm(mm).pgd;
+        s.tables.free(pgd);
+        s.mm_mut(mm).vmas = areas;
+        s.free_mm(mm);
+    }
+
+    /// `madvise(MADV_DONTNEED)`: false if part of the range is not mapped.
+    pub async fn madvise_dontneed(self, mm: MmId, range: Range<u64>) -> bool {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let mut addr = range.start;
+        let mut complete = true;
+        while addr < range.end {
+            let next = {
+                let s = &*self.state();
+                let areas = &s.mm(mm).vmas;
+                let at = areas.partition_point(|vma| s.vma(*vma).end <= addr);
+                areas.get(at).map(|vma| s.vma(*vma).range())
+            };
+            let Some(area) = next.filter(|area| area.start < range.end) else {
+                complete = false;
+                break;
+            };
+            complete &= area.start <= addr;
+            let part = area.start.max(addr)..area.end.min(range.end);
+            addr = part.end;
+            self.zap_page_range(mm, part, NotifierEvent::Clear).await;
+        }
+        self.unlock(lock);
+        complete
+    }
+}

@@ -1,0 +1,161 @@
+//! The zoo: historical kernel bugs, each on a switch.
+//!
+//! With the feature `zoo` a bug can be put back at the very place that it lived in, by
+//! [`Zoo::set`]. Without it [`Zoo`] is empty, [`Zoo::on`] is the constant `false`, and neither the
+//! switches nor their names are compiled.
+
+macro_rules! bugs {
+    ($($name:ident $slug:literal $commit:literal $class:literal $threads:literal $oracle:literal $what:literal;)*) => {
+        /// A historical bug.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u8)]
+        pub enum Bug {
+            $(
+                #[doc = concat!("`", $slug, "` (", $commit, ", class ", $class, "): ", $what, ".")]
+                $name,
+            )*
+        }
+
+        /// What is known of each bug, in the order of [`Bug`].
+        #[cfg(feature = "zoo")]
+        pub const TABLE: &[Entry] = &[$(Entry {
+            bug: Bug::$name,
+            slug: $slug,
+            commit: $commit,
+            class: $class,
+            threads: $threads,
+            oracle: $oracle,
+            what: $what,
+        },)*];
+    };
+}
+
+/// One row of the [`TABLE`].
+#[cfg(feature = "zoo")]
+#[derive(Debug)]
+pub struct Entry {
+    /// The switch.
+    pub bug: Bug,
+    /// Its name on the command line and in file names.
+    pub slug: &'static str,
+    /// The kernel commit that mended it, or what is known instead.
+    pub commit: &'static str,
+    /// The class of root causes, K1 to K14.
+    pub class: &'static str,
+    /// Threads that a program needs to show it.
+    pub threads: u8,
+    /// The invariant that must see it, `family/invariant`.
+    pub oracle: &'static str,
+    /// What is broken.
+    pub what: &'static str,
+}
+
+bugs! {
+    TtuSubpageFromSwapPte "ttu-subpage-from-swap-pte" "1de13ee59225" "K1" 1 "counting/wild-page"
+        "try_to_migrate_one takes the subpage from the present-format pfn of a device-private entry";
+    DevprivMappingReuse "devpriv-mapping-reuse" "7ab0ad0e74f8" "K5" 1 "counting/free-page"
+        "a freed device page keeps ->mapping, and the anon setter trusts it when the page is reused";
+    PvmwDevprivNeverMatches "pvmw-devpriv-never-matches" "aab8d0520e6e" "K2" 1 "progress/livelock"
+        "page_vma_mapped_walk never returns a device-private entry, so the page cannot be unmapped";
+    MigentWriteAttrFromSwapPte "migent-write-attr-from-swap-pte" "mm/migrate: properly preserve write attribute (4.17)" "K1" 1 "entries/round-trip"
+        "migrate_vma_collect asks the raw device-private entry for its write bit";
+    SlowpathRoMigent "slowpath-ro-migent" "dfd8562c52a5" "K1" 1 "entries/round-trip"
+        "try_to_migrate_one installs a read-only migration entry for every device-private entry";
+    RmapSoftdirtyUffdCopy "rmap-softdirty-uffd-copy" "ad7df764b7e1" "K1" 1 "entries/round-trip"
+        "try_to_migrate_one reads soft-dirty and uffd-wp of a device-private entry as if it were present";
+    RestoreUffdwpAccessor "restore-uffdwp-accessor" "ebdf8321eeeb" "K1" 1 "entries/round-trip"
+        "remove_migration_pte sets uffd-wp of a device-private entry at the present-format position";
+    CollectLostDirty "collect-lost-dirty" "fd35ca3d12cc" "K3" 1 "entries/dirty-lost"
+        "migrate_vma_collect clears a dirty entry without telling the folio";
+    PmdDevprivSoftdirtyAsWrite "pmd-devpriv-softdirty-as-write" "43e7f189769c" "K1" 1 "entries/round-trip"
+        "a soft-dirty device-private entry is taken for a writable one (here at the lowest level)";
+    RestoreWriteAfterMkdirty "restore-write-after-mkdirty" "96a9c287e25d" "K3" 1 "entries/write-exclusive"
+        "marking the restored entry dirty makes it writable as well";
+    InvariantWriteXorUffdwp "invariant-write-xor-uffdwp" "design rule of copy_nonpresent_pte" "K3" 1 "entries/write-uffd-wp"
+        "a fault in a write-protected range gives write permission and leaves the protection in place";
+    FaultDevprivNoPageref "fault-devpriv-no-pageref" "16ce101db85d" "K6" 2 "counting/use-without-reference"
+        "do_swap_page hands the driver a device page without a reference, and without looking again";
+    MigwaitHoldsRef "migwait-holds-ref" "9a1ea439b16b" "K11" 2 "progress/waiter-reference"
+        "a task that waits for a migration keeps a reference to the page, so the migration must fail";
+    MigrationRcuAnonVma "migration-rcu-anon-vma" "dc386d4d1e98" "K6" 2 "reverse-map/anon-vma-alive"
+        "nothing keeps the anon_vma alive from the unmap to the restore when mmap_lock is not held";
+    SwapfaultTrylockLivelock "swapfault-trylock-livelock" "b570f37a2ce4" "K11" 1 "progress/spin"
+        "do_swap_page retries at once when the device page is locked";
+    HmmNoEbusy "hmm-no-ebusy" "mm/hmm: always return EBUSY for invalid ranges (5.3)" "K8" 2 "coherence/device-mapping"
+        "the result of hmm_range_fault is used although the range was invalidated in between";
+    HmmReleaseCallback "hmm-release-callback" "mm/hmm: HMM should have a callback before MM is destroyed (4.17)" "K8" 1 "coherence/device-mapping"
+        "the mirror is not told that its address space dies";
+    HmmNonownerDevprivNotFaulted "hmm-nonowner-devpriv-not-faulted" "8a295dbbaf72" "K14" 1 "contents/outcome"
+        "hmm_range_fault fails on a page that is on another device";
+    CollapseNoNotifier "collapse-no-notifier" "f268f6cf875f" "K8" 1 "coherence/device-mapping"
+        "entries are removed without telling the mmu notifier (here: zap_page_range)";
+    PgmapRefOnAlloc "pgmap-ref-on-alloc" "0dc45ca1ce18" "K4" 1 "counting/pgmap-refs"
+        "a live device page holds no reference to its pagemap";
+    ZoneDeviceExtraRef "zone-device-extra-ref" "27674ef6c73f" "K4" 1 "counting/unmap-references"
+        "migrate_vma_check_page still grants a device page the reference that idle ones had until 5.18";
+    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24 (silently)" "K4" 1 "counting/refcount"
+        "migrate_vma_collect keeps its reference when the trylock fails (here at the lowest level)";
+    FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0" "K4" 1 "counting/lru"
+        "migrate_device_finalize puts a folio on the LRU that it is about to free";
+    PagemapDriverPfnsInMpfn "pagemap-driver-pfns-in-mpfn" "1f1be4ba643f" "K4" 1 "counting/refcount"
+        "the driver leaves destinations in the array for pages whose migration was refused";
+    LatentMixedOrderFallthrough "latent-mixed-order-fallthrough" "latent in 7.1.3" "K5" 1 "reverse-map/refused-unchanged"
+        "a destination takes over mapping and index although its migration is refused";
+    NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3" "K13" 1 "contents/read"
+        "the driver does not clear the device page that takes the place of a hole or of the zero page";
+    VmNormalPageSpecial "vm-normal-page-special" "c0c6ccd9828c" "K13" 1 "counting/zero-page"
+        "zap takes the zero page for a normal page";
+    GupPinZeroPage "gup-pin-zero-page" "mm: Don't pin ZERO_PAGE in pin_user_pages() (6.5)" "K13" 1 "counting/zero-page"
+        "a pin counts on the zero page";
+    ForkUffdwpSpecial "fork-uffdwp-special" "8f34f1eac382" "K3" 1 "entries/uffd-wp-unregistered"
+        "fork leaves uffd-wp on non-present entries of a child that is not registered";
+    ForkPinnedEarlyCow "fork-pinned-early-cow" "70e806e4e645" "K12" 1 "contents/pinned-page"
+        "fork shares a pinned page, and the next write copies it away from the pin";
+    CowEitherWay "cow-either-way" "17839856fd58" "K12" 1 "contents/held-page"
+        "a write reuses a page in place that is mapped once, whoever else holds a reference";
+    CowWpSimplification "cow-wp-simplification" "be068f29034f" "K4" 1 "progress/locks-held"
+        "wp_can_reuse_anon_folio leaves the folio locked when it refuses";
+    AnonExclusiveGupFast "anon-exclusive-gup-fast" "088b8aa537c2" "K12" 1 "reverse-map/pinned-exclusive"
+        "PageAnonExclusive is cleared before the test for pins";
+    AnonVmaDegreeAmbiguity "anon-vma-degree-ambiguity" "2555283eb40d" "K9" 1 "reverse-map/anon-vma-reuse"
+        "one counter for children and areas lets an anon_vma be reused twice";
+    AnonVmaCloneError "anon-vma-clone-error" "c4ea95d7cd08" "K10" 1 "reverse-map/chain"
+        "a clone that fails half way leaves what it had linked";
+    AnonVmaReuseSimpleOnly "anon-vma-reuse-simple-only" "d0e9fe1758f2" "K2" 1 "reverse-map/shared-anon-vma"
+        "anon_vma_prepare shares a neighbour's anon_vma whose chain has more than one link";
+    MsealMergeEnd "mseal-merge-end" "2697dd8ae721" "K9" 1 "contents/protection"
+        "a loop over areas goes on from the end that the area had before it was merged";
+}
+
+/// The switches.
+#[cfg(feature = "zoo")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Zoo(u64);
+
+#[cfg(feature = "zoo")]
+impl Zoo {
+    /// Is the bug on?
+    #[inline]
+    pub const fn on(&self, bug: Bug) -> bool {
+        self.0 >> bug as u32 & 1 != 0
+    }
+
+    /// Switches a bug on or off.
+    pub const fn set(&mut self, bug: Bug, on: bool) {
+        self.0 = self.0 & !(1 << bug as u32) | (on as u64) << bug as u32;
+    }
+}
+
+/// No switches: the feature `zoo` is off.
+#[cfg(not(feature = "zoo"))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Zoo(());
+
+#[cfg(not(feature = "zoo"))]
+impl Zoo {
+    /// Never.
+    #[inline(always)]
+    pub const fn on(&self, _: Bug) -> bool {
+        false
+    }
+}

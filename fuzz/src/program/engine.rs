@@ -1,0 +1,211 @@
+//! Mutation of byte strings, as engines call it: libFuzzer's custom mutator and its custom
+//! crossover.
+//!
+//! Whatever goes in, what comes out is the canonical wire form of a program within the limits of
+//! the target. So a corpus holds each program once, and mutation never spends itself on bytes that
+//! nothing reads.
+
+use fastrand::Rng;
+
+use super::mutate::{Limits, crossover, mutate};
+use super::wire::{self, HEADER_BYTES, RECORD_BYTES};
+use super::{MAX_PREEMPTIONS, Program};
+
+/// One in this many mutations is the engine's own.
+const BYTE_MUTATIONS: u8 = 8;
+/// The most mutations of a program in one call.
+const MOST_MUTATIONS: u8 = 4;
+
+/// Mutates the program that the first `size` bytes of `data` mean, in place.
+///
+/// - `max_size`: the most bytes that the result may have; over the length of `data` it is that
+///   length.
+/// - `seed`: the result depends on it, on the arguments and on `byte_mutate` alone.
+/// - `byte_mutate`: the engine's mutator of byte strings, for one in eight seeds. It gets `data`,
+///   `size` and `max_size`, and returns the new size (libFuzzer: `libfuzzer_sys::fuzzer_mutate`).
+///
+/// Returns the new size. It is 0, and `data` unchanged, only if `max_size` is below
+/// [`HEADER_BYTES`], the length of the empty program.
+pub fn mutate_wire(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    limits: Limits,
+    byte_mutate: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    let max_size = max_size.min(data.len());
+    let size = size.min(data.len());
+    if max_size < HEADER_BYTES {
+        return 0;
+    }
+    let mut rng = Rng::with_seed(u64::from(seed));
+    let mut program = wire::decode(&data[..size]);
+    let limits = limits.with_max_ops((max_size - HEADER_BYTES) / RECORD_BYTES);
+    limits.apply(&mut program);
+    let before = program.clone();
+    if rng.u8(0..BYTE_MUTATIONS) == 0 {
+        let size = byte_mutate(data, size, max_size).min(data.len());
+        wire::decode_into(&data[..size], &mut program);
+        limits.apply(&mut program);
+        if program != before {
+            return store(program, &mut data[..max_size]);
+        }
+        // The change was in bytes that mean nothing, and is gone. The structured way is not.
+    }
+    for _ in 0..rng.u8(1..=MOST_MUTATIONS) {
+        mutate(&mut program, limits, &mut rng);
+    }
+    // Two mutations can undo each other; one alone does not.
+    if program == before {
+        mutate(&mut program, limits, &mut rng);
+    }
+    store(program, &mut data[..max_size])
+}
+
+/// Crosses the programs that `a` and `b` mean into `out`, and returns the size of the result, which
+/// depends on the arguments alone. It is 0 only if `out` is shorter than [`HEADER_BYTES`].
+pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Limits) -> usize {
+    if out.len() < HEADER_BYTES {
+        return 0;
+    }
+    let mut rng = Rng::with_seed(u64::from(seed));
+    let limits = limits.with_max_ops((out.len() - HEADER_BYTES) / RECORD_BYTES);
+    store(
+        crossover(&wire::decode(a), &wire::decode(b), limits, &mut rng),
+        out,
+    )
+}
+
+/// Encodes a canonical program into `out`, which has room for the header at least, and returns the
+/// size. Operations at the end that have no room are dropped, then preemptions.
+fn store(mut program: Program, out: &mut [u8]) -> usize {
+    let records = (out.len() - HEADER_BYTES) / RECORD_BYTES;
+    program.preemptions.truncate(records.min(MAX_PREEMPTIONS));
+    program.ops.truncate(records - program.preemptions.len());
+    let bytes = wire::encode(&program);
+    out[..bytes.len()].copy_from_slice(&bytes);
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    use super::super::generate::random_program;
+
+    /// A stand-in for the engine's mutator.
+    fn scribble(data: &mut [u8], size: usize, max_size: usize) -> usize {
+        let new_size = (size + 3).min(max_size);
+        data[..new_size]
+            .iter_mut()
+            .step_by(3)
+            .for_each(|byte| *byte = byte.wrapping_mul(77).wrapping_add(13));
+        new_size
+    }
+
+    fn check_output(bytes: &[u8], limits: Limits) -> Program {
+        assert_eq!(wire::check(bytes), Ok(()));
+        let program = wire::decode(bytes);
+        assert!(limits.thread_range().contains(&program.threads));
+        program
+    }
+
+    #[test]
+    fn output_is_canonical_and_fits() {
+        let mut rng = Rng::with_seed(17);
+        for seed in 0..20_000 {
+            let limits = if seed % 2 == 0 {
+                Limits::OPS
+            } else {
+                Limits::RACES
+            };
+            let size = rng.usize(0..200);
+            let max_size = rng.usize(0..200);
+            let mut data: Vec<u8> = (0..size.max(max_size)).map(|_| rng.u8(..)).collect();
+            let new_size = mutate_wire(&mut data, size, max_size, seed, limits, scribble);
+            assert!(new_size <= max_size);
+            if max_size >= HEADER_BYTES {
+                check_output(&data[..new_size], limits);
+            } else {
+                assert_eq!(new_size, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_that_lie_do_not_panic() {
+        for (size, max_size) in [
+            (0, 0),
+            (99, 1),
+            (99, 99),
+            (usize::MAX, usize::MAX),
+            (0, usize::MAX),
+        ] {
+            for seed in 0..100 {
+                let mut data = [1, 6, 0xf0, 1, 2, 3, 4, 8, 0, 0, 0, 0];
+                let new_size =
+                    mutate_wire(&mut data, size, max_size, seed, Limits::RACES, |_, _, _| {
+                        usize::MAX
+                    });
+                assert!(new_size <= data.len().min(max_size));
+            }
+        }
+        assert_eq!(mutate_wire(&mut [], 0, 0, 1, Limits::OPS, scribble), 0);
+        assert_eq!(crossover_wire(&[], &[], &mut [0], 1, Limits::OPS), 0);
+    }
+
+    #[test]
+    fn a_seed_repeats_itself_and_seeds_differ() {
+        let start = wire::encode(&random_program(Limits::RACES, &mut Rng::with_seed(18)));
+        let run = |seed| {
+            let mut data = start.clone();
+            data.resize(wire::MAX_BYTES, 0);
+            let size = mutate_wire(
+                &mut data,
+                start.len(),
+                wire::MAX_BYTES,
+                seed,
+                Limits::RACES,
+                scribble,
+            );
+            data.truncate(size);
+            data
+        };
+        let results: Vec<Vec<u8>> = (0..500).map(run).collect();
+        assert!((0..500).all(|seed| results[seed as usize] == run(seed)));
+        let distinct: HashSet<&Vec<u8>> = results.iter().collect();
+        // An eighth of the seeds are scribbled on, all in the same way.
+        assert!(distinct.len() > 400, "{}", distinct.len());
+        assert!(!distinct.contains(&start), "the input itself is no mutant");
+    }
+
+    #[test]
+    fn from_nothing_every_operation_comes_up() {
+        let mut data = vec![0; 400];
+        let mut size = 0;
+        let mut seen = HashSet::new();
+        for seed in 0..20_000 {
+            size = mutate_wire(&mut data, size, 400, seed, Limits::RACES, scribble);
+            let program = check_output(&data[..size], Limits::RACES);
+            seen.extend(program.ops.iter().map(|step| step.op.kind()));
+        }
+        assert_eq!(seen.len(), super::super::OpKind::COUNT);
+    }
+
+    #[test]
+    fn children_are_canonical_and_fit() {
+        let mut rng = Rng::with_seed(19);
+        for seed in 0..5_000 {
+            let [a, b]: [Vec<u8>; 2] =
+                [0, 1].map(|_| (0..rng.usize(0..300)).map(|_| rng.u8(..)).collect());
+            let mut out = vec![0; rng.usize(2..300)];
+            let size = crossover_wire(&a, &b, &mut out, seed, Limits::OPS);
+            check_output(&out[..size], Limits::OPS);
+            let mut again = vec![0xff; out.len()];
+            assert_eq!(crossover_wire(&a, &b, &mut again, seed, Limits::OPS), size);
+            assert_eq!(again[..size], out[..size]);
+        }
+    }
+}

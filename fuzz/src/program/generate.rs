@@ -1,0 +1,285 @@
+//! Random operations, and random programs made of them.
+//!
+//! Uniform choice wastes most programs on addresses that nothing maps. So a program starts with
+//! `mmap` and `write`, lives in a small part of the address window, and takes up the operands that
+//! it has used before.
+
+use std::convert::Infallible;
+
+use fastrand::Rng;
+
+use super::mutate::Limits;
+use super::op::{Op, OpKind, Source};
+use super::operand::{Operand, OperandKind, Prot};
+use super::{Geometry, Preemption, Program, Step, insert_preemption};
+
+/// How many steps at the start of a program are drawn with the early weights.
+const EARLY_STEPS: usize = 3;
+
+/// How often an operation is drawn: among the first steps of a program, and later.
+const fn weights(kind: OpKind) -> (u32, u32) {
+    match kind {
+        OpKind::Mmap => (40, 6),
+        OpKind::Write => (30, 12),
+        OpKind::Read => (6, 10),
+        OpKind::Migrate => (8, 14),
+        OpKind::Fork => (4, 6),
+        OpKind::Setup => (2, 7),
+        OpKind::Pages | OpKind::Finalize | OpKind::Evict | OpKind::MigrateBack | OpKind::Put => {
+            (1, 6)
+        }
+        OpKind::Mprotect | OpKind::DevRead | OpKind::DevWrite => (1, 5),
+        OpKind::Munmap | OpKind::Dontneed | OpKind::Get | OpKind::Pin | OpKind::Unlock => (1, 4),
+        OpKind::Exit | OpKind::Snapshot | OpKind::Hold | OpKind::Lock | OpKind::ClearSoftDirty => {
+            (1, 3)
+        }
+        OpKind::UffdRegister | OpKind::UffdWp | OpKind::Fail => (1, 3),
+        OpKind::UffdUnregister => (1, 2),
+    }
+}
+
+/// A random operation for position `at` of a program.
+#[must_use]
+pub fn random_op(program: &Program, at: usize, rng: &mut Rng) -> Op {
+    let kind = random_kind(at < EARLY_STEPS, rng);
+    let Ok(op) = Op::build(kind, &mut RandomOperands { kind, program, rng });
+    op
+}
+
+/// A random operation for position `at` of a program, with the thread that runs it.
+#[must_use]
+pub fn random_step(program: &Program, at: usize, rng: &mut Rng) -> Step {
+    Step {
+        thread: rng.u8(0..program.threads.max(1)),
+        op: random_op(program, at, rng),
+    }
+}
+
+/// A random canonical program within the limits.
+#[must_use]
+pub fn random_program(limits: Limits, rng: &mut Rng) -> Program {
+    let mut program = Program::default();
+    if rng.u8(0..8) == 0 {
+        program.geometry = Geometry::X86_64;
+    }
+    program.threads = rng.u8(limits.thread_range());
+    // Short programs are the ones that can be understood, and they run faster.
+    let most = rng.usize(0..=limits.max_ops());
+    let len = rng.usize(0..=most);
+    for at in 0..len {
+        let step = random_step(&program, at, rng);
+        program.ops.push(step);
+    }
+    if program.threads > 1 {
+        for _ in 0..rng.usize(0..=4) {
+            let preemption = random_preemption(&program, rng);
+            insert_preemption(&mut program.preemptions, preemption);
+        }
+    }
+    program
+}
+
+/// A random preemption, early in the run more often than late.
+#[must_use]
+pub fn random_preemption(program: &Program, rng: &mut Rng) -> Preemption {
+    let bits = if rng.u8(0..8) == 0 {
+        rng.u32(8..=u16::BITS)
+    } else {
+        rng.u32(2..=8)
+    };
+    let at = rng.u16(0..=u16::MAX >> (u16::BITS - bits));
+    Preemption {
+        at,
+        to: rng.u8(0..program.threads.max(1)),
+    }
+}
+
+fn random_kind(is_early: bool, rng: &mut Rng) -> OpKind {
+    const TOTALS: (u32, u32) = {
+        let (mut totals, mut number) = ((0, 0), 0);
+        while number < OpKind::COUNT {
+            let (early, late) = weights(OpKind::ALL[number]);
+            totals = (totals.0 + early, totals.1 + late);
+            number += 1;
+        }
+        totals
+    };
+    let mut draw = rng.u32(0..if is_early { TOTALS.0 } else { TOTALS.1 });
+    for &kind in OpKind::ALL {
+        let (early, late) = weights(kind);
+        let weight = if is_early { early } else { late };
+        if draw < weight {
+            return kind;
+        }
+        draw -= weight;
+    }
+    OpKind::Mmap
+}
+
+/// Random operands for an operation of a program.
+struct RandomOperands<'a> {
+    kind: OpKind,
+    program: &'a Program,
+    rng: &'a mut Rng,
+}
+
+impl Source for RandomOperands<'_> {
+    type Error = Infallible;
+
+    fn operand<T: Operand>(&mut self) -> Result<T, Infallible> {
+        Ok(T::from_byte(random_operand(
+            self.kind,
+            T::KIND,
+            self.program,
+            self.rng,
+        )))
+    }
+}
+
+/// The byte of a random operand of type `operand` for an operation: one that the program uses
+/// already, or a new one.
+pub(super) fn random_operand(
+    kind: OpKind,
+    operand: OperandKind,
+    program: &Program,
+    rng: &mut Rng,
+) -> u8 {
+    if kind == OpKind::Mmap && operand == OperandKind::Prot && rng.u8(0..8) != 0 {
+        return Prot::ReadWrite.byte();
+    }
+    if rng.bool()
+        && let Some(byte) = used_operand(operand, program, rng)
+    {
+        return byte;
+    }
+    fresh_operand(operand, rng)
+}
+
+/// The byte of an operand of type `operand` somewhere in the program, if a look around a random
+/// place finds one.
+pub(super) fn used_operand(operand: OperandKind, program: &Program, rng: &mut Rng) -> Option<u8> {
+    const LOOK: usize = 8;
+    if program.ops.is_empty() {
+        return None;
+    }
+    let start = rng.usize(..program.ops.len());
+    let around = program.ops[start..]
+        .iter()
+        .chain(&program.ops[..start])
+        .take(LOOK);
+    for Step { op, .. } in around {
+        let params = op.kind().params();
+        if let Some(index) = params.iter().position(|param| param.kind == operand) {
+            return op.operand_bytes().get(index).copied();
+        }
+    }
+    None
+}
+
+/// The byte of an operand that nothing suggests.
+fn fresh_operand(operand: OperandKind, rng: &mut Rng) -> u8 {
+    let any = |rng: &mut Rng| (rng.u16(0..operand.count())) as u8;
+    match operand {
+        // The start of the window, or the last pages of a table of the tiny geometry and the first
+        // ones of the next.
+        OperandKind::Addr => match rng.u8(0..8) {
+            0..=4 => rng.u8(0..8),
+            5..=6 => rng.u8(6..18),
+            _ => any(rng),
+        },
+        OperandKind::Len => match rng.u8(0..8) {
+            0..=3 => 0,
+            4..=5 => rng.u8(1..4),
+            6 => rng.u8(4..9),
+            _ => any(rng),
+        },
+        OperandKind::Proc
+        | OperandKind::RefSlot
+        | OperandKind::MigrationSlot
+        | OperandKind::LockSlot => match rng.u8(0..8) {
+            0..=3 => 0,
+            4..=6 => rng.u8(0..3),
+            _ => any(rng),
+        },
+        OperandKind::Skip => match rng.u8(0..8) {
+            0..=4 => 0,
+            5..=6 => 1 << rng.u8(0..8),
+            _ => any(rng),
+        },
+        OperandKind::Nth => {
+            let bits = rng.u8(0..=5);
+            rng.u8(0..1 << bits)
+        }
+        OperandKind::Dev
+        | OperandKind::Prot
+        | OperandKind::Access
+        | OperandKind::OnOff
+        | OperandKind::Toward
+        | OperandKind::AllocKind => any(rng),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn random_programs_are_canonical_and_within_limits() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        for limits in [
+            Limits::OPS,
+            Limits::RACES,
+            Limits::new(0, 0, 0),
+            Limits::new(9999, 9, 9),
+        ] {
+            for _ in 0..500 {
+                let program = random_program(limits, &mut rng);
+                assert!(program.is_canonical());
+                assert!(program.ops.len() <= limits.max_ops());
+                assert!(limits.thread_range().contains(&program.threads));
+            }
+        }
+    }
+
+    #[test]
+    fn every_operation_and_every_operand_byte_comes_up() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let empty = Program::default();
+        for at in [0, EARLY_STEPS] {
+            let kinds: HashSet<OpKind> = (0..5_000)
+                .map(|_| random_op(&empty, at, &mut rng).kind())
+                .collect();
+            assert_eq!(kinds.len(), OpKind::COUNT);
+        }
+        for &operand in OperandKind::ALL {
+            let bytes: HashSet<u8> = (0..20_000)
+                .map(|_| fresh_operand(operand, &mut rng))
+                .collect();
+            assert_eq!(bytes.len(), usize::from(operand.count()), "{operand:?}");
+            assert!(
+                bytes.iter().all(|&byte| u16::from(byte) < operand.count()),
+                "{operand:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn operands_in_use_are_taken_up() {
+        let mut rng = fastrand::Rng::with_seed(20);
+        let program = crate::program::text::parse("write p6 29").expect("a good program");
+        let taken = (0..1_000)
+            .filter(|_| random_operand(OpKind::Read, OperandKind::Addr, &program, &mut rng) == 29);
+        assert!(taken.count() > 400);
+    }
+
+    #[test]
+    fn programs_start_with_memory() {
+        let mut rng = fastrand::Rng::with_seed(10);
+        let first = |rng: &mut Rng| random_op(&Program::default(), 0, rng);
+        let mapped = (0..1_000)
+            .filter(|_| matches!(first(&mut rng), Op::Mmap { .. } | Op::Write { .. }))
+            .count();
+        assert!(mapped > 500, "{mapped}");
+    }
+}

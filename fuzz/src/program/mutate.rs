@@ -1,0 +1,442 @@
+//! Structure-aware mutation of programs.
+//!
+//! A mutation is a small function that changes a canonical program into another one, or says that
+//! it does not apply. [`mutate`] draws one by weight. Everything is a function of the program, the
+//! limits and the random numbers, so that a seed repeats a mutation.
+
+use std::convert::Infallible;
+use std::ops::{Range, RangeInclusive};
+
+use fastrand::Rng;
+
+use super::generate::{random_op, random_operand, random_preemption, random_step, used_operand};
+use super::op::{MAX_PARAMS, Op, OpKind, Source};
+use super::operand::{Operand, OperandKind};
+use super::{Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Program, Step, insert_preemption};
+
+/// What mutation keeps to, beyond what a program has to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    max_ops: usize,
+    min_threads: u8,
+    max_threads: u8,
+}
+
+impl Limits {
+    /// One thread: for targets that explore states.
+    pub const OPS: Self = Self::new(MAX_OPS, 1, 1);
+    /// Two to four threads: for targets that explore interleavings.
+    pub const RACES: Self = Self::new(MAX_OPS, 2, MAX_THREADS);
+
+    /// At most `max_ops` operations and `min_threads` to `max_threads` threads, each brought into
+    /// what a program can have.
+    #[must_use]
+    pub const fn new(max_ops: usize, min_threads: u8, max_threads: u8) -> Self {
+        // `Ord::clamp` is not const.
+        const fn between(number: u8, least: u8) -> u8 {
+            if number < least {
+                least
+            } else if number > MAX_THREADS {
+                MAX_THREADS
+            } else {
+                number
+            }
+        }
+        let min_threads = between(min_threads, 1);
+        let max_ops = if max_ops < MAX_OPS { max_ops } else { MAX_OPS };
+        Self {
+            max_ops,
+            min_threads,
+            max_threads: between(max_threads, min_threads),
+        }
+    }
+
+    /// The most operations.
+    #[must_use]
+    pub const fn max_ops(&self) -> usize {
+        self.max_ops
+    }
+
+    /// How many threads are allowed.
+    #[must_use]
+    pub const fn thread_range(&self) -> RangeInclusive<u8> {
+        self.min_threads..=self.max_threads
+    }
+
+    /// These limits with at most `max_ops` operations.
+    #[must_use]
+    pub const fn with_max_ops(self, max_ops: usize) -> Self {
+        Self::new(
+            if max_ops < self.max_ops {
+                max_ops
+            } else {
+                self.max_ops
+            },
+            self.min_threads,
+            self.max_threads,
+        )
+    }
+
+    /// Makes a program canonical and brings it into the limits: threads over the limit are folded
+    /// into those below it.
+    pub fn apply(&self, program: &mut Program) {
+        program.ops.truncate(self.max_ops);
+        program.threads = program.threads.clamp(self.min_threads, self.max_threads);
+        program.normalize();
+    }
+}
+
+/// Changes a program. Returns whether the mutation applied and the program is canonical and within
+/// `limits`.
+type Mutation = fn(&mut Program, &Limits, &mut Rng) -> bool;
+
+/// The mutations and their weights.
+const MUTATIONS: [(u32, Mutation); 17] = [
+    (60, insert_op),
+    (40, delete_op),
+    (15, delete_run),
+    (15, duplicate_op),
+    (8, duplicate_run),
+    (20, swap_ops),
+    (15, move_op),
+    (120, change_operand),
+    (40, change_kind),
+    (20, replace_op),
+    (30, change_thread),
+    (25, add_preemption),
+    (30, move_preemption),
+    (15, retarget_preemption),
+    (15, delete_preemption),
+    (3, toggle_geometry),
+    (4, change_thread_count),
+];
+
+/// Brings a program into `limits` and changes it in one way. The result is canonical, and differs
+/// from the program unless `limits` leave hardly any choice.
+pub fn mutate(program: &mut Program, limits: Limits, rng: &mut Rng) {
+    const TRIES: usize = 16;
+    const TOTAL: u32 = {
+        let (mut total, mut index) = (0, 0);
+        while index < MUTATIONS.len() {
+            total += MUTATIONS[index].0;
+            index += 1;
+        }
+        total
+    };
+    limits.apply(program);
+    for _ in 0..TRIES {
+        let mut draw = rng.u32(0..TOTAL);
+        let drawn = MUTATIONS
+            .iter()
+            .find(|(weight, _)| match draw.checked_sub(*weight) {
+                Some(rest) => {
+                    draw = rest;
+                    false
+                }
+                None => true,
+            });
+        if drawn.is_some_and(|(_, mutation)| mutation(program, &limits, rng)) {
+            return;
+        }
+    }
+}
+
+/// A program made of two: the result is canonical and within `limits`.
+#[must_use]
+pub fn crossover(a: &Program, b: &Program, limits: Limits, rng: &mut Rng) -> Program {
+    let (head, cut) = (random_run(a.ops.len(), rng), random_run(b.ops.len(), rng));
+    let mut child = a.clone();
+    match rng.u8(0..4) {
+        // The start of one and the end of the other.
+        0 => drop(
+            child
+                .ops
+                .splice(head.start.., b.ops[cut.start..].iter().copied()),
+        ),
+        // A part of the other one put in, or put in the place of a part.
+        1 => drop(
+            child
+                .ops
+                .splice(head.start..head.start, b.ops[cut].iter().copied()),
+        ),
+        2 => drop(child.ops.splice(head, b.ops[cut].iter().copied())),
+        // Both, interleaved: each keeps its order.
+        _ => child.ops = interleave(&a.ops, &b.ops, rng),
+    }
+    child.threads = if rng.bool() { a.threads } else { b.threads };
+    for &preemption in &b.preemptions {
+        if rng.bool() {
+            insert_preemption(&mut child.preemptions, preemption);
+        }
+    }
+    limits.apply(&mut child);
+    child
+}
+
+fn interleave(a: &[Step], b: &[Step], rng: &mut Rng) -> Vec<Step> {
+    let (mut a, mut b) = (a.iter(), b.iter());
+    let mut steps = Vec::with_capacity(a.len() + b.len());
+    while !(a.as_slice().is_empty() && b.as_slice().is_empty()) {
+        let source = if rng.bool() { &mut a } else { &mut b };
+        steps.extend(source.next());
+    }
+    steps
+}
+
+/// The index of an operation, if there is one.
+fn pick(program: &Program, rng: &mut Rng) -> Option<usize> {
+    (!program.ops.is_empty()).then(|| rng.usize(..program.ops.len()))
+}
+
+/// A part of a list, short more often than long, and empty only if the list is.
+fn random_run(len: usize, rng: &mut Rng) -> Range<usize> {
+    if len == 0 {
+        return 0..0;
+    }
+    let start = rng.usize(..len);
+    let most = rng.usize(1..=len - start);
+    start..start + rng.usize(1..=most)
+}
+
+fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    if program.ops.len() >= limits.max_ops {
+        return false;
+    }
+    // At the end more often than elsewhere: the state that was reached is what is interesting.
+    let len = program.ops.len();
+    let at = if rng.u8(0..4) == 0 {
+        len
+    } else {
+        rng.usize(..=len)
+    };
+    let step = random_step(program, at, rng);
+    program.ops.insert(at, step);
+    true
+}
+
+fn delete_op(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    pick(program, rng)
+        .map(|at| program.ops.remove(at))
+        .is_some()
+}
+
+fn delete_run(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let run = random_run(program.ops.len(), rng);
+    let is_something = !run.is_empty();
+    program.ops.drain(run);
+    is_something
+}
+
+fn duplicate_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    let Some(from) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops) else {
+        return false;
+    };
+    let to = rng.usize(..=program.ops.len());
+    program.ops.insert(to, program.ops[from]);
+    true
+}
+
+fn duplicate_run(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    let mut run = random_run(program.ops.len(), rng);
+    run.end = run
+        .end
+        .min(run.start + (limits.max_ops - program.ops.len()));
+    let to = rng.usize(..=program.ops.len());
+    let is_something = !run.is_empty();
+    let copy = program.ops[run].to_vec();
+    program.ops.splice(to..to, copy);
+    is_something
+}
+
+fn swap_ops(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let (Some(one), Some(other)) = (pick(program, rng), pick(program, rng)) else {
+        return false;
+    };
+    program.ops.swap(one, other);
+    program.ops[one] != program.ops[other]
+}
+
+fn move_op(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let (Some(from), Some(to)) = (pick(program, rng), pick(program, rng)) else {
+        return false;
+    };
+    let step = program.ops.remove(from);
+    program.ops.insert(to, step);
+    from != to
+}
+
+fn replace_op(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let Some(at) = pick(program, rng) else {
+        return false;
+    };
+    let op = random_op(program, at, rng);
+    std::mem::replace(&mut program.ops[at].op, op) != op
+}
+
+/// Changes an operand: a step up or down, one of its type from elsewhere in the program, or a new
+/// one.
+fn change_operand(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let Some(at) = pick(program, rng) else {
+        return false;
+    };
+    let old = program.ops[at].op;
+    let params = old.kind().params();
+    let mut bytes = old.operand_bytes();
+    let index = rng.usize(..params.len());
+    let operand = params[index].kind;
+    bytes[index] = match rng.u8(0..8) {
+        0..=2 => step_operand(operand, bytes[index], rng),
+        3..=5 => match used_operand(operand, program, rng) {
+            Some(byte) => byte,
+            None => return false,
+        },
+        _ => random_operand(old.kind(), operand, program, rng),
+    };
+    let new = Op::from_operand_bytes(old.kind(), bytes);
+    program.ops[at].op = new;
+    new != old
+}
+
+/// The next or the previous value of a type, around its ends. Of a mask, a bit is what comes next.
+fn step_operand(operand: OperandKind, byte: u8, rng: &mut Rng) -> u8 {
+    if operand == OperandKind::Skip {
+        return byte ^ 1 << rng.u8(0..8);
+    }
+    let (count, byte) = (operand.count(), u16::from(byte));
+    let next = if rng.bool() {
+        byte + 1
+    } else {
+        byte + count - 1
+    };
+    (next % count) as u8
+}
+
+/// Changes what an operation does, and keeps the operands that both have.
+fn change_kind(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let Some(at) = pick(program, rng) else {
+        return false;
+    };
+    let old = program.ops[at].op;
+    let kind = random_op(program, at, rng).kind();
+    let mut source = KeepShared {
+        kind,
+        kept: old,
+        bytes: old.operand_bytes(),
+        program,
+        rng,
+    };
+    let Ok(new) = Op::build(kind, &mut source);
+    program.ops[at].op = new;
+    new.kind() != old.kind()
+}
+
+/// The operands of one operation for another one, with random ones where a type is lacking.
+struct KeepShared<'a> {
+    kind: OpKind,
+    kept: Op,
+    bytes: [u8; MAX_PARAMS],
+    program: &'a Program,
+    rng: &'a mut Rng,
+}
+
+impl Source for KeepShared<'_> {
+    type Error = Infallible;
+
+    fn operand<T: Operand>(&mut self) -> Result<T, Infallible> {
+        let params = self.kept.kind().params().iter();
+        let shared = params
+            .zip(self.bytes)
+            .find(|(param, _)| param.kind == T::KIND);
+        Ok(T::from_byte(match shared {
+            Some((_, byte)) => byte,
+            None => random_operand(self.kind, T::KIND, self.program, self.rng),
+        }))
+    }
+}
+
+/// Changes the thread of an operation, or of all from there to the end of a run.
+fn change_thread(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    if program.threads == 1 || program.ops.is_empty() {
+        return false;
+    }
+    let mut run = random_run(program.ops.len(), rng);
+    if rng.u8(0..4) != 0 {
+        run.end = run.start + 1;
+    }
+    let thread = other_thread(program.ops[run.start].thread, program.threads, rng);
+    for step in &mut program.ops[run] {
+        step.thread = thread;
+    }
+    true
+}
+
+/// A thread that is not `thread`, out of at least two.
+fn other_thread(thread: u8, threads: u8, rng: &mut Rng) -> u8 {
+    (thread + rng.u8(1..threads.max(2))) % threads
+}
+
+fn add_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let before = program.preemptions.len();
+    if program.threads == 1 || before == MAX_PREEMPTIONS {
+        return false;
+    }
+    let preemption = random_preemption(program, rng);
+    insert_preemption(&mut program.preemptions, preemption);
+    program.preemptions.len() > before
+}
+
+/// Moves a preemption to a scheduling point near by, or anywhere.
+fn move_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    if program.preemptions.is_empty() {
+        return false;
+    }
+    let mut preemption = program
+        .preemptions
+        .remove(rng.usize(..program.preemptions.len()));
+    let before = preemption;
+    preemption.at = match rng.u8(0..4) {
+        0 => random_preemption(program, rng).at,
+        1 | 2 => preemption.at.saturating_add(rng.u16(1..=4)),
+        _ => preemption.at.saturating_sub(rng.u16(1..=4)),
+    };
+    insert_preemption(&mut program.preemptions, preemption);
+    preemption != before
+}
+
+fn retarget_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    if program.preemptions.is_empty() {
+        return false;
+    }
+    let index = rng.usize(..program.preemptions.len());
+    let to = &mut program.preemptions[index].to;
+    *to = other_thread(*to, program.threads, rng);
+    true
+}
+
+fn delete_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    if program.preemptions.is_empty() {
+        return false;
+    }
+    program
+        .preemptions
+        .remove(rng.usize(..program.preemptions.len()));
+    true
+}
+
+fn toggle_geometry(program: &mut Program, _: &Limits, _: &mut Rng) -> bool {
+    program.geometry = match program.geometry {
+        Geometry::Tiny => Geometry::X86_64,
+        Geometry::X86_64 => Geometry::Tiny,
+    };
+    true
+}
+
+fn change_thread_count(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    let before = program.threads;
+    program.threads = rng.u8(limits.thread_range());
+    program.normalize();
+    program.threads != before
+}
+
+#[cfg(test)]
+mod tests;

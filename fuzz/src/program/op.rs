@@ -1,0 +1,411 @@
+//! Operations: one table that everything else is made from.
+//!
+//! A row of `ops!` is the number, the keyword, the variant and its operands in the order of the
+//! text. From it come [`Op`], [`OpKind`], and the two functions that the forms of a program share:
+//! [`Op::build`] asks a [`Source`] for each operand in turn, and [`Op::visit`] shows each to a
+//! [`Sink`]. The wire, the text, the mutators and the generator are sources and sinks, and none of
+//! them names an operation.
+//!
+//! Numbers are append-only: a corpus holds them. Never reuse or reorder a row.
+
+use core::convert::Infallible;
+
+use super::operand::*;
+
+/// Where the operands of an operation come from.
+pub trait Source {
+    /// Why there is no operand; [`Infallible`] if there always is one.
+    type Error;
+
+    /// The next operand.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stops the source: for a text, a word that is wrong or missing.
+    fn operand<T: Operand>(&mut self) -> Result<T, Self::Error>;
+}
+
+/// Where the operands of an operation go to.
+pub trait Sink {
+    /// Takes the next operand.
+    fn operand<T: Operand>(&mut self, value: T);
+}
+
+/// An operand of an operation, as the table declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// The name of the field.
+    pub name: &'static str,
+    /// The type of the field.
+    pub kind: OperandKind,
+}
+
+macro_rules! ops {
+    ($(
+        $(#[doc = $doc:literal])+
+        $number:literal $keyword:literal $variant:ident { $($name:ident: $type:ident),* $(,)? }
+    )*) => {
+        /// An operation with its operands.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Op {
+            $(
+                $(#[doc = $doc])+
+                $variant {
+                    $(#[doc = concat!("The `", stringify!($name), "`: [`", stringify!($type), "`].")]
+                    $name: $type,)*
+                },
+            )*
+        }
+
+        /// An operation without its operands.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum OpKind {
+            $( $(#[doc = $doc])+ $variant = $number, )*
+        }
+
+        impl OpKind {
+            /// All operations, each at the index that is its number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word that starts the operation in the text.
+            #[must_use]
+            pub const fn keyword(self) -> &'static str {
+                match self { $(Self::$variant => $keyword),* }
+            }
+
+            /// The operands, in the order of the text.
+            #[must_use]
+            pub const fn params(self) -> &'static [Param] {
+                match self {
+                    $(Self::$variant => &[
+                        $(Param { name: stringify!($name), kind: OperandKind::$type }),*
+                    ],)*
+                }
+            }
+
+            /// What the operation does, in a line.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii_start()),* }
+            }
+        }
+
+        impl Op {
+            /// The operation without its operands.
+            #[inline]
+            #[must_use]
+            pub const fn kind(&self) -> OpKind {
+                match self { $(Self::$variant { .. } => OpKind::$variant),* }
+            }
+
+            /// Makes an operation out of the operands that `source` gives, in the order of
+            /// [`OpKind::params`].
+            ///
+            /// # Errors
+            ///
+            /// The first error of `source`.
+            #[inline]
+            pub fn build<S: Source>(kind: OpKind, source: &mut S) -> Result<Self, S::Error> {
+                Ok(match kind {
+                    $(OpKind::$variant => Self::$variant {
+                        $($name: source.operand()?),*
+                    },)*
+                })
+            }
+
+            /// Shows the operands to `sink`, in the order of [`OpKind::params`].
+            #[inline]
+            pub fn visit<S: Sink>(&self, sink: &mut S) {
+                match *self {
+                    $(Self::$variant { $($name),* } => { $(sink.operand($name);)* })*
+                }
+            }
+        }
+    };
+}
+
+ops! {
+    /// Maps anonymous private memory over the range, replacing what was there (`mmap` with
+    /// `MAP_FIXED`).
+    0 "mmap" Mmap { proc: Proc, addr: Addr, len: Len, prot: Prot }
+    /// Unmaps the range (`munmap`).
+    1 "munmap" Munmap { proc: Proc, addr: Addr, len: Len }
+    /// Changes what the mappings in the range permit (`mprotect`).
+    2 "mprotect" Mprotect { proc: Proc, addr: Addr, len: Len, prot: Prot }
+    /// Makes a child process, which shares the memory copy-on-write (`fork`).
+    3 "fork" Fork { proc: Proc }
+    /// Ends the process and tears down its memory (`exit_mmap`).
+    4 "exit" Exit { proc: Proc }
+    /// The CPU reads a word of the page, faulting as needed.
+    5 "read" Read { proc: Proc, addr: Addr }
+    /// The CPU writes a new word to the page, faulting as needed.
+    6 "write" Write { proc: Proc, addr: Addr }
+    /// Drops the contents of the range (`madvise` with `MADV_DONTNEED`).
+    7 "dontneed" Dontneed { proc: Proc, addr: Addr, len: Len }
+    /// Migrates the range to the device in one go: setup, pages, finalize.
+    8 "migrate" Migrate { proc: Proc, addr: Addr, len: Len, dev: Dev, skip: Skip }
+    /// Migrates the pages of the range that are on the device to system memory in one go.
+    9 "migrate-back" MigrateBack { proc: Proc, addr: Addr, len: Len, dev: Dev, skip: Skip }
+    /// The driver empties a range of device pages, whoever maps them (`migrate_device_range`);
+    /// `first` counts from the first page of the device.
+    10 "evict" Evict { dev: Dev, first: Addr, len: Len }
+    /// The device reads the page through its own page table, faulting through `hmm_range_fault` as
+    /// needed.
+    11 "dev-read" DevRead { dev: Dev, proc: Proc, addr: Addr }
+    /// The device writes a new word to the page through its own page table, faulting as needed.
+    12 "dev-write" DevWrite { dev: Dev, proc: Proc, addr: Addr }
+    /// The driver looks at the range without faulting anything in (`hmm_range_fault` without a
+    /// request to fault).
+    13 "snapshot" Snapshot { dev: Dev, proc: Proc, addr: Addr, len: Len }
+    /// Opens a migration: `migrate_vma_setup` collects, locks and unmaps the pages of the range.
+    14 "setup" Setup { proc: Proc, addr: Addr, len: Len, dev: Dev, toward: Toward }
+    /// Allocates and copies the pages of an open migration, then moves what can be moved
+    /// (`migrate_vma_pages`).
+    15 "pages" Pages { migration: MigrationSlot, skip: Skip }
+    /// Closes an open migration: `migrate_vma_finalize` replaces the migration entries and unlocks
+    /// the pages.
+    16 "finalize" Finalize { migration: MigrationSlot }
+    /// Takes a reference to the page by `get_user_pages` (`FOLL_GET`), faulting as needed.
+    17 "get" Get { proc: Proc, addr: Addr, access: Access }
+    /// Pins the page by `pin_user_pages` (`FOLL_PIN`), faulting as needed.
+    18 "pin" Pin { proc: Proc, addr: Addr, access: Access }
+    /// Takes a speculative reference to the folio that the page-table entry names, without a fault
+    /// (`folio_try_get`).
+    19 "hold" Hold { proc: Proc, addr: Addr }
+    /// Drops a reference that `get`, `pin` or `hold` took.
+    20 "put" Put { held: RefSlot }
+    /// A third party takes the lock of the folio that the page-table entry names (`folio_lock`).
+    21 "lock" Lock { proc: Proc, addr: Addr }
+    /// Releases a folio lock that `lock` took (`folio_unlock`).
+    22 "unlock" Unlock { lock: LockSlot }
+    /// Starts to track writes of the process anew (a write of 4 to `/proc/pid/clear_refs`).
+    23 "clear-soft-dirty" ClearSoftDirty { proc: Proc }
+    /// Registers the range with userfaultfd for write protection (`UFFDIO_REGISTER`).
+    24 "uffd-register" UffdRegister { proc: Proc, addr: Addr, len: Len }
+    /// Takes the range back from userfaultfd (`UFFDIO_UNREGISTER`).
+    25 "uffd-unregister" UffdUnregister { proc: Proc, addr: Addr, len: Len }
+    /// Sets or clears the userfaultfd write protection of the range (`UFFDIO_WRITEPROTECT`).
+    26 "uffd-wp" UffdWp { proc: Proc, addr: Addr, len: Len, switch: OnOff }
+    /// Makes an allocation to come fail: the `nth` one of this kind.
+    27 "fail" Fail { alloc: AllocKind, nth: Nth }
+}
+
+/// The most operands that an operation has.
+pub const MAX_PARAMS: usize = 5;
+
+/// The table holds to the rules of the wire form. An append that breaks one does not compile.
+const _: () = {
+    assert!(
+        OpKind::COUNT <= 0xf0,
+        "numbers from 0xf0 belong to preemptions"
+    );
+    let mut number = 0;
+    while number < OpKind::COUNT {
+        let kind = OpKind::ALL[number];
+        assert!(
+            kind as usize == number,
+            "the rows are in the order of their numbers, without a gap"
+        );
+        let (mut procs, mut devs, mut own, mut index) = (0, 0, 0, 0);
+        let params = kind.params();
+        assert!(params.len() <= MAX_PARAMS);
+        while index < params.len() {
+            match params[index].kind.place() {
+                Place::Proc => procs += 1,
+                Place::Dev => devs += 1,
+                Place::Own => own += 1,
+            }
+            index += 1;
+            assert!(
+                index == params.len() || !params[index - 1].kind.is_optional(),
+                "optional operands come last"
+            );
+        }
+        assert!(
+            procs <= 1 && devs <= 1 && own <= 3,
+            "a record has room for a process, a device and three more"
+        );
+        number += 1;
+    }
+};
+
+impl OpKind {
+    /// The number of operations.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The operation of a number, modulo [`COUNT`](Self::COUNT).
+    #[inline]
+    #[must_use]
+    pub const fn from_number(number: u8) -> Self {
+        Self::ALL[number as usize % Self::COUNT]
+    }
+
+    /// The number on the wire.
+    #[inline]
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The operation that a keyword names.
+    #[must_use]
+    pub fn from_keyword(word: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.keyword() == word)
+    }
+
+    /// The keyword and the names of the operands, as they follow each other in the text.
+    #[must_use]
+    pub fn usage(self) -> String {
+        let mut usage = String::from(self.keyword());
+        for param in self.params() {
+            usage.push(' ');
+            if param.kind.is_optional() {
+                usage.extend(["[", param.name, "]"]);
+            } else {
+                usage.push_str(param.name);
+            }
+        }
+        usage
+    }
+}
+
+impl Op {
+    /// The byte of each operand, in the order of [`OpKind::params`]; zeros after the last one.
+    #[must_use]
+    pub fn operand_bytes(&self) -> [u8; MAX_PARAMS] {
+        struct Collect {
+            bytes: [u8; MAX_PARAMS],
+            next: usize,
+        }
+        impl Sink for Collect {
+            fn operand<T: Operand>(&mut self, value: T) {
+                if let Some(byte) = self.bytes.get_mut(self.next) {
+                    *byte = value.byte();
+                }
+                self.next += 1;
+            }
+        }
+        let mut collect = Collect {
+            bytes: [0; MAX_PARAMS],
+            next: 0,
+        };
+        self.visit(&mut collect);
+        collect.bytes
+    }
+
+    /// The operation with the operands of these bytes, each modulo the range of its type. Undoes
+    /// [`operand_bytes`](Self::operand_bytes).
+    #[must_use]
+    pub fn from_operand_bytes(kind: OpKind, bytes: [u8; MAX_PARAMS]) -> Self {
+        struct Bytes(core::array::IntoIter<u8, MAX_PARAMS>);
+        impl Source for Bytes {
+            type Error = Infallible;
+            fn operand<T: Operand>(&mut self) -> Result<T, Infallible> {
+                Ok(T::from_byte(self.0.next().unwrap_or(0)))
+            }
+        }
+        let Ok(op) = Self::build(kind, &mut Bytes(bytes.into_iter()));
+        op
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What every corpus relies on. Append to this list; never change a line of it.
+    const LOCKED: [&str; 28] = [
+        "mmap proc addr len prot",
+        "munmap proc addr len",
+        "mprotect proc addr len prot",
+        "fork proc",
+        "exit proc",
+        "read proc addr",
+        "write proc addr",
+        "dontneed proc addr len",
+        "migrate proc addr len dev [skip]",
+        "migrate-back proc addr len dev [skip]",
+        "evict dev first len",
+        "dev-read dev proc addr",
+        "dev-write dev proc addr",
+        "snapshot dev proc addr len",
+        "setup proc addr len dev toward",
+        "pages migration [skip]",
+        "finalize migration",
+        "get proc addr access",
+        "pin proc addr access",
+        "hold proc addr",
+        "put held",
+        "lock proc addr",
+        "unlock lock",
+        "clear-soft-dirty proc",
+        "uffd-register proc addr len",
+        "uffd-unregister proc addr len",
+        "uffd-wp proc addr len switch",
+        "fail alloc nth",
+    ];
+
+    #[test]
+    fn numbers_and_keywords_are_locked() {
+        let table: Vec<String> = OpKind::ALL.iter().map(|kind| kind.usage()).collect();
+        assert_eq!(table, LOCKED);
+        for (number, &kind) in OpKind::ALL.iter().enumerate() {
+            assert_eq!(usize::from(kind.number()), number);
+            assert_eq!(OpKind::from_number(kind.number()), kind);
+            assert_eq!(OpKind::from_keyword(kind.keyword()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn operand_bytes_round_trip() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let op = Op::from_operand_bytes(
+                OpKind::from_number(rng.u8(..)),
+                core::array::from_fn(|_| rng.u8(..)),
+            );
+            assert_eq!(Op::from_operand_bytes(op.kind(), op.operand_bytes()), op);
+        }
+    }
+
+    #[test]
+    fn grammar_page_has_this_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/grammar.md");
+        let page = std::fs::read_to_string(path).expect("docs/grammar.md is there");
+        let rows: Vec<String> = OpKind::ALL
+            .iter()
+            .map(|kind| {
+                format!(
+                    "| {} | `{}` | {} |",
+                    kind.number(),
+                    kind.usage(),
+                    kind.summary()
+                )
+            })
+            .collect();
+        let found: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.contains(" | `"))
+            .collect();
+        let found: Vec<&str> = found
+            .into_iter()
+            .filter(|line| line.as_bytes()[2].is_ascii_digit())
+            .collect();
+        assert!(
+            found == rows,
+            "docs/grammar.md has drifted; its operation table should be:\n{}",
+            rows.join("\n")
+        );
+        for kind in OperandKind::ALL {
+            let row = format!("| `{}` | {} |", kind.name(), kind.accepts());
+            assert!(
+                page.lines().any(|line| line.starts_with(&row)),
+                "docs/grammar.md lacks {row}"
+            );
+        }
+    }
+}

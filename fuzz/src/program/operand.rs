@@ -1,0 +1,447 @@
+//! Operands of operations.
+//!
+//! Each operand type has a canonical range, so that every byte means some value (`from_byte` wraps)
+//! and every value is encodable. The three forms of a program are written against the [`Operand`]
+//! trait and never against a single type: a new operand type is one entry here and no change
+//! elsewhere, except for its taste in [`generate`](super::generate).
+
+use core::fmt;
+
+/// A value that an operation takes.
+///
+/// Invariants, which the tests of this module check for each type: `from_byte(v.byte()) == v`,
+/// `v.byte()` is below `COUNT`, and `parse(&v.to_string()) == Ok(v)`.
+pub trait Operand: Copy + Eq + fmt::Display {
+    /// The type, as a value.
+    const KIND: OperandKind;
+    /// The number of distinct values; at most 256.
+    const COUNT: u16;
+    /// What a person calls it, for messages.
+    const WHAT: &'static str;
+    /// The words that are accepted, for messages.
+    const ACCEPTS: &'static str;
+    /// How a message calls a number that is too large.
+    const OVER: &'static str = "out of range";
+    /// Where the wire form keeps it.
+    const PLACE: Place = Place::Own;
+    /// The value that is meant if the text leaves out the operand. Only a last operand can have
+    /// one.
+    const IMPLIED: Option<Self> = None;
+
+    /// The canonical byte of this value, below [`COUNT`](Self::COUNT).
+    fn byte(self) -> u8;
+    /// The value of any byte, modulo [`COUNT`](Self::COUNT).
+    fn from_byte(byte: u8) -> Self;
+    /// The value of one word of text.
+    ///
+    /// # Errors
+    ///
+    /// Says in which way the word is wrong. [`WHAT`](Self::WHAT) and [`ACCEPTS`](Self::ACCEPTS)
+    /// make a sentence of it.
+    fn parse(word: &str) -> Result<Self, OperandFault>;
+}
+
+/// What is wrong with the word of an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperandFault {
+    /// It is not written like an operand of this type.
+    Malformed,
+    /// It is a number below the range.
+    TooSmall,
+    /// It is a number above the range, of any length.
+    TooLarge,
+}
+
+/// Where a wire record keeps an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The three low bits of byte `a`.
+    Proc,
+    /// Bits 3 and 4 of byte `a`.
+    Dev,
+    /// The next free one of the bytes `b`, `c` and `d`.
+    Own,
+}
+
+/// Reads a number after a prefix: decimal digits and nothing else.
+pub(super) fn parse_number(
+    word: &str,
+    prefix: &str,
+    least: u64,
+    last: u64,
+) -> Result<u64, OperandFault> {
+    let digits = word.strip_prefix(prefix).ok_or(OperandFault::Malformed)?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(OperandFault::Malformed);
+    }
+    // Only digits are left, so that the one possible error is a number over 64 bits.
+    match digits.parse() {
+        Ok(number) if number < least => Err(OperandFault::TooSmall),
+        Ok(number) if number <= last => Ok(number),
+        _ => Err(OperandFault::TooLarge),
+    }
+}
+
+/// Declares operands that are numbers in a range, with a one-letter prefix in the text or without
+/// one.
+macro_rules! numbers {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $prefix:literal $first:literal ..= $last:literal {
+            $(const $constant:ident: $constant_type:ty = $value:expr;)*
+        }
+    )*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u8);
+
+        impl $name {
+            /// The least value.
+            pub const MIN: Self = Self($first);
+            /// The greatest value.
+            pub const MAX: Self = Self($last);
+
+            /// The value nearest to `number` that is in the range.
+            #[must_use]
+            pub const fn new(number: u8) -> Self {
+                if number > $last {
+                    Self($last)
+                } else if number < Self::MIN.0 {
+                    Self($first)
+                } else {
+                    Self(number)
+                }
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn get(self) -> u8 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl Operand for $name {
+            const KIND: OperandKind = OperandKind::$name;
+            const COUNT: u16 = $last - $first + 1;
+            $(const $constant: $constant_type = $value;)*
+
+            #[inline(always)]
+            fn byte(self) -> u8 {
+                self.0 - $first
+            }
+
+            #[inline(always)]
+            fn from_byte(byte: u8) -> Self {
+                Self($first + byte % ($last - $first + 1))
+            }
+
+            fn parse(word: &str) -> Result<Self, OperandFault> {
+                // In the range of a byte, since `$last` is one.
+                parse_number(word, $prefix, $first, $last).map(|number| Self(number as u8))
+            }
+        }
+    )* };
+}
+
+/// Declares operands that are one word out of a list. The order of the words is their number on the
+/// wire.
+macro_rules! choices {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident {
+            $( $(#[$variant_doc:meta])* $variant:ident = $word:literal, )*
+        }
+        with {
+            $(const $constant:ident: $constant_type:ty = $value:expr;)*
+        }
+    )*) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name {
+            $( $(#[$variant_doc])* $variant, )*
+        }
+
+        impl $name {
+            /// All values, in the order of their bytes.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),* })
+            }
+        }
+
+        impl Operand for $name {
+            const KIND: OperandKind = OperandKind::$name;
+            const COUNT: u16 = Self::ALL.len() as u16;
+            $(const $constant: $constant_type = $value;)*
+
+            #[inline(always)]
+            fn byte(self) -> u8 {
+                self as u8
+            }
+
+            #[inline(always)]
+            fn from_byte(byte: u8) -> Self {
+                Self::ALL[usize::from(byte) % Self::ALL.len()]
+            }
+
+            fn parse(word: &str) -> Result<Self, OperandFault> {
+                match word {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(OperandFault::Malformed),
+                }
+            }
+        }
+    )* };
+}
+
+/// Declares [`OperandKind`]: the list of operand types, and what is known of a type without having
+/// a value.
+macro_rules! operand_kinds {
+    ($($name:ident)*) => {
+        /// The type of an operand, as a value: what mutators and tables go by.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum OperandKind {
+            $(#[doc = concat!("[`", stringify!($name), "`].")] $name,)*
+        }
+
+        impl OperandKind {
+            /// All operand types.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The name of the type.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+
+            /// [`Operand::COUNT`] of the type.
+            #[must_use]
+            pub const fn count(self) -> u16 {
+                match self { $(Self::$name => <$name as Operand>::COUNT),* }
+            }
+
+            /// [`Operand::ACCEPTS`] of the type.
+            #[must_use]
+            pub const fn accepts(self) -> &'static str {
+                match self { $(Self::$name => <$name as Operand>::ACCEPTS),* }
+            }
+
+            /// [`Operand::PLACE`] of the type.
+            #[must_use]
+            pub const fn place(self) -> Place {
+                match self { $(Self::$name => <$name as Operand>::PLACE),* }
+            }
+
+            /// Whether the text may leave out the operand: it has an [`Operand::IMPLIED`] value.
+            #[must_use]
+            pub const fn is_optional(self) -> bool {
+                match self { $(Self::$name => <$name as Operand>::IMPLIED.is_some()),* }
+            }
+        }
+    };
+}
+
+operand_kinds! {
+    Proc Dev Addr Len Prot Skip Access OnOff Toward RefSlot MigrationSlot LockSlot AllocKind Nth
+}
+
+numbers! {
+    /// A process, modulo those that live when the operation runs.
+    Proc = "p" 0..=7 {
+        const WHAT: &'static str = "process";
+        const ACCEPTS: &'static str = "p0 to p7";
+        const PLACE: Place = Place::Proc;
+    }
+    /// A device. The wire has room for four.
+    Dev = "d" 0..=1 {
+        const WHAT: &'static str = "device";
+        const ACCEPTS: &'static str = "d0 or d1";
+        const PLACE: Place = Place::Dev;
+    }
+    /// A page in the address window of a program, or of a device. The executor decides where the
+    /// window lies.
+    Addr = "" 0..=31 {
+        const WHAT: &'static str = "address";
+        const ACCEPTS: &'static str = "page 0 to 31";
+        const OVER: &'static str = "outside the address window";
+    }
+    /// The length of a range, in base pages. A range that runs past the address window is legal:
+    /// the executor clips it.
+    Len = "" 1..=32 {
+        const WHAT: &'static str = "length";
+        const ACCEPTS: &'static str = "1 to 32 pages";
+        const OVER: &'static str = "over the address window";
+    }
+    /// A reference to a folio that an earlier operation took, modulo those that are held when the
+    /// operation runs.
+    RefSlot = "r" 0..=7 {
+        const WHAT: &'static str = "reference";
+        const ACCEPTS: &'static str = "r0 to r7";
+    }
+    /// A migration that `setup` opened, modulo those that are open when the operation runs.
+    MigrationSlot = "m" 0..=7 {
+        const WHAT: &'static str = "migration";
+        const ACCEPTS: &'static str = "m0 to m7";
+    }
+    /// A folio lock that `lock` took, modulo those that are held when the operation runs.
+    LockSlot = "l" 0..=7 {
+        const WHAT: &'static str = "lock";
+        const ACCEPTS: &'static str = "l0 to l7";
+    }
+    /// Which one of the allocations to come: 1 is the next one.
+    Nth = "" 1..=32 {
+        const WHAT: &'static str = "allocation number";
+        const ACCEPTS: &'static str = "1 to 32";
+    }
+}
+
+choices! {
+    /// What a mapping permits: `PROT_READ` and `PROT_WRITE`.
+    Prot {
+        /// `PROT_NONE`.
+        None = "none",
+        /// `PROT_READ`.
+        Read = "r",
+        /// `PROT_READ | PROT_WRITE`.
+        ReadWrite = "rw",
+    } with {
+        const WHAT: &'static str = "protection";
+        const ACCEPTS: &'static str = "none, r or rw";
+    }
+
+    /// What a third party wants of a page: for writing is `FOLL_WRITE`.
+    Access {
+        /// To read it.
+        Read = "r",
+        /// To write to it, which breaks copy-on-write first.
+        Write = "w",
+    } with {
+        const WHAT: &'static str = "access";
+        const ACCEPTS: &'static str = "r or w";
+    }
+
+    /// Whether to set or to clear something.
+    OnOff {
+        /// Clear it.
+        Off = "off",
+        /// Set it.
+        On = "on",
+    } with {
+        const WHAT: &'static str = "switch";
+        const ACCEPTS: &'static str = "off or on";
+    }
+
+    /// Which pages a migration selects, by where it takes them.
+    Toward {
+        /// System pages go to the device: `MIGRATE_VMA_SELECT_SYSTEM`.
+        Device = "to-dev",
+        /// Device pages go to system memory: `MIGRATE_VMA_SELECT_DEVICE_PRIVATE`.
+        System = "to-sys",
+    } with {
+        const WHAT: &'static str = "direction";
+        const ACCEPTS: &'static str = "to-dev or to-sys";
+    }
+
+    /// A kind of allocation that can be told to fail.
+    AllocKind {
+        /// A page of system memory.
+        Page = "page",
+        /// A page of a page table, of any level.
+        PageTable = "page-table",
+        /// A `vm_area_struct`.
+        Vma = "vma",
+        /// An `anon_vma`.
+        AnonVma = "anon-vma",
+        /// An `anon_vma_chain`.
+        Avc = "avc",
+        /// A page of device memory.
+        DevicePage = "device-page",
+        /// An `mm_struct`.
+        Mm = "mm",
+    } with {
+        const WHAT: &'static str = "kind of allocation";
+        const ACCEPTS: &'static str = "page, page-table, vma, anon-vma, avc, device-page or mm";
+    }
+}
+
+/// The pages of a range that the driver declines to migrate: page `i` of the range, if bit `i % 8`
+/// is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Skip(u8);
+
+impl Skip {
+    /// The driver declines nothing.
+    pub const NOTHING: Self = Self(0);
+    const KEY: &'static str = "skip=";
+
+    /// The pages whose bit is set in `mask`.
+    #[must_use]
+    pub const fn new(mask: u8) -> Self {
+        Self(mask)
+    }
+
+    /// The mask.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// Whether the driver declines page `index` of the range, counted from 0.
+    #[must_use]
+    pub const fn contains(self, index: usize) -> bool {
+        (self.0 >> (index % 8)) & 1 == 1
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{:#04x}", Self::KEY, self.0)
+    }
+}
+
+impl Operand for Skip {
+    const KIND: OperandKind = OperandKind::Skip;
+    const COUNT: u16 = 256;
+    const WHAT: &'static str = "mask of pages to skip";
+    const ACCEPTS: &'static str = "skip=0x00 to skip=0xff";
+    const IMPLIED: Option<Self> = Some(Self::NOTHING);
+
+    #[inline(always)]
+    fn byte(self) -> u8 {
+        self.0
+    }
+
+    #[inline(always)]
+    fn from_byte(byte: u8) -> Self {
+        Self(byte)
+    }
+
+    fn parse(word: &str) -> Result<Self, OperandFault> {
+        let number = word
+            .strip_prefix(Self::KEY)
+            .ok_or(OperandFault::Malformed)?;
+        let Some(digits) = number.strip_prefix("0x") else {
+            return parse_number(number, "", 0, 0xff).map(|mask| Self(mask as u8));
+        };
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(OperandFault::Malformed);
+        }
+        u8::from_str_radix(digits, 16)
+            .map(Self)
+            .map_err(|_| OperandFault::TooLarge)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,354 @@
+//! The wire form of a program: what engines mutate and corpora hold.
+//!
+//! Byte 0 is the version. Byte 1 is the header: bit 0 the geometry, bits 1 and 2 the number of
+//! threads less one. Then come records of five bytes, `kind a b c d`:
+//!
+//! - an operation: `kind` is its number; `a` has the thread in bits 6 and 7, the device in bits 3
+//!   and 4, the process in bits 0 to 2; the other operands take `b`, `c` and `d` in the order of
+//!   the table;
+//! - a preemption: `kind` is 0xf0 or above, `a` is the thread to switch to, `b` and `c` are the
+//!   scheduling point, little-endian.
+//!
+//! Every byte string decodes: any version byte is read as version 1, other kinds and all values
+//! wrap, bits without a meaning are ignored, and so are a partial record at the end and records
+//! over the limits. The canonical form has preemptions first, and zeros in everything that is
+//! ignored.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use super::op::{Op, OpKind, Sink, Source};
+use super::operand::{Operand, Place};
+use super::{
+    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
+};
+
+/// The version that is written.
+pub const VERSION: u8 = 1;
+/// The length of the version byte and the header, in bytes.
+pub const HEADER_BYTES: usize = 2;
+/// The length of a record, in bytes.
+pub const RECORD_BYTES: usize = 5;
+/// The length of the longest canonical program, in bytes.
+pub const MAX_BYTES: usize = HEADER_BYTES + RECORD_BYTES * (MAX_OPS + MAX_PREEMPTIONS);
+/// The kind of a preemption; all kinds above it are preemptions too.
+const PREEMPTION: u8 = 0xf0;
+/// The bits of the header that have a meaning.
+const HEADER_BITS: u8 = 0b111;
+
+const PROC_BITS: u8 = 0b111;
+const DEV_SHIFT: u32 = 3;
+const DEV_BITS: u8 = 0b11;
+const THREAD_SHIFT: u32 = 6;
+
+/// The program that a byte string means.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Program {
+    let mut program = Program::default();
+    decode_into(bytes, &mut program);
+    program
+}
+
+/// As [`decode`], into a program whose vectors are reused: nothing is allocated once they have
+/// grown.
+pub fn decode_into(bytes: &[u8], program: &mut Program) {
+    let header = bytes.get(1).copied().unwrap_or(0);
+    program.geometry = if header & 1 == 0 {
+        Geometry::Tiny
+    } else {
+        Geometry::X86_64
+    };
+    program.threads = ((header >> 1) & 3) + 1;
+    program.ops.clear();
+    program.preemptions.clear();
+    let records = bytes
+        .get(HEADER_BYTES..)
+        .unwrap_or(&[])
+        .as_chunks::<RECORD_BYTES>()
+        .0;
+    program.ops.reserve(records.len().min(MAX_OPS));
+    // Four divisions here instead of one for each record.
+    let thread_of: [u8; MAX_THREADS as usize] =
+        std::array::from_fn(|bits| bits as u8 % program.threads);
+    for record in records {
+        if record[0] >= PREEMPTION {
+            if program.threads > 1 {
+                insert_preemption(
+                    &mut program.preemptions,
+                    decode_preemption(record, program.threads),
+                );
+            }
+        } else if program.ops.len() < MAX_OPS {
+            let thread = thread_of[usize::from(record[1] >> THREAD_SHIFT)];
+            program.ops.push(Step {
+                thread,
+                op: decode_op(record),
+            });
+        } else if program.threads == 1 || program.preemptions.len() == MAX_PREEMPTIONS {
+            break;
+        }
+    }
+}
+
+#[inline]
+fn decode_preemption(&[_, to, low, high, _]: &[u8; RECORD_BYTES], threads: u8) -> Preemption {
+    Preemption {
+        at: u16::from_le_bytes([low, high]),
+        to: to % threads,
+    }
+}
+
+#[inline]
+fn decode_op(&[kind, shared, b, c, d]: &[u8; RECORD_BYTES]) -> Op {
+    let mut fields = Fields {
+        shared,
+        own: u32::from_le_bytes([b, c, d, 0]),
+    };
+    let Ok(op) = Op::build(OpKind::from_number(kind), &mut fields);
+    op
+}
+
+/// The operands in a record: those of byte `a`, and the others with the next one in the low byte.
+struct Fields {
+    shared: u8,
+    own: u32,
+}
+
+impl Source for Fields {
+    type Error = Infallible;
+
+    #[inline(always)]
+    fn operand<T: Operand>(&mut self) -> Result<T, Infallible> {
+        Ok(T::from_byte(match T::PLACE {
+            Place::Proc => self.shared & PROC_BITS,
+            Place::Dev => (self.shared >> DEV_SHIFT) & DEV_BITS,
+            Place::Own => {
+                let byte = self.own as u8;
+                self.own >>= 8;
+                byte
+            }
+        }))
+    }
+}
+
+/// The canonical wire form of a program.
+#[must_use]
+pub fn encode(program: &Program) -> Vec<u8> {
+    let mut out = Vec::new();
+    encode_into(program, &mut out);
+    out
+}
+
+/// As [`encode`], into a vector whose contents are replaced.
+pub fn encode_into(program: &Program, out: &mut Vec<u8>) {
+    let program = program.canonical();
+    out.clear();
+    out.reserve(encoded_len(&program));
+    let geometry = match program.geometry {
+        Geometry::Tiny => 0,
+        Geometry::X86_64 => 1,
+    };
+    out.extend([VERSION, geometry | (program.threads - 1) << 1]);
+    for preemption in &program.preemptions {
+        let [low, high] = preemption.at.to_le_bytes();
+        out.extend([PREEMPTION, preemption.to, low, high, 0]);
+    }
+    for step in &program.ops {
+        let mut packer = Packer {
+            shared: step.thread << THREAD_SHIFT,
+            own: 0,
+            shift: 0,
+        };
+        step.op.visit(&mut packer);
+        let [b, c, d, _] = packer.own.to_le_bytes();
+        out.extend([step.op.kind().number(), packer.shared, b, c, d]);
+    }
+}
+
+/// The length of the wire form of a canonical program, in bytes.
+pub(super) fn encoded_len(program: &Program) -> usize {
+    HEADER_BYTES + RECORD_BYTES * (program.preemptions.len() + program.ops.len())
+}
+
+/// The reverse of [`Fields`].
+struct Packer {
+    shared: u8,
+    own: u32,
+    shift: u32,
+}
+
+impl Sink for Packer {
+    #[inline(always)]
+    fn operand<T: Operand>(&mut self, value: T) {
+        match T::PLACE {
+            Place::Proc => self.shared |= value.byte(),
+            Place::Dev => self.shared |= value.byte() << DEV_SHIFT,
+            Place::Own => {
+                self.own |= u32::from(value.byte()) << self.shift;
+                self.shift += 8;
+            }
+        }
+    }
+}
+
+/// Why a byte string is not the canonical wire form of a program. The message gives the offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// There are fewer than [`HEADER_BYTES`] bytes.
+    NoHeader {
+        /// How many bytes there are.
+        len: usize,
+    },
+    /// The version byte is another one than [`VERSION`].
+    Version {
+        /// The version byte.
+        found: u8,
+    },
+    /// The header byte has a bit that has no meaning.
+    Header {
+        /// The header byte.
+        found: u8,
+    },
+    /// A record has a kind that is neither an operation nor a preemption.
+    UnknownKind {
+        /// Where the record starts.
+        offset: usize,
+        /// The kind.
+        kind: u8,
+    },
+    /// There are more operations than [`MAX_OPS`].
+    TooManyOps {
+        /// Where the first one over the limit starts.
+        offset: usize,
+    },
+    /// There are more preemptions than [`MAX_PREEMPTIONS`].
+    TooManyPreemptions {
+        /// Where the first one over the limit starts.
+        offset: usize,
+    },
+    /// The last record is not whole.
+    Truncated {
+        /// Where the record starts.
+        offset: usize,
+        /// How many bytes of it there are.
+        len: usize,
+    },
+    /// The records are readable, but an encoder writes this program in another way.
+    NotCanonical {
+        /// The first byte that an encoder would write in another way.
+        offset: usize,
+    },
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoHeader { len } => {
+                write!(
+                    f,
+                    "offset {len}: the file ends within the header: {len} of {HEADER_BYTES} bytes"
+                )
+            }
+            Self::Version { found } => {
+                write!(
+                    f,
+                    "offset 0: version {found} is unknown: this build writes version {VERSION}"
+                )
+            }
+            Self::Header { found } => {
+                write!(
+                    f,
+                    "offset 1: header byte {found:#04x} has bits over {HEADER_BITS:#04x}: \
+                     not a program"
+                )
+            }
+            Self::UnknownKind { offset, kind } => write!(
+                f,
+                "offset {offset}: record kind {kind:#04x} is unknown: operations are 0x00 to \
+                 {:#04x}, preemptions {PREEMPTION:#04x} to 0xff; a newer build may have written it",
+                OpKind::COUNT - 1
+            ),
+            Self::TooManyOps { offset } => {
+                write!(
+                    f,
+                    "offset {offset}: more than {MAX_OPS} operations: the rest is ignored"
+                )
+            }
+            Self::TooManyPreemptions { offset } => {
+                write!(
+                    f,
+                    "offset {offset}: more than {MAX_PREEMPTIONS} preemptions: the rest is ignored"
+                )
+            }
+            Self::Truncated { offset, len } => {
+                write!(
+                    f,
+                    "offset {offset}: the last record is truncated: {len} of {RECORD_BYTES} bytes"
+                )
+            }
+            Self::NotCanonical { offset } => {
+                write!(
+                    f,
+                    "offset {offset}: readable, but not canonical: decode and encode it"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
+
+/// Whether a byte string is the canonical wire form of a program, for tools that must tell a
+/// damaged file from a good one. Engines need no such check: [`decode`] takes everything.
+///
+/// # Errors
+///
+/// The first thing that is wrong.
+pub fn check(bytes: &[u8]) -> Result<(), WireError> {
+    let &[version, header, ref records @ ..] = bytes else {
+        return Err(WireError::NoHeader { len: bytes.len() });
+    };
+    if version != VERSION {
+        return Err(WireError::Version { found: version });
+    }
+    if header & !HEADER_BITS != 0 {
+        return Err(WireError::Header { found: header });
+    }
+    let (records, rest) = records.as_chunks::<RECORD_BYTES>();
+    let (mut ops, mut preemptions) = (0, 0);
+    for (index, &[kind, ..]) in records.iter().enumerate() {
+        let offset = HEADER_BYTES + index * RECORD_BYTES;
+        if kind >= PREEMPTION {
+            preemptions += 1;
+        } else if usize::from(kind) < OpKind::COUNT {
+            ops += 1;
+        } else {
+            return Err(WireError::UnknownKind { offset, kind });
+        }
+        if ops > MAX_OPS {
+            return Err(WireError::TooManyOps { offset });
+        }
+        if preemptions > MAX_PREEMPTIONS {
+            return Err(WireError::TooManyPreemptions { offset });
+        }
+    }
+    if !rest.is_empty() {
+        return Err(WireError::Truncated {
+            offset: bytes.len() - rest.len(),
+            len: rest.len(),
+        });
+    }
+    let canonical = encode(&decode(bytes));
+    if canonical == bytes {
+        return Ok(());
+    }
+    let same = canonical
+        .iter()
+        .zip(bytes)
+        .take_while(|(one, other)| one == other)
+        .count();
+    Err(WireError::NotCanonical { offset: same })
+}
+
+#[cfg(test)]
+mod tests;
