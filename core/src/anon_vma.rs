@@ -42,7 +42,10 @@ pub struct AnonVma {
 impl Slab for AnonVma {
     fn renew(&mut self) {
         self.tree.clear();
-        *self = Self { tree: core::mem::take(&mut self.tree), ..Self::default() };
+        *self = Self {
+            tree: core::mem::take(&mut self.tree),
+            ..Self::default()
+        };
     }
 }
 
@@ -126,17 +129,23 @@ impl State {
         let at = vmas.iter().position(|v| *v == vma)?;
         let next = vmas.get(at + 1).map(|n| (vma, *n, *n));
         let prev = at.checked_sub(1).map(|p| (vmas[p], vma, vmas[p]));
-        [next, prev].into_iter().flatten().find_map(|(low, high, neighbour)| {
-            let (low, high) = (self.vma(low), self.vma(high));
-            let differ = (low.flags ^ high.flags) - crate::vma::VmFlags::READ
-                - crate::vma::VmFlags::WRITE
-                - crate::vma::VmFlags::SOFTDIRTY;
-            let linear = low.end == high.start && low.index(low.end) == high.pgoff;
-            let neighbour = self.vma(neighbour);
-            let singular =
-                neighbour.chain.len() == 1 || self.zoo.on(Bug::AnonVmaReuseSimpleOnly);
-            neighbour.anon_vma.filter(|_| linear && differ.is_empty() && singular)
-        })
+        [next, prev]
+            .into_iter()
+            .flatten()
+            .find_map(|(low, high, neighbour)| {
+                let (low, high) = (self.vma(low), self.vma(high));
+                let differ = (low.flags ^ high.flags)
+                    - crate::vma::VmFlags::READ
+                    - crate::vma::VmFlags::WRITE
+                    - crate::vma::VmFlags::SOFTDIRTY;
+                let linear = low.end == high.start && low.index(low.end) == high.pgoff;
+                let neighbour = self.vma(neighbour);
+                let singular =
+                    neighbour.chain.len() == 1 || self.zoo.on(Bug::AnonVmaReuseSimpleOnly);
+                neighbour
+                    .anon_vma
+                    .filter(|_| linear && differ.is_empty() && singular)
+            })
     }
 
     /// `anon_vma_clone`, in the section under the root's rwsem: links `dst` to everything that `src`
@@ -187,7 +196,9 @@ impl State {
         if self.vma(vma).anon_vma.is_some() {
             return Ok(());
         }
-        let Some(parent_av) = self.vma(parent).anon_vma else { return Ok(()) };
+        let Some(parent_av) = self.vma(parent).anon_vma else {
+            return Ok(());
+        };
         let unlinked = |s: &mut Self| s.unlink_anon_vmas(vma);
         let Ok(anon_vma) = self.new_anon_vma() else {
             unlinked(self);
@@ -290,7 +301,9 @@ impl Current<'_> {
 
     /// `anon_vma_fork`: links the child's area `vma` to the anon_vmas of `parent`.
     pub(crate) async fn anon_vma_fork(self, vma: VmaId, parent: VmaId) -> Result<(), Enomem> {
-        let Some(root) = self.state().anon_vma_root(parent) else { return Ok(()) };
+        let Some(root) = self.state().anon_vma_root(parent) else {
+            return Ok(());
+        };
         self.lock(Lock::AnonVmaWrite(root)).await;
         self.preempt(Site::AnonVmaFork).await;
         let s = &mut *self.state();
@@ -301,7 +314,9 @@ impl Current<'_> {
 
     /// Unlinks a dying area from its anon_vmas.
     pub(crate) async fn anon_vma_unlink(self, vma: VmaId) {
-        let Some(root) = self.state().anon_vma_root(vma) else { return };
+        let Some(root) = self.state().anon_vma_root(vma) else {
+            return;
+        };
         self.lock(Lock::AnonVmaWrite(root)).await;
         self.preempt(Site::AnonVmaUnlink).await;
         let s = &mut *self.state();

@@ -40,7 +40,9 @@ impl<T: Slab> Arena<T> {
     /// Gives a slot back. A slot that is not live is left alone: the caller's count was wrong, and
     /// an observer sees that in the counts.
     pub(crate) fn free(&mut self, index: u32) {
-        let Some((_, live)) = self.slots.get_mut(index as usize) else { return };
+        let Some((_, live)) = self.slots.get_mut(index as usize) else {
+            return;
+        };
         if core::mem::replace(live, false) {
             self.free.push(index);
             self.live -= 1;
@@ -60,12 +62,17 @@ impl<T: Slab> Arena<T> {
     /// The live objects, in order of their index.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let used = &self.slots[..self.used as usize];
-        used.iter().enumerate().filter(|(_, (_, live))| *live).map(|(i, (t, _))| (i as u32, t))
+        used.iter()
+            .enumerate()
+            .filter(|(_, (_, live))| *live)
+            .map(|(i, (t, _))| (i as u32, t))
     }
 
     /// Forgets every object; costs nothing per object, for a slot is renewed when it is taken.
     pub(crate) fn reset(&mut self) {
-        self.slots[..self.used as usize].iter_mut().for_each(|(_, live)| *live = false);
+        self.slots[..self.used as usize]
+            .iter_mut()
+            .for_each(|(_, live)| *live = false);
         self.free.clear();
         self.used = 0;
         self.live = 0;

@@ -3,8 +3,8 @@
 //!
 //! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
 
-use crate::fault::{FaultResult, VmFault};
 use crate::driver::DevicePte;
+use crate::fault::{FaultResult, VmFault};
 use crate::hmm::{HmmError, HmmPfn, Request};
 use crate::ids::{DevId, MmId, Pfn};
 use crate::lock::{Lock, Site, Wait};
@@ -61,7 +61,11 @@ impl State {
                 let dst = self.alloc_device_page(cur.task, dev)?;
                 let stale = self.page(dst).word;
                 let keeps_holes = source.is_none() && self.zoo.on(Bug::NouveauZeroPageMigrate);
-                let word = if keeps_holes { stale } else { self.driver.copy(source, stale) };
+                let word = if keeps_holes {
+                    stale
+                } else {
+                    self.driver.copy(source, stale)
+                };
                 self.page_mut(dst).word = word;
                 Ok(dst)
             }
@@ -86,15 +90,19 @@ impl State {
         for i in 0..args.src.len() {
             let src = args.src[i];
             let skipped = skip >> (i % 8) & 1 != 0;
-            let wanted = src.migrates() && (direction == Direction::ToDevice || src.page().is_some());
+            let wanted =
+                src.migrates() && (direction == Direction::ToDevice || src.page().is_some());
             let stray = !src.migrates() && self.zoo.on(Bug::PagemapDriverPfnsInMpfn);
             if skipped || !wanted && !stray {
                 continue;
             }
             if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
-                self.driver.unmap((args.owner, area.mm, area.range.start + i as u64));
+                self.driver
+                    .unmap((args.owner, area.mm, area.range.start + i as u64));
             }
-            let Ok(dst) = self.alloc_and_copy(cur, args.owner, direction, src) else { continue };
+            let Ok(dst) = self.alloc_and_copy(cur, args.owner, direction, src) else {
+                continue;
+            };
             args.dst[i] = MigratePfn::new(dst);
             if stray {
                 // the driver takes its page back, but not the entry that names it
@@ -109,8 +117,14 @@ impl State {
         let Some(area) = &args.area else { return };
         let write = self.vma(area.vma).flags.contains(VmFlags::WRITE);
         for (i, (src, dst)) in args.src.iter().zip(&args.dst).enumerate() {
-            let Some(pfn) = dst.page().filter(|_| src.migrates()) else { continue };
-            let write = if src.page().is_some() { src.write() } else { write };
+            let Some(pfn) = dst.page().filter(|_| src.migrates()) else {
+                continue;
+            };
+            let write = if src.page().is_some() {
+                src.write()
+            } else {
+                write
+            };
             let at = (args.owner, area.mm, area.range.start + i as u64);
             self.driver.map(at, DevicePte { pfn, write });
         }
@@ -128,13 +142,13 @@ impl Current<'_> {
         while addr < request.range.end {
             let area = {
                 let s = &*self.state();
-                s.find_vma(request.mm, addr).filter(|v| s.vma(*v).flags.contains(VmFlags::READ)).map(
-                    |vma| MigrateRange {
+                s.find_vma(request.mm, addr)
+                    .filter(|v| s.vma(*v).flags.contains(VmFlags::READ))
+                    .map(|vma| MigrateRange {
                         mm: request.mm,
                         vma,
                         range: addr..request.range.end.min(s.vma(vma).end),
-                    },
-                )
+                    })
             };
             let Some(area) = area else {
                 result = Err(Einval);
@@ -157,7 +171,8 @@ impl Current<'_> {
         self.migrate_vma_setup(&mut args).await;
         self.phase(request, Site::MigrateVmaSetup).await;
         let skip = request.skip;
-        { self.state().dmirror_alloc_and_copy(self, &mut args, direction, skip) };
+        self.state()
+            .dmirror_alloc_and_copy(self, &mut args, direction, skip);
         self.preempt(Site::AllocAndCopy).await;
         self.migrate_vma_pages(&mut args).await;
         self.phase(request, Site::MigrateVmaFinalize).await;
@@ -185,12 +200,20 @@ impl Current<'_> {
     ) -> FaultResult {
         // what zone_device_data of the page says
         let referenced = self.state().page(page).refcount > 0;
-        self.state().events.push(Event::MigrateToRam { task: self.task, page, referenced });
+        self.state().events.push(Event::MigrateToRam {
+            task: self.task,
+            page,
+            referenced,
+        });
         let Some(owner) = page.device().filter(|dev| dev.ix() < DEVICES) else {
             return FaultResult::Sigbus;
         };
         let range = vmf.addr..vmf.addr + 1;
-        let area = MigrateRange { mm: vmf.mm, vma: vmf.vma, range };
+        let area = MigrateRange {
+            mm: vmf.mm,
+            vma: vmf.vma,
+            range,
+        };
         let mut args = MigrateVma::new(area, Select::DevicePrivate, owner);
         args.fault_page = fault_page;
         self.migrate_vma_setup(&mut args).await;
@@ -203,7 +226,11 @@ impl Current<'_> {
         self.migrate_vma_pages(&mut args).await;
         self.preempt(Site::MigrateVmaPages).await;
         self.migrate_vma_finalize(&mut args).await;
-        if out_of_memory { FaultResult::Oom } else { FaultResult::Done }
+        if out_of_memory {
+            FaultResult::Oom
+        } else {
+            FaultResult::Done
+        }
     }
 
     /// Moves every page of `frames` out of the device's memory, wherever it is mapped
@@ -212,7 +239,8 @@ impl Current<'_> {
         let mut args = MigrateVma::by_pfn(dev);
         self.migrate_device_range(&mut args, frames).await;
         self.preempt(Site::MigrateVmaSetup).await;
-        { self.state().dmirror_alloc_and_copy(self, &mut args, Direction::ToSystem, 0) };
+        self.state()
+            .dmirror_alloc_and_copy(self, &mut args, Direction::ToSystem, 0);
         self.preempt(Site::AllocAndCopy).await;
         self.migrate_vma_pages(&mut args).await;
         self.preempt(Site::MigrateVmaFinalize).await;
@@ -264,7 +292,9 @@ impl Current<'_> {
             };
         }
         self.unlock(Lock::MmapRead(mm));
-        let HmmPfn::Valid { pfn, write } = found? else { return Err(HmmError::Fault) };
+        let HmmPfn::Valid { pfn, write } = found? else {
+            return Err(HmmError::Fault);
+        };
         self.preempt(Site::HmmRangeDone).await;
         let s = &mut *self.state();
         if s.interval_read_retry(mm, seq) && !s.zoo.on(Bug::HmmNoEbusy) {

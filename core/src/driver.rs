@@ -114,7 +114,12 @@ impl Driver for Dmirror {
         if self.mappings.is_empty() {
             return;
         }
-        let NotifierRange { mm, range, event, owner } = invalidated;
+        let NotifierRange {
+            mm,
+            range,
+            event,
+            owner,
+        } = invalidated;
         self.mappings.retain(|(dev, m, addr), pte| {
             let own = *event == NotifierEvent::Migrate && *owner == Some(*dev);
             m != mm || !range.contains(addr) || own && pte.pfn.device() == Some(*dev)

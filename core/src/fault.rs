@@ -62,7 +62,9 @@ impl State {
     pub fn find_vma(&self, mm: MmId, addr: u64) -> Option<VmaId> {
         let vmas = &self.mm(mm).vmas;
         let after = vmas.partition_point(|vma| self.vma(*vma).end <= addr);
-        vmas.get(after).copied().filter(|vma| self.vma(*vma).start <= addr)
+        vmas.get(after)
+            .copied()
+            .filter(|vma| self.vma(*vma).start <= addr)
     }
 
     /// The MMU: reads or writes through the entry for `addr`, if it allows that, and marks it young
@@ -89,7 +91,9 @@ impl State {
 
     /// An entry for a page of `vma` as its protection has it, but never writable (`mk_pte`).
     fn mk_pte(&self, vma: VmaId, page: Pfn) -> PresentPte {
-        PresentPte::new(page).protect(self.vma(vma).accessible()).set(PteFlags::ACCESSED, true)
+        PresentPte::new(page)
+            .protect(self.vma(vma).accessible())
+            .set(PteFlags::ACCESSED, true)
     }
 
     /// `maybe_mkwrite`.
@@ -155,14 +159,15 @@ impl State {
         }
         let page = pte.pfn();
         let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
-        let reuse = exclusive
-            || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
+        let reuse =
+            exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
             return WpAction::Copy(page);
         }
         if !vmf.unshare {
             let young = pte.set(PteFlags::ACCESSED, true).mkdirty();
-            self.tables.set(vmf.at, self.maybe_mkwrite(vmf.vma, young).pte());
+            self.tables
+                .set(vmf.at, self.maybe_mkwrite(vmf.vma, young).pte());
         }
         WpAction::Finished(FaultResult::Done)
     }
@@ -223,7 +228,9 @@ impl Current<'_> {
     /// A fault at `addr`, if an area covers it and allows the access. `mmap_lock` is held.
     pub(crate) async fn fault_in_area(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
         let found = { self.state().find_vma(mm, addr) };
-        let Some(vma) = found else { return FaultResult::Sigsegv };
+        let Some(vma) = found else {
+            return FaultResult::Sigsegv;
+        };
         let needed = if write { VmFlags::WRITE } else { VmFlags::READ };
         if !self.state().vma(vma).flags.contains(needed) {
             return FaultResult::Sigsegv;
@@ -251,8 +258,18 @@ impl Current<'_> {
         let vmf = {
             let s = &mut *self.state();
             let mm = s.vma(vma).mm;
-            let Ok(at) = s.pte_alloc(mm, addr) else { return FaultResult::Oom };
-            VmFault { vma, mm, addr, write, unshare, at, orig: s.tables().get(at) }
+            let Ok(at) = s.pte_alloc(mm, addr) else {
+                return FaultResult::Oom;
+            };
+            VmFault {
+                vma,
+                mm,
+                addr,
+                write,
+                unshare,
+                at,
+                orig: s.tables().get(at),
+            }
         };
         match (vmf.orig.decode(), vmf.orig.leaf()) {
             (Entry::None, _) => self.do_anonymous_page(vmf).await,
@@ -282,7 +299,9 @@ impl Current<'_> {
             return FaultResult::Oom;
         }
         let page = { self.state().alloc_anon_page(self) };
-        let Ok(page) = page else { return FaultResult::Oom };
+        let Ok(page) = page else {
+            return FaultResult::Oom;
+        };
         self.preempt(Site::DoAnonymousPage).await;
         let s = &mut *self.state();
         if s.tables().get(vmf.at).is_none() {
@@ -333,12 +352,13 @@ impl Current<'_> {
         }
         let new = {
             let s = &mut *self.state();
-            let Ok(new) = s.alloc_anon_page(self) else { return FaultResult::Oom };
+            let Ok(new) = s.alloc_anon_page(self) else {
+                return FaultResult::Oom;
+            };
             s.page_mut(new).word = s.page(old).word;
             new
         };
-        let range =
-            NotifierRange::new(vmf.mm, vmf.addr..vmf.addr + 1, NotifierEvent::Clear, None);
+        let range = NotifierRange::new(vmf.mm, vmf.addr..vmf.addr + 1, NotifierEvent::Clear, None);
         self.notifier_start(&range).await;
         self.preempt(Site::WpPageCopy).await;
         let s = &mut *self.state();

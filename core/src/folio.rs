@@ -4,7 +4,7 @@
 //! (`zone_device_page_init`, `free_zone_device_folio`).
 
 use crate::fail::AllocKind;
-use crate::ids::{DevId, Pfn, TaskId};
+use crate::ids::{DevId, MmId, Pfn, PteRef, TaskId};
 use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
 use crate::state::{Enomem, State};
 use crate::trace::Event;
@@ -131,7 +131,7 @@ impl State {
             None => {
                 let page = self.page_mut(folio);
                 page.set_mapping(None);
-                page.flags = PageFlags::FREE;
+                page.flags = page.flags & PageFlags::LOCKED | PageFlags::FREE;
                 self.frames.free(folio);
             }
         }
@@ -141,7 +141,8 @@ impl State {
     fn free_zone_device_folio(&mut self, folio: Pfn, dev: DevId) {
         let keep_mapping = self.zoo.on(Bug::DevprivMappingReuse);
         let page = self.page_mut(folio);
-        page.flags = PageFlags::FREE;
+        // a lock that somebody still holds is not the allocator's to take
+        page.flags = page.flags & PageFlags::LOCKED | PageFlags::FREE;
         if !keep_mapping {
             // 7ab0ad0e74f8: a hole that is filled with this page later trusts what it finds here
             page.set_mapping(None);
@@ -168,7 +169,10 @@ impl State {
         let page = self.page_mut(folio);
         page.flags.insert(PageFlags::LRU);
         let charged = page.has(PageFlags::CHARGED);
-        self.events.push(Event::LruInsertion { page: folio, charged });
+        self.events.push(Event::LruInsertion {
+            page: folio,
+            charged,
+        });
     }
 
     /// `mem_cgroup_charge`.
@@ -189,14 +193,9 @@ impl State {
 
     /// Allocates page tables down to `addr`; what was allocated before a failure stays, as empty
     /// tables do in the kernel, until the area goes (`pte_alloc`).
-    pub(crate) fn pte_alloc(
-        &mut self,
-        mm: crate::ids::MmId,
-        addr: u64,
-    ) -> Result<crate::ids::PteRef, Enomem> {
+    pub(crate) fn pte_alloc(&mut self, mm: MmId, addr: u64) -> Result<PteRef, Enomem> {
         let pgd = self.mm(mm).pgd;
-        loop {
-            let Some((at, level)) = self.tables.missing(pgd, addr) else { break };
+        while let Some((at, level)) = self.tables.missing(pgd, addr) {
             self.may_alloc(AllocKind::PageTable)?;
             self.tables.install(at, mm, level, addr);
         }

@@ -36,7 +36,10 @@ impl State {
         match leaf {
             Softleaf::Migration(entry) => {
                 if entry.kind != MigrationKind::Read {
-                    let shared = MigrationEntry { kind: MigrationKind::Read, ..entry };
+                    let shared = MigrationEntry {
+                        kind: MigrationKind::Read,
+                        ..entry
+                    };
                     child = Softleaf::Migration(shared)
                         .to_swap()
                         .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
@@ -88,7 +91,9 @@ impl State {
             self.tables.set(from, pte.wrprotect().pte());
         }
         let tracked = self.registered(copy.dst);
-        let child = pte.wrprotect().set(PteFlags::UFFD_WP, pte.uffd_wp() && tracked);
+        let child = pte
+            .wrprotect()
+            .set(PteFlags::UFFD_WP, pte.uffd_wp() && tracked);
         self.tables.set(to, child.pte());
         Copied::Done
     }
@@ -103,7 +108,9 @@ impl State {
                 self.tables.pte_offset(src_pgd, addr),
                 self.tables.pte_offset(dst_pgd, addr),
             );
-            let (Some(from), Some(to)) = offsets else { continue };
+            let (Some(from), Some(to)) = offsets else {
+                continue;
+            };
             if !self.tables.get(to).is_none() {
                 continue;
             }
@@ -125,8 +132,12 @@ impl State {
     fn copy_present_page(&mut self, cur: Current<'_>, copy: Copy, addr: u64, new: Pfn) -> bool {
         let from = self.tables.pte_offset(self.mm(copy.src_mm).pgd, addr);
         let to = self.tables.pte_offset(self.mm(copy.dst_mm).pgd, addr);
-        let (Some(from), Some(to)) = (from, to) else { return false };
-        let Some(pte) = self.tables.get(from).present() else { return false };
+        let (Some(from), Some(to)) = (from, to) else {
+            return false;
+        };
+        let Some(pte) = self.tables.get(from).present() else {
+            return false;
+        };
         let old = self.page(pte.pfn());
         if pte.pfn() == Pfn::ZERO || !old.anon_exclusive() || !old.maybe_dma_pinned() {
             return false;
@@ -217,7 +228,12 @@ impl Current<'_> {
         let copy = {
             let s = &mut *self.state();
             s.mm_mut(child_mm).vmas.push(child);
-            Copy { src: parent, dst: child, src_mm: s.vma(parent).mm, dst_mm: child_mm }
+            Copy {
+                src: parent,
+                dst: child,
+                src_mm: s.vma(parent).mm,
+                dst_mm: child_mm,
+            }
         };
         // without an anon_vma there is no page, and the child can fault like the parent
         if self.state().vma(parent).anon_vma.is_none() {
@@ -229,8 +245,12 @@ impl Current<'_> {
     /// `copy_page_range`.
     async fn copy_page_range(self, copy: Copy) -> Result<(), Enomem> {
         let range = self.state().vma(copy.src).range();
-        let notifier =
-            NotifierRange::new(copy.src_mm, range.clone(), NotifierEvent::ProtectionPage, None);
+        let notifier = NotifierRange::new(
+            copy.src_mm,
+            range.clone(),
+            NotifierEvent::ProtectionPage,
+            None,
+        );
         self.notifier_start(&notifier).await;
         let result = self.copy_tables(copy, range).await;
         self.state().notifier_end(&notifier);

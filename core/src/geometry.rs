@@ -19,12 +19,20 @@ pub struct Geometry {
 
 impl Geometry {
     /// Eight entries a table, three levels, tens of frames.
-    pub const TINY: Self =
-        Self { table_bits: 3, levels: 3, system_frames: 96, device_frames: 32 };
+    pub const TINY: Self = Self {
+        table_bits: 3,
+        levels: 3,
+        system_frames: 96,
+        device_frames: 32,
+    };
 
     /// Four levels of 512 entries, 2^22 system frames (16 GiB) and 2^20 frames a device.
-    pub const X86_64: Self =
-        Self { table_bits: 9, levels: 4, system_frames: 1 << 22, device_frames: 1 << 20 };
+    pub const X86_64: Self = Self {
+        table_bits: 9,
+        levels: 4,
+        system_frames: 1 << 22,
+        device_frames: 1 << 20,
+    };
 
     /// Entries in one page table.
     pub const fn entries(&self) -> usize {

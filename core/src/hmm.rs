@@ -70,7 +70,9 @@ impl State {
             Request::Nothing => Handled::Known(HmmPfn::Nothing),
             _ => Handled::Fault,
         };
-        let Some(at) = self.tables().pte_offset(self.mm(mm).pgd, addr) else { return missing };
+        let Some(at) = self.tables().pte_offset(self.mm(mm).pgd, addr) else {
+            return missing;
+        };
         let pte = self.tables().get(at);
         match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => missing,
@@ -129,7 +131,8 @@ impl Current<'_> {
     /// `hmm_vma_walk_test`: an area that may be read.
     fn readable_area(self, mm: MmId, addr: u64) -> Option<VmaId> {
         let s = &*self.state();
-        s.find_vma(mm, addr).filter(|vma| s.vma(*vma).flags.contains(VmFlags::READ))
+        s.find_vma(mm, addr)
+            .filter(|vma| s.vma(*vma).flags.contains(VmFlags::READ))
     }
 
     /// Faults the page in; the caller starts over (`hmm_vma_fault`).

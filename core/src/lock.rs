@@ -65,7 +65,10 @@ pub enum Wait {
 /// Where a task can be preempted: before a section under the page-table lock, or between the
 /// phases of a longer operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "the names are those of the functions they stand in")]
+#[allow(
+    missing_docs,
+    reason = "the names are those of the functions they stand in"
+)]
 #[repr(u8)]
 pub enum Site {
     #[default]
@@ -169,8 +172,17 @@ impl State {
         taken
     }
 
-    /// Releases `lock` and wakes whoever waits for it.
+    /// Releases `lock`, which `task` holds.
     pub(crate) fn unlock(&mut self, task: TaskId, lock: Lock) {
+        self.release(lock);
+        let held = &mut self.tasks[task.ix()].held;
+        if let Some(i) = held.iter().rposition(|l| *l == lock) {
+            held.swap_remove(i);
+        }
+    }
+
+    /// Frees `lock` and wakes whoever waits for it.
+    fn release(&mut self, lock: Lock) {
         match (lock, self.rwsem(lock)) {
             (Lock::Folio(pfn), _) => {
                 self.page_mut(pfn).flags.remove(PageFlags::LOCKED);
@@ -191,10 +203,6 @@ impl State {
                 });
             }
             (_, None) => {}
-        }
-        let held = &mut self.tasks[task.ix()].held;
-        if let Some(i) = held.iter().rposition(|l| *l == lock) {
-            held.swap_remove(i);
         }
     }
 
@@ -222,25 +230,33 @@ impl State {
         self.unlock(task, Lock::Folio(pfn));
     }
 
-    /// A folio lock that no task owns: somebody outside the model does I/O on the folio. False if
-    /// the folio is locked already.
+    /// The lock of a folio, and a reference, that no task owns: somebody outside the model does I/O
+    /// on it. False if the folio is locked already, or free.
     pub fn lock_external(&mut self, pfn: Pfn) -> bool {
-        let free = !self.page(pfn).has(PageFlags::LOCKED);
+        let page = self.page(pfn);
+        let free = !page.has(PageFlags::LOCKED) && page.refcount > 0;
         if free {
-            self.page_mut(pfn).flags.insert(PageFlags::LOCKED);
+            let page = self.page_mut(pfn);
+            page.flags.insert(PageFlags::LOCKED);
+            page.refcount += 1;
         }
         free
     }
 
     /// Ends the hold of [`State::lock_external`].
     pub fn unlock_external(&mut self, pfn: Pfn) {
-        // no task holds it, so no task's list changes
-        self.unlock(TaskId(0), Lock::Folio(pfn));
+        self.release(Lock::Folio(pfn));
+        self.folio_ref_sub(pfn, 1);
     }
 
     fn sleep(&mut self, task: TaskId, wait: Wait) {
-        self.tasks[task.ix()].waiting = Some(wait);
-        self.sleepers += 1;
+        let before = self.tasks[task.ix()].waiting.replace(wait);
+        self.sleepers += u32::from(before.is_none());
+    }
+
+    fn awake(&mut self, task: TaskId) {
+        let before = self.tasks[task.ix()].waiting.take();
+        self.sleepers -= u32::from(before.is_some());
     }
 
     /// Wakes the tasks that wait for progress: something outside them has moved.
@@ -250,11 +266,9 @@ impl State {
 
     /// Opens the gate that `task` waits at; false if it does not.
     pub fn open_gate(&mut self, task: TaskId) -> bool {
-        let task = &mut self.tasks[task.ix()];
-        let at_gate = task.waiting == Some(Wait::Gate);
+        let at_gate = self.tasks[task.ix()].waiting == Some(Wait::Gate);
         if at_gate {
-            task.waiting = None;
-            self.sleepers -= 1;
+            self.awake(task);
         }
         at_gate
     }
@@ -285,6 +299,7 @@ impl Future for Acquire<'_> {
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         let s = &mut *self.cur.state();
         if s.trylock(self.cur.task, self.lock) {
+            s.awake(self.cur.task);
             return Poll::Ready(());
         }
         s.sleep(self.cur.task, Wait::Lock(self.lock));
@@ -312,7 +327,11 @@ impl Future for Preempt<'_> {
         let s = &mut *self.cur.state();
         s.tasks[self.cur.task.ix()].site = self.site;
         s.points += 1;
-        if s.points == s.preempt_at { Poll::Pending } else { Poll::Ready(()) }
+        if s.points == s.preempt_at {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     }
 }
 
@@ -327,12 +346,13 @@ pub struct Sleep<'k> {
 impl Future for Sleep<'_> {
     type Output = ();
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let task = self.cur.task;
         match self.wait.take() {
             Some(wait) => {
-                let task = self.cur.task;
                 self.cur.state().sleep(task, wait);
                 Poll::Pending
             }
+            None if self.cur.state().tasks[task.ix()].waiting.is_some() => Poll::Pending,
             None => Poll::Ready(()),
         }
     }
@@ -347,13 +367,20 @@ impl<'k> Current<'k> {
     /// A scheduling point: another task may run here if the schedule says so.
     #[inline]
     pub const fn preempt(self, site: Site) -> Preempt<'k> {
-        Preempt { cur: self, site, passed: false }
+        Preempt {
+            cur: self,
+            site,
+            passed: false,
+        }
     }
 
     /// Sleeps until woken from `wait`. The caller has seen, in the section that ends here, that
     /// there is something to wait for.
     pub(crate) const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
-        Sleep { cur: self, wait: Some(wait) }
+        Sleep {
+            cur: self,
+            wait: Some(wait),
+        }
     }
 
     /// Counts a page fault that has to be tried again, and waits for somebody else's progress when

@@ -30,10 +30,17 @@ pub struct Memmap {
 
 impl Memmap {
     pub(crate) fn new(geometry: &Geometry) -> Self {
-        let section = |capacity| Section { capacity: capacity as usize, ..Section::default() };
+        let section = |capacity| Section {
+            capacity: capacity as usize,
+            ..Section::default()
+        };
         let mut map = Self {
             sections: core::array::from_fn(|zone| {
-                section(if zone == 0 { geometry.system_frames } else { geometry.device_frames })
+                section(if zone == 0 {
+                    geometry.system_frames
+                } else {
+                    geometry.device_frames
+                })
             }),
             touched: Vec::new(),
             nowhere: Page::default(),
@@ -52,7 +59,9 @@ impl Memmap {
     pub fn page(&self, pfn: Pfn) -> &Page {
         const BLANK: &Page = &Page::BLANK;
         let section = self.sections.get(pfn.zone());
-        section.and_then(|s| s.pages.get(pfn.index())).unwrap_or(BLANK)
+        section
+            .and_then(|s| s.pages.get(pfn.index()))
+            .unwrap_or(BLANK)
     }
 
     /// The struct page of `pfn`, to be changed. Outside the map there is none: the access is noted
@@ -94,10 +103,13 @@ impl Memmap {
 
     /// The pages used since the last reset, with their frame numbers.
     pub fn iter(&self) -> impl Iterator<Item = (Pfn, &Page)> {
-        self.sections.iter().enumerate().flat_map(|(zone, section)| {
-            let used = section.pages[..section.high].iter().enumerate();
-            used.map(move |(i, page)| (Pfn::new(zone as u32, i as u32), page))
-        })
+        self.sections
+            .iter()
+            .enumerate()
+            .flat_map(|(zone, section)| {
+                let used = section.pages[..section.high].iter().enumerate();
+                used.map(move |(i, page)| (Pfn::new(zone as u32, i as u32), page))
+            })
     }
 
     /// Forgets which pages changed.

@@ -40,7 +40,9 @@ impl State {
     /// (`remove_migration_pte`).
     fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Pfn) {
         let swap = SwapPte::assume(found.pte);
-        let Some(Softleaf::Migration(entry)) = swap.softleaf() else { return };
+        let Some(Softleaf::Migration(entry)) = swap.softleaf() else {
+            return;
+        };
         let pte = if dst.device().is_some() {
             self.device_private_pte(entry, swap, dst).pte()
         } else {
@@ -58,7 +60,9 @@ impl State {
             .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty());
         if self.zoo.on(Bug::RestoreUffdwpAccessor) {
             return SwapPte::assume(
-                PresentPte::assume(new.pte()).set(PteFlags::UFFD_WP, swap.uffd_wp()).pte(),
+                PresentPte::assume(new.pte())
+                    .set(PteFlags::UFFD_WP, swap.uffd_wp())
+                    .pte(),
             );
         }
         new.set(SwapFlags::UFFD_WP, swap.uffd_wp())
@@ -94,8 +98,14 @@ impl Current<'_> {
         let (anon_vma, index, lock) = {
             let s = &*self.state();
             let page = s.page(dst);
-            let Some(anon_vma) = page.mapping() else { return };
-            (anon_vma, page.index, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))
+            let Some(anon_vma) = page.mapping() else {
+                return;
+            };
+            (
+                anon_vma,
+                page.index,
+                Lock::AnonVmaRead(s.anon_vma(anon_vma).root),
+            )
         };
         self.lock(lock).await;
         let mut n = 0;
@@ -120,7 +130,9 @@ impl Current<'_> {
             let s = &mut *self.state();
             let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
             let leaf = at.and_then(|at| s.tables().get(at).leaf());
-            let Some(Softleaf::Migration(entry)) = leaf else { return };
+            let Some(Softleaf::Migration(entry)) = leaf else {
+                return;
+            };
             if !s.page(entry.pfn).has(PageFlags::LOCKED) {
                 return;
             }

@@ -41,7 +41,11 @@ impl MigratePfn {
 
     /// The page; `None` for a hole, and where there is nothing.
     pub const fn page(self) -> Option<Pfn> {
-        if self.0 & Self::VALID != 0 { Some(Pfn((self.0 >> Self::SHIFT) as u32)) } else { None }
+        if self.0 & Self::VALID != 0 {
+            Some(Pfn((self.0 >> Self::SHIFT) as u32))
+        } else {
+            None
+        }
     }
 
     /// The page, or hole, may still migrate.
@@ -108,7 +112,11 @@ pub struct MigrateVma {
 impl MigrateVma {
     /// A migration of the pages of an area.
     pub fn new(area: MigrateRange, select: Select, owner: DevId) -> Self {
-        Self { area: Some(area), ..Self::by_pfn(owner) }.selecting(select)
+        Self {
+            area: Some(area),
+            ..Self::by_pfn(owner)
+        }
+        .selecting(select)
     }
 
     fn selecting(self, select: Select) -> Self {
@@ -186,13 +194,18 @@ impl State {
             self.folio_put(cur.task, pfn);
             return MigratePfn::NONE;
         }
-        let (young, dirty) = pte.present().map_or((false, false), |p| (p.young(), p.dirty()));
+        let (young, dirty) = pte
+            .present()
+            .map_or((false, false), |p| (p.young(), p.dirty()));
         if dirty && !self.zoo.on(Bug::CollectLostDirty) {
             self.folio_mark_dirty(pfn);
         }
         let (soft_dirty, uffd_wp) = match pte.decode() {
             Entry::Present(p) => (p.soft_dirty(), p.uffd_wp()),
-            _ => (SwapPte::assume(pte).soft_dirty(), SwapPte::assume(pte).uffd_wp()),
+            _ => (
+                SwapPte::assume(pte).soft_dirty(),
+                SwapPte::assume(pte).uffd_wp(),
+            ),
         };
         let entry = Self::make_migration_entry(pfn, write, exclusive, young, dirty)
             .set(SwapFlags::SOFT_DIRTY, soft_dirty)
@@ -237,7 +250,9 @@ impl Current<'_> {
     /// Phase 1 by address: collect and unmap (`migrate_vma_setup`). `args.area` lies within an area
     /// of an address space whose `mmap_lock` the caller holds for reading.
     pub async fn migrate_vma_setup(self, args: &mut MigrateVma) {
-        let Some(area) = args.area.clone() else { return };
+        let Some(area) = args.area.clone() else {
+            return;
+        };
         let MigrateRange { mm, range, .. } = area;
         let notifier =
             NotifierRange::new(mm, range.clone(), NotifierEvent::Migrate, Some(args.owner));
@@ -247,11 +262,16 @@ impl Current<'_> {
             self.preempt(Site::MigrateVmaCollect).await;
             let s = &mut *self.state();
             let pgd = s.mm(mm).pgd;
-            let table = s.tables.next_table(pgd, addr..range.end).unwrap_or(range.end..range.end);
+            let table = s
+                .tables
+                .next_table(pgd, addr..range.end)
+                .unwrap_or(range.end..range.end);
             let holes = (addr..table.start).map(|_| MigratePfn::NONE.migrating(false));
             args.src.extend(holes);
             for addr in table.clone() {
-                let Some(at) = s.tables.pte_offset(pgd, addr) else { continue };
+                let Some(at) = s.tables.pte_offset(pgd, addr) else {
+                    continue;
+                };
                 let src = s.collect(self, args, at);
                 args.src.push(src);
             }
@@ -287,7 +307,9 @@ impl Current<'_> {
     async fn migrate_device_unmap(self, args: &mut MigrateVma) {
         let mut refused = false;
         for i in 0..args.src.len() {
-            let Some(pfn) = args.src[i].page() else { continue };
+            let Some(pfn) = args.src[i].page() else {
+                continue;
+            };
             let system = pfn.device().is_none();
             {
                 let s = &mut *self.state();
@@ -316,7 +338,9 @@ impl Current<'_> {
                 args.src[i] = args.src[i].refused();
                 refused = true;
             } else {
-                s.events.push(Event::Unmapped { task: self.task, page: pfn });
+                let own = s.tasks[self.task.ix()].refs.iter().filter(|p| **p == pfn).count();
+                let outside = s.page(pfn).refcount - own as i32;
+                s.events.push(Event::Unmapped { task: self.task, page: pfn, outside });
             }
         }
         if refused {
@@ -329,7 +353,9 @@ impl Current<'_> {
     async fn migrate_vma_restore(self, args: &mut MigrateVma) {
         for i in 0..args.src.len() {
             let src = args.src[i];
-            let Some(pfn) = src.page().filter(|_| !src.migrates()) else { continue };
+            let Some(pfn) = src.page().filter(|_| !src.migrates()) else {
+                continue;
+            };
             self.remove_migration_ptes(pfn, pfn).await;
             args.src[i] = MigratePfn::NONE;
             let s = &mut *self.state();
@@ -440,7 +466,10 @@ impl Current<'_> {
 impl State {
     /// Keeps the anon_vma of a mapped folio alive on behalf of `task` (`folio_get_anon_vma`).
     fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
-        let anon_vma = self.page(folio).mapping().filter(|_| self.folio_mapped(folio))?;
+        let anon_vma = self
+            .page(folio)
+            .mapping()
+            .filter(|_| self.folio_mapped(folio))?;
         self.anon_vma_mut(anon_vma).refcount += 1;
         self.tasks[task.ix()].anon_vma_refs.push(anon_vma);
         Some(anon_vma)

@@ -15,7 +15,9 @@ use core::ops::Range;
 impl State {
     /// The position of the first area that ends behind `addr`.
     fn vma_position(&self, mm: MmId, addr: u64) -> usize {
-        self.mm(mm).vmas.partition_point(|vma| self.vma(*vma).end <= addr)
+        self.mm(mm)
+            .vmas
+            .partition_point(|vma| self.vma(*vma).end <= addr)
     }
 
     fn insert_vma(&mut self, mm: MmId, vma: VmaId) {
@@ -32,11 +34,15 @@ impl State {
     /// updates of the interval trees).
     fn vma_set_range(&mut self, vma: VmaId, range: Range<u64>) {
         let chain = core::mem::take(&mut self.vma_mut(vma).chain);
-        chain.iter().for_each(|avc| self.anon_vma_interval_tree_remove(*avc));
+        chain
+            .iter()
+            .for_each(|avc| self.anon_vma_interval_tree_remove(*avc));
         let v = self.vma_mut(vma);
         v.pgoff = v.pgoff + range.start - v.start;
         (v.start, v.end) = (range.start, range.end);
-        chain.iter().for_each(|avc| self.anon_vma_interval_tree_insert(*avc));
+        chain
+            .iter()
+            .for_each(|avc| self.anon_vma_interval_tree_insert(*avc));
         self.vma_mut(vma).chain = chain;
     }
 
@@ -141,7 +147,9 @@ impl Current<'_> {
         let s = &*self.state();
         let first = s.vma_position(mm, range.start);
         let inside = s.mm(mm).vmas[first..].iter().copied();
-        Ok(inside.take_while(|vma| s.vma(*vma).start < range.end).collect())
+        Ok(inside
+            .take_while(|vma| s.vma(*vma).start < range.end)
+            .collect())
     }
 
     /// Merges `vma` with its neighbours where that is possible. Returns the area that covers it
@@ -150,7 +158,8 @@ impl Current<'_> {
         let upper = {
             let s = &*self.state();
             let mm = s.vma(vma).mm;
-            s.find_vma(mm, s.vma(vma).end).filter(|next| s.can_merge(vma, *next))
+            s.find_vma(mm, s.vma(vma).end)
+                .filter(|next| s.can_merge(vma, *next))
         };
         if let Some(next) = upper {
             self.merge(vma, next).await;
@@ -158,7 +167,10 @@ impl Current<'_> {
         let lower = {
             let s = &*self.state();
             let v = s.vma(vma);
-            let before = v.start.checked_sub(1).and_then(|addr| s.find_vma(v.mm, addr));
+            let before = v
+                .start
+                .checked_sub(1)
+                .and_then(|addr| s.find_vma(v.mm, addr));
             before.filter(|prev| s.can_merge(*prev, vma))
         };
         match lower {
@@ -170,7 +182,11 @@ impl Current<'_> {
     async fn merge(self, low: VmaId, high: VmaId) -> bool {
         let linked = {
             let s = &*self.state();
-            if s.vma(low).anon_vma.is_some() { low } else { high }
+            if s.vma(low).anon_vma.is_some() {
+                low
+            } else {
+                high
+            }
         };
         let lock = self.lock_anon_vma_of(linked).await;
         let merged = self.state().merge_pair(low, high);

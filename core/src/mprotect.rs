@@ -43,13 +43,11 @@ impl State {
     /// May a private anonymous entry become writable without a fault? (`can_change_pte_writable`)
     fn can_change_pte_writable(&self, vma: VmaId, pte: PresentPte) -> bool {
         let flags = self.vma(vma).flags;
+        let writable = flags.contains(VmFlags::WRITE) && !pte.protnone() && !pte.special();
         let tracked = !flags.contains(VmFlags::SOFTDIRTY) && !pte.soft_dirty();
-        flags.contains(VmFlags::WRITE)
-            && !pte.protnone()
-            && !tracked
-            && !(pte.uffd_wp() && flags.contains(VmFlags::UFFD_WP))
-            && !pte.special()
-            && self.page(pte.pfn()).anon_exclusive()
+        let protected = flags.contains(VmFlags::UFFD_WP) && pte.uffd_wp();
+        let watched = tracked || protected;
+        writable && !watched && self.page(pte.pfn()).anon_exclusive()
     }
 
     /// One entry, under the page-table lock (the loop body of `change_pte_range`).
@@ -64,8 +62,7 @@ impl State {
                     Change::UffdWp => pte = pte.set(PteFlags::UFFD_WP, true),
                     Change::UffdWpResolve => pte = pte.set(PteFlags::UFFD_WP, false),
                 }
-                let writable =
-                    change != Change::UffdWp && self.can_change_pte_writable(vma, pte);
+                let writable = change != Change::UffdWp && self.can_change_pte_writable(vma, pte);
                 pte.set(PteFlags::RW, writable).pte()
             }
             Entry::Leaf(swap) => Self::change_softleaf(swap, change).pte(),
@@ -125,11 +122,11 @@ impl Current<'_> {
     /// Applies `change` to each entry of `range`, which lies in `vma`, table by table.
     async fn change_range(self, vma: VmaId, range: Range<u64>, change: Change) {
         let mm = self.state().vma(vma).mm;
-        let notifier =
-            NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
+        let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
         self.notifier_start(&notifier).await;
         let apply = |s: &mut State, at| s.change_pte(vma, at, change);
-        self.for_each_entry(mm, range, Site::ChangePteRange, apply).await;
+        self.for_each_entry(mm, range, Site::ChangePteRange, apply)
+            .await;
         self.state().notifier_end(&notifier);
     }
 
@@ -146,7 +143,9 @@ impl Current<'_> {
             self.preempt(site).await;
             let s = &mut *self.state();
             let pgd = s.mm(mm).pgd;
-            let Some(table) = s.tables.next_table(pgd, addr..range.end) else { return };
+            let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                return;
+            };
             for addr in table.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {
                     each(s, at);
@@ -167,7 +166,9 @@ impl Current<'_> {
         self.lock(lock).await;
         let kept = VmFlags::SOFTDIRTY | VmFlags::UFFD_WP;
         let new = |old: VmFlags| (old & kept) | access;
-        let result = self.modify_range(mm, range, Some(Change::Protection), new).await;
+        let result = self
+            .modify_range(mm, range, Some(Change::Protection), new)
+            .await;
         self.unlock(lock);
         result
     }
@@ -185,7 +186,9 @@ impl Current<'_> {
         while addr < range.end {
             let (part, old) = {
                 let s = &*self.state();
-                let Some(vma) = s.find_vma(mm, addr) else { return Err(ChangeError::NotMapped) };
+                let Some(vma) = s.find_vma(mm, addr) else {
+                    return Err(ChangeError::NotMapped);
+                };
                 (addr..range.end.min(s.vma(vma).end), s.vma(vma).flags)
             };
             addr = part.end;
@@ -209,7 +212,9 @@ impl Current<'_> {
         flags: VmFlags,
     ) -> Result<VmaId, Enomem> {
         let isolated = self.isolate_range(mm, &part).await?;
-        let Some(&vma) = isolated.first() else { return Err(Enomem) };
+        let Some(&vma) = isolated.first() else {
+            return Err(Enomem);
+        };
         self.state().vma_mut(vma).flags = flags;
         let merged = self.merge_with_neighbours(vma).await;
         if let Some(change) = change {
@@ -233,34 +238,46 @@ impl Current<'_> {
         let notifier = NotifierRange::new(mm, 0..end, NotifierEvent::SoftDirty, None);
         self.notifier_start(&notifier).await;
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
-        self.for_each_entry(mm, 0..end, Site::ClearRefs, clear).await;
+        self.for_each_entry(mm, 0..end, Site::ClearRefs, clear)
+            .await;
         self.state().notifier_end(&notifier);
         self.unlock(lock);
     }
 
     /// `UFFDIO_REGISTER` with `MODE_WP`.
     pub async fn uffd_register(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
-        self.uffd_change(mm, range, None, |old| old | VmFlags::UFFD_WP).await
-    }
-
-    /// `UFFDIO_UNREGISTER`: write protection goes with the registration.
-    pub async fn uffd_unregister(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
-        let resolve = Some(Change::UffdWpResolve);
-        self.uffd_change(mm, range, resolve, |old| old - VmFlags::UFFD_WP).await
-    }
-
-    async fn uffd_change(
-        self,
-        mm: MmId,
-        range: Range<u64>,
-        change: Option<Change>,
-        new: impl Fn(VmFlags) -> VmFlags,
-    ) -> Result<(), ChangeError> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
-        let result = self.modify_range(mm, range, change, new).await;
+        let result = self.modify_range(mm, range, None, |old| old | VmFlags::UFFD_WP).await;
         self.unlock(lock);
         result
+    }
+
+    /// `UFFDIO_UNREGISTER`: write protection goes, and then the registration.
+    pub async fn uffd_unregister(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let result = self.unregister_areas(mm, range).await;
+        self.unlock(lock);
+        result
+    }
+
+    async fn unregister_areas(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
+        let mut addr = range.start;
+        while addr < range.end {
+            let found = {
+                let s = &*self.state();
+                s.find_vma(mm, addr).map(|vma| (vma, s.vma(vma).range(), s.vma(vma).flags))
+            };
+            let Some((vma, area, flags)) = found else { return Err(ChangeError::NotMapped) };
+            let part = addr..range.end.min(area.end);
+            addr = part.end;
+            if flags.contains(VmFlags::UFFD_WP) {
+                self.change_range(vma, part.clone(), Change::UffdWpResolve).await;
+                self.modify_area(mm, part, None, flags - VmFlags::UFFD_WP).await?;
+            }
+        }
+        Ok(())
     }
 
     /// `UFFDIO_WRITEPROTECT`: protects the pages of `range` that are there, or lifts that.
@@ -283,7 +300,11 @@ impl Current<'_> {
         range: Range<u64>,
         protect: bool,
     ) -> Result<(), ChangeError> {
-        let change = if protect { Change::UffdWp } else { Change::UffdWpResolve };
+        let change = if protect {
+            Change::UffdWp
+        } else {
+            Change::UffdWpResolve
+        };
         let mut addr = range.start;
         while addr < range.end {
             let found = {
@@ -292,7 +313,9 @@ impl Current<'_> {
                     .filter(|vma| s.vma(*vma).flags.contains(VmFlags::UFFD_WP))
                     .map(|vma| (vma, addr..range.end.min(s.vma(vma).end)))
             };
-            let Some((vma, part)) = found else { return Err(ChangeError::NotMapped) };
+            let Some((vma, part)) = found else {
+                return Err(ChangeError::NotMapped);
+            };
             addr = part.end;
             self.change_range(vma, part, change).await;
         }

@@ -48,7 +48,12 @@ impl NotifierRange {
         event: NotifierEvent,
         owner: Option<DevId>,
     ) -> Self {
-        Self { mm, range, event, owner }
+        Self {
+            mm,
+            range,
+            event,
+            owner,
+        }
     }
 }
 

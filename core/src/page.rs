@@ -108,7 +108,11 @@ impl Page {
 
     /// `folio_mapcount`: of a head page, the entries that map any part of the folio.
     pub const fn folio_mapcount(&self) -> i32 {
-        if self.order == 0 { self.mapcount } else { self.large_mapcount }
+        if self.order == 0 {
+            self.mapcount
+        } else {
+            self.large_mapcount
+        }
     }
 
     /// `folio_maybe_dma_pinned` of a small folio.
@@ -129,7 +133,12 @@ pub struct FrameAllocator {
 impl FrameAllocator {
     /// All `capacity` frames of memory `zone`, free.
     pub fn new(zone: u32, capacity: u32) -> Self {
-        Self { zone, capacity, fresh: 0, free: alloc::vec::Vec::new() }
+        Self {
+            zone,
+            capacity,
+            fresh: 0,
+            free: alloc::vec::Vec::new(),
+        }
     }
 
     /// Takes a frame; `None` if there is none left.

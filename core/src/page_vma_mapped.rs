@@ -49,6 +49,8 @@ impl State {
             _ => return None,
         };
         let pages = 1 << self.page(folio).order;
-        (folio.0..folio.0 + pages).contains(&pfn.0).then_some(Found { at, pte })
+        (folio.0..folio.0 + pages)
+            .contains(&pfn.0)
+            .then_some(Found { at, pte })
     }
 }

@@ -58,13 +58,25 @@ impl PageTables {
             let id = TableId(self.used);
             self.used += 1;
             if id.ix() == self.tables.len() {
-                self.tables.push(Table { mm, level, base, used: 0, live: false });
+                self.tables.push(Table {
+                    mm,
+                    level,
+                    base,
+                    used: 0,
+                    live: false,
+                });
                 let len = self.entries.len() + self.geometry.entries();
                 self.entries.resize(len, Pte::NONE);
             }
             id
         });
-        self.tables[id.ix()] = Table { mm, level, base, used: 0, live: true };
+        self.tables[id.ix()] = Table {
+            mm,
+            level,
+            base,
+            used: 0,
+            live: true,
+        };
         id
     }
 
@@ -91,7 +103,8 @@ impl PageTables {
     /// All tables that are part of an address space.
     pub fn tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
         let used = self.tables[..self.used as usize].iter().enumerate();
-        used.filter(|(_, t)| t.live).map(|(i, t)| (TableId(i as u32), t))
+        used.filter(|(_, t)| t.live)
+            .map(|(i, t)| (TableId(i as u32), t))
     }
 
     /// The entries of table `id`, with their addresses.
@@ -100,7 +113,10 @@ impl PageTables {
         let first = self.entry(id, 0).ix();
         let step = self.geometry.span(level) >> self.geometry.table_bits;
         let entries = &self.entries[first..first + self.geometry.entries()];
-        entries.iter().enumerate().map(move |(i, pte)| (base + i as u64 * step, *pte))
+        entries
+            .iter()
+            .enumerate()
+            .map(move |(i, pte)| (base + i as u64 * step, *pte))
     }
 
     /// The address that the entry `at` translates.
@@ -123,7 +139,17 @@ impl PageTables {
         let old = core::mem::replace(slot, new);
         let table = &mut self.tables[at.ix() >> self.geometry.table_bits];
         table.used = table.used + u32::from(old.is_none()) - u32::from(new.is_none());
-        self.writes.push(PteWrite { at, old, new });
+        let (mm, level) = (table.mm, table.level);
+        let index = (at.ix() & (self.geometry.entries() - 1)) as u64;
+        let addr = table.base + (index << (self.geometry.table_bits * level));
+        self.writes.push(PteWrite {
+            at,
+            mm,
+            addr,
+            level,
+            old,
+            new,
+        });
     }
 
     /// Where a pointer to a lower table leads; `None` if the entry is empty or a huge leaf.
@@ -195,7 +221,9 @@ impl PageTables {
         let last = (range.end - 1 - base) / span;
         for index in first..=last.min(self.geometry.entries() as u64 - 1) {
             let at = self.entry(id, index as usize);
-            let Some(child) = Self::child(self.get(at)) else { continue };
+            let Some(child) = Self::child(self.get(at)) else {
+                continue;
+            };
             self.free_below(child, level - 1, range, limits);
             let start = base + index * span;
             if limits.start <= start && start + span <= limits.end {

@@ -147,7 +147,11 @@ impl PresentPte {
     /// The frame mapped (`pte_pfn`). A frame number is 40 bits wide; this model has 32.
     pub const fn pfn(self) -> Pfn {
         let wide = (self.0 & PFN_MASK) >> PFN_SHIFT;
-        Pfn(if wide > u32::MAX as u64 { u32::MAX } else { wide as u32 })
+        Pfn(if wide > u32::MAX as u64 {
+            u32::MAX
+        } else {
+            wide as u32
+        })
     }
 
     /// The flag bits.
@@ -194,7 +198,11 @@ impl PresentPte {
     #[must_use]
     #[inline]
     pub const fn set(self, flags: PteFlags, on: bool) -> Self {
-        Self(if on { self.0 | flags.bits() } else { self.0 & !flags.bits() })
+        Self(if on {
+            self.0 | flags.bits()
+        } else {
+            self.0 & !flags.bits()
+        })
     }
 
     /// `pte_mkdirty`: dirty, and soft-dirty with it.
@@ -212,7 +220,8 @@ impl PresentPte {
     /// Accessible, or mapped without access (`pte_modify` to and from `PROT_NONE`).
     #[must_use]
     pub const fn protect(self, accessible: bool) -> Self {
-        self.set(PteFlags::PRESENT, accessible).set(PteFlags::PROTNONE, !accessible)
+        self.set(PteFlags::PRESENT, accessible)
+            .set(PteFlags::PROTNONE, !accessible)
     }
 }
 
@@ -258,7 +267,11 @@ impl SwapPte {
     /// With `flags` set (`on`) or cleared.
     #[must_use]
     pub const fn set(self, flags: SwapFlags, on: bool) -> Self {
-        Self(if on { self.0 | flags.bits() } else { self.0 & !flags.bits() })
+        Self(if on {
+            self.0 | flags.bits()
+        } else {
+            self.0 & !flags.bits()
+        })
     }
 
     /// What the entry stands for; `None` for a type that nothing writes.
@@ -334,7 +347,11 @@ impl Softleaf {
     pub const fn to_swap(self) -> SwapPte {
         match self {
             Self::DevicePrivate { write, pfn } => {
-                let ty = if write { TYPE_DEVICE_WRITE } else { TYPE_DEVICE_READ };
+                let ty = if write {
+                    TYPE_DEVICE_WRITE
+                } else {
+                    TYPE_DEVICE_READ
+                };
                 SwapPte::from_parts(ty, pfn.0 as u64)
             }
             Self::Migration(m) => {
@@ -355,8 +372,11 @@ impl Softleaf {
 mod tests {
     use super::*;
 
-    const KINDS: [MigrationKind; 3] =
-        [MigrationKind::Read, MigrationKind::ReadExclusive, MigrationKind::Write];
+    const KINDS: [MigrationKind; 3] = [
+        MigrationKind::Read,
+        MigrationKind::ReadExclusive,
+        MigrationKind::Write,
+    ];
 
     fn leaves() -> impl Iterator<Item = Softleaf> {
         let pfns = [0, 1, 77, 0x0100_0003, u32::MAX].map(Pfn);
@@ -365,7 +385,12 @@ mod tests {
             let migration = (0..12).map(move |i| {
                 let kind = KINDS[i % 3];
                 let (young, dirty) = (i & 4 != 0, i >= 6);
-                Softleaf::Migration(MigrationEntry { kind, pfn, young, dirty })
+                Softleaf::Migration(MigrationEntry {
+                    kind,
+                    pfn,
+                    young,
+                    dirty,
+                })
             });
             device.into_iter().chain(migration)
         })

@@ -4,13 +4,13 @@
 
 use crate::ids::{AnonVmaId, Pfn, VmaId};
 use crate::lock::{Lock, Site};
+use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::page_vma_mapped::{Found, Wanted};
 use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapFlags, SwapPte,
 };
 use crate::state::{Current, State};
-use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::zoo::Bug;
 
 impl State {
@@ -20,7 +20,8 @@ impl State {
         let (anon_vma, index) = (area.anon_vma, area.index(addr));
         let trust_old = self.zoo.on(Bug::DevprivMappingReuse);
         let page = self.page_mut(folio);
-        page.flags.insert(PageFlags::SWAPBACKED | PageFlags::ANON_EXCLUSIVE);
+        page.flags
+            .insert(PageFlags::SWAPBACKED | PageFlags::ANON_EXCLUSIVE);
         page.mapcount = 1;
         if trust_old && page.mapping().is_some() {
             // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
@@ -128,8 +129,10 @@ impl State {
             Entry::Present(p) => (p.write(), p.young(), p.dirty(), p.soft_dirty(), p.uffd_wp()),
             _ => {
                 let swap = SwapPte::assume(pte);
-                let mut writable =
-                    matches!(swap.softleaf(), Some(Softleaf::DevicePrivate { write: true, .. }));
+                let mut writable = matches!(
+                    swap.softleaf(),
+                    Some(Softleaf::DevicePrivate { write: true, .. })
+                );
                 let (mut soft_dirty, mut uffd_wp) = (swap.soft_dirty(), swap.uffd_wp());
                 if self.zoo.on(Bug::SlowpathRoMigent) {
                     writable = false;
@@ -162,7 +165,13 @@ impl State {
             (false, true) => MigrationKind::ReadExclusive,
             (false, false) => MigrationKind::Read,
         };
-        Softleaf::Migration(MigrationEntry { kind, pfn, young, dirty }).to_swap()
+        Softleaf::Migration(MigrationEntry {
+            kind,
+            pfn,
+            young,
+            dirty,
+        })
+        .to_swap()
     }
 }
 
@@ -199,7 +208,9 @@ impl Current<'_> {
     /// Replaces all mappings of a locked folio by migration entries, as far as possible; whether it
     /// was is for the caller to ask (`try_to_migrate`).
     pub(crate) async fn try_to_migrate(self, folio: Pfn) {
-        let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else { return };
+        let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else {
+            return;
+        };
         let index = self.state().page(folio).index;
         let mut n = 0;
         while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {

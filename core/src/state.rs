@@ -44,6 +44,7 @@ pub struct State {
     pub(crate) points: u32,
     pub(crate) preempt_at: u32,
     pub(crate) events: Vec<Event>,
+    pub(crate) topology: u32,
     /// Allocations to fail.
     pub fail: FailInject,
     /// Historical bugs that are switched on.
@@ -131,6 +132,7 @@ impl State {
 
     #[inline]
     pub(crate) fn vma_mut(&mut self, vma: VmaId) -> &mut Vma {
+        self.topology += 1;
         &mut self.vmas[vma.0]
     }
 
@@ -194,7 +196,11 @@ impl State {
 
     /// Asks whether an allocation of `kind` may succeed now.
     pub(crate) fn may_alloc(&mut self, kind: AllocKind) -> Result<(), Enomem> {
-        if self.fail.should_fail(kind) { Err(Enomem) } else { Ok(()) }
+        if self.fail.should_fail(kind) {
+            Err(Enomem)
+        } else {
+            Ok(())
+        }
     }
 
     /// The tasks.
@@ -225,6 +231,11 @@ impl State {
     /// Tracepoints since [`State::observed`].
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// Changes of areas and of their links to anon_vmas, counted.
+    pub fn topology(&self) -> u32 {
+        self.topology
     }
 
     /// Forgets what has happened so far.
@@ -266,6 +277,7 @@ impl Kernel {
                 points: 0,
                 preempt_at: u32::MAX,
                 events: Vec::new(),
+                topology: 0,
                 fail: FailInject::default(),
                 zoo: Zoo::default(),
             }),
@@ -314,6 +326,7 @@ impl Kernel {
         s.points = 0;
         s.preempt_at = u32::MAX;
         s.events.clear();
+        s.topology = 0;
         s.fail = FailInject::default();
     }
 }

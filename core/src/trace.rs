@@ -4,7 +4,7 @@
 //! tracepoints here mark the moments that the state alone does not show. The log grows until
 //! [`State::observed`](crate::State::observed).
 
-use crate::ids::{DevId, Pfn, PteRef, TaskId};
+use crate::ids::{DevId, MmId, Pfn, PteRef, TaskId};
 use crate::pte::Pte;
 
 /// One write of a page-table entry.
@@ -12,6 +12,12 @@ use crate::pte::Pte;
 pub struct PteWrite {
     /// Where.
     pub at: PteRef,
+    /// The address space.
+    pub mm: MmId,
+    /// The first address that the entry translates.
+    pub addr: u64,
+    /// The level of the table; 0 is the lowest.
+    pub level: u32,
     /// The entry before.
     pub old: Pte,
     /// The entry after.
@@ -36,6 +42,8 @@ pub enum Event {
         task: TaskId,
         /// The page, no longer mapped.
         page: Pfn,
+        /// References that are not the task's own.
+        outside: i32,
     },
     /// `folio_migrate_mapping` moved the identity of a folio to another.
     Migrated {

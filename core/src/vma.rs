@@ -80,7 +80,10 @@ impl Vma {
 impl Slab for Vma {
     fn renew(&mut self) {
         self.chain.clear();
-        *self = Self { chain: core::mem::take(&mut self.chain), ..Self::default() };
+        *self = Self {
+            chain: core::mem::take(&mut self.chain),
+            ..Self::default()
+        };
     }
 }
 
@@ -113,6 +116,9 @@ pub struct Mm {
 impl Slab for Mm {
     fn renew(&mut self) {
         self.vmas.clear();
-        *self = Self { vmas: core::mem::take(&mut self.vmas), ..Self::default() };
+        *self = Self {
+            vmas: core::mem::take(&mut self.vmas),
+            ..Self::default()
+        };
     }
 }

@@ -38,7 +38,9 @@ impl State {
         let end = self.geometry().task_size();
         let areas = &self.mm(mm).vmas;
         let next = areas.partition_point(|vma| self.vma(*vma).end <= range.start);
-        let floor = next.checked_sub(1).map_or(0, |prev| self.vma(areas[prev]).end);
+        let floor = next
+            .checked_sub(1)
+            .map_or(0, |prev| self.vma(areas[prev]).end);
         let ceiling = areas.get(next).map_or(end, |vma| self.vma(*vma).start);
         let pgd = self.mm(mm).pgd;
         self.tables.free_range(pgd, range, floor..ceiling);
@@ -59,7 +61,9 @@ impl Current<'_> {
             self.preempt(Site::ZapPteRange).await;
             let s = &mut *self.state();
             let pgd = s.mm(mm).pgd;
-            let Some(table) = s.tables.next_table(pgd, addr..range.end) else { break };
+            let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                break;
+            };
             for addr in table.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {
                     s.zap_pte(mm, at);

@@ -1,0 +1,55 @@
+# Every job, one word each.
+
+# `make fuzz` promises three exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
+# (-q) does it hand on a 1, silently; a `+` makes a recipe run in that mode, and only then: -n stays a dry run.
+ifeq ($(MAKECMDGOALS),fuzz)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
+MAKEFLAGS += -q
+run := +@
+endif
+endif
+run ?= @
+
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+ZOO_OFF := --workspace --no-default-features
+ZOO_ON := --workspace --features zoo
+
+.PHONY: help fuzz test check zoo bench clean
+help: ## list the jobs
+	@awk -F ': ## ' '/^[a-z]+: ## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: fuzz; status 1 with a finding
+	$(run)fuzz/run
+
+test: ## all tests, with and without the zoo, and the proof that the core is no_std
+	cargo test -p mm-core -p mm-fuzz -- --quiet
+	cargo test $(ZOO_ON) -- --quiet
+	core/no_std-proof/check
+
+# need: a rustup component, the command that it brings
+need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: rustup component add $(1)" >&2; exit 2; }
+# The fuzz targets as cargo-fuzz sees them. Clippy does not link, so libFuzzer need not be compiled; a folder of its own
+# keeps the flag from invalidating everything else.
+as_fuzzing := CUSTOM_LIBFUZZER_PATH=/not-linked/libfuzzer.a RUSTFLAGS='--cfg fuzzing' \
+	cargo clippy --target-dir $(target_dir)/fuzz-check
+
+check: ## rustfmt, clippy and rustdoc, warnings are errors
+	$(call need,rustfmt,cargo fmt)
+	$(call need,clippy,cargo clippy)
+	cargo fmt --all --check
+	cargo fmt --manifest-path core/no_std-proof/Cargo.toml --check
+	cargo clippy $(ZOO_OFF) --all-targets -- -D warnings
+	cargo clippy $(ZOO_ON) --all-targets -- -D warnings
+	cargo clippy --manifest-path core/no_std-proof/Cargo.toml --target-dir $(target_dir)/no_std-proof -- -D warnings
+	$(as_fuzzing) -p mm-fuzz --bins -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(ZOO_OFF) --no-deps
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(ZOO_ON) --no-deps
+
+zoo: ## every historical bug against its witness, a table
+	cargo run --quiet --release -p mm-triage -- zoo
+
+bench: ## the figures that the design promises, a table
+	fuzz/bench
+
+clean: ## remove what was built; corpora and findings in fuzz/ stay
+	cargo clean

@@ -1,0 +1,71 @@
+//! What the proof runs of the core: a page goes to the device, is shared by fork, and comes back by a CPU fault.
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use mm_core::{
+    Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags,
+};
+
+#[cfg(not(feature = "zoo"))]
+const _: () = assert!(
+    size_of::<mm_core::zoo::Zoo>() == 0,
+    "the switches take no space"
+);
+
+const WORD: u64 = 42;
+
+/// Runs a little of the core; true if it did what it should.
+pub fn exercise() -> bool {
+    let kernel = Kernel::new(
+        Geometry::TINY,
+        Box::new(Dmirror::new(Geometry::TINY.device_frames)),
+    );
+    let journey = pin!(there_and_back(kernel.current(TaskId(0))));
+    // One task alone never waits.
+    let arrived = match journey.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(word) => word == Some(WORD),
+        Poll::Pending => false,
+    };
+    arrived && zoo_is_listed()
+}
+
+/// The word that a child reads after its parent's page has been on the device.
+async fn there_and_back(current: Current<'_>) -> Option<u64> {
+    let parent = current.mm_create().ok()?;
+    let writable = VmFlags::READ | VmFlags::WRITE;
+    current.mmap(parent, 0..4, writable).await.ok()?;
+    current.user_access(parent, 2, Some(WORD)).await.ok()?;
+    let request = MigrateRequest {
+        dev: DevId(0),
+        mm: parent,
+        range: 0..4,
+        direction: Direction::ToDevice,
+        skip: 0,
+        stepwise: false,
+    };
+    if current.dmirror_migrate(&request).await != Ok(4) {
+        return None;
+    }
+    let child = current.fork(parent).await.ok()?;
+    let word = current.user_access(child, 2, None).await.ok();
+    current.mmput(child).await;
+    current.mmput(parent).await;
+    word
+}
+
+/// With the zoo, its table is in the program: what the search for traces must be able to find.
+#[cfg(feature = "zoo")]
+fn zoo_is_listed() -> bool {
+    core::hint::black_box(mm_core::zoo::TABLE)
+        .iter()
+        .all(|bug| !bug.slug.is_empty())
+}
+
+#[cfg(not(feature = "zoo"))]
+fn zoo_is_listed() -> bool {
+    true
+}

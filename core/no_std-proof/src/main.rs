@@ -1,0 +1,81 @@
+//! Links mm-core into a program that brings its own panic handler and allocator. Both exist once in a program, and std
+//! has them: this builds only while neither mm-core nor anything under it pulls in std.
+//!
+//! Exit status 0: the core worked. 1: [`exercise::exercise`] says it did not. 134 (SIGABRT): it panicked.
+#![no_std]
+#![no_main]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod exercise;
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ffi::c_int;
+use core::panic::PanicInfo;
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+#[link(name = "c")]
+unsafe extern "C" {
+    fn abort() -> !;
+}
+
+const HEAP_BYTES: usize = 64 << 20;
+
+/// Hands out the heap from front to back and takes nothing back.
+struct Bump {
+    heap: UnsafeCell<[u8; HEAP_BYTES]>,
+    used: AtomicUsize,
+}
+
+// SAFETY: `used` grows atomically, so no two callers get the same bytes.
+unsafe impl Sync for Bump {}
+
+// SAFETY: a block lies inside the heap, is aligned, and overlaps no other, since `used` only grows.
+unsafe impl GlobalAlloc for Bump {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // With room to align within the block, the offset does not depend on the address.
+        let Some(room) = layout.size().checked_add(layout.align()) else {
+            return ptr::null_mut();
+        };
+        let start = self.used.fetch_add(room, Ordering::Relaxed);
+        if start.checked_add(room).is_none_or(|end| end > HEAP_BYTES) {
+            return ptr::null_mut();
+        }
+        // SAFETY: start + room is inside the heap.
+        let block = unsafe { self.heap.get().cast::<u8>().add(start) };
+        // SAFETY: aligning skips at most `align` of the `size + align` bytes.
+        unsafe { block.add(block.align_offset(layout.align())) }
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}
+
+#[global_allocator]
+static HEAP: Bump = Bump {
+    heap: UnsafeCell::new([0; HEAP_BYTES]),
+    used: AtomicUsize::new(0),
+};
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    // SAFETY: abort has no preconditions.
+    unsafe { abort() }
+}
+
+// The compiled `alloc` that rustup ships refers to these two, for unwinding. Nothing unwinds with panic = "abort".
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    // SAFETY: abort has no preconditions.
+    unsafe { abort() }
+}
+
+/// Called by libc's start files.
+#[unsafe(no_mangle)]
+extern "C" fn main(_argc: c_int, _argv: *const *const u8) -> c_int {
+    c_int::from(!exercise::exercise())
+}

@@ -1,0 +1,19 @@
+//! libFuzzer target `races`: up to four threads, preempted where the input says.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+
+#[cfg(fuzzing)]
+fuzz_target!(init: mm_fuzz::target::init(4), |data: &[u8]| mm_fuzz::target::run_races(data));
+
+#[cfg(fuzzing)]
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mm_fuzz::target::mutate_races(data, size, max_size, seed, fuzzer_mutate)
+});
+
+#[cfg(not(fuzzing))]
+fn main() {
+    eprintln!("races: built without libFuzzer; run it with `make fuzz TARGET=races`");
+    std::process::exit(2);
+}

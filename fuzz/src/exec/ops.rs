@@ -1,0 +1,582 @@
+//! Each operation of a program, in terms of the core.
+//!
+//! The reference model hears of an operation's end in the same section in which the core has ended
+//! it: there is no scheduling point in between.
+
+use super::outcome::Outcome;
+use super::world::{World, free_slot, resolve};
+use crate::finding::Finding;
+use crate::oracle::{At, HeldRef, contents};
+use crate::program::{self, Op, OnOff, Prot, Toward};
+use crate::reference::{Access, Change, End};
+use mm_core::{
+    AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError, HmmPfn, Kernel,
+    MigrateRequest, Pfn, Softleaf, TaskId, VmFlags, Wait,
+};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::ops::Range;
+use std::task::Poll;
+
+use super::world::Process;
+
+/// How an operation ended, or what was wrong with that.
+pub type OpResult = Result<Outcome, Box<Finding>>;
+
+/// What the operations of a program work on.
+pub struct Bench<'k> {
+    /// The machine.
+    pub kernel: &'k Kernel,
+    /// What the program holds.
+    pub world: RefCell<World<'k>>,
+    /// Address of the first page of the program's window.
+    pub base: u64,
+}
+
+/// One operation being run.
+#[derive(Clone, Copy)]
+pub struct Running<'a, 'k> {
+    /// Where.
+    pub bench: &'a Bench<'k>,
+    /// By whom.
+    pub task: TaskId,
+    /// Which.
+    pub at: At,
+    /// Allocation failures before it started.
+    pub failures: u32,
+}
+
+const fn access_flags(prot: Prot) -> VmFlags {
+    match prot {
+        Prot::None => VmFlags::empty(),
+        Prot::Read => VmFlags::READ,
+        Prot::ReadWrite => VmFlags::READ.union(VmFlags::WRITE),
+    }
+}
+
+const fn alloc_kind(kind: program::AllocKind) -> AllocKind {
+    match kind {
+        program::AllocKind::Page => AllocKind::Page,
+        program::AllocKind::PageTable => AllocKind::PageTable,
+        program::AllocKind::Vma => AllocKind::Vma,
+        program::AllocKind::AnonVma => AllocKind::AnonVma,
+        program::AllocKind::Avc => AllocKind::Avc,
+        program::AllocKind::DevicePage => AllocKind::DevicePage,
+        program::AllocKind::Mm => AllocKind::Mm,
+    }
+}
+
+impl<'a, 'k> Running<'a, 'k> {
+    fn cur(&self) -> Current<'k> {
+        self.bench.kernel.current(self.task)
+    }
+
+    fn addr(&self, addr: program::Addr) -> u64 {
+        self.bench.base + u64::from(addr.get())
+    }
+
+    /// The pages of the range, as far as they are in the window.
+    fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
+        let first = u64::from(addr.get());
+        let window = u64::from(program::Addr::MAX.get()) + 1;
+        let end = (first + u64::from(len.get())).min(window);
+        self.bench.base + first..self.bench.base + end
+    }
+
+    fn dev(dev: program::Dev) -> DevId {
+        DevId(dev.get())
+    }
+
+    /// A word that nothing else in the program writes.
+    fn word(&self) -> u64 {
+        self.at.step as u64 + 1
+    }
+
+    /// Runs the operation.
+    pub async fn run(self, op: Op) -> OpResult {
+        match op {
+            Op::Fail { alloc, nth } => {
+                let s = &mut *self.bench.kernel.state();
+                s.fail.arm(alloc_kind(alloc), nth.get().into());
+                Ok(Outcome::Done)
+            }
+            Op::Evict { dev, first, len } => {
+                let first = u32::from(first.get());
+                let limit = self.bench.kernel.state().geometry().device_frames;
+                let frames = first..(first + u32::from(len.get())).min(limit);
+                Ok(Outcome::Moved(self.cur().dmirror_evict(Self::dev(dev), frames).await))
+            }
+            Op::Pages { migration, .. } | Op::Finalize { migration } => {
+                Ok(self.next_phase(migration.get().into()).await)
+            }
+            Op::Put { held } => Ok(self.put(held.get().into())),
+            Op::Unlock { lock } => Ok(self.unlock(lock.get().into())),
+            _ => self.run_in_process(op).await,
+        }
+    }
+
+    /// Runs an operation on the process that it names, whose address space stays while it runs.
+    async fn run_in_process(self, op: Op) -> OpResult {
+        let Some(name) = op.process() else { return Ok(Outcome::Nothing) };
+        let Some(process) = self.bench.world.borrow().process(name.get()) else {
+            return Ok(Outcome::Nothing);
+        };
+        self.cur().mmget(process.mm);
+        let result = self.run_on(process, op).await;
+        self.cur().mmput(process.mm).await;
+        result
+    }
+
+    async fn run_on(self, process: Process, op: Op) -> OpResult {
+        let Process { mm, .. } = process;
+        let cur = self.cur();
+        match op {
+            Op::Mmap { addr, len, prot, .. } => {
+                let (range, access) = (self.range(addr, len), access_flags(prot));
+                let ticket = self.begin(process, &range, Change::Map(access), true);
+                let result = cur.mmap(mm, range, access).await;
+                self.end(ticket, Change::Map(access), result.map_err(ChangeError::from))
+            }
+            Op::Munmap { addr, len, .. } => {
+                let range = self.range(addr, len);
+                let ticket = self.begin(process, &range, Change::Unmap, true);
+                let result = cur.munmap(mm, range).await;
+                self.end(ticket, Change::Unmap, result.map_err(ChangeError::from))
+            }
+            Op::Mprotect { addr, len, prot, .. } => {
+                let (range, access) = (self.range(addr, len), access_flags(prot));
+                let change = Change::Protect(access);
+                let ticket = self.begin(process, &range, change, false);
+                let result = cur.mprotect(mm, range.clone(), access).await;
+                self.check_covered(process, &range, result, false)?;
+                self.end(ticket, change, result)
+            }
+            Op::Dontneed { addr, len, .. } => {
+                let range = self.range(addr, len);
+                let ticket = self.begin(process, &range, Change::Drop, true);
+                let complete = cur.madvise_dontneed(mm, range).await;
+                let (end, outcome) = if complete {
+                    (End::Done, Outcome::Done)
+                } else {
+                    (End::SkippingGaps, Outcome::Enomem)
+                };
+                self.bench.world.borrow_mut().model.end(ticket, Change::Drop, end);
+                Ok(outcome)
+            }
+            Op::UffdRegister { addr, len, .. } => {
+                let range = self.range(addr, len);
+                let ticket = self.begin(process, &range, Change::Register, false);
+                let result = cur.uffd_register(mm, range.clone()).await;
+                self.check_covered(process, &range, result, false)?;
+                self.end(ticket, Change::Register, result)
+            }
+            Op::UffdUnregister { addr, len, .. } => {
+                let range = self.range(addr, len);
+                let ticket = self.begin(process, &range, Change::Unregister, false);
+                let result = cur.uffd_unregister(mm, range.clone()).await;
+                self.check_covered(process, &range, result, false)?;
+                self.end(ticket, Change::Unregister, result)
+            }
+            Op::UffdWp { addr, len, switch, .. } => {
+                let (range, on) = (self.range(addr, len), switch == OnOff::On);
+                let change = if on { Change::WriteProtect } else { Change::WriteUnprotect };
+                let ticket = self.begin(process, &range, change, false);
+                let result = cur.uffd_writeprotect(mm, range.clone(), on).await;
+                self.check_covered(process, &range, result, true)?;
+                self.end(ticket, change, result)
+            }
+            Op::ClearSoftDirty { .. } => {
+                cur.clear_soft_dirty(mm).await;
+                Ok(Outcome::Done)
+            }
+            Op::Fork { .. } => self.fork(process).await,
+            Op::Exit { .. } => self.exit(process).await,
+            Op::Read { addr, .. } => self.cpu_access(process, self.addr(addr), None).await,
+            Op::Write { addr, .. } => {
+                self.cpu_access(process, self.addr(addr), Some(self.word())).await
+            }
+            Op::DevRead { dev, addr, .. } => {
+                self.device_access(process, Self::dev(dev), self.addr(addr), None).await
+            }
+            Op::DevWrite { dev, addr, .. } => {
+                let (dev, addr) = (Self::dev(dev), self.addr(addr));
+                self.device_access(process, dev, addr, Some(self.word())).await
+            }
+            Op::Migrate { addr, len, dev, skip, .. } => {
+                let request = self.request(process, addr, len, dev, Direction::ToDevice, skip);
+                self.migrate(process, request).await
+            }
+            Op::MigrateBack { addr, len, dev, skip, .. } => {
+                let request = self.request(process, addr, len, dev, Direction::ToSystem, skip);
+                self.migrate(process, request).await
+            }
+            Op::Setup { addr, len, dev, toward, .. } => {
+                let direction = match toward {
+                    Toward::Device => Direction::ToDevice,
+                    Toward::System => Direction::ToSystem,
+                };
+                let skip = program::Skip::NOTHING;
+                let request = self.request(process, addr, len, dev, direction, skip);
+                Ok(self.setup(process, request).await)
+            }
+            Op::Snapshot { addr, len, dev, .. } => {
+                let range = self.range(addr, len);
+                Ok(self.snapshot(process, Self::dev(dev), range).await)
+            }
+            Op::Get { addr, access, .. } => {
+                let write = access == program::Access::Write;
+                self.get(process, self.addr(addr), write, false).await
+            }
+            Op::Pin { addr, access, .. } => {
+                let write = access == program::Access::Write;
+                self.get(process, self.addr(addr), write, true).await
+            }
+            Op::Hold { addr, .. } => Ok(self.hold(process, self.addr(addr))),
+            Op::Lock { addr, .. } => Ok(self.lock(process, self.addr(addr))),
+            Op::Fail { .. }
+            | Op::Evict { .. }
+            | Op::Pages { .. }
+            | Op::Finalize { .. }
+            | Op::Put { .. }
+            | Op::Unlock { .. } => Ok(Outcome::Nothing),
+        }
+    }
+
+    fn begin(self, process: Process, range: &Range<u64>, change: Change, gone: bool) -> usize {
+        let world = &mut *self.bench.world.borrow_mut();
+        if gone {
+            world.forget_identity(process.pid, range);
+        }
+        world.model.begin(process.pid, range.clone(), change)
+    }
+
+    fn end(self, ticket: usize, change: Change, result: Result<(), ChangeError>) -> OpResult {
+        let (end, outcome) = match result {
+            Ok(()) => (End::Done, Outcome::Done),
+            Err(ChangeError::NotMapped) => (End::UpToGap, Outcome::Einval),
+            Err(ChangeError::Enomem) => (End::OutOfMemory, Outcome::Enomem),
+        };
+        self.bench.world.borrow_mut().model.end(ticket, change, end);
+        if outcome == Outcome::Enomem {
+            self.check_out_of_memory()?;
+        }
+        Ok(outcome)
+    }
+
+    fn check_out_of_memory(self) -> Result<(), Box<Finding>> {
+        if self.bench.kernel.state().fail.failures != self.failures {
+            return Ok(());
+        }
+        contents::check_outcome(self.at, "out of memory, but no allocation failed".to_owned())
+    }
+
+    fn check_covered(
+        self,
+        process: Process,
+        range: &Range<u64>,
+        result: Result<(), ChangeError>,
+        registered: bool,
+    ) -> Result<(), Box<Finding>> {
+        let world = &mut *self.bench.world.borrow_mut();
+        let covered = world.model.covered(process.pid, range.clone(), registered);
+        match (covered, result) {
+            (Some(false), Ok(())) => {
+                contents::check_outcome(self.at, "the range has a gap: expected EINVAL".to_owned())
+            }
+            (Some(true), Err(ChangeError::NotMapped)) => {
+                contents::check_outcome(self.at, "the range has no gap: EINVAL".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn fork(self, process: Process) -> OpResult {
+        let Some(slot) = free_slot(&self.bench.world.borrow().procs) else {
+            return Ok(Outcome::Nothing);
+        };
+        let ticket = self.bench.world.borrow_mut().model.begin_fork(process.pid);
+        let result = self.cur().fork(process.mm).await;
+        let child = self.bench.world.borrow_mut().model.end_fork(ticket);
+        let (Ok(mm), Some(pid)) = (result, child) else {
+            self.check_out_of_memory()?;
+            return Ok(Outcome::Enomem);
+        };
+        let world = &mut *self.bench.world.borrow_mut();
+        // another thread's fork may have taken the slot
+        let slot = if world.procs[slot].is_none() { Some(slot) } else { free_slot(&world.procs) };
+        let Some(slot) = slot else {
+            world.orphans.push(mm);
+            return Ok(Outcome::Nothing);
+        };
+        world.procs[slot] = Some(Process { mm, pid });
+        Ok(Outcome::Child(slot))
+    }
+
+    async fn exit(self, process: Process) -> OpResult {
+        let gone = {
+            let world = &mut *self.bench.world.borrow_mut();
+            world.forget_identity(process.pid, &(0..u64::MAX));
+            let slot = world.procs.iter_mut().find(|p| p.is_some_and(|p| p.pid == process.pid));
+            slot.and_then(Option::take)
+        };
+        if gone.is_none() {
+            return Ok(Outcome::Nothing);
+        }
+        self.cur().mmput(process.mm).await;
+        Ok(Outcome::Done)
+    }
+
+    async fn cpu_access(self, process: Process, addr: u64, write: Option<u64>) -> OpResult {
+        let result = self.cur().user_access(process.mm, addr, write).await;
+        let (access, outcome) = match result {
+            Ok(word) => (Access::Word(word), Outcome::Word(word)),
+            Err(FaultResult::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+            Err(FaultResult::Sigsegv) => (Access::Denied, Outcome::Segv),
+            Err(fault) => return self.fault_failed(fault),
+        };
+        self.accessed(process, addr, write, access)?;
+        Ok(outcome)
+    }
+
+    fn fault_failed(self, fault: FaultResult) -> OpResult {
+        if fault == FaultResult::Oom {
+            self.check_out_of_memory()?;
+            return Ok(Outcome::Enomem);
+        }
+        contents::check_outcome(self.at, "SIGBUS on anonymous memory".to_owned())?;
+        Ok(Outcome::Sigbus)
+    }
+
+    fn accessed(
+        self,
+        process: Process,
+        addr: u64,
+        write: Option<u64>,
+        access: Access,
+    ) -> Result<(), Box<Finding>> {
+        let world = &mut *self.bench.world.borrow_mut();
+        if write.is_some() && matches!(access, Access::Word(_)) {
+            world.writers.push(process.pid);
+        }
+        match world.model.access(process.pid, addr, write, access) {
+            Ok(()) => Ok(()),
+            Err(violation) => contents::check_access(self.at, violation),
+        }
+    }
+
+    async fn device_access(
+        self,
+        process: Process,
+        dev: DevId,
+        addr: u64,
+        write: Option<u64>,
+    ) -> OpResult {
+        let result = self.cur().dmirror_access(dev, process.mm, addr, write).await;
+        let (access, outcome) = match result {
+            Ok(word) => (Access::Word(word), Outcome::Word(word)),
+            Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+            Err(HmmError::Oom) => return self.fault_failed(FaultResult::Oom),
+            Err(_) => (Access::Denied, Outcome::Segv),
+        };
+        self.accessed(process, addr, write, access)?;
+        Ok(outcome)
+    }
+
+    fn request(
+        self,
+        process: Process,
+        addr: program::Addr,
+        len: program::Len,
+        dev: program::Dev,
+        direction: Direction,
+        skip: program::Skip,
+    ) -> MigrateRequest {
+        MigrateRequest {
+            dev: Self::dev(dev),
+            mm: process.mm,
+            range: self.range(addr, len),
+            direction,
+            skip: skip.get(),
+            stepwise: false,
+        }
+    }
+
+    async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
+        let result = self.cur().dmirror_migrate(&request).await;
+        let world = &mut *self.bench.world.borrow_mut();
+        let readable = world.model.readable(process.pid, request.range);
+        match (result, readable) {
+            (Ok(_), Some(false)) => {
+                let text = "part of the range cannot be read: expected EINVAL".to_owned();
+                contents::check_outcome(self.at, text)?;
+            }
+            (Err(_), Some(true)) => {
+                let text = "EINVAL, but all of the range can be read".to_owned();
+                contents::check_outcome(self.at, text)?;
+            }
+            _ => {}
+        }
+        Ok(result.map_or(Outcome::Einval, Outcome::Moved))
+    }
+
+    /// Starts a migration that stays open after its setup.
+    async fn setup(self, process: Process, request: MigrateRequest) -> Outcome {
+        let slot = {
+            let world = &mut *self.bench.world.borrow_mut();
+            let Some(slot) = free_slot(&world.workers) else { return Outcome::Nothing };
+            let cur = self.bench.kernel.current(World::worker_task(slot));
+            self.bench.kernel.state().renew_task(cur.task);
+            cur.mmget(process.mm);
+            world.workers[slot] = Some(Box::pin(async move {
+                let request = MigrateRequest { stepwise: true, ..request };
+                // what it moved shows in the state; a range that is not mapped moves nothing
+                let _ = cur.dmirror_migrate(&request).await;
+                cur.mmput(request.mm).await;
+            }));
+            slot
+        };
+        self.drive(slot).await;
+        Outcome::Slot(slot)
+    }
+
+    /// Lets an open migration run to the end of its next phase.
+    async fn next_phase(self, name: usize) -> Outcome {
+        let Some(slot) = resolve(&self.bench.world.borrow().workers, name) else {
+            return Outcome::Nothing;
+        };
+        if !self.bench.kernel.state().open_gate(World::worker_task(slot)) {
+            // another thread drives it
+            return Outcome::Nothing;
+        }
+        self.drive(slot).await;
+        Outcome::Done
+    }
+
+    /// Runs the worker in `slot` until it waits at a gate or has finished.
+    async fn drive(self, slot: usize) {
+        let task = World::worker_task(slot);
+        poll_fn(|cx| {
+            let taken = self.bench.world.borrow_mut().workers[slot].take();
+            let Some(mut worker) = taken else { return Poll::Ready(()) };
+            if worker.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            self.bench.world.borrow_mut().workers[slot] = Some(worker);
+            match self.bench.kernel.state().tasks()[task.ix()].waiting {
+                Some(Wait::Gate) => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
+        let mut digest = super::digest::Digest::default();
+        let mut visit = |addr, pfn| {
+            digest.mix(addr);
+            digest.mix(match pfn {
+                HmmPfn::Error => 1,
+                HmmPfn::Nothing => 2,
+                HmmPfn::Valid { pfn, write } => {
+                    (u64::from(pfn.0) << 8) | 4 | u64::from(write)
+                }
+            });
+        };
+        self.cur().dmirror_snapshot(dev, process.mm, range, &mut visit).await;
+        Outcome::Seen(digest.value())
+    }
+
+    async fn get(self, process: Process, addr: u64, write: bool, pin: bool) -> OpResult {
+        if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
+            return Ok(Outcome::Nothing);
+        }
+        let result = self.cur().get_user_page(process.mm, addr, write, pin).await;
+        let pfn = match result {
+            Ok(pfn) => pfn,
+            Err(FaultResult::UffdWp) => {
+                self.accessed(process, addr, Some(0), Access::WriteProtected)?;
+                return Ok(Outcome::WriteProtected);
+            }
+            Err(FaultResult::Sigsegv) => {
+                self.accessed(process, addr, write.then_some(0), Access::Denied)?;
+                return Ok(Outcome::Segv);
+            }
+            Err(fault) => return self.fault_failed(fault),
+        };
+        let word = self.bench.kernel.state().page(pfn).word;
+        self.accessed(process, addr, None, Access::Word(word))?;
+        let identity = pin && pfn != Pfn::ZERO && self.still_mapped(process, addr);
+        let pid = process.pid;
+        let held = HeldRef { pfn, pin, speculative: false, pid, addr, word, identity };
+        Ok(self.keep(held))
+    }
+
+    fn still_mapped(self, process: Process, addr: u64) -> bool {
+        let world = &mut *self.bench.world.borrow_mut();
+        world.mm_of(process.pid).is_some() && world.model.is_mapped(process.pid, addr)
+    }
+
+    /// Puts a reference into a slot, or gives it back if another thread took the last one.
+    fn keep(self, held: HeldRef) -> Outcome {
+        let world = &mut *self.bench.world.borrow_mut();
+        match free_slot(&world.holders.refs) {
+            Some(slot) => {
+                world.holders.refs[slot] = Some(held);
+                Outcome::Slot(slot)
+            }
+            None => {
+                self.bench.kernel.state().put_external(held.pfn, held.pin);
+                Outcome::Nothing
+            }
+        }
+    }
+
+    fn put(self, name: usize) -> Outcome {
+        let world = &mut *self.bench.world.borrow_mut();
+        let Some(slot) = resolve(&world.holders.refs, name) else { return Outcome::Nothing };
+        let Some(held) = world.holders.refs[slot].take() else { return Outcome::Nothing };
+        self.bench.kernel.state().put_external(held.pfn, held.pin);
+        Outcome::Done
+    }
+
+    /// The folio that the entry for an address names, whatever its kind.
+    fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
+        let s = &*self.bench.kernel.state();
+        let pte = s.tables().get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
+        let pfn = pte.present().map(|p| p.pfn()).or_else(|| pte.leaf().map(Softleaf::pfn))?;
+        (pfn != Pfn::ZERO).then(|| s.folio(pfn))
+    }
+
+    fn hold(self, process: Process, addr: u64) -> Outcome {
+        if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
+            return Outcome::Nothing;
+        }
+        let Some(pfn) = self.named_folio(process, addr) else { return Outcome::Nothing };
+        if !self.bench.kernel.state().hold_external(pfn, false) {
+            return Outcome::Nothing;
+        }
+        let word = self.bench.kernel.state().page(pfn).word;
+        let pid = process.pid;
+        let identity = false;
+        self.keep(HeldRef { pfn, pin: false, speculative: true, pid, addr, word, identity })
+    }
+
+    fn lock(self, process: Process, addr: u64) -> Outcome {
+        let world = &mut *self.bench.world.borrow_mut();
+        let Some(slot) = free_slot(&world.holders.locks) else { return Outcome::Nothing };
+        let Some(pfn) = self.named_folio(process, addr) else { return Outcome::Nothing };
+        if !self.bench.kernel.state().lock_external(pfn) {
+            return Outcome::Nothing;
+        }
+        world.holders.locks[slot] = Some(pfn);
+        Outcome::Slot(slot)
+    }
+
+    fn unlock(self, name: usize) -> Outcome {
+        let world = &mut *self.bench.world.borrow_mut();
+        let Some(slot) = resolve(&world.holders.locks, name) else { return Outcome::Nothing };
+        let Some(pfn) = world.holders.locks[slot].take() else { return Outcome::Nothing };
+        self.bench.kernel.state().unlock_external(pfn);
+        Outcome::Done
+    }
+}

@@ -1,0 +1,51 @@
+//! How an operation of a program ended.
+
+use std::fmt;
+
+/// An outcome, as user space or the driver's caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It succeeded.
+    Done,
+    /// It read, or wrote, this word.
+    Word(u64),
+    /// So many pages moved.
+    Moved(u32),
+    /// A child process, by its slot.
+    Child(usize),
+    /// A reference, a lock or an open migration, by its slot.
+    Slot(usize),
+    /// What the device sees, a digest of it.
+    Seen(u64),
+    /// SIGSEGV, or -EFAULT of a device's access.
+    Segv,
+    /// SIGBUS.
+    Sigbus,
+    /// The write waits for userfaultfd.
+    WriteProtected,
+    /// Out of memory.
+    Enomem,
+    /// The range, or part of it, is not mapped or not fit for the call.
+    Einval,
+    /// There was nothing to do it to.
+    Nothing,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("ok"),
+            Self::Word(word) => write!(f, "{word:#x}"),
+            Self::Moved(pages) => write!(f, "{pages} moved"),
+            Self::Child(slot) => write!(f, "child p{slot}"),
+            Self::Slot(slot) => write!(f, "slot {slot}"),
+            Self::Seen(digest) => write!(f, "seen {digest:016x}"),
+            Self::Segv => f.write_str("SIGSEGV"),
+            Self::Sigbus => f.write_str("SIGBUS"),
+            Self::WriteProtected => f.write_str("waits for userfaultfd"),
+            Self::Enomem => f.write_str("ENOMEM"),
+            Self::Einval => f.write_str("EINVAL"),
+            Self::Nothing => f.write_str("nothing there"),
+        }
+    }
+}

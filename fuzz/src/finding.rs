@@ -1,0 +1,179 @@
+//! What an oracle has to say: a finding, and its signature.
+
+use mm_core::{Entry, Page, PageFlags, Pfn, Softleaf, State};
+use std::fmt;
+
+/// The family of an oracle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// What user space sees.
+    Contents,
+    /// References, mappings, statistics, leaks.
+    Counting,
+    /// The reverse map and anon_vmas.
+    ReverseMap,
+    /// Bits of page-table entries.
+    Entries,
+    /// Mappings of devices.
+    Coherence,
+    /// Locks, sleeps and retries.
+    Progress,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Contents => "contents",
+            Self::Counting => "counting",
+            Self::ReverseMap => "reverse-map",
+            Self::Entries => "entries",
+            Self::Coherence => "coherence",
+            Self::Progress => "progress",
+        })
+    }
+}
+
+/// One violated invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The family of the oracle.
+    pub family: Family,
+    /// The invariant.
+    pub invariant: &'static str,
+    /// The operation that ran.
+    pub op: &'static str,
+    /// Its position in the program.
+    pub step: usize,
+    /// The page that the invariant speaks of, if it speaks of one.
+    pub page: Option<Pfn>,
+    /// The abstract state of that page.
+    pub state: PageState,
+    /// What was expected and what was found.
+    pub detail: String,
+}
+
+impl Finding {
+    /// The family and the name of the invariant, `family/invariant`.
+    pub fn oracle(&self) -> String {
+        format!("{}/{}", self.family, self.invariant)
+    }
+
+    /// What two findings of the same bug have in common: the invariant, the operation and the
+    /// abstract state of the page. Made of letters, digits, `/`, `:`, `-` and `+`.
+    pub fn signature(&self) -> String {
+        format!("{}/{}:{}:{}", self.family, self.invariant, self.op, self.state)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "finding: {}\n  at operation {} ({})", self.signature(), self.step, self.op)?;
+        if let Some(page) = self.page {
+            write!(f, ", page {page:?}")?;
+        }
+        write!(f, "\n  {}", self.detail)
+    }
+}
+
+/// The state of a page as a signature has it: where the page is and how it is mapped, without
+/// numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct PageState {
+    /// The memory and the life of the page.
+    pub place: Place,
+    /// Present entries name it.
+    pub present: bool,
+    /// Device-private entries name it.
+    pub device: bool,
+    /// Migration entries name it.
+    pub migration: bool,
+    /// More than one entry names it.
+    pub shared: bool,
+    /// It is locked.
+    pub locked: bool,
+}
+
+/// Where a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Place {
+    /// The invariant does not speak of a page.
+    #[default]
+    Nowhere,
+    /// The zero page.
+    Zero,
+    /// System memory.
+    System,
+    /// A device's memory.
+    Device,
+    /// Outside all memory.
+    Wild,
+}
+
+impl PageState {
+    /// The state of `pfn`, given the entries that name it.
+    pub fn of(s: &State, pfn: Pfn, entries: impl Iterator<Item = Entry>) -> Self {
+        let mut state = Self { place: Self::place(s, pfn), ..Self::default() };
+        let mut count = 0;
+        for entry in entries {
+            count += 1;
+            match entry {
+                Entry::None => {}
+                Entry::Present(_) => state.present = true,
+                Entry::Leaf(leaf) => match leaf.softleaf() {
+                    Some(Softleaf::Migration(_)) => state.migration = true,
+                    _ => state.device = true,
+                },
+            }
+        }
+        state.shared = count > 1;
+        state.locked = s.page(pfn).has(PageFlags::LOCKED);
+        state
+    }
+
+    fn place(s: &State, pfn: Pfn) -> Place {
+        let known = if pfn.zone() == 0 {
+            s.geometry().system_frames
+        } else {
+            s.geometry().device_frames
+        };
+        match pfn.zone() {
+            _ if pfn == Pfn::ZERO => Place::Zero,
+            zone if zone > mm_core::DEVICES || pfn.index() >= known as usize => Place::Wild,
+            0 => Place::System,
+            _ => Place::Device,
+        }
+    }
+}
+
+impl fmt::Display for PageState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.place {
+            Place::Nowhere => return f.write_str("-"),
+            Place::Zero => "zero",
+            Place::System => "system",
+            Place::Device => "device",
+            Place::Wild => "wild",
+        })?;
+        let parts = [
+            (self.present, "+present"),
+            (self.device, "+device-private"),
+            (self.migration, "+migration"),
+            (self.shared, "+shared"),
+            (self.locked, "+locked"),
+        ];
+        parts.iter().filter(|(on, _)| *on).try_for_each(|(_, name)| f.write_str(name))
+    }
+}
+
+/// A page in one line, for people.
+pub fn describe(pfn: Pfn, page: &Page) -> String {
+    let mapping = page.mapping().map_or_else(|| "none".to_owned(), |a| format!("{a:?}"));
+    format!(
+        "{pfn:?}: refs {} maps {} mapping {mapping} index {} word {:#x} flags {:?}",
+        page.refcount,
+        page.folio_mapcount(),
+        page.index,
+        page.word,
+        page.flags.iter_names().map(|(name, _)| name).collect::<Vec<_>>(),
+    )
+}

@@ -1,0 +1,88 @@
+//! Contents and outcome: what user space sees, held against the reference model.
+
+use super::{At, Check, View};
+use crate::finding::{Family, PageState, describe};
+use crate::reference::{Pid, Violation};
+use mm_core::{Entry, MmId, Pfn};
+
+const FAMILY: Family = Family::Contents;
+
+/// An access of the CPU or of a device reads what was written last, is allowed or denied by the
+/// protection, and asks userfaultfd when it must.
+pub fn check_access(at: At, violation: (Violation, String)) -> Check {
+    match violation.0 {
+        Violation::Word => check_read(at, violation.1),
+        Violation::Protection => check_protection(at, violation.1),
+        Violation::WriteProtection => check_write_protection(at, violation.1),
+    }
+}
+
+#[inline(never)]
+fn check_read(at: At, detail: String) -> Check {
+    at.report(FAMILY, "read", None, PageState::default(), detail)
+}
+
+#[inline(never)]
+fn check_protection(at: At, detail: String) -> Check {
+    at.report(FAMILY, "protection", None, PageState::default(), detail)
+}
+
+#[inline(never)]
+fn check_write_protection(at: At, detail: String) -> Check {
+    at.report(FAMILY, "write-protection", None, PageState::default(), detail)
+}
+
+/// An operation fails only for a reason that user space can know of.
+#[inline(never)]
+pub fn check_outcome(at: At, detail: String) -> Check {
+    at.report(FAMILY, "outcome", None, PageState::default(), detail)
+}
+
+/// What a process maps where it pinned a page is that page, exclusively, until it unmaps it: the
+/// pin and the process see the same contents.
+pub fn check_pins(view: &View<'_>, mm_of: impl Fn(Pid) -> Option<MmId>) -> Check {
+    for held in view.holders.refs.iter().flatten().filter(|held| held.identity) {
+        let Some(mm) = mm_of(held.pid) else { continue };
+        let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, held.addr);
+        let entry = at.map_or(Entry::None, |at| view.s.tables().get(at).decode());
+        check_pinned_page(view, held.pfn, entry)?;
+        check_pinned_exclusive(view, held.pfn)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn check_pinned_page(view: &View<'_>, pfn: Pfn, entry: Entry) -> Check {
+    if matches!(entry, Entry::Present(p) if p.pfn() == pfn) {
+        return Ok(());
+    }
+    let detail = format!("pinned, but the process that pinned it has {entry:x?} there now");
+    view.page_finding(FAMILY, "pinned-page", pfn, detail)
+}
+
+#[inline(never)]
+fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
+    let page = view.s.page(pfn);
+    if page.anon_exclusive() {
+        return Ok(());
+    }
+    let detail = format!("pinned, but not exclusive: {}", describe(pfn, page));
+    view.page_finding(Family::ReverseMap, "pinned-exclusive", pfn, detail)
+}
+
+/// What is read through a reference changes only by writes of the process that took it: a write of
+/// another process is a copy. `writers` wrote since the last call.
+#[inline(never)]
+pub fn check_held_pages(view: &View<'_>, writers: &[Pid]) -> Check {
+    for held in view.holders.refs.iter().flatten().filter(|held| !held.speculative) {
+        let word = view.s.page(held.pfn).word;
+        if word != held.word && !writers.contains(&held.pid) {
+            let detail = format!(
+                "held by process {}, reads {:#x} and then {word:#x} after writes of {writers:?}",
+                held.pid, held.word
+            );
+            return view.page_finding(FAMILY, "held-page", held.pfn, detail);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! Counting: references, mappings, statistics, free lists, leaks.
+
+use super::{Check, View};
+use crate::finding::{Family, describe};
+use mm_core::{DevId, Event, MmId, Page, PageFlags, Pfn, TaskId};
+
+const FAMILY: Family = Family::Counting;
+
+/// No struct page outside the memory map is ever used.
+#[inline(never)]
+pub fn check_wild_page(view: &View<'_>, pfn: Pfn) -> Check {
+    let detail = format!(
+        "a struct page was changed that does not exist: frame {:#x}, memory {}, index {}",
+        pfn.0,
+        pfn.zone(),
+        pfn.index()
+    );
+    view.page_finding(FAMILY, "wild-page", pfn, detail)
+}
+
+/// `mapcount` is the number of entries that map the page.
+#[inline(never)]
+pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let mapped = view.shadow.named(pfn).mappings.len() as i32;
+    if page.mapcount == mapped {
+        return Ok(());
+    }
+    let detail = format!("{mapped} entries map it, mapcount is {}", page.mapcount);
+    view.page_finding(FAMILY, "mapcount", pfn, detail)
+}
+
+/// `refcount` is the number of entries that map the page, and of everybody else who holds it.
+#[inline(never)]
+pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let mapped = view.shadow.named(pfn).mappings.len() as i32;
+    let tasks = references_of_tasks(view, pfn);
+    let held = view.holders.references(pfn);
+    if page.refcount == mapped + tasks + held {
+        return Ok(());
+    }
+    let detail = format!(
+        "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, and \
+         references from outside count {held}",
+        page.refcount
+    );
+    view.page_finding(FAMILY, "refcount", pfn, detail)
+}
+
+fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
+    let refs = view.s.tasks().iter().flat_map(|task| &task.refs);
+    refs.filter(|p| **p == pfn).count() as i32
+}
+
+/// A folio on the LRU is charged, allocated, and in system memory.
+#[inline(never)]
+pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    if !page.has(PageFlags::LRU) || page.has(PageFlags::CHARGED) && pfn.device().is_none() {
+        return Ok(());
+    }
+    view.page_finding(FAMILY, "lru", pfn, format!("on the LRU: {}", describe(pfn, page)))
+}
+
+/// A folio is charged when it goes onto the LRU.
+#[inline(never)]
+fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
+    if charged {
+        return Ok(());
+    }
+    let detail = "put on the LRU without a charge: it was about to be freed".to_owned();
+    view.page_finding(FAMILY, "lru", page, detail)
+}
+
+/// A driver's fault callback gets a page that somebody holds.
+#[inline(never)]
+fn check_use_without_reference(view: &View<'_>, page: Pfn, referenced: bool) -> Check {
+    if referenced {
+        return Ok(());
+    }
+    let detail = "migrate_to_ram looks at a page that has no reference any more".to_owned();
+    view.page_finding(FAMILY, "use-without-reference", page, detail)
+}
+
+/// A page that was accepted for migration has no reference but those of the operation: of the
+/// migration itself and, for the page of a fault, of the fault.
+#[inline(never)]
+fn check_unmap_references(view: &View<'_>, task: TaskId, page: Pfn, outside: i32) -> Check {
+    if outside == 0 {
+        return Ok(());
+    }
+    let detail = format!(
+        "task {} unmapped it for migration although references from outside count {outside}",
+        task.0
+    );
+    view.page_finding(FAMILY, "unmap-references", page, detail)
+}
+
+/// The tracepoints.
+pub fn check_event(view: &View<'_>, event: &Event) -> Check {
+    match *event {
+        Event::MigrateToRam { page, referenced, .. } => {
+            check_use_without_reference(view, page, referenced)
+        }
+        Event::LruInsertion { page, charged } => check_lru_insertion(view, page, charged),
+        Event::Unmapped { task, page, outside } => {
+            check_unmap_references(view, task, page, outside)
+        }
+        Event::Migrated { .. } | Event::DeviceAlloc { .. } => Ok(()),
+    }
+}
+
+/// A free page is nobody's: no references, no mappings, no identity.
+#[inline(never)]
+pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let named = view.shadow.named(pfn);
+    let clean = page.refcount == 0
+        && page.mapcount == 0
+        && page.mapping().is_none()
+        && page.flags == PageFlags::FREE
+        && named.mappings.is_empty()
+        && named.migrations.is_empty();
+    if clean {
+        return Ok(());
+    }
+    let detail = format!("a free page is not clean: {}", describe(pfn, page));
+    view.page_finding(FAMILY, "free-page", pfn, detail)
+}
+
+/// Every free frame is on its free list, once.
+#[inline(never)]
+pub fn check_free_lists(view: &View<'_>) -> Check {
+    let memories = (0..mm_core::DEVICES).map(|d| view.s.driver().memory(DevId(d as u8)));
+    for memory in core::iter::once(view.s.frames()).chain(memories) {
+        let mut list = memory.free_list().to_vec();
+        list.sort_unstable();
+        let twice = list.windows(2).find(|w| w[0] == w[1]).map(|w| w[0]);
+        let used = list.iter().copied().find(|p| !view.s.page(*p).has(PageFlags::FREE));
+        if let Some(pfn) = twice.or(used) {
+            let detail = format!("on the free list wrongly: {}", describe(pfn, view.s.page(pfn)));
+            return view.page_finding(FAMILY, "free-list", pfn, detail);
+        }
+    }
+    Ok(())
+}
+
+/// The zero page is never counted, never mapped as a page, never written.
+#[inline(never)]
+pub fn check_zero_page(view: &View<'_>) -> Check {
+    let page = view.s.page(Pfn::ZERO);
+    let expected = 1 + view.holders.references(Pfn::ZERO);
+    let clean = page.refcount == expected
+        && page.mapcount == 0
+        && page.word == 0
+        && page.mapping().is_none()
+        && !page.anon_exclusive();
+    if clean {
+        return Ok(());
+    }
+    let detail = format!("expected {expected} references: {}", describe(Pfn::ZERO, page));
+    view.page_finding(FAMILY, "zero-page", Pfn::ZERO, detail)
+}
+
+/// `MM_ANONPAGES` is the number of entries that stand for a page.
+#[inline(never)]
+pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
+    let (counted, expected) = (view.s.mm(mm).anon_rss, view.shadow.rss(mm));
+    if !view.s.mms().is_live(mm.0.into()) || counted == expected {
+        return Ok(());
+    }
+    let detail = format!("{mm:?} counts {counted} anonymous pages, its entries say {expected}");
+    view.finding(FAMILY, "rss", detail)
+}
+
+/// A pagemap has one reference for each live page of its device.
+#[inline(never)]
+pub fn check_pgmap_refs(view: &View<'_>) -> Check {
+    for (dev, refs) in view.s.pgmap_refs().iter().enumerate() {
+        let live = view.s.driver().memory(DevId(dev as u8)).in_use();
+        if i64::from(live) != *refs {
+            let detail = format!("device {dev} has {live} live pages and {refs} references");
+            return view.finding(FAMILY, "pgmap-refs", detail);
+        }
+    }
+    Ok(())
+}
+
+/// The shadow is what a scan of all page tables finds. If not, the log lies, and with it every
+/// check that uses it.
+#[inline(never)]
+pub fn check_shadow(view: &View<'_>) -> Check {
+    if view.shadow.agrees_with_scan(view.s) {
+        return Ok(());
+    }
+    let detail = "the log of page-table writes does not lead to the page tables".to_owned();
+    view.finding(FAMILY, "shadow", detail)
+}
+
+/// A page table belongs to a live address space, and its count of entries is right.
+#[inline(never)]
+pub fn check_page_tables(view: &View<'_>) -> Check {
+    for (id, table) in view.s.tables().tables() {
+        let used = view.s.tables().entries(id).filter(|(_, pte)| !pte.is_none()).count();
+        if !view.s.mms().is_live(table.mm.0.into()) || used != table.used as usize {
+            let detail = format!("{id:?} of {:?}: {used} entries, counts {}", table.mm, table.used);
+            return view.finding(FAMILY, "page-tables", detail);
+        }
+    }
+    Ok(())
+}
+
+/// When all processes are gone, nothing is left.
+#[inline(never)]
+pub fn check_leaks(view: &View<'_>) -> Check {
+    let s = view.s;
+    let device = |d: u8| s.driver().memory(DevId(d)).in_use();
+    let left = [
+        ("pages", s.frames().in_use().saturating_sub(1)),
+        ("pages of device 0", device(0)),
+        ("pages of device 1", device(1)),
+        ("address spaces", s.mms().live()),
+        ("areas", s.vmas().live()),
+        ("anon_vmas", s.anon_vmas().live()),
+        ("anon_vma_chains", s.avcs().live()),
+        ("page tables", s.tables().tables().count() as u32),
+    ];
+    match left.iter().find(|(_, count)| *count != 0) {
+        None => Ok(()),
+        Some((what, count)) => {
+            view.finding(FAMILY, "leak", format!("{count} {what} left after all exits"))
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Entries: what a rewrite must keep, and what an entry may say.
+//!
+//! An entry is rewritten without its neighbours' help, so each rule is about one write: the entry
+//! before, the entry after, and the operation that ran.
+
+use super::{Check, View};
+use crate::finding::Family;
+use crate::program::OpKind;
+use mm_core::{Entry, MigrationKind, Page, PageFlags, Pfn, PteWrite, Softleaf, VmFlags};
+
+const FAMILY: Family = Family::Entries;
+
+/// An entry, whatever its format, in the words of user space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Meaning {
+    form: Form,
+    pfn: Pfn,
+    write: bool,
+    /// Present and migration entries only; `None` where the format has no room for it.
+    young: Option<bool>,
+    dirty: Option<bool>,
+    soft_dirty: bool,
+    uffd_wp: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Zero,
+    Present,
+    Device,
+    Migration,
+}
+
+fn meaning(entry: Entry) -> Option<Meaning> {
+    match entry {
+        Entry::None => None,
+        Entry::Present(p) => Some(Meaning {
+            form: if p.pfn() == Pfn::ZERO { Form::Zero } else { Form::Present },
+            pfn: p.pfn(),
+            write: p.write(),
+            young: Some(p.young()),
+            dirty: Some(p.dirty()),
+            soft_dirty: p.soft_dirty(),
+            uffd_wp: p.uffd_wp(),
+        }),
+        Entry::Leaf(swap) => {
+            let (form, pfn, write, young, dirty) = match swap.softleaf()? {
+                Softleaf::DevicePrivate { write, pfn } => (Form::Device, pfn, write, None, None),
+                Softleaf::Migration(m) => {
+                    let write = m.kind == MigrationKind::Write;
+                    (Form::Migration, m.pfn, write, Some(m.young), Some(m.dirty))
+                }
+            };
+            let (soft_dirty, uffd_wp) = (swap.soft_dirty(), swap.uffd_wp());
+            Some(Meaning { form, pfn, write, young, dirty, soft_dirty, uffd_wp })
+        }
+    }
+}
+
+/// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
+/// old one or, where that was cleared in the same section, the one that was cleared.
+pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
+    let Some(new) = meaning(write.new.decode()) else { return Ok(()) };
+    check_place(view, write, &new)?;
+    check_write_uffd_wp(view, write, &new)?;
+    check_uffd_wp_registered(view, write, &new)?;
+    let Some(old) = meaning(before) else { return Ok(()) };
+    match (old.form, new.form) {
+        (Form::Present | Form::Device, Form::Migration)
+        | (Form::Migration, Form::Present | Form::Device) => {
+            check_round_trip(view, write, &old, &new)?;
+            check_dirty_lost(view, write, &old, &new)
+        }
+        (old_form, new_form) if old_form == new_form && old.pfn == new.pfn => {
+            check_update(view, write, &old, &new)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A present entry names system memory, a device-private one the memory of a device; the zero page
+/// is never writable.
+#[inline(never)]
+fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
+    let good = match new.form {
+        Form::Zero => !new.write,
+        Form::Present => new.pfn.device().is_none(),
+        Form::Device => new.pfn.device().is_some_and(|d| d.ix() < mm_core::DEVICES),
+        Form::Migration => new.pfn != Pfn::ZERO,
+    };
+    if good {
+        return Ok(());
+    }
+    view.page_finding(FAMILY, "place", new.pfn, describe(write, new))
+}
+
+/// No entry is writable and write-protected for userfaultfd at once.
+#[inline(never)]
+fn check_write_uffd_wp(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
+    if !(new.write && new.uffd_wp) {
+        return Ok(());
+    }
+    view.page_finding(FAMILY, "write-uffd-wp", new.pfn, describe(write, new))
+}
+
+/// An entry is write-protected for userfaultfd only in an area that is registered.
+#[inline(never)]
+fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
+    let registered = || {
+        // an area that is not in its address space is being taken apart
+        let vma = view.s.find_vma(write.mm, write.addr);
+        vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::UFFD_WP))
+    };
+    // Lifting a registration, merging and remapping move the area under the entry in one operation.
+    let moved = matches!(
+        view.at.op,
+        OpKind::UffdUnregister | OpKind::Mmap | OpKind::Munmap | OpKind::Exit
+    );
+    if !new.uffd_wp || moved || registered() {
+        return Ok(());
+    }
+    view.page_finding(FAMILY, "uffd-wp-unregistered", new.pfn, describe(write, new))
+}
+
+/// A migration entry says what the mapping said, and the mapping that takes its place says it again:
+/// write permission, soft-dirty, uffd-wp and, where there is room, young.
+#[inline(never)]
+fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
+    let young = old.young.zip(new.young).is_none_or(|(a, b)| a == b);
+    let kept = (old.write, old.soft_dirty, old.uffd_wp) == (new.write, new.soft_dirty, new.uffd_wp);
+    if kept && young {
+        return Ok(());
+    }
+    let detail = format!("was {old:x?}, became {new:x?} at {:?} page {}", write.mm, write.addr);
+    view.page_finding(FAMILY, "round-trip", new.pfn, detail)
+}
+
+/// A dirty mapping stays dirty on the way: in the entry where there is room, in the folio always.
+#[inline(never)]
+fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
+    let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);
+    let page = view.s.page(new.pfn);
+    let in_folio = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE);
+    if old.dirty != Some(true) || in_entry && in_folio {
+        return Ok(());
+    }
+    let detail = format!(
+        "was {old:x?}, became {new:x?} at {:?} page {}; the folio is dirty: {in_folio}",
+        write.mm, write.addr
+    );
+    view.page_finding(FAMILY, "dirty-lost", new.pfn, detail)
+}
+
+/// An update in place keeps what the operation does not mean to change.
+#[inline(never)]
+fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
+    let op = view.at.op;
+    let dirtied = new.dirty == Some(true) && old.dirty == Some(false) || new.write && !old.write;
+    let downgraded_device = new.form == Form::Device && old.write && !new.write;
+    let soft_dirty = old.soft_dirty == new.soft_dirty
+        || new.soft_dirty && dirtied
+        || !new.soft_dirty && (op == OpKind::ClearSoftDirty || downgraded_device);
+    let uffd_wp = old.uffd_wp == new.uffd_wp
+        || matches!(op, OpKind::UffdWp | OpKind::UffdUnregister)
+        // a write fault after the registration has gone
+        || !new.uffd_wp && new.write;
+    let dirty = !(old.dirty == Some(true) && new.dirty == Some(false));
+    let leaf_write = new.form == Form::Present || !new.write || old.write;
+    if soft_dirty && uffd_wp && dirty && leaf_write {
+        return Ok(());
+    }
+    let detail = format!("was {old:x?}, became {new:x?} at {:?} page {}", write.mm, write.addr);
+    view.page_finding(FAMILY, "update", new.pfn, detail)
+}
+
+/// What the entries of a page say together with the page: a writable one means that the page is
+/// exclusive; a migration entry means that the page is locked and held.
+pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    check_write_exclusive(view, pfn, page)?;
+    check_migration_entry(view, pfn, page)
+}
+
+#[inline(never)]
+fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let mappings = &view.shadow.named(pfn).mappings;
+    let writable = |at| meaning(view.s.tables().get(at).decode()).is_some_and(|m| m.write);
+    if page.anon_exclusive() || !mappings.iter().any(|place| writable(place.at)) {
+        return Ok(());
+    }
+    let detail = format!("writable, but not exclusive; {} entries map it", mappings.len());
+    view.page_finding(FAMILY, "write-exclusive", pfn, detail)
+}
+
+#[inline(never)]
+fn check_migration_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let in_flight = page.has(PageFlags::LOCKED) && page.refcount > 0;
+    if view.shadow.named(pfn).migrations.is_empty() || in_flight {
+        return Ok(());
+    }
+    let detail = "a migration entry names a page that nobody is moving".to_owned();
+    view.page_finding(FAMILY, "migration-entry", pfn, detail)
+}
+
+fn describe(write: &PteWrite, new: &Meaning) -> String {
+    format!("{:?} page {}: {new:x?}", write.mm, write.addr)
+}

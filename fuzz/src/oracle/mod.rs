@@ -1,0 +1,216 @@
+//! Oracles: each states one invariant, independently of the code that it checks.
+//!
+//! An oracle is a function `check_*` that looks at the state (and at the [`Shadow`], what the log of
+//! page-table writes says) and returns a finding or nothing; it never mends. In a fuzzing engine the
+//! finding is a panic, raised inside that very function, because crash deduplicators go by the top
+//! frames of the stack.
+//!
+//! [`Oracles::after_slice`] looks at what the last slice of the run touched; [`Oracles::everything`]
+//! looks at all there is, by brute force.
+
+mod coherence;
+mod counting;
+mod entries;
+mod holders;
+mod progress;
+mod reverse_map;
+mod shadow;
+
+use crate::finding::{Family, Finding, PageState};
+use crate::program::OpKind;
+use mm_core::{Pfn, PteWrite, State};
+
+pub use holders::{HeldRef, Holders};
+pub use progress::{check_deadlock, check_livelock, check_step_budget};
+pub use shadow::Shadow;
+
+/// No finding, or one.
+pub type Check = Result<(), Box<Finding>>;
+
+/// What a check looks at.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// The kernel.
+    pub s: &'a State,
+    /// What the log says.
+    pub shadow: &'a Shadow,
+    /// Who holds pages on the program's behalf.
+    pub holders: &'a Holders,
+    /// The operation that ran.
+    pub at: At,
+}
+
+/// Where in the program a check stands.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// The operation.
+    pub op: OpKind,
+    /// Its position.
+    pub step: usize,
+    /// A finding is a panic.
+    pub panics: bool,
+}
+
+impl View<'_> {
+    /// A finding about `page`.
+    #[cold]
+    #[inline(always)]
+    pub(crate) fn page_finding(
+        &self,
+        family: Family,
+        invariant: &'static str,
+        page: Pfn,
+        detail: String,
+    ) -> Check {
+        let state = PageState::of(self.s, page, self.shadow.entries_of(self.s, page));
+        self.at.report(family, invariant, Some(page), state, detail)
+    }
+
+    /// A finding that is not about a page.
+    #[cold]
+    #[inline(always)]
+    pub(crate) fn finding(
+        &self,
+        family: Family,
+        invariant: &'static str,
+        detail: String,
+    ) -> Check {
+        self.at.report(family, invariant, None, PageState::default(), detail)
+    }
+}
+
+impl At {
+    /// Makes the finding, and panics with it if that is wanted. Inlined into the check, so that the
+    /// panic's top frame is the check.
+    #[cold]
+    #[inline(always)]
+    pub(crate) fn report(
+        self,
+        family: Family,
+        invariant: &'static str,
+        page: Option<Pfn>,
+        state: PageState,
+        detail: String,
+    ) -> Check {
+        let op = self.op.keyword();
+        let step = self.step;
+        let finding = Finding { family, invariant, op, step, page, state, detail };
+        if self.panics {
+            panic!("{finding}");
+        }
+        Err(Box::new(finding))
+    }
+}
+
+/// All oracles and what they remember between slices.
+#[derive(Debug, Default)]
+pub struct Oracles {
+    shadow: Shadow,
+    topology: u32,
+}
+
+impl Oracles {
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.shadow.reset();
+        self.topology = 0;
+    }
+
+    /// The log so far, replayed.
+    pub fn shadow(&self) -> &Shadow {
+        &self.shadow
+    }
+
+    /// Checks what changed since the last call, and makes the log empty.
+    pub fn after_slice(&mut self, s: &mut State, holders: &Holders, at: At) -> Check {
+        if let Some(pfn) = s.memmap().wild() {
+            let view = View { s, shadow: &self.shadow, holders, at };
+            counting::check_wild_page(&view, pfn)?;
+        }
+        let mut cleared: Option<PteWrite> = None;
+        for i in 0..s.pte_writes().len() {
+            let write = s.pte_writes()[i];
+            if write.level != 0 {
+                continue;
+            }
+            self.shadow.apply(&write);
+            let before = match cleared.filter(|c| c.at == write.at && write.old.is_none()) {
+                Some(cleared) => cleared.old,
+                None => write.old,
+            };
+            cleared = write.new.is_none().then_some(write);
+            let view = View { s, shadow: &self.shadow, holders, at };
+            entries::check_write(&view, &write, before.decode())?;
+        }
+        let view = View { s, shadow: &self.shadow, holders, at };
+        for event in s.events() {
+            counting::check_event(&view, event)?;
+        }
+        for pfn in s.memmap().touched().iter().chain(self.shadow.changed()) {
+            check_page(&view, *pfn)?;
+        }
+        for mm in self.shadow.changed_mms() {
+            counting::check_rss(&view, mm)?;
+        }
+        if self.topology != s.topology() {
+            self.topology = s.topology();
+            reverse_map::check_topology(&view)?;
+        }
+        counting::check_pgmap_refs(&view)?;
+        coherence::check_device_mappings(&view)?;
+        progress::check_waiters(&view)?;
+        self.shadow.settle();
+        s.observed();
+        Ok(())
+    }
+
+    /// Checks everything by brute force. The log has been seen ([`Oracles::after_slice`]).
+    pub fn everything(&self, s: &State, holders: &Holders, at: At) -> Check {
+        let view = View { s, shadow: &self.shadow, holders, at };
+        counting::check_shadow(&view)?;
+        for (pfn, _) in s.memmap().iter() {
+            check_page(&view, pfn)?;
+        }
+        for (mm, _) in s.mms().iter() {
+            counting::check_rss(&view, mm_core::MmId(mm as u16))?;
+        }
+        counting::check_free_lists(&view)?;
+        counting::check_page_tables(&view)?;
+        reverse_map::check_topology(&view)?;
+        reverse_map::check_walks(&view)?;
+        coherence::check_device_mappings(&view)
+    }
+
+    /// Checks an operation that has ended: it holds nothing any more.
+    pub fn after_operation(
+        &self,
+        s: &State,
+        holders: &Holders,
+        task: mm_core::TaskId,
+        at: At,
+    ) -> Check {
+        let view = View { s, shadow: &self.shadow, holders, at };
+        progress::check_nothing_held(&view, task)
+    }
+
+    /// Checks that nothing is left when all processes are gone.
+    pub fn after_exit(&self, s: &State, holders: &Holders, at: At) -> Check {
+        counting::check_leaks(&View { s, shadow: &self.shadow, holders, at })
+    }
+}
+
+fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
+    if pfn == Pfn::ZERO {
+        return counting::check_zero_page(view);
+    }
+    let page = view.s.page(pfn);
+    if page.has(mm_core::PageFlags::FREE) {
+        return counting::check_free_page(view, pfn, page);
+    }
+    counting::check_mapcount(view, pfn, page)?;
+    counting::check_refcount(view, pfn, page)?;
+    counting::check_lru(view, pfn, page)?;
+    reverse_map::check_exclusive(view, pfn, page)?;
+    reverse_map::check_reachable(view, pfn, page)?;
+    entries::check_entries(view, pfn, page)
+}

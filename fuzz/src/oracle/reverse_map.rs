@@ -1,0 +1,212 @@
+//! The reverse map: what it finds, and the anon_vmas that it goes through.
+
+use super::shadow::Place;
+use super::{Check, View};
+use crate::finding::{Family, describe};
+use mm_core::{AnonVmaId, AvcId, MmId, Page, Pfn, Vma, VmaId};
+
+const FAMILY: Family = Family::ReverseMap;
+
+/// The area that covers an address: the one in the address space or, while it is being taken apart,
+/// the one that was.
+fn area<'a>(view: &View<'a>, mm: MmId, addr: u64) -> Option<&'a Vma> {
+    if let Some(vma) = view.s.find_vma(mm, addr) {
+        return Some(view.s.vma(vma));
+    }
+    let covers = |vma: &&Vma| vma.mm == mm && vma.range().contains(&addr);
+    view.s.vmas().iter().map(|(_, vma)| vma).find(covers)
+}
+
+/// `PageAnonExclusive`: exactly one mapping.
+#[inline(never)]
+pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let named = view.shadow.named(pfn);
+    let entries = named.mappings.len() + named.migrations.len();
+    if !page.anon_exclusive() || entries <= 1 {
+        return Ok(());
+    }
+    let detail = format!("exclusive, but {entries} entries name it");
+    view.page_finding(FAMILY, "exclusive", pfn, detail)
+}
+
+/// From each entry that names the page, the reverse map leads back to the entry: the page's
+/// anon_vma is alive, the area is linked to it, and index and address belong together.
+#[inline(never)]
+pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let named = view.shadow.named(pfn);
+    for place in named.mappings.iter().chain(&named.migrations) {
+        if let Some(problem) = unreachable(view, place, page) {
+            let detail = format!(
+                "{:?} maps it at page {}, and {problem}: {}",
+                place.mm,
+                place.addr,
+                describe(pfn, page)
+            );
+            return view.page_finding(FAMILY, "reachable", pfn, detail);
+        }
+    }
+    Ok(())
+}
+
+fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static str> {
+    let s = view.s;
+    let Some(anon_vma) = page.mapping() else { return Some("it has no mapping") };
+    if !s.anon_vmas().is_live(anon_vma.0) {
+        return Some("its anon_vma was freed");
+    }
+    let Some(vma) = area(view, place.mm, place.addr) else { return Some("no area covers that") };
+    if vma.index(place.addr) != page.index {
+        return Some("its index belongs to another address");
+    }
+    let linked = vma.chain.iter().any(|avc| s.avc(*avc).anon_vma == anon_vma);
+    (!linked).then_some("the area is not linked to its anon_vma")
+}
+
+/// The kernel's own walk finds each mapping that there is.
+#[inline(never)]
+pub fn check_walks(view: &View<'_>) -> Check {
+    for (pfn, page) in view.s.memmap().iter() {
+        let Some(anon_vma) = page.mapping() else { continue };
+        let named = view.shadow.named(pfn);
+        for place in named.mappings.iter().chain(&named.migrations) {
+            let found = (0..).map_while(|n| view.s.rmap_walk_nth(anon_vma, page.index, n));
+            let mut here = found.map(|(vma, addr)| (view.s.vma(vma).mm, addr));
+            if !here.any(|at| at == (place.mm, place.addr)) {
+                let detail = format!("the walk misses {:?} page {}", place.mm, place.addr);
+                return view.page_finding(FAMILY, "walk", pfn, detail);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything about areas, links and anon_vmas that is not about a page.
+pub fn check_topology(view: &View<'_>) -> Check {
+    check_chain(view)?;
+    check_anon_vma_counters(view)?;
+    check_anon_vma_reuse(view)?;
+    check_shared_anon_vma(view)?;
+    check_layout(view)
+}
+
+/// Links belong to live areas and anon_vmas and stand in both lists; the anon_vma of an area is one
+/// that it is linked to.
+#[inline(never)]
+fn check_chain(view: &View<'_>) -> Check {
+    let s = view.s;
+    for (id, avc) in s.avcs().iter() {
+        // allocated for a link that is not made yet
+        let in_chain = s.vma(avc.vma).chain.contains(&AvcId(id));
+        let in_tree = s.anon_vma(avc.anon_vma).tree.contains(&AvcId(id));
+        let alive = s.vmas().is_live(avc.vma.0) && s.anon_vmas().is_live(avc.anon_vma.0);
+        if (in_chain || in_tree) && !(in_chain && in_tree && alive) {
+            let detail = format!(
+                "link {id} of {:?} to {:?}: in the area's chain {in_chain}, in the tree {in_tree}, \
+                 both alive {alive}",
+                avc.vma, avc.anon_vma
+            );
+            return view.finding(FAMILY, "chain", detail);
+        }
+    }
+    for (id, vma) in s.vmas().iter() {
+        let Some(anon_vma) = vma.anon_vma else { continue };
+        if !vma.chain.iter().any(|avc| s.avc(*avc).anon_vma == anon_vma) {
+            let detail = format!("{:?} uses {anon_vma:?} without a link to it", VmaId(id));
+            return view.finding(FAMILY, "chain", detail);
+        }
+    }
+    Ok(())
+}
+
+/// The counts of an anon_vma, recomputed.
+#[inline(never)]
+fn check_anon_vma_counters(view: &View<'_>) -> Check {
+    let s = view.s;
+    for (id, anon_vma) in s.anon_vmas().iter() {
+        let id = AnonVmaId(id);
+        if anon_vma.tree.is_empty() {
+            // not linked yet, or kept by a reference only
+            continue;
+        }
+        let active = s.vmas().iter().filter(|(_, vma)| vma.anon_vma == Some(id)).count();
+        let linked = |a: &mm_core::AnonVma| !a.tree.is_empty();
+        let children =
+            s.anon_vmas().iter().filter(|(_, a)| a.parent == id && linked(a)).count();
+        let counted = (anon_vma.num_active_vmas as usize, anon_vma.num_children as usize);
+        if counted != (active, children) {
+            let detail = format!(
+                "{id:?} has {active} areas and {children} children, counts {} and {}",
+                counted.0, counted.1
+            );
+            return view.finding(FAMILY, "anon-vma-counters", detail);
+        }
+        if !s.anon_vmas().is_live(anon_vma.root.0) || anon_vma.refcount == 0 {
+            return view.finding(FAMILY, "anon-vma-counters", format!("{id:?} lost its root"));
+        }
+    }
+    Ok(())
+}
+
+/// An anon_vma is the own one of areas of one process only: a fork reuses it only if nobody else
+/// has it any more.
+#[inline(never)]
+fn check_anon_vma_reuse(view: &View<'_>) -> Check {
+    for (id, vma) in view.s.vmas().iter() {
+        let Some(anon_vma) = vma.anon_vma else { continue };
+        let other = |(_, v): &(u32, &Vma)| v.anon_vma == Some(anon_vma) && v.mm != vma.mm;
+        if let Some((other, _)) = view.s.vmas().iter().find(other) {
+            let detail = format!(
+                "{anon_vma:?} is the own anon_vma of {:?} and of {:?} in another process",
+                VmaId(id),
+                VmaId(other)
+            );
+            return view.finding(FAMILY, "anon-vma-reuse", detail);
+        }
+    }
+    Ok(())
+}
+
+/// Areas of one process that share an anon_vma and are neighbours are linked to the same set of
+/// anon_vmas: otherwise they could not be merged without losing pages.
+#[inline(never)]
+fn check_shared_anon_vma(view: &View<'_>) -> Check {
+    let s = view.s;
+    let linked_to = |vma: &Vma| -> Vec<AnonVmaId> {
+        let mut all: Vec<_> = vma.chain.iter().map(|avc| s.avc(*avc).anon_vma).collect();
+        all.sort_unstable();
+        all
+    };
+    for (_, mm) in s.mms().iter() {
+        for pair in mm.vmas.windows(2) {
+            let (a, b) = (s.vma(pair[0]), s.vma(pair[1]));
+            let shared = a.anon_vma.is_some() && a.anon_vma == b.anon_vma;
+            if shared && linked_to(a) != linked_to(b) {
+                let detail = format!(
+                    "{:?} and {:?} share {:?}, but not their other anon_vmas: {:?} and {:?}",
+                    pair[0],
+                    pair[1],
+                    a.anon_vma,
+                    linked_to(a),
+                    linked_to(b)
+                );
+                return view.finding(FAMILY, "shared-anon-vma", detail);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Areas are sorted and disjoint.
+#[inline(never)]
+fn check_layout(view: &View<'_>) -> Check {
+    for (id, mm) in view.s.mms().iter() {
+        let areas = || mm.vmas.iter().map(|vma| view.s.vma(*vma));
+        let ordered = areas().zip(areas().skip(1)).all(|(a, b)| a.end <= b.start);
+        let own = areas().all(|vma| vma.mm.0 as u32 == id && vma.start < vma.end);
+        if !ordered || !own {
+            let ranges: Vec<_> = areas().map(Vma::range).collect();
+            return view.finding(FAMILY, "layout", format!("areas of mm{id}: {ranges:?}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,398 @@
+//! The reference model: what user space may see, and nothing else.
+//!
+//! A process is a set of mapped pages with a protection and a word each; `fork` copies it. There are
+//! no frames, no entries and no migrations, and no code is shared with the core.
+//!
+//! Operations of several threads overlap. One that changes a range is *open* from its start to its
+//! end, and until it ends an access to the range may see either state. Whatever ends changes the
+//! model at its end: the core's locks make the order of the ends the order of the effects.
+
+use mm_core::VmFlags;
+use std::ops::Range;
+
+/// A process of the program: numbered in the order of creation, never reused.
+pub type Pid = usize;
+
+/// Is userfaultfd asked about a write?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protection {
+    No,
+    /// If the page was there when it was protected.
+    Maybe,
+    Must,
+}
+
+#[derive(Clone, Debug)]
+struct Page {
+    addr: u64,
+    access: VmFlags,
+    word: u64,
+    /// Words that it may hold instead, after operations that overlapped.
+    others: Vec<u64>,
+    /// Written since it was mapped or dropped: certainly there.
+    written: bool,
+    protection: Protection,
+    registered: bool,
+    /// An operation that ran out of memory may have changed access and protection, or unmapped it.
+    uncertain: bool,
+}
+
+/// What a range operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Maps new pages with this access.
+    Map(VmFlags),
+    /// Unmaps.
+    Unmap,
+    /// Changes the access.
+    Protect(VmFlags),
+    /// Drops the contents.
+    Drop,
+    /// Registers with userfaultfd.
+    Register,
+    /// Undoes that.
+    Unregister,
+    /// Write-protects, if registered.
+    WriteProtect,
+    /// Lifts the write protection.
+    WriteUnprotect,
+}
+
+/// How a range operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Done for all of the range.
+    Done,
+    /// Done up to the first address that is not mapped (or not registered); the call failed.
+    UpToGap,
+    /// Done for what is mapped; the call failed.
+    SkippingGaps,
+    /// Out of memory somewhere on the way.
+    OutOfMemory,
+}
+
+/// An operation under way.
+#[derive(Clone, Debug)]
+struct Open {
+    ticket: usize,
+    pid: Pid,
+    range: Range<u64>,
+    /// The child that a fork is making: its pages were copied at the start.
+    child: Option<Pid>,
+    drops: bool,
+    /// Pages written while the operation was open.
+    written: Vec<u64>,
+}
+
+/// How an access ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// This word was read, or written.
+    Word(u64),
+    /// No access.
+    Denied,
+    /// The write went to userfaultfd.
+    WriteProtected,
+}
+
+/// What an access should not have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// It read another word than was written last.
+    Word,
+    /// It was allowed or denied against the protection.
+    Protection,
+    /// userfaultfd was asked without reason, or was not asked.
+    WriteProtection,
+}
+
+/// All processes, and the operations under way.
+#[derive(Debug, Default)]
+pub struct Reference {
+    spaces: Vec<Vec<Page>>,
+    live: usize,
+    open: Vec<Open>,
+    tickets: usize,
+}
+
+impl Reference {
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.spaces[..self.live].iter_mut().for_each(Vec::clear);
+        self.live = 0;
+        self.open.clear();
+        self.tickets = 0;
+    }
+
+    /// A process without memory.
+    pub fn create(&mut self) -> Pid {
+        if self.live == self.spaces.len() {
+            self.spaces.push(Vec::new());
+        }
+        self.live += 1;
+        self.live - 1
+    }
+
+    fn page(&mut self, pid: Pid, addr: u64) -> Option<&mut Page> {
+        let space = &mut self.spaces[pid];
+        let at = space.binary_search_by_key(&addr, |page| page.addr).ok()?;
+        Some(&mut space[at])
+    }
+
+    /// Is the page mapped, for all that is certain?
+    pub fn is_mapped(&mut self, pid: Pid, addr: u64) -> bool {
+        !self.touched_by_open(pid, addr) && self.page(pid, addr).is_some_and(|p| !p.uncertain)
+    }
+
+    fn touched_by_open(&self, pid: Pid, addr: u64) -> bool {
+        self.open.iter().any(|o| o.child.is_none() && o.pid == pid && o.range.contains(&addr))
+    }
+
+    /// A range operation starts.
+    pub fn begin(&mut self, pid: Pid, range: Range<u64>, change: Change) -> usize {
+        let drops = change == Change::Drop;
+        self.push(Open { ticket: 0, pid, range, child: None, drops, written: Vec::new() })
+    }
+
+    fn push(&mut self, open: Open) -> usize {
+        self.tickets += 1;
+        self.open.push(Open { ticket: self.tickets, ..open });
+        self.tickets
+    }
+
+    fn close(&mut self, ticket: usize) -> Option<Open> {
+        let at = self.open.iter().position(|open| open.ticket == ticket)?;
+        Some(self.open.swap_remove(at))
+    }
+
+    /// A range operation ends.
+    pub fn end(&mut self, ticket: usize, change: Change, end: End) {
+        let Some(open) = self.close(ticket) else { return };
+        let (pid, range) = (open.pid, open.range.clone());
+        if let (Change::Map(access), End::Done) = (change, end) {
+            self.map(pid, range, access);
+            return;
+        }
+        if let (Change::Unmap, End::Done) = (change, end) {
+            self.spaces[pid].retain(|page| !range.contains(&page.addr));
+            return;
+        }
+        for addr in range {
+            let Some(page) = self.page(pid, addr) else {
+                if matches!(end, End::UpToGap) { break } else { continue }
+            };
+            if matches!(change, Change::WriteProtect | Change::WriteUnprotect) && !page.registered {
+                if matches!(end, End::UpToGap) { break } else { continue }
+            }
+            page.change(change, end, open.written.contains(&addr));
+        }
+    }
+
+    fn map(&mut self, pid: Pid, range: Range<u64>, access: VmFlags) {
+        let space = &mut self.spaces[pid];
+        space.retain(|page| !range.contains(&page.addr));
+        let at = space.partition_point(|page| page.addr < range.start);
+        let new = range.map(|addr| Page {
+            addr,
+            access,
+            word: 0,
+            others: Vec::new(),
+            written: false,
+            protection: Protection::No,
+            registered: false,
+            uncertain: false,
+        });
+        space.splice(at..at, new);
+    }
+
+    /// A fork starts: the child is a copy, which writes to the parent may still reach.
+    pub fn begin_fork(&mut self, parent: Pid) -> usize {
+        let child = self.create();
+        let mut pages = core::mem::take(&mut self.spaces[child]);
+        pages.extend(self.spaces[parent].iter().cloned().map(|mut page| {
+            page.protection = Protection::No;
+            page.registered = false;
+            page
+        }));
+        self.spaces[child] = pages;
+        let range = 0..u64::MAX;
+        let child = Some(child);
+        self.push(Open { ticket: 0, pid: parent, range, child, drops: false, written: Vec::new() })
+    }
+
+    /// A fork ends: the child, if there is one.
+    pub fn end_fork(&mut self, ticket: usize) -> Option<Pid> {
+        self.close(ticket)?.child
+    }
+
+    /// An access of the CPU or of a device ended. Says what should have happened instead, if it
+    /// should not have ended so.
+    pub fn access(
+        &mut self,
+        pid: Pid,
+        addr: u64,
+        write: Option<u64>,
+        result: Access,
+    ) -> Result<(), (Violation, String)> {
+        let protection = |text| Err((Violation::Protection, text));
+        let either = self.touched_by_open(pid, addr);
+        let dropping = either
+            && self.open.iter().any(|o| o.drops && o.pid == pid && o.range.contains(&addr));
+        let needed = if write.is_some() { VmFlags::WRITE } else { VmFlags::READ };
+        let Some(page) = self.page(pid, addr) else {
+            return match result {
+                Access::Denied => Ok(()),
+                _ if either => Ok(()),
+                _ => protection(format!("nothing is mapped at page {addr}: expected SIGSEGV")),
+            };
+        };
+        let either = either || page.uncertain;
+        let allowed = page.access.contains(needed);
+        match result {
+            Access::Denied if !allowed || either => Ok(()),
+            Access::Denied => {
+                protection(format!("page {addr} is {:?}: expected access", page.access))
+            }
+            _ if !allowed && !either => {
+                protection(format!("page {addr} is {:?}: expected SIGSEGV", page.access))
+            }
+            Access::WriteProtected if page.protection != Protection::No || either => Ok(()),
+            Access::WriteProtected => {
+                Err((Violation::WriteProtection, format!("page {addr} is not write-protected")))
+            }
+            Access::Word(_) if write.is_some() && page.protection == Protection::Must && !either => {
+                let text = format!("page {addr} is write-protected: expected a userfaultfd event");
+                Err((Violation::WriteProtection, text))
+            }
+            Access::Word(word) => match write {
+                None => page
+                    .read(addr, word, dropping, either)
+                    .map_err(|text| (Violation::Word, text)),
+                Some(word) => {
+                    page.write(word, dropping);
+                    self.note_write(pid, addr, word);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn note_write(&mut self, pid: Pid, addr: u64, word: u64) {
+        for i in 0..self.open.len() {
+            let open = &mut self.open[i];
+            if open.pid != pid || !open.range.contains(&addr) {
+                continue;
+            }
+            match open.child {
+                Some(child) => {
+                    if let Some(copy) = self.page(child, addr) {
+                        copy.others.push(word);
+                        copy.written = true;
+                    }
+                }
+                None => open.written.push(addr),
+            }
+        }
+    }
+
+    /// True if every page of `range` can be read, false if one cannot, `None` if that is not certain.
+    pub fn readable(&mut self, pid: Pid, range: Range<u64>) -> Option<bool> {
+        let mut all = true;
+        for addr in range {
+            if self.touched_by_open(pid, addr) {
+                return None;
+            }
+            match self.page(pid, addr) {
+                Some(page) if page.uncertain => return None,
+                Some(page) => all &= page.access.contains(VmFlags::READ),
+                None => all = false,
+            }
+        }
+        Some(all)
+    }
+
+    /// True if every page of `range` is mapped (and registered with userfaultfd, if `registered`);
+    /// `None` if that is not certain.
+    pub fn covered(&mut self, pid: Pid, range: Range<u64>, registered: bool) -> Option<bool> {
+        let mut all = true;
+        for addr in range {
+            match self.page(pid, addr) {
+                Some(page) if page.uncertain => return None,
+                Some(page) => all &= page.registered || !registered,
+                None => all = false,
+            }
+        }
+        Some(all)
+    }
+}
+
+impl Page {
+    fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
+        if end == End::OutOfMemory {
+            self.uncertain |= change != Change::Drop;
+            if self.protection == Protection::Must {
+                self.protection = Protection::Maybe;
+            }
+            return;
+        }
+        match change {
+            Change::Map(_) | Change::Unmap => {}
+            Change::Protect(access) => {
+                self.access = access;
+                // an unmapping that failed half way has not happened
+            }
+            Change::Drop => {
+                self.others.clear();
+                if written_meanwhile {
+                    self.others.push(0);
+                } else {
+                    self.word = 0;
+                    self.written = false;
+                }
+                if self.protection == Protection::Must {
+                    self.protection = Protection::Maybe;
+                }
+            }
+            Change::Register => self.registered = true,
+            Change::Unregister => {
+                self.registered = false;
+                self.protection = Protection::No;
+            }
+            Change::WriteProtect => {
+                let there = self.written && self.others.is_empty();
+                self.protection = if there { Protection::Must } else { Protection::Maybe };
+            }
+            Change::WriteUnprotect => self.protection = Protection::No,
+        }
+    }
+
+    fn read(&mut self, addr: u64, word: u64, dropping: bool, either: bool) -> Result<(), String> {
+        if word == self.word || self.others.contains(&word) {
+            if !dropping && !either {
+                self.word = word;
+                self.others.clear();
+            }
+            return Ok(());
+        }
+        if dropping && word == 0 {
+            return Ok(());
+        }
+        let mut expected = vec![self.word];
+        expected.extend(&self.others);
+        Err(format!("page {addr} reads {word:#x}, expected one of {expected:x?}"))
+    }
+
+    fn write(&mut self, word: u64, dropping: bool) {
+        if dropping {
+            self.others.push(self.word);
+        } else {
+            self.others.clear();
+        }
+        self.word = word;
+        self.written = true;
+        if self.protection == Protection::Maybe {
+            // it was not there when it was protected, and now it is not protected
+            self.protection = Protection::No;
+        }
+    }
+}
