@@ -111,24 +111,6 @@ impl State {
             }
         }
     }
-
-    /// Maps for the device what has just migrated to it (`dmirror_migrate_finalize_and_map`).
-    fn dmirror_finalize_and_map(&mut self, args: &MigrateVma) {
-        let Some(area) = &args.area else { return };
-        let write = self.vma(area.vma).flags.contains(VmFlags::WRITE);
-        for (i, (src, dst)) in args.src.iter().zip(&args.dst).enumerate() {
-            let Some(pfn) = dst.page().filter(|_| src.migrates()) else {
-                continue;
-            };
-            let write = if src.page().is_some() {
-                src.write()
-            } else {
-                write
-            };
-            let at = (args.owner, area.mm, area.range.start + i as u64);
-            self.driver.map(at, DevicePte { pfn, write });
-        }
-    }
 }
 
 impl Current<'_> {
@@ -161,6 +143,8 @@ impl Current<'_> {
         result.map(|()| moved)
     }
 
+    /// Migrates a part of one area. The device maps nothing yet, it faults when it needs a page:
+    /// the migration entries are not the driver's to rely on, for `madvise` may take them away.
     async fn dmirror_migrate_area(self, request: &MigrateRequest, area: MigrateRange) -> u32 {
         let direction = request.direction;
         let select = match direction {
@@ -176,9 +160,6 @@ impl Current<'_> {
         self.preempt(Site::AllocAndCopy).await;
         self.migrate_vma_pages(&mut args).await;
         self.phase(request, Site::MigrateVmaFinalize).await;
-        if direction == Direction::ToDevice {
-            self.state().dmirror_finalize_and_map(&args);
-        }
         self.migrate_vma_finalize(&mut args).await;
         args.migrating() as u32
     }

@@ -39,13 +39,17 @@ impl FailInject {
     /// Counts one allocation of `kind`; true if it must fail.
     #[inline]
     pub(crate) fn should_fail(&mut self, kind: AllocKind) -> bool {
-        let left = &mut self.countdown[kind as usize];
-        if *left == 0 {
-            return false;
+        match &mut self.countdown[kind as usize] {
+            0 => false,
+            left @ 1 => {
+                *left = 0;
+                self.failures += 1;
+                true
+            }
+            left => {
+                *left -= 1;
+                false
+            }
         }
-        *left -= 1;
-        let fail = *left == 0;
-        self.failures += u32::from(fail);
-        fail
     }
 }

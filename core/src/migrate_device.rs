@@ -338,9 +338,17 @@ impl Current<'_> {
                 args.src[i] = args.src[i].refused();
                 refused = true;
             } else {
-                let own = s.tasks[self.task.ix()].refs.iter().filter(|p| **p == pfn).count();
+                let own = s.tasks[self.task.ix()]
+                    .refs
+                    .iter()
+                    .filter(|p| **p == pfn)
+                    .count();
                 let outside = s.page(pfn).refcount - own as i32;
-                s.events.push(Event::Unmapped { task: self.task, page: pfn, outside });
+                s.events.push(Event::Unmapped {
+                    task: self.task,
+                    page: pfn,
+                    outside,
+                });
             }
         }
         if refused {

@@ -248,7 +248,9 @@ impl Current<'_> {
     pub async fn uffd_register(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
-        let result = self.modify_range(mm, range, None, |old| old | VmFlags::UFFD_WP).await;
+        let result = self
+            .modify_range(mm, range, None, |old| old | VmFlags::UFFD_WP)
+            .await;
         self.unlock(lock);
         result
     }
@@ -267,14 +269,19 @@ impl Current<'_> {
         while addr < range.end {
             let found = {
                 let s = &*self.state();
-                s.find_vma(mm, addr).map(|vma| (vma, s.vma(vma).range(), s.vma(vma).flags))
+                s.find_vma(mm, addr)
+                    .map(|vma| (vma, s.vma(vma).range(), s.vma(vma).flags))
             };
-            let Some((vma, area, flags)) = found else { return Err(ChangeError::NotMapped) };
+            let Some((vma, area, flags)) = found else {
+                return Err(ChangeError::NotMapped);
+            };
             let part = addr..range.end.min(area.end);
             addr = part.end;
             if flags.contains(VmFlags::UFFD_WP) {
-                self.change_range(vma, part.clone(), Change::UffdWpResolve).await;
-                self.modify_area(mm, part, None, flags - VmFlags::UFFD_WP).await?;
+                self.change_range(vma, part.clone(), Change::UffdWpResolve)
+                    .await;
+                self.modify_area(mm, part, None, flags - VmFlags::UFFD_WP)
+                    .await?;
             }
         }
         Ok(())

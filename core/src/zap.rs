@@ -33,17 +33,20 @@ impl State {
         }
     }
 
-    /// Frees the page tables that only served `range` of `mm` (`free_pgtables`).
-    fn free_pgtables(&mut self, mm: MmId, range: Range<u64>) {
-        let end = self.geometry().task_size();
+    /// Frees the page tables that only served `range` of `mm`. The areas from `ceiling` on are going
+    /// too, but have their tables still (`free_pgtables`).
+    fn free_pgtables(&mut self, mm: MmId, range: Range<u64>, ceiling: Option<u64>) {
         let areas = &self.mm(mm).vmas;
         let next = areas.partition_point(|vma| self.vma(*vma).end <= range.start);
         let floor = next
             .checked_sub(1)
             .map_or(0, |prev| self.vma(areas[prev]).end);
-        let ceiling = areas.get(next).map_or(end, |vma| self.vma(*vma).start);
+        let above = areas
+            .get(next)
+            .map_or(self.geometry().task_size(), |vma| self.vma(*vma).start);
+        let limits = floor..ceiling.map_or(above, |ceiling| ceiling.min(above));
         let pgd = self.mm(mm).pgd;
-        self.tables.free_range(pgd, range, floor..ceiling);
+        self.tables.free_range(pgd, range, limits);
     }
 }
 
@@ -83,11 +86,12 @@ impl Current<'_> {
             let range = self.state().vma(*vma).range();
             self.zap_page_range(mm, range, NotifierEvent::Unmap).await;
         }
-        for vma in areas {
+        for (i, vma) in areas.iter().enumerate() {
             self.anon_vma_unlink(*vma).await;
             let s = &mut *self.state();
             let range = s.vma(*vma).range();
-            s.free_pgtables(mm, range);
+            let ceiling = areas.get(i + 1).map(|next| s.vma(*next).start);
+            s.free_pgtables(mm, range, ceiling);
             s.free_vma(*vma);
         }
     }

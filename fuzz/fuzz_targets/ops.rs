@@ -5,7 +5,7 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 #[cfg(fuzzing)]
-fuzz_target!(init: mm_fuzz::target::init(1), |data: &[u8]| mm_fuzz::target::run_ops(data));
+fuzz_target!(init: mm_fuzz::target::init(), |data: &[u8]| mm_fuzz::target::run_ops(data));
 
 #[cfg(fuzzing)]
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

@@ -61,13 +61,22 @@ impl Finding {
     /// What two findings of the same bug have in common: the invariant, the operation and the
     /// abstract state of the page. Made of letters, digits, `/`, `:`, `-` and `+`.
     pub fn signature(&self) -> String {
-        format!("{}/{}:{}:{}", self.family, self.invariant, self.op, self.state)
+        format!(
+            "{}/{}:{}:{}",
+            self.family, self.invariant, self.op, self.state
+        )
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "finding: {}\n  at operation {} ({})", self.signature(), self.step, self.op)?;
+        write!(
+            f,
+            "finding: {}\n  at operation {} ({})",
+            self.signature(),
+            self.step,
+            self.op
+        )?;
         if let Some(page) = self.page {
             write!(f, ", page {page:?}")?;
         }
@@ -112,7 +121,10 @@ pub enum Place {
 impl PageState {
     /// The state of `pfn`, given the entries that name it.
     pub fn of(s: &State, pfn: Pfn, entries: impl Iterator<Item = Entry>) -> Self {
-        let mut state = Self { place: Self::place(s, pfn), ..Self::default() };
+        let mut state = Self {
+            place: Self::place(s, pfn),
+            ..Self::default()
+        };
         let mut count = 0;
         for entry in entries {
             count += 1;
@@ -161,19 +173,27 @@ impl fmt::Display for PageState {
             (self.shared, "+shared"),
             (self.locked, "+locked"),
         ];
-        parts.iter().filter(|(on, _)| *on).try_for_each(|(_, name)| f.write_str(name))
+        parts
+            .iter()
+            .filter(|(on, _)| *on)
+            .try_for_each(|(_, name)| f.write_str(name))
     }
 }
 
 /// A page in one line, for people.
 pub fn describe(pfn: Pfn, page: &Page) -> String {
-    let mapping = page.mapping().map_or_else(|| "none".to_owned(), |a| format!("{a:?}"));
+    let mapping = page
+        .mapping()
+        .map_or_else(|| "none".to_owned(), |a| format!("{a:?}"));
     format!(
         "{pfn:?}: refs {} maps {} mapping {mapping} index {} word {:#x} flags {:?}",
         page.refcount,
         page.folio_mapcount(),
         page.index,
         page.word,
-        page.flags.iter_names().map(|(name, _)| name).collect::<Vec<_>>(),
+        page.flags
+            .iter_names()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>(),
     )
 }

@@ -1,4 +1,16 @@
 //! An engine-free fuzzing library around `mm-core`.
+//!
+//! Data flow: bytes, [`program`], [`exec`] drives the core under a schedule, the [`oracle`]s look
+//! after each slice, [`exec::Verdict`]. An engine's target calls [`target`], in a few lines.
 #![forbid(unsafe_code)]
 
+pub mod exec;
+pub mod finding;
+pub mod oracle;
 pub mod program;
+pub mod reference;
+pub mod target;
+#[cfg(feature = "zoo")]
+pub mod zoo;
+
+pub use mm_core::State;

@@ -77,11 +77,17 @@ struct Open {
     ticket: usize,
     pid: Pid,
     range: Range<u64>,
-    /// The child that a fork is making: its pages were copied at the start.
-    child: Option<Pid>,
-    drops: bool,
-    /// Pages written while the operation was open.
-    written: Vec<u64>,
+    kind: Kind,
+    /// Pages written while the operation was open, with a word that each held before.
+    written: Vec<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Range,
+    /// A range operation that drops contents.
+    Drop,
+    Fork,
 }
 
 /// How an access ended.
@@ -145,19 +151,35 @@ impl Reference {
     }
 
     fn touched_by_open(&self, pid: Pid, addr: u64) -> bool {
-        self.open.iter().any(|o| o.child.is_none() && o.pid == pid && o.range.contains(&addr))
+        self.open
+            .iter()
+            .any(|o| o.kind != Kind::Fork && o.pid == pid && o.range.contains(&addr))
     }
 
     /// A range operation starts.
     pub fn begin(&mut self, pid: Pid, range: Range<u64>, change: Change) -> usize {
-        let drops = change == Change::Drop;
-        self.push(Open { ticket: 0, pid, range, child: None, drops, written: Vec::new() })
+        self.push(
+            pid,
+            range,
+            if change == Change::Drop {
+                Kind::Drop
+            } else {
+                Kind::Range
+            },
+        )
     }
 
-    fn push(&mut self, open: Open) -> usize {
+    fn push(&mut self, pid: Pid, range: Range<u64>, kind: Kind) -> usize {
         self.tickets += 1;
-        self.open.push(Open { ticket: self.tickets, ..open });
-        self.tickets
+        let ticket = self.tickets;
+        self.open.push(Open {
+            ticket,
+            pid,
+            range,
+            kind,
+            written: Vec::new(),
+        });
+        ticket
     }
 
     fn close(&mut self, ticket: usize) -> Option<Open> {
@@ -167,7 +189,9 @@ impl Reference {
 
     /// A range operation ends.
     pub fn end(&mut self, ticket: usize, change: Change, end: End) {
-        let Some(open) = self.close(ticket) else { return };
+        let Some(open) = self.close(ticket) else {
+            return;
+        };
         let (pid, range) = (open.pid, open.range.clone());
         if let (Change::Map(access), End::Done) = (change, end) {
             self.map(pid, range, access);
@@ -179,12 +203,20 @@ impl Reference {
         }
         for addr in range {
             let Some(page) = self.page(pid, addr) else {
-                if matches!(end, End::UpToGap) { break } else { continue }
+                if matches!(end, End::UpToGap) {
+                    break;
+                } else {
+                    continue;
+                }
             };
             if matches!(change, Change::WriteProtect | Change::WriteUnprotect) && !page.registered {
-                if matches!(end, End::UpToGap) { break } else { continue }
+                if matches!(end, End::UpToGap) {
+                    break;
+                } else {
+                    continue;
+                }
             }
-            page.change(change, end, open.written.contains(&addr));
+            page.change(change, end, open.written.iter().any(|(a, _)| *a == addr));
         }
     }
 
@@ -205,24 +237,35 @@ impl Reference {
         space.splice(at..at, new);
     }
 
-    /// A fork starts: the child is a copy, which writes to the parent may still reach.
+    /// A fork starts.
     pub fn begin_fork(&mut self, parent: Pid) -> usize {
+        self.push(parent, 0..u64::MAX, Kind::Fork)
+    }
+
+    /// A fork ends, and has made a child: a copy of the parent, where each page may have been copied
+    /// before or after it was written meanwhile.
+    pub fn end_fork(&mut self, ticket: usize) -> Option<Pid> {
+        let open = self.close(ticket)?;
         let child = self.create();
         let mut pages = core::mem::take(&mut self.spaces[child]);
-        pages.extend(self.spaces[parent].iter().cloned().map(|mut page| {
+        pages.extend(self.spaces[open.pid].iter().cloned().map(|mut page| {
             page.protection = Protection::No;
             page.registered = false;
             page
         }));
         self.spaces[child] = pages;
-        let range = 0..u64::MAX;
-        let child = Some(child);
-        self.push(Open { ticket: 0, pid: parent, range, child, drops: false, written: Vec::new() })
+        for (addr, word) in open.written {
+            if let Some(page) = self.page(child, addr) {
+                page.others.push(word);
+                page.written = false;
+            }
+        }
+        Some(child)
     }
 
-    /// A fork ends: the child, if there is one.
-    pub fn end_fork(&mut self, ticket: usize) -> Option<Pid> {
-        self.close(ticket)?.child
+    /// A fork ends without a child.
+    pub fn abort_fork(&mut self, ticket: usize) {
+        self.close(ticket);
     }
 
     /// An access of the CPU or of a device ended. Says what should have happened instead, if it
@@ -237,13 +280,22 @@ impl Reference {
         let protection = |text| Err((Violation::Protection, text));
         let either = self.touched_by_open(pid, addr);
         let dropping = either
-            && self.open.iter().any(|o| o.drops && o.pid == pid && o.range.contains(&addr));
-        let needed = if write.is_some() { VmFlags::WRITE } else { VmFlags::READ };
+            && self
+                .open
+                .iter()
+                .any(|o| o.kind == Kind::Drop && o.pid == pid && o.range.contains(&addr));
+        let needed = if write.is_some() {
+            VmFlags::WRITE
+        } else {
+            VmFlags::READ
+        };
         let Some(page) = self.page(pid, addr) else {
             return match result {
                 Access::Denied => Ok(()),
                 _ if either => Ok(()),
-                _ => protection(format!("nothing is mapped at page {addr}: expected SIGSEGV")),
+                _ => protection(format!(
+                    "nothing is mapped at page {addr}: expected SIGSEGV"
+                )),
             };
         };
         let either = either || page.uncertain;
@@ -253,14 +305,18 @@ impl Reference {
             Access::Denied => {
                 protection(format!("page {addr} is {:?}: expected access", page.access))
             }
-            _ if !allowed && !either => {
-                protection(format!("page {addr} is {:?}: expected SIGSEGV", page.access))
-            }
+            _ if !allowed && !either => protection(format!(
+                "page {addr} is {:?}: expected SIGSEGV",
+                page.access
+            )),
             Access::WriteProtected if page.protection != Protection::No || either => Ok(()),
-            Access::WriteProtected => {
-                Err((Violation::WriteProtection, format!("page {addr} is not write-protected")))
-            }
-            Access::Word(_) if write.is_some() && page.protection == Protection::Must && !either => {
+            Access::WriteProtected => Err((
+                Violation::WriteProtection,
+                format!("page {addr} is not write-protected"),
+            )),
+            Access::Word(_)
+                if write.is_some() && page.protection == Protection::Must && !either =>
+            {
                 let text = format!("page {addr} is write-protected: expected a userfaultfd event");
                 Err((Violation::WriteProtection, text))
             }
@@ -269,29 +325,14 @@ impl Reference {
                     .read(addr, word, dropping, either)
                     .map_err(|text| (Violation::Word, text)),
                 Some(word) => {
+                    let before = page.word;
                     page.write(word, dropping);
-                    self.note_write(pid, addr, word);
+                    let here = |o: &&mut Open| o.pid == pid && o.range.contains(&addr);
+                    let open = self.open.iter_mut().filter(here);
+                    open.for_each(|o| o.written.push((addr, before)));
                     Ok(())
                 }
             },
-        }
-    }
-
-    fn note_write(&mut self, pid: Pid, addr: u64, word: u64) {
-        for i in 0..self.open.len() {
-            let open = &mut self.open[i];
-            if open.pid != pid || !open.range.contains(&addr) {
-                continue;
-            }
-            match open.child {
-                Some(child) => {
-                    if let Some(copy) = self.page(child, addr) {
-                        copy.others.push(word);
-                        copy.written = true;
-                    }
-                }
-                None => open.written.push(addr),
-            }
         }
     }
 
@@ -360,7 +401,11 @@ impl Page {
             }
             Change::WriteProtect => {
                 let there = self.written && self.others.is_empty();
-                self.protection = if there { Protection::Must } else { Protection::Maybe };
+                self.protection = if there {
+                    Protection::Must
+                } else {
+                    Protection::Maybe
+                };
             }
             Change::WriteUnprotect => self.protection = Protection::No,
         }
@@ -379,7 +424,9 @@ impl Page {
         }
         let mut expected = vec![self.word];
         expected.extend(&self.others);
-        Err(format!("page {addr} reads {word:#x}, expected one of {expected:x?}"))
+        Err(format!(
+            "page {addr} reads {word:#x}, expected one of {expected:x?}"
+        ))
     }
 
     fn write(&mut self, word: u64, dropping: bool) {

@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::world::{World, free_slot, resolve};
 use crate::finding::Finding;
 use crate::oracle::{At, HeldRef, contents};
-use crate::program::{self, Op, OnOff, Prot, Toward};
+use crate::program::{self, OnOff, Op, Prot, Toward};
 use crate::reference::{Access, Change, End};
 use mm_core::{
     AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError, HmmPfn, Kernel,
@@ -104,7 +104,9 @@ impl<'a, 'k> Running<'a, 'k> {
                 let first = u32::from(first.get());
                 let limit = self.bench.kernel.state().geometry().device_frames;
                 let frames = first..(first + u32::from(len.get())).min(limit);
-                Ok(Outcome::Moved(self.cur().dmirror_evict(Self::dev(dev), frames).await))
+                Ok(Outcome::Moved(
+                    self.cur().dmirror_evict(Self::dev(dev), frames).await,
+                ))
             }
             Op::Pages { migration, .. } | Op::Finalize { migration } => {
                 Ok(self.next_phase(migration.get().into()).await)
@@ -117,7 +119,9 @@ impl<'a, 'k> Running<'a, 'k> {
 
     /// Runs an operation on the process that it names, whose address space stays while it runs.
     async fn run_in_process(self, op: Op) -> OpResult {
-        let Some(name) = op.process() else { return Ok(Outcome::Nothing) };
+        let Some(name) = op.proc() else {
+            return Ok(Outcome::Nothing);
+        };
         let Some(process) = self.bench.world.borrow().process(name.get()) else {
             return Ok(Outcome::Nothing);
         };
@@ -131,11 +135,17 @@ impl<'a, 'k> Running<'a, 'k> {
         let Process { mm, .. } = process;
         let cur = self.cur();
         match op {
-            Op::Mmap { addr, len, prot, .. } => {
+            Op::Mmap {
+                addr, len, prot, ..
+            } => {
                 let (range, access) = (self.range(addr, len), access_flags(prot));
                 let ticket = self.begin(process, &range, Change::Map(access), true);
                 let result = cur.mmap(mm, range, access).await;
-                self.end(ticket, Change::Map(access), result.map_err(ChangeError::from))
+                self.end(
+                    ticket,
+                    Change::Map(access),
+                    result.map_err(ChangeError::from),
+                )
             }
             Op::Munmap { addr, len, .. } => {
                 let range = self.range(addr, len);
@@ -143,7 +153,9 @@ impl<'a, 'k> Running<'a, 'k> {
                 let result = cur.munmap(mm, range).await;
                 self.end(ticket, Change::Unmap, result.map_err(ChangeError::from))
             }
-            Op::Mprotect { addr, len, prot, .. } => {
+            Op::Mprotect {
+                addr, len, prot, ..
+            } => {
                 let (range, access) = (self.range(addr, len), access_flags(prot));
                 let change = Change::Protect(access);
                 let ticket = self.begin(process, &range, change, false);
@@ -160,7 +172,11 @@ impl<'a, 'k> Running<'a, 'k> {
                 } else {
                     (End::SkippingGaps, Outcome::Enomem)
                 };
-                self.bench.world.borrow_mut().model.end(ticket, Change::Drop, end);
+                self.bench
+                    .world
+                    .borrow_mut()
+                    .model
+                    .end(ticket, Change::Drop, end);
                 Ok(outcome)
             }
             Op::UffdRegister { addr, len, .. } => {
@@ -177,9 +193,15 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.check_covered(process, &range, result, false)?;
                 self.end(ticket, Change::Unregister, result)
             }
-            Op::UffdWp { addr, len, switch, .. } => {
+            Op::UffdWp {
+                addr, len, switch, ..
+            } => {
                 let (range, on) = (self.range(addr, len), switch == OnOff::On);
-                let change = if on { Change::WriteProtect } else { Change::WriteUnprotect };
+                let change = if on {
+                    Change::WriteProtect
+                } else {
+                    Change::WriteUnprotect
+                };
                 let ticket = self.begin(process, &range, change, false);
                 let result = cur.uffd_writeprotect(mm, range.clone(), on).await;
                 self.check_covered(process, &range, result, true)?;
@@ -193,24 +215,45 @@ impl<'a, 'k> Running<'a, 'k> {
             Op::Exit { .. } => self.exit(process).await,
             Op::Read { addr, .. } => self.cpu_access(process, self.addr(addr), None).await,
             Op::Write { addr, .. } => {
-                self.cpu_access(process, self.addr(addr), Some(self.word())).await
+                self.cpu_access(process, self.addr(addr), Some(self.word()))
+                    .await
             }
             Op::DevRead { dev, addr, .. } => {
-                self.device_access(process, Self::dev(dev), self.addr(addr), None).await
+                self.device_access(process, Self::dev(dev), self.addr(addr), None)
+                    .await
             }
             Op::DevWrite { dev, addr, .. } => {
                 let (dev, addr) = (Self::dev(dev), self.addr(addr));
-                self.device_access(process, dev, addr, Some(self.word())).await
+                self.device_access(process, dev, addr, Some(self.word()))
+                    .await
             }
-            Op::Migrate { addr, len, dev, skip, .. } => {
+            Op::Migrate {
+                addr,
+                len,
+                dev,
+                skip,
+                ..
+            } => {
                 let request = self.request(process, addr, len, dev, Direction::ToDevice, skip);
                 self.migrate(process, request).await
             }
-            Op::MigrateBack { addr, len, dev, skip, .. } => {
+            Op::MigrateBack {
+                addr,
+                len,
+                dev,
+                skip,
+                ..
+            } => {
                 let request = self.request(process, addr, len, dev, Direction::ToSystem, skip);
                 self.migrate(process, request).await
             }
-            Op::Setup { addr, len, dev, toward, .. } => {
+            Op::Setup {
+                addr,
+                len,
+                dev,
+                toward,
+                ..
+            } => {
                 let direction = match toward {
                     Toward::Device => Direction::ToDevice,
                     Toward::System => Direction::ToSystem,
@@ -267,7 +310,10 @@ impl<'a, 'k> Running<'a, 'k> {
         if self.bench.kernel.state().fail.failures != self.failures {
             return Ok(());
         }
-        contents::check_outcome(self.at, "out of memory, but no allocation failed".to_owned())
+        contents::check_outcome(
+            self.at,
+            "out of memory, but no allocation failed".to_owned(),
+        )
     }
 
     fn check_covered(
@@ -296,27 +342,47 @@ impl<'a, 'k> Running<'a, 'k> {
         };
         let ticket = self.bench.world.borrow_mut().model.begin_fork(process.pid);
         let result = self.cur().fork(process.mm).await;
-        let child = self.bench.world.borrow_mut().model.end_fork(ticket);
-        let (Ok(mm), Some(pid)) = (result, child) else {
+        let child = {
+            let model = &mut self.bench.world.borrow_mut().model;
+            match result {
+                Ok(mm) => model.end_fork(ticket).map(|pid| (mm, pid)),
+                Err(_) => {
+                    model.abort_fork(ticket);
+                    None
+                }
+            }
+        };
+        let Some((mm, pid)) = child else {
             self.check_out_of_memory()?;
             return Ok(Outcome::Enomem);
         };
-        let world = &mut *self.bench.world.borrow_mut();
-        // another thread's fork may have taken the slot
-        let slot = if world.procs[slot].is_none() { Some(slot) } else { free_slot(&world.procs) };
-        let Some(slot) = slot else {
-            world.orphans.push(mm);
-            return Ok(Outcome::Nothing);
+        let placed = {
+            let procs = &mut self.bench.world.borrow_mut().procs;
+            // another thread's fork may have taken the slot
+            let slot = if procs[slot].is_none() {
+                Some(slot)
+            } else {
+                free_slot(procs)
+            };
+            slot.inspect(|slot| procs[*slot] = Some(Process { mm, pid }))
         };
-        world.procs[slot] = Some(Process { mm, pid });
-        Ok(Outcome::Child(slot))
+        match placed {
+            Some(slot) => Ok(Outcome::Child(slot)),
+            None => {
+                self.cur().mmput(mm).await;
+                Ok(Outcome::Nothing)
+            }
+        }
     }
 
     async fn exit(self, process: Process) -> OpResult {
         let gone = {
             let world = &mut *self.bench.world.borrow_mut();
             world.forget_identity(process.pid, &(0..u64::MAX));
-            let slot = world.procs.iter_mut().find(|p| p.is_some_and(|p| p.pid == process.pid));
+            let slot = world
+                .procs
+                .iter_mut()
+                .find(|p| p.is_some_and(|p| p.pid == process.pid));
             slot.and_then(Option::take)
         };
         if gone.is_none() {
@@ -371,7 +437,10 @@ impl<'a, 'k> Running<'a, 'k> {
         addr: u64,
         write: Option<u64>,
     ) -> OpResult {
-        let result = self.cur().dmirror_access(dev, process.mm, addr, write).await;
+        let result = self
+            .cur()
+            .dmirror_access(dev, process.mm, addr, write)
+            .await;
         let (access, outcome) = match result {
             Ok(word) => (Access::Word(word), Outcome::Word(word)),
             Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
@@ -423,12 +492,17 @@ impl<'a, 'k> Running<'a, 'k> {
     async fn setup(self, process: Process, request: MigrateRequest) -> Outcome {
         let slot = {
             let world = &mut *self.bench.world.borrow_mut();
-            let Some(slot) = free_slot(&world.workers) else { return Outcome::Nothing };
+            let Some(slot) = free_slot(&world.workers) else {
+                return Outcome::Nothing;
+            };
             let cur = self.bench.kernel.current(World::worker_task(slot));
             self.bench.kernel.state().renew_task(cur.task);
             cur.mmget(process.mm);
             world.workers[slot] = Some(Box::pin(async move {
-                let request = MigrateRequest { stepwise: true, ..request };
+                let request = MigrateRequest {
+                    stepwise: true,
+                    ..request
+                };
                 // what it moved shows in the state; a range that is not mapped moves nothing
                 let _ = cur.dmirror_migrate(&request).await;
                 cur.mmput(request.mm).await;
@@ -444,7 +518,12 @@ impl<'a, 'k> Running<'a, 'k> {
         let Some(slot) = resolve(&self.bench.world.borrow().workers, name) else {
             return Outcome::Nothing;
         };
-        if !self.bench.kernel.state().open_gate(World::worker_task(slot)) {
+        if !self
+            .bench
+            .kernel
+            .state()
+            .open_gate(World::worker_task(slot))
+        {
             // another thread drives it
             return Outcome::Nothing;
         }
@@ -455,9 +534,13 @@ impl<'a, 'k> Running<'a, 'k> {
     /// Runs the worker in `slot` until it waits at a gate or has finished.
     async fn drive(self, slot: usize) {
         let task = World::worker_task(slot);
+        let thread = self.task.ix();
+        self.bench.world.borrow_mut().driven[thread] = Some(task);
         poll_fn(|cx| {
             let taken = self.bench.world.borrow_mut().workers[slot].take();
-            let Some(mut worker) = taken else { return Poll::Ready(()) };
+            let Some(mut worker) = taken else {
+                return Poll::Ready(());
+            };
             if worker.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
@@ -468,6 +551,7 @@ impl<'a, 'k> Running<'a, 'k> {
             }
         })
         .await;
+        self.bench.world.borrow_mut().driven[thread] = None;
     }
 
     async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
@@ -477,12 +561,12 @@ impl<'a, 'k> Running<'a, 'k> {
             digest.mix(match pfn {
                 HmmPfn::Error => 1,
                 HmmPfn::Nothing => 2,
-                HmmPfn::Valid { pfn, write } => {
-                    (u64::from(pfn.0) << 8) | 4 | u64::from(write)
-                }
+                HmmPfn::Valid { pfn, write } => (u64::from(pfn.0) << 8) | 4 | u64::from(write),
             });
         };
-        self.cur().dmirror_snapshot(dev, process.mm, range, &mut visit).await;
+        self.cur()
+            .dmirror_snapshot(dev, process.mm, range, &mut visit)
+            .await;
         Outcome::Seen(digest.value())
     }
 
@@ -504,11 +588,20 @@ impl<'a, 'k> Running<'a, 'k> {
             Err(fault) => return self.fault_failed(fault),
         };
         let word = self.bench.kernel.state().page(pfn).word;
-        self.accessed(process, addr, None, Access::Word(word))?;
         let identity = pin && pfn != Pfn::ZERO && self.still_mapped(process, addr);
         let pid = process.pid;
-        let held = HeldRef { pfn, pin, speculative: false, pid, addr, word, identity };
-        Ok(self.keep(held))
+        let held = HeldRef {
+            pfn,
+            pin,
+            speculative: false,
+            pid,
+            addr,
+            word,
+            identity,
+        };
+        let outcome = self.keep(held);
+        self.accessed(process, addr, None, Access::Word(word))?;
+        Ok(outcome)
     }
 
     fn still_mapped(self, process: Process, addr: u64) -> bool {
@@ -533,8 +626,12 @@ impl<'a, 'k> Running<'a, 'k> {
 
     fn put(self, name: usize) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
-        let Some(slot) = resolve(&world.holders.refs, name) else { return Outcome::Nothing };
-        let Some(held) = world.holders.refs[slot].take() else { return Outcome::Nothing };
+        let Some(slot) = resolve(&world.holders.refs, name) else {
+            return Outcome::Nothing;
+        };
+        let Some(held) = world.holders.refs[slot].take() else {
+            return Outcome::Nothing;
+        };
         self.bench.kernel.state().put_external(held.pfn, held.pin);
         Outcome::Done
     }
@@ -542,8 +639,13 @@ impl<'a, 'k> Running<'a, 'k> {
     /// The folio that the entry for an address names, whatever its kind.
     fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
         let s = &*self.bench.kernel.state();
-        let pte = s.tables().get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
-        let pfn = pte.present().map(|p| p.pfn()).or_else(|| pte.leaf().map(Softleaf::pfn))?;
+        let pte = s
+            .tables()
+            .get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
+        let pfn = pte
+            .present()
+            .map(|p| p.pfn())
+            .or_else(|| pte.leaf().map(Softleaf::pfn))?;
         (pfn != Pfn::ZERO).then(|| s.folio(pfn))
     }
 
@@ -551,20 +653,34 @@ impl<'a, 'k> Running<'a, 'k> {
         if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
             return Outcome::Nothing;
         }
-        let Some(pfn) = self.named_folio(process, addr) else { return Outcome::Nothing };
+        let Some(pfn) = self.named_folio(process, addr) else {
+            return Outcome::Nothing;
+        };
         if !self.bench.kernel.state().hold_external(pfn, false) {
             return Outcome::Nothing;
         }
         let word = self.bench.kernel.state().page(pfn).word;
         let pid = process.pid;
         let identity = false;
-        self.keep(HeldRef { pfn, pin: false, speculative: true, pid, addr, word, identity })
+        self.keep(HeldRef {
+            pfn,
+            pin: false,
+            speculative: true,
+            pid,
+            addr,
+            word,
+            identity,
+        })
     }
 
     fn lock(self, process: Process, addr: u64) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
-        let Some(slot) = free_slot(&world.holders.locks) else { return Outcome::Nothing };
-        let Some(pfn) = self.named_folio(process, addr) else { return Outcome::Nothing };
+        let Some(slot) = free_slot(&world.holders.locks) else {
+            return Outcome::Nothing;
+        };
+        let Some(pfn) = self.named_folio(process, addr) else {
+            return Outcome::Nothing;
+        };
         if !self.bench.kernel.state().lock_external(pfn) {
             return Outcome::Nothing;
         }
@@ -574,8 +690,12 @@ impl<'a, 'k> Running<'a, 'k> {
 
     fn unlock(self, name: usize) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
-        let Some(slot) = resolve(&world.holders.locks, name) else { return Outcome::Nothing };
-        let Some(pfn) = world.holders.locks[slot].take() else { return Outcome::Nothing };
+        let Some(slot) = resolve(&world.holders.locks, name) else {
+            return Outcome::Nothing;
+        };
+        let Some(pfn) = world.holders.locks[slot].take() else {
+            return Outcome::Nothing;
+        };
         self.bench.kernel.state().unlock_external(pfn);
         Outcome::Done
     }

@@ -31,6 +31,27 @@ pub enum Outcome {
     Nothing,
 }
 
+impl Outcome {
+    /// The outcome as a word, for a digest.
+    pub const fn code(self) -> u64 {
+        let (kind, value) = match self {
+            Self::Done => (0, 0),
+            Self::Word(word) => (1, word),
+            Self::Moved(pages) => (2, pages as u64),
+            Self::Child(slot) => (3, slot as u64),
+            Self::Slot(slot) => (4, slot as u64),
+            Self::Seen(digest) => (5, digest),
+            Self::Segv => (6, 0),
+            Self::Sigbus => (7, 0),
+            Self::WriteProtected => (8, 0),
+            Self::Enomem => (9, 0),
+            Self::Einval => (10, 0),
+            Self::Nothing => (11, 0),
+        };
+        value.wrapping_mul(16) + kind
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

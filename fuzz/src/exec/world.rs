@@ -37,6 +37,8 @@ pub struct World<'k> {
     pub holders: Holders,
     /// Open migrations, by slot; the task is the slot plus [`FIRST_WORKER`].
     pub workers: [Option<Worker<'k>>; MAX_WORKERS],
+    /// The open migration that each thread runs for the moment.
+    pub driven: [Option<TaskId>; FIRST_WORKER],
     /// The reference model.
     pub model: Reference,
     /// Processes that wrote since an oracle last looked.
@@ -50,7 +52,12 @@ pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
     }
     let taken = slots.iter().filter(|slot| slot.is_some()).count();
     let nth = name.checked_rem(taken)?;
-    slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(i, _)| i).nth(nth)
+    slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.is_some())
+        .map(|(i, _)| i)
+        .nth(nth)
 }
 
 /// The lowest free slot.
@@ -71,7 +78,11 @@ impl World<'_> {
 
     /// The address space of a process, if it is alive.
     pub fn mm_of(&self, pid: Pid) -> Option<MmId> {
-        self.procs.iter().flatten().find(|p| p.pid == pid).map(|p| p.mm)
+        self.procs
+            .iter()
+            .flatten()
+            .find(|p| p.pid == pid)
+            .map(|p| p.mm)
     }
 
     /// What a process maps in `range` is its own no longer: pins there lose what they stood for.

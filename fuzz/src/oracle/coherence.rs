@@ -17,7 +17,9 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
             stale = Some((at, pte, entry));
         }
     });
-    let Some(((dev, mm, addr), pte, entry)) = stale else { return Ok(()) };
+    let Some(((dev, mm, addr), pte, entry)) = stale else {
+        return Ok(());
+    };
     let detail = format!(
         "{dev:?} maps {:?} ({}) at {mm:?} page {addr}, where the CPU has {:x?}",
         pte.pfn,

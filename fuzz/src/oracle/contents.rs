@@ -29,7 +29,13 @@ fn check_protection(at: At, detail: String) -> Check {
 
 #[inline(never)]
 fn check_write_protection(at: At, detail: String) -> Check {
-    at.report(FAMILY, "write-protection", None, PageState::default(), detail)
+    at.report(
+        FAMILY,
+        "write-protection",
+        None,
+        PageState::default(),
+        detail,
+    )
 }
 
 /// An operation fails only for a reason that user space can know of.
@@ -41,7 +47,13 @@ pub fn check_outcome(at: At, detail: String) -> Check {
 /// What a process maps where it pinned a page is that page, exclusively, until it unmaps it: the
 /// pin and the process see the same contents.
 pub fn check_pins(view: &View<'_>, mm_of: impl Fn(Pid) -> Option<MmId>) -> Check {
-    for held in view.holders.refs.iter().flatten().filter(|held| held.identity) {
+    for held in view
+        .holders
+        .refs
+        .iter()
+        .flatten()
+        .filter(|held| held.identity)
+    {
         let Some(mm) = mm_of(held.pid) else { continue };
         let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, held.addr);
         let entry = at.map_or(Entry::None, |at| view.s.tables().get(at).decode());
@@ -74,7 +86,13 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
 /// another process is a copy. `writers` wrote since the last call.
 #[inline(never)]
 pub fn check_held_pages(view: &View<'_>, writers: &[Pid]) -> Check {
-    for held in view.holders.refs.iter().flatten().filter(|held| !held.speculative) {
+    for held in view
+        .holders
+        .refs
+        .iter()
+        .flatten()
+        .filter(|held| !held.speculative)
+    {
         let word = view.s.page(held.pfn).word;
         if word != held.word && !writers.contains(&held.pid) {
             let detail = format!(

@@ -57,7 +57,12 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if !page.has(PageFlags::LRU) || page.has(PageFlags::CHARGED) && pfn.device().is_none() {
         return Ok(());
     }
-    view.page_finding(FAMILY, "lru", pfn, format!("on the LRU: {}", describe(pfn, page)))
+    view.page_finding(
+        FAMILY,
+        "lru",
+        pfn,
+        format!("on the LRU: {}", describe(pfn, page)),
+    )
 }
 
 /// A folio is charged when it goes onto the LRU.
@@ -97,13 +102,15 @@ fn check_unmap_references(view: &View<'_>, task: TaskId, page: Pfn, outside: i32
 /// The tracepoints.
 pub fn check_event(view: &View<'_>, event: &Event) -> Check {
     match *event {
-        Event::MigrateToRam { page, referenced, .. } => {
-            check_use_without_reference(view, page, referenced)
-        }
+        Event::MigrateToRam {
+            page, referenced, ..
+        } => check_use_without_reference(view, page, referenced),
         Event::LruInsertion { page, charged } => check_lru_insertion(view, page, charged),
-        Event::Unmapped { task, page, outside } => {
-            check_unmap_references(view, task, page, outside)
-        }
+        Event::Unmapped {
+            task,
+            page,
+            outside,
+        } => check_unmap_references(view, task, page, outside),
         Event::Migrated { .. } | Event::DeviceAlloc { .. } => Ok(()),
     }
 }
@@ -133,9 +140,15 @@ pub fn check_free_lists(view: &View<'_>) -> Check {
         let mut list = memory.free_list().to_vec();
         list.sort_unstable();
         let twice = list.windows(2).find(|w| w[0] == w[1]).map(|w| w[0]);
-        let used = list.iter().copied().find(|p| !view.s.page(*p).has(PageFlags::FREE));
+        let used = list
+            .iter()
+            .copied()
+            .find(|p| !view.s.page(*p).has(PageFlags::FREE));
         if let Some(pfn) = twice.or(used) {
-            let detail = format!("on the free list wrongly: {}", describe(pfn, view.s.page(pfn)));
+            let detail = format!(
+                "on the free list wrongly: {}",
+                describe(pfn, view.s.page(pfn))
+            );
             return view.page_finding(FAMILY, "free-list", pfn, detail);
         }
     }
@@ -155,7 +168,10 @@ pub fn check_zero_page(view: &View<'_>) -> Check {
     if clean {
         return Ok(());
     }
-    let detail = format!("expected {expected} references: {}", describe(Pfn::ZERO, page));
+    let detail = format!(
+        "expected {expected} references: {}",
+        describe(Pfn::ZERO, page)
+    );
     view.page_finding(FAMILY, "zero-page", Pfn::ZERO, detail)
 }
 
@@ -198,9 +214,17 @@ pub fn check_shadow(view: &View<'_>) -> Check {
 #[inline(never)]
 pub fn check_page_tables(view: &View<'_>) -> Check {
     for (id, table) in view.s.tables().tables() {
-        let used = view.s.tables().entries(id).filter(|(_, pte)| !pte.is_none()).count();
+        let used = view
+            .s
+            .tables()
+            .entries(id)
+            .filter(|(_, pte)| !pte.is_none())
+            .count();
         if !view.s.mms().is_live(table.mm.0.into()) || used != table.used as usize {
-            let detail = format!("{id:?} of {:?}: {used} entries, counts {}", table.mm, table.used);
+            let detail = format!(
+                "{id:?} of {:?}: {used} entries, counts {}",
+                table.mm, table.used
+            );
             return view.finding(FAMILY, "page-tables", detail);
         }
     }
@@ -224,8 +248,10 @@ pub fn check_leaks(view: &View<'_>) -> Check {
     ];
     match left.iter().find(|(_, count)| *count != 0) {
         None => Ok(()),
-        Some((what, count)) => {
-            view.finding(FAMILY, "leak", format!("{count} {what} left after all exits"))
-        }
+        Some((what, count)) => view.finding(
+            FAMILY,
+            "leak",
+            format!("{count} {what} left after all exits"),
+        ),
     }
 }

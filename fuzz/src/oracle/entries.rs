@@ -35,7 +35,11 @@ fn meaning(entry: Entry) -> Option<Meaning> {
     match entry {
         Entry::None => None,
         Entry::Present(p) => Some(Meaning {
-            form: if p.pfn() == Pfn::ZERO { Form::Zero } else { Form::Present },
+            form: if p.pfn() == Pfn::ZERO {
+                Form::Zero
+            } else {
+                Form::Present
+            },
             pfn: p.pfn(),
             write: p.write(),
             young: Some(p.young()),
@@ -52,7 +56,15 @@ fn meaning(entry: Entry) -> Option<Meaning> {
                 }
             };
             let (soft_dirty, uffd_wp) = (swap.soft_dirty(), swap.uffd_wp());
-            Some(Meaning { form, pfn, write, young, dirty, soft_dirty, uffd_wp })
+            Some(Meaning {
+                form,
+                pfn,
+                write,
+                young,
+                dirty,
+                soft_dirty,
+                uffd_wp,
+            })
         }
     }
 }
@@ -60,11 +72,15 @@ fn meaning(entry: Entry) -> Option<Meaning> {
 /// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
 /// old one or, where that was cleared in the same section, the one that was cleared.
 pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
-    let Some(new) = meaning(write.new.decode()) else { return Ok(()) };
+    let Some(new) = meaning(write.new.decode()) else {
+        return Ok(());
+    };
     check_place(view, write, &new)?;
     check_write_uffd_wp(view, write, &new)?;
     check_uffd_wp_registered(view, write, &new)?;
-    let Some(old) = meaning(before) else { return Ok(()) };
+    let Some(old) = meaning(before) else {
+        return Ok(());
+    };
     match (old.form, new.form) {
         (Form::Present | Form::Device, Form::Migration)
         | (Form::Migration, Form::Present | Form::Device) => {
@@ -119,7 +135,12 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     if !new.uffd_wp || moved || registered() {
         return Ok(());
     }
-    view.page_finding(FAMILY, "uffd-wp-unregistered", new.pfn, describe(write, new))
+    view.page_finding(
+        FAMILY,
+        "uffd-wp-unregistered",
+        new.pfn,
+        describe(write, new),
+    )
 }
 
 /// A migration entry says what the mapping said, and the mapping that takes its place says it again:
@@ -131,7 +152,10 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     if kept && young {
         return Ok(());
     }
-    let detail = format!("was {old:x?}, became {new:x?} at {:?} page {}", write.mm, write.addr);
+    let detail = format!(
+        "was {old:x?}, became {new:x?} at {:?} page {}",
+        write.mm, write.addr
+    );
     view.page_finding(FAMILY, "round-trip", new.pfn, detail)
 }
 
@@ -169,7 +193,10 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     if soft_dirty && uffd_wp && dirty && leaf_write {
         return Ok(());
     }
-    let detail = format!("was {old:x?}, became {new:x?} at {:?} page {}", write.mm, write.addr);
+    let detail = format!(
+        "was {old:x?}, became {new:x?} at {:?} page {}",
+        write.mm, write.addr
+    );
     view.page_finding(FAMILY, "update", new.pfn, detail)
 }
 
@@ -187,7 +214,10 @@ fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if page.anon_exclusive() || !mappings.iter().any(|place| writable(place.at)) {
         return Ok(());
     }
-    let detail = format!("writable, but not exclusive; {} entries map it", mappings.len());
+    let detail = format!(
+        "writable, but not exclusive; {} entries map it",
+        mappings.len()
+    );
     view.page_finding(FAMILY, "write-exclusive", pfn, detail)
 }
 

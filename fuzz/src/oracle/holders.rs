@@ -38,6 +38,11 @@ impl Holders {
         *self = Self::default();
     }
 
+    /// True if the program holds a reference.
+    pub fn any_refs(&self) -> bool {
+        self.refs.iter().any(Option::is_some)
+    }
+
     /// References to `pfn` that the counts must show.
     pub fn references(&self, pfn: Pfn) -> i32 {
         let to_page = self.refs.iter().flatten().filter(|held| held.pfn == pfn);
@@ -48,7 +53,13 @@ impl Holders {
                 true => GUP_PIN_COUNTING_BIAS,
                 false => 1,
             })
-            .chain(self.locks.iter().flatten().filter(|locked| **locked == pfn).map(|_| 1))
+            .chain(
+                self.locks
+                    .iter()
+                    .flatten()
+                    .filter(|locked| **locked == pfn)
+                    .map(|_| 1),
+            )
             .sum()
     }
 }

@@ -9,6 +9,7 @@
 //! looks at all there is, by brute force.
 
 mod coherence;
+pub mod contents;
 mod counting;
 mod entries;
 mod holders;
@@ -69,13 +70,9 @@ impl View<'_> {
     /// A finding that is not about a page.
     #[cold]
     #[inline(always)]
-    pub(crate) fn finding(
-        &self,
-        family: Family,
-        invariant: &'static str,
-        detail: String,
-    ) -> Check {
-        self.at.report(family, invariant, None, PageState::default(), detail)
+    pub(crate) fn finding(&self, family: Family, invariant: &'static str, detail: String) -> Check {
+        self.at
+            .report(family, invariant, None, PageState::default(), detail)
     }
 }
 
@@ -94,7 +91,15 @@ impl At {
     ) -> Check {
         let op = self.op.keyword();
         let step = self.step;
-        let finding = Finding { family, invariant, op, step, page, state, detail };
+        let finding = Finding {
+            family,
+            invariant,
+            op,
+            step,
+            page,
+            state,
+            detail,
+        };
         if self.panics {
             panic!("{finding}");
         }
@@ -124,7 +129,12 @@ impl Oracles {
     /// Checks what changed since the last call, and makes the log empty.
     pub fn after_slice(&mut self, s: &mut State, holders: &Holders, at: At) -> Check {
         if let Some(pfn) = s.memmap().wild() {
-            let view = View { s, shadow: &self.shadow, holders, at };
+            let view = View {
+                s,
+                shadow: &self.shadow,
+                holders,
+                at,
+            };
             counting::check_wild_page(&view, pfn)?;
         }
         let mut cleared: Option<PteWrite> = None;
@@ -139,10 +149,20 @@ impl Oracles {
                 None => write.old,
             };
             cleared = write.new.is_none().then_some(write);
-            let view = View { s, shadow: &self.shadow, holders, at };
+            let view = View {
+                s,
+                shadow: &self.shadow,
+                holders,
+                at,
+            };
             entries::check_write(&view, &write, before.decode())?;
         }
-        let view = View { s, shadow: &self.shadow, holders, at };
+        let view = View {
+            s,
+            shadow: &self.shadow,
+            holders,
+            at,
+        };
         for event in s.events() {
             counting::check_event(&view, event)?;
         }
@@ -166,7 +186,12 @@ impl Oracles {
 
     /// Checks everything by brute force. The log has been seen ([`Oracles::after_slice`]).
     pub fn everything(&self, s: &State, holders: &Holders, at: At) -> Check {
-        let view = View { s, shadow: &self.shadow, holders, at };
+        let view = View {
+            s,
+            shadow: &self.shadow,
+            holders,
+            at,
+        };
         counting::check_shadow(&view)?;
         for (pfn, _) in s.memmap().iter() {
             check_page(&view, pfn)?;
@@ -189,13 +214,23 @@ impl Oracles {
         task: mm_core::TaskId,
         at: At,
     ) -> Check {
-        let view = View { s, shadow: &self.shadow, holders, at };
+        let view = View {
+            s,
+            shadow: &self.shadow,
+            holders,
+            at,
+        };
         progress::check_nothing_held(&view, task)
     }
 
     /// Checks that nothing is left when all processes are gone.
     pub fn after_exit(&self, s: &State, holders: &Holders, at: At) -> Check {
-        counting::check_leaks(&View { s, shadow: &self.shadow, holders, at })
+        counting::check_leaks(&View {
+            s,
+            shadow: &self.shadow,
+            holders,
+            at,
+        })
     }
 }
 

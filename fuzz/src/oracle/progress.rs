@@ -2,7 +2,7 @@
 
 use super::{At, Check, View};
 use crate::finding::{Family, PageState};
-use mm_core::{Pfn, State, TaskId, Wait};
+use mm_core::{State, TaskId, Wait};
 
 const FAMILY: Family = Family::Progress;
 
@@ -25,7 +25,9 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
 #[inline(never)]
 pub fn check_waiters(view: &View<'_>) -> Check {
     for (id, task) in view.s.tasks().iter().enumerate() {
-        let Some(Wait::Unlock(pfn)) = task.waiting else { continue };
+        let Some(Wait::Unlock(pfn)) = task.waiting else {
+            continue;
+        };
         if task.refs.contains(&pfn) {
             let detail = format!("task {id} holds a reference to the page that it waits for");
             return view.page_finding(FAMILY, "waiter-reference", pfn, detail);
@@ -43,21 +45,30 @@ pub fn check_deadlock(s: &State, at: At) -> Check {
         .enumerate()
         .filter_map(|(id, task)| {
             let wait = task.waiting?;
-            Some(format!("task {id} (holding {:?}) waits for {wait:?}", task.held))
+            Some(format!(
+                "task {id} (holding {:?}) waits for {wait:?}",
+                task.held
+            ))
         })
         .collect();
-    at.report(FAMILY, "deadlock", None, PageState::default(), waits.join("; "))
+    at.report(
+        FAMILY,
+        "deadlock",
+        None,
+        PageState::default(),
+        waits.join("; "),
+    )
 }
 
 /// A fault that is retried has slept or changed something.
 #[inline(never)]
-pub fn check_livelock(s: &State, task: TaskId, page: Option<Pfn>, at: At) -> Check {
+pub fn check_livelock(s: &State, task: TaskId, at: At) -> Check {
     let site = s.tasks()[task.ix()].site;
-    let detail = format!("task {} repeats the same fault and nothing changes ({site:?})", task.0);
-    let state = page.map_or_else(PageState::default, |pfn| {
-        PageState::of(s, pfn, core::iter::empty())
-    });
-    at.report(FAMILY, "livelock", page, state, detail)
+    let detail = format!(
+        "task {} repeats the same fault and nothing changes ({site:?})",
+        task.0
+    );
+    at.report(FAMILY, "livelock", None, PageState::default(), detail)
 }
 
 /// A run ends within its budget of steps.

@@ -50,11 +50,15 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 
 fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static str> {
     let s = view.s;
-    let Some(anon_vma) = page.mapping() else { return Some("it has no mapping") };
+    let Some(anon_vma) = page.mapping() else {
+        return Some("it has no mapping");
+    };
     if !s.anon_vmas().is_live(anon_vma.0) {
         return Some("its anon_vma was freed");
     }
-    let Some(vma) = area(view, place.mm, place.addr) else { return Some("no area covers that") };
+    let Some(vma) = area(view, place.mm, place.addr) else {
+        return Some("no area covers that");
+    };
     if vma.index(place.addr) != page.index {
         return Some("its index belongs to another address");
     }
@@ -66,7 +70,9 @@ fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static s
 #[inline(never)]
 pub fn check_walks(view: &View<'_>) -> Check {
     for (pfn, page) in view.s.memmap().iter() {
-        let Some(anon_vma) = page.mapping() else { continue };
+        let Some(anon_vma) = page.mapping() else {
+            continue;
+        };
         let named = view.shadow.named(pfn);
         for place in named.mappings.iter().chain(&named.migrations) {
             let found = (0..).map_while(|n| view.s.rmap_walk_nth(anon_vma, page.index, n));
@@ -109,7 +115,9 @@ fn check_chain(view: &View<'_>) -> Check {
         }
     }
     for (id, vma) in s.vmas().iter() {
-        let Some(anon_vma) = vma.anon_vma else { continue };
+        let Some(anon_vma) = vma.anon_vma else {
+            continue;
+        };
         if !vma.chain.iter().any(|avc| s.avc(*avc).anon_vma == anon_vma) {
             let detail = format!("{:?} uses {anon_vma:?} without a link to it", VmaId(id));
             return view.finding(FAMILY, "chain", detail);
@@ -128,11 +136,21 @@ fn check_anon_vma_counters(view: &View<'_>) -> Check {
             // not linked yet, or kept by a reference only
             continue;
         }
-        let active = s.vmas().iter().filter(|(_, vma)| vma.anon_vma == Some(id)).count();
+        let active = s
+            .vmas()
+            .iter()
+            .filter(|(_, vma)| vma.anon_vma == Some(id))
+            .count();
         let linked = |a: &mm_core::AnonVma| !a.tree.is_empty();
-        let children =
-            s.anon_vmas().iter().filter(|(_, a)| a.parent == id && linked(a)).count();
-        let counted = (anon_vma.num_active_vmas as usize, anon_vma.num_children as usize);
+        let children = s
+            .anon_vmas()
+            .iter()
+            .filter(|(_, a)| a.parent == id && linked(a))
+            .count();
+        let counted = (
+            anon_vma.num_active_vmas as usize,
+            anon_vma.num_children as usize,
+        );
         if counted != (active, children) {
             let detail = format!(
                 "{id:?} has {active} areas and {children} children, counts {} and {}",
@@ -152,7 +170,9 @@ fn check_anon_vma_counters(view: &View<'_>) -> Check {
 #[inline(never)]
 fn check_anon_vma_reuse(view: &View<'_>) -> Check {
     for (id, vma) in view.s.vmas().iter() {
-        let Some(anon_vma) = vma.anon_vma else { continue };
+        let Some(anon_vma) = vma.anon_vma else {
+            continue;
+        };
         let other = |(_, v): &(u32, &Vma)| v.anon_vma == Some(anon_vma) && v.mm != vma.mm;
         if let Some((other, _)) = view.s.vmas().iter().find(other) {
             let detail = format!(

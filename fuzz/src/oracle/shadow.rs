@@ -56,7 +56,11 @@ fn kind(entry: Entry) -> Kind {
     }
 }
 
-const EMPTY: &Named = &Named { mappings: Vec::new(), migrations: Vec::new(), changed: false };
+const EMPTY: &Named = &Named {
+    mappings: Vec::new(),
+    migrations: Vec::new(),
+    changed: false,
+};
 
 impl Shadow {
     pub(super) fn reset(&mut self) {
@@ -73,7 +77,10 @@ impl Shadow {
 
     /// The entries that name `pfn`.
     pub fn named(&self, pfn: Pfn) -> &Named {
-        self.zones.get(pfn.zone()).and_then(|z| z.get(pfn.index())).unwrap_or(EMPTY)
+        self.zones
+            .get(pfn.zone())
+            .and_then(|z| z.get(pfn.index()))
+            .unwrap_or(EMPTY)
     }
 
     /// All entries that name `pfn`, decoded.
@@ -90,7 +97,9 @@ impl Shadow {
 
     pub(super) fn changed_mms(&self) -> impl Iterator<Item = MmId> + use<> {
         let set = self.changed_mms;
-        (0..u32::BITS).filter(move |i| set >> i & 1 != 0).map(|i| MmId(i as u16))
+        (0..u32::BITS)
+            .filter(move |i| set >> i & 1 != 0)
+            .map(|i| MmId(i as u16))
     }
 
     /// Anonymous pages of `mm`, as the statistics should have them.
@@ -128,7 +137,11 @@ impl Shadow {
 
     /// Replays one write of a lowest-level entry.
     pub(super) fn apply(&mut self, write: &PteWrite) {
-        let place = Place { at: write.at, mm: write.mm, addr: write.addr };
+        let place = Place {
+            at: write.at,
+            mm: write.mm,
+            addr: write.addr,
+        };
         let mut rss = 0;
         match kind(write.old.decode()) {
             Kind::Nothing => {}

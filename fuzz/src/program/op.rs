@@ -274,6 +274,24 @@ impl OpKind {
 }
 
 impl Op {
+    /// The process that the operation names, if it names one.
+    #[inline]
+    #[must_use]
+    pub fn proc(&self) -> Option<Proc> {
+        struct Find(Option<Proc>);
+        impl Sink for Find {
+            #[inline]
+            fn operand<T: Operand>(&mut self, value: T) {
+                if T::KIND == OperandKind::Proc {
+                    self.0 = Some(Proc::from_byte(value.byte()));
+                }
+            }
+        }
+        let mut find = Find(None);
+        self.visit(&mut find);
+        find.0
+    }
+
     /// The byte of each operand, in the order of [`OpKind::params`]; zeros after the last one.
     #[must_use]
     pub fn operand_bytes(&self) -> [u8; MAX_PARAMS] {

@@ -1,0 +1,136 @@
+//! The scheduler: several threads, one of which runs at a time.
+
+use super::ops::{OpResult, Running};
+use super::{Checked, Run};
+use crate::program::{MAX_THREADS, Preemption, Program, Step};
+use mm_core::{TaskId, Wait};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+type OpFuture<'a> = Pin<Box<dyn Future<Output = OpResult> + 'a>>;
+
+/// A thread: the operation that it is in, and the one that it starts next.
+struct Thread<'a> {
+    running: Option<(usize, OpFuture<'a>)>,
+    next: Option<usize>,
+}
+
+fn next_of(ops: &[Step], thread: usize, from: usize) -> Option<usize> {
+    (from..ops.len()).find(|i| ops[*i].thread as usize == thread)
+}
+
+impl Run<'_, '_> {
+    /// Runs a program of several threads.
+    pub(super) fn concurrent(&mut self, program: &Program) -> Checked {
+        let ops = &program.ops;
+        let mut preemptions = program.preemptions.iter().copied().peekable();
+        let mut threads: [Thread<'_>; MAX_THREADS as usize] = std::array::from_fn(|t| Thread {
+            running: None,
+            next: next_of(ops, t, 0),
+        });
+        let mut forced = None;
+        while let Some(chosen) = self.choose(&threads, forced.take()) {
+            let Some(thread) = chosen else {
+                let waiting = threads
+                    .iter()
+                    .find_map(|t| t.running.as_ref().map(|(i, _)| *i));
+                let step = waiting.unwrap_or(ops.len().saturating_sub(1));
+                self.unblock(self.at(step, ops[step].op.kind()))?;
+                continue;
+            };
+            let task = TaskId(thread as u8);
+            let step = threads[thread].running.as_ref().map(|(i, _)| *i);
+            let Some(step) = step.or(threads[thread].next) else {
+                continue;
+            };
+            let at = self.at(step, ops[step].op.kind());
+            self.observer.slice(step, &self.bench.kernel.state());
+            let mut future = match threads[thread].running.take() {
+                Some((_, future)) => future,
+                None => {
+                    threads[thread].next = next_of(ops, thread, step + 1);
+                    let Running { failures, .. } = self.running(task, at);
+                    let running = Running {
+                        bench: self.bench,
+                        task,
+                        at,
+                        failures,
+                    };
+                    Box::pin(running.run(ops[step].op))
+                }
+            };
+            self.arm(&mut preemptions);
+            match future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
+                Poll::Ready(result) => {
+                    // whoever waits for somebody else's progress may see it now
+                    self.bench.kernel.state().wake_progress();
+                    self.finish(&ops[step], task, at, result)?;
+                }
+                Poll::Pending => {
+                    threads[thread].running = Some((step, future));
+                    forced = self.preempted(&mut preemptions, task);
+                    self.look(at)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The thread that runs next: the one that a preemption names, if it can run; else the thread
+    /// of the earliest unfinished operation that can. `None` when all is done, `Some(None)` when
+    /// everybody waits.
+    fn choose(&self, threads: &[Thread<'_>], forced: Option<usize>) -> Option<Option<usize>> {
+        let step = |t: usize| {
+            let thread = threads.get(t)?;
+            thread.running.as_ref().map(|(i, _)| *i).or(thread.next)
+        };
+        let unfinished = || (0..threads.len()).filter(|t| step(*t).is_some());
+        unfinished().next()?;
+        let can_run = |t: &usize| threads[*t].running.is_none() || self.can_run(*t);
+        if let Some(t) = forced.filter(|t| step(*t).is_some() && can_run(t)) {
+            return Some(Some(t));
+        }
+        Some(unfinished().filter(can_run).min_by_key(|t| step(*t)))
+    }
+
+    /// True unless the thread, or the open migration that it drives, waits.
+    fn can_run(&self, thread: usize) -> bool {
+        let s = self.bench.kernel.state();
+        let waits = |task: usize| {
+            s.tasks()[task]
+                .waiting
+                .is_some_and(|wait| wait != Wait::Gate)
+        };
+        if waits(thread) {
+            return false;
+        }
+        let driven = self.bench.world.borrow().driven[thread];
+        driven.is_none_or(|task| !waits(task.ix()))
+    }
+
+    /// Tells the kernel at which scheduling point to stop.
+    fn arm(&self, preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>) {
+        let s = &mut *self.bench.kernel.state();
+        while preemptions
+            .next_if(|p| u32::from(p.at) < s.points())
+            .is_some()
+        {}
+        s.preempt_at(preemptions.peek().map_or(u32::MAX, |p| u32::from(p.at) + 1));
+    }
+
+    /// The thread that a preemption at the point just reached names.
+    fn preempted(
+        &mut self,
+        preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>,
+        task: TaskId,
+    ) -> Option<usize> {
+        let s = self.bench.kernel.state();
+        let point = s.points();
+        let preemption = preemptions.next_if(|p| u32::from(p.at) + 1 == point)?;
+        self.observer.preempted(point, task.0, preemption.to, &s);
+        Some(preemption.to.into())
+    }
+}

@@ -1,0 +1,438 @@
+//! The executor: runs a program on the core under a schedule, and lets the oracles look.
+//!
+//! With one thread each operation runs to its end. With more, the earliest unfinished operation of
+//! the program runs whose thread can run; a preemption switches to the thread that it names, for
+//! the rest of that thread's operation. A thread that has to wait leaves the machine to the others.
+//!
+//! What is outside the model ends when everybody waits for it: folio locks and references of third
+//! parties are given back, and a migration that the program holds open goes on. Only if nothing of
+//! that kind is left is waiting a deadlock.
+
+mod concurrent;
+mod digest;
+mod ops;
+mod outcome;
+mod world;
+
+use crate::finding::Finding;
+use crate::oracle::{self, At, Oracles, View, contents};
+use crate::program::{Geometry, OpKind, Program, Step};
+use mm_core::{Dmirror, Kernel, State, TaskId, Wait};
+use ops::{Bench, OpResult, Running};
+use std::cell::RefCell;
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
+use world::{MAX_WORKERS, Process, World};
+
+pub use digest::Digest;
+pub use outcome::Outcome;
+
+/// Scheduling points after which a run is over, finished or not.
+pub const STEP_BUDGET: u32 = 1 << 18;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every check passed.
+    Pass {
+        /// A digest of all outcomes and of the state before the exits; 0 unless asked for.
+        digest: u64,
+    },
+    /// One did not.
+    Finding(Box<Finding>),
+}
+
+/// What a run does besides running.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// A finding is a panic inside the check.
+    pub panics: bool,
+    /// Run no oracle but those of the operations' outcomes.
+    pub unchecked: bool,
+    /// Check everything after every slice, by brute force.
+    pub thorough: bool,
+    /// Compute the digest.
+    pub digest: bool,
+}
+
+/// Somebody who watches a run.
+pub trait Observer {
+    /// A slice of an operation is about to run.
+    fn slice(&mut self, _step: usize, _s: &State) {}
+    /// A slice has run, and the oracles have not looked yet.
+    fn ran(&mut self, _step: usize, _s: &State) {}
+    /// An operation has ended.
+    fn operation(&mut self, _step: usize, _op: &Step, _outcome: Outcome, _s: &State) {}
+    /// A task was preempted at a scheduling point.
+    fn preempted(&mut self, _point: u32, _from: u8, _to: u8, _s: &State) {}
+}
+
+impl Observer for () {}
+
+/// A machine for each geometry, and everything that checks it. Reused from run to run.
+pub struct Executor {
+    machines: [Option<Kernel>; 2],
+    oracles: Oracles,
+    options: Options,
+    #[cfg(feature = "zoo")]
+    zoo: mm_core::zoo::Zoo,
+    // parts of a world that keep their memory between runs
+    model: crate::reference::Reference,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A run under way.
+struct Run<'a, 'k> {
+    bench: &'a Bench<'k>,
+    oracles: &'a mut Oracles,
+    options: Options,
+    outcomes: Digest,
+    observer: &'a mut dyn Observer,
+}
+
+type Checked = Result<(), Box<Finding>>;
+
+const fn core_geometry(geometry: Geometry) -> mm_core::Geometry {
+    match geometry {
+        Geometry::Tiny => mm_core::Geometry::TINY,
+        Geometry::X86_64 => mm_core::Geometry::X86_64,
+    }
+}
+
+/// The first page of a program's window: it lies across a boundary of the highest table that both
+/// halves share.
+pub const fn window_base(geometry: Geometry) -> u64 {
+    let g = core_geometry(geometry);
+    g.span(g.levels - 2) - 16
+}
+
+impl Executor {
+    /// An executor that runs programs with `options`.
+    pub fn new(options: Options) -> Self {
+        Self {
+            machines: [None, None],
+            oracles: Oracles::default(),
+            options,
+            #[cfg(feature = "zoo")]
+            zoo: mm_core::zoo::Zoo::default(),
+            model: crate::reference::Reference::default(),
+        }
+    }
+
+    /// Switches the historical bugs, for the runs to come.
+    #[cfg(feature = "zoo")]
+    pub fn set_zoo(&mut self, zoo: mm_core::zoo::Zoo) {
+        self.zoo = zoo;
+    }
+
+    /// Runs a program.
+    pub fn run(&mut self, program: &Program) -> Verdict {
+        self.run_observed(program, &mut ())
+    }
+
+    /// Runs a program while `observer` watches.
+    pub fn run_observed(&mut self, program: &Program, observer: &mut dyn Observer) -> Verdict {
+        let slot = &mut self.machines[program.geometry as usize];
+        let kernel = slot.get_or_insert_with(|| {
+            let geometry = core_geometry(program.geometry);
+            Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)))
+        });
+        kernel.reset();
+        #[cfg(feature = "zoo")]
+        {
+            kernel.state().zoo = self.zoo;
+        }
+        self.oracles.reset();
+        self.model.reset();
+        let model = std::mem::take(&mut self.model);
+        let bench = Bench {
+            kernel,
+            world: RefCell::new(World {
+                model,
+                ..World::default()
+            }),
+            base: window_base(program.geometry),
+        };
+        let run = Run {
+            bench: &bench,
+            oracles: &mut self.oracles,
+            options: self.options,
+            outcomes: Digest::default(),
+            observer,
+        };
+        let result = run.program(program);
+        // a run that ended early leaves futures that must go before the machine is reset
+        bench
+            .world
+            .borrow_mut()
+            .workers
+            .iter_mut()
+            .for_each(|worker| *worker = None);
+        self.model = std::mem::take(&mut bench.world.borrow_mut().model);
+        match result {
+            Ok(digest) => Verdict::Pass { digest },
+            Err(finding) => Verdict::Finding(finding),
+        }
+    }
+}
+
+impl<'k> Run<'_, 'k> {
+    fn program(mut self, program: &Program) -> Result<u64, Box<Finding>> {
+        self.boot();
+        if program.threads == 1 {
+            self.sequential(&program.ops)?;
+        } else {
+            self.concurrent(program)?;
+        }
+        self.teardown(program.ops.len())
+    }
+
+    /// The first process.
+    fn boot(&mut self) {
+        let created = self.bench.kernel.current(TaskId(0)).mm_create();
+        let world = &mut *self.bench.world.borrow_mut();
+        let pid = world.model.create();
+        // nothing has been told to fail yet
+        world.procs[0] = created.ok().map(|mm| Process { mm, pid });
+    }
+
+    const fn at(&self, step: usize, op: OpKind) -> At {
+        At {
+            op,
+            step,
+            panics: self.options.panics,
+        }
+    }
+
+    fn running(&self, task: TaskId, at: At) -> Running<'_, 'k> {
+        let s = &mut *self.bench.kernel.state();
+        s.renew_task(task);
+        let failures = s.fail.failures;
+        Running {
+            bench: self.bench,
+            task,
+            at,
+            failures,
+        }
+    }
+
+    fn sequential(&mut self, ops: &[Step]) -> Checked {
+        let mut cx = Context::from_waker(Waker::noop());
+        for (i, step) in ops.iter().enumerate() {
+            let at = self.at(i, step.op.kind());
+            self.observer.slice(i, &self.bench.kernel.state());
+            let bench = self.bench;
+            let running = self.running(TaskId(0), at);
+            let Running { task, failures, .. } = running;
+            let mut op = pin!(
+                Running {
+                    bench,
+                    task,
+                    at,
+                    failures
+                }
+                .run(step.op)
+            );
+            let result = loop {
+                if let std::task::Poll::Ready(result) = op.as_mut().poll(&mut cx) {
+                    break result;
+                }
+                self.look(at)?;
+                self.unblock(at)?;
+            };
+            self.finish(step, TaskId(0), at, result)?;
+        }
+        Ok(())
+    }
+
+    /// An operation has ended.
+    fn finish(&mut self, step: &Step, task: TaskId, at: At, result: OpResult) -> Checked {
+        self.look(at)?;
+        let outcome = result?;
+        self.outcomes.mix(outcome.code());
+        if !self.options.unchecked {
+            let world = self.bench.world.borrow();
+            let s = self.bench.kernel.state();
+            self.oracles.after_operation(&s, &world.holders, task, at)?;
+        }
+        self.observer
+            .operation(at.step, step, outcome, &self.bench.kernel.state());
+        Ok(())
+    }
+
+    /// Lets the oracles look at what the last slice did.
+    fn look(&mut self, at: At) -> Checked {
+        let s = &mut *self.bench.kernel.state();
+        self.observer.ran(at.step, s);
+        if self.options.unchecked {
+            s.observed();
+            return Ok(());
+        }
+        if s.points() > STEP_BUDGET {
+            oracle::check_step_budget(at, STEP_BUDGET)?;
+        }
+        let world = &mut *self.bench.world.borrow_mut();
+        self.oracles.after_slice(s, &world.holders, at)?;
+        if world.holders.any_refs() {
+            let view = View {
+                s,
+                shadow: self.oracles.shadow(),
+                holders: &world.holders,
+                at,
+            };
+            contents::check_pins(&view, |pid| world.mm_of(pid))?;
+            contents::check_held_pages(&view, &world.writers)?;
+            world.note_words(|pfn| s.page(pfn).word);
+        }
+        world.writers.clear();
+        if self.options.thorough {
+            self.oracles.everything(s, &world.holders, at)?;
+        }
+        Ok(())
+    }
+
+    /// Everybody waits. Ends something that is outside the model, or says who waits for whom.
+    fn unblock(&mut self, at: At) -> Checked {
+        let waits = |wait: Wait| wait != Wait::Gate;
+        let (blocked, stuck) = {
+            let s = self.bench.kernel.state();
+            let waiting = s
+                .tasks()
+                .iter()
+                .map(|task| task.waiting.filter(|w| waits(*w)));
+            let stuck = waiting
+                .clone()
+                .position(|wait| wait == Some(Wait::Progress));
+            (waiting.flatten().next().is_some(), stuck)
+        };
+        if !blocked {
+            return Ok(());
+        }
+        if self.release_third_parties(stuck.is_some()) || self.run_worker(at)? {
+            self.bench.kernel.state().wake_progress();
+            return Ok(());
+        }
+        let s = &*self.bench.kernel.state();
+        match stuck {
+            Some(task) => oracle::check_livelock(s, TaskId(task as u8), at),
+            None => oracle::check_deadlock(s, at),
+        }
+    }
+
+    /// Gives back the folio locks of third parties and, if asked, the references of pfn walkers.
+    fn release_third_parties(&mut self, references: bool) -> bool {
+        let s = &mut *self.bench.kernel.state();
+        let holders = &mut self.bench.world.borrow_mut().holders;
+        let mut released = false;
+        for pfn in holders.locks.iter_mut().filter_map(Option::take) {
+            s.unlock_external(pfn);
+            released = true;
+        }
+        for slot in &mut holders.refs {
+            if let Some(held) = slot.take_if(|held| references && held.speculative) {
+                s.put_external(held.pfn, held.pin);
+                released = true;
+            }
+        }
+        released
+    }
+
+    /// Lets the first open migration that no thread drives, and that can run, go on to its next gate
+    /// or its end. False if there is none.
+    fn run_worker(&mut self, at: At) -> Result<bool, Box<Finding>> {
+        for slot in 0..MAX_WORKERS {
+            let task = World::worker_task(slot);
+            if self.bench.world.borrow().driven.contains(&Some(task)) {
+                continue;
+            }
+            let taken = self.bench.world.borrow_mut().workers[slot].take();
+            let Some(mut worker) = taken else { continue };
+            let runs = {
+                let s = &mut *self.bench.kernel.state();
+                s.preempt_at(u32::MAX);
+                s.open_gate(task) || s.tasks()[task.ix()].waiting.is_none()
+            };
+            let done = runs && poll(&mut worker);
+            if !done {
+                self.bench.world.borrow_mut().workers[slot] = Some(worker);
+            }
+            if runs {
+                self.look(at)?;
+                if done {
+                    self.worker_done(task, at)?;
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn worker_done(&mut self, task: TaskId, at: At) -> Checked {
+        if self.options.unchecked {
+            return Ok(());
+        }
+        let world = self.bench.world.borrow();
+        self.oracles
+            .after_operation(&self.bench.kernel.state(), &world.holders, task, at)
+    }
+
+    /// Ends what is still open, checks everything, and lets all processes exit.
+    fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
+        let at = self.at(steps, OpKind::Exit);
+        self.bench.kernel.state().preempt_at(u32::MAX);
+        while self.run_worker(at)? {}
+        self.release_third_parties(true);
+        self.release_references();
+        self.look(at)?;
+        if !self.options.unchecked {
+            let holders = &self.bench.world.borrow().holders;
+            self.oracles
+                .everything(&self.bench.kernel.state(), holders, at)?;
+        }
+        if self.options.digest {
+            self.outcomes.mix_state(&self.bench.kernel.state());
+        }
+        let procs = std::mem::take(&mut self.bench.world.borrow_mut().procs);
+        let mut cx = Context::from_waker(Waker::noop());
+        for process in procs.into_iter().flatten() {
+            let cur = self.running(TaskId(0), at).bench.kernel.current(TaskId(0));
+            let mut exit = pin!(cur.mmput(process.mm));
+            while exit.as_mut().poll(&mut cx).is_pending() {
+                self.unblock(at)?;
+            }
+        }
+        self.look(at)?;
+        if !self.options.unchecked {
+            let holders = &self.bench.world.borrow().holders;
+            self.oracles
+                .after_exit(&self.bench.kernel.state(), holders, at)?;
+        }
+        Ok(if self.options.digest {
+            self.outcomes.value()
+        } else {
+            0
+        })
+    }
+
+    fn release_references(&mut self) {
+        let s = &mut *self.bench.kernel.state();
+        let holders = &mut self.bench.world.borrow_mut().holders;
+        for held in holders.refs.iter_mut().filter_map(Option::take) {
+            s.put_external(held.pfn, held.pin);
+        }
+    }
+}
+
+fn poll(worker: &mut Pin<Box<dyn Future<Output = ()> + '_>>) -> bool {
+    worker
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_ready()
+}

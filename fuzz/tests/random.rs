@@ -1,0 +1,35 @@
+//! Random programs: no finding without a bug, and the same run twice.
+
+use mm_fuzz::exec::{Executor, Options, Verdict};
+use mm_fuzz::program::generate::random_program;
+use mm_fuzz::program::mutate::Limits;
+
+fn run_random(limits: Limits, seeds: std::ops::Range<u64>) {
+    let mut executor = Executor::new(Options {
+        digest: true,
+        thorough: true,
+        ..Options::default()
+    });
+    for seed in seeds {
+        let program = random_program(limits, &mut fastrand::Rng::with_seed(seed));
+        let first = executor.run(&program);
+        if let Verdict::Finding(finding) = &first {
+            panic!("seed {seed}:\n{program}\n{finding}");
+        }
+        assert_eq!(
+            first,
+            executor.run(&program),
+            "seed {seed} differs from itself:\n{program}"
+        );
+    }
+}
+
+#[test]
+fn sequential_programs_have_no_finding() {
+    run_random(Limits::OPS, 0..20_000);
+}
+
+#[test]
+fn concurrent_programs_have_no_finding() {
+    run_random(Limits::RACES, 0..20_000);
+}
