@@ -281,9 +281,15 @@ impl Current<'_> {
             (s.anon_vma(anon_vma).root, anon_vma, found.is_none(), avc)
         };
         self.lock(Lock::AnonVmaWrite(root)).await;
+        if self.state().zoo.on(Bug::AnonVmaPublishBarrier) {
+            self.state().vma_mut(vma).anon_vma = Some(anon_vma);
+        }
         self.preempt(Site::AnonVmaPrepare).await;
         let s = &mut *self.state();
-        if s.vma(vma).anon_vma.is_none() {
+        let first = s.vma(vma).anon_vma.is_none()
+            || s.zoo.on(Bug::DupAnonVmaNoLock)
+            || s.zoo.on(Bug::AnonVmaPublishBarrier);
+        if first {
             s.vma_mut(vma).anon_vma = Some(anon_vma);
             s.anon_vma_mut(anon_vma).num_active_vmas += 1;
             s.anon_vma_chain_link(vma, avc, anon_vma);

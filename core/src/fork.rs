@@ -221,25 +221,31 @@ impl Current<'_> {
 
     async fn dup_vma(self, parent: VmaId, child_mm: MmId) -> Result<(), Enomem> {
         let child = { self.state().dup_area(parent, child_mm)? };
-        if let Err(e) = self.anon_vma_fork(child, parent).await {
+        let late = self.state().zoo.on(Bug::ForkLinkAfterCopy);
+        if !late && let Err(e) = self.anon_vma_fork(child, parent).await {
             self.state().free_vma(child);
             return Err(e);
         }
-        let copy = {
+        let (copy, shares) = {
             let s = &mut *self.state();
             s.mm_mut(child_mm).vmas.push(child);
-            Copy {
+            let src_mm = s.vma(parent).mm;
+            let copy = Copy {
                 src: parent,
                 dst: child,
-                src_mm: s.vma(parent).mm,
+                src_mm,
                 dst_mm: child_mm,
-            }
+            };
+            // without an anon_vma there is no page, and the child can fault like the parent
+            (copy, s.vma(parent).anon_vma.is_some())
         };
-        // without an anon_vma there is no page, and the child can fault like the parent
-        if self.state().vma(parent).anon_vma.is_none() {
-            return Ok(());
+        if shares {
+            self.copy_page_range(copy).await?;
         }
-        self.copy_page_range(copy).await
+        if late {
+            self.anon_vma_fork(child, parent).await?;
+        }
+        Ok(())
     }
 
     /// `copy_page_range`.

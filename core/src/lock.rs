@@ -91,6 +91,7 @@ pub enum Site {
     MigrateVmaInsertPage,
     MigrateVmaPages,
     MigrateVmaFinalize,
+    FolioLockAnonVma,
     TryToMigrate,
     RemoveMigrationPtes,
     AnonVmaPrepare,

@@ -95,19 +95,15 @@ impl Current<'_> {
     /// The folio is not mapped now, so nothing about it keeps its anon_vma alive: the caller holds
     /// `mmap_lock` of an address space that maps it, or a reference to the anon_vma.
     pub(crate) async fn remove_migration_ptes(self, src: Pfn, dst: Pfn) {
-        let (anon_vma, index, lock) = {
+        let (anon_vma, lock) = {
             let s = &*self.state();
-            let page = s.page(dst);
-            let Some(anon_vma) = page.mapping() else {
+            let Some(anon_vma) = s.page(dst).mapping() else {
                 return;
             };
-            (
-                anon_vma,
-                page.index,
-                Lock::AnonVmaRead(s.anon_vma(anon_vma).root),
-            )
+            (anon_vma, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))
         };
         self.lock(lock).await;
+        let index = { self.state().rmap_walk_begin(dst, anon_vma) };
         let mut n = 0;
         while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {
             n += 1;

@@ -106,7 +106,9 @@ pub struct MigrateVma {
     pub owner: DevId,
     /// The page of the CPU fault that the migration answers; the fault holds its lock and a reference.
     pub fault_page: Option<Pfn>,
-    anon_vmas: Vec<AnonVmaId>,
+    /// Of a migration by frame number, what keeps each page's anon_vma alive; `None` for a page that
+    /// was not mapped, and so has no migration entry either.
+    anon_vmas: Vec<Option<AnonVmaId>>,
 }
 
 impl MigrateVma {
@@ -139,6 +141,13 @@ impl MigrateVma {
 
     fn is_fault_page(&self, pfn: Pfn) -> bool {
         self.fault_page == Some(pfn)
+    }
+
+    /// May migration entries name page `i`?
+    fn has_entries(&self, s: &State, i: usize) -> bool {
+        // The kernel walks in any case, through an anon_vma that nothing may have kept.
+        let always = self.area.is_some() || s.zoo.on(Bug::MigrationRcuAnonVma);
+        always || self.anon_vmas.get(i).is_some_and(Option::is_some)
     }
 
     /// Pages that have migrated so far, or still may.
@@ -306,6 +315,9 @@ impl Current<'_> {
     /// (`migrate_device_unmap`).
     async fn migrate_device_unmap(self, args: &mut MigrateVma) {
         let mut refused = false;
+        if args.area.is_none() {
+            args.anon_vmas.resize(args.src.len(), None);
+        }
         for i in 0..args.src.len() {
             let Some(pfn) = args.src[i].page() else {
                 continue;
@@ -322,7 +334,7 @@ impl Current<'_> {
                     s.folio_put(self.task, pfn);
                 }
                 if args.area.is_none() && !s.zoo.on(Bug::MigrationRcuAnonVma) {
-                    args.anon_vmas.extend(s.folio_get_anon_vma(self.task, pfn));
+                    args.anon_vmas[i] = s.folio_get_anon_vma(self.task, pfn);
                 }
             }
             self.preempt(Site::MigrateVmaUnmap).await;
@@ -364,7 +376,9 @@ impl Current<'_> {
             let Some(pfn) = src.page().filter(|_| !src.migrates()) else {
                 continue;
             };
-            self.remove_migration_ptes(pfn, pfn).await;
+            if args.has_entries(&self.state(), i) {
+                self.remove_migration_ptes(pfn, pfn).await;
+            }
             args.src[i] = MigratePfn::NONE;
             let s = &mut *self.state();
             if !args.is_fault_page(pfn) {
@@ -437,7 +451,9 @@ impl Current<'_> {
                 if target.device().is_none() {
                     self.state().folio_add_lru(target);
                 }
-                self.remove_migration_ptes(page, target).await;
+                if args.has_entries(&self.state(), i) {
+                    self.remove_migration_ptes(page, target).await;
+                }
                 self.release_source(args, page, moved.is_some());
             }
             if let Some(dst) = dst {
@@ -445,7 +461,7 @@ impl Current<'_> {
             }
         }
         let s = &mut *self.state();
-        for anon_vma in args.anon_vmas.drain(..) {
+        for anon_vma in args.anon_vmas.drain(..).flatten() {
             s.put_task_anon_vma(self.task, anon_vma);
         }
     }

@@ -10,7 +10,6 @@ use crate::pte::{
 };
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 /// What happens to the entries of an area (`MM_CP_*`).
@@ -195,11 +194,7 @@ impl Current<'_> {
             if new(old) == old {
                 continue;
             }
-            let merged = self.modify_area(mm, part, change, new(old)).await?;
-            if self.state().zoo.on(Bug::MsealMergeEnd) {
-                // goes on from the end of the area, which may have moved
-                addr = self.state().vma(merged).end;
-            }
+            self.modify_area(mm, part, change, new(old)).await?;
         }
         Ok(())
     }
@@ -210,17 +205,17 @@ impl Current<'_> {
         part: Range<u64>,
         change: Option<Change>,
         flags: VmFlags,
-    ) -> Result<VmaId, Enomem> {
+    ) -> Result<(), Enomem> {
         let isolated = self.isolate_range(mm, &part).await?;
         let Some(&vma) = isolated.first() else {
-            return Err(Enomem);
+            return Ok(());
         };
         self.state().vma_mut(vma).flags = flags;
         let merged = self.merge_with_neighbours(vma).await;
         if let Some(change) = change {
             self.change_range(merged, part, change).await;
         }
-        Ok(merged)
+        Ok(())
     }
 
     /// Clears the soft-dirty bits of an address space (`echo 4 > /proc/PID/clear_refs`).

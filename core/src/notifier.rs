@@ -63,7 +63,9 @@ impl State {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
         notifier.seq += 1;
-        self.driver.invalidate(range);
+        if !notifier.released {
+            self.driver.invalidate(range);
+        }
     }
 
     /// `mmu_notifier_invalidate_range_end`.

@@ -11,6 +11,7 @@ use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapFlags, SwapPte,
 };
 use crate::state::{Current, State};
+use crate::trace::Event;
 use crate::zoo::Bug;
 
 impl State {
@@ -78,6 +79,17 @@ impl State {
     /// `folio_mapped`.
     pub(crate) fn folio_mapped(&self, folio: Pfn) -> bool {
         self.page(folio).folio_mapcount() > 0
+    }
+
+    /// A walk for `folio` begins; returns the offset that it is about.
+    pub(crate) fn rmap_walk_begin(&mut self, folio: Pfn, anon_vma: AnonVmaId) -> u64 {
+        let alive = self.anon_vmas().is_live(anon_vma.0);
+        self.events.push(Event::RmapWalk {
+            folio,
+            anon_vma,
+            alive,
+        });
+        self.page(folio).index
     }
 
     /// The `n`th area, in the order of the interval tree, that covers offset `index`, with the
@@ -192,6 +204,7 @@ impl Current<'_> {
                 (anon_vma, s.anon_vma(anon_vma).root)
             };
             let lock = Lock::AnonVmaRead(root);
+            self.preempt(Site::FolioLockAnonVma).await;
             self.lock(lock).await;
             let s = &mut *self.state();
             if !s.folio_mapped(folio) {
@@ -211,7 +224,7 @@ impl Current<'_> {
         let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else {
             return;
         };
-        let index = self.state().page(folio).index;
+        let index = { self.state().rmap_walk_begin(folio, anon_vma) };
         let mut n = 0;
         while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {
             n += 1;

@@ -4,7 +4,7 @@
 //! tracepoints here mark the moments that the state alone does not show. The log grows until
 //! [`State::observed`](crate::State::observed).
 
-use crate::ids::{DevId, MmId, Pfn, PteRef, TaskId};
+use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
 use crate::pte::Pte;
 
 /// One write of a page-table entry.
@@ -58,6 +58,15 @@ pub enum Event {
         page: Pfn,
         /// It was charged to a memory cgroup.
         charged: bool,
+    },
+    /// A walk of the reverse map begins, with the anon_vma locked.
+    RmapWalk {
+        /// The folio.
+        folio: Pfn,
+        /// Where the walk goes.
+        anon_vma: AnonVmaId,
+        /// The anon_vma is allocated.
+        alive: bool,
     },
     /// A driver handed a device page to a migration.
     DeviceAlloc {

@@ -94,6 +94,9 @@ pub struct NotifierState {
     pub seq: u64,
     /// Invalidations under way (`active_invalidate_ranges`).
     pub active: u32,
+    /// The subscribers were told that the address space dies, and hear no more
+    /// (`__mmu_notifier_release`).
+    pub released: bool,
 }
 
 /// An address space.

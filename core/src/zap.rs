@@ -110,6 +110,7 @@ impl Current<'_> {
             if *users > 0 {
                 return;
             }
+            s.mm_mut(mm).notifier.released = true;
             if !s.zoo.on(Bug::HmmReleaseCallback) {
                 s.driver.release(mm);
             }

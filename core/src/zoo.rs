@@ -69,23 +69,23 @@ bugs! {
         "migrate_vma_collect clears a dirty entry without telling the folio";
     PmdDevprivSoftdirtyAsWrite "pmd-devpriv-softdirty-as-write" "43e7f189769c" "K1" 1 "entries/round-trip"
         "a soft-dirty device-private entry is taken for a writable one (here at the lowest level)";
-    RestoreWriteAfterMkdirty "restore-write-after-mkdirty" "96a9c287e25d" "K3" 1 "entries/write-exclusive"
+    RestoreWriteAfterMkdirty "restore-write-after-mkdirty" "96a9c287e25d" "K3" 1 "entries/round-trip"
         "marking the restored entry dirty makes it writable as well";
     InvariantWriteXorUffdwp "invariant-write-xor-uffdwp" "design rule of copy_nonpresent_pte" "K3" 1 "entries/write-uffd-wp"
         "a fault in a write-protected range gives write permission and leaves the protection in place";
     FaultDevprivNoPageref "fault-devpriv-no-pageref" "16ce101db85d" "K6" 2 "counting/use-without-reference"
         "do_swap_page hands the driver a device page without a reference, and without looking again";
-    MigwaitHoldsRef "migwait-holds-ref" "9a1ea439b16b" "K11" 2 "progress/waiter-reference"
+    MigwaitHoldsRef "migwait-holds-ref" "9a1ea439b16b" "K11" 1 "progress/waiter-reference"
         "a task that waits for a migration keeps a reference to the page, so the migration must fail";
-    MigrationRcuAnonVma "migration-rcu-anon-vma" "dc386d4d1e98" "K6" 2 "reverse-map/anon-vma-alive"
+    MigrationRcuAnonVma "migration-rcu-anon-vma" "dc386d4d1e98" "K6" 1 "reverse-map/anon-vma-alive"
         "nothing keeps the anon_vma alive from the unmap to the restore when mmap_lock is not held";
-    SwapfaultTrylockLivelock "swapfault-trylock-livelock" "b570f37a2ce4" "K11" 1 "progress/spin"
+    SwapfaultTrylockLivelock "swapfault-trylock-livelock" "b570f37a2ce4" "K11" 1 "progress/livelock"
         "do_swap_page retries at once when the device page is locked";
     HmmNoEbusy "hmm-no-ebusy" "mm/hmm: always return EBUSY for invalid ranges (5.3)" "K8" 2 "coherence/device-mapping"
         "the result of hmm_range_fault is used although the range was invalidated in between";
     HmmReleaseCallback "hmm-release-callback" "mm/hmm: HMM should have a callback before MM is destroyed (4.17)" "K8" 1 "coherence/device-mapping"
         "the mirror is not told that its address space dies";
-    HmmNonownerDevprivNotFaulted "hmm-nonowner-devpriv-not-faulted" "8a295dbbaf72" "K14" 1 "contents/outcome"
+    HmmNonownerDevprivNotFaulted "hmm-nonowner-devpriv-not-faulted" "8a295dbbaf72" "K14" 1 "contents/protection"
         "hmm_range_fault fails on a page that is on another device";
     CollapseNoNotifier "collapse-no-notifier" "f268f6cf875f" "K8" 1 "coherence/device-mapping"
         "entries are removed without telling the mmu notifier (here: zap_page_range)";
@@ -99,8 +99,8 @@ bugs! {
         "migrate_device_finalize puts a folio on the LRU that it is about to free";
     PagemapDriverPfnsInMpfn "pagemap-driver-pfns-in-mpfn" "1f1be4ba643f" "K4" 1 "counting/refcount"
         "the driver leaves destinations in the array for pages whose migration was refused";
-    LatentMixedOrderFallthrough "latent-mixed-order-fallthrough" "latent in 7.1.3" "K5" 1 "reverse-map/refused-unchanged"
-        "a destination takes over mapping and index although its migration is refused";
+    LatentMixedOrderFallthrough "latent-mixed-order-fallthrough" "latent in 7.1.3" "K5" 1 "counting/lru"
+        "a destination takes over identity and charge although its migration is refused";
     NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3" "K13" 1 "contents/read"
         "the driver does not clear the device page that takes the place of a hole or of the zero page";
     VmNormalPageSpecial "vm-normal-page-special" "c0c6ccd9828c" "K13" 1 "counting/zero-page"
@@ -109,7 +109,7 @@ bugs! {
         "a pin counts on the zero page";
     ForkUffdwpSpecial "fork-uffdwp-special" "8f34f1eac382" "K3" 1 "entries/uffd-wp-unregistered"
         "fork leaves uffd-wp on non-present entries of a child that is not registered";
-    ForkPinnedEarlyCow "fork-pinned-early-cow" "70e806e4e645" "K12" 1 "contents/pinned-page"
+    ForkPinnedEarlyCow "fork-pinned-early-cow" "70e806e4e645" "K12" 1 "reverse-map/pinned-exclusive"
         "fork shares a pinned page, and the next write copies it away from the pin";
     CowEitherWay "cow-either-way" "17839856fd58" "K12" 1 "contents/held-page"
         "a write reuses a page in place that is mapped once, whoever else holds a reference";
@@ -123,8 +123,12 @@ bugs! {
         "a clone that fails half way leaves what it had linked";
     AnonVmaReuseSimpleOnly "anon-vma-reuse-simple-only" "d0e9fe1758f2" "K2" 1 "reverse-map/shared-anon-vma"
         "anon_vma_prepare shares a neighbour's anon_vma whose chain has more than one link";
-    MsealMergeEnd "mseal-merge-end" "2697dd8ae721" "K9" 1 "contents/protection"
-        "a loop over areas goes on from the end that the area had before it was merged";
+    DupAnonVmaNoLock "dup-anon-vma-no-lock" "d8ab9f7b644a" "K9" 2 "reverse-map/anon-vma-counters"
+        "two faults at the same time each give the area an anon_vma";
+    AnonVmaPublishBarrier "anon-vma-publish-barrier" "CVE-2026-98507" "K9" 2 "reverse-map/chain"
+        "vma->anon_vma is published before the area is linked";
+    ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork" "K9" 1 "reverse-map/reachable"
+        "a child's area is linked to the anon_vmas only after the entries were copied, and a walk misses them";
 }
 
 /// The switches.

@@ -301,7 +301,7 @@ impl<'k> Run<'_, 'k> {
     /// Everybody waits. Ends something that is outside the model, or says who waits for whom.
     fn unblock(&mut self, at: At) -> Checked {
         let waits = |wait: Wait| wait != Wait::Gate;
-        let (blocked, stuck) = {
+        let (blocked, stuck, others) = {
             let s = self.bench.kernel.state();
             let waiting = s
                 .tasks()
@@ -310,12 +310,18 @@ impl<'k> Run<'_, 'k> {
             let stuck = waiting
                 .clone()
                 .position(|wait| wait == Some(Wait::Progress));
-            (waiting.flatten().next().is_some(), stuck)
+            let others = waiting.clone().flatten().any(|wait| wait != Wait::Progress);
+            (stuck.is_some() || others, stuck, others)
         };
         if !blocked {
             return Ok(());
         }
-        if self.release_third_parties(stuck.is_some()) || self.run_worker(at)? {
+        // A lock is slept on; only a reference makes a task try again and again.
+        let released = match stuck {
+            Some(_) => self.release_walkers() || others && self.release_locks(),
+            None => self.release_locks(),
+        };
+        if released || self.run_worker(at)? {
             self.bench.kernel.state().wake_progress();
             return Ok(());
         }
@@ -326,22 +332,22 @@ impl<'k> Run<'_, 'k> {
         }
     }
 
-    /// Gives back the folio locks of third parties and, if asked, the references of pfn walkers.
-    fn release_third_parties(&mut self, references: bool) -> bool {
+    /// Gives back the folio locks of third parties.
+    fn release_locks(&mut self) -> bool {
         let s = &mut *self.bench.kernel.state();
-        let holders = &mut self.bench.world.borrow_mut().holders;
-        let mut released = false;
-        for pfn in holders.locks.iter_mut().filter_map(Option::take) {
-            s.unlock_external(pfn);
-            released = true;
-        }
-        for slot in &mut holders.refs {
-            if let Some(held) = slot.take_if(|held| references && held.speculative) {
-                s.put_external(held.pfn, held.pin);
-                released = true;
-            }
-        }
-        released
+        let locks = &mut self.bench.world.borrow_mut().holders.locks;
+        let held = locks.iter_mut().filter_map(Option::take);
+        held.map(|pfn| s.unlock_external(pfn)).count() > 0
+    }
+
+    /// Gives back the references of pfn walkers.
+    fn release_walkers(&mut self) -> bool {
+        let s = &mut *self.bench.kernel.state();
+        let refs = &mut self.bench.world.borrow_mut().holders.refs;
+        let held = refs
+            .iter_mut()
+            .filter_map(|slot| slot.take_if(|held| held.speculative));
+        held.map(|held| s.put_external(held.pfn, held.pin)).count() > 0
     }
 
     /// Lets the first open migration that no thread drives, and that can run, go on to its next gate
@@ -388,7 +394,7 @@ impl<'k> Run<'_, 'k> {
         let at = self.at(steps, OpKind::Exit);
         self.bench.kernel.state().preempt_at(u32::MAX);
         while self.run_worker(at)? {}
-        self.release_third_parties(true);
+        self.release_locks();
         self.release_references();
         self.look(at)?;
         if !self.options.unchecked {

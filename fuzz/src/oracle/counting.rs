@@ -111,6 +111,11 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             page,
             outside,
         } => check_unmap_references(view, task, page, outside),
+        Event::RmapWalk {
+            folio,
+            anon_vma,
+            alive,
+        } => super::reverse_map::check_anon_vma_alive(view, folio, anon_vma, alive),
         Event::Migrated { .. } | Event::DeviceAlloc { .. } => Ok(()),
     }
 }

@@ -66,6 +66,21 @@ fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static s
     (!linked).then_some("the area is not linked to its anon_vma")
 }
 
+/// A walk goes through an anon_vma that is allocated.
+#[inline(never)]
+pub fn check_anon_vma_alive(
+    view: &View<'_>,
+    folio: Pfn,
+    anon_vma: AnonVmaId,
+    alive: bool,
+) -> Check {
+    if alive {
+        return Ok(());
+    }
+    let detail = format!("a walk goes through {anon_vma:?}, which was freed");
+    view.page_finding(FAMILY, "anon-vma-alive", folio, detail)
+}
+
 /// The kernel's own walk finds each mapping that there is.
 #[inline(never)]
 pub fn check_walks(view: &View<'_>) -> Check {

@@ -1,0 +1,24 @@
+# The zero page stays what it is where its migration fails: no device page, no page table, the driver
+# declines, and its place is taken between the phases.
+mmap p0 0 4 rw
+read p0 0
+read p0 1
+fail device-page 1
+migrate p0 0 1 d0
+fail anon-vma 1
+migrate p0 0 1 d0
+fail avc 1
+migrate p0 0 1 d0
+migrate p0 0 2 d0 skip=0x01
+setup p0 0 2 d0 to-dev
+write p0 0 # the hole is filled while the driver copies
+pages m0
+finalize m0
+read p0 0
+read p0 1
+get p0 2 r # of the zero page
+pin p0 2 r
+migrate p0 2 1 d0
+read p0 2
+put r0
+put r1

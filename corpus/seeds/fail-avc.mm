@@ -1,0 +1,29 @@
+# No link between an area and an anon_vma: for the first write, for the clone at a split, at a fork and
+# at a fork of a fork, and at a merge that gives a chain to an area without one.
+mmap p0 0 8 rw
+fail avc 1
+write p0 0
+write p0 0
+write p0 3
+migrate p0 3 1 d0
+fail avc 1
+mprotect p0 2 3 r
+fail avc 1
+fork p0
+fail avc 2
+fork p0
+fork p0
+fail avc 2
+fork p1
+fail avc 3
+fork p1
+read p1 3
+mmap p0 10 2 rw
+write p0 11
+fail avc 1
+mmap p0 8 2 rw # would be merged with both sides
+write p0 9
+fork p0
+evict d0 0 32
+read p2 3
+read p0 11

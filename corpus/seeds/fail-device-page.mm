@@ -1,0 +1,28 @@
+# No device page: for the only page of a migration, for one in the middle, for a hole, for the zero page
+# and between the phases; and the device runs out of memory for real.
+mmap p0 0 32 rw
+write p0 0
+write p0 1
+write p0 2
+read p0 3
+fail device-page 1
+migrate p0 0 1 d0
+fail device-page 2
+migrate p0 0 5 d0
+read p0 1
+fail device-page 1
+migrate p0 3 1 d0
+setup p0 1 4 d1 to-dev
+fail device-page 2
+pages m0
+finalize m0
+migrate p0 0 32 d0
+fork p0
+exit p0
+mmap p1 0 8 rw
+mmap p0 0 32 rw
+migrate p0 0 32 d0 # more than is free
+migrate p0 0 32 d0
+read p0 31
+evict d0 0 32
+read p0 2

@@ -1,0 +1,24 @@
+# No area: for an mmap over a part of another, for the splits of munmap and mprotect, with pages on the
+# device, and for a fork.
+mmap p0 0 12 rw
+write p0 4
+write p0 5
+migrate p0 4 2 d0
+fail vma 1
+munmap p0 4 1
+fail vma 2
+mprotect p0 4 1 r
+read p0 4
+fail vma 1
+mmap p0 5 1 r
+uffd-register p0 0 6
+fail vma 2
+uffd-register p0 6 2
+munmap p0 6 1
+fail vma 2
+fork p0
+read p0 5
+migrate p0 0 5 d0
+fail vma 1
+uffd-unregister p0 1 2
+write p0 5

@@ -1,0 +1,16 @@
+# hmm-tests anon_read_multiple: several rounds with a fresh mapping; what the device maps must not
+# outlive the munmap.
+geometry x86-64
+mmap p0 14 4 rw
+write p0 15
+dev-read d0 p0 15
+dev-read d0 p0 16
+munmap p0 14 4
+dev-read d0 p0 15
+mmap p0 14 4 rw
+dev-read d0 p0 15
+write p0 15
+dev-read d0 p0 15
+mmap p0 14 4 r
+dev-read d0 p0 15
+munmap p0 14 4

@@ -1,0 +1,13 @@
+# hmm-tests anon_write: the device writes to untouched memory, and to memory that the CPU has
+# written, and the CPU sees it.
+geometry x86-64
+mmap p0 12 8 rw
+dev-write d0 p0 12
+dev-write d0 p0 16 # behind the boundary of a table
+read p0 12
+read p0 16
+write p0 13
+dev-write d0 p0 13
+read p0 13
+write p0 13
+dev-read d0 p0 13

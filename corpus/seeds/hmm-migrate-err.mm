@@ -1,0 +1,19 @@
+# hmm-tests migrate_anon_huge_err and migrate_anon_huge_zero_err, in small pages: the device is out of
+# memory for one page of a range, and later the system is, on the way back.
+mmap p0 0 8 rw
+write p0 0
+write p0 1
+write p0 2
+read p0 3
+fail device-page 2
+migrate p0 0 5 d0
+fail device-page 4
+migrate p0 0 5 d0
+fail page 1
+read p0 0
+fail page 2
+migrate-back p0 0 5 d0
+read p0 0
+read p0 1
+read p0 2
+read p0 3

@@ -1,0 +1,4 @@
+# collect-lost-dirty (fd35ca3d12cc): migrate_vma_collect clears a dirty entry without telling the folio.
+mmap p0 5 1 rw
+write p0 5
+migrate p0 5 1 d0

@@ -1,0 +1,3 @@
+# devpriv-mapping-reuse (7ab0ad0e74f8): a freed device page keeps ->mapping, and the anon setter trusts it when the page is reused.
+mmap p0 5 1 r
+migrate p0 5 1 d0

@@ -1,0 +1,4 @@
+# hmm-nonowner-devpriv-not-faulted (8a295dbbaf72): hmm_range_fault fails on a page that is on another device.
+mmap p0 0 1 r
+migrate p0 0 1 d1
+dev-read d0 p0 0

@@ -1,0 +1,3 @@
+# hmm-release-callback (mm/hmm: HMM should have a callback before MM is destroyed (4.17)): the mirror is not told that its address space dies.
+mmap p0 0 1 r
+dev-read d0 p0 0

@@ -1,0 +1,5 @@
+# latent-thp-trylock-ref (a30b48bf1b24 (silently)): migrate_vma_collect keeps its reference when the trylock fails (here at the lowest level).
+mmap p0 0 1 rw
+get p0 0 w
+lock p0 0
+migrate p0 0 1 d0

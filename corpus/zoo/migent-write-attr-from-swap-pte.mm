@@ -1,0 +1,4 @@
+# migent-write-attr-from-swap-pte (mm/migrate: properly preserve write attribute (4.17)): migrate_vma_collect asks the raw device-private entry for its write bit.
+mmap p0 0 1 rw
+migrate p0 0 1 d0
+read p0 0

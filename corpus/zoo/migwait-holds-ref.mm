@@ -1,0 +1,5 @@
+# migwait-holds-ref (9a1ea439b16b): a task that waits for a migration keeps a reference to the page, so the migration must fail.
+mmap p0 6 2 rw
+write p0 7
+setup p0 7 1 d0 to-dev
+get p0 7 r

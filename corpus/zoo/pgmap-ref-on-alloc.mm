@@ -1,0 +1,3 @@
+# pgmap-ref-on-alloc (0dc45ca1ce18): a live device page holds no reference to its pagemap.
+mmap p0 5 1 r
+migrate p0 5 1 d0

@@ -1,0 +1,5 @@
+# restore-write-after-mkdirty (96a9c287e25d): marking the restored entry dirty makes it writable as well.
+mmap p0 0 2 rw
+get p0 1 w
+fork p0
+migrate p0 1 1 d0

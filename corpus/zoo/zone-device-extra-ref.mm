@@ -1,0 +1,5 @@
+# zone-device-extra-ref (27674ef6c73f): migrate_vma_check_page still grants a device page the reference that idle ones had until 5.18.
+mmap p0 0 3 rw
+migrate p0 2 1 d0
+hold p0 2
+write p0 2
