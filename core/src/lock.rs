@@ -260,9 +260,11 @@ impl State {
         self.sleepers -= u32::from(before.is_some());
     }
 
-    /// Wakes the tasks that wait for progress: something outside them has moved.
+    /// Something outside the tasks has moved: those that wait for progress go on, and nobody's
+    /// retries count any more.
     pub fn wake_progress(&mut self) {
         self.wake(|wait| wait == Wait::Progress);
+        self.tasks.iter_mut().for_each(|task| task.retries = 0);
     }
 
     /// Opens the gate that `task` waits at; false if it does not.

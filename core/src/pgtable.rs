@@ -25,8 +25,26 @@ pub struct Table {
     pub base: u64,
     /// Entries that are not empty.
     pub used: u32,
+    /// Indices of the entries written since the table was allocated: from here …
+    low: u32,
+    /// … up to here, not included.
+    high: u32,
     /// The table is part of an address space.
     pub live: bool,
+}
+
+impl Table {
+    const fn new(mm: MmId, level: u32, base: u64) -> Self {
+        Self {
+            mm,
+            level,
+            base,
+            used: 0,
+            low: u32::MAX,
+            high: 0,
+            live: false,
+        }
+    }
 }
 
 /// The page tables of all address spaces.
@@ -58,24 +76,15 @@ impl PageTables {
             let id = TableId(self.used);
             self.used += 1;
             if id.ix() == self.tables.len() {
-                self.tables.push(Table {
-                    mm,
-                    level,
-                    base,
-                    used: 0,
-                    live: false,
-                });
+                self.tables.push(Table::new(mm, level, base));
                 let len = self.entries.len() + self.geometry.entries();
                 self.entries.resize(len, Pte::NONE);
             }
             id
         });
         self.tables[id.ix()] = Table {
-            mm,
-            level,
-            base,
-            used: 0,
             live: true,
+            ..Table::new(mm, level, base)
         };
         id
     }
@@ -107,16 +116,24 @@ impl PageTables {
             .map(|(i, t)| (TableId(i as u32), t))
     }
 
-    /// The entries of table `id`, with their addresses.
+    /// The entries of table `id`, with their addresses; those that were never written are left out.
     pub fn entries(&self, id: TableId) -> impl Iterator<Item = (u64, Pte)> {
-        let Table { level, base, .. } = self.tables[id.ix()];
-        let first = self.entry(id, 0).ix();
+        let Table {
+            level, base, low, ..
+        } = self.tables[id.ix()];
         let step = self.geometry.span(level) >> self.geometry.table_bits;
-        let entries = &self.entries[first..first + self.geometry.entries()];
+        let first = base + u64::from(low) * step;
+        let entries = self.entries[self.written(id)].iter();
         entries
-            .iter()
             .enumerate()
-            .map(move |(i, pte)| (base + i as u64 * step, *pte))
+            .map(move |(i, pte)| (first + i as u64 * step, *pte))
+    }
+
+    /// The entries of table `id` that were ever written; all others are empty.
+    fn written(&self, id: TableId) -> Range<usize> {
+        let Table { low, high, .. } = self.tables[id.ix()];
+        let first = self.entry(id, 0).ix();
+        first + (low as usize).min(high as usize)..first + high as usize
     }
 
     /// The address that the entry `at` translates.
@@ -140,8 +157,10 @@ impl PageTables {
         let table = &mut self.tables[at.ix() >> self.geometry.table_bits];
         table.used = table.used + u32::from(old.is_none()) - u32::from(new.is_none());
         let (mm, level) = (table.mm, table.level);
-        let index = (at.ix() & (self.geometry.entries() - 1)) as u64;
-        let addr = table.base + (index << (self.geometry.table_bits * level));
+        let index = (at.ix() & (self.geometry.entries() - 1)) as u32;
+        table.low = table.low.min(index);
+        table.high = table.high.max(index + 1);
+        let addr = table.base + (u64::from(index) << (self.geometry.table_bits * level));
         self.writes.push(PteWrite {
             at,
             mm,
@@ -234,13 +253,12 @@ impl PageTables {
     }
 
     pub(crate) fn reset(&mut self) {
-        for id in 0..self.used {
-            let table = &mut self.tables[id as usize];
-            let first = (id as usize) << self.geometry.table_bits;
-            if core::mem::take(&mut table.used) != 0 {
-                self.entries[first..first + self.geometry.entries()].fill(Pte::NONE);
+        for id in (0..self.used).map(TableId) {
+            if core::mem::take(&mut self.tables[id.ix()].used) != 0 {
+                let written = self.written(id);
+                self.entries[written].fill(Pte::NONE);
             }
-            table.live = false;
+            self.tables[id.ix()].live = false;
         }
         self.used = 0;
         self.free.clear();

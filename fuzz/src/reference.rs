@@ -201,22 +201,24 @@ impl Reference {
             self.spaces[pid].retain(|page| !range.contains(&page.addr));
             return;
         }
+        // A call that fails at a gap changes nothing behind it, and a page that may not be mapped may
+        // be that gap.
+        let mut behind_gap = false;
         for addr in range {
-            let Some(page) = self.page(pid, addr) else {
-                if matches!(end, End::UpToGap) {
-                    break;
-                } else {
-                    continue;
-                }
+            let wants_registration =
+                matches!(change, Change::WriteProtect | Change::WriteUnprotect);
+            let page = self
+                .page(pid, addr)
+                .filter(|p| p.registered || !wants_registration);
+            let Some(page) = page else {
+                if end == End::UpToGap { break } else { continue }
             };
-            if matches!(change, Change::WriteProtect | Change::WriteUnprotect) && !page.registered {
-                if matches!(end, End::UpToGap) {
-                    break;
-                } else {
-                    continue;
-                }
+            behind_gap |= end == End::UpToGap && page.uncertain;
+            if behind_gap {
+                page.change(change, End::OutOfMemory, false);
+            } else {
+                page.change(change, end, open.written.iter().any(|(a, _)| *a == addr));
             }
-            page.change(change, end, open.written.iter().any(|(a, _)| *a == addr));
         }
     }
 
@@ -380,7 +382,7 @@ impl Page {
             Change::Map(_) | Change::Unmap => {}
             Change::Protect(access) => {
                 self.access = access;
-                // an unmapping that failed half way has not happened
+                self.uncertain = false;
             }
             Change::Drop => {
                 self.others.clear();

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use super::mutate::{Limits, crossover, mutate};
 use super::wire::{self, HEADER_BYTES, RECORD_BYTES};
-use super::{MAX_PREEMPTIONS, Program};
+use super::{MAX_PREEMPTIONS, Op, OperandKind, Program};
 
 /// One in this many mutations is the engine's own.
 const BYTE_MUTATIONS: u8 = 8;
@@ -60,7 +60,29 @@ pub fn mutate_wire(
     if program == before {
         mutate(&mut program, limits, &mut rng);
     }
+    shorten_ranges(&mut program, &mut rng);
     store(program, &mut data[..max_size])
+}
+
+/// Makes most long ranges short. What a run costs is what its ranges cover, and an engine that counts
+/// how often code ran keeps every program that covers more; the bugs show on a page or two, and a
+/// table of the tiny geometry has eight.
+fn shorten_ranges(program: &mut Program, rng: &mut Rng) {
+    const SHORT: u8 = 8;
+    const KEEP_ONE_IN: u8 = 64;
+    for step in &mut program.ops {
+        let kind = step.op.kind();
+        let len = kind
+            .params()
+            .iter()
+            .position(|param| param.kind == OperandKind::Len);
+        let Some(len) = len else { continue };
+        let mut bytes = step.op.operand_bytes();
+        if bytes[len] >= SHORT && rng.u8(0..KEEP_ONE_IN) != 0 {
+            bytes[len] %= SHORT;
+            step.op = Op::from_operand_bytes(kind, bytes);
+        }
+    }
 }
 
 /// Crosses the programs that `a` and `b` mean into `out`, and returns the size of the result, which
