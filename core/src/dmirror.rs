@@ -154,9 +154,11 @@ impl Current<'_> {
         let mut args = MigrateVma::new(area, select, request.dev);
         self.migrate_vma_setup(&mut args).await;
         self.phase(request, Site::MigrateVmaSetup).await;
-        let skip = request.skip;
-        self.state()
-            .dmirror_alloc_and_copy(self, &mut args, direction, skip);
+        {
+            let s = &mut *self.state();
+            let skip = request.skip | s.tasks[self.task.ix()].skip;
+            s.dmirror_alloc_and_copy(self, &mut args, direction, skip);
+        }
         self.preempt(Site::AllocAndCopy).await;
         self.migrate_vma_pages(&mut args).await;
         self.phase(request, Site::MigrateVmaFinalize).await;

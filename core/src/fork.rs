@@ -93,6 +93,7 @@ impl State {
         let tracked = self.registered(copy.dst);
         let child = pte
             .wrprotect()
+            .set(PteFlags::ACCESSED, false)
             .set(PteFlags::UFFD_WP, pte.uffd_wp() && tracked);
         self.tables.set(to, child.pte());
         Copied::Done

@@ -119,6 +119,8 @@ pub struct Task {
     pub site: Site,
     /// Page faults in a row without a sleep.
     pub retries: u32,
+    /// Pages that the driver was told to skip when the last gate opened, one bit each.
+    pub skip: u8,
 }
 
 impl Task {
@@ -129,6 +131,7 @@ impl Task {
         self.anon_vma_refs.clear();
         self.site = Site::Start;
         self.retries = 0;
+        self.skip = 0;
     }
 }
 
@@ -267,11 +270,13 @@ impl State {
         self.tasks.iter_mut().for_each(|task| task.retries = 0);
     }
 
-    /// Opens the gate that `task` waits at; false if it does not.
-    pub fn open_gate(&mut self, task: TaskId) -> bool {
+    /// Opens the gate that `task` waits at; false if it does not. If the driver has its destinations
+    /// still to supply, it skips page `i` where bit `i % 8` of `skip` is set.
+    pub fn open_gate(&mut self, task: TaskId, skip: u8) -> bool {
         let at_gate = self.tasks[task.ix()].waiting == Some(Wait::Gate);
         if at_gate {
             self.awake(task);
+            self.tasks[task.ix()].skip = skip;
         }
         at_gate
     }

@@ -113,7 +113,7 @@ impl State {
     }
 
     fn pte_is_pinned(&self, pte: PresentPte) -> bool {
-        !pte.special() && self.page(pte.pfn()).maybe_dma_pinned()
+        pte.write() && !pte.special() && self.page(pte.pfn()).maybe_dma_pinned()
     }
 }
 

@@ -1,20 +1,23 @@
-# No anon_vma: for the first write, for a hole that goes to the device, for a copy of the zero page, and
-# for the child of a fork, in the middle of its chain.
+# No anon_vma: for the first write, for a hole that goes to the device, for a copy of the zero page, by
+# the CPU and by the device, and for the child of a fork, in the middle of its chain.
 mmap p0 0 4 rw
 fail anon-vma 1
 write p0 0
 fail anon-vma 1
-migrate p0 0 2 d0
-read p0 0
+migrate p0 0 2 d0 # the second page moves
+mmap p0 8 4 rw
+read p0 8
 fail anon-vma 1
-dev-write d0 p0 0
-write p0 0
-migrate p0 0 2 d0
+write p0 8
 fail anon-vma 1
+dev-write d0 p0 8
+write p0 8
+migrate p0 8 2 d0
+fail anon-vma 2
 fork p0
 fork p0
 fail anon-vma 1
 fork p1
-write p1 0
-read p0 0
+write p1 8
+read p0 8
 read p0 1

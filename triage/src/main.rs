@@ -1,2 +1,79 @@
-//! mm-triage
-fn main() {}
+//! mm-triage: what to do with a program that `mm-fuzz` runs, and with a finding above all.
+//!
+//! Every command ends with status 0 (all is well), 1 (a finding, a bug of the zoo that is not
+//! found) or 2 (unusable input, or nothing could be done). Results go to standard output; standard
+//! error has one sentence for each input that could not be used, or not as it stands.
+#![forbid(unsafe_code)]
+
+mod args;
+mod corpus;
+mod describe;
+mod input;
+mod json;
+mod replay;
+mod report;
+mod run;
+mod seeds;
+mod snapshot;
+mod style;
+mod timeline;
+mod watch;
+mod zoo;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How a command ended. The order is the order of badness: the worst of several counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// All is well.
+    Pass = 0,
+    /// There is a finding.
+    Finding = 1,
+    /// An input was unusable.
+    Unusable = 2,
+}
+
+impl Status {
+    /// Says on standard error why something was unusable.
+    pub fn unusable(why: impl std::fmt::Display) -> Self {
+        eprintln!("mm-triage: {why}");
+        Self::Unusable
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let out = &mut io::stdout().lock();
+    let result = match &args.command {
+        Command::Replay(replay) => replay::command(replay, out),
+        Command::Seeds(seeds) => seeds::command(seeds, out),
+        Command::Text { target, file } => text(file, *target, out),
+        Command::Zoo(zoo) => zoo::command(zoo, out),
+    };
+    let status = result.and_then(|status| out.flush().map(|()| status));
+    let status = match status {
+        Ok(status) => status,
+        // the reader has gone: it wants to hear no more
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Unusable,
+        Err(error) => Status::unusable(format_args!("standard output cannot be written: {error}")),
+    };
+    ExitCode::from(status as u8)
+}
+
+/// `text`: prints the text form of a program of any form.
+fn text(file: &Path, target: Option<args::Target>, out: &mut dyn Write) -> io::Result<Status> {
+    match input::load(file, target) {
+        Ok(input) => {
+            if let Some(note) = &input.note {
+                eprintln!("mm-triage: {note}");
+            }
+            write!(out, "{}", input.program)?;
+            Ok(Status::Pass)
+        }
+        Err(error) => Ok(Status::unusable(error)),
+    }
+}

@@ -363,7 +363,7 @@ impl<'k> Run<'_, 'k> {
             let runs = {
                 let s = &mut *self.bench.kernel.state();
                 s.preempt_at(u32::MAX);
-                s.open_gate(task) || s.tasks()[task.ix()].waiting.is_none()
+                s.open_gate(task, 0) || s.tasks()[task.ix()].waiting.is_none()
             };
             let done = runs && poll(&mut worker);
             if !done {

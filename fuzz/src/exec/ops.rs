@@ -108,9 +108,10 @@ impl<'a, 'k> Running<'a, 'k> {
                     self.cur().dmirror_evict(Self::dev(dev), frames).await,
                 ))
             }
-            Op::Pages { migration, .. } | Op::Finalize { migration } => {
-                Ok(self.next_phase(migration.get().into()).await)
+            Op::Pages { migration, skip } => {
+                Ok(self.next_phase(migration.get().into(), skip.get()).await)
             }
+            Op::Finalize { migration } => Ok(self.next_phase(migration.get().into(), 0).await),
             Op::Put { held } => Ok(self.put(held.get().into())),
             Op::Unlock { lock } => Ok(self.unlock(lock.get().into())),
             _ => self.run_in_process(op).await,
@@ -514,7 +515,7 @@ impl<'a, 'k> Running<'a, 'k> {
     }
 
     /// Lets an open migration run to the end of its next phase.
-    async fn next_phase(self, name: usize) -> Outcome {
+    async fn next_phase(self, name: usize, skip: u8) -> Outcome {
         let Some(slot) = resolve(&self.bench.world.borrow().workers, name) else {
             return Outcome::Nothing;
         };
@@ -522,7 +523,7 @@ impl<'a, 'k> Running<'a, 'k> {
             .bench
             .kernel
             .state()
-            .open_gate(World::worker_task(slot))
+            .open_gate(World::worker_task(slot), skip)
         {
             // another thread drives it
             return Outcome::Nothing;

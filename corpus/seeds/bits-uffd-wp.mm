@@ -1,0 +1,32 @@
+# userfaultfd's write protection goes with a page to the device and back, by fault, by the driver and by
+# eviction; it is set and lifted on device entries; a fork's child does not have it; and a write of the
+# device asks too.
+mmap p0 0 6 rw
+uffd-register p0 0 6
+write p0 0
+write p0 1
+write p0 2
+read p0 3
+uffd-wp p0 0 2 on
+migrate p0 0 3 d0
+write p0 0 # waits for userfaultfd
+read p0 0
+migrate-back p0 1 1 d0
+write p0 1
+migrate p0 0 3 d0
+uffd-wp p0 2 1 on
+dev-write d0 p0 2
+dev-write d1 p0 2
+evict d0 0 32
+write p0 2
+fork p0
+write p1 2
+migrate p0 0 3 d0
+uffd-wp p0 0 6 off
+write p0 0
+dev-write d0 p0 1
+uffd-wp p0 0 6 on
+uffd-unregister p0 0 3
+write p0 2
+write p0 3
+uffd-wp p0 0 6 on # part of it is not registered

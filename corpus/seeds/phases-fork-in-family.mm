@@ -1,0 +1,26 @@
+# While p0 migrates pages that it shares with p1, p1 forks between the phases: the grandchild inherits
+# migration entries, which the end of the migration must find; then the same on the way back.
+geometry x86-64
+mmap p0 14 4 rw
+write p0 15
+write p0 16
+fork p0
+setup p0 14 4 d0 to-dev
+fork p1
+pages m0
+fork p1
+finalize m0
+read p2 15
+read p3 16
+dev-read d0 p0 16
+migrate p0 14 4 d0
+fork p2 # before
+setup p0 14 4 d0 to-sys
+fork p1
+pages m0
+finalize m0
+read p0 16
+read p4 15
+read p5 16
+write p5 15
+read p1 15

@@ -1,0 +1,25 @@
+# The three phases of a migration are held open while the pages are read and written: another process
+# of the family and the migrating one wait, what is not under way does not.
+mmap p0 0 6 rw
+write p0 0
+write p0 1
+fork p0
+write p0 1
+setup p0 0 4 d0 to-dev
+read p0 5 # not in the range
+write p0 2 # a hole of the range: no longer one when its turn comes
+read p1 1 # a page of its own
+pages m0
+read p0 3 # filled on the device by now
+read p1 0 # waits for the end
+finalize m0
+read p0 0
+read p0 1
+read p0 2
+migrate p0 0 2 d0
+setup p0 0 2 d0 to-sys
+dev-read d0 p0 1 # waits too
+pages m0
+finalize m0
+write p1 0
+read p0 0

@@ -1,0 +1,18 @@
+# munmap and MADV_DONTNEED on one thread, migration on the other: the drop comes between setup and finalize,
+# the unmap waits for the end.
+geometry x86-64
+threads 2
+preempt 24 t1
+preempt 85 t1
+mmap p0 12 8 rw
+write p0 12
+write p0 16
+fork p0
+migrate p0 12 8 d0
+t1: dontneed p0 16 1
+t1: munmap p1 12 2
+t1: munmap p0 18 2
+read p0 16
+evict d0 0 32
+t1: munmap p1 12 8
+read p0 12

@@ -1,0 +1,17 @@
+# A parent and its child, each on a thread of its own, touch the device page that they share, and one of
+# them writes: both come home to the same page, and then part.
+geometry x86-64
+threads 2
+preempt 46 t1
+preempt 54 t1
+mmap p0 14 4 rw
+write p0 15
+write p0 16
+fork p0
+migrate p0 14 4 d0
+read p0 15
+t1: write p1 15
+write p0 16
+t1: write p1 16
+read p0 15
+t1: read p1 16

@@ -1,0 +1,29 @@
+# A page to which somebody holds a plain reference does not migrate, be it taken through the tables
+# (get) or by frame number (hold), before a migration or between its phases; nor does a device page that
+# somebody holds come home, until the reference is gone.
+mmap p0 0 4 rw
+write p0 0
+write p0 1
+get p0 0 r
+migrate p0 0 2 d0
+read p0 0
+put r0
+migrate p0 0 2 d0
+hold p0 1
+migrate-back p0 0 2 d0
+evict d0 0 32
+read p0 1 # waits until the walker lets go
+setup p0 0 2 d0 to-dev
+hold p0 0 # through the migration entry
+pages m0
+finalize m0
+read p0 0
+put r0
+migrate p0 0 2 d0
+setup p0 0 2 d0 to-sys
+hold p0 1
+pages m0
+put r0
+finalize m0
+read p0 0
+read p0 1

@@ -1,0 +1,449 @@
+//! Named scenarios: what exactly can be observed of a page on its way to a device and back.
+//!
+//! The three worries of the 2019 thread on `try_to_unmap_one` come first; then what a round trip,
+//! `mprotect`, `fork`, references, eviction and failed allocations do to the entries, counts and
+//! contents of a page. A test runs a program and looks at the state after the operations that it
+//! names by their text.
+//!
+//! An entry is shown as `place[ W][ exclusive][ soft-dirty][ uffd-wp] references/mappings`.
+
+use mm_core::{DevId, Entry, FrameAllocator, Page, Pfn, Pte, Softleaf, State, SwapPte, Wait};
+use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict, window_base};
+use mm_fuzz::program::{Geometry, Program, Step};
+
+/// An entry, and the page that it names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mapped {
+    shown: String,
+    pfn: Pfn,
+    /// What the page holds, and whose it is: its contents, `->mapping` and `->index`.
+    page: Page,
+}
+
+/// The machine after an operation.
+#[derive(Debug)]
+struct Shot {
+    op: String,
+    outcome: Outcome,
+    /// The entries of the window for each process.
+    entries: Vec<Vec<Option<Mapped>>>,
+    rss: Vec<i64>,
+    /// References and mappings of the zero page.
+    zero: (i32, i32),
+    /// Frames in use: the system's with the zero page, then each device's.
+    in_use: [u32; 3],
+    anon_vmas: usize,
+    waiting: Vec<Option<Wait>>,
+}
+
+impl Shot {
+    /// How the entry of process `p` for page `n` of the window is shown; `-` if there is none.
+    fn show(&self, p: usize, n: usize) -> &str {
+        self.entries[p][n].as_ref().map_or("-", |m| &m.shown)
+    }
+
+    fn mapped(&self, p: usize, n: usize) -> &Mapped {
+        self.entries[p][n].as_ref().expect("an entry")
+    }
+
+    fn pfn(&self, p: usize, n: usize) -> Pfn {
+        self.mapped(p, n).pfn
+    }
+}
+
+fn show(s: &State, pte: Pte) -> Option<Mapped> {
+    let (place, pfn, write, soft_dirty, uffd_wp) = match pte.decode() {
+        Entry::None => return None,
+        Entry::Present(p) if p.pfn() == Pfn::ZERO => ("zero", p.pfn(), false, false, p.uffd_wp()),
+        Entry::Present(p) => ("system", p.pfn(), p.write(), p.soft_dirty(), p.uffd_wp()),
+        Entry::Leaf(leaf) => show_leaf(leaf),
+    };
+    let page = *s.page(pfn);
+    let flags = [
+        (write, " W"),
+        (page.anon_exclusive(), " exclusive"),
+        (soft_dirty, " soft-dirty"),
+        (uffd_wp, " uffd-wp"),
+    ];
+    let flags: String = flags.iter().filter(|f| f.0).map(|f| f.1).collect();
+    let shown = format!("{place}{flags} {}/{}", page.refcount, page.mapcount);
+    Some(Mapped { shown, pfn, page })
+}
+
+fn show_leaf(leaf: SwapPte) -> (&'static str, Pfn, bool, bool, bool) {
+    let kind = leaf.softleaf().expect("a known type");
+    let (place, write) = match kind {
+        Softleaf::Migration(_) => ("migration", false),
+        Softleaf::DevicePrivate { write, pfn } => {
+            let device = pfn.device().expect("a device page").ix();
+            (["device0", "device1"][device], write)
+        }
+    };
+    (place, kind.pfn(), write, leaf.soft_dirty(), leaf.uffd_wp())
+}
+
+/// All operations of a run, in the order in which they ended.
+#[derive(Default)]
+struct Film {
+    shots: Vec<Shot>,
+}
+
+impl Observer for Film {
+    fn operation(&mut self, _: usize, step: &Step, outcome: Outcome, s: &State) {
+        let processes = s.mms().iter().last().map_or(0, |(id, _)| id as usize + 1);
+        let device = |d| s.driver().memory(DevId(d));
+        let mut shot = Shot {
+            op: step.op.to_string(),
+            outcome,
+            entries: vec![vec![None; 32]; processes],
+            rss: vec![0; processes],
+            zero: (s.page(Pfn::ZERO).refcount, s.page(Pfn::ZERO).mapcount),
+            in_use: [s.frames(), device(0), device(1)].map(FrameAllocator::in_use),
+            anon_vmas: s.anon_vmas().iter().count(),
+            waiting: s.tasks().iter().map(|task| task.waiting).collect(),
+        };
+        for (id, mm) in s.mms().iter() {
+            shot.rss[id as usize] = mm.anon_rss;
+            for (n, entry) in shot.entries[id as usize].iter_mut().enumerate() {
+                let at = s
+                    .tables()
+                    .pte_offset(mm.pgd, window_base(Geometry::Tiny) + n as u64);
+                *entry = at.and_then(|at| show(s, s.tables().get(at)));
+            }
+        }
+        self.shots.push(shot);
+    }
+}
+
+impl Film {
+    /// Runs a program, with everything checked; a panic if it has a finding.
+    fn of(text: &str) -> Self {
+        let program: Program = text.parse().unwrap_or_else(|e| panic!("{e}:\n{text}"));
+        let mut film = Self::default();
+        let options = Options {
+            thorough: true,
+            ..Options::default()
+        };
+        match Executor::new(options).run_observed(&program, &mut film) {
+            Verdict::Pass { .. } => film,
+            Verdict::Finding(finding) => panic!("{text}\n{finding}"),
+        }
+    }
+
+    /// The machine after the first operation with this text.
+    fn after(&self, op: &str) -> &Shot {
+        let shot = self.shots.iter().find(|shot| shot.op == op);
+        shot.unwrap_or_else(|| panic!("no {op:?}"))
+    }
+
+    fn last(&self) -> &Shot {
+        self.shots.last().expect("an operation")
+    }
+
+    fn outcome(&self, op: &str) -> Outcome {
+        self.after(op).outcome
+    }
+}
+
+/// The word that operation `n` writes.
+const fn word(n: u64) -> Outcome {
+    Outcome::Word(n + 1)
+}
+
+/// A program that leaves nothing behind: all processes gone, all frames free.
+fn assert_all_free(shot: &Shot) {
+    assert_eq!(shot.in_use, [1, 0, 0], "after {}", shot.op);
+    assert_eq!((shot.zero, shot.anon_vmas), ((1, 0), 0));
+}
+
+#[test]
+fn zero_page_over_and_back_repeatedly() {
+    for back in ["read p0 0", "migrate-back p0 0 1 d0", "evict d0 0 32"] {
+        let round = format!("read p0 0\nmigrate p0 0 1 d0\n{back}\ndontneed p0 0 1\n");
+        let film = Film::of(&format!("mmap p0 0 4 rw\n{}exit p0", round.repeat(8)));
+        for round in film.shots[1..33].chunks(4) {
+            let shown: Vec<_> = round.iter().map(|shot| shot.show(0, 0)).collect();
+            let device = "device0 W exclusive 1/1";
+            assert_eq!(shown, ["zero 1/0", device, "system W exclusive 1/1", "-"]);
+            let word = |shot: usize| round[shot].mapped(0, 0).page.word;
+            assert_eq!([word(1), word(2)], [0, 0]);
+            let rss: Vec<_> = round.iter().map(|shot| shot.rss[0]).collect();
+            assert_eq!(rss, [0, 1, 1, 0], "the zero page is not counted");
+        }
+        assert!(film.shots.iter().all(|shot| shot.zero == (1, 0)));
+        assert_all_free(film.last());
+    }
+}
+
+#[test]
+fn device_page_of_several_processes_comes_back() {
+    for back in ["read p1 0", "migrate-back p2 0 1 d0", "evict d0 0 1"] {
+        let film = Film::of(&format!(
+            "mmap p0 0 4 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfork p0\nfork p1\n\
+             {back}\nwrite p1 0\nread p0 0\nread p2 0"
+        ));
+        let (away, home) = (film.after("fork p1"), film.after(back));
+        for p in 0..3 {
+            assert_eq!(away.show(p, 0), "device0 3/3");
+            assert_eq!(home.show(p, 0), "system 3/3");
+            assert_eq!(home.pfn(p, 0), home.pfn(0, 0));
+        }
+        assert_eq!((home.in_use, &home.rss[..]), ([2, 0, 0], &[1, 1, 1][..]));
+        let parted = film.after("write p1 0");
+        assert_eq!(parted.show(1, 0), "system W exclusive soft-dirty 1/1");
+        assert_eq!(parted.show(0, 0), "system 2/2");
+        assert_eq!(film.outcome("read p0 0"), word(1));
+        assert_eq!(film.outcome("read p2 0"), word(1));
+    }
+}
+
+#[test]
+fn device_page_reused_under_another_owner() {
+    let film = Film::of(
+        "mmap p0 0 2 rw\nfork p0\nmmap p1 4 4 rw\nwrite p0 0\nmigrate p0 0 1 d0\n\
+         dontneed p0 0 1\nmigrate p1 6 1 d0\nread p1 6\nread p0 0\nexit p0\nexit p1",
+    );
+    let first = film.after("migrate p0 0 1 d0").mapped(0, 0);
+    let free = film.after("dontneed p0 0 1");
+    assert_eq!((free.show(0, 0), free.in_use), ("-", [1, 0, 0]));
+    let second = film.after("migrate p1 6 1 d0").mapped(1, 6);
+    assert_eq!(
+        second.pfn, first.pfn,
+        "the last page freed is the next used"
+    );
+    assert_ne!(second.page.mapping(), first.page.mapping());
+    assert_eq!(second.page.index, first.page.index + 6);
+    assert_eq!((first.page.word, second.page.word), (4, 0));
+    assert_eq!(film.after("read p1 6").show(1, 6), "system W exclusive 1/1");
+    assert_eq!(film.outcome("read p1 6"), Outcome::Word(0));
+    assert_eq!(film.after("read p0 0").show(0, 0), "zero 1/0");
+    assert_all_free(film.last());
+}
+
+#[test]
+fn write_permission_and_tracking_survive_a_round_trip() {
+    for back in ["migrate-back p0 0 4 d0", "evict d0 0 32"] {
+        let film = Film::of(&format!(
+            "mmap p0 0 4 rw\nuffd-register p0 0 4\nwrite p0 0\nwrite p0 1\nwrite p0 2\n\
+             clear-soft-dirty p0\nwrite p0 1\nuffd-wp p0 2 1 on\nmigrate p0 0 3 d0\n{back}\n\
+             write p0 2\nwrite p0 0"
+        ));
+        let flags = [
+            " exclusive",
+            " W exclusive soft-dirty",
+            " exclusive uffd-wp",
+        ];
+        for (n, flags) in flags.iter().enumerate() {
+            let before = film.after("uffd-wp p0 2 1 on").show(0, n);
+            assert_eq!(before, format!("system{flags} 1/1"));
+            let away = film.after("migrate p0 0 3 d0").show(0, n);
+            assert_eq!(away, format!("device0{flags} 1/1"));
+            assert_eq!(film.after(back).show(0, n), before);
+        }
+        assert_eq!(film.shots[10].outcome, Outcome::WriteProtected);
+        assert_eq!(film.last().show(0, 0), "system W exclusive soft-dirty 1/1");
+    }
+}
+
+#[test]
+fn mprotect_takes_write_from_a_device_page() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\nwrite p0 1\nmigrate p0 0 2 d0\nmprotect p0 0 4 r\n\
+         write p0 0\nmprotect p0 0 4 rw\nread p0 0\nwrite p0 1\nread p0 1",
+    );
+    let before = film.after("migrate p0 0 2 d0");
+    assert_eq!(before.show(0, 0), "device0 W exclusive soft-dirty 1/1");
+    assert_eq!(film.shots[5].outcome, Outcome::Segv);
+    for step in ["mprotect p0 0 4 r", "mprotect p0 0 4 rw"] {
+        // WRITE does not come back with the permission
+        assert_eq!(film.after(step).show(0, 0), "device0 exclusive 1/1");
+    }
+    let read = film.after("read p0 0");
+    assert_eq!(
+        (read.outcome, read.show(0, 0)),
+        (word(1), "system exclusive 1/1")
+    );
+    assert_eq!(film.last().outcome, word(8));
+    assert_eq!(film.last().show(0, 1), "system W exclusive soft-dirty 1/1");
+}
+
+#[test]
+fn fork_of_a_device_page_shares_it() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfork p0\nread p1 0\nwrite p0 0\n\
+         exit p0\nwrite p1 0",
+    );
+    let shared = film.after("fork p0");
+    assert_eq!([shared.show(0, 0), shared.show(1, 0)], ["device0 2/2"; 2]);
+    let home = film.after("read p1 0");
+    assert_eq!(home.outcome, word(1));
+    assert_eq!([home.show(0, 0), home.show(1, 0)], ["system 2/2"; 2]);
+    assert_eq!(home.in_use[1], 0);
+    let (copied, reused) = (&film.shots[5], film.last());
+    assert_ne!(copied.pfn(0, 0), home.pfn(0, 0));
+    assert_eq!(copied.show(1, 0), "system 1/1");
+    assert_eq!(reused.pfn(1, 0), home.pfn(1, 0));
+}
+
+#[test]
+fn a_pinned_page_refuses_migration_and_fork_copies_it() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\npin p0 0 w\nmigrate p0 0 1 d0\nfork p0\nwrite p0 0\n\
+         read p1 0\nput r0\nmigrate-back p1 0 1 d0",
+    );
+    let pinned = film.after("pin p0 0 w").mapped(0, 0);
+    assert_eq!(pinned.shown, "system W exclusive soft-dirty 1025/1");
+    let migrate = film.after("migrate p0 0 1 d0");
+    assert_eq!(migrate.outcome, Outcome::Moved(0));
+    assert_eq!(migrate.mapped(0, 0), pinned, "nothing of it has changed");
+    let fork = film.after("fork p0");
+    assert_eq!(fork.pfn(0, 0), pinned.pfn, "the parent keeps its page");
+    assert_eq!(fork.show(0, 0), pinned.shown);
+    assert_eq!(fork.show(1, 0), "system W exclusive soft-dirty 1/1");
+    assert_eq!(film.shots[5].pfn(0, 0), pinned.pfn);
+    assert_eq!(film.outcome("read p1 0"), word(1));
+}
+
+#[test]
+fn a_reference_refuses_migration_until_it_is_gone() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\nget p0 0 r\nmigrate p0 0 1 d0\nput r0\nmigrate p0 0 1 d1\n\
+         hold p0 0\nevict d1 0 32\nput r0\nmigrate-back p0 0 1 d1",
+    );
+    let refused = film.after("migrate p0 0 1 d0");
+    assert_eq!(refused.outcome, Outcome::Moved(0));
+    assert_eq!(refused.show(0, 0), "system W exclusive soft-dirty 2/1");
+    assert_eq!(refused.pfn(0, 0), film.after("get p0 0 r").pfn(0, 0));
+    assert_eq!(refused.in_use[1], 0, "the device page was given back");
+    assert_eq!(film.outcome("migrate p0 0 1 d1"), Outcome::Moved(1));
+    let held = film.after("evict d1 0 32");
+    let device = "device1 W exclusive soft-dirty 2/1";
+    assert_eq!((held.outcome, held.show(0, 0)), (Outcome::Moved(0), device));
+    assert_eq!(film.last().outcome, Outcome::Moved(1));
+    assert_eq!(film.last().in_use, [2, 0, 0]);
+}
+
+#[test]
+fn skipped_pages_stay_where_they_are() {
+    let film = Film::of(
+        "mmap p0 0 8 rw\nwrite p0 0\nwrite p0 1\nread p0 2\nread p0 3\n\
+         migrate p0 0 6 d0 skip=0x15\nmigrate-back p0 0 6 d0 skip=0x02",
+    );
+    let away = film.after("migrate p0 0 6 d0 skip=0x15");
+    assert_eq!(away.outcome, Outcome::Moved(3));
+    let device = "device0 W exclusive 1/1";
+    let shown = [0, 2, 3, 4, 5].map(|n| away.show(0, n));
+    let kept = "system W exclusive soft-dirty 1/1";
+    assert_eq!(shown, [kept, "zero 1/0", device, "-", device]);
+    let written = "device0 W exclusive soft-dirty 1/1";
+    assert_eq!(away.show(0, 1), written);
+    assert_eq!(film.last().outcome, Outcome::Moved(2));
+    assert_eq!(film.last().show(0, 1), written);
+    assert_eq!(film.last().in_use, [4, 1, 0]);
+}
+
+#[test]
+fn eviction_brings_the_pages_of_all_processes_home() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\nfork p0\nwrite p1 0\nwrite p1 1\nwrite p0 2\n\
+         migrate p0 0 3 d0\nmigrate p1 0 2 d0\nmigrate p1 3 1 d1\nevict d0 0 32\nread p0 0\nread p1 0",
+    );
+    assert_eq!(film.after("migrate p1 0 2 d0").in_use[1], 5);
+    let evicted = film.after("evict d0 0 32");
+    assert_eq!(evicted.outcome, Outcome::Moved(5));
+    assert_eq!(evicted.in_use, [6, 0, 1], "the other device is left alone");
+    assert_eq!(evicted.show(0, 0), "system soft-dirty 1/1");
+    assert_eq!(evicted.show(0, 1), "system W exclusive 1/1");
+    assert_eq!(evicted.show(1, 3), "device1 W exclusive 1/1");
+    assert_eq!(film.outcome("read p0 0"), word(1));
+    assert_eq!(film.outcome("read p1 0"), word(3));
+}
+
+#[test]
+fn a_device_write_to_a_shared_device_page_copies() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfork p0\ndev-write d0 p1 0\n\
+         read p0 0\nread p1 0",
+    );
+    let written = film.after("dev-write d0 p1 0");
+    assert_eq!(written.outcome, word(4));
+    assert_eq!(written.show(0, 0), "system 1/1");
+    assert_eq!(written.show(1, 0), "system W exclusive soft-dirty 1/1");
+    assert_eq!(written.in_use, [3, 0, 0]);
+    assert_eq!(film.outcome("read p0 0"), word(1));
+    assert_eq!(film.outcome("read p1 0"), word(4));
+}
+
+#[test]
+fn a_second_device_brings_a_page_of_the_first_home() {
+    let film = Film::of(
+        "mmap p0 0 4 rw\nwrite p0 0\nmigrate p0 0 1 d0\nmigrate p0 0 1 d1\ndev-read d0 p0 0\n\
+         dev-read d1 p0 0",
+    );
+    let refused = film.after("migrate p0 0 1 d1");
+    assert_eq!(
+        (refused.outcome, refused.in_use),
+        (Outcome::Moved(0), [1, 1, 0])
+    );
+    let own = film.after("dev-read d0 p0 0");
+    assert_eq!((own.outcome, own.in_use), (word(1), [1, 1, 0]));
+    assert_eq!(
+        (film.last().outcome, film.last().in_use),
+        (word(1), [2, 0, 0])
+    );
+    assert_eq!(film.last().show(0, 0), "system W exclusive soft-dirty 1/1");
+}
+
+#[test]
+fn a_reader_waits_for_an_open_migration() {
+    let film = Film::of(
+        "threads 2\nmmap p0 0 4 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nt1: read p0 0\n\
+         pages m0\nfinalize m0\ndev-read d0 p0 0",
+    );
+    let order: Vec<_> = film.shots[2..].iter().map(|shot| &shot.op[..4]).collect();
+    // the read starts before the second phase and ends after the third
+    assert_eq!(order, ["setu", "page", "fina", "read", "dev-"]);
+    let open = film.after("pages m0");
+    assert_eq!(open.show(0, 0), "migration soft-dirty 1/0");
+    assert_eq!(open.waiting[1], Some(Wait::Unlock(open.pfn(0, 0))));
+    let device = "device0 W exclusive soft-dirty 1/1";
+    assert_eq!(film.after("finalize m0").show(0, 0), device);
+    assert_eq!(film.outcome("read p0 0"), word(1));
+    assert_eq!(film.after("read p0 0").in_use, [2, 0, 0]);
+}
+
+#[test]
+fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
+    let start = "mmap p0 0 4 rw\nwrite p0 0\nwrite p0 1\nmmap p0 8 4 rw\nmmap p0 16 4 rw\n\
+                 read p0 8\nmigrate p0 0 1 d0\nfork p0\n";
+    let end = "read p0 0\nread p1 0\nread p0 1\nread p0 8\nexit p0\nexit p1";
+    for (kind, op, outcome) in [
+        ("page", "read p0 0", Outcome::Enomem),
+        ("page", "write p1 1", Outcome::Enomem),
+        ("page", "migrate-back p1 0 1 d0", Outcome::Moved(0)),
+        ("page", "evict d0 0 32", Outcome::Moved(0)),
+        ("page-table", "write p0 17", Outcome::Enomem),
+        ("page-table", "fork p0", Outcome::Enomem),
+        ("vma", "mprotect p0 1 1 r", Outcome::Enomem),
+        ("vma", "munmap p0 1 1", Outcome::Enomem),
+        ("vma", "fork p1", Outcome::Enomem),
+        ("anon-vma", "write p0 9", Outcome::Enomem),
+        ("anon-vma", "migrate p0 8 1 d0", Outcome::Moved(0)),
+        ("anon-vma", "fork p0", Outcome::Enomem),
+        ("avc", "mprotect p0 1 1 r", Outcome::Enomem),
+        ("avc", "fork p1", Outcome::Enomem),
+        ("device-page", "migrate p1 1 1 d0", Outcome::Moved(0)),
+        ("device-page", "migrate p0 8 1 d0", Outcome::Moved(0)),
+        ("mm", "fork p0", Outcome::Enomem),
+    ] {
+        let film = Film::of(&format!("{start}fail {kind} 1\n{op}\n{end}"));
+        assert_eq!(film.shots[9].outcome, outcome, "{kind}: {op}");
+        let read: Vec<_> = film.shots[10..14].iter().map(|shot| shot.outcome).collect();
+        assert_eq!(
+            read,
+            [word(1), word(1), word(2), Outcome::Word(0)],
+            "{kind}: {op}"
+        );
+        assert_all_free(film.last());
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use mm_fuzz::program::MAX_THREADS;
+use mm_fuzz::program::mutate::Limits;
+use std::path::PathBuf;
+
+use crate::run::Bugs;
+
+const AFTER_HELP: &str = "\
+Exit status: 0 all is well, 1 a finding, 2 unusable input or command line.
+The grammar of programs is in docs/grammar.md.";
+
+/// Replay programs of the migration core's fuzzers, and work with their corpus.
+#[derive(Debug, Parser)]
+#[command(name = "mm-triage", version, about, after_help = AFTER_HELP)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run programs and say what happens, step by step
+    #[command(after_help = AFTER_HELP)]
+    Replay(Replay),
+    /// Write every text program of the corpus as a wire file, for a fuzzing engine
+    Seeds(Seeds),
+    /// Print the text form of a program
+    Text {
+        /// The file is an input of this fuzz target
+        #[arg(long, value_name = "TARGET")]
+        target: Option<Target>,
+        /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+        file: PathBuf,
+    },
+    /// Run every historical bug against its witness
+    Zoo(Zoo),
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, ClapArgs)]
+pub struct Replay {
+    /// Historical bugs to put back, with commas between them; `mm-triage zoo` lists them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target: run them within its limits, and take whatever is
+    /// not called .mm for wire
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Check everything after every slice, by brute force
+    #[arg(long)]
+    pub thorough: bool,
+    /// Print no operations, only verdicts and findings
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print one JSON object for each file and nothing else
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `seeds`.
+#[derive(Debug, ClapArgs)]
+pub struct Seeds {
+    /// The folder to write to; made if it is not there
+    pub outdir: PathBuf,
+    /// Leave out programs of more threads
+    #[arg(long, value_name = "N", default_value_t = MAX_THREADS,
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_THREADS)))]
+    pub max_threads: u8,
+    /// The corpus [default: corpus/ of the repository that the working folder is in]
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+}
+
+/// Arguments of `zoo`.
+#[derive(Debug, ClapArgs)]
+#[cfg_attr(
+    not(feature = "zoo"),
+    allow(
+        dead_code,
+        reason = "without a zoo the command only says that there is none"
+    )
+)]
+pub struct Zoo {
+    /// Print one JSON object for each bug, and one with the sums
+    #[arg(long)]
+    pub json: bool,
+    /// The corpus [default: corpus/ of the repository that the working folder is in]
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+}
+
+/// A fuzz target, of which the limits count: it folds threads before it runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// One thread
+    Ops,
+    /// Two to four threads
+    Races,
+}
+
+impl Target {
+    /// What the target brings its inputs into.
+    pub const fn limits(self) -> Limits {
+        match self {
+            Self::Ops => Limits::OPS,
+            Self::Races => Limits::RACES,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Entries, places, locks and waits, in words.
+
+use mm_core::{
+    DEVICES, Entry, Lock, MigrationKind, MmId, Pfn, PresentPte, Pte, Site, Softleaf, SwapPte, Wait,
+};
+use mm_fuzz::exec::window_base;
+use mm_fuzz::program::{Addr, Geometry, Len, Op, OpKind, Operand, OperandKind};
+use std::ops::Range;
+
+/// `mm0 page 52 (window page 4)`: where an entry is, for the core and in the words of a program.
+pub fn place(geometry: Geometry, mm: MmId, addr: u64) -> String {
+    let window = addr.checked_sub(window_base(geometry));
+    match window.filter(|page| *page <= u64::from(Addr::MAX.get())) {
+        Some(page) => format!("{mm:?} page {addr} (window page {page})"),
+        None => format!("{mm:?} page {addr} (outside the window)"),
+    }
+}
+
+/// An entry: its kind, the page that it names, and its bits.
+pub fn entry(pte: Pte) -> String {
+    match pte.decode() {
+        Entry::None => "none".to_owned(),
+        Entry::Present(present) => present_entry(present),
+        Entry::Leaf(leaf) => swap_entry(leaf),
+    }
+}
+
+fn present_entry(pte: PresentPte) -> String {
+    let mut words = vec![format!("present {:?}", pte.pfn())];
+    words.extend(chosen(&[
+        (pte.write(), "write"),
+        (pte.dirty(), "dirty"),
+        (pte.young(), "young"),
+        (pte.soft_dirty(), "soft-dirty"),
+        (pte.uffd_wp(), "uffd-wp"),
+        (pte.special(), "special"),
+        (pte.protnone(), "no access"),
+    ]));
+    words.join(", ")
+}
+
+fn swap_entry(pte: SwapPte) -> String {
+    let mut words = match pte.softleaf() {
+        None => vec![format!(
+            "swap-type entry {:#018x} of no known kind",
+            pte.pte().0
+        )],
+        Some(Softleaf::DevicePrivate { write, pfn }) => {
+            let mut words = vec![format!("device-private {pfn:?}")];
+            words.extend(chosen(&[(write, "write")]));
+            words
+        }
+        Some(Softleaf::Migration(migration)) => {
+            let mut words = vec![format!("migration {:?}", migration.pfn)];
+            words.extend(chosen(&[
+                (migration.kind == MigrationKind::Write, "write"),
+                (migration.kind == MigrationKind::ReadExclusive, "exclusive"),
+                (migration.dirty, "dirty"),
+                (migration.young, "young"),
+            ]));
+            words
+        }
+    };
+    words.extend(chosen(&[
+        (pte.soft_dirty(), "soft-dirty"),
+        (pte.uffd_wp(), "uffd-wp"),
+    ]));
+    words.join(", ")
+}
+
+fn chosen<'w>(words: &[(bool, &'w str)]) -> impl Iterator<Item = String> + use<'w> {
+    let on = words.iter().filter(|(on, _)| *on);
+    on.map(|(_, word)| (*word).to_owned())
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// What a task waits for, after "waits for".
+pub fn wait(wait: Wait) -> String {
+    match wait {
+        Wait::Lock(lock) => format!("the {}", self::lock(lock)),
+        Wait::Unlock(pfn) => format!("the end of the migration of {pfn:?}"),
+        Wait::Invalidation(mm) => format!("the end of the invalidations of {mm:?}"),
+        Wait::Progress => "anything to change, having retried a fault too often".to_owned(),
+        Wait::Gate => "the program to open its next phase".to_owned(),
+    }
+}
+
+/// A lock, and how it is held.
+pub fn lock(lock: Lock) -> String {
+    match lock {
+        Lock::MmapRead(mm) => format!("mmap_lock of {mm:?} for reading"),
+        Lock::MmapWrite(mm) => format!("mmap_lock of {mm:?} for writing"),
+        Lock::AnonVmaRead(root) => format!("anon_vma lock of {root:?} for reading"),
+        Lock::AnonVmaWrite(root) => format!("anon_vma lock of {root:?} for writing"),
+        Lock::Folio(pfn) => format!("folio lock of {pfn:?}"),
+    }
+}
+
+/// A scheduling point, by the name of the function that it stands in.
+pub fn site(site: Site) -> String {
+    let mut name = String::new();
+    for character in format!("{site:?}").chars() {
+        if character.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(character.to_lowercase());
+    }
+    name
+}
+
+/// The addresses that an operation is about; none if it does not name any.
+pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
+    let kind = op.kind();
+    let operand = |wanted| {
+        let params = kind.params().iter().zip(op.operand_bytes());
+        params
+            .filter(|(param, _)| param.kind == wanted)
+            .map(|(_, byte)| byte)
+            .next()
+    };
+    match operand(OperandKind::Addr).map(Addr::from_byte) {
+        // its address is one of the device's memory
+        Some(_) if kind == OpKind::Evict => 0..0,
+        Some(addr) => {
+            let first = window_base(geometry) + u64::from(addr.get());
+            let len = operand(OperandKind::Len).map_or(1, |byte| Len::from_byte(byte).get());
+            first..first + u64::from(len)
+        }
+        None => 0..0,
+    }
+}
+
+/// A page, or what should be one.
+pub fn page(pfn: Pfn) -> String {
+    if pfn.zone() > DEVICES {
+        format!("frame {:#x}, which is in no memory,", pfn.0)
+    } else {
+        format!("page {pfn:?}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_core::PteFlags;
+
+    #[test]
+    fn places_are_given_in_window_terms() {
+        assert_eq!(
+            place(Geometry::Tiny, MmId(1), window_base(Geometry::Tiny) + 4),
+            "mm1 page 52 (window page 4)"
+        );
+        assert_eq!(
+            place(Geometry::Tiny, MmId(0), 3),
+            "mm0 page 3 (outside the window)"
+        );
+    }
+
+    #[test]
+    fn entries_are_given_in_words() {
+        let flags = PteFlags::RW | PteFlags::DIRTY | PteFlags::SOFT_DIRTY;
+        let pte = PresentPte::new(Pfn::new(0, 7)).set(flags, true).pte();
+        assert_eq!(entry(pte), "present pfn:7, write, dirty, soft-dirty");
+        assert_eq!(entry(Pte::NONE), "none");
+        let protnone = PresentPte::new(Pfn::new(0, 7)).protect(false).pte();
+        assert_eq!(entry(protnone), "present pfn:7, no access");
+    }
+
+    #[test]
+    fn sites_have_the_names_of_functions() {
+        assert_eq!(site(Site::MigrateVmaUnmap), "migrate_vma_unmap");
+    }
+
+    #[test]
+    fn ranges_come_from_operands() {
+        let program = mm_fuzz::program::text::parse("munmap p0 4 8\nevict d0 0 4\nfork p0")
+            .expect("a good program");
+        let base = window_base(Geometry::Tiny);
+        let ranges: Vec<_> = program
+            .ops
+            .iter()
+            .map(|step| range_of(Geometry::Tiny, &step.op))
+            .collect();
+        assert_eq!(ranges, [base + 4..base + 12, 0..0, 0..0]);
+    }
+}

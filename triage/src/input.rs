@@ -1,0 +1,190 @@
+//! Files: which form of a program one is, and what is wrong with one that is none.
+//!
+//! A file is text if its name ends in `.mm`, or if it is UTF-8 without control characters; everything
+//! else is wire, and every byte string decodes. What an engine saved may not be canonical wire; that
+//! is worth a note and no more.
+
+use crate::args::Target;
+use mm_fuzz::program::{Program, text, wire};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The longest file that is read, in bytes.
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// The form of a program in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For engines.
+    Wire,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Wire => "wire",
+        })
+    }
+}
+
+/// A program out of a file.
+#[derive(Debug)]
+pub struct Input {
+    /// The program, canonical.
+    pub program: Program,
+    /// Its form.
+    pub form: Form,
+    /// A sentence on how the file is not what an encoder writes, if it is not.
+    pub note: Option<String>,
+}
+
+/// Why a file is no program. The message names the file and, in a text, line and column.
+#[derive(Debug)]
+pub struct InputError {
+    path: PathBuf,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
+    Unreadable(io::Error),
+    Directory,
+    Empty,
+    TooLong,
+    NotUtf8 {
+        line: usize,
+        column: usize,
+        byte: u8,
+    },
+    Text {
+        error: Box<text::TextError>,
+        is_named_mm: bool,
+    },
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        match &self.fault {
+            Fault::Unreadable(error) => write!(
+                f,
+                "cannot be read: {error}; give the path of a program (.mm), of a wire file or of an \
+                 engine's artifact"
+            ),
+            Fault::Directory => {
+                f.write_str("is a directory, and these are not read yet; name the files in it")
+            }
+            Fault::Empty => f.write_str(
+                "is empty: write at least one line of text (docs/grammar.md), or give another file",
+            ),
+            Fault::TooLong => write!(
+                f,
+                "has more than {MAX_BYTES} bytes, the most that is read: no program is longer than \
+                 {} bytes of text or {} of wire; give another file",
+                text::MAX_BYTES,
+                wire::MAX_BYTES,
+            ),
+            Fault::NotUtf8 { line, column, byte } => write!(
+                f,
+                "line {line}, column {column}: byte {byte:#04x} is not UTF-8; mend it or, if this is \
+                 a wire file, take the .mm off its name"
+            ),
+            Fault::Text { error, is_named_mm } => {
+                write!(f, "{error}")?;
+                if !is_named_mm {
+                    f.write_str(
+                        "; if this is a fuzz target's input and not text, say --target ops or \
+                         --target races",
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::error::Error for InputError {}
+
+/// The program in the file at `path`; with a `target`, brought into its limits, and wire unless the
+/// name says text.
+///
+/// # Errors
+/// What makes the file unusable: it cannot be read, is empty or too long, or is a text with a
+/// mistake.
+pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
+    let fail = |fault| InputError {
+        path: path.to_owned(),
+        fault,
+    };
+    let bytes = read(path).map_err(fail)?;
+    let is_named_mm = path.extension().is_some_and(|extension| extension == "mm");
+    let mut input = match as_text(&bytes, is_named_mm, target).map_err(fail)? {
+        Some(text) => Input {
+            program: text::parse(text).map_err(|error| {
+                let error = Box::new(error);
+                fail(Fault::Text { error, is_named_mm })
+            })?,
+            form: Form::Text,
+            note: None,
+        },
+        None => Input {
+            program: wire::decode(&bytes),
+            form: Form::Wire,
+            note: wire::check(&bytes).err().map(|error| {
+                format!(
+                    "{}: {error}; it runs all the same, as an engine reads it",
+                    path.display()
+                )
+            }),
+        },
+    };
+    if let Some(target) = target {
+        target.limits().apply(&mut input.program);
+    }
+    Ok(input)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    let file = File::open(path).map_err(Fault::Unreadable)?;
+    let metadata = file.metadata().map_err(Fault::Unreadable)?;
+    if metadata.is_dir() {
+        return Err(Fault::Directory);
+    }
+    let mut bytes = Vec::new();
+    // a pipe does not tell its length
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Fault::Unreadable)?;
+    match bytes.len() as u64 {
+        0 => Err(Fault::Empty),
+        length if length > MAX_BYTES => Err(Fault::TooLong),
+        _ => Ok(bytes),
+    }
+}
+
+/// The bytes as text, if that is what they are.
+fn as_text(bytes: &[u8], is_named_mm: bool, target: Option<Target>) -> Result<Option<&str>, Fault> {
+    let is_printable = |text: &str| {
+        text.chars()
+            .all(|character| !character.is_control() || "\t\n\r".contains(character))
+    };
+    match std::str::from_utf8(bytes) {
+        Ok(text) if is_named_mm => Ok(Some(text)),
+        Ok(text) => Ok((target.is_none() && is_printable(text)).then_some(text)),
+        Err(error) if is_named_mm => {
+            let (good, bad) = bytes.split_at(error.valid_up_to());
+            let last_line = good.rsplit(|byte| *byte == b'\n').next().unwrap_or(good);
+            Err(Fault::NotUtf8 {
+                line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
+                column: 1 + String::from_utf8_lossy(last_line).chars().count(),
+                byte: bad.first().copied().unwrap_or_default(),
+            })
+        }
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,211 @@
+//! A finding, for people: what, where, the state of its page before and after, the last steps.
+
+use crate::describe;
+use crate::run::Found;
+use crate::snapshot::{EntryAt, Snapshot, named};
+use crate::style::Style;
+use crate::watch::{Seen, operation_line};
+use mm_core::{Page, Pfn};
+use mm_fuzz::finding;
+use mm_fuzz::program::{Geometry, Program};
+use std::io::{self, Write};
+
+/// Pages that are shown, of a finding that does not name one.
+const MAX_PAGES: usize = 4;
+/// Entries of one page, and page-table writes, that are shown.
+const MAX_LINES: usize = 12;
+/// Those of them that are the last ones, if there are more.
+const LAST_LINES: usize = 4;
+
+/// Prints all that is known of a finding.
+pub fn print(
+    out: &mut dyn Write,
+    style: Style,
+    program: &Program,
+    found: &Found,
+    seen: &Seen,
+) -> io::Result<()> {
+    for (index, step) in seen
+        .unfinished
+        .iter()
+        .filter_map(|i| Some((*i, program.ops.get(*i)?)))
+    {
+        let line = operation_line(program, index, step);
+        let is_found = Some(index) == found.step.or(seen.step);
+        let how = if is_found { "FINDING" } else { "did not end" };
+        writeln!(out, "{line} {}", style.bad(how))?;
+    }
+    writeln!(
+        out,
+        "\n{}",
+        style.bad(format_args!("finding: {}", found.signature))
+    )?;
+    writeln!(out, "  {}", location(program, found, seen))?;
+    for line in found.detail.lines() {
+        writeln!(out, "  {line}")?;
+    }
+    let pages = pages(program, found, seen);
+    for pfn in &pages {
+        print_page(out, style, program.geometry, *pfn, seen)?;
+    }
+    if let Some(after) = &seen.after {
+        print_writes(out, style, program.geometry, &pages, after)?;
+    }
+    let (heading, lines) = seen.timeline.lines(program);
+    print_list(out, style, &heading, &lines)?;
+    let last = lines.last().map_or("", String::as_str);
+    if seen.waiting.iter().any(|task| !last.contains(task)) {
+        print_list(out, style, "tasks that wait", &seen.waiting)?;
+    }
+    Ok(())
+}
+
+/// `at operation 4 of 5, read p1 0, page dev0:3`.
+fn location(program: &Program, found: &Found, seen: &Seen) -> String {
+    let step = found.step.or(seen.step);
+    let place = match step.and_then(|index| Some((index, program.ops.get(index)?))) {
+        Some((index, step)) if program.threads > 1 => {
+            format!("at operation {index}, thread t{}: {}", step.thread, step.op)
+        }
+        Some((index, step)) => format!("at operation {index}: {}", step.op),
+        None => {
+            "after the last operation, as everything is given back and all processes exit".into()
+        }
+    };
+    match found.page {
+        Some(page) => format!("{place}; {}", describe::page(page).trim_end_matches(',')),
+        None => place,
+    }
+}
+
+/// The pages to show: that of the finding, unless no entry names it; else, or as well, those that
+/// the operation's addresses lead to, or those that the last slice changed.
+fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
+    let after = seen.after.as_ref().unwrap_or(&seen.before);
+    let is_named =
+        |pfn: Pfn| !seen.before.entries_of(pfn).is_empty() || !after.entries_of(pfn).is_empty();
+    let mut pages: Vec<Pfn> = found.page.into_iter().collect();
+    if found.page.is_some_and(is_named) {
+        return pages;
+    }
+    let step = found
+        .step
+        .or(seen.step)
+        .and_then(|index| program.ops.get(index));
+    let range = step.map_or(0..0, |step| describe::range_of(program.geometry, &step.op));
+    let addressed = seen.before.pages_in(&range).chain(after.pages_in(&range));
+    for pfn in addressed.chain(after.touched().iter().copied()) {
+        if pages.len() == MAX_PAGES {
+            break;
+        }
+        if !pages.contains(&pfn) {
+            pages.push(pfn);
+        }
+    }
+    pages
+}
+
+fn print_page(
+    out: &mut dyn Write,
+    style: Style,
+    geometry: Geometry,
+    pfn: Pfn,
+    seen: &Seen,
+) -> io::Result<()> {
+    let name = describe::page(pfn);
+    let before = page_lines(geometry, pfn, &seen.before);
+    let Some(after) = &seen.after else {
+        print_list(
+            out,
+            style,
+            &format!("{name} before the last slice"),
+            &before,
+        )?;
+        return writeln!(
+            out,
+            "  after it: not known, for the slice did not come to its end"
+        );
+    };
+    let after = page_lines(geometry, pfn, after);
+    if before == after {
+        return print_list(
+            out,
+            style,
+            &format!("{name} before and after the last slice"),
+            &before,
+        );
+    }
+    print_list(
+        out,
+        style,
+        &format!("{name} before the last slice"),
+        &before,
+    )?;
+    print_list(out, style, &format!("{name} after it"), &after)
+}
+
+/// The struct page, and the entries that name it.
+fn page_lines(geometry: Geometry, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> {
+    let page = snapshot.page(pfn);
+    let mut lines = vec![page.map_or_else(
+        || "no struct page: never used, or outside all memory".to_owned(),
+        |page| finding::describe(pfn, page),
+    )];
+    let entries = snapshot.entries_of(pfn);
+    if entries.is_empty() {
+        lines.push("no entry names it".to_owned());
+    }
+    let is_exclusive = page.is_some_and(Page::anon_exclusive);
+    let entries = entries.iter().map(|EntryAt { mm, addr, pte }| {
+        let place = describe::place(geometry, *mm, *addr);
+        let exclusive = if is_exclusive { ", page exclusive" } else { "" };
+        format!("{place}: {}{exclusive}", describe::entry(*pte))
+    });
+    lines.extend(shortened(entries.collect()));
+    lines
+}
+
+/// The entries that the last slice wrote and that name, or named, one of these pages.
+fn print_writes(
+    out: &mut dyn Write,
+    style: Style,
+    geometry: Geometry,
+    pages: &[Pfn],
+    after: &Snapshot,
+) -> io::Result<()> {
+    let concerns = |pte| named(pte).is_some_and(|pfn| pages.contains(&pfn));
+    let writes = after.writes().iter();
+    let lines: Vec<String> = writes
+        .filter(|write| concerns(write.old) || concerns(write.new))
+        .map(|write| {
+            let place = describe::place(geometry, write.mm, write.addr);
+            let (old, new) = (describe::entry(write.old), describe::entry(write.new));
+            format!("{place}: {old} -> {new}")
+        })
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let heading = "entries of these pages that the last slice wrote";
+    print_list(out, style, heading, &shortened(lines))
+}
+
+/// The lines; if there are many, the first and the last ones.
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    if let Some(surplus) = lines.len().checked_sub(MAX_LINES).filter(|n| *n > 0) {
+        let first = MAX_LINES - LAST_LINES;
+        let note = format!("({surplus} more)");
+        lines.splice(first..first + surplus, [note]);
+    }
+    lines
+}
+
+fn print_list(
+    out: &mut dyn Write,
+    style: Style,
+    heading: &str,
+    lines: &[String],
+) -> io::Result<()> {
+    writeln!(out, "\n{}", style.heading(format_args!("{heading}:")))?;
+    lines.iter().try_for_each(|line| writeln!(out, "  {line}"))
+}

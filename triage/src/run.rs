@@ -1,0 +1,164 @@
+//! Running a program, whatever happens: a panic of the core is a finding as well.
+
+use mm_core::Pfn;
+use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
+use mm_fuzz::finding::Finding;
+use mm_fuzz::program::Program;
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+/// Historical bugs to put back.
+#[derive(Clone, Debug, Default)]
+pub struct Bugs {
+    /// Their names.
+    pub names: String,
+    #[cfg(feature = "zoo")]
+    zoo: mm_fuzz::zoo::Zoo,
+}
+
+impl Bugs {
+    /// The bugs of a list of names.
+    ///
+    /// # Errors
+    /// A sentence that names the unknown one; or that this build has none.
+    pub fn parse(names: &str) -> Result<Self, String> {
+        #[cfg(feature = "zoo")]
+        return Ok(Self {
+            names: names.to_owned(),
+            zoo: mm_fuzz::zoo::parse(names)?,
+        });
+        #[cfg(not(feature = "zoo"))]
+        Err(format!("{names}: {}", crate::zoo::ABSENT))
+    }
+
+    /// One bug.
+    #[cfg(feature = "zoo")]
+    pub fn only(bug: mm_fuzz::zoo::Bug) -> Self {
+        Self {
+            names: String::new(),
+            zoo: mm_fuzz::zoo::only(bug),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every check passed.
+    Pass {
+        /// The digest of all outcomes and of the final state.
+        digest: u64,
+    },
+    /// One did not, or the core panicked.
+    Found(Found),
+}
+
+/// A finding, or a panic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What findings of the same bug have in common.
+    pub signature: String,
+    /// The oracle, `family/invariant`; of a panic, its place.
+    pub oracle: String,
+    /// The operation; a panic does not tell.
+    pub step: Option<usize>,
+    /// The page that it speaks of.
+    pub page: Option<Pfn>,
+    /// What was expected and what was found.
+    pub detail: String,
+}
+
+impl From<Finding> for Found {
+    fn from(finding: Finding) -> Self {
+        Self {
+            signature: finding.signature(),
+            oracle: finding.oracle(),
+            step: Some(finding.step),
+            page: finding.page,
+            detail: finding.detail,
+        }
+    }
+}
+
+/// Runs `program`, on a machine of its own.
+pub fn run(program: &Program, bugs: &Bugs, thorough: bool, observer: &mut dyn Observer) -> Ended {
+    let mut executor = Executor::new(Options {
+        thorough,
+        digest: true,
+        ..Options::default()
+    });
+    #[cfg(feature = "zoo")]
+    executor.set_zoo(bugs.zoo);
+    #[cfg(not(feature = "zoo"))]
+    let Bugs { names: _ } = bugs;
+    // the executor goes, and the observer is only read after a panic
+    let run = AssertUnwindSafe(|| executor.run_observed(program, observer));
+    match catch(run) {
+        Ok(Verdict::Pass { digest }) => Ended::Pass { digest },
+        Ok(Verdict::Finding(finding)) => Ended::Found((*finding).into()),
+        Err(Crash { place, message }) => Ended::Found(Found {
+            signature: format!("panic at {place}"),
+            oracle: format!("panic at {place}"),
+            step: None,
+            page: None,
+            detail: message,
+        }),
+    }
+}
+
+/// A panic that was caught.
+#[derive(Clone, Debug, Default)]
+struct Crash {
+    place: String,
+    message: String,
+}
+
+thread_local! {
+    /// The panic of the run under way; `None` while no run is under way.
+    static CRASH: RefCell<Option<Crash>> = const { RefCell::new(None) };
+}
+
+/// Runs `run`; a panic in it is returned and not printed. Other panics are printed as ever.
+fn catch<T>(run: AssertUnwindSafe<impl FnOnce() -> T>) -> Result<T, Crash> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let is_caught = CRASH.with_borrow_mut(|crash| {
+                let Some(crash) = crash else { return false };
+                crash.place = info.location().map(ToString::to_string).unwrap_or_default();
+                crash.message = info.payload_as_str().unwrap_or_default().to_owned();
+                true
+            });
+            if !is_caught {
+                usual(info);
+            }
+        }));
+    });
+    CRASH.set(Some(Crash::default()));
+    let result = panic::catch_unwind(run);
+    let crash = CRASH.take();
+    result.map_err(|_| crash.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_caught_with_its_place() {
+        let crash: Result<(), _> = catch(AssertUnwindSafe(|| panic!("index {} is out", 7)));
+        let Err(Crash { place, message }) = crash else {
+            unreachable!("the closure panics");
+        };
+        assert!(place.contains("run.rs:"), "{place}");
+        assert_eq!(message, "index 7 is out");
+        assert!(CRASH.with_borrow(Option::is_none));
+    }
+
+    #[test]
+    fn what_does_not_panic_is_returned() {
+        assert!(matches!(catch(AssertUnwindSafe(|| 3)), Ok(3)));
+    }
+}

@@ -1,0 +1,72 @@
+//! `seeds`: the text programs of the corpus as wire files.
+
+use crate::Status;
+use crate::args::Seeds;
+use crate::{corpus, input};
+use mm_fuzz::exec::Digest;
+use mm_fuzz::program::wire;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The folders of the corpus that hold text.
+const FOLDERS: [&str; 3] = ["seeds", "zoo", "regress"];
+
+/// Writes the programs of the corpus; those that are unusable do not stop the others.
+pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
+    let paths = match find(args) {
+        Ok(paths) => paths,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    if let Err(error) = std::fs::create_dir_all(&args.outdir) {
+        return Ok(unwritable(&args.outdir, &error));
+    }
+    let mut status = Status::Pass;
+    let mut written = BTreeSet::new();
+    for path in paths {
+        let program = match input::load(&path, None) {
+            Ok(input) => input.program,
+            Err(error) => {
+                status = Status::unusable(error);
+                continue;
+            }
+        };
+        if program.threads > args.max_threads {
+            continue;
+        }
+        let bytes = wire::encode(&program);
+        let file = args.outdir.join(name(&path, &bytes));
+        if let Err(error) = std::fs::write(&file, &bytes) {
+            return Ok(unwritable(&file, &error));
+        }
+        written.insert(file);
+    }
+    let (count, dir) = (written.len(), args.outdir.display());
+    let plural = if count == 1 { "" } else { "s" };
+    writeln!(out, "seeds: {count} program{plural} in {dir}")?;
+    Ok(status)
+}
+
+fn find(args: &Seeds) -> Result<Vec<PathBuf>, corpus::CorpusError> {
+    let corpus = corpus::find(args.corpus.as_deref())?;
+    let mut paths = Vec::new();
+    for folder in FOLDERS {
+        paths.extend(corpus::programs(&corpus.join(folder))?);
+    }
+    Ok(paths)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Status {
+    Status::unusable(format_args!(
+        "{}: cannot be written: {error}; give a folder that can",
+        path.display()
+    ))
+}
+
+/// The stem of the text's name and a short hash of the wire.
+fn name(path: &Path, bytes: &[u8]) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut digest = Digest::default();
+    bytes.iter().for_each(|byte| digest.mix((*byte).into()));
+    format!("{stem}-{:08x}", digest.value() as u32)
+}

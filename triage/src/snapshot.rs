@@ -1,0 +1,93 @@
+//! What the machine looked like at one moment: the state itself moves on, and cannot be copied.
+
+use mm_core::{Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State};
+use std::ops::Range;
+
+/// An entry and where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryAt {
+    /// The address space.
+    pub mm: MmId,
+    /// The page that it translates.
+    pub addr: u64,
+    /// The entry.
+    pub pte: Pte,
+}
+
+/// Pages, entries, and what was written since an oracle last looked.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pages: Vec<(Pfn, Page)>,
+    entries: Vec<EntryAt>,
+    writes: Vec<PteWrite>,
+    touched: Vec<Pfn>,
+}
+
+/// The page that an entry names, whatever its format.
+pub fn named(pte: Pte) -> Option<Pfn> {
+    match pte.decode() {
+        Entry::None => None,
+        Entry::Present(present) => Some(present.pfn()),
+        Entry::Leaf(leaf) => leaf.softleaf().map(Softleaf::pfn),
+    }
+}
+
+impl Snapshot {
+    /// Takes the picture anew.
+    pub fn take(&mut self, s: &State) {
+        self.pages.clear();
+        self.pages
+            .extend(s.memmap().iter().map(|(pfn, page)| (pfn, *page)));
+        self.entries.clear();
+        let tables = s.tables();
+        for (id, table) in tables.tables().filter(|(_, table)| table.level == 0) {
+            let used = tables.entries(id).filter(|(_, pte)| !pte.is_none());
+            self.entries.extend(used.map(|(addr, pte)| EntryAt {
+                mm: table.mm,
+                addr,
+                pte,
+            }));
+        }
+        let lowest = s.pte_writes().iter().filter(|write| write.level == 0);
+        self.writes.clear();
+        self.writes.extend(lowest);
+        self.touched.clear();
+        self.touched.extend(s.memmap().touched());
+    }
+
+    /// The struct page of `pfn`, if it has been used.
+    pub fn page(&self, pfn: Pfn) -> Option<&Page> {
+        let found = self.pages.iter().find(|(other, _)| *other == pfn);
+        found.map(|(_, page)| page)
+    }
+
+    /// The entries that name `pfn`, by address space and address.
+    pub fn entries_of(&self, pfn: Pfn) -> Vec<EntryAt> {
+        let mut entries: Vec<EntryAt> = self
+            .entries
+            .iter()
+            .filter(|entry| named(entry.pte) == Some(pfn))
+            .copied()
+            .collect();
+        entries.sort_by_key(|entry| (entry.mm, entry.addr));
+        entries
+    }
+
+    /// The pages that entries in `range` name, in any address space.
+    pub fn pages_in(&self, range: &Range<u64>) -> impl Iterator<Item = Pfn> {
+        self.entries
+            .iter()
+            .filter(|entry| range.contains(&entry.addr))
+            .filter_map(|entry| named(entry.pte))
+    }
+
+    /// Writes of lowest-level entries.
+    pub fn writes(&self) -> &[PteWrite] {
+        &self.writes
+    }
+
+    /// Struct pages that changed.
+    pub fn touched(&self) -> &[Pfn] {
+        &self.touched
+    }
+}

@@ -1,0 +1,136 @@
+//! The observer: prints each operation as it ends, and keeps what a finding is explained by.
+
+use crate::snapshot::Snapshot;
+use crate::timeline::{Timeline, stand};
+use mm_core::State;
+use mm_fuzz::exec::{Observer, Outcome};
+use mm_fuzz::program::{Program, Step};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+/// Watches one run.
+pub struct Watch<'a> {
+    program: &'a Program,
+    /// Where operations are printed; nowhere if quiet.
+    out: Option<&'a mut dyn Write>,
+    /// The first error in printing.
+    result: io::Result<()>,
+    /// The state before the last slice that ended, and after it.
+    before: Snapshot,
+    after: Snapshot,
+    /// A slice has begun and not ended.
+    running: bool,
+    step: Option<usize>,
+    started: BTreeSet<usize>,
+    timeline: Timeline,
+    waiting: Vec<String>,
+}
+
+/// What is known when a run has ended.
+pub struct Seen {
+    /// The state before the last slice.
+    pub before: Snapshot,
+    /// The state after it; `None` if it did not come to an end.
+    pub after: Option<Snapshot>,
+    /// The operation that ran last.
+    pub step: Option<usize>,
+    /// Operations that were started and have not ended.
+    pub unfinished: BTreeSet<usize>,
+    /// The last scheduling steps.
+    pub timeline: Timeline,
+    /// The tasks that wait, and for what.
+    pub waiting: Vec<String>,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches a run of `program`; prints its operations to `out`.
+    pub fn new(program: &'a Program, out: Option<&'a mut dyn Write>) -> Self {
+        Self {
+            program,
+            out,
+            result: Ok(()),
+            before: Snapshot::default(),
+            after: Snapshot::default(),
+            running: false,
+            step: None,
+            started: BTreeSet::new(),
+            timeline: Timeline::default(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The run has ended.
+    ///
+    /// # Errors
+    /// The first error in printing.
+    pub fn end(self) -> io::Result<Seen> {
+        self.result?;
+        let (before, after) = if self.running {
+            (self.after, None)
+        } else {
+            (self.before, Some(self.after))
+        };
+        Ok(Seen {
+            before,
+            after,
+            step: self.step,
+            unfinished: self.started,
+            timeline: self.timeline,
+            waiting: self.waiting,
+        })
+    }
+
+    fn print(&mut self, line: &str) {
+        if let (Some(out), Ok(())) = (&mut self.out, &self.result) {
+            self.result = writeln!(out, "{line}");
+        }
+    }
+}
+
+/// An operation in one line: its number, its thread if there are several, its words.
+pub fn operation_line(program: &Program, index: usize, step: &Step) -> String {
+    let thread = if program.threads > 1 {
+        format!("t{}  ", step.thread)
+    } else {
+        String::new()
+    };
+    format!("{index:>4}  {thread}{:<36}", step.op.to_string())
+}
+
+impl Observer for Watch<'_> {
+    fn slice(&mut self, step: usize, s: &State) {
+        self.after.take(s);
+        self.timeline.slice(s);
+        self.running = true;
+        self.step = Some(step);
+        self.started.insert(step);
+    }
+
+    fn ran(&mut self, step: usize, s: &State) {
+        std::mem::swap(&mut self.before, &mut self.after);
+        self.after.take(s);
+        self.timeline.ran(self.program, step, s);
+        self.running = false;
+        self.step = Some(step);
+        let tasks = s.tasks().iter().enumerate();
+        let waiting = tasks.filter(|(_, task)| task.waiting.is_some());
+        self.waiting = waiting.map(|(id, task)| stand(id, task)).collect();
+    }
+
+    fn operation(&mut self, step: usize, op: &Step, outcome: Outcome, _: &State) {
+        self.started.remove(&step);
+        self.timeline.ended(outcome);
+        let line = format!("{} {outcome}", operation_line(self.program, step, op));
+        self.print(&line);
+    }
+
+    fn preempted(&mut self, point: u32, from: u8, to: u8, _: &State) {
+        // the kernel counts the points that have been passed, a program counts from 0
+        let point = point.saturating_sub(1);
+        self.timeline
+            .preempted(format!(", preempted at point {point} for t{to}"));
+        self.print(&format!(
+            "      point {point}: t{from} is preempted for t{to}"
+        ));
+    }
+}

@@ -1,0 +1,186 @@
+//! `zoo`: every historical bug against its witness. With the bug on, the oracle of the table must
+//! speak; with it off, none.
+
+use crate::Status;
+use crate::args::Zoo;
+use std::io::{self, Write};
+
+/// Why a build has no bugs.
+#[cfg(not(feature = "zoo"))]
+pub const ABSENT: &str = "this build has no historical bugs; build it with --features zoo";
+
+/// Says that this build has no zoo.
+#[cfg(not(feature = "zoo"))]
+pub fn command(_: &Zoo, _: &mut dyn Write) -> io::Result<Status> {
+    Ok(Status::unusable(format_args!("zoo: {ABSENT}")))
+}
+
+#[cfg(feature = "zoo")]
+pub use table::command;
+
+#[cfg(feature = "zoo")]
+mod table {
+    use super::{Status, Write, Zoo, io};
+    use crate::json::Object;
+    use crate::run::{self, Bugs, Ended};
+    use crate::style::Style;
+    use crate::{corpus, input};
+    use mm_fuzz::program::Program;
+    use mm_fuzz::zoo::{self, Entry, TABLE};
+    use std::path::Path;
+
+    /// What a run of a witness says.
+    const PASS: &str = "pass";
+    /// Nothing to run.
+    const NOTHING: &str = "-";
+
+    /// A bug and its witness.
+    struct Row {
+        entry: &'static Entry,
+        /// The oracle that speaks with the bug on.
+        found: String,
+        /// The oracle that speaks with the bug off.
+        off: String,
+    }
+
+    impl Row {
+        fn is_ok(&self) -> bool {
+            self.found == self.entry.oracle && self.off == PASS
+        }
+    }
+
+    /// Runs every bug of the table and prints a row for each.
+    pub fn command(args: &Zoo, out: &mut dyn Write) -> io::Result<Status> {
+        let witnesses = corpus::find(args.corpus.as_deref())
+            .map(|corpus| corpus.join("zoo"))
+            .and_then(|dir| Ok((corpus::programs(&dir)?, dir)));
+        let (files, dir) = match witnesses {
+            Ok(witnesses) => witnesses,
+            Err(error) => return Ok(Status::unusable(error)),
+        };
+        let style = Style::of_stdout();
+        if !args.json {
+            writeln!(out, "{}", style.heading(columns(HEADINGS).trim_end()))?;
+        }
+        let mut ok = 0;
+        for entry in TABLE {
+            let row = row(entry, &dir);
+            ok += usize::from(row.is_ok());
+            writeln!(
+                out,
+                "{}",
+                if args.json {
+                    object(&row)
+                } else {
+                    line(&row, style)
+                }
+            )?;
+        }
+        let mut failed = TABLE.len() - ok;
+        for file in files.iter().filter(|file| is_stray(file)) {
+            failed += 1;
+            eprintln!(
+                "mm-triage: {}: no bug has this name; add it to core/src/zoo.rs, or move the file",
+                file.display()
+            );
+        }
+        let bugs = TABLE.len();
+        if args.json {
+            let sums = [("bugs", bugs), ("ok", ok), ("failed", failed)];
+            let object = sums
+                .into_iter()
+                .fold(Object::default(), |object, (key, sum)| {
+                    object.number(key, Some(sum))
+                });
+            writeln!(out, "{}", object.finish())?;
+        } else {
+            writeln!(out, "zoo: bugs={bugs} ok={ok} failed={failed}")?;
+        }
+        Ok(if failed == 0 {
+            Status::Pass
+        } else {
+            Status::Finding
+        })
+    }
+
+    fn is_stray(file: &Path) -> bool {
+        let slug = file.file_stem().and_then(|stem| stem.to_str());
+        slug.is_none_or(|slug| zoo::find(slug).is_none())
+    }
+
+    fn row(entry: &'static Entry, dir: &Path) -> Row {
+        let path = dir.join(format!("{}.mm", entry.slug));
+        let (found, off) = match input::load(&path, None) {
+            Ok(input) => (
+                verdict(&input.program, &Bugs::only(entry.bug), false),
+                verdict(&input.program, &Bugs::default(), true),
+            ),
+            Err(_) if !path.exists() => ("no witness".to_owned(), NOTHING.to_owned()),
+            Err(error) => {
+                Status::unusable(error);
+                ("bad witness".to_owned(), NOTHING.to_owned())
+            }
+        };
+        Row { entry, found, off }
+    }
+
+    fn verdict(program: &Program, bugs: &Bugs, thorough: bool) -> String {
+        match run::run(program, bugs, thorough, &mut ()) {
+            Ended::Pass { .. } => PASS.to_owned(),
+            Ended::Found(found) => found.oracle,
+        }
+    }
+
+    const HEADINGS: [&str; 6] = [
+        "bug",
+        "class",
+        "commit",
+        "oracle expected",
+        "oracle found",
+        "bug off",
+    ];
+
+    fn columns([slug, class, commit, expected, found, off]: [&str; 6]) -> String {
+        format!("{slug:<32} {class:<5} {commit:<14} {expected:<32} {found:<32} {off:<8}")
+    }
+
+    fn line(row: &Row, style: Style) -> String {
+        let entry = row.entry;
+        let commit = cut(entry.commit, 14);
+        let cells = columns([
+            entry.slug,
+            entry.class,
+            &commit,
+            entry.oracle,
+            &row.found,
+            &row.off,
+        ]);
+        let ok = if row.is_ok() {
+            style.good("ok")
+        } else {
+            style.bad("FAIL")
+        };
+        format!("{cells} {ok}")
+    }
+
+    /// The text, with an ellipsis if it is longer than `width` characters.
+    fn cut(text: &str, width: usize) -> String {
+        if text.chars().count() <= width {
+            return text.to_owned();
+        }
+        let head: String = text.chars().take(width - 1).collect();
+        format!("{head}…")
+    }
+
+    fn object(row: &Row) -> String {
+        Object::default()
+            .text("slug", Some(row.entry.slug))
+            .text("class", Some(row.entry.class))
+            .text("commit", Some(row.entry.commit))
+            .text("expected", Some(row.entry.oracle))
+            .text("found", Some(&row.found))
+            .text("off", Some(&row.off))
+            .flag("ok", row.is_ok())
+            .finish()
+    }
+}

@@ -1,0 +1,137 @@
+//! Files that are no programs: a sentence and status 2, or a run; never a panic, and no waiting.
+
+mod common;
+
+use common::Bench;
+use std::time::{Duration, Instant};
+
+fn replay(name: &str, contents: &[u8]) -> common::Ran {
+    let bench = Bench::new();
+    bench.write(name, contents);
+    let start = Instant::now();
+    let ran = bench.run(&["replay", name]);
+    assert!(start.elapsed() < Duration::from_secs(20), "{name} is slow");
+    ran
+}
+
+fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| rng.u8(..)).take(count).collect()
+}
+
+#[test]
+fn an_empty_file_is_unusable() {
+    replay("empty", b"").is_unusable(&["empty: is empty", "write at least one line"]);
+    replay("empty.mm", b"").is_unusable(&["empty.mm: is empty"]);
+}
+
+#[test]
+fn a_missing_file_is_unusable() {
+    let ran = Bench::new().run(&["replay", "nowhere.mm"]);
+    ran.is_unusable(&["nowhere.mm: cannot be read", "give the path of"]);
+}
+
+#[test]
+fn a_directory_is_unusable() {
+    let bench = Bench::new();
+    bench.write("folder/a.mm", "fork p0\n");
+    let ran = bench.run(&["replay", "folder"]);
+    ran.is_unusable(&["folder: is a directory", "name the files in it"]);
+}
+
+#[test]
+fn a_megabyte_of_random_bytes_runs() {
+    for seed in 0..4 {
+        let ran = replay("noise", &random_bytes(seed, 1 << 20));
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        ran.prints(&["noise: wire, 256 operations", "pass: digest "]);
+    }
+}
+
+#[test]
+fn more_than_a_megabyte_is_unusable() {
+    let ran = replay("long", &random_bytes(1, (1 << 20) + 1));
+    ran.is_unusable(&["long: has more than 1048576 bytes", "give another file"]);
+    let ran = replay("long.mm", "#".repeat((1 << 17) + 1).as_bytes());
+    ran.is_unusable(&["long.mm: line 1, column 1: ", "131073 bytes"]);
+}
+
+#[test]
+fn truncated_wire_runs_and_says_so() {
+    let ran = replay("truncated", &[1, 0, 0, 0, 0, 0, 2, 6, 0]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(
+        ran.err,
+        "mm-triage: truncated: offset 7: the last record is truncated: 2 of 5 bytes; it runs all \
+         the same, as an engine reads it\n"
+    );
+    ran.prints(&["truncated: wire, 1 operation, ", "mmap p0 0 1 rw", "pass"]);
+    let ran = replay("header", &[1]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.err.contains("1 of 2 bytes"), "{ran:?}");
+}
+
+#[test]
+fn canonical_wire_runs_without_a_note() {
+    let program = mm_fuzz::program::text::parse("mmap p0 0 1 rw\nwrite p0 0").expect("a program");
+    let ran = replay("good", &mm_fuzz::program::wire::encode(&program));
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+}
+
+#[test]
+fn unknown_words_are_named_with_their_place() {
+    let ran = replay("typing.mm", b"mmap p0 0 1 rw\n  wrte p0 0\n");
+    ran.is_unusable(&[
+        "typing.mm: line 2, column 3: ",
+        "\"wrte\"",
+        "did you mean \"write\"?",
+    ]);
+    let ran = replay("typing.mm", b"mmap p9 0 1 rw\n");
+    ran.is_unusable(&["typing.mm: line 1, column 6: ", "p0 to p7"]);
+    // without the ending it may be an engine's input that happens to be printable
+    let ran = replay("crash-5f", b"wrte p0 0");
+    ran.is_unusable(&["crash-5f: line 1, column 1: ", "say --target ops"]);
+}
+
+#[test]
+fn a_million_pages_are_refused() {
+    let ran = replay("huge.mm", b"mmap p0 0 1000000 rw\n");
+    ran.is_unusable(&["huge.mm: line 1, column 11: ", "1000000", "1 to 32 pages"]);
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_unusable() {
+    let ran = replay("latin.mm", b"# caf\xc3\xa9\nread p0 \xff\n");
+    ran.is_unusable(&["latin.mm: line 2, column 9: ", "0xff"]);
+}
+
+#[test]
+fn bad_command_lines_are_unusable() {
+    let bench = Bench::new();
+    for args in [
+        &["replay"][..],
+        &["replay", "--zoo", "no-such-bug", "x"],
+        &["replay", "--target", "empty", "x"],
+        &["seeds", "out", "--max-threads", "5"],
+        &["nothing"],
+    ] {
+        let ran = bench.run(args);
+        assert_eq!(ran.status, 2, "{args:?}: {ran:?}");
+        assert!(ran.err.starts_with("error: "), "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn seeds_say_what_is_wrong() {
+    let bench = Bench::new();
+    let ran = bench.run(&["seeds", "out"]);
+    ran.is_unusable(&["no corpus found", "--corpus DIR"]);
+    bench.write("corpus/seeds/bad.mm", "wrte p0 0\n");
+    bench.write("corpus/seeds/good.mm", "mmap p0 0 1 rw\n");
+    let ran = bench.run(&["seeds", "out", "--corpus", "corpus"]);
+    ran.is_unusable(&["corpus/seeds/bad.mm: line 1, column 1: "]);
+    ran.prints(&["seeds: 1 program in out"]);
+    let ran = bench.run(&["seeds", "corpus/seeds/good.mm/out", "--corpus", "corpus"]);
+    ran.is_unusable(&["corpus/seeds/good.mm/out: cannot be written"]);
+}

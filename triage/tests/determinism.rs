@@ -1,0 +1,64 @@
+//! The same programs in two processes: the same verdicts and the same digests.
+
+mod common;
+
+use common::Bench;
+use mm_fuzz::program::generate::random_program;
+use mm_fuzz::program::mutate::Limits;
+use mm_fuzz::program::wire;
+
+const PROGRAMS: u64 = 300;
+
+/// Writes the programs; their names.
+fn generate(bench: &Bench) -> Vec<String> {
+    (0..PROGRAMS)
+        .map(|seed| {
+            let limits = if seed % 2 == 0 {
+                Limits::OPS
+            } else {
+                Limits::RACES
+            };
+            let program = random_program(limits, &mut fastrand::Rng::with_seed(seed));
+            let name = format!("{seed}");
+            // an empty program is a header, which is no empty file
+            bench.write(&name, wire::encode(&program));
+            name
+        })
+        .collect()
+}
+
+fn compare(options: &[&str]) {
+    let bench = Bench::new();
+    let names = generate(&bench);
+    let mut args = vec!["replay", "--json"];
+    args.extend(options);
+    args.extend(names.iter().map(String::as_str));
+    let first = bench.run(&args);
+    let second = bench.run(&args);
+    assert_ne!(first.status, 2, "{}", first.err);
+    assert_eq!(first.out.lines().count() as u64, PROGRAMS);
+    assert_eq!((first.status, first.out), (second.status, second.out));
+}
+
+#[test]
+fn two_processes_agree() {
+    compare(&[]);
+}
+
+#[test]
+#[cfg(feature = "zoo")]
+fn two_processes_agree_on_findings() {
+    compare(&["--zoo=devpriv-mapping-reuse,vm-normal-page-special"]);
+}
+
+#[test]
+fn a_run_does_not_depend_on_those_before_it() {
+    let bench = Bench::new();
+    let names = generate(&bench);
+    let last = &names[names.len() - 1];
+    let mut args = vec!["replay", "--json"];
+    args.extend(names.iter().map(String::as_str));
+    let all = bench.run(&args);
+    let alone = bench.run(&["replay", "--json", last]);
+    assert_eq!(all.out.lines().last(), alone.out.lines().last());
+}
