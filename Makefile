@@ -14,7 +14,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz test check zoo bench clean
+.PHONY: help fuzz test check zoo times bench clean
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z]+: ## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -27,7 +27,7 @@ test: ## all tests, with and without the zoo, and the proof that the core is no_
 	core/no_std-proof/check
 
 # need: a rustup component, the command that it brings
-need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: rustup component add $(1)" >&2; exit 2; }
+need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: install it as your Rust toolchain came" >&2; exit 2; }
 # The fuzz targets as cargo-fuzz sees them. Clippy does not link, so libFuzzer need not be compiled; a folder of its own
 # keeps the flag from invalidating everything else.
 as_fuzzing := CUSTOM_LIBFUZZER_PATH=/not-linked/libfuzzer.a RUSTFLAGS='--cfg fuzzing' \
@@ -47,6 +47,9 @@ check: ## rustfmt, clippy and rustdoc, warnings are errors
 
 zoo: ## every historical bug against its witness, a table
 	cargo run --quiet --release -p mm-triage -- zoo
+
+times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug, into docs/times.md
+	fuzz/times
 
 bench: ## the figures that the design promises, a table
 	fuzz/bench

@@ -177,6 +177,7 @@ mod table {
             .text("slug", Some(row.entry.slug))
             .text("class", Some(row.entry.class))
             .text("commit", Some(row.entry.commit))
+            .number("threads", Some(row.entry.threads.into()))
             .text("expected", Some(row.entry.oracle))
             .text("found", Some(&row.found))
             .text("off", Some(&row.off))
