@@ -33,7 +33,9 @@ struct Page {
     written: bool,
     protection: Protection,
     registered: bool,
-    /// An operation that ran out of memory may have changed access and protection, or unmapped it.
+    /// An operation that failed may have changed the registration.
+    registration_uncertain: bool,
+    /// An operation that failed may have changed the access, or unmapped the page.
     uncertain: bool,
 }
 
@@ -213,7 +215,8 @@ impl Reference {
             let Some(page) = page else {
                 if end == End::UpToGap { break } else { continue }
             };
-            behind_gap |= end == End::UpToGap && page.uncertain;
+            let maybe_gap = page.uncertain || wants_registration && page.registration_uncertain;
+            behind_gap |= end == End::UpToGap && maybe_gap;
             if behind_gap {
                 page.change(change, End::OutOfMemory, false);
             } else {
@@ -234,6 +237,7 @@ impl Reference {
             written: false,
             protection: Protection::No,
             registered: false,
+            registration_uncertain: false,
             uncertain: false,
         });
         space.splice(at..at, new);
@@ -253,6 +257,7 @@ impl Reference {
         pages.extend(self.spaces[open.pid].iter().cloned().map(|mut page| {
             page.protection = Protection::No;
             page.registered = false;
+            page.registration_uncertain = false;
             page
         }));
         self.spaces[child] = pages;
@@ -361,6 +366,7 @@ impl Reference {
         for addr in range {
             match self.page(pid, addr) {
                 Some(page) if page.uncertain => return None,
+                Some(page) if registered && page.registration_uncertain => return None,
                 Some(page) => all &= page.registered || !registered,
                 None => all = false,
             }
@@ -372,10 +378,7 @@ impl Reference {
 impl Page {
     fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
         if end == End::OutOfMemory {
-            self.uncertain |= change != Change::Drop;
-            if self.protection == Protection::Must {
-                self.protection = Protection::Maybe;
-            }
+            self.change_perhaps(change);
             return;
         }
         match change {
@@ -396,13 +399,18 @@ impl Page {
                     self.protection = Protection::Maybe;
                 }
             }
-            Change::Register => self.registered = true,
+            Change::Register => {
+                self.registered = true;
+                self.registration_uncertain = false;
+            }
             Change::Unregister => {
                 self.registered = false;
+                self.registration_uncertain = false;
                 self.protection = Protection::No;
             }
             Change::WriteProtect => {
-                let there = self.written && self.others.is_empty();
+                // written while the call went on: perhaps behind its back
+                let there = self.written && self.others.is_empty() && !written_meanwhile;
                 self.protection = if there {
                     Protection::Must
                 } else {
@@ -410,6 +418,20 @@ impl Page {
                 };
             }
             Change::WriteUnprotect => self.protection = Protection::No,
+        }
+    }
+
+    /// The change was made, or not.
+    fn change_perhaps(&mut self, change: Change) {
+        match change {
+            Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
+            Change::Drop => {}
+            Change::Register | Change::Unregister => self.registration_uncertain = true,
+            Change::WriteProtect | Change::WriteUnprotect => {}
+        }
+        let may_protect = change == Change::WriteProtect && self.protection == Protection::No;
+        if may_protect || self.protection == Protection::Must {
+            self.protection = Protection::Maybe;
         }
     }
 
