@@ -82,6 +82,9 @@ struct Open {
     kind: Kind,
     /// Pages written while the operation was open, with a word that each held before.
     written: Vec<(u64, u64)>,
+    /// Another operation on the range was open at the same time. Those that take `mmap_lock` for
+    /// reading go over the pages side by side, and their ends do not tell the order.
+    overlapped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,12 +177,21 @@ impl Reference {
     fn push(&mut self, pid: Pid, range: Range<u64>, kind: Kind) -> usize {
         self.tickets += 1;
         let ticket = self.tickets;
+        let mut overlapped = false;
+        for other in self.open.iter_mut().filter(|other| other.pid == pid) {
+            if other.range.start < range.end && range.start < other.range.end {
+                other.overlapped = true;
+                overlapped = true;
+            }
+        }
+        let written = Vec::new();
         self.open.push(Open {
             ticket,
             pid,
             range,
             kind,
-            written: Vec::new(),
+            written,
+            overlapped,
         });
         ticket
     }
@@ -217,7 +229,7 @@ impl Reference {
             };
             let maybe_gap = page.uncertain || wants_registration && page.registration_uncertain;
             behind_gap |= end == End::UpToGap && maybe_gap;
-            if behind_gap {
+            if behind_gap || wants_registration && open.overlapped {
                 page.change(change, End::OutOfMemory, false);
             } else {
                 page.change(change, end, open.written.iter().any(|(a, _)| *a == addr));
@@ -429,7 +441,7 @@ impl Page {
             Change::Register | Change::Unregister => self.registration_uncertain = true,
             Change::WriteProtect | Change::WriteUnprotect => {}
         }
-        let may_protect = change == Change::WriteProtect && self.protection == Protection::No;
+        let may_protect = change == Change::WriteProtect;
         if may_protect || self.protection == Protection::Must {
             self.protection = Protection::Maybe;
         }
