@@ -54,6 +54,8 @@ mod pgtable;
 mod pte;
 mod rmap;
 mod state;
+#[cfg(feature = "zoo")]
+pub mod tamper;
 mod trace;
 mod vma;
 mod zap;

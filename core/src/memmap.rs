@@ -91,7 +91,7 @@ impl Memmap {
         page
     }
 
-    /// The pages that changed since [`Memmap::observed`].
+    /// The pages that changed since [`State::observed`](crate::State::observed).
     pub fn touched(&self) -> &[Pfn] {
         &self.touched
     }

@@ -1,7 +1,7 @@
 //! The zoo: historical kernel bugs, each on a switch.
 //!
 //! With the feature `zoo` a bug can be put back at the very place that it lived in, by
-//! [`Zoo::set`]. Without it [`Zoo`] is empty, [`Zoo::on`] is the constant `false`, and neither the
+//! `Zoo::set`. Without it [`Zoo`] is empty, [`Zoo::on`] is the constant `false`, and neither the
 //! switches nor their names are compiled.
 
 macro_rules! bugs {

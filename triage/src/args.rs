@@ -73,6 +73,10 @@ pub struct Seeds {
     #[arg(long, value_name = "N", default_value_t = MAX_THREADS,
           value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_THREADS)))]
     pub max_threads: u8,
+
+    /// Leave out corpus/zoo: the witnesses would give away the bugs that a run is to find.
+    #[arg(long)]
+    pub without_zoo: bool,
     /// The corpus [default: corpus/ of the repository that the working folder is in]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,

@@ -50,7 +50,8 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
 fn find(args: &Seeds) -> Result<Vec<PathBuf>, corpus::CorpusError> {
     let corpus = corpus::find(args.corpus.as_deref())?;
     let mut paths = Vec::new();
-    for folder in FOLDERS {
+    let wanted = |folder: &&&str| !(args.without_zoo && **folder == "zoo");
+    for folder in FOLDERS.iter().filter(wanted) {
         paths.extend(corpus::programs(&corpus.join(folder))?);
     }
     Ok(paths)

@@ -1,7 +1,7 @@
 //! The scheduler: several threads, one of which runs at a time.
 
 use super::ops::{OpResult, Running};
-use super::{Checked, Run};
+use super::{Checked, Run, STEP_BUDGET};
 use crate::program::{MAX_THREADS, Preemption, Program, Step};
 use mm_core::{TaskId, Wait};
 use std::pin::Pin;
@@ -118,7 +118,11 @@ impl Run<'_, '_> {
             .next_if(|p| u32::from(p.at) < s.points())
             .is_some()
         {}
-        s.preempt_at(preemptions.peek().map_or(u32::MAX, |p| u32::from(p.at) + 1));
+        s.preempt_at(
+            preemptions
+                .peek()
+                .map_or(STEP_BUDGET, |p| u32::from(p.at) + 1),
+        );
     }
 
     /// The thread that a preemption at the point just reached names.

@@ -28,7 +28,7 @@ pub use digest::Digest;
 pub use outcome::Outcome;
 
 /// Scheduling points after which a run is over, finished or not.
-pub const STEP_BUDGET: u32 = 1 << 18;
+pub const STEP_BUDGET: u32 = 1 << 20;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,6 +196,8 @@ impl<'k> Run<'_, 'k> {
 
     /// The first process.
     fn boot(&mut self) {
+        // an operation that does not end is stopped there, and found
+        self.bench.kernel.state().preempt_at(STEP_BUDGET);
         let created = self.bench.kernel.current(TaskId(0)).mm_create();
         let world = &mut *self.bench.world.borrow_mut();
         let pid = world.model.create();
@@ -275,7 +277,7 @@ impl<'k> Run<'_, 'k> {
             s.observed();
             return Ok(());
         }
-        if s.points() > STEP_BUDGET {
+        if s.points() >= STEP_BUDGET {
             oracle::check_step_budget(at, STEP_BUDGET)?;
         }
         let world = &mut *self.bench.world.borrow_mut();
@@ -362,7 +364,7 @@ impl<'k> Run<'_, 'k> {
             let Some(mut worker) = taken else { continue };
             let runs = {
                 let s = &mut *self.bench.kernel.state();
-                s.preempt_at(u32::MAX);
+                s.preempt_at(STEP_BUDGET);
                 s.open_gate(task, 0) || s.tasks()[task.ix()].waiting.is_none()
             };
             let done = runs && poll(&mut worker);
@@ -392,7 +394,7 @@ impl<'k> Run<'_, 'k> {
     /// Ends what is still open, checks everything, and lets all processes exit.
     fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
         let at = self.at(steps, OpKind::Exit);
-        self.bench.kernel.state().preempt_at(u32::MAX);
+        self.bench.kernel.state().preempt_at(STEP_BUDGET);
         while self.run_worker(at)? {}
         self.release_locks();
         self.release_references();

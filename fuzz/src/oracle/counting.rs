@@ -10,10 +10,8 @@ const FAMILY: Family = Family::Counting;
 #[inline(never)]
 pub fn check_wild_page(view: &View<'_>, pfn: Pfn) -> Check {
     let detail = format!(
-        "a struct page was changed that does not exist: frame {:#x}, memory {}, index {}",
-        pfn.0,
-        pfn.zone(),
-        pfn.index()
+        "the struct page of frame {:#x} was changed: there is none",
+        pfn.0
     );
     view.page_finding(FAMILY, "wild-page", pfn, detail)
 }

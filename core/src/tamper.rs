@@ -1,0 +1,105 @@
+//! Wrong states, for tests of oracles.
+//!
+//! The state cannot be changed from outside, for every change has to be one that a kernel makes. A
+//! test that an oracle sees a wrong state needs one that no operation leads to. [`State::tamper`]
+//! writes it directly. Nothing here keeps an invariant, and nothing of it is compiled without the
+//! feature `zoo`.
+
+use crate::anon_vma::AnonVma;
+use crate::ids::{AnonVmaId, DevId, MmId, Pfn, TaskId, VmaId};
+use crate::lock::Lock;
+use crate::page::Page;
+use crate::pte::Pte;
+use crate::state::State;
+use crate::vma::{Mm, Vma};
+
+/// Write access to a [`State`], past all rules.
+#[derive(Debug)]
+pub struct Tamper<'s>(&'s mut State);
+
+/// What can be allocated and then forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leak {
+    /// A frame of system memory.
+    Frame,
+    /// A frame of a device.
+    DeviceFrame(DevId),
+    /// An address space.
+    Mm,
+    /// An area.
+    Vma,
+    /// An anon_vma.
+    AnonVma,
+    /// An anon_vma_chain.
+    Avc,
+    /// A lowest-level page table of an address space, live or not.
+    Table(MmId),
+}
+
+impl State {
+    /// Write access, past all rules.
+    pub fn tamper(&mut self) -> Tamper<'_> {
+        Tamper(self)
+    }
+}
+
+impl<'s> Tamper<'s> {
+    /// The struct page of `pfn`, which counts as changed.
+    pub fn page(self, pfn: Pfn) -> &'s mut Page {
+        self.0.page_mut(pfn)
+    }
+
+    /// An address space: its areas, its statistics.
+    pub fn mm(self, mm: MmId) -> &'s mut Mm {
+        self.0.mm_mut(mm)
+    }
+
+    /// An area: its bounds, its links. The areas count as changed.
+    pub fn vma(self, vma: VmaId) -> &'s mut Vma {
+        self.0.vma_mut(vma)
+    }
+
+    /// An anon_vma: its counters, its tree.
+    pub fn anon_vma(self, anon_vma: AnonVmaId) -> &'s mut AnonVma {
+        self.0.anon_vma_mut(anon_vma)
+    }
+
+    /// Writes the lowest-level entry for `addr`, and nothing else, and notes the write. False if
+    /// there is no table for `addr`.
+    pub fn set_pte(self, mm: MmId, addr: u64, pte: Pte) -> bool {
+        let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
+        at.inspect(|at| self.0.tables.set(*at, pte)).is_some()
+    }
+
+    /// Forgets the page-table writes that no observer has seen yet.
+    pub fn forget_pte_writes(self) {
+        self.0.tables.writes.clear();
+    }
+
+    /// Puts a system frame on the free list, whatever its state.
+    pub fn list_as_free(self, pfn: Pfn) {
+        self.0.frames.free(pfn);
+    }
+
+    /// Allocates an object that nobody knows of. False if there is none left.
+    pub fn leak(self, what: Leak) -> bool {
+        let s = self.0;
+        match what {
+            Leak::Frame => s.frames.alloc().is_some(),
+            Leak::DeviceFrame(dev) => s.driver.alloc(dev).is_some(),
+            Leak::Mm => s.alloc_mm().is_ok(),
+            Leak::Vma => s.alloc_vma().is_ok(),
+            Leak::AnonVma => s.alloc_anon_vma().is_ok(),
+            Leak::Avc => s.alloc_avc().is_ok(),
+            Leak::Table(mm) => {
+                s.tables.alloc(mm, 0, 0);
+                true
+            }
+        }
+    }
+
+    /// Takes `lock` in the name of `task` if it is free.
+    pub fn trylock(self, task: TaskId, lock: Lock) -> bool {
+        self.0.trylock(task, lock)
+    }
+}

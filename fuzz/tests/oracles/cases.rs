@@ -1,0 +1,357 @@
+//! The wrong states, one function each, and what each must be reported as.
+
+use super::lab::{Lab, READ_WRITE, poll};
+use mm_core::tamper::Leak;
+use mm_core::{
+    Entry, Lock, MigrationEntry, MigrationKind, MmId, PageFlags, Pfn, PresentPte, Pte, PteFlags,
+    Softleaf, SwapFlags, SwapPte, TaskId, VmFlags,
+};
+use mm_fuzz::oracle::{self, Check, HeldRef, View, contents};
+use mm_fuzz::program::OpKind;
+use mm_fuzz::reference::{Access, Change, End, Reference};
+use std::pin::pin;
+
+const WORKER: TaskId = TaskId(4);
+
+/// What each case must be reported as.
+pub type Case = (&'static str, fn(&mut Lab<'_>) -> Check);
+
+/// All cases.
+pub const CASES: &[Case] = &[
+    ("counting/mapcount", mapcount),
+    ("counting/lru", lru_without_charge),
+    ("counting/free-list", free_list_has_a_used_frame),
+    ("counting/free-list", free_list_has_a_frame_twice),
+    ("counting/rss", rss_of_a_changed_process),
+    ("counting/rss", rss_of_any_process),
+    ("counting/shadow", shadow_missed_a_write),
+    ("counting/shadow", shadow_missed_a_new_entry),
+    ("counting/page-tables", page_table_outlives_its_process),
+    ("counting/leak", leak),
+    ("reverse-map/exclusive", exclusive_but_shared),
+    ("reverse-map/walk", walk_misses_a_mapping),
+    (
+        "reverse-map/anon-vma-counters",
+        anon_vma_lost_its_references,
+    ),
+    ("reverse-map/layout", areas_overlap),
+    ("reverse-map/layout", area_is_empty),
+    ("entries/place", zero_page_is_writable),
+    ("entries/place", present_entry_names_a_device_page),
+    ("entries/place", device_entry_names_a_system_page),
+    ("entries/place", device_entry_names_no_device),
+    ("entries/place", migration_entry_names_the_zero_page),
+    ("entries/update", update_loses_soft_dirty),
+    ("entries/update", update_loses_dirty),
+    ("entries/update", update_invents_uffd_wp),
+    ("entries/update", update_makes_a_device_entry_writable),
+    ("entries/update", update_loses_soft_dirty_of_a_device_entry),
+    ("entries/write-exclusive", writable_but_not_exclusive),
+    (
+        "entries/migration-entry",
+        migration_entry_of_an_unlocked_page,
+    ),
+    ("progress/deadlock", deadlock),
+    ("progress/step-budget", step_budget),
+    ("contents/write-protection", write_protection_is_ignored),
+    ("contents/outcome", outcome),
+    ("contents/pinned-page", pinned_page_is_gone),
+];
+
+// Counting.
+
+fn mapcount(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.tamper(|t| t.page(pfn).mapcount += 1);
+    lab.slice()
+}
+
+fn lru_without_charge(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.flags(pfn, PageFlags::CHARGED, false);
+    lab.slice()
+}
+
+fn free_list_has_a_used_frame(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.tamper(|t| t.list_as_free(pfn));
+    lab.everything()
+}
+
+fn free_list_has_a_frame_twice(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.exit();
+    lab.tamper(|t| t.list_as_free(pfn));
+    lab.everything()
+}
+
+fn rss_of_a_changed_process(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    let entry = lab.present(0);
+    lab.tamper(|t| t.mm(lab.mm).anon_rss += 1);
+    lab.set_pte(0, entry.pte());
+    lab.slice()
+}
+
+fn rss_of_any_process(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    lab.tamper(|t| t.mm(lab.mm).anon_rss -= 1);
+    lab.everything()
+}
+
+fn shadow_missed_a_write(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    lab.set_pte(0, Pte::NONE);
+    lab.tamper(|t| t.forget_pte_writes());
+    lab.everything()
+}
+
+fn shadow_missed_a_new_entry(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.set_pte(1, PresentPte::new(pfn).pte());
+    lab.tamper(|t| t.forget_pte_writes());
+    lab.everything()
+}
+
+fn page_table_outlives_its_process(lab: &mut Lab<'_>) -> Check {
+    assert!(lab.tamper(|t| t.leak(Leak::Table(MmId(9)))));
+    lab.everything()
+}
+
+fn leak(lab: &mut Lab<'_>) -> Check {
+    lab.exit();
+    assert!(lab.tamper(|t| t.leak(Leak::Frame)));
+    lab.after_exit()
+}
+
+// The reverse map.
+
+fn exclusive_but_shared(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.fork();
+    lab.flags(pfn, PageFlags::ANON_EXCLUSIVE, true);
+    lab.slice()
+}
+
+/// An interval tree out of order: the walk ends before the area that it should find.
+fn walk_misses_a_mapping(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.mprotect(2..4, VmFlags::READ);
+    let anon_vma = lab.kernel.state().page(pfn).mapping().unwrap();
+    lab.tamper(|t| t.anon_vma(anon_vma).tree.reverse());
+    lab.everything()
+}
+
+fn anon_vma_lost_its_references(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    let anon_vma = lab.kernel.state().page(pfn).mapping().unwrap();
+    lab.tamper(|t| t.anon_vma(anon_vma).refcount = 0);
+    lab.everything()
+}
+
+fn areas_overlap(lab: &mut Lab<'_>) -> Check {
+    lab.mprotect(2..4, VmFlags::READ);
+    let first = lab.kernel.state().mm(lab.mm).vmas[0];
+    lab.tamper(|t| t.vma(first).end += 1);
+    lab.slice()
+}
+
+fn area_is_empty(lab: &mut Lab<'_>) -> Check {
+    let area = lab.kernel.state().mm(lab.mm).vmas[0];
+    lab.tamper(|t| t.vma(area).end = 0);
+    lab.slice()
+}
+
+// Entries.
+
+fn zero_page_is_writable(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.run(OpKind::Read, async |cur| {
+        cur.user_access(mm, 0, None).await.unwrap();
+    });
+    let zero = lab.present(0);
+    assert_eq!(zero.pfn(), Pfn::ZERO);
+    lab.set_pte(0, zero.set(PteFlags::RW, true).pte());
+    lab.slice()
+}
+
+fn present_entry_names_a_device_page(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    lab.set_pte(0, PresentPte::new(Pfn::new(1, 0)).pte());
+    lab.slice()
+}
+
+fn device_entry_names_a_system_page(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    let leaf = Softleaf::DevicePrivate { write: false, pfn };
+    lab.set_pte(0, leaf.to_swap().pte());
+    lab.slice()
+}
+
+fn device_entry_names_no_device(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    let pfn = Pfn::new(mm_core::DEVICES as u32 + 1, 0);
+    let leaf = Softleaf::DevicePrivate { write: false, pfn };
+    lab.set_pte(0, leaf.to_swap().pte());
+    lab.slice()
+}
+
+fn migration_entry_names_the_zero_page(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    let leaf = Softleaf::Migration(MigrationEntry {
+        kind: MigrationKind::Read,
+        pfn: Pfn::ZERO,
+        young: false,
+        dirty: false,
+    });
+    lab.set_pte(0, leaf.to_swap().pte());
+    lab.slice()
+}
+
+/// Rewrites the entry of a page that was written, in the name of an operation that may not.
+fn rewrite(lab: &mut Lab<'_>, change: impl FnOnce(PresentPte) -> PresentPte) -> Check {
+    lab.write(0);
+    lab.at.op = OpKind::Read;
+    lab.set_pte(0, change(lab.present(0)).pte());
+    lab.slice()
+}
+
+fn update_loses_soft_dirty(lab: &mut Lab<'_>) -> Check {
+    rewrite(lab, |pte| pte.set(PteFlags::SOFT_DIRTY, false))
+}
+
+fn update_loses_dirty(lab: &mut Lab<'_>) -> Check {
+    rewrite(lab, |pte| pte.set(PteFlags::DIRTY, false))
+}
+
+fn update_invents_uffd_wp(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.run(OpKind::UffdRegister, async |cur| {
+        cur.uffd_register(mm, 0..4).await.unwrap();
+    });
+    rewrite(lab, |pte| pte.wrprotect().set(PteFlags::UFFD_WP, true))
+}
+
+fn on_device(lab: &mut Lab<'_>) -> SwapPte {
+    lab.write(0);
+    let request = lab.request(false);
+    let moved = lab.run(OpKind::Migrate, async |cur| {
+        cur.dmirror_migrate(&request).await
+    });
+    assert_eq!(moved, Ok(1));
+    lab.mprotect(0..4, VmFlags::READ);
+    lab.at.op = OpKind::Read;
+    let Entry::Leaf(entry) = lab.pte(0).decode() else {
+        panic!("not on the device");
+    };
+    entry
+}
+
+fn update_makes_a_device_entry_writable(lab: &mut Lab<'_>) -> Check {
+    let entry = on_device(lab);
+    let pfn = entry.softleaf().unwrap().pfn();
+    let writable = Softleaf::DevicePrivate { write: true, pfn }.to_swap();
+    let writable = writable.set(SwapFlags::SOFT_DIRTY, entry.soft_dirty());
+    lab.set_pte(0, writable.pte());
+    lab.slice()
+}
+
+fn update_loses_soft_dirty_of_a_device_entry(lab: &mut Lab<'_>) -> Check {
+    let entry = on_device(lab);
+    assert!(!entry.soft_dirty(), "the downgrade drops it");
+    lab.set_pte(0, entry.set(SwapFlags::SOFT_DIRTY, true).pte());
+    lab.slice()
+}
+
+fn writable_but_not_exclusive(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.flags(pfn, PageFlags::ANON_EXCLUSIVE, false);
+    lab.slice()
+}
+
+fn migration_entry_of_an_unlocked_page(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    let request = lab.request(true);
+    let mut migration = pin!(lab.kernel.current(WORKER).dmirror_migrate(&request));
+    assert!(poll(migration.as_mut()).is_none(), "it waits at its gate");
+    lab.assert_clean();
+    assert!(matches!(lab.pte(0).leaf(), Some(Softleaf::Migration(_))));
+    lab.flags(pfn, PageFlags::LOCKED, false);
+    lab.slice()
+}
+
+// Progress.
+
+fn deadlock(lab: &mut Lab<'_>) -> Check {
+    let other = lab.fork();
+    let tasks = [(TaskId(0), lab.mm, other), (TaskId(1), other, lab.mm)];
+    for (task, mm, _) in tasks {
+        lab.kernel.state().renew_task(task);
+        assert!(lab.tamper(|t| t.trylock(task, Lock::MmapWrite(mm))));
+    }
+    let mut operations =
+        tasks.map(|(task, _, wanted)| Box::pin(lab.kernel.current(task).munmap(wanted, 0..1)));
+    for operation in &mut operations {
+        assert!(poll(operation.as_mut()).is_none(), "they wait");
+    }
+    let checked = oracle::check_deadlock(&lab.kernel.state(), lab.at);
+    let detail = "task 0 (holding [MmapWrite(mm0)]) waits for Lock(MmapWrite(mm1)); \
+                  task 1 (holding [MmapWrite(mm1)]) waits for Lock(MmapWrite(mm0))";
+    assert_eq!(checked.as_ref().unwrap_err().detail, detail);
+    checked
+}
+
+fn step_budget(lab: &mut Lab<'_>) -> Check {
+    oracle::check_step_budget(lab.at, mm_fuzz::exec::STEP_BUDGET)
+}
+
+// Contents and outcome. The rules of the reference model have tests of their own.
+
+fn write_protection_is_ignored(lab: &mut Lab<'_>) -> Check {
+    let mut model = Reference::default();
+    let pid = model.create();
+    for change in [Change::Map(READ_WRITE), Change::Register] {
+        let ticket = model.begin(pid, 0..1, change);
+        model.end(ticket, change, End::Done);
+    }
+    model.access(pid, 0, Some(1), Access::Word(1)).unwrap();
+    let ticket = model.begin(pid, 0..1, Change::WriteProtect);
+    model.end(ticket, Change::WriteProtect, End::Done);
+    let accessed = model.access(pid, 0, Some(2), Access::Word(2));
+    contents::check_access(lab.at, accessed.unwrap_err())
+}
+
+fn outcome(lab: &mut Lab<'_>) -> Check {
+    contents::check_outcome(lab.at, "EINVAL without a reason".to_owned())
+}
+
+/// A pinned page is dropped by `madvise`, and nobody has told the holders that it is so.
+fn pinned_page_is_gone(lab: &mut Lab<'_>) -> Check {
+    let (mm, pfn) = (lab.mm, lab.write(0));
+    assert!(lab.kernel.state().hold_external(pfn, true));
+    lab.holders.refs[0] = Some(HeldRef {
+        pfn,
+        pin: true,
+        speculative: false,
+        pid: 0,
+        addr: 0,
+        word: 7,
+        identity: true,
+    });
+    lab.assert_clean();
+    check_pins(lab).expect("still mapped");
+    lab.run(OpKind::Dontneed, async |cur| {
+        assert!(cur.madvise_dontneed(mm, 0..1).await);
+    });
+    check_pins(lab)
+}
+
+fn check_pins(lab: &Lab<'_>) -> Check {
+    let view = View {
+        s: &lab.kernel.state(),
+        shadow: lab.oracles.shadow(),
+        holders: &lab.holders,
+        at: lab.at,
+    };
+    contents::check_pins(&view, |_| Some(lab.mm))
+}

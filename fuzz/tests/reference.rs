@@ -1,0 +1,344 @@
+//! The rules of the reference model: what it allows, and what it must report.
+
+use mm_core::VmFlags;
+use mm_fuzz::reference::{Access, Change, End, Pid, Reference, Violation};
+use std::ops::Range;
+
+const READ: VmFlags = VmFlags::READ;
+const READ_WRITE: VmFlags = VmFlags::READ.union(VmFlags::WRITE);
+
+/// A model with one process that has mapped pages 0 to 8.
+struct Model {
+    reference: Reference,
+    pid: Pid,
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut reference = Reference::default();
+        let pid = reference.create();
+        let mut model = Self { reference, pid };
+        model.done(0..8, Change::Map(READ_WRITE));
+        model
+    }
+
+    fn begin(&mut self, range: Range<u64>, change: Change) -> usize {
+        self.reference.begin(self.pid, range, change)
+    }
+
+    /// A range operation that nothing overlaps.
+    fn change(&mut self, range: Range<u64>, change: Change, end: End) {
+        let ticket = self.begin(range, change);
+        self.reference.end(ticket, change, end);
+    }
+
+    fn done(&mut self, range: Range<u64>, change: Change) {
+        self.change(range, change, End::Done);
+    }
+
+    fn access(&mut self, addr: u64, write: Option<u64>, result: Access) -> Option<Violation> {
+        let accessed = self.reference.access(self.pid, addr, write, result);
+        accessed.err().map(|(violation, _)| violation)
+    }
+
+    /// What the model says to a read that finds `word`.
+    fn read(&mut self, addr: u64, word: u64) -> Option<Violation> {
+        self.access(addr, None, Access::Word(word))
+    }
+
+    fn write(&mut self, addr: u64, word: u64) -> Option<Violation> {
+        self.access(addr, Some(word), Access::Word(word))
+    }
+
+    fn read_denied(&mut self, addr: u64) -> Option<Violation> {
+        self.access(addr, None, Access::Denied)
+    }
+
+    fn write_denied(&mut self, addr: u64) -> Option<Violation> {
+        self.access(addr, Some(9), Access::Denied)
+    }
+
+    fn write_protected(&mut self, addr: u64) -> Option<Violation> {
+        self.access(addr, Some(9), Access::WriteProtected)
+    }
+
+    fn assert_reads(&mut self, addr: u64, word: u64) {
+        assert_eq!(self.read(addr, word + 1), Some(Violation::Word));
+        assert_eq!(self.read(addr, word), None);
+    }
+}
+
+#[test]
+fn a_read_finds_what_was_written_last() {
+    let mut model = Model::new();
+    model.assert_reads(0, 0);
+    assert_eq!(model.write(0, 5), None);
+    model.assert_reads(0, 5);
+    assert_eq!(model.read(0, 0), Some(Violation::Word), "the old word");
+    model.assert_reads(1, 0);
+    assert_eq!(model.write(0, 6), None);
+    assert_eq!(model.read(0, 5), Some(Violation::Word), "the old word");
+    model.done(0..1, Change::Map(READ_WRITE));
+    model.assert_reads(0, 0);
+}
+
+#[test]
+fn access_is_as_the_protection_says() {
+    let mut model = Model::new();
+    assert_eq!(model.read_denied(0), Some(Violation::Protection));
+    assert_eq!(model.write_denied(0), Some(Violation::Protection));
+    model.done(0..2, Change::Protect(READ));
+    assert_eq!(model.write(1, 5), Some(Violation::Protection));
+    assert_eq!(model.write_denied(1), None);
+    assert_eq!(model.read_denied(1), Some(Violation::Protection));
+    assert_eq!(model.write(2, 5), None, "behind the range");
+    model.done(0..2, Change::Protect(VmFlags::empty()));
+    assert_eq!(model.read(0, 0), Some(Violation::Protection));
+    assert_eq!(model.read_denied(0), None);
+    model.done(0..2, Change::Protect(READ_WRITE));
+    assert_eq!(model.write(1, 5), None);
+}
+
+#[test]
+fn nothing_is_there_where_nothing_is_mapped() {
+    let mut model = Model::new();
+    assert_eq!(model.read(8, 0), Some(Violation::Protection));
+    assert_eq!(model.write(8, 1), Some(Violation::Protection));
+    assert_eq!(model.write_protected(8), Some(Violation::Protection));
+    assert_eq!(model.read_denied(8), None);
+    model.done(2..4, Change::Unmap);
+    assert_eq!(model.read(3, 0), Some(Violation::Protection));
+    assert_eq!(model.read_denied(3), None);
+    assert_eq!(model.read(4, 0), None);
+    assert!(!model.reference.is_mapped(0, 3));
+    assert!(model.reference.is_mapped(0, 4));
+}
+
+#[test]
+fn userfaultfd_is_asked_about_written_pages() {
+    let mut model = Model::new();
+    assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
+    model.done(0..4, Change::Register);
+    assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
+    assert_eq!(model.write(0, 5), None);
+    model.done(0..8, Change::WriteProtect);
+    assert_eq!(model.write(0, 6), Some(Violation::WriteProtection));
+    assert_eq!(model.write_protected(0), None);
+    assert_eq!(model.read(0, 5), None, "reads are free");
+    let unregistered = model.write_protected(4);
+    assert_eq!(unregistered, Some(Violation::WriteProtection));
+    model.done(0..8, Change::WriteUnprotect);
+    assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
+    assert_eq!(model.write(0, 6), None);
+}
+
+#[test]
+fn a_page_that_may_not_be_there_may_be_protected() {
+    for write_first in [false, true] {
+        let mut model = Model::new();
+        model.done(0..8, Change::Register);
+        model.done(0..8, Change::WriteProtect);
+        if write_first {
+            assert_eq!(model.write(0, 5), None);
+            // it was not there, so it is not protected
+            assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
+        } else {
+            assert_eq!(model.write_protected(0), None);
+        }
+    }
+}
+
+#[test]
+fn the_protection_goes_with_the_registration_and_the_page() {
+    let mut model = Model::new();
+    model.done(0..8, Change::Register);
+    for addr in 0..2 {
+        assert_eq!(model.write(addr, 5), None);
+    }
+    model.done(0..8, Change::WriteProtect);
+    model.done(0..1, Change::Unregister);
+    assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
+    assert_eq!(model.write(0, 6), None);
+    model.done(1..2, Change::Drop);
+    assert_eq!(model.write_protected(1), None, "a marker may be left");
+    assert_eq!(model.write(1, 6), None, "or not");
+}
+
+#[test]
+fn a_drop_leaves_zero() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    model.done(0..1, Change::Drop);
+    assert_eq!(model.read(0, 5), Some(Violation::Word));
+    model.assert_reads(0, 0);
+    assert_eq!(model.write(0, 6), None);
+    assert_eq!(model.write(1, 7), None);
+    model.change(0..9, Change::Drop, End::SkippingGaps);
+    model.assert_reads(0, 0);
+    model.assert_reads(1, 0);
+}
+
+#[test]
+fn a_call_that_fails_at_a_gap_changes_nothing_behind_it() {
+    let mut model = Model::new();
+    model.done(2..3, Change::Unmap);
+    model.change(0..4, Change::Protect(READ), End::UpToGap);
+    assert_eq!(model.write(1, 5), Some(Violation::Protection));
+    assert_eq!(model.write_denied(1), None);
+    assert_eq!(model.write_denied(3), Some(Violation::Protection));
+    assert_eq!(model.write(3, 5), None);
+    let covered = |model: &mut Model, range, registered| {
+        let pid = model.pid;
+        model.reference.covered(pid, range, registered)
+    };
+    assert_eq!(covered(&mut model, 0..4, false), Some(false));
+    assert_eq!(covered(&mut model, 3..8, false), Some(true));
+    assert_eq!(covered(&mut model, 3..8, true), Some(false));
+    model.done(3..8, Change::Register);
+    assert_eq!(covered(&mut model, 3..8, true), Some(true));
+    assert_eq!(model.reference.readable(0, 3..8), Some(true));
+    assert_eq!(model.reference.readable(0, 2..8), Some(false));
+}
+
+#[test]
+fn write_protection_ends_at_the_first_page_that_is_not_registered() {
+    let mut model = Model::new();
+    for addr in 0..3 {
+        assert_eq!(model.write(addr, 5), None);
+    }
+    model.done(0..1, Change::Register);
+    model.done(2..3, Change::Register);
+    model.change(0..3, Change::WriteProtect, End::UpToGap);
+    assert_eq!(model.write(0, 6), Some(Violation::WriteProtection));
+    for addr in 1..3 {
+        let asked = model.write_protected(addr);
+        assert_eq!(asked, Some(Violation::WriteProtection));
+    }
+}
+
+#[test]
+fn out_of_memory_leaves_either_protection_but_no_other_word() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    model.change(0..1, Change::Protect(READ), End::OutOfMemory);
+    assert_eq!(model.write_denied(0), None);
+    assert_eq!(model.read(0, 6), Some(Violation::Word));
+    assert_eq!(model.read(0, 5), None);
+    assert_eq!(model.write(0, 7), None);
+    assert_eq!(model.reference.readable(0, 0..2), None);
+    assert_eq!(model.reference.covered(0, 0..2, false), None);
+    assert!(!model.reference.is_mapped(0, 0));
+    assert_eq!(model.read(1, 1), Some(Violation::Word));
+    // an unmapped page may have been that call's end
+    model.change(0..2, Change::Protect(READ), End::UpToGap);
+    assert_eq!(model.write(1, 5), None);
+    assert_eq!(model.write_denied(1), None);
+    model.done(0..2, Change::Protect(READ_WRITE));
+    assert_eq!(model.write_denied(0), Some(Violation::Protection));
+}
+
+#[test]
+fn an_open_operation_may_have_been_or_not() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    let protect = model.begin(0..2, Change::Protect(READ));
+    for addr in 0..2 {
+        assert_eq!(model.write_denied(addr), None);
+        assert_eq!(model.write(addr, 6), None);
+    }
+    assert_eq!(model.write_denied(2), Some(Violation::Protection));
+    assert_eq!(model.read(0, 5), Some(Violation::Word), "it writes nothing");
+    assert_eq!(model.reference.readable(0, 1..2), None);
+    model
+        .reference
+        .end(protect, Change::Protect(READ), End::Done);
+    assert_eq!(model.write(0, 7), Some(Violation::Protection));
+    assert_eq!(model.write_denied(0), None);
+    let map = model.begin(8..9, Change::Map(READ_WRITE));
+    assert_eq!(model.write_denied(8), None);
+    assert_eq!(model.write(8, 1), None);
+    model.reference.end(map, Change::Map(READ_WRITE), End::Done);
+    assert_eq!(model.read_denied(8), Some(Violation::Protection));
+}
+
+#[test]
+fn an_open_drop_leaves_both_words() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    let drop = model.begin(0..2, Change::Drop);
+    assert_eq!(model.read(0, 5), None, "not yet");
+    assert_eq!(model.read(0, 0), None, "done");
+    assert_eq!(model.read(0, 6), Some(Violation::Word));
+    assert_eq!(model.write(1, 7), None);
+    model.reference.end(drop, Change::Drop, End::Done);
+    assert_eq!(model.read(0, 5), Some(Violation::Word));
+    // the write was before the drop, or behind it; the first read decides
+    assert_eq!(model.read(1, 8), Some(Violation::Word));
+    assert_eq!(model.read(1, 0), None);
+    assert_eq!(model.read(1, 7), Some(Violation::Word));
+}
+
+#[test]
+fn a_fork_copies_words_and_access_but_no_registration() {
+    let mut model = Model::new();
+    model.done(0..8, Change::Register);
+    assert_eq!(model.write(0, 5), None);
+    model.done(0..8, Change::WriteProtect);
+    model.done(1..2, Change::Protect(READ));
+    let parent = model.pid;
+    let ticket = model.reference.begin_fork(parent);
+    let child = model.reference.end_fork(ticket).expect("a child");
+    model.pid = child;
+    model.assert_reads(0, 5);
+    assert_eq!(model.write(1, 9), Some(Violation::Protection));
+    assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
+    assert_eq!(model.write(0, 6), None);
+    model.pid = parent;
+    assert_eq!(model.read(0, 6), Some(Violation::Word), "the child's word");
+    assert_eq!(model.write(0, 7), Some(Violation::WriteProtection));
+    model.done(0..8, Change::WriteUnprotect);
+    assert_eq!(model.write(0, 7), None);
+    model.pid = child;
+    assert_eq!(model.read(0, 7), Some(Violation::Word), "the parent's word");
+    model.assert_reads(0, 6);
+}
+
+#[test]
+fn a_write_during_a_fork_is_copied_or_not() {
+    for copied in [5, 6] {
+        let mut model = Model::new();
+        assert_eq!(model.write(0, 5), None);
+        let ticket = model.reference.begin_fork(model.pid);
+        assert_eq!(model.write(0, 6), None);
+        assert_eq!(model.write_denied(0), Some(Violation::Protection));
+        let child = model.reference.end_fork(ticket).expect("a child");
+        model.assert_reads(0, 6);
+        model.pid = child;
+        assert_eq!(model.read(0, 7), Some(Violation::Word));
+        assert_eq!(model.read(0, copied), None);
+        let other = 11 - copied;
+        assert_eq!(model.read(0, other), Some(Violation::Word), "decided");
+    }
+}
+
+#[test]
+fn a_fork_that_failed_leaves_nothing() {
+    let mut model = Model::new();
+    let ticket = model.reference.begin_fork(model.pid);
+    assert_eq!(model.write(0, 5), None);
+    model.reference.abort_fork(ticket);
+    model.assert_reads(0, 5);
+    assert_eq!(model.reference.end_fork(ticket), None);
+}
+
+#[test]
+fn reset_forgets_everything() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    model.begin(0..8, Change::Drop);
+    model.reference.reset();
+    model.pid = model.reference.create();
+    assert_eq!(model.read(0, 5), Some(Violation::Protection));
+    model.done(0..8, Change::Map(READ_WRITE));
+    model.assert_reads(0, 0);
+}

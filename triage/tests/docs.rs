@@ -1,0 +1,350 @@
+//! The documentation says what the code says.
+//!
+//! What can be generated is: the page of the zoo and the table of make targets. With `MMFUZZ_BLESS=1`
+//! these tests write it. The rest is compared: examples run, commands and paths exist, the invariants
+//! that docs/design.md lists are those of the oracles.
+#![cfg(feature = "zoo")]
+
+mod common;
+
+use common::{Bench, repository, run_in};
+use mm_fuzz::zoo::{Entry, TABLE};
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+const PAGES: [&str; 3] = ["README.md", "docs/design.md", "docs/zoo.md"];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Compares a page with what it should be, or writes it if that is wanted.
+fn compare(path: &str, expected: &str) {
+    let file = repository().join(path);
+    let differs = || fs::read_to_string(&file).ok().as_deref() != Some(expected);
+    if std::env::var_os("MMFUZZ_BLESS").is_some() && differs() {
+        fs::write(&file, expected).expect("the page is written");
+    }
+    assert!(
+        !differs(),
+        "{path} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs writes it"
+    );
+}
+
+/// The root-cause classes of the zoo.
+const CLASSES: [(&str, &str); 14] = [
+    (
+        "K1",
+        "Format confusion: an accessor of present entries is applied to a non-present one, or the reverse.",
+    ),
+    (
+        "K2",
+        "A walk of the reverse map finds other entries than a scan of all page tables.",
+    ),
+    (
+        "K3",
+        "A bit (write, dirty, young, soft-dirty, uffd-wp, exclusive) is lost or invented when an entry is rewritten.",
+    ),
+    (
+        "K4",
+        "A reference, count or lock is taken and not given back on one path.",
+    ),
+    (
+        "K5",
+        "What a page says of itself (mapping, index, owner, charge) is stale when it is reused.",
+    ),
+    (
+        "K6",
+        "Something is used after the lock or reference that kept it valid has gone.",
+    ),
+    (
+        "K7",
+        "The order of locks, or of a TLB flush and a lock, is wrong.",
+    ),
+    (
+        "K8",
+        "The contract of mmu notifiers: what a device maps is a subset of what the CPU maps.",
+    ),
+    (
+        "K9",
+        "The topology of anon_vmas: counters and chains do not mean what they say.",
+    ),
+    (
+        "K10",
+        "An operation that fails does not leave the state as it was.",
+    ),
+    (
+        "K11",
+        "No progress: a retry without sleeping, or a wait for what the waiter itself blocks.",
+    ),
+    (
+        "K12",
+        "Copy-on-write and exclusivity: a page that is written is not the writer's own, or a pin loses its page.",
+    ),
+    (
+        "K13",
+        "The zero page is treated as a page, or its contents are not kept.",
+    ),
+    ("K14", "A reader of page tables forgets a kind of entry."),
+];
+
+fn zoo_page() -> String {
+    let row = |entry: &Entry| {
+        format!(
+            "| `{0}` | {1} | {2} | {3} | `{4}` | {5} | [program](../corpus/zoo/{0}.mm) |\n",
+            entry.slug, entry.commit, entry.class, entry.threads, entry.oracle, entry.what
+        )
+    };
+    let used = |class: &&(&str, &str)| TABLE.iter().any(|entry| entry.class == class.0);
+    let classes = CLASSES.iter().filter(used);
+    let classes: String = classes
+        .map(|(class, rule)| format!("| {class} | {rule} |\n"))
+        .collect();
+    let rows: String = TABLE.iter().map(row).collect();
+    format!(
+        "# The zoo\n\
+        \n\
+        <!-- Generated from core/src/zoo.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\
+        \n\
+        Each of these {} bugs can be switched on at the place in `core` that corresponds to the one it had in Linux.\n\
+        `make fuzz ZOO=bug` fuzzes with it. `make zoo` runs each bug's witness, a short program in `corpus/zoo/`, with the\n\
+        bug on and off: on, the oracle of this table must speak; off, none.\n\
+        \n\
+        *Fixed by* is the kernel commit that mended the bug, or what is known instead. *Threads* is how many a program needs\n\
+        to show it.\n\
+        \n\
+        | bug | fixed by | class | threads | oracle | what is broken | witness |\n\
+        |---|---|---|---|---|---|---|\n\
+        {rows}\n\
+        ## Classes\n\
+        \n\
+        | class | what goes wrong |\n\
+        |---|---|\n\
+        {classes}",
+        TABLE.len()
+    )
+}
+
+#[test]
+fn the_page_of_the_zoo_is_the_table() {
+    for entry in TABLE {
+        assert!(
+            CLASSES.iter().any(|(class, _)| *class == entry.class),
+            "{}",
+            entry.slug
+        );
+    }
+    compare("docs/zoo.md", &zoo_page());
+}
+
+/// The targets and what they do, as `make help` prints them.
+fn make_help() -> Vec<(String, String)> {
+    let output = Command::new("make")
+        .args(["--no-print-directory", "help"])
+        .current_dir(repository())
+        .env_remove("MAKEFLAGS")
+        .env_remove("MFLAGS")
+        .env_remove("MAKELEVEL")
+        .output()
+        .expect("make runs");
+    assert!(output.status.success(), "{output:?}");
+    let help = String::from_utf8(output.stdout).expect("help is text");
+    let targets = help.lines().map(|line| {
+        let rest = line.strip_prefix("make ").expect("a target");
+        let (name, what) = rest.split_once(' ').expect("what it does");
+        (name.to_owned(), what.trim_start().to_owned())
+    });
+    targets.collect()
+}
+
+/// The part of a page between two lines, and what is before and after it.
+fn between<'a>(page: &'a str, begin: &str, end: &str) -> (&'a str, &'a str, &'a str) {
+    let from = page.find(begin).unwrap_or_else(|| panic!("no {begin}")) + begin.len();
+    let len = page[from..]
+        .find(end)
+        .unwrap_or_else(|| panic!("no {end} after {begin}"));
+    (&page[..from], &page[from..from + len], &page[from + len..])
+}
+
+#[test]
+fn the_table_of_make_targets_is_make_help() {
+    let readme = read("README.md");
+    let (before, _, after) = between(&readme, "<!-- make help -->\n", "<!-- end -->");
+    let row = |(name, what): &(String, String)| {
+        format!("| `make {name}` | {} |\n", what.replace('|', "\\|"))
+    };
+    let rows: String = make_help().iter().map(row).collect();
+    let expected = format!("{before}| command | what it does |\n|---|---|\n{rows}{after}");
+    compare("README.md", &expected);
+}
+
+/// What stands in backquotes outside of blocks; then the lines of the blocks.
+fn code(page: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut spans, mut lines, mut inside) = (Vec::new(), Vec::new(), false);
+    for line in page.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+        } else if inside {
+            lines.push(line);
+        } else {
+            spans.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    assert!(!inside, "a block has no end");
+    (spans, lines)
+}
+
+#[test]
+fn every_make_command_exists() {
+    let targets: BTreeSet<String> = make_help().into_iter().map(|(name, _)| name).collect();
+    for path in PAGES {
+        let page = read(path);
+        let (spans, lines) = code(&page);
+        for text in spans.iter().chain(&lines) {
+            let command = text.trim_start_matches("$ ").strip_prefix("make ");
+            let words = command.into_iter().flat_map(str::split_whitespace);
+            let words = words.take_while(|word| !word.starts_with(['#', ';']));
+            for target in words.filter(|word| !word.contains('=')) {
+                assert!(targets.contains(target), "{path}: make {target}");
+            }
+        }
+    }
+}
+
+/// Things that have a slash in their names and are not files of the repository: what git ignores, Linux's own
+/// sources, the names of invariants.
+fn is_elsewhere(name: &str) -> bool {
+    let invariants = || invariants_of_the_code().contains(name);
+    let ignored = read(".gitignore");
+    let mut ignored = ignored.lines().map(|line| line.trim_start_matches('/'));
+    ignored.any(|folder| name.starts_with(folder))
+        || ["mm/", "lib/", "fs/"]
+            .iter()
+            .any(|dir| name.starts_with(dir))
+        || invariants()
+}
+
+#[test]
+fn every_path_exists() {
+    for path in PAGES {
+        let page = read(path);
+        let folder = repository().join(path);
+        let folder = folder.parent().expect("a page is in a folder");
+        let links = page.split("](").skip(1);
+        let links = links.filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| !link.is_empty() && !link.contains("://")) {
+            assert!(folder.join(link).exists(), "{path}: link to {link}");
+        }
+        let is_path = |word: &&str| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._/-".contains(c);
+            let suffix = [".rs", ".md", ".mm", ".toml", ".dict"];
+            word.chars().all(plain)
+                && (word.contains('/') || suffix.iter().any(|s| word.ends_with(s)))
+                && !suffix.contains(word)
+        };
+        let (spans, lines) = code(&page);
+        let words = spans.iter().chain(&lines);
+        let words = words.flat_map(|text| text.split_whitespace());
+        for word in words.filter(is_path) {
+            let exists = repository().join(word).exists() || folder.join(word).exists();
+            assert!(exists || is_elsewhere(word), "{path}: {word}");
+        }
+    }
+}
+
+#[test]
+fn no_page_knows_this_machine() {
+    for path in PAGES {
+        let page = read(path);
+        for place in ["/work/", "/home/", "/root/", "/tmp/"] {
+            assert!(!page.contains(place), "{path}: {place}");
+        }
+    }
+}
+
+/// The program in the README, between its fences.
+#[test]
+fn the_example_of_the_readme_runs() {
+    let readme = read("README.md");
+    let (_, program, _) = between(&readme, "```mm\n", "```");
+    let bench = Bench::new();
+    bench.write("example.mm", program);
+    let ran = bench.run(&["replay", "example.mm"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+}
+
+/// Each line of the transcript is printed, in this order; lines with an ellipsis stand for what was cut.
+#[test]
+fn the_transcript_of_the_readme_is_what_replay_prints() {
+    let readme = read("README.md");
+    let command = "$ cargo run --release -p mm-triage -- ";
+    let (_, transcript, _) = between(&readme, command, "```");
+    let (args, shown) = transcript.split_once('\n').expect("lines");
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let ran = run_in(repository(), &args);
+    assert_eq!((ran.status, &*ran.err), (1, ""), "{ran:?}");
+    let mut printed = ran.out.lines();
+    for line in shown.lines().filter(|line| line.trim() != "…") {
+        assert!(
+            printed.any(|p| p == line),
+            "replay no longer prints, or not here: {line:?}\n{}",
+            ran.out
+        );
+    }
+}
+
+/// `family/invariant` of all findings that the oracles make: the two arguments of `finding`, `page_finding` and
+/// `report`, of which the family may be the constant `FAMILY` of the file.
+fn invariants_of_the_code() -> BTreeSet<String> {
+    let folder = repository().join("fuzz/src/oracle");
+    let mut invariants = BTreeSet::new();
+    for entry in fs::read_dir(folder).expect("the oracles") {
+        let source = fs::read_to_string(entry.expect("a file").path()).expect("a source");
+        let source: String = source.split_whitespace().collect();
+        let own = source.split("constFAMILY:Family=Family::").nth(1);
+        let own = own.and_then(|rest| rest.split(';').next());
+        let parts: Vec<&str> = source.split(",\"").collect();
+        for pair in parts.windows(2) {
+            let family = pair[0].rsplit(['(', ',']).next().expect("a part");
+            let family = match family.strip_prefix("Family::") {
+                Some(family) => family,
+                None if family == "FAMILY" => own.expect("a family"),
+                None => continue,
+            };
+            let invariant = pair[1].split('"').next().expect("a part");
+            invariants.insert(format!("{}/{invariant}", kebab(family)));
+        }
+    }
+    invariants
+}
+
+/// `ReverseMap` as findings have it: `reverse-map`.
+fn kebab(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('-');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+#[test]
+fn the_invariants_are_those_of_the_oracles() {
+    let page = read("docs/design.md");
+    let (_, table, _) = between(&page, "| invariant |", "\n## ");
+    let listed = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed = listed.filter_map(|line| line.split('`').next());
+    let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
+    assert_eq!(listed, invariants_of_the_code());
+    for entry in TABLE {
+        assert!(
+            listed.contains(entry.oracle),
+            "{}: {}",
+            entry.slug,
+            entry.oracle
+        );
+    }
+}
