@@ -10,6 +10,8 @@
 
 mod concurrent;
 mod digest;
+mod holding;
+mod migrations;
 mod ops;
 mod outcome;
 mod world;

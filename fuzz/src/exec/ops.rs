@@ -4,21 +4,17 @@
 //! it: there is no scheduling point in between.
 
 use super::outcome::Outcome;
-use super::world::{World, free_slot, resolve};
+use super::world::{Process, World, free_slot};
 use crate::finding::Finding;
-use crate::oracle::{At, HeldRef, contents};
+use crate::oracle::{At, contents};
 use crate::program::{self, OnOff, Op, Prot, Toward};
 use crate::reference::{Access, Change, End};
 use mm_core::{
     AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError, HmmPfn, Kernel,
-    MigrateRequest, Pfn, Softleaf, TaskId, VmFlags, Wait,
+    MigrateRequest, TaskId, VmFlags,
 };
 use std::cell::RefCell;
-use std::future::poll_fn;
 use std::ops::Range;
-use std::task::Poll;
-
-use super::world::Process;
 
 /// How an operation ended, or what was wrong with that.
 pub type OpResult = Result<Outcome, Box<Finding>>;
@@ -67,7 +63,7 @@ const fn alloc_kind(kind: program::AllocKind) -> AllocKind {
 }
 
 impl<'a, 'k> Running<'a, 'k> {
-    fn cur(&self) -> Current<'k> {
+    pub(super) fn cur(&self) -> Current<'k> {
         self.bench.kernel.current(self.task)
     }
 
@@ -405,7 +401,7 @@ impl<'a, 'k> Running<'a, 'k> {
         Ok(outcome)
     }
 
-    fn fault_failed(self, fault: FaultResult) -> OpResult {
+    pub(super) fn fault_failed(self, fault: FaultResult) -> OpResult {
         if fault == FaultResult::Oom {
             self.check_out_of_memory()?;
             return Ok(Outcome::Enomem);
@@ -414,7 +410,7 @@ impl<'a, 'k> Running<'a, 'k> {
         Ok(Outcome::Sigbus)
     }
 
-    fn accessed(
+    pub(super) fn accessed(
         self,
         process: Process,
         addr: u64,
@@ -471,90 +467,6 @@ impl<'a, 'k> Running<'a, 'k> {
         }
     }
 
-    async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
-        let result = self.cur().dmirror_migrate(&request).await;
-        let world = &mut *self.bench.world.borrow_mut();
-        let readable = world.model.readable(process.pid, request.range);
-        match (result, readable) {
-            (Ok(_), Some(false)) => {
-                let text = "part of the range cannot be read: expected EINVAL".to_owned();
-                contents::check_outcome(self.at, text)?;
-            }
-            (Err(_), Some(true)) => {
-                let text = "EINVAL, but all of the range can be read".to_owned();
-                contents::check_outcome(self.at, text)?;
-            }
-            _ => {}
-        }
-        Ok(result.map_or(Outcome::Einval, Outcome::Moved))
-    }
-
-    /// Starts a migration that stays open after its setup.
-    async fn setup(self, process: Process, request: MigrateRequest) -> Outcome {
-        let slot = {
-            let world = &mut *self.bench.world.borrow_mut();
-            let Some(slot) = free_slot(&world.workers) else {
-                return Outcome::Nothing;
-            };
-            let cur = self.bench.kernel.current(World::worker_task(slot));
-            self.bench.kernel.state().renew_task(cur.task);
-            cur.mmget(process.mm);
-            world.workers[slot] = Some(Box::pin(async move {
-                let request = MigrateRequest {
-                    stepwise: true,
-                    ..request
-                };
-                // what it moved shows in the state; a range that is not mapped moves nothing
-                let _ = cur.dmirror_migrate(&request).await;
-                cur.mmput(request.mm).await;
-            }));
-            slot
-        };
-        self.drive(slot).await;
-        Outcome::Slot(slot)
-    }
-
-    /// Lets an open migration run to the end of its next phase.
-    async fn next_phase(self, name: usize, skip: u8) -> Outcome {
-        let Some(slot) = resolve(&self.bench.world.borrow().workers, name) else {
-            return Outcome::Nothing;
-        };
-        if !self
-            .bench
-            .kernel
-            .state()
-            .open_gate(World::worker_task(slot), skip)
-        {
-            // another thread drives it
-            return Outcome::Nothing;
-        }
-        self.drive(slot).await;
-        Outcome::Done
-    }
-
-    /// Runs the worker in `slot` until it waits at a gate or has finished.
-    async fn drive(self, slot: usize) {
-        let task = World::worker_task(slot);
-        let thread = self.task.ix();
-        self.bench.world.borrow_mut().driven[thread] = Some(task);
-        poll_fn(|cx| {
-            let taken = self.bench.world.borrow_mut().workers[slot].take();
-            let Some(mut worker) = taken else {
-                return Poll::Ready(());
-            };
-            if worker.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            self.bench.world.borrow_mut().workers[slot] = Some(worker);
-            match self.bench.kernel.state().tasks()[task.ix()].waiting {
-                Some(Wait::Gate) => Poll::Ready(()),
-                _ => Poll::Pending,
-            }
-        })
-        .await;
-        self.bench.world.borrow_mut().driven[thread] = None;
-    }
-
     async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
         let mut digest = super::digest::Digest::default();
         let mut visit = |addr, pfn| {
@@ -569,135 +481,5 @@ impl<'a, 'k> Running<'a, 'k> {
             .dmirror_snapshot(dev, process.mm, range, &mut visit)
             .await;
         Outcome::Seen(digest.value())
-    }
-
-    async fn get(self, process: Process, addr: u64, write: bool, pin: bool) -> OpResult {
-        if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
-            return Ok(Outcome::Nothing);
-        }
-        let result = self.cur().get_user_page(process.mm, addr, write, pin).await;
-        let pfn = match result {
-            Ok(pfn) => pfn,
-            Err(FaultResult::UffdWp) => {
-                self.accessed(process, addr, Some(0), Access::WriteProtected)?;
-                return Ok(Outcome::WriteProtected);
-            }
-            Err(FaultResult::Sigsegv) => {
-                self.accessed(process, addr, write.then_some(0), Access::Denied)?;
-                return Ok(Outcome::Segv);
-            }
-            Err(fault) => return self.fault_failed(fault),
-        };
-        let word = self.bench.kernel.state().page(pfn).word;
-        let identity = pin && pfn != Pfn::ZERO && self.still_mapped(process, addr);
-        let pid = process.pid;
-        let held = HeldRef {
-            pfn,
-            pin,
-            speculative: false,
-            pid,
-            addr,
-            word,
-            identity,
-        };
-        let outcome = self.keep(held);
-        self.accessed(process, addr, None, Access::Word(word))?;
-        Ok(outcome)
-    }
-
-    fn still_mapped(self, process: Process, addr: u64) -> bool {
-        let world = &mut *self.bench.world.borrow_mut();
-        world.mm_of(process.pid).is_some() && world.model.is_mapped(process.pid, addr)
-    }
-
-    /// Puts a reference into a slot, or gives it back if another thread took the last one.
-    fn keep(self, held: HeldRef) -> Outcome {
-        let world = &mut *self.bench.world.borrow_mut();
-        match free_slot(&world.holders.refs) {
-            Some(slot) => {
-                world.holders.refs[slot] = Some(held);
-                Outcome::Slot(slot)
-            }
-            None => {
-                self.bench.kernel.state().put_external(held.pfn, held.pin);
-                Outcome::Nothing
-            }
-        }
-    }
-
-    fn put(self, name: usize) -> Outcome {
-        let world = &mut *self.bench.world.borrow_mut();
-        let Some(slot) = resolve(&world.holders.refs, name) else {
-            return Outcome::Nothing;
-        };
-        let Some(held) = world.holders.refs[slot].take() else {
-            return Outcome::Nothing;
-        };
-        self.bench.kernel.state().put_external(held.pfn, held.pin);
-        Outcome::Done
-    }
-
-    /// The folio that the entry for an address names, whatever its kind.
-    fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
-        let s = &*self.bench.kernel.state();
-        let pte = s
-            .tables()
-            .get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
-        let pfn = pte
-            .present()
-            .map(|p| p.pfn())
-            .or_else(|| pte.leaf().map(Softleaf::pfn))?;
-        (pfn != Pfn::ZERO).then(|| s.folio(pfn))
-    }
-
-    fn hold(self, process: Process, addr: u64) -> Outcome {
-        if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
-            return Outcome::Nothing;
-        }
-        let Some(pfn) = self.named_folio(process, addr) else {
-            return Outcome::Nothing;
-        };
-        if !self.bench.kernel.state().hold_external(pfn, false) {
-            return Outcome::Nothing;
-        }
-        let word = self.bench.kernel.state().page(pfn).word;
-        let pid = process.pid;
-        let identity = false;
-        self.keep(HeldRef {
-            pfn,
-            pin: false,
-            speculative: true,
-            pid,
-            addr,
-            word,
-            identity,
-        })
-    }
-
-    fn lock(self, process: Process, addr: u64) -> Outcome {
-        let world = &mut *self.bench.world.borrow_mut();
-        let Some(slot) = free_slot(&world.holders.locks) else {
-            return Outcome::Nothing;
-        };
-        let Some(pfn) = self.named_folio(process, addr) else {
-            return Outcome::Nothing;
-        };
-        if !self.bench.kernel.state().lock_external(pfn) {
-            return Outcome::Nothing;
-        }
-        world.holders.locks[slot] = Some(pfn);
-        Outcome::Slot(slot)
-    }
-
-    fn unlock(self, name: usize) -> Outcome {
-        let world = &mut *self.bench.world.borrow_mut();
-        let Some(slot) = resolve(&world.holders.locks, name) else {
-            return Outcome::Nothing;
-        };
-        let Some(pfn) = world.holders.locks[slot].take() else {
-            return Outcome::Nothing;
-        };
-        self.bench.kernel.state().unlock_external(pfn);
-        Outcome::Done
     }
 }
