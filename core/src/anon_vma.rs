@@ -327,8 +327,8 @@ impl Current<'_> {
         self.preempt(Site::AnonVmaUnlink).await;
         let s = &mut *self.state();
         s.unlink_anon_vmas(vma);
-        // The last area of a tree frees the root. The rwsem is released in the freed object, as the
-        // kernel does under SLAB_TYPESAFE_BY_RCU.
+        // The kernel frees what was emptied only after the unlock. Nothing can run in between here,
+        // so the order does not show.
         s.unlock(self.task, Lock::AnonVmaWrite(root));
     }
 }

@@ -36,7 +36,8 @@ pub trait Driver: Debug {
     fn memory(&self, dev: DevId) -> &FrameAllocator;
     /// `mmu_interval_notifier_ops::invalidate`: entries are about to change.
     fn invalidate(&mut self, range: &NotifierRange);
-    /// `mmu_notifier_ops::release`: an address space dies.
+    /// An address space dies. An interval subscriber hears of it as an invalidation of everything with
+    /// `MMU_NOTIFY_RELEASE` (`mn_itree_release`).
     fn release(&mut self, mm: MmId);
     /// The contents of a new device page, given those of its source (`None`: a hole, or the zero
     /// page) and what the page held before.

@@ -105,7 +105,7 @@ impl State {
     }
 
     /// A reference from outside every operation: what `get_user_pages` or a pfn walker took and
-    /// keeps. `pins` such references count as a FOLL_PIN.
+    /// keeps. With `pin` it is a FOLL_PIN.
     pub fn hold_external(&mut self, folio: Pfn, pin: bool) -> bool {
         let live = self.page(folio).refcount > 0;
         if live {
@@ -164,7 +164,8 @@ impl State {
         on_lru
     }
 
-    /// `folio_add_lru`. The LRU holds no reference.
+    /// `folio_add_lru`. The LRU holds no reference; the kernel's per-CPU batch in front of it, which
+    /// holds one until it is drained, is not modelled.
     pub(crate) fn folio_add_lru(&mut self, folio: Pfn) {
         let page = self.page_mut(folio);
         page.flags.insert(PageFlags::LRU);

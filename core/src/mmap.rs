@@ -155,24 +155,24 @@ impl Current<'_> {
     /// Merges `vma` with its neighbours where that is possible. Returns the area that covers it
     /// now (`vma_merge`).
     pub(crate) async fn merge_with_neighbours(self, vma: VmaId) -> VmaId {
-        let upper = {
+        let (lower, upper) = {
             let s = &*self.state();
-            let mm = s.vma(vma).mm;
-            s.find_vma(mm, s.vma(vma).end)
-                .filter(|next| s.can_merge(vma, *next))
+            let v = s.vma(vma);
+            let below = v
+                .start
+                .checked_sub(1)
+                .and_then(|addr| s.find_vma(v.mm, addr));
+            let lower = below.filter(|prev| s.can_merge(*prev, vma));
+            let above = s
+                .find_vma(v.mm, v.end)
+                .filter(|next| s.can_merge(vma, *next));
+            // with two that cannot be one area, the lower one wins (can_vma_merge_right)
+            let fits = |next: &VmaId| lower.is_none_or(|prev| s.is_mergeable_anon_vma(prev, *next));
+            (lower, above.filter(fits))
         };
         if let Some(next) = upper {
             self.merge(vma, next).await;
         }
-        let lower = {
-            let s = &*self.state();
-            let v = s.vma(vma);
-            let before = v
-                .start
-                .checked_sub(1)
-                .and_then(|addr| s.find_vma(v.mm, addr));
-            before.filter(|prev| s.can_merge(*prev, vma))
-        };
         match lower {
             Some(prev) if self.merge(prev, vma).await => prev,
             _ => vma,

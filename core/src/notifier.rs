@@ -1,6 +1,6 @@
 //! mmu notifiers: who mirrors an address space is told before an entry changes.
 //!
-//! Every change of entries is bracketed by [`Current::notifier_start`] and [`State::notifier_end`].
+//! Every change that takes a translation or a permission away is bracketed by [`Current::notifier_start`] and [`State::notifier_end`].
 //! A reader of the tables samples the sequence first ([`Current::interval_read_begin`]) and uses what
 //! it read only if the sequence is unchanged ([`State::interval_read_retry`]).
 //!

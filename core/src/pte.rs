@@ -1,12 +1,13 @@
 //! Page-table entries: one 64-bit word, two formats.
 //!
 //! A *present* entry has the layout of an x86-64 leaf entry. A *non-present* one is a swap-type
-//! entry: a type in the top five bits, below it the inverted offset, and three flag bits of its own
-//! at the bottom. The same bit means different things in the two formats (bit 1 is "writable" in
+//! entry: a type in the top five bits, below it the inverted offset, and flag bits of its own at the
+//! bottom (soft-dirty and uffd-wp here; swp-exclusive comes with swap). The same bit means different things in the two formats (bit 1 is "writable" in
 //! one and "soft-dirty" in the other), so each format has its own type and its own accessors, and
 //! [`Pte::decode`] is the way from the word to the right one. Both decoders are total: applied to
-//! the wrong format they yield the same nonsense that the hardware layout would, which is how the
-//! bug of commit 1de13ee59225 and its relatives can be put back.
+//! the wrong format they yield nonsense, which is how the bug of commit 1de13ee59225 and its relatives
+//! can be put back. (Since 4.18 x86 also inverts the pfn of entries without the present bit, so there
+//! the nonsense is another number; the model has no such inversion.)
 //!
 //! Corresponds to `arch/x86/include/asm/pgtable*.h`, `include/linux/leafops.h` (softleaf).
 

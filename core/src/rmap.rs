@@ -191,8 +191,9 @@ impl Current<'_> {
     /// Locks the tree of `folio`'s anon_vma for reading, if the folio is mapped
     /// (`folio_lock_anon_vma_read`).
     ///
-    /// The object may have been freed and reused while the task slept on the lock; an anon_vma of a
-    /// mapped folio cannot have been, hence the second look.
+    /// The object may have been freed and reused before the lock was taken; an anon_vma of a mapped
+    /// folio cannot have been, hence the second look. (The kernel holds a reference while it sleeps
+    /// on a contended lock, and only RCU before; the model has the window for both.)
     async fn folio_lock_anon_vma_read(self, folio: Pfn) -> Option<(AnonVmaId, Lock)> {
         loop {
             let (anon_vma, root) = {

@@ -39,7 +39,7 @@ pub struct Vma {
     pub flags: VmFlags,
     /// Where new pages of this area go.
     pub anon_vma: Option<AnonVmaId>,
-    /// Links to all anon_vmas that may hold pages of this area, oldest first.
+    /// Links to all anon_vmas that may hold pages of this area, oldest first as in 6.12.
     pub chain: Vec<AvcId>,
 }
 

@@ -1,6 +1,7 @@
 //! The zoo: historical kernel bugs, each on a switch.
 //!
-//! With the feature `zoo` a bug can be put back at the very place that it lived in, by
+//! With the feature `zoo` a bug can be put back at the place that it lived in, or at the nearest one
+//! that the model has (the row then says where), by
 //! `Zoo::set`. Without it [`Zoo`] is empty, [`Zoo::on`] is the constant `false`, and neither the
 //! switches nor their names are compiled.
 
@@ -78,7 +79,7 @@ bugs! {
     MigwaitHoldsRef "migwait-holds-ref" "9a1ea439b16b" "K11" 1 "progress/waiter-reference"
         "a task that waits for a migration keeps a reference to the page, so the migration must fail";
     MigrationRcuAnonVma "migration-rcu-anon-vma" "dc386d4d1e98" "K6" 1 "reverse-map/anon-vma-alive"
-        "nothing keeps the anon_vma alive from the unmap to the restore when mmap_lock is not held";
+        "nothing keeps the anon_vma alive from the unmap to the restore without mmap_lock (here: migrate_device_range)";
     SwapfaultTrylockLivelock "swapfault-trylock-livelock" "b570f37a2ce4" "K11" 1 "progress/livelock"
         "do_swap_page retries at once when the device page is locked";
     HmmNoEbusy "hmm-no-ebusy" "mm/hmm: always return EBUSY for invalid ranges (5.3)" "K8" 2 "coherence/device-mapping"
@@ -104,7 +105,7 @@ bugs! {
     NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3" "K13" 1 "contents/read"
         "the driver does not clear the device page that takes the place of a hole or of the zero page";
     VmNormalPageSpecial "vm-normal-page-special" "c0c6ccd9828c" "K13" 1 "counting/zero-page"
-        "zap takes the zero page for a normal page";
+        "the zero page is taken for a normal page (here: the small one, in zap)";
     GupPinZeroPage "gup-pin-zero-page" "mm: Don't pin ZERO_PAGE in pin_user_pages() (6.5)" "K13" 1 "counting/zero-page"
         "a pin counts on the zero page";
     ForkUffdwpSpecial "fork-uffdwp-special" "8f34f1eac382" "K3" 1 "entries/uffd-wp-unregistered"
@@ -124,7 +125,7 @@ bugs! {
     AnonVmaReuseSimpleOnly "anon-vma-reuse-simple-only" "d0e9fe1758f2" "K2" 1 "reverse-map/shared-anon-vma"
         "anon_vma_prepare shares a neighbour's anon_vma whose chain has more than one link";
     DupAnonVmaNoLock "dup-anon-vma-no-lock" "d8ab9f7b644a" "K9" 2 "reverse-map/anon-vma-counters"
-        "two faults at the same time each give the area an anon_vma";
+        "two tasks at the same time each give an area an anon_vma (here: two faults in anon_vma_prepare)";
     AnonVmaPublishBarrier "anon-vma-publish-barrier" "CVE-2026-98507" "K9" 2 "reverse-map/chain"
         "vma->anon_vma is published before the area is linked";
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork" "K9" 1 "reverse-map/reachable"
