@@ -1,6 +1,6 @@
 //! The scheduler: several threads, one of which runs at a time.
 
-use super::ops::{OpResult, Running};
+use super::ops::OpResult;
 use super::{Checked, Run, STEP_BUDGET};
 use crate::program::{MAX_THREADS, Preemption, Program, Step};
 use mm_core::{TaskId, Wait};
@@ -19,7 +19,7 @@ fn next_of(ops: &[Step], thread: usize, from: usize) -> Option<usize> {
     (from..ops.len()).find(|i| ops[*i].thread as usize == thread)
 }
 
-impl Run<'_, '_> {
+impl<'a> Run<'a, '_> {
     /// Runs a program of several threads.
     pub(super) fn concurrent(&mut self, program: &Program) -> Checked {
         let ops = &program.ops;
@@ -49,14 +49,7 @@ impl Run<'_, '_> {
                 Some((_, future)) => future,
                 None => {
                     threads[thread].next = next_of(ops, thread, step + 1);
-                    let Running { failures, .. } = self.running(task, at);
-                    let running = Running {
-                        bench: self.bench,
-                        task,
-                        at,
-                        failures,
-                    };
-                    Box::pin(running.run(ops[step].op))
+                    Box::pin(self.running(task, at).run(ops[step].op))
                 }
             };
             self.arm(&mut preemptions);

@@ -185,7 +185,7 @@ impl Executor {
     }
 }
 
-impl<'k> Run<'_, 'k> {
+impl<'a, 'k> Run<'a, 'k> {
     fn program(mut self, program: &Program) -> Result<u64, Box<Finding>> {
         self.boot();
         if program.threads == 1 {
@@ -215,7 +215,8 @@ impl<'k> Run<'_, 'k> {
         }
     }
 
-    fn running(&self, task: TaskId, at: At) -> Running<'_, 'k> {
+    /// The next operation of `task`.
+    fn running(&self, task: TaskId, at: At) -> Running<'a, 'k> {
         let s = &mut *self.bench.kernel.state();
         s.renew_task(task);
         let failures = s.fail.failures;
@@ -232,18 +233,7 @@ impl<'k> Run<'_, 'k> {
         for (i, step) in ops.iter().enumerate() {
             let at = self.at(i, step.op.kind());
             self.observer.slice(i, &self.bench.kernel.state());
-            let bench = self.bench;
-            let running = self.running(TaskId(0), at);
-            let Running { task, failures, .. } = running;
-            let mut op = pin!(
-                Running {
-                    bench,
-                    task,
-                    at,
-                    failures
-                }
-                .run(step.op)
-            );
+            let mut op = pin!(self.running(TaskId(0), at).run(step.op));
             let result = loop {
                 if let std::task::Poll::Ready(result) = op.as_mut().poll(&mut cx) {
                     break result;
@@ -412,7 +402,8 @@ impl<'k> Run<'_, 'k> {
         let procs = std::mem::take(&mut self.bench.world.borrow_mut().procs);
         let mut cx = Context::from_waker(Waker::noop());
         for process in procs.into_iter().flatten() {
-            let cur = self.running(TaskId(0), at).bench.kernel.current(TaskId(0));
+            self.bench.kernel.state().renew_task(TaskId(0));
+            let cur = self.bench.kernel.current(TaskId(0));
             let mut exit = pin!(cur.mmput(process.mm));
             while exit.as_mut().poll(&mut cx).is_pending() {
                 self.unblock(at)?;
