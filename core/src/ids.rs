@@ -43,26 +43,27 @@ id! {
     DevId(u8) "dev";
 }
 
-/// A page frame number: the memory in the top eight bits (0: the system, d + 1: device d), the
-/// frame within it below.
+/// A page frame number. The system's memory starts at 0; the devices' lie at the top of the physical
+/// address space and go downwards, 2^24 frames apart, as `request_free_mem_region` places them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pfn(pub u32);
 
 impl Pfn {
-    /// Bits of a frame number within its memory.
-    pub const ZONE_SHIFT: u32 = 24;
+    const ZONE_SHIFT: u32 = 24;
     /// The shared zero page.
     pub const ZERO: Self = Self(0);
+    /// A frame that is in no memory.
+    pub const NOWHERE: Self = Self(1 << 31);
 
     /// Frame `index` of memory `zone`.
     pub const fn new(zone: u32, index: u32) -> Self {
-        Self((zone << Self::ZONE_SHIFT) | index)
+        Self((zone.wrapping_neg() << Self::ZONE_SHIFT) | index)
     }
 
-    /// The memory that the frame belongs to.
+    /// The memory that the frame would belong to: 0 for the system's, `d + 1` for that of device `d`.
     #[inline]
     pub const fn zone(self) -> usize {
-        (self.0 >> Self::ZONE_SHIFT) as usize
+        ((self.0 >> Self::ZONE_SHIFT) as u8).wrapping_neg() as usize
     }
 
     /// The frame within its memory.

@@ -2,12 +2,14 @@
 //!
 //! A *present* entry has the layout of an x86-64 leaf entry. A *non-present* one is a swap-type
 //! entry: a type in the top five bits, below it the inverted offset, and flag bits of its own at the
-//! bottom (soft-dirty and uffd-wp here; swp-exclusive comes with swap). The same bit means different things in the two formats (bit 1 is "writable" in
-//! one and "soft-dirty" in the other), so each format has its own type and its own accessors, and
-//! [`Pte::decode`] is the way from the word to the right one. Both decoders are total: applied to
-//! the wrong format they yield nonsense, which is how the bug of commit 1de13ee59225 and its relatives
-//! can be put back. (Since 4.18 x86 also inverts the pfn of entries without the present bit, so there
-//! the nonsense is another number; the model has no such inversion.)
+//! bottom (soft-dirty and uffd-wp here; swp-exclusive comes with swap). The same bit means different
+//! things in the two formats (bit 1 is "writable" in one and "soft-dirty" in the other), so each
+//! format has its own type and its own accessors, and [`Pte::decode`] is the way from the word to the
+//! right one. Both decoders are total: applied to the wrong format they yield nonsense, which is how
+//! the bug of commit 1de13ee59225 and its relatives can be put back.
+//!
+//! Without the present bit the frame is inverted in either format, against speculation through
+//! entries that are not valid (L1TF): so is that of a `PROT_NONE` entry.
 //!
 //! Corresponds to `arch/x86/include/asm/pgtable*.h`, `include/linux/leafops.h` (softleaf).
 
@@ -145,14 +147,23 @@ impl PresentPte {
         Pte(self.0)
     }
 
-    /// The frame mapped (`pte_pfn`). A frame number is 40 bits wide; this model has 32.
-    pub const fn pfn(self) -> Pfn {
-        let wide = (self.0 & PFN_MASK) >> PFN_SHIFT;
-        Pfn(if wide > u32::MAX as u64 {
-            u32::MAX
+    /// What the frame's bits are inverted by (`protnone_mask`).
+    const fn inversion(self) -> u64 {
+        if self.0 == 0 || self.has(PteFlags::PRESENT) {
+            0
         } else {
-            wide as u32
-        })
+            PFN_MASK
+        }
+    }
+
+    /// The frame mapped (`pte_pfn`). A frame number is 40 bits wide on hardware, 32 here.
+    pub const fn pfn(self) -> Pfn {
+        let wide = ((self.0 ^ self.inversion()) & PFN_MASK) >> PFN_SHIFT;
+        if wide > u32::MAX as u64 {
+            Pfn::NOWHERE
+        } else {
+            Pfn(wide as u32)
+        }
     }
 
     /// The flag bits.
@@ -221,8 +232,10 @@ impl PresentPte {
     /// Accessible, or mapped without access (`pte_modify` to and from `PROT_NONE`).
     #[must_use]
     pub const fn protect(self, accessible: bool) -> Self {
-        self.set(PteFlags::PRESENT, accessible)
-            .set(PteFlags::PROTNONE, !accessible)
+        let new = self
+            .set(PteFlags::PRESENT, accessible)
+            .set(PteFlags::PROTNONE, !accessible);
+        Self(new.0 ^ self.inversion() ^ new.inversion())
     }
 }
 
@@ -380,7 +393,7 @@ mod tests {
     ];
 
     fn leaves() -> impl Iterator<Item = Softleaf> {
-        let pfns = [0, 1, 77, 0x0100_0003, u32::MAX].map(Pfn);
+        let pfns = [0, 1, 77, 0xff00_0003, u32::MAX].map(Pfn);
         pfns.into_iter().flat_map(|pfn| {
             let device = [false, true].map(|write| Softleaf::DevicePrivate { write, pfn });
             let migration = (0..12).map(move |i| {
@@ -420,6 +433,7 @@ mod tests {
                 assert_eq!(pte.pfn(), pfn);
                 assert!(pte.has(flags));
                 assert!(pte.protect(false).protnone());
+                assert_eq!(pte.protect(false).pfn(), pfn);
                 assert_eq!(pte.protect(false).protect(true), pte);
             }
         }
@@ -428,9 +442,10 @@ mod tests {
     /// The confusion behind commit 1de13ee59225: the present decoder on a device-private entry.
     #[test]
     fn the_present_decoder_reads_nonsense_from_a_swap_entry() {
-        let pfn = Pfn(0x0100_0003);
+        let pfn = Pfn::new(1, 11);
         let swap = Softleaf::DevicePrivate { write: true, pfn }.to_swap();
-        assert_ne!(PresentPte::assume(swap.pte()).pfn(), pfn);
+        // the offset starts three bits below the frame, and both are inverted
+        assert_eq!(PresentPte::assume(swap.pte()).pfn(), Pfn(pfn.0 / 8));
         // and a soft-dirty swap entry looks writable (commit 43e7f189769c)
         let soft_dirty = swap.set(SwapFlags::SOFT_DIRTY, true);
         assert!(PresentPte::assume(soft_dirty.pte()).write());
