@@ -14,6 +14,7 @@ use crate::state::{Current, Enomem, State};
 use crate::trace::Event;
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Where a migration goes.
@@ -263,7 +264,7 @@ impl Current<'_> {
         let seq = self.interval_read_begin(mm).await;
         let request = if write { Request::Write } else { Request::Read };
         self.lock(Lock::MmapRead(mm)).await;
-        let mut found = self.hmm_range_fault(mm, addr, dev, request).await;
+        let mut found = self.hmm_range_fault(mm, addr, dev, request, seq).await;
         if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
             // The device's own page, shared by a fork: the CPU side copies it.
             found = match self.fault_in_area(mm, addr, true).await {
@@ -287,22 +288,25 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// What the device sees at each address of `range`, without a fault (`HMM_DMIRROR_SNAPSHOT`):
-    /// each page is shown to `visit`.
-    pub async fn dmirror_snapshot(
-        self,
-        dev: DevId,
-        mm: MmId,
-        range: Range<u64>,
-        visit: &mut impl FnMut(u64, HmmPfn),
-    ) {
-        self.lock(Lock::MmapRead(mm)).await;
-        for addr in range {
-            if let Ok(pfn) = self.hmm_range_fault(mm, addr, dev, Request::Nothing).await {
-                visit(addr, pfn);
+    /// What the device sees at each address of `range`, without a fault
+    /// (`dmirror_range_snapshot`).
+    pub async fn dmirror_snapshot(self, dev: DevId, mm: MmId, range: Range<u64>) -> Vec<HmmPfn> {
+        let lock = Lock::MmapRead(mm);
+        loop {
+            let seq = self.interval_read_begin(mm).await;
+            self.lock(lock).await;
+            let mut seen = Vec::new();
+            for addr in range.clone() {
+                let found = self.hmm_range_fault(mm, addr, dev, Request::Nothing, seq);
+                // only an invalidation ends a look
+                let Ok(pfn) = found.await else { break };
+                seen.push(pfn);
+            }
+            self.unlock(lock);
+            if !self.state().interval_read_retry(mm, seq) {
+                return seen;
             }
         }
-        self.unlock(Lock::MmapRead(mm));
     }
 }
 

@@ -78,6 +78,10 @@ impl Current<'_> {
                 match s.follow_page_pte(mm, addr, write, pin) {
                     Follow::Page(page) => {
                         s.try_grab_folio(page, pin);
+                        if write && !pin {
+                            // FOLL_TOUCH
+                            s.folio_mark_dirty(page);
+                        }
                         return Ok(page);
                     }
                     Follow::NeedsFault => None,

@@ -43,7 +43,7 @@ pub enum HmmPfn {
 /// Why a range cannot be faulted in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HmmError {
-    /// Something changed, or slept: start over (`-EBUSY`).
+    /// An invalidation has begun since the sequence was sampled: start over (`-EBUSY`).
     Busy,
     /// No area, no access, or a fault that failed (`-EFAULT`).
     Fault,
@@ -55,6 +55,7 @@ pub enum HmmError {
     UffdWp,
 }
 
+/// What an entry tells, or asks for.
 enum Handled {
     Known(HmmPfn),
     Fault,
@@ -76,6 +77,7 @@ impl State {
         let pte = self.tables().get(at);
         match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => missing,
+            (Entry::Present(p), _) if p.protnone() => missing,
             (Entry::Present(p), _) => {
                 if request == Request::Write && !p.write() {
                     return Handled::Fault;
@@ -100,31 +102,35 @@ impl State {
 }
 
 impl Current<'_> {
-    /// What `dev` may map at `addr`, faulted in for `request`; `mmap_lock` is held for reading.
+    /// What `dev` may map at `addr`, faulted in for `request`; `mmap_lock` is held for reading, and
+    /// the sequence was sampled before.
     pub(crate) async fn hmm_range_fault(
         self,
         mm: MmId,
         addr: u64,
         dev: DevId,
         request: Request,
+        seq: u64,
     ) -> Result<HmmPfn, HmmError> {
-        let Some(vma) = self.readable_area(mm, addr) else {
-            return if request == Request::Nothing {
-                Ok(HmmPfn::Error)
-            } else {
-                Err(HmmError::Fault)
-            };
-        };
-        self.preempt(Site::HmmRangeFault).await;
-        let handled = { self.state().hmm_vma_handle_pte(mm, addr, dev, request) };
-        match handled {
-            Handled::Known(pfn) => Ok(pfn),
-            Handled::Broken => Err(HmmError::Fault),
-            Handled::WaitForMigration => {
-                self.migration_entry_wait(mm, addr).await;
-                Err(HmmError::Busy)
+        loop {
+            if self.state().interval_read_retry(mm, seq) {
+                return Err(HmmError::Busy);
             }
-            Handled::Fault => self.hmm_vma_fault(vma, addr, request).await,
+            let Some(vma) = self.readable_area(mm, addr) else {
+                return if request == Request::Nothing {
+                    Ok(HmmPfn::Error)
+                } else {
+                    Err(HmmError::Fault)
+                };
+            };
+            self.preempt(Site::HmmRangeFault).await;
+            let handled = { self.state().hmm_vma_handle_pte(mm, addr, dev, request) };
+            match handled {
+                Handled::Known(pfn) => return Ok(pfn),
+                Handled::Broken => return Err(HmmError::Fault),
+                Handled::WaitForMigration => self.migration_entry_wait(mm, addr).await,
+                Handled::Fault => self.hmm_vma_fault(vma, addr, request).await?,
+            }
         }
     }
 
@@ -135,22 +141,20 @@ impl Current<'_> {
             .filter(|vma| s.vma(*vma).flags.contains(VmFlags::READ))
     }
 
-    /// Faults the page in; the caller starts over (`hmm_vma_fault`).
-    async fn hmm_vma_fault(
-        self,
-        vma: VmaId,
-        addr: u64,
-        request: Request,
-    ) -> Result<HmmPfn, HmmError> {
+    /// Faults the page in; then the entry is looked at again (`hmm_vma_fault`).
+    async fn hmm_vma_fault(self, vma: VmaId, addr: u64, request: Request) -> Result<(), HmmError> {
         let write = request == Request::Write;
         if write && !self.state().vma(vma).flags.contains(VmFlags::WRITE) {
             return Err(HmmError::Permission);
         }
-        Err(match self.handle_mm_fault(vma, addr, write).await {
-            FaultResult::Done => HmmError::Busy,
-            FaultResult::Oom => HmmError::Oom,
-            FaultResult::UffdWp => HmmError::UffdWp,
-            FaultResult::Sigbus | FaultResult::Sigsegv => HmmError::Fault,
-        })
+        match self.handle_mm_fault(vma, addr, write).await {
+            FaultResult::Done => {
+                self.retry_fault().await;
+                Ok(())
+            }
+            FaultResult::Oom => Err(HmmError::Oom),
+            FaultResult::UffdWp => Err(HmmError::UffdWp),
+            FaultResult::Sigbus | FaultResult::Sigsegv => Err(HmmError::Fault),
+        }
     }
 }

@@ -43,6 +43,7 @@ mod hmm;
 mod ids;
 mod lock;
 mod memmap;
+mod merge;
 mod migrate;
 mod migrate_device;
 mod mmap;

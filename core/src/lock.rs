@@ -404,6 +404,15 @@ impl<'k> Current<'k> {
         }
     }
 
+    /// `mmap_write_downgrade`: lets readers in. Returns the lock that is held now.
+    pub(crate) fn downgrade(self, mm: MmId) -> Lock {
+        let s = &mut *self.state();
+        s.unlock(self.task, Lock::MmapWrite(mm));
+        // nobody runs in between
+        s.trylock(self.task, Lock::MmapRead(mm));
+        Lock::MmapRead(mm)
+    }
+
     /// `mmap_read_unlock` and its relatives.
     pub(crate) fn unlock(self, lock: Lock) {
         self.state().unlock(self.task, lock);

@@ -4,6 +4,7 @@
 
 use crate::ids::{MmId, PteRef, VmaId};
 use crate::lock::{Lock, Site};
+use crate::merge::MergeRange;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
@@ -26,9 +27,14 @@ enum Change {
 /// Why a range could not be changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeError {
-    /// Part of the range is not mapped, or not registered. What lies before it has been changed.
-    NotMapped,
-    /// Out of memory.
+    /// `mprotect` met a gap (`-ENOMEM`). What lies before it has been changed.
+    Gap,
+    /// Nothing is mapped in the range (`-EINVAL` of `UFFDIO_REGISTER` and `UFFDIO_UNREGISTER`).
+    NothingMapped,
+    /// An area is not registered, or there is none (`-ENOENT` of `UFFDIO_WRITEPROTECT`). What lies
+    /// before it has been changed.
+    NotRegistered,
+    /// Out of memory. Any part of the range may have been changed.
     Enomem,
 }
 
@@ -163,59 +169,55 @@ impl Current<'_> {
     ) -> Result<(), ChangeError> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
-        let kept = VmFlags::SOFTDIRTY | VmFlags::UFFD_WP;
-        let new = |old: VmFlags| (old & kept) | access;
-        let result = self
-            .modify_range(mm, range, Some(Change::Protection), new)
-            .await;
+        let result = self.mprotect_areas(mm, range, access).await;
         self.unlock(lock);
         result
     }
 
-    /// Gives the areas of `range` new flags, one after the other; where that changes anything the
-    /// entries follow, and the area is merged with its neighbours (`do_mprotect_pkey`).
-    async fn modify_range(
+    async fn mprotect_areas(
         self,
         mm: MmId,
-        range: Range<u64>,
-        change: Option<Change>,
-        new: impl Fn(VmFlags) -> VmFlags,
+        mut rest: Range<u64>,
+        access: VmFlags,
     ) -> Result<(), ChangeError> {
-        let mut addr = range.start;
-        while addr < range.end {
-            let (part, old) = {
-                let s = &*self.state();
-                let Some(vma) = s.find_vma(mm, addr) else {
-                    return Err(ChangeError::NotMapped);
-                };
-                (addr..range.end.min(s.vma(vma).end), s.vma(vma).flags)
+        while !rest.is_empty() {
+            let found = { self.state().area_in(mm, &rest) };
+            let Some((vma, part)) = found.filter(|(_, part)| part.start == rest.start) else {
+                return Err(ChangeError::Gap);
             };
-            addr = part.end;
-            if new(old) == old {
-                continue;
+            rest.start = part.end;
+            let old = self.state().vma(vma).flags;
+            let new = (old & (VmFlags::SOFTDIRTY | VmFlags::UFFD_WP)) | access;
+            if new != old {
+                let vma = self.vma_modify_flags(vma, &part, new).await?;
+                self.change_range(vma, part, Change::Protection).await;
             }
-            self.modify_area(mm, part, change, new(old)).await?;
         }
         Ok(())
     }
 
-    async fn modify_area(
+    /// Gives `part` of an area new flags: a neighbour grows over it, or it is split off. Returns the
+    /// area that covers it then (`vma_modify_flags`).
+    async fn vma_modify_flags(
         self,
-        mm: MmId,
-        part: Range<u64>,
-        change: Option<Change>,
+        vma: VmaId,
+        part: &Range<u64>,
         flags: VmFlags,
-    ) -> Result<(), Enomem> {
-        let isolated = self.isolate_range(mm, &part).await?;
-        let Some(&vma) = isolated.first() else {
-            return Ok(());
+    ) -> Result<VmaId, Enomem> {
+        let mm = self.state().vma(vma).mm;
+        let what = MergeRange {
+            mm,
+            middle: Some(vma),
+            range: part.clone(),
+            flags,
         };
-        self.state().vma_mut(vma).flags = flags;
-        let merged = self.merge_with_neighbours(vma).await;
-        if let Some(change) = change {
-            self.change_range(merged, part, change).await;
+        if let Some(merged) = self.vma_merge(what).await? {
+            return Ok(merged);
         }
-        Ok(())
+        let isolated = self.isolate_range(mm, part).await?;
+        let vma = isolated.first().copied().unwrap_or(vma);
+        self.state().vma_mut(vma).flags = flags;
+        Ok(vma)
     }
 
     /// Clears the soft-dirty bits of an address space (`echo 4 > /proc/PID/clear_refs`).
@@ -241,62 +243,53 @@ impl Current<'_> {
 
     /// `UFFDIO_REGISTER` with `MODE_WP`.
     pub async fn uffd_register(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
-        let lock = Lock::MmapWrite(mm);
-        self.lock(lock).await;
-        let result = self
-            .modify_range(mm, range, None, |old| old | VmFlags::UFFD_WP)
-            .await;
-        self.unlock(lock);
-        result
+        self.register_range(mm, range, true).await
     }
 
     /// `UFFDIO_UNREGISTER`: write protection goes, and then the registration.
     pub async fn uffd_unregister(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
-        let lock = Lock::MmapWrite(mm);
-        self.lock(lock).await;
-        let result = self.unregister_areas(mm, range).await;
-        self.unlock(lock);
-        result
+        self.register_range(mm, range, false).await
     }
 
-    async fn unregister_areas(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
-        let mut addr = range.start;
-        while addr < range.end {
-            let found = {
-                let s = &*self.state();
-                s.find_vma(mm, addr)
-                    .map(|vma| (vma, s.vma(vma).range(), s.vma(vma).flags))
-            };
-            let Some((vma, area, flags)) = found else {
-                return Err(ChangeError::NotMapped);
-            };
-            let part = addr..range.end.min(area.end);
-            addr = part.end;
-            if flags.contains(VmFlags::UFFD_WP) {
-                self.change_range(vma, part.clone(), Change::UffdWpResolve)
-                    .await;
-                self.modify_area(mm, part, None, flags - VmFlags::UFFD_WP)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// `UFFDIO_WRITEPROTECT`: protects the pages of `range` that are there, or lifts that.
-    pub async fn uffd_writeprotect(
+    async fn register_range(
         self,
         mm: MmId,
         range: Range<u64>,
-        protect: bool,
+        on: bool,
     ) -> Result<(), ChangeError> {
-        let lock = Lock::MmapRead(mm);
+        let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
-        let result = self.writeprotect_areas(mm, range, protect).await;
+        let found = { self.state().area_in(mm, &range) };
+        let result = match found {
+            Some(_) => self.register_areas(mm, range, on).await.map_err(Into::into),
+            None => Err(ChangeError::NothingMapped),
+        };
         self.unlock(lock);
         result
     }
 
-    async fn writeprotect_areas(
+    async fn register_areas(self, mm: MmId, mut rest: Range<u64>, on: bool) -> Result<(), Enomem> {
+        loop {
+            let Some((vma, part)) = ({ self.state().area_in(mm, &rest) }) else {
+                return Ok(());
+            };
+            rest.start = part.end;
+            let flags = self.state().vma(vma).flags;
+            if flags.contains(VmFlags::UFFD_WP) == on {
+                continue;
+            }
+            if !on {
+                let change = Change::UffdWpResolve;
+                self.change_range(vma, part.clone(), change).await;
+            }
+            let flags = flags ^ VmFlags::UFFD_WP;
+            self.vma_modify_flags(vma, &part, flags).await?;
+        }
+    }
+
+    /// `UFFDIO_WRITEPROTECT`: protects the pages of `range` that are there, or lifts that. Gaps are
+    /// passed over.
+    pub async fn uffd_writeprotect(
         self,
         mm: MmId,
         range: Range<u64>,
@@ -307,20 +300,30 @@ impl Current<'_> {
         } else {
             Change::UffdWpResolve
         };
-        let mut addr = range.start;
-        while addr < range.end {
-            let found = {
-                let s = &*self.state();
-                s.find_vma(mm, addr)
-                    .filter(|vma| s.vma(*vma).flags.contains(VmFlags::UFFD_WP))
-                    .map(|vma| (vma, addr..range.end.min(s.vma(vma).end)))
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let result = self.writeprotect_areas(mm, range, change).await;
+        self.unlock(lock);
+        result
+    }
+
+    async fn writeprotect_areas(
+        self,
+        mm: MmId,
+        mut rest: Range<u64>,
+        change: Change,
+    ) -> Result<(), ChangeError> {
+        let mut result = Err(ChangeError::NotRegistered);
+        loop {
+            let Some((vma, part)) = ({ self.state().area_in(mm, &rest) }) else {
+                return result;
             };
-            let Some((vma, part)) = found else {
-                return Err(ChangeError::NotMapped);
-            };
-            addr = part.end;
+            if !self.state().vma(vma).flags.contains(VmFlags::UFFD_WP) {
+                return Err(ChangeError::NotRegistered);
+            }
+            result = Ok(());
+            rest.start = part.end;
             self.change_range(vma, part, change).await;
         }
-        Ok(())
     }
 }

@@ -51,21 +51,15 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Zaps `range` of `mm`, table by table, between the two calls of the notifier
-    /// (`zap_page_range_single`, `unmap_vmas`).
-    pub(crate) async fn zap_page_range(self, mm: MmId, range: Range<u64>, event: NotifierEvent) {
-        let silent = self.state().zoo.on(Bug::CollapseNoNotifier);
-        let notifier = NotifierRange::new(mm, range.clone(), event, None);
-        if !silent {
-            self.notifier_start(&notifier).await;
-        }
+    /// Zaps `range` of `mm`, table by table (`unmap_page_range`).
+    async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
         let mut addr = range.start;
         loop {
             self.preempt(Site::ZapPteRange).await;
             let s = &mut *self.state();
             let pgd = s.mm(mm).pgd;
             let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
-                break;
+                return;
             };
             for addr in table.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {
@@ -74,18 +68,45 @@ impl Current<'_> {
             }
             addr = table.end;
         }
-        if !silent {
+    }
+
+    /// Announces that `range` is to be zapped; `None` if nobody is told.
+    async fn zap_start(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        event: NotifierEvent,
+    ) -> Option<NotifierRange> {
+        if self.state().zoo.on(Bug::CollapseNoNotifier) {
+            return None;
+        }
+        let notifier = NotifierRange::new(mm, range, event, None);
+        self.notifier_start(&notifier).await;
+        Some(notifier)
+    }
+
+    fn zap_end(self, notifier: Option<NotifierRange>) {
+        if let Some(notifier) = notifier {
             self.state().notifier_end(&notifier);
         }
     }
 
-    /// Takes areas that are no longer in the address space apart: entries, page tables, links.
-    /// `mmap_lock` is held for writing (`unmap_region`).
+    /// Takes areas that are no longer in the address space apart: entries, page tables, links
+    /// (`unmap_region`). `mmap_lock` is held; for reading is enough.
     pub(crate) async fn unmap_region(self, mm: MmId, areas: &[VmaId]) {
+        let (Some(first), Some(last)) = (areas.first(), areas.last()) else {
+            return;
+        };
+        let all = {
+            let s = &*self.state();
+            s.vma(*first).start..s.vma(*last).end
+        };
+        let notifier = self.zap_start(mm, all, NotifierEvent::Unmap).await;
         for vma in areas {
             let range = self.state().vma(*vma).range();
-            self.zap_page_range(mm, range, NotifierEvent::Unmap).await;
+            self.unmap_page_range(mm, range).await;
         }
+        self.zap_end(notifier);
         for (i, vma) in areas.iter().enumerate() {
             self.anon_vma_unlink(*vma).await;
             let s = &mut *self.state();
@@ -131,23 +152,18 @@ impl Current<'_> {
     pub async fn madvise_dontneed(self, mm: MmId, range: Range<u64>) -> bool {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
-        let mut addr = range.start;
+        let mut rest = range;
         let mut complete = true;
-        while addr < range.end {
-            let next = {
-                let s = &*self.state();
-                let areas = &s.mm(mm).vmas;
-                let at = areas.partition_point(|vma| s.vma(*vma).end <= addr);
-                areas.get(at).map(|vma| s.vma(*vma).range())
-            };
-            let Some(area) = next.filter(|area| area.start < range.end) else {
+        while !rest.is_empty() {
+            let Some((_, part)) = ({ self.state().area_in(mm, &rest) }) else {
                 complete = false;
                 break;
             };
-            complete &= area.start <= addr;
-            let part = area.start.max(addr)..area.end.min(range.end);
-            addr = part.end;
-            self.zap_page_range(mm, part, NotifierEvent::Clear).await;
+            complete &= part.start == rest.start;
+            rest.start = part.end;
+            let notifier = self.zap_start(mm, part.clone(), NotifierEvent::Clear).await;
+            self.unmap_page_range(mm, part).await;
+            self.zap_end(notifier);
         }
         self.unlock(lock);
         complete

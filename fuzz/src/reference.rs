@@ -65,8 +65,9 @@ pub enum Change {
 pub enum End {
     /// Done for all of the range.
     Done,
-    /// Done up to the first address that is not mapped (or not registered); the call failed.
-    UpToGap,
+    /// Done up to the first address that the call cannot change: one that is not mapped
+    /// ([`Change::Protect`]), or mapped and not registered ([`Change::WriteProtect`]). It failed.
+    UpToObstacle,
     /// Done for what is mapped; the call failed.
     SkippingGaps,
     /// Out of memory somewhere on the way.
@@ -215,26 +216,38 @@ impl Reference {
             self.spaces[pid].retain(|page| !range.contains(&page.addr));
             return;
         }
-        // A call that fails at a gap changes nothing behind it, and a page that may not be mapped may
-        // be that gap.
-        let mut behind_gap = false;
+        // Behind an address that may have ended the call, all may be as before.
+        let mut uncertain = change.needs_registration() && open.overlapped;
         for addr in range {
-            let wants_registration =
-                matches!(change, Change::WriteProtect | Change::WriteUnprotect);
-            let page = self
-                .page(pid, addr)
-                .filter(|p| p.registered || !wants_registration);
-            let Some(page) = page else {
-                if end == End::UpToGap { break } else { continue }
+            match self.obstacle(pid, addr, change) {
+                Some(true) if end == End::UpToObstacle => break,
+                Some(false) => {}
+                _ => uncertain |= end == End::UpToObstacle,
+            }
+            let Some(page) = self.page(pid, addr) else {
+                continue;
             };
-            let maybe_gap = page.uncertain || wants_registration && page.registration_uncertain;
-            behind_gap |= end == End::UpToGap && maybe_gap;
-            if behind_gap || wants_registration && open.overlapped {
+            let registered = page.registered && !page.registration_uncertain;
+            if uncertain || change.needs_registration() && !registered {
                 page.change(change, End::OutOfMemory, false);
             } else {
                 page.change(change, end, open.written.iter().any(|(a, _)| *a == addr));
             }
         }
+    }
+
+    /// Does `addr` make a call fail that does `change` to it? `None` if that is not certain.
+    fn obstacle(&mut self, pid: Pid, addr: u64, change: Change) -> Option<bool> {
+        let Some(page) = self.page(pid, addr) else {
+            return Some(change.needs_all_mapped());
+        };
+        if change.needs_all_mapped() && page.uncertain {
+            return None;
+        }
+        if !change.needs_registration() || page.registered && !page.registration_uncertain {
+            return Some(false);
+        }
+        (!page.uncertain && !page.registration_uncertain).then_some(true)
     }
 
     fn map(&mut self, pid: Pid, range: Range<u64>, access: VmFlags) {
@@ -282,8 +295,8 @@ impl Reference {
         Some(child)
     }
 
-    /// A fork ends without a child.
-    pub fn abort_fork(&mut self, ticket: usize) {
+    /// An operation ends that has changed nothing.
+    pub fn abort(&mut self, ticket: usize) {
         self.close(ticket);
     }
 
@@ -371,19 +384,40 @@ impl Reference {
         Some(all)
     }
 
-    /// True if every page of `range` is mapped (and registered with userfaultfd, if `registered`);
-    /// `None` if that is not certain.
-    pub fn covered(&mut self, pid: Pid, range: Range<u64>, registered: bool) -> Option<bool> {
-        let mut all = true;
+    /// Must the call that began with `ticket` succeed with its `change`? `None` if that is not
+    /// certain.
+    pub fn must_succeed(&mut self, ticket: usize, change: Change) -> Option<bool> {
+        let open = self.open.iter().find(|open| open.ticket == ticket)?;
+        if matches!(change, Change::Map(_) | Change::Unmap) {
+            return Some(true);
+        }
+        if open.overlapped {
+            return None;
+        }
+        let (pid, range) = (open.pid, open.range.clone());
+        let mut mapped = Some(false);
         for addr in range {
+            match self.obstacle(pid, addr, change) {
+                Some(false) => {}
+                failing => return failing.map(|fails| !fails),
+            }
             match self.page(pid, addr) {
-                Some(page) if page.uncertain => return None,
-                Some(page) if registered && page.registration_uncertain => return None,
-                Some(page) => all &= page.registered || !registered,
-                None => all = false,
+                Some(page) if page.uncertain => mapped = mapped.filter(|certainly| *certainly),
+                Some(_) => mapped = Some(true),
+                None => {}
             }
         }
-        Some(all)
+        mapped
+    }
+}
+
+impl Change {
+    const fn needs_all_mapped(self) -> bool {
+        matches!(self, Self::Protect(_) | Self::Drop)
+    }
+
+    const fn needs_registration(self) -> bool {
+        matches!(self, Self::WriteProtect | Self::WriteUnprotect)
     }
 }
 

@@ -36,6 +36,13 @@ impl Model {
         self.change(range, change, End::Done);
     }
 
+    fn must_succeed(&mut self, range: Range<u64>, change: Change) -> Option<bool> {
+        let ticket = self.begin(range, change);
+        let answer = self.reference.must_succeed(ticket, change);
+        self.reference.abort(ticket);
+        answer
+    }
+
     fn access(&mut self, addr: u64, write: Option<u64>, result: Access) -> Option<Violation> {
         let accessed = self.reference.access(self.pid, addr, write, result);
         accessed.err().map(|(violation, _)| violation)
@@ -121,13 +128,13 @@ fn userfaultfd_is_asked_about_written_pages() {
     model.done(0..4, Change::Register);
     assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
     assert_eq!(model.write(0, 5), None);
-    model.done(0..8, Change::WriteProtect);
+    model.change(0..8, Change::WriteProtect, End::UpToObstacle);
     assert_eq!(model.write(0, 6), Some(Violation::WriteProtection));
     assert_eq!(model.write_protected(0), None);
     assert_eq!(model.read(0, 5), None, "reads are free");
     let unregistered = model.write_protected(4);
     assert_eq!(unregistered, Some(Violation::WriteProtection));
-    model.done(0..8, Change::WriteUnprotect);
+    model.change(0..8, Change::WriteUnprotect, End::UpToObstacle);
     assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
     assert_eq!(model.write(0, 6), None);
 }
@@ -182,22 +189,50 @@ fn a_drop_leaves_zero() {
 fn a_call_that_fails_at_a_gap_changes_nothing_behind_it() {
     let mut model = Model::new();
     model.done(2..3, Change::Unmap);
-    model.change(0..4, Change::Protect(READ), End::UpToGap);
+    model.change(0..4, Change::Protect(READ), End::UpToObstacle);
     assert_eq!(model.write(1, 5), Some(Violation::Protection));
     assert_eq!(model.write_denied(1), None);
     assert_eq!(model.write_denied(3), Some(Violation::Protection));
     assert_eq!(model.write(3, 5), None);
-    let covered = |model: &mut Model, range, registered| {
-        let pid = model.pid;
-        model.reference.covered(pid, range, registered)
-    };
-    assert_eq!(covered(&mut model, 0..4, false), Some(false));
-    assert_eq!(covered(&mut model, 3..8, false), Some(true));
-    assert_eq!(covered(&mut model, 3..8, true), Some(false));
-    model.done(3..8, Change::Register);
-    assert_eq!(covered(&mut model, 3..8, true), Some(true));
+    assert_eq!(model.must_succeed(0..4, Change::Protect(READ)), Some(false));
+    assert_eq!(model.must_succeed(3..8, Change::Protect(READ)), Some(true));
+    assert_eq!(model.must_succeed(0..4, Change::Drop), Some(false));
+    assert_eq!(model.must_succeed(2..3, Change::Map(READ)), Some(true));
     assert_eq!(model.reference.readable(0, 3..8), Some(true));
     assert_eq!(model.reference.readable(0, 2..8), Some(false));
+}
+
+#[test]
+fn userfaultfd_passes_over_gaps_but_not_over_all_of_a_range() {
+    let mut model = Model::new();
+    model.done(2..4, Change::Unmap);
+    assert_eq!(model.must_succeed(1..5, Change::Register), Some(true));
+    assert_eq!(model.must_succeed(2..4, Change::Register), Some(false));
+    assert_eq!(model.must_succeed(0..5, Change::WriteProtect), Some(false));
+    for addr in [1, 4] {
+        assert_eq!(model.write(addr, 5), None);
+    }
+    model.done(1..5, Change::Register);
+    assert_eq!(model.must_succeed(1..5, Change::WriteProtect), Some(true));
+    assert_eq!(model.must_succeed(2..4, Change::WriteProtect), Some(false));
+    assert_eq!(model.must_succeed(0..5, Change::WriteProtect), Some(false));
+    model.done(1..5, Change::WriteProtect);
+    for addr in [1, 4] {
+        assert_eq!(model.write(addr, 6), Some(Violation::WriteProtection));
+    }
+    // whether it is registered still, nobody knows
+    model.change(1..2, Change::Unregister, End::OutOfMemory);
+    assert_eq!(model.must_succeed(1..5, Change::WriteProtect), None);
+    model.change(1..5, Change::WriteUnprotect, End::UpToObstacle);
+    for addr in [1, 4] {
+        assert_eq!(model.write_protected(addr), None);
+        assert_eq!(model.write(addr, 6), None);
+    }
+    // another call on the range decides too
+    let open = model.begin(4..5, Change::Unregister);
+    assert_eq!(model.must_succeed(4..5, Change::WriteProtect), None);
+    model.reference.end(open, Change::Unregister, End::Done);
+    assert_eq!(model.must_succeed(4..5, Change::WriteProtect), Some(false));
 }
 
 #[test]
@@ -208,7 +243,7 @@ fn write_protection_ends_at_the_first_page_that_is_not_registered() {
     }
     model.done(0..1, Change::Register);
     model.done(2..3, Change::Register);
-    model.change(0..3, Change::WriteProtect, End::UpToGap);
+    model.change(0..3, Change::WriteProtect, End::UpToObstacle);
     assert_eq!(model.write(0, 6), Some(Violation::WriteProtection));
     for addr in 1..3 {
         let asked = model.write_protected(addr);
@@ -226,11 +261,11 @@ fn out_of_memory_leaves_either_protection_but_no_other_word() {
     assert_eq!(model.read(0, 5), None);
     assert_eq!(model.write(0, 7), None);
     assert_eq!(model.reference.readable(0, 0..2), None);
-    assert_eq!(model.reference.covered(0, 0..2, false), None);
+    assert_eq!(model.must_succeed(0..2, Change::Protect(READ)), None);
     assert!(!model.reference.is_mapped(0, 0));
     assert_eq!(model.read(1, 1), Some(Violation::Word));
     // an unmapped page may have been that call's end
-    model.change(0..2, Change::Protect(READ), End::UpToGap);
+    model.change(0..2, Change::Protect(READ), End::UpToObstacle);
     assert_eq!(model.write(1, 5), None);
     assert_eq!(model.write_denied(1), None);
     model.done(0..2, Change::Protect(READ_WRITE));
@@ -296,7 +331,7 @@ fn a_fork_copies_words_and_access_but_no_registration() {
     model.pid = parent;
     assert_eq!(model.read(0, 6), Some(Violation::Word), "the child's word");
     assert_eq!(model.write(0, 7), Some(Violation::WriteProtection));
-    model.done(0..8, Change::WriteUnprotect);
+    model.change(0..8, Change::WriteUnprotect, End::UpToObstacle);
     assert_eq!(model.write(0, 7), None);
     model.pid = child;
     assert_eq!(model.read(0, 7), Some(Violation::Word), "the parent's word");
@@ -326,7 +361,7 @@ fn a_fork_that_failed_leaves_nothing() {
     let mut model = Model::new();
     let ticket = model.reference.begin_fork(model.pid);
     assert_eq!(model.write(0, 5), None);
-    model.reference.abort_fork(ticket);
+    model.reference.abort(ticket);
     model.assert_reads(0, 5);
     assert_eq!(model.reference.end_fork(ticket), None);
 }

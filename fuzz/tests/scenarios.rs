@@ -10,6 +10,7 @@
 use mm_core::{DevId, Entry, FrameAllocator, Page, Pfn, Pte, Softleaf, State, SwapPte, Wait};
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict, window_base};
 use mm_fuzz::program::{Geometry, Program, Step};
+use std::ops::Range;
 
 /// An entry, and the page that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ struct Shot {
     /// The entries of the window for each process.
     entries: Vec<Vec<Option<Mapped>>>,
     rss: Vec<i64>,
+    /// The areas of each process, in pages of the window.
+    areas: Vec<Vec<Range<u64>>>,
     /// References and mappings of the zero page.
     zero: (i32, i32),
     /// Frames in use: the system's with the zero page, then each device's.
@@ -97,6 +100,7 @@ impl Observer for Film {
             outcome,
             entries: vec![vec![None; 32]; processes],
             rss: vec![0; processes],
+            areas: vec![Vec::new(); processes],
             zero: (s.page(Pfn::ZERO).refcount, s.page(Pfn::ZERO).mapcount),
             in_use: [s.frames(), device(0), device(1)].map(FrameAllocator::in_use),
             anon_vmas: s.anon_vmas().iter().count(),
@@ -104,6 +108,9 @@ impl Observer for Film {
         };
         for (id, mm) in s.mms().iter() {
             shot.rss[id as usize] = mm.anon_rss;
+            let base = window_base(Geometry::Tiny);
+            let areas = mm.vmas.iter().map(|vma| s.vma(*vma));
+            shot.areas[id as usize] = areas.map(|a| a.start - base..a.end - base).collect();
             for (n, entry) in shot.entries[id as usize].iter_mut().enumerate() {
                 let at = s
                     .tables()
@@ -446,4 +453,77 @@ fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
         );
         assert_all_free(film.last());
     }
+}
+
+#[test]
+fn a_neighbour_grows_before_an_area_is_split_or_made() {
+    let film = Film::of(
+        "mmap p0 0 8 rw\nwrite p0 0\nwrite p0 5\nmprotect p0 0 4 r\n\
+         fail vma 1\nfail avc 1\n\
+         mprotect p0 4 1 r\nmprotect p0 3 2 rw\nmmap p0 8 4 rw\nmprotect p0 0 3 rw\n\
+         write p0 8\nexit p0",
+    );
+    let areas = |op| film.after(op).areas[0].clone();
+    assert_eq!(areas("mprotect p0 0 4 r"), [0..4, 4..8]);
+    assert_eq!(areas("mprotect p0 4 1 r"), [0..5, 5..8]);
+    assert_eq!(areas("mprotect p0 3 2 rw"), [0..3, 3..8]);
+    assert_eq!(areas("mmap p0 8 4 rw"), [0..3, 3..12]);
+    assert_eq!(areas("mprotect p0 0 3 rw"), std::slice::from_ref(&(0..12)));
+    assert_eq!(film.after("write p0 8").anon_vmas, 1);
+    assert_all_free(film.last());
+}
+
+#[test]
+fn a_merge_that_runs_out_of_memory_ends_mprotect_but_not_mmap() {
+    let film = Film::of(
+        "mmap p0 0 4 r\nmmap p0 4 4 rw\nwrite p0 4\nfail avc 1\nmprotect p0 4 4 r\nexit p0",
+    );
+    assert_eq!(film.outcome("mprotect p0 4 4 r"), Outcome::Enomem);
+    assert_eq!(film.after("mprotect p0 4 4 r").areas[0], [0..4, 4..8]);
+    let film =
+        Film::of("mmap p0 0 4 rw\nmmap p0 8 4 rw\nwrite p0 8\nfail avc 1\nmmap p0 4 4 rw\nexit p0");
+    assert_eq!(film.outcome("mmap p0 4 4 rw"), Outcome::Done);
+    assert_eq!(film.after("mmap p0 4 4 rw").areas[0], [0..4, 4..8, 8..12]);
+}
+
+#[test]
+fn userfaultfd_passes_over_gaps_and_stops_where_nothing_is_registered() {
+    let film = Film::of(
+        "mmap p0 0 2 rw\nmmap p0 4 2 rw\nwrite p0 0\nwrite p0 4\nuffd-register p0 2 2\n\
+         uffd-register p0 0 4\nuffd-wp p0 2 2 on\nuffd-wp p0 0 6 on\nuffd-register p0 3 3\n\
+         uffd-wp p0 0 8 on\nwrite p0 4\nuffd-unregister p0 1 7\nmprotect p0 0 6 r",
+    );
+    let outcomes = |op| film.outcome(op);
+    assert_eq!(outcomes("uffd-register p0 2 2"), Outcome::Einval);
+    assert_eq!(outcomes("uffd-register p0 0 4"), Outcome::Done);
+    assert_eq!(outcomes("uffd-wp p0 2 2 on"), Outcome::Enoent);
+    let stopped = film.after("uffd-wp p0 0 6 on");
+    assert_eq!(stopped.outcome, Outcome::Enoent);
+    assert!(stopped.show(0, 0).contains("uffd-wp"));
+    assert!(!stopped.show(0, 4).contains("uffd-wp"));
+    assert_eq!(outcomes("uffd-wp p0 0 8 on"), Outcome::Done);
+    assert_eq!(film.last().outcome, Outcome::Enomem, "mprotect at the gap");
+    assert!(film.shots[10].outcome == Outcome::WriteProtected);
+    let unregistered = film.after("uffd-unregister p0 1 7");
+    assert_eq!(unregistered.outcome, Outcome::Done);
+    assert!(unregistered.show(0, 0).contains("uffd-wp"));
+    assert!(!unregistered.show(0, 4).contains("uffd-wp"));
+}
+
+#[test]
+fn others_run_while_munmap_zaps() {
+    // the thread that unmaps is stopped before its second table; a fault elsewhere goes on
+    let at_zap = |point| {
+        let text = format!(
+            "threads 2\npreempt {point} t1\nmmap p0 0 16 rw\nwrite p0 0\nwrite p0 8\n\
+             mmap p0 24 2 rw\nmunmap p0 0 16\nt1: write p0 24"
+        );
+        let film = Film::of(&text);
+        let inside = film.after("write p0 24");
+        film.last().op == "munmap p0 0 16"
+            && inside.areas[0] == [24..26]
+            && inside.show(0, 0) == "-"
+            && inside.show(0, 8) != "-"
+    };
+    assert!((0..64).any(at_zap), "no schedule lets the write in");
 }

@@ -156,38 +156,30 @@ impl<'a, 'k> Running<'a, 'k> {
                 let (range, access) = (self.range(addr, len), access_flags(prot));
                 let change = Change::Protect(access);
                 let ticket = self.begin(process, &range, change, false);
-                let result = cur.mprotect(mm, range.clone(), access).await;
-                self.check_covered(process, &range, result, false)?;
+                let result = cur.mprotect(mm, range, access).await;
                 self.end(ticket, change, result)
             }
             Op::Dontneed { addr, len, .. } => {
                 let range = self.range(addr, len);
                 let ticket = self.begin(process, &range, Change::Drop, true);
                 let complete = cur.madvise_dontneed(mm, range).await;
-                let (end, outcome) = if complete {
+                let ended = if complete {
                     (End::Done, Outcome::Done)
                 } else {
                     (End::SkippingGaps, Outcome::Enomem)
                 };
-                self.bench
-                    .world
-                    .borrow_mut()
-                    .model
-                    .end(ticket, Change::Drop, end);
-                Ok(outcome)
+                self.end_as(ticket, Change::Drop, ended)
             }
             Op::UffdRegister { addr, len, .. } => {
                 let range = self.range(addr, len);
                 let ticket = self.begin(process, &range, Change::Register, false);
-                let result = cur.uffd_register(mm, range.clone()).await;
-                self.check_covered(process, &range, result, false)?;
+                let result = cur.uffd_register(mm, range).await;
                 self.end(ticket, Change::Register, result)
             }
             Op::UffdUnregister { addr, len, .. } => {
                 let range = self.range(addr, len);
                 let ticket = self.begin(process, &range, Change::Unregister, false);
-                let result = cur.uffd_unregister(mm, range.clone()).await;
-                self.check_covered(process, &range, result, false)?;
+                let result = cur.uffd_unregister(mm, range).await;
                 self.end(ticket, Change::Unregister, result)
             }
             Op::UffdWp {
@@ -200,8 +192,7 @@ impl<'a, 'k> Running<'a, 'k> {
                     Change::WriteUnprotect
                 };
                 let ticket = self.begin(process, &range, change, false);
-                let result = cur.uffd_writeprotect(mm, range.clone(), on).await;
-                self.check_covered(process, &range, result, true)?;
+                let result = cur.uffd_writeprotect(mm, range, on).await;
                 self.end(ticket, change, result)
             }
             Op::ClearSoftDirty { .. } => {
@@ -291,14 +282,32 @@ impl<'a, 'k> Running<'a, 'k> {
     }
 
     fn end(self, ticket: usize, change: Change, result: Result<(), ChangeError>) -> OpResult {
-        let (end, outcome) = match result {
+        let ended = match result {
             Ok(()) => (End::Done, Outcome::Done),
-            Err(ChangeError::NotMapped) => (End::UpToGap, Outcome::Einval),
+            Err(ChangeError::Gap) => (End::UpToObstacle, Outcome::Enomem),
+            Err(ChangeError::NothingMapped) => (End::UpToObstacle, Outcome::Einval),
+            Err(ChangeError::NotRegistered) => (End::UpToObstacle, Outcome::Enoent),
             Err(ChangeError::Enomem) => (End::OutOfMemory, Outcome::Enomem),
         };
-        self.bench.world.borrow_mut().model.end(ticket, change, end);
-        if outcome == Outcome::Enomem {
-            self.check_out_of_memory()?;
+        self.end_as(ticket, change, ended)
+    }
+
+    fn end_as(self, ticket: usize, change: Change, (end, outcome): (End, Outcome)) -> OpResult {
+        let must_succeed = {
+            let model = &mut self.bench.world.borrow_mut().model;
+            let must_succeed = model.must_succeed(ticket, change);
+            model.end(ticket, change, end);
+            must_succeed
+        };
+        match (end, must_succeed) {
+            (End::OutOfMemory, _) => self.check_out_of_memory()?,
+            (End::Done, Some(false)) => {
+                contents::check_outcome(self.at, format!("expected {change:?} to fail"))?;
+            }
+            (End::UpToObstacle | End::SkippingGaps, Some(true)) => {
+                contents::check_outcome(self.at, format!("expected {change:?} to succeed"))?;
+            }
+            _ => {}
         }
         Ok(outcome)
     }
@@ -313,26 +322,6 @@ impl<'a, 'k> Running<'a, 'k> {
         )
     }
 
-    fn check_covered(
-        self,
-        process: Process,
-        range: &Range<u64>,
-        result: Result<(), ChangeError>,
-        registered: bool,
-    ) -> Result<(), Box<Finding>> {
-        let world = &mut *self.bench.world.borrow_mut();
-        let covered = world.model.covered(process.pid, range.clone(), registered);
-        match (covered, result) {
-            (Some(false), Ok(())) => {
-                contents::check_outcome(self.at, "the range has a gap: expected EINVAL".to_owned())
-            }
-            (Some(true), Err(ChangeError::NotMapped)) => {
-                contents::check_outcome(self.at, "the range has no gap: EINVAL".to_owned())
-            }
-            _ => Ok(()),
-        }
-    }
-
     async fn fork(self, process: Process) -> OpResult {
         let Some(slot) = free_slot(&self.bench.world.borrow().procs) else {
             return Ok(Outcome::Nothing);
@@ -344,7 +333,7 @@ impl<'a, 'k> Running<'a, 'k> {
             match result {
                 Ok(mm) => model.end_fork(ticket).map(|pid| (mm, pid)),
                 Err(_) => {
-                    model.abort_fork(ticket);
+                    model.abort(ticket);
                     None
                 }
             }
@@ -468,18 +457,17 @@ impl<'a, 'k> Running<'a, 'k> {
     }
 
     async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
+        let first = range.start;
+        let seen = self.cur().dmirror_snapshot(dev, process.mm, range).await;
         let mut digest = super::digest::Digest::default();
-        let mut visit = |addr, pfn| {
+        for (addr, pfn) in (first..).zip(seen) {
             digest.mix(addr);
             digest.mix(match pfn {
                 HmmPfn::Error => 1,
                 HmmPfn::Nothing => 2,
                 HmmPfn::Valid { pfn, write } => (u64::from(pfn.0) << 8) | 4 | u64::from(write),
             });
-        };
-        self.cur()
-            .dmirror_snapshot(dev, process.mm, range, &mut visit)
-            .await;
+        }
         Outcome::Seen(digest.value())
     }
 }

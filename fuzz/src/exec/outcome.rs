@@ -23,10 +23,12 @@ pub enum Outcome {
     Sigbus,
     /// The write waits for userfaultfd.
     WriteProtected,
-    /// Out of memory.
+    /// Out of memory; or, of `mprotect` and `madvise`, part of the range is not mapped.
     Enomem,
-    /// The range, or part of it, is not mapped or not fit for the call.
+    /// Nothing in the range is mapped, or fit for the call.
     Einval,
+    /// Part of the range is not registered with userfaultfd.
+    Enoent,
     /// There was nothing to do it to.
     Nothing,
 }
@@ -47,6 +49,7 @@ impl Outcome {
             Self::Enomem => (9, 0),
             Self::Einval => (10, 0),
             Self::Nothing => (11, 0),
+            Self::Enoent => (12, 0),
         };
         value.wrapping_mul(16) + kind
     }
@@ -66,6 +69,7 @@ impl fmt::Display for Outcome {
             Self::WriteProtected => f.write_str("waits for userfaultfd"),
             Self::Enomem => f.write_str("ENOMEM"),
             Self::Einval => f.write_str("EINVAL"),
+            Self::Enoent => f.write_str("ENOENT"),
             Self::Nothing => f.write_str("nothing there"),
         }
     }

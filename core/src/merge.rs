@@ -1,0 +1,142 @@
+//! Merging areas: before an area is split or made, its neighbours are asked to grow instead.
+//!
+//! An area may grow over a range that has its flags and goes on where its pages end, unless that
+//! joins anon_vmas that have to stay apart: two different ones, or one inherited by a fork.
+//!
+//! Corresponds to `vma_merge_new_range` and `vma_merge_existing_range` in `mm/vma.c`.
+
+use crate::ids::{MmId, VmaId};
+use crate::lock::Lock;
+use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
+use core::ops::Range;
+
+/// A range that may become part of its neighbours.
+#[derive(Clone, Debug)]
+pub(crate) struct MergeRange {
+    pub mm: MmId,
+    /// The area that covers `range` now; `None` for a new mapping.
+    pub middle: Option<VmaId>,
+    pub range: Range<u64>,
+    /// The flags that `range` is to have.
+    pub flags: VmFlags,
+}
+
+/// What grows, and what goes.
+struct Merge {
+    target: VmaId,
+    grown: Range<u64>,
+    /// The upper neighbour, if the lower one grows over it too.
+    next: Option<VmaId>,
+}
+
+impl State {
+    /// Was the area made by a fork, and its anon_vma linked behind others? (`vma_is_fork_child`)
+    fn is_fork_child(&self, vma: VmaId) -> bool {
+        self.vma(vma).anon_vma.is_some() && self.vma(vma).chain.len() > 1
+    }
+
+    /// `is_mergeable_anon_vma`: may `side` grow over what `middle` holds?
+    fn is_mergeable_anon_vma(&self, middle: Option<VmaId>, side: VmaId) -> bool {
+        let held = middle.filter(|middle| self.vma(*middle).anon_vma.is_some());
+        match (held, self.vma(side).anon_vma) {
+            (Some(middle), None) => !self.is_fork_child(middle),
+            (None, Some(_)) => !self.is_fork_child(side),
+            (Some(middle), own) => self.vma(middle).anon_vma == own,
+            (None, None) => true,
+        }
+    }
+
+    fn can_merge(&self, what: &MergeRange, side: VmaId) -> bool {
+        let area = self.vma(side);
+        let first = what.range.start;
+        let pgoff = what.middle.map_or(first, |m| self.vma(m).index(first));
+        // the page offset that `side`, stretched, gives to the first page
+        let linear = (area.pgoff + first) == (area.start + pgoff);
+        let differ = (area.flags ^ what.flags) - VmFlags::SOFTDIRTY;
+        what.middle != Some(side)
+            && linear
+            && differ.is_empty()
+            && self.is_mergeable_anon_vma(what.middle, side)
+    }
+
+    fn plan_merge(&self, what: &MergeRange) -> Option<Merge> {
+        let below = what.range.start.checked_sub(1);
+        let prev = below.and_then(|addr| self.find_vma(what.mm, addr));
+        let prev = prev.filter(|prev| self.can_merge(what, *prev));
+        let next = self.find_vma(what.mm, what.range.end);
+        let next = next.filter(|next| self.can_merge(what, *next));
+        // each of two may fit the range, but not the other: then the lower one grows
+        let fit = |low: VmaId, high: VmaId| match (self.vma(low).anon_vma, self.vma(high).anon_vma)
+        {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        let next = next.filter(|next| prev.is_none_or(|prev| fit(prev, *next)));
+        let start = prev.map_or(what.range.start, |prev| self.vma(prev).start);
+        let end = next.map_or(what.range.end, |next| self.vma(next).end);
+        Some(Merge {
+            target: prev.or(next)?,
+            grown: start..end,
+            next: prev.and(next),
+        })
+    }
+
+    /// The area whose anon_vma the target takes over, having none of its own.
+    fn anon_vma_donor(&self, what: &MergeRange, merge: &Merge) -> Option<VmaId> {
+        let has_one = |vma: &VmaId| self.vma(*vma).anon_vma.is_some();
+        let all = [merge.next, what.middle].into_iter().flatten();
+        all.filter(|_| !has_one(&merge.target)).find(has_one)
+    }
+
+    /// Carries a merge out, in the section under the anon_vma lock. Nothing has changed if memory
+    /// runs out.
+    fn commit_merge(&mut self, what: &MergeRange, merge: &Merge) -> Result<(), Enomem> {
+        let Merge { target, grown, .. } = merge;
+        if let Some(donor) = self.anon_vma_donor(what, merge) {
+            // dup_anon_vma
+            self.vma_mut(*target).anon_vma = self.vma(donor).anon_vma;
+            self.anon_vma_clone(*target, donor)?;
+        }
+        let mut flags = what.flags;
+        for vma in [what.middle, merge.next].into_iter().flatten() {
+            let range = self.vma(vma).range();
+            if range.start < grown.start {
+                self.vma_set_range(vma, range.start..grown.start);
+            } else if range.end > grown.end {
+                self.vma_set_range(vma, grown.end..range.end);
+            } else {
+                flags |= self.vma(vma).flags & VmFlags::SOFTDIRTY;
+                self.unlink_anon_vmas(vma);
+                self.detach_vma(vma);
+                self.free_vma(vma);
+            }
+        }
+        self.vma_mut(*target).flags |= flags & VmFlags::SOFTDIRTY;
+        self.vma_set_range(*target, grown.clone());
+        Ok(())
+    }
+}
+
+impl Current<'_> {
+    /// Lets a neighbour grow over a range. Returns the area that covers it then, `None` if no
+    /// neighbour can; nothing has changed if memory runs out.
+    pub(crate) async fn vma_merge(self, what: MergeRange) -> Result<Option<VmaId>, Enomem> {
+        let Some(merge) = ({ self.state().plan_merge(&what) }) else {
+            return Ok(None);
+        };
+        let lock = {
+            let s = &*self.state();
+            let linked = s.anon_vma_donor(&what, &merge).unwrap_or(merge.target);
+            s.anon_vma_root(linked).map(Lock::AnonVmaWrite)
+        };
+        if let Some(lock) = lock {
+            self.lock(lock).await;
+        }
+        let result = { self.state().commit_merge(&what, &merge) };
+        if let Some(lock) = lock {
+            self.unlock(lock);
+        }
+        result.map(|()| Some(merge.target))
+    }
+}
