@@ -71,6 +71,12 @@ impl<'s> Tamper<'s> {
         at.inspect(|at| self.0.tables.set(*at, pte)).is_some()
     }
 
+    /// Counts one entry too many in the lowest-level table for `addr`. False if there is none.
+    pub fn miscount_table(self, mm: MmId, addr: u64) -> bool {
+        let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
+        at.inspect(|at| self.0.tables.miscount(*at)).is_some()
+    }
+
     /// Forgets the page-table writes that no observer has seen yet.
     pub fn forget_pte_writes(self) {
         self.0.tables.writes.clear();

@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
     ("counting/shadow", shadow_missed_a_write),
     ("counting/shadow", shadow_missed_a_new_entry),
     ("counting/page-tables", page_table_outlives_its_process),
+    ("counting/page-tables", page_table_counts_an_entry_too_many),
     ("counting/leak", leak),
     ("reverse-map/exclusive", exclusive_but_shared),
     ("reverse-map/walk", walk_misses_a_mapping),
@@ -115,6 +116,13 @@ fn shadow_missed_a_new_entry(lab: &mut Lab<'_>) -> Check {
 
 fn page_table_outlives_its_process(lab: &mut Lab<'_>) -> Check {
     assert!(lab.tamper(|t| t.leak(Leak::Table(MmId(9)))));
+    lab.everything()
+}
+
+fn page_table_counts_an_entry_too_many(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    let mm = lab.mm;
+    assert!(lab.tamper(|t| t.miscount_table(mm, 0)));
     lab.everything()
 }
 
