@@ -521,7 +521,7 @@ fn others_run_while_munmap_zaps() {
         let film = Film::of(&text);
         let inside = film.after("write p0 24");
         film.last().op == "munmap p0 0 16"
-            && inside.areas[0] == [24..26]
+            && inside.areas[0] == std::slice::from_ref(&(24..26))
             && inside.show(0, 0) == "-"
             && inside.show(0, 8) != "-"
     };
