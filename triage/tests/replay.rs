@@ -131,7 +131,7 @@ mod with_the_zoo {
             "   4  read p1 0 ",
             " FINDING\n",
             "finding: counting/wild-page:read:wild\n",
-            "at operation 4: read p1 0; frame 0xffffffff",
+            "at operation 4: read p1 0; frame 0x1fe00000",
             "page dev0:0 before the last slice:\n",
             "dev0:0: refs 2 maps 2 mapping av0 index 48 ",
             "mm0 page 48 (window page 0): device-private dev0:0\n",
