@@ -19,15 +19,16 @@ mod world;
 use crate::finding::Finding;
 use crate::oracle::{self, At, Oracles, View, contents};
 use crate::program::{Geometry, OpKind, Program, Step};
-use mm_core::{Dmirror, Kernel, State, TaskId, Wait};
+use mm_core::{Dmirror, Kernel, MmId, State, TaskId, Wait};
 use ops::{Bench, OpResult, Running};
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
-use world::{MAX_WORKERS, Process, World};
+use world::{Process, World};
 
 pub use digest::Digest;
 pub use outcome::Outcome;
+pub use world::{MAX_PROCS, MAX_WORKERS, free_slot, resolve};
 
 /// Scheduling points after which a run is over, finished or not.
 pub const STEP_BUDGET: u32 = 1 << 20;
@@ -57,12 +58,27 @@ pub struct Options {
     pub digest: bool,
 }
 
+/// What ends for want of anything else that could run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// The folio locks of third parties.
+    Locks,
+    /// The references of pfn walkers.
+    Walkers,
+    /// A phase of the open migration in this slot.
+    Migration(usize),
+}
+
 /// Somebody who watches a run.
 pub trait Observer {
     /// A slice of an operation is about to run.
     fn slice(&mut self, _step: usize, _s: &State) {}
     /// A slice has run, and the oracles have not looked yet.
     fn ran(&mut self, _step: usize, _s: &State) {}
+    /// Everybody waited, and something outside the model was ended.
+    fn released(&mut self, _what: Released) {}
+    /// The address spaces of the processes, by slot, before [`Observer::operation`] is called.
+    fn processes(&mut self, _mms: [Option<MmId>; MAX_PROCS]) {}
     /// An operation has ended.
     fn operation(&mut self, _step: usize, _op: &Step, _outcome: Outcome, _s: &State) {}
     /// A task was preempted at a scheduling point.
@@ -256,6 +272,8 @@ impl<'a, 'k> Run<'a, 'k> {
             let s = self.bench.kernel.state();
             self.oracles.after_operation(&s, &world.holders, task, at)?;
         }
+        let procs = self.bench.world.borrow().procs;
+        self.observer.processes(procs.map(|p| Some(p?.mm)));
         self.observer
             .operation(at.step, step, outcome, &self.bench.kernel.state());
         Ok(())
@@ -331,7 +349,11 @@ impl<'a, 'k> Run<'a, 'k> {
         let s = &mut *self.bench.kernel.state();
         let locks = &mut self.bench.world.borrow_mut().holders.locks;
         let held = locks.iter_mut().filter_map(Option::take);
-        held.map(|pfn| s.unlock_external(pfn)).count() > 0
+        let any = held.map(|pfn| s.unlock_external(pfn)).count() > 0;
+        if any {
+            self.observer.released(Released::Locks);
+        }
+        any
     }
 
     /// Gives back the references of pfn walkers.
@@ -341,7 +363,11 @@ impl<'a, 'k> Run<'a, 'k> {
         let held = refs
             .iter_mut()
             .filter_map(|slot| slot.take_if(|held| held.speculative));
-        held.map(|held| s.put_external(held.pfn, held.pin)).count() > 0
+        let any = held.map(|held| s.put_external(held.pfn, held.pin)).count() > 0;
+        if any {
+            self.observer.released(Released::Walkers);
+        }
+        any
     }
 
     /// Lets the first open migration that no thread drives, and that can run, go on to its next gate
@@ -364,6 +390,7 @@ impl<'a, 'k> Run<'a, 'k> {
                 self.bench.world.borrow_mut().workers[slot] = Some(worker);
             }
             if runs {
+                self.observer.released(Released::Migration(slot));
                 self.look(at)?;
                 if done {
                     self.worker_done(task, at)?;

@@ -457,16 +457,10 @@ impl<'a, 'k> Running<'a, 'k> {
     }
 
     async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
-        let first = range.start;
         let seen = self.cur().dmirror_snapshot(dev, process.mm, range).await;
         let mut digest = super::digest::Digest::default();
-        for (addr, pfn) in (first..).zip(seen) {
-            digest.mix(addr);
-            digest.mix(match pfn {
-                HmmPfn::Error => 1,
-                HmmPfn::Nothing => 2,
-                HmmPfn::Valid { pfn, write } => (u64::from(pfn.0) << 8) | 4 | u64::from(write),
-            });
+        for pfn in seen {
+            digest.mix(super::outcome::seen(pfn).into());
         }
         Outcome::Seen(digest.value())
     }

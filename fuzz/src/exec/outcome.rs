@@ -1,5 +1,6 @@
 //! How an operation of a program ended.
 
+use mm_core::{HmmPfn, Pfn};
 use std::fmt;
 
 /// An outcome, as user space or the driver's caller sees it.
@@ -52,6 +53,22 @@ impl Outcome {
             Self::Enoent => (12, 0),
         };
         value.wrapping_mul(16) + kind
+    }
+}
+
+/// What a device sees of a page, as a word: which frame of the system's memory it is does not show.
+/// The judge's driver has the same bits (`MMFUZZ_SEEN_*`).
+pub(super) fn seen(pfn: HmmPfn) -> u32 {
+    match pfn {
+        HmmPfn::Error => 1 << 31,
+        HmmPfn::Nothing => 0,
+        HmmPfn::Valid { pfn, write } => {
+            let zero = u32::from(pfn == Pfn::ZERO) << 28;
+            let device = pfn
+                .device()
+                .map_or(0, |dev| (u32::from(dev.0) + 1) << 24 | pfn.index() as u32);
+            1 << 30 | u32::from(write) << 29 | zero | device
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub mod operand;
 pub mod text;
 pub mod wire;
 
-pub use op::{Op, OpKind};
+pub use op::{MAX_PARAMS, Op, OpKind};
 pub use operand::{
     Access, Addr, AllocKind, Dev, Len, LockSlot, MigrationSlot, Nth, OnOff, Operand, OperandKind,
     Proc, Prot, RefSlot, Skip, Toward,

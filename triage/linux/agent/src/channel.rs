@@ -1,0 +1,149 @@
+//! Shared memory in which the director gives an operation to a thread of a process, and gets its
+//! result.
+
+use mm_linux_protocol::Outcome;
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const IDLE: u32 = 0;
+const REQUESTED: u32 = 1;
+const DONE: u32 = 2;
+
+/// Threads of a process at most.
+pub const THREADS: usize = 4;
+/// Processes of a program at most, and one more for what no process does.
+pub const PROCS: usize = mm_fuzz::exec::MAX_PROCS + 1;
+
+/// What a thread is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request {
+    /// The number of the operation, or one of the constants.
+    pub kind: u8,
+    /// Its operands.
+    pub operands: [u8; mm_fuzz::program::MAX_PARAMS],
+    /// The slot that it works on, resolved: a child's, a reference's, a lock's, a migration's.
+    pub slot: u8,
+    /// Threads that a child needs.
+    pub threads: u8,
+    /// The word that it writes.
+    pub word: u64,
+}
+
+impl Request {
+    /// Unmap the window and forget userfaultfd.
+    pub const CLEAN: u8 = 0xff;
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Response {
+    /// As user space sees it.
+    pub outcome: Outcome,
+    /// The child of a fork.
+    pub pid: i32,
+    /// The migration goes on.
+    pub open: bool,
+}
+
+impl From<Outcome> for Response {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            pid: 0,
+            open: false,
+        }
+    }
+}
+
+/// One thread's place.
+#[repr(C, align(128))]
+#[derive(Debug)]
+pub struct Channel {
+    state: AtomicU32,
+    request: UnsafeCell<Request>,
+    response: UnsafeCell<Response>,
+}
+
+// SAFETY: the state says whose turn it is; request and response are only touched by that side.
+unsafe impl Sync for Channel {}
+
+fn futex(word: &AtomicU32, op: i32, value: u32, timeout: Option<Duration>) {
+    let time = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs() as i64,
+        tv_nsec: i64::from(t.subsec_nanos()),
+    });
+    let time: *const libc::timespec = time.as_ref().map_or(std::ptr::null(), |t| t);
+    // SAFETY: a futex on a live word; the timeout outlives the call.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), op, value, time) };
+}
+
+impl Channel {
+    /// Hands a request over.
+    pub fn request(&self, request: Request) {
+        // SAFETY: the thread on the other side waits.
+        unsafe { *self.request.get() = request };
+        self.state.store(REQUESTED, Ordering::Release);
+        futex(&self.state, libc::FUTEX_WAKE, 1, None);
+    }
+
+    /// The response, if it comes within `timeout`.
+    pub fn response(&self, timeout: Duration) -> Option<Response> {
+        let end = std::time::Instant::now() + timeout;
+        while self.state.load(Ordering::Acquire) != DONE {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            futex(&self.state, libc::FUTEX_WAIT, REQUESTED, Some(left));
+        }
+        self.state.store(IDLE, Ordering::Relaxed);
+        // SAFETY: the thread on the other side has written it and waits.
+        Some(unsafe { *self.response.get() })
+    }
+
+    /// Nobody uses the channel any more, or yet.
+    pub fn clear(&self) {
+        self.state.store(IDLE, Ordering::Release);
+    }
+
+    /// Answers requests for ever.
+    pub fn serve(&self, mut answer: impl FnMut(Request) -> Response) -> ! {
+        loop {
+            loop {
+                let state = self.state.load(Ordering::Acquire);
+                if state == REQUESTED {
+                    break;
+                }
+                futex(&self.state, libc::FUTEX_WAIT, state, None);
+            }
+            // SAFETY: the director has written it and waits.
+            let request = unsafe { *self.request.get() };
+            let response = answer(request);
+            // SAFETY: it is still our turn.
+            unsafe { *self.response.get() = response };
+            self.state.store(DONE, Ordering::Release);
+            futex(&self.state, libc::FUTEX_WAKE, 1, None);
+        }
+    }
+}
+
+/// All channels, in memory that the children share.
+pub fn share() -> &'static [[Channel; THREADS]; PROCS] {
+    let len = size_of::<[[Channel; THREADS]; PROCS]>();
+    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    // SAFETY: new memory, zeroed, which is a valid value: IDLE, a request of zeroes, and a response
+    // that is written before it is read. It is never unmapped.
+    unsafe {
+        let at = libc::mmap(
+            std::ptr::null_mut(),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            flags,
+            -1,
+            0,
+        );
+        assert!(at != libc::MAP_FAILED, "no memory for the channels");
+        &*at.cast()
+    }
+}

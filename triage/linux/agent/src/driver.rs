@@ -1,0 +1,158 @@
+//! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h`, in Rust.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// Pages of a snapshot or an observation at most.
+pub const MAX_PAGES: usize = 64;
+/// Flag of [`Range`]: the migration goes to the system's memory.
+pub const TO_SYSTEM: u32 = 1 << 0;
+/// Flag of [`Range`]: a write.
+pub const WRITE: u32 = 1 << 1;
+/// Flag of [`Range`]: pin.
+pub const PIN: u32 = 1 << 2;
+
+/// `struct mmfuzz_range`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Range {
+    pub addr: u64,
+    pub len: u32,
+    pub dev: u32,
+    pub skip: u32,
+    pub flags: u32,
+    pub result: u64,
+    pub word: u64,
+}
+
+/// `struct mmfuzz_slot`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slot {
+    pub slot: u32,
+    pub skip: u32,
+    pub open: u32,
+    pub reserved: u32,
+}
+
+/// `struct mmfuzz_evict`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evict {
+    pub dev: u32,
+    pub first: u32,
+    pub len: u32,
+    pub moved: u32,
+}
+
+/// `struct mmfuzz_snapshot`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    pub addr: u64,
+    pub len: u32,
+    pub dev: u32,
+    pub seen: [u32; MAX_PAGES],
+}
+
+/// `struct mmfuzz_fail`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fail {
+    pub system: u32,
+    pub device: u32,
+}
+
+/// `struct mmfuzz_entry`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    pub kind: u8,
+    pub device: u8,
+    pub pte: u8,
+    pub page: u8,
+    pub refs: i32,
+    pub maps: i32,
+    pub frame: u32,
+    pub pfn: u64,
+    pub index: u64,
+    pub word: u64,
+}
+
+/// `struct mmfuzz_observe`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observe {
+    pub pid: u32,
+    pub len: u32,
+    pub addr: u64,
+    pub entries: u64,
+    pub anon_rss: i64,
+    pub areas: u64,
+}
+
+/// `struct mmfuzz_reset`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reset {
+    pub device_frames: [u32; 2],
+    pub limit: u32,
+    pub reserved: u32,
+}
+
+/// A command, by the type of its argument.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub enum Command {
+    Attach = 0,
+    Migrate = 1,
+    Setup = 2,
+    Next = 3,
+    Evict = 4,
+    Access = 5,
+    Snapshot = 6,
+    Get = 7,
+    Hold = 8,
+    Put = 9,
+    Lock = 10,
+    Unlock = 11,
+    Fail = 12,
+    Observe = 13,
+    Reset = 15,
+}
+
+/// An open session.
+#[derive(Debug)]
+pub struct Driver(File);
+
+impl Driver {
+    /// Opens a session.
+    pub fn open() -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open("/dev/mmfuzz")?;
+        Ok(Self(file))
+    }
+
+    /// Runs a command. The error is that of the call.
+    pub fn call<T>(&self, command: Command, argument: &mut T) -> io::Result<()> {
+        let direction: u64 = match command {
+            Command::Attach => 0,
+            Command::Fail => 1,
+            _ => 3,
+        };
+        let size = if direction == 0 {
+            0
+        } else {
+            size_of::<T>() as u64
+        };
+        let number = direction << 30 | size << 16 | u64::from(b'm') << 8 | command as u64;
+        let argument: *mut T = argument;
+        // SAFETY: the driver reads and writes `size` bytes, those of `argument`; the types above are
+        // those of its header.
+        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number as _, argument) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! The init of the guest that judges the model.
+//!
+//! It reads jobs from a virtio-serial port, runs each with one Linux process for each process of the
+//! program, and answers what happened. With `mmfuzz=selftest` on the kernel's command line it runs the
+//! upstream tests of `lib/test_hmm.c` instead.
+
+mod access;
+mod channel;
+mod director;
+mod driver;
+mod worker;
+
+use driver::Driver;
+use mm_linux_protocol::{Job, receive, send};
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+fn mount(kind: &str, at: &str) {
+    let (kind, at) = (CString::new(kind), CString::new(at));
+    if let (Ok(kind), Ok(at)) = (kind, at) {
+        // SAFETY: both are strings; there is no data.
+        unsafe {
+            libc::mount(
+                kind.as_ptr(),
+                at.as_ptr(),
+                kind.as_ptr(),
+                0,
+                std::ptr::null(),
+            )
+        };
+    }
+}
+
+/// Ends the machine, which has no ACPI to power off by.
+fn reboot() -> ! {
+    // SAFETY: nothing is left to lose.
+    unsafe {
+        libc::sync();
+        libc::reboot(libc::RB_AUTOBOOT);
+        libc::_exit(0)
+    }
+}
+
+fn open_port() -> io::Result<File> {
+    let mut last = io::Error::other("no port");
+    for _ in 0..200 {
+        match File::options().read(true).write(true).open("/dev/vport0p1") {
+            Ok(port) => return Ok(port),
+            Err(error) => last = error,
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Err(last)
+}
+
+fn judge() -> io::Result<()> {
+    access::handle_faults();
+    // SAFETY: children that are not ours are to vanish by themselves.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
+    let mut director = director::Director::new(channel::share(), driver);
+    let mut port = open_port()?;
+    println!("mmfuzz-agent: ready");
+    loop {
+        let job: Job = receive(&mut port)?;
+        let reply = director.run(&job);
+        send(&mut port, &reply)?;
+    }
+}
+
+fn selftest() {
+    let status = std::process::Command::new("/hmm-tests").status();
+    match status {
+        Ok(status) => println!("mmfuzz-agent: hmm-tests ended: {status}"),
+        Err(error) => println!("mmfuzz-agent: hmm-tests cannot run: {error}"),
+    }
+}
+
+fn main() {
+    mount("proc", "/proc");
+    mount("sysfs", "/sys");
+    mount("devtmpfs", "/dev");
+    let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    if line.contains("mmfuzz=selftest") {
+        selftest();
+    } else if let Err(error) = judge() {
+        println!("mmfuzz-agent: {error}");
+    }
+    reboot();
+}

@@ -1,0 +1,350 @@
+//! A process of a program: does with its memory what it is told.
+
+use crate::access;
+use crate::channel::{Channel, PROCS, Request, Response, THREADS};
+use crate::driver::{self, Command, Driver, Range};
+use mm_fuzz::exec::{Digest, window_base};
+use mm_fuzz::program::{self, Geometry, Op, OpKind};
+use mm_linux_protocol::Outcome;
+use std::io;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+const PAGE: u64 = 4096;
+
+/// The userfaultfd of this process; -1 if it has none yet.
+static UFFD: AtomicI32 = AtomicI32::new(-1);
+
+/// All that a worker needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker {
+    pub channels: &'static [[Channel; THREADS]; PROCS],
+    pub driver: &'static Driver,
+}
+
+/// The first address of the window. It lies where that of an x86-64 program does, whatever the
+/// geometry, which is not visible from outside.
+pub fn window() -> u64 {
+    window_base(Geometry::X86_64) * PAGE
+}
+
+fn errno() -> Outcome {
+    Outcome::Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+fn done(result: i32) -> Outcome {
+    if result < 0 { errno() } else { Outcome::Done }
+}
+
+fn failed(error: &io::Error) -> Outcome {
+    match error.raw_os_error().unwrap_or(0) {
+        libc::ENOENT | libc::ENOSPC => Outcome::Nothing,
+        number => Outcome::Errno(number),
+    }
+}
+
+/// The pages of a range, which ends with the window at the latest.
+fn clipped(addr: program::Addr, len: program::Len) -> u32 {
+    u32::from(len.get()).min(mm_linux_protocol::WINDOW - u32::from(addr.get()))
+}
+
+fn span(addr: program::Addr, len: program::Len) -> (*mut libc::c_void, usize) {
+    let start = window() + u64::from(addr.get()) * PAGE;
+    (start as *mut _, clipped(addr, len) as usize * PAGE as usize)
+}
+
+const fn protection(prot: program::Prot) -> i32 {
+    match prot {
+        program::Prot::None => libc::PROT_NONE,
+        program::Prot::Read => libc::PROT_READ,
+        program::Prot::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+    }
+}
+
+/// Opens a userfaultfd that answers with SIGBUS, on first use.
+fn uffd() -> i32 {
+    let fd = UFFD.load(Ordering::Relaxed);
+    if fd >= 0 {
+        return fd;
+    }
+    const PAGEFAULT_FLAG_WP: u64 = 1 << 0;
+    const SIGBUS: u64 = 1 << 7;
+    let mut api = [0xaa, PAGEFAULT_FLAG_WP | SIGBUS, 0];
+    // SAFETY: plain calls; `api` is a struct uffdio_api.
+    let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) } as i32;
+    unsafe { libc::ioctl(fd, 0xc018_aa3f, &raw mut api) };
+    UFFD.store(fd, Ordering::Relaxed);
+    fd
+}
+
+fn uffd_call<const N: usize>(number: u64, mut argument: [u64; N]) -> Outcome {
+    // SAFETY: the argument has the length that is part of the number.
+    done(unsafe { libc::ioctl(uffd(), number as _, &raw mut argument) })
+}
+
+fn forget_uffd() {
+    let fd = UFFD.swap(-1, Ordering::Relaxed);
+    if fd >= 0 {
+        // SAFETY: ours, and closed once.
+        unsafe { libc::close(fd) };
+    }
+}
+
+fn clear_refs() -> Outcome {
+    match std::fs::write("/proc/self/clear_refs", "4") {
+        Ok(()) => Outcome::Done,
+        Err(error) => failed(&error),
+    }
+}
+
+impl Worker {
+    /// Serves the threads of process `slot`, for ever.
+    pub fn serve(self, slot: usize, threads: u8) -> ! {
+        let _ = self.driver.call(Command::Attach, &mut ());
+        for thread in 1..usize::from(threads).min(THREADS) {
+            std::thread::spawn(move || {
+                self.channels[slot][thread].serve(|request| self.perform(request))
+            });
+        }
+        self.channels[slot][0].serve(|request| self.perform(request))
+    }
+
+    fn range(addr: program::Addr, len: program::Len, dev: program::Dev) -> Range {
+        Range {
+            addr: span(addr, len).0 as u64,
+            len: clipped(addr, len),
+            dev: dev.get().into(),
+            ..Range::default()
+        }
+    }
+
+    fn page(addr: program::Addr) -> Range {
+        Self::range(addr, program::Len::new(1), program::Dev::new(0))
+    }
+
+    fn call(self, command: Command, mut range: Range, result: impl Fn(u64) -> Outcome) -> Response {
+        match self.driver.call(command, &mut range) {
+            Ok(()) => Response {
+                outcome: result(range.result),
+                pid: 0,
+                open: range.word != 0,
+            },
+            Err(error) => failed(&error).into(),
+        }
+    }
+
+    fn slot_call(self, command: Command, slot: u8, skip: u8) -> Response {
+        let mut argument = driver::Slot {
+            slot: slot.into(),
+            skip: skip.into(),
+            ..driver::Slot::default()
+        };
+        match self.driver.call(command, &mut argument) {
+            Ok(()) => Response {
+                outcome: Outcome::Done,
+                pid: 0,
+                open: argument.open != 0,
+            },
+            Err(error) => failed(&error).into(),
+        }
+    }
+
+    fn perform(self, request: Request) -> Response {
+        if request.kind == Request::CLEAN {
+            forget_uffd();
+            let len = u64::from(mm_linux_protocol::WINDOW) * PAGE;
+            // SAFETY: nothing of ours lies in the window.
+            return done(unsafe { libc::munmap(window() as *mut _, len as usize) }).into();
+        }
+        let op = Op::from_operand_bytes(OpKind::from_number(request.kind), request.operands);
+        match op {
+            Op::Fork { .. } => self.fork(request),
+            Op::Migrate {
+                addr,
+                len,
+                dev,
+                skip,
+                ..
+            }
+            | Op::MigrateBack {
+                addr,
+                len,
+                dev,
+                skip,
+                ..
+            } => {
+                let back = matches!(op, Op::MigrateBack { .. });
+                let range = Range {
+                    skip: skip.get().into(),
+                    flags: if back { driver::TO_SYSTEM } else { 0 },
+                    ..Self::range(addr, len, dev)
+                };
+                self.call(Command::Migrate, range, |moved| {
+                    Outcome::Moved(moved as u32)
+                })
+            }
+            Op::Setup {
+                addr,
+                len,
+                dev,
+                toward,
+                ..
+            } => {
+                let back = matches!(toward, program::Toward::System);
+                let range = Range {
+                    flags: if back { driver::TO_SYSTEM } else { 0 },
+                    ..Self::range(addr, len, dev)
+                };
+                self.call(Command::Setup, range, |slot| Outcome::Slot(slot as u8))
+            }
+            Op::Pages { skip, .. } => self.slot_call(Command::Next, request.slot, skip.get()),
+            Op::Finalize { .. } => self.slot_call(Command::Next, request.slot, 0),
+            Op::Put { .. } => self.slot_call(Command::Put, request.slot, 0),
+            Op::Unlock { .. } => self.slot_call(Command::Unlock, request.slot, 0),
+            Op::Evict { dev, first, len } => self.evict(dev, first, len).into(),
+            Op::DevRead { dev, addr, .. } => {
+                let range = Self::range(addr, program::Len::new(1), dev);
+                self.call(Command::Access, range, Outcome::Word)
+            }
+            Op::DevWrite { dev, addr, .. } => {
+                let range = Range {
+                    flags: driver::WRITE,
+                    word: request.word,
+                    ..Self::range(addr, program::Len::new(1), dev)
+                };
+                self.call(Command::Access, range, Outcome::Word)
+            }
+            Op::Snapshot { dev, addr, len, .. } => self.snapshot(dev, addr, len).into(),
+            Op::Get { addr, access, .. } => self.get(addr, access, 0),
+            Op::Pin { addr, access, .. } => self.get(addr, access, driver::PIN),
+            Op::Hold { addr, .. } => self.call(Command::Hold, Self::page(addr), |_| Outcome::Done),
+            Op::Lock { addr, .. } => self.call(Command::Lock, Self::page(addr), |slot| {
+                Outcome::Slot(slot as u8)
+            }),
+            _ => Self::system_call(op, request.word).into(),
+        }
+    }
+
+    /// What needs no driver.
+    fn system_call(op: Op, word: u64) -> Outcome {
+        const FIXED: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        // SAFETY (of all calls below): they change memory in the window, where nothing of ours lies.
+        match op {
+            Op::Mmap {
+                addr, len, prot, ..
+            } => {
+                let (at, len) = span(addr, len);
+                let result = unsafe { libc::mmap(at, len, protection(prot), FIXED, -1, 0) };
+                if result == libc::MAP_FAILED {
+                    errno()
+                } else {
+                    Outcome::Done
+                }
+            }
+            Op::Munmap { addr, len, .. } => {
+                let (at, len) = span(addr, len);
+                done(unsafe { libc::munmap(at, len) })
+            }
+            Op::Mprotect {
+                addr, len, prot, ..
+            } => {
+                let (at, len) = span(addr, len);
+                done(unsafe { libc::mprotect(at, len, protection(prot)) })
+            }
+            Op::Dontneed { addr, len, .. } => {
+                let (at, len) = span(addr, len);
+                done(unsafe { libc::madvise(at, len, libc::MADV_DONTNEED) })
+            }
+            Op::Read { addr, .. } => {
+                match access::read(span(addr, program::Len::new(1)).0 as u64) {
+                    Ok(word) => Outcome::Word(word),
+                    Err(signal) => Outcome::Signal(signal),
+                }
+            }
+            Op::Write { addr, .. } => {
+                match access::write(span(addr, program::Len::new(1)).0 as u64, word) {
+                    Ok(()) => Outcome::Word(word),
+                    Err(signal) => Outcome::Signal(signal),
+                }
+            }
+            Op::ClearSoftDirty { .. } => clear_refs(),
+            Op::UffdRegister { addr, len, .. } => {
+                let (at, len) = span(addr, len);
+                const MODE_WP: u64 = 1 << 1;
+                uffd_call(0xc020_aa00, [at as u64, len as u64, MODE_WP, 0])
+            }
+            Op::UffdUnregister { addr, len, .. } => {
+                let (at, len) = span(addr, len);
+                uffd_call(0x8010_aa01, [at as u64, len as u64])
+            }
+            Op::UffdWp {
+                addr, len, switch, ..
+            } => {
+                let (at, len) = span(addr, len);
+                let on = matches!(switch, program::OnOff::On);
+                uffd_call(0xc018_aa06, [at as u64, len as u64, u64::from(on)])
+            }
+            // the director carries it out
+            Op::Fail { .. } => Outcome::Done,
+            _ => Outcome::Nothing,
+        }
+    }
+
+    fn fork(self, request: Request) -> Response {
+        // SAFETY: the child goes on as a worker of its own.
+        match unsafe { libc::fork() } {
+            0 => {
+                forget_uffd();
+                self.serve(request.slot.into(), request.threads)
+            }
+            pid if pid > 0 => Response {
+                outcome: Outcome::Child(request.slot),
+                pid,
+                open: false,
+            },
+            _ => errno().into(),
+        }
+    }
+
+    fn get(self, addr: program::Addr, access: program::Access, pin: u32) -> Response {
+        let write = if access == program::Access::Write {
+            driver::WRITE
+        } else {
+            0
+        };
+        let range = Range {
+            flags: write | pin,
+            ..Self::page(addr)
+        };
+        self.call(Command::Get, range, |slot| Outcome::Slot(slot as u8))
+    }
+
+    fn evict(self, dev: program::Dev, first: program::Addr, len: program::Len) -> Outcome {
+        let mut argument = driver::Evict {
+            dev: dev.get().into(),
+            first: first.get().into(),
+            len: len.get().into(),
+            moved: 0,
+        };
+        match self.driver.call(Command::Evict, &mut argument) {
+            Ok(()) => Outcome::Moved(argument.moved),
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn snapshot(self, dev: program::Dev, addr: program::Addr, len: program::Len) -> Outcome {
+        let mut argument = driver::Snapshot {
+            addr: span(addr, len).0 as u64,
+            len: clipped(addr, len),
+            dev: dev.get().into(),
+            seen: [0; driver::MAX_PAGES],
+        };
+        if let Err(error) = self.driver.call(Command::Snapshot, &mut argument) {
+            return failed(&error);
+        }
+        let mut digest = Digest::default();
+        for seen in &argument.seen[..clipped(addr, len) as usize] {
+            digest.mix((*seen).into());
+        }
+        Outcome::Seen(digest.value())
+    }
+}

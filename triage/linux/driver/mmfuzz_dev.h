@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * The interface of /dev/mmfuzz: a driver with two devices that have private memory of their own.
+ *
+ * Addresses are in bytes and page-aligned; lengths are in pages. A command works on the address space
+ * of the caller, unless it says otherwise. Errors: EINVAL for arguments out of range, ENOENT for an
+ * empty slot or an address space that is not attached, ENOSPC if no slot is free, and what is given.
+ */
+#ifndef MMFUZZ_DEV_H
+#define MMFUZZ_DEV_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MMFUZZ_DEVICES 2
+#define MMFUZZ_MAX_PAGES 64
+#define MMFUZZ_MAX_FRAMES 512
+#define MMFUZZ_MAX_REFS 8
+#define MMFUZZ_MAX_LOCKS 8
+#define MMFUZZ_MAX_MIGRATIONS 4
+
+/* What is done to a range of pages. Unused fields are 0. */
+struct mmfuzz_range {
+	__u64 addr;
+	__u32 len;	/* pages, 1 to MMFUZZ_MAX_PAGES */
+	__u32 dev;	/* 0 or 1 */
+	__u32 skip;	/* the driver declines page i if bit i % 8 is set */
+	__u32 flags;	/* MMFUZZ_TO_SYSTEM, MMFUZZ_WRITE, MMFUZZ_PIN */
+	__u64 result;	/* out: a count, a word, a slot */
+	__u64 word;	/* in: what a device writes; out: MMFUZZ_OPEN of a migration */
+};
+
+#define MMFUZZ_TO_SYSTEM (1 << 0)
+#define MMFUZZ_WRITE (1 << 1)
+#define MMFUZZ_PIN (1 << 2)
+/* Of a migration that is held open: it has not ended. */
+#define MMFUZZ_OPEN 1
+
+struct mmfuzz_slot {
+	__u32 slot;
+	__u32 skip;	/* as in mmfuzz_range, if the driver has its destinations still to supply */
+	__u32 open;	/* out: MMFUZZ_OPEN if the migration goes on */
+	__u32 reserved;
+};
+
+struct mmfuzz_evict {
+	__u32 dev;
+	__u32 first;	/* frame */
+	__u32 len;	/* frames */
+	__u32 moved;	/* out */
+};
+
+/* What the device sees of a page: MMFUZZ_SEEN_* and the frame of a device page. */
+struct mmfuzz_snapshot {
+	__u64 addr;
+	__u32 len;
+	__u32 dev;
+	__u32 seen[MMFUZZ_MAX_PAGES];
+};
+
+#define MMFUZZ_SEEN_ERROR (1u << 31)
+#define MMFUZZ_SEEN_VALID (1u << 30)
+#define MMFUZZ_SEEN_WRITE (1u << 29)
+#define MMFUZZ_SEEN_ZERO (1u << 28)
+#define MMFUZZ_SEEN_DEVICE(dev) (((dev) + 1u) << 24)
+#define MMFUZZ_SEEN_FRAME 0xffffffu
+
+/* Which allocations of the driver fail: the nth from now, 0 for none. */
+struct mmfuzz_fail {
+	__u32 system;
+	__u32 device;
+};
+
+enum mmfuzz_kind {
+	MMFUZZ_NONE,
+	MMFUZZ_PRESENT,
+	MMFUZZ_MIGRATION_READ,
+	MMFUZZ_MIGRATION_READ_EXCLUSIVE,
+	MMFUZZ_MIGRATION_WRITE,
+	MMFUZZ_DEVICE_READ,
+	MMFUZZ_DEVICE_WRITE,
+	MMFUZZ_EXCLUSIVE,
+	MMFUZZ_SWAP,
+	MMFUZZ_MARKER,
+	MMFUZZ_OTHER,
+};
+
+/* Bits of an entry. */
+#define MMFUZZ_PTE_WRITE (1 << 0)
+#define MMFUZZ_PTE_SOFT_DIRTY (1 << 1)
+#define MMFUZZ_PTE_UFFD_WP (1 << 2)
+#define MMFUZZ_PTE_YOUNG (1 << 3)
+#define MMFUZZ_PTE_DIRTY (1 << 4)
+#define MMFUZZ_PTE_PROTNONE (1 << 5)
+#define MMFUZZ_PTE_ZERO (1 << 6)
+
+/* Bits of a page. */
+#define MMFUZZ_PAGE_LOCKED (1 << 0)
+#define MMFUZZ_PAGE_DIRTY (1 << 1)
+#define MMFUZZ_PAGE_LRU (1 << 2)
+#define MMFUZZ_PAGE_SWAPBACKED (1 << 3)
+#define MMFUZZ_PAGE_EXCLUSIVE (1 << 4)
+#define MMFUZZ_PAGE_ANON (1 << 5)
+#define MMFUZZ_PAGE_MAPPING (1 << 6)
+
+/* One entry, and the page that it names. */
+struct mmfuzz_entry {
+	__u8 kind;		/* enum mmfuzz_kind */
+	__u8 device;		/* 0: the system's memory, else 1 + the device */
+	__u8 pte;		/* MMFUZZ_PTE_* */
+	__u8 page;		/* MMFUZZ_PAGE_* */
+	__s32 refs;
+	__s32 maps;
+	__u32 frame;		/* within the device */
+	__u64 pfn;
+	__u64 index;
+	__u64 word;		/* the first word of the page */
+};
+
+struct mmfuzz_observe {
+	__u32 pid;		/* in the caller's pid namespace */
+	__u32 len;		/* pages, 1 to MMFUZZ_MAX_PAGES */
+	__u64 addr;
+	__u64 entries;		/* pointer to len times struct mmfuzz_entry */
+	__s64 anon_rss;		/* out: MM_ANONPAGES, less the anonymous pages mapped outside the range */
+	__u64 areas;		/* out: number of areas that meet the range */
+};
+
+struct mmfuzz_reset {
+	__u32 device_frames[MMFUZZ_DEVICES];	/* out: frames still in use */
+	__u32 limit;				/* in: frames of each device from now on; 0: as many as there are */
+	__u32 reserved;
+};
+
+#define MMFUZZ_IOC_ATTACH _IO('m', 0)
+#define MMFUZZ_IOC_MIGRATE _IOWR('m', 1, struct mmfuzz_range)
+#define MMFUZZ_IOC_SETUP _IOWR('m', 2, struct mmfuzz_range)
+#define MMFUZZ_IOC_NEXT _IOWR('m', 3, struct mmfuzz_slot)
+#define MMFUZZ_IOC_EVICT _IOWR('m', 4, struct mmfuzz_evict)
+#define MMFUZZ_IOC_ACCESS _IOWR('m', 5, struct mmfuzz_range)
+#define MMFUZZ_IOC_SNAPSHOT _IOWR('m', 6, struct mmfuzz_snapshot)
+#define MMFUZZ_IOC_GET _IOWR('m', 7, struct mmfuzz_range)
+#define MMFUZZ_IOC_HOLD _IOWR('m', 8, struct mmfuzz_range)
+#define MMFUZZ_IOC_PUT _IOWR('m', 9, struct mmfuzz_slot)
+#define MMFUZZ_IOC_LOCK _IOWR('m', 10, struct mmfuzz_range)
+#define MMFUZZ_IOC_UNLOCK _IOWR('m', 11, struct mmfuzz_slot)
+#define MMFUZZ_IOC_FAIL _IOW('m', 12, struct mmfuzz_fail)
+#define MMFUZZ_IOC_OBSERVE _IOWR('m', 13, struct mmfuzz_observe)
+#define MMFUZZ_IOC_EXCLUSIVE _IOWR('m', 14, struct mmfuzz_range)
+#define MMFUZZ_IOC_RESET _IOWR('m', 15, struct mmfuzz_reset)
+
+#endif
