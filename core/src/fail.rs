@@ -36,6 +36,11 @@ impl FailInject {
         self.countdown[kind as usize] = nth;
     }
 
+    /// The allocation of `kind` that is to fail, counted from now; 0 if none is.
+    pub fn armed(&self, kind: AllocKind) -> u32 {
+        self.countdown[kind as usize]
+    }
+
     /// Counts one allocation of `kind`; true if it must fail.
     #[inline]
     pub(crate) fn should_fail(&mut self, kind: AllocKind) -> bool {

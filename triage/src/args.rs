@@ -38,6 +38,9 @@ pub enum Command {
     },
     /// Run every historical bug against its witness
     Zoo(Zoo),
+    /// Run programs on a real Linux in a virtual machine, and compare it with the model
+    #[command(after_help = AFTER_HELP)]
+    Linux(Linux),
 }
 
 /// Arguments of `replay`.
@@ -117,4 +120,33 @@ impl Target {
             Self::Races => Limits::RACES,
         }
     }
+}
+
+/// Arguments of `linux`.
+#[derive(Debug, ClapArgs)]
+pub struct Linux {
+    /// Then run this many random programs
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub random: u64,
+    /// The random programs are those of this fuzz target; preemptions are left out
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// The number of the first random program
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Put historical bugs back into the model, so that it differs from the kernel
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// Save programs that differ, and the console of a kernel that died, in this folder
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
+    /// Say of each program why it was refused or how it differs
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// The corpus [default: corpus/ of the repository that the working folder is in]
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+    /// Text programs (.mm), wire files, artifacts of a fuzzing engine, or folders of text programs
+    #[arg(value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
 }

@@ -10,6 +10,7 @@ mod corpus;
 mod describe;
 mod input;
 mod json;
+mod linux;
 mod replay;
 mod report;
 mod run;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Seeds(seeds) => seeds::command(seeds, out),
         Command::Text { target, file } => text(file, *target, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
+        Command::Linux(linux) => linux::command(linux, out),
     };
     let status = result.and_then(|status| out.flush().map(|()| status));
     let status = match status {

@@ -32,6 +32,14 @@ impl Bugs {
         Err(format!("{names}: {}", crate::zoo::ABSENT))
     }
 
+    /// Puts the bugs into an executor.
+    pub fn set(&self, executor: &mut Executor) {
+        #[cfg(feature = "zoo")]
+        executor.set_zoo(self.zoo);
+        #[cfg(not(feature = "zoo"))]
+        let _ = executor;
+    }
+
     /// One bug.
     #[cfg(feature = "zoo")]
     pub fn only(bug: mm_fuzz::zoo::Bug) -> Self {

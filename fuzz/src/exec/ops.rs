@@ -10,7 +10,7 @@ use crate::oracle::{At, contents};
 use crate::program::{self, OnOff, Op, Prot, Toward};
 use crate::reference::{Access, Change, End};
 use mm_core::{
-    AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError, HmmPfn, Kernel,
+    AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError, Kernel,
     MigrateRequest, TaskId, VmFlags,
 };
 use std::cell::RefCell;

@@ -11,7 +11,7 @@ mod driver;
 mod worker;
 
 use driver::Driver;
-use mm_linux_protocol::{Job, receive, send};
+use mm_linux_protocol::{Job, Reply, receive, send};
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
@@ -62,7 +62,13 @@ fn judge() -> io::Result<()> {
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
     let mut director = director::Director::new(channel::share(), driver);
     let mut port = open_port()?;
-    println!("mmfuzz-agent: ready");
+    let hello = Reply {
+        id: u32::MAX,
+        events: Vec::new(),
+        leaked: [0, 0],
+        stuck: false,
+    };
+    send(&mut port, &hello)?;
     loop {
         let job: Job = receive(&mut port)?;
         let reply = director.run(&job);

@@ -1,0 +1,337 @@
+//! What the model says beside what the kernel did.
+
+use super::accepted;
+use super::plan::{Expected, Plan};
+use mm_fuzz::exec::Outcome as Model;
+use mm_linux_protocol::{Entry, Event, Outcome as Linux, Process, Reply, entry, page};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Something that is not the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The operation after which it shows.
+    pub step: u16,
+    /// What differs, for sorting: the same for the same reason, as far as that can be told.
+    pub what: String,
+    /// Where.
+    pub place: String,
+    /// What the model says.
+    pub model: String,
+    /// What the kernel did.
+    pub linux: String,
+    /// The accepted difference that it is.
+    pub accepted: Option<&'static accepted::Accepted>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "after operation {}, {}: model {}, Linux {}",
+            self.step, self.place, self.model, self.linux
+        )
+    }
+}
+
+/// The first point at which the kernel's run and the model's differ, with all that differs there;
+/// nothing if they are the same.
+pub fn compare(plan: &Plan, reply: &Reply) -> Vec<Difference> {
+    let mut events = reply.events.iter();
+    let mut all = Vec::new();
+    for expected in &plan.expected {
+        let Some(event) = events.next() else {
+            let what = if reply.stuck { "stuck" } else { "short" };
+            all.push(difference(
+                step_of(expected),
+                what,
+                "the run",
+                "goes on",
+                "ends",
+            ));
+            return all;
+        };
+        let found = at(expected, event);
+        let over = found.iter().any(|difference| difference.accepted.is_none());
+        all.extend(found);
+        if over {
+            return all;
+        }
+    }
+    if reply.leaked != [0, 0] {
+        let leaked = format!("{:?}", reply.leaked);
+        all.push(difference(
+            u16::MAX,
+            "leak",
+            "device pages left",
+            "[0, 0]",
+            &leaked,
+        ));
+    }
+    if reply.stuck {
+        all.push(difference(
+            u16::MAX,
+            "stuck",
+            "the end",
+            "comes",
+            "does not come",
+        ));
+    }
+    all
+}
+
+fn step_of(expected: &Expected) -> u16 {
+    match expected {
+        Expected::End(step, _) | Expected::Seen(step, _) => *step,
+    }
+}
+
+fn difference(step: u16, what: &str, place: &str, model: &str, linux: &str) -> Difference {
+    Difference {
+        step,
+        what: what.to_owned(),
+        place: place.to_owned(),
+        model: model.to_owned(),
+        linux: linux.to_owned(),
+        accepted: None,
+    }
+}
+
+fn at(expected: &Expected, event: &Event) -> Vec<Difference> {
+    match (expected, event) {
+        (Expected::End(step, model), Event::Ended(at, linux)) if step == at => {
+            if same_outcome(*model, *linux) {
+                return Vec::new();
+            }
+            let what = format!(
+                "outcome {} {}",
+                word_of(&format!("{model:?}")),
+                shape(*linux)
+            );
+            vec![difference(
+                *step,
+                &what,
+                "the outcome",
+                &model.to_string(),
+                &format!("{linux:?}"),
+            )]
+        }
+        (_, Event::NotSeen) => Vec::new(),
+        (Expected::Seen(step, model), Event::Seen(linux)) => processes(*step, model, linux),
+        (_, Event::Hangs(step)) => vec![difference(
+            *step,
+            "hang",
+            "the operation",
+            "ends",
+            "does not end",
+        )],
+        (_, Event::EndedEarly(step, outcome)) => {
+            vec![difference(
+                *step,
+                "no wait",
+                "the operation",
+                "waits",
+                &format!("ends: {outcome:?}"),
+            )]
+        }
+        _ => vec![difference(
+            step_of(expected),
+            "order",
+            "the order",
+            &format!("{expected:?}"),
+            &format!("{event:?}"),
+        )],
+    }
+}
+
+fn word_of(text: &str) -> &str {
+    text.split(['(', ' ']).next().unwrap_or(text)
+}
+
+fn shape(linux: Linux) -> String {
+    match linux {
+        Linux::Signal(_) | Linux::Errno(_) => format!("{linux:?}"),
+        _ => word_of(&format!("{linux:?}")).to_owned(),
+    }
+}
+
+/// A model's outcome says what the program meets; the kernel's numbers are those of the call.
+fn same_outcome(model: Model, linux: Linux) -> bool {
+    match (model, linux) {
+        (Model::Done, Linux::Done) | (Model::Nothing, Linux::Nothing) => true,
+        (Model::Word(a), Linux::Word(b)) | (Model::Seen(a), Linux::Seen(b)) => a == b,
+        (Model::Moved(a), Linux::Moved(b)) => a == b,
+        (Model::Child(a), Linux::Child(b)) | (Model::Slot(a), Linux::Slot(b)) => {
+            a == usize::from(b)
+        }
+        (Model::Segv, Linux::Signal(11)) => true,
+        // a driver's access, or GUP: -EFAULT or -EPERM
+        (Model::Segv | Model::WriteProtected, Linux::Errno(14 | 1)) => true,
+        // userfaultfd was asked to answer with a signal
+        (Model::Sigbus | Model::WriteProtected, Linux::Signal(7)) => true,
+        (Model::Enomem, Linux::Errno(12)) => true,
+        (Model::Einval, Linux::Errno(22)) => true,
+        (Model::Enoent, Linux::Errno(2)) => true,
+        _ => false,
+    }
+}
+
+/// Gives the pages numbers in the order in which they are first met.
+#[derive(Default)]
+struct Names(BTreeMap<(u8, u64), u64>);
+
+impl Names {
+    fn of(&mut self, entry: &Entry) -> u64 {
+        if entry.device > 0 {
+            return entry.identity;
+        }
+        let next = self.0.len() as u64;
+        *self.0.entry((0, entry.identity)).or_insert(next)
+    }
+
+    /// The entry as it can be compared.
+    fn canonical(&mut self, entry: &Entry) -> Entry {
+        let mut entry = *entry;
+        if entry.flags & entry::ZERO != 0 {
+            // the struct page of the zero page is everybody's
+            let Entry { kind, flags, .. } = entry;
+            return Entry {
+                kind,
+                flags,
+                ..Entry::default()
+            };
+        }
+        entry.identity = self.of(&entry);
+        entry
+    }
+}
+
+fn processes(step: u16, model: &[Process], linux: &[Process]) -> Vec<Difference> {
+    let slots = |processes: &[Process]| processes.iter().map(|p| p.slot).collect::<Vec<_>>();
+    if slots(model) != slots(linux) {
+        let (a, b) = (slots(model), slots(linux));
+        return vec![difference(
+            step,
+            "processes",
+            "the processes",
+            &format!("{a:?}"),
+            &format!("{b:?}"),
+        )];
+    }
+    let (mut model_names, mut linux_names) = (Names::default(), Names::default());
+    let mut all = Vec::new();
+    for (a, b) in model.iter().zip(linux) {
+        let slot = a.slot;
+        let left: BTreeMap<_, _> = a
+            .entries
+            .iter()
+            .map(|(n, e)| (*n, model_names.canonical(e)))
+            .collect();
+        let right: BTreeMap<_, _> = b
+            .entries
+            .iter()
+            .map(|(n, e)| (*n, linux_names.canonical(e)))
+            .collect();
+        for n in left
+            .keys()
+            .chain(right.keys().filter(|n| !left.contains_key(*n)))
+        {
+            let pair = (left.get(n), right.get(n));
+            if pair.0 != pair.1 {
+                all.push(entry_difference(step, &format!("p{slot} page {n}"), pair));
+            }
+        }
+        if a.anon_rss != b.anon_rss {
+            let (m, l) = (a.anon_rss.to_string(), b.anon_rss.to_string());
+            all.push(difference(
+                step,
+                "rss",
+                &format!("p{slot} anonymous pages"),
+                &m,
+                &l,
+            ));
+        }
+        if a.areas != b.areas {
+            let (m, l) = (a.areas.to_string(), b.areas.to_string());
+            all.push(difference(step, "areas", &format!("p{slot} areas"), &m, &l));
+        }
+    }
+    all
+}
+
+fn entry_difference(
+    step: u16,
+    place: &str,
+    (model, linux): (Option<&Entry>, Option<&Entry>),
+) -> Difference {
+    let what = match (model, linux) {
+        (Some(a), Some(b)) => {
+            let mut what = if a.kind == b.kind {
+                format!("entry {:?}:", a.kind)
+            } else {
+                format!("entry {:?}/{:?}:", a.kind, b.kind)
+            };
+            for (name, differs) in [
+                ("device", a.device != b.device),
+                ("refs", a.refs != b.refs),
+                ("maps", a.maps != b.maps),
+                ("identity", a.identity != b.identity),
+                ("index", a.index != b.index),
+                ("word", a.word != b.word),
+            ] {
+                if differs {
+                    what += &format!(" {name}");
+                }
+            }
+            what += &bits(a.flags, b.flags, &entry::NAMES);
+            what += &bits(a.page, b.page, &page::NAMES);
+            what
+        }
+        (Some(a), None) => format!("entry {:?}/none", a.kind),
+        (None, Some(b)) => format!("entry none/{:?}", b.kind),
+        (None, None) => String::new(),
+    };
+    let mut difference = difference(step, &what, place, &show(model), &show(linux));
+    difference.accepted = match (model, linux) {
+        (Some(a), Some(b)) => accepted::entry(a, b),
+        _ => None,
+    };
+    difference
+}
+
+/// The flags that only one side has: `+x` only Linux, `-x` only the model.
+fn bits(model: u8, linux: u8, names: &[&str]) -> String {
+    let mut text = String::new();
+    for (i, name) in names.iter().enumerate() {
+        match (model >> i & 1, linux >> i & 1) {
+            (0, 1) => text += &format!(" +{name}"),
+            (1, 0) => text += &format!(" -{name}"),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn show(entry: Option<&Entry>) -> String {
+    let Some(e) = entry else {
+        return "none".to_owned();
+    };
+    let names = |bits: u8, names: &[&'static str]| {
+        let set = names.iter().enumerate().filter(|(i, _)| bits >> i & 1 != 0);
+        set.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+    };
+    let place = match e.device {
+        0 => format!("page#{}", e.identity),
+        d => format!("d{}:{}", d - 1, e.identity),
+    };
+    format!(
+        "{:?}({}) {place} refs {} maps {} index {} word {:#x} ({})",
+        e.kind,
+        names(e.flags, &entry::NAMES),
+        e.refs,
+        e.maps,
+        e.index,
+        e.word,
+        names(e.page, &page::NAMES)
+    )
+}

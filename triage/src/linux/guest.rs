@@ -1,0 +1,185 @@
+//! The guest: a QEMU with the judge's kernel.
+
+use mm_linux_protocol::{Job, Reply, receive, send};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a boot may take.
+const BOOT: Duration = Duration::from_secs(60);
+/// How long one program may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the guest is made of.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The kernel's version.
+    pub version: String,
+    kernel: PathBuf,
+    initramfs: PathBuf,
+    qemu: PathBuf,
+}
+
+/// A guest that runs.
+#[derive(Debug)]
+pub struct Guest {
+    qemu: Child,
+    port: BufReader<UnixStream>,
+    dir: tempfile::TempDir,
+    /// From the start to the agent's first sign of life.
+    pub boot: Duration,
+}
+
+/// A guest that runs no more.
+#[derive(Debug)]
+pub struct Death {
+    /// Why: the line of the console that says so, or that it hung.
+    pub why: String,
+    /// All that the console said.
+    pub console: String,
+}
+
+impl Image {
+    /// The image, built if need be by `triage/linux/image` below `root`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence; what is missing, the script has said on standard error.
+    pub fn ensure(root: &Path) -> Result<Self, String> {
+        let script = root.join("triage/linux/image");
+        let mut child = Command::new(&script)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: cannot be run: {error}", script.display()))?;
+        let lines = child.stdout.take().map(BufReader::new);
+        let last = lines.and_then(|lines| lines.lines().map_while(Result::ok).last());
+        let status = child.wait().map_err(|error| error.to_string())?;
+        let line = last.filter(|_| status.success());
+        let line = line
+            .ok_or_else(|| format!("there is no guest: triage/linux/image ended with {status}"))?;
+        let field = |name: &str| {
+            let words = line.split(' ');
+            let mut values = words.filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            values.next().map(str::to_owned).unwrap_or_default()
+        };
+        Ok(Self {
+            version: field("linux"),
+            kernel: field("kernel").into(),
+            initramfs: field("initramfs").into(),
+            qemu: field("qemu").into(),
+        })
+    }
+}
+
+impl Guest {
+    /// Boots a guest.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not come up.
+    pub fn boot(image: &Image) -> Result<Self, Death> {
+        let began = Instant::now();
+        let failed = |why: String| Death {
+            why,
+            console: String::new(),
+        };
+        let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
+        let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
+        let (socket, console) = (dir.path().join("port"), dir.path().join("console"));
+        let qemu = Command::new(&image.qemu)
+            .args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
+            .args(["-display", "none", "-append"])
+            .arg("console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 quiet")
+            .args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=port,name=mmfuzz"])
+            .arg("-chardev")
+            .arg(format!("socket,id=port,path={},server=on,wait=off", socket.display()))
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .arg("-kernel")
+            .arg(&image.kernel)
+            .arg("-initrd")
+            .arg(&image.initramfs)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| failed(format!("{}: cannot be run: {error}", image.qemu.display())))?;
+        let port = loop {
+            match UnixStream::connect(&socket) {
+                Ok(port) => break Ok(port),
+                Err(error) if began.elapsed() > BOOT => break Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let port = port.and_then(|port| port.set_read_timeout(Some(BOOT)).map(|()| port));
+        let port = port.map_err(|error| failed(format!("QEMU opens no port: {error}")))?;
+        let mut guest = Self {
+            qemu,
+            port: BufReader::with_capacity(1 << 16, port),
+            dir,
+            boot: Duration::ZERO,
+        };
+        if let Err(error) = guest.reply() {
+            return Err(guest.death(&error));
+        }
+        guest.boot = began.elapsed();
+        let _ = guest.port.get_ref().set_read_timeout(Some(PATIENCE));
+        Ok(guest)
+    }
+
+    /// Sends a job.
+    ///
+    /// # Errors
+    ///
+    /// Those of the port.
+    pub fn send(&mut self, job: &Job) -> io::Result<()> {
+        send(self.port.get_mut(), job)
+    }
+
+    /// The next reply.
+    ///
+    /// # Errors
+    ///
+    /// Those of the port: it closes when the guest ends.
+    pub fn reply(&mut self) -> io::Result<Reply> {
+        receive(&mut self.port)
+    }
+
+    /// Why the guest says nothing more.
+    #[must_use]
+    pub fn death(mut self, error: &io::Error) -> Death {
+        let hung =
+            error.kind() == io::ErrorKind::WouldBlock || error.kind() == io::ErrorKind::TimedOut;
+        if !hung {
+            // it may still be writing its last words
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        let _ = self.qemu.kill();
+        let console = std::fs::read(self.dir.path().join("console")).unwrap_or_default();
+        let console = String::from_utf8_lossy(&console).into_owned();
+        let speaks = |line: &&str| {
+            ["BUG:", "WARNING:", "Kernel panic", "Oops", "kernel BUG"]
+                .iter()
+                .any(|w| line.contains(w))
+        };
+        let said = console
+            .lines()
+            .find(speaks)
+            .map(|line| line.trim().to_owned());
+        let why = match said {
+            Some(line) => line,
+            None if hung => "the guest hangs".to_owned(),
+            None => format!("the guest ended: {error}"),
+        };
+        Death { why, console }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}

@@ -1,0 +1,369 @@
+//! `linux`: programs on a real kernel, beside the model.
+//!
+//! The model runs first and gives the order in which operations start, wait and end; the guest's
+//! agent carries that out with real processes and our driver, and reports outcomes and the state of
+//! every process. The first point at which the two differ counts.
+
+mod accepted;
+mod compare;
+mod guest;
+mod observe;
+mod plan;
+
+use crate::args::{Linux, Target};
+use crate::{Status, corpus, input};
+use compare::Difference;
+use guest::{Death, Guest, Image};
+use mm_fuzz::exec::{Executor, Options};
+use mm_fuzz::program::Program;
+use mm_fuzz::program::generate::random_program;
+use plan::{Plan, Refusal};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Jobs that the guest is given before it answers the first.
+const AHEAD: usize = 32;
+
+/// A program on its way.
+struct Case {
+    name: String,
+    program: Program,
+    plan: Plan,
+}
+
+/// What became of one.
+enum Verdict {
+    Same,
+    Differs(Vec<Difference>),
+    Kernel(Death),
+}
+
+/// What became of all.
+#[derive(Default)]
+struct Tally {
+    programs: u64,
+    same: u64,
+    differ: u64,
+    kernel: u64,
+    unusable: u64,
+    refused: BTreeMap<Refusal, u64>,
+    accepted: BTreeMap<&'static str, u64>,
+    /// Differences of a kind: how many, and the first program that shows it.
+    kinds: BTreeMap<String, (u64, String)>,
+    boots: u64,
+    boot_seconds: f64,
+}
+
+/// Where cases come from: files, then random programs.
+struct Source<'a> {
+    args: &'a Linux,
+    files: VecDeque<PathBuf>,
+    random: u64,
+    executor: Executor,
+    next_id: u32,
+}
+
+/// `linux FILE|DIR…`.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
+    let root = match corpus::find(args.corpus.as_deref()) {
+        Ok(corpus) => corpus.parent().unwrap_or(&corpus).to_owned(),
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    let image = match Image::ensure(&root) {
+        Ok(image) => image,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    let files = match files_of(&args.files) {
+        Ok(files) => files,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    let options = Options {
+        unchecked: args.zoo.is_some(),
+        ..Options::default()
+    };
+    let mut executor = Executor::new(options);
+    if let Some(bugs) = &args.zoo {
+        bugs.set(&mut executor);
+    }
+    let source = Source {
+        args,
+        files,
+        random: 0,
+        executor,
+        next_id: 0,
+    };
+    let mut judge = Judge {
+        source,
+        image,
+        guest: None,
+        tally: Tally::default(),
+        save: args.save.clone(),
+    };
+    let began = Instant::now();
+    if let Err(death) = judge.run() {
+        return Ok(Status::unusable(format_args!(
+            "the guest does not come up: {}\n{}",
+            death.why, death.console
+        )));
+    }
+    judge.summary(began, out)
+}
+
+/// The programs below the files and folders given.
+fn files_of(given: &[PathBuf]) -> Result<VecDeque<PathBuf>, corpus::CorpusError> {
+    let mut files = VecDeque::new();
+    for path in given {
+        if path.is_dir() {
+            files.extend(corpus::programs(path)?);
+        } else {
+            files.push_back(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+impl Source<'_> {
+    /// The next program that can be carried out.
+    fn next(&mut self, tally: &mut Tally) -> Option<Case> {
+        loop {
+            let (name, program) = self.program(tally)?;
+            self.next_id += 1;
+            match plan::plan(self.next_id, &program, &mut self.executor) {
+                Ok(plan) => {
+                    return Some(Case {
+                        name,
+                        program,
+                        plan,
+                    });
+                }
+                Err(refusal) => {
+                    if self.args.verbose {
+                        eprintln!("mm-triage: {name}: refused: {refusal}");
+                    }
+                    *tally.refused.entry(refusal).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    fn program(&mut self, tally: &mut Tally) -> Option<(String, Program)> {
+        while let Some(path) = self.files.pop_front() {
+            match input::load(&path, None) {
+                Ok(input) => return Some((path.display().to_string(), input.program)),
+                Err(error) => {
+                    tally.unusable += 1;
+                    eprintln!("mm-triage: {error}");
+                }
+            }
+        }
+        if self.random == self.args.random {
+            return None;
+        }
+        let seed = self.args.seed + self.random;
+        self.random += 1;
+        let limits = self.args.target.unwrap_or(Target::Ops).limits();
+        let mut program = random_program(limits, &mut fastrand::Rng::with_seed(seed));
+        // points inside the kernel cannot be reached
+        program.preemptions.clear();
+        Some((format!("random program {seed}"), program))
+    }
+}
+
+struct Judge<'a> {
+    source: Source<'a>,
+    image: Image,
+    guest: Option<Guest>,
+    tally: Tally,
+    save: Option<PathBuf>,
+}
+
+impl Judge<'_> {
+    fn run(&mut self) -> Result<(), Death> {
+        let mut sent: VecDeque<Case> = VecDeque::new();
+        let mut shown = Instant::now();
+        loop {
+            while sent.len() < AHEAD {
+                let Some(case) = self.source.next(&mut self.tally) else {
+                    break;
+                };
+                // a guest that is gone shows when its reply is read
+                let _ = self.guest()?.send(&case.plan.job);
+                sent.push_back(case);
+            }
+            if sent.is_empty() {
+                return Ok(());
+            }
+            match self.guest()?.reply() {
+                Ok(reply) => {
+                    if let Some(case) = sent.pop_front() {
+                        let stuck = reply.stuck;
+                        let verdict = verdict_of(&case, &reply);
+                        self.count(&case, verdict);
+                        if stuck {
+                            self.guest = None;
+                            self.one_by_one(&mut sent)?;
+                        }
+                    }
+                }
+                Err(_) => {
+                    self.guest = None;
+                    self.one_by_one(&mut sent)?;
+                }
+            }
+            if shown.elapsed().as_secs() >= 5 && io::stderr().is_terminal() {
+                shown = Instant::now();
+                eprintln!(
+                    "linux: {} programs, {} differ",
+                    self.tally.programs, self.tally.differ
+                );
+            }
+        }
+    }
+
+    fn guest(&mut self) -> Result<&mut Guest, Death> {
+        if self.guest.is_none() {
+            let guest = Guest::boot(&self.image)?;
+            self.tally.boots += 1;
+            self.tally.boot_seconds += guest.boot.as_secs_f64();
+            self.guest = Some(guest);
+        }
+        self.guest.as_mut().ok_or_else(|| Death {
+            why: "no guest".to_owned(),
+            console: String::new(),
+        })
+    }
+
+    /// Runs programs that were lost with a guest again, so that the one that ended it is known.
+    fn one_by_one(&mut self, lost: &mut VecDeque<Case>) -> Result<(), Death> {
+        while let Some(case) = lost.pop_front() {
+            let guest = self.guest()?;
+            let replied = guest.send(&case.plan.job).and_then(|()| guest.reply());
+            let verdict = match replied {
+                Ok(reply) => {
+                    if reply.stuck {
+                        self.guest = None;
+                    }
+                    verdict_of(&case, &reply)
+                }
+                Err(error) => match self.guest.take() {
+                    Some(guest) => Verdict::Kernel(guest.death(&error)),
+                    None => continue,
+                },
+            };
+            self.count(&case, verdict);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, case: &Case, verdict: Verdict) {
+        self.tally.programs += 1;
+        match verdict {
+            Verdict::Same => self.tally.same += 1,
+            Verdict::Differs(all) => {
+                for known in all.iter().filter_map(|difference| difference.accepted) {
+                    *self.tally.accepted.entry(known.name).or_default() += 1;
+                }
+                let unexplained = all.iter().find(|difference| difference.accepted.is_none());
+                match unexplained {
+                    None => self.tally.same += 1,
+                    Some(first) => {
+                        self.tally.differ += 1;
+                        let what = first.what.clone();
+                        self.report(case, &what, &first.to_string());
+                    }
+                }
+            }
+            Verdict::Kernel(death) => {
+                self.tally.kernel += 1;
+                let what = format!("kernel: {}", death.why);
+                self.report(case, &what, &death.why);
+                self.keep(case, "console", &death.console);
+            }
+        }
+    }
+
+    fn report(&mut self, case: &Case, what: &str, text: &str) {
+        if self.source.args.verbose {
+            eprintln!("mm-triage: {}: {text}", case.name);
+        }
+        let kind = self.tally.kinds.entry(what.to_owned());
+        let first = kind.or_insert_with(|| (0, format!("{}\n{text}\n{}", case.name, case.program)));
+        first.0 += 1;
+        if first.0 <= 3 {
+            let header: String = text.lines().map(|line| format!("# {line}\n")).collect();
+            self.keep(case, "mm", &format!("# {}\n{header}{}", what, case.program));
+        }
+    }
+
+    /// Saves something about a program, where the user asked for that.
+    fn keep(&self, case: &Case, suffix: &str, text: &str) {
+        let Some(dir) = &self.save else { return };
+        let stem = Path::new(&case.name)
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace(' ', "-");
+        let path = dir.join(format!("{stem}.{suffix}"));
+        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text));
+        if let Err(error) = written {
+            eprintln!("mm-triage: {}: cannot be written: {error}", path.display());
+        }
+    }
+
+    fn summary(&self, began: Instant, out: &mut dyn Write) -> io::Result<Status> {
+        let tally = &self.tally;
+        let mut kinds: Vec<_> = tally.kinds.iter().collect();
+        kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for (kind, (count, first)) in kinds {
+            writeln!(
+                out,
+                "{count} x {kind}\n  first in {}\n",
+                first.replace('\n', "\n    ")
+            )?;
+        }
+        for (refusal, count) in &tally.refused {
+            writeln!(out, "{count} refused: {refusal}")?;
+        }
+        for (name, count) in &tally.accepted {
+            writeln!(out, "{count} x accepted: {name}")?;
+        }
+        let refused: u64 = tally.refused.values().sum();
+        let seconds = began.elapsed().as_secs_f64();
+        let boot = tally.boot_seconds / (tally.boots.max(1) as f64);
+        writeln!(
+            out,
+            "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} boots={} \
+             boot_s={boot:.2} programs/s={:.0}",
+            self.image.version,
+            tally.programs,
+            tally.same,
+            tally.differ,
+            tally.kernel,
+            tally.unusable,
+            tally.boots,
+            tally.programs as f64 / seconds,
+        )?;
+        Ok(if tally.differ + tally.kernel > 0 {
+            Status::Finding
+        } else if tally.unusable > 0 || tally.programs == 0 {
+            Status::Unusable
+        } else {
+            Status::Pass
+        })
+    }
+}
+
+fn verdict_of(case: &Case, reply: &mm_linux_protocol::Reply) -> Verdict {
+    let all = compare::compare(&case.plan, reply);
+    if all.is_empty() {
+        Verdict::Same
+    } else {
+        Verdict::Differs(all)
+    }
+}

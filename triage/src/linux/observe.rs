@@ -1,0 +1,116 @@
+//! What can be compared of the model's processes, in the terms of the guest.
+
+use mm_core::{
+    DevId, Entry as Decoded, MigrationKind, MmId, Page, PageFlags, Pfn, PresentPte, PteFlags,
+    Softleaf, State, SwapPte,
+};
+use mm_fuzz::exec::{MAX_PROCS, window_base};
+use mm_fuzz::program::Geometry;
+use mm_linux_protocol::{Entry, Kind, Process, WINDOW, entry, page};
+
+/// The processes of the model.
+pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], geometry: Geometry) -> Vec<Process> {
+    let base = window_base(geometry);
+    let live = mms.iter().enumerate();
+    live.filter_map(|(slot, mm)| Some(process(s, slot as u8, (*mm)?, base)))
+        .collect()
+}
+
+fn process(s: &State, slot: u8, mm: MmId, base: u64) -> Process {
+    let pgd = s.mm(mm).pgd;
+    let entries = (0..WINDOW).filter_map(|page| {
+        let at = s.tables().pte_offset(pgd, base + u64::from(page))?;
+        let entry = match s.tables().get(at).decode() {
+            Decoded::None => return None,
+            Decoded::Present(pte) => present(s, pte, base),
+            Decoded::Leaf(swap) => leaf(s, swap, base),
+        };
+        Some((page as u8, entry))
+    });
+    Process {
+        slot,
+        entries: entries.collect(),
+        anon_rss: s.mm(mm).anon_rss,
+        areas: s.mm(mm).vmas.len() as u32,
+    }
+}
+
+fn flags(pairs: &[(bool, u8)]) -> u8 {
+    pairs
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, flag)| flag)
+        .sum()
+}
+
+fn present(s: &State, pte: PresentPte, base: u64) -> Entry {
+    let zero = pte.pfn() == Pfn::ZERO;
+    let flags = flags(&[
+        (pte.write(), entry::WRITE),
+        (pte.soft_dirty(), entry::SOFT_DIRTY),
+        (pte.uffd_wp(), entry::UFFD_WP),
+        (pte.young(), entry::YOUNG),
+        (pte.has(PteFlags::DIRTY), entry::DIRTY),
+        (pte.protnone(), entry::PROTNONE),
+        (zero, entry::ZERO),
+    ]);
+    let mut entry = of_page(s, pte.pfn(), base);
+    entry.flags = flags;
+    entry
+}
+
+fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
+    let Some(leaf) = swap.softleaf() else {
+        return Entry {
+            kind: Kind::Other,
+            ..Entry::default()
+        };
+    };
+    let mut entry = of_page(s, leaf.pfn(), base);
+    entry.flags = flags(&[
+        (swap.soft_dirty(), entry::SOFT_DIRTY),
+        (swap.uffd_wp(), entry::UFFD_WP),
+    ]);
+    entry.kind = match leaf {
+        Softleaf::DevicePrivate { write: true, .. } => Kind::DeviceWrite,
+        Softleaf::DevicePrivate { write: false, .. } => Kind::DeviceRead,
+        Softleaf::Migration(migration) => {
+            entry.flags |= flags(&[
+                (migration.young, entry::YOUNG),
+                (migration.dirty, entry::DIRTY),
+            ]);
+            match migration.kind {
+                MigrationKind::Read => Kind::MigrationRead,
+                MigrationKind::ReadExclusive => Kind::MigrationReadExclusive,
+                MigrationKind::Write => Kind::MigrationWrite,
+            }
+        }
+    };
+    entry
+}
+
+fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
+    let of: &Page = s.page(pfn);
+    let device = pfn.device();
+    Entry {
+        device: device.map_or(0, |DevId(dev)| dev + 1),
+        page: flags(&[
+            (of.has(PageFlags::LOCKED), page::LOCKED),
+            (of.has(PageFlags::DIRTY), page::DIRTY),
+            (of.has(PageFlags::LRU), page::LRU),
+            (of.has(PageFlags::SWAPBACKED), page::SWAPBACKED),
+            (of.anon_exclusive(), page::EXCLUSIVE),
+            (of.mapping().is_some(), page::ANON | page::MAPPING),
+        ]),
+        refs: of.refcount,
+        maps: of.mapcount,
+        identity: if device.is_some() {
+            pfn.index() as u64
+        } else {
+            pfn.0.into()
+        },
+        index: of.index as i64 - base as i64,
+        word: of.word,
+        ..Entry::default()
+    }
+}

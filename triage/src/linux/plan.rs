@@ -1,0 +1,216 @@
+//! What is to happen in the guest, and what is expected: both from a run of the model.
+
+use super::observe;
+use mm_core::{AllocKind, MmId, State, Wait};
+use mm_fuzz::exec::{Executor, MAX_PROCS, Observer, Outcome, Released, Verdict};
+use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
+use mm_linux_protocol::{Action, Job, Process};
+use std::collections::BTreeSet;
+
+/// A program, prepared.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// For the guest.
+    pub job: Job,
+    /// What the model says of each `End` and each `Observe` of the job, in order.
+    pub expected: Vec<Expected>,
+}
+
+/// What the model says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// An operation ends so.
+    End(u16, Outcome),
+    /// The processes, after the operation with this number.
+    Seen(u16, Vec<Process>),
+}
+
+/// Why a program cannot be carried out on a real kernel as the model does it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// It preempts threads at points that nothing outside the kernel can reach.
+    Preemptions,
+    /// An allocation of the kernel's own has to fail.
+    KernelAllocation,
+    /// A process exits while one of its operations runs.
+    ExitWhileBusy,
+    /// An operation starts that takes a lock for which a writer waits.
+    QueuedWriter,
+    /// The model has a finding.
+    Finding(String),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
+            Self::KernelAllocation => f.write_str("an allocation fails that is not the driver's"),
+            Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
+            Self::QueuedWriter => {
+                f.write_str("an operation overtakes a writer that waits for mmap_lock")
+            }
+            Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
+        }
+    }
+}
+
+/// Prepares a program.
+///
+/// # Errors
+///
+/// Why it cannot be carried out.
+pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan, Refusal> {
+    if !program.preemptions.is_empty() {
+        return Err(Refusal::Preemptions);
+    }
+    let mut recorder = Recorder {
+        program,
+        plan: Vec::new(),
+        expected: Vec::new(),
+        running: BTreeSet::new(),
+        mms: [None; MAX_PROCS],
+        failures: 0,
+        armed: [0; 2],
+        refusal: None,
+    };
+    if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
+        recorder
+            .refusal
+            .get_or_insert(Refusal::Finding(finding.signature()));
+    }
+    if let Some(refusal) = recorder.refusal {
+        return Err(refusal);
+    }
+    let ended = |action: &Action| !matches!(action, Action::RunMigration(_));
+    let last = recorder
+        .plan
+        .iter()
+        .rposition(ended)
+        .map_or(0, |last| last + 1);
+    recorder.plan.truncate(last);
+    let job = Job {
+        id,
+        program: wire::encode(program),
+        plan: recorder.plan,
+        device_frames: match program.geometry {
+            Geometry::Tiny => mm_core::Geometry::TINY.device_frames,
+            Geometry::X86_64 => 0,
+        },
+    };
+    Ok(Plan {
+        job,
+        expected: recorder.expected,
+    })
+}
+
+struct Recorder<'p> {
+    program: &'p Program,
+    plan: Vec<Action>,
+    expected: Vec<Expected>,
+    running: BTreeSet<usize>,
+    mms: [Option<MmId>; MAX_PROCS],
+    failures: u32,
+    /// What was armed when the operation that runs started: system pages, device pages.
+    armed: [u32; 2],
+    refusal: Option<Refusal>,
+}
+
+impl Recorder<'_> {
+    fn refuse(&mut self, why: Refusal) {
+        self.refusal.get_or_insert(why);
+    }
+
+    /// Puts the failures that happened in an operation into the plan, if the driver can make them.
+    fn failed(&mut self, step: usize, s: &State) {
+        if s.fail.failures == self.failures {
+            return;
+        }
+        self.failures = s.fail.failures;
+        // these allocate no page of the system's but the driver's destinations
+        let drivers_own = matches!(
+            self.program.ops[step].op,
+            Op::Migrate { .. } | Op::MigrateBack { .. } | Op::Evict { .. } | Op::Pages { .. }
+        );
+        let now = armed(s);
+        let system = self.armed[0] > now[0] && now[0] == 0;
+        let device = self.armed[1] > now[1] && now[1] == 0;
+        // a device that is full needs no help
+        let full = self.armed == now;
+        if !drivers_own || self.running.len() > 1 || !(system || device || full) {
+            self.refuse(Refusal::KernelAllocation);
+            return;
+        }
+        let action = Action::Fail {
+            system: if system { self.armed[0] } else { 0 },
+            device: if device { self.armed[1] } else { 0 },
+        };
+        let start = self
+            .plan
+            .iter()
+            .rposition(|a| *a == Action::Start(step as u16));
+        if let Some(start) = start.filter(|_| !full) {
+            self.plan.insert(start, action);
+            self.plan.push(Action::Fail {
+                system: 0,
+                device: 0,
+            });
+        }
+    }
+}
+
+fn armed(s: &State) -> [u32; 2] {
+    [
+        s.fail.armed(AllocKind::Page),
+        s.fail.armed(AllocKind::DevicePage),
+    ]
+}
+
+impl Observer for Recorder<'_> {
+    fn slice(&mut self, step: usize, s: &State) {
+        if !self.running.insert(step) {
+            return;
+        }
+        let writer_waits = |mm: MmId| {
+            let mut waiting = s.tasks().iter().filter_map(|task| task.waiting);
+            waiting.any(|wait| wait == Wait::Lock(mm_core::Lock::MmapWrite(mm)))
+        };
+        if self.mms.iter().flatten().any(|mm| writer_waits(*mm)) {
+            self.refuse(Refusal::QueuedWriter);
+        }
+        if matches!(self.program.ops[step].op, Op::Exit { .. }) && self.running.len() > 1 {
+            self.refuse(Refusal::ExitWhileBusy);
+        }
+        self.armed = armed(s);
+        self.plan.push(Action::Start(step as u16));
+    }
+
+    fn released(&mut self, what: Released) {
+        self.plan.push(match what {
+            Released::Locks => Action::ReleaseLocks,
+            Released::Walkers => Action::ReleaseWalkers,
+            Released::Migration(slot) => Action::RunMigration(slot as u8),
+        });
+    }
+
+    fn processes(&mut self, mms: [Option<MmId>; MAX_PROCS]) {
+        self.mms = mms;
+    }
+
+    fn operation(&mut self, step: usize, _: &Step, outcome: Outcome, s: &State) {
+        let number = step as u16;
+        self.plan.push(Action::End(number));
+        self.expected.push(Expected::End(number, outcome));
+        self.failed(step, s);
+        self.running.remove(&step);
+        // whoever else runs must wait, or what is seen depends on the moment
+        let asleep = |step: &usize| {
+            let thread = usize::from(self.program.ops[*step].thread);
+            s.tasks()[thread].waiting.is_some()
+        };
+        if self.running.iter().all(asleep) {
+            self.plan.push(Action::Observe);
+            let seen = observe::processes(s, &self.mms, self.program.geometry);
+            self.expected.push(Expected::Seen(number, seen));
+        }
+    }
+}
