@@ -11,7 +11,7 @@ use crate::zoo::Bug;
 
 /// What a page table offers a pin.
 enum Follow {
-    Page(Pfn),
+    Page(PresentPte),
     NeedsFault,
     /// The page is shared, and a pin would see another process's later writes
     /// (`gup_must_unshare`).
@@ -30,7 +30,7 @@ impl State {
         if pin && !write && self.gup_must_unshare(pte) {
             return Follow::NeedsUnshare;
         }
-        Follow::Page(pte.pfn())
+        Follow::Page(pte)
     }
 
     fn gup_must_unshare(&self, pte: PresentPte) -> bool {
@@ -76,10 +76,11 @@ impl Current<'_> {
             let unshare = {
                 let s = &mut *self.state();
                 match s.follow_page_pte(mm, addr, write, pin) {
-                    Follow::Page(page) => {
+                    Follow::Page(pte) => {
+                        let page = pte.pfn();
                         s.try_grab_folio(page, pin);
-                        if write && !pin {
-                            // FOLL_TOUCH
+                        // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
+                        if write && !pin && !pte.dirty() {
                             s.folio_mark_dirty(page);
                         }
                         return Ok(page);

@@ -135,8 +135,8 @@ pub struct Linux {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Put historical bugs back into the model, so that it differs from the kernel
-    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
-    pub zoo: Option<Bugs>,
+    #[arg(long, value_name = "SLUG", value_delimiter = ',')]
+    pub zoo: Vec<String>,
     /// Save programs that differ, and the console of a kernel that died, in this folder
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,

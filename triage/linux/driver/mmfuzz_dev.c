@@ -38,6 +38,7 @@
 
 /* One subsection: the least that memremap_pages() accepts. */
 #define FRAMES MMFUZZ_MAX_FRAMES
+/* Faults of a device in a row before it sleeps between them. */
 #define RETRIES 64
 
 struct mmfuzz_device {
@@ -141,6 +142,8 @@ static struct page *alloc_device_page(struct mmfuzz_device *device)
 	spin_unlock(&device->lock);
 	if (frame < FRAMES) {
 		page = pfn_to_page(device->first + frame);
+		/* before 6.19 nobody else forgets what the last user left */
+		ClearPageDirty(page);
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 		zone_device_page_init(page, 0);
 #else
@@ -201,11 +204,12 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 		mutex_lock(&mirror->lock);
 	mmu_interval_set_seq(notifier, seq);
 	for (i = 0; i < MMFUZZ_DEVICES; i++) {
-		/* a driver takes the mappings of its own migrations itself */
-		if (range->event == MMU_NOTIFY_MIGRATE && range->owner == &devices[i])
-			continue;
+		bool own = range->event == MMU_NOTIFY_MIGRATE && range->owner == &devices[i];
+
+		/* a driver unmaps its own pages itself when they migrate */
 		xa_for_each_range(&mirror->tables[i], index, entry, vpn(range->start), last)
-			xa_erase(&mirror->tables[i], index);
+			if (!own || !is_device_private_page(pfn_to_page(xa_to_value(entry) >> 1)))
+				xa_erase(&mirror->tables[i], index);
 	}
 	mutex_unlock(&mirror->lock);
 	return true;
@@ -671,14 +675,17 @@ static long access(struct session *session, struct mmfuzz_range *range)
 
 	if (!mirror)
 		return -ENOENT;
-	for (i = 0; i < RETRIES && !fatal_signal_pending(current); i++) {
+	for (i = 0; !fatal_signal_pending(current); i++) {
 		if (device_access(mirror, range))
 			return 0;
 		ret = device_fault(mirror, range);
 		if (ret && ret != -EBUSY)
 			return ret;
+		/* somebody holds a reference to the page: it may take long */
+		if (i > RETRIES)
+			schedule_timeout_killable(1);
 	}
-	return -EBUSY;
+	return -EINTR;
 }
 
 static long snapshot(struct session *session, struct mmfuzz_snapshot *arg)
@@ -874,7 +881,8 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_YOUNG;
 	if (pte_dirty(pte))
 		out->pte |= MMFUZZ_PTE_DIRTY;
-	if (pte_protnone(pte))
+	/* pte_protnone() only knows those of NUMA balancing */
+	if (!(pte_flags(pte) & _PAGE_PRESENT))
 		out->pte |= MMFUZZ_PTE_PROTNONE;
 	if (is_zero_pfn(pte_pfn(pte)))
 		out->pte |= MMFUZZ_PTE_ZERO;

@@ -71,6 +71,7 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
         mms: [None; MAX_PROCS],
         failures: 0,
         armed: [0; 2],
+        others: [0; 5],
         refusal: None,
     };
     if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
@@ -112,6 +113,7 @@ struct Recorder<'p> {
     failures: u32,
     /// What was armed when the operation that runs started: system pages, device pages.
     armed: [u32; 2],
+    others: [u32; 5],
     refusal: Option<Refusal>,
 }
 
@@ -135,7 +137,7 @@ impl Recorder<'_> {
         let system = self.armed[0] > now[0] && now[0] == 0;
         let device = self.armed[1] > now[1] && now[1] == 0;
         // a device that is full needs no help
-        let full = self.armed == now;
+        let full = self.armed == now && self.others == others_armed(s);
         if !drivers_own || self.running.len() > 1 || !(system || device || full) {
             self.refuse(Refusal::KernelAllocation);
             return;
@@ -156,6 +158,12 @@ impl Recorder<'_> {
             });
         }
     }
+}
+
+/// What is armed of kinds that only the kernel allocates.
+fn others_armed(s: &State) -> [u32; 5] {
+    use AllocKind::{AnonVma, Avc, Mm, PageTable, Vma};
+    [AnonVma, Avc, Mm, PageTable, Vma].map(|kind| s.fail.armed(kind))
 }
 
 fn armed(s: &State) -> [u32; 2] {
@@ -181,6 +189,7 @@ impl Observer for Recorder<'_> {
             self.refuse(Refusal::ExitWhileBusy);
         }
         self.armed = armed(s);
+        self.others = others_armed(s);
         self.plan.push(Action::Start(step as u16));
     }
 

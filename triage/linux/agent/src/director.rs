@@ -2,7 +2,7 @@
 
 use crate::channel::{Channel, PROCS, Request, Response, THREADS};
 use crate::driver::{self, Command, Driver, Fail, Observe, Reset};
-use crate::worker::{Worker, window};
+use crate::worker::{UFFD_NUMBER, Worker, window};
 use mm_fuzz::exec::{MAX_PROCS, MAX_WORKERS, free_slot, resolve};
 use mm_fuzz::program::{self, Op, Program, Step, wire};
 use mm_linux_protocol::{Action, Entry, Event, Job, Kind, Outcome, Process, Reply, WINDOW};
@@ -63,6 +63,8 @@ pub struct Director {
     locks: [Option<()>; 8],
     migrations: [Option<()>; MAX_WORKERS],
     pending: Vec<Pending>,
+    /// The userfaultfds of processes that exited.
+    uffds: Vec<i32>,
     /// The first process is left over from the last job.
     clean: bool,
 }
@@ -113,6 +115,7 @@ impl Director {
             locks: [None; 8],
             migrations: [None; MAX_WORKERS],
             pending: Vec::new(),
+            uffds: Vec::new(),
             clean: false,
         };
         director.spawn(SERVICE, THREADS as u8);
@@ -280,8 +283,14 @@ impl Director {
             return Place::Over(Outcome::Nothing);
         };
         self.clean &= proc != 0;
+        // Its userfaultfd stays open a little longer: the end of one takes mmap_lock for writing, and
+        // would wait for migrations that are held open.
         // SAFETY: a process of ours. It ends where it is; its memory goes like that of any other.
-        unsafe { libc::kill(child.pid, libc::SIGKILL) };
+        unsafe {
+            let uffd = libc::syscall(libc::SYS_pidfd_getfd, child.pidfd, UFFD_NUMBER, 0) as i32;
+            self.uffds.extend((uffd >= 0).then_some(uffd));
+            libc::kill(child.pid, libc::SIGKILL);
+        }
         Place::Exit(child)
     }
 
@@ -431,6 +440,10 @@ impl Director {
     /// Ends everything. False if something does not end.
     fn end(&mut self) -> bool {
         self.reset(0);
+        for uffd in self.uffds.drain(..) {
+            // SAFETY: ours, and closed once.
+            unsafe { libc::close(uffd) };
+        }
         self.refs = [None; 8];
         self.locks = [None; 8];
         self.migrations = [None; MAX_WORKERS];

@@ -60,6 +60,9 @@ const fn protection(prot: program::Prot) -> i32 {
     }
 }
 
+/// The number that a process gives its userfaultfd, so that the director can find it.
+pub const UFFD_NUMBER: i32 = 100;
+
 /// Opens a userfaultfd that answers with SIGBUS, on first use.
 fn uffd() -> i32 {
     let fd = UFFD.load(Ordering::Relaxed);
@@ -70,10 +73,14 @@ fn uffd() -> i32 {
     const SIGBUS: u64 = 1 << 7;
     let mut api = [0xaa, PAGEFAULT_FLAG_WP | SIGBUS, 0];
     // SAFETY: plain calls; `api` is a struct uffdio_api.
-    let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) } as i32;
-    unsafe { libc::ioctl(fd, 0xc018_aa3f, &raw mut api) };
-    UFFD.store(fd, Ordering::Relaxed);
-    fd
+    unsafe {
+        let fd = libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) as i32;
+        libc::ioctl(fd, 0xc018_aa3f, &raw mut api);
+        libc::dup2(fd, UFFD_NUMBER);
+        libc::close(fd);
+    }
+    UFFD.store(UFFD_NUMBER, Ordering::Relaxed);
+    UFFD_NUMBER
 }
 
 fn uffd_call<const N: usize>(number: u64, mut argument: [u64; N]) -> Outcome {
