@@ -81,6 +81,6 @@ pub use pgtable::{PageTables, Table};
 pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-pub use state::{Current, Enomem, Kernel, State};
+pub use state::{Current, Enomem, Kernel, Release, State};
 pub use trace::{Event, PteWrite};
 pub use vma::{Mm, NotifierState, VmFlags, Vma};

@@ -7,7 +7,7 @@
 
 use crate::ids::{MmId, VmaId};
 use crate::lock::Lock;
-use crate::state::{Current, Enomem, State};
+use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
@@ -40,6 +40,7 @@ impl State {
     fn is_mergeable_anon_vma(&self, middle: Option<VmaId>, side: VmaId) -> bool {
         let held = middle.filter(|middle| self.vma(*middle).anon_vma.is_some());
         match (held, self.vma(side).anon_vma) {
+            (Some(_), None) if self.release == Release::V6_12 => false,
             (Some(middle), None) => !self.is_fork_child(middle),
             (None, Some(_)) => !self.is_fork_child(side),
             (Some(middle), own) => self.vma(middle).anon_vma == own,

@@ -49,6 +49,18 @@ pub struct State {
     pub fail: FailInject,
     /// Historical bugs that are switched on.
     pub zoo: Zoo,
+    /// The kernel whose rules are followed where they changed.
+    pub release: Release,
+}
+
+/// A kernel, for rules that are a matter of taste and not of correctness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// 6.12: an area with an anon_vma does not merge into one that has none.
+    V6_12,
+    /// The newest that the model follows: it does, since 6.16 (879bca0a2c4f).
+    #[default]
+    Newest,
 }
 
 impl State {
@@ -262,6 +274,7 @@ impl Kernel {
     pub fn new(geometry: Geometry, driver: Box<dyn Driver>) -> Self {
         Self {
             state: RefCell::new(State {
+                release: Release::default(),
                 geometry,
                 memmap: Memmap::new(&geometry),
                 frames: FrameAllocator::new(0, geometry.system_frames),

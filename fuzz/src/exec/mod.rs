@@ -19,7 +19,7 @@ mod world;
 use crate::finding::Finding;
 use crate::oracle::{self, At, Oracles, View, contents};
 use crate::program::{Geometry, OpKind, Program, Step};
-use mm_core::{Dmirror, Kernel, MmId, State, TaskId, Wait};
+use mm_core::{Dmirror, Kernel, MmId, Release, State, TaskId, Wait};
 use ops::{Bench, OpResult, Running};
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
@@ -56,6 +56,8 @@ pub struct Options {
     pub thorough: bool,
     /// Compute the digest.
     pub digest: bool,
+    /// The kernel whose rules the core follows.
+    pub release: Release,
 }
 
 /// What ends for want of anything else that could run.
@@ -163,6 +165,7 @@ impl Executor {
             Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)))
         });
         kernel.reset();
+        kernel.state().release = self.options.release;
         #[cfg(feature = "zoo")]
         {
             kernel.state().zoo = self.zoo;

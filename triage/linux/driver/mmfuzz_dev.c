@@ -87,6 +87,7 @@ struct held_migration {
 	enum phase phase;
 	bool go;
 	bool stepwise;
+	u32 skip;			/* for the gate that was opened last */
 	unsigned long src[MMFUZZ_MAX_PAGES];
 	unsigned long dst[MMFUZZ_MAX_PAGES];
 };
@@ -370,7 +371,7 @@ static int migrate_area(struct held_migration *held, struct vm_area_struct *vma,
 	if (ret)
 		return ret;
 	gate(held);
-	alloc_and_copy(src, dst, n, held->mirror, start, range->dev, to_system, range->skip);
+	alloc_and_copy(src, dst, n, held->mirror, start, range->dev, to_system, range->skip | held->skip);
 	migrate_vma_pages(&args);
 	gate(held);
 	ret = migrating(src, n);
@@ -526,7 +527,7 @@ static long next_phase(struct session *session, struct mmfuzz_slot *arg)
 	mutex_unlock(&session->mutex);
 	if (!held)
 		return -ENOENT;
-	held->range.skip |= arg->skip;
+	held->skip = arg->skip;
 	held->go = true;
 	wake_up_all(&held->wait);
 	ret = finish_phase(session, arg->slot, &open);

@@ -24,15 +24,8 @@ static SPURIOUS_DIRTY: Accepted = Accepted {
              dirty for nothing (63867c82d0c0 mended the same in migrate_vma_collect_pmd only)",
 };
 
-static ANON_VMA_MERGE: Accepted = Accepted {
-    name: "areas-not-merged",
-    function: "is_mergeable_anon_vma",
-    reason: "before 879bca0a2c4f (6.16) an area that has an anon_vma does not merge into one that has none; the \
-             model follows the newer rule",
-};
-
 /// All of them.
-pub static ACCEPTED: [&Accepted; 2] = [&SPURIOUS_DIRTY, &ANON_VMA_MERGE];
+pub static ACCEPTED: [&Accepted; 1] = [&SPURIOUS_DIRTY];
 
 /// The accepted difference that a pair of entries shows.
 pub fn entry(model: &Entry, linux: &Entry) -> Option<&'static Accepted> {
@@ -41,9 +34,4 @@ pub fn entry(model: &Entry, linux: &Entry) -> Option<&'static Accepted> {
         ..*linux
     };
     (clean == *model).then_some(&SPURIOUS_DIRTY)
-}
-
-/// The accepted difference that numbers of areas show.
-pub fn areas(model: u32, linux: u32) -> Option<&'static Accepted> {
-    (model < linux).then_some(&ANON_VMA_MERGE)
 }

@@ -253,10 +253,7 @@ fn processes(step: u16, model: &[Process], linux: &[Process]) -> Vec<Difference>
         }
         if a.areas != b.areas {
             let (m, l) = (a.areas.to_string(), b.areas.to_string());
-            all.push(Difference {
-                accepted: accepted::areas(a.areas, b.areas),
-                ..difference(step, "areas", &format!("p{slot} areas"), &m, &l)
-            });
+            all.push(difference(step, "areas", &format!("p{slot} areas"), &m, &l));
         }
     }
     all

@@ -15,6 +15,7 @@ use crate::run::Bugs;
 use crate::{Status, corpus, input};
 use compare::Difference;
 use guest::{Death, Guest, Image};
+use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::Program;
 use mm_fuzz::program::generate::random_program;
@@ -91,6 +92,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     // the model is the model of this kernel, with the bugs that are known in it
     let mut executor = Executor::new(Options {
         unchecked: true,
+        release: Release::V6_12,
         ..Options::default()
     });
     match Bugs::parse(
@@ -276,6 +278,11 @@ impl Judge<'_> {
         match verdict {
             Verdict::Same => self.tally.same += 1,
             Verdict::Differs(all) => {
+                if self.source.args.verbose
+                    && let Some(first) = all.iter().find(|difference| difference.accepted.is_some())
+                {
+                    eprintln!("mm-triage: {}: accepted: {first}", case.name);
+                }
                 for known in all.iter().filter_map(|difference| difference.accepted) {
                     *self.tally.accepted.entry(known.name).or_default() += 1;
                 }

@@ -9,7 +9,7 @@ use mm_linux_protocol::{Action, Entry, Event, Job, Kind, Outcome, Process, Reply
 use std::time::Duration;
 
 /// How long an operation may take that does not wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// After this long without an end, an operation waits.
 const BLOCKS: Duration = Duration::from_millis(3);
 /// The slot of the process for what no process does.
