@@ -128,7 +128,7 @@ impl Current<'_> {
             mm,
             middle: None,
             range: range.clone(),
-            flags: flags | VmFlags::SOFTDIRTY,
+            flags: flags.accounted() | VmFlags::SOFTDIRTY,
         };
         // a merge that runs out of memory is given up
         if let Ok(Some(_)) = self.vma_merge(new.clone()).await {

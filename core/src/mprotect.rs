@@ -186,9 +186,17 @@ impl Current<'_> {
                 return Err(ChangeError::Gap);
             };
             rest.start = part.end;
-            let old = self.state().vma(vma).flags;
-            let new = (old & (VmFlags::SOFTDIRTY | VmFlags::UFFD_WP)) | access;
+            let (old, has_anon_vma) = {
+                let s = self.state();
+                (s.vma(vma).flags, s.vma(vma).anon_vma.is_some())
+            };
+            let mut new = (old - VmFlags::READ - VmFlags::WRITE) | access;
             if new != old {
+                new = new.accounted();
+                if !new.contains(VmFlags::WRITE) && !has_anon_vma {
+                    // nothing was ever written: the charge goes
+                    new.remove(VmFlags::ACCOUNT);
+                }
                 let vma = self.vma_modify_flags(vma, &part, new).await?;
                 self.change_range(vma, part, Change::Protection).await;
             }

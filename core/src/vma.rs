@@ -21,6 +21,19 @@ bitflags! {
         const SOFTDIRTY = 1 << 2;
         /// Registered with userfaultfd for write protection.
         const UFFD_WP = 1 << 3;
+        /// Its pages are charged to the commit limit: it is, or was, writable.
+        const ACCOUNT = 1 << 4;
+    }
+}
+
+impl VmFlags {
+    /// With the charge that a writable mapping needs (`accountable_mapping`).
+    pub(crate) fn accounted(self) -> Self {
+        if self.contains(Self::WRITE) {
+            self | Self::ACCOUNT
+        } else {
+            self
+        }
     }
 }
 

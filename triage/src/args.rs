@@ -131,6 +131,12 @@ pub struct Linux {
     /// The random programs are those of this fuzz target; preemptions are left out
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
+    /// The random programs have exactly this many operations
+    #[arg(long, value_name = "N")]
+    pub ops: Option<usize>,
+    /// The random programs have one process: no fork and no exit
+    #[arg(long)]
+    pub single_process: bool,
     /// The number of the first random program
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,

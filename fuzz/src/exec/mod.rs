@@ -28,7 +28,7 @@ use world::{Process, World};
 
 pub use digest::Digest;
 pub use outcome::Outcome;
-pub use world::{MAX_PROCS, MAX_WORKERS, free_slot, resolve};
+pub use world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, free_slot, resolve};
 
 /// Scheduling points after which a run is over, finished or not.
 pub const STEP_BUDGET: u32 = 1 << 20;

@@ -17,8 +17,8 @@ use compare::Difference;
 use guest::{Death, Guest, Image};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
-use mm_fuzz::program::Program;
-use mm_fuzz::program::generate::random_program;
+use mm_fuzz::program::generate::{random_program, random_step};
+use mm_fuzz::program::{Op, Program, Step};
 use plan::{Plan, Refusal};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal, Write};
@@ -179,11 +179,26 @@ impl Source<'_> {
         }
         let seed = self.args.seed + self.random;
         self.random += 1;
+        Some((format!("random program {seed}"), self.random_program(seed)))
+    }
+
+    fn random_program(&self, seed: u64) -> Program {
         let limits = self.args.target.unwrap_or(Target::Ops).limits();
-        let mut program = random_program(limits, &mut fastrand::Rng::with_seed(seed));
+        let rng = &mut fastrand::Rng::with_seed(seed);
+        let mut program = random_program(limits, rng);
         // points inside the kernel cannot be reached
         program.preemptions.clear();
-        Some((format!("random program {seed}"), program))
+        let one = self.args.single_process;
+        let wanted = |step: &Step| !one || !matches!(step.op, Op::Fork { .. } | Op::Exit { .. });
+        program.ops.retain(wanted);
+        if let Some(len) = self.args.ops {
+            while program.ops.len() < len {
+                let step = random_step(&program, program.ops.len(), rng);
+                program.ops.extend(wanted(&step).then_some(step));
+            }
+            program.ops.truncate(len);
+        }
+        program
     }
 }
 

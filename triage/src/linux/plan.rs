@@ -2,7 +2,7 @@
 
 use super::observe;
 use mm_core::{AllocKind, MmId, State, Wait};
-use mm_fuzz::exec::{Executor, MAX_PROCS, Observer, Outcome, Released, Verdict};
+use mm_fuzz::exec::{Executor, FIRST_WORKER, MAX_PROCS, Observer, Outcome, Released, Verdict};
 use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
 use mm_linux_protocol::{Action, Job, Process};
 use std::collections::BTreeSet;
@@ -36,6 +36,8 @@ pub enum Refusal {
     ExitWhileBusy,
     /// An operation starts that takes a lock for which a writer waits.
     QueuedWriter,
+    /// Two operations are woken at once, and the outcome depends on who runs first.
+    Order,
     /// The model has a finding.
     Finding(String),
 }
@@ -49,6 +51,7 @@ impl std::fmt::Display for Refusal {
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
+            Self::Order => f.write_str("two operations are woken at once"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
     }
@@ -118,6 +121,19 @@ struct Recorder<'p> {
 }
 
 impl Recorder<'_> {
+    /// Does the operation wait, or the migration that it drives?
+    fn asleep(&self, step: usize, s: &State) -> bool {
+        let step = &self.program.ops[step];
+        let drives = matches!(
+            step.op,
+            Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. }
+        );
+        let sleeps = |wait: Option<Wait>| wait.is_some_and(|wait| wait != Wait::Gate);
+        let mut workers = s.tasks()[FIRST_WORKER..].iter();
+        sleeps(s.tasks()[usize::from(step.thread)].waiting)
+            || drives && workers.any(|task| sleeps(task.waiting))
+    }
+
     fn refuse(&mut self, why: Refusal) {
         self.refusal.get_or_insert(why);
     }
@@ -137,8 +153,9 @@ impl Recorder<'_> {
         let system = self.armed[0] > now[0] && now[0] == 0;
         let device = self.armed[1] > now[1] && now[1] == 0;
         // a device that is full needs no help
-        let full = self.armed == now && self.others == others_armed(s);
-        if !drivers_own || self.running.len() > 1 || !(system || device || full) {
+        let full = self.armed == now;
+        let kernels = self.others != others_armed(s);
+        if kernels || !drivers_own || self.running.len() > 1 || !(system || device || full) {
             self.refuse(Refusal::KernelAllocation);
             return;
         }
@@ -176,6 +193,14 @@ fn armed(s: &State) -> [u32; 2] {
 impl Observer for Recorder<'_> {
     fn slice(&mut self, step: usize, s: &State) {
         if !self.running.insert(step) {
+            // of two that were woken, the kernel's scheduler chooses
+            if self
+                .running
+                .iter()
+                .any(|other| *other != step && !self.asleep(*other, s))
+            {
+                self.refuse(Refusal::Order);
+            }
             return;
         }
         let writer_waits = |mm: MmId| {
@@ -212,11 +237,7 @@ impl Observer for Recorder<'_> {
         self.failed(step, s);
         self.running.remove(&step);
         // whoever else runs must wait, or what is seen depends on the moment
-        let asleep = |step: &usize| {
-            let thread = usize::from(self.program.ops[*step].thread);
-            s.tasks()[thread].waiting.is_some()
-        };
-        if self.running.iter().all(asleep) {
+        if self.running.iter().all(|other| self.asleep(*other, s)) {
             self.plan.push(Action::Observe);
             let seen = observe::processes(s, &self.mms, self.program.geometry);
             self.expected.push(Expected::Seen(number, seen));
