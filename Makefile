@@ -14,9 +14,9 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz test check zoo times bench clean
+.PHONY: help fuzz test check zoo times bench clean linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
-	@awk -F ': ## ' '/^[a-z]+: ## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: fuzz; status 1 with a finding
 	$(run)fuzz/run
@@ -56,6 +56,22 @@ times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug
 
 bench: ## the figures that the design promises, a table
 	fuzz/bench
+
+linux-image: ## [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
+	triage/linux/image
+
+linux-selftest: ## the upstream hmm-tests in that guest
+	cargo run --quiet --release -p mm-triage -- linux --selftest
+
+N ?= 1000
+SEED ?= 0
+linux-diff: ## [N=1000] [SEED=0]: the corpus and N random programs on a real Linux, beside the model
+	cargo run --quiet --release -p mm-triage -- linux corpus/seeds corpus/zoo corpus/regress --random $(N) --seed $(SEED) \
+		--expect-accepted --save triage/linux/differences
+
+linux-check: ## see that the judge notices: bugs put back into the model, a kernel that panics, warns, hangs
+	cargo run --quiet --release -p mm-triage -- linux --check-detection
+	cargo run --quiet --release -p mm-triage -- linux --witnesses corpus/zoo
 
 clean: ## remove what was built; corpora and findings in fuzz/ stay
 	cargo clean

@@ -474,12 +474,14 @@ fn a_neighbour_grows_before_an_area_is_split_or_made() {
 }
 
 #[test]
-fn a_merge_that_runs_out_of_memory_ends_mprotect_but_not_mmap() {
+fn a_merge_that_runs_out_of_memory_ends_a_change_of_flags_but_not_mmap() {
     let film = Film::of(
-        "mmap p0 0 4 r\nmmap p0 4 4 rw\nwrite p0 4\nfail avc 1\nmprotect p0 4 4 r\nexit p0",
+        "mmap p0 0 8 rw\nuffd-register p0 4 4\nwrite p0 4\nfail avc 1\nuffd-unregister p0 4 4\n\
+         exit p0",
     );
-    assert_eq!(film.outcome("mprotect p0 4 4 r"), Outcome::Enomem);
-    assert_eq!(film.after("mprotect p0 4 4 r").areas[0], [0..4, 4..8]);
+    let unregistered = film.after("uffd-unregister p0 4 4");
+    assert_eq!(unregistered.outcome, Outcome::Enomem);
+    assert_eq!(unregistered.areas[0], [0..4, 4..8]);
     let film =
         Film::of("mmap p0 0 4 rw\nmmap p0 8 4 rw\nwrite p0 8\nfail avc 1\nmmap p0 4 4 rw\nexit p0");
     assert_eq!(film.outcome("mmap p0 4 4 rw"), Outcome::Done);

@@ -143,6 +143,19 @@ pub struct Linux {
     /// Put historical bugs back into the model, so that it differs from the kernel
     #[arg(long, value_name = "SLUG", value_delimiter = ',')]
     pub zoo: Vec<String>,
+    /// Each FILE is the witness of the bug that it is named after: put that bug back into the model, and
+    /// expect the kernel, which has it not, to differ
+    #[arg(long)]
+    pub witnesses: bool,
+    /// Fail if an accepted difference does not occur
+    #[arg(long)]
+    pub expect_accepted: bool,
+    /// Make the guest panic, warn and hang, and see that each is noticed; nothing else
+    #[arg(long, conflicts_with_all = ["files", "random"])]
+    pub check_detection: bool,
+    /// Run the upstream tests of lib/test_hmm.c; nothing else
+    #[arg(long, conflicts_with_all = ["files", "random"])]
+    pub selftest: bool,
     /// Save programs that differ, and the console of a kernel that died, in this folder
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,

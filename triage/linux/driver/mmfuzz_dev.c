@@ -1072,7 +1072,14 @@ static int count_anon(pte_t *ptep, unsigned long addr, unsigned long next, struc
 	return 0;
 }
 
+/* Only an area with an anon_vma can have anonymous pages. */
+static int skip_area(unsigned long start, unsigned long end, struct mm_walk *walk)
+{
+	return !walk->vma->anon_vma;
+}
+
 static const struct mm_walk_ops census_ops = {
+	.test_walk = skip_area,
 	.pte_entry = count_anon,
 	.walk_lock = PGWALK_RDLOCK,
 };
@@ -1263,6 +1270,9 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 	switch (cmd) {
 	case MMFUZZ_IOC_ATTACH:
 		return attach(session);
+	case MMFUZZ_IOC_WARN:
+		WARN(1, "mmfuzz: a warning was asked for\n");
+		return 0;
 	case MMFUZZ_IOC_MIGRATE:
 	case MMFUZZ_IOC_SETUP:
 	case MMFUZZ_IOC_ACCESS:

@@ -148,5 +148,7 @@ struct mmfuzz_reset {
 #define MMFUZZ_IOC_OBSERVE _IOWR('m', 13, struct mmfuzz_observe)
 #define MMFUZZ_IOC_EXCLUSIVE _IOWR('m', 14, struct mmfuzz_range)
 #define MMFUZZ_IOC_RESET _IOWR('m', 15, struct mmfuzz_reset)
+/* Warns, so that it can be seen whether that is noticed. */
+#define MMFUZZ_IOC_WARN _IO('m', 16)
 
 #endif

@@ -25,7 +25,7 @@ static SPURIOUS_DIRTY: Accepted = Accepted {
 };
 
 /// All of them.
-pub static ACCEPTED: [&Accepted; 1] = [&SPURIOUS_DIRTY];
+pub const ACCEPTED: [&Accepted; 1] = [&SPURIOUS_DIRTY];
 
 /// The accepted difference that a pair of entries shows.
 pub fn entry(model: &Entry, linux: &Entry) -> Option<&'static Accepted> {

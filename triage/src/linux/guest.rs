@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 /// How long a boot may take.
 const BOOT: Duration = Duration::from_secs(60);
 /// How long one program may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long the upstream tests may take.
+const SELFTEST: Duration = Duration::from_secs(600);
 
 /// What the guest is made of.
 #[derive(Clone, Debug)]
@@ -74,6 +77,55 @@ impl Image {
     }
 }
 
+impl Image {
+    /// Runs the upstream tests of `lib/test_hmm.c` in a guest, and returns what the console said.
+    ///
+    /// # Errors
+    ///
+    /// A sentence.
+    pub fn selftest(&self) -> Result<String, String> {
+        let failed = |error: io::Error| format!("{}: cannot be run: {error}", self.qemu.display());
+        let dir = tempfile::tempdir().map_err(failed)?;
+        let console = dir.path().join("console");
+        let mut qemu = self
+            .qemu(&console, "mmfuzz=selftest")
+            .spawn()
+            .map_err(failed)?;
+        let began = Instant::now();
+        while qemu.try_wait().map_err(failed)?.is_none() {
+            if began.elapsed() > SELFTEST {
+                let _ = qemu.kill();
+                return Err(format!(
+                    "hmm-tests did not end within {} s",
+                    SELFTEST.as_secs()
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let console = std::fs::read(&console).map_err(failed)?;
+        Ok(String::from_utf8_lossy(&console).into_owned())
+    }
+
+    /// The machine, but for its port.
+    fn qemu(&self, console: &Path, append: &str) -> Command {
+        let mut qemu = Command::new(&self.qemu);
+        qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
+            .args(["-display", "none", "-append"])
+            .arg(format!(
+                "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 loglevel=5 {append}"
+            ))
+            .arg("-serial")
+            .arg(format!("file:{}", console.display()))
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&self.initramfs)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        qemu
+    }
+}
+
 impl Guest {
     /// Boots a guest.
     ///
@@ -89,21 +141,18 @@ impl Guest {
         let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let (socket, console) = (dir.path().join("port"), dir.path().join("console"));
-        let qemu = Command::new(&image.qemu)
-            .args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
-            .args(["-display", "none", "-append"])
-            .arg("console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 quiet")
-            .args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=port,name=mmfuzz"])
-            .arg("-chardev")
-            .arg(format!("socket,id=port,path={},server=on,wait=off", socket.display()))
-            .arg("-serial")
-            .arg(format!("file:{}", console.display()))
-            .arg("-kernel")
-            .arg(&image.kernel)
-            .arg("-initrd")
-            .arg(&image.initramfs)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+        let qemu = image
+            .qemu(&console, "")
+            .args(["-device", "virtio-serial-pci"])
+            .args([
+                "-device",
+                "virtserialport,chardev=port,name=mmfuzz",
+                "-chardev",
+            ])
+            .arg(format!(
+                "socket,id=port,path={},server=on,wait=off",
+                socket.display()
+            ))
             .spawn()
             .map_err(|error| failed(format!("{}: cannot be run: {error}", image.qemu.display())))?;
         let port = loop {

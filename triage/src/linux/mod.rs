@@ -18,7 +18,8 @@ use guest::{Death, Guest, Image};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::{random_program, random_step};
-use mm_fuzz::program::{Op, Program, Step};
+use mm_fuzz::program::{Op, Program, Step, wire};
+use mm_linux_protocol::{Action, Crash, Job};
 use plan::{Plan, Refusal};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal, Write};
@@ -28,6 +29,10 @@ use std::time::Instant;
 /// Bugs of the zoo that the kernel has: `migrate_vma_check_page` lets a device page have a reference
 /// too many (the later freeze of the count refuses it).
 const KNOWN_BUGS: [&str; 1] = ["zone-device-extra-ref"];
+
+/// Bugs that must show when the model has them and the kernel has not. The others break only what
+/// cannot be seen from outside, or need what the judge refuses.
+const MUST_BE_SEEN: u64 = 15;
 
 /// Jobs that the guest is given before it answers the first.
 const AHEAD: usize = 32;
@@ -58,6 +63,8 @@ struct Tally {
     accepted: BTreeMap<&'static str, u64>,
     /// Differences of a kind: how many, and the first program that shows it.
     kinds: BTreeMap<String, (u64, String)>,
+    /// Of each witness, what became of it.
+    witnesses: BTreeMap<String, String>,
     boots: u64,
     boot_seconds: f64,
 }
@@ -85,6 +92,12 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Ok(image) => image,
         Err(error) => return Ok(Status::unusable(error)),
     };
+    if args.selftest {
+        return selftest(&image, out);
+    }
+    if args.check_detection {
+        return check_detection(&image, out);
+    }
     let files = match files_of(&args.files) {
         Ok(files) => files,
         Err(error) => return Ok(Status::unusable(error)),
@@ -95,14 +108,11 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         release: Release::V6_12,
         ..Options::default()
     });
-    match Bugs::parse(
-        &[&args.zoo[..], &KNOWN_BUGS.map(str::to_owned)]
-            .concat()
-            .join(","),
-    ) {
-        Ok(bugs) => bugs.set(&mut executor),
+    let bugs = match bugs_of(&args.zoo) {
+        Ok(bugs) => bugs,
         Err(error) => return Ok(Status::unusable(error)),
-    }
+    };
+    bugs.set(&mut executor);
     let source = Source {
         args,
         files,
@@ -125,6 +135,79 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         )));
     }
     judge.summary(began, out)
+}
+
+/// Bugs for the model, those of the kernel among them.
+fn bugs_of(names: &[String]) -> Result<Bugs, String> {
+    Bugs::parse(&[names, &KNOWN_BUGS.map(str::to_owned)].concat().join(","))
+}
+
+/// The upstream tests: their counts, and what failed.
+fn selftest(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
+    let console = match image.selftest() {
+        Ok(console) => console,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    let counted = |word: &str| {
+        console
+            .lines()
+            .filter(|line| line.starts_with(word))
+            .count()
+    };
+    for line in console
+        .lines()
+        .filter(|line| line.starts_with("not ok") || line.contains("Kernel panic"))
+    {
+        writeln!(out, "{line}")?;
+    }
+    let skipped = console
+        .lines()
+        .filter(|line| line.contains("# SKIP"))
+        .count();
+    let (failed, ok) = (counted("not ok"), counted("ok "));
+    writeln!(
+        out,
+        "linux-selftest: version={} pass={} fail={failed} skip={skipped}",
+        image.version,
+        ok - skipped.min(ok)
+    )?;
+    Ok(match (ok, failed) {
+        (0, _) => Status::unusable(format_args!("hmm-tests did not run:\n{console}")),
+        (_, 0) => Status::Pass,
+        _ => Status::Finding,
+    })
+}
+
+/// Brings guests down, and looks whether that is noticed and told apart.
+fn check_detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
+    let mut status = Status::Pass;
+    for (crash, sign) in [
+        (Crash::Panic, "sysrq triggered crash"),
+        (Crash::Warn, "WARNING:"),
+        (Crash::Hang, "the guest hangs"),
+    ] {
+        let job = Job {
+            id: 0,
+            program: wire::encode(&Program::default()),
+            plan: vec![Action::Crash(crash)],
+            device_frames: 0,
+            hints: Vec::new(),
+        };
+        let said = match Guest::boot(image) {
+            Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply()) {
+                Ok(_) => "it goes on".to_owned(),
+                Err(error) => guest.death(&error).why,
+            },
+            Err(death) => death.why,
+        };
+        let noticed = said.contains(sign);
+        let verdict = if noticed { "noticed" } else { "MISSED" };
+        writeln!(out, "{crash:?}: {verdict}: {said}")?;
+        if !noticed {
+            status = Status::Finding;
+        }
+    }
+    Ok(status)
 }
 
 /// The programs below the files and folders given.
@@ -155,6 +238,11 @@ impl Source<'_> {
                     });
                 }
                 Err(refusal) => {
+                    if self.args.witnesses {
+                        tally
+                            .witnesses
+                            .insert(name.clone(), format!("refused: {refusal}"));
+                    }
                     if self.args.verbose {
                         eprintln!("mm-triage: {name}: refused: {refusal}");
                     }
@@ -167,7 +255,20 @@ impl Source<'_> {
     fn program(&mut self, tally: &mut Tally) -> Option<(String, Program)> {
         while let Some(path) = self.files.pop_front() {
             match input::load(&path, None) {
-                Ok(input) => return Some((path.display().to_string(), input.program)),
+                Ok(input) => {
+                    if self.args.witnesses {
+                        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                        match bugs_of(&[name.into_owned()]) {
+                            Ok(bugs) => bugs.set(&mut self.executor),
+                            Err(error) => {
+                                tally.unusable += 1;
+                                eprintln!("mm-triage: {}: {error}", path.display());
+                                continue;
+                            }
+                        }
+                    }
+                    return Some((path.display().to_string(), input.program));
+                }
                 Err(error) => {
                     tally.unusable += 1;
                     eprintln!("mm-triage: {error}");
@@ -290,6 +391,17 @@ impl Judge<'_> {
 
     fn count(&mut self, case: &Case, verdict: Verdict) {
         self.tally.programs += 1;
+        if self.source.args.witnesses {
+            let how = match &verdict {
+                Verdict::Same => "not seen".to_owned(),
+                Verdict::Differs(all) => match all.iter().find(|d| d.accepted.is_none()) {
+                    Some(first) => format!("seen: {first}"),
+                    None => "not seen".to_owned(),
+                },
+                Verdict::Kernel(death) => format!("seen: {}", death.why),
+            };
+            self.tally.witnesses.insert(case.name.clone(), how);
+        }
         match verdict {
             Verdict::Same => self.tally.same += 1,
             Verdict::Differs(all) => {
@@ -348,8 +460,33 @@ impl Judge<'_> {
         }
     }
 
+    /// The summary where a difference is what is wanted.
+    fn witnesses(&self, out: &mut dyn Write) -> io::Result<Status> {
+        let tally = &self.tally;
+        for (name, how) in &tally.witnesses {
+            writeln!(out, "{name}: {how}")?;
+        }
+        writeln!(
+            out,
+            "linux-witnesses: version={} seen={} not_seen={} refused={} must_be_seen={MUST_BE_SEEN}",
+            self.image.version,
+            tally.differ + tally.kernel,
+            tally.same,
+            tally.refused.values().sum::<u64>(),
+        )?;
+        let enough = tally.differ + tally.kernel >= MUST_BE_SEEN;
+        Ok(if enough {
+            Status::Pass
+        } else {
+            Status::Finding
+        })
+    }
+
     fn summary(&self, began: Instant, out: &mut dyn Write) -> io::Result<Status> {
         let tally = &self.tally;
+        if self.source.args.witnesses {
+            return self.witnesses(out);
+        }
         let mut kinds: Vec<_> = tally.kinds.iter().collect();
         kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
         for (kind, (count, first)) in kinds {
@@ -362,11 +499,20 @@ impl Judge<'_> {
         for (refusal, count) in &tally.refused {
             writeln!(out, "{count} refused: {refusal}")?;
         }
-        for (name, count) in &tally.accepted {
-            writeln!(out, "{count} x accepted: {name}")?;
+        let mut unmet = false;
+        for known in accepted::ACCEPTED {
+            let count = tally.accepted.get(known.name).copied().unwrap_or_default();
+            let missing = count == 0 && self.source.args.expect_accepted;
+            unmet |= missing;
+            let note = if missing { "NO LONGER THERE: " } else { "" };
+            writeln!(
+                out,
+                "{note}{count} x accepted: {} ({}): {}",
+                known.name, known.function, known.reason
+            )?;
         }
         let refused: u64 = tally.refused.values().sum();
-        let seconds = began.elapsed().as_secs_f64();
+        let seconds = began.elapsed().as_secs_f64() - tally.boot_seconds;
         let boot = tally.boot_seconds / (tally.boots.max(1) as f64);
         writeln!(
             out,
@@ -381,7 +527,16 @@ impl Judge<'_> {
             tally.boots,
             tally.programs as f64 / seconds,
         )?;
-        Ok(if tally.differ + tally.kernel > 0 {
+        if self.source.args.witnesses {
+            // here a difference is what is wanted
+            let missed = tally.same > 0;
+            return Ok(if missed {
+                Status::Finding
+            } else {
+                Status::Pass
+            });
+        }
+        Ok(if tally.differ + tally.kernel > 0 || unmet {
             Status::Finding
         } else if tally.unusable > 0 || tally.programs == 0 {
             Status::Unusable

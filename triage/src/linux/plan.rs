@@ -2,9 +2,11 @@
 
 use super::observe;
 use mm_core::{AllocKind, MmId, State, Wait};
-use mm_fuzz::exec::{Executor, FIRST_WORKER, MAX_PROCS, Observer, Outcome, Released, Verdict};
+use mm_fuzz::exec::{
+    Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
+};
 use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
-use mm_linux_protocol::{Action, Job, Process};
+use mm_linux_protocol::{Action, Hint, Job, Process};
 use std::collections::BTreeSet;
 
 /// A program, prepared.
@@ -69,6 +71,7 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
     let mut recorder = Recorder {
         program,
         plan: Vec::new(),
+        hints: Vec::new(),
         expected: Vec::new(),
         running: BTreeSet::new(),
         mms: [None; MAX_PROCS],
@@ -93,6 +96,7 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
         .map_or(0, |last| last + 1);
     recorder.plan.truncate(last);
     let job = Job {
+        hints: recorder.hints,
         id,
         program: wire::encode(program),
         plan: recorder.plan,
@@ -110,6 +114,7 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
 struct Recorder<'p> {
     program: &'p Program,
     plan: Vec<Action>,
+    hints: Vec<(u16, Hint)>,
     expected: Vec<Expected>,
     running: BTreeSet<usize>,
     mms: [Option<MmId>; MAX_PROCS],
@@ -234,6 +239,12 @@ impl Observer for Recorder<'_> {
         let number = step as u16;
         self.plan.push(Action::End(number));
         self.expected.push(Expected::End(number, outcome));
+        let at_gate = |slot: &usize| s.tasks()[FIRST_WORKER + slot].waiting.is_some();
+        let hint = Hint {
+            ok: matches!(outcome, Outcome::Slot(_) | Outcome::Done),
+            open: (0..MAX_WORKERS).filter(at_gate).map(|slot| 1 << slot).sum(),
+        };
+        self.hints.push((number, hint));
         self.failed(step, s);
         self.running.remove(&step);
         // whoever else runs must wait, or what is seen depends on the moment

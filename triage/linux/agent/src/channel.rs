@@ -1,7 +1,8 @@
 //! Shared memory in which the director gives an operation to a thread of a process, and gets its
 //! result.
 
-use mm_linux_protocol::Outcome;
+use crate::driver::{Entry, Observe};
+use mm_linux_protocol::{Outcome, WINDOW};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -33,6 +34,80 @@ pub struct Request {
 impl Request {
     /// Unmap the window and forget userfaultfd.
     pub const CLEAN: u8 = 0xff;
+    /// Run the batch.
+    pub const BATCH: u8 = 0xfe;
+}
+
+/// Operations in a batch at most.
+pub const BATCH: usize = 256;
+
+/// One operation of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// What to do; nothing if the outcome is known.
+    pub request: Option<Request>,
+    /// Look at the window afterwards.
+    pub observe: bool,
+}
+
+/// What came of one.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemResult {
+    /// As user space sees it.
+    pub outcome: Outcome,
+    /// The migration goes on.
+    pub open: bool,
+    /// The window; only if it could be looked at.
+    pub seen: bool,
+    /// The sums of the observation.
+    pub sums: Observe,
+    /// The entries.
+    pub entries: [Entry; WINDOW as usize],
+}
+
+/// Operations that the first process does in a row, without asking after each.
+#[derive(Debug)]
+pub struct Batch {
+    items: UnsafeCell<[Item; BATCH]>,
+    len: AtomicU32,
+    results: UnsafeCell<[ItemResult; BATCH]>,
+    done: AtomicU32,
+}
+
+// SAFETY: items are written before the request that names the batch, results before `done` counts
+// them.
+unsafe impl Sync for Batch {}
+
+impl Batch {
+    /// Fills the batch in; nobody runs one.
+    pub fn fill(&self, items: &[Item]) {
+        let items = &items[..items.len().min(BATCH)];
+        // SAFETY: the worker waits.
+        unsafe { (&mut *self.items.get())[..items.len()].copy_from_slice(items) };
+        self.len.store(items.len() as u32, Ordering::Relaxed);
+        self.done.store(0, Ordering::Relaxed);
+    }
+
+    /// Runs the batch.
+    pub fn run(&self, mut perform: impl FnMut(Item, &mut ItemResult)) {
+        for i in 0..self.len.load(Ordering::Relaxed) as usize {
+            // SAFETY: it is the worker's turn, and it is the only one.
+            unsafe { perform((&*self.items.get())[i], &mut (&mut *self.results.get())[i]) };
+            self.done.store(i as u32 + 1, Ordering::Release);
+        }
+    }
+
+    /// How many are done.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Acquire) as usize
+    }
+
+    /// The result of one that is done.
+    pub fn result(&self, i: usize) -> &ItemResult {
+        assert!(i < self.done(), "the worker writes it");
+        // SAFETY: done, so it is written and not touched again.
+        unsafe { &(&*self.results.get())[i] }
+    }
 }
 
 /// What came of it.
@@ -128,22 +203,30 @@ impl Channel {
     }
 }
 
-/// All channels, in memory that the children share.
-pub fn share() -> &'static [[Channel; THREADS]; PROCS] {
-    let len = size_of::<[[Channel; THREADS]; PROCS]>();
+/// What the director and the workers share.
+#[derive(Debug)]
+pub struct Shared {
+    /// A channel for each thread of each process.
+    pub channels: [[Channel; THREADS]; PROCS],
+    /// The batch of the first process.
+    pub batch: Batch,
+}
+
+/// Makes it, in memory that the children share.
+pub fn share() -> &'static Shared {
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-    // SAFETY: new memory, zeroed, which is a valid value: IDLE, a request of zeroes, and a response
-    // that is written before it is read. It is never unmapped.
+    // SAFETY: new memory, zeroed, which is a valid value: states are IDLE, counts 0, requests of
+    // zeroes; results and items are written before they are read. It is never unmapped.
     unsafe {
         let at = libc::mmap(
             std::ptr::null_mut(),
-            len,
+            size_of::<Shared>(),
             libc::PROT_READ | libc::PROT_WRITE,
             flags,
             -1,
             0,
         );
-        assert!(at != libc::MAP_FAILED, "no memory for the channels");
+        assert!(at != libc::MAP_FAILED, "no memory to share");
         &*at.cast()
     }
 }

@@ -1,11 +1,13 @@
 //! Carries out a job: starts operations in the order of its plan, and looks at the processes.
 
-use crate::channel::{Channel, PROCS, Request, Response, THREADS};
+use crate::channel::{BATCH, Channel, Item, Request, Response, Shared, THREADS};
 use crate::driver::{self, Command, Driver, Fail, Observe, Reset};
 use crate::worker::{UFFD_NUMBER, Worker, window};
 use mm_fuzz::exec::{MAX_PROCS, MAX_WORKERS, free_slot, resolve};
 use mm_fuzz::program::{self, Op, Program, Step, wire};
-use mm_linux_protocol::{Action, Entry, Event, Job, Kind, Outcome, Process, Reply, WINDOW};
+use mm_linux_protocol::{
+    Action, Crash, Entry, Event, Hint, Job, Kind, Outcome, Process, Reply, WINDOW,
+};
 use std::time::Duration;
 
 /// How long an operation may take that does not wait.
@@ -53,20 +55,45 @@ enum Place {
     Over(Outcome),
 }
 
-/// Runs jobs, one after the other.
-#[derive(Debug)]
-pub struct Director {
-    worker: Worker,
+/// What the program holds, by slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slots {
     procs: [Option<Child>; MAX_PROCS],
     refs: [Option<()>; 8],
     walkers: [bool; 8],
     locks: [Option<()>; 8],
     migrations: [Option<()>; MAX_WORKERS],
+}
+
+/// Runs jobs, one after the other.
+#[derive(Debug)]
+pub struct Director {
+    worker: Worker,
+    slots: Slots,
     pending: Vec<Pending>,
     /// The userfaultfds of processes that exited.
     uffds: Vec<i32>,
     /// The first process is left over from the last job.
     clean: bool,
+}
+
+impl Slots {
+    /// What the model says becomes of them.
+    fn predict(&mut self, op: Op, slot: usize, hint: Hint) {
+        let taken = hint.ok.then_some(());
+        match op {
+            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => self.refs[slot] = taken,
+            Op::Lock { .. } => self.locks[slot] = taken,
+            Op::Put { .. } => self.refs[slot] = None,
+            Op::Unlock { .. } => self.locks[slot] = None,
+            Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. } => {
+                for (i, migration) in self.migrations.iter_mut().enumerate() {
+                    *migration = (hint.open >> i & 1 != 0).then_some(());
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Child {
@@ -106,14 +133,10 @@ impl Child {
 
 impl Director {
     /// A director without processes.
-    pub fn new(channels: &'static [[Channel; THREADS]; PROCS], driver: &'static Driver) -> Self {
+    pub fn new(shared: &'static Shared, driver: &'static Driver) -> Self {
         let mut director = Self {
-            worker: Worker { channels, driver },
-            procs: [None; MAX_PROCS],
-            refs: [None; 8],
-            walkers: [false; 8],
-            locks: [None; 8],
-            migrations: [None; MAX_WORKERS],
+            worker: Worker { shared, driver },
+            slots: Slots::default(),
             pending: Vec::new(),
             uffds: Vec::new(),
             clean: false,
@@ -132,7 +155,9 @@ impl Director {
     }
 
     fn clear(&self, slot: usize) {
-        self.worker.channels[slot].iter().for_each(Channel::clear);
+        self.worker.shared.channels[slot]
+            .iter()
+            .for_each(Channel::clear);
     }
 
     /// Runs a job.
@@ -140,9 +165,20 @@ impl Director {
         let program = wire::decode(&job.program);
         self.begin(&program, job.device_frames);
         let mut events = Vec::with_capacity(job.plan.len());
-        for (i, action) in job.plan.iter().enumerate() {
-            let next = job.plan.get(i + 1).copied();
-            if !self.act(&program, *action, next, &mut events) {
+        let mut rest = &job.plan[..];
+        while let Some((action, behind)) = rest.split_first() {
+            let batch = self.batch(&program, rest, &job.hints);
+            let goes_on = if batch.len() > 1 {
+                rest = &rest[batch
+                    .iter()
+                    .map(|(_, item, _)| 2 + usize::from(item.observe))
+                    .sum()..];
+                self.run_batch(&program, &batch, &mut events)
+            } else {
+                rest = behind;
+                self.act(&program, *action, behind.first().copied(), &mut events)
+            };
+            if !goes_on {
                 break;
             }
         }
@@ -158,10 +194,10 @@ impl Director {
     fn begin(&mut self, program: &Program, device_frames: u32) {
         self.reset(device_frames);
         if program.threads > 1 || !self.clean {
-            if let Some(old) = self.procs[0].take() {
+            if let Some(old) = self.slots.procs[0].take() {
                 old.kill();
             }
-            self.procs[0] = Some(self.spawn(0, program.threads));
+            self.slots.procs[0] = Some(self.spawn(0, program.threads));
         }
         self.clean = program.threads == 1;
     }
@@ -173,6 +209,102 @@ impl Director {
         };
         let _ = self.worker.driver.call(Command::Reset, &mut reset);
         reset
+    }
+
+    /// The operations at the start of a plan that the only process does in a row: those that end before
+    /// the next one starts. With the outcomes that are known already. Where one takes a slot or gives
+    /// one back, the model's word counts: if the kernel says something else, that is the difference,
+    /// and what comes behind it matters no more.
+    fn batch(
+        &self,
+        program: &Program,
+        plan: &[Action],
+        hints: &[(u16, Hint)],
+    ) -> Vec<(u16, Item, Option<Outcome>)> {
+        let mut batch = Vec::new();
+        let alone =
+            self.slots.procs[0].is_some() && self.slots.procs[1..].iter().all(Option::is_none);
+        if !alone || program.threads > 1 || !self.pending.is_empty() {
+            return batch;
+        }
+        let mut slots = self.slots;
+        let mut rest = plan;
+        while let [Action::Start(step), Action::End(end), behind @ ..] = rest {
+            let Some(op) = program.ops.get(usize::from(*step)).map(|step| step.op) else {
+                break;
+            };
+            if matches!(op, Op::Fork { .. } | Op::Exit { .. }) {
+                break;
+            }
+            let (request, known) = match Self::prepare(&slots, program, op, *step) {
+                Ok((_, request)) => (Some(request), None),
+                Err(outcome) => (None, Some(outcome)),
+            };
+            if step != end || batch.len() == BATCH {
+                break;
+            }
+            let observe = behind.first() == Some(&Action::Observe);
+            batch.push((*step, Item { request, observe }, known));
+            let hint = hints.binary_search_by_key(step, |(step, _)| *step);
+            if let (Some(request), Ok(at)) = (request, hint) {
+                slots.predict(op, request.slot.into(), hints[at].1);
+            }
+            rest = &behind[usize::from(observe)..];
+        }
+        batch
+    }
+
+    fn run_batch(
+        &mut self,
+        program: &Program,
+        batch: &[(u16, Item, Option<Outcome>)],
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let items: Vec<Item> = batch.iter().map(|(_, item, _)| *item).collect();
+        let shared = self.worker.shared;
+        shared.batch.fill(&items);
+        let channel = &shared.channels[0][0];
+        channel.request(Request {
+            kind: Request::BATCH,
+            ..Request::default()
+        });
+        let mut done = 0;
+        let ended = loop {
+            if channel.response(PATIENCE).is_some() {
+                break true;
+            }
+            let now = shared.batch.done();
+            if now == done {
+                break false;
+            }
+            done = now;
+        };
+        for (i, (step, item, known)) in batch.iter().enumerate().take(shared.batch.done()) {
+            let result = shared.batch.result(i);
+            let outcome = known.unwrap_or_else(|| {
+                let response = Response {
+                    open: result.open,
+                    ..result.outcome.into()
+                };
+                self.note(program.ops[usize::from(*step)].op, response)
+            });
+            events.push(Event::Ended(*step, outcome));
+            if item.observe && result.seen {
+                events.push(Event::Seen(vec![process_of(
+                    0,
+                    &result.sums,
+                    &result.entries,
+                )]));
+            } else if item.observe {
+                events.push(Event::NotSeen);
+            }
+        }
+        if !ended {
+            let step = batch.get(shared.batch.done()).map_or(0, |(step, ..)| *step);
+            events.push(Event::Hangs(step));
+            self.clean = false;
+        }
+        ended
     }
 
     /// One step of the plan; false if the job cannot go on.
@@ -221,6 +353,7 @@ impl Director {
             Action::ReleaseLocks => self.release_locks(),
             Action::ReleaseWalkers => self.release_walkers(),
             Action::RunMigration(slot) => return self.run_migration(slot.into()),
+            Action::Crash(crash) => self.crash(crash),
             Action::Fail { system, device } => {
                 let _ = self
                     .worker
@@ -233,53 +366,59 @@ impl Director {
 
     /// Hands an operation to the thread that runs it.
     fn start(&mut self, program: &Program, step: &Step, number: u16) -> Place {
-        const NOTHING: Place = Place::Over(Outcome::Nothing);
-        let op = step.op;
-        let mut request = Request {
-            kind: op.kind().number(),
-            operands: op.operand_bytes(),
-            threads: program.threads,
-            word: u64::from(number) + 1,
-            ..Request::default()
+        let (proc, request) = match Self::prepare(&self.slots, program, step.op, number) {
+            Ok(ready) => ready,
+            Err(outcome) => return Place::Over(outcome),
         };
-        let taken = |slots: &[Option<()>], name: u8| resolve(slots, name.into());
-        let needed = match op {
-            Op::Pages { migration, .. } | Op::Finalize { migration } => {
-                Some(taken(&self.migrations, migration.get()))
-            }
-            Op::Put { held } => Some(taken(&self.refs, held.get())),
-            Op::Unlock { lock } => Some(taken(&self.locks, lock.get())),
-            Op::Fork { .. } => Some(free_slot(&self.procs)),
-            Op::Setup { .. } => Some(free_slot(&self.migrations)),
-            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => Some(free_slot(&self.refs)),
-            Op::Lock { .. } => Some(free_slot(&self.locks)),
-            _ => None,
-        };
-        match needed {
-            Some(None) => return NOTHING,
-            Some(Some(slot)) => request.slot = slot as u8,
-            None => {}
-        }
-        let proc = match op
-            .proc()
-            .map(|name| resolve(&self.procs, name.get().into()))
-        {
-            Some(None) => return NOTHING,
-            Some(Some(slot)) => slot,
-            None => SERVICE,
-        };
-        match op {
-            Op::Fail { .. } => return Place::Over(Outcome::Done),
+        match step.op {
             Op::Fork { .. } => self.clear(request.slot.into()),
             Op::Exit { .. } => return self.exit(proc),
             _ => {}
         }
-        self.worker.channels[proc][usize::from(step.thread)].request(request);
+        self.worker.shared.channels[proc][usize::from(step.thread)].request(request);
         Place::Thread(proc, step.thread.into())
     }
 
+    /// Which process an operation works on, and the request for it; or the outcome, where there is
+    /// nothing to do.
+    fn prepare(
+        slots: &Slots,
+        program: &Program,
+        op: Op,
+        number: u16,
+    ) -> Result<(usize, Request), Outcome> {
+        let taken = |held: &[Option<()>], name: u8| resolve(held, name.into());
+        let needed = match op {
+            Op::Pages { migration, .. } | Op::Finalize { migration } => {
+                Some(taken(&slots.migrations, migration.get()))
+            }
+            Op::Put { held } => Some(taken(&slots.refs, held.get())),
+            Op::Unlock { lock } => Some(taken(&slots.locks, lock.get())),
+            Op::Fork { .. } => Some(free_slot(&slots.procs)),
+            Op::Setup { .. } => Some(free_slot(&slots.migrations)),
+            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => Some(free_slot(&slots.refs)),
+            Op::Lock { .. } => Some(free_slot(&slots.locks)),
+            // the plan has what it asks for
+            Op::Fail { .. } => return Err(Outcome::Done),
+            _ => None,
+        };
+        let slot = needed.map_or(Ok(0), |slot| slot.ok_or(Outcome::Nothing))?;
+        let proc = op
+            .proc()
+            .map(|name| resolve(&slots.procs, name.get().into()));
+        let proc = proc.map_or(Ok(SERVICE), |slot| slot.ok_or(Outcome::Nothing))?;
+        let request = Request {
+            kind: op.kind().number(),
+            operands: op.operand_bytes(),
+            slot: slot as u8,
+            threads: program.threads,
+            word: u64::from(number) + 1,
+        };
+        Ok((proc, request))
+    }
+
     fn exit(&mut self, proc: usize) -> Place {
-        let Some(child) = self.procs[proc].take() else {
+        let Some(child) = self.slots.procs[proc].take() else {
             return Place::Over(Outcome::Nothing);
         };
         self.clean &= proc != 0;
@@ -311,7 +450,7 @@ impl Director {
             }
             Place::Thread(proc, thread) => (proc, thread),
         };
-        let response = self.worker.channels[proc][thread].response(timeout)?;
+        let response = self.worker.shared.channels[proc][thread].response(timeout)?;
         let op = program.ops[usize::from(pending.step)].op;
         Some(self.note(op, response))
     }
@@ -320,34 +459,36 @@ impl Director {
         let outcome = response.outcome;
         match (op, outcome) {
             (Op::Fork { .. }, Outcome::Child(slot)) => {
-                self.procs[usize::from(slot)] = Some(Child::new(response.pid))
+                self.slots.procs[usize::from(slot)] = Some(Child::new(response.pid))
             }
             (Op::Setup { .. }, Outcome::Slot(slot)) => {
-                self.migrations[usize::from(slot)] = response.open.then_some(())
+                self.slots.migrations[usize::from(slot)] = response.open.then_some(())
             }
             (Op::Get { .. } | Op::Pin { .. }, Outcome::Slot(slot)) => self.keep(slot.into(), false),
             (Op::Hold { .. }, Outcome::Done) => {
-                if let Some(slot) = free_slot(&self.refs) {
+                if let Some(slot) = free_slot(&self.slots.refs) {
                     self.keep(slot, true);
                     return Outcome::Slot(slot as u8);
                 }
             }
-            (Op::Lock { .. }, Outcome::Slot(slot)) => self.locks[usize::from(slot)] = Some(()),
+            (Op::Lock { .. }, Outcome::Slot(slot)) => {
+                self.slots.locks[usize::from(slot)] = Some(())
+            }
             (Op::Pages { migration, .. } | Op::Finalize { migration }, Outcome::Done) => {
-                if let Some(slot) = resolve(&self.migrations, migration.get().into())
+                if let Some(slot) = resolve(&self.slots.migrations, migration.get().into())
                     && !response.open
                 {
-                    self.migrations[slot] = None;
+                    self.slots.migrations[slot] = None;
                 }
             }
             (Op::Put { held }, Outcome::Done) => {
-                if let Some(slot) = resolve(&self.refs, held.get().into()) {
-                    self.refs[slot] = None;
+                if let Some(slot) = resolve(&self.slots.refs, held.get().into()) {
+                    self.slots.refs[slot] = None;
                 }
             }
             (Op::Unlock { lock }, Outcome::Done) => {
-                if let Some(slot) = resolve(&self.locks, lock.get().into()) {
-                    self.locks[slot] = None;
+                if let Some(slot) = resolve(&self.slots.locks, lock.get().into()) {
+                    self.slots.locks[slot] = None;
                 }
             }
             _ => {}
@@ -356,8 +497,22 @@ impl Director {
     }
 
     const fn keep(&mut self, slot: usize, walker: bool) {
-        self.refs[slot] = Some(());
-        self.walkers[slot] = walker;
+        self.slots.refs[slot] = Some(());
+        self.slots.walkers[slot] = walker;
+    }
+
+    fn crash(&self, crash: Crash) {
+        match crash {
+            Crash::Panic => {
+                let _ = std::fs::write("/proc/sysrq-trigger", "c");
+            }
+            Crash::Warn => {
+                let _ = self.worker.driver.call(Command::Warn, &mut ());
+            }
+            Crash::Hang => loop {
+                std::hint::spin_loop();
+            },
+        }
     }
 
     fn slot_command(&self, command: Command, slot: usize) -> driver::Slot {
@@ -370,16 +525,16 @@ impl Director {
     }
 
     fn release_locks(&mut self) {
-        for slot in 0..self.locks.len() {
-            if self.locks[slot].take().is_some() {
+        for slot in 0..self.slots.locks.len() {
+            if self.slots.locks[slot].take().is_some() {
                 self.slot_command(Command::Unlock, slot);
             }
         }
     }
 
     fn release_walkers(&mut self) {
-        for slot in 0..self.refs.len() {
-            if self.walkers[slot] && self.refs[slot].take().is_some() {
+        for slot in 0..self.slots.refs.len() {
+            if self.slots.walkers[slot] && self.slots.refs[slot].take().is_some() {
                 self.slot_command(Command::Put, slot);
             }
         }
@@ -392,47 +547,25 @@ impl Director {
             slot: slot as u8,
             ..Request::default()
         };
-        let channel = &self.worker.channels[SERVICE][0];
+        let channel = &self.worker.shared.channels[SERVICE][0];
         channel.request(request);
         let Some(response) = channel.response(PATIENCE) else {
             return false;
         };
-        self.migrations[slot] = response.open.then_some(());
+        self.slots.migrations[slot] = response.open.then_some(());
         true
     }
 
     fn observe(&self) -> Event {
         let mut processes = Vec::new();
-        let live = self.procs.iter().enumerate();
+        let live = self.slots.procs.iter().enumerate();
         for (slot, child) in live.filter_map(|(slot, child)| Some((slot, (*child)?))) {
             let mut entries = [driver::Entry::default(); WINDOW as usize];
-            let mut argument = Observe {
-                pid: child.pid as u32,
-                len: WINDOW,
-                addr: window(),
-                entries: entries.as_mut_ptr() as u64,
-                ..Observe::default()
-            };
-            if self
-                .worker
-                .driver
-                .call(Command::Observe, &mut argument)
-                .is_err()
-            {
+            let mut sums = Observe::default();
+            if !self.worker.observe(child.pid, &mut sums, &mut entries) {
                 return Event::NotSeen;
             }
-            let mapped = entries
-                .iter()
-                .enumerate()
-                .filter(|(_, entry)| entry.kind != 0);
-            processes.push(Process {
-                slot: slot as u8,
-                entries: mapped
-                    .map(|(page, entry)| (page as u8, entry_of(entry)))
-                    .collect(),
-                anon_rss: argument.anon_rss,
-                areas: argument.areas as u32,
-            });
+            processes.push(process_of(slot, &sums, &entries));
         }
         Event::Seen(processes)
     }
@@ -444,15 +577,15 @@ impl Director {
             // SAFETY: ours, and closed once.
             unsafe { libc::close(uffd) };
         }
-        self.refs = [None; 8];
-        self.locks = [None; 8];
-        self.migrations = [None; MAX_WORKERS];
+        self.slots.refs = [None; 8];
+        self.slots.locks = [None; 8];
+        self.slots.migrations = [None; MAX_WORKERS];
         let pending = std::mem::take(&mut self.pending);
         let mut ended = true;
         for pending in pending {
             match pending.at {
                 Place::Thread(SERVICE, thread) => {
-                    ended &= self.worker.channels[SERVICE][thread]
+                    ended &= self.worker.shared.channels[SERVICE][thread]
                         .response(PATIENCE)
                         .is_some();
                 }
@@ -464,24 +597,39 @@ impl Director {
                 _ => {}
             }
         }
-        let first = self.clean.then(|| self.procs[0].take()).flatten();
-        for child in self.procs.iter_mut().filter_map(Option::take) {
+        let first = self.clean.then(|| self.slots.procs[0].take()).flatten();
+        for child in self.slots.procs.iter_mut().filter_map(Option::take) {
             ended &= child.kill();
         }
         if let Some(first) = first {
-            let channel = &self.worker.channels[0][0];
+            let channel = &self.worker.shared.channels[0][0];
             channel.request(Request {
                 kind: Request::CLEAN,
                 ..Request::default()
             });
             self.clean = channel.response(PATIENCE).is_some();
             if self.clean {
-                self.procs[0] = Some(first);
+                self.slots.procs[0] = Some(first);
             } else {
                 ended &= first.kill();
             }
         }
         ended
+    }
+}
+
+fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> Process {
+    let mapped = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.kind != 0);
+    Process {
+        slot: slot as u8,
+        entries: mapped
+            .map(|(page, entry)| (page as u8, entry_of(entry)))
+            .collect(),
+        anon_rss: sums.anon_rss,
+        areas: sums.areas as u32,
     }
 }
 

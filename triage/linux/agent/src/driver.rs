@@ -120,6 +120,7 @@ pub enum Command {
     Fail = 12,
     Observe = 13,
     Reset = 15,
+    Warn = 16,
 }
 
 /// An open session.
@@ -136,7 +137,7 @@ impl Driver {
     /// Runs a command. The error is that of the call.
     pub fn call<T>(&self, command: Command, argument: &mut T) -> io::Result<()> {
         let direction: u64 = match command {
-            Command::Attach => 0,
+            Command::Attach | Command::Warn => 0,
             Command::Fail => 1,
             _ => 3,
         };

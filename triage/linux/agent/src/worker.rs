@@ -1,11 +1,11 @@
 //! A process of a program: does with its memory what it is told.
 
 use crate::access;
-use crate::channel::{Channel, PROCS, Request, Response, THREADS};
-use crate::driver::{self, Command, Driver, Range};
+use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
+use crate::driver::{self, Command, Driver, Observe, Range};
 use mm_fuzz::exec::{Digest, window_base};
 use mm_fuzz::program::{self, Geometry, Op, OpKind};
-use mm_linux_protocol::Outcome;
+use mm_linux_protocol::{Outcome, WINDOW};
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -17,7 +17,7 @@ static UFFD: AtomicI32 = AtomicI32::new(-1);
 /// All that a worker needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
-    pub channels: &'static [[Channel; THREADS]; PROCS],
+    pub shared: &'static Shared,
     pub driver: &'static Driver,
 }
 
@@ -44,7 +44,7 @@ fn failed(error: &io::Error) -> Outcome {
 
 /// The pages of a range, which ends with the window at the latest.
 fn clipped(addr: program::Addr, len: program::Len) -> u32 {
-    u32::from(len.get()).min(mm_linux_protocol::WINDOW - u32::from(addr.get()))
+    u32::from(len.get()).min(WINDOW - u32::from(addr.get()))
 }
 
 fn span(addr: program::Addr, len: program::Len) -> (*mut libc::c_void, usize) {
@@ -109,10 +109,10 @@ impl Worker {
         let _ = self.driver.call(Command::Attach, &mut ());
         for thread in 1..usize::from(threads).min(THREADS) {
             std::thread::spawn(move || {
-                self.channels[slot][thread].serve(|request| self.perform(request))
+                self.shared.channels[slot][thread].serve(|request| self.perform(request))
             });
         }
-        self.channels[slot][0].serve(|request| self.perform(request))
+        self.shared.channels[slot][0].serve(|request| self.perform(request))
     }
 
     fn range(addr: program::Addr, len: program::Len, dev: program::Dev) -> Range {
@@ -155,10 +155,45 @@ impl Worker {
         }
     }
 
+    /// Looks at the window of a process. False if a writer waits for its `mmap_lock`.
+    pub fn observe(
+        self,
+        pid: i32,
+        sums: &mut Observe,
+        entries: &mut [driver::Entry; WINDOW as usize],
+    ) -> bool {
+        *sums = Observe {
+            pid: pid as u32,
+            len: WINDOW,
+            addr: window(),
+            entries: entries.as_mut_ptr() as u64,
+            ..Observe::default()
+        };
+        self.driver.call(Command::Observe, sums).is_ok()
+    }
+
+    fn perform_item(self, item: Item, result: &mut ItemResult) {
+        if let Some(request) = item.request {
+            let response = self.perform(request);
+            (result.outcome, result.open) = (response.outcome, response.open);
+        }
+        if item.observe {
+            // SAFETY: a plain call.
+            let pid = unsafe { libc::getpid() };
+            result.seen = self.observe(pid, &mut result.sums, &mut result.entries);
+        }
+    }
+
     fn perform(self, request: Request) -> Response {
+        if request.kind == Request::BATCH {
+            self.shared
+                .batch
+                .run(|item, result| self.perform_item(item, result));
+            return Outcome::Done.into();
+        }
         if request.kind == Request::CLEAN {
             forget_uffd();
-            let len = u64::from(mm_linux_protocol::WINDOW) * PAGE;
+            let len = u64::from(WINDOW) * PAGE;
             // SAFETY: nothing of ours lies in the window.
             return done(unsafe { libc::munmap(window() as *mut _, len as usize) }).into();
         }

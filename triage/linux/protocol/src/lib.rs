@@ -24,6 +24,18 @@ pub struct Job {
     pub plan: Vec<Action>,
     /// Frames of each device.
     pub device_frames: u32,
+    /// What the model says of operations that take or give back a slot, so that the guest need not wait
+    /// for each: by number.
+    pub hints: Vec<(u16, Hint)>,
+}
+
+/// The model's slots after an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// It did what it was asked to.
+    pub ok: bool,
+    /// The migrations that are open, one bit each.
+    pub open: u8,
 }
 
 /// A step of a plan. The host knows the order from the model's run.
@@ -41,6 +53,8 @@ pub enum Action {
     ReleaseWalkers,
     /// Let an open migration go on to its next gate or its end.
     RunMigration(u8),
+    /// Bring the guest down, to see that it is noticed.
+    Crash(Crash),
     /// Let allocations of the driver fail: the nth of a system page, of a device page; 0 is none.
     Fail {
         /// Of a system page.
@@ -48,6 +62,17 @@ pub enum Action {
         /// Of a device page.
         device: u32,
     },
+}
+
+/// A way to bring the guest down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Crash {
+    /// The kernel panics.
+    Panic,
+    /// It warns.
+    Warn,
+    /// Nothing happens any more.
+    Hang,
 }
 
 /// What became of a job.
@@ -269,6 +294,7 @@ mod tests {
                 },
             ],
             device_frames: 32,
+            hints: vec![(1, Hint { ok: true, open: 2 })],
         };
         let mut wire = Vec::new();
         send(&mut wire, &job).unwrap();
