@@ -1,4 +1,4 @@
-//! `get_user_pages` and `pin_user_pages` of one page.
+//! `get_user_pages_unlocked` and `pin_user_pages_unlocked` of one page.
 //!
 //! Corresponds to `mm/gup.c`.
 
@@ -80,7 +80,7 @@ impl Current<'_> {
                         let page = pte.pfn();
                         s.try_grab_folio(page, pin);
                         // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
-                        if write && !pin && !pte.dirty() {
+                        if write && !pte.dirty() {
                             s.folio_mark_dirty(page);
                         }
                         return Ok(page);

@@ -10,7 +10,7 @@ use crate::page_vma_mapped::{Found, Wanted};
 use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapFlags, SwapPte,
 };
-use crate::state::{Current, State};
+use crate::state::{Current, Release, State};
 use crate::trace::Event;
 use crate::zoo::Bug;
 
@@ -120,9 +120,12 @@ impl State {
         }
         let exclusive = self.page(pfn).anon_exclusive();
         self.tables.set(at, Pte::NONE);
-        if let Entry::Present(present) = entry
-            && present.dirty()
-        {
+        let dirty = match entry {
+            Entry::Present(present) => present.dirty(),
+            // pte_dirty of an entry that is not present: see Release::V6_12
+            _ => self.release == Release::V6_12,
+        };
+        if dirty {
             self.folio_mark_dirty(folio);
         }
         if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {

@@ -53,10 +53,16 @@ pub struct State {
     pub release: Release,
 }
 
-/// A kernel, for rules that are a matter of taste and not of correctness.
+/// A kernel, for behaviour that differs without an invariant being broken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Release {
-    /// 6.12: an area with an anon_vma does not merge into one that has none.
+    /// 6.12, as the judge boots it.
+    ///
+    /// - An area with an anon_vma does not merge into one that has none (`is_mergeable_anon_vma`).
+    /// - `try_to_migrate_one` asks every entry whether it is dirty, even a device-private one. Since
+    ///   the shadow stacks of 6.6 bit 58 counts as dirty; there it is a bit of the inverted offset, always
+    ///   set, so the folio is marked dirty for nothing. (63867c82d0c0 mended the same in
+    ///   `migrate_vma_collect_pmd`.)
     V6_12,
     /// The newest that the model follows: it does, since 6.16 (879bca0a2c4f).
     #[default]
