@@ -69,9 +69,10 @@ linux-diff: ## [N=1000] [SEED=0]: the corpus and N random programs on a real Lin
 	cargo run --quiet --release -p mm-triage -- linux corpus/seeds corpus/zoo corpus/regress --random $(N) --seed $(SEED) \
 		--expect-accepted --save triage/linux/differences
 
-linux-check: ## see that the judge notices: bugs put back into the model, a kernel that panics, warns, hangs
+linux-check: ## does the judge notice bugs put back into the model, a panic, a hang? emitted C programs, in the guest
 	cargo run --quiet --release -p mm-triage -- linux --check-detection
 	cargo run --quiet --release -p mm-triage -- linux --witnesses corpus/zoo
+	cargo run --quiet --release -p mm-triage -- linux --emitted corpus/zoo corpus/seeds
 
 clean: ## remove what was built; corpora and findings in fuzz/ stay
 	cargo clean

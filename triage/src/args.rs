@@ -41,6 +41,8 @@ pub enum Command {
     /// Run programs on a real Linux in a virtual machine, and compare it with the model
     #[command(after_help = AFTER_HELP)]
     Linux(Linux),
+    /// Write a program as a C file for a real Linux with our driver
+    Emit(Emit),
 }
 
 /// Arguments of `replay`.
@@ -150,6 +152,10 @@ pub struct Linux {
     /// Fail if an accepted difference does not occur
     #[arg(long)]
     pub expect_accepted: bool,
+    /// Write each FILE in C, compile it with cc, and run it in the guest; those that user space cannot do are
+    /// left out
+    #[arg(long, conflicts_with = "random")]
+    pub emitted: bool,
     /// Make the guest panic, warn and hang, and see that each is noticed; nothing else
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub check_detection: bool,
@@ -168,4 +174,14 @@ pub struct Linux {
     /// Text programs (.mm), wire files, artifacts of a fuzzing engine, or folders of text programs
     #[arg(value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `emit`.
+#[derive(Debug, ClapArgs)]
+pub struct Emit {
+    /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
+    #[arg(long, required = true)]
+    pub c: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
 }

@@ -8,6 +8,7 @@
 mod args;
 mod corpus;
 mod describe;
+mod emit;
 mod input;
 mod json;
 mod linux;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Seeds(seeds) => seeds::command(seeds, out),
         Command::Text { target, file } => text(file, *target, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
+        Command::Emit(emit) => emit::command(emit, out),
         Command::Linux(linux) => linux::command(linux, out),
     };
     let status = result.and_then(|status| out.flush().map(|()| status));

@@ -8,11 +8,11 @@ mod accepted;
 mod compare;
 mod guest;
 mod observe;
-mod plan;
+pub mod plan;
 
 use crate::args::{Linux, Target};
 use crate::run::Bugs;
-use crate::{Status, corpus, input};
+use crate::{Status, corpus, emit, input};
 use compare::Difference;
 use guest::{Death, Guest, Image};
 use mm_core::Release;
@@ -102,6 +102,9 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Ok(files) => files,
         Err(error) => return Ok(Status::unusable(error)),
     };
+    if args.emitted {
+        return emitted(&image, files, out);
+    }
     // the model is the model of this kernel, with the bugs that are known in it
     let mut executor = Executor::new(Options {
         unchecked: true,
@@ -175,6 +178,81 @@ fn selftest(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
         (0, _) => Status::unusable(format_args!("hmm-tests did not run:\n{console}")),
         (_, 0) => Status::Pass,
         _ => Status::Finding,
+    })
+}
+
+/// Compiles the programs that can be written in C and runs them.
+fn emitted(image: &Image, files: VecDeque<PathBuf>, out: &mut dyn Write) -> io::Result<Status> {
+    let dir = tempfile::tempdir()?;
+    let (mut programs, mut refused) = (Vec::new(), 0);
+    for path in files {
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let text = match input::load(&path, None).map(|input| emit::to_c(&input.program)) {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => {
+                refused += 1;
+                continue;
+            }
+            Err(error) => return Ok(Status::unusable(error)),
+        };
+        let (source, binary) = (dir.path().join(format!("{name}.c")), dir.path().join(&name));
+        std::fs::write(&source, text)?;
+        let compiled = std::process::Command::new("cc")
+            .args([
+                "-std=gnu11",
+                "-O1",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-static",
+                "-o",
+            ])
+            .args([&binary, &source])
+            .arg("-lpthread")
+            .status();
+        if !compiled.is_ok_and(|status| status.success()) {
+            return Ok(Status::unusable(format_args!(
+                "{}: cc does not compile it in C",
+                path.display()
+            )));
+        }
+        programs.push((name, std::fs::read(&binary)?));
+    }
+    let console = match image.run(&programs) {
+        Ok(console) => console,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    let said: Vec<&str> = console
+        .lines()
+        .filter_map(|line| line.split_once("mmfuzz-agent: "))
+        .map(|(_, said)| said)
+        .collect();
+    let same = said.iter().filter(|line| line.ends_with(": SAME")).count();
+    for line in said
+        .iter()
+        .filter(|line| !line.ends_with(": SAME") && line.contains(": "))
+    {
+        writeln!(out, "{line}")?;
+    }
+    let ended = said.contains(&"all programs have run");
+    if !ended {
+        writeln!(out, "the guest ended early:\n{console}")?;
+    }
+    writeln!(
+        out,
+        "linux-emitted: version={} programs={} same={same} differ={} refused={refused}",
+        image.version,
+        programs.len(),
+        programs.len() - same
+    )?;
+    Ok(if ended && same == programs.len() {
+        Status::Pass
+    } else {
+        Status::Finding
     })
 }
 

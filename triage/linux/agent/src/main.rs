@@ -85,6 +85,24 @@ fn selftest() {
     }
 }
 
+/// Runs emitted programs, one after the other, and prints what each says.
+fn run_programs() -> io::Result<()> {
+    let mut programs: Vec<_> = std::fs::read_dir("/programs")?.collect::<io::Result<Vec<_>>>()?;
+    programs.sort_by_key(std::fs::DirEntry::path);
+    for program in programs {
+        let output = std::process::Command::new(program.path()).output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let name = program.file_name();
+        println!(
+            "mmfuzz-agent: {}: {}",
+            name.to_string_lossy(),
+            said.trim().replace('\n', "; ")
+        );
+    }
+    println!("mmfuzz-agent: all programs have run");
+    Ok(())
+}
+
 fn main() {
     mount("proc", "/proc");
     mount("sysfs", "/sys");
@@ -92,6 +110,10 @@ fn main() {
     let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     if line.contains("mmfuzz=selftest") {
         selftest();
+    } else if line.contains("mmfuzz=programs") {
+        if let Err(error) = run_programs() {
+            println!("mmfuzz-agent: {error}");
+        }
     } else if let Err(error) = judge() {
         println!("mmfuzz-agent: {error}");
     }

@@ -1,0 +1,452 @@
+//! `emit --c`: a program as a C file for a real Linux with our driver.
+//!
+//! The order of starts and ends, and what each operation must say, are those of the model's run, as
+//! for the judge. One function for each operation, one process for each process.
+
+use crate::args::Emit;
+use crate::linux::plan::{self, Expected, Plan};
+use crate::{Status, input};
+use mm_core::Release;
+use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, free_slot, resolve};
+use mm_fuzz::program::{Op, Program, Prot, Toward};
+use mm_linux_protocol::{Action, WINDOW};
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+const RUNTIME: &str = include_str!("runtime.c");
+const DRIVER: &str = include_str!("../../linux/driver/mmfuzz_dev.h");
+
+const INCLUDES: &str = "\
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+";
+
+/// Why a program cannot be written in C.
+#[derive(Debug)]
+pub struct Refused(Vec<String>);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("user space cannot do this:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// `emit --c FILE`.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
+    let input = match input::load(&args.file, None) {
+        Ok(input) => input,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    match to_c(&input.program) {
+        Ok(text) => {
+            out.write_all(text.as_bytes())?;
+            Ok(Status::Pass)
+        }
+        Err(refused) => Ok(Status::unusable(format_args!(
+            "{}: {refused}",
+            args.file.display()
+        ))),
+    }
+}
+
+/// The program in C.
+///
+/// # Errors
+///
+/// What it does that user space cannot.
+pub fn to_c(program: &Program) -> Result<String, Refused> {
+    let mut executor = Executor::new(Options {
+        unchecked: true,
+        release: Release::V6_12,
+        ..Options::default()
+    });
+    let cannot: Vec<String> = program
+        .ops
+        .iter()
+        .enumerate()
+        .filter_map(impossible)
+        .collect();
+    if !cannot.is_empty() {
+        return Err(Refused(cannot));
+    }
+    let plan = plan::plan(0, program, &mut executor)
+        .map_err(|refusal| Refused(vec![refusal.to_string()]))?;
+    let mut writer = Writer::default();
+    writer.main(program, &plan)?;
+    let mut text = String::new();
+    for line in program.to_string().lines() {
+        let _ = writeln!(text, "// {line}");
+    }
+    let Writer {
+        functions, main, ..
+    } = writer;
+    let _ = write!(
+        text,
+        "{INCLUDES}\n{DRIVER}\n{RUNTIME}\n{functions}int main(void)\n{{\n\tbegin();\n{main}\treturn finish();\n}}\n"
+    );
+    Ok(text)
+}
+
+/// What only the model or the judge's agent can do.
+fn impossible((i, step): (usize, &mm_fuzz::program::Step)) -> Option<String> {
+    match step.op {
+        Op::Fail { .. } => Some(format!(
+            "operation {i}: {}: make an allocation fail",
+            step.op
+        )),
+        Op::Snapshot { .. } => Some(format!(
+            "operation {i}: {}: compare what a device sees, page by page",
+            step.op
+        )),
+        _ => None,
+    }
+}
+
+/// The slots of a program, as the C text names them; nobody else keeps count there.
+#[derive(Default)]
+struct Writer {
+    functions: String,
+    main: String,
+    procs: [Option<()>; MAX_PROCS],
+    refs: [Option<()>; 8],
+    walkers: [bool; 8],
+    locks: [Option<()>; 8],
+    migrations: [Option<()>; 4],
+    /// The process that runs an operation.
+    runs: std::collections::BTreeMap<u16, usize>,
+}
+
+impl Writer {
+    fn main(&mut self, program: &Program, plan: &Plan) -> Result<(), Refused> {
+        self.procs[0] = Some(());
+        let mut outcomes = plan.expected.iter().filter_map(|expected| match expected {
+            Expected::End(step, outcome) => Some((*step, *outcome)),
+            Expected::Seen(..) => None,
+        });
+        let mut hints = plan.job.hints.iter();
+        for (i, action) in plan.job.plan.iter().enumerate() {
+            match action {
+                Action::Start(step) => {
+                    let ends = plan.job.plan.get(i + 1) == Some(&Action::End(*step));
+                    self.start(program, *step, ends)?;
+                }
+                Action::End(_) => {
+                    let Some((step, outcome)) = outcomes.next() else {
+                        break;
+                    };
+                    let open = hints.next().map_or(0, |(_, hint)| hint.open);
+                    self.end(program.ops[usize::from(step)].op, step, outcome, open);
+                }
+                Action::ReleaseLocks => {
+                    for slot in (0..8)
+                        .filter(|slot| self.locks[*slot].take().is_some())
+                        .collect::<Vec<_>>()
+                    {
+                        let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_UNLOCK, {slot});");
+                    }
+                }
+                Action::ReleaseWalkers => {
+                    for slot in (0..8)
+                        .filter(|slot| self.walkers[*slot])
+                        .collect::<Vec<_>>()
+                    {
+                        if self.refs[slot].take().is_some() {
+                            let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_PUT, {slot});");
+                        }
+                    }
+                }
+                Action::RunMigration(slot) => {
+                    let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_NEXT, {slot});");
+                }
+                Action::Observe | Action::Fail { .. } | Action::Crash(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, program: &Program, number: u16, ends: bool) -> Result<(), Refused> {
+        let op = program.ops[usize::from(number)].op;
+        let service = MAX_PROCS;
+        let proc = op.proc().map_or(Some(service), |name| {
+            resolve(&self.procs, name.get().into())
+        });
+        let needed = match op {
+            Op::Pages { migration, .. } | Op::Finalize { migration } => {
+                Some(resolve(&self.migrations, migration.get().into()))
+            }
+            Op::Put { held } => Some(resolve(&self.refs, held.get().into())),
+            Op::Unlock { lock } => Some(resolve(&self.locks, lock.get().into())),
+            Op::Fork { .. } => Some(free_slot(&self.procs)),
+            Op::Setup { .. } => Some(free_slot(&self.migrations)),
+            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => Some(free_slot(&self.refs)),
+            Op::Lock { .. } => Some(free_slot(&self.locks)),
+            _ => None,
+        };
+        // nothing to do it to
+        let (Some(proc), Some(slot)) = (proc, needed.map_or(Some(0), |slot| slot)) else {
+            return Ok(());
+        };
+        if self.runs.values().any(|busy| *busy == proc) {
+            let text = format!(
+                "operation {number}: {op}: a second operation at the same time in one process"
+            );
+            return Err(Refused(vec![text]));
+        }
+        if matches!(op, Op::Exit { .. }) {
+            self.procs[proc] = None;
+            let _ = writeln!(self.main, "\texit_process({proc});");
+            return Ok(());
+        }
+        let body = body(op, number, slot);
+        let _ = writeln!(
+            self.functions,
+            "/* {op} */\nstatic void op_{number}(void)\n{{\n\t{body}\n}}\n"
+        );
+        let child = if matches!(op, Op::Fork { .. }) {
+            slot
+        } else {
+            0
+        };
+        let _ = writeln!(self.main, "\tstart({proc}, op_{number}, {child});");
+        if !ends {
+            let _ = writeln!(self.main, "\twaits({proc}, \"operation {number}: {op}\");");
+        }
+        self.runs.insert(number, proc);
+        Ok(())
+    }
+
+    fn end(&mut self, op: Op, number: u16, outcome: Outcome, open: u8) {
+        let Some(proc) = self.runs.remove(&number) else {
+            return;
+        };
+        let (kind, value) = in_c(outcome, op);
+        let _ = writeln!(
+            self.main,
+            "\texpect({proc}, \"operation {number}: {op}\", {kind}, {value});"
+        );
+        for (slot, migration) in self.migrations.iter_mut().enumerate() {
+            *migration = (open >> slot & 1 != 0).then_some(());
+        }
+        let name = |name: u8| usize::from(name);
+        match (op, outcome) {
+            (Op::Fork { .. }, Outcome::Child(slot)) => self.procs[slot] = Some(()),
+            (Op::Get { .. } | Op::Pin { .. }, Outcome::Slot(slot)) => {
+                self.refs[slot] = Some(());
+                self.walkers[slot] = false;
+            }
+            (Op::Hold { .. }, Outcome::Slot(slot)) => {
+                self.refs[slot] = Some(());
+                self.walkers[slot] = true;
+            }
+            (Op::Lock { .. }, Outcome::Slot(slot)) => self.locks[slot] = Some(()),
+            (Op::Put { held }, Outcome::Done) => {
+                if let Some(slot) = resolve(&self.refs, name(held.get())) {
+                    self.refs[slot] = None;
+                }
+            }
+            (Op::Unlock { lock }, Outcome::Done) => {
+                if let Some(slot) = resolve(&self.locks, name(lock.get())) {
+                    self.locks[slot] = None;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An outcome in the terms of the runtime.
+fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
+    match outcome {
+        Outcome::Done => ("DONE", "0".to_owned()),
+        Outcome::Word(word) => ("WORD", format!("{word}")),
+        Outcome::Moved(pages) => ("MOVED", pages.to_string()),
+        Outcome::Child(slot) => ("CHILD", slot.to_string()),
+        Outcome::Slot(slot) => ("SLOT", slot.to_string()),
+        Outcome::Seen(_) => ("DONE", "0".to_owned()),
+        Outcome::Segv | Outcome::Sigbus | Outcome::WriteProtected => ("FAULT", "0".to_owned()),
+        Outcome::Enomem => ("FAILED", "ENOMEM".to_owned()),
+        Outcome::Einval => ("FAILED", "EINVAL".to_owned()),
+        Outcome::Enoent => ("FAILED", "ENOENT".to_owned()),
+        Outcome::Nothing if matches!(op, Op::Fork { .. }) => ("FAILED", "0".to_owned()),
+        Outcome::Nothing => ("NOTHING", "0".to_owned()),
+    }
+}
+
+const fn protection(prot: Prot) -> &'static str {
+    match prot {
+        Prot::None => "PROT_NONE",
+        Prot::Read => "PROT_READ",
+        Prot::ReadWrite => "PROT_READ | PROT_WRITE",
+    }
+}
+
+/// What an operation does, in C.
+fn body(op: Op, number: u16, slot: usize) -> String {
+    let word = u64::from(number) + 1;
+    let clip = |addr: mm_fuzz::program::Addr, len: mm_fuzz::program::Len| {
+        (u32::from(len.get())).min(WINDOW - u32::from(addr.get()))
+    };
+    let bytes = |addr, len| format!("{}ul * PAGE", clip(addr, len));
+    let span = |addr: mm_fuzz::program::Addr| format!("at({})", addr.get());
+    let range = |command: &str,
+                 kind: &str,
+                 addr: mm_fuzz::program::Addr,
+                 len: u32,
+                 rest: String| {
+        format!(
+            "op_range(MMFUZZ_IOC_{command}, {kind}, (struct mmfuzz_range){{ .addr = (unsigned long)at({}), .len = {len}{rest} }});",
+            addr.get()
+        )
+    };
+    match op {
+        Op::Mmap {
+            addr, len, prot, ..
+        } => {
+            format!(
+                "op_mmap({}, {}, {});",
+                addr.get(),
+                clip(addr, len),
+                protection(prot)
+            )
+        }
+        Op::Munmap { addr, len, .. } => {
+            format!("result(munmap({}, {}));", span(addr), bytes(addr, len))
+        }
+        Op::Mprotect {
+            addr, len, prot, ..
+        } => {
+            format!(
+                "result(mprotect({}, {}, {}));",
+                span(addr),
+                bytes(addr, len),
+                protection(prot)
+            )
+        }
+        Op::Dontneed { addr, len, .. } => {
+            format!(
+                "result(madvise({}, {}, MADV_DONTNEED));",
+                span(addr),
+                bytes(addr, len)
+            )
+        }
+        Op::Fork { .. } => "op_fork();".to_owned(),
+        Op::Read { addr, .. } => format!("op_read({});", addr.get()),
+        Op::Write { addr, .. } => format!("op_write({}, {word});", addr.get()),
+        Op::Migrate {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => {
+            let rest = format!(", .dev = {}, .skip = {}", dev.get(), skip.get());
+            range("MIGRATE", "MOVED", addr, clip(addr, len), rest)
+        }
+        Op::MigrateBack {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => {
+            let rest = format!(
+                ", .dev = {}, .skip = {}, .flags = MMFUZZ_TO_SYSTEM",
+                dev.get(),
+                skip.get()
+            );
+            range("MIGRATE", "MOVED", addr, clip(addr, len), rest)
+        }
+        Op::Setup {
+            addr,
+            len,
+            dev,
+            toward,
+            ..
+        } => {
+            let flags = if toward == Toward::System {
+                "MMFUZZ_TO_SYSTEM"
+            } else {
+                "0"
+            };
+            let rest = format!(", .dev = {}, .flags = {flags}", dev.get());
+            range("SETUP", "SLOT", addr, clip(addr, len), rest)
+        }
+        Op::Pages { skip, .. } => format!("op_slot(MMFUZZ_IOC_NEXT, {slot}, {});", skip.get()),
+        Op::Finalize { .. } => format!("op_slot(MMFUZZ_IOC_NEXT, {slot}, 0);"),
+        Op::Put { .. } => format!("op_slot(MMFUZZ_IOC_PUT, {slot}, 0);"),
+        Op::Unlock { .. } => format!("op_slot(MMFUZZ_IOC_UNLOCK, {slot}, 0);"),
+        Op::Evict { dev, first, len } => format!(
+            "op_evict((struct mmfuzz_evict){{ .dev = {}, .first = {}, .len = {} }});",
+            dev.get(),
+            first.get(),
+            len.get()
+        ),
+        Op::DevRead { dev, addr, .. } => {
+            range("ACCESS", "WORD", addr, 1, format!(", .dev = {}", dev.get()))
+        }
+        Op::DevWrite { dev, addr, .. } => {
+            let rest = format!(
+                ", .dev = {}, .flags = MMFUZZ_WRITE, .word = {word}",
+                dev.get()
+            );
+            range("ACCESS", "WORD", addr, 1, rest)
+        }
+        Op::Get { addr, access, .. } | Op::Pin { addr, access, .. } => {
+            let write = if access == mm_fuzz::program::Access::Write {
+                "MMFUZZ_WRITE"
+            } else {
+                "0"
+            };
+            let pin = if matches!(op, Op::Pin { .. }) {
+                " | MMFUZZ_PIN"
+            } else {
+                ""
+            };
+            range("GET", "SLOT", addr, 1, format!(", .flags = {write}{pin}"))
+        }
+        Op::Hold { addr, .. } => range("HOLD", "SLOT", addr, 1, String::new()),
+        Op::Lock { addr, .. } => range("LOCK", "SLOT", addr, 1, String::new()),
+        Op::ClearSoftDirty { .. } => "op_clear_refs();".to_owned(),
+        Op::UffdRegister { addr, len, .. } => format!(
+            "op_uffd(UFFDIO_REGISTER, &(struct uffdio_register){{ .range = {{ (unsigned long){}, {} }}, .mode = UFFDIO_REGISTER_MODE_WP }});",
+            span(addr),
+            bytes(addr, len)
+        ),
+        Op::UffdUnregister { addr, len, .. } => format!(
+            "op_uffd(UFFDIO_UNREGISTER, &(struct uffdio_range){{ (unsigned long){}, {} }});",
+            span(addr),
+            bytes(addr, len)
+        ),
+        Op::UffdWp {
+            addr, len, switch, ..
+        } => format!(
+            "op_uffd(UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){{ .range = {{ (unsigned long){}, {} }}, .mode = {} }});",
+            span(addr),
+            bytes(addr, len),
+            if switch == mm_fuzz::program::OnOff::On {
+                "UFFDIO_WRITEPROTECT_MODE_WP"
+            } else {
+                "0"
+            }
+        ),
+        Op::Exit { .. } | Op::Fail { .. } | Op::Snapshot { .. } => "done(NOTHING, 0);".to_owned(),
+    }
+}
