@@ -450,3 +450,56 @@ fn body(op: Op, number: u16, slot: usize) -> String {
         Op::Exit { .. } | Op::Fail { .. } | Op::Snapshot { .. } => "done(NOTHING, 0);".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn c(text: &str) -> Result<String, String> {
+        to_c(&text.parse().expect("a program")).map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn each_operation_is_a_function_that_is_started_and_compared() {
+        let text = c("mmap p0 0 2 rw\nwrite p0 1\nfork p0\nexit p1").expect("C");
+        for line in [
+            "static void op_1(void)\n{\n\top_write(1, 2);\n}",
+            "\tstart(0, op_2, 1);\n\texpect(0, \"operation 2: fork p0\", CHILD, 1);",
+            "\texit_process(1);",
+        ] {
+            assert!(text.contains(line), "{line}\nis not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_user_space_cannot_do_is_listed() {
+        let refused = c("mmap p0 0 1 rw\nfail page 1\nsnapshot d0 p0 0 1").expect_err("refused");
+        assert!(refused.contains("operation 1: fail page 1"), "{refused}");
+        assert!(refused.contains("operation 2: snapshot"), "{refused}");
+    }
+
+    #[test]
+    fn the_c_of_the_corpus_compiles_without_a_warning() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/zoo");
+        let files = crate::corpus::programs(std::path::Path::new(root)).expect("the corpus");
+        let mut compiled = 0;
+        for path in files.iter().step_by(6) {
+            let input = input::load(path, None).expect("a program");
+            let Ok(text) = to_c(&input.program) else {
+                continue;
+            };
+            let file = tempfile::Builder::new()
+                .suffix(".c")
+                .tempfile()
+                .expect("a file");
+            std::fs::write(file.path(), text).expect("written");
+            let status = std::process::Command::new("cc")
+                .args(["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+                .arg(file.path())
+                .status();
+            assert!(status.expect("cc").success(), "{}", path.display());
+            compiled += 1;
+        }
+        assert!(compiled >= 5, "only {compiled}");
+    }
+}

@@ -335,3 +335,95 @@ fn show(entry: Option<&Entry>) -> String {
         names(e.page, &page::NAMES)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_fuzz::exec::{Executor, Options};
+    use mm_linux_protocol::Kind;
+
+    /// A plan, and the reply of a kernel that does as the model.
+    fn same() -> (Plan, Reply) {
+        let text = "mmap p0 0 2 rw\nwrite p0 0\nread p0 1\nmigrate p0 0 1 d0";
+        let mut executor = Executor::new(Options::default());
+        let plan = super::super::plan::plan(1, &text.parse().expect("a program"), &mut executor);
+        let plan = plan.expect("a plan");
+        let events = plan.expected.iter().map(|expected| match expected {
+            Expected::End(step, Model::Word(word)) => Event::Ended(*step, Linux::Word(*word)),
+            Expected::End(step, Model::Moved(pages)) => Event::Ended(*step, Linux::Moved(*pages)),
+            Expected::End(step, _) => Event::Ended(*step, Linux::Done),
+            Expected::Seen(_, processes) => Event::Seen(processes.clone()),
+        });
+        let reply = Reply {
+            id: 1,
+            events: events.collect(),
+            leaked: [0, 0],
+            stuck: false,
+        };
+        (plan, reply)
+    }
+
+    /// What is said if the kernel's last look was `change`d.
+    fn seen(change: impl FnOnce(&mut Process)) -> Vec<String> {
+        let (plan, mut reply) = same();
+        if let Some(Event::Seen(processes)) = reply.events.last_mut() {
+            change(&mut processes[0]);
+        }
+        let all = compare(&plan, &reply);
+        all.into_iter().map(|difference| difference.what).collect()
+    }
+
+    #[test]
+    fn the_same_is_the_same_whatever_the_frames_are_called() {
+        assert!(seen(|_| {}).is_empty());
+        let renamed = seen(|p| {
+            p.entries
+                .iter_mut()
+                .filter(|(_, e)| e.device == 0)
+                .for_each(|(_, e)| e.identity += 1000)
+        });
+        assert!(renamed.is_empty(), "{renamed:?}");
+    }
+
+    #[test]
+    fn each_thing_that_differs_is_named() {
+        let entry = |change: fn(&mut Entry)| seen(|p| change(&mut p.entries[0].1));
+        assert_eq!(entry(|e| e.refs += 1), ["entry DeviceWrite: refs"]);
+        assert_eq!(
+            entry(|e| e.kind = Kind::DeviceRead),
+            ["entry DeviceWrite/DeviceRead:"]
+        );
+        assert_eq!(
+            entry(|e| e.flags ^= entry::SOFT_DIRTY),
+            ["entry DeviceWrite: -soft-dirty"]
+        );
+        assert_eq!(
+            entry(|e| e.page ^= page::LOCKED),
+            ["entry DeviceWrite: +locked"]
+        );
+        assert_eq!(entry(|e| e.identity += 1), ["entry DeviceWrite: identity"]);
+        assert_eq!(entry(|e| e.word = 9), ["entry DeviceWrite: word"]);
+        assert_eq!(seen(|p| p.entries.truncate(1)), ["entry Present/none"]);
+        assert_eq!(seen(|p| p.anon_rss += 1), ["rss"]);
+        assert_eq!(seen(|p| p.areas += 1), ["areas"]);
+        assert_eq!(seen(|p| p.slot = 3), ["processes"]);
+    }
+
+    #[test]
+    fn outcomes_leaks_and_ends_count() {
+        let (plan, mut reply) = same();
+        reply.leaked = [0, 1];
+        assert_eq!(compare(&plan, &reply)[0].what, "leak");
+        reply.events[2] = Event::Ended(1, Linux::Signal(11));
+        let first = compare(&plan, &reply).remove(0);
+        assert_eq!(
+            (first.step, first.what.as_str()),
+            (1, "outcome Word Signal(11)")
+        );
+        reply.events[2] = Event::Hangs(1);
+        assert_eq!(compare(&plan, &reply)[0].what, "hang");
+        reply.events.truncate(2);
+        reply.stuck = true;
+        assert_eq!(compare(&plan, &reply)[0].what, "stuck");
+    }
+}

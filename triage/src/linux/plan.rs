@@ -255,3 +255,85 @@ impl Observer for Recorder<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_fuzz::exec::Options;
+
+    fn of(text: &str) -> Result<Plan, Refusal> {
+        let program: Program = text.parse().expect("a program");
+        let mut executor = Executor::new(Options {
+            unchecked: true,
+            ..Options::default()
+        });
+        plan(1, &program, &mut executor)
+    }
+
+    #[test]
+    fn an_operation_that_waits_ends_after_what_it_waits_for() {
+        let plan =
+            of("mmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0").expect("a plan");
+        let behind = plan.job.plan.iter().skip_while(|a| **a != Action::Start(3));
+        let behind: Vec<_> = behind.copied().collect();
+        let run = Action::RunMigration(0);
+        assert_eq!(
+            behind,
+            [Action::Start(3), run, run, Action::End(3), Action::Observe]
+        );
+        let hint = plan.job.hints.iter().find(|(step, _)| *step == 2);
+        assert_eq!(hint, Some(&(2, Hint { ok: true, open: 1 })));
+    }
+
+    #[test]
+    fn nothing_is_looked_at_while_an_operation_could_run() {
+        let text = "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nt1: read p0 0\n\
+                    pages m0\nfinalize m0\nread p0 0";
+        let plan = of(text).expect("a plan").job.plan;
+        let behind = |end| {
+            plan[plan
+                .iter()
+                .position(|a| *a == Action::End(end))
+                .expect("an end")
+                + 1]
+        };
+        assert_eq!(behind(4), Action::Observe, "the reader waits");
+        assert_eq!(behind(5), Action::End(3), "the reader was woken");
+    }
+
+    #[test]
+    fn failures_of_the_driver_are_planned_and_those_of_the_kernel_refused() {
+        let plan = of("mmap p0 0 2 rw\nwrite p0 0\nfail device-page 2\nmigrate p0 0 2 d0")
+            .expect("a plan");
+        let fail = Action::Fail {
+            system: 0,
+            device: 2,
+        };
+        let at = plan
+            .job
+            .plan
+            .iter()
+            .position(|a| *a == fail)
+            .expect("a failure");
+        assert_eq!(plan.job.plan[at + 1], Action::Start(3));
+        for kind in ["page", "page-table", "anon-vma", "avc"] {
+            let text = format!("mmap p0 0 2 rw\nfail {kind} 1\nwrite p0 0");
+            assert_eq!(of(&text).expect_err(kind), Refusal::KernelAllocation);
+        }
+    }
+
+    #[test]
+    fn what_nothing_outside_the_kernel_can_do_is_refused() {
+        let preempted = "threads 2\npreempt 1 t1\nmmap p0 0 1 rw\nt1: mmap p0 1 1 rw";
+        assert_eq!(of(preempted).expect_err("preempted"), Refusal::Preemptions);
+        let busy =
+            "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0\nt1: exit p0";
+        assert_eq!(of(busy).expect_err("busy"), Refusal::ExitWhileBusy);
+        let overtaking =
+            "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
+        assert_eq!(
+            of(overtaking).expect_err("overtaking"),
+            Refusal::QueuedWriter
+        );
+    }
+}
