@@ -217,7 +217,10 @@ impl Reference {
             return;
         }
         // Behind an address that may have ended the call, all may be as before.
-        let mut uncertain = change.needs_registration() && open.overlapped;
+        // A call that goes over the areas with mmap_lock held for reading may find them already detached by a
+        // munmap that has not ended.
+        let mut uncertain =
+            (change.needs_registration() || end == End::SkippingGaps) && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
                 Some(true) if end == End::UpToObstacle => break,
@@ -471,7 +474,10 @@ impl Page {
     fn change_perhaps(&mut self, change: Change) {
         match change {
             Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
-            Change::Drop => {}
+            Change::Drop => {
+                self.others.push(0);
+                self.written = false;
+            }
             Change::Register | Change::Unregister => self.registration_uncertain = true,
             Change::WriteProtect | Change::WriteUnprotect => {}
         }

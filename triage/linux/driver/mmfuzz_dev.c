@@ -5,9 +5,10 @@
  * An open file is a session: it holds references, folio locks and migrations between their phases,
  * and the devices' page tables for each attached address space. All of it ends with the file.
  *
- * Lock order: session->mutex (slots) outside mmap_lock; mirror->lock (device page tables) innermost,
- * taken by the notifier too. A migration that is held open runs in a thread of its own, which holds
- * mmap_lock and a user of the address space from its setup to its end.
+ * Lock order: mmap_lock, mirrors_lock, mirror->lock (device page tables; the notifier takes it too).
+ * session->mutex guards the slots; nothing that sleeps for long is taken inside it. A migration that is
+ * held open runs in a thread of its own, which holds mmap_lock and a user of the address space from its
+ * setup to its end.
  */
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -83,6 +84,7 @@ struct held_migration {
 	struct mirror *mirror;
 	struct mmfuzz_range range;
 	struct task_struct *task;
+	struct task_struct *owner;	/* who opened it */
 	wait_queue_head_t wait;
 	enum phase phase;
 	bool go;
@@ -344,7 +346,14 @@ static void gate(struct held_migration *held)
 		return;
 	held->phase = AT_GATE;
 	wake_up_all(&held->wait);
-	wait_event(held->wait, held->go);
+	while (!wait_event_timeout(held->wait, held->go, HZ / 10)) {
+		/* whoever is to open the gate waits, beyond the reach of a signal, for this migration */
+		if (fatal_signal_pending(held->owner) && !(held->owner->flags & PF_EXITING)) {
+			held->stepwise = false;
+			held->phase = RUNNING;
+			break;
+		}
+	}
 	held->go = false;
 }
 
@@ -449,6 +458,7 @@ static void free_migration(struct held_migration *held)
 {
 	kthread_stop(held->task);
 	put_task_struct(held->task);
+	put_task_struct(held->owner);
 	kfree(held);
 }
 
@@ -503,6 +513,7 @@ static long setup(struct session *session, struct mmfuzz_range *range)
 		return -ENOMEM;
 	}
 	get_task_struct(held->task);
+	held->owner = get_task_struct(current);
 	mmget(held->mm);
 	wake_up_process(held->task);
 	range->result = slot;

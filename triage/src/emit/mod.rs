@@ -14,7 +14,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 const RUNTIME: &str = include_str!("runtime.c");
-const DRIVER: &str = include_str!("../../linux/driver/mmfuzz_dev.h");
+/// The driver's interface.
+pub const DRIVER: &str = include_str!("../../linux/driver/mmfuzz_dev.h");
 
 const INCLUDES: &str = "\
 #define _GNU_SOURCE

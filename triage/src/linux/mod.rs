@@ -5,6 +5,7 @@
 //! every process. The first point at which the two differ counts.
 
 mod accepted;
+mod checks;
 mod compare;
 mod guest;
 mod observe;
@@ -12,14 +13,13 @@ pub mod plan;
 
 use crate::args::{Linux, Target};
 use crate::run::Bugs;
-use crate::{Status, corpus, emit, input};
+use crate::{Status, corpus, input};
 use compare::Difference;
 use guest::{Death, Guest, Image};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::{random_program, random_step};
-use mm_fuzz::program::{Op, Program, Step, wire};
-use mm_linux_protocol::{Action, Crash, Job};
+use mm_fuzz::program::{Op, Program, Step};
 use plan::{Plan, Refusal};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal, Write};
@@ -93,17 +93,17 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Err(error) => return Ok(Status::unusable(error)),
     };
     if args.selftest {
-        return selftest(&image, out);
+        return checks::selftest(&image, out);
     }
     if args.check_detection {
-        return check_detection(&image, out);
+        return checks::detection(&image, out);
     }
     let files = match files_of(&args.files) {
         Ok(files) => files,
         Err(error) => return Ok(Status::unusable(error)),
     };
     if args.emitted {
-        return emitted(&image, files, out);
+        return checks::emitted(&image, files, out);
     }
     // the model is the model of this kernel, with the bugs that are known in it
     let mut executor = Executor::new(Options {
@@ -143,149 +143,6 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
 /// Bugs for the model, those of the kernel among them.
 fn bugs_of(names: &[String]) -> Result<Bugs, String> {
     Bugs::parse(&[names, &KNOWN_BUGS.map(str::to_owned)].concat().join(","))
-}
-
-/// The upstream tests: their counts, and what failed.
-fn selftest(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
-    let console = match image.selftest() {
-        Ok(console) => console,
-        Err(error) => return Ok(Status::unusable(error)),
-    };
-    let counted = |word: &str| {
-        console
-            .lines()
-            .filter(|line| line.starts_with(word))
-            .count()
-    };
-    for line in console
-        .lines()
-        .filter(|line| line.starts_with("not ok") || line.contains("Kernel panic"))
-    {
-        writeln!(out, "{line}")?;
-    }
-    let skipped = console
-        .lines()
-        .filter(|line| line.contains("# SKIP"))
-        .count();
-    let (failed, ok) = (counted("not ok"), counted("ok "));
-    writeln!(
-        out,
-        "linux-selftest: version={} pass={} fail={failed} skip={skipped}",
-        image.version,
-        ok - skipped.min(ok)
-    )?;
-    Ok(match (ok, failed) {
-        (0, _) => Status::unusable(format_args!("hmm-tests did not run:\n{console}")),
-        (_, 0) => Status::Pass,
-        _ => Status::Finding,
-    })
-}
-
-/// Compiles the programs that can be written in C and runs them.
-fn emitted(image: &Image, files: VecDeque<PathBuf>, out: &mut dyn Write) -> io::Result<Status> {
-    let dir = tempfile::tempdir()?;
-    let (mut programs, mut refused) = (Vec::new(), 0);
-    for path in files {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let text = match input::load(&path, None).map(|input| emit::to_c(&input.program)) {
-            Ok(Ok(text)) => text,
-            Ok(Err(_)) => {
-                refused += 1;
-                continue;
-            }
-            Err(error) => return Ok(Status::unusable(error)),
-        };
-        let (source, binary) = (dir.path().join(format!("{name}.c")), dir.path().join(&name));
-        std::fs::write(&source, text)?;
-        let compiled = std::process::Command::new("cc")
-            .args([
-                "-std=gnu11",
-                "-O1",
-                "-Wall",
-                "-Wextra",
-                "-Werror",
-                "-static",
-                "-o",
-            ])
-            .args([&binary, &source])
-            .arg("-lpthread")
-            .status();
-        if !compiled.is_ok_and(|status| status.success()) {
-            return Ok(Status::unusable(format_args!(
-                "{}: cc does not compile it in C",
-                path.display()
-            )));
-        }
-        programs.push((name, std::fs::read(&binary)?));
-    }
-    let console = match image.run(&programs) {
-        Ok(console) => console,
-        Err(error) => return Ok(Status::unusable(error)),
-    };
-    let said: Vec<&str> = console
-        .lines()
-        .filter_map(|line| line.split_once("mmfuzz-agent: "))
-        .map(|(_, said)| said)
-        .collect();
-    let same = said.iter().filter(|line| line.ends_with(": SAME")).count();
-    for line in said
-        .iter()
-        .filter(|line| !line.ends_with(": SAME") && line.contains(": "))
-    {
-        writeln!(out, "{line}")?;
-    }
-    let ended = said.contains(&"all programs have run");
-    if !ended {
-        writeln!(out, "the guest ended early:\n{console}")?;
-    }
-    writeln!(
-        out,
-        "linux-emitted: version={} programs={} same={same} differ={} refused={refused}",
-        image.version,
-        programs.len(),
-        programs.len() - same
-    )?;
-    Ok(if ended && same == programs.len() {
-        Status::Pass
-    } else {
-        Status::Finding
-    })
-}
-
-/// Brings guests down, and looks whether that is noticed and told apart.
-fn check_detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
-    let mut status = Status::Pass;
-    for (crash, sign) in [
-        (Crash::Panic, "sysrq triggered crash"),
-        (Crash::Warn, "WARNING:"),
-        (Crash::Hang, "the guest hangs"),
-    ] {
-        let job = Job {
-            id: 0,
-            program: wire::encode(&Program::default()),
-            plan: vec![Action::Crash(crash)],
-            device_frames: 0,
-            hints: Vec::new(),
-        };
-        let said = match Guest::boot(image) {
-            Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply()) {
-                Ok(_) => "it goes on".to_owned(),
-                Err(error) => guest.death(&error).why,
-            },
-            Err(death) => death.why,
-        };
-        let noticed = said.contains(sign);
-        let verdict = if noticed { "noticed" } else { "MISSED" };
-        writeln!(out, "{crash:?}: {verdict}: {said}")?;
-        if !noticed {
-            status = Status::Finding;
-        }
-    }
-    Ok(status)
 }
 
 /// The programs below the files and folders given.
