@@ -12,7 +12,7 @@ use core::ops::Range;
 bitflags! {
     /// What may be done in an area, and what is tracked in it.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
-    pub struct VmFlags: u8 {
+    pub struct VmFlags: u16 {
         /// Readable.
         const READ = 1 << 0;
         /// Writable.

@@ -135,7 +135,7 @@ bugs! {
 /// The switches.
 #[cfg(feature = "zoo")]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Zoo(u64);
+pub struct Zoo(u128);
 
 #[cfg(feature = "zoo")]
 impl Zoo {
@@ -147,7 +147,7 @@ impl Zoo {
 
     /// Switches a bug on or off.
     pub const fn set(&mut self, bug: Bug, on: bool) {
-        self.0 = self.0 & !(1 << bug as u32) | (on as u64) << bug as u32;
+        self.0 = self.0 & !(1 << bug as u32) | (on as u128) << bug as u32;
     }
 }
 
