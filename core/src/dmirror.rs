@@ -269,6 +269,10 @@ impl Current<'_> {
             // The device's own page, shared by a fork: the CPU side copies it.
             found = match self.fault_in_area(mm, addr, true).await {
                 FaultResult::Done => Err(HmmError::Busy),
+                FaultResult::Locked(folio) => {
+                    self.folio_wait_locked(folio).await;
+                    Err(HmmError::Busy)
+                }
                 FaultResult::Oom => Err(HmmError::Oom),
                 FaultResult::UffdWp => Err(HmmError::UffdWp),
                 FaultResult::Sigsegv => Err(HmmError::Permission),

@@ -20,12 +20,14 @@ pub enum AllocKind {
     DevicePage,
     /// An `mm_struct`.
     Mm,
+    /// A slot of the swap device.
+    SwapSlot,
 }
 
 /// Which allocations fail next, and how many have failed.
 #[derive(Clone, Debug, Default)]
 pub struct FailInject {
-    countdown: [u32; 7],
+    countdown: [u32; 8],
     /// Allocations that failed so far, injected or for want of memory.
     pub failures: u32,
 }

@@ -27,6 +27,9 @@ pub enum FaultResult {
     Sigsegv,
     /// The write goes to userfaultfd.
     UffdWp,
+    /// The folio is locked by somebody else: drop `mmap_lock`, await [`Current::folio_wait_locked`],
+    /// and repeat the access. The task has a reference to it (`VM_FAULT_RETRY`).
+    Locked(Pfn),
 }
 
 impl From<Enomem> for FaultResult {
@@ -51,7 +54,7 @@ pub(crate) struct VmFault {
 }
 
 /// What a write-protect fault has to do (`do_wp_page`).
-enum WpAction {
+pub(crate) enum WpAction {
     Finished(FaultResult),
     /// Copy this page.
     Copy(Pfn),
@@ -90,7 +93,7 @@ impl State {
     }
 
     /// An entry for a page of `vma` as its protection has it, but never writable (`mk_pte`).
-    fn mk_pte(&self, vma: VmaId, page: Pfn) -> PresentPte {
+    pub(crate) fn mk_pte(&self, vma: VmaId, page: Pfn) -> PresentPte {
         PresentPte::new(page)
             .protect(self.vma(vma).accessible())
             .set(PteFlags::ACCESSED, true)
@@ -119,29 +122,31 @@ impl State {
         at: PteRef,
         pte: PresentPte,
     ) {
-        self.folio_add_new_anon_rmap(pte.pfn(), vma, addr);
+        self.folio_add_new_anon_rmap(pte.pfn(), vma, addr, true);
         self.folio_add_lru(pte.pfn());
         self.disown(cur.task, pte.pfn());
         self.tables.set(at, pte.pte());
     }
 
-    /// Nobody but this mapping has the page; then it is made this area's own
-    /// (`wp_can_reuse_anon_folio`).
+    /// Nobody but this mapping has the page, or can get it from its slot; then it is made this area's
+    /// own (`wp_can_reuse_anon_folio`).
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId) -> bool {
-        let page = self.page(folio);
-        let sole = if self.zoo.on(Bug::CowEitherWay) {
-            page.mapcount == 1
-        } else {
-            page.refcount == 1
-        };
-        if !self.zoo.on(Bug::CowWpSimplification) && !sole {
+        let page = *self.page(folio);
+        let either_way = page.mapcount == 1 && self.zoo.on(Bug::CowEitherWay);
+        let keeps_lock = self.zoo.on(Bug::CowWpSimplification);
+        let cached = i32::from(page.has(PageFlags::SWAPCACHE));
+        if page.refcount > 1 + cached && !either_way && !keeps_lock {
             return false;
         }
         if !self.folio_trylock(cur.task, folio) {
             return false;
         }
-        if !sole {
+        self.folio_free_swap(folio);
+        if self.page(folio).refcount != 1 && !either_way {
             // be068f29034f: the first version returned with the folio locked
+            if !keeps_lock {
+                self.folio_unlock(cur.task, folio);
+            }
             return false;
         }
         self.folio_move_anon_rmap(folio, vma);
@@ -150,8 +155,13 @@ impl State {
         true
     }
 
-    /// `do_wp_page`, under the page-table lock.
-    fn do_wp_page(&mut self, cur: Current<'_>, vmf: &VmFault, pte: PresentPte) -> WpAction {
+    /// `do_wp_page`, under the page-table lock. A page that is to be copied is held by the task.
+    pub(crate) fn do_wp_page(
+        &mut self,
+        cur: Current<'_>,
+        vmf: &VmFault,
+        pte: PresentPte,
+    ) -> WpAction {
         let area = self.vma(vmf.vma);
         let protected = pte.uffd_wp() && area.flags.contains(VmFlags::UFFD_WP);
         if !vmf.unshare && protected && !self.zoo.on(Bug::InvariantWriteXorUffdwp) {
@@ -162,6 +172,9 @@ impl State {
         let reuse =
             exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
+            if page != Pfn::ZERO {
+                self.folio_get(cur.task, page);
+            }
             return WpAction::Copy(page);
         }
         if !vmf.unshare {
@@ -192,6 +205,7 @@ impl State {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
             self.folio_remove_rmap_pte(old);
+            self.free_swap_cache(old);
             self.folio_ref_sub(old, 1);
         }
         true
@@ -222,7 +236,25 @@ impl Current<'_> {
         self.lock(Lock::MmapRead(mm)).await;
         let result = self.fault_in_area(mm, addr, write).await;
         self.unlock(Lock::MmapRead(mm));
-        result
+        self.after_unlock(result).await
+    }
+
+    /// What is left of a fault once `mmap_lock` is dropped: waiting for a folio.
+    pub(crate) async fn after_unlock(self, result: FaultResult) -> FaultResult {
+        let FaultResult::Locked(folio) = result else {
+            return result;
+        };
+        self.folio_wait_locked(folio).await;
+        FaultResult::Done
+    }
+
+    /// Waits until a folio is unlocked, and drops the task's reference to it (the end of
+    /// `__folio_lock_or_retry`).
+    pub(crate) async fn folio_wait_locked(self, folio: Pfn) {
+        self.lock(Lock::Folio(folio)).await;
+        let s = &mut *self.state();
+        s.folio_unlock(self.task, folio);
+        s.folio_put(self.task, folio);
     }
 
     /// A fault at `addr`, if an area covers it and allows the access. `mmap_lock` is held.
@@ -278,7 +310,8 @@ impl Current<'_> {
                 self.migration_entry_wait(vmf.mm, addr).await;
                 FaultResult::Done
             }
-            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => self.do_swap_page(vmf, pfn).await,
+            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => self.do_device_page(vmf, pfn).await,
+            (_, Some(Softleaf::Swap(slot))) => self.do_swap_page(vmf, slot).await,
             (_, None) => FaultResult::Sigbus,
         }
     }
@@ -323,14 +356,13 @@ impl Current<'_> {
             if s.tables().get(vmf.at) != vmf.orig || !vmf.write && !vmf.unshare || pte.write() {
                 return FaultResult::Done;
             }
-            let action = s.do_wp_page(self, &vmf, pte);
-            if let WpAction::Copy(old) = action
-                && old != Pfn::ZERO
-            {
-                s.folio_get(self.task, old);
-            }
-            action
+            s.do_wp_page(self, &vmf, pte)
         };
+        self.finish_wp_fault(vmf, action).await
+    }
+
+    /// What a write-protect fault does when the page-table lock is dropped.
+    pub(crate) async fn finish_wp_fault(self, vmf: VmFault, action: WpAction) -> FaultResult {
         match action {
             WpAction::Finished(result) => result,
             WpAction::Copy(old) => self.wp_page_copy(vmf, old).await,
@@ -369,8 +401,9 @@ impl Current<'_> {
         FaultResult::Done
     }
 
-    /// A fault on a page that is on a device: the driver brings it home (`do_swap_page`).
-    async fn do_swap_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
+    /// A fault on a page that is on a device: the driver brings it home (the device-private branch of
+    /// `do_swap_page`).
+    async fn do_device_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
         if self.state().zoo.on(Bug::FaultDevprivNoPageref) {
             self.preempt(Site::DoSwapPage).await;
             return self.migrate_to_ram(&vmf, page, None).await;

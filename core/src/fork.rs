@@ -34,6 +34,13 @@ impl State {
         let Some(leaf) = swap.softleaf() else { return };
         let mut child = swap;
         match leaf {
+            Softleaf::Swap(slot) => {
+                self.swap_duplicate(slot);
+                child = swap.set(SwapFlags::EXCLUSIVE, false);
+                if child != swap {
+                    self.tables.set(from, child.pte());
+                }
+            }
             Softleaf::Migration(entry) => {
                 if entry.kind != MigrationKind::Read {
                     let shared = MigrationEntry {
@@ -60,7 +67,11 @@ impl State {
                 }
             }
         }
-        self.mm_mut(copy.dst_mm).anon_rss += 1;
+        let mm = self.mm_mut(copy.dst_mm);
+        match leaf {
+            Softleaf::Swap(_) => mm.swap_ents += 1,
+            Softleaf::Migration(_) | Softleaf::DevicePrivate { .. } => mm.anon_rss += 1,
+        }
         if !self.registered(copy.dst) && !self.zoo.on(Bug::ForkUffdwpSpecial) {
             child = child.set(SwapFlags::UFFD_WP, false);
         }
@@ -166,7 +177,7 @@ impl State {
         let (start, end, pgoff, flags) = (p.start, p.end, p.pgoff, p.flags);
         let v = self.vma_mut(vma);
         (v.mm, v.start, v.end, v.pgoff) = (mm, start, end, pgoff);
-        v.flags = flags - VmFlags::UFFD_WP;
+        v.flags = flags - VmFlags::UFFD_WP - VmFlags::LOCKED;
         Ok(vma)
     }
 }

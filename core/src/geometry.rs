@@ -15,6 +15,8 @@ pub struct Geometry {
     pub system_frames: u32,
     /// Frames of each device's memory.
     pub device_frames: u32,
+    /// Slots of the swap device.
+    pub swap_slots: u32,
 }
 
 impl Geometry {
@@ -24,6 +26,7 @@ impl Geometry {
         levels: 3,
         system_frames: 96,
         device_frames: 32,
+        swap_slots: 1 << 10,
     };
 
     /// Four levels of 512 entries, 2^22 system frames (16 GiB) and 2^20 frames a device.
@@ -32,6 +35,7 @@ impl Geometry {
         levels: 4,
         system_frames: 1 << 22,
         device_frames: 1 << 20,
+        swap_slots: 1 << 22,
     };
 
     /// Entries in one page table.

@@ -9,6 +9,17 @@ use crate::pte::PresentPte;
 use crate::state::{Current, State};
 use crate::zoo::Bug;
 
+/// How a page is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Grab {
+    /// Not at all: it is faulted in, and that is it.
+    Nothing,
+    /// By a reference (`FOLL_GET`).
+    Get,
+    /// By a pin (`FOLL_PIN`).
+    Pin,
+}
+
 /// What a page table offers a pin.
 enum Follow {
     Page(PresentPte),
@@ -19,7 +30,7 @@ enum Follow {
 }
 
 impl State {
-    fn follow_page_pte(&self, mm: MmId, addr: u64, write: bool, pin: bool) -> Follow {
+    fn follow_page_pte(&self, mm: MmId, addr: u64, write: bool, grab: Grab) -> Follow {
         let at = self.tables().pte_offset(self.mm(mm).pgd, addr);
         let Some(pte) = at.and_then(|at| self.tables().get(at).present()) else {
             return Follow::NeedsFault;
@@ -27,7 +38,7 @@ impl State {
         if pte.protnone() || write && !pte.write() {
             return Follow::NeedsFault;
         }
-        if pin && !write && self.gup_must_unshare(pte) {
+        if grab == Grab::Pin && !write && self.gup_must_unshare(pte) {
             return Follow::NeedsUnshare;
         }
         Follow::Page(pte)
@@ -40,7 +51,11 @@ impl State {
 
     /// Takes the reference, under the page-table lock (`try_grab_folio`). A pin on the zero page
     /// does not count.
-    fn try_grab_folio(&mut self, folio: Pfn, pin: bool) {
+    fn try_grab_folio(&mut self, folio: Pfn, grab: Grab) {
+        let pin = grab == Grab::Pin;
+        if grab == Grab::Nothing {
+            return;
+        }
         if !pin || folio != Pfn::ZERO || self.zoo.on(Bug::GupPinZeroPage) {
             self.hold_external(folio, pin);
         }
@@ -58,10 +73,29 @@ impl Current<'_> {
         pin: bool,
     ) -> Result<Pfn, FaultResult> {
         let lock = Lock::MmapRead(mm);
+        let grab = if pin { Grab::Pin } else { Grab::Get };
         self.lock(lock).await;
-        let result = self.get_user_page_locked(mm, addr, write, pin).await;
+        let result = self
+            .get_user_page_locked(mm, addr, write, grab, Some(lock))
+            .await;
         self.unlock(lock);
         result
+    }
+
+    /// Faults the page at `addr` in, with `mmap_lock` held (`faultin_page` of a populated range).
+    /// `unlockable` says in which way, if it may be dropped for a while.
+    pub(crate) async fn faultin_page(
+        self,
+        mm: MmId,
+        addr: u64,
+        write: bool,
+        unlockable: Option<Lock>,
+    ) -> Result<(), FaultResult> {
+        let page = self.get_user_page_locked(mm, addr, write, Grab::Nothing, unlockable);
+        page.await?;
+        // the next page is another fault
+        self.state().tasks[self.task.ix()].retries = 0;
+        Ok(())
     }
 
     async fn get_user_page_locked(
@@ -69,16 +103,17 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         write: bool,
-        pin: bool,
+        grab: Grab,
+        unlockable: Option<Lock>,
     ) -> Result<Pfn, FaultResult> {
         loop {
             self.preempt(Site::FollowPage).await;
             let unshare = {
                 let s = &mut *self.state();
-                match s.follow_page_pte(mm, addr, write, pin) {
+                match s.follow_page_pte(mm, addr, write, grab) {
                     Follow::Page(pte) => {
                         let page = pte.pfn();
-                        s.try_grab_folio(page, pin);
+                        s.try_grab_folio(page, grab);
                         // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
                         if write && !pte.dirty() {
                             s.folio_mark_dirty(page);
@@ -93,9 +128,15 @@ impl Current<'_> {
                 Some(vma) => self.handle_unshare_fault(vma, addr).await,
                 None => self.fault_in_area(mm, addr, write).await,
             };
-            match result {
-                FaultResult::Done => self.retry_fault().await,
-                error => return Err(error),
+            match (result, unlockable) {
+                (FaultResult::Done, _) => self.retry_fault().await,
+                (FaultResult::Locked(folio), Some(lock)) => {
+                    self.unlock(lock);
+                    self.folio_wait_locked(folio).await;
+                    self.lock(lock).await;
+                }
+                (FaultResult::Locked(folio), None) => self.folio_wait_locked(folio).await,
+                (error, _) => return Err(error),
             }
         }
     }

@@ -93,7 +93,7 @@ impl State {
             {
                 Handled::Broken
             }
-            (_, Some(Softleaf::DevicePrivate { .. })) => missing,
+            (_, Some(Softleaf::DevicePrivate { .. } | Softleaf::Swap(_))) => missing,
             (_, Some(Softleaf::Migration(_))) if request == Request::Nothing => missing,
             (_, Some(Softleaf::Migration(_))) => Handled::WaitForMigration,
             (_, None) => Handled::Broken,
@@ -150,6 +150,11 @@ impl Current<'_> {
         match self.handle_mm_fault(vma, addr, write).await {
             FaultResult::Done => {
                 self.retry_fault().await;
+                Ok(())
+            }
+            // nobody told the fault that it may drop mmap_lock
+            FaultResult::Locked(folio) => {
+                self.folio_wait_locked(folio).await;
                 Ok(())
             }
             FaultResult::Oom => Err(HmmError::Oom),

@@ -37,6 +37,8 @@ id! {
     TableId(u32) "table";
     /// The place of one entry: `table << table_bits | index`.
     PteRef(u32) "pte";
+    /// A slot of the swap device (`swp_entry_t`).
+    SwapId(u32) "swap";
     /// A task: a thread of the program, or a driver's worker that holds a migration open.
     TaskId(u8) "task";
     /// A device with memory of its own; also the owner cookie of its `dev_pagemap`.

@@ -42,10 +42,12 @@ mod gup;
 mod hmm;
 mod ids;
 mod lock;
+mod madvise;
 mod memmap;
 mod merge;
 mod migrate;
 mod migrate_device;
+mod mlock;
 mod mmap;
 mod mprotect;
 mod notifier;
@@ -55,10 +57,14 @@ mod pgtable;
 mod pte;
 mod rmap;
 mod state;
+mod swap;
+mod swapin;
 #[cfg(feature = "zoo")]
 pub mod tamper;
 mod trace;
+mod unmap;
 mod vma;
+mod vmscan;
 mod zap;
 pub mod zoo;
 
@@ -70,8 +76,9 @@ pub use fail::{AllocKind, FailInject};
 pub use fault::FaultResult;
 pub use geometry::Geometry;
 pub use hmm::{HmmError, HmmPfn, Request};
-pub use ids::{AnonVmaId, AvcId, DevId, MmId, Pfn, PteRef, TableId, TaskId, VmaId};
+pub use ids::{AnonVmaId, AvcId, DevId, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
 pub use lock::{Lock, MAX_TASKS, RwSem, Site, Task, Wait};
+pub use madvise::{Advice, AdviceError};
 pub use memmap::{DEVICES, Memmap};
 pub use migrate_device::{MigratePfn, MigrateRange, MigrateVma, Select};
 pub use mprotect::ChangeError;
@@ -82,5 +89,6 @@ pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
 pub use state::{Current, Enomem, Kernel, Release, State};
+pub use swap::{SwapDevice, SwapSlot};
 pub use trace::{Event, PteWrite};
 pub use vma::{Mm, NotifierState, VmFlags, Vma};

@@ -102,6 +102,13 @@ pub enum Site {
     HmmRangeDone,
     DeviceAccess,
     NotifierStart,
+    ShrinkFolio,
+    TryToUnmap,
+    SwapWritepage,
+    SwapReadFolio,
+    FolioLockOrRetry,
+    MadvisePteRange,
+    MlockPteRange,
 }
 
 /// What the kernel knows of a running operation: its locks, its references, what it waits for.

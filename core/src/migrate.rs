@@ -19,7 +19,8 @@ impl State {
     /// anonymous folio). `extra` is the number of references besides the caller's own.
     pub(crate) fn folio_migrate_mapping(&mut self, src: Pfn, dst: Pfn, extra: i32) -> bool {
         let from = *self.page(src);
-        let refused = from.refcount != from.mapcount + extra + 1;
+        let cached = i32::from(from.has(PageFlags::SWAPCACHE));
+        let refused = from.refcount != from.mapcount + cached + extra + 1;
         if refused && !self.zoo.on(Bug::LatentMixedOrderFallthrough) {
             return false;
         }

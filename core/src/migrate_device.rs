@@ -15,6 +15,7 @@
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId, VmaId};
 use crate::lock::Site;
 use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, Softleaf, SwapFlags, SwapPte};
 use crate::state::{Current, State};
 use crate::trace::Event;
@@ -232,7 +233,22 @@ impl State {
             extra += 1;
         }
         let page = self.page(pfn);
+        extra += i32::from(page.has(PageFlags::SWAPCACHE));
         page.refcount - extra <= page.folio_mapcount()
+    }
+
+    /// A folio goes to a device only if it can leave the swap cache first (the anonymous part of
+    /// `__migrate_device_pages`).
+    fn leave_swap_cache(&mut self, src: Pfn, dst: Pfn) -> bool {
+        let page = *self.page(src);
+        if !page.has(PageFlags::SWAPCACHE) {
+            return true;
+        }
+        let left = self.folio_free_swap(src);
+        if left && self.zoo.on(Bug::StaleMappingAfterFreeSwap) {
+            self.replace_in_swap_cache(page.swap, dst);
+        }
+        left
     }
 
     /// Fills a hole, or the place of the zero page, with a device page, under the page-table lock
@@ -246,7 +262,7 @@ impl State {
         let area = self.vma(vma);
         let (mm, write) = (area.mm, area.flags.contains(crate::vma::VmFlags::WRITE));
         self.mm_mut(mm).anon_rss += 1;
-        self.folio_add_new_anon_rmap(page, vma, addr);
+        self.folio_add_new_anon_rmap(page, vma, addr, true);
         self.folio_ref_add(page, 1);
         self.charge(page);
         let entry = Softleaf::DevicePrivate { write, pfn: page }.to_swap();
@@ -355,7 +371,8 @@ impl Current<'_> {
                     .iter()
                     .filter(|p| **p == pfn)
                     .count();
-                let outside = s.page(pfn).refcount - own as i32;
+                let cached = i32::from(s.page(pfn).has(PageFlags::SWAPCACHE));
+                let outside = s.page(pfn).refcount - own as i32 - cached;
                 s.events.push(Event::Unmapped {
                     task: self.task,
                     page: pfn,
@@ -388,7 +405,7 @@ impl Current<'_> {
         }
     }
 
-    fn is_mapped(self, pfn: Pfn) -> bool {
+    pub(crate) fn is_mapped(self, pfn: Pfn) -> bool {
         self.state().folio_mapped(pfn)
     }
 
@@ -404,7 +421,8 @@ impl Current<'_> {
             if let Some(src) = args.src[i].page() {
                 let extra = i32::from(args.is_fault_page(src));
                 self.preempt(Site::MigrateVmaPages).await;
-                if !self.state().folio_migrate_mapping(src, dst, extra) {
+                let s = &mut *self.state();
+                if !s.leave_swap_cache(src, dst) || !s.folio_migrate_mapping(src, dst, extra) {
                     args.src[i] = args.src[i].refused();
                 }
                 continue;

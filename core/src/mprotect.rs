@@ -136,7 +136,7 @@ impl Current<'_> {
     }
 
     /// Shows `each` the entries of `range`, one section for each table.
-    async fn for_each_entry(
+    pub(crate) async fn for_each_entry(
         self,
         mm: MmId,
         range: Range<u64>,
@@ -198,7 +198,13 @@ impl Current<'_> {
                     new.remove(VmFlags::ACCOUNT);
                 }
                 let vma = self.vma_modify_flags(vma, &part, new).await?;
-                self.change_range(vma, part, Change::Protection).await;
+                self.change_range(vma, part.clone(), Change::Protection)
+                    .await;
+                let gains_write = new.contains(VmFlags::WRITE) && !old.contains(VmFlags::WRITE);
+                if old.contains(VmFlags::LOCKED) && gains_write {
+                    // the copies are made now rather than later; whether that works does not matter
+                    let _ = self.populate_locked(mm, part, None).await;
+                }
             }
         }
         Ok(())
@@ -206,7 +212,7 @@ impl Current<'_> {
 
     /// Gives `part` of an area new flags: a neighbour grows over it, or it is split off. Returns the
     /// area that covers it then (`vma_modify_flags`).
-    async fn vma_modify_flags(
+    pub(crate) async fn vma_modify_flags(
         self,
         vma: VmaId,
         part: &Range<u64>,

@@ -6,7 +6,7 @@
 //!
 //! Corresponds to `include/linux/mm_types.h`, `include/linux/page-flags.h`.
 
-use crate::ids::{AnonVmaId, Pfn};
+use crate::ids::{AnonVmaId, Pfn, SwapId};
 use bitflags::bitflags;
 
 bitflags! {
@@ -19,7 +19,8 @@ bitflags! {
         const DIRTY = 1 << 1;
         /// Folio: on an LRU list.
         const LRU = 1 << 2;
-        /// Folio: reclaimed through swap, that is, anonymous.
+        /// Folio: reclaimed through swap. An anonymous folio without it is lazily freed (`MADV_FREE`):
+        /// reclaim drops it unless it is dirty.
         const SWAPBACKED = 1 << 3;
         /// Page: exclusive to the one mapping it has (`PageAnonExclusive`).
         const ANON_EXCLUSIVE = 1 << 4;
@@ -29,6 +30,10 @@ bitflags! {
         const FREE = 1 << 6;
         /// Folio: charged to a memory cgroup.
         const CHARGED = 1 << 7;
+        /// Folio: in the swap cache, in the slot that the folio names.
+        const SWAPCACHE = 1 << 8;
+        /// Folio: being written to its slot.
+        const WRITEBACK = 1 << 9;
     }
 }
 
@@ -51,6 +56,8 @@ pub struct Page {
     /// Folio, large: entries at the huge level that map all of it.
     pub entire_mapcount: i32,
     mapping: u32,
+    /// Folio: its slot while it is in the swap cache (`folio->swap`).
+    pub swap: SwapId,
     /// Distance to the folio's head page; 0 in a head page and in a small folio.
     pub tail_offset: u32,
     /// Flags.
@@ -71,6 +78,7 @@ impl Page {
         large_mapcount: 0,
         entire_mapcount: 0,
         mapping: 0,
+        swap: SwapId(0),
         tail_offset: 0,
         flags: PageFlags::empty(),
         order: 0,

@@ -2,7 +2,7 @@
 //!
 //! A *present* entry has the layout of an x86-64 leaf entry. A *non-present* one is a swap-type
 //! entry: a type in the top five bits, below it the inverted offset, and flag bits of its own at the
-//! bottom (soft-dirty and uffd-wp here; swp-exclusive comes with swap). The same bit means different
+//! bottom (soft-dirty, uffd-wp, exclusive). The same bit means different
 //! things in the two formats (bit 1 is "writable" in one and "soft-dirty" in the other), so each
 //! format has its own type and its own accessors, and [`Pte::decode`] is the way from the word to the
 //! right one. Both decoders are total: applied to the wrong format they yield nonsense, which is how
@@ -13,7 +13,7 @@
 //!
 //! Corresponds to `arch/x86/include/asm/pgtable*.h`, `include/linux/leafops.h` (softleaf).
 
-use crate::ids::Pfn;
+use crate::ids::{Pfn, SwapId};
 use bitflags::bitflags;
 
 /// A raw page-table entry.
@@ -64,6 +64,8 @@ bitflags! {
         const SOFT_DIRTY = 1 << 1;
         /// `_PAGE_SWP_UFFD_WP`.
         const UFFD_WP = 1 << 2;
+        /// `_PAGE_SWP_EXCLUSIVE`, of swap entries only: the page was exclusive to this mapping.
+        const EXCLUSIVE = 1 << 3;
     }
 }
 
@@ -80,6 +82,8 @@ const SWP_PFN_MASK: u64 = (1 << SWP_PFN_BITS) - 1;
 const MIG_YOUNG: u64 = 1 << SWP_PFN_BITS;
 const MIG_DIRTY: u64 = 1 << (SWP_PFN_BITS + 1);
 
+/// The swap device.
+const TYPE_SWAP: u64 = 0;
 /// Type numbers at the top of the swap-type space.
 const TYPE_MIGRATION_READ: u64 = 25;
 const TYPE_MIGRATION_READ_EXCLUSIVE: u64 = 26;
@@ -278,6 +282,11 @@ impl SwapPte {
         self.0 & SwapFlags::UFFD_WP.bits() != 0
     }
 
+    /// `pte_swp_exclusive`.
+    pub const fn exclusive(self) -> bool {
+        self.0 & SwapFlags::EXCLUSIVE.bits() != 0
+    }
+
     /// With `flags` set (`on`) or cleared.
     #[must_use]
     pub const fn set(self, flags: SwapFlags, on: bool) -> Self {
@@ -294,6 +303,7 @@ impl SwapPte {
         let offset = self.swp_offset();
         let pfn = Pfn((offset & SWP_PFN_MASK) as u32);
         let kind = match self.swp_type() {
+            TYPE_SWAP => return Some(Softleaf::Swap(SwapId(offset as u32))),
             TYPE_MIGRATION_READ => MigrationKind::Read,
             TYPE_MIGRATION_READ_EXCLUSIVE => MigrationKind::ReadExclusive,
             TYPE_MIGRATION_WRITE => MigrationKind::Write,
@@ -337,6 +347,8 @@ pub struct MigrationEntry {
 /// A non-present entry, decoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Softleaf {
+    /// The contents of the page are in a slot of the swap device.
+    Swap(SwapId),
     /// The page is on its way to another frame.
     Migration(MigrationEntry),
     /// The page lives in a device's memory.
@@ -349,17 +361,19 @@ pub enum Softleaf {
 }
 
 impl Softleaf {
-    /// The frame that the entry names (`softleaf_to_pfn`).
-    pub const fn pfn(self) -> Pfn {
+    /// The frame that the entry names (`softleaf_to_pfn`); a swap entry names none.
+    pub const fn pfn(self) -> Option<Pfn> {
         match self {
-            Self::Migration(m) => m.pfn,
-            Self::DevicePrivate { pfn, .. } => pfn,
+            Self::Migration(m) => Some(m.pfn),
+            Self::DevicePrivate { pfn, .. } => Some(pfn),
+            Self::Swap(_) => None,
         }
     }
 
     /// The entry with no flag set (`softleaf_to_pte`).
     pub const fn to_swap(self) -> SwapPte {
         match self {
+            Self::Swap(slot) => SwapPte::from_parts(TYPE_SWAP, slot.0 as u64),
             Self::DevicePrivate { write, pfn } => {
                 let ty = if write {
                     TYPE_DEVICE_WRITE
@@ -406,20 +420,22 @@ mod tests {
                     dirty,
                 })
             });
-            device.into_iter().chain(migration)
+            let swap = Softleaf::Swap(SwapId(pfn.0));
+            device.into_iter().chain(migration).chain([swap])
         })
     }
 
     #[test]
     fn softleaf_survives_the_encoding_and_its_flags() {
         for leaf in leaves() {
-            for bits in 0..4u64 {
+            for bits in 0..8u64 {
                 let flags = SwapFlags::from_bits_truncate(bits << 1);
                 let swap = leaf.to_swap().set(flags, true);
                 assert_eq!(swap.pte().decode(), Entry::Leaf(swap));
                 assert_eq!(swap.softleaf(), Some(leaf));
                 assert_eq!(swap.soft_dirty(), flags.contains(SwapFlags::SOFT_DIRTY));
                 assert_eq!(swap.uffd_wp(), flags.contains(SwapFlags::UFFD_WP));
+                assert_eq!(swap.exclusive(), flags.contains(SwapFlags::EXCLUSIVE));
             }
         }
     }

@@ -15,14 +15,26 @@ use crate::trace::Event;
 use crate::zoo::Bug;
 
 impl State {
-    /// The first mapping of a new page, which is exclusive to it (`folio_add_new_anon_rmap`).
-    pub(crate) fn folio_add_new_anon_rmap(&mut self, folio: Pfn, vma: VmaId, addr: u64) {
+    /// The first mapping of a page that has no identity yet (`folio_add_new_anon_rmap`). A page that
+    /// others may map too belongs to the root anon_vma: all who may have inherited it are found there.
+    pub(crate) fn folio_add_new_anon_rmap(
+        &mut self,
+        folio: Pfn,
+        vma: VmaId,
+        addr: u64,
+        exclusive: bool,
+    ) {
         let area = self.vma(vma);
-        let (anon_vma, index) = (area.anon_vma, area.index(addr));
+        let (own, index) = (area.anon_vma, area.index(addr));
+        let anon_vma = if exclusive {
+            own
+        } else {
+            own.map(|own| self.anon_vma(own).root)
+        };
         let trust_old = self.zoo.on(Bug::DevprivMappingReuse);
         let page = self.page_mut(folio);
-        page.flags
-            .insert(PageFlags::SWAPBACKED | PageFlags::ANON_EXCLUSIVE);
+        page.flags.insert(PageFlags::SWAPBACKED);
+        page.flags.set(PageFlags::ANON_EXCLUSIVE, exclusive);
         page.mapcount = 1;
         if trust_old && page.mapping().is_some() {
             // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
@@ -111,7 +123,7 @@ impl State {
         let entry = pte.decode();
         let pfn = match (entry, pte.leaf()) {
             (Entry::Present(present), _) => present.pfn(),
-            (_, Some(leaf)) => leaf.pfn(),
+            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => pfn,
             _ => return true,
         };
         let mut subpage = pfn;
@@ -225,6 +237,18 @@ impl Current<'_> {
     /// Replaces all mappings of a locked folio by migration entries, as far as possible; whether it
     /// was is for the caller to ask (`try_to_migrate`).
     pub(crate) async fn try_to_migrate(self, folio: Pfn) {
+        let one = |s: &mut State, _, found| s.try_to_migrate_one(folio, found);
+        self.unmap_each(folio, Site::TryToMigrate, one).await;
+    }
+
+    /// Shows `one` each mapping of a locked folio, under the page-table lock and within an
+    /// invalidation, until it says that it cannot go on or the folio is mapped no more (`rmap_walk`).
+    pub(crate) async fn unmap_each(
+        self,
+        folio: Pfn,
+        site: Site,
+        one: impl Fn(&mut State, VmaId, Found) -> bool,
+    ) {
         let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else {
             return;
         };
@@ -235,11 +259,11 @@ impl Current<'_> {
             let mm = self.state().vma(vma).mm;
             let range = NotifierRange::new(mm, addr..addr + 1, NotifierEvent::Clear, None);
             self.notifier_start(&range).await;
-            self.preempt(Site::TryToMigrate).await;
+            self.preempt(site).await;
             let done = {
                 let s = &mut *self.state();
                 let found = s.page_vma_mapped_walk(mm, addr, folio, Wanted::Mapping);
-                let ok = found.is_none_or(|found| s.try_to_migrate_one(folio, found));
+                let ok = found.is_none_or(|found| one(s, vma, found));
                 s.notifier_end(&range);
                 !ok || !s.folio_mapped(folio)
             };

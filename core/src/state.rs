@@ -14,6 +14,7 @@ use crate::lock::{MAX_TASKS, Task};
 use crate::memmap::{DEVICES, Memmap};
 use crate::page::{FrameAllocator, Page};
 use crate::pgtable::PageTables;
+use crate::swap::SwapDevice;
 use crate::trace::{Event, PteWrite};
 use crate::vma::{Mm, Vma};
 use crate::zoo::Zoo;
@@ -33,6 +34,7 @@ pub struct State {
     memmap: Memmap,
     pub(crate) frames: FrameAllocator,
     pub(crate) tables: PageTables,
+    pub(crate) swap: SwapDevice,
     mms: Arena<Mm>,
     vmas: Arena<Vma>,
     anon_vmas: Arena<AnonVma>,
@@ -285,6 +287,7 @@ impl Kernel {
                 memmap: Memmap::new(&geometry),
                 frames: FrameAllocator::new(0, geometry.system_frames),
                 tables: PageTables::new(geometry),
+                swap: SwapDevice::new(geometry.swap_slots),
                 mms: Arena::default(),
                 vmas: Arena::default(),
                 anon_vmas: Arena::default(),
@@ -334,6 +337,7 @@ impl Kernel {
         s.frames.reset();
         s.frames.alloc();
         s.tables.reset();
+        s.swap.reset();
         s.mms.reset();
         s.vmas.reset();
         s.anon_vmas.reset();

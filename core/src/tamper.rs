@@ -6,11 +6,12 @@
 //! feature `zoo`.
 
 use crate::anon_vma::AnonVma;
-use crate::ids::{AnonVmaId, DevId, MmId, Pfn, TaskId, VmaId};
+use crate::ids::{AnonVmaId, DevId, MmId, Pfn, SwapId, TaskId, VmaId};
 use crate::lock::Lock;
 use crate::page::Page;
 use crate::pte::Pte;
 use crate::state::State;
+use crate::swap::SwapSlot;
 use crate::vma::{Mm, Vma};
 
 /// Write access to a [`State`], past all rules.
@@ -32,6 +33,8 @@ pub enum Leak {
     AnonVma,
     /// An anon_vma_chain.
     Avc,
+    /// A slot of the swap device.
+    Slot,
     /// A lowest-level page table of an address space, live or not.
     Table(MmId),
 }
@@ -49,6 +52,13 @@ impl<'s> Tamper<'s> {
         self.0.page_mut(pfn)
     }
 
+    /// Gives a page the identity of another.
+    pub fn identity(self, pfn: Pfn, anon_vma: Option<AnonVmaId>, index: u64) {
+        let page = self.0.page_mut(pfn);
+        page.set_mapping(anon_vma);
+        page.index = index;
+    }
+
     /// An address space: its areas, its statistics.
     pub fn mm(self, mm: MmId) -> &'s mut Mm {
         self.0.mm_mut(mm)
@@ -62,6 +72,11 @@ impl<'s> Tamper<'s> {
     /// An anon_vma: its counters, its tree.
     pub fn anon_vma(self, anon_vma: AnonVmaId) -> &'s mut AnonVma {
         self.0.anon_vma_mut(anon_vma)
+    }
+
+    /// A slot of the swap device that has been used.
+    pub fn slot(self, slot: SwapId) -> Option<&'s mut SwapSlot> {
+        self.0.swap.slot_mut(slot)
     }
 
     /// Writes the lowest-level entry for `addr`, and nothing else, and notes the write. False if
@@ -97,6 +112,10 @@ impl<'s> Tamper<'s> {
             Leak::Vma => s.alloc_vma().is_ok(),
             Leak::AnonVma => s.alloc_anon_vma().is_ok(),
             Leak::Avc => s.alloc_avc().is_ok(),
+            Leak::Slot => {
+                let slot = s.swap.alloc();
+                slot.inspect(|slot| s.swap_duplicate(*slot)).is_some()
+            }
             Leak::Table(mm) => {
                 s.tables.alloc(mm, 0, 0);
                 true

@@ -42,7 +42,7 @@ pub enum Event {
         task: TaskId,
         /// The page, no longer mapped.
         page: Pfn,
-        /// References that are not the task's own.
+        /// References that are neither the task's own nor the swap cache's.
         outside: i32,
     },
     /// `folio_migrate_mapping` moved the identity of a folio to another.

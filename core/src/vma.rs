@@ -23,6 +23,8 @@ bitflags! {
         const UFFD_WP = 1 << 3;
         /// Its pages are charged to the commit limit: it is, or was, writable.
         const ACCOUNT = 1 << 4;
+        /// Its pages stay in memory (`mlock`).
+        const LOCKED = 1 << 5;
     }
 }
 
@@ -121,6 +123,8 @@ pub struct Mm {
     pub vmas: Vec<VmaId>,
     /// Pages counted as `MM_ANONPAGES`.
     pub anon_rss: i64,
+    /// Entries counted as `MM_SWAPENTS`.
+    pub swap_ents: i64,
     /// Users of the address space: the process itself, and every operation that works on it.
     pub users: u32,
     /// `mmap_lock`.

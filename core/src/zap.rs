@@ -1,4 +1,4 @@
-//! Taking mappings away: `munmap`, `madvise(MADV_DONTNEED)`, the end of an address space.
+//! Taking mappings away: for `munmap`, `madvise(MADV_DONTNEED)`, the end of an address space.
 //!
 //! Corresponds to `mm/memory.c` (`zap_page_range_single`, `unmap_vmas`, `free_pgtables`),
 //! `mm/mmap.c` (`exit_mmap`).
@@ -13,13 +13,19 @@ use core::ops::Range;
 
 impl State {
     /// Clears one entry and gives up what it held, under the page-table lock.
-    fn zap_pte(&mut self, mm: MmId, at: PteRef) {
+    pub(crate) fn zap_pte(&mut self, mm: MmId, at: PteRef) {
         let pte = self.tables.get(at);
         let page = match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => return,
             (Entry::Present(p), _) => Some(p.pfn()),
             (_, Some(Softleaf::DevicePrivate { pfn, .. })) => Some(pfn),
             (_, Some(Softleaf::Migration(_))) => None,
+            (_, Some(Softleaf::Swap(slot))) => {
+                self.tables.set(at, Pte::NONE);
+                self.mm_mut(mm).swap_ents -= 1;
+                self.free_swap_and_cache(slot);
+                return;
+            }
             (_, None) => return,
         };
         self.tables.set(at, Pte::NONE);
@@ -29,6 +35,7 @@ impl State {
         self.mm_mut(mm).anon_rss -= 1;
         if let Some(page) = page {
             self.folio_remove_rmap_pte(page);
+            self.free_swap_cache(page);
             self.folio_ref_sub(page, 1);
         }
     }
@@ -52,7 +59,7 @@ impl State {
 
 impl Current<'_> {
     /// Zaps `range` of `mm`, table by table (`unmap_page_range`).
-    async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
+    pub(crate) async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
         let mut addr = range.start;
         loop {
             self.preempt(Site::ZapPteRange).await;
@@ -71,7 +78,7 @@ impl Current<'_> {
     }
 
     /// Announces that `range` is to be zapped; `None` if nobody is told.
-    async fn zap_start(
+    pub(crate) async fn zap_start(
         self,
         mm: MmId,
         range: Range<u64>,
@@ -85,7 +92,7 @@ impl Current<'_> {
         Some(notifier)
     }
 
-    fn zap_end(self, notifier: Option<NotifierRange>) {
+    pub(crate) fn zap_end(self, notifier: Option<NotifierRange>) {
         if let Some(notifier) = notifier {
             self.state().notifier_end(&notifier);
         }
@@ -146,26 +153,5 @@ impl Current<'_> {
         s.tables.free(pgd);
         s.mm_mut(mm).vmas = areas;
         s.free_mm(mm);
-    }
-
-    /// `madvise(MADV_DONTNEED)`: false if part of the range is not mapped.
-    pub async fn madvise_dontneed(self, mm: MmId, range: Range<u64>) -> bool {
-        let lock = Lock::MmapRead(mm);
-        self.lock(lock).await;
-        let mut rest = range;
-        let mut complete = true;
-        while !rest.is_empty() {
-            let Some((_, part)) = ({ self.state().area_in(mm, &rest) }) else {
-                complete = false;
-                break;
-            };
-            complete &= part.start == rest.start;
-            rest.start = part.end;
-            let notifier = self.zap_start(mm, part.clone(), NotifierEvent::Clear).await;
-            self.unmap_page_range(mm, part).await;
-            self.zap_end(notifier);
-        }
-        self.unlock(lock);
-        complete
     }
 }

@@ -130,6 +130,14 @@ bugs! {
         "vma->anon_vma is published before the area is linked";
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork" "K9" 1 "reverse-map/reachable"
         "a child's area is linked to the anon_vmas only after the entries were copied, and a walk misses them";
+    StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755" "K6" 1 "swap/cache"
+        "a page that left the swap cache on its way to a device is put into its old slot again, by a mapping read before";
+    SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32" "K6" 2 "contents/read"
+        "a fault reads the only reference to a slot past the swap cache, and trusts an equal entry";
+    LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281" "K3" 1 "entries/write-exclusive"
+        "a lazily freed page that was written again is restored with another entry's write permission";
+    LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)" "K3" 1 "contents/read"
+        "a lazily freed page is dropped although it was written since (here at the lowest level)";
 }
 
 /// The switches.

@@ -2,7 +2,9 @@
 //!
 //! Every figure is the median of some repetitions on one thread. Lines are `bench: name=value …`.
 
-use mm_core::{DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags};
+use mm_core::{
+    Advice, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags,
+};
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::random_program;
 use mm_fuzz::program::mutate::Limits;
@@ -111,7 +113,7 @@ fn mapped(pages: u64) -> f64 {
             next();
             now(cur.user_access(mm, addr, None)).expect("mapped");
             next();
-            now(cur.madvise_dontneed(mm, addr..addr + 1));
+            now(cur.madvise(mm, addr..addr + 1, Advice::DontNeed)).expect("mapped");
             next();
             now(cur.user_access(mm, addr, Some(1))).expect("mapped");
             next();

@@ -14,6 +14,8 @@ pub enum Family {
     ReverseMap,
     /// Bits of page-table entries.
     Entries,
+    /// Slots and the swap cache.
+    Swap,
     /// Mappings of devices.
     Coherence,
     /// Locks, sleeps and retries.
@@ -27,6 +29,7 @@ impl fmt::Display for Family {
             Self::Counting => "counting",
             Self::ReverseMap => "reverse-map",
             Self::Entries => "entries",
+            Self::Swap => "swap",
             Self::Coherence => "coherence",
             Self::Progress => "progress",
         })
@@ -98,6 +101,8 @@ pub struct PageState {
     pub migration: bool,
     /// More than one entry names it.
     pub shared: bool,
+    /// It is in the swap cache.
+    pub cached: bool,
     /// It is locked.
     pub locked: bool,
 }
@@ -138,6 +143,7 @@ impl PageState {
             }
         }
         state.shared = count > 1;
+        state.cached = s.page(pfn).has(PageFlags::SWAPCACHE);
         state.locked = s.page(pfn).has(PageFlags::LOCKED);
         state
     }
@@ -171,6 +177,7 @@ impl fmt::Display for PageState {
             (self.device, "+device-private"),
             (self.migration, "+migration"),
             (self.shared, "+shared"),
+            (self.cached, "+swap-cache"),
             (self.locked, "+locked"),
         ];
         parts

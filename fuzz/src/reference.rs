@@ -37,6 +37,10 @@ struct Page {
     registration_uncertain: bool,
     /// An operation that failed may have changed the access, or unmapped the page.
     uncertain: bool,
+    /// The word may become 0 at any time, until the next write.
+    lazy: bool,
+    /// Locked in memory: it refuses advice. `None` after a call that failed.
+    locked: Option<bool>,
 }
 
 /// What a range operation does.
@@ -50,6 +54,16 @@ pub enum Change {
     Protect(VmFlags),
     /// Drops the contents.
     Drop,
+    /// Lets the contents go some time.
+    LazyFree,
+    /// Says something that changes nothing to see.
+    Advise,
+    /// The same; and locked pages do not mind.
+    WillNeed,
+    /// Locks the pages in memory.
+    Lock,
+    /// Undoes that.
+    Unlock,
     /// Registers with userfaultfd.
     Register,
     /// Undoes that.
@@ -66,7 +80,8 @@ pub enum End {
     /// Done for all of the range.
     Done,
     /// Done up to the first address that the call cannot change: one that is not mapped
-    /// ([`Change::Protect`]), or mapped and not registered ([`Change::WriteProtect`]). It failed.
+    /// ([`Change::Protect`]), mapped and not registered ([`Change::WriteProtect`]), or locked
+    /// ([`Change::Drop`]). It failed.
     UpToObstacle,
     /// Done for what is mapped; the call failed.
     SkippingGaps,
@@ -81,8 +96,9 @@ struct Open {
     pid: Pid,
     range: Range<u64>,
     kind: Kind,
-    /// Pages written while the operation was open, with a word that each held before.
-    written: Vec<(u64, u64)>,
+    /// Pages written while the operation was open, with a word that each held before, and whether that
+    /// was free to go.
+    written: Vec<(u64, u64, bool)>,
     /// Another operation on the range was open at the same time. Those that take `mmap_lock` for
     /// reading go over the pages side by side, and their ends do not tell the order.
     overlapped: bool,
@@ -94,6 +110,16 @@ enum Kind {
     /// A range operation that drops contents.
     Drop,
     Fork,
+}
+
+/// What an address does to a call that meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Obstacle {
+    None,
+    /// The call goes on, and fails at its end.
+    Fails,
+    /// The call ends there.
+    Stops,
 }
 
 /// How an access ended.
@@ -167,7 +193,7 @@ impl Reference {
         self.push(
             pid,
             range,
-            if change == Change::Drop {
+            if matches!(change, Change::Drop | Change::LazyFree) {
                 Kind::Drop
             } else {
                 Kind::Range
@@ -223,8 +249,8 @@ impl Reference {
             (change.needs_registration() || end == End::SkippingGaps) && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
-                Some(true) if end == End::UpToObstacle => break,
-                Some(false) => {}
+                Some(Obstacle::Stops) if end == End::UpToObstacle => break,
+                Some(Obstacle::None | Obstacle::Fails) => {}
                 _ => uncertain |= end == End::UpToObstacle,
             }
             let Some(page) = self.page(pid, addr) else {
@@ -234,23 +260,30 @@ impl Reference {
             if uncertain || change.needs_registration() && !registered {
                 page.change(change, End::OutOfMemory, false);
             } else {
-                page.change(change, end, open.written.iter().any(|(a, _)| *a == addr));
+                page.change(change, end, open.written.iter().any(|(a, ..)| *a == addr));
             }
         }
     }
 
-    /// Does `addr` make a call fail that does `change` to it? `None` if that is not certain.
-    fn obstacle(&mut self, pid: Pid, addr: u64, change: Change) -> Option<bool> {
+    /// What `addr` does to a call that does `change` to it; `None` if that is not certain.
+    fn obstacle(&mut self, pid: Pid, addr: u64, change: Change) -> Option<Obstacle> {
+        let unmapped = change.at_unmapped();
         let Some(page) = self.page(pid, addr) else {
-            return Some(change.needs_all_mapped());
+            return Some(unmapped);
         };
-        if change.needs_all_mapped() && page.uncertain {
+        if unmapped != Obstacle::None && page.uncertain {
             return None;
         }
-        if !change.needs_registration() || page.registered && !page.registration_uncertain {
-            return Some(false);
+        if change.refused_by_locked() {
+            return match page.locked? {
+                true => Some(Obstacle::Stops),
+                false => Some(Obstacle::None),
+            };
         }
-        (!page.uncertain && !page.registration_uncertain).then_some(true)
+        if !change.needs_registration() || page.registered && !page.registration_uncertain {
+            return Some(Obstacle::None);
+        }
+        (!page.uncertain && !page.registration_uncertain).then_some(Obstacle::Stops)
     }
 
     fn map(&mut self, pid: Pid, range: Range<u64>, access: VmFlags) {
@@ -267,6 +300,8 @@ impl Reference {
             registered: false,
             registration_uncertain: false,
             uncertain: false,
+            lazy: false,
+            locked: Some(false),
         });
         space.splice(at..at, new);
     }
@@ -286,12 +321,14 @@ impl Reference {
             page.protection = Protection::No;
             page.registered = false;
             page.registration_uncertain = false;
+            page.locked = Some(false);
             page
         }));
         self.spaces[child] = pages;
-        for (addr, word) in open.written {
+        for (addr, word, lazy) in open.written {
             if let Some(page) = self.page(child, addr) {
                 page.others.push(word);
+                page.lazy |= lazy;
                 page.written = false;
             }
         }
@@ -360,11 +397,11 @@ impl Reference {
                     .read(addr, word, dropping, either)
                     .map_err(|text| (Violation::Word, text)),
                 Some(word) => {
-                    let before = page.word;
+                    let (before, lazy) = (page.word, page.lazy);
                     page.write(word, dropping);
                     let here = |o: &&mut Open| o.pid == pid && o.range.contains(&addr);
                     let open = self.open.iter_mut().filter(here);
-                    open.for_each(|o| o.written.push((addr, before)));
+                    open.for_each(|o| o.written.push((addr, before, lazy)));
                     Ok(())
                 }
             },
@@ -400,9 +437,11 @@ impl Reference {
         let (pid, range) = (open.pid, open.range.clone());
         let mut mapped = Some(false);
         for addr in range {
-            match self.obstacle(pid, addr, change) {
-                Some(false) => {}
-                failing => return failing.map(|fails| !fails),
+            if self.obstacle(pid, addr, change)? != Obstacle::None {
+                return Some(false);
+            }
+            if change == Change::Lock && !self.page(pid, addr)?.can_populate()? {
+                return Some(false);
             }
             match self.page(pid, addr) {
                 Some(page) if page.uncertain => mapped = mapped.filter(|certainly| *certainly),
@@ -415,8 +454,16 @@ impl Reference {
 }
 
 impl Change {
-    const fn needs_all_mapped(self) -> bool {
-        matches!(self, Self::Protect(_) | Self::Drop)
+    const fn at_unmapped(self) -> Obstacle {
+        match self {
+            Self::Protect(_) | Self::Lock | Self::Unlock => Obstacle::Stops,
+            Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed => Obstacle::Fails,
+            _ => Obstacle::None,
+        }
+    }
+
+    const fn refused_by_locked(self) -> bool {
+        matches!(self, Self::Drop | Self::LazyFree | Self::Advise)
     }
 
     const fn needs_registration(self) -> bool {
@@ -425,28 +472,43 @@ impl Change {
 }
 
 impl Page {
+    /// Can the page be faulted in, for writing if it may be written? `None` if that is not certain.
+    fn can_populate(&self) -> Option<bool> {
+        let writes = self.access.contains(VmFlags::WRITE);
+        match self.protection {
+            _ if self.uncertain => None,
+            Protection::Maybe if writes => None,
+            Protection::Must if writes => Some(false),
+            _ => Some(!self.access.is_empty()),
+        }
+    }
+
     fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
         if end == End::OutOfMemory {
             self.change_perhaps(change);
             return;
         }
         match change {
-            Change::Map(_) | Change::Unmap => {}
+            Change::Map(_) | Change::Unmap | Change::Advise | Change::WillNeed => {}
+            Change::Lock => self.locked = Some(true),
+            Change::Unlock => self.locked = Some(false),
+            Change::LazyFree => {
+                self.lazy = true;
+                self.may_be_gone();
+            }
             Change::Protect(access) => {
                 self.access = access;
                 self.uncertain = false;
             }
             Change::Drop => {
                 self.others.clear();
+                self.lazy &= written_meanwhile;
                 if written_meanwhile {
                     self.others.push(0);
                 } else {
                     self.word = 0;
-                    self.written = false;
                 }
-                if self.protection == Protection::Must {
-                    self.protection = Protection::Maybe;
-                }
+                self.may_be_gone();
             }
             Change::Register => {
                 self.registered = true;
@@ -470,14 +532,25 @@ impl Page {
         }
     }
 
+    /// The page may be gone, and with it what was kept of it.
+    fn may_be_gone(&mut self) {
+        self.written = false;
+        if self.protection == Protection::Must {
+            self.protection = Protection::Maybe;
+        }
+    }
+
     /// The change was made, or not.
     fn change_perhaps(&mut self, change: Change) {
         match change {
             Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
-            Change::Drop => {
+            Change::Drop | Change::LazyFree => {
                 self.others.push(0);
-                self.written = false;
+                self.lazy |= change == Change::LazyFree;
+                self.may_be_gone();
             }
+            Change::Advise | Change::WillNeed => {}
+            Change::Lock | Change::Unlock => self.locked = None,
             Change::Register | Change::Unregister => self.registration_uncertain = true,
             Change::WriteProtect | Change::WriteUnprotect => {}
         }
@@ -488,10 +561,12 @@ impl Page {
     }
 
     fn read(&mut self, addr: u64, word: u64, dropping: bool, either: bool) -> Result<(), String> {
-        if word == self.word || self.others.contains(&word) {
+        let gone = self.lazy && word == 0;
+        if word == self.word || self.others.contains(&word) || gone {
             if !dropping && !either {
                 self.word = word;
                 self.others.clear();
+                self.lazy &= !gone;
             }
             return Ok(());
         }
@@ -513,6 +588,7 @@ impl Page {
         }
         self.word = word;
         self.written = true;
+        self.lazy = false;
         if self.protection == Protection::Maybe {
             // it was not there when it was protected, and now it is not protected
             self.protection = Protection::No;

@@ -76,13 +76,20 @@ fn show(s: &State, pte: Pte) -> Option<Mapped> {
 fn show_leaf(leaf: SwapPte) -> (&'static str, Pfn, bool, bool, bool) {
     let kind = leaf.softleaf().expect("a known type");
     let (place, write) = match kind {
+        Softleaf::Swap(_) => ("swap", false),
         Softleaf::Migration(_) => ("migration", false),
         Softleaf::DevicePrivate { write, pfn } => {
             let device = pfn.device().expect("a device page").ix();
             (["device0", "device1"][device], write)
         }
     };
-    (place, kind.pfn(), write, leaf.soft_dirty(), leaf.uffd_wp())
+    (
+        place,
+        kind.pfn().unwrap_or(Pfn::NOWHERE),
+        write,
+        leaf.soft_dirty(),
+        leaf.uffd_wp(),
+    )
 }
 
 /// All operations of a run, in the order in which they ended.

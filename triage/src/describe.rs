@@ -45,6 +45,11 @@ fn swap_entry(pte: SwapPte) -> String {
             "swap-type entry {:#018x} of no known kind",
             pte.pte().0
         )],
+        Some(Softleaf::Swap(slot)) => {
+            let mut words = vec![format!("{slot:?}")];
+            words.extend(chosen(&[(pte.exclusive(), "exclusive")]));
+            words
+        }
         Some(Softleaf::DevicePrivate { write, pfn }) => {
             let mut words = vec![format!("device-private {pfn:?}")];
             words.extend(chosen(&[(write, "write")]));

@@ -28,7 +28,7 @@ pub fn named(pte: Pte) -> Option<Pfn> {
     match pte.decode() {
         Entry::None => None,
         Entry::Present(present) => Some(present.pfn()),
-        Entry::Leaf(leaf) => leaf.softleaf().map(Softleaf::pfn),
+        Entry::Leaf(leaf) => leaf.softleaf().and_then(Softleaf::pfn),
     }
 }
 

@@ -44,9 +44,16 @@ impl Digest {
                 self.mix(pte.0);
             }
         }
+        for (id, slot) in s.swap().iter() {
+            self.mix(id.0.into());
+            self.mix(slot.count.into());
+            self.mix(slot.cache.map_or(0, |folio| u64::from(folio.0) + 1));
+            self.mix(slot.word);
+        }
         for (mm, space) in s.mms().iter() {
             self.mix(mm.into());
             self.mix(space.anon_rss as u64);
+            self.mix(space.swap_ents as u64);
             for vma in space.vmas.iter().map(|vma| s.vma(*vma)) {
                 let flags: VmFlags = vma.flags;
                 [vma.start, vma.end, vma.pgoff, flags.bits().into()]

@@ -74,16 +74,18 @@ impl Running<'_, '_> {
         Outcome::Done
     }
 
-    /// The folio that the entry for an address names, whatever its kind.
-    fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
+    /// The folio that the entry for an address names, whatever its kind; of a swap entry, the one in the
+    /// swap cache.
+    pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
         let s = &*self.bench.kernel.state();
         let pte = s
             .tables()
             .get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
-        let pfn = pte
-            .present()
-            .map(|p| p.pfn())
-            .or_else(|| pte.leaf().map(Softleaf::pfn))?;
+        let pfn = match (pte.present(), pte.leaf()) {
+            (Some(present), _) => present.pfn(),
+            (_, Some(Softleaf::Swap(slot))) => s.swap().slot(slot).cache?,
+            (_, leaf) => leaf?.pfn()?,
+        };
         (pfn != Pfn::ZERO).then(|| s.folio(pfn))
     }
 

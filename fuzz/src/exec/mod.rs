@@ -439,6 +439,7 @@ impl<'a, 'k> Run<'a, 'k> {
                 self.unblock(at)?;
             }
         }
+        self.shrink_swap_cache();
         self.look(at)?;
         if !self.options.unchecked {
             let holders = &self.bench.world.borrow().holders;
@@ -450,6 +451,22 @@ impl<'a, 'k> Run<'a, 'k> {
         } else {
             0
         })
+    }
+
+    /// Reclaims the folios that are left in the swap cache: somebody had them locked when the last entry
+    /// of their slot went, and memory has not been short since.
+    fn shrink_swap_cache(&mut self) {
+        let cached: Vec<_> = {
+            let s = self.bench.kernel.state();
+            s.swap().iter().filter_map(|(_, slot)| slot.cache).collect()
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        for folio in cached {
+            self.bench.kernel.state().renew_task(TaskId(0));
+            let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_page(folio));
+            // alone, nothing waits
+            let _ = reclaim.as_mut().poll(&mut cx);
+        }
     }
 
     fn release_references(&mut self) {

@@ -10,8 +10,8 @@ use crate::oracle::{At, contents};
 use crate::program::{self, OnOff, Op, Prot, Toward};
 use crate::reference::{Access, Change, End};
 use mm_core::{
-    AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError, Kernel,
-    MigrateRequest, TaskId, VmFlags,
+    Advice, AdviceError, AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError,
+    Kernel, MigrateRequest, TaskId, VmFlags,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -59,6 +59,7 @@ const fn alloc_kind(kind: program::AllocKind) -> AllocKind {
         program::AllocKind::Avc => AllocKind::Avc,
         program::AllocKind::DevicePage => AllocKind::DevicePage,
         program::AllocKind::Mm => AllocKind::Mm,
+        program::AllocKind::SwapSlot => AllocKind::SwapSlot,
     }
 }
 
@@ -160,16 +161,40 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.end(ticket, change, result)
             }
             Op::Dontneed { addr, len, .. } => {
-                let range = self.range(addr, len);
-                let ticket = self.begin(process, &range, Change::Drop, true);
-                let complete = cur.madvise_dontneed(mm, range).await;
-                let ended = if complete {
-                    (End::Done, Outcome::Done)
-                } else {
-                    (End::SkippingGaps, Outcome::Enomem)
-                };
-                self.end_as(ticket, Change::Drop, ended)
+                self.advise(process, self.range(addr, len), Advice::DontNeed)
+                    .await
             }
+            Op::Lazyfree { addr, len, .. } => {
+                self.advise(process, self.range(addr, len), Advice::Free)
+                    .await
+            }
+            Op::Cold { addr, len, .. } => {
+                self.advise(process, self.range(addr, len), Advice::Cold)
+                    .await
+            }
+            Op::Pageout { addr, len, .. } => {
+                self.advise(process, self.range(addr, len), Advice::PageOut)
+                    .await
+            }
+            Op::Willneed { addr, len, .. } => {
+                self.advise(process, self.range(addr, len), Advice::WillNeed)
+                    .await
+            }
+            Op::Mlock {
+                addr, len, switch, ..
+            } => {
+                let range = self.range(addr, len);
+                if switch == OnOff::On {
+                    let ticket = self.begin(process, &range, Change::Lock, false);
+                    let result = cur.mlock(mm, range).await;
+                    self.end(ticket, Change::Lock, result)
+                } else {
+                    let ticket = self.begin(process, &range, Change::Unlock, false);
+                    let result = cur.munlock(mm, range).await;
+                    self.end(ticket, Change::Unlock, result)
+                }
+            }
+            Op::Reclaim { addr, .. } => Ok(self.reclaim(process, self.addr(addr)).await),
             Op::UffdRegister { addr, len, .. } => {
                 let range = self.range(addr, len);
                 let ticket = self.begin(process, &range, Change::Register, false);
@@ -270,6 +295,29 @@ impl<'a, 'k> Running<'a, 'k> {
             | Op::Finalize { .. }
             | Op::Put { .. }
             | Op::Unlock { .. } => Ok(Outcome::Nothing),
+        }
+    }
+
+    async fn advise(self, process: Process, range: Range<u64>, advice: Advice) -> OpResult {
+        let (change, gone) = match advice {
+            Advice::DontNeed => (Change::Drop, true),
+            Advice::Free => (Change::LazyFree, false),
+            Advice::Cold | Advice::PageOut => (Change::Advise, false),
+            Advice::WillNeed => (Change::WillNeed, false),
+        };
+        let ticket = self.begin(process, &range, change, gone);
+        let ended = match self.cur().madvise(process.mm, range, advice).await {
+            Ok(()) => (End::Done, Outcome::Done),
+            Err(AdviceError::Gap) => (End::SkippingGaps, Outcome::Enomem),
+            Err(AdviceError::Locked) => (End::UpToObstacle, Outcome::Einval),
+        };
+        self.end_as(ticket, change, ended)
+    }
+
+    async fn reclaim(self, process: Process, addr: u64) -> Outcome {
+        match self.named_folio(process, addr) {
+            Some(pfn) => Outcome::Moved(self.cur().reclaim_page(pfn).await.into()),
+            None => Outcome::Nothing,
         }
     }
 
@@ -395,7 +443,7 @@ impl<'a, 'k> Running<'a, 'k> {
             self.check_out_of_memory()?;
             return Ok(Outcome::Enomem);
         }
-        contents::check_outcome(self.at, "SIGBUS on anonymous memory".to_owned())?;
+        contents::check_outcome(self.at, format!("{fault:?} on anonymous memory"))?;
         Ok(Outcome::Sigbus)
     }
 

@@ -1,5 +1,6 @@
 //! Counting: references, mappings, statistics, free lists, leaks.
 
+use super::shadow::Rss;
 use super::{Check, View};
 use crate::finding::{Family, describe};
 use mm_core::{DevId, Event, MmId, Page, PageFlags, Pfn, TaskId};
@@ -33,12 +34,13 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mapped = view.shadow.named(pfn).mappings.len() as i32;
     let tasks = references_of_tasks(view, pfn);
     let held = view.holders.references(pfn);
-    if page.refcount == mapped + tasks + held {
+    let cached = i32::from(page.has(PageFlags::SWAPCACHE));
+    if page.refcount == mapped + tasks + held + cached {
         return Ok(());
     }
     let detail = format!(
-        "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, and \
-         references from outside count {held}",
+        "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, the swap \
+         cache {cached}, and references from outside count {held}",
         page.refcount
     );
     view.page_finding(FAMILY, "refcount", pfn, detail)
@@ -178,14 +180,18 @@ pub fn check_zero_page(view: &View<'_>) -> Check {
     view.page_finding(FAMILY, "zero-page", Pfn::ZERO, detail)
 }
 
-/// `MM_ANONPAGES` is the number of entries that stand for a page.
+/// `MM_ANONPAGES` is the number of entries that stand for a page, `MM_SWAPENTS` that of entries that
+/// stand for a slot.
 #[inline(never)]
 pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
-    let (counted, expected) = (view.s.mm(mm).anon_rss, view.shadow.rss(mm));
+    let space = view.s.mm(mm);
+    let (anon, swap) = (space.anon_rss, space.swap_ents);
+    let counted = Rss { anon, swap };
+    let expected = view.shadow.rss(mm);
     if !view.s.mms().is_live(mm.0.into()) || counted == expected {
         return Ok(());
     }
-    let detail = format!("{mm:?} counts {counted} anonymous pages, its entries say {expected}");
+    let detail = format!("{mm:?} counts {counted:?}, its entries say {expected:?}");
     view.finding(FAMILY, "rss", detail)
 }
 
@@ -248,6 +254,10 @@ pub fn check_leaks(view: &View<'_>) -> Check {
         ("anon_vmas", s.anon_vmas().live()),
         ("anon_vma_chains", s.avcs().live()),
         ("page tables", s.tables().tables().count() as u32),
+        (
+            "swap slots",
+            s.swap().iter().filter(|(_, slot)| !slot.is_free()).count() as u32,
+        ),
     ];
     match left.iter().find(|(_, count)| *count != 0) {
         None => Ok(()),

@@ -6,7 +6,7 @@
 use super::{Check, View};
 use crate::finding::Family;
 use crate::program::OpKind;
-use mm_core::{Entry, MigrationKind, Page, PageFlags, Pfn, PteWrite, Softleaf, VmFlags};
+use mm_core::{Entry, MigrationKind, Page, PageFlags, Pfn, PteWrite, Softleaf, SwapId, VmFlags};
 
 const FAMILY: Family = Family::Entries;
 
@@ -14,8 +14,12 @@ const FAMILY: Family = Family::Entries;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Meaning {
     form: Form,
-    pfn: Pfn,
+    /// The page, or the slot.
+    pfn: Option<Pfn>,
+    slot: Option<SwapId>,
     write: bool,
+    /// Swap entries only.
+    exclusive: Option<bool>,
     /// Present and migration entries only; `None` where the format has no room for it.
     young: Option<bool>,
     dirty: Option<bool>,
@@ -29,6 +33,7 @@ enum Form {
     Present,
     Device,
     Migration,
+    Swap,
 }
 
 fn meaning(entry: Entry) -> Option<Meaning> {
@@ -40,31 +45,42 @@ fn meaning(entry: Entry) -> Option<Meaning> {
             } else {
                 Form::Present
             },
-            pfn: p.pfn(),
+            pfn: Some(p.pfn()),
+            slot: None,
             write: p.write(),
+            exclusive: None,
             young: Some(p.young()),
             dirty: Some(p.dirty()),
             soft_dirty: p.soft_dirty(),
             uffd_wp: p.uffd_wp(),
         }),
         Entry::Leaf(swap) => {
-            let (form, pfn, write, young, dirty) = match swap.softleaf()? {
-                Softleaf::DevicePrivate { write, pfn } => (Form::Device, pfn, write, None, None),
-                Softleaf::Migration(m) => {
-                    let write = m.kind == MigrationKind::Write;
-                    (Form::Migration, m.pfn, write, Some(m.young), Some(m.dirty))
-                }
+            let leaf = swap.softleaf()?;
+            let mut meaning = Meaning {
+                form: Form::Swap,
+                pfn: leaf.pfn(),
+                slot: None,
+                write: false,
+                exclusive: None,
+                young: None,
+                dirty: None,
+                soft_dirty: swap.soft_dirty(),
+                uffd_wp: swap.uffd_wp(),
             };
-            let (soft_dirty, uffd_wp) = (swap.soft_dirty(), swap.uffd_wp());
-            Some(Meaning {
-                form,
-                pfn,
-                write,
-                young,
-                dirty,
-                soft_dirty,
-                uffd_wp,
-            })
+            match leaf {
+                Softleaf::Swap(slot) => {
+                    (meaning.slot, meaning.exclusive) = (Some(slot), Some(swap.exclusive()));
+                }
+                Softleaf::DevicePrivate { write, .. } => {
+                    (meaning.form, meaning.write) = (Form::Device, write);
+                }
+                Softleaf::Migration(m) => {
+                    meaning.form = Form::Migration;
+                    meaning.write = m.kind == MigrationKind::Write;
+                    (meaning.young, meaning.dirty) = (Some(m.young), Some(m.dirty));
+                }
+            }
+            Some(meaning)
         }
     }
 }
@@ -87,7 +103,12 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
             check_round_trip(view, write, &old, &new)?;
             check_dirty_lost(view, write, &old, &new)
         }
-        (old_form, new_form) if old_form == new_form && old.pfn == new.pfn => {
+        (Form::Present, Form::Swap) | (Form::Swap, Form::Present) => {
+            check_swap_round_trip(view, write, &old, &new)
+        }
+        (old_form, new_form)
+            if old_form == new_form && (old.pfn, old.slot) == (new.pfn, new.slot) =>
+        {
             check_update(view, write, &old, &new)
         }
         _ => Ok(()),
@@ -98,11 +119,13 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
 /// is never writable.
 #[inline(never)]
 fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
+    let device = new.pfn.and_then(Pfn::device);
     let good = match new.form {
         Form::Zero => !new.write,
-        Form::Present => new.pfn.device().is_none(),
-        Form::Device => new.pfn.device().is_some_and(|d| d.ix() < mm_core::DEVICES),
-        Form::Migration => new.pfn != Pfn::ZERO,
+        Form::Present => device.is_none(),
+        Form::Device => device.is_some_and(|d| d.ix() < mm_core::DEVICES),
+        Form::Migration => new.pfn != Some(Pfn::ZERO),
+        Form::Swap => new.slot != Some(SwapId(0)),
     };
     if good {
         return Ok(());
@@ -159,11 +182,38 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     view.page_finding(FAMILY, "round-trip", new.pfn, detail)
 }
 
+/// A swap entry says what the mapping said, and the mapping that takes its place says it again:
+/// soft-dirty, uffd-wp, and that the page is exclusive.
+#[inline(never)]
+fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
+    let kept = (old.soft_dirty, old.uffd_wp) == (new.soft_dirty, new.uffd_wp)
+        // the fault may have been a write
+        || new.write && new.soft_dirty && old.uffd_wp == new.uffd_wp;
+    // the process may have exited since, in the same slice
+    let stands = view.s.tables().get(write.at) == write.new;
+    let exclusive = match (old.exclusive, new.exclusive) {
+        (_, Some(exclusive)) => exclusive || !old.write,
+        (Some(true), _) if stands => view
+            .s
+            .page(new.pfn.unwrap_or(Pfn::NOWHERE))
+            .anon_exclusive(),
+        _ => true,
+    };
+    if kept && exclusive {
+        return Ok(());
+    }
+    let detail = format!(
+        "was {old:x?}, became {new:x?} at {:?} page {}",
+        write.mm, write.addr
+    );
+    view.page_finding(FAMILY, "swap-round-trip", new.pfn, detail)
+}
+
 /// A dirty mapping stays dirty on the way: in the entry where there is room, in the folio always.
 #[inline(never)]
 fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);
-    let page = view.s.page(new.pfn);
+    let page = view.s.page(new.pfn.unwrap_or(Pfn::NOWHERE));
     let in_folio = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE);
     if old.dirty != Some(true) || in_entry && in_folio {
         return Ok(());
@@ -188,9 +238,11 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         || matches!(op, OpKind::UffdWp | OpKind::UffdUnregister)
         // a write fault after the registration has gone
         || !new.uffd_wp && new.write;
-    let dirty = !(old.dirty == Some(true) && new.dirty == Some(false));
+    // what is lazily freed is clean on purpose
+    let dirty = !(old.dirty == Some(true) && new.dirty == Some(false)) || op == OpKind::Lazyfree;
     let leaf_write = new.form == Form::Present || !new.write || old.write;
-    if soft_dirty && uffd_wp && dirty && leaf_write {
+    let exclusive = old.exclusive == new.exclusive || op == OpKind::Fork;
+    if soft_dirty && uffd_wp && dirty && leaf_write && exclusive {
         return Ok(());
     }
     let detail = format!(

@@ -16,6 +16,7 @@ mod holders;
 mod progress;
 mod reverse_map;
 mod shadow;
+mod swap;
 
 use crate::finding::{Family, Finding, PageState};
 use crate::program::OpKind;
@@ -53,18 +54,21 @@ pub struct At {
 }
 
 impl View<'_> {
-    /// A finding about `page`.
+    /// A finding about `page`, if it is about one.
     #[cold]
     #[inline(always)]
     pub(crate) fn page_finding(
         &self,
         family: Family,
         invariant: &'static str,
-        page: Pfn,
+        page: impl Into<Option<Pfn>>,
         detail: String,
     ) -> Check {
-        let state = PageState::of(self.s, page, self.shadow.entries_of(self.s, page));
-        self.at.report(family, invariant, Some(page), state, detail)
+        let page = page.into();
+        let state = page.map_or(PageState::default(), |page| {
+            PageState::of(self.s, page, self.shadow.entries_of(self.s, page))
+        });
+        self.at.report(family, invariant, page, state, detail)
     }
 
     /// A finding that is not about a page.
@@ -177,6 +181,7 @@ impl Oracles {
             reverse_map::check_topology(&view)?;
         }
         counting::check_pgmap_refs(&view)?;
+        swap::check_slots(&view)?;
         coherence::check_device_mappings(&view)?;
         progress::check_waiters(&view)?;
         self.shadow.settle();
@@ -201,6 +206,7 @@ impl Oracles {
         }
         counting::check_free_lists(&view)?;
         counting::check_page_tables(&view)?;
+        swap::check_slots(&view)?;
         reverse_map::check_topology(&view)?;
         reverse_map::check_walks(&view)?;
         coherence::check_device_mappings(&view)
@@ -245,6 +251,7 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
     counting::check_mapcount(view, pfn, page)?;
     counting::check_refcount(view, pfn, page)?;
     counting::check_lru(view, pfn, page)?;
+    swap::check_cached_page(view, pfn, page)?;
     reverse_map::check_exclusive(view, pfn, page)?;
     reverse_map::check_reachable(view, pfn, page)?;
     entries::check_entries(view, pfn, page)

@@ -48,7 +48,8 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     Ok(())
 }
 
-fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static str> {
+/// Why the reverse map of `page` does not lead to an entry.
+pub(super) fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static str> {
     let s = view.s;
     let Some(anon_vma) = page.mapping() else {
         return Some("it has no mapping");

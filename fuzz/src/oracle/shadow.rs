@@ -1,9 +1,9 @@
-//! The shadow: which entries name which page, by the log of page-table writes.
+//! The shadow: which entries name which page or slot, by the log of page-table writes.
 //!
 //! It is the independent count that mapcounts, statistics and the reverse map are held against. A
 //! brute-force scan of all page tables checks the shadow itself at the end of a program.
 
-use mm_core::{Entry, MmId, Pfn, PteRef, PteWrite, Softleaf, State};
+use mm_core::{Entry, MmId, Pfn, PteRef, PteWrite, Softleaf, State, SwapId};
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +32,19 @@ pub struct Shadow {
     zones: [Vec<Named>; 1 + mm_core::DEVICES],
     changed: Vec<Pfn>,
     used: Vec<Pfn>,
-    rss: Vec<i64>,
+    /// The entries that name each slot.
+    slots: Vec<Vec<Place>>,
+    rss: Vec<Rss>,
     changed_mms: u32,
+}
+
+/// What the statistics of an address space should be.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Rss {
+    /// `MM_ANONPAGES`.
+    pub anon: i64,
+    /// `MM_SWAPENTS`.
+    pub swap: i64,
 }
 
 /// What an entry counts as.
@@ -41,6 +52,7 @@ enum Kind {
     Nothing,
     Mapping(Pfn),
     Migration(Pfn),
+    Swap(SwapId),
 }
 
 fn kind(entry: Entry) -> Kind {
@@ -51,6 +63,7 @@ fn kind(entry: Entry) -> Kind {
         Entry::Leaf(leaf) => match leaf.softleaf() {
             Some(Softleaf::Migration(m)) => Kind::Migration(m.pfn),
             Some(Softleaf::DevicePrivate { pfn, .. }) => Kind::Mapping(pfn),
+            Some(Softleaf::Swap(slot)) => Kind::Swap(slot),
             None => Kind::Nothing,
         },
     }
@@ -71,6 +84,7 @@ impl Shadow {
             named.changed = false;
         }
         self.changed.clear();
+        self.slots.iter_mut().for_each(Vec::clear);
         self.rss.clear();
         self.changed_mms = 0;
     }
@@ -102,9 +116,31 @@ impl Shadow {
             .map(|i| MmId(i as u16))
     }
 
-    /// Anonymous pages of `mm`, as the statistics should have them.
-    pub fn rss(&self, mm: MmId) -> i64 {
-        self.rss.get(mm.ix()).copied().unwrap_or(0)
+    /// What the statistics of `mm` should be.
+    pub fn rss(&self, mm: MmId) -> Rss {
+        self.rss.get(mm.ix()).copied().unwrap_or_default()
+    }
+
+    /// The entries that name `slot`.
+    pub fn named_slot(&self, slot: SwapId) -> &[Place] {
+        self.slots.get(slot.ix()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The slots that entries named at any time, with those that name them.
+    pub fn named_slots(&self) -> impl Iterator<Item = (SwapId, &[Place])> {
+        let slots = self.slots.iter().enumerate();
+        slots.map(|(i, places)| (SwapId(i as u32), places.as_slice()))
+    }
+
+    fn slot_mut(&mut self, slot: SwapId) -> Option<&mut Vec<Place>> {
+        // a corrupt entry names any slot, and is a finding of its own
+        if slot.ix() > 1 << 20 {
+            return None;
+        }
+        if slot.ix() >= self.slots.len() {
+            self.slots.resize(slot.ix() + 1, Vec::new());
+        }
+        Some(&mut self.slots[slot.ix()])
     }
 
     pub(super) fn settle(&mut self) {
@@ -142,42 +178,55 @@ impl Shadow {
             mm: write.mm,
             addr: write.addr,
         };
-        let mut rss = 0;
+        let mut rss = Rss::default();
         match kind(write.old.decode()) {
             Kind::Nothing => {}
             Kind::Mapping(pfn) => {
-                rss -= 1;
+                rss.anon -= 1;
                 if let Some(named) = self.named_mut(pfn) {
                     named.mappings.retain(|p| *p != place);
                 }
             }
             Kind::Migration(pfn) => {
-                rss -= 1;
+                rss.anon -= 1;
                 if let Some(named) = self.named_mut(pfn) {
                     named.migrations.retain(|p| *p != place);
+                }
+            }
+            Kind::Swap(slot) => {
+                rss.swap -= 1;
+                if let Some(places) = self.slot_mut(slot) {
+                    places.retain(|p| *p != place);
                 }
             }
         }
         match kind(write.new.decode()) {
             Kind::Nothing => {}
             Kind::Mapping(pfn) => {
-                rss += 1;
+                rss.anon += 1;
                 if let Some(named) = self.named_mut(pfn) {
                     named.mappings.push(place);
                 }
             }
             Kind::Migration(pfn) => {
-                rss += 1;
+                rss.anon += 1;
                 if let Some(named) = self.named_mut(pfn) {
                     named.migrations.push(place);
+                }
+            }
+            Kind::Swap(slot) => {
+                rss.swap += 1;
+                if let Some(places) = self.slot_mut(slot) {
+                    places.push(place);
                 }
             }
         }
         let mm = write.mm.ix();
         if mm >= self.rss.len() {
-            self.rss.resize(mm + 1, 0);
+            self.rss.resize(mm + 1, Rss::default());
         }
-        self.rss[mm] += rss;
+        self.rss[mm].anon += rss.anon;
+        self.rss[mm].swap += rss.swap;
         self.changed_mms |= 1 << (mm as u32 % u32::BITS);
     }
 
@@ -185,11 +234,18 @@ impl Shadow {
     pub fn agrees_with_scan(&self, s: &State) -> bool {
         let mut mappings = 0;
         let mut migrations = 0;
+        let mut swapped = 0;
         for (id, table) in s.tables().tables().filter(|(_, t)| t.level == 0) {
             for (addr, pte) in s.tables().entries(id) {
                 let is = |p: &Place| p.mm == table.mm && p.addr == addr;
                 match kind(pte.decode()) {
                     Kind::Nothing => {}
+                    Kind::Swap(slot) => {
+                        swapped += 1;
+                        if !self.named_slot(slot).iter().any(is) {
+                            return false;
+                        }
+                    }
                     Kind::Mapping(pfn) => {
                         mappings += 1;
                         if !self.named(pfn).mappings.iter().any(is) {
@@ -209,6 +265,7 @@ impl Shadow {
         let (known_mappings, known_migrations) = known.fold((0, 0), |(a, b), named| {
             (a + named.mappings.len(), b + named.migrations.len())
         });
-        (mappings, migrations) == (known_mappings, known_migrations)
+        let known_swapped = self.slots.iter().map(Vec::len).sum();
+        (mappings, migrations, swapped) == (known_mappings, known_migrations, known_swapped)
     }
 }

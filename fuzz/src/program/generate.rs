@@ -34,7 +34,11 @@ const fn weights(kind: OpKind) -> (u32, u32) {
             (1, 3)
         }
         OpKind::UffdRegister | OpKind::UffdWp | OpKind::Fail => (1, 3),
+        OpKind::Reclaim => (1, 6),
+        OpKind::Pageout => (1, 3),
+        OpKind::Lazyfree | OpKind::Mlock | OpKind::Willneed => (1, 2),
         OpKind::UffdUnregister => (1, 2),
+        OpKind::Cold => (1, 1),
     }
 }
 

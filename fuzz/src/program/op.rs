@@ -189,6 +189,21 @@ ops! {
     26 "uffd-wp" UffdWp { proc: Proc, addr: Addr, len: Len, switch: OnOff }
     /// Makes an allocation to come fail: the `nth` one of this kind.
     27 "fail" Fail { alloc: AllocKind, nth: Nth }
+    /// Reclaims the page as the kernel does when memory is short: it is swapped out, or dropped if it
+    /// is lazily freed (`shrink_folio_list`).
+    28 "reclaim" Reclaim { proc: Proc, addr: Addr }
+    /// Reclaims the pages of the range that nobody else maps (`madvise` with `MADV_PAGEOUT`).
+    29 "pageout" Pageout { proc: Proc, addr: Addr, len: Len }
+    /// The contents of the range may be dropped until they are written again (`madvise` with
+    /// `MADV_FREE`).
+    30 "lazyfree" Lazyfree { proc: Proc, addr: Addr, len: Len }
+    /// The pages of the range will not be used soon (`madvise` with `MADV_COLD`).
+    31 "cold" Cold { proc: Proc, addr: Addr, len: Len }
+    /// The pages of the range will be used soon: those in swap are read into the swap cache
+    /// (`madvise` with `MADV_WILLNEED`).
+    32 "willneed" Willneed { proc: Proc, addr: Addr, len: Len }
+    /// Faults the range in and keeps it in memory, or ends that (`mlock`, `munlock`).
+    33 "mlock" Mlock { proc: Proc, addr: Addr, len: Len, switch: OnOff }
 }
 
 /// The most operands that an operation has.
@@ -336,7 +351,7 @@ mod tests {
     use super::*;
 
     /// What every corpus relies on. Append to this list; never change a line of it.
-    const LOCKED: [&str; 28] = [
+    const LOCKED: [&str; 34] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -365,6 +380,12 @@ mod tests {
         "uffd-unregister proc addr len",
         "uffd-wp proc addr len switch",
         "fail alloc nth",
+        "reclaim proc addr",
+        "pageout proc addr len",
+        "lazyfree proc addr len",
+        "cold proc addr len",
+        "willneed proc addr len",
+        "mlock proc addr len switch",
     ];
 
     #[test]

@@ -369,9 +369,11 @@ choices! {
         DevicePage = "device-page",
         /// An `mm_struct`.
         Mm = "mm",
+        /// A slot of the swap device.
+        SwapSlot = "swap-slot",
     } with {
         const WHAT: &'static str = "kind of allocation";
-        const ACCEPTS: &'static str = "page, page-table, vma, anon-vma, avc, device-page or mm";
+        const ACCEPTS: &'static str = "page, page-table, vma, anon-vma, avc, device-page, mm or swap-slot";
     }
 }
 

@@ -3,8 +3,8 @@
 use super::lab::{Lab, READ_WRITE, poll};
 use mm_core::tamper::Leak;
 use mm_core::{
-    Entry, Lock, MigrationEntry, MigrationKind, MmId, PageFlags, Pfn, PresentPte, Pte, PteFlags,
-    Softleaf, SwapFlags, SwapPte, TaskId, VmFlags,
+    Advice, Entry, Lock, MigrationEntry, MigrationKind, MmId, PageFlags, Pfn, PresentPte, Pte,
+    PteFlags, Softleaf, SwapFlags, SwapId, SwapPte, TaskId, VmFlags,
 };
 use mm_fuzz::oracle::{self, Check, HeldRef, View, contents};
 use mm_fuzz::program::OpKind;
@@ -37,6 +37,21 @@ pub const CASES: &[Case] = &[
     ),
     ("reverse-map/layout", areas_overlap),
     ("reverse-map/layout", area_is_empty),
+    ("counting/rss", swap_entries_of_a_process),
+    ("swap/count", slot_counts_an_entry_too_many),
+    ("swap/count", entry_names_a_free_slot),
+    ("swap/cache", slot_caches_a_folio_that_is_elsewhere),
+    ("swap/cache", folio_names_a_slot_that_has_it_not),
+    ("swap/exclusive", slot_of_two_is_exclusive),
+    ("swap/exclusive", cached_folio_is_exclusive),
+    ("swap/reachable", cached_folio_belongs_elsewhere),
+    ("swap/contents", clean_folio_differs_from_its_slot),
+    ("entries/swap-round-trip", swap_entry_loses_soft_dirty),
+    (
+        "entries/swap-round-trip",
+        exclusive_slot_becomes_a_shared_page,
+    ),
+    ("entries/place", swap_entry_names_the_header),
     ("entries/place", zero_page_is_writable),
     ("entries/place", present_entry_names_a_device_page),
     ("entries/place", device_entry_names_a_system_page),
@@ -170,6 +185,101 @@ fn area_is_empty(lab: &mut Lab<'_>) -> Check {
     lab.slice()
 }
 
+// Swap.
+
+fn swap_entries_of_a_process(lab: &mut Lab<'_>) -> Check {
+    lab.swap_out(0);
+    lab.tamper(|t| t.mm(lab.mm).swap_ents += 1);
+    lab.everything()
+}
+
+fn slot_counts_an_entry_too_many(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    lab.tamper(|t| t.slot(slot).expect("used").count += 1);
+    lab.slice()
+}
+
+fn entry_names_a_free_slot(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    lab.tamper(|t| t.slot(slot).expect("used").count = 0);
+    lab.set_pte(0, Pte::NONE);
+    lab.tamper(|t| t.mm(lab.mm).swap_ents -= 1);
+    lab.assert_clean();
+    lab.set_pte(1, Softleaf::Swap(SwapId(7)).to_swap().pte());
+    lab.tamper(|t| t.mm(lab.mm).swap_ents += 1);
+    lab.slice()
+}
+
+fn slot_caches_a_folio_that_is_elsewhere(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    let pfn = lab.write(1);
+    lab.tamper(|t| t.slot(slot).expect("used").cache = Some(pfn));
+    lab.slice()
+}
+
+fn folio_names_a_slot_that_has_it_not(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    let pfn = lab.read_ahead(slot);
+    lab.tamper(|t| t.slot(slot).expect("used").cache = None);
+    lab.flags(pfn, PageFlags::DIRTY, true);
+    lab.slice()
+}
+
+fn slot_of_two_is_exclusive(lab: &mut Lab<'_>) -> Check {
+    lab.swap_out(0);
+    lab.fork();
+    let Entry::Leaf(entry) = lab.pte(0).decode() else {
+        panic!("not in swap");
+    };
+    lab.at.op = OpKind::Fork;
+    lab.set_pte(0, entry.set(SwapFlags::EXCLUSIVE, true).pte());
+    lab.slice()
+}
+
+fn cached_folio_is_exclusive(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    let pfn = lab.read_ahead(slot);
+    lab.flags(pfn, PageFlags::ANON_EXCLUSIVE, true);
+    lab.slice()
+}
+
+fn cached_folio_belongs_elsewhere(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    let pfn = lab.read_ahead(slot);
+    let other = lab.write(1);
+    let anon_vma = lab.kernel.state().page(other).mapping();
+    lab.tamper(|t| t.identity(pfn, anon_vma, 3));
+    lab.slice()
+}
+
+fn clean_folio_differs_from_its_slot(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    let pfn = lab.read_ahead(slot);
+    lab.tamper(|t| t.page(pfn).word += 1);
+    lab.slice()
+}
+
+fn swap_entry_loses_soft_dirty(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    let entry = Softleaf::Swap(SwapId(1)).to_swap();
+    lab.set_pte(0, entry.set(SwapFlags::EXCLUSIVE, true).pte());
+    lab.slice()
+}
+
+fn exclusive_slot_becomes_a_shared_page(lab: &mut Lab<'_>) -> Check {
+    let slot = lab.swap_out(0);
+    let pfn = lab.read_ahead(slot);
+    let soft_dirty = PresentPte::new(pfn).set(PteFlags::SOFT_DIRTY, true);
+    lab.set_pte(0, soft_dirty.pte());
+    lab.slice()
+}
+
+fn swap_entry_names_the_header(lab: &mut Lab<'_>) -> Check {
+    lab.write(1);
+    lab.set_pte(0, Softleaf::Swap(SwapId(0)).to_swap().pte());
+    lab.slice()
+}
+
 // Entries.
 
 fn zero_page_is_writable(lab: &mut Lab<'_>) -> Check {
@@ -257,7 +367,7 @@ fn on_device(lab: &mut Lab<'_>) -> SwapPte {
 
 fn update_makes_a_device_entry_writable(lab: &mut Lab<'_>) -> Check {
     let entry = on_device(lab);
-    let pfn = entry.softleaf().unwrap().pfn();
+    let pfn = entry.softleaf().and_then(Softleaf::pfn).unwrap();
     let writable = Softleaf::DevicePrivate { write: true, pfn }.to_swap();
     let writable = writable.set(SwapFlags::SOFT_DIRTY, entry.soft_dirty());
     lab.set_pte(0, writable.pte());
@@ -349,7 +459,7 @@ fn pinned_page_is_gone(lab: &mut Lab<'_>) -> Check {
     lab.assert_clean();
     check_pins(lab).expect("still mapped");
     lab.run(OpKind::Dontneed, async |cur| {
-        assert!(cur.madvise_dontneed(mm, 0..1).await);
+        assert_eq!(cur.madvise(mm, 0..1, Advice::DontNeed).await, Ok(()));
     });
     check_pins(lab)
 }

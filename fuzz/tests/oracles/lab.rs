@@ -2,8 +2,8 @@
 
 use mm_core::tamper::Tamper;
 use mm_core::{
-    Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, MmId, PageFlags, Pfn,
-    PresentPte, Pte, TaskId, VmFlags,
+    Advice, Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, MmId, PageFlags,
+    Pfn, PresentPte, Pte, Softleaf, SwapId, TaskId, VmFlags,
 };
 use mm_fuzz::oracle::{At, Check, Holders, Oracles};
 use mm_fuzz::program::OpKind;
@@ -76,6 +76,28 @@ impl<'k> Lab<'k> {
             cur.user_access(mm, addr, Some(7)).await.unwrap();
         });
         self.present(addr).pfn()
+    }
+
+    /// Swaps a page out that was written, and says in which slot it is.
+    pub fn swap_out(&mut self, addr: u64) -> SwapId {
+        let pfn = self.write(addr);
+        let freed = self.run(OpKind::Reclaim, async |cur| cur.reclaim_page(pfn).await);
+        assert!(freed, "nobody else has the page");
+        match self.pte(addr).leaf() {
+            Some(Softleaf::Swap(slot)) => slot,
+            other => panic!("not in swap, but {other:?}"),
+        }
+    }
+
+    /// Reads it into the swap cache.
+    pub fn read_ahead(&mut self, slot: SwapId) -> Pfn {
+        let mm = self.mm;
+        self.run(OpKind::Willneed, async |cur| {
+            let all_mapped = cur.madvise(mm, 0..4, Advice::WillNeed).await;
+            assert_eq!(all_mapped, Ok(()));
+        });
+        let cache = self.kernel.state().swap().slot(slot).cache;
+        cache.expect("in the swap cache")
     }
 
     pub fn fork(&mut self) -> MmId {

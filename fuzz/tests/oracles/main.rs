@@ -37,6 +37,7 @@ fn each_kind_of_leak_is_named() {
         (Leak::AnonVma, "1 anon_vmas left"),
         (Leak::Avc, "1 anon_vma_chains left"),
         (Leak::Table(MmId(0)), "1 page tables left"),
+        (Leak::Slot, "1 swap slots left"),
     ];
     for (kind, text) in kinds {
         with_lab(|lab| {

@@ -8,7 +8,7 @@ use crate::linux::plan::{self, Expected, Plan};
 use crate::{Status, input};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, free_slot, resolve};
-use mm_fuzz::program::{Op, Program, Prot, Toward};
+use mm_fuzz::program::{OnOff, Op, Program, Prot, Toward};
 use mm_linux_protocol::{Action, WINDOW};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -317,6 +317,13 @@ fn body(op: Op, number: u16, slot: usize) -> String {
             addr.get()
         )
     };
+    let advise = |advice: &str, addr, len| {
+        format!(
+            "result(madvise({}, {}, MADV_{advice}));",
+            span(addr),
+            bytes(addr, len)
+        )
+    };
     match op {
         Op::Mmap {
             addr, len, prot, ..
@@ -341,13 +348,22 @@ fn body(op: Op, number: u16, slot: usize) -> String {
                 protection(prot)
             )
         }
-        Op::Dontneed { addr, len, .. } => {
-            format!(
-                "result(madvise({}, {}, MADV_DONTNEED));",
-                span(addr),
-                bytes(addr, len)
-            )
+        Op::Dontneed { addr, len, .. } => advise("DONTNEED", addr, len),
+        Op::Lazyfree { addr, len, .. } => advise("FREE", addr, len),
+        Op::Cold { addr, len, .. } => advise("COLD", addr, len),
+        Op::Pageout { addr, len, .. } => advise("PAGEOUT", addr, len),
+        Op::Willneed { addr, len, .. } => advise("WILLNEED", addr, len),
+        Op::Mlock {
+            addr, len, switch, ..
+        } => {
+            let call = if switch == OnOff::On {
+                "mlock"
+            } else {
+                "munlock"
+            };
+            format!("result({call}({}, {}));", span(addr), bytes(addr, len))
         }
+        Op::Reclaim { addr, .. } => range("RECLAIM", "MOVED", addr, 1, String::new()),
         Op::Fork { .. } => "op_fork();".to_owned(),
         Op::Read { addr, .. } => format!("op_read({});", addr.get()),
         Op::Write { addr, .. } => format!("op_write({}, {word});", addr.get()),
@@ -442,7 +458,7 @@ fn body(op: Op, number: u16, slot: usize) -> String {
             "op_uffd(UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){{ .range = {{ (unsigned long){}, {} }}, .mode = {} }});",
             span(addr),
             bytes(addr, len),
-            if switch == mm_fuzz::program::OnOff::On {
+            if switch == OnOff::On {
                 "UFFDIO_WRITEPROTECT_MODE_WP"
             } else {
                 "0"

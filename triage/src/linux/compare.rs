@@ -3,7 +3,7 @@
 use super::accepted;
 use super::plan::{Expected, Plan};
 use mm_fuzz::exec::Outcome as Model;
-use mm_linux_protocol::{Entry, Event, Outcome as Linux, Process, Reply, entry, page};
+use mm_linux_protocol::{Entry, Event, Kind, Outcome as Linux, Process, Reply, entry, page};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -176,7 +176,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
     }
 }
 
-/// Gives the pages numbers in the order in which they are first met.
+/// Gives the pages and slots numbers in the order in which they are first met.
 #[derive(Default)]
 struct Names(BTreeMap<(u8, u64), u64>);
 
@@ -186,7 +186,8 @@ impl Names {
             return entry.identity;
         }
         let next = self.0.len() as u64;
-        *self.0.entry((0, entry.identity)).or_insert(next)
+        let slot = u8::from(entry.kind == Kind::Swap);
+        *self.0.entry((slot, entry.identity)).or_insert(next)
     }
 
     /// The entry as it can be compared.
@@ -250,6 +251,11 @@ fn processes(step: u16, model: &[Process], linux: &[Process]) -> Vec<Difference>
                 &m,
                 &l,
             ));
+        }
+        if a.swap_ents != b.swap_ents {
+            let (m, l) = (a.swap_ents.to_string(), b.swap_ents.to_string());
+            let place = format!("p{slot} swap entries");
+            all.push(difference(step, "swap entries", &place, &m, &l));
         }
         if a.areas != b.areas {
             let (m, l) = (a.areas.to_string(), b.areas.to_string());
@@ -340,7 +346,6 @@ fn show(entry: Option<&Entry>) -> String {
 mod tests {
     use super::*;
     use mm_fuzz::exec::{Executor, Options};
-    use mm_linux_protocol::Kind;
 
     /// A plan, and the reply of a kernel that does as the model.
     fn same() -> (Plan, Reply) {

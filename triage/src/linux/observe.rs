@@ -1,8 +1,8 @@
 //! What can be compared of the model's processes, in the terms of the guest.
 
 use mm_core::{
-    DevId, Entry as Decoded, MigrationKind, MmId, Page, PageFlags, Pfn, PresentPte, PteFlags,
-    Softleaf, State, SwapPte,
+    DevId, Entry as Decoded, MigrationEntry, MigrationKind, MmId, Page, PageFlags, Pfn, PresentPte,
+    PteFlags, Softleaf, State, SwapId, SwapPte,
 };
 use mm_fuzz::exec::{MAX_PROCS, window_base};
 use mm_fuzz::program::Geometry;
@@ -31,6 +31,7 @@ fn process(s: &State, slot: u8, mm: MmId, base: u64) -> Process {
         slot,
         entries: entries.collect(),
         anon_rss: s.mm(mm).anon_rss,
+        swap_ents: s.mm(mm).swap_ents,
         areas: s.mm(mm).vmas.len() as u32,
     }
 }
@@ -66,12 +67,21 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
             ..Entry::default()
         };
     };
-    let mut entry = of_page(s, leaf.pfn(), base);
+    let mut entry = match leaf {
+        Softleaf::Swap(slot) => of_slot(s, slot, base),
+        Softleaf::Migration(MigrationEntry { pfn, .. }) | Softleaf::DevicePrivate { pfn, .. } => {
+            of_page(s, pfn, base)
+        }
+    };
     entry.flags = flags(&[
         (swap.soft_dirty(), entry::SOFT_DIRTY),
         (swap.uffd_wp(), entry::UFFD_WP),
     ]);
     entry.kind = match leaf {
+        Softleaf::Swap(_) => {
+            entry.flags |= flags(&[(swap.exclusive(), entry::EXCLUSIVE)]);
+            Kind::Swap
+        }
         Softleaf::DevicePrivate { write: true, .. } => Kind::DeviceWrite,
         Softleaf::DevicePrivate { write: false, .. } => Kind::DeviceRead,
         Softleaf::Migration(migration) => {
@@ -89,6 +99,19 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
     entry
 }
 
+/// A slot, with the folio in the swap cache if there is one.
+fn of_slot(s: &State, id: SwapId, base: u64) -> Entry {
+    let slot = s.swap().slot(id);
+    let folio = slot.cache.map(|folio| of_page(s, folio, base));
+    Entry {
+        maps: slot.count as i32,
+        identity: id.0.into(),
+        // the folio of another slot's page may have an index of its own, or none yet
+        index: 0,
+        ..folio.unwrap_or_default()
+    }
+}
+
 fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
     let of: &Page = s.page(pfn);
     let device = pfn.device();
@@ -101,6 +124,7 @@ fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
             (of.has(PageFlags::SWAPBACKED), page::SWAPBACKED),
             (of.anon_exclusive(), page::EXCLUSIVE),
             (of.mapping().is_some(), page::ANON | page::MAPPING),
+            (of.has(PageFlags::SWAPCACHE), page::SWAPCACHE),
         ]),
         refs: of.refcount,
         maps: of.mapcount,

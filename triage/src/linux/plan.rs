@@ -32,6 +32,8 @@ pub enum Expected {
 pub enum Refusal {
     /// It preempts threads at points that nothing outside the kernel can reach.
     Preemptions,
+    /// It swaps, and the guest has no swap device.
+    Swap,
     /// An allocation of the kernel's own has to fail.
     KernelAllocation,
     /// A process exits while one of its operations runs.
@@ -48,6 +50,7 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
+            Self::Swap => f.write_str("it swaps, and the guest has no swap device"),
             Self::KernelAllocation => f.write_str("an allocation fails that is not the driver's"),
             Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
             Self::QueuedWriter => {
@@ -67,6 +70,16 @@ impl std::fmt::Display for Refusal {
 pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan, Refusal> {
     if !program.preemptions.is_empty() {
         return Err(Refusal::Preemptions);
+    }
+    let swaps = |op: &Op| {
+        let advises = matches!(
+            op,
+            Op::Pageout { .. } | Op::Lazyfree { .. } | Op::Willneed { .. }
+        );
+        advises || matches!(op, Op::Reclaim { .. } | Op::Cold { .. } | Op::Mlock { .. })
+    };
+    if program.ops.iter().any(|step| swaps(&step.op)) {
+        return Err(Refusal::Swap);
     }
     let mut recorder = Recorder {
         program,

@@ -629,6 +629,7 @@ fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> Process
             .map(|(page, entry)| (page as u8, entry_of(entry)))
             .collect(),
         anon_rss: sums.anon_rss,
+        swap_ents: 0,
         areas: sums.areas as u32,
     }
 }

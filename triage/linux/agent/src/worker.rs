@@ -35,6 +35,12 @@ fn done(result: i32) -> Outcome {
     if result < 0 { errno() } else { Outcome::Done }
 }
 
+fn advise(addr: program::Addr, len: program::Len, advice: i32) -> Outcome {
+    let (at, len) = span(addr, len);
+    // SAFETY: the range is in the window, where nothing of ours lies.
+    done(unsafe { libc::madvise(at, len, advice) })
+}
+
 fn failed(error: &io::Error) -> Outcome {
     match error.raw_os_error().unwrap_or(0) {
         libc::ENOENT | libc::ENOSPC => Outcome::Nothing,
@@ -292,9 +298,19 @@ impl Worker {
                 let (at, len) = span(addr, len);
                 done(unsafe { libc::mprotect(at, len, protection(prot)) })
             }
-            Op::Dontneed { addr, len, .. } => {
+            Op::Dontneed { addr, len, .. } => advise(addr, len, libc::MADV_DONTNEED),
+            Op::Lazyfree { addr, len, .. } => advise(addr, len, libc::MADV_FREE),
+            Op::Cold { addr, len, .. } => advise(addr, len, libc::MADV_COLD),
+            Op::Pageout { addr, len, .. } => advise(addr, len, libc::MADV_PAGEOUT),
+            Op::Willneed { addr, len, .. } => advise(addr, len, libc::MADV_WILLNEED),
+            Op::Mlock {
+                addr, len, switch, ..
+            } => {
                 let (at, len) = span(addr, len);
-                done(unsafe { libc::madvise(at, len, libc::MADV_DONTNEED) })
+                done(match switch {
+                    program::OnOff::On => unsafe { libc::mlock(at, len) },
+                    program::OnOff::Off => unsafe { libc::munlock(at, len) },
+                })
             }
             Op::Read { addr, .. } => {
                 match access::read(span(addr, program::Len::new(1)).0 as u64) {

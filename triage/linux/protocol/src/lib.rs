@@ -135,6 +135,8 @@ pub struct Process {
     pub entries: Vec<(u8, Entry)>,
     /// Anonymous pages that it is charged for, in the window.
     pub anon_rss: i64,
+    /// Swap entries that it is charged for.
+    pub swap_ents: i64,
     /// Areas that meet the window.
     pub areas: u32,
 }
@@ -204,8 +206,10 @@ pub mod entry {
     pub const PROTNONE: u8 = 1 << 5;
     /// The zero page.
     pub const ZERO: u8 = 1 << 6;
+    /// A slot that one mapping has for itself.
+    pub const EXCLUSIVE: u8 = 1 << 7;
     /// Their names, lowest bit first.
-    pub const NAMES: [&str; 7] = [
+    pub const NAMES: [&str; 8] = [
         "write",
         "soft-dirty",
         "uffd-wp",
@@ -213,6 +217,7 @@ pub mod entry {
         "dirty",
         "protnone",
         "zero",
+        "exclusive",
     ];
 }
 
@@ -232,8 +237,10 @@ pub mod page {
     pub const ANON: u8 = 1 << 5;
     /// It has a mapping.
     pub const MAPPING: u8 = 1 << 6;
+    /// In the swap cache.
+    pub const SWAPCACHE: u8 = 1 << 7;
     /// Their names, lowest bit first.
-    pub const NAMES: [&str; 7] = [
+    pub const NAMES: [&str; 8] = [
         "locked",
         "dirty",
         "lru",
@@ -241,6 +248,7 @@ pub mod page {
         "exclusive",
         "anon",
         "mapping",
+        "swap-cache",
     ];
 }
 

@@ -1,0 +1,214 @@
+//! `madvise`: what a process says of a range that it has mapped.
+//!
+//! Gaps are passed over and make the call fail at its end. An area that does not take the advice ends the
+//! call there.
+//!
+//! Corresponds to `mm/madvise.c`.
+
+use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::page::PageFlags;
+use crate::pte::{Entry, PresentPte, PteFlags, Softleaf};
+use crate::state::{Current, State};
+use crate::vma::VmFlags;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// What is said of a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advice {
+    /// The contents are not needed: they go at once (`MADV_DONTNEED`).
+    DontNeed,
+    /// The contents are not needed: they go when memory is needed, unless written before (`MADV_FREE`).
+    Free,
+    /// The pages are not needed soon (`MADV_COLD`).
+    Cold,
+    /// The pages are to be reclaimed now (`MADV_PAGEOUT`).
+    PageOut,
+    /// The pages are needed soon: those that are swapped out are read (`MADV_WILLNEED`).
+    WillNeed,
+}
+
+/// Why advice was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AdviceError {
+    /// Part of the range is not mapped (`-ENOMEM`); the rest has been advised.
+    Gap,
+    /// An area is locked in memory (`-EINVAL`). What lies before it has been advised.
+    Locked,
+}
+
+impl State {
+    /// The page that an entry maps alone, if it is on the LRU: others are left alone.
+    fn sole_lru_page(&self, pte: PresentPte) -> Option<Pfn> {
+        let page = self.page(pte.pfn());
+        let sole = page.has(PageFlags::LRU) && page.mapcount == 1;
+        (pte.pfn() != Pfn::ZERO && sole).then_some(pte.pfn())
+    }
+
+    /// One entry is lazily freed, under the page-table lock (`madvise_free_pte_range`).
+    fn madvise_free_pte(&mut self, mm: MmId, at: PteRef) {
+        let entry = self.tables.get(at);
+        let pte = match (entry.decode(), entry.leaf()) {
+            (Entry::Present(pte), _) if pte.pfn() != Pfn::ZERO => pte,
+            (_, Some(Softleaf::Swap(_))) => return self.zap_pte(mm, at),
+            _ => return,
+        };
+        let folio = pte.pfn();
+        let page = *self.page(folio);
+        if page
+            .flags
+            .intersects(PageFlags::SWAPCACHE | PageFlags::DIRTY)
+        {
+            let cached = page.has(PageFlags::SWAPCACHE);
+            if page.has(PageFlags::LOCKED)
+                || page.mapcount != 1
+                || cached && !self.folio_free_swap(folio)
+            {
+                return;
+            }
+            self.page_mut(folio).flags.remove(PageFlags::DIRTY);
+        }
+        let aged = pte.set(PteFlags::ACCESSED | PteFlags::DIRTY, false);
+        if aged != pte {
+            self.tables.set(at, aged.pte());
+        }
+        if self.page(folio).has(PageFlags::LRU) {
+            // folio_mark_lazyfree
+            self.page_mut(folio).flags.remove(PageFlags::SWAPBACKED);
+        }
+    }
+
+    /// One entry becomes old, under the page-table lock.
+    fn madvise_cold_pte(&mut self, at: PteRef) {
+        if let Some(pte) = self.tables.get(at).present()
+            && self.sole_lru_page(pte).is_some()
+            && pte.young()
+        {
+            self.tables
+                .set(at, pte.set(PteFlags::ACCESSED, false).pte());
+        }
+    }
+
+    /// Takes the pages of `range`, which one table holds, off the LRU to be reclaimed
+    /// (`madvise_cold_or_pageout_pte_range`).
+    fn isolate_for_pageout(&mut self, cur: Current<'_>, mm: MmId, range: Range<u64>) -> Vec<Pfn> {
+        let pgd = self.mm(mm).pgd;
+        let mut isolated = Vec::new();
+        for addr in range {
+            let at = self.tables.pte_offset(pgd, addr);
+            let pte = at.and_then(|at| self.tables.get(at).present());
+            if let Some(page) = pte.and_then(|pte| self.sole_lru_page(pte))
+                && self.folio_isolate_lru(cur.task, page)
+            {
+                isolated.push(page);
+            }
+        }
+        isolated
+    }
+}
+
+impl Current<'_> {
+    /// `madvise`.
+    pub async fn madvise(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        advice: Advice,
+    ) -> Result<(), AdviceError> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let result = self.madvise_areas(mm, range, advice).await;
+        self.unlock(lock);
+        result
+    }
+
+    async fn madvise_areas(
+        self,
+        mm: MmId,
+        mut rest: Range<u64>,
+        advice: Advice,
+    ) -> Result<(), AdviceError> {
+        let mut result = Ok(());
+        while !rest.is_empty() {
+            let Some((vma, part)) = ({ self.state().area_in(mm, &rest) }) else {
+                return Err(AdviceError::Gap);
+            };
+            if part.start != rest.start {
+                result = Err(AdviceError::Gap);
+            }
+            rest.start = part.end;
+            let locked = self.state().vma(vma).flags.contains(VmFlags::LOCKED);
+            if locked && advice != Advice::WillNeed {
+                return Err(AdviceError::Locked);
+            }
+            self.madvise_area(mm, vma, part, advice).await;
+        }
+        result
+    }
+
+    async fn madvise_area(self, mm: MmId, vma: VmaId, part: Range<u64>, advice: Advice) {
+        match advice {
+            Advice::DontNeed => {
+                let notifier = self.zap_start(mm, part.clone(), NotifierEvent::Clear).await;
+                self.unmap_page_range(mm, part).await;
+                self.zap_end(notifier);
+            }
+            Advice::Free => {
+                let notifier = NotifierRange::new(mm, part.clone(), NotifierEvent::Clear, None);
+                self.notifier_start(&notifier).await;
+                let free = |s: &mut State, at| s.madvise_free_pte(mm, at);
+                self.for_each_entry(mm, part, Site::MadvisePteRange, free)
+                    .await;
+                self.state().notifier_end(&notifier);
+            }
+            Advice::Cold => {
+                let cold = |s: &mut State, at| s.madvise_cold_pte(at);
+                self.for_each_entry(mm, part, Site::MadvisePteRange, cold)
+                    .await;
+            }
+            Advice::PageOut => self.pageout_range(mm, part).await,
+            Advice::WillNeed => self.swapin_range(vma, part).await,
+        }
+    }
+
+    /// Reclaims the pages of a range, table by table.
+    async fn pageout_range(self, mm: MmId, range: Range<u64>) {
+        let mut addr = range.start;
+        loop {
+            self.preempt(Site::MadvisePteRange).await;
+            let (table, isolated) = {
+                let s = &mut *self.state();
+                let pgd = s.mm(mm).pgd;
+                let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                    return;
+                };
+                (table.clone(), s.isolate_for_pageout(self, mm, table))
+            };
+            for folio in isolated {
+                self.shrink_folio(folio).await;
+            }
+            addr = table.end;
+        }
+    }
+
+    /// Reads the swapped pages of a range into the swap cache (`swapin_walk_pmd_entry`).
+    async fn swapin_range(self, vma: VmaId, range: Range<u64>) {
+        let mm = self.state().vma(vma).mm;
+        for addr in range {
+            self.preempt(Site::MadvisePteRange).await;
+            let leaf = {
+                let s = &*self.state();
+                let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
+                at.and_then(|at| s.tables().get(at).leaf())
+            };
+            let Some(Softleaf::Swap(slot)) = leaf else {
+                continue;
+            };
+            if let Ok(Some(folio)) = self.read_swap_cache(slot).await {
+                self.state().folio_put(self.task, folio);
+            }
+        }
+    }
+}

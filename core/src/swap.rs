@@ -1,0 +1,207 @@
+//! Swap slots and the swap cache.
+//!
+//! A slot keeps the contents of a page that has no frame. Page-table entries name the slot, and its
+//! `count` is how many do. The *swap cache* is the folio that goes to the slot, or came from it: who
+//! faults on the slot finds it there, so that all entries of the slot get the same folio.
+//!
+//! Invariants:
+//! - `cache` is `Some(folio)` exactly while the folio has `SWAPCACHE` and names the slot; the cache
+//!   holds one reference to the folio;
+//! - a slot is free when no entry names it and no folio is cached;
+//! - a folio enters and leaves the cache under its lock.
+//!
+//! Reads and writes of the device end at once, as with a block device that does its work while it is
+//! asked; the points before and after are scheduling points. There is no readahead.
+//!
+//! Corresponds to `mm/swapfile.c`, `mm/swap_state.c`.
+
+use crate::fail::AllocKind;
+use crate::ids::{Pfn, SwapId};
+use crate::page::PageFlags;
+use crate::state::{Enomem, State};
+use alloc::vec::Vec;
+
+/// One slot of the swap device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SwapSlot {
+    /// Page-table entries that name the slot (`swap_count`).
+    pub count: u32,
+    /// The folio in the swap cache.
+    pub cache: Option<Pfn>,
+    /// The contents that were written last.
+    pub word: u64,
+}
+
+impl SwapSlot {
+    /// Nothing needs the slot.
+    pub const fn is_free(&self) -> bool {
+        self.count == 0 && self.cache.is_none()
+    }
+}
+
+/// The swap device. Slot 0 is its header, and never used.
+#[derive(Debug)]
+pub struct SwapDevice {
+    slots: Vec<SwapSlot>,
+    free: Vec<SwapId>,
+    capacity: u32,
+}
+
+impl SwapDevice {
+    pub(crate) fn new(capacity: u32) -> Self {
+        Self {
+            slots: alloc::vec![SwapSlot::default()],
+            free: Vec::new(),
+            capacity,
+        }
+    }
+
+    /// The slots that were ever used, with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (SwapId, &SwapSlot)> {
+        let used = self.slots.iter().enumerate().skip(1);
+        used.map(|(i, slot)| (SwapId(i as u32), slot))
+    }
+
+    /// A slot; a free one if there is none of that number.
+    pub fn slot(&self, slot: SwapId) -> SwapSlot {
+        self.slots.get(slot.ix()).copied().unwrap_or_default()
+    }
+
+    /// A slot that was used, past all rules.
+    #[cfg(feature = "zoo")]
+    pub(crate) fn slot_mut(&mut self, slot: SwapId) -> Option<&mut SwapSlot> {
+        self.slots.get_mut(slot.ix())
+    }
+
+    pub(crate) fn alloc(&mut self) -> Option<SwapId> {
+        self.free.pop().or_else(|| {
+            let next = SwapId(self.slots.len() as u32);
+            (next.0 < self.capacity).then(|| {
+                self.slots.push(SwapSlot::default());
+                next
+            })
+        })
+    }
+
+    /// Changes a slot, and takes it back when nothing needs it any more. A slot that does not exist,
+    /// as a corrupt entry may name it, is left alone.
+    fn update(&mut self, slot: SwapId, change: impl FnOnce(&mut SwapSlot)) {
+        let Some(s) = self.slots.get_mut(slot.ix()) else {
+            return;
+        };
+        let was_free = s.is_free();
+        change(s);
+        if s.is_free() && !was_free {
+            self.free.push(slot);
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.slots.truncate(1);
+        self.free.clear();
+    }
+}
+
+impl State {
+    /// The swap device.
+    pub fn swap(&self) -> &SwapDevice {
+        &self.swap
+    }
+
+    /// The folio in the swap cache of `slot`; the caller takes a reference of its own in the same
+    /// section (`swap_cache_get_folio`).
+    pub(crate) fn swap_cache_folio(&self, slot: SwapId) -> Option<Pfn> {
+        self.swap.slot(slot).cache
+    }
+
+    /// Puts a locked folio into the swap cache of `slot` (`add_to_swap_cache`).
+    pub(crate) fn add_to_swap_cache(&mut self, folio: Pfn, slot: SwapId) {
+        self.folio_ref_add(folio, 1);
+        let page = self.page_mut(folio);
+        page.flags.insert(PageFlags::SWAPCACHE);
+        page.swap = slot;
+        self.swap.update(slot, |s| s.cache = Some(folio));
+    }
+
+    /// Takes a locked folio out of the swap cache. The caller holds a reference besides the cache's
+    /// (`delete_from_swap_cache`).
+    pub(crate) fn delete_from_swap_cache(&mut self, folio: Pfn) {
+        let page = self.page_mut(folio);
+        page.flags.remove(PageFlags::SWAPCACHE);
+        let slot = page.swap;
+        self.swap.update(slot, |s| s.cache = None);
+        self.folio_ref_sub(folio, 1);
+    }
+
+    /// A slot for a locked folio that is to be swapped out; the folio is in the cache then, and dirty,
+    /// since the slot has nothing yet (`add_to_swap`).
+    pub(crate) fn add_to_swap(&mut self, folio: Pfn) -> Result<(), Enomem> {
+        self.may_alloc(AllocKind::SwapSlot)?;
+        let Some(slot) = self.swap.alloc() else {
+            self.fail.failures += 1;
+            return Err(Enomem);
+        };
+        self.add_to_swap_cache(folio, slot);
+        self.folio_mark_dirty(folio);
+        Ok(())
+    }
+
+    /// One more entry names the slot.
+    pub(crate) fn swap_duplicate(&mut self, slot: SwapId) {
+        self.swap.update(slot, |s| s.count += 1);
+    }
+
+    /// One entry less; the slot stays while its folio is cached.
+    pub(crate) fn swap_free(&mut self, slot: SwapId) {
+        self.swap
+            .update(slot, |s| s.count = s.count.saturating_sub(1));
+    }
+
+    /// Writes the contents of a folio to its slot.
+    pub(crate) fn swap_write(&mut self, folio: Pfn) {
+        let page = self.page(folio);
+        let (slot, word) = (page.swap, page.word);
+        self.swap.update(slot, |s| s.word = word);
+    }
+
+    /// Takes a locked folio out of the swap cache if no entry names its slot any more; what is in the
+    /// slot is lost, so the folio is dirty (`folio_free_swap`).
+    pub(crate) fn folio_free_swap(&mut self, folio: Pfn) -> bool {
+        let page = self.page(folio);
+        let freeable = page.has(PageFlags::SWAPCACHE) && !page.has(PageFlags::WRITEBACK);
+        if !freeable || self.swap.slot(page.swap).count != 0 {
+            return false;
+        }
+        self.delete_from_swap_cache(folio);
+        self.folio_mark_dirty(folio);
+        true
+    }
+
+    /// Writes `dst` into the cache of a slot that its folio has left: a stale `->mapping` leads there.
+    pub(crate) fn replace_in_swap_cache(&mut self, slot: SwapId, dst: Pfn) {
+        self.swap.update(slot, |s| s.cache = Some(dst));
+    }
+
+    /// The last mapping of a folio may be gone: then its slot goes too, unless somebody has the folio
+    /// locked (`free_swap_cache`).
+    pub(crate) fn free_swap_cache(&mut self, folio: Pfn) {
+        let page = self.page(folio);
+        if page.has(PageFlags::SWAPCACHE)
+            && !page.has(PageFlags::LOCKED)
+            && page.folio_mapcount() == 0
+        {
+            self.folio_free_swap(folio);
+        }
+    }
+
+    /// An entry that names the slot is dropped (`free_swap_and_cache`).
+    pub(crate) fn free_swap_and_cache(&mut self, slot: SwapId) {
+        self.swap_free(slot);
+        if let Some(folio) = self.swap_cache_folio(slot) {
+            // the lookup's reference; without it the folio might go with the cache's
+            self.folio_ref_add(folio, 1);
+            self.free_swap_cache(folio);
+            self.folio_ref_sub(folio, 1);
+        }
+    }
+}

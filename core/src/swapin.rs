@@ -1,0 +1,176 @@
+//! A fault on a swap entry, and reading from the swap device.
+//!
+//! The swap cache arbitrates: whoever wants the contents of a slot gets the one folio that is, or will
+//! be, there, locks it, and looks at the entry again under the page-table lock. A locked folio of the
+//! cache keeps its slot, so an entry that is unchanged then means the same page.
+//!
+//! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
+
+use crate::fault::{FaultResult, VmFault};
+use crate::ids::{Pfn, SwapId};
+use crate::lock::Site;
+use crate::page::PageFlags;
+use crate::pte::{PresentPte, PteFlags, SwapPte};
+use crate::state::{Current, Enomem, State};
+use crate::swap::SwapSlot;
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+
+/// A folio of the swap cache.
+enum Lookup {
+    /// It was there, or is being read by somebody.
+    Cached(Pfn),
+    /// The caller put it there, locked, and has to read it.
+    Fresh(Pfn),
+    /// The slot is free.
+    Gone,
+}
+
+impl State {
+    /// The folio for a slot, found or put into the swap cache, with a reference that belongs to the task.
+    fn swap_cache_get_or_add(&mut self, cur: Current<'_>, slot: SwapId) -> Result<Lookup, Enomem> {
+        let s = self.swap().slot(slot);
+        if let Some(folio) = s.cache {
+            self.folio_get(cur.task, folio);
+            return Ok(Lookup::Cached(folio));
+        }
+        if s.is_free() {
+            return Ok(Lookup::Gone);
+        }
+        let folio = self.alloc_swap_folio(cur)?;
+        self.add_to_swap_cache(folio, slot);
+        self.folio_add_lru(folio);
+        Ok(Lookup::Fresh(folio))
+    }
+
+    /// A locked, charged folio for the contents of a slot.
+    fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
+        let folio = self.alloc_page(cur.task)?;
+        self.charge(folio);
+        self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
+        self.folio_trylock(cur.task, folio);
+        Ok(folio)
+    }
+
+    /// Is the slot to be given up with this fault? A page that is written soon would have to be written
+    /// to it again anyway (`should_try_to_free_swap`; the device is never more than half full).
+    fn should_try_to_free_swap(&self, vmf: &VmFault, folio: Pfn) -> bool {
+        let locked = self.vma(vmf.vma).flags.contains(VmFlags::LOCKED);
+        locked || self.folio_mlocked(folio) || vmf.write && self.page(folio).refcount == 2
+    }
+
+    /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
+    /// that is there now (the end of `do_swap_page`).
+    fn map_swap_folio(
+        &mut self,
+        cur: Current<'_>,
+        vmf: &VmFault,
+        slot: SwapId,
+        folio: Pfn,
+    ) -> PresentPte {
+        let swap = SwapPte::assume(vmf.orig);
+        self.swap_free(slot);
+        if self.should_try_to_free_swap(vmf, folio) {
+            self.folio_free_swap(folio);
+        }
+        let mm = self.mm_mut(vmf.mm);
+        mm.anon_rss += 1;
+        mm.swap_ents -= 1;
+        let exclusive = swap.exclusive() || self.page(folio).refcount == 1;
+        let pte = self
+            .mk_pte(vmf.vma, folio)
+            .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
+            .set(PteFlags::UFFD_WP, swap.uffd_wp());
+        let flags = self.vma(vmf.vma).flags;
+        let protected = flags.contains(VmFlags::UFFD_WP) && pte.uffd_wp();
+        let tracked = !flags.contains(VmFlags::SOFTDIRTY) && !pte.soft_dirty();
+        let writable = exclusive && flags.contains(VmFlags::WRITE) && !protected && !tracked;
+        let pte = match (writable, vmf.write) {
+            (true, true) => pte.set(PteFlags::RW, true).mkdirty(),
+            (writable, _) => pte.set(PteFlags::RW, writable),
+        };
+        if self.page(folio).mapping().is_none() {
+            self.folio_add_new_anon_rmap(folio, vmf.vma, vmf.addr, exclusive);
+        } else {
+            self.folio_add_anon_rmap_pte(folio, exclusive);
+        }
+        self.disown(cur.task, folio);
+        self.tables.set(vmf.at, pte.pte());
+        pte
+    }
+}
+
+impl Current<'_> {
+    /// The folio with the contents of a slot, with a reference of the task; `None` if the slot has
+    /// become free (`read_swap_cache_async`).
+    pub(crate) async fn read_swap_cache(self, slot: SwapId) -> Result<Option<Pfn>, Enomem> {
+        let found = { self.state().swap_cache_get_or_add(self, slot)? };
+        match found {
+            Lookup::Gone => Ok(None),
+            Lookup::Cached(folio) => Ok(Some(folio)),
+            Lookup::Fresh(folio) => {
+                self.swap_read_folio(slot, folio).await;
+                self.state().folio_unlock(self.task, folio);
+                Ok(Some(folio))
+            }
+        }
+    }
+
+    async fn swap_read_folio(self, slot: SwapId, folio: Pfn) {
+        self.preempt(Site::SwapReadFolio).await;
+        let s = &mut *self.state();
+        s.page_mut(folio).word = s.swap().slot(slot).word;
+    }
+
+    /// Reads a slot that one entry names into a folio that nobody else can find, as kernels up to 6.18
+    /// do from fast devices; the folio stays locked. `None` if that is not the way to read it.
+    async fn swapin_past_cache(self, slot: SwapId) -> Option<Pfn> {
+        let folio = {
+            let s = &mut *self.state();
+            let SwapSlot { count, cache, .. } = s.swap().slot(slot);
+            let skips = s.zoo.on(Bug::SwapinSkipCacheAba) && count == 1 && cache.is_none();
+            skips.then(|| s.alloc_swap_folio(self).ok()).flatten()?
+        };
+        self.swap_read_folio(slot, folio).await;
+        self.state().folio_add_lru(folio);
+        Some(folio)
+    }
+
+    /// A fault on a swap entry (`do_swap_page`).
+    pub(crate) async fn do_swap_page(self, vmf: VmFault, slot: SwapId) -> FaultResult {
+        self.preempt(Site::DoSwapPage).await;
+        let private = self.swapin_past_cache(slot).await;
+        let found = match private {
+            Some(folio) => Ok(Some(folio)),
+            None => self.read_swap_cache(slot).await,
+        };
+        let folio = match found {
+            Ok(Some(folio)) => folio,
+            Err(Enomem) if self.state().tables().get(vmf.at) == vmf.orig => {
+                return FaultResult::Oom;
+            }
+            Ok(None) | Err(Enomem) => return FaultResult::Done,
+        };
+        if private.is_none() && !self.state().folio_trylock(self.task, folio) {
+            return FaultResult::Locked(folio);
+        }
+        self.preempt(Site::FolioLockOrRetry).await;
+        let (orig, action) = {
+            let s = &mut *self.state();
+            let page = s.page(folio);
+            let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
+            if !(cached || private.is_some()) || s.tables().get(vmf.at) != vmf.orig {
+                s.folio_unlock(self.task, folio);
+                s.folio_put(self.task, folio);
+                return FaultResult::Done;
+            }
+            let pte = s.map_swap_folio(self, &vmf, slot, folio);
+            s.folio_unlock(self.task, folio);
+            if !vmf.write || pte.write() {
+                return FaultResult::Done;
+            }
+            (pte.pte(), s.do_wp_page(self, &vmf, pte))
+        };
+        self.finish_wp_fault(VmFault { orig, ..vmf }, action).await
+    }
+}

@@ -1,0 +1,77 @@
+//! `try_to_unmap`: the mappings of a folio that is reclaimed become swap entries, or nothing if the
+//! folio is lazily freed.
+//!
+//! Corresponds to `try_to_unmap_one` in `mm/rmap.c`.
+
+use crate::ids::{Pfn, VmaId};
+use crate::lock::Site;
+use crate::page::PageFlags;
+use crate::page_vma_mapped::Found;
+use crate::pte::{PresentPte, Pte, PteFlags, Softleaf, SwapFlags};
+use crate::state::{Current, State};
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+
+impl State {
+    /// Takes one mapping of `folio` away, under the page-table lock. False if that is not possible,
+    /// and then the mapping stands as before (`try_to_unmap_one`).
+    fn try_to_unmap_one(&mut self, folio: Pfn, vma: VmaId, found: Found) -> bool {
+        let area = self.vma(vma);
+        let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
+        let Some(pte) = found.pte.present() else {
+            return false;
+        };
+        if locked {
+            return false;
+        }
+        let exclusive = self.page(folio).anon_exclusive();
+        self.tables.set(found.at, Pte::NONE);
+        if pte.dirty() {
+            self.folio_mark_dirty(folio);
+        }
+        let page = *self.page(folio);
+        if !page.has(PageFlags::SWAPBACKED) {
+            // one reference of the reclaimer, one of each mapping: nobody can write it any more
+            let sole = page.refcount == 1 + page.mapcount && !page.has(PageFlags::DIRTY);
+            if !sole && !self.zoo.on(Bug::LazyfreeThpPmdDiscard) {
+                self.restore_lazyfree(folio, found, pte);
+                return false;
+            }
+        } else {
+            if exclusive && !self.folio_try_share_anon_rmap_pte(folio) {
+                self.tables.set(found.at, found.pte);
+                return false;
+            }
+            self.swap_duplicate(page.swap);
+            let entry = Softleaf::Swap(page.swap)
+                .to_swap()
+                .set(SwapFlags::EXCLUSIVE, exclusive)
+                .set(SwapFlags::SOFT_DIRTY, pte.soft_dirty())
+                .set(SwapFlags::UFFD_WP, pte.uffd_wp());
+            self.tables.set(found.at, entry.pte());
+            self.mm_mut(mm).swap_ents += 1;
+        }
+        self.mm_mut(mm).anon_rss -= 1;
+        self.folio_remove_rmap_pte(folio);
+        self.folio_ref_sub(folio, 1);
+        true
+    }
+
+    /// A lazily freed folio was written again, or somebody holds it: it is an ordinary one from now on.
+    fn restore_lazyfree(&mut self, folio: Pfn, found: Found, pte: PresentPte) {
+        // 29f40594a281 restored a whole batch with the write permission of its first entry
+        let with_first = self.zoo.on(Bug::LazyfreeRestoreWritable);
+        let restored = pte.set(PteFlags::RW, pte.write() || with_first);
+        self.tables.set(found.at, restored.pte());
+        self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
+    }
+}
+
+impl Current<'_> {
+    /// Takes all mappings of a locked folio away, as far as possible; whether it was is for the caller
+    /// to ask. An ordinary folio is in the swap cache (`try_to_unmap`).
+    pub(crate) async fn try_to_unmap(self, folio: Pfn) {
+        let one = |s: &mut State, vma, found| s.try_to_unmap_one(folio, vma, found);
+        self.unmap_each(folio, Site::TryToUnmap, one).await;
+    }
+}

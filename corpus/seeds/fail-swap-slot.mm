@@ -1,0 +1,7 @@
+# Without a slot the page stays.
+mmap p0 0 1 rw
+write p0 0
+fail swap-slot 1
+reclaim p0 0
+reclaim p0 0
+read p0 0

@@ -1,0 +1,14 @@
+# A page in the swap cache migrates only if no entry needs its slot.
+mmap p0 0 2 rw
+write p0 0
+write p0 1
+reclaim p0 0
+reclaim p0 1
+fork p0
+read p0 0
+migrate p0 0 2 d0
+exit p1
+migrate p0 0 2 d0
+dev-read d0 p0 0
+evict d0 0 4
+read p0 1
