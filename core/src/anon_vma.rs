@@ -103,7 +103,12 @@ impl State {
         let Avc { vma, anon_vma } = *self.avc(avc);
         let pgoff = self.vma(vma).pgoff;
         let tree = &self.anon_vma(anon_vma).tree;
-        let at = tree.partition_point(|other| self.vma(self.avc(*other).vma).pgoff <= pgoff);
+        let first = |other: &AvcId| self.vma(self.avc(*other).vma).pgoff;
+        let at = if self.zoo.on(Bug::MremapVsMigrationRemoval) {
+            tree.partition_point(|other| first(other) < pgoff)
+        } else {
+            tree.partition_point(|other| first(other) <= pgoff)
+        };
         self.anon_vma_mut(anon_vma).tree.insert(at, avc);
     }
 
@@ -152,11 +157,19 @@ impl State {
     /// is linked to. For a fork (`dst` has no anon_vma of its own yet) an ancestor without an area of
     /// its own may be reused.
     pub(crate) fn anon_vma_clone(&mut self, dst: VmaId, src: VmaId) -> Result<(), Enomem> {
-        for i in 0..self.vma(src).chain.len() {
+        let links = self.vma(src).chain.len();
+        for i in 0..links {
+            let i = if self.zoo.on(Bug::AnonVmaCloneOrder) {
+                links - 1 - i
+            } else {
+                i
+            };
             let anon_vma = self.avc(self.vma(src).chain[i]).anon_vma;
             let Ok(avc) = self.alloc_avc() else {
                 // The count of dst->anon_vma was not raised yet, so unlink must not lower it.
-                self.vma_mut(dst).anon_vma = None;
+                if !self.zoo.on(Bug::AnonVmaEndlessGrowth) {
+                    self.vma_mut(dst).anon_vma = None;
+                }
                 if !self.zoo.on(Bug::AnonVmaCloneError) {
                     self.unlink_anon_vmas(dst);
                 }

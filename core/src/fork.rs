@@ -222,6 +222,9 @@ impl Current<'_> {
         let mut n = 0;
         while let Some(vma) = { self.state().mm(parent).vmas.get(n).copied() } {
             n += 1;
+            if self.state().vma(vma).flags.contains(VmFlags::DONTCOPY) {
+                continue;
+            }
             result = self.dup_vma(vma, child).await;
             if result.is_err() {
                 break;

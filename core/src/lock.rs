@@ -109,6 +109,7 @@ pub enum Site {
     FolioLockOrRetry,
     MadvisePteRange,
     MlockPteRange,
+    MovePtes,
 }
 
 /// What the kernel knows of a running operation: its locks, its references, what it waits for.

@@ -10,7 +10,7 @@ use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, PteFlags, Softleaf};
-use crate::state::{Current, State};
+use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -120,6 +120,37 @@ impl Current<'_> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
         let result = self.madvise_areas(mm, range, advice).await;
+        self.unlock(lock);
+        result
+    }
+
+    /// `madvise(MADV_DONTFORK)`, or `MADV_DOFORK` if not `on`: false if part of the range is not mapped.
+    pub async fn madvise_dontfork(
+        self,
+        mm: MmId,
+        mut rest: Range<u64>,
+        on: bool,
+    ) -> Result<bool, Enomem> {
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let mut result = Ok(true);
+        while !rest.is_empty() && result.is_ok() {
+            let Some((vma, part)) = ({ self.state().area_in(mm, &rest) }) else {
+                result = Ok(false);
+                break;
+            };
+            let complete = part.start == rest.start;
+            rest.start = part.end;
+            let mut flags = self.state().vma(vma).flags;
+            if flags.contains(VmFlags::DONTCOPY) != on {
+                flags.toggle(VmFlags::DONTCOPY);
+                result = match self.vma_modify_flags(vma, &part, flags).await {
+                    Ok(_) => result,
+                    Err(e) => Err(e),
+                };
+            }
+            result = result.map(|so_far| so_far && complete);
+        }
         self.unlock(lock);
         result
     }

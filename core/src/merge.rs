@@ -5,10 +5,11 @@
 //!
 //! Corresponds to `vma_merge_new_range` and `vma_merge_existing_range` in `mm/vma.c`.
 
-use crate::ids::{MmId, VmaId};
+use crate::ids::{AnonVmaId, MmId, VmaId};
 use crate::lock::Lock;
 use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
+use crate::zoo::Bug;
 use core::ops::Range;
 
 /// A range that may become part of its neighbours.
@@ -17,15 +18,39 @@ pub(crate) struct MergeRange {
     pub mm: MmId,
     /// The area that covers `range` now; `None` for a new mapping.
     pub middle: Option<VmaId>,
+    /// The area whose pages are to move into `range`, from elsewhere.
+    pub copied_from: Option<VmaId>,
     pub range: Range<u64>,
+    /// The offset of its first page.
+    pub pgoff: u64,
+    /// The anon_vma of the pages that `range` has, or is to have.
+    pub anon_vma: Option<AnonVmaId>,
     /// The flags that `range` is to have.
     pub flags: VmFlags,
+    /// A neighbour that is not to grow.
+    pub apart_from: Option<VmaId>,
+}
+
+impl MergeRange {
+    /// A range without pages.
+    pub const fn new(mm: MmId, range: Range<u64>, flags: VmFlags) -> Self {
+        Self {
+            mm,
+            middle: None,
+            copied_from: None,
+            pgoff: range.start,
+            range,
+            anon_vma: None,
+            flags,
+            apart_from: None,
+        }
+    }
 }
 
 /// What grows, and what goes.
-struct Merge {
+pub(crate) struct Merge {
     target: VmaId,
-    grown: Range<u64>,
+    pub grown: Range<u64>,
     /// The upper neighbour, if the lower one grows over it too.
     next: Option<VmaId>,
 }
@@ -36,32 +61,30 @@ impl State {
         self.vma(vma).anon_vma.is_some() && self.vma(vma).chain.len() > 1
     }
 
-    /// `is_mergeable_anon_vma`: may `side` grow over what `middle` holds?
-    fn is_mergeable_anon_vma(&self, middle: Option<VmaId>, side: VmaId) -> bool {
-        let held = middle.filter(|middle| self.vma(*middle).anon_vma.is_some());
-        match (held, self.vma(side).anon_vma) {
+    /// `is_mergeable_anon_vma`: may `side` grow over the range?
+    fn is_mergeable_anon_vma(&self, what: &MergeRange, side: VmaId) -> bool {
+        let sources = [what.middle, what.copied_from];
+        match (what.anon_vma, self.vma(side).anon_vma) {
             (Some(_), None) if self.release == Release::V6_12 => false,
-            (Some(middle), None) => !self.is_fork_child(middle),
+            (Some(_), None) => !sources.iter().flatten().any(|v| self.is_fork_child(*v)),
             (None, Some(_)) => !self.is_fork_child(side),
-            (Some(middle), own) => self.vma(middle).anon_vma == own,
-            (None, None) => true,
+            (range, own) => range == own,
         }
     }
 
     fn can_merge(&self, what: &MergeRange, side: VmaId) -> bool {
         let area = self.vma(side);
-        let first = what.range.start;
-        let pgoff = what.middle.map_or(first, |m| self.vma(m).index(first));
         // the page offset that `side`, stretched, gives to the first page
-        let linear = (area.pgoff + first) == (area.start + pgoff);
+        let linear = (area.pgoff + what.range.start) == (area.start + what.pgoff);
         let differ = (area.flags ^ what.flags) - VmFlags::SOFTDIRTY;
-        what.middle != Some(side)
+        ![what.middle, what.apart_from].contains(&Some(side))
             && linear
             && differ.is_empty()
-            && self.is_mergeable_anon_vma(what.middle, side)
+            && self.is_mergeable_anon_vma(what, side)
     }
 
-    fn plan_merge(&self, what: &MergeRange) -> Option<Merge> {
+    /// What would grow over the range.
+    pub(crate) fn plan_merge(&self, what: &MergeRange) -> Option<Merge> {
         let below = what.range.start.checked_sub(1);
         let prev = below.and_then(|addr| self.find_vma(what.mm, addr));
         let prev = prev.filter(|prev| self.can_merge(what, *prev));
@@ -86,7 +109,11 @@ impl State {
     /// The area whose anon_vma the target takes over, having none of its own.
     fn anon_vma_donor(&self, what: &MergeRange, merge: &Merge) -> Option<VmaId> {
         let has_one = |vma: &VmaId| self.vma(*vma).anon_vma.is_some();
-        let all = [merge.next, what.middle].into_iter().flatten();
+        let middle = what.middle.filter(|_| !self.zoo.on(Bug::VmaAdjustAvcCopy));
+        let copied = what
+            .copied_from
+            .filter(|_| !self.zoo.on(Bug::MremapMergeUnfaulted));
+        let all = [merge.next, middle, copied].into_iter().flatten();
         all.filter(|_| !has_one(&merge.target)).find(has_one)
     }
 
@@ -113,7 +140,9 @@ impl State {
                 self.free_vma(vma);
             }
         }
-        self.vma_mut(*target).flags |= flags & VmFlags::SOFTDIRTY;
+        if self.release != Release::V6_12 {
+            self.vma_mut(*target).flags |= flags & VmFlags::SOFTDIRTY;
+        }
         self.vma_set_range(*target, grown.clone());
         Ok(())
     }
@@ -122,19 +151,19 @@ impl State {
 impl Current<'_> {
     /// Lets a neighbour grow over a range. Returns the area that covers it then, `None` if no
     /// neighbour can; nothing has changed if memory runs out.
-    pub(crate) async fn vma_merge(self, what: MergeRange) -> Result<Option<VmaId>, Enomem> {
-        let Some(merge) = ({ self.state().plan_merge(&what) }) else {
+    pub(crate) async fn vma_merge(self, what: &MergeRange) -> Result<Option<VmaId>, Enomem> {
+        let Some(merge) = ({ self.state().plan_merge(what) }) else {
             return Ok(None);
         };
         let lock = {
             let s = &*self.state();
-            let linked = s.anon_vma_donor(&what, &merge).unwrap_or(merge.target);
+            let linked = s.anon_vma_donor(what, &merge).unwrap_or(merge.target);
             s.anon_vma_root(linked).map(Lock::AnonVmaWrite)
         };
         if let Some(lock) = lock {
             self.lock(lock).await;
         }
-        let result = { self.state().commit_merge(&what, &merge) };
+        let result = { self.state().commit_merge(what, &merge) };
         if let Some(lock) = lock {
             self.unlock(lock);
         }

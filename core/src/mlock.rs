@@ -73,7 +73,7 @@ impl Current<'_> {
     }
 
     /// Faults in what is mapped in a range (`__mm_populate`).
-    async fn mm_populate(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
+    pub(crate) async fn mm_populate(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
         let result = self.populate_locked(mm, range, Some(lock)).await;

@@ -10,6 +10,7 @@ use crate::lock::Lock;
 use crate::merge::MergeRange;
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
+use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -29,7 +30,7 @@ impl State {
         (!part.is_empty()).then_some((vma, part))
     }
 
-    fn insert_vma(&mut self, mm: MmId, vma: VmaId) {
+    pub(crate) fn insert_vma(&mut self, mm: MmId, vma: VmaId) {
         let at = self.vma_position(mm, self.vma(vma).start);
         self.mm_mut(mm).vmas.insert(at, vma);
     }
@@ -77,7 +78,12 @@ impl Current<'_> {
     /// Splits an area at `addr`, which lies within it; the upper part is the new area
     /// (`__split_vma`).
     async fn split_vma(self, vma: VmaId, addr: u64) -> Result<VmaId, Enomem> {
-        let lock = { self.state().anon_vma_root(vma) }.map(Lock::AnonVmaWrite);
+        let lock = {
+            let s = self.state();
+            let root = s.anon_vma_root(vma);
+            root.filter(|_| !s.zoo.on(Bug::VmaAdjustNoLock))
+        }
+        .map(Lock::AnonVmaWrite);
         if let Some(lock) = lock {
             self.lock(lock).await;
         }
@@ -122,23 +128,19 @@ impl Current<'_> {
     }
 
     async fn mmap_region(self, mm: MmId, range: Range<u64>, flags: VmFlags) -> Result<(), Enomem> {
-        let areas = self.detach_range(mm, &range).await?;
-        self.unmap_region(mm, &areas).await;
-        let new = MergeRange {
-            mm,
-            middle: None,
-            range: range.clone(),
-            flags: flags.accounted() | VmFlags::SOFTDIRTY,
-        };
+        self.do_munmap(mm, &range).await?;
+        let flags = flags.accounted() | VmFlags::SOFTDIRTY;
+        let new = MergeRange::new(mm, range.clone(), flags);
         // a merge that runs out of memory is given up
-        if let Ok(Some(_)) = self.vma_merge(new.clone()).await {
+        if let Ok(Some(vma)) = self.vma_merge(&new).await {
+            self.state().vma_mut(vma).flags |= VmFlags::SOFTDIRTY;
             return Ok(());
         }
         let s = &mut *self.state();
         let vma = s.alloc_vma()?;
         let v = s.vma_mut(vma);
         (v.mm, v.start, v.end, v.pgoff) = (mm, range.start, range.end, range.start);
-        v.flags = new.flags;
+        v.flags = flags;
         s.insert_vma(mm, vma);
         Ok(())
     }
@@ -157,6 +159,13 @@ impl Current<'_> {
         let lock = self.downgrade(mm);
         self.unmap_region(mm, &areas).await;
         self.unlock(lock);
+        Ok(())
+    }
+
+    /// `do_vmi_munmap`, with `mmap_lock` held for writing throughout.
+    pub(crate) async fn do_munmap(self, mm: MmId, range: &Range<u64>) -> Result<(), Enomem> {
+        let areas = self.detach_range(mm, range).await?;
+        self.unmap_region(mm, &areas).await;
         Ok(())
     }
 

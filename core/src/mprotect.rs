@@ -9,8 +9,9 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-use crate::state::{Current, Enomem, State};
+use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
+use crate::zoo::Bug;
 use core::ops::Range;
 
 /// What happens to the entries of an area (`MM_CP_*`).
@@ -219,16 +220,35 @@ impl Current<'_> {
         flags: VmFlags,
     ) -> Result<VmaId, Enomem> {
         let mm = self.state().vma(vma).mm;
-        let what = MergeRange {
-            mm,
-            middle: Some(vma),
-            range: part.clone(),
-            flags,
+        let what = {
+            let area = &*self.state();
+            let area = area.vma(vma);
+            MergeRange {
+                middle: Some(vma),
+                pgoff: area.index(part.start),
+                anon_vma: area.anon_vma,
+                ..MergeRange::new(mm, part.clone(), flags)
+            }
         };
-        if let Some(merged) = self.vma_merge(what).await? {
-            return Ok(merged);
+        let mut part = part.clone();
+        match self.vma_merge(&what).await {
+            Ok(Some(merged)) => {
+                let s = &mut *self.state();
+                if s.release == Release::V6_12 {
+                    s.vma_mut(merged).flags = flags;
+                }
+                return Ok(merged);
+            }
+            Ok(None) => {}
+            Err(Enomem) => {
+                let s = &*self.state();
+                let grown = s.plan_merge(&what).map(|merge| merge.grown);
+                part = grown
+                    .filter(|_| s.zoo.on(Bug::VmaModifyAfterOom))
+                    .ok_or(Enomem)?;
+            }
         }
-        let isolated = self.isolate_range(mm, part).await?;
+        let isolated = self.isolate_range(mm, &part).await?;
         let vma = isolated.first().copied().unwrap_or(vma);
         self.state().vma_mut(vma).flags = flags;
         Ok(vma)

@@ -9,6 +9,7 @@
 use crate::ids::{DevId, MmId};
 use crate::lock::{Site, Wait};
 use crate::state::{Current, State};
+use crate::trace::Event;
 use core::ops::Range;
 
 /// Why entries change.
@@ -63,6 +64,12 @@ impl State {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
         notifier.seq += 1;
+        self.events.push(Event::Invalidate {
+            mm: range.mm,
+            start: range.range.start,
+            end: range.range.end,
+        });
+        let notifier = &self.mm(range.mm).notifier;
         if !notifier.released {
             self.driver.invalidate(range);
         }

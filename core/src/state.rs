@@ -61,6 +61,8 @@ pub enum Release {
     /// 6.12, as the judge boots it.
     ///
     /// - An area with an anon_vma does not merge into one that has none (`is_mergeable_anon_vma`).
+    /// - An area that grows over another one does not become soft-dirty with it; one that is modified takes
+    ///   that mark, too, from the part that changed (`vm_flags_reset`).
     /// - `try_to_migrate_one` asks every entry whether it is dirty, even a device-private one. Since
     ///   the shadow stacks of 6.6 bit 58 counts as dirty; there it is a bit of the inverted offset, always
     ///   set, so the folio is marked dirty for nothing. (63867c82d0c0 mended the same in

@@ -68,6 +68,15 @@ pub enum Event {
         /// The anon_vma is allocated.
         alive: bool,
     },
+    /// The subscribers of an address space hear of a change (`mmu_notifier_invalidate_range_start`).
+    Invalidate {
+        /// The address space.
+        mm: MmId,
+        /// First address.
+        start: u64,
+        /// First address behind.
+        end: u64,
+    },
     /// A driver handed a device page to a migration.
     DeviceAlloc {
         /// The device.

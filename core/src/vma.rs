@@ -25,6 +25,8 @@ bitflags! {
         const ACCOUNT = 1 << 4;
         /// Its pages stay in memory (`mlock`).
         const LOCKED = 1 << 5;
+        /// A fork leaves it out (`VM_DONTCOPY`).
+        const DONTCOPY = 1 << 6;
     }
 }
 

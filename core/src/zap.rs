@@ -42,7 +42,7 @@ impl State {
 
     /// Frees the page tables that only served `range` of `mm`. The areas from `ceiling` on are going
     /// too, but have their tables still (`free_pgtables`).
-    fn free_pgtables(&mut self, mm: MmId, range: Range<u64>, ceiling: Option<u64>) {
+    pub(crate) fn free_pgtables(&mut self, mm: MmId, range: Range<u64>, ceiling: Option<u64>) {
         let areas = &self.mm(mm).vmas;
         let next = areas.partition_point(|vma| self.vma(*vma).end <= range.start);
         let floor = next

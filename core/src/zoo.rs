@@ -138,6 +138,48 @@ bugs! {
         "a lazily freed page that was written again is restored with another entry's write permission";
     LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)" "K3" 1 "contents/read"
         "a lazily freed page is dropped although it was written since (here at the lowest level)";
+    MremapVsMigrationRemoval "mremap-vs-migration-removal" "486cf46f3f9b" "K2" 1 "entries/migration-entry"
+        "a walk looks at the copy of an area before the area, and no lock spans the move of an entry";
+    AnonVmaMovetoTail "anon-vma-moveto-tail" "108d6642ad81" "K2" 1 "entries/migration-entry"
+        "entries move into an area that a walk looks at before their source, without the anon_vma lock";
+    MremapRevertRmapLocks "mremap-revert-rmap-locks" "order rule of move_vma" "K2" 1 "entries/migration-entry"
+        "a move that failed is undone without the anon_vma lock, although a walk looks at the source first";
+    ExecStackMigration "exec-stack-migration" "a8bef8ff6ea1" "K2" 1 "entries/migration-entry"
+        "an area gets its new place before its entries do, and a walk misses them (here: mremap of a whole area)";
+    MremapLinkAfterMove "mremap-link-after-move" "order rule of copy_vma" "K9" 2 "reverse-map/reachable"
+        "the copy of an area is linked to the anon_vmas only after the entries have moved there";
+    VmaAdjustNoLock "vma-adjust-no-lock" "lock rule of vma_prepare" "K2" 2 "entries/migration-entry"
+        "an area is split without the anon_vma lock, and a walk under way loses its place";
+    MremapDontunmapAnonVma "mremap-dontunmap-anon-vma" "ee8ab1903e3d" "K9" 1 "reverse-map/chain"
+        "an area that MREMAP_DONTUNMAP has emptied names an anon_vma that it is not linked to";
+    MremapDontunmapPgoff "mremap-dontunmap-pgoff" "mm/mremap: reset unfaulted VMA page offset for MREMAP_DONTUNMAP (2026)" "K9" 1 "reverse-map/unfaulted-offset"
+        "an area that MREMAP_DONTUNMAP has emptied keeps the offsets of the pages that it had";
+    MremapMergeUnfaulted "mremap-merge-unfaulted" "61f67c230a5e" "K9" 1 "reverse-map/reachable"
+        "a moved area merges into one without pages, which does not get its anon_vmas";
+    VmaAdjustAvcCopy "vma-adjust-avc-copy" "merge 64a8920fab96" "K2" 1 "reverse-map/reachable"
+        "an area that grows over part of its neighbour does not get the neighbour's anon_vmas";
+    AnonVmaCloneOrder "anon-vma-clone-order" "merge 64a8920fab96" "K2" 1 "reverse-map/chain-order"
+        "a cloned chain is in the reverse order";
+    AnonVmaEndlessGrowth "anon-vma-endless-growth" "3fe89b3e2a7b" "K9" 1 "reverse-map/anon-vma-counters"
+        "a clone that fails uncounts an area that it has not counted yet";
+    VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4" "K10" 1 "contents/protection"
+        "a merge runs out of memory, and the range that it had grown to is split off instead";
+    MremapPartialAtZero "mremap-partial-at-zero" "mm, mremap: fix mremap() expanding vma with addr inside vma (6.1.3)" "K10" 1 "contents/outcome"
+        "an area does not grow if the range begins inside it";
+    MremapWraparound "mremap-wraparound" "a4a282daf1a1" "K10" 1 "contents/read"
+        "a move that failed half way takes nothing back";
+    MremapUffdwpLeft "mremap-uffdwp-left" "0cef0bb836e3" "K3" 1 "entries/uffd-wp-unregistered"
+        "entries keep uffd-wp when they move out of a registered area";
+    MremapBatchWritable "mremap-batch-writable" "04d1c9d60c6e" "K3" 1 "entries/moved"
+        "a batch of entries moves with the write permission of the first one";
+    MremapOldSizeZero "mremap-old-size-zero" "01e67e04c281" "K8" 1 "coherence/notifier-range"
+        "a move of nothing is announced to the mmu notifiers";
+    HugetlbMremapDelta "hugetlb-mremap-delta" "CVE-2026-98373" "K2" 1 "reverse-map/reachable"
+        "where the source has no table, only the source's address moves on (here at the lowest level)";
+    UprobePteOverwritten "uprobe-pte-overwritten" "2b12d06c37fd" "K4" 1 "counting/mapcount"
+        "a page is mapped at the destination before the entries arrive, and one overwrites it";
+    LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "contents/write-protection"
+        "a neighbour that grows over the destination loses its userfaultfd with the pages that arrive";
 }
 
 /// The switches.

@@ -7,8 +7,12 @@
 //! end, and until it ends an access to the range may see either state. Whatever ends changes the
 //! model at its end: the core's locks make the order of the ends the order of the effects.
 
+mod remap;
+
 use mm_core::VmFlags;
 use std::ops::Range;
+
+pub use remap::{Remap, RemapEnd, RemapTicket};
 
 /// A process of the program: numbered in the order of creation, never reused.
 pub type Pid = usize;
@@ -41,6 +45,8 @@ struct Page {
     lazy: bool,
     /// Locked in memory: it refuses advice. `None` after a call that failed.
     locked: Option<bool>,
+    /// A fork leaves it out; `None` if that is not certain.
+    left_out: Option<bool>,
 }
 
 /// What a range operation does.
@@ -72,6 +78,8 @@ pub enum Change {
     WriteProtect,
     /// Lifts the write protection.
     WriteUnprotect,
+    /// Leaves the pages out of forks, or does not.
+    LeaveOut(bool),
 }
 
 /// How a range operation ended.
@@ -290,20 +298,7 @@ impl Reference {
         let space = &mut self.spaces[pid];
         space.retain(|page| !range.contains(&page.addr));
         let at = space.partition_point(|page| page.addr < range.start);
-        let new = range.map(|addr| Page {
-            addr,
-            access,
-            word: 0,
-            others: Vec::new(),
-            written: false,
-            protection: Protection::No,
-            registered: false,
-            registration_uncertain: false,
-            uncertain: false,
-            lazy: false,
-            locked: Some(false),
-        });
-        space.splice(at..at, new);
+        space.splice(at..at, range.map(|addr| Page::new(addr, access)));
     }
 
     /// A fork starts.
@@ -317,11 +312,15 @@ impl Reference {
         let open = self.close(ticket)?;
         let child = self.create();
         let mut pages = core::mem::take(&mut self.spaces[child]);
-        pages.extend(self.spaces[open.pid].iter().cloned().map(|mut page| {
+        let inherited = self.spaces[open.pid].iter();
+        let inherited = inherited.filter(|page| page.left_out != Some(true));
+        pages.extend(inherited.cloned().map(|mut page| {
             page.protection = Protection::No;
             page.registered = false;
             page.registration_uncertain = false;
             page.locked = Some(false);
+            page.uncertain |= page.left_out.is_none();
+            page.left_out = Some(false);
             page
         }));
         self.spaces[child] = pages;
@@ -364,7 +363,13 @@ impl Reference {
         let Some(page) = self.page(pid, addr) else {
             return match result {
                 Access::Denied => Ok(()),
-                _ if either => Ok(()),
+                _ if either => {
+                    // perhaps to a page that has just arrived there
+                    let here = |o: &&mut Open| o.pid == pid && o.range.contains(&addr);
+                    let open = self.open.iter_mut().filter(here);
+                    open.for_each(|o| o.written.extend(write.map(|word| (addr, word, false))));
+                    Ok(())
+                }
                 _ => protection(format!(
                     "nothing is mapped at page {addr}: expected SIGSEGV"
                 )),
@@ -457,7 +462,9 @@ impl Change {
     const fn at_unmapped(self) -> Obstacle {
         match self {
             Self::Protect(_) | Self::Lock | Self::Unlock => Obstacle::Stops,
-            Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed => Obstacle::Fails,
+            Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed | Self::LeaveOut(_) => {
+                Obstacle::Fails
+            }
             _ => Obstacle::None,
         }
     }
@@ -472,6 +479,23 @@ impl Change {
 }
 
 impl Page {
+    const fn new(addr: u64, access: VmFlags) -> Self {
+        Self {
+            addr,
+            access,
+            word: 0,
+            others: Vec::new(),
+            written: false,
+            protection: Protection::No,
+            registered: false,
+            registration_uncertain: false,
+            uncertain: false,
+            lazy: false,
+            locked: Some(false),
+            left_out: Some(false),
+        }
+    }
+
     /// Can the page be faulted in, for writing if it may be written? `None` if that is not certain.
     fn can_populate(&self) -> Option<bool> {
         let writes = self.access.contains(VmFlags::WRITE);
@@ -529,6 +553,7 @@ impl Page {
                 };
             }
             Change::WriteUnprotect => self.protection = Protection::No,
+            Change::LeaveOut(on) => self.left_out = Some(on),
         }
     }
 
@@ -553,6 +578,7 @@ impl Page {
             Change::Lock | Change::Unlock => self.locked = None,
             Change::Register | Change::Unregister => self.registration_uncertain = true,
             Change::WriteProtect | Change::WriteUnprotect => {}
+            Change::LeaveOut(_) => self.left_out = None,
         }
         let may_protect = change == Change::WriteProtect;
         if may_protect || self.protection == Protection::Must {

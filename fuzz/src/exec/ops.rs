@@ -7,11 +7,11 @@ use super::outcome::Outcome;
 use super::world::{Process, World, free_slot};
 use crate::finding::Finding;
 use crate::oracle::{At, contents};
-use crate::program::{self, OnOff, Op, Prot, Toward};
-use crate::reference::{Access, Change, End};
+use crate::program::{self, How, OnOff, Op, Prot, Toward};
+use crate::reference::{Access, Change, End, Remap, RemapEnd};
 use mm_core::{
     Advice, AdviceError, AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError,
-    Kernel, MigrateRequest, TaskId, VmFlags,
+    Kernel, MigrateRequest, RemapError, TaskId, VmFlags,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -195,6 +195,41 @@ impl<'a, 'k> Running<'a, 'k> {
                 }
             }
             Op::Reclaim { addr, .. } => Ok(self.reclaim(process, self.addr(addr)).await),
+            Op::Dontfork {
+                addr, len, switch, ..
+            } => {
+                let (range, on) = (self.range(addr, len), switch == OnOff::On);
+                let change = Change::LeaveOut(on);
+                let ticket = self.begin(process, &range, change, false);
+                let ended = match cur.madvise_dontfork(mm, range, on).await {
+                    Ok(true) => (End::Done, Outcome::Done),
+                    Ok(false) => (End::SkippingGaps, Outcome::Enomem),
+                    Err(_) => (End::OutOfMemory, Outcome::Enomem),
+                };
+                self.end_as(ticket, change, ended)
+            }
+            Op::Mremap {
+                addr,
+                len,
+                to,
+                newlen,
+                how,
+                ..
+            } => {
+                let old = self.range(addr, len);
+                let new = match how {
+                    How::Stay => self.range(addr, newlen),
+                    How::Fixed | How::Dontunmap => self.range(to, newlen),
+                };
+                let remap = Remap {
+                    pid: process.pid,
+                    old,
+                    new,
+                    stay: how == How::Stay,
+                    keep_source: how == How::Dontunmap,
+                };
+                self.mremap(process, remap).await
+            }
             Op::UffdRegister { addr, len, .. } => {
                 let range = self.range(addr, len);
                 let ticket = self.begin(process, &range, Change::Register, false);
@@ -356,6 +391,39 @@ impl<'a, 'k> Running<'a, 'k> {
                 contents::check_outcome(self.at, format!("expected {change:?} to succeed"))?;
             }
             _ => {}
+        }
+        Ok(outcome)
+    }
+
+    async fn mremap(self, process: Process, remap: Remap) -> OpResult {
+        let how = match (remap.stay, remap.keep_source) {
+            (true, _) => mm_core::Remap::Stay,
+            (_, false) => mm_core::Remap::Fixed(remap.new.start),
+            (_, true) => mm_core::Remap::Dontunmap(remap.new.start),
+        };
+        let (old, new_len) = (remap.old.clone(), remap.new.end - remap.new.start);
+        let ticket = {
+            let world = &mut *self.bench.world.borrow_mut();
+            world.forget_identity(process.pid, &remap.old);
+            world.forget_identity(process.pid, &remap.new);
+            world.model.begin_remap(remap.clone())
+        };
+        let result = self.cur().mremap(process.mm, old, new_len, how).await;
+        let failures = self.bench.kernel.state().fail.failures != self.failures;
+        let (end, outcome) = match result {
+            Ok(()) => (RemapEnd::Done { failures }, Outcome::Done),
+            Err(RemapError::Fault) => (RemapEnd::Fault, Outcome::Efault),
+            Err(RemapError::Inval) => (RemapEnd::Inval, Outcome::Einval),
+            Err(RemapError::NoRoom) => (RemapEnd::NoRoom, Outcome::Enomem),
+            Err(RemapError::Enomem) => (RemapEnd::OutOfMemory, Outcome::Enomem),
+        };
+        let allowed = self.bench.world.borrow_mut().model.end_remap(ticket, end);
+        if end == RemapEnd::OutOfMemory {
+            self.check_out_of_memory()?;
+        }
+        if !allowed {
+            let detail = format!("expected another end than {end:?} of {remap:?}");
+            contents::check_outcome(self.at, detail)?;
         }
         Ok(outcome)
     }

@@ -24,12 +24,15 @@ pub enum Outcome {
     Sigbus,
     /// The write waits for userfaultfd.
     WriteProtected,
-    /// Out of memory; or, of `mprotect` and `madvise`, part of the range is not mapped.
+    /// Out of memory; of `mprotect` and `madvise`, part of the range is not mapped; of `mremap`, there is
+    /// no room.
     Enomem,
     /// Nothing in the range is mapped, or fit for the call.
     Einval,
     /// Part of the range is not registered with userfaultfd.
     Enoent,
+    /// No area covers the range that is to be remapped.
+    Efault,
     /// There was nothing to do it to.
     Nothing,
 }
@@ -51,6 +54,7 @@ impl Outcome {
             Self::Einval => (10, 0),
             Self::Nothing => (11, 0),
             Self::Enoent => (12, 0),
+            Self::Efault => (13, 0),
         };
         value.wrapping_mul(16) + kind
     }
@@ -87,6 +91,7 @@ impl fmt::Display for Outcome {
             Self::Enomem => f.write_str("ENOMEM"),
             Self::Einval => f.write_str("EINVAL"),
             Self::Enoent => f.write_str("ENOENT"),
+            Self::Efault => f.write_str("EFAULT"),
             Self::Nothing => f.write_str("nothing there"),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Check, View};
 use crate::finding::Family;
-use mm_core::{DevicePte, Entry, Mirror, PageFlags, Pte, Softleaf};
+use mm_core::{DevicePte, Entry, Mirror, MmId, PageFlags, Pte, Softleaf};
 
 /// What a device maps is what the CPU's entry names, with no more access: the same page, present or
 /// in the device's own memory. While the driver's own migration holds the page locked, a migration
@@ -27,6 +27,16 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
         entry.decode()
     );
     view.page_finding(Family::Coherence, "device-mapping", pte.pfn, detail)
+}
+
+/// What subscribers are told about is a range of addresses of user space, with something in it.
+#[inline(never)]
+pub fn check_notifier_range(view: &View<'_>, mm: MmId, start: u64, end: u64) -> Check {
+    if start < end && end <= view.s.geometry().task_size() {
+        return Ok(());
+    }
+    let detail = format!("{mm:?} announces a change of pages {start} to {end}");
+    view.finding(Family::Coherence, "notifier-range", detail)
 }
 
 fn entry_at(view: &View<'_>, (_, mm, addr): Mirror) -> Pte {

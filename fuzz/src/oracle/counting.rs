@@ -116,6 +116,9 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             anon_vma,
             alive,
         } => super::reverse_map::check_anon_vma_alive(view, folio, anon_vma, alive),
+        Event::Invalidate { mm, start, end } => {
+            super::coherence::check_notifier_range(view, mm, start, end)
+        }
         Event::Migrated { .. } | Event::DeviceAlloc { .. } => Ok(()),
     }
 }

@@ -252,6 +252,28 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     view.page_finding(FAMILY, "update", new.pfn, detail)
 }
 
+/// An entry that leaves one place and arrives at another says there what it said, and that it was moved: it
+/// is soft-dirty. uffd-wp may stay behind.
+#[inline(never)]
+pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Entry) -> Check {
+    let (Some(old), Some(new)) = (meaning(old), meaning(write.new.decode())) else {
+        return Ok(());
+    };
+    let expected = Meaning {
+        soft_dirty: true,
+        uffd_wp: old.uffd_wp && new.uffd_wp,
+        ..old
+    };
+    if view.at.op != OpKind::Mremap || old.pfn != new.pfn || new == expected {
+        return Ok(());
+    }
+    let detail = format!(
+        "was {old:x?}, arrived as {new:x?} at {:?} page {}",
+        write.mm, write.addr
+    );
+    view.page_finding(FAMILY, "moved", new.pfn, detail)
+}
+
 /// What the entries of a page say together with the page: a writable one means that the page is
 /// exclusive; a migration entry means that the page is locked and held.
 pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {

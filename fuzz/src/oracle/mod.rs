@@ -148,7 +148,8 @@ impl Oracles {
                 continue;
             }
             self.shadow.apply(&write);
-            let before = match cleared.filter(|c| c.at == write.at && write.old.is_none()) {
+            let taken = cleared.filter(|_| write.old.is_none());
+            let before = match taken.filter(|c| c.at == write.at) {
                 Some(cleared) => cleared.old,
                 None => write.old,
             };
@@ -160,6 +161,9 @@ impl Oracles {
                 at,
             };
             entries::check_write(&view, &write, before.decode())?;
+            if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
+                entries::check_moved(&view, &write, from.old.decode())?;
+            }
         }
         let view = View {
             s,

@@ -105,9 +105,11 @@ pub fn check_walks(view: &View<'_>) -> Check {
 /// Everything about areas, links and anon_vmas that is not about a page.
 pub fn check_topology(view: &View<'_>) -> Check {
     check_chain(view)?;
+    check_chain_order(view)?;
     check_anon_vma_counters(view)?;
     check_anon_vma_reuse(view)?;
     check_shared_anon_vma(view)?;
+    check_unfaulted_offset(view)?;
     check_layout(view)
 }
 
@@ -137,6 +139,43 @@ fn check_chain(view: &View<'_>) -> Check {
         if !vma.chain.iter().any(|avc| s.avc(*avc).anon_vma == anon_vma) {
             let detail = format!("{:?} uses {anon_vma:?} without a link to it", VmaId(id));
             return view.finding(FAMILY, "chain", detail);
+        }
+    }
+    Ok(())
+}
+
+/// In a chain, no anon_vma stands in front of the one that it descends from.
+#[inline(never)]
+fn check_chain_order(view: &View<'_>) -> Check {
+    let s = view.s;
+    for (id, vma) in s.vmas().iter() {
+        let links = || vma.chain.iter().map(|avc| s.avc(*avc).anon_vma);
+        for (i, anon_vma) in links().enumerate() {
+            let parent = s.anon_vma(anon_vma).parent;
+            if links().skip(i + 1).any(|behind| behind == parent) {
+                let detail = format!(
+                    "in the chain of {:?}, {anon_vma:?} stands in front of {parent:?}, its parent",
+                    VmaId(id)
+                );
+                return view.finding(FAMILY, "chain-order", detail);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An area without an anon_vma has no page that needs an offset of its own: it has those of its addresses,
+/// so that it can merge with what is mapped beside it.
+#[inline(never)]
+fn check_unfaulted_offset(view: &View<'_>) -> Check {
+    for vma in view.s.mms().iter().flat_map(|(_, mm)| &mm.vmas) {
+        let area = view.s.vma(*vma);
+        if area.anon_vma.is_none() && area.pgoff != area.start {
+            let detail = format!(
+                "{vma:?} has no anon_vma; it begins at page {} and offset {}",
+                area.start, area.pgoff
+            );
+            return view.finding(FAMILY, "unfaulted-offset", detail);
         }
     }
     Ok(())

@@ -37,8 +37,9 @@ const fn weights(kind: OpKind) -> (u32, u32) {
         OpKind::Reclaim => (1, 6),
         OpKind::Pageout => (1, 3),
         OpKind::Lazyfree | OpKind::Mlock | OpKind::Willneed => (1, 2),
-        OpKind::UffdUnregister => (1, 2),
         OpKind::Cold => (1, 1),
+        OpKind::Mremap => (1, 6),
+        OpKind::UffdUnregister | OpKind::Dontfork => (1, 2),
     }
 }
 
@@ -46,7 +47,13 @@ const fn weights(kind: OpKind) -> (u32, u32) {
 #[must_use]
 pub fn random_op(program: &Program, at: usize, rng: &mut Rng) -> Op {
     let kind = random_kind(at < EARLY_STEPS, rng);
-    let Ok(op) = Op::build(kind, &mut RandomOperands { kind, program, rng });
+    let Ok(mut op) = Op::build(kind, &mut RandomOperands { kind, program, rng });
+    if let Op::Mremap { len, newlen, .. } = &mut op
+        && rng.u8(0..4) != 0
+    {
+        // most moves keep the length, and those that leave the area must
+        *newlen = *len;
+    }
     op
 }
 
@@ -219,6 +226,7 @@ fn fresh_operand(operand: OperandKind, rng: &mut Rng) -> u8 {
         | OperandKind::Access
         | OperandKind::OnOff
         | OperandKind::Toward
+        | OperandKind::How
         | OperandKind::AllocKind => any(rng),
     }
 }

@@ -30,8 +30,8 @@ pub mod wire;
 
 pub use op::{MAX_PARAMS, Op, OpKind};
 pub use operand::{
-    Access, Addr, AllocKind, Dev, Len, LockSlot, MigrationSlot, Nth, OnOff, Operand, OperandKind,
-    Proc, Prot, RefSlot, Skip, Toward,
+    Access, Addr, AllocKind, Dev, How, Len, LockSlot, MigrationSlot, Nth, OnOff, Operand,
+    OperandKind, Proc, Prot, RefSlot, Skip, Toward,
 };
 
 /// The most operations in a program, in every form.

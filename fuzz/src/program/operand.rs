@@ -59,7 +59,7 @@ pub enum Place {
     Proc,
     /// Bits 3 and 4 of byte `a`.
     Dev,
-    /// The next free one of the bytes `b`, `c` and `d`.
+    /// The next free one of the bytes `b`, `c` and `d`; of four, the next free six bits.
     Own,
 }
 
@@ -253,7 +253,7 @@ macro_rules! operand_kinds {
 }
 
 operand_kinds! {
-    Proc Dev Addr Len Prot Skip Access OnOff Toward RefSlot MigrationSlot LockSlot AllocKind Nth
+    Proc Dev Addr Len Prot Skip Access OnOff Toward RefSlot MigrationSlot LockSlot AllocKind Nth How
 }
 
 numbers! {
@@ -351,6 +351,20 @@ choices! {
     } with {
         const WHAT: &'static str = "direction";
         const ACCEPTS: &'static str = "to-dev or to-sys";
+    }
+
+    /// What `mremap` may do with a range.
+    How {
+        /// It stays where it is.
+        Stay = "stay",
+        /// It moves: `MREMAP_MAYMOVE | MREMAP_FIXED`.
+        Fixed = "fixed",
+        /// Its pages move, and it stays, empty: `MREMAP_DONTUNMAP` besides.
+        Dontunmap = "dontunmap",
+    } with {
+        const WHAT: &'static str = "way to remap";
+        const ACCEPTS: &'static str = "stay, fixed or dontunmap";
+        const PLACE: Place = Place::Dev;
     }
 
     /// A kind of allocation that can be told to fail.

@@ -4,8 +4,9 @@
 //! threads less one. Then come records of five bytes, `kind a b c d`:
 //!
 //! - an operation: `kind` is its number; `a` has the thread in bits 6 and 7, the device in bits 3
-//!   and 4, the process in bits 0 to 2; the other operands take `b`, `c` and `d` in the order of
-//!   the table;
+//!   and 4 (an operation without one may have another operand there), the process in bits 0 to 2;
+//!   the other operands take `b`, `c` and `d` in the order of the table; if there are four, each has
+//!   six bits of the three bytes, lowest first;
 //! - a preemption: `kind` is 0xf0 or above, `a` is the thread to switch to, `b` and `c` are the
 //!   scheduling point, little-endian.
 //!
@@ -100,18 +101,21 @@ fn decode_preemption(&[_, to, low, high, _]: &[u8; RECORD_BYTES], threads: u8) -
 
 #[inline]
 fn decode_op(&[kind, shared, b, c, d]: &[u8; RECORD_BYTES]) -> Op {
+    let kind = OpKind::from_number(kind);
     let mut fields = Fields {
         shared,
         own: u32::from_le_bytes([b, c, d, 0]),
+        bits: kind.own_bits(),
     };
-    let Ok(op) = Op::build(OpKind::from_number(kind), &mut fields);
+    let Ok(op) = Op::build(kind, &mut fields);
     op
 }
 
-/// The operands in a record: those of byte `a`, and the others with the next one in the low byte.
+/// The operands in a record: those of byte `a`, and the others with the next one in the low bits.
 struct Fields {
     shared: u8,
     own: u32,
+    bits: u32,
 }
 
 impl Source for Fields {
@@ -123,8 +127,8 @@ impl Source for Fields {
             Place::Proc => self.shared & PROC_BITS,
             Place::Dev => (self.shared >> DEV_SHIFT) & DEV_BITS,
             Place::Own => {
-                let byte = self.own as u8;
-                self.own >>= 8;
+                let byte = (self.own & ((1 << self.bits) - 1)) as u8;
+                self.own >>= self.bits;
                 byte
             }
         }))
@@ -158,6 +162,7 @@ pub fn encode_into(program: &Program, out: &mut Vec<u8>) {
             shared: step.thread << THREAD_SHIFT,
             own: 0,
             shift: 0,
+            bits: step.op.kind().own_bits(),
         };
         step.op.visit(&mut packer);
         let [b, c, d, _] = packer.own.to_le_bytes();
@@ -175,6 +180,7 @@ struct Packer {
     shared: u8,
     own: u32,
     shift: u32,
+    bits: u32,
 }
 
 impl Sink for Packer {
@@ -185,7 +191,7 @@ impl Sink for Packer {
             Place::Dev => self.shared |= value.byte() << DEV_SHIFT,
             Place::Own => {
                 self.own |= u32::from(value.byte()) << self.shift;
-                self.shift += 8;
+                self.shift += self.bits;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::linux::plan::{self, Expected, Plan};
 use crate::{Status, input};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, free_slot, resolve};
-use mm_fuzz::program::{OnOff, Op, Program, Prot, Toward};
+use mm_fuzz::program::{How, OnOff, Op, Program, Prot, Toward};
 use mm_linux_protocol::{Action, WINDOW};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -282,7 +282,9 @@ fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
         Outcome::Child(slot) => ("CHILD", slot.to_string()),
         Outcome::Slot(slot) => ("SLOT", slot.to_string()),
         Outcome::Seen(_) => ("DONE", "0".to_owned()),
-        Outcome::Segv | Outcome::Sigbus | Outcome::WriteProtected => ("FAULT", "0".to_owned()),
+        Outcome::Segv | Outcome::Sigbus | Outcome::WriteProtected | Outcome::Efault => {
+            ("FAULT", "0".to_owned())
+        }
         Outcome::Enomem => ("FAILED", "ENOMEM".to_owned()),
         Outcome::Einval => ("FAILED", "EINVAL".to_owned()),
         Outcome::Enoent => ("FAILED", "ENOENT".to_owned()),
@@ -364,6 +366,39 @@ fn body(op: Op, number: u16, slot: usize) -> String {
             format!("result({call}({}, {}));", span(addr), bytes(addr, len))
         }
         Op::Reclaim { addr, .. } => range("RECLAIM", "MOVED", addr, 1, String::new()),
+        Op::Dontfork {
+            addr, len, switch, ..
+        } => format!(
+            "result(madvise({}, {}, {}));",
+            span(addr),
+            bytes(addr, len),
+            if switch == OnOff::On {
+                "MADV_DONTFORK"
+            } else {
+                "MADV_DOFORK"
+            }
+        ),
+        Op::Mremap {
+            addr,
+            len,
+            to,
+            newlen,
+            how,
+            ..
+        } => {
+            let (to, flags) = match how {
+                How::Stay => (addr, "0"),
+                How::Fixed => (to, "MREMAP_MAYMOVE | MREMAP_FIXED"),
+                How::Dontunmap => (to, "MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP"),
+            };
+            format!(
+                "op_mremap({}, {}, {}, {}, {flags});",
+                addr.get(),
+                clip(addr, len),
+                to.get(),
+                clip(to, newlen)
+            )
+        }
         Op::Fork { .. } => "op_fork();".to_owned(),
         Op::Read { addr, .. } => format!("op_read({});", addr.get()),
         Op::Write { addr, .. } => format!("op_write({}, {word});", addr.get()),

@@ -87,6 +87,13 @@ static UNUSED void op_mmap(int page, int len, int prot)
 	result(got == MAP_FAILED ? -1 : 0);
 }
 
+static UNUSED void op_mremap(int page, int len, int to, int newlen, int flags)
+{
+	void *got = mremap(at(page), (unsigned long)len * PAGE, (unsigned long)newlen * PAGE, flags, at(to));
+
+	result(got == MAP_FAILED ? -1 : 0);
+}
+
 static UNUSED void op_clear_refs(void)
 {
 	int fd = open("/proc/self/clear_refs", O_WRONLY);

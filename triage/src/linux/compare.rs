@@ -171,7 +171,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
         (Model::Sigbus | Model::WriteProtected, Linux::Signal(7)) => true,
         (Model::Enomem, Linux::Errno(12)) => true,
         (Model::Einval, Linux::Errno(22)) => true,
-        (Model::Enoent, Linux::Errno(2)) => true,
+        (Model::Enoent, Linux::Errno(2)) | (Model::Efault, Linux::Errno(14)) => true,
         _ => false,
     }
 }

@@ -27,8 +27,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Bugs of the zoo that the kernel has: `migrate_vma_check_page` lets a device page have a reference
-/// too many (the later freeze of the count refuses it).
-const KNOWN_BUGS: [&str; 1] = ["zone-device-extra-ref"];
+/// too many (the later freeze of the count refuses it), `mremap_userfaultfd_prep` takes userfaultfd from a
+/// neighbour, too.
+const KNOWN_BUGS: [&str; 2] = ["zone-device-extra-ref", "latent-mremap-uffd-neighbour"];
 
 /// Bugs that must show when the model has them and the kernel has not. The others break only what
 /// cannot be seen from outside, or need what the judge refuses.

@@ -42,9 +42,10 @@ fn every_value_survives_every_form() {
     check_type::<LockSlot>();
     check_type::<AllocKind>();
     check_type::<Nth>();
+    check_type::<How>();
     assert_eq!(
         OperandKind::ALL.len(),
-        14,
+        15,
         "a new type needs a line in this test"
     );
 }

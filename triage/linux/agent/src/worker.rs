@@ -312,6 +312,38 @@ impl Worker {
                     program::OnOff::Off => unsafe { libc::munlock(at, len) },
                 })
             }
+            Op::Dontfork {
+                addr, len, switch, ..
+            } => {
+                let (at, len) = span(addr, len);
+                let advice = match switch {
+                    program::OnOff::On => libc::MADV_DONTFORK,
+                    program::OnOff::Off => libc::MADV_DOFORK,
+                };
+                done(unsafe { libc::madvise(at, len, advice) })
+            }
+            Op::Mremap {
+                addr,
+                len,
+                to,
+                newlen,
+                how,
+                ..
+            } => {
+                const FIXED: i32 = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+                let (to, flags) = match how {
+                    program::How::Stay => (addr, 0),
+                    program::How::Fixed => (to, FIXED),
+                    program::How::Dontunmap => (to, FIXED | libc::MREMAP_DONTUNMAP),
+                };
+                let ((at, len), (to, newlen)) = (span(addr, len), span(to, newlen));
+                let result = unsafe { libc::mremap(at, len, newlen, flags, to) };
+                if result == libc::MAP_FAILED {
+                    errno()
+                } else {
+                    Outcome::Done
+                }
+            }
             Op::Read { addr, .. } => {
                 match access::read(span(addr, program::Len::new(1)).0 as u64) {
                     Ok(word) => Outcome::Word(word),

@@ -1,0 +1,498 @@
+//! Growing, shrinking and moving areas.
+//!
+//! A move makes a copy of the area at the destination, moves the entries there one table at a time, and
+//! unmaps the source, all with `mmap_lock` held for writing. A page keeps its offset, so the copy covers
+//! the same offsets as the source, and a walk of the reverse map, which does not take `mmap_lock`, looks at
+//! both. It must not look at the destination before an entry arrives there and at the source after it has
+//! gone: either the source stands before the destination in the interval tree, or each table is moved under
+//! the anon_vma lock.
+//!
+//! Lock order: `mmap_lock`, anon_vma, both page-table locks.
+//!
+//! Corresponds to `mm/mremap.c`, and `copy_vma` in `mm/vma.c`.
+
+use crate::ids::{MmId, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::merge::MergeRange;
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::pte::{Entry, PresentPte, Pte, PteFlags, SwapFlags};
+use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+use core::ops::Range;
+
+/// Where a range goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remap {
+    /// It stays, and grows or shrinks there (no flag).
+    Stay,
+    /// To this address (`MREMAP_MAYMOVE | MREMAP_FIXED`).
+    Fixed(u64),
+    /// The pages go to this address, the area stays, empty (`MREMAP_DONTUNMAP` besides).
+    Dontunmap(u64),
+}
+
+/// Why a range could not be remapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RemapError {
+    /// No area covers the old range (`-EFAULT`). What was in the way, or is no longer wanted, may be unmapped.
+    Fault,
+    /// The ranges overlap, or their lengths are wrong (`-EINVAL`).
+    Inval,
+    /// It cannot grow where it is (`-ENOMEM`).
+    NoRoom,
+    /// Out of memory (`-ENOMEM`). The pages are where they were; what was in the way, or is no longer
+    /// wanted, may be unmapped.
+    Enomem,
+}
+
+impl From<Enomem> for RemapError {
+    fn from(_: Enomem) -> Self {
+        Self::Enomem
+    }
+}
+
+/// A move of entries between two areas.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    src: VmaId,
+    dst: VmaId,
+    from: u64,
+    to: u64,
+    len: u64,
+    /// The order in the interval tree is not enough.
+    need_rmap_locks: bool,
+}
+
+impl Move {
+    const fn source(&self) -> Range<u64> {
+        self.from..self.from + self.len
+    }
+
+    /// The way back, for the first `len` pages.
+    const fn reverted(&self, len: u64, need_rmap_locks: bool) -> Self {
+        Self {
+            src: self.dst,
+            dst: self.src,
+            from: self.to,
+            to: self.from,
+            len,
+            need_rmap_locks,
+        }
+    }
+}
+
+impl State {
+    /// An entry as it arrives: soft-dirty, so that user space can see that it moved, and not
+    /// write-protected by a userfaultfd that does not come along.
+    fn moved_pte(pte: Pte, keep_uffd_wp: bool) -> Pte {
+        match pte.decode() {
+            Entry::None => pte,
+            Entry::Present(pte) => pte
+                .set(PteFlags::SOFT_DIRTY, true)
+                .set(PteFlags::UFFD_WP, pte.uffd_wp() && keep_uffd_wp)
+                .pte(),
+            Entry::Leaf(swap) => swap
+                .set(SwapFlags::SOFT_DIRTY, true)
+                .set(SwapFlags::UFFD_WP, swap.uffd_wp() && keep_uffd_wp)
+                .pte(),
+        }
+    }
+
+    /// Moves the first `count` entries at `from`, which one table holds and one takes, under both
+    /// page-table locks (`move_ptes`).
+    fn move_ptes(&mut self, go: &Move, from: PteRef, to: PteRef, count: u64) {
+        let registered = self.vma(go.src).flags.contains(VmFlags::UFFD_WP);
+        let keep_uffd_wp = !registered || self.zoo.on(Bug::MremapUffdwpLeft);
+        let mut write = None;
+        for i in 0..count as u32 {
+            let (from, to) = (PteRef(from.0 + i), PteRef(to.0 + i));
+            let mut pte = Self::moved_pte(self.tables.get(from), keep_uffd_wp);
+            if pte.is_none() {
+                continue;
+            }
+            if let Some(present) = pte.present() {
+                let first = *write.get_or_insert(present.write());
+                if self.zoo.on(Bug::MremapBatchWritable) {
+                    pte = present.set(PteFlags::RW, first).pte();
+                }
+            }
+            self.tables.set(from, Pte::NONE);
+            self.tables.set(to, pte);
+        }
+    }
+
+    /// The area `vma` that `copy_vma` fills in: a copy of part of `src`, at `to`.
+    fn dup_moved(&mut self, src: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
+        let new = self.alloc_vma()?;
+        let anon_vma = self.vma(src).anon_vma;
+        let n = self.vma_mut(new);
+        (n.mm, n.start, n.end) = (what.mm, what.range.start, what.range.end);
+        (n.pgoff, n.flags, n.anon_vma) = (what.pgoff, what.flags, anon_vma);
+        if !self.zoo.on(Bug::MremapLinkAfterMove)
+            && let Err(e) = self.anon_vma_clone(new, src)
+        {
+            self.free_vma(new);
+            return Err(e);
+        }
+        self.insert_vma(what.mm, new);
+        Ok(new)
+    }
+
+    /// As `uprobe_mmap` does when an area grows over a probed address.
+    fn install_probed_page(
+        &mut self,
+        cur: Current<'_>,
+        vma: VmaId,
+        addr: u64,
+    ) -> Result<(), Enomem> {
+        let mm = self.vma(vma).mm;
+        let at = self.pte_alloc(mm, addr)?;
+        let page = self.alloc_anon_page(cur)?;
+        self.mm_mut(mm).anon_rss += 1;
+        self.map_new_anon_page(cur, vma, addr, at, PresentPte::new(page));
+        Ok(())
+    }
+
+    /// The area that covers all of `range` (`vma_to_resize`).
+    fn vma_to_resize(&self, mm: MmId, range: &Range<u64>) -> Result<VmaId, RemapError> {
+        let vma = self.find_vma(mm, range.start);
+        vma.filter(|vma| range.end <= self.vma(*vma).end)
+            .ok_or(RemapError::Fault)
+    }
+
+    fn is_free(&self, mm: MmId, range: &Range<u64>) -> bool {
+        range.end <= self.geometry().task_size() && self.area_in(mm, range).is_none()
+    }
+}
+
+impl Current<'_> {
+    /// `mremap`: the pages of `old` become `new_len` pages long, where `how` says.
+    pub async fn mremap(
+        self,
+        mm: MmId,
+        old: Range<u64>,
+        new_len: u64,
+        how: Remap,
+    ) -> Result<(), RemapError> {
+        let old_len = old.end - old.start;
+        let place = match how {
+            Remap::Stay => old.start,
+            Remap::Fixed(to) => to,
+            Remap::Dontunmap(_) if old_len != new_len => return Err(RemapError::Inval),
+            Remap::Dontunmap(to) => to,
+        };
+        let grown = place + old_len..place + new_len;
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        let mapped = { self.state().find_vma(mm, old.start).is_some() };
+        let result = match how {
+            _ if !mapped => Err(RemapError::Fault),
+            Remap::Stay => self.resize(mm, old, new_len).await,
+            Remap::Fixed(to) => self.mremap_to(mm, old, to..to + new_len, false).await,
+            Remap::Dontunmap(to) => self.mremap_to(mm, old, to..to + new_len, true).await,
+        };
+        let populates = result.is_ok() && !grown.is_empty() && {
+            let s = self.state();
+            let vma = s.find_vma(mm, grown.start);
+            vma.is_some_and(|vma| s.vma(vma).flags.contains(VmFlags::LOCKED))
+        };
+        self.unlock(lock);
+        if populates {
+            // the call succeeds in any case
+            let _ = self.mm_populate(mm, grown).await;
+        }
+        result
+    }
+
+    async fn resize(self, mm: MmId, old: Range<u64>, new_len: u64) -> Result<(), RemapError> {
+        let new_end = old.start + new_len;
+        if new_end == old.end {
+            return Ok(());
+        }
+        if new_end < old.end {
+            // the kernel lets readers in early, as for munmap
+            return Ok(self.do_munmap(mm, &(new_end..old.end)).await?);
+        }
+        let grown = old.end..new_end;
+        let what = {
+            let s = &*self.state();
+            let vma = s.vma_to_resize(mm, &old)?;
+            let area = s.vma(vma);
+            if area.end != old.end || !s.is_free(mm, &grown) {
+                return Err(RemapError::NoRoom);
+            }
+            let mut pgoff = area.pgoff + (area.end - area.start);
+            if s.zoo.on(Bug::MremapPartialAtZero) {
+                pgoff = area.pgoff + (old.end - old.start);
+            }
+            MergeRange {
+                pgoff,
+                anon_vma: area.anon_vma,
+                ..MergeRange::new(mm, grown, area.flags)
+            }
+        };
+        // the area itself can always grow
+        let merged = self.vma_merge(&what).await?;
+        merged.map(|_| ()).ok_or(RemapError::NoRoom)
+    }
+
+    async fn mremap_to(
+        self,
+        mm: MmId,
+        mut old: Range<u64>,
+        new: Range<u64>,
+        keep_source: bool,
+    ) -> Result<(), RemapError> {
+        let task_size = { self.state().geometry().task_size() };
+        if new.end > task_size || old.start < new.end && new.start < old.end {
+            return Err(RemapError::Inval);
+        }
+        self.do_munmap(mm, &new).await?;
+        let kept = old.start + (new.end - new.start).min(old.end - old.start);
+        if kept < old.end {
+            self.do_munmap(mm, &(kept..old.end)).await?;
+            old.end = kept;
+        }
+        let vma = { self.state().vma_to_resize(mm, &old)? };
+        self.move_vma(vma, old, new, keep_source).await
+    }
+
+    async fn move_vma(
+        self,
+        mut vma: VmaId,
+        old: Range<u64>,
+        new: Range<u64>,
+        keep_source: bool,
+    ) -> Result<(), RemapError> {
+        let mm = self.state().vma(vma).mm;
+        if keep_source && self.state().vma(vma).flags.contains(VmFlags::LOCKED) {
+            // what stays is not locked
+            let isolated = self.isolate_range(mm, &old).await?;
+            vma = isolated.first().copied().unwrap_or(vma);
+        }
+        if self.state().zoo.on(Bug::ExecStackMigration) && self.shift_area(vma, &old, &new).await {
+            return Ok(());
+        }
+        let go = self.copy_vma(vma, &old, &new, keep_source).await?;
+        let moved = self.move_page_tables(&go).await;
+        if self.state().zoo.on(Bug::MremapLinkAfterMove) {
+            self.link_moved(&go).await;
+        }
+        if moved < go.len {
+            let back = {
+                let zoo = self.state().zoo;
+                let len = if zoo.on(Bug::MremapWraparound) {
+                    0
+                } else {
+                    moved
+                };
+                go.reverted(len, !zoo.on(Bug::MremapRevertRmapLocks))
+            };
+            // the tables of the source are still there, so this cannot fail
+            self.move_page_tables(&back).await;
+            self.unmap_moved(go.dst, mm, &new).await;
+            return Err(RemapError::Enomem);
+        }
+        if keep_source {
+            self.empty_source(go.src, &old).await;
+        } else {
+            self.unmap_moved(go.src, mm, &old).await;
+        }
+        Ok(())
+    }
+
+    /// As `shift_arg_pages` does it: the area itself goes first, and its entries follow. False if it is
+    /// not all of an area that moves.
+    async fn shift_area(self, vma: VmaId, old: &Range<u64>, new: &Range<u64>) -> bool {
+        let len = old.end - old.start;
+        let mm = {
+            let s = &mut *self.state();
+            let area = s.vma(vma);
+            let mm = area.mm;
+            if area.range() != *old || len != new.end - new.start {
+                return false;
+            }
+            s.detach_vma(vma);
+            let area = s.vma_mut(vma);
+            (area.start, area.end) = (new.start, new.end);
+            s.insert_vma(mm, vma);
+            mm
+        };
+        let go = Move {
+            src: vma,
+            dst: vma,
+            from: old.start,
+            to: new.start,
+            len,
+            need_rmap_locks: false,
+        };
+        self.move_page_tables(&go).await;
+        self.state().free_pgtables(mm, old.clone(), None);
+        true
+    }
+
+    /// Makes the area at the destination, or lets a neighbour grow over it (`copy_vma`).
+    async fn copy_vma(
+        self,
+        src: VmaId,
+        old: &Range<u64>,
+        new: &Range<u64>,
+        keep_source: bool,
+    ) -> Result<Move, Enomem> {
+        let what = {
+            let s = &*self.state();
+            let area = s.vma(src);
+            // Pages that are there keep their offsets; where none was, those of the new place are as
+            // good and let more areas merge. A source that stays must then not grow itself.
+            let faulted = area.anon_vma.is_some();
+            let mut flags = area.flags;
+            if !s.zoo.on(Bug::LatentMremapUffdNeighbour) {
+                flags.remove(VmFlags::UFFD_WP);
+            }
+            MergeRange {
+                copied_from: Some(src),
+                pgoff: if faulted {
+                    area.index(old.start)
+                } else {
+                    new.start
+                },
+                anon_vma: area.anon_vma,
+                apart_from: Some(src).filter(|_| !faulted && keep_source),
+                ..MergeRange::new(area.mm, new.clone(), flags)
+            }
+        };
+        // a merge that runs out of memory is given up
+        let merged = self.vma_merge(&what).await.ok().flatten();
+        let dst = match merged {
+            Some(dst) => dst,
+            None => self.dup_moved(src, &what).await?,
+        };
+        let s = &mut *self.state();
+        // an area without pages may have grown together with its copy
+        let src = s.find_vma(what.mm, old.start).unwrap_or(src);
+        if s.zoo.on(Bug::LatentMremapUffdNeighbour) {
+            // mremap_userfaultfd_prep, which knows of no neighbour
+            s.vma_mut(dst).flags.remove(VmFlags::UFFD_WP);
+        }
+        if merged.is_some() && s.zoo.on(Bug::UprobePteOverwritten) {
+            s.install_probed_page(self, dst, new.start)?;
+        }
+        let in_front = s.vma(dst).pgoff <= s.vma(src).pgoff;
+        Ok(Move {
+            src,
+            dst,
+            from: old.start,
+            to: new.start,
+            len: old.end - old.start,
+            need_rmap_locks: merged.is_some() && in_front && !s.zoo.on(Bug::AnonVmaMovetoTail),
+        })
+    }
+
+    async fn dup_moved(self, src: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
+        let lock = { self.state().anon_vma_root(src) }.map(Lock::AnonVmaWrite);
+        if let Some(lock) = lock {
+            self.lock(lock).await;
+        }
+        let new = { self.state().dup_moved(src, what) };
+        if let Some(lock) = lock {
+            self.unlock(lock);
+        }
+        new
+    }
+
+    /// Moves entries, one pair of tables at a time. Returns how many pages that was before memory ran
+    /// out (`move_page_tables`).
+    async fn move_page_tables(self, go: &Move) -> u64 {
+        if go.len == 0 && !self.state().zoo.on(Bug::MremapOldSizeZero) {
+            return 0;
+        }
+        let mm = self.state().vma(go.src).mm;
+        let notifier = NotifierRange::new(mm, go.source(), NotifierEvent::Unmap, None);
+        self.notifier_start(&notifier).await;
+        let mut done = 0;
+        while done < go.len {
+            match self.move_table(go, mm, done).await {
+                Ok(next) => done = next,
+                Err(Enomem) => break,
+            }
+        }
+        self.state().notifier_end(&notifier);
+        done
+    }
+
+    /// The entries that one table of each side holds, from offset `done` on. Returns the offset behind
+    /// them.
+    async fn move_table(self, go: &Move, mm: MmId, done: u64) -> Result<u64, Enomem> {
+        let (from, to, count, lock) = {
+            let s = &mut *self.state();
+            let source = go.source();
+            let table = s
+                .tables
+                .next_table(s.mm(mm).pgd, go.from + done..source.end);
+            let Some(table) = table else {
+                return Ok(go.len);
+            };
+            let mut to = go.to + (table.start - go.from);
+            if s.zoo.on(Bug::HugetlbMremapDelta) {
+                to = go.to + done;
+            }
+            s.pte_alloc(mm, to)?;
+            let span = s.geometry().span(0);
+            let room = span - to % span;
+            let rmap = s.anon_vma_root(go.src).filter(|_| go.need_rmap_locks);
+            let count = room.min(table.end - table.start);
+            (table.start, to, count, rmap.map(Lock::AnonVmaWrite))
+        };
+        if let Some(lock) = lock {
+            self.lock(lock).await;
+        }
+        self.preempt(Site::MovePtes).await;
+        let s = &mut *self.state();
+        let pgd = s.mm(mm).pgd;
+        let places = (s.tables.pte_offset(pgd, from), s.tables.pte_offset(pgd, to));
+        if let (Some(from), Some(to)) = places {
+            s.move_ptes(go, from, to, count);
+        }
+        if let Some(lock) = lock {
+            s.unlock(self.task, lock);
+        }
+        Ok(from + count - go.from)
+    }
+
+    /// Links a copy to what its source is linked to, if that was left out.
+    async fn link_moved(self, go: &Move) {
+        self.preempt(Site::MovePtes).await;
+        let s = &mut *self.state();
+        if s.vma(go.dst).chain.is_empty() {
+            // if memory runs out, the area has no anon_vma
+            let _ = s.anon_vma_clone(go.dst, go.src);
+        }
+    }
+
+    /// Unmaps a range whose pages have moved away. If an area has to be split for that and memory runs
+    /// out it stays, without a charge.
+    async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>) {
+        if self.do_munmap(mm, range).await.is_err() {
+            self.state().vma_mut(vma).flags.remove(VmFlags::ACCOUNT);
+        }
+    }
+
+    /// What is left of a source that is not unmapped has no page any more, and so no anon_vma, and the
+    /// offsets of an area without pages. A part of an area keeps what the rest needs.
+    async fn empty_source(self, vma: VmaId, old: &Range<u64>) {
+        self.state().vma_mut(vma).flags.remove(VmFlags::LOCKED);
+        if self.state().vma(vma).range() != *old {
+            return;
+        }
+        let own = { self.state().vma(vma).anon_vma };
+        self.anon_vma_unlink(vma).await;
+        let s = &mut *self.state();
+        if s.zoo.on(Bug::MremapDontunmapAnonVma) {
+            s.vma_mut(vma).anon_vma = own;
+        }
+        if !s.zoo.on(Bug::MremapDontunmapPgoff) {
+            s.vma_mut(vma).pgoff = old.start;
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `mremap`, as user space sees it: which pages end up where.
+//!
+//! The model knows pages and no areas, so it cannot always tell whether the old range is all of one area:
+//! a call that would succeed if it is may fail with `EFAULT`.
+
+use super::{Page, Pid, Protection, Reference};
+use mm_core::VmFlags;
+use std::ops::Range;
+
+/// What a call is to do.
+#[derive(Clone, Debug)]
+pub struct Remap {
+    /// The process.
+    pub pid: Pid,
+    /// The pages before.
+    pub old: Range<u64>,
+    /// The pages afterwards.
+    pub new: Range<u64>,
+    /// They may not move.
+    pub stay: bool,
+    /// The old range stays mapped, empty.
+    pub keep_source: bool,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemapEnd {
+    /// Done. Some of the old range may be mapped still if memory ran out behind it.
+    Done {
+        /// An allocation failed meanwhile.
+        failures: bool,
+    },
+    /// `EFAULT`.
+    Fault,
+    /// `EINVAL`.
+    Inval,
+    /// There is no room to grow.
+    NoRoom,
+    /// Out of memory.
+    OutOfMemory,
+}
+
+/// A call under way: a ticket for either range.
+#[derive(Clone, Debug)]
+pub struct RemapTicket(Remap, [usize; 2]);
+
+impl Remap {
+    fn lengths(&self) -> (u64, u64) {
+        (self.old.end - self.old.start, self.new.end - self.new.start)
+    }
+
+    fn overlaps(&self) -> bool {
+        !self.stay && self.old.start < self.new.end && self.new.start < self.old.end
+    }
+
+    /// The part of the old range that is wanted.
+    fn kept(&self) -> Range<u64> {
+        let (old, new) = self.lengths();
+        self.old.start..self.old.start + old.min(new)
+    }
+
+    /// The part that is not.
+    fn tail(&self) -> Range<u64> {
+        self.kept().end..self.old.end
+    }
+
+    /// What a call that stays would grow over.
+    fn grown(&self) -> Range<u64> {
+        let kept = self.kept().end - self.old.start;
+        self.new.start + kept..self.new.end
+    }
+}
+
+impl Reference {
+    /// A call starts.
+    pub fn begin_remap(&mut self, remap: Remap) -> RemapTicket {
+        let ranges = [remap.old.clone(), remap.new.clone()];
+        let tickets = ranges.map(|range| self.push(remap.pid, range, super::Kind::Range));
+        RemapTicket(remap, tickets)
+    }
+
+    /// A call ends. False if it should not have ended so.
+    pub fn end_remap(&mut self, ticket: RemapTicket, end: RemapEnd) -> bool {
+        let RemapTicket(remap, tickets) = ticket;
+        let foreign = |o: &super::Open| o.pid == remap.pid && !tickets.contains(&o.ticket);
+        let meets =
+            |o: &super::Open, r: &Range<u64>| o.range.start < r.end && r.start < o.range.end;
+        let disturbed = self
+            .open
+            .iter()
+            .any(|o| foreign(o) && (meets(o, &remap.old) || meets(o, &remap.new)));
+        let allowed = disturbed || self.allows(&remap, end);
+        let written: Vec<_> = tickets
+            .into_iter()
+            .filter_map(|ticket| self.close(ticket))
+            .flat_map(|open| open.written)
+            .collect();
+        match end {
+            RemapEnd::Inval | RemapEnd::NoRoom => {}
+            RemapEnd::Done { failures } => self.remapped(&remap, &written, failures),
+            RemapEnd::Fault if !remap.stay => {
+                // whether there was an area at all was asked first
+                let mapped = self.mapped(remap.pid, remap.old.start);
+                if mapped != Some(false) {
+                    self.unmapped(&remap, mapped.is_none() || disturbed);
+                }
+            }
+            RemapEnd::Fault => {}
+            RemapEnd::OutOfMemory => {
+                self.unmapped(&remap, true);
+                for addr in remap.kept() {
+                    if let Some(page) = self.page(remap.pid, addr)
+                        && page.protection == Protection::Must
+                    {
+                        page.protection = Protection::Maybe;
+                    }
+                }
+            }
+        }
+        allowed
+    }
+
+    /// Is a page mapped? `None` if that is not certain.
+    fn mapped(&mut self, pid: Pid, addr: u64) -> Option<bool> {
+        let page = self.page(pid, addr);
+        page.map_or(Some(false), |page| (!page.uncertain).then_some(true))
+    }
+
+    fn allows(&mut self, remap: &Remap, end: RemapEnd) -> bool {
+        let (old_len, new_len) = remap.lengths();
+        let wrong_length = remap.keep_source && old_len != new_len;
+        let overlaps = remap.overlaps();
+        let first = self.mapped(remap.pid, remap.old.start);
+        let any = |m: &mut Self, mut range: Range<u64>, is: bool| {
+            range.any(|addr| m.mapped(remap.pid, addr) == Some(is))
+        };
+        let grows = remap.stay && new_len > old_len;
+        match end {
+            RemapEnd::OutOfMemory => true,
+            RemapEnd::Inval => wrong_length || overlaps && first != Some(false),
+            _ if wrong_length => false,
+            RemapEnd::Fault => first != Some(true) || !overlaps && (!remap.stay || grows),
+            RemapEnd::NoRoom => {
+                let free = |addr| self.mapped(remap.pid, addr) == Some(false);
+                grows && first != Some(false) && !remap.grown().all(free)
+            }
+            RemapEnd::Done { .. } => {
+                let whole = grows || !remap.stay;
+                !overlaps
+                    && first != Some(false)
+                    && !(whole && any(self, remap.kept(), false))
+                    && !(grows && any(self, remap.grown(), true))
+            }
+        }
+    }
+
+    /// The call has succeeded. `written` are pages that were written meanwhile, with a word that they
+    /// held before, or the word if nothing was known to be there.
+    fn remapped(&mut self, remap: &Remap, written: &[(u64, u64, bool)], failures: bool) {
+        let Remap { pid, old, new, .. } = remap;
+        let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
+        let space = std::mem::take(&mut self.spaces[*pid]);
+        let gone = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);
+        let mut pages: Vec<Page> = space.iter().filter(|p| !gone(&p.addr)).cloned().collect();
+        let last = space.iter().find(|page| page.addr + 1 == kept.end);
+        let unregistered = |page: Page| Page {
+            registered: page.registered && remap.stay,
+            registration_uncertain: page.registration_uncertain && remap.stay,
+            ..page
+        };
+        pages.extend(grown.flat_map(|addr| Some(unregistered(last?.emptied(addr)))));
+        if !remap.stay {
+            for page in pages.iter_mut().filter(|page| kept.contains(&page.addr)) {
+                *page = page.emptied(page.addr);
+                page.locked = Some(false);
+                page.uncertain |= failures;
+            }
+            if !remap.keep_source && !failures {
+                pages.retain(|page| !kept.contains(&page.addr));
+            }
+            for from in space.iter().filter(|page| kept.contains(&page.addr)) {
+                let addr = from.addr - old.start + new.start;
+                let mut page = unregistered(from.clone());
+                (page.addr, page.protection) = (addr, Protection::No);
+                let at = |a: u64| a == addr || a == from.addr;
+                let meanwhile = || written.iter().filter(|(a, ..)| at(*a));
+                if meanwhile().next().is_some() {
+                    let there = space.iter().filter(|page| page.addr == addr);
+                    let words = there.flat_map(|page| page.others.iter().chain([&page.word]));
+                    page.others.extend(words);
+                    page.others.extend(meanwhile().map(|(_, word, _)| word));
+                    page.lazy |= meanwhile().any(|(.., lazy)| *lazy);
+                    page.written = false;
+                }
+                pages.push(page);
+            }
+        }
+        pages.sort_by_key(|page| page.addr);
+        self.spaces[*pid] = pages;
+    }
+
+    /// What was in the way, and what is not wanted any more, is unmapped, or `perhaps` so.
+    fn unmapped(&mut self, remap: &Remap, perhaps: bool) {
+        let (tail, new) = (remap.tail(), remap.new.clone());
+        let goes = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);
+        let space = &mut self.spaces[remap.pid];
+        if !perhaps {
+            space.retain(|page| !goes(&page.addr));
+            return;
+        }
+        for page in space.iter_mut().filter(|page| goes(&page.addr)) {
+            page.uncertain = true;
+            page.others.push(0);
+        }
+        // an area without pages may be left at the destination
+        for addr in new.filter(|_| !remap.stay) {
+            if let Err(at) = space.binary_search_by_key(&addr, |page| page.addr) {
+                let mut page = Page::new(addr, VmFlags::empty());
+                page.uncertain = true;
+                space.insert(at, page);
+            }
+        }
+    }
+}
+
+impl Page {
+    /// A page of the same area, without contents.
+    fn emptied(&self, addr: u64) -> Self {
+        Self {
+            addr,
+            word: 0,
+            others: Vec::new(),
+            written: false,
+            protection: Protection::No,
+            lazy: false,
+            ..self.clone()
+        }
+    }
+}
