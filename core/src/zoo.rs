@@ -138,13 +138,13 @@ bugs! {
         "a lazily freed page that was written again is restored with another entry's write permission";
     LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)" "K3" 1 "contents/read"
         "a lazily freed page is dropped although it was written since (here at the lowest level)";
-    MremapVsMigrationRemoval "mremap-vs-migration-removal" "486cf46f3f9b" "K2" 1 "entries/migration-entry"
+    MremapVsMigrationRemoval "mremap-vs-migration-removal" "486cf46f3f9b" "K2" 2 "entries/migration-entry"
         "a walk looks at the copy of an area before the area, and no lock spans the move of an entry";
-    AnonVmaMovetoTail "anon-vma-moveto-tail" "108d6642ad81" "K2" 1 "entries/migration-entry"
+    AnonVmaMovetoTail "anon-vma-moveto-tail" "108d6642ad81" "K2" 2 "entries/migration-entry"
         "entries move into an area that a walk looks at before their source, without the anon_vma lock";
-    MremapRevertRmapLocks "mremap-revert-rmap-locks" "order rule of move_vma" "K2" 1 "entries/migration-entry"
+    MremapRevertRmapLocks "mremap-revert-rmap-locks" "order rule of move_vma" "K2" 2 "entries/migration-entry"
         "a move that failed is undone without the anon_vma lock, although a walk looks at the source first";
-    ExecStackMigration "exec-stack-migration" "a8bef8ff6ea1" "K2" 1 "entries/migration-entry"
+    ExecStackMigration "exec-stack-migration" "a8bef8ff6ea1" "K2" 2 "reverse-map/reachable"
         "an area gets its new place before its entries do, and a walk misses them (here: mremap of a whole area)";
     MremapLinkAfterMove "mremap-link-after-move" "order rule of copy_vma" "K9" 2 "reverse-map/reachable"
         "the copy of an area is linked to the anon_vmas only after the entries have moved there";
@@ -178,7 +178,7 @@ bugs! {
         "where the source has no table, only the source's address moves on (here at the lowest level)";
     UprobePteOverwritten "uprobe-pte-overwritten" "2b12d06c37fd" "K4" 1 "counting/mapcount"
         "a page is mapped at the destination before the entries arrive, and one overwrites it";
-    LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "contents/write-protection"
+    LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "entries/write-uffd-wp"
         "a neighbour that grows over the destination loses its userfaultfd with the pages that arrive";
 }
 

@@ -107,6 +107,8 @@ struct Open {
     /// Pages written while the operation was open, with a word that each held before, and whether that
     /// was free to go.
     written: Vec<(u64, u64, bool)>,
+    /// Of a range that pages move to: where they come from.
+    source: Option<u64>,
     /// Another operation on the range was open at the same time. Those that take `mmap_lock` for
     /// reading go over the pages side by side, and their ends do not tell the order.
     overlapped: bool,
@@ -196,6 +198,23 @@ impl Reference {
             .any(|o| o.kind != Kind::Fork && o.pid == pid && o.range.contains(&addr))
     }
 
+    /// The words of pages that are on their way to `addr`.
+    fn arriving(&mut self, pid: Pid, addr: u64) -> Vec<u64> {
+        let here = |o: &&Open| o.pid == pid && o.range.contains(&addr);
+        let open = self.open.iter().filter(here);
+        let sources: Vec<u64> = open
+            .filter_map(|o| Some(addr - o.range.start + o.source?))
+            .collect();
+        let mut words = Vec::new();
+        for from in sources {
+            if let Some(page) = self.page(pid, from) {
+                words.extend(page.others.iter().chain([&page.word]));
+                words.extend(page.lazy.then_some(0));
+            }
+        }
+        words
+    }
+
     /// A range operation starts.
     pub fn begin(&mut self, pid: Pid, range: Range<u64>, change: Change) -> usize {
         self.push(
@@ -225,6 +244,7 @@ impl Reference {
             pid,
             range,
             kind,
+            source: None,
             written,
             overlapped,
         });
@@ -360,6 +380,7 @@ impl Reference {
         } else {
             VmFlags::READ
         };
+        let arriving = self.arriving(pid, addr);
         let Some(page) = self.page(pid, addr) else {
             return match result {
                 Access::Denied => Ok(()),
@@ -397,6 +418,7 @@ impl Reference {
                 let text = format!("page {addr} is write-protected: expected a userfaultfd event");
                 Err((Violation::WriteProtection, text))
             }
+            Access::Word(word) if write.is_none() && arriving.contains(&word) => Ok(()),
             Access::Word(word) => match write {
                 None => page
                     .read(addr, word, dropping, either)

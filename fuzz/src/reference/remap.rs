@@ -76,6 +76,11 @@ impl Reference {
     pub fn begin_remap(&mut self, remap: Remap) -> RemapTicket {
         let ranges = [remap.old.clone(), remap.new.clone()];
         let tickets = ranges.map(|range| self.push(remap.pid, range, super::Kind::Range));
+        if !remap.stay
+            && let Some(open) = self.open.last_mut()
+        {
+            open.source = Some(remap.old.start);
+        }
         RemapTicket(remap, tickets)
     }
 
