@@ -223,7 +223,7 @@ impl Current<'_> {
             self.preempt(Site::FolioLockAnonVma).await;
             self.lock(lock).await;
             let s = &mut *self.state();
-            if !s.folio_mapped(folio) {
+            if !s.folio_mapped(folio) && !s.zoo.on(Bug::PageLockAnonVmaRecheck) {
                 s.unlock(self.task, lock);
                 return None;
             }

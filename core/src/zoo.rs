@@ -150,6 +150,8 @@ bugs! {
         "the copy of an area is linked to the anon_vmas only after the entries have moved there";
     VmaAdjustNoLock "vma-adjust-no-lock" "lock rule of vma_prepare" "K2" 2 "entries/migration-entry"
         "an area is split without the anon_vma lock, and a walk under way loses its place";
+    PageLockAnonVmaRecheck "page-lock-anon-vma-recheck" "recheck page_mapped in page_lock_anon_vma (2.6.36)" "K6" 2 "reverse-map/anon-vma-alive"
+        "a walk goes through the anon_vma that a page had before the lock was taken, although the page is not mapped any more";
     MremapDontunmapAnonVma "mremap-dontunmap-anon-vma" "ee8ab1903e3d" "K9" 1 "reverse-map/chain"
         "an area that MREMAP_DONTUNMAP has emptied names an anon_vma that it is not linked to";
     MremapDontunmapPgoff "mremap-dontunmap-pgoff" "mm/mremap: reset unfaulted VMA page offset for MREMAP_DONTUNMAP (2026)" "K9" 1 "reverse-map/unfaulted-offset"
