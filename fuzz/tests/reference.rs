@@ -1,7 +1,7 @@
 //! The rules of the reference model: what it allows, and what it must report.
 
 use mm_core::VmFlags;
-use mm_fuzz::reference::{Access, Change, End, Pid, Reference, Violation};
+use mm_fuzz::reference::{Access, Change, End, Pid, Reference, Remap, RemapEnd, Violation};
 use std::ops::Range;
 
 const READ: VmFlags = VmFlags::READ;
@@ -376,4 +376,130 @@ fn reset_forgets_everything() {
     assert_eq!(model.read(0, 5), Some(Violation::Protection));
     model.done(0..8, Change::Map(READ_WRITE));
     model.assert_reads(0, 0);
+}
+
+const DONE: RemapEnd = RemapEnd::Done { failures: false };
+
+impl Model {
+    fn remap(&mut self, old: Range<u64>, new: Range<u64>, keep_source: bool) -> Remap {
+        Remap {
+            pid: self.pid,
+            stay: old.start == new.start,
+            old,
+            new,
+            keep_source,
+        }
+    }
+
+    /// Whether a call of `mremap` may end so.
+    fn remaps(&mut self, old: Range<u64>, new: Range<u64>, end: RemapEnd) -> bool {
+        let remap = self.remap(old, new, false);
+        let ticket = self.reference.begin_remap(remap);
+        self.reference.end_remap(ticket, end)
+    }
+}
+
+#[test]
+fn pages_move_with_their_words() {
+    let mut model = Model::new();
+    assert_eq!(model.write(2, 5), None);
+    model.done(2..3, Change::Protect(READ));
+    assert!(model.remaps(1..4, 20..24, DONE));
+    model.assert_reads(21, 5);
+    assert_eq!(model.write(21, 6), Some(Violation::Protection));
+    model.assert_reads(20, 0);
+    assert_eq!(model.write(23, 7), None, "it grew");
+    assert_eq!(model.read(2, 5), Some(Violation::Protection), "gone");
+    assert!(model.remaps(20..24, 6..7, DONE), "over a page, and shorter");
+    model.assert_reads(6, 0);
+    assert_eq!(model.read(21, 5), Some(Violation::Protection));
+}
+
+#[test]
+fn a_source_that_is_kept_is_empty() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    model.done(0..8, Change::Register);
+    model.done(0..8, Change::WriteProtect);
+    let remap = model.remap(0..1, 10..11, true);
+    let ticket = model.reference.begin_remap(remap);
+    assert!(model.reference.end_remap(ticket, DONE));
+    assert_eq!(model.write(10, 6), None, "its protection stayed behind");
+    model.assert_reads(0, 0);
+    assert_eq!(
+        model.must_succeed(10..11, Change::WriteProtect),
+        Some(false)
+    );
+    assert_eq!(model.must_succeed(0..1, Change::WriteProtect), Some(true));
+}
+
+#[test]
+fn a_range_is_remapped_or_not_for_a_reason() {
+    let ends = [DONE, RemapEnd::Fault, RemapEnd::Inval, RemapEnd::NoRoom];
+    let allowed = |old: Range<u64>, new: Range<u64>| {
+        ends.map(|end| Model::new().remaps(old.clone(), new.clone(), end))
+    };
+    assert_eq!(
+        allowed(0..2, 20..22),
+        [true, true, false, false],
+        "several areas"
+    );
+    assert_eq!(allowed(7..9, 20..22), [false, true, false, false], "a gap");
+    assert_eq!(
+        allowed(8..9, 20..22),
+        [false, true, false, false],
+        "nothing"
+    );
+    assert_eq!(allowed(0..2, 1..3), [false, false, true, false], "overlap");
+    assert_eq!(allowed(0..4, 0..2), [true, false, false, false], "shrinks");
+    assert_eq!(allowed(6..8, 6..9), [true, true, false, false], "grows");
+    assert_eq!(allowed(0..2, 0..3), [false, true, false, true], "no room");
+}
+
+#[test]
+fn a_remap_that_failed_leaves_the_pages() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    assert_eq!(model.write(4, 6), None);
+    assert!(model.remaps(0..2, 4..6, RemapEnd::OutOfMemory));
+    model.assert_reads(0, 5);
+    // the destination is unmapped, or its area is, and an empty one is left
+    assert_eq!(model.read_denied(4), None);
+    assert_eq!(model.read(4, 0), None);
+    let mut model = Model::new();
+    assert!(model.remaps(7..9, 4..6, RemapEnd::Fault));
+    assert_eq!(
+        model.read(4, 0),
+        Some(Violation::Protection),
+        "unmapped before"
+    );
+}
+
+#[test]
+fn a_write_during_a_remap_arrives_or_not() {
+    for arrived in [5, 6] {
+        let mut model = Model::new();
+        assert_eq!(model.write(0, 5), None);
+        let remap = model.remap(0..1, 4..5, false);
+        let ticket = model.reference.begin_remap(remap);
+        assert_eq!(model.read(4, 5), None, "it may be there already");
+        assert_eq!(model.write(4, 6), None, "to either page");
+        assert!(model.reference.end_remap(ticket, DONE));
+        assert_eq!(model.read(4, 7), Some(Violation::Word));
+        assert_eq!(model.read(4, arrived), None);
+    }
+}
+
+#[test]
+fn a_fork_leaves_out_what_it_is_told_to() {
+    let mut model = Model::new();
+    model.done(0..4, Change::LeaveOut(true));
+    model.done(1..2, Change::LeaveOut(false));
+    model.change(3..4, Change::LeaveOut(false), End::OutOfMemory);
+    let ticket = model.reference.begin_fork(model.pid);
+    model.pid = model.reference.end_fork(ticket).expect("a child");
+    assert_eq!(model.read(0, 0), Some(Violation::Protection));
+    model.assert_reads(1, 0);
+    assert_eq!((model.read(3, 0), model.read_denied(3)), (None, None));
+    model.assert_reads(4, 0);
 }

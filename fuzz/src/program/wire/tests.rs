@@ -168,3 +168,24 @@ fn check_says_what_is_wrong() {
         message(&[1, 0, 0xf0, 0, 0, 0, 0]).starts_with("offset 2: readable, but not canonical")
     );
 }
+
+/// Four operands of their own have six bits each, lowest first; `how` is where others have the device.
+#[test]
+fn bytes_of_an_operation_with_four_operands() {
+    let program: Program = "mremap p5 31 32 1 2 dontunmap".parse().expect("a program");
+    let own: u32 = 31 | 31 << 6 | 1 << 12 | 1 << 18;
+    let [b, c, d, _] = own.to_le_bytes();
+    let bytes = [1, 0, 34, 0b10_101, b, c, d];
+    assert_eq!(encode(&program), bytes);
+    assert_eq!(decode(&bytes), program);
+    // each wraps around on its own
+    let wrapped = (31 | 32) | (31 | 32) << 6 | (1 | 32) << 12 | (1 | 32) << 18;
+    let [b, c, d, _] = u32::to_le_bytes(wrapped);
+    assert_eq!(decode(&[1, 0, 34, 0b10_101, b, c, d]), program);
+    let fixed = decode(&[1, 0, 34, 0b01_000, 0, 0, 0]).to_string();
+    assert_eq!(fixed, "mremap p0 0 1 0 1 fixed\n");
+    assert_eq!(
+        decode(&[1, 0, 34, 0b11_000, 0, 0, 0]).to_string(),
+        fixed.replace("fixed", "stay")
+    );
+}
