@@ -272,9 +272,11 @@ impl Reference {
         }
         // Behind an address that may have ended the call, all may be as before.
         // A call that goes over the areas with mmap_lock held for reading may find them already detached by a
-        // munmap that has not ended.
-        let mut uncertain =
-            (change.needs_registration() || end == End::SkippingGaps) && open.overlapped;
+        // munmap that has not ended, or locked by an mlock that has not.
+        let may_end_early = change.needs_registration()
+            || end == End::SkippingGaps
+            || change.refused_by_locked() && end == End::UpToObstacle;
+        let mut uncertain = may_end_early && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
                 Some(Obstacle::Stops) if end == End::UpToObstacle => break,

@@ -151,10 +151,9 @@ impl Reference {
             }
             RemapEnd::Done { .. } => {
                 let whole = grows || !remap.stay;
-                !overlaps
-                    && first != Some(false)
-                    && !(whole && any(self, remap.kept(), false))
-                    && !(grows && any(self, remap.grown(), true))
+                let gap = whole && any(self, remap.kept(), false);
+                let no_room = grows && any(self, remap.grown(), true);
+                !(overlaps || first == Some(false) || gap || no_room)
             }
         }
     }
