@@ -27,7 +27,7 @@ pub enum FaultResult {
     Sigsegv,
     /// The write goes to userfaultfd.
     UffdWp,
-    /// The folio is locked by somebody else: drop `mmap_lock`, await [`Current::folio_wait_locked`],
+    /// The folio is locked by somebody else: drop `mmap_lock`, await `folio_wait_locked`,
     /// and repeat the access. The task has a reference to it (`VM_FAULT_RETRY`).
     Locked(Pfn),
 }
