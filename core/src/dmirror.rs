@@ -285,10 +285,18 @@ impl Current<'_> {
         };
         self.preempt(Site::HmmRangeDone).await;
         let s = &mut *self.state();
+        if s.zoo.on(Bug::XeDerefHmmPages) {
+            s.folio_mark_dirty(pfn);
+        }
         if s.interval_read_retry(mm, seq) && !s.zoo.on(Bug::HmmNoEbusy) {
             return Err(HmmError::Busy);
         }
         s.driver.map((dev, mm, addr), DevicePte { pfn, write });
+        if s.zoo.on(Bug::GpusvmMapOrder) {
+            let next = Pfn(pfn.0 + 1);
+            s.driver
+                .map((dev, mm, addr + 1), DevicePte { pfn: next, write });
+        }
         Ok(())
     }
 

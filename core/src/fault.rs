@@ -70,28 +70,6 @@ impl State {
             .filter(|vma| self.vma(*vma).start <= addr)
     }
 
-    /// The MMU: reads or writes through the entry for `addr`, if it allows that, and marks it young
-    /// and dirty. `None` is a page fault.
-    pub(crate) fn mmu_access(&mut self, mm: MmId, addr: u64, write: Option<u64>) -> Option<u64> {
-        let at = self.tables.pte_offset(self.mm(mm).pgd, addr)?;
-        let pte = self.tables.get(at).present()?;
-        if pte.protnone() || write.is_some() && !pte.write() {
-            return None;
-        }
-        let used = PteFlags::ACCESSED.union(if write.is_some() {
-            PteFlags::DIRTY
-        } else {
-            PteFlags::empty()
-        });
-        if !pte.has(used) {
-            self.tables.set(at, pte.set(used, true).pte());
-        }
-        if let Some(word) = write {
-            self.page_mut(pte.pfn()).word = word;
-        }
-        Some(self.page(pte.pfn()).word)
-    }
-
     /// An entry for a page of `vma` as its protection has it, but never writable (`mk_pte`).
     pub(crate) fn mk_pte(&self, vma: VmaId, page: Pfn) -> PresentPte {
         PresentPte::new(page)
@@ -167,8 +145,18 @@ impl State {
         if !vmf.unshare && protected && !self.zoo.on(Bug::InvariantWriteXorUffdwp) {
             return WpAction::Finished(FaultResult::UffdWp);
         }
+        if !vmf.unshare
+            && area.flags.contains(VmFlags::UFFD_WP)
+            && self.mm_tlb_flush_pending(vmf.mm)
+            && !self.zoo.on(Bug::UffdwpDeferredFlush)
+        {
+            // UFFDIO_WRITEPROTECT holds mmap_lock for reading while it owes its flush
+            self.flush_tlb_page(vmf.mm, vmf.addr);
+        }
         let page = pte.pfn();
-        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
+        // until 5.19 a page that somebody else held was copied, exclusive or not
+        let copies = self.zoo.on(Bug::UffdwpDeferredFlush) && self.page(page).refcount > 1;
+        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive() && !copies;
         let reuse =
             exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
@@ -199,7 +187,7 @@ impl State {
         } else {
             self.maybe_mkwrite(vmf.vma, pte.mkdirty())
         };
-        self.tables.set(vmf.at, Pte::NONE);
+        self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
         if old == Pfn::ZERO {
             self.mm_mut(vmf.mm).anon_rss += 1;
@@ -222,7 +210,7 @@ impl Current<'_> {
         write: Option<u64>,
     ) -> Result<u64, FaultResult> {
         loop {
-            if let Some(word) = { self.state().mmu_access(mm, addr, write) } {
+            if let Some(word) = { self.state().mmu_access(self.task, mm, addr, write) } {
                 return Ok(word);
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
@@ -397,7 +385,7 @@ impl Current<'_> {
         if !s.wp_page_copied(self, &vmf, old, new) {
             s.folio_put(self.task, new);
         }
-        s.notifier_end(&range);
+        s.notifier_end(self.task, &range);
         FaultResult::Done
     }
 

@@ -20,6 +20,8 @@ struct Copy {
     dst: VmaId,
     src_mm: MmId,
     dst_mm: MmId,
+    /// 57efa1fe5957: no page was pinned a while ago, and none is thought to be.
+    unpinned: bool,
 }
 
 /// One entry was copied, or cannot be before a page is at hand.
@@ -93,13 +95,19 @@ impl State {
         let page = pte.pfn();
         if page != Pfn::ZERO {
             if !self.folio_try_dup_anon_rmap_pte(page) {
-                return Copied::NeedsPage;
+                if !copy.unpinned {
+                    return Copied::NeedsPage;
+                }
+                self.folio_dup_anon_rmap_pte(page);
             }
             self.folio_ref_add(page, 1);
             self.mm_mut(copy.dst_mm).anon_rss += 1;
         }
         if pte.write() {
-            self.tables.set(from, pte.wrprotect().pte());
+            let lost = self.zoo.on(Bug::WrprotectLosesDirty);
+            let dirty = pte.dirty() && !lost;
+            let protected = pte.wrprotect().set(PteFlags::DIRTY, dirty);
+            self.tables.set(from, protected.pte());
         }
         let tracked = self.registered(copy.dst);
         let child = pte
@@ -218,6 +226,12 @@ impl Current<'_> {
     async fn dup_mmap(self, child: MmId, parent: MmId) -> Result<(), Enomem> {
         let lock = Lock::MmapWrite(child);
         self.lock(lock).await;
+        {
+            // what loses its write permission on the way is flushed at the end, all at once
+            let s = &mut *self.state();
+            s.tlb_gather_mmu(self.task, parent);
+            s.tlb_flush_pte_range(self.task, 0..u64::MAX);
+        }
         let mut result = Ok(());
         let mut n = 0;
         while let Some(vma) = { self.state().mm(parent).vmas.get(n).copied() } {
@@ -230,7 +244,9 @@ impl Current<'_> {
                 break;
             }
         }
-        self.unlock(lock);
+        let s = &mut *self.state();
+        s.tlb_finish_mmu(self.task);
+        s.unlock(self.task, lock);
         result
     }
 
@@ -250,6 +266,7 @@ impl Current<'_> {
                 dst: child,
                 src_mm,
                 dst_mm: child_mm,
+                unpinned: false,
             };
             // without an anon_vma there is no page, and the child can fault like the parent
             (copy, s.vma(parent).anon_vma.is_some())
@@ -273,14 +290,20 @@ impl Current<'_> {
             None,
         );
         self.notifier_start(&notifier).await;
+        self.state().mm_mut(copy.src_mm).write_protect_seq += 1;
         let result = self.copy_tables(copy, range).await;
-        self.state().notifier_end(&notifier);
+        let s = &mut *self.state();
+        s.mm_mut(copy.src_mm).write_protect_seq += 1;
+        s.notifier_end(self.task, &notifier);
         result
     }
 
-    async fn copy_tables(self, copy: Copy, range: Range<u64>) -> Result<(), Enomem> {
+    async fn copy_tables(self, mut copy: Copy, range: Range<u64>) -> Result<(), Enomem> {
         let mut addr = range.start;
         loop {
+            if self.state().zoo.on(Bug::ForkVsGupFast) {
+                copy.unpinned = !self.any_pinned(copy.src_mm, range.clone());
+            }
             self.preempt(Site::CopyPteRange).await;
             let blocked = {
                 let s = &mut *self.state();
@@ -296,6 +319,16 @@ impl Current<'_> {
                 self.copy_pinned_page(copy, addr).await?;
             }
         }
+    }
+
+    /// Is a page of `range` pinned?
+    fn any_pinned(self, mm: MmId, mut range: Range<u64>) -> bool {
+        let s = &*self.state();
+        range.any(|addr| {
+            let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
+            let pte = at.and_then(|at| s.tables().get(at).present());
+            pte.is_some_and(|pte| s.page(pte.pfn()).maybe_dma_pinned())
+        })
     }
 
     async fn copy_pinned_page(self, copy: Copy, addr: u64) -> Result<(), Enomem> {

@@ -1,23 +1,44 @@
-//! `get_user_pages_unlocked` and `pin_user_pages_unlocked` of one page.
+//! `get_user_pages_unlocked`, `pin_user_pages_unlocked` and their `_fast` forms, of one page.
+//!
+//! The fast form takes no lock: it reads an entry, takes a reference to the page named there, which
+//! may be anybody's by then, and keeps it only if the entry is still the same. What it cannot do so it
+//! leaves to the slow form.
 //!
 //! Corresponds to `mm/gup.c`.
 
 use crate::fault::FaultResult;
-use crate::ids::{MmId, Pfn};
+use crate::ids::{MmId, Pfn, TaskId};
 use crate::lock::{Lock, Site};
+use crate::page::GUP_PIN_COUNTING_BIAS;
 use crate::pte::PresentPte;
 use crate::state::{Current, State};
 use crate::zoo::Bug;
+use bitflags::bitflags;
 
-/// How a page is taken.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Grab {
-    /// Not at all: it is faulted in, and that is it.
-    Nothing,
-    /// By a reference (`FOLL_GET`).
-    Get,
-    /// By a pin (`FOLL_PIN`).
-    Pin,
+bitflags! {
+    /// What a reference is for (`FOLL_*`).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Foll: u8 {
+        /// To write.
+        const WRITE = 1 << 0;
+        /// It is a pin.
+        const PIN = 1 << 1;
+        /// It is a pin that may last: it must see what the process writes later, so not even the zero
+        /// page will do.
+        const LONGTERM = 1 << 2;
+        /// It is a plain reference. Without this and `PIN` the page is only faulted in.
+        const GET = 1 << 3;
+    }
+}
+
+impl Foll {
+    const fn write(self) -> bool {
+        self.contains(Self::WRITE)
+    }
+
+    const fn pin(self) -> bool {
+        self.contains(Self::PIN)
+    }
 }
 
 /// What a page table offers a pin.
@@ -30,30 +51,70 @@ enum Follow {
 }
 
 impl State {
-    fn follow_page_pte(&self, mm: MmId, addr: u64, write: bool, grab: Grab) -> Follow {
+    fn follow_page_pte(&self, mm: MmId, addr: u64, foll: Foll) -> Follow {
         let at = self.tables().pte_offset(self.mm(mm).pgd, addr);
         let Some(pte) = at.and_then(|at| self.tables().get(at).present()) else {
             return Follow::NeedsFault;
         };
-        if pte.protnone() || write && !pte.write() {
+        if pte.protnone() || foll.write() && !pte.write() {
             return Follow::NeedsFault;
         }
-        if grab == Grab::Pin && !write && self.gup_must_unshare(pte) {
+        if self.gup_must_unshare(foll, pte) {
             return Follow::NeedsUnshare;
         }
         Follow::Page(pte)
     }
 
-    fn gup_must_unshare(&self, pte: PresentPte) -> bool {
-        let page = pte.pfn();
-        page != Pfn::ZERO && !pte.write() && !self.page(page).anon_exclusive()
+    fn gup_must_unshare(&self, foll: Foll, pte: PresentPte) -> bool {
+        if !foll.pin() || foll.write() || pte.write() {
+            return false;
+        }
+        match pte.pfn() {
+            Pfn::ZERO => foll.contains(Foll::LONGTERM),
+            page => !self.page(page).anon_exclusive(),
+        }
+    }
+
+    /// What the entry for `addr` offers without a lock (the loop body of `gup_fast_pte_range` down to the
+    /// reference). Special pages are left to the slow form.
+    fn gup_fast_pte(&self, mm: MmId, addr: u64, foll: Foll) -> Option<PresentPte> {
+        let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
+        let pte = self.tables().get(at).present()?;
+        let permitted = !pte.protnone() && (!foll.write() || pte.write());
+        (permitted && !pte.special()).then_some(pte)
+    }
+
+    /// Takes a reference for `task` to whatever page this is now, if it is not free
+    /// (`try_grab_folio_fast`).
+    fn try_grab_folio_fast(&mut self, task: TaskId, page: Pfn, pin: bool) -> bool {
+        if !pin {
+            return self.folio_try_get(task, page);
+        }
+        let live = self.page(page).refcount > 0;
+        if live {
+            self.folio_ref_add(page, GUP_PIN_COUNTING_BIAS);
+            self.tasks[task.ix()].pins.push(page);
+        }
+        live
+    }
+
+    /// The reference is the caller's from now on, or goes back (`gup_put_folio`).
+    fn end_grab(&mut self, task: TaskId, page: Pfn, pin: bool, keep: bool) {
+        if pin {
+            self.tasks[task.ix()].pins.retain(|p| *p != page);
+        } else {
+            self.disown(task, page);
+        }
+        if !keep {
+            self.put_external(page, pin);
+        }
     }
 
     /// Takes the reference, under the page-table lock (`try_grab_folio`). A pin on the zero page
     /// does not count.
-    fn try_grab_folio(&mut self, folio: Pfn, grab: Grab) {
-        let pin = grab == Grab::Pin;
-        if grab == Grab::Nothing {
+    fn try_grab_folio(&mut self, folio: Pfn, foll: Foll) {
+        let pin = foll.pin();
+        if !foll.intersects(Foll::GET | Foll::PIN) {
             return;
         }
         if !pin || folio != Pfn::ZERO || self.zoo.on(Bug::GupPinZeroPage) {
@@ -65,21 +126,50 @@ impl State {
 impl Current<'_> {
     /// Takes a reference to the page at `addr`, or pins it, with as many faults as it takes. The
     /// caller gives it back by [`State::put_external`].
-    pub async fn get_user_page(
+    pub async fn get_user_page(self, mm: MmId, addr: u64, foll: Foll) -> Result<Pfn, FaultResult> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let result = self.get_user_page_locked(mm, addr, foll, Some(lock)).await;
+        self.unlock(lock);
+        result
+    }
+
+    /// The same without a lock if that is possible (`get_user_pages_fast`, `pin_user_pages_fast`).
+    pub async fn get_user_page_fast(
         self,
         mm: MmId,
         addr: u64,
-        write: bool,
-        pin: bool,
+        foll: Foll,
     ) -> Result<Pfn, FaultResult> {
-        let lock = Lock::MmapRead(mm);
-        let grab = if pin { Grab::Pin } else { Grab::Get };
-        self.lock(lock).await;
-        let result = self
-            .get_user_page_locked(mm, addr, write, grab, Some(lock))
-            .await;
-        self.unlock(lock);
-        result
+        match self.gup_fast(mm, addr, foll).await {
+            Some(page) => Ok(page),
+            None => self.get_user_page(mm, addr, foll).await,
+        }
+    }
+
+    /// `gup_fast`. A fork that write-protects entries meanwhile may have looked for pins before this
+    /// one was there: then it does not count.
+    async fn gup_fast(self, mm: MmId, addr: u64, foll: Foll) -> Option<Pfn> {
+        let pin = foll.pin();
+        let seq = self.state().mm(mm).write_protect_seq;
+        let forking = !seq.is_multiple_of(2);
+        if pin && forking && !self.state().zoo.on(Bug::ForkVsGupFast) {
+            return None;
+        }
+        let pte = self.state().gup_fast_pte(mm, addr, foll)?;
+        let page = pte.pfn();
+        self.preempt(Site::GupFast).await;
+        if !self.state().try_grab_folio_fast(self.task, page, pin) {
+            return None;
+        }
+        self.preempt(Site::GupFast).await;
+        let s = &mut *self.state();
+        let same = s.gup_fast_pte(mm, addr, foll) == Some(pte) || s.zoo.on(Bug::ThpSplitGupFast);
+        let shared = s.gup_must_unshare(foll, pte);
+        let forked = pin && s.mm(mm).write_protect_seq != seq && !s.zoo.on(Bug::ForkVsGupFast);
+        let keep = same && !shared && !forked;
+        s.end_grab(self.task, page, pin, keep);
+        keep.then_some(page)
     }
 
     /// Faults the page at `addr` in, with `mmap_lock` held (`faultin_page` of a populated range).
@@ -91,7 +181,8 @@ impl Current<'_> {
         write: bool,
         unlockable: Option<Lock>,
     ) -> Result<(), FaultResult> {
-        let page = self.get_user_page_locked(mm, addr, write, Grab::Nothing, unlockable);
+        let foll = if write { Foll::WRITE } else { Foll::empty() };
+        let page = self.get_user_page_locked(mm, addr, foll, unlockable);
         page.await?;
         // the next page is another fault
         self.state().tasks[self.task.ix()].retries = 0;
@@ -102,20 +193,20 @@ impl Current<'_> {
         self,
         mm: MmId,
         addr: u64,
-        write: bool,
-        grab: Grab,
+        foll: Foll,
         unlockable: Option<Lock>,
     ) -> Result<Pfn, FaultResult> {
+        let mut wanted = foll;
         loop {
             self.preempt(Site::FollowPage).await;
             let unshare = {
                 let s = &mut *self.state();
-                match s.follow_page_pte(mm, addr, write, grab) {
+                match s.follow_page_pte(mm, addr, wanted) {
                     Follow::Page(pte) => {
                         let page = pte.pfn();
-                        s.try_grab_folio(page, grab);
+                        s.try_grab_folio(page, foll);
                         // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
-                        if write && !pte.dirty() {
+                        if foll.write() && !pte.dirty() {
                             s.folio_mark_dirty(page);
                         }
                         return Ok(page);
@@ -126,8 +217,13 @@ impl Current<'_> {
             };
             let result = match unshare {
                 Some(vma) => self.handle_unshare_fault(vma, addr).await,
-                None => self.fault_in_area(mm, addr, write).await,
+                None => self.fault_in_area(mm, addr, wanted.write()).await,
             };
+            // 19be0eaffa3a: the fault has broken COW, so the next look need not ask again
+            wanted.set(
+                Foll::WRITE,
+                foll.write() && !self.state().zoo.on(Bug::DirtyCow),
+            );
             match (result, unlockable) {
                 (FaultResult::Done, _) => self.retry_fault().await,
                 (FaultResult::Locked(folio), Some(lock)) => {

@@ -62,6 +62,7 @@ mod swap;
 mod swapin;
 #[cfg(feature = "zoo")]
 pub mod tamper;
+mod tlb;
 mod trace;
 mod unmap;
 mod vma;
@@ -76,9 +77,10 @@ pub use driver::{DevicePte, Dmirror, Driver, KeyHasher, Mirror};
 pub use fail::{AllocKind, FailInject};
 pub use fault::FaultResult;
 pub use geometry::Geometry;
+pub use gup::Foll;
 pub use hmm::{HmmError, HmmPfn, Request};
 pub use ids::{AnonVmaId, AvcId, DevId, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
-pub use lock::{Lock, MAX_TASKS, RwSem, Site, Task, Wait};
+pub use lock::{Lock, LockClasses, MAX_TASKS, RwSem, Site, Task, Wait};
 pub use madvise::{Advice, AdviceError};
 pub use memmap::{DEVICES, Memmap};
 pub use migrate_device::{MigratePfn, MigrateRange, MigrateVma, Select};
@@ -92,5 +94,6 @@ pub use pte::{
 };
 pub use state::{Current, Enomem, Kernel, Release, State};
 pub use swap::{SwapDevice, SwapSlot};
+pub use tlb::{MmuGather, Tlbs, UnmapBatch};
 pub use trace::{Event, PteWrite};
 pub use vma::{Mm, NotifierState, VmFlags, Vma};

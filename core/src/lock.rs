@@ -14,7 +14,10 @@
 use crate::ids::{AnonVmaId, MmId, Pfn, TaskId};
 use crate::page::PageFlags;
 use crate::state::{Current, State};
+use crate::tlb::{MmuGather, UnmapBatch};
+use crate::trace::Event;
 use alloc::vec::Vec;
+use bitflags::bitflags;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -44,6 +47,19 @@ pub enum Lock {
     AnonVmaWrite(AnonVmaId),
     /// The folio lock.
     Folio(Pfn),
+}
+
+bitflags! {
+    /// Kinds of sleeping locks, outer ones first.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct LockClasses: u8 {
+        /// `mmap_lock`.
+        const MMAP = 1 << 0;
+        /// Folio locks.
+        const FOLIO = 1 << 1;
+        /// The rwsems of anon_vmas.
+        const ANON_VMA = 1 << 2;
+    }
 }
 
 /// What a sleeping task waits for.
@@ -98,6 +114,7 @@ pub enum Site {
     AnonVmaFork,
     AnonVmaUnlink,
     FollowPage,
+    GupFast,
     HmmRangeFault,
     HmmRangeDone,
     DeviceAccess,
@@ -121,8 +138,14 @@ pub struct Task {
     pub held: Vec<Lock>,
     /// Folio references that the operation itself holds and will drop, one entry each.
     pub refs: Vec<Pfn>,
+    /// Pins that the operation holds and has not handed out yet.
+    pub pins: Vec<Pfn>,
     /// References of the operation to anon_vmas.
     pub anon_vma_refs: Vec<AnonVmaId>,
+    /// The flush that the operation owes.
+    pub gather: MmuGather,
+    /// The flushes that it owes as a reclaimer.
+    pub batch: UnmapBatch,
     /// The last scheduling point passed.
     pub site: Site,
     /// Page faults in a row without a sleep.
@@ -132,11 +155,19 @@ pub struct Task {
 }
 
 impl Task {
+    /// Does the operation owe a flush of this address?
+    pub fn owes_flush(&self, mm: MmId, addr: u64) -> bool {
+        self.gather.owes(mm, addr) || self.batch.mms.contains(&mm)
+    }
+
     pub(crate) fn renew(&mut self) {
         self.waiting = None;
         self.held.clear();
         self.refs.clear();
+        self.pins.clear();
         self.anon_vma_refs.clear();
+        self.gather.renew();
+        self.batch.renew();
         self.site = Site::Start;
         self.retries = 0;
         self.skip = 0;
@@ -261,6 +292,12 @@ impl State {
         self.folio_ref_sub(pfn, 1);
     }
 
+    /// The kinds of locks that `task` holds.
+    pub(crate) fn held_classes(&self, task: TaskId) -> LockClasses {
+        let held = self.tasks[task.ix()].held.iter();
+        held.fold(LockClasses::empty(), |all, lock| all | lock.class())
+    }
+
     fn sleep(&mut self, task: TaskId, wait: Wait) {
         let before = self.tasks[task.ix()].waiting.replace(wait);
         self.sleepers += u32::from(before.is_none());
@@ -291,6 +328,15 @@ impl State {
 }
 
 impl Lock {
+    /// Its kind.
+    pub const fn class(self) -> LockClasses {
+        match self {
+            Self::MmapRead(_) | Self::MmapWrite(_) => LockClasses::MMAP,
+            Self::Folio(_) => LockClasses::FOLIO,
+            Self::AnonVmaRead(_) | Self::AnonVmaWrite(_) => LockClasses::ANON_VMA,
+        }
+    }
+
     fn same_semaphore(self, other: Self) -> bool {
         use Lock::{AnonVmaRead, AnonVmaWrite, Folio, MmapRead, MmapWrite};
         match (self, other) {
@@ -314,6 +360,11 @@ impl Future for Acquire<'_> {
     type Output = ();
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
         let s = &mut *self.cur.state();
+        s.events.push(Event::Lock {
+            task: self.cur.task,
+            lock: self.lock,
+            held: s.held_classes(self.cur.task),
+        });
         if s.trylock(self.cur.task, self.lock) {
             s.awake(self.cur.task);
             return Poll::Ready(());

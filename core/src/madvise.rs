@@ -48,11 +48,11 @@ impl State {
     }
 
     /// One entry is lazily freed, under the page-table lock (`madvise_free_pte_range`).
-    fn madvise_free_pte(&mut self, mm: MmId, at: PteRef) {
+    fn madvise_free_pte(&mut self, cur: Current<'_>, mm: MmId, at: PteRef) {
         let entry = self.tables.get(at);
         let pte = match (entry.decode(), entry.leaf()) {
             (Entry::Present(pte), _) if pte.pfn() != Pfn::ZERO => pte,
-            (_, Some(Softleaf::Swap(_))) => return self.zap_pte(mm, at),
+            (_, Some(Softleaf::Swap(_))) => return self.zap_pte(cur, mm, at),
             _ => return,
         };
         let folio = pte.pfn();
@@ -72,7 +72,7 @@ impl State {
         }
         let aged = pte.set(PteFlags::ACCESSED | PteFlags::DIRTY, false);
         if aged != pte {
-            self.tables.set(at, aged.pte());
+            self.set_pte_gathered(cur.task, at, entry, aged.pte());
         }
         if self.page(folio).has(PageFlags::LRU) {
             // folio_mark_lazyfree
@@ -94,6 +94,7 @@ impl State {
     /// Takes the pages of `range`, which one table holds, off the LRU to be reclaimed
     /// (`madvise_cold_or_pageout_pte_range`).
     fn isolate_for_pageout(&mut self, cur: Current<'_>, mm: MmId, range: Range<u64>) -> Vec<Pfn> {
+        self.flush_tlb_batched_pending(mm);
         let pgd = self.mm(mm).pgd;
         let mut isolated = Vec::new();
         for addr in range {
@@ -181,18 +182,17 @@ impl Current<'_> {
 
     async fn madvise_area(self, mm: MmId, vma: VmaId, part: Range<u64>, advice: Advice) {
         match advice {
-            Advice::DontNeed => {
-                let notifier = self.zap_start(mm, part.clone(), NotifierEvent::Clear).await;
-                self.unmap_page_range(mm, part).await;
-                self.zap_end(notifier);
-            }
+            Advice::DontNeed => self.zap_page_range_single(mm, part).await,
             Advice::Free => {
                 let notifier = NotifierRange::new(mm, part.clone(), NotifierEvent::Clear, None);
+                self.state().tlb_gather_mmu(self.task, mm);
                 self.notifier_start(&notifier).await;
-                let free = |s: &mut State, at| s.madvise_free_pte(mm, at);
+                let free = |s: &mut State, at| s.madvise_free_pte(self, mm, at);
                 self.for_each_entry(mm, part, Site::MadvisePteRange, free)
                     .await;
-                self.state().notifier_end(&notifier);
+                let s = &mut *self.state();
+                s.notifier_end(self.task, &notifier);
+                s.tlb_finish_mmu(self.task);
             }
             Advice::Cold => {
                 let cold = |s: &mut State, at| s.madvise_cold_pte(at);

@@ -195,7 +195,11 @@ impl State {
             return MigratePfn::NONE;
         }
         let exclusive = self.page(pfn).anon_exclusive();
-        self.tables.set(at, Pte::NONE);
+        if self.flushes_late(exclusive) {
+            self.tables.set(at, Pte::NONE);
+        } else {
+            self.ptep_clear_flush(at);
+        }
         if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
             self.tables.set(at, pte);
             if !locked_by_fault {
@@ -224,6 +228,35 @@ impl State {
         self.folio_remove_rmap_pte(pfn);
         self.folio_ref_sub(pfn, 1);
         MigratePfn::new(pfn).migrating(write)
+    }
+
+    /// Collects the holes up to the next table, and the entries of that table that lie in `range`;
+    /// returns their addresses (`migrate_vma_collect_pmd`).
+    fn collect_table(
+        &mut self,
+        cur: Current<'_>,
+        args: &mut MigrateVma,
+        mm: MmId,
+        range: Range<u64>,
+    ) -> Range<u64> {
+        let pgd = self.mm(mm).pgd;
+        let table = self.tables.next_table(pgd, range.clone());
+        let table = table.unwrap_or(range.end..range.end);
+        let holes = (range.start..table.start).map(|_| MigratePfn::NONE.migrating(false));
+        args.src.extend(holes);
+        for addr in table.clone() {
+            if let Some(at) = self.tables.pte_offset(pgd, addr) {
+                let src = self.collect(cur, args, at);
+                args.src.push(src);
+            }
+        }
+        table
+    }
+
+    /// Is the flush of a collected entry left until the page-table lock is dropped?
+    fn flushes_late(&self, exclusive: bool) -> bool {
+        self.zoo.on(Bug::CollectTlbOutsidePtl)
+            || !exclusive && self.zoo.on(Bug::LatentSplitUnflushedWindow)
     }
 
     /// No reference besides those that the migration accounts for (`migrate_vma_check_page`).
@@ -256,7 +289,9 @@ impl State {
     fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, page: Pfn) -> bool {
         match self.tables.get(at).decode() {
             Entry::None => {}
-            Entry::Present(p) if p.pfn() == Pfn::ZERO => self.tables.set(at, Pte::NONE),
+            Entry::Present(p) if p.pfn() == Pfn::ZERO => {
+                self.ptep_clear_flush(at);
+            }
             _ => return false,
         }
         let area = self.vma(vma);
@@ -285,26 +320,21 @@ impl Current<'_> {
         let mut addr = range.start;
         while addr < range.end {
             self.preempt(Site::MigrateVmaCollect).await;
-            let s = &mut *self.state();
-            let pgd = s.mm(mm).pgd;
-            let table = s
-                .tables
-                .next_table(pgd, addr..range.end)
-                .unwrap_or(range.end..range.end);
-            let holes = (addr..table.start).map(|_| MigratePfn::NONE.migrating(false));
-            args.src.extend(holes);
-            for addr in table.clone() {
-                let Some(at) = s.tables.pte_offset(pgd, addr) else {
-                    continue;
-                };
-                let src = s.collect(self, args, at);
-                args.src.push(src);
-            }
+            let table = { self.state().collect_table(self, args, mm, addr..range.end) };
             addr = table.end;
+            if self.state().flushes_late(false) {
+                self.collected_late(mm, table).await;
+            }
         }
-        self.state().notifier_end(&notifier);
+        self.state().notifier_end(self.task, &notifier);
         args.dst.resize(args.src.len(), MigratePfn::NONE);
         self.migrate_device_unmap(args).await;
+    }
+
+    /// Flushes what was collected without a flush.
+    async fn collected_late(self, mm: MmId, range: Range<u64>) {
+        self.preempt(Site::MigrateVmaCollect).await;
+        self.state().flush_tlb_range(mm, range);
     }
 
     /// Phase 1 by frame number: all pages of the owner's memory in `frames`, wherever they are
@@ -443,7 +473,7 @@ impl Current<'_> {
             }
         }
         if let Some(range) = notifier {
-            self.state().notifier_end(&range);
+            self.state().notifier_end(self.task, &range);
         }
     }
 

@@ -57,7 +57,7 @@ impl State {
     }
 
     /// One entry, under the page-table lock (the loop body of `change_pte_range`).
-    fn change_pte(&mut self, vma: VmaId, at: PteRef, change: Change) {
+    fn change_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef, change: Change) {
         let old = self.tables.get(at);
         let new = match old.decode() {
             Entry::None => return,
@@ -68,13 +68,15 @@ impl State {
                     Change::UffdWp => pte = pte.set(PteFlags::UFFD_WP, true),
                     Change::UffdWpResolve => pte = pte.set(PteFlags::UFFD_WP, false),
                 }
-                let writable = change != Change::UffdWp && self.can_change_pte_writable(vma, pte);
+                // until 6.2 write permission came back through a fault
+                let asks = change != Change::UffdWp && !self.zoo.on(Bug::UffdwpDeferredFlush);
+                let writable = asks && self.can_change_pte_writable(vma, pte);
                 pte.set(PteFlags::RW, writable).pte()
             }
             Entry::Leaf(swap) => Self::change_softleaf(swap, change).pte(),
         };
         if new != old {
-            self.tables.set(at, new);
+            self.set_pte_gathered(cur.task, at, old, new);
         }
     }
 
@@ -125,15 +127,16 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Applies `change` to each entry of `range`, which lies in `vma`, table by table.
+    /// Applies `change` to each entry of `range`, which lies in `vma`, table by table. The caller
+    /// gathers the flush (`change_protection`).
     async fn change_range(self, vma: VmaId, range: Range<u64>, change: Change) {
         let mm = self.state().vma(vma).mm;
         let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
         self.notifier_start(&notifier).await;
-        let apply = |s: &mut State, at| s.change_pte(vma, at, change);
+        let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
         self.for_each_entry(mm, range, Site::ChangePteRange, apply)
             .await;
-        self.state().notifier_end(&notifier);
+        self.state().notifier_end(self.task, &notifier);
     }
 
     /// Shows `each` the entries of `range`, one section for each table.
@@ -152,6 +155,14 @@ impl Current<'_> {
             let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
                 return;
             };
+            let passes_over_none = match site {
+                Site::ChangePteRange => !s.zoo.on(Bug::MprotectVsBatchedUnmap),
+                Site::MadvisePteRange => !s.zoo.on(Bug::StaleTlbDeferred),
+                _ => false,
+            };
+            if passes_over_none {
+                s.flush_tlb_batched_pending(mm);
+            }
             for addr in table.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {
                     each(s, at);
@@ -170,7 +181,9 @@ impl Current<'_> {
     ) -> Result<(), ChangeError> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
+        self.state().tlb_gather_mmu(self.task, mm);
         let result = self.mprotect_areas(mm, range, access).await;
+        self.state().tlb_finish_mmu(self.task);
         self.unlock(lock);
         result
     }
@@ -256,23 +269,35 @@ impl Current<'_> {
 
     /// Clears the soft-dirty bits of an address space (`echo 4 > /proc/PID/clear_refs`).
     pub async fn clear_soft_dirty(self, mm: MmId) {
+        let all = 0..self.state().geometry().task_size();
+        let notifier = NotifierRange::new(mm, all.clone(), NotifierEvent::SoftDirty, None);
+        let outside = self.state().zoo.on(Bug::PagemapNotifierOutsideLock);
+        if outside {
+            self.notifier_start(&notifier).await;
+        }
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
-        let end = {
+        {
             let s = &mut *self.state();
             for i in 0..s.mm(mm).vmas.len() {
                 let vma = s.mm(mm).vmas[i];
                 s.vma_mut(vma).flags.remove(VmFlags::SOFTDIRTY);
             }
-            s.geometry().task_size()
-        };
-        let notifier = NotifierRange::new(mm, 0..end, NotifierEvent::SoftDirty, None);
-        self.notifier_start(&notifier).await;
+            // nothing is gathered entry by entry: all is owed a flush until the end
+            s.tlb_gather_mmu(self.task, mm);
+            if !s.zoo.on(Bug::SoftdirtyNoFlush) {
+                s.tlb_flush_pte_range(self.task, 0..u64::MAX);
+            }
+        }
+        if !outside {
+            self.notifier_start(&notifier).await;
+        }
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
-        self.for_each_entry(mm, 0..end, Site::ClearRefs, clear)
-            .await;
-        self.state().notifier_end(&notifier);
-        self.unlock(lock);
+        self.for_each_entry(mm, all, Site::ClearRefs, clear).await;
+        let s = &mut *self.state();
+        s.notifier_end(self.task, &notifier);
+        s.tlb_finish_mmu(self.task);
+        s.unlock(self.task, lock);
     }
 
     /// `UFFDIO_REGISTER` with `MODE_WP`.
@@ -314,7 +339,7 @@ impl Current<'_> {
             }
             if !on {
                 let change = Change::UffdWpResolve;
-                self.change_range(vma, part.clone(), change).await;
+                self.uffd_wp_range(vma, part.clone(), change).await;
             }
             let flags = flags ^ VmFlags::UFFD_WP;
             self.vma_modify_flags(vma, &part, flags).await?;
@@ -357,7 +382,17 @@ impl Current<'_> {
             }
             result = Ok(());
             rest.start = part.end;
-            self.change_range(vma, part, change).await;
+            self.uffd_wp_range(vma, part, change).await;
         }
+    }
+
+    async fn uffd_wp_range(self, vma: VmaId, range: Range<u64>, change: Change) {
+        {
+            let s = &mut *self.state();
+            let mm = s.vma(vma).mm;
+            s.tlb_gather_mmu(self.task, mm);
+        }
+        self.change_range(vma, range, change).await;
+        self.state().tlb_finish_mmu(self.task);
     }
 }

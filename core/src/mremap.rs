@@ -417,7 +417,7 @@ impl Current<'_> {
                 Err(Enomem) => break,
             }
         }
-        self.state().notifier_end(&notifier);
+        self.state().notifier_end(self.task, &notifier);
         done
     }
 
@@ -452,7 +452,10 @@ impl Current<'_> {
         let pgd = s.mm(mm).pgd;
         let places = (s.tables.pte_offset(pgd, from), s.tables.pte_offset(pgd, to));
         if let (Some(from), Some(to)) = places {
+            let moved = s.tables.addr(from);
+            s.flush_tlb_batched_pending(mm);
             s.move_ptes(go, from, to, count);
+            s.flush_tlb_range(mm, moved..moved + count);
         }
         if let Some(lock) = lock {
             s.unlock(self.task, lock);

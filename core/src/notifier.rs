@@ -6,10 +6,13 @@
 //!
 //! Corresponds to `mm/mmu_notifier.c`, `include/linux/mmu_notifier.h`.
 
-use crate::ids::{DevId, MmId};
-use crate::lock::{Site, Wait};
+use crate::driver::DevicePte;
+use crate::ids::{DevId, MmId, TaskId};
+use crate::lock::{Lock, Site, Wait};
+use crate::memmap::DEVICES;
 use crate::state::{Current, State};
 use crate::trace::Event;
+use crate::zoo::Bug;
 use core::ops::Range;
 
 /// Why entries change.
@@ -60,29 +63,43 @@ impl NotifierRange {
 
 impl State {
     /// `mmu_notifier_invalidate_range_start`, but for its sleeping.
-    fn invalidate_start(&mut self, range: &NotifierRange) {
+    fn invalidate_start(&mut self, task: TaskId, range: &NotifierRange) {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
         notifier.seq += 1;
-        self.events.push(Event::Invalidate {
-            mm: range.mm,
-            start: range.range.start,
-            end: range.range.end,
-        });
-        let notifier = &self.mm(range.mm).notifier;
-        if !notifier.released {
+        self.trace_invalidate(task, true, range);
+        if !self.mm(range.mm).notifier.released {
             self.driver.invalidate(range);
         }
     }
 
     /// `mmu_notifier_invalidate_range_end`.
-    pub(crate) fn notifier_end(&mut self, range: &NotifierRange) {
+    pub(crate) fn notifier_end(&mut self, task: TaskId, range: &NotifierRange) {
         let mm = range.mm;
+        self.trace_invalidate(task, false, range);
         let notifier = &mut self.mm_mut(mm).notifier;
         notifier.active = notifier.active.saturating_sub(1);
         if notifier.active == 0 {
             self.wake(|wait| wait == Wait::Invalidation(mm));
         }
+    }
+
+    fn trace_invalidate(&mut self, task: TaskId, start: bool, range: &NotifierRange) {
+        let NotifierRange {
+            mm, event, owner, ..
+        } = *range;
+        self.events.push(Event::Invalidate {
+            task,
+            start,
+            mm,
+            first: range.range.start,
+            end: range.range.end,
+            event,
+            owner,
+            seq: self.mm(mm).notifier.seq,
+            held: self.held_classes(task),
+            writes: self.tables.writes.len(),
+        });
     }
 
     /// True if the entries may have changed since `seq` was sampled; called under the driver's lock.
@@ -94,8 +111,25 @@ impl State {
 impl Current<'_> {
     /// Announces a change; the callbacks may sleep.
     pub(crate) async fn notifier_start(self, range: &NotifierRange) {
-        self.state().invalidate_start(range);
+        if self.state().zoo.on(Bug::XeNotifierFolioLock) {
+            self.lock_mirrored(range).await;
+        }
+        self.state().invalidate_start(self.task, range);
         self.preempt(Site::NotifierStart).await;
+    }
+
+    /// Takes the lock of each folio that a device maps in `range`, for a moment, as a driver's callback
+    /// must not.
+    async fn lock_mirrored(self, range: &NotifierRange) {
+        for addr in range.range.clone() {
+            for dev in (0..DEVICES as u8).map(DevId) {
+                let mirrored = { self.state().driver.lookup((dev, range.mm, addr)) };
+                if let Some(DevicePte { pfn, .. }) = mirrored {
+                    self.lock(Lock::Folio(pfn)).await;
+                    self.unlock(Lock::Folio(pfn));
+                }
+            }
+        }
     }
 
     /// Samples the sequence when no invalidation is under way (`mmu_interval_read_begin`).

@@ -66,10 +66,15 @@ impl State {
         if self.page(page).anon_exclusive() && pinned && page.device().is_none() {
             return false;
         }
+        self.folio_dup_anon_rmap_pte(page);
+        true
+    }
+
+    /// One more mapping of a page that is shared from now on.
+    pub(crate) fn folio_dup_anon_rmap_pte(&mut self, page: Pfn) {
         let page = self.page_mut(page);
         page.flags.remove(PageFlags::ANON_EXCLUSIVE);
         page.mapcount += 1;
-        true
     }
 
     /// Gives up the exclusivity of a page whose entry was just cleared; refused if it may be pinned
@@ -131,7 +136,7 @@ impl State {
             subpage = PresentPte::assume(pte).pfn();
         }
         let exclusive = self.page(pfn).anon_exclusive();
-        self.tables.set(at, Pte::NONE);
+        self.ptep_clear_flush(at);
         let dirty = match entry {
             Entry::Present(present) => present.dirty(),
             // pte_dirty of an entry that is not present: see Release::V6_12
@@ -264,7 +269,7 @@ impl Current<'_> {
                 let s = &mut *self.state();
                 let found = s.page_vma_mapped_walk(mm, addr, folio, Wanted::Mapping);
                 let ok = found.is_none_or(|found| one(s, vma, found));
-                s.notifier_end(&range);
+                s.notifier_end(self.task, &range);
                 !ok || !s.folio_mapped(folio)
             };
             if done {

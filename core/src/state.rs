@@ -15,6 +15,7 @@ use crate::memmap::{DEVICES, Memmap};
 use crate::page::{FrameAllocator, Page};
 use crate::pgtable::PageTables;
 use crate::swap::SwapDevice;
+use crate::tlb::Tlbs;
 use crate::trace::{Event, PteWrite};
 use crate::vma::{Mm, Vma};
 use crate::zoo::Zoo;
@@ -35,6 +36,7 @@ pub struct State {
     pub(crate) frames: FrameAllocator,
     pub(crate) tables: PageTables,
     pub(crate) swap: SwapDevice,
+    pub(crate) tlbs: Tlbs,
     mms: Arena<Mm>,
     vmas: Arena<Vma>,
     anon_vmas: Arena<AnonVma>,
@@ -290,6 +292,7 @@ impl Kernel {
                 frames: FrameAllocator::new(0, geometry.system_frames),
                 tables: PageTables::new(geometry),
                 swap: SwapDevice::new(geometry.swap_slots),
+                tlbs: Tlbs::default(),
                 mms: Arena::default(),
                 vmas: Arena::default(),
                 anon_vmas: Arena::default(),
@@ -340,6 +343,7 @@ impl Kernel {
         s.frames.alloc();
         s.tables.reset();
         s.swap.reset();
+        s.tlbs.reset();
         s.mms.reset();
         s.vmas.reset();
         s.anon_vmas.reset();

@@ -12,6 +12,7 @@ use crate::page::Page;
 use crate::pte::Pte;
 use crate::state::State;
 use crate::swap::SwapSlot;
+use crate::trace::Event;
 use crate::vma::{Mm, Vma};
 
 /// Write access to a [`State`], past all rules.
@@ -90,6 +91,16 @@ impl<'s> Tamper<'s> {
     pub fn miscount_table(self, mm: MmId, addr: u64) -> bool {
         let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
         at.inspect(|at| self.0.tables.miscount(*at)).is_some()
+    }
+
+    /// Makes all CPUs forget what they remember.
+    pub fn forget_translations(self) {
+        self.0.tlbs.reset();
+    }
+
+    /// Notes a tracepoint.
+    pub fn event(self, event: Event) {
+        self.0.events.push(event);
     }
 
     /// Forgets the page-table writes that no observer has seen yet.

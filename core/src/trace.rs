@@ -5,6 +5,8 @@
 //! [`State::observed`](crate::State::observed).
 
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
+use crate::lock::{Lock, LockClasses};
+use crate::notifier::NotifierEvent;
 use crate::pte::Pte;
 
 /// One write of a page-table entry.
@@ -68,14 +70,37 @@ pub enum Event {
         /// The anon_vma is allocated.
         alive: bool,
     },
-    /// The subscribers of an address space hear of a change (`mmu_notifier_invalidate_range_start`).
+    /// A change of entries is announced, or is over.
     Invalidate {
+        /// The task that makes it.
+        task: TaskId,
+        /// It is announced.
+        start: bool,
         /// The address space.
         mm: MmId,
-        /// First address.
-        start: u64,
-        /// First address behind.
+        /// The first address …
+        first: u64,
+        /// … and the first behind.
         end: u64,
+        /// Why.
+        event: NotifierEvent,
+        /// On whose behalf.
+        owner: Option<DevId>,
+        /// The sequence by now.
+        seq: u64,
+        /// Locks that the task holds.
+        held: LockClasses,
+        /// Page-table writes noted so far.
+        writes: usize,
+    },
+    /// A task is about to take a lock, and to sleep if it has to.
+    Lock {
+        /// The task.
+        task: TaskId,
+        /// The lock.
+        lock: Lock,
+        /// What it holds already.
+        held: LockClasses,
     },
     /// A driver handed a device page to a migration.
     DeviceAlloc {

@@ -7,7 +7,7 @@ use crate::ids::{Pfn, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
-use crate::pte::{PresentPte, Pte, PteFlags, Softleaf, SwapFlags};
+use crate::pte::{PresentPte, PteFlags, Softleaf, SwapFlags};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
@@ -15,7 +15,7 @@ use crate::zoo::Bug;
 impl State {
     /// Takes one mapping of `folio` away, under the page-table lock. False if that is not possible,
     /// and then the mapping stands as before (`try_to_unmap_one`).
-    fn try_to_unmap_one(&mut self, folio: Pfn, vma: VmaId, found: Found) -> bool {
+    fn try_to_unmap_one(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId, found: Found) -> bool {
         let area = self.vma(vma);
         let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
         let Some(pte) = found.pte.present() else {
@@ -25,7 +25,7 @@ impl State {
             return false;
         }
         let exclusive = self.page(folio).anon_exclusive();
-        self.tables.set(found.at, Pte::NONE);
+        self.ptep_clear_batched(cur.task, found.at);
         if pte.dirty() {
             self.folio_mark_dirty(folio);
         }
@@ -69,9 +69,10 @@ impl State {
 
 impl Current<'_> {
     /// Takes all mappings of a locked folio away, as far as possible; whether it was is for the caller
-    /// to ask. An ordinary folio is in the swap cache (`try_to_unmap`).
+    /// to ask. An ordinary folio is in the swap cache. The caller owes the flush (`try_to_unmap` with
+    /// `TTU_BATCH_FLUSH`).
     pub(crate) async fn try_to_unmap(self, folio: Pfn) {
-        let one = |s: &mut State, vma, found| s.try_to_unmap_one(folio, vma, found);
+        let one = |s: &mut State, vma, found| s.try_to_unmap_one(self, folio, vma, found);
         self.unmap_each(folio, Site::TryToUnmap, one).await;
     }
 }

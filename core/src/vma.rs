@@ -131,6 +131,10 @@ pub struct Mm {
     pub users: u32,
     /// `mmap_lock`.
     pub mmap_lock: RwSem,
+    /// Reclaim cleared entries, and has perhaps not flushed them.
+    pub tlb_flush_batched: bool,
+    /// Even unless a fork is write-protecting entries (`write_protect_seq`).
+    pub write_protect_seq: u32,
     /// Notifier state.
     pub notifier: NotifierState,
 }

@@ -71,6 +71,7 @@ impl Current<'_> {
             locked = self.state().folio_trylock(self.task, folio);
         }
         let s = &mut *self.state();
+        s.try_to_unmap_flush(self.task);
         let freed = locked && s.remove_mapping(folio);
         if locked && !freed && s.folio_mlocked(folio) {
             s.folio_free_swap(folio);
@@ -106,6 +107,7 @@ impl Current<'_> {
             let flags = &mut s.page_mut(folio).flags;
             flags.remove(PageFlags::DIRTY);
             flags.insert(PageFlags::WRITEBACK);
+            s.try_to_unmap_flush_dirty(self.task);
             s.swap_write(folio);
             s.folio_unlock(self.task, folio);
         }

@@ -12,8 +12,9 @@ use crate::zoo::Bug;
 use core::ops::Range;
 
 impl State {
-    /// Clears one entry and gives up what it held, under the page-table lock.
-    pub(crate) fn zap_pte(&mut self, mm: MmId, at: PteRef) {
+    /// Clears one entry and gives up what it held, under the page-table lock. The page of a present
+    /// entry goes to the gather of `cur`.
+    pub(crate) fn zap_pte(&mut self, cur: Current<'_>, mm: MmId, at: PteRef) {
         let pte = self.tables.get(at);
         let page = match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => return,
@@ -28,15 +29,18 @@ impl State {
             }
             (_, None) => return,
         };
-        self.tables.set(at, Pte::NONE);
+        self.set_pte_gathered(cur.task, at, pte, Pte::NONE);
         if page == Some(Pfn::ZERO) && !self.zoo.on(Bug::VmNormalPageSpecial) {
             return;
         }
         self.mm_mut(mm).anon_rss -= 1;
         if let Some(page) = page {
             self.folio_remove_rmap_pte(page);
-            self.free_swap_cache(page);
-            self.folio_ref_sub(page, 1);
+            if pte.present().is_some() {
+                self.tlb_remove_page(cur.task, page);
+            } else {
+                self.folio_ref_sub(page, 1);
+            }
         }
     }
 
@@ -59,7 +63,7 @@ impl State {
 
 impl Current<'_> {
     /// Zaps `range` of `mm`, table by table (`unmap_page_range`).
-    pub(crate) async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
+    async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
         let mut addr = range.start;
         loop {
             self.preempt(Site::ZapPteRange).await;
@@ -68,17 +72,29 @@ impl Current<'_> {
             let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
                 return;
             };
+            s.flush_tlb_batched_pending(mm);
             for addr in table.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {
-                    s.zap_pte(mm, at);
+                    s.zap_pte(self, mm, at);
                 }
             }
             addr = table.end;
         }
     }
 
+    /// Zaps `range`, which lies in one area; `mmap_lock` is held.
+    pub(crate) async fn zap_page_range_single(self, mm: MmId, range: Range<u64>) {
+        self.state().tlb_gather_mmu(self.task, mm);
+        let notifier = self
+            .zap_start(mm, range.clone(), NotifierEvent::Clear)
+            .await;
+        self.unmap_page_range(mm, range).await;
+        self.zap_end(notifier);
+        self.state().tlb_finish_mmu(self.task);
+    }
+
     /// Announces that `range` is to be zapped; `None` if nobody is told.
-    pub(crate) async fn zap_start(
+    async fn zap_start(
         self,
         mm: MmId,
         range: Range<u64>,
@@ -92,9 +108,9 @@ impl Current<'_> {
         Some(notifier)
     }
 
-    pub(crate) fn zap_end(self, notifier: Option<NotifierRange>) {
+    fn zap_end(self, notifier: Option<NotifierRange>) {
         if let Some(notifier) = notifier {
-            self.state().notifier_end(&notifier);
+            self.state().notifier_end(self.task, &notifier);
         }
     }
 
@@ -105,7 +121,8 @@ impl Current<'_> {
             return;
         };
         let all = {
-            let s = &*self.state();
+            let s = &mut *self.state();
+            s.tlb_gather_mmu(self.task, mm);
             s.vma(*first).start..s.vma(*last).end
         };
         let notifier = self.zap_start(mm, all, NotifierEvent::Unmap).await;
@@ -122,6 +139,7 @@ impl Current<'_> {
             s.free_pgtables(mm, range, ceiling);
             s.free_vma(*vma);
         }
+        self.state().tlb_finish_mmu(self.task);
     }
 
     /// Another user of the address space (`mmget`).

@@ -174,7 +174,7 @@ bugs! {
         "entries keep uffd-wp when they move out of a registered area";
     MremapBatchWritable "mremap-batch-writable" "04d1c9d60c6e" "K3" 1 "entries/moved"
         "a batch of entries moves with the write permission of the first one";
-    MremapOldSizeZero "mremap-old-size-zero" "01e67e04c281" "K8" 1 "coherence/notifier-range"
+    MremapOldSizeZero "mremap-old-size-zero" "01e67e04c281" "K8" 1 "notifier/range"
         "a move of nothing is announced to the mmu notifiers";
     HugetlbMremapDelta "hugetlb-mremap-delta" "CVE-2026-98373" "K2" 1 "reverse-map/reachable"
         "where the source has no table, only the source's address moves on (here at the lowest level)";
@@ -182,6 +182,38 @@ bugs! {
         "a page is mapped at the destination before the entries arrive, and one overwrites it";
     LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "entries/write-uffd-wp"
         "a neighbour that grows over the destination loses its userfaultfd with the pages that arrive";
+    MadvTlbMiss "madv-tlb-miss" "99baac21e458" "K7" 2 "contents/read"
+        "two that zap at a time: the one that finds nothing left does not flush, and returns before the other has";
+    ForkVsGupFast "fork-vs-gup-fast" "57efa1fe5957" "K12" 2 "reverse-map/pinned-exclusive"
+        "gup_fast pins between fork's look for pins and its write protection, and no sequence tells";
+    ThpSplitGupFast "thp-split-gup-fast" "3a5a8d343e1c" "K12" 2 "contents/read"
+        "gup_fast keeps its reference without a second look at the entry (here: at the lowest level)";
+    DirtyCow "dirty-cow" "19be0eaffa3a" "K12" 2 "counting/zero-page"
+        "a write that has broken COW is remembered outside the entry, and lands in whatever page is there then";
+    CollectTlbOutsidePtl "collect-tlb-outside-ptl" "60bae7370896" "K7" 2 "coherence/tlb"
+        "migrate_vma_collect flushes what it cleared after the page-table lock is dropped";
+    LatentSplitUnflushedWindow "latent-split-unflushed-window" "latent in 7.1.3" "K7" 2 "coherence/tlb"
+        "migrate_vma_collect drops the page-table lock with entries of shared pages cleared and not flushed";
+    SoftdirtyNoFlush "softdirty-no-flush" "912efa17e512" "K7" 1 "coherence/tlb"
+        "clear_refs write-protects entries and does not flush: the next writes are not tracked";
+    UffdwpDeferredFlush "uffdwp-deferred-flush" "6ce64428d620" "K7" 4 "contents/read"
+        "a write fault copies a page that another CPU still writes to, for UFFDIO_WRITEPROTECT owes its flush (with the rules of 5.12 for reuse)";
+    WrprotectLosesDirty "wrprotect-loses-dirty" "018e9828eb52" "K3" 1 "entries/update"
+        "write-protecting an entry for a fork drops its dirty bit";
+    OomReaperTlb "oom-reaper-tlb" "687cb0884a71" "K7" 1 "coherence/freed-translation"
+        "an address space that dies as a whole is not flushed before its pages are freed";
+    PagemapNotifierOutsideLock "pagemap-notifier-outside-lock" "4cccb6221cae" "K8" 1 "notifier/lock"
+        "a change is announced before mmap_lock is taken (here: by clear_refs)";
+    GpusvmMapOrder "gpusvm-map-order" "c50729c68aaf" "K8" 1 "coherence/device-mapping"
+        "the driver maps as many pages as the order says, past the range that it asked for (here: two)";
+    XeDerefHmmPages "xe-deref-hmm-pages" "0a98219bcc96" "K8" 2 "counting/free-page"
+        "the driver uses a page that hmm_range_fault found before it looks at the sequence";
+    MprotectVsBatchedUnmap "mprotect-vs-batched-unmap" "3ea277194daa" "K7" 2 "contents/protection"
+        "mprotect passes over entries that reclaim has cleared, and returns while a CPU still translates by them";
+    StaleTlbDeferred "stale-tlb-deferred" "383c4613c67c" "K7" 3 "contents/read"
+        "madvise passes over entries that reclaim has cleared and not flushed (here: MADV_FREE)";
+    XeNotifierFolioLock "xe-notifier-folio-lock" "2577b202458c" "K7" 1 "progress/lock-order"
+        "the driver's invalidation waits for folio locks, which a migration holds when it announces itself";
 }
 
 /// The switches.

@@ -16,8 +16,10 @@ pub enum Family {
     Entries,
     /// Slots and the swap cache.
     Swap,
-    /// Mappings of devices.
+    /// Mappings of devices, translations of CPUs.
     Coherence,
+    /// The contract of mmu notifiers.
+    Notifier,
     /// Locks, sleeps and retries.
     Progress,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Family {
             Self::Entries => "entries",
             Self::Swap => "swap",
             Self::Coherence => "coherence",
+            Self::Notifier => "notifier",
             Self::Progress => "progress",
         })
     }

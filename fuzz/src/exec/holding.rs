@@ -5,14 +5,20 @@ use super::outcome::Outcome;
 use super::world::{Process, free_slot, resolve};
 use crate::oracle::HeldRef;
 use crate::reference::Access;
-use mm_core::{FaultResult, Pfn, Softleaf};
+use mm_core::{FaultResult, Foll, Pfn, Softleaf};
 
 impl Running<'_, '_> {
-    pub(super) async fn get(self, process: Process, addr: u64, write: bool, pin: bool) -> OpResult {
+    pub(super) async fn get(self, process: Process, addr: u64, foll: Foll, fast: bool) -> OpResult {
         if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
             return Ok(Outcome::Nothing);
         }
-        let result = self.cur().get_user_page(process.mm, addr, write, pin).await;
+        let (cur, mm) = (self.cur(), process.mm);
+        let pin = foll.contains(Foll::PIN);
+        let result = if fast {
+            cur.get_user_page_fast(mm, addr, foll).await
+        } else {
+            cur.get_user_page(mm, addr, foll).await
+        };
         let pfn = match result {
             Ok(pfn) => pfn,
             Err(FaultResult::UffdWp) => {
@@ -20,7 +26,8 @@ impl Running<'_, '_> {
                 return Ok(Outcome::WriteProtected);
             }
             Err(FaultResult::Sigsegv) => {
-                self.accessed(process, addr, write.then_some(0), Access::Denied)?;
+                let write = foll.contains(Foll::WRITE).then_some(0);
+                self.accessed(process, addr, write, Access::Denied)?;
                 return Ok(Outcome::Segv);
             }
             Err(fault) => return self.fault_failed(fault),

@@ -10,8 +10,8 @@ use crate::oracle::{At, contents};
 use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Access, Change, End, Remap, RemapEnd};
 use mm_core::{
-    Advice, AdviceError, AllocKind, ChangeError, Current, DevId, Direction, FaultResult, HmmError,
-    Kernel, MigrateRequest, RemapError, TaskId, VmFlags,
+    Advice, AdviceError, AllocKind, ChangeError, Current, DevId, Direction, FaultResult, Foll,
+    HmmError, Kernel, MigrateRequest, RemapError, TaskId, VmFlags,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -47,6 +47,13 @@ const fn access_flags(prot: Prot) -> VmFlags {
         Prot::None => VmFlags::empty(),
         Prot::Read => VmFlags::READ,
         Prot::ReadWrite => VmFlags::READ.union(VmFlags::WRITE),
+    }
+}
+
+const fn foll(access: program::Access) -> Foll {
+    match access {
+        program::Access::Read => Foll::empty(),
+        program::Access::Write => Foll::WRITE,
     }
 }
 
@@ -315,12 +322,24 @@ impl<'a, 'k> Running<'a, 'k> {
                 Ok(self.snapshot(process, Self::dev(dev), range).await)
             }
             Op::Get { addr, access, .. } => {
-                let write = access == program::Access::Write;
-                self.get(process, self.addr(addr), write, false).await
+                let (addr, foll) = (self.addr(addr), foll(access) | Foll::GET);
+                self.get(process, addr, foll, false).await
             }
             Op::Pin { addr, access, .. } => {
-                let write = access == program::Access::Write;
-                self.get(process, self.addr(addr), write, true).await
+                let (addr, foll) = (self.addr(addr), foll(access) | Foll::PIN);
+                self.get(process, addr, foll, false).await
+            }
+            Op::GetFast { addr, access, .. } => {
+                let (addr, foll) = (self.addr(addr), foll(access) | Foll::GET);
+                self.get(process, addr, foll, true).await
+            }
+            Op::PinFast { addr, access, .. } => {
+                let (addr, foll) = (self.addr(addr), foll(access) | Foll::PIN);
+                self.get(process, addr, foll, true).await
+            }
+            Op::PinLongterm { addr, access, .. } => {
+                let foll = foll(access) | Foll::PIN | Foll::LONGTERM;
+                self.get(process, self.addr(addr), foll, false).await
             }
             Op::Hold { addr, .. } => Ok(self.hold(process, self.addr(addr))),
             Op::Lock { addr, .. } => Ok(self.lock(process, self.addr(addr))),

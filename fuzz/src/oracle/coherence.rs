@@ -1,8 +1,10 @@
-//! Coherence: no mapping of a device outlives what it was made from.
+//! Coherence: no mapping of a device, and no translation of a CPU, outlives what it was made from.
 
 use super::{Check, View};
-use crate::finding::Family;
-use mm_core::{DevicePte, Entry, Mirror, MmId, PageFlags, Pte, Softleaf};
+use crate::finding::{Family, Finding};
+use mm_core::{
+    DevicePte, Entry, Mirror, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite, Softleaf,
+};
 
 /// What a device maps is what the CPU's entry names, with no more access: the same page, present or
 /// in the device's own memory. While the driver's own migration holds the page locked, a migration
@@ -11,7 +13,7 @@ use mm_core::{DevicePte, Entry, Mirror, MmId, PageFlags, Pte, Softleaf};
 pub fn check_device_mappings(view: &View<'_>) -> Check {
     let mut stale: Option<(Mirror, DevicePte, Pte)> = None;
     view.s.driver().for_each_mapping(&mut |at, pte| {
-        let entry = entry_at(view, at);
+        let entry = entry_at(view, at.1, at.2);
         let first = stale.is_none_or(|(seen, ..)| at < seen);
         if first && !is_coherent(view, at, pte, entry) {
             stale = Some((at, pte, entry));
@@ -29,17 +31,7 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
     view.page_finding(Family::Coherence, "device-mapping", pte.pfn, detail)
 }
 
-/// What subscribers are told about is a range of addresses of user space, with something in it.
-#[inline(never)]
-pub fn check_notifier_range(view: &View<'_>, mm: MmId, start: u64, end: u64) -> Check {
-    if start < end && end <= view.s.geometry().task_size() {
-        return Ok(());
-    }
-    let detail = format!("{mm:?} announces a change of pages {start} to {end}");
-    view.finding(Family::Coherence, "notifier-range", detail)
-}
-
-fn entry_at(view: &View<'_>, (_, mm, addr): Mirror) -> Pte {
+fn entry_at(view: &View<'_>, mm: MmId, addr: u64) -> Pte {
     if !view.s.mms().is_live(mm.0.into()) {
         return Pte::NONE;
     }
@@ -58,4 +50,56 @@ fn is_coherent(view: &View<'_>, (dev, ..): Mirror, pte: DevicePte, entry: Pte) -
         }
         _ => false,
     }
+}
+
+/// Does a CPU remember a translation that this write may have made stale?
+pub fn is_remembered(view: &View<'_>, write: &PteWrite) -> bool {
+    let tlbs = view.s.tlbs();
+    tlbs.cpus()
+        .any(|cpu| tlbs.lookup(cpu, write.mm, write.addr).is_some())
+}
+
+/// What a CPU remembers is what the tables say: the same page, with no more access, and a dirty
+/// entry if writes no longer set the bit. Otherwise an operation under way owes the flush. Returns
+/// whether one does.
+#[inline(never)]
+pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
+    let mut owed = false;
+    for (cpu, mm, addr, remembered) in view.s.tlbs().iter() {
+        let entry = entry_at(view, mm, addr);
+        if is_backed(remembered, entry) {
+            continue;
+        }
+        let mut tasks = view.s.tasks().iter();
+        if tasks.any(|task| task.owes_flush(mm, addr)) {
+            owed = true;
+            continue;
+        }
+        let detail = format!(
+            "CPU {} remembers {remembered:x?} for {mm:?} page {addr}, where the table has {:x?}, and \
+             nobody is going to flush it",
+            cpu.0,
+            entry.decode()
+        );
+        view.page_finding(Family::Coherence, "tlb", remembered.pfn(), detail)?;
+    }
+    Ok(owed)
+}
+
+fn is_backed(remembered: PresentPte, entry: Pte) -> bool {
+    let allows =
+        |p: &PresentPte| (p.write() || !remembered.write()) && (p.dirty() || !remembered.dirty());
+    let accessible = entry.present().filter(|p| !p.protnone());
+    accessible.is_some_and(|p| p.pfn() == remembered.pfn() && allows(&p))
+}
+
+/// No CPU remembers a translation to a free page, whoever owes a flush: it could be anybody's next.
+#[inline(never)]
+pub fn check_freed_translation(view: &View<'_>, pfn: Pfn) -> Check {
+    let mut remembered = view.s.tlbs().iter();
+    let Some((cpu, mm, addr, _)) = remembered.find(|(.., pte)| pte.pfn() == pfn) else {
+        return Ok(());
+    };
+    let detail = format!("CPU {} still translates {mm:?} page {addr} to it", cpu.0);
+    view.page_finding(Family::Coherence, "freed-translation", pfn, detail)
 }

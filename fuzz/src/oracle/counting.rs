@@ -3,7 +3,7 @@
 use super::shadow::Rss;
 use super::{Check, View};
 use crate::finding::{Family, describe};
-use mm_core::{DevId, Event, MmId, Page, PageFlags, Pfn, TaskId};
+use mm_core::{DevId, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, TaskId};
 
 const FAMILY: Family = Family::Counting;
 
@@ -47,8 +47,11 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
-    let refs = view.s.tasks().iter().flat_map(|task| &task.refs);
-    refs.filter(|p| **p == pfn).count() as i32
+    let tasks = view.s.tasks().iter();
+    let refs = tasks.flat_map(|task| task.refs.iter().chain(&task.gather.pages));
+    let pins = view.s.tasks().iter().flat_map(|task| &task.pins);
+    let pins = pins.filter(|p| **p == pfn).count() as i32;
+    refs.filter(|p| **p == pfn).count() as i32 + pins * GUP_PIN_COUNTING_BIAS
 }
 
 /// A folio on the LRU is charged, allocated, and in system memory.
@@ -116,10 +119,10 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             anon_vma,
             alive,
         } => super::reverse_map::check_anon_vma_alive(view, folio, anon_vma, alive),
-        Event::Invalidate { mm, start, end } => {
-            super::coherence::check_notifier_range(view, mm, start, end)
+        Event::Lock { task, lock, held } => {
+            super::progress::check_lock_order(view, task, lock, held)
         }
-        Event::Migrated { .. } | Event::DeviceAlloc { .. } => Ok(()),
+        Event::Migrated { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
     }
 }
 
@@ -172,7 +175,9 @@ pub fn check_zero_page(view: &View<'_>) -> Check {
         && page.mapcount == 0
         && page.word == 0
         && page.mapping().is_none()
-        && !page.anon_exclusive();
+        && !page
+            .flags
+            .intersects(PageFlags::ANON_EXCLUSIVE | PageFlags::DIRTY);
     if clean {
         return Ok(());
     }

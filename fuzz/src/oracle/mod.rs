@@ -13,6 +13,7 @@ pub mod contents;
 mod counting;
 mod entries;
 mod holders;
+mod notifier;
 mod progress;
 mod reverse_map;
 mod shadow;
@@ -116,6 +117,9 @@ impl At {
 pub struct Oracles {
     shadow: Shadow,
     topology: u32,
+    /// A CPU remembers something that the tables no longer say, or may.
+    stale: bool,
+    brackets: notifier::Brackets,
 }
 
 impl Oracles {
@@ -123,6 +127,8 @@ impl Oracles {
     pub fn reset(&mut self) {
         self.shadow.reset();
         self.topology = 0;
+        self.stale = false;
+        self.brackets.reset();
     }
 
     /// The log so far, replayed.
@@ -164,6 +170,7 @@ impl Oracles {
             if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
                 entries::check_moved(&view, &write, from.old.decode())?;
             }
+            self.stale = self.stale || coherence::is_remembered(&view, &write);
         }
         let view = View {
             s,
@@ -187,7 +194,11 @@ impl Oracles {
         counting::check_pgmap_refs(&view)?;
         swap::check_slots(&view)?;
         coherence::check_device_mappings(&view)?;
+        if self.stale {
+            self.stale = coherence::check_translations(&view)?;
+        }
         progress::check_waiters(&view)?;
+        self.brackets.replay(&view)?;
         self.shadow.settle();
         s.observed();
         Ok(())
@@ -213,7 +224,9 @@ impl Oracles {
         swap::check_slots(&view)?;
         reverse_map::check_topology(&view)?;
         reverse_map::check_walks(&view)?;
-        coherence::check_device_mappings(&view)
+        coherence::check_device_mappings(&view)?;
+        coherence::check_translations(&view)?;
+        Ok(())
     }
 
     /// Checks an operation that has ended: it holds nothing any more.
@@ -230,7 +243,8 @@ impl Oracles {
             holders,
             at,
         };
-        progress::check_nothing_held(&view, task)
+        progress::check_nothing_held(&view, task)?;
+        self.brackets.check_over(&view, task)
     }
 
     /// Checks that nothing is left when all processes are gone.
@@ -250,7 +264,8 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
     }
     let page = view.s.page(pfn);
     if page.has(mm_core::PageFlags::FREE) {
-        return counting::check_free_page(view, pfn, page);
+        counting::check_free_page(view, pfn, page)?;
+        return coherence::check_freed_translation(view, pfn);
     }
     counting::check_mapcount(view, pfn, page)?;
     counting::check_refcount(view, pfn, page)?;

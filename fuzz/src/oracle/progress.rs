@@ -2,20 +2,23 @@
 
 use super::{At, Check, View};
 use crate::finding::{Family, PageState};
-use mm_core::{State, TaskId, Wait};
+use crate::program::OpKind;
+use mm_core::{Lock, LockClasses, State, TaskId, Wait};
 
 const FAMILY: Family = Family::Progress;
 
-/// An operation that has ended holds no lock and no reference.
+/// An operation that has ended holds no lock and no reference, and owes no flush.
 #[inline(never)]
 pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
     let t = &view.s.tasks()[task.ix()];
-    if t.held.is_empty() && t.refs.is_empty() && t.anon_vma_refs.is_empty() {
+    let flushed = t.gather.mm.is_none() && t.batch.mms.is_empty();
+    let pages = t.refs.is_empty() && t.pins.is_empty() && flushed;
+    if t.held.is_empty() && pages && t.anon_vma_refs.is_empty() {
         return Ok(());
     }
     let detail = format!(
-        "task {} returns with locks {:?}, references {:?}, anon_vma references {:?}",
-        task.0, t.held, t.refs, t.anon_vma_refs
+        "task {} returns with locks {:?}, references {:?}, pins {:?}, anon_vma references {:?}, flushes owed to {:?} and {:?}",
+        task.0, t.held, t.refs, t.pins, t.anon_vma_refs, t.gather.mm, t.batch.mms
     );
     view.finding(FAMILY, "locks-held", detail)
 }
@@ -28,12 +31,35 @@ pub fn check_waiters(view: &View<'_>) -> Check {
         let Some(Wait::Unlock(pfn)) = task.waiting else {
             continue;
         };
+        let held = task.held.iter().map(|lock| lock.class());
+        let held = held.fold(LockClasses::empty(), LockClasses::union);
+        check_lock_order(view, TaskId(id as u8), Lock::Folio(pfn), held)?;
         if task.refs.contains(&pfn) {
             let detail = format!("task {id} holds a reference to the page that it waits for");
             return view.page_finding(FAMILY, "waiter-reference", pfn, detail);
         }
     }
     Ok(())
+}
+
+/// Locks are taken in one order: `mmap_lock`, folio lock, anon_vma, one of each. That makes a
+/// deadlock impossible, and is checked where a lock is taken, whether or not anybody else wants it.
+/// A trylock can wait for nobody, and is free.
+#[inline(never)]
+pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockClasses) -> Check {
+    // dup_mmap: nobody knows of the child yet
+    let nested = view.at.op == OpKind::Fork && matches!(lock, Lock::MmapWrite(_));
+    let inner = match lock.class() {
+        LockClasses::MMAP if nested => LockClasses::all() - LockClasses::MMAP,
+        LockClasses::MMAP => LockClasses::all(),
+        LockClasses::FOLIO => LockClasses::FOLIO | LockClasses::ANON_VMA,
+        class => class,
+    };
+    if !held.intersects(inner) {
+        return Ok(());
+    }
+    let detail = format!("task {} takes {lock:?} while it holds {held:?}", task.0);
+    view.finding(FAMILY, "lock-order", detail)
 }
 
 /// Not all tasks wait for each other.

@@ -39,7 +39,8 @@ const fn weights(kind: OpKind) -> (u32, u32) {
         OpKind::Lazyfree | OpKind::Mlock | OpKind::Willneed => (1, 2),
         OpKind::Cold => (1, 1),
         OpKind::Mremap => (1, 6),
-        OpKind::UffdUnregister | OpKind::Dontfork => (1, 2),
+        OpKind::GetFast | OpKind::PinFast => (1, 3),
+        OpKind::UffdUnregister | OpKind::Dontfork | OpKind::PinLongterm => (1, 2),
     }
 }
 

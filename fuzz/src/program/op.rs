@@ -209,6 +209,12 @@ ops! {
     /// Leaves the range out of forks to come, or not any more (`madvise` with `MADV_DONTFORK` or
     /// `MADV_DOFORK`).
     35 "dontfork" Dontfork { proc: Proc, addr: Addr, len: Len, switch: OnOff }
+    /// Takes a reference to the page by `get_user_pages_fast`: without a lock, if it is there.
+    36 "get-fast" GetFast { proc: Proc, addr: Addr, access: Access }
+    /// Pins the page by `pin_user_pages_fast`: without a lock, if it is there.
+    37 "pin-fast" PinFast { proc: Proc, addr: Addr, access: Access }
+    /// Pins the page for a long time (`pin_user_pages` with `FOLL_LONGTERM`), faulting as needed.
+    38 "pin-longterm" PinLongterm { proc: Proc, addr: Addr, access: Access }
 }
 
 /// The most operands that an operation has.
@@ -327,6 +333,16 @@ impl OpKind {
 }
 
 impl Op {
+    /// True of what takes a reference through `mm/gup.c`.
+    #[must_use]
+    pub const fn is_gup(&self) -> bool {
+        use Op::{Get, GetFast, Pin, PinFast, PinLongterm};
+        matches!(
+            self,
+            Get { .. } | Pin { .. } | GetFast { .. } | PinFast { .. } | PinLongterm { .. }
+        )
+    }
+
     /// The process that the operation names, if it names one.
     #[inline]
     #[must_use]
@@ -389,7 +405,7 @@ mod tests {
     use super::*;
 
     /// What every corpus relies on. Append to this list; never change a line of it.
-    const LOCKED: [&str; 36] = [
+    const LOCKED: [&str; 39] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -426,6 +442,9 @@ mod tests {
         "mlock proc addr len switch",
         "mremap proc addr len to newlen how",
         "dontfork proc addr len switch",
+        "get-fast proc addr access",
+        "pin-fast proc addr access",
+        "pin-longterm proc addr access",
     ];
 
     #[test]

@@ -838,7 +838,15 @@ static long get(struct session *session, struct mmfuzz_range *range)
 	struct page *page;
 	long ret;
 
-	if (pin)
+	if (range->flags & MMFUZZ_LONGTERM) {
+		if (!pin)
+			return -EINVAL;
+		flags |= FOLL_LONGTERM;
+	}
+	if (range->flags & MMFUZZ_FAST)
+		ret = pin ? pin_user_pages_fast(range->addr, 1, flags, &page) :
+			    get_user_pages_fast(range->addr, 1, flags, &page);
+	else if (pin)
 		ret = pin_user_pages_unlocked(range->addr, 1, &page, flags);
 	else
 		ret = get_user_pages_unlocked(range->addr, 1, &page, flags);
@@ -1229,7 +1237,8 @@ static bool valid_range(const struct mmfuzz_range *range)
 	return range->dev < MMFUZZ_DEVICES && range->len && range->len <= MMFUZZ_MAX_PAGES &&
 	       !(range->addr & ~PAGE_MASK) && range->addr < TASK_SIZE &&
 	       range->len * PAGE_SIZE <= TASK_SIZE - range->addr &&
-	       !(range->flags & ~(MMFUZZ_TO_SYSTEM | MMFUZZ_WRITE | MMFUZZ_PIN));
+	       !(range->flags & ~(MMFUZZ_TO_SYSTEM | MMFUZZ_WRITE | MMFUZZ_PIN |
+				  MMFUZZ_FAST | MMFUZZ_LONGTERM));
 }
 
 static long range_command(struct session *session, unsigned int cmd, struct mmfuzz_range *range)

@@ -25,7 +25,7 @@ struct mmfuzz_range {
 	__u32 len;	/* pages, 1 to MMFUZZ_MAX_PAGES */
 	__u32 dev;	/* 0 or 1 */
 	__u32 skip;	/* the driver declines page i if bit i % 8 is set */
-	__u32 flags;	/* MMFUZZ_TO_SYSTEM, MMFUZZ_WRITE, MMFUZZ_PIN */
+	__u32 flags;	/* MMFUZZ_TO_SYSTEM and those below */
 	__u64 result;	/* out: a count, a word, a slot */
 	__u64 word;	/* in: what a device writes; out: MMFUZZ_OPEN of a migration */
 };
@@ -33,6 +33,8 @@ struct mmfuzz_range {
 #define MMFUZZ_TO_SYSTEM (1 << 0)
 #define MMFUZZ_WRITE (1 << 1)
 #define MMFUZZ_PIN (1 << 2)
+#define MMFUZZ_FAST (1 << 3)
+#define MMFUZZ_LONGTERM (1 << 4)	/* with MMFUZZ_PIN */
 /* Of a migration that is held open: it has not ended. */
 #define MMFUZZ_OPEN 1
 

@@ -197,7 +197,8 @@ impl Writer {
             Op::Unlock { lock } => Some(resolve(&self.locks, lock.get().into())),
             Op::Fork { .. } => Some(free_slot(&self.procs)),
             Op::Setup { .. } => Some(free_slot(&self.migrations)),
-            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => Some(free_slot(&self.refs)),
+            op if op.is_gup() => Some(free_slot(&self.refs)),
+            Op::Hold { .. } => Some(free_slot(&self.refs)),
             Op::Lock { .. } => Some(free_slot(&self.locks)),
             _ => None,
         };
@@ -249,7 +250,7 @@ impl Writer {
         let name = |name: u8| usize::from(name);
         match (op, outcome) {
             (Op::Fork { .. }, Outcome::Child(slot)) => self.procs[slot] = Some(()),
-            (Op::Get { .. } | Op::Pin { .. }, Outcome::Slot(slot)) => {
+            (op, Outcome::Slot(slot)) if op.is_gup() => {
                 self.refs[slot] = Some(());
                 self.walkers[slot] = false;
             }
@@ -461,18 +462,24 @@ fn body(op: Op, number: u16, slot: usize) -> String {
             );
             range("ACCESS", "WORD", addr, 1, rest)
         }
-        Op::Get { addr, access, .. } | Op::Pin { addr, access, .. } => {
+        Op::Get { addr, access, .. }
+        | Op::Pin { addr, access, .. }
+        | Op::GetFast { addr, access, .. }
+        | Op::PinFast { addr, access, .. }
+        | Op::PinLongterm { addr, access, .. } => {
             let write = if access == mm_fuzz::program::Access::Write {
                 "MMFUZZ_WRITE"
             } else {
                 "0"
             };
-            let pin = if matches!(op, Op::Pin { .. }) {
-                " | MMFUZZ_PIN"
-            } else {
-                ""
+            let how = match op {
+                Op::Pin { .. } => " | MMFUZZ_PIN",
+                Op::GetFast { .. } => " | MMFUZZ_FAST",
+                Op::PinFast { .. } => " | MMFUZZ_PIN | MMFUZZ_FAST",
+                Op::PinLongterm { .. } => " | MMFUZZ_PIN | MMFUZZ_LONGTERM",
+                _ => "",
             };
-            range("GET", "SLOT", addr, 1, format!(", .flags = {write}{pin}"))
+            range("GET", "SLOT", addr, 1, format!(", .flags = {write}{how}"))
         }
         Op::Hold { addr, .. } => range("HOLD", "SLOT", addr, 1, String::new()),
         Op::Lock { addr, .. } => range("LOCK", "SLOT", addr, 1, String::new()),

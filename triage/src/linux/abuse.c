@@ -94,7 +94,7 @@ static void busy(unsigned int seed)
 			.addr = (unsigned long)WINDOW + (unsigned long)(rand() % 12) * 4096,
 			.len = (unsigned int)rand() % 4 + 1,
 			.dev = (unsigned int)rand() % 2,
-			.flags = (unsigned int)rand() % 8,
+			.flags = (unsigned int)rand() % 32,
 		};
 		struct mmfuzz_slot slot = { .slot = (unsigned int)rand() % 4 };
 

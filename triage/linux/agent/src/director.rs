@@ -82,7 +82,8 @@ impl Slots {
     fn predict(&mut self, op: Op, slot: usize, hint: Hint) {
         let taken = hint.ok.then_some(());
         match op {
-            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => self.refs[slot] = taken,
+            op if op.is_gup() => self.refs[slot] = taken,
+            Op::Hold { .. } => self.refs[slot] = taken,
             Op::Lock { .. } => self.locks[slot] = taken,
             Op::Put { .. } => self.refs[slot] = None,
             Op::Unlock { .. } => self.locks[slot] = None,
@@ -396,7 +397,8 @@ impl Director {
             Op::Unlock { lock } => Some(taken(&slots.locks, lock.get())),
             Op::Fork { .. } => Some(free_slot(&slots.procs)),
             Op::Setup { .. } => Some(free_slot(&slots.migrations)),
-            Op::Get { .. } | Op::Pin { .. } | Op::Hold { .. } => Some(free_slot(&slots.refs)),
+            op if op.is_gup() => Some(free_slot(&slots.refs)),
+            Op::Hold { .. } => Some(free_slot(&slots.refs)),
             Op::Lock { .. } => Some(free_slot(&slots.locks)),
             // the plan has what it asks for
             Op::Fail { .. } => return Err(Outcome::Done),
@@ -464,7 +466,7 @@ impl Director {
             (Op::Setup { .. }, Outcome::Slot(slot)) => {
                 self.slots.migrations[usize::from(slot)] = response.open.then_some(())
             }
-            (Op::Get { .. } | Op::Pin { .. }, Outcome::Slot(slot)) => self.keep(slot.into(), false),
+            (op, Outcome::Slot(slot)) if op.is_gup() => self.keep(slot.into(), false),
             (Op::Hold { .. }, Outcome::Done) => {
                 if let Some(slot) = free_slot(&self.slots.refs) {
                     self.keep(slot, true);

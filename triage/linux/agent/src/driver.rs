@@ -12,6 +12,10 @@ pub const TO_SYSTEM: u32 = 1 << 0;
 pub const WRITE: u32 = 1 << 1;
 /// Flag of [`Range`]: pin.
 pub const PIN: u32 = 1 << 2;
+/// Flag of [`Range`]: without a lock, if that is possible.
+pub const FAST: u32 = 1 << 3;
+/// Flag of [`Range`]: for a long time.
+pub const LONGTERM: u32 = 1 << 4;
 
 /// `struct mmfuzz_range`.
 #[repr(C)]

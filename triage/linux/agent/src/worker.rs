@@ -264,6 +264,11 @@ impl Worker {
             Op::Snapshot { dev, addr, len, .. } => self.snapshot(dev, addr, len).into(),
             Op::Get { addr, access, .. } => self.get(addr, access, 0),
             Op::Pin { addr, access, .. } => self.get(addr, access, driver::PIN),
+            Op::GetFast { addr, access, .. } => self.get(addr, access, driver::FAST),
+            Op::PinFast { addr, access, .. } => self.get(addr, access, driver::PIN | driver::FAST),
+            Op::PinLongterm { addr, access, .. } => {
+                self.get(addr, access, driver::PIN | driver::LONGTERM)
+            }
             Op::Hold { addr, .. } => self.call(Command::Hold, Self::page(addr), |_| Outcome::Done),
             Op::Lock { addr, .. } => self.call(Command::Lock, Self::page(addr), |slot| {
                 Outcome::Slot(slot as u8)
@@ -395,14 +400,14 @@ impl Worker {
         }
     }
 
-    fn get(self, addr: program::Addr, access: program::Access, pin: u32) -> Response {
+    fn get(self, addr: program::Addr, access: program::Access, how: u32) -> Response {
         let write = if access == program::Access::Write {
             driver::WRITE
         } else {
             0
         };
         let range = Range {
-            flags: write | pin,
+            flags: write | how,
             ..Self::page(addr)
         };
         self.call(Command::Get, range, |slot| Outcome::Slot(slot as u8))

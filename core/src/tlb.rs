@@ -1,0 +1,396 @@
+//! TLBs: what the CPUs remember of the page tables, and when they are made to forget it.
+//!
+//! Each task is a CPU of its own. A translation is remembered when it is used and answers later
+//! accesses of that CPU, whatever the tables say by then, until it is flushed. As on x86, an access
+//! that it does not allow makes the CPU look at the tables again (so more permission needs no
+//! flush), and so does the first write through a clean one: the dirty bit is set in the tables, or
+//! there is a fault. Nothing is remembered of a fault.
+//!
+//! Who takes a translation or a permission away owes a flush:
+//!
+//! - at once, under the page-table lock: [`State::ptep_clear_flush`], [`State::flush_tlb_range`];
+//! - at the end of the operation, by a *gather*: [`State::tlb_gather_mmu`], then for each entry
+//!   [`State::tlb_flush_pte_range`] and [`State::tlb_remove_page`], then [`State::tlb_finish_mmu`].
+//!   The pages are freed behind the flush. Until then other CPUs may go on with what they remember;
+//!   `mmap_lock`, held throughout, keeps others from relying on the opposite. Two that gather in one
+//!   address space at a time flush all of it: each may have passed over entries that the other cleared.
+//!
+//! - at the end of a *batch*: reclaim clears entries by [`State::ptep_clear_batched`] and flushes by
+//!   [`State::try_to_unmap_flush`], before the page is freed and, if one of them may be dirty, before it is
+//!   written. Meanwhile an entry that is gone may still be remembered: who relies on the opposite
+//!   calls [`State::flush_tlb_batched_pending`] first, in the section that looks at the entries.
+//!
+//! Corresponds to `arch/x86/mm/tlb.c`, `arch/x86/include/asm/tlbflush.h`, `mm/mmu_gather.c`, the batched flush in
+//! `mm/rmap.c`.
+
+use crate::ids::{MmId, Pfn, PteRef, TaskId};
+use crate::lock::MAX_TASKS;
+use crate::pte::{PresentPte, Pte, PteFlags};
+use crate::state::State;
+use crate::zoo::Bug;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Translations that a CPU remembers.
+const SLOTS: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+struct Translation {
+    mm: MmId,
+    addr: u64,
+    pte: PresentPte,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    /// Which slots are taken.
+    valid: u64,
+    slots: [Translation; SLOTS],
+}
+
+/// The TLBs of all CPUs.
+#[derive(Debug)]
+pub struct Tlbs {
+    cpus: [Cpu; MAX_TASKS],
+    /// CPUs that remember anything.
+    used: u8,
+}
+
+impl Default for Tlbs {
+    fn default() -> Self {
+        let empty = Translation {
+            mm: MmId(0),
+            addr: 0,
+            pte: PresentPte::new(Pfn::NOWHERE),
+        };
+        let cpu = Cpu {
+            valid: 0,
+            slots: [empty; SLOTS],
+        };
+        Self {
+            cpus: [cpu; MAX_TASKS],
+            used: 0,
+        }
+    }
+}
+
+/// The set bits of a mask.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let bit = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+        mask &= mask - 1;
+        Some(bit)
+    })
+}
+
+impl Tlbs {
+    /// The one slot for an address: neighbours, and a parent and its child, do not compete.
+    const fn slot(mm: MmId, addr: u64) -> usize {
+        (addr as usize % (SLOTS / 2)) + (mm.0 as usize % 2) * (SLOTS / 2)
+    }
+
+    /// What the CPU of `task` remembers of `addr`.
+    #[inline]
+    pub fn lookup(&self, task: TaskId, mm: MmId, addr: u64) -> Option<PresentPte> {
+        let cpu = &self.cpus[task.ix()];
+        let slot = Self::slot(mm, addr);
+        let found = &cpu.slots[slot];
+        (cpu.valid >> slot & 1 != 0 && found.mm == mm && found.addr == addr).then_some(found.pte)
+    }
+
+    #[inline]
+    fn insert(&mut self, task: TaskId, mm: MmId, addr: u64, pte: PresentPte) {
+        let slot = Self::slot(mm, addr);
+        let cpu = &mut self.cpus[task.ix()];
+        cpu.valid |= 1 << slot;
+        cpu.slots[slot] = Translation { mm, addr, pte };
+        self.used |= 1 << task.ix();
+    }
+
+    fn forget(&mut self, task: TaskId, slot: usize) {
+        let cpu = &mut self.cpus[task.ix()];
+        cpu.valid &= !(1 << slot);
+        self.used &= !(u8::from(cpu.valid == 0) << task.ix());
+    }
+
+    /// The CPUs that remember anything.
+    #[inline]
+    pub fn cpus(&self) -> impl Iterator<Item = TaskId> + use<> {
+        bits(self.used.into()).map(|cpu| TaskId(cpu as u8))
+    }
+
+    /// All that is remembered, by CPU.
+    pub fn iter(&self) -> impl Iterator<Item = (TaskId, MmId, u64, PresentPte)> {
+        self.cpus().flat_map(|task| {
+            let cpu = &self.cpus[task.ix()];
+            bits(cpu.valid).map(move |slot| {
+                let Translation { mm, addr, pte } = cpu.slots[slot];
+                (task, mm, addr, pte)
+            })
+        })
+    }
+
+    fn flush(&mut self, mm: MmId, range: &Range<u64>) {
+        for task in self.cpus() {
+            let cpu = &self.cpus[task.ix()];
+            let valid = cpu.valid;
+            for slot in bits(valid) {
+                let found = self.cpus[task.ix()].slots[slot];
+                if found.mm == mm && range.contains(&found.addr) {
+                    self.forget(task, slot);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        for task in self.cpus() {
+            self.cpus[task.ix()].valid = 0;
+        }
+        self.used = 0;
+    }
+}
+
+/// A flush that a running operation owes (`struct mmu_gather`).
+#[derive(Debug, Default)]
+pub struct MmuGather {
+    /// The address space; `None` while the task gathers nothing.
+    pub mm: Option<MmId>,
+    /// The addresses whose translations have to go.
+    pub range: Range<u64>,
+    /// Pages that were mapped there, each with the reference that the mapping had.
+    pub pages: Vec<Pfn>,
+}
+
+impl MmuGather {
+    pub(crate) fn owes(&self, mm: MmId, addr: u64) -> bool {
+        self.mm == Some(mm) && self.range.contains(&addr)
+    }
+
+    pub(crate) fn renew(&mut self) {
+        self.mm = None;
+        self.range = 0..0;
+        self.pages.clear();
+    }
+}
+
+/// Flushes that a reclaiming task owes (`struct tlbflush_unmap_batch`).
+#[derive(Debug, Default)]
+pub struct UnmapBatch {
+    /// The address spaces that pages were unmapped from.
+    pub mms: Vec<MmId>,
+    /// A CPU may still write to one of the pages.
+    writable: bool,
+}
+
+impl UnmapBatch {
+    pub(crate) fn renew(&mut self) {
+        self.mms.clear();
+        self.writable = false;
+    }
+}
+
+/// Does a CPU have to forget `old` when `new` takes its place? (`pte_needs_flush`)
+fn pte_needs_flush(old: Pte, new: Pte) -> bool {
+    let cached = |pte: Pte| pte.present().filter(|p| !p.protnone());
+    match (cached(old), cached(new)) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(old), Some(new)) => {
+            old.pfn() != new.pfn() || old.write() != new.write() || old.dirty() && !new.dirty()
+        }
+    }
+}
+
+impl State {
+    /// What the CPUs remember.
+    pub fn tlbs(&self) -> &Tlbs {
+        &self.tlbs
+    }
+
+    /// The MMU: one access of the CPU of `task`, through what it remembers or through the tables, in
+    /// which it sets the accessed and the dirty bit. `None` is a page fault.
+    pub(crate) fn mmu_access(
+        &mut self,
+        task: TaskId,
+        mm: MmId,
+        addr: u64,
+        write: Option<u64>,
+    ) -> Option<u64> {
+        let usable = |pte: &PresentPte| write.is_none() || pte.write() && pte.dirty();
+        let known = self.tlbs.lookup(task, mm, addr);
+        let pte = match known.filter(usable) {
+            Some(pte) => pte,
+            None => {
+                if known.is_some() {
+                    self.tlbs.forget(task, Tlbs::slot(mm, addr));
+                }
+                let pte = self.hardware_walk(mm, addr, write.is_some())?;
+                self.tlbs.insert(task, mm, addr, pte);
+                pte
+            }
+        };
+        if let Some(word) = write {
+            self.page_mut(pte.pfn()).word = word;
+        }
+        Some(self.page(pte.pfn()).word)
+    }
+
+    /// The entry for `addr`, if it allows the access; now young and, for a write, dirty.
+    fn hardware_walk(&mut self, mm: MmId, addr: u64, write: bool) -> Option<PresentPte> {
+        let at = self.tables.pte_offset(self.mm(mm).pgd, addr)?;
+        let pte = self.tables.get(at).present()?;
+        if pte.protnone() || write && !pte.write() {
+            return None;
+        }
+        let used = PteFlags::ACCESSED.union(if write {
+            PteFlags::DIRTY
+        } else {
+            PteFlags::empty()
+        });
+        let walked = pte.set(used, true);
+        if walked != pte {
+            self.tables.set(at, walked.pte());
+        }
+        Some(walked)
+    }
+
+    /// Makes all CPUs forget `addr`.
+    pub(crate) fn flush_tlb_page(&mut self, mm: MmId, addr: u64) {
+        for task in self.tlbs.cpus() {
+            if self.tlbs.lookup(task, mm, addr).is_some() {
+                self.tlbs.forget(task, Tlbs::slot(mm, addr));
+            }
+        }
+    }
+
+    /// Makes all CPUs forget `range`.
+    pub(crate) fn flush_tlb_range(&mut self, mm: MmId, range: Range<u64>) {
+        self.tlbs.flush(mm, &range);
+    }
+
+    /// May a CPU remember this entry? One without access only if the flush is still owed that was to
+    /// follow when it lost it.
+    fn pte_accessible(&self, mm: MmId, pte: Pte) -> bool {
+        let present = pte.present();
+        present.is_some_and(|pte| !pte.protnone() || self.mm_tlb_flush_pending(mm))
+    }
+
+    /// Takes an entry out of its table and, if a CPU may remember it, makes all forget it.
+    pub(crate) fn ptep_clear_flush(&mut self, at: PteRef) -> Pte {
+        let pte = self.tables.get(at);
+        self.tables.set(at, Pte::NONE);
+        let mm = self.tables.table(at).mm;
+        if self.pte_accessible(mm, pte) {
+            self.flush_tlb_page(mm, self.tables.addr(at));
+        }
+        pte
+    }
+
+    /// `task` starts to gather in `mm`.
+    pub(crate) fn tlb_gather_mmu(&mut self, task: TaskId, mm: MmId) {
+        self.tasks[task.ix()].gather.mm = Some(mm);
+    }
+
+    /// The flush of the gather is to cover `range` as well.
+    pub(crate) fn tlb_flush_pte_range(&mut self, task: TaskId, range: Range<u64>) {
+        let owed = &mut self.tasks[task.ix()].gather.range;
+        *owed = if owed.is_empty() {
+            range
+        } else {
+            owed.start.min(range.start)..owed.end.max(range.end)
+        };
+    }
+
+    /// `new` takes the place of `old` at `at`, which the gather flushes if a CPU may remember it
+    /// (`ptep_modify_prot_commit`, `tlb_remove_tlb_entry`).
+    pub(crate) fn set_pte_gathered(&mut self, task: TaskId, at: PteRef, old: Pte, new: Pte) {
+        self.tables.set(at, new);
+        if pte_needs_flush(old, new) {
+            let addr = self.tables.addr(at);
+            self.tlb_flush_pte_range(task, addr..addr + 1);
+        }
+    }
+
+    /// The gather takes over the reference of a mapping that has gone.
+    pub(crate) fn tlb_remove_page(&mut self, task: TaskId, page: Pfn) {
+        self.tasks[task.ix()].gather.pages.push(page);
+    }
+
+    /// Flushes what the gather of `task` owes, and then frees its pages.
+    pub(crate) fn tlb_finish_mmu(&mut self, task: TaskId) {
+        let gather = &mut self.tasks[task.ix()].gather;
+        let range = core::mem::replace(&mut gather.range, 0..0);
+        let Some(mm) = gather.mm else { return };
+        let dies = self.mm(mm).notifier.released && self.zoo.on(Bug::OomReaperTlb);
+        if dies {
+            // 687cb0884a71: an address space that dies as a whole was thought to need no flush
+        } else if self.mm_tlb_flush_nested(mm) {
+            self.flush_tlb_range(mm, 0..u64::MAX);
+        } else if !range.is_empty() {
+            self.flush_tlb_range(mm, range);
+        }
+        let mut pages = core::mem::take(&mut self.tasks[task.ix()].gather.pages);
+        for page in pages.drain(..) {
+            self.free_swap_cache(page);
+            self.folio_ref_sub(page, 1);
+        }
+        let gather = &mut self.tasks[task.ix()].gather;
+        gather.pages = pages;
+        gather.mm = None;
+    }
+
+    /// Takes an entry out of its table, and leaves the flush to the batch of `task`
+    /// (`set_tlb_ubc_flush_pending`).
+    pub(crate) fn ptep_clear_batched(&mut self, task: TaskId, at: PteRef) -> Pte {
+        let pte = self.tables.get(at);
+        self.tables.set(at, Pte::NONE);
+        let mm = self.tables.table(at).mm;
+        if self.pte_accessible(mm, pte) {
+            let batch = &mut self.tasks[task.ix()].batch;
+            if !batch.mms.contains(&mm) {
+                batch.mms.push(mm);
+            }
+            batch.writable |= pte.present().is_some_and(PresentPte::dirty);
+            self.mm_mut(mm).tlb_flush_batched = true;
+        }
+        pte
+    }
+
+    /// Flushes what the batch of `task` owes.
+    pub(crate) fn try_to_unmap_flush(&mut self, task: TaskId) {
+        while let Some(mm) = self.tasks[task.ix()].batch.mms.pop() {
+            self.flush_tlb_range(mm, 0..u64::MAX);
+        }
+        self.tasks[task.ix()].batch.writable = false;
+    }
+
+    /// The same if a CPU may still write, before the pages are written to swap.
+    pub(crate) fn try_to_unmap_flush_dirty(&mut self, task: TaskId) {
+        if self.tasks[task.ix()].batch.writable {
+            self.try_to_unmap_flush(task);
+        }
+    }
+
+    /// Flushes `mm` if a batch may still owe it that.
+    pub(crate) fn flush_tlb_batched_pending(&mut self, mm: MmId) {
+        if core::mem::take(&mut self.mm_mut(mm).tlb_flush_batched) {
+            self.flush_tlb_range(mm, 0..u64::MAX);
+        }
+    }
+
+    fn gathering(&self, mm: MmId) -> usize {
+        let gathers = self.tasks.iter().map(|task| &task.gather);
+        gathers.filter(|gather| gather.mm == Some(mm)).count()
+    }
+
+    /// Somebody owes `mm` a flush.
+    pub(crate) fn mm_tlb_flush_pending(&self, mm: MmId) -> bool {
+        self.gathering(mm) > 0
+    }
+
+    /// Two do.
+    fn mm_tlb_flush_nested(&self, mm: MmId) -> bool {
+        self.gathering(mm) > 1 && !self.zoo.on(Bug::MadvTlbMiss)
+    }
+}
