@@ -3,7 +3,7 @@
 //!
 //! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
 
-use crate::driver::DevicePte;
+use crate::driver::{DevicePte, Mirror};
 use crate::fault::{FaultResult, VmFault};
 use crate::hmm::{HmmError, HmmPfn, Request};
 use crate::ids::{DevId, MmId, Pfn};
@@ -102,6 +102,9 @@ impl State {
                     .unmap((args.owner, area.mm, area.range.start + i as u64));
             }
             let Ok(dst) = self.alloc_and_copy(cur, args.owner, direction, src) else {
+                if self.zoo.on(Bug::AmdkfdHoleMigration) {
+                    args.dst.fill(MigratePfn::NONE);
+                }
                 continue;
             };
             args.dst[i] = MigratePfn::new(dst);
@@ -232,6 +235,85 @@ impl Current<'_> {
         args.migrating() as u32
     }
 
+    /// The device goes away: its pages come home, and then its memory is given back, if nobody keeps
+    /// a page there (`HMM_DMIRROR_RELEASE`). Returns the number of pages moved.
+    pub async fn dmirror_release(self, dev: DevId) -> u32 {
+        let used = self.state().driver.memory(dev).fresh();
+        if self.state().zoo.on(Bug::DriverEvictOnRelease) {
+            self.state().driver.reset_memory(dev);
+            return 0;
+        }
+        let moved = self.dmirror_evict(dev, 0..used).await;
+        let s = &mut *self.state();
+        if s.driver.memory(dev).in_use() == 0 {
+            s.driver.reset_memory(dev);
+        }
+        moved
+    }
+
+    /// Gives the device the pages of a range for itself, up to the first that it cannot have. Returns
+    /// the number of pages, and where and why it came to an end before that of the range.
+    pub async fn dmirror_exclusive(
+        self,
+        dev: DevId,
+        mm: MmId,
+        range: Range<u64>,
+    ) -> (u32, Result<(), (u64, FaultResult)>) {
+        let mut pages = 0;
+        for addr in range {
+            match self.dmirror_exclusive_page(dev, mm, addr).await {
+                Ok(made) => pages += u32::from(made),
+                Err(error) => return (pages, Err((addr, error))),
+            }
+            self.state().tasks[self.task.ix()].retries = 0;
+        }
+        (pages, Ok(()))
+    }
+
+    /// Makes one page exclusive and maps it for atomic operations, while the folio lock keeps the CPU
+    /// away. False if the folio is locked and the kernel does not wait for it.
+    async fn dmirror_exclusive_page(
+        self,
+        dev: DevId,
+        mm: MmId,
+        addr: u64,
+    ) -> Result<bool, FaultResult> {
+        let lock = Lock::MmapRead(mm);
+        loop {
+            // Taking the page back from a device, or copying it, is announced too, and would count in
+            // the sequence: so that is done before.
+            self.lock(lock).await;
+            let page = self.get_user_page_remote(mm, addr).await;
+            self.unlock(lock);
+            self.state().folio_put(self.task, page?);
+            let seq = self.interval_read_begin(dev, mm).await;
+            self.lock(lock).await;
+            let made = self.make_device_exclusive(mm, addr, dev).await;
+            self.unlock(lock);
+            let Some(pfn) = made? else { return Ok(false) };
+            self.preempt(Site::HmmRangeDone).await;
+            if self.map_exclusive((dev, mm, addr), pfn, seq) {
+                return Ok(true);
+            }
+            self.retry_fault().await;
+        }
+    }
+
+    /// Maps a page that was made exclusive, if nothing was invalidated since `seq`, and lets it go.
+    fn map_exclusive(self, at: Mirror, pfn: Pfn, seq: u64) -> bool {
+        let s = &mut *self.state();
+        let valid = !s.interval_read_retry(at.0, at.1, seq);
+        if valid {
+            let (write, atomic) = (true, true);
+            s.driver.map(at, DevicePte { pfn, write, atomic });
+        } else if s.zoo.on(Bug::NouveauExclusiveMissingUnlock) {
+            return false;
+        }
+        s.folio_unlock(self.task, pfn);
+        s.folio_put(self.task, pfn);
+        valid
+    }
+
     /// One access of the device: through its page table, with as many faults as it takes. Returns
     /// the word read, or just written.
     pub async fn dmirror_access(
@@ -261,7 +343,7 @@ impl Current<'_> {
         addr: u64,
         write: bool,
     ) -> Result<(), HmmError> {
-        let seq = self.interval_read_begin(mm).await;
+        let seq = self.interval_read_begin(dev, mm).await;
         let request = if write { Request::Write } else { Request::Read };
         self.lock(Lock::MmapRead(mm)).await;
         let mut found = self.hmm_range_fault(mm, addr, dev, request, seq).await;
@@ -288,14 +370,18 @@ impl Current<'_> {
         if s.zoo.on(Bug::XeDerefHmmPages) {
             s.folio_mark_dirty(pfn);
         }
-        if s.interval_read_retry(mm, seq) && !s.zoo.on(Bug::HmmNoEbusy) {
+        if s.interval_read_retry(dev, mm, seq) && !s.zoo.on(Bug::HmmNoEbusy) {
             return Err(HmmError::Busy);
         }
-        s.driver.map((dev, mm, addr), DevicePte { pfn, write });
+        let pte = DevicePte {
+            pfn,
+            write,
+            atomic: false,
+        };
+        s.driver.map((dev, mm, addr), pte);
         if s.zoo.on(Bug::GpusvmMapOrder) {
-            let next = Pfn(pfn.0 + 1);
-            s.driver
-                .map((dev, mm, addr + 1), DevicePte { pfn: next, write });
+            let pfn = Pfn(pfn.0 + 1);
+            s.driver.map((dev, mm, addr + 1), DevicePte { pfn, ..pte });
         }
         Ok(())
     }
@@ -305,7 +391,7 @@ impl Current<'_> {
     pub async fn dmirror_snapshot(self, dev: DevId, mm: MmId, range: Range<u64>) -> Vec<HmmPfn> {
         let lock = Lock::MmapRead(mm);
         loop {
-            let seq = self.interval_read_begin(mm).await;
+            let seq = self.interval_read_begin(dev, mm).await;
             self.lock(lock).await;
             let mut seen = Vec::new();
             for addr in range.clone() {
@@ -315,7 +401,7 @@ impl Current<'_> {
                 seen.push(pfn);
             }
             self.unlock(lock);
-            if !self.state().interval_read_retry(mm, seq) {
+            if !self.state().interval_read_retry(dev, mm, seq) {
                 return seen;
             }
         }

@@ -21,6 +21,8 @@ pub struct DevicePte {
     pub pfn: Pfn,
     /// The device may write.
     pub write: bool,
+    /// The device may use the page for atomic operations: the CPU must not have it at the same time.
+    pub atomic: bool,
 }
 
 /// A mapping of a device: which device, whose address space, where.
@@ -34,6 +36,8 @@ pub trait Driver: Debug {
     fn folio_free(&mut self, dev: DevId, page: Pfn);
     /// What is known of the memory of `dev`.
     fn memory(&self, dev: DevId) -> &FrameAllocator;
+    /// The memory of `dev` is given back; what comes next is as new.
+    fn reset_memory(&mut self, dev: DevId);
     /// `mmu_interval_notifier_ops::invalidate`: entries are about to change.
     fn invalidate(&mut self, range: &NotifierRange);
     /// An address space dies. An interval subscriber hears of it as an invalidation of everything with
@@ -109,8 +113,12 @@ impl Driver for Dmirror {
         &self.memory[dev.ix()]
     }
 
+    fn reset_memory(&mut self, dev: DevId) {
+        self.memory[dev.ix()].reset();
+    }
+
     /// Drops what the range covers. The driver's own migrations do not change entries of its own
-    /// pages behind its back, so it keeps those.
+    /// pages behind its back, so it keeps those; and it keeps what it asked to have for itself.
     fn invalidate(&mut self, invalidated: &NotifierRange) {
         if self.mappings.is_empty() {
             return;
@@ -122,8 +130,13 @@ impl Driver for Dmirror {
             owner,
         } = invalidated;
         self.mappings.retain(|(dev, m, addr), pte| {
-            let own = *event == NotifierEvent::Migrate && *owner == Some(*dev);
-            m != mm || !range.contains(addr) || own && pte.pfn.device() == Some(*dev)
+            let own = *owner == Some(*dev);
+            let keeps = match event {
+                NotifierEvent::Migrate => own && pte.pfn.device() == Some(*dev),
+                NotifierEvent::Exclusive => own,
+                _ => false,
+            };
+            m != mm || !range.contains(addr) || keeps
         });
     }
 

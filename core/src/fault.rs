@@ -78,7 +78,7 @@ impl State {
     }
 
     /// `maybe_mkwrite`.
-    fn maybe_mkwrite(&self, vma: VmaId, pte: PresentPte) -> PresentPte {
+    pub(crate) fn maybe_mkwrite(&self, vma: VmaId, pte: PresentPte) -> PresentPte {
         pte.set(PteFlags::RW, self.vma(vma).flags.contains(VmFlags::WRITE))
     }
 
@@ -181,7 +181,9 @@ impl State {
         }
         let orig = PresentPte::assume(vmf.orig);
         let pte = self.mk_pte(vmf.vma, new);
-        let pte = if vmf.unshare {
+        let pte = if vmf.unshare && self.zoo.on(Bug::ZeropageRemapLostBits) {
+            pte
+        } else if vmf.unshare {
             pte.set(PteFlags::SOFT_DIRTY, orig.soft_dirty())
                 .set(PteFlags::UFFD_WP, orig.uffd_wp())
         } else {
@@ -189,7 +191,7 @@ impl State {
         };
         self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
-        if old == Pfn::ZERO {
+        if old == Pfn::ZERO && !self.zoo.on(Bug::UprobeZeropage) {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
             self.folio_remove_rmap_pte(old);
@@ -299,6 +301,9 @@ impl Current<'_> {
                 FaultResult::Done
             }
             (_, Some(Softleaf::DevicePrivate { pfn, .. })) => self.do_device_page(vmf, pfn).await,
+            (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => {
+                self.remove_device_exclusive_entry(vmf, pfn).await
+            }
             (_, Some(Softleaf::Swap(slot))) => self.do_swap_page(vmf, slot).await,
             (_, None) => FaultResult::Sigbus,
         }

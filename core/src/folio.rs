@@ -4,7 +4,7 @@
 //! (`zone_device_page_init`, `free_zone_device_folio`).
 
 use crate::fail::AllocKind;
-use crate::ids::{DevId, MmId, Pfn, PteRef, TaskId};
+use crate::ids::{DevId, MmId, Pfn, PteRef, SwapId, TaskId};
 use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
 use crate::state::{Enomem, State};
 use crate::trace::Event;
@@ -27,6 +27,7 @@ impl State {
         };
         let page = self.page_mut(pfn);
         page.flags = PageFlags::empty();
+        page.swap = SwapId::default();
         page.refcount = 1;
         self.tasks[task.ix()].refs.push(pfn);
         Ok(pfn)

@@ -30,6 +30,22 @@ enum Copied {
     NeedsPage,
 }
 
+/// Why there is no child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ForkError {
+    /// Out of memory.
+    Enomem,
+    /// A device has a page for itself, and somebody holds the lock of its folio: it cannot be taken
+    /// back without sleeping (`-EBUSY`, which `copy_page_range` makes `-ENOMEM`).
+    Busy,
+}
+
+impl From<Enomem> for ForkError {
+    fn from(_: Enomem) -> Self {
+        Self::Enomem
+    }
+}
+
 impl State {
     /// A non-present entry, under both page-table locks (`copy_nonpresent_pte`).
     fn copy_nonpresent_pte(&mut self, copy: Copy, from: PteRef, to: PteRef, swap: SwapPte) {
@@ -56,6 +72,8 @@ impl State {
                     self.tables.set(from, child.pte());
                 }
             }
+            // those are mappings again by now
+            Softleaf::DeviceExclusive { .. } => return,
             Softleaf::DevicePrivate { write, pfn } => {
                 self.folio_ref_add(pfn, 1);
                 // no pins on device pages: sharing cannot be refused
@@ -72,7 +90,9 @@ impl State {
         let mm = self.mm_mut(copy.dst_mm);
         match leaf {
             Softleaf::Swap(_) => mm.swap_ents += 1,
-            Softleaf::Migration(_) | Softleaf::DevicePrivate { .. } => mm.anon_rss += 1,
+            Softleaf::Migration(_)
+            | Softleaf::DevicePrivate { .. }
+            | Softleaf::DeviceExclusive { .. } => mm.anon_rss += 1,
         }
         if !self.registered(copy.dst) && !self.zoo.on(Bug::ForkUffdwpSpecial) {
             child = child.set(SwapFlags::UFFD_WP, false);
@@ -103,15 +123,15 @@ impl State {
             self.folio_ref_add(page, 1);
             self.mm_mut(copy.dst_mm).anon_rss += 1;
         }
+        let mut shared = pte.wrprotect();
+        if self.zoo.on(Bug::WrprotectLosesDirty) {
+            shared = shared.set(PteFlags::DIRTY, false);
+        }
         if pte.write() {
-            let lost = self.zoo.on(Bug::WrprotectLosesDirty);
-            let dirty = pte.dirty() && !lost;
-            let protected = pte.wrprotect().set(PteFlags::DIRTY, dirty);
-            self.tables.set(from, protected.pte());
+            self.tables.set(from, shared.pte());
         }
         let tracked = self.registered(copy.dst);
-        let child = pte
-            .wrprotect()
+        let child = shared
             .set(PteFlags::ACCESSED, false)
             .set(PteFlags::UFFD_WP, pte.uffd_wp() && tracked);
         self.tables.set(to, child.pte());
@@ -120,7 +140,12 @@ impl State {
 
     /// Copies the entries of `range`, which one table holds, from where they stop being none.
     /// Returns the address at which a page is needed first.
-    fn copy_pte_range(&mut self, copy: Copy, range: Range<u64>) -> Result<Option<u64>, Enomem> {
+    fn copy_pte_range(
+        &mut self,
+        cur: Current<'_>,
+        copy: Copy,
+        range: Range<u64>,
+    ) -> Result<Option<u64>, ForkError> {
         let (src_pgd, dst_pgd) = (self.mm(copy.src_mm).pgd, self.mm(copy.dst_mm).pgd);
         self.pte_alloc(copy.dst_mm, range.start)?;
         for addr in range {
@@ -133,6 +158,12 @@ impl State {
             };
             if !self.tables.get(to).is_none() {
                 continue;
+            }
+            let leaf = self.tables.get(from).leaf();
+            if let Some(Softleaf::DeviceExclusive { pfn, .. }) = leaf
+                && !self.try_restore_exclusive_pte(cur, copy.src, from, pfn)
+            {
+                return Err(ForkError::Busy);
             }
             match self.tables.get(from).decode() {
                 Entry::None => {}
@@ -208,13 +239,13 @@ impl Current<'_> {
     }
 
     /// `fork`: the child's address space. On failure the half-made child is gone again.
-    pub async fn fork(self, parent: MmId) -> Result<MmId, Enomem> {
+    pub async fn fork(self, parent: MmId) -> Result<MmId, ForkError> {
         let lock = Lock::MmapWrite(parent);
         self.lock(lock).await;
         let child = self.mm_create();
         let result = match child {
             Ok(child) => self.dup_mmap(child, parent).await.map(|()| child),
-            Err(e) => Err(e),
+            Err(e) => Err(e.into()),
         };
         self.unlock(lock);
         if let (Err(_), Ok(child)) = (&result, child) {
@@ -223,7 +254,7 @@ impl Current<'_> {
         result
     }
 
-    async fn dup_mmap(self, child: MmId, parent: MmId) -> Result<(), Enomem> {
+    async fn dup_mmap(self, child: MmId, parent: MmId) -> Result<(), ForkError> {
         let lock = Lock::MmapWrite(child);
         self.lock(lock).await;
         {
@@ -250,12 +281,12 @@ impl Current<'_> {
         result
     }
 
-    async fn dup_vma(self, parent: VmaId, child_mm: MmId) -> Result<(), Enomem> {
+    async fn dup_vma(self, parent: VmaId, child_mm: MmId) -> Result<(), ForkError> {
         let child = { self.state().dup_area(parent, child_mm)? };
         let late = self.state().zoo.on(Bug::ForkLinkAfterCopy);
         if !late && let Err(e) = self.anon_vma_fork(child, parent).await {
             self.state().free_vma(child);
-            return Err(e);
+            return Err(e.into());
         }
         let (copy, shares) = {
             let s = &mut *self.state();
@@ -281,7 +312,7 @@ impl Current<'_> {
     }
 
     /// `copy_page_range`.
-    async fn copy_page_range(self, copy: Copy) -> Result<(), Enomem> {
+    async fn copy_page_range(self, copy: Copy) -> Result<(), ForkError> {
         let range = self.state().vma(copy.src).range();
         let notifier = NotifierRange::new(
             copy.src_mm,
@@ -298,7 +329,7 @@ impl Current<'_> {
         result
     }
 
-    async fn copy_tables(self, mut copy: Copy, range: Range<u64>) -> Result<(), Enomem> {
+    async fn copy_tables(self, mut copy: Copy, range: Range<u64>) -> Result<(), ForkError> {
         let mut addr = range.start;
         loop {
             if self.state().zoo.on(Bug::ForkVsGupFast) {
@@ -311,7 +342,7 @@ impl Current<'_> {
                 let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
                     return Ok(());
                 };
-                let blocked = s.copy_pte_range(copy, table.clone())?;
+                let blocked = s.copy_pte_range(self, copy, table.clone())?;
                 addr = blocked.unwrap_or(table.end);
                 blocked
             };

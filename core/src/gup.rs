@@ -189,6 +189,19 @@ impl Current<'_> {
         Ok(())
     }
 
+    /// Takes a reference to the page at `addr` on behalf of the task, to write to it; `mmap_lock` is
+    /// held, and stays held (`get_user_pages_remote` with `FOLL_GET | FOLL_WRITE`).
+    pub(crate) async fn get_user_page_remote(
+        self,
+        mm: MmId,
+        addr: u64,
+    ) -> Result<Pfn, FaultResult> {
+        let page = self.get_user_page_locked(mm, addr, Foll::GET | Foll::WRITE, None);
+        let page = page.await?;
+        self.state().tasks[self.task.ix()].refs.push(page);
+        Ok(page)
+    }
+
     async fn get_user_page_locked(
         self,
         mm: MmId,

@@ -93,7 +93,14 @@ impl State {
             {
                 Handled::Broken
             }
-            (_, Some(Softleaf::DevicePrivate { .. } | Softleaf::Swap(_))) => missing,
+            (
+                _,
+                Some(
+                    Softleaf::DevicePrivate { .. }
+                    | Softleaf::DeviceExclusive { .. }
+                    | Softleaf::Swap(_),
+                ),
+            ) => missing,
             (_, Some(Softleaf::Migration(_))) if request == Request::Nothing => missing,
             (_, Some(Softleaf::Migration(_))) => Handled::WaitForMigration,
             (_, None) => Handled::Broken,
@@ -113,7 +120,7 @@ impl Current<'_> {
         seq: u64,
     ) -> Result<HmmPfn, HmmError> {
         loop {
-            if self.state().interval_read_retry(mm, seq) {
+            if self.state().interval_read_retry(dev, mm, seq) {
                 return Err(HmmError::Busy);
             }
             let Some(vma) = self.readable_area(mm, addr) else {

@@ -31,6 +31,8 @@ extern crate alloc;
 
 mod anon_vma;
 mod arena;
+mod compaction;
+mod device_exclusive;
 mod dmirror;
 mod driver;
 mod fail;
@@ -54,6 +56,7 @@ mod mremap;
 mod notifier;
 mod page;
 mod page_vma_mapped;
+mod pagemap;
 mod pgtable;
 mod pte;
 mod rmap;
@@ -76,6 +79,7 @@ pub use dmirror::{Direction, Einval, MigrateRequest};
 pub use driver::{DevicePte, Dmirror, Driver, KeyHasher, Mirror};
 pub use fail::{AllocKind, FailInject};
 pub use fault::FaultResult;
+pub use fork::ForkError;
 pub use geometry::Geometry;
 pub use gup::Foll;
 pub use hmm::{HmmError, HmmPfn, Request};
@@ -88,6 +92,7 @@ pub use mprotect::ChangeError;
 pub use mremap::{Remap, RemapError};
 pub use notifier::{NotifierEvent, NotifierRange};
 pub use page::{FrameAllocator, GUP_PIN_COUNTING_BIAS, Page, PageFlags};
+pub use pagemap::Pagemap;
 pub use pgtable::{PageTables, Table};
 pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,

@@ -127,6 +127,11 @@ pub enum Site {
     MadvisePteRange,
     MlockPteRange,
     MovePtes,
+    MakeDeviceExclusive,
+    RemoveDeviceExclusive,
+    RestoreExclusive,
+    PagemapRead,
+    MigratePages,
 }
 
 /// What the kernel knows of a running operation: its locks, its references, what it waits for.

@@ -41,8 +41,16 @@ impl State {
     /// (`remove_migration_pte`).
     fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Pfn) {
         let swap = SwapPte::assume(found.pte);
-        let Some(Softleaf::Migration(entry)) = swap.softleaf() else {
-            return;
+        let entry = match swap.softleaf() {
+            Some(Softleaf::Migration(entry)) => entry,
+            // only a walk that is too wide brings one
+            Some(Softleaf::DeviceExclusive { pfn, .. }) => MigrationEntry {
+                kind: MigrationKind::ReadExclusive,
+                pfn,
+                young: false,
+                dirty: false,
+            },
+            _ => return,
         };
         let pte = if dst.device().is_some() {
             self.device_private_pte(entry, swap, dst).pte()

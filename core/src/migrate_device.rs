@@ -174,6 +174,9 @@ impl State {
             {
                 (pfn, write)
             }
+            _ if args.select == Select::System && self.looks_like_zero(pte) => {
+                return MigratePfn::NONE.migrating(false);
+            }
             _ => return MigratePfn::NONE,
         };
         let write = if self.zoo.on(Bug::MigentWriteAttrFromSwapPte) && pte.leaf().is_some() {
@@ -208,9 +211,11 @@ impl State {
             self.folio_put(cur.task, pfn);
             return MigratePfn::NONE;
         }
-        let (young, dirty) = pte
+        let (young, in_entry) = pte
             .present()
             .map_or((false, false), |p| (p.young(), p.dirty()));
+        // bit 58 counts as dirty since 6.6, and is always set in an entry that is not present
+        let dirty = in_entry || pte.leaf().is_some() && self.zoo.on(Bug::CollectPtePfnNonpresent);
         if dirty && !self.zoo.on(Bug::CollectLostDirty) {
             self.folio_mark_dirty(pfn);
         }
@@ -221,7 +226,7 @@ impl State {
                 SwapPte::assume(pte).uffd_wp(),
             ),
         };
-        let entry = Self::make_migration_entry(pfn, write, exclusive, young, dirty)
+        let entry = Self::make_migration_entry(pfn, write, exclusive, young, in_entry)
             .set(SwapFlags::SOFT_DIRTY, soft_dirty)
             .set(SwapFlags::UFFD_WP, uffd_wp);
         self.tables.set(at, entry.pte());
@@ -259,6 +264,13 @@ impl State {
             || !exclusive && self.zoo.on(Bug::LatentSplitUnflushedWindow)
     }
 
+    /// `is_zero_pfn(pte_pfn(pte))` of an entry that is not present, which asks for nonsense.
+    fn looks_like_zero(&self, pte: Pte) -> bool {
+        self.zoo.on(Bug::KhugepagedZeroPfnNonpresent)
+            && matches!(pte.decode(), Entry::Leaf(_))
+            && PresentPte::assume(pte).pfn() == Pfn::ZERO
+    }
+
     /// No reference besides those that the migration accounts for (`migrate_vma_check_page`).
     fn migrate_vma_check_page(&self, args: &MigrateVma, pfn: Pfn) -> bool {
         let mut extra = 1 + i32::from(args.is_fault_page(pfn));
@@ -292,6 +304,7 @@ impl State {
             Entry::Present(p) if p.pfn() == Pfn::ZERO => {
                 self.ptep_clear_flush(at);
             }
+            _ if self.looks_like_zero(self.tables.get(at)) => self.tables.set(at, Pte::NONE),
             _ => return false,
         }
         let area = self.vma(vma);
@@ -537,7 +550,7 @@ impl Current<'_> {
 
 impl State {
     /// Keeps the anon_vma of a mapped folio alive on behalf of `task` (`folio_get_anon_vma`).
-    fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
+    pub(crate) fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
         let anon_vma = self
             .page(folio)
             .mapping()
@@ -547,7 +560,7 @@ impl State {
         Some(anon_vma)
     }
 
-    fn put_task_anon_vma(&mut self, task: TaskId, anon_vma: AnonVmaId) {
+    pub(crate) fn put_task_anon_vma(&mut self, task: TaskId, anon_vma: AnonVmaId) {
         let refs = &mut self.tasks[task.ix()].anon_vma_refs;
         if let Some(i) = refs.iter().rposition(|a| *a == anon_vma) {
             refs.swap_remove(i);

@@ -47,7 +47,7 @@ impl From<Enomem> for ChangeError {
 
 impl State {
     /// May a private anonymous entry become writable without a fault? (`can_change_pte_writable`)
-    fn can_change_pte_writable(&self, vma: VmaId, pte: PresentPte) -> bool {
+    pub(crate) fn can_change_pte_writable(&self, vma: VmaId, pte: PresentPte) -> bool {
         let flags = self.vma(vma).flags;
         let writable = flags.contains(VmFlags::WRITE) && !pte.protnone() && !pte.special();
         let tracked = !flags.contains(VmFlags::SOFTDIRTY) && !pte.soft_dirty();
@@ -73,7 +73,7 @@ impl State {
                 let writable = asks && self.can_change_pte_writable(vma, pte);
                 pte.set(PteFlags::RW, writable).pte()
             }
-            Entry::Leaf(swap) => Self::change_softleaf(swap, change).pte(),
+            Entry::Leaf(swap) => self.change_softleaf(swap, change).pte(),
         };
         if new != old {
             self.set_pte_gathered(cur.task, at, old, new);
@@ -82,7 +82,7 @@ impl State {
 
     /// A non-present entry loses its write permission at any change; access and write permission
     /// come back through a fault (`change_softleaf_pte`).
-    fn change_softleaf(swap: SwapPte, change: Change) -> SwapPte {
+    fn change_softleaf(&self, swap: SwapPte, change: Change) -> SwapPte {
         let reduced = match swap.softleaf() {
             Some(Softleaf::Migration(entry)) if entry.kind == MigrationKind::Write => {
                 let kind = MigrationKind::ReadExclusive;
@@ -95,6 +95,14 @@ impl State {
                 // the kernel drops soft-dirty here
                 Softleaf::DevicePrivate { write: false, pfn }
                     .to_swap()
+                    .set(SwapFlags::UFFD_WP, swap.uffd_wp())
+            }
+            Some(Softleaf::DeviceExclusive { write: true, pfn })
+                if self.release == Release::V6_12 =>
+            {
+                Softleaf::DeviceExclusive { write: false, pfn }
+                    .to_swap()
+                    .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
                     .set(SwapFlags::UFFD_WP, swap.uffd_wp())
             }
             _ => swap,
@@ -133,10 +141,30 @@ impl Current<'_> {
         let mm = self.state().vma(vma).mm;
         let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
         self.notifier_start(&notifier).await;
+        if change == Change::UffdWp && self.state().zoo.on(Bug::PagemapScanLostDirty) {
+            self.writeprotect_copies(vma, range.clone()).await;
+        }
         let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
         self.for_each_entry(mm, range, Site::ChangePteRange, apply)
             .await;
         self.state().notifier_end(self.task, &notifier);
+    }
+
+    /// The bug of c70dce4982ce: reads entries, and writes the copies back, write-protected. What the
+    /// MMU notes in between is lost.
+    async fn writeprotect_copies(self, vma: VmaId, range: Range<u64>) {
+        for addr in range {
+            let found = {
+                let s = &*self.state();
+                let at = s.tables().pte_offset(s.mm(s.vma(vma).mm).pgd, addr);
+                at.and_then(|at| Some((at, s.tables().get(at).present()?)))
+            };
+            self.preempt(Site::ChangePteRange).await;
+            if let Some((at, copy)) = found {
+                let new = copy.wrprotect().set(PteFlags::UFFD_WP, true);
+                self.state().tables.set(at, new.pte());
+            }
+        }
     }
 
     /// Shows `each` the entries of `range`, one section for each table.
@@ -212,6 +240,10 @@ impl Current<'_> {
                     new.remove(VmFlags::ACCOUNT);
                 }
                 let vma = self.vma_modify_flags(vma, &part, new).await?;
+                if self.state().release == Release::V6_12 {
+                    // soft-dirty as the part was, whatever it was merged into
+                    self.state().vma_mut(vma).flags = new;
+                }
                 self.change_range(vma, part.clone(), Change::Protection)
                     .await;
                 let gains_write = new.contains(VmFlags::WRITE) && !old.contains(VmFlags::WRITE);

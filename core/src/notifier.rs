@@ -30,6 +30,8 @@ pub enum NotifierEvent {
     SoftDirty,
     /// `migrate_vma`: a driver may ignore its own.
     Migrate,
+    /// A device gets a page for itself: its driver, which asked for it, may ignore that.
+    Exclusive,
 }
 
 /// A change of entries that is announced.
@@ -66,7 +68,13 @@ impl State {
     fn invalidate_start(&mut self, task: TaskId, range: &NotifierRange) {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
-        notifier.seq += 1;
+        // a driver that ignores what it asked for leaves its sequence alone (mmu_interval_set_seq)
+        let asked = range
+            .owner
+            .filter(|_| range.event == NotifierEvent::Exclusive);
+        for (dev, seq) in notifier.seq.iter_mut().enumerate() {
+            *seq += u64::from(asked.is_none_or(|asked| asked.ix() != dev));
+        }
         self.trace_invalidate(task, true, range);
         if !self.mm(range.mm).notifier.released {
             self.driver.invalidate(range);
@@ -102,9 +110,9 @@ impl State {
         });
     }
 
-    /// True if the entries may have changed since `seq` was sampled; called under the driver's lock.
-    pub(crate) fn interval_read_retry(&self, mm: MmId, seq: u64) -> bool {
-        self.mm(mm).notifier.seq != seq
+    /// True if the entries may have changed since `dev` sampled `seq`; called under the driver's lock.
+    pub(crate) fn interval_read_retry(&self, dev: DevId, mm: MmId, seq: u64) -> bool {
+        self.mm(mm).notifier.seq[dev.ix()] != seq
     }
 }
 
@@ -132,13 +140,13 @@ impl Current<'_> {
         }
     }
 
-    /// Samples the sequence when no invalidation is under way (`mmu_interval_read_begin`).
-    pub(crate) async fn interval_read_begin(self, mm: MmId) -> u64 {
+    /// Samples the sequence of `dev` when no invalidation is under way (`mmu_interval_read_begin`).
+    pub(crate) async fn interval_read_begin(self, dev: DevId, mm: MmId) -> u64 {
         loop {
             {
                 let notifier = self.state().mm(mm).notifier;
                 if notifier.active == 0 {
-                    return notifier.seq;
+                    return notifier.seq[dev.ix()];
                 }
             }
             self.sleep_on(Wait::Invalidation(mm)).await;

@@ -45,7 +45,13 @@ impl State {
                 }
                 pfn
             }
+            (_, Some(Softleaf::DeviceExclusive { pfn, .. }), Wanted::Mapping) => pfn,
             (_, Some(Softleaf::Migration(entry)), Wanted::Migration) => entry.pfn,
+            (_, Some(Softleaf::DeviceExclusive { pfn, .. }), Wanted::Migration)
+                if self.zoo.on(Bug::ExclTreatedAsMigration) =>
+            {
+                pfn
+            }
             _ => return None,
         };
         let pages = 1 << self.page(folio).order;

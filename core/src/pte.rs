@@ -90,6 +90,9 @@ const TYPE_MIGRATION_READ_EXCLUSIVE: u64 = 26;
 const TYPE_MIGRATION_WRITE: u64 = 27;
 const TYPE_DEVICE_WRITE: u64 = 28;
 const TYPE_DEVICE_READ: u64 = 29;
+const TYPE_DEVICE_EXCLUSIVE: u64 = 30;
+/// The read flavour of 6.12; newer kernels have nothing that the model has here.
+const TYPE_DEVICE_EXCLUSIVE_READ: u64 = 24;
 
 impl Pte {
     /// The empty entry.
@@ -309,6 +312,10 @@ impl SwapPte {
             TYPE_MIGRATION_WRITE => MigrationKind::Write,
             TYPE_DEVICE_WRITE => return Some(Softleaf::DevicePrivate { write: true, pfn }),
             TYPE_DEVICE_READ => return Some(Softleaf::DevicePrivate { write: false, pfn }),
+            TYPE_DEVICE_EXCLUSIVE => return Some(Softleaf::DeviceExclusive { write: true, pfn }),
+            TYPE_DEVICE_EXCLUSIVE_READ => {
+                return Some(Softleaf::DeviceExclusive { write: false, pfn });
+            }
             _ => return None,
         };
         Some(Softleaf::Migration(MigrationEntry {
@@ -358,6 +365,14 @@ pub enum Softleaf {
         /// The device frame.
         pfn: Pfn,
     },
+    /// The page is in system memory, and a device has it for itself until the CPU touches it.
+    DeviceExclusive {
+        /// The kind that there is. 6.12 has a second one, which `mprotect` makes and which comes back
+        /// read-only; since 6.15 only the restore decides (c25465eb7630).
+        write: bool,
+        /// The system frame.
+        pfn: Pfn,
+    },
 }
 
 impl Softleaf {
@@ -365,7 +380,7 @@ impl Softleaf {
     pub const fn pfn(self) -> Option<Pfn> {
         match self {
             Self::Migration(m) => Some(m.pfn),
-            Self::DevicePrivate { pfn, .. } => Some(pfn),
+            Self::DevicePrivate { pfn, .. } | Self::DeviceExclusive { pfn, .. } => Some(pfn),
             Self::Swap(_) => None,
         }
     }
@@ -379,6 +394,14 @@ impl Softleaf {
                     TYPE_DEVICE_WRITE
                 } else {
                     TYPE_DEVICE_READ
+                };
+                SwapPte::from_parts(ty, pfn.0 as u64)
+            }
+            Self::DeviceExclusive { write, pfn } => {
+                let ty = if write {
+                    TYPE_DEVICE_EXCLUSIVE
+                } else {
+                    TYPE_DEVICE_EXCLUSIVE_READ
                 };
                 SwapPte::from_parts(ty, pfn.0 as u64)
             }
@@ -410,6 +433,7 @@ mod tests {
         let pfns = [0, 1, 77, 0xff00_0003, u32::MAX].map(Pfn);
         pfns.into_iter().flat_map(|pfn| {
             let device = [false, true].map(|write| Softleaf::DevicePrivate { write, pfn });
+            let exclusive = [false, true].map(|write| Softleaf::DeviceExclusive { write, pfn });
             let migration = (0..12).map(move |i| {
                 let kind = KINDS[i % 3];
                 let (young, dirty) = (i & 4 != 0, i >= 6);
@@ -421,7 +445,11 @@ mod tests {
                 })
             });
             let swap = Softleaf::Swap(SwapId(pfn.0));
-            device.into_iter().chain(migration).chain([swap])
+            device
+                .into_iter()
+                .chain(exclusive)
+                .chain(migration)
+                .chain([swap])
         })
     }
 

@@ -128,11 +128,18 @@ impl State {
         let entry = pte.decode();
         let pfn = match (entry, pte.leaf()) {
             (Entry::Present(present), _) => present.pfn(),
-            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => pfn,
+            (
+                _,
+                Some(Softleaf::DevicePrivate { pfn, .. } | Softleaf::DeviceExclusive { pfn, .. }),
+            ) => pfn,
             _ => return true,
         };
         let mut subpage = pfn;
         if self.zoo.on(Bug::TtuSubpageFromSwapPte) {
+            subpage = PresentPte::assume(pte).pfn();
+        }
+        let device_has_it = matches!(pte.leaf(), Some(Softleaf::DeviceExclusive { .. }));
+        if device_has_it && self.zoo.on(Bug::ExclMigrateOne) {
             subpage = PresentPte::assume(pte).pfn();
         }
         let exclusive = self.page(pfn).anon_exclusive();

@@ -69,6 +69,8 @@ pub enum Release {
     ///   the shadow stacks of 6.6 bit 58 counts as dirty; there it is a bit of the inverted offset, always
     ///   set, so the folio is marked dirty for nothing. (63867c82d0c0 mended the same in
     ///   `migrate_vma_collect_pmd`.)
+    /// - A device-exclusive entry remembers whether it may come back writable, and `mprotect` makes it forget
+    ///   (until c25465eb7630); a folio that is locked is not made exclusive, and not waited for.
     V6_12,
     /// The newest that the model follows: it does, since 6.16 (879bca0a2c4f).
     #[default]

@@ -177,7 +177,7 @@ impl State {
         true
     }
 
-    /// Writes `dst` into the cache of a slot that its folio has left: a stale `->mapping` leads there.
+    /// Puts `dst` into the place of the folio in the cache of a slot.
     pub(crate) fn replace_in_swap_cache(&mut self, slot: SwapId, dst: Pfn) {
         self.swap.update(slot, |s| s.cache = Some(dst));
     }

@@ -6,6 +6,7 @@
 //! feature `zoo`.
 
 use crate::anon_vma::AnonVma;
+use crate::driver::{DevicePte, Mirror};
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, SwapId, TaskId, VmaId};
 use crate::lock::Lock;
 use crate::page::Page;
@@ -101,6 +102,12 @@ impl<'s> Tamper<'s> {
     /// Notes a tracepoint.
     pub fn event(self, event: Event) {
         self.0.events.push(event);
+    }
+
+    /// Maps a page for a device, for reading, and asks nobody.
+    pub fn map_device(self, at: Mirror, pfn: Pfn) {
+        let (write, atomic) = (false, false);
+        self.0.driver.map(at, DevicePte { pfn, write, atomic });
     }
 
     /// Forgets the page-table writes that no observer has seen yet.

@@ -6,7 +6,9 @@
 
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
 use crate::lock::{Lock, LockClasses};
+use crate::memmap::DEVICES;
 use crate::notifier::NotifierEvent;
+use crate::pagemap::Pagemap;
 use crate::pte::Pte;
 
 /// One write of a page-table entry.
@@ -86,8 +88,8 @@ pub enum Event {
         event: NotifierEvent,
         /// On whose behalf.
         owner: Option<DevId>,
-        /// The sequence by now.
-        seq: u64,
+        /// The sequences by now, one for each device.
+        seq: [u64; DEVICES],
         /// Locks that the task holds.
         held: LockClasses,
         /// Page-table writes noted so far.
@@ -101,6 +103,15 @@ pub enum Event {
         lock: Lock,
         /// What it holds already.
         held: LockClasses,
+    },
+    /// A reader of `/proc/PID/pagemap` was shown a page.
+    Pagemap {
+        /// The address space.
+        mm: MmId,
+        /// The address.
+        addr: u64,
+        /// What it was shown.
+        shown: Pagemap,
     },
     /// A driver handed a device page to a migration.
     DeviceAlloc {

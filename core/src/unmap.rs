@@ -7,7 +7,7 @@ use crate::ids::{Pfn, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
-use crate::pte::{PresentPte, PteFlags, Softleaf, SwapFlags};
+use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
@@ -18,15 +18,18 @@ impl State {
     fn try_to_unmap_one(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId, found: Found) -> bool {
         let area = self.vma(vma);
         let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
-        let Some(pte) = found.pte.present() else {
-            return false;
+        let (dirty, soft_dirty, uffd_wp) = match found.pte.decode() {
+            Entry::Present(p) => (p.dirty(), p.soft_dirty(), p.uffd_wp()),
+            // a device has it for itself: nothing else that is not present maps a page on the LRU
+            Entry::Leaf(swap) => (false, swap.soft_dirty(), swap.uffd_wp()),
+            Entry::None => return false,
         };
         if locked {
             return false;
         }
         let exclusive = self.page(folio).anon_exclusive();
         self.ptep_clear_batched(cur.task, found.at);
-        if pte.dirty() {
+        if dirty {
             self.folio_mark_dirty(folio);
         }
         let page = *self.page(folio);
@@ -34,7 +37,7 @@ impl State {
             // one reference of the reclaimer, one of each mapping: nobody can write it any more
             let sole = page.refcount == 1 + page.mapcount && !page.has(PageFlags::DIRTY);
             if !sole && !self.zoo.on(Bug::LazyfreeThpPmdDiscard) {
-                self.restore_lazyfree(folio, found, pte);
+                self.restore_lazyfree(folio, found);
                 return false;
             }
         } else {
@@ -46,8 +49,8 @@ impl State {
             let entry = Softleaf::Swap(page.swap)
                 .to_swap()
                 .set(SwapFlags::EXCLUSIVE, exclusive)
-                .set(SwapFlags::SOFT_DIRTY, pte.soft_dirty())
-                .set(SwapFlags::UFFD_WP, pte.uffd_wp());
+                .set(SwapFlags::SOFT_DIRTY, soft_dirty)
+                .set(SwapFlags::UFFD_WP, uffd_wp);
             self.tables.set(found.at, entry.pte());
             self.mm_mut(mm).swap_ents += 1;
         }
@@ -58,11 +61,14 @@ impl State {
     }
 
     /// A lazily freed folio was written again, or somebody holds it: it is an ordinary one from now on.
-    fn restore_lazyfree(&mut self, folio: Pfn, found: Found, pte: PresentPte) {
+    fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
         // 29f40594a281 restored a whole batch with the write permission of its first entry
         let with_first = self.zoo.on(Bug::LazyfreeRestoreWritable);
-        let restored = pte.set(PteFlags::RW, pte.write() || with_first);
-        self.tables.set(found.at, restored.pte());
+        let restored = match found.pte.present() {
+            Some(pte) if with_first => pte.set(PteFlags::RW, true).pte(),
+            _ => found.pte,
+        };
+        self.tables.set(found.at, restored);
         self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
     }
 }

@@ -5,6 +5,7 @@
 use crate::arena::Slab;
 use crate::ids::{AnonVmaId, AvcId, MmId, TableId, VmaId};
 use crate::lock::RwSem;
+use crate::memmap::DEVICES;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 use core::ops::Range;
@@ -104,11 +105,12 @@ impl Slab for Vma {
     }
 }
 
-/// The state of the mmu notifier of one address space: one interval that covers all of it.
+/// The state of the mmu notifier of one address space: for each device an interval that covers all
+/// of it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NotifierState {
-    /// Invalidations so far (`interval_sub->invalidate_seq`).
-    pub seq: u64,
+    /// Invalidations so far that each device heard of (`interval_sub->invalidate_seq`).
+    pub seq: [u64; DEVICES],
     /// Invalidations under way (`active_invalidate_ranges`).
     pub active: u32,
     /// The subscribers were told that the address space dies, and hear no more

@@ -19,7 +19,10 @@ impl State {
         let page = match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => return,
             (Entry::Present(p), _) => Some(p.pfn()),
-            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => Some(pfn),
+            (
+                _,
+                Some(Softleaf::DevicePrivate { pfn, .. } | Softleaf::DeviceExclusive { pfn, .. }),
+            ) => Some(pfn),
             (_, Some(Softleaf::Migration(_))) => None,
             (_, Some(Softleaf::Swap(slot))) => {
                 self.tables.set(at, Pte::NONE);
@@ -35,10 +38,14 @@ impl State {
         }
         self.mm_mut(mm).anon_rss -= 1;
         if let Some(page) = page {
-            self.folio_remove_rmap_pte(page);
+            let exclusive = matches!(pte.leaf(), Some(Softleaf::DeviceExclusive { .. }));
+            if !exclusive || !self.zoo.on(Bug::ExclMapcountDropped) {
+                self.folio_remove_rmap_pte(page);
+            }
             if pte.present().is_some() {
                 self.tlb_remove_page(cur.task, page);
             } else {
+                self.free_swap_cache(page);
                 self.folio_ref_sub(page, 1);
             }
         }

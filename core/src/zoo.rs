@@ -214,6 +214,38 @@ bugs! {
         "madvise passes over entries that reclaim has cleared and not flushed (here: MADV_FREE)";
     XeNotifierFolioLock "xe-notifier-folio-lock" "2577b202458c" "K7" 1 "progress/lock-order"
         "the driver's invalidation waits for folio locks, which a migration holds when it announces itself";
+    ExclNoPageRef "excl-no-page-ref" "7c7b962938dd" "K6" 2 "counting/free-page"
+        "a fault on a device-exclusive entry locks the folio without a reference to it";
+    ExclMapcountDropped "excl-mapcount-dropped" "f495bd7e0d9b" "K4" 1 "counting/mapcount"
+        "a device-exclusive entry keeps its reference but is not counted as a mapping";
+    ExclWritableByVmaFlag "excl-writable-by-vma-flag" "9a914592140e" "K3" 1 "entries/round-trip"
+        "what comes back from a device is writable because the area is, although writes are tracked";
+    ExclTreatedAsMigration "excl-treated-as-migration" "7b2e497a42cd" "K2" 1 "counting/mapcount"
+        "the walk that restores migration entries takes device-exclusive ones too";
+    ExclMigrateOne "excl-migrate-one" "bf983108be0e" "K1" 1 "counting/mapcount"
+        "try_to_migrate_one takes the subpage from the present-format pfn of a device-exclusive entry";
+    ExclRestoreEvent "excl-restore-event" "series of 9a914592140e" "K8" 1 "coherence/device-mapping"
+        "the end of exclusivity is announced like its beginning, on behalf of the driver that ignores that";
+    NouveauExclusiveMissingUnlock "nouveau-exclusive-missing-unlock" "b3fefbb30a16" "K4" 2 "progress/lock-order"
+        "the driver forgets a page that was made exclusive when it has to start over";
+    AmdkfdHoleMigration "amdkfd-hole-migration" "CVE-2026-89810" "K4" 1 "progress/locks-held"
+        "when an allocation fails half way, the driver forgets the destinations that it has already";
+    DriverEvictOnRelease "driver-evict-on-release" "249881232e14" "K5" 1 "counting/pgmap-refs"
+        "the memory of a device is given back with live pages in it";
+    CollectPtePfnNonpresent "collect-pte-pfn-nonpresent" "63867c82d0c0" "K1" 1 "entries/dirty-invented"
+        "migrate_vma_collect asks a device-private entry whether it is dirty, as if it were present";
+    KhugepagedZeroPfnNonpresent "khugepaged-zero-pfn-nonpresent" "mm/khugepaged: guard is_zero_pfn() calls with pte_present() (2026)" "K13" 1 "counting/mapcount"
+        "an entry that is not present is taken for the zero page (here: a device-exclusive one in migrate_vma_collect)";
+    ZeropageRemapLostBits "zeropage-remap-lost-bits" "9658d698a8a8" "K3" 1 "entries/copied"
+        "an entry that gets another page loses soft-dirty and uffd-wp (here: the copy of an unshare)";
+    UprobeZeropage "uprobe-zeropage" "bddf10d26e6e" "K13" 1 "counting/zero-page"
+        "the zero page that is replaced is counted down like a page (here: in copy-on-write)";
+    PagemapPmdWarn "pagemap-pmd-warn" "cd1fc0e3c1f6" "K14" 1 "contents/pagemap"
+        "pagemap knows of no entry but migration entries that is not present (here: at the lowest level)";
+    SmapsMapcountMigration "smaps-mapcount-migration" "24d7275ce279" "K14" 2 "contents/pagemap"
+        "an observer reads the mapcount of a page that is being migrated (here: pagemap)";
+    PagemapScanLostDirty "pagemap-scan-lost-dirty" "c70dce4982ce" "K3" 2 "entries/update"
+        "write protection writes back an old copy of the entry (here: UFFDIO_WRITEPROTECT)";
 }
 
 /// The switches.

@@ -100,6 +100,8 @@ pub struct PageState {
     pub present: bool,
     /// Device-private entries name it.
     pub device: bool,
+    /// Device-exclusive entries name it.
+    pub exclusive: bool,
     /// Migration entries name it.
     pub migration: bool,
     /// More than one entry names it.
@@ -141,6 +143,7 @@ impl PageState {
                 Entry::Present(_) => state.present = true,
                 Entry::Leaf(leaf) => match leaf.softleaf() {
                     Some(Softleaf::Migration(_)) => state.migration = true,
+                    Some(Softleaf::DeviceExclusive { .. }) => state.exclusive = true,
                     _ => state.device = true,
                 },
             }
@@ -178,6 +181,7 @@ impl fmt::Display for PageState {
         let parts = [
             (self.present, "+present"),
             (self.device, "+device-private"),
+            (self.exclusive, "+device-exclusive"),
             (self.migration, "+migration"),
             (self.shared, "+shared"),
             (self.cached, "+swap-cache"),

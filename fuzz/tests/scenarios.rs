@@ -78,6 +78,7 @@ fn show_leaf(leaf: SwapPte) -> (&'static str, Pfn, bool, bool, bool) {
     let (place, write) = match kind {
         Softleaf::Swap(_) => ("swap", false),
         Softleaf::Migration(_) => ("migration", false),
+        Softleaf::DeviceExclusive { .. } => ("device-exclusive", false),
         Softleaf::DevicePrivate { write, pfn } => {
             let device = pfn.device().expect("a device page").ix();
             (["device0", "device1"][device], write)

@@ -55,6 +55,11 @@ fn swap_entry(pte: SwapPte) -> String {
             words.extend(chosen(&[(write, "write")]));
             words
         }
+        Some(Softleaf::DeviceExclusive { write, pfn }) => {
+            let mut words = vec![format!("device-exclusive {pfn:?}")];
+            words.extend(chosen(&[(!write, "read-only")]));
+            words
+        }
         Some(Softleaf::Migration(migration)) => {
             let mut words = vec![format!("migration {:?}", migration.pfn)];
             words.extend(chosen(&[

@@ -120,6 +120,15 @@ impl Running<'_, '_> {
         })
     }
 
+    /// Moves the folio that the entry for an address names, as compaction does.
+    pub(super) async fn compact(self, process: Process, addr: u64) -> Outcome {
+        let folio = self.named_folio(process, addr);
+        match folio.filter(|pfn| pfn.device().is_none()) {
+            Some(pfn) => Outcome::Moved(self.cur().migrate_pages(pfn).await.into()),
+            None => Outcome::Nothing,
+        }
+    }
+
     pub(super) fn lock(self, process: Process, addr: u64) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
         let Some(slot) = free_slot(&world.holders.locks) else {

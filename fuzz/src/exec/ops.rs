@@ -11,7 +11,7 @@ use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Access, Change, End, Remap, RemapEnd};
 use mm_core::{
     Advice, AdviceError, AllocKind, ChangeError, Current, DevId, Direction, FaultResult, Foll,
-    HmmError, Kernel, MigrateRequest, RemapError, TaskId, VmFlags,
+    ForkError, HmmError, Kernel, MigrateRequest, RemapError, TaskId, VmFlags,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -112,6 +112,9 @@ impl<'a, 'k> Running<'a, 'k> {
                     self.cur().dmirror_evict(Self::dev(dev), frames).await,
                 ))
             }
+            Op::Release { dev } => Ok(Outcome::Moved(
+                self.cur().dmirror_release(Self::dev(dev)).await,
+            )),
             Op::Pages { migration, skip } => {
                 Ok(self.next_phase(migration.get().into(), skip.get()).await)
             }
@@ -341,10 +344,20 @@ impl<'a, 'k> Running<'a, 'k> {
                 let foll = foll(access) | Foll::PIN | Foll::LONGTERM;
                 self.get(process, self.addr(addr), foll, false).await
             }
+            Op::Exclusive { dev, addr, len, .. } => {
+                let range = self.range(addr, len);
+                self.exclusive(process, Self::dev(dev), range).await
+            }
+            Op::Pagemap { addr, len, .. } => {
+                let seen = cur.pagemap_read(mm, self.range(addr, len)).await;
+                Ok(Outcome::seen(seen.into_iter().map(|shown| shown.bits())))
+            }
+            Op::Compact { addr, .. } => Ok(self.compact(process, self.addr(addr)).await),
             Op::Hold { addr, .. } => Ok(self.hold(process, self.addr(addr))),
             Op::Lock { addr, .. } => Ok(self.lock(process, self.addr(addr))),
             Op::Fail { .. }
             | Op::Evict { .. }
+            | Op::Release { .. }
             | Op::Pages { .. }
             | Op::Finalize { .. }
             | Op::Put { .. }
@@ -474,7 +487,10 @@ impl<'a, 'k> Running<'a, 'k> {
             }
         };
         let Some((mm, pid)) = child else {
-            self.check_out_of_memory()?;
+            // whether a folio lock was in the way is not for user space to know
+            if result != Err(ForkError::Busy) {
+                self.check_out_of_memory()?;
+            }
             return Ok(Outcome::Enomem);
         };
         let placed = {
@@ -593,10 +609,26 @@ impl<'a, 'k> Running<'a, 'k> {
 
     async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
         let seen = self.cur().dmirror_snapshot(dev, process.mm, range).await;
-        let mut digest = super::digest::Digest::default();
-        for pfn in seen {
-            digest.mix(super::outcome::seen(pfn).into());
+        Outcome::seen(seen.into_iter().map(|pfn| super::outcome::seen(pfn).into()))
+    }
+
+    /// Gives pages to a device alone. That needs a page that the process may write to.
+    async fn exclusive(self, process: Process, dev: DevId, range: Range<u64>) -> OpResult {
+        let made = self.cur().dmirror_exclusive(dev, process.mm, range).await;
+        let (pages, Err((addr, fault))) = made else {
+            return Ok(Outcome::Exclusive(made.0));
+        };
+        let (access, outcome) = match fault {
+            FaultResult::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
+            FaultResult::Sigsegv => (Access::Denied, Outcome::Segv),
+            fault => (Access::Denied, self.fault_failed(fault)?),
+        };
+        if fault != FaultResult::Oom {
+            self.accessed(process, addr, Some(0), access)?;
         }
-        Outcome::Seen(digest.value())
+        Ok(match pages {
+            0 => outcome,
+            pages => Outcome::Exclusive(pages),
+        })
     }
 }

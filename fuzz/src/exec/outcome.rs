@@ -16,8 +16,10 @@ pub enum Outcome {
     Child(usize),
     /// A reference, a lock or an open migration, by its slot.
     Slot(usize),
-    /// What the device sees, a digest of it.
+    /// What the device sees, or pagemap shows, a digest of it.
     Seen(u64),
+    /// So many pages are the device's alone.
+    Exclusive(u32),
     /// SIGSEGV, or -EFAULT of a device's access.
     Segv,
     /// SIGBUS.
@@ -38,6 +40,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// A digest of what is seen of each page.
+    pub fn seen(pages: impl Iterator<Item = u64>) -> Self {
+        let mut digest = super::Digest::default();
+        pages.for_each(|page| digest.mix(page));
+        Self::Seen(digest.value())
+    }
+
     /// The outcome as a word, for a digest.
     pub const fn code(self) -> u64 {
         let (kind, value) = match self {
@@ -55,6 +64,7 @@ impl Outcome {
             Self::Nothing => (11, 0),
             Self::Enoent => (12, 0),
             Self::Efault => (13, 0),
+            Self::Exclusive(pages) => (14, pages as u64),
         };
         value.wrapping_mul(16) + kind
     }
@@ -85,6 +95,7 @@ impl fmt::Display for Outcome {
             Self::Child(slot) => write!(f, "child p{slot}"),
             Self::Slot(slot) => write!(f, "slot {slot}"),
             Self::Seen(digest) => write!(f, "seen {digest:016x}"),
+            Self::Exclusive(pages) => write!(f, "{pages} exclusive"),
             Self::Segv => f.write_str("SIGSEGV"),
             Self::Sigbus => f.write_str("SIGBUS"),
             Self::WriteProtected => f.write_str("waits for userfaultfd"),

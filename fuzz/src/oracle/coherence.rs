@@ -3,12 +3,14 @@
 use super::{Check, View};
 use crate::finding::{Family, Finding};
 use mm_core::{
-    DevicePte, Entry, Mirror, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite, Softleaf,
+    DEVICES, DevId, DevicePte, Entry, Mirror, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite,
+    Softleaf,
 };
 
 /// What a device maps is what the CPU's entry names, with no more access: the same page, present or
-/// in the device's own memory. While the driver's own migration holds the page locked, a migration
-/// entry may stand there.
+/// in the device's own memory. Where the entry is device-exclusive, one device alone maps the page;
+/// nowhere else a mapping is for atomic operations. While the driver's own migration holds the page
+/// locked, a migration entry may stand there.
 #[inline(never)]
 pub fn check_device_mappings(view: &View<'_>) -> Check {
     let mut stale: Option<(Mirror, DevicePte, Pte)> = None;
@@ -25,7 +27,11 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
     let detail = format!(
         "{dev:?} maps {:?} ({}) at {mm:?} page {addr}, where the CPU has {:x?}",
         pte.pfn,
-        if pte.write { "write" } else { "read" },
+        match pte {
+            DevicePte { atomic: true, .. } => "atomic",
+            DevicePte { write: true, .. } => "write",
+            _ => "read",
+        },
         entry.decode()
     );
     view.page_finding(Family::Coherence, "device-mapping", pte.pfn, detail)
@@ -39,9 +45,19 @@ fn entry_at(view: &View<'_>, mm: MmId, addr: u64) -> Pte {
     at.map_or(Pte::NONE, |at| view.s.tables().get(at))
 }
 
-fn is_coherent(view: &View<'_>, (dev, ..): Mirror, pte: DevicePte, entry: Pte) -> bool {
+/// Another device maps the address, too.
+fn shared(view: &View<'_>, dev: DevId, mm: MmId, addr: u64) -> bool {
+    let devices = (0..DEVICES as u8).map(DevId);
+    let mut others = devices.filter(|other| *other != dev);
+    others.any(|other| view.s.driver().lookup((other, mm, addr)).is_some())
+}
+
+fn is_coherent(view: &View<'_>, (dev, mm, addr): Mirror, pte: DevicePte, entry: Pte) -> bool {
     match (entry.decode(), entry.leaf()) {
-        (Entry::Present(p), _) => p.pfn() == pte.pfn && (p.write() || !pte.write),
+        (Entry::Present(p), _) => !pte.atomic && p.pfn() == pte.pfn && (p.write() || !pte.write),
+        (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => {
+            pfn == pte.pfn && !shared(view, dev, mm, addr)
+        }
         (_, Some(Softleaf::DevicePrivate { write, pfn })) => {
             pfn == pte.pfn && pfn.device() == Some(dev) && (write || !pte.write)
         }

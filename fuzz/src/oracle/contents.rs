@@ -3,7 +3,7 @@
 use super::{At, Check, View};
 use crate::finding::{Family, PageState, describe};
 use crate::reference::{Pid, Violation};
-use mm_core::{Entry, MmId, Pfn};
+use mm_core::{Entry, MmId, Pagemap, Pfn, Softleaf, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -65,7 +65,15 @@ pub fn check_pins(view: &View<'_>, mm_of: impl Fn(Pid) -> Option<MmId>) -> Check
 
 #[inline(never)]
 fn check_pinned_page(view: &View<'_>, pfn: Pfn, entry: Entry) -> Check {
-    if matches!(entry, Entry::Present(p) if p.pfn() == pfn) {
+    let mapped = match entry {
+        Entry::Present(p) => Some(p.pfn()),
+        Entry::Leaf(leaf) => match leaf.softleaf() {
+            Some(Softleaf::DeviceExclusive { pfn, .. }) => Some(pfn),
+            _ => None,
+        },
+        Entry::None => None,
+    };
+    if mapped == Some(pfn) {
         return Ok(());
     }
     let detail = format!("pinned, but the process that pinned it has {entry:x?} there now");
@@ -80,6 +88,40 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     }
     let detail = format!("pinned, but not exclusive: {}", describe(pfn, page));
     view.page_finding(Family::ReverseMap, "pinned-exclusive", pfn, detail)
+}
+
+/// What pagemap shows of a page is what its entry says, whatever its kind.
+#[inline(never)]
+pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Check {
+    // who looked may have been the last user, and have taken the address space apart since
+    if !view.s.mms().is_live(mm.0.into()) || view.s.mm(mm).notifier.released {
+        return Ok(());
+    }
+    let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, addr);
+    let entry = at.map_or(Entry::None, |at| view.s.tables().get(at).decode());
+    let alone = |pfn: Pfn| pfn != Pfn::ZERO && view.shadow.named(pfn).mappings.len() == 1;
+    let (present, swap, alone, soft_dirty, uffd_wp) = match entry {
+        Entry::None => (false, false, false, false, false),
+        Entry::Present(p) => (true, false, alone(p.pfn()), p.soft_dirty(), p.uffd_wp()),
+        Entry::Leaf(swap) => (false, true, false, swap.soft_dirty(), swap.uffd_wp()),
+    };
+    let area = view.s.find_vma(mm, addr).map(|vma| view.s.vma(vma).flags);
+    let untracked = area.is_some_and(|flags| flags.contains(VmFlags::SOFTDIRTY));
+    let bits = [
+        (Pagemap::PRESENT, present),
+        (Pagemap::SWAP, swap),
+        (Pagemap::MMAP_EXCLUSIVE, alone),
+        (Pagemap::SOFT_DIRTY, soft_dirty || untracked),
+        (Pagemap::UFFD_WP, uffd_wp),
+    ];
+    let set = bits.into_iter().filter(|(_, on)| *on).map(|(bit, _)| bit);
+    let expected: Pagemap = set.collect();
+    if shown == expected {
+        return Ok(());
+    }
+    let detail =
+        format!("{mm:?} page {addr} is {entry:x?}: shown {shown:?}, expected {expected:?}");
+    view.finding(FAMILY, "pagemap", detail)
 }
 
 /// What is read through a reference changes only by writes of the process that took it: a write of

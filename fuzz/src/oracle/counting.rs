@@ -122,6 +122,7 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
         Event::Lock { task, lock, held } => {
             super::progress::check_lock_order(view, task, lock, held)
         }
+        Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
         Event::Migrated { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
     }
 }

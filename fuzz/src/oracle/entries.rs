@@ -32,6 +32,7 @@ enum Form {
     Zero,
     Present,
     Device,
+    Exclusive,
     Migration,
     Swap,
 }
@@ -74,6 +75,8 @@ fn meaning(entry: Entry) -> Option<Meaning> {
                 Softleaf::DevicePrivate { write, .. } => {
                     (meaning.form, meaning.write) = (Form::Device, write);
                 }
+                // the CPU has no access, and what it gets back is decided then
+                Softleaf::DeviceExclusive { .. } => meaning.form = Form::Exclusive,
                 Softleaf::Migration(m) => {
                     meaning.form = Form::Migration;
                     meaning.write = m.kind == MigrationKind::Write;
@@ -98,12 +101,17 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
         return Ok(());
     };
     match (old.form, new.form) {
-        (Form::Present | Form::Device, Form::Migration)
-        | (Form::Migration, Form::Present | Form::Device) => {
+        (Form::Present | Form::Device | Form::Exclusive, Form::Migration)
+        | (Form::Migration, Form::Present | Form::Device)
+        | (Form::Present, Form::Exclusive)
+        | (Form::Exclusive, Form::Present) => {
             check_round_trip(view, write, &old, &new)?;
             check_dirty_lost(view, write, &old, &new)
         }
-        (Form::Present, Form::Swap) | (Form::Swap, Form::Present) => {
+        (Form::Zero | Form::Present, Form::Present) if old.pfn != new.pfn => {
+            check_copied(view, write, &old, &new)
+        }
+        (Form::Present | Form::Exclusive, Form::Swap) | (Form::Swap, Form::Present) => {
             check_swap_round_trip(view, write, &old, &new)
         }
         (old_form, new_form)
@@ -115,8 +123,8 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
     }
 }
 
-/// A present entry names system memory, a device-private one the memory of a device; the zero page
-/// is never writable.
+/// A present or device-exclusive entry names system memory, a device-private one the memory of a
+/// device; the zero page is never writable.
 #[inline(never)]
 fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     let device = new.pfn.and_then(Pfn::device);
@@ -126,6 +134,7 @@ fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
         Form::Device => device.is_some_and(|d| d.ix() < mm_core::DEVICES),
         Form::Migration => new.pfn != Some(Pfn::ZERO),
         Form::Swap => new.slot != Some(SwapId(0)),
+        Form::Exclusive => new.pfn != Some(Pfn::ZERO) && device.is_none(),
     };
     if good {
         return Ok(());
@@ -167,12 +176,26 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
 }
 
 /// A migration entry says what the mapping said, and the mapping that takes its place says it again:
-/// write permission, soft-dirty, uffd-wp and, where there is room, young.
+/// write permission, soft-dirty, uffd-wp and, where there is room, young. A device-exclusive entry keeps
+/// soft-dirty and uffd-wp: it is made of a writable mapping, and what comes back is not soft-dirty of
+/// itself where writes are tracked.
 #[inline(never)]
 fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let young = old.young.zip(new.young).is_none_or(|(a, b)| a == b);
-    let kept = (old.write, old.soft_dirty, old.uffd_wp) == (new.write, new.soft_dirty, new.uffd_wp);
-    if kept && young {
+    let writable = match (old.form, new.form) {
+        (Form::Present, Form::Exclusive) => old.write,
+        (Form::Exclusive, Form::Migration) => !new.write,
+        // a writable one must be exclusive and not write-protected, as all must
+        (Form::Exclusive, _) => true,
+        _ => old.write == new.write,
+    };
+    let untracked = || {
+        let vma = view.s.find_vma(write.mm, write.addr);
+        vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY))
+    };
+    let dirtied = old.form == Form::Exclusive && new.write && new.soft_dirty;
+    let soft_dirty = old.soft_dirty == new.soft_dirty || dirtied && untracked();
+    if writable && soft_dirty && old.uffd_wp == new.uffd_wp && young {
         return Ok(());
     }
     let detail = format!(
@@ -223,6 +246,22 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "dirty-lost", new.pfn, detail)
+}
+
+/// An entry that gets another page, without a migration, gets a copy: for a write, and then it is
+/// soft-dirty, or to keep a page from being shared, and then it keeps soft-dirty and uffd-wp.
+#[inline(never)]
+fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
+    let written = new.write || new.dirty == Some(true);
+    let kept = (old.soft_dirty, old.uffd_wp) == (new.soft_dirty, new.uffd_wp);
+    if if written { new.soft_dirty } else { kept } {
+        return Ok(());
+    }
+    let detail = format!(
+        "was {old:x?}, became {new:x?} at {:?} page {}",
+        write.mm, write.addr
+    );
+    view.page_finding(FAMILY, "copied", new.pfn, detail)
 }
 
 /// An update in place keeps what the operation does not mean to change.
@@ -278,7 +317,50 @@ pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Entry) -> Check {
 /// exclusive; a migration entry means that the page is locked and held.
 pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     check_write_exclusive(view, pfn, page)?;
+    check_exclusive_entry(view, pfn, page)?;
+    check_dirty_invented(view, pfn, page)?;
     check_migration_entry(view, pfn, page)
+}
+
+/// A device-exclusive entry means that the page is exclusive.
+#[inline(never)]
+fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let mappings = &view.shadow.named(pfn).mappings;
+    let form = |at| meaning(view.s.tables().get(at).decode()).map(|m| m.form);
+    let any = || mappings.iter().any(|p| form(p.at) == Some(Form::Exclusive));
+    if page.anon_exclusive() || !any() {
+        return Ok(());
+    }
+    let detail = "a device has it for itself, but it is not exclusive".to_owned();
+    view.page_finding(FAMILY, "exclusive-entry", pfn, detail)
+}
+
+/// A folio becomes dirty by a write: through an entry, which is dirty then, by a device, or by
+/// whoever gets it to write to; or it takes over from a dirty folio. What goes into the swap cache or
+/// leaves it is dirty, too: a slot has not, or no longer, what the folio has.
+#[inline(never)]
+fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let named = view.shadow.named(pfn);
+    let writes = matches!(
+        view.at.op,
+        OpKind::DevWrite
+            | OpKind::Get
+            | OpKind::GetFast
+            | OpKind::Pin
+            | OpKind::PinFast
+            | OpKind::PinLongterm
+            | OpKind::Exclusive
+            // they populate what is locked
+            | OpKind::Mlock
+            | OpKind::Mprotect
+            | OpKind::Mremap
+    );
+    let swapped = page.swap != SwapId(0);
+    if !page.has(PageFlags::DIRTY) || named.dirty || named.dirtied || writes || swapped {
+        return Ok(());
+    }
+    let detail = "the folio is dirty, and nobody wrote to it".to_owned();
+    view.page_finding(FAMILY, "dirty-invented", pfn, detail)
 }
 
 #[inline(never)]

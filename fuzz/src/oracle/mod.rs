@@ -21,7 +21,7 @@ mod swap;
 
 use crate::finding::{Family, Finding, PageState};
 use crate::program::OpKind;
-use mm_core::{Pfn, PteWrite, State};
+use mm_core::{Event, PageFlags, Pfn, PteWrite, State, SwapId};
 
 pub use holders::{HeldRef, Holders};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
@@ -172,6 +172,13 @@ impl Oracles {
             }
             self.stale = self.stale || coherence::is_remembered(&view, &write);
         }
+        for event in s.events() {
+            if let Event::Migrated { src, dst } = *event {
+                // what leaves the swap cache on the way is dirty
+                let swapped = s.page(src).swap != SwapId(0);
+                self.shadow.migrated(src, dst, swapped);
+            }
+        }
         let view = View {
             s,
             shadow: &self.shadow,
@@ -199,6 +206,10 @@ impl Oracles {
         }
         progress::check_waiters(&view)?;
         self.brackets.replay(&view)?;
+        for pfn in s.memmap().touched() {
+            let dirty = s.page(*pfn).has(PageFlags::DIRTY);
+            self.shadow.note_dirty(*pfn, dirty);
+        }
         self.shadow.settle();
         s.observed();
         Ok(())
@@ -263,7 +274,7 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
         return counting::check_zero_page(view);
     }
     let page = view.s.page(pfn);
-    if page.has(mm_core::PageFlags::FREE) {
+    if page.has(PageFlags::FREE) {
         counting::check_free_page(view, pfn, page)?;
         return coherence::check_freed_translation(view, pfn);
     }

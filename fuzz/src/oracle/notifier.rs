@@ -7,7 +7,7 @@
 use super::{Check, View};
 use crate::finding::Family;
 use mm_core::{
-    DevId, Entry, Event, LockClasses, MmId, NotifierEvent, Pte, PteWrite, Softleaf, TaskId,
+    DEVICES, DevId, Entry, Event, LockClasses, MmId, NotifierEvent, Pte, PteWrite, Softleaf, TaskId,
 };
 
 const FAMILY: Family = Family::Notifier;
@@ -26,7 +26,7 @@ struct Bracket {
 #[derive(Debug, Default)]
 pub struct Brackets {
     active: Vec<(TaskId, Bracket)>,
-    seqs: Vec<(MmId, u64)>,
+    seqs: Vec<(MmId, [u64; DEVICES])>,
 }
 
 impl Brackets {
@@ -68,7 +68,7 @@ impl Brackets {
                 check_range(view, &bracket)?;
                 check_owner(view, &bracket)?;
                 check_lock(view, &bracket, held)?;
-                self.check_sequence(view, mm, seq)?;
+                self.check_sequence(view, &bracket, seq)?;
                 self.active.push((task, bracket));
             } else {
                 self.check_end(view, task, &bracket)?;
@@ -83,19 +83,25 @@ impl Brackets {
         Ok(())
     }
 
-    /// Each announcement moves the sequence, by which a reader of the tables knows of it.
+    /// Each announcement moves the sequence of each device, by which a reader of the tables knows of it.
+    /// A driver that has asked for a page for itself may leave its own alone.
     #[inline(never)]
-    fn check_sequence(&mut self, view: &View<'_>, mm: MmId, seq: u64) -> Check {
+    fn check_sequence(&mut self, view: &View<'_>, what: &Bracket, seq: [u64; DEVICES]) -> Check {
+        let mm = what.mm;
         let known = self.seqs.iter_mut().find(|(known, _)| *known == mm);
-        let last = known.as_ref().map_or(0, |(_, last)| *last);
+        let last = known.as_ref().map_or([0; DEVICES], |(_, last)| *last);
         match known {
             Some((_, last)) => *last = seq,
             None => self.seqs.push((mm, seq)),
         }
-        if seq > last {
+        let asked = what
+            .owner
+            .filter(|_| what.event == NotifierEvent::Exclusive);
+        let moves = |dev: usize| seq[dev] > last[dev] || asked == Some(DevId(dev as u8));
+        if (0..DEVICES).all(moves) {
             return Ok(());
         }
-        let detail = format!("a change of {mm:?} is announced, and the sequence stays {seq}");
+        let detail = format!("{what:?} is announced, and a sequence stays: {seq:?}");
         view.finding(FAMILY, "sequence", detail)
     }
 
@@ -167,6 +173,8 @@ enum Loss {
     Write,
     /// The page, which migrates.
     Migrating,
+    /// The page, which a device gets for itself.
+    Exclusive,
     /// The page.
     Page,
 }
@@ -176,10 +184,13 @@ fn loss(old: Pte, new: Pte) -> Option<Loss> {
     let mapped = |pte: Pte| match (pte.decode(), pte.leaf()) {
         (Entry::Present(p), _) if !p.protnone() => Some((p.pfn(), p.write())),
         (_, Some(Softleaf::DevicePrivate { write, pfn })) => Some((pfn, write)),
+        (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => Some((pfn, true)),
         _ => None,
     };
     let (page, write) = mapped(old)?;
+    let is_exclusive = |pte: Pte| matches!(pte.leaf(), Some(Softleaf::DeviceExclusive { .. }));
     match (mapped(new), new.leaf()) {
+        _ if is_exclusive(new) && !is_exclusive(old) => Some(Loss::Exclusive),
         (Some((now, writable)), _) if now == page => (write && !writable).then_some(Loss::Write),
         (_, Some(Softleaf::Migration(_) | Softleaf::DevicePrivate { .. })) => Some(Loss::Migrating),
         (None, _) if new.present().is_some_and(|p| p.pfn() == page) => Some(Loss::Write),
@@ -189,10 +200,13 @@ fn loss(old: Pte, new: Pte) -> Option<Loss> {
 
 /// Does the announcement say as much as the change takes?
 fn says(bracket: &Bracket, loss: Loss) -> bool {
-    use NotifierEvent::{Clear, Migrate, ProtectionPage, ProtectionVma, SoftDirty, Unmap};
+    use NotifierEvent::{
+        Clear, Exclusive, Migrate, ProtectionPage, ProtectionVma, SoftDirty, Unmap,
+    };
     match bracket.event {
         Unmap | Clear => true,
         Migrate => loss == Loss::Migrating,
+        Exclusive => loss == Loss::Exclusive,
         ProtectionVma | ProtectionPage | SoftDirty => loss == Loss::Write,
     }
 }
@@ -232,10 +246,15 @@ fn check_range(view: &View<'_>, bracket: &Bracket) -> Check {
     view.finding(FAMILY, "range", format!("{bracket:?} is announced"))
 }
 
-/// A migration by address has an owner, who may pass over it; nothing else has one.
+/// A migration by address has an owner, who may pass over it, and so has the making of an exclusive entry;
+/// nothing else has one.
 #[inline(never)]
 fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
-    if (bracket.event == NotifierEvent::Migrate) == bracket.owner.is_some() {
+    let owned = matches!(
+        bracket.event,
+        NotifierEvent::Migrate | NotifierEvent::Exclusive
+    );
+    if owned == bracket.owner.is_some() {
         return Ok(());
     }
     view.finding(FAMILY, "owner", format!("{bracket:?} is announced"))

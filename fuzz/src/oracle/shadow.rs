@@ -19,10 +19,14 @@ pub struct Place {
 /// The entries that name a page.
 #[derive(Debug, Default, Clone)]
 pub struct Named {
-    /// Entries that hold a reference: present and device-private ones.
+    /// Entries that hold a reference: all but migration entries.
     pub mappings: Vec<Place>,
     /// Migration entries.
     pub migrations: Vec<Place>,
+    /// The folio was dirty when it was last looked at.
+    pub dirty: bool,
+    /// A dirty entry has named the page since then.
+    pub dirtied: bool,
     changed: bool,
 }
 
@@ -62,7 +66,9 @@ fn kind(entry: Entry) -> Kind {
         Entry::Present(p) => Kind::Mapping(p.pfn()),
         Entry::Leaf(leaf) => match leaf.softleaf() {
             Some(Softleaf::Migration(m)) => Kind::Migration(m.pfn),
-            Some(Softleaf::DevicePrivate { pfn, .. }) => Kind::Mapping(pfn),
+            Some(Softleaf::DevicePrivate { pfn, .. } | Softleaf::DeviceExclusive { pfn, .. }) => {
+                Kind::Mapping(pfn)
+            }
             Some(Softleaf::Swap(slot)) => Kind::Swap(slot),
             None => Kind::Nothing,
         },
@@ -72,6 +78,8 @@ fn kind(entry: Entry) -> Kind {
 const EMPTY: &Named = &Named {
     mappings: Vec::new(),
     migrations: Vec::new(),
+    dirty: false,
+    dirtied: false,
     changed: false,
 };
 
@@ -81,7 +89,7 @@ impl Shadow {
             let named = &mut self.zones[pfn.zone()][pfn.index()];
             named.mappings.clear();
             named.migrations.clear();
-            named.changed = false;
+            (named.dirty, named.dirtied, named.changed) = (false, false, false);
         }
         self.changed.clear();
         self.slots.iter_mut().for_each(Vec::clear);
@@ -145,9 +153,28 @@ impl Shadow {
 
     pub(super) fn settle(&mut self) {
         while let Some(pfn) = self.changed.pop() {
-            self.zones[pfn.zone()][pfn.index()].changed = false;
+            let named = &mut self.zones[pfn.zone()][pfn.index()];
+            (named.changed, named.dirtied) = (false, false);
         }
         self.changed_mms = 0;
+    }
+
+    /// The identity of a folio moved: the new one is dirty if the old one was, or `became` it.
+    pub(super) fn migrated(&mut self, src: Pfn, dst: Pfn, became: bool) {
+        let from = self.named(src);
+        let dirty = from.dirty || from.dirtied || became;
+        if let Some(named) = self.named_mut(dst) {
+            named.dirtied |= dirty;
+        }
+    }
+
+    /// Remembers whether a folio that was touched is dirty now.
+    pub(super) fn note_dirty(&mut self, pfn: Pfn, dirty: bool) {
+        if self.named(pfn).dirty != dirty
+            && let Some(named) = self.named_mut(pfn)
+        {
+            named.dirty = dirty;
+        }
     }
 
     fn named_mut(&mut self, pfn: Pfn) -> Option<&mut Named> {
@@ -178,6 +205,15 @@ impl Shadow {
             mm: write.mm,
             addr: write.addr,
         };
+        for entry in [write.old, write.new] {
+            if let Some(p) = entry
+                .present()
+                .filter(|p| p.dirty() && p.pfn() != Pfn::ZERO)
+                && let Some(named) = self.named_mut(p.pfn())
+            {
+                named.dirtied = true;
+            }
+        }
         let mut rss = Rss::default();
         match kind(write.old.decode()) {
             Kind::Nothing => {}

@@ -39,8 +39,10 @@ const fn weights(kind: OpKind) -> (u32, u32) {
         OpKind::Lazyfree | OpKind::Mlock | OpKind::Willneed => (1, 2),
         OpKind::Cold => (1, 1),
         OpKind::Mremap => (1, 6),
+        OpKind::Exclusive => (1, 5),
         OpKind::GetFast | OpKind::PinFast => (1, 3),
         OpKind::UffdUnregister | OpKind::Dontfork | OpKind::PinLongterm => (1, 2),
+        OpKind::Pagemap | OpKind::Release | OpKind::Compact => (1, 2),
     }
 }
 

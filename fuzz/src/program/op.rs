@@ -215,6 +215,16 @@ ops! {
     37 "pin-fast" PinFast { proc: Proc, addr: Addr, access: Access }
     /// Pins the page for a long time (`pin_user_pages` with `FOLL_LONGTERM`), faulting as needed.
     38 "pin-longterm" PinLongterm { proc: Proc, addr: Addr, access: Access }
+    /// Gives the device the pages of the range for itself, for atomic operations, faulting as needed
+    /// (`make_device_exclusive`).
+    39 "exclusive" Exclusive { dev: Dev, proc: Proc, addr: Addr, len: Len }
+    /// Looks at what the kernel says of each page of the range (`/proc/pid/pagemap`).
+    40 "pagemap" Pagemap { proc: Proc, addr: Addr, len: Len }
+    /// The device goes: all its pages come home, and its memory is given back.
+    41 "release" Release { dev: Dev }
+    /// Compaction moves the folio that the page-table entry names to another frame
+    /// (`migrate_pages`).
+    42 "compact" Compact { proc: Proc, addr: Addr }
 }
 
 /// The most operands that an operation has.
@@ -405,7 +415,7 @@ mod tests {
     use super::*;
 
     /// What every corpus relies on. Append to this list; never change a line of it.
-    const LOCKED: [&str; 39] = [
+    const LOCKED: [&str; 43] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -445,6 +455,10 @@ mod tests {
         "get-fast proc addr access",
         "pin-fast proc addr access",
         "pin-longterm proc addr access",
+        "exclusive dev proc addr len",
+        "pagemap proc addr len",
+        "release dev",
+        "compact proc addr",
     ];
 
     #[test]

@@ -83,6 +83,9 @@ pub const CASES: &[Case] = &[
     ("notifier/pairing", start_without_an_end),
     ("progress/lock-order", folio_lock_inside_an_anon_vma),
     ("progress/lock-order", second_address_space_locked),
+    ("entries/exclusive-entry", a_device_has_a_shared_page_alone),
+    ("entries/place", exclusive_entry_names_a_device_page),
+    ("coherence/device-mapping", two_devices_have_a_page_alone),
     ("progress/deadlock", deadlock),
     ("progress/step-budget", step_budget),
     ("contents/write-protection", write_protection_is_ignored),
@@ -403,6 +406,37 @@ fn writable_but_not_exclusive(lab: &mut Lab<'_>) -> Check {
     lab.slice()
 }
 
+fn make_exclusive(lab: &mut Lab<'_>) -> Pfn {
+    let mm = lab.mm;
+    lab.run(OpKind::Exclusive, async |cur| {
+        let made = cur.dmirror_exclusive(DevId(0), mm, 0..1).await;
+        assert_eq!(made, (1, Ok(())));
+    });
+    let leaf = lab.pte(0).leaf().expect("a device-exclusive entry");
+    leaf.pfn().expect("a frame")
+}
+
+fn a_device_has_a_shared_page_alone(lab: &mut Lab<'_>) -> Check {
+    let pfn = make_exclusive(lab);
+    lab.flags(pfn, PageFlags::ANON_EXCLUSIVE, false);
+    lab.slice()
+}
+
+fn exclusive_entry_names_a_device_page(lab: &mut Lab<'_>) -> Check {
+    make_exclusive(lab);
+    let (write, pfn) = (true, Pfn::new(1, 0));
+    let entry = Softleaf::DeviceExclusive { write, pfn };
+    lab.set_pte(0, entry.to_swap().pte());
+    lab.slice()
+}
+
+fn two_devices_have_a_page_alone(lab: &mut Lab<'_>) -> Check {
+    let pfn = make_exclusive(lab);
+    let mm = lab.mm;
+    lab.tamper(|t| t.map_device((DevId(1), mm, 0), pfn));
+    lab.slice()
+}
+
 fn migration_entry_of_an_unlocked_page(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     let request = lab.request(true);
@@ -434,7 +468,7 @@ fn announced(lab: &Lab<'_>, why: NotifierEvent, whose: Option<DevId>, range: Ran
         end: range.end,
         event: why,
         owner: whose,
-        seq: 1,
+        seq: [1; 2],
         held: LockClasses::MMAP,
         writes: lab.kernel.state().pte_writes().len(),
     }

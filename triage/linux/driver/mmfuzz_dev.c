@@ -62,14 +62,23 @@ static atomic_t fail_system, fail_device;
 
 struct session;
 
+struct mirror;
+
+/* The page table of a device for an address space. */
+struct device_table {
+	struct mmu_interval_notifier notifier;
+	struct mirror *mirror;
+	struct mmfuzz_device *device;
+	struct xarray entries;
+};
+
 /* The device page tables of an address space, for one session. */
 struct mirror {
 	struct list_head list;
 	struct session *session;
 	struct mm_struct *mm;
-	struct mmu_interval_notifier notifier;
 	struct mutex lock;		/* of the tables; held while they are used */
-	struct xarray tables[MMFUZZ_DEVICES];
+	struct device_table tables[MMFUZZ_DEVICES];
 };
 
 /* All mirrors. Taken inside mmap_lock. */
@@ -196,25 +205,27 @@ static unsigned long vpn(unsigned long addr)
 static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 			      const struct mmu_notifier_range *range, unsigned long seq)
 {
-	struct mirror *mirror = container_of(notifier, struct mirror, notifier);
+	struct device_table *table = container_of(notifier, struct device_table, notifier);
+	bool own = range->owner == table->device;
 	unsigned long index, last = vpn(range->end - 1);
+	struct mutex *lock = &table->mirror->lock;
 	void *entry;
-	int i;
 
-	if (!mmu_notifier_range_blockable(range) && !mutex_trylock(&mirror->lock))
+	/* what the driver asked for itself: who maps the page then looks at the sequence */
+	if (range->event == MMU_NOTIFY_EXCLUSIVE && own)
+		return true;
+
+	if (!mmu_notifier_range_blockable(range) && !mutex_trylock(lock))
 		return false;
 	if (mmu_notifier_range_blockable(range))
-		mutex_lock(&mirror->lock);
+		mutex_lock(lock);
 	mmu_interval_set_seq(notifier, seq);
-	for (i = 0; i < MMFUZZ_DEVICES; i++) {
-		bool own = range->event == MMU_NOTIFY_MIGRATE && range->owner == &devices[i];
-
-		/* a driver unmaps its own pages itself when they migrate */
-		xa_for_each_range(&mirror->tables[i], index, entry, vpn(range->start), last)
-			if (!own || !is_device_private_page(pfn_to_page(xa_to_value(entry) >> 1)))
-				xa_erase(&mirror->tables[i], index);
-	}
-	mutex_unlock(&mirror->lock);
+	own &= range->event == MMU_NOTIFY_MIGRATE;
+	/* a driver unmaps its own pages itself when they migrate */
+	xa_for_each_range(&table->entries, index, entry, vpn(range->start), last)
+		if (!own || !is_device_private_page(pfn_to_page(xa_to_value(entry) >> 1)))
+			xa_erase(&table->entries, index);
+	mutex_unlock(lock);
 	return true;
 }
 
@@ -234,13 +245,13 @@ static struct mirror *find_mirror(struct session *session, struct mm_struct *mm)
 	return found;
 }
 
-static void free_mirror(struct mirror *mirror)
+/* Frees a mirror, the first @n tables of which are in use. */
+static void free_mirror(struct mirror *mirror, int n)
 {
-	int i;
-
-	mmu_interval_notifier_remove(&mirror->notifier);
-	for (i = 0; i < MMFUZZ_DEVICES; i++)
-		xa_destroy(&mirror->tables[i]);
+	while (n--) {
+		mmu_interval_notifier_remove(&mirror->tables[n].notifier);
+		xa_destroy(&mirror->tables[n].entries);
+	}
 	kfree(mirror);
 }
 
@@ -257,13 +268,18 @@ static long attach(struct session *session)
 	mirror->session = session;
 	mirror->mm = current->mm;
 	mutex_init(&mirror->lock);
-	for (i = 0; i < MMFUZZ_DEVICES; i++)
-		xa_init(&mirror->tables[i]);
-	ret = mmu_interval_notifier_insert(&mirror->notifier, current->mm, 0, ULONG_MAX & PAGE_MASK,
-					   &mirror_ops);
-	if (ret) {
-		kfree(mirror);
-		return ret;
+	for (i = 0; i < MMFUZZ_DEVICES; i++) {
+		struct device_table *table = &mirror->tables[i];
+
+		table->mirror = mirror;
+		table->device = &devices[i];
+		xa_init(&table->entries);
+		ret = mmu_interval_notifier_insert(&table->notifier, current->mm, 0, ULONG_MAX & PAGE_MASK,
+						   &mirror_ops);
+		if (ret) {
+			free_mirror(mirror, i);
+			return ret;
+		}
 	}
 	mutex_lock(&mirrors_lock);
 	list_add(&mirror->list, &mirrors);
@@ -274,7 +290,7 @@ static long attach(struct session *session)
 static void device_unmap(struct mirror *mirror, unsigned int dev, unsigned long addr)
 {
 	mutex_lock(&mirror->lock);
-	xa_erase(&mirror->tables[dev], vpn(addr));
+	xa_erase(&mirror->tables[dev].entries, vpn(addr));
 	mutex_unlock(&mirror->lock);
 }
 
@@ -569,6 +585,29 @@ static long evict(struct mmfuzz_evict *arg)
 	return ret;
 }
 
+static void reset_memory(struct mmfuzz_device *device)
+{
+	spin_lock(&device->lock);
+	if (!device->in_use)
+		device->fresh = device->nr_free = 0;
+	spin_unlock(&device->lock);
+}
+
+/* All pages come home; then the memory is as new, unless somebody keeps one. */
+static long release_device(struct mmfuzz_evict *arg)
+{
+	long ret = 0;
+
+	if (arg->dev >= MMFUZZ_DEVICES)
+		return -EINVAL;
+	arg->first = arg->moved = 0;
+	arg->len = devices[arg->dev].fresh;
+	if (arg->len)
+		ret = evict(arg);
+	reset_memory(&devices[arg->dev]);
+	return ret;
+}
+
 /* A fault of the CPU on a device page. */
 static vm_fault_t migrate_to_ram(struct vm_fault *vmf)
 {
@@ -627,7 +666,7 @@ static bool device_access(struct mirror *mirror, struct mmfuzz_range *range)
 	u64 *word;
 
 	mutex_lock(&mirror->lock);
-	entry = xa_to_value(xa_load(&mirror->tables[range->dev], vpn(range->addr)) ?: xa_mk_value(0));
+	entry = xa_to_value(xa_load(&mirror->tables[range->dev].entries, vpn(range->addr)) ?: xa_mk_value(0));
 	if (entry && (!write || entry & WRITABLE)) {
 		page = pfn_to_page(entry >> 1);
 		word = is_device_private_page(page) ? device_word(page) : kmap_local_page(page);
@@ -644,13 +683,26 @@ static bool device_access(struct mirror *mirror, struct mmfuzz_range *range)
 	return done;
 }
 
+/* Maps a page for the device if nothing was invalidated since @seq; -EBUSY otherwise. */
+static int device_map(struct device_table *table, unsigned long addr, unsigned long pfn, bool write, unsigned long seq)
+{
+	int ret = -EBUSY;
+
+	mutex_lock(&table->mirror->lock);
+	if (!mmu_interval_read_retry(&table->notifier, seq))
+		ret = xa_err(xa_store(&table->entries, vpn(addr), xa_mk_value(pfn << 1 | (write ? WRITABLE : 0)),
+				      GFP_KERNEL));
+	mutex_unlock(&table->mirror->lock);
+	return ret;
+}
+
 /* Faults a page in for the device, and maps it there. */
 static int device_fault(struct mirror *mirror, struct mmfuzz_range *arg)
 {
 	bool write = arg->flags & MMFUZZ_WRITE, unlocked = false;
 	unsigned long pfn = 0;
 	struct hmm_range range = {
-		.notifier = &mirror->notifier,
+		.notifier = &mirror->tables[arg->dev].notifier,
 		.start = arg->addr,
 		.end = arg->addr + PAGE_SIZE,
 		.hmm_pfns = &pfn,
@@ -667,17 +719,8 @@ static int device_fault(struct mirror *mirror, struct mmfuzz_range *arg)
 		ret = fixup_user_fault(mirror->mm, arg->addr, FAULT_FLAG_WRITE, &unlocked) ?: -EBUSY;
 	}
 	mmap_read_unlock(mirror->mm);
-	if (ret)
-		return ret;
-	mutex_lock(&mirror->lock);
-	if (mmu_interval_read_retry(range.notifier, range.notifier_seq))
-		ret = -EBUSY;
-	else
-		ret = xa_err(xa_store(&mirror->tables[arg->dev], vpn(arg->addr),
-				      xa_mk_value((pfn & ~HMM_PFN_FLAGS) << 1 | !!(pfn & HMM_PFN_WRITE)),
-				      GFP_KERNEL));
-	mutex_unlock(&mirror->lock);
-	return ret;
+	return ret ?: device_map(&mirror->tables[arg->dev], arg->addr, pfn & ~HMM_PFN_FLAGS, pfn & HMM_PFN_WRITE,
+				 range.notifier_seq);
 }
 
 static long access(struct session *session, struct mmfuzz_range *range)
@@ -715,7 +758,7 @@ static long snapshot(struct session *session, struct mmfuzz_snapshot *arg)
 
 	if (!mirror)
 		return -ENOENT;
-	range.notifier = &mirror->notifier;
+	range.notifier = &mirror->tables[arg->dev].notifier;
 	do {
 		memset(pfns, 0, sizeof(pfns));
 		range.notifier_seq = mmu_interval_read_begin(range.notifier);
@@ -751,45 +794,66 @@ static long snapshot(struct session *session, struct mmfuzz_snapshot *arg)
 	return ret;
 }
 
-static long make_exclusive(struct mmfuzz_range *range)
+/* The page at @addr, locked and with a reference, exclusive to the device; NULL if its folio is locked. */
+static struct page *get_exclusive(struct mm_struct *mm, unsigned long addr, struct mmfuzz_device *device)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
-	struct page *pages[MMFUZZ_MAX_PAGES] = {};
-	unsigned int i;
+	struct page *page = NULL;
+	int ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page, device);
+
+	return ret < 0 ? ERR_PTR(ret) : page;
+#else
+	struct folio *folio;
+
+	return make_device_exclusive(mm, addr, device, &folio);
+#endif
+}
+
+/* Gives a device one page for itself; 1 if it has it, 0 if the folio is locked. */
+static int exclusive_page(struct device_table *table, unsigned long addr)
+{
+	struct mm_struct *mm = table->mirror->mm;
+	struct page *page;
+	unsigned long seq;
 	int ret;
 
-	mmap_read_lock(current->mm);
-	ret = make_device_exclusive_range(current->mm, range->addr, range->addr + range->len * PAGE_SIZE,
-					  pages, &devices[range->dev]);
-	mmap_read_unlock(current->mm);
-	range->result = 0;
-	for (i = 0; i < range->len; i++) {
-		if (!pages[i])
-			continue;
-		range->result++;
-		unlock_page(pages[i]);
-		put_page(pages[i]);
-	}
-	return ret < 0 ? ret : 0;
-#else
+	do {
+		/* taking the page back, or copying it, counts in the sequence: that is done before */
+		mmap_read_lock(mm);
+		ret = get_user_pages_remote(mm, addr, 1, FOLL_WRITE, &page, NULL);
+		mmap_read_unlock(mm);
+		if (ret != 1)
+			return ret ?: -EFAULT;
+		put_page(page);
+		seq = mmu_interval_read_begin(&table->notifier);
+		mmap_read_lock(mm);
+		page = get_exclusive(mm, addr, table->device);
+		mmap_read_unlock(mm);
+		if (IS_ERR_OR_NULL(page))
+			return PTR_ERR_OR_ZERO(page);
+		ret = device_map(table, addr, page_to_pfn(page), true, seq);
+		unlock_page(page);
+		put_page(page);
+	} while (ret == -EBUSY && !fatal_signal_pending(current));
+	return ret ?: 1;
+}
+
+/* Up to the first page that the device cannot have; why, if that is the first of all. */
+static long make_exclusive(struct session *session, struct mmfuzz_range *range)
+{
+	struct mirror *mirror = find_mirror(session, current->mm);
 	unsigned int i;
+	int ret = 0;
 
+	if (!mirror)
+		return -ENOENT;
 	range->result = 0;
-	mmap_read_lock(current->mm);
-	for (i = 0; i < range->len; i++) {
-		struct folio *folio;
-		struct page *page = make_device_exclusive(current->mm, range->addr + i * PAGE_SIZE,
-							  &devices[range->dev], &folio);
-
-		if (IS_ERR(page))
-			continue;
-		range->result++;
-		folio_unlock(folio);
-		folio_put(folio);
+	for (i = 0; ret >= 0 && i < range->len; i++) {
+		ret = exclusive_page(&mirror->tables[range->dev], range->addr + i * PAGE_SIZE);
+		if (ret > 0)
+			range->result++;
 	}
-	mmap_read_unlock(current->mm);
-	return 0;
-#endif
+	return ret < 0 && !range->result ? ret : 0;
 }
 
 /* References and locks that a program holds. */
@@ -1005,6 +1069,46 @@ static long hold(struct session *session, struct mmfuzz_range *range)
 	return page ? keep(session, range, page, false) : -ENOENT;
 }
 
+static struct folio *alloc_target(struct folio *src, unsigned long private)
+{
+	return must_fail(&fail_system) ? NULL : folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
+}
+
+/* declared in mm/internal.h */
+bool folio_isolate_lru(struct folio *folio);
+
+/* Migrates a folio as compaction does. Only what is on a list of reclaim can be. */
+static long compact(struct mmfuzz_range *range)
+{
+	struct page *page;
+	struct folio *folio;
+	LIST_HEAD(folios);
+	bool isolated;
+	long ret = 1;
+
+	/* the references of the batches are nobody's business */
+	lru_add_drain();
+	page = hold_entry(range->addr);
+	if (!page)
+		return -ENOENT;
+	folio = page_folio(page);
+	if (is_device_private_page(page)) {
+		folio_put(folio);
+		return -ENOENT;
+	}
+	isolated = folio_isolate_lru(folio);
+	folio_put(folio);
+	if (isolated) {
+		list_add(&folio->lru, &folios);
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON, 1);
+		ret = migrate_pages(&folios, alloc_target, NULL, 0, MIGRATE_ASYNC, MR_COMPACTION, NULL);
+		if (ret)
+			putback_movable_pages(&folios);
+	}
+	range->result = !ret;
+	return 0;
+}
+
 static long lock_entry(struct session *session, struct mmfuzz_range *range)
 {
 	struct page *page = hold_entry(range->addr);
@@ -1189,7 +1293,7 @@ static void end_session(struct session *session, bool all)
 			list_move(&mirror->list, &gone);
 	mutex_unlock(&mirrors_lock);
 	list_for_each_entry_safe(mirror, next, &gone, list)
-		free_mirror(mirror);
+		free_mirror(mirror, MMFUZZ_DEVICES);
 }
 
 static long reset(struct session *session, struct mmfuzz_reset *arg)
@@ -1207,9 +1311,8 @@ static long reset(struct session *session, struct mmfuzz_reset *arg)
 		spin_lock(&device->lock);
 		arg->device_frames[i] = device->in_use;
 		device->limit = arg->limit ?: FRAMES;
-		if (!device->in_use)
-			device->fresh = device->nr_free = 0;
 		spin_unlock(&device->lock);
+		reset_memory(device);
 	}
 	return 0;
 }
@@ -1258,8 +1361,10 @@ static long range_command(struct session *session, unsigned int cmd, struct mmfu
 		return hold(session, range);
 	case MMFUZZ_IOC_LOCK:
 		return lock_entry(session, range);
+	case MMFUZZ_IOC_COMPACT:
+		return compact(range);
 	default:
-		return make_exclusive(range);
+		return make_exclusive(session, range);
 	}
 }
 
@@ -1300,6 +1405,7 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 	case MMFUZZ_IOC_HOLD:
 	case MMFUZZ_IOC_LOCK:
 	case MMFUZZ_IOC_EXCLUSIVE:
+	case MMFUZZ_IOC_COMPACT:
 		ret = range_command(session, cmd, &arg.range);
 		break;
 	case MMFUZZ_IOC_NEXT:
@@ -1313,6 +1419,9 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		break;
 	case MMFUZZ_IOC_EVICT:
 		ret = evict(&arg.evict);
+		break;
+	case MMFUZZ_IOC_RELEASE:
+		ret = release_device(&arg.evict);
 		break;
 	case MMFUZZ_IOC_SNAPSHOT:
 		ret = snapshot_command(session, &arg.snapshot);

@@ -152,5 +152,9 @@ struct mmfuzz_reset {
 #define MMFUZZ_IOC_RESET _IOWR('m', 15, struct mmfuzz_reset)
 /* Warns, so that it can be seen whether that is noticed. */
 #define MMFUZZ_IOC_WARN _IO('m', 16)
+/* Evicts all of a device, and forgets what its memory was used for; only dev and moved count. */
+#define MMFUZZ_IOC_RELEASE _IOWR('m', 17, struct mmfuzz_evict)
+/* Migrates the folio that an entry names, as compaction does: 1 page or 0. */
+#define MMFUZZ_IOC_COMPACT _IOWR('m', 18, struct mmfuzz_range)
 
 #endif

@@ -4,6 +4,7 @@
 //! for the judge. One function for each operation, one process for each process.
 
 use crate::args::Emit;
+use crate::linux;
 use crate::linux::plan::{self, Expected, Plan};
 use crate::{Status, input};
 use mm_core::Release;
@@ -79,6 +80,10 @@ pub fn to_c(program: &Program) -> Result<String, Refused> {
         release: Release::V6_12,
         ..Options::default()
     });
+    // a build without the zoo has none of the kernel's bugs
+    if let Ok(bugs) = linux::bugs_of(&[]) {
+        bugs.set(&mut executor);
+    }
     let cannot: Vec<String> = program
         .ops
         .iter()
@@ -113,8 +118,8 @@ fn impossible((i, step): (usize, &mm_fuzz::program::Step)) -> Option<String> {
             "operation {i}: {}: make an allocation fail",
             step.op
         )),
-        Op::Snapshot { .. } => Some(format!(
-            "operation {i}: {}: compare what a device sees, page by page",
+        Op::Snapshot { .. } | Op::Pagemap { .. } => Some(format!(
+            "operation {i}: {}: compare what is seen, page by page",
             step.op
         )),
         _ => None,
@@ -280,6 +285,7 @@ fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
         Outcome::Done => ("DONE", "0".to_owned()),
         Outcome::Word(word) => ("WORD", format!("{word}")),
         Outcome::Moved(pages) => ("MOVED", pages.to_string()),
+        Outcome::Exclusive(pages) => ("EXCLUSIVE", pages.to_string()),
         Outcome::Child(slot) => ("CHILD", slot.to_string()),
         Outcome::Slot(slot) => ("SLOT", slot.to_string()),
         Outcome::Seen(_) => ("DONE", "0".to_owned()),
@@ -446,8 +452,17 @@ fn body(op: Op, number: u16, slot: usize) -> String {
         Op::Finalize { .. } => format!("op_slot(MMFUZZ_IOC_NEXT, {slot}, 0);"),
         Op::Put { .. } => format!("op_slot(MMFUZZ_IOC_PUT, {slot}, 0);"),
         Op::Unlock { .. } => format!("op_slot(MMFUZZ_IOC_UNLOCK, {slot}, 0);"),
+        Op::Release { dev } => format!(
+            "op_evict(MMFUZZ_IOC_RELEASE, (struct mmfuzz_evict){{ .dev = {} }});",
+            dev.get()
+        ),
+        Op::Exclusive { dev, addr, len, .. } => {
+            let rest = format!(", .dev = {}", dev.get());
+            range("EXCLUSIVE", "EXCLUSIVE", addr, clip(addr, len), rest)
+        }
+        Op::Compact { addr, .. } => range("COMPACT", "MOVED", addr, 1, String::new()),
         Op::Evict { dev, first, len } => format!(
-            "op_evict((struct mmfuzz_evict){{ .dev = {}, .first = {}, .len = {} }});",
+            "op_evict(MMFUZZ_IOC_EVICT, (struct mmfuzz_evict){{ .dev = {}, .first = {}, .len = {} }});",
             dev.get(),
             first.get(),
             len.get()
@@ -506,7 +521,9 @@ fn body(op: Op, number: u16, slot: usize) -> String {
                 "0"
             }
         ),
-        Op::Exit { .. } | Op::Fail { .. } | Op::Snapshot { .. } => "done(NOTHING, 0);".to_owned(),
+        Op::Exit { .. } | Op::Fail { .. } | Op::Snapshot { .. } | Op::Pagemap { .. } => {
+            "done(NOTHING, 0);".to_owned()
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 #define PROCS 8
 #define UFFD 100
 
-enum kind { DONE, WORD, MOVED, CHILD, SLOT, FAULT, FAILED, NOTHING };
+enum kind { DONE, WORD, MOVED, EXCLUSIVE, CHILD, SLOT, FAULT, FAILED, NOTHING };
 
 struct outcome {
 	enum kind kind;
@@ -30,7 +30,7 @@ static int driver;
 static int uffd = -1;
 static sigjmp_buf fault;
 
-static const char *const names[] UNUSED = { "ok", "a word", "pages moved", "a child", "a slot", "a fault", "an error", "nothing there" };
+static const char *const names[] UNUSED = { "ok", "a word", "pages moved", "pages exclusive", "a child", "a slot", "a fault", "an error", "nothing there" };
 
 static UNUSED void done(enum kind kind, unsigned long value)
 {
@@ -134,9 +134,9 @@ static UNUSED void op_slot(unsigned long number, unsigned int slot, unsigned int
 	result(ioctl(driver, number, &argument));
 }
 
-static UNUSED void op_evict(struct mmfuzz_evict evict)
+static UNUSED void op_evict(unsigned long number, struct mmfuzz_evict evict)
 {
-	long ret = ioctl(driver, MMFUZZ_IOC_EVICT, &evict);
+	long ret = ioctl(driver, number, &evict);
 
 	if (ret < 0)
 		result(ret);

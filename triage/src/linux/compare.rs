@@ -160,7 +160,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
     match (model, linux) {
         (Model::Done, Linux::Done) | (Model::Nothing, Linux::Nothing) => true,
         (Model::Word(a), Linux::Word(b)) | (Model::Seen(a), Linux::Seen(b)) => a == b,
-        (Model::Moved(a), Linux::Moved(b)) => a == b,
+        (Model::Moved(a), Linux::Moved(b)) | (Model::Exclusive(a), Linux::Exclusive(b)) => a == b,
         (Model::Child(a), Linux::Child(b)) | (Model::Slot(a), Linux::Slot(b)) => {
             a == usize::from(b)
         }

@@ -27,9 +27,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Bugs of the zoo that the kernel has: `migrate_vma_check_page` lets a device page have a reference
-/// too many (the later freeze of the count refuses it), `mremap_userfaultfd_prep` takes userfaultfd from a
-/// neighbour, too.
-const KNOWN_BUGS: [&str; 2] = ["zone-device-extra-ref", "latent-mremap-uffd-neighbour"];
+/// too many (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a
+/// neighbour, too; the rules for device-exclusive entries are those before 6.15.
+const KNOWN_BUGS: [&str; 5] = [
+    "zone-device-extra-ref",
+    "latent-mremap-uffd-neighbour",
+    "excl-mapcount-dropped",
+    "excl-writable-by-vma-flag",
+    "excl-treated-as-migration",
+];
 
 /// Bugs that must show when the model has them and the kernel has not. The others break only what
 /// cannot be seen from outside, or need what the judge refuses.
@@ -142,7 +148,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// Bugs for the model, those of the kernel among them.
-fn bugs_of(names: &[String]) -> Result<Bugs, String> {
+pub fn bugs_of(names: &[String]) -> Result<Bugs, String> {
     Bugs::parse(&[names, &KNOWN_BUGS.map(str::to_owned)].concat().join(","))
 }
 

@@ -69,9 +69,9 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
     };
     let mut entry = match leaf {
         Softleaf::Swap(slot) => of_slot(s, slot, base),
-        Softleaf::Migration(MigrationEntry { pfn, .. }) | Softleaf::DevicePrivate { pfn, .. } => {
-            of_page(s, pfn, base)
-        }
+        Softleaf::Migration(MigrationEntry { pfn, .. })
+        | Softleaf::DevicePrivate { pfn, .. }
+        | Softleaf::DeviceExclusive { pfn, .. } => of_page(s, pfn, base),
     };
     entry.flags = flags(&[
         (swap.soft_dirty(), entry::SOFT_DIRTY),
@@ -84,6 +84,7 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
         }
         Softleaf::DevicePrivate { write: true, .. } => Kind::DeviceWrite,
         Softleaf::DevicePrivate { write: false, .. } => Kind::DeviceRead,
+        Softleaf::DeviceExclusive { .. } => Kind::Exclusive,
         Softleaf::Migration(migration) => {
             entry.flags |= flags(&[
                 (migration.young, entry::YOUNG),

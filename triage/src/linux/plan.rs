@@ -165,7 +165,12 @@ impl Recorder<'_> {
         // these allocate no page of the system's but the driver's destinations
         let drivers_own = matches!(
             self.program.ops[step].op,
-            Op::Migrate { .. } | Op::MigrateBack { .. } | Op::Evict { .. } | Op::Pages { .. }
+            Op::Migrate { .. }
+                | Op::MigrateBack { .. }
+                | Op::Evict { .. }
+                | Op::Release { .. }
+                | Op::Compact { .. }
+                | Op::Pages { .. }
         );
         let now = armed(s);
         let system = self.armed[0] > now[0] && now[0] == 0;

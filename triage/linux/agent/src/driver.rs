@@ -123,8 +123,11 @@ pub enum Command {
     Unlock = 11,
     Fail = 12,
     Observe = 13,
+    Exclusive = 14,
     Reset = 15,
     Warn = 16,
+    Release = 17,
+    Compact = 18,
 }
 
 /// An open session.

@@ -6,7 +6,9 @@ use crate::driver::{self, Command, Driver, Observe, Range};
 use mm_fuzz::exec::{Digest, window_base};
 use mm_fuzz::program::{self, Geometry, Op, OpKind};
 use mm_linux_protocol::{Outcome, WINDOW};
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 const PAGE: u64 = 4096;
@@ -107,6 +109,21 @@ fn clear_refs() -> Outcome {
         Ok(()) => Outcome::Done,
         Err(error) => failed(&error),
     }
+}
+
+/// What `/proc/self/pagemap` shows of a range, without frame numbers.
+fn pagemap(addr: program::Addr, len: program::Len) -> io::Result<Outcome> {
+    const SHOWN: u64 = 7 << 55 | 7 << 61;
+    let mut entries = vec![0; clipped(addr, len) as usize * size_of::<u64>()];
+    let first = window() / PAGE + u64::from(addr.get());
+    let file = File::open("/proc/self/pagemap")?;
+    file.read_exact_at(&mut entries, first * size_of::<u64>() as u64)?;
+    let mut digest = Digest::default();
+    let (entries, _) = entries.as_chunks();
+    for entry in entries {
+        digest.mix(u64::from_le_bytes(*entry) & SHOWN);
+    }
+    Ok(Outcome::Seen(digest.value()))
 }
 
 impl Worker {
@@ -248,7 +265,11 @@ impl Worker {
             Op::Finalize { .. } => self.slot_call(Command::Next, request.slot, 0),
             Op::Put { .. } => self.slot_call(Command::Put, request.slot, 0),
             Op::Unlock { .. } => self.slot_call(Command::Unlock, request.slot, 0),
-            Op::Evict { dev, first, len } => self.evict(dev, first, len).into(),
+            Op::Evict { dev, first, len } => {
+                let frames = (first.get().into(), len.get().into());
+                self.evict(Command::Evict, dev, frames).into()
+            }
+            Op::Release { dev } => self.evict(Command::Release, dev, (0, 0)).into(),
             Op::DevRead { dev, addr, .. } => {
                 let range = Self::range(addr, program::Len::new(1), dev);
                 self.call(Command::Access, range, Outcome::Word)
@@ -262,6 +283,15 @@ impl Worker {
                 self.call(Command::Access, range, Outcome::Word)
             }
             Op::Snapshot { dev, addr, len, .. } => self.snapshot(dev, addr, len).into(),
+            Op::Exclusive { dev, addr, len, .. } => {
+                let range = Self::range(addr, len, dev);
+                self.call(Command::Exclusive, range, |pages| {
+                    Outcome::Exclusive(pages as u32)
+                })
+            }
+            Op::Compact { addr, .. } => self.call(Command::Compact, Self::page(addr), |moved| {
+                Outcome::Moved(moved as u32)
+            }),
             Op::Get { addr, access, .. } => self.get(addr, access, 0),
             Op::Pin { addr, access, .. } => self.get(addr, access, driver::PIN),
             Op::GetFast { addr, access, .. } => self.get(addr, access, driver::FAST),
@@ -362,6 +392,7 @@ impl Worker {
                 }
             }
             Op::ClearSoftDirty { .. } => clear_refs(),
+            Op::Pagemap { addr, len, .. } => pagemap(addr, len).unwrap_or_else(|e| failed(&e)),
             Op::UffdRegister { addr, len, .. } => {
                 let (at, len) = span(addr, len);
                 const MODE_WP: u64 = 1 << 1;
@@ -413,14 +444,14 @@ impl Worker {
         self.call(Command::Get, range, |slot| Outcome::Slot(slot as u8))
     }
 
-    fn evict(self, dev: program::Dev, first: program::Addr, len: program::Len) -> Outcome {
+    fn evict(self, command: Command, dev: program::Dev, (first, len): (u32, u32)) -> Outcome {
         let mut argument = driver::Evict {
             dev: dev.get().into(),
-            first: first.get().into(),
-            len: len.get().into(),
+            first,
+            len,
             moved: 0,
         };
-        match self.driver.call(Command::Evict, &mut argument) {
+        match self.driver.call(command, &mut argument) {
             Ok(()) => Outcome::Moved(argument.moved),
             Err(error) => failed(&error),
         }

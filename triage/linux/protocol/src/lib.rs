@@ -116,8 +116,10 @@ pub enum Outcome {
     Child(u8),
     /// A reference, a lock or an open migration, by its slot.
     Slot(u8),
-    /// What the device sees, a digest of it.
+    /// What the device sees, or pagemap shows, a digest of it.
     Seen(u64),
+    /// So many pages are the device's alone.
+    Exclusive(u32),
     /// The process was sent this signal.
     Signal(i32),
     /// The call failed with this error number.

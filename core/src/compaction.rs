@@ -1,0 +1,96 @@
+//! Moving a folio within the system's memory, as compaction does: it comes by the frame number, and
+//! knows of no address space.
+//!
+//! Locks: the folio lock by trylock; nothing else is held, so a reference keeps the anon_vma alive.
+//!
+//! Corresponds to `migrate_pages` in `mm/migrate.c`, for one folio and in `MIGRATE_ASYNC` mode, as
+//! `mm/compaction.c` calls it.
+
+use crate::ids::{AnonVmaId, Pfn};
+use crate::lock::Site;
+use crate::page::PageFlags;
+use crate::state::{Current, State};
+
+impl State {
+    /// Moves identity, contents and place in the swap cache (`move_to_new_folio`).
+    fn move_to_new_folio(&mut self, src: Pfn, dst: Pfn) -> bool {
+        let page = *self.page(src);
+        if !self.folio_migrate_mapping(src, dst, 0) {
+            return false;
+        }
+        if page.has(PageFlags::SWAPCACHE) {
+            // in one step: a slot that nobody has is given to the next
+            self.replace_in_swap_cache(page.swap, dst);
+            self.page_mut(src).flags.remove(PageFlags::SWAPCACHE);
+            self.folio_ref_sub(src, 1);
+            self.folio_ref_add(dst, 1);
+            let to = self.page_mut(dst);
+            to.flags.insert(PageFlags::SWAPCACHE);
+            to.swap = page.swap;
+        }
+        self.page_mut(dst).word = page.word;
+        self.folio_add_lru(dst);
+        true
+    }
+}
+
+impl Current<'_> {
+    /// Moves `folio` to another frame, if nobody holds it. True if it was moved.
+    pub async fn migrate_pages(self, folio: Pfn) -> bool {
+        let isolated = self.state().folio_isolate_lru(self.task, folio);
+        if !isolated {
+            return false;
+        }
+        let dst = { self.state().alloc_page(self.task) };
+        let moved = match dst {
+            Ok(dst) => self.unmap_and_move(folio, dst).await,
+            Err(_) => false,
+        };
+        let s = &mut *self.state();
+        if let Ok(dst) = dst {
+            s.folio_put(self.task, dst);
+        }
+        if moved {
+            s.folio_put(self.task, folio);
+        } else {
+            s.folio_putback_lru(self.task, folio);
+        }
+        moved
+    }
+
+    async fn unmap_and_move(self, src: Pfn, dst: Pfn) -> bool {
+        let anon_vma: Option<AnonVmaId> = {
+            let s = &mut *self.state();
+            if !s.folio_trylock(self.task, src) {
+                return false;
+            }
+            if s.page(src).has(PageFlags::WRITEBACK) {
+                s.folio_unlock(self.task, src);
+                return false;
+            }
+            s.folio_trylock(self.task, dst);
+            s.folio_get_anon_vma(self.task, src)
+        };
+        self.preempt(Site::MigratePages).await;
+        // 6.12 does not count exclusive entries, and does not find them here
+        let was_mapped = self.state().folio_mapped(src);
+        if was_mapped {
+            self.try_to_migrate(src).await;
+        }
+        let moved = {
+            let s = &mut *self.state();
+            !s.folio_mapped(src) && s.move_to_new_folio(src, dst)
+        };
+        if was_mapped {
+            self.remove_migration_ptes(src, if moved { dst } else { src })
+                .await;
+        }
+        let s = &mut *self.state();
+        if let Some(anon_vma) = anon_vma {
+            s.put_task_anon_vma(self.task, anon_vma);
+        }
+        s.folio_unlock(self.task, dst);
+        s.folio_unlock(self.task, src);
+        moved
+    }
+}

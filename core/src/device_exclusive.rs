@@ -1,0 +1,187 @@
+//! Device-exclusive entries: a device has a page of system memory for itself, for its atomic
+//! operations, until the CPU touches the page.
+//!
+//! The entry holds what the mapping held: a reference, a count in the mapcount and in the
+//! statistics. It is made from a writable mapping, so the page is exclusive, and stays so. Whether
+//! the mapping that comes back is writable is decided then, by what is tracked and protected then.
+//!
+//! Locks: `mmap_lock`, the folio lock, the page-table lock. The folio lock is held from the making to
+//! the moment that the driver has mapped the page, and by whoever takes the entry away by a fault.
+//!
+//! Corresponds to `make_device_exclusive` in `mm/rmap.c`; `remove_device_exclusive_entry` and
+//! `restore_exclusive_pte` in `mm/memory.c`.
+
+use crate::fault::{FaultResult, VmFault};
+use crate::ids::{DevId, MmId, Pfn, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::page::PageFlags;
+use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags, SwapPte};
+use crate::state::{Current, Release, State};
+use crate::zoo::Bug;
+
+impl State {
+    /// Puts an exclusive entry in the place of a writable mapping of `page`, under the page-table
+    /// lock. False if there is none any more.
+    fn make_exclusive_pte(&mut self, mm: MmId, addr: u64, page: Pfn) -> bool {
+        let Some(at) = self.tables.pte_offset(self.mm(mm).pgd, addr) else {
+            return false;
+        };
+        let Entry::Present(pte) = self.tables.get(at).decode() else {
+            return false;
+        };
+        if pte.pfn() != page || !pte.write() {
+            return false;
+        }
+        self.ptep_clear_flush(at);
+        if pte.dirty() {
+            self.folio_mark_dirty(page);
+        }
+        // writable, so there is no uffd-wp to keep
+        let entry = Softleaf::DeviceExclusive {
+            write: true,
+            pfn: page,
+        };
+        let entry = entry.to_swap().set(SwapFlags::SOFT_DIRTY, pte.soft_dirty());
+        self.tables.set(at, entry.pte());
+        if self.zoo.on(Bug::ExclMapcountDropped) {
+            self.folio_remove_rmap_pte(page);
+        }
+        true
+    }
+
+    /// Makes the entry at `at` a mapping again, under the page-table lock; the folio is locked
+    /// (`restore_exclusive_pte`). Nobody is told: there was no translation before.
+    pub(crate) fn restore_exclusive_pte(&mut self, vma: VmaId, at: PteRef, swap: SwapPte) {
+        let Some(Softleaf::DeviceExclusive { write, pfn }) = swap.softleaf() else {
+            return;
+        };
+        let mut pte = self
+            .mk_pte(vma, pfn)
+            .set(PteFlags::ACCESSED, false)
+            .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
+            .set(PteFlags::UFFD_WP, swap.uffd_wp());
+        if self.zoo.on(Bug::ExclWritableByVmaFlag) {
+            if write && !pte.uffd_wp() {
+                pte = self.maybe_mkwrite(vma, pte.mkdirty());
+            }
+        } else if self.can_change_pte_writable(vma, pte) {
+            if self.page(pfn).has(PageFlags::DIRTY) {
+                pte = pte.mkdirty();
+            }
+            pte = pte.set(PteFlags::RW, true);
+        }
+        if self.zoo.on(Bug::ExclMapcountDropped) {
+            self.folio_add_anon_rmap_pte(pfn, false);
+        }
+        self.tables.set(at, pte.pte());
+    }
+
+    /// The same for a fork, which cannot sleep here: false if somebody holds the folio lock
+    /// (`try_restore_exclusive_pte`).
+    pub(crate) fn try_restore_exclusive_pte(
+        &mut self,
+        cur: Current<'_>,
+        vma: VmaId,
+        at: PteRef,
+        page: Pfn,
+    ) -> bool {
+        let locked = self.folio_trylock(cur.task, page);
+        if locked {
+            self.restore_exclusive_pte(vma, at, SwapPte::assume(self.tables.get(at)));
+            self.folio_unlock(cur.task, page);
+        }
+        locked
+    }
+}
+
+impl Current<'_> {
+    /// Makes the page at `addr` exclusive to `owner`, and returns it locked and with a reference, so
+    /// that the driver can map it before the CPU can have it back (`make_device_exclusive`).
+    /// `mmap_lock` is held for reading. `None` is a folio that is locked: 6.12 does not wait for it.
+    pub(crate) async fn make_device_exclusive(
+        self,
+        mm: MmId,
+        addr: u64,
+        owner: DevId,
+    ) -> Result<Option<Pfn>, FaultResult> {
+        loop {
+            // a page that is exclusive already, for whomever, comes back first
+            let page = self.get_user_page_remote(mm, addr).await?;
+            let waits = self.state().release != Release::V6_12;
+            if waits {
+                self.lock(Lock::Folio(page)).await;
+            } else {
+                let s = &mut *self.state();
+                if !s.folio_trylock(self.task, page) {
+                    s.folio_put(self.task, page);
+                    return Ok(None);
+                }
+            }
+            let event = NotifierEvent::Exclusive;
+            let range = NotifierRange::new(mm, addr..addr + 1, event, Some(owner));
+            self.notifier_start(&range).await;
+            self.preempt(Site::MakeDeviceExclusive).await;
+            {
+                let s = &mut *self.state();
+                let made = s.make_exclusive_pte(mm, addr, page);
+                s.notifier_end(self.task, &range);
+                if made {
+                    return Ok(Some(page));
+                }
+                s.folio_unlock(self.task, page);
+                s.folio_put(self.task, page);
+            }
+            self.retry_fault().await;
+        }
+    }
+
+    /// A fault of the CPU on an exclusive entry: the device loses the page
+    /// (`remove_device_exclusive_entry`).
+    pub(crate) async fn remove_device_exclusive_entry(
+        self,
+        vmf: VmFault,
+        page: Pfn,
+    ) -> FaultResult {
+        self.preempt(Site::RemoveDeviceExclusive).await;
+        let held = !self.state().zoo.on(Bug::ExclNoPageRef);
+        // The entry was read without the lock: by now it may be gone, and the page with it, or be
+        // somebody else's.
+        {
+            let s = &mut *self.state();
+            if held && !s.folio_try_get(self.task, page) {
+                return FaultResult::Done;
+            }
+            if !s.folio_trylock(self.task, page) {
+                return FaultResult::Locked(page);
+            }
+        }
+        let range = self.restore_event(&vmf);
+        self.notifier_start(&range).await;
+        self.preempt(Site::RestoreExclusive).await;
+        let s = &mut *self.state();
+        let pte = s.tables().get(vmf.at);
+        if pte == vmf.orig {
+            s.restore_exclusive_pte(vmf.vma, vmf.at, SwapPte::assume(pte));
+        }
+        s.folio_unlock(self.task, page);
+        if held {
+            s.folio_put(self.task, page);
+        }
+        s.notifier_end(self.task, &range);
+        FaultResult::Done
+    }
+
+    /// What is announced when a device loses a page.
+    fn restore_event(self, vmf: &VmFault) -> NotifierRange {
+        let (mm, addr) = (vmf.mm, vmf.addr);
+        let s = &*self.state();
+        let mut event = (NotifierEvent::Clear, None);
+        if s.zoo.on(Bug::ExclRestoreEvent) {
+            let devices = (0..crate::memmap::DEVICES as u8).map(DevId);
+            let mut mapped = devices.filter(|dev| s.driver.lookup((*dev, mm, addr)).is_some());
+            event = (NotifierEvent::Exclusive, mapped.next());
+        }
+        NotifierRange::new(mm, addr..addr + 1, event.0, event.1)
+    }
+}

@@ -1,0 +1,104 @@
+//! What `/proc/PID/pagemap` shows of each page.
+//!
+//! A reader of page tables has to name every kind of entry: what is not present and not empty is
+//! shown as swap, whatever it is. Nothing is faulted in and nothing changes.
+//!
+//! Corresponds to `pagemap_read` in `fs/proc/task_mmu.c`.
+
+use crate::ids::{MmId, Pfn};
+use crate::lock::{Lock, Site};
+use crate::pte::{Entry, Pte, Softleaf, SwapPte};
+use crate::state::{Current, State};
+use crate::trace::Event;
+use crate::vma::VmFlags;
+use crate::zoo::Bug;
+use alloc::vec::Vec;
+use bitflags::bitflags;
+use core::ops::Range;
+
+bitflags! {
+    /// An entry of the file, without the frame number.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Pagemap: u64 {
+        /// The entry or the area is soft-dirty.
+        const SOFT_DIRTY = 1 << 55;
+        /// The page is present, and mapped once.
+        const MMAP_EXCLUSIVE = 1 << 56;
+        /// The entry is write-protected for userfaultfd.
+        const UFFD_WP = 1 << 57;
+        /// The page belongs to a file. None does here.
+        const FILE = 1 << 61;
+        /// The entry is neither empty nor present.
+        const SWAP = 1 << 62;
+        /// The entry is present.
+        const PRESENT = 1 << 63;
+    }
+}
+
+impl State {
+    /// One entry of an area, under the page-table lock (`pte_to_pagemap_entry`).
+    fn pte_to_pagemap_entry(&self, pte: Pte) -> Pagemap {
+        let mapped_once = |page: Pfn| self.page(page).mapcount == 1;
+        let mut shown = Pagemap::empty();
+        match (pte.decode(), pte.leaf()) {
+            (Entry::None, _) => {}
+            (Entry::Present(p), _) => {
+                shown |= Pagemap::PRESENT;
+                let once = p.pfn() != Pfn::ZERO && mapped_once(p.pfn());
+                shown.set(Pagemap::MMAP_EXCLUSIVE, once);
+                shown.set(Pagemap::SOFT_DIRTY, p.soft_dirty());
+                shown.set(Pagemap::UFFD_WP, p.uffd_wp());
+            }
+            (_, Some(leaf)) => {
+                let migration = matches!(leaf, Softleaf::Migration(_));
+                if !migration && self.zoo.on(Bug::PagemapPmdWarn) {
+                    return shown;
+                }
+                let swap = SwapPte::assume(pte);
+                shown |= Pagemap::SWAP;
+                if migration && self.zoo.on(Bug::SmapsMapcountMigration) {
+                    shown.set(Pagemap::MMAP_EXCLUSIVE, leaf.pfn().is_some_and(mapped_once));
+                }
+                shown.set(Pagemap::SOFT_DIRTY, swap.soft_dirty());
+                shown.set(Pagemap::UFFD_WP, swap.uffd_wp());
+            }
+            (_, None) => shown |= Pagemap::SWAP,
+        }
+        shown
+    }
+
+    fn pagemap_entry(&mut self, mm: MmId, addr: u64) -> Pagemap {
+        let Some(vma) = self.find_vma(mm, addr) else {
+            return Pagemap::empty();
+        };
+        let at = self.tables().pte_offset(self.mm(mm).pgd, addr);
+        let mut shown = at.map_or(Pagemap::empty(), |at| {
+            self.pte_to_pagemap_entry(self.tables().get(at))
+        });
+        if self.vma(vma).flags.contains(VmFlags::SOFTDIRTY) {
+            shown |= Pagemap::SOFT_DIRTY;
+        }
+        self.events.push(Event::Pagemap { mm, addr, shown });
+        shown
+    }
+}
+
+impl Current<'_> {
+    /// Reads the entries of `range`, table by table.
+    pub async fn pagemap_read(self, mm: MmId, range: Range<u64>) -> Vec<Pagemap> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let span = self.state().geometry().span(0);
+        let mut seen = Vec::new();
+        let mut addr = range.start;
+        while addr < range.end {
+            self.preempt(Site::PagemapRead).await;
+            let s = &mut *self.state();
+            let end = range.end.min((addr | (span - 1)) + 1);
+            seen.extend((addr..end).map(|addr| s.pagemap_entry(mm, addr)));
+            addr = end;
+        }
+        self.unlock(lock);
+        seen
+    }
+}

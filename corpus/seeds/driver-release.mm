@@ -1,0 +1,16 @@
+# The driver goes while three processes have its pages: everything comes home, and its memory begins anew.
+mmap p0 0 4 rw
+write p0 0
+write p0 1
+migrate p0 0 3 d0
+fork p0
+fork p1
+dev-write d0 p1 1
+hold p0 0
+release d0
+put r0
+release d0
+read p2 0
+migrate p0 0 3 d0
+release d1
+read p1 2

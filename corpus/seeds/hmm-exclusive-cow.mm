@@ -1,0 +1,9 @@
+# hmm-tests exclusive_cow: a fork takes the page back and shares it; the device's next write is a copy.
+mmap p0 0 2 rw
+write p0 0
+exclusive d0 p0 0 2
+fork p0
+dev-write d0 p0 0
+read p1 0
+write p1 0
+read p0 0

@@ -1,0 +1,4 @@
+# driver-evict-on-release (249881232e14): the memory of a device is given back with live pages in it.
+mmap p0 0 1 rw
+migrate p0 0 1 d0
+release d0

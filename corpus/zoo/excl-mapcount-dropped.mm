@@ -1,0 +1,3 @@
+# excl-mapcount-dropped (f495bd7e0d9b): a device-exclusive entry keeps its reference but is not counted as a mapping.
+mmap p0 0 1 rw
+exclusive d0 p0 0 1

@@ -1,0 +1,5 @@
+# excl-treated-as-migration (7b2e497a42cd): the walk that restores migration entries takes device-exclusive ones too.
+mmap p0 0 1 rw
+pin p0 0 w
+exclusive d0 p0 0 1
+compact p0 0

@@ -1,0 +1,4 @@
+# khugepaged-zero-pfn-nonpresent (mm/khugepaged: guard is_zero_pfn() calls with pte_present() (2026)): an entry that is not present is taken for the zero page (here: a device-exclusive one in migrate_vma_collect).
+mmap p0 0 1 rw
+exclusive d0 p0 0 1
+migrate p0 0 1 d0
