@@ -1,6 +1,6 @@
 //! What the model says beside what the kernel did.
 
-use super::accepted;
+use super::accepted::{self, Accepted};
 use super::plan::{Expected, Plan};
 use mm_fuzz::exec::Outcome as Model;
 use mm_linux_protocol::{Entry, Event, Kind, Outcome as Linux, Process, Reply, entry, page};
@@ -21,7 +21,7 @@ pub struct Difference {
     /// What the kernel did.
     pub linux: String,
     /// The accepted difference that it is.
-    pub accepted: Option<&'static accepted::Accepted>,
+    pub accepted: Option<&'static str>,
 }
 
 impl fmt::Display for Difference {
@@ -35,8 +35,8 @@ impl fmt::Display for Difference {
 }
 
 /// The first point at which the kernel's run and the model's differ, with all that differs there;
-/// nothing if they are the same.
-pub fn compare(plan: &Plan, reply: &Reply) -> Vec<Difference> {
+/// nothing if they are the same. Where all of it is `known`, the comparison goes on.
+pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference> {
     let mut events = reply.events.iter();
     let mut all = Vec::new();
     for expected in &plan.expected {
@@ -51,7 +51,7 @@ pub fn compare(plan: &Plan, reply: &Reply) -> Vec<Difference> {
             ));
             return all;
         };
-        let found = at(expected, event);
+        let found = at(expected, event, known);
         let over = found.iter().any(|difference| difference.accepted.is_none());
         all.extend(found);
         if over {
@@ -97,7 +97,7 @@ fn difference(step: u16, what: &str, place: &str, model: &str, linux: &str) -> D
     }
 }
 
-fn at(expected: &Expected, event: &Event) -> Vec<Difference> {
+fn at(expected: &Expected, event: &Event, known: &[Accepted]) -> Vec<Difference> {
     match (expected, event) {
         (Expected::End(step, model), Event::Ended(at, linux)) if step == at => {
             if same_outcome(*model, *linux) {
@@ -117,7 +117,7 @@ fn at(expected: &Expected, event: &Event) -> Vec<Difference> {
             )]
         }
         (_, Event::NotSeen) => Vec::new(),
-        (Expected::Seen(step, model), Event::Seen(linux)) => processes(*step, model, linux),
+        (Expected::Seen(step, model), Event::Seen(linux)) => processes(*step, model, linux, known),
         (_, Event::Hangs(step)) => vec![difference(
             *step,
             "hang",
@@ -207,7 +207,12 @@ impl Names {
     }
 }
 
-fn processes(step: u16, model: &[Process], linux: &[Process]) -> Vec<Difference> {
+fn processes(
+    step: u16,
+    model: &[Process],
+    linux: &[Process],
+    known: &[Accepted],
+) -> Vec<Difference> {
     let slots = |processes: &[Process]| processes.iter().map(|p| p.slot).collect::<Vec<_>>();
     if slots(model) != slots(linux) {
         let (a, b) = (slots(model), slots(linux));
@@ -239,7 +244,12 @@ fn processes(step: u16, model: &[Process], linux: &[Process]) -> Vec<Difference>
         {
             let pair = (left.get(n), right.get(n));
             if pair.0 != pair.1 {
-                all.push(entry_difference(step, &format!("p{slot} page {n}"), pair));
+                let place = format!("p{slot} page {n}");
+                let mut found = entry_difference(step, &place, pair);
+                if let (Some(model), Some(linux)) = pair {
+                    found.accepted = accepted::entry(known, model, linux);
+                }
+                all.push(found);
             }
         }
         if a.anon_rss != b.anon_rss {
@@ -297,12 +307,7 @@ fn entry_difference(
         (None, Some(b)) => format!("entry none/{:?}", b.kind),
         (None, None) => String::new(),
     };
-    let mut difference = difference(step, &what, place, &show(model), &show(linux));
-    difference.accepted = match (model, linux) {
-        (Some(a), Some(b)) => accepted::entry(a, b),
-        _ => None,
-    };
-    difference
+    difference(step, &what, place, &show(model), &show(linux))
 }
 
 /// The flags that only one side has: `+x` only Linux, `-x` only the model.
@@ -374,7 +379,7 @@ mod tests {
         if let Some(Event::Seen(processes)) = reply.events.last_mut() {
             change(&mut processes[0]);
         }
-        let all = compare(&plan, &reply);
+        let all = compare(&plan, &reply, &[]);
         all.into_iter().map(|difference| difference.what).collect()
     }
 
@@ -415,20 +420,47 @@ mod tests {
     }
 
     #[test]
+    fn what_is_accepted_is_named_and_the_comparison_goes_on() {
+        let known = accepted::tests::ONE_MORE;
+        let (plan, mut reply) = same();
+        let looks = reply.events.iter_mut().filter_map(|event| match event {
+            Event::Seen(processes) => Some(processes),
+            _ => None,
+        });
+        let pages = looks.flat_map(|processes| &mut processes[0].entries);
+        let written = pages.filter(|(n, _)| *n == 0);
+        let touched = written.map(|(_, e)| e.refs += 1).count();
+        let all = compare(&plan, &reply, known);
+        assert!(touched > 1 && all.len() == touched, "{all:?}");
+        assert!(
+            all.iter().all(|d| d.accepted == Some("one-more")),
+            "{all:?}"
+        );
+        assert_eq!(
+            compare(&plan, &reply, &[]).len(),
+            1,
+            "the first is reported"
+        );
+        reply.leaked = [1, 0];
+        let last = compare(&plan, &reply, known).pop().expect("a leak");
+        assert_eq!((last.what.as_str(), last.accepted), ("leak", None));
+    }
+
+    #[test]
     fn outcomes_leaks_and_ends_count() {
         let (plan, mut reply) = same();
         reply.leaked = [0, 1];
-        assert_eq!(compare(&plan, &reply)[0].what, "leak");
+        assert_eq!(compare(&plan, &reply, &[])[0].what, "leak");
         reply.events[2] = Event::Ended(1, Linux::Signal(11));
-        let first = compare(&plan, &reply).remove(0);
+        let first = compare(&plan, &reply, &[]).remove(0);
         assert_eq!(
             (first.step, first.what.as_str()),
             (1, "outcome Word Signal(11)")
         );
         reply.events[2] = Event::Hangs(1);
-        assert_eq!(compare(&plan, &reply)[0].what, "hang");
+        assert_eq!(compare(&plan, &reply, &[])[0].what, "hang");
         reply.events.truncate(2);
         reply.stuck = true;
-        assert_eq!(compare(&plan, &reply)[0].what, "stuck");
+        assert_eq!(compare(&plan, &reply, &[])[0].what, "stuck");
     }
 }

@@ -10,6 +10,7 @@ mod compare;
 mod guest;
 mod observe;
 pub mod plan;
+mod tally;
 
 use crate::args::{Linux, Target};
 use crate::run::Bugs;
@@ -20,11 +21,12 @@ use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Op, Program, Step};
-use plan::{Plan, Refusal};
-use std::collections::{BTreeMap, VecDeque};
+use plan::Plan;
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tally::Tally;
 
 /// Bugs of the zoo that the kernel has: `migrate_vma_check_page` lets a device page have a reference
 /// too many (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a
@@ -36,10 +38,6 @@ const KNOWN_BUGS: [&str; 5] = [
     "excl-writable-by-vma-flag",
     "excl-treated-as-migration",
 ];
-
-/// Bugs that must show when the model has them and the kernel has not. The others break only what
-/// cannot be seen from outside, or need what the judge refuses.
-const MUST_BE_SEEN: u64 = 15;
 
 /// Jobs that the guest is given before it answers the first.
 const AHEAD: usize = 32;
@@ -56,24 +54,6 @@ enum Verdict {
     Same,
     Differs(Vec<Difference>),
     Kernel(Death),
-}
-
-/// What became of all.
-#[derive(Default)]
-struct Tally {
-    programs: u64,
-    same: u64,
-    differ: u64,
-    kernel: u64,
-    unusable: u64,
-    refused: BTreeMap<Refusal, u64>,
-    accepted: BTreeMap<&'static str, u64>,
-    /// Differences of a kind: how many, and the first program that shows it.
-    kinds: BTreeMap<String, (u64, String)>,
-    /// Of each witness, what became of it.
-    witnesses: BTreeMap<String, String>,
-    boots: u64,
-    boot_seconds: f64,
 }
 
 /// Where cases come from: files, then random programs.
@@ -144,7 +124,13 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
             death.why, death.console
         )));
     }
-    judge.summary(began, out)
+    let Judge {
+        tally,
+        image,
+        source,
+        ..
+    } = judge;
+    tally.summary(began, &image.version, source.args, out)
 }
 
 /// Bugs for the model, those of the kernel among them.
@@ -353,7 +339,7 @@ impl Judge<'_> {
                     eprintln!("mm-triage: {}: accepted: {first}", case.name);
                 }
                 for known in all.iter().filter_map(|difference| difference.accepted) {
-                    *self.tally.accepted.entry(known.name).or_default() += 1;
+                    self.tally.accepted.note(known);
                 }
                 let unexplained = all.iter().find(|difference| difference.accepted.is_none());
                 match unexplained {
@@ -401,95 +387,10 @@ impl Judge<'_> {
             eprintln!("mm-triage: {}: cannot be written: {error}", path.display());
         }
     }
-
-    /// The summary where a difference is what is wanted.
-    fn witnesses(&self, out: &mut dyn Write) -> io::Result<Status> {
-        let tally = &self.tally;
-        for (name, how) in &tally.witnesses {
-            writeln!(out, "{name}: {how}")?;
-        }
-        writeln!(
-            out,
-            "linux-witnesses: version={} seen={} not_seen={} refused={} must_be_seen={MUST_BE_SEEN}",
-            self.image.version,
-            tally.differ + tally.kernel,
-            tally.same,
-            tally.refused.values().sum::<u64>(),
-        )?;
-        let enough = tally.differ + tally.kernel >= MUST_BE_SEEN;
-        Ok(if enough {
-            Status::Pass
-        } else {
-            Status::Finding
-        })
-    }
-
-    fn summary(&self, began: Instant, out: &mut dyn Write) -> io::Result<Status> {
-        let tally = &self.tally;
-        if self.source.args.witnesses {
-            return self.witnesses(out);
-        }
-        let mut kinds: Vec<_> = tally.kinds.iter().collect();
-        kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-        for (kind, (count, first)) in kinds {
-            writeln!(
-                out,
-                "{count} x {kind}\n  first in {}\n",
-                first.replace('\n', "\n    ")
-            )?;
-        }
-        for (refusal, count) in &tally.refused {
-            writeln!(out, "{count} refused: {refusal}")?;
-        }
-        let mut unmet = false;
-        for known in accepted::ACCEPTED {
-            let count = tally.accepted.get(known.name).copied().unwrap_or_default();
-            let missing = count == 0 && self.source.args.expect_accepted;
-            unmet |= missing;
-            let note = if missing { "NO LONGER THERE: " } else { "" };
-            writeln!(
-                out,
-                "{note}{count} x accepted: {} ({}): {}",
-                known.name, known.function, known.reason
-            )?;
-        }
-        let refused: u64 = tally.refused.values().sum();
-        let seconds = began.elapsed().as_secs_f64() - tally.boot_seconds;
-        let boot = tally.boot_seconds / (tally.boots.max(1) as f64);
-        writeln!(
-            out,
-            "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} boots={} \
-             boot_s={boot:.2} programs/s={:.0}",
-            self.image.version,
-            tally.programs,
-            tally.same,
-            tally.differ,
-            tally.kernel,
-            tally.unusable,
-            tally.boots,
-            tally.programs as f64 / seconds,
-        )?;
-        if self.source.args.witnesses {
-            // here a difference is what is wanted
-            let missed = tally.same > 0;
-            return Ok(if missed {
-                Status::Finding
-            } else {
-                Status::Pass
-            });
-        }
-        Ok(if tally.differ + tally.kernel > 0 || unmet {
-            Status::Finding
-        } else if tally.unusable > 0 || tally.programs == 0 {
-            Status::Unusable
-        } else {
-            Status::Pass
-        })
-    }
 }
 
 fn verdict_of(case: &Case, reply: &mm_linux_protocol::Reply) -> Verdict {
-    let all = compare::compare(&case.plan, reply);
+    let all = compare::compare(&case.plan, reply, accepted::ACCEPTED);
     if all.is_empty() {
         Verdict::Same
     } else {

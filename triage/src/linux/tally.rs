@@ -1,0 +1,139 @@
+//! What became of all programs, and what the run was good for.
+
+use super::accepted::{self, Counts};
+use super::plan::Refusal;
+use crate::Status;
+use crate::args::Linux;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Instant;
+
+/// Bugs that must show when the model has them and the kernel has not. The others break only what
+/// cannot be seen from outside, or need what the judge refuses.
+const MUST_BE_SEEN: u64 = 15;
+
+/// What became of all.
+#[derive(Default)]
+pub struct Tally {
+    pub programs: u64,
+    pub same: u64,
+    pub differ: u64,
+    pub kernel: u64,
+    pub unusable: u64,
+    pub refused: BTreeMap<Refusal, u64>,
+    pub accepted: Counts,
+    /// Differences of a kind: how many, and the first program that shows it.
+    pub kinds: BTreeMap<String, (u64, String)>,
+    /// Of each witness, what became of it.
+    pub witnesses: BTreeMap<String, String>,
+    pub boots: u64,
+    pub boot_seconds: f64,
+}
+
+impl Tally {
+    /// The summary where a difference is what is wanted.
+    fn witnesses(&self, version: &str, out: &mut dyn Write) -> io::Result<Status> {
+        for (name, how) in &self.witnesses {
+            writeln!(out, "{name}: {how}")?;
+        }
+        writeln!(
+            out,
+            "linux-witnesses: version={} seen={} not_seen={} refused={} must_be_seen={MUST_BE_SEEN}",
+            version,
+            self.differ + self.kernel,
+            self.same,
+            self.refused.values().sum::<u64>(),
+        )?;
+        let enough = self.differ + self.kernel >= MUST_BE_SEEN;
+        Ok(if enough {
+            Status::Pass
+        } else {
+            Status::Finding
+        })
+    }
+
+    /// Writes what became of all.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn summary(
+        &self,
+        began: Instant,
+        version: &str,
+        args: &Linux,
+        out: &mut dyn Write,
+    ) -> io::Result<Status> {
+        if args.witnesses {
+            return self.witnesses(version, out);
+        }
+        let mut kinds: Vec<_> = self.kinds.iter().collect();
+        kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for (kind, (count, first)) in kinds {
+            writeln!(
+                out,
+                "{count} x {kind}\n  first in {}\n",
+                first.replace('\n', "\n    ")
+            )?;
+        }
+        for (refusal, count) in &self.refused {
+            writeln!(out, "{count} refused: {refusal}")?;
+        }
+        let met = self
+            .accepted
+            .report(accepted::ACCEPTED, args.expect_accepted, out)?;
+        let refused: u64 = self.refused.values().sum();
+        let seconds = began.elapsed().as_secs_f64() - self.boot_seconds;
+        let boot = self.boot_seconds / (self.boots.max(1) as f64);
+        writeln!(
+            out,
+            "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} boots={} \
+             boot_s={boot:.2} programs/s={:.0}",
+            version,
+            self.programs,
+            self.same,
+            self.differ,
+            self.kernel,
+            self.unusable,
+            self.boots,
+            self.programs as f64 / seconds,
+        )?;
+        Ok(self.status(met))
+    }
+
+    /// What the run was good for: `met` says that every accepted difference occurred that had to.
+    fn status(&self, met: bool) -> Status {
+        if self.differ + self.kernel > 0 || !met {
+            Status::Finding
+        } else if self.unusable > 0 || self.programs == 0 {
+            Status::Unusable
+        } else {
+            Status::Pass
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accepted_difference_that_never_occurs_fails_a_run_that_is_the_same_otherwise() {
+        let mut tally = Tally {
+            programs: 1,
+            same: 1,
+            ..Tally::default()
+        };
+        let known = accepted::tests::ONE_MORE;
+        let status = |tally: &Tally, expected| {
+            let met = tally.accepted.report(known, expected, &mut io::sink());
+            tally.status(met.expect("a sink"))
+        };
+        assert_eq!(status(&tally, true), Status::Finding);
+        assert_eq!(status(&tally, false), Status::Pass);
+        tally.accepted.note("one-more");
+        assert_eq!(status(&tally, true), Status::Pass);
+        tally.differ = 1;
+        assert_eq!(status(&tally, true), Status::Finding);
+    }
+}
