@@ -217,6 +217,9 @@ impl Current<'_> {
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
                 FaultResult::Done => self.retry_fault().await,
+                // Nobody is killed for a failed allocation while there is memory: the access is
+                // tried again (`pagefault_out_of_memory`).
+                FaultResult::Oom if !self.state().frames().exhausted() => self.retry_fault().await,
                 error => return Err(error),
             }
         }

@@ -238,20 +238,18 @@ impl Current<'_> {
         Ok(mm)
     }
 
-    /// `fork`: the child's address space. On failure the half-made child is gone again.
+    /// `fork`: the child's address space, which is there before the parent's is locked (`dup_mm`). On
+    /// failure the half-made child is gone again.
     pub async fn fork(self, parent: MmId) -> Result<MmId, ForkError> {
+        let child = self.mm_create()?;
         let lock = Lock::MmapWrite(parent);
         self.lock(lock).await;
-        let child = self.mm_create();
-        let result = match child {
-            Ok(child) => self.dup_mmap(child, parent).await.map(|()| child),
-            Err(e) => Err(e.into()),
-        };
+        let result = self.dup_mmap(child, parent).await;
         self.unlock(lock);
-        if let (Err(_), Ok(child)) = (&result, child) {
+        if result.is_err() {
             self.mmput(child).await;
         }
-        result
+        result.map(|()| child)
     }
 
     async fn dup_mmap(self, child: MmId, parent: MmId) -> Result<(), ForkError> {

@@ -179,6 +179,11 @@ impl FrameAllocator {
         self.fresh.saturating_sub(self.free.len() as u32)
     }
 
+    /// No frame is left.
+    pub fn exhausted(&self) -> bool {
+        self.free.is_empty() && self.fresh == self.capacity
+    }
+
     /// All frames free and never used.
     pub fn reset(&mut self) {
         self.fresh = 0;

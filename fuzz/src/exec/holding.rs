@@ -2,7 +2,8 @@
 
 use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
-use super::world::{Process, free_slot, resolve};
+use super::slots::{free_slot, resolve};
+use super::world::Process;
 use crate::oracle::HeldRef;
 use crate::reference::Access;
 use mm_core::{FaultResult, Foll, Pfn, Softleaf};

@@ -2,7 +2,8 @@
 
 use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
-use super::world::{Process, World, free_slot, resolve};
+use super::slots::{free_slot, resolve};
+use super::world::{Process, World};
 use crate::oracle::contents;
 use mm_core::{MigrateRequest, Wait};
 use std::future::poll_fn;

@@ -14,6 +14,7 @@ mod holding;
 mod migrations;
 mod ops;
 mod outcome;
+mod slots;
 mod world;
 
 use crate::finding::Finding;
@@ -28,7 +29,8 @@ use world::{Process, World};
 
 pub use digest::Digest;
 pub use outcome::Outcome;
-pub use world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, free_slot, resolve};
+pub use slots::{Place, RefKind, Slots};
+pub use world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
 
 /// Scheduling points after which a run is over, finished or not.
 pub const STEP_BUDGET: u32 = 1 << 20;

@@ -4,7 +4,8 @@
 //! it: there is no scheduling point in between.
 
 use super::outcome::Outcome;
-use super::world::{Process, World, free_slot};
+use super::slots::free_slot;
+use super::world::{Process, World};
 use crate::finding::Finding;
 use crate::oracle::{At, contents};
 use crate::program::{self, How, OnOff, Op, Prot, Toward};

@@ -1,8 +1,8 @@
 //! What a program holds while it runs: processes, references, locks, open migrations.
 //!
-//! Everything has a slot, the lowest that is free. A program names a slot; if nothing is there, the
-//! name is taken modulo what is.
+//! Everything has a [slot](super::slots).
 
+use super::slots::resolve;
 use crate::oracle::Holders;
 use crate::reference::{Pid, Reference};
 use mm_core::{MAX_TASKS, MmId, Pfn, TaskId};
@@ -43,26 +43,6 @@ pub struct World<'k> {
     pub model: Reference,
     /// Processes that wrote since an oracle last looked.
     pub writers: Vec<Pid>,
-}
-
-/// The slot that `name` stands for, if any is taken.
-pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
-    if slots.get(name)?.is_some() {
-        return Some(name);
-    }
-    let taken = slots.iter().filter(|slot| slot.is_some()).count();
-    let nth = name.checked_rem(taken)?;
-    slots
-        .iter()
-        .enumerate()
-        .filter(|(_, slot)| slot.is_some())
-        .map(|(i, _)| i)
-        .nth(nth)
-}
-
-/// The lowest free slot.
-pub fn free_slot<T>(slots: &[Option<T>]) -> Option<usize> {
-    slots.iter().position(Option::is_none)
 }
 
 impl World<'_> {

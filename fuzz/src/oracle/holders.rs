@@ -3,6 +3,9 @@
 use crate::reference::Pid;
 use mm_core::{GUP_PIN_COUNTING_BIAS, Pfn};
 
+/// References, and folio locks, at a time.
+pub const MAX_HELD: usize = 8;
+
 /// A reference that the program holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldRef {
@@ -27,9 +30,9 @@ pub struct HeldRef {
 #[derive(Debug, Default)]
 pub struct Holders {
     /// References, by slot.
-    pub refs: [Option<HeldRef>; 8],
+    pub refs: [Option<HeldRef>; MAX_HELD],
     /// Folio locks, each with a reference, by slot.
-    pub locks: [Option<Pfn>; 8],
+    pub locks: [Option<Pfn>; MAX_HELD],
 }
 
 impl Holders {

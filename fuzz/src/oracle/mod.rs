@@ -23,7 +23,7 @@ use crate::finding::{Family, Finding, PageState};
 use crate::program::OpKind;
 use mm_core::{Event, PageFlags, Pfn, PteWrite, State, SwapId};
 
-pub use holders::{HeldRef, Holders};
+pub use holders::{HeldRef, Holders, MAX_HELD};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
 pub use shadow::Shadow;
 

@@ -67,10 +67,21 @@ struct mmfuzz_snapshot {
 #define MMFUZZ_SEEN_DEVICE(dev) (((dev) + 1u) << 24)
 #define MMFUZZ_SEEN_FRAME 0xffffffu
 
-/* Which allocations of the driver fail: the nth from now, 0 for none. */
+enum mmfuzz_alloc {
+	MMFUZZ_ALLOC_PAGE,	/* of the system, for a process */
+	MMFUZZ_ALLOC_PAGE_TABLE,
+	MMFUZZ_ALLOC_VMA,
+	MMFUZZ_ALLOC_ANON_VMA,
+	MMFUZZ_ALLOC_AVC,
+	MMFUZZ_ALLOC_DEVICE_PAGE,
+	MMFUZZ_ALLOC_MM,
+	MMFUZZ_ALLOC_KINDS,
+};
+
+/* Which allocations fail, of the caller's and of the migrations held open: the nth of a kind from now, 0 for none. */
 struct mmfuzz_fail {
-	__u32 system;
-	__u32 device;
+	__u32 nth[MMFUZZ_ALLOC_KINDS];
+	__u32 reserved;
 };
 
 enum mmfuzz_kind {

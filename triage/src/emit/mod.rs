@@ -8,7 +8,7 @@ use crate::linux;
 use crate::linux::plan::{self, Expected, Plan};
 use crate::{Status, input};
 use mm_core::Release;
-use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, free_slot, resolve};
+use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, Place, Slots};
 use mm_fuzz::program::{How, OnOff, Op, Program, Prot, Toward};
 use mm_linux_protocol::{Action, WINDOW};
 use std::fmt::Write as _;
@@ -126,23 +126,19 @@ fn impossible((i, step): (usize, &mm_fuzz::program::Step)) -> Option<String> {
     }
 }
 
-/// The slots of a program, as the C text names them; nobody else keeps count there.
+/// The text, and the slots of the program as it names them; nobody else keeps count there.
 #[derive(Default)]
 struct Writer {
     functions: String,
     main: String,
-    procs: [Option<()>; MAX_PROCS],
-    refs: [Option<()>; 8],
-    walkers: [bool; 8],
-    locks: [Option<()>; 8],
-    migrations: [Option<()>; 4],
-    /// The process that runs an operation.
-    runs: std::collections::BTreeMap<u16, usize>,
+    slots: Slots<()>,
+    /// The process that runs an operation, and the slot that it works on.
+    runs: std::collections::BTreeMap<u16, (usize, usize)>,
 }
 
 impl Writer {
     fn main(&mut self, program: &Program, plan: &Plan) -> Result<(), Refused> {
-        self.procs[0] = Some(());
+        self.slots.procs[0] = Some(());
         let mut outcomes = plan.expected.iter().filter_map(|expected| match expected {
             Expected::End(step, outcome) => Some((*step, *outcome)),
             Expected::Seen(..) => None,
@@ -162,27 +158,19 @@ impl Writer {
                     self.end(program.ops[usize::from(step)].op, step, outcome, open);
                 }
                 Action::ReleaseLocks => {
-                    for slot in (0..8)
-                        .filter(|slot| self.locks[*slot].take().is_some())
-                        .collect::<Vec<_>>()
-                    {
+                    for slot in self.slots.take_locks() {
                         let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_UNLOCK, {slot});");
                     }
                 }
                 Action::ReleaseWalkers => {
-                    for slot in (0..8)
-                        .filter(|slot| self.walkers[*slot])
-                        .collect::<Vec<_>>()
-                    {
-                        if self.refs[slot].take().is_some() {
-                            let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_PUT, {slot});");
-                        }
+                    for slot in self.slots.take_walkers() {
+                        let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_PUT, {slot});");
                     }
                 }
                 Action::RunMigration(slot) => {
                     let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_NEXT, {slot});");
                 }
-                Action::Observe | Action::Fail { .. } | Action::Crash(_) => {}
+                Action::Observe | Action::Fail(_) | Action::Crash(_) => {}
             }
         }
         Ok(())
@@ -190,35 +178,19 @@ impl Writer {
 
     fn start(&mut self, program: &Program, number: u16, ends: bool) -> Result<(), Refused> {
         let op = program.ops[usize::from(number)].op;
-        let service = MAX_PROCS;
-        let proc = op.proc().map_or(Some(service), |name| {
-            resolve(&self.procs, name.get().into())
-        });
-        let needed = match op {
-            Op::Pages { migration, .. } | Op::Finalize { migration } => {
-                Some(resolve(&self.migrations, migration.get().into()))
-            }
-            Op::Put { held } => Some(resolve(&self.refs, held.get().into())),
-            Op::Unlock { lock } => Some(resolve(&self.locks, lock.get().into())),
-            Op::Fork { .. } => Some(free_slot(&self.procs)),
-            Op::Setup { .. } => Some(free_slot(&self.migrations)),
-            op if op.is_gup() => Some(free_slot(&self.refs)),
-            Op::Hold { .. } => Some(free_slot(&self.refs)),
-            Op::Lock { .. } => Some(free_slot(&self.locks)),
-            _ => None,
-        };
-        // nothing to do it to
-        let (Some(proc), Some(slot)) = (proc, needed.map_or(Some(0), |slot| slot)) else {
+        let Some(Place { proc, slot }) = self.slots.place(op) else {
             return Ok(());
         };
-        if self.runs.values().any(|busy| *busy == proc) {
+        // what no process does, the last one does
+        let proc = proc.unwrap_or(MAX_PROCS);
+        if self.runs.values().any(|(busy, _)| *busy == proc) {
             let text = format!(
                 "operation {number}: {op}: a second operation at the same time in one process"
             );
             return Err(Refused(vec![text]));
         }
         if matches!(op, Op::Exit { .. }) {
-            self.procs[proc] = None;
+            self.slots.procs[proc] = None;
             let _ = writeln!(self.main, "\texit_process({proc});");
             return Ok(());
         }
@@ -236,12 +208,12 @@ impl Writer {
         if !ends {
             let _ = writeln!(self.main, "\twaits({proc}, \"operation {number}: {op}\");");
         }
-        self.runs.insert(number, proc);
+        self.runs.insert(number, (proc, slot));
         Ok(())
     }
 
     fn end(&mut self, op: Op, number: u16, outcome: Outcome, open: u8) {
-        let Some(proc) = self.runs.remove(&number) else {
+        let Some((proc, slot)) = self.runs.remove(&number) else {
             return;
         };
         let (kind, value) = in_c(outcome, op);
@@ -249,31 +221,12 @@ impl Writer {
             self.main,
             "\texpect({proc}, \"operation {number}: {op}\", {kind}, {value});"
         );
-        for (slot, migration) in self.migrations.iter_mut().enumerate() {
-            *migration = (open >> slot & 1 != 0).then_some(());
-        }
-        let name = |name: u8| usize::from(name);
-        match (op, outcome) {
-            (Op::Fork { .. }, Outcome::Child(slot)) => self.procs[slot] = Some(()),
-            (op, Outcome::Slot(slot)) if op.is_gup() => {
-                self.refs[slot] = Some(());
-                self.walkers[slot] = false;
-            }
-            (Op::Hold { .. }, Outcome::Slot(slot)) => {
-                self.refs[slot] = Some(());
-                self.walkers[slot] = true;
-            }
-            (Op::Lock { .. }, Outcome::Slot(slot)) => self.locks[slot] = Some(()),
-            (Op::Put { held }, Outcome::Done) => {
-                if let Some(slot) = resolve(&self.refs, name(held.get())) {
-                    self.refs[slot] = None;
-                }
-            }
-            (Op::Unlock { lock }, Outcome::Done) => {
-                if let Some(slot) = resolve(&self.locks, name(lock.get())) {
-                    self.locks[slot] = None;
-                }
-            }
+        self.slots.set_open(open);
+        match outcome {
+            Outcome::Child(_) => self.slots.procs[slot] = Some(()),
+            // one that waited may have found a lower slot free than when it started
+            Outcome::Slot(slot) => self.slots.done(op, slot),
+            Outcome::Done => self.slots.done(op, slot),
             _ => {}
         }
     }

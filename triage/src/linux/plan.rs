@@ -6,7 +6,7 @@ use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
 use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
-use mm_linux_protocol::{Action, Hint, Job, Process};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, Process};
 use std::collections::BTreeSet;
 
 /// A program, prepared.
@@ -34,8 +34,10 @@ pub enum Refusal {
     Preemptions,
     /// It swaps, and the guest has no swap device.
     Swap,
-    /// An allocation of the kernel's own has to fail.
-    KernelAllocation,
+    /// The system runs out of memory, which is a matter of the model's few frames.
+    OutOfMemory,
+    /// An allocation fails while another operation is under way: in whose part of the work is not said.
+    FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
     /// An operation starts that takes a lock for which a writer waits.
@@ -51,7 +53,10 @@ impl std::fmt::Display for Refusal {
         match self {
             Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
             Self::Swap => f.write_str("it swaps, and the guest has no swap device"),
-            Self::KernelAllocation => f.write_str("an allocation fails that is not the driver's"),
+            Self::OutOfMemory => f.write_str("the system runs out of memory"),
+            Self::FailureAside => {
+                f.write_str("an allocation fails while another operation is under way")
+            }
             Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
@@ -62,7 +67,7 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// Prepares a program.
+/// Prepares a program. One in which a page table is refused is carried out with the page tables of x86-64.
 ///
 /// # Errors
 ///
@@ -81,6 +86,26 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
     if program.ops.iter().any(|step| swaps(&step.op)) {
         return Err(Refusal::Swap);
     }
+    let planned = plan_in_geometry(id, program, executor);
+    if program.geometry == Geometry::Tiny
+        && planned.as_ref().is_ok_and(|plan| refuses_table(&plan.job))
+    {
+        let program = Program {
+            geometry: Geometry::X86_64,
+            ..program.clone()
+        };
+        return plan_in_geometry(id, &program, executor);
+    }
+    planned
+}
+
+fn refuses_table(job: &Job) -> bool {
+    let table = AllocKind::PageTable as usize;
+    let refuses = |action: &Action| matches!(action, Action::Fail(fail) if fail[table] > 0);
+    job.plan.iter().any(refuses)
+}
+
+fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan, Refusal> {
     let mut recorder = Recorder {
         program,
         plan: Vec::new(),
@@ -89,8 +114,7 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
         running: BTreeSet::new(),
         mms: [None; MAX_PROCS],
         failures: 0,
-        armed: [0; 2],
-        others: [0; 5],
+        armed: [0; ALLOC_KINDS],
         refusal: None,
     };
     if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
@@ -124,6 +148,14 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
     })
 }
 
+/// The outcome as a program sees it: whatever a device's fault runs into, it is -EFAULT.
+fn seen_as(op: Op, outcome: Outcome) -> Outcome {
+    match (op, outcome) {
+        (Op::DevRead { .. } | Op::DevWrite { .. }, Outcome::Enomem) => Outcome::Segv,
+        _ => outcome,
+    }
+}
+
 struct Recorder<'p> {
     program: &'p Program,
     plan: Vec<Action>,
@@ -132,9 +164,8 @@ struct Recorder<'p> {
     running: BTreeSet<usize>,
     mms: [Option<MmId>; MAX_PROCS],
     failures: u32,
-    /// What was armed when the operation that runs started: system pages, device pages.
-    armed: [u32; 2],
-    others: [u32; 5],
+    /// What was armed when the operation that runs started.
+    armed: [u32; ALLOC_KINDS],
     refusal: Option<Refusal>,
 }
 
@@ -156,61 +187,43 @@ impl Recorder<'_> {
         self.refusal.get_or_insert(why);
     }
 
-    /// Puts the failures that happened in an operation into the plan, if the driver can make them.
+    /// Puts the failures that happened in an operation into the plan.
     fn failed(&mut self, step: usize, s: &State) {
-        if s.fail.failures == self.failures {
-            return;
-        }
+        let failures = s.fail.failures - self.failures;
         self.failures = s.fail.failures;
-        // these allocate no page of the system's but the driver's destinations
-        let drivers_own = matches!(
-            self.program.ops[step].op,
-            Op::Migrate { .. }
-                | Op::MigrateBack { .. }
-                | Op::Evict { .. }
-                | Op::Release { .. }
-                | Op::Compact { .. }
-                | Op::Pages { .. }
-        );
-        let now = armed(s);
-        let system = self.armed[0] > now[0] && now[0] == 0;
-        let device = self.armed[1] > now[1] && now[1] == 0;
-        // a device that is full needs no help
-        let full = self.armed == now;
-        let kernels = self.others != others_armed(s);
-        if kernels || !drivers_own || self.running.len() > 1 || !(system || device || full) {
-            self.refuse(Refusal::KernelAllocation);
+        if failures == 0 {
             return;
         }
-        let action = Action::Fail {
-            system: if system { self.armed[0] } else { 0 },
-            device: if device { self.armed[1] } else { 0 },
-        };
-        let start = self
-            .plan
-            .iter()
-            .rposition(|a| *a == Action::Start(step as u16));
-        if let Some(start) = start.filter(|_| !full) {
-            self.plan.insert(start, action);
-            self.plan.push(Action::Fail {
-                system: 0,
-                device: 0,
+        let now = armed(s);
+        let fail: [u8; ALLOC_KINDS] =
+            std::array::from_fn(|kind| match (self.armed[kind], now[kind]) {
+                (nth, 0) => nth as u8,
+                _ => 0,
             });
+        let injected = fail.iter().filter(|nth| **nth > 0).count();
+        if self.running.len() > 1 {
+            self.refuse(Refusal::FailureAside);
+        }
+        // a device that is full is so in the guest too
+        if failures as usize > injected && s.frames().exhausted() {
+            self.refuse(Refusal::OutOfMemory);
+        }
+        let start = Action::Start(step as u16);
+        let start = self.plan.iter().rposition(|action| *action == start);
+        if let Some(start) = start.filter(|_| injected > 0) {
+            self.plan.insert(start, Action::Fail(fail));
         }
     }
 }
 
-/// What is armed of kinds that only the kernel allocates.
-fn others_armed(s: &State) -> [u32; 5] {
-    use AllocKind::{AnonVma, Avc, Mm, PageTable, Vma};
-    [AnonVma, Avc, Mm, PageTable, Vma].map(|kind| s.fail.armed(kind))
-}
-
-fn armed(s: &State) -> [u32; 2] {
-    [
-        s.fail.armed(AllocKind::Page),
-        s.fail.armed(AllocKind::DevicePage),
-    ]
+/// What is armed, by kind.
+fn armed(s: &State) -> [u32; ALLOC_KINDS] {
+    use AllocKind::{AnonVma, Avc, DevicePage, Mm, Page, PageTable, Vma};
+    let mut armed = [0; ALLOC_KINDS];
+    for kind in [Page, PageTable, Vma, AnonVma, Avc, DevicePage, Mm] {
+        armed[kind as usize] = s.fail.armed(kind);
+    }
+    armed
 }
 
 impl Observer for Recorder<'_> {
@@ -237,7 +250,6 @@ impl Observer for Recorder<'_> {
             self.refuse(Refusal::ExitWhileBusy);
         }
         self.armed = armed(s);
-        self.others = others_armed(s);
         self.plan.push(Action::Start(step as u16));
     }
 
@@ -253,10 +265,11 @@ impl Observer for Recorder<'_> {
         self.mms = mms;
     }
 
-    fn operation(&mut self, step: usize, _: &Step, outcome: Outcome, s: &State) {
+    fn operation(&mut self, step: usize, op: &Step, outcome: Outcome, s: &State) {
         let number = step as u16;
         self.plan.push(Action::End(number));
-        self.expected.push(Expected::End(number, outcome));
+        self.expected
+            .push(Expected::End(number, seen_as(op.op, outcome)));
         let at_gate = |slot: &usize| s.tasks()[FIRST_WORKER + slot].waiting.is_some();
         let hint = Hint {
             ok: matches!(outcome, Outcome::Slot(_) | Outcome::Done),
@@ -320,24 +333,22 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_the_driver_are_planned_and_those_of_the_kernel_refused() {
-        let plan = of("mmap p0 0 2 rw\nwrite p0 0\nfail device-page 2\nmigrate p0 0 2 d0")
-            .expect("a plan");
-        let fail = Action::Fail {
-            system: 0,
-            device: 2,
+    fn failures_are_planned_for_the_operation_that_meets_them() {
+        let planned = |text: &str, step| {
+            let plan = of(text).expect("a plan").job.plan;
+            let start = plan.iter().position(|a| *a == Action::Start(step));
+            plan[start.expect("a start") - 1]
         };
-        let at = plan
-            .job
-            .plan
-            .iter()
-            .position(|a| *a == fail)
-            .expect("a failure");
-        assert_eq!(plan.job.plan[at + 1], Action::Start(3));
-        for kind in ["page", "page-table", "anon-vma", "avc"] {
-            let text = format!("mmap p0 0 2 rw\nfail {kind} 1\nwrite p0 0");
-            assert_eq!(of(&text).expect_err(kind), Refusal::KernelAllocation);
-        }
+        let text = "mmap p0 0 2 rw\nwrite p0 0\nfail device-page 2\nmigrate p0 0 2 d0";
+        assert_eq!(planned(text, 3), Action::Fail([0, 0, 0, 0, 0, 2, 0]));
+        let text =
+            "geometry x86-64\nmmap p0 0 2 rw\nfail avc 2\nfail page-table 3\nwrite p0 0\nfork p0";
+        assert_eq!(planned(text, 3), Action::Fail([0, 3, 0, 0, 0, 0, 0]));
+        assert_eq!(planned(text, 4), Action::Fail([0, 0, 0, 0, 1, 0, 0]));
+        let tiny = "mmap p0 0 2 rw\nfail page-table 2\nwrite p0 0";
+        assert_eq!(planned(tiny, 2), Action::Fail([0, 2, 0, 0, 0, 0, 0]));
+        let frames = of(tiny).expect("a plan").job.device_frames;
+        assert_eq!(frames, 0, "the tables are those of x86-64");
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //! result.
 
 use crate::driver::{Entry, Observe};
-use mm_linux_protocol::{Outcome, WINDOW};
+use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const IDLE: u32 = 0;
 const REQUESTED: u32 = 1;
-const DONE: u32 = 2;
+/// It runs: nobody is woken for this.
+const BEGUN: u32 = 2;
+const DONE: u32 = 3;
 
 /// Threads of a process at most.
 pub const THREADS: usize = 4;
@@ -29,6 +31,8 @@ pub struct Request {
     pub threads: u8,
     /// The word that it writes.
     pub word: u64,
+    /// Allocations that fail in it, by kind.
+    pub fail: [u8; ALLOC_KINDS],
 }
 
 impl Request {
@@ -162,15 +166,32 @@ impl Channel {
         futex(&self.state, libc::FUTEX_WAKE, 1, None);
     }
 
+    /// Waits until the thread on the other side has begun. It does not wake anybody for that, so look now and then.
+    pub fn begun(&self, timeout: Duration) {
+        let end = std::time::Instant::now() + timeout;
+        while self.state.load(Ordering::Acquire) == REQUESTED && std::time::Instant::now() < end {
+            futex(
+                &self.state,
+                libc::FUTEX_WAIT,
+                REQUESTED,
+                Some(Duration::from_micros(200)),
+            );
+        }
+    }
+
     /// The response, if it comes within `timeout`.
     pub fn response(&self, timeout: Duration) -> Option<Response> {
         let end = std::time::Instant::now() + timeout;
-        while self.state.load(Ordering::Acquire) != DONE {
+        loop {
+            let state = self.state.load(Ordering::Acquire);
+            if state == DONE {
+                break;
+            }
             let left = end.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
                 return None;
             }
-            futex(&self.state, libc::FUTEX_WAIT, REQUESTED, Some(left));
+            futex(&self.state, libc::FUTEX_WAIT, state, Some(left));
         }
         self.state.store(IDLE, Ordering::Relaxed);
         // SAFETY: the thread on the other side has written it and waits.
@@ -182,8 +203,12 @@ impl Channel {
         self.state.store(IDLE, Ordering::Release);
     }
 
-    /// Answers requests for ever.
-    pub fn serve(&self, mut answer: impl FnMut(Request) -> Response) -> ! {
+    /// Answers requests for ever. What `prepare` does is over before the request has begun for the other side.
+    pub fn serve(
+        &self,
+        mut prepare: impl FnMut(&Request),
+        mut answer: impl FnMut(Request) -> Response,
+    ) -> ! {
         loop {
             loop {
                 let state = self.state.load(Ordering::Acquire);
@@ -194,6 +219,8 @@ impl Channel {
             }
             // SAFETY: the director has written it and waits.
             let request = unsafe { *self.request.get() };
+            prepare(&request);
+            self.state.store(BEGUN, Ordering::Release);
             let response = answer(request);
             // SAFETY: it is still our turn.
             unsafe { *self.response.get() = response };

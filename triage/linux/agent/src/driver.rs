@@ -1,5 +1,6 @@
 //! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h`, in Rust.
 
+use mm_linux_protocol::ALLOC_KINDS;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -64,8 +65,8 @@ pub struct Snapshot {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fail {
-    pub system: u32,
-    pub device: u32,
+    pub nth: [u32; ALLOC_KINDS],
+    pub reserved: u32,
 }
 
 /// `struct mmfuzz_entry`.

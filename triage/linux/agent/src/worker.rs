@@ -2,10 +2,10 @@
 
 use crate::access;
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
-use crate::driver::{self, Command, Driver, Observe, Range};
+use crate::driver::{self, Command, Driver, Fail, Observe, Range};
 use mm_fuzz::exec::{Digest, window_base};
 use mm_fuzz::program::{self, Geometry, Op, OpKind};
-use mm_linux_protocol::{Outcome, WINDOW};
+use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -104,6 +104,21 @@ fn forget_uffd() {
     }
 }
 
+/// Makes the stack around here this process's own: after a fork, copying it would take pages that an operation is
+/// to be refused.
+fn own_stack() {
+    let here = 0;
+    let around = (&raw const here as u64 & !(PAGE - 1)) - 8 * PAGE;
+    // SAFETY: the stack of a thread is larger than that, and nothing is changed.
+    unsafe {
+        libc::madvise(
+            around as *mut _,
+            9 * PAGE as usize,
+            libc::MADV_POPULATE_WRITE,
+        )
+    };
+}
+
 fn clear_refs() -> Outcome {
     match std::fs::write("/proc/self/clear_refs", "4") {
         Ok(()) => Outcome::Done,
@@ -132,10 +147,12 @@ impl Worker {
         let _ = self.driver.call(Command::Attach, &mut ());
         for thread in 1..usize::from(threads).min(THREADS) {
             std::thread::spawn(move || {
-                self.shared.channels[slot][thread].serve(|request| self.perform(request))
+                self.shared.channels[slot][thread]
+                    .serve(|request| self.arm(request), |request| self.perform(request))
             });
         }
-        self.shared.channels[slot][0].serve(|request| self.perform(request))
+        self.shared.channels[slot][0]
+            .serve(|request| self.arm(request), |request| self.perform(request))
     }
 
     fn range(addr: program::Addr, len: program::Len, dev: program::Dev) -> Range {
@@ -197,6 +214,7 @@ impl Worker {
 
     fn perform_item(self, item: Item, result: &mut ItemResult) {
         if let Some(request) = item.request {
+            self.arm(&request);
             let response = self.perform(request);
             (result.outcome, result.open) = (response.outcome, response.open);
         }
@@ -221,6 +239,34 @@ impl Worker {
             return done(unsafe { libc::munmap(window() as *mut _, len as usize) }).into();
         }
         let op = Op::from_operand_bytes(OpKind::from_number(request.kind), request.operands);
+        let response = self.operation(op, request);
+        if request.fail != [0; ALLOC_KINDS]
+            && let Err(error) = self.fail([0; ALLOC_KINDS])
+        {
+            return failed(&error).into();
+        }
+        response
+    }
+
+    /// Has the allocations fail that a request says, if any. If that cannot be done, none does, and the outcome
+    /// differs.
+    fn arm(self, request: &Request) {
+        if request.fail != [0; ALLOC_KINDS] {
+            own_stack();
+            let _ = self.fail(request.fail);
+        }
+    }
+
+    /// Has allocations of this thread, and of the migrations held open, fail.
+    fn fail(self, nth: [u8; ALLOC_KINDS]) -> io::Result<()> {
+        let mut argument = Fail {
+            nth: nth.map(u32::from),
+            reserved: 0,
+        };
+        self.driver.call(Command::Fail, &mut argument)
+    }
+
+    fn operation(self, op: Op, request: Request) -> Response {
         match op {
             Op::Fork { .. } => self.fork(request),
             Op::Migrate {
@@ -299,10 +345,8 @@ impl Worker {
             Op::PinLongterm { addr, access, .. } => {
                 self.get(addr, access, driver::PIN | driver::LONGTERM)
             }
-            Op::Hold { addr, .. } => self.call(Command::Hold, Self::page(addr), |_| Outcome::Done),
-            Op::Lock { addr, .. } => self.call(Command::Lock, Self::page(addr), |slot| {
-                Outcome::Slot(slot as u8)
-            }),
+            Op::Hold { addr, .. } => self.hold(Command::Hold, addr),
+            Op::Lock { addr, .. } => self.hold(Command::Lock, addr),
             _ => Self::system_call(op, request.word).into(),
         }
     }
@@ -442,6 +486,10 @@ impl Worker {
             ..Self::page(addr)
         };
         self.call(Command::Get, range, |slot| Outcome::Slot(slot as u8))
+    }
+
+    fn hold(self, command: Command, addr: program::Addr) -> Response {
+        self.call(command, Self::page(addr), |slot| Outcome::Slot(slot as u8))
     }
 
     fn evict(self, command: Command, dev: program::Dev, (first, len): (u32, u32)) -> Outcome {

@@ -10,6 +10,9 @@ use std::io::{self, Read, Write};
 /// Longest frame that is accepted, in bytes.
 pub const MAX_FRAME: usize = 1 << 24;
 
+/// Kinds of allocations.
+pub const ALLOC_KINDS: usize = 7;
+
 /// Pages that are observed: all that a program can name.
 pub const WINDOW: u32 = 32;
 
@@ -55,13 +58,9 @@ pub enum Action {
     RunMigration(u8),
     /// Bring the guest down, to see that it is noticed.
     Crash(Crash),
-    /// Let allocations of the driver fail: the nth of a system page, of a device page; 0 is none.
-    Fail {
-        /// Of a system page.
-        system: u32,
-        /// Of a device page.
-        device: u32,
-    },
+    /// Let allocations of the operation that starts next fail: the nth of each kind, 0 for none. The kinds are
+    /// in the order of `mm_core::AllocKind`, and the driver's.
+    Fail([u8; ALLOC_KINDS]),
 }
 
 /// A way to bring the guest down.
@@ -298,10 +297,7 @@ mod tests {
                 Action::Start(0),
                 Action::End(0),
                 Action::Observe,
-                Action::Fail {
-                    system: 1,
-                    device: 0,
-                },
+                Action::Fail([1, 0, 0, 2, 0, 0, 0]),
             ],
             device_frames: 32,
             hints: vec![(1, Hint { ok: true, open: 2 })],

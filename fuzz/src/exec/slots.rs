@@ -1,0 +1,126 @@
+//! Slots: everything that a program holds has one, the lowest that is free. A program names a slot; if nothing
+//! is there, the name is taken modulo what is.
+//!
+//! [`Slots`] is for who carries a program out elsewhere, on a real kernel: it keeps count of what the
+//! executor's own `World` holds.
+
+use super::world::{MAX_PROCS, MAX_WORKERS};
+use crate::oracle::MAX_HELD;
+use crate::program::Op;
+
+/// The slot that `name` stands for, if any is taken.
+pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
+    if slots.get(name)?.is_some() {
+        return Some(name);
+    }
+    let taken = slots.iter().filter(|slot| slot.is_some()).count();
+    let nth = name.checked_rem(taken)?;
+    slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.is_some())
+        .map(|(i, _)| i)
+        .nth(nth)
+}
+
+/// The lowest free slot.
+pub fn free_slot<T>(slots: &[Option<T>]) -> Option<usize> {
+    slots.iter().position(Option::is_none)
+}
+
+/// Whose reference it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefKind {
+    /// Of `get` or `pin`.
+    Gup,
+    /// Of a pfn walker (`hold`): given back when everybody waits for it.
+    Walker,
+}
+
+/// What a program holds, by slot; `P` stands for a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Slots<P> {
+    /// Processes.
+    pub procs: [Option<P>; MAX_PROCS],
+    /// References.
+    pub refs: [Option<RefKind>; MAX_HELD],
+    /// Folio locks.
+    pub locks: [Option<()>; MAX_HELD],
+    /// Open migrations.
+    pub migrations: [Option<()>; MAX_WORKERS],
+}
+
+impl<P> Default for Slots<P> {
+    fn default() -> Self {
+        Self {
+            procs: [const { None }; MAX_PROCS],
+            refs: [None; MAX_HELD],
+            locks: [None; MAX_HELD],
+            migrations: [None; MAX_WORKERS],
+        }
+    }
+}
+
+/// What an operation works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The slot of the process that it names; `None` if it names none.
+    pub proc: Option<usize>,
+    /// The slot that it takes or gives back; 0 if it does neither.
+    pub slot: usize,
+}
+
+impl<P> Slots<P> {
+    /// What an operation works on; `None` if there is nothing to do it to.
+    pub fn place(&self, op: Op) -> Option<Place> {
+        let slot = match op {
+            Op::Pages { migration, .. } | Op::Finalize { migration } => {
+                resolve(&self.migrations, migration.get().into())?
+            }
+            Op::Put { held } => resolve(&self.refs, held.get().into())?,
+            Op::Unlock { lock } => resolve(&self.locks, lock.get().into())?,
+            Op::Fork { .. } => free_slot(&self.procs)?,
+            Op::Setup { .. } => free_slot(&self.migrations)?,
+            op if op.is_gup() || matches!(op, Op::Hold { .. }) => free_slot(&self.refs)?,
+            Op::Lock { .. } => free_slot(&self.locks)?,
+            _ => 0,
+        };
+        let proc = match op.proc() {
+            Some(name) => Some(resolve(&self.procs, name.get().into())?),
+            None => None,
+        };
+        Some(Place { proc, slot })
+    }
+
+    /// An operation on `slot` did what it was asked to: references and locks change hands. Processes and
+    /// migrations are for the caller to note.
+    pub fn done(&mut self, op: Op, slot: usize) {
+        match op {
+            op if op.is_gup() => self.refs[slot] = Some(RefKind::Gup),
+            Op::Hold { .. } => self.refs[slot] = Some(RefKind::Walker),
+            Op::Lock { .. } => self.locks[slot] = Some(()),
+            Op::Put { .. } => self.refs[slot] = None,
+            Op::Unlock { .. } => self.locks[slot] = None,
+            _ => {}
+        }
+    }
+
+    /// The migrations that are open, one bit each.
+    pub fn set_open(&mut self, open: u8) {
+        for (slot, migration) in self.migrations.iter_mut().enumerate() {
+            *migration = (open >> slot & 1 != 0).then_some(());
+        }
+    }
+
+    /// Gives back all folio locks; their slots.
+    pub fn take_locks(&mut self) -> impl Iterator<Item = usize> {
+        let locks = self.locks.iter_mut().enumerate();
+        locks.filter_map(|(slot, lock)| lock.take().map(|()| slot))
+    }
+
+    /// Gives back the references of pfn walkers; their slots.
+    pub fn take_walkers(&mut self) -> impl Iterator<Item = usize> {
+        let refs = self.refs.iter_mut().enumerate();
+        refs.filter_map(|(slot, held)| held.take_if(|kind| *kind == RefKind::Walker).map(|_| slot))
+    }
+}

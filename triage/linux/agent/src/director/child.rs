@@ -1,0 +1,48 @@
+//! A process of a program, as the director sees it.
+
+use std::time::Duration;
+
+/// A process that runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Child {
+    pub pid: i32,
+    /// Readable when it has ended.
+    pub pidfd: i32,
+}
+
+impl Child {
+    pub fn new(pid: i32) -> Self {
+        // SAFETY: a plain call.
+        let pidfd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } as i32;
+        Self { pid, pidfd }
+    }
+
+    /// Waits for its end.
+    pub fn ended(self, timeout: Duration) -> bool {
+        let mut poll = libc::pollfd {
+            fd: self.pidfd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one pollfd. A process that was gone before it could be opened has ended.
+        self.pidfd < 0 || unsafe { libc::poll(&raw mut poll, 1, timeout.as_millis() as i32) } == 1
+    }
+
+    /// It has ended, and is nobody's business any more.
+    pub fn forget(self) {
+        // SAFETY: ours, and closed once. Children of ours are reaped here, others by themselves.
+        unsafe {
+            libc::close(self.pidfd);
+            libc::waitpid(self.pid, std::ptr::null_mut(), libc::WNOHANG);
+        }
+    }
+
+    /// False if it does not end within `patience`.
+    pub fn kill(self, patience: Duration) -> bool {
+        // SAFETY: a process of ours that was not reaped, or is gone.
+        unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        let ended = self.ended(patience);
+        self.forget();
+        ended
+    }
+}

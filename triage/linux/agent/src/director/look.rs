@@ -1,0 +1,58 @@
+//! What the driver sees of a process, in the terms of the protocol.
+
+use crate::driver::{self, Observe};
+use crate::worker::window;
+use mm_linux_protocol::{Entry, Kind, Process};
+
+const KINDS: [Kind; 10] = [
+    Kind::Present,
+    Kind::MigrationRead,
+    Kind::MigrationReadExclusive,
+    Kind::MigrationWrite,
+    Kind::DeviceRead,
+    Kind::DeviceWrite,
+    Kind::Exclusive,
+    Kind::Swap,
+    Kind::Marker,
+    Kind::Other,
+];
+
+/// The process in `slot`.
+pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> Process {
+    let mapped = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.kind != 0);
+    Process {
+        slot: slot as u8,
+        entries: mapped
+            .map(|(page, entry)| (page as u8, entry_of(entry)))
+            .collect(),
+        anon_rss: sums.anon_rss,
+        swap_ents: 0,
+        areas: sums.areas as u32,
+    }
+}
+
+fn entry_of(entry: &driver::Entry) -> Entry {
+    let kind = KINDS
+        .get(usize::from(entry.kind) - 1)
+        .copied()
+        .unwrap_or(Kind::Other);
+    let identity = if entry.device > 0 {
+        entry.frame.into()
+    } else {
+        entry.pfn
+    };
+    Entry {
+        kind,
+        device: entry.device,
+        flags: entry.pte,
+        page: entry.page,
+        refs: entry.refs,
+        maps: entry.maps,
+        identity,
+        index: (entry.index as i64).wrapping_sub((window() >> 12) as i64),
+        word: entry.word,
+    }
+}

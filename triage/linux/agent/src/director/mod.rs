@@ -1,0 +1,405 @@
+//! Carries out a job: starts operations in the order of its plan, and looks at the processes.
+
+mod batch;
+mod child;
+mod look;
+
+use crate::channel::{Channel, Request, Response, Shared, THREADS};
+use crate::driver::{self, Command, Driver, Observe, Reset};
+use crate::worker::{UFFD_NUMBER, Worker};
+use child::Child;
+use mm_fuzz::exec::{MAX_PROCS, Slots};
+use mm_fuzz::program::{self, Op, Program, Step, wire};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, Event, Job, Outcome, Reply, WINDOW};
+use std::time::Duration;
+
+/// How long an operation may take that does not wait.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// After this long without an end, an operation waits.
+const BLOCKS: Duration = Duration::from_millis(3);
+/// The slot of the process for what no process does.
+const SERVICE: usize = MAX_PROCS;
+
+/// An operation that has not ended.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    step: u16,
+    slot: usize,
+    at: Place,
+}
+
+/// Who runs an operation.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Thread(usize, usize),
+    /// An exit: of the process in this slot.
+    Exit(Child),
+    /// Nobody: it is over already.
+    Over(Outcome),
+}
+
+/// Runs jobs, one after the other.
+#[derive(Debug)]
+pub struct Director {
+    worker: Worker,
+    slots: Slots<Child>,
+    pending: Vec<Pending>,
+    /// Allocations that fail in the operation that starts next, by kind.
+    fail: [u8; ALLOC_KINDS],
+    /// The userfaultfds of processes that exited.
+    uffds: Vec<i32>,
+    /// The first process is left over from the last job.
+    clean: bool,
+}
+
+/// Which process an operation works on, and the request for it; or the outcome, where there is nothing to do.
+fn prepare(
+    slots: &Slots<Child>,
+    program: &Program,
+    op: Op,
+    number: u16,
+    fail: [u8; ALLOC_KINDS],
+) -> Result<(usize, Request), Outcome> {
+    // the plan has what it asks for
+    if matches!(op, Op::Fail { .. }) {
+        return Err(Outcome::Done);
+    }
+    let place = slots.place(op).ok_or(Outcome::Nothing)?;
+    let request = Request {
+        kind: op.kind().number(),
+        operands: op.operand_bytes(),
+        slot: place.slot as u8,
+        threads: program.threads,
+        word: u64::from(number) + 1,
+        fail,
+    };
+    Ok((place.proc.unwrap_or(SERVICE), request))
+}
+
+impl Director {
+    /// A director without processes.
+    pub fn new(shared: &'static Shared, driver: &'static Driver) -> Self {
+        let mut director = Self {
+            worker: Worker { shared, driver },
+            slots: Slots::default(),
+            pending: Vec::new(),
+            fail: [0; ALLOC_KINDS],
+            uffds: Vec::new(),
+            clean: false,
+        };
+        director.spawn(SERVICE, THREADS as u8);
+        director
+    }
+
+    fn spawn(&mut self, slot: usize, threads: u8) -> Child {
+        self.clear(slot);
+        // SAFETY: the director has one thread; the child goes on as a worker.
+        match unsafe { libc::fork() } {
+            0 => self.worker.serve(slot, threads),
+            pid => Child::new(pid),
+        }
+    }
+
+    fn clear(&self, slot: usize) {
+        self.worker.shared.channels[slot]
+            .iter()
+            .for_each(Channel::clear);
+    }
+
+    /// Runs a job.
+    pub fn run(&mut self, job: &Job) -> Reply {
+        let program = wire::decode(&job.program);
+        self.begin(&program, job.device_frames);
+        let mut events = Vec::with_capacity(job.plan.len());
+        let mut rest = &job.plan[..];
+        while let Some((action, behind)) = rest.split_first() {
+            let (batch, behind_batch) = self.batch(&program, job, rest);
+            let goes_on = if batch.len() > 1 {
+                rest = behind_batch;
+                self.run_batch(&program, &batch, &mut events)
+            } else {
+                rest = behind;
+                self.act(&program, *action, behind.first().copied(), &mut events)
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        let stuck = !self.end();
+        Reply {
+            id: job.id,
+            events,
+            leaked: self.reset(0).device_frames,
+            stuck,
+        }
+    }
+
+    fn begin(&mut self, program: &Program, device_frames: u32) {
+        self.reset(device_frames);
+        if program.threads > 1 || !self.clean {
+            if let Some(old) = self.slots.procs[0].take() {
+                old.kill(PATIENCE);
+            }
+            self.slots.procs[0] = Some(self.spawn(0, program.threads));
+        }
+        self.clean = program.threads == 1;
+    }
+
+    fn reset(&self, limit: u32) -> Reset {
+        let mut reset = Reset {
+            limit,
+            ..Reset::default()
+        };
+        let _ = self.worker.driver.call(Command::Reset, &mut reset);
+        reset
+    }
+
+    /// One step of the plan; false if the job cannot go on.
+    fn act(
+        &mut self,
+        program: &Program,
+        action: Action,
+        next: Option<Action>,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        match action {
+            Action::Start(number) => {
+                let Some(step) = program.ops.get(usize::from(number)) else {
+                    return false;
+                };
+                let pending = self.start(program, step, number);
+                if next == Some(Action::End(number)) {
+                    self.pending.push(pending);
+                    return true;
+                }
+                // the model says that it waits; time counts from when it has begun
+                if let Place::Thread(proc, thread) = pending.at {
+                    self.worker.shared.channels[proc][thread].begun(PATIENCE);
+                }
+                if let Some(outcome) = self.finish(program, pending, BLOCKS) {
+                    events.push(Event::EndedEarly(number, outcome));
+                    return false;
+                }
+                self.pending.push(pending);
+            }
+            Action::End(number) => {
+                let Some(at) = self.pending.iter().position(|p| p.step == number) else {
+                    return false;
+                };
+                let pending = self.pending[at];
+                match self.finish(program, pending, PATIENCE) {
+                    Some(outcome) => {
+                        self.pending.swap_remove(at);
+                        events.push(Event::Ended(number, outcome));
+                    }
+                    None => {
+                        events.push(Event::Hangs(number));
+                        return false;
+                    }
+                }
+            }
+            Action::Observe => events.push(self.observe()),
+            Action::ReleaseLocks => self.release_locks(),
+            Action::ReleaseWalkers => self.release_walkers(),
+            Action::RunMigration(slot) => return self.run_migration(slot.into()),
+            Action::Crash(crash) => self.crash(crash),
+            Action::Fail(kinds) => self.fail = kinds,
+        }
+        true
+    }
+
+    /// Hands an operation to the thread that runs it.
+    fn start(&mut self, program: &Program, step: &Step, number: u16) -> Pending {
+        let fail = std::mem::take(&mut self.fail);
+        let pending = |slot: usize, at| Pending {
+            step: number,
+            slot,
+            at,
+        };
+        let (proc, request) = match prepare(&self.slots, program, step.op, number, fail) {
+            Ok(ready) => ready,
+            Err(outcome) => return pending(0, Place::Over(outcome)),
+        };
+        let slot = usize::from(request.slot);
+        match step.op {
+            Op::Fork { .. } => self.clear(slot),
+            Op::Exit { .. } => return pending(slot, self.exit(proc)),
+            _ => {}
+        }
+        self.worker.shared.channels[proc][usize::from(step.thread)].request(request);
+        pending(slot, Place::Thread(proc, step.thread.into()))
+    }
+
+    fn exit(&mut self, proc: usize) -> Place {
+        let Some(child) = self.slots.procs[proc].take() else {
+            return Place::Over(Outcome::Nothing);
+        };
+        self.clean &= proc != 0;
+        // Its userfaultfd stays open a little longer: the end of one takes mmap_lock for writing, and
+        // would wait for migrations that are held open.
+        // SAFETY: a process of ours. It ends where it is; its memory goes like that of any other.
+        unsafe {
+            let uffd = libc::syscall(libc::SYS_pidfd_getfd, child.pidfd, UFFD_NUMBER, 0) as i32;
+            self.uffds.extend((uffd >= 0).then_some(uffd));
+            libc::kill(child.pid, libc::SIGKILL);
+        }
+        Place::Exit(child)
+    }
+
+    /// The end of an operation, if it comes in time; what it has made is noted.
+    fn finish(
+        &mut self,
+        program: &Program,
+        pending: Pending,
+        timeout: Duration,
+    ) -> Option<Outcome> {
+        let (proc, thread) = match pending.at {
+            Place::Over(outcome) => return Some(outcome),
+            Place::Exit(child) => {
+                return child.ended(timeout).then(|| {
+                    child.forget();
+                    Outcome::Done
+                });
+            }
+            Place::Thread(proc, thread) => (proc, thread),
+        };
+        let response = self.worker.shared.channels[proc][thread].response(timeout)?;
+        let op = program.ops[usize::from(pending.step)].op;
+        Some(self.note(op, pending.slot, response))
+    }
+
+    /// Notes what an operation has made; its outcome.
+    fn note(&mut self, op: Op, slot: usize, response: Response) -> Outcome {
+        // one that waited may have found a lower slot free than when it started
+        let slot = match response.outcome {
+            Outcome::Slot(slot) => slot.into(),
+            _ => slot,
+        };
+        match (op, response.outcome) {
+            (_, Outcome::Child(_)) => self.slots.procs[slot] = Some(Child::new(response.pid)),
+            (_, Outcome::Slot(_) | Outcome::Done) => {
+                self.slots.done(op, slot);
+                if matches!(
+                    op,
+                    Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. }
+                ) {
+                    self.slots.migrations[slot] = response.open.then_some(());
+                }
+            }
+            _ => {}
+        }
+        response.outcome
+    }
+
+    fn crash(&self, crash: Crash) {
+        match crash {
+            Crash::Panic => {
+                let _ = std::fs::write("/proc/sysrq-trigger", "c");
+            }
+            Crash::Warn => {
+                let _ = self.worker.driver.call(Command::Warn, &mut ());
+            }
+            Crash::Hang => loop {
+                std::hint::spin_loop();
+            },
+        }
+    }
+
+    fn release_locks(&mut self) {
+        for slot in self.slots.take_locks() {
+            slot_command(self.worker.driver, Command::Unlock, slot);
+        }
+    }
+
+    fn release_walkers(&mut self) {
+        for slot in self.slots.take_walkers() {
+            slot_command(self.worker.driver, Command::Put, slot);
+        }
+    }
+
+    /// Lets an open migration go on; false if it does not come to its next gate.
+    fn run_migration(&mut self, slot: usize) -> bool {
+        let request = Request {
+            kind: program::OpKind::Finalize.number(),
+            slot: slot as u8,
+            ..Request::default()
+        };
+        let channel = &self.worker.shared.channels[SERVICE][0];
+        channel.request(request);
+        let Some(response) = channel.response(PATIENCE) else {
+            return false;
+        };
+        self.slots.migrations[slot] = response.open.then_some(());
+        true
+    }
+
+    fn observe(&self) -> Event {
+        let mut processes = Vec::new();
+        let live = self.slots.procs.iter().enumerate();
+        for (slot, child) in live.filter_map(|(slot, child)| Some((slot, (*child)?))) {
+            let mut entries = [driver::Entry::default(); WINDOW as usize];
+            let mut sums = Observe::default();
+            if !self.worker.observe(child.pid, &mut sums, &mut entries) {
+                return Event::NotSeen;
+            }
+            processes.push(look::process_of(slot, &sums, &entries));
+        }
+        Event::Seen(processes)
+    }
+
+    /// Ends everything. False if something does not end.
+    fn end(&mut self) -> bool {
+        self.reset(0);
+        for uffd in self.uffds.drain(..) {
+            // SAFETY: ours, and closed once.
+            unsafe { libc::close(uffd) };
+        }
+        self.slots = Slots {
+            procs: self.slots.procs,
+            ..Slots::default()
+        };
+        let pending = std::mem::take(&mut self.pending);
+        let mut ended = true;
+        for pending in pending {
+            match pending.at {
+                Place::Thread(SERVICE, thread) => {
+                    ended &= self.worker.shared.channels[SERVICE][thread]
+                        .response(PATIENCE)
+                        .is_some();
+                }
+                Place::Thread(0, _) => self.clean = false,
+                Place::Exit(child) => {
+                    ended &= child.ended(PATIENCE);
+                    child.forget();
+                }
+                _ => {}
+            }
+        }
+        let first = self.clean.then(|| self.slots.procs[0].take()).flatten();
+        for child in self.slots.procs.iter_mut().filter_map(Option::take) {
+            ended &= child.kill(PATIENCE);
+        }
+        if let Some(first) = first {
+            let channel = &self.worker.shared.channels[0][0];
+            channel.request(Request {
+                kind: Request::CLEAN,
+                ..Request::default()
+            });
+            self.clean = channel.response(PATIENCE).is_some();
+            if self.clean {
+                self.slots.procs[0] = Some(first);
+            } else {
+                ended &= first.kill(PATIENCE);
+            }
+        }
+        ended
+    }
+}
+
+fn slot_command(driver: &Driver, command: Command, slot: usize) {
+    let mut argument = driver::Slot {
+        slot: slot as u32,
+        ..driver::Slot::default()
+    };
+    let _ = driver.call(command, &mut argument);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Migration of a page that is chosen to another frame, as compaction does it.
+ */
+#include <linux/list.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+
+#include "internal.h"
+#include "../../mm/internal.h"
+
+static struct folio *alloc_target(struct folio *src, unsigned long private)
+{
+	return folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
+}
+
+/* Migrates a folio as compaction does. Only what is on a list of reclaim can be. */
+long mmfuzz_compact(struct mmfuzz_range *range)
+{
+	struct page *page;
+	struct folio *folio;
+	LIST_HEAD(folios);
+	bool isolated;
+	long ret = 1;
+
+	/* the references of the batches are nobody's business */
+	lru_add_drain();
+	page = mmfuzz_hold_entry(range->addr);
+	if (!page)
+		return -ENOENT;
+	folio = page_folio(page);
+	if (is_device_private_page(page)) {
+		folio_put(folio);
+		return -ENOENT;
+	}
+	isolated = folio_isolate_lru(folio);
+	folio_put(folio);
+	if (isolated) {
+		list_add(&folio->lru, &folios);
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON, 1);
+		ret = migrate_pages(&folios, alloc_target, NULL, 0, MIGRATE_ASYNC, MR_COMPACTION, NULL);
+		if (ret)
+			putback_movable_pages(&folios);
+	}
+	range->result = !ret;
+	return 0;
+}

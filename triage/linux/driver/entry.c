@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Entries of the CPU's page tables, one by one and under their lock: what kind, which bits, which page.
+ */
+#include <linux/highmem.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#include <linux/leafops.h>
+#endif
+
+#include "internal.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+/* the names that these things have since */
+typedef swp_entry_t softleaf_t;
+#ifndef softleaf_from_pte /* 6.12.y has this one */
+#define softleaf_from_pte pte_to_swp_entry
+#endif
+#define softleaf_to_page pfn_swap_entry_to_page
+#define softleaf_is_swap(entry) (!non_swap_entry(entry))
+#define softleaf_is_marker is_pte_marker_entry
+#define softleaf_is_migration is_migration_entry
+#define softleaf_is_migration_write is_writable_migration_entry
+#define softleaf_is_migration_read_exclusive is_readable_exclusive_migration_entry
+#define softleaf_is_migration_young is_migration_entry_young
+#define softleaf_is_migration_dirty is_migration_entry_dirty
+#define softleaf_is_device_private is_device_private_entry
+#define softleaf_is_device_private_write is_writable_device_private_entry
+#define softleaf_is_device_exclusive is_device_exclusive_entry
+#endif
+
+/* The page that a swap-type entry names, if any; and what the entry is. */
+struct page *mmfuzz_decode_swap(pte_t pte, struct mmfuzz_entry *out)
+{
+	softleaf_t entry = softleaf_from_pte(pte);
+
+	if (pte_swp_soft_dirty(pte))
+		out->pte |= MMFUZZ_PTE_SOFT_DIRTY;
+	if (pte_swp_uffd_wp(pte))
+		out->pte |= MMFUZZ_PTE_UFFD_WP;
+	if (softleaf_is_migration(entry)) {
+		out->kind = softleaf_is_migration_write(entry) ? MMFUZZ_MIGRATION_WRITE :
+			    softleaf_is_migration_read_exclusive(entry) ? MMFUZZ_MIGRATION_READ_EXCLUSIVE :
+			    MMFUZZ_MIGRATION_READ;
+		if (softleaf_is_migration_young(entry))
+			out->pte |= MMFUZZ_PTE_YOUNG;
+		if (softleaf_is_migration_dirty(entry))
+			out->pte |= MMFUZZ_PTE_DIRTY;
+	} else if (softleaf_is_device_private(entry)) {
+		out->kind = softleaf_is_device_private_write(entry) ? MMFUZZ_DEVICE_WRITE : MMFUZZ_DEVICE_READ;
+	} else if (softleaf_is_device_exclusive(entry)) {
+		out->kind = MMFUZZ_EXCLUSIVE;
+	} else if (softleaf_is_marker(entry)) {
+		out->kind = MMFUZZ_MARKER;
+		return NULL;
+	} else {
+		out->kind = softleaf_is_swap(entry) ? MMFUZZ_SWAP : MMFUZZ_OTHER;
+		return NULL;
+	}
+	return softleaf_to_page(entry);
+}
+
+static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
+{
+	out->kind = MMFUZZ_PRESENT;
+	if (pte_write(pte))
+		out->pte |= MMFUZZ_PTE_WRITE;
+	if (pte_soft_dirty(pte))
+		out->pte |= MMFUZZ_PTE_SOFT_DIRTY;
+	if (pte_uffd_wp(pte))
+		out->pte |= MMFUZZ_PTE_UFFD_WP;
+	if (pte_young(pte))
+		out->pte |= MMFUZZ_PTE_YOUNG;
+	if (pte_dirty(pte))
+		out->pte |= MMFUZZ_PTE_DIRTY;
+	/* pte_protnone() only knows those of NUMA balancing */
+	if (!(pte_flags(pte) & _PAGE_PRESENT))
+		out->pte |= MMFUZZ_PTE_PROTNONE;
+	if (is_zero_pfn(pte_pfn(pte)))
+		out->pte |= MMFUZZ_PTE_ZERO;
+	return pfn_to_online_page(pte_pfn(pte));
+}
+
+void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
+{
+	struct folio *folio = page_folio(page);
+
+	out->pfn = page_to_pfn(page);
+	out->refs = folio_ref_count(folio);
+	out->maps = atomic_read(&page->_mapcount) + 1;
+	if (folio_test_locked(folio))
+		out->page |= MMFUZZ_PAGE_LOCKED;
+	if (folio_test_dirty(folio))
+		out->page |= MMFUZZ_PAGE_DIRTY;
+	if (folio_test_lru(folio))
+		out->page |= MMFUZZ_PAGE_LRU;
+	if (folio_test_swapbacked(folio))
+		out->page |= MMFUZZ_PAGE_SWAPBACKED;
+	if (folio_test_anon(folio)) {
+		out->page |= MMFUZZ_PAGE_ANON;
+		if (PageAnonExclusive(page))
+			out->page |= MMFUZZ_PAGE_EXCLUSIVE;
+	}
+	if (folio->mapping)
+		out->page |= MMFUZZ_PAGE_MAPPING;
+	out->index = folio->index;
+	if (is_device_private_page(page)) {
+		out->device = 1 + (device_of(page) - mmfuzz_devices);
+		out->frame = frame_of(page);
+		out->word = *(u64 *)device_word(page);
+	} else {
+		u64 *word = kmap_local_page(page);
+
+		out->word = *word;
+		kunmap_local(word);
+	}
+}
+
+/* The entry for an address, under its lock, shown to @use with the page that it names. */
+void mmfuzz_with_entry(struct mm_struct *mm, unsigned long addr, struct mmfuzz_entry *out,
+		       void (*use)(struct page *page, struct mmfuzz_entry *out))
+{
+	struct page *page = NULL;
+	spinlock_t *lock;
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+	pte_t *ptep, pte;
+
+	if (pgd_none(*pgd))
+		return;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d))
+		return;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(*pud))
+		return;
+	pmd = pmd_offset(pud, addr);
+	if (pmd_none(*pmd))
+		return;
+	ptep = pte_offset_map_lock(mm, pmd, addr, &lock);
+	if (!ptep)
+		return;
+	pte = ptep_get(ptep);
+	if (pte_present(pte))
+		page = decode_present(pte, out);
+	else if (!pte_none(pte))
+		page = mmfuzz_decode_swap(pte, out);
+	if (page)
+		use(page, out);
+	pte_unmap_unlock(ptep, lock);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pages that a device has for itself, for atomic operations.
+ */
+#include <linux/mm.h>
+#include <linux/rmap.h>
+#include <linux/sched/signal.h>
+
+#include "internal.h"
+
+/* The page at @addr, locked and with a reference, exclusive to the device; NULL if its folio is locked. */
+static struct page *get_exclusive(struct mm_struct *mm, unsigned long addr, struct mmfuzz_device *device)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+	struct page *page = NULL;
+	int ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page, device);
+
+	return ret < 0 ? ERR_PTR(ret) : page;
+#else
+	struct folio *folio;
+
+	return make_device_exclusive(mm, addr, device, &folio);
+#endif
+}
+
+/* Gives a device one page for itself; 1 if it has it, 0 if the folio is locked. */
+static int exclusive_page(struct device_table *table, unsigned long addr)
+{
+	struct mm_struct *mm = table->mirror->mm;
+	struct page *page;
+	unsigned long seq;
+	int ret;
+
+	do {
+		/* taking the page back, or copying it, counts in the sequence: that is done before */
+		mmap_read_lock(mm);
+		ret = get_user_pages_remote(mm, addr, 1, FOLL_WRITE, &page, NULL);
+		mmap_read_unlock(mm);
+		if (ret != 1)
+			return ret ?: -EFAULT;
+		put_page(page);
+		seq = mmu_interval_read_begin(&table->notifier);
+		mmap_read_lock(mm);
+		page = get_exclusive(mm, addr, table->device);
+		mmap_read_unlock(mm);
+		if (IS_ERR_OR_NULL(page))
+			return PTR_ERR_OR_ZERO(page);
+		ret = mmfuzz_device_map(table, addr, page_to_pfn(page), true, seq);
+		unlock_page(page);
+		put_page(page);
+	} while (ret == -EBUSY && !fatal_signal_pending(current));
+	return ret ?: 1;
+}
+
+/* Up to the first page that the device cannot have; why, if that is the first of all. */
+long mmfuzz_make_exclusive(struct session *session, struct mmfuzz_range *range)
+{
+	struct mirror *mirror = mmfuzz_find_mirror(session, current->mm);
+	unsigned int i;
+	int ret = 0;
+
+	if (!mirror)
+		return -ENOENT;
+	range->result = 0;
+	for (i = 0; ret >= 0 && i < range->len; i++) {
+		ret = exclusive_page(&mirror->tables[range->dev], range->addr + i * PAGE_SIZE);
+		if (ret > 0)
+			range->result++;
+	}
+	return ret < 0 && !range->result ? ret : 0;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocations that are to fail, the nth of a kind from now on, for one task and the migrations that it holds open.
+ *
+ * Those of the kernel are met where it asks whether to inject a failure: should_failslab() and
+ * should_fail_alloc_page(). While something is armed, a kprobe answers in their place; else neither is probed.
+ * A cache is told by its name, so that caches must not be merged. A page of a process is movable and may be in
+ * high memory; a page table is what is allocated with GFP_PGTABLE_USER.
+ */
+#include <linux/error-injection.h>
+#include <linux/kprobes.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <asm/pgalloc.h>
+
+#include "internal.h"
+#include "../../mm/slab.h"
+
+/* One user at a time, so not in the session. */
+static u32 countdown[MMFUZZ_ALLOC_KINDS];
+static struct task_struct *target;
+static DEFINE_MUTEX(fail_mutex);
+
+static const char *const caches[MMFUZZ_ALLOC_KINDS] = {
+	[MMFUZZ_ALLOC_VMA] = "vm_area_struct",
+	[MMFUZZ_ALLOC_ANON_VMA] = "anon_vma",
+	[MMFUZZ_ALLOC_AVC] = "anon_vma_chain",
+	[MMFUZZ_ALLOC_MM] = "mm_struct",
+};
+
+/* Counts an allocation. One that may not sleep is only a first attempt: it fails with the one that follows it. */
+static bool count(enum mmfuzz_alloc kind, bool final)
+{
+	u32 left = READ_ONCE(countdown[kind]);
+
+	if (!left)
+		return false;
+	if (left > 1 || final)
+		WRITE_ONCE(countdown[kind], left - 1);
+	return left == 1;
+}
+
+static bool concerns_us(void)
+{
+	return current == target ||
+	       (current->flags & PF_KTHREAD && kthread_func(current) == mmfuzz_migration_thread);
+}
+
+bool mmfuzz_must_fail(enum mmfuzz_alloc kind)
+{
+	return count(kind, true);
+}
+
+static int fail_slab(struct kprobe *probe, struct pt_regs *regs)
+{
+	struct kmem_cache *cache = (void *)regs_get_kernel_argument(regs, 0);
+	gfp_t gfp = regs_get_kernel_argument(regs, 1);
+	int kind;
+
+	if (!concerns_us())
+		return 0;
+	for (kind = 0; kind < MMFUZZ_ALLOC_KINDS; kind++)
+		if (caches[kind] && !strcmp(cache->name, caches[kind]))
+			break;
+	if (kind == MMFUZZ_ALLOC_KINDS || !count(kind, gfp & __GFP_DIRECT_RECLAIM))
+		return 0;
+	regs_set_return_value(regs, -ENOMEM);
+	override_function_with_return(regs);
+	return 1;
+}
+
+static int fail_page(struct kprobe *probe, struct pt_regs *regs)
+{
+	gfp_t gfp = regs_get_kernel_argument(regs, 0);
+	unsigned int order = regs_get_kernel_argument(regs, 1);
+	enum mmfuzz_alloc kind;
+
+	if (order || !concerns_us())
+		return 0;
+	if ((gfp & GFP_HIGHUSER_MOVABLE) == GFP_HIGHUSER_MOVABLE)
+		kind = MMFUZZ_ALLOC_PAGE;
+	else if ((gfp & ~__GFP_COMP) == GFP_PGTABLE_USER)
+		kind = MMFUZZ_ALLOC_PAGE_TABLE;
+	else
+		return 0;
+	if (!count(kind, true))
+		return 0;
+	regs_set_return_value(regs, true);
+	override_function_with_return(regs);
+	return 1;
+}
+
+/* With one of these a probe is never optimized, for which kprobes would wait for an RCU grace period. */
+static void keep_plain(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
+{
+}
+
+static struct kprobe probes[] = {
+	{ .symbol_name = "should_failslab", .pre_handler = fail_slab, .post_handler = keep_plain,
+	  .flags = KPROBE_FLAG_DISABLED },
+	{ .symbol_name = "should_fail_alloc_page", .pre_handler = fail_page, .post_handler = keep_plain,
+	  .flags = KPROBE_FLAG_DISABLED },
+};
+
+static struct kprobe *const all_probes[] = { &probes[0], &probes[1] };
+
+/* Has the probes answer, or leave the kernel alone. They are put in when they are first needed. */
+static long answer(bool on)
+{
+	static bool there, answering;
+	long ret = 0;
+	int i;
+
+	if (on == answering)
+		return 0;
+	if (!there) {
+		ret = register_kprobes((struct kprobe **)all_probes, ARRAY_SIZE(all_probes));
+		there = !ret;
+	}
+	for (i = 0; !ret && i < ARRAY_SIZE(probes); i++)
+		ret = on ? enable_kprobe(&probes[i]) : disable_kprobe(&probes[i]);
+	if (!ret)
+		answering = on;
+	return ret;
+}
+
+long mmfuzz_fail_next(const struct mmfuzz_fail *arg)
+{
+	bool kernels = false;
+	long ret;
+	int i;
+
+	mutex_lock(&fail_mutex);
+	for (i = 0; i < MMFUZZ_ALLOC_KINDS; i++)
+		kernels |= arg->nth[i] && i != MMFUZZ_ALLOC_DEVICE_PAGE;
+	target = current;
+	ret = answer(kernels);
+	for (i = 0; i < MMFUZZ_ALLOC_KINDS; i++)
+		WRITE_ONCE(countdown[i], ret ? 0 : arg->nth[i]);
+	mutex_unlock(&fail_mutex);
+	return ret;
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Two devices with private memory, for judging a model of mm/migrate_device.c: sessions and their ioctls.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* Ends everything that is held, and forgets address spaces that are gone (or all). */
+static void end_session(struct session *session, bool all)
+{
+	mmfuzz_drop_holds(session);
+	mmfuzz_end_migrations(session);
+	mmfuzz_forget_mirrors(session, all);
+}
+
+static long reset(struct session *session, struct mmfuzz_reset *arg)
+{
+	static const struct mmfuzz_fail none;
+
+	if (arg->limit > FRAMES)
+		return -EINVAL;
+	end_session(session, false);
+	mmfuzz_fail_next(&none);
+	mmfuzz_reset_devices(arg);
+	return 0;
+}
+
+static int mmfuzz_open(struct inode *inode, struct file *file)
+{
+	struct session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+
+	if (!session)
+		return -ENOMEM;
+	mutex_init(&session->mutex);
+	file->private_data = session;
+	return 0;
+}
+
+static int mmfuzz_release(struct inode *inode, struct file *file)
+{
+	end_session(file->private_data, true);
+	kfree(file->private_data);
+	return 0;
+}
+
+static bool valid_range(const struct mmfuzz_range *range)
+{
+	return range->dev < MMFUZZ_DEVICES && range->len && range->len <= MMFUZZ_MAX_PAGES &&
+	       !(range->addr & ~PAGE_MASK) && range->addr < TASK_SIZE &&
+	       range->len * PAGE_SIZE <= TASK_SIZE - range->addr &&
+	       !(range->flags & ~(MMFUZZ_TO_SYSTEM | MMFUZZ_WRITE | MMFUZZ_PIN |
+				  MMFUZZ_FAST | MMFUZZ_LONGTERM));
+}
+
+static long range_command(struct session *session, unsigned int cmd, struct mmfuzz_range *range)
+{
+	if (!valid_range(range))
+		return -EINVAL;
+	switch (cmd) {
+	case MMFUZZ_IOC_MIGRATE:
+		return mmfuzz_migrate_now(session, range);
+	case MMFUZZ_IOC_SETUP:
+		return mmfuzz_setup(session, range);
+	case MMFUZZ_IOC_ACCESS:
+		return mmfuzz_access(session, range);
+	case MMFUZZ_IOC_GET:
+		return mmfuzz_get(session, range);
+	case MMFUZZ_IOC_HOLD:
+		return mmfuzz_hold(session, range);
+	case MMFUZZ_IOC_LOCK:
+		return mmfuzz_lock(session, range);
+	case MMFUZZ_IOC_COMPACT:
+		return mmfuzz_compact(range);
+	default:
+		return mmfuzz_make_exclusive(session, range);
+	}
+}
+
+static long snapshot_command(struct session *session, struct mmfuzz_snapshot *arg)
+{
+	struct mmfuzz_range range = { .addr = arg->addr, .len = arg->len, .dev = arg->dev };
+
+	return valid_range(&range) ? mmfuzz_take_snapshot(session, arg) : -EINVAL;
+}
+
+static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+{
+	struct session *session = file->private_data;
+	union {
+		struct mmfuzz_range range;
+		struct mmfuzz_slot slot;
+		struct mmfuzz_evict evict;
+		struct mmfuzz_snapshot snapshot;
+		struct mmfuzz_fail fail;
+		struct mmfuzz_observe observe;
+		struct mmfuzz_reset reset;
+	} arg;
+	size_t size = _IOC_SIZE(cmd);
+	long ret;
+
+	if (size > sizeof(arg) || (size && copy_from_user(&arg, (void __user *)user, size)))
+		return size > sizeof(arg) ? -ENOTTY : -EFAULT;
+	switch (cmd) {
+	case MMFUZZ_IOC_ATTACH:
+		return mmfuzz_attach(session);
+	case MMFUZZ_IOC_WARN:
+		WARN(1, "mmfuzz: a warning was asked for\n");
+		return 0;
+	case MMFUZZ_IOC_MIGRATE:
+	case MMFUZZ_IOC_SETUP:
+	case MMFUZZ_IOC_ACCESS:
+	case MMFUZZ_IOC_GET:
+	case MMFUZZ_IOC_HOLD:
+	case MMFUZZ_IOC_LOCK:
+	case MMFUZZ_IOC_EXCLUSIVE:
+	case MMFUZZ_IOC_COMPACT:
+		ret = range_command(session, cmd, &arg.range);
+		break;
+	case MMFUZZ_IOC_NEXT:
+		ret = mmfuzz_next_phase(session, &arg.slot);
+		break;
+	case MMFUZZ_IOC_PUT:
+		ret = mmfuzz_put(session, &arg.slot);
+		break;
+	case MMFUZZ_IOC_UNLOCK:
+		ret = mmfuzz_unlock(session, &arg.slot);
+		break;
+	case MMFUZZ_IOC_EVICT:
+		ret = mmfuzz_evict_frames(&arg.evict);
+		break;
+	case MMFUZZ_IOC_RELEASE:
+		ret = mmfuzz_release_device(&arg.evict);
+		break;
+	case MMFUZZ_IOC_SNAPSHOT:
+		ret = snapshot_command(session, &arg.snapshot);
+		break;
+	case MMFUZZ_IOC_FAIL:
+		return mmfuzz_fail_next(&arg.fail);
+	case MMFUZZ_IOC_OBSERVE:
+		ret = mmfuzz_observe_process(&arg.observe);
+		break;
+	case MMFUZZ_IOC_RESET:
+		ret = reset(session, &arg.reset);
+		break;
+	default:
+		return -ENOTTY;
+	}
+	if (!ret && _IOC_DIR(cmd) & _IOC_READ && copy_to_user((void __user *)user, &arg, size))
+		ret = -EFAULT;
+	return ret;
+}
+
+static const struct file_operations mmfuzz_fops = {
+	.owner = THIS_MODULE,
+	.open = mmfuzz_open,
+	.release = mmfuzz_release,
+	.unlocked_ioctl = mmfuzz_ioctl,
+};
+
+static struct miscdevice mmfuzz_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mmfuzz",
+	.fops = &mmfuzz_fops,
+};
+
+static int __init mmfuzz_init(void)
+{
+	return mmfuzz_init_devices() ?: misc_register(&mmfuzz_misc);
+}
+device_initcall(mmfuzz_init);

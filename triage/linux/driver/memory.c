@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The devices and what they hold. A frame comes from the device's stack of free ones and goes back when its page
+ * has no references; the contents of a page live in vmalloc memory, since nobody can address the page itself.
+ */
+#include <linux/highmem.h>
+#include <linux/memremap.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+struct mmfuzz_device mmfuzz_devices[MMFUZZ_DEVICES];
+
+struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
+{
+	struct page *page = NULL;
+	unsigned int frame = FRAMES;
+
+	if (mmfuzz_must_fail(MMFUZZ_ALLOC_DEVICE_PAGE))
+		return NULL;
+	spin_lock(&device->lock);
+	if (device->nr_free)
+		frame = device->free[--device->nr_free];
+	else if (device->fresh < device->limit)
+		frame = device->fresh++;
+	if (frame < FRAMES)
+		device->in_use++;
+	spin_unlock(&device->lock);
+	if (frame < FRAMES) {
+		page = pfn_to_page(device->first + frame);
+		/* before 6.19 nobody else forgets what the last user left */
+		ClearPageDirty(page);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
+		zone_device_page_init(page, &device->pagemap, 0);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+		zone_device_page_init(page, 0);
+#else
+		zone_device_page_init(page);
+#endif
+	}
+	return page;
+}
+
+static void free_device_page(struct page *page)
+{
+	struct mmfuzz_device *device = device_of(page);
+
+	spin_lock(&device->lock);
+	device->free[device->nr_free++] = frame_of(page);
+	device->in_use--;
+	spin_unlock(&device->lock);
+}
+
+/* Copies a page; a hole reads as zeroes. */
+void mmfuzz_copy_contents(struct page *dst, struct page *src)
+{
+	bool to_device = is_device_private_page(dst);
+	void *to = to_device ? device_word(dst) : kmap_local_page(dst);
+
+	if (!src) {
+		clear_page(to);
+	} else if (is_device_private_page(src)) {
+		memcpy(to, device_word(src), PAGE_SIZE);
+	} else {
+		void *from = kmap_local_page(src);
+
+		copy_page(to, from);
+		kunmap_local(from);
+	}
+	if (!to_device)
+		kunmap_local(to);
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+static void free_device_folio(struct folio *folio)
+{
+	free_device_page(&folio->page);
+}
+#endif
+
+static const struct dev_pagemap_ops pagemap_ops = {
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	.folio_free = free_device_folio,
+#else
+	.page_free = free_device_page,
+#endif
+	.migrate_to_ram = mmfuzz_migrate_to_ram,
+};
+
+/* The memory is as new, unless somebody keeps a page. */
+void mmfuzz_reset_memory(struct mmfuzz_device *device)
+{
+	spin_lock(&device->lock);
+	if (!device->in_use)
+		device->fresh = device->nr_free = 0;
+	spin_unlock(&device->lock);
+}
+
+void mmfuzz_reset_devices(struct mmfuzz_reset *arg)
+{
+	int i;
+
+	for (i = 0; i < MMFUZZ_DEVICES; i++) {
+		struct mmfuzz_device *device = &mmfuzz_devices[i];
+
+		spin_lock(&device->lock);
+		arg->device_frames[i] = device->in_use;
+		device->limit = arg->limit ?: FRAMES;
+		spin_unlock(&device->lock);
+		mmfuzz_reset_memory(device);
+	}
+}
+
+static int __init init_device(struct mmfuzz_device *device)
+{
+	unsigned long size = FRAMES * PAGE_SIZE;
+	void *mapped;
+
+	spin_lock_init(&device->lock);
+	device->limit = FRAMES;
+	device->memory = vzalloc(size);
+	if (!device->memory)
+		return -ENOMEM;
+	/* at the top of the physical address space, a whole section */
+	device->resource = request_free_mem_region(&iomem_resource, size, "mmfuzz");
+	if (IS_ERR(device->resource))
+		return PTR_ERR(device->resource);
+	device->pagemap.type = MEMORY_DEVICE_PRIVATE;
+	device->pagemap.range.start = device->resource->start;
+	device->pagemap.range.end = device->resource->start + size - 1;
+	device->pagemap.nr_range = 1;
+	device->pagemap.ops = &pagemap_ops;
+	device->pagemap.owner = device;
+	mapped = memremap_pages(&device->pagemap, numa_node_id());
+	if (IS_ERR(mapped))
+		return PTR_ERR(mapped);
+	device->first = PHYS_PFN(device->pagemap.range.start);
+	return 0;
+}
+
+int __init mmfuzz_init_devices(void)
+{
+	int i, ret;
+
+	for (i = 0; i < MMFUZZ_DEVICES; i++) {
+		ret = init_device(&mmfuzz_devices[i]);
+		if (ret) {
+			pr_err("mmfuzz: device %d has no memory: %d\n", i, ret);
+			return ret;
+		}
+	}
+	return 0;
+}
