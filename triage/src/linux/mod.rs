@@ -218,7 +218,9 @@ impl Source<'_> {
         // points inside the kernel cannot be reached
         program.preemptions.clear();
         let one = self.args.single_process;
-        let wanted = |step: &Step| !one || !matches!(step.op, Op::Fork { .. } | Op::Exit { .. });
+        let forks = |op: &Op| matches!(op, Op::Fork { .. } | Op::Exit { .. });
+        // nor can a guest without a swap device swap
+        let wanted = |step: &Step| !(one && forks(&step.op)) && !plan::swaps(&step.op);
         program.ops.retain(wanted);
         if let Some(len) = self.args.ops {
             while program.ops.len() < len {

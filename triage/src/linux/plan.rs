@@ -76,13 +76,6 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
     if !program.preemptions.is_empty() {
         return Err(Refusal::Preemptions);
     }
-    let swaps = |op: &Op| {
-        let advises = matches!(
-            op,
-            Op::Pageout { .. } | Op::Lazyfree { .. } | Op::Willneed { .. }
-        );
-        advises || matches!(op, Op::Reclaim { .. } | Op::Cold { .. } | Op::Mlock { .. })
-    };
     if program.ops.iter().any(|step| swaps(&step.op)) {
         return Err(Refusal::Swap);
     }
@@ -97,6 +90,15 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
         return plan_in_geometry(id, &program, executor);
     }
     planned
+}
+
+/// Does it need a swap device, or reclaim?
+pub fn swaps(op: &Op) -> bool {
+    let advises = matches!(
+        op,
+        Op::Pageout { .. } | Op::Lazyfree { .. } | Op::Willneed { .. }
+    );
+    advises || matches!(op, Op::Reclaim { .. } | Op::Cold { .. } | Op::Mlock { .. })
 }
 
 fn refuses_table(job: &Job) -> bool {
