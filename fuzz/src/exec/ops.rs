@@ -215,7 +215,7 @@ impl<'a, 'k> Running<'a, 'k> {
                 let ended = match cur.madvise_dontfork(mm, range, on).await {
                     Ok(true) => (End::Done, Outcome::Done),
                     Ok(false) => (End::SkippingGaps, Outcome::Enomem),
-                    Err(_) => (End::OutOfMemory, Outcome::Enomem),
+                    Err(_) => (End::OutOfMemory, Outcome::Eagain),
                 };
                 self.end_as(ticket, change, ended)
             }

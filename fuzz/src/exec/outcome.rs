@@ -29,6 +29,8 @@ pub enum Outcome {
     /// Out of memory; of `mprotect` and `madvise`, part of the range is not mapped; of `mremap`, there is
     /// no room.
     Enomem,
+    /// Out of memory, as `madvise` says it.
+    Eagain,
     /// Nothing in the range is mapped, or fit for the call.
     Einval,
     /// Part of the range is not registered with userfaultfd.
@@ -63,6 +65,7 @@ impl Outcome {
             Self::Einval => (10, 0),
             Self::Nothing => (11, 0),
             Self::Enoent => (12, 0),
+            Self::Eagain => (14, 0),
             Self::Efault => (13, 0),
             Self::Exclusive(pages) => (14, pages as u64),
         };
@@ -100,6 +103,7 @@ impl fmt::Display for Outcome {
             Self::Sigbus => f.write_str("SIGBUS"),
             Self::WriteProtected => f.write_str("waits for userfaultfd"),
             Self::Enomem => f.write_str("ENOMEM"),
+            Self::Eagain => f.write_str("EAGAIN"),
             Self::Einval => f.write_str("EINVAL"),
             Self::Enoent => f.write_str("ENOENT"),
             Self::Efault => f.write_str("EFAULT"),

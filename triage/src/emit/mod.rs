@@ -246,6 +246,7 @@ fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
             ("FAULT", "0".to_owned())
         }
         Outcome::Enomem => ("FAILED", "ENOMEM".to_owned()),
+        Outcome::Eagain => ("FAILED", "EAGAIN".to_owned()),
         Outcome::Einval => ("FAILED", "EINVAL".to_owned()),
         Outcome::Enoent => ("FAILED", "ENOENT".to_owned()),
         Outcome::Nothing if matches!(op, Op::Fork { .. }) => ("FAILED", "0".to_owned()),

@@ -170,6 +170,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
         // userfaultfd was asked to answer with a signal
         (Model::Sigbus | Model::WriteProtected, Linux::Signal(7)) => true,
         (Model::Enomem, Linux::Errno(12)) => true,
+        (Model::Eagain, Linux::Errno(11)) => true,
         (Model::Einval, Linux::Errno(22)) => true,
         (Model::Enoent, Linux::Errno(2)) | (Model::Efault, Linux::Errno(14)) => true,
         _ => false,
