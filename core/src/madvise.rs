@@ -145,7 +145,7 @@ impl Current<'_> {
             let mut flags = self.state().vma(vma).flags;
             if flags.contains(VmFlags::DONTCOPY) != on {
                 flags.toggle(VmFlags::DONTCOPY);
-                result = match self.vma_modify_flags(vma, &part, flags).await {
+                result = match self.vma_reset_flags(vma, &part, flags).await {
                     Ok(_) => result,
                     Err(e) => Err(e),
                 };

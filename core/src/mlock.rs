@@ -65,7 +65,7 @@ impl Current<'_> {
             rest.start = part.end;
             let flags = self.state().vma(vma).flags;
             if flags.contains(VmFlags::LOCKED) != on {
-                self.vma_modify_flags(vma, &part, flags ^ VmFlags::LOCKED)
+                self.vma_reset_flags(vma, &part, flags ^ VmFlags::LOCKED)
                     .await?;
             }
         }

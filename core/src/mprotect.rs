@@ -239,11 +239,7 @@ impl Current<'_> {
                     // nothing was ever written: the charge goes
                     new.remove(VmFlags::ACCOUNT);
                 }
-                let vma = self.vma_modify_flags(vma, &part, new).await?;
-                if self.state().release == Release::V6_12 {
-                    // soft-dirty as the part was, whatever it was merged into
-                    self.state().vma_mut(vma).flags = new;
-                }
+                let vma = self.vma_reset_flags(vma, &part, new).await?;
                 self.change_range(vma, part.clone(), Change::Protection)
                     .await;
                 let gains_write = new.contains(VmFlags::WRITE) && !old.contains(VmFlags::WRITE);
@@ -254,6 +250,23 @@ impl Current<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Gives `part` of an area new flags, as [`Self::vma_modify_flags`] does, and all of the area that
+    /// covers it then has them: in 6.12 that may make it
+    /// soft-dirty, or no longer so (`vm_flags_reset` behind `vma_modify_flags`).
+    pub(crate) async fn vma_reset_flags(
+        self,
+        vma: VmaId,
+        part: &Range<u64>,
+        flags: VmFlags,
+    ) -> Result<VmaId, Enomem> {
+        let vma = self.vma_modify_flags(vma, part, flags).await?;
+        let s = &mut *self.state();
+        if s.release == Release::V6_12 {
+            s.vma_mut(vma).flags = flags;
+        }
+        Ok(vma)
     }
 
     /// Gives `part` of an area new flags: a neighbour grows over it, or it is split off. Returns the
@@ -277,13 +290,7 @@ impl Current<'_> {
         };
         let mut part = part.clone();
         match self.vma_merge(&what).await {
-            Ok(Some(merged)) => {
-                let s = &mut *self.state();
-                if s.release == Release::V6_12 {
-                    s.vma_mut(merged).flags = flags;
-                }
-                return Ok(merged);
-            }
+            Ok(Some(merged)) => return Ok(merged),
             Ok(None) => {}
             Err(Enomem) => {
                 let s = &*self.state();

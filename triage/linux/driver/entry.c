@@ -13,6 +13,7 @@
 #endif
 
 #include "internal.h"
+#include "../../mm/swap.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
 /* the names that these things have since */
@@ -59,6 +60,8 @@ struct page *mmfuzz_decode_swap(pte_t pte, struct mmfuzz_entry *out)
 		return NULL;
 	} else {
 		out->kind = softleaf_is_swap(entry) ? MMFUZZ_SWAP : MMFUZZ_OTHER;
+		if (out->kind == MMFUZZ_SWAP && pte_swp_exclusive(pte))
+			out->pte |= MMFUZZ_PTE_EXCLUSIVE;
 		return NULL;
 	}
 	return softleaf_to_page(entry);
@@ -107,6 +110,8 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 	}
 	if (folio->mapping)
 		out->page |= MMFUZZ_PAGE_MAPPING;
+	if (folio_test_swapcache(folio))
+		out->page |= MMFUZZ_PAGE_SWAPCACHE;
 	out->index = folio->index;
 	if (is_device_private_page(page)) {
 		out->device = 1 + (device_of(page) - mmfuzz_devices);
@@ -120,7 +125,29 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 	}
 }
 
-/* The entry for an address, under its lock, shown to @use with the page that it names. */
+/* A slot, and the page in the swap cache, shown to @use if there is one. */
+static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct page *page, struct mmfuzz_entry *out))
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	struct folio *folio = swap_cache_get_folio(entry, NULL, 0);
+#else
+	struct folio *folio = swap_cache_get_folio(entry);
+#endif
+
+	if (folio) {
+		use(&folio->page, out);
+		out->refs--; /* ours */
+		folio_put(folio);
+	}
+	out->frame = swp_offset(entry);
+	out->maps = swp_swapcount(entry);
+}
+
+/*
+ * The entry for an address, under its lock, shown to @use with the page that it names; of a swap entry, the one in the swap
+ * cache.
+ */
 void mmfuzz_with_entry(struct mm_struct *mm, unsigned long addr, struct mmfuzz_entry *out,
 		       void (*use)(struct page *page, struct mmfuzz_entry *out))
 {
@@ -153,5 +180,7 @@ void mmfuzz_with_entry(struct mm_struct *mm, unsigned long addr, struct mmfuzz_e
 		page = mmfuzz_decode_swap(pte, out);
 	if (page)
 		use(page, out);
+	else if (out->kind == MMFUZZ_SWAP)
+		decode_slot(pte, out, use);
 	pte_unmap_unlock(ptep, lock);
 }

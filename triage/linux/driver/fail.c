@@ -3,7 +3,7 @@
  * Allocations that are to fail, the nth of a kind from now on, for one task and the migrations that it holds open.
  *
  * Those of the kernel are met where it asks whether to inject a failure: should_failslab() and
- * should_fail_alloc_page(). While something is armed, a kprobe answers in their place; else neither is probed.
+ * should_fail_alloc_page(); slots of swap in folio_alloc_swap(). While something is armed, a kprobe answers in their place; else neither is probed.
  * A cache is told by its name, so that caches must not be merged. A page of a process is movable and may be in
  * high memory; a page table is what is allocated with GFP_PGTABLE_USER.
  */
@@ -91,6 +91,15 @@ static int fail_page(struct kprobe *probe, struct pt_regs *regs)
 	return 1;
 }
 
+static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
+{
+	if (!concerns_us() || !count(MMFUZZ_ALLOC_SWAP_SLOT, true))
+		return 0;
+	regs_set_return_value(regs, 0); /* no entry */
+	override_function_with_return(regs);
+	return 1;
+}
+
 /* With one of these a probe is never optimized, for which kprobes would wait for an RCU grace period. */
 static void keep_plain(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
 {
@@ -101,9 +110,11 @@ static struct kprobe probes[] = {
 	  .flags = KPROBE_FLAG_DISABLED },
 	{ .symbol_name = "should_fail_alloc_page", .pre_handler = fail_page, .post_handler = keep_plain,
 	  .flags = KPROBE_FLAG_DISABLED },
+	{ .symbol_name = "folio_alloc_swap", .pre_handler = fail_swap_slot, .post_handler = keep_plain,
+	  .flags = KPROBE_FLAG_DISABLED },
 };
 
-static struct kprobe *const all_probes[] = { &probes[0], &probes[1] };
+static struct kprobe *const all_probes[] = { &probes[0], &probes[1], &probes[2] };
 
 /* Has the probes answer, or leave the kernel alone. They are put in when they are first needed. */
 static long answer(bool on)

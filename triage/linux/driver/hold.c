@@ -75,7 +75,10 @@ static void try_get(struct page *page, struct mmfuzz_entry *out)
 		out->pfn = page_to_pfn(page);
 }
 
-/* A reference to the page that an entry names, taken as a walker by frame numbers takes it. */
+/*
+ * A reference to the page that an entry names, or that the swap cache has for it, taken as a walker by frame numbers
+ * takes it.
+ */
 struct page *mmfuzz_hold_entry(unsigned long addr)
 {
 	struct mmfuzz_entry entry = {};

@@ -74,6 +74,8 @@ static long range_command(struct session *session, unsigned int cmd, struct mmfu
 		return mmfuzz_hold(session, range);
 	case MMFUZZ_IOC_LOCK:
 		return mmfuzz_lock(session, range);
+	case MMFUZZ_IOC_RECLAIM:
+		return mmfuzz_reclaim(range);
 	case MMFUZZ_IOC_COMPACT:
 		return mmfuzz_compact(range);
 	default:
@@ -119,6 +121,7 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 	case MMFUZZ_IOC_LOCK:
 	case MMFUZZ_IOC_EXCLUSIVE:
 	case MMFUZZ_IOC_COMPACT:
+	case MMFUZZ_IOC_RECLAIM:
 		ret = range_command(session, cmd, &arg.range);
 		break;
 	case MMFUZZ_IOC_NEXT:
@@ -170,6 +173,6 @@ static struct miscdevice mmfuzz_misc = {
 
 static int __init mmfuzz_init(void)
 {
-	return mmfuzz_init_devices() ?: misc_register(&mmfuzz_misc);
+	return mmfuzz_init_devices() ?: mmfuzz_init_swapdev() ?: misc_register(&mmfuzz_misc);
 }
 device_initcall(mmfuzz_init);

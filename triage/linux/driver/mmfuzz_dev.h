@@ -18,6 +18,8 @@
 #define MMFUZZ_MAX_REFS 8
 #define MMFUZZ_MAX_LOCKS 8
 #define MMFUZZ_MAX_MIGRATIONS 4
+/* Pages of /dev/mmfuzz_swap. */
+#define MMFUZZ_SWAP_PAGES 2048
 
 /* What is done to a range of pages. Unused fields are 0. */
 struct mmfuzz_range {
@@ -75,13 +77,13 @@ enum mmfuzz_alloc {
 	MMFUZZ_ALLOC_AVC,
 	MMFUZZ_ALLOC_DEVICE_PAGE,
 	MMFUZZ_ALLOC_MM,
+	MMFUZZ_ALLOC_SWAP_SLOT,
 	MMFUZZ_ALLOC_KINDS,
 };
 
 /* Which allocations fail, of the caller's and of the migrations held open: the nth of a kind from now, 0 for none. */
 struct mmfuzz_fail {
 	__u32 nth[MMFUZZ_ALLOC_KINDS];
-	__u32 reserved;
 };
 
 enum mmfuzz_kind {
@@ -106,6 +108,7 @@ enum mmfuzz_kind {
 #define MMFUZZ_PTE_DIRTY (1 << 4)
 #define MMFUZZ_PTE_PROTNONE (1 << 5)
 #define MMFUZZ_PTE_ZERO (1 << 6)
+#define MMFUZZ_PTE_EXCLUSIVE (1 << 7)	/* of a swap entry */
 
 /* Bits of a page. */
 #define MMFUZZ_PAGE_LOCKED (1 << 0)
@@ -115,8 +118,12 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_EXCLUSIVE (1 << 4)
 #define MMFUZZ_PAGE_ANON (1 << 5)
 #define MMFUZZ_PAGE_MAPPING (1 << 6)
+#define MMFUZZ_PAGE_SWAPCACHE (1 << 7)
 
-/* One entry, and the page that it names. */
+/*
+ * One entry, and the page that it names. Of a swap entry: frame is the slot, maps the entries that name it, and the
+ * rest is of the folio in the swap cache, if there is one.
+ */
 struct mmfuzz_entry {
 	__u8 kind;		/* enum mmfuzz_kind */
 	__u8 device;		/* 0: the system's memory, else 1 + the device */
@@ -136,6 +143,7 @@ struct mmfuzz_observe {
 	__u64 addr;
 	__u64 entries;		/* pointer to len times struct mmfuzz_entry */
 	__s64 anon_rss;		/* out: MM_ANONPAGES, less the anonymous pages mapped outside the range */
+	__s64 swap_ents;	/* out: MM_SWAPENTS */
 	__u64 areas;		/* out: number of areas that meet the range */
 };
 
@@ -167,5 +175,7 @@ struct mmfuzz_reset {
 #define MMFUZZ_IOC_RELEASE _IOWR('m', 17, struct mmfuzz_evict)
 /* Migrates the folio that an entry names, as compaction does: 1 page or 0. */
 #define MMFUZZ_IOC_COMPACT _IOWR('m', 18, struct mmfuzz_range)
+/* Reclaims the folio that an entry names; the result is the number of pages that this freed. */
+#define MMFUZZ_IOC_RECLAIM _IOWR('m', 19, struct mmfuzz_range)
 
 #endif

@@ -56,6 +56,7 @@ static void observe_mm(struct mm_struct *mm, struct mmfuzz_observe *arg, struct 
 		mmfuzz_with_entry(mm, arg->addr + i * PAGE_SIZE, &entries[i], mmfuzz_decode_page);
 	walk_page_range(mm, 0, TASK_SIZE, &census_ops, &census);
 	arg->anon_rss = percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]) - census.outside;
+	arg->swap_ents = percpu_counter_sum(&mm->rss_stat[MM_SWAPENTS]);
 	arg->areas = 0;
 	for_each_vma_range(vmi, vma, census.end)
 		arg->areas++;

@@ -219,8 +219,7 @@ impl Source<'_> {
         program.preemptions.clear();
         let one = self.args.single_process;
         let forks = |op: &Op| matches!(op, Op::Fork { .. } | Op::Exit { .. });
-        // nor can a guest without a swap device swap
-        let wanted = |step: &Step| !(one && forks(&step.op)) && !plan::swaps(&step.op);
+        let wanted = |step: &Step| !(one && forks(&step.op));
         program.ops.retain(wanted);
         if let Some(len) = self.args.ops {
             while program.ops.len() < len {

@@ -32,8 +32,6 @@ pub enum Expected {
 pub enum Refusal {
     /// It preempts threads at points that nothing outside the kernel can reach.
     Preemptions,
-    /// It swaps, and the guest has no swap device.
-    Swap,
     /// The system runs out of memory, which is a matter of the model's few frames.
     OutOfMemory,
     /// An allocation fails while another operation is under way: in whose part of the work is not said.
@@ -52,7 +50,6 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
-            Self::Swap => f.write_str("it swaps, and the guest has no swap device"),
             Self::OutOfMemory => f.write_str("the system runs out of memory"),
             Self::FailureAside => {
                 f.write_str("an allocation fails while another operation is under way")
@@ -76,9 +73,6 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
     if !program.preemptions.is_empty() {
         return Err(Refusal::Preemptions);
     }
-    if program.ops.iter().any(|step| swaps(&step.op)) {
-        return Err(Refusal::Swap);
-    }
     let planned = plan_in_geometry(id, program, executor);
     if program.geometry == Geometry::Tiny
         && planned.as_ref().is_ok_and(|plan| refuses_table(&plan.job))
@@ -90,15 +84,6 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
         return plan_in_geometry(id, &program, executor);
     }
     planned
-}
-
-/// Does it need a swap device, or reclaim?
-pub fn swaps(op: &Op) -> bool {
-    let advises = matches!(
-        op,
-        Op::Pageout { .. } | Op::Lazyfree { .. } | Op::Willneed { .. }
-    );
-    advises || matches!(op, Op::Reclaim { .. } | Op::Cold { .. } | Op::Mlock { .. })
 }
 
 fn refuses_table(job: &Job) -> bool {
@@ -220,9 +205,9 @@ impl Recorder<'_> {
 
 /// What is armed, by kind.
 fn armed(s: &State) -> [u32; ALLOC_KINDS] {
-    use AllocKind::{AnonVma, Avc, DevicePage, Mm, Page, PageTable, Vma};
+    use AllocKind::{AnonVma, Avc, DevicePage, Mm, Page, PageTable, SwapSlot, Vma};
     let mut armed = [0; ALLOC_KINDS];
-    for kind in [Page, PageTable, Vma, AnonVma, Avc, DevicePage, Mm] {
+    for kind in [Page, PageTable, Vma, AnonVma, Avc, DevicePage, Mm, SwapSlot] {
         armed[kind as usize] = s.fail.armed(kind);
     }
     armed

@@ -66,7 +66,6 @@ pub struct Snapshot {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fail {
     pub nth: [u32; ALLOC_KINDS],
-    pub reserved: u32,
 }
 
 /// `struct mmfuzz_entry`.
@@ -94,6 +93,7 @@ pub struct Observe {
     pub addr: u64,
     pub entries: u64,
     pub anon_rss: i64,
+    pub swap_ents: i64,
     pub areas: u64,
 }
 
@@ -129,6 +129,7 @@ pub enum Command {
     Warn = 16,
     Release = 17,
     Compact = 18,
+    Reclaim = 19,
 }
 
 /// An open session.

@@ -8,6 +8,7 @@ mod access;
 mod channel;
 mod director;
 mod driver;
+mod swap;
 mod worker;
 
 use driver::Driver;
@@ -59,6 +60,7 @@ fn judge() -> io::Result<()> {
     access::handle_faults();
     // SAFETY: children that are not ours are to vanish by themselves.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    swap::on()?;
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
     let mut director = director::Director::new(channel::share(), driver);
     let mut port = open_port()?;

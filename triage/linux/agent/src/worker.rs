@@ -261,7 +261,6 @@ impl Worker {
     fn fail(self, nth: [u8; ALLOC_KINDS]) -> io::Result<()> {
         let mut argument = Fail {
             nth: nth.map(u32::from),
-            reserved: 0,
         };
         self.driver.call(Command::Fail, &mut argument)
     }
@@ -335,6 +334,9 @@ impl Worker {
                     Outcome::Exclusive(pages as u32)
                 })
             }
+            Op::Reclaim { addr, .. } => self.call(Command::Reclaim, Self::page(addr), |freed| {
+                Outcome::Moved(freed as u32)
+            }),
             Op::Compact { addr, .. } => self.call(Command::Compact, Self::page(addr), |moved| {
                 Outcome::Moved(moved as u32)
             }),

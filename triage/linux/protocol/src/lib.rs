@@ -11,7 +11,7 @@ use std::io::{self, Read, Write};
 pub const MAX_FRAME: usize = 1 << 24;
 
 /// Kinds of allocations.
-pub const ALLOC_KINDS: usize = 7;
+pub const ALLOC_KINDS: usize = 8;
 
 /// Pages that are observed: all that a program can name.
 pub const WINDOW: u32 = 32;

@@ -29,7 +29,7 @@ pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> Pro
             .map(|(page, entry)| (page as u8, entry_of(entry)))
             .collect(),
         anon_rss: sums.anon_rss,
-        swap_ents: 0,
+        swap_ents: sums.swap_ents,
         areas: sums.areas as u32,
     }
 }
@@ -39,7 +39,8 @@ fn entry_of(entry: &driver::Entry) -> Entry {
         .get(usize::from(entry.kind) - 1)
         .copied()
         .unwrap_or(Kind::Other);
-    let identity = if entry.device > 0 {
+    let in_swap = kind == Kind::Swap;
+    let identity = if entry.device > 0 || in_swap {
         entry.frame.into()
     } else {
         entry.pfn
@@ -52,7 +53,11 @@ fn entry_of(entry: &driver::Entry) -> Entry {
         refs: entry.refs,
         maps: entry.maps,
         identity,
-        index: (entry.index as i64).wrapping_sub((window() >> 12) as i64),
+        // the folio in the swap cache may have no index yet
+        index: match in_swap {
+            true => 0,
+            false => (entry.index as i64).wrapping_sub((window() >> 12) as i64),
+        },
         word: entry.word,
     }
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reclaim of a page that is chosen: the way of memory pressure, for one folio.
+ */
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/swap.h>
+
+#include "internal.h"
+#include "../../mm/internal.h"
+
+/* Reclaims the folio that an entry names, or that the swap cache has for it. The result is the number of pages freed. */
+long mmfuzz_reclaim(struct mmfuzz_range *range)
+{
+	struct page *page = mmfuzz_hold_entry(range->addr);
+	struct folio *folio;
+	LIST_HEAD(folios);
+
+	if (!page)
+		return -ENOENT;
+	folio = page_folio(page);
+	/* a folio that waits in a batch is not on a list yet */
+	lru_add_drain();
+	if (folio_isolate_lru(folio)) {
+		/* memory pressure does not look at these */
+		if (folio_test_unevictable(folio))
+			folio_putback_lru(folio);
+		else
+			list_add(&folio->lru, &folios);
+	}
+	put_page(page);
+	range->result = reclaim_pages(&folios);
+	return 0;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A disk to swap to: memory, whose reads and writes end before submit_bio() returns, so that nothing is left to wait for.
+ * It does not say that it is synchronous: then kernels up to 6.18 would pass the swap cache by.
+ */
+#include <linux/blkdev.h>
+#include <linux/bvec.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+static u8 *store;
+
+static void swapdev_submit_bio(struct bio *bio)
+{
+	u8 *at = store + (bio->bi_iter.bi_sector << SECTOR_SHIFT);
+	struct bvec_iter iter;
+	struct bio_vec bvec;
+
+	bio_for_each_segment(bvec, bio, iter) {
+		if (op_is_write(bio_op(bio)))
+			memcpy_from_bvec(at, &bvec);
+		else
+			memcpy_to_bvec(&bvec, at);
+		at += bvec.bv_len;
+	}
+	bio_endio(bio);
+}
+
+static const struct block_device_operations swapdev_ops = {
+	.owner = THIS_MODULE,
+	.submit_bio = swapdev_submit_bio,
+};
+
+int mmfuzz_init_swapdev(void)
+{
+	struct queue_limits limits = { .logical_block_size = PAGE_SIZE, .physical_block_size = PAGE_SIZE };
+	struct gendisk *disk;
+	int ret;
+
+	store = vzalloc(MMFUZZ_SWAP_PAGES * PAGE_SIZE);
+	if (!store)
+		return -ENOMEM;
+	disk = blk_alloc_disk(&limits, NUMA_NO_NODE);
+	if (IS_ERR(disk))
+		return PTR_ERR(disk);
+	strscpy(disk->disk_name, "mmfuzz_swap", sizeof(disk->disk_name));
+	disk->fops = &swapdev_ops;
+	set_capacity(disk, MMFUZZ_SWAP_PAGES << (PAGE_SHIFT - SECTOR_SHIFT));
+	ret = add_disk(disk);
+	if (ret)
+		put_disk(disk);
+	return ret;
+}
