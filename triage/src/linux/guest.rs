@@ -1,5 +1,6 @@
 //! The guest: a QEMU with the judge's kernel.
 
+use mm_core::Release;
 use mm_linux_protocol::{Job, Reply, receive, send};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
@@ -78,6 +79,16 @@ impl Image {
 }
 
 impl Image {
+    /// The release whose rules the model is to follow: the newest that it knows, or 6.12.
+    #[must_use]
+    pub fn release(&self) -> Release {
+        let mut numbers = self.version.split(['.', '-']).map(str::parse);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) if (major, minor) > (6, 12) => Release::default(),
+            _ => Release::V6_12,
+        }
+    }
+
     /// Runs the upstream tests of `lib/test_hmm.c` in a guest, and returns what the console said.
     ///
     /// # Errors

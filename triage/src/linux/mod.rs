@@ -17,7 +17,6 @@ use crate::run::Bugs;
 use crate::{Status, corpus, input};
 use compare::Difference;
 use guest::{Death, Guest, Image};
-use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Op, Program, Step};
@@ -95,7 +94,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     // the model is the model of this kernel, with the bugs that are known in it
     let mut executor = Executor::new(Options {
         unchecked: true,
-        release: Release::V6_12,
+        release: image.release(),
         ..Options::default()
     });
     let bugs = match bugs_of(&args.zoo) {
