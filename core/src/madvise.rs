@@ -70,24 +70,30 @@ impl State {
             }
             self.page_mut(folio).flags.remove(PageFlags::DIRTY);
         }
-        let aged = pte.set(PteFlags::ACCESSED | PteFlags::DIRTY, false);
-        if aged != pte {
-            self.set_pte_gathered(cur.task, at, entry, aged.pte());
-        }
-        if self.page(folio).has(PageFlags::LRU) {
+        self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED | PteFlags::DIRTY);
+        if self.page(folio).has(PageFlags::LRU) && !self.folio_mlocked(folio) {
             // folio_mark_lazyfree
             self.page_mut(folio).flags.remove(PageFlags::SWAPBACKED);
         }
     }
 
     /// One entry becomes old, under the page-table lock.
-    fn madvise_cold_pte(&mut self, at: PteRef) {
+    fn madvise_cold_pte(&mut self, cur: Current<'_>, at: PteRef) {
         if let Some(pte) = self.tables.get(at).present()
             && self.sole_lru_page(pte).is_some()
-            && pte.young()
         {
-            self.tables
-                .set(at, pte.set(PteFlags::ACCESSED, false).pte());
+            self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED);
+        }
+    }
+
+    /// Clears bits that the MMU sets; it shall notice, and set them again when it uses the entry
+    /// (`clear_young_dirty_ptes`, `tlb_remove_tlb_entries`).
+    fn set_pte_aged(&mut self, cur: Current<'_>, at: PteRef, pte: PresentPte, bits: PteFlags) {
+        let aged = pte.set(bits, false);
+        if aged != pte {
+            let addr = self.tables.addr(at);
+            self.tables.set(at, aged.pte());
+            self.tlb_flush_pte_range(cur.task, addr..addr + 1);
         }
     }
 
@@ -195,9 +201,11 @@ impl Current<'_> {
                 s.tlb_finish_mmu(self.task);
             }
             Advice::Cold => {
-                let cold = |s: &mut State, at| s.madvise_cold_pte(at);
+                self.state().tlb_gather_mmu(self.task, mm);
+                let cold = |s: &mut State, at| s.madvise_cold_pte(self, at);
                 self.for_each_entry(mm, part, Site::MadvisePteRange, cold)
                     .await;
+                self.state().tlb_finish_mmu(self.task);
             }
             Advice::PageOut => self.pageout_range(mm, part).await,
             Advice::WillNeed => self.swapin_range(vma, part).await,

@@ -54,7 +54,9 @@ impl Current<'_> {
         let isolated = {
             let s = &mut *self.state();
             let folio = s.folio(page);
-            s.folio_isolate_lru(self.task, folio).then_some(folio)
+            // what is locked in memory is on a list that nobody looks at
+            let evictable = !s.folio_mlocked(folio);
+            (evictable && s.folio_isolate_lru(self.task, folio)).then_some(folio)
         };
         match isolated {
             Some(folio) => self.shrink_folio(folio).await,

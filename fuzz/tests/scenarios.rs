@@ -433,16 +433,21 @@ fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
                  read p0 8\nmigrate p0 0 1 d0\nfork p0\n";
     let end = "read p0 0\nread p1 0\nread p0 1\nread p0 8\nexit p0\nexit p1";
     for (kind, op, outcome) in [
-        ("page", "read p0 0", Outcome::Enomem),
-        ("page", "write p1 1", Outcome::Enomem),
+        // an access of the CPU is tried again, and finds memory then
+        ("page", "read p0 0", word(1)),
+        ("page", "write p1 1", word(9)),
+        ("page", "get p0 0 r", Outcome::Enomem),
+        ("page", "dev-write d1 p1 1", Outcome::Enomem),
         ("page", "migrate-back p1 0 1 d0", Outcome::Moved(0)),
         ("page", "evict d0 0 32", Outcome::Moved(0)),
-        ("page-table", "write p0 17", Outcome::Enomem),
+        ("page-table", "write p0 17", word(9)),
+        ("page-table", "pin p0 17 w", Outcome::Enomem),
         ("page-table", "fork p0", Outcome::Enomem),
         ("vma", "mprotect p0 1 1 r", Outcome::Enomem),
         ("vma", "munmap p0 1 1", Outcome::Enomem),
         ("vma", "fork p1", Outcome::Enomem),
-        ("anon-vma", "write p0 9", Outcome::Enomem),
+        ("anon-vma", "write p0 9", word(9)),
+        ("anon-vma", "get p0 9 w", Outcome::Enomem),
         ("anon-vma", "migrate p0 8 1 d0", Outcome::Moved(0)),
         ("anon-vma", "fork p0", Outcome::Enomem),
         ("avc", "mprotect p0 1 1 r", Outcome::Enomem),

@@ -4,8 +4,8 @@
  *
  * Those of the kernel are met where it asks whether to inject a failure: should_failslab() and
  * should_fail_alloc_page(); slots of swap in folio_alloc_swap(). While something is armed, a kprobe answers in their place; else neither is probed.
- * A cache is told by its name, so that caches must not be merged. A page of a process is movable and may be in
- * high memory; a page table is what is allocated with GFP_PGTABLE_USER.
+ * A cache is told by its name, so that caches must not be merged. A page of a process may be in high
+ * memory; a page table is what is allocated with GFP_PGTABLE_USER.
  */
 #include <linux/error-injection.h>
 #include <linux/kprobes.h>
@@ -78,7 +78,7 @@ static int fail_page(struct kprobe *probe, struct pt_regs *regs)
 
 	if (order || !concerns_us())
 		return 0;
-	if ((gfp & GFP_HIGHUSER_MOVABLE) == GFP_HIGHUSER_MOVABLE)
+	if ((gfp & GFP_HIGHUSER) == GFP_HIGHUSER)
 		kind = MMFUZZ_ALLOC_PAGE;
 	else if ((gfp & ~__GFP_COMP) == GFP_PGTABLE_USER)
 		kind = MMFUZZ_ALLOC_PAGE_TABLE;

@@ -34,7 +34,8 @@ pub enum Refusal {
     Preemptions,
     /// The system runs out of memory, which is a matter of the model's few frames.
     OutOfMemory,
-    /// An allocation fails while another operation is under way: in whose part of the work is not said.
+    /// An allocation fails while another operation is under way, or in one that is retried: in whose part of the
+    /// work, or in which try, is not said.
     FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
@@ -51,9 +52,9 @@ impl std::fmt::Display for Refusal {
         match self {
             Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
             Self::OutOfMemory => f.write_str("the system runs out of memory"),
-            Self::FailureAside => {
-                f.write_str("an allocation fails while another operation is under way")
-            }
+            Self::FailureAside => f.write_str(
+                "an allocation fails beside another operation, or in one that is retried",
+            ),
             Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
@@ -198,6 +199,10 @@ impl Recorder<'_> {
         let start = Action::Start(step as u16);
         let start = self.plan.iter().rposition(|action| *action == start);
         if let Some(start) = start.filter(|_| injected > 0) {
+            // each retry allocates, and how many there are is the model's own
+            if self.plan[start..].contains(&Action::ReleaseWalkers) {
+                self.refuse(Refusal::FailureAside);
+            }
             self.plan.insert(start, Action::Fail(fail));
         }
     }
