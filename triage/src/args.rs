@@ -8,8 +8,14 @@ use std::path::PathBuf;
 use crate::run::Bugs;
 
 const AFTER_HELP: &str = "\
-Exit status: 0 all is well, 1 a finding, 2 unusable input or command line.
+Exit status: 0 all is well, 1 a finding, 2 unusable input or command line, 3 interrupted.
 The grammar of programs is in docs/grammar.md.";
+
+const MINIMIZE_HELP: &str = "\
+The result is 1-minimal: no operation, preemption or thread can go, and no operand can be a step smaller,
+so that the finding keeps its signature. It does not depend on --jobs.
+Exit status: 0 every file was minimized, 2 one was unusable or has no finding, 3 interrupted; then the
+smallest programs so far have been written.";
 
 /// Replay programs of the migration core's fuzzers, and work with their corpus.
 #[derive(Debug, Parser)]
@@ -26,6 +32,9 @@ pub enum Command {
     /// Run programs and say what happens, step by step
     #[command(after_help = AFTER_HELP)]
     Replay(Replay),
+    /// Make programs with a finding as short as they get with the same signature
+    #[command(after_help = MINIMIZE_HELP)]
+    Minimize(Minimize),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
     /// Print the text form of a program
@@ -67,6 +76,38 @@ pub struct Replay {
     /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `minimize`.
+#[derive(Debug, ClapArgs)]
+pub struct Minimize {
+    /// Historical bugs to put back, with commas between them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Write the programs to this folder [default: that of each file], as NAME.min.mm
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Threads [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Print one JSON object for each file and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// A number of threads.
+fn jobs(word: &str) -> Result<usize, String> {
+    let number: usize = word.parse().map_err(|_| "not a number".to_owned())?;
+    match number {
+        1..=256 => Ok(number),
+        _ => Err("from 1 to 256".to_owned()),
+    }
 }
 
 /// Arguments of `seeds`.

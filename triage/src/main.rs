@@ -12,11 +12,16 @@ mod emit;
 mod input;
 mod json;
 mod linux;
+mod minimize;
+mod names;
+mod pool;
 mod replay;
 mod report;
 mod run;
 mod seeds;
 mod snapshot;
+mod stop;
+mod store;
 mod style;
 mod timeline;
 mod watch;
@@ -37,6 +42,8 @@ pub enum Status {
     Finding = 1,
     /// An input was unusable.
     Unusable = 2,
+    /// The user ended it: what there is, is partial.
+    Interrupted = 3,
 }
 
 impl Status {
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
     let out = &mut io::stdout().lock();
     let result = match &args.command {
         Command::Replay(replay) => replay::command(replay, out),
+        Command::Minimize(minimize) => minimize::command(minimize, out),
         Command::Seeds(seeds) => seeds::command(seeds, out),
         Command::Text { target, file } => text(file, *target, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),

@@ -89,29 +89,54 @@ impl From<Finding> for Found {
     }
 }
 
-/// Runs `program`, on a machine of its own.
+/// Runs `program`, on a machine of its own, and computes the digest.
 pub fn run(program: &Program, bugs: &Bugs, thorough: bool, observer: &mut dyn Observer) -> Ended {
-    let mut executor = Executor::new(Options {
+    let options = Options {
         thorough,
         digest: true,
         ..Options::default()
-    });
-    #[cfg(feature = "zoo")]
-    executor.set_zoo(bugs.zoo);
-    #[cfg(not(feature = "zoo"))]
-    let Bugs { names: _ } = bugs;
-    // the executor goes, and the observer is only read after a panic
-    let run = AssertUnwindSafe(|| executor.run_observed(program, observer));
-    match catch(run) {
-        Ok(Verdict::Pass { digest }) => Ended::Pass { digest },
-        Ok(Verdict::Finding(finding)) => Ended::Found((*finding).into()),
-        Err(Crash { place, message }) => Ended::Found(Found {
-            signature: format!("panic at {place}"),
-            oracle: format!("panic at {place}"),
-            step: None,
-            page: None,
-            detail: message,
-        }),
+    };
+    Runner::new(bugs, options).run(program, observer)
+}
+
+/// Runs programs one after the other on one machine, which a run leaves as it found it.
+#[derive(Debug)]
+pub struct Runner {
+    executor: Executor,
+    bugs: Bugs,
+    options: Options,
+}
+
+impl Runner {
+    /// A machine with `bugs`.
+    pub fn new(bugs: &Bugs, options: Options) -> Self {
+        let mut executor = Executor::new(options);
+        bugs.set(&mut executor);
+        Self {
+            executor,
+            bugs: bugs.clone(),
+            options,
+        }
+    }
+
+    /// Runs one program.
+    pub fn run(&mut self, program: &Program, observer: &mut dyn Observer) -> Ended {
+        // after a panic the executor goes, and the observer is only read
+        let run = AssertUnwindSafe(|| self.executor.run_observed(program, observer));
+        match catch(run) {
+            Ok(Verdict::Pass { digest }) => Ended::Pass { digest },
+            Ok(Verdict::Finding(finding)) => Ended::Found((*finding).into()),
+            Err(Crash { place, message }) => {
+                *self = Self::new(&self.bugs, self.options);
+                Ended::Found(Found {
+                    signature: format!("panic at {place}"),
+                    oracle: format!("panic at {place}"),
+                    step: None,
+                    page: None,
+                    detail: message,
+                })
+            }
+        }
     }
 }
 

@@ -1,0 +1,313 @@
+//! `minimize`: to the shortest program with the same signature.
+
+mod draft;
+mod passes;
+mod search;
+
+use crate::args::{Minimize, Target};
+use crate::names::shown;
+use crate::run::{Bugs, Ended, Runner};
+use crate::stop::Stop;
+use crate::style::Style;
+use crate::{Status, input, pool, store};
+use draft::{Best, Slice};
+use mm_core::State;
+use mm_fuzz::exec::{Observer, Options};
+use mm_fuzz::program::Program;
+use search::Search;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Runs a program and says whether it still is what is wanted.
+pub trait Predicate {
+    /// Whether the predicate holds; `slices` becomes the turns of the run.
+    fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool;
+}
+
+/// The run ends with this signature.
+struct SameSignature<'a> {
+    runner: Runner,
+    signature: &'a str,
+}
+
+impl Predicate for SameSignature<'_> {
+    fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool {
+        slices.clear();
+        let ended = self.runner.run(program, &mut Turns(slices));
+        matches!(ended, Ended::Found(found) if found.signature == self.signature)
+    }
+}
+
+/// Notes the turns of a run.
+struct Turns<'a>(&'a mut Vec<Slice>);
+
+impl Observer for Turns<'_> {
+    fn slice(&mut self, step: usize, s: &State) {
+        let (from, to) = (s.points(), s.points());
+        self.0.push(Slice { step, from, to });
+    }
+
+    fn ran(&mut self, step: usize, s: &State) {
+        if let Some(last) = self.0.last_mut().filter(|last| last.step == step) {
+            last.to = s.points();
+        }
+    }
+}
+
+/// What became of a program.
+#[derive(Clone, Debug)]
+pub struct Minimized {
+    /// The smaller program.
+    pub program: Program,
+    /// The signature of both.
+    pub signature: String,
+    /// Runs it took, not counting those that place preemptions.
+    pub tests: u64,
+    /// Those of the last round, in which nothing could be made smaller; `None` if the search was stopped.
+    pub last_round: Option<u64>,
+}
+
+/// Makes `program` as small as it gets with the same signature; `None` if it has no finding.
+pub fn minimize(program: &Program, bugs: &Bugs, jobs: usize, stop: &Stop) -> Option<Minimized> {
+    let mut slices = Vec::new();
+    let Ended::Found(found) =
+        Runner::new(bugs, Options::default()).run(program, &mut Turns(&mut slices))
+    else {
+        return None;
+    };
+    let signature = found.signature;
+    let new_predicate = || SameSignature {
+        runner: Runner::new(bugs, Options::default()),
+        signature: &signature,
+    };
+    let mut search = Search::new(new_predicate, jobs, stop);
+    let mut best = Best {
+        program: program.clone(),
+        slices,
+    };
+    let mut last_round = 0;
+    let is_certified = passes::minimize(&mut search, &mut best, &mut last_round);
+    let tests = search.tests;
+    Some(Minimized {
+        program: best.program,
+        signature,
+        tests,
+        last_round: is_certified.then_some(last_round),
+    })
+}
+
+/// What is said of a file.
+#[derive(Debug, Serialize)]
+struct Line {
+    file: String,
+    verdict: &'static str,
+    signature: Option<String>,
+    output: Option<String>,
+    operations_before: Option<usize>,
+    operations: Option<usize>,
+    threads: Option<u8>,
+    preemptions: Option<usize>,
+    tests: Option<u64>,
+    certified_by: Option<u64>,
+    seconds: Option<f64>,
+    detail: Option<String>,
+}
+
+/// A file after the work on it.
+struct Done {
+    line: Line,
+    program: Option<Program>,
+    status: Status,
+}
+
+/// Minimizes every file; the worst status of all.
+pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
+    let bugs = args.zoo.clone().unwrap_or_default();
+    let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
+    };
+    if let Some(dir) = &args.output
+        && let Err(error) = std::fs::create_dir_all(dir)
+    {
+        let dir = shown(dir);
+        return Ok(Status::unusable(format_args!(
+            "{dir}: cannot be made: {error}; give a folder that can be written to"
+        )));
+    }
+    let mut outputs = BTreeSet::new();
+    for path in &args.files {
+        if !outputs.insert(output_path(args.output.as_deref(), path)) {
+            let path = shown(path);
+            return Ok(Status::unusable(format_args!(
+                "{path}: its result would replace that of another file of the same name; minimize the \
+                 two apart"
+            )));
+        }
+    }
+    // one program is searched by all threads, several by one each
+    let (outer, inner) = if args.files.len() == 1 {
+        (1, jobs)
+    } else {
+        (jobs, 1)
+    };
+    let mut worst = Status::Pass;
+    let work = |(): &mut (), path: &PathBuf| {
+        let is_wanted = !stop.is_set();
+        is_wanted.then(|| one(args, path, args.target, &bugs, inner, &stop))
+    };
+    pool::ordered(
+        outer,
+        args.files.iter(),
+        || (),
+        work,
+        |done| {
+            let Some(done) = done else { return Ok(()) };
+            worst = worst.max(done.status);
+            if args.json {
+                serde_json::to_writer(&mut *out, &done.line)?;
+                writeln!(out)?;
+            } else {
+                people(&done, args.files.len() == 1, out)?;
+            }
+            out.flush()
+        },
+    )?;
+    Ok(if stop.is_set() {
+        worst.max(Status::Interrupted)
+    } else {
+        worst
+    })
+}
+
+/// Minimizes one file and writes what it becomes.
+fn one(
+    args: &Minimize,
+    path: &Path,
+    target: Option<Target>,
+    bugs: &Bugs,
+    jobs: usize,
+    stop: &Stop,
+) -> Done {
+    let start = Instant::now();
+    let mut line = Line {
+        file: shown(path),
+        verdict: "unusable",
+        signature: None,
+        output: None,
+        operations_before: None,
+        operations: None,
+        threads: None,
+        preemptions: None,
+        tests: None,
+        certified_by: None,
+        seconds: None,
+        detail: None,
+    };
+    let unusable = |mut line: Line, why: String| {
+        line.detail = Some(why);
+        Done {
+            line,
+            program: None,
+            status: Status::Unusable,
+        }
+    };
+    let program = match input::load(path, target) {
+        Ok(input) => input.program,
+        Err(error) => return unusable(line, error.to_string()),
+    };
+    line.operations_before = Some(program.ops.len());
+    let Some(small) = minimize(&program, bugs, jobs, stop) else {
+        line.verdict = "pass";
+        let file = &line.file;
+        let why = format!("{file}: passes, so that there is nothing to minimize; is --zoo right?");
+        return unusable(line, why);
+    };
+    let output = output_path(args.output.as_deref(), path);
+    let text = format!("# {}\n{}", small.signature, small.program);
+    if let Err(error) = store::write(&output, text) {
+        let output = shown(&output);
+        let why = format!("{output}: cannot be written: {error}; give a folder with --output");
+        return unusable(line, why);
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let Minimized { program, .. } = small;
+    line = Line {
+        verdict: if small.last_round.is_some() {
+            "minimal"
+        } else {
+            "interrupted"
+        },
+        signature: Some(small.signature),
+        output: Some(shown(&output)),
+        operations: Some(program.ops.len()),
+        threads: Some(program.threads),
+        preemptions: Some(program.preemptions.len()),
+        tests: Some(small.tests),
+        certified_by: small.last_round,
+        seconds: Some((seconds * 1e6).round() / 1e6),
+        ..line
+    };
+    Done {
+        line,
+        program: Some(program),
+        status: Status::Pass,
+    }
+}
+
+/// `crash-5f` becomes `crash-5f.min.mm`, and so does `crash-5f.mm`; in another folder if there is one.
+fn output_path(folder: Option<&Path>, path: &Path) -> PathBuf {
+    let is_text = path.extension().is_some_and(|extension| extension == "mm");
+    let stem = if is_text {
+        path.file_stem()
+    } else {
+        path.file_name()
+    };
+    let mut name = stem.unwrap_or_default().to_owned();
+    name.push(".min.mm");
+    match folder {
+        Some(folder) => folder.join(name),
+        None => path.with_file_name(name),
+    }
+}
+
+fn people(done: &Done, with_program: bool, out: &mut dyn Write) -> io::Result<()> {
+    let line = &done.line;
+    let (Some(program), Some(signature)) = (&done.program, &line.signature) else {
+        // what a terminal shows of both streams is in order
+        out.flush()?;
+        Status::unusable(line.detail.as_deref().unwrap_or_default());
+        return Ok(());
+    };
+    let style = Style::of_stdout();
+    let before = line.operations_before.unwrap_or_default();
+    let counted = |count: usize, what| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {what}{plural}")
+    };
+    let heading = format!("{}: {signature}", line.file);
+    writeln!(out, "{}", style.heading(heading))?;
+    writeln!(
+        out,
+        "  {before} -> {}, {}, {}, {} geometry",
+        counted(program.ops.len(), "operation"),
+        counted(program.threads.into(), "thread"),
+        counted(program.preemptions.len(), "preemption"),
+        program.geometry
+    )?;
+    let (tests, seconds) = (line.tests.unwrap_or(0), line.seconds.unwrap_or(0.0));
+    let certificate = match line.certified_by {
+        Some(last) => format!("1-minimal: none of the last {last} held"),
+        None => "interrupted: the smallest so far".to_owned(),
+    };
+    writeln!(out, "  {tests} tests in {seconds:.3} s; {certificate}")?;
+    writeln!(out, "  {}", line.output.as_deref().unwrap_or_default())?;
+    if with_program {
+        write!(out, "\n{program}")?;
+    }
+    Ok(())
+}

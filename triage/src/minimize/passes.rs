@@ -1,0 +1,396 @@
+//! The passes of the minimizer: what may be simpler about a program, tried until nothing is.
+//!
+//! The predicate is explicit ([`Predicate`]): "the run ends with this signature", or any other. A pass is
+//! a function from a program to a list of changes, in the order in which they are tried; the first that
+//! the predicate accepts is made, and the list of the new program is taken up where the old one was left.
+//! So a list need not know of success, and a pass that makes no progress tries the same again.
+//!
+//! Removing goes from large to small: halves of the program first, so that what does not matter costs
+//! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly ones look for ways out
+//! of it, among them two or three operations at once, or one while another becomes a different one; after
+//! a success the cheap ones begin again.
+//!
+//! The end is certified: a last round in which every pass has tried everything and nothing held. That it
+//! comes is due to the order of [`compare`](super::draft::compare): every change that is made goes down.
+
+use super::Predicate;
+use super::draft::{Best, recast, smaller_geometry};
+use super::search::Search;
+use mm_fuzz::program::{Geometry, Op, OpKind, OperandKind, Preemption, Program};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// A part of a change. Operations and preemptions are named by their places in the program as it was.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// These operations go, and the preemptions in them.
+    Remove(Range<usize>),
+    /// An operation becomes another.
+    Op(usize, Op),
+    /// An operation moves to another thread.
+    Thread(usize, u8),
+    /// A value of an operand becomes another, wherever it stands.
+    Everywhere {
+        /// The type of the operand.
+        kind: OperandKind,
+        /// Its byte now.
+        from: u8,
+        /// Its byte then.
+        to: u8,
+    },
+    /// All operands of a type become smaller.
+    Lower {
+        /// The type.
+        kind: OperandKind,
+        /// By how much; at most the least one.
+        by: u8,
+    },
+    /// The geometry changes.
+    Geometry(Geometry),
+    /// These preemptions go.
+    DropPreemptions(Range<usize>),
+    /// A preemption becomes this one.
+    Preempt(usize, Preemption),
+    /// What a thread does, another does; the last thread takes its name.
+    RemoveThread {
+        /// The thread that goes.
+        thread: u8,
+        /// The one that does its work.
+        into: u8,
+    },
+    /// Two threads exchange their names.
+    ExchangeThreads(u8, u8),
+}
+
+/// Programs longer than this have no two operations removed at a time.
+const MAX_OPS_PAIRS: usize = 32;
+/// The same for three operations, and for one removed while another changes.
+const MAX_OPS_COSTLY: usize = 14;
+/// The same for two removed while a third one changes.
+const MAX_OPS_COSTLIEST: usize = 8;
+
+type Changes = Vec<Vec<Edit>>;
+type Pass = fn(&Best) -> Changes;
+
+/// Passes whose lists are about as long as the program.
+const CHEAP: &[Pass] = &[
+    never_started,
+    preemption_chunks,
+    operation_chunks,
+    threads,
+    geometry,
+    values,
+    operands,
+    kinds,
+    thread_names,
+    preemption_points,
+];
+
+/// Passes whose lists are much longer.
+const COSTLY: &[Pass] = &[
+    two_operations,
+    operation_and_preemption,
+    three_operations,
+    operation_and_operand,
+    operation_and_kind,
+    two_operations_and_kind,
+];
+
+/// Makes `best` as small as it gets. True if the end was reached, false if the search was stopped.
+pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
+    search: &mut Search<'_, P, F>,
+    best: &mut Best,
+    last_round: &mut u64,
+) -> bool {
+    'again: loop {
+        let start = search.tests;
+        let mut changed = false;
+        for pass in CHEAP {
+            changed |= exhaust(search, best, *pass);
+        }
+        if search.is_stopped() {
+            return false;
+        }
+        if changed {
+            continue;
+        }
+        for pass in COSTLY {
+            if exhaust(search, best, *pass) {
+                continue 'again;
+            }
+        }
+        *last_round = search.tests - start;
+        return !search.is_stopped();
+    }
+}
+
+/// Makes what changes of one pass can be made, in one go through its list. True if there was one.
+fn exhaust<P: Predicate, F: Fn() -> P + Sync>(
+    search: &mut Search<'_, P, F>,
+    best: &mut Best,
+    pass: Pass,
+) -> bool {
+    let (mut changes, mut next, mut any) = (pass(best), 0, false);
+    while let Some((index, better)) = search.first(best, &changes, next) {
+        *best = better;
+        changes = pass(best);
+        next = index.min(changes.len());
+        any = true;
+    }
+    any
+}
+
+/// Everything after the last operation that was started.
+fn never_started(best: &Best) -> Changes {
+    let (started, all) = (best.started(), best.program.ops.len());
+    if started < all {
+        vec![vec![Edit::Remove(started..all)]]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Ranges of `count` things: all, halves, quarters, and so on to single ones, each from the back.
+fn chunks(count: usize) -> impl Iterator<Item = Range<usize>> {
+    let sizes = std::iter::successors(Some(count), |size| (*size > 1).then_some(size.div_ceil(2)));
+    sizes.filter(|size| *size > 0).flat_map(move |size| {
+        let ends = (0..count).rev().step_by(size);
+        ends.map(move |last| (last + 1).saturating_sub(size)..last + 1)
+    })
+}
+
+fn preemption_chunks(best: &Best) -> Changes {
+    let ranges = chunks(best.program.preemptions.len());
+    ranges
+        .map(|range| vec![Edit::DropPreemptions(range)])
+        .collect()
+}
+
+fn operation_chunks(best: &Best) -> Changes {
+    let ranges = chunks(best.program.ops.len());
+    ranges.map(|range| vec![Edit::Remove(range)]).collect()
+}
+
+/// A thread goes with its operations, or leaves them to another.
+fn threads(best: &Best) -> Changes {
+    let Program { threads, ops, .. } = &best.program;
+    let mut changes = Vec::new();
+    for thread in (0..*threads).rev().filter(|_| *threads > 1) {
+        let into = (0..*threads).filter(|into| *into != thread);
+        let mine = (0..ops.len()).filter(|i| ops[*i].thread == thread);
+        let mut change: Vec<Edit> = mine.map(|i| Edit::Remove(i..i + 1)).collect();
+        change.push(Edit::RemoveThread {
+            thread,
+            into: u8::from(thread == 0),
+        });
+        changes.push(change);
+        changes.extend(into.map(|into| vec![Edit::RemoveThread { thread, into }]));
+    }
+    changes
+}
+
+fn geometry(best: &Best) -> Changes {
+    let smaller = smaller_geometry(best.program.geometry);
+    let changes = smaller.map(|geometry| vec![Edit::Geometry(geometry)]);
+    changes.into_iter().collect()
+}
+
+/// Values that operands of one type have.
+fn values_of(program: &Program, kind: OperandKind) -> BTreeSet<u8> {
+    let ops = program.ops.iter();
+    let operands = ops.flat_map(|step| {
+        let params = step.op.kind().params().iter();
+        params.zip(step.op.operand_bytes())
+    });
+    let mine = operands.filter(|(param, _)| param.kind == kind);
+    mine.map(|(_, byte)| byte).collect()
+}
+
+/// Smaller bytes to try instead of `byte`: the least, the middle, the next.
+fn smaller(byte: u8) -> impl Iterator<Item = u8> {
+    let tries = [
+        (byte > 0).then_some(0),
+        (byte > 3).then_some(byte / 2),
+        (byte > 1).then(|| byte - 1),
+    ];
+    tries.into_iter().flatten()
+}
+
+/// A value becomes a smaller one in the whole program, or all values of a type move down: names of
+/// processes, addresses and devices have to agree.
+fn values(best: &Best) -> Changes {
+    let mut changes = Vec::new();
+    for kind in OperandKind::ALL.iter().copied() {
+        let values = values_of(&best.program, kind);
+        let least = values.first().copied().unwrap_or(0);
+        changes.extend(smaller(least).map(|to| {
+            let by = least - to;
+            vec![Edit::Lower { kind, by }]
+        }));
+        for from in values.into_iter().rev() {
+            changes.extend(smaller(from).map(|to| vec![Edit::Everywhere { kind, from, to }]));
+        }
+    }
+    changes
+}
+
+/// Each operand by itself.
+fn operands(best: &Best) -> Changes {
+    let mut changes = Vec::new();
+    for (i, step) in best.program.ops.iter().enumerate() {
+        let (kind, bytes) = (step.op.kind(), step.op.operand_bytes());
+        for operand in 0..kind.params().len() {
+            changes.extend(smaller(bytes[operand]).map(|byte| {
+                let mut bytes = bytes;
+                bytes[operand] = byte;
+                vec![Edit::Op(i, Op::from_operand_bytes(kind, bytes))]
+            }));
+        }
+    }
+    changes
+}
+
+/// Each operation as one of an earlier row of the table.
+fn kinds(best: &Best) -> Changes {
+    let ops = best.program.ops.iter().enumerate();
+    ops.flat_map(|(i, step)| others(i, step.op, step.op.kind().number().into()))
+        .collect()
+}
+
+/// Operation `i` as one of the first `rows` rows of the table.
+fn others(i: usize, op: Op, rows: usize) -> impl Iterator<Item = Vec<Edit>> {
+    let rows = OpKind::ALL.iter().take(rows);
+    let kinds = rows.copied().filter(move |kind| *kind != op.kind());
+    kinds.flat_map(move |kind| {
+        let (least, most) = (recast(op, kind, 0), recast(op, kind, u8::MAX));
+        let different = (most != least).then_some(most);
+        let ops = std::iter::once(least).chain(different);
+        ops.map(move |op| vec![Edit::Op(i, op)])
+    })
+}
+
+/// Each operation on an earlier thread, and threads under other names.
+fn thread_names(best: &Best) -> Changes {
+    let Program { threads, ops, .. } = &best.program;
+    let names = (1..*threads).flat_map(|b| (0..b).map(move |a| vec![Edit::ExchangeThreads(a, b)]));
+    let ops = ops.iter().enumerate();
+    let single = ops.flat_map(|(i, step)| (0..step.thread).map(move |t| vec![Edit::Thread(i, t)]));
+    names.chain(single).collect()
+}
+
+/// Each preemption at an earlier point, or to an earlier thread.
+fn preemption_points(best: &Best) -> Changes {
+    let mut changes = Vec::new();
+    for (i, Preemption { at, to }) in best.program.preemptions.iter().copied().enumerate() {
+        let earlier = [0, at / 2, at - at / 4, at.saturating_sub(1)];
+        changes.extend(earlier.map(|at| vec![Edit::Preempt(i, Preemption { at, to })]));
+        changes.extend((0..to).map(|to| vec![Edit::Preempt(i, Preemption { at, to })]));
+    }
+    changes
+}
+
+/// Two operations at once, neighbours or not: one that gives and one that takes.
+fn two_operations(best: &Best) -> Changes {
+    let count = best.program.ops.len();
+    if count > MAX_OPS_PAIRS {
+        return Vec::new();
+    }
+    let pairs = (1..count).rev().flat_map(|b| (0..b).map(move |a| [a, b]));
+    pairs.map(|pair| removed(&pair)).collect()
+}
+
+fn three_operations(best: &Best) -> Changes {
+    let count = best.program.ops.len();
+    if count > MAX_OPS_COSTLY {
+        return Vec::new();
+    }
+    let pairs = (1..count).rev().flat_map(|b| (0..b).map(move |a| (a, b)));
+    let triples = pairs.flat_map(|(a, b)| (b + 1..count).map(move |c| [a, b, c]));
+    triples.map(|triple| removed(&triple)).collect()
+}
+
+fn removed(ops: &[usize]) -> Vec<Edit> {
+    ops.iter().map(|i| Edit::Remove(*i..i + 1)).collect()
+}
+
+/// An operation goes and a preemption moves: what it was for, another one has too.
+fn operation_and_preemption(best: &Best) -> Changes {
+    let program = &best.program;
+    if program.ops.len() > MAX_OPS_COSTLY {
+        return Vec::new();
+    }
+    let points = u16::try_from(best.points()).unwrap_or(u16::MAX);
+    let mut changes = Vec::new();
+    for op in (0..program.ops.len()).rev() {
+        for (i, Preemption { to, .. }) in program.preemptions.iter().copied().enumerate() {
+            changes.extend((0..points).map(|at| {
+                let moved = Edit::Preempt(i, Preemption { at, to });
+                vec![Edit::Remove(op..op + 1), moved]
+            }));
+        }
+    }
+    changes
+}
+
+/// An operation goes while an operand of another one changes: to the least, the greatest, or one that
+/// its type has elsewhere in the program.
+fn operation_and_operand(best: &Best) -> Changes {
+    let ops = &best.program.ops;
+    if ops.len() > MAX_OPS_COSTLY {
+        return Vec::new();
+    }
+    let mut changes = Vec::new();
+    for (i, step) in ops.iter().enumerate() {
+        let (kind, bytes) = (step.op.kind(), step.op.operand_bytes());
+        for (operand, param) in kind.params().iter().enumerate() {
+            let mut values = values_of(&best.program, param.kind);
+            values.extend([0, (param.kind.count() - 1) as u8]);
+            for byte in values.into_iter().filter(|byte| *byte != bytes[operand]) {
+                let mut bytes = bytes;
+                bytes[operand] = byte;
+                let changed = Op::from_operand_bytes(kind, bytes);
+                let gone = (0..ops.len()).rev().filter(|gone| *gone != i);
+                changes.extend(
+                    gone.map(|gone| vec![Edit::Op(i, changed), Edit::Remove(gone..gone + 1)]),
+                );
+            }
+        }
+    }
+    changes
+}
+
+/// An operation goes while another one becomes a different one that does for both.
+fn operation_and_kind(best: &Best) -> Changes {
+    let count = best.program.ops.len();
+    if count > MAX_OPS_COSTLY {
+        return Vec::new();
+    }
+    with_another_kind(best, (0..count).rev().map(|gone| vec![gone]))
+}
+
+/// Two operations go, and a third one does for them.
+fn two_operations_and_kind(best: &Best) -> Changes {
+    let count = best.program.ops.len();
+    if count > MAX_OPS_COSTLIEST {
+        return Vec::new();
+    }
+    let pairs = (1..count)
+        .rev()
+        .flat_map(|b| (0..b).map(move |a| vec![a, b]));
+    with_another_kind(best, pairs)
+}
+
+/// Operations go while another one becomes a different one.
+fn with_another_kind(best: &Best, gone: impl Iterator<Item = Vec<usize>>) -> Changes {
+    let mut changes = Vec::new();
+    for gone in gone {
+        let ops = best.program.ops.iter().enumerate();
+        for (i, step) in ops.filter(|(i, _)| !gone.contains(i)) {
+            changes.extend(others(i, step.op, OpKind::COUNT).map(|mut change| {
+                change.extend(removed(&gone));
+                change
+            }));
+        }
+    }
+    changes
+}

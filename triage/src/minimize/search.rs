@@ -1,0 +1,109 @@
+//! The first of many candidates that is good: with several threads a speculation, of which the lowest
+//! index wins, so that the result and the number of tests do not depend on the number of threads.
+
+use super::Predicate;
+use super::draft::{Best, Draft};
+use super::passes::Edit;
+use crate::stop::Stop;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Candidates that are tried before it is worth while to start threads.
+const ALONE: usize = 128;
+/// Candidates that a thread takes at a time.
+const BLOCK: usize = 16;
+
+/// Tries candidates.
+pub struct Search<'a, P, F> {
+    new_predicate: F,
+    predicate: P,
+    draft: Draft,
+    jobs: usize,
+    stop: &'a Stop,
+    /// Candidates tried, as one thread would have.
+    pub tests: u64,
+}
+
+impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
+    /// A search that makes its predicates, one for each thread, with `new_predicate`.
+    pub fn new(new_predicate: F, jobs: usize, stop: &'a Stop) -> Self {
+        Self {
+            predicate: new_predicate(),
+            new_predicate,
+            draft: Draft::default(),
+            jobs,
+            stop,
+            tests: 0,
+        }
+    }
+
+    /// Whether the user has had enough.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    /// The first change that can be made to `best`, from number `from` on: its number, and what `best`
+    /// becomes.
+    pub fn first(
+        &mut self,
+        best: &Best,
+        changes: &[Vec<Edit>],
+        from: usize,
+    ) -> Option<(usize, Best)> {
+        let alone = changes.len().min(
+            from + if self.jobs > 1 {
+                ALONE
+            } else {
+                usize::MAX - from
+            },
+        );
+        let found = (from..alone)
+            .take_while(|_| !self.stop.is_set())
+            .find(|i| self.draft.holds(best, &changes[*i], &mut self.predicate))
+            .map(|i| (i, self.draft.take()));
+        let found = found.or_else(|| self.together(best, changes, alone));
+        let tried = found.as_ref().map_or(changes.len(), |(i, _)| i + 1);
+        self.tests += (tried - from) as u64;
+        found
+    }
+
+    /// The same with several threads, each with a predicate of its own.
+    fn together(&self, best: &Best, changes: &[Vec<Edit>], from: usize) -> Option<(usize, Best)> {
+        let Self {
+            new_predicate,
+            stop,
+            ..
+        } = self;
+        if from >= changes.len() {
+            return None;
+        }
+        let next = AtomicUsize::new(from);
+        let lowest = AtomicUsize::new(usize::MAX);
+        let found = Mutex::new(None);
+        let work = || {
+            let (mut predicate, mut draft) = (new_predicate(), Draft::default());
+            loop {
+                let start = next.fetch_add(BLOCK, Ordering::Relaxed);
+                for i in start..(start + BLOCK).min(changes.len()) {
+                    if i > lowest.load(Ordering::Relaxed) || stop.is_set() {
+                        return;
+                    }
+                    if draft.holds(best, &changes[i], &mut predicate) {
+                        let mut found = found.lock().expect("no thread panics");
+                        if i < lowest.fetch_min(i, Ordering::Relaxed) {
+                            *found = Some((i, draft.take()));
+                        }
+                        return;
+                    }
+                }
+                if start + BLOCK >= changes.len() {
+                    return;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..self.jobs).for_each(|_| drop(scope.spawn(&work)));
+        });
+        found.into_inner().expect("no thread panics")
+    }
+}

@@ -1,0 +1,58 @@
+//! File names as text: any name, in one line, without loss.
+
+use std::path::Path;
+
+/// The name of a file: as it is, but for control characters, backslashes and bytes that are not UTF-8,
+/// which become `\n`, `\\`, `\x1b`, `\xff`.
+pub fn shown(path: &Path) -> String {
+    let mut out = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => out.push_str(r"\\"),
+                '\n' => out.push_str(r"\n"),
+                // they turn the text around them
+                '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    out.extend(character.escape_unicode());
+                }
+                control if control.is_control() => {
+                    let mut bytes = [0; 4];
+                    control
+                        .encode_utf8(&mut bytes)
+                        .bytes()
+                        .for_each(|byte| push_byte(&mut out, byte));
+                }
+                other => out.push(other),
+            }
+        }
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| push_byte(&mut out, *byte));
+    }
+    out
+}
+
+fn push_byte(out: &mut String, byte: u8) {
+    out.push_str(&format!(r"\x{byte:02x}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+    use std::path::Path;
+
+    #[test]
+    fn usual_names_stay() {
+        assert_eq!(shown(Path::new("a b/ä–\"'<.mm")), "a b/ä–\"'<.mm");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn unusual_names_are_one_line_of_text_without_loss() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"a\nb\\n\x1b[31m\xff\xc3"));
+        assert_eq!(shown(path), r"a\nb\\n\x1b[31m\xff\xc3");
+        assert_eq!(shown(Path::new("\u{202e}gpj")), r"\u{202e}gpj");
+    }
+}

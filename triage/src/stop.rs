@@ -1,0 +1,31 @@
+//! Ctrl-C: long work looks here now and then, ends cleanly, and says that it was interrupted.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the user wants the work to end.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Set by the first SIGINT or SIGTERM; the second one ends the process at once.
+    ///
+    /// # Errors
+    /// The system does not let us listen.
+    pub fn on_signals() -> io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let stop = Self::default();
+        for signal in [SIGINT, SIGTERM] {
+            // in this order: the first signal still finds the flag unset
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0))?;
+            signal_hook::flag::register(signal, Arc::clone(&stop.0))?;
+        }
+        Ok(stop)
+    }
+
+    /// Whether to end.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

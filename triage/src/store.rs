@@ -1,0 +1,55 @@
+//! Writing files so that nobody ever sees half of one: a temporary file beside it, then a rename.
+//!
+//! A process that is killed leaves at most a file called `.mm-triage-*.tmp`; a full disk leaves what was
+//! there before.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes `contents` to `path`: all of it, or nothing.
+///
+/// # Errors
+/// The file cannot be made, written or renamed; what was at `path` is still there.
+pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
+    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mm-triage-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // as any file that is created, less what the umask takes away
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(contents.as_ref())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a");
+        for contents in ["first", "second"] {
+            write(&path, contents).expect("it is written");
+            assert_eq!(
+                std::fs::read(&path).expect("it is there"),
+                contents.as_bytes()
+            );
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a");
+        std::fs::create_dir(&path).expect("a folder");
+        write(&path, "text").expect_err("a folder is in the way");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
+    }
+}

@@ -1,0 +1,272 @@
+//! `minimize`: the same signature, 1-minimal, the same for any number of threads, and no half-written file.
+#![cfg(feature = "zoo")]
+
+mod common;
+
+use common::{Bench, Ran, repository};
+use mm_fuzz::exec::{Executor, Options, Verdict};
+use mm_fuzz::program::generate::random_step;
+use mm_fuzz::program::{Op, Program, text, wire};
+use mm_fuzz::zoo::{self, TABLE};
+use std::process::{Command, Stdio};
+
+fn witness(slug: &str) -> Program {
+    let path = repository().join(format!("corpus/zoo/{slug}.mm"));
+    let text = std::fs::read_to_string(path).expect("a witness");
+    text::parse(&text).expect("a program")
+}
+
+fn executor(slug: &str) -> Executor {
+    let mut executor = Executor::new(Options::default());
+    executor.set_zoo(zoo::parse(slug).expect("a bug"));
+    executor
+}
+
+fn signature(executor: &mut Executor, program: &Program) -> Option<String> {
+    match executor.run(program) {
+        Verdict::Pass { .. } => None,
+        Verdict::Finding(finding) => Some(finding.signature()),
+    }
+}
+
+/// A long program with a finding: the witness of a bug among random operations.
+fn artifact(slug: &str, seed: u64) -> Program {
+    let (mut executor, mut rng) = (executor(slug), fastrand::Rng::with_seed(seed));
+    loop {
+        let mut program = witness(slug);
+        let length = rng.usize(20..=60);
+        while program.ops.len() < length {
+            let at = rng.usize(0..=program.ops.len());
+            let step = random_step(&program, at, &mut rng);
+            program.ops.insert(at, step);
+        }
+        if signature(&mut executor, &program).is_some() {
+            return program;
+        }
+    }
+}
+
+/// All programs that are one step simpler.
+fn simpler(program: &Program) -> Vec<Program> {
+    let mut all = Vec::new();
+    let mut push = |change: &dyn Fn(&mut Program)| {
+        let mut copy = program.clone();
+        change(&mut copy);
+        copy.normalize();
+        all.push(copy);
+    };
+    for i in 0..program.ops.len() {
+        push(&|p| drop(p.ops.remove(i)));
+        let op = program.ops[i].op;
+        for operand in 0..op.kind().params().len() {
+            let mut bytes = op.operand_bytes();
+            if let Some(byte) = bytes[operand].checked_sub(1) {
+                bytes[operand] = byte;
+                push(&|p| p.ops[i].op = Op::from_operand_bytes(op.kind(), bytes));
+            }
+        }
+    }
+    for i in 0..program.preemptions.len() {
+        push(&|p| drop(p.preemptions.remove(i)));
+    }
+    if program.threads > 1 {
+        push(&|p| p.threads -= 1);
+    }
+    all
+}
+
+fn minimized(bench: &Bench, slug: &str, file: &str, jobs: &str) -> (Program, Ran) {
+    let ran = bench.run(&[
+        "minimize", "--zoo", slug, "--jobs", jobs, "--output", "out", file,
+    ]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{slug}: {ran:?}");
+    let path = bench.path(&format!("out/{file}.min.mm"));
+    let text = std::fs::read_to_string(path).expect("the result is there");
+    (text::parse(&text).expect("a program"), ran)
+}
+
+#[test]
+fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
+    let bench = Bench::new();
+    for entry in TABLE {
+        let program = artifact(entry.slug, 7);
+        bench.write(entry.slug, wire::encode(&program));
+        let (small, ran) = minimized(&bench, entry.slug, entry.slug, "2");
+        let mut executor = executor(entry.slug);
+        let wanted = signature(&mut executor, &program);
+        assert_eq!(signature(&mut executor, &small), wanted, "{}", entry.slug);
+        assert!(small.ops.len() <= 8, "{}: {small}", entry.slug);
+        for simpler in simpler(&small) {
+            let found = signature(&mut executor, &simpler);
+            assert_ne!(found, wanted, "{}:\n{small}\n{simpler}", entry.slug);
+        }
+        ran.prints(&[&wanted.expect("a finding"), "1-minimal: none of the last "]);
+    }
+}
+
+#[test]
+fn the_result_and_the_number_of_tests_do_not_depend_on_jobs() {
+    let bench = Bench::new();
+    for slug in ["dup-anon-vma-no-lock", "nouveau-zero-page-migrate"] {
+        bench.write(slug, wire::encode(&artifact(slug, 3)));
+        let line = |ran: &Ran| {
+            let tests = ran.out.lines().find(|line| line.contains(" tests in "));
+            let (tests, rest) = tests
+                .expect("a certificate")
+                .split_once(" in ")
+                .expect("time");
+            (
+                tests.to_owned(),
+                rest.split_once(';').expect("more").1.to_owned(),
+            )
+        };
+        let (one, ran) = minimized(&bench, slug, slug, "1");
+        let expected = line(&ran);
+        for jobs in ["2", "5"] {
+            let (other, ran) = minimized(&bench, slug, slug, jobs);
+            assert_eq!(
+                (&other, line(&ran)),
+                (&one, expected.clone()),
+                "{slug} {jobs}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_preemption_follows_its_operation() {
+    // a long run before the race: the points of everything after it move when it goes
+    let slug = "dup-anon-vma-no-lock";
+    let mut program = witness(slug);
+    let before = text::parse(
+        "threads 2\nmmap p0 24 8 rw\nwrite p0 24\nwrite p0 25\nmigrate p0 24 8 d0\nread p0 24",
+    );
+    let before = before.expect("a program").ops;
+    let mut executor = executor(slug);
+    let wanted = signature(&mut executor, &program);
+    program.ops.splice(0..0, before);
+    let points = (0..200).find(|points| {
+        let mut moved = program.clone();
+        moved.preemptions.iter_mut().for_each(|p| p.at += points);
+        signature(&mut executor, &moved) == wanted
+    });
+    let points = points.expect("the preemption can be moved along");
+    assert!(points > 10, "{points}");
+    program.preemptions.iter_mut().for_each(|p| p.at += points);
+    let bench = Bench::new();
+    bench.write("late", wire::encode(&program));
+    let (small, _) = minimized(&bench, slug, "late", "1");
+    assert_eq!(
+        (small.ops.len(), small.preemptions.len()),
+        (3, 1),
+        "{small}"
+    );
+}
+
+#[test]
+fn the_output_is_text_with_the_signature_above_it() {
+    let bench = Bench::new();
+    let file = repository().join("corpus/zoo/ttu-subpage-from-swap-pte.mm");
+    bench.write("w.mm", std::fs::read(file).expect("a witness"));
+    let ran = bench.run(&["minimize", "--zoo", "ttu-subpage-from-swap-pte", "w.mm"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let text = std::fs::read_to_string(bench.path("w.min.mm")).expect("the result is there");
+    assert_eq!(
+        text,
+        "# counting/wild-page:evict:wild\nmmap p0 0 1 r\nmigrate p0 0 1 d0\nevict d0 0 1\n"
+    );
+    ran.prints(&[
+        "w.mm: counting/wild-page:evict:wild\n",
+        "  4 -> 3 operations, 1 thread, 0 preemptions, tiny geometry\n",
+        "  w.min.mm\n",
+        "\nmmap p0 0 1 r\nmigrate p0 0 1 d0\nevict d0 0 1\n",
+    ]);
+}
+
+#[test]
+fn json_is_one_object_a_file_in_the_order_of_the_files() {
+    let bench = Bench::new();
+    bench.write("pass.mm", "mmap p0 0 1 rw\n");
+    let slug = "gup-pin-zero-page";
+    bench.write("find", wire::encode(&artifact(slug, 1)));
+    bench.write("a/find", wire::encode(&artifact(slug, 2)));
+    let ran = bench.run(&[
+        "minimize", "--json", "--zoo", slug, "pass.mm", "find", "nowhere", "a/find",
+    ]);
+    assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let column = |key: &str| lines.iter().map(|l| l[key].clone()).collect::<Vec<_>>();
+    assert_eq!(column("file"), ["pass.mm", "find", "nowhere", "a/find"]);
+    assert_eq!(
+        column("verdict"),
+        ["pass", "minimal", "unusable", "minimal"]
+    );
+    assert_eq!(lines[1]["operations"], 2);
+    assert_eq!(lines[1]["output"], "find.min.mm");
+}
+
+#[test]
+fn what_cannot_be_minimized_is_said() {
+    let bench = Bench::new();
+    bench.write("pass.mm", "mmap p0 0 1 rw\n");
+    bench.write("file", "");
+    let ran = bench.run(&["minimize", "pass.mm"]);
+    ran.is_unusable(&["pass.mm: passes", "is --zoo right?"]);
+    let ran = bench.run(&["minimize", "file"]);
+    ran.is_unusable(&["file: is empty"]);
+    let ran = bench.run(&["minimize", "pass.mm", "--output", "file"]);
+    ran.is_unusable(&["file: cannot be made", "give a folder"]);
+    for other in ["a/pass.mm", "pass"] {
+        let ran = bench.run(&["minimize", "pass.mm", other, "--output", "out"]);
+        ran.is_unusable(&[other, "would replace"]);
+    }
+    for jobs in ["0", "many", "257"] {
+        let ran = bench.run(&["minimize", "pass.mm", "--jobs", jobs]);
+        assert_eq!(ran.status, 2, "{ran:?}");
+    }
+}
+
+/// Many files are under way when the signal comes: what has been written is whole, and nothing else is there.
+#[test]
+fn an_interrupted_run_leaves_whole_files() {
+    let bench = Bench::new();
+    let slug = "nouveau-zero-page-migrate";
+    let bytes = wire::encode(&artifact(slug, 5));
+    let names: Vec<String> = (0..5000).map(|i| format!("{i}")).collect();
+    names.iter().for_each(|name| bench.write(name, &bytes));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+        .args(["minimize", "--zoo", slug, "--output", "out"])
+        .args(&names)
+        .current_dir(bench.path("."))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("mm-triage starts");
+    let out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut lines = std::io::BufRead::lines(out);
+    lines.next().expect("a line").expect("text");
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+    assert!(lines.count() < 4 * 4900, "it went on");
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    let mut count = 0;
+    for file in std::fs::read_dir(bench.path("out")).expect("the results") {
+        let path = file.expect("a file").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        assert!(name.ends_with(".min.mm"), "{name}");
+        let text = std::fs::read_to_string(path).expect("text");
+        let program = text::parse(&text).expect("a program");
+        assert!(signature(&mut executor(slug), &program).is_some(), "{name}");
+        count += 1;
+    }
+    assert!(count > 0);
+}
