@@ -52,6 +52,11 @@ pub enum Command {
     Linux(Linux),
     /// Write a program as a C file for a real Linux with our driver
     Emit(Emit),
+    /// Print what a shell needs to complete our command lines, for it to source
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Arguments of `replay`.
@@ -70,11 +75,15 @@ pub struct Replay {
     /// Print no operations, only verdicts and findings
     #[arg(long, short)]
     pub quiet: bool,
-    /// Print one JSON object for each file and nothing else
+    /// Print one JSON object for each file, for folders one with the sums, and nothing else
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
-    #[arg(required = true, value_name = "FILE")]
+    /// Threads for what is in folders [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine; of a folder, all files in it and in
+    /// the folders in it, with a summary; links to folders are not followed
+    #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
 }
 

@@ -5,6 +5,7 @@
 //! is worth a note and no more.
 
 use crate::args::Target;
+use crate::names::shown;
 use mm_fuzz::program::{Program, text, wire};
 use std::fmt;
 use std::fs::File;
@@ -54,6 +55,7 @@ pub struct InputError {
 enum Fault {
     Unreadable(io::Error),
     Directory,
+    NotAFile,
     Empty,
     TooLong,
     NotUtf8 {
@@ -69,15 +71,18 @@ enum Fault {
 
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path.display())?;
+        write!(f, "{}: ", shown(&self.path))?;
         match &self.fault {
             Fault::Unreadable(error) => write!(
                 f,
                 "cannot be read: {error}; give the path of a program (.mm), of a wire file or of an \
                  engine's artifact"
             ),
-            Fault::Directory => {
-                f.write_str("is a directory, and these are not read yet; name the files in it")
+            Fault::Directory => f.write_str(
+                "is a folder, and only replay and cluster read these; name the files in it",
+            ),
+            Fault::NotAFile => {
+                f.write_str("is a pipe, a socket, a device or a link to a folder; give a file")
             }
             Fault::Empty => f.write_str(
                 "is empty: write at least one line of text (docs/grammar.md), or give another file",
@@ -110,6 +115,32 @@ impl fmt::Display for InputError {
 
 impl std::error::Error for InputError {}
 
+impl InputError {
+    /// The file or folder at `path` cannot be read.
+    pub fn unreadable(path: &Path, error: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            fault: Fault::Unreadable(error),
+        }
+    }
+}
+
+/// As [`load`], but only from a file, which does not keep us waiting: what a folder has is not what
+/// somebody asked for.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_regular(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
+    match std::fs::metadata(path) {
+        Err(error) => Err(InputError::unreadable(path, error)),
+        Ok(metadata) if !metadata.is_file() => Err(InputError {
+            path: path.to_owned(),
+            fault: Fault::NotAFile,
+        }),
+        Ok(_) => load(path, target),
+    }
+}
+
 /// The program in the file at `path`; with a `target`, brought into its limits, and wire unless the
 /// name says text.
 ///
@@ -138,7 +169,7 @@ pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
             note: wire::check(&bytes).err().map(|error| {
                 format!(
                     "{}: {error}; it runs all the same, as an engine reads it",
-                    path.display()
+                    shown(path)
                 )
             }),
         },

@@ -1,7 +1,7 @@
 //! mm-triage: what to do with a program that `mm-fuzz` runs, and with a finding above all.
 //!
 //! Every command ends with status 0 (all is well), 1 (a finding, a bug of the zoo that is not
-//! found) or 2 (unusable input, or nothing could be done). Results go to standard output; standard
+//! found), 2 (unusable input, or nothing could be done) or 3 (interrupted). Results go to standard output; standard
 //! error has one sentence for each input that could not be used, or not as it stands.
 #![forbid(unsafe_code)]
 
@@ -10,11 +10,11 @@ mod corpus;
 mod describe;
 mod emit;
 mod input;
-mod json;
 mod linux;
 mod minimize;
 mod names;
 mod pool;
+mod progress;
 mod replay;
 mod report;
 mod run;
@@ -23,12 +23,14 @@ mod snapshot;
 mod stop;
 mod store;
 mod style;
+mod summary;
 mod timeline;
+mod walk;
 mod watch;
 mod zoo;
 
 use args::{Args, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Text { target, file } => text(file, *target, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Emit(emit) => emit::command(emit, out),
+        Command::Completions { shell } => completions(*shell, out),
         Command::Linux(linux) => linux::command(linux, out),
     };
     let status = result.and_then(|status| out.flush().map(|()| status));
@@ -74,6 +77,14 @@ fn main() -> ExitCode {
         Err(error) => Status::unusable(format_args!("standard output cannot be written: {error}")),
     };
     ExitCode::from(status as u8)
+}
+
+/// `completions`: what a shell sources.
+fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> io::Result<Status> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "mm-triage", &mut script);
+    out.write_all(&script)?;
+    Ok(Status::Pass)
 }
 
 /// `text`: prints the text form of a program of any form.

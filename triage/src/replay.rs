@@ -3,25 +3,30 @@
 use crate::Status;
 use crate::args::Replay;
 use crate::input::{self, Input};
-use crate::json::Object;
-use crate::report;
-use crate::run::{self, Bugs, Ended, Found};
+use crate::names::shown;
+use crate::run::{self, Bugs, Ended};
 use crate::style::Style;
 use crate::watch::{Seen, Watch};
+use crate::{report, summary};
+use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Runs every file; the worst status of all.
+/// Runs every file, and then all that is in folders; the worst status of all.
 pub fn command(args: &Replay, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
+    let (folders, files): (Vec<_>, Vec<_>) = args.files.iter().partition(|path| path.is_dir());
     let mut worst = Status::Pass;
-    for file in &args.files {
+    for file in files {
         let status = if args.json {
             json(args, &bugs, file, out)?
         } else {
             people(args, &bugs, file, out)?
         };
         worst = worst.max(status);
+    }
+    if !folders.is_empty() {
+        worst = worst.max(summary::command(args, &bugs, &folders, out)?);
     }
     Ok(worst)
 }
@@ -78,7 +83,7 @@ fn header(file: &Path, input: &Input, bugs: &Bugs) -> String {
     let program = &input.program;
     let mut header = format!(
         "{}: {}, {}, {}, {} geometry",
-        file.display(),
+        shown(file),
         input.form,
         counted(program.ops.len(), "operation"),
         counted(program.threads.into(), "thread"),
@@ -97,45 +102,76 @@ fn json(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Res
     let input = match load(args, file) {
         Ok(input) => input,
         Err(message) => {
-            let line = object(file, "unusable", None, None, Some(&message), None);
-            writeln!(out, "{line}")?;
+            Line::unusable(file, message).print(out)?;
             return Ok(Status::Unusable);
         }
     };
     let mut watch = Watch::new(&input.program, None);
     let ended = run::run(&input.program, bugs, args.thorough, &mut watch);
     let Seen { step, .. } = watch.end()?;
-    let (line, status) = match ended {
-        Ended::Pass { digest } => {
-            let digest = format!("{digest:016x}");
-            let line = object(file, "pass", None, None, None, Some(&digest));
-            (line, Status::Pass)
-        }
-        Ended::Found(found) => {
-            let step = found.step.or(step);
-            let Found { detail, .. } = &found;
-            let line = object(file, "finding", Some(&found), step, Some(detail), None);
-            (line, Status::Finding)
-        }
+    let status = match &ended {
+        Ended::Pass { .. } => Status::Pass,
+        Ended::Found(_) => Status::Finding,
     };
-    writeln!(out, "{line}")?;
+    Line::ended(file, ended, step).print(out)?;
     Ok(status)
 }
 
-fn object(
-    file: &Path,
-    verdict: &str,
-    found: Option<&Found>,
-    step: Option<usize>,
-    detail: Option<&str>,
-    digest: Option<&str>,
-) -> String {
-    Object::default()
-        .text("file", Some(&file.to_string_lossy()))
-        .text("verdict", Some(verdict))
-        .text("signature", found.map(|found| &*found.signature))
-        .number("step", step)
-        .text("detail", detail)
-        .text("digest", digest)
-        .finish()
+/// What `--json` says of a file.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Its name, as [`shown`].
+    pub file: String,
+    /// `pass`, `finding` or `unusable`.
+    pub verdict: &'static str,
+    /// The signature of the finding.
+    pub signature: Option<String>,
+    /// The operation of the finding.
+    pub step: Option<usize>,
+    /// What was found, or what makes the file unusable.
+    pub detail: Option<String>,
+    /// The digest of a run that passed.
+    pub digest: Option<String>,
+}
+
+impl Line {
+    /// A file that is no program.
+    pub fn unusable(file: &Path, why: String) -> Self {
+        Self {
+            file: shown(file),
+            verdict: "unusable",
+            signature: None,
+            step: None,
+            detail: Some(why),
+            digest: None,
+        }
+    }
+
+    /// A program after its run; `step` is the last operation that ran, if that is known.
+    pub fn ended(file: &Path, ended: Ended, step: Option<usize>) -> Self {
+        let line = Self {
+            verdict: "pass",
+            detail: None,
+            ..Self::unusable(file, String::new())
+        };
+        match ended {
+            Ended::Pass { digest } => Self {
+                digest: Some(format!("{digest:016x}")),
+                ..line
+            },
+            Ended::Found(found) => Self {
+                verdict: "finding",
+                signature: Some(found.signature),
+                step: found.step.or(step),
+                detail: Some(found.detail),
+                ..line
+            },
+        }
+    }
+
+    /// Prints it as one line.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
 }

@@ -21,12 +21,12 @@ pub use table::command;
 #[cfg(feature = "zoo")]
 mod table {
     use super::{Status, Write, Zoo, io};
-    use crate::json::Object;
     use crate::run::{self, Bugs, Ended};
     use crate::style::Style;
     use crate::{corpus, input};
     use mm_fuzz::program::Program;
     use mm_fuzz::zoo::{self, Entry, TABLE};
+    use serde::Serialize;
     use std::path::Path;
 
     /// What a run of a witness says.
@@ -86,13 +86,8 @@ mod table {
         }
         let bugs = TABLE.len();
         if args.json {
-            let sums = [("bugs", bugs), ("ok", ok), ("failed", failed)];
-            let object = sums
-                .into_iter()
-                .fold(Object::default(), |object, (key, sum)| {
-                    object.number(key, Some(sum))
-                });
-            writeln!(out, "{}", object.finish())?;
+            let sums = format!(r#"{{"bugs":{bugs},"ok":{ok},"failed":{failed}}}"#);
+            writeln!(out, "{sums}")?;
         } else {
             writeln!(out, "zoo: bugs={bugs} ok={ok} failed={failed}")?;
         }
@@ -173,15 +168,29 @@ mod table {
     }
 
     fn object(row: &Row) -> String {
-        Object::default()
-            .text("slug", Some(row.entry.slug))
-            .text("class", Some(row.entry.class))
-            .text("commit", Some(row.entry.commit))
-            .number("threads", Some(row.entry.threads.into()))
-            .text("expected", Some(row.entry.oracle))
-            .text("found", Some(&row.found))
-            .text("off", Some(&row.off))
-            .flag("ok", row.is_ok())
-            .finish()
+        // in the order of a person's interest, which a map would not keep
+        #[derive(Serialize)]
+        struct Line<'a> {
+            slug: &'a str,
+            class: &'a str,
+            commit: &'a str,
+            threads: u8,
+            expected: &'a str,
+            found: &'a str,
+            off: &'a str,
+            ok: bool,
+        }
+        let entry = row.entry;
+        let line = Line {
+            slug: entry.slug,
+            class: entry.class,
+            commit: entry.commit,
+            threads: entry.threads,
+            expected: entry.oracle,
+            found: &row.found,
+            off: &row.off,
+            ok: row.is_ok(),
+        };
+        serde_json::to_string(&line).unwrap_or_default()
     }
 }

@@ -32,11 +32,11 @@ fn a_missing_file_is_unusable() {
 }
 
 #[test]
-fn a_directory_is_unusable() {
+fn a_folder_is_no_program() {
     let bench = Bench::new();
     bench.write("folder/a.mm", "fork p0\n");
-    let ran = bench.run(&["replay", "folder"]);
-    ran.is_unusable(&["folder: is a directory", "name the files in it"]);
+    let ran = bench.run(&["text", "folder"]);
+    ran.is_unusable(&["folder: is a folder", "name the files in it"]);
 }
 
 #[test]

@@ -178,3 +178,19 @@ mod with_the_zoo {
         ]);
     }
 }
+
+#[test]
+fn shells_can_complete() {
+    let bench = Bench::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = bench.run(&["completions", shell]);
+        assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+        ran.prints(&["minimize"]);
+    }
+    bench.write("script", bench.run(&["completions", "bash"]).out);
+    let bash = std::process::Command::new("bash")
+        .arg("-n")
+        .arg(bench.path("script"))
+        .status();
+    assert!(bash.expect("bash runs").success());
+}

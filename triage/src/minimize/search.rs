@@ -84,11 +84,11 @@ impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
             let (mut predicate, mut draft) = (new_predicate(), Draft::default());
             loop {
                 let start = next.fetch_add(BLOCK, Ordering::Relaxed);
-                for i in start..(start + BLOCK).min(changes.len()) {
+                for (i, change) in changes.iter().enumerate().skip(start).take(BLOCK) {
                     if i > lowest.load(Ordering::Relaxed) || stop.is_set() {
                         return;
                     }
-                    if draft.holds(best, &changes[i], &mut predicate) {
+                    if draft.holds(best, change, &mut predicate) {
                         let mut found = found.lock().expect("no thread panics");
                         if i < lowest.fetch_min(i, Ordering::Relaxed) {
                             *found = Some((i, draft.take()));
@@ -102,7 +102,7 @@ impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
             }
         };
         std::thread::scope(|scope| {
-            (0..self.jobs).for_each(|_| drop(scope.spawn(&work)));
+            (0..self.jobs).for_each(|_| drop(scope.spawn(work)));
         });
         found.into_inner().expect("no thread panics")
     }

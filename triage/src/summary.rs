@@ -1,0 +1,227 @@
+//! `replay` of folders: how many files pass, which signatures the others have, which are unusable.
+//!
+//! Nothing is kept of a file but its part in the sums, so that memory does not grow with their number:
+//! of each signature there is one example, and of the unusable files the first few.
+
+use crate::Status;
+use crate::args::Replay;
+use crate::input::{self, InputError};
+use crate::pool;
+use crate::progress::Progress;
+use crate::replay::Line;
+use crate::run::{Bugs, Ended, Runner};
+use crate::stop::Stop;
+use crate::style::Style;
+use crate::walk::{Found, Walk};
+use mm_fuzz::exec::Options;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Unusable files that are named.
+const NAMED: usize = 20;
+
+/// What is known of all files so far.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    files: u64,
+    passed: u64,
+    findings: u64,
+    unusable: u64,
+    interrupted: bool,
+    signatures: BTreeMap<String, Group>,
+    /// The first few unusable files, and why.
+    unusable_files: Vec<String>,
+}
+
+/// The files with one signature.
+#[derive(Debug, Serialize)]
+struct Group {
+    files: u64,
+    /// The file with the fewest operations, of those the first.
+    example: String,
+    operations: usize,
+}
+
+/// A file after its run.
+struct Done {
+    line: Line,
+    operations: usize,
+    status: Status,
+}
+
+/// Replays all files in `folders` and prints the summary.
+pub fn command(
+    args: &Replay,
+    bugs: &Bugs,
+    folders: &[&PathBuf],
+    out: &mut dyn Write,
+) -> io::Result<Status> {
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
+    };
+    let options = Options {
+        thorough: args.thorough,
+        digest: args.json,
+        ..Options::default()
+    };
+    let (mut summary, mut progress) = (Summary::default(), Progress::new("files"));
+    let found = folders.iter().flat_map(|folder| Walk::new(folder));
+    let result = pool::ordered(
+        args.jobs.unwrap_or_else(pool::default_jobs),
+        found.take_while(|_| !stop.is_set()),
+        || Runner::new(bugs, options),
+        |runner, found| one(args, runner, found),
+        |done| {
+            if args.json {
+                done.line.print(out)?;
+            }
+            summary.add(done);
+            progress.tick(summary.files, || {
+                format!("{} signatures", summary.signatures.len())
+            });
+            Ok(())
+        },
+    );
+    progress.end();
+    result?;
+    summary.interrupted = stop.is_set();
+    if args.json {
+        serde_json::to_writer(&mut *out, &serde_json::json!({ "summary": summary }))?;
+        writeln!(out)?;
+    } else {
+        summary.print(out)?;
+    }
+    Ok(summary.status())
+}
+
+fn one(args: &Replay, runner: &mut Runner, found: Found) -> Done {
+    let unusable = |path: &Path, why: String| Done {
+        line: Line::unusable(path, why),
+        operations: 0,
+        status: Status::Unusable,
+    };
+    let path = match found {
+        Found::File(path) => path,
+        Found::Unreadable(path, error) => {
+            let why = InputError::unreadable(&path, error).to_string();
+            return unusable(&path, why);
+        }
+    };
+    let program = match input::load_regular(&path, args.target) {
+        Ok(input) => input.program,
+        Err(error) => return unusable(&path, error.to_string()),
+    };
+    let ended = runner.run(&program, &mut ());
+    Done {
+        status: match &ended {
+            Ended::Pass { .. } => Status::Pass,
+            Ended::Found(_) => Status::Finding,
+        },
+        line: Line::ended(&path, ended, None),
+        operations: program.ops.len(),
+    }
+}
+
+impl Summary {
+    fn add(&mut self, done: Done) {
+        let Done {
+            line,
+            operations,
+            status,
+        } = done;
+        self.files += 1;
+        match status {
+            Status::Pass => self.passed += 1,
+            Status::Finding => self.findings += 1,
+            Status::Unusable | Status::Interrupted => {
+                self.unusable += 1;
+                if self.unusable_files.len() < NAMED {
+                    self.unusable_files.extend(line.detail);
+                }
+            }
+        }
+        let Some(signature) = line.signature else {
+            return;
+        };
+        match self.signatures.entry(signature) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Group {
+                    files: 1,
+                    example: line.file,
+                    operations,
+                });
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => {
+                let group = entry.get_mut();
+                group.files += 1;
+                if operations < group.operations {
+                    (group.example, group.operations) = (line.file, operations);
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        if self.interrupted {
+            Status::Interrupted
+        } else if self.unusable > 0 {
+            Status::Unusable
+        } else if self.findings > 0 {
+            Status::Finding
+        } else {
+            Status::Pass
+        }
+    }
+
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let style = Style::of_stdout();
+        let Self {
+            files,
+            passed,
+            findings,
+            unusable,
+            signatures,
+            ..
+        } = self;
+        let kinds = signatures.len();
+        let line = format!(
+            "replay: files={files} passed={passed} findings={findings} signatures={kinds} \
+             unusable={unusable}"
+        );
+        writeln!(out, "{}", style.heading(line))?;
+        if self.interrupted {
+            writeln!(out, "{}", style.bad("interrupted: these are not all files"))?;
+        }
+        if !signatures.is_empty() {
+            let heading = format!(
+                "\n{:>8}  {:<60}  shortest (operations)",
+                "files", "signature"
+            );
+            writeln!(out, "{}", style.heading(heading))?;
+        }
+        let mut groups: Vec<_> = signatures.iter().collect();
+        groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.files));
+        for (signature, group) in groups {
+            let Group {
+                files,
+                example,
+                operations,
+            } = group;
+            writeln!(out, "{files:>8}  {signature:<60}  {example} ({operations})")?;
+        }
+        if !self.unusable_files.is_empty() {
+            writeln!(out, "\n{}", style.heading("unusable:"))?;
+        }
+        for why in &self.unusable_files {
+            writeln!(out, "  {why}")?;
+        }
+        let more = unusable - self.unusable_files.len() as u64;
+        if more > 0 {
+            writeln!(out, "  and {more} more")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,155 @@
+//! The files in a folder and the folders in it, by name, however many there are.
+//!
+//! Memory is bounded: of a folder only so many names are kept, and the folder is read again for the
+//! next ones. Links to folders are not followed, so that there are no loops; links to files are files.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Names of one folder that are kept.
+const KEPT: usize = 1 << 16;
+
+/// What a walk comes to.
+#[derive(Debug)]
+pub enum Found {
+    /// A file, or what may be one.
+    File(PathBuf),
+    /// A folder that cannot be read, or not to its end.
+    Unreadable(PathBuf, io::Error),
+}
+
+/// A walk under way.
+#[derive(Debug)]
+pub struct Walk {
+    kept: usize,
+    folders: Vec<Folder>,
+}
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// The next names, in ascending order.
+    names: BTreeSet<OsString>,
+    /// The greatest name that was kept; there may be greater ones.
+    more_after: Option<OsString>,
+}
+
+impl Walk {
+    /// The files under `root`.
+    pub fn new(root: &Path) -> Self {
+        Self::keeping(root, KEPT)
+    }
+
+    fn keeping(root: &Path, kept: usize) -> Self {
+        let root = Folder {
+            path: root.to_owned(),
+            names: BTreeSet::new(),
+            more_after: Some(OsString::new()),
+        };
+        Self {
+            kept,
+            folders: vec![root],
+        }
+    }
+}
+
+impl Folder {
+    /// Reads the least names that come after those that were kept before.
+    fn refill(&mut self, kept: usize) -> io::Result<()> {
+        let Some(after) = self.more_after.take() else {
+            return Ok(());
+        };
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            if name > after && (self.names.len() < kept || self.names.last() > Some(&name)) {
+                self.names.insert(name);
+                if self.names.len() > kept {
+                    self.names.pop_last();
+                }
+            }
+        }
+        if self.names.len() == kept {
+            self.more_after = self.names.last().cloned();
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            let folder = self.folders.last_mut()?;
+            if folder.names.is_empty()
+                && let Err(error) = folder.refill(self.kept)
+            {
+                return Some(Found::Unreadable(folder.path.clone(), error));
+            }
+            let Some(name) = folder.names.pop_first() else {
+                self.folders.pop();
+                continue;
+            };
+            let path = folder.path.join(name);
+            if !fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
+                return Some(Found::File(path));
+            }
+            self.folders.push(Folder {
+                path,
+                names: BTreeSet::new(),
+                more_after: Some(OsString::new()),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(root: &Path, kept: usize) -> Vec<String> {
+        let files = Walk::keeping(root, kept).map(|found| match found {
+            Found::File(path) => path
+                .strip_prefix(root)
+                .expect("under it")
+                .display()
+                .to_string(),
+            Found::Unreadable(path, error) => format!("{}: {error}", path.display()),
+        });
+        files.collect()
+    }
+
+    #[test]
+    fn files_come_by_name_however_few_names_are_kept() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let files = ["a", "b/1", "b/2", "b/c/x", "d", "e", "f"];
+        for name in files.iter().rev() {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, "").expect("a file");
+        }
+        fs::create_dir(dir.path().join("empty")).expect("a folder");
+        for kept in [1, 2, 3, 100] {
+            assert_eq!(names(dir.path(), kept), files, "{kept}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_make_no_loops() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(".", dir.path().join("up")).expect("a link");
+        std::os::unix::fs::symlink("self", dir.path().join("self")).expect("a link");
+        assert_eq!(names(dir.path(), 10), ["self", "up"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_once() {
+        let mut walk = Walk::new(Path::new("/not/there"));
+        assert!(matches!(walk.next(), Some(Found::Unreadable(..))));
+        assert!(walk.next().is_none());
+    }
+}

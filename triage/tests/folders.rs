@@ -1,0 +1,233 @@
+//! `replay` of folders: a summary of whatever is in them, and nothing stops it.
+#![cfg(feature = "zoo")]
+
+mod common;
+
+use common::{Bench, Ran};
+use mm_fuzz::program::{text, wire};
+use serde_json::Value;
+use std::fs;
+
+const BUG: &str = "ttu-subpage-from-swap-pte";
+const FINDS: &str = "mmap p0 0 1 r\nmigrate p0 0 1 d0\nevict d0 0 1\n";
+const FINDS_LATER: &str = "mmap p0 0 1 r\nfork p0\nmigrate p0 0 1 d0\nevict d0 0 1\n";
+const PASSES: &str = "mmap p0 0 1 rw\nwrite p0 0\n";
+
+fn encoded(program: &str) -> Vec<u8> {
+    wire::encode(&text::parse(program).expect("a program"))
+}
+
+fn replay(bench: &Bench, args: &[&str]) -> Ran {
+    bench.run(&[&["replay", "--zoo", BUG][..], args].concat())
+}
+
+#[test]
+fn a_folder_has_a_summary() {
+    let bench = Bench::new();
+    bench.write("night/a.mm", FINDS_LATER);
+    bench.write("night/deep/er/b", encoded(FINDS));
+    bench.write("night/c", encoded(PASSES));
+    bench.write("night/d.mm", "mmap p0 0 1 rwx\n");
+    let ran = replay(&bench, &["night"]);
+    assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
+    let expected = "\
+replay: files=4 passed=1 findings=2 signatures=1 unusable=1
+
+   files  signature                                                     shortest (operations)
+       2  counting/wild-page:evict:wild                                 night/deep/er/b (3)
+
+unusable:
+  night/d.mm: line 1, column 13: ";
+    assert!(ran.out.starts_with(expected), "{}", ran.out);
+    fs::remove_file(bench.path("night/d.mm")).expect("it goes");
+    assert_eq!(replay(&bench, &["night"]).status, 1);
+    bench.write("good/c", encoded(PASSES));
+    let ran = replay(&bench, &["good"]);
+    assert_eq!(ran.status, 0);
+    assert_eq!(
+        ran.out,
+        "replay: files=1 passed=1 findings=0 signatures=0 unusable=0\n"
+    );
+}
+
+#[test]
+fn files_and_folders_can_be_mixed() {
+    let bench = Bench::new();
+    bench.write("night/a.mm", FINDS);
+    bench.write("b.mm", PASSES);
+    let ran = replay(&bench, &["night", "b.mm"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    ran.prints(&[
+        "b.mm: text, 2 operations",
+        "pass: digest",
+        "replay: files=1 ",
+    ]);
+}
+
+#[test]
+fn json_has_every_file_by_name_and_then_the_sums() {
+    let bench = Bench::new();
+    bench.write("night/b.mm", PASSES);
+    bench.write("night/a.mm", FINDS);
+    bench.write("night/c", "");
+    let mut outputs = Vec::new();
+    for jobs in ["1", "3"] {
+        let ran = replay(&bench, &["--json", "--jobs", jobs, "night"]);
+        assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
+        outputs.push(ran.out);
+    }
+    assert_eq!(outputs[0], outputs[1]);
+    let lines: Vec<Value> = outputs[0]
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let verdicts: Vec<_> = lines.iter().map(|l| (&l["file"], &l["verdict"])).collect();
+    let expected = [
+        ("night/a.mm", "finding"),
+        ("night/b.mm", "pass"),
+        ("night/c", "unusable"),
+    ];
+    assert_eq!(verdicts.len(), 4);
+    for (got, expected) in verdicts.iter().zip(expected) {
+        assert_eq!(
+            (got.0, got.1),
+            (&Value::from(expected.0), &Value::from(expected.1))
+        );
+    }
+    let summary = &lines[3]["summary"];
+    for (key, value) in [
+        ("files", 3),
+        ("passed", 1),
+        ("findings", 1),
+        ("unusable", 1),
+    ] {
+        assert_eq!(summary[key], value, "{key}");
+    }
+    let group = &summary["signatures"]["counting/wild-page:evict:wild"];
+    assert_eq!(
+        (&group["files"], &group["operations"]),
+        (&1.into(), &3.into())
+    );
+}
+
+/// What may lie in a folder besides artifacts.
+#[test]
+#[cfg(unix)]
+fn odd_files_are_counted_and_stop_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    bench.write("odd/artifact", encoded(FINDS));
+    bench.write("odd/empty", "");
+    bench.write("odd/noise", [0xff, 0, 0x80, 7].repeat(5000));
+    bench.write("odd/line\nfeed\x1b[31m", encoded(FINDS));
+    let name = std::ffi::OsStr::from_bytes(b"not-utf8-\xff\xfe");
+    fs::write(bench.path("odd").join(name), "").expect("a file");
+    let large = fs::File::create(bench.path("odd/large")).expect("a file");
+    large.set_len(100 << 20).expect("100 MB");
+    for (target, link) in [
+        (".", "loop"),
+        ("..", "up"),
+        ("itself", "itself"),
+        ("gone", "dangling"),
+    ] {
+        std::os::unix::fs::symlink(target, bench.path("odd").join(link)).expect("a link");
+    }
+    std::os::unix::fs::symlink("artifact", bench.path("odd/link")).expect("a link");
+    let pipe = std::process::Command::new("mkfifo")
+        .arg(bench.path("odd/pipe"))
+        .status();
+    assert!(pipe.expect("mkfifo runs").success());
+    bench.write("odd/secret", encoded(FINDS));
+    let secret = bench.path("odd/secret");
+    let hidden = std::os::unix::fs::PermissionsExt::from_mode(0);
+    fs::set_permissions(&secret, hidden).expect("permissions");
+    // root reads it all the same
+    let secret = u64::from(fs::File::open(&secret).is_ok());
+
+    let ran = replay(&bench, &["odd"]);
+    assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
+    let sums = format!(
+        "replay: files=13 passed=1 findings={} signatures=1 unusable={}\n",
+        3 + secret,
+        9 - secret
+    );
+    assert!(ran.out.starts_with(&sums), "{ran:?}");
+    assert!(!ran.out.contains('\x1b'), "{ran:?}");
+    ran.prints(&[
+        "odd/artifact (3)",
+        "odd/dangling: cannot be read: ",
+        "odd/empty: is empty",
+        "odd/itself: cannot be read: ",
+        "odd/large: has more than ",
+        "odd/loop: is a pipe, a socket, a device or a link to a folder",
+        r"odd/not-utf8-\xff\xfe: is empty",
+        "odd/pipe: is a pipe",
+    ]);
+    let ran = replay(&bench, &["odd", "--json"]);
+    ran.prints(&[r#"{"file":"odd/line\\nfeed\\x1b[31m","verdict":"finding""#]);
+}
+
+#[test]
+fn only_the_first_unusable_files_are_named() {
+    let bench = Bench::new();
+    (0..30).for_each(|i| bench.write(&format!("night/{i:02}"), ""));
+    let ran = replay(&bench, &["night"]);
+    ran.prints(&[
+        "  night/00: is empty",
+        "  night/19: is empty",
+        "  and 10 more\n",
+    ]);
+    assert!(!ran.out.contains("night/20"), "{ran:?}");
+}
+
+#[test]
+fn a_hundred_thousand_files_are_read_by_name() {
+    let bench = Bench::new();
+    bench.write("one", encoded(PASSES));
+    bench.write("two", encoded(FINDS));
+    fs::create_dir(bench.path("night")).expect("a folder");
+    for i in 0..100_000 {
+        // a file has at most so many names
+        if i % 30_000 == 0 {
+            bench.write(&format!("one-{i}"), encoded(PASSES));
+        }
+        let original = if i % 1000 == 999 {
+            "two".to_owned()
+        } else {
+            format!("one-{}", i - i % 30_000)
+        };
+        let name = format!("night/{:05}", i * 7919 % 100_000);
+        fs::hard_link(bench.path(&original), bench.path(&name)).expect("a link");
+    }
+    let ran = replay(&bench, &["night"]);
+    let sums = "replay: files=100000 passed=99900 findings=100 signatures=1 unusable=0\n";
+    assert!(ran.out.starts_with(sums), "{ran:?}");
+}
+
+#[test]
+fn an_interrupted_summary_says_so() {
+    let bench = Bench::new();
+    // a pipe keeps the walk from ending before the signal comes: the reader of the output is slow
+    for i in 0..20_000 {
+        bench.write(&format!("night/{i}"), encoded(FINDS));
+    }
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+        .args(["replay", "--json", "--zoo", BUG, "night"])
+        .current_dir(bench.path("."))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("mm-triage starts");
+    let out = std::io::BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut lines = std::io::BufRead::lines(out);
+    lines.next().expect("a line").expect("text");
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+    let last = lines.last().expect("a summary").expect("text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(3));
+    let last: Value = serde_json::from_str(&last).expect("JSON");
+    let summary = &last["summary"];
+    assert_eq!(summary["interrupted"], true, "{last}");
+    assert!(summary["files"].as_u64() < Some(20_000), "{last}");
+}
