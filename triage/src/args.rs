@@ -5,6 +5,7 @@ use mm_fuzz::program::MAX_THREADS;
 use mm_fuzz::program::mutate::Limits;
 use std::path::PathBuf;
 
+use crate::input::Form;
 use crate::run::Bugs;
 
 const AFTER_HELP: &str = "\
@@ -37,20 +38,14 @@ pub enum Command {
     Minimize(Minimize),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
-    /// Print the text form of a program
-    Text {
-        /// The file is an input of this fuzz target
-        #[arg(long, value_name = "TARGET")]
-        target: Option<Target>,
-        /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
-        file: PathBuf,
-    },
+    /// Turn programs of any form into text or wire
+    Convert(Convert),
     /// Run every historical bug against its witness
     Zoo(Zoo),
     /// Run programs on a real Linux in a virtual machine, and compare it with the model
     #[command(after_help = AFTER_HELP)]
     Linux(Linux),
-    /// Write a program as a C file for a real Linux with our driver
+    /// Write a program as source: in C for a real Linux with our driver, or as a test in Rust
     Emit(Emit),
     /// Print what a shell needs to complete our command lines, for it to source
     Completions {
@@ -230,8 +225,31 @@ pub struct Linux {
 #[derive(Debug, ClapArgs)]
 pub struct Emit {
     /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
     pub c: bool,
+    /// In Rust: a test that fails as the finding does, and passes once the bug is mended
+    #[arg(long)]
+    pub rust: bool,
+    /// Historical bugs that the test in Rust puts back
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, conflicts_with = "c")]
+    pub zoo: Option<Bugs>,
     /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
     pub file: PathBuf,
+}
+
+/// Arguments of `convert`.
+#[derive(Debug, ClapArgs)]
+pub struct Convert {
+    /// The form to write: text for people, wire for engines, whose artifacts are wire as well
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub to: Form,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Write each program to this folder, as NAME.mm or NAME.wire [default: standard output, for one file]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub const MAX_BYTES: u64 = 1 << 20;
 
 /// The form of a program in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
     /// For people.
     Text,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod convert;
 mod corpus;
 mod describe;
 mod emit;
@@ -32,7 +33,6 @@ mod zoo;
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 /// How a command ended. The order is the order of badness: the worst of several counts.
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Command::Replay(replay) => replay::command(replay, out),
         Command::Minimize(minimize) => minimize::command(minimize, out),
         Command::Seeds(seeds) => seeds::command(seeds, out),
-        Command::Text { target, file } => text(file, *target, out),
+        Command::Convert(convert) => convert::command(convert, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Emit(emit) => emit::command(emit, out),
         Command::Completions { shell } => completions(*shell, out),
@@ -85,18 +85,4 @@ fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> io::Result<S
     clap_complete::generate(shell, &mut Args::command(), "mm-triage", &mut script);
     out.write_all(&script)?;
     Ok(Status::Pass)
-}
-
-/// `text`: prints the text form of a program of any form.
-fn text(file: &Path, target: Option<args::Target>, out: &mut dyn Write) -> io::Result<Status> {
-    match input::load(file, target) {
-        Ok(input) => {
-            if let Some(note) = &input.note {
-                eprintln!("mm-triage: {note}");
-            }
-            write!(out, "{}", input.program)?;
-            Ok(Status::Pass)
-        }
-        Err(error) => Ok(Status::unusable(error)),
-    }
 }

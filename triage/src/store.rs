@@ -3,8 +3,11 @@
 //! A process that is killed leaves at most a file called `.mm-triage-*.tmp`; a full disk leaves what was
 //! there before.
 
+use crate::Status;
+use crate::names::shown;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes `contents` to `path`: all of it, or nothing.
 ///
@@ -24,6 +27,50 @@ pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     file.write_all(contents.as_ref())?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Where the result for the file at `path` goes: `NAME` or `NAME.mm` becomes `NAME` and the suffix; in
+/// another folder if there is one.
+pub fn beside(folder: Option<&Path>, path: &Path, suffix: &str) -> PathBuf {
+    let is_text = path.extension().is_some_and(|extension| extension == "mm");
+    let stem = if is_text {
+        path.file_stem()
+    } else {
+        path.file_name()
+    };
+    let mut name = stem.unwrap_or_default().to_owned();
+    name.push(suffix);
+    match folder {
+        Some(folder) => folder.join(name),
+        None => path.with_file_name(name),
+    }
+}
+
+/// The first of these paths that an earlier one is equal to.
+pub fn first_collision(paths: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let mut seen = BTreeSet::new();
+    paths.into_iter().find(|path| !seen.insert(path.clone()))
+}
+
+/// Two results would be written to `path`.
+pub fn refuse_collision(path: &Path) -> Status {
+    let path = shown(path);
+    Status::unusable(format_args!(
+        "{path}: two files have this result, and one would replace the other; do them apart"
+    ))
+}
+
+/// Makes the folder that results go to.
+///
+/// # Errors
+/// It cannot be made, and a sentence says why.
+pub fn make_folder(dir: &Path) -> Result<(), Status> {
+    std::fs::create_dir_all(dir).map_err(|error| {
+        let dir = shown(dir);
+        Status::unusable(format_args!(
+            "{dir}: cannot be made: {error}; give a folder that can be written to"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ fn a_missing_file_is_unusable() {
 fn a_folder_is_no_program() {
     let bench = Bench::new();
     bench.write("folder/a.mm", "fork p0\n");
-    let ran = bench.run(&["text", "folder"]);
+    let ran = bench.run(&["convert", "folder"]);
     ran.is_unusable(&["folder: is a folder", "name the files in it"]);
 }
 

@@ -139,7 +139,7 @@ fn odd_files_are_counted_and_stop_nothing() {
     assert!(pipe.expect("mkfifo runs").success());
     bench.write("odd/secret", encoded(FINDS));
     let secret = bench.path("odd/secret");
-    let hidden = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let hidden = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     fs::set_permissions(&secret, hidden).expect("permissions");
     // root reads it all the same
     let secret = u64::from(fs::File::open(&secret).is_ok());

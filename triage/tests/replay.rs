@@ -66,7 +66,7 @@ fn a_target_folds_threads() {
     bench.write("race.mm", RACE);
     let ran = bench.run(&["replay", "--target", "ops", "race.mm"]);
     ran.prints(&["5 operations, 1 thread, tiny geometry\n", "pass"]);
-    let text = bench.run(&["text", "--target", "ops", "race.mm"]);
+    let text = bench.run(&["convert", "--target", "ops", "race.mm"]);
     assert!(!text.out.contains("t1"), "{text:?}");
     bench.write("printable", "wrte p0 0");
     let ran = bench.run(&["replay", "--target", "races", "printable"]);
@@ -104,7 +104,7 @@ fn help_and_version_are_there() {
     let bench = Bench::new();
     let help = bench.run(&["--help"]);
     assert_eq!(help.status, 0);
-    help.prints(&["replay", "seeds", "text", "zoo", "Exit status: "]);
+    help.prints(&["replay", "seeds", "convert", "zoo", "Exit status: "]);
     let version = bench.run(&["--version"]);
     assert_eq!(version.status, 0);
     assert_eq!(

@@ -35,7 +35,7 @@ fn text_to_seeds_to_text_is_loss_free() {
         let path = format!("out/of/it/{name}");
         let bytes = fs::read(bench.path(&path)).expect("a wire file");
         assert_eq!(wire::check(&bytes), Ok(()), "{name}");
-        let ran = bench.run(&["text", &path]);
+        let ran = bench.run(&["convert", &path]);
         assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
         texts.push(ran.out);
     }
@@ -76,7 +76,7 @@ fn the_text_of_a_text_is_canonical() {
         "a.mm",
         "threads 2 # two\n\n  t0:   read p0 4\nt1: fork p0\n",
     );
-    let ran = bench.run(&["text", "a.mm"]);
+    let ran = bench.run(&["convert", "a.mm"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(ran.out, "threads 2\nread p0 4\nt1: fork p0\n");
     assert!(text::parse(&ran.out).is_ok());

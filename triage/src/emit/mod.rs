@@ -1,4 +1,4 @@
-//! `emit --c`: a program as a C file for a real Linux with our driver.
+//! `emit`: a program as source; in Rust see [`rust`], in C here, for a real Linux with our driver.
 //!
 //! The order of starts and ends, and what each operation must say, are those of the model's run, as
 //! for the judge. One function for each operation, one process for each process.
@@ -6,6 +6,7 @@
 use crate::args::Emit;
 use crate::linux;
 use crate::linux::plan::{self, Expected, Plan};
+use crate::names::shown;
 use crate::{Status, input};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, Place, Slots};
@@ -13,6 +14,8 @@ use mm_fuzz::program::{How, OnOff, Op, Program, Prot, Toward};
 use mm_linux_protocol::{Action, WINDOW};
 use std::fmt::Write as _;
 use std::io::{self, Write};
+
+mod rust;
 
 const RUNTIME: &str = include_str!("runtime.c");
 /// The driver's interface.
@@ -47,7 +50,7 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// `emit --c FILE`.
+/// `emit --c FILE`, `emit --rust FILE`.
 ///
 /// # Errors
 ///
@@ -57,6 +60,11 @@ pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
         Ok(input) => input,
         Err(error) => return Ok(Status::unusable(error)),
     };
+    if args.rust {
+        let bugs = args.zoo.clone().unwrap_or_default();
+        out.write_all(rust::test(&input.program, &bugs).as_bytes())?;
+        return Ok(Status::Pass);
+    }
     match to_c(&input.program) {
         Ok(text) => {
             out.write_all(text.as_bytes())?;
@@ -64,7 +72,7 @@ pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
         }
         Err(refused) => Ok(Status::unusable(format_args!(
             "{}: {refused}",
-            args.file.display()
+            shown(&args.file)
         ))),
     }
 }

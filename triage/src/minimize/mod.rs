@@ -16,7 +16,6 @@ use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::program::Program;
 use search::Search;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -132,22 +131,16 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
         Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
     };
     if let Some(dir) = &args.output
-        && let Err(error) = std::fs::create_dir_all(dir)
+        && let Err(status) = store::make_folder(dir)
     {
-        let dir = shown(dir);
-        return Ok(Status::unusable(format_args!(
-            "{dir}: cannot be made: {error}; give a folder that can be written to"
-        )));
+        return Ok(status);
     }
-    let mut outputs = BTreeSet::new();
-    for path in &args.files {
-        if !outputs.insert(output_path(args.output.as_deref(), path)) {
-            let path = shown(path);
-            return Ok(Status::unusable(format_args!(
-                "{path}: its result would replace that of another file of the same name; minimize the \
-                 two apart"
-            )));
-        }
+    let outputs = args
+        .files
+        .iter()
+        .map(|path| output_path(args.output.as_deref(), path));
+    if let Some(path) = store::first_collision(outputs) {
+        return Ok(store::refuse_collision(&path));
     }
     // one program is searched by all threads, several by one each
     let (outer, inner) = if args.files.len() == 1 {
@@ -261,18 +254,7 @@ fn one(
 
 /// `crash-5f` becomes `crash-5f.min.mm`, and so does `crash-5f.mm`; in another folder if there is one.
 fn output_path(folder: Option<&Path>, path: &Path) -> PathBuf {
-    let is_text = path.extension().is_some_and(|extension| extension == "mm");
-    let stem = if is_text {
-        path.file_stem()
-    } else {
-        path.file_name()
-    };
-    let mut name = stem.unwrap_or_default().to_owned();
-    name.push(".min.mm");
-    match folder {
-        Some(folder) => folder.join(name),
-        None => path.with_file_name(name),
-    }
+    store::beside(folder, path, ".min.mm")
 }
 
 fn people(done: &Done, with_program: bool, out: &mut dyn Write) -> io::Result<()> {

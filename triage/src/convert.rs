@@ -1,0 +1,62 @@
+//! `convert`: programs of any form as text or wire.
+//!
+//! An engine's artifact is wire that may not be canonical; what is written is canonical, runs the same,
+//! and converts back to the same.
+
+use crate::Status;
+use crate::args::Convert;
+use crate::input::{self, Form};
+use crate::names::shown;
+use crate::store;
+use mm_fuzz::program::wire;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Converts every file; one that is unusable does not stop the others.
+pub fn command(args: &Convert, out: &mut dyn Write) -> io::Result<Status> {
+    let suffix = match args.to {
+        Form::Text => ".mm",
+        Form::Wire => ".wire",
+    };
+    let path_of = |file: &PathBuf| Some(store::beside(Some(args.output.as_ref()?), file, suffix));
+    if args.output.is_none() && args.files.len() > 1 {
+        return Ok(Status::unusable(
+            "several files on one standard output could not be told apart; give a folder with --output",
+        ));
+    }
+    if let Some(path) = store::first_collision(args.files.iter().filter_map(path_of)) {
+        return Ok(store::refuse_collision(&path));
+    }
+    if let Some(dir) = &args.output
+        && let Err(status) = store::make_folder(dir)
+    {
+        return Ok(status);
+    }
+    let mut worst = Status::Pass;
+    for file in &args.files {
+        let input = match input::load(file, args.target) {
+            Ok(input) => input,
+            Err(error) => {
+                worst = Status::unusable(error);
+                continue;
+            }
+        };
+        if let Some(note) = &input.note {
+            eprintln!("mm-triage: {note}");
+        }
+        let bytes = match args.to {
+            Form::Text => input.program.to_string().into_bytes(),
+            Form::Wire => wire::encode(&input.program),
+        };
+        match path_of(file) {
+            None => out.write_all(&bytes)?,
+            Some(path) => {
+                if let Err(error) = store::write(&path, bytes) {
+                    let path = shown(&path);
+                    worst = Status::unusable(format_args!("{path}: cannot be written: {error}"));
+                }
+            }
+        }
+    }
+    Ok(worst)
+}

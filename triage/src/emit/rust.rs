@@ -1,0 +1,59 @@
+//! `emit --rust`: a test that fails as the finding does.
+//!
+//! The program is in it as text, which outlives changes of the wire, and the check that fails panics
+//! itself, so that the backtrace of the test leads to the oracle.
+
+use crate::run::{self, Bugs, Ended};
+use mm_fuzz::program::Program;
+
+/// The test, as a file for `fuzz/tests/`.
+pub fn test(program: &Program, bugs: &Bugs) -> String {
+    let found = match run::run(program, bugs, false, &mut ()) {
+        Ended::Found(found) => Some(found.signature),
+        Ended::Pass { .. } => None,
+    };
+    let name = function_name(found.as_deref().unwrap_or("passes"));
+    let expected = found.map_or_else(
+        || "No oracle objects.".to_owned(),
+        |signature| format!("Fails with `{signature}` until the bug is mended."),
+    );
+    let zoo = if bugs.names.is_empty() {
+        String::new()
+    } else {
+        let names = &bugs.names;
+        format!(
+            "    // the historical bug; needs the feature `zoo`\n    \
+             executor.set_zoo(mm_fuzz::zoo::parse({names:?}).expect(\"known bugs\"));\n"
+        )
+    };
+    format!(
+        "//! Written by `mm-triage emit --rust`; a file of `fuzz/tests/`.\n\
+        \n\
+        use mm_fuzz::exec::{{Executor, Options}};\n\
+        use mm_fuzz::program::text;\n\
+        \n\
+        /// {expected}\n\
+        #[test]\n\
+        fn {name}() {{\n    \
+            let program = text::parse(\n        \
+                \"\\\n{program}\",\n    \
+            );\n    \
+            let mut executor = Executor::new(Options {{\n        \
+                panics: true,\n        \
+                ..Options::default()\n    \
+            }});\n\
+        {zoo}    \
+            executor.run(&program.expect(\"a program\"));\n\
+        }}\n"
+    )
+}
+
+/// Words of a signature, or of the place of a panic, as a name in Rust.
+fn function_name(words: &str) -> String {
+    let words = words.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<String> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    words.join("_")
+}

@@ -1,0 +1,109 @@
+//! `convert` loses nothing, and a test that `emit --rust` writes fails as the finding does.
+#![cfg(feature = "zoo")]
+
+mod common;
+
+use common::{Bench, repository};
+use std::fs;
+use std::process::Command;
+
+const RACE: &str = "geometry x86-64\nthreads 2\npreempt 3 t1\nmmap p0 4 2 rw\nt1: read p0 4\n";
+
+#[test]
+fn text_and_wire_turn_into_each_other() {
+    let bench = Bench::new();
+    bench.write("a.mm", RACE);
+    let ran = bench.run(&["convert", "--to", "wire", "--output", "out", "a.mm"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let ran = bench.run(&["convert", "out/a.wire"]);
+    assert_eq!((ran.status, &*ran.out, &*ran.err), (0, RACE, ""), "{ran:?}");
+    // what an engine saved is not canonical: the wire after that is
+    let wire = fs::read(bench.path("out/a.wire")).expect("it is there");
+    bench.write("crash-5f", [&wire[..], &[9]].concat());
+    let ran = bench.run(&["convert", "--to", "wire", "--output", "out", "crash-5f"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(ran.err.contains("the last record is truncated"), "{ran:?}");
+    assert_eq!(
+        fs::read(bench.path("out/crash-5f.wire")).expect("it is there"),
+        wire
+    );
+}
+
+#[test]
+fn one_that_is_unusable_does_not_stop_the_others() {
+    let bench = Bench::new();
+    bench.write("bad.mm", "wrte p0 0\n");
+    bench.write("good.mm", RACE);
+    let ran = bench.run(&["convert", "--output", "out", "bad.mm", "good.mm"]);
+    ran.is_unusable(&["bad.mm: line 1"]);
+    assert_eq!(
+        fs::read_to_string(bench.path("out/good.mm")).expect("it is there"),
+        RACE
+    );
+    let ran = bench.run(&["convert", "bad.mm", "good.mm"]);
+    ran.is_unusable(&["several files", "--output"]);
+    let ran = bench.run(&["convert", "--output", "out", "good.mm", "a/good.mm"]);
+    ran.is_unusable(&["out/good.mm: two files"]);
+}
+
+#[test]
+fn what_to_emit_has_to_be_said_once() {
+    let bench = Bench::new();
+    bench.write("a.mm", RACE);
+    for args in [&["emit", "a.mm"][..], &["emit", "--c", "--rust", "a.mm"]] {
+        let ran = bench.run(args);
+        assert_eq!(ran.status, 2, "{args:?}");
+        assert!(ran.err.starts_with("error: "), "{args:?}");
+    }
+}
+
+/// Compiles the emitted test with cargo, as a user does, and runs it.
+#[test]
+fn the_emitted_test_fails_as_the_finding_does() {
+    let bench = Bench::new();
+    let slug = "ttu-subpage-from-swap-pte";
+    let file = repository().join(format!("corpus/zoo/{slug}.mm"));
+    let file = file.to_str().expect("a path");
+    let with = bench.run(&["emit", "--rust", "--zoo", slug, file]);
+    let without = bench.run(&["emit", "--rust", file]);
+    assert_eq!(
+        (with.status, without.status),
+        (0, 0),
+        "{with:?} {without:?}"
+    );
+    with.prints(&[
+        "/// Fails with `counting/wild-page:evict:wild` until",
+        "#[test]\nfn counting_wild_page_evict_wild() {",
+    ]);
+    without.prints(&["/// No oracle objects.", "fn passes() {"]);
+    bench.write("tests/with.rs", &with.out);
+    bench.write("tests/without.rs", &without.out);
+    bench.write("src/lib.rs", "");
+    let fuzz = repository().join("fuzz");
+    bench.write(
+        "Cargo.toml",
+        format!(
+            "[package]\nname = \"emitted\"\nedition = \"2024\"\n[workspace]\n[profile.dev]\nopt-level = 0\n\
+             debug = false\n[dependencies]\nmm-fuzz = {{ path = {fuzz:?}, features = [\"zoo\"] }}\n"
+        ),
+    );
+    let lock = fs::read(repository().join("Cargo.lock")).expect("the lock file");
+    bench.write("Cargo.lock", lock);
+    let output = Command::new(env!("CARGO"))
+        .args(["test", "--offline", "--quiet", "--no-fail-fast"])
+        .current_dir(bench.path("."))
+        .env("CARGO_TARGET_DIR", bench.path("target"))
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .expect("cargo runs");
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{out}{err}");
+    for part in [
+        "test result: ok. 1 passed",
+        "test result: FAILED. 0 passed; 1 failed",
+        "finding: counting/wild-page:evict:wild",
+    ] {
+        assert!(out.contains(part), "{part:?} is missing in {out}{err}");
+    }
+}
