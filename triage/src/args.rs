@@ -6,6 +6,7 @@ use mm_fuzz::program::mutate::Limits;
 use std::path::PathBuf;
 
 use crate::input::Form;
+use crate::minimize::Same;
 use crate::run::Bugs;
 
 const AFTER_HELP: &str = "\
@@ -17,6 +18,15 @@ The result is 1-minimal: no operation, preemption or thread can go, and no opera
 so that the finding keeps its signature. It does not depend on --jobs.
 Exit status: 0 every file was minimized, 2 one was unusable or has no finding, 3 interrupted; then the
 smallest programs so far have been written.";
+
+const CLUSTER_HELP: &str = "\
+Each program is minimized with its signature and cut at every scheduling point, so that the first
+objection names a function. A cluster is an invariant, that function, and whether it takes a race; of
+invariants of sums and of progress, where the cause is long past, the wording instead of the function.
+The name of a cluster comes from these and stays the same from run to run.
+OUT gets clusters.json and each cluster's shortest program; a second run with the same OUT adds to it, and
+does not read again the files that are there.
+Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";
 
 /// Replay programs of the migration core's fuzzers, and work with their corpus.
 #[derive(Debug, Parser)]
@@ -36,6 +46,9 @@ pub enum Command {
     /// Make programs with a finding as short as they get with the same signature
     #[command(after_help = MINIMIZE_HELP)]
     Minimize(Minimize),
+    /// Say how many bugs a folder of artifacts has
+    #[command(after_help = CLUSTER_HELP)]
+    Cluster(Cluster),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
     /// Turn programs of any form into text or wire
@@ -91,6 +104,9 @@ pub struct Minimize {
     /// The files are inputs of this fuzz target
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
+    /// What the smaller program must have in common with the larger one
+    #[arg(long, value_name = "WHAT", default_value = "signature")]
+    pub same: Same,
     /// Write the programs to this folder [default: that of each file], as NAME.min.mm
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -112,6 +128,32 @@ fn jobs(word: &str) -> Result<usize, String> {
         1..=256 => Ok(number),
         _ => Err("from 1 to 256".to_owned()),
     }
+}
+
+/// Arguments of `cluster`.
+#[derive(Debug, ClapArgs)]
+pub struct Cluster {
+    /// Historical bugs to put back, with commas between them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// The folder to write to; what it has from an earlier run is added to
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// The clusters.json of another run: say which clusters it has not
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Threads [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Print what clusters.json has, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Folders of artifacts, or single files
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
 }
 
 /// Arguments of `seeds`.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod cluster;
 mod convert;
 mod corpus;
 mod describe;
@@ -14,6 +15,7 @@ mod input;
 mod linux;
 mod minimize;
 mod names;
+mod objection;
 mod pool;
 mod progress;
 mod replay;
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Replay(replay) => replay::command(replay, out),
         Command::Minimize(minimize) => minimize::command(minimize, out),
         Command::Seeds(seeds) => seeds::command(seeds, out),
+        Command::Cluster(cluster) => cluster::command(cluster, out),
         Command::Convert(convert) => convert::command(convert, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Emit(emit) => emit::command(emit, out),

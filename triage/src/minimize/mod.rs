@@ -1,12 +1,12 @@
 //! `minimize`: to the shortest program with the same signature.
 
-mod draft;
+pub mod draft;
 mod passes;
 mod search;
 
 use crate::args::{Minimize, Target};
 use crate::names::shown;
-use crate::run::{Bugs, Ended, Runner};
+use crate::run::{Bugs, Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, input, pool, store};
@@ -26,17 +26,36 @@ pub trait Predicate {
     fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool;
 }
 
-/// The run ends with this signature.
-struct SameSignature<'a> {
-    runner: Runner,
-    signature: &'a str,
+/// What a smaller program must have in common with the larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Same {
+    /// The invariant, the operation and the state of the page
+    Signature,
+    /// The invariant
+    Invariant,
+    /// That there is a finding
+    Finding,
 }
 
-impl Predicate for SameSignature<'_> {
+/// The run ends like this one did.
+struct Alike<'a> {
+    runner: Runner,
+    same: Same,
+    found: &'a Found,
+}
+
+impl Predicate for Alike<'_> {
     fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool {
         slices.clear();
         let ended = self.runner.run(program, &mut Turns(slices));
-        matches!(ended, Ended::Found(found) if found.signature == self.signature)
+        let Ended::Found(found) = ended else {
+            return false;
+        };
+        match self.same {
+            Same::Signature => found.signature == self.found.signature,
+            Same::Invariant => found.oracle == self.found.oracle,
+            Same::Finding => true,
+        }
     }
 }
 
@@ -61,26 +80,31 @@ impl Observer for Turns<'_> {
 pub struct Minimized {
     /// The smaller program.
     pub program: Program,
-    /// The signature of both.
-    pub signature: String,
+    /// Its finding.
+    pub found: Found,
     /// Runs it took, not counting those that place preemptions.
     pub tests: u64,
     /// Those of the last round, in which nothing could be made smaller; `None` if the search was stopped.
     pub last_round: Option<u64>,
 }
 
-/// Makes `program` as small as it gets with the same signature; `None` if it has no finding.
-pub fn minimize(program: &Program, bugs: &Bugs, jobs: usize, stop: &Stop) -> Option<Minimized> {
+/// Makes `program` as small as it gets while its finding stays the same; `None` if it has none.
+pub fn minimize(
+    program: &Program,
+    bugs: &Bugs,
+    same: Same,
+    jobs: usize,
+    stop: &Stop,
+) -> Option<Minimized> {
     let mut slices = Vec::new();
-    let Ended::Found(found) =
-        Runner::new(bugs, Options::default()).run(program, &mut Turns(&mut slices))
-    else {
+    let mut runner = Runner::new(bugs, Options::default());
+    let Ended::Found(found) = runner.run(program, &mut Turns(&mut slices)) else {
         return None;
     };
-    let signature = found.signature;
-    let new_predicate = || SameSignature {
+    let new_predicate = || Alike {
         runner: Runner::new(bugs, Options::default()),
-        signature: &signature,
+        same,
+        found: &found,
     };
     let mut search = Search::new(new_predicate, jobs, stop);
     let mut best = Best {
@@ -90,9 +114,12 @@ pub fn minimize(program: &Program, bugs: &Bugs, jobs: usize, stop: &Stop) -> Opt
     let mut last_round = 0;
     let is_certified = passes::minimize(&mut search, &mut best, &mut last_round);
     let tests = search.tests;
+    let Ended::Found(found) = runner.run(&best.program, &mut ()) else {
+        unreachable!("the predicate held for it, and runs are deterministic");
+    };
     Some(Minimized {
         program: best.program,
-        signature,
+        found,
         tests,
         last_round: is_certified.then_some(last_round),
     })
@@ -214,14 +241,14 @@ fn one(
         Err(error) => return unusable(line, error.to_string()),
     };
     line.operations_before = Some(program.ops.len());
-    let Some(small) = minimize(&program, bugs, jobs, stop) else {
+    let Some(small) = minimize(&program, bugs, args.same, jobs, stop) else {
         line.verdict = "pass";
         let file = &line.file;
         let why = format!("{file}: passes, so that there is nothing to minimize; is --zoo right?");
         return unusable(line, why);
     };
     let output = output_path(args.output.as_deref(), path);
-    let text = format!("# {}\n{}", small.signature, small.program);
+    let text = format!("# {}\n{}", small.found.signature, small.program);
     if let Err(error) = store::write(&output, text) {
         let output = shown(&output);
         let why = format!("{output}: cannot be written: {error}; give a folder with --output");
@@ -235,7 +262,7 @@ fn one(
         } else {
             "interrupted"
         },
-        signature: Some(small.signature),
+        signature: Some(small.found.signature),
         output: Some(shown(&output)),
         operations: Some(program.ops.len()),
         threads: Some(program.threads),

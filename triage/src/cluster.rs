@@ -1,0 +1,389 @@
+//! `cluster`: how many bugs there are in a folder of artifacts.
+//!
+//! One bug has many signatures, for it is met by many operations on pages in many states; and one
+//! invariant has many bugs. What artifacts of a bug agree on is the invariant and the function in which
+//! it first was broken, which [`objection`] finds for the minimized program; a program that needs two
+//! threads is another bug than one that does not. Sums and progress are looked at when a cause is long
+//! past: there the wording of the finding tells more than the function.
+
+use crate::Status;
+use crate::args::Cluster;
+use crate::describe;
+use crate::input::{self, InputError};
+use crate::minimize::{self, Same, draft::compare};
+use crate::names::shown;
+use crate::objection;
+use crate::progress::Progress;
+use crate::run::Bugs;
+use crate::stop::Stop;
+use crate::style::Style;
+use crate::walk::{Found, Walk};
+use crate::{pool, store};
+use mm_core::Site;
+use mm_fuzz::exec::Digest;
+use mm_fuzz::finding::Family;
+use mm_fuzz::program::{Program, text};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The file in the output folder.
+const FILE: &str = "clusters.json";
+/// The form of that file.
+const VERSION: u32 = 1;
+
+/// What `clusters.json` has.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clusters {
+    version: u32,
+    /// The run was interrupted: not all files were looked at.
+    interrupted: bool,
+    /// Files without a finding.
+    passed: BTreeSet<String>,
+    /// Files that are no programs, and why.
+    unusable: BTreeMap<String, String>,
+    /// By name.
+    clusters: BTreeMap<String, Group>,
+}
+
+/// The artifacts of one bug, as far as can be told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    /// Not among the clusters of the baseline; without one, new in this run.
+    new: bool,
+    key: Key,
+    /// The text of the smallest minimized program.
+    program: String,
+    /// The signature of that program.
+    signature: String,
+    /// The wordings of the findings.
+    wordings: BTreeSet<String>,
+    /// Signatures, and how many files have each.
+    signatures: BTreeMap<String, u64>,
+    files: BTreeSet<String>,
+}
+
+/// What artifacts of a bug have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    /// The invariant, `family/name`.
+    invariant: String,
+    /// The function in which it first was broken, or the wording of the finding.
+    place: String,
+    /// It takes two threads.
+    race: bool,
+}
+
+/// What was found out about a file.
+struct Artifact {
+    signature: String,
+    key: Key,
+    /// The function is not known: the first section of an operation did it.
+    is_vague: bool,
+    wording: String,
+    program: Program,
+}
+
+enum Outcome {
+    Artifact(Box<Artifact>),
+    Passed,
+    Unusable(String),
+}
+
+/// Clusters all files and says what is new.
+pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
+    let bugs = args.zoo.clone().unwrap_or_default();
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
+    };
+    if let Some(dir) = &args.output
+        && let Err(status) = store::make_folder(dir)
+    {
+        return Ok(status);
+    }
+    let earlier = args.output.as_ref().map(|dir| dir.join(FILE));
+    let earlier = earlier.filter(|path| path.exists());
+    let (mut all, baseline) = match (load(earlier.as_deref()), load(args.baseline.as_deref())) {
+        (Ok(all), Ok(baseline)) => (all, baseline),
+        (Err(status), _) | (_, Err(status)) => return Ok(status),
+    };
+    let old: BTreeSet<String> = match &args.baseline {
+        Some(_) => baseline.clusters.into_keys().collect(),
+        None => all.clusters.keys().cloned().collect(),
+    };
+    let known = all.files();
+    let (folders, files): (Vec<_>, Vec<_>) = args.files.iter().partition(|path| path.is_dir());
+    let found = folders.into_iter().flat_map(|folder| Walk::new(folder));
+    let found = files.into_iter().cloned().map(Found::File).chain(found);
+    let found = found.take_while(|_| !stop.is_set()).filter(|found| {
+        let (Found::File(path) | Found::Unreadable(path, _)) = found;
+        !known.contains(&shown(path))
+    });
+    let (mut progress, mut count, mut vague) = (Progress::new("files"), 0, Vec::new());
+    pool::ordered(
+        args.jobs.unwrap_or_else(pool::default_jobs),
+        found,
+        || (),
+        |(), found| one(args, &bugs, &stop, found),
+        |(file, outcome)| {
+            count += 1;
+            match outcome {
+                None => {}
+                Some(Outcome::Passed) => drop(all.passed.insert(file)),
+                Some(Outcome::Unusable(why)) => drop(all.unusable.insert(file, why)),
+                Some(Outcome::Artifact(artifact)) if artifact.is_vague => {
+                    vague.push((file, artifact));
+                }
+                Some(Outcome::Artifact(artifact)) => all.add(file, *artifact, None),
+            }
+            progress.tick(count, || format!("{} clusters", all.clusters.len()));
+            Ok(())
+        },
+    )?;
+    progress.end();
+    for (file, artifact) in vague {
+        let joined = all.only_cluster_like(&artifact);
+        all.add(file, *artifact, joined);
+    }
+    all.version = VERSION;
+    all.interrupted = stop.is_set();
+    for (name, group) in &mut all.clusters {
+        group.new = !old.contains(name);
+    }
+    if let Some(dir) = &args.output
+        && let Err((path, error)) = all.write(dir)
+    {
+        let path = shown(&path);
+        return Ok(Status::unusable(format_args!(
+            "{path}: cannot be written: {error}; give a folder that can"
+        )));
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &all)?;
+        writeln!(out)?;
+    } else {
+        all.print(out)?;
+    }
+    Ok(all.status())
+}
+
+/// The clusters of an earlier run; none without a path.
+fn load(path: Option<&Path>) -> Result<Clusters, Status> {
+    let Some(path) = path else {
+        return Ok(Clusters::default());
+    };
+    let refuse = |why: &dyn std::fmt::Display| {
+        let path = shown(path);
+        Status::unusable(format_args!(
+            "{path}: {why}; give the {FILE} of an earlier run, or another folder"
+        ))
+    };
+    let text = std::fs::read(path).map_err(|error| refuse(&error))?;
+    let all: Clusters = serde_json::from_slice(&text).map_err(|error| refuse(&error))?;
+    if all.version == VERSION {
+        Ok(all)
+    } else {
+        Err(refuse(&format_args!("is of version {}", all.version)))
+    }
+}
+
+/// Looks at one file; nothing comes out if the user has had enough.
+fn one(args: &Cluster, bugs: &Bugs, stop: &Stop, found: Found) -> (String, Option<Outcome>) {
+    let path = match found {
+        Found::File(path) => path,
+        Found::Unreadable(path, error) => {
+            let why = InputError::unreadable(&path, error).to_string();
+            return (shown(&path), Some(Outcome::Unusable(why)));
+        }
+    };
+    let outcome = match input::load_regular(&path, args.target) {
+        Err(error) => Some(Outcome::Unusable(error.to_string())),
+        Ok(input) => match minimize::minimize(&input.program, bugs, Same::Signature, 1, stop) {
+            None => Some(Outcome::Passed),
+            Some(small) if small.last_round.is_none() => None,
+            Some(small) => artifact(small.program, small.found.signature, bugs),
+        },
+    };
+    (shown(&path), outcome)
+}
+
+fn artifact(program: Program, signature: String, bugs: &Bugs) -> Option<Outcome> {
+    let objection = objection::first(&program, bugs)?;
+    let (invariant, wording) = (
+        objection.found.oracle,
+        objection::wording(&objection.found.detail),
+    );
+    let is_of = |family: Family| invariant.starts_with(&format!("{family}/"));
+    let race = program.threads > 1;
+    let by_wording = is_of(Family::Progress) || is_of(Family::Counting);
+    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
+    let by_race = race && is_of(Family::Coherence);
+    // no function is to blame for what is found when everything ends
+    let at_the_end = objection
+        .found
+        .step
+        .is_none_or(|step| step >= program.ops.len());
+    let place = if by_wording {
+        wording.clone()
+    } else if by_race {
+        "a race".to_owned()
+    } else {
+        describe::site(objection.site)
+    };
+    Some(Outcome::Artifact(Box::new(Artifact {
+        signature,
+        is_vague: !by_wording && !by_race && !at_the_end && objection.site == Site::Start,
+        key: Key {
+            invariant,
+            place,
+            race,
+        },
+        wording,
+        program,
+    })))
+}
+
+impl Key {
+    /// The name of the cluster: a digest, so that it is the same in every run.
+    fn name(&self) -> String {
+        let mut digest = Digest::default();
+        for part in [
+            &*self.invariant,
+            &*self.place,
+            if self.race { "race" } else { "" },
+        ] {
+            part.bytes().for_each(|byte| digest.mix(byte.into()));
+            digest.mix(0x100);
+        }
+        format!("{:08x}", digest.value() as u32)
+    }
+}
+
+impl Clusters {
+    /// All files that were looked at.
+    fn files(&self) -> BTreeSet<String> {
+        let files = self.clusters.values().flat_map(|group| &group.files);
+        let others = self.passed.iter().chain(self.unusable.keys());
+        files.chain(others).cloned().collect()
+    }
+
+    /// The one cluster of the same invariant in which a finding was worded like this.
+    fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
+        let key = &artifact.key;
+        let mut alike = self.clusters.iter().filter(|(_, group)| {
+            group.key.invariant == key.invariant
+                && group.key.race == key.race
+                && group.wordings.contains(&artifact.wording)
+        });
+        let (name, _) = alike.next()?;
+        alike.next().is_none().then(|| name.clone())
+    }
+
+    /// Adds a file to the cluster of that name, or to its own.
+    fn add(&mut self, file: String, artifact: Artifact, name: Option<String>) {
+        let Artifact {
+            signature,
+            key,
+            wording,
+            program,
+            ..
+        } = artifact;
+        let name = name.unwrap_or_else(|| key.name());
+        let group = self.clusters.entry(name).or_insert_with(|| Group {
+            new: true,
+            key,
+            program: program.to_string(),
+            signature: signature.clone(),
+            wordings: BTreeSet::new(),
+            signatures: BTreeMap::new(),
+            files: BTreeSet::new(),
+        });
+        let smallest = text::parse(&group.program);
+        if smallest.is_ok_and(|smallest| compare(&program, &smallest).is_lt()) {
+            group.program = program.to_string();
+            group.signature.clone_from(&signature);
+        }
+        group.wordings.insert(wording);
+        *group.signatures.entry(signature).or_default() += 1;
+        group.files.insert(file);
+    }
+
+    /// Writes the shortest programs, and then the file that names them.
+    fn write(&self, dir: &Path) -> Result<(), (PathBuf, io::Error)> {
+        let write = |name: String, text: String| {
+            let path = dir.join(name);
+            store::write(&path, text).map_err(|error| (path, error))
+        };
+        for (name, group) in &self.clusters {
+            write(
+                format!("{name}.mm"),
+                format!("# {}\n{}", group.signature, group.program),
+            )?;
+        }
+        // strings and numbers always become JSON
+        let json = serde_json::to_string_pretty(self).unwrap_or_default();
+        write(FILE.to_owned(), json + "\n")
+    }
+
+    fn status(&self) -> Status {
+        if self.interrupted {
+            Status::Interrupted
+        } else if !self.unusable.is_empty() {
+            Status::Unusable
+        } else if self.clusters.is_empty() {
+            Status::Pass
+        } else {
+            Status::Finding
+        }
+    }
+
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let style = Style::of_stdout();
+        let of = |count: fn(&Group) -> usize| self.clusters.values().map(count).sum::<usize>();
+        let heading = format!(
+            "cluster: files={} passed={} unusable={} clusters={} new={}",
+            of(|group| group.files.len()) + self.passed.len() + self.unusable.len(),
+            self.passed.len(),
+            self.unusable.len(),
+            self.clusters.len(),
+            of(|group| group.new.into()),
+        );
+        writeln!(out, "{}", style.heading(heading))?;
+        if self.interrupted {
+            writeln!(out, "{}", style.bad("interrupted: these are not all files"))?;
+        }
+        let mut groups: Vec<_> = self.clusters.iter().collect();
+        groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.files.len()));
+        for (name, group) in groups {
+            let Key {
+                invariant,
+                place,
+                race,
+            } = &group.key;
+            let race = if *race { ", a race" } else { "" };
+            let new = if group.new { ", new" } else { "" };
+            let heading = format!("{name}  {invariant}: {place}{race}{new}");
+            writeln!(out, "\n{}", style.heading(heading))?;
+            let first = group.files.first().map_or("", String::as_str);
+            writeln!(
+                out,
+                "  {} files with {} signatures, such as {first}",
+                group.files.len(),
+                group.signatures.len()
+            )?;
+            for line in group.program.lines() {
+                writeln!(out, "    {line}")?;
+            }
+        }
+        if let Some((_, why)) = self.unusable.first_key_value() {
+            let count = self.unusable.len();
+            writeln!(out, "\n{} unusable, such as\n  {why}", count)?;
+        }
+        Ok(())
+    }
+}

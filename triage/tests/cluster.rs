@@ -1,0 +1,129 @@
+//! `cluster`: one cluster a bug, with a name that stays, and what is new.
+#![cfg(feature = "zoo")]
+
+mod common;
+
+use common::Bench;
+use mm_fuzz::program::{text, wire};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// One bug by three operations, so with three signatures.
+const ONE_BUG: [&str; 3] = [
+    "mmap p0 0 1 r\ndev-read d0 p0 0\nmunmap p0 0 1\n",
+    "fork p0\nmmap p0 0 1 r\nread p0 0\ndev-read d0 p0 0\ndontneed p0 0 1\n",
+    "mmap p0 4 2 rw\nmigrate p0 4 2 d1\ndev-read d1 p0 4\nmmap p0 4 1 none\n",
+];
+const ANOTHER: &str = "mmap p0 0 1 r\nread p0 0\npin p0 0 r\n";
+const BUGS: &str = "collapse-no-notifier,gup-pin-zero-page";
+
+fn night() -> Bench {
+    let bench = Bench::new();
+    for (i, program) in ONE_BUG.iter().enumerate() {
+        let program = text::parse(program).expect("a program");
+        bench.write(&format!("night/one/{i}"), wire::encode(&program));
+    }
+    bench.write("night/pass.mm", "mmap p0 0 1 rw\n");
+    bench.write("night/empty", "");
+    bench
+}
+
+fn json(bench: &Bench, args: &[&str]) -> (i32, Value) {
+    let ran = bench.run(&[&["cluster", "--json", "--zoo", BUGS][..], args].concat());
+    assert_eq!(ran.err, "", "{ran:?}");
+    (ran.status, serde_json::from_str(&ran.out).expect("JSON"))
+}
+
+fn names(all: &Value) -> BTreeSet<String> {
+    let clusters = all["clusters"].as_object().expect("clusters");
+    clusters.keys().cloned().collect()
+}
+
+#[test]
+fn one_bug_met_by_three_operations_is_one_cluster() {
+    let bench = night();
+    let (status, all) = json(&bench, &["night"]);
+    assert_eq!(status, 2, "one file is empty");
+    assert_eq!(names(&all).len(), 1, "{all}");
+    let group = &all["clusters"]
+        .as_object()
+        .expect("clusters")
+        .values()
+        .next()
+        .expect("one");
+    assert_eq!(group["files"].as_array().expect("files").len(), 3, "{all}");
+    assert_eq!(
+        group["signatures"].as_object().expect("signatures").len(),
+        3,
+        "{all}"
+    );
+    assert_eq!(group["key"]["invariant"], "coherence/device-mapping");
+    assert_eq!(group["key"]["place"], "zap_pte_range");
+    assert_eq!(
+        group["program"].as_str().map(|p| p.lines().count()),
+        Some(3)
+    );
+    assert_eq!(all["passed"], serde_json::json!(["night/pass.mm"]));
+    assert!(all["unusable"]["night/empty"].is_string());
+}
+
+#[test]
+fn a_second_run_adds_and_says_what_is_new() {
+    let bench = night();
+    let ran = bench.run(&["cluster", "--zoo", BUGS, "night", "-o", "out"]);
+    ran.prints(&[
+        "cluster: files=5 passed=1 unusable=1 clusters=1 new=1\n",
+        ", new\n",
+    ]);
+    bench.write("night/two.mm", ANOTHER);
+    let (_, all) = json(&bench, &["night", "-o", "out"]);
+    let new = |all: &Value| {
+        let clusters = all["clusters"].as_object().expect("clusters").clone();
+        let new = clusters
+            .into_iter()
+            .filter(|(_, group)| group["new"] == true);
+        new.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!((names(&all).len(), new(&all).len()), (2, 1), "{all}");
+    // the same as in one go, and written
+    let (_, at_once) = json(&bench, &["night"]);
+    assert_eq!(names(&at_once), names(&all));
+    let written = std::fs::read(bench.path("out/clusters.json")).expect("it is written");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&written).expect("JSON"),
+        all
+    );
+    for name in names(&all) {
+        let path = bench.path(&format!("out/{name}.mm"));
+        let program = std::fs::read_to_string(path).expect("a representative");
+        text::parse(&program).expect("a program");
+    }
+    // nothing is new against itself
+    let (_, again) = json(&bench, &["night", "--baseline", "out/clusters.json"]);
+    assert!(new(&again).is_empty(), "{again}");
+}
+
+#[test]
+fn the_result_does_not_depend_on_jobs() {
+    let bench = night();
+    let (_, one) = json(&bench, &["night", "--jobs", "1"]);
+    assert_eq!(one, json(&bench, &["night", "--jobs", "3"]).1);
+}
+
+#[test]
+fn what_is_no_earlier_run_is_refused() {
+    let bench = night();
+    bench.write("broken.json", "{\"version\":1}");
+    bench.write(
+        "other.json",
+        "{\"version\":9,\"interrupted\":false,\"passed\":[],\"unusable\":{},\"clusters\":{}}",
+    );
+    for (file, why) in [
+        ("broken.json", "missing field"),
+        ("other.json", "version 9"),
+        ("gone.json", "No such"),
+    ] {
+        let ran = bench.run(&["cluster", "night", "--baseline", file]);
+        ran.is_unusable(&[file, why, "clusters.json of an earlier run"]);
+    }
+}
