@@ -28,6 +28,9 @@ OUT gets clusters.json and each cluster's shortest program; a second run with th
 does not read again the files that are there.
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";
 
+const DIFF_HELP: &str = "\
+Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
+
 /// Replay programs of the migration core's fuzzers, and work with their corpus.
 #[derive(Debug, Parser)]
 #[command(name = "mm-triage", version, about, after_help = AFTER_HELP)]
@@ -49,6 +52,12 @@ pub enum Command {
     /// Say how many bugs a folder of artifacts has
     #[command(after_help = CLUSTER_HELP)]
     Cluster(Cluster),
+    /// Say of each operation what it changed, and in which function the finding comes about
+    #[command(after_help = AFTER_HELP)]
+    Explain(Explain),
+    /// Run two programs side by side, or one with a bug and without
+    #[command(after_help = DIFF_HELP)]
+    Diff(Diff),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
     /// Turn programs of any form into text or wire
@@ -154,6 +163,41 @@ pub struct Cluster {
     /// Folders of artifacts, or single files
     #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, ClapArgs)]
+pub struct Explain {
+    /// Historical bugs to put back, with commas between them; then the first operation is named at which the
+    /// run differs from one without them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, ClapArgs)]
+pub struct Diff {
+    /// Historical bugs to put back: for both programs, or for one program in the first of two runs
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, required_unless_present = "b")]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// A program
+    pub a: PathBuf,
+    /// Another one
+    pub b: Option<PathBuf>,
 }
 
 /// Arguments of `seeds`.

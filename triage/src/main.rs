@@ -10,7 +10,9 @@ mod cluster;
 mod convert;
 mod corpus;
 mod describe;
+mod diff;
 mod emit;
+mod explain;
 mod input;
 mod linux;
 mod minimize;
@@ -18,6 +20,7 @@ mod names;
 mod objection;
 mod pool;
 mod progress;
+mod record;
 mod replay;
 mod report;
 mod run;
@@ -68,6 +71,8 @@ fn main() -> ExitCode {
         Command::Cluster(cluster) => cluster::command(cluster, out),
         Command::Convert(convert) => convert::command(convert, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
+        Command::Explain(explain) => explain::command(explain, out),
+        Command::Diff(diff) => diff::command(diff, out),
         Command::Emit(emit) => emit::command(emit, out),
         Command::Completions { shell } => completions(*shell, out),
         Command::Linux(linux) => linux::command(linux, out),

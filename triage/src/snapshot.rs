@@ -1,6 +1,6 @@
 //! What the machine looked like at one moment: the state itself moves on, and cannot be copied.
 
-use mm_core::{Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State};
+use mm_core::{AnonVmaId, Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State, VmaId};
 use std::ops::Range;
 
 /// An entry and where it is.
@@ -19,6 +19,7 @@ pub struct EntryAt {
 pub struct Snapshot {
     pages: Vec<(Pfn, Page)>,
     entries: Vec<EntryAt>,
+    edges: Vec<(VmaId, AnonVmaId, MmId)>,
     writes: Vec<PteWrite>,
     touched: Vec<Pfn>,
 }
@@ -48,11 +49,31 @@ impl Snapshot {
                 pte,
             }));
         }
+        self.edges.clear();
+        let links = s.avcs().iter().filter(|(id, _)| s.avcs().is_live(*id));
+        let links = links.filter(|(_, avc)| s.vmas().is_live(avc.vma.0));
+        self.edges
+            .extend(links.map(|(_, avc)| (avc.vma, avc.anon_vma, s.vma(avc.vma).mm)));
         let lowest = s.pte_writes().iter().filter(|write| write.level == 0);
         self.writes.clear();
         self.writes.extend(lowest);
         self.touched.clear();
         self.touched.extend(s.memmap().touched());
+    }
+
+    /// All struct pages that have been used.
+    pub fn pages(&self) -> &[(Pfn, Page)] {
+        &self.pages
+    }
+
+    /// All entries of the lowest tables, in no order.
+    pub fn entries(&self) -> &[EntryAt] {
+        &self.entries
+    }
+
+    /// Which area is linked to which anon_vma, and whose the area is.
+    pub fn edges(&self) -> &[(VmaId, AnonVmaId, MmId)] {
+        &self.edges
     }
 
     /// The struct page of `pfn`, if it has been used.

@@ -1,0 +1,151 @@
+//! `diff`: two runs side by side, and the first operation after which they are not the same.
+
+use crate::Status;
+use crate::args::Diff;
+use crate::input::{self, Input};
+use crate::names::shown;
+use crate::record::{Moment, Record, differences};
+use crate::run::{Bugs, Ended};
+use crate::style::Style;
+use mm_fuzz::program::Program;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Width of the column of the first run.
+const WIDTH: usize = 60;
+
+/// The first place at which two runs are not the same.
+#[derive(Debug, Serialize)]
+pub struct Difference {
+    /// How many operations had ended in both.
+    pub moment: usize,
+    /// The operation of the first run; `None` if that is over.
+    pub a: Option<String>,
+    /// That of the second run.
+    pub b: Option<String>,
+    /// What the state of the second run has differently: as the first has it, and as the second does.
+    pub state: Vec<String>,
+}
+
+/// The first difference of two runs; `None` if they are the same to the end.
+pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
+    let count = a.moments.len().max(b.moments.len());
+    (0..count).find_map(|i| {
+        let (x, y) = (a.moments.get(i), b.moments.get(i));
+        let state = match (x, y) {
+            (Some(x), Some(y)) => differences(&x.after, &y.after, program.geometry),
+            _ => Vec::new(),
+        };
+        let line = |moment: Option<&Moment>| moment.map(|m| m.line.clone());
+        let said = |moment: Option<&Moment>| {
+            moment.map(|m| {
+                m.line
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+        };
+        (said(x) != said(y) || !state.is_empty()).then(|| Difference {
+            moment: i,
+            a: line(x),
+            b: line(y),
+            state,
+        })
+    })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    same: bool,
+    signatures: [Option<&'a str>; 2],
+    first: Option<Difference>,
+}
+
+/// Runs both and prints them.
+pub fn command(args: &Diff, out: &mut dyn Write) -> io::Result<Status> {
+    let bugs = args.zoo.clone().unwrap_or_default();
+    let load = |path| input::load(path, args.target).map_err(Status::unusable);
+    let (a, b) = match (load(&args.a), args.b.as_deref().map(load).transpose()) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(status), _) | (_, Err(status)) => return Ok(status),
+    };
+    let without = Bugs::default();
+    let (b, bugs_of_b): (&Input, &Bugs) = match &b {
+        Some(b) => (b, &bugs),
+        None => (&a, &without),
+    };
+    let (x, y) = (
+        Record::of(&a.program, &bugs),
+        Record::of(&b.program, bugs_of_b),
+    );
+    let first = first(&x, &y, &a.program);
+    let same = first.is_none() && x.ended == y.ended;
+    if args.json {
+        let signature = |ended| match ended {
+            &Ended::Pass { .. } => None,
+            Ended::Found(found) => Some(&*found.signature),
+        };
+        let signatures = [signature(&x.ended), signature(&y.ended)];
+        serde_json::to_writer(
+            &mut *out,
+            &Printed {
+                same,
+                signatures,
+                first,
+            },
+        )?;
+        writeln!(out)?;
+    } else {
+        let names = match &args.b {
+            Some(b) => [shown(&args.a), shown(b)],
+            None => [format!("with {}", bugs.names), "without".to_owned()],
+        };
+        people(&x, &y, &names, first.as_ref(), out)?;
+    }
+    Ok(if same { Status::Pass } else { Status::Finding })
+}
+
+fn people(
+    x: &Record,
+    y: &Record,
+    [a, b]: &[String; 2],
+    first: Option<&Difference>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let style = Style::of_stdout();
+    writeln!(out, "{}", style.heading(format!("  {a:<WIDTH$} | {b}")))?;
+    for i in 0..x.moments.len().max(y.moments.len()) {
+        let line = |record: &Record| record.moments.get(i).map_or("", |m| &*m.line).to_owned();
+        let differs = first.is_some_and(|first| first.moment == i);
+        let mark = if differs { '>' } else { ' ' };
+        let both = format!("{mark} {:<WIDTH$} | {}", line(x), line(y));
+        let both = both.trim_end();
+        writeln!(
+            out,
+            "{}",
+            if differs {
+                style.bad(both)
+            } else {
+                both.to_owned()
+            }
+        )?;
+        let state = first
+            .filter(|_| differs)
+            .map_or(&[][..], |first| &first.state);
+        for line in state {
+            writeln!(out, "      {line}")?;
+        }
+    }
+    if first.is_none() {
+        writeln!(out, "no difference")?;
+    }
+    for (name, record) in [(a, x), (b, y)] {
+        let verdict = match &record.ended {
+            Ended::Pass { .. } => style.good("pass"),
+            Ended::Found(found) => style.bad(&found.signature),
+        };
+        writeln!(out, "{name}: {verdict}")?;
+    }
+    Ok(())
+}
