@@ -14,7 +14,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz test check zoo times bench clean linux-image linux-selftest linux-diff linux-check
+.PHONY: help fuzz test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -56,6 +56,9 @@ times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug
 
 bench: ## the figures that the design promises, a table
 	fuzz/bench
+
+bench-triage: ## [PER_BUG=3] [CROWD=40] [FILES=100000]: how good triage is, beside libFuzzer, into docs/triage.md
+	triage/bench
 
 linux-image: ## [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
 	triage/linux/image

@@ -24,6 +24,12 @@ impl Stop {
         Ok(stop)
     }
 
+    /// As a signal does.
+    #[cfg(test)]
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     /// Whether to end.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)

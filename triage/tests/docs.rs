@@ -158,6 +158,22 @@ fn make_help() -> Vec<(String, String)> {
     targets.collect()
 }
 
+/// The commands of the README are those of the program.
+#[test]
+fn every_command_of_mm_triage_has_a_row() {
+    let readme = read("README.md");
+    let (_, rows, _) = between(&readme, "## From a night's findings to the bugs", "\n## ");
+    let rows = rows.lines().filter_map(|line| line.strip_prefix("| `"));
+    let rows: BTreeSet<&str> = rows.filter_map(|line| line.split('`').next()).collect();
+    let help = Bench::new().run(&["--help"]);
+    let (_, commands, _) = between(&help.out, "Commands:\n", "\n\n");
+    let commands = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    let commands: BTreeSet<&str> = commands.filter(|name| *name != "help").collect();
+    assert_eq!(rows, commands);
+}
+
 /// The part of a page between two lines, and what is before and after it.
 fn between<'a>(page: &'a str, begin: &str, end: &str) -> (&'a str, &'a str, &'a str) {
     let from = page.find(begin).unwrap_or_else(|| panic!("no {begin}")) + begin.len();

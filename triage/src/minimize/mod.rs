@@ -320,3 +320,89 @@ fn people(done: &Done, with_program: bool, out: &mut dyn Write) -> io::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::draft::compare;
+    use super::*;
+    use mm_fuzz::program::generate::random_program;
+    use mm_fuzz::program::mutate::Limits;
+    use mm_fuzz::program::{Op, OpKind};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// Three forks before an eviction of at least five pages; nothing runs.
+    fn is_wanted(program: &Program) -> bool {
+        let ops = || program.ops.iter().map(|step| step.op);
+        let evict = ops().position(|op| matches!(op, Op::Evict { len, .. } if len.get() >= 5));
+        let forks = ops().take(evict.unwrap_or(0));
+        forks.filter(|op| op.kind() == OpKind::Fork).count() >= 3
+    }
+
+    /// Counts and keeps what held.
+    #[derive(Clone, Default)]
+    struct Fake(Rc<RefCell<Vec<Program>>>);
+
+    impl Predicate for Fake {
+        fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool {
+            slices.clear();
+            slices.extend((0..program.ops.len()).map(|step| Slice {
+                step,
+                from: 0,
+                to: 0,
+            }));
+            let holds = is_wanted(program);
+            if holds {
+                self.0.borrow_mut().push(program.clone());
+            }
+            holds
+        }
+    }
+
+    fn long_program() -> Program {
+        let mut rng = fastrand::Rng::with_seed(1);
+        std::iter::repeat_with(|| random_program(Limits::RACES, &mut rng))
+            .find(is_wanted)
+            .expect("there is no end of them")
+    }
+
+    fn best(program: Program) -> Best {
+        let slices = (0..program.ops.len()).map(|step| Slice {
+            step,
+            from: 0,
+            to: 0,
+        });
+        Best {
+            slices: slices.collect(),
+            program,
+        }
+    }
+
+    thread_local! {
+        static FAKE: Fake = Fake::default();
+    }
+
+    #[test]
+    fn what_does_not_matter_goes_and_every_step_goes_down() {
+        let (stop, mut best, mut last) = (Stop::default(), best(long_program()), 0);
+        let mut search = Search::new(|| FAKE.with(Fake::clone), 1, &stop);
+        assert!(passes::minimize(&mut search, &mut best, &mut last));
+        let expected = "fork p0\nfork p0\nfork p0\nevict d0 0 5\n";
+        assert_eq!(best.program.to_string(), expected);
+        assert!(last > 0 && last < search.tests);
+        let held = FAKE.with(|fake| fake.0.borrow().clone());
+        assert!(held.len() > 5);
+        assert!(held.is_sorted_by(|a, b| compare(a, b).is_gt()));
+    }
+
+    #[test]
+    fn a_search_that_is_stopped_keeps_what_it_has() {
+        let stop = Stop::default();
+        stop.set();
+        let (mut best, mut last) = (best(long_program()), 0);
+        let mut search = Search::new(|| FAKE.with(Fake::clone), 1, &stop);
+        assert!(!passes::minimize(&mut search, &mut best, &mut last));
+        assert_eq!(best.program, long_program());
+        assert_eq!((search.tests > 0, last), (true, 0));
+    }
+}
