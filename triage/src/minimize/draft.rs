@@ -173,36 +173,29 @@ impl Draft {
             Edit::DropPreemptions(ref range) => self.planned[range.clone()].fill(Planned::Dropped),
             Edit::Preempt(i, Preemption { at, to }) => self.planned[i] = Planned::At { at, to },
             Edit::RemoveThread { thread, into } => {
-                // the last thread takes its name
                 let last = self.program.threads - 1;
-                let name = |t: u8| match t {
-                    t if t == thread => into,
-                    t => t,
-                };
-                let renamed = |t: u8| match name(t) {
-                    t if t == last => thread,
-                    t => t,
-                };
-                ops.iter_mut().for_each(|s| s.thread = renamed(s.thread));
-                for planned in &mut self.planned {
-                    if let Planned::Kept { to, .. } | Planned::At { to, .. } = planned {
-                        *to = renamed(*to);
-                    }
-                }
+                self.rename_threads(|name| {
+                    let name = if name == thread { into } else { name };
+                    // the last thread takes the name that is free
+                    if name == last { thread } else { name }
+                });
                 self.program.threads = last;
             }
-            Edit::ExchangeThreads(a, b) => {
-                let renamed = |t: u8| match t {
-                    t if t == a => b,
-                    t if t == b => a,
-                    t => t,
-                };
-                ops.iter_mut().for_each(|s| s.thread = renamed(s.thread));
-                for planned in &mut self.planned {
-                    if let Planned::Kept { to, .. } | Planned::At { to, .. } = planned {
-                        *to = renamed(*to);
-                    }
-                }
+            Edit::ExchangeThreads(a, b) => self.rename_threads(|name| match name {
+                name if name == a => b,
+                name if name == b => a,
+                name => name,
+            }),
+        }
+    }
+
+    fn rename_threads(&mut self, rename: impl Fn(u8) -> u8) {
+        for step in &mut self.program.ops {
+            step.thread = rename(step.thread);
+        }
+        for planned in &mut self.planned {
+            if let Planned::Kept { to, .. } | Planned::At { to, .. } = planned {
+                *to = rename(*to);
             }
         }
     }
