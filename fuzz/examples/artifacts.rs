@@ -26,7 +26,7 @@ fn main() {
     std::fs::create_dir_all(out).expect("a folder");
     let mut rng = fastrand::Rng::with_seed(1);
     let mut written = 0;
-    for attempt in 0..2_000_000 {
+    for attempt in 0..50_000 {
         if written == count {
             break;
         }
