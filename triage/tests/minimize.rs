@@ -99,7 +99,9 @@ fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
         let mut executor = executor(entry.slug);
         let wanted = signature(&mut executor, &program);
         assert_eq!(signature(&mut executor, &small), wanted, "{}", entry.slug);
-        assert!(small.ops.len() <= 8, "{}: {small}", entry.slug);
+        // another signature of the bug may take more than the one of the witness
+        let enough = witness(entry.slug).ops.len() + 3;
+        assert!(small.ops.len() <= enough, "{}: {small}", entry.slug);
         for simpler in simpler(&small) {
             let found = signature(&mut executor, &simpler);
             assert_ne!(found, wanted, "{}:\n{small}\n{simpler}", entry.slug);
