@@ -332,13 +332,13 @@ mod tests {
             plan[start.expect("a start") - 1]
         };
         let text = "mmap p0 0 2 rw\nwrite p0 0\nfail device-page 2\nmigrate p0 0 2 d0";
-        assert_eq!(planned(text, 3), Action::Fail([0, 0, 0, 0, 0, 2, 0]));
+        assert_eq!(planned(text, 3), Action::Fail([0, 0, 0, 0, 0, 2, 0, 0]));
         let text =
             "geometry x86-64\nmmap p0 0 2 rw\nfail avc 2\nfail page-table 3\nwrite p0 0\nfork p0";
-        assert_eq!(planned(text, 3), Action::Fail([0, 3, 0, 0, 0, 0, 0]));
-        assert_eq!(planned(text, 4), Action::Fail([0, 0, 0, 0, 1, 0, 0]));
+        assert_eq!(planned(text, 3), Action::Fail([0, 3, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(planned(text, 4), Action::Fail([0, 0, 0, 0, 1, 0, 0, 0]));
         let tiny = "mmap p0 0 2 rw\nfail page-table 2\nwrite p0 0";
-        assert_eq!(planned(tiny, 2), Action::Fail([0, 2, 0, 0, 0, 0, 0]));
+        assert_eq!(planned(tiny, 2), Action::Fail([0, 2, 0, 0, 0, 0, 0, 0]));
         let frames = of(tiny).expect("a plan").job.device_frames;
         assert_eq!(frames, 0, "the tables are those of x86-64");
     }

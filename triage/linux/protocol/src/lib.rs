@@ -297,7 +297,7 @@ mod tests {
                 Action::Start(0),
                 Action::End(0),
                 Action::Observe,
-                Action::Fail([1, 0, 0, 2, 0, 0, 0]),
+                Action::Fail([1, 0, 0, 2, 0, 0, 0, 0]),
             ],
             device_frames: 32,
             hints: vec![(1, Hint { ok: true, open: 2 })],
