@@ -5,10 +5,15 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
+
+/* After so much time, and so many turns of the others, somebody tries again and again. */
+#define QUIET_JIFFIES 3
+#define QUIET_TURNS 8
 
 /* Ends everything that is held, and forgets address spaces that are gone (or all). */
 static void end_session(struct session *session, bool all)
@@ -45,6 +50,20 @@ static int mmfuzz_release(struct inode *inode, struct file *file)
 {
 	end_session(file->private_data, true);
 	kfree(file->private_data);
+	return 0;
+}
+
+/* The guest has one CPU. Whoever waits by trying again never stops; the others get a few turns at least. */
+static long quiet(void)
+{
+	unsigned long end = jiffies + QUIET_JIFFIES;
+	int turns;
+
+	for (turns = 0; nr_running() > 1; turns++) {
+		if (turns > QUIET_TURNS && time_after(jiffies, end))
+			return -EBUSY;
+		yield();
+	}
 	return 0;
 }
 
@@ -110,6 +129,8 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 	switch (cmd) {
 	case MMFUZZ_IOC_ATTACH:
 		return mmfuzz_attach(session);
+	case MMFUZZ_IOC_QUIET:
+		return quiet();
 	case MMFUZZ_IOC_WARN:
 		WARN(1, "mmfuzz: a warning was asked for\n");
 		return 0;

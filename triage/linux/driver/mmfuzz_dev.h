@@ -177,5 +177,7 @@ struct mmfuzz_reset {
 #define MMFUZZ_IOC_COMPACT _IOWR('m', 18, struct mmfuzz_range)
 /* Reclaims the folio that an entry names; the result is the number of pages that this freed. */
 #define MMFUZZ_IOC_RECLAIM _IOWR('m', 19, struct mmfuzz_range)
+/* Returns when nobody else wants to run: who has not ended waits. EBUSY if somebody wants to run on and on. */
+#define MMFUZZ_IOC_QUIET _IO('m', 20)
 
 #endif

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 const IDLE: u32 = 0;
 const REQUESTED: u32 = 1;
-/// It runs: nobody is woken for this.
-const BEGUN: u32 = 2;
-const DONE: u32 = 3;
+const DONE: u32 = 2;
 
 /// Threads of a process at most.
 pub const THREADS: usize = 4;
@@ -166,19 +164,6 @@ impl Channel {
         futex(&self.state, libc::FUTEX_WAKE, 1, None);
     }
 
-    /// Waits until the thread on the other side has begun. It does not wake anybody for that, so look now and then.
-    pub fn begun(&self, timeout: Duration) {
-        let end = std::time::Instant::now() + timeout;
-        while self.state.load(Ordering::Acquire) == REQUESTED && std::time::Instant::now() < end {
-            futex(
-                &self.state,
-                libc::FUTEX_WAIT,
-                REQUESTED,
-                Some(Duration::from_micros(200)),
-            );
-        }
-    }
-
     /// The response, if it comes within `timeout`.
     pub fn response(&self, timeout: Duration) -> Option<Response> {
         let end = std::time::Instant::now() + timeout;
@@ -203,12 +188,8 @@ impl Channel {
         self.state.store(IDLE, Ordering::Release);
     }
 
-    /// Answers requests for ever. What `prepare` does is over before the request has begun for the other side.
-    pub fn serve(
-        &self,
-        mut prepare: impl FnMut(&Request),
-        mut answer: impl FnMut(Request) -> Response,
-    ) -> ! {
+    /// Answers requests for ever.
+    pub fn serve(&self, mut answer: impl FnMut(Request) -> Response) -> ! {
         loop {
             loop {
                 let state = self.state.load(Ordering::Acquire);
@@ -219,8 +200,6 @@ impl Channel {
             }
             // SAFETY: the director has written it and waits.
             let request = unsafe { *self.request.get() };
-            prepare(&request);
-            self.state.store(BEGUN, Ordering::Release);
             let response = answer(request);
             // SAFETY: it is still our turn.
             unsafe { *self.response.get() = response };

@@ -130,6 +130,7 @@ pub enum Command {
     Release = 17,
     Compact = 18,
     Reclaim = 19,
+    Quiet = 20,
 }
 
 /// An open session.
@@ -146,7 +147,7 @@ impl Driver {
     /// Runs a command. The error is that of the call.
     pub fn call<T>(&self, command: Command, argument: &mut T) -> io::Result<()> {
         let direction: u64 = match command {
-            Command::Attach | Command::Warn => 0,
+            Command::Attach | Command::Warn | Command::Quiet => 0,
             Command::Fail => 1,
             _ => 3,
         };

@@ -147,12 +147,10 @@ impl Worker {
         let _ = self.driver.call(Command::Attach, &mut ());
         for thread in 1..usize::from(threads).min(THREADS) {
             std::thread::spawn(move || {
-                self.shared.channels[slot][thread]
-                    .serve(|request| self.arm(request), |request| self.perform(request))
+                self.shared.channels[slot][thread].serve(|request| self.perform(request))
             });
         }
-        self.shared.channels[slot][0]
-            .serve(|request| self.arm(request), |request| self.perform(request))
+        self.shared.channels[slot][0].serve(|request| self.perform(request))
     }
 
     fn range(addr: program::Addr, len: program::Len, dev: program::Dev) -> Range {
@@ -214,7 +212,6 @@ impl Worker {
 
     fn perform_item(self, item: Item, result: &mut ItemResult) {
         if let Some(request) = item.request {
-            self.arm(&request);
             let response = self.perform(request);
             (result.outcome, result.open) = (response.outcome, response.open);
         }
@@ -239,21 +236,15 @@ impl Worker {
             return done(unsafe { libc::munmap(window() as *mut _, len as usize) }).into();
         }
         let op = Op::from_operand_bytes(OpKind::from_number(request.kind), request.operands);
-        let response = self.operation(op, request);
-        if request.fail != [0; ALLOC_KINDS]
-            && let Err(error) = self.fail([0; ALLOC_KINDS])
-        {
-            return failed(&error).into();
+        if request.fail == [0; ALLOC_KINDS] {
+            return self.operation(op, request);
         }
-        response
-    }
-
-    /// Has the allocations fail that a request says, if any. If that cannot be done, none does, and the outcome
-    /// differs.
-    fn arm(self, request: &Request) {
-        if request.fail != [0; ALLOC_KINDS] {
-            own_stack();
-            let _ = self.fail(request.fail);
+        own_stack();
+        let armed = self.fail(request.fail);
+        let response = self.operation(op, request);
+        match armed.and(self.fail([0; ALLOC_KINDS])) {
+            Ok(()) => response,
+            Err(error) => failed(&error).into(),
         }
     }
 

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// How long an operation may take that does not wait.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// After this long without an end, an operation waits.
-const BLOCKS: Duration = Duration::from_millis(3);
 /// The slot of the process for what no process does.
 const SERVICE: usize = MAX_PROCS;
 
@@ -172,11 +170,9 @@ impl Director {
                     self.pending.push(pending);
                     return true;
                 }
-                // the model says that it waits; time counts from when it has begun
-                if let Place::Thread(proc, thread) = pending.at {
-                    self.worker.shared.channels[proc][thread].begun(PATIENCE);
-                }
-                if let Some(outcome) = self.finish(program, pending, BLOCKS) {
+                // The model says that it waits. If it tries again and again, it is never quiet.
+                let _ = self.worker.driver.call(Command::Quiet, &mut ());
+                if let Some(outcome) = self.finish(program, pending, Duration::ZERO) {
                     events.push(Event::EndedEarly(number, outcome));
                     return false;
                 }
