@@ -82,14 +82,19 @@ impl Current<'_> {
     }
 
     /// The same with `mmap_lock` held; it is dropped while a folio is awaited if the caller says which
-    /// way it is held (`populate_vma_page_range`).
+    /// way it is held. Such a caller starts again at a page that could not be had, if others of the area
+    /// could before it; the second time it is told (`populate_vma_page_range`).
     pub(crate) async fn populate_locked(
         self,
         mm: MmId,
         mut rest: Range<u64>,
         unlockable: Option<Lock>,
     ) -> Result<(), ChangeError> {
+        let (mut area, mut start) = (None, rest.start);
         while let Some((vma, part)) = { self.state().area_in(mm, &rest) } {
+            if area.replace(vma) != Some(vma) {
+                start = part.start;
+            }
             let flags = self.state().vma(vma).flags;
             if !flags.intersects(VmFlags::READ | VmFlags::WRITE) {
                 return Err(ChangeError::Gap);
@@ -97,6 +102,7 @@ impl Current<'_> {
             let write = flags.contains(VmFlags::WRITE);
             match self.faultin_page(mm, part.start, write, unlockable).await {
                 Ok(()) => rest.start = part.start + 1,
+                Err(_) if unlockable.is_some() && part.start != start => start = part.start,
                 Err(FaultResult::Oom) => return Err(ChangeError::Enomem),
                 Err(_) => return Err(ChangeError::Gap),
             }

@@ -1,7 +1,7 @@
 //! What is to happen in the guest, and what is expected: both from a run of the model.
 
 use super::observe;
-use mm_core::{AllocKind, MmId, State, Wait};
+use mm_core::{AllocKind, MmId, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
@@ -41,6 +41,9 @@ pub enum Refusal {
     ExitWhileBusy,
     /// An operation starts that takes a lock for which a writer waits.
     QueuedWriter,
+    /// A device page lies in an area that is locked in memory: Linux frees it late, when it empties the batch that
+    /// such pages go through, and the device's frames are used in another order from then on.
+    LockedDevicePage,
     /// Two operations are woken at once, and the outcome depends on who runs first.
     Order,
     /// The model has a finding.
@@ -58,6 +61,9 @@ impl std::fmt::Display for Refusal {
             Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
+            }
+            Self::LockedDevicePage => {
+                f.write_str("a device page lies in a locked area, and is freed through a batch")
             }
             Self::Order => f.write_str("two operations are woken at once"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
@@ -218,6 +224,18 @@ fn armed(s: &State) -> [u32; ALLOC_KINDS] {
     armed
 }
 
+fn device_page_in_locked_area(s: &State) -> bool {
+    let locked = s.vmas().iter().map(|(_, area)| area);
+    let mut pages = locked
+        .filter(|area| area.flags.contains(VmFlags::LOCKED))
+        .flat_map(|area| area.range().map(|addr| (s.mm(area.mm).pgd, addr)));
+    pages.any(|(pgd, addr)| {
+        let at = s.tables().pte_offset(pgd, addr);
+        let leaf = at.and_then(|at| s.tables().get(at).leaf());
+        matches!(leaf, Some(Softleaf::DevicePrivate { .. }))
+    })
+}
+
 impl Observer for Recorder<'_> {
     fn slice(&mut self, step: usize, s: &State) {
         if !self.running.insert(step) {
@@ -269,6 +287,9 @@ impl Observer for Recorder<'_> {
         };
         self.hints.push((number, hint));
         self.failed(step, s);
+        if device_page_in_locked_area(s) {
+            self.refuse(Refusal::LockedDevicePage);
+        }
         self.running.remove(&step);
         // whoever else runs must wait, or what is seen depends on the moment
         if self.running.iter().all(|other| self.asleep(*other, s)) {
