@@ -3,9 +3,9 @@
  * Allocations that are to fail, the nth of a kind from now on, for one task and the migrations that it holds open.
  *
  * Those of the kernel are met where it asks whether to inject a failure: should_failslab() and
- * should_fail_alloc_page(); slots of swap in folio_alloc_swap(). While something is armed, a kprobe answers in their place; else neither is probed.
- * A cache is told by its name, so that caches must not be merged. A page of a process may be in high
- * memory; a page table is what is allocated with GFP_PGTABLE_USER.
+ * should_fail_alloc_page(); slots of swap in folio_alloc_swap(). While something is armed, a kprobe answers in their
+ * place; else none is probed. A cache is told by its name, so that caches must not be merged. A page of a process may be
+ * in high memory (and is movable, but not for a pin that lasts); a page table is what is allocated with GFP_PGTABLE_USER.
  */
 #include <linux/error-injection.h>
 #include <linux/kprobes.h>

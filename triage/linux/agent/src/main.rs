@@ -89,6 +89,7 @@ fn selftest() {
 
 /// Runs emitted programs, one after the other, and prints what each says.
 fn run_programs() -> io::Result<()> {
+    swap::on()?;
     let mut programs: Vec<_> = std::fs::read_dir("/programs")?.collect::<io::Result<Vec<_>>>()?;
     programs.sort_by_key(std::fs::DirEntry::path);
     for program in programs {
