@@ -128,7 +128,7 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 /* A slot, and the page in the swap cache, shown to @use if there is one. */
 static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct page *page, struct mmfuzz_entry *out))
 {
-	swp_entry_t entry = pte_to_swp_entry(pte);
+	swp_entry_t entry = softleaf_from_pte(pte);
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
 	struct folio *folio = swap_cache_get_folio(entry, NULL, 0);
 #else

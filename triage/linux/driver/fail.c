@@ -95,7 +95,8 @@ static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
 {
 	if (!concerns_us() || !count(MMFUZZ_ALLOC_SWAP_SLOT, true))
 		return 0;
-	regs_set_return_value(regs, 0); /* no entry */
+	/* no entry; since 6.16 an error number */
+	regs_set_return_value(regs, LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0) ? 0 : -ENOMEM);
 	override_function_with_return(regs);
 	return 1;
 }

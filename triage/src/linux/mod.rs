@@ -17,6 +17,7 @@ use crate::run::Bugs;
 use crate::{Status, corpus, input};
 use compare::Difference;
 use guest::{Death, Guest, Image};
+use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Op, Program, Step};
@@ -27,12 +28,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tally::Tally;
 
-/// Bugs of the zoo that the kernel has: `migrate_vma_check_page` lets a device page have a reference
-/// too many (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a
-/// neighbour, too; the rules for device-exclusive entries are those before 6.15.
-const KNOWN_BUGS: [&str; 5] = [
-    "zone-device-extra-ref",
-    "latent-mremap-uffd-neighbour",
+/// Bugs of the zoo that every kernel has: `migrate_vma_check_page` lets a device page have a reference too many
+/// (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a neighbour, too.
+const KNOWN_BUGS: [&str; 2] = ["zone-device-extra-ref", "latent-mremap-uffd-neighbour"];
+
+/// And those of 6.12, whose rules for device-exclusive entries are those before 6.15.
+const KNOWN_BUGS_V6_12: [&str; 3] = [
     "excl-mapcount-dropped",
     "excl-writable-by-vma-flag",
     "excl-treated-as-migration",
@@ -61,6 +62,8 @@ struct Source<'a> {
     files: VecDeque<PathBuf>,
     random: u64,
     executor: Executor,
+    /// The kernel's.
+    release: Release,
     next_id: u32,
 }
 
@@ -97,7 +100,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         release: image.release(),
         ..Options::default()
     });
-    let bugs = match bugs_of(&args.zoo) {
+    let bugs = match bugs_of(&args.zoo, image.release()) {
         Ok(bugs) => bugs,
         Err(error) => return Ok(Status::unusable(error)),
     };
@@ -107,6 +110,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         files,
         random: 0,
         executor,
+        release: image.release(),
         next_id: 0,
     };
     let mut judge = Judge {
@@ -133,8 +137,14 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// Bugs for the model, those of the kernel among them.
-pub fn bugs_of(names: &[String]) -> Result<Bugs, String> {
-    Bugs::parse(&[names, &KNOWN_BUGS.map(str::to_owned)].concat().join(","))
+pub fn bugs_of(names: &[String], release: Release) -> Result<Bugs, String> {
+    let of_release: &[&str] = match release {
+        Release::V6_12 => &KNOWN_BUGS_V6_12,
+        Release::Newest => &[],
+    };
+    let known = KNOWN_BUGS.iter().chain(of_release).copied();
+    let all: Vec<&str> = names.iter().map(String::as_str).chain(known).collect();
+    Bugs::parse(&all.join(","))
 }
 
 /// The programs below the files and folders given.
@@ -185,7 +195,7 @@ impl Source<'_> {
                 Ok(input) => {
                     if self.args.witnesses {
                         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                        match bugs_of(&[name.into_owned()]) {
+                        match bugs_of(&[name.into_owned()], self.release) {
                             Ok(bugs) => bugs.set(&mut self.executor),
                             Err(error) => {
                                 tally.unusable += 1;
