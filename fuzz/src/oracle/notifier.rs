@@ -151,18 +151,21 @@ impl Brackets {
         Ok(())
     }
 
-    /// A change that takes a translation or a permission away lies within an announced one that is
-    /// of the right kind.
+    /// A change that takes a translation or a permission away lies within an announced one, whose event says what
+    /// happens: a driver may pass over its own migrations, and keep what only loses permission.
+    #[inline(never)]
     fn check_bracket(&self, view: &View<'_>, write: &PteWrite, loss: Loss) -> Check {
         let covers = |b: &Bracket| b.mm == write.mm && (b.first..b.end).contains(&write.addr);
         let mut covering = self.active.iter().map(|(_, b)| b).filter(|b| covers(b));
         let Some(some) = covering.clone().next() else {
-            return check_announced(view, write);
+            let detail = format!("{}, and nobody was told", change(write));
+            return view.finding(FAMILY, "bracket", detail);
         };
         if covering.any(|b| says(b, loss)) {
             return Ok(());
         }
-        check_event(view, write, some)
+        let detail = format!("{}, announced as {some:?}", change(write));
+        view.finding(FAMILY, "event", detail)
     }
 }
 
@@ -211,30 +214,14 @@ fn says(bracket: &Bracket, loss: Loss) -> bool {
     }
 }
 
-#[inline(never)]
-fn check_announced(view: &View<'_>, write: &PteWrite) -> Check {
-    let detail = format!(
-        "{:?} page {} was {:x?}, becomes {:x?}, and nobody was told",
+fn change(write: &PteWrite) -> String {
+    format!(
+        "{:?} page {} was {:x?}, becomes {:x?}",
         write.mm,
         write.addr,
         write.old.decode(),
         write.new.decode()
-    );
-    view.finding(FAMILY, "bracket", detail)
-}
-
-/// The event says what happens: a driver may pass over its own migrations, and keep what only loses
-/// permission.
-#[inline(never)]
-fn check_event(view: &View<'_>, write: &PteWrite, bracket: &Bracket) -> Check {
-    let detail = format!(
-        "{:?} page {} was {:x?}, becomes {:x?}, announced as {bracket:?}",
-        write.mm,
-        write.addr,
-        write.old.decode(),
-        write.new.decode()
-    );
-    view.finding(FAMILY, "event", detail)
+    )
 }
 
 /// A change has a range, within the address space.
