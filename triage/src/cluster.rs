@@ -99,7 +99,7 @@ pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
-        Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
+        Err(status) => return Ok(status),
     };
     if let Some(dir) = &args.output
         && let Err(status) = store::make_folder(dir)

@@ -1,6 +1,6 @@
 //! Ctrl-C: long work looks here now and then, ends cleanly, and says that it was interrupted.
 
-use std::io;
+use crate::Status;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,13 +13,16 @@ impl Stop {
     ///
     /// # Errors
     /// The system does not let us listen.
-    pub fn on_signals() -> io::Result<Self> {
+    pub fn on_signals() -> Result<Self, Status> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Self::default();
         for signal in [SIGINT, SIGTERM] {
             // in this order: the first signal still finds the flag unset
-            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0))?;
-            signal_hook::flag::register(signal, Arc::clone(&stop.0))?;
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.0)))
+                .map_err(|error| {
+                    Status::unusable(format_args!("signals cannot be caught: {error}"))
+                })?;
         }
         Ok(stop)
     }

@@ -60,7 +60,7 @@ pub fn command(
 ) -> io::Result<Status> {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
-        Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
+        Err(status) => return Ok(status),
     };
     let options = Options {
         thorough: args.thorough,

@@ -155,7 +155,7 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
-        Err(error) => return Ok(Status::unusable(format_args!("no signals: {error}"))),
+        Err(status) => return Ok(status),
     };
     if let Some(dir) = &args.output
         && let Err(status) = store::make_folder(dir)
