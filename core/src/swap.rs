@@ -19,6 +19,7 @@ use crate::fail::AllocKind;
 use crate::ids::{Pfn, SwapId};
 use crate::page::PageFlags;
 use crate::state::{Enomem, State};
+use crate::trace::Event;
 use alloc::vec::Vec;
 
 /// One slot of the swap device.
@@ -121,6 +122,7 @@ impl State {
         page.flags.insert(PageFlags::SWAPCACHE);
         page.swap = slot;
         self.swap.update(slot, |s| s.cache = Some(folio));
+        self.events.push(Event::SwapCache { folio });
     }
 
     /// Takes a locked folio out of the swap cache. The caller holds a reference besides the cache's

@@ -56,6 +56,11 @@ pub enum Event {
         /// … to here.
         dst: Pfn,
     },
+    /// A folio went into the swap cache.
+    SwapCache {
+        /// The folio.
+        folio: Pfn,
+    },
     /// A folio went onto the LRU (`mm_lru_insertion`).
     LruInsertion {
         /// The folio.

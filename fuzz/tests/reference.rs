@@ -444,6 +444,11 @@ fn a_range_is_remapped_or_not_for_a_reason() {
         [true, true, false, false],
         "several areas"
     );
+    assert_eq!(
+        allowed(0..1, 20..21),
+        [true, false, false, false],
+        "one page"
+    );
     assert_eq!(allowed(7..9, 20..22), [false, true, false, false], "a gap");
     assert_eq!(
         allowed(8..9, 20..22),

@@ -7,7 +7,9 @@
 //!
 //! An entry is shown as `place[ W][ exclusive][ soft-dirty][ uffd-wp] references/mappings`.
 
-use mm_core::{DevId, Entry, FrameAllocator, Page, Pfn, Pte, Softleaf, State, SwapPte, Wait};
+use mm_core::{
+    DevId, Entry, FrameAllocator, Page, Pfn, Pte, Release, Softleaf, State, SwapPte, Wait,
+};
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict, window_base};
 use mm_fuzz::program::{Geometry, Program, Step};
 use std::ops::Range;
@@ -36,6 +38,8 @@ struct Shot {
     /// Frames in use: the system's with the zero page, then each device's.
     in_use: [u32; 3],
     anon_vmas: usize,
+    /// Allocations that failed so far.
+    failures: u32,
     waiting: Vec<Option<Wait>>,
 }
 
@@ -112,6 +116,7 @@ impl Observer for Film {
             zero: (s.page(Pfn::ZERO).refcount, s.page(Pfn::ZERO).mapcount),
             in_use: [s.frames(), device(0), device(1)].map(FrameAllocator::in_use),
             anon_vmas: s.anon_vmas().iter().count(),
+            failures: s.fail.failures,
             waiting: s.tasks().iter().map(|task| task.waiting).collect(),
         };
         for (id, mm) in s.mms().iter() {
@@ -133,10 +138,16 @@ impl Observer for Film {
 impl Film {
     /// Runs a program, with everything checked; a panic if it has a finding.
     fn of(text: &str) -> Self {
+        Self::on(Release::default(), text)
+    }
+
+    /// As a release of the kernel has it.
+    fn on(release: Release, text: &str) -> Self {
         let program: Program = text.parse().unwrap_or_else(|e| panic!("{e}:\n{text}"));
         let mut film = Self::default();
         let options = Options {
             thorough: true,
+            release,
             ..Options::default()
         };
         match Executor::new(options).run_observed(&program, &mut film) {
@@ -428,6 +439,31 @@ fn a_reader_waits_for_an_open_migration() {
 }
 
 #[test]
+fn an_area_that_grows_is_soft_dirty_by_release() {
+    // the page between is mapped after soft-dirty was cleared, and merges with what is beside it
+    let text = "mmap p0 3 5 rw\nuffd-register p0 3 1\nclear-soft-dirty p0\nmmap p0 6 1 rw\n\
+                uffd-register p0 2 7\npagemap p0 1 5";
+    let [old, new] = [Release::V6_12, Release::Newest].map(|release| {
+        let film = Film::on(release, text);
+        assert_eq!(film.last().areas[0], [3..8], "merged");
+        film.last().outcome
+    });
+    assert_ne!(old, new, "of pages 3 to 5, {old:?} says who is soft-dirty");
+}
+
+#[test]
+fn mlock_starts_again_behind_what_it_populated() {
+    let film =
+        Film::of("mmap p0 0 4 rw\nfail page 2\nmlock p0 1 2 on\nfail page 1\nmlock p0 0 1 on");
+    assert_eq!(film.outcome("mlock p0 1 2 on"), Outcome::Done);
+    assert_eq!(film.after("mlock p0 1 2 on").failures, 1);
+    assert_ne!(film.last().show(0, 2), "-");
+    // nothing was populated in front of it
+    assert_eq!(film.outcome("mlock p0 0 1 on"), Outcome::Enomem);
+    assert_eq!(film.last().failures, 2);
+}
+
+#[test]
 fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
     let start = "mmap p0 0 4 rw\nwrite p0 0\nwrite p0 1\nmmap p0 8 4 rw\nmmap p0 16 4 rw\n\
                  read p0 8\nmigrate p0 0 1 d0\nfork p0\n";
@@ -458,6 +494,7 @@ fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
     ] {
         let film = Film::of(&format!("{start}fail {kind} 1\n{op}\n{end}"));
         assert_eq!(film.shots[9].outcome, outcome, "{kind}: {op}");
+        assert_eq!(film.shots[9].failures, 1, "{kind}: {op}");
         let read: Vec<_> = film.shots[10..14].iter().map(|shot| shot.outcome).collect();
         assert_eq!(
             read,

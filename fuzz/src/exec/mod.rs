@@ -182,6 +182,7 @@ impl Executor {
                 ..World::default()
             }),
             base: window_base(program.geometry),
+            alone: program.threads == 1,
         };
         let run = Run {
             bench: &bench,
@@ -466,7 +467,7 @@ impl<'a, 'k> Run<'a, 'k> {
         for folio in cached {
             self.bench.kernel.state().renew_task(TaskId(0));
             let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_page(folio));
-            // alone, nothing waits
+            // alone, nothing waits; what is left after it is a leak
             let _ = reclaim.as_mut().poll(&mut cx);
         }
     }

@@ -28,6 +28,8 @@ pub struct Bench<'k> {
     pub world: RefCell<World<'k>>,
     /// Address of the first page of the program's window.
     pub base: u64,
+    /// The program has one thread.
+    pub alone: bool,
 }
 
 /// One operation being run.
@@ -471,6 +473,23 @@ impl<'a, 'k> Running<'a, 'k> {
         )
     }
 
+    /// Somebody else may hold the lock of a folio: the program, a migration that it holds open, or an operation
+    /// of another thread.
+    fn check_folio_locked(self) -> Result<(), Box<Finding>> {
+        let possible = {
+            let world = self.bench.world.borrow();
+            let held = world.holders.locks.iter().any(Option::is_some);
+            held || world.workers.iter().any(Option::is_some) || !self.bench.alone
+        };
+        if possible {
+            return Ok(());
+        }
+        contents::check_outcome(
+            self.at,
+            "a folio is busy, but nobody else is there to lock it".to_owned(),
+        )
+    }
+
     async fn fork(self, process: Process) -> OpResult {
         let Some(slot) = free_slot(&self.bench.world.borrow().procs) else {
             return Ok(Outcome::Nothing);
@@ -488,9 +507,9 @@ impl<'a, 'k> Running<'a, 'k> {
             }
         };
         let Some((mm, pid)) = child else {
-            // whether a folio lock was in the way is not for user space to know
-            if result != Err(ForkError::Busy) {
-                self.check_out_of_memory()?;
+            match result {
+                Err(ForkError::Busy) => self.check_folio_locked()?,
+                _ => self.check_out_of_memory()?,
             }
             return Ok(Outcome::Enomem);
         };

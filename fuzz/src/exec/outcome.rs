@@ -65,9 +65,9 @@ impl Outcome {
             Self::Einval => (10, 0),
             Self::Nothing => (11, 0),
             Self::Enoent => (12, 0),
-            Self::Eagain => (14, 0),
             Self::Efault => (13, 0),
             Self::Exclusive(pages) => (14, pages as u64),
+            Self::Eagain => (15, 0),
         };
         value.wrapping_mul(16) + kind
     }

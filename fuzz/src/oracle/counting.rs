@@ -123,7 +123,10 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             super::progress::check_lock_order(view, task, lock, held)
         }
         Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
-        Event::Migrated { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
+        Event::Migrated { .. }
+        | Event::SwapCache { .. }
+        | Event::DeviceAlloc { .. }
+        | Event::Invalidate { .. } => Ok(()),
     }
 }
 

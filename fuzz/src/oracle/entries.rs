@@ -215,7 +215,7 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
     // the process may have exited since, in the same slice
     let stands = view.s.tables().get(write.at) == write.new;
     let exclusive = match (old.exclusive, new.exclusive) {
-        (_, Some(exclusive)) => exclusive || !old.write,
+        (_, Some(exclusive)) => exclusive || !(old.write || old.form == Form::Exclusive),
         (Some(true), _) if stands => view
             .s
             .page(new.pfn.unwrap_or(Pfn::NOWHERE))
@@ -355,8 +355,7 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
             | OpKind::Mprotect
             | OpKind::Mremap
     );
-    let swapped = page.swap != SwapId(0);
-    if !page.has(PageFlags::DIRTY) || named.dirty || named.dirtied || writes || swapped {
+    if !page.has(PageFlags::DIRTY) || named.dirty || named.dirtied || named.cached || writes {
         return Ok(());
     }
     let detail = "the folio is dirty, and nobody wrote to it".to_owned();

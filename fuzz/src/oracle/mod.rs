@@ -21,7 +21,7 @@ mod swap;
 
 use crate::finding::{Family, Finding, PageState};
 use crate::program::OpKind;
-use mm_core::{Event, PageFlags, Pfn, PteWrite, State, SwapId};
+use mm_core::{Event, PageFlags, Pfn, PteWrite, State};
 
 pub use holders::{HeldRef, Holders, MAX_HELD};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
@@ -173,10 +173,10 @@ impl Oracles {
             self.stale = self.stale || coherence::is_remembered(&view, &write);
         }
         for event in s.events() {
-            if let Event::Migrated { src, dst } = *event {
-                // what leaves the swap cache on the way is dirty
-                let swapped = s.page(src).swap != SwapId(0);
-                self.shadow.migrated(src, dst, swapped);
+            match *event {
+                Event::SwapCache { folio } => self.shadow.cached(folio),
+                Event::Migrated { src, dst } => self.shadow.migrated(src, dst),
+                _ => {}
             }
         }
         let view = View {
@@ -207,8 +207,7 @@ impl Oracles {
         progress::check_waiters(&view)?;
         self.brackets.replay(&view)?;
         for pfn in s.memmap().touched() {
-            let dirty = s.page(*pfn).has(PageFlags::DIRTY);
-            self.shadow.note_dirty(*pfn, dirty);
+            self.shadow.note(*pfn, s.page(*pfn));
         }
         self.shadow.settle();
         s.observed();

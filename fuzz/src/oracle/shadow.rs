@@ -3,7 +3,7 @@
 //! It is the independent count that mapcounts, statistics and the reverse map are held against. A
 //! brute-force scan of all page tables checks the shadow itself at the end of a program.
 
-use mm_core::{Entry, MmId, Pfn, PteRef, PteWrite, Softleaf, State, SwapId};
+use mm_core::{Entry, MmId, Page, PageFlags, Pfn, PteRef, PteWrite, Softleaf, State, SwapId};
 
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,8 @@ pub struct Named {
     pub dirty: bool,
     /// A dirty entry has named the page since then.
     pub dirtied: bool,
+    /// The folio was in the swap cache when it was last looked at, or came there since then.
+    pub cached: bool,
     changed: bool,
 }
 
@@ -80,6 +82,7 @@ const EMPTY: &Named = &Named {
     migrations: Vec::new(),
     dirty: false,
     dirtied: false,
+    cached: false,
     changed: false,
 };
 
@@ -89,7 +92,8 @@ impl Shadow {
             let named = &mut self.zones[pfn.zone()][pfn.index()];
             named.mappings.clear();
             named.migrations.clear();
-            (named.dirty, named.dirtied, named.changed) = (false, false, false);
+            (named.dirty, named.dirtied) = (false, false);
+            (named.cached, named.changed) = (false, false);
         }
         self.changed.clear();
         self.slots.iter_mut().for_each(Vec::clear);
@@ -159,21 +163,31 @@ impl Shadow {
         self.changed_mms = 0;
     }
 
-    /// The identity of a folio moved: the new one is dirty if the old one was, or `became` it.
-    pub(super) fn migrated(&mut self, src: Pfn, dst: Pfn, became: bool) {
+    /// A folio went into the swap cache.
+    pub(super) fn cached(&mut self, pfn: Pfn) {
+        if let Some(named) = self.named_mut(pfn) {
+            named.cached = true;
+        }
+    }
+
+    /// The identity of a folio moved: the new one is dirty if the old one was. What was in the swap cache is,
+    /// since it leaves it on the way.
+    pub(super) fn migrated(&mut self, src: Pfn, dst: Pfn) {
         let from = self.named(src);
-        let dirty = from.dirty || from.dirtied || became;
+        let dirty = from.dirty || from.dirtied || from.cached;
         if let Some(named) = self.named_mut(dst) {
             named.dirtied |= dirty;
         }
     }
 
-    /// Remembers whether a folio that was touched is dirty now.
-    pub(super) fn note_dirty(&mut self, pfn: Pfn, dirty: bool) {
-        if self.named(pfn).dirty != dirty
+    /// Remembers of a folio that was touched whether it is dirty now, and in the swap cache.
+    pub(super) fn note(&mut self, pfn: Pfn, page: &Page) {
+        let is = (page.has(PageFlags::DIRTY), page.has(PageFlags::SWAPCACHE));
+        let named = self.named(pfn);
+        if (named.dirty, named.cached) != is
             && let Some(named) = self.named_mut(pfn)
         {
-            named.dirty = dirty;
+            (named.dirty, named.cached) = is;
         }
     }
 

@@ -144,7 +144,10 @@ impl Reference {
             RemapEnd::OutOfMemory => true,
             RemapEnd::Inval => wrong_length || overlaps && first != Some(false),
             _ if wrong_length => false,
-            RemapEnd::Fault => first != Some(true) || !overlaps && (!remap.stay || grows),
+            RemapEnd::Fault => {
+                // a single page lies in one area
+                first != Some(true) || old_len > 1 && !overlaps && (!remap.stay || grows)
+            }
             RemapEnd::NoRoom => {
                 let free = |addr| self.mapped(remap.pid, addr) == Some(false);
                 grows && first != Some(false) && !remap.grown().all(free)
