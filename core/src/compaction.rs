@@ -72,7 +72,7 @@ impl Current<'_> {
             s.folio_get_anon_vma(self.task, src)
         };
         self.preempt(Site::MigratePages).await;
-        // 6.12 does not count exclusive entries, and does not find them here
+        // 6.12 does not count exclusive entries (Bug::ExclMapcountDropped), and does not find them here
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
             self.try_to_migrate(src).await;

@@ -141,7 +141,7 @@ impl State {
         pte: PresentPte,
     ) -> WpAction {
         let area = self.vma(vmf.vma);
-        let protected = pte.uffd_wp() && area.flags.contains(VmFlags::UFFD_WP);
+        let protected = area.flags.userfaultfd_pte_wp(pte);
         if !vmf.unshare && protected && !self.zoo.on(Bug::InvariantWriteXorUffdwp) {
             return WpAction::Finished(FaultResult::UffdWp);
         }

@@ -53,11 +53,6 @@ impl Geometry {
         self.span(self.levels - 1)
     }
 
-    /// Order of the huge page that one entry of the second-lowest level can map.
-    pub const fn hpage_order(&self) -> u32 {
-        self.table_bits
-    }
-
     /// Index of `addr` in its table of `level`.
     pub const fn index(&self, addr: u64, level: u32) -> usize {
         ((addr >> (self.table_bits * level)) & ((1 << self.table_bits) - 1)) as usize

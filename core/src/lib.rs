@@ -57,6 +57,7 @@ mod notifier;
 mod page;
 mod page_vma_mapped;
 mod pagemap;
+mod pagewalk;
 mod pgtable;
 mod pte;
 mod rmap;

@@ -12,6 +12,7 @@ use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
+use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -187,6 +188,7 @@ impl Current<'_> {
     }
 
     async fn madvise_area(self, mm: MmId, vma: VmaId, part: Range<u64>, advice: Advice) {
+        let flush = !self.state().zoo.on(Bug::StaleTlbDeferred);
         match advice {
             Advice::DontNeed => self.zap_page_range_single(mm, part).await,
             Advice::Free => {
@@ -194,7 +196,7 @@ impl Current<'_> {
                 self.state().tlb_gather_mmu(self.task, mm);
                 self.notifier_start(&notifier).await;
                 let free = |s: &mut State, at| s.madvise_free_pte(self, mm, at);
-                self.for_each_entry(mm, part, Site::MadvisePteRange, free)
+                self.walk_page_range(mm, part, Site::MadvisePteRange, flush, free)
                     .await;
                 let s = &mut *self.state();
                 s.notifier_end(self.task, &notifier);
@@ -203,7 +205,7 @@ impl Current<'_> {
             Advice::Cold => {
                 self.state().tlb_gather_mmu(self.task, mm);
                 let cold = |s: &mut State, at| s.madvise_cold_pte(self, at);
-                self.for_each_entry(mm, part, Site::MadvisePteRange, cold)
+                self.walk_page_range(mm, part, Site::MadvisePteRange, flush, cold)
                     .await;
                 self.state().tlb_finish_mmu(self.task);
             }

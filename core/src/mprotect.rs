@@ -50,9 +50,7 @@ impl State {
     pub(crate) fn can_change_pte_writable(&self, vma: VmaId, pte: PresentPte) -> bool {
         let flags = self.vma(vma).flags;
         let writable = flags.contains(VmFlags::WRITE) && !pte.protnone() && !pte.special();
-        let tracked = !flags.contains(VmFlags::SOFTDIRTY) && !pte.soft_dirty();
-        let protected = flags.contains(VmFlags::UFFD_WP) && pte.uffd_wp();
-        let watched = tracked || protected;
+        let watched = flags.needs_soft_dirty_wp(pte) || flags.userfaultfd_pte_wp(pte);
         writable && !watched && self.page(pte.pfn()).anon_exclusive()
     }
 
@@ -144,8 +142,9 @@ impl Current<'_> {
         if change == Change::UffdWp && self.state().zoo.on(Bug::PagemapScanLostDirty) {
             self.writeprotect_copies(vma, range.clone()).await;
         }
+        let flush = !self.state().zoo.on(Bug::MprotectVsBatchedUnmap);
         let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
-        self.for_each_entry(mm, range, Site::ChangePteRange, apply)
+        self.walk_page_range(mm, range, Site::ChangePteRange, flush, apply)
             .await;
         self.state().notifier_end(self.task, &notifier);
     }
@@ -164,39 +163,6 @@ impl Current<'_> {
                 let new = copy.wrprotect().set(PteFlags::UFFD_WP, true);
                 self.state().tables.set(at, new.pte());
             }
-        }
-    }
-
-    /// Shows `each` the entries of `range`, one section for each table.
-    pub(crate) async fn for_each_entry(
-        self,
-        mm: MmId,
-        range: Range<u64>,
-        site: Site,
-        each: impl Fn(&mut State, PteRef),
-    ) {
-        let mut addr = range.start;
-        loop {
-            self.preempt(site).await;
-            let s = &mut *self.state();
-            let pgd = s.mm(mm).pgd;
-            let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
-                return;
-            };
-            let passes_over_none = match site {
-                Site::ChangePteRange => !s.zoo.on(Bug::MprotectVsBatchedUnmap),
-                Site::MadvisePteRange => !s.zoo.on(Bug::StaleTlbDeferred),
-                _ => false,
-            };
-            if passes_over_none {
-                s.flush_tlb_batched_pending(mm);
-            }
-            for addr in table.clone() {
-                if let Some(at) = s.tables.pte_offset(pgd, addr) {
-                    each(s, at);
-                }
-            }
-            addr = table.end;
         }
     }
 
@@ -332,7 +298,8 @@ impl Current<'_> {
             self.notifier_start(&notifier).await;
         }
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
-        self.for_each_entry(mm, all, Site::ClearRefs, clear).await;
+        self.walk_page_range(mm, all, Site::ClearRefs, false, clear)
+            .await;
         let s = &mut *self.state();
         s.notifier_end(self.task, &notifier);
         s.tlb_finish_mmu(self.task);

@@ -26,8 +26,6 @@ bitflags! {
         const MMAP_EXCLUSIVE = 1 << 56;
         /// The entry is write-protected for userfaultfd.
         const UFFD_WP = 1 << 57;
-        /// The page belongs to a file. None does here.
-        const FILE = 1 << 61;
         /// The entry is neither empty nor present.
         const SWAP = 1 << 62;
         /// The entry is present.

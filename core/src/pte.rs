@@ -251,9 +251,8 @@ impl PresentPte {
 pub struct SwapPte(u64);
 
 impl SwapPte {
-    /// Reads `pte` in the swap format without asking whether it has that format.
-    ///
-    /// Only code that re-creates a format confusion has a use for it.
+    /// Reads `pte` in the swap format without asking whether it has that format: for an entry that is known not
+    /// to be present, or to re-create a format confusion.
     pub const fn assume(pte: Pte) -> Self {
         Self(pte.0)
     }

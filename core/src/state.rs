@@ -70,9 +70,11 @@ pub enum Release {
     ///   set, so the folio is marked dirty for nothing. (63867c82d0c0 mended the same in
     ///   `migrate_vma_collect_pmd`.)
     /// - A device-exclusive entry remembers whether it may come back writable, and `mprotect` makes it forget
-    ///   (until c25465eb7630); a folio that is locked is not made exclusive, and not waited for.
+    ///   (until c25465eb7630; what
+    ///   it remembers counts only with `Bug::ExclWritableByVmaFlag`, which 6.12 has); a folio that is locked is not made exclusive, and not waited for.
+    /// - Reclaim makes a lazily freed folio an ordinary one if anybody holds a reference to it.
     V6_12,
-    /// The newest that the model follows: it does, since 6.16 (879bca0a2c4f).
+    /// The newest that the model follows. Areas merge there since 6.16 (879bca0a2c4f).
     #[default]
     Newest,
 }
@@ -335,7 +337,7 @@ impl Kernel {
     }
 
     /// Back to the state after [`Kernel::new`]. The cost depends on what was used since then. The
-    /// zoo's switches stay as they are.
+    /// zoo's switches and the release stay as they are.
     ///
     /// All futures of operations must have been dropped.
     pub fn reset(&self) {

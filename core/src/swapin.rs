@@ -82,9 +82,8 @@ impl State {
             .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
             .set(PteFlags::UFFD_WP, swap.uffd_wp());
         let flags = self.vma(vmf.vma).flags;
-        let protected = flags.contains(VmFlags::UFFD_WP) && pte.uffd_wp();
-        let tracked = !flags.contains(VmFlags::SOFTDIRTY) && !pte.soft_dirty();
-        let writable = exclusive && flags.contains(VmFlags::WRITE) && !protected && !tracked;
+        let watched = flags.needs_soft_dirty_wp(pte) || flags.userfaultfd_pte_wp(pte);
+        let writable = exclusive && flags.contains(VmFlags::WRITE) && !watched;
         let pte = match (writable, vmf.write) {
             (true, true) => pte.set(PteFlags::RW, true).mkdirty(),
             (writable, _) => pte.set(PteFlags::RW, writable),

@@ -8,7 +8,7 @@ use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
 use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags};
-use crate::state::{Current, State};
+use crate::state::{Current, Release, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
 
@@ -60,7 +60,8 @@ impl State {
         true
     }
 
-    /// A lazily freed folio was written again, or somebody holds it: it is an ordinary one from now on.
+    /// A lazily freed folio was written again: it is an ordinary one from now on. Where somebody holds it, it
+    /// stays as it is; whoever writes through a reference says so.
     fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
         // 29f40594a281 restored a whole batch with the write permission of its first entry
         let with_first = self.zoo.on(Bug::LazyfreeRestoreWritable);
@@ -69,7 +70,9 @@ impl State {
             _ => found.pte,
         };
         self.tables.set(found.at, restored);
-        self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
+        if self.page(folio).has(PageFlags::DIRTY) || self.release == Release::V6_12 {
+            self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::arena::Slab;
 use crate::ids::{AnonVmaId, AvcId, MmId, TableId, VmaId};
 use crate::lock::RwSem;
 use crate::memmap::DEVICES;
+use crate::pte::PresentPte;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 use core::ops::Range;
@@ -39,6 +40,16 @@ impl VmFlags {
         } else {
             self
         }
+    }
+
+    /// A write to `pte` is for userfaultfd to see first.
+    pub(crate) fn userfaultfd_pte_wp(self, pte: PresentPte) -> bool {
+        self.contains(Self::UFFD_WP) && pte.uffd_wp()
+    }
+
+    /// A write to `pte` is to be noticed for soft-dirty (`pte_needs_soft_dirty_wp`).
+    pub(crate) fn needs_soft_dirty_wp(self, pte: PresentPte) -> bool {
+        !self.contains(Self::SOFTDIRTY) && !pte.soft_dirty()
     }
 }
 

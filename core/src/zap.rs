@@ -71,22 +71,9 @@ impl State {
 impl Current<'_> {
     /// Zaps `range` of `mm`, table by table (`unmap_page_range`).
     async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
-        let mut addr = range.start;
-        loop {
-            self.preempt(Site::ZapPteRange).await;
-            let s = &mut *self.state();
-            let pgd = s.mm(mm).pgd;
-            let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
-                return;
-            };
-            s.flush_tlb_batched_pending(mm);
-            for addr in table.clone() {
-                if let Some(at) = s.tables.pte_offset(pgd, addr) {
-                    s.zap_pte(self, mm, at);
-                }
-            }
-            addr = table.end;
-        }
+        let zap = |s: &mut State, at| s.zap_pte(self, mm, at);
+        self.walk_page_range(mm, range, Site::ZapPteRange, true, zap)
+            .await;
     }
 
     /// Zaps `range`, which lies in one area; `mmap_lock` is held.

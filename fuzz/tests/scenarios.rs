@@ -452,6 +452,20 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
 }
 
 #[test]
+fn a_reference_keeps_a_lazily_freed_page_for_good_only_in_6_12() {
+    let text = "mmap p0 0 1 rw\nwrite p0 0\nlazyfree p0 0 1\nget p0 0 r\nreclaim p0 0\nput r0\nreclaim p0 0";
+    for (release, after) in [(Release::V6_12, "swap"), (Release::Newest, "-")] {
+        let film = Film::on(release, text);
+        assert!(film.shots[4].show(0, 0).starts_with("system"), "held");
+        let shown = film.last().entries[0][0].as_ref().map(|m| m.shown.as_str());
+        assert!(
+            shown.unwrap_or("-").starts_with(after),
+            "{release:?}: {shown:?}"
+        );
+    }
+}
+
+#[test]
 fn mlock_starts_again_behind_what_it_populated() {
     let film =
         Film::of("mmap p0 0 4 rw\nfail page 2\nmlock p0 1 2 on\nfail page 1\nmlock p0 0 1 on");

@@ -1,0 +1,42 @@
+//! Walking the entries of a range, table by table, as the loops over `pte_offset_map_lock` do in
+//! `mm/memory.c`, `mm/mprotect.c`, `mm/madvise.c` and `fs/proc/task_mmu.c`.
+//!
+//! Locks: the caller holds `mmap_lock`; a table is one section, which is the page-table lock.
+
+use crate::ids::{MmId, PteRef};
+use crate::lock::Site;
+use crate::state::{Current, State};
+use core::ops::Range;
+
+impl Current<'_> {
+    /// Shows `each` the entries of `range`, with a scheduling point before each table. A walk that passes over
+    /// empty entries must `flush` first what reclaim owes: behind an empty entry a translation may still be
+    /// remembered (`flush_tlb_batched_pending`).
+    pub(crate) async fn walk_page_range(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        site: Site,
+        flush: bool,
+        each: impl Fn(&mut State, PteRef),
+    ) {
+        let mut addr = range.start;
+        loop {
+            self.preempt(site).await;
+            let s = &mut *self.state();
+            let pgd = s.mm(mm).pgd;
+            let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                return;
+            };
+            if flush {
+                s.flush_tlb_batched_pending(mm);
+            }
+            for addr in table.clone() {
+                if let Some(at) = s.tables.pte_offset(pgd, addr) {
+                    each(s, at);
+                }
+            }
+            addr = table.end;
+        }
+    }
+}
