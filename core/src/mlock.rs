@@ -39,7 +39,11 @@ impl Current<'_> {
     /// `mlock`. A range with a gap is marked up to the gap, and the call fails.
     pub async fn mlock(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         self.mark_range(mm, range.clone(), true).await?;
-        self.mm_populate(mm, range).await
+        let populated = self.mm_populate(mm, range).await;
+        populated.map_err(|error| match error {
+            ChangeError::Enomem => ChangeError::Again,
+            error => error,
+        })
     }
 
     /// `munlock`. A range with a gap is changed up to the gap, and the call fails.

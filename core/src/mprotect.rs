@@ -37,6 +37,9 @@ pub enum ChangeError {
     NotRegistered,
     /// Out of memory. Any part of the range may have been changed.
     Enomem,
+    /// `mlock` marked the range, and ran out of memory while it faulted the pages in (`-EAGAIN`,
+    /// `__mlock_posix_error_return`).
+    Again,
 }
 
 impl From<Enomem> for ChangeError {

@@ -406,6 +406,7 @@ impl<'a, 'k> Running<'a, 'k> {
             Err(ChangeError::NothingMapped) => (End::UpToObstacle, Outcome::Einval),
             Err(ChangeError::NotRegistered) => (End::UpToObstacle, Outcome::Enoent),
             Err(ChangeError::Enomem) => (End::OutOfMemory, Outcome::Enomem),
+            Err(ChangeError::Again) => (End::OutOfMemory, Outcome::Eagain),
         };
         self.end_as(ticket, change, ended)
     }

@@ -29,7 +29,7 @@ pub enum Outcome {
     /// Out of memory; of `mprotect` and `madvise`, part of the range is not mapped; of `mremap`, there is
     /// no room.
     Enomem,
-    /// Out of memory, as `madvise` says it.
+    /// Out of memory, as `madvise` and `mlock` say it.
     Eagain,
     /// Nothing in the range is mapped, or fit for the call.
     Einval,

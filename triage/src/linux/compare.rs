@@ -169,8 +169,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
         (Model::Segv | Model::WriteProtected, Linux::Errno(14 | 1)) => true,
         // userfaultfd was asked to answer with a signal
         (Model::Sigbus | Model::WriteProtected, Linux::Signal(7)) => true,
-        // mlock() calls it EAGAIN when it populates
-        (Model::Enomem, Linux::Errno(12 | 11)) => true,
+        (Model::Enomem, Linux::Errno(12)) => true,
         (Model::Eagain, Linux::Errno(11)) => true,
         (Model::Einval, Linux::Errno(22)) => true,
         (Model::Enoent, Linux::Errno(2)) | (Model::Efault, Linux::Errno(14)) => true,
