@@ -5,7 +5,11 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 #[cfg(fuzzing)]
-fuzz_target!(init: mm_fuzz::target::init(), |data: &[u8]| mm_fuzz::target::run_ops(data));
+#[unsafe(link_section = "__libfuzzer_extra_counters")]
+static COUNTERS: mm_fuzz::feedback::Counters = mm_fuzz::feedback::NO_COUNTERS;
+
+#[cfg(fuzzing)]
+fuzz_target!(init: mm_fuzz::target::init(), |data: &[u8]| mm_fuzz::target::run_ops(data, &COUNTERS));
 
 #[cfg(fuzzing)]
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

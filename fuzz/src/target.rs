@@ -3,6 +3,7 @@
 //! Both targets take the same bytes; `ops` runs them with one thread, `races` with two or more.
 
 use crate::exec::{Executor, Options, Verdict};
+use crate::feedback::{Counters, Feedback};
 use crate::program::mutate::Limits;
 use crate::program::{Program, engine, wire};
 use std::cell::RefCell;
@@ -46,16 +47,16 @@ fn configured() -> Result<Executor, String> {
 }
 
 /// Runs an input with one thread. A finding is a panic inside the check.
-pub fn run_ops(data: &[u8]) {
-    run(data, Limits::OPS);
+pub fn run_ops(data: &[u8], counters: &Counters) {
+    run(data, Limits::OPS, counters);
 }
 
 /// Runs an input with two threads or more. A finding is a panic inside the check.
-pub fn run_races(data: &[u8]) {
-    run(data, Limits::RACES);
+pub fn run_races(data: &[u8], counters: &Counters) {
+    run(data, Limits::RACES, counters);
 }
 
-fn run(data: &[u8], limits: Limits) {
+fn run(data: &[u8], limits: Limits, counters: &Counters) {
     STATE.with_borrow_mut(|state| {
         let (executor, program) = state.get_or_insert_with(|| {
             let options = Options {
@@ -66,7 +67,7 @@ fn run(data: &[u8], limits: Limits) {
         });
         wire::decode_into(data, program);
         limits.apply(program);
-        if let Verdict::Finding(finding) = executor.run(program) {
+        if let Verdict::Finding(finding) = executor.run_observed(program, &mut Feedback::new(program, counters)) {
             unreachable!("a check that panics has returned {finding}");
         }
     });

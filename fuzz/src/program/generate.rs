@@ -161,12 +161,25 @@ pub(super) fn random_operand(
     if kind == OpKind::Mmap && operand == OperandKind::Prot && rng.u8(0..8) != 0 {
         return Prot::ReadWrite.byte();
     }
-    if rng.bool()
-        && let Some(byte) = used_operand(operand, program, rng)
-    {
-        return byte;
+    let used = rng.bool().then(|| used_operand(operand, program, rng));
+    match used.flatten() {
+        Some(byte) if operand == OperandKind::Addr && rng.u8(0..4) == 0 => {
+            neighbour(byte, program, rng)
+        }
+        Some(byte) => byte,
+        None => fresh_operand(operand, rng),
     }
-    fresh_operand(operand, rng)
+}
+
+/// The byte of the page before or behind one that the program uses: areas merge there, and ranges end.
+fn neighbour(addr: u8, program: &Program, rng: &mut Rng) -> u8 {
+    let pages = OperandKind::Addr.count();
+    let len = match rng.u8(0..4) {
+        0 | 1 => 1,
+        _ => u16::from(used_operand(OperandKind::Len, program, rng).unwrap_or(0)) + 1,
+    };
+    let forward = if rng.bool() { len } else { pages - len % pages };
+    ((u16::from(addr) + forward) % pages) as u8
 }
 
 /// The byte of an operand of type `operand` somewhere in the program, if a look around a random

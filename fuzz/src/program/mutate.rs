@@ -12,7 +12,9 @@ use fastrand::Rng;
 use super::generate::{random_op, random_operand, random_preemption, random_step, used_operand};
 use super::op::{MAX_PARAMS, Op, OpKind, Source};
 use super::operand::{Operand, OperandKind};
-use super::{Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Program, Step, insert_preemption};
+use super::{
+    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
+};
 
 /// What mutation keeps to, beyond what a program has to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Limits {
 type Mutation = fn(&mut Program, &Limits, &mut Rng) -> bool;
 
 /// The mutations and their weights.
-const MUTATIONS: [(u32, Mutation); 17] = [
+const MUTATIONS: [(u32, Mutation); 18] = [
     (60, insert_op),
     (40, delete_op),
     (15, delete_run),
@@ -104,6 +106,7 @@ const MUTATIONS: [(u32, Mutation); 17] = [
     (20, replace_op),
     (30, change_thread),
     (25, add_preemption),
+    (25, add_detour),
     (30, move_preemption),
     (15, retarget_preemption),
     (15, delete_preemption),
@@ -382,6 +385,24 @@ fn add_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     }
     let preemption = random_preemption(program, rng);
     insert_preemption(&mut program.preemptions, preemption);
+    program.preemptions.len() > before
+}
+
+/// Adds a preemption a little behind another one: a thread is left, and comes back or leaves again.
+fn add_detour(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    if program.preemptions.is_empty() && !add_preemption(program, limits, rng) {
+        return false;
+    }
+    let before = program.preemptions.len();
+    if before == MAX_PREEMPTIONS {
+        return false;
+    }
+    let there = program.preemptions[rng.usize(..before)];
+    let back = Preemption {
+        at: there.at.saturating_add(rng.u16(1..=6)),
+        to: other_thread(there.to, program.threads, rng),
+    };
+    insert_preemption(&mut program.preemptions, back);
     program.preemptions.len() > before
 }
 

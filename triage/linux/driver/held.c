@@ -30,6 +30,11 @@ int mmfuzz_migration_thread(void *data)
 {
 	struct held_migration *held = data;
 
+	/*
+	 * Whoever waits for a folio of this migration goes on when the migration sleeps, not where it merely offers the
+	 * CPU: its last act may be the end of an address space that maps the folio.
+	 */
+	sched_set_fifo_low(current);
 	mmfuzz_migrate_range(held);
 	mmput(held->mm);
 	held->phase = ENDED;
