@@ -11,6 +11,7 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
+use crate::swapin::Lookup;
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
 use alloc::vec::Vec;
@@ -247,7 +248,9 @@ impl Current<'_> {
             let Some(Softleaf::Swap(slot)) = leaf else {
                 continue;
             };
-            if let Ok(Some(folio)) = self.read_swap_cache(slot).await {
+            if let Ok(Lookup::Cached(folio) | Lookup::Fresh(folio)) =
+                self.read_swap_cache(slot).await
+            {
                 self.state().folio_put(self.task, folio);
             }
         }

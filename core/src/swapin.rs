@@ -11,13 +11,14 @@ use crate::ids::{Pfn, SwapId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, PteFlags, SwapPte};
-use crate::state::{Current, Enomem, State};
+use crate::state::{Current, Enomem, Release, State};
 use crate::swap::SwapSlot;
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
 
 /// A folio of the swap cache.
-enum Lookup {
+#[derive(Clone, Copy)]
+pub(crate) enum Lookup {
     /// It was there, or is being read by somebody.
     Cached(Pfn),
     /// The caller put it there, locked, and has to read it.
@@ -60,23 +61,26 @@ impl State {
     }
 
     /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
-    /// that is there now (the end of `do_swap_page`).
+    /// that is there now (the end of `do_swap_page`). A folio that was just read is in a batch on its way
+    /// to the LRU, which has a reference; only a write fault drains it.
     fn map_swap_folio(
         &mut self,
         cur: Current<'_>,
         vmf: &VmFault,
         slot: SwapId,
         folio: Pfn,
+        in_lru_batch: bool,
     ) -> PresentPte {
         let swap = SwapPte::assume(vmf.orig);
-        self.swap_free(slot);
-        if self.should_try_to_free_swap(vmf, folio) {
-            self.folio_free_swap(folio);
+        // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache.
+        let slot_first = self.release == Release::V6_12;
+        if slot_first {
+            self.put_swap(vmf, slot, folio);
         }
         let mm = self.mm_mut(vmf.mm);
         mm.anon_rss += 1;
         mm.swap_ents -= 1;
-        let exclusive = swap.exclusive() || self.page(folio).refcount == 1;
+        let exclusive = swap.exclusive() || !in_lru_batch && self.page(folio).refcount == 1;
         let pte = self
             .mk_pte(vmf.vma, folio)
             .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
@@ -95,24 +99,31 @@ impl State {
         }
         self.disown(cur.task, folio);
         self.tables.set(vmf.at, pte.pte());
+        if !slot_first {
+            self.put_swap(vmf, slot, folio);
+        }
         pte
+    }
+
+    /// One entry less names the slot, which may be given up.
+    fn put_swap(&mut self, vmf: &VmFault, slot: SwapId, folio: Pfn) {
+        self.swap_free(slot);
+        if self.should_try_to_free_swap(vmf, folio) {
+            self.folio_free_swap(folio);
+        }
     }
 }
 
 impl Current<'_> {
-    /// The folio with the contents of a slot, with a reference of the task; `None` if the slot has
-    /// become free (`read_swap_cache_async`).
-    pub(crate) async fn read_swap_cache(self, slot: SwapId) -> Result<Option<Pfn>, Enomem> {
+    /// Finds the folio with the contents of a slot, or reads it; the task has a reference
+    /// (`read_swap_cache_async`).
+    pub(crate) async fn read_swap_cache(self, slot: SwapId) -> Result<Lookup, Enomem> {
         let found = { self.state().swap_cache_get_or_add(self, slot)? };
-        match found {
-            Lookup::Gone => Ok(None),
-            Lookup::Cached(folio) => Ok(Some(folio)),
-            Lookup::Fresh(folio) => {
-                self.swap_read_folio(slot, folio).await;
-                self.state().folio_unlock(self.task, folio);
-                Ok(Some(folio))
-            }
+        if let Lookup::Fresh(folio) = found {
+            self.swap_read_folio(slot, folio).await;
+            self.state().folio_unlock(self.task, folio);
         }
+        Ok(found)
     }
 
     async fn swap_read_folio(self, slot: SwapId, folio: Pfn) {
@@ -140,15 +151,16 @@ impl Current<'_> {
         self.preempt(Site::DoSwapPage).await;
         let private = self.swapin_past_cache(slot).await;
         let found = match private {
-            Some(folio) => Ok(Some(folio)),
+            Some(folio) => Ok(Lookup::Cached(folio)),
             None => self.read_swap_cache(slot).await,
         };
-        let folio = match found {
-            Ok(Some(folio)) => folio,
+        let (folio, fresh) = match found {
+            Ok(Lookup::Cached(folio)) => (folio, false),
+            Ok(Lookup::Fresh(folio)) => (folio, true),
             Err(Enomem) if self.state().tables().get(vmf.at) == vmf.orig => {
                 return FaultResult::Oom;
             }
-            Ok(None) | Err(Enomem) => return FaultResult::Done,
+            Ok(Lookup::Gone) | Err(Enomem) => return FaultResult::Done,
         };
         if private.is_none() && !self.state().folio_trylock(self.task, folio) {
             return FaultResult::Locked(folio);
@@ -159,11 +171,14 @@ impl Current<'_> {
             let page = s.page(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
             if !(cached || private.is_some()) || s.tables().get(vmf.at) != vmf.orig {
+                if s.release == Release::Newest {
+                    s.folio_free_swap(folio);
+                }
                 s.folio_unlock(self.task, folio);
                 s.folio_put(self.task, folio);
                 return FaultResult::Done;
             }
-            let pte = s.map_swap_folio(self, &vmf, slot, folio);
+            let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
                 return FaultResult::Done;

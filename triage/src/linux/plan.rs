@@ -1,7 +1,7 @@
 //! What is to happen in the guest, and what is expected: both from a run of the model.
 
 use super::observe;
-use mm_core::{AllocKind, MmId, Softleaf, State, VmFlags, Wait};
+use mm_core::{AllocKind, MmId, PteWrite, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
@@ -41,7 +41,7 @@ pub enum Refusal {
     ExitWhileBusy,
     /// An operation starts that takes a lock for which a writer waits.
     QueuedWriter,
-    /// A device page lies in an area that is locked in memory: Linux frees it late, when it empties the batch that
+    /// A device page leaves an area that is locked in memory: Linux frees it late, when it empties the batch that
     /// such pages go through, and the device's frames are used in another order from then on.
     LockedDevicePage,
     /// Two operations are woken at once, and the outcome depends on who runs first.
@@ -63,7 +63,7 @@ impl std::fmt::Display for Refusal {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
             Self::LockedDevicePage => {
-                f.write_str("a device page lies in a locked area, and is freed through a batch")
+                f.write_str("a device page leaves a locked area, and is freed through a batch")
             }
             Self::Order => f.write_str("two operations are woken at once"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
@@ -110,6 +110,7 @@ fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Resu
         failures: 0,
         armed: [0; ALLOC_KINDS],
         refusal: None,
+        locked: BTreeSet::new(),
     };
     if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
         recorder
@@ -161,6 +162,8 @@ struct Recorder<'p> {
     /// What was armed when the operation that runs started.
     armed: [u32; ALLOC_KINDS],
     refusal: Option<Refusal>,
+    /// What was locked in memory when the last slice had run.
+    locked: BTreeSet<(MmId, u64)>,
 }
 
 impl Recorder<'_> {
@@ -224,16 +227,17 @@ fn armed(s: &State) -> [u32; ALLOC_KINDS] {
     armed
 }
 
-fn device_page_in_locked_area(s: &State) -> bool {
-    let locked = s.vmas().iter().map(|(_, area)| area);
-    let mut pages = locked
+/// The pages of the areas that are locked in memory.
+fn locked_pages(s: &State) -> BTreeSet<(MmId, u64)> {
+    let areas = s.vmas().iter().map(|(_, area)| area);
+    areas
         .filter(|area| area.flags.contains(VmFlags::LOCKED))
-        .flat_map(|area| area.range().map(|addr| (s.mm(area.mm).pgd, addr)));
-    pages.any(|(pgd, addr)| {
-        let at = s.tables().pte_offset(pgd, addr);
-        let leaf = at.and_then(|at| s.tables().get(at).leaf());
-        matches!(leaf, Some(Softleaf::DevicePrivate { .. }))
-    })
+        .flat_map(|area| area.range().map(|addr| (area.mm, addr)))
+        .collect()
+}
+
+fn takes_device_page_away(write: &PteWrite) -> bool {
+    matches!(write.old.leaf(), Some(Softleaf::DevicePrivate { .. }))
 }
 
 impl Observer for Recorder<'_> {
@@ -263,6 +267,18 @@ impl Observer for Recorder<'_> {
         self.plan.push(Action::Start(step as u16));
     }
 
+    fn ran(&mut self, step: usize, s: &State) {
+        if step >= self.program.ops.len() {
+            return;
+        }
+        self.locked.append(&mut locked_pages(s));
+        let mut writes = s.pte_writes().iter();
+        if writes.any(|w| takes_device_page_away(w) && self.locked.contains(&(w.mm, w.addr))) {
+            self.refuse(Refusal::LockedDevicePage);
+        }
+        self.locked = locked_pages(s);
+    }
+
     fn released(&mut self, what: Released) {
         self.plan.push(match what {
             Released::Locks => Action::ReleaseLocks,
@@ -287,9 +303,6 @@ impl Observer for Recorder<'_> {
         };
         self.hints.push((number, hint));
         self.failed(step, s);
-        if device_page_in_locked_area(s) {
-            self.refuse(Refusal::LockedDevicePage);
-        }
         self.running.remove(&step);
         // whoever else runs must wait, or what is seen depends on the moment
         if self.running.iter().all(|other| self.asleep(*other, s)) {
@@ -371,6 +384,11 @@ mod tests {
         let busy =
             "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0\nt1: exit p0";
         assert_eq!(of(busy).expect_err("busy"), Refusal::ExitWhileBusy);
+        let stays = "mmap p0 0 1 rw\nmlock p0 0 1 on\nmigrate p0 0 1 d0\nread p0 1";
+        of(stays).expect("it stays on the device");
+        let late =
+            "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0\nsetup p0 0 1 d0 to-dev\nexit p0\nread p0 0";
+        assert_eq!(of(late).expect_err("freed late"), Refusal::LockedDevicePage);
         let overtaking =
             "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
         assert_eq!(
