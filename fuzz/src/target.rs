@@ -67,7 +67,9 @@ fn run(data: &[u8], limits: Limits, counters: &Counters) {
         });
         wire::decode_into(data, program);
         limits.apply(program);
-        if let Verdict::Finding(finding) = executor.run_observed(program, &mut Feedback::new(program, counters)) {
+        if let Verdict::Finding(finding) =
+            executor.run_observed(program, &mut Feedback::new(program, counters))
+        {
             unreachable!("a check that panics has returned {finding}");
         }
     });

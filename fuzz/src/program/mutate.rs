@@ -330,7 +330,7 @@ fn change_kind(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     };
     let Ok(new) = Op::build(kind, &mut source);
     program.ops[at].op = new;
-    new.kind() != old.kind()
+    new != old
 }
 
 /// The operands of one operation for another one, with random ones where a type is lacking.
