@@ -7,7 +7,7 @@ use crate::ids::{Pfn, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
-use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags};
+use crate::pte::{Entry, PresentPte, PteFlags, Softleaf, SwapFlags};
 use crate::state::{Current, Release, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
@@ -27,7 +27,11 @@ impl State {
         if locked {
             return false;
         }
-        let exclusive = self.page(folio).anon_exclusive();
+        let subpage = match found.pte.decode() {
+            Entry::Leaf(_) if self.zoo.on(Bug::ExclUnmapOne) => PresentPte::assume(found.pte).pfn(),
+            _ => folio,
+        };
+        let exclusive = self.page(subpage).anon_exclusive();
         self.ptep_clear_batched(cur.task, found.at);
         if dirty {
             self.folio_mark_dirty(folio);
@@ -55,7 +59,7 @@ impl State {
             self.mm_mut(mm).swap_ents += 1;
         }
         self.mm_mut(mm).anon_rss -= 1;
-        self.folio_remove_rmap_pte(folio);
+        self.folio_remove_rmap_pte(subpage);
         self.folio_ref_sub(folio, 1);
         true
     }

@@ -224,6 +224,8 @@ bugs! {
         "the walk that restores migration entries takes device-exclusive ones too";
     ExclMigrateOne "excl-migrate-one" "bf983108be0e" "K1" 1 "counting/mapcount"
         "try_to_migrate_one takes the subpage from the present-format pfn of a device-exclusive entry";
+    ExclUnmapOne "excl-unmap-one" "65529295607f" "K1" 1 "entries/swap-round-trip"
+        "try_to_unmap_one takes the subpage from the present-format pfn of a device-exclusive entry";
     ExclRestoreEvent "excl-restore-event" "series of 9a914592140e" "K8" 1 "coherence/device-mapping"
         "the end of exclusivity is announced like its beginning, on behalf of the driver that ignores that";
     NouveauExclusiveMissingUnlock "nouveau-exclusive-missing-unlock" "b3fefbb30a16" "K4" 2 "progress/lock-order"
