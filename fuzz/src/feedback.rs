@@ -43,7 +43,8 @@ impl<'a> Feedback<'a> {
 
     fn count(&self, parts: [u8; 4]) {
         let hash = u32::from_le_bytes(parts).wrapping_mul(0x9e37_79b1);
-        self.counters[hash as usize >> 21].store(1, Ordering::Relaxed);
+        self.counters[(hash >> (u32::BITS - COUNTERS.ilog2())) as usize]
+            .store(1, Ordering::Relaxed);
     }
 }
 
@@ -94,5 +95,50 @@ fn class(pte: Pte) -> u8 {
             Some(Softleaf::DeviceExclusive { .. }) => 8,
             None => 9,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::{Executor, Options};
+    use std::collections::BTreeSet;
+
+    fn features(text: &str) -> BTreeSet<usize> {
+        let program = crate::program::text::parse(text).expect("a good program");
+        let counters = NO_COUNTERS;
+        let mut executor = Executor::new(Options::default());
+        executor.run_observed(&program, &mut Feedback::new(&program, &counters));
+        let counters = counters.iter().enumerate();
+        let reached = counters.filter(|(_, counter)| counter.load(Ordering::Relaxed) > 0);
+        reached.map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn an_operation_within_a_migration_is_another_feature_than_one_behind_it() {
+        let open = "mmap p0 0 2 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\n";
+        let within = features(&format!("{open}write p0 1\npages m0\nfinalize m0"));
+        let behind = features(&format!("{open}pages m0\nfinalize m0\nwrite p0 1"));
+        assert!(!within.is_subset(&behind));
+    }
+
+    #[test]
+    fn where_a_thread_is_preempted_is_a_feature() {
+        let run = |point| {
+            features(&format!(
+                "threads 2\npreempt {point} t1\nmmap p0 0 2 rw\nwrite p0 0\nfork p0\nt1: write p0 1"
+            ))
+        };
+        let all: BTreeSet<_> = (1..12).map(run).collect();
+        assert!(all.len() > 2, "{all:?}");
+    }
+
+    #[test]
+    fn features_are_those_of_the_program_and_stay_few() {
+        let mut rng = fastrand::Rng::with_seed(21);
+        let limits = crate::program::mutate::Limits::RACES;
+        let text = crate::program::generate::random_program(limits, &mut rng).to_string();
+        assert_eq!(features(&text), features(&text));
+        assert!(features(&text).len() < COUNTERS / 8);
     }
 }
