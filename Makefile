@@ -1,11 +1,13 @@
 # Every job, one word each.
 
-# `make fuzz` promises three exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
+# `make fuzz` and `make afl` promise three exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
 # (-q) does it hand on a 1, silently; a `+` makes a recipe run in that mode, and only then: -n stays a dry run.
-ifeq ($(MAKECMDGOALS),fuzz)
+ifneq ($(filter fuzz afl,$(MAKECMDGOALS)),)
+ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
 run := +@
+endif
 endif
 endif
 run ?= @
@@ -14,12 +16,15 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
+.PHONY: help fuzz afl test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
-	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: fuzz; status 1 with a finding
+fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n] [SANITIZER=address]: fuzz; status 1 with a finding
 	$(run)fuzz/run
+
+afl: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: the same by AFL++
+	$(run)fuzz/afl/run
 
 test: ## all tests, with and without the zoo, and the proof that the core is no_std
 	cargo test -p mm-core -p mm-fuzz -- --quiet
