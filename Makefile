@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
+.PHONY: help fuzz afl cmin bless coverage test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -26,10 +26,21 @@ fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n] [
 afl: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: the same by AFL++
 	$(run)fuzz/afl/run
 
+cmin: ## [TARGET=ops|races]: distil what all engines found into corpus/distilled
+	@fuzz/cmin
+
+bless: ## write corpus/digests.lock anew, after a change of the model or of corpus/ that was meant
+	@cargo run --quiet --release -p mm-fuzz --example lock -- --bless
+
+coverage: ## lines of core/ that the programs of corpus/ reach: HTML, a summary, what is not reached
+	fuzz/coverage
+
 test: ## all tests, with and without the zoo, and the proof that the core is no_std
 	cargo test -p mm-core -p mm-fuzz -- --quiet
 	cargo test $(ZOO_ON) -- --quiet
 	core/no_std-proof/check
+	cargo run --quiet -p mm-fuzz --example lock
+	cargo run --quiet --release -p mm-fuzz --example lock
 	@plain=$$(cargo run --quiet -p mm-fuzz --example digest) && \
 	optimized=$$(cargo run --quiet --release -p mm-fuzz --example digest) && \
 	echo "digest of 100,000 programs: $$plain plain, $$optimized optimized" && [ "$$plain" = "$$optimized" ]

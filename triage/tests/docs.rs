@@ -13,11 +13,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "docs/design.md",
     "docs/zoo.md",
     "docs/engines.md",
+    "docs/corpus.md",
 ];
 
 fn read(path: &str) -> String {
