@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl cmin bless coverage test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
+.PHONY: help fuzz afl cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -34,6 +34,9 @@ bless: ## write corpus/digests.lock anew, after a change of the model or of corp
 
 coverage: ## lines of core/ that the programs of corpus/ reach: HTML, a summary, what is not reached
 	fuzz/coverage
+
+oss-fuzz-check: ## [SANITIZER=address|none|coverage]: the published checks of OSS-Fuzz on what fuzz/oss-fuzz/build.sh builds
+	fuzz/oss-fuzz/check
 
 test: ## all tests, with and without the zoo, and the proof that the core is no_std
 	cargo test -p mm-core -p mm-fuzz -- --quiet
