@@ -1,11 +1,13 @@
 # Every job, one word each.
 
-# `make fuzz` promises three exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
+# `make fuzz` and `make afl` promise three exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
 # (-q) does it hand on a 1, silently; a `+` makes a recipe run in that mode, and only then: -n stays a dry run.
-ifeq ($(MAKECMDGOALS),fuzz)
+ifneq ($(filter fuzz afl,$(MAKECMDGOALS)),)
+ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
 run := +@
+endif
 endif
 endif
 run ?= @
@@ -14,17 +16,35 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz test check zoo times bench bench-triage mutants clean linux-image linux-selftest linux-diff linux-check
+.PHONY: help fuzz afl cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage mutants clean \
+	linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
-	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: fuzz; status 1 with a finding
+fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n] [SANITIZER=address]: fuzz; status 1 with a finding
 	$(run)fuzz/run
+
+afl: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: the same by AFL++
+	$(run)fuzz/afl/run
+
+cmin: ## [TARGET=ops|races]: distil what all engines found into corpus/distilled
+	@fuzz/cmin
+
+bless: ## write corpus/digests.lock anew, after a change of the model or of corpus/ that was meant
+	@cargo run --quiet --release -p mm-fuzz --example lock -- --bless
+
+coverage: ## lines of core/ that the programs of corpus/ reach: HTML, a summary, what is not reached
+	fuzz/coverage
+
+oss-fuzz-check: ## [SANITIZER=address|none|coverage]: the published checks of OSS-Fuzz on what fuzz/oss-fuzz/build.sh builds
+	fuzz/oss-fuzz/check
 
 test: ## all tests, with and without the zoo, and the proof that the core is no_std
 	cargo test -p mm-core -p mm-fuzz -- --quiet
 	cargo test $(ZOO_ON) -- --quiet
 	core/no_std-proof/check
+	cargo run --quiet -p mm-fuzz --example lock
+	cargo run --quiet --release -p mm-fuzz --example lock
 	@plain=$$(cargo run --quiet -p mm-fuzz --example digest) && \
 	optimized=$$(cargo run --quiet --release -p mm-fuzz --example digest) && \
 	echo "digest of 100,000 programs: $$plain plain, $$optimized optimized" && [ "$$plain" = "$$optimized" ]

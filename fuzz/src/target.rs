@@ -1,76 +1,110 @@
 //! What an engine's target calls: one function to run an input, one to mutate it.
 //!
-//! Both targets take the same bytes; `ops` runs them with one thread, `races` with two or more.
+//! All targets take the same bytes; `ops` and `canary` run them with one thread, `races` with two or more.
 
-use crate::exec::{Executor, Options, Verdict};
+mod canary;
+
+use crate::exec::{Executor, Observer, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
 use crate::program::mutate::Limits;
 use crate::program::{Program, engine, wire};
 use std::cell::RefCell;
 
+/// What a process keeps from run to run.
+struct Bench {
+    executor: Executor,
+    program: Program,
+    /// Each run gets a machine whose vectors have no memory yet, so that the code it runs does not depend on those before
+    /// it: for engines that compare the code of two runs. Others are faster without.
+    fresh: bool,
+    /// Where the engine looks for features that are not edges of the code.
+    counters: Option<&'static Counters>,
+}
+
 thread_local! {
-    static STATE: RefCell<Option<(Executor, Program)>> = const { RefCell::new(None) };
+    static BENCH: RefCell<Bench> = RefCell::new(Bench {
+        executor: Executor::new(Options {
+            panics: true,
+            ..Options::default()
+        }),
+        program: Program::default(),
+        fresh: false,
+        counters: None,
+    });
 }
 
 /// Prepares the process. `MMFUZZ_ZOO` names historical bugs to switch on, separated by commas; a
-/// name that is not known ends the process with status 2.
-pub fn init() {
-    let executor = match configured() {
-        Ok(executor) => executor,
-        Err(message) => {
+/// name that is not known ends the process with status 2. With `MMFUZZ_FRESH` each run gets a new machine.
+/// `counters` are those of the engine, if it has any.
+pub fn init(counters: Option<&'static Counters>) {
+    let slugs = std::env::var("MMFUZZ_ZOO").unwrap_or_default();
+    BENCH.with_borrow_mut(|bench| {
+        bench.counters = counters;
+        bench.fresh = std::env::var_os("MMFUZZ_FRESH").is_some();
+        if let Err(message) = put_back(&mut bench.executor, &slugs) {
             eprintln!("MMFUZZ_ZOO: {message}");
             std::process::exit(2);
         }
-    };
-    STATE.with_borrow_mut(|state| *state = Some((executor, Program::default())));
+    });
 }
 
-fn configured() -> Result<Executor, String> {
-    let options = Options {
-        panics: true,
-        ..Options::default()
-    };
-    let slugs = std::env::var("MMFUZZ_ZOO").unwrap_or_default();
-    #[cfg(feature = "zoo")]
-    {
-        let mut executor = Executor::new(options);
-        executor.set_zoo(crate::zoo::parse(&slugs)?);
-        Ok(executor)
+#[cfg(feature = "zoo")]
+fn put_back(executor: &mut Executor, slugs: &str) -> Result<(), String> {
+    executor.set_zoo(crate::zoo::parse(slugs)?);
+    Ok(())
+}
+
+#[cfg(not(feature = "zoo"))]
+fn put_back(_: &mut Executor, slugs: &str) -> Result<(), String> {
+    if slugs.is_empty() {
+        return Ok(());
     }
-    #[cfg(not(feature = "zoo"))]
-    {
-        if !slugs.is_empty() {
-            return Err("this build has no zoo; build it with the feature `zoo`".to_owned());
-        }
-        Ok(Executor::new(options))
+    Err("this build has no zoo; build it with the feature `zoo`".to_owned())
+}
+
+/// The limits of the target of this name, for engines that have one binary for all.
+pub fn limits(name: &str) -> Option<Limits> {
+    match name {
+        "ops" | "canary" => Some(Limits::OPS),
+        "races" => Some(Limits::RACES),
+        _ => None,
     }
 }
 
 /// Runs an input with one thread. A finding is a panic inside the check.
-pub fn run_ops(data: &[u8], counters: &Counters) {
-    run(data, Limits::OPS, counters);
+pub fn run_ops(data: &[u8]) {
+    run(data, Limits::OPS, None);
 }
 
 /// Runs an input with two threads or more. A finding is a panic inside the check.
-pub fn run_races(data: &[u8], counters: &Counters) {
-    run(data, Limits::RACES, counters);
+pub fn run_races(data: &[u8]) {
+    run(data, Limits::RACES, None);
 }
 
-fn run(data: &[u8], limits: Limits, counters: &Counters) {
-    STATE.with_borrow_mut(|state| {
-        let (executor, program) = state.get_or_insert_with(|| {
-            let options = Options {
-                panics: true,
-                ..Options::default()
-            };
-            (Executor::new(options), Program::default())
-        });
-        wire::decode_into(data, program);
-        limits.apply(program);
-        if let Verdict::Finding(finding) =
-            executor.run_observed(program, &mut Feedback::new(program, counters))
-        {
+/// As [`run_ops`], with a planted finding: a fork of a process that has a page on a device. A pipeline that does not
+/// report it reports nothing.
+pub fn run_canary(data: &[u8]) {
+    run(data, Limits::OPS, Some(&mut canary::Canary));
+}
+
+/// Runs an input before an observer; without one, before the engine's counters if it has any.
+fn run(data: &[u8], limits: Limits, observer: Option<&mut dyn Observer>) {
+    BENCH.with_borrow_mut(|bench| {
+        wire::decode_into(data, &mut bench.program);
+        limits.apply(&mut bench.program);
+        let (executor, program) = (&mut bench.executor, &bench.program);
+        let verdict = match (observer, bench.counters) {
+            (Some(observer), _) => executor.run_observed(program, observer),
+            (None, Some(counters)) => {
+                executor.run_observed(program, &mut Feedback::new(program, counters))
+            }
+            (None, None) => executor.run(program),
+        };
+        if let Verdict::Finding(finding) = verdict {
             unreachable!("a check that panics has returned {finding}");
+        }
+        if bench.fresh {
+            bench.executor.discard();
         }
     });
 }

@@ -13,7 +13,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const PAGES: [&str; 3] = ["README.md", "docs/design.md", "docs/zoo.md"];
+const PAGES: [&str; 5] = [
+    "README.md",
+    "docs/design.md",
+    "docs/zoo.md",
+    "docs/engines.md",
+    "docs/corpus.md",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))

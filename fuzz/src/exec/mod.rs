@@ -154,6 +154,12 @@ impl Executor {
         self.zoo = zoo;
     }
 
+    /// Throws the machines away, and with them the memory that their vectors have: the next run grows them anew, and so
+    /// runs the same code whatever ran before.
+    pub fn discard(&mut self) {
+        self.machines = [None, None];
+    }
+
     /// Runs a program.
     pub fn run(&mut self, program: &Program) -> Verdict {
         self.run_observed(program, &mut ())

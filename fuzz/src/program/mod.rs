@@ -26,6 +26,7 @@ pub mod mutate;
 pub mod op;
 pub mod operand;
 pub mod text;
+pub mod trim;
 pub mod wire;
 
 pub use op::{MAX_PARAMS, Op, OpKind};

@@ -135,6 +135,27 @@ impl Source for Fields {
     }
 }
 
+/// A version of the wire form, and how to read it.
+type Version = (u8, fn(&[u8]) -> Program);
+
+/// All versions there were, so that no corpus is lost with a new one: who raises [`VERSION`] keeps the old decoder, gives it a
+/// row here, and lets `make cmin` write the corpora anew.
+const VERSIONS: &[Version] = &[(VERSION, decode)];
+
+/// The program that a file of a corpus means, whichever version of the wire form it was written in; [`encode`] then brings it
+/// into the current one. A version byte that was never written is an engine's mutation, and read as engines read it.
+#[must_use]
+pub fn decode_any_version(bytes: &[u8]) -> Program {
+    decode_by(bytes, VERSIONS)
+}
+
+fn decode_by(bytes: &[u8], versions: &[Version]) -> Program {
+    let written = versions
+        .iter()
+        .find(|(version, _)| bytes.first() == Some(version));
+    written.map_or(decode as fn(&[u8]) -> Program, |(_, decode)| *decode)(bytes)
+}
+
 /// The canonical wire form of a program.
 #[must_use]
 pub fn encode(program: &Program) -> Vec<u8> {

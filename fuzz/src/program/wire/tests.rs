@@ -189,3 +189,51 @@ fn bytes_of_an_operation_with_four_operands() {
         fixed.replace("fixed", "stay")
     );
 }
+
+/// A version that never was: the header after the records, and each record backwards.
+fn decode_other(bytes: &[u8]) -> Program {
+    let (records, header) = bytes[1..].split_at(bytes.len() - 2);
+    let mut now = vec![VERSION, header[0]];
+    for record in records.chunks(RECORD_BYTES) {
+        now.extend(record.iter().rev());
+    }
+    decode(&now)
+}
+
+fn encode_other(program: &Program) -> Vec<u8> {
+    let now = encode(program);
+    let mut bytes = vec![0xee];
+    for record in now[HEADER_BYTES..].chunks(RECORD_BYTES) {
+        bytes.extend(record.iter().rev());
+    }
+    bytes.push(now[1]);
+    bytes
+}
+
+#[test]
+fn a_corpus_survives_a_new_version() {
+    let versions = [VERSIONS, &[(0xee, decode_other)]].concat();
+    for seed in 0..500 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let limits = super::super::mutate::Limits::RACES;
+        let program = super::super::generate::random_program(limits, &mut rng);
+        let other = encode_other(&program);
+        assert_eq!(decode_by(&other, &versions), program);
+        assert_eq!(
+            decode_by(&encode(&program), &versions),
+            program,
+            "and the current one"
+        );
+        assert_eq!(
+            decode_any_version(&other),
+            decode(&other),
+            "it is no version"
+        );
+    }
+}
+
+#[test]
+fn every_version_up_to_the_current_one_can_be_read() {
+    let versions: Vec<u8> = VERSIONS.iter().map(|(version, _)| *version).collect();
+    assert_eq!(versions, (1..=VERSION).collect::<Vec<u8>>());
+}

@@ -1,0 +1,14 @@
+# A device writes to its own pages, which a fork shares: the CPU copies them for it, unless it has to wait, memory runs out, or a page is write-protected.
+mmap p0 0 4 rw
+write p0 0
+write p0 1
+write p0 2
+uffd-register p0 2 1
+migrate p0 0 4 d0
+fork p0
+lock p0 0
+dev-write d0 p0 0
+fail page 1
+dev-write d0 p0 1
+uffd-wp p0 2 1 on
+dev-write d0 p0 2

@@ -1,0 +1,10 @@
+# A locked area moves away and leaves an empty one: what stays is not locked.
+mmap p0 0 4 rw
+mlock p0 0 4 on
+write p0 1
+mremap p0 0 4 8 4 dontunmap
+read p0 0
+read p0 9
+mremap p0 9 2 16 2 dontunmap
+fail vma 1
+mremap p0 10 1 20 1 dontunmap

@@ -1,0 +1,23 @@
+# Compaction meets a lock, a pin and a lack of memory; an area that may not be read is not locked; a move cannot split what it leaves.
+mmap p0 0 4 rw
+write p0 0
+lock p0 0
+compact p0 0
+unlock l0
+write p0 1
+pin p0 1 r
+compact p0 1
+fail page 1
+compact p0 0
+mmap p0 8 1 none
+mlock p0 8 1 on
+mmap p0 12 3 rw
+write p0 13
+fail vma 2
+mremap p0 13 1 20 1 fixed
+pageout p0 12 3
+fail page 1
+willneed p0 12 3
+mmap p0 16 3 rw
+fail vma 1
+dontfork p0 17 1 on

@@ -1,0 +1,175 @@
+//! AFL++'s custom mutator library: `AFL_CUSTOM_MUTATOR_LIBRARY` of `make afl`.
+//!
+//! The C ABI is AFL++'s `docs/custom_mutators.md`. All `unsafe` of the project is in this file. `afl-fuzz` calls from one
+//! thread, keeps what [`afl_custom_init`] returned, gives it to every call, and ends with [`afl_custom_deinit`]; each function
+//! relies on that and says no more of it. Results belong to the mutator and stay valid until the next call of the same kind.
+//!
+//! `MMFUZZ_TARGET` names the target (ops if it is not set), `MMFUZZ_MAX_LEN` is the most bytes of an input (322).
+
+mod mutator;
+
+use mm_fuzz::target;
+use mutator::Mutator;
+use std::ffi::{c_int, c_uint, c_void};
+
+/// 64 records.
+const MAX_LEN: usize = 322;
+
+fn configured(seed: u32) -> Option<Mutator> {
+    let name = std::env::var("MMFUZZ_TARGET").unwrap_or_else(|_| "ops".to_owned());
+    let max_len = std::env::var("MMFUZZ_MAX_LEN").map_or(Ok(MAX_LEN), |text| text.parse());
+    let (Some(limits), Ok(max_len)) = (target::limits(&name), max_len) else {
+        eprintln!("mm-afl-mutator: MMFUZZ_TARGET or MMFUZZ_MAX_LEN is not valid");
+        return None;
+    };
+    Some(Mutator::new(limits, max_len, seed))
+}
+
+/// Makes a mutator; null if the environment is not valid, and then `afl-fuzz` ends.
+#[unsafe(no_mangle)]
+pub extern "C" fn afl_custom_init(_afl: *mut c_void, seed: c_uint) -> *mut Mutator {
+    configured(seed).map_or(std::ptr::null_mut(), |mutator| {
+        Box::into_raw(Box::new(mutator))
+    })
+}
+
+/// Frees a mutator.
+///
+/// # Safety
+/// `data` is what [`afl_custom_init`] returned, and nothing uses it any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn afl_custom_deinit(data: *mut Mutator) {
+    // SAFETY: it is the box that `afl_custom_init` gave away.
+    drop(unsafe { Box::from_raw(data) });
+}
+
+/// Mutates an input.
+///
+/// # Safety
+/// `data` is what [`afl_custom_init`] returned; `buf` and `add_buf` have that many bytes (`add_buf` may be null and have
+/// none); `out` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn afl_custom_fuzz(
+    data: *mut Mutator,
+    buf: *const u8,
+    buf_size: usize,
+    out: *mut *const u8,
+    add_buf: *const u8,
+    add_buf_size: usize,
+    max_size: usize,
+) -> usize {
+    // SAFETY: the caller's.
+    let (mutator, input, other) = unsafe {
+        (
+            &mut *data,
+            bytes(buf, buf_size),
+            bytes(add_buf, add_buf_size),
+        )
+    };
+    // SAFETY: the caller's.
+    unsafe { give(mutator.mutate(input, other, max_size), out) }
+}
+
+/// Starts trimming; returns the number of steps.
+///
+/// # Safety
+/// `data` is what [`afl_custom_init`] returned; `buf` has that many bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn afl_custom_init_trim(
+    data: *mut Mutator,
+    buf: *const u8,
+    buf_size: usize,
+) -> c_int {
+    // SAFETY: the caller's.
+    let (mutator, input) = unsafe { (&mut *data, bytes(buf, buf_size)) };
+    mutator.start_trim(input)
+}
+
+/// Gives the next candidate.
+///
+/// # Safety
+/// `data` is what [`afl_custom_init`] returned; `out` can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn afl_custom_trim(data: *mut Mutator, out: *mut *const u8) -> usize {
+    // SAFETY: the caller's.
+    unsafe { give((&mut *data).trim(), out) }
+}
+
+/// Hears whether the candidate did the same; returns the number of steps done.
+///
+/// # Safety
+/// `data` is what [`afl_custom_init`] returned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn afl_custom_post_trim(data: *mut Mutator, success: u8) -> c_int {
+    // SAFETY: the caller's.
+    unsafe { &mut *data }.trimmed(success != 0)
+}
+
+/// The bytes at `buf`.
+///
+/// # Safety
+/// `buf` is null or has `size` bytes that nobody writes to while the result is used.
+unsafe fn bytes<'a>(buf: *const u8, size: usize) -> &'a [u8] {
+    if buf.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts(buf, size) }
+}
+
+/// Hands out a result.
+///
+/// # Safety
+/// `out` can be written.
+unsafe fn give(result: &[u8], out: *mut *const u8) -> usize {
+    // SAFETY: the caller's.
+    unsafe { *out = result.as_ptr() };
+    result.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_fuzz::program::generate::random_program;
+    use mm_fuzz::program::{Program, wire};
+
+    /// The way that `afl-fuzz` goes: init, fuzz, trim, deinit.
+    #[test]
+    fn the_abi_mutates_and_trims() {
+        let data = afl_custom_init(std::ptr::null_mut(), 7);
+        let mut out = std::ptr::null();
+        for seed in 0..2_000 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let limits = target::limits("ops").expect("a target");
+            let [one, other] = [0, 1].map(|_| wire::encode(&random_program(limits, &mut rng)));
+            let other: &[u8] = if seed % 2 == 0 { &other } else { &[] };
+            // SAFETY: the calls of afl-fuzz, with slices.
+            let mutant = unsafe {
+                let (a, b) = (one.as_ptr(), other.as_ptr());
+                let size = afl_custom_fuzz(data, a, one.len(), &mut out, b, other.len(), 1 << 20);
+                bytes(out, size).to_vec()
+            };
+            assert_eq!(wire::check(&mutant), Ok(()));
+            assert!(mutant.len() <= MAX_LEN);
+            assert_eq!(trim(data, &one), 0, "whatever is left out, does the same");
+        }
+        // SAFETY: it is what init returned.
+        unsafe { afl_custom_deinit(data) };
+    }
+
+    /// Trims with everything accepted; the number of operations that are left, less the one that has to stay.
+    fn trim(data: *mut Mutator, input: &[u8]) -> usize {
+        let (mut program, mut out): (Program, _) = (wire::decode(input), std::ptr::null());
+        // SAFETY: the calls of afl-fuzz, with a slice.
+        unsafe {
+            let steps = afl_custom_init_trim(data, input.as_ptr(), input.len());
+            let mut done = 0;
+            while done < steps {
+                let size = afl_custom_trim(data, &mut out);
+                program = wire::decode(bytes(out, size));
+                done = afl_custom_post_trim(data, 1);
+            }
+        }
+        program.ops.len().saturating_sub(1)
+    }
+}

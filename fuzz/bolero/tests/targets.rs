@@ -1,0 +1,45 @@
+//! The fuzz targets as properties.
+//!
+//! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then runs random inputs;
+//! `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer NONE` goes on from there, in `fuzz/corpus` too.
+
+use mm_fuzz::target;
+use std::path::Path;
+
+/// Random inputs in `cargo test`; `BOLERO_RANDOM_ITERATIONS` says otherwise.
+const ITERATIONS: usize = 2_000;
+/// 64 records.
+const MAX_LEN: usize = 322;
+
+/// Runs what is committed. Bolero itself runs what is in `__fuzz__/NAME/corpus`, a link to `fuzz/corpus/NAME`.
+fn replay(name: &str, run: fn(&[u8])) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../corpus/distilled")
+        .join(name);
+    let mut inputs = 0;
+    for entry in std::fs::read_dir(&dir).expect("the distilled corpus") {
+        run(&std::fs::read(entry.expect("an entry").path()).expect("an input"));
+        inputs += 1;
+    }
+    assert!(inputs > 0, "{} is empty", dir.display());
+}
+
+#[test]
+fn ops() {
+    target::init(None);
+    replay("ops", target::run_ops);
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(MAX_LEN)
+        .for_each(|input: &[u8]| target::run_ops(input));
+}
+
+#[test]
+fn races() {
+    target::init(None);
+    replay("races", target::run_races);
+    bolero::check!()
+        .with_iterations(ITERATIONS)
+        .with_max_len(MAX_LEN)
+        .for_each(|input: &[u8]| target::run_races(input));
+}

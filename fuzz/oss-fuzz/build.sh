@@ -1,0 +1,15 @@
+#!/bin/bash -eu
+# Builds what OSS-Fuzz and ClusterFuzzLite run, into $OUT: for each target the binary, its seed corpus, dictionary and options.
+# The base-builder's RUSTFLAGS bring the sanitizer (so cargo-fuzz is to add none) and, for SANITIZER=coverage, its `cargo`
+# turns the build into one of all binaries in the dev profile. `canary` and `empty` stay out: one would report every day.
+
+cd "$SRC/mmfuzz"
+cargo fuzz build -O --debug-assertions --sanitizer none
+built=${CARGO_TARGET_DIR:-target}/x86_64-unknown-linux-gnu/release
+for target in ops races; do
+    cp "$built/$target" "$OUT/"
+    cp fuzz/mm.dict "$OUT/$target.dict"
+    zip --quiet --junk-paths "$OUT/${target}_seed_corpus.zip" corpus/distilled/"$target"/*
+    # 64 records; how often a line ran says little about the state of a page
+    printf '[libfuzzer]\nmax_len = 322\nuse_counters = 0\n' >"$OUT/$target.options"
+done
