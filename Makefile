@@ -14,7 +14,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz test check zoo times bench bench-triage clean linux-image linux-selftest linux-diff linux-check
+.PHONY: help fuzz test check zoo times bench bench-triage report-check clean linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -59,6 +59,9 @@ bench: ## the figures that the design promises, a table
 
 bench-triage: ## [PER_BUG=3] [CROWD=40] [FILES=100000]: how good triage is, beside libFuzzer, into docs/triage.md
 	triage/bench
+
+report-check: ## a report in headless Chromium: phone and desk, light and dark, axe-core, keyboard, print; SARIF and JSON by schema
+	triage/report-check
 
 linux-image: ## [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
 	triage/linux/image

@@ -13,7 +13,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const PAGES: [&str; 3] = ["README.md", "docs/design.md", "docs/zoo.md"];
+const PAGES: [&str; 4] = [
+    "README.md",
+    "docs/design.md",
+    "docs/triage.md",
+    "docs/zoo.md",
+];
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))

@@ -222,7 +222,9 @@ fn kill_9_at_any_time_loses_nothing() {
     for time in 0..TIMES {
         fs::remove_dir_all(bench.path("out")).expect("it goes");
         let out = |name: &str| format!("out/{name}");
-        before.iter().for_each(|(name, bytes)| bench.write(&out(name), bytes));
+        before
+            .iter()
+            .for_each(|(name, bytes)| bench.write(&out(name), bytes));
         let mut child = spawn(&bench, "report", "more");
         std::thread::sleep(whole * time / TIMES);
         child.kill().expect("it is killed, or has ended");

@@ -6,9 +6,9 @@ use super::picture::{Picture, Row, Span, State, Step};
 use maud::{Markup, html};
 
 /// Width of the names of rows.
-const LABEL: usize = 104;
+const LABEL: usize = 92;
 /// Width of a step.
-const STEP: usize = 92;
+const STEP: usize = 84;
 /// Height of a row.
 const ROW: usize = 26;
 /// Height of the name of a group of rows.
@@ -53,6 +53,7 @@ pub fn swatch(state: State) -> Markup {
         svg.swatch width="26" height="20" viewBox="0 0 26 20" aria-hidden="true" {
             g class=(format!("cell {}", state.class())) {
                 rect x="1" y="1" width="24" height="18" {}
+                @if state.letter().is_empty() { path.line d="M2 10H24" {} }
                 text.letter x="13" y="14.5" text-anchor="middle" { (state.letter()) }
             }
         }
@@ -61,6 +62,7 @@ pub fn swatch(state: State) -> Markup {
 
 /// Where things are.
 struct Layout {
+    several_threads: bool,
     /// Height of the heads of the columns.
     head: usize,
     /// Where each group of rows begins.
@@ -79,7 +81,9 @@ impl Layout {
             bottom += GROUP + group.rows.len() * ROW;
             top
         });
+        let threads = picture.steps.iter().filter_map(|step| step.thread);
         Self {
+            several_threads: threads.max() > Some(0),
             head,
             tops: tops.collect(),
             width: LABEL + picture.steps.len() * STEP + 2,
@@ -101,7 +105,7 @@ pub fn draw(picture: &Picture, label: &str, failure: &str) -> Markup {
         svg.picture role="grid" aria-label=(label) aria-readonly="true" width=(width) height=(height)
             viewBox=(format!("0 0 {width} {height}")) {
             g role="row" {
-                g.head role="columnheader" { text.small x="10" y="15" { "step" } }
+                g.head role="columnheader" { text.small x="6" y="15" { "step" } }
                 @for (i, step) in picture.steps.iter().enumerate() { (head(i, step, &layout)) }
             }
             @for (group, top) in picture.groups.iter().zip(&layout.tops) {
@@ -119,7 +123,8 @@ pub fn draw(picture: &Picture, label: &str, failure: &str) -> Markup {
 fn head(i: usize, step: &Step, layout: &Layout) -> Markup {
     let title = step_title(i, step);
     let number = step.operation.map(|i| format!("{i} ")).unwrap_or_default();
-    let mut under: Vec<String> = step.thread.map(|t| format!("t{t}")).into_iter().collect();
+    let thread = step.thread.filter(|_| layout.several_threads);
+    let mut under: Vec<String> = thread.map(|t| format!("t{t}")).into_iter().collect();
     under.extend(step.outcome.clone());
     if step.failed {
         under.push("✗ finding".to_owned());
@@ -129,8 +134,8 @@ fn head(i: usize, step: &Step, layout: &Layout) -> Markup {
             title { (title) }
             rect.hidden x=(x(i)) y="0" width=(STEP) height=(layout.head) {}
             g aria-hidden="true" {
-                text.op.continued[step.continued] x=(x(i) + 6) y="15" { (number) (fit(&step.name, 10)) }
-                text.small x=(x(i) + 6) y="31" { (fit(&under.join(" "), 12)) }
+                text.op.continued[step.continued] x=(x(i) + 5) y="15" { (number) (fit(&step.name, 10)) }
+                text.small x=(x(i) + 5) y="31" { (fit(&under.join(" "), 12)) }
             }
         }
     }
@@ -170,7 +175,7 @@ fn draw_row(row: &Row, group: &str, y: usize, steps: &[Step], first: &mut bool) 
     let name = format!("{}{}", if row.about_finding { "✗ " } else { "" }, row.name);
     html! {
         g.about[row.about_finding] role="row" {
-            text.name role="rowheader" x="10" y=(y + 17) aria-label=(format!("{group}, {name}")) { (fit(&name, 14)) }
+            text.name role="rowheader" x="6" y=(y + 17) aria-label=(format!("{group}, {name}")) { (fit(&name, 11)) }
             @for span in &row.spans { (cell(span, row, y, steps, std::mem::take(first))) }
         }
     }
