@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage mutants clean \
+.PHONY: help fuzz afl cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage mutants report-check clean \
 	linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench-triage: ## [PER_BUG=3] [CROWD=40] [FILES=100000]: how good triage is, besi
 
 mutants: ## [SHARD=k/n] [SECS=10]: generic mutants of the core: the share that tests, corpus and fuzzing notice
 	fuzz/mutants
+
+report-check: ## a report in headless Chromium: phone and desk, light and dark, axe-core, keyboard, print; SARIF and JSON by schema
+	triage/report-check
 
 linux-image: ## [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
 	triage/linux/image

@@ -28,6 +28,18 @@ OUT gets clusters.json and each cluster's shortest program; a second run with th
 does not read again the files that are there.
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";
 
+const REPORT_HELP: &str = "\
+Does what cluster -o OUT does, and writes to the same folder report.html, which needs nothing but itself,
+report.md, report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
+Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial report is written.";
+
+const BISECT_HELP: &str = "\
+The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in a worktree of its
+own under the cache folder, built with cargo build --release -p mm-triage, and asked with replay --json; its
+program is kept for the next time, the worktree goes. A commit that does not build is skipped.
+Exit status: 0 the commit is found, 1 only commits that do not build are left, 2 unusable input or command
+line, or the same verdict at both ends, 3 interrupted.";
+
 const DIFF_HELP: &str = "\
 Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
 
@@ -52,6 +64,12 @@ pub enum Command {
     /// Say how many bugs a folder of artifacts has
     #[command(after_help = CLUSTER_HELP)]
     Cluster(Cluster),
+    /// Write a page on all bugs of a folder: programs, explanations, pictures; and SARIF
+    #[command(after_help = REPORT_HELP)]
+    Report(Report),
+    /// Find the commit of this repository at which a program's verdict changes
+    #[command(after_help = BISECT_HELP)]
+    Bisect(Bisect),
     /// Say of each operation what it changed, and in which function the finding comes about
     #[command(after_help = AFTER_HELP)]
     Explain(Explain),
@@ -139,30 +157,74 @@ fn jobs(word: &str) -> Result<usize, String> {
     }
 }
 
-/// Arguments of `cluster`.
+/// Artifacts, and how to read and run them.
 #[derive(Debug, ClapArgs)]
-pub struct Cluster {
+pub struct Sources {
     /// Historical bugs to put back, with commas between them
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
     pub zoo: Option<Bugs>,
     /// The files are inputs of this fuzz target
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
-    /// The folder to write to; what it has from an earlier run is added to
-    #[arg(long, short, value_name = "OUT")]
-    pub output: Option<PathBuf>,
     /// The clusters.json of another run: say which clusters it has not
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Threads [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
-    /// Print what clusters.json has, and nothing else
-    #[arg(long)]
-    pub json: bool,
     /// Folders of artifacts, or single files
     #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `cluster`.
+#[derive(Debug, ClapArgs)]
+pub struct Cluster {
+    /// What to cluster.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// The folder to write to; what it has from an earlier run is added to
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Print what clusters.json has, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, ClapArgs)]
+pub struct Report {
+    /// What to report on.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// The folder to write to; what it has from an earlier run, or one of cluster, is added to
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Print what report.json has, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bisect`.
+#[derive(Debug, ClapArgs)]
+pub struct Bisect {
+    /// Historical bugs to put back, with commas between them; a commit that does not know one is skipped
+    #[arg(long, value_name = "SLUG[,SLUG]")]
+    pub zoo: Option<String>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Two commits of the repository that the working folder is in, A an ancestor of B
+    #[arg(long, value_name = "A..B", value_parser = crate::bisect::Range::parse)]
+    pub commits: crate::bisect::Range,
+    /// The folder for worktrees and builds [default: mmfuzz/bisect in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
 }
 
 /// Arguments of `explain`.

@@ -7,7 +7,7 @@
 //! past: there the wording of the finding tells more than the function.
 
 use crate::Status;
-use crate::args::Cluster;
+use crate::args::{Cluster, Sources, Target};
 use crate::describe;
 use crate::input::{self, InputError};
 use crate::minimize::{self, Same, draft::compare};
@@ -36,14 +36,14 @@ const VERSION: u32 = 1;
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Clusters {
+pub struct Clusters {
     version: u32,
     /// The run was interrupted: not all files were looked at.
-    interrupted: bool,
+    pub interrupted: bool,
     /// Files without a finding.
-    passed: BTreeSet<String>,
+    pub passed: BTreeSet<String>,
     /// Files that are no programs, and why.
-    unusable: BTreeMap<String, String>,
+    pub unusable: BTreeMap<String, String>,
     /// By name.
     clusters: BTreeMap<String, Group>,
 }
@@ -51,31 +51,33 @@ struct Clusters {
 /// The artifacts of one bug, as far as can be told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Group {
+pub struct Group {
     /// Not among the clusters of the baseline; without one, new in this run.
-    new: bool,
-    key: Key,
+    pub new: bool,
+    /// What they have in common.
+    pub key: Key,
     /// The text of the smallest minimized program.
-    program: String,
+    pub program: String,
     /// The signature of that program.
-    signature: String,
+    pub signature: String,
     /// The wordings of the findings.
     wordings: BTreeSet<String>,
     /// Signatures, and how many files have each.
-    signatures: BTreeMap<String, u64>,
-    files: BTreeSet<String>,
+    pub signatures: BTreeMap<String, u64>,
+    /// The artifacts.
+    pub files: BTreeSet<String>,
 }
 
 /// What artifacts of a bug have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Key {
+pub struct Key {
     /// The invariant, `family/name`.
-    invariant: String,
+    pub invariant: String,
     /// The function in which it first was broken, or the wording of the finding.
-    place: String,
+    pub place: String,
     /// It takes two threads.
-    race: bool,
+    pub race: bool,
 }
 
 /// What was found out about a file.
@@ -96,40 +98,52 @@ enum Outcome {
 
 /// Clusters all files and says what is new.
 pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
-    let bugs = args.zoo.clone().unwrap_or_default();
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
-    if let Some(dir) = &args.output
-        && let Err(status) = store::make_folder(dir)
-    {
-        return Ok(status);
-    }
-    let earlier = args.output.as_ref().map(|dir| dir.join(FILE));
-    let earlier = earlier.filter(|path| path.exists());
-    let (mut all, baseline) = match (load(earlier.as_deref()), load(args.baseline.as_deref())) {
-        (Ok(all), Ok(baseline)) => (all, baseline),
-        (Err(status), _) | (_, Err(status)) => return Ok(status),
+    let all = match gather(&args.sources, args.output.as_deref(), &stop) {
+        Ok(all) => all,
+        Err(status) => return Ok(status),
     };
-    let old: BTreeSet<String> = match &args.baseline {
-        Some(_) => baseline.clusters.into_keys().collect(),
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &all)?;
+        writeln!(out)?;
+    } else {
+        all.print(out)?;
+    }
+    Ok(all.status())
+}
+
+/// Clusters what `sources` names, with what an earlier run left in the folder `output`, and writes the
+/// result there.
+///
+/// # Errors
+/// The folder, or a file of an earlier run, is unusable, and a sentence says why.
+pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<Clusters, Status> {
+    let bugs = sources.zoo.clone().unwrap_or_default();
+    output.map_or(Ok(()), store::make_folder)?;
+    let earlier = output.map(|dir| dir.join(FILE));
+    let earlier = earlier.filter(|path| path.exists());
+    let mut all = load(earlier.as_deref())?;
+    let old: BTreeSet<String> = match &sources.baseline {
+        Some(baseline) => load(Some(baseline))?.clusters.into_keys().collect(),
         None => all.clusters.keys().cloned().collect(),
     };
     let known = all.files();
-    let (folders, files): (Vec<_>, Vec<_>) = args.files.iter().partition(|path| path.is_dir());
+    let (folders, files): (Vec<_>, Vec<_>) = sources.files.iter().partition(|path| path.is_dir());
     let found = folders.into_iter().flat_map(|folder| Walk::new(folder));
     let found = files.into_iter().cloned().map(Found::File).chain(found);
     let found = found.take_while(|_| !stop.is_set()).filter(|found| {
         let (Found::File(path) | Found::Unreadable(path, _)) = found;
-        !known.contains(&shown(path))
+        !known.contains(&shown(path)) && !output.is_some_and(|dir| path.starts_with(dir))
     });
     let (mut progress, mut count, mut vague) = (Progress::new("files"), 0, Vec::new());
-    pool::ordered(
-        args.jobs.unwrap_or_else(pool::default_jobs),
+    let done = pool::ordered(
+        sources.jobs.unwrap_or_else(pool::default_jobs),
         found,
         || (),
-        |(), found| one(args, &bugs, &stop, found),
+        |(), found| one(sources.target, &bugs, stop, found),
         |(file, outcome)| {
             count += 1;
             match outcome {
@@ -144,7 +158,8 @@ pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
             progress.tick(count, || format!("{} clusters", all.clusters.len()));
             Ok(())
         },
-    )?;
+    );
+    done.map_err(Status::unusable)?;
     progress.end();
     for (file, artifact) in vague {
         let joined = all.only_cluster_like(&artifact);
@@ -155,21 +170,11 @@ pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
     for (name, group) in &mut all.clusters {
         group.new = !old.contains(name);
     }
-    if let Some(dir) = &args.output
-        && let Err((path, error)) = all.write(dir)
-    {
-        let path = shown(&path);
-        return Ok(Status::unusable(format_args!(
-            "{path}: cannot be written: {error}; give a folder that can"
-        )));
+    if let Some(dir) = output {
+        all.write(dir)
+            .map_err(|(path, error)| store::refuse_write(&path, &error))?;
     }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &all)?;
-        writeln!(out)?;
-    } else {
-        all.print(out)?;
-    }
-    Ok(all.status())
+    Ok(all)
 }
 
 /// The clusters of an earlier run; none without a path.
@@ -193,7 +198,12 @@ fn load(path: Option<&Path>) -> Result<Clusters, Status> {
 }
 
 /// Looks at one file; nothing comes out if the user has had enough.
-fn one(args: &Cluster, bugs: &Bugs, stop: &Stop, found: Found) -> (String, Option<Outcome>) {
+fn one(
+    target: Option<Target>,
+    bugs: &Bugs,
+    stop: &Stop,
+    found: Found,
+) -> (String, Option<Outcome>) {
     let path = match found {
         Found::File(path) => path,
         Found::Unreadable(path, error) => {
@@ -201,7 +211,7 @@ fn one(args: &Cluster, bugs: &Bugs, stop: &Stop, found: Found) -> (String, Optio
             return (shown(&path), Some(Outcome::Unusable(why)));
         }
     };
-    let outcome = match input::load_regular(&path, args.target) {
+    let outcome = match input::load_regular(&path, target) {
         Err(error) => Some(Outcome::Unusable(error.to_string())),
         Ok(input) => match minimize::minimize(&input.program, bugs, Same::Signature, 1, stop) {
             None => Some(Outcome::Passed),
@@ -330,7 +340,16 @@ impl Clusters {
         write(FILE.to_owned(), json + "\n")
     }
 
-    fn status(&self) -> Status {
+    /// The clusters and their names, those of most files first.
+    pub fn ranked(&self) -> Vec<(&str, &Group)> {
+        let groups = self.clusters.iter();
+        let mut groups: Vec<_> = groups.map(|(name, group)| (&**name, group)).collect();
+        groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.files.len()));
+        groups
+    }
+
+    /// How a command that made these clusters ends.
+    pub fn status(&self) -> Status {
         if self.interrupted {
             Status::Interrupted
         } else if !self.unusable.is_empty() {
@@ -357,9 +376,7 @@ impl Clusters {
         if self.interrupted {
             writeln!(out, "{}", style.bad("interrupted: these are not all files"))?;
         }
-        let mut groups: Vec<_> = self.clusters.iter().collect();
-        groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.files.len()));
-        for (name, group) in groups {
+        for (name, group) in self.ranked() {
             let Key {
                 invariant,
                 place,

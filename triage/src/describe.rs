@@ -96,6 +96,18 @@ pub fn wait(wait: Wait) -> String {
     }
 }
 
+/// What a task waits for, in a few characters: a kind of lock and whose it is.
+pub fn wait_briefly(wait: Wait) -> String {
+    match wait {
+        Wait::Lock(Lock::MmapRead(mm) | Lock::MmapWrite(mm)) => format!("mmap {mm:?}"),
+        Wait::Lock(Lock::AnonVmaRead(root) | Lock::AnonVmaWrite(root)) => format!("rmap {root:?}"),
+        Wait::Lock(Lock::Folio(pfn)) | Wait::Unlock(pfn) => format!("{pfn:?}"),
+        Wait::Invalidation(mm) => format!("inval {mm:?}"),
+        Wait::Progress => "progress".to_owned(),
+        Wait::Gate => "gate".to_owned(),
+    }
+}
+
 /// A lock, and how it is held.
 pub fn lock(lock: Lock) -> String {
     match lock {

@@ -27,6 +27,24 @@ pub struct Difference {
     pub state: Vec<String>,
 }
 
+impl Difference {
+    /// The operation of the first run, of an `explain` the one without the bug; or that it is over.
+    pub fn without(&self) -> String {
+        spaced(self.a.as_deref())
+    }
+
+    /// That of the second run.
+    pub fn with(&self) -> String {
+        spaced(self.b.as_deref())
+    }
+}
+
+/// The words with one space between them.
+fn spaced(line: Option<&str>) -> String {
+    let words = line.unwrap_or("over").split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The first difference of two runs; `None` if they are the same to the end.
 pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
     let count = a.moments.len().max(b.moments.len());
@@ -37,14 +55,7 @@ pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
             _ => Vec::new(),
         };
         let line = |moment: Option<&Moment>| moment.map(|m| m.line.clone());
-        let said = |moment: Option<&Moment>| {
-            moment.map(|m| {
-                m.line
-                    .split_whitespace()
-                    .map(str::to_owned)
-                    .collect::<Vec<_>>()
-            })
-        };
+        let said = |moment: Option<&Moment>| moment.map(|m| spaced(Some(&m.line)));
         (said(x) != said(y) || !state.is_empty()).then(|| Difference {
             moment: i,
             a: line(x),

@@ -8,80 +8,104 @@ use crate::record::Record;
 use crate::run::{Bugs, Ended};
 use crate::style::Style;
 use crate::{describe, input, objection};
+use mm_fuzz::program::Program;
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// An operation and what it changed.
-#[derive(Serialize)]
-struct Explained<'a> {
-    operation: &'a str,
-    changes: Vec<String>,
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    /// The operation and its outcome, in one line.
+    pub operation: String,
+    /// What it changed, in lines.
+    pub changes: Vec<String>,
 }
 
 /// What is wrong, and since when.
-#[derive(Serialize)]
-struct Cause {
-    signature: String,
-    detail: String,
+#[derive(Debug, Serialize)]
+pub struct Cause {
+    /// What findings of the same bug have in common.
+    pub signature: String,
+    /// What was expected and what was found.
+    pub detail: String,
     /// What is wrong at the first moment at which something is.
-    first_objection: Option<String>,
+    pub first_objection: Option<String>,
     /// The function of the kernel that the section corresponds to.
-    function: Option<String>,
+    pub function: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Explanation<'a> {
-    operations: Vec<Explained<'a>>,
-    finding: Option<Cause>,
-    first_difference: Option<Difference>,
+impl Cause {
+    /// Where it first was wrong.
+    pub fn place(&self) -> String {
+        match self.function.as_deref() {
+            None | Some("start") => "in the first section of the operation".to_owned(),
+            Some(function) => format!("in {function}"),
+        }
+    }
+}
+
+/// All that can be said of a run.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The operations in the order in which they ended.
+    pub operations: Vec<Explained>,
+    /// What is wrong; `None` if the run passes.
+    pub finding: Option<Cause>,
+    /// Where the run differs from one without the historical bugs, if it has any.
+    pub first_difference: Option<Difference>,
 }
 
 /// Explains one program.
 pub fn command(args: &Explain, out: &mut dyn Write) -> io::Result<Status> {
-    let bugs = args.zoo.clone().unwrap_or_default();
     let program = match input::load(&args.file, args.target) {
         Ok(input) => input.program,
         Err(error) => return Ok(Status::unusable(error)),
     };
-    let record = Record::of(&program, &bugs);
-    let moments = record.moments.iter().enumerate();
-    let operations = moments.map(|(i, moment)| Explained {
-        operation: &moment.line,
-        changes: record.changes(i, program.geometry),
-    });
-    let (finding, status) = match &record.ended {
-        Ended::Pass { .. } => (None, Status::Pass),
-        Ended::Found(found) => {
-            let first = objection::first(&program, &bugs);
-            let cause = Cause {
-                signature: found.signature.clone(),
-                detail: found.detail.clone(),
-                function: first.as_ref().map(|first| describe::site(first.site)),
-                first_objection: first
-                    .map(|first| format!("{}: {}", first.found.oracle, first.found.detail)),
-            };
-            (Some(cause), Status::Finding)
-        }
-    };
-    let without = args
-        .zoo
-        .as_ref()
-        .map(|_| Record::of(&program, &Bugs::default()));
-    let explanation = Explanation {
-        operations: operations.collect(),
-        finding,
-        first_difference: without.and_then(|without| diff::first(&without, &record, &program)),
-    };
+    let explanation = Explanation::of(&program, args.zoo.as_ref());
     if args.json {
         serde_json::to_writer(&mut *out, &explanation)?;
         writeln!(out)?;
     } else {
         explanation.print(out)?;
     }
-    Ok(status)
+    Ok(match explanation.finding {
+        None => Status::Pass,
+        Some(_) => Status::Finding,
+    })
 }
 
-impl Explanation<'_> {
+impl Explanation {
+    /// Runs `program` with the bugs, and without them if there are any.
+    pub fn of(program: &Program, zoo: Option<&Bugs>) -> Self {
+        let without = Bugs::default();
+        let bugs = zoo.unwrap_or(&without);
+        let record = Record::of(program, bugs);
+        let moments = record.moments.iter().enumerate();
+        let operations = moments.map(|(i, moment)| Explained {
+            operation: moment.line.clone(),
+            changes: record.changes(i, program.geometry),
+        });
+        let finding = match &record.ended {
+            Ended::Pass { .. } => None,
+            Ended::Found(found) => {
+                let first = objection::first(program, bugs);
+                Some(Cause {
+                    signature: found.signature.clone(),
+                    detail: found.detail.clone(),
+                    function: first.as_ref().map(|first| describe::site(first.site)),
+                    first_objection: first
+                        .map(|first| format!("{}: {}", first.found.oracle, first.found.detail)),
+                })
+            }
+        };
+        let plain = zoo.map(|_| Record::of(program, &without));
+        Self {
+            operations: operations.collect(),
+            finding,
+            first_difference: plain.and_then(|plain| diff::first(&plain, &record, program)),
+        }
+    }
+
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let style = Style::of_stdout();
         for Explained { operation, changes } in &self.operations {
@@ -98,22 +122,13 @@ impl Explanation<'_> {
             )?;
             writeln!(out, "  {}", cause.detail)?;
             if let Some(first) = &cause.first_objection {
-                let function = cause.function.as_deref().unwrap_or_default();
-                let place = match function {
-                    "start" => "in the first section of the operation".to_owned(),
-                    function => format!("in {function}"),
-                };
-                writeln!(out, "first wrong {place}:\n  {first}")?;
+                writeln!(out, "first wrong {}:\n  {first}", cause.place())?;
             }
         }
         if let Some(difference) = &self.first_difference {
-            let line = |side: &Option<String>| {
-                let words = side.as_deref().unwrap_or("over").split_whitespace();
-                words.collect::<Vec<_>>().join(" ")
-            };
             let heading = "\nthe first operation at which the bug shows, without it and with it:";
             writeln!(out, "{}", style.heading(heading))?;
-            writeln!(out, "  {}\n  {}", line(&difference.a), line(&difference.b))?;
+            writeln!(out, "  {}\n  {}", difference.without(), difference.with())?;
             for line in &difference.state {
                 writeln!(out, "        {line}")?;
             }

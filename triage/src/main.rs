@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bisect;
 mod cluster;
 mod convert;
 mod corpus;
@@ -13,6 +14,7 @@ mod describe;
 mod diff;
 mod emit;
 mod explain;
+mod finding;
 mod input;
 mod linux;
 mod minimize;
@@ -69,6 +71,8 @@ fn main() -> ExitCode {
         Command::Minimize(minimize) => minimize::command(minimize, out),
         Command::Seeds(seeds) => seeds::command(seeds, out),
         Command::Cluster(cluster) => cluster::command(cluster, out),
+        Command::Report(report) => report::command(report, out),
+        Command::Bisect(bisect) => bisect::command(bisect, out),
         Command::Convert(convert) => convert::command(convert, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Explain(explain) => explain::command(explain, out),

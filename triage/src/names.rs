@@ -33,6 +33,43 @@ pub fn shown(path: &Path) -> String {
     out
 }
 
+/// The bytes of the name that [`shown`] made this text of.
+pub fn bytes(shown: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = shown;
+    while let Some((before, escaped)) = rest.split_once('\\') {
+        out.extend(before.bytes());
+        let hex = |digits: Option<&str>| u32::from_str_radix(digits?, 16).ok();
+        let length = match escaped.bytes().next() {
+            Some(b'n') => {
+                out.push(b'\n');
+                1
+            }
+            Some(b'x') => {
+                out.extend(hex(escaped.get(1..3)).and_then(|byte| u8::try_from(byte).ok()));
+                3
+            }
+            Some(b'u') => {
+                let end = escaped.find('}').unwrap_or(0);
+                let character = hex(escaped.get(2..end)).and_then(char::from_u32);
+                out.extend(
+                    character
+                        .into_iter()
+                        .flat_map(|c| c.to_string().into_bytes()),
+                );
+                end + 1
+            }
+            _ => {
+                out.push(b'\\');
+                1
+            }
+        };
+        rest = escaped.get(length..).unwrap_or("");
+    }
+    out.extend(rest.bytes());
+    out
+}
+
 fn push_byte(out: &mut String, byte: u8) {
     out.push_str(&format!(r"\x{byte:02x}"));
 }
@@ -54,5 +91,21 @@ mod tests {
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\nb\\n\x1b[31m\xff\xc3"));
         assert_eq!(shown(path), r"a\nb\\n\x1b[31m\xff\xc3");
         assert_eq!(shown(Path::new("\u{202e}gpj")), r"\u{202e}gpj");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn the_bytes_come_back() {
+        use std::os::unix::ffi::OsStrExt;
+        let names: [&[u8]; 4] = [
+            b"a\nb\\n\x1b[31m\xff\xc3",
+            b"\\",
+            "\u{202e}ä\u{85}".as_bytes(),
+            b"\\x4",
+        ];
+        for name in names {
+            let path = Path::new(std::ffi::OsStr::from_bytes(name));
+            assert_eq!(super::bytes(&shown(path)), name);
+        }
     }
 }

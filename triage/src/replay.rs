@@ -7,7 +7,7 @@ use crate::names::shown;
 use crate::run::{self, Bugs, Ended};
 use crate::style::Style;
 use crate::watch::{Seen, Watch};
-use crate::{report, summary};
+use crate::{finding, summary};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -68,7 +68,7 @@ fn people(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::R
             Ok(Status::Pass)
         }
         Ended::Found(found) => {
-            report::print(out, style, program, &found, &seen)?;
+            finding::print(out, style, program, &found, &seen)?;
             Ok(Status::Finding)
         }
     }

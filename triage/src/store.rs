@@ -60,6 +60,14 @@ pub fn refuse_collision(path: &Path) -> Status {
     ))
 }
 
+/// A result cannot be written to `path`.
+pub fn refuse_write(path: &Path, error: &io::Error) -> Status {
+    let path = shown(path);
+    Status::unusable(format_args!(
+        "{path}: cannot be written: {error}; give a folder that can"
+    ))
+}
+
 /// Makes the folder that results go to.
 ///
 /// # Errors

@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 const KEPT: usize = 10;
 
 /// Where a task is and what it waits for.
-type Stand = (Site, Option<Wait>);
+pub type Stand = (Site, Option<Wait>);
 
 /// A task as a person calls it: a thread, or an open migration by its slot.
-fn task_name(task: usize) -> String {
+pub fn task_name(task: usize) -> String {
     match task.checked_sub(usize::from(MAX_THREADS)) {
         None => format!("t{task}"),
         Some(slot) => format!("m{slot}"),
@@ -118,7 +118,8 @@ impl Slice {
     }
 }
 
-fn stands(s: &State) -> [Stand; MAX_TASKS] {
+/// Where all tasks are.
+pub fn stands(s: &State) -> [Stand; MAX_TASKS] {
     let tasks = s.tasks();
     std::array::from_fn(|id| (tasks[id].site, tasks[id].waiting))
 }

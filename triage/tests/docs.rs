@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/design.md",
+    "docs/triage.md",
     "docs/zoo.md",
     "docs/engines.md",
     "docs/corpus.md",

@@ -110,46 +110,18 @@ fn json_has_every_file_by_name_and_then_the_sums() {
     );
 }
 
-/// What may lie in a folder besides artifacts.
 #[test]
 #[cfg(unix)]
 fn odd_files_are_counted_and_stop_nothing() {
-    use std::os::unix::ffi::OsStrExt;
     let bench = Bench::new();
-    bench.write("odd/artifact", encoded(FINDS));
-    bench.write("odd/empty", "");
-    bench.write("odd/noise", [0xff, 0, 0x80, 7].repeat(5000));
-    bench.write("odd/line\nfeed\x1b[31m", encoded(FINDS));
-    let name = std::ffi::OsStr::from_bytes(b"not-utf8-\xff\xfe");
-    fs::write(bench.path("odd").join(name), "").expect("a file");
-    let large = fs::File::create(bench.path("odd/large")).expect("a file");
-    large.set_len(100 << 20).expect("100 MB");
-    for (target, link) in [
-        (".", "loop"),
-        ("..", "up"),
-        ("itself", "itself"),
-        ("gone", "dangling"),
-    ] {
-        std::os::unix::fs::symlink(target, bench.path("odd").join(link)).expect("a link");
-    }
-    std::os::unix::fs::symlink("artifact", bench.path("odd/link")).expect("a link");
-    let pipe = std::process::Command::new("mkfifo")
-        .arg(bench.path("odd/pipe"))
-        .status();
-    assert!(pipe.expect("mkfifo runs").success());
-    bench.write("odd/secret", encoded(FINDS));
-    let secret = bench.path("odd/secret");
-    let hidden = std::os::unix::fs::PermissionsExt::from_mode(0o000);
-    fs::set_permissions(&secret, hidden).expect("permissions");
-    // root reads it all the same
-    let secret = u64::from(fs::File::open(&secret).is_ok());
+    let secret = bench.odd_folder("odd", &encoded(FINDS));
 
     let ran = replay(&bench, &["odd"]);
     assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
     let sums = format!(
         "replay: files=13 passed=1 findings={} signatures=1 unusable={}\n",
         3 + secret,
-        9 - secret
+        9 - secret,
     );
     assert!(ran.out.starts_with(&sums), "{ran:?}");
     assert!(!ran.out.contains('\x1b'), "{ran:?}");
@@ -183,22 +155,7 @@ fn only_the_first_unusable_files_are_named() {
 #[test]
 fn a_hundred_thousand_files_are_read_by_name() {
     let bench = Bench::new();
-    bench.write("one", encoded(PASSES));
-    bench.write("two", encoded(FINDS));
-    fs::create_dir(bench.path("night")).expect("a folder");
-    for i in 0..100_000 {
-        // a file has at most so many names
-        if i % 30_000 == 0 {
-            bench.write(&format!("one-{i}"), encoded(PASSES));
-        }
-        let original = if i % 1000 == 999 {
-            "two".to_owned()
-        } else {
-            format!("one-{}", i - i % 30_000)
-        };
-        let name = format!("night/{:05}", i * 7919 % 100_000);
-        fs::hard_link(bench.path(&original), bench.path(&name)).expect("a link");
-    }
+    bench.crowd("night", &encoded(PASSES), &encoded(FINDS));
     let ran = replay(&bench, &["night"]);
     let sums = "replay: files=100000 passed=99900 findings=100 signatures=1 unusable=0\n";
     assert!(ran.out.starts_with(sums), "{ran:?}");

@@ -1,6 +1,9 @@
 //! Runs the binary in a folder of its own.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub mod json_schema;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -39,6 +42,57 @@ impl Bench {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder is made");
         std::fs::write(path, contents).expect("a file is written");
+    }
+
+    /// What may lie in a folder besides artifacts: 13 files, 4 of them `artifact`, which one of them cannot be read
+    /// unless by root. Says whether it was read: 1, or 0.
+    #[cfg(unix)]
+    pub fn odd_folder(&self, folder: &str, artifact: &[u8]) -> u64 {
+        use std::os::unix::ffi::OsStrExt;
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let name = |name: &str| format!("{folder}/{name}");
+        let path = |name: &str| self.path(folder).join(name);
+        self.write(&name("artifact"), artifact);
+        self.write(&name("empty"), "");
+        self.write(&name("noise"), [0xff, 0, 0x80, 7].repeat(5000));
+        self.write(&name("line\nfeed\x1b[31m"), artifact);
+        let bytes = std::ffi::OsStr::from_bytes(b"not-utf8-\xff\xfe");
+        fs::write(self.path(folder).join(bytes), "").expect("a file");
+        let large = fs::File::create(path("large")).expect("a file");
+        large.set_len(100 << 20).expect("100 MB");
+        for (target, link) in [
+            (".", "loop"),
+            ("..", "up"),
+            ("itself", "itself"),
+            ("gone", "dangling"),
+            ("artifact", "link"),
+        ] {
+            symlink(target, path(link)).expect("a link");
+        }
+        let pipe = Command::new("mkfifo").arg(path("pipe")).status();
+        assert!(pipe.expect("mkfifo runs").success());
+        self.write(&name("secret"), artifact);
+        let hidden = fs::Permissions::from_mode(0o000);
+        fs::set_permissions(path("secret"), hidden).expect("permissions");
+        fs::File::open(path("secret")).is_ok().into()
+    }
+
+    /// 100,000 files, of which 100 are `finds` and the others `passes`.
+    pub fn crowd(&self, folder: &str, passes: &[u8], finds: &[u8]) {
+        self.write("two", finds);
+        fs::create_dir(self.path(folder)).expect("a folder");
+        for i in 0..100_000 {
+            // a file has at most so many names
+            if i % 30_000 == 0 {
+                self.write(&format!("one-{i}"), passes);
+            }
+            let original = match i % 1000 {
+                999 => "two".to_owned(),
+                _ => format!("one-{}", i - i % 30_000),
+            };
+            let name = format!("{folder}/{:05}", i * 7919 % 100_000);
+            fs::hard_link(self.path(&original), self.path(&name)).expect("a link");
+        }
     }
 
     /// Runs the binary in the folder.

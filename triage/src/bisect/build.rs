@@ -1,0 +1,259 @@
+//! Building a commit and asking it. Under the cache folder: `builds/COMMIT/mm-triage`, the programs that were built;
+//! `target`, cargo's own; `tree-*`, worktrees of a run under way; `lock`, held while one is.
+
+use super::git::{Commit, Repository};
+use crate::args::{Bisect, Target};
+use crate::names::shown;
+use crate::stop::Stop;
+use crate::{Status, store};
+use clap::ValueEnum;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// Between two looks at a process and at Ctrl-C.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// What is asked of each commit.
+#[derive(Debug)]
+pub struct Question {
+    /// The arguments of `mm-triage`.
+    args: Vec<OsString>,
+}
+
+impl Question {
+    /// The question of a command line.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn new(args: &Bisect) -> Result<Self, Status> {
+        let file =
+            std::fs::canonicalize(&args.file).and_then(|path| File::open(&path).map(|_| path));
+        let file = file.map_err(|error| {
+            let path = shown(&args.file);
+            Status::unusable(format_args!(
+                "{path}: cannot be read: {error}; give a program"
+            ))
+        })?;
+        let mut words: Vec<OsString> = vec!["replay".into(), "--json".into()];
+        if let Some(zoo) = &args.zoo {
+            words.extend(["--zoo".into(), zoo.into()]);
+        }
+        if let Some(target) = args.target.as_ref().and_then(Target::to_possible_value) {
+            words.extend(["--target".into(), target.get_name().into()]);
+        }
+        words.extend(["--".into(), file.into()]);
+        Ok(Self { args: words })
+    }
+}
+
+/// What a commit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The signature of the finding, `pass` or `unusable`.
+    Verdict(String),
+    /// It cannot be built or asked, and why.
+    Skip(String),
+    /// The user has had enough.
+    Stopped,
+}
+
+/// The line that `replay --json` prints.
+#[derive(Deserialize)]
+struct Line {
+    verdict: String,
+    signature: Option<String>,
+}
+
+/// Builds commits, and keeps what it built.
+pub struct Builder<'a> {
+    repository: &'a Repository,
+    cache: PathBuf,
+    stop: &'a Stop,
+    /// Held to the end, when the system gives it back.
+    _lock: File,
+}
+
+/// How a process ended.
+struct Ended {
+    status: ExitStatus,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    /// The last line with an error, or the last line.
+    fn reason(&self) -> String {
+        let lines = || {
+            self.err
+                .lines()
+                .rev()
+                .filter(|line| !line.trim().is_empty())
+        };
+        let error = lines()
+            .find(|line| line.starts_with("error"))
+            .or(lines().next());
+        let reason = error.unwrap_or("it says nothing of why");
+        reason.trim().escape_debug().to_string()
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// With the builds of earlier runs in the same folder.
+    ///
+    /// # Errors
+    /// Another run is using it, or it cannot be written to.
+    pub fn new(repository: &'a Repository, cache: PathBuf, stop: &'a Stop) -> Result<Self, Status> {
+        let path = cache.join("lock");
+        let lock = File::create(&path).map_err(|error| store::refuse_write(&path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                repository,
+                cache,
+                stop,
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(Status::unusable(format_args!(
+                "{}: another bisect is using it; wait, or give another --cache DIR",
+                shown(&cache)
+            ))),
+            Err(TryLockError::Error(error)) => Err(store::refuse_write(&path, &error)),
+        }
+    }
+
+    /// What went wrong outside of the commits.
+    pub fn refuse(&self, error: &io::Error) -> Status {
+        Status::unusable(format_args!(
+            "{}: a commit cannot be built or asked there: {error}; make room, or give another --cache DIR",
+            shown(&self.cache)
+        ))
+    }
+
+    /// Asks a commit; `tick` is called now and then with what is being done.
+    ///
+    /// # Errors
+    /// The cache folder cannot be used.
+    pub fn ask(
+        &self,
+        commit: &Commit,
+        question: &Question,
+        tick: &mut dyn FnMut(&str),
+    ) -> io::Result<Answer> {
+        let program = self
+            .cache
+            .join("builds")
+            .join(&commit.hash)
+            .join("mm-triage");
+        if !program.is_file()
+            && let Some(instead) = self.build(commit, &program, tick)?
+        {
+            return Ok(instead);
+        }
+        let mut command = Command::new(&program);
+        command.args(&question.args);
+        let Some(ended) = self.run(command, "asking", tick)? else {
+            return Ok(Answer::Stopped);
+        };
+        let line = ended.out.lines().next().unwrap_or_default();
+        Ok(match serde_json::from_str::<Line>(line) {
+            Ok(line) => Answer::Verdict(line.signature.unwrap_or(line.verdict)),
+            Err(_) => Answer::Skip(format!(
+                "it does not understand the question: {}",
+                ended.reason()
+            )),
+        })
+    }
+
+    /// Builds the commit's `mm-triage` and keeps it as `program`; or says why not.
+    fn build(
+        &self,
+        commit: &Commit,
+        program: &Path,
+        tick: &mut dyn FnMut(&str),
+    ) -> io::Result<Option<Answer>> {
+        let tree = tempfile::Builder::new()
+            .prefix("tree-")
+            .tempdir_in(&self.cache)?;
+        let Ok(worktree) = self.repository.add_worktree(tree.path(), commit) else {
+            return Ok(Some(Answer::Skip("it cannot be checked out".to_owned())));
+        };
+        let target = self.cache.join("target");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .args([
+                "build",
+                "--release",
+                "--quiet",
+                "--package",
+                "mm-triage",
+                "--target-dir",
+            ])
+            .arg(&target)
+            .current_dir(worktree.path());
+        let Some(ended) = self.run(command, "building", tick)? else {
+            return Ok(Some(Answer::Stopped));
+        };
+        if !ended.status.success() {
+            // so does a build that Ctrl-C ended before it ended us
+            let answer = match self.stop.is_set() {
+                true => Answer::Stopped,
+                false => Answer::Skip(format!("it does not build: {}", ended.reason())),
+            };
+            return Ok(Some(answer));
+        }
+        self.keep(&target.join("release/mm-triage"), program)?;
+        Ok(None)
+    }
+
+    /// Copies what was built, whole or not at all.
+    fn keep(&self, built: &Path, program: &Path) -> io::Result<()> {
+        let builds = self.cache.join("builds");
+        std::fs::create_dir_all(&builds)?;
+        let new = tempfile::Builder::new()
+            .prefix("new-")
+            .tempdir_in(&builds)?;
+        std::fs::copy(built, new.path().join("mm-triage"))?;
+        std::fs::rename(new.keep(), program.parent().unwrap_or(&builds))
+    }
+
+    /// Runs a process to its end; `None` if the user has had enough.
+    fn run(
+        &self,
+        mut command: Command,
+        what: &str,
+        tick: &mut dyn FnMut(&str),
+    ) -> io::Result<Option<Ended>> {
+        // files, and not pipes: nobody reads while we wait
+        let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        command
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(err.try_clone()?);
+        let mut child = command.spawn()?;
+        let status = loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if self.stop.is_set() {
+                child.kill()?;
+                child.wait()?;
+                return Ok(None);
+            }
+            tick(what);
+            std::thread::sleep(PERIOD);
+        };
+        let read = |file: &mut File| {
+            let mut bytes = Vec::new();
+            file.rewind()?;
+            file.read_to_end(&mut bytes)?;
+            io::Result::Ok(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let (out, err) = (read(&mut out)?, read(&mut err)?);
+        Ok(Some(Ended { status, out, err }))
+    }
+}

@@ -1,0 +1,203 @@
+//! The repository: commits, and a worktree that goes when it is no longer needed.
+
+use super::Range;
+use crate::Status;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A commit.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its name.
+    pub hash: String,
+    /// The first line of its message.
+    pub subject: String,
+}
+
+/// The first digits of a name.
+pub fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+impl Commit {
+    /// Enough of its name for people.
+    pub fn short(&self) -> &str {
+        short(&self.hash)
+    }
+}
+
+/// The repository that the working folder is in.
+#[derive(Debug)]
+pub struct Repository {
+    root: PathBuf,
+}
+
+impl Repository {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// There is none, or no git.
+    pub fn here() -> Result<Self, Status> {
+        let output = Command::new("git")
+            .args(["rev-parse", "--show-toplevel"])
+            .output();
+        let output = output.map_err(|error| {
+            Status::unusable(format_args!("git cannot be run: {error}; install it"))
+        })?;
+        if !output.status.success() {
+            return Err(Status::unusable(
+                "the working folder is in no git repository; run this inside the repository of mmfuzz",
+            ));
+        }
+        Ok(Self {
+            root: path_of(&output.stdout),
+        })
+    }
+
+    fn git(&self, args: &[&OsStr]) -> Result<Output, Status> {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(&self.root)
+            .args(args)
+            .output();
+        output.map_err(|error| Status::unusable(format_args!("git cannot be run: {error}")))
+    }
+
+    fn read(&self, args: &[&str]) -> Result<Option<String>, Status> {
+        let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+        let output = self.git(&args)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(output.status.success().then_some(text))
+    }
+
+    /// The commit that the user calls `name`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn commit(&self, name: &str) -> Result<Commit, Status> {
+        let commit = format!("{name}^{{commit}}");
+        let hash = self.read(&[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &commit,
+        ])?;
+        let line = match hash {
+            Some(hash) => self.read(&["log", "-1", "--format=%H %s", hash.trim()])?,
+            None => None,
+        };
+        line.as_deref()
+            .and_then(|line| line.lines().next())
+            .map(parse)
+            .ok_or_else(|| {
+                Status::unusable(format_args!(
+                    "{}: no such commit in this repository; git log names them",
+                    name.escape_debug()
+                ))
+            })
+    }
+
+    /// The commits after `from` up to `to`, by first parents, oldest first.
+    ///
+    /// # Errors
+    /// One is not the ancestor of the other, or they are the same.
+    pub fn line(&self, from: &Commit, to: &Commit, names: &Range) -> Result<Vec<Commit>, Status> {
+        let Range { from: a, to: b } = names;
+        if self
+            .read(&["merge-base", "--is-ancestor", &from.hash, &to.hash])?
+            .is_none()
+        {
+            let why = format_args!("{a} is no ancestor of {b}; give the older commit first");
+            return Err(Status::unusable(why));
+        }
+        let range = format!("{}..{}", from.hash, to.hash);
+        let log = self.read(&[
+            "log",
+            "--first-parent",
+            "--reverse",
+            "--format=%H %s",
+            &range,
+        ])?;
+        let commits: Vec<Commit> = log.unwrap_or_default().lines().map(parse).collect();
+        if commits.is_empty() {
+            let why = format_args!("{a} and {b} are the same commit; give two");
+            return Err(Status::unusable(why));
+        }
+        Ok(commits)
+    }
+
+    /// A worktree of `commit` at `path`.
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn add_worktree(&self, path: &Path, commit: &Commit) -> Result<Worktree<'_>, Status> {
+        let words = ["worktree", "add", "--quiet", "--detach", "--force"].map(OsStr::new);
+        let mut args = words.to_vec();
+        args.extend([path.as_os_str(), OsStr::new(&commit.hash)]);
+        let output = self.git(&args)?;
+        let worktree = Worktree {
+            repository: self,
+            path: path.to_owned(),
+        };
+        if output.status.success() {
+            return Ok(worktree);
+        }
+        let why = String::from_utf8_lossy(&output.stderr)
+            .trim()
+            .escape_debug()
+            .to_string();
+        Err(Status::unusable(format_args!(
+            "{} cannot be checked out: {why}",
+            commit.short()
+        )))
+    }
+}
+
+/// `HASH SUBJECT`.
+fn parse(line: &str) -> Commit {
+    let (hash, subject) = line.split_once(' ').unwrap_or((line, ""));
+    Commit {
+        hash: hash.to_owned(),
+        // whoever wrote it may have put anything in
+        subject: subject.escape_debug().to_string(),
+    }
+}
+
+/// The path that git printed.
+fn path_of(line: &[u8]) -> PathBuf {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    #[cfg(unix)]
+    return PathBuf::from(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(line));
+    #[cfg(not(unix))]
+    PathBuf::from(String::from_utf8_lossy(line).into_owned())
+}
+
+/// A worktree; it goes when this goes.
+#[derive(Debug)]
+pub struct Worktree<'a> {
+    repository: &'a Repository,
+    path: PathBuf,
+}
+
+impl Worktree<'_> {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Worktree<'_> {
+    fn drop(&mut self) {
+        let words = ["worktree", "remove", "--force"].map(OsStr::new);
+        let mut args = words.to_vec();
+        args.push(self.path.as_os_str());
+        let removed = self.repository.git(&args);
+        if !removed.is_ok_and(|output| output.status.success()) {
+            // what git does not know as a worktree
+            let _ = std::fs::remove_dir_all(&self.path);
+            let _ = self.repository.git(&["worktree", "prune"].map(OsStr::new));
+        }
+    }
+}

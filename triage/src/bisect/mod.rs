@@ -1,0 +1,272 @@
+//! `bisect`: the commit of this repository at which the verdict on a program changes.
+//!
+//! The history is that of first parents, so that it is a line. Each commit is built in a worktree of its own and
+//! asked with `replay --json`; what cannot be built or asked is passed over, as `git bisect skip` does.
+
+mod build;
+mod git;
+mod search;
+
+use crate::args::Bisect;
+use crate::names::shown;
+use crate::progress::Progress;
+use crate::stop::Stop;
+use crate::style::Style;
+use crate::{Status, store};
+use build::{Answer, Builder, Question};
+use git::{Commit, Repository};
+use search::{Found, search};
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Two commits, as the user names them.
+#[derive(Clone, Debug)]
+pub struct Range {
+    /// The older one.
+    from: String,
+    /// The newer one.
+    to: String,
+}
+
+impl Range {
+    /// Reads `A..B`.
+    ///
+    /// # Errors
+    /// It is not of that form.
+    pub fn parse(words: &str) -> Result<Self, String> {
+        match words.split_once("..") {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() && !to.starts_with('.') => {
+                Ok(Self {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                })
+            }
+            _ => Err("give two commits as A..B, A an ancestor of B".to_owned()),
+        }
+    }
+}
+
+/// A commit and the verdict there.
+#[derive(Debug, Serialize)]
+struct Tested {
+    commit: String,
+    subject: String,
+    /// The signature of the finding, `pass` or `unusable`; `None` if the commit could not be asked.
+    verdict: Option<String>,
+    /// Why it could not.
+    why: Option<String>,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    interrupted: bool,
+    /// The verdicts at both ends.
+    before: String,
+    after: String,
+    /// The first commit with another verdict than the older end; with several, one of these is.
+    first: Vec<String>,
+    /// Commits in the range.
+    commits: usize,
+    /// In the order in which they were asked.
+    tested: Vec<Tested>,
+}
+
+/// Why there is no outcome.
+enum Fault {
+    Told(Status),
+    Io(io::Error),
+}
+
+impl From<Status> for Fault {
+    fn from(status: Status) -> Self {
+        Self::Told(status)
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Finds the commit.
+pub fn command(args: &Bisect, out: &mut dyn Write) -> io::Result<Status> {
+    match run(args, out) {
+        Ok(status) | Err(Fault::Told(status)) => Ok(status),
+        Err(Fault::Io(error)) => Err(error),
+    }
+}
+
+fn run(args: &Bisect, out: &mut dyn Write) -> Result<Status, Fault> {
+    let stop = Stop::on_signals()?;
+    let question = Question::new(args)?;
+    let repository = Repository::here()?;
+    let range = &args.commits;
+    let from = repository.commit(&range.from)?;
+    let to = repository.commit(&range.to)?;
+    let commits = repository.line(&from, &to, range)?;
+    let builder = Builder::new(&repository, cache(args)?, &stop)?;
+    let mut asked = Asked {
+        builder,
+        question,
+        progress: Progress::new("commits asked"),
+        tested: Vec::new(),
+    };
+    let ends = (asked.end(&from)?, asked.end(&to)?);
+    let (Some(before), Some(after)) = ends else {
+        eprintln!("mm-triage: interrupted before both ends had a verdict");
+        return Ok(Status::Interrupted);
+    };
+    if before == after {
+        return Err(Status::unusable(format_args!(
+            "{} and {} have the same verdict, {before}; give commits with different ones",
+            range.from, range.to
+        ))
+        .into());
+    }
+    let found = search(commits.len(), |i, left| {
+        Ok::<_, Status>(match asked.ask(&commits[i], left)? {
+            Answer::Verdict(verdict) => search::Answer::Known(verdict != before),
+            Answer::Skip(_) => search::Answer::Skip,
+            Answer::Stopped => search::Answer::Stop,
+        })
+    })?;
+    let Asked {
+        builder,
+        progress,
+        tested,
+        ..
+    } = asked;
+    progress.end();
+    drop(builder);
+    let (Found::First(left) | Found::Stopped(left)) = &found;
+    let candidates = &commits[left.clone()];
+    let after = match (&found, candidates) {
+        (Found::First(_), [.., last]) => verdict_at(&tested, last).unwrap_or(after),
+        _ => after,
+    };
+    let outcome = Outcome {
+        interrupted: matches!(found, Found::Stopped(_)),
+        before,
+        after,
+        first: candidates
+            .iter()
+            .map(|commit| commit.hash.clone())
+            .collect(),
+        commits: commits.len(),
+        tested,
+    };
+    if args.json {
+        serde_json::to_writer(&mut *out, &outcome).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        outcome.print(candidates, out)?;
+    }
+    Ok(match outcome.first.len() {
+        _ if outcome.interrupted => Status::Interrupted,
+        1 => Status::Pass,
+        _ => Status::Finding,
+    })
+}
+
+fn verdict_at(tested: &[Tested], commit: &Commit) -> Option<String> {
+    let found = tested.iter().find(|tested| tested.commit == commit.hash);
+    found.and_then(|tested| tested.verdict.clone())
+}
+
+/// The folder for builds.
+fn cache(args: &Bisect) -> Result<PathBuf, Status> {
+    let dir = match &args.cache {
+        Some(dir) => dir.clone(),
+        None => {
+            let of = |name, below: &str| {
+                let dir = std::env::var_os(name).filter(|dir| !dir.is_empty());
+                dir.map(|dir| PathBuf::from(dir).join(below))
+            };
+            of("XDG_CACHE_HOME", "mmfuzz/bisect")
+                .or_else(|| of("HOME", ".cache/mmfuzz/bisect"))
+                .ok_or_else(|| {
+                    Status::unusable(
+                        "there is no cache folder, for HOME is not set; give --cache DIR",
+                    )
+                })?
+        }
+    };
+    store::make_folder(&dir)?;
+    std::fs::canonicalize(&dir).map_err(|error| {
+        Status::unusable(format_args!("{}: {error}; give --cache DIR", shown(&dir)))
+    })
+}
+
+/// Commits are asked one after the other, and remembered.
+struct Asked<'a> {
+    builder: Builder<'a>,
+    question: Question,
+    progress: Progress,
+    tested: Vec<Tested>,
+}
+
+impl Asked<'_> {
+    /// Asks a commit, with so many others that may be the first one.
+    fn ask(&mut self, commit: &Commit, left: usize) -> Result<Answer, Status> {
+        let count = self.tested.len() as u64;
+        let progress = &mut self.progress;
+        let mut tick = |doing: &str| {
+            let what = || format!("{left} left; {doing} {}", commit.short());
+            progress.tick(count, what);
+        };
+        let answer = self.builder.ask(commit, &self.question, &mut tick);
+        let answer = answer.map_err(|error| self.builder.refuse(&error))?;
+        let (verdict, why) = match &answer {
+            Answer::Verdict(verdict) => (Some(verdict.clone()), None),
+            Answer::Skip(why) => (None, Some(why.clone())),
+            Answer::Stopped => return Ok(answer),
+        };
+        self.tested.push(Tested {
+            commit: commit.hash.clone(),
+            subject: commit.subject.clone(),
+            verdict,
+            why,
+        });
+        Ok(answer)
+    }
+
+    /// The verdict at an end, which must have one; `None` if the user has had enough.
+    fn end(&mut self, commit: &Commit) -> Result<Option<String>, Fault> {
+        match self.ask(commit, 0)? {
+            Answer::Verdict(verdict) => Ok(Some(verdict)),
+            Answer::Stopped => Ok(None),
+            Answer::Skip(why) => Err(Status::unusable(format_args!(
+                "{} has no verdict: {why}; give another commit",
+                commit.short()
+            ))
+            .into()),
+        }
+    }
+}
+
+impl Outcome {
+    fn print(&self, candidates: &[Commit], out: &mut dyn Write) -> io::Result<()> {
+        let style = Style::of_stdout();
+        for tested in &self.tested {
+            let short = git::short(&tested.commit);
+            let verdict = match (&tested.verdict, &tested.why) {
+                (Some(verdict), _) => verdict.clone(),
+                (None, why) => format!("skipped: {}", why.as_deref().unwrap_or_default()),
+            };
+            writeln!(out, "{short}  {verdict}")?;
+        }
+        let heading = match candidates {
+            _ if self.interrupted => "interrupted; the verdict changes at one of:",
+            [_] => "the verdict changes at:",
+            _ => "the verdict changes at one of these, of which all but the last do not build:",
+        };
+        writeln!(out, "{}", style.heading(heading))?;
+        for commit in candidates {
+            writeln!(out, "  {}  {}", commit.hash, commit.subject)?;
+        }
+        writeln!(out, "  before: {}\n  after:  {}", self.before, self.after)
+    }
+}

@@ -1,0 +1,105 @@
+//! Binary search among things of which some cannot be looked at.
+
+use std::ops::Range;
+
+/// What is known of a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Whether it has changed.
+    Known(bool),
+    /// It cannot be told.
+    Skip,
+    /// Enough.
+    Stop,
+}
+
+/// The result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The first that has changed is among these: the last one has, all others cannot be looked at.
+    First(Range<usize>),
+    /// As far as the search got, the first one is among these.
+    Stopped(Range<usize>),
+}
+
+/// The first of `count` things that has changed. The last one has, and what comes before the first has not.
+/// `test` gets a thing and how many may be the first.
+///
+/// # Errors
+/// The first error of `test`.
+pub fn search<E>(
+    count: usize,
+    mut test: impl FnMut(usize, usize) -> Result<Answer, E>,
+) -> Result<Found, E> {
+    // all before `low` have not changed; `high` has
+    let (mut low, mut high) = (0, count.saturating_sub(1));
+    let mut skipped = vec![false; count];
+    while let Some(next) = nearest_to_the_middle(low, high, &skipped) {
+        match test(next, high - low + 1)? {
+            Answer::Known(true) => high = next,
+            Answer::Known(false) => low = next + 1,
+            Answer::Skip => skipped[next] = true,
+            Answer::Stop => return Ok(Found::Stopped(low..high + 1)),
+        }
+    }
+    Ok(Found::First(low..high + 1))
+}
+
+/// What is to be looked at between `low` and `high`.
+fn nearest_to_the_middle(low: usize, high: usize, skipped: &[bool]) -> Option<usize> {
+    let middle = low + (high - low) / 2;
+    let open = (low..high).filter(|i| !skipped[*i]);
+    open.min_by_key(|i| i.abs_diff(middle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    fn find(count: usize, first: usize, skip: &[usize]) -> (Range<usize>, usize) {
+        let mut tests = 0;
+        let found = search(count, |i, _| {
+            tests += 1;
+            Ok::<_, Infallible>(match skip.contains(&i) {
+                true => Answer::Skip,
+                false => Answer::Known(i >= first),
+            })
+        });
+        match found {
+            Ok(Found::First(range)) => (range, tests),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_first_is_found_in_logarithmically_many_tests() {
+        for count in 1..70 {
+            for first in 0..count {
+                let (range, tests) = find(count, first, &[]);
+                assert_eq!(range, first..first + 1, "of {count}");
+                assert!(tests <= count.ilog2() as usize + 1, "{tests} for {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_passed_over() {
+        assert_eq!(find(9, 6, &[4]).0, 6..7);
+        assert_eq!(find(9, 6, &[4, 5]).0, 4..7);
+        assert_eq!(find(9, 6, &[0, 1, 2, 3, 4, 5, 6, 7]).0, 0..9);
+    }
+
+    #[test]
+    fn a_search_that_is_stopped_says_what_is_left() {
+        let mut tests = 0;
+        let found = search(16, |_, _| {
+            tests += 1;
+            Ok::<_, Infallible>(match tests {
+                1 => Answer::Known(false),
+                _ => Answer::Stop,
+            })
+        });
+        assert_eq!(found, Ok(Found::Stopped(8..16)));
+    }
+}

@@ -1,0 +1,213 @@
+//! Watches a run and keeps what the picture needs, of a long run the first and the last steps.
+
+use super::picture::State;
+use crate::describe;
+use crate::snapshot::Snapshot;
+use crate::timeline::{Stand, stand, stands};
+use mm_core::{MAX_TASKS, MmId, State as Kernel, Task, Wait};
+use mm_fuzz::exec::{MAX_PROCS, Observer, Outcome, Released};
+use mm_fuzz::program::{Program, Step};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Steps from the start that are kept.
+const FIRST: usize = 12;
+/// Steps up to the end that are kept.
+const LAST: usize = 28;
+
+/// What a task is doing after a step.
+#[derive(Clone, Debug)]
+pub struct Doing {
+    /// Runs, waits, or neither.
+    pub state: State,
+    /// A few characters.
+    pub text: String,
+    /// Where it is, what it waits for and what it holds.
+    pub detail: String,
+}
+
+/// What was given back from outside the model, since everybody waited.
+#[derive(Clone, Copy, Debug)]
+pub struct Given(Released);
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Released::Locks => f.write_str("all wait: folio locks of third parties go"),
+            Released::Walkers => f.write_str("all wait: references of pfn walkers go"),
+            Released::Migration(slot) => write!(f, "all wait: open migration m{slot} goes on"),
+        }
+    }
+}
+
+/// A step of the run.
+#[derive(Debug)]
+pub struct Column {
+    /// The operation; one past the last for the end of the program.
+    pub step: usize,
+    /// Scheduling points passed before and after.
+    pub points: (u32, u32),
+    /// What the operation said, if it ended.
+    pub outcome: Option<Outcome>,
+    /// The point at which it was preempted, and the thread that goes on.
+    pub preempted: Option<(u32, u8)>,
+    /// What was given back before it.
+    pub released: Vec<Given>,
+    /// The slots of processes and their address spaces; nothing if the operation did not end.
+    pub processes: Vec<(usize, MmId)>,
+    /// The tasks after it.
+    pub tasks: [Doing; MAX_TASKS],
+    /// The state after it.
+    pub after: Snapshot,
+    /// It came to its end, so that the state is known.
+    pub complete: bool,
+}
+
+/// The steps.
+#[derive(Debug, Default)]
+pub struct Film {
+    first: Vec<Column>,
+    last: VecDeque<Column>,
+    count: usize,
+    points: u32,
+    /// The operation of the slice that is under way.
+    running: Option<usize>,
+    preempted: Option<(u32, u8)>,
+    released: Vec<Given>,
+    processes: Vec<(usize, MmId)>,
+    stands: [Stand; MAX_TASKS],
+    /// The thread of each operation.
+    threads: Vec<usize>,
+}
+
+impl Film {
+    /// For a run of `program`.
+    pub fn new(program: &Program) -> Self {
+        let threads = program.ops.iter().map(|step| usize::from(step.thread));
+        Self {
+            threads: threads.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn push(&mut self, column: Column) {
+        self.count += 1;
+        if self.first.len() < FIRST {
+            self.first.push(column);
+            return;
+        }
+        if self.last.len() == LAST {
+            self.last.pop_front();
+        }
+        self.last.push_back(column);
+    }
+
+    fn latest(&mut self) -> Option<&mut Column> {
+        self.last.back_mut().or(self.first.last_mut())
+    }
+
+    /// How many steps are left out, and the number of those before them.
+    pub fn left_out(&self) -> Option<(usize, usize)> {
+        let kept = self.first.len() + self.last.len();
+        (self.count > kept).then(|| (self.first.len(), self.count - kept))
+    }
+
+    /// The run has ended: the steps that are kept. One that did not end is one.
+    pub fn end(mut self) -> Vec<Column> {
+        if let Some(step) = self.running.take() {
+            let unknown = Doing {
+                state: State::Unknown,
+                text: String::new(),
+                detail: String::new(),
+            };
+            self.push(Column {
+                step,
+                points: (self.points, self.points),
+                outcome: None,
+                preempted: None,
+                released: Vec::new(),
+                processes: Vec::new(),
+                tasks: std::array::from_fn(|_| unknown.clone()),
+                after: Snapshot::default(),
+                complete: false,
+            });
+        }
+        self.first.into_iter().chain(self.last).collect()
+    }
+}
+
+impl Observer for Film {
+    fn slice(&mut self, step: usize, s: &Kernel) {
+        self.running = Some(step);
+        self.stands = stands(s);
+    }
+
+    fn ran(&mut self, step: usize, s: &Kernel) {
+        let before = std::mem::replace(&mut self.stands, stands(s));
+        let chosen = self.running.take();
+        let thread = chosen.and_then(|step| self.threads.get(step).copied());
+        let mut after = Snapshot::default();
+        after.take(s);
+        let tasks = std::array::from_fn(|id| {
+            let moved = self.stands[id] != before[id] || thread == Some(id);
+            doing(id, &s.tasks()[id], moved)
+        });
+        let column = Column {
+            step,
+            points: (self.points, s.points()),
+            outcome: None,
+            preempted: self.preempted.take(),
+            released: std::mem::take(&mut self.released),
+            processes: self.processes.clone(),
+            tasks,
+            after,
+            complete: true,
+        };
+        self.points = s.points();
+        self.push(column);
+    }
+
+    fn released(&mut self, what: Released) {
+        self.released.push(Given(what));
+    }
+
+    fn processes(&mut self, mms: [Option<MmId>; MAX_PROCS]) {
+        let slots = mms.iter().enumerate();
+        self.processes = slots
+            .filter_map(|(slot, mm)| Some((slot, (*mm)?)))
+            .collect();
+        let processes = self.processes.clone();
+        if let Some(column) = self.latest() {
+            column.processes = processes;
+        }
+    }
+
+    fn operation(&mut self, _: usize, _: &Step, outcome: Outcome, _: &Kernel) {
+        if let Some(column) = self.latest() {
+            column.outcome = Some(outcome);
+        }
+    }
+
+    fn preempted(&mut self, point: u32, _: u8, to: u8, _: &Kernel) {
+        // the kernel counts the points that have been passed, a program counts from 0
+        self.preempted = Some((point.saturating_sub(1), to));
+    }
+}
+
+fn doing(id: usize, task: &Task, moved: bool) -> Doing {
+    let (state, text) = match task.waiting {
+        Some(Wait::Gate) if !moved => (State::Idle, String::new()),
+        Some(Wait::Gate) | None if moved => (State::Runs, String::new()),
+        Some(wait) => (State::Waits, describe::wait_briefly(wait)),
+        None => (State::Idle, String::new()),
+    };
+    let detail = match state {
+        State::Idle if task.held.is_empty() => "idle".to_owned(),
+        _ => stand(id, task),
+    };
+    Doing {
+        state,
+        text,
+        detail,
+    }
+}

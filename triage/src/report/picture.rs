@@ -1,0 +1,517 @@
+//! A run as a picture: what stood where after each scheduling step.
+//!
+//! Columns are slices of the run, rows are tasks, pages of address spaces, and struct pages. A cell
+//! that does not change goes on: what is kept of a row is its spans. Memory is bounded: of a long run the
+//! first and the last steps are kept, and the rows that say most.
+
+use super::film::{Column, Film};
+use crate::describe;
+use crate::run::{Bugs, Ended, Runner};
+use crate::snapshot::{EntryAt, named};
+use crate::timeline::task_name;
+use mm_core::{Entry, MAX_TASKS, MmId, Page, PageFlags, Pfn, Pte, Softleaf};
+use mm_fuzz::exec::{Options, window_base};
+use mm_fuzz::finding;
+use mm_fuzz::program::{Geometry, Program};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Rows of one kind that are kept.
+const MAX_ROWS: usize = 24;
+
+/// What a cell of the picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// No entry; a struct page that was not used yet.
+    None,
+    /// The zero page.
+    Zero,
+    /// A page of this process alone.
+    Anonymous,
+    /// A page that is copied before it is written.
+    Shared,
+    /// A migration entry; a page that one names.
+    Migration,
+    /// A page of a device.
+    DevicePrivate,
+    /// A page that a device has to itself.
+    Exclusive,
+    /// A slot of swap; a page that only the swap cache has.
+    Swapped,
+    /// A free page.
+    Freed,
+    /// A page that is referenced and that no entry names.
+    Held,
+    /// What should not be there, or is not known.
+    Unknown,
+    /// A task that does nothing.
+    Idle,
+    /// A task that ran.
+    Runs,
+    /// A task that waits.
+    Waits,
+}
+
+impl State {
+    /// Those of pages, in the order of the legend.
+    pub const OF_PAGES: [Self; 11] = [
+        Self::None,
+        Self::Zero,
+        Self::Anonymous,
+        Self::Shared,
+        Self::Migration,
+        Self::DevicePrivate,
+        Self::Exclusive,
+        Self::Swapped,
+        Self::Freed,
+        Self::Held,
+        Self::Unknown,
+    ];
+    /// Those of tasks.
+    pub const OF_TASKS: [Self; 2] = [Self::Runs, Self::Waits];
+
+    /// The letter in the picture.
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::None | Self::Idle => "",
+            Self::Zero => "Z",
+            Self::Anonymous => "A",
+            Self::Shared => "C",
+            Self::Migration => "M",
+            Self::DevicePrivate => "D",
+            Self::Exclusive => "E",
+            Self::Swapped => "S",
+            Self::Freed => "F",
+            Self::Held => "H",
+            Self::Unknown => "?",
+            Self::Runs => "R",
+            Self::Waits => "W",
+        }
+    }
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Zero => "zero page",
+            Self::Anonymous => "anonymous",
+            Self::Shared => "shared for COW",
+            Self::Migration => "migration entry",
+            Self::DevicePrivate => "device-private",
+            Self::Exclusive => "device-exclusive",
+            Self::Swapped => "swapped",
+            Self::Freed => "freed",
+            Self::Held => "held, not mapped",
+            Self::Unknown => "wild or unknown",
+            Self::Idle => "idle",
+            Self::Runs => "runs",
+            Self::Waits => "waits",
+        }
+    }
+
+    /// In one word of letters, for style sheets.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Zero => "zero",
+            Self::Anonymous => "anon",
+            Self::Shared => "cow",
+            Self::Migration => "migr",
+            Self::DevicePrivate => "dev",
+            Self::Exclusive => "excl",
+            Self::Swapped => "swap",
+            Self::Freed => "free",
+            Self::Held => "held",
+            Self::Unknown => "wild",
+            Self::Idle => "idle",
+            Self::Runs => "runs",
+            Self::Waits => "waits",
+        }
+    }
+}
+
+/// A column: one slice of the run.
+#[derive(Debug, Serialize)]
+pub struct Step {
+    /// The operation, by its place in the program; `None` at the end of the program.
+    pub operation: Option<usize>,
+    /// Its first word.
+    pub name: String,
+    /// The operation had run before: this is a later slice of it.
+    pub continued: bool,
+    /// The thread of the operation.
+    pub thread: Option<u8>,
+    /// Scheduling points passed before and after.
+    pub points: [u32; 2],
+    /// What the operation said, if it ended here.
+    pub outcome: Option<String>,
+    /// The scheduling point at which it was preempted, and the thread that went on.
+    pub preempted: Option<(u32, u8)>,
+    /// What was given back from outside, since everybody waited.
+    pub released: Vec<String>,
+    /// The finding was made after this step.
+    pub failed: bool,
+}
+
+/// A cell, for as many steps as nothing in it changes.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// The first step, by its place among the columns.
+    pub from: usize,
+    /// How many steps.
+    pub steps: usize,
+    /// What is shown.
+    pub state: State,
+    /// A few characters: the page that an entry names, or references and mappings.
+    pub text: String,
+    /// All counts and bits.
+    pub detail: String,
+}
+
+/// A row.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// What it shows: `page 4`, `dev0:3`, `t1`.
+    pub name: String,
+    /// The finding is about it.
+    pub about_finding: bool,
+    /// Its cells, in order, without gaps.
+    pub spans: Vec<Span>,
+}
+
+/// Rows that belong together.
+#[derive(Debug, Serialize)]
+pub struct Rows {
+    /// What they are: tasks, an address space, struct pages.
+    pub name: String,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+/// The picture of a run.
+#[derive(Debug, Serialize)]
+pub struct Picture {
+    /// Columns.
+    pub steps: Vec<Step>,
+    /// Steps that are left out, and the column behind which they were.
+    pub left_out: Option<(usize, usize)>,
+    /// Rows.
+    pub groups: Vec<Rows>,
+    /// Rows that are left out.
+    pub rows_left_out: usize,
+}
+
+impl Picture {
+    /// Runs `program` with `bugs` and looks.
+    pub fn of(program: &Program, bugs: &Bugs) -> Self {
+        let mut film = Film::new(program);
+        let ended = Runner::new(bugs, Options::default()).run(program, &mut film);
+        let found = match &ended {
+            Ended::Pass { .. } => None,
+            Ended::Found(found) => Some(found),
+        };
+        let left_out = film.left_out();
+        let columns = film.end();
+        let page = found.and_then(|found| found.page);
+        let draft = Draft {
+            geometry: program.geometry,
+            columns: &columns,
+            page,
+        };
+        let (mut groups, mut rows_left_out) = (draft.tasks(program), 0);
+        let mut pages = draft.virtual_pages();
+        pages.extend(draft.struct_pages());
+        for mut group in pages {
+            rows_left_out += keep_most_telling(&mut group.rows);
+            groups.push(group);
+        }
+        Self {
+            steps: steps(program, &columns, found.is_some()),
+            left_out,
+            groups,
+            rows_left_out,
+        }
+    }
+}
+
+fn steps(program: &Program, columns: &[Column], is_found: bool) -> Vec<Step> {
+    let mut seen = BTreeSet::new();
+    let steps = columns.iter().enumerate().map(|(i, column)| {
+        let op = program.ops.get(column.step);
+        Step {
+            operation: op.map(|_| column.step),
+            name: op.map_or("end", |step| step.op.kind().keyword()).to_owned(),
+            continued: !seen.insert(column.step),
+            thread: op.map(|step| step.thread),
+            points: [column.points.0, column.points.1],
+            outcome: column.outcome.map(|outcome| outcome.to_string()),
+            preempted: column.preempted,
+            released: column.released.iter().map(ToString::to_string).collect(),
+            failed: is_found && i + 1 == columns.len(),
+        }
+    });
+    steps.collect()
+}
+
+/// Leaves the rows that the finding is about, then those that change most; says how many go.
+fn keep_most_telling(rows: &mut Vec<Row>) -> usize {
+    let surplus = rows.len().saturating_sub(MAX_ROWS);
+    if surplus > 0 {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|i| std::cmp::Reverse((rows[*i].about_finding, rows[*i].spans.len())));
+        let kept: BTreeSet<usize> = order.into_iter().take(MAX_ROWS).collect();
+        let mut i = 0;
+        rows.retain(|_| {
+            i += 1;
+            kept.contains(&(i - 1))
+        });
+    }
+    surplus
+}
+
+/// What a cell shows, before cells become spans.
+type Cell = (State, String, String);
+
+struct Draft<'a> {
+    geometry: Geometry,
+    columns: &'a [Column],
+    /// The page of the finding.
+    page: Option<Pfn>,
+}
+
+impl Draft<'_> {
+    fn row(&self, name: String, about_finding: bool, cell: impl Fn(&Column) -> Cell) -> Row {
+        let mut spans: Vec<Span> = Vec::new();
+        for (i, column) in self.columns.iter().enumerate() {
+            let (state, text, detail) = match column.complete {
+                true => cell(column),
+                false => (
+                    State::Unknown,
+                    String::new(),
+                    "the step did not come to its end".to_owned(),
+                ),
+            };
+            match spans.last_mut() {
+                Some(last) if last.state == state && last.text == text && last.detail == detail => {
+                    last.steps += 1;
+                }
+                _ => spans.push(Span {
+                    from: i,
+                    steps: 1,
+                    state,
+                    text,
+                    detail,
+                }),
+            }
+        }
+        Row {
+            name,
+            about_finding,
+            spans,
+        }
+    }
+
+    /// The tasks that ever did something, if there is more than one or one ever waited.
+    fn tasks(&self, program: &Program) -> Vec<Rows> {
+        let state = |column: &Column, task: usize| column.tasks[task].state;
+        let used = |task: &usize| {
+            let mut columns = self.columns.iter();
+            columns.any(|column| state(column, *task) != State::Idle)
+        };
+        let used: Vec<usize> = (0..MAX_TASKS).filter(used).collect();
+        let mut columns = self.columns.iter();
+        let waits = columns.any(|column| used.iter().any(|t| state(column, *t) == State::Waits));
+        if program.threads == 1 && used.len() < 2 && !waits {
+            return Vec::new();
+        }
+        let rows = used.into_iter().map(|task| {
+            self.row(task_name(task), false, |column| {
+                let stand = &column.tasks[task];
+                (stand.state, stand.text.clone(), stand.detail.clone())
+            })
+        });
+        vec![Rows {
+            name: "tasks".to_owned(),
+            rows: rows.collect(),
+        }]
+    }
+
+    /// The pages that ever had an entry, by address space.
+    fn virtual_pages(&self) -> Vec<Rows> {
+        let entries = || {
+            self.columns
+                .iter()
+                .flat_map(|column| column.after.entries())
+        };
+        let places: BTreeSet<(MmId, u64)> = entries().map(|e| (e.mm, e.addr)).collect();
+        let mms: BTreeSet<MmId> = places.iter().map(|(mm, _)| *mm).collect();
+        let groups = mms.into_iter().map(|mm| {
+            let rows = places.iter().filter(|place| place.0 == mm);
+            let rows = rows.map(|(_, addr)| self.virtual_page(mm, *addr));
+            Rows {
+                name: self.process(mm),
+                rows: rows.collect(),
+            }
+        });
+        groups.collect()
+    }
+
+    /// `p0 (mm0)`: the processes that had the address space.
+    fn process(&self, mm: MmId) -> String {
+        let slots = self.columns.iter().flat_map(|column| &column.processes);
+        let slots = slots.filter(|(_, other)| *other == mm);
+        let slots: BTreeSet<String> = slots.map(|(slot, _)| format!("p{slot}")).collect();
+        match slots.into_iter().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => format!("{mm:?}"),
+            slots => format!("{slots} ({mm:?})"),
+        }
+    }
+
+    fn virtual_page(&self, mm: MmId, addr: u64) -> Row {
+        let entry = |column: &Column| {
+            let mut entries = column.after.entries().iter();
+            entries
+                .find(|e| (e.mm, e.addr) == (mm, addr))
+                .map_or(Pte::NONE, |e: &EntryAt| e.pte)
+        };
+        let mut last = self.columns.iter().rev().take(2);
+        let about = self.page.is_some() && last.any(|column| named(entry(column)) == self.page);
+        let name = match addr.checked_sub(window_base(self.geometry)) {
+            Some(page) => format!("page {page}"),
+            None => format!("page {addr} (outside the window)"),
+        };
+        self.row(name, about, |column| {
+            let pte = entry(column);
+            let page = named(pte).and_then(|pfn| column.after.page(pfn));
+            virtual_cell(pte, page)
+        })
+    }
+
+    /// The struct pages that were ever used: the system's and then those of the devices.
+    fn struct_pages(&self) -> Vec<Rows> {
+        let pages = self.columns.iter().flat_map(|column| column.after.pages());
+        let pages: BTreeSet<_> = pages.map(|(pfn, _)| (pfn.zone(), *pfn)).collect();
+        // the zero page is always there
+        let is_idle = |row: &Row| {
+            row.name == format!("{:?}", Pfn::ZERO) && !row.about_finding && row.spans.len() < 2
+        };
+        let rows = pages.into_iter().map(|(_, pfn)| {
+            self.row(format!("{pfn:?}"), self.page == Some(pfn), |column| {
+                struct_cell(pfn, column)
+            })
+        });
+        let rows: Vec<Row> = rows.filter(|row| !is_idle(row)).collect();
+        let group = Rows {
+            name: "struct pages".to_owned(),
+            rows,
+        };
+        (!group.rows.is_empty())
+            .then_some(group)
+            .into_iter()
+            .collect()
+    }
+}
+
+/// An entry, and the struct page that it names.
+fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
+    let is_free = page.is_some_and(|page| page.has(PageFlags::FREE));
+    let state = match pte.decode() {
+        Entry::None => return (State::None, String::new(), "no entry".to_owned()),
+        Entry::Present(present) if present.pfn() == Pfn::ZERO => State::Zero,
+        Entry::Leaf(leaf) => match leaf.softleaf() {
+            None => State::Unknown,
+            Some(Softleaf::Swap(_)) => State::Swapped,
+            Some(_) if is_free => State::Freed,
+            Some(Softleaf::Migration(_)) => State::Migration,
+            Some(Softleaf::DevicePrivate { .. }) => State::DevicePrivate,
+            Some(Softleaf::DeviceExclusive { .. }) => State::Exclusive,
+        },
+        Entry::Present(_) if is_free => State::Freed,
+        Entry::Present(_) if page.is_none() => State::Unknown,
+        Entry::Present(_) if page.is_some_and(Page::anon_exclusive) => State::Anonymous,
+        Entry::Present(_) => State::Shared,
+    };
+    let write = match pte.decode() {
+        Entry::Present(present) => present.write(),
+        Entry::Leaf(leaf) => matches!(
+            leaf.softleaf(),
+            Some(
+                Softleaf::DevicePrivate { write: true, .. }
+                    | Softleaf::DeviceExclusive { write: true, .. }
+            )
+        ),
+        Entry::None => false,
+    };
+    let target = match (named(pte), pte.decode()) {
+        (Some(Pfn::ZERO), _) => "zero".to_owned(),
+        (Some(pfn), _) => format!("{pfn:?}"),
+        (None, Entry::Leaf(leaf)) => match leaf.softleaf() {
+            Some(Softleaf::Swap(slot)) => format!("{slot:?}"),
+            _ => String::new(),
+        },
+        (None, _) => String::new(),
+    };
+    let exclusive = if page.is_some_and(Page::anon_exclusive) {
+        ", page exclusive"
+    } else {
+        ""
+    };
+    (
+        state,
+        format!("{target}{}", if write { " w" } else { "" }),
+        format!("{}{exclusive}", describe::entry(pte)),
+    )
+}
+
+/// A struct page, by itself and by the entries that name it.
+fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
+    let Some(page) = column.after.page(pfn) else {
+        return (State::None, String::new(), "never used".to_owned());
+    };
+    let entries = column.after.entries_of(pfn);
+    let leaf = |wanted: fn(Softleaf) -> bool| {
+        let mut leaves = entries.iter().filter_map(|e| match e.pte.decode() {
+            Entry::Leaf(leaf) => leaf.softleaf(),
+            _ => None,
+        });
+        leaves.any(wanted)
+    };
+    let state = if pfn == Pfn::ZERO {
+        State::Zero
+    } else if page.has(PageFlags::FREE) {
+        State::Freed
+    } else if pfn.zone() > mm_core::DEVICES {
+        State::Unknown
+    } else if leaf(|leaf| matches!(leaf, Softleaf::Migration(_))) {
+        State::Migration
+    } else if leaf(|leaf| matches!(leaf, Softleaf::DeviceExclusive { .. })) {
+        State::Exclusive
+    } else if entries.is_empty() && page.has(PageFlags::SWAPCACHE) {
+        State::Swapped
+    } else if entries.is_empty() {
+        State::Held
+    } else if pfn.device().is_some() {
+        State::DevicePrivate
+    } else if page.anon_exclusive() {
+        State::Anonymous
+    } else {
+        State::Shared
+    };
+    let locked = if page.has(PageFlags::LOCKED) {
+        " L"
+    } else {
+        ""
+    };
+    let text = match state {
+        State::Zero | State::Freed if page.refcount == 0 && page.folio_mapcount() == 0 => {
+            String::new()
+        }
+        _ => format!("{}/{}{locked}", page.refcount, page.folio_mapcount()),
+    };
+    let described = finding::describe(pfn, page);
+    let detail = described
+        .split_once(": ")
+        .map_or(&*described, |(_, rest)| rest);
+    (state, text, format!("{detail}, named by {}", entries.len()))
+}

@@ -1,0 +1,282 @@
+//! `cluster` and `report`, and where it makes sense `replay`: whatever lies in the folder, a full disk, a process that is
+//! killed while it writes, Ctrl-C.
+#![cfg(all(feature = "zoo", unix))]
+
+mod common;
+
+use common::{Bench, Ran};
+use mm_fuzz::program::{text, wire};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const BUG: &str = "ttu-subpage-from-swap-pte";
+const FINDS: &str = "mmap p0 0 1 r\nmigrate p0 0 1 d0\nevict d0 0 1\n";
+const PASSES: &str = "mmap p0 0 1 rw\nwrite p0 0\n";
+
+fn encoded(program: &str) -> Vec<u8> {
+    wire::encode(&text::parse(program).expect("a program"))
+}
+
+fn args<'a>(command: &'a str, folder: &'a str) -> [&'a str; 6] {
+    [command, "--zoo", BUG, folder, "-o", "out"]
+}
+
+fn run(bench: &Bench, command: &str, folder: &str) -> Ran {
+    bench.run(&args(command, folder))
+}
+
+fn json(bench: &Bench, name: &str) -> Value {
+    let text = fs::read(bench.path("out").join(name)).expect("it is written");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+fn spawn(bench: &Bench, command: &str, folder: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+        .args(args(command, folder))
+        .current_dir(bench.path("."))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("mm-triage starts")
+}
+
+/// What is in the output folder, and how many temporary files.
+fn written(bench: &Bench) -> (BTreeMap<String, Vec<u8>>, usize) {
+    let (mut files, mut temporary) = (BTreeMap::new(), 0);
+    for entry in fs::read_dir(bench.path("out")).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with(".mm-triage-") && name.ends_with(".tmp") {
+            temporary += 1;
+        } else {
+            files.insert(name, fs::read(path).expect("a file"));
+        }
+    }
+    (files, temporary)
+}
+
+/// Each file is one that was written to its end.
+fn are_whole(files: &BTreeMap<String, Vec<u8>>) {
+    for (name, bytes) in files {
+        let text = std::str::from_utf8(bytes).expect("text");
+        match name.rsplit_once('.').map(|(_, kind)| kind) {
+            Some("json" | "sarif") => drop(serde_json::from_str::<Value>(text).expect("JSON")),
+            Some("html") => assert!(text.ends_with("</html>\n"), "{name}"),
+            Some("md") => assert!(text.starts_with("# mm-triage: "), "{name}"),
+            Some("mm") => drop(text::parse(text).expect("a program")),
+            _ => panic!("{name}"),
+        }
+    }
+}
+
+#[test]
+fn odd_files_are_counted_and_stop_nothing() {
+    for command in ["cluster", "report"] {
+        let bench = Bench::new();
+        let secret = bench.odd_folder("odd", &encoded(FINDS)) as usize;
+        let ran = run(&bench, command, "odd");
+        assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
+        assert!(!ran.out.contains('\x1b'), "{ran:?}");
+        let all = json(&bench, "clusters.json");
+        let clusters = all["clusters"].as_object().expect("clusters");
+        let files = |group: &Value| group["files"].as_array().map_or(0, Vec::len);
+        assert_eq!(clusters.len(), 1, "{all}");
+        assert_eq!(
+            clusters.values().map(files).sum::<usize>(),
+            3 + secret,
+            "{all}"
+        );
+        assert_eq!(all["passed"].as_array().map(Vec::len), Some(1), "{all}");
+        let unusable = all["unusable"].as_object().expect("files");
+        assert_eq!(unusable.len(), 9 - secret, "{all}");
+        for (name, why) in [
+            ("odd/dangling", "cannot be read: "),
+            ("odd/empty", "is empty"),
+            ("odd/itself", "cannot be read: "),
+            ("odd/large", "has more than "),
+            ("odd/loop", "a link to a folder"),
+            (r"odd/not-utf8-\xff\xfe", "is empty"),
+            ("odd/pipe", "is a pipe"),
+        ] {
+            let said = unusable[name].as_str().expect("why");
+            assert!(said.contains(why), "{name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_files_are_a_report() {
+    let bench = Bench::new();
+    bench.crowd("night", &encoded(PASSES), &encoded(FINDS));
+    let ran = run(&bench, "report", "night");
+    assert_eq!((ran.status, &*ran.err), (1, ""), "{ran:?}");
+    let report = json(&bench, "report.json");
+    assert_eq!(report["files"], 100_000);
+    assert_eq!(report["passed"], 99_900);
+    let cluster = &report["clusters"][0];
+    assert_eq!(cluster["files"], 100, "{cluster}");
+    // what is named does not grow with what there is
+    assert_eq!(cluster["examples"].as_array().map(Vec::len), Some(20));
+    let (files, _) = written(&bench);
+    for form in ["report.html", "report.json", "report.md", "report.sarif"] {
+        assert!(files[form].len() < 100_000, "{form}: {}", files[form].len());
+    }
+}
+
+#[test]
+fn a_full_output_is_said() {
+    let bench = Bench::new();
+    bench.write("night/a.mm", FINDS);
+    for command in [
+        &["replay", "night"][..],
+        &["replay", "--json", "night/a.mm"],
+        &["cluster", "night"],
+        &["report", "night", "-o", "out"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full");
+        let output = Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+            .args(command)
+            .current_dir(bench.path("."))
+            .stdout(full.expect("the device"))
+            .output()
+            .expect("mm-triage runs");
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            why.contains("standard output cannot be written"),
+            "{command:?}: {why}"
+        );
+    }
+}
+
+/// Runs a command with files that may not become longer than one block: then a write fails, or the first one that
+/// is too long ends the process.
+fn limited(bench: &Bench, trap: &str, command: &str) -> std::process::Output {
+    let script = format!("{trap} ulimit -f 1; exec \"$@\"");
+    Command::new("sh")
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_mm-triage")])
+        .args(args(command, "more"))
+        .current_dir(bench.path("."))
+        .output()
+        .expect("sh runs")
+}
+
+/// 60 artifacts, whose names alone are longer than a block.
+fn with_an_earlier_run(command: &str) -> Bench {
+    let bench = Bench::new();
+    bench.write("night/a.mm", FINDS);
+    let ran = run(&bench, command, "night");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let name = "long".repeat(30);
+    (0..60).for_each(|i| bench.write(&format!("more/{name}-{i}"), encoded(FINDS)));
+    bench
+}
+
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    for command in ["cluster", "report"] {
+        let bench = with_an_earlier_run(command);
+        let before = written(&bench);
+        let output = limited(&bench, "trap '' 25;", command);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let why = String::from_utf8_lossy(&output.stderr);
+        assert!(why.contains("cannot be written: "), "{why}");
+        assert_eq!(why.lines().count(), 1, "{why}");
+        assert_eq!(written(&bench), before, "{command}");
+    }
+}
+
+#[test]
+fn a_process_that_dies_while_it_writes_leaves_what_was_there() {
+    for command in ["cluster", "report"] {
+        let bench = with_an_earlier_run(command);
+        let (before, _) = written(&bench);
+        let output = limited(&bench, "", command);
+        assert!(output.status.signal().is_some(), "{output:?}");
+        assert_eq!(written(&bench).0, before, "{command}");
+        // and the next run does all of it
+        let ran = run(&bench, command, "more");
+        assert_eq!(ran.status, 1, "{ran:?}");
+        let all = json(&bench, "clusters.json").to_string();
+        assert_eq!(all.matches("more/").count(), 60, "{all}");
+    }
+}
+
+/// Each time a little later in the run, as long as it took to its end.
+#[test]
+fn kill_9_at_any_time_loses_nothing() {
+    const TIMES: u32 = 24;
+    let bench = with_an_earlier_run("report");
+    let (before, _) = written(&bench);
+    let start = Instant::now();
+    run(&bench, "report", "more");
+    let whole = start.elapsed();
+    for time in 0..TIMES {
+        fs::remove_dir_all(bench.path("out")).expect("it goes");
+        let out = |name: &str| format!("out/{name}");
+        before
+            .iter()
+            .for_each(|(name, bytes)| bench.write(&out(name), bytes));
+        let mut child = spawn(&bench, "report", "more");
+        std::thread::sleep(whole * time / TIMES);
+        child.kill().expect("it is killed, or has ended");
+        child.wait().expect("it has ended");
+        let (files, _) = written(&bench);
+        are_whole(&files);
+        let is_there = |name: &&String| files.contains_key(*name);
+        assert_eq!(before.keys().filter(is_there).count(), before.len());
+    }
+    let ran = run(&bench, "report", "more");
+    ran.prints(&["report: 1 cluster in 61 files: 61 with a finding, "]);
+}
+
+#[test]
+fn ctrl_c_leaves_a_partial_report_that_says_so() {
+    let bench = Bench::new();
+    for i in 0..20_000 {
+        bench.write(&format!("night/{i}"), encoded(FINDS));
+    }
+    for command in ["cluster", "report"] {
+        let mut child = spawn(&bench, command, "night");
+        // it listens before it makes the folder
+        while !bench.path("out").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let kill = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(kill.expect("kill runs").success());
+        assert_eq!(child.wait().expect("it ends").code(), Some(3), "{command}");
+        let all = json(&bench, "clusters.json");
+        assert_eq!(all["interrupted"], true);
+        are_whole(&written(&bench).0);
+        if command == "report" {
+            let report = json(&bench, "report.json");
+            assert_eq!(report["interrupted"], true);
+            assert!(
+                report["files"].as_u64() < Some(20_000),
+                "{}",
+                report["files"]
+            );
+            let log = json(&bench, "report.sarif");
+            let invocation = &log["runs"][0]["invocations"][0];
+            assert_eq!(invocation["executionSuccessful"], false, "{invocation}");
+            for form in ["report.html", "report.md"] {
+                let text = fs::read_to_string(bench.path("out").join(form)).expect("text");
+                assert!(
+                    text.contains("Interrupted: these are not all files."),
+                    "{form}"
+                );
+            }
+        }
+        fs::remove_dir_all(bench.path("out")).expect("it goes");
+    }
+}
