@@ -268,7 +268,7 @@ impl State {
         self.topology
     }
 
-    /// Gives the [identity](crate::identity) of the state to `id`. No operation may be under way, and the log has been
+    /// Gives the [identity](crate::Identity) of the state to `id`. No operation may be under way, and the log has been
     /// [`observed`](Self::observed).
     ///
     /// Of the driver it is what its trait shows, which is all that the reference driver has.

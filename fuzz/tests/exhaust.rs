@@ -54,6 +54,7 @@ fn bound(kinds: &[OpKind], pages: u8, threads: u8, depth: usize, merge: bool) ->
         alphabet: Alphabet::new(Size { pages, threads }, kinds),
         depth,
         preemptions: if threads > 1 { 2 } else { 0 },
+        overlap: 3,
         merge,
     }
 }
@@ -61,8 +62,8 @@ fn bound(kinds: &[OpKind], pages: u8, threads: u8, depth: usize, merge: bool) ->
 fn search(bound: &Bound, machine: &mut Counting) -> Search {
     let mut search = Search::new(bound);
     for length in 0..bound.depth {
-        for node in search.layer(length) {
-            let expansion = exhaust::expand(bound, &node, machine);
+        for task in search.layer(bound, length) {
+            let expansion = exhaust::expand(bound, &task, machine).expect("nobody stops it");
             search.absorb(bound, expansion);
         }
     }

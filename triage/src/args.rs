@@ -21,8 +21,9 @@ smallest programs so far have been written.";
 
 const CLUSTER_HELP: &str = "\
 Each program is minimized with its signature and cut at every scheduling point, so that the first
-objection names a function. A cluster is an invariant, that function, and whether it takes a race; of
-invariants of sums and of progress, where the cause is long past, the wording instead of the function.
+objection names a function. A cluster is an invariant, that function, and whether it takes a race; invariants
+about the same thing count as one. Of sums and of progress, where the cause is long past, the wording counts
+instead of the function.
 The name of a cluster comes from these and stays the same from run to run.
 OUT gets clusters.json and each cluster's shortest program; a second run with the same OUT adds to it, and
 does not read again the files that are there.
@@ -226,6 +227,9 @@ pub struct Exhaust {
     /// The most preemptions of a program of two threads
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub preemptions: u8,
+    /// The most operations in a row that overlap, in programs of two threads
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = overlap)]
+    pub overlap: usize,
     /// Neighbouring pages that programs name
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
     pub pages: u8,
@@ -235,6 +239,14 @@ pub struct Exhaust {
     /// Print one JSON object, for all bugs one each, and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+/// A number of operations that overlap.
+fn overlap(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(number @ 2..=16) => Ok(number),
+        _ => Err("from 2 to 16".to_owned()),
+    }
 }
 
 /// A length of programs.

@@ -8,19 +8,20 @@ use crate::style::Style;
 use crate::{Status, pool};
 use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::exhaust::alphabet::{Alphabet, Size};
-use mm_fuzz::exhaust::{self, Bound, MOST_OVERLAP, Machine, Ran, Search};
+use mm_fuzz::exhaust::{self, Bound, Machine, Ran, Search};
 use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// Runs programs with bugs, and asks for the identity of the state only where it is wanted, for it takes time.
-struct Machines {
+struct Machines<'a> {
     plain: Runner,
     identifying: Runner,
+    stop: &'a Stop,
 }
 
-impl Machines {
-    fn new(bugs: &Bugs) -> Self {
+impl<'a> Machines<'a> {
+    fn new(bugs: &Bugs, stop: &'a Stop) -> Self {
         let runner = |identity| {
             let options = Options {
                 identity,
@@ -31,11 +32,12 @@ impl Machines {
         Self {
             plain: runner(false),
             identifying: runner(true),
+            stop,
         }
     }
 }
 
-impl Machine for Machines {
+impl Machine for Machines<'_> {
     fn run(&mut self, program: &Program, identity: bool, observer: &mut dyn Observer) -> Ran {
         let runner = if identity {
             &mut self.identifying
@@ -57,6 +59,10 @@ impl Machine for Machines {
             },
         }
     }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_set()
+    }
 }
 
 /// What a search says.
@@ -76,8 +82,8 @@ struct Report {
     runs: u64,
     /// States that were continued, by the length of the program that reaches them first.
     states: Vec<u64>,
-    /// Of the layer that the search was in when it stopped, how many states it had gone on from.
-    last_layer: u64,
+    /// Of the work on the longest programs, which share is done, in thousandths.
+    last_length_done: u64,
     /// By signature.
     findings: Vec<Finding>,
 }
@@ -134,6 +140,7 @@ fn bound(args: &Exhaust) -> Bound {
         } else {
             0
         },
+        overlap: if args.threads > 1 { args.overlap } else { 1 },
         merge: true,
     }
 }
@@ -143,27 +150,31 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
     let bound = bound(args);
     let mut search = Search::new(&bound);
     let mut progress = Progress::new("runs");
-    let (mut covered, mut last_layer, mut stopped) = (0, 0, false);
+    let (mut covered, mut done, mut stopped) = (0, 0, false);
     for length in 0..bound.depth {
         // nothing shorter can come any more
         let is_over = |search: &Search| {
             let mut found = search.found.values();
             name.is_some() && found.any(|first| first.program.ops.len() <= length + 1)
         };
-        let nodes = search.layer(length);
-        let total = nodes.len();
-        last_layer = 0;
-        let wanted = nodes.into_iter().take_while(|_| !stop.is_set());
+        let tasks = search.layer(&bound, length);
+        let total = tasks.len();
+        let mut last_layer = 0;
+        let wanted = tasks.into_iter().take_while(|_| !stop.is_set());
         let ended = pool::ordered(
             args.jobs.unwrap_or_else(pool::default_jobs),
             wanted,
-            || Machines::new(bugs),
-            |machine, node| exhaust::expand(&bound, &node, machine),
+            || Machines::new(bugs, stop),
+            |machine, task| exhaust::expand(&bound, &task, machine),
             |expansion| {
+                let Some(expansion) = expansion else {
+                    return Ok(());
+                };
                 search.absorb(&bound, expansion);
                 last_layer += 1;
                 progress.tick(search.runs, || {
-                    format!("{last_layer} of {total} programs of {length} operations continued")
+                    let percent = 100 * last_layer / total as u64;
+                    format!("programs of {} operations: {percent} %", length + 1)
                 });
                 // the error ends the work, and is none
                 if is_over(&search) {
@@ -179,6 +190,7 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
             return Err(error);
         }
         stopped = is_over(&search);
+        done = 1000 * last_layer / (total as u64).max(1);
         if stopped || last_layer < total as u64 {
             break;
         }
@@ -193,14 +205,14 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
             preemptions: bound.preemptions,
             pages: args.pages,
             alphabet: bound.alphabet.len(),
-            overlap: if args.threads > 1 { MOST_OVERLAP } else { 1 },
+            overlap: bound.overlap,
         },
         interrupted: covered < bound.depth && !stopped,
         stopped_at_finding: stopped,
         programs: bound.alphabet.count(covered),
         runs: search.runs,
         states: std::mem::take(&mut search.states),
-        last_layer,
+        last_length_done: done,
         findings: findings(search),
     })
 }
@@ -265,32 +277,32 @@ impl std::fmt::Display for Limits {
 fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let style = Style::of_stdout();
     writeln!(out, "bound: {}", report.bound)?;
-    let (covered, total) = (
-        report.programs.len() - 1,
-        report.programs.iter().sum::<u128>(),
-    );
+    let covered = report.programs.len() - 1;
     writeln!(
         out,
-        "covered: {total} programs of up to {covered} operations, up to renaming; {} were run",
+        "covered: {} programs, renamings not counted; {} were run, for the others reach the same states\n",
+        report.programs.iter().sum::<u128>(),
         report.runs
     )?;
-    for (length, states) in report.states.iter().enumerate().filter(|(_, n)| **n > 0) {
-        writeln!(
-            out,
-            "  {states} states are continued that {length} operations reach first"
-        )?;
+    writeln!(
+        out,
+        "| operations | programs | states to go on from |\n|--:|--:|--:|"
+    )?;
+    for (length, (programs, states)) in report.programs.iter().zip(&report.states).enumerate() {
+        writeln!(out, "| {length} | {programs} | {states} |")?;
     }
+    writeln!(out)?;
     if covered < report.bound.operations {
-        let went_on = report.states[covered];
         let why = if report.interrupted {
             "interrupted"
         } else {
-            "found"
+            "stopped at the finding"
         };
         let partial = format!(
-            "{why}: of programs of {} operations, those that go on from {} of {went_on} states",
+            "{why}: of the work on programs of {} operations, {}.{} % were done",
             covered + 1,
-            report.last_layer,
+            report.last_length_done / 10,
+            report.last_length_done % 10,
         );
         writeln!(out, "{}", style.bad(partial))?;
     }

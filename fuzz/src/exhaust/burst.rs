@@ -11,17 +11,14 @@
 //! where they switch to the other thread and that has something to do: elsewhere they change nothing. What
 //! comes to rest before its last operation has begun is a shorter burst and a continuation of that.
 //!
-//! A burst has at most [`MOST`] operations.
+//! A burst has at most [`Bound::overlap`] operations: with two preemptions two threads make at most two
+//! operations overlap at a time, but one operation can overlap with another one after the other.
 
 use super::alphabet::Used;
 use super::{Bound, Expansion, Machine, Node, Ran, Rest, Settling};
 use crate::exec::{Observer, Outcome, Released};
 use crate::program::{Preemption, Program, Step};
 use mm_core::State;
-
-/// Operations of a burst. Two preemptions let a longer one come about only if a thread has more than two
-/// operations to its name while another's waits.
-pub const MOST: usize = 3;
 
 /// What happened in a burst.
 enum Event {
@@ -149,7 +146,7 @@ pub(super) fn expand<M: Machine>(
     if node.preemptions.len() == usize::from(bound.preemptions) {
         return;
     }
-    let waits = node.rest.steps < node.steps.len();
+    let waits = !node.is_at_rest();
     let mut bursts = Bursts {
         bound,
         rest: node.rest,
@@ -181,10 +178,13 @@ impl<M: Machine> Bursts<'_, M> {
     /// Adds each operation to the burst that can come next.
     fn longer(&mut self, used: Used) {
         let length = self.program.ops.len();
-        if length == self.bound.depth || length == self.rest.steps + MOST {
+        if length == self.bound.depth || length == self.rest.steps + self.bound.overlap {
             return;
         }
         for (thread, op, used) in self.bound.alphabet.next(used) {
+            if self.machine.is_stopped() {
+                return;
+            }
             self.program.ops.push(Step { thread, op });
             self.schedules(used);
             self.longer(used);
@@ -199,7 +199,7 @@ impl<M: Machine> Bursts<'_, M> {
             .iter()
             .map(|step| step.thread);
         let first = threads.next();
-        let is_too_long = length > self.rest.steps + MOST;
+        let is_too_long = length > self.rest.steps + self.bound.overlap;
         let is_renamed = length == self.bound.depth && !used.is_canonical();
         if is_too_long || is_renamed || threads.all(|thread| Some(thread) == first) {
             return;

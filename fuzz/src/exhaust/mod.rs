@@ -11,22 +11,20 @@
 //! migration have no identity and are all continued.
 //!
 //! **Layers.** Programs are kept by length, and a layer is finished before the next one begins: so the first
-//! program of a signature is a shortest one, no program is run twice, and an interrupted search can say what
-//! it has covered. A depth-first search would have to keep the states as well, and would meet most of them
+//! program of a signature is a shortest one, no program of one thread is run twice, and an interrupted search can
+//! say what it has covered. A depth-first search would have to keep the states as well, and would meet most of them
 //! first at a depth at which they cannot be continued far enough.
 //!
-//! **Two threads.** See [`burst`].
+//! **Two threads.** See `burst.rs`.
 //!
-//! The search has no threads of its own. Whoever drives it takes the [`Node`]s of a layer, [`expand`]s each
-//! wherever they like, and gives the results back in the order of the nodes: so what comes out does not depend
+//! The search has no threads of its own. Whoever drives it takes the [`Task`]s of a layer, [`expand`]s each
+//! wherever they like, and gives the results back in the order of the tasks: so what comes out does not depend
 //! on who was first.
 //!
 //! [`Executor::identity`]: crate::exec::Executor::identity
 
 pub mod alphabet;
 mod burst;
-
-pub use burst::MOST as MOST_OVERLAP;
 
 use crate::exec::{Observer, Outcome, Released};
 use crate::program::{Preemption, Program, Step};
@@ -43,6 +41,8 @@ pub struct Bound {
     pub depth: usize,
     /// The most preemptions of a program; 0 with one thread.
     pub preemptions: u8,
+    /// The most operations in a row that overlap.
+    pub overlap: usize,
     /// Continue one program of those that reach the same state. Without it every program is run.
     pub merge: bool,
 }
@@ -63,11 +63,16 @@ pub struct Ran {
 pub trait Machine {
     /// Runs a program; `identity` asks for that of its state.
     fn run(&mut self, program: &Program, identity: bool, observer: &mut dyn Observer) -> Ran;
+
+    /// Nobody wants the result any more.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// A program that is to be continued.
 #[derive(Clone, Debug)]
-pub struct Node {
+struct Node {
     steps: Box<[Step]>,
     preemptions: Box<[Preemption]>,
     /// Where the run last was at rest.
@@ -84,6 +89,16 @@ struct Rest {
     points: u32,
 }
 
+/// A part of the work on a layer: to continue a program by some of the operations that can come next.
+#[derive(Clone, Debug)]
+pub struct Task {
+    node: Node,
+    /// Of what can come next, from here …
+    from: usize,
+    /// … so many.
+    count: usize,
+}
+
 /// A program that was run, and what became of it.
 #[derive(Clone, Debug)]
 struct Child {
@@ -93,7 +108,7 @@ struct Child {
     ran: Ran,
 }
 
-/// The programs that come directly after a node.
+/// What came out of a task.
 #[derive(Debug, Default)]
 pub struct Expansion {
     runs: u64,
@@ -123,7 +138,6 @@ struct Reached {
 /// A search under way.
 #[derive(Debug)]
 pub struct Search {
-    depth: usize,
     layers: Vec<Vec<Node>>,
     /// The length at which a state was first reached, by what else its continuation depends on.
     reached: HashMap<Reached, usize>,
@@ -147,6 +161,11 @@ impl Node {
             },
             used: Used::default(),
         }
+    }
+
+    /// No operation waits.
+    fn is_at_rest(&self) -> bool {
+        self.rest.steps == self.steps.len()
     }
 
     /// The program.
@@ -203,23 +222,30 @@ impl Observer for Settling {
     }
 }
 
-/// Runs every program that comes directly after `node`.
-pub fn expand(bound: &Bound, node: &Node, machine: &mut impl Machine) -> Expansion {
+/// Runs every program of a task; `None` if the machine was stopped.
+pub fn expand(bound: &Bound, task: &Task, machine: &mut impl Machine) -> Option<Expansion> {
+    let Task { node, from, count } = task;
     let mut expansion = Expansion::default();
     let mut program = node.program(bound.alphabet.threads());
     let is_last = node.steps.len() + 1 == bound.depth;
-    for (thread, op, used) in bound.alphabet.next(node.used) {
-        program.ops.push(Step { thread, op });
-        if !is_last || used.is_canonical() {
-            let mut settling = Settling::default();
-            let ran = machine.run(&program, bound.merge && !is_last, &mut settling);
-            let rest = settling.rest(&program, node.rest);
-            expansion.add(bound, &program, rest, used, ran);
+    let next = bound.alphabet.next(node.used).skip(*from).take(*count);
+    for (thread, op, used) in next {
+        if is_last && !used.is_canonical() {
+            continue;
         }
-        burst::expand(bound, node, &mut program, used, machine, &mut expansion);
+        program.ops.push(Step { thread, op });
+        let mut settling = Settling::default();
+        let ran = machine.run(&program, bound.merge && !is_last, &mut settling);
+        let rest = settling.rest(&program, node.rest);
+        // nothing can come in between where there is no scheduling point
+        let has_points = rest.points > node.rest.points || !ran.is_whole;
+        expansion.add(bound, &program, rest, used, ran);
+        if has_points || !node.is_at_rest() {
+            burst::expand(bound, node, &mut program, used, machine, &mut expansion);
+        }
         program.ops.pop();
     }
-    expansion
+    (!machine.is_stopped()).then_some(expansion)
 }
 
 impl Expansion {
@@ -253,7 +279,6 @@ impl Search {
         let mut layers = vec![Vec::new(); bound.depth + 1];
         layers[0].push(Node::empty());
         Self {
-            depth: bound.depth,
             layers,
             reached: HashMap::new(),
             runs: 0,
@@ -262,18 +287,29 @@ impl Search {
         }
     }
 
-    /// The nodes with `length` operations, which are to be expanded next. Layers come in their order, each
-    /// when the one before has been absorbed.
-    pub fn layer(&mut self, length: usize) -> Vec<Node> {
-        if length >= self.depth {
-            return Vec::new();
-        }
+    /// The tasks that continue programs of `length` operations. Layers come in their order, each when the one
+    /// before has been absorbed.
+    pub fn layer(&mut self, bound: &Bound, length: usize) -> Vec<Task> {
         let nodes = std::mem::take(&mut self.layers[length]);
         self.states[length] = nodes.len() as u64;
-        nodes
+        let tasks = nodes.into_iter().flat_map(|node| {
+            let next = bound.alphabet.next(node.used).count();
+            // bursts make each operation much work
+            let count = if bound.alphabet.threads() == 1 {
+                next.max(1)
+            } else {
+                1
+            };
+            (0..next).step_by(count).map(move |from| Task {
+                node: node.clone(),
+                from,
+                count,
+            })
+        });
+        tasks.collect()
     }
 
-    /// Takes in what came out of the next node of the layer.
+    /// Takes in what came out of the next task of the layer.
     pub fn absorb(&mut self, bound: &Bound, expansion: Expansion) {
         for Child { node, runs, ran } in expansion.children {
             if let Some(signature) = ran.found {
