@@ -12,7 +12,7 @@ use crate::input::{self, InputError};
 use crate::minimize::{self, Same, draft::compare};
 use crate::names::shown;
 use crate::progress::Progress;
-use crate::run::Bugs;
+use crate::run::{self, Bugs};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::walk::{Found, Walk};
@@ -190,16 +190,16 @@ fn one(args: &Cluster, bugs: &Bugs, stop: &Stop, found: Found) -> (String, Optio
         Ok(input) => match minimize::minimize(&input.program, bugs, Same::Signature, 1, stop) {
             None => Some(Outcome::Passed),
             Some(small) if small.last_round.is_none() => None,
-            Some(small) => artifact(small.program, small.found.signature, bugs),
+            Some(small) => artifact(small.program, small.found, bugs),
         },
     };
     (shown(&path), outcome)
 }
 
-fn artifact(program: Program, signature: String, bugs: &Bugs) -> Option<Outcome> {
-    let keyed = key::of(&program, bugs)?;
+fn artifact(program: Program, found: run::Found, bugs: &Bugs) -> Option<Outcome> {
+    let keyed = key::of(&program, &found, bugs)?;
     Some(Outcome::Artifact(Box::new(Artifact {
-        signature,
+        signature: found.signature,
         is_vague: keyed.is_vague,
         key: keyed.key,
         wording: keyed.wording,

@@ -9,7 +9,7 @@
 
 use crate::describe;
 use crate::objection::{self, Objection};
-use crate::run::Bugs;
+use crate::run::{Bugs, Found};
 use mm_core::Site;
 use mm_fuzz::exec::Digest;
 use mm_fuzz::finding::Family;
@@ -44,6 +44,9 @@ const SUBJECTS: [&[&str]; 5] = [
     &["reverse-map/reachable", "reverse-map/walk"],
 ];
 
+/// The place of what no function is to blame for.
+const A_RACE: &str = "a race";
+
 /// What artifacts of a bug have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,12 +70,16 @@ pub struct Keyed {
     pub wording: String,
 }
 
-/// The key of a minimized program; `None` if it has no finding.
-pub fn of(program: &Program, bugs: &Bugs) -> Option<Keyed> {
+/// The key of a minimized program, of which this is the finding; `None` if it has none.
+pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     let objection = objection::first(program, bugs)?;
-    let invariant = subject(&objection.found.oracle).to_owned();
-    let wording = objection::wording(&objection.found.detail);
     let race = program.threads > 1;
+    let invariant = subject(&objection.found.oracle).to_owned();
+    let own = subject(&found.oracle);
+    if race && invariant != own {
+        return Some(of_race(own, found));
+    }
+    let wording = objection::wording(&objection.found.detail);
     let (place, is_vague) = place(&invariant, &wording, race, &objection);
     Some(Keyed {
         key: Key {
@@ -83,6 +90,20 @@ pub fn of(program: &Program, bugs: &Bugs) -> Option<Keyed> {
         is_vague,
         wording,
     })
+}
+
+/// The key of a race in the middle of which something else is wrong for a while, which another bug may have done:
+/// its function says nothing.
+fn of_race(invariant: &str, found: &Found) -> Keyed {
+    Keyed {
+        key: Key {
+            invariant: invariant.to_owned(),
+            place: A_RACE.to_owned(),
+            race: true,
+        },
+        is_vague: false,
+        wording: objection::wording(&found.detail),
+    }
 }
 
 /// The invariant that stands for this one.
@@ -104,7 +125,7 @@ fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (
     }
     // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
     if race && is_of(Family::Coherence) {
-        return ("a race".to_owned(), false);
+        return (A_RACE.to_owned(), false);
     }
     // no function is to blame for what is found when everything ends
     let is_vague = objection.site == Site::Start && objection.is_in_an_operation;
@@ -144,15 +165,23 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "zoo")]
+    fn key(bug: &str, text: &str) -> Key {
+        use crate::run::{Ended, run};
+        let bugs = Bugs::parse(bug).expect("a bug");
+        let program = mm_fuzz::program::text::parse(text).expect("a program");
+        let Ended::Found(found) = run(&program, &bugs, false, &mut ()) else {
+            unreachable!("it has a finding");
+        };
+        of(&program, &found, &bugs).expect("a finding").key
+    }
+
     #[test]
     #[cfg(feature = "zoo")]
     fn what_is_found_at_the_end_is_found_where_the_processes_exit() {
-        let bugs = Bugs::parse("collapse-no-notifier").expect("a bug");
-        let key = |text: &str| {
-            let program = mm_fuzz::program::text::parse(text).expect("a program");
-            of(&program, &bugs).expect("a finding").key
-        };
+        let key = |text| key("collapse-no-notifier", text);
         let at_the_end = key("mmap p0 0 1 r\nread p0 0\n");
+        assert_eq!(at_the_end.place, "zap_pte_range");
         assert_eq!(at_the_end, key("mmap p0 0 1 r\nread p0 0\nmunmap p0 0 1\n"));
         assert_eq!(
             at_the_end,
@@ -163,12 +192,20 @@ mod tests {
     #[test]
     #[cfg(feature = "zoo")]
     fn a_lock_is_blamed_on_who_took_it() {
-        let bugs = Bugs::parse("cow-wp-simplification").expect("a bug");
-        let place = |last: &str| {
+        let key = |last: &str| {
             let text = format!("mmap p0 0 1 rw\nwrite p0 0\nfork p0\n{last}\n");
-            let program = mm_fuzz::program::text::parse(&text).expect("a program");
-            of(&program, &bugs).expect("a finding").key
+            key("cow-wp-simplification", &text)
         };
-        assert_eq!(place("pin p0 0 r"), place("dev-write d0 p0 0"));
+        assert_eq!(key("pin p0 0 r").place, "do_wp_page");
+        assert_eq!(key("pin p0 0 r"), key("dev-write d0 p0 0"));
+    }
+
+    /// With both bugs a section in between breaks another invariant than the program does.
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn a_race_is_known_by_its_own_finding() {
+        let race = "threads 2\npreempt 0 t1\nmmap p0 0 1 rw\nwrite p0 0\nt1: migrate p0 0 1 d0\n";
+        let key = key("migent-write-attr-from-swap-pte,dup-anon-vma-no-lock", race);
+        assert_eq!((&*key.invariant, key.race), ("entries/round-trip", true));
     }
 }
