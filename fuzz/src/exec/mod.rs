@@ -156,20 +156,6 @@ impl Executor {
         }
     }
 
-    /// The identity of the state after the last operation of the last run: two programs that have the same one
-    /// go on alike, whatever comes next. Their words and the positions of their operations may differ, and
-    /// with several threads the numbers of the scheduling points.
-    ///
-    /// `None` if it was not asked for, if a finding came before the last operation ended, or if a migration is
-    /// open: it is a future, of which nothing can be known. And, with several threads, if everybody waited and
-    /// something was released: had there been another operation, it would have run before that.
-    ///
-    /// 128 bits stand for the state. If they were drawn at random, the probability that two of n states have the
-    /// same ones would be n² / 2^129: less than 10^-24 for ten million.
-    pub const fn identity(&self) -> Option<u128> {
-        self.identity
-    }
-
     /// Switches the historical bugs, for the runs to come.
     #[cfg(feature = "zoo")]
     pub fn set_zoo(&mut self, zoo: mm_core::zoo::Zoo) {
