@@ -1,8 +1,8 @@
 # Every job, one word each.
 
-# `make fuzz` and `make afl` promise three exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
+# `make fuzz`, `make afl` and `make exhaust` promise exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
 # (-q) does it hand on a 1, silently; a `+` makes a recipe run in that mode, and only then: -n stays a dry run.
-ifneq ($(filter fuzz afl,$(MAKECMDGOALS)),)
+ifneq ($(filter fuzz afl exhaust,$(MAKECMDGOALS)),)
 ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage mutants report-check clean \
+.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage mutants report-check clean \
 	linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ zoo: ## every historical bug against its witness, a table
 
 times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug, into docs/times.md
 	fuzz/times
+
+exhaust: ## [DEPTH=4] [ZOO=bug|all] [THREADS=1|2] [PREEMPTIONS=2]: every program up to a length; all: into docs/exhaust.md
+	$(run)triage/exhaust
 
 bench: ## the figures that the design promises, a table
 	fuzz/bench

@@ -21,7 +21,7 @@ use crate::zoo::Bug;
 use alloc::vec::Vec;
 
 /// A set of areas that may map the pages whose `->mapping` names it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct AnonVma {
     /// The root of its tree; itself for a root.
     pub root: AnonVmaId,
@@ -50,7 +50,7 @@ impl Slab for AnonVma {
 }
 
 /// A link between an area and an anon_vma.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, Hash)]
 pub struct Avc {
     /// The area.
     pub vma: VmaId,

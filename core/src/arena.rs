@@ -3,7 +3,9 @@
 //! A freed slot keeps its contents until it is reused, so a stale index reads what the kernel would
 //! read through a stale pointer; whether a slot is live is for an observer to ask.
 
+use crate::identity::Identity;
 use alloc::vec::Vec;
+use core::hash::Hash;
 
 /// An object that can be taken from a slab again and again.
 pub trait Slab: Default {
@@ -66,6 +68,22 @@ impl<T: Slab> Arena<T> {
             .enumerate()
             .filter(|(_, (_, live))| *live)
             .map(|(i, (t, _))| (i as u32, t))
+    }
+
+    /// All slots that were used, those that are free as well: somebody may look there by mistake.
+    pub(crate) fn identify<I: Identity>(&self, id: &mut I, mut each: impl FnMut(&T, &mut I)) {
+        let Self {
+            slots,
+            free,
+            used,
+            live: _,
+        } = self;
+        used.hash(id);
+        for (object, live) in &slots[..*used as usize] {
+            live.hash(id);
+            each(object, id);
+        }
+        free.hash(id);
     }
 
     /// Forgets every object; costs nothing per object, for a slot is renewed when it is taken.

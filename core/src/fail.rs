@@ -2,6 +2,9 @@
 //!
 //! Corresponds to `mm/failslab.c` and `mm/fail_page_alloc.c`.
 
+use crate::identity::Identity;
+use core::hash::Hash;
+
 /// What is allocated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -41,6 +44,15 @@ impl FailInject {
     /// The allocation of `kind` that is to fail, counted from now; 0 if none is.
     pub fn armed(&self, kind: AllocKind) -> u32 {
         self.countdown[kind as usize]
+    }
+
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        // an operation compares the failures after it with those before it
+        let Self {
+            countdown,
+            failures: _,
+        } = self;
+        countdown.hash(id);
     }
 
     /// Counts one allocation of `kind`; true if it must fail.

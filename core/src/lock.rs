@@ -26,7 +26,7 @@ use core::task::{Context, Poll};
 pub const MAX_TASKS: usize = 8;
 
 /// A read-write semaphore.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RwSem {
     /// Tasks that hold it for reading.
     pub readers: u16,

@@ -3,9 +3,11 @@
 //! Corresponds to `mm/sparse.c`, `mm/memremap.c`.
 
 use crate::geometry::Geometry;
+use crate::identity::Identity;
 use crate::ids::Pfn;
 use crate::page::Page;
 use alloc::vec::Vec;
+use core::hash::Hash;
 
 /// Devices of the machine.
 pub const DEVICES: usize = 2;
@@ -110,6 +112,26 @@ impl Memmap {
                 let used = section.pages[..section.high].iter().enumerate();
                 used.map(move |(i, page)| (Pfn::new(zone as u32, i as u32), page))
             })
+    }
+
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            sections,
+            touched,
+            nowhere,
+            wild,
+        } = self;
+        for Section {
+            capacity: _,
+            pages,
+            high,
+        } in sections
+        {
+            high.hash(id);
+            pages[..*high].iter().for_each(|page| page.identify(id));
+        }
+        nowhere.identify(id);
+        (touched, wild).hash(id);
     }
 
     /// Forgets which pages changed.

@@ -6,12 +6,14 @@
 //!
 //! Corresponds to `include/linux/mm_types.h`, `include/linux/page-flags.h`.
 
+use crate::identity::Identity;
 use crate::ids::{AnonVmaId, Pfn, SwapId};
 use bitflags::bitflags;
+use core::hash::Hash;
 
 bitflags! {
     /// Page flags.
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
     pub struct PageFlags: u16 {
         /// Folio: locked.
         const LOCKED = 1 << 0;
@@ -41,7 +43,7 @@ bitflags! {
 pub const GUP_PIN_COUNTING_BIAS: i32 = 1024;
 
 /// The state of one frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Page {
     /// The contents: one machine word.
     pub word: u64,
@@ -123,6 +125,11 @@ impl Page {
         }
     }
 
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        let word = id.word(self.word);
+        Self { word, ..*self }.hash(id);
+    }
+
     /// `folio_maybe_dma_pinned` of a small folio.
     pub const fn maybe_dma_pinned(&self) -> bool {
         self.refcount >= GUP_PIN_COUNTING_BIAS
@@ -130,7 +137,7 @@ impl Page {
 }
 
 /// A free list: last freed, first reused; then frames never used before, in order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct FrameAllocator {
     zone: u32,
     capacity: u32,

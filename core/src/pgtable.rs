@@ -8,14 +8,16 @@
 //! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in `mm/memory.c`.
 
 use crate::geometry::Geometry;
+use crate::identity::Identity;
 use crate::ids::{MmId, Pfn, PteRef, TableId};
 use crate::pte::{Entry, PresentPte, Pte, PteFlags};
 use crate::trace::PteWrite;
 use alloc::vec::Vec;
+use core::hash::Hash;
 use core::ops::Range;
 
 /// What is known of one table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Table {
     /// The address space that it belongs to.
     pub mm: MmId,
@@ -98,6 +100,21 @@ impl PageTables {
         }
         self.tables[id.ix()].live = false;
         self.free.push(id);
+    }
+
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            geometry,
+            entries,
+            tables,
+            free,
+            used,
+            writes,
+        } = self;
+        let used = *used as usize;
+        tables[..used].hash(id);
+        entries[..used << geometry.table_bits].hash(id);
+        (free, writes.len()).hash(id);
     }
 
     const fn entry(&self, id: TableId, index: usize) -> PteRef {

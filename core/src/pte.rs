@@ -133,7 +133,7 @@ impl Pte {
 }
 
 /// A present entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct PresentPte(u64);
 
 impl PresentPte {

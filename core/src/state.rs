@@ -9,6 +9,7 @@ use crate::arena::Arena;
 use crate::driver::Driver;
 use crate::fail::{AllocKind, FailInject};
 use crate::geometry::Geometry;
+use crate::identity::Identity;
 use crate::ids::{AnonVmaId, AvcId, MmId, Pfn, TaskId, VmaId};
 use crate::lock::{MAX_TASKS, Task};
 use crate::memmap::{DEVICES, Memmap};
@@ -23,6 +24,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 use core::fmt;
+use core::hash::Hash;
 
 /// An allocation failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -265,6 +267,54 @@ impl State {
     /// Changes of areas and of their links to anon_vmas, counted.
     pub fn topology(&self) -> u32 {
         self.topology
+    }
+
+    /// Gives the [identity](crate::Identity) of the state to `id`. No operation may be under way, and the log has been
+    /// [`observed`](Self::observed).
+    ///
+    /// Of the driver it is what its trait shows, which is all that the reference driver has.
+    pub fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            geometry: _,
+            memmap,
+            frames,
+            tables,
+            swap,
+            tlbs,
+            mms,
+            vmas,
+            anon_vmas,
+            avcs,
+            pgmap_refs,
+            driver,
+            tasks: _,
+            sleepers: _,
+            points: _,
+            preempt_at: _,
+            events,
+            topology: _,
+            fail,
+            zoo: _,
+            release: _,
+        } = self;
+        memmap.identify(id);
+        frames.hash(id);
+        tables.identify(id);
+        swap.identify(id);
+        tlbs.identify(id);
+        mms.identify(id, |mm, id| mm.identify(id));
+        vmas.identify(id, Hash::hash);
+        anon_vmas.identify(id, Hash::hash);
+        avcs.identify(id, Hash::hash);
+        (pgmap_refs, events.len()).hash(id);
+        for dev in 0..pgmap_refs.len() {
+            driver.memory(crate::DevId(dev as u8)).hash(id);
+        }
+        let mut mappings = Vec::new();
+        driver.for_each_mapping(&mut |at, pte| mappings.push((at, pte)));
+        mappings.sort_unstable();
+        mappings.hash(id);
+        fail.identify(id);
     }
 
     /// Forgets what has happened so far.

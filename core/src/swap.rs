@@ -16,14 +16,16 @@
 //! Corresponds to `mm/swapfile.c`, `mm/swap_state.c`.
 
 use crate::fail::AllocKind;
+use crate::identity::Identity;
 use crate::ids::{Pfn, SwapId};
 use crate::page::PageFlags;
 use crate::state::{Enomem, State};
 use crate::trace::Event;
 use alloc::vec::Vec;
+use core::hash::Hash;
 
 /// One slot of the swap device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SwapSlot {
     /// Page-table entries that name the slot (`swap_count`).
     pub count: u32,
@@ -95,6 +97,20 @@ impl SwapDevice {
         if s.is_free() && !was_free {
             self.free.push(slot);
         }
+    }
+
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            slots,
+            free,
+            capacity: _,
+        } = self;
+        slots.len().hash(id);
+        for slot in slots {
+            let word = id.word(slot.word);
+            SwapSlot { word, ..*slot }.hash(id);
+        }
+        free.hash(id);
     }
 
     pub(crate) fn reset(&mut self) {

@@ -23,18 +23,20 @@
 //! Corresponds to `arch/x86/mm/tlb.c`, `arch/x86/include/asm/tlbflush.h`, `mm/mmu_gather.c`, the batched flush in
 //! `mm/rmap.c`.
 
+use crate::identity::Identity;
 use crate::ids::{MmId, Pfn, PteRef, TaskId};
 use crate::lock::MAX_TASKS;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::State;
 use crate::zoo::Bug;
 use alloc::vec::Vec;
+use core::hash::Hash;
 use core::ops::Range;
 
 /// Translations that a CPU remembers.
 const SLOTS: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Translation {
     mm: MmId,
     addr: u64,
@@ -96,6 +98,15 @@ impl Tlbs {
         let slot = Self::slot(mm, addr);
         let found = &cpu.slots[slot];
         (cpu.valid >> slot & 1 != 0 && found.mm == mm && found.addr == addr).then_some(found.pte)
+    }
+
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        // of a CPU that is not in `used` nothing is valid
+        let Self { cpus, used: _ } = self;
+        for Cpu { valid, slots } in cpus {
+            valid.hash(id);
+            bits(*valid).for_each(|slot| slots[slot].hash(id));
+        }
     }
 
     #[inline]

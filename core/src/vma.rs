@@ -3,12 +3,14 @@
 //! Corresponds to `struct vm_area_struct` and `struct mm_struct` in `include/linux/mm_types.h`.
 
 use crate::arena::Slab;
+use crate::identity::Identity;
 use crate::ids::{AnonVmaId, AvcId, MmId, TableId, VmaId};
 use crate::lock::RwSem;
 use crate::memmap::DEVICES;
 use crate::pte::PresentPte;
 use alloc::vec::Vec;
 use bitflags::bitflags;
+use core::hash::Hash;
 use core::ops::Range;
 
 bitflags! {
@@ -54,7 +56,7 @@ impl VmFlags {
 }
 
 /// A virtual memory area: private and anonymous. Addresses and offsets are in pages.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Hash)]
 pub struct Vma {
     /// The address space.
     pub mm: MmId,
@@ -150,6 +152,31 @@ pub struct Mm {
     pub write_protect_seq: u32,
     /// Notifier state.
     pub notifier: NotifierState,
+}
+
+impl Mm {
+    /// Sequences count what has been; while nobody reads between two looks at one, only whether a fork
+    /// is under way is told by them.
+    pub(crate) fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            pgd,
+            vmas,
+            anon_rss,
+            swap_ents,
+            users,
+            mmap_lock,
+            tlb_flush_batched,
+            write_protect_seq,
+            notifier,
+        } = self;
+        let NotifierState {
+            seq: _,
+            active,
+            released,
+        } = notifier;
+        (pgd, vmas, anon_rss, swap_ents, users, mmap_lock).hash(id);
+        (tlb_flush_batched, write_protect_seq % 2, active, released).hash(id);
+    }
 }
 
 impl Slab for Mm {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod exec;
+pub mod exhaust;
 pub mod feedback;
 pub mod finding;
 pub mod oracle;

@@ -9,7 +9,8 @@
 
 mod remap;
 
-use mm_core::VmFlags;
+use mm_core::{Identity, VmFlags};
+use std::hash::Hash;
 use std::ops::Range;
 
 pub use remap::{Remap, RemapEnd, RemapTicket};
@@ -18,7 +19,7 @@ pub use remap::{Remap, RemapEnd, RemapTicket};
 pub type Pid = usize;
 
 /// Is userfaultfd asked about a write?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Protection {
     No,
     /// If the page was there when it was protected.
@@ -47,6 +48,31 @@ struct Page {
     locked: Option<bool>,
     /// A fork leaves it out; `None` if that is not certain.
     left_out: Option<bool>,
+}
+
+impl Page {
+    fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            addr,
+            access,
+            word,
+            others,
+            written,
+            protection,
+            registered,
+            registration_uncertain,
+            uncertain,
+            lazy,
+            locked,
+            left_out,
+        } = self;
+        (addr, access, id.word(*word), others.len()).hash(id);
+        for other in others {
+            id.word(*other).hash(id);
+        }
+        (written, protection, registered, registration_uncertain).hash(id);
+        (uncertain, lazy, locked, left_out).hash(id);
+    }
 }
 
 /// What a range operation does.
@@ -170,6 +196,23 @@ impl Reference {
         self.live = 0;
         self.open.clear();
         self.tickets = 0;
+    }
+
+    /// Gives everything that what comes next depends on to `id`; false, and nothing sensible, while an
+    /// operation is open.
+    pub fn identify(&self, id: &mut impl Identity) -> bool {
+        let Self {
+            spaces,
+            live,
+            open,
+            tickets: _,
+        } = self;
+        live.hash(id);
+        for space in &spaces[..*live] {
+            space.len().hash(id);
+            space.iter().for_each(|page| page.identify(id));
+        }
+        open.is_empty()
     }
 
     /// A process without memory.

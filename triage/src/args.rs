@@ -21,8 +21,9 @@ smallest programs so far have been written.";
 
 const CLUSTER_HELP: &str = "\
 Each program is minimized with its signature and cut at every scheduling point, so that the first
-objection names a function. A cluster is an invariant, that function, and whether it takes a race; of
-invariants of sums and of progress, where the cause is long past, the wording instead of the function.
+objection names a function. A cluster is an invariant, that function, and whether it takes a race; invariants
+about the same thing count as one. Of sums and of progress, where the cause is long past, the wording counts
+instead of the function.
 The name of a cluster comes from these and stays the same from run to run.
 OUT gets clusters.json and each cluster's shortest program; a second run with the same OUT adds to it, and
 does not read again the files that are there.
@@ -39,6 +40,13 @@ own under the cache folder, built with cargo build --release -p mm-triage, and a
 program is kept for the next time, the worktree goes. A commit that does not build is skipped.
 Exit status: 0 the commit is found, 1 only commits that do not build are left, 2 unusable input or command
 line, or the same verdict at both ends, 3 interrupted.";
+
+const EXHAUST_HELP: &str = "\
+Nothing is left out within the bound, which is printed: all kinds of operations, few operands, and of programs that
+differ in names only one. Programs that reach the same state are continued once. With two threads, every schedule
+up to the number of preemptions. The result does not depend on --jobs.
+Exit status: 0 no finding, or a table of all bugs; 1 a finding; 2 unusable command line; 3 interrupted: what was
+covered until then has been printed.";
 
 const DIFF_HELP: &str = "\
 Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
@@ -76,6 +84,9 @@ pub enum Command {
     /// Run two programs side by side, or one with a bug and without
     #[command(after_help = DIFF_HELP)]
     Diff(Diff),
+    /// Run every program up to a length
+    #[command(after_help = EXHAUST_HELP)]
+    Exhaust(Exhaust),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
     /// Turn programs of any form into text or wire
@@ -260,6 +271,52 @@ pub struct Diff {
     pub a: PathBuf,
     /// Another one
     pub b: Option<PathBuf>,
+}
+
+/// Arguments of `exhaust`.
+#[derive(Debug, ClapArgs)]
+pub struct Exhaust {
+    /// The most operations of a program
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = depth)]
+    pub depth: usize,
+    /// A historical bug to put back, and to search for until it is found; all: each one that takes as many
+    /// threads, a table
+    #[arg(long, value_name = "SLUG|all")]
+    pub zoo: Option<String>,
+    /// Threads of the programs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub threads: u8,
+    /// The most preemptions of a program of two threads
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub preemptions: u8,
+    /// The most operations in a row that overlap, in programs of two threads
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = overlap)]
+    pub overlap: usize,
+    /// Neighbouring pages that programs name
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub pages: u8,
+    /// Threads that search [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Print one JSON object, for all bugs one each, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A number of operations that overlap.
+fn overlap(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(number @ 2..=16) => Ok(number),
+        _ => Err("from 2 to 16".to_owned()),
+    }
+}
+
+/// A length of programs.
+fn depth(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(number @ 1..=16) => Ok(number),
+        _ => Err("from 1 to 16".to_owned()),
+    }
 }
 
 /// Arguments of `seeds`.

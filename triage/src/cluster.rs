@@ -1,27 +1,23 @@
 //! `cluster`: how many bugs there are in a folder of artifacts.
 //!
 //! One bug has many signatures, for it is met by many operations on pages in many states; and one
-//! invariant has many bugs. What artifacts of a bug agree on is the invariant and the function in which
-//! it first was broken, which [`objection`] finds for the minimized program; a program that needs two
-//! threads is another bug than one that does not. Sums and progress are looked at when a cause is long
-//! past: there the wording of the finding tells more than the function.
+//! invariant has many bugs. What artifacts of a bug agree on, [`key`] says; a program that needs two
+//! threads is another bug than one that does not.
+
+mod key;
 
 use crate::Status;
 use crate::args::{Cluster, Sources, Target};
-use crate::describe;
 use crate::input::{self, InputError};
 use crate::minimize::{self, Same, draft::compare};
 use crate::names::shown;
-use crate::objection;
 use crate::progress::Progress;
-use crate::run::Bugs;
+use crate::run::{self, Bugs};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::walk::{Found, Walk};
 use crate::{pool, store};
-use mm_core::Site;
-use mm_fuzz::exec::Digest;
-use mm_fuzz::finding::Family;
+use key::Key;
 use mm_fuzz::program::{Program, text};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,18 +62,6 @@ pub struct Group {
     pub signatures: BTreeMap<String, u64>,
     /// The artifacts.
     pub files: BTreeSet<String>,
-}
-
-/// What artifacts of a bug have in common.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Key {
-    /// The invariant, `family/name`.
-    pub invariant: String,
-    /// The function in which it first was broken, or the wording of the finding.
-    pub place: String,
-    /// It takes two threads.
-    pub race: bool,
 }
 
 /// What was found out about a file.
@@ -216,62 +200,21 @@ fn one(
         Ok(input) => match minimize::minimize(&input.program, bugs, Same::Signature, 1, stop) {
             None => Some(Outcome::Passed),
             Some(small) if small.last_round.is_none() => None,
-            Some(small) => artifact(small.program, small.found.signature, bugs),
+            Some(small) => artifact(small.program, small.found, bugs),
         },
     };
     (shown(&path), outcome)
 }
 
-fn artifact(program: Program, signature: String, bugs: &Bugs) -> Option<Outcome> {
-    let objection = objection::first(&program, bugs)?;
-    let (invariant, wording) = (
-        objection.found.oracle,
-        objection::wording(&objection.found.detail),
-    );
-    let is_of = |family: Family| invariant.starts_with(&format!("{family}/"));
-    let race = program.threads > 1;
-    let by_wording = is_of(Family::Progress) || is_of(Family::Counting);
-    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
-    let by_race = race && is_of(Family::Coherence);
-    // no function is to blame for what is found when everything ends
-    let at_the_end = objection
-        .found
-        .step
-        .is_none_or(|step| step >= program.ops.len());
-    let place = if by_wording {
-        wording.clone()
-    } else if by_race {
-        "a race".to_owned()
-    } else {
-        describe::site(objection.site)
-    };
+fn artifact(program: Program, found: run::Found, bugs: &Bugs) -> Option<Outcome> {
+    let keyed = key::of(&program, &found, bugs)?;
     Some(Outcome::Artifact(Box::new(Artifact {
-        signature,
-        is_vague: !by_wording && !by_race && !at_the_end && objection.site == Site::Start,
-        key: Key {
-            invariant,
-            place,
-            race,
-        },
-        wording,
+        signature: found.signature,
+        is_vague: keyed.is_vague,
+        key: keyed.key,
+        wording: keyed.wording,
         program,
     })))
-}
-
-impl Key {
-    /// The name of the cluster: a digest, so that it is the same in every run.
-    fn name(&self) -> String {
-        let mut digest = Digest::default();
-        for part in [
-            &*self.invariant,
-            &*self.place,
-            if self.race { "race" } else { "" },
-        ] {
-            part.bytes().for_each(|byte| digest.mix(byte.into()));
-            digest.mix(0x100);
-        }
-        format!("{:08x}", digest.value() as u32)
-    }
 }
 
 impl Clusters {

@@ -13,6 +13,7 @@ mod corpus;
 mod describe;
 mod diff;
 mod emit;
+mod exhaust;
 mod explain;
 mod finding;
 mod input;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         Command::Convert(convert) => convert::command(convert, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Explain(explain) => explain::command(explain, out),
+        Command::Exhaust(exhaust) => exhaust::command(exhaust, out),
         Command::Diff(diff) => diff::command(diff, out),
         Command::Emit(emit) => emit::command(emit, out),
         Command::Completions { shell } => completions(*shell, out),

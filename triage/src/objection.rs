@@ -5,9 +5,10 @@
 //! section; the first to which one objects is a section of a known function.
 
 use crate::run::{Bugs, Ended, Found, Runner};
-use mm_core::{MAX_TASKS, Site, State};
-use mm_fuzz::exec::{Observer, Options};
-use mm_fuzz::program::{MAX_PREEMPTIONS, Preemption, Program};
+use mm_core::{Lock, MAX_TASKS, Site, State};
+use mm_fuzz::exec::{MAX_PROCS, Observer, Options};
+use mm_fuzz::program::{MAX_OPS, MAX_PREEMPTIONS, Op, Preemption, Proc, Program, Step};
+use std::ops::Range;
 
 /// The first objection.
 #[derive(Clone, Debug)]
@@ -16,6 +17,10 @@ pub struct Objection {
     pub found: Found,
     /// The function whose section did it: that of the last scheduling point before.
     pub site: Site,
+    /// The function that took the innermost of the locks that are held; of several, the first.
+    pub locked: Option<Site>,
+    /// It is of an operation, and not of the end of everything.
+    pub is_in_an_operation: bool,
 }
 
 /// Notes where the last slice began.
@@ -29,6 +34,10 @@ struct Last {
     to: u32,
     thread: usize,
     threads: Vec<usize>,
+    /// Which thread had which scheduling points.
+    turns: Vec<(Range<u32>, u8)>,
+    /// Locks that are held, by whom, and which function took them.
+    held: Vec<(usize, Lock, Site)>,
 }
 
 impl Observer for Last {
@@ -49,6 +58,18 @@ impl Observer for Last {
     fn ran(&mut self, _: usize, s: &State) {
         self.to = s.points();
         self.after = s.tasks().each_ref().map(|task| task.site);
+        self.turns.push((self.from..self.to, self.thread as u8));
+        let holds = |task: usize, lock: &Lock| s.tasks()[task].held.contains(lock);
+        self.held.retain(|(task, lock, _)| holds(*task, lock));
+        let site = self.site();
+        for (task, lock) in (0..MAX_TASKS).flat_map(|task| {
+            let held = s.tasks()[task].held.iter();
+            held.map(move |lock| (task, *lock))
+        }) {
+            if !self.held.iter().any(|(t, l, _)| (*t, *l) == (task, lock)) {
+                self.held.push((task, lock, site));
+            }
+        }
     }
 }
 
@@ -59,6 +80,37 @@ impl Last {
             threads: threads.collect(),
             ..Self::default()
         }
+    }
+
+    /// What is known of a finding that ended the run.
+    fn objection(&self, found: Found, operations: usize) -> Objection {
+        Objection {
+            site: self.site(),
+            locked: self.locked(),
+            is_in_an_operation: found.step.is_some_and(|step| step < operations),
+            found,
+        }
+    }
+
+    fn locked(&self) -> Option<Site> {
+        let depth = |lock: &Lock| match lock {
+            Lock::MmapRead(_) | Lock::MmapWrite(_) => 0,
+            Lock::Folio(_) => 1,
+            Lock::AnonVmaRead(_) | Lock::AnonVmaWrite(_) => 2,
+        };
+        // of equals the last one is taken, so from behind
+        let held = self.held.iter().rev();
+        let innermost = held.max_by_key(|(_, lock, _)| depth(lock));
+        innermost.map(|(_, _, site)| *site)
+    }
+
+    /// The thread that had a scheduling point.
+    fn thread_at(&self, point: u32) -> u8 {
+        let turn = self
+            .turns
+            .iter()
+            .find(|(points, _)| points.contains(&point));
+        turn.map_or(0, |(_, thread)| *thread)
     }
 
     /// The function that the section is in: the task that moved, a worker before the thread that drives it.
@@ -80,18 +132,33 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
         ..Options::default()
     };
     let mut runner = Runner::new(bugs, options);
+    let objection = of_run(program, &mut runner)?;
+    if objection.is_in_an_operation {
+        return Some(objection);
+    }
+    // what comes about when all processes exit has a place in the operation that lets one exit
+    let mut exiting = program.clone();
+    let thread = program.ops.last().map_or(0, |step| step.thread);
+    let op = Op::Exit { proc: Proc::MIN };
+    let room = MAX_OPS - exiting.ops.len();
+    let exits = std::iter::repeat_n(Step { thread, op }, room.min(MAX_PROCS));
+    exiting.ops.extend(exits);
+    let placed = of_run(&exiting, &mut runner).filter(|objection| objection.is_in_an_operation);
+    placed.or(Some(objection))
+}
+
+/// The first objection, looked for with a cut at each scheduling point of the operation that has it.
+fn of_run(program: &Program, runner: &mut Runner) -> Option<Objection> {
     let mut last = Last::of(program);
     let Ended::Found(found) = runner.run(program, &mut last) else {
         return None;
     };
+    let operations = program.ops.len();
     let step = found
         .step
         .unwrap_or(last.began.last().map_or(0, |(step, _)| *step));
     let began = last.began.iter().find(|(other, _)| *other == step);
-    let mut best = Objection {
-        found,
-        site: last.site(),
-    };
+    let mut best = last.objection(found, operations);
     let (Some((_, began)), room) = (began, MAX_PREEMPTIONS - program.preemptions.len()) else {
         return Some(best);
     };
@@ -101,20 +168,19 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
         let window = &points[start..points.len().min(start + room)];
         let mut cut = program.clone();
         cut.threads = cut.threads.max(2);
-        let to = program.ops.get(step).map_or(0, |step| step.thread);
         // those of the program come first: of two at a point the first one counts
-        let cuts = window.iter().filter_map(|at| u16::try_from(*at).ok());
-        cut.preemptions.extend(cuts.map(|at| Preemption { at, to }));
+        let cuts = window.iter().filter_map(|point| {
+            let (at, to) = (u16::try_from(*point).ok()?, last.thread_at(*point));
+            Some(Preemption { at, to })
+        });
+        cut.preemptions.extend(cuts);
         cut.normalize();
         let mut last = Last::of(&cut);
         let Ended::Found(found) = runner.run(&cut, &mut last) else {
             continue;
         };
         let is_in_window = last.to <= window.last().map_or(0, |at| at + 1);
-        best = Objection {
-            found,
-            site: last.site(),
-        };
+        best = last.objection(found, operations);
         if is_in_window {
             break;
         }

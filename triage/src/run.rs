@@ -119,6 +119,11 @@ impl Runner {
         }
     }
 
+    /// The identity of the state that the last run reached.
+    pub const fn identity(&self) -> Option<u128> {
+        self.executor.identity()
+    }
+
     /// Runs one program.
     pub fn run(&mut self, program: &Program, observer: &mut dyn Observer) -> Ended {
         // after a panic the executor goes, and the observer is only read

@@ -11,6 +11,7 @@
 mod concurrent;
 mod digest;
 mod holding;
+mod identity;
 mod migrations;
 mod ops;
 mod outcome;
@@ -58,6 +59,8 @@ pub struct Options {
     pub thorough: bool,
     /// Compute the digest.
     pub digest: bool,
+    /// Compute the [identity](Executor::identity).
+    pub identity: bool,
     /// The kernel whose rules the core follows.
     pub release: Release,
 }
@@ -98,6 +101,7 @@ pub struct Executor {
     options: Options,
     #[cfg(feature = "zoo")]
     zoo: mm_core::zoo::Zoo,
+    identity: Option<u128>,
     // parts of a world that keep their memory between runs
     model: crate::reference::Reference,
 }
@@ -116,6 +120,9 @@ struct Run<'a, 'k> {
     oracles: &'a mut Oracles,
     options: Options,
     outcomes: Digest,
+    /// Everybody waited, and something was released.
+    released: bool,
+    identity: &'a mut Option<u128>,
     observer: &'a mut dyn Observer,
 }
 
@@ -144,6 +151,7 @@ impl Executor {
             options,
             #[cfg(feature = "zoo")]
             zoo: mm_core::zoo::Zoo::default(),
+            identity: None,
             model: crate::reference::Reference::default(),
         }
     }
@@ -190,11 +198,14 @@ impl Executor {
             base: window_base(program.geometry),
             alone: program.threads == 1,
         };
+        self.identity = None;
         let run = Run {
             bench: &bench,
             oracles: &mut self.oracles,
             options: self.options,
             outcomes: Digest::default(),
+            released: false,
+            identity: &mut self.identity,
             observer,
         };
         let result = run.program(program);
@@ -220,6 +231,9 @@ impl<'a, 'k> Run<'a, 'k> {
             self.sequential(&program.ops)?;
         } else {
             self.concurrent(program)?;
+        }
+        if self.options.identity {
+            *self.identity = self.identify();
         }
         self.teardown(program.ops.len())
     }
@@ -346,6 +360,7 @@ impl<'a, 'k> Run<'a, 'k> {
             None => self.release_locks(),
         };
         if released || self.run_worker(at)? {
+            self.released = true;
             self.bench.kernel.state().wake_progress();
             return Ok(());
         }

@@ -17,7 +17,7 @@ pub const FIRST_WORKER: usize = 4;
 pub const MAX_WORKERS: usize = MAX_TASKS - FIRST_WORKER;
 
 /// A process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Process {
     /// Its address space.
     pub mm: MmId,

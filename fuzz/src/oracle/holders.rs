@@ -1,13 +1,14 @@
 //! Who holds pages on the program's behalf, besides mappings and operations under way.
 
 use crate::reference::Pid;
-use mm_core::{GUP_PIN_COUNTING_BIAS, Pfn};
+use mm_core::{GUP_PIN_COUNTING_BIAS, Identity, Pfn};
+use std::hash::Hash;
 
 /// References, and folio locks, at a time.
 pub const MAX_HELD: usize = 8;
 
 /// A reference that the program holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HeldRef {
     /// The page.
     pub pfn: Pfn,
@@ -39,6 +40,17 @@ impl Holders {
     /// Nothing is held.
     pub fn reset(&mut self) {
         *self = Self::default();
+    }
+
+    /// Gives everything to `id`.
+    pub fn identify(&self, id: &mut impl Identity) {
+        let Self { refs, locks } = self;
+        for held in refs {
+            let word = held.map(|held| id.word(held.word));
+            held.map(|held| HeldRef { word: 0, ..held }).hash(id);
+            word.hash(id);
+        }
+        locks.hash(id);
     }
 
     /// True if the program holds a reference.

@@ -21,7 +21,8 @@ mod swap;
 
 use crate::finding::{Family, Finding, PageState};
 use crate::program::OpKind;
-use mm_core::{Event, PageFlags, Pfn, PteWrite, State};
+use mm_core::{Event, Identity, PageFlags, Pfn, PteWrite, State};
+use std::hash::Hash;
 
 pub use holders::{HeldRef, Holders, MAX_HELD};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
@@ -129,6 +130,19 @@ impl Oracles {
         self.topology = 0;
         self.stale = false;
         self.brackets.reset();
+    }
+
+    /// Gives what the oracles remember to `id`, after a slice.
+    pub fn identify(&self, s: &State, id: &mut impl Identity) {
+        let Self {
+            shadow,
+            topology,
+            stale,
+            brackets,
+        } = self;
+        shadow.identify(id);
+        (*topology == s.topology(), stale).hash(id);
+        brackets.identify(s, id);
     }
 
     /// The log so far, replayed.

@@ -7,8 +7,10 @@
 use super::{Check, View};
 use crate::finding::Family;
 use mm_core::{
-    DEVICES, DevId, Entry, Event, LockClasses, MmId, NotifierEvent, Pte, PteWrite, Softleaf, TaskId,
+    DEVICES, DevId, Entry, Event, Identity, LockClasses, MmId, NotifierEvent, Pte, PteWrite,
+    Softleaf, State, TaskId,
 };
+use std::hash::Hash;
 
 const FAMILY: Family = Family::Notifier;
 
@@ -33,6 +35,19 @@ impl Brackets {
     pub(super) fn reset(&mut self) {
         self.active.clear();
         self.seqs.clear();
+    }
+
+    /// Gives what comes next depends on to `id`: of a sequence, how far it has moved since it was last heard of.
+    pub(super) fn identify(&self, s: &State, id: &mut impl Identity) {
+        let Self { active, seqs } = self;
+        active.len().hash(id);
+        for (mm, space) in s.mms().iter() {
+            let known = seqs.iter().find(|(known, _)| u32::from(known.0) == mm);
+            let last = known.map_or([0; DEVICES], |(_, last)| *last);
+            for (seq, last) in space.notifier.seq.into_iter().zip(last) {
+                seq.wrapping_sub(last).hash(id);
+            }
+        }
     }
 
     /// Replays the tracepoints since the last call, and checks each and the writes between them.

@@ -3,10 +3,13 @@
 //! It is the independent count that mapcounts, statistics and the reverse map are held against. A
 //! brute-force scan of all page tables checks the shadow itself at the end of a program.
 
-use mm_core::{Entry, MmId, Page, PageFlags, Pfn, PteRef, PteWrite, Softleaf, State, SwapId};
+use mm_core::{
+    Entry, Identity, MmId, Page, PageFlags, Pfn, PteRef, PteWrite, Softleaf, State, SwapId,
+};
+use std::hash::Hash;
 
 /// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The entry.
     pub at: PteRef,
@@ -17,7 +20,7 @@ pub struct Place {
 }
 
 /// The entries that name a page.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub struct Named {
     /// Entries that hold a reference: all but migration entries.
     pub mappings: Vec<Place>,
@@ -45,7 +48,7 @@ pub struct Shadow {
 }
 
 /// What the statistics of an address space should be.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rss {
     /// `MM_ANONPAGES`.
     pub anon: i64,
@@ -99,6 +102,32 @@ impl Shadow {
         self.slots.iter_mut().for_each(Vec::clear);
         self.rss.clear();
         self.changed_mms = 0;
+    }
+
+    /// Gives everything to `id`, after [`Shadow::settle`]. What is empty is as if it were not there.
+    pub(super) fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            zones,
+            changed,
+            used: _,
+            slots,
+            rss,
+            changed_mms,
+        } = self;
+        for zone in zones {
+            let named = zone.iter().enumerate();
+            named.filter(|(_, n)| *n != EMPTY).for_each(|n| n.hash(id));
+            usize::MAX.hash(id);
+        }
+        let named = slots.iter().enumerate();
+        named
+            .filter(|(_, n)| !n.is_empty())
+            .for_each(|n| n.hash(id));
+        let counted = rss.iter().enumerate();
+        counted
+            .filter(|(_, r)| **r != Rss::default())
+            .for_each(|r| r.hash(id));
+        (usize::MAX, changed, changed_mms).hash(id);
     }
 
     /// The entries that name `pfn`.

@@ -1,0 +1,395 @@
+//! `exhaust`: every program up to a length, and what it finds. The bound is part of the result.
+
+use crate::args::Exhaust;
+use crate::progress::Progress;
+use crate::run::{Bugs, Ended, Runner};
+use crate::stop::Stop;
+use crate::style::Style;
+use crate::{Status, pool};
+use mm_fuzz::exec::{Observer, Options};
+use mm_fuzz::exhaust::alphabet::{Alphabet, Size};
+use mm_fuzz::exhaust::{self, Bound, Machine, Ran, Search};
+use mm_fuzz::program::{OpKind, Program};
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Runs programs with bugs, and asks for the identity of the state only where it is wanted, for it takes time.
+struct Machines<'a> {
+    plain: Runner,
+    identifying: Runner,
+    stop: &'a Stop,
+}
+
+impl<'a> Machines<'a> {
+    fn new(bugs: &Bugs, stop: &'a Stop) -> Self {
+        let runner = |identity| {
+            let options = Options {
+                identity,
+                ..Options::default()
+            };
+            Runner::new(bugs, options)
+        };
+        Self {
+            plain: runner(false),
+            identifying: runner(true),
+            stop,
+        }
+    }
+}
+
+impl Machine for Machines<'_> {
+    fn run(&mut self, program: &Program, identity: bool, observer: &mut dyn Observer) -> Ran {
+        let runner = if identity {
+            &mut self.identifying
+        } else {
+            &mut self.plain
+        };
+        let ended = runner.run(program, observer);
+        let identity = runner.identity();
+        match ended {
+            Ended::Pass { .. } => Ran {
+                found: None,
+                is_whole: true,
+                identity,
+            },
+            Ended::Found(found) => Ran {
+                found: Some(found.signature),
+                is_whole: found.step.is_some_and(|step| step >= program.ops.len()),
+                identity,
+            },
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+}
+
+/// What a search says.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// The bug that was put back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bug: Option<String>,
+    bound: Limits,
+    /// The search stopped before it had covered the bound: the user ended it.
+    interrupted: bool,
+    /// The search stopped at its first finding: it was asked for a bug.
+    stopped_at_finding: bool,
+    /// Programs of 0, 1, 2 … operations that are covered.
+    programs: Vec<u128>,
+    /// Programs that were run for it.
+    runs: u64,
+    /// States that were continued, by the length of the program that reaches them first.
+    states: Vec<u64>,
+    /// Of the work on the longest programs, which share is done, in thousandths.
+    last_length_done: u64,
+    /// By signature.
+    findings: Vec<Finding>,
+}
+
+/// The bound, in numbers.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Limits {
+    operations: usize,
+    threads: u8,
+    preemptions: u8,
+    pages: u8,
+    /// Operations to choose from.
+    alphabet: usize,
+    /// Operations in a row that overlap.
+    overlap: usize,
+}
+
+/// The first program of a signature.
+#[derive(Debug, Serialize)]
+struct Finding {
+    signature: String,
+    operations: usize,
+    /// Programs run until then.
+    runs: u64,
+    program: String,
+}
+
+/// Searches, once or for every bug.
+pub fn command(args: &Exhaust, out: &mut dyn Write) -> io::Result<Status> {
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(status) => return Ok(status),
+    };
+    match args.zoo.as_deref() {
+        None => search(args, None, &Bugs::default(), &stop).and_then(|r| one(args, r, out)),
+        Some("all") => all(args, &stop, out),
+        Some(names) => match Bugs::parse(names) {
+            Ok(bugs) => search(args, Some(names), &bugs, &stop).and_then(|r| one(args, r, out)),
+            Err(why) => Ok(Status::unusable(why)),
+        },
+    }
+}
+
+fn bound(args: &Exhaust) -> Bound {
+    let size = Size {
+        pages: args.pages,
+        threads: args.threads,
+    };
+    Bound {
+        alphabet: Alphabet::new(size, OpKind::ALL),
+        depth: args.depth,
+        preemptions: if args.threads > 1 {
+            args.preemptions
+        } else {
+            0
+        },
+        overlap: if args.threads > 1 { args.overlap } else { 1 },
+        merge: true,
+    }
+}
+
+/// Searches with `bugs`; one that is named is looked for until it is found.
+fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::Result<Report> {
+    let bound = bound(args);
+    let mut search = Search::new(&bound);
+    let mut progress = Progress::new("runs");
+    let (mut covered, mut done, mut stopped) = (0, 0, false);
+    for length in 0..bound.depth {
+        // nothing shorter can come any more
+        let is_over = |search: &Search| {
+            let mut found = search.found.values();
+            name.is_some() && found.any(|first| first.program.ops.len() <= length + 1)
+        };
+        let tasks = search.layer(&bound, length);
+        let total = tasks.len();
+        let mut last_layer = 0;
+        let wanted = tasks.into_iter().take_while(|_| !stop.is_set());
+        let ended = pool::ordered(
+            args.jobs.unwrap_or_else(pool::default_jobs),
+            wanted,
+            || Machines::new(bugs, stop),
+            |machine, task| exhaust::expand(&bound, &task, machine),
+            |expansion| {
+                let Some(expansion) = expansion else {
+                    return Ok(());
+                };
+                search.absorb(&bound, expansion);
+                last_layer += 1;
+                progress.tick(search.runs, || {
+                    let percent = 100 * last_layer / total as u64;
+                    format!("programs of {} operations: {percent} %", length + 1)
+                });
+                // the error ends the work, and is none
+                if is_over(&search) {
+                    Err(io::ErrorKind::Interrupted.into())
+                } else {
+                    Ok(())
+                }
+            },
+        );
+        if let Err(error) = ended
+            && !is_over(&search)
+        {
+            return Err(error);
+        }
+        stopped = is_over(&search);
+        done = 1000 * last_layer / (total as u64).max(1);
+        if stopped || last_layer < total as u64 {
+            break;
+        }
+        covered = length + 1;
+    }
+    progress.end();
+    Ok(Report {
+        bug: name.map(str::to_owned),
+        bound: Limits {
+            operations: bound.depth,
+            threads: args.threads,
+            preemptions: bound.preemptions,
+            pages: args.pages,
+            alphabet: bound.alphabet.len(),
+            overlap: bound.overlap,
+        },
+        interrupted: covered < bound.depth && !stopped,
+        stopped_at_finding: stopped,
+        programs: bound.alphabet.count(covered),
+        runs: search.runs,
+        states: std::mem::take(&mut search.states),
+        last_length_done: done,
+        findings: findings(search),
+    })
+}
+
+/// The shortest one first, and of several the first one.
+fn findings(search: Search) -> Vec<Finding> {
+    let mut findings: Vec<_> = search.found.into_iter().collect();
+    findings.sort_by_key(|(_, first)| (first.program.ops.len(), first.runs));
+    let finding = |(signature, first): (String, exhaust::First)| Finding {
+        signature,
+        operations: first.program.ops.len(),
+        runs: first.runs,
+        program: first.program.to_string(),
+    };
+    findings.into_iter().map(finding).collect()
+}
+
+fn one(args: &Exhaust, report: Report, out: &mut dyn Write) -> io::Result<Status> {
+    let status = match () {
+        () if report.interrupted => Status::Interrupted,
+        () if report.findings.is_empty() => Status::Pass,
+        () => Status::Finding,
+    };
+    if args.json {
+        serde_json::to_writer(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        people(&report, out)?;
+    }
+    Ok(status)
+}
+
+impl std::fmt::Display for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            operations,
+            threads,
+            preemptions,
+            pages,
+            alphabet,
+            overlap,
+        } = self;
+        let s = |count| if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "programs of up to {operations} operation{} out of {alphabet}, {pages} page{}, {threads} thread{}",
+            s(*operations),
+            s((*pages).into()),
+            s((*threads).into()),
+        )?;
+        if *threads > 1 {
+            write!(
+                f,
+                ", every schedule of up to {preemptions} preemption{} in which at most {overlap} operations in a row overlap",
+                s((*preemptions).into()),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let style = Style::of_stdout();
+    writeln!(out, "bound: {}", report.bound)?;
+    let covered = report.programs.len() - 1;
+    writeln!(
+        out,
+        "covered: {} programs, renamings not counted; {} were run, for the others reach the same states\n",
+        report.programs.iter().sum::<u128>(),
+        report.runs
+    )?;
+    writeln!(
+        out,
+        "| operations | programs | states to go on from |\n|--:|--:|--:|"
+    )?;
+    for (length, (programs, states)) in report.programs.iter().zip(&report.states).enumerate() {
+        writeln!(out, "| {length} | {programs} | {states} |")?;
+    }
+    writeln!(out)?;
+    if covered < report.bound.operations {
+        let why = if report.interrupted {
+            "interrupted"
+        } else {
+            "stopped at the finding"
+        };
+        let partial = format!(
+            "{why}: of the work on programs of {} operations, {}.{} % were done",
+            covered + 1,
+            report.last_length_done / 10,
+            report.last_length_done % 10,
+        );
+        writeln!(out, "{}", style.bad(partial))?;
+    }
+    for finding in &report.findings {
+        let heading = format!(
+            "finding: {}, {} operations, run {}",
+            finding.signature, finding.operations, finding.runs
+        );
+        writeln!(out, "\n{}", style.bad(heading))?;
+        for line in finding.program.lines() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    if report.findings.is_empty() && !report.interrupted {
+        writeln!(out, "{}", style.good("no finding within the bound"))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "zoo"))]
+fn all(_: &Exhaust, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
+    Ok(Status::unusable(format_args!(
+        "exhaust: {}",
+        crate::zoo::ABSENT
+    )))
+}
+
+/// A row for each bug that takes as many threads.
+#[cfg(feature = "zoo")]
+fn all(args: &Exhaust, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
+    let table = mm_fuzz::zoo::TABLE.iter();
+    let bugs = table.filter(|entry| (entry.threads > 1) == (args.threads > 1));
+    let (mut found, mut missed) = (0, Vec::new());
+    for (index, entry) in bugs.enumerate() {
+        let report = search(args, Some(entry.slug), &Bugs::only(entry.bug), stop)?;
+        if index == 0 && !args.json {
+            writeln!(out, "Bound: {}.\n", report.bound)?;
+            writeln!(
+                out,
+                "| bug | operations | runs | found by |\n|---|---|---|---|"
+            )?;
+        }
+        match report.findings.first() {
+            _ if report.interrupted => {}
+            Some(first) => {
+                found += 1;
+                row(args, entry.slug, first, out)?;
+            }
+            None => missed.push(entry.slug),
+        }
+        if args.json {
+            serde_json::to_writer(&mut *out, &report)?;
+            writeln!(out)?;
+        }
+        out.flush()?;
+        if report.interrupted {
+            break;
+        }
+    }
+    if !args.json {
+        let missed: Vec<_> = missed.iter().map(|slug| format!("`{slug}`")).collect();
+        writeln!(
+            out,
+            "\n{found} found; not found within the bound: {}.",
+            missed.len()
+        )?;
+        writeln!(out, "{}", missed.join(", "))?;
+        if stop.is_set() {
+            writeln!(out, "\nInterrupted: the other bugs were not looked for.")?;
+        }
+    }
+    Ok(if stop.is_set() {
+        Status::Interrupted
+    } else {
+        Status::Pass
+    })
+}
+
+#[cfg(feature = "zoo")]
+fn row(args: &Exhaust, slug: &str, first: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    if args.json {
+        return Ok(());
+    }
+    let oracle = first.signature.split(':').next().unwrap_or_default();
+    writeln!(
+        out,
+        "| `{slug}` | {} | {} | {oracle} |",
+        first.operations, first.runs
+    )
+}

@@ -1,0 +1,109 @@
+//! `exhaust`: the bound is said, what is found does not depend on the threads, and an end before the end is
+//! admitted.
+#![cfg(feature = "zoo")]
+
+mod common;
+
+use common::Bench;
+use serde_json::Value;
+
+fn json(args: &[&str]) -> (i32, Value) {
+    let ran = Bench::new().run(&[&["exhaust", "--json"][..], args].concat());
+    assert_eq!(ran.err, "", "{ran:?}");
+    (ran.status, serde_json::from_str(&ran.out).expect("JSON"))
+}
+
+#[test]
+fn without_a_bug_nothing_is_found_and_the_bound_is_said() {
+    let ran = Bench::new().run(&["exhaust", "--depth", "3"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    ran.prints(&[
+        "bound: programs of up to 3 operations",
+        "1 page, 1 thread",
+        "covered: ",
+        "| 3 | ",
+        "no finding within the bound",
+    ]);
+}
+
+#[test]
+fn with_two_threads_nothing_is_found_either() {
+    let (status, report) = json(&["--depth", "2", "--threads", "2"]);
+    assert_eq!(status, 0, "{report}");
+    assert_eq!(report["bound"]["preemptions"], 2);
+    assert_eq!(report["interrupted"], false);
+    assert_eq!(report["findings"], Value::Array(Vec::new()));
+}
+
+/// The shortest program is as long as the witness, or shorter.
+#[test]
+fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
+    for (bug, args, oracle, length) in [
+        (
+            "ttu-subpage-from-swap-pte",
+            &["--depth", "4"][..],
+            "counting/",
+            3,
+        ),
+        (
+            "dirty-cow",
+            &["--depth", "3", "--threads", "2", "--overlap", "2"],
+            "counting/zero-page",
+            3,
+        ),
+    ] {
+        let with_jobs = |jobs| json(&[&["--zoo", bug, "--jobs", jobs], args].concat());
+        let (status, report) = with_jobs("1");
+        assert_eq!(status, 1, "{report}");
+        let finding = &report["findings"][0];
+        let signature = finding["signature"].as_str().expect("a signature");
+        assert!(signature.starts_with(oracle), "{report}");
+        assert_eq!(finding["operations"], length, "{report}");
+        assert_eq!(report["stopped_at_finding"], true);
+        assert_eq!(with_jobs("3"), (1, report.clone()), "{bug}");
+        // the program that is printed is one that shows it
+        let bench = Bench::new();
+        bench.write("found.mm", finding["program"].as_str().expect("a program"));
+        let replay = bench.run(&["replay", "--zoo", bug, "found.mm"]);
+        replay.prints(&["finding: ", signature]);
+    }
+}
+
+#[test]
+fn an_interrupted_search_says_what_it_has_covered() {
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+        .args(["exhaust", "--json", "--depth", "16", "--pages", "4"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("mm-triage starts");
+    // it listens by then, and is years from its end
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill runs").success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(3));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["interrupted"], true);
+    let covered = report["programs"].as_array().expect("counts").len() - 1;
+    assert!(covered < 16, "{report}");
+    assert!(report["runs"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused() {
+    let bench = Bench::new();
+    for (args, why) in [
+        (&["--depth", "0"][..], "from 1 to 16"),
+        (&["--threads", "3"], "3"),
+        (
+            &["--zoo", "no-such-bug"],
+            "no bug is called \"no-such-bug\"",
+        ),
+    ] {
+        let ran = bench.run(&[&["exhaust"], args].concat());
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(ran.err.contains(why), "{ran:?}");
+    }
+}
