@@ -1,6 +1,6 @@
 //! Watches a run and keeps what the picture needs, of a long run the first and the last steps.
 
-use super::picture::State;
+use super::state::State;
 use crate::describe;
 use crate::snapshot::Snapshot;
 use crate::timeline::{Stand, stand, stands};
@@ -106,14 +106,9 @@ impl Film {
         self.last.back_mut().or(self.first.last_mut())
     }
 
-    /// How many steps are left out, and the number of those before them.
-    pub fn left_out(&self) -> Option<(usize, usize)> {
-        let kept = self.first.len() + self.last.len();
-        (self.count > kept).then(|| (self.first.len(), self.count - kept))
-    }
-
-    /// The run has ended: the steps that are kept. One that did not end is one.
-    pub fn end(mut self) -> Vec<Column> {
+    /// The run has ended: the steps that are kept, of which one that did not end is one; then, if any are left
+    /// out, the number of those before them and their own.
+    pub fn end(mut self) -> (Vec<Column>, Option<(usize, usize)>) {
         if let Some(step) = self.running.take() {
             let unknown = Doing {
                 state: State::Unknown,
@@ -132,7 +127,9 @@ impl Film {
                 complete: false,
             });
         }
-        self.first.into_iter().chain(self.last).collect()
+        let surplus = self.count - self.first.len() - self.last.len();
+        let left_out = (surplus > 0).then_some((self.first.len(), surplus));
+        (self.first.into_iter().chain(self.last).collect(), left_out)
     }
 }
 

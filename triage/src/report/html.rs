@@ -1,7 +1,8 @@
 //! `report.html`: one page that needs nothing but itself. `maud` escapes all text and every attribute, and the
 //! page's own policy lets the browser load nothing and run no script but [`SCRIPT`].
 
-use super::picture::{Picture, State};
+use super::picture::Picture;
+use super::state::State;
 use super::svg::{draw, patterns, step_title, swatch};
 use super::{Cluster, Report, counted};
 use crate::explain::Explanation;
@@ -106,12 +107,11 @@ fn badges(cluster: &Cluster) -> Markup {
 }
 
 fn legend() -> Markup {
-    let states = State::OF_PAGES.iter().chain(&State::OF_TASKS);
     html! {
         section.legend aria-labelledby="legend" {
             h2 #legend { "How to read the pictures" }
             ul {
-                @for state in states { li { (swatch(*state)) (state.words()) } }
+                @for state in State::LEGEND { li { (swatch(state)) (state.words()) } }
             }
             p {
                 "A column is a scheduling step, a row a page of an address space, a struct page, or a task. Of an entry the "

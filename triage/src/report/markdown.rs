@@ -1,7 +1,8 @@
 //! `report.md`: everything that comes from a run or a file stands in code spans and blocks, with fences longer
 //! than any that it has itself, so that nothing in it is markup.
 
-use super::picture::{Picture, State};
+use super::picture::Picture;
+use super::state::State;
 use super::{Cluster, Report, counted};
 use std::fmt::Write;
 

@@ -10,6 +10,7 @@ mod html;
 mod markdown;
 mod picture;
 mod sarif;
+mod state;
 mod svg;
 
 use crate::args;

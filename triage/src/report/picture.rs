@@ -5,6 +5,7 @@
 //! first and the last steps are kept, and the rows that say most.
 
 use super::film::{Column, Film};
+use super::state::State;
 use crate::describe;
 use crate::run::{Bugs, Ended, Runner};
 use crate::snapshot::{EntryAt, named};
@@ -18,118 +19,6 @@ use std::collections::BTreeSet;
 
 /// Rows of one kind that are kept.
 const MAX_ROWS: usize = 24;
-
-/// What a cell of the picture shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// No entry; a struct page that was not used yet.
-    None,
-    /// The zero page.
-    Zero,
-    /// A page of this process alone.
-    Anonymous,
-    /// A page that is copied before it is written.
-    Shared,
-    /// A migration entry; a page that one names.
-    Migration,
-    /// A page of a device.
-    DevicePrivate,
-    /// A page that a device has to itself.
-    Exclusive,
-    /// A slot of swap; a page that only the swap cache has.
-    Swapped,
-    /// A free page.
-    Freed,
-    /// A page that is referenced and that no entry names.
-    Held,
-    /// What should not be there, or is not known.
-    Unknown,
-    /// A task that does nothing.
-    Idle,
-    /// A task that ran.
-    Runs,
-    /// A task that waits.
-    Waits,
-}
-
-impl State {
-    /// Those of pages, in the order of the legend.
-    pub const OF_PAGES: [Self; 11] = [
-        Self::None,
-        Self::Zero,
-        Self::Anonymous,
-        Self::Shared,
-        Self::Migration,
-        Self::DevicePrivate,
-        Self::Exclusive,
-        Self::Swapped,
-        Self::Freed,
-        Self::Held,
-        Self::Unknown,
-    ];
-    /// Those of tasks.
-    pub const OF_TASKS: [Self; 2] = [Self::Runs, Self::Waits];
-
-    /// The letter in the picture.
-    pub const fn letter(self) -> &'static str {
-        match self {
-            Self::None | Self::Idle => "",
-            Self::Zero => "Z",
-            Self::Anonymous => "A",
-            Self::Shared => "C",
-            Self::Migration => "M",
-            Self::DevicePrivate => "D",
-            Self::Exclusive => "E",
-            Self::Swapped => "S",
-            Self::Freed => "F",
-            Self::Held => "H",
-            Self::Unknown => "?",
-            Self::Runs => "R",
-            Self::Waits => "W",
-        }
-    }
-
-    /// In words.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Zero => "zero page",
-            Self::Anonymous => "anonymous",
-            Self::Shared => "shared for COW",
-            Self::Migration => "migration entry",
-            Self::DevicePrivate => "device-private",
-            Self::Exclusive => "device-exclusive",
-            Self::Swapped => "swapped",
-            Self::Freed => "freed",
-            Self::Held => "held, not mapped",
-            Self::Unknown => "wild or unknown",
-            Self::Idle => "idle",
-            Self::Runs => "runs",
-            Self::Waits => "waits",
-        }
-    }
-
-    /// In one word of letters, for style sheets.
-    pub const fn class(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Zero => "zero",
-            Self::Anonymous => "anon",
-            Self::Shared => "cow",
-            Self::Migration => "migr",
-            Self::DevicePrivate => "dev",
-            Self::Exclusive => "excl",
-            Self::Swapped => "swap",
-            Self::Freed => "free",
-            Self::Held => "held",
-            Self::Unknown => "wild",
-            Self::Idle => "idle",
-            Self::Runs => "runs",
-            Self::Waits => "waits",
-        }
-    }
-}
 
 /// A column: one slice of the run.
 #[derive(Debug, Serialize)]
@@ -211,8 +100,7 @@ impl Picture {
             Ended::Pass { .. } => None,
             Ended::Found(found) => Some(found),
         };
-        let left_out = film.left_out();
-        let columns = film.end();
+        let (columns, left_out) = film.end();
         let page = found.and_then(|found| found.page);
         let draft = Draft {
             geometry: program.geometry,
@@ -514,4 +402,76 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
         .split_once(": ")
         .map_or(&*described, |(_, rest)| rest);
     (state, text, format!("{detail}, named by {}", entries.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn picture(program: &str) -> Picture {
+        let program = mm_fuzz::program::text::parse(program).expect("a program");
+        Picture::of(&program, &Bugs::default())
+    }
+
+    /// `name: states` of each row of pages, steps in which nothing changes told once.
+    fn rows(picture: &Picture) -> Vec<String> {
+        let rows = picture.groups.iter().flat_map(|group| &group.rows);
+        let rows = rows.map(|row| {
+            let states = row.spans.iter().map(|span| match span.state.letter() {
+                "" => ".",
+                letter => letter,
+            });
+            format!("{}: {}", row.name, states.collect::<String>())
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn a_page_goes_to_a_device_and_comes_home() {
+        let picture =
+            picture("mmap p0 4 1 rw\nwrite p0 4\nmigrate p0 4 1 d0\nread p0 4\nmunmap p0 4 1\n");
+        assert_eq!(
+            rows(&picture)[..3],
+            ["page 4: .ADA.", "pfn:1: .AFAF", "dev0:0: .DF"]
+        );
+        assert!(picture.steps.iter().all(|step| !step.failed));
+    }
+
+    #[test]
+    fn every_state_has_its_letter() {
+        let picture = picture(
+            "mmap p0 0 4 rw\nread p0 0\nwrite p0 1\nwrite p0 2\nwrite p0 3\nreclaim p0 1\n\
+             exclusive d0 p0 2 1\nsetup p0 3 1 d0 to-dev\nfork p0\n",
+        );
+        let rows = rows(&picture);
+        let seen: BTreeSet<char> = rows.iter().flat_map(|row| row.chars()).collect();
+        for letter in "ZASEMC".chars() {
+            assert!(seen.contains(&letter), "{letter}: {rows:#?}");
+        }
+    }
+
+    #[test]
+    fn a_long_run_is_cut_and_so_are_many_rows() {
+        let program = "mmap p0 0 32 rw\n".to_owned()
+            + &(0..32)
+                .map(|i| format!("write p0 {i}\n"))
+                .collect::<String>()
+            + &"read p0 0\n".repeat(40);
+        let picture = picture(&program);
+        assert_eq!(picture.steps.len(), 40);
+        let (before, count) = picture.left_out.expect("some are left out");
+        assert_eq!(before, 12);
+        assert!(count >= 73 - 40, "{count}");
+        assert!(
+            picture
+                .groups
+                .iter()
+                .all(|group| group.rows.len() <= MAX_ROWS)
+        );
+        assert!(picture.rows_left_out > 0);
+        for row in picture.groups.iter().flat_map(|group| &group.rows) {
+            let steps: usize = row.spans.iter().map(|span| span.steps).sum();
+            assert_eq!(steps, 40, "{}", row.name);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! One cell is in the order of tabs; report/script.js moves that with the arrow keys.
 
-use super::picture::{Picture, Row, Span, State, Step};
+use super::picture::{Picture, Row, Span, Step};
+use super::state::State;
 use maud::{Markup, html};
 
 /// Width of the names of rows.
@@ -109,7 +110,7 @@ pub fn draw(picture: &Picture, label: &str, failure: &str) -> Markup {
                 @for (i, step) in picture.steps.iter().enumerate() { (head(i, step, &layout)) }
             }
             @for (group, top) in picture.groups.iter().zip(&layout.tops) {
-                text.group x="0" y=(top + 17) role="presentation" aria-hidden="true" { (group.name) }
+                text.group x="0" y=(top + 17) aria-hidden="true" { (group.name) }
                 @for (i, row) in group.rows.iter().enumerate() {
                     (draw_row(row, &group.name, top + GROUP + i * ROW, &picture.steps, &mut first))
                 }
