@@ -6,7 +6,7 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
 #[cfg(fuzzing)]
 #[unsafe(link_section = "__libfuzzer_extra_counters")]
-static COUNTERS: mm_fuzz::feedback::Counters = mm_fuzz::feedback::NO_COUNTERS;
+static COUNTERS: mm_fuzz::feedback::Counters = mm_fuzz::feedback::no_counters();
 
 #[cfg(fuzzing)]
 fuzz_target!(init: mm_fuzz::target::init(Some(&COUNTERS)), |data: &[u8]| mm_fuzz::target::run_races(data));

@@ -20,7 +20,10 @@ pub const COUNTERS: usize = 2048;
 pub type Counters = [AtomicU8; COUNTERS];
 
 /// Counters that are all zero.
-pub const NO_COUNTERS: Counters = [const { AtomicU8::new(0) }; COUNTERS];
+#[must_use]
+pub const fn no_counters() -> Counters {
+    [const { AtomicU8::new(0) }; COUNTERS]
+}
 
 /// Counts the features of a run.
 #[derive(Debug)]
@@ -106,7 +109,7 @@ mod tests {
 
     fn features(text: &str) -> BTreeSet<usize> {
         let program = crate::program::text::parse(text).expect("a good program");
-        let counters = NO_COUNTERS;
+        let counters = no_counters();
         let mut executor = Executor::new(Options::default());
         executor.run_observed(&program, &mut Feedback::new(&program, &counters));
         let counters = counters.iter().enumerate();
