@@ -16,7 +16,7 @@ use crate::lock::{Lock, Site};
 use crate::merge::MergeRange;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{Entry, PresentPte, Pte, PteFlags, SwapFlags};
-use crate::state::{Current, Enomem, State};
+use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
 use core::ops::Range;
@@ -35,14 +35,15 @@ pub enum Remap {
 /// Why a range could not be remapped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RemapError {
-    /// No area covers the old range (`-EFAULT`). What was in the way, or is no longer wanted, may be unmapped.
+    /// No area covers the old range, or several do and one of them has a userfaultfd (`-EFAULT`). What was in the way,
+    /// or is no longer wanted, may be unmapped; of several areas, the first ones may have moved.
     Fault,
     /// The ranges overlap, or their lengths are wrong (`-EINVAL`).
     Inval,
     /// It cannot grow where it is (`-ENOMEM`).
     NoRoom,
-    /// Out of memory (`-ENOMEM`). The pages are where they were; what was in the way, or is no longer
-    /// wanted, may be unmapped.
+    /// Out of memory (`-ENOMEM`). The pages are where they were, but for areas that moved before; what was in the way, or
+    /// is no longer wanted, may be unmapped.
     Enomem,
 }
 
@@ -161,6 +162,11 @@ impl State {
             .ok_or(RemapError::Fault)
     }
 
+    fn can_move_to(&self, old: &Range<u64>, new: &Range<u64>) -> bool {
+        let apart = old.end <= new.start || new.end <= old.start;
+        apart && new.end <= self.geometry().task_size()
+    }
+
     fn is_free(&self, mm: MmId, range: &Range<u64>) -> bool {
         range.end <= self.geometry().task_size() && self.area_in(mm, range).is_none()
     }
@@ -176,21 +182,31 @@ impl Current<'_> {
         how: Remap,
     ) -> Result<(), RemapError> {
         let old_len = old.end - old.start;
-        let place = match how {
-            Remap::Stay => old.start,
-            Remap::Fixed(to) => to,
+        let (place, keep_source) = match how {
+            Remap::Stay => (old.start, false),
+            Remap::Fixed(to) => (to, false),
             Remap::Dontunmap(_) if old_len != new_len => return Err(RemapError::Inval),
-            Remap::Dontunmap(to) => to,
+            Remap::Dontunmap(to) => (to, true),
         };
-        let grown = place + old_len..place + new_len;
+        let (new, stays) = (place..place + new_len, how == Remap::Stay);
+        let grown = place + old_len..new.end;
+        let (valid, newest) = {
+            let s = &*self.state();
+            let valid = stays || s.can_move_to(&old, &new);
+            (valid, s.release == Release::Newest)
+        };
+        if newest && !valid {
+            return Err(RemapError::Inval);
+        }
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
         let mapped = { self.state().find_vma(mm, old.start).is_some() };
-        let result = match how {
-            _ if !mapped => Err(RemapError::Fault),
-            Remap::Stay => self.resize(mm, old, new_len).await,
-            Remap::Fixed(to) => self.mremap_to(mm, old, to..to + new_len, false).await,
-            Remap::Dontunmap(to) => self.mremap_to(mm, old, to..to + new_len, true).await,
+        let result = match (mapped, valid) {
+            (false, _) => Err(RemapError::Fault),
+            (true, false) => Err(RemapError::Inval),
+            _ if stays => self.resize(mm, old, new_len).await,
+            _ if newest && old_len == new_len => self.remap_move(mm, old, place, keep_source).await,
+            _ => self.mremap_to(mm, old, new, keep_source).await,
         };
         let populates = result.is_ok() && !grown.is_empty() && {
             let s = self.state();
@@ -237,25 +253,50 @@ impl Current<'_> {
         merged.map(|_| ()).ok_or(RemapError::NoRoom)
     }
 
+    /// Moves what a range maps, area by area; what lies over against a gap stays. An area with a userfaultfd
+    /// moves only if it is all that there is.
+    async fn remap_move(
+        self,
+        mm: MmId,
+        old: Range<u64>,
+        to: u64,
+        keep_source: bool,
+    ) -> Result<(), RemapError> {
+        let mut rest = old.clone();
+        while let Some((vma, part)) = { self.state().area_in(mm, &rest) } {
+            let area = self.state().vma(vma).range();
+            let registered = self.state().vma(vma).flags.contains(VmFlags::UFFD_WP);
+            if registered && (part.start != old.start || area.end < old.end) {
+                return Err(RemapError::Fault);
+            }
+            let shift = |addr: u64| to + (addr - old.start);
+            let new = shift(part.start)..shift(part.end);
+            rest.start = part.end;
+            self.mremap_to(mm, part, new, keep_source).await?;
+        }
+        Ok(())
+    }
+
     async fn mremap_to(
         self,
         mm: MmId,
-        mut old: Range<u64>,
+        old: Range<u64>,
         new: Range<u64>,
         keep_source: bool,
     ) -> Result<(), RemapError> {
-        let task_size = { self.state().geometry().task_size() };
-        if new.end > task_size || old.start < new.end && new.start < old.end {
-            return Err(RemapError::Inval);
+        let kept = old.start..old.start + (new.end - new.start).min(old.end - old.start);
+        {
+            let s = &*self.state();
+            if s.release == Release::Newest {
+                s.vma_to_resize(mm, &kept)?;
+            }
         }
         self.do_munmap(mm, &new).await?;
-        let kept = old.start + (new.end - new.start).min(old.end - old.start);
-        if kept < old.end {
-            self.do_munmap(mm, &(kept..old.end)).await?;
-            old.end = kept;
+        if kept.end < old.end {
+            self.do_munmap(mm, &(kept.end..old.end)).await?;
         }
-        let vma = { self.state().vma_to_resize(mm, &old)? };
-        self.move_vma(vma, old, new, keep_source).await
+        let vma = { self.state().vma_to_resize(mm, &kept)? };
+        self.move_vma(vma, kept, new, keep_source).await
     }
 
     async fn move_vma(

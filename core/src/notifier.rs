@@ -6,13 +6,13 @@
 //!
 //! Corresponds to `mm/mmu_notifier.c`, `include/linux/mmu_notifier.h`.
 
-use crate::driver::DevicePte;
+use crate::driver::{DevicePte, Mirror};
 use crate::ids::{DevId, MmId, TaskId};
 use crate::lock::{Lock, Site, Wait};
-use crate::memmap::DEVICES;
 use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::zoo::Bug;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Why entries change.
@@ -129,13 +129,20 @@ impl Current<'_> {
     /// Takes the lock of each folio that a device maps in `range`, for a moment, as a driver's callback
     /// must not.
     async fn lock_mirrored(self, range: &NotifierRange) {
-        for addr in range.range.clone() {
-            for dev in (0..DEVICES as u8).map(DevId) {
-                let mirrored = { self.state().driver.lookup((dev, range.mm, addr)) };
-                if let Some(DevicePte { pfn, .. }) = mirrored {
-                    self.lock(Lock::Folio(pfn)).await;
-                    self.unlock(Lock::Folio(pfn));
-                }
+        let mut mirrored = Vec::new();
+        let mut note = |(dev, mm, addr): Mirror, _| {
+            if mm == range.mm && range.range.contains(&addr) {
+                mirrored.push((addr, dev.0));
+            }
+        };
+        self.state().driver.for_each_mapping(&mut note);
+        // the driver's table has no order
+        mirrored.sort_unstable();
+        for (addr, dev) in mirrored {
+            let mapped = { self.state().driver.lookup((DevId(dev), range.mm, addr)) };
+            if let Some(DevicePte { pfn, .. }) = mapped {
+                self.lock(Lock::Folio(pfn)).await;
+                self.unlock(Lock::Folio(pfn));
             }
         }
     }

@@ -75,6 +75,8 @@ pub enum Release {
     ///   (until c25465eb7630; what
     ///   it remembers counts only with `Bug::ExclWritableByVmaFlag`, which 6.12 has); a folio that is locked is not made exclusive, and not waited for.
     /// - Reclaim makes a lazily freed folio an ordinary one if anybody holds a reference to it.
+    /// - `mremap` looks for the area before it checks the addresses, unmaps what is in the way before it asks whether
+    ///   the area covers the range, and moves one area only.
     /// - A fault gives the swap slot up before it maps the folio, which can be exclusive then.
     V6_12,
     /// The newest that the model follows. Areas merge there since 6.16 (879bca0a2c4f).

@@ -5,7 +5,7 @@
 //! between* and *what an entry was and becomes* is a feature. An engine keeps an input that has one that
 //! it has not seen, as it keeps one that takes a new edge of the code.
 //!
-//! Features are counted in an array that belongs to the target: libFuzzer's extra counters, AFL's map.
+//! Features are counted in an array that belongs to the target: libFuzzer's extra counters. Other engines go without.
 
 use crate::exec::{Observer, Outcome};
 use crate::program::{Program, Step};

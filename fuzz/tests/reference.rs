@@ -1,6 +1,6 @@
 //! The rules of the reference model: what it allows, and what it must report.
 
-use mm_core::VmFlags;
+use mm_core::{Release, VmFlags};
 use mm_fuzz::reference::{Access, Change, End, Pid, Reference, Remap, RemapEnd, Violation};
 use std::ops::Range;
 
@@ -378,7 +378,7 @@ fn reset_forgets_everything() {
     model.assert_reads(0, 0);
 }
 
-const DONE: RemapEnd = RemapEnd::Done { failures: false };
+const DONE: RemapEnd = RemapEnd::Done;
 
 impl Model {
     fn remap(&mut self, old: Range<u64>, new: Range<u64>, keep_source: bool) -> Remap {
@@ -388,14 +388,29 @@ impl Model {
             old,
             new,
             keep_source,
+            release: Release::V6_12,
         }
     }
 
-    /// Whether a call of `mremap` may end so.
+    /// Whether a call of `mremap` may end so, on 6.12.
     fn remaps(&mut self, old: Range<u64>, new: Range<u64>, end: RemapEnd) -> bool {
-        let remap = self.remap(old, new, false);
+        self.remaps_on(Release::V6_12, old, new, end)
+    }
+
+    fn remaps_on(
+        &mut self,
+        release: Release,
+        old: Range<u64>,
+        new: Range<u64>,
+        end: RemapEnd,
+    ) -> bool {
+        let remap = Remap {
+            release,
+            ..self.remap(old, new, false)
+        };
         let ticket = self.reference.begin_remap(remap);
-        self.reference.end_remap(ticket, end)
+        self.reference
+            .end_remap(ticket, end, u32::from(end == RemapEnd::OutOfMemory))
     }
 }
 
@@ -423,7 +438,7 @@ fn a_source_that_is_kept_is_empty() {
     model.done(0..8, Change::WriteProtect);
     let remap = model.remap(0..1, 10..11, true);
     let ticket = model.reference.begin_remap(remap);
-    assert!(model.reference.end_remap(ticket, DONE));
+    assert!(model.reference.end_remap(ticket, DONE, 0));
     assert_eq!(model.write(10, 6), None, "its protection stayed behind");
     model.assert_reads(0, 0);
     assert_eq!(
@@ -462,6 +477,57 @@ fn a_range_is_remapped_or_not_for_a_reason() {
 }
 
 #[test]
+fn newer_kernels_move_areas_with_the_gaps_between_them() {
+    let ends = [DONE, RemapEnd::Fault, RemapEnd::Inval, RemapEnd::NoRoom];
+    let model = |registered| {
+        let mut model = Model::new();
+        model.done(2..4, Change::Unmap);
+        if registered {
+            model.done(1..2, Change::Register);
+        }
+        model
+    };
+    let allowed = |old: Range<u64>, new: Range<u64>, registered| {
+        ends.map(|end| model(registered).remaps_on(Release::Newest, old.clone(), new.clone(), end))
+    };
+    let moves = [true, false, false, false];
+    assert_eq!(allowed(0..6, 20..26, false), moves);
+    assert_eq!(
+        allowed(0..6, 20..26, true),
+        [true, true, false, false],
+        "unless one has a userfaultfd"
+    );
+    let fault = [false, true, false, false];
+    assert_eq!(allowed(2..6, 20..24, false), fault, "a gap at the start");
+    assert_eq!(allowed(0..6, 20..25, false), fault, "and to shrink");
+    let inval = [false, false, true, false];
+    assert_eq!(allowed(2..3, 2..3, false)[2], false, "it stays");
+    assert_eq!(allowed(2..4, 3..5, false), inval, "asked first");
+
+    let mut model = model(false);
+    model.done(20..26, Change::Map(READ_WRITE));
+    assert_eq!(model.write(5, 7), None);
+    assert_eq!(model.write(22, 8), None);
+    assert!(model.remaps_on(Release::Newest, 0..6, 20..26, DONE));
+    model.assert_reads(25, 7);
+    model.assert_reads(22, 8);
+    assert_eq!(model.read(5, 7), Some(Violation::Protection));
+}
+
+#[test]
+fn of_areas_that_fail_to_move_the_first_ones_may_have() {
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    assert!(model.remaps_on(Release::Newest, 0..2, 20..22, RemapEnd::OutOfMemory));
+    assert_eq!(model.read(20, 5), None);
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    assert!(model.remaps_on(Release::Newest, 0..2, 20..22, RemapEnd::OutOfMemory));
+    assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is there");
+    assert_eq!(model.read(0, 5), None);
+}
+
+#[test]
 fn a_remap_that_failed_leaves_the_pages() {
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
@@ -489,7 +555,7 @@ fn a_write_during_a_remap_arrives_or_not() {
         let ticket = model.reference.begin_remap(remap);
         assert_eq!(model.read(4, 5), None, "it may be there already");
         assert_eq!(model.write(4, 6), None, "to either page");
-        assert!(model.reference.end_remap(ticket, DONE));
+        assert!(model.reference.end_remap(ticket, DONE, 0));
         assert_eq!(model.read(4, 7), Some(Violation::Word));
         assert_eq!(model.read(4, arrived), None);
     }

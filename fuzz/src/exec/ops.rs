@@ -240,6 +240,7 @@ impl<'a, 'k> Running<'a, 'k> {
                     new,
                     stay: how == How::Stay,
                     keep_source: how == How::Dontunmap,
+                    release: self.bench.kernel.state().release,
                 };
                 self.mremap(process, remap).await
             }
@@ -445,15 +446,20 @@ impl<'a, 'k> Running<'a, 'k> {
             world.model.begin_remap(remap.clone())
         };
         let result = self.cur().mremap(process.mm, old, new_len, how).await;
-        let failures = self.bench.kernel.state().fail.failures != self.failures;
+        let failures = self.bench.kernel.state().fail.failures - self.failures;
         let (end, outcome) = match result {
-            Ok(()) => (RemapEnd::Done { failures }, Outcome::Done),
+            Ok(()) => (RemapEnd::Done, Outcome::Done),
             Err(RemapError::Fault) => (RemapEnd::Fault, Outcome::Efault),
             Err(RemapError::Inval) => (RemapEnd::Inval, Outcome::Einval),
             Err(RemapError::NoRoom) => (RemapEnd::NoRoom, Outcome::Enomem),
             Err(RemapError::Enomem) => (RemapEnd::OutOfMemory, Outcome::Enomem),
         };
-        let allowed = self.bench.world.borrow_mut().model.end_remap(ticket, end);
+        let allowed = self
+            .bench
+            .world
+            .borrow_mut()
+            .model
+            .end_remap(ticket, end, failures);
         if end == RemapEnd::OutOfMemory {
             self.check_out_of_memory()?;
         }

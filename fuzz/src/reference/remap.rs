@@ -4,7 +4,7 @@
 //! a call that would succeed if it is may fail with `EFAULT`.
 
 use super::{Page, Pid, Protection, Reference};
-use mm_core::VmFlags;
+use mm_core::{Release, VmFlags};
 use std::ops::Range;
 
 /// What a call is to do.
@@ -20,16 +20,15 @@ pub struct Remap {
     pub stay: bool,
     /// The old range stays mapped, empty.
     pub keep_source: bool,
+    /// The kernel whose rules apply.
+    pub release: Release,
 }
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemapEnd {
     /// Done. Some of the old range may be mapped still if memory ran out behind it.
-    Done {
-        /// An allocation failed meanwhile.
-        failures: bool,
-    },
+    Done,
     /// `EFAULT`.
     Fault,
     /// `EINVAL`.
@@ -64,6 +63,12 @@ impl Remap {
         self.kept().end..self.old.end
     }
 
+    /// May several areas move, with the gaps between them?
+    fn moves_areas(&self) -> bool {
+        let (old, new) = self.lengths();
+        self.release == Release::Newest && !self.stay && old == new
+    }
+
     /// What a call that stays would grow over.
     fn grown(&self) -> Range<u64> {
         let kept = self.kept().end - self.old.start;
@@ -84,8 +89,8 @@ impl Reference {
         RemapTicket(remap, tickets)
     }
 
-    /// A call ends. False if it should not have ended so.
-    pub fn end_remap(&mut self, ticket: RemapTicket, end: RemapEnd) -> bool {
+    /// A call ends, in which `failures` allocations failed. False if it should not have ended so.
+    pub fn end_remap(&mut self, ticket: RemapTicket, end: RemapEnd, failures: u32) -> bool {
         let RemapTicket(remap, tickets) = ticket;
         let foreign = |o: &super::Open| o.pid == remap.pid && !tickets.contains(&o.ticket);
         let meets =
@@ -102,8 +107,10 @@ impl Reference {
             .collect();
         match end {
             RemapEnd::Inval | RemapEnd::NoRoom => {}
-            RemapEnd::Done { failures } => self.remapped(&remap, &written, failures),
-            RemapEnd::Fault if !remap.stay => {
+            RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
+            RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
+            // newer kernels ask before they unmap
+            RemapEnd::Fault if !remap.stay && remap.release == Release::V6_12 => {
                 // whether there was an area at all was asked first
                 let mapped = self.mapped(remap.pid, remap.old.start);
                 if mapped != Some(false) {
@@ -111,6 +118,9 @@ impl Reference {
                 }
             }
             RemapEnd::Fault => {}
+            RemapEnd::OutOfMemory if remap.moves_areas() => {
+                self.perhaps_moved(&remap, failures > 1);
+            }
             RemapEnd::OutOfMemory => {
                 self.unmapped(&remap, true);
                 for addr in remap.kept() {
@@ -131,6 +141,14 @@ impl Reference {
         page.map_or(Some(false), |page| (!page.uncertain).then_some(true))
     }
 
+    /// May a page of the old range be registered with a userfaultfd?
+    fn registered(&self, remap: &Remap) -> bool {
+        let mut pages = self.spaces[remap.pid].iter();
+        pages.any(|page| {
+            remap.old.contains(&page.addr) && (page.registered || page.registration_uncertain)
+        })
+    }
+
     fn allows(&mut self, remap: &Remap, end: RemapEnd) -> bool {
         let (old_len, new_len) = remap.lengths();
         let wrong_length = remap.keep_source && old_len != new_len;
@@ -140,20 +158,24 @@ impl Reference {
             range.any(|addr| m.mapped(remap.pid, addr) == Some(is))
         };
         let grows = remap.stay && new_len > old_len;
+        let (newest, kept_len) = (remap.release == Release::Newest, old_len.min(new_len));
         match end {
             RemapEnd::OutOfMemory => true,
+            RemapEnd::Inval if newest => wrong_length || overlaps,
             RemapEnd::Inval => wrong_length || overlaps && first != Some(false),
-            _ if wrong_length => false,
+            _ if wrong_length || newest && overlaps => false,
             RemapEnd::Fault => {
-                // a single page lies in one area
-                first != Some(true) || old_len > 1 && !overlaps && (!remap.stay || grows)
+                // a single page lies in one area, and areas move together unless one has a userfaultfd
+                let len = if newest { kept_len } else { old_len };
+                let one_area = len == 1 || remap.moves_areas() && !self.registered(remap);
+                first != Some(true) || !one_area && !overlaps && (!remap.stay || grows)
             }
             RemapEnd::NoRoom => {
                 let free = |addr| self.mapped(remap.pid, addr) == Some(false);
                 grows && first != Some(false) && !remap.grown().all(free)
             }
-            RemapEnd::Done { .. } => {
-                let whole = grows || !remap.stay;
+            RemapEnd::Done => {
+                let whole = grows || !remap.stay && !remap.moves_areas();
                 let gap = whole && any(self, remap.kept(), false);
                 let no_room = grows && any(self, remap.grown(), true);
                 !(overlaps || first == Some(false) || gap || no_room)
@@ -167,7 +189,12 @@ impl Reference {
         let Remap { pid, old, new, .. } = remap;
         let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
         let space = std::mem::take(&mut self.spaces[*pid]);
-        let gone = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);
+        let comes = |addr: u64| {
+            let from = addr - new.start + old.start;
+            !remap.moves_areas() || space.iter().any(|page| page.addr == from)
+        };
+        let gone =
+            |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr) && comes(*addr);
         let mut pages: Vec<Page> = space.iter().filter(|p| !gone(&p.addr)).cloned().collect();
         let last = space.iter().find(|page| page.addr + 1 == kept.end);
         let unregistered = |page: Page| Page {
@@ -189,6 +216,14 @@ impl Reference {
                 let addr = from.addr - old.start + new.start;
                 let mut page = unregistered(from.clone());
                 (page.addr, page.protection) = (addr, Protection::No);
+                // where nothing came, what was there may have stayed
+                if let Some(there) = space.iter().find(|page| page.addr == addr)
+                    && from.uncertain
+                    && remap.moves_areas()
+                {
+                    page.others.extend(there.others.iter().chain([&there.word]));
+                    page.registration_uncertain |= there.registered | there.registration_uncertain;
+                }
                 let at = |a: u64| a == addr || a == from.addr;
                 let meanwhile = || written.iter().filter(|(a, ..)| at(*a));
                 if meanwhile().next().is_some() {
@@ -204,6 +239,37 @@ impl Reference {
         }
         pages.sort_by_key(|page| page.addr);
         self.spaces[*pid] = pages;
+    }
+
+    /// Of the areas of the old range, the first ones may have moved. What is still there has its word, unless an area
+    /// stays when its pages go: it was to be kept, or memory ran out before that, so that it was not unmapped.
+    fn perhaps_moved(&mut self, remap: &Remap, left_behind: bool) {
+        self.unmapped(remap, true);
+        let space = &mut self.spaces[remap.pid];
+        let old = |page: &&Page| remap.old.contains(&page.addr);
+        let moved: Vec<Page> = space.iter().filter(old).cloned().collect();
+        for from in moved {
+            let to = from.addr - remap.old.start + remap.new.start;
+            for page in space.iter_mut() {
+                if page.addr == from.addr {
+                    page.uncertain = true;
+                    if remap.keep_source || left_behind {
+                        page.others.push(0);
+                    }
+                    page.locked = None;
+                    page.registration_uncertain = true;
+                } else if page.addr == to {
+                    page.others.extend(from.others.iter().chain([&from.word]));
+                    page.lazy |= from.lazy;
+                    page.written = false;
+                } else {
+                    continue;
+                }
+                if page.protection == Protection::Must {
+                    page.protection = Protection::Maybe;
+                }
+            }
+        }
     }
 
     /// What was in the way, and what is not wanted any more, is unmapped, or `perhaps` so.

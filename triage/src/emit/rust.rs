@@ -17,17 +17,20 @@ pub fn test(program: &Program, bugs: &Bugs) -> String {
         || "No oracle objects.".to_owned(),
         |signature| format!("Fails with `{signature}` until the bug is mended."),
     );
+    let feature = if bugs.names.is_empty() {
+        ""
+    } else {
+        "#![cfg(feature = \"zoo\")]\n"
+    };
     let zoo = if bugs.names.is_empty() {
         String::new()
     } else {
         let names = &bugs.names;
-        format!(
-            "    // the historical bug; needs the feature `zoo`\n    \
-             executor.set_zoo(mm_fuzz::zoo::parse({names:?}).expect(\"known bugs\"));\n"
-        )
+        format!("    executor.set_zoo(mm_fuzz::zoo::parse({names:?}).expect(\"known bugs\"));\n")
     };
     format!(
         "//! Written by `mm-triage emit --rust`; a file of `fuzz/tests/`.\n\
+        {feature}\
         \n\
         use mm_fuzz::exec::{{Executor, Options}};\n\
         use mm_fuzz::program::text;\n\
