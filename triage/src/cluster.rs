@@ -27,13 +27,15 @@ use std::path::{Path, PathBuf};
 /// The file in the output folder.
 const FILE: &str = "clusters.json";
 /// The form of that file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clusters {
     version: u32,
+    /// The options that decide what a file shows: another run adds to this one only with the same.
+    settings: String,
     /// The run was interrupted: not all files were looked at.
     pub interrupted: bool,
     /// Files without a finding.
@@ -110,6 +112,16 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
     let earlier = output.map(|dir| dir.join(FILE));
     let earlier = earlier.filter(|path| path.exists());
     let mut all = load(earlier.as_deref())?;
+    let settings = settings(sources, &bugs);
+    if let Some(path) = &earlier
+        && all.settings != settings
+    {
+        let (path, had) = (shown(path), &all.settings);
+        return Err(Status::unusable(format_args!(
+            "{path}: was made {had}, and now it is {settings}; do the same again, or give another folder"
+        )));
+    }
+    all.settings = settings;
     let old: BTreeSet<String> = match &sources.baseline {
         Some(baseline) => load(Some(baseline))?.clusters.into_keys().collect(),
         None => all.clusters.keys().cloned().collect(),
@@ -159,6 +171,25 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
             .map_err(|(path, error)| store::refuse_write(&path, &error))?;
     }
     Ok(all)
+}
+
+/// What decides about what a file shows, in words.
+fn settings(sources: &Sources, bugs: &Bugs) -> String {
+    let mut names: Vec<&str> = bugs
+        .names
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let target = sources
+        .target
+        .map(|target| format!(" as for target {target:?}"));
+    format!(
+        "with bugs [{}]{}",
+        names.join(","),
+        target.unwrap_or_default().to_lowercase()
+    )
 }
 
 /// The clusters of an earlier run; none without a path.

@@ -111,12 +111,21 @@ fn the_result_does_not_depend_on_jobs() {
 }
 
 #[test]
+fn a_run_adds_only_to_one_with_the_same_bugs() {
+    let bench = night();
+    json(&bench, &["night", "-o", "kept"]);
+    let ran = bench.run(&["cluster", "night", "--zoo", "hmm-no-ebusy", "-o", "kept"]);
+    ran.is_unusable(&["clusters.json", "[hmm-no-ebusy]", "another folder"]);
+    json(&bench, &["night", "-o", "kept"]);
+}
+
+#[test]
 fn what_is_no_earlier_run_is_refused() {
     let bench = night();
     bench.write("broken.json", "{\"version\":1}");
     bench.write(
         "other.json",
-        "{\"version\":9,\"interrupted\":false,\"passed\":[],\"unusable\":{},\"clusters\":{}}",
+        "{\"version\":9,\"settings\":\"\",\"interrupted\":false,\"passed\":[],\"unusable\":{},\"clusters\":{}}",
     );
     for (file, why) in [
         ("broken.json", "missing field"),
