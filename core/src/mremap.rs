@@ -332,13 +332,13 @@ impl Current<'_> {
             };
             // the tables of the source are still there, so this cannot fail
             self.move_page_tables(&back).await;
-            self.unmap_moved(go.dst, mm, &new).await;
+            self.unmap_moved(go.dst, mm, &new, keep_source).await;
             return Err(RemapError::Enomem);
         }
         if keep_source {
             self.empty_source(go.src, &old).await;
         } else {
-            self.unmap_moved(go.src, mm, &old).await;
+            self.unmap_moved(go.src, mm, &old, false).await;
         }
         Ok(())
     }
@@ -515,10 +515,16 @@ impl Current<'_> {
     }
 
     /// Unmaps a range whose pages have moved away. If an area has to be split for that and memory runs
-    /// out it stays, without a charge.
-    async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>) {
-        if self.do_munmap(mm, range).await.is_err() {
-            self.state().vma_mut(vma).flags.remove(VmFlags::ACCOUNT);
+    /// out it stays, and what became of it has no charge if that was to move.
+    async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>, keeps_charge: bool) {
+        let mut area = self.state().vma(vma).range();
+        if self.do_munmap(mm, range).await.is_ok() || keeps_charge {
+            return;
+        }
+        let s = &mut *self.state();
+        while let Some((vma, part)) = s.area_in(mm, &area) {
+            s.vma_mut(vma).flags.remove(VmFlags::ACCOUNT);
+            area.start = part.end;
         }
     }
 
