@@ -84,13 +84,20 @@ fn the_emitted_test_fails_as_the_finding_does() {
         "Cargo.toml",
         format!(
             "[package]\nname = \"emitted\"\nedition = \"2024\"\n[workspace]\n[profile.dev]\nopt-level = 0\n\
-             debug = false\n[dependencies]\nmm-fuzz = {{ path = {fuzz:?}, features = [\"zoo\"] }}\n"
+             debug = false\n[features]\nzoo = [\"mm-fuzz/zoo\"]\n[dependencies]\nmm-fuzz = {{ path = {fuzz:?} }}\n"
         ),
     );
     let lock = fs::read(repository().join("Cargo.lock")).expect("the lock file");
     bench.write("Cargo.lock", lock);
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--offline", "--quiet", "--no-fail-fast"])
+        .args([
+            "test",
+            "--offline",
+            "--quiet",
+            "--no-fail-fast",
+            "--features",
+            "zoo",
+        ])
         .current_dir(bench.path("."))
         .env("CARGO_TARGET_DIR", bench.path("target"))
         .env("RUST_BACKTRACE", "0")
