@@ -283,6 +283,9 @@ pub struct Exhaust {
     /// threads, a table
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
+    /// With --zoo: search on until this invariant is found to be broken, as a row of docs/zoo.md names it
+    #[arg(long, value_name = "FAMILY/INVARIANT", requires = "zoo")]
+    pub oracle: Option<String>,
     /// Threads of the programs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     pub threads: u8,
