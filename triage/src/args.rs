@@ -48,6 +48,11 @@ up to the number of preemptions. The result does not depend on --jobs.
 Exit status: 0 no finding, or a table of all bugs; 1 a finding; 2 unusable command line; 3 interrupted: what was
 covered until then has been printed.";
 
+const CAMPAIGN_HELP: &str = "\
+Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, which needs
+nothing but itself. The same runs give the same page.
+Exit status: 0 the page is written, 2 unusable input.";
+
 const DIFF_HELP: &str = "\
 Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
 
@@ -87,6 +92,9 @@ pub enum Command {
     /// Run every program up to a length
     #[command(after_help = EXHAUST_HELP)]
     Exhaust(Exhaust),
+    /// Compare engines by the runs that make campaign has made, and write a page on it
+    #[command(after_help = CAMPAIGN_HELP)]
+    Campaign(Campaign),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
     /// Turn programs of any form into text or wire
@@ -304,6 +312,13 @@ pub struct Exhaust {
     /// Print one JSON object, for all bugs one each, and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `campaign`.
+#[derive(Debug, ClapArgs)]
+pub struct Campaign {
+    /// The folder that make campaign wrote
+    pub dir: PathBuf,
 }
 
 /// A number of operations that overlap.
