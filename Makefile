@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check zoo times bench bench-triage mutants report-check clean \
+.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check zoo times campaign bench bench-triage mutants report-check clean \
 	linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ zoo: ## every historical bug against its witness, a table
 
 times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug, into docs/times.md
 	fuzz/times
+
+campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: engines compared
+	@fuzz/campaign
 
 exhaust: ## [DEPTH=4] [ZOO=bug|all] [THREADS=1|2] [PREEMPTIONS=2]: every program up to a length; all: into docs/exhaust.md
 	$(run)triage/exhaust

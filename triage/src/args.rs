@@ -48,6 +48,11 @@ up to the number of preemptions. The result does not depend on --jobs.
 Exit status: 0 no finding, or a table of all bugs; 1 a finding; 2 unusable command line; 3 interrupted: what was
 covered until then has been printed.";
 
+const CAMPAIGN_HELP: &str = "\
+Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, which needs
+nothing but itself. The same runs give the same page.
+Exit status: 0 the page is written, 2 unusable input.";
+
 const DIFF_HELP: &str = "\
 Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
 
@@ -87,6 +92,9 @@ pub enum Command {
     /// Run every program up to a length
     #[command(after_help = EXHAUST_HELP)]
     Exhaust(Exhaust),
+    /// Compare engines by the runs that make campaign has made, and write a page on it
+    #[command(after_help = CAMPAIGN_HELP)]
+    Campaign(Campaign),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
     /// Turn programs of any form into text or wire
@@ -283,6 +291,9 @@ pub struct Exhaust {
     /// threads, a table
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
+    /// With --zoo: search on until this invariant is found to be broken, as a row of docs/zoo.md names it
+    #[arg(long, value_name = "FAMILY/INVARIANT", requires = "zoo")]
+    pub oracle: Option<String>,
     /// Threads of the programs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     pub threads: u8,
@@ -301,6 +312,13 @@ pub struct Exhaust {
     /// Print one JSON object, for all bugs one each, and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `campaign`.
+#[derive(Debug, ClapArgs)]
+pub struct Campaign {
+    /// The folder that make campaign wrote
+    pub dir: PathBuf,
 }
 
 /// A number of operations that overlap.

@@ -154,8 +154,11 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
     for length in 0..bound.depth {
         // nothing shorter can come any more
         let is_over = |search: &Search| {
-            let mut found = search.found.values();
-            name.is_some() && found.any(|first| first.program.ops.len() <= length + 1)
+            let mut found = search.found.iter();
+            name.is_some()
+                && found.any(|(signature, first)| {
+                    is_wanted(args, signature) && first.program.ops.len() <= length + 1
+                })
         };
         let tasks = search.layer(&bound, length);
         let total = tasks.len();
@@ -215,6 +218,12 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
         last_length_done: done,
         findings: findings(search),
     })
+}
+
+/// The signature is of the invariant that is looked for, if it is a certain one.
+fn is_wanted(args: &Exhaust, signature: &str) -> bool {
+    let invariant = signature.split(':').next();
+    args.oracle.is_none() || args.oracle.as_deref() == invariant
 }
 
 /// The shortest one first, and of several the first one.

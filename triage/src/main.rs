@@ -7,6 +7,7 @@
 
 mod args;
 mod bisect;
+mod campaign;
 mod cluster;
 mod convert;
 mod corpus;
@@ -21,6 +22,7 @@ mod linux;
 mod minimize;
 mod names;
 mod objection;
+mod page;
 mod pool;
 mod progress;
 mod record;
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Explain(explain) => explain::command(explain, out),
         Command::Exhaust(exhaust) => exhaust::command(exhaust, out),
+        Command::Campaign(campaign) => campaign::command(campaign, out),
         Command::Diff(diff) => diff::command(diff, out),
         Command::Emit(emit) => emit::command(emit, out),
         Command::Completions { shell } => completions(*shell, out),

@@ -107,3 +107,27 @@ fn what_cannot_be_searched_is_refused() {
         assert!(ran.err.contains(why), "{ran:?}");
     }
 }
+
+/// The bug of the README breaks counters first. Whoever wants another invariant does not end there.
+#[test]
+fn a_search_for_one_invariant_goes_on_after_others() {
+    let find = |oracle| {
+        json(&[
+            "--zoo",
+            "ttu-subpage-from-swap-pte",
+            "--depth",
+            "3",
+            "--oracle",
+            oracle,
+        ])
+        .1
+    };
+    let wanted = find("counting/wild-page");
+    assert_eq!(wanted["stopped_at_finding"], true, "{wanted}");
+    let other = find("progress/livelock");
+    assert_eq!(other["stopped_at_finding"], false, "{other}");
+    assert_eq!(other["interrupted"], false);
+    let runs = |report: &Value| report["runs"].as_u64().expect("a number");
+    assert!(runs(&other) > runs(&wanted));
+    assert_eq!(other["findings"][0], wanted["findings"][0]);
+}

@@ -1,12 +1,12 @@
-//! `report.html`: one page that needs nothing but itself. `maud` escapes all text and every attribute, and the
-//! page's own policy lets the browser load nothing and run no script but [`SCRIPT`].
+//! `report.html`: one page that needs nothing but itself. `maud` escapes all text and every attribute.
 
 use super::picture::Picture;
 use super::state::State;
 use super::svg::{draw, patterns, step_title, swatch};
 use super::{Cluster, Report, counted};
 use crate::explain::Explanation;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::page::{self, Script};
+use maud::{Markup, html};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -18,35 +18,21 @@ const BESIDE: usize = 6;
 
 /// The report.
 pub fn render(report: &Report) -> String {
-    let policy = format!(
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{SCRIPT_HASH}'; base-uri 'none'; \
-         form-action 'none'"
-    );
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "mm-triage: " (report.title()) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                (patterns())
-                (header(report))
-                main {
-                    @if !report.clusters.is_empty() { (index(report)) (legend()) }
-                    @for (i, cluster) in report.clusters.iter().enumerate() { (section(i + 1, cluster)) }
-                    (unusable(report))
-                }
-                footer { (report.tool) "; report.json has all of this, docs/report.schema.json its form." }
-                script { (PreEscaped(SCRIPT)) }
-            }
+    let body = html! {
+        (patterns())
+        (header(report))
+        main {
+            @if !report.clusters.is_empty() { (index(report)) (legend()) }
+            @for (i, cluster) in report.clusters.iter().enumerate() { (section(i + 1, cluster)) }
+            (unusable(report))
         }
+        footer { (report.tool) "; report.json has all of this, docs/report.schema.json its form." }
     };
-    page.into_string() + "\n"
+    let script = Some(Script {
+        text: SCRIPT,
+        hash: SCRIPT_HASH,
+    });
+    page::render(&report.title(), STYLE, script, &body)
 }
 
 fn header(report: &Report) -> Markup {

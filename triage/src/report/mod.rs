@@ -16,6 +16,7 @@ mod svg;
 use crate::args;
 use crate::cluster::{self, Clusters, Group};
 use crate::explain::Explanation;
+use crate::page::counted;
 use crate::run::Bugs;
 use crate::stop::Stop;
 use crate::style::Style;
@@ -259,10 +260,4 @@ fn rule(invariant: &str) -> Option<&'static str> {
             .strip_prefix("` | ")?
             .strip_suffix(" |")
     })
-}
-
-/// `1 file`, `2 files`.
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }

@@ -1,0 +1,129 @@
+//! The pictures of the page as SVG: the curves of all engines, and a mean with its interval.
+
+use super::stats::{Step, survival_at};
+use super::{Engine, Results};
+use maud::{Markup, html};
+use std::fmt::Write;
+
+/// The whole picture.
+const WIDTH: f64 = 760.0;
+const HEIGHT: f64 = 340.0;
+/// Where the curves are: left, right, top, bottom.
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = WIDTH - 150.0;
+const TOP: f64 = 14.0;
+const BOTTOM: f64 = HEIGHT - 44.0;
+/// The time at the left edge, in seconds. Time is logarithmic: a bug takes a hundredth of a second, or minutes.
+const EARLIEST: f64 = 0.01;
+/// The least distance between two names.
+const LINE: f64 = 16.0;
+/// Line styles, which the style sheet names `e0`, `e1`, …
+const STYLES: usize = 6;
+
+/// The class of an engine's line; the order is that of the names, so that it does not depend on who wins.
+pub fn class(results: &Results, engine: &str) -> String {
+    let at = results.campaign.engines().position(|name| name == engine);
+    format!("e{}", at.unwrap_or(0) % STYLES)
+}
+
+fn x(seconds: f64, limit: f64) -> f64 {
+    let share = (seconds / EARLIEST).ln() / (limit / EARLIEST).ln();
+    LEFT + share.clamp(0.0, 1.0) * (RIGHT - LEFT)
+}
+
+fn y(survival: f64) -> f64 {
+    BOTTOM - survival * (BOTTOM - TOP)
+}
+
+/// 0.01, 0.1, 1 … up to the limit.
+pub fn ticks(limit: f64) -> Vec<f64> {
+    let powers = (-2..9).map(|power| 10_f64.powi(power));
+    powers.take_while(|tick| *tick < limit).collect()
+}
+
+/// The survival curves.
+pub fn curves(results: &Results) -> Markup {
+    let limit = results.campaign.limit;
+    let mut times = ticks(limit);
+    // the limit has a tick of its own, and needs room for it
+    times.retain(|tick| x(limit, limit) - x(*tick, limit) > 40.0);
+    times.push(limit);
+    html! {
+        svg.curves viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-labelledby="curves-title curves-text" {
+            title #curves-title { "Survival curves" }
+            desc #curves-text { "For each engine the share of runs that have not found their bug, by time. The table below has the numbers." }
+            @for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
+                path.grid d=(format!("M{LEFT} {:.1}H{RIGHT}", y(tick))) {}
+                text.tick x=(LEFT - 8.0) y=(format!("{:.1}", y(tick) + 4.0)) text-anchor="end" { (tick * 100.0) " %" }
+            }
+            @for tick in times {
+                path.grid d=(format!("M{:.1} {TOP}V{:.1}", x(tick, limit), BOTTOM + 5.0)) {}
+                text.tick x=(format!("{:.1}", x(tick, limit))) y=(BOTTOM + 19.0) text-anchor="middle" { (tick) " s" }
+            }
+            text.axis x=((LEFT + RIGHT) / 2.0) y=(HEIGHT - 8.0) text-anchor="middle" { "time of the run, logarithmic" }
+            @for engine in &results.engines {
+                path class=(format!("curve {}", class(results, &engine.name))) d=(line(&engine.curve, limit)) {}
+            }
+            @for (engine, (from, to)) in results.engines.iter().zip(places(&results.engines)) {
+                path class=(format!("lead {}", class(results, &engine.name)))
+                    d=(format!("M{:.1} {from:.1}L{:.1} {to:.1}", RIGHT + 2.0, RIGHT + 12.0)) {}
+                text.name x=(RIGHT + 16.0) y=(format!("{:.1}", to + 4.0)) {
+                    (engine.name) " " (format!("{:.0} %", 100.0 * last(engine)))
+                }
+            }
+        }
+    }
+}
+
+/// Where a curve ends.
+fn last(engine: &Engine) -> f64 {
+    survival_at(&engine.curve, f64::INFINITY)
+}
+
+fn line(curve: &[Step], limit: f64) -> String {
+    let mut path = format!("M{LEFT} {:.1}", y(1.0));
+    for step in curve {
+        // a string takes whatever is written to it
+        let _ = write!(
+            path,
+            "H{:.1}V{:.1}",
+            x(step.seconds, limit),
+            y(step.survival)
+        );
+    }
+    path + &format!("H{RIGHT}")
+}
+
+/// Where the curves end and where their names are, in the order of the engines, so that no name covers another one.
+fn places(engines: &[Engine]) -> Vec<(f64, f64)> {
+    let ends: Vec<f64> = engines.iter().map(|engine| y(last(engine))).collect();
+    let mut order: Vec<usize> = (0..ends.len()).collect();
+    // from below: the last name has the least room
+    order.sort_by(|&a, &b| ends[b].total_cmp(&ends[a]));
+    let mut names = ends.clone();
+    let mut below = BOTTOM + LINE;
+    for i in order {
+        names[i] = ends[i].min(below - LINE);
+        below = names[i];
+    }
+    ends.into_iter().zip(names).collect()
+}
+
+/// A mean and its interval, on a scale from 0 to the limit.
+pub fn whisker(results: &Results, engine: &Engine) -> Markup {
+    const SCALE: f64 = 160.0;
+    let at = |seconds: f64| {
+        format!(
+            "{:.1}",
+            4.0 + seconds / results.campaign.limit * (SCALE - 8.0)
+        )
+    };
+    let (low, high) = engine.interval;
+    html! {
+        svg.whisker width=(SCALE) height="18" viewBox=(format!("0 0 {SCALE} 18")) aria-hidden="true" {
+            path.grid d=(format!("M4 9H{}", SCALE - 4.0)) {}
+            path class=(format!("range {}", class(results, &engine.name))) d=(format!("M{} 9H{}", at(low), at(high))) {}
+            circle class=(class(results, &engine.name)) cx=(at(engine.mean)) cy="9" r="4" {}
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A page for a browser that needs nothing but itself: its own policy lets the browser load nothing, and run no script but the
+//! one that is given. Light, dark and printed; whoever makes the body brings the style of what is in it.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("page.css");
+
+/// A script of the page.
+#[derive(Clone, Copy, Debug)]
+pub struct Script {
+    /// The script.
+    pub text: &'static str,
+    /// Its SHA-256, in base64.
+    pub hash: &'static str,
+}
+
+/// The page.
+pub fn render(title: &str, style: &str, script: Option<Script>, body: &Markup) -> String {
+    let scripts = script.map_or(String::new(), |script| {
+        format!("script-src 'sha256-{}'; ", script.hash)
+    });
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; {scripts}base-uri 'none'; form-action 'none'"
+    );
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "mm-triage: " (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
+            }
+            body {
+                (body)
+                @if let Some(script) = script { script { (PreEscaped(script.text)) } }
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
