@@ -525,6 +525,12 @@ fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     assert!(model.remaps_on(Release::Newest, 0..2, 20..22, RemapEnd::OutOfMemory));
     assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is there");
     assert_eq!(model.read(0, 5), None);
+    // one page is one area: it did not move
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    assert!(model.remaps_on(Release::Newest, 0..1, 20..21, RemapEnd::OutOfMemory));
+    model.assert_reads(0, 5);
+    assert_eq!(model.read(20, 5), Some(Violation::Word));
 }
 
 #[test]

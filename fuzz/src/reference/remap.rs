@@ -63,10 +63,10 @@ impl Remap {
         self.kept().end..self.old.end
     }
 
-    /// May several areas move, with the gaps between them?
+    /// May several areas move, with the gaps between them? A single page lies in one.
     fn moves_areas(&self) -> bool {
         let (old, new) = self.lengths();
-        self.release == Release::Newest && !self.stay && old == new
+        self.release == Release::Newest && !self.stay && old == new && old > 1
     }
 
     /// What a call that stays would grow over.
