@@ -113,14 +113,10 @@ fn print_page(
     seen: &Seen,
 ) -> io::Result<()> {
     let name = describe::page(pfn);
+    let earlier = format!("{name} before the last slice");
     let before = page_lines(geometry, pfn, &seen.before);
     let Some(after) = &seen.after else {
-        print_list(
-            out,
-            style,
-            &format!("{name} before the last slice"),
-            &before,
-        )?;
+        print_list(out, style, &earlier, &before)?;
         return writeln!(
             out,
             "  after it: not known, for the slice did not come to its end"
@@ -128,19 +124,10 @@ fn print_page(
     };
     let after = page_lines(geometry, pfn, after);
     if before == after {
-        return print_list(
-            out,
-            style,
-            &format!("{name} before and after the last slice"),
-            &before,
-        );
+        let unchanged = format!("{name} before and after the last slice");
+        return print_list(out, style, &unchanged, &before);
     }
-    print_list(
-        out,
-        style,
-        &format!("{name} before the last slice"),
-        &before,
-    )?;
+    print_list(out, style, &earlier, &before)?;
     print_list(out, style, &format!("{name} after it"), &after)
 }
 
