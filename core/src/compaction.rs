@@ -9,6 +9,7 @@
 use crate::ids::{AnonVmaId, Pfn};
 use crate::lock::Site;
 use crate::page::PageFlags;
+use crate::rmap::UnmapFlush;
 use crate::state::{Current, State};
 
 impl State {
@@ -75,10 +76,11 @@ impl Current<'_> {
         // 6.12 does not count exclusive entries (Bug::ExclMapcountDropped), and does not find them here
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
-            self.try_to_migrate(src).await;
+            self.try_to_migrate(src, UnmapFlush::Batch).await;
         }
         let moved = {
             let s = &mut *self.state();
+            s.try_to_unmap_flush(self.task);
             !s.folio_mapped(src) && s.move_to_new_folio(src, dst)
         };
         if was_mapped {

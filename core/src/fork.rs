@@ -9,7 +9,7 @@ use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
 use crate::state::{Current, Enomem, State};
-use crate::vma::VmFlags;
+use crate::vma::{VmFlags, Vma};
 use crate::zoo::Bug;
 use core::ops::Range;
 
@@ -67,8 +67,7 @@ impl State {
                     };
                     child = Softleaf::Migration(shared)
                         .to_swap()
-                        .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
-                        .set(SwapFlags::UFFD_WP, swap.uffd_wp());
+                        .set(swap.tracking(), true);
                     self.tables.set(from, child.pte());
                 }
             }
@@ -211,13 +210,9 @@ impl State {
     /// A child's area, a copy of `parent` (`vm_area_dup`, and what a fork without an event leaves
     /// out).
     fn dup_area(&mut self, parent: VmaId, mm: MmId) -> Result<VmaId, Enomem> {
-        let vma = self.alloc_vma()?;
-        let p = self.vma(parent);
-        let (start, end, pgoff, flags) = (p.start, p.end, p.pgoff, p.flags);
-        let v = self.vma_mut(vma);
-        (v.mm, v.start, v.end, v.pgoff) = (mm, start, end, pgoff);
-        v.flags = flags - VmFlags::UFFD_WP - VmFlags::LOCKED;
-        Ok(vma)
+        let Vma { pgoff, flags, .. } = *self.vma(parent);
+        let flags = flags - VmFlags::UFFD_WP - VmFlags::LOCKED;
+        self.alloc_vma(mm, self.vma(parent).range(), pgoff, flags)
     }
 }
 

@@ -16,7 +16,8 @@ use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId, VmaId};
 use crate::lock::Site;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
-use crate::pte::{Entry, PresentPte, Pte, Softleaf, SwapFlags, SwapPte};
+use crate::pte::{Entry, PresentPte, Pte, Softleaf};
+use crate::rmap::UnmapFlush;
 use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::zoo::Bug;
@@ -219,16 +220,8 @@ impl State {
         if dirty && !self.zoo.on(Bug::CollectLostDirty) {
             self.folio_mark_dirty(pfn);
         }
-        let (soft_dirty, uffd_wp) = match pte.decode() {
-            Entry::Present(p) => (p.soft_dirty(), p.uffd_wp()),
-            _ => (
-                SwapPte::assume(pte).soft_dirty(),
-                SwapPte::assume(pte).uffd_wp(),
-            ),
-        };
         let entry = Self::make_migration_entry(pfn, write, exclusive, young, in_entry)
-            .set(SwapFlags::SOFT_DIRTY, soft_dirty)
-            .set(SwapFlags::UFFD_WP, uffd_wp);
+            .set(pte.tracking(), true);
         self.tables.set(at, entry.pte());
         self.folio_remove_rmap_pte(pfn);
         self.folio_ref_sub(pfn, 1);
@@ -398,7 +391,7 @@ impl Current<'_> {
             }
             self.preempt(Site::MigrateVmaUnmap).await;
             if self.is_mapped(pfn) {
-                self.try_to_migrate(pfn).await;
+                self.try_to_migrate(pfn, UnmapFlush::Each).await;
             }
             let s = &mut *self.state();
             if s.folio_mapped(pfn) || !s.migrate_vma_check_page(args, pfn) {

@@ -57,13 +57,11 @@ impl State {
     }
 
     fn split_locked(&mut self, vma: VmaId, addr: u64) -> Result<VmaId, Enomem> {
-        let new = self.alloc_vma()?;
         let old = self.vma(vma);
         let (mm, range, flags) = (old.mm, old.range(), old.flags);
         let (pgoff, anon_vma) = (old.index(addr), old.anon_vma);
-        let n = self.vma_mut(new);
-        (n.mm, n.start, n.end, n.pgoff) = (mm, addr, range.end, pgoff);
-        (n.flags, n.anon_vma) = (flags, anon_vma);
+        let new = self.alloc_vma(mm, addr..range.end, pgoff, flags)?;
+        self.vma_mut(new).anon_vma = anon_vma;
         if let Err(e) = self.anon_vma_clone(new, vma) {
             self.free_vma(new);
             return Err(e);
@@ -137,10 +135,8 @@ impl Current<'_> {
             return Ok(());
         }
         let s = &mut *self.state();
-        let vma = s.alloc_vma()?;
-        let v = s.vma_mut(vma);
-        (v.mm, v.start, v.end, v.pgoff) = (mm, range.start, range.end, range.start);
-        v.flags = flags;
+        let pgoff = range.start;
+        let vma = s.alloc_vma(mm, range, pgoff, flags)?;
         s.insert_vma(mm, vma);
         Ok(())
     }

@@ -103,8 +103,7 @@ impl State {
             {
                 Softleaf::DeviceExclusive { write: false, pfn }
                     .to_swap()
-                    .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
-                    .set(SwapFlags::UFFD_WP, swap.uffd_wp())
+                    .set(swap.tracking(), true)
             }
             _ => swap,
         };

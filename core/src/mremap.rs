@@ -125,11 +125,8 @@ impl State {
 
     /// The area `vma` that `copy_vma` fills in: a copy of part of `src`, at `to`.
     fn dup_moved(&mut self, src: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
-        let new = self.alloc_vma()?;
-        let anon_vma = self.vma(src).anon_vma;
-        let n = self.vma_mut(new);
-        (n.mm, n.start, n.end) = (what.mm, what.range.start, what.range.end);
-        (n.pgoff, n.flags, n.anon_vma) = (what.pgoff, what.flags, anon_vma);
+        let new = self.alloc_vma(what.mm, what.range.clone(), what.pgoff, what.flags)?;
+        self.vma_mut(new).anon_vma = self.vma(src).anon_vma;
         if !self.zoo.on(Bug::MremapLinkAfterMove)
             && let Err(e) = self.anon_vma_clone(new, src)
         {
@@ -307,7 +304,12 @@ impl Current<'_> {
         keep_source: bool,
     ) -> Result<(), RemapError> {
         let mm = self.state().vma(vma).mm;
-        if keep_source && self.state().vma(vma).flags.contains(VmFlags::LOCKED) {
+        let split_locked = keep_source && {
+            let s = self.state();
+            let locked = s.vma(vma).flags.contains(VmFlags::LOCKED);
+            locked && !s.zoo.on(Bug::MremapDontunmapLockedVm)
+        };
+        if split_locked {
             // what stays is not locked
             let isolated = self.isolate_range(mm, &old).await?;
             vma = isolated.first().copied().unwrap_or(vma);

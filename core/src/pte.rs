@@ -66,6 +66,8 @@ bitflags! {
         const UFFD_WP = 1 << 2;
         /// `_PAGE_SWP_EXCLUSIVE`, of swap entries only: the page was exclusive to this mapping.
         const EXCLUSIVE = 1 << 3;
+        /// What is tracked of the page for user space: every conversion of an entry has to keep it.
+        const TRACKING = Self::SOFT_DIRTY.bits() | Self::UFFD_WP.bits();
     }
 }
 
@@ -128,6 +130,15 @@ impl Pte {
         match self.decode() {
             Entry::Leaf(s) => s.softleaf(),
             _ => None,
+        }
+    }
+
+    /// What is tracked of the page, as an entry that is not present says it.
+    pub const fn tracking(self) -> SwapFlags {
+        match self.decode() {
+            Entry::None => SwapFlags::empty(),
+            Entry::Present(p) => p.tracking(),
+            Entry::Leaf(s) => s.tracking(),
         }
     }
 }
@@ -203,6 +214,13 @@ impl PresentPte {
     /// `pte_uffd_wp`.
     pub const fn uffd_wp(self) -> bool {
         self.has(PteFlags::UFFD_WP)
+    }
+    /// What is tracked of the page, as an entry that is not present says it.
+    pub const fn tracking(self) -> SwapFlags {
+        let none = SwapPte(0);
+        none.set(SwapFlags::SOFT_DIRTY, self.soft_dirty())
+            .set(SwapFlags::UFFD_WP, self.uffd_wp())
+            .tracking()
     }
     /// `pte_special`.
     pub const fn special(self) -> bool {
@@ -282,6 +300,11 @@ impl SwapPte {
     /// `pte_swp_uffd_wp`.
     pub const fn uffd_wp(self) -> bool {
         self.0 & SwapFlags::UFFD_WP.bits() != 0
+    }
+
+    /// The bits of `SwapFlags::TRACKING` that are set.
+    pub const fn tracking(self) -> SwapFlags {
+        SwapFlags::from_bits_truncate(self.0).intersection(SwapFlags::TRACKING)
     }
 
     /// `pte_swp_exclusive`.

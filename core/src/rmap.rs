@@ -7,12 +7,18 @@ use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::page_vma_mapped::{Found, Wanted};
-use crate::pte::{
-    Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapFlags, SwapPte,
-};
+use crate::pte::{Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapPte};
 use crate::state::{Current, Release, State};
 use crate::trace::Event;
 use crate::zoo::Bug;
+
+/// When the translations of entries that are taken away are flushed: each at once, or later, by the batch of
+/// the task (`TTU_BATCH_FLUSH`), for which the caller owes a `try_to_unmap_flush`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum UnmapFlush {
+    Each,
+    Batch,
+}
 
 impl State {
     /// The first mapping of a page that has no identity yet (`folio_add_new_anon_rmap`). A page that
@@ -123,7 +129,13 @@ impl State {
 
     /// Replaces one mapping of `folio` by a migration entry, under the page-table lock. False if
     /// that is not possible, and then the mapping stands as before (`try_to_migrate_one`).
-    fn try_to_migrate_one(&mut self, folio: Pfn, found: Found) -> bool {
+    fn try_to_migrate_one(
+        &mut self,
+        cur: Current<'_>,
+        folio: Pfn,
+        found: Found,
+        flush: UnmapFlush,
+    ) -> bool {
         let Found { at, pte } = found;
         let entry = pte.decode();
         let pfn = match (entry, pte.leaf()) {
@@ -143,7 +155,10 @@ impl State {
             subpage = PresentPte::assume(pte).pfn();
         }
         let exclusive = self.page(pfn).anon_exclusive();
-        self.ptep_clear_flush(at);
+        match flush {
+            UnmapFlush::Each => self.ptep_clear_flush(at),
+            UnmapFlush::Batch => self.ptep_clear_batched(cur.task, at),
+        };
         let dirty = match entry {
             Entry::Present(present) => present.dirty(),
             // pte_dirty of an entry that is not present: see Release::V6_12
@@ -164,15 +179,15 @@ impl State {
 
     /// The migration entry that takes the place of `pte`, a mapping of `pfn`.
     fn migration_pte(&self, pfn: Pfn, pte: Pte, exclusive: bool) -> Pte {
-        let (writable, young, dirty, soft_dirty, uffd_wp) = match pte.decode() {
-            Entry::Present(p) => (p.write(), p.young(), p.dirty(), p.soft_dirty(), p.uffd_wp()),
+        let mut tracking = pte.tracking();
+        let (writable, young, dirty) = match pte.decode() {
+            Entry::Present(p) => (p.write(), p.young(), p.dirty()),
             _ => {
                 let swap = SwapPte::assume(pte);
                 let mut writable = matches!(
                     swap.softleaf(),
                     Some(Softleaf::DevicePrivate { write: true, .. })
                 );
-                let (mut soft_dirty, mut uffd_wp) = (swap.soft_dirty(), swap.uffd_wp());
                 if self.zoo.on(Bug::SlowpathRoMigent) {
                     writable = false;
                 }
@@ -180,15 +195,13 @@ impl State {
                     writable = PresentPte::assume(pte).write();
                 }
                 if self.zoo.on(Bug::RmapSoftdirtyUffdCopy) {
-                    let present = PresentPte::assume(pte);
-                    (soft_dirty, uffd_wp) = (present.soft_dirty(), present.uffd_wp());
+                    tracking = PresentPte::assume(pte).tracking();
                 }
-                (writable, false, false, soft_dirty, uffd_wp)
+                (writable, false, false)
             }
         };
         Self::make_migration_entry(pfn, writable, exclusive, young, dirty)
-            .set(SwapFlags::SOFT_DIRTY, soft_dirty)
-            .set(SwapFlags::UFFD_WP, uffd_wp)
+            .set(tracking, true)
             .pte()
     }
 
@@ -248,8 +261,8 @@ impl Current<'_> {
 
     /// Replaces all mappings of a locked folio by migration entries, as far as possible; whether it
     /// was is for the caller to ask (`try_to_migrate`).
-    pub(crate) async fn try_to_migrate(self, folio: Pfn) {
-        let one = |s: &mut State, _, found| s.try_to_migrate_one(folio, found);
+    pub(crate) async fn try_to_migrate(self, folio: Pfn, flush: UnmapFlush) {
+        let one = |s: &mut State, _, found| s.try_to_migrate_one(self, folio, found, flush);
         self.unmap_each(folio, Site::TryToMigrate, one).await;
     }
 

@@ -18,13 +18,14 @@ use crate::pgtable::PageTables;
 use crate::swap::SwapDevice;
 use crate::tlb::Tlbs;
 use crate::trace::{Event, PteWrite};
-use crate::vma::{Mm, Vma};
+use crate::vma::{Mm, VmFlags, Vma};
 use crate::zoo::Zoo;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 use core::fmt;
 use core::hash::Hash;
+use core::ops::Range;
 
 /// An allocation failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,9 +201,20 @@ impl State {
         self.mms.free(mm.0 as u32);
     }
 
-    pub(crate) fn alloc_vma(&mut self) -> Result<VmaId, Enomem> {
+    /// An area that is in no address space yet (`vm_area_alloc`, `vma_set_range`).
+    pub(crate) fn alloc_vma(
+        &mut self,
+        mm: MmId,
+        range: Range<u64>,
+        pgoff: u64,
+        flags: VmFlags,
+    ) -> Result<VmaId, Enomem> {
         self.may_alloc(AllocKind::Vma)?;
-        Ok(VmaId(self.vmas.alloc()))
+        let id = VmaId(self.vmas.alloc());
+        let vma = self.vma_mut(id);
+        (vma.mm, vma.start, vma.end) = (mm, range.start, range.end);
+        (vma.pgoff, vma.flags) = (pgoff, flags);
+        Ok(id)
     }
 
     pub(crate) fn free_vma(&mut self, vma: VmaId) {

@@ -7,7 +7,7 @@
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
 use crate::fault::{FaultResult, VmFault};
-use crate::ids::{Pfn, SwapId};
+use crate::ids::{Pfn, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, PteFlags, SwapPte};
@@ -55,9 +55,9 @@ impl State {
 
     /// Is the slot to be given up with this fault? A page that is written soon would have to be written
     /// to it again anyway (`should_try_to_free_swap`; the device is never more than half full).
-    fn should_try_to_free_swap(&self, vmf: &VmFault, folio: Pfn) -> bool {
-        let locked = self.vma(vmf.vma).flags.contains(VmFlags::LOCKED);
-        locked || self.folio_mlocked(folio) || vmf.write && self.page(folio).refcount == 2
+    fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
+        let locked = self.vma(vma).flags.contains(VmFlags::LOCKED);
+        locked || self.folio_mlocked(folio) || write && self.page(folio).refcount == 2
     }
 
     /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
@@ -72,10 +72,11 @@ impl State {
         in_lru_batch: bool,
     ) -> PresentPte {
         let swap = SwapPte::assume(vmf.orig);
-        // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache.
+        // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache. A write that
+        // the new mapping allows is none any more by then, and the slot stays (7.0).
         let slot_first = self.release == Release::V6_12;
         if slot_first {
-            self.put_swap(vmf, slot, folio);
+            self.put_swap(vmf.vma, vmf.write, slot, folio);
         }
         let mm = self.mm_mut(vmf.mm);
         mm.anon_rss += 1;
@@ -100,15 +101,15 @@ impl State {
         self.disown(cur.task, folio);
         self.tables.set(vmf.at, pte.pte());
         if !slot_first {
-            self.put_swap(vmf, slot, folio);
+            self.put_swap(vmf.vma, vmf.write && !writable, slot, folio);
         }
         pte
     }
 
     /// One entry less names the slot, which may be given up.
-    fn put_swap(&mut self, vmf: &VmFault, slot: SwapId, folio: Pfn) {
+    fn put_swap(&mut self, vma: VmaId, write: bool, slot: SwapId, folio: Pfn) {
         self.swap_free(slot);
-        if self.should_try_to_free_swap(vmf, folio) {
+        if self.should_try_to_free_swap(vma, write, folio) {
             self.folio_free_swap(folio);
         }
     }

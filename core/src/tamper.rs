@@ -14,7 +14,7 @@ use crate::pte::Pte;
 use crate::state::State;
 use crate::swap::SwapSlot;
 use crate::trace::Event;
-use crate::vma::{Mm, Vma};
+use crate::vma::{Mm, VmFlags, Vma};
 
 /// Write access to a [`State`], past all rules.
 #[derive(Debug)]
@@ -127,7 +127,9 @@ impl<'s> Tamper<'s> {
             Leak::Frame => s.frames.alloc().is_some(),
             Leak::DeviceFrame(dev) => s.driver.alloc(dev).is_some(),
             Leak::Mm => s.alloc_mm().is_ok(),
-            Leak::Vma => s.alloc_vma().is_ok(),
+            Leak::Vma => s
+                .alloc_vma(MmId::default(), 0..0, 0, VmFlags::empty())
+                .is_ok(),
             Leak::AnonVma => s.alloc_anon_vma().is_ok(),
             Leak::Avc => s.alloc_avc().is_ok(),
             Leak::Slot => {

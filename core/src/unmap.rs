@@ -18,12 +18,8 @@ impl State {
     fn try_to_unmap_one(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId, found: Found) -> bool {
         let area = self.vma(vma);
         let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
-        let (dirty, soft_dirty, uffd_wp) = match found.pte.decode() {
-            Entry::Present(p) => (p.dirty(), p.soft_dirty(), p.uffd_wp()),
-            // a device has it for itself: nothing else that is not present maps a page on the LRU
-            Entry::Leaf(swap) => (false, swap.soft_dirty(), swap.uffd_wp()),
-            Entry::None => return false,
-        };
+        // if not present, a device has it for itself: nothing else maps a page on the LRU
+        let dirty = found.pte.present().is_some_and(PresentPte::dirty);
         if locked {
             return false;
         }
@@ -53,8 +49,7 @@ impl State {
             let entry = Softleaf::Swap(page.swap)
                 .to_swap()
                 .set(SwapFlags::EXCLUSIVE, exclusive)
-                .set(SwapFlags::SOFT_DIRTY, soft_dirty)
-                .set(SwapFlags::UFFD_WP, uffd_wp);
+                .set(found.pte.tracking(), true);
             self.tables.set(found.at, entry.pte());
             self.mm_mut(mm).swap_ents += 1;
         }

@@ -45,7 +45,7 @@ impl State {
             if pte.present().is_some() {
                 self.tlb_remove_page(cur.task, page);
             } else {
-                self.free_swap_cache(page);
+                // a folio that the device had for itself stays in the swap cache until reclaim finds it
                 self.folio_ref_sub(page, 1);
             }
         }
