@@ -8,6 +8,7 @@ pub mod exec;
 pub mod exhaust;
 pub mod feedback;
 pub mod finding;
+pub mod lock;
 pub mod oracle;
 pub mod program;
 pub mod reference;

@@ -1,0 +1,168 @@
+//! The lock: the state that each program of `corpus/` ends in, as a digest in `corpus/digests.lock`, and the states that
+//! 100,000 random programs end in, by the thousand. It says nothing of right and wrong; it notices that an outcome changed,
+//! in another build, another process, or by an edit that was thought to change nothing.
+
+use crate::exec::{Digest, Executor, Options, Verdict};
+use crate::program::generate::random_program;
+use crate::program::mutate::Limits;
+use crate::program::{Program, text, wire};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The folders of the corpus: text, then wire.
+const FOLDERS: [&str; 5] = [
+    "seeds",
+    "zoo",
+    "regress",
+    "distilled/ops",
+    "distilled/races",
+];
+const RANDOM_PROGRAMS: u64 = 100_000;
+/// Random programs with one digest.
+const BLOCK: u64 = 1_000;
+
+/// Digests by the name of the program, or of a block of random ones.
+pub type Digests = BTreeMap<String, u64>;
+
+/// The folder `corpus/` of this repository.
+#[must_use]
+pub fn corpus_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus")
+}
+
+/// Runs all programs of the corpus, and all random ones.
+///
+/// # Errors
+///
+/// A program that cannot be read, or has a finding; a sentence that ends its line.
+pub fn digests() -> Result<Digests, String> {
+    let mut digests = corpus_digests()?;
+    digests.extend(random_digests()?);
+    Ok(digests)
+}
+
+/// Runs the programs of the corpus; with the zoo each witness runs with its bug as well, whose digest does not count.
+///
+/// # Errors
+///
+/// A program that cannot be read, or has a finding without a bug; a sentence that ends its line.
+pub fn corpus_digests() -> Result<Digests, String> {
+    let mut executor = executor();
+    let mut digests = Digests::new();
+    for folder in FOLDERS {
+        let dir = corpus_dir().join(folder);
+        let fail = |error| format!("{}: {error}\n", dir.display());
+        for entry in std::fs::read_dir(&dir).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            let file = path.file_name().unwrap_or_default().display();
+            let name = format!("{folder}/{file}");
+            let program = load(&path)?;
+            let digest =
+                digest_of(&mut executor, &program).map_err(|why| format!("{name}: {why}\n"))?;
+            digests.insert(name, digest);
+            #[cfg(feature = "zoo")]
+            run_with_its_bug(&mut executor, &path, &program);
+        }
+    }
+    Ok(digests)
+}
+
+fn random_digests() -> Result<Digests, String> {
+    let mut executor = executor();
+    let mut digests = Digests::new();
+    for first in (0..RANDOM_PROGRAMS).step_by(BLOCK as usize) {
+        let mut block = Digest::default();
+        for seed in first..first + BLOCK {
+            let limits = if seed % 2 == 0 {
+                Limits::OPS
+            } else {
+                Limits::RACES
+            };
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let program = random_program(limits.with_max_ops(24), &mut rng);
+            let digest = digest_of(&mut executor, &program)
+                .map_err(|why| format!("random program {seed}: {why}\n{program}\n"))?;
+            block.mix(digest);
+        }
+        digests.insert(format!("random/{first:05}"), block.value());
+    }
+    Ok(digests)
+}
+
+/// Compares digests with the lock.
+///
+/// # Errors
+///
+/// The lines in which they differ, or that the lock cannot be read.
+pub fn check(digests: &Digests) -> Result<(), String> {
+    let lock = path();
+    let locked =
+        std::fs::read_to_string(&lock).map_err(|e| format!("{}: {e}\n", lock.display()))?;
+    let now = lines(digests);
+    if locked == now {
+        return Ok(());
+    }
+    Err(only(&locked, &now, "locked:") + &only(&now, &locked, "now:   "))
+}
+
+/// Writes the lock anew.
+///
+/// # Errors
+///
+/// The lock cannot be written.
+pub fn bless(digests: &Digests) -> Result<(), String> {
+    let lock = path();
+    std::fs::write(&lock, lines(digests)).map_err(|e| format!("{}: {e}\n", lock.display()))
+}
+
+fn path() -> PathBuf {
+    corpus_dir().join("digests.lock")
+}
+
+fn lines(digests: &Digests) -> String {
+    let line = |(name, digest): (&String, &u64)| format!("{digest:016x} {name}\n");
+    digests.iter().map(line).collect()
+}
+
+/// The lines of `of` that `than` has not.
+fn only(of: &str, than: &str, what: &str) -> String {
+    let than: BTreeSet<&str> = than.lines().collect();
+    let lines = of.lines().filter(|line| !than.contains(line));
+    lines.map(|line| format!("{what} {line}\n")).collect()
+}
+
+fn executor() -> Executor {
+    Executor::new(Options {
+        digest: true,
+        ..Options::default()
+    })
+}
+
+fn digest_of(executor: &mut Executor, program: &Program) -> Result<u64, String> {
+    match executor.run(program) {
+        Verdict::Pass { digest } => Ok(digest),
+        Verdict::Finding(finding) => Err(finding.to_string()),
+    }
+}
+
+/// For `make coverage`: what a bug does is reached by nothing else.
+#[cfg(feature = "zoo")]
+fn run_with_its_bug(executor: &mut Executor, path: &Path, program: &Program) {
+    let slug = path.file_stem().unwrap_or_default().to_string_lossy();
+    if let Some(entry) = crate::zoo::find(&slug) {
+        executor.set_zoo(crate::zoo::only(entry.bug));
+        executor.run(program);
+        executor.set_zoo(crate::zoo::Zoo::default());
+    }
+}
+
+fn load(path: &Path) -> Result<Program, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}\n", path.display());
+    let bytes = std::fs::read(path).map_err(|e| fail(&e))?;
+    if path.extension().is_none() {
+        wire::check(&bytes).map_err(|e| fail(&e))?;
+        return Ok(wire::decode(&bytes));
+    }
+    let source = String::from_utf8(bytes).map_err(|e| fail(&e))?;
+    text::parse(&source).map_err(|e| fail(&e))
+}

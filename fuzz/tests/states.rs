@@ -1,0 +1,17 @@
+//! Every program of the corpus, and 100,000 random ones, end in the state that `corpus/digests.lock` says. (Behind the
+//! other tests in the alphabet, so that a mutant counts as caught by this one only if nothing else notices it.)
+
+use mm_fuzz::lock;
+
+#[test]
+fn programs_end_as_locked() {
+    let digests = lock::digests().unwrap_or_else(|why| panic!("{why}"));
+    assert!(
+        digests.len() > 100,
+        "the corpus has gone: {}",
+        digests.len()
+    );
+    if let Err(differences) = lock::check(&digests) {
+        panic!("{differences}if that was meant: make bless");
+    }
+}
