@@ -411,8 +411,8 @@ pub struct Linux {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Put historical bugs back into the model, so that it differs from the kernel
-    #[arg(long, value_name = "SLUG", value_delimiter = ',')]
-    pub zoo: Vec<String>,
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
     /// Each FILE is the witness of the bug that it is named after: put that bug back into the model, and
     /// expect the kernel, which has it not, to differ
     #[arg(long)]

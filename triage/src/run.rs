@@ -21,12 +21,12 @@ impl Bugs {
     /// The bugs of a list of names.
     ///
     /// # Errors
-    /// A sentence that names the unknown one; or that this build has none.
+    /// A sentence that names the unknown one and those that are like it; or that this build has none.
     pub fn parse(names: &str) -> Result<Self, String> {
         #[cfg(feature = "zoo")]
         return Ok(Self {
             names: names.to_owned(),
-            zoo: mm_fuzz::zoo::parse(names)?,
+            zoo: crate::zoo::parse(names)?,
         });
         #[cfg(not(feature = "zoo"))]
         Err(format!("{names}: {}", crate::zoo::ABSENT))

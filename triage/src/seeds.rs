@@ -2,7 +2,7 @@
 
 use crate::Status;
 use crate::args::Seeds;
-use crate::{corpus, input};
+use crate::{corpus, input, store};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::program::wire;
 use std::collections::BTreeSet;
@@ -36,7 +36,7 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
         }
         let bytes = wire::encode(&program);
         let file = args.outdir.join(name(&path, &bytes));
-        if let Err(error) = std::fs::write(&file, &bytes) {
+        if let Err(error) = store::write(&file, &bytes) {
             return Ok(unwritable(&file, &error));
         }
         written.insert(file);

@@ -14,7 +14,7 @@ mod tally;
 
 use crate::args::{Linux, Target};
 use crate::run::Bugs;
-use crate::{Status, corpus, input};
+use crate::{Status, corpus, input, store};
 use compare::Difference;
 use guest::{Death, Guest, Image};
 use mm_core::Release;
@@ -77,6 +77,10 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Ok(corpus) => corpus.parent().unwrap_or(&corpus).to_owned(),
         Err(error) => return Ok(Status::unusable(error)),
     };
+    let files = match files_of(&args.files) {
+        Ok(files) => files,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
     let image = match Image::ensure(&root) {
         Ok(image) => image,
         Err(error) => return Ok(Status::unusable(error)),
@@ -87,10 +91,6 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     if args.check_detection {
         return checks::detection(&image, out);
     }
-    let files = match files_of(&args.files) {
-        Ok(files) => files,
-        Err(error) => return Ok(Status::unusable(error)),
-    };
     if args.emitted {
         return checks::emitted(&image, files, out);
     }
@@ -100,7 +100,8 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         release: image.release(),
         ..Options::default()
     });
-    let bugs = match bugs_of(&args.zoo, image.release()) {
+    let wanted = args.zoo.as_ref().map_or("", |bugs| &bugs.names);
+    let bugs = match bugs_of(wanted, image.release()) {
         Ok(bugs) => bugs,
         Err(error) => return Ok(Status::unusable(error)),
     };
@@ -136,14 +137,13 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     tally.summary(began, &image.version, source.args, out)
 }
 
-/// Bugs for the model, those of the kernel among them.
-pub fn bugs_of(names: &[String], release: Release) -> Result<Bugs, String> {
+/// Bugs for the model, those of the kernel among them; `names` has commas between them.
+pub fn bugs_of(names: &str, release: Release) -> Result<Bugs, String> {
     let of_release: &[&str] = match release {
         Release::V6_12 => &KNOWN_BUGS_V6_12,
         Release::Newest => &[],
     };
-    let known = KNOWN_BUGS.iter().chain(of_release).copied();
-    let all: Vec<&str> = names.iter().map(String::as_str).chain(known).collect();
+    let all: Vec<&str> = [&[names], &KNOWN_BUGS[..], of_release].concat();
     Bugs::parse(&all.join(","))
 }
 
@@ -195,7 +195,7 @@ impl Source<'_> {
                 Ok(input) => {
                     if self.args.witnesses {
                         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                        match bugs_of(&[name.into_owned()], self.release) {
+                        match bugs_of(&name, self.release) {
                             Ok(bugs) => bugs.set(&mut self.executor),
                             Err(error) => {
                                 tally.unusable += 1;
@@ -392,7 +392,7 @@ impl Judge<'_> {
             .to_string_lossy()
             .replace(' ', "-");
         let path = dir.join(format!("{stem}.{suffix}"));
-        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text));
+        let written = std::fs::create_dir_all(dir).and_then(|()| store::write(&path, text));
         if let Err(error) = written {
             eprintln!("mm-triage: {}: cannot be written: {error}", path.display());
         }
