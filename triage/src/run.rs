@@ -40,6 +40,19 @@ impl Bugs {
         let _ = executor;
     }
 
+    /// Each bug, and how many threads a program needs to show it.
+    pub fn threads(&self) -> Vec<(&str, u8)> {
+        #[cfg(feature = "zoo")]
+        return self
+            .names
+            .split(',')
+            .filter_map(|name| mm_fuzz::zoo::find(name.trim()))
+            .map(|entry| (entry.slug, entry.threads))
+            .collect();
+        #[cfg(not(feature = "zoo"))]
+        Vec::new()
+    }
+
     /// One bug.
     #[cfg(feature = "zoo")]
     pub fn only(bug: mm_fuzz::zoo::Bug) -> Self {

@@ -2,6 +2,7 @@
 
 use crate::Status;
 use crate::args::Seeds;
+use crate::page::counted;
 use crate::{corpus, input, store};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::program::wire;
@@ -41,9 +42,8 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
         }
         written.insert(file);
     }
-    let (count, dir) = (written.len(), args.outdir.display());
-    let plural = if count == 1 { "" } else { "s" };
-    writeln!(out, "seeds: {count} program{plural} in {dir}")?;
+    let (programs, dir) = (counted(written.len(), "program"), args.outdir.display());
+    writeln!(out, "seeds: {programs} in {dir}")?;
     Ok(status)
 }
 

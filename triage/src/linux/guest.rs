@@ -217,7 +217,7 @@ impl Guest {
         let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let (socket, console) = (dir.path().join("port"), dir.path().join("console"));
-        let qemu = image
+        let mut qemu = image
             .qemu(&console, "")
             .args(["-device", "virtio-serial-pci"])
             .args([
@@ -234,7 +234,7 @@ impl Guest {
         let port = loop {
             match UnixStream::connect(&socket) {
                 Ok(port) => break Ok(port),
-                Err(error) if began.elapsed() > BOOT => break Err(error),
+                Err(error) if began.elapsed() > BOOT || has_ended(&mut qemu) => break Err(error),
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         };
@@ -300,6 +300,10 @@ impl Guest {
         };
         Death { why, console }
     }
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    matches!(child.try_wait(), Ok(Some(_)))
 }
 
 impl Drop for Guest {

@@ -14,6 +14,7 @@ mod tally;
 
 use crate::args::{Linux, Target};
 use crate::run::Bugs;
+use crate::stop::Stop;
 use crate::{Status, corpus, input, store};
 use compare::Difference;
 use guest::{Death, Guest, Image};
@@ -85,6 +86,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Ok(image) => image,
         Err(error) => return Ok(Status::unusable(error)),
     };
+    // what is below has nothing to print until it is over, so a signal ends it
     if args.selftest {
         return checks::selftest(&image, out);
     }
@@ -106,6 +108,10 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Err(error) => return Ok(Status::unusable(error)),
     };
     bugs.set(&mut executor);
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(status) => return Ok(status),
+    };
     let source = Source {
         args,
         files,
@@ -120,9 +126,13 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         guest: None,
         tally: Tally::default(),
         save: args.save.clone(),
+        stop: stop.clone(),
     };
     let began = Instant::now();
-    if let Err(death) = judge.run() {
+    // a guest that the same signal has ended is no news
+    if let Err(death) = judge.run()
+        && !stop.is_set()
+    {
         return Ok(Status::unusable(format_args!(
             "the guest does not come up: {}\n{}",
             death.why, death.console
@@ -134,7 +144,12 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         source,
         ..
     } = judge;
-    tally.summary(began, &image.version, source.args, out)
+    let status = tally.summary(began, &image.version, source.args, out)?;
+    if stop.is_set() {
+        writeln!(out, "interrupted: these are not all programs")?;
+        return Ok(Status::Interrupted);
+    }
+    Ok(status)
 }
 
 /// Bugs for the model, those of the kernel among them; `names` has commas between them.
@@ -247,13 +262,15 @@ struct Judge<'a> {
     guest: Option<Guest>,
     tally: Tally,
     save: Option<PathBuf>,
+    stop: Stop,
 }
 
 impl Judge<'_> {
+    /// Judges all programs; on a signal those that have been answered, and the others go with the guest.
     fn run(&mut self) -> Result<(), Death> {
         let mut sent: VecDeque<Case> = VecDeque::new();
         let mut shown = Instant::now();
-        loop {
+        while !self.stop.is_set() {
             while sent.len() < AHEAD {
                 let Some(case) = self.source.next(&mut self.tally) else {
                     break;
@@ -290,6 +307,7 @@ impl Judge<'_> {
                 );
             }
         }
+        Ok(())
     }
 
     fn guest(&mut self) -> Result<&mut Guest, Death> {
@@ -307,7 +325,9 @@ impl Judge<'_> {
 
     /// Runs programs that were lost with a guest again, so that the one that ended it is known.
     fn one_by_one(&mut self, lost: &mut VecDeque<Case>) -> Result<(), Death> {
-        while let Some(case) = lost.pop_front() {
+        while !self.stop.is_set()
+            && let Some(case) = lost.pop_front()
+        {
             let guest = self.guest()?;
             let replied = guest.send(&case.plan.job).and_then(|()| guest.reply());
             let verdict = match replied {
@@ -317,6 +337,8 @@ impl Judge<'_> {
                     }
                     verdict_of(&case, &reply)
                 }
+                // a signal to all ends the guest as well
+                Err(_) if self.stop.is_set() => return Ok(()),
                 Err(error) => match self.guest.take() {
                     Some(guest) => Verdict::Kernel(guest.death(&error)),
                     None => continue,
