@@ -74,7 +74,7 @@ times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug
 campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: engines compared
 	@fuzz/campaign
 
-exhaust: ## [DEPTH=4] [ZOO=bug|all] [THREADS=1|2] [PREEMPTIONS=2]: every program up to a length; all: into docs/exhaust.md
+exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2] [OVERLAP=2] [PAGES=n]: every program up to a length; ZOO=all: into docs/exhaust.md
 	$(run)triage/exhaust
 
 bench: ## the figures that the design promises, a table

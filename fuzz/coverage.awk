@@ -1,22 +1,43 @@
 #!/usr/bin/awk -f
-# Reads lcov: prints for each file how many lines are reached, and which lines and functions are not.
-function flush_run() {
+# Reads lcov: prints for each file how many lines are reached, and which lines and functions are not. A function of which there
+# are several, for it is generic, is reached if one of them is.
+
+# A row of lines that are not reached has ended.
+function end_row() {
     if (first != "") missed = missed (missed == "" ? "" : ", ") (first == last ? first : first "-" last)
     first = ""
 }
-/^SF:/ { file = substr($0, 4); sub(root, "", file); total = reached = 0; missed = first = ""; functions = "" }
-/^FN:/ { split(substr($0, 4), part, ","); place[part[2]] = part[1] }
-/^FNDA:0,/ { name = substr($0, 8); if (!(place[name] in seen_line) && !(place[name] in hit)) unreached[place[name]] = name }
-/^FNDA:[1-9]/ { split(substr($0, 6), part, ","); hit[place[part[2]]] = 1; delete unreached[place[part[2]]] }
+
+# The lines of functions that are not reached, in ascending order, with a blank before each.
+function unreached(    line, sorted, n, i, text) {
+    for (line in begins) {
+        if (line in reached_at) continue
+        for (i = n++; i > 0 && sorted[i] > line + 0; i--) sorted[i + 1] = sorted[i]
+        sorted[i + 1] = line + 0
+    }
+    for (i = 1; i <= n; i++) text = text " " sorted[i]
+    return text
+}
+
+/^SF:/ {
+    file = substr($0, 4)
+    if (index(file, root) == 1) file = substr(file, length(root) + 1)
+    total = reached = 0
+    missed = first = ""
+    delete line_of
+    delete begins
+    delete reached_at
+}
+/^FN:/ { split(substr($0, 4), part, ","); line_of[part[2]] = part[1]; begins[part[1]] = 1 }
+/^FNDA:/ { split(substr($0, 6), part, ","); if (part[1] > 0) reached_at[line_of[part[2]]] = 1 }
 /^DA:/ {
     split(substr($0, 4), part, ",")
     total++
-    if (part[2] > 0) { reached++; flush_run() } else { if (first == "") first = part[1]; last = part[1] }
+    if (part[2] > 0) { reached++; end_row() } else { if (first == "") first = part[1]; last = part[1] }
 }
 /^end_of_record/ {
-    flush_run()
-    for (line in unreached) functions = functions " " line
+    end_row()
+    functions = unreached()
     printf "%-32s %5d of %5d  %s%s\n", file, reached, total, missed == "" ? "" : "not: " missed,
         functions == "" ? "" : "; whole functions at:" functions
-    delete unreached; delete hit; delete place
 }

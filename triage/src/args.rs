@@ -284,9 +284,9 @@ pub struct Diff {
 /// Arguments of `exhaust`.
 #[derive(Debug, ClapArgs)]
 pub struct Exhaust {
-    /// The most operations of a program
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = depth)]
-    pub depth: usize,
+    /// The most operations of a program [default: 4 with one thread, 3 with two]
+    #[arg(long, value_name = "N", value_parser = depth)]
+    pub depth: Option<usize>,
     /// A historical bug to put back, and to search for until it is found; all: each one that takes as many
     /// threads, a table
     #[arg(long, value_name = "SLUG|all")]
@@ -301,17 +301,29 @@ pub struct Exhaust {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub preemptions: u8,
     /// The most operations in a row that overlap, in programs of two threads
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = overlap)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = overlap)]
     pub overlap: usize,
-    /// Neighbouring pages that programs name
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub pages: u8,
+    /// Neighbouring pages that programs name [default: 2 with one thread, 1 with two]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub pages: Option<u8>,
     /// Threads that search [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,
     /// Print one JSON object, for all bugs one each, and nothing else
     #[arg(long)]
     pub json: bool,
+}
+
+impl Exhaust {
+    /// The most operations of a program.
+    pub fn depth(&self) -> usize {
+        self.depth.unwrap_or(if self.threads > 1 { 3 } else { 4 })
+    }
+
+    /// Neighbouring pages that programs name.
+    pub fn pages(&self) -> u8 {
+        self.pages.unwrap_or(if self.threads > 1 { 1 } else { 2 })
+    }
 }
 
 /// Arguments of `campaign`.
@@ -411,8 +423,8 @@ pub struct Linux {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Put historical bugs back into the model, so that it differs from the kernel
-    #[arg(long, value_name = "SLUG", value_delimiter = ',')]
-    pub zoo: Vec<String>,
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
     /// Each FILE is the witness of the bug that it is named after: put that bug back into the model, and
     /// expect the kernel, which has it not, to differ
     #[arg(long)]
@@ -456,6 +468,9 @@ pub struct Emit {
     /// Historical bugs that the test in Rust puts back
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, conflicts_with = "c")]
     pub zoo: Option<Bugs>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
     /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
     pub file: PathBuf,
 }

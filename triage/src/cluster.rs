@@ -11,6 +11,7 @@ use crate::args::{Cluster, Sources, Target};
 use crate::input::{self, InputError};
 use crate::minimize::{self, Same, draft::compare};
 use crate::names::shown;
+use crate::page::counted;
 use crate::progress::Progress;
 use crate::run::{self, Bugs};
 use crate::stop::Stop;
@@ -151,7 +152,7 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
                 }
                 Some(Outcome::Artifact(artifact)) => all.add(file, *artifact, None),
             }
-            progress.tick(count, || format!("{} clusters", all.clusters.len()));
+            progress.tick(count, || counted(all.clusters.len(), "cluster"));
             Ok(())
         },
     );
@@ -363,9 +364,9 @@ impl Clusters {
             let first = group.files.first().map_or("", String::as_str);
             writeln!(
                 out,
-                "  {} files with {} signatures, such as {first}",
-                group.files.len(),
-                group.signatures.len()
+                "  {} with {}, such as {first}",
+                counted(group.files.len(), "file"),
+                counted(group.signatures.len(), "signature")
             )?;
             for line in group.program.lines() {
                 writeln!(out, "    {line}")?;

@@ -1,6 +1,7 @@
 //! `exhaust`: every program up to a length, and what it finds. The bound is part of the result.
 
 use crate::args::Exhaust;
+use crate::page::counted;
 use crate::progress::Progress;
 use crate::run::{Bugs, Ended, Runner};
 use crate::stop::Stop;
@@ -121,20 +122,39 @@ pub fn command(args: &Exhaust, out: &mut dyn Write) -> io::Result<Status> {
         None => search(args, None, &Bugs::default(), &stop).and_then(|r| one(args, r, out)),
         Some("all") => all(args, &stop, out),
         Some(names) => match Bugs::parse(names) {
-            Ok(bugs) => search(args, Some(names), &bugs, &stop).and_then(|r| one(args, r, out)),
+            Ok(bugs) => {
+                warn_of_threads(&bugs, args.threads);
+                search(args, Some(names), &bugs, &stop).and_then(|r| one(args, r, out))
+            }
             Err(why) => Ok(Status::unusable(why)),
         },
     }
 }
 
+/// Says of bugs that no program within the bound can show, that it is so.
+fn warn_of_threads(bugs: &Bugs, threads: u8) {
+    for (slug, needed) in bugs.threads() {
+        if needed > threads {
+            let have = counted(threads.into(), "thread");
+            let advice = match needed {
+                2 => "give --threads 2",
+                _ => "it is out of reach of this search",
+            };
+            eprintln!(
+                "mm-triage: {slug} needs {needed} threads, and the programs have {have}: {advice}"
+            );
+        }
+    }
+}
+
 fn bound(args: &Exhaust) -> Bound {
     let size = Size {
-        pages: args.pages,
+        pages: args.pages(),
         threads: args.threads,
     };
     Bound {
         alphabet: Alphabet::new(size, OpKind::ALL),
-        depth: args.depth,
+        depth: args.depth(),
         preemptions: if args.threads > 1 {
             args.preemptions
         } else {
@@ -177,7 +197,10 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
                 last_layer += 1;
                 progress.tick(search.runs, || {
                     let percent = 100 * last_layer / total as u64;
-                    format!("programs of {} operations: {percent} %", length + 1)
+                    format!(
+                        "programs of {}: {percent} %",
+                        counted(length + 1, "operation")
+                    )
                 });
                 // the error ends the work, and is none
                 if is_over(&search) {
@@ -206,7 +229,7 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
             operations: bound.depth,
             threads: args.threads,
             preemptions: bound.preemptions,
-            pages: args.pages,
+            pages: args.pages(),
             alphabet: bound.alphabet.len(),
             overlap: bound.overlap,
         },
@@ -264,19 +287,18 @@ impl std::fmt::Display for Limits {
             alphabet,
             overlap,
         } = self;
-        let s = |count| if count == 1 { "" } else { "s" };
         write!(
             f,
-            "programs of up to {operations} operation{} out of {alphabet}, {pages} page{}, {threads} thread{}",
-            s(*operations),
-            s((*pages).into()),
-            s((*threads).into()),
+            "programs of up to {} out of {alphabet}, {}, {}",
+            counted(*operations, "operation"),
+            counted((*pages).into(), "page"),
+            counted((*threads).into(), "thread"),
         )?;
         if *threads > 1 {
             write!(
                 f,
-                ", every schedule of up to {preemptions} preemption{} in which at most {overlap} operations in a row overlap",
-                s((*preemptions).into()),
+                ", every schedule of up to {} in which at most {overlap} operations in a row overlap",
+                counted((*preemptions).into(), "preemption"),
             )?;
         }
         Ok(())
@@ -308,8 +330,8 @@ fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             "stopped at the finding"
         };
         let partial = format!(
-            "{why}: of the work on programs of {} operations, {}.{} % were done",
-            covered + 1,
+            "{why}: of the work on programs of {}, {}.{} % were done",
+            counted(covered + 1, "operation"),
             report.last_length_done / 10,
             report.last_length_done % 10,
         );
@@ -317,8 +339,10 @@ fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for finding in &report.findings {
         let heading = format!(
-            "finding: {}, {} operations, run {}",
-            finding.signature, finding.operations, finding.runs
+            "finding: {}, {}, run {}",
+            finding.signature,
+            counted(finding.operations, "operation"),
+            finding.runs
         );
         writeln!(out, "\n{}", style.bad(heading))?;
         for line in finding.program.lines() {

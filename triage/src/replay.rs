@@ -4,6 +4,7 @@ use crate::Status;
 use crate::args::Replay;
 use crate::input::{self, Input};
 use crate::names::shown;
+use crate::page::counted;
 use crate::run::{self, Bugs, Ended};
 use crate::style::Style;
 use crate::watch::{Seen, Watch};
@@ -76,10 +77,6 @@ fn people(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::R
 
 /// `x.mm: text, 5 operations, 2 threads, tiny geometry, with ttu-subpage-from-swap-pte`.
 fn header(file: &Path, input: &Input, bugs: &Bugs) -> String {
-    let counted = |count: usize, what: &str| {
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{count} {what}{plural}")
-    };
     let program = &input.program;
     let mut header = format!(
         "{}: {}, {}, {}, {} geometry",

@@ -21,12 +21,12 @@ impl Bugs {
     /// The bugs of a list of names.
     ///
     /// # Errors
-    /// A sentence that names the unknown one; or that this build has none.
+    /// A sentence that names the unknown one and those that are like it; or that this build has none.
     pub fn parse(names: &str) -> Result<Self, String> {
         #[cfg(feature = "zoo")]
         return Ok(Self {
             names: names.to_owned(),
-            zoo: mm_fuzz::zoo::parse(names)?,
+            zoo: crate::zoo::parse(names)?,
         });
         #[cfg(not(feature = "zoo"))]
         Err(format!("{names}: {}", crate::zoo::ABSENT))
@@ -38,6 +38,19 @@ impl Bugs {
         executor.set_zoo(self.zoo);
         #[cfg(not(feature = "zoo"))]
         let _ = executor;
+    }
+
+    /// Each bug, and how many threads a program needs to show it.
+    pub fn threads(&self) -> Vec<(&str, u8)> {
+        #[cfg(feature = "zoo")]
+        return self
+            .names
+            .split(',')
+            .filter_map(|name| mm_fuzz::zoo::find(name.trim()))
+            .map(|entry| (entry.slug, entry.threads))
+            .collect();
+        #[cfg(not(feature = "zoo"))]
+        Vec::new()
     }
 
     /// One bug.

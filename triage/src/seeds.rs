@@ -2,7 +2,8 @@
 
 use crate::Status;
 use crate::args::Seeds;
-use crate::{corpus, input};
+use crate::page::counted;
+use crate::{corpus, input, store};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::program::wire;
 use std::collections::BTreeSet;
@@ -36,14 +37,13 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
         }
         let bytes = wire::encode(&program);
         let file = args.outdir.join(name(&path, &bytes));
-        if let Err(error) = std::fs::write(&file, &bytes) {
+        if let Err(error) = store::write(&file, &bytes) {
             return Ok(unwritable(&file, &error));
         }
         written.insert(file);
     }
-    let (count, dir) = (written.len(), args.outdir.display());
-    let plural = if count == 1 { "" } else { "s" };
-    writeln!(out, "seeds: {count} program{plural} in {dir}")?;
+    let (programs, dir) = (counted(written.len(), "program"), args.outdir.display());
+    writeln!(out, "seeds: {programs} in {dir}")?;
     Ok(status)
 }
 

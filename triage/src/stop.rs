@@ -1,4 +1,6 @@
-//! Ctrl-C: long work looks here now and then, ends cleanly, and says that it was interrupted.
+//! Ctrl-C: long work looks here between two runs, ends cleanly, and says that it was interrupted. A run of one
+//! program takes milliseconds, and the step budget of the executor bounds it, so it is never cut; work that has nothing to
+//! print until it is over does not listen, and the signal ends it.
 
 use crate::Status;
 use std::sync::Arc;

@@ -6,6 +6,7 @@
 use crate::Status;
 use crate::args::Replay;
 use crate::input::{self, InputError};
+use crate::page::counted;
 use crate::pool;
 use crate::progress::Progress;
 use crate::replay::Line;
@@ -80,7 +81,7 @@ pub fn command(
             }
             summary.add(done);
             progress.tick(summary.files, || {
-                format!("{} signatures", summary.signatures.len())
+                counted(summary.signatures.len(), "signature")
             });
             Ok(())
         },

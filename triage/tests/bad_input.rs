@@ -122,6 +122,23 @@ fn bad_command_lines_are_unusable() {
     }
 }
 
+/// At once: not after the minutes that a guest takes to be built.
+#[test]
+fn what_the_judge_cannot_do_is_refused_before_there_is_a_guest() {
+    let bench = Bench::new();
+    let cache = bench.path("cache");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+        .args(["linux", "--zoo", "no-such-bug"])
+        .current_dir(common::repository())
+        .env("XDG_CACHE_HOME", &cache)
+        .output()
+        .expect("mm-triage runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no-such-bug"), "{said}");
+    assert!(!cache.exists(), "{said}");
+}
+
 #[test]
 fn seeds_say_what_is_wrong() {
     let bench = Bench::new();

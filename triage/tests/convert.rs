@@ -57,6 +57,20 @@ fn what_to_emit_has_to_be_said_once() {
     }
 }
 
+/// Text that is no program is a fuzz target's input all the same.
+#[test]
+fn what_a_target_runs_can_be_emitted() {
+    let bench = Bench::new();
+    bench.write("crash-5f", "wrte p0 0");
+    bench
+        .run(&["emit", "--rust", "crash-5f"])
+        .is_unusable(&["--target ops"]);
+    for form in ["--rust", "--c"] {
+        let ran = bench.run(&["emit", form, "--target", "ops", "crash-5f"]);
+        assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    }
+}
+
 /// Compiles the emitted test with cargo, as a user does, and runs it.
 #[test]
 fn the_emitted_test_fails_as_the_finding_does() {

@@ -13,14 +13,25 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-const PAGES: [&str; 6] = [
-    "README.md",
-    "docs/design.md",
-    "docs/triage.md",
-    "docs/zoo.md",
-    "docs/engines.md",
-    "docs/corpus.md",
-];
+/// The README and all pages of docs/.
+fn pages() -> Vec<String> {
+    let docs = fs::read_dir(repository().join("docs")).expect("the pages");
+    let docs = docs.map(|entry| {
+        entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("a name")
+    });
+    let docs = docs.filter(|name| name.ends_with(".md"));
+    let mut pages: Vec<String> = docs.map(|name| format!("docs/{name}")).collect();
+    pages.push("README.md".to_owned());
+    pages.sort();
+    pages
+}
+
+/// The page with all commands.
+const COMMANDS: &str = "docs/commands.md";
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -262,11 +273,11 @@ fn make_help() -> Vec<(String, String)> {
     targets.collect()
 }
 
-/// The commands of the README are those of the program.
+/// The commands of the page are those of the program.
 #[test]
 fn every_command_of_mm_triage_has_a_row() {
-    let readme = read("README.md");
-    let (_, rows, _) = between(&readme, "## From a night's findings to the bugs", "\n## ");
+    let page = read(COMMANDS);
+    let (_, rows, _) = between(&page, "## mm-triage\n", "\n## ");
     let rows = rows.lines().filter_map(|line| line.strip_prefix("| `"));
     let rows: BTreeSet<&str> = rows.filter_map(|line| line.split('`').next()).collect();
     let help = Bench::new().run(&["--help"]);
@@ -289,14 +300,14 @@ fn between<'a>(page: &'a str, begin: &str, end: &str) -> (&'a str, &'a str, &'a 
 
 #[test]
 fn the_table_of_make_targets_is_make_help() {
-    let readme = read("README.md");
-    let (before, _, after) = between(&readme, "<!-- make help -->\n", "<!-- end -->");
+    let page = read(COMMANDS);
+    let (before, _, after) = between(&page, "<!-- make help -->\n", "<!-- end -->");
     let row = |(name, what): &(String, String)| {
         format!("| `make {name}` | {} |\n", what.replace('|', "\\|"))
     };
     let rows: String = make_help().iter().map(row).collect();
     let expected = format!("{before}| command | what it does |\n|---|---|\n{rows}{after}");
-    compare("README.md", &expected);
+    compare(COMMANDS, &expected);
 }
 
 /// What stands in backquotes outside of blocks; then the lines of the blocks.
@@ -318,8 +329,8 @@ fn code(page: &str) -> (Vec<&str>, Vec<&str>) {
 #[test]
 fn every_make_command_exists() {
     let targets: BTreeSet<String> = make_help().into_iter().map(|(name, _)| name).collect();
-    for path in PAGES {
-        let page = read(path);
+    for path in pages() {
+        let page = read(&path);
         let (spans, lines) = code(&page);
         for text in spans.iter().chain(&lines) {
             let command = text.trim_start_matches("$ ").strip_prefix("make ");
@@ -333,13 +344,13 @@ fn every_make_command_exists() {
 }
 
 /// Things that have a slash in their names and are not files of the repository: what git ignores, Linux's own
-/// sources, the names of invariants.
+/// sources and what it shows, the names of invariants.
 fn is_elsewhere(name: &str) -> bool {
     let invariants = || invariants_of_the_code().contains(name);
     let ignored = read(".gitignore");
     let mut ignored = ignored.lines().map(|line| line.trim_start_matches('/'));
     ignored.any(|folder| name.starts_with(folder))
-        || ["mm/", "lib/", "fs/"]
+        || ["mm/", "lib/", "fs/", "/proc/"]
             .iter()
             .any(|dir| name.starts_with(dir))
         || invariants()
@@ -347,9 +358,9 @@ fn is_elsewhere(name: &str) -> bool {
 
 #[test]
 fn every_path_exists() {
-    for path in PAGES {
-        let page = read(path);
-        let folder = repository().join(path);
+    for path in pages() {
+        let page = read(&path);
+        let folder = repository().join(&path);
         let folder = folder.parent().expect("a page is in a folder");
         let links = page.split("](").skip(1);
         let links = links.filter_map(|rest| rest.split([')', '#']).next());
@@ -375,8 +386,8 @@ fn every_path_exists() {
 
 #[test]
 fn no_page_knows_this_machine() {
-    for path in PAGES {
-        let page = read(path);
+    for path in pages() {
+        let page = read(&path);
         let here = env!("CARGO_MANIFEST_DIR").trim_end_matches("triage");
         for place in ["/home/", "/tmp/", here] {
             assert!(!page.contains(place), "{path}: {place}");
@@ -384,11 +395,19 @@ fn no_page_knows_this_machine() {
     }
 }
 
-/// The program in the README, between its fences.
 #[test]
-fn the_example_of_the_readme_runs() {
+fn the_readme_leads_to_every_page() {
     let readme = read("README.md");
-    let (_, program, _) = between(&readme, "```mm\n", "```");
+    for path in pages().iter().filter(|path| *path != "README.md") {
+        assert!(readme.contains(&format!("]({path})")), "{path}");
+    }
+}
+
+/// The program of one's own, between its fences.
+#[test]
+fn the_example_of_the_commands_runs() {
+    let page = read(COMMANDS);
+    let (_, program, _) = between(&page, "```mm\n", "```");
     let bench = Bench::new();
     bench.write("example.mm", program);
     let ran = bench.run(&["replay", "example.mm"]);

@@ -15,7 +15,7 @@ fn json(args: &[&str]) -> (i32, Value) {
 
 #[test]
 fn without_a_bug_nothing_is_found_and_the_bound_is_said() {
-    let ran = Bench::new().run(&["exhaust", "--depth", "3"]);
+    let ran = Bench::new().run(&["exhaust", "--depth", "3", "--pages", "1"]);
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
     ran.prints(&[
         "bound: programs of up to 3 operations",
@@ -69,6 +69,29 @@ fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
     }
 }
 
+/// A process listens to SIGINT, and has been at work for a while: in the state that Linux shows of it.
+fn wait_until_it_searches(pid: u32) {
+    const SIGINT: u64 = 1 << 1;
+    let shown =
+        |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("Linux shows it");
+    let listens = || {
+        let status = shown("status");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = u64::from_str_radix(caught.expect("signals").trim(), 16);
+        caught.expect("a number") & SIGINT != 0
+    };
+    // the name in parentheses may have blanks; processor time is the 12th field behind it
+    let ticks = || {
+        let stat = shown("stat");
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        let ticks = fields.split_whitespace().nth(11).expect("a field");
+        ticks.parse::<u64>().expect("a number")
+    };
+    while !listens() || ticks() < 10 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn an_interrupted_search_says_what_it_has_covered() {
     let child = std::process::Command::new(env!("CARGO_BIN_EXE_mm-triage"))
@@ -76,8 +99,8 @@ fn an_interrupted_search_says_what_it_has_covered() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("mm-triage starts");
-    // it listens by then, and is years from its end
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // it is years from its end
+    wait_until_it_searches(child.id());
     let kill = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
@@ -89,6 +112,26 @@ fn an_interrupted_search_says_what_it_has_covered() {
     let covered = report["programs"].as_array().expect("counts").len() - 1;
     assert!(covered < 16, "{report}");
     assert!(report["runs"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn a_bug_that_needs_more_threads_is_pointed_out() {
+    let bench = Bench::new();
+    let ran = bench.run(&[
+        "exhaust",
+        "--depth",
+        "1",
+        "--zoo",
+        "ttu-subpage-from-swap-pte, dirty-cow",
+    ]);
+    assert_eq!(
+        (ran.status, &*ran.err),
+        (
+            0,
+            "mm-triage: dirty-cow needs 2 threads, and the programs have 1 thread: give --threads 2\n"
+        ),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -117,6 +160,8 @@ fn a_search_for_one_invariant_goes_on_after_others() {
             "ttu-subpage-from-swap-pte",
             "--depth",
             "3",
+            "--pages",
+            "1",
             "--oracle",
             oracle,
         ])

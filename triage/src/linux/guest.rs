@@ -2,10 +2,12 @@
 
 use mm_core::Release;
 use mm_linux_protocol::{Job, Reply, receive, send};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a boot may take.
@@ -24,6 +26,8 @@ pub struct Image {
     kernel: PathBuf,
     initramfs: PathBuf,
     qemu: PathBuf,
+    /// Its folder, locked: while this is open, nobody who builds another image removes it.
+    _in_use: Arc<File>,
 }
 
 /// A guest that runs.
@@ -69,11 +73,17 @@ impl Image {
             let mut values = words.filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
             values.next().map(str::to_owned).unwrap_or_default()
         };
+        let kernel = PathBuf::from(field("kernel"));
+        let in_use = kernel.parent().unwrap_or(&kernel);
+        let in_use = File::open(in_use).and_then(|folder| folder.lock_shared().map(|()| folder));
+        let in_use =
+            in_use.map_err(|error| format!("{}: cannot be locked: {error}", kernel.display()))?;
         Ok(Self {
             version: field("linux"),
-            kernel: field("kernel").into(),
+            kernel,
             initramfs: field("initramfs").into(),
             qemu: field("qemu").into(),
+            _in_use: Arc::new(in_use),
         })
     }
 }
@@ -217,7 +227,7 @@ impl Guest {
         let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let (socket, console) = (dir.path().join("port"), dir.path().join("console"));
-        let qemu = image
+        let mut qemu = image
             .qemu(&console, "")
             .args(["-device", "virtio-serial-pci"])
             .args([
@@ -234,7 +244,7 @@ impl Guest {
         let port = loop {
             match UnixStream::connect(&socket) {
                 Ok(port) => break Ok(port),
-                Err(error) if began.elapsed() > BOOT => break Err(error),
+                Err(error) if began.elapsed() > BOOT || has_ended(&mut qemu) => break Err(error),
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         };
@@ -300,6 +310,10 @@ impl Guest {
         };
         Death { why, console }
     }
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    matches!(child.try_wait(), Ok(Some(_)))
 }
 
 impl Drop for Guest {

@@ -14,7 +14,8 @@ mod tally;
 
 use crate::args::{Linux, Target};
 use crate::run::Bugs;
-use crate::{Status, corpus, input};
+use crate::stop::Stop;
+use crate::{Status, corpus, input, store};
 use compare::Difference;
 use guest::{Death, Guest, Image};
 use mm_core::Release;
@@ -77,20 +78,21 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Ok(corpus) => corpus.parent().unwrap_or(&corpus).to_owned(),
         Err(error) => return Ok(Status::unusable(error)),
     };
+    let files = match files_of(&args.files) {
+        Ok(files) => files,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
     let image = match Image::ensure(&root) {
         Ok(image) => image,
         Err(error) => return Ok(Status::unusable(error)),
     };
+    // what is below has nothing to print until it is over, so a signal ends it
     if args.selftest {
         return checks::selftest(&image, out);
     }
     if args.check_detection {
         return checks::detection(&image, out);
     }
-    let files = match files_of(&args.files) {
-        Ok(files) => files,
-        Err(error) => return Ok(Status::unusable(error)),
-    };
     if args.emitted {
         return checks::emitted(&image, files, out);
     }
@@ -100,11 +102,16 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         release: image.release(),
         ..Options::default()
     });
-    let bugs = match bugs_of(&args.zoo, image.release()) {
+    let wanted = args.zoo.as_ref().map_or("", |bugs| &bugs.names);
+    let bugs = match bugs_of(wanted, image.release()) {
         Ok(bugs) => bugs,
         Err(error) => return Ok(Status::unusable(error)),
     };
     bugs.set(&mut executor);
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(status) => return Ok(status),
+    };
     let source = Source {
         args,
         files,
@@ -119,9 +126,13 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         guest: None,
         tally: Tally::default(),
         save: args.save.clone(),
+        stop: stop.clone(),
     };
     let began = Instant::now();
-    if let Err(death) = judge.run() {
+    // a guest that the same signal has ended is no news
+    if let Err(death) = judge.run()
+        && !stop.is_set()
+    {
         return Ok(Status::unusable(format_args!(
             "the guest does not come up: {}\n{}",
             death.why, death.console
@@ -133,17 +144,21 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         source,
         ..
     } = judge;
-    tally.summary(began, &image.version, source.args, out)
+    let status = tally.summary(began, &image.version, source.args, out)?;
+    if stop.is_set() {
+        writeln!(out, "interrupted: these are not all programs")?;
+        return Ok(Status::Interrupted);
+    }
+    Ok(status)
 }
 
-/// Bugs for the model, those of the kernel among them.
-pub fn bugs_of(names: &[String], release: Release) -> Result<Bugs, String> {
+/// Bugs for the model, those of the kernel among them; `names` has commas between them.
+pub fn bugs_of(names: &str, release: Release) -> Result<Bugs, String> {
     let of_release: &[&str] = match release {
         Release::V6_12 => &KNOWN_BUGS_V6_12,
         Release::Newest => &[],
     };
-    let known = KNOWN_BUGS.iter().chain(of_release).copied();
-    let all: Vec<&str> = names.iter().map(String::as_str).chain(known).collect();
+    let all: Vec<&str> = [&[names], &KNOWN_BUGS[..], of_release].concat();
     Bugs::parse(&all.join(","))
 }
 
@@ -195,7 +210,7 @@ impl Source<'_> {
                 Ok(input) => {
                     if self.args.witnesses {
                         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                        match bugs_of(&[name.into_owned()], self.release) {
+                        match bugs_of(&name, self.release) {
                             Ok(bugs) => bugs.set(&mut self.executor),
                             Err(error) => {
                                 tally.unusable += 1;
@@ -247,13 +262,15 @@ struct Judge<'a> {
     guest: Option<Guest>,
     tally: Tally,
     save: Option<PathBuf>,
+    stop: Stop,
 }
 
 impl Judge<'_> {
+    /// Judges all programs; on a signal those that have been answered, and the others go with the guest.
     fn run(&mut self) -> Result<(), Death> {
         let mut sent: VecDeque<Case> = VecDeque::new();
         let mut shown = Instant::now();
-        loop {
+        while !self.stop.is_set() {
             while sent.len() < AHEAD {
                 let Some(case) = self.source.next(&mut self.tally) else {
                     break;
@@ -290,6 +307,7 @@ impl Judge<'_> {
                 );
             }
         }
+        Ok(())
     }
 
     fn guest(&mut self) -> Result<&mut Guest, Death> {
@@ -307,7 +325,9 @@ impl Judge<'_> {
 
     /// Runs programs that were lost with a guest again, so that the one that ended it is known.
     fn one_by_one(&mut self, lost: &mut VecDeque<Case>) -> Result<(), Death> {
-        while let Some(case) = lost.pop_front() {
+        while !self.stop.is_set()
+            && let Some(case) = lost.pop_front()
+        {
             let guest = self.guest()?;
             let replied = guest.send(&case.plan.job).and_then(|()| guest.reply());
             let verdict = match replied {
@@ -317,6 +337,8 @@ impl Judge<'_> {
                     }
                     verdict_of(&case, &reply)
                 }
+                // a signal to all ends the guest as well
+                Err(_) if self.stop.is_set() => return Ok(()),
                 Err(error) => match self.guest.take() {
                     Some(guest) => Verdict::Kernel(guest.death(&error)),
                     None => continue,
@@ -392,7 +414,7 @@ impl Judge<'_> {
             .to_string_lossy()
             .replace(' ', "-");
         let path = dir.join(format!("{stem}.{suffix}"));
-        let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text));
+        let written = std::fs::create_dir_all(dir).and_then(|()| store::write(&path, text));
         if let Err(error) = written {
             eprintln!("mm-triage: {}: cannot be written: {error}", path.display());
         }

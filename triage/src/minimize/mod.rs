@@ -6,6 +6,7 @@ mod search;
 
 use crate::args::{Minimize, Target};
 use crate::names::shown;
+use crate::page::counted;
 use crate::run::{Bugs, Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
@@ -294,10 +295,6 @@ fn people(done: &Done, with_program: bool, out: &mut dyn Write) -> io::Result<()
     };
     let style = Style::of_stdout();
     let before = line.operations_before.unwrap_or_default();
-    let counted = |count: usize, what| {
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{count} {what}{plural}")
-    };
     let heading = format!("{}: {signature}", line.file);
     writeln!(out, "{}", style.heading(heading))?;
     writeln!(

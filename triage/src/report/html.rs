@@ -55,7 +55,7 @@ fn index(report: &Report) -> Markup {
                 thead role="rowgroup" { tr role="row" {
                     th scope="col" role="columnheader" { "cluster" }
                     th scope="col" role="columnheader" { "invariant" }
-                    th scope="col" role="columnheader" { "where it first was broken" }
+                    th scope="col" role="columnheader" { "where it first was broken, or how" }
                     th.number scope="col" role="columnheader" { "files" }
                     th.number scope="col" role="columnheader" { "operations" }
                 } }
@@ -64,7 +64,9 @@ fn index(report: &Report) -> Markup {
                         tr role="row" {
                             td role="cell" { a href=(format!("#c-{}", cluster.id)) { code { (cluster.id) } } (badges(cluster)) }
                             td role="cell" { (cluster.invariant) }
-                            td role="cell" { code { (cluster.place) } }
+                            td role="cell" {
+                                @if cluster.is_in_a_function() { code { (cluster.place) } } @else { (cluster.place) }
+                            }
                             td.number role="cell" { (with_unit(cluster.files, "file")) }
                             td.number role="cell" { (with_unit(cluster.operations, "operation")) }
                         }
@@ -183,7 +185,7 @@ fn facts(cluster: &Cluster) -> Markup {
                 dt { "What is wrong" } dd.detail { (cause.detail) }
                 @if let Some(first) = &cause.first_objection {
                     dt { "First wrong" }
-                    dd.detail { code { (cause.place()) } @if !first.ends_with(&cause.detail) { br; (first) } }
+                    dd.detail { (cause.place()) @if !first.ends_with(&cause.detail) { br; (first) } }
                 }
             }
             @if let Some(difference) = difference {

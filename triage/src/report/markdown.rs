@@ -16,7 +16,7 @@ pub fn render(report: &Report) -> String {
         let _ = write!(out, "\nWith the bugs {}.\n", span(&report.zoo));
     }
     if !report.clusters.is_empty() {
-        out += "\n| cluster | invariant | where | files | operations |\n|---|---|---|---|---|\n";
+        out += "\n| cluster | invariant | where, or how | files | operations |\n|---|---|---|---|---|\n";
     }
     for cluster in &report.clusters {
         let _ = writeln!(
@@ -54,9 +54,14 @@ pub fn render(report: &Report) -> String {
 fn section(out: &mut String, cluster: &Cluster) {
     let _ = write!(
         out,
-        "\n## {}\n\n{} in {}.",
+        "\n## {}\n\n{}{}{}.",
         cluster.id,
         span(&cluster.invariant),
+        if cluster.is_in_a_function() {
+            " in "
+        } else {
+            ": "
+        },
         span(&cluster.place)
     );
     if let Some(rule) = &cluster.rule {

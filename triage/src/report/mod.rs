@@ -218,6 +218,11 @@ impl Cluster {
         }
     }
 
+    /// The place is a function of the kernel. Of sums and of progress, and of races, it is a wording.
+    fn is_in_a_function(&self) -> bool {
+        !self.place.contains(' ')
+    }
+
     /// The line of an operation in the text of the program, from 0; of the end of the program the last one.
     fn line_of(&self, operation: Option<usize>) -> usize {
         let lines = self.program.lines().count();

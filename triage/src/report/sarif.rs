@@ -75,7 +75,12 @@ fn result(cluster: &Cluster, rule: Option<usize>) -> Value {
         .as_ref()
         .and_then(|e| e.finding.as_ref());
     let detail = detail.map_or(&*cluster.signature, |cause| &cause.detail);
-    let message = format!("{}: {detail}\nreplay: {}", cluster.place, cluster.replay);
+    let place = if cluster.is_in_a_function() {
+        format!("{}: ", cluster.place)
+    } else {
+        String::new()
+    };
+    let message = format!("{place}{detail}\nreplay: {}", cluster.replay);
     let related: Vec<Value> = cluster
         .examples
         .iter()

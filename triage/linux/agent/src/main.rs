@@ -9,6 +9,7 @@ mod channel;
 mod director;
 mod driver;
 mod swap;
+mod system;
 mod worker;
 
 use driver::Driver;

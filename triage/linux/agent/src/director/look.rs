@@ -1,7 +1,7 @@
 //! What the driver sees of a process, in the terms of the protocol.
 
 use crate::driver::{self, Observe};
-use crate::worker::window;
+use crate::system::window;
 use mm_linux_protocol::{Entry, Kind, Process};
 
 const KINDS: [Kind; 10] = [

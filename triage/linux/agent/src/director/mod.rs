@@ -6,7 +6,8 @@ mod look;
 
 use crate::channel::{Channel, Request, Response, Shared, THREADS};
 use crate::driver::{self, Command, Driver, Observe, Reset};
-use crate::worker::{UFFD_NUMBER, Worker};
+use crate::system::UFFD_NUMBER;
+use crate::worker::Worker;
 use child::Child;
 use mm_fuzz::exec::{MAX_PROCS, Slots};
 use mm_fuzz::program::{self, Op, Program, Step, wire};

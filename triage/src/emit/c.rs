@@ -1,0 +1,263 @@
+//! A program in C, for a real Linux with our driver.
+//!
+//! The order of starts and ends, and what each operation must say, are those of the model's run, as
+//! for the judge. One function for each operation, one process for each process.
+
+use super::operation::{body, in_c};
+use crate::linux;
+use crate::linux::plan::{self, Expected, Plan};
+use mm_core::Release;
+use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, Place, Slots};
+use mm_fuzz::program::{Op, Program, Step};
+use mm_linux_protocol::Action;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const RUNTIME: &str = include_str!("runtime.c");
+/// The driver's interface.
+pub const DRIVER: &str = include_str!("../../linux/driver/mmfuzz_dev.h");
+
+const INCLUDES: &str = "\
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+";
+
+/// Why a program cannot be written in C.
+#[derive(Debug)]
+pub struct Refused(Vec<String>);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("user space cannot do this:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// The program in C.
+///
+/// # Errors
+///
+/// What it does that user space cannot.
+pub fn to_c(program: &Program) -> Result<String, Refused> {
+    let mut executor = Executor::new(Options {
+        unchecked: true,
+        release: Release::V6_12,
+        ..Options::default()
+    });
+    // a build without the zoo has none of the kernel's bugs
+    if let Ok(bugs) = linux::bugs_of("", Release::V6_12) {
+        bugs.set(&mut executor);
+    }
+    let cannot: Vec<String> = program
+        .ops
+        .iter()
+        .enumerate()
+        .filter_map(impossible)
+        .collect();
+    if !cannot.is_empty() {
+        return Err(Refused(cannot));
+    }
+    let plan = plan::plan(0, program, &mut executor)
+        .map_err(|refusal| Refused(vec![refusal.to_string()]))?;
+    let mut writer = Writer::default();
+    writer.main(program, &plan)?;
+    let mut text = String::new();
+    for line in program.to_string().lines() {
+        let _ = writeln!(text, "// {line}");
+    }
+    let Writer {
+        functions, main, ..
+    } = writer;
+    let _ = write!(
+        text,
+        "{INCLUDES}\n{DRIVER}\n{RUNTIME}\n{functions}int main(void)\n{{\n\tbegin();\n{main}\treturn finish();\n}}\n"
+    );
+    Ok(text)
+}
+
+/// What only the model or the judge's agent can do.
+fn impossible((i, step): (usize, &Step)) -> Option<String> {
+    match step.op {
+        Op::Fail { .. } => Some(format!(
+            "operation {i}: {}: make an allocation fail",
+            step.op
+        )),
+        Op::Snapshot { .. } | Op::Pagemap { .. } => Some(format!(
+            "operation {i}: {}: compare what is seen, page by page",
+            step.op
+        )),
+        _ => None,
+    }
+}
+
+/// The text, and the slots of the program as it names them; nobody else keeps count there.
+#[derive(Default)]
+struct Writer {
+    functions: String,
+    main: String,
+    slots: Slots<()>,
+    /// The process that runs an operation, and the slot that it works on.
+    runs: BTreeMap<u16, (usize, usize)>,
+}
+
+impl Writer {
+    fn main(&mut self, program: &Program, plan: &Plan) -> Result<(), Refused> {
+        self.slots.procs[0] = Some(());
+        let mut outcomes = plan.expected.iter().filter_map(|expected| match expected {
+            Expected::End(step, outcome) => Some((*step, *outcome)),
+            Expected::Seen(..) => None,
+        });
+        let mut hints = plan.job.hints.iter();
+        for (i, action) in plan.job.plan.iter().enumerate() {
+            match action {
+                Action::Start(step) => {
+                    let ends = plan.job.plan.get(i + 1) == Some(&Action::End(*step));
+                    self.start(program, *step, ends)?;
+                }
+                Action::End(_) => {
+                    let Some((step, outcome)) = outcomes.next() else {
+                        break;
+                    };
+                    let open = hints.next().map_or(0, |(_, hint)| hint.open);
+                    self.end(program.ops[usize::from(step)].op, step, outcome, open);
+                }
+                Action::ReleaseLocks => {
+                    for slot in self.slots.take_locks() {
+                        let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_UNLOCK, {slot});");
+                    }
+                }
+                Action::ReleaseWalkers => {
+                    for slot in self.slots.take_walkers() {
+                        let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_PUT, {slot});");
+                    }
+                }
+                Action::RunMigration(slot) => {
+                    let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_NEXT, {slot});");
+                }
+                Action::Observe | Action::Fail(_) | Action::Crash(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, program: &Program, number: u16, ends: bool) -> Result<(), Refused> {
+        let op = program.ops[usize::from(number)].op;
+        let Some(Place { proc, slot }) = self.slots.place(op) else {
+            return Ok(());
+        };
+        // what no process does, the last one does
+        let proc = proc.unwrap_or(MAX_PROCS);
+        if self.runs.values().any(|(busy, _)| *busy == proc) {
+            let text = format!(
+                "operation {number}: {op}: a second operation at the same time in one process"
+            );
+            return Err(Refused(vec![text]));
+        }
+        if matches!(op, Op::Exit { .. }) {
+            self.slots.procs[proc] = None;
+            let _ = writeln!(self.main, "\texit_process({proc});");
+            return Ok(());
+        }
+        let body = body(op, number, slot);
+        let _ = writeln!(
+            self.functions,
+            "/* {op} */\nstatic void op_{number}(void)\n{{\n\t{body}\n}}\n"
+        );
+        let child = if matches!(op, Op::Fork { .. }) {
+            slot
+        } else {
+            0
+        };
+        let _ = writeln!(self.main, "\tstart({proc}, op_{number}, {child});");
+        if !ends {
+            let _ = writeln!(self.main, "\twaits({proc}, \"operation {number}: {op}\");");
+        }
+        self.runs.insert(number, (proc, slot));
+        Ok(())
+    }
+
+    fn end(&mut self, op: Op, number: u16, outcome: Outcome, open: u8) {
+        let Some((proc, slot)) = self.runs.remove(&number) else {
+            return;
+        };
+        let (kind, value) = in_c(outcome, op);
+        let _ = writeln!(
+            self.main,
+            "\texpect({proc}, \"operation {number}: {op}\", {kind}, {value});"
+        );
+        self.slots.set_open(open);
+        match outcome {
+            Outcome::Child(_) => self.slots.procs[slot] = Some(()),
+            // one that waited may have found a lower slot free than when it started
+            Outcome::Slot(slot) => self.slots.done(op, slot),
+            Outcome::Done => self.slots.done(op, slot),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn c(text: &str) -> Result<String, String> {
+        to_c(&text.parse().expect("a program")).map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn each_operation_is_a_function_that_is_started_and_compared() {
+        let text = c("mmap p0 0 2 rw\nwrite p0 1\nfork p0\nexit p1").expect("C");
+        for line in [
+            "static void op_1(void)\n{\n\top_write(1, 2);\n}",
+            "\tstart(0, op_2, 1);\n\texpect(0, \"operation 2: fork p0\", CHILD, 1);",
+            "\texit_process(1);",
+        ] {
+            assert!(text.contains(line), "{line}\nis not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_user_space_cannot_do_is_listed() {
+        let refused = c("mmap p0 0 1 rw\nfail page 1\nsnapshot d0 p0 0 1").expect_err("refused");
+        assert!(refused.contains("operation 1: fail page 1"), "{refused}");
+        assert!(refused.contains("operation 2: snapshot"), "{refused}");
+    }
+
+    #[test]
+    fn the_c_of_the_corpus_compiles_without_a_warning() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/zoo");
+        let files = crate::corpus::programs(std::path::Path::new(root)).expect("the corpus");
+        let mut compiled = 0;
+        for path in files.iter().step_by(6) {
+            let input = crate::input::load(path, None).expect("a program");
+            let Ok(text) = to_c(&input.program) else {
+                continue;
+            };
+            let file = tempfile::Builder::new()
+                .suffix(".c")
+                .tempfile()
+                .expect("a file");
+            std::fs::write(file.path(), text).expect("written");
+            let status = std::process::Command::new("cc")
+                .args(["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+                .arg(file.path())
+                .status();
+            assert!(status.expect("cc").success(), "{}", path.display());
+            compiled += 1;
+        }
+        assert!(compiled >= 5, "only {compiled}");
+    }
+}
