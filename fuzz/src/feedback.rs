@@ -2,14 +2,14 @@
 //!
 //! A migration is held open, a thread is preempted or waits; meanwhile another operation changes
 //! page-table entries. Each combination of *where the first one stands*, *which operation runs in
-//! between* and *what an entry was and becomes* is a feature. An engine keeps an input that has one that
+//! between* and *what an entry was and becomes*, and whether a CPU translates by it still, is a feature. An engine keeps an input that has one that
 //! it has not seen, as it keeps one that takes a new edge of the code.
 //!
 //! Features are counted in an array that belongs to the target: libFuzzer's extra counters. Other engines go without.
 
 use crate::exec::{Observer, Outcome};
 use crate::program::{Program, Step};
-use mm_core::{Entry, MAX_TASKS, Pfn, Pte, Softleaf, State};
+use mm_core::{Entry, MAX_TASKS, Pfn, Pte, PteWrite, Softleaf, State};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How many counters a target provides. Features share them by their hash: a corpus grows with the
@@ -66,7 +66,8 @@ impl Observer for Feedback<'_> {
             let site = task.site as u8;
             self.count([site, kind as u8, 0, 0]);
             for write in s.pte_writes() {
-                self.count([site, kind as u8, class(write.old), class(write.new)]);
+                let stale = u8::from(is_remembered(s, write)) << 7;
+                self.count([site, kind as u8, class(write.old), class(write.new) | stale]);
             }
         }
         if alone {
@@ -83,6 +84,16 @@ impl Observer for Feedback<'_> {
     fn operation(&mut self, _step: usize, op: &Step, _outcome: Outcome, _s: &State) {
         self.preempted[usize::from(op.thread)] = false;
     }
+}
+
+/// Does a CPU still translate by what the entry was?
+fn is_remembered(s: &State, write: &PteWrite) -> bool {
+    let tlbs = s.tlbs();
+    let remembers = |cpu| {
+        tlbs.lookup(cpu, write.mm, write.addr)
+            .is_some_and(|pte| pte.pte() != write.new)
+    };
+    tlbs.cpus().any(remembers)
 }
 
 /// What an entry is, without numbers.

@@ -1,11 +1,11 @@
 //! A finding, for people: what, where, the state of its page before and after, the last steps.
 
-use crate::describe;
 use crate::run::Found;
 use crate::snapshot::{EntryAt, Snapshot, named};
 use crate::style::Style;
 use crate::watch::{Seen, operation_line};
 use mm_core::{Page, Pfn};
+use mm_fuzz::describe;
 use mm_fuzz::finding;
 use mm_fuzz::program::{Geometry, Program};
 use std::io::{self, Write};

@@ -11,7 +11,6 @@ mod campaign;
 mod cluster;
 mod convert;
 mod corpus;
-mod describe;
 mod diff;
 mod emit;
 mod exhaust;

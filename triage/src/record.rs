@@ -1,10 +1,10 @@
 //! A run, operation by operation: what each said, and what it changed of the state.
 
-use crate::describe;
 use crate::run::{Bugs, Ended, Runner};
 use crate::snapshot::{EntryAt, Snapshot};
 use crate::watch::operation_line;
 use mm_core::{Page, Pfn, State};
+use mm_fuzz::describe;
 use mm_fuzz::exec::{Observer, Options, Outcome};
 use mm_fuzz::program::{Geometry, Program, Step};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The last steps of the schedule: which slice ran, how far it came, and what it waits for.
 
-use crate::describe;
 use mm_core::{MAX_TASKS, Site, State, Task, Wait};
+use mm_fuzz::describe;
 use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{MAX_THREADS, Program};
 use std::collections::VecDeque;

@@ -1,6 +1,7 @@
 //! Coherence: no mapping of a device, and no translation of a CPU, outlives what it was made from.
 
 use super::{Check, View};
+use crate::describe;
 use crate::finding::{Family, Finding};
 use mm_core::{
     DEVICES, DevId, DevicePte, Entry, Mirror, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite,
@@ -25,14 +26,14 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
         return Ok(());
     };
     let detail = format!(
-        "{dev:?} maps {:?} ({}) at {mm:?} page {addr}, where the CPU has {:x?}",
+        "{dev:?} maps {:?} ({}) at {mm:?} page {addr}, where the CPU has {}",
         pte.pfn,
         match pte {
             DevicePte { atomic: true, .. } => "atomic",
             DevicePte { write: true, .. } => "write",
             _ => "read",
         },
-        entry.decode()
+        describe::entry(entry)
     );
     view.page_finding(Family::Coherence, "device-mapping", pte.pfn, detail)
 }
@@ -92,10 +93,11 @@ pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
             continue;
         }
         let detail = format!(
-            "CPU {} remembers {remembered:x?} for {mm:?} page {addr}, where the table has {:x?}, and \
-             nobody is going to flush it",
+            "CPU {} remembers {} for {mm:?} page {addr}, where the table has {}, and nobody is going to \
+             flush it",
             cpu.0,
-            entry.decode()
+            describe::entry(remembered.pte()),
+            describe::entry(entry)
         );
         view.page_finding(Family::Coherence, "tlb", remembered.pfn(), detail)?;
     }

@@ -3,7 +3,7 @@
 use super::{At, Check, View};
 use crate::finding::{Family, PageState, describe};
 use crate::reference::{Pid, Violation};
-use mm_core::{Entry, MmId, Pagemap, Pfn, Softleaf, VmFlags};
+use mm_core::{Entry, MmId, Pagemap, Pfn, Pte, Softleaf, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -98,9 +98,9 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
         return Ok(());
     }
     let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, addr);
-    let entry = at.map_or(Entry::None, |at| view.s.tables().get(at).decode());
+    let pte = at.map_or(Pte::NONE, |at| view.s.tables().get(at));
     let alone = |pfn: Pfn| pfn != Pfn::ZERO && view.shadow.named(pfn).mappings.len() == 1;
-    let (present, swap, alone, soft_dirty, uffd_wp) = match entry {
+    let (present, swap, alone, soft_dirty, uffd_wp) = match pte.decode() {
         Entry::None => (false, false, false, false, false),
         Entry::Present(p) => (true, false, alone(p.pfn()), p.soft_dirty(), p.uffd_wp()),
         Entry::Leaf(swap) => (false, true, false, swap.soft_dirty(), swap.uffd_wp()),
@@ -119,8 +119,8 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
     if shown == expected {
         return Ok(());
     }
-    let detail =
-        format!("{mm:?} page {addr} is {entry:x?}: shown {shown:?}, expected {expected:?}");
+    let is = crate::describe::entry(pte);
+    let detail = format!("{mm:?} page {addr} is {is}: shown {shown:?}, expected {expected:?}");
     view.finding(FAMILY, "pagemap", detail)
 }
 

@@ -4,15 +4,21 @@
 //! before, the entry after, and the operation that ran.
 
 use super::{Check, View};
+use crate::describe;
 use crate::finding::Family;
 use crate::program::OpKind;
-use mm_core::{Entry, MigrationKind, Page, PageFlags, Pfn, PteWrite, Softleaf, SwapId, VmFlags};
+use mm_core::{
+    Entry, MigrationKind, Page, PageFlags, Pfn, Pte, PteWrite, Softleaf, SwapId, VmFlags,
+};
+use std::fmt;
 
 const FAMILY: Family = Family::Entries;
 
 /// An entry, whatever its format, in the words of user space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Meaning {
+    /// What it was read from.
+    pte: Pte,
     form: Form,
     /// The page, or the slot.
     pfn: Option<Pfn>,
@@ -37,10 +43,17 @@ enum Form {
     Swap,
 }
 
-fn meaning(entry: Entry) -> Option<Meaning> {
-    match entry {
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe::entry(self.pte))
+    }
+}
+
+fn meaning(pte: Pte) -> Option<Meaning> {
+    match pte.decode() {
         Entry::None => None,
         Entry::Present(p) => Some(Meaning {
+            pte,
             form: if p.pfn() == Pfn::ZERO {
                 Form::Zero
             } else {
@@ -58,6 +71,7 @@ fn meaning(entry: Entry) -> Option<Meaning> {
         Entry::Leaf(swap) => {
             let leaf = swap.softleaf()?;
             let mut meaning = Meaning {
+                pte,
                 form: Form::Swap,
                 pfn: leaf.pfn(),
                 slot: None,
@@ -90,8 +104,8 @@ fn meaning(entry: Entry) -> Option<Meaning> {
 
 /// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
 /// old one or, where that was cleared in the same section, the one that was cleared.
-pub fn check_write(view: &View<'_>, write: &PteWrite, before: Entry) -> Check {
-    let Some(new) = meaning(write.new.decode()) else {
+pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
+    let Some(new) = meaning(write.new) else {
         return Ok(());
     };
     check_place(view, write, &new)?;
@@ -199,7 +213,7 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         return Ok(());
     }
     let detail = format!(
-        "was {old:x?}, became {new:x?} at {:?} page {}",
+        "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "round-trip", new.pfn, detail)
@@ -226,7 +240,7 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
         return Ok(());
     }
     let detail = format!(
-        "was {old:x?}, became {new:x?} at {:?} page {}",
+        "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "swap-round-trip", new.pfn, detail)
@@ -242,7 +256,7 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         return Ok(());
     }
     let detail = format!(
-        "was {old:x?}, became {new:x?} at {:?} page {}; the folio is dirty: {in_folio}",
+        "was {old}, became {new} at {:?} page {}; the folio is dirty: {in_folio}",
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "dirty-lost", new.pfn, detail)
@@ -258,7 +272,7 @@ fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         return Ok(());
     }
     let detail = format!(
-        "was {old:x?}, became {new:x?} at {:?} page {}",
+        "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "copied", new.pfn, detail)
@@ -285,7 +299,7 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         return Ok(());
     }
     let detail = format!(
-        "was {old:x?}, became {new:x?} at {:?} page {}",
+        "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "update", new.pfn, detail)
@@ -294,11 +308,12 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
 /// An entry that leaves one place and arrives at another says there what it said, and that it was moved: it
 /// is soft-dirty. uffd-wp may stay behind.
 #[inline(never)]
-pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Entry) -> Check {
-    let (Some(old), Some(new)) = (meaning(old), meaning(write.new.decode())) else {
+pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Pte) -> Check {
+    let (Some(old), Some(new)) = (meaning(old), meaning(write.new)) else {
         return Ok(());
     };
     let expected = Meaning {
+        pte: new.pte,
         soft_dirty: true,
         uffd_wp: old.uffd_wp && new.uffd_wp,
         ..old
@@ -307,7 +322,7 @@ pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Entry) -> Check {
         return Ok(());
     }
     let detail = format!(
-        "was {old:x?}, arrived as {new:x?} at {:?} page {}",
+        "was {old}, arrived as {new} at {:?} page {}",
         write.mm, write.addr
     );
     view.page_finding(FAMILY, "moved", new.pfn, detail)
@@ -326,7 +341,7 @@ pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
-    let form = |at| meaning(view.s.tables().get(at).decode()).map(|m| m.form);
+    let form = |at| meaning(view.s.tables().get(at)).map(|m| m.form);
     let any = || mappings.iter().any(|p| form(p.at) == Some(Form::Exclusive));
     if page.anon_exclusive() || !any() {
         return Ok(());
@@ -365,7 +380,7 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
-    let writable = |at| meaning(view.s.tables().get(at).decode()).is_some_and(|m| m.write);
+    let writable = |at| meaning(view.s.tables().get(at)).is_some_and(|m| m.write);
     if page.anon_exclusive() || !mappings.iter().any(|place| writable(place.at)) {
         return Ok(());
     }
@@ -387,5 +402,5 @@ fn check_migration_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 fn describe(write: &PteWrite, new: &Meaning) -> String {
-    format!("{:?} page {}: {new:x?}", write.mm, write.addr)
+    format!("{:?} page {}: {new}", write.mm, write.addr)
 }

@@ -180,9 +180,9 @@ impl Oracles {
                 holders,
                 at,
             };
-            entries::check_write(&view, &write, before.decode())?;
+            entries::check_write(&view, &write, before)?;
             if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
-                entries::check_moved(&view, &write, from.old.decode())?;
+                entries::check_moved(&view, &write, from.old)?;
             }
             self.stale = self.stale || coherence::is_remembered(&view, &write);
         }

@@ -5,11 +5,13 @@
 //! page-table writes beside them.
 
 use super::{Check, View};
+use crate::describe;
 use crate::finding::Family;
 use mm_core::{
     DEVICES, DevId, Entry, Event, Identity, LockClasses, MmId, NotifierEvent, Pte, PteWrite,
     Softleaf, State, TaskId,
 };
+use std::fmt;
 use std::hash::Hash;
 
 const FAMILY: Family = Family::Notifier;
@@ -22,6 +24,23 @@ struct Bracket {
     end: u64,
     event: NotifierEvent,
     owner: Option<DevId>,
+}
+
+impl fmt::Display for Bracket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            mm,
+            first,
+            end,
+            event,
+            owner,
+        } = self;
+        write!(f, "{event:?} of {mm:?} pages {first} to {end}")?;
+        match owner {
+            Some(owner) => write!(f, " by {owner:?}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The changes under way, and the sequence that each address space had last.
@@ -116,7 +135,7 @@ impl Brackets {
         if (0..DEVICES).all(moves) {
             return Ok(());
         }
-        let detail = format!("{what:?} is announced, and a sequence stays: {seq:?}");
+        let detail = format!("{what} is announced, and a sequence stays: {seq:?}");
         view.finding(FAMILY, "sequence", detail)
     }
 
@@ -131,7 +150,7 @@ impl Brackets {
             self.active.remove(i);
             return Ok(());
         }
-        let detail = format!("{bracket:?} ends, and had not begun");
+        let detail = format!("{bracket} ends, and had not begun");
         view.finding(FAMILY, "pairing", detail)
     }
 
@@ -141,7 +160,7 @@ impl Brackets {
         let Some((_, open)) = self.active.iter().find(|(t, _)| *t == task) else {
             return Ok(());
         };
-        let detail = format!("task {} returns, and {open:?} has not ended", task.0);
+        let detail = format!("task {} returns, and {open} has not ended", task.0);
         view.finding(FAMILY, "pairing", detail)
     }
 
@@ -179,7 +198,7 @@ impl Brackets {
         if covering.any(|b| says(b, loss)) {
             return Ok(());
         }
-        let detail = format!("{}, announced as {some:?}", change(write));
+        let detail = format!("{}, announced as {some}", change(write));
         view.finding(FAMILY, "event", detail)
     }
 }
@@ -231,11 +250,11 @@ fn says(bracket: &Bracket, loss: Loss) -> bool {
 
 fn change(write: &PteWrite) -> String {
     format!(
-        "{:?} page {} was {:x?}, becomes {:x?}",
+        "{:?} page {} was {}, becomes {}",
         write.mm,
         write.addr,
-        write.old.decode(),
-        write.new.decode()
+        describe::entry(write.old),
+        describe::entry(write.new)
     )
 }
 
@@ -245,7 +264,7 @@ fn check_range(view: &View<'_>, bracket: &Bracket) -> Check {
     if bracket.first < bracket.end && bracket.end <= view.s.geometry().task_size() {
         return Ok(());
     }
-    view.finding(FAMILY, "range", format!("{bracket:?} is announced"))
+    view.finding(FAMILY, "range", format!("{bracket} is announced"))
 }
 
 /// A migration by address has an owner, who may pass over it, and so has the making of an exclusive entry;
@@ -259,7 +278,7 @@ fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
     if owned == bracket.owner.is_some() {
         return Ok(());
     }
-    view.finding(FAMILY, "owner", format!("{bracket:?} is announced"))
+    view.finding(FAMILY, "owner", format!("{bracket} is announced"))
 }
 
 /// A change is announced with the areas held still: under `mmap_lock` or, of a walk of the reverse
@@ -269,6 +288,9 @@ fn check_lock(view: &View<'_>, bracket: &Bracket, held: LockClasses) -> Check {
     if held.intersects(LockClasses::MMAP | LockClasses::ANON_VMA) {
         return Ok(());
     }
-    let detail = format!("{bracket:?} is announced by a task that holds {held:?}");
+    let detail = format!(
+        "{bracket} is announced by a task that holds {}",
+        describe::lock_classes(held)
+    );
     view.finding(FAMILY, "lock", detail)
 }

@@ -1,6 +1,7 @@
 //! Progress: locks come back, waiting ends, retries change something.
 
 use super::{At, Check, View};
+use crate::describe;
 use crate::finding::{Family, PageState};
 use crate::program::OpKind;
 use mm_core::{Lock, LockClasses, State, TaskId, Wait};
@@ -17,8 +18,14 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
         return Ok(());
     }
     let detail = format!(
-        "task {} returns with locks {:?}, references {:?}, pins {:?}, anon_vma references {:?}, flushes owed to {:?} and {:?}",
-        task.0, t.held, t.refs, t.pins, t.anon_vma_refs, t.gather.mm, t.batch.mms
+        "task {} returns with {}, references {:?}, pins {:?}, anon_vma references {:?}, flushes owed to {:?} and {:?}",
+        task.0,
+        describe::locks(&t.held),
+        t.refs,
+        t.pins,
+        t.anon_vma_refs,
+        t.gather.mm,
+        t.batch.mms
     );
     view.finding(FAMILY, "locks-held", detail)
 }
@@ -58,7 +65,12 @@ pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockCla
     if !held.intersects(inner) {
         return Ok(());
     }
-    let detail = format!("task {} takes {lock:?} while it holds {held:?}", task.0);
+    let detail = format!(
+        "task {} takes the {} while it holds {}",
+        task.0,
+        describe::lock(lock),
+        describe::lock_classes(held)
+    );
     view.finding(FAMILY, "lock-order", detail)
 }
 
@@ -72,8 +84,9 @@ pub fn check_deadlock(s: &State, at: At) -> Check {
         .filter_map(|(id, task)| {
             let wait = task.waiting?;
             Some(format!(
-                "task {id} (holding {:?}) waits for {wait:?}",
-                task.held
+                "task {id} (holding {}) waits for {}",
+                describe::locks(&task.held),
+                describe::wait(wait)
             ))
         })
         .collect();

@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 use super::generate::{random_op, random_operand, random_preemption, random_step, used_operand};
 use super::op::{MAX_PARAMS, Op, OpKind, Source};
-use super::operand::{Operand, OperandKind};
+use super::operand::{AllocKind, Nth, Operand, OperandKind};
 use super::{
     Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
 };
@@ -93,8 +93,9 @@ impl Limits {
 type Mutation = fn(&mut Program, &Limits, &mut Rng) -> bool;
 
 /// The mutations and their weights.
-const MUTATIONS: [(u32, Mutation); 18] = [
+const MUTATIONS: [(u32, Mutation); 20] = [
     (60, insert_op),
+    (15, insert_failure),
     (40, delete_op),
     (15, delete_run),
     (15, duplicate_op),
@@ -108,6 +109,7 @@ const MUTATIONS: [(u32, Mutation); 18] = [
     (25, add_preemption),
     (25, add_detour),
     (30, move_preemption),
+    (20, shift_preemptions),
     (15, retarget_preemption),
     (15, delete_preemption),
     (3, toggle_geometry),
@@ -214,6 +216,20 @@ fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     };
     let step = random_step(program, at, rng);
     program.ops.insert(at, step);
+    true
+}
+
+/// Puts the failure of an allocation in front of an operation, of one of the first that it may need.
+fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops) else {
+        return false;
+    };
+    let op = Op::Fail {
+        alloc: AllocKind::from_byte(rng.u8(..)),
+        nth: Nth::from_byte(rng.u8(0..4)),
+    };
+    let thread = program.ops[at].thread;
+    program.ops.insert(at, Step { thread, op });
     true
 }
 
@@ -422,6 +438,38 @@ fn move_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     };
     insert_preemption(&mut program.preemptions, preemption);
     preemption != before
+}
+
+/// Moves a preemption and all behind it by the same number of scheduling points: what an operation that is put in or
+/// taken out in front of them does to the schedule is undone.
+fn shift_preemptions(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
+    let preemptions = &mut program.preemptions;
+    if preemptions.is_empty() {
+        return false;
+    }
+    let first = rng.usize(..preemptions.len());
+    let room = match first.checked_sub(1) {
+        Some(before) => preemptions[first].at - preemptions[before].at - 1,
+        None => preemptions[0].at,
+    };
+    let by = rng.u16(1..=8);
+    let later = rng.bool();
+    if later
+        && preemptions
+            .last()
+            .is_some_and(|last| last.at > u16::MAX - by)
+        || !later && by > room
+    {
+        return false;
+    }
+    for preemption in &mut preemptions[first..] {
+        preemption.at = if later {
+            preemption.at + by
+        } else {
+            preemption.at - by
+        };
+    }
+    true
 }
 
 fn retarget_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {

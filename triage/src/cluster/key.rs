@@ -7,10 +7,10 @@
 //! - *Where*: the function whose section did it ([`objection`]). Of a lock that is held where it must not be, the one
 //!   that took it; of a sum, for which the cause is long past, the wording of the finding.
 
-use crate::describe;
 use crate::objection::{self, Objection};
 use crate::run::{Bugs, Found};
 use mm_core::Site;
+use mm_fuzz::describe;
 use mm_fuzz::exec::Digest;
 use mm_fuzz::finding::Family;
 use mm_fuzz::program::Program;

@@ -1,10 +1,10 @@
 //! Watches a run and keeps what the picture needs, of a long run the first and the last steps.
 
 use super::state::State;
-use crate::describe;
 use crate::snapshot::Snapshot;
 use crate::timeline::{Stand, stand, stands};
 use mm_core::{MAX_TASKS, MmId, State as Kernel, Task, Wait};
+use mm_fuzz::describe;
 use mm_fuzz::exec::{MAX_PROCS, Observer, Outcome, Released};
 use mm_fuzz::program::{Program, Step};
 use std::collections::VecDeque;

@@ -6,11 +6,11 @@
 
 use super::film::{Column, Film};
 use super::state::State;
-use crate::describe;
 use crate::run::{Bugs, Ended, Runner};
 use crate::snapshot::{EntryAt, named};
 use crate::timeline::task_name;
 use mm_core::{Entry, MAX_TASKS, MmId, Page, PageFlags, Pfn, Pte, Softleaf};
+use mm_fuzz::describe;
 use mm_fuzz::exec::{Options, window_base};
 use mm_fuzz::finding;
 use mm_fuzz::program::{Geometry, Program};

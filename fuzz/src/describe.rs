@@ -1,13 +1,15 @@
-//! Entries, places, locks and waits, in words.
+//! Entries, places, locks and waits, in words: as findings and all pages of triage name them.
 
+use crate::exec::window_base;
+use crate::program::{Addr, Geometry, Len, Op, OpKind, Operand, OperandKind};
 use mm_core::{
-    DEVICES, Entry, Lock, MigrationKind, MmId, Pfn, PresentPte, Pte, Site, Softleaf, SwapPte, Wait,
+    DEVICES, Entry, Lock, LockClasses, MigrationKind, MmId, Pfn, PresentPte, Pte, Site, Softleaf,
+    SwapPte, Wait,
 };
-use mm_fuzz::exec::window_base;
-use mm_fuzz::program::{Addr, Geometry, Len, Op, OpKind, Operand, OperandKind};
 use std::ops::Range;
 
 /// `mm0 page 52 (window page 4)`: where an entry is, for the core and in the words of a program.
+#[must_use]
 pub fn place(geometry: Geometry, mm: MmId, addr: u64) -> String {
     let window = addr.checked_sub(window_base(geometry));
     match window.filter(|page| *page <= u64::from(Addr::MAX.get())) {
@@ -17,6 +19,7 @@ pub fn place(geometry: Geometry, mm: MmId, addr: u64) -> String {
 }
 
 /// An entry: its kind, the page that it names, and its bits.
+#[must_use]
 pub fn entry(pte: Pte) -> String {
     match pte.decode() {
         Entry::None => "none".to_owned(),
@@ -86,6 +89,7 @@ fn chosen<'w>(words: &[(bool, &'w str)]) -> impl Iterator<Item = String> + use<'
 }
 
 /// What a task waits for, after "waits for".
+#[must_use]
 pub fn wait(wait: Wait) -> String {
     match wait {
         Wait::Lock(lock) => format!("the {}", self::lock(lock)),
@@ -97,6 +101,7 @@ pub fn wait(wait: Wait) -> String {
 }
 
 /// What a task waits for, in a few characters: a kind of lock and whose it is.
+#[must_use]
 pub fn wait_briefly(wait: Wait) -> String {
     match wait {
         Wait::Lock(Lock::MmapRead(mm) | Lock::MmapWrite(mm)) => format!("mmap {mm:?}"),
@@ -109,6 +114,7 @@ pub fn wait_briefly(wait: Wait) -> String {
 }
 
 /// A lock, and how it is held.
+#[must_use]
 pub fn lock(lock: Lock) -> String {
     match lock {
         Lock::MmapRead(mm) => format!("mmap_lock of {mm:?} for reading"),
@@ -119,7 +125,37 @@ pub fn lock(lock: Lock) -> String {
     }
 }
 
+/// Locks that a task holds.
+#[must_use]
+pub fn locks(locks: &[Lock]) -> String {
+    if locks.is_empty() {
+        return "no lock".to_owned();
+    }
+    let each: Vec<String> = locks.iter().map(|lock| self::lock(*lock)).collect();
+    each.join(", ")
+}
+
+/// Kinds of locks.
+#[must_use]
+pub fn lock_classes(classes: LockClasses) -> String {
+    let kinds = [
+        (LockClasses::MMAP, "an mmap_lock"),
+        (LockClasses::FOLIO, "a folio lock"),
+        (LockClasses::ANON_VMA, "an anon_vma lock"),
+    ];
+    let held: Vec<&str> = kinds
+        .into_iter()
+        .filter(|(class, _)| classes.contains(*class))
+        .map(|(_, words)| words)
+        .collect();
+    if held.is_empty() {
+        return "no lock".to_owned();
+    }
+    held.join(", ")
+}
+
 /// A scheduling point, by the name of the function that it stands in.
+#[must_use]
 pub fn site(site: Site) -> String {
     let mut name = String::new();
     for character in format!("{site:?}").chars() {
@@ -132,6 +168,7 @@ pub fn site(site: Site) -> String {
 }
 
 /// The addresses that an operation is about; none if it does not name any.
+#[must_use]
 pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
     let kind = op.kind();
     let operand = |wanted| {
@@ -154,6 +191,7 @@ pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
 }
 
 /// A page, or what should be one.
+#[must_use]
 pub fn page(pfn: Pfn) -> String {
     if pfn.zone() > DEVICES {
         format!("frame {:#x}, which is in no memory,", pfn.0)
@@ -196,7 +234,7 @@ mod tests {
 
     #[test]
     fn ranges_come_from_operands() {
-        let program = mm_fuzz::program::text::parse("munmap p0 4 8\nevict d0 0 4\nfork p0")
+        let program = crate::program::text::parse("munmap p0 4 8\nevict d0 0 4\nfork p0")
             .expect("a good program");
         let base = window_base(Geometry::Tiny);
         let ranges: Vec<_> = program
