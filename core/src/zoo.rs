@@ -88,7 +88,7 @@ bugs! {
         "the mirror is not told that its address space dies";
     HmmNonownerDevprivNotFaulted "hmm-nonowner-devpriv-not-faulted" "8a295dbbaf72" "K14" 1 "contents/protection"
         "hmm_range_fault fails on a page that is on another device";
-    CollapseNoNotifier "collapse-no-notifier" "f268f6cf875f" "K8" 1 "coherence/device-mapping"
+    CollapseNoNotifier "collapse-no-notifier" "f268f6cf875f" "K8" 1 "notifier/bracket"
         "entries are removed without telling the mmu notifier (here: zap_page_range)";
     PgmapRefOnAlloc "pgmap-ref-on-alloc" "0dc45ca1ce18" "K4" 1 "counting/pgmap-refs"
         "a live device page holds no reference to its pagemap";

@@ -1,14 +1,19 @@
 //! Artifacts for measuring triage: programs that a bug of the zoo breaks, and how long they are.
 //!
 //! `artifacts OUT SLUG COUNT MIN MAX` writes COUNT wire files of MIN to MAX operations to OUT. Each is a
-//! random program, half of them with the witness of the bug strewn in, so that bugs which random
-//! programs seldom meet have artifacts too.
+//! random program, half of them with the witness of the bug strewn in, its preemptions at the same points of the same
+//! operations, so that bugs which random programs seldom meet have artifacts too. It gives up after 20,000 programs.
 
-use mm_fuzz::exec::{Executor, Options, Verdict};
+use mm_core::State;
+use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::mutate::Limits;
-use mm_fuzz::program::{MAX_THREADS, Program, text, wire};
+use mm_fuzz::program::{MAX_THREADS, Preemption, Program, text, wire};
+use std::ops::Range;
 use std::path::Path;
+
+/// Programs that are tried.
+const ATTEMPTS: usize = 20_000;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -26,11 +31,15 @@ fn main() {
     std::fs::create_dir_all(out).expect("a folder");
     let mut rng = fastrand::Rng::with_seed(1);
     let mut written = 0;
-    for attempt in 0..50_000 {
+    for attempt in 0..ATTEMPTS {
         if written == count {
             break;
         }
-        let program = candidate(&witness, attempt % 2 == 0, min, max, &mut rng);
+        let program = if attempt % 2 == 0 {
+            strewn(&witness, rng.usize(min..=max), &mut executor, &mut rng)
+        } else {
+            random(witness.threads, rng.usize(min..=max), max, &mut rng)
+        };
         if !(min..=max).contains(&program.ops.len()) {
             continue;
         }
@@ -43,37 +52,92 @@ fn main() {
     println!("{slug} {written}");
 }
 
-fn candidate(
-    witness: &Program,
-    with_witness: bool,
-    min: usize,
-    max: usize,
-    rng: &mut fastrand::Rng,
-) -> Program {
-    let limits = if witness.threads == 1 {
+fn random(threads: u8, length: usize, max: usize, rng: &mut fastrand::Rng) -> Program {
+    let limits = if threads == 1 {
         Limits::new(max, 1, 1)
     } else {
         Limits::new(max, 2, MAX_THREADS)
     };
-    let length = rng.usize(min..=max);
-    if !with_witness {
-        let mut program = random_program(limits, rng);
-        while program.ops.len() < length {
-            let step = random_step(&program, program.ops.len(), rng);
-            program.ops.push(step);
-        }
-        return program;
+    let mut program = random_program(limits, rng);
+    while program.ops.len() < length {
+        let step = random_step(&program, program.ops.len(), rng);
+        program.ops.push(step);
     }
+    program
+}
+
+/// The witness among random operations.
+fn strewn(
+    witness: &Program,
+    length: usize,
+    executor: &mut Executor,
+    rng: &mut fastrand::Rng,
+) -> Program {
     let mut program = witness.clone();
+    program.preemptions.clear();
+    // where the operations of the witness are
+    let mut places: Vec<usize> = (0..witness.ops.len()).collect();
     while program.ops.len() < length {
         let at = rng.usize(0..=program.ops.len());
         let step = random_step(&program, at, rng);
         program.ops.insert(at, step);
+        places
+            .iter_mut()
+            .filter(|place| **place >= at)
+            .for_each(|place| *place += 1);
     }
-    // what was put in before a preemption moved its point away
-    for preemption in &mut program.preemptions {
-        preemption.at = preemption.at.saturating_add(rng.u16(0..200));
+    let points = Points::of(witness, executor);
+    for preemption in &witness.preemptions {
+        let Some((step, nth)) = points.place_of(preemption.at.into()) else {
+            continue;
+        };
+        // those before it decide where it is
+        let at = Points::of(&program, executor).point_of(places[step], nth);
+        if let Some(at) = at.and_then(|at| u16::try_from(at).ok()) {
+            program.preemptions.push(Preemption { at, ..*preemption });
+        }
     }
     program.normalize();
     program
+}
+
+/// Which operation had which scheduling points.
+#[derive(Default)]
+struct Points(Vec<(usize, Range<u32>)>);
+
+impl Observer for Points {
+    fn slice(&mut self, step: usize, s: &State) {
+        self.0.push((step, s.points()..s.points()));
+    }
+
+    fn ran(&mut self, step: usize, s: &State) {
+        if let Some((_, points)) = self.0.last_mut().filter(|(last, _)| *last == step) {
+            points.end = s.points();
+        }
+    }
+}
+
+impl Points {
+    fn of(program: &Program, executor: &mut Executor) -> Self {
+        let mut points = Self::default();
+        executor.run_observed(program, &mut points);
+        points
+    }
+
+    /// The operation that had a point, and how many it had before.
+    fn place_of(&self, at: u32) -> Option<(usize, usize)> {
+        let (step, _) = self.0.iter().find(|(_, points)| points.contains(&at))?;
+        let nth = self.of_step(*step).position(|point| point == at)?;
+        Some((*step, nth))
+    }
+
+    /// The point at which an operation had so many before.
+    fn point_of(&self, step: usize, nth: usize) -> Option<u32> {
+        self.of_step(step).nth(nth)
+    }
+
+    fn of_step(&self, step: usize) -> impl Iterator<Item = u32> {
+        let turns = self.0.iter().filter(move |(other, _)| *other == step);
+        turns.flat_map(|(_, points)| points.clone())
+    }
 }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// The file in the output folder.
 const FILE: &str = "clusters.json";
 /// The form of that file.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]

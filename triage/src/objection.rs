@@ -5,9 +5,12 @@
 //! section; the first to which one objects is a section of a known function.
 
 use crate::run::{Bugs, Ended, Found, Runner};
-use mm_core::{Lock, MAX_TASKS, Site, State};
-use mm_fuzz::exec::{MAX_PROCS, Observer, Options};
-use mm_fuzz::program::{MAX_OPS, MAX_PREEMPTIONS, Op, Preemption, Proc, Program, Step};
+use crate::snapshot::named;
+use mm_core::{Lock, MAX_TASKS, Pfn, Site, State};
+use mm_fuzz::exec::{MAX_PROCS, MAX_WORKERS, Observer, Options, Released};
+use mm_fuzz::program::{
+    MAX_OPS, MAX_PREEMPTIONS, MigrationSlot, Op, OpKind, Preemption, Proc, Program, Step,
+};
 use std::ops::Range;
 
 /// The first objection.
@@ -19,8 +22,12 @@ pub struct Objection {
     pub site: Site,
     /// The function that took the innermost of the locks that are held; of several, the first.
     pub locked: Option<Site>,
+    /// The function that last took an entry away which named the page of the finding.
+    pub unmapped: Option<Site>,
     /// It is of an operation, and not of the end of everything.
     pub is_in_an_operation: bool,
+    /// It is of an open migration that went on by itself, a whole phase at once: the function is a guess.
+    pub is_of_a_phase: bool,
 }
 
 /// Notes where the last slice began.
@@ -28,8 +35,12 @@ pub struct Objection {
 struct Last {
     /// Scheduling points when each operation was first on.
     began: Vec<(usize, u32)>,
+    /// Where the tasks were when the operation was first on, when the slice began, and when it ended.
+    first: [Site; MAX_TASKS],
     before: [Site; MAX_TASKS],
     after: [Site; MAX_TASKS],
+    /// An open migration went on by itself since the slice began.
+    phase: bool,
     from: u32,
     to: u32,
     thread: usize,
@@ -38,27 +49,37 @@ struct Last {
     turns: Vec<(Range<u32>, u8)>,
     /// Locks that are held, by whom, and which function took them.
     held: Vec<(usize, Lock, Site)>,
+    /// Pages that an entry ceased to name, and in which function.
+    unmapped: Vec<(Pfn, Site)>,
+    /// The operation whose last write of an entry is looked for, and its function.
+    writer_of: Option<usize>,
+    writer: Option<Site>,
 }
 
 impl Observer for Last {
     fn slice(&mut self, step: usize, s: &State) {
-        if !self.began.iter().any(|(other, _)| *other == step) {
-            self.began.push((step, s.points()));
-        }
         self.thread = self.threads.get(step).copied().unwrap_or(0);
         self.from = s.points();
         self.to = s.points();
+        self.phase = false;
         self.before = s.tasks().each_ref().map(|task| task.site);
-        // a new operation starts with its task renewed
-        if self.began.last() == Some(&(step, s.points())) {
+        if !self.began.iter().any(|(other, _)| *other == step) {
+            self.began.push((step, s.points()));
+            // a new operation starts with its task renewed
             self.before[self.thread] = Site::Start;
+            self.first = self.before;
         }
     }
 
-    fn ran(&mut self, _: usize, s: &State) {
+    fn released(&mut self, what: Released) {
+        self.phase |= matches!(what, Released::Migration(_));
+    }
+
+    fn ran(&mut self, step: usize, s: &State) {
         self.to = s.points();
         self.after = s.tasks().each_ref().map(|task| task.site);
         self.turns.push((self.from..self.to, self.thread as u8));
+        self.note_writes(step, s);
         let holds = |task: usize, lock: &Lock| s.tasks()[task].held.contains(lock);
         self.held.retain(|(task, lock, _)| holds(*task, lock));
         let site = self.site();
@@ -82,12 +103,30 @@ impl Last {
         }
     }
 
+    fn note_writes(&mut self, step: usize, s: &State) {
+        let site = self.site();
+        for write in s.pte_writes().iter().filter(|write| write.level == 0) {
+            let (old, new) = (named(write.old), named(write.new));
+            if let Some(page) = old.filter(|_| old != new) {
+                self.unmapped.push((page, site));
+            }
+            if self.writer_of == Some(step) {
+                self.writer = Some(site);
+            }
+        }
+    }
+
     /// What is known of a finding that ended the run.
     fn objection(&self, found: Found, operations: usize) -> Objection {
+        let mut unmapped = self.unmapped.iter().rev();
         Objection {
             site: self.site(),
             locked: self.locked(),
+            unmapped: unmapped
+                .find(|(page, _)| found.page == Some(*page))
+                .map(|(_, site)| *site),
             is_in_an_operation: found.step.is_some_and(|step| step < operations),
+            is_of_a_phase: self.phase,
             found,
         }
     }
@@ -115,8 +154,15 @@ impl Last {
 
     /// The function that the section is in: the task that moved, a worker before the thread that drives it.
     fn site(&self) -> Site {
-        let moved = |task: &usize| self.before[*task] != self.after[*task];
-        let task = (0..MAX_TASKS).rev().find(moved).unwrap_or(self.thread);
+        let moved = |since: [Site; MAX_TASKS]| {
+            let after = self.after;
+            (0..MAX_TASKS)
+                .rev()
+                .find(move |task| since[*task] != after[*task])
+        };
+        // a worker may pass the same point twice
+        let driven = || moved(self.first).filter(|_| self.after[self.thread] == Site::Start);
+        let task = moved(self.before).or_else(driven).unwrap_or(self.thread);
         match self.before[task] {
             // what an open migration does first, its thread has said
             Site::Start if task != self.thread => self.after[task],
@@ -136,14 +182,24 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     if objection.is_in_an_operation {
         return Some(objection);
     }
-    // what comes about when all processes exit has a place in the operation that lets one exit
-    let mut exiting = program.clone();
+    // what comes about as everything ends has a place if operations end it: open migrations, then processes
+    let mut ending = program.clone();
     let thread = program.ops.last().map_or(0, |step| step.thread);
-    let op = Op::Exit { proc: Proc::MIN };
-    let room = MAX_OPS - exiting.ops.len();
-    let exits = std::iter::repeat_n(Step { thread, op }, room.min(MAX_PROCS));
-    exiting.ops.extend(exits);
-    let placed = of_run(&exiting, &mut runner).filter(|objection| objection.is_in_an_operation);
+    let finalize = Op::Finalize {
+        migration: MigrationSlot::MIN,
+    };
+    let exit = Op::Exit { proc: Proc::MIN };
+    let is_open = program
+        .ops
+        .iter()
+        .any(|step| step.op.kind() == OpKind::Setup);
+    let phases = std::iter::repeat_n(finalize, if is_open { 2 * MAX_WORKERS } else { 0 });
+    let ops = phases.chain(std::iter::repeat_n(exit, MAX_PROCS));
+    let room = MAX_OPS - ending.ops.len();
+    ending
+        .ops
+        .extend(ops.take(room).map(|op| Step { thread, op }));
+    let placed = of_run(&ending, &mut runner).filter(|objection| objection.is_in_an_operation);
     placed.or(Some(objection))
 }
 
@@ -162,30 +218,65 @@ fn of_run(program: &Program, runner: &mut Runner) -> Option<Objection> {
     let (Some((_, began)), room) = (began, MAX_PREEMPTIONS - program.preemptions.len()) else {
         return Some(best);
     };
-    let points: Vec<u32> = (*began..last.to).collect();
-    // a window begins with the last cut of the one before, or the section between them would not be one
-    for start in (0..points.len()).step_by(room.saturating_sub(1).max(1)) {
-        let window = &points[start..points.len().min(start + room)];
-        let mut cut = program.clone();
-        cut.threads = cut.threads.max(2);
-        // those of the program come first: of two at a point the first one counts
-        let cuts = window.iter().filter_map(|point| {
-            let (at, to) = (u16::try_from(*point).ok()?, last.thread_at(*point));
-            Some(Preemption { at, to })
-        });
-        cut.preemptions.extend(cuts);
-        cut.normalize();
+    for window in windows(*began..last.to, room) {
+        let cut = cut(program, &window, &last);
         let mut last = Last::of(&cut);
         let Ended::Found(found) = runner.run(&cut, &mut last) else {
             continue;
         };
-        let is_in_window = last.to <= window.last().map_or(0, |at| at + 1);
+        let is_in_window = last.to <= window.end;
         best = last.objection(found, operations);
         if is_in_window {
             break;
         }
     }
     Some(best)
+}
+
+/// The function that wrote an entry last in the last operation of `program`; `None` if the operation wrote none.
+pub fn last_writer(program: &Program, bugs: &Bugs) -> Option<Site> {
+    let mut runner = Runner::new(bugs, Options::default());
+    let step = program.ops.len().checked_sub(1)?;
+    let mut last = Last::of(program);
+    last.writer_of = Some(step);
+    runner.run(program, &mut last);
+    let (_, began) = *last.began.iter().find(|(other, _)| *other == step)?;
+    let turns = last
+        .turns
+        .iter()
+        .filter(|(points, _)| points.start >= began);
+    let end = turns.map(|(points, _)| points.end).max()?;
+    let room = MAX_PREEMPTIONS - program.preemptions.len();
+    let mut writer = last.writer;
+    for window in windows(began..end, room) {
+        let cut = cut(program, &window, &last);
+        let mut last = Last::of(&cut);
+        last.writer_of = Some(step);
+        runner.run(&cut, &mut last);
+        writer = last.writer.or(writer);
+    }
+    writer
+}
+
+/// Ranges of scheduling points of which each has room for its cuts; one begins with the last cut of the one
+/// before, or the section between them would not be one.
+fn windows(points: Range<u32>, room: usize) -> impl Iterator<Item = Range<u32>> {
+    let starts = points.clone().step_by(room.saturating_sub(1).max(1));
+    starts.map(move |start| start..points.end.min(start + room as u32))
+}
+
+/// The program, cut at each point of a range: the thread that had the point goes on.
+fn cut(program: &Program, points: &Range<u32>, last: &Last) -> Program {
+    let mut cut = program.clone();
+    cut.threads = cut.threads.max(2);
+    // those of the program come first: of two at a point the first one counts
+    let cuts = points.clone().filter_map(|point| {
+        let (at, to) = (u16::try_from(point).ok()?, last.thread_at(point));
+        Some(Preemption { at, to })
+    });
+    cut.preemptions.extend(cuts);
+    cut.normalize();
+    cut
 }
 
 /// The text with its numbers made the same: what two findings of a bug agree on.

@@ -57,7 +57,7 @@ fn one_bug_met_by_three_operations_is_one_cluster() {
         3,
         "{all}"
     );
-    assert_eq!(group["key"]["invariant"], "coherence/device-mapping");
+    assert_eq!(group["key"]["invariant"], "notifier/bracket");
     assert_eq!(group["key"]["place"], "zap_pte_range");
     assert_eq!(
         group["program"].as_str().map(|p| p.lines().count()),

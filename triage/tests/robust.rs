@@ -195,6 +195,26 @@ fn a_full_disk_leaves_what_was_there() {
 }
 
 #[test]
+fn a_full_disk_leaves_the_program_of_an_earlier_minimization() {
+    let bench = Bench::new();
+    bench.write("night/a.mm", format!("{FINDS}{PASSES}"));
+    bench.write("out/a.min.mm", FINDS);
+    let output = Command::new("sh")
+        .args(["-c", "trap '' 25; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_mm-triage"))
+        .args(args("minimize", "night/a.mm"))
+        .current_dir(bench.path("."))
+        .output()
+        .expect("sh runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(why.contains("cannot be written: "), "{why}");
+    let (files, temporary) = written(&bench);
+    let earlier = BTreeMap::from([("a.min.mm".to_owned(), FINDS.as_bytes().to_vec())]);
+    assert_eq!((files, temporary), (earlier, 0));
+}
+
+#[test]
 fn a_process_that_dies_while_it_writes_leaves_what_was_there() {
     for command in ["cluster", "report"] {
         let bench = with_an_earlier_run(command);

@@ -17,6 +17,11 @@ pub fn check_wild_page(view: &View<'_>, pfn: Pfn) -> Check {
     view.page_finding(FAMILY, "wild-page", pfn, detail)
 }
 
+/// In which direction a count is wrong.
+const fn excess(is_more: bool) -> &'static str {
+    if is_more { "too many" } else { "too few" }
+}
+
 /// `mapcount` is the number of entries that map the page.
 #[inline(never)]
 pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
@@ -24,7 +29,11 @@ pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if page.mapcount == mapped {
         return Ok(());
     }
-    let detail = format!("{mapped} entries map it, mapcount is {}", page.mapcount);
+    let detail = format!(
+        "{mapped} entries map it, mapcount is {}: {}",
+        page.mapcount,
+        excess(page.mapcount > mapped)
+    );
     view.page_finding(FAMILY, "mapcount", pfn, detail)
 }
 
@@ -35,13 +44,15 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let tasks = references_of_tasks(view, pfn);
     let held = view.holders.references(pfn);
     let cached = i32::from(page.has(PageFlags::SWAPCACHE));
-    if page.refcount == mapped + tasks + held + cached {
+    let expected = mapped + tasks + held + cached;
+    if page.refcount == expected {
         return Ok(());
     }
     let detail = format!(
         "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, the swap \
-         cache {cached}, and references from outside count {held}",
-        page.refcount
+         cache {cached}, and references from outside count {held}: {}",
+        page.refcount,
+        excess(page.refcount > expected)
     );
     view.page_finding(FAMILY, "refcount", pfn, detail)
 }
@@ -74,7 +85,10 @@ fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
     if charged {
         return Ok(());
     }
-    let detail = "put on the LRU without a charge: it was about to be freed".to_owned();
+    let is_mapped = !view.shadow.named(page).mappings.is_empty();
+    let mapped = if is_mapped { "is" } else { "is not" };
+    let detail =
+        format!("put on the LRU without a charge: it was about to be freed, and {mapped} mapped");
     view.page_finding(FAMILY, "lru", page, detail)
 }
 
@@ -143,7 +157,16 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if clean {
         return Ok(());
     }
-    let detail = format!("a free page is not clean: {}", describe(pfn, page));
+    let left = [
+        (page.mapping().is_some(), "an anon_vma"),
+        (page.refcount < 0, "fewer than no references"),
+        (page.refcount > 0, "references"),
+        (page.mapcount != 0, "a mapcount"),
+        (page.flags != PageFlags::FREE, "flags"),
+    ];
+    let left = left.iter().find(|(is, _)| *is);
+    let left = left.map_or("entries that name it", |(_, what)| what);
+    let detail = format!("a free page has {left}: {}", describe(pfn, page));
     view.page_finding(FAMILY, "free-page", pfn, detail)
 }
 
@@ -203,7 +226,11 @@ pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
     if !view.s.mms().is_live(mm.0.into()) || counted == expected {
         return Ok(());
     }
-    let detail = format!("{mm:?} counts {counted:?}, its entries say {expected:?}");
+    let is_more = anon + swap > expected.anon + expected.swap;
+    let detail = format!(
+        "{mm:?} counts {counted:?}, its entries say {expected:?}: {}",
+        excess(is_more)
+    );
     view.finding(FAMILY, "rss", detail)
 }
 
@@ -213,7 +240,10 @@ pub fn check_pgmap_refs(view: &View<'_>) -> Check {
     for (dev, refs) in view.s.pgmap_refs().iter().enumerate() {
         let live = view.s.driver().memory(DevId(dev as u8)).in_use();
         if i64::from(live) != *refs {
-            let detail = format!("device {dev} has {live} live pages and {refs} references");
+            let detail = format!(
+                "device {dev} has {live} live pages and {refs} references: {}",
+                excess(*refs > i64::from(live))
+            );
             return view.finding(FAMILY, "pgmap-refs", detail);
         }
     }

@@ -214,12 +214,13 @@ impl Oracles {
         }
         counting::check_pgmap_refs(&view)?;
         swap::check_slots(&view)?;
-        coherence::check_device_mappings(&view)?;
         if self.stale {
             self.stale = coherence::check_translations(&view)?;
         }
-        progress::check_waiters(&view)?;
+        // a device that was not told of a change is another matter than one that was told and keeps its mapping
         self.brackets.replay(&view)?;
+        coherence::check_device_mappings(&view)?;
+        progress::check_waiters(&view)?;
         for pfn in s.memmap().touched() {
             self.shadow.note(*pfn, s.page(*pfn));
         }

@@ -3,9 +3,11 @@
 //! A key is what is wrong, where it came to be wrong, and whether it takes a race:
 //!
 //! - *What*: several invariants look at the same thing from different sides, and which of them objects first
-//!   depends on what else the program did. They count as one ([`SUBJECTS`]).
-//! - *Where*: the function whose section did it ([`objection`]). Of a lock that is held where it must not be, the one
-//!   that took it; of a sum, for which the cause is long past, the wording of the finding.
+//!   depends on what else the program did. They count as one ([`SUBJECTS`]). Where one invariant can be broken in
+//!   several ways, the way belongs to the place.
+//! - *Where*: the function whose section did it ([`objection`]). An access that sees something wrong did not do it: the
+//!   operation before it did. A translation that outlives its entry is blamed on who took the entry away, a lock that is
+//!   held where it must not be on who took it.
 
 use crate::objection::{self, Objection};
 use crate::run::{Bugs, Found};
@@ -13,17 +15,11 @@ use mm_core::Site;
 use mm_fuzz::describe;
 use mm_fuzz::exec::Digest;
 use mm_fuzz::finding::Family;
-use mm_fuzz::program::Program;
+use mm_fuzz::program::{OpKind, Program};
 use serde::{Deserialize, Serialize};
 
 /// Invariants that are about the same thing; the first one stands for all.
-const SUBJECTS: [&[&str]; 5] = [
-    // what a device maps, and what it was told
-    &[
-        "coherence/device-mapping",
-        "notifier/bracket",
-        "notifier/event",
-    ],
+const SUBJECTS: [&[&str]; 6] = [
     // what CPUs remember
     &["coherence/tlb", "coherence/freed-translation"],
     // whose own a page is
@@ -42,6 +38,26 @@ const SUBJECTS: [&[&str]; 5] = [
     ],
     // whether a page can be found from its entries' side and back
     &["reverse-map/reachable", "reverse-map/walk"],
+    // by how many entries a page is named
+    &["counting/mapcount", "counting/refcount", "counting/rss"],
+    // which page a process sees
+    &["contents/read", "contents/pinned-page"],
+];
+
+/// Invariants of an access, which looks and does not do it.
+const SEEN: [&str; 4] = [
+    "contents/read",
+    "contents/protection",
+    "contents/write-protection",
+    "contents/outcome",
+];
+
+/// Invariants of one tracepoint: it is in one function, whatever scheduling point was the last one before.
+const TRACED: [&str; 4] = [
+    "counting/lru",
+    "counting/unmap-references",
+    "counting/use-without-reference",
+    "reverse-map/anon-vma-alive",
 ];
 
 /// The place of what no function is to blame for.
@@ -80,7 +96,14 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
         return Some(of_race(own, found));
     }
     let wording = objection::wording(&objection.found.detail);
-    let (place, is_vague) = place(&invariant, &wording, race, &objection);
+    let (place, is_vague) = match &*invariant {
+        _ if is_seen(program, &objection) => (seen(program, &objection, bugs), false),
+        invariant => place(invariant, &wording, race, &objection),
+    };
+    let place = match way(&objection.found) {
+        "" => place,
+        way => format!("{place}: {way}"),
+    };
     Some(Keyed {
         key: Key {
             invariant,
@@ -112,6 +135,43 @@ fn subject(invariant: &str) -> &str {
     group.map_or(invariant, |group| group[0])
 }
 
+/// An access that found something wrong.
+fn is_seen(program: &Program, objection: &Objection) -> bool {
+    let op = objection.found.step.and_then(|step| program.ops.get(step));
+    SEEN.contains(&&*objection.found.oracle) && op.is_some_and(|step| is_access(step.op.kind()))
+}
+
+const fn is_access(op: OpKind) -> bool {
+    matches!(
+        op,
+        OpKind::Read
+            | OpKind::Write
+            | OpKind::DevRead
+            | OpKind::DevWrite
+            | OpKind::Snapshot
+            | OpKind::Exclusive
+            | OpKind::Get
+            | OpKind::GetFast
+            | OpKind::Pin
+            | OpKind::PinFast
+            | OpKind::PinLongterm
+    )
+}
+
+/// Where it came to be wrong before an access saw it: the program is minimal, so by the operation before.
+fn seen(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
+    if program.threads > 1 {
+        return A_RACE.to_owned();
+    }
+    let mut before = program.clone();
+    before.ops.truncate(objection.found.step.unwrap_or(0));
+    let Some(last) = before.ops.last() else {
+        return describe::site(objection.site);
+    };
+    let writer = objection::last_writer(&before, bugs).filter(|site| *site != Site::Start);
+    writer.map_or_else(|| last.op.kind().keyword().to_owned(), describe::site)
+}
+
 /// Where it came to be wrong, and whether that is a guess.
 fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (String, bool) {
     let is_of = |family: Family| invariant.starts_with(&format!("{family}/"));
@@ -120,16 +180,47 @@ fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (
     {
         return (describe::site(site), false);
     }
-    if is_of(Family::Progress) || is_of(Family::Counting) {
-        return (wording.to_owned(), false);
+    let is_by_wording = is_of(Family::Progress) || TRACED.contains(&invariant);
+    if is_by_wording || invariant == "counting/free-page" {
+        return (before_colon(wording).to_owned(), false);
     }
     // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
     if race && is_of(Family::Coherence) {
         return (A_RACE.to_owned(), false);
     }
-    // no function is to blame for what is found when everything ends
-    let is_vague = objection.site == Site::Start && objection.is_in_an_operation;
+    if invariant == "coherence/tlb"
+        && let Some(site) = objection.unmapped
+    {
+        return (describe::site(site), false);
+    }
+    let is_of_first_section = objection.site == Site::Start && objection.is_in_an_operation;
+    let is_vague = is_of_first_section || objection.is_of_a_phase;
     (describe::site(objection.site), is_vague)
+}
+
+/// In which way an invariant is broken that has several; empty of all others.
+fn way(found: &Found) -> &'static str {
+    let ways: &[&str] = match &*found.oracle {
+        "counting/mapcount" | "counting/refcount" | "counting/rss" | "counting/pgmap-refs" => {
+            &["too many", "too few"]
+        }
+        "counting/lru" => &["is mapped", "is not mapped"],
+        "reverse-map/reachable" => &[
+            "it has no mapping",
+            "its anon_vma was freed",
+            "no area covers that",
+            "its index belongs to another address",
+            "the area is not linked to its anon_vma",
+        ],
+        _ => &[],
+    };
+    let way = ways.iter().find(|way| found.detail.contains(**way));
+    way.copied().unwrap_or_default()
+}
+
+/// What a wording says before it goes into details.
+fn before_colon(wording: &str) -> &str {
+    wording.split(": ").next().unwrap_or(wording)
 }
 
 impl Key {
@@ -198,6 +289,37 @@ mod tests {
         };
         assert_eq!(key("pin p0 0 r").place, "do_wp_page");
         assert_eq!(key("pin p0 0 r"), key("dev-write d0 p0 0"));
+    }
+
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn what_an_access_sees_is_blamed_on_the_operation_before() {
+        let before = "mmap p0 0 4 rw\nwrite p0 0\nfail page-table 2\nmremap p0 0 4 13 4 fixed\n";
+        let key = |last: &str| key("mremap-wraparound", &format!("{before}{last}\n"));
+        assert_eq!(key("read p0 0").invariant, "contents/read");
+        assert_eq!(key("read p0 0").place, "zap_pte_range");
+        assert_eq!(key("read p0 0"), key("get-fast p0 0 r"));
+    }
+
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn a_translation_is_blamed_on_who_took_the_entry_away() {
+        let written = key("oom-reaper-tlb", "mmap p0 0 1 rw\nwrite p0 0\n");
+        assert_eq!(written.place, "zap_pte_range");
+        assert_eq!(written, key("oom-reaper-tlb", "mmap p0 0 1 r\nread p0 0\n"));
+    }
+
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn a_count_too_high_is_not_one_too_low() {
+        let program = "mmap p0 0 1 r\nmigrate p0 0 1 d0\nrelease d0\n";
+        let (low, high) = (
+            key("pgmap-ref-on-alloc", program),
+            key("driver-evict-on-release", program),
+        );
+        assert_eq!(low.invariant, high.invariant);
+        assert!(low.place.ends_with(": too few"), "{low:?}");
+        assert!(high.place.ends_with(": too many"), "{high:?}");
     }
 
     /// With both bugs a section in between breaks another invariant than the program does.
