@@ -5,7 +5,7 @@ use mm_core::{AllocKind, MmId, PteWrite, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
-use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
+use mm_fuzz::program::{Geometry, OnOff, Op, Program, Step, wire};
 use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, Process};
 use std::collections::BTreeSet;
 
@@ -44,7 +44,10 @@ pub enum Refusal {
     /// A device page leaves an area that is locked in memory: Linux frees it late, when it empties the batch that
     /// such pages go through, and the device's frames are used in another order from then on.
     LockedDevicePage,
-    /// Two operations are woken at once, and the outcome depends on who runs first.
+    /// An area is locked in memory after reclaim or compaction was told to take a page: Linux counts the locked areas
+    /// that map a page, begins anew when it puts a page back on the LRU (`lru_add`), and so takes it for free too soon.
+    MlockCount,
+    /// Two operations are woken at once, or one by a migration that goes on, and the outcome depends on who runs first.
     Order,
     /// The model has a finding.
     Finding(String),
@@ -65,6 +68,9 @@ impl std::fmt::Display for Refusal {
             Self::LockedDevicePage => {
                 f.write_str("a device page leaves a locked area, and is freed through a batch")
             }
+            Self::MlockCount => f.write_str(
+                "reclaim looks at a page of a locked area before another area is locked",
+            ),
             Self::Order => f.write_str("two operations are woken at once"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
@@ -111,6 +117,8 @@ fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Resu
         armed: [0; ALLOC_KINDS],
         refusal: None,
         locked: BTreeSet::new(),
+        went_on: None,
+        put_back: false,
     };
     if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
         recorder
@@ -164,6 +172,10 @@ struct Recorder<'p> {
     refusal: Option<Refusal>,
     /// What was locked in memory when the last slice had run.
     locked: BTreeSet<(MmId, u64)>,
+    /// The open migration that has just gone on by itself.
+    went_on: Option<usize>,
+    /// A page may have been put back on the LRU while something was locked.
+    put_back: bool,
 }
 
 impl Recorder<'_> {
@@ -208,8 +220,12 @@ impl Recorder<'_> {
         let start = Action::Start(step as u16);
         let start = self.plan.iter().rposition(|action| *action == start);
         if let Some(start) = start.filter(|_| injected > 0) {
-            // each retry allocates, and how many there are is the model's own
-            if self.plan[start..].contains(&Action::ReleaseWalkers) {
+            // each retry allocates, and how many there are is the model's own; a migration that goes on because the
+            // operation waits for it allocates beside it
+            let aside = |action: &Action| {
+                matches!(action, Action::ReleaseWalkers | Action::RunMigration(_))
+            };
+            if self.plan[start..].iter().any(aside) {
                 self.refuse(Refusal::FailureAside);
             }
             self.plan.insert(start, Action::Fail(fail));
@@ -271,15 +287,32 @@ impl Observer for Recorder<'_> {
         if step >= self.program.ops.len() {
             return;
         }
+        // a migration has let the operation go, and goes on with the next area
+        if let Some(slot) = self.went_on.take()
+            && s.tasks()[FIRST_WORKER + slot].waiting.is_some()
+            && !self.asleep(step, s)
+        {
+            self.refuse(Refusal::Order);
+        }
         self.locked.append(&mut locked_pages(s));
         let mut writes = s.pte_writes().iter();
         if writes.any(|w| takes_device_page_away(w) && self.locked.contains(&(w.mm, w.addr))) {
             self.refuse(Refusal::LockedDevicePage);
         }
         self.locked = locked_pages(s);
+        match self.program.ops[step].op {
+            Op::Reclaim { .. } | Op::Compact { .. } => self.put_back |= !self.locked.is_empty(),
+            Op::Mlock {
+                switch: OnOff::On, ..
+            } if self.put_back => self.refuse(Refusal::MlockCount),
+            _ => {}
+        }
     }
 
     fn released(&mut self, what: Released) {
+        if let Released::Migration(slot) = what {
+            self.went_on = Some(slot);
+        }
         self.plan.push(match what {
             Released::Locks => Action::ReleaseLocks,
             Released::Walkers => Action::ReleaseWalkers,
@@ -389,6 +422,13 @@ mod tests {
         let late =
             "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0\nsetup p0 0 1 d0 to-dev\nexit p0\nread p0 0";
         assert_eq!(of(late).expect_err("freed late"), Refusal::LockedDevicePage);
+        let counted = "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0\nreclaim p0 0\nmlock p1 0 1 on";
+        assert_eq!(of(counted).expect_err("counted"), Refusal::MlockCount);
+        let aside = "mmap p0 0 1 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfail page 1\nsetup p0 0 1 d0 to-sys\n\
+                     uffd-register p0 0 1";
+        assert_eq!(of(aside).expect_err("beside"), Refusal::FailureAside);
+        let areas = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmprotect p0 1 1 r\nsetup p0 0 2 d0 to-dev\nread p0 0";
+        assert_eq!(of(areas).expect_err("two areas"), Refusal::Order);
         let overtaking =
             "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
         assert_eq!(
