@@ -335,6 +335,18 @@ impl Observer for Recorder<'_> {
             open: (0..MAX_WORKERS).filter(at_gate).map(|slot| 1 << slot).sum(),
         };
         self.hints.push((number, hint));
+        // who was let go by one of them may run before or after the other
+        let start = self
+            .plan
+            .iter()
+            .rposition(|action| *action == Action::Start(number));
+        let episode = &self.plan[start.unwrap_or(0)..];
+        let lets_go =
+            |action: &Action| matches!(action, Action::ReleaseLocks | Action::ReleaseWalkers);
+        let goes_on = |action: &Action| matches!(action, Action::RunMigration(_));
+        if episode.iter().any(lets_go) && episode.iter().any(goes_on) {
+            self.refuse(Refusal::Order);
+        }
         self.failed(step, s);
         self.running.remove(&step);
         // whoever else runs must wait, or what is seen depends on the moment
@@ -429,6 +441,12 @@ mod tests {
         assert_eq!(of(aside).expect_err("beside"), Refusal::FailureAside);
         let areas = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmprotect p0 1 1 r\nsetup p0 0 2 d0 to-dev\nread p0 0";
         assert_eq!(of(areas).expect_err("two areas"), Refusal::Order);
+        let freed = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmigrate p0 0 2 d0\nlock p0 0\nsetup p0 1 1 d0 to-sys\n\
+                     exclusive d1 p0 0 2";
+        assert_eq!(
+            of(freed).expect_err("freed in either order"),
+            Refusal::Order
+        );
         let overtaking =
             "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
         assert_eq!(
