@@ -587,8 +587,8 @@ fn deadlock(lab: &mut Lab<'_>) -> Check {
         assert!(poll(operation.as_mut()).is_none(), "they wait");
     }
     let checked = oracle::check_deadlock(&lab.kernel.state(), lab.at);
-    let detail = "task 0 (holding [MmapWrite(mm0)]) waits for Lock(MmapWrite(mm1)); \
-                  task 1 (holding [MmapWrite(mm1)]) waits for Lock(MmapWrite(mm0))";
+    let detail = "task 0 (holding mmap_lock of mm0 for writing) waits for the mmap_lock of mm1 for writing; \
+                  task 1 (holding mmap_lock of mm1 for writing) waits for the mmap_lock of mm0 for writing";
     assert_eq!(checked.as_ref().unwrap_err().detail, detail);
     checked
 }
