@@ -19,8 +19,11 @@ const HARD: &str = "mremap-wraparound";
 const LIMIT: &str = "600";
 
 fn campaign(bench: &Bench, bugs: &str, secs: &str) -> Command {
-    let mut command = Command::new(repository().join("fuzz/campaign"));
+    // who runs tests in the background ignores interrupts, and a shell cannot trap what it began with ignoring
+    let mut command = Command::new("env");
     command
+        .arg("--default-signal=INT")
+        .arg(repository().join("fuzz/campaign"))
         .env("BUGS", bugs)
         .env("ENGINES", "exhaust")
         .env("SECS", secs)
