@@ -7,121 +7,21 @@
 //! end, and until it ends an access to the range may see either state. Whatever ends changes the
 //! model at its end: the core's locks make the order of the ends the order of the effects.
 
+mod change;
+mod page;
 mod remap;
 
+use change::Obstacle;
 use mm_core::{Identity, VmFlags};
+use page::{Page, Protection};
 use std::hash::Hash;
 use std::ops::Range;
 
+pub use change::{Change, End};
 pub use remap::{Remap, RemapEnd, RemapTicket};
 
 /// A process of the program: numbered in the order of creation, never reused.
 pub type Pid = usize;
-
-/// Is userfaultfd asked about a write?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Protection {
-    No,
-    /// If the page was there when it was protected.
-    Maybe,
-    Must,
-}
-
-#[derive(Clone, Debug)]
-struct Page {
-    addr: u64,
-    access: VmFlags,
-    word: u64,
-    /// Words that it may hold instead, after operations that overlapped.
-    others: Vec<u64>,
-    /// Written since it was mapped or dropped: certainly there.
-    written: bool,
-    protection: Protection,
-    registered: bool,
-    /// An operation that failed may have changed the registration.
-    registration_uncertain: bool,
-    /// An operation that failed may have changed the access, or unmapped the page.
-    uncertain: bool,
-    /// The word may become 0 at any time, until the next write.
-    lazy: bool,
-    /// Locked in memory: it refuses advice. `None` after a call that failed.
-    locked: Option<bool>,
-    /// A fork leaves it out; `None` if that is not certain.
-    left_out: Option<bool>,
-}
-
-impl Page {
-    fn identify(&self, id: &mut impl Identity) {
-        let Self {
-            addr,
-            access,
-            word,
-            others,
-            written,
-            protection,
-            registered,
-            registration_uncertain,
-            uncertain,
-            lazy,
-            locked,
-            left_out,
-        } = self;
-        (addr, access, id.word(*word), others.len()).hash(id);
-        for other in others {
-            id.word(*other).hash(id);
-        }
-        (written, protection, registered, registration_uncertain).hash(id);
-        (uncertain, lazy, locked, left_out).hash(id);
-    }
-}
-
-/// What a range operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Maps new pages with this access.
-    Map(VmFlags),
-    /// Unmaps.
-    Unmap,
-    /// Changes the access.
-    Protect(VmFlags),
-    /// Drops the contents.
-    Drop,
-    /// Lets the contents go some time.
-    LazyFree,
-    /// Says something that changes nothing to see.
-    Advise,
-    /// The same; and locked pages do not mind.
-    WillNeed,
-    /// Locks the pages in memory.
-    Lock,
-    /// Undoes that.
-    Unlock,
-    /// Registers with userfaultfd.
-    Register,
-    /// Undoes that.
-    Unregister,
-    /// Write-protects, if registered.
-    WriteProtect,
-    /// Lifts the write protection.
-    WriteUnprotect,
-    /// Leaves the pages out of forks, or does not.
-    LeaveOut(bool),
-}
-
-/// How a range operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Done for all of the range.
-    Done,
-    /// Done up to the first address that the call cannot change: one that is not mapped
-    /// ([`Change::Protect`]), mapped and not registered ([`Change::WriteProtect`]), or locked
-    /// ([`Change::Drop`]). It failed.
-    UpToObstacle,
-    /// Done for what is mapped; the call failed.
-    SkippingGaps,
-    /// Out of memory somewhere on the way.
-    OutOfMemory,
-}
 
 /// An operation under way.
 #[derive(Clone, Debug)]
@@ -146,16 +46,6 @@ enum Kind {
     /// A range operation that drops contents.
     Drop,
     Fork,
-}
-
-/// What an address does to a call that meets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Obstacle {
-    None,
-    /// The call goes on, and fails at its end.
-    Fails,
-    /// The call ends there.
-    Stops,
 }
 
 /// How an access ended.
@@ -522,169 +412,5 @@ impl Reference {
             }
         }
         mapped
-    }
-}
-
-impl Change {
-    const fn at_unmapped(self) -> Obstacle {
-        match self {
-            Self::Protect(_) | Self::Lock | Self::Unlock => Obstacle::Stops,
-            Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed | Self::LeaveOut(_) => {
-                Obstacle::Fails
-            }
-            _ => Obstacle::None,
-        }
-    }
-
-    const fn refused_by_locked(self) -> bool {
-        matches!(self, Self::Drop | Self::LazyFree | Self::Advise)
-    }
-
-    const fn needs_registration(self) -> bool {
-        matches!(self, Self::WriteProtect | Self::WriteUnprotect)
-    }
-}
-
-impl Page {
-    const fn new(addr: u64, access: VmFlags) -> Self {
-        Self {
-            addr,
-            access,
-            word: 0,
-            others: Vec::new(),
-            written: false,
-            protection: Protection::No,
-            registered: false,
-            registration_uncertain: false,
-            uncertain: false,
-            lazy: false,
-            locked: Some(false),
-            left_out: Some(false),
-        }
-    }
-
-    /// Can the page be faulted in, for writing if it may be written? `None` if that is not certain.
-    fn can_populate(&self) -> Option<bool> {
-        let writes = self.access.contains(VmFlags::WRITE);
-        match self.protection {
-            _ if self.uncertain => None,
-            Protection::Maybe if writes => None,
-            Protection::Must if writes => Some(false),
-            _ => Some(!self.access.is_empty()),
-        }
-    }
-
-    fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
-        if end == End::OutOfMemory {
-            self.change_perhaps(change);
-            return;
-        }
-        match change {
-            Change::Map(_) | Change::Unmap | Change::Advise | Change::WillNeed => {}
-            Change::Lock => self.locked = Some(true),
-            Change::Unlock => self.locked = Some(false),
-            Change::LazyFree => {
-                self.lazy = true;
-                self.may_be_gone();
-            }
-            Change::Protect(access) => {
-                self.access = access;
-                self.uncertain = false;
-            }
-            Change::Drop => {
-                self.others.clear();
-                self.lazy &= written_meanwhile;
-                if written_meanwhile {
-                    self.others.push(0);
-                } else {
-                    self.word = 0;
-                }
-                self.may_be_gone();
-            }
-            Change::Register => {
-                self.registered = true;
-                self.registration_uncertain = false;
-            }
-            Change::Unregister => {
-                self.registered = false;
-                self.registration_uncertain = false;
-                self.protection = Protection::No;
-            }
-            Change::WriteProtect => {
-                // written while the call went on: perhaps behind its back
-                let there = self.written && self.others.is_empty() && !written_meanwhile;
-                self.protection = if there {
-                    Protection::Must
-                } else {
-                    Protection::Maybe
-                };
-            }
-            Change::WriteUnprotect => self.protection = Protection::No,
-            Change::LeaveOut(on) => self.left_out = Some(on),
-        }
-    }
-
-    /// The page may be gone, and with it what was kept of it.
-    fn may_be_gone(&mut self) {
-        self.written = false;
-        if self.protection == Protection::Must {
-            self.protection = Protection::Maybe;
-        }
-    }
-
-    /// The change was made, or not.
-    fn change_perhaps(&mut self, change: Change) {
-        match change {
-            Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
-            Change::Drop | Change::LazyFree => {
-                self.others.push(0);
-                self.lazy |= change == Change::LazyFree;
-                self.may_be_gone();
-            }
-            Change::Advise | Change::WillNeed => {}
-            Change::Lock | Change::Unlock => self.locked = None,
-            Change::Register | Change::Unregister => self.registration_uncertain = true,
-            Change::WriteProtect | Change::WriteUnprotect => {}
-            Change::LeaveOut(_) => self.left_out = None,
-        }
-        let may_protect = change == Change::WriteProtect;
-        if may_protect || self.protection == Protection::Must {
-            self.protection = Protection::Maybe;
-        }
-    }
-
-    fn read(&mut self, addr: u64, word: u64, dropping: bool, either: bool) -> Result<(), String> {
-        let gone = self.lazy && word == 0;
-        if word == self.word || self.others.contains(&word) || gone {
-            if !dropping && !either {
-                self.word = word;
-                self.others.clear();
-                self.lazy &= !gone;
-            }
-            return Ok(());
-        }
-        if dropping && word == 0 {
-            return Ok(());
-        }
-        let mut expected = vec![self.word];
-        expected.extend(&self.others);
-        Err(format!(
-            "page {addr} reads {word:#x}, expected one of {expected:x?}"
-        ))
-    }
-
-    fn write(&mut self, word: u64, dropping: bool) {
-        if dropping {
-            self.others.push(self.word);
-        } else {
-            self.others.clear();
-        }
-        self.word = word;
-        self.written = true;
-        self.lazy = false;
-        if self.protection == Protection::Maybe {
-            // it was not there when it was protected, and now it is not protected
-            self.protection = Protection::No;
-        }
     }
 }

@@ -1,0 +1,212 @@
+//! One page of a process, as user space sees it, and what an operation makes of it.
+
+use super::change::{Change, End};
+use mm_core::{Identity, VmFlags};
+use std::hash::Hash;
+
+/// Is userfaultfd asked about a write?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Protection {
+    No,
+    /// If the page was there when it was protected.
+    Maybe,
+    Must,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    pub(super) addr: u64,
+    pub(super) access: VmFlags,
+    pub(super) word: u64,
+    /// Words that it may hold instead, after operations that overlapped.
+    pub(super) others: Vec<u64>,
+    /// Written since it was mapped or dropped: certainly there.
+    pub(super) written: bool,
+    pub(super) protection: Protection,
+    pub(super) registered: bool,
+    /// An operation that failed may have changed the registration.
+    pub(super) registration_uncertain: bool,
+    /// An operation that failed may have changed the access, or unmapped the page.
+    pub(super) uncertain: bool,
+    /// The word may become 0 at any time, until the next write.
+    pub(super) lazy: bool,
+    /// Locked in memory: it refuses advice. `None` after a call that failed.
+    pub(super) locked: Option<bool>,
+    /// A fork leaves it out; `None` if that is not certain.
+    pub(super) left_out: Option<bool>,
+}
+
+impl Page {
+    pub(super) fn identify(&self, id: &mut impl Identity) {
+        let Self {
+            addr,
+            access,
+            word,
+            others,
+            written,
+            protection,
+            registered,
+            registration_uncertain,
+            uncertain,
+            lazy,
+            locked,
+            left_out,
+        } = self;
+        (addr, access, id.word(*word), others.len()).hash(id);
+        for other in others {
+            id.word(*other).hash(id);
+        }
+        (written, protection, registered, registration_uncertain).hash(id);
+        (uncertain, lazy, locked, left_out).hash(id);
+    }
+}
+
+impl Page {
+    pub(super) const fn new(addr: u64, access: VmFlags) -> Self {
+        Self {
+            addr,
+            access,
+            word: 0,
+            others: Vec::new(),
+            written: false,
+            protection: Protection::No,
+            registered: false,
+            registration_uncertain: false,
+            uncertain: false,
+            lazy: false,
+            locked: Some(false),
+            left_out: Some(false),
+        }
+    }
+
+    /// Can the page be faulted in, for writing if it may be written? `None` if that is not certain.
+    pub(super) fn can_populate(&self) -> Option<bool> {
+        let writes = self.access.contains(VmFlags::WRITE);
+        match self.protection {
+            _ if self.uncertain => None,
+            Protection::Maybe if writes => None,
+            Protection::Must if writes => Some(false),
+            _ => Some(!self.access.is_empty()),
+        }
+    }
+
+    pub(super) fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
+        if end == End::OutOfMemory {
+            self.change_perhaps(change);
+            return;
+        }
+        match change {
+            Change::Map(_) | Change::Unmap | Change::Advise | Change::WillNeed => {}
+            Change::Lock => self.locked = Some(true),
+            Change::Unlock => self.locked = Some(false),
+            Change::LazyFree => {
+                self.lazy = true;
+                self.may_be_gone();
+            }
+            Change::Protect(access) => {
+                self.access = access;
+                self.uncertain = false;
+            }
+            Change::Drop => {
+                self.others.clear();
+                self.lazy &= written_meanwhile;
+                if written_meanwhile {
+                    self.others.push(0);
+                } else {
+                    self.word = 0;
+                }
+                self.may_be_gone();
+            }
+            Change::Register => {
+                self.registered = true;
+                self.registration_uncertain = false;
+            }
+            Change::Unregister => {
+                self.registered = false;
+                self.registration_uncertain = false;
+                self.protection = Protection::No;
+            }
+            Change::WriteProtect => {
+                // written while the call went on: perhaps behind its back
+                let there = self.written && self.others.is_empty() && !written_meanwhile;
+                self.protection = if there {
+                    Protection::Must
+                } else {
+                    Protection::Maybe
+                };
+            }
+            Change::WriteUnprotect => self.protection = Protection::No,
+            Change::LeaveOut(on) => self.left_out = Some(on),
+        }
+    }
+
+    /// The page may be gone, and with it what was kept of it.
+    pub(super) fn may_be_gone(&mut self) {
+        self.written = false;
+        if self.protection == Protection::Must {
+            self.protection = Protection::Maybe;
+        }
+    }
+
+    /// The change was made, or not.
+    pub(super) fn change_perhaps(&mut self, change: Change) {
+        match change {
+            Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
+            Change::Drop | Change::LazyFree => {
+                self.others.push(0);
+                self.lazy |= change == Change::LazyFree;
+                self.may_be_gone();
+            }
+            Change::Advise | Change::WillNeed => {}
+            Change::Lock | Change::Unlock => self.locked = None,
+            Change::Register | Change::Unregister => self.registration_uncertain = true,
+            Change::WriteProtect | Change::WriteUnprotect => {}
+            Change::LeaveOut(_) => self.left_out = None,
+        }
+        let may_protect = change == Change::WriteProtect;
+        if may_protect || self.protection == Protection::Must {
+            self.protection = Protection::Maybe;
+        }
+    }
+
+    pub(super) fn read(
+        &mut self,
+        addr: u64,
+        word: u64,
+        dropping: bool,
+        either: bool,
+    ) -> Result<(), String> {
+        let gone = self.lazy && word == 0;
+        if word == self.word || self.others.contains(&word) || gone {
+            if !dropping && !either {
+                self.word = word;
+                self.others.clear();
+                self.lazy &= !gone;
+            }
+            return Ok(());
+        }
+        if dropping && word == 0 {
+            return Ok(());
+        }
+        let mut expected = vec![self.word];
+        expected.extend(&self.others);
+        Err(format!(
+            "page {addr} reads {word:#x}, expected one of {expected:x?}"
+        ))
+    }
+
+    pub(super) fn write(&mut self, word: u64, dropping: bool) {
+        if dropping {
+            self.others.push(self.word);
+        } else {
+            self.others.clear();
+        }
+        self.word = word;
+        self.written = true;
+        self.lazy = false;
+        if self.protection == Protection::Maybe {
+            // it was not there when it was protected, and now it is not protected
+            self.protection = Protection::No;
+        }
+    }
+}
