@@ -14,7 +14,7 @@
 //! Corresponds to `mm/rmap.c`, `mm/interval_tree.c`.
 
 use crate::arena::Slab;
-use crate::ids::{AnonVmaId, AvcId, VmaId};
+use crate::ids::{AnonVmaId, AvcId, Pfn, TaskId, VmaId};
 use crate::lock::{Lock, RwSem, Site};
 use crate::state::{Current, Enomem, State};
 use crate::zoo::Bug;
@@ -343,5 +343,26 @@ impl Current<'_> {
         // The kernel frees what was emptied only after the unlock. Nothing can run in between here,
         // so the order does not show.
         s.unlock(self.task, Lock::AnonVmaWrite(root));
+    }
+}
+
+impl State {
+    /// Keeps the anon_vma of a mapped folio alive on behalf of `task` (`folio_get_anon_vma`).
+    pub(crate) fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
+        let anon_vma = self
+            .page(folio)
+            .mapping()
+            .filter(|_| self.folio_mapped(folio))?;
+        self.anon_vma_mut(anon_vma).refcount += 1;
+        self.tasks[task.ix()].anon_vma_refs.push(anon_vma);
+        Some(anon_vma)
+    }
+
+    pub(crate) fn put_task_anon_vma(&mut self, task: TaskId, anon_vma: AnonVmaId) {
+        let refs = &mut self.tasks[task.ix()].anon_vma_refs;
+        if let Some(i) = refs.iter().rposition(|a| *a == anon_vma) {
+            refs.swap_remove(i);
+        }
+        self.put_anon_vma(anon_vma);
     }
 }

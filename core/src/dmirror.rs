@@ -9,7 +9,7 @@ use crate::hmm::{HmmError, HmmPfn, Request};
 use crate::ids::{DevId, MmId, Pfn};
 use crate::lock::{Lock, Site, Wait};
 use crate::memmap::DEVICES;
-use crate::migrate_device::{MigratePfn, MigrateRange, MigrateVma, Select};
+use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::state::{Current, Enomem, State};
 use crate::trace::Event;
 use crate::vma::VmFlags;

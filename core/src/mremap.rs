@@ -11,11 +11,11 @@
 //!
 //! Corresponds to `mm/mremap.c`, and `copy_vma` in `mm/vma.c`.
 
-use crate::ids::{MmId, PteRef, VmaId};
+use crate::ids::{MmId, VmaId};
 use crate::lock::{Lock, Site};
 use crate::merge::MergeRange;
-use crate::notifier::{NotifierEvent, NotifierRange};
-use crate::pte::{Entry, PresentPte, Pte, PteFlags, SwapFlags};
+use crate::move_page_tables::Move;
+use crate::pte::PresentPte;
 use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
@@ -53,76 +53,7 @@ impl From<Enomem> for RemapError {
     }
 }
 
-/// A move of entries between two areas.
-#[derive(Clone, Copy, Debug)]
-struct Move {
-    src: VmaId,
-    dst: VmaId,
-    from: u64,
-    to: u64,
-    len: u64,
-    /// The order in the interval tree is not enough.
-    need_rmap_locks: bool,
-}
-
-impl Move {
-    const fn source(&self) -> Range<u64> {
-        self.from..self.from + self.len
-    }
-
-    /// The way back, for the first `len` pages.
-    const fn reverted(&self, len: u64, need_rmap_locks: bool) -> Self {
-        Self {
-            src: self.dst,
-            dst: self.src,
-            from: self.to,
-            to: self.from,
-            len,
-            need_rmap_locks,
-        }
-    }
-}
-
 impl State {
-    /// An entry as it arrives: soft-dirty, so that user space can see that it moved, and not
-    /// write-protected by a userfaultfd that does not come along.
-    fn moved_pte(pte: Pte, keep_uffd_wp: bool) -> Pte {
-        match pte.decode() {
-            Entry::None => pte,
-            Entry::Present(pte) => pte
-                .set(PteFlags::SOFT_DIRTY, true)
-                .set(PteFlags::UFFD_WP, pte.uffd_wp() && keep_uffd_wp)
-                .pte(),
-            Entry::Leaf(swap) => swap
-                .set(SwapFlags::SOFT_DIRTY, true)
-                .set(SwapFlags::UFFD_WP, swap.uffd_wp() && keep_uffd_wp)
-                .pte(),
-        }
-    }
-
-    /// Moves the first `count` entries at `from`, which one table holds and one takes, under both
-    /// page-table locks (`move_ptes`).
-    fn move_ptes(&mut self, go: &Move, from: PteRef, to: PteRef, count: u64) {
-        let registered = self.vma(go.src).flags.contains(VmFlags::UFFD_WP);
-        let keep_uffd_wp = !registered || self.zoo.on(Bug::MremapUffdwpLeft);
-        let mut write = None;
-        for i in 0..count as u32 {
-            let (from, to) = (PteRef(from.0 + i), PteRef(to.0 + i));
-            let mut pte = Self::moved_pte(self.tables.get(from), keep_uffd_wp);
-            if pte.is_none() {
-                continue;
-            }
-            if let Some(present) = pte.present() {
-                let first = *write.get_or_insert(present.write());
-                if self.zoo.on(Bug::MremapBatchWritable) {
-                    pte = present.set(PteFlags::RW, first).pte();
-                }
-            }
-            self.tables.set(from, Pte::NONE);
-            self.tables.set(to, pte);
-        }
-    }
-
     /// The area `vma` that `copy_vma` fills in: a copy of part of `src`, at `to`.
     fn dup_moved(&mut self, src: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
         let new = self.alloc_vma(what.mm, what.range.clone(), what.pgoff, what.flags)?;
@@ -442,68 +373,6 @@ impl Current<'_> {
             self.unlock(lock);
         }
         new
-    }
-
-    /// Moves entries, one pair of tables at a time. Returns how many pages that was before memory ran
-    /// out (`move_page_tables`).
-    async fn move_page_tables(self, go: &Move) -> u64 {
-        if go.len == 0 && !self.state().zoo.on(Bug::MremapOldSizeZero) {
-            return 0;
-        }
-        let mm = self.state().vma(go.src).mm;
-        let notifier = NotifierRange::new(mm, go.source(), NotifierEvent::Unmap, None);
-        self.notifier_start(&notifier).await;
-        let mut done = 0;
-        while done < go.len {
-            match self.move_table(go, mm, done).await {
-                Ok(next) => done = next,
-                Err(Enomem) => break,
-            }
-        }
-        self.state().notifier_end(self.task, &notifier);
-        done
-    }
-
-    /// The entries that one table of each side holds, from offset `done` on. Returns the offset behind
-    /// them.
-    async fn move_table(self, go: &Move, mm: MmId, done: u64) -> Result<u64, Enomem> {
-        let (from, to, count, lock) = {
-            let s = &mut *self.state();
-            let source = go.source();
-            let table = s
-                .tables
-                .next_table(s.mm(mm).pgd, go.from + done..source.end);
-            let Some(table) = table else {
-                return Ok(go.len);
-            };
-            let mut to = go.to + (table.start - go.from);
-            if s.zoo.on(Bug::HugetlbMremapDelta) {
-                to = go.to + done;
-            }
-            s.pte_alloc(mm, to)?;
-            let span = s.geometry().span(0);
-            let room = span - to % span;
-            let rmap = s.anon_vma_root(go.src).filter(|_| go.need_rmap_locks);
-            let count = room.min(table.end - table.start);
-            (table.start, to, count, rmap.map(Lock::AnonVmaWrite))
-        };
-        if let Some(lock) = lock {
-            self.lock(lock).await;
-        }
-        self.preempt(Site::MovePtes).await;
-        let s = &mut *self.state();
-        let pgd = s.mm(mm).pgd;
-        let places = (s.tables.pte_offset(pgd, from), s.tables.pte_offset(pgd, to));
-        if let (Some(from), Some(to)) = places {
-            let moved = s.tables.addr(from);
-            s.flush_tlb_batched_pending(mm);
-            s.move_ptes(go, from, to, count);
-            s.flush_tlb_range(mm, moved..moved + count);
-        }
-        if let Some(lock) = lock {
-            s.unlock(self.task, lock);
-        }
-        Ok(from + count - go.from)
     }
 
     /// Links a copy to what its source is linked to, if that was left out.

@@ -1,0 +1,143 @@
+//! What a migration to or from device memory is about: an area or frames, and what is known of each page.
+//!
+//! Corresponds to `struct migrate_vma` and `MIGRATE_PFN_*` in `include/linux/migrate.h`.
+
+use crate::ids::{AnonVmaId, DevId, MmId, Pfn, VmaId};
+use crate::state::State;
+use crate::zoo::Bug;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// An entry of a migration's arrays (`MIGRATE_PFN_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MigratePfn(u64);
+
+impl MigratePfn {
+    /// Nothing to migrate.
+    pub const NONE: Self = Self(0);
+    const VALID: u64 = 1 << 0;
+    const MIGRATE: u64 = 1 << 1;
+    const WRITE: u64 = 1 << 3;
+    const SHIFT: u32 = 6;
+
+    /// A page.
+    pub const fn new(pfn: Pfn) -> Self {
+        Self(((pfn.0 as u64) << Self::SHIFT) | Self::VALID)
+    }
+
+    /// The page; `None` for a hole, and where there is nothing.
+    pub const fn page(self) -> Option<Pfn> {
+        if self.0 & Self::VALID != 0 {
+            Some(Pfn((self.0 >> Self::SHIFT) as u32))
+        } else {
+            None
+        }
+    }
+
+    /// The page, or hole, may still migrate.
+    pub const fn migrates(self) -> bool {
+        self.0 & Self::MIGRATE != 0
+    }
+
+    /// The mapping was writable.
+    pub const fn write(self) -> bool {
+        self.0 & Self::WRITE != 0
+    }
+
+    pub(crate) const fn migrating(self, write: bool) -> Self {
+        Self(self.0 | Self::MIGRATE | if write { Self::WRITE } else { 0 })
+    }
+
+    /// No longer to be migrated.
+    #[must_use]
+    pub const fn refused(self) -> Self {
+        Self(self.0 & !Self::MIGRATE)
+    }
+}
+
+/// Which pages a migration takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Select {
+    /// Pages of system memory, holes and the zero page.
+    System,
+    /// Device-private pages of the owner.
+    DevicePrivate,
+}
+
+/// The area that a migration works on.
+#[derive(Clone, Debug)]
+pub struct MigrateRange {
+    /// The address space; its `mmap_lock` is held for reading throughout.
+    pub mm: MmId,
+    /// The area.
+    pub vma: VmaId,
+    /// Addresses, all within the area.
+    pub range: Range<u64>,
+}
+
+/// A migration (`struct migrate_vma`, and the arrays of `migrate_device_range`).
+#[derive(Debug)]
+pub struct MigrateVma {
+    /// By address; `None` for a migration of device pages by frame number.
+    pub area: Option<MigrateRange>,
+    /// The sources.
+    pub src: Vec<MigratePfn>,
+    /// The destinations, for the driver to fill in after the setup.
+    pub dst: Vec<MigratePfn>,
+    /// Pages and holes that may migrate, after the setup.
+    pub cpages: u32,
+    /// What to take.
+    pub select: Select,
+    /// The driver on whose behalf (`pgmap_owner`).
+    pub owner: DevId,
+    /// The page of the CPU fault that the migration answers; the fault holds its lock and a reference.
+    pub fault_page: Option<Pfn>,
+    /// Of a migration by frame number, what keeps each page's anon_vma alive; `None` for a page that
+    /// was not mapped, and so has no migration entry either.
+    pub(crate) anon_vmas: Vec<Option<AnonVmaId>>,
+}
+
+impl MigrateVma {
+    /// A migration of the pages of an area.
+    pub fn new(area: MigrateRange, select: Select, owner: DevId) -> Self {
+        Self {
+            area: Some(area),
+            ..Self::by_pfn(owner)
+        }
+        .selecting(select)
+    }
+
+    fn selecting(self, select: Select) -> Self {
+        Self { select, ..self }
+    }
+
+    /// A migration of device pages, wherever they are mapped.
+    pub fn by_pfn(owner: DevId) -> Self {
+        Self {
+            area: None,
+            src: Vec::new(),
+            dst: Vec::new(),
+            cpages: 0,
+            select: Select::DevicePrivate,
+            owner,
+            fault_page: None,
+            anon_vmas: Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_fault_page(&self, pfn: Pfn) -> bool {
+        self.fault_page == Some(pfn)
+    }
+
+    /// May migration entries name page `i`?
+    pub(crate) fn has_entries(&self, s: &State, i: usize) -> bool {
+        // The kernel walks in any case, through an anon_vma that nothing may have kept.
+        let always = self.area.is_some() || s.zoo.on(Bug::MigrationRcuAnonVma);
+        always || self.anon_vmas.get(i).is_some_and(Option::is_some)
+    }
+
+    /// Pages that have migrated so far, or still may.
+    pub fn migrating(&self) -> usize {
+        self.src.iter().filter(|src| src.migrates()).count()
+    }
+}
