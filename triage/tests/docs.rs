@@ -488,3 +488,14 @@ fn the_invariants_are_those_of_the_oracles() {
         );
     }
 }
+
+#[test]
+fn each_bug_has_its_times() {
+    let page = read("docs/times.md");
+    let rows: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let slugs: Vec<&str> = TABLE.iter().map(|entry| entry.slug).collect();
+    assert_eq!(rows, slugs, "run make times");
+}
