@@ -119,7 +119,7 @@ const MUTATIONS: [(u32, Mutation); 20] = [
 /// Brings a program into `limits` and changes it in one way. The result is canonical, and differs
 /// from the program unless `limits` leave hardly any choice.
 pub fn mutate(program: &mut Program, limits: Limits, rng: &mut Rng) {
-    const TRIES: usize = 16;
+    const TRIES: usize = 24;
     const TOTAL: u32 = {
         let (mut total, mut index) = (0, 0);
         while index < MUTATIONS.len() {

@@ -312,6 +312,11 @@ impl Observer for Recorder<'_> {
     fn released(&mut self, what: Released) {
         if let Released::Migration(slot) = what {
             self.went_on = Some(slot);
+            // who was let go right before may run before or after it
+            let last = self.plan.last();
+            if matches!(last, Some(Action::ReleaseLocks | Action::ReleaseWalkers)) {
+                self.refuse(Refusal::Order);
+            }
         }
         self.plan.push(match what {
             Released::Locks => Action::ReleaseLocks,
@@ -335,18 +340,6 @@ impl Observer for Recorder<'_> {
             open: (0..MAX_WORKERS).filter(at_gate).map(|slot| 1 << slot).sum(),
         };
         self.hints.push((number, hint));
-        // who was let go by one of them may run before or after the other
-        let start = self
-            .plan
-            .iter()
-            .rposition(|action| *action == Action::Start(number));
-        let episode = &self.plan[start.unwrap_or(0)..];
-        let lets_go =
-            |action: &Action| matches!(action, Action::ReleaseLocks | Action::ReleaseWalkers);
-        let goes_on = |action: &Action| matches!(action, Action::RunMigration(_));
-        if episode.iter().any(lets_go) && episode.iter().any(goes_on) {
-            self.refuse(Refusal::Order);
-        }
         self.failed(step, s);
         self.running.remove(&step);
         // whoever else runs must wait, or what is seen depends on the moment
