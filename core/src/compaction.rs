@@ -72,6 +72,8 @@ impl Current<'_> {
             s.folio_trylock(self.task, dst);
             s.folio_get_anon_vma(self.task, src)
         };
+        // then the batch is drained before the mappings come back, and they are counted
+        let was_mlocked = self.state().page(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
         // 6.12 does not count exclusive entries (Bug::ExclMapcountDropped), and does not find them here
         let was_mapped = self.state().folio_mapped(src);
@@ -86,6 +88,9 @@ impl Current<'_> {
         if was_mapped {
             self.remove_migration_ptes(src, if moved { dst } else { src })
                 .await;
+            if !was_mlocked {
+                self.state().drain_lru_batch(dst);
+            }
         }
         let s = &mut *self.state();
         if let Some(anon_vma) = anon_vma {

@@ -24,7 +24,8 @@ impl State {
     /// Puts an exclusive entry in the place of a writable mapping of `page`, under the page-table
     /// lock. False if there is none any more.
     fn make_exclusive_pte(&mut self, mm: MmId, addr: u64, page: Pfn) -> bool {
-        let Some(at) = self.tables.pte_offset(self.mm(mm).pgd, addr) else {
+        let at = self.tables.pte_offset(self.mm(mm).pgd, addr);
+        let (Some(at), Some(vma)) = (at, self.find_vma(mm, addr)) else {
             return false;
         };
         let Entry::Present(pte) = self.tables.get(at).decode() else {
@@ -45,7 +46,7 @@ impl State {
         let entry = entry.to_swap().set(SwapFlags::SOFT_DIRTY, pte.soft_dirty());
         self.tables.set(at, entry.pte());
         if self.zoo.on(Bug::ExclMapcountDropped) {
-            self.folio_remove_rmap_pte(page);
+            self.folio_remove_rmap_pte(page, vma);
         }
         true
     }
@@ -72,7 +73,7 @@ impl State {
             pte = pte.set(PteFlags::RW, true);
         }
         if self.zoo.on(Bug::ExclMapcountDropped) {
-            self.folio_add_anon_rmap_pte(pfn, false);
+            self.folio_add_anon_rmap_pte(pfn, vma, false);
         }
         self.tables.set(at, pte.pte());
     }

@@ -102,6 +102,7 @@ impl State {
     ) {
         self.folio_add_new_anon_rmap(pte.pfn(), vma, addr, true);
         self.folio_add_lru(pte.pfn());
+        self.mlock_vma_folio(pte.pfn(), vma);
         self.disown(cur.task, pte.pfn());
         self.tables.set(at, pte.pte());
     }
@@ -194,7 +195,7 @@ impl State {
         if old == Pfn::ZERO && !self.zoo.on(Bug::UprobeZeropage) {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
-            self.folio_remove_rmap_pte(old);
+            self.folio_remove_rmap_pte(old, vmf.vma);
             self.free_swap_cache(old);
             self.folio_ref_sub(old, 1);
         }

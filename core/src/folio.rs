@@ -168,13 +168,30 @@ impl State {
     /// `folio_add_lru`. The LRU holds no reference; the kernel's per-CPU batch in front of it, which
     /// holds one until it is drained, is not modelled.
     pub(crate) fn folio_add_lru(&mut self, folio: Pfn) {
-        let page = self.page_mut(folio);
-        page.flags.insert(PageFlags::LRU);
-        let charged = page.has(PageFlags::CHARGED);
+        self.lru_add(folio);
+        let charged = self.page(folio).has(PageFlags::CHARGED);
         self.events.push(Event::LruInsertion {
             page: folio,
             charged,
         });
+    }
+
+    /// The folio comes from the batch to one of the lists. Who of those that locked it in memory counted it
+    /// before is not known there: the count begins anew (`lru_add`).
+    pub(crate) fn lru_add(&mut self, folio: Pfn) {
+        let page = self.page_mut(folio);
+        page.flags.insert(PageFlags::LRU);
+        let evictable = !page.has(PageFlags::MLOCKED);
+        page.flags.set(PageFlags::UNEVICTABLE, !evictable);
+        page.mlock_count = 0;
+    }
+
+    /// Who put the folio on the LRU only now drains the batch that it went through: what was counted since then
+    /// was not.
+    pub(crate) fn drain_lru_batch(&mut self, folio: Pfn) {
+        if self.page(folio).has(PageFlags::LRU) {
+            self.lru_add(folio);
+        }
     }
 
     /// `mem_cgroup_charge`.

@@ -50,11 +50,11 @@ impl State {
     }
 
     /// One entry is lazily freed, under the page-table lock (`madvise_free_pte_range`).
-    fn madvise_free_pte(&mut self, cur: Current<'_>, mm: MmId, at: PteRef) {
+    fn madvise_free_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
         let entry = self.tables.get(at);
         let pte = match (entry.decode(), entry.leaf()) {
             (Entry::Present(pte), _) if pte.pfn() != Pfn::ZERO => pte,
-            (_, Some(Softleaf::Swap(_))) => return self.zap_pte(cur, mm, at),
+            (_, Some(Softleaf::Swap(_))) => return self.zap_pte(cur, vma, at),
             _ => return,
         };
         let folio = pte.pfn();
@@ -73,7 +73,8 @@ impl State {
             self.page_mut(folio).flags.remove(PageFlags::DIRTY);
         }
         self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED | PteFlags::DIRTY);
-        if self.page(folio).has(PageFlags::LRU) && !self.folio_mlocked(folio) {
+        let page = self.page(folio);
+        if page.has(PageFlags::LRU) && !page.has(PageFlags::UNEVICTABLE) {
             // folio_mark_lazyfree
             self.page_mut(folio).flags.remove(PageFlags::SWAPBACKED);
         }
@@ -111,7 +112,11 @@ impl State {
             if let Some(page) = pte.and_then(|pte| self.sole_lru_page(pte))
                 && self.folio_isolate_lru(cur.task, page)
             {
-                isolated.push(page);
+                if self.page(page).has(PageFlags::UNEVICTABLE) {
+                    self.folio_putback_lru(cur.task, page);
+                } else {
+                    isolated.push(page);
+                }
             }
         }
         isolated
@@ -191,12 +196,12 @@ impl Current<'_> {
     async fn madvise_area(self, mm: MmId, vma: VmaId, part: Range<u64>, advice: Advice) {
         let flush = !self.state().zoo.on(Bug::StaleTlbDeferred);
         match advice {
-            Advice::DontNeed => self.zap_page_range_single(mm, part).await,
+            Advice::DontNeed => self.zap_page_range_single(vma, part).await,
             Advice::Free => {
                 let notifier = NotifierRange::new(mm, part.clone(), NotifierEvent::Clear, None);
                 self.state().tlb_gather_mmu(self.task, mm);
                 self.notifier_start(&notifier).await;
-                let free = |s: &mut State, at| s.madvise_free_pte(self, mm, at);
+                let free = |s: &mut State, at| s.madvise_free_pte(self, vma, at);
                 self.walk_page_range(mm, part, Site::MadvisePteRange, flush, free)
                     .await;
                 let s = &mut *self.state();

@@ -58,7 +58,7 @@ impl State {
             self.restored_pte(vma, entry, swap, dst).pte()
         };
         self.folio_ref_add(dst, 1);
-        self.folio_add_anon_rmap_pte(dst, entry.kind != MigrationKind::Read);
+        self.folio_add_anon_rmap_pte(dst, vma, entry.kind != MigrationKind::Read);
         self.tables.set(found.at, pte);
     }
 

@@ -26,7 +26,13 @@ use core::ops::Range;
 
 impl State {
     /// Collects one entry, under the page-table lock (the loop body of `migrate_vma_collect_pmd`).
-    fn collect(&mut self, cur: Current<'_>, args: &MigrateVma, at: PteRef) -> MigratePfn {
+    fn collect(
+        &mut self,
+        cur: Current<'_>,
+        args: &MigrateVma,
+        vma: VmaId,
+        at: PteRef,
+    ) -> MigratePfn {
         let pte = self.tables.get(at);
         let (pfn, write) = match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => return MigratePfn::NONE.migrating(false),
@@ -89,7 +95,7 @@ impl State {
         let entry = Self::make_migration_entry(pfn, write, exclusive, young, in_entry)
             .set(pte.tracking(), true);
         self.tables.set(at, entry.pte());
-        self.folio_remove_rmap_pte(pfn);
+        self.folio_remove_rmap_pte(pfn, vma);
         self.folio_ref_sub(pfn, 1);
         MigratePfn::new(pfn).migrating(write)
     }
@@ -100,17 +106,17 @@ impl State {
         &mut self,
         cur: Current<'_>,
         args: &mut MigrateVma,
-        mm: MmId,
+        vma: VmaId,
         range: Range<u64>,
     ) -> Range<u64> {
-        let pgd = self.mm(mm).pgd;
+        let pgd = self.mm(self.vma(vma).mm).pgd;
         let table = self.tables.next_table(pgd, range.clone());
         let table = table.unwrap_or(range.end..range.end);
         let holes = (range.start..table.start).map(|_| MigratePfn::NONE.migrating(false));
         args.src.extend(holes);
         for addr in table.clone() {
             if let Some(at) = self.tables.pte_offset(pgd, addr) {
-                let src = self.collect(cur, args, at);
+                let src = self.collect(cur, args, vma, at);
                 args.src.push(src);
             }
         }
@@ -185,14 +191,14 @@ impl Current<'_> {
         let Some(area) = args.area.clone() else {
             return;
         };
-        let MigrateRange { mm, range, .. } = area;
+        let MigrateRange { mm, vma, range } = area;
         let notifier =
             NotifierRange::new(mm, range.clone(), NotifierEvent::Migrate, Some(args.owner));
         self.notifier_start(&notifier).await;
         let mut addr = range.start;
         while addr < range.end {
             self.preempt(Site::MigrateVmaCollect).await;
-            let table = { self.state().collect_table(self, args, mm, addr..range.end) };
+            let table = { self.state().collect_table(self, args, vma, addr..range.end) };
             addr = table.end;
             if self.state().flushes_late(false) {
                 self.collected_late(mm, table).await;
@@ -297,6 +303,7 @@ impl Current<'_> {
             };
             if args.has_entries(&self.state(), i) {
                 self.remove_migration_ptes(pfn, pfn).await;
+                self.state().drain_lru_batch(pfn);
             }
             args.src[i] = MigratePfn::NONE;
             let s = &mut *self.state();
@@ -373,6 +380,7 @@ impl Current<'_> {
                 }
                 if args.has_entries(&self.state(), i) {
                     self.remove_migration_ptes(page, target).await;
+                    self.state().drain_lru_batch(target);
                 }
                 self.release_source(args, page, moved.is_some());
             }

@@ -1,37 +1,81 @@
 //! `mlock`: areas whose pages are in memory, and stay there.
 //!
 //! The area is marked, and then each of its pages is faulted in; a writable one as for a write, so that
-//! no copy is needed later. What keeps a page in memory is the mark. The kernel counts the marked areas of
-//! each page (`mlock_count`) and has a page flag for it; here [`State::folio_mlocked`] looks for one.
+//! no copy is needed later. What keeps a page in memory is the mark of the area, which `try_to_unmap` sees. So
+//! that reclaim need not try, a folio has a flag, and while it is on the LRU a count of its mappings in marked
+//! areas. The count may be too low: it begins anew when a folio comes back to the LRU, and the flag goes with what was
+//! counted last. The flag may stay too long: `munlock` passes by what is not present. Whoever changes the count holds the page-table lock; the kernel's
+//! per-CPU batch in front of it is not modelled, but for the order in which it is drained.
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
 use crate::fault::FaultResult;
-use crate::ids::{MmId, Pfn};
+use crate::ids::{MmId, Pfn, VmaId};
 use crate::lock::Lock;
 use crate::mprotect::ChangeError;
-use crate::page_vma_mapped::Wanted;
+use crate::page::PageFlags;
+use crate::pte::PresentPte;
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
 impl State {
-    /// Does an area that is locked in memory map the folio? (`folio_test_mlocked`)
-    pub(crate) fn folio_mlocked(&self, folio: Pfn) -> bool {
-        let Some(anon_vma) = self
-            .page(folio)
-            .mapping()
-            .filter(|_| self.folio_mapped(folio))
-        else {
-            return false;
-        };
-        let index = self.page(folio).index;
-        let mut places = (0..).map_while(|n| self.rmap_walk_nth(anon_vma, index, n));
-        places.any(|(vma, addr)| {
-            let area = self.vma(vma);
-            let maps = || self.page_vma_mapped_walk(area.mm, addr, folio, Wanted::Mapping);
-            area.flags.contains(VmFlags::LOCKED) && maps().is_some()
-        })
+    /// A mapping of the folio in a locked area counts (`mlock_folio`, `__mlock_folio`). Off the LRU only the flag is
+    /// set.
+    pub(crate) fn mlock_folio(&mut self, folio: Pfn) {
+        let page = self.page_mut(folio);
+        page.flags.insert(PageFlags::MLOCKED);
+        if page.has(PageFlags::LRU) {
+            let counted = page.has(PageFlags::UNEVICTABLE);
+            page.mlock_count = if counted { page.mlock_count + 1 } else { 1 };
+            page.flags.insert(PageFlags::UNEVICTABLE);
+        }
+    }
+
+    /// One less counts; what is not counted was the last (`munlock_folio`, `__munlock_folio`).
+    fn munlock_folio(&mut self, folio: Pfn) {
+        let page = self.page_mut(folio);
+        let on_lru = page.has(PageFlags::LRU);
+        if on_lru && page.has(PageFlags::UNEVICTABLE) {
+            page.mlock_count = page.mlock_count.saturating_sub(1);
+            if page.mlock_count > 0 {
+                return;
+            }
+        }
+        page.flags.remove(PageFlags::MLOCKED);
+        if on_lru {
+            page.flags.remove(PageFlags::UNEVICTABLE);
+        }
+    }
+
+    /// The folio got a mapping in `vma`.
+    pub(crate) fn mlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
+        if self.vma(vma).flags.contains(VmFlags::LOCKED) {
+            self.mlock_folio(folio);
+        }
+    }
+
+    /// The folio lost a mapping in `vma`.
+    pub(crate) fn munlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
+        if self.vma(vma).flags.contains(VmFlags::LOCKED) {
+            self.munlock_folio(folio);
+        }
+    }
+
+    /// Counts what `part` of an area maps, whose mark has just changed (`mlock_vma_pages_range`). An entry that is not
+    /// present is left alone, also if a device has the page.
+    fn mlock_vma_pages_range(&mut self, vma: VmaId, part: Range<u64>) {
+        let area = self.vma(vma);
+        let (pgd, locked) = (self.mm(area.mm).pgd, area.flags.contains(VmFlags::LOCKED));
+        for addr in part {
+            let at = self.tables.pte_offset(pgd, addr);
+            let pte = at.and_then(|at| self.tables.get(at).present());
+            match pte.map(PresentPte::pfn).filter(|page| *page != Pfn::ZERO) {
+                Some(page) if locked => self.mlock_folio(page),
+                Some(page) => self.munlock_folio(page),
+                None => {}
+            }
+        }
     }
 }
 
@@ -69,8 +113,9 @@ impl Current<'_> {
             rest.start = part.end;
             let flags = self.state().vma(vma).flags;
             if flags.contains(VmFlags::LOCKED) != on {
-                self.vma_reset_flags(vma, &part, flags ^ VmFlags::LOCKED)
-                    .await?;
+                let flags = flags ^ VmFlags::LOCKED;
+                let vma = self.vma_reset_flags(vma, &part, flags).await?;
+                self.state().mlock_vma_pages_range(vma, part);
             }
         }
         Ok(())

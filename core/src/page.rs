@@ -36,6 +36,10 @@ bitflags! {
         const SWAPCACHE = 1 << 8;
         /// Folio: being written to its slot.
         const WRITEBACK = 1 << 9;
+        /// Folio: mapped in an area that is locked in memory, as far as was counted.
+        const MLOCKED = 1 << 10;
+        /// Folio: on the list of the LRU that reclaim does not look at, or last was.
+        const UNEVICTABLE = 1 << 11;
     }
 }
 
@@ -60,6 +64,8 @@ pub struct Page {
     mapping: u32,
     /// Folio: its slot while it is in the swap cache (`folio->swap`).
     pub swap: SwapId,
+    /// Folio, unevictable: the mappings in locked areas that were counted.
+    pub mlock_count: u32,
     /// Distance to the folio's head page; 0 in a head page and in a small folio.
     pub tail_offset: u32,
     /// Flags.
@@ -81,6 +87,7 @@ impl Page {
         entire_mapcount: 0,
         mapping: 0,
         swap: SwapId(0),
+        mlock_count: 0,
         tail_offset: 0,
         flags: PageFlags::empty(),
         order: 0,

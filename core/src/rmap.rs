@@ -50,18 +50,20 @@ impl State {
         page.index = index;
     }
 
-    /// One more mapping of a page that has an identity already (`folio_add_anon_rmap_pte`).
-    pub(crate) fn folio_add_anon_rmap_pte(&mut self, page: Pfn, exclusive: bool) {
-        let page = self.page_mut(page);
-        page.mapcount += 1;
+    /// One more mapping, in `vma`, of a page that has an identity already (`folio_add_anon_rmap_pte`).
+    pub(crate) fn folio_add_anon_rmap_pte(&mut self, page: Pfn, vma: VmaId, exclusive: bool) {
+        let mapped = self.page_mut(page);
+        mapped.mapcount += 1;
         if exclusive {
-            page.flags.insert(PageFlags::ANON_EXCLUSIVE);
+            mapped.flags.insert(PageFlags::ANON_EXCLUSIVE);
         }
+        self.mlock_vma_folio(page, vma);
     }
 
-    /// One mapping less (`folio_remove_rmap_pte`).
-    pub(crate) fn folio_remove_rmap_pte(&mut self, page: Pfn) {
+    /// One mapping in `vma` less (`folio_remove_rmap_pte`).
+    pub(crate) fn folio_remove_rmap_pte(&mut self, page: Pfn, vma: VmaId) {
         self.page_mut(page).mapcount -= 1;
+        self.munlock_vma_folio(page, vma);
     }
 
     /// Shares an exclusive page for a fork; refused if it may be pinned
@@ -133,6 +135,7 @@ impl State {
         &mut self,
         cur: Current<'_>,
         folio: Pfn,
+        vma: VmaId,
         found: Found,
         flush: UnmapFlush,
     ) -> bool {
@@ -172,7 +175,7 @@ impl State {
             return false;
         }
         self.tables.set(at, self.migration_pte(pfn, pte, exclusive));
-        self.folio_remove_rmap_pte(subpage);
+        self.folio_remove_rmap_pte(subpage, vma);
         self.folio_ref_sub(folio, 1);
         true
     }
@@ -262,7 +265,7 @@ impl Current<'_> {
     /// Replaces all mappings of a locked folio by migration entries, as far as possible; whether it
     /// was is for the caller to ask (`try_to_migrate`).
     pub(crate) async fn try_to_migrate(self, folio: Pfn, flush: UnmapFlush) {
-        let one = |s: &mut State, _, found| s.try_to_migrate_one(self, folio, found, flush);
+        let one = |s: &mut State, vma, found| s.try_to_migrate_one(self, folio, vma, found, flush);
         self.unmap_each(folio, Site::TryToMigrate, one).await;
     }
 

@@ -56,8 +56,9 @@ impl State {
     /// Is the slot to be given up with this fault? A page that is written soon would have to be written
     /// to it again anyway (`should_try_to_free_swap`; the device is never more than half full).
     fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
-        let locked = self.vma(vma).flags.contains(VmFlags::LOCKED);
-        locked || self.folio_mlocked(folio) || write && self.page(folio).refcount == 2
+        let (area, page) = (self.vma(vma), self.page(folio));
+        let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);
+        locked || write && page.refcount == 2
     }
 
     /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
@@ -96,7 +97,7 @@ impl State {
         if self.page(folio).mapping().is_none() {
             self.folio_add_new_anon_rmap(folio, vmf.vma, vmf.addr, exclusive);
         } else {
-            self.folio_add_anon_rmap_pte(folio, exclusive);
+            self.folio_add_anon_rmap_pte(folio, vmf.vma, exclusive);
         }
         self.disown(cur.task, folio);
         self.tables.set(vmf.at, pte.pte());

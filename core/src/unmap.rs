@@ -21,6 +21,8 @@ impl State {
         // if not present, a device has it for itself: nothing else maps a page on the LRU
         let dirty = found.pte.present().is_some_and(PresentPte::dirty);
         if locked {
+            // the mark may have got lost
+            self.mlock_folio(folio);
             return false;
         }
         let subpage = match found.pte.decode() {
@@ -54,7 +56,7 @@ impl State {
             self.mm_mut(mm).swap_ents += 1;
         }
         self.mm_mut(mm).anon_rss -= 1;
-        self.folio_remove_rmap_pte(subpage);
+        self.folio_remove_rmap_pte(subpage, vma);
         self.folio_ref_sub(folio, 1);
         true
     }

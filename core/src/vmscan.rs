@@ -16,7 +16,10 @@ impl State {
     /// reclaimed.
     fn prepare_reclaim(&mut self, folio: Pfn) -> bool {
         let page = self.page(folio);
-        if page.has(PageFlags::WRITEBACK) || self.folio_mlocked(folio) {
+        if page
+            .flags
+            .intersects(PageFlags::WRITEBACK | PageFlags::MLOCKED)
+        {
             return false;
         }
         if !page.has(PageFlags::SWAPBACKED) || page.has(PageFlags::SWAPCACHE) {
@@ -55,8 +58,8 @@ impl Current<'_> {
             let s = &mut *self.state();
             let folio = s.folio(page);
             // what is locked in memory is on a list that nobody looks at
-            let evictable = !s.folio_mlocked(folio);
-            (evictable && s.folio_isolate_lru(self.task, folio)).then_some(folio)
+            let looked_at = !s.page(folio).has(PageFlags::UNEVICTABLE);
+            (looked_at && s.folio_isolate_lru(self.task, folio)).then_some(folio)
         };
         match isolated {
             Some(folio) => self.shrink_folio(folio).await,
@@ -68,6 +71,7 @@ impl Current<'_> {
     pub(crate) async fn shrink_folio(self, folio: Pfn) -> bool {
         self.preempt(Site::ShrinkFolio).await;
         let mut locked = { self.state().folio_trylock(self.task, folio) };
+        let marked = self.state().page(folio).has(PageFlags::MLOCKED);
         if locked && self.unmap_for_reclaim(folio).await && self.needs_pageout(folio) {
             self.swap_writepage(folio).await;
             locked = self.state().folio_trylock(self.task, folio);
@@ -75,7 +79,8 @@ impl Current<'_> {
         let s = &mut *self.state();
         s.try_to_unmap_flush(self.task);
         let freed = locked && s.remove_mapping(folio);
-        if locked && !freed && s.folio_mlocked(folio) {
+        let mlocked = s.page(folio).has(PageFlags::MLOCKED);
+        if locked && !freed && mlocked {
             s.folio_free_swap(folio);
         }
         if locked {
@@ -85,6 +90,10 @@ impl Current<'_> {
             s.folio_put(self.task, folio);
         } else {
             s.folio_putback_lru(self.task, folio);
+            if mlocked && !marked {
+                // the mark that try_to_unmap set is counted when the folio is back on its list
+                s.mlock_folio(folio);
+            }
         }
         freed
     }

@@ -14,7 +14,8 @@ use core::ops::Range;
 impl State {
     /// Clears one entry and gives up what it held, under the page-table lock. The page of a present
     /// entry goes to the gather of `cur`.
-    pub(crate) fn zap_pte(&mut self, cur: Current<'_>, mm: MmId, at: PteRef) {
+    pub(crate) fn zap_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
+        let mm = self.vma(vma).mm;
         let pte = self.tables.get(at);
         let page = match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => return,
@@ -40,7 +41,7 @@ impl State {
         if let Some(page) = page {
             let exclusive = matches!(pte.leaf(), Some(Softleaf::DeviceExclusive { .. }));
             if !exclusive || !self.zoo.on(Bug::ExclMapcountDropped) {
-                self.folio_remove_rmap_pte(page);
+                self.folio_remove_rmap_pte(page, vma);
             }
             if pte.present().is_some() {
                 self.tlb_remove_page(cur.task, page);
@@ -69,20 +70,22 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Zaps `range` of `mm`, table by table (`unmap_page_range`).
-    async fn unmap_page_range(self, mm: MmId, range: Range<u64>) {
-        let zap = |s: &mut State, at| s.zap_pte(self, mm, at);
+    /// Zaps `range` of `vma`, table by table (`unmap_page_range`).
+    async fn unmap_page_range(self, vma: VmaId, range: Range<u64>) {
+        let mm = self.state().vma(vma).mm;
+        let zap = |s: &mut State, at| s.zap_pte(self, vma, at);
         self.walk_page_range(mm, range, Site::ZapPteRange, true, zap)
             .await;
     }
 
-    /// Zaps `range`, which lies in one area; `mmap_lock` is held.
-    pub(crate) async fn zap_page_range_single(self, mm: MmId, range: Range<u64>) {
+    /// Zaps `range` of `vma`; `mmap_lock` is held.
+    pub(crate) async fn zap_page_range_single(self, vma: VmaId, range: Range<u64>) {
+        let mm = self.state().vma(vma).mm;
         self.state().tlb_gather_mmu(self.task, mm);
         let notifier = self
             .zap_start(mm, range.clone(), NotifierEvent::Clear)
             .await;
-        self.unmap_page_range(mm, range).await;
+        self.unmap_page_range(vma, range).await;
         self.zap_end(notifier);
         self.state().tlb_finish_mmu(self.task);
     }
@@ -122,7 +125,7 @@ impl Current<'_> {
         let notifier = self.zap_start(mm, all, NotifierEvent::Unmap).await;
         for vma in areas {
             let range = self.state().vma(*vma).range();
-            self.unmap_page_range(mm, range).await;
+            self.unmap_page_range(*vma, range).await;
         }
         self.zap_end(notifier);
         for (i, vma) in areas.iter().enumerate() {

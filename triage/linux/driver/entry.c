@@ -120,6 +120,11 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 	} else {
 		u64 *word = kmap_local_page(page);
 
+		if (folio_test_mlocked(folio))
+			out->page |= MMFUZZ_PAGE_MLOCKED;
+		if (folio_test_unevictable(folio))
+			out->page |= MMFUZZ_PAGE_UNEVICTABLE;
+
 		out->word = *word;
 		kunmap_local(word);
 	}

@@ -119,6 +119,8 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_ANON (1 << 5)
 #define MMFUZZ_PAGE_MAPPING (1 << 6)
 #define MMFUZZ_PAGE_SWAPCACHE (1 << 7)
+#define MMFUZZ_PAGE_MLOCKED (1 << 8)	/* of the system's memory */
+#define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)
 
 /*
  * One entry, and the page that it names. Of a swap entry: frame is the slot, maps the entries that name it, and the
@@ -128,10 +130,12 @@ struct mmfuzz_entry {
 	__u8 kind;		/* enum mmfuzz_kind */
 	__u8 device;		/* 0: the system's memory, else 1 + the device */
 	__u8 pte;		/* MMFUZZ_PTE_* */
-	__u8 page;		/* MMFUZZ_PAGE_* */
+	__u8 reserved;
+	__u32 page;		/* MMFUZZ_PAGE_* */
 	__s32 refs;
 	__s32 maps;
 	__u32 frame;		/* within the device */
+	__u32 reserved_too;
 	__u64 pfn;
 	__u64 index;
 	__u64 word;		/* the first word of the page */

@@ -21,13 +21,9 @@ long mmfuzz_reclaim(struct mmfuzz_range *range)
 	folio = page_folio(page);
 	/* a folio that waits in a batch is not on a list yet */
 	lru_add_drain();
-	if (folio_isolate_lru(folio)) {
-		/* memory pressure does not look at these */
-		if (folio_test_unevictable(folio))
-			folio_putback_lru(folio);
-		else
-			list_add(&folio->lru, &folios);
-	}
+	/* memory pressure does not look at what is unevictable */
+	if (!folio_test_unevictable(folio) && folio_isolate_lru(folio))
+		list_add(&folio->lru, &folios);
 	put_page(page);
 	range->result = reclaim_pages(&folios);
 	return 0;

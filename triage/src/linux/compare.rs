@@ -300,7 +300,7 @@ fn entry_difference(
                     what += &format!(" {name}");
                 }
             }
-            what += &bits(a.flags, b.flags, &entry::NAMES);
+            what += &bits(a.flags.into(), b.flags.into(), &entry::NAMES);
             what += &bits(a.page, b.page, &page::NAMES);
             what
         }
@@ -312,7 +312,7 @@ fn entry_difference(
 }
 
 /// The flags that only one side has: `+x` only Linux, `-x` only the model.
-fn bits(model: u8, linux: u8, names: &[&str]) -> String {
+fn bits(model: u16, linux: u16, names: &[&str]) -> String {
     let mut text = String::new();
     for (i, name) in names.iter().enumerate() {
         match (model >> i & 1, linux >> i & 1) {
@@ -328,7 +328,7 @@ fn show(entry: Option<&Entry>) -> String {
     let Some(e) = entry else {
         return "none".to_owned();
     };
-    let names = |bits: u8, names: &[&'static str]| {
+    let names = |bits: u16, names: &[&'static str]| {
         let set = names.iter().enumerate().filter(|(i, _)| bits >> i & 1 != 0);
         set.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
     };
@@ -339,7 +339,7 @@ fn show(entry: Option<&Entry>) -> String {
     format!(
         "{:?}({}) {place} refs {} maps {} index {} word {:#x} ({})",
         e.kind,
-        names(e.flags, &entry::NAMES),
+        names(e.flags.into(), &entry::NAMES),
         e.refs,
         e.maps,
         e.index,

@@ -7,6 +7,7 @@ use mm_core::{
 use mm_fuzz::exec::{MAX_PROCS, window_base};
 use mm_fuzz::program::Geometry;
 use mm_linux_protocol::{Entry, Kind, Process, WINDOW, entry, page};
+use std::iter::Sum;
 
 /// The processes of the model.
 pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], geometry: Geometry) -> Vec<Process> {
@@ -36,12 +37,9 @@ fn process(s: &State, slot: u8, mm: MmId, base: u64) -> Process {
     }
 }
 
-fn flags(pairs: &[(bool, u8)]) -> u8 {
-    pairs
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, flag)| flag)
-        .sum()
+fn flags<T: Copy + Sum>(pairs: &[(bool, T)]) -> T {
+    let on = pairs.iter().filter(|(on, _)| *on);
+    on.map(|(_, flag)| *flag).sum()
 }
 
 fn present(s: &State, pte: PresentPte, base: u64) -> Entry {
@@ -116,6 +114,7 @@ fn of_slot(s: &State, id: SwapId, base: u64) -> Entry {
 fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
     let of: &Page = s.page(pfn);
     let device = pfn.device();
+    let system = device.is_none();
     Entry {
         device: device.map_or(0, |DevId(dev)| dev + 1),
         page: flags(&[
@@ -126,6 +125,8 @@ fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
             (of.anon_exclusive(), page::EXCLUSIVE),
             (of.mapping().is_some(), page::ANON | page::MAPPING),
             (of.has(PageFlags::SWAPCACHE), page::SWAPCACHE),
+            (system && of.has(PageFlags::MLOCKED), page::MLOCKED),
+            (system && of.has(PageFlags::UNEVICTABLE), page::UNEVICTABLE),
         ]),
         refs: of.refcount,
         maps: of.mapcount,

@@ -5,7 +5,7 @@ use mm_core::{AllocKind, MmId, PteWrite, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
-use mm_fuzz::program::{Geometry, OnOff, Op, Program, Step, wire};
+use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
 use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, Process};
 use std::collections::BTreeSet;
 
@@ -44,9 +44,6 @@ pub enum Refusal {
     /// A device page leaves an area that is locked in memory: Linux frees it late, when it empties the batch that
     /// such pages go through, and the device's frames are used in another order from then on.
     LockedDevicePage,
-    /// An area is locked in memory after reclaim or compaction was told to take a page: Linux counts the locked areas
-    /// that map a page, begins anew when it puts a page back on the LRU (`lru_add`), and so takes it for free too soon.
-    MlockCount,
     /// Two operations are woken at once, or one by a migration that goes on, and the outcome depends on who runs first.
     Order,
     /// The model has a finding.
@@ -68,9 +65,6 @@ impl std::fmt::Display for Refusal {
             Self::LockedDevicePage => {
                 f.write_str("a device page leaves a locked area, and is freed through a batch")
             }
-            Self::MlockCount => f.write_str(
-                "reclaim looks at a page of a locked area before another area is locked",
-            ),
             Self::Order => f.write_str("two operations are woken at once"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
@@ -118,7 +112,6 @@ fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Resu
         refusal: None,
         locked: BTreeSet::new(),
         went_on: None,
-        put_back: false,
     };
     if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
         recorder
@@ -174,8 +167,6 @@ struct Recorder<'p> {
     locked: BTreeSet<(MmId, u64)>,
     /// The open migration that has just gone on by itself.
     went_on: Option<usize>,
-    /// A page may have been put back on the LRU while something was locked.
-    put_back: bool,
 }
 
 impl Recorder<'_> {
@@ -300,13 +291,6 @@ impl Observer for Recorder<'_> {
             self.refuse(Refusal::LockedDevicePage);
         }
         self.locked = locked_pages(s);
-        match self.program.ops[step].op {
-            Op::Reclaim { .. } | Op::Compact { .. } => self.put_back |= !self.locked.is_empty(),
-            Op::Mlock {
-                switch: OnOff::On, ..
-            } if self.put_back => self.refuse(Refusal::MlockCount),
-            _ => {}
-        }
     }
 
     fn released(&mut self, what: Released) {
@@ -427,8 +411,6 @@ mod tests {
         let late =
             "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0\nsetup p0 0 1 d0 to-dev\nexit p0\nread p0 0";
         assert_eq!(of(late).expect_err("freed late"), Refusal::LockedDevicePage);
-        let counted = "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0\nreclaim p0 0\nmlock p1 0 1 on";
-        assert_eq!(of(counted).expect_err("counted"), Refusal::MlockCount);
         let aside = "mmap p0 0 1 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfail page 1\nsetup p0 0 1 d0 to-sys\n\
                      uffd-register p0 0 1";
         assert_eq!(of(aside).expect_err("beside"), Refusal::FailureAside);

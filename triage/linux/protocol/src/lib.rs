@@ -178,7 +178,7 @@ pub struct Entry {
     /// Flags of the entry: [`entry`].
     pub flags: u8,
     /// Flags of the page: [`page`].
-    pub page: u8,
+    pub page: u16,
     /// References.
     pub refs: i32,
     /// Mappings.
@@ -225,23 +225,27 @@ pub mod entry {
 /// Flags of a page.
 pub mod page {
     /// Locked.
-    pub const LOCKED: u8 = 1 << 0;
+    pub const LOCKED: u16 = 1 << 0;
     /// Dirty.
-    pub const DIRTY: u8 = 1 << 1;
+    pub const DIRTY: u16 = 1 << 1;
     /// On a list of reclaim.
-    pub const LRU: u8 = 1 << 2;
+    pub const LRU: u16 = 1 << 2;
     /// Backed by swap.
-    pub const SWAPBACKED: u8 = 1 << 3;
+    pub const SWAPBACKED: u16 = 1 << 3;
     /// Exclusive to one mapping.
-    pub const EXCLUSIVE: u8 = 1 << 4;
+    pub const EXCLUSIVE: u16 = 1 << 4;
     /// Its mapping is an `anon_vma`.
-    pub const ANON: u8 = 1 << 5;
+    pub const ANON: u16 = 1 << 5;
     /// It has a mapping.
-    pub const MAPPING: u8 = 1 << 6;
+    pub const MAPPING: u16 = 1 << 6;
     /// In the swap cache.
-    pub const SWAPCACHE: u8 = 1 << 7;
+    pub const SWAPCACHE: u16 = 1 << 7;
+    /// Mapped in an area that is locked in memory, as far as was counted.
+    pub const MLOCKED: u16 = 1 << 8;
+    /// On the list that reclaim does not look at, or last was.
+    pub const UNEVICTABLE: u16 = 1 << 9;
     /// Their names, lowest bit first.
-    pub const NAMES: [&str; 8] = [
+    pub const NAMES: [&str; 10] = [
         "locked",
         "dirty",
         "lru",
@@ -250,6 +254,8 @@ pub mod page {
         "anon",
         "mapping",
         "swap-cache",
+        "mlocked",
+        "unevictable",
     ];
 }
 

@@ -49,7 +49,7 @@ fn entry_of(entry: &driver::Entry) -> Entry {
         kind,
         device: entry.device,
         flags: entry.pte,
-        page: entry.page,
+        page: entry.page as u16,
         refs: entry.refs,
         maps: entry.maps,
         identity,
