@@ -1,5 +1,4 @@
-//! `cluster` and `report`, and where it makes sense `replay`: whatever lies in the folder, a full disk, a process that is
-//! killed while it writes, Ctrl-C.
+//! Whatever lies in the folder, a full disk, a process that is killed while it writes, Ctrl-C.
 #![cfg(all(feature = "zoo", unix))]
 
 mod common;
@@ -135,11 +134,19 @@ fn a_hundred_thousand_files_are_a_report() {
 fn a_full_output_is_said() {
     let bench = Bench::new();
     bench.write("night/a.mm", FINDS);
+    for folder in ["seeds", "zoo", "regress"] {
+        bench.write(&format!("corpus/{folder}/a.mm"), FINDS);
+    }
     for command in [
         &["replay", "night"][..],
         &["replay", "--json", "night/a.mm"],
         &["cluster", "night"],
         &["report", "night", "-o", "out"],
+        &["minimize", "--zoo", BUG, "night/a.mm"],
+        &["convert", "night/a.mm"],
+        &["emit", "--c", "night/a.mm"],
+        &["emit", "--rust", "--zoo", BUG, "night/a.mm"],
+        &["seeds", "seeds", "--corpus", "corpus"],
     ] {
         let full = fs::File::options().write(true).open("/dev/full");
         let output = Command::new(env!("CARGO_BIN_EXE_mm-triage"))
@@ -194,24 +201,99 @@ fn a_full_disk_leaves_what_was_there() {
     }
 }
 
-#[test]
-fn a_full_disk_leaves_the_program_of_an_earlier_minimization() {
+/// Commands that write one file for each program, and what they call it.
+const EACH: [(&[&str], &str); 3] = [
+    (
+        &["minimize", "--zoo", BUG, "night/a.mm", "-o", "out"],
+        "a.min.mm",
+    ),
+    (&["convert", "night/a.mm", "-o", "out"], "a.mm"),
+    (&["seeds", "out", "--corpus", "corpus"], "a-"),
+];
+
+/// Where each of them writes over what an earlier run has written; the text that they read is longer.
+fn with_earlier_programs(command: &[&str]) -> (Bench, BTreeMap<String, Vec<u8>>) {
     let bench = Bench::new();
-    bench.write("night/a.mm", format!("{FINDS}{PASSES}"));
-    bench.write("out/a.min.mm", FINDS);
-    let output = Command::new("sh")
-        .args(["-c", "trap '' 25; ulimit -f 0; exec \"$@\"", "sh"])
-        .arg(env!("CARGO_BIN_EXE_mm-triage"))
-        .args(args("minimize", "night/a.mm"))
-        .current_dir(bench.path("."))
-        .output()
-        .expect("sh runs");
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let why = String::from_utf8_lossy(&output.stderr);
-    assert!(why.contains("cannot be written: "), "{why}");
+    bench.write("night/a.mm", FINDS);
+    bench.write("corpus/seeds/a.mm", FINDS);
+    fs::create_dir(bench.path("corpus/zoo")).expect("a folder");
+    fs::create_dir(bench.path("corpus/regress")).expect("a folder");
+    bench.run(command);
     let (files, temporary) = written(&bench);
-    let earlier = BTreeMap::from([("a.min.mm".to_owned(), FINDS.as_bytes().to_vec())]);
-    assert_eq!((files, temporary), (earlier, 0));
+    assert_eq!((files.len(), temporary), (1, 0), "{command:?}");
+    let earlier = files.into_keys().map(|name| (name, b"earlier".to_vec()));
+    let earlier: BTreeMap<_, _> = earlier.collect();
+    let write = |(name, bytes): (&String, _)| bench.write(&format!("out/{name}"), bytes);
+    earlier.iter().for_each(write);
+    (bench, earlier)
+}
+
+#[test]
+fn a_full_disk_or_a_death_leaves_the_program_of_an_earlier_run() {
+    for (command, name) in EACH {
+        let (bench, earlier) = with_earlier_programs(command);
+        assert!(earlier.keys().all(|file| file.starts_with(name)));
+        let run = |trap: &str| {
+            Command::new("sh")
+                .args(["-c", &format!("{trap} ulimit -f 0; exec \"$@\""), "sh"])
+                .arg(env!("CARGO_BIN_EXE_mm-triage"))
+                .args(command)
+                .current_dir(bench.path("."))
+                .output()
+                .expect("sh runs")
+        };
+        let full = run("trap '' 25;");
+        assert_eq!(full.status.code(), Some(2), "{full:?}");
+        let why = String::from_utf8_lossy(&full.stderr);
+        assert!(why.contains("cannot be written: "), "{why}");
+        assert_eq!(written(&bench), (earlier.clone(), 0), "{command:?}");
+        let dead = run("");
+        assert!(dead.status.signal().is_some(), "{dead:?}");
+        assert_eq!(written(&bench).0, earlier, "{command:?}");
+        // and the next run writes it
+        bench.run(command);
+        assert_ne!(written(&bench).0, earlier, "{command:?}");
+    }
+}
+
+/// 40 programs, killed a little later each time: of each there is the earlier program or the shortest one.
+#[test]
+fn a_minimization_that_is_killed_leaves_whole_programs() {
+    const TIMES: u32 = 12;
+    const NAMES: std::ops::Range<usize> = 0..40;
+    let bench = Bench::new();
+    let long = format!("{}{FINDS}", "mmap p0 3 1 rw\nwrite p0 3\n".repeat(30));
+    NAMES.for_each(|i| bench.write(&format!("night/{i}.mm"), &long));
+    let start = |bench: &Bench| {
+        Command::new(env!("CARGO_BIN_EXE_mm-triage"))
+            .args(["minimize", "--zoo", BUG, "-o", "out"])
+            .args(NAMES.map(|i| format!("night/{i}.mm")))
+            .current_dir(bench.path("."))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mm-triage starts")
+    };
+    let begun = Instant::now();
+    start(&bench).wait().expect("it ends");
+    let whole = begun.elapsed();
+    let shortest = written(&bench).0;
+    assert_eq!(shortest.len(), NAMES.len());
+    for time in 0..TIMES {
+        NAMES.for_each(|i| bench.write(&format!("out/{i}.min.mm"), &long));
+        let mut child = start(&bench);
+        std::thread::sleep(whole * time / TIMES);
+        child.kill().expect("it is killed, or has ended");
+        child.wait().expect("it has ended");
+        let (files, _) = written(&bench);
+        assert_eq!(files.len(), NAMES.len());
+        for (name, bytes) in files {
+            assert!(
+                bytes == long.as_bytes() || bytes == shortest[&name],
+                "{name}"
+            );
+        }
+    }
 }
 
 #[test]
