@@ -331,6 +331,9 @@ impl Exhaust {
 pub struct Campaign {
     /// The folder that make campaign wrote
     pub dir: PathBuf,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A number of operations that overlap.
@@ -362,6 +365,9 @@ pub struct Seeds {
     /// Leave out corpus/zoo: the witnesses would give away the bugs that a run is to find.
     #[arg(long)]
     pub without_zoo: bool,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
     /// The corpus [default: corpus/ of the repository that the working folder is in]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
@@ -448,6 +454,9 @@ pub struct Linux {
     /// Say of each program why it was refused or how it differs
     #[arg(long, short)]
     pub verbose: bool,
+    /// Print one JSON object on all programs, and nothing else
+    #[arg(long, conflicts_with_all = ["witnesses", "emitted", "check_detection", "selftest"])]
+    pub json: bool,
     /// The corpus [default: corpus/ of the repository that the working folder is in]
     #[arg(long, value_name = "DIR")]
     pub corpus: Option<PathBuf>,
@@ -487,6 +496,9 @@ pub struct Convert {
     /// Write each program to this folder, as NAME.mm or NAME.wire [default: standard output, for one file]
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Print one JSON object for each file
+    #[arg(long, requires = "output")]
+    pub json: bool,
     /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,

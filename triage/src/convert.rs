@@ -9,6 +9,7 @@ use crate::input::{self, Form};
 use crate::names::shown;
 use crate::store;
 use mm_fuzz::program::wire;
+use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -37,6 +38,10 @@ pub fn command(args: &Convert, out: &mut dyn Write) -> io::Result<Status> {
         let input = match input::load(file, args.target) {
             Ok(input) => input,
             Err(error) => {
+                if args.json {
+                    let said = json!({ "file": shown(file), "detail": error.to_string() });
+                    writeln!(out, "{said}")?;
+                }
                 worst = Status::unusable(error);
                 continue;
             }
@@ -51,9 +56,17 @@ pub fn command(args: &Convert, out: &mut dyn Write) -> io::Result<Status> {
         match path_of(file) {
             None => out.write_all(&bytes)?,
             Some(path) => {
-                if let Err(error) = store::write(&path, bytes) {
-                    let path = shown(&path);
-                    worst = Status::unusable(format_args!("{path}: cannot be written: {error}"));
+                let mut said = json!({ "file": shown(file) });
+                match store::write(&path, bytes) {
+                    Ok(()) => said["output"] = shown(&path).into(),
+                    Err(error) => {
+                        let why = format!("{}: cannot be written: {error}", shown(&path));
+                        said["detail"] = why.clone().into();
+                        worst = Status::unusable(why);
+                    }
+                }
+                if args.json {
+                    writeln!(out, "{said}")?;
                 }
             }
         }

@@ -2,10 +2,12 @@
 
 use crate::Status;
 use crate::args::Seeds;
+use crate::names::shown;
 use crate::page::counted;
 use crate::{corpus, input, store};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::program::wire;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,8 +44,13 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
         }
         written.insert(file);
     }
-    let (programs, dir) = (counted(written.len(), "program"), args.outdir.display());
-    writeln!(out, "seeds: {programs} in {dir}")?;
+    if args.json {
+        let said = json!({ "programs": written.len(), "folder": shown(&args.outdir) });
+        writeln!(out, "{said}")?;
+    } else {
+        let (programs, dir) = (counted(written.len(), "program"), shown(&args.outdir));
+        writeln!(out, "seeds: {programs} in {dir}")?;
+    }
     Ok(status)
 }
 

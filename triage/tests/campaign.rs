@@ -65,6 +65,11 @@ fn half_a_line_is_made_again_and_the_others_stay() {
         "{first}"
     );
     let page = fs::read(bench.path("out/index.html")).expect("the page");
+    let said = bench.run(&["campaign", "--json", "out"]);
+    let said: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!((&said["bugs"], &said["runs"]), (&2.into(), &2.into()));
+    assert_eq!(said["engines"][0]["name"], "exhaust");
+    assert_eq!(said["engines"][0]["bugs_found"], 2);
 
     // nothing to do: nothing is done, and the page is the same
     ends_with(&finish(&bench, &both, LIMIT), 0);

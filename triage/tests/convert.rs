@@ -40,6 +40,17 @@ fn one_that_is_unusable_does_not_stop_the_others() {
         fs::read_to_string(bench.path("out/good.mm")).expect("it is there"),
         RACE
     );
+    let ran = bench.run(&["convert", "--json", "--output", "out", "bad.mm", "good.mm"]);
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines[0]["file"], "bad.mm");
+    let why = lines[0]["detail"].as_str().expect("a reason");
+    assert!(why.starts_with("bad.mm: line 1"), "{why}");
+    assert_eq!(lines[1]["output"], "out/good.mm");
+    assert_eq!((ran.status, lines.len()), (2, 2));
     let ran = bench.run(&["convert", "bad.mm", "good.mm"]);
     ran.is_unusable(&["several files", "--output"]);
     let ran = bench.run(&["convert", "--output", "out", "good.mm", "a/good.mm"]);

@@ -19,6 +19,8 @@ fn text_to_seeds_to_text_is_loss_free() {
     let ran = bench.run(&["seeds", "out/of/it"]);
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
     assert_eq!(ran.out, "seeds: 3 programs in out/of/it\n");
+    let ran = bench.run(&["seeds", "--json", "out/of/it"]);
+    assert_eq!(ran.out, "{\"folder\":\"out/of/it\",\"programs\":3}\n");
     let mut names: Vec<String> = fs::read_dir(bench.path("out/of/it"))
         .expect("the folder is there")
         .map(|entry| {

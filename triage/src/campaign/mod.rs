@@ -12,8 +12,10 @@ use crate::page::counted;
 use crate::style::Style;
 use crate::{Status, store};
 use runs::Campaign;
+use serde_json::{Value, json};
 use stats::{Comparison, Step, Time};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// An engine over all bugs.
 #[derive(Debug)]
@@ -66,8 +68,12 @@ pub fn command(args: &args::Campaign, out: &mut dyn Write) -> io::Result<Status>
     if let Err(error) = store::write(&path, html::render(&results)) {
         return Ok(store::refuse_write(&path, &error));
     }
-    results.print(out)?;
-    writeln!(out, "  {}", crate::names::shown(&path))?;
+    if args.json {
+        writeln!(out, "{}", results.json(&path))?;
+    } else {
+        results.print(out)?;
+        writeln!(out, "  {}", crate::names::shown(&path))?;
+    }
     Ok(Status::Pass)
 }
 
@@ -109,6 +115,35 @@ impl Results {
     fn is_partial(&self) -> bool {
         let bugs = self.campaign.bugs.len();
         self.engines.iter().any(|engine| engine.bugs < bugs)
+    }
+
+    /// Engines, and pairs of them, with what the page says of them; seconds, but for `a12` and `p`.
+    fn json(&self, page: &Path) -> Value {
+        let engines = self.engines.iter().map(|engine| {
+            json!({
+                "name": engine.name,
+                "bugs": engine.bugs,
+                "bugs_found": engine.bugs_found,
+                "runs": engine.runs,
+                "runs_found": engine.runs_found,
+                "restricted_mean": engine.mean,
+                "interval": [engine.interval.0, engine.interval.1],
+                "median": engine.median,
+                "execs_per_second": engine.execs_per_second,
+            })
+        });
+        let pairs = self.pairs.iter().map(|pair| {
+            json!({ "a": pair.a, "b": pair.b, "bugs": pair.bugs, "a12": pair.all.a12, "p": pair.p })
+        });
+        json!({
+            "limit": self.campaign.limit,
+            "bugs": self.campaign.bugs.len(),
+            "runs": self.campaign.count(),
+            "partial": self.is_partial(),
+            "engines": engines.collect::<Vec<_>>(),
+            "pairs": pairs.collect::<Vec<_>>(),
+            "page": crate::names::shown(page),
+        })
     }
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {

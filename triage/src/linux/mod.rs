@@ -146,7 +146,9 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     } = judge;
     let status = tally.summary(began, &image.version, source.args, out)?;
     if stop.is_set() {
-        writeln!(out, "interrupted: these are not all programs")?;
+        if !args.json {
+            writeln!(out, "interrupted: these are not all programs")?;
+        }
         return Ok(Status::Interrupted);
     }
     Ok(status)

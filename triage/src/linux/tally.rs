@@ -4,6 +4,7 @@ use super::accepted::{self, Counts};
 use super::plan::Refusal;
 use crate::Status;
 use crate::args::Linux;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Instant;
@@ -67,6 +68,14 @@ impl Tally {
         if args.witnesses {
             return self.witnesses(version, out);
         }
+        if args.json {
+            let expected = args.expect_accepted;
+            let met = self
+                .accepted
+                .report(accepted::ACCEPTED, expected, &mut io::sink())?;
+            writeln!(out, "{}", self.json(began, version))?;
+            return Ok(self.status(met));
+        }
         let mut kinds: Vec<_> = self.kinds.iter().collect();
         kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
         for (kind, (count, first)) in kinds {
@@ -83,8 +92,7 @@ impl Tally {
             .accepted
             .report(accepted::ACCEPTED, args.expect_accepted, out)?;
         let refused: u64 = self.refused.values().sum();
-        let seconds = began.elapsed().as_secs_f64() - self.boot_seconds;
-        let boot = self.boot_seconds / (self.boots.max(1) as f64);
+        let (boot, rate) = self.speed(began);
         writeln!(
             out,
             "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} boots={} \
@@ -96,9 +104,38 @@ impl Tally {
             self.kernel,
             self.unusable,
             self.boots,
-            self.programs as f64 / seconds,
+            rate,
         )?;
         Ok(self.status(met))
+    }
+
+    /// Seconds of a boot, and programs a second outside of boots.
+    fn speed(&self, began: Instant) -> (f64, f64) {
+        let seconds = began.elapsed().as_secs_f64() - self.boot_seconds;
+        let boot = self.boot_seconds / (self.boots.max(1) as f64);
+        (boot, self.programs as f64 / seconds)
+    }
+
+    fn json(&self, began: Instant, version: &str) -> Value {
+        let (boot, rate) = self.speed(began);
+        let refused = self.refused.iter();
+        let refused = refused.map(|(why, count)| (why.to_string(), (*count).into()));
+        let differences = self.kinds.iter();
+        let differences = differences
+            .map(|(what, (count, first))| json!({ "what": what, "count": count, "first": first }));
+        json!({
+            "version": version,
+            "programs": self.programs,
+            "same": self.same,
+            "differ": self.differ,
+            "kernel": self.kernel,
+            "unusable": self.unusable,
+            "refused": refused.collect::<Map<_, _>>(),
+            "differences": differences.collect::<Vec<_>>(),
+            "boots": self.boots,
+            "boot_seconds": boot,
+            "programs_per_second": rate,
+        })
     }
 
     /// What the run was good for: `met` says that every accepted difference occurred that had to.
