@@ -142,8 +142,9 @@ impl State {
     fn free_zone_device_folio(&mut self, folio: Pfn, dev: DevId) {
         let keep_mapping = self.zoo.on(Bug::DevprivMappingReuse);
         let page = self.page_mut(folio);
-        // a lock that somebody still holds is not the allocator's to take
-        page.flags = page.flags & PageFlags::LOCKED | PageFlags::FREE;
+        // a lock that somebody still holds is not the allocator's to take; nobody looks whether it is mlocked
+        let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
+        page.flags = page.flags & kept | PageFlags::FREE;
         if !keep_mapping {
             // 7ab0ad0e74f8: a hole that is filled with this page later trusts what it finds here
             page.set_mapping(None);

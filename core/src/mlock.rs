@@ -4,7 +4,7 @@
 //! no copy is needed later. What keeps a page in memory is the mark of the area, which `try_to_unmap` sees. So
 //! that reclaim need not try, a folio has a flag, and while it is on the LRU a count of its mappings in marked
 //! areas. The count may be too low: it begins anew when a folio comes back to the LRU, and the flag goes with what was
-//! counted last. The flag may stay too long: `munlock` passes by what is not present. Whoever changes the count holds the page-table lock; the kernel's
+//! counted last. Whoever changes the count holds the page-table lock; the kernel's
 //! per-CPU batch in front of it is not modelled, but for the order in which it is drained.
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
@@ -14,9 +14,10 @@ use crate::ids::{MmId, Pfn, VmaId};
 use crate::lock::Lock;
 use crate::mprotect::ChangeError;
 use crate::page::PageFlags;
-use crate::pte::PresentPte;
+use crate::pte::{Pte, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
+use crate::zoo::Bug;
 use core::ops::Range;
 
 impl State {
@@ -62,19 +63,30 @@ impl State {
         }
     }
 
-    /// Counts what `part` of an area maps, whose mark has just changed (`mlock_vma_pages_range`). An entry that is not
-    /// present is left alone, also if a device has the page.
+    /// Counts what `part` of an area maps, whose mark has just changed (`mlock_vma_pages_range`).
     fn mlock_vma_pages_range(&mut self, vma: VmaId, part: Range<u64>) {
         let area = self.vma(vma);
         let (pgd, locked) = (self.mm(area.mm).pgd, area.flags.contains(VmFlags::LOCKED));
         for addr in part {
             let at = self.tables.pte_offset(pgd, addr);
-            let pte = at.and_then(|at| self.tables.get(at).present());
-            match pte.map(PresentPte::pfn).filter(|page| *page != Pfn::ZERO) {
+            match at.and_then(|at| self.mapped_page(self.tables.get(at))) {
                 Some(page) if locked => self.mlock_folio(page),
                 Some(page) => self.munlock_folio(page),
                 None => {}
             }
+        }
+    }
+
+    /// The page that an entry is a mapping of, also if a device has it.
+    fn mapped_page(&self, pte: Pte) -> Option<Pfn> {
+        match (pte.present(), pte.leaf()) {
+            (Some(present), _) => Some(present.pfn()).filter(|page| *page != Pfn::ZERO),
+            _ if self.zoo.on(Bug::LatentMunlockNonpresent) => None,
+            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => Some(pfn),
+            (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => {
+                (!self.zoo.on(Bug::ExclMapcountDropped)).then_some(pfn)
+            }
+            _ => None,
         }
     }
 }

@@ -158,6 +158,8 @@ bugs! {
         "an area that MREMAP_DONTUNMAP has emptied keeps the offsets of the pages that it had";
     MremapDontunmapLockedVm "mremap-dontunmap-locked-vm" "mm/mremap: fix locked_vm leak by splitting VMA for MREMAP_DONTUNMAP (2026)" "K4" 1 "contents/outcome"
         "MREMAP_DONTUNMAP of a part of a locked area unlocks all of it";
+    LatentMunlockNonpresent "latent-munlock-nonpresent" "latent in 6.12.117" "K4" 1 "counting/mlock"
+        "munlock passes by a page that a device has, which stays mlocked for good";
     MremapMergeUnfaulted "mremap-merge-unfaulted" "61f67c230a5e" "K9" 1 "reverse-map/reachable"
         "a moved area merges into one without pages, which does not get its anon_vmas";
     VmaAdjustAvcCopy "vma-adjust-avc-copy" "merge 64a8920fab96" "K2" 1 "reverse-map/reachable"

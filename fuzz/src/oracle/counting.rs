@@ -1,9 +1,9 @@
 //! Counting: references, mappings, statistics, free lists, leaks.
 
-use super::shadow::Rss;
+use super::shadow::{Place, Rss};
 use super::{Check, View};
 use crate::finding::{Family, describe};
-use mm_core::{DevId, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, TaskId};
+use mm_core::{DevId, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, TaskId, VmFlags};
 
 const FAMILY: Family = Family::Counting;
 
@@ -77,6 +77,35 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         pfn,
         format!("on the LRU: {}", describe(pfn, page)),
     )
+}
+
+/// A folio is mlocked only if an entry of a locked area maps it; it counts at most those, and is unevictable as long
+/// as it is on the LRU.
+#[inline(never)]
+pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let on_lru = page.has(PageFlags::LRU);
+    let mlocked = page.has(PageFlags::MLOCKED);
+    if !mlocked && !(on_lru && page.has(PageFlags::UNEVICTABLE)) {
+        return Ok(());
+    }
+    let locked = |place: &&Place| {
+        // an area that is not in its address space any more is being taken apart
+        let vma = view.s.find_vma(place.mm, place.addr);
+        vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED))
+    };
+    let mappings = &view.shadow.named(pfn).mappings;
+    let locked = mappings.iter().filter(locked).count();
+    let counted = if on_lru { page.mlock_count } else { 0 };
+    let detail = if locked == 0 {
+        "mlocked, and no entry of a locked area maps it".to_owned()
+    } else if counted as usize > locked {
+        format!("{locked} entries of locked areas map it, mlock_count is {counted}")
+    } else if on_lru && mlocked != page.has(PageFlags::UNEVICTABLE) {
+        "on the list of the LRU on which it is not to be".to_owned()
+    } else {
+        return Ok(());
+    };
+    view.page_finding(FAMILY, "mlock", pfn, detail)
 }
 
 /// A folio is charged when it goes onto the LRU.

@@ -105,6 +105,7 @@ fn meaning(pte: Pte) -> Option<Meaning> {
 /// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
 /// old one or, where that was cleared in the same section, the one that was cleared.
 pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
+    check_locked_area(view, write, before)?;
     let Some(new) = meaning(write.new) else {
         return Ok(());
     };
@@ -135,6 +136,35 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
         }
         _ => Ok(()),
     }
+}
+
+/// Reclaim takes no page from a locked area.
+#[inline(never)]
+fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
+    let form = |pte| meaning(pte).map(|meaning| meaning.form);
+    let taken = match (form(before), form(write.new)) {
+        (Some(Form::Present | Form::Exclusive), Some(Form::Swap)) => true,
+        (Some(Form::Present | Form::Exclusive), None) => {
+            matches!(view.at.op, OpKind::Reclaim | OpKind::Pageout)
+        }
+        _ => false,
+    };
+    let vma = taken.then(|| view.s.find_vma(write.mm, write.addr));
+    let locked = |vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED);
+    if !vma.flatten().is_some_and(locked) {
+        return Ok(());
+    }
+    let was = describe::entry(before);
+    let detail = format!(
+        "{was} of a locked area, at {:?} page {}",
+        write.mm, write.addr
+    );
+    view.page_finding(
+        FAMILY,
+        "locked-area",
+        meaning(before).and_then(|old| old.pfn),
+        detail,
+    )
 }
 
 /// A present or device-exclusive entry names system memory, a device-private one the memory of a

@@ -288,6 +288,7 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
         return counting::check_zero_page(view);
     }
     let page = view.s.page(pfn);
+    counting::check_mlock(view, pfn, page)?;
     if page.has(PageFlags::FREE) {
         counting::check_free_page(view, pfn, page)?;
         return coherence::check_freed_translation(view, pfn);

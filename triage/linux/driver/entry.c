@@ -112,6 +112,8 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 		out->page |= MMFUZZ_PAGE_MAPPING;
 	if (folio_test_swapcache(folio))
 		out->page |= MMFUZZ_PAGE_SWAPCACHE;
+	if (folio_test_mlocked(folio))
+		out->page |= MMFUZZ_PAGE_MLOCKED;
 	out->index = folio->index;
 	if (is_device_private_page(page)) {
 		out->device = 1 + (device_of(page) - mmfuzz_devices);
@@ -120,11 +122,8 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 	} else {
 		u64 *word = kmap_local_page(page);
 
-		if (folio_test_mlocked(folio))
-			out->page |= MMFUZZ_PAGE_MLOCKED;
 		if (folio_test_unevictable(folio))
 			out->page |= MMFUZZ_PAGE_UNEVICTABLE;
-
 		out->word = *word;
 		kunmap_local(word);
 	}

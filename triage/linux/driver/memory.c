@@ -31,6 +31,8 @@ struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
 		/* before 6.19 nobody else forgets what the last user left */
 		ClearPageDirty(page);
 		folio_clear_swapbacked(page_folio(page));
+		__folio_clear_mlocked(page_folio(page));
+		folio_clear_unevictable(page_folio(page));
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 		zone_device_page_init(page, &device->pagemap, 0);
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)

@@ -119,8 +119,8 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_ANON (1 << 5)
 #define MMFUZZ_PAGE_MAPPING (1 << 6)
 #define MMFUZZ_PAGE_SWAPCACHE (1 << 7)
-#define MMFUZZ_PAGE_MLOCKED (1 << 8)	/* of the system's memory */
-#define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)
+#define MMFUZZ_PAGE_MLOCKED (1 << 8)
+#define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)	/* of the system's memory */
 
 /*
  * One entry, and the page that it names. Of a swap entry: frame is the slot, maps the entries that name it, and the

@@ -30,8 +30,13 @@ use std::time::Instant;
 use tally::Tally;
 
 /// Bugs of the zoo that every kernel has: `migrate_vma_check_page` lets a device page have a reference too many
-/// (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a neighbour, too.
-const KNOWN_BUGS: [&str; 2] = ["zone-device-extra-ref", "latent-mremap-uffd-neighbour"];
+/// (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a neighbour, too;
+/// `mlock_pte_range` passes by what is not present.
+const KNOWN_BUGS: [&str; 3] = [
+    "zone-device-extra-ref",
+    "latent-mremap-uffd-neighbour",
+    "latent-munlock-nonpresent",
+];
 
 /// And those of 6.12, whose rules for device-exclusive entries are those before 6.15.
 const KNOWN_BUGS_V6_12: [&str; 3] = [

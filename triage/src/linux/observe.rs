@@ -114,7 +114,6 @@ fn of_slot(s: &State, id: SwapId, base: u64) -> Entry {
 fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
     let of: &Page = s.page(pfn);
     let device = pfn.device();
-    let system = device.is_none();
     Entry {
         device: device.map_or(0, |DevId(dev)| dev + 1),
         page: flags(&[
@@ -125,8 +124,8 @@ fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
             (of.anon_exclusive(), page::EXCLUSIVE),
             (of.mapping().is_some(), page::ANON | page::MAPPING),
             (of.has(PageFlags::SWAPCACHE), page::SWAPCACHE),
-            (system && of.has(PageFlags::MLOCKED), page::MLOCKED),
-            (system && of.has(PageFlags::UNEVICTABLE), page::UNEVICTABLE),
+            (of.has(PageFlags::MLOCKED), page::MLOCKED),
+            (of.has(PageFlags::UNEVICTABLE), page::UNEVICTABLE),
         ]),
         refs: of.refcount,
         maps: of.mapcount,
