@@ -85,7 +85,8 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let on_lru = page.has(PageFlags::LRU);
     let mlocked = page.has(PageFlags::MLOCKED);
-    if !mlocked && !(on_lru && page.has(PageFlags::UNEVICTABLE)) {
+    let unevictable = on_lru && page.has(PageFlags::UNEVICTABLE);
+    if !mlocked && !unevictable {
         return Ok(());
     }
     let locked = |place: &&Place| {
@@ -100,7 +101,7 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         "mlocked, and no entry of a locked area maps it".to_owned()
     } else if counted as usize > locked {
         format!("{locked} entries of locked areas map it, mlock_count is {counted}")
-    } else if on_lru && mlocked != page.has(PageFlags::UNEVICTABLE) {
+    } else if on_lru && mlocked != unevictable {
         "on the list of the LRU on which it is not to be".to_owned()
     } else {
         return Ok(());
