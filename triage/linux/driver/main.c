@@ -7,6 +7,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/stat.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
@@ -31,6 +32,8 @@ static long reset(struct session *session, struct mmfuzz_reset *arg)
 		return -EINVAL;
 	end_session(session, false);
 	mmfuzz_fail_next(&none);
+	/* pages of locked areas wait in a batch, those of devices too */
+	lru_add_drain();
 	mmfuzz_reset_devices(arg);
 	return 0;
 }
