@@ -7,6 +7,7 @@ mod search;
 use crate::args::{Minimize, Target};
 use crate::names::shown;
 use crate::page::counted;
+use crate::progress::Progress;
 use crate::run::{Bugs, Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
@@ -17,7 +18,7 @@ use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::program::Program;
 use search::Search;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -177,6 +178,7 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
         (jobs, 1)
     };
     let mut worst = Status::Pass;
+    let (mut progress, mut count) = (Progress::new("files minimized"), 0);
     let work = |(): &mut (), path: &PathBuf| {
         let is_wanted = !stop.is_set();
         is_wanted.then(|| one(args, path, args.target, &bugs, inner, &stop))
@@ -195,9 +197,15 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
             } else {
                 people(&done, args.files.len() == 1, out)?;
             }
+            count += 1;
+            // where lines go to a terminal, they say how far it is
+            if !io::stdout().is_terminal() {
+                progress.tick(count, || format!("of {}", args.files.len()));
+            }
             out.flush()
         },
     )?;
+    progress.end();
     Ok(if stop.is_set() {
         worst.max(Status::Interrupted)
     } else {
