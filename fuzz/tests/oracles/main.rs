@@ -8,17 +8,22 @@
 
 mod cases;
 mod lab;
+mod locked;
 
-use cases::CASES;
+use cases::Case;
 use lab::with_lab;
 use mm_core::tamper::Leak;
 use mm_core::{DevId, MmId};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+fn cases() -> impl Iterator<Item = &'static Case> {
+    cases::CASES.iter().chain(locked::CASES)
+}
+
 #[test]
 fn every_case_is_reported_as_what_it_is() {
-    for (i, (expected, case)) in CASES.iter().enumerate() {
+    for (i, (expected, case)) in cases().enumerate() {
         match with_lab(case) {
             Ok(()) => panic!("case {i}: {expected} did not fire"),
             Err(finding) => assert_eq!(finding.oracle(), *expected, "case {i}: {finding}"),
@@ -106,7 +111,7 @@ fn every_oracle_has_a_test_that_makes_it_fire() {
             named.extend(names);
         }
     }
-    let cases = CASES.iter().map(|(name, _)| *name);
+    let cases = cases().map(|(name, _)| *name);
     let zoo = mm_core::zoo::TABLE.iter().map(|entry| entry.oracle);
     let fired: BTreeSet<String> = cases.chain(zoo).map(str::to_owned).collect();
     assert_eq!(named, fired);
