@@ -33,6 +33,10 @@ impl State {
         if refused {
             return false;
         }
+        if from.has(PageFlags::UNEVICTABLE) {
+            to.flags.insert(PageFlags::UNEVICTABLE);
+            self.page_mut(src).flags.remove(PageFlags::UNEVICTABLE);
+        }
         self.events.push(Event::Migrated { src, dst });
         true
     }

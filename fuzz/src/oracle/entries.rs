@@ -149,6 +149,8 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
         }
         _ => false,
     };
+    // an address space that lost its last user goes with all it has, whatever operation that was
+    let taken = taken && view.s.mm(write.mm).users > 0;
     let vma = taken.then(|| view.s.find_vma(write.mm, write.addr));
     let locked = |vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED);
     if !vma.flatten().is_some_and(locked) {

@@ -125,7 +125,10 @@ fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
             (of.mapping().is_some(), page::ANON | page::MAPPING),
             (of.has(PageFlags::SWAPCACHE), page::SWAPCACHE),
             (of.has(PageFlags::MLOCKED), page::MLOCKED),
-            (of.has(PageFlags::UNEVICTABLE), page::UNEVICTABLE),
+            (
+                device.is_none() && of.has(PageFlags::UNEVICTABLE),
+                page::UNEVICTABLE,
+            ),
         ]),
         refs: of.refcount,
         maps: of.mapcount,
