@@ -179,7 +179,7 @@ impl State {
 
     /// The folio comes from the batch to one of the lists. Who of those that locked it in memory counted it
     /// before is not known there: the count begins anew (`lru_add`).
-    pub(crate) fn lru_add(&mut self, folio: Pfn) {
+    fn lru_add(&mut self, folio: Pfn) {
         let page = self.page_mut(folio);
         page.flags.insert(PageFlags::LRU);
         let evictable = !page.has(PageFlags::MLOCKED);

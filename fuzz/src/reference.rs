@@ -220,9 +220,9 @@ impl Reference {
                 continue;
             };
             let registered = page.registered && !page.registration_uncertain;
-            // mlock marks the area long before it ends: what came in between may have made another of it, before or after
-            let marked_before = change == Change::Lock && open.overlapped;
-            if uncertain || marked_before || change.needs_registration() && !registered {
+            // mlock marks the area long before it ends, and who changes the area beside it comes before or after that
+            let either_order = change == Change::Lock && open.overlapped;
+            if uncertain || either_order || change.needs_registration() && !registered {
                 page.change(change, End::OutOfMemory, false);
             } else {
                 page.change(change, end, open.written.iter().any(|(a, ..)| *a == addr));

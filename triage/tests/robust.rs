@@ -211,7 +211,7 @@ const EACH: [(&[&str], &str); 3] = [
     (&["seeds", "out", "--corpus", "corpus"], "a-"),
 ];
 
-/// Where each of them writes over what an earlier run has written; the text that they read is longer.
+/// A folder in which the command writes over what an earlier run left.
 fn with_earlier_programs(command: &[&str]) -> (Bench, BTreeMap<String, Vec<u8>>) {
     let bench = Bench::new();
     bench.write("night/a.mm", FINDS);

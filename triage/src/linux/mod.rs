@@ -144,13 +144,14 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         )));
     }
     let Judge {
-        tally,
+        mut tally,
         image,
         source,
         ..
     } = judge;
+    tally.interrupted = stop.is_set();
     let status = tally.summary(began, &image.version, source.args, out)?;
-    if stop.is_set() {
+    if tally.interrupted {
         if !args.json {
             writeln!(out, "interrupted: these are not all programs")?;
         }

@@ -27,6 +27,8 @@ pub struct Tally {
     pub kinds: BTreeMap<String, (u64, String)>,
     /// Of each witness, what became of it.
     pub witnesses: BTreeMap<String, String>,
+    /// A signal came before all programs had been run.
+    pub interrupted: bool,
     pub boots: u64,
     pub boot_seconds: f64,
 }
@@ -125,6 +127,7 @@ impl Tally {
             .map(|(what, (count, first))| json!({ "what": what, "count": count, "first": first }));
         json!({
             "version": version,
+            "interrupted": self.interrupted,
             "programs": self.programs,
             "same": self.same,
             "differ": self.differ,
@@ -153,6 +156,24 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_what_the_summary_says() {
+        let mut tally = Tally {
+            programs: 3,
+            same: 2,
+            differ: 1,
+            ..Tally::default()
+        };
+        tally.refused.insert(Refusal::Order, 4);
+        tally.kinds.insert("areas".to_owned(), (1, "a".to_owned()));
+        let said = tally.json(Instant::now(), "6.12");
+        assert_eq!((&said["programs"], &said["differ"]), (&3.into(), &1.into()));
+        assert_eq!(said["interrupted"], false);
+        assert_eq!(said["refused"][Refusal::Order.to_string()], 4);
+        let differences = json!([{ "what": "areas", "count": 1, "first": "a" }]);
+        assert_eq!(said["differences"], differences);
+    }
 
     #[test]
     fn an_accepted_difference_that_never_occurs_fails_a_run_that_is_the_same_otherwise() {
