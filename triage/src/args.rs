@@ -448,6 +448,9 @@ pub struct Linux {
     /// Run the upstream tests of lib/test_hmm.c; nothing else
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub selftest: bool,
+    /// Guests that work side by side [default: one for each core]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
     /// Save programs that differ, and the console of a kernel that died, in this folder
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,

@@ -24,16 +24,44 @@ pub struct Tally {
     pub refused: BTreeMap<Refusal, u64>,
     pub accepted: Counts,
     /// Differences of a kind: how many, and the first program that shows it.
-    pub kinds: BTreeMap<String, (u64, String)>,
+    pub kinds: BTreeMap<String, (u64, First)>,
     /// Of each witness, what became of it.
     pub witnesses: BTreeMap<String, String>,
     /// A signal came before all programs had been run.
     pub interrupted: bool,
     pub boots: u64,
+    /// Of all boots together.
     pub boot_seconds: f64,
+    /// Guests that have worked side by side.
+    pub guests: usize,
+}
+
+/// A program that shows a difference.
+pub struct First {
+    /// Its place among all programs.
+    pub index: u32,
+    /// What to say of it.
+    pub text: String,
 }
 
 impl Tally {
+    /// Counts a difference of a kind, and keeps the first program, whichever comes first; how many there are.
+    pub fn note(&mut self, kind: &str, shown_by: First) -> u64 {
+        match self.kinds.get_mut(kind) {
+            None => {
+                self.kinds.insert(kind.to_owned(), (1, shown_by));
+                1
+            }
+            Some((count, first)) => {
+                *count += 1;
+                if shown_by.index < first.index {
+                    *first = shown_by;
+                }
+                *count
+            }
+        }
+    }
+
     /// The summary where a difference is what is wanted.
     fn witnesses(&self, version: &str, out: &mut dyn Write) -> io::Result<Status> {
         for (name, how) in &self.witnesses {
@@ -84,7 +112,7 @@ impl Tally {
             writeln!(
                 out,
                 "{count} x {kind}\n  first in {}\n",
-                first.replace('\n', "\n    ")
+                first.text.replace('\n', "\n    ")
             )?;
         }
         for (refusal, count) in &self.refused {
@@ -97,23 +125,25 @@ impl Tally {
         let (boot, rate) = self.speed(began);
         writeln!(
             out,
-            "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} boots={} \
-             boot_s={boot:.2} programs/s={:.0}",
+            "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} guests={} \
+             boots={} boot_s={boot:.2} programs/s={:.0}",
             version,
             self.programs,
             self.same,
             self.differ,
             self.kernel,
             self.unusable,
+            self.guests,
             self.boots,
             rate,
         )?;
         Ok(self.status(met))
     }
 
-    /// Seconds of a boot, and programs a second outside of boots.
+    /// Seconds of a boot, and programs a second outside of boots, which go on side by side.
     fn speed(&self, began: Instant) -> (f64, f64) {
-        let seconds = began.elapsed().as_secs_f64() - self.boot_seconds;
+        let booting = self.boot_seconds / self.guests.max(1) as f64;
+        let seconds = began.elapsed().as_secs_f64() - booting;
         let boot = self.boot_seconds / (self.boots.max(1) as f64);
         (boot, self.programs as f64 / seconds)
     }
@@ -123,8 +153,9 @@ impl Tally {
         let refused = self.refused.iter();
         let refused = refused.map(|(why, count)| (why.to_string(), (*count).into()));
         let differences = self.kinds.iter();
-        let differences = differences
-            .map(|(what, (count, first))| json!({ "what": what, "count": count, "first": first }));
+        let differences = differences.map(
+            |(what, (count, first))| json!({ "what": what, "count": count, "first": first.text }),
+        );
         json!({
             "version": version,
             "interrupted": self.interrupted,
@@ -135,6 +166,7 @@ impl Tally {
             "unusable": self.unusable,
             "refused": refused.collect::<Map<_, _>>(),
             "differences": differences.collect::<Vec<_>>(),
+            "guests": self.guests,
             "boots": self.boots,
             "boot_seconds": boot,
             "programs_per_second": rate,
@@ -166,12 +198,17 @@ mod tests {
             ..Tally::default()
         };
         tally.refused.insert(Refusal::Order, 4);
-        tally.kinds.insert("areas".to_owned(), (1, "a".to_owned()));
+        let by = |index, text: &str| First {
+            index,
+            text: text.to_owned(),
+        };
+        assert_eq!(tally.note("areas", by(7, "b")), 1);
+        assert_eq!(tally.note("areas", by(3, "a")), 2);
         let said = tally.json(Instant::now(), "6.12");
         assert_eq!((&said["programs"], &said["differ"]), (&3.into(), &1.into()));
         assert_eq!(said["interrupted"], false);
         assert_eq!(said["refused"][Refusal::Order.to_string()], 4);
-        let differences = json!([{ "what": "areas", "count": 1, "first": "a" }]);
+        let differences = json!([{ "what": "areas", "count": 2, "first": "a" }]);
         assert_eq!(said["differences"], differences);
     }
 

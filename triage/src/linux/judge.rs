@@ -1,0 +1,306 @@
+//! Guests that work side by side on one queue.
+//!
+//! Each guest runs one program at a time, so that what it shows of a program does not depend on how many guests there
+//! are. Locks: the queue before the tally.
+
+use super::accepted;
+use super::compare::{self, Difference};
+use super::guest::{Death, Guest, Image};
+use super::plan::{self, Plan, Refusal};
+use super::queue::{Case, Queue};
+use super::tally::{First, Tally};
+use crate::args::Linux;
+use crate::run::Bugs;
+use crate::stop::Stop;
+use crate::store;
+use mm_fuzz::exec::{Executor, Options};
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Jobs that a guest is given before it answers the first.
+const AHEAD: usize = 32;
+
+/// What became of a program.
+enum Verdict {
+    Same,
+    Differs(Vec<Difference>),
+    Kernel(Death),
+}
+
+/// What all guests share.
+pub struct Judge<'a> {
+    pub args: &'a Linux,
+    pub image: &'a Image,
+    /// Those that the model has.
+    pub bugs: Bugs,
+    pub queue: Mutex<Queue<'a>>,
+    pub tally: Mutex<Tally>,
+    pub stop: Stop,
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // who panicked has said so; counts are whole between two statements
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Judge<'_> {
+    /// Judges all programs by as many guests; on a signal those that have been answered, and the others go with
+    /// the guests.
+    ///
+    /// # Errors
+    /// The first guest that does not come up; the others end what they have begun.
+    pub fn run(&self, guests: usize) -> Result<(), Death> {
+        std::thread::scope(|scope| {
+            let work = |first| {
+                move || {
+                    let mut worker = Worker::new(self, first);
+                    worker.run().inspect_err(|_| lock(&self.queue).end())
+                }
+            };
+            let workers: Vec<_> = (0..guests).map(|i| scope.spawn(work(i == 0))).collect();
+            let ends = workers.into_iter().map(|worker| worker.join());
+            let ends: Vec<_> = ends
+                .map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect();
+            ends.into_iter().collect()
+        })
+    }
+}
+
+/// One guest, and who talks to it.
+struct Worker<'j, 'a> {
+    judge: &'j Judge<'a>,
+    /// The model.
+    executor: Executor,
+    guest: Option<Guest>,
+    /// It has had one.
+    booted: bool,
+    /// Progress, for all.
+    shows: bool,
+}
+
+/// A program on its way.
+struct Sent {
+    case: Case,
+    plan: Plan,
+}
+
+impl<'j, 'a> Worker<'j, 'a> {
+    fn new(judge: &'j Judge<'a>, shows: bool) -> Self {
+        // the model is the model of this kernel, with the bugs that are known in it
+        let mut executor = Executor::new(Options {
+            unchecked: true,
+            release: judge.image.release(),
+            ..Options::default()
+        });
+        judge.bugs.set(&mut executor);
+        Self {
+            judge,
+            executor,
+            guest: None,
+            booted: false,
+            shows,
+        }
+    }
+
+    /// The next program that can be carried out.
+    fn next(&mut self) -> Option<Sent> {
+        loop {
+            let case = lock(&self.judge.queue).next(&mut lock(&self.judge.tally))?;
+            if let Some(bug) = &case.witness_of {
+                match super::bugs_of(bug, self.judge.image.release()) {
+                    Ok(bugs) => bugs.set(&mut self.executor),
+                    Err(error) => {
+                        lock(&self.judge.tally).unusable += 1;
+                        eprintln!("mm-triage: {}: {error}", case.name);
+                        continue;
+                    }
+                }
+            }
+            match plan::plan(case.index, &case.program, &mut self.executor) {
+                Ok(plan) => return Some(Sent { case, plan }),
+                Err(refusal) => self.refuse(case, refusal),
+            }
+        }
+    }
+
+    fn refuse(&self, case: Case, refusal: Refusal) {
+        if self.judge.args.verbose {
+            eprintln!("mm-triage: {}: refused: {refusal}", case.name);
+        }
+        let mut tally = lock(&self.judge.tally);
+        if case.witness_of.is_some() {
+            let how = format!("refused: {refusal}");
+            tally.witnesses.insert(case.name, how);
+        }
+        *tally.refused.entry(refusal).or_default() += 1;
+    }
+
+    fn run(&mut self) -> Result<(), Death> {
+        let mut sent: VecDeque<Sent> = VecDeque::new();
+        let mut shown = Instant::now();
+        while !self.judge.stop.is_set() {
+            while sent.len() < AHEAD {
+                let Some(next) = self.next() else { break };
+                // a guest that is gone shows when its reply is read
+                let _ = self.guest()?.send(&next.plan.job);
+                sent.push_back(next);
+            }
+            if sent.is_empty() {
+                return Ok(());
+            }
+            match self.guest()?.reply() {
+                Ok(reply) => {
+                    if let Some(Sent { case, plan }) = sent.pop_front() {
+                        self.count(&case, verdict_of(&plan, &reply));
+                        if reply.stuck {
+                            self.guest = None;
+                            self.one_by_one(&mut sent)?;
+                        }
+                    }
+                }
+                Err(_) => {
+                    self.guest = None;
+                    self.one_by_one(&mut sent)?;
+                }
+            }
+            if self.shows && shown.elapsed().as_secs() >= 5 && io::stderr().is_terminal() {
+                shown = Instant::now();
+                let tally = lock(&self.judge.tally);
+                eprintln!(
+                    "linux: {} programs, {} differ",
+                    tally.programs, tally.differ
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn guest(&mut self) -> Result<&mut Guest, Death> {
+        if self.guest.is_none() {
+            let guest = Guest::boot(self.judge.image)?;
+            let mut tally = lock(&self.judge.tally);
+            tally.guests += usize::from(!self.booted);
+            self.booted = true;
+            tally.boots += 1;
+            tally.boot_seconds += guest.boot.as_secs_f64();
+            self.guest = Some(guest);
+        }
+        self.guest.as_mut().ok_or_else(|| Death {
+            why: "no guest".to_owned(),
+            console: String::new(),
+        })
+    }
+
+    /// Runs programs that were lost with a guest again, so that the one that ended it is known.
+    fn one_by_one(&mut self, lost: &mut VecDeque<Sent>) -> Result<(), Death> {
+        while !self.judge.stop.is_set()
+            && let Some(Sent { case, plan }) = lost.pop_front()
+        {
+            let guest = self.guest()?;
+            let replied = guest.send(&plan.job).and_then(|()| guest.reply());
+            let verdict = match replied {
+                Ok(reply) => {
+                    if reply.stuck {
+                        self.guest = None;
+                    }
+                    verdict_of(&plan, &reply)
+                }
+                // a signal to all ends the guest as well
+                Err(_) if self.judge.stop.is_set() => return Ok(()),
+                Err(error) => match self.guest.take() {
+                    Some(guest) => Verdict::Kernel(guest.death(&error)),
+                    None => continue,
+                },
+            };
+            self.count(&case, verdict);
+        }
+        Ok(())
+    }
+
+    fn count(&self, case: &Case, verdict: Verdict) {
+        let args = self.judge.args;
+        let tally = &mut *lock(&self.judge.tally);
+        tally.programs += 1;
+        if case.witness_of.is_some() {
+            let how = match &verdict {
+                Verdict::Same => "not seen".to_owned(),
+                Verdict::Differs(all) => match all.iter().find(|d| d.accepted.is_none()) {
+                    Some(first) => format!("seen: {first}"),
+                    None => "not seen".to_owned(),
+                },
+                Verdict::Kernel(death) => format!("seen: {}", death.why),
+            };
+            tally.witnesses.insert(case.name.clone(), how);
+        }
+        match verdict {
+            Verdict::Same => tally.same += 1,
+            Verdict::Differs(all) => {
+                if args.verbose
+                    && let Some(first) = all.iter().find(|difference| difference.accepted.is_some())
+                {
+                    eprintln!("mm-triage: {}: accepted: {first}", case.name);
+                }
+                for known in all.iter().filter_map(|difference| difference.accepted) {
+                    tally.accepted.note(known);
+                }
+                let unexplained = all.iter().find(|difference| difference.accepted.is_none());
+                match unexplained {
+                    None => tally.same += 1,
+                    Some(first) => {
+                        tally.differ += 1;
+                        self.report(case, &first.what, &first.to_string(), tally);
+                    }
+                }
+            }
+            Verdict::Kernel(death) => {
+                tally.kernel += 1;
+                self.report(case, &format!("kernel: {}", death.why), &death.why, tally);
+                self.keep(case, "console", &death.console);
+            }
+        }
+    }
+
+    fn report(&self, case: &Case, what: &str, text: &str, tally: &mut Tally) {
+        if self.judge.args.verbose {
+            eprintln!("mm-triage: {}: {text}", case.name);
+        }
+        let first = First {
+            index: case.index,
+            text: format!("{}\n{text}\n{}", case.name, case.program),
+        };
+        if tally.note(what, first) <= 3 {
+            let header: String = text.lines().map(|line| format!("# {line}\n")).collect();
+            self.keep(case, "mm", &format!("# {}\n{header}{}", what, case.program));
+        }
+    }
+
+    /// Saves something about a program, where the user asked for that.
+    fn keep(&self, case: &Case, suffix: &str, text: &str) {
+        let Some(dir) = &self.judge.args.save else {
+            return;
+        };
+        let stem = Path::new(&case.name)
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace(' ', "-");
+        let path = dir.join(format!("{stem}.{suffix}"));
+        let written = std::fs::create_dir_all(dir).and_then(|()| store::write(&path, text));
+        if let Err(error) = written {
+            eprintln!("mm-triage: {}: cannot be written: {error}", path.display());
+        }
+    }
+}
+
+fn verdict_of(plan: &Plan, reply: &mm_linux_protocol::Reply) -> Verdict {
+    let all = compare::compare(plan, reply, accepted::ACCEPTED);
+    if all.is_empty() {
+        Verdict::Same
+    } else {
+        Verdict::Differs(all)
+    }
+}

@@ -1,0 +1,100 @@
+//! Where the judge's programs come from: files, then random programs.
+
+use super::tally::Tally;
+use crate::args::{Linux, Target};
+use crate::input;
+use mm_fuzz::program::generate::{random_program, random_step};
+use mm_fuzz::program::{Op, Program, Step};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// A program that is to be judged.
+pub struct Case {
+    /// Its place among all programs.
+    pub index: u32,
+    pub name: String,
+    pub program: Program,
+    /// The bug that it is the witness of, with `--witnesses`.
+    pub witness_of: Option<String>,
+}
+
+/// What is still to be judged.
+pub struct Queue<'a> {
+    args: &'a Linux,
+    files: VecDeque<PathBuf>,
+    random: u64,
+    taken: u32,
+}
+
+impl<'a> Queue<'a> {
+    /// All programs that the arguments name; `files` are those below its files and folders.
+    pub fn new(args: &'a Linux, files: VecDeque<PathBuf>) -> Self {
+        Self {
+            args,
+            files,
+            random: 0,
+            taken: 0,
+        }
+    }
+
+    /// Nothing more is to be judged.
+    pub fn end(&mut self) {
+        self.files.clear();
+        self.random = self.args.random;
+    }
+
+    /// The next program; files that are none are counted.
+    pub fn next(&mut self, tally: &mut Tally) -> Option<Case> {
+        let (name, program, witness_of) = self.program(tally)?;
+        self.taken += 1;
+        Some(Case {
+            index: self.taken,
+            name,
+            program,
+            witness_of,
+        })
+    }
+
+    fn program(&mut self, tally: &mut Tally) -> Option<(String, Program, Option<String>)> {
+        while let Some(path) = self.files.pop_front() {
+            match input::load(&path, None) {
+                Ok(input) => {
+                    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                    let witness_of = self.args.witnesses.then(|| stem.into_owned());
+                    return Some((path.display().to_string(), input.program, witness_of));
+                }
+                Err(error) => {
+                    tally.unusable += 1;
+                    eprintln!("mm-triage: {error}");
+                }
+            }
+        }
+        if self.random == self.args.random {
+            return None;
+        }
+        let seed = self.args.seed + self.random;
+        self.random += 1;
+        let program = self.random_program(seed);
+        Some((format!("random program {seed}"), program, None))
+    }
+
+    fn random_program(&self, seed: u64) -> Program {
+        let limits = self.args.target.unwrap_or(Target::Ops).limits();
+        let rng = &mut fastrand::Rng::with_seed(seed);
+        let mut program = random_program(limits, rng);
+        // points inside the kernel cannot be reached
+        program.preemptions.clear();
+        let one = self.args.single_process;
+        let forks = |op: &Op| matches!(op, Op::Fork { .. } | Op::Exit { .. });
+        let wanted = |step: &Step| !(one && forks(&step.op));
+        program.ops.retain(wanted);
+        if let Some(len) = self.args.ops {
+            while program.ops.len() < len {
+                let step = random_step(&program, program.ops.len(), rng);
+                program.ops.extend(wanted(&step).then_some(step));
+            }
+            program.ops.truncate(len);
+        }
+        program
+    }
+}
