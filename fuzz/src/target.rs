@@ -18,11 +18,14 @@ struct Bench {
     /// it: for engines that compare the code of two runs. Others are faster without.
     fresh: bool,
     /// Where the engine looks for features that are not edges of the code.
-    counters: Option<&'static Counters>,
+    counters: Option<OfThisRun>,
     /// The only invariant, `family/invariant`, whose findings count: for a campaign, which measures the time to a bug
     /// and not to whatever the bug breaks on the way.
     wanted: Option<String>,
 }
+
+/// The engine's counters, asked for at each run; `None` if it has none now.
+pub type OfThisRun = fn() -> Option<&'static Counters>;
 
 thread_local! {
     static BENCH: RefCell<Bench> = RefCell::new(Bench {
@@ -45,7 +48,7 @@ fn executor(panics: bool) -> Executor {
 /// name that is not known ends the process with status 2. With `MMFUZZ_FRESH` each run gets a new machine. With
 /// `MMFUZZ_ORACLE=family/invariant` findings of all other invariants end the run and are none.
 /// `counters` are those of the engine, if it has any.
-pub fn init(counters: Option<&'static Counters>) {
+pub fn init(counters: Option<OfThisRun>) {
     let slugs = std::env::var("MMFUZZ_ZOO").unwrap_or_default();
     BENCH.with_borrow_mut(|bench| {
         bench.counters = counters;
@@ -120,7 +123,8 @@ impl Bench {
     fn run(&mut self, limits: Limits, observer: Option<&mut dyn Observer>) {
         limits.apply(&mut self.program);
         let (executor, program) = (&mut self.executor, &self.program);
-        let verdict = match (observer, self.counters) {
+        let counters = self.counters.and_then(|of_this_run| of_this_run());
+        let verdict = match (observer, counters) {
             (Some(observer), _) => executor.run_observed(program, observer),
             (None, Some(counters)) => {
                 executor.run_observed(program, &mut Feedback::new(program, counters))

@@ -483,6 +483,9 @@ pub struct Emit {
     /// The file is an input of this fuzz target
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
+    /// Print one JSON object, with the text or with what user space cannot do
+    #[arg(long)]
+    pub json: bool,
     /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
     pub file: PathBuf,
 }

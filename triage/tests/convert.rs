@@ -82,6 +82,26 @@ fn what_a_target_runs_can_be_emitted() {
     }
 }
 
+#[test]
+fn emitted_json_has_the_text_or_what_cannot_be_done() {
+    let bench = Bench::new();
+    bench.write("a.mm", "mmap p0 4 2 rw\n");
+    bench.write("b.mm", RACE);
+    let json = |form: &str, file: &str, status| -> serde_json::Value {
+        let ran = bench.run(&["emit", form, "--json", file]);
+        assert_eq!(ran.status, status, "{ran:?}");
+        serde_json::from_str(&ran.out).expect("JSON")
+    };
+    for form in ["--c", "--rust"] {
+        let said = json(form, "a.mm", 0);
+        assert_eq!(said["language"], form[2..]);
+        assert_eq!(said["text"], bench.run(&["emit", form, "a.mm"]).out);
+    }
+    let refused = &json("--c", "b.mm", 2)["refused"];
+    assert_eq!(refused.as_array().map(Vec::len), Some(1), "{refused}");
+    assert!(json("--c", "none.mm", 2)["detail"].is_string());
+}
+
 /// Compiles the emitted test with cargo, as a user does, and runs it.
 #[test]
 fn the_emitted_test_fails_as_the_finding_does() {

@@ -2,6 +2,9 @@
 //! input on standard input.
 
 #[cfg(afl)]
+mod counters;
+
+#[cfg(afl)]
 use mm_fuzz::target;
 
 #[cfg(afl)]
@@ -16,7 +19,7 @@ fn main() {
             std::process::exit(2);
         }
     };
-    target::init(None);
+    target::init(Some(counters::of_this_run));
     afl::fuzz(true, run);
 }
 

@@ -37,7 +37,7 @@ const INCLUDES: &str = "\
 
 /// Why a program cannot be written in C.
 #[derive(Debug)]
-pub struct Refused(Vec<String>);
+pub struct Refused(pub Vec<String>);
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,11 +4,13 @@ mod c;
 mod operation;
 mod rust;
 
+use c::Refused;
 pub use c::{DRIVER, to_c};
 
 use crate::args::Emit;
 use crate::names::shown;
 use crate::{Status, input};
+use serde_json::json;
 use std::io::{self, Write};
 
 /// `emit --c FILE`, `emit --rust FILE`.
@@ -19,16 +21,33 @@ use std::io::{self, Write};
 pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
     let input = match input::load(&args.file, args.target) {
         Ok(input) => input,
-        Err(error) => return Ok(Status::unusable(error)),
+        Err(error) => {
+            if args.json {
+                let said = json!({ "file": shown(&args.file), "detail": error.to_string() });
+                writeln!(out, "{said}")?;
+            }
+            return Ok(Status::unusable(error));
+        }
     };
-    if args.rust {
+    let (language, text) = if args.rust {
         let bugs = args.zoo.clone().unwrap_or_default();
-        out.write_all(rust::test(&input.program, &bugs).as_bytes())?;
-        return Ok(Status::Pass);
+        ("rust", Ok(rust::test(&input.program, &bugs)))
+    } else {
+        ("c", to_c(&input.program))
+    };
+    if args.json {
+        let mut said = json!({ "file": shown(&args.file), "language": language });
+        match &text {
+            Ok(text) => said["text"] = json!(text),
+            Err(Refused(reasons)) => said["refused"] = json!(reasons),
+        }
+        writeln!(out, "{said}")?;
     }
-    match to_c(&input.program) {
+    match text {
         Ok(text) => {
-            out.write_all(text.as_bytes())?;
+            if !args.json {
+                out.write_all(text.as_bytes())?;
+            }
             Ok(Status::Pass)
         }
         Err(refused) => Ok(Status::unusable(format_args!(

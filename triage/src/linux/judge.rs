@@ -257,6 +257,11 @@ impl<'j, 'a> Worker<'j, 'a> {
                 }
             }
             Verdict::Kernel(death) => {
+                if let Some(known) = accepted::death(accepted::ACCEPTED, &death.why) {
+                    tally.known += 1;
+                    tally.accepted.note(known);
+                    return;
+                }
                 tally.kernel += 1;
                 self.report(case, &format!("kernel: {}", death.why), &death.why, tally);
                 self.keep(case, "console", &death.console);

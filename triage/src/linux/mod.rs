@@ -105,6 +105,7 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         .tally
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
+    tally.release = image.release();
     tally.interrupted = stop.is_set();
     let status = tally.summary(began, &image.version, args, out)?;
     if tally.interrupted {

@@ -4,6 +4,7 @@ use super::accepted::{self, Counts};
 use super::plan::Refusal;
 use crate::Status;
 use crate::args::Linux;
+use mm_core::Release;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,7 +20,10 @@ pub struct Tally {
     pub programs: u64,
     pub same: u64,
     pub differ: u64,
+    /// Guests that ended for no accepted reason.
     pub kernel: u64,
+    /// Guests that ended for an accepted one.
+    pub known: u64,
     pub unusable: u64,
     pub refused: BTreeMap<Refusal, u64>,
     pub accepted: Counts,
@@ -32,6 +36,8 @@ pub struct Tally {
     pub boots: u64,
     /// Of all boots together.
     pub boot_seconds: f64,
+    /// The kernel's.
+    pub release: Release,
     /// Guests that have worked side by side.
     pub guests: usize,
 }
@@ -100,9 +106,12 @@ impl Tally {
         }
         if args.json {
             let expected = args.expect_accepted;
-            let met = self
-                .accepted
-                .report(accepted::ACCEPTED, expected, &mut io::sink())?;
+            let met = self.accepted.report(
+                accepted::ACCEPTED,
+                self.release,
+                expected,
+                &mut io::sink(),
+            )?;
             writeln!(out, "{}", self.json(began, version))?;
             return Ok(self.status(met));
         }
@@ -118,20 +127,21 @@ impl Tally {
         for (refusal, count) in &self.refused {
             writeln!(out, "{count} refused: {refusal}")?;
         }
-        let met = self
-            .accepted
-            .report(accepted::ACCEPTED, args.expect_accepted, out)?;
+        let met =
+            self.accepted
+                .report(accepted::ACCEPTED, self.release, args.expect_accepted, out)?;
         let refused: u64 = self.refused.values().sum();
         let (boot, rate) = self.speed(began);
         writeln!(
             out,
-            "linux: version={} programs={} same={} differ={} kernel={} refused={refused} unusable={} guests={} \
+            "linux: version={} programs={} same={} differ={} kernel={} known={} refused={refused} unusable={} guests={} \
              boots={} boot_s={boot:.2} programs/s={:.0}",
             version,
             self.programs,
             self.same,
             self.differ,
             self.kernel,
+            self.known,
             self.unusable,
             self.guests,
             self.boots,
@@ -163,6 +173,7 @@ impl Tally {
             "same": self.same,
             "differ": self.differ,
             "kernel": self.kernel,
+            "known": self.known,
             "unusable": self.unusable,
             "refused": refused.collect::<Map<_, _>>(),
             "differences": differences.collect::<Vec<_>>(),
@@ -221,7 +232,9 @@ mod tests {
         };
         let known = accepted::tests::ONE_MORE;
         let status = |tally: &Tally, expected| {
-            let met = tally.accepted.report(known, expected, &mut io::sink());
+            let met = tally
+                .accepted
+                .report(known, Release::V6_12, expected, &mut io::sink());
             tally.status(met.expect("a sink"))
         };
         assert_eq!(status(&tally, true), Status::Finding);
