@@ -24,8 +24,8 @@ struct Bench {
     wanted: Option<String>,
 }
 
-/// The engine's counters, asked for at each run; `None` if it has none now.
-pub type OfThisRun = fn() -> Option<&'static Counters>;
+/// The engine's counters, asked for at each run.
+pub type OfThisRun = fn() -> &'static Counters;
 
 thread_local! {
     static BENCH: RefCell<Bench> = RefCell::new(Bench {
@@ -123,7 +123,7 @@ impl Bench {
     fn run(&mut self, limits: Limits, observer: Option<&mut dyn Observer>) {
         limits.apply(&mut self.program);
         let (executor, program) = (&mut self.executor, &self.program);
-        let counters = self.counters.and_then(|of_this_run| of_this_run());
+        let counters = self.counters.map(|of_this_run| of_this_run());
         let verdict = match (observer, counters) {
             (Some(observer), _) => executor.run_observed(program, observer),
             (None, Some(counters)) => {

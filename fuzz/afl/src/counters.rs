@@ -6,6 +6,8 @@
 use mm_fuzz::feedback::{COUNTERS, Counters};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+// used: nothing that the compiler sees writes them, so it takes them for zeroes otherwise
+#[used]
 #[unsafe(link_section = "__sancov_guards")]
 static GUARDS: [AtomicU32; COUNTERS] = [const { AtomicU32::new(0) }; COUNTERS];
 
@@ -14,12 +16,17 @@ unsafe extern "C" {
     static __afl_area_ptr: *mut u8;
 }
 
-/// The part of the map that the guards have; none if they do not follow one another.
-pub fn of_this_run() -> Option<&'static Counters> {
-    let number = |guard: &AtomicU32| guard.load(Ordering::Relaxed);
-    let (first, last) = (number(&GUARDS[0]), number(&GUARDS[COUNTERS - 1]));
-    let whole = first != 0 && last.wrapping_sub(first) == COUNTERS as u32 - 1;
-    // SAFETY: the runtime gave these numbers, in this order, so the map has them all; bytes that are written by one
-    // thread are atomics as well.
-    whole.then(|| unsafe { &*__afl_area_ptr.add(first as usize).cast() })
+/// Has the runtime numbered the guards, one after the other?
+pub fn are_there() -> bool {
+    let first = GUARDS[0].load(Ordering::Relaxed);
+    let follows = |(guard, number): (&AtomicU32, u32)| guard.load(Ordering::Relaxed) == number;
+    first != 0 && GUARDS.iter().zip(first..).all(follows)
+}
+
+/// The part of the map that the guards have, if they [are there](are_there).
+pub fn of_this_run() -> &'static Counters {
+    let first = GUARDS[0].load(Ordering::Relaxed) as usize;
+    // SAFETY: the runtime gave these numbers, one after the other, so the map has them all; bytes that one thread writes
+    // are atomics as well.
+    unsafe { &*__afl_area_ptr.add(first).cast() }
 }

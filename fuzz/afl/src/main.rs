@@ -19,6 +19,12 @@ fn main() {
             std::process::exit(2);
         }
     };
+    if !counters::are_there() {
+        eprintln!(
+            "mm-afl: AFL++'s runtime has not numbered the counters of the state feedback; its runtime or the linker has changed"
+        );
+        std::process::exit(2);
+    }
     target::init(Some(counters::of_this_run));
     afl::fuzz(true, run);
 }
