@@ -8,6 +8,8 @@
 //! parties are given back, and a migration that the program holds open goes on. Only if nothing of
 //! that kind is left is waiting a deadlock.
 
+mod access;
+mod changes;
 mod concurrent;
 mod digest;
 mod holding;
@@ -15,6 +17,7 @@ mod identity;
 mod migrations;
 mod ops;
 mod outcome;
+mod processes;
 mod slots;
 mod world;
 

@@ -1,18 +1,18 @@
-//! Each operation of a program, in terms of the core.
+//! Each operation of a program, in terms of the core. What several have in common is in the modules beside it: `access`,
+//! `changes`, `concurrent`, `holding`, `migrations`, `processes`.
 //!
 //! The reference model hears of an operation's end in the same section in which the core has ended
 //! it: there is no scheduling point in between.
 
 use super::outcome::Outcome;
-use super::slots::free_slot;
 use super::world::{Process, World};
 use crate::finding::Finding;
-use crate::oracle::{At, contents};
+use crate::oracle::At;
 use crate::program::{self, How, OnOff, Op, Prot, Toward};
-use crate::reference::{Access, Change, End, Remap, RemapEnd};
+use crate::reference::{Change, End, Remap};
 use mm_core::{
-    Advice, AdviceError, AllocKind, ChangeError, Current, DevId, Direction, FaultResult, Foll,
-    ForkError, HmmError, Kernel, MigrateRequest, RemapError, TaskId, VmFlags,
+    Advice, AllocKind, ChangeError, Current, DevId, Direction, Foll, Kernel, MigrateRequest,
+    TaskId, VmFlags,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -369,250 +369,11 @@ impl<'a, 'k> Running<'a, 'k> {
         }
     }
 
-    async fn advise(self, process: Process, range: Range<u64>, advice: Advice) -> OpResult {
-        let (change, gone) = match advice {
-            Advice::DontNeed => (Change::Drop, true),
-            Advice::Free => (Change::LazyFree, false),
-            Advice::Cold | Advice::PageOut => (Change::Advise, false),
-            Advice::WillNeed => (Change::WillNeed, false),
-        };
-        let ticket = self.begin(process, &range, change, gone);
-        let ended = match self.cur().madvise(process.mm, range, advice).await {
-            Ok(()) => (End::Done, Outcome::Done),
-            Err(AdviceError::Gap) => (End::SkippingGaps, Outcome::Enomem),
-            Err(AdviceError::Locked) => (End::UpToObstacle, Outcome::Einval),
-        };
-        self.end_as(ticket, change, ended)
-    }
-
     async fn reclaim(self, process: Process, addr: u64) -> Outcome {
         match self.named_folio(process, addr) {
             Some(pfn) => Outcome::Moved(self.cur().reclaim_page(pfn).await.into()),
             None => Outcome::Nothing,
         }
-    }
-
-    fn begin(self, process: Process, range: &Range<u64>, change: Change, gone: bool) -> usize {
-        let world = &mut *self.bench.world.borrow_mut();
-        if gone {
-            world.forget_identity(process.pid, range);
-        }
-        world.model.begin(process.pid, range.clone(), change)
-    }
-
-    fn end(self, ticket: usize, change: Change, result: Result<(), ChangeError>) -> OpResult {
-        let ended = match result {
-            Ok(()) => (End::Done, Outcome::Done),
-            Err(ChangeError::Gap) => (End::UpToObstacle, Outcome::Enomem),
-            Err(ChangeError::NothingMapped) => (End::UpToObstacle, Outcome::Einval),
-            Err(ChangeError::NotRegistered) => (End::UpToObstacle, Outcome::Enoent),
-            Err(ChangeError::Enomem) => (End::OutOfMemory, Outcome::Enomem),
-            Err(ChangeError::Again) => (End::OutOfMemory, Outcome::Eagain),
-        };
-        self.end_as(ticket, change, ended)
-    }
-
-    fn end_as(self, ticket: usize, change: Change, (end, outcome): (End, Outcome)) -> OpResult {
-        let must_succeed = {
-            let model = &mut self.bench.world.borrow_mut().model;
-            let must_succeed = model.must_succeed(ticket, change);
-            model.end(ticket, change, end);
-            must_succeed
-        };
-        match (end, must_succeed) {
-            (End::OutOfMemory, _) => self.check_out_of_memory()?,
-            (End::Done, Some(false)) => {
-                contents::check_outcome(self.at, format!("expected {change:?} to fail"))?;
-            }
-            (End::UpToObstacle | End::SkippingGaps, Some(true)) => {
-                contents::check_outcome(self.at, format!("expected {change:?} to succeed"))?;
-            }
-            _ => {}
-        }
-        Ok(outcome)
-    }
-
-    async fn mremap(self, process: Process, remap: Remap) -> OpResult {
-        let how = match (remap.stay, remap.keep_source) {
-            (true, _) => mm_core::Remap::Stay,
-            (_, false) => mm_core::Remap::Fixed(remap.new.start),
-            (_, true) => mm_core::Remap::Dontunmap(remap.new.start),
-        };
-        let (old, new_len) = (remap.old.clone(), remap.new.end - remap.new.start);
-        let ticket = {
-            let world = &mut *self.bench.world.borrow_mut();
-            world.forget_identity(process.pid, &remap.old);
-            world.forget_identity(process.pid, &remap.new);
-            world.model.begin_remap(remap.clone())
-        };
-        let result = self.cur().mremap(process.mm, old, new_len, how).await;
-        let failures = self.bench.kernel.state().fail.failures - self.failures;
-        let (end, outcome) = match result {
-            Ok(()) => (RemapEnd::Done, Outcome::Done),
-            Err(RemapError::Fault) => (RemapEnd::Fault, Outcome::Efault),
-            Err(RemapError::Inval) => (RemapEnd::Inval, Outcome::Einval),
-            Err(RemapError::NoRoom) => (RemapEnd::NoRoom, Outcome::Enomem),
-            Err(RemapError::Enomem) => (RemapEnd::OutOfMemory, Outcome::Enomem),
-        };
-        let allowed = self
-            .bench
-            .world
-            .borrow_mut()
-            .model
-            .end_remap(ticket, end, failures);
-        if end == RemapEnd::OutOfMemory {
-            self.check_out_of_memory()?;
-        }
-        if !allowed {
-            let detail = format!("expected another end than {end:?} of {remap:?}");
-            contents::check_outcome(self.at, detail)?;
-        }
-        Ok(outcome)
-    }
-
-    fn check_out_of_memory(self) -> Result<(), Box<Finding>> {
-        if self.bench.kernel.state().fail.failures != self.failures {
-            return Ok(());
-        }
-        contents::check_outcome(
-            self.at,
-            "out of memory, but no allocation failed".to_owned(),
-        )
-    }
-
-    /// Somebody else may hold the lock of a folio: the program, a migration that it holds open, or an operation
-    /// of another thread.
-    fn check_folio_locked(self) -> Result<(), Box<Finding>> {
-        let possible = {
-            let world = self.bench.world.borrow();
-            let held = world.holders.locks.iter().any(Option::is_some);
-            held || world.workers.iter().any(Option::is_some) || !self.bench.alone
-        };
-        if possible {
-            return Ok(());
-        }
-        contents::check_outcome(
-            self.at,
-            "a folio is busy, but nobody else is there to lock it".to_owned(),
-        )
-    }
-
-    async fn fork(self, process: Process) -> OpResult {
-        let Some(slot) = free_slot(&self.bench.world.borrow().procs) else {
-            return Ok(Outcome::Nothing);
-        };
-        let ticket = self.bench.world.borrow_mut().model.begin_fork(process.pid);
-        let result = self.cur().fork(process.mm).await;
-        let child = {
-            let model = &mut self.bench.world.borrow_mut().model;
-            match result {
-                Ok(mm) => model.end_fork(ticket).map(|pid| (mm, pid)),
-                Err(_) => {
-                    model.abort(ticket);
-                    None
-                }
-            }
-        };
-        let Some((mm, pid)) = child else {
-            match result {
-                Err(ForkError::Busy) => self.check_folio_locked()?,
-                _ => self.check_out_of_memory()?,
-            }
-            return Ok(Outcome::Enomem);
-        };
-        let placed = {
-            let procs = &mut self.bench.world.borrow_mut().procs;
-            // another thread's fork may have taken the slot
-            let slot = if procs[slot].is_none() {
-                Some(slot)
-            } else {
-                free_slot(procs)
-            };
-            slot.inspect(|slot| procs[*slot] = Some(Process { mm, pid }))
-        };
-        match placed {
-            Some(slot) => Ok(Outcome::Child(slot)),
-            None => {
-                self.cur().mmput(mm).await;
-                Ok(Outcome::Nothing)
-            }
-        }
-    }
-
-    async fn exit(self, process: Process) -> OpResult {
-        let gone = {
-            let world = &mut *self.bench.world.borrow_mut();
-            world.forget_identity(process.pid, &(0..u64::MAX));
-            let slot = world
-                .procs
-                .iter_mut()
-                .find(|p| p.is_some_and(|p| p.pid == process.pid));
-            slot.and_then(Option::take)
-        };
-        if gone.is_none() {
-            return Ok(Outcome::Nothing);
-        }
-        self.cur().mmput(process.mm).await;
-        Ok(Outcome::Done)
-    }
-
-    async fn cpu_access(self, process: Process, addr: u64, write: Option<u64>) -> OpResult {
-        let result = self.cur().user_access(process.mm, addr, write).await;
-        let (access, outcome) = match result {
-            Ok(word) => (Access::Word(word), Outcome::Word(word)),
-            Err(FaultResult::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
-            Err(FaultResult::Sigsegv) => (Access::Denied, Outcome::Segv),
-            Err(fault) => return self.fault_failed(fault),
-        };
-        self.accessed(process, addr, write, access)?;
-        Ok(outcome)
-    }
-
-    pub(super) fn fault_failed(self, fault: FaultResult) -> OpResult {
-        if fault == FaultResult::Oom {
-            self.check_out_of_memory()?;
-            return Ok(Outcome::Enomem);
-        }
-        contents::check_outcome(self.at, format!("{fault:?} on anonymous memory"))?;
-        Ok(Outcome::Sigbus)
-    }
-
-    pub(super) fn accessed(
-        self,
-        process: Process,
-        addr: u64,
-        write: Option<u64>,
-        access: Access,
-    ) -> Result<(), Box<Finding>> {
-        let world = &mut *self.bench.world.borrow_mut();
-        if write.is_some() && matches!(access, Access::Word(_)) {
-            world.writers.push(process.pid);
-        }
-        match world.model.access(process.pid, addr, write, access) {
-            Ok(()) => Ok(()),
-            Err(violation) => contents::check_access(self.at, violation),
-        }
-    }
-
-    async fn device_access(
-        self,
-        process: Process,
-        dev: DevId,
-        addr: u64,
-        write: Option<u64>,
-    ) -> OpResult {
-        let result = self
-            .cur()
-            .dmirror_access(dev, process.mm, addr, write)
-            .await;
-        let (access, outcome) = match result {
-            Ok(word) => (Access::Word(word), Outcome::Word(word)),
-            Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
-            Err(HmmError::Oom) => return self.fault_failed(FaultResult::Oom),
-            Err(_) => (Access::Denied, Outcome::Segv),
-        };
-        self.accessed(process, addr, write, access)?;
-        Ok(outcome)
     }
 
     fn request(
@@ -632,30 +393,5 @@ impl<'a, 'k> Running<'a, 'k> {
             skip: skip.get(),
             stepwise: false,
         }
-    }
-
-    async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
-        let seen = self.cur().dmirror_snapshot(dev, process.mm, range).await;
-        Outcome::seen(seen.into_iter().map(|pfn| super::outcome::seen(pfn).into()))
-    }
-
-    /// Gives pages to a device alone. That needs a page that the process may write to.
-    async fn exclusive(self, process: Process, dev: DevId, range: Range<u64>) -> OpResult {
-        let made = self.cur().dmirror_exclusive(dev, process.mm, range).await;
-        let (pages, Err((addr, fault))) = made else {
-            return Ok(Outcome::Exclusive(made.0));
-        };
-        let (access, outcome) = match fault {
-            FaultResult::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
-            FaultResult::Sigsegv => (Access::Denied, Outcome::Segv),
-            fault => (Access::Denied, self.fault_failed(fault)?),
-        };
-        if fault != FaultResult::Oom {
-            self.accessed(process, addr, Some(0), access)?;
-        }
-        Ok(match pages {
-            0 => outcome,
-            pages => Outcome::Exclusive(pages),
-        })
     }
 }

@@ -1,0 +1,106 @@
+//! Operations that look at memory or change it, by a CPU or by a device.
+
+use super::ops::{OpResult, Running};
+use super::outcome::Outcome;
+use super::world::Process;
+use crate::finding::Finding;
+use crate::oracle::contents;
+use crate::reference::Access;
+use mm_core::{DevId, FaultResult, HmmError};
+use std::ops::Range;
+
+impl Running<'_, '_> {
+    pub(super) async fn cpu_access(
+        self,
+        process: Process,
+        addr: u64,
+        write: Option<u64>,
+    ) -> OpResult {
+        let result = self.cur().user_access(process.mm, addr, write).await;
+        let (access, outcome) = match result {
+            Ok(word) => (Access::Word(word), Outcome::Word(word)),
+            Err(FaultResult::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+            Err(FaultResult::Sigsegv) => (Access::Denied, Outcome::Segv),
+            Err(fault) => return self.fault_failed(fault),
+        };
+        self.accessed(process, addr, write, access)?;
+        Ok(outcome)
+    }
+
+    pub(super) fn fault_failed(self, fault: FaultResult) -> OpResult {
+        if fault == FaultResult::Oom {
+            self.check_out_of_memory()?;
+            return Ok(Outcome::Enomem);
+        }
+        contents::check_outcome(self.at, format!("{fault:?} on anonymous memory"))?;
+        Ok(Outcome::Sigbus)
+    }
+
+    pub(super) fn accessed(
+        self,
+        process: Process,
+        addr: u64,
+        write: Option<u64>,
+        access: Access,
+    ) -> Result<(), Box<Finding>> {
+        let world = &mut *self.bench.world.borrow_mut();
+        if write.is_some() && matches!(access, Access::Word(_)) {
+            world.writers.push(process.pid);
+        }
+        match world.model.access(process.pid, addr, write, access) {
+            Ok(()) => Ok(()),
+            Err(violation) => contents::check_access(self.at, violation),
+        }
+    }
+
+    pub(super) async fn device_access(
+        self,
+        process: Process,
+        dev: DevId,
+        addr: u64,
+        write: Option<u64>,
+    ) -> OpResult {
+        let result = self
+            .cur()
+            .dmirror_access(dev, process.mm, addr, write)
+            .await;
+        let (access, outcome) = match result {
+            Ok(word) => (Access::Word(word), Outcome::Word(word)),
+            Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+            Err(HmmError::Oom) => return self.fault_failed(FaultResult::Oom),
+            Err(_) => (Access::Denied, Outcome::Segv),
+        };
+        self.accessed(process, addr, write, access)?;
+        Ok(outcome)
+    }
+
+    pub(super) async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
+        let seen = self.cur().dmirror_snapshot(dev, process.mm, range).await;
+        Outcome::seen(seen.into_iter().map(|pfn| super::outcome::seen(pfn).into()))
+    }
+
+    /// Gives pages to a device alone. That needs a page that the process may write to.
+    pub(super) async fn exclusive(
+        self,
+        process: Process,
+        dev: DevId,
+        range: Range<u64>,
+    ) -> OpResult {
+        let made = self.cur().dmirror_exclusive(dev, process.mm, range).await;
+        let (pages, Err((addr, fault))) = made else {
+            return Ok(Outcome::Exclusive(made.0));
+        };
+        let (access, outcome) = match fault {
+            FaultResult::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
+            FaultResult::Sigsegv => (Access::Denied, Outcome::Segv),
+            fault => (Access::Denied, self.fault_failed(fault)?),
+        };
+        if fault != FaultResult::Oom {
+            self.accessed(process, addr, Some(0), access)?;
+        }
+        Ok(match pages {
+            0 => outcome,
+            pages => Outcome::Exclusive(pages),
+        })
+    }
+}
