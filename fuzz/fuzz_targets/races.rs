@@ -9,7 +9,7 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 static COUNTERS: mm_fuzz::feedback::Counters = mm_fuzz::feedback::no_counters();
 
 #[cfg(fuzzing)]
-fuzz_target!(init: mm_fuzz::target::init(Some(|| &COUNTERS)), |data: &[u8]| mm_fuzz::target::run_races(data));
+fuzz_target!(init: mm_fuzz::target::init(Some(&COUNTERS)), |data: &[u8]| mm_fuzz::target::run_races(data));
 
 #[cfg(fuzzing)]
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

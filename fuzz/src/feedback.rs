@@ -5,8 +5,8 @@
 //! between* and *what an entry was and becomes*, and whether a CPU translates by it still, is a feature. An engine keeps an input that has one that
 //! it has not seen, as it keeps one that takes a new edge of the code.
 //!
-//! Features are counted in an array that belongs to the target: libFuzzer's extra counters, or a part of AFL++'s map
-//! (`fuzz/afl/src/counters.rs`). Other engines go without.
+//! Features are counted in an array that belongs to the target: libFuzzer's extra counters. Other engines go without: docs/design.md
+//! says why AFL++ does.
 
 use crate::exec::{Observer, Outcome};
 use crate::program::{Program, Step};

@@ -18,14 +18,11 @@ struct Bench {
     /// it: for engines that compare the code of two runs. Others are faster without.
     fresh: bool,
     /// Where the engine looks for features that are not edges of the code.
-    counters: Option<OfThisRun>,
+    counters: Option<&'static Counters>,
     /// The only invariant, `family/invariant`, whose findings count: for a campaign, which measures the time to a bug
     /// and not to whatever the bug breaks on the way.
     wanted: Option<String>,
 }
-
-/// The engine's counters, asked for at each run.
-pub type OfThisRun = fn() -> &'static Counters;
 
 thread_local! {
     static BENCH: RefCell<Bench> = RefCell::new(Bench {
@@ -48,7 +45,7 @@ fn executor(panics: bool) -> Executor {
 /// name that is not known ends the process with status 2. With `MMFUZZ_FRESH` each run gets a new machine. With
 /// `MMFUZZ_ORACLE=family/invariant` findings of all other invariants end the run and are none.
 /// `counters` are those of the engine, if it has any.
-pub fn init(counters: Option<OfThisRun>) {
+pub fn init(counters: Option<&'static Counters>) {
     let slugs = std::env::var("MMFUZZ_ZOO").unwrap_or_default();
     BENCH.with_borrow_mut(|bench| {
         bench.counters = counters;
@@ -123,8 +120,7 @@ impl Bench {
     fn run(&mut self, limits: Limits, observer: Option<&mut dyn Observer>) {
         limits.apply(&mut self.program);
         let (executor, program) = (&mut self.executor, &self.program);
-        let counters = self.counters.map(|of_this_run| of_this_run());
-        let verdict = match (observer, counters) {
+        let verdict = match (observer, self.counters) {
             (Some(observer), _) => executor.run_observed(program, observer),
             (None, Some(counters)) => {
                 executor.run_observed(program, &mut Feedback::new(program, counters))

@@ -2,9 +2,6 @@
 //! input on standard input.
 
 #[cfg(afl)]
-mod counters;
-
-#[cfg(afl)]
 use mm_fuzz::target;
 
 #[cfg(afl)]
@@ -19,13 +16,7 @@ fn main() {
             std::process::exit(2);
         }
     };
-    if !counters::are_there() {
-        eprintln!(
-            "mm-afl: AFL++'s runtime has not numbered the counters of the state feedback; its runtime or the linker has changed"
-        );
-        std::process::exit(2);
-    }
-    target::init(Some(counters::of_this_run));
+    target::init(None);
     afl::fuzz(true, run);
 }
 
