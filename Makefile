@@ -80,7 +80,7 @@ exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2
 bench: ## the figures that the design promises, a table
 	fuzz/bench
 
-bench-triage: ## [CROWD=80] [RUNS=20] [MINIMIZE=100] [FILES=100000]: how good triage is, beside its peers, into docs/triage.md
+bench-triage: ## [CROWD=80] [RUNS=20] [MINIMIZE=100] [FILES=100000] [SEED=1]: how good triage is, beside its peers, into docs/triage.md
 	triage/bench/run
 
 mutants: ## [SHARD=k/n] [SECS=10]: generic mutants of the core: the share that tests, corpus and fuzzing notice

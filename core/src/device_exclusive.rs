@@ -133,7 +133,7 @@ impl Current<'_> {
                 s.folio_unlock(self.task, page);
                 s.folio_put(self.task, page);
             }
-            self.retry_fault().await;
+            self.retry_fault(mm, addr).await;
         }
     }
 

@@ -295,7 +295,7 @@ impl Current<'_> {
             if self.map_exclusive((dev, mm, addr), pfn, seq) {
                 return Ok(true);
             }
-            self.retry_fault().await;
+            self.retry_fault(mm, addr).await;
         }
     }
 
@@ -329,7 +329,7 @@ impl Current<'_> {
             }
             match self.dmirror_fault(dev, mm, addr, write.is_some()).await {
                 Ok(()) => {}
-                Err(HmmError::Busy) => self.retry_fault().await,
+                Err(HmmError::Busy) => self.retry_fault(mm, addr).await,
                 Err(error) => return Err(error),
             }
         }

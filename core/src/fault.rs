@@ -217,10 +217,12 @@ impl Current<'_> {
                 return Ok(word);
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
-                FaultResult::Done => self.retry_fault().await,
+                FaultResult::Done => self.retry_fault(mm, addr).await,
                 // Nobody is killed for a failed allocation while there is memory: the access is
                 // tried again (`pagefault_out_of_memory`).
-                FaultResult::Oom if !self.state().frames().exhausted() => self.retry_fault().await,
+                FaultResult::Oom if !self.state().frames().exhausted() => {
+                    self.retry_fault(mm, addr).await
+                }
                 error => return Err(error),
             }
         }

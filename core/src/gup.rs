@@ -238,7 +238,7 @@ impl Current<'_> {
                 foll.write() && !self.state().zoo.on(Bug::DirtyCow),
             );
             match (result, unlockable) {
-                (FaultResult::Done, _) => self.retry_fault().await,
+                (FaultResult::Done, _) => self.retry_fault(mm, addr).await,
                 (FaultResult::Locked(folio), Some(lock)) => {
                     self.unlock(lock);
                     self.folio_wait_locked(folio).await;

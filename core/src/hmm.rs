@@ -156,7 +156,8 @@ impl Current<'_> {
         }
         match self.handle_mm_fault(vma, addr, write).await {
             FaultResult::Done => {
-                self.retry_fault().await;
+                let mm = self.state().vma(vma).mm;
+                self.retry_fault(mm, addr).await;
                 Ok(())
             }
             // nobody told the fault that it may drop mmap_lock

@@ -72,8 +72,13 @@ pub enum Wait {
     Unlock(Pfn),
     /// The end of the invalidations of an address space (`mmu_interval_read_begin`).
     Invalidation(MmId),
-    /// Somebody else: the task has retried too often without any change.
-    Progress,
+    /// Somebody else: the task has retried a fault too often without any change.
+    Progress {
+        /// Where the fault is.
+        mm: MmId,
+        /// The faulting address, in pages.
+        addr: u64,
+    },
     /// The next step of an operation that the program takes step by step.
     Gate,
 }
@@ -314,7 +319,7 @@ impl State {
     /// Something outside the tasks has moved: those that wait for progress go on, and nobody's
     /// retries count any more.
     pub fn wake_progress(&mut self) {
-        self.wake(|wait| wait == Wait::Progress);
+        self.wake(|wait| matches!(wait, Wait::Progress { .. }));
         self.tasks.iter_mut().for_each(|task| task.retries = 0);
     }
 
@@ -453,16 +458,16 @@ impl<'k> Current<'k> {
         }
     }
 
-    /// Counts a page fault that has to be tried again, and waits for somebody else's progress when
+    /// Counts a page fault at an address that has to be tried again, and waits for somebody else's progress when
     /// there have been too many of them.
-    pub(crate) async fn retry_fault(self) {
+    pub(crate) async fn retry_fault(self, mm: MmId, addr: u64) {
         let stuck = {
             let task = &mut self.state().tasks[self.task.ix()];
             task.retries += 1;
             task.retries > MAX_RETRIES
         };
         if stuck {
-            self.sleep_on(Wait::Progress).await;
+            self.sleep_on(Wait::Progress { mm, addr }).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Artifacts for measuring triage: programs that a bug of the zoo breaks, and how long they are.
 //!
-//! `artifacts OUT SLUG COUNT MIN MAX` writes COUNT wire files of MIN to MAX operations to OUT. Each is a
+//! `artifacts OUT SLUG COUNT MIN MAX SEED` writes COUNT wire files of MIN to MAX operations to OUT. Each is a
 //! random program, half of them with the witness of the bug strewn in, its preemptions at the same points of the same
 //! operations, so that bugs which random programs seldom meet have artifacts too. It gives up after 20,000 programs.
 
@@ -17,11 +17,11 @@ const ATTEMPTS: usize = 20_000;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [out, slug, count, min, max] = &args[..] else {
-        panic!("artifacts OUT SLUG COUNT MIN MAX");
+    let [out, slug, count, min, max, seed] = &args[..] else {
+        panic!("artifacts OUT SLUG COUNT MIN MAX SEED");
     };
     let number = |word: &String| word.parse::<usize>().expect("a number");
-    let (count, min, max) = (number(count), number(min), number(max));
+    let (count, min, max, seed) = (number(count), number(min), number(max), number(seed));
     let entry = mm_fuzz::zoo::find(slug).expect("a bug of the zoo");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../corpus/zoo/{slug}.mm"));
     let witness = std::fs::read_to_string(file).expect("a witness");
@@ -29,7 +29,7 @@ fn main() {
     let mut executor = Executor::new(Options::default());
     executor.set_zoo(mm_fuzz::zoo::only(entry.bug));
     std::fs::create_dir_all(out).expect("a folder");
-    let mut rng = fastrand::Rng::with_seed(1);
+    let mut rng = fastrand::Rng::with_seed(seed as u64);
     let mut written = 0;
     for attempt in 0..ATTEMPTS {
         if written == count {

@@ -95,7 +95,7 @@ pub fn wait(wait: Wait) -> String {
         Wait::Lock(lock) => format!("the {}", self::lock(lock)),
         Wait::Unlock(pfn) => format!("the end of the migration of {pfn:?}"),
         Wait::Invalidation(mm) => format!("the end of the invalidations of {mm:?}"),
-        Wait::Progress => "anything to change, having retried a fault too often".to_owned(),
+        Wait::Progress { .. } => "anything to change, having retried a fault too often".to_owned(),
         Wait::Gate => "the program to open its next phase".to_owned(),
     }
 }
@@ -108,7 +108,7 @@ pub fn wait_briefly(wait: Wait) -> String {
         Wait::Lock(Lock::AnonVmaRead(root) | Lock::AnonVmaWrite(root)) => format!("rmap {root:?}"),
         Wait::Lock(Lock::Folio(pfn)) | Wait::Unlock(pfn) => format!("{pfn:?}"),
         Wait::Invalidation(mm) => format!("inval {mm:?}"),
-        Wait::Progress => "progress".to_owned(),
+        Wait::Progress { .. } => "progress".to_owned(),
         Wait::Gate => "gate".to_owned(),
     }
 }

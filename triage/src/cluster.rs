@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use crate::style::Style;
 use crate::walk::{Found, Walk};
 use crate::{pool, store};
-use key::Key;
+use key::{Key, Vague};
 use mm_fuzz::program::{Program, text};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// The file in the output folder.
 const FILE: &str = "clusters.json";
 /// The form of that file.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub struct Group {
     pub signature: String,
     /// The wordings of the findings.
     wordings: BTreeSet<String>,
+    /// The operations that ran when it first was wrong.
+    operations: BTreeSet<String>,
     /// Signatures, and how many files have each.
     pub signatures: BTreeMap<String, u64>,
     /// The artifacts.
@@ -71,8 +73,8 @@ pub struct Group {
 struct Artifact {
     signature: String,
     key: Key,
-    /// The function is not known: the first section of an operation did it.
-    is_vague: bool,
+    vague: Vague,
+    operation: String,
     wording: String,
     program: Program,
 }
@@ -147,7 +149,7 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
                 None => {}
                 Some(Outcome::Passed) => drop(all.passed.insert(file)),
                 Some(Outcome::Unusable(why)) => drop(all.unusable.insert(file, why)),
-                Some(Outcome::Artifact(artifact)) if artifact.is_vague => {
+                Some(Outcome::Artifact(artifact)) if artifact.vague != Vague::No => {
                     vague.push((file, artifact));
                 }
                 Some(Outcome::Artifact(artifact)) => all.add(file, *artifact, None),
@@ -242,7 +244,8 @@ fn artifact(program: Program, found: run::Found, bugs: &Bugs) -> Option<Outcome>
     let keyed = key::of(&program, &found, bugs)?;
     Some(Outcome::Artifact(Box::new(Artifact {
         signature: found.signature,
-        is_vague: keyed.is_vague,
+        vague: keyed.vague,
+        operation: keyed.operation,
         key: keyed.key,
         wording: keyed.wording,
         program,
@@ -257,13 +260,16 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The one cluster of the same invariant in which a finding was worded like this.
+    /// The one cluster of the same invariant in which a finding was worded like this, in the same operation if that is
+    /// what did it.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {
             group.key.invariant == key.invariant
                 && group.key.race == key.race
                 && group.wordings.contains(&artifact.wording)
+                && (artifact.vague == Vague::Phase
+                    || group.operations.contains(&artifact.operation))
         });
         let (name, _) = alike.next()?;
         alike.next().is_none().then(|| name.clone())
@@ -274,6 +280,7 @@ impl Clusters {
         let Artifact {
             signature,
             key,
+            operation,
             wording,
             program,
             ..
@@ -285,6 +292,7 @@ impl Clusters {
             program: program.to_string(),
             signature: signature.clone(),
             wordings: BTreeSet::new(),
+            operations: BTreeSet::new(),
             signatures: BTreeMap::new(),
             files: BTreeSet::new(),
         });
@@ -294,6 +302,7 @@ impl Clusters {
             group.signature.clone_from(&signature);
         }
         group.wordings.insert(wording);
+        group.operations.insert(operation);
         *group.signatures.entry(signature).or_default() += 1;
         group.files.insert(file);
     }

@@ -24,6 +24,8 @@ pub struct Objection {
     pub locked: Option<Site>,
     /// The function that last took an entry away which named the page of the finding.
     pub unmapped: Option<Site>,
+    /// An allocation had failed by then.
+    pub after_failure: bool,
     /// It is of an operation, and not of the end of everything.
     pub is_in_an_operation: bool,
     /// It is of an open migration that went on by itself, a whole phase at once: the function is a guess.
@@ -41,6 +43,8 @@ struct Last {
     after: [Site; MAX_TASKS],
     /// An open migration went on by itself since the slice began.
     phase: bool,
+    /// An allocation has failed.
+    failed: bool,
     from: u32,
     to: u32,
     thread: usize,
@@ -77,6 +81,7 @@ impl Observer for Last {
 
     fn ran(&mut self, step: usize, s: &State) {
         self.to = s.points();
+        self.failed = s.fail.failures > 0;
         self.after = s.tasks().each_ref().map(|task| task.site);
         self.turns.push((self.from..self.to, self.thread as u8));
         self.note_writes(step, s);
@@ -125,6 +130,7 @@ impl Last {
             unmapped: unmapped
                 .find(|(page, _)| found.page == Some(*page))
                 .map(|(_, site)| *site),
+            after_failure: self.failed,
             is_in_an_operation: found.step.is_some_and(|step| step < operations),
             is_of_a_phase: self.phase,
             found,

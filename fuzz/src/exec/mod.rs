@@ -350,8 +350,13 @@ impl<'a, 'k> Run<'a, 'k> {
                 .map(|task| task.waiting.filter(|w| waits(*w)));
             let stuck = waiting
                 .clone()
-                .position(|wait| wait == Some(Wait::Progress));
-            let others = waiting.clone().flatten().any(|wait| wait != Wait::Progress);
+                .enumerate()
+                .find_map(|(task, wait)| match wait {
+                    Some(Wait::Progress { mm, addr }) => Some((TaskId(task as u8), mm, addr)),
+                    _ => None,
+                });
+            let is_progress = |wait| matches!(wait, Wait::Progress { .. });
+            let others = waiting.clone().flatten().any(|wait| !is_progress(wait));
             (stuck.is_some() || others, stuck, others)
         };
         if !blocked {
@@ -369,7 +374,17 @@ impl<'a, 'k> Run<'a, 'k> {
         }
         let s = &*self.bench.kernel.state();
         match stuck {
-            Some(task) => oracle::check_livelock(s, TaskId(task as u8), at),
+            Some((task, mm, addr)) => {
+                let holders = &self.bench.world.borrow().holders;
+                let shadow = self.oracles.shadow();
+                let view = View {
+                    s,
+                    shadow,
+                    holders,
+                    at,
+                };
+                oracle::check_livelock(&view, task, mm, addr)
+            }
             None => oracle::check_deadlock(s, at),
         }
     }

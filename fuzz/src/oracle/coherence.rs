@@ -16,7 +16,7 @@ use mm_core::{
 pub fn check_device_mappings(view: &View<'_>) -> Check {
     let mut stale: Option<(Mirror, DevicePte, Pte)> = None;
     view.s.driver().for_each_mapping(&mut |at, pte| {
-        let entry = entry_at(view, at.1, at.2);
+        let entry = view.entry_at(at.1, at.2);
         let first = stale.is_none_or(|(seen, ..)| at < seen);
         if first && !is_coherent(view, at, pte, entry) {
             stale = Some((at, pte, entry));
@@ -36,14 +36,6 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
         describe::entry(entry)
     );
     view.page_finding(Family::Coherence, "device-mapping", pte.pfn, detail)
-}
-
-fn entry_at(view: &View<'_>, mm: MmId, addr: u64) -> Pte {
-    if !view.s.mms().is_live(mm.0.into()) {
-        return Pte::NONE;
-    }
-    let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, addr);
-    at.map_or(Pte::NONE, |at| view.s.tables().get(at))
 }
 
 /// Another device maps the address, too.
@@ -83,7 +75,7 @@ pub fn is_remembered(view: &View<'_>, write: &PteWrite) -> bool {
 pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
     let mut owed = false;
     for (cpu, mm, addr, remembered) in view.s.tlbs().iter() {
-        let entry = entry_at(view, mm, addr);
+        let entry = view.entry_at(mm, addr);
         if is_backed(remembered, entry) {
             continue;
         }

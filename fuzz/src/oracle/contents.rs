@@ -1,9 +1,9 @@
 //! Contents and outcome: what user space sees, held against the reference model.
 
-use super::{At, Check, View};
+use super::{At, Check, View, page_of};
 use crate::finding::{Family, PageState, describe};
 use crate::reference::{Pid, Violation};
-use mm_core::{Entry, MmId, Pagemap, Pfn, Pte, Softleaf, VmFlags};
+use mm_core::{Entry, MmId, Pagemap, Pfn, Softleaf, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -97,8 +97,7 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
     if !view.s.mms().is_live(mm.0.into()) || view.s.mm(mm).notifier.released {
         return Ok(());
     }
-    let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, addr);
-    let pte = at.map_or(Pte::NONE, |at| view.s.tables().get(at));
+    let pte = view.entry_at(mm, addr);
     let alone = |pfn: Pfn| pfn != Pfn::ZERO && view.shadow.named(pfn).mappings.len() == 1;
     let (present, swap, alone, soft_dirty, uffd_wp) = match pte.decode() {
         Entry::None => (false, false, false, false, false),
@@ -121,7 +120,7 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
     }
     let is = crate::describe::entry(pte);
     let detail = format!("{mm:?} page {addr} is {is}: shown {shown:?}, expected {expected:?}");
-    view.finding(FAMILY, "pagemap", detail)
+    view.page_finding(FAMILY, "pagemap", page_of(pte), detail)
 }
 
 /// What is read through a reference changes only by writes of the process that took it: a write of

@@ -21,7 +21,7 @@ mod swap;
 
 use crate::finding::{Family, Finding, PageState};
 use crate::program::OpKind;
-use mm_core::{Event, Identity, PageFlags, Pfn, PteWrite, State};
+use mm_core::{Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State};
 use std::hash::Hash;
 
 pub use holders::{HeldRef, Holders, MAX_HELD};
@@ -73,12 +73,30 @@ impl View<'_> {
         self.at.report(family, invariant, page, state, detail)
     }
 
+    /// The entry for an address; none if its address space is gone.
+    pub(crate) fn entry_at(&self, mm: MmId, addr: u64) -> Pte {
+        if !self.s.mms().is_live(mm.0.into()) {
+            return Pte::NONE;
+        }
+        let at = self.s.tables().pte_offset(self.s.mm(mm).pgd, addr);
+        at.map_or(Pte::NONE, |at| self.s.tables().get(at))
+    }
+
     /// A finding that is not about a page.
     #[cold]
     #[inline(always)]
     pub(crate) fn finding(&self, family: Family, invariant: &'static str, detail: String) -> Check {
         self.at
             .report(family, invariant, None, PageState::default(), detail)
+    }
+}
+
+/// The page that an entry names.
+pub(crate) fn page_of(pte: Pte) -> Option<Pfn> {
+    match pte.decode() {
+        Entry::Present(present) => Some(present.pfn()),
+        Entry::Leaf(leaf) => leaf.softleaf().and_then(Softleaf::pfn),
+        Entry::None => None,
     }
 }
 

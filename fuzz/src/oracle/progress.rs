@@ -1,10 +1,10 @@
 //! Progress: locks come back, waiting ends, retries change something.
 
-use super::{At, Check, View};
+use super::{At, Check, View, page_of};
 use crate::describe;
 use crate::finding::{Family, PageState};
 use crate::program::OpKind;
-use mm_core::{Lock, LockClasses, State, TaskId, Wait};
+use mm_core::{Lock, LockClasses, MmId, PageFlags, State, TaskId, Wait};
 
 const FAMILY: Family = Family::Progress;
 
@@ -101,13 +101,17 @@ pub fn check_deadlock(s: &State, at: At) -> Check {
 
 /// A fault that is retried has slept or changed something.
 #[inline(never)]
-pub fn check_livelock(s: &State, task: TaskId, at: At) -> Check {
-    let site = s.tasks()[task.ix()].site;
+pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Check {
+    let site = view.s.tasks()[task.ix()].site;
+    let page = page_of(view.entry_at(mm, addr));
+    let is_locked = |page| view.s.page(page).has(PageFlags::LOCKED);
+    let locked = page.is_some_and(is_locked);
     let detail = format!(
-        "task {} repeats the same fault and nothing changes ({site:?})",
-        task.0
+        "task {} repeats the same fault{} and nothing changes ({site:?})",
+        task.0,
+        if locked { " on a locked page" } else { "" }
     );
-    at.report(FAMILY, "livelock", None, PageState::default(), detail)
+    view.page_finding(FAMILY, "livelock", page, detail)
 }
 
 /// A run ends within its budget of steps.

@@ -75,13 +75,26 @@ pub struct Key {
     pub race: bool,
 }
 
+/// Why the function is not known that did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vague {
+    /// It is.
+    No,
+    /// The first section of an operation did it, which has no name.
+    FirstSection,
+    /// A phase of a migration that went on by itself did it.
+    Phase,
+}
+
 /// The key of a program, and what it was made of.
 #[derive(Clone, Debug)]
 pub struct Keyed {
     /// The key.
     pub key: Key,
-    /// The function is not known: the first section of an operation did it.
-    pub is_vague: bool,
+    /// Is the function known?
+    pub vague: Vague,
+    /// The operation that ran at the first objection.
+    pub operation: String,
     /// The wording of the first objection.
     pub wording: String,
 }
@@ -93,11 +106,11 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     let invariant = subject(&objection.found.oracle).to_owned();
     let own = subject(&found.oracle);
     if race && invariant != own {
-        return Some(of_race(own, found));
+        return Some(of_race(own, found, &objection));
     }
     let wording = objection::wording(&objection.found.detail);
-    let (place, is_vague) = match &*invariant {
-        _ if is_seen(program, &objection) => (seen(program, &objection, bugs), false),
+    let (place, vague) = match &*invariant {
+        _ if is_seen(program, &objection) => (seen(program, &objection, bugs), Vague::No),
         invariant => place(invariant, &wording, race, &objection),
     };
     let place = match way(&objection.found) {
@@ -107,26 +120,43 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     Some(Keyed {
         key: Key {
             invariant,
-            place,
+            place: in_which_world(place, &objection),
             race,
         },
-        is_vague,
+        vague,
+        operation: operation(&objection.found),
         wording,
     })
 }
 
 /// The key of a race in the middle of which something else is wrong for a while, which another bug may have done:
 /// its function says nothing.
-fn of_race(invariant: &str, found: &Found) -> Keyed {
+fn of_race(invariant: &str, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
             invariant: invariant.to_owned(),
-            place: A_RACE.to_owned(),
+            place: in_which_world(A_RACE.to_owned(), objection),
             race: true,
         },
-        is_vague: false,
+        vague: Vague::No,
+        operation: operation(found),
         wording: objection::wording(&found.detail),
     }
+}
+
+/// The program is minimal, so an allocation that fails belongs to the bug.
+fn in_which_world(place: String, objection: &Objection) -> String {
+    if objection.after_failure {
+        format!("{place}, after a failed allocation")
+    } else {
+        place
+    }
+}
+
+/// The operation that a signature names.
+fn operation(found: &Found) -> String {
+    let mut parts = found.signature.split(':');
+    parts.nth(1).unwrap_or_default().to_owned()
 }
 
 /// The invariant that stands for this one.
@@ -173,29 +203,33 @@ fn seen(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
 }
 
 /// Where it came to be wrong, and whether that is a guess.
-fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (String, bool) {
+fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (String, Vague) {
     let is_of = |family: Family| invariant.starts_with(&format!("{family}/"));
     if invariant == "progress/locks-held"
         && let Some(site) = objection.locked
     {
-        return (describe::site(site), false);
+        return (describe::site(site), Vague::No);
     }
     let is_by_wording = is_of(Family::Progress) || TRACED.contains(&invariant);
     if is_by_wording || invariant == "counting/free-page" {
-        return (before_colon(wording).to_owned(), false);
+        return (before_colon(wording).to_owned(), Vague::No);
     }
     // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
     if race && is_of(Family::Coherence) {
-        return (A_RACE.to_owned(), false);
+        return (A_RACE.to_owned(), Vague::No);
     }
     if invariant == "coherence/tlb"
         && let Some(site) = objection.unmapped
     {
-        return (describe::site(site), false);
+        return (describe::site(site), Vague::No);
     }
     let is_of_first_section = objection.site == Site::Start && objection.is_in_an_operation;
-    let is_vague = is_of_first_section || objection.is_of_a_phase;
-    (describe::site(objection.site), is_vague)
+    let vague = match (objection.is_of_a_phase, is_of_first_section) {
+        (true, _) => Vague::Phase,
+        (false, true) => Vague::FirstSection,
+        (false, false) => Vague::No,
+    };
+    (describe::site(objection.site), vague)
 }
 
 /// In which way an invariant is broken that has several; empty of all others.
