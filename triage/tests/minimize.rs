@@ -110,6 +110,25 @@ fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
     }
 }
 
+/// The signature says enough of the page that the shortest program is still of the bug that the long one shows.
+#[test]
+fn a_program_does_not_slide_into_another_bug() {
+    for (slug, other) in [
+        ("swapfault-trylock-livelock", "pvmw-devpriv-never-matches"),
+        ("smaps-mapcount-migration", "pagemap-pmd-warn"),
+    ] {
+        let bench = Bench::new();
+        let both = format!("{slug},{other}");
+        let program = artifact(slug, 3);
+        let alone = signature(&mut executor(slug), &program);
+        let wanted = signature(&mut executor(&both), &program);
+        assert_eq!(alone, wanted, "{slug} is not the first to show");
+        bench.write(slug, wire::encode(&program));
+        let (small, _) = minimized(&bench, &both, slug, "2");
+        assert_eq!(signature(&mut executor(slug), &small), wanted, "{small}");
+    }
+}
+
 #[test]
 fn the_result_and_the_number_of_tests_do_not_depend_on_jobs() {
     let bench = Bench::new();

@@ -331,8 +331,24 @@ mod tests {
         let before = "mmap p0 0 4 rw\nwrite p0 0\nfail page-table 2\nmremap p0 0 4 13 4 fixed\n";
         let key = |last: &str| key("mremap-wraparound", &format!("{before}{last}\n"));
         assert_eq!(key("read p0 0").invariant, "contents/read");
-        assert_eq!(key("read p0 0").place, "zap_pte_range");
+        let place = "zap_pte_range, after a failed allocation";
+        assert_eq!(key("read p0 0").place, place);
         assert_eq!(key("read p0 0"), key("get-fast p0 0 r"));
+    }
+
+    /// A retried fault on a page that somebody locked is another bug than one on a page that cannot be unmapped.
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn livelocks_are_told_apart_by_the_lock_of_the_page() {
+        let both = "swapfault-trylock-livelock,pvmw-devpriv-never-matches";
+        let key = |third: &str| {
+            let text = format!("mmap p0 0 1 r\nmigrate p0 0 1 d0\n{third}\nread p0 0\n");
+            key(both, &text)
+        };
+        let (locked, shared) = (key("lock p0 0"), key("fork p0"));
+        assert_eq!(locked.invariant, "progress/livelock");
+        assert_eq!(locked.invariant, shared.invariant);
+        assert_ne!(locked, shared);
     }
 
     #[test]
