@@ -91,7 +91,7 @@ pub enum Vague {
 pub struct Keyed {
     /// The key.
     pub key: Key,
-    /// Is the function known?
+    /// Why the function is not known, if it is not.
     pub vague: Vague,
     /// The operation that ran at the first objection.
     pub operation: String,
@@ -120,7 +120,7 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     Some(Keyed {
         key: Key {
             invariant,
-            place: in_which_world(place, &objection),
+            place: with_failure(place, &objection),
             race,
         },
         vague,
@@ -135,7 +135,7 @@ fn of_race(invariant: &str, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
             invariant: invariant.to_owned(),
-            place: in_which_world(A_RACE.to_owned(), objection),
+            place: with_failure(A_RACE.to_owned(), objection),
             race: true,
         },
         vague: Vague::No,
@@ -145,7 +145,7 @@ fn of_race(invariant: &str, found: &Found, objection: &Objection) -> Keyed {
 }
 
 /// The program is minimal, so an allocation that fails belongs to the bug.
-fn in_which_world(place: String, objection: &Objection) -> String {
+fn with_failure(place: String, objection: &Objection) -> String {
     if objection.after_failure {
         format!("{place}, after a failed allocation")
     } else {
@@ -348,7 +348,8 @@ mod tests {
         let (locked, shared) = (key("lock p0 0"), key("fork p0"));
         assert_eq!(locked.invariant, "progress/livelock");
         assert_eq!(locked.invariant, shared.invariant);
-        assert_ne!(locked, shared);
+        assert!(locked.place.contains("on a locked page"), "{locked:?}");
+        assert!(!shared.place.contains("locked"), "{shared:?}");
     }
 
     #[test]

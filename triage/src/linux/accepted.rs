@@ -4,6 +4,7 @@
 //! counts how often each occurs; one that `make linux-diff` no longer meets fails the run.
 
 use mm_core::Release;
+use mm_fuzz::program::{Op, Program};
 use mm_linux_protocol::Entry;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -29,8 +30,8 @@ pub enum Sign {
     /// An entry of the model's and the kernel's differ in this.
     #[cfg_attr(not(test), expect(dead_code, reason = "there is none at present"))]
     Entry(fn(model: &Entry, linux: &Entry) -> bool),
-    /// The guest ends, and its console says these words in one line.
-    Death(&'static [&'static str]),
+    /// The guest ends in a program like this, and its console says these words in one line.
+    Death(fn(&Program) -> bool, &'static [&'static str]),
 }
 
 /// All of them. What else was found so far was a mistake of the model's or of the driver's and is mended,
@@ -41,23 +42,38 @@ pub const ACCEPTED: &[Accepted] = &[Accepted {
     reason: "it clears vmg->vma before it compares it with prev, so an expansion that failed for want of memory leaves \
              the iterator where it is, and vma_iter_store warns; 7.0 has not these lines",
     release: Release::V6_12,
-    sign: Sign::Death(&["WARNING:", "maple_tree.h", " __mmap_region+"]),
+    sign: Sign::Death(
+        has_failure,
+        &["WARNING:", "maple_tree.h", " __mmap_region+"],
+    ),
 }];
 
 /// The name of the accepted difference that a pair of entries shows.
 pub fn entry(list: &[Accepted], model: &Entry, linux: &Entry) -> Option<&'static str> {
     let known = list.iter().find(|known| match known.sign {
         Sign::Entry(explains) => explains(model, linux),
-        Sign::Death(_) => false,
+        Sign::Death(..) => false,
     });
     known.map(|known| known.name)
 }
 
-/// The name of the accepted difference whose sign is why a guest ended.
-pub fn death(list: &[Accepted], why: &str) -> Option<&'static str> {
-    let known = list.iter().find(|known| match known.sign {
+/// An allocation is made to fail.
+fn has_failure(program: &Program) -> bool {
+    let mut steps = program.ops.iter();
+    steps.any(|step| matches!(step.op, Op::Fail { .. }))
+}
+
+/// The name of the accepted difference, of those that this kernel has, whose sign is why a guest ended.
+pub fn death(
+    list: &[Accepted],
+    release: Release,
+    program: &Program,
+    why: &str,
+) -> Option<&'static str> {
+    let mut of_kernel = list.iter().filter(|known| known.release == release);
+    let known = of_kernel.find(|known| match known.sign {
         Sign::Entry(_) => false,
-        Sign::Death(words) => words.iter().all(|word| why.contains(word)),
+        Sign::Death(of, words) => of(program) && words.iter().all(|word| why.contains(word)),
     });
     known.map(|known| known.name)
 }
@@ -103,6 +119,7 @@ impl Counts {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use mm_fuzz::program::text;
 
     /// A list with one: the kernel has a reference more.
     pub const ONE_MORE: &[Accepted] = &[Accepted {
@@ -131,14 +148,21 @@ pub mod tests {
         assert_eq!(entry(ONE_MORE, &model, &more(2, 0)), None);
         assert_eq!(entry(ONE_MORE, &model, &more(1, 1)), None);
         assert_eq!(entry(ACCEPTED, &model, &more(1, 0)), None);
+    }
+
+    #[test]
+    fn a_death_is_accepted_of_its_kernel_and_of_programs_that_can_have_it() {
         let why =
             "WARNING: CPU: 0 PID: 31 at include/linux/maple_tree.h:737 __mmap_region+0x606/0xbc0";
-        assert_eq!(death(ACCEPTED, why), Some("expansion-leaves-iterator"));
-        assert_eq!(
-            death(ACCEPTED, "WARNING: CPU: 0 PID: 31 at mm/rmap.c:9"),
-            None
-        );
-        assert_eq!(death(ONE_MORE, why), None);
+        let fails = text::parse("fail avc 2\nmmap p0 0 1 rw\n").expect("a program");
+        let plain = text::parse("mmap p0 0 1 rw\n").expect("a program");
+        let of = |release, program, why| death(ACCEPTED, release, program, why);
+        let known = Some("expansion-leaves-iterator");
+        assert_eq!(of(Release::V6_12, &fails, why), known);
+        assert_eq!(of(Release::Newest, &fails, why), None);
+        assert_eq!(of(Release::V6_12, &plain, why), None);
+        assert_eq!(of(Release::V6_12, &fails, "WARNING: at mm/rmap.c:9"), None);
+        assert_eq!(death(ONE_MORE, Release::V6_12, &fails, why), None);
     }
 
     #[test]

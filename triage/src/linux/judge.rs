@@ -222,7 +222,13 @@ impl<'j, 'a> Worker<'j, 'a> {
     }
 
     fn count(&self, case: &Case, verdict: Verdict) {
-        let args = self.judge.args;
+        let (args, release) = (self.judge.args, self.judge.image.release());
+        let known_death = match &verdict {
+            Verdict::Kernel(death) => {
+                accepted::death(accepted::ACCEPTED, release, &case.program, &death.why)
+            }
+            _ => None,
+        };
         let tally = &mut *lock(&self.judge.tally);
         tally.programs += 1;
         if case.witness_of.is_some() {
@@ -232,6 +238,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                     Some(first) => format!("seen: {first}"),
                     None => "not seen".to_owned(),
                 },
+                Verdict::Kernel(_) if known_death.is_some() => "not seen".to_owned(),
                 Verdict::Kernel(death) => format!("seen: {}", death.why),
             };
             tally.witnesses.insert(case.name.clone(), how);
@@ -257,7 +264,10 @@ impl<'j, 'a> Worker<'j, 'a> {
                 }
             }
             Verdict::Kernel(death) => {
-                if let Some(known) = accepted::death(accepted::ACCEPTED, &death.why) {
+                if let Some(known) = known_death {
+                    if args.verbose {
+                        eprintln!("mm-triage: {}: accepted: {}", case.name, death.why);
+                    }
                     tally.known += 1;
                     tally.accepted.note(known);
                     return;
