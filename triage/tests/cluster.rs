@@ -136,3 +136,21 @@ fn what_is_no_earlier_run_is_refused() {
         ran.is_unusable(&[file, why, "clusters.json of an earlier run"]);
     }
 }
+
+/// Both leave a page mlocked in an area that is not locked, and the first section of munlock has no function to name.
+#[test]
+fn a_first_section_joins_clusters_of_its_own_operation_only() {
+    let bench = Bench::new();
+    bench.write(
+        "night/munlock.mm",
+        "mmap p0 0 1 rw\nmlock p0 0 1 on\nmigrate p0 0 1 d0\nmlock p0 0 1 off\n",
+    );
+    bench.write(
+        "night/mremap.mm",
+        "mmap p0 0 2 rw\nmlock p0 0 2 on\nlock p0 1\nmremap p0 0 1 2 1 dontunmap\nsetup p0 0 2 d0 to-dev\n",
+    );
+    let bugs = "latent-munlock-nonpresent,mremap-dontunmap-locked-vm";
+    let ran = bench.run(&["cluster", "--json", "--zoo", bugs, "night"]);
+    let all: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(names(&all).len(), 2, "{all}");
+}
