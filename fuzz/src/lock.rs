@@ -42,42 +42,34 @@ pub fn digests() -> Result<Digests, String> {
     Ok(digests)
 }
 
-/// Runs the programs of the corpus; with the zoo each also by the rules of 6.12, and each witness with its bug, whose
-/// digests do not count.
+fn corpus_digests() -> Result<Digests, String> {
+    let mut executor = executor(Release::Newest);
+    let mut digests = Digests::new();
+    for (name, program) in corpus()? {
+        let digest =
+            digest_of(&mut executor, &program).map_err(|why| format!("{name}: {why}\n"))?;
+        digests.insert(name, digest);
+    }
+    Ok(digests)
+}
+
+/// The programs of `corpus/`, each after its folder and file, as `zoo/collect-lost-dirty.mm`; in no order.
 ///
 /// # Errors
 ///
-/// A program that cannot be read, or has a finding without a bug; a sentence that ends its line.
-pub fn corpus_digests() -> Result<Digests, String> {
-    let mut executor = executor(Release::Newest);
-    // for `make coverage`: the rules that the judge follows, and what the exhaustive search asks of a state; a finding is
-    // one of the bugs that 6.12 has
-    #[cfg(feature = "zoo")]
-    let mut older = Executor::new(Options {
-        identity: true,
-        release: Release::V6_12,
-        ..Options::default()
-    });
-    let mut digests = Digests::new();
+/// A program that cannot be read; a sentence that ends its line.
+pub fn corpus() -> Result<Vec<(String, Program)>, String> {
+    let mut programs = Vec::new();
     for folder in FOLDERS {
         let dir = corpus_dir().join(folder);
         let fail = |error| format!("{}: {error}\n", dir.display());
         for entry in std::fs::read_dir(&dir).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
             let file = path.file_name().unwrap_or_default().display();
-            let name = format!("{folder}/{file}");
-            let program = load(&path)?;
-            let digest =
-                digest_of(&mut executor, &program).map_err(|why| format!("{name}: {why}\n"))?;
-            digests.insert(name, digest);
-            #[cfg(feature = "zoo")]
-            {
-                run_with_its_bug(&mut executor, &path, &program);
-                older.run(&program);
-            }
+            programs.push((format!("{folder}/{file}"), load(&path)?));
         }
     }
-    Ok(digests)
+    Ok(programs)
 }
 
 fn random_digests() -> Result<Digests, String> {
@@ -167,17 +159,6 @@ fn digest_of(executor: &mut Executor, program: &Program) -> Result<u64, String> 
     match executor.run(program) {
         Verdict::Pass { digest } => Ok(digest),
         Verdict::Finding(finding) => Err(finding.to_string()),
-    }
-}
-
-/// For `make coverage`: what a bug does is reached by nothing else.
-#[cfg(feature = "zoo")]
-fn run_with_its_bug(executor: &mut Executor, path: &Path, program: &Program) {
-    let slug = path.file_stem().unwrap_or_default().to_string_lossy();
-    if let Some(entry) = crate::zoo::find(&slug) {
-        executor.set_zoo(crate::zoo::only(entry.bug));
-        executor.run(program);
-        executor.set_zoo(crate::zoo::Zoo::default());
     }
 }
 

@@ -1,0 +1,51 @@
+//! What `make coverage` measures: the programs of `corpus/`, by the rules of the newest kernel, by those of 6.12 with the identity
+//! of a state that the exhaustive search asks for, and each witness with its bug, for what a bug does is reached by nothing
+//! else.
+//!
+//! Status 1 if a program cannot be read, or has a finding by the newest rules and without a bug; elsewhere a finding is what is expected.
+
+use mm_core::Release;
+use mm_fuzz::exec::{Executor, Options, Verdict};
+use mm_fuzz::{lock, zoo};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(programs) => {
+            println!("reach: {programs} programs");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprint!("{why}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run() -> Result<usize, String> {
+    let mut executor = Executor::new(Options {
+        digest: true,
+        ..Options::default()
+    });
+    let mut older = Executor::new(Options {
+        identity: true,
+        release: Release::V6_12,
+        ..Options::default()
+    });
+    let corpus = lock::corpus()?;
+    for (name, program) in &corpus {
+        if let Verdict::Finding(finding) = executor.run(program) {
+            return Err(format!("{name}: {finding}\n"));
+        }
+        older.run(program);
+        let slug = name
+            .strip_prefix("zoo/")
+            .and_then(|file| file.strip_suffix(".mm"));
+        if let Some(entry) = slug.and_then(zoo::find) {
+            executor.set_zoo(zoo::only(entry.bug));
+            executor.run(program);
+            executor.set_zoo(zoo::Zoo::default());
+        }
+    }
+    Ok(corpus.len())
+}
