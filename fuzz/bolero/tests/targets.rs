@@ -1,4 +1,5 @@
-//! The fuzz targets as properties.
+//! The fuzz targets as properties, in a crate of their own: bolero sets `--cfg fuzzing`, as cargo-fuzz does, and must not build
+//! libFuzzer's targets, and it links nothing without a property, so there is no library.
 //!
 //! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then runs random inputs;
 //! `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer NONE` goes on from there, in `fuzz/corpus` too.
