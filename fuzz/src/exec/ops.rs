@@ -60,16 +60,18 @@ const fn foll(access: program::Access) -> Foll {
     }
 }
 
-const fn alloc_kind(kind: program::AllocKind) -> AllocKind {
-    match kind {
-        program::AllocKind::Page => AllocKind::Page,
-        program::AllocKind::PageTable => AllocKind::PageTable,
-        program::AllocKind::Vma => AllocKind::Vma,
-        program::AllocKind::AnonVma => AllocKind::AnonVma,
-        program::AllocKind::Avc => AllocKind::Avc,
-        program::AllocKind::DevicePage => AllocKind::DevicePage,
-        program::AllocKind::Mm => AllocKind::Mm,
-        program::AllocKind::SwapSlot => AllocKind::SwapSlot,
+impl From<program::AllocKind> for AllocKind {
+    fn from(kind: program::AllocKind) -> Self {
+        match kind {
+            program::AllocKind::Page => Self::Page,
+            program::AllocKind::PageTable => Self::PageTable,
+            program::AllocKind::Vma => Self::Vma,
+            program::AllocKind::AnonVma => Self::AnonVma,
+            program::AllocKind::Avc => Self::Avc,
+            program::AllocKind::DevicePage => Self::DevicePage,
+            program::AllocKind::Mm => Self::Mm,
+            program::AllocKind::SwapSlot => Self::SwapSlot,
+        }
     }
 }
 
@@ -104,7 +106,7 @@ impl<'a, 'k> Running<'a, 'k> {
         match op {
             Op::Fail { alloc, nth } => {
                 let s = &mut *self.bench.kernel.state();
-                s.fail.arm(alloc_kind(alloc), nth.get().into());
+                s.fail.arm(alloc.into(), nth.get().into());
                 Ok(Outcome::Done)
             }
             Op::Evict { dev, first, len } => {

@@ -51,11 +51,23 @@ const fn weights(kind: OpKind) -> (u32, u32) {
 pub fn random_op(program: &Program, at: usize, rng: &mut Rng) -> Op {
     let kind = random_kind(at < EARLY_STEPS, rng);
     let Ok(mut op) = Op::build(kind, &mut RandomOperands { kind, program, rng });
-    if let Op::Mremap { len, newlen, .. } = &mut op
-        && rng.u8(0..4) != 0
+    if let Op::Mremap {
+        addr,
+        len,
+        to,
+        newlen,
+        ..
+    } = &mut op
     {
-        // most moves keep the length, and those that leave the area must
-        *newlen = *len;
+        if rng.u8(0..4) != 0 {
+            // most moves keep the length, and those that leave the area must
+            *newlen = *len;
+        }
+        if rng.u8(0..4) == 0 {
+            // beside what is there, where areas merge
+            let near = used_operand(OperandKind::Addr, program, rng).unwrap_or(addr.byte());
+            *to = Operand::from_byte(neighbour(near, program, rng));
+        }
     }
     op
 }

@@ -9,9 +9,9 @@ use std::ops::{Range, RangeInclusive};
 
 use fastrand::Rng;
 
-use super::generate::{random_op, random_operand, random_preemption, random_step, used_operand};
+use super::generate::{random_op, random_operand, random_preemption, used_operand};
 use super::op::{MAX_PARAMS, Op, OpKind, Source};
-use super::operand::{AllocKind, Nth, Operand, OperandKind};
+use super::operand::{Operand, OperandKind};
 use super::{
     Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
 };
@@ -93,9 +93,10 @@ impl Limits {
 type Mutation = fn(&mut Program, &Limits, &mut Rng) -> bool;
 
 /// The mutations and their weights.
-const MUTATIONS: [(u32, Mutation); 20] = [
-    (60, insert_op),
-    (15, insert_failure),
+const MUTATIONS: [(u32, Mutation); 21] = [
+    (60, insert::insert_op),
+    (15, insert::insert_failure),
+    (10, insert::insert_move_back),
     (40, delete_op),
     (15, delete_run),
     (15, duplicate_op),
@@ -201,36 +202,6 @@ fn random_run(len: usize, rng: &mut Rng) -> Range<usize> {
     let start = rng.usize(..len);
     let most = rng.usize(1..=len - start);
     start..start + rng.usize(1..=most)
-}
-
-fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
-    if program.ops.len() >= limits.max_ops {
-        return false;
-    }
-    // At the end more often than elsewhere: the state that was reached is what is interesting.
-    let len = program.ops.len();
-    let at = if rng.u8(0..4) == 0 {
-        len
-    } else {
-        rng.usize(..=len)
-    };
-    let step = random_step(program, at, rng);
-    program.ops.insert(at, step);
-    true
-}
-
-/// Puts the failure of an allocation in front of an operation, of one of the first that it may need.
-fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
-    let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops) else {
-        return false;
-    };
-    let op = Op::Fail {
-        alloc: AllocKind::from_byte(rng.u8(..)),
-        nth: Nth::from_byte(rng.u8(0..4)),
-    };
-    let thread = program.ops[at].thread;
-    program.ops.insert(at, Step { thread, op });
-    true
 }
 
 fn delete_op(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
@@ -507,5 +478,6 @@ fn change_thread_count(program: &mut Program, limits: &Limits, rng: &mut Rng) ->
     program.threads != before
 }
 
+mod insert;
 #[cfg(test)]
 mod tests;

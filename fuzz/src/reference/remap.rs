@@ -285,12 +285,29 @@ impl Reference {
             page.uncertain = true;
             page.others.push(0);
         }
-        // an area without pages may be left at the destination
-        for addr in new.filter(|_| !remap.stay) {
-            if let Err(at) = space.binary_search_by_key(&addr, |page| page.addr) {
+        if remap.stay {
+            return;
+        }
+        // an area without pages may be left at the destination, or one that has come there before memory ran out
+        for addr in new.clone() {
+            let from = addr - new.start + remap.old.start;
+            let from = space.iter().find(|page| page.addr == from).cloned();
+            let at = space.binary_search_by_key(&addr, |page| page.addr);
+            let at = at.unwrap_or_else(|at| {
                 let mut page = Page::new(addr, VmFlags::empty());
                 page.uncertain = true;
+                if let Some(from) = &from {
+                    (page.locked, page.left_out) = (from.locked, from.left_out);
+                }
                 space.insert(at, page);
+                at
+            });
+            if let Some(from) = from {
+                let page = &mut space[at];
+                page.locked = page.locked.filter(|_| page.locked == from.locked);
+                page.left_out = page.left_out.filter(|_| page.left_out == from.left_out);
+                // what arrives is not
+                page.registration_uncertain |= page.registered;
             }
         }
     }

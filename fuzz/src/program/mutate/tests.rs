@@ -82,7 +82,7 @@ fn change_of_kind_keeps_shared_operands() {
     let mut rng = Rng::with_seed(15);
     for _ in 0..2_000 {
         let mut program = Program::default();
-        insert_op(&mut program, &Limits::OPS, &mut rng);
+        insert::insert_op(&mut program, &Limits::OPS, &mut rng);
         let old = program.ops[0].op;
         change_kind(&mut program, &Limits::OPS, &mut rng);
         let new = program.ops[0].op;

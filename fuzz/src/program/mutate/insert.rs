@@ -1,0 +1,189 @@
+//! Mutations that put an operation into a program: a random one, or one that answers to what is there.
+
+use fastrand::Rng;
+
+use super::{Limits, pick};
+use crate::program::generate::random_step;
+use crate::program::operand::{AllocKind, Nth, Operand};
+use crate::program::{Op, OpKind, Program, Step};
+
+pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    if program.ops.len() >= limits.max_ops {
+        return false;
+    }
+    // At the end more often than elsewhere: the state that was reached is what is interesting.
+    let len = program.ops.len();
+    let at = if rng.u8(0..4) == 0 {
+        len
+    } else {
+        rng.usize(..=len)
+    };
+    let step = random_step(program, at, rng);
+    program.ops.insert(at, step);
+    true
+}
+
+/// Puts the failure of an allocation in front of an operation, mostly of one of the first that it may need.
+pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops) else {
+        return false;
+    };
+    let Step { thread, op } = program.ops[at];
+    let made = allocations(op.kind());
+    let alloc = match rng.u8(0..4) {
+        0 => AllocKind::from_byte(rng.u8(..)),
+        _ if made.is_empty() => return false,
+        _ => made[rng.usize(..made.len())],
+    };
+    let nth = Nth::from_byte(rng.u8(0..4));
+    let op = Op::Fail { alloc, nth };
+    program.ops.insert(at, Step { thread, op });
+    true
+}
+
+/// Moves an area back, some time after a move: pages have kept their offsets, so that areas merge.
+pub(super) fn insert_move_back(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
+    if program.ops.len() >= limits.max_ops {
+        return false;
+    }
+    let moves = program.ops.iter().enumerate().filter_map(|(at, step)| {
+        let Op::Mremap {
+            proc,
+            addr,
+            newlen,
+            to,
+            how,
+            ..
+        } = step.op
+        else {
+            return None;
+        };
+        let back = Op::Mremap {
+            proc,
+            addr: to,
+            len: newlen,
+            to: addr,
+            newlen,
+            how,
+        };
+        Some((at, step.thread, back))
+    });
+    let moves: Vec<_> = moves.collect();
+    let Some((at, thread, op)) = rng.choice(moves) else {
+        return false;
+    };
+    let later = rng.usize(at + 1..=program.ops.len());
+    program.ops.insert(later, Step { thread, op });
+    true
+}
+
+/// What an operation allocates, by its own work or by a fault that it takes.
+const fn allocations(kind: OpKind) -> &'static [AllocKind] {
+    use AllocKind::{AnonVma, Avc, DevicePage, Mm, Page, PageTable, SwapSlot, Vma};
+    match kind {
+        OpKind::Read
+        | OpKind::Write
+        | OpKind::DevRead
+        | OpKind::DevWrite
+        | OpKind::Get
+        | OpKind::Pin
+        | OpKind::GetFast
+        | OpKind::PinFast
+        | OpKind::PinLongterm
+        | OpKind::Exclusive
+        | OpKind::Snapshot => &[Page, PageTable, AnonVma, Avc],
+        OpKind::Fork => &[Mm, Vma, AnonVma, Avc, PageTable, Page],
+        OpKind::Mremap => &[PageTable, Vma, AnonVma, Avc],
+        OpKind::Mmap
+        | OpKind::Munmap
+        | OpKind::Mprotect
+        | OpKind::UffdRegister
+        | OpKind::UffdUnregister
+        | OpKind::Dontfork => &[Vma, Avc],
+        OpKind::Mlock => &[Vma, AnonVma, Avc, Page, PageTable],
+        OpKind::UffdWp | OpKind::Finalize => &[PageTable],
+        OpKind::Migrate => &[DevicePage, PageTable, AnonVma, Avc],
+        OpKind::Setup => &[PageTable, AnonVma, Avc],
+        OpKind::Pages => &[DevicePage, Page],
+        OpKind::MigrateBack | OpKind::Evict | OpKind::Release | OpKind::Compact => &[Page],
+        OpKind::Reclaim | OpKind::Pageout => &[SwapSlot],
+        OpKind::Willneed => &[Page],
+        OpKind::Exit
+        | OpKind::Dontneed
+        | OpKind::Hold
+        | OpKind::Put
+        | OpKind::Lock
+        | OpKind::Unlock
+        | OpKind::ClearSoftDirty
+        | OpKind::Fail
+        | OpKind::Lazyfree
+        | OpKind::Cold
+        | OpKind::Pagemap => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::{Executor, Observer, Options, Outcome};
+    use crate::program::generate::random_program;
+    use mm_core::State;
+    use std::collections::BTreeSet;
+
+    /// Which allocations operations were seen to make: they used up a failure that was armed just before.
+    #[derive(Default)]
+    struct Seen {
+        armed: Option<mm_core::AllocKind>,
+        made: BTreeSet<(OpKind, String)>,
+    }
+
+    impl Observer for Seen {
+        fn operation(&mut self, _step: usize, step: &Step, _outcome: Outcome, s: &State) {
+            if let Some(alloc) = self.armed.take()
+                && s.fail.armed(alloc) == 0
+            {
+                self.made.insert((step.op.kind(), format!("{alloc:?}")));
+            }
+            if let Op::Fail { alloc, .. } = step.op {
+                self.armed = Some(alloc.into());
+            }
+        }
+    }
+
+    #[test]
+    fn what_operations_allocate_is_in_the_table() {
+        let mut rng = Rng::with_seed(22);
+        let mut executor = Executor::new(Options::default());
+        let mut seen = Seen::default();
+        for _ in 0..20_000 {
+            let mut program = random_program(Limits::OPS.with_max_ops(16), &mut rng);
+            for _ in 0..4 {
+                insert_failure(&mut program, &Limits::OPS, &mut rng);
+            }
+            seen.armed = None;
+            executor.run_observed(&program, &mut seen);
+        }
+        assert!(seen.made.len() > 50, "{:?}", seen.made);
+        let listed = |(kind, alloc): &&(OpKind, String)| {
+            let table = allocations(*kind);
+            table.iter().any(|listed| format!("{listed:?}") == *alloc)
+        };
+        let unlisted: Vec<_> = seen.made.iter().filter(|made| !listed(made)).collect();
+        assert!(unlisted.is_empty(), "{unlisted:?}");
+    }
+
+    #[test]
+    fn a_move_back_undoes_a_move() {
+        let mut program =
+            crate::program::text::parse("mmap p0 1 2 rw\nwrite p0 1\nmremap p0 1 2 9 2 fixed")
+                .expect("a good program");
+        let mut rng = Rng::with_seed(23);
+        assert!(insert_move_back(&mut program, &Limits::OPS, &mut rng));
+        assert!(
+            program.to_string().ends_with("mremap p0 9 2 1 2 fixed\n"),
+            "{program}"
+        );
+        let mut without = crate::program::text::parse("mmap p0 1 2 rw").expect("a good program");
+        assert!(!insert_move_back(&mut without, &Limits::OPS, &mut rng));
+    }
+}
