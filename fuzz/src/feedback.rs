@@ -5,9 +5,6 @@
 //! between* and *what an entry was and becomes*, and whether a CPU translates by it still, is a feature. An engine keeps an input that has one that
 //! it has not seen, as it keeps one that takes a new edge of the code.
 //!
-//! Nor do edges tell that an entry changed twice while somebody who had looked at it stood still, or that a thread goes on with what its
-//! CPU remembers of an entry. These are features too.
-//!
 //! So is each way in which two areas can lie side by side after an operation that changed areas: what the next one does with them
 //! depends on it, and edges tell only when it has been done.
 //!
@@ -16,15 +13,12 @@
 
 use crate::exec::{Observer, Outcome};
 use crate::program::{OpKind, Program, Step};
-use mm_core::{Entry, MAX_TASKS, MmId, Pfn, Pte, PteWrite, Softleaf, State, TaskId, VmFlags, Vma};
+use mm_core::{Entry, MAX_TASKS, Pfn, Pte, PteWrite, Softleaf, State, VmFlags, Vma};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// How many counters a target provides. Features share them by their hash: a corpus grows with the
 /// number of counters, and a run slows down with it.
 pub const COUNTERS: usize = 2048;
-
-/// Marks a feature of an entry that changed before: no operation has this bit.
-const AGAIN: u8 = 1 << 7;
 
 /// The counters of a target.
 pub type Counters = [AtomicU8; COUNTERS];
@@ -42,8 +36,6 @@ pub struct Feedback<'a> {
     counters: &'a Counters,
     /// Threads that were preempted within an operation.
     preempted: [bool; MAX_TASKS],
-    /// Entries that changed since a task stands still: what each was at first, and was last.
-    changed: Vec<(MmId, u64, [u8; 2])>,
     /// The changes of areas that were looked at.
     topology: u32,
 }
@@ -55,7 +47,6 @@ impl<'a> Feedback<'a> {
             program,
             counters,
             preempted: [false; MAX_TASKS],
-            changed: Vec::new(),
             topology: 0,
         }
     }
@@ -73,14 +64,10 @@ impl<'a> Feedback<'a> {
     }
 
     fn count(&self, parts: [u8; 4]) {
-        self.counters[counter(parts)].store(1, Ordering::Relaxed);
+        let hash = u32::from_le_bytes(parts).wrapping_mul(0x9e37_79b1);
+        self.counters[(hash >> (u32::BITS - COUNTERS.ilog2())) as usize]
+            .store(1, Ordering::Relaxed);
     }
-}
-
-/// The counter of a feature.
-fn counter(parts: [u8; 4]) -> usize {
-    let hash = u32::from_le_bytes(parts).wrapping_mul(0x9e37_79b1);
-    (hash >> (u32::BITS - COUNTERS.ilog2())) as usize
 }
 
 impl Observer for Feedback<'_> {
@@ -92,36 +79,19 @@ impl Observer for Feedback<'_> {
         let stands = s.tasks().iter().enumerate().filter(|(number, task)| {
             *number != usize::from(*thread) && (task.waiting.is_some() || self.preempted[*number])
         });
-        let stands: Vec<u8> = stands.map(|(_, task)| task.site as u8).collect();
-        if stands.is_empty() {
-            self.changed.clear();
+        let mut alone = true;
+        for (_, task) in stands {
+            alone = false;
+            let site = task.site as u8;
+            self.count([site, kind as u8, 0, 0]);
+            for write in s.pte_writes() {
+                let stale = u8::from(is_remembered(s, write)) << 7;
+                self.count([site, kind as u8, class(write.old), class(write.new) | stale]);
+            }
+        }
+        if alone {
             for write in s.pte_writes() {
                 self.count([!0, kind as u8, class(write.old), class(write.new)]);
-            }
-            return;
-        }
-        let relies = u8::from(relies_on_the_past(s, TaskId(*thread)));
-        for site in &stands {
-            self.count([*site, kind as u8, 0, relies]);
-        }
-        for write in s.pte_writes() {
-            let (old, new) = (class(write.old), class(write.new));
-            let stale = u8::from(is_remembered(s, write)) << 7;
-            let mut changed = self.changed.iter_mut();
-            let before = changed.find(|(mm, addr, _)| (*mm, *addr) == (write.mm, write.addr));
-            let again = before.map(|(.., [first, last])| {
-                let again = [AGAIN | *first, *last, new];
-                *last = new;
-                again
-            });
-            for site in &stands {
-                self.count([*site, kind as u8, old, new | stale]);
-                if let Some([first, last, new]) = again {
-                    self.count([*site, first, last, new]);
-                }
-            }
-            if again.is_none() {
-                self.changed.push((write.mm, write.addr, [old, new]));
             }
         }
     }
@@ -137,18 +107,6 @@ impl Observer for Feedback<'_> {
             self.areas(op.op.kind(), s);
         }
     }
-}
-
-/// Does the CPU of a task translate by an entry that is gone by now, or allows less?
-fn relies_on_the_past(s: &State, task: TaskId) -> bool {
-    let tables = s.tables();
-    let mut own = s.tlbs().iter().filter(|(cpu, ..)| *cpu == task);
-    own.any(|(_, mm, addr, pte)| {
-        let pgd = s.mms().is_live(mm.0.into()).then(|| s.mm(mm).pgd);
-        let now = pgd.and_then(|pgd| tables.pte_offset(pgd, addr));
-        let now = now.and_then(|at| tables.get(at).present());
-        now.is_none_or(|now| now.pfn() != pte.pfn() || pte.write() && !now.write())
-    })
 }
 
 /// Does a CPU still translate by what the entry was?
@@ -197,7 +155,6 @@ fn class(pte: Pte) -> u8 {
 mod tests {
     use super::*;
     use crate::exec::{Executor, Options};
-    use mm_core::Site;
     use std::collections::BTreeSet;
 
     fn features(text: &str) -> BTreeSet<usize> {
@@ -237,48 +194,6 @@ mod tests {
         let faulted = features("mmap p0 0 1 rw\nwrite p0 0\nmmap p0 1 1 r");
         let behind = features("mmap p0 0 1 rw\nmmap p0 1 1 r\nwrite p0 0");
         assert!(!faulted.is_subset(&behind));
-    }
-
-    /// Does `one` have a feature under a schedule of two preemptions, and `other` under none?
-    fn only_one_has(parts: [u8; 4], to: [u8; 2], one: &str, other: &str) -> bool {
-        let schedules = (1..30).flat_map(|first| [1, 2, 3, 4].map(|by| [first, first + by]));
-        let has = |ops: &str| {
-            schedules.clone().any(|at| {
-                let found = features(&format!(
-                    "threads 2\npreempt {} t{}\npreempt {} t{}\n{ops}",
-                    at[0], to[0], at[1], to[1]
-                ));
-                found.contains(&counter(parts))
-            })
-        };
-        has(one) && !has(other)
-    }
-
-    #[test]
-    fn an_entry_that_changes_twice_while_somebody_stands_is_a_feature() {
-        let run = |page| {
-            format!(
-                "mmap p0 0 3 rw\nwrite p0 1\nwrite p0 2\nwrite p0 0\ndontneed p0 {page} 1\nt1: migrate p0 2 1 d0"
-            )
-        };
-        let (site, [none, writable]) = (Site::MigrateVmaUnmap as u8, [1, 4]);
-        assert!(only_one_has(
-            [site, AGAIN | none, writable, none],
-            [1, 0],
-            &run(0),
-            &run(1)
-        ));
-    }
-
-    #[test]
-    fn what_a_cpu_remembers_of_an_entry_that_is_gone_is_a_feature() {
-        let run = |page| {
-            format!(
-                "mmap p0 0 2 rw\nt1: write p0 {page}\nwrite p0 0\ndontneed p0 0 1\nt1: cold p0 0 1"
-            )
-        };
-        let (site, kind) = (Site::ZapPteRange as u8, OpKind::Cold as u8);
-        assert!(only_one_has([site, kind, 0, 1], [1, 1], &run(0), &run(1)));
     }
 
     #[test]
