@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod describe;
+pub mod distil;
 pub mod exec;
 pub mod exhaust;
 pub mod feedback;
