@@ -304,6 +304,29 @@ mod tests {
         Ok(())
     }
 
+    #[cfg(feature = "zoo")]
+    #[test]
+    fn an_input_with_a_finding_has_no_features_and_the_next_one_has() {
+        let slug = "devpriv-mapping-reuse";
+        let bug = crate::zoo::find(slug).expect("a bug").bug;
+        let witness = crate::lock::corpus_dir().join(format!("zoo/{slug}.mm"));
+        let (program, _) = load(&witness).expect("a witness");
+        let input = wire::encode(&program);
+        let states = no_counters();
+        let coverage = Coverage {
+            edges: &[],
+            states: &states,
+        };
+        let mut runner = Runner {
+            executor: executor(),
+            coverage,
+        };
+        runner.executor.set_zoo(crate::zoo::only(bug));
+        assert_eq!(runner.features(&input), None);
+        // by a machine without the bug
+        assert!(runner.features(&input).is_some());
+    }
+
     #[test]
     fn a_text_that_is_no_program_is_named() {
         let dir = tempfile::tempdir().expect("a folder");
