@@ -7,12 +7,16 @@
 
 use fastrand::Rng;
 
+use super::generate::random_program;
 use super::mutate::{Limits, crossover, mutate};
 use super::wire::{self, HEADER_BYTES, RECORD_BYTES};
 use super::{MAX_PREEMPTIONS, Op, OperandKind, Program};
 
 /// One in this many mutations is the engine's own.
 const BYTE_MUTATIONS: u8 = 8;
+/// One in this many is a program that has nothing of the old one: what random programs find, they find long before
+/// mutation gets there.
+const FRESH: u8 = 8;
 /// The most mutations of a program in one call.
 const MOST_MUTATIONS: u8 = 4;
 
@@ -52,6 +56,9 @@ pub fn mutate_wire(
             return store(program, &mut data[..max_size]);
         }
         // The change was in bytes that mean nothing, and is gone. The structured way is not.
+    }
+    if rng.u8(0..FRESH) == 0 {
+        program = random_program(limits, &mut rng);
     }
     for _ in 0..rng.u8(1..=MOST_MUTATIONS) {
         mutate(&mut program, limits, &mut rng);
@@ -115,8 +122,6 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    use super::super::generate::random_program;
-
     /// A stand-in for the engine's mutator.
     fn scribble(data: &mut [u8], size: usize, max_size: usize) -> usize {
         let new_size = (size + 3).min(max_size);
@@ -132,6 +137,36 @@ mod tests {
         let program = wire::decode(bytes);
         assert!(limits.thread_range().contains(&program.threads));
         program
+    }
+
+    #[test]
+    fn some_mutations_start_anew() {
+        let old = Program {
+            ops: vec![
+                crate::program::text::parse("dev-read d1 p7 31")
+                    .expect("a good program")
+                    .ops[0];
+                40
+            ],
+            ..Program::default()
+        };
+        let bytes = wire::encode(&old);
+        let anew = (0..2_000).filter(|seed| {
+            let mut data = [0; 400];
+            data[..bytes.len()].copy_from_slice(&bytes);
+            let size = mutate_wire(
+                &mut data,
+                bytes.len(),
+                400,
+                *seed,
+                Limits::OPS,
+                |_, size, _| size,
+            );
+            let new = wire::decode(&data[..size]);
+            !new.ops.is_empty() && !new.ops.contains(&old.ops[0])
+        });
+        let anew = anew.count();
+        assert!((100..600).contains(&anew), "{anew}");
     }
 
     #[test]
