@@ -11,7 +11,6 @@ use crate::feedback::{Counters, Feedback};
 use crate::program::mutate::Limits;
 use crate::program::{Program, text, wire};
 use crate::target;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -204,30 +203,38 @@ impl Runner<'_> {
     }
 }
 
-fn distinct(features: &[Vec<u32>]) -> usize {
-    let mut all: Vec<u32> = features.iter().flatten().copied().collect();
-    all.sort_unstable();
-    all.dedup();
-    all.len()
+/// A zero for each feature that there is.
+fn zeros(sets: &[Vec<u32>]) -> Vec<u32> {
+    let greatest = sets.iter().flatten().max();
+    vec![0; greatest.map_or(0, |greatest| *greatest as usize + 1)]
+}
+
+fn distinct(sets: &[Vec<u32>]) -> usize {
+    let mut times = zeros(sets);
+    for element in sets.iter().flatten() {
+        times[*element as usize] = 1;
+    }
+    times.iter().sum::<u32>() as usize
 }
 
 /// Which of these sets to keep so that no element is lost and none of them can go; the first ones rather than the last.
 fn cover(sets: &[Vec<u32>]) -> Vec<usize> {
-    let mut times: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut times = zeros(sets);
     let mut kept = Vec::new();
     for (index, set) in sets.iter().enumerate() {
-        if set.iter().any(|element| !times.contains_key(element)) {
+        if set.iter().any(|element| times[*element as usize] == 0) {
             kept.push(index);
             for element in set {
-                *times.entry(*element).or_default() += 1;
+                times[*element as usize] += 1;
             }
         }
     }
     let mut left = Vec::new();
     for index in kept.into_iter().rev() {
-        if sets[index].iter().all(|element| times[element] > 1) {
-            for element in &sets[index] {
-                times.entry(*element).and_modify(|times| *times -= 1);
+        let set = &sets[index];
+        if set.iter().all(|element| times[*element as usize] > 1) {
+            for element in set {
+                times[*element as usize] -= 1;
             }
         } else {
             left.push(index);
