@@ -4,7 +4,7 @@
 //! A feature is what libFuzzer counts with `-use_counters=0`: an edge of the core that was taken, or a [state](crate::feedback). Each
 //! input runs once, on a machine of its own, so that its features are no matter of what ran before. Then from short to long each
 //! input is kept that adds a feature, and from long to short each is dropped whose features others have: nothing that is left
-//! can go. One process does in half a second what libFuzzer's merge, which writes down each step, does in several.
+//! can go. docs/corpus.md has it beside libFuzzer's merge.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
@@ -76,7 +76,7 @@ impl std::fmt::Display for Summary {
 }
 
 /// Distils the files in `folders`, as `target` runs them and in the current wire form, into the folder `out`; each is
-/// named by its content. Files called `.mm` are text, all others wire of any version. An input with a finding goes into `found` as it is.
+/// named by its content. Files called `.mm` are text, all others wire of any version. An input with a finding goes into `found`, in that form too.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! AFL++'s custom mutator library: `AFL_CUSTOM_MUTATOR_LIBRARY` of `make afl`.
 //!
-//! The C ABI is AFL++'s `docs/custom_mutators.md`. All `unsafe` of the fuzzing crates is in this file, but for a link section in two targets. `afl-fuzz` calls from one
+//! The C ABI is AFL++'s `docs/custom_mutators.md`. All `unsafe` of the fuzzing crates is in this file, but for a link section in two targets and the counters that `fuzz/src/bin/distil.rs` reads. `afl-fuzz` calls from one
 //! thread, keeps what [`afl_custom_init`] returned, gives it to every call, and ends with [`afl_custom_deinit`]; each function
 //! relies on that and says no more of it. Results belong to the mutator and stay valid until the next call of the same kind.
 //!
