@@ -14,7 +14,7 @@ use crate::target;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 type Result<T> = std::result::Result<T, String>;
@@ -75,76 +75,172 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Distils the files in `folders`, as `target` runs them and in the current wire form, into the folder `out`; each is
-/// named by its content. Files called `.mm` are text, all others wire of any version. An input with a finding goes into `found`, in that form too.
+impl std::str::FromStr for Summary {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut fields = text.split(' ');
+        let mut field = |name: &str| {
+            let field = fields.next().and_then(|field| field.strip_prefix(name));
+            field.ok_or_else(|| format!("{text:?} has no {name}"))
+        };
+        let number = |text: &str| text.parse().map_err(|e| format!("{text:?}: {e}"));
+        let pair = |field: &str| {
+            let (before, after) = field.split_once("->").ok_or("an arrow is missing")?;
+            Result::Ok([number(before)?, number(after)?])
+        };
+        Ok(Self {
+            files: pair(field("files=")?)?,
+            bytes: pair(field("bytes=")?)?,
+            features: pair(field("features=")?)?,
+            findings: number(field("findings=")?)?,
+        })
+    }
+}
+
+/// What one process of several takes of the files: which, it says by their names.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// Of the process, from 0.
+    pub number: u64,
+    /// How many processes there are.
+    pub of: u64,
+}
+
+impl Share {
+    /// Every file.
+    pub const ALL: Self = Self { number: 0, of: 1 };
+
+    fn has(self, name: &[u8]) -> bool {
+        digest(name) % self.of == self.number
+    }
+}
+
+/// Where a distilling reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The name of the target that runs the inputs.
+    pub target: &'a str,
+    /// The inputs. Files called `.mm` are text, all others wire of any version.
+    pub folders: &'a [PathBuf],
+    /// For what is kept: in the current wire form, named by its content.
+    pub kept: &'a Path,
+    /// For inputs with a finding, in that form too.
+    pub found: &'a Path,
+}
+
+/// Distils the files.
 ///
 /// # Errors
 ///
 /// There is no such target, a file cannot be read or written, or a text is no program; a sentence.
-pub fn distil(
-    target: &str,
-    out: &Path,
-    found: &Path,
-    folders: &[String],
-    coverage: Coverage<'_>,
-) -> Result<Summary> {
-    let limits = target::limits(target).ok_or_else(|| format!("there is no target {target}"))?;
-    let mut summary = Summary::default();
-    let inputs = read(folders, limits, &mut summary)?;
-    let mut runner = Runner {
-        executor: executor(),
-        coverage,
-    };
-    let mut features = Vec::with_capacity(inputs.len());
-    coverage.take();
-    for input in &inputs {
-        features.push(match runner.features(input) {
-            Some(features) => features,
-            None => {
-                summary.findings += 1;
-                write(found, "crash-", input)?;
-                Vec::new()
-            }
-        });
-    }
-    summary.features[0] = distinct(&features);
+pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
+    let mut pass = Pass::new(place, Share::ALL, coverage)?;
+    let kept = pass.keep()?;
+    pass.summary.features[0] = distinct(&kept);
     let mut left = Vec::new();
-    for index in cover(&features) {
-        let input = &inputs[index];
-        summary.files[1] += 1;
-        summary.bytes[1] += input.len();
-        write(out, "", input)?;
-        left.extend(runner.features(input));
+    for index in needed(&kept) {
+        let (input, _) = &kept[index];
+        pass.write_kept(input)?;
+        left.push((Vec::new(), pass.runner.features(input).unwrap_or_default()));
     }
-    summary.features[1] = distinct(&left);
-    Ok(summary)
+    pass.summary.features[1] = distinct(&left);
+    Ok(pass.summary)
 }
 
-/// Each program of the folders once, within the limits, from short to long.
-fn read(folders: &[String], limits: Limits, summary: &mut Summary) -> Result<Vec<Vec<u8>>> {
-    let mut inputs = Vec::new();
-    for folder in folders {
-        let fail = |error| format!("{folder}: {error}");
-        for entry in std::fs::read_dir(folder).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            if entry.file_type().map_err(fail)?.is_dir() {
-                continue;
-            }
-            let path = entry.path();
-            let (mut program, len) = load(&path)?;
-            summary.files[0] += 1;
-            summary.bytes[0] += len;
-            // a text of more threads is a seed for another target; what an engine found is folded as the target does
-            if is_text(&path) && program.threads > *limits.thread_range().end() {
-                continue;
-            }
-            limits.apply(&mut program);
-            inputs.push(wire::encode(&program));
-        }
+/// The first half of distilling, for a share of the files: what adds no feature to shorter ones of the share is left out. It
+/// would be left out too if all the files were looked at, so to distil what all shares keep is to distil the files.
+///
+/// # Errors
+///
+/// As for [`distil`].
+pub fn sieve(place: Place<'_>, share: Share, coverage: Coverage<'_>) -> Result<Summary> {
+    let mut pass = Pass::new(place, share, coverage)?;
+    for (input, _) in pass.keep()? {
+        pass.write_kept(&input)?;
     }
-    inputs.sort_unstable_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
-    inputs.dedup();
-    Ok(inputs)
+    Ok(pass.summary)
+}
+
+/// An input and its features.
+type Measured = (Vec<u8>, Vec<u32>);
+
+struct Pass<'a> {
+    place: Place<'a>,
+    share: Share,
+    limits: Limits,
+    runner: Runner<'a>,
+    summary: Summary,
+}
+
+impl<'a> Pass<'a> {
+    fn new(place: Place<'a>, share: Share, coverage: Coverage<'a>) -> Result<Self> {
+        let name = place.target;
+        let limits = target::limits(name).ok_or_else(|| format!("there is no target {name}"))?;
+        coverage.take();
+        Ok(Self {
+            place,
+            share,
+            limits,
+            runner: Runner {
+                executor: executor(),
+                coverage,
+            },
+            summary: Summary::default(),
+        })
+    }
+
+    /// Each input, from short to long, that adds a feature.
+    fn keep(&mut self) -> Result<Vec<Measured>> {
+        let mut seen = Vec::new();
+        let mut kept = Vec::new();
+        for input in self.read()? {
+            let Some(features) = self.runner.features(&input) else {
+                self.summary.findings += 1;
+                write(self.place.found, "crash-", &input)?;
+                continue;
+            };
+            if count(&mut seen, &features) {
+                kept.push((input, features));
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Each program of the folders once, within the limits, from short to long.
+    fn read(&mut self) -> Result<Vec<Vec<u8>>> {
+        let mut inputs = Vec::new();
+        for folder in self.place.folders {
+            let fail = |error| format!("{}: {error}", folder.display());
+            for entry in std::fs::read_dir(folder).map_err(fail)? {
+                let entry = entry.map_err(fail)?;
+                if !self.share.has(entry.file_name().as_encoded_bytes())
+                    || entry.file_type().map_err(fail)?.is_dir()
+                {
+                    continue;
+                }
+                let path = entry.path();
+                let (mut program, len) = load(&path)?;
+                self.summary.files[0] += 1;
+                self.summary.bytes[0] += len;
+                // a text of more threads is a seed for another target; what an engine found is folded as the target does
+                if is_text(&path) && program.threads > *self.limits.thread_range().end() {
+                    continue;
+                }
+                self.limits.apply(&mut program);
+                inputs.push(wire::encode(&program));
+            }
+        }
+        inputs.sort_unstable_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
+        inputs.dedup();
+        Ok(inputs)
+    }
+
+    fn write_kept(&mut self, input: &[u8]) -> Result<()> {
+        self.summary.files[1] += 1;
+        self.summary.bytes[1] += input.len();
+        write(self.place.kept, "", input)
+    }
 }
 
 fn load(path: &Path) -> Result<(Program, usize)> {
@@ -168,10 +264,14 @@ fn is_text(path: &Path) -> bool {
 }
 
 fn write(folder: &Path, prefix: &str, bytes: &[u8]) -> Result<()> {
+    let file = folder.join(format!("{prefix}{:016x}", digest(bytes)));
+    std::fs::write(&file, bytes).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+fn digest(bytes: &[u8]) -> u64 {
     let mut digest = Digest::default();
     bytes.iter().for_each(|byte| digest.mix((*byte).into()));
-    let file = folder.join(format!("{prefix}{:016x}", digest.value()));
-    std::fs::write(&file, bytes).map_err(|e| format!("{}: {e}", file.display()))
+    digest.value()
 }
 
 fn executor() -> Executor {
@@ -203,38 +303,40 @@ impl Runner<'_> {
     }
 }
 
-/// A zero for each feature that there is.
-fn zeros(sets: &[Vec<u32>]) -> Vec<u32> {
-    let greatest = sets.iter().flatten().max();
-    vec![0; greatest.map_or(0, |greatest| *greatest as usize + 1)]
-}
-
-fn distinct(sets: &[Vec<u32>]) -> usize {
-    let mut times = zeros(sets);
-    for element in sets.iter().flatten() {
-        times[*element as usize] = 1;
+/// Counts features, by their number. Returns whether one of them is the first of its kind.
+fn count(times: &mut Vec<u32>, features: &[u32]) -> bool {
+    let greatest = features.last().map_or(0, |greatest| *greatest as usize);
+    if times.len() <= greatest {
+        times.resize(greatest + 1, 0);
     }
-    times.iter().sum::<u32>() as usize
+    let mut adds = false;
+    for feature in features {
+        let times = &mut times[*feature as usize];
+        adds |= *times == 0;
+        *times += 1;
+    }
+    adds
 }
 
-/// Which of these sets to keep so that no element is lost and none of them can go; the first ones rather than the last.
-fn cover(sets: &[Vec<u32>]) -> Vec<usize> {
-    let mut times = zeros(sets);
-    let mut kept = Vec::new();
-    for (index, set) in sets.iter().enumerate() {
-        if set.iter().any(|element| times[*element as usize] == 0) {
-            kept.push(index);
-            for element in set {
-                times[*element as usize] += 1;
-            }
-        }
+fn distinct(inputs: &[Measured]) -> usize {
+    let mut times = Vec::new();
+    for (_, features) in inputs {
+        count(&mut times, features);
+    }
+    times.iter().filter(|times| **times > 0).count()
+}
+
+/// Which inputs are left if from long to short each goes whose features others have.
+fn needed(inputs: &[Measured]) -> Vec<usize> {
+    let mut times = Vec::new();
+    for (_, features) in inputs {
+        count(&mut times, features);
     }
     let mut left = Vec::new();
-    for index in kept.into_iter().rev() {
-        let set = &sets[index];
-        if set.iter().all(|element| times[*element as usize] > 1) {
-            for element in set {
-                times[*element as usize] -= 1;
+    for (index, (_, features)) in inputs.iter().enumerate().rev() {
+        if features.iter().all(|feature| times[*feature as usize] > 1) {
+            for feature in features {
+                times[*feature as usize] -= 1;
             }
         } else {
             left.push(index);
@@ -251,62 +353,86 @@ mod tests {
     use crate::program::generate::random_program;
     use std::collections::BTreeSet;
 
+    fn folder(dir: &Path, name: &str) -> PathBuf {
+        let folder = dir.join(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        folder
+    }
+
+    /// By the states alone: nothing is instrumented here.
+    fn with<T>(work: impl FnOnce(Coverage<'_>) -> T) -> T {
+        let states = no_counters();
+        work(Coverage {
+            edges: &[],
+            states: &states,
+        })
+    }
+
+    fn place<'a>(folders: &'a [PathBuf], kept: &'a Path, found: &'a Path) -> Place<'a> {
+        Place {
+            target: "ops",
+            folders,
+            kept,
+            found,
+        }
+    }
+
+    fn random_inputs(folder: &Path, seed: u64) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for number in 0..200 {
+            let program = random_program(Limits::OPS.with_max_ops(24), &mut rng);
+            let file = folder.join(number.to_string());
+            std::fs::write(file, wire::encode(&program)).expect("an input");
+        }
+    }
+
+    fn names(folder: &Path) -> BTreeSet<std::ffi::OsString> {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        entries.map(|e| e.expect("an entry").file_name()).collect()
+    }
+
     #[test]
-    fn a_cover_has_all_and_nothing_of_it_can_go() {
+    fn what_is_needed_has_all_features_and_nothing_of_it_can_go() {
         let mut rng = fastrand::Rng::with_seed(31);
         for _ in 0..500 {
-            let mut set = || -> Vec<u32> { (0..rng.usize(0..6)).map(|_| rng.u32(0..20)).collect() };
-            let sets: Vec<Vec<u32>> = (0..20)
-                .map(|_| {
-                    let mut set = set();
-                    set.sort_unstable();
-                    set.dedup();
-                    set
-                })
+            let mut features = || BTreeSet::from_iter((0..rng.usize(0..6)).map(|_| rng.u32(0..20)));
+            let inputs: Vec<Measured> = (0..20)
+                .map(|_| (Vec::new(), features().into_iter().collect()))
                 .collect();
             let union = |of: &[usize]| -> BTreeSet<u32> {
-                of.iter().flat_map(|index| &sets[*index]).copied().collect()
+                of.iter()
+                    .flat_map(|index| &inputs[*index].1)
+                    .copied()
+                    .collect()
             };
-            let kept = cover(&sets);
-            let all = union(&(0..sets.len()).collect::<Vec<_>>());
-            assert_eq!(union(&kept), all);
-            for gone in &kept {
-                let rest: Vec<usize> = kept.iter().copied().filter(|k| k != gone).collect();
+            let left = needed(&inputs);
+            let all = union(&(0..inputs.len()).collect::<Vec<_>>());
+            assert_eq!(union(&left), all);
+            for gone in &left {
+                let rest: Vec<usize> = left.iter().copied().filter(|k| k != gone).collect();
                 assert_ne!(union(&rest), all);
             }
         }
     }
 
     #[test]
-    fn of_two_that_are_alike_the_first_is_kept() {
-        assert_eq!(cover(&[vec![1], vec![1], vec![1, 2], vec![2]]), [2]);
-        assert_eq!(cover(&[vec![1], vec![2], vec![1, 2]]), [0, 1]);
+    fn of_two_that_are_alike_the_first_is_left() {
+        let left = |sets: &[&[u32]]| {
+            let inputs: Vec<Measured> = sets.iter().map(|set| (vec![], set.to_vec())).collect();
+            needed(&inputs)
+        };
+        assert_eq!(left(&[&[1], &[1], &[2], &[2]]), [0, 2]);
+        assert_eq!(left(&[&[1], &[2], &[1, 2]]), [0, 1]);
     }
 
     #[test]
     fn what_is_left_has_all_states_and_stays_when_it_is_distilled_again() -> Result<()> {
         let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
-        let folder = |name: &str| {
-            let folder = dir.path().join(name);
-            std::fs::create_dir(&folder).expect("a folder");
-            folder
-        };
-        let (from, first, second, found) =
-            (folder("in"), folder("1"), folder("2"), folder("found"));
-        let mut rng = fastrand::Rng::with_seed(32);
-        for number in 0..200 {
-            let program = random_program(Limits::OPS.with_max_ops(24), &mut rng);
-            let file = from.join(number.to_string());
-            std::fs::write(file, wire::encode(&program)).expect("an input");
-        }
-        let states = no_counters();
-        let coverage = Coverage {
-            edges: &[],
-            states: &states,
-        };
+        let [from, first, second, found] =
+            ["from", "first", "second", "found"].map(|name| folder(dir.path(), name));
+        random_inputs(&from, 32);
         let again = |from: &Path, to: &Path| {
-            let from = from.display().to_string();
-            distil("ops", to, &found, &[from], coverage)
+            with(|coverage| distil(place(&[from.to_owned()], to, &found), coverage))
         };
         let summary = again(&from, &first)?;
         assert!(summary.files[1] > 0 && summary.files[1] < 200);
@@ -319,6 +445,44 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn by_shares_the_same_is_left() -> Result<()> {
+        let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
+        let [from, at_once, by_shares, found] =
+            ["from", "at once", "by shares", "found"].map(|name| folder(dir.path(), name));
+        random_inputs(&from, 33);
+        let from = [from];
+        let whole = with(|coverage| distil(place(&from, &at_once, &found), coverage))?;
+        let mut files = 0;
+        let mut sieved = Vec::new();
+        for number in 0..3 {
+            let kept = folder(dir.path(), &number.to_string());
+            let share = Share { number, of: 3 };
+            let summary = with(|coverage| sieve(place(&from, &kept, &found), share, coverage))?;
+            assert!((20..150).contains(&summary.files[0]), "{summary}");
+            files += summary.files[0];
+            sieved.push(kept);
+        }
+        assert_eq!(files, 200);
+        let summary = with(|coverage| distil(place(&sieved, &by_shares, &found), coverage))?;
+        assert_eq!(names(&by_shares), names(&at_once));
+        assert_eq!(summary.features, whole.features);
+        assert_eq!(summary.files[1], whole.files[1]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_summary_is_read_as_it_is_written() {
+        let summary = Summary {
+            files: [1, 2],
+            bytes: [3, 4],
+            features: [5, 6],
+            findings: 7,
+        };
+        assert_eq!(summary.to_string().parse(), Ok(summary));
+        assert!("files=1->2".parse::<Summary>().is_err());
+    }
+
     #[cfg(feature = "zoo")]
     #[test]
     fn an_input_with_a_finding_has_no_features_and_the_next_one_has() {
@@ -327,32 +491,24 @@ mod tests {
         let witness = crate::lock::corpus_dir().join(format!("zoo/{slug}.mm"));
         let (program, _) = load(&witness).expect("a witness");
         let input = wire::encode(&program);
-        let states = no_counters();
-        let coverage = Coverage {
-            edges: &[],
-            states: &states,
-        };
-        let mut runner = Runner {
-            executor: executor(),
-            coverage,
-        };
-        runner.executor.set_zoo(crate::zoo::only(bug));
-        assert_eq!(runner.features(&input), None);
-        // by a machine without the bug
-        assert!(runner.features(&input).is_some());
+        with(|coverage| {
+            let mut runner = Runner {
+                executor: executor(),
+                coverage,
+            };
+            runner.executor.set_zoo(crate::zoo::only(bug));
+            assert_eq!(runner.features(&input), None);
+            // by a machine without the bug
+            assert!(runner.features(&input).is_some());
+        });
     }
 
     #[test]
     fn a_text_that_is_no_program_is_named() {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join("bad.mm"), "fly p0").expect("a text");
-        let states = no_counters();
-        let coverage = Coverage {
-            edges: &[],
-            states: &states,
-        };
-        let folders = [dir.path().display().to_string()];
-        let error = distil("ops", dir.path(), dir.path(), &folders, coverage);
-        assert!(error.is_err_and(|why| why.contains("bad.mm")));
+        let folders = [dir.path().to_owned()];
+        let result = with(|coverage| distil(place(&folders, dir.path(), dir.path()), coverage));
+        assert!(result.is_err_and(|why| why.contains("bad.mm")));
     }
 }

@@ -1,15 +1,19 @@
-//! `distil TARGET OUT FOUND DIR...`: distils the inputs in the folders into OUT; what is a finding goes into FOUND. `make cmin` calls it.
+//! `distil TARGET WORK DIR...`: distils the inputs in the folders into WORK/kept; what is a finding goes into WORK/found. `make cmin` calls it.
 //!
-//! A libFuzzer target by its build alone, for the counters of the core; it ends before libFuzzer begins. Prints
+//! A libFuzzer target by its build alone, for the counters of the core; it ends before libFuzzer begins. The counters are those of a process,
+//! so there is one for each core, which sieves a share of the files (`distil --share K/N TARGET WORK DIR...`); what they keep is distilled. Prints
 //! `distil: files=A->B bytes=A->B features=A->B findings=N`. Status 0, 1 an input is a finding, 2 a sentence says why not.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
 mod distil {
-    use mm_fuzz::distil::{Coverage, distil};
+    use mm_fuzz::distil::{Coverage, Place, Share, Summary, distil, sieve};
     use mm_fuzz::feedback::{Counters, no_counters};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
     use std::sync::atomic::AtomicU8;
+
+    type Result<T> = std::result::Result<T, String>;
 
     static STATES: Counters = no_counters();
 
@@ -32,20 +36,101 @@ mod distil {
         unsafe { std::slice::from_raw_parts(start, stop.offset_from_unsigned(start)) }
     }
 
+    const USAGE: &str = "give TARGET WORK DIR...";
+
+    fn coverage() -> Coverage<'static> {
+        Coverage {
+            edges: edges(),
+            states: &STATES,
+        }
+    }
+
+    fn share(text: &str) -> Option<Share> {
+        let (number, of) = text.split_once('/')?;
+        Some(Share {
+            number: number.parse().ok()?,
+            of: of.parse().ok().filter(|of| *of > 0)?,
+        })
+    }
+
+    fn folder(work: &Path, name: &str) -> Result<PathBuf> {
+        let folder = work.join(name);
+        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Where a share of the files goes that a process of its own sieves.
+    fn sieved(work: &Path, number: u64) -> Result<PathBuf> {
+        folder(work, &format!("share.{number}"))
+    }
+
+    fn run_share(number: &str, args: &[String]) -> Result<Summary> {
+        let ([target, work], folders) = args.split_first_chunk().ok_or(USAGE)?;
+        let share = share(number).ok_or_else(|| format!("{number} is no share: give K/N"))?;
+        let work = Path::new(work);
+        let folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
+        let place = Place {
+            target,
+            folders: &folders,
+            kept: &sieved(work, share.number)?,
+            found: &folder(work, "found")?,
+        };
+        sieve(place, share, coverage())
+    }
+
+    fn run_all(args: &[String]) -> Result<Summary> {
+        let [target, work] = args.first_chunk().ok_or(USAGE)?;
+        let own = std::env::current_exe().map_err(|e| e.to_string())?;
+        let work = Path::new(work);
+        let of = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        let children = (0..of).map(|number| {
+            let mut command = Command::new(&own);
+            command
+                .arg("--share")
+                .arg(format!("{number}/{of}"))
+                .args(args);
+            command
+                .stdout(Stdio::piped())
+                .spawn()
+                .map_err(|e| e.to_string())
+        });
+        let children: Vec<_> = children.collect();
+        let mut before = Summary::default();
+        for child in children {
+            let output = child?.wait_with_output().map_err(|e| e.to_string())?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            let line = text.trim().strip_prefix("distil: ");
+            let Some(summary) = line.and_then(|line| line.parse::<Summary>().ok()) else {
+                return Err(format!("a share of the files failed: {}", output.status));
+            };
+            before.files[0] += summary.files[0];
+            before.bytes[0] += summary.bytes[0];
+            before.findings += summary.findings;
+        }
+        let folders = (0..of).map(|number| sieved(work, number));
+        let place = Place {
+            target,
+            folders: &folders.collect::<Result<Vec<_>>>()?,
+            kept: &folder(work, "kept")?,
+            found: &folder(work, "found")?,
+        };
+        let after = distil(place, coverage())?;
+        Ok(Summary {
+            files: [before.files[0], after.files[1]],
+            bytes: [before.bytes[0], after.bytes[1]],
+            features: after.features,
+            findings: before.findings + after.findings,
+        })
+    }
+
     /// Distils, and ends the process.
     pub fn run() {
         // libFuzzer's would end the process at the first panic of the core
         std::panic::set_hook(Box::new(|_| {}));
         let args: Vec<String> = std::env::args().skip(1).collect();
-        let result = match args.split_at_checked(3) {
-            Some(([target, out, found], folders)) if !folders.is_empty() => {
-                let coverage = Coverage {
-                    edges: edges(),
-                    states: &STATES,
-                };
-                distil(target, Path::new(out), Path::new(found), folders, coverage)
-            }
-            _ => Err("give TARGET OUT FOUND DIR...".to_owned()),
+        let result = match &*args {
+            [flag, share, args @ ..] if flag == "--share" => run_share(share, args),
+            args => run_all(args),
         };
         std::process::exit(match result {
             Ok(summary) => {
