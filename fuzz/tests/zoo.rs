@@ -1,0 +1,26 @@
+//! Each historical bug is caught by the oracle that its row of the table names, by its witness, and by none without it.
+#![cfg(feature = "zoo")]
+
+use mm_fuzz::exec::{Executor, Options, Verdict};
+use mm_fuzz::program::text;
+use mm_fuzz::zoo::{self, TABLE, Zoo};
+
+#[test]
+fn every_bug_is_caught_by_its_oracle() {
+    let mut executor = Executor::new(Options::default());
+    let mut oracle = |zoo: Zoo, text: &str| {
+        executor.set_zoo(zoo);
+        match executor.run(&text::parse(text).expect("a program")) {
+            Verdict::Pass { .. } => None,
+            Verdict::Finding(finding) => Some(finding.oracle()),
+        }
+    };
+    for entry in TABLE {
+        let file = format!("zoo/{}.mm", entry.slug);
+        let witness = std::fs::read_to_string(mm_fuzz::lock::corpus_dir().join(file));
+        let witness = witness.expect("a witness");
+        let found = oracle(zoo::only(entry.bug), &witness);
+        assert_eq!(found.as_deref(), Some(entry.oracle), "{}", entry.slug);
+        assert_eq!(oracle(Zoo::default(), &witness), None, "{}", entry.slug);
+    }
+}
