@@ -3,16 +3,20 @@
 //! All targets take the same bytes; `ops` and `canary` run them with one thread, `races` with two or more.
 
 mod canary;
+mod preempt;
 
 use crate::exec::{Executor, Observer, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
 use crate::program::mutate::Limits;
 use crate::program::{Program, engine, wire};
+use fastrand::Rng;
 use std::cell::RefCell;
 
 /// What a process keeps from run to run.
 struct Bench {
     executor: Executor,
+    /// For a look at what a program does, without a check.
+    watch: Executor,
     program: Program,
     /// Each run gets a machine whose vectors have no memory yet, so that the code it runs does not depend on those before
     /// it: for engines that compare the code of two runs. Others are faster without.
@@ -27,6 +31,10 @@ struct Bench {
 thread_local! {
     static BENCH: RefCell<Bench> = RefCell::new(Bench {
         executor: executor(true),
+        watch: Executor::new(Options {
+            unchecked: true,
+            ..Options::default()
+        }),
         program: Program::default(),
         fresh: false,
         counters: None,
@@ -54,9 +62,11 @@ pub fn init(counters: Option<&'static Counters>) {
         if bench.wanted.is_some() {
             bench.executor = executor(false);
         }
-        if let Err(message) = put_back(&mut bench.executor, &slugs) {
-            eprintln!("MMFUZZ_ZOO: {message}");
-            std::process::exit(2);
+        for executor in [&mut bench.executor, &mut bench.watch] {
+            if let Err(message) = put_back(executor, &slugs) {
+                eprintln!("MMFUZZ_ZOO: {message}");
+                std::process::exit(2);
+            }
         }
     });
 }
@@ -151,7 +161,7 @@ pub fn mutate_ops(
     seed: u32,
     byte_mutate: ByteMutate,
 ) -> usize {
-    engine::mutate_wire(data, size, max_size, seed, Limits::OPS, byte_mutate)
+    mutate(data, size, max_size, seed, Limits::OPS, byte_mutate)
 }
 
 /// Mutates an input of [`run_races`] in place; returns its new length.
@@ -162,5 +172,33 @@ pub fn mutate_races(
     seed: u32,
     byte_mutate: ByteMutate,
 ) -> usize {
-    engine::mutate_wire(data, size, max_size, seed, Limits::RACES, byte_mutate)
+    mutate(data, size, max_size, seed, Limits::RACES, byte_mutate)
+}
+
+/// One in this many mutations of a program of several threads preempts an operation in its middle.
+const PREEMPTED: u8 = 4;
+
+/// Mutates an input in place. The input has been run, and was no finding: this may run it once more.
+///
+/// Arguments and result are those of [`engine::mutate_wire`].
+pub fn mutate(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    limits: Limits,
+    byte_mutate: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    let room = max_size.min(data.len());
+    let mut rng = Rng::with_seed(!u64::from(seed));
+    let is_alone = *limits.thread_range().end() == 1;
+    if !is_alone && room >= wire::HEADER_BYTES && rng.u8(0..PREEMPTED) == 0 {
+        let mut program = wire::decode(&data[..size.min(room)]);
+        limits.apply(&mut program);
+        let watch = |bench: &mut Bench| preempt::preempt(&mut program, &mut bench.watch, &mut rng);
+        if BENCH.with_borrow_mut(watch) {
+            return engine::store(program, &mut data[..room]);
+        }
+    }
+    engine::mutate_wire(data, size, max_size, seed, limits, byte_mutate)
 }

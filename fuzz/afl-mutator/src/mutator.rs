@@ -1,9 +1,10 @@
 //! Mutating and trimming, without the ABI.
 
-use mm_fuzz::program::engine::{crossover_wire, mutate_wire};
+use mm_fuzz::program::engine::crossover_wire;
 use mm_fuzz::program::mutate::Limits;
 use mm_fuzz::program::trim::Trimmer;
 use mm_fuzz::program::wire;
+use mm_fuzz::target;
 
 /// One in this many inputs is a crossover with another one of the queue.
 const CROSSOVERS: u32 = 8;
@@ -45,7 +46,7 @@ impl Mutator {
             let size = input.len().min(room);
             self.out[..size].copy_from_slice(&input[..size]);
             // havoc is AFL++'s own mutation of bytes, and it runs as well
-            mutate_wire(
+            target::mutate(
                 &mut self.out,
                 size,
                 room,

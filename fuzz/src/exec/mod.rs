@@ -312,12 +312,12 @@ impl<'a, 'k> Run<'a, 'k> {
     fn look(&mut self, at: At) -> Checked {
         let s = &mut *self.bench.kernel.state();
         self.observer.ran(at.step, s);
+        if s.points() >= STEP_BUDGET {
+            oracle::check_step_budget(at, STEP_BUDGET)?;
+        }
         if self.options.unchecked {
             s.observed();
             return Ok(());
-        }
-        if s.points() >= STEP_BUDGET {
-            oracle::check_step_budget(at, STEP_BUDGET)?;
         }
         let world = &mut *self.bench.world.borrow_mut();
         self.oracles.after_slice(s, &world.holders, at)?;

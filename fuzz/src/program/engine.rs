@@ -108,7 +108,7 @@ pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Lim
 
 /// Encodes a canonical program into `out`, which has room for the header at least, and returns the
 /// size. Operations at the end that have no room are dropped, then preemptions.
-fn store(mut program: Program, out: &mut [u8]) -> usize {
+pub(crate) fn store(mut program: Program, out: &mut [u8]) -> usize {
     let records = (out.len() - HEADER_BYTES) / RECORD_BYTES;
     program.preemptions.truncate(records.min(MAX_PREEMPTIONS));
     program.ops.truncate(records - program.preemptions.len());

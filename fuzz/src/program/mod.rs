@@ -154,7 +154,7 @@ fn are_preemptions_canonical(list: &[Preemption]) -> bool {
 
 /// Puts a preemption into a canonical list. If its scheduling point is taken or the list is full,
 /// it is dropped.
-fn insert_preemption(list: &mut Vec<Preemption>, preemption: Preemption) {
+pub(crate) fn insert_preemption(list: &mut Vec<Preemption>, preemption: Preemption) {
     if list.len() < MAX_PREEMPTIONS
         && let Err(index) = list.binary_search_by_key(&preemption.at, |other| other.at)
     {
