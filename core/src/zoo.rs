@@ -186,7 +186,7 @@ bugs! {
         "a page is mapped at the destination before the entries arrive, and one overwrites it";
     LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "entries/write-uffd-wp"
         "a neighbour that grows over the destination loses its userfaultfd with the pages that arrive";
-    MadvTlbMiss "madv-tlb-miss" "99baac21e458" "K7" 2 "contents/read"
+    MadvTlbMiss "madv-tlb-miss" "99baac21e458" "K7" 2 "coherence/promise"
         "two that zap at a time: the one that finds nothing left does not flush, and returns before the other has";
     ForkVsGupFast "fork-vs-gup-fast" "57efa1fe5957" "K12" 2 "reverse-map/pinned-exclusive"
         "gup_fast pins between fork's look for pins and its write protection, and no sequence tells";
@@ -212,9 +212,9 @@ bugs! {
         "the driver maps as many pages as the order says, past the range that it asked for (here: two)";
     XeDerefHmmPages "xe-deref-hmm-pages" "0a98219bcc96" "K8" 2 "counting/free-page"
         "the driver uses a page that hmm_range_fault found before it looks at the sequence";
-    MprotectVsBatchedUnmap "mprotect-vs-batched-unmap" "3ea277194daa" "K7" 2 "contents/protection"
+    MprotectVsBatchedUnmap "mprotect-vs-batched-unmap" "3ea277194daa" "K7" 2 "coherence/promise"
         "mprotect passes over entries that reclaim has cleared, and returns while a CPU still translates by them";
-    StaleTlbDeferred "stale-tlb-deferred" "383c4613c67c" "K7" 3 "contents/read"
+    StaleTlbDeferred "stale-tlb-deferred" "383c4613c67c" "K7" 2 "coherence/promise"
         "madvise passes over entries that reclaim has cleared and not flushed (here: MADV_FREE)";
     XeNotifierFolioLock "xe-notifier-folio-lock" "2577b202458c" "K7" 1 "progress/lock-order"
         "the driver's invalidation waits for folio locks, which a migration holds when it announces itself";

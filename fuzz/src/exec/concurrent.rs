@@ -2,6 +2,7 @@
 
 use super::ops::OpResult;
 use super::{Checked, Run, STEP_BUDGET};
+use crate::oracle::At;
 use crate::program::{MAX_THREADS, Preemption, Program, Step};
 use mm_core::{TaskId, Wait};
 use std::pin::Pin;
@@ -49,6 +50,7 @@ impl<'a> Run<'a, '_> {
                 Some((_, future)) => future,
                 None => {
                     threads[thread].next = next_of(ops, thread, step + 1);
+                    self.begin(task, at);
                     Box::pin(self.running(task, at).run(ops[step].op))
                 }
             };
@@ -70,6 +72,14 @@ impl<'a> Run<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    /// An operation begins.
+    fn begin(&mut self, task: TaskId, at: At) {
+        let world = &mut *self.bench.world.borrow_mut();
+        world.promises[task.ix()] = None;
+        let s = self.bench.kernel.state();
+        self.oracles.before_operation(&s, &world.holders, task, at);
     }
 
     /// The thread that runs next: the one that a preemption names, if it can run; else the thread

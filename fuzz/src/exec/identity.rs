@@ -105,6 +105,8 @@ impl Run<'_, '_> {
             holders,
             workers,
             driven,
+            // no operation is under way
+            promises: _,
             model,
             writers,
         } = &*self.bench.world.borrow();

@@ -300,6 +300,12 @@ impl<'a, 'k> Run<'a, 'k> {
             let world = self.bench.world.borrow();
             let s = self.bench.kernel.state();
             self.oracles.after_operation(&s, &world.holders, task, at)?;
+            let promise = world.promises[task.ix()].as_ref();
+            let is_done = matches!(outcome, Outcome::Done | Outcome::Child(_));
+            if let Some(promise) = promise.filter(|_| is_done) {
+                self.oracles
+                    .after_promise(&s, &world.holders, task, promise, at)?;
+            }
         }
         let procs = self.bench.world.borrow().procs;
         self.observer.processes(procs.map(|p| Some(p?.mm)));

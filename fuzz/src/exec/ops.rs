@@ -7,7 +7,7 @@
 use super::outcome::Outcome;
 use super::world::{Process, World};
 use crate::finding::Finding;
-use crate::oracle::At;
+use crate::oracle::{At, Promise};
 use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Change, End, Remap};
 use mm_core::{
@@ -90,6 +90,10 @@ impl<'a, 'k> Running<'a, 'k> {
         let window = u64::from(program::Addr::MAX.get()) + 1;
         let end = (first + u64::from(len.get())).min(window);
         self.bench.base + first..self.bench.base + end
+    }
+
+    fn promise(&self, promise: Promise) {
+        self.bench.world.borrow_mut().promises[self.task.ix()] = Some(promise);
     }
 
     fn dev(dev: program::Dev) -> DevId {
@@ -272,10 +276,14 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.end(ticket, change, result)
             }
             Op::ClearSoftDirty { .. } => {
+                self.promise(Promise::write_protected(mm));
                 cur.clear_soft_dirty(mm).await;
                 Ok(Outcome::Done)
             }
-            Op::Fork { .. } => self.fork(process).await,
+            Op::Fork { .. } => {
+                self.promise(Promise::write_protected(mm));
+                self.fork(process).await
+            }
             Op::Exit { .. } => self.exit(process).await,
             Op::Read { addr, .. } => self.cpu_access(process, self.addr(addr), None).await,
             Op::Write { addr, .. } => {

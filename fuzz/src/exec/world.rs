@@ -3,7 +3,7 @@
 //! Everything has a [slot](super::slots).
 
 use super::slots::resolve;
-use crate::oracle::Holders;
+use crate::oracle::{Holders, Promise};
 use crate::reference::{Pid, Reference};
 use mm_core::{MAX_TASKS, MmId, Pfn, TaskId};
 use std::future::Future;
@@ -39,6 +39,8 @@ pub struct World<'k> {
     pub workers: [Option<Worker<'k>>; MAX_WORKERS],
     /// The open migration that each thread runs for the moment.
     pub driven: [Option<TaskId>; FIRST_WORKER],
+    /// What the operation of each thread promises if it ends well.
+    pub promises: [Option<Promise>; FIRST_WORKER],
     /// The reference model.
     pub model: Reference,
     /// Processes that wrote since an oracle last looked.

@@ -96,7 +96,7 @@ pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
     Ok(owed)
 }
 
-fn is_backed(remembered: PresentPte, entry: Pte) -> bool {
+pub(super) fn is_backed(remembered: PresentPte, entry: Pte) -> bool {
     let allows =
         |p: &PresentPte| (p.write() || !remembered.write()) && (p.dirty() || !remembered.dirty());
     let accessible = entry.present().filter(|p| !p.protnone());

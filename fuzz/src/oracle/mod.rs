@@ -15,17 +15,21 @@ mod entries;
 mod holders;
 mod notifier;
 mod progress;
+mod promise;
 mod reverse_map;
 mod shadow;
 mod swap;
 
 use crate::finding::{Family, Finding, PageState};
-use crate::program::OpKind;
-use mm_core::{Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State};
+use crate::program::{MAX_THREADS, OpKind};
+use mm_core::{
+    Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
+};
 use std::hash::Hash;
 
 pub use holders::{HeldRef, Holders, MAX_HELD};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
+pub use promise::Promise;
 pub use shadow::Shadow;
 
 /// No finding, or one.
@@ -139,6 +143,8 @@ pub struct Oracles {
     /// A CPU remembers something that the tables no longer say, or may.
     stale: bool,
     brackets: notifier::Brackets,
+    /// What each thread's operation has found stale, as long as it is.
+    found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
 }
 
 impl Oracles {
@@ -148,6 +154,7 @@ impl Oracles {
         self.topology = 0;
         self.stale = false;
         self.brackets.reset();
+        self.found_stale.iter_mut().for_each(Vec::clear);
     }
 
     /// Gives what the oracles remember to `id`, after a slice.
@@ -157,6 +164,8 @@ impl Oracles {
             topology,
             stale,
             brackets,
+            // no operation is under way
+            found_stale: _,
         } = self;
         shadow.identify(id);
         (*topology == s.topology(), stale).hash(id);
@@ -234,6 +243,9 @@ impl Oracles {
         swap::check_slots(&view)?;
         if self.stale {
             self.stale = coherence::check_translations(&view)?;
+            for stale in &mut self.found_stale {
+                stale.retain(|stale| stale.persists(&view));
+            }
         }
         // a device that was not told of a change is another matter than one that was told and keeps its mapping
         self.brackets.replay(&view)?;
@@ -272,14 +284,40 @@ impl Oracles {
         Ok(())
     }
 
-    /// Checks an operation that has ended: it holds nothing any more.
-    pub fn after_operation(
+    /// An operation of a program of several threads begins.
+    pub fn before_operation(&mut self, s: &State, holders: &Holders, task: TaskId, at: At) {
+        let found = &mut self.found_stale[task.ix()];
+        found.clear();
+        if self.stale {
+            found.extend(promise::Stale::all(&View {
+                s,
+                shadow: &self.shadow,
+                holders,
+                at,
+            }));
+        }
+    }
+
+    /// Checks an operation that has ended well: what it promises holds.
+    pub fn after_promise(
         &self,
         s: &State,
         holders: &Holders,
-        task: mm_core::TaskId,
+        task: TaskId,
+        promise: &Promise,
         at: At,
     ) -> Check {
+        let view = View {
+            s,
+            shadow: &self.shadow,
+            holders,
+            at,
+        };
+        promise::check_promise(&view, promise, &self.found_stale[task.ix()])
+    }
+
+    /// Checks an operation that has ended: it holds nothing any more.
+    pub fn after_operation(&self, s: &State, holders: &Holders, task: TaskId, at: At) -> Check {
         let view = View {
             s,
             shadow: &self.shadow,

@@ -1,0 +1,139 @@
+//! What an operation promises when it returns: nobody can use any more what it takes away.
+//!
+//! Another operation may have cleared an entry and not flushed it yet, so that there is nothing left to take; the promise
+//! holds all the same. A translation that breaks it was stale when the operation began, and has been remembered ever since.
+
+use super::coherence::is_backed;
+use super::{Check, View};
+use crate::describe;
+use crate::finding::Family;
+use crate::reference::Change;
+use mm_core::{MmId, PresentPte, Pte, TaskId, VmFlags};
+use std::ops::Range;
+
+/// What nobody can do any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    /// Use the pages.
+    Pages,
+    /// Write to them.
+    Write,
+    /// Use the pages whose entries are gone now, and were not before.
+    Entries,
+}
+
+/// What an operation promises.
+#[derive(Clone, Debug)]
+pub struct Promise {
+    mm: MmId,
+    range: Range<u64>,
+    takes: Takes,
+}
+
+impl Promise {
+    /// What a change of a range promises, if anything.
+    pub fn of(mm: MmId, range: Range<u64>, change: Change) -> Option<Self> {
+        let takes = match change {
+            Change::Map(_) | Change::Unmap | Change::Drop => Takes::Pages,
+            Change::Protect(access) if !access.contains(VmFlags::READ) => Takes::Pages,
+            Change::Protect(access) if !access.contains(VmFlags::WRITE) => Takes::Write,
+            Change::WriteProtect => Takes::Write,
+            Change::LazyFree => Takes::Entries,
+            Change::Protect(_)
+            | Change::Advise
+            | Change::WillNeed
+            | Change::Lock
+            | Change::Unlock
+            | Change::Register
+            | Change::Unregister
+            | Change::WriteUnprotect
+            | Change::LeaveOut(_) => return None,
+        };
+        Some(Self { mm, range, takes })
+    }
+
+    /// The pages of the range are somewhere else, or nowhere.
+    pub const fn gone(mm: MmId, range: Range<u64>) -> Self {
+        Self {
+            mm,
+            range,
+            takes: Takes::Pages,
+        }
+    }
+
+    /// Nobody writes to a page of the address space without a fault.
+    pub const fn write_protected(mm: MmId) -> Self {
+        Self {
+            mm,
+            range: 0..u64::MAX,
+            takes: Takes::Write,
+        }
+    }
+
+    fn is_broken(&self, stale: &Stale, entry: Pte) -> bool {
+        let takes = match self.takes {
+            Takes::Pages => true,
+            Takes::Write => stale.remembered.write(),
+            Takes::Entries => !stale.entry.is_none() && entry.is_none(),
+        };
+        takes && stale.mm == self.mm && self.range.contains(&stale.addr)
+    }
+}
+
+/// A translation that the tables do not back any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stale {
+    cpu: TaskId,
+    mm: MmId,
+    addr: u64,
+    remembered: PresentPte,
+    /// What the table had when the operation began.
+    entry: Pte,
+}
+
+impl Stale {
+    /// All there are.
+    pub(super) fn all<'a>(view: &'a View<'_>) -> impl Iterator<Item = Self> + use<'a> {
+        let all = view
+            .s
+            .tlbs()
+            .iter()
+            .map(|(cpu, mm, addr, remembered)| Self {
+                cpu,
+                mm,
+                addr,
+                remembered,
+                entry: view.entry_at(mm, addr),
+            });
+        all.filter(|stale| !is_backed(stale.remembered, stale.entry))
+    }
+
+    /// It is still remembered, and still not backed.
+    pub(super) fn persists(&self, view: &View<'_>) -> bool {
+        view.s.tlbs().lookup(self.cpu, self.mm, self.addr) == Some(self.remembered)
+            && !is_backed(self.remembered, view.entry_at(self.mm, self.addr))
+    }
+}
+
+/// When an operation that takes pages or rights away has ended, no CPU translates by what was gone when it began, whoever
+/// owes the flush.
+#[inline(never)]
+pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale]) -> Check {
+    let broken = |stale: &&Stale| promise.is_broken(stale, view.entry_at(stale.mm, stale.addr));
+    let Some(stale) = stale.iter().find(broken) else {
+        return Ok(());
+    };
+    let Stale {
+        cpu,
+        mm,
+        addr,
+        remembered,
+        ..
+    } = stale;
+    let detail = format!(
+        "it returns, and CPU {} still translates {mm:?} page {addr} by {}, which was gone when it began",
+        cpu.0,
+        describe::entry(remembered.pte())
+    );
+    view.page_finding(Family::Coherence, "promise", remembered.pfn(), detail)
+}
