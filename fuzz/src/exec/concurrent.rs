@@ -36,7 +36,7 @@ impl<'a> Run<'a, '_> {
                     .iter()
                     .find_map(|t| t.running.as_ref().map(|(i, _)| *i));
                 let step = waiting.unwrap_or(ops.len().saturating_sub(1));
-                self.unblock(self.at(step, ops[step].op.kind()))?;
+                self.unblock(self.at(step, &ops[step].op))?;
                 continue;
             };
             let task = TaskId(thread as u8);
@@ -44,7 +44,7 @@ impl<'a> Run<'a, '_> {
             let Some(step) = step.or(threads[thread].next) else {
                 continue;
             };
-            let at = self.at(step, ops[step].op.kind());
+            let at = self.at(step, &ops[step].op);
             self.observer.slice(step, &self.bench.kernel.state());
             let mut future = match threads[thread].running.take() {
                 Some((_, future)) => future,

@@ -23,7 +23,7 @@ mod world;
 
 use crate::finding::Finding;
 use crate::oracle::{self, At, Oracles, View, contents};
-use crate::program::{Geometry, OpKind, Program, Step};
+use crate::program::{Geometry, Op, OpKind, Program, Step};
 use mm_core::{Dmirror, Kernel, MmId, Release, State, TaskId, Wait};
 use ops::{Bench, OpResult, Running};
 use std::cell::RefCell;
@@ -252,10 +252,11 @@ impl<'a, 'k> Run<'a, 'k> {
         world.procs[0] = created.ok().map(|mm| Process { mm, pid });
     }
 
-    const fn at(&self, step: usize, op: OpKind) -> At {
+    fn at(&self, step: usize, op: &Op) -> At {
         At {
-            op,
+            op: op.kind(),
             step,
+            moves: self.bench.moves(op),
             panics: self.options.panics,
         }
     }
@@ -276,7 +277,7 @@ impl<'a, 'k> Run<'a, 'k> {
     fn sequential(&mut self, ops: &[Step]) -> Checked {
         let mut cx = Context::from_waker(Waker::noop());
         for (i, step) in ops.iter().enumerate() {
-            let at = self.at(i, step.op.kind());
+            let at = self.at(i, &step.op);
             self.observer.slice(i, &self.bench.kernel.state());
             let mut op = pin!(self.running(TaskId(0), at).run(step.op));
             let result = loop {
@@ -463,7 +464,12 @@ impl<'a, 'k> Run<'a, 'k> {
 
     /// Ends what is still open, checks everything, and lets all processes exit.
     fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
-        let at = self.at(steps, OpKind::Exit);
+        let at = At {
+            op: OpKind::Exit,
+            step: steps,
+            moves: None,
+            panics: self.options.panics,
+        };
         self.bench.kernel.state().preempt_at(STEP_BUDGET);
         while self.run_worker(at)? {}
         self.release_locks();

@@ -7,7 +7,7 @@
 use super::outcome::Outcome;
 use super::world::{Process, World};
 use crate::finding::Finding;
-use crate::oracle::{At, Promise};
+use crate::oracle::{At, Moves, Promise};
 use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Change, End, Remap};
 use mm_core::{
@@ -30,6 +30,32 @@ pub struct Bench<'k> {
     pub base: u64,
     /// The program has one thread.
     pub alone: bool,
+}
+
+impl Bench<'_> {
+    /// The pages of the range, as far as they are in the window.
+    fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
+        let first = u64::from(addr.get());
+        let window = u64::from(program::Addr::MAX.get()) + 1;
+        let end = (first + u64::from(len.get())).min(window);
+        self.base + first..self.base + end
+    }
+
+    /// What an operation moves.
+    pub fn moves(&self, op: &Op) -> Option<Moves> {
+        let Op::Mremap {
+            addr, len, to, how, ..
+        } = *op
+        else {
+            return None;
+        };
+        let from = self.range(addr, len);
+        (how != How::Stay).then(|| Moves {
+            from: from.start,
+            pages: from.end - from.start,
+            to: self.base + u64::from(to.get()),
+        })
+    }
 }
 
 /// One operation being run.
@@ -84,12 +110,8 @@ impl<'a, 'k> Running<'a, 'k> {
         self.bench.base + u64::from(addr.get())
     }
 
-    /// The pages of the range, as far as they are in the window.
     fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
-        let first = u64::from(addr.get());
-        let window = u64::from(program::Addr::MAX.get()) + 1;
-        let end = (first + u64::from(len.get())).min(window);
-        self.bench.base + first..self.bench.base + end
+        self.bench.range(addr, len)
     }
 
     fn promise(&self, promise: Promise) {

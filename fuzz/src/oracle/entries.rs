@@ -340,8 +340,13 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
 /// An entry that leaves one place and arrives at another says there what it said, and that it was moved: it
 /// is soft-dirty. uffd-wp may stay behind.
 #[inline(never)]
-pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Pte) -> Check {
-    let (Some(old), Some(new)) = (meaning(old), meaning(write.new)) else {
+pub fn check_moved(view: &View<'_>, from: &PteWrite, write: &PteWrite) -> Check {
+    // what is unmapped in front of a page of its own is no move
+    let moves = view.at.moves;
+    if !moves.is_some_and(|moves| moves.joins(from.addr, write.addr)) {
+        return Ok(());
+    }
+    let (Some(old), Some(new)) = (meaning(from.old), meaning(write.new)) else {
         return Ok(());
     };
     let expected = Meaning {
@@ -350,7 +355,7 @@ pub fn check_moved(view: &View<'_>, write: &PteWrite, old: Pte) -> Check {
         uffd_wp: old.uffd_wp && new.uffd_wp,
         ..old
     };
-    if view.at.op != OpKind::Mremap || old.pfn != new.pfn || new == expected {
+    if old.pfn != new.pfn || new == expected {
         return Ok(());
     }
     let detail = format!(

@@ -55,8 +55,32 @@ pub struct At {
     pub op: OpKind,
     /// Its position.
     pub step: usize,
+    /// What it moves, if it is an `mremap` that moves.
+    pub moves: Option<Moves>,
     /// A finding is a panic.
     pub panics: bool,
+}
+
+/// Where entries go.
+#[derive(Clone, Copy, Debug)]
+pub struct Moves {
+    /// The first address that they leave.
+    pub from: u64,
+    /// How many addresses they leave.
+    pub pages: u64,
+    /// The first address where they arrive.
+    pub to: u64,
+}
+
+impl Moves {
+    /// Does what leaves one address arrive at the other? It may also go back.
+    fn joins(&self, one: u64, other: u64) -> bool {
+        let arrives = |from: u64, to: u64| {
+            let offset = from.checked_sub(self.from);
+            offset.is_some_and(|offset| offset < self.pages && to == self.to + offset)
+        };
+        arrives(one, other) || arrives(other, one)
+    }
 }
 
 impl View<'_> {
@@ -209,7 +233,7 @@ impl Oracles {
             };
             entries::check_write(&view, &write, before)?;
             if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
-                entries::check_moved(&view, &write, from.old)?;
+                entries::check_moved(&view, &from, &write)?;
             }
             self.stale = self.stale || coherence::is_remembered(&view, &write);
         }

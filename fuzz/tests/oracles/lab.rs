@@ -33,6 +33,7 @@ const fn at(op: OpKind) -> At {
     At {
         op,
         step: 0,
+        moves: None,
         panics: false,
     }
 }
