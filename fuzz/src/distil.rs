@@ -137,7 +137,7 @@ pub struct Place<'a> {
 pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
     let mut pass = Pass::new(place, Share::ALL, coverage)?;
     let kept = pass.keep()?;
-    pass.summary.features[0] = distinct(&kept);
+    pass.summary.features[0] = pass.seen().len();
     let mut left = Vec::new();
     for index in needed(&kept) {
         let (input, _) = &kept[index];
@@ -149,17 +149,22 @@ pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
 }
 
 /// The first half of distilling, for a share of the files: what adds no feature to shorter ones of the share is left out. It
-/// would be left out too if all the files were looked at, so to distil what all shares keep is to distil the files.
+/// would be left out too if all the files were looked at, so to distil what all shares keep is to distil the files. Returns the
+/// features of all inputs of the share as well, those that are left out included.
 ///
 /// # Errors
 ///
 /// As for [`distil`].
-pub fn sieve(place: Place<'_>, share: Share, coverage: Coverage<'_>) -> Result<Summary> {
+pub fn sieve(
+    place: Place<'_>,
+    share: Share,
+    coverage: Coverage<'_>,
+) -> Result<(Summary, Vec<u32>)> {
     let mut pass = Pass::new(place, share, coverage)?;
     for (input, _) in pass.keep()? {
         pass.write_kept(&input)?;
     }
-    Ok(pass.summary)
+    Ok((pass.summary, pass.seen()))
 }
 
 /// An input and its features.
@@ -171,6 +176,8 @@ struct Pass<'a> {
     limits: Limits,
     runner: Runner<'a>,
     summary: Summary,
+    /// How many inputs have each feature.
+    times: Vec<u32>,
 }
 
 impl<'a> Pass<'a> {
@@ -187,12 +194,12 @@ impl<'a> Pass<'a> {
                 coverage,
             },
             summary: Summary::default(),
+            times: Vec::new(),
         })
     }
 
     /// Each input, from short to long, that adds a feature.
     fn keep(&mut self) -> Result<Vec<Measured>> {
-        let mut seen = Vec::new();
         let mut kept = Vec::new();
         for input in self.read()? {
             let Some(features) = self.runner.features(&input) else {
@@ -200,11 +207,18 @@ impl<'a> Pass<'a> {
                 write(self.place.found, "crash-", &input)?;
                 continue;
             };
-            if count(&mut seen, &features) {
+            if count(&mut self.times, &features) {
                 kept.push((input, features));
             }
         }
         Ok(kept)
+    }
+
+    /// The features of all inputs so far.
+    fn seen(&self) -> Vec<u32> {
+        let numbered = (0..).zip(&self.times);
+        let seen = numbered.filter(|(_, times)| **times > 0);
+        seen.map(|(feature, _)| feature).collect()
     }
 
     /// Each program of the folders once, within the limits, from short to long.
@@ -454,11 +468,14 @@ mod tests {
         let from = [from];
         let whole = with(|coverage| distil(place(&from, &at_once, &found), coverage))?;
         let mut files = 0;
+        let mut seen = BTreeSet::new();
         let mut sieved = Vec::new();
         for number in 0..3 {
             let kept = folder(dir.path(), &number.to_string());
             let share = Share { number, of: 3 };
-            let summary = with(|coverage| sieve(place(&from, &kept, &found), share, coverage))?;
+            let (summary, features) =
+                with(|coverage| sieve(place(&from, &kept, &found), share, coverage))?;
+            seen.extend(features);
             assert!((20..150).contains(&summary.files[0]), "{summary}");
             files += summary.files[0];
             sieved.push(kept);
@@ -467,6 +484,7 @@ mod tests {
         let summary = with(|coverage| distil(place(&sieved, &by_shares, &found), coverage))?;
         assert_eq!(names(&by_shares), names(&at_once));
         assert_eq!(summary.features, whole.features);
+        assert_eq!(seen.len(), whole.features[0]);
         assert_eq!(summary.files[1], whole.files[1]);
         Ok(())
     }

@@ -9,6 +9,7 @@
 mod distil {
     use mm_fuzz::distil::{Coverage, Place, Share, Summary, distil, sieve};
     use mm_fuzz::feedback::{Counters, no_counters};
+    use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
     use std::sync::atomic::AtomicU8;
@@ -64,6 +65,7 @@ mod distil {
         folder(work, &format!("share.{number}"))
     }
 
+    /// Prints the features of its inputs, then does as `run_all`.
     fn run_share(number: &str, args: &[String]) -> Result<Summary> {
         let ([target, work], folders) = args.split_first_chunk().ok_or(USAGE)?;
         let share = share(number).ok_or_else(|| format!("{number} is no share: give K/N"))?;
@@ -75,7 +77,10 @@ mod distil {
             kept: &sieved(work, share.number)?,
             found: &folder(work, "found")?,
         };
-        sieve(place, share, coverage())
+        let (summary, features) = sieve(place, share, coverage())?;
+        let features: Vec<String> = features.iter().map(u32::to_string).collect();
+        println!("{}", features.join(" "));
+        Ok(summary)
     }
 
     fn run_all(args: &[String]) -> Result<Summary> {
@@ -96,11 +101,20 @@ mod distil {
         });
         let children: Vec<_> = children.collect();
         let mut before = Summary::default();
+        let mut seen = BTreeSet::new();
         for child in children {
             let output = child?.wait_with_output().map_err(|e| e.to_string())?;
             let text = String::from_utf8_lossy(&output.stdout);
-            let line = text.trim().strip_prefix("distil: ");
-            let Some(summary) = line.and_then(|line| line.parse::<Summary>().ok()) else {
+            let summary = text
+                .trim()
+                .split_once("\ndistil: ")
+                .and_then(|(features, line)| {
+                    for feature in features.split_whitespace() {
+                        seen.insert(feature.parse::<u32>().ok()?);
+                    }
+                    line.parse::<Summary>().ok()
+                });
+            let Some(summary) = summary else {
                 return Err(format!("a share of the files failed: {}", output.status));
             };
             before.files[0] += summary.files[0];
@@ -118,7 +132,8 @@ mod distil {
         Ok(Summary {
             files: [before.files[0], after.files[1]],
             bytes: [before.bytes[0], after.bytes[1]],
-            features: after.features,
+            // of all that was there, so that what a share lost shows
+            features: [seen.len(), after.features[1]],
             findings: before.findings + after.findings,
         })
     }

@@ -56,7 +56,7 @@ pub enum Verdict {
 pub struct Options {
     /// A finding is a panic inside the check.
     pub panics: bool,
-    /// Run no oracle but those of the operations' outcomes.
+    /// Run no oracle but those of the operations' outcomes and of the budget of steps.
     pub unchecked: bool,
     /// Check everything after every slice, by brute force.
     pub thorough: bool,
