@@ -137,3 +137,51 @@ pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale])
     );
     view.page_finding(Family::Coherence, "promise", remembered.pfn(), detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_core::{Pfn, PteFlags};
+
+    const MM: MmId = MmId(0);
+
+    /// Whether a promise about pages 2 to 4 is broken by a stale translation of page 3 whose entry is gone.
+    fn is_broken(promise: Option<&Promise>, write: bool, was_there: bool) -> bool {
+        let page = PresentPte::new(Pfn(1));
+        let stale = Stale {
+            cpu: TaskId(0),
+            mm: MM,
+            addr: 3,
+            remembered: page.set(PteFlags::RW, write),
+            entry: if was_there { page.pte() } else { Pte::NONE },
+        };
+        promise.is_some_and(|promise| promise.is_broken(&stale, Pte::NONE))
+    }
+
+    #[test]
+    fn each_change_promises_what_it_takes() {
+        let of = |change| Promise::of(MM, 2..5, change);
+        let read = VmFlags::READ;
+        // by a translation that reads, by one that writes, by one whose entry was there when the operation began
+        for (promise, expected) in [
+            (of(Change::Map(read)), [true, true, true]),
+            (of(Change::Unmap), [true, true, true]),
+            (of(Change::Drop), [true, true, true]),
+            (of(Change::Protect(VmFlags::empty())), [true, true, true]),
+            (of(Change::Protect(read)), [false, true, false]),
+            (of(Change::Protect(read | VmFlags::WRITE)), [false; 3]),
+            (of(Change::WriteProtect), [false, true, false]),
+            (of(Change::WriteUnprotect), [false; 3]),
+            (of(Change::LazyFree), [false, false, true]),
+            (of(Change::Lock), [false; 3]),
+            (Some(Promise::gone(MM, 2..5)), [true, true, true]),
+            (Some(Promise::gone(MM, 4..5)), [false; 3]),
+            (Some(Promise::gone(MmId(1), 2..5)), [false; 3]),
+            (Some(Promise::write_protected(MM)), [false, true, false]),
+        ] {
+            let broken = [(false, false), (true, false), (false, true)]
+                .map(|(write, was_there)| is_broken(promise.as_ref(), write, was_there));
+            assert_eq!(broken, expected, "{promise:?}");
+        }
+    }
+}
