@@ -202,3 +202,28 @@ pub fn mutate(
     }
     engine::mutate_wire(data, size, max_size, seed, limits, byte_mutate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_mutations_of_races_preempt_an_operation_and_change_nothing_else() {
+        let text =
+            "threads 2\nmmap p0 0 2 rw\nwrite p0 0\nt1: mremap p0 0 1 8 1 fixed\nmigrate p0 0 2 d0";
+        let program: Program = text.parse().expect("a program");
+        let bytes = wire::encode(&program);
+        let preempted = (0..400).filter(|seed| {
+            let [mut data, mut without] = [[0; 200]; 2];
+            data[..bytes.len()].copy_from_slice(&bytes);
+            without[..bytes.len()].copy_from_slice(&bytes);
+            let size = mutate_races(&mut data, bytes.len(), 200, *seed, |_, size, _| size);
+            let limits = Limits::RACES;
+            engine::mutate_wire(&mut without, bytes.len(), 200, *seed, limits, |_, s, _| s);
+            let mutant = wire::decode(&data[..size]);
+            data != without && mutant.ops == program.ops && !mutant.preemptions.is_empty()
+        });
+        let preempted = preempted.count();
+        assert!((60..140).contains(&preempted), "{preempted}");
+    }
+}
