@@ -102,7 +102,7 @@ bugs! {
         "the driver leaves destinations in the array for pages whose migration was refused";
     LatentMixedOrderFallthrough "latent-mixed-order-fallthrough" "latent in 7.1.3" "K5" 1 "counting/lru"
         "a destination takes over identity and charge although its migration is refused";
-    NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3" "K13" 1 "contents/read"
+    NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3" "K13" 1 "contents/kept"
         "the driver does not clear the device page that takes the place of a hole or of the zero page";
     VmNormalPageSpecial "vm-normal-page-special" "c0c6ccd9828c" "K13" 1 "counting/zero-page"
         "the zero page is taken for a normal page (here: the small one, in zap)";
@@ -136,7 +136,7 @@ bugs! {
         "a fault reads the only reference to a slot past the swap cache, and trusts an equal entry";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281" "K3" 1 "entries/write-exclusive"
         "a lazily freed page that was written again is restored with another entry's write permission";
-    LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)" "K3" 1 "contents/read"
+    LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)" "K3" 1 "contents/kept"
         "a lazily freed page is dropped although it was written since (here at the lowest level)";
     MremapVsMigrationRemoval "mremap-vs-migration-removal" "486cf46f3f9b" "K2" 2 "entries/migration-entry"
         "a walk looks at the copy of an area before the area, and no lock spans the move of an entry";
@@ -156,7 +156,7 @@ bugs! {
         "an area that MREMAP_DONTUNMAP has emptied names an anon_vma that it is not linked to";
     MremapDontunmapPgoff "mremap-dontunmap-pgoff" "mm/mremap: reset unfaulted VMA page offset for MREMAP_DONTUNMAP (2026)" "K9" 1 "reverse-map/unfaulted-offset"
         "an area that MREMAP_DONTUNMAP has emptied keeps the offsets of the pages that it had";
-    MremapDontunmapLockedVm "mremap-dontunmap-locked-vm" "mm/mremap: fix locked_vm leak by splitting VMA for MREMAP_DONTUNMAP (2026)" "K4" 1 "contents/outcome"
+    MremapDontunmapLockedVm "mremap-dontunmap-locked-vm" "mm/mremap: fix locked_vm leak by splitting VMA for MREMAP_DONTUNMAP (2026)" "K4" 1 "contents/area"
         "MREMAP_DONTUNMAP of a part of a locked area unlocks all of it";
     LatentMunlockNonpresent "latent-munlock-nonpresent" "latent in 6.12.117" "K4" 1 "counting/mlock"
         "munlock passes by a page that a device has, which stays mlocked for good";
@@ -168,11 +168,11 @@ bugs! {
         "a cloned chain is in the reverse order";
     AnonVmaEndlessGrowth "anon-vma-endless-growth" "3fe89b3e2a7b" "K9" 1 "reverse-map/anon-vma-counters"
         "a clone that fails uncounts an area that it has not counted yet";
-    VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4" "K10" 1 "contents/protection"
+    VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4" "K10" 1 "contents/area"
         "a merge runs out of memory, and the range that it had grown to is split off instead";
     MremapPartialAtZero "mremap-partial-at-zero" "mm, mremap: fix mremap() expanding vma with addr inside vma (6.1.3)" "K10" 1 "contents/outcome"
         "an area does not grow if the range begins inside it";
-    MremapWraparound "mremap-wraparound" "a4a282daf1a1" "K10" 1 "contents/read"
+    MremapWraparound "mremap-wraparound" "a4a282daf1a1" "K10" 1 "contents/kept"
         "a move that failed half way takes nothing back";
     MremapUffdwpLeft "mremap-uffdwp-left" "0cef0bb836e3" "K3" 1 "entries/uffd-wp-unregistered"
         "entries keep uffd-wp when they move out of a registered area";
@@ -184,7 +184,7 @@ bugs! {
         "where the source has no table, only the source's address moves on (here at the lowest level)";
     UprobePteOverwritten "uprobe-pte-overwritten" "2b12d06c37fd" "K4" 1 "counting/mapcount"
         "a page is mapped at the destination before the entries arrive, and one overwrites it";
-    LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "entries/write-uffd-wp"
+    LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117" "K3" 1 "contents/area"
         "a neighbour that grows over the destination loses its userfaultfd with the pages that arrive";
     MadvTlbMiss "madv-tlb-miss" "99baac21e458" "K7" 2 "coherence/promise"
         "two that zap at a time: the one that finds nothing left does not flush, and returns before the other has";

@@ -4,4 +4,3 @@ write p0 0
 lazyfree p0 0 1
 write p0 0
 reclaim p0 0
-read p0 0

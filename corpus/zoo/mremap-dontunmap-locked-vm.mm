@@ -1,5 +1,4 @@
-# mremap-dontunmap-locked-vm: a page next to the one that moves is not locked any more, and is given up.
-mmap p0 0 2 rw
+# mremap-dontunmap-locked-vm: a page next to the one that moves is not locked any more.
+mmap p0 0 2 none
 mlock p0 0 2 on
-mremap p0 0 1 8 1 dontunmap
-dontneed p0 1 1
+mremap p0 0 1 2 1 dontunmap

@@ -7,6 +7,7 @@
 //! end, and until it ends an access to the range may see either state. Whatever ends changes the
 //! model at its end: the core's locks make the order of the ends the order of the effects.
 
+mod at_rest;
 mod change;
 mod page;
 mod remap;

@@ -45,7 +45,7 @@ impl Running<'_, '_> {
     ) -> Result<(), Box<Finding>> {
         let world = &mut *self.bench.world.borrow_mut();
         if write.is_some() && matches!(access, Access::Word(_)) {
-            world.writers.push(process.pid);
+            world.writers.push((process, addr));
         }
         match world.model.access(process.pid, addr, write, access) {
             Ok(()) => Ok(()),

@@ -307,6 +307,14 @@ impl<'a, 'k> Run<'a, 'k> {
                 self.oracles
                     .after_promise(&s, &world.holders, task, promise, at)?;
             }
+            if world.model.is_at_rest() {
+                let pid_of = |mm| world.pid_of(mm);
+                let (holders, model) = (&world.holders, &world.model);
+                self.oracles.at_rest(&s, holders, model, pid_of, at)?;
+                if self.options.thorough {
+                    self.oracles.all_at_rest(&s, holders, model, pid_of, at)?;
+                }
+            }
         }
         let procs = self.bench.world.borrow().procs;
         self.observer.processes(procs.map(|p| Some(p?.mm)));
@@ -328,6 +336,9 @@ impl<'a, 'k> Run<'a, 'k> {
         }
         let world = &mut *self.bench.world.borrow_mut();
         self.oracles.after_slice(s, &world.holders, at)?;
+        for (process, addr) in &world.writers {
+            self.oracles.wrote(s, process.mm, *addr);
+        }
         if world.holders.any_refs() {
             let view = View {
                 s,
@@ -336,7 +347,8 @@ impl<'a, 'k> Run<'a, 'k> {
                 at,
             };
             contents::check_pins(&view, |pid| world.mm_of(pid))?;
-            contents::check_held_pages(&view, &world.writers)?;
+            let wrote = |pid| world.writers.iter().any(|(process, _)| process.pid == pid);
+            contents::check_held_pages(&view, wrote)?;
             world.note_words(|pfn| s.page(pfn).word);
         }
         world.writers.clear();
@@ -476,9 +488,12 @@ impl<'a, 'k> Run<'a, 'k> {
         self.release_references();
         self.look(at)?;
         if !self.options.unchecked {
-            let holders = &self.bench.world.borrow().holders;
+            let world = &*self.bench.world.borrow();
+            let (s, holders) = (&self.bench.kernel.state(), &world.holders);
+            self.oracles.everything(s, holders, at)?;
+            let pid_of = |mm| world.pid_of(mm);
             self.oracles
-                .everything(&self.bench.kernel.state(), holders, at)?;
+                .all_at_rest(s, holders, &world.model, pid_of, at)?;
         }
         if self.options.digest {
             self.outcomes.mix_state(&self.bench.kernel.state());

@@ -43,8 +43,8 @@ pub struct World<'k> {
     pub promises: [Option<Promise>; FIRST_WORKER],
     /// The reference model.
     pub model: Reference,
-    /// Processes that wrote since an oracle last looked.
-    pub writers: Vec<Pid>,
+    /// Who wrote, and where, since an oracle last looked.
+    pub writers: Vec<(Process, u64)>,
 }
 
 impl World<'_> {
@@ -65,6 +65,15 @@ impl World<'_> {
             .flatten()
             .find(|p| p.pid == pid)
             .map(|p| p.mm)
+    }
+
+    /// The process that an address space belongs to, if it is alive.
+    pub fn pid_of(&self, mm: MmId) -> Option<Pid> {
+        self.procs
+            .iter()
+            .flatten()
+            .find(|p| p.mm == mm)
+            .map(|p| p.pid)
     }
 
     /// What a process maps in `range` is its own no longer: pins there lose what they stood for.

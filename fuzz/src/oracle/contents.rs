@@ -124,9 +124,9 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
 }
 
 /// What is read through a reference changes only by writes of the process that took it: a write of
-/// another process is a copy. `writers` wrote since the last call.
+/// another process is a copy. `wrote` says who wrote since the last call.
 #[inline(never)]
-pub fn check_held_pages(view: &View<'_>, writers: &[Pid]) -> Check {
+pub fn check_held_pages(view: &View<'_>, wrote: impl Fn(Pid) -> bool) -> Check {
     for held in view
         .holders
         .refs
@@ -135,9 +135,9 @@ pub fn check_held_pages(view: &View<'_>, writers: &[Pid]) -> Check {
         .filter(|held| !held.speculative)
     {
         let word = view.s.page(held.pfn).word;
-        if word != held.word && !writers.contains(&held.pid) {
+        if word != held.word && !wrote(held.pid) {
             let detail = format!(
-                "held by process {}, reads {:#x} and then {word:#x} after writes of {writers:?}",
+                "held by process {}, reads {:#x} and then {word:#x}, and that process wrote nothing",
                 held.pid, held.word
             );
             return view.page_finding(FAMILY, "held-page", held.pfn, detail);

@@ -8,6 +8,7 @@
 //! [`Oracles::after_slice`] looks at what the last slice of the run touched; [`Oracles::everything`]
 //! looks at all there is, by brute force.
 
+mod at_rest;
 mod coherence;
 pub mod contents;
 mod counting;
@@ -22,6 +23,7 @@ mod swap;
 
 use crate::finding::{Family, Finding, PageState};
 use crate::program::{MAX_THREADS, OpKind};
+use crate::reference::{Pid, Reference};
 use mm_core::{
     Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
 };
@@ -167,6 +169,7 @@ pub struct Oracles {
     /// A CPU remembers something that the tables no longer say, or may.
     stale: bool,
     brackets: notifier::Brackets,
+    changed: at_rest::Changed,
     /// What each thread's operation has found stale, as long as it is.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
 }
@@ -178,6 +181,7 @@ impl Oracles {
         self.topology = 0;
         self.stale = false;
         self.brackets.reset();
+        self.changed.reset();
         self.found_stale.iter_mut().for_each(Vec::clear);
     }
 
@@ -189,11 +193,21 @@ impl Oracles {
             stale,
             brackets,
             // no operation is under way
+            changed: _,
             found_stale: _,
         } = self;
         shadow.identify(id);
         (*topology == s.topology(), stale).hash(id);
         brackets.identify(s, id);
+    }
+
+    fn view<'a>(&'a self, s: &'a State, holders: &'a Holders, at: At) -> View<'a> {
+        View {
+            s,
+            shadow: &self.shadow,
+            holders,
+            at,
+        }
     }
 
     /// The log so far, replayed.
@@ -219,6 +233,7 @@ impl Oracles {
                 continue;
             }
             self.shadow.apply(&write);
+            self.changed.entry(write.mm, write.addr);
             let taken = cleared.filter(|_| write.old.is_none());
             let before = match taken.filter(|c| c.at == write.at) {
                 Some(cleared) => cleared.old,
@@ -285,12 +300,7 @@ impl Oracles {
 
     /// Checks everything by brute force. The log has been seen ([`Oracles::after_slice`]).
     pub fn everything(&self, s: &State, holders: &Holders, at: At) -> Check {
-        let view = View {
-            s,
-            shadow: &self.shadow,
-            holders,
-            at,
-        };
+        let view = self.view(s, holders, at);
         counting::check_shadow(&view)?;
         for (pfn, _) in s.memmap().iter() {
             check_page(&view, pfn)?;
@@ -331,35 +341,56 @@ impl Oracles {
         promise: &Promise,
         at: At,
     ) -> Check {
-        let view = View {
-            s,
-            shadow: &self.shadow,
-            holders,
-            at,
-        };
+        let view = self.view(s, holders, at);
         promise::check_promise(&view, promise, &self.found_stale[task.ix()])
     }
 
     /// Checks an operation that has ended: it holds nothing any more.
     pub fn after_operation(&self, s: &State, holders: &Holders, task: TaskId, at: At) -> Check {
+        let view = self.view(s, holders, at);
+        progress::check_nothing_held(&view, task)?;
+        self.brackets.check_over(&view, task)
+    }
+
+    /// A process has written to its page at `addr`.
+    pub fn wrote(&mut self, s: &State, mm: MmId, addr: u64) {
+        self.changed.page(s, &self.shadow, mm, addr);
+    }
+
+    /// Checks what changed since the last call, while no operation is under way.
+    pub fn at_rest(
+        &mut self,
+        s: &State,
+        holders: &Holders,
+        model: &Reference,
+        pid_of: impl Fn(MmId) -> Option<Pid>,
+        at: At,
+    ) -> Check {
         let view = View {
             s,
             shadow: &self.shadow,
             holders,
             at,
         };
-        progress::check_nothing_held(&view, task)?;
-        self.brackets.check_over(&view, task)
+        self.changed.check(&view, model, pid_of)
+    }
+
+    /// The same of everything.
+    pub fn all_at_rest(
+        &self,
+        s: &State,
+        holders: &Holders,
+        model: &Reference,
+        pid_of: impl Fn(MmId) -> Option<Pid>,
+        at: At,
+    ) -> Check {
+        let view = self.view(s, holders, at);
+        at_rest::check_everything(&view, model, pid_of)
     }
 
     /// Checks that nothing is left when all processes are gone.
     pub fn after_exit(&self, s: &State, holders: &Holders, at: At) -> Check {
-        counting::check_leaks(&View {
-            s,
-            shadow: &self.shadow,
-            holders,
-            at,
-        })
+        counting::check_leaks(&self.view(s, holders, at))
     }
 }
 

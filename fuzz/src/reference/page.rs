@@ -176,8 +176,8 @@ impl Page {
         dropping: bool,
         either: bool,
     ) -> Result<(), String> {
-        let gone = self.lazy && word == 0;
-        if word == self.word || self.others.contains(&word) || gone {
+        if self.may_hold(word) {
+            let gone = self.lazy && word == 0;
             if !dropping && !either {
                 self.word = word;
                 self.others.clear();
@@ -188,11 +188,19 @@ impl Page {
         if dropping && word == 0 {
             return Ok(());
         }
-        let mut expected = vec![self.word];
-        expected.extend(&self.others);
-        Err(format!(
-            "page {addr} reads {word:#x}, expected one of {expected:x?}"
-        ))
+        let expected = self.expected();
+        Err(format!("page {addr} reads {word:#x}, {expected}"))
+    }
+
+    pub(super) fn may_hold(&self, word: u64) -> bool {
+        word == self.word || self.others.contains(&word) || self.lazy && word == 0
+    }
+
+    /// What it may hold, in words.
+    pub(super) fn expected(&self) -> String {
+        let mut words = vec![self.word];
+        words.extend(&self.others);
+        format!("expected one of {words:x?}")
     }
 
     pub(super) fn write(&mut self, word: u64, dropping: bool) {

@@ -193,8 +193,10 @@ impl Reference {
             let from = addr - new.start + old.start;
             !remap.moves_areas() || space.iter().any(|page| page.addr == from)
         };
-        let gone =
-            |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr) && comes(*addr);
+        let gone = |addr: &u64| {
+            let replaced = !remap.stay && new.contains(addr) && comes(*addr);
+            tail.contains(addr) || grown.contains(addr) || replaced
+        };
         let mut pages: Vec<Page> = space.iter().filter(|p| !gone(&p.addr)).cloned().collect();
         let last = space.iter().find(|page| page.addr + 1 == kept.end);
         let unregistered = |page: Page| Page {

@@ -15,7 +15,7 @@ use mm_core::Site;
 use mm_fuzz::describe;
 use mm_fuzz::exec::Digest;
 use mm_fuzz::finding::Family;
-use mm_fuzz::program::{OpKind, Program};
+use mm_fuzz::program::Program;
 use serde::{Deserialize, Serialize};
 
 /// Invariants that are about the same thing; the first one stands for all.
@@ -41,16 +41,11 @@ const SUBJECTS: [&[&str]; 6] = [
     // by how many entries a page is named
     &["counting/mapcount", "counting/refcount", "counting/rss"],
     // which page a process sees
-    &["contents/read", "contents/pinned-page"],
+    &["contents/read", "contents/kept", "contents/pinned-page"],
 ];
 
-/// Invariants of an access, which looks and does not do it.
-const SEEN: [&str; 4] = [
-    "contents/read",
-    "contents/protection",
-    "contents/write-protection",
-    "contents/outcome",
-];
+/// Invariants of what an operation leaves behind.
+const AT_REST: [&str; 3] = ["contents/kept", "contents/kept-protection", "contents/area"];
 
 /// Invariants of one tracepoint: it is in one function, whatever scheduling point was the last one before.
 const TRACED: [&str; 4] = [
@@ -109,9 +104,10 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
         return Some(of_race(own, found, &objection));
     }
     let wording = objection::wording(&objection.found.detail);
-    let (place, vague) = match &*invariant {
-        _ if is_seen(program, &objection) => (seen(program, &objection, bugs), Vague::No),
-        invariant => place(invariant, &wording, race, &objection),
+    let (place, vague) = if AT_REST.contains(&&*objection.found.oracle) {
+        (left_so(program, &objection, bugs), Vague::No)
+    } else {
+        place(&invariant, &wording, race, &objection)
     };
     let place = match way(&objection.found) {
         "" => place,
@@ -165,41 +161,20 @@ fn subject(invariant: &str) -> &str {
     group.map_or(invariant, |group| group[0])
 }
 
-/// An access that found something wrong.
-fn is_seen(program: &Program, objection: &Objection) -> bool {
-    let op = objection.found.step.and_then(|step| program.ops.get(step));
-    SEEN.contains(&&*objection.found.oracle) && op.is_some_and(|step| is_access(step.op.kind()))
-}
-
-const fn is_access(op: OpKind) -> bool {
-    matches!(
-        op,
-        OpKind::Read
-            | OpKind::Write
-            | OpKind::DevRead
-            | OpKind::DevWrite
-            | OpKind::Snapshot
-            | OpKind::Exclusive
-            | OpKind::Get
-            | OpKind::GetFast
-            | OpKind::Pin
-            | OpKind::PinFast
-            | OpKind::PinLongterm
-    )
-}
-
-/// Where it came to be wrong before an access saw it: the program is minimal, so by the operation before.
-fn seen(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
+/// Who left something wrong, which shows when the operation has ended: the function that wrote an entry last; of what is
+/// wrong of areas, the operation.
+fn left_so(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
     if program.threads > 1 {
         return A_RACE.to_owned();
     }
-    let mut before = program.clone();
-    before.ops.truncate(objection.found.step.unwrap_or(0));
-    let Some(last) = before.ops.last() else {
-        return describe::site(objection.site);
-    };
-    let writer = objection::last_writer(&before, bugs).filter(|site| *site != Site::Start);
-    writer.map_or_else(|| last.op.kind().keyword().to_owned(), describe::site)
+    let mut until = program.clone();
+    until
+        .ops
+        .truncate(objection.found.step.map_or(usize::MAX, |step| step + 1));
+    let is_of_areas = objection.found.oracle == "contents/area";
+    let writer = objection::last_writer(&until, bugs);
+    let writer = writer.filter(|site| *site != Site::Start && !is_of_areas);
+    writer.map_or_else(|| operation(&objection.found), describe::site)
 }
 
 /// Where it came to be wrong, and whether that is a guess.
@@ -214,8 +189,9 @@ fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (
     if is_by_wording || invariant == "counting/free-page" {
         return (before_colon(wording).to_owned(), Vague::No);
     }
-    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
-    if race && is_of(Family::Coherence) {
+    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last; an access sees
+    // what others did
+    if race && (is_of(Family::Coherence) || is_of(Family::Contents)) {
         return (A_RACE.to_owned(), Vague::No);
     }
     if invariant == "coherence/tlb"
@@ -327,13 +303,14 @@ mod tests {
 
     #[test]
     #[cfg(feature = "zoo")]
-    fn what_an_access_sees_is_blamed_on_the_operation_before() {
-        let before = "mmap p0 0 4 rw\nwrite p0 0\nfail page-table 2\nmremap p0 0 4 13 4 fixed\n";
-        let key = |last: &str| key("mremap-wraparound", &format!("{before}{last}\n"));
-        assert_eq!(key("read p0 0").invariant, "contents/read");
-        let place = "zap_pte_range, after a failed allocation";
-        assert_eq!(key("read p0 0").place, place);
-        assert_eq!(key("read p0 0"), key("get-fast p0 0 r"));
+    fn what_an_operation_leaves_is_blamed_on_who_wrote_last() {
+        let lost = "mmap p0 0 4 rw\nwrite p0 0\nfail page-table 2\nmremap p0 0 4 13 4 fixed\n";
+        let lost = key("mremap-wraparound", lost);
+        assert_eq!(lost.invariant, "contents/read");
+        assert_eq!(lost.place, "zap_pte_range, after a failed allocation");
+        let unlocked = "mmap p0 0 2 none\nmlock p0 0 2 on\nmremap p0 0 1 2 1 dontunmap\n";
+        let unlocked = key("mremap-dontunmap-locked-vm", unlocked);
+        assert_eq!(unlocked.place, "mremap");
     }
 
     /// A retried fault on a page that somebody locked is another bug than one on a page that cannot be unmapped.

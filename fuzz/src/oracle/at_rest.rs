@@ -1,0 +1,156 @@
+//! What operations leave behind, held against the reference model.
+//!
+//! While none is under way, each page has the word that was written to it last, wherever it is, and each area is what the calls
+//! made of it. An access would show the same; this looks without one, so that what is lost is found where it is lost.
+
+use super::{Check, Shadow, View, page_of};
+use crate::describe;
+use crate::finding::Family;
+use crate::reference::{Pid, Reference};
+use mm_core::{Entry, MmId, Pfn, Pte, Softleaf, State, VmFlags};
+
+const FAMILY: Family = Family::Contents;
+
+/// What has changed since somebody looked.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pages: Vec<(MmId, u64)>,
+    topology: u32,
+}
+
+impl Changed {
+    pub(super) fn reset(&mut self) {
+        self.pages.clear();
+        self.topology = 0;
+    }
+
+    /// The entry for `addr` was written.
+    pub(super) fn entry(&mut self, mm: MmId, addr: u64) {
+        self.pages.push((mm, addr));
+    }
+
+    /// The page that `mm` maps at `addr` was written to: whoever else maps it sees that.
+    pub(super) fn page(&mut self, s: &State, shadow: &Shadow, mm: MmId, addr: u64) {
+        let pte = s.tables().pte_offset(s.mm(mm).pgd, addr);
+        let pfn = pte.and_then(|at| page_of(s.tables().get(at)));
+        let mappings = pfn.map_or(&[][..], |pfn| &shadow.named(pfn).mappings);
+        self.pages.extend(mappings.iter().map(|p| (p.mm, p.addr)));
+    }
+
+    /// Looks at what has changed.
+    pub(super) fn check(
+        &mut self,
+        view: &View<'_>,
+        model: &Reference,
+        pid_of: impl Fn(MmId) -> Option<Pid>,
+    ) -> Check {
+        for (mm, addr) in self.pages.drain(..) {
+            if let Some(pid) = pid_of(mm) {
+                check_page(view, model, mm, pid, addr)?;
+            }
+        }
+        if self.topology != view.s.topology() {
+            self.topology = view.s.topology();
+            check_areas(view, model, pid_of)?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at all pages and areas.
+pub(super) fn check_everything(
+    view: &View<'_>,
+    model: &Reference,
+    pid_of: impl Fn(MmId) -> Option<Pid>,
+) -> Check {
+    for (mm, _) in view.s.mms().iter() {
+        let mm = MmId(mm as u16);
+        let Some(pid) = pid_of(mm) else { continue };
+        for addr in model.addresses(pid) {
+            check_page(view, model, mm, pid, addr)?;
+        }
+    }
+    check_areas(view, model, pid_of)
+}
+
+fn check_page(view: &View<'_>, model: &Reference, mm: MmId, pid: Pid, addr: u64) -> Check {
+    let Some(vma) = view.s.find_vma(mm, addr) else {
+        return Ok(());
+    };
+    let pte = view.entry_at(mm, addr);
+    check_word(view, model, pid, addr, pte)?;
+    let is_registered = view.s.vma(vma).flags.contains(VmFlags::UFFD_WP);
+    check_write_protection(view, model, pid, addr, pte, is_registered)
+}
+
+#[inline(never)]
+fn check_word(view: &View<'_>, model: &Reference, pid: Pid, addr: u64, pte: Pte) -> Check {
+    let Some(word) = word(view.s, pte) else {
+        return Ok(());
+    };
+    let Err(expected) = model.may_hold(pid, addr, word) else {
+        return Ok(());
+    };
+    let is = describe::entry(pte);
+    let detail =
+        format!("process {pid} has {is} at page {addr}, which holds {word:#x}: {expected}");
+    view.page_finding(FAMILY, "kept", page_of(pte), detail)
+}
+
+/// What a read through an entry would read.
+fn word(s: &State, pte: Pte) -> Option<u64> {
+    let of = |pfn: Pfn| s.page(pfn).word;
+    match pte.decode() {
+        Entry::None => Some(0),
+        Entry::Present(present) => Some(of(present.pfn())),
+        Entry::Leaf(leaf) => match leaf.softleaf()? {
+            Softleaf::Swap(slot) => {
+                let slot = s.swap().slot(slot);
+                Some(slot.cache.map_or(slot.word, of))
+            }
+            leaf => leaf.pfn().map(of),
+        },
+    }
+}
+
+#[inline(never)]
+fn check_write_protection(
+    view: &View<'_>,
+    model: &Reference,
+    pid: Pid,
+    addr: u64,
+    pte: Pte,
+    is_registered: bool,
+) -> Check {
+    let marked = match pte.decode() {
+        Entry::None => return Ok(()),
+        Entry::Present(present) => present.uffd_wp(),
+        Entry::Leaf(leaf) => leaf.uffd_wp(),
+    };
+    let Some(must) = model.write_protected(pid, addr) else {
+        return Ok(());
+    };
+    if must == (marked && is_registered) {
+        return Ok(());
+    }
+    let is = describe::entry(pte);
+    let expected = if must { "protected" } else { "not protected" };
+    let detail = format!("process {pid} has {is} at page {addr}: expected it {expected}");
+    view.page_finding(FAMILY, "kept-protection", page_of(pte), detail)
+}
+
+fn check_areas(view: &View<'_>, model: &Reference, pid_of: impl Fn(MmId) -> Option<Pid>) -> Check {
+    for (number, mm) in view.s.mms().iter() {
+        if let Some(pid) = pid_of(MmId(number as u16)) {
+            let areas = mm.vmas.iter().map(|vma| view.s.vma(*vma));
+            check_area(view, pid, model.areas_differ(pid, areas))?;
+        }
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn check_area(view: &View<'_>, pid: Pid, differ: Option<String>) -> Check {
+    let Some(differ) = differ else { return Ok(()) };
+    view.finding(FAMILY, "area", format!("process {pid}: {differ}"))
+}

@@ -1,0 +1,105 @@
+//! What is certain while no operation is under way.
+
+use super::page::{Page, Protection};
+use super::{Pid, Reference};
+use mm_core::{VmFlags, Vma};
+
+/// What calls say about an area.
+const SAID: VmFlags = VmFlags::READ
+    .union(VmFlags::WRITE)
+    .union(VmFlags::UFFD_WP)
+    .union(VmFlags::LOCKED)
+    .union(VmFlags::DONTCOPY);
+
+impl Reference {
+    /// Is no operation under way?
+    pub fn is_at_rest(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The addresses that a process has mapped, or may have.
+    pub fn addresses(&self, pid: Pid) -> impl Iterator<Item = u64> {
+        self.spaces[pid].iter().map(|page| page.addr)
+    }
+
+    fn known(&self, pid: Pid, addr: u64) -> Option<&Page> {
+        let space = &self.spaces[pid];
+        let at = space.binary_search_by_key(&addr, |page| page.addr).ok()?;
+        Some(&space[at])
+    }
+
+    /// May the page hold `word`? If not, what it may hold.
+    pub fn may_hold(&self, pid: Pid, addr: u64, word: u64) -> Result<(), String> {
+        match self.known(pid, addr) {
+            Some(page) if !page.may_hold(word) => Err(page.expected()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Is userfaultfd asked about a write to the page, if it is there? `None` if that is not certain.
+    pub fn write_protected(&self, pid: Pid, addr: u64) -> Option<bool> {
+        match self
+            .known(pid, addr)
+            .filter(|page| !page.uncertain)?
+            .protection
+        {
+            Protection::No => Some(false),
+            Protection::Maybe => None,
+            Protection::Must => Some(true),
+        }
+    }
+
+    /// Where the areas of a process, in the order of their addresses, are not what the calls made of them.
+    pub fn areas_differ<'a>(
+        &self,
+        pid: Pid,
+        areas: impl Iterator<Item = &'a Vma>,
+    ) -> Option<String> {
+        let mut pages = self.spaces[pid].iter().peekable();
+        let missing = |page: &Page| {
+            let Page { addr, access, .. } = page;
+            let is_certain = !page.uncertain;
+            is_certain.then(|| format!("no area at page {addr}, expected one that is {access:?}"))
+        };
+        for area in areas {
+            for addr in area.range() {
+                while let Some(page) = pages.next_if(|page| page.addr < addr) {
+                    if let Some(differs) = missing(page) {
+                        return Some(differs);
+                    }
+                }
+                let flags = area.flags & SAID;
+                let Some(page) = pages.next_if(|page| page.addr == addr) else {
+                    return Some(format!(
+                        "page {addr} is in an area, {flags:?}: expected none"
+                    ));
+                };
+                let (expected, certain) = page.flags();
+                if flags & certain != expected & certain {
+                    return Some(format!(
+                        "page {addr} is in an area that is {flags:?}: expected {expected:?}"
+                    ));
+                }
+            }
+        }
+        pages.find_map(missing)
+    }
+}
+
+impl Page {
+    /// The flags of its area, and which of them are certain.
+    fn flags(&self) -> (VmFlags, VmFlags) {
+        let mut certain = SAID;
+        let mut flags = self.access;
+        flags.set(VmFlags::UFFD_WP, self.registered);
+        certain.set(VmFlags::UFFD_WP, !self.registration_uncertain);
+        flags.set(VmFlags::LOCKED, self.locked == Some(true));
+        certain.set(VmFlags::LOCKED, self.locked.is_some());
+        flags.set(VmFlags::DONTCOPY, self.left_out == Some(true));
+        certain.set(VmFlags::DONTCOPY, self.left_out.is_some());
+        if self.uncertain {
+            certain = VmFlags::empty();
+        }
+        (flags & SAID, certain)
+    }
+}
