@@ -1,13 +1,13 @@
 //! What operations leave behind, held against the reference model.
 //!
-//! While none is under way, each page has the word that was written to it last, wherever it is, and each area is what the calls
+//! While none that changes a range is under way, each page has the word that was written to it last, wherever it is, and each area is what the calls
 //! made of it. An access would show the same; this looks without one, so that what is lost is found where it is lost.
 
 use super::{Check, Shadow, View, page_of};
 use crate::describe;
 use crate::finding::Family;
 use crate::reference::{Pid, Reference};
-use mm_core::{Entry, MmId, Pfn, Pte, Softleaf, State, VmFlags};
+use mm_core::{Entry, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -97,7 +97,7 @@ fn check_word(view: &View<'_>, model: &Reference, pid: Pid, addr: u64, pte: Pte)
     view.page_finding(FAMILY, "kept", page_of(pte), detail)
 }
 
-/// What a read through an entry would read.
+/// What a read through an entry would read; `None` if that is not certain.
 fn word(s: &State, pte: Pte) -> Option<u64> {
     let of = |pfn: Pfn| s.page(pfn).word;
     match pte.decode() {
@@ -106,7 +106,11 @@ fn word(s: &State, pte: Pte) -> Option<u64> {
         Entry::Leaf(leaf) => match leaf.softleaf()? {
             Softleaf::Swap(slot) => {
                 let slot = s.swap().slot(slot);
-                Some(slot.cache.map_or(slot.word, of))
+                match slot.cache {
+                    // an access is about to read it in
+                    Some(folio) if s.page(folio).has(PageFlags::LOCKED) => None,
+                    cache => Some(cache.map_or(slot.word, of)),
+                }
             }
             leaf => leaf.pfn().map(of),
         },
