@@ -4,7 +4,7 @@ use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
 use crate::finding::Finding;
-use crate::oracle::{Promise, contents};
+use crate::oracle::contents;
 use crate::reference::{Change, End, Remap, RemapEnd};
 use mm_core::{Advice, AdviceError, ChangeError, RemapError};
 use std::ops::Range;
@@ -42,7 +42,6 @@ impl Running<'_, '_> {
         if gone {
             world.forget_identity(process.pid, range);
         }
-        world.promises[self.task.ix()] = Promise::of(process.mm, range.clone(), change);
         world.model.begin(process.pid, range.clone(), change)
     }
 
@@ -99,10 +98,6 @@ impl Running<'_, '_> {
             let world = &mut *self.bench.world.borrow_mut();
             world.forget_identity(process.pid, &remap.old);
             world.forget_identity(process.pid, &remap.new);
-            // in place, what is behind the new end; else everything
-            let first = if remap.stay { remap.new.end } else { old.start };
-            let gone = first.min(old.end)..old.end;
-            world.promises[self.task.ix()] = Some(Promise::gone(process.mm, gone));
             world.model.begin_remap(remap.clone())
         };
         let result = self.cur().mremap(process.mm, old, new_len, how).await;

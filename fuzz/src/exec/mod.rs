@@ -18,6 +18,7 @@ mod migrations;
 mod ops;
 mod outcome;
 mod processes;
+mod promises;
 mod slots;
 mod world;
 

@@ -7,7 +7,7 @@
 use super::outcome::Outcome;
 use super::world::{Process, World};
 use crate::finding::Finding;
-use crate::oracle::{At, Moves, Promise};
+use crate::oracle::{At, Moves};
 use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Change, End, Remap};
 use mm_core::{
@@ -34,7 +34,7 @@ pub struct Bench<'k> {
 
 impl Bench<'_> {
     /// The pages of the range, as far as they are in the window.
-    fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
+    pub(super) fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
         let first = u64::from(addr.get());
         let window = u64::from(program::Addr::MAX.get()) + 1;
         let end = (first + u64::from(len.get())).min(window);
@@ -71,7 +71,7 @@ pub struct Running<'a, 'k> {
     pub failures: u32,
 }
 
-const fn access_flags(prot: Prot) -> VmFlags {
+pub(super) const fn access_flags(prot: Prot) -> VmFlags {
     match prot {
         Prot::None => VmFlags::empty(),
         Prot::Read => VmFlags::READ,
@@ -112,10 +112,6 @@ impl<'a, 'k> Running<'a, 'k> {
 
     fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
         self.bench.range(addr, len)
-    }
-
-    fn promise(&self, promise: Promise) {
-        self.bench.world.borrow_mut().promises[self.task.ix()] = Some(promise);
     }
 
     fn dev(dev: program::Dev) -> DevId {
@@ -164,6 +160,8 @@ impl<'a, 'k> Running<'a, 'k> {
         let Some(process) = self.bench.world.borrow().process(name.get()) else {
             return Ok(Outcome::Nothing);
         };
+        self.bench.world.borrow_mut().promises[self.task.ix()] =
+            self.bench.promise(&op, process.mm);
         self.cur().mmget(process.mm);
         let result = self.run_on(process, op).await;
         self.cur().mmput(process.mm).await;
@@ -298,14 +296,10 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.end(ticket, change, result)
             }
             Op::ClearSoftDirty { .. } => {
-                self.promise(Promise::write_protected(mm));
                 cur.clear_soft_dirty(mm).await;
                 Ok(Outcome::Done)
             }
-            Op::Fork { .. } => {
-                self.promise(Promise::write_protected(mm));
-                self.fork(process).await
-            }
+            Op::Fork { .. } => self.fork(process).await,
             Op::Exit { .. } => self.exit(process).await,
             Op::Read { addr, .. } => self.cpu_access(process, self.addr(addr), None).await,
             Op::Write { addr, .. } => {

@@ -32,6 +32,8 @@ use std::hash::Hash;
 pub use holders::{HeldRef, Holders, MAX_HELD};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
 pub use promise::Promise;
+#[cfg(test)]
+pub use promise::PromisedOf;
 pub use shadow::Shadow;
 
 /// No finding, or one.

@@ -7,8 +7,7 @@ use super::coherence::is_backed;
 use super::{Check, View};
 use crate::describe;
 use crate::finding::Family;
-use crate::reference::Change;
-use mm_core::{MmId, PresentPte, Pte, TaskId, VmFlags};
+use mm_core::{MmId, PresentPte, Pte, TaskId};
 use std::ops::Range;
 
 /// What nobody can do any more.
@@ -26,48 +25,36 @@ enum Takes {
 #[derive(Clone, Debug)]
 pub struct Promise {
     mm: MmId,
-    range: Range<u64>,
+    ranges: [Range<u64>; 2],
     takes: Takes,
 }
 
 impl Promise {
-    /// What a change of a range promises, if anything.
-    pub fn of(mm: MmId, range: Range<u64>, change: Change) -> Option<Self> {
-        let takes = match change {
-            Change::Map(_) | Change::Unmap | Change::Drop => Takes::Pages,
-            Change::Protect(access) if !access.contains(VmFlags::READ) => Takes::Pages,
-            Change::Protect(access) if !access.contains(VmFlags::WRITE) => Takes::Write,
-            Change::WriteProtect => Takes::Write,
-            Change::LazyFree => Takes::Entries,
-            Change::Protect(_)
-            | Change::Advise
-            | Change::WillNeed
-            | Change::Lock
-            | Change::Unlock
-            | Change::Register
-            | Change::Unregister
-            | Change::WriteUnprotect
-            | Change::LeaveOut(_) => return None,
-        };
-        Some(Self { mm, range, takes })
+    /// Nobody uses the pages of `range`.
+    pub const fn pages(mm: MmId, range: Range<u64>) -> Self {
+        Self::new(mm, range, Takes::Pages)
     }
 
-    /// The pages of the range are somewhere else, or nowhere.
-    pub const fn gone(mm: MmId, range: Range<u64>) -> Self {
-        Self {
-            mm,
-            range,
-            takes: Takes::Pages,
-        }
+    /// Nobody writes to the pages of `range` without a fault.
+    pub const fn writes(mm: MmId, range: Range<u64>) -> Self {
+        Self::new(mm, range, Takes::Write)
     }
 
-    /// Nobody writes to a page of the address space without a fault.
-    pub const fn write_protected(mm: MmId) -> Self {
-        Self {
-            mm,
-            range: 0..u64::MAX,
-            takes: Takes::Write,
-        }
+    /// Nobody uses the pages of `range` whose entries go.
+    pub const fn entries(mm: MmId, range: Range<u64>) -> Self {
+        Self::new(mm, range, Takes::Entries)
+    }
+
+    const fn new(mm: MmId, range: Range<u64>, takes: Takes) -> Self {
+        let ranges = [range, 0..0];
+        Self { mm, ranges, takes }
+    }
+
+    /// The same of another range.
+    #[must_use]
+    pub fn and(mut self, range: Range<u64>) -> Self {
+        self.ranges[1] = range;
+        self
     }
 
     fn is_broken(&self, stale: &Stale, entry: Pte) -> bool {
@@ -76,7 +63,7 @@ impl Promise {
             Takes::Write => stale.remembered.write(),
             Takes::Entries => !stale.entry.is_none() && entry.is_none(),
         };
-        takes && stale.mm == self.mm && self.range.contains(&stale.addr)
+        takes && stale.mm == self.mm && self.ranges.iter().any(|range| range.contains(&stale.addr))
     }
 }
 
@@ -138,50 +125,47 @@ pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale])
     view.page_finding(Family::Coherence, "promise", remembered.pfn(), detail)
 }
 
+/// What a promise says of a page, for tests: which stale translations of it break the promise.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use mm_core::{Pfn, PteFlags};
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromisedOf {
+    /// One that reads, whose entry was gone when the operation began.
+    pub read: bool,
+    /// One that writes.
+    pub write: bool,
+    /// One whose entry went meanwhile.
+    pub entry: bool,
+}
 
-    const MM: MmId = MmId(0);
+#[cfg(test)]
+impl PromisedOf {
+    pub const ALL: Self = Self {
+        read: true,
+        write: true,
+        entry: true,
+    };
+    pub const NONE: Self = Self {
+        read: false,
+        write: false,
+        entry: false,
+    };
 
-    /// Whether a promise about pages 2 to 4 is broken by a stale translation of page 3 whose entry is gone.
-    fn is_broken(promise: Option<&Promise>, write: bool, was_there: bool) -> bool {
-        let page = PresentPte::new(Pfn(1));
-        let stale = Stale {
-            cpu: TaskId(0),
-            mm: MM,
-            addr: 3,
-            remembered: page.set(PteFlags::RW, write),
-            entry: if was_there { page.pte() } else { Pte::NONE },
+    pub fn page(promise: Option<&Promise>, mm: MmId, addr: u64) -> Self {
+        let page = PresentPte::new(mm_core::Pfn(1));
+        let is_broken = |write, entry| {
+            let stale = Stale {
+                cpu: TaskId(0),
+                mm,
+                addr,
+                remembered: page.set(mm_core::PteFlags::RW, write),
+                entry,
+            };
+            promise.is_some_and(|promise| promise.is_broken(&stale, Pte::NONE))
         };
-        promise.is_some_and(|promise| promise.is_broken(&stale, Pte::NONE))
-    }
-
-    #[test]
-    fn each_change_promises_what_it_takes() {
-        let of = |change| Promise::of(MM, 2..5, change);
-        let read = VmFlags::READ;
-        // by a translation that reads, by one that writes, by one whose entry was there when the operation began
-        for (promise, expected) in [
-            (of(Change::Map(read)), [true, true, true]),
-            (of(Change::Unmap), [true, true, true]),
-            (of(Change::Drop), [true, true, true]),
-            (of(Change::Protect(VmFlags::empty())), [true, true, true]),
-            (of(Change::Protect(read)), [false, true, false]),
-            (of(Change::Protect(read | VmFlags::WRITE)), [false; 3]),
-            (of(Change::WriteProtect), [false, true, false]),
-            (of(Change::WriteUnprotect), [false; 3]),
-            (of(Change::LazyFree), [false, false, true]),
-            (of(Change::Lock), [false; 3]),
-            (Some(Promise::gone(MM, 2..5)), [true, true, true]),
-            (Some(Promise::gone(MM, 4..5)), [false; 3]),
-            (Some(Promise::gone(MmId(1), 2..5)), [false; 3]),
-            (Some(Promise::write_protected(MM)), [false, true, false]),
-        ] {
-            let broken = [(false, false), (true, false), (false, true)]
-                .map(|(write, was_there)| is_broken(promise.as_ref(), write, was_there));
-            assert_eq!(broken, expected, "{promise:?}");
+        Self {
+            read: is_broken(false, Pte::NONE),
+            write: is_broken(true, Pte::NONE),
+            entry: is_broken(false, page.pte()),
         }
     }
 }

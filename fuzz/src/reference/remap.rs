@@ -107,7 +107,7 @@ impl Reference {
             .collect();
         match end {
             RemapEnd::Inval | RemapEnd::NoRoom => {}
-            RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
+            RemapEnd::Done => self.remapped(&remap, &written, failures > 0, disturbed),
             RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
             // newer kernels ask before they unmap
             RemapEnd::Fault if !remap.stay && remap.release == Release::V6_12 => {
@@ -185,7 +185,13 @@ impl Reference {
 
     /// The call has succeeded. `written` are pages that were written meanwhile, with a word that they
     /// held before, or the word if nothing was known to be there.
-    fn remapped(&mut self, remap: &Remap, written: &[(u64, u64, bool)], failures: bool) {
+    fn remapped(
+        &mut self,
+        remap: &Remap,
+        written: &[(u64, u64, bool)],
+        failures: bool,
+        disturbed: bool,
+    ) {
         let Remap { pid, old, new, .. } = remap;
         let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
         let space = std::mem::take(&mut self.spaces[*pid]);
@@ -218,6 +224,8 @@ impl Reference {
                 let addr = from.addr - old.start + new.start;
                 let mut page = unregistered(from.clone());
                 (page.addr, page.protection) = (addr, Protection::No);
+                // an mlock has marked the area by then that is not over yet
+                page.locked = page.locked.filter(|_| !disturbed);
                 // where nothing came, what was there may have stayed
                 if let Some(there) = space.iter().find(|page| page.addr == addr)
                     && from.uncertain
@@ -225,6 +233,7 @@ impl Reference {
                 {
                     page.others.extend(there.others.iter().chain([&there.word]));
                     page.registration_uncertain |= there.registered | there.registration_uncertain;
+                    page.may_also_be(there);
                 }
                 let at = |a: u64| a == addr || a == from.addr;
                 let meanwhile = || written.iter().filter(|(a, ..)| at(*a));
@@ -306,8 +315,7 @@ impl Reference {
             });
             if let Some(from) = from {
                 let page = &mut space[at];
-                page.locked = page.locked.filter(|_| page.locked == from.locked);
-                page.left_out = page.left_out.filter(|_| page.left_out == from.left_out);
+                page.may_also_be(&from);
                 // what arrives is not
                 page.registration_uncertain |= page.registered;
             }
@@ -316,6 +324,12 @@ impl Reference {
 }
 
 impl Page {
+    /// It may be in the area of the other one.
+    fn may_also_be(&mut self, other: &Self) {
+        self.locked = self.locked.filter(|_| self.locked == other.locked);
+        self.left_out = self.left_out.filter(|_| self.left_out == other.left_out);
+    }
+
     /// A page of the same area, without contents.
     fn emptied(&self, addr: u64) -> Self {
         Self {
