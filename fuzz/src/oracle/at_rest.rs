@@ -3,7 +3,7 @@
 //! While none that changes a range is under way, each page has the word that was written to it last, wherever it is, and each area is what the calls
 //! made of it. An access would show the same; this looks without one, so that what is lost is found where it is lost.
 
-use super::{Check, Shadow, View, page_of};
+use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
 use crate::finding::Family;
 use crate::reference::{Pid, Reference};
@@ -31,8 +31,7 @@ impl Changed {
 
     /// The page that `mm` maps at `addr` was written to: whoever else maps it sees that.
     pub(super) fn page(&mut self, s: &State, shadow: &Shadow, mm: MmId, addr: u64) {
-        let pte = s.tables().pte_offset(s.mm(mm).pgd, addr);
-        let pfn = pte.and_then(|at| page_of(s.tables().get(at)));
+        let pfn = page_of(entry_at(s, mm, addr));
         let mappings = pfn.map_or(&[][..], |pfn| &shadow.named(pfn).mappings);
         self.pages.extend(mappings.iter().map(|p| (p.mm, p.addr)));
     }

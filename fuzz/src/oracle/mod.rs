@@ -107,11 +107,7 @@ impl View<'_> {
 
     /// The entry for an address; none if its address space is gone.
     pub(crate) fn entry_at(&self, mm: MmId, addr: u64) -> Pte {
-        if !self.s.mms().is_live(mm.0.into()) {
-            return Pte::NONE;
-        }
-        let at = self.s.tables().pte_offset(self.s.mm(mm).pgd, addr);
-        at.map_or(Pte::NONE, |at| self.s.tables().get(at))
+        entry_at(self.s, mm, addr)
     }
 
     /// A finding that is not about a page.
@@ -121,6 +117,14 @@ impl View<'_> {
         self.at
             .report(family, invariant, None, PageState::default(), detail)
     }
+}
+
+fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
+    if !s.mms().is_live(mm.0.into()) {
+        return Pte::NONE;
+    }
+    let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
+    at.map_or(Pte::NONE, |at| s.tables().get(at))
 }
 
 /// The page that an entry names.

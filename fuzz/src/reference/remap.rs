@@ -214,8 +214,13 @@ impl Reference {
         if !remap.stay {
             for page in pages.iter_mut().filter(|page| kept.contains(&page.addr)) {
                 *page = page.emptied(page.addr);
-                page.locked = Some(false);
-                page.uncertain |= failures;
+                if failures {
+                    // a source that could not be unmapped is locked as it was
+                    page.uncertain = true;
+                    page.locked = page.locked.filter(|locked| !locked);
+                } else {
+                    page.locked = Some(false);
+                }
             }
             if !remap.keep_source && !failures {
                 pages.retain(|page| !kept.contains(&page.addr));
