@@ -107,7 +107,7 @@ impl Reference {
             .collect();
         match end {
             RemapEnd::Inval | RemapEnd::NoRoom => {}
-            RemapEnd::Done => self.remapped(&remap, &written, failures > 0, disturbed),
+            RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
             RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
             // newer kernels ask before they unmap
             RemapEnd::Fault if !remap.stay && remap.release == Release::V6_12 => {
@@ -131,6 +131,13 @@ impl Reference {
                     }
                 }
             }
+        }
+        if disturbed {
+            // an mlock that is not over has marked the area, and the mark goes where the area goes
+            let pages = self.spaces[remap.pid].iter_mut();
+            let meets =
+                |page: &&mut Page| remap.old.contains(&page.addr) || remap.new.contains(&page.addr);
+            pages.filter(meets).for_each(|page| page.locked = None);
         }
         allowed
     }
@@ -185,13 +192,7 @@ impl Reference {
 
     /// The call has succeeded. `written` are pages that were written meanwhile, with a word that they
     /// held before, or the word if nothing was known to be there.
-    fn remapped(
-        &mut self,
-        remap: &Remap,
-        written: &[(u64, u64, bool)],
-        failures: bool,
-        disturbed: bool,
-    ) {
+    fn remapped(&mut self, remap: &Remap, written: &[(u64, u64, bool)], failures: bool) {
         let Remap { pid, old, new, .. } = remap;
         let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
         let space = std::mem::take(&mut self.spaces[*pid]);
@@ -229,8 +230,6 @@ impl Reference {
                 let addr = from.addr - old.start + new.start;
                 let mut page = unregistered(from.clone());
                 (page.addr, page.protection) = (addr, Protection::No);
-                // an mlock has marked the area by then that is not over yet
-                page.locked = page.locked.filter(|_| !disturbed);
                 // where nothing came, what was there may have stayed
                 if let Some(there) = space.iter().find(|page| page.addr == addr)
                     && from.uncertain
