@@ -32,6 +32,7 @@ impl Digest {
             self.mix(pfn.0.into());
             self.mix(page.flags.bits().into());
             self.mix(page.word);
+            self.mix(page.mlock_count.into());
             counts
                 .into_iter()
                 .chain(identity)
