@@ -211,9 +211,11 @@ impl Reference {
             || end == End::SkippingGaps
             || change.refused_by_locked() && end == End::UpToObstacle;
         let mut uncertain = may_end_early && open.overlapped;
+        // mlock marks all areas long before it ends, and who changes one of them beside it comes before or after that
+        let either_order = change == Change::Lock && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
-                Some(Obstacle::Stops) if end == End::UpToObstacle => break,
+                Some(Obstacle::Stops) if end == End::UpToObstacle && !either_order => break,
                 Some(Obstacle::None | Obstacle::Fails) => {}
                 _ => uncertain |= end == End::UpToObstacle,
             }
@@ -221,8 +223,6 @@ impl Reference {
                 continue;
             };
             let registered = page.registered && !page.registration_uncertain;
-            // mlock marks the area long before it ends, and who changes the area beside it comes before or after that
-            let either_order = change == Change::Lock && open.overlapped;
             if uncertain || either_order || change.needs_registration() && !registered {
                 page.change(change, End::OutOfMemory, false);
             } else {
