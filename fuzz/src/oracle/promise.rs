@@ -139,17 +139,20 @@ pub struct PromisedOf {
 
 #[cfg(test)]
 impl PromisedOf {
+    /// All of them.
     pub const ALL: Self = Self {
         read: true,
         write: true,
         entry: true,
     };
+    /// None of them.
     pub const NONE: Self = Self {
         read: false,
         write: false,
         entry: false,
     };
 
+    /// Of the page of `mm` at `addr`.
     pub fn page(promise: Option<&Promise>, mm: MmId, addr: u64) -> Self {
         let page = PresentPte::new(mm_core::Pfn(1));
         let is_broken = |write, entry| {
