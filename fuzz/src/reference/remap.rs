@@ -211,7 +211,13 @@ impl Reference {
             registration_uncertain: page.registration_uncertain && remap.stay,
             ..page
         };
-        pages.extend(grown.flat_map(|addr| Some(unregistered(last?.emptied(addr)))));
+        pages.extend(grown.flat_map(|addr| {
+            let mut page = unregistered(last?.emptied(addr));
+            // a locked area is populated when it has grown, and may be written to by then
+            let meanwhile = written.iter().filter(|(at, ..)| *at == addr);
+            page.others.extend(meanwhile.map(|(_, word, _)| word));
+            Some(page)
+        }));
         if !remap.stay {
             for page in pages.iter_mut().filter(|page| kept.contains(&page.addr)) {
                 *page = page.emptied(page.addr);
