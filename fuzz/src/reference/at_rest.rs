@@ -1,4 +1,4 @@
-//! What is certain while no operation is under way.
+//! What is certain while no operation is under way that changes a range.
 
 use super::page::{Page, Protection};
 use super::{Pid, Reference};
@@ -12,7 +12,7 @@ const SAID: VmFlags = VmFlags::READ
     .union(VmFlags::DONTCOPY);
 
 impl Reference {
-    /// Is no operation under way?
+    /// Is no operation under way that changes a range, or forks?
     pub fn is_at_rest(&self) -> bool {
         self.open.is_empty()
     }
