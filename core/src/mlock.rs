@@ -164,7 +164,7 @@ impl Current<'_> {
             match self.faultin_page(mm, part.start, write, unlockable).await {
                 Ok(()) => rest.start = part.start + 1,
                 // the area went while the lock was dropped: what is behind it is next
-                Err(_)
+                Err(FaultResult::Sigsegv)
                     if unlockable.is_some() && self.state().find_vma(mm, part.start).is_none() => {}
                 Err(_) if unlockable.is_some() && part.start != start => start = part.start,
                 Err(FaultResult::Oom) => return Err(ChangeError::Enomem),

@@ -116,9 +116,14 @@ impl Reference {
     }
 
     fn page(&mut self, pid: Pid, addr: u64) -> Option<&mut Page> {
-        let space = &mut self.spaces[pid];
-        let at = space.binary_search_by_key(&addr, |page| page.addr).ok()?;
-        Some(&mut space[at])
+        let at = self.position(pid, addr)?;
+        Some(&mut self.spaces[pid][at])
+    }
+
+    /// Where the page is among those of its process.
+    fn position(&self, pid: Pid, addr: u64) -> Option<usize> {
+        let space = &self.spaces[pid];
+        space.binary_search_by_key(&addr, |page| page.addr).ok()
     }
 
     /// Is the page mapped, for all that is certain?

@@ -20,11 +20,12 @@ mod outcome;
 mod processes;
 mod promises;
 mod slots;
+mod teardown;
 mod world;
 
 use crate::finding::Finding;
 use crate::oracle::{self, At, Oracles, View, contents};
-use crate::program::{Geometry, Op, OpKind, Program, Step};
+use crate::program::{Geometry, Op, Program, Step};
 use mm_core::{Dmirror, Kernel, MmId, Release, State, TaskId, Wait};
 use ops::{Bench, OpResult, Running};
 use std::cell::RefCell;
@@ -309,12 +310,7 @@ impl<'a, 'k> Run<'a, 'k> {
                     .after_promise(&s, &world.holders, task, promise, at)?;
             }
             if world.model.is_at_rest() {
-                let pid_of = |mm| world.pid_of(mm);
-                let (holders, model) = (&world.holders, &world.model);
-                self.oracles.at_rest(&s, holders, model, pid_of, at)?;
-                if self.options.thorough {
-                    self.oracles.all_at_rest(&s, holders, model, pid_of, at)?;
-                }
+                self.at_rest(&s, &world, self.options.thorough, at)?;
             }
         }
         let procs = self.bench.world.borrow().procs;
@@ -322,6 +318,12 @@ impl<'a, 'k> Run<'a, 'k> {
         self.observer
             .operation(at.step, step, outcome, &self.bench.kernel.state());
         Ok(())
+    }
+
+    fn at_rest(&mut self, s: &State, world: &World<'_>, all: bool, at: At) -> Checked {
+        let pid_of = |mm| world.pid_of(mm);
+        self.oracles
+            .at_rest(s, &world.holders, &world.model, pid_of, all, at)
     }
 
     /// Lets the oracles look at what the last slice did.
@@ -473,78 +475,6 @@ impl<'a, 'k> Run<'a, 'k> {
         let world = self.bench.world.borrow();
         self.oracles
             .after_operation(&self.bench.kernel.state(), &world.holders, task, at)
-    }
-
-    /// Ends what is still open, checks everything, and lets all processes exit.
-    fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
-        let at = At {
-            op: OpKind::Exit,
-            step: steps,
-            moves: None,
-            panics: self.options.panics,
-        };
-        self.bench.kernel.state().preempt_at(STEP_BUDGET);
-        while self.run_worker(at)? {}
-        self.release_locks();
-        self.release_references();
-        self.look(at)?;
-        if !self.options.unchecked {
-            let world = &*self.bench.world.borrow();
-            let (s, holders) = (&self.bench.kernel.state(), &world.holders);
-            self.oracles.everything(s, holders, at)?;
-            let pid_of = |mm| world.pid_of(mm);
-            self.oracles
-                .all_at_rest(s, holders, &world.model, pid_of, at)?;
-        }
-        if self.options.digest {
-            self.outcomes.mix_state(&self.bench.kernel.state());
-        }
-        let procs = std::mem::take(&mut self.bench.world.borrow_mut().procs);
-        let mut cx = Context::from_waker(Waker::noop());
-        for process in procs.into_iter().flatten() {
-            self.bench.kernel.state().renew_task(TaskId(0));
-            let cur = self.bench.kernel.current(TaskId(0));
-            let mut exit = pin!(cur.mmput(process.mm));
-            while exit.as_mut().poll(&mut cx).is_pending() {
-                self.unblock(at)?;
-            }
-        }
-        self.shrink_swap_cache();
-        self.look(at)?;
-        if !self.options.unchecked {
-            let holders = &self.bench.world.borrow().holders;
-            self.oracles
-                .after_exit(&self.bench.kernel.state(), holders, at)?;
-        }
-        Ok(if self.options.digest {
-            self.outcomes.value()
-        } else {
-            0
-        })
-    }
-
-    /// Reclaims the folios that are left in the swap cache: somebody had them locked when the last entry
-    /// of their slot went, and memory has not been short since.
-    fn shrink_swap_cache(&mut self) {
-        let cached: Vec<_> = {
-            let s = self.bench.kernel.state();
-            s.swap().iter().filter_map(|(_, slot)| slot.cache).collect()
-        };
-        let mut cx = Context::from_waker(Waker::noop());
-        for folio in cached {
-            self.bench.kernel.state().renew_task(TaskId(0));
-            let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_page(folio));
-            // alone, nothing waits; what is left after it is a leak
-            let _ = reclaim.as_mut().poll(&mut cx);
-        }
-    }
-
-    fn release_references(&mut self) {
-        let s = &mut *self.bench.kernel.state();
-        let holders = &mut self.bench.world.borrow_mut().holders;
-        for held in holders.refs.iter_mut().filter_map(Option::take) {
-            s.put_external(held.pfn, held.pin);
-        }
     }
 }
 

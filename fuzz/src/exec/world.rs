@@ -60,20 +60,16 @@ impl World<'_> {
 
     /// The address space of a process, if it is alive.
     pub fn mm_of(&self, pid: Pid) -> Option<MmId> {
-        self.procs
-            .iter()
-            .flatten()
-            .find(|p| p.pid == pid)
-            .map(|p| p.mm)
+        self.alive(|process| process.pid == pid).map(|p| p.mm)
     }
 
     /// The process that an address space belongs to, if it is alive.
     pub fn pid_of(&self, mm: MmId) -> Option<Pid> {
-        self.procs
-            .iter()
-            .flatten()
-            .find(|p| p.mm == mm)
-            .map(|p| p.pid)
+        self.alive(|process| process.mm == mm).map(|p| p.pid)
+    }
+
+    fn alive(&self, is: impl Fn(&Process) -> bool) -> Option<Process> {
+        self.procs.iter().flatten().copied().find(is)
     }
 
     /// What a process maps in `range` is its own no longer: pins there lose what they stood for.

@@ -1,7 +1,7 @@
 //! What operations leave behind, held against the reference model.
 //!
-//! While none that changes a range is under way, each page has the word that was written to it last, wherever it is, and each area is what the calls
-//! made of it. An access would show the same; this looks without one, so that what is lost is found where it is lost.
+//! While none that changes a range is under way, each page has the word that was written to it last, wherever it is, and each area is
+//! what the calls made of it. An access would show the same; this looks without one, so that what is lost is found where it is lost.
 
 use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;

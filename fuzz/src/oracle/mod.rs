@@ -363,13 +363,14 @@ impl Oracles {
         self.changed.page(s, &self.shadow, mm, addr);
     }
 
-    /// Checks what changed since the last call, while no operation is under way.
+    /// Checks what operations left behind since the last call, or all there is, while none is under way that changes a range.
     pub fn at_rest(
         &mut self,
         s: &State,
         holders: &Holders,
         model: &Reference,
         pid_of: impl Fn(MmId) -> Option<Pid>,
+        all: bool,
         at: At,
     ) -> Check {
         let view = View {
@@ -378,20 +379,11 @@ impl Oracles {
             holders,
             at,
         };
-        self.changed.check(&view, model, pid_of)
-    }
-
-    /// The same of everything.
-    pub fn all_at_rest(
-        &self,
-        s: &State,
-        holders: &Holders,
-        model: &Reference,
-        pid_of: impl Fn(MmId) -> Option<Pid>,
-        at: At,
-    ) -> Check {
-        let view = self.view(s, holders, at);
-        at_rest::check_everything(&view, model, pid_of)
+        self.changed.check(&view, model, &pid_of)?;
+        if all {
+            at_rest::check_everything(&view, model, &pid_of)?;
+        }
+        Ok(())
     }
 
     /// Checks that nothing is left when all processes are gone.

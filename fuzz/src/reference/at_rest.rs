@@ -23,9 +23,7 @@ impl Reference {
     }
 
     fn known(&self, pid: Pid, addr: u64) -> Option<&Page> {
-        let space = &self.spaces[pid];
-        let at = space.binary_search_by_key(&addr, |page| page.addr).ok()?;
-        Some(&space[at])
+        Some(&self.spaces[pid][self.position(pid, addr)?])
     }
 
     /// May the page hold `word`? If not, what it may hold.

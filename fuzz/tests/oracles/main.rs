@@ -6,6 +6,7 @@
 //! of the zoo's table (whose oracles `mm-triage zoo` makes fire).
 #![cfg(feature = "zoo")]
 
+mod at_rest;
 mod cases;
 mod lab;
 mod locked;
@@ -18,7 +19,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    cases::CASES.iter().chain(locked::CASES)
+    let cases = cases::CASES.iter().chain(locked::CASES);
+    cases.chain(at_rest::CASES)
 }
 
 #[test]

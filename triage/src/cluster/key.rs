@@ -44,6 +44,13 @@ const SUBJECTS: [&[&str]; 6] = [
     &["contents/read", "contents/kept", "contents/pinned-page"],
 ];
 
+/// Invariants of an access, which looks and does not do it.
+const SEEN: [&str; 3] = [
+    "contents/read",
+    "contents/protection",
+    "contents/write-protection",
+];
+
 /// Invariants of what an operation leaves behind.
 const AT_REST: [&str; 3] = ["contents/kept", "contents/kept-protection", "contents/area"];
 
@@ -104,7 +111,8 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
         return Some(of_race(own, found, &objection));
     }
     let wording = objection::wording(&objection.found.detail);
-    let (place, vague) = if AT_REST.contains(&&*objection.found.oracle) {
+    let oracle = &*objection.found.oracle;
+    let (place, vague) = if AT_REST.contains(&oracle) || race && SEEN.contains(&oracle) {
         (left_so(program, &objection, bugs), Vague::No)
     } else {
         place(&invariant, &wording, race, &objection)
@@ -162,7 +170,7 @@ fn subject(invariant: &str) -> &str {
 }
 
 /// Who left something wrong, which shows when the operation has ended: the function that wrote an entry last; of what is
-/// wrong of areas, the operation.
+/// wrong of areas, the operation. In a race it may have been either.
 fn left_so(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
     if program.threads > 1 {
         return A_RACE.to_owned();
@@ -189,9 +197,8 @@ fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (
     if is_by_wording || invariant == "counting/free-page" {
         return (before_colon(wording).to_owned(), Vague::No);
     }
-    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last; an access sees
-    // what others did
-    if race && (is_of(Family::Coherence) || is_of(Family::Contents)) {
+    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
+    if race && is_of(Family::Coherence) {
         return (A_RACE.to_owned(), Vague::No);
     }
     if invariant == "coherence/tlb"

@@ -1,0 +1,118 @@
+//! Wrong states that operations leave behind, held against what their calls made.
+
+use super::cases::Case;
+use super::lab::{Lab, READ_WRITE};
+use mm_core::{Pfn, PteFlags, VmFlags};
+use mm_fuzz::oracle::Check;
+use mm_fuzz::program::OpKind;
+use mm_fuzz::reference::{Access, Change, End, Reference};
+
+/// All cases.
+pub const CASES: &[Case] = &[
+    ("contents/kept", word_changes_by_itself),
+    ("contents/kept", others_see_a_write),
+    ("contents/kept-protection", protection_is_lifted),
+    ("contents/kept-protection", page_is_protected),
+    ("contents/area", area_is_left_out_of_forks),
+    ("contents/area", area_is_missing),
+    ("contents/area", area_is_too_long),
+];
+
+/// What the calls of a lab made, one page of it written and protected.
+pub fn model() -> Reference {
+    let mut model = Reference::default();
+    let pid = model.create();
+    for change in [Change::Map(READ_WRITE), Change::Register] {
+        let ticket = model.begin(pid, 0..4, change);
+        model.end(ticket, change, End::Done);
+    }
+    model.access(pid, 0, Some(7), Access::Word(7)).unwrap();
+    let ticket = model.begin(pid, 0..1, Change::WriteProtect);
+    model.end(ticket, Change::WriteProtect, End::Done);
+    model
+}
+
+/// The same of the kernel.
+fn protect(lab: &mut Lab<'_>) -> Pfn {
+    let (mm, pfn) = (lab.mm, lab.write(0));
+    lab.run(OpKind::UffdRegister, async |cur| {
+        cur.uffd_register(mm, 0..4).await.unwrap();
+    });
+    lab.run(OpKind::UffdWp, async |cur| {
+        cur.uffd_writeprotect(mm, 0..1, true).await.unwrap();
+    });
+    at_rest(lab).expect("as the calls made it");
+    pfn
+}
+
+fn at_rest(lab: &mut Lab<'_>) -> Check {
+    look(lab, false)
+}
+
+fn all_at_rest(lab: &mut Lab<'_>) -> Check {
+    look(lab, true)
+}
+
+fn look(lab: &mut Lab<'_>, all: bool) -> Check {
+    let (s, mm) = (&lab.kernel.state(), lab.mm);
+    let pid_of = |other| (other == mm).then_some(0);
+    lab.oracles
+        .at_rest(s, &lab.holders, &model(), pid_of, all, lab.at)
+}
+
+fn word_changes_by_itself(lab: &mut Lab<'_>) -> Check {
+    let pfn = protect(lab);
+    lab.tamper(|t| t.page(pfn).word = 8);
+    lab.slice().expect("a word is no business of these");
+    at_rest(lab).expect("no entry was written, and nobody wrote");
+    all_at_rest(lab)
+}
+
+fn others_see_a_write(lab: &mut Lab<'_>) -> Check {
+    let pfn = protect(lab);
+    let child = lab.fork();
+    at_rest(lab).expect("a fork changes nothing of the parent");
+    lab.tamper(|t| t.page(pfn).word = 8);
+    lab.oracles.wrote(&lab.kernel.state(), child, 0);
+    at_rest(lab)
+}
+
+fn protection_is_lifted(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    let unprotected = lab.present(0).set(PteFlags::UFFD_WP, false);
+    lab.set_pte(0, unprotected.pte());
+    lab.slice().expect("userfaultfd may have lifted it");
+    at_rest(lab)
+}
+
+fn page_is_protected(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    let mm = lab.mm;
+    lab.run(OpKind::Read, async |cur| {
+        cur.user_access(mm, 1, None).await.unwrap();
+    });
+    let protected = lab.present(1).set(PteFlags::UFFD_WP, true);
+    lab.set_pte(1, protected.pte());
+    all_at_rest(lab)
+}
+
+fn area_is_left_out_of_forks(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    let area = lab.kernel.state().mm(lab.mm).vmas[0];
+    lab.tamper(|t| t.vma(area).flags.insert(VmFlags::DONTCOPY));
+    at_rest(lab)
+}
+
+fn area_is_missing(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    let area = lab.kernel.state().mm(lab.mm).vmas[0];
+    lab.tamper(|t| t.vma(area).end = 3);
+    at_rest(lab)
+}
+
+fn area_is_too_long(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    let area = lab.kernel.state().mm(lab.mm).vmas[0];
+    lab.tamper(|t| t.vma(area).end = 5);
+    at_rest(lab)
+}
