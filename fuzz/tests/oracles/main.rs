@@ -8,8 +8,10 @@
 
 mod at_rest;
 mod cases;
+mod entries;
 mod lab;
 mod locked;
+mod notifier;
 
 use cases::Case;
 use lab::with_lab;
@@ -20,6 +22,7 @@ use std::path::Path;
 
 fn cases() -> impl Iterator<Item = &'static Case> {
     let cases = cases::CASES.iter().chain(locked::CASES);
+    let cases = cases.chain(entries::CASES).chain(notifier::CASES);
     cases.chain(at_rest::CASES)
 }
 
