@@ -68,7 +68,7 @@ check: ## rustfmt, clippy and rustdoc, warnings are errors
 zoo: ## every historical bug against its witness, a table
 	cargo run --quiet --release -p mm-triage -- zoo
 
-times: ## [SECS=120] [RUNS=3] [ZOO=bug]: time to finding of every historical bug, into docs/times.md
+times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug]: time to finding of every historical bug, into docs/times.md
 	fuzz/times
 
 campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: engines compared
