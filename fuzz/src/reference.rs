@@ -78,6 +78,8 @@ pub struct Reference {
     live: usize,
     open: Vec<Open>,
     tickets: usize,
+    /// Whose soft-dirty bits are being cleared.
+    clearing: Vec<Pid>,
 }
 
 impl Reference {
@@ -87,6 +89,7 @@ impl Reference {
         self.live = 0;
         self.open.clear();
         self.tickets = 0;
+        self.clearing.clear();
     }
 
     /// Gives everything that what comes next depends on to `id`; false, and nothing sensible, while an
@@ -97,6 +100,8 @@ impl Reference {
             live,
             open,
             tickets: _,
+            // no operation is under way
+            clearing: _,
         } = self;
         live.hash(id);
         for space in &spaces[..*live] {
@@ -261,7 +266,34 @@ impl Reference {
         let space = &mut self.spaces[pid];
         space.retain(|page| !range.contains(&page.addr));
         let at = space.partition_point(|page| page.addr < range.start);
-        space.splice(at..at, range.map(|addr| Page::new(addr, access)));
+        let fresh = !self.clearing.contains(&pid);
+        let fresh = |addr| Page {
+            fresh,
+            ..Page::new(addr, access)
+        };
+        space.splice(at..at, range.map(fresh));
+    }
+
+    /// A migration of a range begins.
+    pub fn begin_migration(&mut self, pid: Pid, range: &Range<u64>) {
+        let pages = self.spaces[pid].iter_mut();
+        let here = pages.filter(|page| range.contains(&page.addr));
+        here.for_each(Page::may_migrate);
+    }
+
+    /// The soft-dirty bits of a process are going to be cleared.
+    pub fn begin_clear(&mut self, pid: Pid) {
+        self.spaces[pid]
+            .iter_mut()
+            .for_each(|page| page.fresh = false);
+        self.clearing.push(pid);
+    }
+
+    /// They have been.
+    pub fn end_clear(&mut self, pid: Pid) {
+        if let Some(at) = self.clearing.iter().position(|other| *other == pid) {
+            self.clearing.swap_remove(at);
+        }
     }
 
     /// A fork starts.
@@ -284,6 +316,8 @@ impl Reference {
             page.locked = Some(false);
             page.uncertain |= page.left_out.is_none();
             page.left_out = Some(false);
+            // an area that has never been written to is not copied
+            page.read = false;
             page
         }));
         self.spaces[child] = pages;
@@ -376,6 +410,26 @@ impl Reference {
                 }
             },
         }
+    }
+
+    /// Somebody got the page to write to it. Says what should have happened instead, if that is certain.
+    pub fn granted(&mut self, pid: Pid, addr: u64) -> Result<(), (Violation, String)> {
+        let is_certain = self.is_mapped(pid, addr);
+        let Some(page) = self.page(pid, addr).filter(|_| is_certain) else {
+            return Ok(());
+        };
+        if !page.access.contains(VmFlags::WRITE) {
+            let text = format!(
+                "page {addr} is {:?}: expected no reference to write by",
+                page.access
+            );
+            return Err((Violation::Protection, text));
+        }
+        if page.protection == Protection::Must {
+            let text = format!("page {addr} is write-protected: expected a userfaultfd event");
+            return Err((Violation::WriteProtection, text));
+        }
+        Ok(())
     }
 
     /// True if every page of `range` can be read, false if one cannot, `None` if that is not certain.

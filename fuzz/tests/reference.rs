@@ -1,6 +1,6 @@
 //! The rules of the reference model: what it allows, and what it must report.
 
-use mm_core::{Release, VmFlags};
+use mm_core::{Release, VmFlags, Vma};
 use mm_fuzz::reference::{Access, Change, End, Pid, Reference, Remap, RemapEnd, Violation};
 use std::ops::Range;
 
@@ -579,4 +579,71 @@ fn a_fork_leaves_out_what_it_is_told_to() {
     model.assert_reads(1, 0);
     assert_eq!((model.read(3, 0), model.read_denied(3)), (None, None));
     model.assert_reads(4, 0);
+}
+
+#[test]
+fn who_gets_a_page_to_write_to_it_may_write() {
+    let mut m = Model::new();
+    let granted = |m: &mut Model, addr| m.reference.granted(m.pid, addr).err().map(|(is, _)| is);
+    assert_eq!(granted(&mut m, 0), None);
+    m.done(0..1, Change::Protect(READ));
+    assert_eq!(granted(&mut m, 0), Some(Violation::Protection));
+    m.done(1..3, Change::Register);
+    assert_eq!(m.write(1, 3), None);
+    m.done(1..3, Change::WriteProtect);
+    assert_eq!(granted(&mut m, 1), Some(Violation::WriteProtection));
+    assert_eq!(granted(&mut m, 2), None, "perhaps it was not there");
+    let open = m.begin(0..1, Change::Protect(READ_WRITE));
+    assert_eq!(granted(&mut m, 0), None, "either");
+    m.reference.abort(open);
+}
+
+#[test]
+fn a_page_that_was_read_is_there_until_it_is_dropped_or_migrates() {
+    let protected = |before: fn(&mut Model)| {
+        let mut m = Model::new();
+        m.done(0..1, Change::Register);
+        assert_eq!(m.read(0, 0), None);
+        before(&mut m);
+        m.done(0..1, Change::WriteProtect);
+        m.reference.write_protected(m.pid, 0)
+    };
+    assert_eq!(protected(|_| {}), Some(true));
+    assert_eq!(protected(|m| m.done(0..1, Change::Drop)), None);
+    let migrate = |m: &mut Model| m.reference.begin_migration(m.pid, &(0..1));
+    assert_eq!(protected(migrate), None);
+    let mut m = Model::new();
+    m.done(0..2, Change::Register);
+    assert_eq!((m.read(0, 0), m.write(1, 3)), (None, None));
+    m.done(0..2, Change::WriteProtect);
+    migrate(&mut m);
+    assert_eq!(m.reference.write_protected(m.pid, 0), None, "the zero page");
+    assert_eq!(m.reference.write_protected(m.pid, 1), Some(true));
+}
+
+#[test]
+fn an_area_is_soft_dirty_from_its_mapping_until_that_is_cleared() {
+    let mut m = Model::new();
+    let area = |flags| Vma {
+        start: 0,
+        end: 8,
+        flags,
+        ..Vma::default()
+    };
+    let (plain, dirty) = (area(READ_WRITE), area(READ_WRITE | VmFlags::SOFTDIRTY));
+    let differs = |m: &Model, area: &Vma, sticky| {
+        m.reference
+            .areas_differ(m.pid, [area].into_iter(), sticky)
+            .is_some()
+    };
+    assert!(differs(&m, &plain, true));
+    assert!(!differs(&m, &plain, false), "a merge may have lost it");
+    assert!(!differs(&m, &dirty, true));
+    m.reference.begin_clear(m.pid);
+    m.done(4..8, Change::Map(READ_WRITE));
+    assert!(!differs(&m, &plain, true), "cleared, or not yet");
+    assert!(!differs(&m, &dirty, true));
+    m.reference.end_clear(m.pid);
+    m.done(0..4, Change::Map(READ_WRITE));
+    assert!(differs(&m, &plain, true));
 }

@@ -4,7 +4,7 @@ use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
 use crate::finding::Finding;
-use crate::oracle::contents;
+use crate::oracle::contents::{self, Shown};
 use crate::reference::Access;
 use mm_core::{DevId, FaultResult, HmmError};
 use std::ops::Range;
@@ -74,9 +74,46 @@ impl Running<'_, '_> {
         Ok(outcome)
     }
 
-    pub(super) async fn snapshot(self, process: Process, dev: DevId, range: Range<u64>) -> Outcome {
-        let seen = self.cur().dmirror_snapshot(dev, process.mm, range).await;
-        Outcome::seen(seen.into_iter().map(|pfn| super::outcome::seen(pfn).into()))
+    pub(super) async fn snapshot(
+        self,
+        process: Process,
+        dev: DevId,
+        range: Range<u64>,
+    ) -> OpResult {
+        let seen = self
+            .cur()
+            .dmirror_snapshot(dev, process.mm, range.clone())
+            .await;
+        let shown = seen.iter().map(|pfn| Shown::Snapshot(dev, *pfn));
+        self.shown(process, range, shown)?;
+        let seen = seen.iter().map(|pfn| super::outcome::seen(*pfn).into());
+        Ok(Outcome::seen(seen))
+    }
+
+    pub(super) async fn pagemap(self, process: Process, range: Range<u64>) -> OpResult {
+        let seen = self.cur().pagemap_read(process.mm, range.clone()).await;
+        let shown = seen.iter().map(|shown| Shown::Pagemap(*shown));
+        self.shown(process, range, shown)?;
+        Ok(Outcome::seen(seen.iter().map(|shown| shown.bits())))
+    }
+
+    /// Something was shown of each page of a range. The oracles look at it if nobody else runs: else it may be so no more.
+    fn shown(
+        self,
+        process: Process,
+        range: Range<u64>,
+        shown: impl ExactSizeIterator<Item = Shown>,
+    ) -> Result<(), Box<Finding>> {
+        if shown.len() as u64 != range.end - range.start {
+            let detail = format!("{} pages of {range:?} are shown", shown.len());
+            contents::check_outcome(self.at, detail)?;
+        }
+        if self.bench.alone {
+            let shown = range.zip(shown);
+            let shown = shown.map(|(addr, shown)| (process.mm, addr, shown));
+            self.bench.world.borrow_mut().shown.extend(shown);
+        }
+        Ok(())
     }
 
     /// Gives pages to a device alone. That needs a page that the process may write to.

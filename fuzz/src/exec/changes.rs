@@ -4,9 +4,9 @@ use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
 use crate::finding::Finding;
-use crate::oracle::contents;
+use crate::oracle::{contents, entry_at};
 use crate::reference::{Change, End, Remap, RemapEnd};
-use mm_core::{Advice, AdviceError, ChangeError, RemapError};
+use mm_core::{Advice, AdviceError, ChangeError, RemapError, VmFlags};
 use std::ops::Range;
 
 impl Running<'_, '_> {
@@ -122,7 +122,28 @@ impl Running<'_, '_> {
             let detail = format!("expected another end than {end:?} of {remap:?}");
             contents::check_outcome(self.at, detail)?;
         }
+        if end == RemapEnd::Done && failures == 0 {
+            let grown = remap.new.start + (remap.old.end - remap.old.start)..remap.new.end;
+            self.check_resident(process, grown)?;
+        }
         Ok(outcome)
+    }
+
+    /// What has come to a locked area, and may be accessed, is there, if nobody else runs.
+    fn check_resident(self, process: Process, range: Range<u64>) -> Result<(), Box<Finding>> {
+        let s = &*self.bench.kernel.state();
+        let lacks = |addr: &u64| {
+            let area = s.find_vma(process.mm, *addr).map(|vma| s.vma(vma).flags);
+            let must = area.is_some_and(|flags| flags.contains(VmFlags::LOCKED | VmFlags::READ));
+            must && entry_at(s, process.mm, *addr).is_none()
+        };
+        match range.filter(|_| self.bench.alone).find(lacks) {
+            Some(addr) => {
+                let detail = format!("page {addr} is locked in memory, but not there");
+                contents::check_outcome(self.at, detail)
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn check_out_of_memory(self) -> Result<(), Box<Finding>> {

@@ -4,7 +4,7 @@ use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::Process;
-use crate::oracle::HeldRef;
+use crate::oracle::{HeldRef, contents};
 use crate::reference::Access;
 use mm_core::{FaultResult, Foll, Pfn, Softleaf};
 
@@ -47,6 +47,19 @@ impl Running<'_, '_> {
         };
         let outcome = self.keep(held);
         self.accessed(process, addr, None, Access::Word(word))?;
+        if foll.contains(Foll::LONGTERM) {
+            contents::check_longterm_pin(self.at, pfn)?;
+        }
+        // beside others, what was permitted may not be any more
+        if foll.contains(Foll::WRITE) && self.bench.alone {
+            let granted = self
+                .bench
+                .world
+                .borrow_mut()
+                .model
+                .granted(process.pid, addr);
+            granted.or_else(|violation| contents::check_access(self.at, violation))?;
+        }
         Ok(outcome)
     }
 

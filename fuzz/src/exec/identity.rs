@@ -107,6 +107,7 @@ impl Run<'_, '_> {
             driven,
             // no operation is under way
             promises: _,
+            shown: _,
             model,
             writers,
         } = &*self.bench.world.borrow();

@@ -4,14 +4,19 @@ use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
-use crate::oracle::contents;
-use mm_core::{MigrateRequest, Wait};
+use crate::finding::Finding;
+use crate::oracle::{contents, entry_at};
+use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait};
 use std::future::poll_fn;
 use std::task::Poll;
 
 impl Running<'_, '_> {
     pub(super) async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
+        self.announce(process, &request);
         let result = self.cur().dmirror_migrate(&request).await;
+        if let Ok(moved) = result {
+            self.check_moved(&request, moved)?;
+        }
         let world = &mut *self.bench.world.borrow_mut();
         let readable = world.model.readable(process.pid, request.range);
         match (result, readable) {
@@ -28,8 +33,36 @@ impl Running<'_, '_> {
         Ok(result.map_or(Outcome::Einval, Outcome::Moved))
     }
 
+    fn announce(self, process: Process, request: &MigrateRequest) {
+        let model = &mut self.bench.world.borrow_mut().model;
+        model.begin_migration(process.pid, &request.range);
+    }
+
+    /// What has moved is where it was to go, if nobody else runs.
+    fn check_moved(self, request: &MigrateRequest, moved: u32) -> Result<(), Box<Finding>> {
+        let s = &*self.bench.kernel.state();
+        let there = |addr: &u64| match entry_at(s, request.mm, *addr).decode() {
+            Entry::None => false,
+            Entry::Present(_) => request.direction == Direction::ToSystem,
+            Entry::Leaf(leaf) => {
+                let dev = leaf
+                    .softleaf()
+                    .and_then(Softleaf::pfn)
+                    .and_then(Pfn::device);
+                request.direction == Direction::ToDevice && dev == Some(request.dev)
+            }
+        };
+        let there = request.range.clone().filter(there).count();
+        if !self.bench.alone || there >= moved as usize {
+            return Ok(());
+        }
+        let detail = format!("{moved} pages moved, but only {there} are where they were to go");
+        contents::check_outcome(self.at, detail)
+    }
+
     /// Starts a migration that stays open after its setup.
     pub(super) async fn setup(self, process: Process, request: MigrateRequest) -> Outcome {
+        self.announce(process, &request);
         let slot = {
             let world = &mut *self.bench.world.borrow_mut();
             let Some(slot) = free_slot(&world.workers) else {

@@ -342,6 +342,8 @@ impl<'a, 'k> Run<'a, 'k> {
         for (process, addr) in &world.writers {
             self.oracles.wrote(s, process.mm, *addr);
         }
+        self.oracles
+            .shown(s, &world.holders, world.shown.drain(..), at)?;
         if world.holders.any_refs() {
             let view = View {
                 s,

@@ -296,7 +296,9 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.end(ticket, change, result)
             }
             Op::ClearSoftDirty { .. } => {
+                self.bench.world.borrow_mut().model.begin_clear(process.pid);
                 cur.clear_soft_dirty(mm).await;
+                self.bench.world.borrow_mut().model.end_clear(process.pid);
                 Ok(Outcome::Done)
             }
             Op::Fork { .. } => self.fork(process).await,
@@ -352,7 +354,7 @@ impl<'a, 'k> Running<'a, 'k> {
             }
             Op::Snapshot { addr, len, dev, .. } => {
                 let range = self.range(addr, len);
-                Ok(self.snapshot(process, Self::dev(dev), range).await)
+                self.snapshot(process, Self::dev(dev), range).await
             }
             Op::Get { addr, access, .. } => {
                 let (addr, foll) = (self.addr(addr), foll(access) | Foll::GET);
@@ -378,10 +380,7 @@ impl<'a, 'k> Running<'a, 'k> {
                 let range = self.range(addr, len);
                 self.exclusive(process, Self::dev(dev), range).await
             }
-            Op::Pagemap { addr, len, .. } => {
-                let seen = cur.pagemap_read(mm, self.range(addr, len)).await;
-                Ok(Outcome::seen(seen.into_iter().map(|shown| shown.bits())))
-            }
+            Op::Pagemap { addr, len, .. } => self.pagemap(process, self.range(addr, len)).await,
             Op::Compact { addr, .. } => Ok(self.compact(process, self.addr(addr)).await),
             Op::Hold { addr, .. } => Ok(self.hold(process, self.addr(addr))),
             Op::Lock { addr, .. } => Ok(self.lock(process, self.addr(addr))),

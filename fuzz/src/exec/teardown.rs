@@ -26,6 +26,7 @@ impl Run<'_, '_> {
             let world = &*self.bench.world.borrow();
             let s = &*self.bench.kernel.state();
             self.oracles.everything(s, &world.holders, at)?;
+            self.oracles.settled(s, &world.holders, at)?;
             self.at_rest(s, world, true, at)?;
         }
         if self.options.digest {

@@ -3,6 +3,7 @@
 //! Everything has a [slot](super::slots).
 
 use super::slots::resolve;
+use crate::oracle::contents::Shown;
 use crate::oracle::{Holders, Promise};
 use crate::reference::{Pid, Reference};
 use mm_core::{MAX_TASKS, MmId, Pfn, TaskId};
@@ -45,6 +46,8 @@ pub struct World<'k> {
     pub model: Reference,
     /// Who wrote, and where, since an oracle last looked.
     pub writers: Vec<(Process, u64)>,
+    /// What the operation that has just ended, alone, was shown of pages.
+    pub shown: Vec<(MmId, u64, Shown)>,
 }
 
 impl World<'_> {

@@ -7,7 +7,7 @@ use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
 use crate::finding::Family;
 use crate::reference::{Pid, Reference};
-use mm_core::{Entry, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
+use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Release, Softleaf, State, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -78,7 +78,9 @@ fn check_page(view: &View<'_>, model: &Reference, mm: MmId, pid: Pid, addr: u64)
     };
     let pte = view.entry_at(mm, addr);
     check_word(view, model, pid, addr, pte)?;
-    let is_registered = view.s.vma(vma).flags.contains(VmFlags::UFFD_WP);
+    let flags = view.s.vma(vma).flags;
+    check_permission(view, pid, addr, pte, flags)?;
+    let is_registered = flags.contains(VmFlags::UFFD_WP);
     check_write_protection(view, model, pid, addr, pte, is_registered)
 }
 
@@ -94,6 +96,27 @@ fn check_word(view: &View<'_>, model: &Reference, pid: Pid, addr: u64, pte: Pte)
     let detail =
         format!("process {pid} has {is} at page {addr}, which holds {word:#x}: {expected}");
     view.page_finding(FAMILY, "kept", page_of(pte), detail)
+}
+
+/// An entry permits no more than its area does.
+#[inline(never)]
+fn check_permission(view: &View<'_>, pid: Pid, addr: u64, pte: Pte, flags: VmFlags) -> Check {
+    let (access, write) = match pte.decode() {
+        Entry::None => return Ok(()),
+        Entry::Present(present) => (!present.protnone(), present.write()),
+        Entry::Leaf(leaf) => match leaf.softleaf() {
+            Some(Softleaf::DevicePrivate { write, .. }) => (false, write),
+            Some(Softleaf::Migration(entry)) => (false, entry.kind == MigrationKind::Write),
+            _ => return Ok(()),
+        },
+    };
+    let readable = flags.intersects(VmFlags::READ | VmFlags::WRITE);
+    if (readable || !access) && (flags.contains(VmFlags::WRITE) || !write) {
+        return Ok(());
+    }
+    let is = describe::entry(pte);
+    let detail = format!("process {pid} has {is} at page {addr} of an area that is {flags:?}");
+    view.page_finding(Family::Entries, "permission", page_of(pte), detail)
 }
 
 /// What a read through an entry would read; `None` if that is not certain.
@@ -146,7 +169,8 @@ fn check_areas(view: &View<'_>, model: &Reference, pid_of: impl Fn(MmId) -> Opti
     for (number, mm) in view.s.mms().iter() {
         if let Some(pid) = pid_of(MmId(number as u16)) {
             let areas = mm.vmas.iter().map(|vma| view.s.vma(*vma));
-            check_area(view, pid, model.areas_differ(pid, areas))?;
+            let sticky = view.s.release != Release::V6_12;
+            check_area(view, pid, model.areas_differ(pid, areas, sticky))?;
         }
     }
     Ok(())

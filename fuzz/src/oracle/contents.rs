@@ -3,7 +3,7 @@
 use super::{At, Check, View, page_of};
 use crate::finding::{Family, PageState, describe};
 use crate::reference::{Pid, Violation};
-use mm_core::{Entry, MmId, Pagemap, Pfn, Softleaf, VmFlags};
+use mm_core::{DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -88,6 +88,65 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     }
     let detail = format!("pinned, but not exclusive: {}", describe(pfn, page));
     view.page_finding(Family::ReverseMap, "pinned-exclusive", pfn, detail)
+}
+
+/// What was shown of a page.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// By pagemap.
+    Pagemap(Pagemap),
+    /// To a device, by a snapshot.
+    Snapshot(DevId, HmmPfn),
+}
+
+/// What was shown of a page, by an operation that has ended alone, is what there is.
+pub fn check_shown(view: &View<'_>, mm: MmId, addr: u64, shown: Shown) -> Check {
+    match shown {
+        Shown::Pagemap(shown) => check_pagemap(view, mm, addr, shown),
+        Shown::Snapshot(dev, shown) => check_snapshot(view, mm, addr, dev, shown),
+    }
+}
+
+/// A snapshot shows a device what it could map without a fault: what is present, and what is in its own memory.
+#[inline(never)]
+fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPfn) -> Check {
+    let pte = view.entry_at(mm, addr);
+    let area = view.s.find_vma(mm, addr).map(|vma| view.s.vma(vma).flags);
+    let valid = |pfn, write| HmmPfn::Valid { pfn, write };
+    let expected = match pte.decode() {
+        _ if !area.is_some_and(|flags| flags.contains(VmFlags::READ)) => HmmPfn::Error,
+        Entry::Present(present) if !present.protnone() => valid(present.pfn(), present.write()),
+        Entry::Leaf(leaf) => match leaf.softleaf() {
+            Some(Softleaf::DevicePrivate { write, pfn }) if pfn.device() == Some(dev) => {
+                valid(pfn, write)
+            }
+            _ => HmmPfn::Nothing,
+        },
+        _ => HmmPfn::Nothing,
+    };
+    if shown == expected {
+        return Ok(());
+    }
+    let is = crate::describe::entry(pte);
+    let detail =
+        format!("{mm:?} page {addr} is {is}: {dev:?} is shown {shown:?}, expected {expected:?}");
+    view.page_finding(FAMILY, "snapshot", page_of(pte), detail)
+}
+
+/// A long-term pin keeps neither the zero page, which no write would ever reach, nor memory of a device.
+#[inline(never)]
+pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
+    if pfn != Pfn::ZERO && pfn.device().is_none() {
+        return Ok(());
+    }
+    let detail = format!("a long-term pin of {pfn:?}");
+    at.report(
+        FAMILY,
+        "longterm-pin",
+        pfn.into(),
+        PageState::default(),
+        detail,
+    )
 }
 
 /// What pagemap shows of a page is what its entry says, whatever its kind.

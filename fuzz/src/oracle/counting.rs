@@ -79,6 +79,20 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     )
 }
 
+/// What is mapped, or in the swap cache, is on the LRU once everybody has put back what they took from it: else nothing ever
+/// reclaims, compacts or migrates it.
+#[inline(never)]
+pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let named = view.shadow.named(pfn);
+    let used = !named.mappings.is_empty() || page.has(PageFlags::SWAPCACHE);
+    let elsewhere = pfn == Pfn::ZERO || pfn.device().is_some() || page.has(PageFlags::LOCKED);
+    if elsewhere || !used || page.has(PageFlags::LRU) {
+        return Ok(());
+    }
+    let detail = format!("not on the LRU: {}", describe(pfn, page));
+    view.page_finding(FAMILY, "lru", pfn, detail)
+}
+
 /// A folio is mlocked only if an entry of a locked area maps it; it counts at most those, and is unevictable as long
 /// as it is on the LRU.
 #[inline(never)]

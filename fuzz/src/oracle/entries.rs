@@ -3,6 +3,7 @@
 //! An entry is rewritten without its neighbours' help, so each rule is about one write: the entry
 //! before, the entry after, and the operation that ran.
 
+use super::shadow::Place;
 use super::{Check, View};
 use crate::describe;
 use crate::finding::Family;
@@ -24,7 +25,7 @@ struct Meaning {
     pfn: Option<Pfn>,
     slot: Option<SwapId>,
     write: bool,
-    /// Swap entries only.
+    /// Swap and migration entries only.
     exclusive: Option<bool>,
     /// Present and migration entries only; `None` where the format has no room for it.
     young: Option<bool>,
@@ -94,6 +95,7 @@ fn meaning(pte: Pte) -> Option<Meaning> {
                 Softleaf::Migration(m) => {
                     meaning.form = Form::Migration;
                     meaning.write = m.kind == MigrationKind::Write;
+                    meaning.exclusive = Some(m.kind != MigrationKind::Read);
                     (meaning.young, meaning.dirty) = (Some(m.young), Some(m.dirty));
                 }
             }
@@ -112,8 +114,10 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     check_place(view, write, &new)?;
     check_write_uffd_wp(view, write, &new)?;
     check_uffd_wp_registered(view, write, &new)?;
-    let Some(old) = meaning(before) else {
-        return Ok(());
+    let old = meaning(before);
+    check_untracked_write(view, write, old.as_ref(), &new)?;
+    let Some(old) = old else {
+        return check_inherited(view, write, &new);
     };
     match (old.form, new.form) {
         (Form::Present | Form::Device | Form::Exclusive, Form::Migration)
@@ -221,8 +225,64 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     )
 }
 
+/// Where writes are tracked, what a CPU may write to without a fault is soft-dirty. What was writable on a device, or while it
+/// moved, is the exception: it is not write-protected when the tracking begins, and comes back as it was.
+#[inline(never)]
+fn check_untracked_write(
+    view: &View<'_>,
+    write: &PteWrite,
+    old: Option<&Meaning>,
+    new: &Meaning,
+) -> Check {
+    let untracked = |m: &Meaning| m.write && !m.soft_dirty;
+    if new.form != Form::Present || !untracked(new) || old.is_some_and(untracked) {
+        return Ok(());
+    }
+    let vma = view.s.find_vma(write.mm, write.addr);
+    if vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY)) {
+        return Ok(());
+    }
+    view.page_finding(FAMILY, "untracked-write", new.pfn, describe(write, new))
+}
+
+/// A fork copies what an entry says of writes since soft-dirty was cleared.
+#[inline(never)]
+fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
+    if view.at.op != OpKind::Fork {
+        return Ok(());
+    }
+    let (named, slot);
+    let copied = match (new.slot, new.pfn) {
+        (Some(id), _) => {
+            slot = view.shadow.named_slot(id);
+            [slot, &[]]
+        }
+        (_, Some(pfn)) if pfn != Pfn::ZERO => {
+            named = view.shadow.named(pfn);
+            [&named.mappings[..], &named.migrations]
+        }
+        _ => return Ok(()),
+    };
+    let others = copied.into_iter().flatten();
+    let mut others = others.filter(|place| place.mm != write.mm && place.addr == write.addr);
+    // what it was copied from may be gone by now, with its process
+    let soft_dirty = |place: &Place| meaning(view.s.tables().get(place.at)).map(|m| m.soft_dirty);
+    let Some(first) = others.next() else {
+        return Ok(());
+    };
+    let mut all = std::iter::once(first).chain(others);
+    if all.any(|place| soft_dirty(place).is_none_or(|is| is == new.soft_dirty)) {
+        return Ok(());
+    }
+    let detail = format!(
+        "{}: no process that it is shared with says so",
+        describe(write, new)
+    );
+    view.page_finding(FAMILY, "inherited", new.pfn, detail)
+}
+
 /// A migration entry says what the mapping said, and the mapping that takes its place says it again:
-/// write permission, soft-dirty, uffd-wp and, where there is room, young. A device-exclusive entry keeps
+/// write permission, that the page is exclusive, soft-dirty, uffd-wp and, where there is room, young. A device-exclusive entry keeps
 /// soft-dirty and uffd-wp: it is made of a writable mapping, and what comes back is not soft-dirty of
 /// itself where writes are tracked.
 #[inline(never)]
@@ -241,7 +301,12 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     };
     let dirtied = old.form == Form::Exclusive && new.write && new.soft_dirty;
     let soft_dirty = old.soft_dirty == new.soft_dirty || dirtied && untracked();
-    if writable && soft_dirty && old.uffd_wp == new.uffd_wp && young {
+    let exclusive = match (old.exclusive, new.exclusive) {
+        (_, Some(exclusive)) => exclusive || !was_exclusive(view, old),
+        (Some(true), _) => is_exclusive(view, write, new),
+        _ => true,
+    };
+    if writable && exclusive && soft_dirty && old.uffd_wp == new.uffd_wp && young {
         return Ok(());
     }
     let detail = format!(
@@ -251,6 +316,24 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     view.page_finding(FAMILY, "round-trip", new.pfn, detail)
 }
 
+/// Was the page exclusive before what an operation other than fork did to it?
+fn was_exclusive(view: &View<'_>, old: &Meaning) -> bool {
+    let pfn = old.pfn.unwrap_or(Pfn::NOWHERE);
+    let noted = view.shadow.named(pfn).exclusive && view.at.op != OpKind::Fork;
+    old.write || old.form == Form::Exclusive || noted
+}
+
+/// Is the page exclusive that an entry brings, if that entry is still there?
+fn is_exclusive(view: &View<'_>, write: &PteWrite, new: &Meaning) -> bool {
+    // the process may have exited since, in the same slice
+    let stands = view.s.tables().get(write.at) == write.new;
+    !stands
+        || view
+            .s
+            .page(new.pfn.unwrap_or(Pfn::NOWHERE))
+            .anon_exclusive()
+}
+
 /// A swap entry says what the mapping said, and the mapping that takes its place says it again:
 /// soft-dirty, uffd-wp, and that the page is exclusive.
 #[inline(never)]
@@ -258,14 +341,9 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
     let kept = (old.soft_dirty, old.uffd_wp) == (new.soft_dirty, new.uffd_wp)
         // the fault may have been a write
         || new.write && new.soft_dirty && old.uffd_wp == new.uffd_wp;
-    // the process may have exited since, in the same slice
-    let stands = view.s.tables().get(write.at) == write.new;
     let exclusive = match (old.exclusive, new.exclusive) {
-        (_, Some(exclusive)) => exclusive || !(old.write || old.form == Form::Exclusive),
-        (Some(true), _) if stands => view
-            .s
-            .page(new.pfn.unwrap_or(Pfn::NOWHERE))
-            .anon_exclusive(),
+        (_, Some(exclusive)) => exclusive || !was_exclusive(view, old),
+        (Some(true), _) => is_exclusive(view, write, new),
         _ => true,
     };
     if kept && exclusive {

@@ -105,7 +105,7 @@ impl View<'_> {
         self.at.report(family, invariant, page, state, detail)
     }
 
-    /// The entry for an address; none if its address space is gone.
+    /// The entry for an address.
     pub(crate) fn entry_at(&self, mm: MmId, addr: u64) -> Pte {
         entry_at(self.s, mm, addr)
     }
@@ -119,7 +119,8 @@ impl View<'_> {
     }
 }
 
-fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
+/// The entry for an address; none if its address space is gone.
+pub(crate) fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
     if !s.mms().is_live(mm.0.into()) {
         return Pte::NONE;
     }
@@ -324,6 +325,15 @@ impl Oracles {
         Ok(())
     }
 
+    /// Checks what holds when no operation, and no migration, is under way any more.
+    pub fn settled(&self, s: &State, holders: &Holders, at: At) -> Check {
+        let view = self.view(s, holders, at);
+        for (pfn, page) in s.memmap().iter() {
+            counting::check_on_lru(&view, pfn, page)?;
+        }
+        Ok(())
+    }
+
     /// An operation of a program of several threads begins.
     pub fn before_operation(&mut self, s: &State, holders: &Holders, task: TaskId, at: At) {
         let found = &mut self.found_stale[task.ix()];
@@ -356,6 +366,21 @@ impl Oracles {
         let view = self.view(s, holders, at);
         progress::check_nothing_held(&view, task)?;
         self.brackets.check_over(&view, task)
+    }
+
+    /// Checks what was shown of pages, after a slice that ended the operation that runs alone.
+    pub fn shown(
+        &self,
+        s: &State,
+        holders: &Holders,
+        shown: impl Iterator<Item = (MmId, u64, contents::Shown)>,
+        at: At,
+    ) -> Check {
+        let view = self.view(s, holders, at);
+        for (mm, addr, shown) in shown {
+            contents::check_shown(&view, mm, addr, shown)?;
+        }
+        Ok(())
     }
 
     /// A process has written to its page at `addr`.

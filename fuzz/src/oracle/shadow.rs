@@ -32,6 +32,8 @@ pub struct Named {
     pub dirtied: bool,
     /// The folio was in the swap cache when it was last looked at, or came there since then.
     pub cached: bool,
+    /// The page was exclusive when it was last looked at.
+    pub exclusive: bool,
     changed: bool,
 }
 
@@ -86,6 +88,7 @@ const EMPTY: &Named = &Named {
     dirty: false,
     dirtied: false,
     cached: false,
+    exclusive: false,
     changed: false,
 };
 
@@ -96,7 +99,8 @@ impl Shadow {
             named.mappings.clear();
             named.migrations.clear();
             (named.dirty, named.dirtied) = (false, false);
-            (named.cached, named.changed) = (false, false);
+            (named.cached, named.exclusive) = (false, false);
+            named.changed = false;
         }
         self.changed.clear();
         self.slots.iter_mut().for_each(Vec::clear);
@@ -209,14 +213,15 @@ impl Shadow {
         }
     }
 
-    /// Remembers of a folio that was touched whether it is dirty now, and in the swap cache.
+    /// Remembers of a folio that was touched whether it is dirty now, in the swap cache, and exclusive.
     pub(super) fn note(&mut self, pfn: Pfn, page: &Page) {
-        let is = (page.has(PageFlags::DIRTY), page.has(PageFlags::SWAPCACHE));
+        let (dirty, cached) = (page.has(PageFlags::DIRTY), page.has(PageFlags::SWAPCACHE));
+        let is = (dirty, cached, page.anon_exclusive());
         let named = self.named(pfn);
-        if (named.dirty, named.cached) != is
+        if (named.dirty, named.cached, named.exclusive) != is
             && let Some(named) = self.named_mut(pfn)
         {
-            (named.dirty, named.cached) = is;
+            (named.dirty, named.cached, named.exclusive) = is;
         }
     }
 

@@ -48,10 +48,13 @@ impl Reference {
     }
 
     /// Where the areas of a process, in the order of their addresses, are not what the calls made of them.
+    ///
+    /// - `sticky`: whoever merges areas keeps that one of them is soft-dirty; 6.12 does not.
     pub fn areas_differ<'a>(
         &self,
         pid: Pid,
         areas: impl Iterator<Item = &'a Vma>,
+        sticky: bool,
     ) -> Option<String> {
         let mut pages = self.spaces[pid].iter().peekable();
         let missing = |page: &Page| {
@@ -66,13 +69,13 @@ impl Reference {
                         return Some(differs);
                     }
                 }
-                let flags = area.flags & SAID;
+                let flags = area.flags & (SAID | VmFlags::SOFTDIRTY);
                 let Some(page) = pages.next_if(|page| page.addr == addr) else {
                     return Some(format!(
                         "page {addr} is in an area, {flags:?}: expected none"
                     ));
                 };
-                let (expected, certain) = page.flags();
+                let (expected, certain) = page.flags(sticky);
                 if flags & certain != expected & certain {
                     return Some(format!(
                         "page {addr} is in an area that is {flags:?}: expected {expected:?}"
@@ -86,7 +89,7 @@ impl Reference {
 
 impl Page {
     /// The flags of its area, and which of them are certain.
-    fn flags(&self) -> (VmFlags, VmFlags) {
+    fn flags(&self, sticky: bool) -> (VmFlags, VmFlags) {
         let mut certain = SAID;
         let mut flags = self.access;
         flags.set(VmFlags::UFFD_WP, self.registered);
@@ -95,9 +98,14 @@ impl Page {
         certain.set(VmFlags::LOCKED, self.locked.is_some());
         flags.set(VmFlags::DONTCOPY, self.left_out == Some(true));
         certain.set(VmFlags::DONTCOPY, self.left_out.is_some());
+        flags = flags & SAID;
+        if self.fresh && sticky {
+            flags |= VmFlags::SOFTDIRTY;
+            certain |= VmFlags::SOFTDIRTY;
+        }
         if self.uncertain {
             certain = VmFlags::empty();
         }
-        (flags & SAID, certain)
+        (flags, certain)
     }
 }

@@ -22,6 +22,10 @@ pub(super) struct Page {
     pub(super) others: Vec<u64>,
     /// Written since it was mapped or dropped: certainly there.
     pub(super) written: bool,
+    /// Read since then: there, be it the zero page.
+    pub(super) read: bool,
+    /// A migration may have taken the place of the zero page, without what was said of it.
+    pub(super) migrates: bool,
     pub(super) protection: Protection,
     pub(super) registered: bool,
     /// An operation that failed may have changed the registration.
@@ -34,6 +38,8 @@ pub(super) struct Page {
     pub(super) locked: Option<bool>,
     /// A fork leaves it out; `None` if that is not certain.
     pub(super) left_out: Option<bool>,
+    /// Certainly mapped since soft-dirty was cleared last: its area is soft-dirty.
+    pub(super) fresh: bool,
 }
 
 impl Page {
@@ -44,6 +50,8 @@ impl Page {
             word,
             others,
             written,
+            read,
+            migrates,
             protection,
             registered,
             registration_uncertain,
@@ -51,13 +59,15 @@ impl Page {
             lazy,
             locked,
             left_out,
+            fresh,
         } = self;
         (addr, access, id.word(*word), others.len()).hash(id);
         for other in others {
             id.word(*other).hash(id);
         }
-        (written, protection, registered, registration_uncertain).hash(id);
-        (uncertain, lazy, locked, left_out).hash(id);
+        (written, read, migrates, protection).hash(id);
+        (registered, registration_uncertain).hash(id);
+        (uncertain, lazy, locked, left_out, fresh).hash(id);
     }
 }
 
@@ -69,6 +79,8 @@ impl Page {
             word: 0,
             others: Vec::new(),
             written: false,
+            read: false,
+            migrates: false,
             protection: Protection::No,
             registered: false,
             registration_uncertain: false,
@@ -76,6 +88,7 @@ impl Page {
             lazy: false,
             locked: Some(false),
             left_out: Some(false),
+            fresh: false,
         }
     }
 
@@ -105,6 +118,7 @@ impl Page {
             }
             Change::Protect(access) => {
                 self.access = access;
+                self.fresh &= !self.uncertain;
                 self.uncertain = false;
             }
             Change::Drop => {
@@ -128,7 +142,8 @@ impl Page {
             }
             Change::WriteProtect => {
                 // written while the call went on: perhaps behind its back
-                let there = self.written && self.others.is_empty() && !written_meanwhile;
+                let is_there = self.written || self.read && !self.migrates;
+                let there = is_there && self.others.is_empty() && !written_meanwhile;
                 self.protection = if there {
                     Protection::Must
                 } else {
@@ -143,7 +158,16 @@ impl Page {
     /// The page may be gone, and with it what was kept of it.
     pub(super) fn may_be_gone(&mut self) {
         self.written = false;
+        self.read = false;
         if self.protection == Protection::Must {
+            self.protection = Protection::Maybe;
+        }
+    }
+
+    /// A migration may find the zero page here.
+    pub(super) fn may_migrate(&mut self) {
+        self.migrates = true;
+        if self.protection == Protection::Must && !self.written {
             self.protection = Protection::Maybe;
         }
     }
@@ -182,6 +206,7 @@ impl Page {
                 self.word = word;
                 self.others.clear();
                 self.lazy &= !gone;
+                self.read = true;
             }
             return Ok(());
         }

@@ -236,6 +236,7 @@ impl Reference {
                 let addr = from.addr - old.start + new.start;
                 let mut page = unregistered(from.clone());
                 (page.addr, page.protection) = (addr, Protection::No);
+                page.read = false;
                 // where nothing came, what was there may have stayed
                 if let Some(there) = space.iter().find(|page| page.addr == addr)
                     && from.uncertain
@@ -338,6 +339,7 @@ impl Page {
     fn may_also_be(&mut self, other: &Self) {
         self.locked = self.locked.filter(|_| self.locked == other.locked);
         self.left_out = self.left_out.filter(|_| self.left_out == other.left_out);
+        self.fresh &= other.fresh;
     }
 
     /// A page of the same area, without contents.
@@ -347,6 +349,7 @@ impl Page {
             word: 0,
             others: Vec::new(),
             written: false,
+            read: false,
             protection: Protection::No,
             lazy: false,
             ..self.clone()

@@ -13,6 +13,10 @@ pub const CASES: &[Case] = &[
     ("contents/kept", others_see_a_write),
     ("contents/kept-protection", protection_is_lifted),
     ("contents/kept-protection", page_is_protected),
+    (
+        "entries/permission",
+        entry_is_writable_in_an_area_that_is_not,
+    ),
     ("contents/area", area_is_left_out_of_forks),
     ("contents/area", area_is_missing),
     ("contents/area", area_is_too_long),
@@ -54,10 +58,14 @@ fn all_at_rest(lab: &mut Lab<'_>) -> Check {
 }
 
 fn look(lab: &mut Lab<'_>, all: bool) -> Check {
+    against(lab, &model(), all)
+}
+
+fn against(lab: &mut Lab<'_>, model: &Reference, all: bool) -> Check {
     let (s, mm) = (&lab.kernel.state(), lab.mm);
     let pid_of = |other| (other == mm).then_some(0);
     lab.oracles
-        .at_rest(s, &lab.holders, &model(), pid_of, all, lab.at)
+        .at_rest(s, &lab.holders, model, pid_of, all, lab.at)
 }
 
 fn word_changes_by_itself(lab: &mut Lab<'_>) -> Check {
@@ -75,6 +83,18 @@ fn others_see_a_write(lab: &mut Lab<'_>) -> Check {
     lab.tamper(|t| t.page(pfn).word = 8);
     lab.oracles.wrote(&lab.kernel.state(), child, 0);
     at_rest(lab)
+}
+
+fn entry_is_writable_in_an_area_that_is_not(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    lab.mprotect(0..4, VmFlags::READ);
+    let mut model = model();
+    let change = Change::Protect(VmFlags::READ);
+    let ticket = model.begin(0, 0..4, change);
+    model.end(ticket, change, End::Done);
+    against(lab, &model, true).expect("as the calls made it");
+    lab.set_pte(0, lab.present(0).set(PteFlags::RW, true).pte());
+    against(lab, &model, true)
 }
 
 fn protection_is_lifted(lab: &mut Lab<'_>) -> Check {

@@ -4,10 +4,11 @@ use super::at_rest;
 use super::lab::{Lab, poll};
 use mm_core::tamper::Leak;
 use mm_core::{
-    Advice, Entry, Event, Lock, LockClasses, MmId, PageFlags, PresentPte, Pte, PteFlags, Softleaf,
-    SwapFlags, SwapId, TaskId, VmFlags,
+    Advice, DevId, Entry, Event, HmmPfn, Lock, LockClasses, MmId, PageFlags, Pfn, PresentPte, Pte,
+    PteFlags, Softleaf, SwapFlags, SwapId, TaskId, VmFlags,
 };
-use mm_fuzz::oracle::{self, Check, HeldRef, View, contents};
+use mm_fuzz::oracle::contents::{self, Shown};
+use mm_fuzz::oracle::{self, Check, HeldRef, View};
 use mm_fuzz::program::OpKind;
 use mm_fuzz::reference::Access;
 
@@ -58,6 +59,9 @@ pub const CASES: &[Case] = &[
     ("contents/write-protection", write_protection_is_ignored),
     ("contents/outcome", outcome),
     ("contents/pinned-page", pinned_page_is_gone),
+    ("contents/longterm-pin", zero_page_is_pinned_for_long),
+    ("contents/snapshot", snapshot_shows_nothing),
+    ("counting/lru", isolated_page_does_not_come_back),
 ];
 
 // Counting.
@@ -348,11 +352,38 @@ fn pinned_page_is_gone(lab: &mut Lab<'_>) -> Check {
 }
 
 fn check_pins(lab: &Lab<'_>) -> Check {
-    let view = View {
+    viewed(lab, |view| contents::check_pins(view, |_| Some(lab.mm)))
+}
+
+fn viewed(lab: &Lab<'_>, check: impl FnOnce(&View<'_>) -> Check) -> Check {
+    check(&View {
         s: &lab.kernel.state(),
         shadow: lab.oracles.shadow(),
         holders: &lab.holders,
         at: lab.at,
+    })
+}
+
+fn zero_page_is_pinned_for_long(lab: &mut Lab<'_>) -> Check {
+    contents::check_longterm_pin(lab.at, Pfn::ZERO)
+}
+
+fn snapshot_shows_nothing(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    let shown = |shown| Shown::Snapshot(DevId(0), shown);
+    let check = |what| {
+        viewed(lab, |view| {
+            contents::check_shown(view, lab.mm, 0, shown(what))
+        })
     };
-    contents::check_pins(&view, |_| Some(lab.mm))
+    check(HmmPfn::Valid { pfn, write: true }).expect("that is there");
+    check(HmmPfn::Nothing)
+}
+
+fn isolated_page_does_not_come_back(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.flags(pfn, PageFlags::LRU, false);
+    lab.everything().expect("somebody may have isolated it");
+    let state = lab.kernel.state();
+    lab.oracles.settled(&state, &lab.holders, lab.at)
 }

@@ -32,7 +32,46 @@ pub const CASES: &[Case] = &[
     ("entries/exclusive-entry", a_device_has_a_shared_page_alone),
     ("entries/place", exclusive_entry_names_a_device_page),
     ("coherence/device-mapping", two_devices_have_a_page_alone),
+    ("entries/untracked-write", write_permission_comes_untracked),
+    ("entries/inherited", child_forgets_soft_dirty),
+    ("entries/round-trip", migration_entry_forgets_exclusive),
 ];
+
+fn write_permission_comes_untracked(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.write(0);
+    lab.run(OpKind::ClearSoftDirty, async |cur| {
+        cur.clear_soft_dirty(mm).await;
+    });
+    lab.at.op = OpKind::Write;
+    lab.set_pte(0, lab.present(0).set(PteFlags::RW, true).pte());
+    lab.slice()
+}
+
+fn child_forgets_soft_dirty(lab: &mut Lab<'_>) -> Check {
+    lab.write(1);
+    let child = lab.fork();
+    let entry = PresentPte::new(lab.write(0));
+    lab.mm = child;
+    lab.at.op = OpKind::Fork;
+    lab.set_pte(0, entry.pte());
+    lab.slice()
+}
+
+fn migration_entry_forgets_exclusive(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    lab.mprotect(0..4, VmFlags::READ);
+    let mapped = lab.present(0);
+    let leaf = Softleaf::Migration(MigrationEntry {
+        kind: MigrationKind::Read,
+        pfn: mapped.pfn(),
+        young: mapped.young(),
+        dirty: mapped.dirty(),
+    });
+    lab.at.op = OpKind::Compact;
+    lab.set_pte(0, leaf.to_swap().set(SwapFlags::SOFT_DIRTY, true).pte());
+    lab.slice()
+}
 
 fn zero_page_is_writable(lab: &mut Lab<'_>) -> Check {
     let mm = lab.mm;
