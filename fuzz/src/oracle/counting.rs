@@ -57,7 +57,7 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(FAMILY, "refcount", pfn, detail)
 }
 
-fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
+pub(super) fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
     let tasks = view.s.tasks().iter();
     let refs = tasks.flat_map(|task| task.refs.iter().chain(&task.gather.pages));
     let pins = view.s.tasks().iter().flat_map(|task| &task.pins);
@@ -123,6 +123,32 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(FAMILY, "mlock", pfn, detail)
 }
 
+/// What is mapped is charged.
+#[inline(never)]
+pub fn check_charge(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    if view.shadow.named(pfn).mappings.is_empty() || page.has(PageFlags::CHARGED) {
+        return Ok(());
+    }
+    let detail = format!("mapped without a charge: {}", describe(pfn, page));
+    view.page_finding(FAMILY, "charge", pfn, detail)
+}
+
+/// A charge goes from the old folio to the new one: it is not held twice.
+#[inline(never)]
+fn check_charge_moved(view: &View<'_>, src: Pfn, dst: Pfn) -> Check {
+    let page = view.s.page(src);
+    // in the same slice it may have been freed, and have become another page
+    let is_mapped = !view.shadow.named(src).mappings.is_empty();
+    if is_mapped || !page.has(PageFlags::CHARGED) {
+        return Ok(());
+    }
+    let detail = format!(
+        "moved to {dst:?}, and charged still: {}",
+        describe(src, page)
+    );
+    view.page_finding(FAMILY, "charge", src, detail)
+}
+
 /// A folio is charged when it goes onto the LRU.
 #[inline(never)]
 fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
@@ -181,10 +207,8 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             super::progress::check_lock_order(view, task, lock, held)
         }
         Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
-        Event::Migrated { .. }
-        | Event::SwapCache { .. }
-        | Event::DeviceAlloc { .. }
-        | Event::Invalidate { .. } => Ok(()),
+        Event::Migrated { src, dst } => check_charge_moved(view, src, dst),
+        Event::SwapCache { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
     }
 }
 

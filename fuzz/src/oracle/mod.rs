@@ -25,7 +25,8 @@ use crate::finding::{Family, Finding, PageState};
 use crate::program::{MAX_THREADS, OpKind};
 use crate::reference::{Pid, Reference};
 use mm_core::{
-    Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
+    Entry, Event, Identity, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite, Softleaf, State,
+    TaskId,
 };
 use std::hash::Hash;
 
@@ -177,6 +178,8 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
+    /// Pages that lost a present entry in this slice.
+    unmapped: Vec<Pfn>,
     /// What each thread's operation has found stale, as long as it is.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
 }
@@ -189,6 +192,7 @@ impl Oracles {
         self.stale = false;
         self.brackets.reset();
         self.changed.reset();
+        self.unmapped.clear();
         self.found_stale.iter_mut().for_each(Vec::clear);
     }
 
@@ -201,6 +205,7 @@ impl Oracles {
             brackets,
             // no operation is under way
             changed: _,
+            unmapped: _,
             found_stale: _,
         } = self;
         shadow.identify(id);
@@ -241,6 +246,9 @@ impl Oracles {
             }
             self.shadow.apply(&write);
             self.changed.entry(write.mm, write.addr);
+            let unmapped = write.old.present().map(PresentPte::pfn);
+            self.unmapped
+                .extend(unmapped.filter(|pfn| page_of(write.new) != Some(*pfn)));
             let taken = cleared.filter(|_| write.old.is_none());
             let before = match taken.filter(|c| c.at == write.at) {
                 Some(cleared) => cleared.old,
@@ -287,6 +295,9 @@ impl Oracles {
         }
         counting::check_pgmap_refs(&view)?;
         swap::check_slots(&view)?;
+        for pfn in self.unmapped.drain(..).filter(|pfn| *pfn != Pfn::ZERO) {
+            swap::check_given_up(&view, pfn)?;
+        }
         if self.stale {
             self.stale = coherence::check_translations(&view)?;
             for stale in &mut self.found_stale {
@@ -430,6 +441,7 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
     counting::check_mapcount(view, pfn, page)?;
     counting::check_refcount(view, pfn, page)?;
     counting::check_lru(view, pfn, page)?;
+    counting::check_charge(view, pfn, page)?;
     swap::check_cached_page(view, pfn, page)?;
     reverse_map::check_exclusive(view, pfn, page)?;
     reverse_map::check_reachable(view, pfn, page)?;

@@ -1,6 +1,6 @@
 //! Swap: slots, the swap cache, and what is written where.
 
-use super::{Check, View, reverse_map};
+use super::{Check, View, counting, reverse_map};
 use crate::finding::{Family, describe};
 use mm_core::{Entry, Page, PageFlags, Pfn, SwapId, SwapSlot};
 
@@ -24,6 +24,26 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     }
     check_in_slot(view, pfn, page)?;
     check_contents(view, pfn, page)
+}
+
+/// A folio leaves the swap cache with its last mapping, unless an entry still names its slot, or somebody has it locked.
+/// `pfn` has just lost a mapping.
+#[inline(never)]
+pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
+    let page = view.s.page(pfn);
+    let named = view.shadow.named(pfn);
+    let is_mapped = !named.mappings.is_empty() || !named.migrations.is_empty();
+    // whoever unmapped it may not have come to that yet
+    let is_held = view.holders.references(pfn) > 0 || counting::references_of_tasks(view, pfn) > 0;
+    let excused = is_mapped || is_held || page.has(PageFlags::LOCKED);
+    if excused || !page.has(PageFlags::SWAPCACHE) || !view.shadow.named_slot(page.swap).is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "unmapped, and left in the swap cache: {}",
+        describe(pfn, page)
+    );
+    view.page_finding(FAMILY, "given-up", pfn, detail)
 }
 
 /// The count of a slot is the number of entries that name it.

@@ -19,6 +19,8 @@ pub type Case = (&'static str, fn(&mut Lab<'_>) -> Check);
 pub const CASES: &[Case] = &[
     ("counting/mapcount", mapcount),
     ("counting/lru", lru_without_charge),
+    ("counting/charge", mapped_without_charge),
+    ("counting/charge", moved_folio_keeps_its_charge),
     ("counting/free-list", free_list_has_a_used_frame),
     ("counting/free-list", free_list_has_a_frame_twice),
     ("counting/rss", rss_of_a_changed_process),
@@ -44,6 +46,7 @@ pub const CASES: &[Case] = &[
     ("swap/exclusive", slot_of_two_is_exclusive),
     ("swap/exclusive", cached_folio_is_exclusive),
     ("swap/reachable", cached_folio_belongs_elsewhere),
+    ("swap/given-up", unmapped_folio_stays_in_the_swap_cache),
     ("swap/contents", clean_folio_differs_from_its_slot),
     ("entries/swap-round-trip", swap_entry_loses_soft_dirty),
     (
@@ -75,6 +78,19 @@ fn mapcount(lab: &mut Lab<'_>) -> Check {
 fn lru_without_charge(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     lab.flags(pfn, PageFlags::CHARGED, false);
+    lab.slice()
+}
+
+fn mapped_without_charge(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.flags(pfn, PageFlags::CHARGED | PageFlags::LRU, false);
+    lab.slice()
+}
+
+fn moved_folio_keeps_its_charge(lab: &mut Lab<'_>) -> Check {
+    let (src, dst) = (lab.write(0), lab.write(1));
+    lab.set_pte(0, Pte::NONE);
+    lab.tamper(|t| t.event(Event::Migrated { src, dst }));
     lab.slice()
 }
 
@@ -362,6 +378,20 @@ fn viewed(lab: &Lab<'_>, check: impl FnOnce(&View<'_>) -> Check) -> Check {
         holders: &lab.holders,
         at: lab.at,
     })
+}
+
+fn unmapped_folio_stays_in_the_swap_cache(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.swap_out(0);
+    lab.run(OpKind::Read, async |cur| {
+        cur.user_access(mm, 0, None).await.unwrap();
+    });
+    let pfn = lab.present(0).pfn();
+    lab.tamper(|t| t.mm(mm).anon_rss -= 1);
+    lab.tamper(|t| t.page(pfn).mapcount = 0);
+    lab.tamper(|t| t.page(pfn).refcount = 1);
+    lab.set_pte(0, Pte::NONE);
+    lab.slice()
 }
 
 fn zero_page_is_pinned_for_long(lab: &mut Lab<'_>) -> Check {
