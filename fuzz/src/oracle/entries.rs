@@ -3,106 +3,15 @@
 //! An entry is rewritten without its neighbours' help, so each rule is about one write: the entry
 //! before, the entry after, and the operation that ran.
 
+use super::meaning::{Form, Meaning, meaning};
 use super::shadow::Place;
 use super::{Check, View};
 use crate::describe;
 use crate::finding::Family;
 use crate::program::OpKind;
-use mm_core::{
-    Entry, MigrationKind, Page, PageFlags, Pfn, Pte, PteWrite, Softleaf, SwapId, VmFlags,
-};
-use std::fmt;
+use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
 const FAMILY: Family = Family::Entries;
-
-/// An entry, whatever its format, in the words of user space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Meaning {
-    /// What it was read from.
-    pte: Pte,
-    form: Form,
-    /// The page, or the slot.
-    pfn: Option<Pfn>,
-    slot: Option<SwapId>,
-    write: bool,
-    /// Swap and migration entries only.
-    exclusive: Option<bool>,
-    /// Present and migration entries only; `None` where the format has no room for it.
-    young: Option<bool>,
-    dirty: Option<bool>,
-    soft_dirty: bool,
-    uffd_wp: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Zero,
-    Present,
-    Device,
-    Exclusive,
-    Migration,
-    Swap,
-}
-
-impl fmt::Display for Meaning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&describe::entry(self.pte))
-    }
-}
-
-fn meaning(pte: Pte) -> Option<Meaning> {
-    match pte.decode() {
-        Entry::None => None,
-        Entry::Present(p) => Some(Meaning {
-            pte,
-            form: if p.pfn() == Pfn::ZERO {
-                Form::Zero
-            } else {
-                Form::Present
-            },
-            pfn: Some(p.pfn()),
-            slot: None,
-            write: p.write(),
-            exclusive: None,
-            young: Some(p.young()),
-            dirty: Some(p.dirty()),
-            soft_dirty: p.soft_dirty(),
-            uffd_wp: p.uffd_wp(),
-        }),
-        Entry::Leaf(swap) => {
-            let leaf = swap.softleaf()?;
-            let mut meaning = Meaning {
-                pte,
-                form: Form::Swap,
-                pfn: leaf.pfn(),
-                slot: None,
-                write: false,
-                exclusive: None,
-                young: None,
-                dirty: None,
-                soft_dirty: swap.soft_dirty(),
-                uffd_wp: swap.uffd_wp(),
-            };
-            match leaf {
-                Softleaf::Swap(slot) => {
-                    (meaning.slot, meaning.exclusive) = (Some(slot), Some(swap.exclusive()));
-                }
-                Softleaf::DevicePrivate { write, .. } => {
-                    (meaning.form, meaning.write) = (Form::Device, write);
-                }
-                // the CPU has no access, and what it gets back is decided then
-                Softleaf::DeviceExclusive { .. } => meaning.form = Form::Exclusive,
-                Softleaf::Migration(m) => {
-                    meaning.form = Form::Migration;
-                    meaning.write = m.kind == MigrationKind::Write;
-                    meaning.exclusive = Some(m.kind != MigrationKind::Read);
-                    (meaning.young, meaning.dirty) = (Some(m.young), Some(m.dirty));
-                }
-            }
-            Some(meaning)
-        }
-    }
-}
 
 /// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
 /// old one or, where that was cleared in the same section, the one that was cleared.

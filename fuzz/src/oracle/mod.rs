@@ -14,6 +14,7 @@ pub mod contents;
 mod counting;
 mod entries;
 mod holders;
+mod meaning;
 mod notifier;
 mod progress;
 mod promise;
@@ -25,8 +26,7 @@ use crate::finding::{Family, Finding, PageState};
 use crate::program::{MAX_THREADS, OpKind};
 use crate::reference::{Pid, Reference};
 use mm_core::{
-    Entry, Event, Identity, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite, Softleaf, State,
-    TaskId,
+    Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
 };
 use std::hash::Hash;
 
@@ -178,7 +178,7 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost a present entry in this slice.
+    /// Pages that lost an entry in this slice, a present one as the last of them.
     unmapped: Vec<Pfn>,
     /// What each thread's operation has found stale, as long as it is.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
@@ -246,9 +246,10 @@ impl Oracles {
             }
             self.shadow.apply(&write);
             self.changed.entry(write.mm, write.addr);
-            let unmapped = write.old.present().map(PresentPte::pfn);
-            self.unmapped
-                .extend(unmapped.filter(|pfn| page_of(write.new) != Some(*pfn)));
+            if let Some(pfn) = page_of(write.old).filter(|pfn| page_of(write.new) != Some(*pfn)) {
+                self.unmapped.retain(|unmapped| *unmapped != pfn);
+                self.unmapped.extend(write.old.present().map(|_| pfn));
+            }
             let taken = cleared.filter(|_| write.old.is_none());
             let before = match taken.filter(|c| c.at == write.at) {
                 Some(cleared) => cleared.old,

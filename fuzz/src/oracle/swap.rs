@@ -27,7 +27,7 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 /// A folio leaves the swap cache with its last mapping, unless an entry still names its slot, or somebody has it locked.
-/// `pfn` has just lost a mapping.
+/// `pfn` has just lost a mapping of the CPU: what a device had for itself stays until it is reclaimed.
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     let page = view.s.page(pfn);

@@ -98,7 +98,7 @@ impl Page {
         certain.set(VmFlags::LOCKED, self.locked.is_some());
         flags.set(VmFlags::DONTCOPY, self.left_out == Some(true));
         certain.set(VmFlags::DONTCOPY, self.left_out.is_some());
-        flags = flags & SAID;
+        flags &= SAID;
         if self.fresh && sticky {
             flags |= VmFlags::SOFTDIRTY;
             certain |= VmFlags::SOFTDIRTY;

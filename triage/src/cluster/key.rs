@@ -52,7 +52,12 @@ const SEEN: [&str; 3] = [
 ];
 
 /// Invariants of what an operation leaves behind.
-const AT_REST: [&str; 3] = ["contents/kept", "contents/kept-protection", "contents/area"];
+const AT_REST: [&str; 4] = [
+    "contents/kept",
+    "contents/kept-protection",
+    "entries/permission",
+    "contents/area",
+];
 
 /// Invariants of one tracepoint: it is in one function, whatever scheduling point was the last one before.
 const TRACED: [&str; 4] = [
