@@ -530,7 +530,16 @@ fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     assert_eq!(model.write(0, 5), None);
     assert!(model.remaps_on(Release::Newest, 0..1, 20..21, RemapEnd::OutOfMemory));
     model.assert_reads(0, 5);
+    assert_eq!(model.read(20, 5), Some(Violation::Protection));
+    // unless the area that had come there could not be unmapped
+    let mut model = Model::new();
+    assert_eq!(model.write(0, 5), None);
+    let remap = model.remap(0..1, 20..21, false);
+    let ticket = model.reference.begin_remap(remap);
+    assert!(model.reference.end_remap(ticket, RemapEnd::OutOfMemory, 2));
+    model.assert_reads(0, 5);
     assert_eq!(model.read(20, 5), Some(Violation::Word));
+    assert_eq!(model.read(20, 0), None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::world::Process;
 use crate::finding::Finding;
 use crate::oracle::{contents, entry_at};
 use crate::reference::{Change, End, Remap, RemapEnd};
-use mm_core::{Advice, AdviceError, ChangeError, RemapError, VmFlags};
+use mm_core::{Advice, AdviceError, ChangeError, Entry, RemapError, VmFlags};
 use std::ops::Range;
 
 impl Running<'_, '_> {
@@ -127,6 +127,26 @@ impl Running<'_, '_> {
             self.check_resident(process, grown)?;
         }
         Ok(outcome)
+    }
+
+    /// Nothing is soft-dirty when that has been cleared, but what is pinned and writable, if nobody else runs.
+    pub(super) fn check_cleared(self, process: Process) -> Result<(), Box<Finding>> {
+        let s = &*self.bench.kernel.state();
+        let is_soft_dirty = |addr| match entry_at(s, process.mm, addr).decode() {
+            Entry::None => false,
+            Entry::Present(p) if p.write() && s.page(p.pfn()).maybe_dma_pinned() => false,
+            Entry::Present(p) => p.soft_dirty(),
+            Entry::Leaf(leaf) => leaf.soft_dirty(),
+        };
+        let areas = s.mm(process.mm).vmas.iter().map(|vma| s.vma(*vma));
+        for area in areas.filter(|_| self.bench.alone) {
+            let all = area.flags.contains(VmFlags::SOFTDIRTY);
+            if let Some(addr) = area.range().find(|addr| all || is_soft_dirty(*addr)) {
+                let detail = format!("page {addr} is still soft-dirty, and that was cleared");
+                contents::check_outcome(self.at, detail)?;
+            }
+        }
+        Ok(())
     }
 
     /// What has come to a locked area, and may be accessed, is there, if nobody else runs.

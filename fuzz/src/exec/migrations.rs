@@ -13,9 +13,10 @@ use std::task::Poll;
 impl Running<'_, '_> {
     pub(super) async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
         self.announce(process, &request);
+        let before = self.arrived(&request);
         let result = self.cur().dmirror_migrate(&request).await;
         if let Ok(moved) = result {
-            self.check_moved(&request, moved)?;
+            self.check_moved(moved, self.arrived(&request) - before)?;
         }
         let world = &mut *self.bench.world.borrow_mut();
         let readable = world.model.readable(process.pid, request.range);
@@ -38,8 +39,8 @@ impl Running<'_, '_> {
         model.begin_migration(process.pid, &request.range);
     }
 
-    /// What has moved is where it was to go, if nobody else runs.
-    fn check_moved(self, request: &MigrateRequest, moved: u32) -> Result<(), Box<Finding>> {
+    /// How many pages are where a request wants them.
+    fn arrived(self, request: &MigrateRequest) -> i64 {
         let s = &*self.bench.kernel.state();
         let there = |addr: &u64| match entry_at(s, request.mm, *addr).decode() {
             Entry::None => false,
@@ -52,11 +53,15 @@ impl Running<'_, '_> {
                 request.direction == Direction::ToDevice && dev == Some(request.dev)
             }
         };
-        let there = request.range.clone().filter(there).count();
-        if !self.bench.alone || there >= moved as usize {
+        request.range.clone().filter(there).count() as i64
+    }
+
+    /// As many have moved as are said to, if nobody else runs.
+    fn check_moved(self, moved: u32, arrived: i64) -> Result<(), Box<Finding>> {
+        if !self.bench.alone || i64::from(moved) == arrived {
             return Ok(());
         }
-        let detail = format!("{moved} pages moved, but only {there} are where they were to go");
+        let detail = format!("{moved} pages moved, but {arrived} came to where they were to go");
         contents::check_outcome(self.at, detail)
     }
 

@@ -299,6 +299,7 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.bench.world.borrow_mut().model.begin_clear(process.pid);
                 cur.clear_soft_dirty(mm).await;
                 self.bench.world.borrow_mut().model.end_clear(process.pid);
+                self.check_cleared(process)?;
                 Ok(Outcome::Done)
             }
             Op::Fork { .. } => self.fork(process).await,

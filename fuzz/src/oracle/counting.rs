@@ -3,7 +3,10 @@
 use super::shadow::{Place, Rss};
 use super::{Check, View};
 use crate::finding::{Family, describe};
-use mm_core::{DevId, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, TaskId, VmFlags};
+use mm_core::{
+    DevId, Entry, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, PresentPte, Pte,
+    PteWrite, TaskId, VmFlags,
+};
 
 const FAMILY: Family = Family::Counting;
 
@@ -123,6 +126,33 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(FAMILY, "mlock", pfn, detail)
 }
 
+/// A page that comes new to a locked area is mlocked. What comes from swap is not before the area is locked again.
+#[inline(never)]
+pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
+    let new = write.new.present().map(PresentPte::pfn);
+    let old = match before.decode() {
+        Entry::None => None,
+        Entry::Present(present) => Some(present.pfn()),
+        Entry::Leaf(_) => return Ok(()),
+    };
+    let Some(page) = new.filter(|new| *new != Pfn::ZERO && old != Some(*new)) else {
+        return Ok(());
+    };
+    // what moves is mlocked if it was, and what does not stand any more was somebody's for a moment
+    let stands = view.s.tables().get(write.at) == write.new;
+    let vma = view.s.find_vma(write.mm, write.addr);
+    let is_locked = vma.is_some_and(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED));
+    let mlocked = view.s.page(page).has(PageFlags::MLOCKED);
+    if mlocked || !is_locked || !stands || view.at.moves.is_some() {
+        return Ok(());
+    }
+    let detail = format!(
+        "new at {:?} page {}, which is locked, and not mlocked",
+        write.mm, write.addr
+    );
+    view.page_finding(FAMILY, "mlock", page, detail)
+}
+
 /// What is mapped is charged.
 #[inline(never)]
 pub fn check_charge(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
@@ -207,9 +237,23 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             super::progress::check_lock_order(view, task, lock, held)
         }
         Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
-        Event::Migrated { src, dst } => check_charge_moved(view, src, dst),
+        Event::Migrated { src, dst } => {
+            check_held_elsewhere(view, src)?;
+            check_charge_moved(view, src, dst)
+        }
         Event::SwapCache { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
     }
+}
+
+/// Who has a reference to a page from outside keeps the page where it is.
+#[inline(never)]
+fn check_held_elsewhere(view: &View<'_>, src: Pfn) -> Check {
+    let held = view.holders.references(src);
+    if held == 0 {
+        return Ok(());
+    }
+    let detail = format!("moved, though references from outside count {held}");
+    view.page_finding(FAMILY, "unmap-references", src, detail)
 }
 
 /// A free page is nobody's: no references, no mappings, no identity.

@@ -303,9 +303,15 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     let op = view.at.op;
     let dirtied = new.dirty == Some(true) && old.dirty == Some(false) || new.write && !old.write;
     let downgraded_device = new.form == Form::Device && old.write && !new.write;
+    // who has pinned a page may write to it at any time
+    let pinned = old.form == Form::Present && old.write && {
+        let page = view.s.page(old.pfn.unwrap_or(Pfn::NOWHERE));
+        page.maybe_dma_pinned()
+    };
+    let cleared = op == OpKind::ClearSoftDirty && !pinned;
     let soft_dirty = old.soft_dirty == new.soft_dirty
         || new.soft_dirty && dirtied
-        || !new.soft_dirty && (op == OpKind::ClearSoftDirty || downgraded_device);
+        || !new.soft_dirty && (cleared || downgraded_device);
     let uffd_wp = old.uffd_wp == new.uffd_wp
         || matches!(op, OpKind::UffdWp | OpKind::UffdUnregister)
         // a write fault after the registration has gone

@@ -129,6 +129,14 @@ pub(crate) fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
     at.map_or(Pte::NONE, |at| s.tables().get(at))
 }
 
+/// The folio that a swap entry finds in the swap cache.
+fn cached_at(s: &State, pte: Pte) -> Option<Pfn> {
+    match pte.leaf() {
+        Some(Softleaf::Swap(slot)) => s.swap().slot(slot).cache,
+        _ => None,
+    }
+}
+
 /// The page that an entry names.
 pub(crate) fn page_of(pte: Pte) -> Option<Pfn> {
     match pte.decode() {
@@ -178,7 +186,7 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost an entry in this slice, a present one as the last of them.
+    /// Pages that lost an entry in this slice, a present one or one of swap as the last of them.
     unmapped: Vec<Pfn>,
     /// What each thread's operation has found stale, as long as it is.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
@@ -250,6 +258,7 @@ impl Oracles {
                 self.unmapped.retain(|unmapped| *unmapped != pfn);
                 self.unmapped.extend(write.old.present().map(|_| pfn));
             }
+            self.unmapped.extend(cached_at(s, write.old));
             let taken = cleared.filter(|_| write.old.is_none());
             let before = match taken.filter(|c| c.at == write.at) {
                 Some(cleared) => cleared.old,
@@ -263,6 +272,7 @@ impl Oracles {
                 at,
             };
             entries::check_write(&view, &write, before)?;
+            counting::check_new_is_mlocked(&view, &write, before)?;
             if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
                 entries::check_moved(&view, &from, &write)?;
             }

@@ -4,11 +4,11 @@
 //! The oracle keeps the list of announced changes itself, from the tracepoints, and lays the log of
 //! page-table writes beside them.
 
-use super::{Check, View};
+use super::{Check, View, page_of};
 use crate::describe;
 use crate::finding::Family;
 use mm_core::{
-    DEVICES, DevId, Entry, Event, Identity, LockClasses, MmId, NotifierEvent, Pte, PteWrite,
+    DEVICES, DevId, Entry, Event, Identity, LockClasses, MmId, NotifierEvent, Pfn, Pte, PteWrite,
     Softleaf, State, TaskId,
 };
 use std::fmt;
@@ -195,7 +195,7 @@ impl Brackets {
             let detail = format!("{}, and nobody was told", change(write));
             return view.finding(FAMILY, "bracket", detail);
         };
-        if covering.any(|b| says(b, loss)) {
+        if covering.any(|b| says(b, loss, page_of(write.old))) {
             return Ok(());
         }
         let detail = format!("{}, announced as {some}", change(write));
@@ -235,14 +235,17 @@ fn loss(old: Pte, new: Pte) -> Option<Loss> {
     }
 }
 
-/// Does the announcement say as much as the change takes?
-fn says(bracket: &Bracket, loss: Loss) -> bool {
+/// Does the announcement say as much as the change takes? Pages of a device migrate by the driver of that device alone.
+fn says(bracket: &Bracket, loss: Loss, page: Option<Pfn>) -> bool {
     use NotifierEvent::{
         Clear, Exclusive, Migrate, ProtectionPage, ProtectionVma, SoftDirty, Unmap,
     };
     match bracket.event {
         Unmap | Clear => true,
-        Migrate => loss == Loss::Migrating,
+        Migrate => {
+            let device = page.and_then(Pfn::device);
+            loss == Loss::Migrating && (device.is_none() || device == bracket.owner)
+        }
         Exclusive => loss == Loss::Exclusive,
         ProtectionVma | ProtectionPage | SoftDirty => loss == Loss::Write,
     }

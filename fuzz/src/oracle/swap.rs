@@ -26,7 +26,7 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     check_contents(view, pfn, page)
 }
 
-/// A folio leaves the swap cache with its last mapping, unless an entry still names its slot, or somebody has it locked.
+/// A folio leaves the swap cache with the last entry that maps it or names its slot, unless somebody has it locked.
 /// `pfn` has just lost a mapping of the CPU: what a device had for itself stays until it is reclaimed.
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {

@@ -39,6 +39,15 @@ pub enum RemapEnd {
     OutOfMemory,
 }
 
+/// What a call that failed leaves at the destination.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// What was there, or nothing.
+    AsItWas,
+    /// That, or an area that has come there.
+    Perhaps,
+}
+
 /// A call under way: a ticket for either range.
 #[derive(Clone, Debug)]
 pub struct RemapTicket(Remap, [usize; 2]);
@@ -114,7 +123,8 @@ impl Reference {
                 // whether there was an area at all was asked first
                 let mapped = self.mapped(remap.pid, remap.old.start);
                 if mapped != Some(false) {
-                    self.unmapped(&remap, mapped.is_none() || disturbed);
+                    let left = (mapped.is_none() || disturbed).then_some(Left::Perhaps);
+                    self.unmapped(&remap, left);
                 }
             }
             RemapEnd::Fault => {}
@@ -122,7 +132,13 @@ impl Reference {
                 self.perhaps_moved(&remap, failures > 1);
             }
             RemapEnd::OutOfMemory => {
-                self.unmapped(&remap, true);
+                // what has arrived is unmapped again, for which memory would have to run out once more
+                let left = if failures > 1 || disturbed {
+                    Left::Perhaps
+                } else {
+                    Left::AsItWas
+                };
+                self.unmapped(&remap, Some(left));
                 for addr in remap.kept() {
                     if let Some(page) = self.page(remap.pid, addr)
                         && page.protection == Protection::Must
@@ -266,7 +282,7 @@ impl Reference {
     /// Of the areas of the old range, the first ones may have moved. What is still there has its word, unless an area
     /// stays when its pages go: it was to be kept, or memory ran out before that, so that it was not unmapped.
     fn perhaps_moved(&mut self, remap: &Remap, left_behind: bool) {
-        self.unmapped(remap, true);
+        self.unmapped(remap, Some(Left::Perhaps));
         let space = &mut self.spaces[remap.pid];
         let old = |page: &&Page| remap.old.contains(&page.addr);
         let moved: Vec<Page> = space.iter().filter(old).cloned().collect();
@@ -294,20 +310,20 @@ impl Reference {
         }
     }
 
-    /// What was in the way, and what is not wanted any more, is unmapped, or `perhaps` so.
-    fn unmapped(&mut self, remap: &Remap, perhaps: bool) {
+    /// What was in the way, and what is not wanted any more, is unmapped; or perhaps not, and then something may be `left`.
+    fn unmapped(&mut self, remap: &Remap, left: Option<Left>) {
         let (tail, new) = (remap.tail(), remap.new.clone());
         let goes = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);
         let space = &mut self.spaces[remap.pid];
-        if !perhaps {
+        let Some(left) = left else {
             space.retain(|page| !goes(&page.addr));
             return;
-        }
+        };
         for page in space.iter_mut().filter(|page| goes(&page.addr)) {
             page.uncertain = true;
             page.others.push(0);
         }
-        if remap.stay {
+        if remap.stay || left == Left::AsItWas {
             return;
         }
         // an area without pages may be left at the destination, or one that has come there before memory ran out

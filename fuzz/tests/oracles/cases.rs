@@ -20,6 +20,8 @@ pub const CASES: &[Case] = &[
     ("counting/mapcount", mapcount),
     ("counting/lru", lru_without_charge),
     ("counting/charge", mapped_without_charge),
+    ("counting/mlock", new_page_of_a_locked_area_is_not_mlocked),
+    ("counting/unmap-references", held_page_moves),
     ("counting/charge", moved_folio_keeps_its_charge),
     ("counting/free-list", free_list_has_a_used_frame),
     ("counting/free-list", free_list_has_a_frame_twice),
@@ -78,6 +80,33 @@ fn mapcount(lab: &mut Lab<'_>) -> Check {
 fn lru_without_charge(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     lab.flags(pfn, PageFlags::CHARGED, false);
+    lab.slice()
+}
+
+fn new_page_of_a_locked_area_is_not_mlocked(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.write(1);
+    lab.run(OpKind::Mlock, async |cur| {
+        cur.mlock(mm, 0..1).await.unwrap();
+    });
+    lab.set_pte(0, lab.present(1).pte());
+    lab.slice()
+}
+
+fn held_page_moves(lab: &mut Lab<'_>) -> Check {
+    let (src, dst) = (lab.write(0), lab.write(1));
+    lab.tamper(|t| t.page(src).refcount += 1);
+    lab.holders.refs[0] = Some(HeldRef {
+        pfn: src,
+        pin: false,
+        speculative: false,
+        pid: 0,
+        addr: 0,
+        word: 7,
+        identity: false,
+    });
+    lab.slice().expect("it has moved nowhere");
+    lab.tamper(|t| t.event(Event::Migrated { src, dst }));
     lab.slice()
 }
 

@@ -3,8 +3,8 @@
 use super::cases::Case;
 use super::lab::{Lab, poll};
 use mm_core::{
-    DevId, Entry, MigrationEntry, MigrationKind, PageFlags, Pfn, PresentPte, PteFlags, Softleaf,
-    SwapFlags, SwapPte, TaskId, VmFlags,
+    DevId, Entry, GUP_PIN_COUNTING_BIAS, MigrationEntry, MigrationKind, PageFlags, Pfn, PresentPte,
+    PteFlags, Softleaf, SwapFlags, SwapPte, TaskId, VmFlags,
 };
 use mm_fuzz::oracle::Check;
 use mm_fuzz::program::OpKind;
@@ -21,6 +21,7 @@ pub const CASES: &[Case] = &[
     ("entries/place", migration_entry_names_the_zero_page),
     ("entries/update", update_loses_soft_dirty),
     ("entries/update", update_loses_dirty),
+    ("entries/update", pinned_page_loses_soft_dirty),
     ("entries/update", update_invents_uffd_wp),
     ("entries/update", update_makes_a_device_entry_writable),
     ("entries/update", update_loses_soft_dirty_of_a_device_entry),
@@ -36,6 +37,15 @@ pub const CASES: &[Case] = &[
     ("entries/inherited", child_forgets_soft_dirty),
     ("entries/round-trip", migration_entry_forgets_exclusive),
 ];
+
+fn pinned_page_loses_soft_dirty(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    lab.tamper(|t| t.page(pfn).refcount += GUP_PIN_COUNTING_BIAS);
+    lab.at.op = OpKind::ClearSoftDirty;
+    let clean = lab.present(0).wrprotect().set(PteFlags::SOFT_DIRTY, false);
+    lab.set_pte(0, clean.pte());
+    lab.slice()
+}
 
 fn write_permission_comes_untracked(lab: &mut Lab<'_>) -> Check {
     let mm = lab.mm;
