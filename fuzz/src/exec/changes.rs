@@ -6,7 +6,7 @@ use super::world::Process;
 use crate::finding::Finding;
 use crate::oracle::{contents, entry_at};
 use crate::reference::{Change, End, Remap, RemapEnd};
-use mm_core::{Advice, AdviceError, ChangeError, Entry, RemapError, VmFlags};
+use mm_core::{Advice, AdviceError, ChangeError, DEVICES, DevId, Entry, RemapError, VmFlags};
 use std::ops::Range;
 
 impl Running<'_, '_> {
@@ -87,6 +87,33 @@ impl Running<'_, '_> {
         Ok(outcome)
     }
 
+    pub(super) async fn mprotect(
+        self,
+        process: Process,
+        range: Range<u64>,
+        access: VmFlags,
+    ) -> OpResult {
+        let change = Change::Protect(access);
+        // where it brings write permission to what is locked in memory, that is populated
+        let gains: Vec<u64> = {
+            let s = &*self.bench.kernel.state();
+            let flags = |addr: u64| Some(s.vma(s.find_vma(process.mm, addr)?).flags);
+            let gains =
+                |flags: VmFlags| flags & (VmFlags::LOCKED | VmFlags::WRITE) == VmFlags::LOCKED;
+            let pages = range.clone().filter(|_| access.contains(VmFlags::WRITE));
+            pages
+                .filter(|addr| flags(*addr).is_some_and(gains))
+                .collect()
+        };
+        let ticket = self.begin(process, &range, change, false);
+        let result = self.cur().mprotect(process.mm, range, access).await;
+        let failures = self.bench.kernel.state().fail.failures - self.failures;
+        if result.is_ok() && failures == 0 {
+            self.check_resident(process, gains.into_iter())?;
+        }
+        self.end(ticket, change, result)
+    }
+
     pub(super) async fn mremap(self, process: Process, remap: Remap) -> OpResult {
         let how = match (remap.stay, remap.keep_source) {
             (true, _) => mm_core::Remap::Stay,
@@ -138,11 +165,19 @@ impl Running<'_, '_> {
             Entry::Present(p) => p.soft_dirty(),
             Entry::Leaf(leaf) => leaf.soft_dirty(),
         };
+        let is_written = |addr| {
+            let mut devices = (0..DEVICES as u8).map(DevId);
+            let mapped = |dev| s.driver().lookup((dev, process.mm, addr));
+            devices.any(|dev| mapped(dev).is_some_and(|pte| pte.atomic))
+        };
         let areas = s.mm(process.mm).vmas.iter().map(|vma| s.vma(*vma));
         for area in areas.filter(|_| self.bench.alone) {
             let all = area.flags.contains(VmFlags::SOFTDIRTY);
-            if let Some(addr) = area.range().find(|addr| all || is_soft_dirty(*addr)) {
-                let detail = format!("page {addr} is still soft-dirty, and that was cleared");
+            let remains = |addr: &u64| all || is_soft_dirty(*addr) || is_written(*addr);
+            if let Some(addr) = area.range().find(remains) {
+                let detail = format!(
+                    "soft-dirty was cleared, and page {addr} is so still, or a device writes to it unnoticed"
+                );
                 contents::check_outcome(self.at, detail)?;
             }
         }
@@ -150,14 +185,21 @@ impl Running<'_, '_> {
     }
 
     /// What has come to a locked area, and may be accessed, is there, if nobody else runs.
-    fn check_resident(self, process: Process, range: Range<u64>) -> Result<(), Box<Finding>> {
+    fn check_resident(
+        self,
+        process: Process,
+        mut range: impl Iterator<Item = u64>,
+    ) -> Result<(), Box<Finding>> {
+        if !self.bench.alone {
+            return Ok(());
+        }
         let s = &*self.bench.kernel.state();
         let lacks = |addr: &u64| {
             let area = s.find_vma(process.mm, *addr).map(|vma| s.vma(vma).flags);
             let must = area.is_some_and(|flags| flags.contains(VmFlags::LOCKED | VmFlags::READ));
             must && entry_at(s, process.mm, *addr).is_none()
         };
-        match range.filter(|_| self.bench.alone).find(lacks) {
+        match range.find(lacks) {
             Some(addr) => {
                 let detail = format!("page {addr} is locked in memory, but not there");
                 contents::check_outcome(self.at, detail)

@@ -194,10 +194,7 @@ impl<'a, 'k> Running<'a, 'k> {
                 addr, len, prot, ..
             } => {
                 let (range, access) = (self.range(addr, len), access_flags(prot));
-                let change = Change::Protect(access);
-                let ticket = self.begin(process, &range, change, false);
-                let result = cur.mprotect(mm, range, access).await;
-                self.end(ticket, change, result)
+                self.mprotect(process, range, access).await
             }
             Op::Dontneed { addr, len, .. } => {
                 self.advise(process, self.range(addr, len), Advice::DontNeed)
