@@ -4,9 +4,9 @@ use super::ops::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
 use crate::finding::Finding;
-use crate::oracle::{contents, entry_at};
+use crate::oracle::contents;
 use crate::reference::{Change, End, Remap, RemapEnd};
-use mm_core::{Advice, AdviceError, ChangeError, DEVICES, DevId, Entry, RemapError, VmFlags};
+use mm_core::{Advice, AdviceError, ChangeError, RemapError, VmFlags};
 use std::ops::Range;
 
 impl Running<'_, '_> {
@@ -108,8 +108,9 @@ impl Running<'_, '_> {
         let ticket = self.begin(process, &range, change, false);
         let result = self.cur().mprotect(process.mm, range, access).await;
         let failures = self.bench.kernel.state().fail.failures - self.failures;
-        if result.is_ok() && failures == 0 {
-            self.check_resident(process, gains.into_iter())?;
+        if result.is_ok() && failures == 0 && self.bench.alone {
+            let s = &*self.bench.kernel.state();
+            contents::check_resident(self.at, s, process.mm, gains.into_iter())?;
         }
         self.end(ticket, change, result)
     }
@@ -149,63 +150,11 @@ impl Running<'_, '_> {
             let detail = format!("expected another end than {end:?} of {remap:?}");
             contents::check_outcome(self.at, detail)?;
         }
-        if end == RemapEnd::Done && failures == 0 {
+        if end == RemapEnd::Done && failures == 0 && self.bench.alone {
             let grown = remap.new.start + (remap.old.end - remap.old.start)..remap.new.end;
-            self.check_resident(process, grown)?;
+            contents::check_resident(self.at, &self.bench.kernel.state(), process.mm, grown)?;
         }
         Ok(outcome)
-    }
-
-    /// Nothing is soft-dirty when that has been cleared, but what is pinned and writable, if nobody else runs.
-    pub(super) fn check_cleared(self, process: Process) -> Result<(), Box<Finding>> {
-        let s = &*self.bench.kernel.state();
-        let is_soft_dirty = |addr| match entry_at(s, process.mm, addr).decode() {
-            Entry::None => false,
-            Entry::Present(p) if p.write() && s.page(p.pfn()).maybe_dma_pinned() => false,
-            Entry::Present(p) => p.soft_dirty(),
-            Entry::Leaf(leaf) => leaf.soft_dirty(),
-        };
-        let is_written = |addr| {
-            let mut devices = (0..DEVICES as u8).map(DevId);
-            let mapped = |dev| s.driver().lookup((dev, process.mm, addr));
-            devices.any(|dev| mapped(dev).is_some_and(|pte| pte.atomic))
-        };
-        let areas = s.mm(process.mm).vmas.iter().map(|vma| s.vma(*vma));
-        for area in areas.filter(|_| self.bench.alone) {
-            let all = area.flags.contains(VmFlags::SOFTDIRTY);
-            let remains = |addr: &u64| all || is_soft_dirty(*addr) || is_written(*addr);
-            if let Some(addr) = area.range().find(remains) {
-                let detail = format!(
-                    "soft-dirty was cleared, and page {addr} is so still, or a device writes to it unnoticed"
-                );
-                contents::check_outcome(self.at, detail)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What has come to a locked area, and may be accessed, is there, if nobody else runs.
-    fn check_resident(
-        self,
-        process: Process,
-        mut range: impl Iterator<Item = u64>,
-    ) -> Result<(), Box<Finding>> {
-        if !self.bench.alone {
-            return Ok(());
-        }
-        let s = &*self.bench.kernel.state();
-        let lacks = |addr: &u64| {
-            let area = s.find_vma(process.mm, *addr).map(|vma| s.vma(vma).flags);
-            let must = area.is_some_and(|flags| flags.contains(VmFlags::LOCKED | VmFlags::READ));
-            must && entry_at(s, process.mm, *addr).is_none()
-        };
-        match range.find(lacks) {
-            Some(addr) => {
-                let detail = format!("page {addr} is locked in memory, but not there");
-                contents::check_outcome(self.at, detail)
-            }
-            None => Ok(()),
-        }
     }
 
     pub(super) fn check_out_of_memory(self) -> Result<(), Box<Finding>> {

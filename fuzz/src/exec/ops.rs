@@ -7,7 +7,7 @@
 use super::outcome::Outcome;
 use super::world::{Process, World};
 use crate::finding::Finding;
-use crate::oracle::{At, Moves};
+use crate::oracle::{At, Moves, contents};
 use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Change, End, Remap};
 use mm_core::{
@@ -296,7 +296,9 @@ impl<'a, 'k> Running<'a, 'k> {
                 self.bench.world.borrow_mut().model.begin_clear(process.pid);
                 cur.clear_soft_dirty(mm).await;
                 self.bench.world.borrow_mut().model.end_clear(process.pid);
-                self.check_cleared(process)?;
+                if self.bench.alone {
+                    contents::check_cleared(self.at, &self.bench.kernel.state(), mm)?;
+                }
                 Ok(Outcome::Done)
             }
             Op::Fork { .. } => self.fork(process).await,

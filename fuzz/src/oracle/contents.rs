@@ -1,9 +1,9 @@
 //! Contents and outcome: what user space sees, held against the reference model.
 
-use super::{At, Check, View, page_of};
+use super::{At, Check, View, entry_at, page_of};
 use crate::finding::{Family, PageState, describe};
 use crate::reference::{Pid, Violation};
-use mm_core::{DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, VmFlags};
+use mm_core::{DEVICES, DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, State, VmFlags};
 
 const FAMILY: Family = Family::Contents;
 
@@ -88,6 +88,57 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     }
     let detail = format!("pinned, but not exclusive: {}", describe(pfn, page));
     view.page_finding(Family::ReverseMap, "pinned-exclusive", pfn, detail)
+}
+
+/// Nothing is soft-dirty when that has been cleared, by an operation that ran alone, but what is pinned and writable; and no device
+/// writes unnoticed.
+pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
+    let is_soft_dirty = |addr| match entry_at(s, mm, addr).decode() {
+        Entry::None => false,
+        Entry::Present(p) if p.write() && s.page(p.pfn()).maybe_dma_pinned() => false,
+        Entry::Present(p) => p.soft_dirty(),
+        Entry::Leaf(leaf) => leaf.soft_dirty(),
+    };
+    let is_written = |addr| {
+        let mut devices = (0..DEVICES as u8).map(DevId);
+        devices.any(|dev| {
+            s.driver()
+                .lookup((dev, mm, addr))
+                .is_some_and(|pte| pte.atomic)
+        })
+    };
+    for area in s.mm(mm).vmas.iter().map(|vma| s.vma(*vma)) {
+        let all = area.flags.contains(VmFlags::SOFTDIRTY);
+        let remains = |addr: &u64| all || is_soft_dirty(*addr) || is_written(*addr);
+        if let Some(addr) = area.range().find(remains) {
+            let detail = format!(
+                "soft-dirty was cleared, and page {addr} is so still, or a device writes to it unnoticed"
+            );
+            check_outcome(at, detail)?;
+        }
+    }
+    Ok(())
+}
+
+/// What an operation that ran alone has populated, of locked areas that may be read, is there.
+pub fn check_resident(
+    at: At,
+    s: &State,
+    mm: MmId,
+    mut populated: impl Iterator<Item = u64>,
+) -> Check {
+    let lacks = |addr: &u64| {
+        let area = s.find_vma(mm, *addr).map(|vma| s.vma(vma).flags);
+        let must = area.is_some_and(|flags| flags.contains(VmFlags::LOCKED | VmFlags::READ));
+        must && entry_at(s, mm, *addr).is_none()
+    };
+    match populated.find(lacks) {
+        Some(addr) => check_outcome(
+            at,
+            format!("page {addr} is locked in memory, but not there"),
+        ),
+        None => Ok(()),
+    }
 }
 
 /// What was shown of a page.

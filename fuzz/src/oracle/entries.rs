@@ -4,7 +4,6 @@
 //! before, the entry after, and the operation that ran.
 
 use super::meaning::{Form, Meaning, meaning};
-use super::shadow::Place;
 use super::{Check, View};
 use crate::describe;
 use crate::finding::Family;
@@ -160,27 +159,21 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     if view.at.op != OpKind::Fork {
         return Ok(());
     }
-    let (named, slot);
-    let copied = match (new.slot, new.pfn) {
-        (Some(id), _) => {
-            slot = view.shadow.named_slot(id);
-            [slot, &[]]
-        }
-        (_, Some(pfn)) if pfn != Pfn::ZERO => {
-            named = view.shadow.named(pfn);
+    let copied = match new.slot {
+        Some(slot) => [view.shadow.named_slot(slot), &[]],
+        None => {
+            let named = view.shadow.named(new.pfn.unwrap_or(Pfn::NOWHERE));
             [&named.mappings[..], &named.migrations]
         }
-        _ => return Ok(()),
     };
     let others = copied.into_iter().flatten();
-    let mut others = others.filter(|place| place.mm != write.mm && place.addr == write.addr);
+    let others = others.filter(|place| place.mm != write.mm && place.addr == write.addr);
+    let mut others = others
+        .map(|place| meaning(view.s.tables().get(place.at)))
+        .peekable();
     // what it was copied from may be gone by now, with its process
-    let soft_dirty = |place: &Place| meaning(view.s.tables().get(place.at)).map(|m| m.soft_dirty);
-    let Some(first) = others.next() else {
-        return Ok(());
-    };
-    let mut all = std::iter::once(first).chain(others);
-    if all.any(|place| soft_dirty(place).is_none_or(|is| is == new.soft_dirty)) {
+    let agrees = |other: Option<Meaning>| other.is_none_or(|m| m.soft_dirty == new.soft_dirty);
+    if others.peek().is_none() || others.any(agrees) {
         return Ok(());
     }
     let detail = format!(
@@ -210,11 +203,7 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     };
     let dirtied = old.form == Form::Exclusive && new.write && new.soft_dirty;
     let soft_dirty = old.soft_dirty == new.soft_dirty || dirtied && untracked();
-    let exclusive = match (old.exclusive, new.exclusive) {
-        (_, Some(exclusive)) => exclusive || !was_exclusive(view, old),
-        (Some(true), _) => is_exclusive(view, write, new),
-        _ => true,
-    };
+    let exclusive = is_still_exclusive(view, write, old, new);
     if writable && exclusive && soft_dirty && old.uffd_wp == new.uffd_wp && young {
         return Ok(());
     }
@@ -225,22 +214,22 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     view.page_finding(FAMILY, "round-trip", new.pfn, detail)
 }
 
-/// Was the page exclusive before what an operation other than fork did to it?
-fn was_exclusive(view: &View<'_>, old: &Meaning) -> bool {
-    let pfn = old.pfn.unwrap_or(Pfn::NOWHERE);
-    let noted = view.shadow.named(pfn).exclusive && view.at.op != OpKind::Fork;
-    old.write || old.form == Form::Exclusive || noted
-}
-
-/// Is the page exclusive that an entry brings, if that entry is still there?
-fn is_exclusive(view: &View<'_>, write: &PteWrite, new: &Meaning) -> bool {
-    // the process may have exited since, in the same slice
-    let stands = view.s.tables().get(write.at) == write.new;
-    !stands
-        || view
-            .s
-            .page(new.pfn.unwrap_or(Pfn::NOWHERE))
-            .anon_exclusive()
+/// Does an entry that is not present say so of an exclusive page, and is the page exclusive again that takes the place of such an entry?
+fn is_still_exclusive(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> bool {
+    let page = |m: &Meaning| m.pfn.unwrap_or(Pfn::NOWHERE);
+    match (old.exclusive, new.exclusive) {
+        (_, Some(exclusive)) => {
+            // fork shares what was exclusive before
+            let noted = view.shadow.named(page(old)).exclusive && view.at.op != OpKind::Fork;
+            exclusive || !(old.write || old.form == Form::Exclusive || noted)
+        }
+        (Some(true), None) => {
+            // the process may have exited since, in the same slice
+            let stands = view.s.tables().get(write.at) == write.new;
+            !stands || view.s.page(page(new)).anon_exclusive()
+        }
+        _ => true,
+    }
 }
 
 /// A swap entry says what the mapping said, and the mapping that takes its place says it again:
@@ -250,11 +239,7 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
     let kept = (old.soft_dirty, old.uffd_wp) == (new.soft_dirty, new.uffd_wp)
         // the fault may have been a write
         || new.write && new.soft_dirty && old.uffd_wp == new.uffd_wp;
-    let exclusive = match (old.exclusive, new.exclusive) {
-        (_, Some(exclusive)) => exclusive || !was_exclusive(view, old),
-        (Some(true), _) => is_exclusive(view, write, new),
-        _ => true,
-    };
+    let exclusive = is_still_exclusive(view, write, old, new);
     if kept && exclusive {
         return Ok(());
     }

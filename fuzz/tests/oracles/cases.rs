@@ -64,6 +64,9 @@ pub const CASES: &[Case] = &[
     ("contents/write-protection", write_protection_is_ignored),
     ("contents/outcome", outcome),
     ("contents/pinned-page", pinned_page_is_gone),
+    ("contents/outcome", page_stays_soft_dirty),
+    ("contents/outcome", device_writes_unnoticed),
+    ("contents/outcome", locked_page_is_not_there),
     ("contents/longterm-pin", zero_page_is_pinned_for_long),
     ("contents/snapshot", snapshot_shows_nothing),
     ("counting/lru", isolated_page_does_not_come_back),
@@ -421,6 +424,51 @@ fn unmapped_folio_stays_in_the_swap_cache(lab: &mut Lab<'_>) -> Check {
     lab.tamper(|t| t.page(pfn).refcount = 1);
     lab.set_pte(0, Pte::NONE);
     lab.slice()
+}
+
+fn cleared(lab: &mut Lab<'_>) {
+    let mm = lab.mm;
+    lab.run(OpKind::ClearSoftDirty, async |cur| {
+        cur.clear_soft_dirty(mm).await;
+    });
+    check_cleared(lab).expect("nothing is soft-dirty");
+}
+
+fn check_cleared(lab: &Lab<'_>) -> Check {
+    contents::check_cleared(lab.at, &lab.kernel.state(), lab.mm)
+}
+
+fn page_stays_soft_dirty(lab: &mut Lab<'_>) -> Check {
+    lab.write(0);
+    cleared(lab);
+    lab.set_pte(0, lab.present(0).set(PteFlags::SOFT_DIRTY, true).pte());
+    check_cleared(lab)
+}
+
+fn device_writes_unnoticed(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.write(0);
+    cleared(lab);
+    lab.run(OpKind::Exclusive, async |cur| {
+        let made = cur.dmirror_exclusive(DevId(0), mm, 0..1).await;
+        assert_eq!(made, (1, Ok(())));
+    });
+    let Entry::Leaf(entry) = lab.pte(0).decode() else {
+        panic!("not exclusive");
+    };
+    lab.set_pte(0, entry.set(SwapFlags::SOFT_DIRTY, false).pte());
+    check_cleared(lab)
+}
+
+fn locked_page_is_not_there(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.run(OpKind::Mlock, async |cur| {
+        cur.mlock(mm, 0..1).await.unwrap();
+    });
+    let check = |lab: &Lab<'_>| contents::check_resident(lab.at, &lab.kernel.state(), lab.mm, 0..2);
+    check(lab).expect("it is, and the next one is not locked");
+    lab.set_pte(0, Pte::NONE);
+    check(lab)
 }
 
 fn zero_page_is_pinned_for_long(lab: &mut Lab<'_>) -> Check {
