@@ -1,8 +1,8 @@
 # Every job, one word each.
 
-# `make fuzz`, `make afl` and `make exhaust` promise exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
+# `make fuzz`, `make afl`, `make exhaust` and `make torture` promise exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
 # (-q) does it hand on a 1, silently; a `+` makes a recipe run in that mode, and only then: -n stays a dry run.
-ifneq ($(filter fuzz afl exhaust,$(MAKECMDGOALS)),)
+ifneq ($(filter fuzz afl exhaust torture,$(MAKECMDGOALS)),)
 ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check zoo times campaign bench bench-triage mutants report-check clean \
+.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check zoo times campaign bench bench-triage mutants report-check torture clean \
 	linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ mutants: ## [SHARD=k/n] [SECS=10]: generic mutants of the core: the share that t
 
 report-check: ## a report in headless Chromium: phone and desk, light and dark, axe-core, keyboard, print; SARIF and JSON by schema
 	triage/report-check
+
+torture: ## [SECS=300] [ROUNDS=n] [SEED=n]: kill, interrupt, run side by side, fill the disk; is anything lost?
+	$(run)fuzz/torture
 
 linux-image: ## [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
 	triage/linux/image

@@ -34,6 +34,11 @@ Does what cluster -o OUT does, and writes to the same folder report.html, which 
 report.md, report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial report is written.";
 
+const COLLECT_HELP: &str = "\
+A file whose name ends in 40 hexadecimal digits, as libFuzzer's do, and says the SHA-1 of another content is damaged, or
+not written to its end: it is named and not copied. Each copy comes about by a rename, so that nobody sees half of one.
+Exit status: 0 all were copied or were there, 2 some were damaged or could not be read or written.";
+
 const BISECT_HELP: &str = "\
 The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in a worktree of its
 own under the cache folder, built with cargo build --release -p mm-triage, and asked with replay --json; its
@@ -97,6 +102,9 @@ pub enum Command {
     Campaign(Campaign),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(Seeds),
+    /// Copy inputs of engines into a corpus, whole ones only, each under the name of its content
+    #[command(after_help = COLLECT_HELP)]
+    Collect(Collect),
     /// Turn programs of any form into text or wire
     Convert(Convert),
     /// Run every historical bug against its witness
@@ -488,6 +496,29 @@ pub struct Emit {
     pub json: bool,
     /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
     pub file: PathBuf,
+}
+
+/// Arguments of `collect`.
+#[derive(Debug, ClapArgs)]
+pub struct Collect {
+    /// The folder to copy to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+    /// Leave the names as they are [default: the SHA-1 of the content]
+    #[arg(long)]
+    pub keep_names: bool,
+    /// Also copy the files that this file names, each name ended by a zero byte; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files0_from: Option<PathBuf>,
+    /// Write the names of the files of which the folder has a copy now to this file, each ended by a zero byte
+    #[arg(long, value_name = "FILE")]
+    pub listed: Option<PathBuf>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Inputs; of a folder, all files in it and in the folders in it
+    #[arg(value_name = "FILE|DIR", required_unless_present = "files0_from")]
+    pub files: Vec<PathBuf>,
 }
 
 /// Arguments of `convert`.

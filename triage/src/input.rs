@@ -116,12 +116,31 @@ impl fmt::Display for InputError {
 impl std::error::Error for InputError {}
 
 impl InputError {
+    /// The file is not there.
+    pub fn is_gone(&self) -> bool {
+        matches!(&self.fault, Fault::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// The file or folder at `path` cannot be read.
     pub fn unreadable(path: &Path, error: io::Error) -> Self {
         Self {
             path: path.to_owned(),
             fault: Fault::Unreadable(error),
         }
+    }
+}
+
+/// The bytes of a file that an engine wrote; it may be empty.
+///
+/// # Errors
+/// It cannot be read, or is no file, or too long.
+pub fn bytes_of(path: &Path) -> Result<Vec<u8>, InputError> {
+    match read(path) {
+        Err(Fault::Empty) => Ok(Vec::new()),
+        read => read.map_err(|fault| InputError {
+            path: path.to_owned(),
+            fault,
+        }),
     }
 }
 

@@ -9,6 +9,7 @@ mod args;
 mod bisect;
 mod campaign;
 mod cluster;
+mod collect;
 mod convert;
 mod corpus;
 mod diff;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         Command::Cluster(cluster) => cluster::command(cluster, out),
         Command::Report(report) => report::command(report, out),
         Command::Bisect(bisect) => bisect::command(bisect, out),
+        Command::Collect(collect) => collect::command(collect, out),
         Command::Convert(convert) => convert::command(convert, out),
         Command::Zoo(zoo) => zoo::command(zoo, out),
         Command::Explain(explain) => explain::command(explain, out),

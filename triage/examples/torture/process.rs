@@ -1,0 +1,187 @@
+//! Starting, disturbing, and looking for what still runs.
+
+use crate::job::{Disturbance, Job};
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long the longest command may take, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How long an engine may outlive its script.
+const LAST_MOMENTS: Duration = Duration::from_secs(2);
+
+/// A command under way, the leader of a process group as a shell would make it.
+pub struct Running {
+    child: Child,
+    output: File,
+}
+
+/// How a command ended.
+pub struct Ended {
+    /// `None`: a signal.
+    pub status: Option<i32>,
+    pub said: String,
+}
+
+impl Running {
+    pub fn start(tree: &Path, job: &Job) -> Self {
+        let words = job.words(tree);
+        let output = tempfile::tempfile().expect("a temporary file");
+        let child = Command::new(&words[0])
+            .args(&words[1..])
+            .current_dir(tree)
+            .env("CARGO_TERM_COLOR", "never")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a handle"))
+            .stderr(output.try_clone().expect("a handle"))
+            .process_group(0)
+            .spawn()
+            .expect("the command starts");
+        Self { child, output }
+    }
+
+    /// Disturbs it after a while; returns when, in words.
+    pub fn disturb(&mut self, disturbance: Disturbance, after: Duration) -> String {
+        if matches!(disturbance, Disturbance::None | Disturbance::FullDisk(_)) {
+            return String::new();
+        }
+        let began = Instant::now();
+        while began.elapsed() < after {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return " after its end".to_owned();
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        let leader = self.child.id();
+        let group = format!("-{leader}");
+        match disturbance {
+            Disturbance::Interrupt(times) => {
+                for _ in 0..times {
+                    kill("INT", &group);
+                    std::thread::sleep(Duration::from_millis(u64::from(times) * 20));
+                }
+            }
+            Disturbance::Signal(name) => kill(name, &group),
+            Disturbance::KillGroup => kill("KILL", &group),
+            Disturbance::KillMake => kill("KILL", &leader.to_string()),
+            Disturbance::KillScript => {
+                let script = script_of(leader).unwrap_or(leader);
+                kill("KILL", &script.to_string());
+            }
+            Disturbance::None | Disturbance::FullDisk(_) => {}
+        }
+        format!(" after {} ms", after.as_millis())
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> Ended {
+        let began = Instant::now();
+        let status = loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => break status.code(),
+                Ok(None) if began.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                _ => {
+                    kill("KILL", &format!("-{}", self.child.id()));
+                    let _ = self.child.wait();
+                    break Some(-1);
+                }
+            }
+        };
+        let mut said = Vec::new();
+        let read = self.output.rewind().and_then(|()| self.output.read_to_end(&mut said));
+        read.expect("what it said");
+        Ended {
+            status,
+            said: String::from_utf8_lossy(&said).into_owned(),
+        }
+    }
+}
+
+/// By a shell, whose `kill` is everywhere the same.
+fn kill(signal: &str, process: &str) {
+    let command = format!("kill -s {signal} -- {process} 2>/dev/null");
+    let _ = Command::new("sh").args(["-c", &command]).status();
+}
+
+/// The script that a make has started.
+fn script_of(make: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{make}/task/{make}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
+/// A process of the tree.
+struct Process {
+    pid: u32,
+    name: String,
+}
+
+/// The processes whose working folder is the tree, or below.
+fn processes(tree: &Path) -> Vec<Process> {
+    let entries = fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let own = std::process::id();
+    pids.filter(|pid: &u32| *pid != own)
+        .filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(tree)))
+        .filter_map(|pid| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            let name = name.trim().to_owned();
+            Some(Process { pid, name })
+        })
+        .collect()
+}
+
+/// What runs on, though its command has ended. What builds may end in peace, and so may a script whose make was killed.
+pub fn orphans(tree: &Path) -> Vec<String> {
+    let began = Instant::now();
+    loop {
+        let left = processes(tree);
+        if left.is_empty() {
+            return Vec::new();
+        }
+        let has = |names: &[&str]| left.iter().any(|process| names.contains(&&*process.name));
+        let patience = if has(&["run", "cmin", "cargo", "rustc", "cargo-fuzz", "make", "ld", "cc"]) {
+            PATIENCE
+        } else {
+            LAST_MOMENTS
+        };
+        if began.elapsed() > patience {
+            let describe = |process: &Process| {
+                kill("KILL", &process.pid.to_string());
+                format!("process {} ({}) still runs", process.pid, process.name)
+            };
+            return left.iter().map(describe).collect();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Fills the file system of a file, but for so many bytes.
+pub fn fill(ballast: &Path, free: u64) {
+    let mut file = File::create(ballast).expect("a file");
+    let block = vec![1; 1 << 16];
+    while file.write_all(&block).is_ok() {}
+    while file.write_all(&block[..1024]).is_ok() {}
+    let size = file.metadata().expect("its size").len();
+    file.set_len(size.saturating_sub(free)).expect("a shorter file");
+}
+
+/// Saves what killed runs have left.
+pub fn adopt(tree: &Path) -> Option<String> {
+    let output = Command::new(PathBuf::from("fuzz/adopt")).current_dir(tree).output();
+    let output = output.expect("fuzz/adopt starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().filter(|line| line.starts_with("took over")).for_each(|line| println!("  {line}"));
+    (!output.status.success()).then(|| format!("fuzz/adopt: {said}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// A run of a second that nobody disturbs.
+pub fn short_run(tree: &Path, target: &str) {
+    let mut command = Command::new("fuzz/run");
+    command.current_dir(tree).env("TARGET", target).env("SECS", "1");
+    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+}

@@ -1,0 +1,181 @@
+//! `collect`: copies inputs of engines into a corpus, each under the name of its content and by a rename.
+//!
+//! Engines write a file under its final name and fill it then, so that a kill or a full disk leaves half of one. Whoever reads
+//! a folder that only `collect` writes to meets whole inputs alone. A name that ends in 40 hexadecimal digits, as libFuzzer's do, is
+//! the SHA-1 of the content; a file that is not what such a name says is damaged, or not written to its end, and is not
+//! copied.
+
+use crate::Status;
+use crate::args::Collect;
+use crate::input;
+use crate::names::shown;
+use crate::store;
+use crate::walk::{Found, Walk};
+use serde_json::json;
+use sha1::{Digest, Sha1};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The most bytes of a list of files.
+const MAX_LIST: u64 = 1 << 30;
+
+/// What was found and done.
+#[derive(Debug, Default)]
+struct Tally {
+    files: u64,
+    new: u64,
+    known: u64,
+    damaged: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            files,
+            new,
+            known,
+            damaged,
+        } = self;
+        write!(f, "files={files} new={new} known={known} damaged={damaged}")
+    }
+}
+
+/// Copies all files. One that is damaged, or cannot be read, does not stop the others; one that cannot be written does.
+pub fn command(args: &Collect, out: &mut dyn Write) -> io::Result<Status> {
+    let named = match named(args) {
+        Ok(named) => named,
+        Err(why) => return Ok(Status::unusable(why)),
+    };
+    if let Err(status) = store::make_folder(&args.into) {
+        return Ok(status);
+    }
+    let (mut tally, mut status, mut listed) = (Tally::default(), Status::Pass, Vec::new());
+    for path in named.iter().flat_map(|path| files(path)) {
+        let path = match path {
+            Found::File(path) => path,
+            Found::Unreadable(path, error) => {
+                status = Status::unusable(format_args!("{}: {error}", shown(&path)));
+                continue;
+            }
+        };
+        let bytes = match input::bytes_of(&path) {
+            Ok(bytes) => bytes,
+            // an engine may have replaced it by a shorter one since it was listed
+            Err(error) if error.is_gone() => continue,
+            Err(error) => {
+                status = Status::unusable(error);
+                continue;
+            }
+        };
+        tally.files += 1;
+        let hash = sha1(&bytes);
+        let name = path.file_name().unwrap_or_default();
+        if said_by(name).is_some_and(|said| said != hash) {
+            tally.damaged += 1;
+            status = Status::unusable(format_args!(
+                "{}: is damaged or not written to its end: its name is the SHA-1 of another content",
+                shown(&path)
+            ));
+            continue;
+        }
+        let mut target = PathBuf::from(if args.keep_names { name } else { OsStr::new(&hash) });
+        if !args.keep_names && path.extension() == Some(OsStr::new("mm")) {
+            target.set_extension("mm");
+        }
+        let target = args.into.join(target);
+        if std::fs::read(&target).is_ok_and(|there| there == bytes) {
+            tally.known += 1;
+        } else if let Err(error) = store::write(&target, &bytes) {
+            return Ok(store::refuse_write(&target, &error));
+        } else {
+            tally.new += 1;
+        }
+        if args.listed.is_some() {
+            listed.extend_from_slice(path.as_os_str().as_bytes());
+            listed.push(0);
+        }
+    }
+    if let Some(path) = &args.listed
+        && let Err(error) = store::write(path, listed)
+    {
+        return Ok(store::refuse_write(path, &error));
+    }
+    if args.json {
+        let Tally {
+            files,
+            new,
+            known,
+            damaged,
+        } = tally;
+        let said = json!({ "files": files, "new": new, "known": known, "damaged": damaged, "folder": shown(&args.into) });
+        writeln!(out, "{said}")?;
+    } else {
+        writeln!(out, "collect: {tally} in {}", shown(&args.into))?;
+    }
+    Ok(status)
+}
+
+/// What is to be copied: the arguments, and the names in a list.
+fn named(args: &Collect) -> Result<Vec<PathBuf>, String> {
+    let mut named = args.files.clone();
+    if let Some(list) = &args.files0_from {
+        let mut names = Vec::new();
+        let read = if list == Path::new("-") {
+            io::stdin().lock().take(MAX_LIST).read_to_end(&mut names)
+        } else {
+            std::fs::File::open(list).and_then(|file| file.take(MAX_LIST).read_to_end(&mut names))
+        };
+        read.map_err(|error| format!("{}: cannot be read: {error}", shown(list)))?;
+        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        named.extend(names.map(|name| PathBuf::from(OsStr::from_bytes(name))));
+    }
+    Ok(named)
+}
+
+/// The file, or the files in the folder and the folders in it.
+fn files(path: &Path) -> Box<dyn Iterator<Item = Found>> {
+    if path.is_dir() {
+        Box::new(Walk::new(path))
+    } else {
+        Box::new(std::iter::once(Found::File(path.to_owned())))
+    }
+}
+
+fn sha1(bytes: &[u8]) -> String {
+    let hash = Sha1::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The hash that a name says.
+fn said_by(name: &OsStr) -> Option<&str> {
+    let name = name.to_str()?;
+    let hash = name.get(name.len().checked_sub(40)?..)?;
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    hash.bytes().all(is_hex).then_some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EMPTY: &str = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
+
+    #[test]
+    fn the_hash_is_that_of_libfuzzer() {
+        assert_eq!(sha1(b""), EMPTY);
+        assert_eq!(sha1(b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+    }
+
+    #[test]
+    fn names_of_engines_say_a_hash_and_others_do_not() {
+        assert_eq!(said_by(OsStr::new(EMPTY)), Some(EMPTY));
+        let crash = format!("crash-{EMPTY}");
+        assert_eq!(said_by(OsStr::new(&crash)), Some(EMPTY));
+        for name in ["", "seed.mm", "0076b8b18569c846", "id:000001,time:0", &EMPTY.to_uppercase()] {
+            assert_eq!(said_by(OsStr::new(name)), None, "{name}");
+        }
+    }
+}
