@@ -81,7 +81,11 @@ pub fn command(args: &Collect, out: &mut dyn Write) -> io::Result<Status> {
             ));
             continue;
         }
-        let mut target = PathBuf::from(if args.keep_names { name } else { OsStr::new(&hash) });
+        let mut target = PathBuf::from(if args.keep_names {
+            name
+        } else {
+            OsStr::new(&hash)
+        });
         if !args.keep_names && path.extension() == Some(OsStr::new("mm")) {
             target.set_extension("mm");
         }
@@ -129,7 +133,9 @@ fn named(args: &Collect) -> Result<Vec<PathBuf>, String> {
             std::fs::File::open(list).and_then(|file| file.take(MAX_LIST).read_to_end(&mut names))
         };
         read.map_err(|error| format!("{}: cannot be read: {error}", shown(list)))?;
-        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let names = names
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty());
         named.extend(names.map(|name| PathBuf::from(OsStr::from_bytes(name))));
     }
     Ok(named)
@@ -174,7 +180,13 @@ mod tests {
         assert_eq!(said_by(OsStr::new(EMPTY)), Some(EMPTY));
         let crash = format!("crash-{EMPTY}");
         assert_eq!(said_by(OsStr::new(&crash)), Some(EMPTY));
-        for name in ["", "seed.mm", "0076b8b18569c846", "id:000001,time:0", &EMPTY.to_uppercase()] {
+        for name in [
+            "",
+            "seed.mm",
+            "0076b8b18569c846",
+            "id:000001,time:0",
+            &EMPTY.to_uppercase(),
+        ] {
             assert_eq!(said_by(OsStr::new(name)), None, "{name}");
         }
     }

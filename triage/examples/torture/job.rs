@@ -146,7 +146,13 @@ impl Job {
             Self::Triage(command) => {
                 let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_default();
                 let more: &[&str] = match *command {
-                    "report" | "cluster" => &["fuzz/artifacts", "--zoo", "ttu-subpage-from-swap-pte", "-o", "out"],
+                    "report" | "cluster" => &[
+                        "fuzz/artifacts",
+                        "--zoo",
+                        "ttu-subpage-from-swap-pte",
+                        "-o",
+                        "out",
+                    ],
                     "minimize" => &["--zoo", "ttu-subpage-from-swap-pte", "-o", "out"],
                     "convert" => &["--to", "wire", "-o", "out"],
                     _ => &["out/seeds"],
@@ -181,10 +187,16 @@ impl Job {
             }
             (Self::Engine { .. }, Disturbance::Interrupt(_) | Disturbance::Signal(_)) => {
                 // by its script the status is its own; make gives its own if it was interrupted
-                !said.contains("\ninterrupted after ") || name.starts_with("make") || matches!(status, Some(0 | 1))
+                !said.contains("\ninterrupted after ")
+                    || name.starts_with("make")
+                    || matches!(status, Some(0 | 1))
             }
-            (Self::Cmin { .. } | Self::Triage("convert" | "seeds" | "minimize"), Disturbance::None) => {
-                matches!(status, Some(0 | 2)) && (*status == Some(0) || matches!(self, Self::Triage("minimize")))
+            (
+                Self::Cmin { .. } | Self::Triage("convert" | "seeds" | "minimize"),
+                Disturbance::None,
+            ) => {
+                matches!(status, Some(0 | 2))
+                    && (*status == Some(0) || matches!(self, Self::Triage("minimize")))
             }
             (Self::Triage(_), Disturbance::None) => matches!(status, Some(0 | 1)),
             (_, Disturbance::FullDisk(_)) => matches!(status, Some(0..=2)),
@@ -194,12 +206,18 @@ impl Job {
             faults.push(format!("{name}: ended with {status:?}"));
         }
         // what it says that it has written is there
-        for artifact in said.lines().filter_map(|line| line.strip_prefix("artifact: ")) {
+        for artifact in said
+            .lines()
+            .filter_map(|line| line.strip_prefix("artifact: "))
+        {
             if std::fs::metadata(tree.join(artifact)).is_err() {
                 faults.push(format!("{name}: {artifact} is not there"));
             }
         }
-        for program in said.lines().filter_map(|line| line.strip_prefix("program:  fuzz/")) {
+        for program in said
+            .lines()
+            .filter_map(|line| line.strip_prefix("program:  fuzz/"))
+        {
             let path = tree.join("fuzz").join(program);
             if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
                 faults.push(format!("{name}: {program} is not there, or empty"));

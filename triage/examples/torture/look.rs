@@ -34,7 +34,10 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn sha1(bytes: &[u8]) -> String {
@@ -46,7 +49,10 @@ fn sha1(bytes: &[u8]) -> String {
 fn said(name: &str, digits: usize) -> Option<&str> {
     let hash = name.get(name.len().checked_sub(digits)?..)?;
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    let before = name.len().checked_sub(digits + 1).and_then(|at| name.as_bytes().get(at));
+    let before = name
+        .len()
+        .checked_sub(digits + 1)
+        .and_then(|at| name.as_bytes().get(at));
     let whole = before.is_none_or(|byte| !is_hex(*byte));
     (whole && hash.bytes().all(is_hex)).then_some(hash)
 }
@@ -60,14 +66,21 @@ impl Look {
                 let paths = files(&tree.join(folder).join(target));
                 let paths = paths.into_iter().filter(|path| !crate::is_temporary(path));
                 let contents = paths.filter_map(|path| fs::read(path).ok());
-                contents.map(|bytes| (sha1(&bytes), bytes)).collect::<BTreeMap<_, _>>()
+                contents
+                    .map(|bytes| (sha1(&bytes), bytes))
+                    .collect::<BTreeMap<_, _>>()
             };
             look.inputs.insert(target.to_owned(), read("fuzz/corpus"));
-            look.distilled.insert(target.to_owned(), read("corpus/distilled"));
+            look.distilled
+                .insert(target.to_owned(), read("corpus/distilled"));
             let artifacts = read("fuzz/artifacts");
             look.findings.extend(artifacts.into_keys());
         }
-        for entry in fs::read_dir(tree.join("fuzz/work")).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(tree.join("fuzz/work"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let (path, name) = (entry.path(), entry.file_name());
             if path.is_dir() && !name.to_string_lossy().starts_with('.') {
                 look.runs += 1;
@@ -81,8 +94,11 @@ impl Look {
     fn run(&mut self, run: &Path) {
         let about = fs::read_to_string(run.join("about")).unwrap_or_default();
         let value = |variable: &str| {
-            let line = about.lines().find_map(|line| line.split_once(&format!(" {variable}=\"")));
-            line.map_or("", |(_, value)| value.trim_end_matches('"')).to_owned()
+            let line = about
+                .lines()
+                .find_map(|line| line.split_once(&format!(" {variable}=\"")));
+            line.map_or("", |(_, value)| value.trim_end_matches('"'))
+                .to_owned()
         };
         let target = value("target");
         if value("keeps") == "yes" {
@@ -97,7 +113,9 @@ impl Look {
         let is_finding = |path: &PathBuf| {
             let (name, folder) = (name(path), path.parent().map(name).unwrap_or_default());
             match &*folder {
-                "found" => ["crash-", "timeout-", "oom-"].iter().any(|kind| name.starts_with(kind)),
+                "found" => ["crash-", "timeout-", "oom-"]
+                    .iter()
+                    .any(|kind| name.starts_with(kind)),
                 "crashes" | "hangs" => name.starts_with("id:"),
                 _ => false,
             }
@@ -138,7 +156,10 @@ impl Look {
         for target in ["ops", "races"] {
             let all = |look: &Self| {
                 let both = [&look.inputs[target], &look.distilled[target]];
-                both.into_iter().flatten().map(|(hash, bytes)| (hash.clone(), bytes.clone())).collect::<BTreeMap<_, _>>()
+                both.into_iter()
+                    .flatten()
+                    .map(|(hash, bytes)| (hash.clone(), bytes.clone()))
+                    .collect::<BTreeMap<_, _>>()
             };
             let now = all(self);
             let mut ever = now.clone();
@@ -192,12 +213,17 @@ pub fn not_whole(tree: &Path) -> Vec<String> {
                 _ => {
                     let full = said(&name, 40).is_none_or(|said| said == sha1(&bytes));
                     let is_artifact = folder == "fuzz/artifacts";
-                    let short = said(&name, 8).is_none_or(|said| !is_artifact || sha1(&bytes).starts_with(said));
+                    let short = said(&name, 8)
+                        .is_none_or(|said| !is_artifact || sha1(&bytes).starts_with(said));
                     full && short && !bytes.is_empty()
                 }
             };
             if !is_whole {
-                faults.push(format!("{} is not whole ({} bytes)", path.display(), bytes.len()));
+                faults.push(format!(
+                    "{} is not whole ({} bytes)",
+                    path.display(),
+                    bytes.len()
+                ));
             }
             let has_text = |path: &Path| {
                 let mut text = path.to_owned().into_os_string();

@@ -93,7 +93,10 @@ impl Running {
             }
         };
         let mut said = Vec::new();
-        let read = self.output.rewind().and_then(|()| self.output.read_to_end(&mut said));
+        let read = self
+            .output
+            .rewind()
+            .and_then(|()| self.output.read_to_end(&mut said));
         read.expect("what it said");
         Ended {
             status,
@@ -126,7 +129,9 @@ fn processes(tree: &Path) -> Vec<Process> {
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let own = std::process::id();
     pids.filter(|pid: &u32| *pid != own)
-        .filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(tree)))
+        .filter(|pid| {
+            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(tree))
+        })
         .filter_map(|pid| {
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
             let name = name.trim().to_owned();
@@ -144,7 +149,16 @@ pub fn orphans(tree: &Path) -> Vec<String> {
             return Vec::new();
         }
         let has = |names: &[&str]| left.iter().any(|process| names.contains(&&*process.name));
-        let patience = if has(&["run", "cmin", "cargo", "rustc", "cargo-fuzz", "make", "ld", "cc"]) {
+        let patience = if has(&[
+            "run",
+            "cmin",
+            "cargo",
+            "rustc",
+            "cargo-fuzz",
+            "make",
+            "ld",
+            "cc",
+        ]) {
             PATIENCE
         } else {
             LAST_MOMENTS
@@ -167,21 +181,34 @@ pub fn fill(ballast: &Path, free: u64) {
     while file.write_all(&block).is_ok() {}
     while file.write_all(&block[..1024]).is_ok() {}
     let size = file.metadata().expect("its size").len();
-    file.set_len(size.saturating_sub(free)).expect("a shorter file");
+    file.set_len(size.saturating_sub(free))
+        .expect("a shorter file");
 }
 
 /// Saves what killed runs have left.
 pub fn adopt(tree: &Path) -> Option<String> {
-    let output = Command::new(PathBuf::from("fuzz/adopt")).current_dir(tree).output();
+    let output = Command::new(PathBuf::from("fuzz/adopt"))
+        .current_dir(tree)
+        .output();
     let output = output.expect("fuzz/adopt starts");
     let said = String::from_utf8_lossy(&output.stdout);
-    said.lines().filter(|line| line.starts_with("took over")).for_each(|line| println!("  {line}"));
-    (!output.status.success()).then(|| format!("fuzz/adopt: {said}{}", String::from_utf8_lossy(&output.stderr)))
+    said.lines()
+        .filter(|line| line.starts_with("took over"))
+        .for_each(|line| println!("  {line}"));
+    (!output.status.success()).then(|| {
+        format!(
+            "fuzz/adopt: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
 }
 
 /// A run of a second that nobody disturbs.
 pub fn short_run(tree: &Path, target: &str) {
     let mut command = Command::new("fuzz/run");
-    command.current_dir(tree).env("TARGET", target).env("SECS", "1");
+    command
+        .current_dir(tree)
+        .env("TARGET", target)
+        .env("SECS", "1");
     let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
