@@ -1,51 +1,16 @@
 //! What an oracle has to say: a finding, and its signature.
 
+use crate::invariant::{Invariant, Way};
 use mm_core::{Entry, Page, PageFlags, Pfn, Softleaf, State};
 use std::fmt;
-
-/// The family of an oracle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    /// What user space sees.
-    Contents,
-    /// References, mappings, statistics, leaks.
-    Counting,
-    /// The reverse map and anon_vmas.
-    ReverseMap,
-    /// Bits of page-table entries.
-    Entries,
-    /// Slots and the swap cache.
-    Swap,
-    /// Mappings of devices, translations of CPUs.
-    Coherence,
-    /// The contract of mmu notifiers.
-    Notifier,
-    /// Locks, sleeps and retries.
-    Progress,
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Contents => "contents",
-            Self::Counting => "counting",
-            Self::ReverseMap => "reverse-map",
-            Self::Entries => "entries",
-            Self::Swap => "swap",
-            Self::Coherence => "coherence",
-            Self::Notifier => "notifier",
-            Self::Progress => "progress",
-        })
-    }
-}
 
 /// One violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The family of the oracle.
-    pub family: Family,
     /// The invariant.
-    pub invariant: &'static str,
+    pub invariant: Invariant,
+    /// In which way it is broken, if there are several.
+    pub way: Option<Way>,
     /// The operation that ran.
     pub op: &'static str,
     /// Its position in the program.
@@ -61,16 +26,13 @@ pub struct Finding {
 impl Finding {
     /// The family and the name of the invariant, `family/invariant`.
     pub fn oracle(&self) -> String {
-        format!("{}/{}", self.family, self.invariant)
+        self.invariant.to_string()
     }
 
     /// What two findings of the same bug have in common: the invariant, the operation and the
     /// abstract state of the page. Made of letters, digits, `/`, `:`, `-` and `+`.
     pub fn signature(&self) -> String {
-        format!(
-            "{}/{}:{}:{}",
-            self.family, self.invariant, self.op, self.state
-        )
+        format!("{}:{}:{}", self.invariant, self.op, self.state)
     }
 }
 

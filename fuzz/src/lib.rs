@@ -10,6 +10,7 @@ pub mod exec;
 pub mod exhaust;
 pub mod feedback;
 pub mod finding;
+pub mod invariant;
 pub mod lock;
 pub mod oracle;
 pub mod program;

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 /// The file in the output folder.
 const FILE: &str = "clusters.json";
 /// The form of that file.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -59,8 +59,8 @@ pub struct Group {
     pub program: String,
     /// The signature of that program.
     pub signature: String,
-    /// The wordings of the findings.
-    wordings: BTreeSet<String>,
+    /// The states of pages, and the ways, when it first was wrong.
+    circumstances: BTreeSet<String>,
     /// The operations that ran when it first was wrong.
     operations: BTreeSet<String>,
     /// Signatures, and how many files have each.
@@ -75,7 +75,7 @@ struct Artifact {
     key: Key,
     vague: Vague,
     operation: String,
-    wording: String,
+    circumstances: String,
     program: Program,
 }
 
@@ -247,7 +247,7 @@ fn artifact(program: Program, found: run::Found, bugs: &Bugs) -> Option<Outcome>
         vague: keyed.vague,
         operation: keyed.operation,
         key: keyed.key,
-        wording: keyed.wording,
+        circumstances: keyed.circumstances,
         program,
     })))
 }
@@ -260,14 +260,14 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The one cluster of the same invariant in which a finding was worded like this, in the same operation if that is
-    /// what did it.
+    /// The one cluster of the same invariant that has a finding in the same circumstances, of the same operation if that
+    /// is what did it.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {
             group.key.invariant == key.invariant
                 && group.key.race == key.race
-                && group.wordings.contains(&artifact.wording)
+                && group.circumstances.contains(&artifact.circumstances)
                 && (artifact.vague == Vague::Phase
                     || group.operations.contains(&artifact.operation))
         });
@@ -281,7 +281,7 @@ impl Clusters {
             signature,
             key,
             operation,
-            wording,
+            circumstances,
             program,
             ..
         } = artifact;
@@ -291,7 +291,7 @@ impl Clusters {
             key,
             program: program.to_string(),
             signature: signature.clone(),
-            wordings: BTreeSet::new(),
+            circumstances: BTreeSet::new(),
             operations: BTreeSet::new(),
             signatures: BTreeMap::new(),
             files: BTreeSet::new(),
@@ -301,7 +301,7 @@ impl Clusters {
             group.program = program.to_string();
             group.signature.clone_from(&signature);
         }
-        group.wordings.insert(wording);
+        group.circumstances.insert(circumstances);
         group.operations.insert(operation);
         *group.signatures.entry(signature).or_default() += 1;
         group.files.insert(file);

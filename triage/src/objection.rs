@@ -285,22 +285,6 @@ fn cut(program: &Program, points: &Range<u32>, last: &Last) -> Program {
     cut
 }
 
-/// The text with its numbers made the same: what two findings of a bug agree on.
-pub fn wording(detail: &str) -> String {
-    let mut out = String::new();
-    let mut in_number = false;
-    for c in detail.chars() {
-        let is_number = c.is_ascii_digit() || in_number && (c.is_ascii_hexdigit() || c == 'x');
-        if !is_number {
-            out.push(c);
-        } else if !in_number {
-            out.push('#');
-        }
-        in_number = is_number;
-    }
-    out
-}
-
 #[cfg(test)]
 #[cfg(feature = "zoo")]
 mod tests {
@@ -334,13 +318,5 @@ mod tests {
     fn a_race_stays_one() {
         let witness = include_str!("../../corpus/zoo/dup-anon-vma-no-lock.mm");
         assert_eq!(site("dup-anon-vma-no-lock", witness), Site::AnonVmaPrepare);
-    }
-
-    #[test]
-    fn wordings_have_no_numbers() {
-        assert_eq!(
-            wording("frame 0x1fe0 of dev1:12, 3 maps"),
-            "frame # of dev#:#, # maps"
-        );
     }
 }

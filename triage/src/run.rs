@@ -3,6 +3,7 @@
 use mm_core::Pfn;
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
 use mm_fuzz::finding::Finding;
+use mm_fuzz::invariant::{Invariant, Way};
 use mm_fuzz::program::Program;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
@@ -80,7 +81,11 @@ pub enum Ended {
 pub struct Found {
     /// What findings of the same bug have in common.
     pub signature: String,
-    /// The oracle, `family/invariant`; of a panic, its place.
+    /// The invariant; a panic breaks none.
+    pub invariant: Option<Invariant>,
+    /// In which way it is broken, if there are several.
+    pub way: Option<Way>,
+    /// The invariant, `family/name`; of a panic, its place.
     pub oracle: String,
     /// The operation; a panic does not tell.
     pub step: Option<usize>,
@@ -94,11 +99,31 @@ impl From<Finding> for Found {
     fn from(finding: Finding) -> Self {
         Self {
             signature: finding.signature(),
+            invariant: Some(finding.invariant),
+            way: finding.way,
             oracle: finding.oracle(),
             step: Some(finding.step),
             page: finding.page,
+            #[cfg(test)]
+            detail: reworded(finding.detail),
+            #[cfg(not(test))]
             detail: finding.detail,
         }
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// All messages are worded in another way: nothing may depend on their words.
+    pub static REWORDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[cfg(test)]
+fn reworded(detail: String) -> String {
+    if REWORDED.get() {
+        "in other words".to_owned()
+    } else {
+        detail
     }
 }
 
@@ -148,6 +173,8 @@ impl Runner {
                 *self = Self::new(&self.bugs, self.options);
                 Ended::Found(Found {
                     signature: format!("panic at {place}"),
+                    invariant: None,
+                    way: None,
                     oracle: format!("panic at {place}"),
                     step: None,
                     page: None,

@@ -1,13 +1,13 @@
 //! The documentation says what the code says.
 //!
-//! What can be generated is: the page of the zoo and the table of make targets. With `MMFUZZ_BLESS=1`
-//! these tests write it. The rest is compared: examples run, commands and paths exist, the invariants
-//! that docs/design.md lists are those of the oracles.
+//! What can be generated is: the pages of the zoo and of the invariants, and the table of make targets. With
+//! `MMFUZZ_BLESS=1` these tests write it. The rest is compared: examples run, commands and paths exist.
 #![cfg(feature = "zoo")]
 
 mod common;
 
 use common::{Bench, repository, run_in};
+use mm_fuzz::invariant::{self, Family, Invariant};
 use mm_fuzz::zoo::{Entry, TABLE};
 use std::collections::BTreeSet;
 use std::fs;
@@ -346,7 +346,7 @@ fn every_make_command_exists() {
 /// Things that have a slash in their names and are not files of the repository: what git ignores, Linux's own
 /// sources and what it shows, the names of invariants.
 fn is_elsewhere(name: &str) -> bool {
-    let invariants = || invariants_of_the_code().contains(name);
+    let invariants = || Invariant::named(name).is_some();
     let ignored = read(".gitignore");
     let mut ignored = ignored.lines().map(|line| line.trim_start_matches('/'));
     ignored.any(|folder| name.starts_with(folder))
@@ -434,58 +434,50 @@ fn the_transcript_of_the_readme_is_what_replay_prints() {
     }
 }
 
-/// `family/invariant` of all findings that the oracles make: the two arguments of `finding`, `page_finding` and
-/// `report`, of which the family may be the constant `FAMILY` of the file.
-fn invariants_of_the_code() -> BTreeSet<String> {
-    let folder = repository().join("fuzz/src/oracle");
-    let mut invariants = BTreeSet::new();
-    for entry in fs::read_dir(folder).expect("the oracles") {
-        let source = fs::read_to_string(entry.expect("a file").path()).expect("a source");
-        let source: String = source.split_whitespace().collect();
-        let own = source.split("constFAMILY:Family=Family::").nth(1);
-        let own = own.and_then(|rest| rest.split(';').next());
-        let parts: Vec<&str> = source.split(",\"").collect();
-        for pair in parts.windows(2) {
-            let family = pair[0].rsplit(['(', ',']).next().expect("a part");
-            let family = match family.strip_prefix("Family::") {
-                Some(family) => family,
-                None if family == "FAMILY" => own.expect("a family"),
-                None => continue,
-            };
-            let invariant = pair[1].split('"').next().expect("a part");
-            invariants.insert(format!("{}/{invariant}", kebab(family)));
+/// The page of the invariants, by family.
+fn invariants_page() -> String {
+    let mut page = "# Invariants\n\n\
+        <!-- Generated from fuzz/src/invariant.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\n\
+        Each oracle states one invariant. A finding names it, the operation that ran, and the state of the page. The checks are in\n\
+        `fuzz/src/oracle`, a file for each family, the table is `fuzz/src/invariant.rs`. *Concerns* says which kinds of\n\
+        change can break it. *Ways* are the kinds of breach that clusters tell apart. What is exempt has its reason.\n"
+        .to_owned();
+    for family in Family::ALL {
+        let (about, not_checked) = family.about();
+        page += &format!(
+            "\n## {family}\n\n{about}\n\n| invariant | what holds | concerns | ways |\n|---|---|---|---|\n"
+        );
+        let rows = || invariant::TABLE.iter().filter(|row| row.family == family);
+        for row in rows() {
+            let ways = row.ways.iter().map(|way| format!("`{way}`"));
+            let ways: Vec<String> = ways.collect();
+            page += &format!(
+                "| `{}` | {} | {} | {} |\n",
+                row.invariant,
+                row.holds,
+                row.concerned,
+                ways.join(", ")
+            );
         }
-    }
-    invariants
-}
-
-/// `ReverseMap` as findings have it: `reverse-map`.
-fn kebab(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() {
-            out.push('-');
+        let exempt = rows().flat_map(|row| row.exempt.iter().map(move |why| (row, why)));
+        let exempt: String = exempt
+            .map(|(row, why)| format!("- `{}`: {why}\n", row.invariant))
+            .collect();
+        if !exempt.is_empty() {
+            page += &format!("\nExempt:\n\n{exempt}");
         }
-        out.push(c.to_ascii_lowercase());
+        let not_checked = not_checked.iter().map(|what| format!("- {what}\n"));
+        let not_checked: String = not_checked.collect();
+        page += &format!("\nNot checked:\n\n{not_checked}");
     }
-    out
+    page
 }
 
 #[test]
-fn the_invariants_are_those_of_the_oracles() {
-    let page = read("docs/design.md");
-    let (_, table, _) = between(&page, "| invariant |", "\n## ");
-    let listed = table.lines().filter_map(|line| line.strip_prefix("| `"));
-    let listed = listed.filter_map(|line| line.split('`').next());
-    let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
-    assert_eq!(listed, invariants_of_the_code());
+fn the_page_of_the_invariants_is_the_table() {
+    compare("docs/invariants.md", &invariants_page());
     for entry in TABLE {
-        assert!(
-            listed.contains(entry.oracle),
-            "{}: {}",
-            entry.slug,
-            entry.oracle
-        );
+        assert!(Invariant::named(entry.oracle).is_some(), "{}", entry.oracle);
     }
 }
 

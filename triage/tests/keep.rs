@@ -74,7 +74,7 @@ fn what_a_killed_run_has_left_is_saved() {
         "{said}"
     );
     assert!(
-        said.contains("inputs=1 findings=1 (1 damaged inputs were removed"),
+        said.contains("inputs=1 findings=1 (damaged inputs were removed: 1 "),
         "{said}"
     );
     assert_eq!(names(&bench.path("fuzz/corpus/ops")), [INPUT_NAME]);

@@ -5,11 +5,9 @@
 
 use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
-use crate::finding::Family;
+use crate::invariant::Invariant;
 use crate::reference::{Pid, Reference};
 use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Release, Softleaf, State, VmFlags};
-
-const FAMILY: Family = Family::Contents;
 
 /// What has changed since somebody looked.
 #[derive(Debug, Default)]
@@ -95,7 +93,7 @@ fn check_word(view: &View<'_>, model: &Reference, pid: Pid, addr: u64, pte: Pte)
     let is = describe::entry(pte);
     let detail =
         format!("process {pid} has {is} at page {addr}, which holds {word:#x}: {expected}");
-    view.page_finding(FAMILY, "kept", page_of(pte), detail)
+    view.page_finding(Invariant::Kept, page_of(pte), detail)
 }
 
 /// An entry permits no more than its area does.
@@ -116,7 +114,7 @@ fn check_permission(view: &View<'_>, pid: Pid, addr: u64, pte: Pte, flags: VmFla
     }
     let is = describe::entry(pte);
     let detail = format!("process {pid} has {is} at page {addr} of an area that is {flags:?}");
-    view.page_finding(Family::Entries, "permission", page_of(pte), detail)
+    view.page_finding(Invariant::Permission, page_of(pte), detail)
 }
 
 /// What a read through an entry would read; `None` if that is not certain.
@@ -162,7 +160,7 @@ fn check_write_protection(
     let is = describe::entry(pte);
     let expected = if must { "protected" } else { "not protected" };
     let detail = format!("process {pid} has {is} at page {addr}: expected it {expected}");
-    view.page_finding(FAMILY, "kept-protection", page_of(pte), detail)
+    view.page_finding(Invariant::KeptProtection, page_of(pte), detail)
 }
 
 fn check_areas(view: &View<'_>, model: &Reference, pid_of: impl Fn(MmId) -> Option<Pid>) -> Check {
@@ -179,5 +177,5 @@ fn check_areas(view: &View<'_>, model: &Reference, pid_of: impl Fn(MmId) -> Opti
 #[inline(never)]
 fn check_area(view: &View<'_>, pid: Pid, differ: Option<String>) -> Check {
     let Some(differ) = differ else { return Ok(()) };
-    view.finding(FAMILY, "area", format!("process {pid}: {differ}"))
+    view.finding(Invariant::Area, format!("process {pid}: {differ}"))
 }

@@ -2,7 +2,8 @@
 
 use super::{Check, View};
 use crate::describe;
-use crate::finding::{Family, Finding};
+use crate::finding::Finding;
+use crate::invariant::Invariant;
 use mm_core::{
     DEVICES, DevId, DevicePte, Entry, Mirror, MmId, PageFlags, Pfn, PresentPte, Pte, PteWrite,
     Softleaf,
@@ -35,7 +36,7 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
         },
         describe::entry(entry)
     );
-    view.page_finding(Family::Coherence, "device-mapping", pte.pfn, detail)
+    view.page_finding(Invariant::DeviceMapping, pte.pfn, detail)
 }
 
 /// Another device maps the address, too.
@@ -91,7 +92,7 @@ pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
             describe::entry(remembered.pte()),
             describe::entry(entry)
         );
-        view.page_finding(Family::Coherence, "tlb", remembered.pfn(), detail)?;
+        view.page_finding(Invariant::Tlb, remembered.pfn(), detail)?;
     }
     Ok(owed)
 }
@@ -111,5 +112,5 @@ pub fn check_freed_translation(view: &View<'_>, pfn: Pfn) -> Check {
         return Ok(());
     };
     let detail = format!("CPU {} still translates {mm:?} page {addr} to it", cpu.0);
-    view.page_finding(Family::Coherence, "freed-translation", pfn, detail)
+    view.page_finding(Invariant::FreedTranslation, pfn, detail)
 }

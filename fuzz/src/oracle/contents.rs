@@ -1,11 +1,10 @@
 //! Contents and outcome: what user space sees, held against the reference model.
 
 use super::{At, Check, View, entry_at, page_of};
-use crate::finding::{Family, PageState, describe};
+use crate::finding::{PageState, describe};
+use crate::invariant::Invariant;
 use crate::reference::{Pid, Violation};
 use mm_core::{DEVICES, DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, State, VmFlags};
-
-const FAMILY: Family = Family::Contents;
 
 /// An access of the CPU or of a device reads what was written last, is allowed or denied by the
 /// protection, and asks userfaultfd when it must.
@@ -19,19 +18,18 @@ pub fn check_access(at: At, violation: (Violation, String)) -> Check {
 
 #[inline(never)]
 fn check_read(at: At, detail: String) -> Check {
-    at.report(FAMILY, "read", None, PageState::default(), detail)
+    at.report(Invariant::Read, None, PageState::default(), detail)
 }
 
 #[inline(never)]
 fn check_protection(at: At, detail: String) -> Check {
-    at.report(FAMILY, "protection", None, PageState::default(), detail)
+    at.report(Invariant::Protection, None, PageState::default(), detail)
 }
 
 #[inline(never)]
 fn check_write_protection(at: At, detail: String) -> Check {
     at.report(
-        FAMILY,
-        "write-protection",
+        Invariant::WriteProtection,
         None,
         PageState::default(),
         detail,
@@ -41,7 +39,7 @@ fn check_write_protection(at: At, detail: String) -> Check {
 /// An operation fails only for a reason that user space can know of.
 #[inline(never)]
 pub fn check_outcome(at: At, detail: String) -> Check {
-    at.report(FAMILY, "outcome", None, PageState::default(), detail)
+    at.report(Invariant::Outcome, None, PageState::default(), detail)
 }
 
 /// What a process maps where it pinned a page is that page, exclusively, until it unmaps it: the
@@ -77,7 +75,7 @@ fn check_pinned_page(view: &View<'_>, pfn: Pfn, entry: Entry) -> Check {
         return Ok(());
     }
     let detail = format!("pinned, but the process that pinned it has {entry:x?} there now");
-    view.page_finding(FAMILY, "pinned-page", pfn, detail)
+    view.page_finding(Invariant::PinnedPage, pfn, detail)
 }
 
 #[inline(never)]
@@ -87,7 +85,7 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
         return Ok(());
     }
     let detail = format!("pinned, but not exclusive: {}", describe(pfn, page));
-    view.page_finding(Family::ReverseMap, "pinned-exclusive", pfn, detail)
+    view.page_finding(Invariant::PinnedExclusive, pfn, detail)
 }
 
 /// Nothing is soft-dirty when that has been cleared, by an operation that ran alone, but what is pinned and writable; and no device
@@ -181,7 +179,7 @@ fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPf
     let is = crate::describe::entry(pte);
     let detail =
         format!("{mm:?} page {addr} is {is}: {dev:?} is shown {shown:?}, expected {expected:?}");
-    view.page_finding(FAMILY, "snapshot", page_of(pte), detail)
+    view.page_finding(Invariant::Snapshot, page_of(pte), detail)
 }
 
 /// A long-term pin keeps neither the zero page, which no write would ever reach, nor memory of a device.
@@ -192,8 +190,7 @@ pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
     }
     let detail = format!("a long-term pin of {pfn:?}");
     at.report(
-        FAMILY,
-        "longterm-pin",
+        Invariant::LongtermPin,
         pfn.into(),
         PageState::default(),
         detail,
@@ -230,7 +227,7 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
     }
     let is = crate::describe::entry(pte);
     let detail = format!("{mm:?} page {addr} is {is}: shown {shown:?}, expected {expected:?}");
-    view.page_finding(FAMILY, "pagemap", page_of(pte), detail)
+    view.page_finding(Invariant::Pagemap, page_of(pte), detail)
 }
 
 /// What is read through a reference changes only by writes of the process that took it: a write of
@@ -250,7 +247,7 @@ pub fn check_held_pages(view: &View<'_>, wrote: impl Fn(Pid) -> bool) -> Check {
                 "held by process {}, reads {:#x} and then {word:#x}, and that process wrote nothing",
                 held.pid, held.word
             );
-            return view.page_finding(FAMILY, "held-page", held.pfn, detail);
+            return view.page_finding(Invariant::HeldPage, held.pfn, detail);
         }
     }
     Ok(())

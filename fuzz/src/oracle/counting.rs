@@ -2,13 +2,12 @@
 
 use super::shadow::{Place, Rss};
 use super::{Check, View};
-use crate::finding::{Family, describe};
+use crate::finding::describe;
+use crate::invariant::{Invariant, Way};
 use mm_core::{
     DevId, Entry, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, PresentPte, Pte,
     PteWrite, TaskId, VmFlags,
 };
-
-const FAMILY: Family = Family::Counting;
 
 /// No struct page outside the memory map is ever used.
 #[inline(never)]
@@ -17,12 +16,12 @@ pub fn check_wild_page(view: &View<'_>, pfn: Pfn) -> Check {
         "the struct page of frame {:#x} was changed: there is none",
         pfn.0
     );
-    view.page_finding(FAMILY, "wild-page", pfn, detail)
+    view.page_finding(Invariant::WildPage, pfn, detail)
 }
 
 /// In which direction a count is wrong.
-const fn excess(is_more: bool) -> &'static str {
-    if is_more { "too many" } else { "too few" }
+const fn excess(is_more: bool) -> Way {
+    if is_more { Way::TooMany } else { Way::TooFew }
 }
 
 /// `mapcount` is the number of entries that map the page.
@@ -32,12 +31,12 @@ pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if page.mapcount == mapped {
         return Ok(());
     }
+    let way = excess(page.mapcount > mapped);
     let detail = format!(
-        "{mapped} entries map it, mapcount is {}: {}",
-        page.mapcount,
-        excess(page.mapcount > mapped)
+        "{mapped} entries map it, mapcount is {}: {way}",
+        page.mapcount
     );
-    view.page_finding(FAMILY, "mapcount", pfn, detail)
+    view.page_finding(Invariant::Mapcount.by(way), pfn, detail)
 }
 
 /// `refcount` is the number of entries that map the page, and of everybody else who holds it.
@@ -51,13 +50,13 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if page.refcount == expected {
         return Ok(());
     }
+    let way = excess(page.refcount > expected);
     let detail = format!(
         "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, the swap \
-         cache {cached}, and references from outside count {held}: {}",
-        page.refcount,
-        excess(page.refcount > expected)
+         cache {cached}, and references from outside count {held}: {way}",
+        page.refcount
     );
-    view.page_finding(FAMILY, "refcount", pfn, detail)
+    view.page_finding(Invariant::Refcount.by(way), pfn, detail)
 }
 
 pub(super) fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
@@ -74,12 +73,8 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if !page.has(PageFlags::LRU) || page.has(PageFlags::CHARGED) && pfn.device().is_none() {
         return Ok(());
     }
-    view.page_finding(
-        FAMILY,
-        "lru",
-        pfn,
-        format!("on the LRU: {}", describe(pfn, page)),
-    )
+    let detail = format!("on the LRU: {}", describe(pfn, page));
+    view.page_finding(Invariant::Lru.by(Way::OnLru), pfn, detail)
 }
 
 /// What is mapped, or in the swap cache, is on the LRU once everybody has put back what they took from it: else nothing ever
@@ -93,7 +88,7 @@ pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = format!("not on the LRU: {}", describe(pfn, page));
-    view.page_finding(FAMILY, "lru", pfn, detail)
+    view.page_finding(Invariant::Lru.by(Way::NotOnLru), pfn, detail)
 }
 
 /// A folio is mlocked only if an entry of a locked area maps it; it counts at most those, and is unevictable as long
@@ -123,7 +118,7 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     } else {
         return Ok(());
     };
-    view.page_finding(FAMILY, "mlock", pfn, detail)
+    view.page_finding(Invariant::Mlock, pfn, detail)
 }
 
 /// A page that comes new to a locked area is mlocked. What comes from swap is not before the area is locked again.
@@ -150,7 +145,7 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
         "new at {:?} page {}, which is locked, and not mlocked",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "mlock", page, detail)
+    view.page_finding(Invariant::Mlock, page, detail)
 }
 
 /// What is mapped is charged.
@@ -160,7 +155,7 @@ pub fn check_charge(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = format!("mapped without a charge: {}", describe(pfn, page));
-    view.page_finding(FAMILY, "charge", pfn, detail)
+    view.page_finding(Invariant::Charge, pfn, detail)
 }
 
 /// A charge goes from the old folio to the new one: it is not held twice.
@@ -176,7 +171,7 @@ fn check_charge_moved(view: &View<'_>, src: Pfn, dst: Pfn) -> Check {
         "moved to {dst:?}, and charged still: {}",
         describe(src, page)
     );
-    view.page_finding(FAMILY, "charge", src, detail)
+    view.page_finding(Invariant::Charge, src, detail)
 }
 
 /// A folio is charged when it goes onto the LRU.
@@ -186,10 +181,14 @@ fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
         return Ok(());
     }
     let is_mapped = !view.shadow.named(page).mappings.is_empty();
-    let mapped = if is_mapped { "is" } else { "is not" };
+    let (mapped, way) = if is_mapped {
+        ("is", Way::UnchargedAndMapped)
+    } else {
+        ("is not", Way::UnchargedAndNotMapped)
+    };
     let detail =
         format!("put on the LRU without a charge: it was about to be freed, and {mapped} mapped");
-    view.page_finding(FAMILY, "lru", page, detail)
+    view.page_finding(Invariant::Lru.by(way), page, detail)
 }
 
 /// A driver's fault callback gets a page that somebody holds.
@@ -199,7 +198,8 @@ fn check_use_without_reference(view: &View<'_>, page: Pfn, referenced: bool) -> 
         return Ok(());
     }
     let detail = "migrate_to_ram looks at a page that has no reference any more".to_owned();
-    view.page_finding(FAMILY, "use-without-reference", page, detail)
+    let broken = Invariant::UseWithoutReference.by(Way::NoReference);
+    view.page_finding(broken, page, detail)
 }
 
 /// A page that was accepted for migration has no reference but those of the operation: of the
@@ -213,7 +213,8 @@ fn check_unmap_references(view: &View<'_>, task: TaskId, page: Pfn, outside: i32
         "task {} unmapped it for migration although references from outside count {outside}",
         task.0
     );
-    view.page_finding(FAMILY, "unmap-references", page, detail)
+    let broken = Invariant::UnmapReferences.by(Way::UnmappedThoughHeld);
+    view.page_finding(broken, page, detail)
 }
 
 /// The tracepoints.
@@ -253,7 +254,8 @@ fn check_held_elsewhere(view: &View<'_>, src: Pfn) -> Check {
         return Ok(());
     }
     let detail = format!("moved, though references from outside count {held}");
-    view.page_finding(FAMILY, "unmap-references", src, detail)
+    let broken = Invariant::UnmapReferences.by(Way::MovedThoughHeld);
+    view.page_finding(broken, src, detail)
 }
 
 /// A free page is nobody's: no references, no mappings, no identity.
@@ -270,16 +272,16 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let left = [
-        (page.mapping().is_some(), "an anon_vma"),
-        (page.refcount < 0, "fewer than no references"),
-        (page.refcount > 0, "references"),
-        (page.mapcount != 0, "a mapcount"),
-        (page.flags != PageFlags::FREE, "flags"),
+        (page.mapping().is_some(), Way::FreeWithMapping),
+        (page.refcount < 0, Way::FreeWithFewerReferences),
+        (page.refcount > 0, Way::FreeWithReferences),
+        (page.mapcount != 0, Way::FreeWithMapcount),
+        (page.flags != PageFlags::FREE, Way::FreeWithFlags),
     ];
-    let left = left.iter().find(|(is, _)| *is);
-    let left = left.map_or("entries that name it", |(_, what)| what);
-    let detail = format!("a free page has {left}: {}", describe(pfn, page));
-    view.page_finding(FAMILY, "free-page", pfn, detail)
+    let way = left.iter().find(|(is, _)| *is);
+    let way = way.map_or(Way::FreeWithEntries, |(_, way)| *way);
+    let detail = format!("{way}: {}", describe(pfn, page));
+    view.page_finding(Invariant::FreePage.by(way), pfn, detail)
 }
 
 /// Every free frame is on its free list, once.
@@ -299,7 +301,7 @@ pub fn check_free_lists(view: &View<'_>) -> Check {
                 "on the free list wrongly: {}",
                 describe(pfn, view.s.page(pfn))
             );
-            return view.page_finding(FAMILY, "free-list", pfn, detail);
+            return view.page_finding(Invariant::FreeList, pfn, detail);
         }
     }
     Ok(())
@@ -324,7 +326,7 @@ pub fn check_zero_page(view: &View<'_>) -> Check {
         "expected {expected} references: {}",
         describe(Pfn::ZERO, page)
     );
-    view.page_finding(FAMILY, "zero-page", Pfn::ZERO, detail)
+    view.page_finding(Invariant::ZeroPage, Pfn::ZERO, detail)
 }
 
 /// `MM_ANONPAGES` is the number of entries that stand for a page, `MM_SWAPENTS` that of entries that
@@ -339,11 +341,9 @@ pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
         return Ok(());
     }
     let is_more = anon + swap > expected.anon + expected.swap;
-    let detail = format!(
-        "{mm:?} counts {counted:?}, its entries say {expected:?}: {}",
-        excess(is_more)
-    );
-    view.finding(FAMILY, "rss", detail)
+    let way = excess(is_more);
+    let detail = format!("{mm:?} counts {counted:?}, its entries say {expected:?}: {way}");
+    view.finding(Invariant::Rss.by(way), detail)
 }
 
 /// A pagemap has one reference for each live page of its device.
@@ -352,11 +352,9 @@ pub fn check_pgmap_refs(view: &View<'_>) -> Check {
     for (dev, refs) in view.s.pgmap_refs().iter().enumerate() {
         let live = view.s.driver().memory(DevId(dev as u8)).in_use();
         if i64::from(live) != *refs {
-            let detail = format!(
-                "device {dev} has {live} live pages and {refs} references: {}",
-                excess(*refs > i64::from(live))
-            );
-            return view.finding(FAMILY, "pgmap-refs", detail);
+            let way = excess(*refs > i64::from(live));
+            let detail = format!("device {dev} has {live} live pages and {refs} references: {way}");
+            return view.finding(Invariant::PgmapRefs.by(way), detail);
         }
     }
     Ok(())
@@ -370,7 +368,7 @@ pub fn check_shadow(view: &View<'_>) -> Check {
         return Ok(());
     }
     let detail = "the log of page-table writes does not lead to the page tables".to_owned();
-    view.finding(FAMILY, "shadow", detail)
+    view.finding(Invariant::Shadow, detail)
 }
 
 /// A page table belongs to a live address space, and its count of entries is right.
@@ -388,7 +386,7 @@ pub fn check_page_tables(view: &View<'_>) -> Check {
                 "{id:?} of {:?}: {used} entries, counts {}",
                 table.mm, table.used
             );
-            return view.finding(FAMILY, "page-tables", detail);
+            return view.finding(Invariant::PageTables, detail);
         }
     }
     Ok(())
@@ -416,8 +414,7 @@ pub fn check_leaks(view: &View<'_>) -> Check {
     match left.iter().find(|(_, count)| *count != 0) {
         None => Ok(()),
         Some((what, count)) => view.finding(
-            FAMILY,
-            "leak",
+            Invariant::Leak,
             format!("{count} {what} left after all exits"),
         ),
     }

@@ -6,11 +6,9 @@
 use super::meaning::{Form, Meaning, meaning};
 use super::{Check, View};
 use crate::describe;
-use crate::finding::Family;
+use crate::invariant::Invariant;
 use crate::program::OpKind;
 use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
-
-const FAMILY: Family = Family::Entries;
 
 /// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
 /// old one or, where that was cleared in the same section, the one that was cleared.
@@ -74,8 +72,7 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
         write.mm, write.addr
     );
     view.page_finding(
-        FAMILY,
-        "locked-area",
+        Invariant::LockedArea,
         meaning(before).and_then(|old| old.pfn),
         detail,
     )
@@ -97,7 +94,7 @@ fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     if good {
         return Ok(());
     }
-    view.page_finding(FAMILY, "place", new.pfn, describe(write, new))
+    view.page_finding(Invariant::EntryPlace, new.pfn, describe(write, new))
 }
 
 /// No entry is writable and write-protected for userfaultfd at once.
@@ -106,7 +103,7 @@ fn check_write_uffd_wp(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Chec
     if !(new.write && new.uffd_wp) {
         return Ok(());
     }
-    view.page_finding(FAMILY, "write-uffd-wp", new.pfn, describe(write, new))
+    view.page_finding(Invariant::WriteUffdWp, new.pfn, describe(write, new))
 }
 
 /// An entry is write-protected for userfaultfd only in an area that is registered.
@@ -125,12 +122,7 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     if !new.uffd_wp || moved || registered() {
         return Ok(());
     }
-    view.page_finding(
-        FAMILY,
-        "uffd-wp-unregistered",
-        new.pfn,
-        describe(write, new),
-    )
+    view.page_finding(Invariant::UffdWpUnregistered, new.pfn, describe(write, new))
 }
 
 /// Where writes are tracked, what a CPU may write to without a fault is soft-dirty. What was writable on a device, or while it
@@ -150,7 +142,7 @@ fn check_untracked_write(
     if vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY)) {
         return Ok(());
     }
-    view.page_finding(FAMILY, "untracked-write", new.pfn, describe(write, new))
+    view.page_finding(Invariant::UntrackedWrite, new.pfn, describe(write, new))
 }
 
 /// A fork copies what an entry says of writes since soft-dirty was cleared.
@@ -180,7 +172,7 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
         "{}: no process that it is shared with says so",
         describe(write, new)
     );
-    view.page_finding(FAMILY, "inherited", new.pfn, detail)
+    view.page_finding(Invariant::Inherited, new.pfn, detail)
 }
 
 /// A migration entry says what the mapping said, and the mapping that takes its place says it again:
@@ -211,7 +203,7 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "round-trip", new.pfn, detail)
+    view.page_finding(Invariant::RoundTrip, new.pfn, detail)
 }
 
 /// Does an entry that is not present say so of an exclusive page, and is the page exclusive again that takes the place of such an entry?
@@ -247,7 +239,7 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
         "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "swap-round-trip", new.pfn, detail)
+    view.page_finding(Invariant::SwapRoundTrip, new.pfn, detail)
 }
 
 /// A dirty mapping stays dirty on the way: in the entry where there is room, in the folio always.
@@ -263,7 +255,7 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         "was {old}, became {new} at {:?} page {}; the folio is dirty: {in_folio}",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "dirty-lost", new.pfn, detail)
+    view.page_finding(Invariant::DirtyLost, new.pfn, detail)
 }
 
 /// An entry that gets another page, without a migration, gets a copy: for a write, and then it is
@@ -279,7 +271,7 @@ fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "copied", new.pfn, detail)
+    view.page_finding(Invariant::Copied, new.pfn, detail)
 }
 
 /// An update in place keeps what the operation does not mean to change.
@@ -312,7 +304,7 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         "was {old}, became {new} at {:?} page {}",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "update", new.pfn, detail)
+    view.page_finding(Invariant::Update, new.pfn, detail)
 }
 
 /// An entry that leaves one place and arrives at another says there what it said, and that it was moved: it
@@ -340,7 +332,7 @@ pub fn check_moved(view: &View<'_>, from: &PteWrite, write: &PteWrite) -> Check 
         "was {old}, arrived as {new} at {:?} page {}",
         write.mm, write.addr
     );
-    view.page_finding(FAMILY, "moved", new.pfn, detail)
+    view.page_finding(Invariant::Moved, new.pfn, detail)
 }
 
 /// What the entries of a page say together with the page: a writable one means that the page is
@@ -362,7 +354,7 @@ fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = "a device has it for itself, but it is not exclusive".to_owned();
-    view.page_finding(FAMILY, "exclusive-entry", pfn, detail)
+    view.page_finding(Invariant::ExclusiveEntry, pfn, detail)
 }
 
 /// A folio becomes dirty by a write: through an entry, which is dirty then, by a device, or by
@@ -389,7 +381,7 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = "the folio is dirty, and nobody wrote to it".to_owned();
-    view.page_finding(FAMILY, "dirty-invented", pfn, detail)
+    view.page_finding(Invariant::DirtyInvented, pfn, detail)
 }
 
 #[inline(never)]
@@ -403,7 +395,7 @@ fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         "writable, but not exclusive; {} entries map it",
         mappings.len()
     );
-    view.page_finding(FAMILY, "write-exclusive", pfn, detail)
+    view.page_finding(Invariant::WriteExclusive, pfn, detail)
 }
 
 #[inline(never)]
@@ -413,7 +405,7 @@ fn check_migration_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = "a migration entry names a page that nobody is moving".to_owned();
-    view.page_finding(FAMILY, "migration-entry", pfn, detail)
+    view.page_finding(Invariant::MigrationEntry, pfn, detail)
 }
 
 fn describe(write: &PteWrite, new: &Meaning) -> String {

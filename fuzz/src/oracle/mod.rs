@@ -22,7 +22,8 @@ mod reverse_map;
 mod shadow;
 mod swap;
 
-use crate::finding::{Family, Finding, PageState};
+use crate::finding::{Finding, PageState};
+use crate::invariant::Broken;
 use crate::program::{MAX_THREADS, OpKind};
 use crate::reference::{Pid, Reference};
 use mm_core::{
@@ -94,8 +95,7 @@ impl View<'_> {
     #[inline(always)]
     pub(crate) fn page_finding(
         &self,
-        family: Family,
-        invariant: &'static str,
+        broken: impl Into<Broken>,
         page: impl Into<Option<Pfn>>,
         detail: String,
     ) -> Check {
@@ -103,7 +103,7 @@ impl View<'_> {
         let state = page.map_or(PageState::default(), |page| {
             PageState::of(self.s, page, self.shadow.entries_of(self.s, page))
         });
-        self.at.report(family, invariant, page, state, detail)
+        self.at.report(broken, page, state, detail)
     }
 
     /// The entry for an address.
@@ -114,9 +114,8 @@ impl View<'_> {
     /// A finding that is not about a page.
     #[cold]
     #[inline(always)]
-    pub(crate) fn finding(&self, family: Family, invariant: &'static str, detail: String) -> Check {
-        self.at
-            .report(family, invariant, None, PageState::default(), detail)
+    pub(crate) fn finding(&self, broken: impl Into<Broken>, detail: String) -> Check {
+        self.at.report(broken, None, PageState::default(), detail)
     }
 }
 
@@ -153,17 +152,19 @@ impl At {
     #[inline(always)]
     pub(crate) fn report(
         self,
-        family: Family,
-        invariant: &'static str,
+        broken: impl Into<Broken>,
         page: Option<Pfn>,
         state: PageState,
         detail: String,
     ) -> Check {
         let op = self.op.keyword();
         let step = self.step;
+        let broken = broken.into();
+        debug_assert!(broken.is_of_the_table(), "{broken:?} is not in the table");
+        let Broken { invariant, way } = broken;
         let finding = Finding {
-            family,
             invariant,
+            way,
             op,
             step,
             page,

@@ -6,15 +6,13 @@
 
 use super::{Check, View, page_of};
 use crate::describe;
-use crate::finding::Family;
+use crate::invariant::Invariant;
 use mm_core::{
     DEVICES, DevId, Entry, Event, Identity, LockClasses, MmId, NotifierEvent, Pfn, Pte, PteWrite,
     Softleaf, State, TaskId,
 };
 use std::fmt;
 use std::hash::Hash;
-
-const FAMILY: Family = Family::Notifier;
 
 /// A change that is announced and not over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +134,7 @@ impl Brackets {
             return Ok(());
         }
         let detail = format!("{what} is announced, and a sequence stays: {seq:?}");
-        view.finding(FAMILY, "sequence", detail)
+        view.finding(Invariant::AnnouncedSequence, detail)
     }
 
     /// What ends has begun.
@@ -151,7 +149,7 @@ impl Brackets {
             return Ok(());
         }
         let detail = format!("{bracket} ends, and had not begun");
-        view.finding(FAMILY, "pairing", detail)
+        view.finding(Invariant::Pairing, detail)
     }
 
     /// What an operation has announced is over when the operation is.
@@ -161,7 +159,7 @@ impl Brackets {
             return Ok(());
         };
         let detail = format!("task {} returns, and {open} has not ended", task.0);
-        view.finding(FAMILY, "pairing", detail)
+        view.finding(Invariant::Pairing, detail)
     }
 
     /// The writes of `range`. An entry that is cleared and filled at once is one change.
@@ -193,13 +191,13 @@ impl Brackets {
         let mut covering = self.active.iter().map(|(_, b)| b).filter(|b| covers(b));
         let Some(some) = covering.clone().next() else {
             let detail = format!("{}, and nobody was told", change(write));
-            return view.finding(FAMILY, "bracket", detail);
+            return view.finding(Invariant::Bracket, detail);
         };
         if covering.any(|b| says(b, loss, page_of(write.old))) {
             return Ok(());
         }
         let detail = format!("{}, announced as {some}", change(write));
-        view.finding(FAMILY, "event", detail)
+        view.finding(Invariant::AnnouncedEvent, detail)
     }
 }
 
@@ -267,7 +265,7 @@ fn check_range(view: &View<'_>, bracket: &Bracket) -> Check {
     if bracket.first < bracket.end && bracket.end <= view.s.geometry().task_size() {
         return Ok(());
     }
-    view.finding(FAMILY, "range", format!("{bracket} is announced"))
+    view.finding(Invariant::AnnouncedRange, format!("{bracket} is announced"))
 }
 
 /// A migration by address has an owner, who may pass over it, and so has the making of an exclusive entry;
@@ -281,7 +279,7 @@ fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
     if owned == bracket.owner.is_some() {
         return Ok(());
     }
-    view.finding(FAMILY, "owner", format!("{bracket} is announced"))
+    view.finding(Invariant::AnnouncedOwner, format!("{bracket} is announced"))
 }
 
 /// A change is announced with the areas held still: under `mmap_lock` or, of a walk of the reverse
@@ -295,5 +293,5 @@ fn check_lock(view: &View<'_>, bracket: &Bracket, held: LockClasses) -> Check {
         "{bracket} is announced by a task that holds {}",
         describe::lock_classes(held)
     );
-    view.finding(FAMILY, "lock", detail)
+    view.finding(Invariant::AnnouncedLock, detail)
 }

@@ -2,11 +2,10 @@
 
 use super::{At, Check, View, page_of};
 use crate::describe;
-use crate::finding::{Family, PageState};
+use crate::finding::PageState;
+use crate::invariant::{Invariant, Standstill, Way};
 use crate::program::OpKind;
 use mm_core::{Lock, LockClasses, MmId, PageFlags, State, TaskId, Wait};
-
-const FAMILY: Family = Family::Progress;
 
 /// An operation that has ended holds no lock and no reference, and owes no flush.
 #[inline(never)]
@@ -17,6 +16,13 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
     if t.held.is_empty() && pages && t.anon_vma_refs.is_empty() {
         return Ok(());
     }
+    let way = match () {
+        () if !t.held.is_empty() => Way::HoldsLock,
+        () if !t.refs.is_empty() => Way::HoldsReference,
+        () if !t.pins.is_empty() => Way::HoldsPin,
+        () if !t.anon_vma_refs.is_empty() => Way::HoldsAnonVma,
+        () => Way::OwesFlush,
+    };
     let detail = format!(
         "task {} returns with {}, references {:?}, pins {:?}, anon_vma references {:?}, flushes owed to {:?} and {:?}",
         task.0,
@@ -27,7 +33,7 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
         t.gather.mm,
         t.batch.mms
     );
-    view.finding(FAMILY, "locks-held", detail)
+    view.finding(Invariant::LocksHeld.by(way), detail)
 }
 
 /// A task that waits for the end of a migration holds no reference to the page: the migration would
@@ -43,7 +49,8 @@ pub fn check_waiters(view: &View<'_>) -> Check {
         check_lock_order(view, TaskId(id as u8), Lock::Folio(pfn), held)?;
         if task.refs.contains(&pfn) {
             let detail = format!("task {id} holds a reference to the page that it waits for");
-            return view.page_finding(FAMILY, "waiter-reference", pfn, detail);
+            let broken = Invariant::WaiterReference.by(Way::WaitsWithReference);
+            return view.page_finding(broken, pfn, detail);
         }
     }
     Ok(())
@@ -71,7 +78,8 @@ pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockCla
         describe::lock(lock),
         describe::lock_classes(held)
     );
-    view.finding(FAMILY, "lock-order", detail)
+    let way = Way::Takes(lock.into(), held);
+    view.finding(Invariant::LockOrder.by(way), detail)
 }
 
 /// Not all tasks wait for each other.
@@ -90,9 +98,19 @@ pub fn check_deadlock(s: &State, at: At) -> Check {
             ))
         })
         .collect();
+    let waiting = s
+        .tasks()
+        .iter()
+        .filter_map(|task| Some((task, task.waiting?)));
+    let standstill = waiting.fold(Standstill::default(), |all, (task, wait)| {
+        let held = task.held.iter().map(|lock| lock.class());
+        all.and(
+            held.fold(LockClasses::empty(), LockClasses::union),
+            wait.into(),
+        )
+    });
     at.report(
-        FAMILY,
-        "deadlock",
+        Invariant::Deadlock.by(Way::Waits(standstill)),
         None,
         PageState::default(),
         waits.join("; "),
@@ -111,12 +129,18 @@ pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Che
         task.0,
         if locked { " on a locked page" } else { "" }
     );
-    view.page_finding(FAMILY, "livelock", page, detail)
+    let broken = Invariant::Livelock.by(Way::Repeats(locked, site));
+    view.page_finding(broken, page, detail)
 }
 
 /// A run ends within its budget of steps.
 #[inline(never)]
 pub fn check_step_budget(at: At, budget: u32) -> Check {
     let detail = format!("not finished after {budget} scheduling points");
-    at.report(FAMILY, "step-budget", None, PageState::default(), detail)
+    at.report(
+        Invariant::StepBudget.by(Way::OverBudget),
+        None,
+        PageState::default(),
+        detail,
+    )
 }

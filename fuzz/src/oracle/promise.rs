@@ -6,7 +6,7 @@
 use super::coherence::is_backed;
 use super::{Check, View};
 use crate::describe;
-use crate::finding::Family;
+use crate::invariant::Invariant;
 use mm_core::{MmId, PresentPte, Pte, TaskId};
 use std::ops::Range;
 
@@ -122,7 +122,7 @@ pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale])
         cpu.0,
         describe::entry(remembered.pte())
     );
-    view.page_finding(Family::Coherence, "promise", remembered.pfn(), detail)
+    view.page_finding(Invariant::Promise, remembered.pfn(), detail)
 }
 
 /// What a promise says of a page, for tests: which stale translations of it break the promise.

@@ -2,10 +2,9 @@
 
 use super::shadow::Place;
 use super::{Check, View};
-use crate::finding::{Family, describe};
+use crate::finding::describe;
+use crate::invariant::{Invariant, Way};
 use mm_core::{AnonVmaId, AvcId, MmId, Page, Pfn, Vma, VmaId};
-
-const FAMILY: Family = Family::ReverseMap;
 
 /// The area that covers an address: the one in the address space or, while it is being taken apart,
 /// the one that was.
@@ -26,7 +25,7 @@ pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = format!("exclusive, but {entries} entries name it");
-    view.page_finding(FAMILY, "exclusive", pfn, detail)
+    view.page_finding(Invariant::Exclusive, pfn, detail)
 }
 
 /// From each entry that names the page, the reverse map leads back to the entry: the page's
@@ -35,36 +34,36 @@ pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
     for place in named.mappings.iter().chain(&named.migrations) {
-        if let Some(problem) = unreachable(view, place, page) {
+        if let Some(way) = unreachable(view, place, page) {
             let detail = format!(
-                "{:?} maps it at page {}, and {problem}: {}",
+                "{:?} maps it at page {}, and {way}: {}",
                 place.mm,
                 place.addr,
                 describe(pfn, page)
             );
-            return view.page_finding(FAMILY, "reachable", pfn, detail);
+            return view.page_finding(Invariant::Reachable.by(way), pfn, detail);
         }
     }
     Ok(())
 }
 
 /// Why the reverse map of `page` does not lead to an entry.
-pub(super) fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<&'static str> {
+pub(super) fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<Way> {
     let s = view.s;
     let Some(anon_vma) = page.mapping() else {
-        return Some("it has no mapping");
+        return Some(Way::NoMapping);
     };
     if !s.anon_vmas().is_live(anon_vma.0) {
-        return Some("its anon_vma was freed");
+        return Some(Way::AnonVmaFreed);
     }
     let Some(vma) = area(view, place.mm, place.addr) else {
-        return Some("no area covers that");
+        return Some(Way::NoArea);
     };
     if vma.index(place.addr) != page.index {
-        return Some("its index belongs to another address");
+        return Some(Way::OtherIndex);
     }
     let linked = vma.chain.iter().any(|avc| s.avc(*avc).anon_vma == anon_vma);
-    (!linked).then_some("the area is not linked to its anon_vma")
+    (!linked).then_some(Way::NotLinked)
 }
 
 /// A walk goes through an anon_vma that is allocated.
@@ -79,7 +78,8 @@ pub fn check_anon_vma_alive(
         return Ok(());
     }
     let detail = format!("a walk goes through {anon_vma:?}, which was freed");
-    view.page_finding(FAMILY, "anon-vma-alive", folio, detail)
+    let broken = Invariant::AnonVmaAlive.by(Way::WalkOfFreed);
+    view.page_finding(broken, folio, detail)
 }
 
 /// The kernel's own walk finds each mapping that there is.
@@ -95,7 +95,7 @@ pub fn check_walks(view: &View<'_>) -> Check {
             let mut here = found.map(|(vma, addr)| (view.s.vma(vma).mm, addr));
             if !here.any(|at| at == (place.mm, place.addr)) {
                 let detail = format!("the walk misses {:?} page {}", place.mm, place.addr);
-                return view.page_finding(FAMILY, "walk", pfn, detail);
+                return view.page_finding(Invariant::Walk, pfn, detail);
             }
         }
     }
@@ -129,7 +129,7 @@ fn check_chain(view: &View<'_>) -> Check {
                  both alive {alive}",
                 avc.vma, avc.anon_vma
             );
-            return view.finding(FAMILY, "chain", detail);
+            return view.finding(Invariant::Chain, detail);
         }
     }
     for (id, vma) in s.vmas().iter() {
@@ -138,7 +138,7 @@ fn check_chain(view: &View<'_>) -> Check {
         };
         if !vma.chain.iter().any(|avc| s.avc(*avc).anon_vma == anon_vma) {
             let detail = format!("{:?} uses {anon_vma:?} without a link to it", VmaId(id));
-            return view.finding(FAMILY, "chain", detail);
+            return view.finding(Invariant::Chain, detail);
         }
     }
     Ok(())
@@ -157,7 +157,7 @@ fn check_chain_order(view: &View<'_>) -> Check {
                     "in the chain of {:?}, {anon_vma:?} stands in front of {parent:?}, its parent",
                     VmaId(id)
                 );
-                return view.finding(FAMILY, "chain-order", detail);
+                return view.finding(Invariant::ChainOrder, detail);
             }
         }
     }
@@ -175,7 +175,7 @@ fn check_unfaulted_offset(view: &View<'_>) -> Check {
                 "{vma:?} has no anon_vma; it begins at page {} and offset {}",
                 area.start, area.pgoff
             );
-            return view.finding(FAMILY, "unfaulted-offset", detail);
+            return view.finding(Invariant::UnfaultedOffset, detail);
         }
     }
     Ok(())
@@ -211,10 +211,10 @@ fn check_anon_vma_counters(view: &View<'_>) -> Check {
                 "{id:?} has {active} areas and {children} children, counts {} and {}",
                 counted.0, counted.1
             );
-            return view.finding(FAMILY, "anon-vma-counters", detail);
+            return view.finding(Invariant::AnonVmaCounters, detail);
         }
         if !s.anon_vmas().is_live(anon_vma.root.0) || anon_vma.refcount == 0 {
-            return view.finding(FAMILY, "anon-vma-counters", format!("{id:?} lost its root"));
+            return view.finding(Invariant::AnonVmaCounters, format!("{id:?} lost its root"));
         }
     }
     Ok(())
@@ -235,7 +235,7 @@ fn check_anon_vma_reuse(view: &View<'_>) -> Check {
                 VmaId(id),
                 VmaId(other)
             );
-            return view.finding(FAMILY, "anon-vma-reuse", detail);
+            return view.finding(Invariant::AnonVmaReuse, detail);
         }
     }
     Ok(())
@@ -264,7 +264,7 @@ fn check_shared_anon_vma(view: &View<'_>) -> Check {
                     linked_to(a),
                     linked_to(b)
                 );
-                return view.finding(FAMILY, "shared-anon-vma", detail);
+                return view.finding(Invariant::SharedAnonVma, detail);
             }
         }
     }
@@ -280,7 +280,7 @@ fn check_layout(view: &View<'_>) -> Check {
         let own = areas().all(|vma| vma.mm.0 as u32 == id && vma.start < vma.end);
         if !ordered || !own {
             let ranges: Vec<_> = areas().map(Vma::range).collect();
-            return view.finding(FAMILY, "layout", format!("areas of mm{id}: {ranges:?}"));
+            return view.finding(Invariant::Layout, format!("areas of mm{id}: {ranges:?}"));
         }
     }
     Ok(())

@@ -1,10 +1,9 @@
 //! Swap: slots, the swap cache, and what is written where.
 
 use super::{Check, View, counting, reverse_map};
-use crate::finding::{Family, describe};
+use crate::finding::describe;
+use crate::invariant::Invariant;
 use mm_core::{Entry, Page, PageFlags, Pfn, SwapId, SwapSlot};
-
-const FAMILY: Family = Family::Swap;
 
 /// All slots that were ever used.
 pub fn check_slots(view: &View<'_>) -> Check {
@@ -43,7 +42,7 @@ pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
         "unmapped, and left in the swap cache: {}",
         describe(pfn, page)
     );
-    view.page_finding(FAMILY, "given-up", pfn, detail)
+    view.page_finding(Invariant::GivenUp, pfn, detail)
 }
 
 /// The count of a slot is the number of entries that name it.
@@ -54,7 +53,7 @@ fn check_count(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         return Ok(());
     }
     let detail = format!("{named} entries name {id:?}, which counts {}", slot.count);
-    view.finding(FAMILY, "count", detail)
+    view.finding(Invariant::SlotCount, detail)
 }
 
 /// An entry names a slot that is there.
@@ -66,7 +65,7 @@ fn check_named(view: &View<'_>) -> Check {
                 "{:?} page {} names {id:?}, which is free",
                 place.mm, place.addr
             );
-            return view.finding(FAMILY, "count", detail);
+            return view.finding(Invariant::SlotCount, detail);
         }
     }
     Ok(())
@@ -86,7 +85,7 @@ fn check_cache(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         "{id:?} caches a folio that is not there: {}",
         describe(folio, page)
     );
-    view.page_finding(FAMILY, "cache", folio, detail)
+    view.page_finding(Invariant::SlotCache, folio, detail)
 }
 
 /// A folio in the swap cache is found in its slot.
@@ -100,7 +99,7 @@ fn check_in_slot(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         "in the swap cache of {:?}, which has {:?}",
         page.swap, slot.cache
     );
-    view.page_finding(FAMILY, "cache", pfn, detail)
+    view.page_finding(Invariant::SlotCache, pfn, detail)
 }
 
 /// A slot that one mapping has for itself is named by one entry; a folio that entries find in the swap
@@ -115,7 +114,7 @@ fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
             "an entry has {id:?} exclusively, and {} name it",
             places.len()
         );
-        return view.finding(FAMILY, "exclusive", detail);
+        return view.finding(Invariant::SwapExclusive, detail);
     }
     match slot.cache {
         Some(folio) if !places.is_empty() && view.s.page(folio).anon_exclusive() => {
@@ -123,7 +122,7 @@ fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
                 "exclusive to a mapping, but {} entries name its slot",
                 places.len()
             );
-            view.page_finding(FAMILY, "exclusive", folio, detail)
+            view.page_finding(Invariant::SwapExclusive, folio, detail)
         }
         _ => Ok(()),
     }
@@ -148,7 +147,7 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
                 place.addr,
                 describe(folio, page)
             );
-            return view.page_finding(FAMILY, "reachable", folio, detail);
+            return view.page_finding(Invariant::SwapReachable, folio, detail);
         }
     }
     Ok(())
@@ -171,5 +170,5 @@ fn check_contents(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         page.swap,
         describe(pfn, page)
     );
-    view.page_finding(FAMILY, "contents", pfn, detail)
+    view.page_finding(Invariant::SlotContents, pfn, detail)
 }

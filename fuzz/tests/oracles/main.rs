@@ -2,8 +2,8 @@
 //!
 //! A case runs operations on a kernel, all oracles find nothing, then one thing is changed by
 //! [`mm_core::tamper`] and an oracle has to say so: the right one, before any other. The last test
-//! compares the names of the invariants in the source of the oracles with those of the cases and
-//! of the zoo's table (whose oracles `mm-triage zoo` makes fire).
+//! compares the table of invariants with the cases and with the zoo's table (whose oracles `mm-triage zoo` makes
+//! fire).
 #![cfg(feature = "zoo")]
 
 mod at_rest;
@@ -18,7 +18,6 @@ use lab::with_lab;
 use mm_core::tamper::Leak;
 use mm_core::{DevId, MmId};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 fn cases() -> impl Iterator<Item = &'static Case> {
     let cases = cases::CASES.iter().chain(locked::CASES);
@@ -61,61 +60,10 @@ fn each_kind_of_leak_is_named() {
     }
 }
 
-/// The invariants that a file of oracles names, one for each place that makes a finding.
-fn named_in(source: &str) -> Vec<String> {
-    let own = behind(source, "const FAMILY: Family = Family::").next();
-    let own = own.and_then(|rest| rest.split(';').next());
-    let mut names: Vec<String> = behind(source, "Family::")
-        .filter_map(|rest| rest.split_once(','))
-        .filter_map(|(variant, rest)| Some(family(variant) + quoted(rest)?))
-        .collect();
-    names.extend(behind(source, "FAMILY,").map(|rest| {
-        let name = quoted(rest).expect("the invariant behind its family");
-        family(own.expect("the family of the file")) + name
-    }));
-    names
-}
-
-/// What follows each occurrence of a word.
-fn behind<'a>(source: &'a str, word: &str) -> impl Iterator<Item = &'a str> {
-    source
-        .match_indices(word)
-        .map(|(i, word)| &source[i + word.len()..])
-}
-
-/// The string literal that a text starts with.
-fn quoted(text: &str) -> Option<&str> {
-    text.trim_start().strip_prefix('"')?.split('"').next()
-}
-
-/// `ReverseMap` as findings have it, with a slash.
-fn family(variant: &str) -> String {
-    let mut name = String::new();
-    for c in variant.chars() {
-        if c.is_uppercase() && !name.is_empty() {
-            name.push('-');
-        }
-        name.extend(c.to_lowercase());
-    }
-    name + "/"
-}
-
 #[test]
 fn every_oracle_has_a_test_that_makes_it_fire() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/oracle");
-    let mut named = BTreeSet::new();
-    for file in std::fs::read_dir(dir).unwrap() {
-        let path = file.unwrap().path();
-        if !path.ends_with("mod.rs") {
-            let source = std::fs::read_to_string(&path).unwrap();
-            let names = named_in(&source);
-            let calls = [".page_finding(", ".finding(", ".report("];
-            let calls = calls.map(|call| source.matches(call).count());
-            let file = path.display();
-            assert_eq!(names.len(), calls.iter().sum(), "{file}: {names:?}");
-            named.extend(names);
-        }
-    }
+    let rows = mm_fuzz::invariant::TABLE.iter();
+    let named: BTreeSet<String> = rows.map(|row| row.invariant.to_string()).collect();
     let cases = cases().map(|(name, _)| *name);
     let zoo = mm_core::zoo::TABLE.iter().map(|entry| entry.oracle);
     let fired: BTreeSet<String> = cases.chain(zoo).map(str::to_owned).collect();

@@ -120,7 +120,9 @@ fn script_of(make: u32) -> Option<u32> {
 /// A process of the tree.
 struct Process {
     pid: u32,
+    parent: u32,
     name: String,
+    command: String,
 }
 
 /// The processes whose working folder is the tree, or below.
@@ -128,19 +130,44 @@ fn processes(tree: &Path) -> Vec<Process> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let own = std::process::id();
-    pids.filter(|pid: &u32| *pid != own)
-        .filter(|pid| {
-            fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(tree))
-        })
-        .filter_map(|pid| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-            let name = name.trim().to_owned();
-            Some(Process { pid, name })
+    let is_ours = |pid: &u32| {
+        let cwd = fs::read_link(format!("/proc/{pid}/cwd"));
+        *pid != own && cwd.is_ok_and(|cwd| cwd.starts_with(tree))
+    };
+    pids.filter(is_ours)
+        .filter_map(|pid: u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            // the name is in parentheses, and may have blanks
+            let (_, behind) = stat.rsplit_once(')')?;
+            let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            Some(Process {
+                pid,
+                parent: behind.split_whitespace().nth(1)?.parse().ok()?,
+                name: stat.split(['(', ')']).nth(1)?.to_owned(),
+                command: String::from_utf8_lossy(&command).replace('\0', " "),
+            })
         })
         .collect()
 }
 
-/// What runs on, though its command has ended. What builds may end in peace, and so may a script whose make was killed.
+impl Process {
+    /// A script, whose make may have been killed, or what builds: they may end in peace, and what they have started.
+    fn may_stay(&self) -> bool {
+        let builds = [
+            "cargo",
+            "rustc",
+            "cargo-fuzz",
+            "cargo-afl",
+            "make",
+            "ld",
+            "cc",
+            "flock",
+        ];
+        builds.contains(&&*self.name) || self.name == "bash" && self.command.contains("fuzz/")
+    }
+}
+
+/// What runs on, though its command has ended, and nobody who would end it.
 pub fn orphans(tree: &Path) -> Vec<String> {
     let began = Instant::now();
     loop {
@@ -148,22 +175,11 @@ pub fn orphans(tree: &Path) -> Vec<String> {
         if left.is_empty() {
             return Vec::new();
         }
-        let has = |names: &[&str]| left.iter().any(|process| names.contains(&&*process.name));
-        let patience = if has(&[
-            "run",
-            "cmin",
-            "cargo",
-            "rustc",
-            "cargo-fuzz",
-            "make",
-            "ld",
-            "cc",
-        ]) {
-            PATIENCE
-        } else {
-            LAST_MOMENTS
-        };
-        if began.elapsed() > patience {
+        let has_parent = |process: &&Process| left.iter().any(|other| other.pid == process.parent);
+        let heads = left.iter().filter(|process| !has_parent(process));
+        let lost: Vec<_> = heads.filter(|process| !process.may_stay()).collect();
+        let is_over = began.elapsed() > LAST_MOMENTS && !lost.is_empty();
+        if is_over || began.elapsed() > PATIENCE {
             let describe = |process: &Process| {
                 kill("KILL", &process.pid.to_string());
                 format!("process {} ({}) still runs", process.pid, process.name)

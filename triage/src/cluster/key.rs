@@ -3,69 +3,18 @@
 //! A key is what is wrong, where it came to be wrong, and whether it takes a race:
 //!
 //! - *What*: several invariants look at the same thing from different sides, and which of them objects first
-//!   depends on what else the program did. They count as one ([`SUBJECTS`]). Where one invariant can be broken in
-//!   several ways, the way belongs to the place.
-//! - *Where*: the function whose section did it ([`objection`]). An access that sees something wrong did not do it: the
-//!   operation before it did. A translation that outlives its entry is blamed on who took the entry away, a lock that is
-//!   held where it must not be on who took it.
+//!   depends on what else the program did. They count as one: the subject of the row ([`mm_fuzz::invariant`]). Where one
+//!   invariant can be broken in several ways, the way belongs to the place.
+//! - *Where*: whom the row blames ([`Blame`]), mostly the function whose section did it ([`objection`]).
 
 use crate::objection::{self, Objection};
 use crate::run::{Bugs, Found};
 use mm_core::Site;
 use mm_fuzz::describe;
 use mm_fuzz::exec::Digest;
-use mm_fuzz::finding::Family;
+use mm_fuzz::invariant::Blame;
 use mm_fuzz::program::Program;
 use serde::{Deserialize, Serialize};
-
-/// Invariants that are about the same thing; the first one stands for all.
-const SUBJECTS: [&[&str]; 6] = [
-    // what CPUs remember
-    &["coherence/tlb", "coherence/freed-translation"],
-    // whose own a page is
-    &[
-        "reverse-map/exclusive",
-        "reverse-map/pinned-exclusive",
-        "entries/write-exclusive",
-        "entries/exclusive-entry",
-        "swap/exclusive",
-    ],
-    // which locks are held
-    &[
-        "progress/locks-held",
-        "progress/lock-order",
-        "progress/deadlock",
-    ],
-    // whether a page can be found from its entries' side and back
-    &["reverse-map/reachable", "reverse-map/walk"],
-    // by how many entries a page is named
-    &["counting/mapcount", "counting/refcount", "counting/rss"],
-    // which page a process sees
-    &["contents/read", "contents/kept", "contents/pinned-page"],
-];
-
-/// Invariants of an access, which looks and does not do it.
-const SEEN: [&str; 3] = [
-    "contents/read",
-    "contents/protection",
-    "contents/write-protection",
-];
-
-/// Invariants of what an operation leaves behind.
-const AT_REST: [&str; 4] = [
-    "contents/kept",
-    "contents/kept-protection",
-    "entries/permission",
-    "contents/area",
-];
-
-/// Invariants of one tracepoint: it is in one function, whatever scheduling point was the last one before.
-const TRACED: [&str; 4] = [
-    "counting/lru",
-    "counting/unmap-references",
-    "counting/use-without-reference",
-    "reverse-map/anon-vma-alive",
-];
 
 /// The place of what no function is to blame for.
 const A_RACE: &str = "a race";
@@ -74,9 +23,9 @@ const A_RACE: &str = "a race";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// The invariant, `family/name`; of several about the same thing, the first.
+    /// The invariant, `family/name`; of several about the same thing, their subject. Of a panic, its place.
     pub invariant: String,
-    /// The function in which it first was broken, or the wording of the finding.
+    /// The function in which it first was broken, or the way.
     pub place: String,
     /// It takes two threads.
     pub race: bool,
@@ -102,30 +51,20 @@ pub struct Keyed {
     pub vague: Vague,
     /// The operation that ran at the first objection.
     pub operation: String,
-    /// The wording of the first objection.
-    pub wording: String,
+    /// The state of its page, and the way: what findings are told apart by whose function is not known.
+    pub circumstances: String,
 }
 
 /// The key of a minimized program, of which this is the finding; `None` if it has none.
 pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     let objection = objection::first(program, bugs)?;
     let race = program.threads > 1;
-    let invariant = subject(&objection.found.oracle).to_owned();
-    let own = subject(&found.oracle);
+    let invariant = subject(&objection.found);
+    let own = subject(found);
     if race && invariant != own {
         return Some(of_race(own, found, &objection));
     }
-    let wording = objection::wording(&objection.found.detail);
-    let oracle = &*objection.found.oracle;
-    let (place, vague) = if AT_REST.contains(&oracle) || race && SEEN.contains(&oracle) {
-        (left_so(program, &objection, bugs), Vague::No)
-    } else {
-        place(&invariant, &wording, race, &objection)
-    };
-    let place = match way(&objection.found) {
-        "" => place,
-        way => format!("{place}: {way}"),
-    };
+    let (place, vague) = place(program, &objection, bugs);
     Some(Keyed {
         key: Key {
             invariant,
@@ -133,23 +72,23 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
             race,
         },
         vague,
-        operation: operation(&objection.found),
-        wording,
+        operation: part(&objection.found, 1),
+        circumstances: circumstances(&objection.found),
     })
 }
 
 /// The key of a race in the middle of which something else is wrong for a while, which another bug may have done:
 /// its function says nothing.
-fn of_race(invariant: &str, found: &Found, objection: &Objection) -> Keyed {
+fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
-            invariant: invariant.to_owned(),
+            invariant,
             place: with_failure(A_RACE.to_owned(), objection),
             race: true,
         },
         vague: Vague::No,
-        operation: operation(found),
-        wording: objection::wording(&found.detail),
+        operation: part(found, 1),
+        circumstances: circumstances(found),
     }
 }
 
@@ -162,55 +101,60 @@ fn with_failure(place: String, objection: &Objection) -> String {
     }
 }
 
-/// The operation that a signature names.
-fn operation(found: &Found) -> String {
+/// A part of a signature: 1 is the operation, 2 the state of the page.
+fn part(found: &Found, number: usize) -> String {
     let mut parts = found.signature.split(':');
-    parts.nth(1).unwrap_or_default().to_owned()
+    parts.nth(number).unwrap_or_default().to_owned()
 }
 
-/// The invariant that stands for this one.
-fn subject(invariant: &str) -> &str {
-    let group = SUBJECTS.iter().find(|group| group.contains(&invariant));
-    group.map_or(invariant, |group| group[0])
-}
-
-/// Who left something wrong, which shows when the operation has ended: the function that wrote an entry last; of what is
-/// wrong of areas, the operation. In a race it may have been either.
-fn left_so(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
-    if program.threads > 1 {
-        return A_RACE.to_owned();
+fn circumstances(found: &Found) -> String {
+    let state = part(found, 2);
+    match found.way {
+        Some(way) => format!("{state}: {way}"),
+        None => state,
     }
-    let mut until = program.clone();
-    until
-        .ops
-        .truncate(objection.found.step.map_or(usize::MAX, |step| step + 1));
-    let is_of_areas = objection.found.oracle == "contents/area";
-    let writer = objection::last_writer(&until, bugs);
-    let writer = writer.filter(|site| *site != Site::Start && !is_of_areas);
-    writer.map_or_else(|| operation(&objection.found), describe::site)
+}
+
+/// What is wrong: of several invariants about the same thing, the one that stands for all.
+fn subject(found: &Found) -> String {
+    match found.invariant {
+        Some(invariant) => invariant.row().subject.to_string(),
+        None => found.oracle.clone(),
+    }
 }
 
 /// Where it came to be wrong, and whether that is a guess.
-fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (String, Vague) {
-    let is_of = |family: Family| invariant.starts_with(&format!("{family}/"));
-    if invariant == "progress/locks-held"
-        && let Some(site) = objection.locked
-    {
-        return (describe::site(site), Vague::No);
+fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vague) {
+    let race = program.threads > 1;
+    let found = &objection.found;
+    let row = found.invariant.map(|invariant| invariant.row());
+    let way = found.way.map(|way| way.to_string());
+    let known = |place: String| (place, Vague::No);
+    let site = |site| known(describe::site(site));
+    let (place, vague) = match row.map_or(Blame::Section, |row| row.blame) {
+        // the way is the place
+        Blame::Way => return known(way.unwrap_or_default()),
+        Blame::Locker => match objection.locked {
+            Some(locker) => return site(locker),
+            None => return known(way.unwrap_or_default()),
+        },
+        Blame::Operation | Blame::LastWriter if race => known(A_RACE.to_owned()),
+        Blame::Operation => known(part(found, 1)),
+        Blame::Before if race => known(A_RACE.to_owned()),
+        Blame::LastWriter => known(last_writer(program, objection, bugs)),
+        // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
+        Blame::Unmapper | Blame::EitherInARace if race => known(A_RACE.to_owned()),
+        Blame::Unmapper => objection.unmapped.map_or_else(|| section(objection), site),
+        Blame::EitherInARace | Blame::Section | Blame::Before => section(objection),
+    };
+    match way {
+        Some(way) => (format!("{place}: {way}"), vague),
+        None => (place, vague),
     }
-    let is_by_wording = is_of(Family::Progress) || TRACED.contains(&invariant);
-    if is_by_wording || invariant == "counting/free-page" {
-        return (before_colon(wording).to_owned(), Vague::No);
-    }
-    // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
-    if race && is_of(Family::Coherence) {
-        return (A_RACE.to_owned(), Vague::No);
-    }
-    if invariant == "coherence/tlb"
-        && let Some(site) = objection.unmapped
-    {
-        return (describe::site(site), Vague::No);
-    }
+}
+
+/// The function whose section it was.
+fn section(objection: &Objection) -> (String, Vague) {
     let is_of_first_section = objection.site == Site::Start && objection.is_in_an_operation;
     let vague = match (objection.is_of_a_phase, is_of_first_section) {
         (true, _) => Vague::Phase,
@@ -220,29 +164,15 @@ fn place(invariant: &str, wording: &str, race: bool, objection: &Objection) -> (
     (describe::site(objection.site), vague)
 }
 
-/// In which way an invariant is broken that has several; empty of all others.
-fn way(found: &Found) -> &'static str {
-    let ways: &[&str] = match &*found.oracle {
-        "counting/mapcount" | "counting/refcount" | "counting/rss" | "counting/pgmap-refs" => {
-            &["too many", "too few"]
-        }
-        "counting/lru" => &["is mapped", "is not mapped"],
-        "reverse-map/reachable" => &[
-            "it has no mapping",
-            "its anon_vma was freed",
-            "no area covers that",
-            "its index belongs to another address",
-            "the area is not linked to its anon_vma",
-        ],
-        _ => &[],
-    };
-    let way = ways.iter().find(|way| found.detail.contains(**way));
-    way.copied().unwrap_or_default()
-}
-
-/// What a wording says before it goes into details.
-fn before_colon(wording: &str) -> &str {
-    wording.split(": ").next().unwrap_or(wording)
+/// The function that wrote an entry last in the operation that has ended; the operation, if it has no name.
+fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
+    let mut until = program.clone();
+    until
+        .ops
+        .truncate(objection.found.step.map_or(usize::MAX, |step| step + 1));
+    let writer = objection::last_writer(&until, bugs);
+    let writer = writer.filter(|site| *site != Site::Start);
+    writer.map_or_else(|| part(&objection.found, 1), describe::site)
 }
 
 impl Key {
@@ -264,19 +194,6 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_invariant_is_about_one_thing() {
-        let all: Vec<&str> = SUBJECTS.concat();
-        for invariant in &all {
-            let groups = SUBJECTS.iter().filter(|group| group.contains(invariant));
-            assert_eq!(groups.count(), 1, "{invariant}");
-        }
-        let page = include_str!("../../../docs/design.md");
-        for invariant in all {
-            assert!(page.contains(&format!("| `{invariant}` |")), "{invariant}");
-        }
-    }
 
     #[cfg(feature = "zoo")]
     fn key(bug: &str, text: &str) -> Key {
@@ -369,5 +286,42 @@ mod tests {
         let race = "threads 2\npreempt 0 t1\nmmap p0 0 1 rw\nwrite p0 0\nt1: migrate p0 0 1 d0\n";
         let key = key("migent-write-attr-from-swap-pte,dup-anon-vma-no-lock", race);
         assert_eq!((&*key.invariant, key.race), ("entries/round-trip", true));
+    }
+
+    /// Signatures and keys of all witnesses are the same, however findings are worded.
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn no_key_depends_on_the_words_of_a_message() {
+        use crate::run::{Ended, REWORDED, run};
+        let of_witness = |slug: &str| {
+            let path = format!("{}/../corpus/zoo/{slug}.mm", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).expect("a witness");
+            let program = mm_fuzz::program::text::parse(&text).expect("a program");
+            let bugs = Bugs::parse(slug).expect("a bug");
+            let Ended::Found(found) = run(&program, &bugs, false, &mut ()) else {
+                unreachable!("it has a finding");
+            };
+            let keyed = of(&program, &found, &bugs).expect("a key");
+            (
+                found.detail,
+                found.signature,
+                keyed.key,
+                keyed.circumstances,
+                keyed.operation,
+            )
+        };
+        for entry in mm_fuzz::zoo::TABLE {
+            REWORDED.set(false);
+            let (message, ..) = of_witness(entry.slug);
+            let (_, signature, key, circumstances, operation) = of_witness(entry.slug);
+            REWORDED.set(true);
+            let other = of_witness(entry.slug);
+            assert_ne!(message, other.0, "{}", entry.slug);
+            assert_eq!(
+                (signature, key, circumstances, operation),
+                (other.1, other.2, other.3, other.4)
+            );
+        }
+        REWORDED.set(false);
     }
 }

@@ -21,6 +21,7 @@ use crate::run::Bugs;
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, store};
+use mm_fuzz::invariant::Invariant;
 use mm_fuzz::program::text;
 use picture::Picture;
 use serde::Serialize;
@@ -253,16 +254,10 @@ impl Cluster {
     }
 }
 
-/// What docs/design.md says of an invariant.
+/// What the table says of an invariant.
 fn rule(invariant: &str) -> Option<&'static str> {
     if invariant.starts_with("panic at ") {
         return Some("The model does not panic.");
     }
-    let design = include_str!("../../../docs/design.md");
-    let mut rows = design.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.find_map(|row| {
-        row.strip_prefix(invariant)?
-            .strip_prefix("` | ")?
-            .strip_suffix(" |")
-    })
+    Some(Invariant::named(invariant)?.row().holds)
 }
