@@ -17,7 +17,7 @@ use crate::run::{self, Bugs};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::walk::{Found, Walk};
-use crate::{pool, store};
+use crate::{file, pool, store};
 use key::{Key, Vague};
 use mm_fuzz::program::{Program, text};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "clusters.json";
 /// The form of that file.
 const VERSION: u32 = 4;
+/// The longest one that is read, in bytes: more than a million files.
+const MAX_BYTES: u64 = 1 << 29;
 
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -206,12 +208,19 @@ fn load(path: Option<&Path>) -> Result<Clusters, Status> {
             "{path}: {why}; give the {FILE} of an earlier run, or another folder"
         ))
     };
-    let text = std::fs::read(path).map_err(|error| refuse(&error))?;
+    let text = file::read(path, MAX_BYTES).map_err(|error| refuse(&error))?;
     let all: Clusters = serde_json::from_slice(&text).map_err(|error| refuse(&error))?;
-    if all.version == VERSION {
-        Ok(all)
-    } else {
-        Err(refuse(&format_args!("is of version {}", all.version)))
+    if all.version != VERSION {
+        return Err(refuse(&format_args!("is of version {}", all.version)));
+    }
+    // the name becomes that of a file
+    match all
+        .clusters
+        .iter()
+        .find(|(name, group)| **name != group.key.name())
+    {
+        Some((name, _)) => Err(refuse(&format_args!("{name:?} is no name of a cluster"))),
+        None => Ok(all),
     }
 }
 
@@ -229,7 +238,7 @@ fn one(
             return (shown(&path), Some(Outcome::Unusable(why)));
         }
     };
-    let outcome = match input::load_regular(&path, target) {
+    let outcome = match input::load(&path, target) {
         Err(error) => Some(Outcome::Unusable(error.to_string())),
         Ok(input) => match minimize::minimize(&input.program, bugs, Same::Signature, 1, stop) {
             None => Some(Outcome::Passed),

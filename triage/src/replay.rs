@@ -37,7 +37,7 @@ fn load(args: &Replay, file: &Path) -> Result<Input, String> {
     match input::load(file, args.target) {
         Ok(input) => {
             if let Some(note) = &input.note {
-                eprintln!("mm-triage: {note}");
+                crate::say(note);
             }
             Ok(input)
         }

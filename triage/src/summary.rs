@@ -111,7 +111,7 @@ fn one(args: &Replay, runner: &mut Runner, found: Found) -> Done {
             return unusable(&path, why);
         }
     };
-    let program = match input::load_regular(&path, args.target) {
+    let program = match input::load(&path, args.target) {
         Ok(input) => input.program,
         Err(error) => return unusable(&path, error.to_string()),
     };
