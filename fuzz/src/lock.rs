@@ -70,6 +70,9 @@ pub fn corpus() -> Result<Vec<(String, Program)>, String> {
         let fail = |error| format!("{}: {error}\n", shown(&dir));
         for entry in std::fs::read_dir(&dir).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
+            if path.file_name().is_some_and(file::is_temporary) {
+                continue;
+            }
             let file = shown(path.file_name().unwrap_or_default().as_ref());
             programs.push((format!("{folder}/{file}"), load(&path)?));
         }

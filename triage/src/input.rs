@@ -117,6 +117,11 @@ impl InputError {
             fault: Fault::Unread(error.into()),
         }
     }
+
+    /// The file has no byte. In a folder that is what a writer that was killed has left, or one that has only begun.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.fault, Fault::Empty)
+    }
 }
 
 /// The program in the file at `path`; with a `target`, brought into its limits, and wire unless the

@@ -242,5 +242,10 @@ fn seeds_say_what_is_wrong() {
     ran.is_unusable(&["corpus/seeds/bad.mm: line 1, column 1: "]);
     ran.prints(&["seeds: 1 program in out"]);
     let ran = bench.run(&["seeds", "corpus/seeds/good.mm/out", "--corpus", "corpus"]);
-    ran.is_unusable(&["corpus/seeds/good.mm/out: cannot be written"]);
+    ran.is_unusable(&["corpus/seeds/good.mm/out: cannot be made"]);
+    bench.write("corpus/zoo/empty.mm", "");
+    std::fs::remove_file(bench.path("corpus/seeds/bad.mm")).expect("it goes");
+    let ran = bench.run(&["seeds", "out", "--corpus", "corpus"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    ran.prints(&["seeds: 1 program in out; passed over: 1 empty file\n"]);
 }
