@@ -16,7 +16,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check zoo times campaign bench bench-triage mutants report-check torture clean \
+.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check deny zoo times campaign bench bench-triage mutants report-check torture clean \
 	linux-image linux-selftest linux-diff linux-check
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ check: ## rustfmt, clippy and rustdoc, warnings are errors
 	$(as_fuzzing) -p mm-fuzz --bins -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(ZOO_OFF) --no-deps
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(ZOO_ON) --no-deps
+
+deny: ## licences, duplicates and sources of all packages, by deny.toml; not the advisories, which need the network
+	@.ci/deny
 
 zoo: ## every historical bug against its witness, a table
 	cargo run --quiet --release -p mm-triage -- zoo

@@ -8,11 +8,11 @@
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
+use crate::file::{self, MAX_PROGRAM};
+use crate::names::shown;
 use crate::program::mutate::Limits;
 use crate::program::{Program, text, wire};
 use crate::target;
-use std::fs::File;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -225,10 +225,12 @@ impl<'a> Pass<'a> {
     fn read(&mut self) -> Result<Vec<Vec<u8>>> {
         let mut inputs = Vec::new();
         for folder in self.place.folders {
-            let fail = |error| format!("{}: {error}", folder.display());
+            let fail = |error| format!("{}: {error}", shown(folder));
             for entry in std::fs::read_dir(folder).map_err(fail)? {
                 let entry = entry.map_err(fail)?;
-                if !self.share.has(entry.file_name().as_encoded_bytes())
+                let name = entry.file_name();
+                if !self.share.has(name.as_encoded_bytes())
+                    || file::is_temporary(&name)
                     || entry.file_type().map_err(fail)?.is_dir()
                 {
                     continue;
@@ -258,12 +260,8 @@ impl<'a> Pass<'a> {
 }
 
 fn load(path: &Path) -> Result<(Program, usize)> {
-    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let file = File::open(path).map_err(|e| fail(&e))?;
-    let mut bytes = Vec::with_capacity(1024);
-    // not of `File` itself, which asks for its size first: a third of the time for thousands of small files
-    let read = file.take(u64::MAX).read_to_end(&mut bytes);
-    read.map_err(|e| fail(&e))?;
+    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(path));
+    let bytes = file::read(path, MAX_PROGRAM).map_err(|e| fail(&e))?;
     let program = if is_text(path) {
         let text = std::str::from_utf8(&bytes).map_err(|e| fail(&e))?;
         text::parse(text).map_err(|e| fail(&e))?
@@ -279,7 +277,7 @@ fn is_text(path: &Path) -> bool {
 
 fn write(folder: &Path, prefix: &str, bytes: &[u8]) -> Result<()> {
     let file = folder.join(format!("{prefix}{:016x}", digest(bytes)));
-    std::fs::write(&file, bytes).map_err(|e| format!("{}: {e}", file.display()))
+    std::fs::write(&file, bytes).map_err(|e| format!("{}: {e}", shown(&file)))
 }
 
 fn digest(bytes: &[u8]) -> u64 {
@@ -528,5 +526,20 @@ mod tests {
         let folders = [dir.path().to_owned()];
         let result = with(|coverage| distil(place(&folders, dir.path(), dir.path()), coverage));
         assert!(result.is_err_and(|why| why.contains("bad.mm")));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_pipe_stops_it_with_a_sentence_and_what_a_killed_writer_left_does_not() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join(".mm-triage-x.tmp"), "half a li").expect("a file");
+        let folders = [dir.path().to_owned()];
+        let distilled =
+            || with(|coverage| distil(place(&folders, dir.path(), dir.path()), coverage));
+        assert_eq!(distilled().map(|summary| summary.files[0]), Ok(0));
+        let pipe = dir.path().join("pi\x1bpe");
+        let made = std::process::Command::new("mkfifo").arg(pipe).status();
+        assert!(made.expect("mkfifo runs").success());
+        assert!(distilled().is_err_and(|why| why.ends_with(r"/pi\x1bpe: is a pipe")));
     }
 }

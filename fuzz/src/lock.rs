@@ -3,6 +3,8 @@
 //! in another build, another process, or by an edit that was thought to change nothing.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
+use crate::file::{self, MAX_PROGRAM};
+use crate::names::shown;
 use crate::program::generate::random_program;
 use crate::program::mutate::Limits;
 use crate::program::{Program, text, wire};
@@ -21,6 +23,9 @@ const FOLDERS: [&str; 5] = [
 const RANDOM_PROGRAMS: u64 = 100_000;
 /// Random programs with one digest.
 const BLOCK: u64 = 1_000;
+
+/// The longest lock that is read, in bytes: a million lines.
+const MAX_LOCK: u64 = 1 << 26;
 
 /// Digests by the name of the program, or of a block of random ones.
 pub type Digests = BTreeMap<String, u64>;
@@ -62,10 +67,13 @@ pub fn corpus() -> Result<Vec<(String, Program)>, String> {
     let mut programs = Vec::new();
     for folder in FOLDERS {
         let dir = corpus_dir().join(folder);
-        let fail = |error| format!("{}: {error}\n", dir.display());
+        let fail = |error| format!("{}: {error}\n", shown(&dir));
         for entry in std::fs::read_dir(&dir).map_err(fail)? {
             let path = entry.map_err(fail)?.path();
-            let file = path.file_name().unwrap_or_default().display();
+            if path.file_name().is_some_and(file::is_temporary) {
+                continue;
+            }
+            let file = shown(path.file_name().unwrap_or_default().as_ref());
             programs.push((format!("{folder}/{file}"), load(&path)?));
         }
     }
@@ -113,7 +121,7 @@ fn random_blocks(release: Release, digests: &mut Digests) -> Result<(), String> 
 pub fn check(digests: &Digests) -> Result<(), String> {
     let lock = path();
     let locked =
-        std::fs::read_to_string(&lock).map_err(|e| format!("{}: {e}\n", lock.display()))?;
+        file::read_text(&lock, MAX_LOCK).map_err(|e| format!("{}: {e}\n", shown(&lock)))?;
     let now = lines(digests);
     if locked == now {
         return Ok(());
@@ -128,7 +136,7 @@ pub fn check(digests: &Digests) -> Result<(), String> {
 /// The lock cannot be written.
 pub fn bless(digests: &Digests) -> Result<(), String> {
     let lock = path();
-    std::fs::write(&lock, lines(digests)).map_err(|e| format!("{}: {e}\n", lock.display()))
+    std::fs::write(&lock, lines(digests)).map_err(|e| format!("{}: {e}\n", shown(&lock)))
 }
 
 fn path() -> PathBuf {
@@ -163,8 +171,8 @@ fn digest_of(executor: &mut Executor, program: &Program) -> Result<u64, String> 
 }
 
 fn load(path: &Path) -> Result<Program, String> {
-    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}\n", path.display());
-    let bytes = std::fs::read(path).map_err(|e| fail(&e))?;
+    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}\n", shown(path));
+    let bytes = file::read(path, MAX_PROGRAM).map_err(|e| fail(&e))?;
     if path.extension().is_none() {
         wire::check(&bytes).map_err(|e| fail(&e))?;
         return Ok(wire::decode(&bytes));

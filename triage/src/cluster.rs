@@ -15,9 +15,10 @@ use crate::page::counted;
 use crate::progress::Progress;
 use crate::run::{self, Bugs};
 use crate::stop::Stop;
+use crate::store::Output;
 use crate::style::Style;
 use crate::walk::{Found, Walk};
-use crate::{pool, store};
+use crate::{file, pool, store};
 use key::{Key, Vague};
 use mm_fuzz::program::{Program, text};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "clusters.json";
 /// The form of that file.
 const VERSION: u32 = 5;
+/// The longest one that is read, in bytes: more than a million files.
+const MAX_BYTES: u64 = 1 << 29;
 
 /// What `clusters.json` has.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -43,6 +46,10 @@ pub struct Clusters {
     pub passed: BTreeSet<String>,
     /// Files that are no programs, and why.
     pub unusable: BTreeMap<String, String>,
+    /// Files in folders without a byte in this run. They are not remembered: their writer may have been killed, or be at
+    /// work.
+    #[serde(default)]
+    pub empty: usize,
     /// By name.
     clusters: BTreeMap<String, Group>,
 }
@@ -82,6 +89,7 @@ struct Artifact {
 enum Outcome {
     Artifact(Box<Artifact>),
     Passed,
+    Empty,
     Unusable(String),
 }
 
@@ -91,7 +99,11 @@ pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
-    let all = match gather(&args.sources, args.output.as_deref(), &stop) {
+    let output = match args.output.as_deref().map(Output::open).transpose() {
+        Ok(output) => output,
+        Err(status) => return Ok(status),
+    };
+    let all = match gather(&args.sources, output.as_ref(), &stop) {
         Ok(all) => all,
         Err(status) => return Ok(status),
     };
@@ -104,14 +116,13 @@ pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
     Ok(all.status())
 }
 
-/// Clusters what `sources` names, with what an earlier run left in the folder `output`, and writes the
-/// result there.
+/// Clusters what `sources` names, with what an earlier run left in `output`, and writes the result there.
 ///
 /// # Errors
-/// The folder, or a file of an earlier run, is unusable, and a sentence says why.
-pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<Clusters, Status> {
+/// A file of an earlier run is unusable, or none can be written, and a sentence says why.
+pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result<Clusters, Status> {
     let bugs = sources.zoo.clone().unwrap_or_default();
-    output.map_or(Ok(()), store::make_folder)?;
+    let output = output.map(Output::dir);
     let earlier = output.map(|dir| dir.join(FILE));
     let earlier = earlier.filter(|path| path.exists());
     let mut all = load(earlier.as_deref())?;
@@ -125,6 +136,7 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
         )));
     }
     all.settings = settings;
+    all.empty = 0;
     let old: BTreeSet<String> = match &sources.baseline {
         Some(baseline) => load(Some(baseline))?.clusters.into_keys().collect(),
         None => all.clusters.keys().cloned().collect(),
@@ -132,9 +144,9 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
     let known = all.files();
     let (folders, files): (Vec<_>, Vec<_>) = sources.files.iter().partition(|path| path.is_dir());
     let found = folders.into_iter().flat_map(|folder| Walk::new(folder));
-    let found = files.into_iter().cloned().map(Found::File).chain(found);
+    let found = files.into_iter().cloned().map(Found::Named).chain(found);
     let found = found.take_while(|_| !stop.is_set()).filter(|found| {
-        let (Found::File(path) | Found::Unreadable(path, _)) = found;
+        let path = found.path();
         !known.contains(&shown(path)) && !output.is_some_and(|dir| path.starts_with(dir))
     });
     let (mut progress, mut count, mut vague) = (Progress::new("files"), 0, Vec::new());
@@ -148,6 +160,7 @@ pub fn gather(sources: &Sources, output: Option<&Path>, stop: &Stop) -> Result<C
             match outcome {
                 None => {}
                 Some(Outcome::Passed) => drop(all.passed.insert(file)),
+                Some(Outcome::Empty) => all.empty += 1,
                 Some(Outcome::Unusable(why)) => drop(all.unusable.insert(file, why)),
                 Some(Outcome::Artifact(artifact)) if artifact.vague != Vague::No => {
                     vague.push((file, artifact));
@@ -206,12 +219,19 @@ fn load(path: Option<&Path>) -> Result<Clusters, Status> {
             "{path}: {why}; give the {FILE} of an earlier run, or another folder"
         ))
     };
-    let text = std::fs::read(path).map_err(|error| refuse(&error))?;
+    let text = file::read(path, MAX_BYTES).map_err(|error| refuse(&error))?;
     let all: Clusters = serde_json::from_slice(&text).map_err(|error| refuse(&error))?;
-    if all.version == VERSION {
-        Ok(all)
-    } else {
-        Err(refuse(&format_args!("is of version {}", all.version)))
+    if all.version != VERSION {
+        return Err(refuse(&format_args!("is of version {}", all.version)));
+    }
+    // the name becomes that of a file
+    match all
+        .clusters
+        .iter()
+        .find(|(name, group)| **name != group.key.name())
+    {
+        Some((name, _)) => Err(refuse(&format_args!("{name:?} is no name of a cluster"))),
+        None => Ok(all),
     }
 }
 
@@ -222,14 +242,16 @@ fn one(
     stop: &Stop,
     found: Found,
 ) -> (String, Option<Outcome>) {
-    let path = match found {
-        Found::File(path) => path,
+    let (path, is_named) = match found {
+        Found::Named(path) => (path, true),
+        Found::File(path) => (path, false),
         Found::Unreadable(path, error) => {
             let why = InputError::unreadable(&path, error).to_string();
             return (shown(&path), Some(Outcome::Unusable(why)));
         }
     };
-    let outcome = match input::load_regular(&path, target) {
+    let outcome = match input::load(&path, target) {
+        Err(error) if error.is_empty() && !is_named => Some(Outcome::Empty),
         Err(error) => Some(Outcome::Unusable(error.to_string())),
         Ok(input) => match minimize::minimize(&input.program, bugs, Same::Signature, 1, stop) {
             None => Some(Outcome::Passed),
@@ -324,6 +346,12 @@ impl Clusters {
         write(FILE.to_owned(), json + "\n")
     }
 
+    /// How many files there are of any kind.
+    pub fn count(&self) -> usize {
+        let of_clusters: usize = self.clusters.values().map(|group| group.files.len()).sum();
+        of_clusters + self.passed.len() + self.unusable.len() + self.empty
+    }
+
     /// The clusters and their names, those of most files first.
     pub fn ranked(&self) -> Vec<(&str, &Group)> {
         let groups = self.clusters.iter();
@@ -347,14 +375,14 @@ impl Clusters {
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let style = Style::of_stdout();
-        let of = |count: fn(&Group) -> usize| self.clusters.values().map(count).sum::<usize>();
+        let new = self.clusters.values().filter(|group| group.new).count();
         let heading = format!(
-            "cluster: files={} passed={} unusable={} clusters={} new={}",
-            of(|group| group.files.len()) + self.passed.len() + self.unusable.len(),
+            "cluster: files={} passed={} unusable={} empty={} clusters={} new={new}",
+            self.count(),
             self.passed.len(),
             self.unusable.len(),
+            self.empty,
             self.clusters.len(),
-            of(|group| group.new.into()),
         );
         writeln!(out, "{}", style.heading(heading))?;
         if self.interrupted {

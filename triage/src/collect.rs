@@ -7,7 +7,7 @@
 
 use crate::Status;
 use crate::args::Collect;
-use crate::input;
+use crate::file::{self, ReadError};
 use crate::names::shown;
 use crate::store;
 use crate::walk::{Found, Walk};
@@ -55,18 +55,20 @@ pub fn command(args: &Collect, out: &mut dyn Write) -> io::Result<Status> {
     let (mut tally, mut status, mut listed) = (Tally::default(), Status::Pass, Vec::new());
     for path in named.iter().flat_map(|path| files(path)) {
         let path = match path {
-            Found::File(path) => path,
+            Found::Named(path) | Found::File(path) => path,
             Found::Unreadable(path, error) => {
                 status = Status::unusable(format_args!("{}: {error}", shown(&path)));
                 continue;
             }
         };
-        let bytes = match input::bytes_of(&path) {
+        let bytes = match file::read(&path, file::MAX_PROGRAM) {
             Ok(bytes) => bytes,
             // an engine may have replaced it by a shorter one since it was listed
-            Err(error) if error.is_gone() => continue,
+            Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
+                continue;
+            }
             Err(error) => {
-                status = Status::unusable(error);
+                status = Status::unusable(format_args!("{}: {error}", shown(&path)));
                 continue;
             }
         };
@@ -90,7 +92,7 @@ pub fn command(args: &Collect, out: &mut dyn Write) -> io::Result<Status> {
             target.set_extension("mm");
         }
         let target = args.into.join(target);
-        if std::fs::read(&target).is_ok_and(|there| there == bytes) {
+        if file::read(&target, file::MAX_PROGRAM).is_ok_and(|there| there == bytes) {
             tally.known += 1;
         } else if let Err(error) = store::write(&target, &bytes) {
             return Ok(store::refuse_write(&target, &error));
@@ -128,11 +130,12 @@ fn named(args: &Collect) -> Result<Vec<PathBuf>, String> {
     if let Some(list) = &args.files0_from {
         let mut names = Vec::new();
         let read = if list == Path::new("-") {
-            io::stdin().lock().take(MAX_LIST).read_to_end(&mut names)
+            let read = io::stdin().lock().take(MAX_LIST).read_to_end(&mut names);
+            read.map(drop).map_err(ReadError::from)
         } else {
-            std::fs::File::open(list).and_then(|file| file.take(MAX_LIST).read_to_end(&mut names))
+            file::read(list, MAX_LIST).map(|bytes| names = bytes)
         };
-        read.map_err(|error| format!("{}: cannot be read: {error}", shown(list)))?;
+        read.map_err(|error| format!("{}: {error}", shown(list)))?;
         let names = names
             .split(|byte| *byte == 0)
             .filter(|name| !name.is_empty());

@@ -47,7 +47,7 @@ pub fn command(args: &Convert, out: &mut dyn Write) -> io::Result<Status> {
             }
         };
         if let Some(note) = &input.note {
-            eprintln!("mm-triage: {note}");
+            crate::say(note);
         }
         let bytes = match args.to {
             Form::Text => input.program.to_string().into_bytes(),

@@ -1,5 +1,6 @@
 //! The corpus: where it is, and which programs it has.
 
+use crate::names::shown;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ impl fmt::Display for CorpusError {
             Self::Unreadable(path, error) => write!(
                 f,
                 "{}: cannot be read: {error}; give the folder of a corpus with --corpus DIR",
-                path.display()
+                shown(path)
             ),
         }
     }

@@ -140,9 +140,9 @@ fn warn_of_threads(bugs: &Bugs, threads: u8) {
                 2 => "give --threads 2",
                 _ => "it is out of reach of this search",
             };
-            eprintln!(
-                "mm-triage: {slug} needs {needed} threads, and the programs have {have}: {advice}"
-            );
+            crate::say(format_args!(
+                "{slug} needs {needed} threads, and the programs have {have}: {advice}"
+            ));
         }
     }
 }

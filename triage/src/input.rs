@@ -5,15 +5,12 @@
 //! is worth a note and no more.
 
 use crate::args::Target;
+use crate::file::{self, MAX_PROGRAM, ReadError};
 use crate::names::shown;
 use mm_fuzz::program::{Program, text, wire};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// The longest file that is read, in bytes.
-pub const MAX_BYTES: u64 = 1 << 20;
 
 /// The form of a program in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,11 +50,8 @@ pub struct InputError {
 
 #[derive(Debug)]
 enum Fault {
-    Unreadable(io::Error),
-    Directory,
-    NotAFile,
+    Unread(ReadError),
     Empty,
-    TooLong,
     NotUtf8 {
         line: usize,
         column: usize,
@@ -73,26 +67,26 @@ impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", shown(&self.path))?;
         match &self.fault {
-            Fault::Unreadable(error) => write!(
-                f,
-                "cannot be read: {error}; give the path of a program (.mm), of a wire file or of an \
-                 engine's artifact"
-            ),
-            Fault::Directory => f.write_str(
-                "is a folder, and only replay and cluster read these; name the files in it",
-            ),
-            Fault::NotAFile => {
-                f.write_str("is a pipe, a socket, a device or a link to a folder; give a file")
+            Fault::Unread(error) => {
+                write!(f, "{error}")?;
+                match error {
+                    ReadError::Unreadable(_) | ReadError::NotText => f.write_str(
+                        "; give the path of a program (.mm), of a wire file or of an engine's artifact",
+                    ),
+                    ReadError::Folder => f.write_str(
+                        ", and only replay, cluster, report and linux read these; name the files in it",
+                    ),
+                    ReadError::NoFile(_) => f.write_str("; give a file"),
+                    ReadError::TooLong(_) => write!(
+                        f,
+                        ": no program is longer than {} bytes of text or {} of wire; give another file",
+                        text::MAX_BYTES,
+                        wire::MAX_BYTES,
+                    ),
+                }
             }
             Fault::Empty => f.write_str(
                 "is empty: write at least one line of text (docs/grammar.md), or give another file",
-            ),
-            Fault::TooLong => write!(
-                f,
-                "has more than {MAX_BYTES} bytes, the most that is read: no program is longer than \
-                 {} bytes of text or {} of wire; give another file",
-                text::MAX_BYTES,
-                wire::MAX_BYTES,
             ),
             Fault::NotUtf8 { line, column, byte } => write!(
                 f,
@@ -116,47 +110,17 @@ impl fmt::Display for InputError {
 impl std::error::Error for InputError {}
 
 impl InputError {
-    /// The file is not there.
-    pub fn is_gone(&self) -> bool {
-        matches!(&self.fault, Fault::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
-    }
-
     /// The file or folder at `path` cannot be read.
     pub fn unreadable(path: &Path, error: io::Error) -> Self {
         Self {
             path: path.to_owned(),
-            fault: Fault::Unreadable(error),
+            fault: Fault::Unread(error.into()),
         }
     }
-}
 
-/// The bytes of a file that an engine wrote; it may be empty.
-///
-/// # Errors
-/// It cannot be read, or is no file, or too long.
-pub fn bytes_of(path: &Path) -> Result<Vec<u8>, InputError> {
-    match read(path) {
-        Err(Fault::Empty) => Ok(Vec::new()),
-        read => read.map_err(|fault| InputError {
-            path: path.to_owned(),
-            fault,
-        }),
-    }
-}
-
-/// As [`load`], but only from a file, which does not keep us waiting: what a folder has is not what
-/// somebody asked for.
-///
-/// # Errors
-/// As for [`load`].
-pub fn load_regular(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
-    match std::fs::metadata(path) {
-        Err(error) => Err(InputError::unreadable(path, error)),
-        Ok(metadata) if !metadata.is_file() => Err(InputError {
-            path: path.to_owned(),
-            fault: Fault::NotAFile,
-        }),
-        Ok(_) => load(path, target),
+    /// The file has no byte. In a folder that is what a writer that was killed has left, or one that has only begun.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.fault, Fault::Empty)
     }
 }
 
@@ -164,8 +128,8 @@ pub fn load_regular(path: &Path, target: Option<Target>) -> Result<Input, InputE
 /// name says text.
 ///
 /// # Errors
-/// What makes the file unusable: it cannot be read, is empty or too long, or is a text with a
-/// mistake.
+/// What makes the file unusable: it is no file, cannot be read, is empty or too long, or is a text
+/// with a mistake.
 pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
     let fail = |fault| InputError {
         path: path.to_owned(),
@@ -200,21 +164,11 @@ pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    let file = File::open(path).map_err(Fault::Unreadable)?;
-    let metadata = file.metadata().map_err(Fault::Unreadable)?;
-    if metadata.is_dir() {
-        return Err(Fault::Directory);
+    let bytes = file::read(path, MAX_PROGRAM).map_err(Fault::Unread)?;
+    if bytes.is_empty() {
+        return Err(Fault::Empty);
     }
-    let mut bytes = Vec::new();
-    // a pipe does not tell its length
-    file.take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(Fault::Unreadable)?;
-    match bytes.len() as u64 {
-        0 => Err(Fault::Empty),
-        length if length > MAX_BYTES => Err(Fault::TooLong),
-        _ => Ok(bytes),
-    }
+    Ok(bytes)
 }
 
 /// The bytes as text, if that is what they are.
@@ -228,9 +182,10 @@ fn as_text(bytes: &[u8], is_named_mm: bool, target: Option<Target>) -> Result<Op
         Ok(text) => Ok((target.is_none() && is_printable(text)).then_some(text)),
         Err(error) if is_named_mm => {
             let (good, bad) = bytes.split_at(error.valid_up_to());
-            let last_line = good.rsplit(|byte| *byte == b'\n').next().unwrap_or(good);
+            let lines = good.strip_prefix(text::BOM.as_bytes()).unwrap_or(good);
+            let last_line = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or(lines);
             Err(Fault::NotUtf8 {
-                line: 1 + good.iter().filter(|byte| **byte == b'\n').count(),
+                line: 1 + lines.iter().filter(|byte| **byte == b'\n').count(),
                 column: 1 + String::from_utf8_lossy(last_line).chars().count(),
                 byte: bad.first().copied().unwrap_or_default(),
             })

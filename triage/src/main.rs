@@ -20,7 +20,6 @@ mod finding;
 mod input;
 mod linux;
 mod minimize;
-mod names;
 mod objection;
 mod page;
 mod pool;
@@ -42,6 +41,7 @@ mod zoo;
 
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
+use mm_fuzz::{file, names};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -61,9 +61,14 @@ pub enum Status {
 impl Status {
     /// Says on standard error why something was unusable.
     pub fn unusable(why: impl std::fmt::Display) -> Self {
-        eprintln!("mm-triage: {why}");
+        say(why);
         Self::Unusable
     }
+}
+
+/// Says a sentence on standard error. No terminal obeys what is in it of names, of files and of what others say.
+pub fn say(what: impl std::fmt::Display) {
+    eprintln!("mm-triage: {}", names::shown_text(&what.to_string()));
 }
 
 fn main() -> ExitCode {

@@ -37,7 +37,7 @@ fn load(args: &Replay, file: &Path) -> Result<Input, String> {
     match input::load(file, args.target) {
         Ok(input) => {
             if let Some(note) = &input.note {
-                eprintln!("mm-triage: {note}");
+                crate::say(note);
             }
             Ok(input)
         }
@@ -119,7 +119,7 @@ fn json(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Res
 pub struct Line {
     /// Its name, as [`shown`].
     pub file: String,
-    /// `pass`, `finding` or `unusable`.
+    /// `pass`, `finding`, `unusable` or, in a folder, `empty`.
     pub verdict: &'static str,
     /// The signature of the finding.
     pub signature: Option<String>,
@@ -141,6 +141,15 @@ impl Line {
             step: None,
             detail: Some(why),
             digest: None,
+        }
+    }
+
+    /// A file in a folder without a byte.
+    pub fn empty(file: &Path) -> Self {
+        Self {
+            verdict: "empty",
+            detail: None,
+            ..Self::unusable(file, String::new())
         }
     }
 

@@ -21,14 +21,18 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
         Ok(paths) => paths,
         Err(error) => return Ok(Status::unusable(error)),
     };
-    if let Err(error) = std::fs::create_dir_all(&args.outdir) {
-        return Ok(unwritable(&args.outdir, &error));
+    if let Err(status) = store::make_folder(&args.outdir) {
+        return Ok(status);
     }
-    let mut status = Status::Pass;
+    let (mut status, mut empty) = (Status::Pass, 0);
     let mut written = BTreeSet::new();
     for path in paths {
         let program = match input::load(&path, None) {
             Ok(input) => input.program,
+            Err(error) if error.is_empty() => {
+                empty += 1;
+                continue;
+            }
             Err(error) => {
                 status = Status::unusable(error);
                 continue;
@@ -40,16 +44,21 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
         let bytes = wire::encode(&program);
         let file = args.outdir.join(name(&path, &bytes));
         if let Err(error) = store::write(&file, &bytes) {
-            return Ok(unwritable(&file, &error));
+            return Ok(store::refuse_write(&file, &error));
         }
         written.insert(file);
     }
     if args.json {
-        let said = json!({ "programs": written.len(), "folder": shown(&args.outdir) });
+        let said =
+            json!({ "programs": written.len(), "empty": empty, "folder": shown(&args.outdir) });
         writeln!(out, "{said}")?;
     } else {
         let (programs, dir) = (counted(written.len(), "program"), shown(&args.outdir));
-        writeln!(out, "seeds: {programs} in {dir}")?;
+        let empty = match empty {
+            0 => String::new(),
+            empty => format!("; passed over: {}", counted(empty, "empty file")),
+        };
+        writeln!(out, "seeds: {programs} in {dir}{empty}")?;
     }
     Ok(status)
 }
@@ -62,13 +71,6 @@ fn find(args: &Seeds) -> Result<Vec<PathBuf>, corpus::CorpusError> {
         paths.extend(corpus::programs(&corpus.join(folder))?);
     }
     Ok(paths)
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Status {
-    Status::unusable(format_args!(
-        "{}: cannot be written: {error}; give a folder that can",
-        path.display()
-    ))
 }
 
 /// The stem of the text's name and a short hash of the wire.

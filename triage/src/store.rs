@@ -1,32 +1,113 @@
 //! Writing files so that nobody ever sees half of one: a temporary file beside it, then a rename.
 //!
-//! A process that is killed leaves at most a file called `.mm-triage-*.tmp`; a full disk leaves what was
-//! there before.
+//! A process that is killed leaves at most a file called `.mm-triage-*.tmp`, which the next one that writes to the folder
+//! [removes](sweep); a full disk leaves what was there before. Whoever writes such a file has it locked, and the system
+//! gives the lock back however the process ends: one that can be locked is nobody's.
 
 use crate::Status;
+use crate::file;
 use crate::names::shown;
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Writes `contents` to `path`: all of it, or nothing.
 ///
 /// # Errors
 /// The file cannot be made, written or renamed; what was at `path` is still there.
 pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
-    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let mut file = temporary(folder_of(path))?;
+    file.write_all(contents.as_ref())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// A temporary file that nobody removes while it is open.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let [prefix, suffix] = file::TEMPORARY;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".mm-triage-").suffix(".tmp");
+    builder.prefix(prefix).suffix(suffix);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         // as any file that is created, less what the umask takes away
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(contents.as_ref())?;
-    file.persist(path)?;
-    Ok(())
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        match file.as_file().try_lock() {
+            // whoever sweeps may have had it first
+            Ok(()) if file.path().exists() => return Ok(file),
+            Ok(()) | Err(TryLockError::WouldBlock) => {}
+            // there are no locks here, and so nobody removes it
+            Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Removes the temporary files in a folder whose writers were killed. A command calls it before it writes there.
+pub fn sweep(folder: &Path) {
+    // what cannot be removed does no harm
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if file::is_temporary(&entry.file_name())
+            && let Ok(left) = file::open(&path)
+            && left.try_lock().is_ok()
+        {
+            let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// [Sweeps](sweep) the folders of these files.
+pub fn sweep_folders_of<'a>(files: impl Iterator<Item = &'a PathBuf>) {
+    let folders: BTreeSet<&Path> = files.map(|file| folder_of(file)).collect();
+    folders.into_iter().for_each(sweep);
+}
+
+/// A folder of results that one process at a time reads and adds to.
+#[derive(Debug)]
+pub struct Output {
+    dir: PathBuf,
+    /// The folder: locked to the end, when the system gives it back.
+    _lock: File,
+}
+
+impl Output {
+    /// Makes the folder, and has it alone.
+    ///
+    /// # Errors
+    /// It cannot be made, or somebody else has it, and a sentence says so.
+    pub fn open(dir: &Path) -> Result<Self, Status> {
+        make_folder(dir)?;
+        let lock = File::open(dir).map_err(|error| refuse_write(dir, &error))?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                let dir = shown(dir);
+                Err(Status::unusable(format_args!(
+                    "{dir}: another cluster or report is writing there, and the results of one would be lost; \
+                     wait for its end, or give another folder"
+                )))
+            }
+            // or there are no locks here
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self {
+                dir: dir.to_owned(),
+                _lock: lock,
+            }),
+        }
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
 }
 
 /// Where the result for the file at `path` goes: `NAME` or `NAME.mm` becomes `NAME` and the suffix; in
@@ -68,7 +149,7 @@ pub fn refuse_write(path: &Path, error: &io::Error) -> Status {
     ))
 }
 
-/// Makes the folder that results go to.
+/// Makes the folder that results go to, and [sweeps](sweep) it.
 ///
 /// # Errors
 /// It cannot be made, and a sentence says why.
@@ -78,7 +159,9 @@ pub fn make_folder(dir: &Path) -> Result<(), Status> {
         Status::unusable(format_args!(
             "{dir}: cannot be made: {error}; give a folder that can be written to"
         ))
-    })
+    })?;
+    sweep(dir);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -97,6 +180,59 @@ mod tests {
             );
         }
         assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_and_what_a_living_one_writes_stays() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let left = dir.path().join(".mm-triage-left.tmp");
+        std::fs::write(&left, "half a li").expect("a file");
+        std::fs::write(dir.path().join("result"), "whole").expect("a file");
+        let mut living = temporary(dir.path()).expect("a file");
+        let at = living.path().to_owned();
+        sweep(dir.path());
+        assert!(!left.exists() && at.exists());
+        living.write_all(b"new").expect("it is written");
+        living.persist(dir.path().join("new")).expect("a rename");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 2);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_only_called_like_a_temporary_file_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pipe = dir.path().join(".mm-triage-pipe.tmp");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo runs").success());
+        sweep(dir.path());
+        assert!(pipe.exists());
+        sweep(Path::new("/not/there"));
+    }
+
+    /// Whoever sweeps may open a file before its writer has locked it.
+    #[test]
+    fn writers_and_sweepers_side_by_side_lose_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = |name: usize| dir.path().join(name.to_string());
+        std::thread::scope(|scope| {
+            let sweeper = scope.spawn(|| (0..2_000).for_each(|_| sweep(dir.path())));
+            for writer in 0..2 {
+                scope.spawn(move || {
+                    for file in (writer..400).step_by(2) {
+                        write(&path(file), file.to_string()).expect("it is written");
+                    }
+                });
+            }
+            sweeper.join().expect("it ends");
+        });
+        for file in 0..400 {
+            let contents = std::fs::read_to_string(path(file)).expect("it is there");
+            assert_eq!(contents, file.to_string());
+        }
+        assert_eq!(
+            std::fs::read_dir(dir.path()).expect("a folder").count(),
+            400
+        );
     }
 
     #[test]

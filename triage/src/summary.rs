@@ -30,6 +30,8 @@ struct Summary {
     passed: u64,
     findings: u64,
     unusable: u64,
+    /// Files without a byte, which are passed over: their writer may have been killed, or be at work.
+    empty: u64,
     interrupted: bool,
     signatures: BTreeMap<String, Group>,
     /// The first few unusable files, and why.
@@ -49,7 +51,8 @@ struct Group {
 struct Done {
     line: Line,
     operations: usize,
-    status: Status,
+    /// `None` if it is empty.
+    status: Option<Status>,
 }
 
 /// Replays all files in `folders` and prints the summary.
@@ -102,25 +105,32 @@ fn one(args: &Replay, runner: &mut Runner, found: Found) -> Done {
     let unusable = |path: &Path, why: String| Done {
         line: Line::unusable(path, why),
         operations: 0,
-        status: Status::Unusable,
+        status: Some(Status::Unusable),
     };
     let path = match found {
-        Found::File(path) => path,
+        Found::Named(path) | Found::File(path) => path,
         Found::Unreadable(path, error) => {
             let why = InputError::unreadable(&path, error).to_string();
             return unusable(&path, why);
         }
     };
-    let program = match input::load_regular(&path, args.target) {
+    let program = match input::load(&path, args.target) {
         Ok(input) => input.program,
+        Err(error) if error.is_empty() => {
+            return Done {
+                line: Line::empty(&path),
+                operations: 0,
+                status: None,
+            };
+        }
         Err(error) => return unusable(&path, error.to_string()),
     };
     let ended = runner.run(&program, &mut ());
     Done {
-        status: match &ended {
+        status: Some(match &ended {
             Ended::Pass { .. } => Status::Pass,
             Ended::Found(_) => Status::Finding,
-        },
+        }),
         line: Line::ended(&path, ended, None),
         operations: program.ops.len(),
     }
@@ -135,9 +145,10 @@ impl Summary {
         } = done;
         self.files += 1;
         match status {
-            Status::Pass => self.passed += 1,
-            Status::Finding => self.findings += 1,
-            Status::Unusable | Status::Interrupted => {
+            None => self.empty += 1,
+            Some(Status::Pass) => self.passed += 1,
+            Some(Status::Finding) => self.findings += 1,
+            Some(Status::Unusable | Status::Interrupted) => {
                 self.unusable += 1;
                 if self.unusable_files.len() < NAMED {
                     self.unusable_files.extend(line.detail);
@@ -184,13 +195,14 @@ impl Summary {
             passed,
             findings,
             unusable,
+            empty,
             signatures,
             ..
         } = self;
         let kinds = signatures.len();
         let line = format!(
             "replay: files={files} passed={passed} findings={findings} signatures={kinds} \
-             unusable={unusable}"
+             unusable={unusable} empty={empty}"
         );
         writeln!(out, "{}", style.heading(line))?;
         if self.interrupted {

@@ -1,8 +1,10 @@
-//! The files in a folder and the folders in it, by name, however many there are.
+//! The files in a folder and the folders in it, by name, however many there are; but for those that are being written,
+//! or were when their writer was killed.
 //!
 //! Memory is bounded: of a folder only so many names are kept, and the folder is read again for the
 //! next ones. Links to folders are not followed, so that there are no loops; links to files are files.
 
+use crate::file;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
@@ -15,6 +17,8 @@ const KEPT: usize = 1 << 16;
 /// What a walk comes to.
 #[derive(Debug)]
 pub enum Found {
+    /// A file that somebody named; no walk comes to it.
+    Named(PathBuf),
     /// A file, or what may be one.
     File(PathBuf),
     /// A folder that cannot be read, or not to its end.
@@ -35,6 +39,14 @@ struct Folder {
     names: BTreeSet<OsString>,
     /// The greatest name that was kept; there may be greater ones.
     more_after: Option<OsString>,
+}
+
+impl Found {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        let (Self::Named(path) | Self::File(path) | Self::Unreadable(path, _)) = self;
+        path
+    }
 }
 
 impl Walk {
@@ -64,6 +76,9 @@ impl Folder {
         };
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
+            if file::is_temporary(&name) {
+                continue;
+            }
             if name > after && (self.names.len() < kept || self.names.last() > Some(&name)) {
                 self.names.insert(name);
                 if self.names.len() > kept {
@@ -112,7 +127,7 @@ mod tests {
 
     fn names(root: &Path, kept: usize) -> Vec<String> {
         let files = Walk::keeping(root, kept).map(|found| match found {
-            Found::File(path) => path
+            Found::Named(path) | Found::File(path) => path
                 .strip_prefix(root)
                 .expect("under it")
                 .display()
@@ -130,6 +145,9 @@ mod tests {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             fs::write(path, "").expect("a file");
+        }
+        for unfinished in [".mm-triage-0a.tmp", "b/.mm-triage-0b.tmp"] {
+            fs::write(dir.path().join(unfinished), "x").expect("a file");
         }
         fs::create_dir(dir.path().join("empty")).expect("a folder");
         for kept in [1, 2, 3, 100] {

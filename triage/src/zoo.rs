@@ -107,6 +107,7 @@ mod names {
 #[cfg(feature = "zoo")]
 mod table {
     use super::{Status, Write, Zoo, io};
+    use crate::names::shown;
     use crate::run::{self, Bugs, Ended};
     use crate::style::Style;
     use crate::{corpus, input};
@@ -165,10 +166,10 @@ mod table {
         let mut failed = TABLE.len() - ok;
         for file in files.iter().filter(|file| is_stray(file)) {
             failed += 1;
-            eprintln!(
-                "mm-triage: {}: no bug has this name; add it to core/src/zoo.rs, or move the file",
-                file.display()
-            );
+            crate::say(format_args!(
+                "{}: no bug has this name; add it to core/src/zoo.rs, or move the file",
+                shown(file)
+            ));
         }
         let bugs = TABLE.len();
         if args.json {

@@ -39,6 +39,98 @@ fn a_folder_is_no_program() {
     ran.is_unusable(&["folder: is a folder", "name the files in it"]);
 }
 
+/// The first signal would be lost in a blocking open, and `/dev/zero` has no end: these are commands that open what a
+/// user names.
+#[test]
+#[cfg(unix)]
+fn pipes_devices_and_sockets_are_refused_at_once() {
+    let bench = Bench::new();
+    bench.write("a.mm", "mmap p0 0 1 rw\n");
+    let pipe = bench.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let _socket = std::os::unix::net::UnixListener::bind(bench.path("socket")).expect("a socket");
+    for (special, what) in [
+        ("pipe", "a pipe"),
+        ("socket", "a socket"),
+        ("/dev/zero", "a device"),
+    ] {
+        for command in [
+            &["replay", special][..],
+            &["minimize", special],
+            &["cluster", "a.mm", "--baseline", special],
+            &["report", "a.mm", "-o", "out", "--baseline", special],
+            &["bisect", "--commits", "A..B", special],
+            &["convert", special],
+            &["explain", special],
+            &["diff", special, "a.mm"],
+            &["diff", "a.mm", special],
+            &["emit", "--c", special],
+            &["emit", "--rust", special],
+        ] {
+            let ran = bench.run(command);
+            ran.is_unusable(&[&format!("{special}: is {what}; give ")]);
+        }
+        for command in ["cluster", "report"] {
+            let ran = bench.run(&[command, special, "-o", &format!("out-{command}")]);
+            assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
+        }
+    }
+}
+
+/// A folder has what an engine, an editor or a killed process left in it.
+#[test]
+#[cfg(unix)]
+fn a_pipe_in_a_folder_that_a_command_reads_is_refused_at_once() {
+    let bench = Bench::new();
+    let pipe = |name: &str| {
+        let path = bench.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("mkfifo runs").success());
+    };
+    pipe("campaign/about.txt");
+    pipe("campaign/runs.csv");
+    let ran = bench.run(&["campaign", "campaign"]);
+    ran.is_unusable(&["campaign/about.txt: is a pipe; give a folder"]);
+    pipe("out/clusters.json");
+    bench.write("a.mm", "mmap p0 0 1 rw\n");
+    let ran = bench.run(&["cluster", "a.mm", "-o", "out"]);
+    ran.is_unusable(&["out/clusters.json: is a pipe; give "]);
+    pipe("corpus/seeds/a.mm");
+    let ran = bench.run(&["seeds", "seeds", "--corpus", "corpus"]);
+    ran.is_unusable(&["corpus/seeds/a.mm: is a pipe; give a file"]);
+}
+
+#[test]
+fn an_earlier_run_is_no_more_than_a_file_may_be() {
+    let bench = Bench::new();
+    bench.write("a.mm", "mmap p0 0 1 rw\n");
+    let large = std::fs::File::create(bench.path("clusters.json")).expect("a file");
+    large.set_len(1 << 40).expect("a file with holes");
+    let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
+    ran.is_unusable(&["clusters.json: has more than 536870912 bytes"]);
+    let name = r#"{"version":4,"settings":"","interrupted":false,"passed":[],"unusable":{},"clusters":{"../../x":
+        {"new":true,"key":{"invariant":"a/b","place":"c","race":false},"program":"","signature":"","wordings":[],
+         "operations":[],"signatures":{},"files":[]}}}"#;
+    bench.write("clusters.json", name);
+    let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
+    ran.is_unusable(&[r#"clusters.json: "../../x" is no name of a cluster"#]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_program() {
+    let ran = replay("marked.mm", b"\xef\xbb\xbfmmap p0 0 1 rw\n");
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let ran = replay("marked", b"\xef\xbb\xbfmmap p0 0 1 rw\n");
+    ran.prints(&["marked: text, 1 operation"]);
+    let ran = replay("marked.mm", b"\xef\xbb\xbfread p0 \xff\n");
+    ran.is_unusable(&["marked.mm: line 1, column 9: ", "0xff"]);
+    let bench = Bench::new();
+    bench.write("marked.mm", "\u{feff}fork p0\n");
+    assert_eq!(bench.run(&["convert", "marked.mm"]).out, "fork p0\n");
+}
+
 #[test]
 fn a_megabyte_of_random_bytes_runs() {
     for seed in 0..4 {
@@ -150,5 +242,10 @@ fn seeds_say_what_is_wrong() {
     ran.is_unusable(&["corpus/seeds/bad.mm: line 1, column 1: "]);
     ran.prints(&["seeds: 1 program in out"]);
     let ran = bench.run(&["seeds", "corpus/seeds/good.mm/out", "--corpus", "corpus"]);
-    ran.is_unusable(&["corpus/seeds/good.mm/out: cannot be written"]);
+    ran.is_unusable(&["corpus/seeds/good.mm/out: cannot be made"]);
+    bench.write("corpus/zoo/empty.mm", "");
+    std::fs::remove_file(bench.path("corpus/seeds/bad.mm")).expect("it goes");
+    let ran = bench.run(&["seeds", "out", "--corpus", "corpus"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    ran.prints(&["seeds: 1 program in out; passed over: 1 empty file\n"]);
 }

@@ -1,6 +1,7 @@
-//! Where no package source can be reached, CI says that it leaves the judge out, and passes.
+//! What CI leaves out where it has not what it takes, and says so; and that nothing in a workflow changes by itself.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -53,4 +54,100 @@ fn ci_leaves_the_judge_out_where_no_package_source_can_be_reached() {
         why.contains("the machine's package lists are too old"),
         "{why}"
     );
+}
+
+/// What .ci/msrv does where rustup has these toolchains, and the arguments that cargo got.
+fn msrv(toolchains: &str) -> (String, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let tool = |name: &str, script: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("a file");
+        let runs = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&file, runs).expect("permissions");
+    };
+    let called = dir.path().join("called");
+    tool("rustup", &format!("printf '{toolchains}'"));
+    let note = "echo \"$RUSTUP_TOOLCHAIN: $*\"";
+    tool("cargo", &format!("{note} >'{}'", called.display()));
+    let mut path = OsString::from(dir.path());
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(root.join(".ci/msrv"))
+        .env("PATH", path)
+        .output()
+        .expect("the script");
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (said, std::fs::read_to_string(called).unwrap_or_default())
+}
+
+#[test]
+fn ci_builds_with_the_oldest_rust_where_that_is_there_and_says_where_not() {
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    let others = "stable-x86_64 (default)\\n1.9-x86_64\\n1.910.0-x86_64\\n";
+    let (said, called) = msrv(others);
+    let why = format!("ci: SKIPPED the build with Rust {version}: rustup toolchain install ");
+    assert!(
+        said.starts_with(&why) && called.is_empty(),
+        "{said}{called}"
+    );
+    for toolchain in [format!("{version}-x86_64"), format!("{version}.1-x86_64")] {
+        let (said, called) = msrv(&format!("{others}{toolchain} (active)\\n"));
+        assert_eq!(said, format!("ci: building with {toolchain}\n"));
+        let build = format!("{toolchain}: build --quiet --workspace --locked ");
+        assert!(called.starts_with(&build), "{called}");
+    }
+}
+
+/// What is wrong with a workflow: an action that another commit may stand behind tomorrow, rights that it does not need, a
+/// job that may run for six hours.
+fn faults(workflow: &str) -> String {
+    let mut faults = String::new();
+    let mut fault = |why: &str, line: &str| {
+        writeln!(faults, "{why}: {}", line.trim()).expect("a string");
+    };
+    let rights: Vec<&str> = workflow
+        .lines()
+        .skip_while(|line| *line != "permissions:")
+        .skip(1)
+        .take_while(|line| line.starts_with(' '))
+        .collect();
+    let may = ["contents: read", "security-events: write"];
+    if rights.is_empty() || !rights.iter().all(|right| may.contains(&right.trim())) {
+        fault("rights", &rights.join(","));
+    }
+    let (_, jobs) = workflow.split_once("\njobs:\n").expect("jobs");
+    let is_job = |line: &&str| line.starts_with("  ") && !line[2..].starts_with(' ');
+    let timed = jobs.matches("\n    timeout-minutes: ").count();
+    if timed != jobs.lines().filter(is_job).count() {
+        fault("a job without a limit", "");
+    }
+    for line in workflow.lines().filter(|line| line.contains("uses:")) {
+        let (_, pinned) = line.split_once('@').unwrap_or_default();
+        let (commit, name) = pinned.split_once(" # v").unwrap_or_default();
+        let is_commit = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_commit || !name.starts_with(|c: char| c.is_ascii_digit()) {
+            fault("no commit", line);
+        }
+    }
+    faults
+}
+
+#[test]
+fn workflows_have_limits_few_rights_and_actions_by_commit() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the workflows") {
+        let path = entry.expect("an entry").path();
+        let workflow = std::fs::read_to_string(&path).expect("a workflow");
+        assert_eq!(faults(&workflow), "", "{}", path.display());
+        names.extend(path.file_name().map(|name| name.to_os_string()));
+    }
+    for name in ["ci.yml", "supply-chain.yml"] {
+        assert!(names.contains(&name.into()), "{names:?}");
+    }
+    let bad = "on: push\npermissions:\n  contents: write\njobs:\n  a:\n    steps:\n      - uses: a/b@v1\n";
+    let expected = "rights: contents: write\na job without a limit: \nno commit: - uses: a/b@v1\n";
+    assert_eq!(faults(bad), expected);
 }

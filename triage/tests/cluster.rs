@@ -24,6 +24,7 @@ fn night() -> Bench {
         bench.write(&format!("night/one/{i}"), wire::encode(&program));
     }
     bench.write("night/pass.mm", "mmap p0 0 1 rw\n");
+    bench.write("night/typing.mm", "wrte p0 0\n");
     bench.write("night/empty", "");
     bench
 }
@@ -43,7 +44,7 @@ fn names(all: &Value) -> BTreeSet<String> {
 fn one_bug_met_by_three_operations_is_one_cluster() {
     let bench = night();
     let (status, all) = json(&bench, &["night"]);
-    assert_eq!(status, 2, "one file is empty");
+    assert_eq!(status, 2, "one file has a typing error");
     assert_eq!(names(&all).len(), 1, "{all}");
     let group = &all["clusters"]
         .as_object()
@@ -64,7 +65,8 @@ fn one_bug_met_by_three_operations_is_one_cluster() {
         Some(3)
     );
     assert_eq!(all["passed"], serde_json::json!(["night/pass.mm"]));
-    assert!(all["unusable"]["night/empty"].is_string());
+    assert!(all["unusable"]["night/typing.mm"].is_string());
+    assert_eq!(all["empty"], 1);
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn a_second_run_adds_and_says_what_is_new() {
     let bench = night();
     let ran = bench.run(&["cluster", "--zoo", BUGS, "night", "-o", "out"]);
     ran.prints(&[
-        "cluster: files=5 passed=1 unusable=1 clusters=1 new=1\n",
+        "cluster: files=6 passed=1 unusable=1 empty=1 clusters=1 new=1\n",
         ", new\n",
     ]);
     bench.write("night/two.mm", ANOTHER);

@@ -31,7 +31,7 @@ fn a_folder_has_a_summary() {
     let ran = replay(&bench, &["night"]);
     assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
     let expected = "\
-replay: files=4 passed=1 findings=2 signatures=1 unusable=1
+replay: files=4 passed=1 findings=2 signatures=1 unusable=1 empty=0
 
    files  signature                                                     shortest (operations)
        2  counting/wild-page:evict:wild                                 night/deep/er/b (3)
@@ -46,7 +46,7 @@ unusable:
     assert_eq!(ran.status, 0);
     assert_eq!(
         ran.out,
-        "replay: files=1 passed=1 findings=0 signatures=0 unusable=0\n"
+        "replay: files=1 passed=1 findings=0 signatures=0 unusable=0 empty=0\n"
     );
 }
 
@@ -70,6 +70,7 @@ fn json_has_every_file_by_name_and_then_the_sums() {
     bench.write("night/b.mm", PASSES);
     bench.write("night/a.mm", FINDS);
     bench.write("night/c", "");
+    bench.write("night/d.mm", "wrte p0 0");
     let mut outputs = Vec::new();
     for jobs in ["1", "3"] {
         let ran = replay(&bench, &["--json", "--jobs", jobs, "night"]);
@@ -85,18 +86,20 @@ fn json_has_every_file_by_name_and_then_the_sums() {
     let expected = [
         ("night/a.mm", "finding"),
         ("night/b.mm", "pass"),
-        ("night/c", "unusable"),
+        ("night/c", "empty"),
+        ("night/d.mm", "unusable"),
     ];
-    assert_eq!(verdicts.len(), 4);
+    assert_eq!(verdicts.len(), 5);
     for (got, expected) in verdicts.iter().zip(expected) {
         assert_eq!(
             (got.0, got.1),
             (&Value::from(expected.0), &Value::from(expected.1))
         );
     }
-    let summary = &lines[3]["summary"];
+    let summary = &lines[4]["summary"];
     for (key, value) in [
-        ("files", 3),
+        ("files", 4),
+        ("empty", 1),
         ("passed", 1),
         ("findings", 1),
         ("unusable", 1),
@@ -119,20 +122,18 @@ fn odd_files_are_counted_and_stop_nothing() {
     let ran = replay(&bench, &["odd"]);
     assert_eq!((ran.status, &*ran.err), (2, ""), "{ran:?}");
     let sums = format!(
-        "replay: files=13 passed=1 findings={} signatures=1 unusable={}\n",
+        "replay: files=13 passed=1 findings={} signatures=1 unusable={} empty=2\n",
         3 + secret,
-        9 - secret,
+        7 - secret,
     );
     assert!(ran.out.starts_with(&sums), "{ran:?}");
     assert!(!ran.out.contains('\x1b'), "{ran:?}");
     ran.prints(&[
         "odd/artifact (3)",
         "odd/dangling: cannot be read: ",
-        "odd/empty: is empty",
         "odd/itself: cannot be read: ",
         "odd/large: has more than ",
-        "odd/loop: is a pipe, a socket, a device or a link to a folder",
-        r"odd/not-utf8-\xff\xfe: is empty",
+        "odd/loop: is a link to a folder; give a file",
         "odd/pipe: is a pipe",
     ]);
     let ran = replay(&bench, &["odd", "--json"]);
@@ -140,13 +141,28 @@ fn odd_files_are_counted_and_stop_nothing() {
 }
 
 #[test]
+fn what_a_killed_writer_left_is_no_input() {
+    let bench = Bench::new();
+    bench.write("night/a.mm", PASSES);
+    bench.write("night/.mm-triage-0x3f.tmp", "mmap p0 0 1 rw\nwri");
+    bench.write("night/empty", "");
+    let ran = replay(&bench, &["night"]);
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let sums = "replay: files=2 passed=1 findings=0 signatures=0 unusable=0 empty=1\n";
+    assert_eq!(ran.out, sums);
+    // somebody means this one
+    let ran = replay(&bench, &["night/empty"]);
+    ran.is_unusable(&["night/empty: is empty: write at least one line"]);
+}
+
+#[test]
 fn only_the_first_unusable_files_are_named() {
     let bench = Bench::new();
-    (0..30).for_each(|i| bench.write(&format!("night/{i:02}"), ""));
+    (0..30).for_each(|i| bench.write(&format!("night/{i:02}.mm"), "wrte p0 0"));
     let ran = replay(&bench, &["night"]);
     ran.prints(&[
-        "  night/00: is empty",
-        "  night/19: is empty",
+        "  night/00.mm: line 1",
+        "  night/19.mm: line 1",
         "  and 10 more\n",
     ]);
     assert!(!ran.out.contains("night/20"), "{ran:?}");
@@ -157,7 +173,7 @@ fn a_hundred_thousand_files_are_read_by_name() {
     let bench = Bench::new();
     bench.crowd("night", &encoded(PASSES), &encoded(FINDS));
     let ran = replay(&bench, &["night"]);
-    let sums = "replay: files=100000 passed=99900 findings=100 signatures=1 unusable=0\n";
+    let sums = "replay: files=100000 passed=99900 findings=100 signatures=1 unusable=0 empty=0\n";
     assert!(ran.out.starts_with(sums), "{ran:?}");
 }
 

@@ -11,7 +11,7 @@ use std::fs;
 const BUGS: &str = "dup-anon-vma-no-lock,gup-pin-zero-page,slowpath-ro-migent";
 const FORMS: [&str; 4] = ["report.html", "report.json", "report.md", "report.sarif"];
 
-/// The witnesses of the bugs, and an empty file.
+/// The witnesses of the bugs, one that has a typing error, and an empty file.
 fn night() -> Bench {
     let bench = Bench::new();
     for bug in BUGS.split(',') {
@@ -19,6 +19,7 @@ fn night() -> Bench {
         let witness = fs::read(witness).expect("a witness");
         bench.write(&format!("night/{bug}.mm"), witness);
     }
+    bench.write("night/typing.mm", "wrte p0 0\n");
     bench.write("night/empty", "");
     bench
 }
@@ -52,11 +53,11 @@ fn the_report_says_what_it_always_said() {
     assert_eq!(
         (ran.status, &*ran.err),
         (2, ""),
-        "one file is empty: {ran:?}"
+        "one file has a typing error: {ran:?}"
     );
     assert_eq!(
         ran.out,
-        "report: 3 clusters in 4 files: 3 with a finding, 0 passed, 1 unusable; 3 clusters new\n  \
+        "report: 3 clusters in 5 files: 3 with a finding, 0 passed, 1 unusable, 1 empty; 3 clusters new\n  \
          out/report.html, and .md, .json, .sarif beside it\n"
     );
     golden("report.md", &read(&bench, "report.md"));
@@ -139,7 +140,7 @@ fn the_sarif_has_a_rule_for_each_invariant() {
     }
     assert_eq!(run["invocations"][0]["executionSuccessful"], true);
     let notes = run["invocations"][0]["toolExecutionNotifications"].as_array();
-    assert_eq!(notes.map(Vec::len), Some(1), "the empty file");
+    assert_eq!(notes.map(Vec::len), Some(1), "the unusable file");
 }
 
 /// Names that are markup in one of the forms, and a text that is.
@@ -332,7 +333,7 @@ fn the_folder_of_the_report_is_not_reported_on() {
     let bench = night();
     for _ in 0..2 {
         let ran = bench.run(&["report", "night", "-o", "night/out", "--zoo", BUGS]);
-        ran.prints(&["report: 3 clusters in 4 files: "]);
+        ran.prints(&["report: 3 clusters in 5 files: "]);
     }
 }
 

@@ -95,20 +95,79 @@ fn odd_files_are_counted_and_stop_nothing() {
         );
         assert_eq!(all["passed"].as_array().map(Vec::len), Some(1), "{all}");
         let unusable = all["unusable"].as_object().expect("files");
-        assert_eq!(unusable.len(), 9 - secret, "{all}");
+        assert_eq!(unusable.len(), 7 - secret, "{all}");
+        assert_eq!(all["empty"], 2, "{all}");
         for (name, why) in [
             ("odd/dangling", "cannot be read: "),
-            ("odd/empty", "is empty"),
             ("odd/itself", "cannot be read: "),
             ("odd/large", "has more than "),
             ("odd/loop", "a link to a folder"),
-            (r"odd/not-utf8-\xff\xfe", "is empty"),
             ("odd/pipe", "is a pipe"),
         ] {
             let said = unusable[name].as_str().expect("why");
             assert!(said.contains(why), "{name}: {said}");
         }
     }
+}
+
+#[test]
+fn what_a_killed_writer_left_is_no_input_and_is_read_once_it_is_whole() {
+    for command in ["cluster", "report"] {
+        let bench = Bench::new();
+        bench.write("night/a", encoded(PASSES));
+        bench.write("night/b", "");
+        bench.write("night/.mm-triage-0x3f.tmp", "mmap p0 0 1 rw\nwri");
+        let ran = run(&bench, command, "night");
+        assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+        let all = json(&bench, "clusters.json");
+        assert_eq!(all["passed"], serde_json::json!(["night/a"]));
+        assert_eq!(all["unusable"], serde_json::json!({}));
+        assert_eq!(all["empty"], 1);
+        bench.write("night/b", encoded(FINDS));
+        let ran = run(&bench, command, "night");
+        assert_eq!((ran.status, &*ran.err), (1, ""), "{ran:?}");
+        let all = json(&bench, "clusters.json");
+        assert_eq!(all["empty"], 0);
+        let clusters = all["clusters"].as_object().expect("clusters");
+        assert_eq!(clusters.len(), 1, "{all}");
+        // somebody means this one
+        bench.write("night/c", "");
+        let ran = bench.run(&args(command, "night/c"));
+        assert_eq!(ran.status, 2, "{ran:?}");
+    }
+}
+
+#[test]
+fn two_at_once_on_one_folder_lose_nothing_for_the_second_is_refused() {
+    for command in ["cluster", "report"] {
+        let bench = Bench::new();
+        bench.write("night/a", encoded(FINDS));
+        fs::create_dir(bench.path("out")).expect("a folder");
+        let first = fs::File::open(bench.path("out")).expect("the folder");
+        first.lock().expect("a lock");
+        let ran = run(&bench, command, "night");
+        ran.is_unusable(&["out: another cluster or report is writing there", "wait"]);
+        assert_eq!(written(&bench), (BTreeMap::new(), 0));
+        drop(first);
+        assert_eq!(run(&bench, command, "night").status, 1);
+    }
+}
+
+/// A minimization without a folder for results writes beside each file.
+#[test]
+fn what_a_killed_writer_left_goes_before_anything_is_written_beside_it() {
+    let bench = Bench::new();
+    bench.write("night/a.mm", FINDS);
+    bench.write("b/.mm-triage-x.tmp", "");
+    bench.write("night/.mm-triage-x.tmp", "mmap p0 0 1 rw\nwri");
+    let living = bench.path("night/.mm-triage-y.tmp");
+    let living = fs::File::create(living).expect("a file");
+    living.lock().expect("a lock");
+    bench.run(&["minimize", "--zoo", BUG, "night/a.mm"]);
+    let exists = |name: &str| bench.path(name).exists();
+    assert!(exists("night/a.min.mm") && exists("night/.mm-triage-y.tmp"));
+    assert!(!exists("night/.mm-triage-x.tmp"));
+    assert!(exists("b/.mm-triage-x.tmp"), "nothing is written there");
 }
 
 #[test]
@@ -250,9 +309,12 @@ fn a_full_disk_or_a_death_leaves_the_program_of_an_earlier_run() {
         let dead = run("");
         assert!(dead.status.signal().is_some(), "{dead:?}");
         assert_eq!(written(&bench).0, earlier, "{command:?}");
-        // and the next run writes it
+        // and the next run writes it, and removes what the dead one left
+        assert_eq!(written(&bench).1, 1, "{command:?}");
         bench.run(command);
-        assert_ne!(written(&bench).0, earlier, "{command:?}");
+        let (files, temporary) = written(&bench);
+        assert_ne!(files, earlier, "{command:?}");
+        assert_eq!(temporary, 0, "{command:?}");
     }
 }
 

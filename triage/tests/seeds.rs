@@ -20,7 +20,10 @@ fn text_to_seeds_to_text_is_loss_free() {
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
     assert_eq!(ran.out, "seeds: 3 programs in out/of/it\n");
     let ran = bench.run(&["seeds", "--json", "out/of/it"]);
-    assert_eq!(ran.out, "{\"folder\":\"out/of/it\",\"programs\":3}\n");
+    assert_eq!(
+        ran.out,
+        "{\"empty\":0,\"folder\":\"out/of/it\",\"programs\":3}\n"
+    );
     let mut names: Vec<String> = fs::read_dir(bench.path("out/of/it"))
         .expect("the folder is there")
         .map(|entry| {

@@ -56,7 +56,8 @@ mod distil {
 
     fn folder(work: &Path, name: &str) -> Result<PathBuf> {
         let folder = work.join(name);
-        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|e| format!("{}: {e}", mm_fuzz::names::shown(&folder)))?;
         Ok(folder)
     }
 

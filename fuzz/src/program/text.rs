@@ -2,7 +2,7 @@
 //!
 //! One operation a line, in the words of the system calls. [`print()`] is canonical: it leaves out
 //! what is the default, and `parse(print(p)) == p` for each canonical program `p`. [`parse()`] is
-//! generous in blanks and comments only; whatever else it does not understand is a [`TextError`]
+//! generous in blanks, comments and a byte order mark only; whatever else it does not understand is a [`TextError`]
 //! that says where, what, and what would be accepted.
 
 use std::fmt::{self, Write};
@@ -11,7 +11,7 @@ mod error;
 mod parse;
 
 pub use error::{Fault, TextError};
-pub use parse::{MAX_BYTES, parse};
+pub use parse::{BOM, MAX_BYTES, parse};
 
 use super::op::{Op, Sink};
 use super::operand::Operand;

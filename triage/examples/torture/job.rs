@@ -198,7 +198,11 @@ impl Job {
                 matches!(status, Some(0 | 2))
                     && (*status == Some(0) || matches!(self, Self::Triage("minimize")))
             }
-            (Self::Triage(_), Disturbance::None) => matches!(status, Some(0 | 1)),
+            // of two that write to one folder the second is refused
+            (Self::Triage(_), Disturbance::None) => {
+                matches!(status, Some(0 | 1))
+                    || *status == Some(2) && said.contains("is writing there")
+            }
             (_, Disturbance::FullDisk(_)) => matches!(status, Some(0..=2)),
             _ => true,
         };

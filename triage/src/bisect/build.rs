@@ -5,7 +5,7 @@ use super::git::{Commit, Repository};
 use crate::args::{Bisect, Target};
 use crate::names::shown;
 use crate::stop::Stop;
-use crate::{Status, store};
+use crate::{Status, file, store};
 use clap::ValueEnum;
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -29,15 +29,14 @@ impl Question {
     /// The question of a command line.
     ///
     /// # Errors
-    /// There is no such file.
+    /// It is no file, or is too long.
     pub fn new(args: &Bisect) -> Result<Self, Status> {
-        let file =
-            std::fs::canonicalize(&args.file).and_then(|path| File::open(&path).map(|_| path));
+        // what an old commit may wait for, or read without an end, is not handed to it
+        let file = file::read(&args.file, file::MAX_PROGRAM)
+            .and_then(|_| Ok(std::fs::canonicalize(&args.file)?));
         let file = file.map_err(|error| {
             let path = shown(&args.file);
-            Status::unusable(format_args!(
-                "{path}: cannot be read: {error}; give a program"
-            ))
+            Status::unusable(format_args!("{path}: {error}; give a program"))
         })?;
         let mut words: Vec<OsString> = vec!["replay".into(), "--json".into()];
         if let Some(zoo) = &args.zoo {

@@ -116,7 +116,7 @@ fn run(args: &Bisect, out: &mut dyn Write) -> Result<Status, Fault> {
     };
     let ends = (asked.end(&from)?, asked.end(&to)?);
     let (Some(before), Some(after)) = ends else {
-        eprintln!("mm-triage: interrupted before both ends had a verdict");
+        crate::say("interrupted before both ends had a verdict");
         return Ok(Status::Interrupted);
     };
     if before == after {

@@ -65,6 +65,7 @@ pub fn command(args: &args::Campaign, out: &mut dyn Write) -> io::Result<Status>
         Err(why) => return Ok(Status::unusable(why)),
     };
     let path = args.dir.join("index.html");
+    store::sweep(&args.dir);
     if let Err(error) = store::write(&path, html::render(&results)) {
         return Ok(store::refuse_write(&path, &error));
     }

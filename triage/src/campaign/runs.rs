@@ -2,15 +2,17 @@
 //! writes both.
 
 use super::stats::Time;
+use crate::file;
 use crate::names::shown;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 /// The first line of `runs.csv`.
 const COLUMNS: &str = "bug,engine,run,found,seconds,execs,signature";
 const ABOUT: &str = "about.txt";
 const RUNS: &str = "runs.csv";
+/// The longest of both that is read, in bytes: half a million runs.
+const MAX_BYTES: u64 = 1 << 26;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,9 +50,9 @@ impl Campaign {
     pub fn read(dir: &Path) -> Result<Self, String> {
         let text = |name: &str| {
             let path = dir.join(name);
-            fs::read_to_string(&path).map_err(|error| {
+            file::read_text(&path, MAX_BYTES).map_err(|error| {
                 let path = shown(&path);
-                format!("{path}: cannot be read: {error}; give a folder that make campaign wrote")
+                format!("{path}: {error}; give a folder that make campaign wrote")
             })
         };
         Self::parse(&text(ABOUT)?, &text(RUNS)?).map_err(|why| {

@@ -2,11 +2,13 @@
 //! guest that dies is noticed.
 
 use super::guest::{Guest, Image};
+use crate::names::shown;
+use crate::walk::Found;
 use crate::{Status, emit, input};
 use mm_fuzz::program::{Program, wire};
 use mm_linux_protocol::{Action, Crash, Job};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The upstream tests: their counts, and what failed.
 pub fn selftest(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
@@ -72,19 +74,24 @@ fn compiled(dir: &Path, name: &str, text: &str) -> io::Result<Option<Vec<u8>>> {
 /// Compiles the programs that can be written in C and runs them.
 pub fn emitted(
     image: &Image,
-    files: impl IntoIterator<Item = PathBuf>,
+    files: impl IntoIterator<Item = Found>,
     out: &mut dyn Write,
 ) -> io::Result<Status> {
     let dir = tempfile::tempdir()?;
-    let (mut programs, mut refused) = (Vec::new(), 0);
-    for path in files {
+    let (mut programs, mut refused, mut empty) = (Vec::new(), 0, 0);
+    for found in files {
+        let path = found.path();
         let name = path
             .file_stem()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let text = match input::load(&path, None).map(|input| emit::to_c(&input.program)) {
+        let text = match input::load(path, None).map(|input| emit::to_c(&input.program)) {
             Ok(Ok(text)) => text,
+            Err(error) if error.is_empty() && matches!(found, Found::File(_)) => {
+                empty += 1;
+                continue;
+            }
             Ok(Err(_)) => {
                 refused += 1;
                 continue;
@@ -96,7 +103,7 @@ pub fn emitted(
             None => {
                 return Ok(Status::unusable(format_args!(
                     "{}: cc does not compile it in C",
-                    path.display()
+                    shown(path)
                 )));
             }
         }
@@ -128,7 +135,7 @@ pub fn emitted(
     }
     writeln!(
         out,
-        "linux-emitted: version={} programs={} same={same} differ={} refused={refused}",
+        "linux-emitted: version={} programs={} same={same} differ={} refused={refused} empty={empty}",
         image.version,
         programs.len(),
         programs.len() - same
@@ -156,7 +163,7 @@ pub fn detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
             hints: Vec::new(),
         };
         let said = match Guest::boot(image) {
-            Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply()) {
+            Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply(job.id)) {
                 Ok(_) => "it goes on".to_owned(),
                 Err(error) => guest.death(&error).why,
             },

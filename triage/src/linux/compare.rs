@@ -58,6 +58,10 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
             return all;
         }
     }
+    if let Some(event) = events.next() {
+        let event = format!("{event:?}");
+        all.push(difference(u16::MAX, "long", "the run", "ends", &event));
+    }
     if reply.leaked != [0, 0] {
         let leaked = format!("{:?}", reply.leaked);
         all.push(difference(
@@ -116,7 +120,7 @@ fn at(expected: &Expected, event: &Event, known: &[Accepted]) -> Vec<Difference>
                 &format!("{linux:?}"),
             )]
         }
-        (_, Event::NotSeen) => Vec::new(),
+        (Expected::Seen(..), Event::NotSeen) => Vec::new(),
         (Expected::Seen(step, model), Event::Seen(linux)) => processes(*step, model, linux, known),
         (_, Event::Hangs(step)) => vec![difference(
             *step,
@@ -418,6 +422,25 @@ mod tests {
         assert_eq!(seen(|p| p.anon_rss += 1), ["rss"]);
         assert_eq!(seen(|p| p.areas += 1), ["areas"]);
         assert_eq!(seen(|p| p.slot = 3), ["processes"]);
+    }
+
+    #[test]
+    fn a_look_that_was_not_possible_stands_for_no_end_of_an_operation() {
+        let (plan, reply) = same();
+        let changed = |change: fn(&mut Vec<Event>)| {
+            let mut reply = reply.clone();
+            change(&mut reply.events);
+            let all = compare(&plan, &reply, &[]).into_iter();
+            all.map(|difference| difference.what).collect::<Vec<_>>()
+        };
+        let blind = changed(|events| {
+            let looks = events.iter_mut().filter(|e| matches!(e, Event::Seen(_)));
+            looks.for_each(|event| *event = Event::NotSeen);
+        });
+        assert!(blind.is_empty(), "{blind:?}");
+        let all = changed(|events| events.iter_mut().for_each(|event| *event = Event::NotSeen));
+        assert_eq!(all, ["order"]);
+        assert_eq!(changed(|events| events.push(Event::NotSeen)), ["long"]);
     }
 
     #[test]

@@ -1,22 +1,48 @@
 //! The guest: a QEMU with the judge's kernel.
+//!
+//! Nothing that comes from it is believed: each thing that it is to do has a moment by which it is done, whatever it says
+//! meanwhile, and an answer is one to what was asked.
 
+use super::console::Console;
+use crate::names::shown;
 use mm_core::Release;
-use mm_linux_protocol::{Job, Reply, receive, send};
+use mm_linux_protocol::{HELLO, Job, Reply, receive, send};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a boot may take.
-const BOOT: Duration = Duration::from_secs(60);
-/// How long one program may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a guest may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a boot.
+    pub boot: Duration,
+    /// For a program, and to take one.
+    pub program: Duration,
+    /// From the boot to the end, where the guest ends by itself: for the upstream tests, and for emitted programs.
+    pub whole: Duration,
+    /// For its last words, once it has ended or does not answer as it should.
+    pub last_words: Duration,
+}
 
-/// How long the upstream tests may take.
-const SELFTEST: Duration = Duration::from_secs(300);
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            boot: Duration::from_secs(60),
+            program: Duration::from_secs(20),
+            whole: Duration::from_secs(300),
+            last_words: Duration::from_millis(200),
+        }
+    }
+}
+
+/// The longest line of a console that says why a guest ended, in characters.
+const LONGEST_LINE: usize = 500;
+/// The end of what was killed comes at once, but for what its own children keep open.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// What the guest is made of.
 #[derive(Clone, Debug)]
@@ -26,6 +52,7 @@ pub struct Image {
     kernel: PathBuf,
     initramfs: PathBuf,
     qemu: PathBuf,
+    patience: Patience,
     /// Its folder, locked: while this is open, nobody who builds another image removes it.
     _in_use: Arc<File>,
 }
@@ -34,8 +61,13 @@ pub struct Image {
 #[derive(Debug)]
 pub struct Guest {
     qemu: Child,
-    port: BufReader<UnixStream>,
-    dir: tempfile::TempDir,
+    port: BufReader<Port>,
+    console: Console,
+    patience: Patience,
+    /// It has taken half a job, and no more are sent.
+    is_broken: bool,
+    /// Where its port is.
+    _dir: tempfile::TempDir,
     /// From the start to the agent's first sign of life.
     pub boot: Duration,
 }
@@ -45,7 +77,7 @@ pub struct Guest {
 pub struct Death {
     /// Why: the line of the console that says so, or that it hung.
     pub why: String,
-    /// All that the console said.
+    /// What the console said, its beginning and its end.
     pub console: String,
 }
 
@@ -61,7 +93,7 @@ impl Image {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("{}: cannot be run: {error}", script.display()))?;
+            .map_err(|error| format!("{}: cannot be run: {error}", shown(&script)))?;
         let lines = child.stdout.take().map(BufReader::new);
         let last = lines.and_then(|lines| lines.lines().map_while(Result::ok).last());
         let status = child.wait().map_err(|error| error.to_string())?;
@@ -77,18 +109,32 @@ impl Image {
         let in_use = kernel.parent().unwrap_or(&kernel);
         let in_use = File::open(in_use).and_then(|folder| folder.lock_shared().map(|()| folder));
         let in_use =
-            in_use.map_err(|error| format!("{}: cannot be locked: {error}", kernel.display()))?;
+            in_use.map_err(|error| format!("{}: cannot be locked: {error}", shown(&kernel)))?;
         Ok(Self {
             version: field("linux"),
             kernel,
             initramfs: field("initramfs").into(),
             qemu: field("qemu").into(),
+            patience: Patience::default(),
             _in_use: Arc::new(in_use),
         })
     }
 }
 
 impl Image {
+    /// An image whose machine is something else.
+    #[cfg(test)]
+    pub fn fake(qemu: PathBuf, patience: Patience) -> Self {
+        Self {
+            version: "6.12".to_owned(),
+            kernel: PathBuf::new(),
+            initramfs: PathBuf::new(),
+            qemu,
+            patience,
+            _in_use: Arc::new(File::open("/dev/null").expect("the device")),
+        }
+    }
+
     /// The release whose rules the model is to follow: the newest that it knows, or 6.12.
     #[must_use]
     pub fn release(&self) -> Release {
@@ -141,44 +187,101 @@ impl Image {
 
     /// Runs a guest to its end, and returns what the console said.
     fn console(&self, append: &str) -> Result<String, String> {
-        let failed = |error: io::Error| format!("{}: cannot be run: {error}", self.qemu.display());
-        let dir = tempfile::tempdir().map_err(failed)?;
-        let console = dir.path().join("console");
-        let mut qemu = self.qemu(&console, append).spawn().map_err(failed)?;
+        let failed = |error: io::Error| self.cannot_be_run(&error);
+        let (mut qemu, console) = spawn(&mut self.qemu(append)).map_err(failed)?;
         let began = Instant::now();
-        while qemu.try_wait().map_err(failed)?.is_none() {
-            if began.elapsed() > SELFTEST {
-                let _ = qemu.kill();
-                let said = std::fs::read(&console).map_err(failed)?;
-                let said = String::from_utf8_lossy(&said);
-                return Err(format!(
-                    "the guest did not end within {} s:\n{said}",
-                    SELFTEST.as_secs()
-                ));
+        loop {
+            match qemu.try_wait() {
+                Ok(Some(_)) => break,
+                Ok(None) if began.elapsed() <= self.patience.whole => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                ended => {
+                    end(&mut qemu);
+                    ended.map_err(failed)?;
+                    console.settle(SETTLE);
+                    return Err(format!(
+                        "the guest did not end within {} s:\n{}",
+                        self.patience.whole.as_secs(),
+                        console.text()
+                    ));
+                }
             }
-            std::thread::sleep(Duration::from_millis(50));
         }
-        let console = std::fs::read(&console).map_err(failed)?;
-        Ok(String::from_utf8_lossy(&console).into_owned())
+        console.settle(SETTLE);
+        Ok(console.text())
     }
 
-    /// The machine, but for its port.
-    fn qemu(&self, console: &Path, append: &str) -> Command {
+    fn cannot_be_run(&self, error: &io::Error) -> String {
+        format!("{}: cannot be run: {error}", shown(&self.qemu))
+    }
+
+    /// The machine, but for its port. Its console is the standard output: a file would grow as the guest likes.
+    fn qemu(&self, append: &str) -> Command {
         let mut qemu = Command::new(&self.qemu);
         qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
             .args(["-display", "none", "-append"])
             .arg(format!(
                 "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 loglevel=5 {append}"
             ))
-            .arg("-serial")
-            .arg(format!("file:{}", console.display()))
-            .arg("-kernel")
+            .args(["-serial", "stdio", "-kernel"])
             .arg(&self.kernel)
             .arg("-initrd")
             .arg(&self.initramfs)
             .stdin(Stdio::null())
-            .stdout(Stdio::null());
+            .stdout(Stdio::piped());
         qemu
+    }
+}
+
+/// Starts a machine, and follows its console.
+fn spawn(qemu: &mut Command) -> io::Result<(Child, Console)> {
+    let mut child = qemu.spawn()?;
+    let Some(stdout) = child.stdout.take() else {
+        end(&mut child);
+        return Err(io::Error::other("it has no console"));
+    };
+    Ok((child, Console::of(stdout)))
+}
+
+fn end(qemu: &mut Child) {
+    let _ = qemu.kill();
+    let _ = qemu.wait();
+}
+
+/// A port, and the moment until which it is waited for.
+#[derive(Debug)]
+struct Port {
+    stream: UnixStream,
+    deadline: Instant,
+}
+
+impl Port {
+    /// What is left until then.
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        // no time-out at all is what zero means to a socket
+        (!left.is_zero())
+            .then_some(left)
+            .ok_or(io::ErrorKind::TimedOut.into())
+    }
+}
+
+impl Read for Port {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for Port {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
@@ -226,10 +329,9 @@ impl Guest {
         };
         let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
-        let (socket, console) = (dir.path().join("port"), dir.path().join("console"));
-        let mut qemu = image
-            .qemu(&console, "")
-            .args(["-device", "virtio-serial-pci"])
+        let socket = dir.path().join("port");
+        let mut qemu = image.qemu("");
+        qemu.args(["-device", "virtio-serial-pci"])
             .args([
                 "-device",
                 "virtserialport,chardev=port,name=mmfuzz",
@@ -238,62 +340,97 @@ impl Guest {
             .arg(format!(
                 "socket,id=port,path={},server=on,wait=off",
                 socket.display()
-            ))
-            .spawn()
-            .map_err(|error| failed(format!("{}: cannot be run: {error}", image.qemu.display())))?;
+            ));
+        let (mut qemu, console) =
+            spawn(&mut qemu).map_err(|error| failed(image.cannot_be_run(&error)))?;
+        let deadline = began + image.patience.boot;
         let port = loop {
             match UnixStream::connect(&socket) {
                 Ok(port) => break Ok(port),
-                Err(error) if began.elapsed() > BOOT || has_ended(&mut qemu) => break Err(error),
+                Err(error) if Instant::now() > deadline || has_ended(&mut qemu) => {
+                    break Err(error);
+                }
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        let port = port.and_then(|port| port.set_read_timeout(Some(BOOT)).map(|()| port));
-        let port = port.map_err(|error| failed(format!("QEMU opens no port: {error}")))?;
+        let stream = match port {
+            Ok(stream) => stream,
+            Err(error) => {
+                end(&mut qemu);
+                console.settle(SETTLE);
+                return Err(Death {
+                    why: format!("QEMU opens no port: {error}"),
+                    console: console.text(),
+                });
+            }
+        };
         let mut guest = Self {
             qemu,
-            port: BufReader::with_capacity(1 << 16, port),
-            dir,
+            port: BufReader::with_capacity(1 << 16, Port { stream, deadline }),
+            console,
+            patience: image.patience,
+            is_broken: false,
+            _dir: dir,
             boot: Duration::ZERO,
         };
-        if let Err(error) = guest.reply() {
-            return Err(guest.death(&error));
+        match guest.next_reply(HELLO) {
+            Ok(_) => {
+                guest.boot = began.elapsed();
+                Ok(guest)
+            }
+            Err(error) => Err(guest.death(&error)),
         }
-        guest.boot = began.elapsed();
-        let _ = guest.port.get_ref().set_read_timeout(Some(PATIENCE));
-        Ok(guest)
     }
 
     /// Sends a job.
     ///
     /// # Errors
     ///
-    /// Those of the port.
+    /// Those of the port, and that the guest does not take it in time.
     pub fn send(&mut self, job: &Job) -> io::Result<()> {
-        send(self.port.get_mut(), job)
+        if self.is_broken {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let port = self.port.get_mut();
+        port.deadline = Instant::now() + self.patience.program;
+        let sent = send(port, job);
+        self.is_broken = sent.is_err();
+        sent
     }
 
-    /// The next reply.
+    /// The reply to the job of this number, all of which comes in time.
     ///
     /// # Errors
     ///
-    /// Those of the port: it closes when the guest ends.
-    pub fn reply(&mut self) -> io::Result<Reply> {
-        receive(&mut self.port)
+    /// Those of the port: it closes when the guest ends. What comes is no reply, or one to something else.
+    pub fn reply(&mut self, id: u32) -> io::Result<Reply> {
+        self.port.get_mut().deadline = Instant::now() + self.patience.program;
+        self.next_reply(id)
     }
 
-    /// Why the guest says nothing more.
+    fn next_reply(&mut self, id: u32) -> io::Result<Reply> {
+        let reply: Reply = receive(&mut self.port)?;
+        if reply.id != id {
+            let why = format!("a reply to job {}, where one to {id} is due", reply.id);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(reply)
+    }
+
+    /// Why the guest says nothing more, or nothing that can be used.
     #[must_use]
     pub fn death(mut self, error: &io::Error) -> Death {
-        let hung =
-            error.kind() == io::ErrorKind::WouldBlock || error.kind() == io::ErrorKind::TimedOut;
+        let hung = matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        );
         if !hung {
             // it may still be writing its last words
-            std::thread::sleep(Duration::from_millis(200));
+            self.console.settle(self.patience.last_words);
         }
-        let _ = self.qemu.kill();
-        let console = std::fs::read(self.dir.path().join("console")).unwrap_or_default();
-        let console = String::from_utf8_lossy(&console).into_owned();
+        end(&mut self.qemu);
+        self.console.settle(SETTLE);
+        let console = self.console.text();
         let speaks = |line: &&str| {
             ["BUG:", "WARNING:", "Kernel panic", "Oops", "kernel BUG"]
                 .iter()
@@ -302,10 +439,13 @@ impl Guest {
         let said = console
             .lines()
             .find(speaks)
-            .map(|line| line.trim().to_owned());
+            .map(|line| line.trim().chars().take(LONGEST_LINE).collect());
         let why = match said {
             Some(line) => line,
             None if hung => "the guest hangs".to_owned(),
+            None if error.kind() == io::ErrorKind::InvalidData => {
+                format!("the guest does not keep to the protocol: {error}")
+            }
             None => format!("the guest ended: {error}"),
         };
         Death { why, console }
@@ -318,7 +458,105 @@ fn has_ended(child: &mut Child) -> bool {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
+        end(&mut self.qemu);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake;
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(50);
+    const SHORT: Duration = Duration::from_millis(500);
+
+    fn patience(boot: Duration, program: Duration) -> Patience {
+        Patience {
+            boot,
+            program,
+            whole: LONG,
+            last_words: LONG,
+        }
+    }
+
+    #[test]
+    fn a_guest_that_does_not_come_up_is_given_up() {
+        for (behaviour, boot, why) in [
+            ("no-port", SHORT, "QEMU opens no port: "),
+            ("silent", SHORT, "the guest hangs"),
+            (
+                "stranger",
+                LONG,
+                "the guest does not keep to the protocol: a reply to job 0, where one to ",
+            ),
+            ("ends", LONG, "QEMU opens no port: "),
+        ] {
+            let dir = tempfile::tempdir().expect("a folder");
+            // the last words of the stranger do not come
+            let patience = Patience {
+                last_words: SHORT,
+                ..patience(boot, LONG)
+            };
+            let image = fake::image(dir.path(), behaviour, patience);
+            let death = Guest::boot(&image).expect_err("it does not come up");
+            assert!(death.why.starts_with(why), "{behaviour}: {}", death.why);
+            assert!(!death.console.contains('\x1b'), "{}", death.console);
+            let said = death
+                .console
+                .contains(r"\x1b]0;no\x07 Kernel panic: \x1b[31mnothing");
+            assert_eq!(said, behaviour == "ends", "{}", death.console);
+        }
+    }
+
+    #[test]
+    fn a_guest_that_takes_no_jobs_is_given_up_and_sent_no_more() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let image = fake::image(dir.path(), "deaf", patience(LONG, SHORT));
+        let mut guest = Guest::boot(&image).expect("it says hello");
+        let job = Job {
+            id: 1,
+            program: vec![0; 60_000],
+            plan: Vec::new(),
+            device_frames: 0,
+            hints: Vec::new(),
+        };
+        let refused = (0..1_000).find_map(|_| guest.send(&job).err());
+        let refused = refused.expect("60 MB are not taken").kind();
+        assert!(matches!(
+            refused,
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        ));
+        // half a job may be on its way
+        let next = guest.send(&job).expect_err("nothing more is sent");
+        assert_eq!(next.kind(), io::ErrorKind::BrokenPipe);
+        let error = guest.reply(1).expect_err("there is none");
+        assert_eq!(guest.death(&error).why, "the guest hangs");
+    }
+
+    #[test]
+    fn what_a_run_to_its_end_prints_is_kept_in_part() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let image = fake::image(dir.path(), "chatty", patience(LONG, LONG));
+        let console = image.selftest().expect("it ends");
+        assert!(console.contains("ok 1 first\n"));
+        assert!(console.ends_with("\nok 2 \\x1b[2Jlast\n"));
+        assert!(console.contains(" bytes of the console are left out]"));
+        assert!(console.len() < 2_200_000, "{}", console.len());
+    }
+
+    #[test]
+    fn a_run_that_does_not_end_is_ended() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let patience = Patience {
+            whole: Duration::from_secs(3),
+            ..patience(LONG, LONG)
+        };
+        let image = fake::image(dir.path(), "endless", patience);
+        let why = image.selftest().expect_err("it does not end");
+        assert!(
+            why.starts_with("the guest did not end within 3 s:\n"),
+            "{why}"
+        );
+        assert!(why.ends_with("ok 1 first\n"), "{why}");
     }
 }

@@ -115,7 +115,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                     Ok(bugs) => bugs.set(&mut self.executor),
                     Err(error) => {
                         lock(&self.judge.tally).unusable += 1;
-                        eprintln!("mm-triage: {}: {error}", case.name);
+                        crate::say(format_args!("{}: {error}", case.name));
                         continue;
                     }
                 }
@@ -129,7 +129,7 @@ impl<'j, 'a> Worker<'j, 'a> {
 
     fn refuse(&self, case: Case, refusal: Refusal) {
         if self.judge.args.verbose {
-            eprintln!("mm-triage: {}: refused: {refusal}", case.name);
+            crate::say(format_args!("{}: refused: {refusal}", case.name));
         }
         let mut tally = lock(&self.judge.tally);
         if case.witness_of.is_some() {
@@ -146,13 +146,16 @@ impl<'j, 'a> Worker<'j, 'a> {
             while sent.len() < AHEAD {
                 let Some(next) = self.next() else { break };
                 // a guest that is gone shows when its reply is read
-                let _ = self.guest()?.send(&next.plan.job);
+                let is_gone = self.guest()?.send(&next.plan.job).is_err();
                 sent.push_back(next);
+                if is_gone {
+                    break;
+                }
             }
-            if sent.is_empty() {
+            let Some(id) = sent.front().map(|first| first.plan.job.id) else {
                 return Ok(());
-            }
-            match self.guest()?.reply() {
+            };
+            match self.guest()?.reply(id) {
                 Ok(reply) => {
                     if let Some(Sent { case, plan }) = sent.pop_front() {
                         self.count(&case, verdict_of(&plan, &reply));
@@ -162,9 +165,17 @@ impl<'j, 'a> Worker<'j, 'a> {
                         }
                     }
                 }
-                Err(_) => {
-                    self.guest = None;
-                    self.one_by_one(&mut sent)?;
+                // a signal to all ends the guest as well
+                Err(_) if self.judge.stop.is_set() => {}
+                Err(error) => {
+                    let death = self.guest.take().map(|guest| guest.death(&error));
+                    let again = self.one_by_one(&mut sent)?;
+                    if let Some(death) = death.filter(|_| !again && !self.judge.stop.is_set()) {
+                        let why = &death.why;
+                        crate::say(format_args!(
+                            "a guest ended, and none of its programs ends one alone: {why}"
+                        ));
+                    }
                 }
             }
             if self.shows && shown.elapsed().as_secs() >= 5 && io::stderr().is_terminal() {
@@ -195,13 +206,15 @@ impl<'j, 'a> Worker<'j, 'a> {
         })
     }
 
-    /// Runs programs that were lost with a guest again, so that the one that ended it is known.
-    fn one_by_one(&mut self, lost: &mut VecDeque<Sent>) -> Result<(), Death> {
+    /// Runs programs that were lost with a guest again, so that the one that ended it is known. True if one has.
+    fn one_by_one(&mut self, lost: &mut VecDeque<Sent>) -> Result<bool, Death> {
+        let mut again = false;
         while !self.judge.stop.is_set()
             && let Some(Sent { case, plan }) = lost.pop_front()
         {
             let guest = self.guest()?;
-            let replied = guest.send(&plan.job).and_then(|()| guest.reply());
+            let id = plan.job.id;
+            let replied = guest.send(&plan.job).and_then(|()| guest.reply(id));
             let verdict = match replied {
                 Ok(reply) => {
                     if reply.stuck {
@@ -210,15 +223,16 @@ impl<'j, 'a> Worker<'j, 'a> {
                     verdict_of(&plan, &reply)
                 }
                 // a signal to all ends the guest as well
-                Err(_) if self.judge.stop.is_set() => return Ok(()),
+                Err(_) if self.judge.stop.is_set() => return Ok(again),
                 Err(error) => match self.guest.take() {
                     Some(guest) => Verdict::Kernel(guest.death(&error)),
                     None => continue,
                 },
             };
+            again |= matches!(verdict, Verdict::Kernel(_));
             self.count(&case, verdict);
         }
-        Ok(())
+        Ok(again)
     }
 
     fn count(&self, case: &Case, verdict: Verdict) {
@@ -249,7 +263,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                 if args.verbose
                     && let Some(first) = all.iter().find(|difference| difference.accepted.is_some())
                 {
-                    eprintln!("mm-triage: {}: accepted: {first}", case.name);
+                    crate::say(format_args!("{}: accepted: {first}", case.name));
                 }
                 for known in all.iter().filter_map(|difference| difference.accepted) {
                     tally.accepted.note(known);
@@ -266,7 +280,7 @@ impl<'j, 'a> Worker<'j, 'a> {
             Verdict::Kernel(death) => {
                 if let Some(known) = known_death {
                     if args.verbose {
-                        eprintln!("mm-triage: {}: accepted: {}", case.name, death.why);
+                        crate::say(format_args!("{}: accepted: {}", case.name, death.why));
                     }
                     tally.known += 1;
                     tally.accepted.note(known);
@@ -281,7 +295,7 @@ impl<'j, 'a> Worker<'j, 'a> {
 
     fn report(&self, case: &Case, what: &str, text: &str, tally: &mut Tally) {
         if self.judge.args.verbose {
-            eprintln!("mm-triage: {}: {text}", case.name);
+            crate::say(format_args!("{}: {text}", case.name));
         }
         let first = First {
             index: case.index,
@@ -306,7 +320,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         let path = dir.join(format!("{stem}.{suffix}"));
         let written = std::fs::create_dir_all(dir).and_then(|()| store::write(&path, text));
         if let Err(error) = written {
-            eprintln!("mm-triage: {}: cannot be written: {error}", path.display());
+            store::refuse_write(&path, &error);
         }
     }
 }
@@ -317,5 +331,99 @@ fn verdict_of(plan: &Plan, reply: &mm_linux_protocol::Reply) -> Verdict {
         Verdict::Same
     } else {
         Verdict::Differs(all)
+    }
+}
+
+#[cfg(all(test, feature = "zoo"))]
+mod tests {
+    use super::super::fake;
+    use super::super::guest::Patience;
+    use super::*;
+    use crate::args::{Args, Command};
+    use crate::walk::Found;
+    use clap::Parser;
+    use std::time::Duration;
+
+    /// What becomes of three programs, on the second of which the guest does this.
+    fn judged(behaviour: &str) -> Tally {
+        let dir = tempfile::tempdir().expect("a folder");
+        let programs = ["write p0 0", "fork p0", "read p0 0"].map(|second| {
+            let path = dir.path().join(format!("{second}.mm"));
+            std::fs::write(&path, format!("mmap p0 0 1 rw\n{second}\n")).expect("a program");
+            Found::Named(path)
+        });
+        let patience = Patience {
+            boot: Duration::from_secs(50),
+            program: Duration::from_secs(2),
+            last_words: Duration::from_millis(200),
+            ..Patience::default()
+        };
+        let args = Args::try_parse_from(["mm-triage", "linux"]).expect("arguments");
+        let Command::Linux(args) = &args.command else {
+            panic!("linux is linux")
+        };
+        let image = fake::image(dir.path(), behaviour, patience);
+        let judge = Judge {
+            args,
+            image: &image,
+            bugs: super::super::bugs_of("", image.release()).expect("bugs"),
+            queue: Mutex::new(Queue::new(args, programs.into())),
+            tally: Mutex::new(Tally::default()),
+            stop: Stop::default(),
+        };
+        judge.run(1).expect("the guest comes up");
+        judge.tally.into_inner().expect("nobody panicked")
+    }
+
+    /// Each is a death with a sentence, and the host goes on with another guest.
+    #[track_caller]
+    fn is_death(behaviour: &str, why: &str) {
+        let tally = judged(behaviour);
+        let counts = (tally.programs, tally.same, tally.kernel, tally.differ);
+        let kinds: Vec<_> = tally.kinds.keys().collect();
+        assert_eq!(counts, (3, 2, 1, 0), "{behaviour}: {kinds:?}");
+        assert_eq!(kinds, [&format!("kernel: {why}")], "{behaviour}");
+    }
+
+    #[test]
+    fn a_reply_to_something_else_is_no_reply() {
+        let why =
+            "the guest does not keep to the protocol: a reply to job 3, where one to 2 is due";
+        is_death("wrong-id", why);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_not_read() {
+        let why = format!(
+            "the guest does not keep to the protocol: a frame of {} bytes, and the longest has {}",
+            u32::MAX,
+            mm_linux_protocol::MAX_FRAME
+        );
+        is_death("oversized", &why);
+        let why = "the guest does not keep to the protocol: a frame that is no message: ";
+        let tally = judged("garbage");
+        let kind = tally.kinds.keys().next().expect("a death");
+        assert!(kind.starts_with(&format!("kernel: {why}")), "{kind}");
+        assert_eq!((tally.same, tally.kernel), (2, 1));
+    }
+
+    #[test]
+    fn a_guest_that_dies_is_told_of_by_its_console_and_no_terminal_obeys_it() {
+        is_death("dies", r"BUG: \x1b[31mred\x1b]0;title\x07");
+    }
+
+    #[test]
+    fn a_guest_that_hangs_is_given_up() {
+        is_death("hangs", "the guest hangs");
+    }
+
+    #[test]
+    fn a_byte_now_and_then_does_not_keep_a_guest_alive() {
+        is_death("trickle", "the guest hangs");
+    }
+
+    #[test]
+    fn a_guest_that_floods_its_console_is_given_up() {
+        is_death("flood", "the guest hangs");
     }
 }

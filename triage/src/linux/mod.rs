@@ -7,6 +7,9 @@
 mod accepted;
 mod checks;
 mod compare;
+mod console;
+#[cfg(test)]
+mod fake;
 mod guest;
 mod judge;
 mod observe;
@@ -17,7 +20,8 @@ mod tally;
 use crate::args::Linux;
 use crate::run::Bugs;
 use crate::stop::Stop;
-use crate::{Status, corpus, pool};
+use crate::walk::Found;
+use crate::{Status, corpus, pool, store};
 use guest::Image;
 use judge::Judge;
 use mm_core::Release;
@@ -82,6 +86,11 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
+    if let Some(dir) = &args.save
+        && let Err(status) = store::make_folder(dir)
+    {
+        return Ok(status);
+    }
     let judge = Judge {
         args,
         image: &image,
@@ -108,6 +117,11 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     tally.release = image.release();
     tally.interrupted = stop.is_set();
     let status = tally.summary(began, &image.version, args, out)?;
+    if tally.is_nothing() {
+        return Ok(Status::unusable(
+            "there is no program to judge: name programs, folders that have some (.mm), or --random N",
+        ));
+    }
     if tally.interrupted {
         if !args.json {
             writeln!(out, "interrupted: these are not all programs")?;
@@ -127,14 +141,14 @@ pub fn bugs_of(names: &str, release: Release) -> Result<Bugs, String> {
     Bugs::parse(&all.join(","))
 }
 
-/// The programs below the files and folders given.
-fn files_of(given: &[PathBuf]) -> Result<VecDeque<PathBuf>, corpus::CorpusError> {
+/// The files given, and the programs in the folders given.
+fn files_of(given: &[PathBuf]) -> Result<VecDeque<Found>, corpus::CorpusError> {
     let mut files = VecDeque::new();
     for path in given {
         if path.is_dir() {
-            files.extend(corpus::programs(path)?);
+            files.extend(corpus::programs(path)?.into_iter().map(Found::File));
         } else {
-            files.push_back(path.clone());
+            files.push_back(Found::Named(path.clone()));
         }
     }
     Ok(files)

@@ -5,9 +5,13 @@ use mm_core::{AllocKind, MmId, PteWrite, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
-use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
-use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, Process};
+use mm_fuzz::program::{self, Geometry, Op, Program, Step, wire};
+use mm_linux_protocol::{self as protocol, ALLOC_KINDS, Action, Hint, Job, Process};
 use std::collections::BTreeSet;
+
+// a reply to any program fits into a frame
+const _: () = assert!(protocol::MAX_OPS == program::MAX_OPS);
+const _: () = assert!(protocol::MAX_PROCESSES == MAX_PROCS);
 
 /// A program, prepared.
 #[derive(Clone, Debug)]

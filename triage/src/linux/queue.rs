@@ -3,10 +3,11 @@
 use super::tally::Tally;
 use crate::args::{Linux, Target};
 use crate::input;
+use crate::names::shown;
+use crate::walk::Found;
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Op, Program, Step};
 use std::collections::VecDeque;
-use std::path::PathBuf;
 
 /// A program that is to be judged.
 pub struct Case {
@@ -21,14 +22,14 @@ pub struct Case {
 /// What is still to be judged.
 pub struct Queue<'a> {
     args: &'a Linux,
-    files: VecDeque<PathBuf>,
+    files: VecDeque<Found>,
     random: u64,
     taken: u32,
 }
 
 impl<'a> Queue<'a> {
-    /// All programs that the arguments name; `files` are those below its files and folders.
-    pub fn new(args: &'a Linux, files: VecDeque<PathBuf>) -> Self {
+    /// All programs that the arguments name; `files` are those that they name, and those in folders.
+    pub fn new(args: &'a Linux, files: VecDeque<Found>) -> Self {
         Self {
             args,
             files,
@@ -56,16 +57,20 @@ impl<'a> Queue<'a> {
     }
 
     fn program(&mut self, tally: &mut Tally) -> Option<(String, Program, Option<String>)> {
-        while let Some(path) = self.files.pop_front() {
-            match input::load(&path, None) {
+        while let Some(found) = self.files.pop_front() {
+            let path = found.path();
+            match input::load(path, None) {
                 Ok(input) => {
                     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
                     let witness_of = self.args.witnesses.then(|| stem.into_owned());
-                    return Some((path.display().to_string(), input.program, witness_of));
+                    return Some((shown(path), input.program, witness_of));
+                }
+                Err(error) if error.is_empty() && matches!(found, Found::File(_)) => {
+                    tally.empty += 1;
                 }
                 Err(error) => {
                     tally.unusable += 1;
-                    eprintln!("mm-triage: {error}");
+                    crate::say(error);
                 }
             }
         }

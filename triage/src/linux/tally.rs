@@ -25,6 +25,8 @@ pub struct Tally {
     /// Guests that ended for an accepted one.
     pub known: u64,
     pub unusable: u64,
+    /// Files in folders without a byte, which were passed over.
+    pub empty: u64,
     pub refused: BTreeMap<Refusal, u64>,
     pub accepted: Counts,
     /// Differences of a kind: how many, and the first program that shows it.
@@ -134,8 +136,8 @@ impl Tally {
         let (boot, rate) = self.speed(began);
         writeln!(
             out,
-            "linux: version={} programs={} same={} differ={} kernel={} known={} refused={refused} unusable={} guests={} \
-             boots={} boot_s={boot:.2} programs/s={:.0}",
+            "linux: version={} programs={} same={} differ={} kernel={} known={} refused={refused} unusable={} empty={} \
+             guests={} boots={} boot_s={boot:.2} programs/s={:.0}",
             version,
             self.programs,
             self.same,
@@ -143,11 +145,18 @@ impl Tally {
             self.kernel,
             self.known,
             self.unusable,
+            self.empty,
             self.guests,
             self.boots,
             rate,
         )?;
         Ok(self.status(met))
+    }
+
+    /// No file was named, no folder has one, and none is random.
+    pub fn is_nothing(&self) -> bool {
+        let refused = !self.refused.is_empty();
+        !refused && !self.interrupted && self.programs + self.unusable == 0
     }
 
     /// Seconds of a boot, and programs a second outside of boots, which go on side by side.
@@ -175,6 +184,7 @@ impl Tally {
             "kernel": self.kernel,
             "known": self.known,
             "unusable": self.unusable,
+            "empty": self.empty,
             "refused": refused.collect::<Map<_, _>>(),
             "differences": differences.collect::<Vec<_>>(),
             "guests": self.guests,

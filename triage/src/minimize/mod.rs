@@ -164,6 +164,9 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
     {
         return Ok(status);
     }
+    if args.output.is_none() {
+        store::sweep_folders_of(args.files.iter());
+    }
     let outputs = args
         .files
         .iter()

@@ -19,6 +19,7 @@ use crate::explain::Explanation;
 use crate::page::counted;
 use crate::run::Bugs;
 use crate::stop::Stop;
+use crate::store::Output;
 use crate::style::Style;
 use crate::{Status, store};
 use mm_fuzz::invariant::Invariant;
@@ -46,6 +47,8 @@ struct Report {
     files: usize,
     passed: usize,
     unusable: usize,
+    /// Files in folders without a byte, which were passed over.
+    empty: usize,
     /// Why the first unusable files are.
     unusable_files: Vec<String>,
     /// Those of most files first.
@@ -96,7 +99,11 @@ pub fn command(args: &args::Report, out: &mut dyn Write) -> io::Result<Status> {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
-    let all = match cluster::gather(&args.sources, Some(&args.output), &stop) {
+    let output = match Output::open(&args.output) {
+        Ok(output) => output,
+        Err(status) => return Ok(status),
+    };
+    let all = match cluster::gather(&args.sources, Some(&output), &stop) {
         Ok(all) => all,
         Err(status) => return Ok(status),
     };
@@ -125,7 +132,6 @@ pub fn command(args: &args::Report, out: &mut dyn Write) -> io::Result<Status> {
 impl Report {
     fn of(all: &Clusters, zoo: Option<&Bugs>) -> Self {
         let ranked = all.ranked();
-        let of_clusters: usize = ranked.iter().map(|(_, group)| group.files.len()).sum();
         let clusters = ranked.iter().take(MAX_CLUSTERS);
         let is_first_run = ranked.iter().all(|(_, group)| group.new);
         let clusters = clusters.map(|(id, group)| Cluster {
@@ -137,9 +143,10 @@ impl Report {
             tool: concat!("mm-triage ", env!("CARGO_PKG_VERSION")).to_owned(),
             zoo: zoo.map(|bugs| bugs.names.clone()).unwrap_or_default(),
             interrupted: all.interrupted,
-            files: of_clusters + all.passed.len() + all.unusable.len(),
+            files: all.count(),
             passed: all.passed.len(),
             unusable: all.unusable.len(),
+            empty: all.empty,
             unusable_files: all.unusable.values().take(NAMED).cloned().collect(),
             clusters: clusters.collect(),
             clusters_left_out: ranked.len().saturating_sub(MAX_CLUSTERS),
@@ -158,13 +165,17 @@ impl Report {
 
     /// The sums, in one line.
     fn sums(&self) -> String {
-        let findings = self.files - self.passed - self.unusable;
+        let findings = self.files - self.passed - self.unusable - self.empty;
         let new = self.clusters.iter().filter(|cluster| cluster.new).count();
         format!(
-            "{} with a finding, {} passed, {} unusable; {}",
+            "{} with a finding, {} passed, {} unusable{}; {}",
             findings,
             self.passed,
             self.unusable,
+            match self.empty {
+                0 => String::new(),
+                empty => format!(", {empty} empty"),
+            },
             match new {
                 0 => "no cluster is new".to_owned(),
                 new => format!("{} new", counted(new, "cluster")),

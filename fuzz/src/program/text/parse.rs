@@ -11,12 +11,17 @@ use super::{Fault, GEOMETRY, PREEMPT, THREADS, TextError, quote};
 /// of it.
 pub const MAX_BYTES: usize = 128 * 1024;
 
+/// The byte order mark that some editors put before a text. One is passed over, and columns are counted from behind it,
+/// as these editors do.
+pub const BOM: &str = "\u{feff}";
+
 /// The program that a text means.
 ///
 /// # Errors
 ///
 /// The first thing that is wrong, with its line and column.
 pub fn parse(text: &str) -> Result<Program, TextError> {
+    let text = text.strip_prefix(BOM).unwrap_or(text);
     if text.len() > MAX_BYTES {
         return Err(TextError {
             line: 1,

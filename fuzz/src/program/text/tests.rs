@@ -42,6 +42,20 @@ fn blanks_comments_and_defaults_are_accepted() {
 }
 
 #[test]
+fn a_byte_order_mark_at_the_beginning_is_passed_over() {
+    let marked = format!("\u{feff}{SAMPLE}");
+    assert_eq!(parse(&marked), parse(SAMPLE));
+    assert_eq!(print(&parse(&marked).expect("the sample")), SAMPLE);
+    let column = |text: &str| parse(text).expect_err(text).to_string();
+    assert!(column("\u{feff}mmap p9 0 1 rw").starts_with("line 1, column 6: process p9"));
+    // one, and only there
+    assert!(column("\u{feff}\u{feff}fork p0").starts_with("line 1, column 1: "));
+    assert!(column("fork p0\n\u{feff}fork p0").starts_with("line 2, column 1: "));
+    let longest = format!("\u{feff}{}", "#".repeat(MAX_BYTES));
+    assert_eq!(parse(&longest), Ok(Program::default()));
+}
+
+#[test]
 fn any_program_survives_the_text() {
     let mut rng = fastrand::Rng::with_seed(6);
     for _ in 0..2_000 {

@@ -13,7 +13,7 @@ mod system;
 mod worker;
 
 use driver::Driver;
-use mm_linux_protocol::{Job, Reply, receive, send};
+use mm_linux_protocol::{HELLO, Job, Reply, receive, send};
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
@@ -66,7 +66,7 @@ fn judge() -> io::Result<()> {
     let mut director = director::Director::new(channel::share(), driver);
     let mut port = open_port()?;
     let hello = Reply {
-        id: u32::MAX,
+        id: HELLO,
         events: Vec::new(),
         leaked: [0, 0],
         stuck: false,

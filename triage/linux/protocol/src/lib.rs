@@ -2,13 +2,43 @@
 //!
 //! The host sends [`Job`]s without waiting, the guest answers each with a [`Reply`], in order. Every
 //! message is a frame: its length as four little-endian bytes, then postcard.
+//!
+//! A kernel that is fuzzed may say anything, so nothing is believed: a frame is no longer, and what is made of it has no
+//! more parts, than the largest honest answer. Whether a reply is to the job in question, and in time, the host sees to.
 #![forbid(unsafe_code)]
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 
-/// Longest frame that is accepted, in bytes.
-pub const MAX_FRAME: usize = 1 << 24;
+/// The number of the first reply, which is to no job: the agent is there.
+pub const HELLO: u32 = u32::MAX;
+
+/// Operations of a program.
+pub const MAX_OPS: usize = 256;
+
+/// Processes that live at a time.
+pub const MAX_PROCESSES: usize = 8;
+
+/// Events of a reply: each operation ends, and the processes are looked at after it, and something may hang.
+pub const MAX_EVENTS: usize = 2 * MAX_OPS + 1;
+
+/// Longest frame that is accepted, in bytes: the longest reply, with every number at its longest. Postcard has 3, 5 and
+/// 10 bytes for numbers of 16, 32 and 64 bits, and one for a byte, a kind and a short length. A job is much shorter.
+pub const MAX_FRAME: usize = {
+    // page, kind, device, flags; page flags; references, mappings; identity, index, word
+    const ENTRY: usize = 4 + 3 + 2 * 5 + 3 * 10;
+    // slot, number of entries; charges; areas
+    const PROCESS: usize = 2 + WINDOW as usize * ENTRY + 2 * 10 + 5;
+    const SEEN: usize = 2 + MAX_PROCESSES * PROCESS;
+    // kind, operation; kind and word of the outcome
+    const ENDED: usize = 4 + 1 + 10;
+    const HANGS: usize = 4;
+    // number; number of events; leaked pages; stuck
+    5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1
+};
 
 /// Kinds of allocations.
 pub const ALLOC_KINDS: usize = 8;
@@ -80,6 +110,7 @@ pub struct Reply {
     /// The job's number.
     pub id: u32,
     /// What happened, in order.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
     pub events: Vec<Event>,
     /// Frames of the devices in use after all processes were gone.
     pub leaked: [u32; 2],
@@ -97,7 +128,7 @@ pub enum Event {
     /// An operation did not end where it should have.
     Hangs(u16),
     /// The processes, by slot.
-    Seen(Vec<Process>),
+    Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCESSES>")] Vec<Process>),
     /// The processes cannot be looked at: a writer waits for an `mmap_lock`.
     NotSeen,
 }
@@ -133,6 +164,7 @@ pub struct Process {
     /// Its slot.
     pub slot: u8,
     /// The entries that are not empty, by page of the window.
+    #[serde(deserialize_with = "at_most::<_, _, { WINDOW as usize }>")]
     pub entries: Vec<(u8, Entry)>,
     /// Anonymous pages that it is charged for, in the window.
     pub anon_rss: i64,
@@ -259,6 +291,36 @@ pub mod page {
     ];
 }
 
+/// A list of no more than `N`: a byte of a frame may become many of memory.
+fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    struct AtMost<T, const N: usize>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for AtMost<T, N> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {N} items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let count = items.size_hint().unwrap_or_default();
+            if count > N {
+                return Err(A::Error::invalid_length(count, &self));
+            }
+            let mut all = Vec::with_capacity(count);
+            while let Some(item) = items.next_element()? {
+                if all.len() == N {
+                    return Err(A::Error::invalid_length(N + 1, &self));
+                }
+                all.push(item);
+            }
+            Ok(all)
+        }
+    }
+    from.deserialize_seq(AtMost::<T, N>(PhantomData))
+}
+
 /// Writes a frame.
 ///
 /// # Errors
@@ -277,17 +339,27 @@ pub fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// Those of `from`, and a frame that is too long or not a `T`.
+/// Those of `from`; [`io::ErrorKind::InvalidData`] for a frame that is too long or not a `T`.
 pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let mut len = [0; 4];
     from.read_exact(&mut len)?;
     let len = u32::from_le_bytes(len) as usize;
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if len > MAX_FRAME {
-        return Err(io::Error::other(format!("a frame of {len} bytes")));
+        return Err(invalid(format!(
+            "a frame of {len} bytes, and the longest has {MAX_FRAME}"
+        )));
     }
     let mut frame = vec![0; len];
     from.read_exact(&mut frame)?;
-    postcard::from_bytes(&frame).map_err(io::Error::other)
+    match postcard::take_from_bytes(&frame) {
+        Ok((message, [])) => Ok(message),
+        Ok((_, rest)) => Err(invalid(format!(
+            "a frame with {} bytes too many",
+            rest.len()
+        ))),
+        Err(error) => Err(invalid(format!("a frame that is no message: {error}"))),
+    }
 }
 
 #[cfg(test)]
@@ -318,7 +390,92 @@ mod tests {
             receive::<Job>(from).unwrap_err().kind(),
             io::ErrorKind::UnexpectedEof
         );
+    }
+
+    /// Every number at its longest, and as many of everything as there can be.
+    fn largest() -> Reply {
+        let entry = Entry {
+            kind: Kind::Other,
+            device: u8::MAX,
+            flags: u8::MAX,
+            page: u16::MAX,
+            refs: i32::MIN,
+            maps: i32::MIN,
+            identity: u64::MAX,
+            index: i64::MIN,
+            word: u64::MAX,
+        };
+        let process = Process {
+            slot: u8::MAX,
+            entries: vec![(u8::MAX, entry); WINDOW as usize],
+            anon_rss: i64::MIN,
+            swap_ents: i64::MIN,
+            areas: u32::MAX,
+        };
+        let of_one = [
+            Event::Ended(u16::MAX, Outcome::Seen(u64::MAX)),
+            Event::Seen(vec![process; MAX_PROCESSES]),
+        ];
+        let mut events = vec![of_one; MAX_OPS].concat();
+        events.push(Event::Hangs(u16::MAX));
+        Reply {
+            id: u32::MAX,
+            events,
+            leaked: [u32::MAX; 2],
+            stuck: true,
+        }
+    }
+
+    fn framed(message: &impl Serialize) -> Vec<u8> {
+        let mut wire = Vec::new();
+        send(&mut wire, message).unwrap();
+        wire
+    }
+
+    fn refused(wire: &[u8]) -> String {
+        let error = receive::<Reply>(&mut &*wire).expect_err("it is refused");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn the_longest_frame_is_that_of_the_largest_reply() {
+        let reply = largest();
+        let wire = framed(&reply);
+        assert_eq!(wire.len(), 4 + MAX_FRAME);
+        assert_eq!(receive::<Reply>(&mut wire.as_slice()).unwrap(), reply);
         let long = (MAX_FRAME as u32 + 1).to_le_bytes();
-        assert!(receive::<Job>(&mut long.as_slice()).is_err());
+        let why = format!("a frame of {} bytes, and the longest has", MAX_FRAME + 1);
+        assert!(refused(&long).starts_with(&why));
+    }
+
+    #[test]
+    fn what_no_reply_can_have_is_refused() {
+        let short = Reply {
+            id: 1,
+            events: Vec::new(),
+            leaked: [0, 0],
+            stuck: false,
+        };
+        let with = |events| {
+            let reply = Reply {
+                events,
+                ..short.clone()
+            };
+            assert!(refused(&framed(&reply)).starts_with("a frame that is no message: "));
+        };
+        // a byte each, and 32 of memory
+        with(vec![Event::NotSeen; MAX_EVENTS + 1]);
+        let seen = |processes| vec![Event::Seen(processes)];
+        with(seen(vec![Process::default(); MAX_PROCESSES + 1]));
+        with(seen(vec![Process {
+            entries: vec![(0, Entry::default()); WINDOW as usize + 1],
+            ..Process::default()
+        }]));
+        assert!(refused(&framed(&[0xff_u8; 32])).starts_with("a frame that is no message: "));
+        assert_eq!(
+            refused(&framed(&(short, [0_u8; 3]))),
+            "a frame with 3 bytes too many"
+        );
     }
 }

@@ -1,9 +1,10 @@
-//! File names as text: any name, in one line, without loss.
+//! Text that others chose, for a terminal: file names in one line and without loss, what a guest says in lines.
 
 use std::path::Path;
 
 /// The name of a file: as it is, but for control characters, backslashes and bytes that are not UTF-8,
 /// which become `\n`, `\\`, `\x1b`, `\xff`.
+#[must_use]
 pub fn shown(path: &Path) -> String {
     let mut out = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
@@ -11,18 +12,7 @@ pub fn shown(path: &Path) -> String {
             match character {
                 '\\' => out.push_str(r"\\"),
                 '\n' => out.push_str(r"\n"),
-                // they turn the text around them
-                '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    out.extend(character.escape_unicode());
-                }
-                control if control.is_control() => {
-                    let mut bytes = [0; 4];
-                    control
-                        .encode_utf8(&mut bytes)
-                        .bytes()
-                        .for_each(|byte| push_byte(&mut out, byte));
-                }
-                other => out.push(other),
+                other => push(&mut out, other),
             }
         }
         chunk
@@ -33,7 +23,22 @@ pub fn shown(path: &Path) -> String {
     out
 }
 
+/// Lines of text: as they are, but for the control characters in them, which become `\x1b`. The carriage return
+/// before a line feed goes.
+#[must_use]
+pub fn shown_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.replace("\r\n", "\n").chars() {
+        match character {
+            '\n' | '\t' => out.push(character),
+            other => push(&mut out, other),
+        }
+    }
+    out
+}
+
 /// The bytes of the name that [`shown`] made this text of.
+#[must_use]
 pub fn bytes(shown: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = shown;
@@ -70,6 +75,24 @@ pub fn bytes(shown: &str) -> Vec<u8> {
     out
 }
 
+/// The character, or what stands for it if a terminal would obey it.
+fn push(out: &mut String, character: char) {
+    match character {
+        // they turn the text around them
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            out.extend(character.escape_unicode());
+        }
+        control if control.is_control() => {
+            let mut bytes = [0; 4];
+            control
+                .encode_utf8(&mut bytes)
+                .bytes()
+                .for_each(|byte| push_byte(out, byte));
+        }
+        other => out.push(other),
+    }
+}
+
 fn push_byte(out: &mut String, byte: u8) {
     out.push_str(&format!(r"\x{byte:02x}"));
 }
@@ -91,6 +114,13 @@ mod tests {
         let path = Path::new(std::ffi::OsStr::from_bytes(b"a\nb\\n\x1b[31m\xff\xc3"));
         assert_eq!(shown(path), r"a\nb\\n\x1b[31m\xff\xc3");
         assert_eq!(shown(Path::new("\u{202e}gpj")), r"\u{202e}gpj");
+    }
+
+    #[test]
+    fn lines_of_text_stay_and_no_terminal_obeys_them() {
+        let said = "BUG:\tat 0\r\n\x1b]0;title\x07\u{9b}2J\rover\nend";
+        let shown = "BUG:\tat 0\n\\x1b]0;title\\x07\\xc2\\x9b2J\\x0dover\nend";
+        assert_eq!(super::shown_text(said), shown);
     }
 
     #[test]

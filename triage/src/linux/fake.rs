@@ -1,0 +1,157 @@
+//! A guest for tests: this very program, run in QEMU's place. It answers as the model does, but for programs that fork, to
+//! which it does what a broken kernel may.
+
+use super::guest::{Image, Patience};
+use super::plan::{self, Expected};
+use mm_core::Release;
+use mm_fuzz::exec::{Executor, Options, Outcome as Model};
+use mm_fuzz::program::{Op, wire};
+use mm_linux_protocol::{Event, HELLO, Job, MAX_FRAME, Outcome, Reply, receive, send};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A test that waits for a guest's whole life has failed.
+const LIFE: Duration = Duration::from_secs(60);
+
+/// The image of a guest that behaves like this; `dir` is for its files.
+pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
+    let own = std::env::current_exe().expect("this program");
+    let script = format!(
+        "#!/bin/sh\nexport FAKE_GUEST={behaviour} FAKE_ARGS=\"$*\"\n\
+         exec '{}' --exact linux::fake::guest --nocapture\n",
+        own.display()
+    );
+    let qemu = dir.join("qemu");
+    std::fs::write(&qemu, script).expect("a script");
+    let runs = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&qemu, runs).expect("permissions");
+    Image::fake(qemu, patience)
+}
+
+/// Not a test, unless the environment says that this is a guest.
+#[test]
+fn guest() {
+    let Ok(behaviour) = std::env::var("FAKE_GUEST") else {
+        return;
+    };
+    let args = std::env::var("FAKE_ARGS").expect("arguments");
+    let path = args.split("path=").nth(1);
+    match path.and_then(|rest| rest.split(',').next()) {
+        Some(path) => with_port(path, &behaviour),
+        None => without_port(&behaviour),
+    }
+    std::process::exit(0);
+}
+
+/// What ends by itself: the upstream tests, and emitted programs.
+fn without_port(behaviour: &str) {
+    say("ok 1 first\n");
+    match behaviour {
+        "chatty" => (0..400).for_each(|_| say(&"x".repeat(10_000))),
+        "endless" => std::thread::sleep(LIFE),
+        other => panic!("{other}"),
+    }
+    say("\nok 2 \x1b[2Jlast\n");
+}
+
+fn say(text: &str) {
+    // the host may have gone
+    if std::io::stdout().write_all(text.as_bytes()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+fn with_port(path: &str, behaviour: &str) {
+    if behaviour == "ends" {
+        return say("\x1b]0;no\x07 Kernel panic: \x1b[31mnothing\n");
+    }
+    if behaviour == "no-port" {
+        return std::thread::sleep(LIFE);
+    }
+    let (mut port, _) = UnixListener::bind(path)
+        .and_then(|listener| listener.accept())
+        .expect("a host");
+    if behaviour == "silent" {
+        return std::thread::sleep(LIFE);
+    }
+    let hello = Reply {
+        id: if behaviour == "stranger" { 0 } else { HELLO },
+        events: Vec::new(),
+        leaked: [0, 0],
+        stuck: false,
+    };
+    send(&mut port, &hello).expect("the host listens");
+    if behaviour == "deaf" {
+        return std::thread::sleep(LIFE);
+    }
+    let release = Release::V6_12;
+    let mut executor = Executor::new(Options {
+        unchecked: true,
+        release,
+        ..Options::default()
+    });
+    super::bugs_of("", release)
+        .expect("bugs")
+        .set(&mut executor);
+    while let Ok(job) = receive::<Job>(&mut port) {
+        let program = wire::decode(&job.program);
+        let reply = as_the_model(&job, &mut executor);
+        let forks = program.ops.iter().any(|s| matches!(s.op, Op::Fork { .. }));
+        if forks {
+            misbehave(&mut port, reply, behaviour);
+        } else if send(&mut port, &reply).is_err() {
+            return;
+        }
+    }
+}
+
+fn as_the_model(job: &Job, executor: &mut Executor) -> Reply {
+    let plan = plan::plan(job.id, &wire::decode(&job.program), executor).expect("a plan");
+    let events = plan.expected.into_iter().map(|expected| match expected {
+        Expected::End(step, Model::Word(word)) => Event::Ended(step, Outcome::Word(word)),
+        Expected::End(step, Model::Child(slot)) => Event::Ended(step, Outcome::Child(slot as u8)),
+        Expected::End(step, _) => Event::Ended(step, Outcome::Done),
+        Expected::Seen(_, processes) => Event::Seen(processes),
+    });
+    Reply {
+        id: job.id,
+        events: events.collect(),
+        leaked: [0, 0],
+        stuck: false,
+    }
+}
+
+fn misbehave(port: &mut UnixStream, mut reply: Reply, behaviour: &str) {
+    let mut write = |bytes: &[u8]| drop(port.write_all(bytes));
+    let begun = Instant::now();
+    match behaviour {
+        "wrong-id" => {
+            reply.id += 1;
+            let _ = send(port, &reply);
+        }
+        "oversized" => write(&u32::MAX.to_le_bytes()),
+        "garbage" => write(&[[8, 0, 0, 0], [0xff; 4], [0xff; 4]].concat()),
+        "trickle" => {
+            write(&(MAX_FRAME as u32).to_le_bytes());
+            while begun.elapsed() < LIFE {
+                write(&[0]);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        "flood" => {
+            let line = format!("{}\n", "flood ".repeat(1000));
+            while begun.elapsed() < LIFE {
+                say(&line);
+            }
+        }
+        "hangs" => std::thread::sleep(LIFE),
+        "dies" => {
+            say("BUG: \x1b[31mred\x1b]0;title\x07\n");
+            std::process::exit(0);
+        }
+        other => panic!("{other}"),
+    }
+}
