@@ -8,7 +8,7 @@
 //! So is each way in which two areas can lie side by side after an operation that changed areas: what the next one does with them
 //! depends on it, and edges tell only when it has been done.
 //!
-//! Features are counted in an array that belongs to the target: libFuzzer's extra counters. Other engines go without: docs/design.md
+//! Features are counted in an array that belongs to the target: libFuzzer's extra counters. Other engines go without: docs/experiments/state-feedback.md
 //! says why AFL++ does.
 
 use crate::exec::{Observer, Outcome};
