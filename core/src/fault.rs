@@ -12,7 +12,6 @@ use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 
 /// How a fault ended (`VM_FAULT_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,21 +110,23 @@ impl State {
     /// own (`wp_can_reuse_anon_folio`).
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId) -> bool {
         let page = *self.page(folio);
-        let either_way = page.mapcount == 1 && self.zoo.on(Bug::CowEitherWay);
-        let keeps_lock = self.zoo.on(Bug::CowWpSimplification);
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
-        if page.refcount > 1 + cached && !either_way && !keeps_lock {
+        let shared = page.refcount > 1 + cached;
+        zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
+        // be068f29034f: the first version looked only with the folio locked, and returned with it so
+        zoo!(self, Bug::CowWpSimplification => let shared = false);
+        if shared {
             return false;
         }
         if !self.folio_trylock(cur.task, folio) {
             return false;
         }
         self.folio_free_swap(folio);
-        if self.page(folio).refcount != 1 && !either_way {
-            // be068f29034f: the first version returned with the folio locked
-            if !keeps_lock {
-                self.folio_unlock(cur.task, folio);
-            }
+        let shared = self.page(folio).refcount != 1;
+        zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
+        if shared {
+            zoo!(self, Bug::CowWpSimplification => return false);
+            self.folio_unlock(cur.task, folio);
             return false;
         }
         self.folio_move_anon_rmap(folio, vma);
@@ -143,21 +144,21 @@ impl State {
     ) -> WpAction {
         let area = self.vma(vmf.vma);
         let protected = area.flags.userfaultfd_pte_wp(pte);
-        if !vmf.unshare && protected && !self.zoo.on(Bug::InvariantWriteXorUffdwp) {
+        let registered = area.flags.contains(VmFlags::UFFD_WP);
+        zoo!(self, Bug::InvariantWriteXorUffdwp => let protected = false);
+        if !vmf.unshare && protected {
             return WpAction::Finished(FaultResult::UffdWp);
         }
-        if !vmf.unshare
-            && area.flags.contains(VmFlags::UFFD_WP)
-            && self.mm_tlb_flush_pending(vmf.mm)
-            && !self.zoo.on(Bug::UffdwpDeferredFlush)
-        {
+        zoo!(self, Bug::UffdwpDeferredFlush => let registered = false);
+        if !vmf.unshare && registered && self.mm_tlb_flush_pending(vmf.mm) {
             // UFFDIO_WRITEPROTECT holds mmap_lock for reading while it owes its flush
             self.flush_tlb_page(vmf.mm, vmf.addr);
         }
         let page = pte.pfn();
+        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
         // until 5.19 a page that somebody else held was copied, exclusive or not
-        let copies = self.zoo.on(Bug::UffdwpDeferredFlush) && self.page(page).refcount > 1;
-        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive() && !copies;
+        zoo!(self, Bug::UffdwpDeferredFlush if self.page(page).refcount > 1 =>
+            let exclusive = false);
         let reuse =
             exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
@@ -182,17 +183,19 @@ impl State {
         }
         let orig = PresentPte::assume(vmf.orig);
         let pte = self.mk_pte(vmf.vma, new);
-        let pte = if vmf.unshare && self.zoo.on(Bug::ZeropageRemapLostBits) {
-            pte
-        } else if vmf.unshare {
+        let pte = if vmf.unshare {
             pte.set(PteFlags::SOFT_DIRTY, orig.soft_dirty())
                 .set(PteFlags::UFFD_WP, orig.uffd_wp())
         } else {
             self.maybe_mkwrite(vmf.vma, pte.mkdirty())
         };
+        zoo!(self, Bug::ZeropageRemapLostBits if vmf.unshare =>
+            let pte = self.mk_pte(vmf.vma, new));
         self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
-        if old == Pfn::ZERO && !self.zoo.on(Bug::UprobeZeropage) {
+        let uncounted = old == Pfn::ZERO;
+        zoo!(self, Bug::UprobeZeropage => let uncounted = false);
+        if uncounted {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
             self.folio_remove_rmap_pte(old, vmf.vma);
@@ -403,11 +406,9 @@ impl Current<'_> {
     /// A fault on a page that is on a device: the driver brings it home (the device-private branch of
     /// `do_swap_page`).
     async fn do_device_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
-        if self.state().zoo.on(Bug::FaultDevprivNoPageref) {
-            self.preempt(Site::DoSwapPage).await;
-            return self.migrate_to_ram(&vmf, page, None).await;
-        }
         self.preempt(Site::DoSwapPage).await;
+        zoo!(self, Bug::FaultDevprivNoPageref =>
+            return self.migrate_to_ram(&vmf, page, None).await);
         let locked = {
             let s = &mut *self.state();
             if s.tables().get(vmf.at) != vmf.orig {
@@ -421,9 +422,8 @@ impl Current<'_> {
             locked
         };
         if !locked {
-            if !self.state().zoo.on(Bug::SwapfaultTrylockLivelock) {
-                self.sleep_on(Wait::Unlock(page)).await;
-            }
+            zoo!(self, Bug::SwapfaultTrylockLivelock => return FaultResult::Done);
+            self.sleep_on(Wait::Unlock(page)).await;
             return FaultResult::Done;
         }
         let result = self.migrate_to_ram(&vmf, page, Some(page)).await;

@@ -11,7 +11,6 @@ use crate::lock::Site;
 use crate::pte::{Entry, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 
 /// What the device wants to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +74,8 @@ impl State {
             return missing;
         };
         let pte = self.tables().get(at);
+        zoo!(self, Bug::HmmNonownerDevprivNotFaulted
+            if request != Request::Nothing && pte.on_other_device(dev) => return Handled::Broken);
         match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => missing,
             (Entry::Present(p), _) if p.protnone() => missing,
@@ -86,12 +87,6 @@ impl State {
             }
             (_, Some(Softleaf::DevicePrivate { write, pfn })) if pfn.device() == Some(dev) => {
                 known(pfn, write)
-            }
-            (_, Some(Softleaf::DevicePrivate { .. }))
-                if self.zoo.on(Bug::HmmNonownerDevprivNotFaulted)
-                    && request != Request::Nothing =>
-            {
-                Handled::Broken
             }
             (
                 _,

@@ -29,6 +29,9 @@
 
 extern crate alloc;
 
+#[macro_use]
+pub mod zoo;
+
 mod anon_vma;
 mod arena;
 mod compaction;
@@ -67,7 +70,7 @@ mod rmap;
 mod state;
 mod swap;
 mod swapin;
-#[cfg(feature = "zoo")]
+#[cfg(feature = "tamper")]
 pub mod tamper;
 mod tlb;
 mod trace;
@@ -75,7 +78,6 @@ mod unmap;
 mod vma;
 mod vmscan;
 mod zap;
-pub mod zoo;
 
 pub use anon_vma::{AnonVma, Avc};
 pub use arena::Arena;
