@@ -193,9 +193,9 @@ impl State {
             let pte = self.mk_pte(vmf.vma, new));
         self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
-        let uncounted = old == Pfn::ZERO;
-        zoo!(self, Bug::UprobeZeropage => let uncounted = false);
-        if uncounted {
+        let zero_page = old == Pfn::ZERO;
+        zoo!(self, Bug::UprobeZeropage => let zero_page = false);
+        if zero_page {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
             self.folio_remove_rmap_pte(old, vmf.vma);

@@ -206,9 +206,11 @@ impl Current<'_> {
     /// (`migrate_device_unmap`).
     async fn migrate_device_unmap(self, args: &mut MigrateVma) {
         let mut refused = false;
-        if args.area.is_none() {
+        let by_pfn = args.area.is_none();
+        if by_pfn {
             args.anon_vmas.resize(args.src.len(), None);
         }
+        zoo!(self, Bug::MigrationRcuAnonVma => let by_pfn = false);
         for i in 0..args.src.len() {
             let Some(pfn) = args.src[i].page() else {
                 continue;
@@ -224,8 +226,6 @@ impl Current<'_> {
                     }
                     s.folio_put(self.task, pfn);
                 }
-                let by_pfn = args.area.is_none();
-                zoo!(s, Bug::MigrationRcuAnonVma => let by_pfn = false);
                 if by_pfn {
                     args.anon_vmas[i] = s.folio_get_anon_vma(self.task, pfn);
                 }
@@ -270,12 +270,7 @@ impl Current<'_> {
             let Some(pfn) = src.page().filter(|_| !src.migrates()) else {
                 continue;
             };
-            let has_entries = args.has_entries(i);
-            zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
-            if has_entries {
-                self.remove_migration_ptes(pfn, pfn).await;
-                self.state().drain_lru_batch(pfn);
-            }
+            self.restore_mappings(args, i, pfn, pfn).await;
             args.src[i] = MigratePfn::NONE;
             let s = &mut *self.state();
             if !args.is_fault_page(pfn) {
@@ -350,12 +345,7 @@ impl Current<'_> {
                 if target.device().is_none() {
                     self.state().folio_add_lru(target);
                 }
-                let has_entries = args.has_entries(i);
-                zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
-                if has_entries {
-                    self.remove_migration_ptes(page, target).await;
-                    self.state().drain_lru_batch(target);
-                }
+                self.restore_mappings(args, i, page, target).await;
                 zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_some() => self.lru_add_dead(page));
                 self.release_source(args, page);
             }
@@ -368,6 +358,17 @@ impl Current<'_> {
         let s = &mut *self.state();
         for anon_vma in args.anon_vmas.drain(..).flatten() {
             s.put_task_anon_vma(self.task, anon_vma);
+        }
+    }
+
+    /// Puts mappings of `target` in the place of the migration entries that name `src`, page `i` of `args`, if there may be
+    /// any.
+    async fn restore_mappings(self, args: &MigrateVma, i: usize, src: Pfn, target: Pfn) {
+        let has_entries = args.has_entries(i);
+        zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
+        if has_entries {
+            self.remove_migration_ptes(src, target).await;
+            self.state().drain_lru_batch(target);
         }
     }
 

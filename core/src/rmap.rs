@@ -150,15 +150,11 @@ impl State {
             UnmapFlush::Each => self.ptep_clear_flush(at),
             UnmapFlush::Batch => self.ptep_clear_batched(cur.task, at),
         };
-        let device_writes = matches!(
-            pte.leaf(),
-            Some(Softleaf::DevicePrivate { write: true, .. })
-        );
-        let (writable, young, dirty) = pte
-            .present()
-            .map_or((device_writes, false, false), |present| {
-                (present.write(), present.young(), present.dirty())
-            });
+        let (writable, young, dirty) = match (pte.present(), pte.leaf()) {
+            (Some(p), _) => (p.write(), p.young(), p.dirty()),
+            (_, Some(Softleaf::DevicePrivate { write, .. })) => (write, false, false),
+            _ => (false, false, false),
+        };
         // pte_dirty of an entry that is not present: see Release::V6_12
         if dirty || pte.leaf().is_some() && self.release == Release::V6_12 {
             self.folio_mark_dirty(folio);

@@ -62,7 +62,7 @@ impl State {
     /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
     /// that is there now (the end of `do_swap_page`). A folio that was just read is in a batch on its way
     /// to the LRU, which has a reference; only a write fault drains it.
-    fn map_swap_folio(
+    pub(crate) fn map_swap_folio(
         &mut self,
         cur: Current<'_>,
         vmf: &VmFault,
@@ -153,27 +153,11 @@ impl Current<'_> {
             return FaultResult::Locked(folio);
         }
         self.preempt(Site::FolioLockOrRetry).await;
-        let cached = {
-            let s = &*self.state();
-            let page = s.page(folio);
-            page.has(PageFlags::SWAPCACHE) && page.swap == slot
-        };
-        self.map_locked_folio(vmf, slot, folio, cached, fresh && !vmf.write)
-            .await
-    }
-
-    /// Maps a locked folio if it is what the slot has, and the entry unchanged; the rest of a write to it.
-    pub(crate) async fn map_locked_folio(
-        self,
-        vmf: VmFault,
-        slot: SwapId,
-        folio: Pfn,
-        valid: bool,
-        in_lru_batch: bool,
-    ) -> FaultResult {
         let (orig, action) = {
             let s = &mut *self.state();
-            if !valid || s.tables().get(vmf.at) != vmf.orig {
+            let page = s.page(folio);
+            let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
+            if !cached || s.tables().get(vmf.at) != vmf.orig {
                 if s.release == Release::Newest {
                     s.folio_free_swap(folio);
                 }
@@ -181,7 +165,7 @@ impl Current<'_> {
                 s.folio_put(self.task, folio);
                 return FaultResult::Done;
             }
-            let pte = s.map_swap_folio(self, &vmf, slot, folio, in_lru_batch);
+            let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
                 return FaultResult::Done;

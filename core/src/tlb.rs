@@ -343,11 +343,11 @@ impl State {
         gather.mm = None;
     }
 
-    /// Flushes what a gather owes `mm`.
+    /// Flushes what a gather owes `mm`: all of it if another one owes something too (`mm_tlb_flush_nested`).
     fn tlb_flush_mmu(&mut self, mm: MmId, range: Range<u64>) {
         // 687cb0884a71: an address space that dies as a whole was thought to need no flush
         zoo!(self, Bug::OomReaperTlb if self.mm(mm).notifier.released => return);
-        let nested = self.mm_tlb_flush_nested(mm);
+        let nested = self.gathering(mm) > 1;
         zoo!(self, Bug::MadvTlbMiss => let nested = false);
         if nested {
             self.flush_tlb_range(mm, 0..u64::MAX);
@@ -403,10 +403,5 @@ impl State {
     /// Somebody owes `mm` a flush.
     pub(crate) fn mm_tlb_flush_pending(&self, mm: MmId) -> bool {
         self.gathering(mm) > 0
-    }
-
-    /// Two do.
-    fn mm_tlb_flush_nested(&self, mm: MmId) -> bool {
-        self.gathering(mm) > 1
     }
 }

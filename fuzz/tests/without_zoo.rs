@@ -24,7 +24,10 @@ fn without_zoo(source: &str) -> String {
                 .any(|w| w == word)
         };
         if !words("zoo") && !words("Zoo") {
-            kept.push(line);
+            // what stood between two blank lines leaves one
+            if !line.is_empty() || kept.last().is_some_and(|above| !above.is_empty()) {
+                kept.push(line);
+            }
             continue;
         }
         if code.trim_start().starts_with("zoo!(") {

@@ -19,7 +19,7 @@ impl Current<'_> {
         Some(folio)
     }
 
-    /// Maps such a folio if the entry looks as before.
+    /// Maps such a folio if the entry looks as before (the end of `do_swap_page`).
     pub(crate) async fn map_past_cache(
         self,
         vmf: VmFault,
@@ -27,6 +27,20 @@ impl Current<'_> {
         folio: Pfn,
     ) -> FaultResult {
         self.preempt(Site::FolioLockOrRetry).await;
-        self.map_locked_folio(vmf, slot, folio, true, false).await
+        let (orig, action) = {
+            let s = &mut *self.state();
+            if s.tables().get(vmf.at) != vmf.orig {
+                s.folio_unlock(self.task, folio);
+                s.folio_put(self.task, folio);
+                return FaultResult::Done;
+            }
+            let pte = s.map_swap_folio(self, &vmf, slot, folio, false);
+            s.folio_unlock(self.task, folio);
+            if !vmf.write || pte.write() {
+                return FaultResult::Done;
+            }
+            (pte.pte(), s.do_wp_page(self, &vmf, pte))
+        };
+        self.finish_wp_fault(VmFault { orig, ..vmf }, action).await
     }
 }
