@@ -1,12 +1,12 @@
 //! Without the zoo the core is right and whole: every line of the zoo is deleted from a copy of it, which has to compile
 //! without a warning and to end every program of the lock as the lock says.
 //!
-//! The copy stays in `target/tmp/without_zoo`, to be read: `git diff --no-index core/src target/tmp/without_zoo/core/src`.
+//! The copy stays in `target/without_zoo`, to be read: `git diff --no-index core/src target/without_zoo/core/src`.
 #![cfg(not(feature = "zoo"))]
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Deletes the lines of the zoo:
@@ -115,7 +115,7 @@ fn copy(root: &Path, to: &Path) {
 fn the_core_without_the_zoo_ends_every_program_as_the_lock_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = root.canonicalize().expect("the workspace");
-    let to = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("without_zoo");
+    let to = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("without_zoo");
     copy(&root, &to);
     let output = Command::new(env!("CARGO"))
         .args([

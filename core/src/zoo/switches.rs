@@ -3,17 +3,19 @@
 use super::{Bug, TABLE};
 use crate::state::{Current, State};
 
+const WORDS: usize = 5;
+
 /// Bugs that there is room for.
-pub const ROOM: usize = 320;
+pub const ROOM: usize = 64 * WORDS;
 
 const _: () = assert!(
     TABLE.len() <= ROOM,
-    "more bugs than switches: raise ROOM in core/src/zoo/switches.rs"
+    "more bugs than switches: raise WORDS in core/src/zoo/switches.rs"
 );
 
 /// The switches.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Zoo([u64; ROOM / 64]);
+pub struct Zoo([u64; WORDS]);
 
 impl Zoo {
     const fn place(bug: Bug) -> (usize, u64) {
