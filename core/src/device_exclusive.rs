@@ -11,7 +11,7 @@
 //! Corresponds to `make_device_exclusive` in `mm/rmap.c`; `remove_device_exclusive_entry` and
 //! `restore_exclusive_pte` in `mm/memory.c`.
 
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultError, FaultResult, VmFault};
 use crate::ids::{DevId, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -98,7 +98,7 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         owner: DevId,
-    ) -> Result<Option<Pfn>, FaultResult> {
+    ) -> Result<Option<Pfn>, FaultError> {
         loop {
             // a page that is exclusive already, for whomever, comes back first
             let page = self.get_user_page_remote(mm, addr).await?;
@@ -142,10 +142,10 @@ impl Current<'_> {
         // The entry was read without the lock: by now it may be gone, and the page with it, or be
         // somebody else's.
         if !self.state().folio_try_get(self.task, page) {
-            return FaultResult::Done;
+            return Ok(Fault::Done);
         }
         let result = self.restore_exclusive(vmf, page).await;
-        if result == FaultResult::Done {
+        if result == Ok(Fault::Done) {
             self.state().folio_put(self.task, page);
         }
         result
@@ -154,7 +154,7 @@ impl Current<'_> {
     /// The same once the task has a reference, which it keeps.
     async fn restore_exclusive(self, vmf: VmFault, page: Pfn) -> FaultResult {
         if !self.state().folio_trylock(self.task, page) {
-            return FaultResult::Locked(page);
+            return Ok(Fault::Locked(page));
         }
         let addrs = vmf.addr..vmf.addr + 1;
         let range = NotifierRange::new(vmf.mm, addrs, NotifierEvent::Clear, None);
@@ -168,6 +168,6 @@ impl Current<'_> {
         }
         s.folio_unlock(self.task, page);
         s.notifier_end(self.task, &range);
-        FaultResult::Done
+        Ok(Fault::Done)
     }
 }

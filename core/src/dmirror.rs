@@ -4,7 +4,7 @@
 //! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
 
 use crate::driver::{DevicePte, Mirror};
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultError, FaultResult, VmFault};
 use crate::hmm::{HmmError, HmmPfn, Request};
 use crate::ids::{DevId, MmId, Pfn};
 use crate::lock::{Lock, Site, Wait};
@@ -182,7 +182,7 @@ impl Current<'_> {
             referenced,
         });
         let Some(owner) = page.device().filter(|dev| dev.ix() < DEVICES) else {
-            return FaultResult::Sigbus;
+            return Err(FaultError::Sigbus);
         };
         let range = vmf.addr..vmf.addr + 1;
         let area = MigrateRange {
@@ -203,9 +203,9 @@ impl Current<'_> {
         self.preempt(Site::MigrateVmaPages).await;
         self.migrate_vma_finalize(&mut args).await;
         if out_of_memory {
-            FaultResult::Oom
+            Err(FaultError::Oom)
         } else {
-            FaultResult::Done
+            Ok(Fault::Done)
         }
     }
 
@@ -247,7 +247,7 @@ impl Current<'_> {
         dev: DevId,
         mm: MmId,
         range: Range<u64>,
-    ) -> (u32, Result<(), (u64, FaultResult)>) {
+    ) -> (u32, Result<(), (u64, FaultError)>) {
         let mut pages = 0;
         for addr in range {
             match self.dmirror_exclusive_page(dev, mm, addr).await {
@@ -266,7 +266,7 @@ impl Current<'_> {
         dev: DevId,
         mm: MmId,
         addr: u64,
-    ) -> Result<bool, FaultResult> {
+    ) -> Result<bool, FaultError> {
         let lock = Lock::MmapRead(mm);
         loop {
             // Taking the page back from a device, or copying it, is announced too, and would count in
@@ -338,15 +338,15 @@ impl Current<'_> {
         if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
             // The device's own page, shared by a fork: the CPU side copies it.
             found = match self.fault_in_area(mm, addr, true).await {
-                FaultResult::Done => Err(HmmError::Busy),
-                FaultResult::Locked(folio) => {
+                Ok(Fault::Done) => Err(HmmError::Busy),
+                Ok(Fault::Locked(folio)) => {
                     self.folio_wait_locked(folio).await;
                     Err(HmmError::Busy)
                 }
-                FaultResult::Oom => Err(HmmError::Oom),
-                FaultResult::UffdWp => Err(HmmError::UffdWp),
-                FaultResult::Sigsegv => Err(HmmError::Permission),
-                FaultResult::Sigbus => Err(HmmError::Fault),
+                Err(FaultError::Oom) => Err(HmmError::Oom),
+                Err(FaultError::UffdWp) => Err(HmmError::UffdWp),
+                Err(FaultError::Sigsegv) => Err(HmmError::Permission),
+                Err(FaultError::Sigbus) => Err(HmmError::Fault),
             };
         }
         self.unlock(Lock::MmapRead(mm));

@@ -13,11 +13,21 @@ use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 
-/// How a fault ended (`VM_FAULT_*`).
+/// What is to be done after a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultResult {
-    /// Handled, or to be tried again: repeat the access.
+pub(crate) enum Fault {
+    /// Repeat the access.
     Done,
+    /// The folio is locked by somebody else: drop `mmap_lock`, await `folio_wait_locked`, and repeat the
+    /// access. The task has a reference to it (`VM_FAULT_RETRY`).
+    Locked(Pfn),
+}
+
+pub(crate) type FaultResult = Result<Fault, FaultError>;
+
+/// Why an access failed (`VM_FAULT_ERROR`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultError {
     /// Out of memory.
     Oom,
     /// The page could not be brought back.
@@ -26,12 +36,9 @@ pub enum FaultResult {
     Sigsegv,
     /// The write goes to userfaultfd.
     UffdWp,
-    /// The folio is locked by somebody else: drop `mmap_lock`, await `folio_wait_locked`,
-    /// and repeat the access. The task has a reference to it (`VM_FAULT_RETRY`).
-    Locked(Pfn),
 }
 
-impl From<Enomem> for FaultResult {
+impl From<Enomem> for FaultError {
     fn from(_: Enomem) -> Self {
         Self::Oom
     }
@@ -147,7 +154,7 @@ impl State {
         let registered = area.flags.contains(VmFlags::UFFD_WP);
         zoo!(self, Bug::InvariantWriteXorUffdwp => let protected = false);
         if !vmf.unshare && protected {
-            return WpAction::Finished(FaultResult::UffdWp);
+            return WpAction::Finished(Err(FaultError::UffdWp));
         }
         zoo!(self, Bug::UffdwpDeferredFlush => let registered = false);
         if !vmf.unshare && registered && self.mm_tlb_flush_pending(vmf.mm) {
@@ -172,7 +179,7 @@ impl State {
             self.tables
                 .set(vmf.at, self.maybe_mkwrite(vmf.vma, young).pte());
         }
-        WpAction::Finished(FaultResult::Done)
+        WpAction::Finished(Ok(Fault::Done))
     }
 
     /// Puts the copy in the place of the page that was copied, under the page-table lock. False if
@@ -214,37 +221,31 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         write: Option<u64>,
-    ) -> Result<u64, FaultResult> {
+    ) -> Result<u64, FaultError> {
         loop {
             if let Some(word) = { self.state().mmu_access(self.task, mm, addr, write) } {
                 return Ok(word);
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
-                FaultResult::Done => self.retry_fault(mm, addr).await,
+                Ok(()) => self.retry_fault(mm, addr).await,
                 // Nobody is killed for a failed allocation while there is memory: the access is
                 // tried again (`pagefault_out_of_memory`).
-                FaultResult::Oom if !self.state().frames().exhausted() => {
+                Err(FaultError::Oom) if !self.state().frames().exhausted() => {
                     self.retry_fault(mm, addr).await
                 }
-                error => return Err(error),
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn do_user_addr_fault(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
+    async fn do_user_addr_fault(self, mm: MmId, addr: u64, write: bool) -> Result<(), FaultError> {
         self.lock(Lock::MmapRead(mm)).await;
         let result = self.fault_in_area(mm, addr, write).await;
         self.unlock(Lock::MmapRead(mm));
-        self.after_unlock(result).await
-    }
-
-    /// What is left of a fault once `mmap_lock` is dropped: waiting for a folio.
-    pub(crate) async fn after_unlock(self, result: FaultResult) -> FaultResult {
-        let FaultResult::Locked(folio) = result else {
-            return result;
-        };
-        self.folio_wait_locked(folio).await;
-        FaultResult::Done
+        if let Fault::Locked(folio) = result? {
+            self.folio_wait_locked(folio).await;
+        }
+        Ok(())
     }
 
     /// Waits until a folio is unlocked, and drops the task's reference to it (the end of
@@ -260,11 +261,11 @@ impl Current<'_> {
     pub(crate) async fn fault_in_area(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
         let found = { self.state().find_vma(mm, addr) };
         let Some(vma) = found else {
-            return FaultResult::Sigsegv;
+            return Err(FaultError::Sigsegv);
         };
         let needed = if write { VmFlags::WRITE } else { VmFlags::READ };
         if !self.state().vma(vma).flags.contains(needed) {
-            return FaultResult::Sigsegv;
+            return Err(FaultError::Sigsegv);
         }
         self.handle_mm_fault(vma, addr, write).await
     }
@@ -289,9 +290,7 @@ impl Current<'_> {
         let vmf = {
             let s = &mut *self.state();
             let mm = s.vma(vma).mm;
-            let Ok(at) = s.pte_alloc(mm, addr) else {
-                return FaultResult::Oom;
-            };
+            let at = s.pte_alloc(mm, addr)?;
             VmFault {
                 vma,
                 mm,
@@ -307,14 +306,14 @@ impl Current<'_> {
             (Entry::Present(pte), _) => self.do_present_page(vmf, pte).await,
             (_, Some(Softleaf::Migration(_))) => {
                 self.migration_entry_wait(vmf.mm, addr).await;
-                FaultResult::Done
+                Ok(Fault::Done)
             }
             (_, Some(Softleaf::DevicePrivate { pfn, .. })) => self.do_device_page(vmf, pfn).await,
             (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => {
                 self.remove_device_exclusive_entry(vmf, pfn).await
             }
             (_, Some(Softleaf::Swap(slot))) => self.do_swap_page(vmf, slot).await,
-            (_, None) => FaultResult::Sigbus,
+            (_, None) => Err(FaultError::Sigbus),
         }
     }
 
@@ -328,15 +327,10 @@ impl Current<'_> {
                 let pte = s.mk_pte(vmf.vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
                 s.tables.set(vmf.at, pte.pte());
             }
-            return FaultResult::Done;
+            return Ok(Fault::Done);
         }
-        if self.anon_vma_prepare(vmf.vma).await.is_err() {
-            return FaultResult::Oom;
-        }
-        let page = { self.state().alloc_anon_page(self) };
-        let Ok(page) = page else {
-            return FaultResult::Oom;
-        };
+        self.anon_vma_prepare(vmf.vma).await?;
+        let page = { self.state().alloc_anon_page(self)? };
         self.preempt(Site::DoAnonymousPage).await;
         let s = &mut *self.state();
         if s.tables().get(vmf.at).is_none() {
@@ -346,7 +340,7 @@ impl Current<'_> {
         } else {
             s.folio_put(self.task, page);
         }
-        FaultResult::Done
+        Ok(Fault::Done)
     }
 
     /// A fault on an entry that is there: a write to a read-only one, or a race that is over
@@ -356,7 +350,7 @@ impl Current<'_> {
         let action = {
             let s = &mut *self.state();
             if s.tables().get(vmf.at) != vmf.orig || !vmf.write && !vmf.unshare || pte.write() {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             s.do_wp_page(self, &vmf, pte)
         };
@@ -381,14 +375,10 @@ impl Current<'_> {
     }
 
     async fn wp_page_copy_held(self, vmf: VmFault, old: Pfn) -> FaultResult {
-        if self.anon_vma_prepare(vmf.vma).await.is_err() {
-            return FaultResult::Oom;
-        }
+        self.anon_vma_prepare(vmf.vma).await?;
         let new = {
             let s = &mut *self.state();
-            let Ok(new) = s.alloc_anon_page(self) else {
-                return FaultResult::Oom;
-            };
+            let new = s.alloc_anon_page(self)?;
             s.page_mut(new).word = s.page(old).word;
             new
         };
@@ -400,7 +390,7 @@ impl Current<'_> {
             s.folio_put(self.task, new);
         }
         s.notifier_end(self.task, &range);
-        FaultResult::Done
+        Ok(Fault::Done)
     }
 
     /// A fault on a page that is on a device: the driver brings it home (the device-private branch of
@@ -412,7 +402,7 @@ impl Current<'_> {
         let locked = {
             let s = &mut *self.state();
             if s.tables().get(vmf.at) != vmf.orig {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             // Under the page-table lock the entry's own reference keeps the page alive.
             let locked = s.folio_trylock(self.task, page);
@@ -422,9 +412,9 @@ impl Current<'_> {
             locked
         };
         if !locked {
-            zoo!(self, Bug::SwapfaultTrylockLivelock => return FaultResult::Done);
+            zoo!(self, Bug::SwapfaultTrylockLivelock => return Ok(Fault::Done));
             self.sleep_on(Wait::Unlock(page)).await;
-            return FaultResult::Done;
+            return Ok(Fault::Done);
         }
         let result = self.migrate_to_ram(&vmf, page, Some(page)).await;
         let s = &mut *self.state();

@@ -6,7 +6,7 @@
 //!
 //! Corresponds to `mm/gup.c`.
 
-use crate::fault::FaultResult;
+use crate::fault::{Fault, FaultError};
 use crate::ids::{MmId, Pfn, TaskId};
 use crate::lock::{Lock, Site};
 use crate::page::GUP_PIN_COUNTING_BIAS;
@@ -127,7 +127,7 @@ impl State {
 impl Current<'_> {
     /// Takes a reference to the page at `addr`, or pins it, with as many faults as it takes. The
     /// caller gives it back by [`State::put_external`].
-    pub async fn get_user_page(self, mm: MmId, addr: u64, foll: Foll) -> Result<Pfn, FaultResult> {
+    pub async fn get_user_page(self, mm: MmId, addr: u64, foll: Foll) -> Result<Pfn, FaultError> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
         let result = self.get_user_page_locked(mm, addr, foll, Some(lock)).await;
@@ -141,7 +141,7 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         foll: Foll,
-    ) -> Result<Pfn, FaultResult> {
+    ) -> Result<Pfn, FaultError> {
         match self.gup_fast(mm, addr, foll).await {
             Some(page) => Ok(page),
             None => self.get_user_page(mm, addr, foll).await,
@@ -184,7 +184,7 @@ impl Current<'_> {
         addr: u64,
         write: bool,
         unlockable: Option<Lock>,
-    ) -> Result<(), FaultResult> {
+    ) -> Result<(), FaultError> {
         let foll = if write { Foll::WRITE } else { Foll::empty() };
         let page = self.get_user_page_locked(mm, addr, foll, unlockable);
         page.await?;
@@ -195,11 +195,7 @@ impl Current<'_> {
 
     /// Takes a reference to the page at `addr` on behalf of the task, to write to it; `mmap_lock` is
     /// held, and stays held (`get_user_pages_remote` with `FOLL_GET | FOLL_WRITE`).
-    pub(crate) async fn get_user_page_remote(
-        self,
-        mm: MmId,
-        addr: u64,
-    ) -> Result<Pfn, FaultResult> {
+    pub(crate) async fn get_user_page_remote(self, mm: MmId, addr: u64) -> Result<Pfn, FaultError> {
         let page = self.get_user_page_locked(mm, addr, Foll::GET | Foll::WRITE, None);
         let page = page.await?;
         self.state().tasks[self.task.ix()].refs.push(page);
@@ -212,7 +208,7 @@ impl Current<'_> {
         addr: u64,
         foll: Foll,
         unlockable: Option<Lock>,
-    ) -> Result<Pfn, FaultResult> {
+    ) -> Result<Pfn, FaultError> {
         zoo!(self, Bug::DirtyCow =>
             return self.get_user_page_dirty_cow(mm, addr, foll, unlockable).await);
         loop {
@@ -229,7 +225,7 @@ impl Current<'_> {
         addr: u64,
         foll: Foll,
         unlockable: Option<Lock>,
-    ) -> Result<Option<Pfn>, FaultResult> {
+    ) -> Result<Option<Pfn>, FaultError> {
         self.preempt(Site::FollowPage).await;
         let unshare = {
             let s = &mut *self.state();
@@ -251,15 +247,14 @@ impl Current<'_> {
             Some(vma) => self.handle_unshare_fault(vma, addr).await,
             None => self.fault_in_area(mm, addr, foll.write()).await,
         };
-        match (result, unlockable) {
-            (FaultResult::Done, _) => self.retry_fault(mm, addr).await,
-            (FaultResult::Locked(folio), Some(lock)) => {
+        match (result?, unlockable) {
+            (Fault::Done, _) => self.retry_fault(mm, addr).await,
+            (Fault::Locked(folio), Some(lock)) => {
                 self.unlock(lock);
                 self.folio_wait_locked(folio).await;
                 self.lock(lock).await;
             }
-            (FaultResult::Locked(folio), None) => self.folio_wait_locked(folio).await,
-            (error, _) => return Err(error),
+            (Fault::Locked(folio), None) => self.folio_wait_locked(folio).await,
         }
         Ok(None)
     }

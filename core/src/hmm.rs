@@ -5,7 +5,7 @@
 //!
 //! Corresponds to `mm/hmm.c`.
 
-use crate::fault::FaultResult;
+use crate::fault::{Fault, FaultError};
 use crate::ids::{DevId, MmId, Pfn, VmaId};
 use crate::lock::Site;
 use crate::pte::{Entry, Softleaf};
@@ -150,19 +150,19 @@ impl Current<'_> {
             return Err(HmmError::Permission);
         }
         match self.handle_mm_fault(vma, addr, write).await {
-            FaultResult::Done => {
+            Ok(Fault::Done) => {
                 let mm = self.state().vma(vma).mm;
                 self.retry_fault(mm, addr).await;
                 Ok(())
             }
             // nobody told the fault that it may drop mmap_lock
-            FaultResult::Locked(folio) => {
+            Ok(Fault::Locked(folio)) => {
                 self.folio_wait_locked(folio).await;
                 Ok(())
             }
-            FaultResult::Oom => Err(HmmError::Oom),
-            FaultResult::UffdWp => Err(HmmError::UffdWp),
-            FaultResult::Sigbus | FaultResult::Sigsegv => Err(HmmError::Fault),
+            Err(FaultError::Oom) => Err(HmmError::Oom),
+            Err(FaultError::UffdWp) => Err(HmmError::UffdWp),
+            Err(FaultError::Sigbus | FaultError::Sigsegv) => Err(HmmError::Fault),
         }
     }
 }

@@ -84,7 +84,7 @@ pub use arena::Arena;
 pub use dmirror::{Direction, Einval, MigrateRequest};
 pub use driver::{DevicePte, Dmirror, Driver, KeyHasher, Mirror};
 pub use fail::{AllocKind, FailInject};
-pub use fault::FaultResult;
+pub use fault::FaultError;
 pub use fork::ForkError;
 pub use geometry::Geometry;
 pub use gup::Foll;

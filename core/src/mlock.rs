@@ -9,7 +9,7 @@
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
-use crate::fault::FaultResult;
+use crate::fault::FaultError;
 use crate::ids::{MmId, Pfn, VmaId};
 use crate::lock::Lock;
 use crate::mprotect::ChangeError;
@@ -166,10 +166,10 @@ impl Current<'_> {
             match self.faultin_page(mm, part.start, write, unlockable).await {
                 Ok(()) => rest.start = part.start + 1,
                 // the area went while the lock was dropped: what is behind it is next
-                Err(FaultResult::Sigsegv)
+                Err(FaultError::Sigsegv)
                     if unlockable.is_some() && self.state().find_vma(mm, part.start).is_none() => {}
                 Err(_) if unlockable.is_some() && part.start != start => start = part.start,
-                Err(FaultResult::Oom) => return Err(ChangeError::Enomem),
+                Err(FaultError::Oom) => return Err(ChangeError::Enomem),
                 Err(_) => return Err(ChangeError::Gap),
             }
         }

@@ -6,7 +6,7 @@
 //!
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultError, FaultResult, VmFault};
 use crate::ids::{Pfn, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
@@ -145,12 +145,12 @@ impl Current<'_> {
             Ok(Lookup::Cached(folio)) => (folio, false),
             Ok(Lookup::Fresh(folio)) => (folio, true),
             Err(Enomem) if self.state().tables().get(vmf.at) == vmf.orig => {
-                return FaultResult::Oom;
+                return Err(FaultError::Oom);
             }
-            Ok(Lookup::Gone) | Err(Enomem) => return FaultResult::Done,
+            Ok(Lookup::Gone) | Err(Enomem) => return Ok(Fault::Done),
         };
         if !self.state().folio_trylock(self.task, folio) {
-            return FaultResult::Locked(folio);
+            return Ok(Fault::Locked(folio));
         }
         self.preempt(Site::FolioLockOrRetry).await;
         let (orig, action) = {
@@ -163,12 +163,12 @@ impl Current<'_> {
                 }
                 s.folio_unlock(self.task, folio);
                 s.folio_put(self.task, folio);
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             (pte.pte(), s.do_wp_page(self, &vmf, pte))
         };

@@ -1,4 +1,4 @@
-use crate::fault::FaultResult;
+use crate::fault::FaultError;
 use crate::gup::Foll;
 use crate::ids::{MmId, Pfn};
 use crate::lock::Lock;
@@ -12,7 +12,7 @@ impl Current<'_> {
         addr: u64,
         foll: Foll,
         unlockable: Option<Lock>,
-    ) -> Result<Pfn, FaultResult> {
+    ) -> Result<Pfn, FaultError> {
         let mut wanted = foll;
         loop {
             let found = self.follow_or_fault(mm, addr, wanted, unlockable).await?;

@@ -1,4 +1,4 @@
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultResult, VmFault};
 use crate::ids::{Pfn, SwapId};
 use crate::lock::Site;
 use crate::state::Current;
@@ -32,12 +32,12 @@ impl Current<'_> {
             if s.tables().get(vmf.at) != vmf.orig {
                 s.folio_unlock(self.task, folio);
                 s.folio_put(self.task, folio);
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             let pte = s.map_swap_folio(self, &vmf, slot, folio, false);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             (pte.pte(), s.do_wp_page(self, &vmf, pte))
         };
