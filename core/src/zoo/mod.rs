@@ -4,7 +4,7 @@
 //! (its row in `zoo/table.rs` then says where), by [`Zoo::set`]. A bug is a *seam* in the right code, a statement of its
 //! own that begins with `zoo!` and is stepped over while its switch is off:
 //!
-//! ```ignore
+//! ```text
 //! let forking = !seq.is_multiple_of(2);
 //! zoo!(self, Bug::ForkVsGupFast => let forking = false);
 //! if pin && forking {
