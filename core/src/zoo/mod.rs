@@ -1,7 +1,7 @@
 //! The zoo: historical kernel bugs, each on a switch.
 //!
 //! With the feature `zoo` a bug can be put back at the place that it lived in, or at the nearest one that the model has
-//! (its row in `zoo/table.rs` then says where), by [`Zoo::set`]. A bug is a *seam* in the right code, a statement of its
+//! (its row in `zoo/table.rs` then says where), by `Zoo::set`. A bug is a *seam* in the right code, a statement of its
 //! own that begins with `zoo!` and is stepped over while its switch is off:
 //!
 //! ```text
