@@ -17,7 +17,6 @@ use crate::arena::Slab;
 use crate::ids::{AnonVmaId, AvcId, Pfn, TaskId, VmaId};
 use crate::lock::{Lock, RwSem, Site};
 use crate::state::{Current, Enomem, State};
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 
 /// A set of areas that may map the pages whose `->mapping` names it.
@@ -104,11 +103,9 @@ impl State {
         let pgoff = self.vma(vma).pgoff;
         let tree = &self.anon_vma(anon_vma).tree;
         let first = |other: &AvcId| self.vma(self.avc(*other).vma).pgoff;
-        let at = if self.zoo.on(Bug::MremapVsMigrationRemoval) {
-            tree.partition_point(|other| first(other) < pgoff)
-        } else {
-            tree.partition_point(|other| first(other) <= pgoff)
-        };
+        let at = tree.partition_point(|other| first(other) <= pgoff);
+        zoo!(self, Bug::MremapVsMigrationRemoval =>
+            let at = tree.partition_point(|other| first(other) < pgoff));
         self.anon_vma_mut(anon_vma).tree.insert(at, avc);
     }
 
@@ -145,8 +142,8 @@ impl State {
                     - crate::vma::VmFlags::SOFTDIRTY;
                 let linear = low.end == high.start && low.index(low.end) == high.pgoff;
                 let neighbour = self.vma(neighbour);
-                let singular =
-                    neighbour.chain.len() == 1 || self.zoo.on(Bug::AnonVmaReuseSimpleOnly);
+                let singular = neighbour.chain.len() == 1;
+                zoo!(self, Bug::AnonVmaReuseSimpleOnly => let singular = true);
                 neighbour
                     .anon_vma
                     .filter(|_| linear && differ.is_empty() && singular)
@@ -159,27 +156,24 @@ impl State {
     pub(crate) fn anon_vma_clone(&mut self, dst: VmaId, src: VmaId) -> Result<(), Enomem> {
         let links = self.vma(src).chain.len();
         for i in 0..links {
-            let i = if self.zoo.on(Bug::AnonVmaCloneOrder) {
-                links - 1 - i
-            } else {
-                i
-            };
+            zoo!(self, Bug::AnonVmaCloneOrder => let i = links - 1 - i);
             let anon_vma = self.avc(self.vma(src).chain[i]).anon_vma;
             let Ok(avc) = self.alloc_avc() else {
-                // The count of dst->anon_vma was not raised yet, so unlink must not lower it.
-                if !self.zoo.on(Bug::AnonVmaEndlessGrowth) {
-                    self.vma_mut(dst).anon_vma = None;
-                }
-                if !self.zoo.on(Bug::AnonVmaCloneError) {
+                zoo!(self, Bug::AnonVmaEndlessGrowth => {
                     self.unlink_anon_vmas(dst);
-                }
+                    return Err(Enomem);
+                });
+                // The count of dst->anon_vma was not raised yet, so unlink must not lower it.
+                self.vma_mut(dst).anon_vma = None;
+                zoo!(self, Bug::AnonVmaCloneError => return Err(Enomem));
+                self.unlink_anon_vmas(dst);
                 return Err(Enomem);
             };
             self.anon_vma_chain_link(dst, avc, anon_vma);
-            if self.vma(dst).anon_vma.is_none()
-                && self.vma(src).anon_vma.is_some()
-                && self.may_reuse(anon_vma, src)
-            {
+            let reusable = self.may_reuse(anon_vma);
+            zoo!(self, Bug::AnonVmaDegreeAmbiguity =>
+                let reusable = self.may_reuse_by_degree(anon_vma, src));
+            if self.vma(dst).anon_vma.is_none() && self.vma(src).anon_vma.is_some() && reusable {
                 self.vma_mut(dst).anon_vma = Some(anon_vma);
             }
         }
@@ -189,15 +183,10 @@ impl State {
         Ok(())
     }
 
-    /// May a child's area take `anon_vma`, inherited from `src`, as its own? Only if no area uses
-    /// it, and at most one anon_vma descends from it.
-    fn may_reuse(&self, anon_vma: AnonVmaId, src: VmaId) -> bool {
+    /// May a child's area take an inherited anon_vma as its own? Only if no area uses it, and at most
+    /// one anon_vma descends from it.
+    fn may_reuse(&self, anon_vma: AnonVmaId) -> bool {
         let a = self.anon_vma(anon_vma);
-        if self.zoo.on(Bug::AnonVmaDegreeAmbiguity) {
-            let itself = u32::from(a.root == anon_vma);
-            let degree = a.num_children - itself + a.num_active_vmas;
-            return self.vma(src).anon_vma != Some(anon_vma) && degree < 2;
-        }
         a.num_active_vmas == 0 && a.num_children < 2
     }
 
@@ -294,14 +283,13 @@ impl Current<'_> {
             (s.anon_vma(anon_vma).root, anon_vma, found.is_none(), avc)
         };
         self.lock(Lock::AnonVmaWrite(root)).await;
-        if self.state().zoo.on(Bug::AnonVmaPublishBarrier) {
-            self.state().vma_mut(vma).anon_vma = Some(anon_vma);
-        }
+        zoo!(self, Bug::AnonVmaPublishBarrier =>
+            self.state().vma_mut(vma).anon_vma = Some(anon_vma));
         self.preempt(Site::AnonVmaPrepare).await;
         let s = &mut *self.state();
-        let first = s.vma(vma).anon_vma.is_none()
-            || s.zoo.on(Bug::DupAnonVmaNoLock)
-            || s.zoo.on(Bug::AnonVmaPublishBarrier);
+        let first = s.vma(vma).anon_vma.is_none();
+        zoo!(s, Bug::DupAnonVmaNoLock => let first = true);
+        zoo!(s, Bug::AnonVmaPublishBarrier => let first = true);
         if first {
             s.vma_mut(vma).anon_vma = Some(anon_vma);
             s.anon_vma_mut(anon_vma).num_active_vmas += 1;

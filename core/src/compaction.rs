@@ -75,7 +75,7 @@ impl Current<'_> {
         // then the batch is drained before the mappings come back, and they are counted
         let was_mlocked = self.state().page(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
-        // 6.12 does not count exclusive entries (Bug::ExclMapcountDropped), and does not find them here
+        // 6.12 does not count exclusive entries (f495bd7e0d9b), and does not find them here
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
             self.try_to_migrate(src, UnmapFlush::Batch).await;

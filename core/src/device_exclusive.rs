@@ -11,21 +11,19 @@
 //! Corresponds to `make_device_exclusive` in `mm/rmap.c`; `remove_device_exclusive_entry` and
 //! `restore_exclusive_pte` in `mm/memory.c`.
 
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultError, FaultResult, VmFault};
 use crate::ids::{DevId, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags, SwapPte};
 use crate::state::{Current, Release, State};
-use crate::zoo::Bug;
 
 impl State {
     /// Puts an exclusive entry in the place of a writable mapping of `page`, under the page-table
     /// lock. False if there is none any more.
     fn make_exclusive_pte(&mut self, mm: MmId, addr: u64, page: Pfn) -> bool {
-        let at = self.tables.pte_offset(self.mm(mm).pgd, addr);
-        let (Some(at), Some(vma)) = (at, self.find_vma(mm, addr)) else {
+        let Some(at) = self.tables.pte_offset(self.mm(mm).pgd, addr) else {
             return false;
         };
         let Entry::Present(pte) = self.tables.get(at).decode() else {
@@ -45,36 +43,31 @@ impl State {
         };
         let entry = entry.to_swap().set(SwapFlags::SOFT_DIRTY, pte.soft_dirty());
         self.tables.set(at, entry.pte());
-        if self.zoo.on(Bug::ExclMapcountDropped) {
-            self.folio_remove_rmap_pte(page, vma);
-        }
+        zoo!(self, Bug::ExclMapcountDropped => self.uncount_exclusive(mm, addr, page));
         true
     }
 
     /// Makes the entry at `at` a mapping again, under the page-table lock; the folio is locked
     /// (`restore_exclusive_pte`). Nobody is told: there was no translation before.
     pub(crate) fn restore_exclusive_pte(&mut self, vma: VmaId, at: PteRef, swap: SwapPte) {
-        let Some(Softleaf::DeviceExclusive { write, pfn }) = swap.softleaf() else {
+        let Some(Softleaf::DeviceExclusive { pfn, .. }) = swap.softleaf() else {
             return;
         };
-        let mut pte = self
+        let bare = self
             .mk_pte(vma, pfn)
             .set(PteFlags::ACCESSED, false)
             .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
             .set(PteFlags::UFFD_WP, swap.uffd_wp());
-        if self.zoo.on(Bug::ExclWritableByVmaFlag) {
-            if write && !pte.uffd_wp() {
-                pte = self.maybe_mkwrite(vma, pte.mkdirty());
-            }
-        } else if self.can_change_pte_writable(vma, pte) {
+        let mut pte = bare;
+        if self.can_change_pte_writable(vma, bare) {
             if self.page(pfn).has(PageFlags::DIRTY) {
                 pte = pte.mkdirty();
             }
             pte = pte.set(PteFlags::RW, true);
         }
-        if self.zoo.on(Bug::ExclMapcountDropped) {
-            self.folio_add_anon_rmap_pte(pfn, vma, false);
-        }
+        zoo!(self, Bug::ExclWritableByVmaFlag =>
+            let pte = self.writable_by_vma_flag(vma, swap, bare));
+        zoo!(self, Bug::ExclMapcountDropped => self.folio_add_anon_rmap_pte(pfn, vma, false));
         self.tables.set(at, pte.pte());
     }
 
@@ -105,7 +98,7 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         owner: DevId,
-    ) -> Result<Option<Pfn>, FaultResult> {
+    ) -> Result<Option<Pfn>, FaultError> {
         loop {
             // a page that is exclusive already, for whomever, comes back first
             let page = self.get_user_page_remote(mm, addr).await?;
@@ -145,19 +138,27 @@ impl Current<'_> {
         page: Pfn,
     ) -> FaultResult {
         self.preempt(Site::RemoveDeviceExclusive).await;
-        let held = !self.state().zoo.on(Bug::ExclNoPageRef);
+        zoo!(self, Bug::ExclNoPageRef => return self.restore_exclusive(vmf, page).await);
         // The entry was read without the lock: by now it may be gone, and the page with it, or be
         // somebody else's.
-        {
-            let s = &mut *self.state();
-            if held && !s.folio_try_get(self.task, page) {
-                return FaultResult::Done;
-            }
-            if !s.folio_trylock(self.task, page) {
-                return FaultResult::Locked(page);
-            }
+        if !self.state().folio_try_get(self.task, page) {
+            return Ok(Fault::Done);
         }
-        let range = self.restore_event(&vmf);
+        let result = self.restore_exclusive(vmf, page).await;
+        if result == Ok(Fault::Done) {
+            self.state().folio_put(self.task, page);
+        }
+        result
+    }
+
+    /// The same once the task has a reference, which it keeps.
+    async fn restore_exclusive(self, vmf: VmFault, page: Pfn) -> FaultResult {
+        if !self.state().folio_trylock(self.task, page) {
+            return Ok(Fault::Locked(page));
+        }
+        let addrs = vmf.addr..vmf.addr + 1;
+        let range = NotifierRange::new(vmf.mm, addrs, NotifierEvent::Clear, None);
+        zoo!(self, Bug::ExclRestoreEvent => let range = self.restore_event(&vmf));
         self.notifier_start(&range).await;
         self.preempt(Site::RestoreExclusive).await;
         let s = &mut *self.state();
@@ -166,23 +167,7 @@ impl Current<'_> {
             s.restore_exclusive_pte(vmf.vma, vmf.at, SwapPte::assume(pte));
         }
         s.folio_unlock(self.task, page);
-        if held {
-            s.folio_put(self.task, page);
-        }
         s.notifier_end(self.task, &range);
-        FaultResult::Done
-    }
-
-    /// What is announced when a device loses a page.
-    fn restore_event(self, vmf: &VmFault) -> NotifierRange {
-        let (mm, addr) = (vmf.mm, vmf.addr);
-        let s = &*self.state();
-        let mut event = (NotifierEvent::Clear, None);
-        if s.zoo.on(Bug::ExclRestoreEvent) {
-            let devices = (0..crate::memmap::DEVICES as u8).map(DevId);
-            let mut mapped = devices.filter(|dev| s.driver.lookup((*dev, mm, addr)).is_some());
-            event = (NotifierEvent::Exclusive, mapped.next());
-        }
-        NotifierRange::new(mm, addr..addr + 1, event.0, event.1)
+        Ok(Fault::Done)
     }
 }

@@ -4,7 +4,7 @@
 //! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
 
 use crate::driver::{DevicePte, Mirror};
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultError, FaultResult, VmFault};
 use crate::hmm::{HmmError, HmmPfn, Request};
 use crate::ids::{DevId, MmId, Pfn};
 use crate::lock::{Lock, Site, Wait};
@@ -13,7 +13,6 @@ use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::state::{Current, Enomem, State};
 use crate::trace::Event;
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -49,7 +48,7 @@ pub struct Einval;
 
 impl State {
     /// A destination for `src`, with the contents copied: step two of a driver's migration.
-    fn alloc_and_copy(
+    pub(crate) fn alloc_and_copy(
         &mut self,
         cur: Current<'_>,
         dev: DevId,
@@ -61,12 +60,8 @@ impl State {
             Direction::ToDevice => {
                 let dst = self.alloc_device_page(cur.task, dev)?;
                 let stale = self.page(dst).word;
-                let keeps_holes = source.is_none() && self.zoo.on(Bug::NouveauZeroPageMigrate);
-                let word = if keeps_holes {
-                    stale
-                } else {
-                    self.driver.copy(source, stale)
-                };
+                let word = self.driver.copy(source, stale);
+                zoo!(self, Bug::NouveauZeroPageMigrate if source.is_none() => let word = stale);
                 self.page_mut(dst).word = word;
                 Ok(dst)
             }
@@ -93,8 +88,9 @@ impl State {
             let skipped = skip >> (i % 8) & 1 != 0;
             let wanted =
                 src.migrates() && (direction == Direction::ToDevice || src.page().is_some());
-            let stray = !src.migrates() && self.zoo.on(Bug::PagemapDriverPfnsInMpfn);
-            if skipped || !wanted && !stray {
+            zoo!(self, Bug::PagemapDriverPfnsInMpfn if !skipped && !src.migrates() =>
+                self.leave_destination(cur, args, direction, i));
+            if skipped || !wanted {
                 continue;
             }
             if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
@@ -102,17 +98,10 @@ impl State {
                     .unmap((args.owner, area.mm, area.range.start + i as u64));
             }
             let Ok(dst) = self.alloc_and_copy(cur, args.owner, direction, src) else {
-                if self.zoo.on(Bug::AmdkfdHoleMigration) {
-                    args.dst.fill(MigratePfn::NONE);
-                }
+                zoo!(self, Bug::AmdkfdHoleMigration => args.dst.fill(MigratePfn::NONE));
                 continue;
             };
             args.dst[i] = MigratePfn::new(dst);
-            if stray {
-                // the driver takes its page back, but not the entry that names it
-                self.folio_unlock(cur.task, dst);
-                self.folio_put(cur.task, dst);
-            }
         }
     }
 }
@@ -193,7 +182,7 @@ impl Current<'_> {
             referenced,
         });
         let Some(owner) = page.device().filter(|dev| dev.ix() < DEVICES) else {
-            return FaultResult::Sigbus;
+            return Err(FaultError::Sigbus);
         };
         let range = vmf.addr..vmf.addr + 1;
         let area = MigrateRange {
@@ -214,9 +203,9 @@ impl Current<'_> {
         self.preempt(Site::MigrateVmaPages).await;
         self.migrate_vma_finalize(&mut args).await;
         if out_of_memory {
-            FaultResult::Oom
+            Err(FaultError::Oom)
         } else {
-            FaultResult::Done
+            Ok(Fault::Done)
         }
     }
 
@@ -239,10 +228,10 @@ impl Current<'_> {
     /// a page there (`HMM_DMIRROR_RELEASE`). Returns the number of pages moved.
     pub async fn dmirror_release(self, dev: DevId) -> u32 {
         let used = self.state().driver.memory(dev).fresh();
-        if self.state().zoo.on(Bug::DriverEvictOnRelease) {
+        zoo!(self, Bug::DriverEvictOnRelease => {
             self.state().driver.reset_memory(dev);
             return 0;
-        }
+        });
         let moved = self.dmirror_evict(dev, 0..used).await;
         let s = &mut *self.state();
         if s.driver.memory(dev).in_use() == 0 {
@@ -258,7 +247,7 @@ impl Current<'_> {
         dev: DevId,
         mm: MmId,
         range: Range<u64>,
-    ) -> (u32, Result<(), (u64, FaultResult)>) {
+    ) -> (u32, Result<(), (u64, FaultError)>) {
         let mut pages = 0;
         for addr in range {
             match self.dmirror_exclusive_page(dev, mm, addr).await {
@@ -277,7 +266,7 @@ impl Current<'_> {
         dev: DevId,
         mm: MmId,
         addr: u64,
-    ) -> Result<bool, FaultResult> {
+    ) -> Result<bool, FaultError> {
         let lock = Lock::MmapRead(mm);
         loop {
             // Taking the page back from a device, or copying it, is announced too, and would count in
@@ -306,9 +295,8 @@ impl Current<'_> {
         if valid {
             let (write, atomic) = (true, true);
             s.driver.map(at, DevicePte { pfn, write, atomic });
-        } else if s.zoo.on(Bug::NouveauExclusiveMissingUnlock) {
-            return false;
         }
+        zoo!(s, Bug::NouveauExclusiveMissingUnlock if !valid => return false);
         s.folio_unlock(self.task, pfn);
         s.folio_put(self.task, pfn);
         valid
@@ -350,15 +338,15 @@ impl Current<'_> {
         if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
             // The device's own page, shared by a fork: the CPU side copies it.
             found = match self.fault_in_area(mm, addr, true).await {
-                FaultResult::Done => Err(HmmError::Busy),
-                FaultResult::Locked(folio) => {
+                Ok(Fault::Done) => Err(HmmError::Busy),
+                Ok(Fault::Locked(folio)) => {
                     self.folio_wait_locked(folio).await;
                     Err(HmmError::Busy)
                 }
-                FaultResult::Oom => Err(HmmError::Oom),
-                FaultResult::UffdWp => Err(HmmError::UffdWp),
-                FaultResult::Sigsegv => Err(HmmError::Permission),
-                FaultResult::Sigbus => Err(HmmError::Fault),
+                Err(FaultError::Oom) => Err(HmmError::Oom),
+                Err(FaultError::UffdWp) => Err(HmmError::UffdWp),
+                Err(FaultError::Sigsegv) => Err(HmmError::Permission),
+                Err(FaultError::Sigbus) => Err(HmmError::Fault),
             };
         }
         self.unlock(Lock::MmapRead(mm));
@@ -367,10 +355,10 @@ impl Current<'_> {
         };
         self.preempt(Site::HmmRangeDone).await;
         let s = &mut *self.state();
-        if s.zoo.on(Bug::XeDerefHmmPages) {
-            s.folio_mark_dirty(pfn);
-        }
-        if s.interval_read_retry(dev, mm, seq) && !s.zoo.on(Bug::HmmNoEbusy) {
+        zoo!(s, Bug::XeDerefHmmPages => s.folio_mark_dirty(pfn));
+        let stale = s.interval_read_retry(dev, mm, seq);
+        zoo!(s, Bug::HmmNoEbusy => let stale = false);
+        if stale {
             return Err(HmmError::Busy);
         }
         let pte = DevicePte {
@@ -379,10 +367,10 @@ impl Current<'_> {
             atomic: false,
         };
         s.driver.map((dev, mm, addr), pte);
-        if s.zoo.on(Bug::GpusvmMapOrder) {
+        zoo!(s, Bug::GpusvmMapOrder => {
             let pfn = Pfn(pfn.0 + 1);
             s.driver.map((dev, mm, addr + 1), DevicePte { pfn, ..pte });
-        }
+        });
         Ok(())
     }
 

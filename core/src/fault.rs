@@ -12,13 +12,22 @@ use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 
-/// How a fault ended (`VM_FAULT_*`).
+/// What is to be done after a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum FaultResult {
-    /// Handled, or to be tried again: repeat the access.
+pub(crate) enum Fault {
+    /// Repeat the access.
     Done,
+    /// The folio is locked by somebody else: drop `mmap_lock`, await `folio_wait_locked`, and repeat the
+    /// access. The task has a reference to it (`VM_FAULT_RETRY`).
+    Locked(Pfn),
+}
+
+pub(crate) type FaultResult = Result<Fault, FaultError>;
+
+/// Why an access failed (`VM_FAULT_ERROR`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultError {
     /// Out of memory.
     Oom,
     /// The page could not be brought back.
@@ -27,12 +36,9 @@ pub enum FaultResult {
     Sigsegv,
     /// The write goes to userfaultfd.
     UffdWp,
-    /// The folio is locked by somebody else: drop `mmap_lock`, await `folio_wait_locked`,
-    /// and repeat the access. The task has a reference to it (`VM_FAULT_RETRY`).
-    Locked(Pfn),
 }
 
-impl From<Enomem> for FaultResult {
+impl From<Enomem> for FaultError {
     fn from(_: Enomem) -> Self {
         Self::Oom
     }
@@ -111,21 +117,23 @@ impl State {
     /// own (`wp_can_reuse_anon_folio`).
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId) -> bool {
         let page = *self.page(folio);
-        let either_way = page.mapcount == 1 && self.zoo.on(Bug::CowEitherWay);
-        let keeps_lock = self.zoo.on(Bug::CowWpSimplification);
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
-        if page.refcount > 1 + cached && !either_way && !keeps_lock {
+        let shared = page.refcount > 1 + cached;
+        zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
+        // be068f29034f: the first version looked only with the folio locked, and returned with it so
+        zoo!(self, Bug::CowWpSimplification => let shared = false);
+        if shared {
             return false;
         }
         if !self.folio_trylock(cur.task, folio) {
             return false;
         }
         self.folio_free_swap(folio);
-        if self.page(folio).refcount != 1 && !either_way {
-            // be068f29034f: the first version returned with the folio locked
-            if !keeps_lock {
-                self.folio_unlock(cur.task, folio);
-            }
+        let shared = self.page(folio).refcount != 1;
+        zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
+        if shared {
+            zoo!(self, Bug::CowWpSimplification => return false);
+            self.folio_unlock(cur.task, folio);
             return false;
         }
         self.folio_move_anon_rmap(folio, vma);
@@ -143,21 +151,21 @@ impl State {
     ) -> WpAction {
         let area = self.vma(vmf.vma);
         let protected = area.flags.userfaultfd_pte_wp(pte);
-        if !vmf.unshare && protected && !self.zoo.on(Bug::InvariantWriteXorUffdwp) {
-            return WpAction::Finished(FaultResult::UffdWp);
+        let registered = area.flags.contains(VmFlags::UFFD_WP);
+        zoo!(self, Bug::InvariantWriteXorUffdwp => let protected = false);
+        if !vmf.unshare && protected {
+            return WpAction::Finished(Err(FaultError::UffdWp));
         }
-        if !vmf.unshare
-            && area.flags.contains(VmFlags::UFFD_WP)
-            && self.mm_tlb_flush_pending(vmf.mm)
-            && !self.zoo.on(Bug::UffdwpDeferredFlush)
-        {
+        zoo!(self, Bug::UffdwpDeferredFlush => let registered = false);
+        if !vmf.unshare && registered && self.mm_tlb_flush_pending(vmf.mm) {
             // UFFDIO_WRITEPROTECT holds mmap_lock for reading while it owes its flush
             self.flush_tlb_page(vmf.mm, vmf.addr);
         }
         let page = pte.pfn();
+        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
         // until 5.19 a page that somebody else held was copied, exclusive or not
-        let copies = self.zoo.on(Bug::UffdwpDeferredFlush) && self.page(page).refcount > 1;
-        let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive() && !copies;
+        zoo!(self, Bug::UffdwpDeferredFlush if self.page(page).refcount > 1 =>
+            let exclusive = false);
         let reuse =
             exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
@@ -171,7 +179,7 @@ impl State {
             self.tables
                 .set(vmf.at, self.maybe_mkwrite(vmf.vma, young).pte());
         }
-        WpAction::Finished(FaultResult::Done)
+        WpAction::Finished(Ok(Fault::Done))
     }
 
     /// Puts the copy in the place of the page that was copied, under the page-table lock. False if
@@ -182,17 +190,19 @@ impl State {
         }
         let orig = PresentPte::assume(vmf.orig);
         let pte = self.mk_pte(vmf.vma, new);
-        let pte = if vmf.unshare && self.zoo.on(Bug::ZeropageRemapLostBits) {
-            pte
-        } else if vmf.unshare {
+        let pte = if vmf.unshare {
             pte.set(PteFlags::SOFT_DIRTY, orig.soft_dirty())
                 .set(PteFlags::UFFD_WP, orig.uffd_wp())
         } else {
             self.maybe_mkwrite(vmf.vma, pte.mkdirty())
         };
+        zoo!(self, Bug::ZeropageRemapLostBits if vmf.unshare =>
+            let pte = self.mk_pte(vmf.vma, new));
         self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
-        if old == Pfn::ZERO && !self.zoo.on(Bug::UprobeZeropage) {
+        let zero_page = old == Pfn::ZERO;
+        zoo!(self, Bug::UprobeZeropage => let zero_page = false);
+        if zero_page {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
             self.folio_remove_rmap_pte(old, vmf.vma);
@@ -211,37 +221,31 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         write: Option<u64>,
-    ) -> Result<u64, FaultResult> {
+    ) -> Result<u64, FaultError> {
         loop {
             if let Some(word) = { self.state().mmu_access(self.task, mm, addr, write) } {
                 return Ok(word);
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
-                FaultResult::Done => self.retry_fault(mm, addr).await,
+                Ok(()) => self.retry_fault(mm, addr).await,
                 // Nobody is killed for a failed allocation while there is memory: the access is
                 // tried again (`pagefault_out_of_memory`).
-                FaultResult::Oom if !self.state().frames().exhausted() => {
+                Err(FaultError::Oom) if !self.state().frames().exhausted() => {
                     self.retry_fault(mm, addr).await
                 }
-                error => return Err(error),
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn do_user_addr_fault(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
+    async fn do_user_addr_fault(self, mm: MmId, addr: u64, write: bool) -> Result<(), FaultError> {
         self.lock(Lock::MmapRead(mm)).await;
         let result = self.fault_in_area(mm, addr, write).await;
         self.unlock(Lock::MmapRead(mm));
-        self.after_unlock(result).await
-    }
-
-    /// What is left of a fault once `mmap_lock` is dropped: waiting for a folio.
-    pub(crate) async fn after_unlock(self, result: FaultResult) -> FaultResult {
-        let FaultResult::Locked(folio) = result else {
-            return result;
-        };
-        self.folio_wait_locked(folio).await;
-        FaultResult::Done
+        if let Fault::Locked(folio) = result? {
+            self.folio_wait_locked(folio).await;
+        }
+        Ok(())
     }
 
     /// Waits until a folio is unlocked, and drops the task's reference to it (the end of
@@ -257,11 +261,11 @@ impl Current<'_> {
     pub(crate) async fn fault_in_area(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
         let found = { self.state().find_vma(mm, addr) };
         let Some(vma) = found else {
-            return FaultResult::Sigsegv;
+            return Err(FaultError::Sigsegv);
         };
         let needed = if write { VmFlags::WRITE } else { VmFlags::READ };
         if !self.state().vma(vma).flags.contains(needed) {
-            return FaultResult::Sigsegv;
+            return Err(FaultError::Sigsegv);
         }
         self.handle_mm_fault(vma, addr, write).await
     }
@@ -286,9 +290,7 @@ impl Current<'_> {
         let vmf = {
             let s = &mut *self.state();
             let mm = s.vma(vma).mm;
-            let Ok(at) = s.pte_alloc(mm, addr) else {
-                return FaultResult::Oom;
-            };
+            let at = s.pte_alloc(mm, addr)?;
             VmFault {
                 vma,
                 mm,
@@ -304,14 +306,14 @@ impl Current<'_> {
             (Entry::Present(pte), _) => self.do_present_page(vmf, pte).await,
             (_, Some(Softleaf::Migration(_))) => {
                 self.migration_entry_wait(vmf.mm, addr).await;
-                FaultResult::Done
+                Ok(Fault::Done)
             }
             (_, Some(Softleaf::DevicePrivate { pfn, .. })) => self.do_device_page(vmf, pfn).await,
             (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => {
                 self.remove_device_exclusive_entry(vmf, pfn).await
             }
             (_, Some(Softleaf::Swap(slot))) => self.do_swap_page(vmf, slot).await,
-            (_, None) => FaultResult::Sigbus,
+            (_, None) => Err(FaultError::Sigbus),
         }
     }
 
@@ -325,15 +327,10 @@ impl Current<'_> {
                 let pte = s.mk_pte(vmf.vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
                 s.tables.set(vmf.at, pte.pte());
             }
-            return FaultResult::Done;
+            return Ok(Fault::Done);
         }
-        if self.anon_vma_prepare(vmf.vma).await.is_err() {
-            return FaultResult::Oom;
-        }
-        let page = { self.state().alloc_anon_page(self) };
-        let Ok(page) = page else {
-            return FaultResult::Oom;
-        };
+        self.anon_vma_prepare(vmf.vma).await?;
+        let page = { self.state().alloc_anon_page(self)? };
         self.preempt(Site::DoAnonymousPage).await;
         let s = &mut *self.state();
         if s.tables().get(vmf.at).is_none() {
@@ -343,7 +340,7 @@ impl Current<'_> {
         } else {
             s.folio_put(self.task, page);
         }
-        FaultResult::Done
+        Ok(Fault::Done)
     }
 
     /// A fault on an entry that is there: a write to a read-only one, or a race that is over
@@ -353,7 +350,7 @@ impl Current<'_> {
         let action = {
             let s = &mut *self.state();
             if s.tables().get(vmf.at) != vmf.orig || !vmf.write && !vmf.unshare || pte.write() {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             s.do_wp_page(self, &vmf, pte)
         };
@@ -378,14 +375,10 @@ impl Current<'_> {
     }
 
     async fn wp_page_copy_held(self, vmf: VmFault, old: Pfn) -> FaultResult {
-        if self.anon_vma_prepare(vmf.vma).await.is_err() {
-            return FaultResult::Oom;
-        }
+        self.anon_vma_prepare(vmf.vma).await?;
         let new = {
             let s = &mut *self.state();
-            let Ok(new) = s.alloc_anon_page(self) else {
-                return FaultResult::Oom;
-            };
+            let new = s.alloc_anon_page(self)?;
             s.page_mut(new).word = s.page(old).word;
             new
         };
@@ -397,21 +390,19 @@ impl Current<'_> {
             s.folio_put(self.task, new);
         }
         s.notifier_end(self.task, &range);
-        FaultResult::Done
+        Ok(Fault::Done)
     }
 
     /// A fault on a page that is on a device: the driver brings it home (the device-private branch of
     /// `do_swap_page`).
     async fn do_device_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
-        if self.state().zoo.on(Bug::FaultDevprivNoPageref) {
-            self.preempt(Site::DoSwapPage).await;
-            return self.migrate_to_ram(&vmf, page, None).await;
-        }
         self.preempt(Site::DoSwapPage).await;
+        zoo!(self, Bug::FaultDevprivNoPageref =>
+            return self.migrate_to_ram(&vmf, page, None).await);
         let locked = {
             let s = &mut *self.state();
             if s.tables().get(vmf.at) != vmf.orig {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             // Under the page-table lock the entry's own reference keeps the page alive.
             let locked = s.folio_trylock(self.task, page);
@@ -421,10 +412,9 @@ impl Current<'_> {
             locked
         };
         if !locked {
-            if !self.state().zoo.on(Bug::SwapfaultTrylockLivelock) {
-                self.sleep_on(Wait::Unlock(page)).await;
-            }
-            return FaultResult::Done;
+            zoo!(self, Bug::SwapfaultTrylockLivelock => return Ok(Fault::Done));
+            self.sleep_on(Wait::Unlock(page)).await;
+            return Ok(Fault::Done);
         }
         let result = self.migrate_to_ram(&vmf, page, Some(page)).await;
         let s = &mut *self.state();

@@ -8,7 +8,6 @@ use crate::ids::{DevId, MmId, Pfn, PteRef, SwapId, TaskId};
 use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
 use crate::state::{Enomem, State};
 use crate::trace::Event;
-use crate::zoo::Bug;
 
 impl State {
     /// The head page of the folio that `pfn` belongs to (`page_folio`).
@@ -41,23 +40,25 @@ impl State {
             self.fail.failures += 1;
             return Err(Enomem);
         };
-        if !self.zoo.on(Bug::PgmapRefOnAlloc) {
-            self.pgmap_refs[dev.ix()] += 1;
-        }
-        let keep_mapping = self.zoo.on(Bug::DevprivMappingReuse);
+        self.pgmap_refs[dev.ix()] += 1;
+        zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] -= 1);
         let page = self.page_mut(pfn);
         page.flags = PageFlags::empty();
         page.refcount = 1;
         page.order = 0;
         page.tail_offset = 0;
-        if !keep_mapping {
-            // since 12b2285bf3d1 a second line of defence behind the clear at free
-            page.set_mapping(None);
-        }
+        // since 12b2285bf3d1 a second line of defence behind the clear at free
+        self.clear_mapping(pfn);
         self.tasks[task.ix()].refs.push(pfn);
         self.folio_trylock(task, pfn);
         self.events.push(Event::DeviceAlloc { dev, page: pfn });
         Ok(pfn)
+    }
+
+    /// A device page has no identity any more.
+    fn clear_mapping(&mut self, page: Pfn) {
+        zoo!(self, Bug::DevprivMappingReuse => return);
+        self.page_mut(page).set_mapping(None);
     }
 
     /// A reference on behalf of a mapping or of somebody outside (`folio_get`).
@@ -117,7 +118,8 @@ impl State {
 
     /// Drops a reference from outside (`unpin_user_page`, `put_page`).
     pub fn put_external(&mut self, folio: Pfn, pin: bool) {
-        let pin_counts = folio != Pfn::ZERO || self.zoo.on(Bug::GupPinZeroPage);
+        let pin_counts = folio != Pfn::ZERO;
+        zoo!(self, Bug::GupPinZeroPage => let pin_counts = true);
         match pin {
             true if pin_counts => self.folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS),
             true => {}
@@ -140,19 +142,15 @@ impl State {
 
     /// `free_zone_device_folio` for device-private memory.
     fn free_zone_device_folio(&mut self, folio: Pfn, dev: DevId) {
-        let keep_mapping = self.zoo.on(Bug::DevprivMappingReuse);
         let page = self.page_mut(folio);
         // a lock that somebody still holds is not the allocator's to take; nobody looks whether it is mlocked
         let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
         page.flags = page.flags & kept | PageFlags::FREE;
-        if !keep_mapping {
-            // 7ab0ad0e74f8: a hole that is filled with this page later trusts what it finds here
-            page.set_mapping(None);
-        }
+        // 7ab0ad0e74f8: a hole that is filled with this page later trusts what it finds here
+        self.clear_mapping(folio);
         self.driver.folio_free(dev, folio);
-        if !self.zoo.on(Bug::PgmapRefOnAlloc) {
-            self.pgmap_refs[dev.ix()] -= 1;
-        }
+        self.pgmap_refs[dev.ix()] -= 1;
+        zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] += 1);
     }
 
     /// Takes the folio off the LRU for the operation of `task`, with a reference

@@ -10,18 +10,15 @@ use crate::pte::{
 };
 use crate::state::{Current, Enomem, State};
 use crate::vma::{VmFlags, Vma};
-use crate::zoo::Bug;
 use core::ops::Range;
 
 /// The two sides of a copy.
 #[derive(Clone, Copy)]
-struct Copy {
+pub(crate) struct Copy {
     src: VmaId,
     dst: VmaId,
-    src_mm: MmId,
+    pub(crate) src_mm: MmId,
     dst_mm: MmId,
-    /// 57efa1fe5957: no page was pinned a while ago, and none is thought to be.
-    unpinned: bool,
 }
 
 /// One entry was copied, or cannot be before a page is at hand.
@@ -93,7 +90,9 @@ impl State {
             | Softleaf::DevicePrivate { .. }
             | Softleaf::DeviceExclusive { .. } => mm.anon_rss += 1,
         }
-        if !self.registered(copy.dst) && !self.zoo.on(Bug::ForkUffdwpSpecial) {
+        let registered = self.registered(copy.dst);
+        zoo!(self, Bug::ForkUffdwpSpecial => let registered = true);
+        if !registered {
             child = child.set(SwapFlags::UFFD_WP, false);
         }
         self.tables.set(to, child.pte());
@@ -114,18 +113,13 @@ impl State {
         let page = pte.pfn();
         if page != Pfn::ZERO {
             if !self.folio_try_dup_anon_rmap_pte(page) {
-                if !copy.unpinned {
-                    return Copied::NeedsPage;
-                }
-                self.folio_dup_anon_rmap_pte(page);
+                return Copied::NeedsPage;
             }
             self.folio_ref_add(page, 1);
             self.mm_mut(copy.dst_mm).anon_rss += 1;
         }
-        let mut shared = pte.wrprotect();
-        if self.zoo.on(Bug::WrprotectLosesDirty) {
-            shared = shared.set(PteFlags::DIRTY, false);
-        }
+        let shared = pte.wrprotect();
+        zoo!(self, Bug::WrprotectLosesDirty => let shared = shared.set(PteFlags::DIRTY, false));
         if pte.write() {
             self.tables.set(from, shared.pte());
         }
@@ -139,7 +133,7 @@ impl State {
 
     /// Copies the entries of `range`, which one table holds, from where they stop being none.
     /// Returns the address at which a page is needed first.
-    fn copy_pte_range(
+    pub(crate) fn copy_pte_range(
         &mut self,
         cur: Current<'_>,
         copy: Copy,
@@ -276,11 +270,22 @@ impl Current<'_> {
 
     async fn dup_vma(self, parent: VmaId, child_mm: MmId) -> Result<(), ForkError> {
         let child = { self.state().dup_area(parent, child_mm)? };
-        let late = self.state().zoo.on(Bug::ForkLinkAfterCopy);
-        if !late && let Err(e) = self.anon_vma_fork(child, parent).await {
+        zoo!(self, Bug::ForkLinkAfterCopy =>
+            return self.link_after_copy(child, parent, child_mm).await);
+        if let Err(e) = self.anon_vma_fork(child, parent).await {
             self.state().free_vma(child);
             return Err(e.into());
         }
+        self.copy_area(child, parent, child_mm).await
+    }
+
+    /// Puts the child's area into its address space, and shares the pages of `parent`.
+    pub(crate) async fn copy_area(
+        self,
+        child: VmaId,
+        parent: VmaId,
+        child_mm: MmId,
+    ) -> Result<(), ForkError> {
         let (copy, shares) = {
             let s = &mut *self.state();
             s.mm_mut(child_mm).vmas.push(child);
@@ -290,16 +295,12 @@ impl Current<'_> {
                 dst: child,
                 src_mm,
                 dst_mm: child_mm,
-                unpinned: false,
             };
             // without an anon_vma there is no page, and the child can fault like the parent
             (copy, s.vma(parent).anon_vma.is_some())
         };
         if shares {
             self.copy_page_range(copy).await?;
-        }
-        if late {
-            self.anon_vma_fork(child, parent).await?;
         }
         Ok(())
     }
@@ -322,12 +323,10 @@ impl Current<'_> {
         result
     }
 
-    async fn copy_tables(self, mut copy: Copy, range: Range<u64>) -> Result<(), ForkError> {
+    async fn copy_tables(self, copy: Copy, range: Range<u64>) -> Result<(), ForkError> {
+        zoo!(self, Bug::ForkVsGupFast => return self.copy_tables_unpinned(copy, range).await);
         let mut addr = range.start;
         loop {
-            if self.state().zoo.on(Bug::ForkVsGupFast) {
-                copy.unpinned = !self.any_pinned(copy.src_mm, range.clone());
-            }
             self.preempt(Site::CopyPteRange).await;
             let blocked = {
                 let s = &mut *self.state();
@@ -345,17 +344,7 @@ impl Current<'_> {
         }
     }
 
-    /// Is a page of `range` pinned?
-    fn any_pinned(self, mm: MmId, mut range: Range<u64>) -> bool {
-        let s = &*self.state();
-        range.any(|addr| {
-            let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
-            let pte = at.and_then(|at| s.tables().get(at).present());
-            pte.is_some_and(|pte| s.page(pte.pfn()).maybe_dma_pinned())
-        })
-    }
-
-    async fn copy_pinned_page(self, copy: Copy, addr: u64) -> Result<(), Enomem> {
+    pub(crate) async fn copy_pinned_page(self, copy: Copy, addr: u64) -> Result<(), Enomem> {
         let new = { self.state().alloc_anon_page(self)? };
         self.preempt(Site::CopyPresentPage).await;
         let s = &mut *self.state();

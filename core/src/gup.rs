@@ -6,13 +6,12 @@
 //!
 //! Corresponds to `mm/gup.c`.
 
-use crate::fault::FaultResult;
+use crate::fault::{Fault, FaultError};
 use crate::ids::{MmId, Pfn, TaskId};
 use crate::lock::{Lock, Site};
 use crate::page::GUP_PIN_COUNTING_BIAS;
 use crate::pte::PresentPte;
 use crate::state::{Current, State};
-use crate::zoo::Bug;
 use bitflags::bitflags;
 
 bitflags! {
@@ -117,7 +116,9 @@ impl State {
         if !foll.intersects(Foll::GET | Foll::PIN) {
             return;
         }
-        if !pin || folio != Pfn::ZERO || self.zoo.on(Bug::GupPinZeroPage) {
+        let counts = !pin || folio != Pfn::ZERO;
+        zoo!(self, Bug::GupPinZeroPage => let counts = true);
+        if counts {
             self.hold_external(folio, pin);
         }
     }
@@ -126,7 +127,7 @@ impl State {
 impl Current<'_> {
     /// Takes a reference to the page at `addr`, or pins it, with as many faults as it takes. The
     /// caller gives it back by [`State::put_external`].
-    pub async fn get_user_page(self, mm: MmId, addr: u64, foll: Foll) -> Result<Pfn, FaultResult> {
+    pub async fn get_user_page(self, mm: MmId, addr: u64, foll: Foll) -> Result<Pfn, FaultError> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
         let result = self.get_user_page_locked(mm, addr, foll, Some(lock)).await;
@@ -140,7 +141,7 @@ impl Current<'_> {
         mm: MmId,
         addr: u64,
         foll: Foll,
-    ) -> Result<Pfn, FaultResult> {
+    ) -> Result<Pfn, FaultError> {
         match self.gup_fast(mm, addr, foll).await {
             Some(page) => Ok(page),
             None => self.get_user_page(mm, addr, foll).await,
@@ -153,7 +154,8 @@ impl Current<'_> {
         let pin = foll.pin();
         let seq = self.state().mm(mm).write_protect_seq;
         let forking = !seq.is_multiple_of(2);
-        if pin && forking && !self.state().zoo.on(Bug::ForkVsGupFast) {
+        zoo!(self, Bug::ForkVsGupFast => let forking = false);
+        if pin && forking {
             return None;
         }
         let pte = self.state().gup_fast_pte(mm, addr, foll)?;
@@ -164,9 +166,11 @@ impl Current<'_> {
         }
         self.preempt(Site::GupFast).await;
         let s = &mut *self.state();
-        let same = s.gup_fast_pte(mm, addr, foll) == Some(pte) || s.zoo.on(Bug::ThpSplitGupFast);
+        let same = s.gup_fast_pte(mm, addr, foll) == Some(pte);
+        zoo!(s, Bug::ThpSplitGupFast => let same = true);
         let shared = s.gup_must_unshare(foll, pte);
-        let forked = pin && s.mm(mm).write_protect_seq != seq && !s.zoo.on(Bug::ForkVsGupFast);
+        let forked = pin && s.mm(mm).write_protect_seq != seq;
+        zoo!(s, Bug::ForkVsGupFast => let forked = false);
         let keep = same && !shared && !forked;
         s.end_grab(self.task, page, pin, keep);
         keep.then_some(page)
@@ -180,7 +184,7 @@ impl Current<'_> {
         addr: u64,
         write: bool,
         unlockable: Option<Lock>,
-    ) -> Result<(), FaultResult> {
+    ) -> Result<(), FaultError> {
         let foll = if write { Foll::WRITE } else { Foll::empty() };
         let page = self.get_user_page_locked(mm, addr, foll, unlockable);
         page.await?;
@@ -191,11 +195,7 @@ impl Current<'_> {
 
     /// Takes a reference to the page at `addr` on behalf of the task, to write to it; `mmap_lock` is
     /// held, and stays held (`get_user_pages_remote` with `FOLL_GET | FOLL_WRITE`).
-    pub(crate) async fn get_user_page_remote(
-        self,
-        mm: MmId,
-        addr: u64,
-    ) -> Result<Pfn, FaultResult> {
+    pub(crate) async fn get_user_page_remote(self, mm: MmId, addr: u64) -> Result<Pfn, FaultError> {
         let page = self.get_user_page_locked(mm, addr, Foll::GET | Foll::WRITE, None);
         let page = page.await?;
         self.state().tasks[self.task.ix()].refs.push(page);
@@ -208,45 +208,54 @@ impl Current<'_> {
         addr: u64,
         foll: Foll,
         unlockable: Option<Lock>,
-    ) -> Result<Pfn, FaultResult> {
-        let mut wanted = foll;
+    ) -> Result<Pfn, FaultError> {
+        zoo!(self, Bug::DirtyCow =>
+            return self.get_user_page_dirty_cow(mm, addr, foll, unlockable).await);
         loop {
-            self.preempt(Site::FollowPage).await;
-            let unshare = {
-                let s = &mut *self.state();
-                match s.follow_page_pte(mm, addr, wanted) {
-                    Follow::Page(pte) => {
-                        let page = pte.pfn();
-                        s.try_grab_folio(page, foll);
-                        // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
-                        if foll.write() && !pte.dirty() {
-                            s.folio_mark_dirty(page);
-                        }
-                        return Ok(page);
-                    }
-                    Follow::NeedsFault => None,
-                    Follow::NeedsUnshare => s.find_vma(mm, addr),
-                }
-            };
-            let result = match unshare {
-                Some(vma) => self.handle_unshare_fault(vma, addr).await,
-                None => self.fault_in_area(mm, addr, wanted.write()).await,
-            };
-            // 19be0eaffa3a: the fault has broken COW, so the next look need not ask again
-            wanted.set(
-                Foll::WRITE,
-                foll.write() && !self.state().zoo.on(Bug::DirtyCow),
-            );
-            match (result, unlockable) {
-                (FaultResult::Done, _) => self.retry_fault(mm, addr).await,
-                (FaultResult::Locked(folio), Some(lock)) => {
-                    self.unlock(lock);
-                    self.folio_wait_locked(folio).await;
-                    self.lock(lock).await;
-                }
-                (FaultResult::Locked(folio), None) => self.folio_wait_locked(folio).await,
-                (error, _) => return Err(error),
+            if let Some(page) = self.follow_or_fault(mm, addr, foll, unlockable).await? {
+                return Ok(page);
             }
         }
+    }
+
+    /// One look at the entry for `addr`: takes the page, or handles a fault, after which it is time to look again.
+    pub(crate) async fn follow_or_fault(
+        self,
+        mm: MmId,
+        addr: u64,
+        foll: Foll,
+        unlockable: Option<Lock>,
+    ) -> Result<Option<Pfn>, FaultError> {
+        self.preempt(Site::FollowPage).await;
+        let unshare = {
+            let s = &mut *self.state();
+            match s.follow_page_pte(mm, addr, foll) {
+                Follow::Page(pte) => {
+                    let page = pte.pfn();
+                    s.try_grab_folio(page, foll);
+                    // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
+                    if foll.write() && !pte.dirty() {
+                        s.folio_mark_dirty(page);
+                    }
+                    return Ok(Some(page));
+                }
+                Follow::NeedsFault => None,
+                Follow::NeedsUnshare => s.find_vma(mm, addr),
+            }
+        };
+        let result = match unshare {
+            Some(vma) => self.handle_unshare_fault(vma, addr).await,
+            None => self.fault_in_area(mm, addr, foll.write()).await,
+        };
+        match (result?, unlockable) {
+            (Fault::Done, _) => self.retry_fault(mm, addr).await,
+            (Fault::Locked(folio), Some(lock)) => {
+                self.unlock(lock);
+                self.folio_wait_locked(folio).await;
+                self.lock(lock).await;
+            }
+            (Fault::Locked(folio), None) => self.folio_wait_locked(folio).await,
+        }
+        Ok(None)
     }
 }

@@ -5,13 +5,12 @@
 //!
 //! Corresponds to `mm/hmm.c`.
 
-use crate::fault::FaultResult;
+use crate::fault::{Fault, FaultError};
 use crate::ids::{DevId, MmId, Pfn, VmaId};
 use crate::lock::Site;
 use crate::pte::{Entry, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 
 /// What the device wants to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +74,8 @@ impl State {
             return missing;
         };
         let pte = self.tables().get(at);
+        zoo!(self, Bug::HmmNonownerDevprivNotFaulted
+            if request != Request::Nothing && pte.on_other_device(dev) => return Handled::Broken);
         match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => missing,
             (Entry::Present(p), _) if p.protnone() => missing,
@@ -86,12 +87,6 @@ impl State {
             }
             (_, Some(Softleaf::DevicePrivate { write, pfn })) if pfn.device() == Some(dev) => {
                 known(pfn, write)
-            }
-            (_, Some(Softleaf::DevicePrivate { .. }))
-                if self.zoo.on(Bug::HmmNonownerDevprivNotFaulted)
-                    && request != Request::Nothing =>
-            {
-                Handled::Broken
             }
             (
                 _,
@@ -155,19 +150,19 @@ impl Current<'_> {
             return Err(HmmError::Permission);
         }
         match self.handle_mm_fault(vma, addr, write).await {
-            FaultResult::Done => {
+            Ok(Fault::Done) => {
                 let mm = self.state().vma(vma).mm;
                 self.retry_fault(mm, addr).await;
                 Ok(())
             }
             // nobody told the fault that it may drop mmap_lock
-            FaultResult::Locked(folio) => {
+            Ok(Fault::Locked(folio)) => {
                 self.folio_wait_locked(folio).await;
                 Ok(())
             }
-            FaultResult::Oom => Err(HmmError::Oom),
-            FaultResult::UffdWp => Err(HmmError::UffdWp),
-            FaultResult::Sigbus | FaultResult::Sigsegv => Err(HmmError::Fault),
+            Err(FaultError::Oom) => Err(HmmError::Oom),
+            Err(FaultError::UffdWp) => Err(HmmError::UffdWp),
+            Err(FaultError::Sigbus | FaultError::Sigsegv) => Err(HmmError::Fault),
         }
     }
 }

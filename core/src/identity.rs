@@ -7,7 +7,7 @@
 //! - tasks: they are renewed before the next operation;
 //! - contents: nobody computes with a word, so its [name](Identity::word) stands for it. 0 is the one word that
 //!   means something;
-//! - the geometry, the switches of the zoo, the release: they do not change in a run.
+//! - the geometry, the release, and what else is chosen for a machine: they do not change in a run.
 //!
 //! Each struct is taken apart by all its fields, so that a new one does not compile before somebody has decided.
 

@@ -29,12 +29,16 @@
 
 extern crate alloc;
 
+#[macro_use]
+pub mod zoo;
+
 mod anon_vma;
 mod arena;
 mod compaction;
 mod device_exclusive;
 mod dmirror;
 mod driver;
+mod error;
 mod fail;
 mod fault;
 mod folio;
@@ -67,7 +71,7 @@ mod rmap;
 mod state;
 mod swap;
 mod swapin;
-#[cfg(feature = "zoo")]
+#[cfg(feature = "tamper")]
 pub mod tamper;
 mod tlb;
 mod trace;
@@ -75,14 +79,14 @@ mod unmap;
 mod vma;
 mod vmscan;
 mod zap;
-pub mod zoo;
 
 pub use anon_vma::{AnonVma, Avc};
 pub use arena::Arena;
 pub use dmirror::{Direction, Einval, MigrateRequest};
 pub use driver::{DevicePte, Dmirror, Driver, KeyHasher, Mirror};
+pub use error::errno;
 pub use fail::{AllocKind, FailInject};
-pub use fault::FaultResult;
+pub use fault::FaultError;
 pub use fork::ForkError;
 pub use geometry::Geometry;
 pub use gup::Foll;

@@ -13,7 +13,6 @@ use crate::pte::{Entry, PresentPte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::swapin::Lookup;
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -194,7 +193,6 @@ impl Current<'_> {
     }
 
     async fn madvise_area(self, mm: MmId, vma: VmaId, part: Range<u64>, advice: Advice) {
-        let flush = !self.state().zoo.on(Bug::StaleTlbDeferred);
         match advice {
             Advice::DontNeed => self.zap_page_range_single(vma, part).await,
             Advice::Free => {
@@ -202,7 +200,7 @@ impl Current<'_> {
                 self.state().tlb_gather_mmu(self.task, mm);
                 self.notifier_start(&notifier).await;
                 let free = |s: &mut State, at| s.madvise_free_pte(self, vma, at);
-                self.walk_page_range(mm, part, Site::MadvisePteRange, flush, free)
+                self.walk_page_range(mm, part, Site::MadvisePteRange, true, free)
                     .await;
                 let s = &mut *self.state();
                 s.notifier_end(self.task, &notifier);
@@ -211,7 +209,7 @@ impl Current<'_> {
             Advice::Cold => {
                 self.state().tlb_gather_mmu(self.task, mm);
                 let cold = |s: &mut State, at| s.madvise_cold_pte(self, at);
-                self.walk_page_range(mm, part, Site::MadvisePteRange, flush, cold)
+                self.walk_page_range(mm, part, Site::MadvisePteRange, true, cold)
                     .await;
                 self.state().tlb_finish_mmu(self.task);
             }

@@ -9,7 +9,6 @@ use crate::ids::{AnonVmaId, MmId, VmaId};
 use crate::lock::Lock;
 use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 /// A range that may become part of its neighbours.
@@ -109,10 +108,9 @@ impl State {
     /// The area whose anon_vma the target takes over, having none of its own.
     fn anon_vma_donor(&self, what: &MergeRange, merge: &Merge) -> Option<VmaId> {
         let has_one = |vma: &VmaId| self.vma(*vma).anon_vma.is_some();
-        let middle = what.middle.filter(|_| !self.zoo.on(Bug::VmaAdjustAvcCopy));
-        let copied = what
-            .copied_from
-            .filter(|_| !self.zoo.on(Bug::MremapMergeUnfaulted));
+        let (middle, copied) = (what.middle, what.copied_from);
+        zoo!(self, Bug::VmaAdjustAvcCopy => let middle = None);
+        zoo!(self, Bug::MremapMergeUnfaulted => let copied = None);
         let all = [merge.next, middle, copied].into_iter().flatten();
         all.filter(|_| !has_one(&merge.target)).find(has_one)
     }

@@ -11,7 +11,6 @@ use crate::pte::{
 };
 use crate::state::{Current, State};
 use crate::trace::Event;
-use crate::zoo::Bug;
 
 impl State {
     /// Moves the identity of `src` to `dst`, if nobody but the caller (and, for the page of a fault,
@@ -20,65 +19,58 @@ impl State {
     pub(crate) fn folio_migrate_mapping(&mut self, src: Pfn, dst: Pfn, extra: i32) -> bool {
         let from = *self.page(src);
         let cached = i32::from(from.has(PageFlags::SWAPCACHE));
-        let refused = from.refcount != from.mapcount + cached + extra + 1;
-        if refused && !self.zoo.on(Bug::LatentMixedOrderFallthrough) {
+        if from.refcount != from.mapcount + cached + extra + 1 {
+            zoo!(self, Bug::LatentMixedOrderFallthrough => self.carry_identity(src, dst));
             return false;
         }
-        self.page_mut(src).flags.remove(PageFlags::CHARGED);
-        let to = self.page_mut(dst);
-        to.index = from.index;
-        to.set_mapping(from.mapping());
-        let carried = PageFlags::SWAPBACKED | PageFlags::DIRTY | PageFlags::CHARGED;
-        to.flags.insert(from.flags & carried);
-        if refused {
-            return false;
-        }
+        self.carry_identity(src, dst);
         if from.has(PageFlags::UNEVICTABLE) {
-            to.flags.insert(PageFlags::UNEVICTABLE);
+            self.page_mut(dst).flags.insert(PageFlags::UNEVICTABLE);
             self.page_mut(src).flags.remove(PageFlags::UNEVICTABLE);
         }
         self.events.push(Event::Migrated { src, dst });
         true
     }
 
+    /// Moves what makes `src` a page of its anon_vma to `dst`, and the charge with it.
+    fn carry_identity(&mut self, src: Pfn, dst: Pfn) {
+        let from = *self.page(src);
+        self.page_mut(src).flags.remove(PageFlags::CHARGED);
+        let to = self.page_mut(dst);
+        to.index = from.index;
+        to.set_mapping(from.mapping());
+        let carried = PageFlags::SWAPBACKED | PageFlags::DIRTY | PageFlags::CHARGED;
+        to.flags.insert(from.flags & carried);
+    }
+
     /// Puts a mapping of `dst` in the place of a migration entry, under the page-table lock
     /// (`remove_migration_pte`).
     fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Pfn) {
         let swap = SwapPte::assume(found.pte);
-        let entry = match swap.softleaf() {
-            Some(Softleaf::Migration(entry)) => entry,
-            // only a walk that is too wide brings one
-            Some(Softleaf::DeviceExclusive { pfn, .. }) => MigrationEntry {
-                kind: MigrationKind::ReadExclusive,
-                pfn,
-                young: false,
-                dirty: false,
-            },
-            _ => return,
+        let leaf = swap.softleaf();
+        zoo!(self, Bug::ExclTreatedAsMigration => let leaf = leaf.map(Softleaf::as_migration));
+        let Some(Softleaf::Migration(entry)) = leaf else {
+            return;
         };
         let pte = if dst.device().is_some() {
-            self.device_private_pte(entry, swap, dst).pte()
+            Self::device_private_pte(entry, swap, dst).pte()
         } else {
             self.restored_pte(vma, entry, swap, dst).pte()
         };
+        zoo!(self, Bug::RestoreUffdwpAccessor if dst.device().is_some() =>
+            let pte = pte.with_misplaced_uffd_wp());
+        zoo!(self, Bug::RestoreWriteAfterMkdirty => let pte = pte.writable_if_dirty());
         self.folio_ref_add(dst, 1);
         self.folio_add_anon_rmap_pte(dst, vma, entry.kind != MigrationKind::Read);
         self.tables.set(found.at, pte);
     }
 
-    fn device_private_pte(&self, entry: MigrationEntry, swap: SwapPte, dst: Pfn) -> SwapPte {
+    fn device_private_pte(entry: MigrationEntry, swap: SwapPte, dst: Pfn) -> SwapPte {
         let write = entry.kind == MigrationKind::Write;
-        let new = Softleaf::DevicePrivate { write, pfn: dst }
+        Softleaf::DevicePrivate { write, pfn: dst }
             .to_swap()
-            .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty());
-        if self.zoo.on(Bug::RestoreUffdwpAccessor) {
-            return SwapPte::assume(
-                PresentPte::assume(new.pte())
-                    .set(PteFlags::UFFD_WP, swap.uffd_wp())
-                    .pte(),
-            );
-        }
-        new.set(SwapFlags::UFFD_WP, swap.uffd_wp())
+            .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
+            .set(SwapFlags::UFFD_WP, swap.uffd_wp())
     }
 
     fn restored_pte(
@@ -90,13 +82,12 @@ impl State {
     ) -> PresentPte {
         let write = entry.kind == MigrationKind::Write;
         let dirty = entry.dirty && self.page(dst).has(PageFlags::DIRTY);
-        let arch_writes = dirty && self.zoo.on(Bug::RestoreWriteAfterMkdirty);
         PresentPte::new(dst)
             .protect(self.vma(vma).accessible())
             .set(PteFlags::ACCESSED, entry.young)
             .set(PteFlags::DIRTY, dirty)
             .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
-            .set(PteFlags::RW, write || arch_writes)
+            .set(PteFlags::RW, write)
             .set(PteFlags::UFFD_WP, swap.uffd_wp() && !write)
     }
 }
@@ -135,7 +126,7 @@ impl Current<'_> {
     /// would count it.
     pub(crate) async fn migration_entry_wait(self, mm: MmId, addr: u64) {
         self.preempt(Site::MigrationEntryWait).await;
-        let (pfn, holds) = {
+        let pfn = {
             let s = &mut *self.state();
             let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
             let leaf = at.and_then(|at| s.tables().get(at).leaf());
@@ -145,12 +136,9 @@ impl Current<'_> {
             if !s.page(entry.pfn).has(PageFlags::LOCKED) {
                 return;
             }
-            let holds = s.zoo.on(Bug::MigwaitHoldsRef) && s.folio_try_get(self.task, entry.pfn);
-            (entry.pfn, holds)
+            entry.pfn
         };
+        zoo!(self, Bug::MigwaitHoldsRef => return self.wait_for_migration_of_held(pfn).await);
         self.sleep_on(Wait::Unlock(pfn)).await;
-        if holds {
-            self.state().folio_put(self.task, pfn);
-        }
     }
 }

@@ -12,16 +12,15 @@
 //!
 //! Corresponds to `mm/migrate_device.c`.
 
-use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::ids::{Pfn, PteRef, VmaId};
 use crate::lock::Site;
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
-use crate::pte::{Entry, PresentPte, Pte, Softleaf};
+use crate::pte::{Entry, Softleaf};
 use crate::rmap::UnmapFlush;
 use crate::state::{Current, State};
 use crate::trace::Event;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 impl State {
@@ -34,6 +33,9 @@ impl State {
         at: PteRef,
     ) -> MigratePfn {
         let pte = self.tables.get(at);
+        zoo!(self, Bug::KhugepagedZeroPfnNonpresent
+            if args.select == Select::System && pte.looks_like_zero() =>
+            return MigratePfn::NONE.migrating(false));
         let (pfn, write) = match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => return MigratePfn::NONE.migrating(false),
             (Entry::Present(p), _) if args.select == Select::System => {
@@ -47,35 +49,28 @@ impl State {
             {
                 (pfn, write)
             }
-            _ if args.select == Select::System && self.looks_like_zero(pte) => {
-                return MigratePfn::NONE.migrating(false);
-            }
             _ => return MigratePfn::NONE,
         };
-        let write = if self.zoo.on(Bug::MigentWriteAttrFromSwapPte) && pte.leaf().is_some() {
-            PresentPte::assume(pte).write()
-        } else {
-            write
-        };
+        zoo!(self, Bug::MigentWriteAttrFromSwapPte if pte.leaf().is_some() =>
+            let write = pte.misread().write());
         if self.page(pfn).mapping().is_none() {
             return MigratePfn::NONE;
         }
         self.folio_get(cur.task, pfn);
         let locked_by_fault = args.is_fault_page(pfn);
         if !locked_by_fault && !self.folio_trylock(cur.task, pfn) {
-            if !self.zoo.on(Bug::LatentThpTrylockRef) {
-                self.folio_put(cur.task, pfn);
-            } else {
+            zoo!(self, Bug::LatentThpTrylockRef => {
                 self.disown(cur.task, pfn);
-            }
+                return MigratePfn::NONE;
+            });
+            self.folio_put(cur.task, pfn);
             return MigratePfn::NONE;
         }
         let exclusive = self.page(pfn).anon_exclusive();
-        if self.flushes_late(exclusive) {
-            self.tables.set(at, Pte::NONE);
-        } else {
-            self.ptep_clear_flush(at);
-        }
+        // nothing is flushed for an entry that is gone already
+        zoo!(self, Bug::CollectTlbOutsidePtl => self.clear_unflushed(at));
+        zoo!(self, Bug::LatentSplitUnflushedWindow if !exclusive => self.clear_unflushed(at));
+        self.ptep_clear_flush(at);
         if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
             self.tables.set(at, pte);
             if !locked_by_fault {
@@ -84,16 +79,17 @@ impl State {
             self.folio_put(cur.task, pfn);
             return MigratePfn::NONE;
         }
-        let (young, in_entry) = pte
+        let (young, dirty) = pte
             .present()
             .map_or((false, false), |p| (p.young(), p.dirty()));
+        let entry = Self::make_migration_entry(pfn, write, exclusive, young, dirty)
+            .set(pte.tracking(), true);
         // bit 58 counts as dirty since 6.6, and is always set in an entry that is not present
-        let dirty = in_entry || pte.leaf().is_some() && self.zoo.on(Bug::CollectPtePfnNonpresent);
-        if dirty && !self.zoo.on(Bug::CollectLostDirty) {
+        zoo!(self, Bug::CollectPtePfnNonpresent if pte.leaf().is_some() => let dirty = true);
+        zoo!(self, Bug::CollectLostDirty => let dirty = false);
+        if dirty {
             self.folio_mark_dirty(pfn);
         }
-        let entry = Self::make_migration_entry(pfn, write, exclusive, young, in_entry)
-            .set(pte.tracking(), true);
         self.tables.set(at, entry.pte());
         self.folio_remove_rmap_pte(pfn, vma);
         self.folio_ref_sub(pfn, 1);
@@ -123,25 +119,10 @@ impl State {
         table
     }
 
-    /// Is the flush of a collected entry left until the page-table lock is dropped?
-    fn flushes_late(&self, exclusive: bool) -> bool {
-        self.zoo.on(Bug::CollectTlbOutsidePtl)
-            || !exclusive && self.zoo.on(Bug::LatentSplitUnflushedWindow)
-    }
-
-    /// `is_zero_pfn(pte_pfn(pte))` of an entry that is not present, which asks for nonsense.
-    fn looks_like_zero(&self, pte: Pte) -> bool {
-        self.zoo.on(Bug::KhugepagedZeroPfnNonpresent)
-            && matches!(pte.decode(), Entry::Leaf(_))
-            && PresentPte::assume(pte).pfn() == Pfn::ZERO
-    }
-
     /// No reference besides those that the migration accounts for (`migrate_vma_check_page`).
     fn migrate_vma_check_page(&self, args: &MigrateVma, pfn: Pfn) -> bool {
         let mut extra = 1 + i32::from(args.is_fault_page(pfn));
-        if pfn.device().is_some() && self.zoo.on(Bug::ZoneDeviceExtraRef) {
-            extra += 1;
-        }
+        zoo!(self, Bug::ZoneDeviceExtraRef if pfn.device().is_some() => extra += 1);
         let page = self.page(pfn);
         extra += i32::from(page.has(PageFlags::SWAPCACHE));
         page.refcount - extra <= page.folio_mapcount()
@@ -149,27 +130,20 @@ impl State {
 
     /// A folio goes to a device only if it can leave the swap cache first (the anonymous part of
     /// `__migrate_device_pages`).
-    fn leave_swap_cache(&mut self, src: Pfn, dst: Pfn) -> bool {
-        let page = *self.page(src);
-        if !page.has(PageFlags::SWAPCACHE) {
-            return true;
-        }
-        let left = self.folio_free_swap(src);
-        if left && self.zoo.on(Bug::StaleMappingAfterFreeSwap) {
-            self.replace_in_swap_cache(page.swap, dst);
-        }
-        left
+    fn leave_swap_cache(&mut self, folio: Pfn) -> bool {
+        !self.page(folio).has(PageFlags::SWAPCACHE) || self.folio_free_swap(folio)
     }
 
     /// Fills a hole, or the place of the zero page, with a device page, under the page-table lock
     /// (the end of `migrate_vma_insert_page`).
     fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, page: Pfn) -> bool {
+        zoo!(self, Bug::KhugepagedZeroPfnNonpresent if self.tables.get(at).looks_like_zero() =>
+            self.clear_unflushed(at));
         match self.tables.get(at).decode() {
             Entry::None => {}
             Entry::Present(p) if p.pfn() == Pfn::ZERO => {
                 self.ptep_clear_flush(at);
             }
-            _ if self.looks_like_zero(self.tables.get(at)) => self.tables.set(at, Pte::NONE),
             _ => return false,
         }
         let area = self.vma(vma);
@@ -200,19 +174,12 @@ impl Current<'_> {
             self.preempt(Site::MigrateVmaCollect).await;
             let table = { self.state().collect_table(self, args, vma, addr..range.end) };
             addr = table.end;
-            if self.state().flushes_late(false) {
-                self.collected_late(mm, table).await;
-            }
+            zoo!(self, Bug::CollectTlbOutsidePtl => self.flush_collected(mm, table.clone()).await);
+            zoo!(self, Bug::LatentSplitUnflushedWindow => self.flush_collected(mm, table).await);
         }
         self.state().notifier_end(self.task, &notifier);
         args.dst.resize(args.src.len(), MigratePfn::NONE);
         self.migrate_device_unmap(args).await;
-    }
-
-    /// Flushes what was collected without a flush.
-    async fn collected_late(self, mm: MmId, range: Range<u64>) {
-        self.preempt(Site::MigrateVmaCollect).await;
-        self.state().flush_tlb_range(mm, range);
     }
 
     /// Phase 1 by frame number: all pages of the owner's memory in `frames`, wherever they are
@@ -239,9 +206,11 @@ impl Current<'_> {
     /// (`migrate_device_unmap`).
     async fn migrate_device_unmap(self, args: &mut MigrateVma) {
         let mut refused = false;
-        if args.area.is_none() {
+        let by_pfn = args.area.is_none();
+        if by_pfn {
             args.anon_vmas.resize(args.src.len(), None);
         }
+        zoo!(self, Bug::MigrationRcuAnonVma => let by_pfn = false);
         for i in 0..args.src.len() {
             let Some(pfn) = args.src[i].page() else {
                 continue;
@@ -257,7 +226,7 @@ impl Current<'_> {
                     }
                     s.folio_put(self.task, pfn);
                 }
-                if args.area.is_none() && !s.zoo.on(Bug::MigrationRcuAnonVma) {
+                if by_pfn {
                     args.anon_vmas[i] = s.folio_get_anon_vma(self.task, pfn);
                 }
             }
@@ -301,10 +270,7 @@ impl Current<'_> {
             let Some(pfn) = src.page().filter(|_| !src.migrates()) else {
                 continue;
             };
-            if args.has_entries(&self.state(), i) {
-                self.remove_migration_ptes(pfn, pfn).await;
-                self.state().drain_lru_batch(pfn);
-            }
+            self.restore_mappings(args, i, pfn, pfn).await;
             args.src[i] = MigratePfn::NONE;
             let s = &mut *self.state();
             if !args.is_fault_page(pfn) {
@@ -331,7 +297,8 @@ impl Current<'_> {
                 let extra = i32::from(args.is_fault_page(src));
                 self.preempt(Site::MigrateVmaPages).await;
                 let s = &mut *self.state();
-                if !s.leave_swap_cache(src, dst) || !s.folio_migrate_mapping(src, dst, extra) {
+                zoo!(s, Bug::StaleMappingAfterFreeSwap => s.leave_swap_cache_to(src, dst));
+                if !s.leave_swap_cache(src) || !s.folio_migrate_mapping(src, dst, extra) {
                     args.src[i] = args.src[i].refused();
                 }
                 continue;
@@ -378,14 +345,14 @@ impl Current<'_> {
                 if target.device().is_none() {
                     self.state().folio_add_lru(target);
                 }
-                if args.has_entries(&self.state(), i) {
-                    self.remove_migration_ptes(page, target).await;
-                    self.state().drain_lru_batch(target);
-                }
-                self.release_source(args, page, moved.is_some());
+                self.restore_mappings(args, i, page, target).await;
+                zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_some() => self.lru_add_dead(page));
+                self.release_source(args, page);
             }
             if let Some(dst) = dst {
-                self.release_destination(dst, moved.is_some() || src.page().is_none());
+                zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_none() && src.page().is_some() =>
+                    self.lru_add_dead(dst));
+                self.release_destination(dst);
             }
         }
         let s = &mut *self.state();
@@ -394,23 +361,28 @@ impl Current<'_> {
         }
     }
 
-    fn release_source(self, args: &MigrateVma, page: Pfn, moved: bool) {
+    /// Puts mappings of `target` in the place of the migration entries that name `src`, page `i` of `args`, if there may be
+    /// any.
+    async fn restore_mappings(self, args: &MigrateVma, i: usize, src: Pfn, target: Pfn) {
+        let has_entries = args.has_entries(i);
+        zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
+        if has_entries {
+            self.remove_migration_ptes(src, target).await;
+            self.state().drain_lru_batch(target);
+        }
+    }
+
+    fn release_source(self, args: &MigrateVma, page: Pfn) {
         let s = &mut *self.state();
         if !args.is_fault_page(page) {
             s.folio_unlock(self.task, page);
         }
-        if moved && page.device().is_none() && s.zoo.on(Bug::FinalizeLruDeadFolio) {
-            s.folio_add_lru(page);
-        }
         s.folio_put(self.task, page);
     }
 
-    fn release_destination(self, page: Pfn, used: bool) {
+    fn release_destination(self, page: Pfn) {
         let s = &mut *self.state();
         s.folio_unlock(self.task, page);
-        if !used && page.device().is_none() && s.zoo.on(Bug::FinalizeLruDeadFolio) {
-            s.folio_add_lru(page);
-        }
         s.folio_put(self.task, page);
     }
 }

@@ -3,8 +3,6 @@
 //! Corresponds to `struct migrate_vma` and `MIGRATE_PFN_*` in `include/linux/migrate.h`.
 
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, VmaId};
-use crate::state::State;
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -130,10 +128,9 @@ impl MigrateVma {
     }
 
     /// May migration entries name page `i`?
-    pub(crate) fn has_entries(&self, s: &State, i: usize) -> bool {
+    pub(crate) fn has_entries(&self, i: usize) -> bool {
         // The kernel walks in any case, through an anon_vma that nothing may have kept.
-        let always = self.area.is_some() || s.zoo.on(Bug::MigrationRcuAnonVma);
-        always || self.anon_vmas.get(i).is_some_and(Option::is_some)
+        self.area.is_some() || self.anon_vmas.get(i).is_some_and(Option::is_some)
     }
 
     /// Pages that have migrated so far, or still may.

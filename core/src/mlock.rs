@@ -9,7 +9,7 @@
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
-use crate::fault::FaultResult;
+use crate::fault::FaultError;
 use crate::ids::{MmId, Pfn, VmaId};
 use crate::lock::Lock;
 use crate::mprotect::ChangeError;
@@ -17,7 +17,6 @@ use crate::page::PageFlags;
 use crate::pte::{Pte, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 impl State {
@@ -69,7 +68,11 @@ impl State {
         let (pgd, locked) = (self.mm(area.mm).pgd, area.flags.contains(VmFlags::LOCKED));
         for addr in part {
             let at = self.tables.pte_offset(pgd, addr);
-            match at.and_then(|at| self.mapped_page(self.tables.get(at))) {
+            let pte = at.map(|at| self.tables.get(at));
+            zoo!(self, Bug::LatentMunlockNonpresent =>
+                let pte = pte.filter(|pte| pte.present().is_some()));
+            zoo!(self, Bug::ExclMapcountDropped => let pte = pte.filter(|pte| !pte.is_exclusive()));
+            match pte.and_then(Self::mapped_page) {
                 Some(page) if locked => self.mlock_folio(page),
                 Some(page) => self.munlock_folio(page),
                 None => {}
@@ -78,14 +81,13 @@ impl State {
     }
 
     /// The page that an entry is a mapping of, also if a device has it.
-    fn mapped_page(&self, pte: Pte) -> Option<Pfn> {
+    fn mapped_page(pte: Pte) -> Option<Pfn> {
         match (pte.present(), pte.leaf()) {
             (Some(present), _) => Some(present.pfn()).filter(|page| *page != Pfn::ZERO),
-            _ if self.zoo.on(Bug::LatentMunlockNonpresent) => None,
-            (_, Some(Softleaf::DevicePrivate { pfn, .. })) => Some(pfn),
-            (_, Some(Softleaf::DeviceExclusive { pfn, .. })) => {
-                (!self.zoo.on(Bug::ExclMapcountDropped)).then_some(pfn)
-            }
+            (
+                _,
+                Some(Softleaf::DevicePrivate { pfn, .. } | Softleaf::DeviceExclusive { pfn, .. }),
+            ) => Some(pfn),
             _ => None,
         }
     }
@@ -164,10 +166,10 @@ impl Current<'_> {
             match self.faultin_page(mm, part.start, write, unlockable).await {
                 Ok(()) => rest.start = part.start + 1,
                 // the area went while the lock was dropped: what is behind it is next
-                Err(FaultResult::Sigsegv)
+                Err(FaultError::Sigsegv)
                     if unlockable.is_some() && self.state().find_vma(mm, part.start).is_none() => {}
                 Err(_) if unlockable.is_some() && part.start != start => start = part.start,
-                Err(FaultResult::Oom) => return Err(ChangeError::Enomem),
+                Err(FaultError::Oom) => return Err(ChangeError::Enomem),
                 Err(_) => return Err(ChangeError::Gap),
             }
         }

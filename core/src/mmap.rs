@@ -10,7 +10,6 @@ use crate::lock::Lock;
 use crate::merge::MergeRange;
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -76,12 +75,8 @@ impl Current<'_> {
     /// Splits an area at `addr`, which lies within it; the upper part is the new area
     /// (`__split_vma`).
     async fn split_vma(self, vma: VmaId, addr: u64) -> Result<VmaId, Enomem> {
-        let lock = {
-            let s = self.state();
-            let root = s.anon_vma_root(vma);
-            root.filter(|_| !s.zoo.on(Bug::VmaAdjustNoLock))
-        }
-        .map(Lock::AnonVmaWrite);
+        let lock = { self.state().anon_vma_root(vma) }.map(Lock::AnonVmaWrite);
+        zoo!(self, Bug::VmaAdjustNoLock => let lock = None);
         if let Some(lock) = lock {
             self.lock(lock).await;
         }

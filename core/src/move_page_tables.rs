@@ -10,7 +10,6 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{Entry, Pte, PteFlags, SwapFlags};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 /// A move of entries between two areas.
@@ -31,14 +30,14 @@ impl Move {
     }
 
     /// The way back, for the first `len` pages.
-    pub const fn reverted(&self, len: u64, need_rmap_locks: bool) -> Self {
+    pub const fn reverted(&self, len: u64) -> Self {
         Self {
             src: self.dst,
             dst: self.src,
             from: self.to,
             to: self.from,
             len,
-            need_rmap_locks,
+            need_rmap_locks: true,
         }
     }
 }
@@ -64,22 +63,17 @@ impl State {
     /// page-table locks (`move_ptes`).
     fn move_ptes(&mut self, go: &Move, from: PteRef, to: PteRef, count: u64) {
         let registered = self.vma(go.src).flags.contains(VmFlags::UFFD_WP);
-        let keep_uffd_wp = !registered || self.zoo.on(Bug::MremapUffdwpLeft);
-        let mut write = None;
+        let keep_uffd_wp = !registered;
+        zoo!(self, Bug::MremapUffdwpLeft => let keep_uffd_wp = true);
         for i in 0..count as u32 {
-            let (from, to) = (PteRef(from.0 + i), PteRef(to.0 + i));
-            let mut pte = Self::moved_pte(self.tables.get(from), keep_uffd_wp);
+            let (src, dst) = (PteRef(from.0 + i), PteRef(to.0 + i));
+            let pte = Self::moved_pte(self.tables.get(src), keep_uffd_wp);
             if pte.is_none() {
                 continue;
             }
-            if let Some(present) = pte.present() {
-                let first = *write.get_or_insert(present.write());
-                if self.zoo.on(Bug::MremapBatchWritable) {
-                    pte = present.set(PteFlags::RW, first).pte();
-                }
-            }
-            self.tables.set(from, Pte::NONE);
-            self.tables.set(to, pte);
+            zoo!(self, Bug::MremapBatchWritable => let pte = self.writable_as_first(to..dst, pte));
+            self.tables.set(src, Pte::NONE);
+            self.tables.set(dst, pte);
         }
     }
 }
@@ -88,7 +82,9 @@ impl Current<'_> {
     /// Moves entries, one pair of tables at a time. Returns how many pages that was before memory ran
     /// out (`move_page_tables`).
     pub(crate) async fn move_page_tables(self, go: &Move) -> u64 {
-        if go.len == 0 && !self.state().zoo.on(Bug::MremapOldSizeZero) {
+        let empty = go.len == 0;
+        zoo!(self, Bug::MremapOldSizeZero => let empty = false);
+        if empty {
             return 0;
         }
         let mm = self.state().vma(go.src).mm;
@@ -117,10 +113,8 @@ impl Current<'_> {
             let Some(table) = table else {
                 return Ok(go.len);
             };
-            let mut to = go.to + (table.start - go.from);
-            if s.zoo.on(Bug::HugetlbMremapDelta) {
-                to = go.to + done;
-            }
+            let to = go.to + (table.start - go.from);
+            zoo!(s, Bug::HugetlbMremapDelta => let to = go.to + done);
             s.pte_alloc(mm, to)?;
             let span = s.geometry().span(0);
             let room = span - to % span;

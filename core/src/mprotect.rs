@@ -11,7 +11,6 @@ use crate::pte::{
 };
 use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 /// What happens to the entries of an area (`MM_CP_*`).
@@ -69,8 +68,9 @@ impl State {
                     Change::UffdWp => pte = pte.set(PteFlags::UFFD_WP, true),
                     Change::UffdWpResolve => pte = pte.set(PteFlags::UFFD_WP, false),
                 }
+                let asks = change != Change::UffdWp;
                 // until 6.2 write permission came back through a fault
-                let asks = change != Change::UffdWp && !self.zoo.on(Bug::UffdwpDeferredFlush);
+                zoo!(self, Bug::UffdwpDeferredFlush => let asks = false);
                 let writable = asks && self.can_change_pte_writable(vma, pte);
                 pte.set(PteFlags::RW, writable).pte()
             }
@@ -129,6 +129,18 @@ impl State {
         }
     }
 
+    /// Starts a new period for the areas of an address space, and gathers the flush of their entries.
+    pub(crate) fn clear_soft_dirty_areas(&mut self, cur: Current<'_>, mm: MmId) {
+        for i in 0..self.mm(mm).vmas.len() {
+            let vma = self.mm(mm).vmas[i];
+            self.vma_mut(vma).flags.remove(VmFlags::SOFTDIRTY);
+        }
+        self.tlb_gather_mmu(cur.task, mm);
+        zoo!(self, Bug::SoftdirtyNoFlush => return);
+        // nothing is gathered entry by entry: all is owed a flush until the end
+        self.tlb_flush_pte_range(cur.task, 0..u64::MAX);
+    }
+
     fn pte_is_pinned(&self, pte: PresentPte) -> bool {
         pte.write() && !pte.special() && self.page(pte.pfn()).maybe_dma_pinned()
     }
@@ -141,31 +153,12 @@ impl Current<'_> {
         let mm = self.state().vma(vma).mm;
         let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
         self.notifier_start(&notifier).await;
-        if change == Change::UffdWp && self.state().zoo.on(Bug::PagemapScanLostDirty) {
-            self.writeprotect_copies(vma, range.clone()).await;
-        }
-        let flush = !self.state().zoo.on(Bug::MprotectVsBatchedUnmap);
+        zoo!(self, Bug::PagemapScanLostDirty if change == Change::UffdWp =>
+            self.writeprotect_copies(vma, range.clone()).await);
         let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
-        self.walk_page_range(mm, range, Site::ChangePteRange, flush, apply)
+        self.walk_page_range(mm, range, Site::ChangePteRange, true, apply)
             .await;
         self.state().notifier_end(self.task, &notifier);
-    }
-
-    /// The bug of c70dce4982ce: reads entries, and writes the copies back, write-protected. What the
-    /// MMU notes in between is lost.
-    async fn writeprotect_copies(self, vma: VmaId, range: Range<u64>) {
-        for addr in range {
-            let found = {
-                let s = &*self.state();
-                let at = s.tables().pte_offset(s.mm(s.vma(vma).mm).pgd, addr);
-                at.and_then(|at| Some((at, s.tables().get(at).present()?)))
-            };
-            self.preempt(Site::ChangePteRange).await;
-            if let Some((at, copy)) = found {
-                let new = copy.wrprotect().set(PteFlags::UFFD_WP, true);
-                self.state().tables.set(at, new.pte());
-            }
-        }
     }
 
     /// `mprotect`. A range with a gap is changed up to the gap, and the call fails.
@@ -256,19 +249,13 @@ impl Current<'_> {
                 ..MergeRange::new(mm, part.clone(), flags)
             }
         };
-        let mut part = part.clone();
-        match self.vma_merge(&what).await {
-            Ok(Some(merged)) => return Ok(merged),
-            Ok(None) => {}
-            Err(Enomem) => {
-                let s = &*self.state();
-                let grown = s.plan_merge(&what).map(|merge| merge.grown);
-                part = grown
-                    .filter(|_| s.zoo.on(Bug::VmaModifyAfterOom))
-                    .ok_or(Enomem)?;
-            }
+        let merged = self.vma_merge(&what).await;
+        zoo!(self, Bug::VmaModifyAfterOom if merged.is_err() =>
+            return self.modify_grown(vma, &what).await);
+        if let Some(merged) = merged? {
+            return Ok(merged);
         }
-        let isolated = self.isolate_range(mm, &part).await?;
+        let isolated = self.isolate_range(mm, part).await?;
         let vma = isolated.first().copied().unwrap_or(vma);
         self.state().vma_mut(vma).flags = flags;
         Ok(vma)
@@ -277,35 +264,26 @@ impl Current<'_> {
     /// Clears the soft-dirty bits of an address space (`echo 4 > /proc/PID/clear_refs`).
     pub async fn clear_soft_dirty(self, mm: MmId) {
         let all = 0..self.state().geometry().task_size();
-        let notifier = NotifierRange::new(mm, all.clone(), NotifierEvent::SoftDirty, None);
-        let outside = self.state().zoo.on(Bug::PagemapNotifierOutsideLock);
-        if outside {
-            self.notifier_start(&notifier).await;
-        }
+        let notifier = NotifierRange::new(mm, all, NotifierEvent::SoftDirty, None);
+        zoo!(self, Bug::PagemapNotifierOutsideLock =>
+            return self.clear_soft_dirty_announced_first(mm, &notifier).await);
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
-        {
-            let s = &mut *self.state();
-            for i in 0..s.mm(mm).vmas.len() {
-                let vma = s.mm(mm).vmas[i];
-                s.vma_mut(vma).flags.remove(VmFlags::SOFTDIRTY);
-            }
-            // nothing is gathered entry by entry: all is owed a flush until the end
-            s.tlb_gather_mmu(self.task, mm);
-            if !s.zoo.on(Bug::SoftdirtyNoFlush) {
-                s.tlb_flush_pte_range(self.task, 0..u64::MAX);
-            }
-        }
-        if !outside {
-            self.notifier_start(&notifier).await;
-        }
+        self.state().clear_soft_dirty_areas(self, mm);
+        self.notifier_start(&notifier).await;
+        self.clear_soft_dirty_entries(mm, &notifier).await;
+        self.unlock(lock);
+    }
+
+    /// The entries of an address space, within an invalidation, which ends with them; then the flush.
+    pub(crate) async fn clear_soft_dirty_entries(self, mm: MmId, notifier: &NotifierRange) {
+        let all = notifier.range.clone();
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
         self.walk_page_range(mm, all, Site::ClearRefs, false, clear)
             .await;
         let s = &mut *self.state();
-        s.notifier_end(self.task, &notifier);
+        s.notifier_end(self.task, notifier);
         s.tlb_finish_mmu(self.task);
-        s.unlock(self.task, lock);
     }
 
     /// `UFFDIO_REGISTER` with `MODE_WP`.

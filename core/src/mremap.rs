@@ -12,13 +12,11 @@
 //! Corresponds to `mm/mremap.c`, and `copy_vma` in `mm/vma.c`.
 
 use crate::ids::{MmId, VmaId};
-use crate::lock::{Lock, Site};
+use crate::lock::Lock;
 use crate::merge::MergeRange;
 use crate::move_page_tables::Move;
-use crate::pte::PresentPte;
 use crate::state::{Current, Enomem, Release, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use core::ops::Range;
 
 /// Where a range goes.
@@ -58,29 +56,16 @@ impl State {
     fn dup_moved(&mut self, src: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
         let new = self.alloc_vma(what.mm, what.range.clone(), what.pgoff, what.flags)?;
         self.vma_mut(new).anon_vma = self.vma(src).anon_vma;
-        if !self.zoo.on(Bug::MremapLinkAfterMove)
-            && let Err(e) = self.anon_vma_clone(new, src)
-        {
+        zoo!(self, Bug::MremapLinkAfterMove => {
+            self.insert_vma(what.mm, new);
+            return Ok(new);
+        });
+        if let Err(e) = self.anon_vma_clone(new, src) {
             self.free_vma(new);
             return Err(e);
         }
         self.insert_vma(what.mm, new);
         Ok(new)
-    }
-
-    /// As `uprobe_mmap` does when an area grows over a probed address.
-    fn install_probed_page(
-        &mut self,
-        cur: Current<'_>,
-        vma: VmaId,
-        addr: u64,
-    ) -> Result<(), Enomem> {
-        let mm = self.vma(vma).mm;
-        let at = self.pte_alloc(mm, addr)?;
-        let page = self.alloc_anon_page(cur)?;
-        self.mm_mut(mm).anon_rss += 1;
-        self.map_new_anon_page(cur, vma, addr, at, PresentPte::new(page));
-        Ok(())
     }
 
     /// The area that covers all of `range` (`vma_to_resize`).
@@ -166,10 +151,8 @@ impl Current<'_> {
             if area.end != old.end || !s.is_free(mm, &grown) {
                 return Err(RemapError::NoRoom);
             }
-            let mut pgoff = area.pgoff + (area.end - area.start);
-            if s.zoo.on(Bug::MremapPartialAtZero) {
-                pgoff = area.pgoff + (old.end - old.start);
-            }
+            let pgoff = area.pgoff + (area.end - area.start);
+            zoo!(s, Bug::MremapPartialAtZero => let pgoff = area.pgoff + (old.end - old.start));
             MergeRange {
                 pgoff,
                 anon_vma: area.anon_vma,
@@ -235,34 +218,23 @@ impl Current<'_> {
         keep_source: bool,
     ) -> Result<(), RemapError> {
         let mm = self.state().vma(vma).mm;
-        let split_locked = keep_source && {
-            let s = self.state();
-            let locked = s.vma(vma).flags.contains(VmFlags::LOCKED);
-            locked && !s.zoo.on(Bug::MremapDontunmapLockedVm)
-        };
-        if split_locked {
+        let locked = self.state().vma(vma).flags.contains(VmFlags::LOCKED);
+        zoo!(self, Bug::MremapDontunmapLockedVm => let locked = false);
+        if keep_source && locked {
             // what stays is not locked
             let isolated = self.isolate_range(mm, &old).await?;
             vma = isolated.first().copied().unwrap_or(vma);
         }
-        if self.state().zoo.on(Bug::ExecStackMigration) && self.shift_area(vma, &old, &new).await {
-            return Ok(());
-        }
+        zoo!(self, Bug::ExecStackMigration if self.shift_area(vma, &old, &new).await =>
+            return Ok(()));
         let go = self.copy_vma(vma, &old, &new, keep_source).await?;
         let moved = self.move_page_tables(&go).await;
-        if self.state().zoo.on(Bug::MremapLinkAfterMove) {
-            self.link_moved(&go).await;
-        }
+        zoo!(self, Bug::MremapLinkAfterMove => self.link_moved(&go).await);
         if moved < go.len {
-            let back = {
-                let zoo = self.state().zoo;
-                let len = if zoo.on(Bug::MremapWraparound) {
-                    0
-                } else {
-                    moved
-                };
-                go.reverted(len, !zoo.on(Bug::MremapRevertRmapLocks))
-            };
+            let back = go.reverted(moved);
+            zoo!(self, Bug::MremapWraparound => let back = go.reverted(0));
+            zoo!(self, Bug::MremapRevertRmapLocks =>
+                let back = Move { need_rmap_locks: false, ..back });
             // the tables of the source are still there, so this cannot fail
             self.move_page_tables(&back).await;
             self.unmap_moved(go.dst, mm, &new, keep_source).await;
@@ -274,36 +246,6 @@ impl Current<'_> {
             self.unmap_moved(go.src, mm, &old, false).await;
         }
         Ok(())
-    }
-
-    /// As `shift_arg_pages` does it: the area itself goes first, and its entries follow. False if it is
-    /// not all of an area that moves.
-    async fn shift_area(self, vma: VmaId, old: &Range<u64>, new: &Range<u64>) -> bool {
-        let len = old.end - old.start;
-        let mm = {
-            let s = &mut *self.state();
-            let area = s.vma(vma);
-            let mm = area.mm;
-            if area.range() != *old || len != new.end - new.start {
-                return false;
-            }
-            s.detach_vma(vma);
-            let area = s.vma_mut(vma);
-            (area.start, area.end) = (new.start, new.end);
-            s.insert_vma(mm, vma);
-            mm
-        };
-        let go = Move {
-            src: vma,
-            dst: vma,
-            from: old.start,
-            to: new.start,
-            len,
-            need_rmap_locks: false,
-        };
-        self.move_page_tables(&go).await;
-        self.state().free_pgtables(mm, old.clone(), None);
-        true
     }
 
     /// Makes the area at the destination, or lets a neighbour grow over it (`copy_vma`).
@@ -320,10 +262,8 @@ impl Current<'_> {
             // Pages that are there keep their offsets; where none was, those of the new place are as
             // good and let more areas merge. A source that stays must then not grow itself.
             let faulted = area.anon_vma.is_some();
-            let mut flags = area.flags;
-            if !s.zoo.on(Bug::LatentMremapUffdNeighbour) {
-                flags.remove(VmFlags::UFFD_WP);
-            }
+            let flags = area.flags - VmFlags::UFFD_WP;
+            zoo!(s, Bug::LatentMremapUffdNeighbour => let flags = area.flags);
             MergeRange {
                 copied_from: Some(src),
                 pgoff: if faulted {
@@ -345,21 +285,20 @@ impl Current<'_> {
         let s = &mut *self.state();
         // an area without pages may have grown together with its copy
         let src = s.find_vma(what.mm, old.start).unwrap_or(src);
-        if s.zoo.on(Bug::LatentMremapUffdNeighbour) {
-            // mremap_userfaultfd_prep, which knows of no neighbour
-            s.vma_mut(dst).flags.remove(VmFlags::UFFD_WP);
-        }
-        if merged.is_some() && s.zoo.on(Bug::UprobePteOverwritten) {
-            s.install_probed_page(self, dst, new.start)?;
-        }
+        // mremap_userfaultfd_prep, which knows of no neighbour
+        zoo!(s, Bug::LatentMremapUffdNeighbour => s.vma_mut(dst).flags.remove(VmFlags::UFFD_WP));
+        zoo!(s, Bug::UprobePteOverwritten if merged.is_some() =>
+            s.install_probed_page(self, dst, new.start)?);
         let in_front = s.vma(dst).pgoff <= s.vma(src).pgoff;
+        let need_rmap_locks = merged.is_some() && in_front;
+        zoo!(s, Bug::AnonVmaMovetoTail => let need_rmap_locks = false);
         Ok(Move {
             src,
             dst,
             from: old.start,
             to: new.start,
             len: old.end - old.start,
-            need_rmap_locks: merged.is_some() && in_front && !s.zoo.on(Bug::AnonVmaMovetoTail),
+            need_rmap_locks,
         })
     }
 
@@ -373,16 +312,6 @@ impl Current<'_> {
             self.unlock(lock);
         }
         new
-    }
-
-    /// Links a copy to what its source is linked to, if that was left out.
-    async fn link_moved(self, go: &Move) {
-        self.preempt(Site::MovePtes).await;
-        let s = &mut *self.state();
-        if s.vma(go.dst).chain.is_empty() {
-            // if memory runs out, the area has no anon_vma
-            let _ = s.anon_vma_clone(go.dst, go.src);
-        }
     }
 
     /// Unmaps a range whose pages have moved away. If an area has to be split for that and memory runs
@@ -406,14 +335,10 @@ impl Current<'_> {
         if self.state().vma(vma).range() != *old {
             return;
         }
-        let own = { self.state().vma(vma).anon_vma };
+        zoo!(self, Bug::MremapDontunmapAnonVma =>
+            return self.empty_source_naming_anon_vma(vma, old).await);
         self.anon_vma_unlink(vma).await;
-        let s = &mut *self.state();
-        if s.zoo.on(Bug::MremapDontunmapAnonVma) {
-            s.vma_mut(vma).anon_vma = own;
-        }
-        if !s.zoo.on(Bug::MremapDontunmapPgoff) {
-            s.vma_mut(vma).pgoff = old.start;
-        }
+        zoo!(self, Bug::MremapDontunmapPgoff => return);
+        self.state().vma_mut(vma).pgoff = old.start;
     }
 }

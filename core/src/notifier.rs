@@ -6,13 +6,10 @@
 //!
 //! Corresponds to `mm/mmu_notifier.c`, `include/linux/mmu_notifier.h`.
 
-use crate::driver::{DevicePte, Mirror};
 use crate::ids::{DevId, MmId, TaskId};
-use crate::lock::{Lock, Site, Wait};
+use crate::lock::{Site, Wait};
 use crate::state::{Current, State};
 use crate::trace::Event;
-use crate::zoo::Bug;
-use alloc::vec::Vec;
 use core::ops::Range;
 
 /// Why entries change.
@@ -92,6 +89,13 @@ impl State {
         }
     }
 
+    /// The address space dies: nobody mirrors it any more (`mmu_notifier_release`).
+    pub(crate) fn mmu_notifier_release(&mut self, mm: MmId) {
+        self.mm_mut(mm).notifier.released = true;
+        zoo!(self, Bug::HmmReleaseCallback => return);
+        self.driver.release(mm);
+    }
+
     fn trace_invalidate(&mut self, task: TaskId, start: bool, range: &NotifierRange) {
         let NotifierRange {
             mm, event, owner, ..
@@ -119,32 +123,9 @@ impl State {
 impl Current<'_> {
     /// Announces a change; the callbacks may sleep.
     pub(crate) async fn notifier_start(self, range: &NotifierRange) {
-        if self.state().zoo.on(Bug::XeNotifierFolioLock) {
-            self.lock_mirrored(range).await;
-        }
+        zoo!(self, Bug::XeNotifierFolioLock => self.lock_mirrored(range).await);
         self.state().invalidate_start(self.task, range);
         self.preempt(Site::NotifierStart).await;
-    }
-
-    /// Takes the lock of each folio that a device maps in `range`, for a moment, as a driver's callback
-    /// must not.
-    async fn lock_mirrored(self, range: &NotifierRange) {
-        let mut mirrored = Vec::new();
-        let mut note = |(dev, mm, addr): Mirror, _| {
-            if mm == range.mm && range.range.contains(&addr) {
-                mirrored.push((addr, dev.0));
-            }
-        };
-        self.state().driver.for_each_mapping(&mut note);
-        // the driver's table has no order
-        mirrored.sort_unstable();
-        for (addr, dev) in mirrored {
-            let mapped = { self.state().driver.lookup((DevId(dev), range.mm, addr)) };
-            if let Some(DevicePte { pfn, .. }) = mapped {
-                self.lock(Lock::Folio(pfn)).await;
-                self.unlock(Lock::Folio(pfn));
-            }
-        }
     }
 
     /// Samples the sequence of `dev` when no invalidation is under way (`mmu_interval_read_begin`).

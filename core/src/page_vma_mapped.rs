@@ -5,7 +5,6 @@
 use crate::ids::{MmId, Pfn, PteRef};
 use crate::pte::{Entry, Pte, Softleaf};
 use crate::state::State;
-use crate::zoo::Bug;
 
 /// Which entries the walk is after.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,21 +36,16 @@ impl State {
     ) -> Option<Found> {
         let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
         let pte = self.tables().get(at);
-        let pfn = match (pte.decode(), pte.leaf(), wanted) {
+        let leaf = pte.leaf();
+        zoo!(self, Bug::PvmwDevprivNeverMatches =>
+            let leaf = leaf.filter(|leaf| !leaf.is_device_private()));
+        zoo!(self, Bug::ExclTreatedAsMigration if wanted == Wanted::Migration =>
+            let leaf = leaf.map(Softleaf::as_migration));
+        let pfn = match (pte.decode(), leaf, wanted) {
             (Entry::Present(present), _, Wanted::Mapping) => present.pfn(),
-            (_, Some(Softleaf::DevicePrivate { pfn, .. }), Wanted::Mapping) => {
-                if self.zoo.on(Bug::PvmwDevprivNeverMatches) {
-                    return None;
-                }
-                pfn
-            }
+            (_, Some(Softleaf::DevicePrivate { pfn, .. }), Wanted::Mapping) => pfn,
             (_, Some(Softleaf::DeviceExclusive { pfn, .. }), Wanted::Mapping) => pfn,
             (_, Some(Softleaf::Migration(entry)), Wanted::Migration) => entry.pfn,
-            (_, Some(Softleaf::DeviceExclusive { pfn, .. }), Wanted::Migration)
-                if self.zoo.on(Bug::ExclTreatedAsMigration) =>
-            {
-                pfn
-            }
             _ => return None,
         };
         let pages = 1 << self.page(folio).order;

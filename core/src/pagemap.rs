@@ -7,11 +7,10 @@
 
 use crate::ids::{MmId, Pfn};
 use crate::lock::{Lock, Site};
-use crate::pte::{Entry, Pte, Softleaf, SwapPte};
+use crate::pte::{Entry, Pte, SwapPte};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 use core::ops::Range;
@@ -47,16 +46,13 @@ impl State {
                 shown.set(Pagemap::SOFT_DIRTY, p.soft_dirty());
                 shown.set(Pagemap::UFFD_WP, p.uffd_wp());
             }
-            (_, Some(leaf)) => {
-                let migration = matches!(leaf, Softleaf::Migration(_));
-                if !migration && self.zoo.on(Bug::PagemapPmdWarn) {
-                    return shown;
-                }
+            (_, Some(_)) => {
+                zoo!(self, Bug::PagemapPmdWarn if pte.migrating().is_none() => return shown);
                 let swap = SwapPte::assume(pte);
                 shown |= Pagemap::SWAP;
-                if migration && self.zoo.on(Bug::SmapsMapcountMigration) {
-                    shown.set(Pagemap::MMAP_EXCLUSIVE, leaf.pfn().is_some_and(mapped_once));
-                }
+                zoo!(self, Bug::SmapsMapcountMigration
+                    if pte.migrating().is_some_and(mapped_once) =>
+                    shown |= Pagemap::MMAP_EXCLUSIVE);
                 shown.set(Pagemap::SOFT_DIRTY, swap.soft_dirty());
                 shown.set(Pagemap::UFFD_WP, swap.uffd_wp());
             }

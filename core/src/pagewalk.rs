@@ -20,6 +20,9 @@ impl Current<'_> {
         flush: bool,
         each: impl Fn(&mut State, PteRef),
     ) {
+        zoo!(self, Bug::StaleTlbDeferred if site == Site::MadvisePteRange => let flush = false);
+        zoo!(self, Bug::MprotectVsBatchedUnmap if site == Site::ChangePteRange =>
+            let flush = false);
         let mut addr = range.start;
         loop {
             self.preempt(site).await;

@@ -122,7 +122,7 @@ impl PageTables {
     }
 
     /// Makes the count of entries of a table wrong.
-    #[cfg(feature = "zoo")]
+    #[cfg(feature = "tamper")]
     pub(crate) fn miscount(&mut self, at: PteRef) {
         self.tables[at.ix() >> self.geometry.table_bits].used += 1;
     }

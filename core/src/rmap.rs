@@ -7,10 +7,9 @@ use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::page_vma_mapped::{Found, Wanted};
-use crate::pte::{Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapPte};
+use crate::pte::{Entry, MigrationEntry, MigrationKind, Softleaf, SwapPte};
 use crate::state::{Current, Release, State};
 use crate::trace::Event;
-use crate::zoo::Bug;
 
 /// When the translations of entries that are taken away are flushed: each at once, or later, by the batch of
 /// the task (`TTU_BATCH_FLUSH`), for which the caller owes a `try_to_unmap_flush`.
@@ -37,15 +36,15 @@ impl State {
         } else {
             own.map(|own| self.anon_vma(own).root)
         };
-        let trust_old = self.zoo.on(Bug::DevprivMappingReuse);
+        // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
+        zoo!(self, Bug::DevprivMappingReuse if self.page(folio).mapping().is_some() =>
+            let index = self.page(folio).index);
+        zoo!(self, Bug::DevprivMappingReuse =>
+            let anon_vma = self.page(folio).mapping().or(anon_vma));
         let page = self.page_mut(folio);
         page.flags.insert(PageFlags::SWAPBACKED);
         page.flags.set(PageFlags::ANON_EXCLUSIVE, exclusive);
         page.mapcount = 1;
-        if trust_old && page.mapping().is_some() {
-            // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
-            return;
-        }
         page.set_mapping(anon_vma);
         page.index = index;
     }
@@ -69,27 +68,25 @@ impl State {
     /// Shares an exclusive page for a fork; refused if it may be pinned
     /// (`folio_try_dup_anon_rmap_pte`).
     pub(crate) fn folio_try_dup_anon_rmap_pte(&mut self, page: Pfn) -> bool {
-        let pinned = self.page(page).maybe_dma_pinned() && !self.zoo.on(Bug::ForkPinnedEarlyCow);
+        let pinned = self.page(page).maybe_dma_pinned();
+        zoo!(self, Bug::ForkPinnedEarlyCow => let pinned = false);
         // a device page cannot be pinned
         if self.page(page).anon_exclusive() && pinned && page.device().is_none() {
             return false;
         }
-        self.folio_dup_anon_rmap_pte(page);
-        true
-    }
-
-    /// One more mapping of a page that is shared from now on.
-    pub(crate) fn folio_dup_anon_rmap_pte(&mut self, page: Pfn) {
         let page = self.page_mut(page);
         page.flags.remove(PageFlags::ANON_EXCLUSIVE);
         page.mapcount += 1;
+        true
     }
 
     /// Gives up the exclusivity of a page whose entry was just cleared; refused if it may be pinned
     /// (`folio_try_share_anon_rmap_pte`).
     pub(crate) fn folio_try_share_anon_rmap_pte(&mut self, page: Pfn) -> bool {
+        zoo!(self, Bug::AnonExclusiveGupFast =>
+            self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE));
         let pinned = self.page(page).maybe_dma_pinned() && page.device().is_none();
-        if !pinned || self.zoo.on(Bug::AnonExclusiveGupFast) {
+        if !pinned {
             self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE);
         }
         !pinned
@@ -140,8 +137,7 @@ impl State {
         flush: UnmapFlush,
     ) -> bool {
         let Found { at, pte } = found;
-        let entry = pte.decode();
-        let pfn = match (entry, pte.leaf()) {
+        let pfn = match (pte.decode(), pte.leaf()) {
             (Entry::Present(present), _) => present.pfn(),
             (
                 _,
@@ -149,63 +145,38 @@ impl State {
             ) => pfn,
             _ => return true,
         };
-        let mut subpage = pfn;
-        if self.zoo.on(Bug::TtuSubpageFromSwapPte) {
-            subpage = PresentPte::assume(pte).pfn();
-        }
-        let device_has_it = matches!(pte.leaf(), Some(Softleaf::DeviceExclusive { .. }));
-        if device_has_it && self.zoo.on(Bug::ExclMigrateOne) {
-            subpage = PresentPte::assume(pte).pfn();
-        }
         let exclusive = self.page(pfn).anon_exclusive();
         match flush {
             UnmapFlush::Each => self.ptep_clear_flush(at),
             UnmapFlush::Batch => self.ptep_clear_batched(cur.task, at),
         };
-        let dirty = match entry {
-            Entry::Present(present) => present.dirty(),
-            // pte_dirty of an entry that is not present: see Release::V6_12
-            _ => self.release == Release::V6_12,
+        let (writable, young, dirty) = match (pte.present(), pte.leaf()) {
+            (Some(p), _) => (p.write(), p.young(), p.dirty()),
+            (_, Some(Softleaf::DevicePrivate { write, .. })) => (write, false, false),
+            _ => (false, false, false),
         };
-        if dirty {
+        // pte_dirty of an entry that is not present: see Release::V6_12
+        if dirty || pte.leaf().is_some() && self.release == Release::V6_12 {
             self.folio_mark_dirty(folio);
         }
         if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
             self.tables.set(at, pte);
             return false;
         }
-        self.tables.set(at, self.migration_pte(pfn, pte, exclusive));
-        self.folio_remove_rmap_pte(subpage, vma);
+        let tracking = pte.tracking();
+        zoo!(self, Bug::SlowpathRoMigent if pte.leaf().is_some() => let writable = false);
+        zoo!(self, Bug::PmdDevprivSoftdirtyAsWrite if pte.leaf().is_some() =>
+            let writable = pte.misread().write());
+        zoo!(self, Bug::RmapSoftdirtyUffdCopy if pte.leaf().is_some() =>
+            let tracking = pte.misread().tracking());
+        let entry = Self::make_migration_entry(pfn, writable, exclusive, young, dirty);
+        self.tables.set(at, entry.set(tracking, true).pte());
+        zoo!(self, Bug::TtuSubpageFromSwapPte => let pfn = pte.misread().pfn());
+        zoo!(self, Bug::ExclMigrateOne if pte.is_exclusive() =>
+            let pfn = pte.misread().pfn());
+        self.folio_remove_rmap_pte(pfn, vma);
         self.folio_ref_sub(folio, 1);
         true
-    }
-
-    /// The migration entry that takes the place of `pte`, a mapping of `pfn`.
-    fn migration_pte(&self, pfn: Pfn, pte: Pte, exclusive: bool) -> Pte {
-        let mut tracking = pte.tracking();
-        let (writable, young, dirty) = match pte.decode() {
-            Entry::Present(p) => (p.write(), p.young(), p.dirty()),
-            _ => {
-                let swap = SwapPte::assume(pte);
-                let mut writable = matches!(
-                    swap.softleaf(),
-                    Some(Softleaf::DevicePrivate { write: true, .. })
-                );
-                if self.zoo.on(Bug::SlowpathRoMigent) {
-                    writable = false;
-                }
-                if self.zoo.on(Bug::PmdDevprivSoftdirtyAsWrite) {
-                    writable = PresentPte::assume(pte).write();
-                }
-                if self.zoo.on(Bug::RmapSoftdirtyUffdCopy) {
-                    tracking = PresentPte::assume(pte).tracking();
-                }
-                (writable, false, false)
-            }
-        };
-        Self::make_migration_entry(pfn, writable, exclusive, young, dirty)
-            .set(tracking, true)
-            .pte()
     }
 
     pub(crate) fn make_migration_entry(
@@ -251,7 +222,9 @@ impl Current<'_> {
             self.preempt(Site::FolioLockAnonVma).await;
             self.lock(lock).await;
             let s = &mut *self.state();
-            if !s.folio_mapped(folio) && !s.zoo.on(Bug::PageLockAnonVmaRecheck) {
+            let mapped = s.folio_mapped(folio);
+            zoo!(s, Bug::PageLockAnonVmaRecheck => let mapped = true);
+            if !mapped {
                 s.unlock(self.task, lock);
                 return None;
             }

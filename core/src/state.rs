@@ -74,7 +74,7 @@ pub enum Release {
     ///   `migrate_vma_collect_pmd`.)
     /// - A device-exclusive entry remembers whether it may come back writable, and `mprotect` makes it forget
     ///   (until c25465eb7630; what
-    ///   it remembers counts only with `Bug::ExclWritableByVmaFlag`, which 6.12 has); a folio that is locked is not made exclusive, and not waited for.
+    ///   it remembers counts only with 9a914592140e, whose bug 6.12 has); a folio that is locked is not made exclusive, and not waited for.
     /// - Reclaim makes a lazily freed folio an ordinary one if anybody holds a reference to it.
     /// - `mremap` looks for the area before it checks the addresses, unmaps what is in the way before it asks whether
     ///   the area covers the range, and moves one area only.
@@ -402,7 +402,7 @@ impl Kernel {
     }
 
     /// Back to the state after [`Kernel::new`]. The cost depends on what was used since then. The
-    /// zoo's switches and the release stay as they are.
+    /// release that is followed, and what else was chosen for the machine, stays.
     ///
     /// All futures of operations must have been dropped.
     pub fn reset(&self) {

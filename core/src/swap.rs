@@ -71,7 +71,7 @@ impl SwapDevice {
     }
 
     /// A slot that was used, past all rules.
-    #[cfg(feature = "zoo")]
+    #[cfg(feature = "tamper")]
     pub(crate) fn slot_mut(&mut self, slot: SwapId) -> Option<&mut SwapSlot> {
         self.slots.get_mut(slot.ix())
     }

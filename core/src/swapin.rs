@@ -6,15 +6,13 @@
 //!
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
-use crate::fault::{FaultResult, VmFault};
+use crate::fault::{Fault, FaultError, FaultResult, VmFault};
 use crate::ids::{Pfn, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, PteFlags, SwapPte};
 use crate::state::{Current, Enomem, Release, State};
-use crate::swap::SwapSlot;
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 
 /// A folio of the swap cache.
 #[derive(Clone, Copy)]
@@ -45,7 +43,7 @@ impl State {
     }
 
     /// A locked, charged folio for the contents of a slot.
-    fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
+    pub(crate) fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
         let folio = self.alloc_page(cur.task)?;
         self.charge(folio);
         self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
@@ -64,7 +62,7 @@ impl State {
     /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
     /// that is there now (the end of `do_swap_page`). A folio that was just read is in a batch on its way
     /// to the LRU, which has a reference; only a write fault drains it.
-    fn map_swap_folio(
+    pub(crate) fn map_swap_folio(
         &mut self,
         cur: Current<'_>,
         vmf: &VmFault,
@@ -128,62 +126,49 @@ impl Current<'_> {
         Ok(found)
     }
 
-    async fn swap_read_folio(self, slot: SwapId, folio: Pfn) {
+    pub(crate) async fn swap_read_folio(self, slot: SwapId, folio: Pfn) {
         self.preempt(Site::SwapReadFolio).await;
         let s = &mut *self.state();
         s.page_mut(folio).word = s.swap().slot(slot).word;
     }
 
-    /// Reads a slot that one entry names into a folio that nobody else can find, as kernels up to 6.18
-    /// do from fast devices; the folio stays locked. `None` if that is not the way to read it.
-    async fn swapin_past_cache(self, slot: SwapId) -> Option<Pfn> {
-        let folio = {
-            let s = &mut *self.state();
-            let SwapSlot { count, cache, .. } = s.swap().slot(slot);
-            let skips = s.zoo.on(Bug::SwapinSkipCacheAba) && count == 1 && cache.is_none();
-            skips.then(|| s.alloc_swap_folio(self).ok()).flatten()?
-        };
-        self.swap_read_folio(slot, folio).await;
-        self.state().folio_add_lru(folio);
-        Some(folio)
-    }
-
     /// A fault on a swap entry (`do_swap_page`).
     pub(crate) async fn do_swap_page(self, vmf: VmFault, slot: SwapId) -> FaultResult {
         self.preempt(Site::DoSwapPage).await;
-        let private = self.swapin_past_cache(slot).await;
-        let found = match private {
-            Some(folio) => Ok(Lookup::Cached(folio)),
-            None => self.read_swap_cache(slot).await,
-        };
+        zoo!(self, Bug::SwapinSkipCacheAba => {
+            if let Some(folio) = self.swapin_past_cache(slot).await {
+                return self.map_past_cache(vmf, slot, folio).await;
+            }
+        });
+        let found = self.read_swap_cache(slot).await;
         let (folio, fresh) = match found {
             Ok(Lookup::Cached(folio)) => (folio, false),
             Ok(Lookup::Fresh(folio)) => (folio, true),
             Err(Enomem) if self.state().tables().get(vmf.at) == vmf.orig => {
-                return FaultResult::Oom;
+                return Err(FaultError::Oom);
             }
-            Ok(Lookup::Gone) | Err(Enomem) => return FaultResult::Done,
+            Ok(Lookup::Gone) | Err(Enomem) => return Ok(Fault::Done),
         };
-        if private.is_none() && !self.state().folio_trylock(self.task, folio) {
-            return FaultResult::Locked(folio);
+        if !self.state().folio_trylock(self.task, folio) {
+            return Ok(Fault::Locked(folio));
         }
         self.preempt(Site::FolioLockOrRetry).await;
         let (orig, action) = {
             let s = &mut *self.state();
             let page = s.page(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
-            if !(cached || private.is_some()) || s.tables().get(vmf.at) != vmf.orig {
+            if !cached || s.tables().get(vmf.at) != vmf.orig {
                 if s.release == Release::Newest {
                     s.folio_free_swap(folio);
                 }
                 s.folio_unlock(self.task, folio);
                 s.folio_put(self.task, folio);
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
-                return FaultResult::Done;
+                return Ok(Fault::Done);
             }
             (pte.pte(), s.do_wp_page(self, &vmf, pte))
         };

@@ -3,7 +3,7 @@
 //! The state cannot be changed from outside, for every change has to be one that a kernel makes. A
 //! test that an oracle sees a wrong state needs one that no operation leads to. [`State::tamper`]
 //! writes it directly. Nothing here keeps an invariant, and nothing of it is compiled without the
-//! feature `zoo`.
+//! feature `tamper`.
 
 use crate::anon_vma::AnonVma;
 use crate::driver::{DevicePte, Mirror};

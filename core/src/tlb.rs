@@ -28,7 +28,6 @@ use crate::ids::{MmId, Pfn, PteRef, TaskId};
 use crate::lock::MAX_TASKS;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::State;
-use crate::zoo::Bug;
 use alloc::vec::Vec;
 use core::hash::Hash;
 use core::ops::Range;
@@ -333,14 +332,7 @@ impl State {
         let gather = &mut self.tasks[task.ix()].gather;
         let range = core::mem::replace(&mut gather.range, 0..0);
         let Some(mm) = gather.mm else { return };
-        let dies = self.mm(mm).notifier.released && self.zoo.on(Bug::OomReaperTlb);
-        if dies {
-            // 687cb0884a71: an address space that dies as a whole was thought to need no flush
-        } else if self.mm_tlb_flush_nested(mm) {
-            self.flush_tlb_range(mm, 0..u64::MAX);
-        } else if !range.is_empty() {
-            self.flush_tlb_range(mm, range);
-        }
+        self.tlb_flush_mmu(mm, range);
         let mut pages = core::mem::take(&mut self.tasks[task.ix()].gather.pages);
         for page in pages.drain(..) {
             self.free_swap_cache(page);
@@ -349,6 +341,19 @@ impl State {
         let gather = &mut self.tasks[task.ix()].gather;
         gather.pages = pages;
         gather.mm = None;
+    }
+
+    /// Flushes what a gather owes `mm`: all of it if another one owes something too (`mm_tlb_flush_nested`).
+    fn tlb_flush_mmu(&mut self, mm: MmId, range: Range<u64>) {
+        // 687cb0884a71: an address space that dies as a whole was thought to need no flush
+        zoo!(self, Bug::OomReaperTlb if self.mm(mm).notifier.released => return);
+        let nested = self.gathering(mm) > 1;
+        zoo!(self, Bug::MadvTlbMiss => let nested = false);
+        if nested {
+            self.flush_tlb_range(mm, 0..u64::MAX);
+        } else if !range.is_empty() {
+            self.flush_tlb_range(mm, range);
+        }
     }
 
     /// Takes an entry out of its table, and leaves the flush to the batch of `task`
@@ -398,10 +403,5 @@ impl State {
     /// Somebody owes `mm` a flush.
     pub(crate) fn mm_tlb_flush_pending(&self, mm: MmId) -> bool {
         self.gathering(mm) > 0
-    }
-
-    /// Two do.
-    fn mm_tlb_flush_nested(&self, mm: MmId) -> bool {
-        self.gathering(mm) > 1 && !self.zoo.on(Bug::MadvTlbMiss)
     }
 }

@@ -7,10 +7,9 @@ use crate::ids::{Pfn, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
-use crate::pte::{Entry, PresentPte, PteFlags, Softleaf, SwapFlags};
+use crate::pte::{PresentPte, Softleaf, SwapFlags};
 use crate::state::{Current, Release, State};
 use crate::vma::VmFlags;
-use crate::zoo::Bug;
 
 impl State {
     /// Takes one mapping of `folio` away, under the page-table lock. False if that is not possible,
@@ -25,10 +24,9 @@ impl State {
             self.mlock_folio(folio);
             return false;
         }
-        let subpage = match found.pte.decode() {
-            Entry::Leaf(_) if self.zoo.on(Bug::ExclUnmapOne) => PresentPte::assume(found.pte).pfn(),
-            _ => folio,
-        };
+        let subpage = folio;
+        zoo!(self, Bug::ExclUnmapOne if found.pte.leaf().is_some() =>
+            let subpage = found.pte.misread().pfn());
         let exclusive = self.page(subpage).anon_exclusive();
         self.ptep_clear_batched(cur.task, found.at);
         if dirty {
@@ -38,7 +36,8 @@ impl State {
         if !page.has(PageFlags::SWAPBACKED) {
             // one reference of the reclaimer, one of each mapping: nobody can write it any more
             let sole = page.refcount == 1 + page.mapcount && !page.has(PageFlags::DIRTY);
-            if !sole && !self.zoo.on(Bug::LazyfreeThpPmdDiscard) {
+            zoo!(self, Bug::LazyfreeThpPmdDiscard => let sole = true);
+            if !sole {
                 self.restore_lazyfree(folio, found);
                 return false;
             }
@@ -64,13 +63,10 @@ impl State {
     /// A lazily freed folio was written again: it is an ordinary one from now on. Where somebody holds it, it
     /// stays as it is; whoever writes through a reference says so.
     fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
+        let Found { at, pte } = found;
         // 29f40594a281 restored a whole batch with the write permission of its first entry
-        let with_first = self.zoo.on(Bug::LazyfreeRestoreWritable);
-        let restored = match found.pte.present() {
-            Some(pte) if with_first => pte.set(PteFlags::RW, true).pte(),
-            _ => found.pte,
-        };
-        self.tables.set(found.at, restored);
+        zoo!(self, Bug::LazyfreeRestoreWritable => let pte = pte.writable());
+        self.tables.set(at, pte);
         if self.page(folio).has(PageFlags::DIRTY) || self.release == Release::V6_12 {
             self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
         }

@@ -8,7 +8,6 @@ use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{Entry, Pte, Softleaf};
 use crate::state::{Current, State};
-use crate::zoo::Bug;
 use core::ops::Range;
 
 impl State {
@@ -34,15 +33,16 @@ impl State {
             (_, None) => return,
         };
         self.set_pte_gathered(cur.task, at, pte, Pte::NONE);
-        if page == Some(Pfn::ZERO) && !self.zoo.on(Bug::VmNormalPageSpecial) {
+        let special = page == Some(Pfn::ZERO);
+        zoo!(self, Bug::VmNormalPageSpecial => let special = false);
+        if special {
             return;
         }
         self.mm_mut(mm).anon_rss -= 1;
         if let Some(page) = page {
-            let exclusive = matches!(pte.leaf(), Some(Softleaf::DeviceExclusive { .. }));
-            if !exclusive || !self.zoo.on(Bug::ExclMapcountDropped) {
-                self.folio_remove_rmap_pte(page, vma);
-            }
+            zoo!(self, Bug::ExclMapcountDropped if pte.is_exclusive() =>
+                return self.folio_ref_sub(page, 1));
+            self.folio_remove_rmap_pte(page, vma);
             if pte.present().is_some() {
                 self.tlb_remove_page(cur.task, page);
             } else {
@@ -71,7 +71,7 @@ impl State {
 
 impl Current<'_> {
     /// Zaps `range` of `vma`, table by table (`unmap_page_range`).
-    async fn unmap_page_range(self, vma: VmaId, range: Range<u64>) {
+    pub(crate) async fn unmap_page_range(self, vma: VmaId, range: Range<u64>) {
         let mm = self.state().vma(vma).mm;
         let zap = |s: &mut State, at| s.zap_pte(self, vma, at);
         self.walk_page_range(mm, range, Site::ZapPteRange, true, zap)
@@ -81,34 +81,26 @@ impl Current<'_> {
     /// Zaps `range` of `vma`; `mmap_lock` is held.
     pub(crate) async fn zap_page_range_single(self, vma: VmaId, range: Range<u64>) {
         let mm = self.state().vma(vma).mm;
+        zoo!(self, Bug::CollapseNoNotifier => return self.zap_unannounced(vma, range).await);
         self.state().tlb_gather_mmu(self.task, mm);
-        let notifier = self
-            .zap_start(mm, range.clone(), NotifierEvent::Clear)
-            .await;
-        self.unmap_page_range(vma, range).await;
-        self.zap_end(notifier);
-        self.state().tlb_finish_mmu(self.task);
-    }
-
-    /// Announces that `range` is to be zapped; `None` if nobody is told.
-    async fn zap_start(
-        self,
-        mm: MmId,
-        range: Range<u64>,
-        event: NotifierEvent,
-    ) -> Option<NotifierRange> {
-        if self.state().zoo.on(Bug::CollapseNoNotifier) {
-            return None;
-        }
-        let notifier = NotifierRange::new(mm, range, event, None);
+        let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::Clear, None);
         self.notifier_start(&notifier).await;
-        Some(notifier)
+        self.unmap_page_range(vma, range).await;
+        let s = &mut *self.state();
+        s.notifier_end(self.task, &notifier);
+        s.tlb_finish_mmu(self.task);
     }
 
-    fn zap_end(self, notifier: Option<NotifierRange>) {
-        if let Some(notifier) = notifier {
-            self.state().notifier_end(self.task, &notifier);
+    /// Zaps whole areas, which lie in `all` (`unmap_vmas`).
+    async fn unmap_vmas(self, mm: MmId, areas: &[VmaId], all: Range<u64>) {
+        zoo!(self, Bug::CollapseNoNotifier => return self.unmap_vmas_unannounced(areas).await);
+        let notifier = NotifierRange::new(mm, all, NotifierEvent::Unmap, None);
+        self.notifier_start(&notifier).await;
+        for vma in areas {
+            let range = self.state().vma(*vma).range();
+            self.unmap_page_range(*vma, range).await;
         }
+        self.state().notifier_end(self.task, &notifier);
     }
 
     /// Takes areas that are no longer in the address space apart: entries, page tables, links
@@ -122,12 +114,7 @@ impl Current<'_> {
             s.tlb_gather_mmu(self.task, mm);
             s.vma(*first).start..s.vma(*last).end
         };
-        let notifier = self.zap_start(mm, all, NotifierEvent::Unmap).await;
-        for vma in areas {
-            let range = self.state().vma(*vma).range();
-            self.unmap_page_range(*vma, range).await;
-        }
-        self.zap_end(notifier);
+        self.unmap_vmas(mm, areas, all).await;
         for (i, vma) in areas.iter().enumerate() {
             self.anon_vma_unlink(*vma).await;
             let s = &mut *self.state();
@@ -153,10 +140,7 @@ impl Current<'_> {
             if *users > 0 {
                 return;
             }
-            s.mm_mut(mm).notifier.released = true;
-            if !s.zoo.on(Bug::HmmReleaseCallback) {
-                s.driver.release(mm);
-            }
+            s.mmu_notifier_release(mm);
         }
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;

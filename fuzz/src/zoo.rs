@@ -1,6 +1,159 @@
-//! The zoo by name, and the witness of each bug.
+//! What the laboratory knows of each bug of the zoo, beside what the core does: the class of its root cause, the threads
+//! that a program needs to show it, and the invariant that must see it. And the bugs by name.
 
-pub use mm_core::zoo::{Bug, Entry, TABLE, Zoo};
+pub use mm_core::zoo::{Bug, Zoo};
+
+/// What is known of a bug.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The switch.
+    pub bug: Bug,
+    /// Its name on the command line and in file names.
+    pub slug: &'static str,
+    /// The kernel commit that mended it, or what is known instead.
+    pub commit: &'static str,
+    /// What is broken.
+    pub what: &'static str,
+    /// The class of root causes, K1 to K14.
+    pub class: &'static str,
+    /// Threads that a program needs to show it.
+    pub threads: u8,
+    /// The invariant that must see it, `family/invariant`.
+    pub oracle: &'static str,
+}
+
+/// Class, threads and invariant of a bug. One without a line does not compile.
+const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
+    match bug {
+        Bug::TtuSubpageFromSwapPte => ("K1", 1, "counting/wild-page"),
+        Bug::DevprivMappingReuse => ("K5", 1, "counting/free-page"),
+        Bug::PvmwDevprivNeverMatches => ("K2", 1, "progress/livelock"),
+        Bug::MigentWriteAttrFromSwapPte => ("K1", 1, "entries/round-trip"),
+        Bug::SlowpathRoMigent => ("K1", 1, "entries/round-trip"),
+        Bug::RmapSoftdirtyUffdCopy => ("K1", 1, "entries/round-trip"),
+        Bug::RestoreUffdwpAccessor => ("K1", 1, "entries/round-trip"),
+        Bug::CollectLostDirty => ("K3", 1, "entries/dirty-lost"),
+        Bug::PmdDevprivSoftdirtyAsWrite => ("K1", 1, "entries/round-trip"),
+        Bug::RestoreWriteAfterMkdirty => ("K3", 1, "entries/round-trip"),
+        Bug::InvariantWriteXorUffdwp => ("K3", 1, "entries/write-uffd-wp"),
+        Bug::FaultDevprivNoPageref => ("K6", 2, "counting/use-without-reference"),
+        Bug::MigwaitHoldsRef => ("K11", 1, "progress/waiter-reference"),
+        Bug::MigrationRcuAnonVma => ("K6", 1, "reverse-map/anon-vma-alive"),
+        Bug::SwapfaultTrylockLivelock => ("K11", 1, "progress/livelock"),
+        Bug::HmmNoEbusy => ("K8", 2, "coherence/device-mapping"),
+        Bug::HmmReleaseCallback => ("K8", 1, "coherence/device-mapping"),
+        Bug::HmmNonownerDevprivNotFaulted => ("K14", 1, "contents/protection"),
+        Bug::CollapseNoNotifier => ("K8", 1, "notifier/bracket"),
+        Bug::PgmapRefOnAlloc => ("K4", 1, "counting/pgmap-refs"),
+        Bug::ZoneDeviceExtraRef => ("K4", 1, "counting/unmap-references"),
+        Bug::LatentThpTrylockRef => ("K4", 1, "counting/refcount"),
+        Bug::FinalizeLruDeadFolio => ("K4", 1, "counting/lru"),
+        Bug::PagemapDriverPfnsInMpfn => ("K4", 1, "counting/refcount"),
+        Bug::LatentMixedOrderFallthrough => ("K5", 1, "counting/lru"),
+        Bug::NouveauZeroPageMigrate => ("K13", 1, "contents/kept"),
+        Bug::VmNormalPageSpecial => ("K13", 1, "counting/zero-page"),
+        Bug::GupPinZeroPage => ("K13", 1, "counting/zero-page"),
+        Bug::ForkUffdwpSpecial => ("K3", 1, "entries/uffd-wp-unregistered"),
+        Bug::ForkPinnedEarlyCow => ("K12", 1, "reverse-map/pinned-exclusive"),
+        Bug::CowEitherWay => ("K12", 1, "contents/held-page"),
+        Bug::CowWpSimplification => ("K4", 1, "progress/locks-held"),
+        Bug::AnonExclusiveGupFast => ("K12", 1, "reverse-map/pinned-exclusive"),
+        Bug::AnonVmaDegreeAmbiguity => ("K9", 1, "reverse-map/anon-vma-reuse"),
+        Bug::AnonVmaCloneError => ("K10", 1, "reverse-map/chain"),
+        Bug::AnonVmaReuseSimpleOnly => ("K2", 1, "reverse-map/shared-anon-vma"),
+        Bug::DupAnonVmaNoLock => ("K9", 2, "reverse-map/anon-vma-counters"),
+        Bug::AnonVmaPublishBarrier => ("K9", 2, "reverse-map/chain"),
+        Bug::ForkLinkAfterCopy => ("K9", 1, "reverse-map/reachable"),
+        Bug::StaleMappingAfterFreeSwap => ("K6", 1, "swap/cache"),
+        Bug::SwapinSkipCacheAba => ("K6", 2, "contents/read"),
+        Bug::LazyfreeRestoreWritable => ("K3", 1, "entries/write-exclusive"),
+        Bug::LazyfreeThpPmdDiscard => ("K3", 1, "contents/kept"),
+        Bug::MremapVsMigrationRemoval => ("K2", 2, "entries/migration-entry"),
+        Bug::AnonVmaMovetoTail => ("K2", 2, "entries/migration-entry"),
+        Bug::MremapRevertRmapLocks => ("K2", 2, "entries/migration-entry"),
+        Bug::ExecStackMigration => ("K2", 2, "reverse-map/reachable"),
+        Bug::MremapLinkAfterMove => ("K9", 2, "reverse-map/reachable"),
+        Bug::VmaAdjustNoLock => ("K2", 2, "entries/migration-entry"),
+        Bug::PageLockAnonVmaRecheck => ("K6", 2, "reverse-map/anon-vma-alive"),
+        Bug::MremapDontunmapAnonVma => ("K9", 1, "reverse-map/chain"),
+        Bug::MremapDontunmapPgoff => ("K9", 1, "reverse-map/unfaulted-offset"),
+        Bug::MremapDontunmapLockedVm => ("K4", 1, "contents/area"),
+        Bug::LatentMunlockNonpresent => ("K4", 1, "counting/mlock"),
+        Bug::MremapMergeUnfaulted => ("K9", 1, "reverse-map/reachable"),
+        Bug::VmaAdjustAvcCopy => ("K2", 1, "reverse-map/reachable"),
+        Bug::AnonVmaCloneOrder => ("K2", 1, "reverse-map/chain-order"),
+        Bug::AnonVmaEndlessGrowth => ("K9", 1, "reverse-map/anon-vma-counters"),
+        Bug::VmaModifyAfterOom => ("K10", 1, "contents/area"),
+        Bug::MremapPartialAtZero => ("K10", 1, "contents/outcome"),
+        Bug::MremapWraparound => ("K10", 1, "contents/kept"),
+        Bug::MremapUffdwpLeft => ("K3", 1, "entries/uffd-wp-unregistered"),
+        Bug::MremapBatchWritable => ("K3", 1, "entries/moved"),
+        Bug::MremapOldSizeZero => ("K8", 1, "notifier/range"),
+        Bug::HugetlbMremapDelta => ("K2", 1, "reverse-map/reachable"),
+        Bug::UprobePteOverwritten => ("K4", 1, "counting/mapcount"),
+        Bug::LatentMremapUffdNeighbour => ("K3", 1, "contents/area"),
+        Bug::MadvTlbMiss => ("K7", 2, "coherence/promise"),
+        Bug::ForkVsGupFast => ("K12", 2, "reverse-map/pinned-exclusive"),
+        Bug::ThpSplitGupFast => ("K12", 2, "contents/read"),
+        Bug::DirtyCow => ("K12", 2, "counting/zero-page"),
+        Bug::CollectTlbOutsidePtl => ("K7", 2, "coherence/tlb"),
+        Bug::LatentSplitUnflushedWindow => ("K7", 2, "coherence/tlb"),
+        Bug::SoftdirtyNoFlush => ("K7", 1, "coherence/tlb"),
+        Bug::UffdwpDeferredFlush => ("K7", 4, "contents/read"),
+        Bug::WrprotectLosesDirty => ("K3", 1, "entries/update"),
+        Bug::OomReaperTlb => ("K7", 1, "coherence/freed-translation"),
+        Bug::PagemapNotifierOutsideLock => ("K8", 1, "notifier/lock"),
+        Bug::GpusvmMapOrder => ("K8", 1, "coherence/device-mapping"),
+        Bug::XeDerefHmmPages => ("K8", 2, "counting/free-page"),
+        Bug::MprotectVsBatchedUnmap => ("K7", 2, "coherence/promise"),
+        Bug::StaleTlbDeferred => ("K7", 2, "coherence/promise"),
+        Bug::XeNotifierFolioLock => ("K7", 1, "progress/lock-order"),
+        Bug::ExclNoPageRef => ("K6", 2, "counting/free-page"),
+        Bug::ExclMapcountDropped => ("K4", 1, "counting/mapcount"),
+        Bug::ExclWritableByVmaFlag => ("K3", 1, "entries/round-trip"),
+        Bug::ExclTreatedAsMigration => ("K2", 1, "counting/mapcount"),
+        Bug::ExclMigrateOne => ("K1", 1, "counting/mapcount"),
+        Bug::ExclUnmapOne => ("K1", 1, "entries/swap-round-trip"),
+        Bug::ExclRestoreEvent => ("K8", 1, "coherence/device-mapping"),
+        Bug::NouveauExclusiveMissingUnlock => ("K4", 2, "progress/lock-order"),
+        Bug::AmdkfdHoleMigration => ("K4", 1, "progress/locks-held"),
+        Bug::DriverEvictOnRelease => ("K5", 1, "counting/pgmap-refs"),
+        Bug::CollectPtePfnNonpresent => ("K1", 1, "entries/dirty-invented"),
+        Bug::KhugepagedZeroPfnNonpresent => ("K13", 1, "counting/mapcount"),
+        Bug::ZeropageRemapLostBits => ("K3", 1, "entries/copied"),
+        Bug::UprobeZeropage => ("K13", 1, "counting/zero-page"),
+        Bug::PagemapPmdWarn => ("K14", 1, "contents/pagemap"),
+        Bug::SmapsMapcountMigration => ("K14", 2, "contents/pagemap"),
+        Bug::PagemapScanLostDirty => ("K3", 2, "entries/update"),
+    }
+}
+
+const BUGS: usize = mm_core::zoo::TABLE.len();
+
+/// All bugs, in the order of [`Bug`].
+pub static TABLE: &[Entry] = &{
+    let mut table = [entry(0); BUGS];
+    let mut i = 0;
+    while i < BUGS {
+        table[i] = entry(i);
+        i += 1;
+    }
+    table
+};
+
+const fn entry(i: usize) -> Entry {
+    let row = mm_core::zoo::TABLE[i];
+    let (class, threads, oracle) = expected(row.bug);
+    Entry {
+        bug: row.bug,
+        slug: row.slug,
+        commit: row.commit,
+        what: row.what,
+        class,
+        threads,
+        oracle,
+    }
+}
 
 /// The row of a slug.
 pub fn find(slug: &str) -> Option<&'static Entry> {

@@ -167,7 +167,7 @@ mod table {
         for file in files.iter().filter(|file| is_stray(file)) {
             failed += 1;
             crate::say(format_args!(
-                "{}: no bug has this name; add it to core/src/zoo.rs, or move the file",
+                "{}: no bug has this name; add it to core/src/zoo/table.rs, or move the file",
                 shown(file)
             ));
         }

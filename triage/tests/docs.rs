@@ -212,7 +212,7 @@ fn zoo_page() -> String {
     format!(
         "# The zoo\n\
         \n\
-        <!-- Generated from core/src/zoo.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\
+        <!-- Generated from core/src/zoo/table.rs and fuzz/src/zoo.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\
         \n\
         Each of these {} bugs can be switched on at the place in `core` that corresponds to the one it had in Linux.\n\
         `make fuzz ZOO=bug` fuzzes with it. `make zoo` runs each bug's witness, a short program in `corpus/zoo/`, with the\n\

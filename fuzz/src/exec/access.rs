@@ -6,7 +6,7 @@ use super::world::Process;
 use crate::finding::Finding;
 use crate::oracle::contents::{self, Shown};
 use crate::reference::Access;
-use mm_core::{DevId, FaultResult, HmmError};
+use mm_core::{DevId, FaultError, HmmError};
 use std::ops::Range;
 
 impl Running<'_, '_> {
@@ -19,16 +19,16 @@ impl Running<'_, '_> {
         let result = self.cur().user_access(process.mm, addr, write).await;
         let (access, outcome) = match result {
             Ok(word) => (Access::Word(word), Outcome::Word(word)),
-            Err(FaultResult::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
-            Err(FaultResult::Sigsegv) => (Access::Denied, Outcome::Segv),
+            Err(FaultError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+            Err(FaultError::Sigsegv) => (Access::Denied, Outcome::Segv),
             Err(fault) => return self.fault_failed(fault),
         };
         self.accessed(process, addr, write, access)?;
         Ok(outcome)
     }
 
-    pub(super) fn fault_failed(self, fault: FaultResult) -> OpResult {
-        if fault == FaultResult::Oom {
+    pub(super) fn fault_failed(self, fault: FaultError) -> OpResult {
+        if fault == FaultError::Oom {
             self.check_out_of_memory()?;
             return Ok(Outcome::Enomem);
         }
@@ -67,7 +67,7 @@ impl Running<'_, '_> {
         let (access, outcome) = match result {
             Ok(word) => (Access::Word(word), Outcome::Word(word)),
             Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
-            Err(HmmError::Oom) => return self.fault_failed(FaultResult::Oom),
+            Err(HmmError::Oom) => return self.fault_failed(FaultError::Oom),
             Err(_) => (Access::Denied, Outcome::Segv),
         };
         self.accessed(process, addr, write, access)?;
@@ -128,11 +128,11 @@ impl Running<'_, '_> {
             return Ok(Outcome::Exclusive(made.0));
         };
         let (access, outcome) = match fault {
-            FaultResult::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
-            FaultResult::Sigsegv => (Access::Denied, Outcome::Segv),
+            FaultError::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
+            FaultError::Sigsegv => (Access::Denied, Outcome::Segv),
             fault => (Access::Denied, self.fault_failed(fault)?),
         };
-        if fault != FaultResult::Oom {
+        if fault != FaultError::Oom {
             self.accessed(process, addr, Some(0), access)?;
         }
         Ok(match pages {

@@ -6,7 +6,7 @@ use super::slots::{free_slot, resolve};
 use super::world::Process;
 use crate::oracle::{HeldRef, contents};
 use crate::reference::Access;
-use mm_core::{FaultResult, Foll, Pfn, Softleaf};
+use mm_core::{FaultError, Foll, Pfn, Softleaf};
 
 impl Running<'_, '_> {
     pub(super) async fn get(self, process: Process, addr: u64, foll: Foll, fast: bool) -> OpResult {
@@ -22,11 +22,11 @@ impl Running<'_, '_> {
         };
         let pfn = match result {
             Ok(pfn) => pfn,
-            Err(FaultResult::UffdWp) => {
+            Err(FaultError::UffdWp) => {
                 self.accessed(process, addr, Some(0), Access::WriteProtected)?;
                 return Ok(Outcome::WriteProtected);
             }
-            Err(FaultResult::Sigsegv) => {
+            Err(FaultError::Sigsegv) => {
                 let write = foll.contains(Foll::WRITE).then_some(0);
                 self.accessed(process, addr, write, Access::Denied)?;
                 return Ok(Outcome::Segv);

@@ -1,0 +1,25 @@
+use crate::dmirror::Direction;
+use crate::migrate_vma::{MigratePfn, MigrateVma};
+use crate::state::{Current, State};
+
+impl State {
+    /// A destination for a page that does not migrate. The driver takes it back, but not the entry of the array that
+    /// names it.
+    pub(crate) fn leave_destination(
+        &mut self,
+        cur: Current<'_>,
+        args: &mut MigrateVma,
+        direction: Direction,
+        i: usize,
+    ) {
+        if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
+            let addr = area.range.start + i as u64;
+            self.driver.unmap((args.owner, area.mm, addr));
+        }
+        if let Ok(dst) = self.alloc_and_copy(cur, args.owner, direction, args.src[i]) {
+            args.dst[i] = MigratePfn::new(dst);
+            self.folio_unlock(cur.task, dst);
+            self.folio_put(cur.task, dst);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+use crate::ids::{DevId, MmId, Pfn, PteRef};
+use crate::lock::{Site, Wait};
+use crate::page::PageFlags;
+use crate::pte::{
+    Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
+};
+use crate::state::{Current, State};
+use core::ops::Range;
+
+impl Softleaf {
+    pub(crate) const fn is_device_private(&self) -> bool {
+        matches!(self, Self::DevicePrivate { .. })
+    }
+
+    /// An entry that is exclusive to a device, taken for a migration entry.
+    pub(crate) const fn as_migration(self) -> Self {
+        match self {
+            Self::DeviceExclusive { pfn, .. } => Self::Migration(MigrationEntry {
+                kind: MigrationKind::ReadExclusive,
+                pfn,
+                young: false,
+                dirty: false,
+            }),
+            leaf => leaf,
+        }
+    }
+}
+
+impl Pte {
+    /// The entry, read as if it were present.
+    pub(crate) const fn misread(self) -> PresentPte {
+        PresentPte::assume(self)
+    }
+
+    /// `is_zero_pfn(pte_pfn(pte))` of an entry that is not present, which asks for nonsense.
+    pub(crate) fn looks_like_zero(self) -> bool {
+        matches!(self.decode(), Entry::Leaf(_)) && self.misread().pfn() == Pfn::ZERO
+    }
+
+    /// The page is in the memory of another device than `dev`.
+    pub(crate) fn on_other_device(self, dev: DevId) -> bool {
+        let leaf = self.leaf();
+        leaf.is_some_and(|leaf| {
+            leaf.is_device_private() && leaf.pfn().and_then(Pfn::device) != Some(dev)
+        })
+    }
+
+    /// The page that is being migrated.
+    pub(crate) const fn migrating(self) -> Option<Pfn> {
+        match self.leaf() {
+            Some(Softleaf::Migration(entry)) => Some(entry.pfn),
+            _ => None,
+        }
+    }
+
+    /// An entry that is not present, with uffd-wp where a present one has it.
+    pub(crate) fn with_misplaced_uffd_wp(self) -> Self {
+        let swap = SwapPte::assume(self);
+        let without = swap.set(SwapFlags::UFFD_WP, false);
+        without
+            .pte()
+            .misread()
+            .set(PteFlags::UFFD_WP, swap.uffd_wp())
+            .pte()
+    }
+
+    /// A present entry that becomes writable because it is dirty.
+    pub(crate) fn writable_if_dirty(self) -> Self {
+        match self.present() {
+            Some(pte) if pte.dirty() => pte.set(PteFlags::RW, true).pte(),
+            _ => self,
+        }
+    }
+
+    /// A present entry becomes writable.
+    pub(crate) fn writable(self) -> Self {
+        match self.present() {
+            Some(pte) => pte.set(PteFlags::RW, true).pte(),
+            None => self,
+        }
+    }
+}
+
+impl State {
+    /// Clears an entry, and leaves what CPUs remember of it.
+    pub(crate) fn clear_unflushed(&mut self, at: PteRef) {
+        self.tables.set(at, Pte::NONE);
+    }
+
+    /// `src` leaves the swap cache, if it can, and `dst` takes its place there.
+    pub(crate) fn leave_swap_cache_to(&mut self, src: Pfn, dst: Pfn) {
+        let page = *self.page(src);
+        if page.has(PageFlags::SWAPCACHE) && self.folio_free_swap(src) {
+            self.replace_in_swap_cache(page.swap, dst);
+        }
+    }
+}
+
+impl Current<'_> {
+    /// Waits for the end of a migration with a reference to the page.
+    pub(crate) async fn wait_for_migration_of_held(self, page: Pfn) {
+        let held = { self.state().folio_try_get(self.task, page) };
+        self.sleep_on(Wait::Unlock(page)).await;
+        if held {
+            self.state().folio_put(self.task, page);
+        }
+    }
+
+    /// Flushes what was collected without a flush.
+    pub(crate) async fn flush_collected(self, mm: MmId, range: Range<u64>) {
+        self.preempt(Site::MigrateVmaCollect).await;
+        self.state().flush_tlb_range(mm, range);
+    }
+
+    /// Puts a page that is about to be freed on the LRU, if it is one of system memory.
+    pub(crate) fn lru_add_dead(self, page: Pfn) {
+        if page.device().is_none() {
+            self.state().folio_add_lru(page);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+use crate::ids::{MmId, VmaId};
+use crate::lock::{Lock, Site};
+use crate::merge::MergeRange;
+use crate::notifier::NotifierRange;
+use crate::pte::PteFlags;
+use crate::state::{Current, Enomem};
+use core::ops::Range;
+
+impl Current<'_> {
+    /// c70dce4982ce: reads entries, and writes the copies back, write-protected. What the MMU notes in between is lost.
+    pub(crate) async fn writeprotect_copies(self, vma: VmaId, range: Range<u64>) {
+        for addr in range {
+            let found = {
+                let s = &*self.state();
+                let at = s.tables().pte_offset(s.mm(s.vma(vma).mm).pgd, addr);
+                at.and_then(|at| Some((at, s.tables().get(at).present()?)))
+            };
+            self.preempt(Site::ChangePteRange).await;
+            if let Some((at, copy)) = found {
+                let new = copy.wrprotect().set(PteFlags::UFFD_WP, true);
+                self.state().tables.set(at, new.pte());
+            }
+        }
+    }
+
+    /// A merge has run out of memory: what it would have grown to is split off, and gets the flags of the part.
+    pub(crate) async fn modify_grown(self, vma: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
+        let merge = { self.state().plan_merge(what) };
+        let grown = merge.ok_or(Enomem)?.grown;
+        let isolated = self.isolate_range(what.mm, &grown).await?;
+        let vma = isolated.first().copied().unwrap_or(vma);
+        self.state().vma_mut(vma).flags = what.flags;
+        Ok(vma)
+    }
+
+    /// Announces the change before it takes `mmap_lock`.
+    pub(crate) async fn clear_soft_dirty_announced_first(self, mm: MmId, notifier: &NotifierRange) {
+        self.notifier_start(notifier).await;
+        let lock = Lock::MmapWrite(mm);
+        self.lock(lock).await;
+        self.state().clear_soft_dirty_areas(self, mm);
+        self.clear_soft_dirty_entries(mm, notifier).await;
+        self.unlock(lock);
+    }
+}

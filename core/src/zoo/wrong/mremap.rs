@@ -1,0 +1,85 @@
+use crate::ids::{PteRef, VmaId};
+use crate::lock::Site;
+use crate::move_page_tables::Move;
+use crate::pte::{PresentPte, Pte, PteFlags};
+use crate::state::{Current, Enomem, State};
+use core::ops::Range;
+
+impl State {
+    /// An entry that moves, with the write permission of the first present one that has arrived in `batch`.
+    pub(crate) fn writable_as_first(&self, batch: Range<PteRef>, pte: Pte) -> Pte {
+        let Some(present) = pte.present() else {
+            return pte;
+        };
+        let arrived = (batch.start.0..batch.end.0).map(|at| self.tables.get(PteRef(at)));
+        let first = arrived.filter_map(Pte::present).next();
+        let write = first.unwrap_or(present).write();
+        present.set(PteFlags::RW, write).pte()
+    }
+
+    /// As `uprobe_mmap` does when an area grows over a probed address.
+    pub(crate) fn install_probed_page(
+        &mut self,
+        cur: Current<'_>,
+        vma: VmaId,
+        addr: u64,
+    ) -> Result<(), Enomem> {
+        let mm = self.vma(vma).mm;
+        let at = self.pte_alloc(mm, addr)?;
+        let page = self.alloc_anon_page(cur)?;
+        self.mm_mut(mm).anon_rss += 1;
+        self.map_new_anon_page(cur, vma, addr, at, PresentPte::new(page));
+        Ok(())
+    }
+}
+
+impl Current<'_> {
+    /// As `shift_arg_pages` does it: the area itself goes first, and its entries follow. False if it is
+    /// not all of an area that moves.
+    pub(crate) async fn shift_area(self, vma: VmaId, old: &Range<u64>, new: &Range<u64>) -> bool {
+        let len = old.end - old.start;
+        let mm = {
+            let s = &mut *self.state();
+            let area = s.vma(vma);
+            let mm = area.mm;
+            if area.range() != *old || len != new.end - new.start {
+                return false;
+            }
+            s.detach_vma(vma);
+            let area = s.vma_mut(vma);
+            (area.start, area.end) = (new.start, new.end);
+            s.insert_vma(mm, vma);
+            mm
+        };
+        let go = Move {
+            src: vma,
+            dst: vma,
+            from: old.start,
+            to: new.start,
+            len,
+            need_rmap_locks: false,
+        };
+        self.move_page_tables(&go).await;
+        self.state().free_pgtables(mm, old.clone(), None);
+        true
+    }
+
+    /// Links a copy to what its source is linked to, if that was left out.
+    pub(crate) async fn link_moved(self, go: &Move) {
+        self.preempt(Site::MovePtes).await;
+        let s = &mut *self.state();
+        if s.vma(go.dst).chain.is_empty() {
+            // if memory runs out, the area has no anon_vma
+            let _ = s.anon_vma_clone(go.dst, go.src);
+        }
+    }
+
+    /// `empty_source`, after which the area names an anon_vma that it is not linked to.
+    pub(crate) async fn empty_source_naming_anon_vma(self, vma: VmaId, old: &Range<u64>) {
+        let own = { self.state().vma(vma).anon_vma };
+        self.anon_vma_unlink(vma).await;
+        let s = &mut *self.state();
+        s.vma_mut(vma).anon_vma = own;
+        s.vma_mut(vma).pgoff = old.start;
+    }
+}

@@ -1,0 +1,46 @@
+use crate::fault::{Fault, FaultResult, VmFault};
+use crate::ids::{Pfn, SwapId};
+use crate::lock::Site;
+use crate::state::Current;
+use crate::swap::SwapSlot;
+
+impl Current<'_> {
+    /// Reads a slot that one entry names into a folio that nobody else can find, as kernels up to 6.18
+    /// do from fast devices; the folio stays locked. `None` if that is not the way to read it.
+    pub(crate) async fn swapin_past_cache(self, slot: SwapId) -> Option<Pfn> {
+        let folio = {
+            let s = &mut *self.state();
+            let SwapSlot { count, cache, .. } = s.swap().slot(slot);
+            let skips = count == 1 && cache.is_none();
+            skips.then(|| s.alloc_swap_folio(self).ok()).flatten()?
+        };
+        self.swap_read_folio(slot, folio).await;
+        self.state().folio_add_lru(folio);
+        Some(folio)
+    }
+
+    /// Maps such a folio if the entry looks as before (the end of `do_swap_page`).
+    pub(crate) async fn map_past_cache(
+        self,
+        vmf: VmFault,
+        slot: SwapId,
+        folio: Pfn,
+    ) -> FaultResult {
+        self.preempt(Site::FolioLockOrRetry).await;
+        let (orig, action) = {
+            let s = &mut *self.state();
+            if s.tables().get(vmf.at) != vmf.orig {
+                s.folio_unlock(self.task, folio);
+                s.folio_put(self.task, folio);
+                return Ok(Fault::Done);
+            }
+            let pte = s.map_swap_folio(self, &vmf, slot, folio, false);
+            s.folio_unlock(self.task, folio);
+            if !vmf.write || pte.write() {
+                return Ok(Fault::Done);
+            }
+            (pte.pte(), s.do_wp_page(self, &vmf, pte))
+        };
+        self.finish_wp_fault(VmFault { orig, ..vmf }, action).await
+    }
+}
