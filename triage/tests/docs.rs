@@ -25,7 +25,7 @@ fn pages() -> Vec<String> {
     });
     let docs = docs.filter(|name| name.ends_with(".md"));
     let mut pages: Vec<String> = docs.map(|name| format!("docs/{name}")).collect();
-    pages.push("README.md".to_owned());
+    pages.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned));
     pages.sort();
     pages
 }
