@@ -16,7 +16,7 @@ use crate::lock::{Lock, Site};
 use crate::merge::MergeRange;
 use crate::move_page_tables::Move;
 use crate::pte::PresentPte;
-use crate::state::{Current, Enomem, Release, State};
+use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
 use core::ops::Range;
@@ -118,12 +118,12 @@ impl Current<'_> {
         };
         let (new, stays) = (place..place + new_len, how == Remap::Stay);
         let grown = place + old_len..new.end;
-        let (valid, newest) = {
+        let (valid, rules) = {
             let s = &*self.state();
             let valid = stays || s.can_move_to(&old, &new);
-            (valid, s.release == Release::Newest)
+            (valid, s.rules())
         };
-        if newest && !valid {
+        if rules.mremap_checks_first && !valid {
             return Err(RemapError::Inval);
         }
         let lock = Lock::MmapWrite(mm);
@@ -133,7 +133,9 @@ impl Current<'_> {
             (false, _) => Err(RemapError::Fault),
             (true, false) => Err(RemapError::Inval),
             _ if stays => self.resize(mm, old, new_len).await,
-            _ if newest && old_len == new_len => self.remap_move(mm, old, place, keep_source).await,
+            _ if rules.mremap_moves_areas && old_len == new_len => {
+                self.remap_move(mm, old, place, keep_source).await
+            }
             _ => self.mremap_to(mm, old, new, keep_source).await,
         };
         let populates = result.is_ok() && !grown.is_empty() && {
@@ -215,7 +217,7 @@ impl Current<'_> {
         let kept = old.start..old.start + (new.end - new.start).min(old.end - old.start);
         {
             let s = &*self.state();
-            if s.release == Release::Newest {
+            if s.rules().mremap_checks_first {
                 s.vma_to_resize(mm, &kept)?;
             }
         }

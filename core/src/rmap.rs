@@ -8,7 +8,7 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::page_vma_mapped::{Found, Wanted};
 use crate::pte::{Entry, MigrationEntry, MigrationKind, PresentPte, Pte, Softleaf, SwapPte};
-use crate::state::{Current, Release, State};
+use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::zoo::Bug;
 
@@ -164,8 +164,7 @@ impl State {
         };
         let dirty = match entry {
             Entry::Present(present) => present.dirty(),
-            // pte_dirty of an entry that is not present: see Release::V6_12
-            _ => self.release == Release::V6_12,
+            _ => !self.rules().absent_entry_is_not_dirty,
         };
         if dirty {
             self.folio_mark_dirty(folio);

@@ -11,7 +11,7 @@ use crate::ids::{Pfn, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, PteFlags, SwapPte};
-use crate::state::{Current, Enomem, Release, State};
+use crate::state::{Current, Enomem, State};
 use crate::swap::SwapSlot;
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
@@ -75,7 +75,7 @@ impl State {
         let swap = SwapPte::assume(vmf.orig);
         // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache. A write that
         // the new mapping allows is none any more by then, and the slot stays (7.0).
-        let slot_first = self.release == Release::V6_12;
+        let slot_first = !self.rules().swap_slot_goes_after_mapping;
         if slot_first {
             self.put_swap(vmf.vma, vmf.write, slot, folio);
         }
@@ -173,7 +173,7 @@ impl Current<'_> {
             let page = s.page(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
             if !(cached || private.is_some()) || s.tables().get(vmf.at) != vmf.orig {
-                if s.release == Release::Newest {
+                if s.rules().late_swapin_frees_slot {
                     s.folio_free_swap(folio);
                 }
                 s.folio_unlock(self.task, folio);

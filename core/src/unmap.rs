@@ -8,7 +8,7 @@ use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
 use crate::pte::{Entry, PresentPte, PteFlags, Softleaf, SwapFlags};
-use crate::state::{Current, Release, State};
+use crate::state::{Current, State};
 use crate::vma::VmFlags;
 use crate::zoo::Bug;
 
@@ -71,7 +71,7 @@ impl State {
             _ => found.pte,
         };
         self.tables.set(found.at, restored);
-        if self.page(folio).has(PageFlags::DIRTY) || self.release == Release::V6_12 {
+        if self.page(folio).has(PageFlags::DIRTY) || !self.rules().held_lazyfree_stays {
             self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
         }
     }

@@ -443,7 +443,7 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
     // the page between is mapped after soft-dirty was cleared, and merges with what is beside it
     let text = "mmap p0 3 5 rw\nuffd-register p0 3 1\nclear-soft-dirty p0\nmmap p0 6 1 rw\n\
                 uffd-register p0 2 7\npagemap p0 1 5";
-    let [old, new] = [Release::V6_12, Release::Newest].map(|release| {
+    let [old, new] = [Release::V6_12, Release::V7_3].map(|release| {
         let film = Film::on(release, text);
         let merged = film.last().areas[0].iter().eq(std::iter::once(&(3..8)));
         assert!(merged, "{:?}", film.last().areas[0]);
@@ -455,7 +455,7 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
 #[test]
 fn a_reference_keeps_a_lazily_freed_page_for_good_only_in_6_12() {
     let text = "mmap p0 0 1 rw\nwrite p0 0\nlazyfree p0 0 1\nget p0 0 r\nreclaim p0 0\nput r0\nreclaim p0 0";
-    for (release, after) in [(Release::V6_12, "swap"), (Release::Newest, "-")] {
+    for (release, after) in [(Release::V6_12, "swap"), (Release::V7_3, "-")] {
         let film = Film::on(release, text);
         assert!(film.shots[4].show(0, 0).starts_with("system"), "held");
         let shown = film.last().entries[0][0].as_ref().map(|m| m.shown.as_str());
