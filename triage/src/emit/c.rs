@@ -58,7 +58,7 @@ pub fn to_c(program: &Program) -> Result<String, Refused> {
         ..Options::default()
     });
     // a build without the zoo has none of the kernel's bugs
-    if let Ok(bugs) = linux::bugs_of("", Release::V6_12) {
+    if let Ok(bugs) = linux::bugs_of("", (6, 12)) {
         bugs.set(&mut executor);
     }
     let cannot: Vec<String> = program
