@@ -594,3 +594,51 @@ fn others_run_while_munmap_zaps() {
     };
     assert!((0..64).any(at_zap), "no schedule lets the write in");
 }
+
+/// What operations by their place did on each release, the oldest first.
+fn outcomes(text: &str, of: Range<usize>) -> [Vec<Outcome>; 3] {
+    Release::ALL.map(|release| {
+        let film = Film::on(release, text);
+        film.shots[of.clone()]
+            .iter()
+            .map(|shot| shot.outcome)
+            .collect()
+    })
+}
+
+#[test]
+fn a_page_that_is_written_to_swap_is_freed_by_who_comes_next_since_7_3() {
+    let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nreclaim p0 0\nread p0 0";
+    let [freed, kept] = [Outcome::Moved(1), Outcome::Moved(0)];
+    let gone = vec![freed, Outcome::Nothing];
+    assert_eq!(
+        outcomes(text, 2..4),
+        [gone.clone(), gone, vec![kept, freed]]
+    );
+    let film = Film::of(text);
+    assert_eq!(film.shots[2].show(0, 0), "swap soft-dirty 0/0");
+    assert_eq!((film.shots[2].in_use[0], film.shots[3].in_use[0]), (2, 1));
+    assert_eq!(film.outcome("read p0 0"), word(1));
+}
+
+#[test]
+fn a_page_of_zeroes_is_not_written_to_swap() {
+    // a hole that was on a device is a page of zeroes
+    let text = "mmap p0 0 1 rw\nmigrate p0 0 1 d0\nread p0 0\nreclaim p0 0";
+    assert_eq!(
+        outcomes(text, 3..4),
+        [const { Outcome::Moved(1) }; 3].map(|freed| vec![freed])
+    );
+}
+
+#[test]
+fn pages_of_a_range_are_written_together_and_stay_in_the_swap_cache() {
+    let text = "mmap p0 0 4 rw\nwrite p0 0\nwrite p0 1\npageout p0 0 2\npageout p0 0 2";
+    let film = Film::of(text);
+    let in_use: Vec<_> = film.shots[3..].iter().map(|shot| shot.in_use[0]).collect();
+    assert_eq!(
+        in_use,
+        [3, 3],
+        "the advice looks at what is mapped, not at the swap cache"
+    );
+}
