@@ -108,6 +108,9 @@ rules! {
         "A fault gives the swap slot up behind the mapping of the folio (7.0; before, ahead of it, and the folio can be exclusive then)."
     late_swapin_frees_slot V7_2 "do_swap_page"
         "A fault that finds another entry than it came for gives the slot up if nothing needs it (before, it leaves it alone)."
+    swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
+        "A write gives the slot up if the entry says that the page is exclusive (before, if nobody else has a reference and \
+         the new mapping does not allow the write; in 6.12, whether or not it does)."
     swap_write_is_queued V7_3 "__swap_writepage"
         "A page that reclaim writes is queued, and stays in the swap cache: whoever reclaims it again frees it (before, it \
          was written and freed at once). A page of zeroes needs no write."

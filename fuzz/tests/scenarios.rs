@@ -642,3 +642,18 @@ fn pages_of_a_range_are_written_together_and_stay_in_the_swap_cache() {
         "the advice looks at what is mapped, not at the swap cache"
     );
 }
+
+#[test]
+fn a_write_that_finds_its_page_in_the_swap_cache_gives_the_slot_up_since_7_3() {
+    // 7.3 finds it where the write left it; the others read it, and 6.12 gives the slot up before it maps the page
+    let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nwrite p0 0";
+    let [old, middle, new] = Release::ALL.map(|release| Film::on(release, text));
+    let shown = |film: &Film| film.last().show(0, 0).to_owned();
+    assert_eq!(shown(&old), "system W exclusive soft-dirty 1/1");
+    assert_eq!(
+        shown(&middle),
+        "system W exclusive soft-dirty 2/1",
+        "the cache has a reference"
+    );
+    assert_eq!(shown(&new), "system W exclusive soft-dirty 1/1");
+}
