@@ -111,6 +111,8 @@ rules! {
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
         "A write gives the slot up if the entry says that the page is exclusive (before, if nobody else has a reference and \
          the new mapping does not allow the write; in 6.12, whether or not it does)."
+    hmm_says_why V7_3 "hmm_do_fault"
+        "A device's access that runs out of memory is -ENOMEM (before, -EFAULT)."
     swap_write_is_queued V7_3 "__swap_writepage"
         "A page that reclaim writes is queued, and stays in the swap cache: whoever reclaims it again frees it (before, it \
          was written and freed at once). A page of zeroes needs no write."
