@@ -338,8 +338,18 @@ impl Current<'_> {
                 ..MergeRange::new(area.mm, new.clone(), flags)
             }
         };
+        let apart = {
+            let s = &*self.state();
+            let registered = s.vma(src).flags.contains(VmFlags::UFFD_WP);
+            registered
+                && s.rules().registered_copy_stays_apart
+                && !s.zoo.on(Bug::LatentMremapUffdNeighbour)
+        };
         // a merge that runs out of memory is given up
-        let merged = self.vma_merge(&what).await.ok().flatten();
+        let merged = match apart {
+            true => None,
+            false => self.vma_merge(&what).await.ok().flatten(),
+        };
         let dst = match merged {
             Some(dst) => dst,
             None => self.dup_moved(src, &what).await?,

@@ -108,6 +108,8 @@ rules! {
         "A fault gives the swap slot up behind the mapping of the folio (7.0; before, ahead of it, and the folio can be exclusive then)."
     late_swapin_frees_slot V7_2 "do_swap_page"
         "A fault that finds another entry than it came for gives the slot up if nothing needs it (before, it leaves it alone)."
+    registered_copy_stays_apart V7_3 "vma_merge_copied_range"
+        "What mremap copies of an area with a userfaultfd, which the copy has not, merges with nobody."
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
         "A write gives the slot up if the entry says that the page is exclusive (before, if nobody else has a reference and \
          the new mapping does not allow the write; in 6.12, whether or not it does)."

@@ -657,3 +657,18 @@ fn a_write_that_finds_its_page_in_the_swap_cache_gives_the_slot_up_since_7_3() {
     );
     assert_eq!(shown(&new), "system W exclusive soft-dirty 1/1");
 }
+
+#[test]
+fn a_copy_of_a_registered_area_merges_with_nobody_since_7_3() {
+    let text = "mmap p0 0 1 rw\nmmap p0 8 1 rw\nuffd-register p0 0 1\nmremap p0 0 1 9 1 fixed\nmremap p0 8 2 0 3 stay";
+    let [old, middle, new] = outcomes(text, 4..5);
+    assert_eq!(
+        (&old, &middle),
+        (&vec![Outcome::Done], &vec![Outcome::Done])
+    );
+    assert_eq!(new, [Outcome::Efault], "there are two areas");
+    // and an area of its own needs memory
+    let failing = text.replace("mremap p0 0", "fail vma 1\nmremap p0 0");
+    let [old, _, new] = outcomes(&failing, 4..5);
+    assert_eq!((old, new), (vec![Outcome::Done], vec![Outcome::Enomem]));
+}
