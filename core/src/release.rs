@@ -94,7 +94,7 @@ rules! {
     absent_entry_is_not_dirty V7_2 "try_to_migrate_one"
         "Only a present entry is asked whether it is dirty. (Before, a device-private one always was: bit 58, of the \
          shadow stacks' dirty, is there a bit of the inverted offset. 63867c82d0c0 mended the same in migrate_vma_collect_pmd.)"
-    exclusive_entry_knows_no_write V7_2 "change_pte_range"
+    exclusive_entry_knows_no_write V7_2 "change_softleaf_pte"
         "A device-exclusive entry does not say whether it may come back writable, so mprotect has nothing to take away (c25465eb7630)."
     exclusive_waits_for_lock V7_2 "make_device_exclusive"
         "A folio that is locked is waited for (6.15; before, it is not made exclusive)."

@@ -83,7 +83,9 @@ pub fn emitted(
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let text = match input::load(&path, None).map(|input| emit::to_c(&input.program)) {
+        let text = match input::load(&path, None)
+            .map(|input| emit::to_c(&input.program, image.kernel()))
+        {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => {
                 refused += 1;
