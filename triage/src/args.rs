@@ -6,6 +6,7 @@ use mm_fuzz::program::mutate::Limits;
 use std::path::PathBuf;
 
 use crate::input::Form;
+use crate::linux::known::{self, Version};
 use crate::minimize::Same;
 use crate::run::Bugs;
 
@@ -476,12 +477,24 @@ pub struct Linux {
     pub files: Vec<PathBuf>,
 }
 
+/// The first two numbers of a kernel's version, or why it is none.
+fn kernel(word: &str) -> Result<Version, String> {
+    let wanted = || "a kernel's version, such as 6.12 or 7.3.4".to_owned();
+    let version = known::version(word).ok_or_else(wanted)?;
+    (version >= (6, 12))
+        .then_some(version)
+        .ok_or_else(|| "the model has the rules of 6.12 and newer kernels".to_owned())
+}
+
 /// Arguments of `emit`.
 #[derive(Debug, ClapArgs)]
 pub struct Emit {
     /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
     #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
     pub c: bool,
+    /// The kernel whose behaviour the C expects: 6.12 or newer
+    #[arg(long, value_name = "VERSION", value_parser = kernel, default_value = "7.3", conflicts_with = "rust")]
+    pub kernel: Version,
     /// In Rust: a test that fails as the finding does, and passes once the bug is mended
     #[arg(long)]
     pub rust: bool,

@@ -33,7 +33,7 @@ pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
         let bugs = args.zoo.clone().unwrap_or_default();
         ("rust", Ok(rust::test(&input.program, &bugs)))
     } else {
-        ("c", to_c(&input.program))
+        ("c", to_c(&input.program, args.kernel))
     };
     if args.json {
         let mut said = json!({ "file": shown(&args.file), "language": language });
