@@ -17,7 +17,7 @@ use crate::lock::Site;
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
-use crate::pte::{Entry, Softleaf};
+use crate::pte::{Entry, Softleaf, SwapFlags};
 use crate::rmap::UnmapFlush;
 use crate::state::{Current, State};
 use crate::trace::Event;
@@ -139,20 +139,29 @@ impl State {
     fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, page: Pfn) -> bool {
         zoo!(self, Bug::KhugepagedZeroPfnNonpresent if self.tables.get(at).looks_like_zero() =>
             self.clear_unflushed(at));
-        match self.tables.get(at).decode() {
-            Entry::None => {}
+        let uffd_wp = match self.tables.get(at).decode() {
+            Entry::None => false,
             Entry::Present(p) if p.pfn() == Pfn::ZERO => {
                 self.ptep_clear_flush(at);
+                p.uffd_wp()
             }
             _ => return false,
-        }
+        };
+        zoo!(self, Bug::LatentZeroPageUffdwpDevice => let uffd_wp = false);
         let area = self.vma(vma);
         let (mm, write) = (area.mm, area.flags.contains(crate::vma::VmFlags::WRITE));
         self.mm_mut(mm).anon_rss += 1;
         self.folio_add_new_anon_rmap(page, vma, addr, true);
         self.folio_ref_add(page, 1);
         self.charge(page);
-        let entry = Softleaf::DevicePrivate { write, pfn: page }.to_swap();
+        let write = write && !uffd_wp;
+        // whoever can write to the new page without a fault is not seen: it counts as written, as one that a fault brings
+        let written = write;
+        zoo!(self, Bug::LatentHoleUntracked => let written = false);
+        let entry = Softleaf::DevicePrivate { write, pfn: page }
+            .to_swap()
+            .set(SwapFlags::UFFD_WP, uffd_wp)
+            .set(SwapFlags::SOFT_DIRTY, written);
         self.tables.set(at, entry.pte());
         true
     }

@@ -122,8 +122,12 @@ impl State {
             // a pinned page may be written through the pin at any time: it stays soft-dirty
             Entry::Present(pte) if self.pte_is_pinned(pte) => return,
             Entry::Present(pte) => pte.wrprotect().set(PteFlags::SOFT_DIRTY, false).pte(),
-            Entry::Leaf(swap) => swap.set(SwapFlags::SOFT_DIRTY, false).pte(),
+            Entry::Leaf(swap) => {
+                let swap = self.change_softleaf(swap, Change::Protection);
+                swap.set(SwapFlags::SOFT_DIRTY, false).pte()
+            }
         };
+        zoo!(self, Bug::LatentSoftdirtyKeepsWrite => let new = Self::soft_dirty_cleared_alone(old, new));
         if new != old {
             self.tables.set(at, new);
         }

@@ -1,4 +1,6 @@
 # pmd-devpriv-softdirty-as-write (43e7f189769c): a soft-dirty device-private entry is taken for a writable one (here at the lowest level).
 mmap p0 0 1 rw
+write p0 0
+mprotect p0 0 1 r
 migrate p0 0 1 d0
 evict d0 0 1

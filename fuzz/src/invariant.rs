@@ -724,10 +724,10 @@ invariants! {
         concerned: ENTRY | OPERATION,
         subject: Permission, blame: LastWriter, ways: [], exempt: [];
     UntrackedWrite = Entries / "untracked-write",
-        holds: "Where writes are tracked for soft-dirty, what a CPU may write to is soft-dirty.",
+        holds: "Where writes are tracked for soft-dirty, an entry that permits writes is soft-dirty, present or not.",
         concerned: ENTRY,
         subject: UntrackedWrite, blame: Section, ways: [],
-        exempt: ["what was writable and untracked before: a device-private or migration entry is not write-protected when soft-dirty is cleared, and returns as it was"];
+        exempt: ["what was writable and untracked before this operation: VMAs may have lost their mark when they merged"];
     Inherited = Entries / "inherited",
         holds: "A fork copies soft-dirty.",
         concerned: ENTRY,

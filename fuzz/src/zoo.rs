@@ -125,6 +125,9 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::PagemapPmdWarn => ("K14", 1, "contents/pagemap"),
         Bug::SmapsMapcountMigration => ("K14", 2, "contents/pagemap"),
         Bug::PagemapScanLostDirty => ("K3", 2, "entries/update"),
+        Bug::LatentSoftdirtyKeepsWrite => ("K3", 1, "entries/untracked-write"),
+        Bug::LatentHoleUntracked => ("K3", 1, "entries/untracked-write"),
+        Bug::LatentZeroPageUffdwpDevice => ("K3", 1, "contents/kept-protection"),
     }
 }
 

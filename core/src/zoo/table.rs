@@ -237,4 +237,10 @@ bugs! {
         "an observer reads the mapcount of a page that is being migrated (here: pagemap)";
     PagemapScanLostDirty "pagemap-scan-lost-dirty" "c70dce4982ce"
         "write protection writes back an old copy of the entry (here: UFFDIO_WRITEPROTECT)";
+    LatentSoftdirtyKeepsWrite "latent-softdirty-keeps-write" "none: clear_soft_dirty (7.3.4)"
+        "clearing soft-dirty leaves an entry that is not present writable, and it comes back writable and untracked";
+    LatentHoleUntracked "latent-hole-untracked" "none: migrate_vma_insert_page (7.3.4)"
+        "a hole that is filled on a device is writable and not soft-dirty, and what is written to it is not seen";
+    LatentZeroPageUffdwpDevice "latent-zero-page-uffdwp-device" "none: migrate_vma_insert_page (7.3.4)"
+        "the zero page loses its write protection for userfaultfd on its way to a device";
 }

@@ -125,8 +125,9 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     view.page_finding(Invariant::UffdWpUnregistered, new.pfn, describe(write, new))
 }
 
-/// Where writes are tracked, what a CPU may write to without a fault is soft-dirty. What was writable on a device, or while it
-/// moved, is the exception: it is not write-protected when the tracking begins, and comes back as it was.
+/// Where writes are tracked, what can be written to without a fault is soft-dirty: a present entry, one of a device page, and
+/// one that a migration makes present again. An entry that was untracked before may stay so where the tracking did not
+/// begin with this operation: VMAs may have lost their mark when they merged.
 #[inline(never)]
 fn check_untracked_write(
     view: &View<'_>,
@@ -135,14 +136,19 @@ fn check_untracked_write(
     new: &Meaning,
 ) -> Check {
     let untracked = |m: &Meaning| m.write && !m.soft_dirty;
-    if new.form != Form::Present || !untracked(new) || old.is_some_and(untracked) {
+    let may_be_written = matches!(new.form, Form::Present | Form::Device | Form::Migration);
+    if !may_be_written || !untracked(new) || old.is_some_and(untracked) {
         return Ok(());
     }
     let vma = view.s.find_vma(write.mm, write.addr);
     if vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY)) {
         return Ok(());
     }
-    view.page_finding(Invariant::UntrackedWrite, new.pfn, describe(write, new))
+    view.page_finding(
+        Invariant::UntrackedWrite,
+        new.pfn,
+        describe(write, new),
+    )
 }
 
 /// A fork copies what an entry says of writes since soft-dirty was cleared.

@@ -2,9 +2,19 @@ use crate::ids::{MmId, VmaId};
 use crate::lock::{Lock, Site};
 use crate::merge::MergeRange;
 use crate::notifier::NotifierRange;
-use crate::pte::PteFlags;
-use crate::state::{Current, Enomem};
+use crate::pte::{Entry, Pte, PteFlags, SwapFlags};
+use crate::state::{Current, Enomem, State};
 use core::ops::Range;
+
+impl State {
+    /// Clears soft-dirty of an entry that is not present, and leaves its permission: as Linux does.
+    pub(crate) fn soft_dirty_cleared_alone(old: Pte, new: Pte) -> Pte {
+        match old.decode() {
+            Entry::Leaf(swap) => swap.set(SwapFlags::SOFT_DIRTY, false).pte(),
+            _ => new,
+        }
+    }
+}
 
 impl Current<'_> {
     /// c70dce4982ce: reads entries, and writes the copies back, write-protected. What the MMU notes in between is lost.
