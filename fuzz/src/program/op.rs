@@ -343,16 +343,6 @@ impl OpKind {
 }
 
 impl Op {
-    /// True of what takes a reference through `mm/gup.c`.
-    #[must_use]
-    pub const fn is_gup(&self) -> bool {
-        use Op::{Get, GetFast, Pin, PinFast, PinLongterm};
-        matches!(
-            self,
-            Get { .. } | Pin { .. } | GetFast { .. } | PinFast { .. } | PinLongterm { .. }
-        )
-    }
-
     /// The process that the operation names, if it names one.
     #[inline]
     #[must_use]
@@ -369,6 +359,17 @@ impl Op {
         let mut find = Find(None);
         self.visit(&mut find);
         find.0
+    }
+
+    /// The byte of the first operand of a kind, if it has one.
+    #[must_use]
+    pub fn operand(&self, kind: OperandKind) -> Option<u8> {
+        let at = self
+            .kind()
+            .params()
+            .iter()
+            .position(|param| param.kind == kind)?;
+        Some(self.operand_bytes()[at])
     }
 
     /// The byte of each operand, in the order of [`OpKind::params`]; zeros after the last one.

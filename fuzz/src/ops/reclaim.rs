@@ -1,0 +1,32 @@
+//! What the kernel does with a page of its own accord: reclaim and compaction.
+
+use super::bench::{OpResult, Running};
+use super::outcome::Outcome;
+use super::world::Process;
+use crate::contract::Contract;
+use crate::program::{Op, OpKind};
+
+pub(super) const RECLAIM: Contract = Contract {
+    reclaims: true,
+    ..Contract::of(OpKind::Reclaim)
+};
+
+pub(super) const COMPACT: Contract = Contract::of(OpKind::Compact);
+
+pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
+    let moved = match op {
+        Op::Reclaim { addr, .. } => match on.named_folio(process, on.addr(addr)) {
+            Some(pfn) => on.cur().reclaim_page(pfn).await.into(),
+            None => return Ok(Outcome::Nothing),
+        },
+        Op::Compact { addr, .. } => {
+            let folio = on.named_folio(process, on.addr(addr));
+            match folio.filter(|pfn| pfn.device().is_none()) {
+                Some(pfn) => on.cur().migrate_pages(pfn).await.into(),
+                None => return Ok(Outcome::Nothing),
+            }
+        }
+        _ => return Ok(Outcome::Nothing),
+    };
+    Ok(Outcome::Moved(moved))
+}
