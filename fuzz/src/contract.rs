@@ -3,6 +3,7 @@
 //! The contract of an operation stands beside its code, in [`crate::ops`]; [`OpKind::contract`] finds it. An oracle
 //! never names an operation.
 
+use crate::call::Call;
 use crate::program::{Addr, Len, Op, OpKind};
 use mm_core::MmId;
 use std::ops::Range;
@@ -16,6 +17,8 @@ pub struct Contract {
     pub kind: OpKind,
     /// The slot that it takes or gives back.
     pub slot: Slot,
+    /// How user space asks for it.
+    pub call: fn(Op) -> Call,
     /// What nobody can do any more once it has ended well.
     pub removes: fn(Base, Op, MmId) -> Option<Promise>,
     /// Where the entries go that it moves.
@@ -39,9 +42,10 @@ pub struct Contract {
 
 impl Contract {
     /// Of an operation that takes no slot, removes nothing, and has no exemption.
-    pub const fn of(kind: OpKind) -> Self {
+    pub const fn of(kind: OpKind, call: fn(Op) -> Call) -> Self {
         Self {
             kind,
+            call,
             slot: Slot::None,
             removes: |_, _, _| None,
             moves: |_, _| None,
@@ -75,6 +79,13 @@ pub enum Slot {
     NewLock,
     /// It releases the folio lock in the one that it names.
     Lock,
+}
+
+impl Slot {
+    /// Of a migration that it opens or goes on with.
+    pub const fn is_migration(self) -> bool {
+        matches!(self, Self::NewMigration | Self::Migration)
+    }
 }
 
 /// Whose reference it is.

@@ -4,6 +4,7 @@
 //! after each slice, [`exec::Verdict`]. An engine's target calls [`target`], in a few lines.
 #![forbid(unsafe_code)]
 
+pub mod call;
 pub mod contract;
 pub mod describe;
 pub mod digest;

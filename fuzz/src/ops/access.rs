@@ -3,20 +3,36 @@
 use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
 use crate::contract::Contract;
 use crate::program::{Op, OpKind};
 use crate::reference::Access;
 use mm_core::{DevId, FaultResult, HmmError};
 
-pub(super) const READ: Contract = Contract::of(OpKind::Read);
+fn call(op: Op) -> Call {
+    let (dev, addr, flags) = match op {
+        Op::Read { addr, .. } => return Call::Read(addr),
+        Op::Write { addr, .. } => return Call::Write(addr),
+        Op::DevRead { dev, addr, .. } => (dev, addr, Flags::default()),
+        Op::DevWrite { dev, addr, .. } => (dev, addr, Flags::WRITE),
+        _ => return Call::Outside,
+    };
+    Call::Range(Range {
+        dev: dev.get(),
+        flags,
+        ..Range::new(Command::Access, Pages::one(addr), RangeResult::Word)
+    })
+}
 
-pub(super) const WRITE: Contract = Contract::of(OpKind::Write);
+pub(super) const READ: Contract = Contract::of(OpKind::Read, call);
 
-pub(super) const DEV_READ: Contract = Contract::of(OpKind::DevRead);
+pub(super) const WRITE: Contract = Contract::of(OpKind::Write, call);
+
+pub(super) const DEV_READ: Contract = Contract::of(OpKind::DevRead, call);
 
 pub(super) const DEV_WRITE: Contract = Contract {
     dirties_folios: true,
-    ..Contract::of(OpKind::DevWrite)
+    ..Contract::of(OpKind::DevWrite, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {

@@ -3,18 +3,37 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Call, Constant, Pages};
 use crate::contract::{Contract, Promise};
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::{Change, End};
 use mm_core::{Advice, AdviceError};
 use std::ops::Range;
 
+fn call(op: Op) -> Call {
+    let (addr, len, advice) = match op {
+        Op::Dontneed { addr, len, .. } => (addr, len, Constant("MADV_DONTNEED", 4)),
+        Op::Lazyfree { addr, len, .. } => (addr, len, Constant("MADV_FREE", 8)),
+        Op::Cold { addr, len, .. } => (addr, len, Constant("MADV_COLD", 20)),
+        Op::Pageout { addr, len, .. } => (addr, len, Constant("MADV_PAGEOUT", 21)),
+        Op::Willneed { addr, len, .. } => (addr, len, Constant("MADV_WILLNEED", 3)),
+        Op::Dontfork {
+            addr, len, switch, ..
+        } => match switch {
+            OnOff::On => (addr, len, Constant("MADV_DONTFORK", 10)),
+            OnOff::Off => (addr, len, Constant("MADV_DOFORK", 11)),
+        },
+        _ => return Call::Outside,
+    };
+    Call::on_range(Constant("madvise", 28), Pages::of(addr, len), &[advice])
+}
+
 pub(super) const DONTNEED: Contract = Contract {
     removes: |base, op, mm| match op {
         Op::Dontneed { addr, len, .. } => Some(Promise::pages(mm, base.range(addr, len))),
         _ => None,
     },
-    ..Contract::of(OpKind::Dontneed)
+    ..Contract::of(OpKind::Dontneed, call)
 };
 
 pub(super) const LAZYFREE: Contract = Contract {
@@ -23,19 +42,19 @@ pub(super) const LAZYFREE: Contract = Contract {
         _ => None,
     },
     cleans: true,
-    ..Contract::of(OpKind::Lazyfree)
+    ..Contract::of(OpKind::Lazyfree, call)
 };
 
-pub(super) const COLD: Contract = Contract::of(OpKind::Cold);
+pub(super) const COLD: Contract = Contract::of(OpKind::Cold, call);
 
 pub(super) const PAGEOUT: Contract = Contract {
     reclaims: true,
-    ..Contract::of(OpKind::Pageout)
+    ..Contract::of(OpKind::Pageout, call)
 };
 
-pub(super) const WILLNEED: Contract = Contract::of(OpKind::Willneed);
+pub(super) const WILLNEED: Contract = Contract::of(OpKind::Willneed, call);
 
-pub(super) const DONTFORK: Contract = Contract::of(OpKind::Dontfork);
+pub(super) const DONTFORK: Contract = Contract::of(OpKind::Dontfork, call);
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
     let (addr, len, advice, change) = match op {

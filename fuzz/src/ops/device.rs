@@ -3,6 +3,7 @@
 use super::bench::{OpResult, Running, dev};
 use super::outcome::{self, Outcome};
 use super::world::Process;
+use crate::call::{self, Call, Command, Pages, RangeResult};
 use crate::contract::Contract;
 use crate::oracle::contents::Shown;
 use crate::program::{self, Op, OpKind};
@@ -10,15 +11,32 @@ use crate::reference::Access;
 use mm_core::{DevId, FaultResult};
 use std::ops::Range;
 
-pub(super) const EVICT: Contract = Contract::of(OpKind::Evict);
+fn call(op: Op) -> Call {
+    match op {
+        Op::Evict { dev, first, len } => Call::Evict(Command::Evict, dev, [first.get(), len.get()]),
+        Op::Release { dev } => Call::Evict(Command::Release, dev, [0, 0]),
+        Op::Snapshot { dev, addr, len, .. } => Call::Snapshot(dev, Pages::of(addr, len)),
+        Op::Exclusive { dev, addr, len, .. } => Call::Range(call::Range {
+            dev: dev.get(),
+            ..call::Range::new(
+                Command::Exclusive,
+                Pages::of(addr, len),
+                RangeResult::Exclusive,
+            )
+        }),
+        _ => Call::Outside,
+    }
+}
 
-pub(super) const RELEASE: Contract = Contract::of(OpKind::Release);
+pub(super) const EVICT: Contract = Contract::of(OpKind::Evict, call);
 
-pub(super) const SNAPSHOT: Contract = Contract::of(OpKind::Snapshot);
+pub(super) const RELEASE: Contract = Contract::of(OpKind::Release, call);
+
+pub(super) const SNAPSHOT: Contract = Contract::of(OpKind::Snapshot, call);
 
 pub(super) const EXCLUSIVE: Contract = Contract {
     dirties_folios: true,
-    ..Contract::of(OpKind::Exclusive)
+    ..Contract::of(OpKind::Exclusive, call)
 };
 
 pub(super) async fn evict(

@@ -4,17 +4,57 @@ use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::Process;
+use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
 use crate::contract::{Contract, RefKind, Slot};
 use crate::oracle::{HeldRef, contents};
-use crate::program::{self, Op, OpKind};
+use crate::program::{self, Addr, Op, OpKind};
 use crate::reference::Access;
 use mm_core::{FaultResult, Foll, Pfn};
+
+fn call(op: Op) -> Call {
+    let (command, addr, flags) = match op {
+        Op::Put { .. } => return Call::Slot(Command::Put, 0),
+        Op::Unlock { .. } => return Call::Slot(Command::Unlock, 0),
+        Op::Hold { addr, .. } => (Command::Hold, addr, Flags::default()),
+        Op::Lock { addr, .. } => (Command::Lock, addr, Flags::default()),
+        _ => {
+            let Some((addr, access, how, fast)) = gup_of(op) else {
+                return Call::Outside;
+            };
+            let chosen = [
+                (access == program::Access::Write, Flags::WRITE),
+                (how.contains(Foll::PIN), Flags::PIN),
+                (fast, Flags::FAST),
+                (how.contains(Foll::LONGTERM), Flags::LONGTERM),
+            ];
+            let chosen = chosen.iter().filter(|(on, _)| *on);
+            let flags = chosen.fold(Flags::default(), |all, (_, flag)| all.or(*flag));
+            (Command::Get, addr, flags)
+        }
+    };
+    Call::Range(Range {
+        flags,
+        ..Range::new(command, Pages::one(addr), RangeResult::Slot)
+    })
+}
+
+/// The address, the access and the kind of reference, and whether it is taken without a lock if that is possible.
+fn gup_of(op: Op) -> Option<(Addr, program::Access, Foll, bool)> {
+    Some(match op {
+        Op::Get { addr, access, .. } => (addr, access, Foll::GET, false),
+        Op::Pin { addr, access, .. } => (addr, access, Foll::PIN, false),
+        Op::GetFast { addr, access, .. } => (addr, access, Foll::GET, true),
+        Op::PinFast { addr, access, .. } => (addr, access, Foll::PIN, true),
+        Op::PinLongterm { addr, access, .. } => (addr, access, Foll::PIN | Foll::LONGTERM, false),
+        _ => return None,
+    })
+}
 
 const fn gup(kind: OpKind) -> Contract {
     Contract {
         slot: Slot::NewReference(RefKind::Gup),
         dirties_folios: true,
-        ..Contract::of(kind)
+        ..Contract::of(kind, call)
     }
 }
 
@@ -26,34 +66,32 @@ pub(super) const PIN_LONGTERM: Contract = gup(OpKind::PinLongterm);
 
 pub(super) const HOLD: Contract = Contract {
     slot: Slot::NewReference(RefKind::Walker),
-    ..Contract::of(OpKind::Hold)
+    ..Contract::of(OpKind::Hold, call)
 };
 
 pub(super) const PUT: Contract = Contract {
     slot: Slot::Reference,
-    ..Contract::of(OpKind::Put)
+    ..Contract::of(OpKind::Put, call)
 };
 
 pub(super) const LOCK: Contract = Contract {
     slot: Slot::NewLock,
-    ..Contract::of(OpKind::Lock)
+    ..Contract::of(OpKind::Lock, call)
 };
 
 pub(super) const UNLOCK: Contract = Contract {
     slot: Slot::Lock,
-    ..Contract::of(OpKind::Unlock)
+    ..Contract::of(OpKind::Unlock, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
-    let (addr, access, how, fast) = match op {
-        Op::Get { addr, access, .. } => (addr, access, Foll::GET, false),
-        Op::Pin { addr, access, .. } => (addr, access, Foll::PIN, false),
-        Op::GetFast { addr, access, .. } => (addr, access, Foll::GET, true),
-        Op::PinFast { addr, access, .. } => (addr, access, Foll::PIN, true),
-        Op::PinLongterm { addr, access, .. } => (addr, access, Foll::PIN | Foll::LONGTERM, false),
+    match op {
         Op::Hold { addr, .. } => return Ok(on.hold(process, on.addr(addr))),
         Op::Lock { addr, .. } => return Ok(on.lock(process, on.addr(addr))),
-        _ => return Ok(Outcome::Nothing),
+        _ => {}
+    }
+    let Some((addr, access, how, fast)) = gup_of(op) else {
+        return Ok(Outcome::Nothing);
     };
     let write = match access {
         program::Access::Read => Foll::empty(),

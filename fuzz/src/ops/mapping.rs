@@ -3,12 +3,48 @@
 use super::bench::{OpResult, Running, access_flags};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Call, Constant, Pages};
 use crate::contract::{Contract, Promise};
 use crate::oracle::contents;
-use crate::program::{Op, OpKind};
+use crate::program::{Op, OpKind, Prot};
 use crate::reference::Change;
 use mm_core::{ChangeError, VmFlags};
 use std::ops::Range;
+
+fn protection(prot: Prot) -> Constant {
+    match prot {
+        Prot::None => Constant("PROT_NONE", 0),
+        Prot::Read => Constant("PROT_READ", 1),
+        Prot::ReadWrite => Constant("PROT_READ | PROT_WRITE", 3),
+    }
+}
+
+fn call(op: Op) -> Call {
+    match op {
+        Op::Mmap {
+            addr, len, prot, ..
+        } => {
+            let flags = Constant("MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED", 0x32);
+            let (fd, offset) = (Constant("-1", u64::MAX), Constant("0", 0));
+            Call::on_range(
+                Constant("mmap", 9),
+                Pages::of(addr, len),
+                &[protection(prot), flags, fd, offset],
+            )
+        }
+        Op::Munmap { addr, len, .. } => {
+            Call::on_range(Constant("munmap", 11), Pages::of(addr, len), &[])
+        }
+        Op::Mprotect {
+            addr, len, prot, ..
+        } => Call::on_range(
+            Constant("mprotect", 10),
+            Pages::of(addr, len),
+            &[protection(prot)],
+        ),
+        _ => Call::Outside,
+    }
+}
 
 pub(super) const MMAP: Contract = Contract {
     removes: |base, op, mm| match op {
@@ -16,7 +52,7 @@ pub(super) const MMAP: Contract = Contract {
         _ => None,
     },
     moves_areas: true,
-    ..Contract::of(OpKind::Mmap)
+    ..Contract::of(OpKind::Mmap, call)
 };
 
 pub(super) const MUNMAP: Contract = Contract {
@@ -25,7 +61,7 @@ pub(super) const MUNMAP: Contract = Contract {
         _ => None,
     },
     moves_areas: true,
-    ..Contract::of(OpKind::Munmap)
+    ..Contract::of(OpKind::Munmap, call)
 };
 
 pub(super) const MPROTECT: Contract = Contract {
@@ -46,7 +82,7 @@ pub(super) const MPROTECT: Contract = Contract {
     },
     // where it brings write permission to what is locked, that is populated
     dirties_folios: true,
-    ..Contract::of(OpKind::Mprotect)
+    ..Contract::of(OpKind::Mprotect, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {

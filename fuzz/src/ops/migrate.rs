@@ -4,6 +4,7 @@ use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
+use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
 use crate::contract::{Contract, Slot};
 use crate::oracle::{Check, contents, entry_at};
 use crate::program::{self, Op, OpKind, Toward};
@@ -11,23 +12,72 @@ use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait};
 use std::future::poll_fn;
 use std::task::Poll;
 
-pub(super) const MIGRATE: Contract = Contract::of(OpKind::Migrate);
+fn call(op: Op) -> Call {
+    let (command, (addr, len), dev, skip, back) = match op {
+        Op::Migrate {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => (Command::Migrate, (addr, len), dev, skip.get(), false),
+        Op::MigrateBack {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => (Command::Migrate, (addr, len), dev, skip.get(), true),
+        Op::Setup {
+            addr,
+            len,
+            dev,
+            toward,
+            ..
+        } => (
+            Command::Setup,
+            (addr, len),
+            dev,
+            0,
+            toward == Toward::System,
+        ),
+        Op::Pages { skip, .. } => return Call::Slot(Command::Next, skip.get()),
+        Op::Finalize { .. } => return Call::Slot(Command::Next, 0),
+        _ => return Call::Outside,
+    };
+    let result = match command {
+        Command::Setup => RangeResult::Slot,
+        _ => RangeResult::Moved,
+    };
+    Call::Range(Range {
+        dev: dev.get(),
+        skip,
+        flags: if back {
+            Flags::TO_SYSTEM
+        } else {
+            Flags::default()
+        },
+        ..Range::new(command, Pages::of(addr, len), result)
+    })
+}
 
-pub(super) const MIGRATE_BACK: Contract = Contract::of(OpKind::MigrateBack);
+pub(super) const MIGRATE: Contract = Contract::of(OpKind::Migrate, call);
+
+pub(super) const MIGRATE_BACK: Contract = Contract::of(OpKind::MigrateBack, call);
 
 pub(super) const SETUP: Contract = Contract {
     slot: Slot::NewMigration,
-    ..Contract::of(OpKind::Setup)
+    ..Contract::of(OpKind::Setup, call)
 };
 
 pub(super) const PAGES: Contract = Contract {
     slot: Slot::Migration,
-    ..Contract::of(OpKind::Pages)
+    ..Contract::of(OpKind::Pages, call)
 };
 
 pub(super) const FINALIZE: Contract = Contract {
     slot: Slot::Migration,
-    ..Contract::of(OpKind::Finalize)
+    ..Contract::of(OpKind::Finalize, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {

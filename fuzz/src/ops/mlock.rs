@@ -3,14 +3,29 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Call, Constant, Pages};
 use crate::contract::Contract;
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::Change;
 
+fn call(op: Op) -> Call {
+    let Op::Mlock {
+        addr, len, switch, ..
+    } = op
+    else {
+        return Call::Outside;
+    };
+    let name = match switch {
+        OnOff::On => Constant("mlock", 149),
+        OnOff::Off => Constant("munlock", 150),
+    };
+    Call::on_range(name, Pages::of(addr, len), &[])
+}
+
 pub(super) const MLOCK: Contract = Contract {
     // it populates what it locks
     dirties_folios: true,
-    ..Contract::of(OpKind::Mlock)
+    ..Contract::of(OpKind::Mlock, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {

@@ -3,11 +3,43 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Argument, Call, Constant, Pages};
 use crate::contract::{Contract, Moves, Promise};
 use crate::oracle::contents;
 use crate::program::{How, Op, OpKind};
 use crate::reference::{Remap, RemapEnd};
 use mm_core::RemapError;
+
+fn call(op: Op) -> Call {
+    let Op::Mremap {
+        addr,
+        len,
+        to,
+        newlen,
+        how,
+        ..
+    } = op
+    else {
+        return Call::Outside;
+    };
+    let (to, flags) = match how {
+        How::Stay => (addr, Constant("0", 0)),
+        How::Fixed => (to, Constant("MREMAP_MAYMOVE | MREMAP_FIXED", 3)),
+        How::Dontunmap => (
+            to,
+            Constant("MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP", 7),
+        ),
+    };
+    let (old, new) = (Pages::of(addr, len), Pages::of(to, newlen));
+    let arguments = vec![
+        Argument::At(old.first),
+        Argument::Bytes(old.count),
+        Argument::Bytes(new.count),
+        Argument::Is(flags),
+        Argument::At(new.first),
+    ];
+    Call::System(Constant("mremap", 25), arguments)
+}
 
 pub(super) const MREMAP: Contract = Contract {
     removes: |base, op, mm| {
@@ -47,7 +79,7 @@ pub(super) const MREMAP: Contract = Contract {
     },
     // it populates what a locked area has grown by
     dirties_folios: true,
-    ..Contract::of(OpKind::Mremap)
+    ..Contract::of(OpKind::Mremap, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {

@@ -3,17 +3,26 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Call, Pages};
 use crate::contract::{Contract, Promise};
 use crate::oracle::contents::{self, Shown};
 use crate::program::{Op, OpKind};
 
+fn call(op: Op) -> Call {
+    match op {
+        Op::ClearSoftDirty { .. } => Call::ClearRefs,
+        Op::Pagemap { addr, len, .. } => Call::Pagemap(Pages::of(addr, len)),
+        _ => Call::Outside,
+    }
+}
+
 pub(super) const CLEAR_SOFT_DIRTY: Contract = Contract {
     removes: |_, _, mm| Some(Promise::writes(mm, 0..u64::MAX)),
     clears_soft_dirty: true,
-    ..Contract::of(OpKind::ClearSoftDirty)
+    ..Contract::of(OpKind::ClearSoftDirty, call)
 };
 
-pub(super) const PAGEMAP: Contract = Contract::of(OpKind::Pagemap);
+pub(super) const PAGEMAP: Contract = Contract::of(OpKind::Pagemap, call);
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
     let (cur, mm) = (on.cur(), process.mm);

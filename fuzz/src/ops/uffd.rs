@@ -3,16 +3,46 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
+use crate::call::{Call, Constant, Pages};
 use crate::contract::{Contract, Promise};
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::Change;
 
-pub(super) const REGISTER: Contract = Contract::of(OpKind::UffdRegister);
+fn call(op: Op) -> Call {
+    match op {
+        Op::UffdRegister { addr, len, .. } => Call::Uffd {
+            request: Constant("UFFDIO_REGISTER", 0xc020_aa00),
+            argument: "uffdio_register",
+            pages: Pages::of(addr, len),
+            mode: Some(Constant("UFFDIO_REGISTER_MODE_WP", 1 << 1)),
+        },
+        Op::UffdUnregister { addr, len, .. } => Call::Uffd {
+            request: Constant("UFFDIO_UNREGISTER", 0x8010_aa01),
+            argument: "uffdio_range",
+            pages: Pages::of(addr, len),
+            mode: None,
+        },
+        Op::UffdWp {
+            addr, len, switch, ..
+        } => Call::Uffd {
+            request: Constant("UFFDIO_WRITEPROTECT", 0xc018_aa06),
+            argument: "uffdio_writeprotect",
+            pages: Pages::of(addr, len),
+            mode: Some(match switch {
+                OnOff::On => Constant("UFFDIO_WRITEPROTECT_MODE_WP", 1 << 0),
+                OnOff::Off => Constant("0", 0),
+            }),
+        },
+        _ => Call::Outside,
+    }
+}
+
+pub(super) const REGISTER: Contract = Contract::of(OpKind::UffdRegister, call);
 
 pub(super) const UNREGISTER: Contract = Contract {
     moves_areas: true,
     changes_uffd_wp: true,
-    ..Contract::of(OpKind::UffdUnregister)
+    ..Contract::of(OpKind::UffdUnregister, call)
 };
 
 pub(super) const WRITE_PROTECT: Contract = Contract {
@@ -26,7 +56,7 @@ pub(super) const WRITE_PROTECT: Contract = Contract {
         _ => None,
     },
     changes_uffd_wp: true,
-    ..Contract::of(OpKind::UffdWp)
+    ..Contract::of(OpKind::UffdWp, call)
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
