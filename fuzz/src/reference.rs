@@ -164,7 +164,7 @@ impl Reference {
         self.push(
             pid,
             range,
-            if matches!(change, Change::Drop | Change::LazyFree) {
+            if change.drops() {
                 Kind::Drop
             } else {
                 Kind::Range
@@ -221,8 +221,8 @@ impl Reference {
             || end == End::SkippingGaps
             || change.refused_by_locked() && end == End::UpToObstacle;
         let mut uncertain = may_end_early && open.overlapped;
-        // mlock marks all areas long before it ends, and who changes one of them beside it comes before or after that
-        let either_order = change == Change::Lock && open.overlapped;
+        // who changes one of the areas beside it comes before or after that
+        let either_order = change.marks_first() && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
                 Some(Obstacle::Stops) if end == End::UpToObstacle && !either_order => break,
@@ -452,7 +452,7 @@ impl Reference {
     /// certain.
     pub fn must_succeed(&mut self, ticket: usize, change: Change) -> Option<bool> {
         let open = self.open.iter().find(|open| open.ticket == ticket)?;
-        if matches!(change, Change::Map(_) | Change::Unmap) {
+        if change.always_succeeds() {
             return Some(true);
         }
         if open.overlapped {
@@ -464,7 +464,7 @@ impl Reference {
             if self.obstacle(pid, addr, change)? != Obstacle::None {
                 return Some(false);
             }
-            if change == Change::Lock && !self.page(pid, addr)?.can_populate()? {
+            if change.populates() && !self.page(pid, addr)?.can_populate()? {
                 return Some(false);
             }
             match self.page(pid, addr) {

@@ -1,5 +1,7 @@
-//! What an operation on a range does, and how it may end.
+//! What an operation on a range does: how it may end, and what it makes of a page. All that the model knows of a
+//! [`Change`] is here.
 
+use super::page::{Page, Protection};
 use mm_core::VmFlags;
 
 /// What a range operation does.
@@ -77,5 +79,100 @@ impl Change {
 
     pub(super) const fn needs_registration(self) -> bool {
         matches!(self, Self::WriteProtect | Self::WriteUnprotect)
+    }
+
+    /// Contents may go while the call is under way.
+    pub(super) const fn drops(self) -> bool {
+        matches!(self, Self::Drop | Self::LazyFree)
+    }
+
+    /// The call succeeds, whatever is in the range.
+    pub(super) const fn always_succeeds(self) -> bool {
+        matches!(self, Self::Map(_) | Self::Unmap)
+    }
+
+    /// The call marks all areas long before it ends.
+    pub(super) const fn marks_first(self) -> bool {
+        matches!(self, Self::Lock)
+    }
+
+    /// The call fails at a page that it cannot populate.
+    pub(super) const fn populates(self) -> bool {
+        matches!(self, Self::Lock)
+    }
+}
+
+impl Page {
+    pub(super) fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
+        if end == End::OutOfMemory {
+            self.change_perhaps(change);
+            return;
+        }
+        match change {
+            Change::Map(_) | Change::Unmap | Change::Advise | Change::WillNeed => {}
+            Change::Lock => self.locked = Some(true),
+            Change::Unlock => self.locked = Some(false),
+            Change::LazyFree => {
+                self.lazy = true;
+                self.may_be_gone();
+            }
+            Change::Protect(access) => {
+                self.access = access;
+                self.fresh &= !self.uncertain;
+                self.uncertain = false;
+            }
+            Change::Drop => {
+                self.others.clear();
+                self.lazy &= written_meanwhile;
+                if written_meanwhile {
+                    self.others.push(0);
+                } else {
+                    self.word = 0;
+                }
+                self.may_be_gone();
+            }
+            Change::Register => {
+                self.registered = true;
+                self.registration_uncertain = false;
+            }
+            Change::Unregister => {
+                self.registered = false;
+                self.registration_uncertain = false;
+                self.protection = Protection::No;
+            }
+            Change::WriteProtect => {
+                // written while the call went on: perhaps behind its back
+                let is_there = self.written || self.read && !self.migrates;
+                let there = is_there && self.others.is_empty() && !written_meanwhile;
+                self.protection = if there {
+                    Protection::Must
+                } else {
+                    Protection::Maybe
+                };
+            }
+            Change::WriteUnprotect => self.protection = Protection::No,
+            Change::LeaveOut(on) => self.left_out = Some(on),
+        }
+    }
+
+    /// The change was made, or not.
+    pub(super) fn change_perhaps(&mut self, change: Change) {
+        match change {
+            Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
+            Change::Drop | Change::LazyFree => {
+                self.others.push(0);
+                self.lazy |= change == Change::LazyFree;
+                self.may_be_gone();
+            }
+            Change::Advise | Change::WillNeed => {}
+            Change::Lock | Change::Unlock => self.locked = None,
+            Change::Register | Change::Unregister => self.registration_uncertain = true,
+            Change::WriteProtect | Change::WriteUnprotect => {}
+            Change::LeaveOut(_) => self.left_out = None,
+        }
+        let may_protect = change == Change::WriteProtect;
+        if may_protect || self.protection == Protection::Must {
+            self.protection = Protection::Maybe;
+        }
     }
 }
