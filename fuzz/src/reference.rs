@@ -222,7 +222,7 @@ impl Reference {
             || change.refused_by_locked() && end == End::UpToObstacle;
         let mut uncertain = may_end_early && open.overlapped;
         // who changes one of the areas beside it comes before or after that
-        let either_order = change.marks_first() && open.overlapped;
+        let either_order = change.is_unordered() && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
                 Some(Obstacle::Stops) if end == End::UpToObstacle && !either_order => break,
@@ -250,16 +250,12 @@ impl Reference {
         if unmapped != Obstacle::None && page.uncertain {
             return None;
         }
-        if change.refused_by_locked() {
-            return match page.locked? {
-                true => Some(Obstacle::Stops),
-                false => Some(Obstacle::None),
-            };
-        }
-        if !change.needs_registration() || page.registered && !page.registration_uncertain {
-            return Some(Obstacle::None);
-        }
-        (!page.uncertain && !page.registration_uncertain).then_some(Obstacle::Stops)
+        let stops = change.stops_at(page)?;
+        Some(if stops {
+            Obstacle::Stops
+        } else {
+            Obstacle::None
+        })
     }
 
     fn map(&mut self, pid: Pid, range: Range<u64>, access: VmFlags) {

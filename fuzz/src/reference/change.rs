@@ -91,9 +91,21 @@ impl Change {
         matches!(self, Self::Map(_) | Self::Unmap)
     }
 
-    /// The call marks all areas long before it ends.
-    pub(super) const fn marks_first(self) -> bool {
+    /// Beside another call on a page, this one may come before or after it: it goes over the pages with `mmap_lock` held
+    /// for reading, or marks all areas long before it ends.
+    pub(super) const fn is_unordered(self) -> bool {
         matches!(self, Self::Lock)
+    }
+
+    /// Does the call end at a page that is mapped? `None` if that is not certain.
+    pub(super) fn stops_at(self, page: &Page) -> Option<bool> {
+        if self.refused_by_locked() {
+            return page.locked;
+        }
+        if !self.needs_registration() || page.registered && !page.registration_uncertain {
+            return Some(false);
+        }
+        (!page.uncertain && !page.registration_uncertain).then_some(true)
     }
 
     /// The call fails at a page that it cannot populate.
