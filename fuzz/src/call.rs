@@ -1,5 +1,6 @@
-//! How user space asks for an operation: one description, of which `triage` makes C and the agent of the guest makes
-//! calls. Constants have their names and their values on x86-64; a test of the emitter has a C compiler compare them.
+//! How user space asks for an operation: one description, of which `triage` makes C and the agent
+//! of the guest makes calls. Constants have their names and their values on x86-64; a test of the
+//! emitter has a C compiler compare them.
 
 use crate::program::{Addr, Dev, Len};
 

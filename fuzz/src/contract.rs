@@ -1,7 +1,7 @@
 //! What each operation is allowed and what it owes: plain data, which the oracles ask.
 //!
-//! The contract of an operation stands beside its code, in [`crate::ops`]; [`OpKind::contract`] finds it. An oracle
-//! never names an operation.
+//! The contract of an operation stands beside its code, in [`crate::ops`]; [`OpKind::contract`]
+//! finds it. An oracle never names an operation.
 
 use crate::call::Call;
 use crate::program::{Addr, Len, Op, OpKind};
@@ -23,12 +23,14 @@ pub struct Contract {
     pub removes: fn(Base, Op, MmId) -> Option<Promise>,
     /// Where the entries go that it moves.
     pub moves: fn(Base, Op) -> Option<Moves>,
-    /// It makes a child: entries that were exclusive become shared, the child's have the soft-dirty bits of the
-    /// parent's, and it takes the child's `mmap_lock` inside the parent's, for nobody else knows the child.
+    /// It makes a child: entries that were exclusive become shared, the child's have the soft-dirty
+    /// bits of the parent's, and it takes the child's `mmap_lock` inside the parent's, for nobody
+    /// else knows the child.
     pub forks: bool,
     /// An entry that it clears was reclaimed, which must not happen in a locked VMA.
     pub reclaims: bool,
-    /// It changes the VMA under an entry that is write-protected for userfaultfd, within one operation.
+    /// It changes the VMA under an entry that is write-protected for userfaultfd, within one
+    /// operation.
     pub moves_areas: bool,
     /// It clears the soft-dirty bit of an entry.
     pub clears_soft_dirty: bool,

@@ -76,8 +76,8 @@ impl<'k> Running<'_, 'k> {
         self.bench.kernel.state().fail.failures - self.failures
     }
 
-    /// Checks a postcondition: it holds in a program that runs one operation at a time. Beside others, what was so
-    /// when the operation ended may be so no more.
+    /// Checks a postcondition: it holds in a program that runs one operation at a time. Beside
+    /// others, what was so when the operation ended may be so no more.
     pub(super) fn postcondition(
         self,
         check: impl FnOnce(At, &State, &mut World<'_>) -> Check,
@@ -187,8 +187,8 @@ impl<'k> Running<'_, 'k> {
         Ok(Outcome::Sigbus)
     }
 
-    /// The folio that the entry for an address names, whatever its kind; of a swap entry, the one in the
-    /// swap cache.
+    /// The folio that the entry for an address names, whatever its kind; of a swap entry, the one
+    /// in the swap cache.
     pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
         let s = &*self.bench.kernel.state();
         let pte = s
@@ -202,8 +202,8 @@ impl<'k> Running<'_, 'k> {
         (pfn != Pfn::ZERO).then(|| s.folio(pfn))
     }
 
-    /// Something was shown of each page of a range. That it is what there is, is a postcondition, which the oracles
-    /// check after the slice.
+    /// Something was shown of each page of a range. That it is what there is, is a postcondition,
+    /// which the oracles check after the slice.
     pub(super) fn shown(
         self,
         process: Process,

@@ -38,7 +38,8 @@ fn call(op: Op) -> Call {
     })
 }
 
-/// The address, the access and the kind of reference, and whether it is taken without a lock if that is possible.
+/// The address, the access and the kind of reference, and whether it is taken without a lock if
+/// that is possible.
 fn gup_of(op: Op) -> Option<(Addr, program::Access, Foll, bool)> {
     Some(match op {
         Op::Get { addr, access, .. } => (addr, access, Foll::GET, false),

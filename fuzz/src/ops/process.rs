@@ -81,7 +81,8 @@ pub(super) async fn exit(on: Running<'_, '_>, process: Process) -> OpResult {
     Ok(Outcome::Done)
 }
 
-/// A folio is busy only if somebody else can hold its lock: the program, or a migration that it holds open.
+/// A folio is busy only if somebody else can hold its lock: the program, or a migration that it
+/// holds open.
 fn check_folio_locked(on: Running<'_, '_>) -> Check {
     on.postcondition(|at, _, world| {
         let held = world.holders.locks.iter().any(Option::is_some);

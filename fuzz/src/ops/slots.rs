@@ -1,8 +1,8 @@
-//! Slots: everything that a program holds has one, the lowest that is free. A program names a slot; if nothing
-//! is there, the name is taken modulo what is.
+//! Slots: everything that a program holds has one, the lowest that is free. A program names a slot;
+//! if nothing is there, the name is taken modulo what is.
 //!
-//! [`Slots`] is for who carries a program out elsewhere, on a real kernel: it keeps count of what the
-//! executor's own `World` holds.
+//! [`Slots`] is for who carries a program out elsewhere, on a real kernel: it keeps count of what
+//! the executor's own `World` holds.
 
 use super::world::{MAX_PROCS, MAX_WORKERS};
 use crate::contract::{RefKind, Slot};
@@ -83,8 +83,8 @@ impl<P> Slots<P> {
         Some(Place { proc, slot })
     }
 
-    /// An operation on `slot` did what it was asked to: references and locks change hands. Processes and
-    /// migrations are for the caller to note.
+    /// An operation on `slot` did what it was asked to: references and locks change hands.
+    /// Processes and migrations are for the caller to note.
     pub fn done(&mut self, op: Op, slot: usize) {
         match op.kind().contract().slot {
             Slot::NewReference(kind) => self.refs[slot] = Some(kind),
