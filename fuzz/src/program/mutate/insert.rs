@@ -80,7 +80,7 @@ pub(super) fn insert_move_back(program: &mut Program, limits: &Limits, rng: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::{Executor, Observer, Options, Outcome};
+    use crate::exec::{Executor, Observer, Options, Outcome, Released};
     use crate::program::OpKind;
     use crate::program::generate::random_program;
     use mm_core::State;
@@ -94,6 +94,13 @@ mod tests {
     }
 
     impl Observer for Seen {
+        fn released(&mut self, what: Released) {
+            // the operation waits for an open migration, which allocates for itself
+            if matches!(what, Released::Migration(_)) {
+                self.armed = None;
+            }
+        }
+
         fn operation(&mut self, _step: usize, step: &Step, _outcome: Outcome, s: &State) {
             if let Some(alloc) = self.armed.take()
                 && s.fail.armed(alloc) == 0
