@@ -15,6 +15,7 @@ mod migrate;
 mod mlock;
 mod mremap;
 pub mod outcome;
+mod populate;
 mod proc_files;
 mod process;
 mod reclaim;
@@ -74,6 +75,7 @@ static CONTRACTS: [Contract; OpKind::COUNT] = [
     proc_files::PAGEMAP,
     device::RELEASE,
     reclaim::COMPACT,
+    populate::POPULATE,
 ];
 
 const _: () = {
@@ -132,6 +134,7 @@ impl Running<'_, '_> {
             | Op::Dontfork { .. } => advice::run(self, process, op).await,
             Op::Mlock { .. } => mlock::run(self, process, op).await,
             Op::Mremap { .. } => mremap::run(self, process, op).await,
+            Op::Populate { .. } => populate::run(self, process, op).await,
             Op::UffdRegister { .. } | Op::UffdUnregister { .. } | Op::UffdWp { .. } => {
                 uffd::run(self, process, op).await
             }

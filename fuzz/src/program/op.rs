@@ -282,6 +282,10 @@ ops! {
     /// (`migrate_pages`).
     42 "compact" Compact { proc: Proc, addr: Addr }
         drawn (1, 2) allocates [Page]
+    /// Faults each page of the range in, for reading or for writing (`madvise` with
+    /// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE`).
+    43 "populate" Populate { proc: Proc, addr: Addr, len: Len, access: Access }
+        drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
 }
 
 /// The most operands that an operation has.
@@ -473,7 +477,7 @@ mod tests {
     use super::*;
 
     /// What every corpus relies on. Append to this list; never change a line of it.
-    const LOCKED: [&str; 43] = [
+    const LOCKED: [&str; 44] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -517,6 +521,7 @@ mod tests {
         "pagemap proc addr len",
         "release dev",
         "compact proc addr",
+        "populate proc addr len access",
     ];
 
     #[test]

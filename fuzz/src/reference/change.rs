@@ -1,5 +1,5 @@
-//! What an operation on a range does: how it may end, and what it makes of a page. All that the model knows of a
-//! [`Change`] is here.
+//! What an operation on a range does: how it may end, and what it makes of a page. All that the
+//! model knows of a [`Change`] is here.
 
 use super::page::{Page, Protection};
 use mm_core::VmFlags;
@@ -35,6 +35,8 @@ pub enum Change {
     WriteUnprotect,
     /// Leaves the pages out of forks, or does not.
     LeaveOut(bool),
+    /// Faults the pages in, for writing or for reading.
+    Populate(bool),
 }
 
 /// How a range operation ended.
@@ -65,7 +67,7 @@ pub(super) enum Obstacle {
 impl Change {
     pub(super) const fn at_unmapped(self) -> Obstacle {
         match self {
-            Self::Protect(_) | Self::Lock | Self::Unlock => Obstacle::Stops,
+            Self::Protect(_) | Self::Lock | Self::Unlock | Self::Populate(_) => Obstacle::Stops,
             Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed | Self::LeaveOut(_) => {
                 Obstacle::Fails
             }
@@ -91,16 +93,24 @@ impl Change {
         matches!(self, Self::Map(_) | Self::Unmap)
     }
 
-    /// Beside another call on a page, this one may come before or after it: it goes over the pages with `mmap_lock` held
-    /// for reading, or marks all areas long before it ends.
+    /// Beside another call on a page, this one may come before or after it: it goes over the pages
+    /// with `mmap_lock` held for reading, or marks all areas long before it ends.
     pub(super) const fn is_unordered(self) -> bool {
-        matches!(self, Self::Lock)
+        matches!(self, Self::Lock | Self::Populate(_))
     }
 
     /// Does the call end at a page that is mapped? `None` if that is not certain.
     pub(super) fn stops_at(self, page: &Page) -> Option<bool> {
         if self.refused_by_locked() {
             return page.locked;
+        }
+        if let Self::Populate(write) = self {
+            let needed = if write { VmFlags::WRITE } else { VmFlags::READ };
+            return match page.protection {
+                _ if !page.access.contains(needed) => Some(true),
+                Protection::Maybe if write => None,
+                protection => Some(write && protection == Protection::Must),
+            };
         }
         if !self.needs_registration() || page.registered && !page.registration_uncertain {
             return Some(false);
@@ -164,6 +174,14 @@ impl Page {
             }
             Change::WriteUnprotect => self.protection = Protection::No,
             Change::LeaveOut(on) => self.left_out = Some(on),
+            // what is lazily freed may go again
+            Change::Populate(_) if self.lazy => {}
+            Change::Populate(false) => self.read = true,
+            Change::Populate(true) => {
+                self.written = true;
+                // it was not there when it was protected, or the call would have failed
+                self.protection = Protection::No;
+            }
         }
     }
 
@@ -181,6 +199,7 @@ impl Page {
             Change::Register | Change::Unregister => self.registration_uncertain = true,
             Change::WriteProtect | Change::WriteUnprotect => {}
             Change::LeaveOut(_) => self.left_out = None,
+            Change::Populate(_) => return,
         }
         let may_protect = change == Change::WriteProtect;
         if may_protect || self.protection == Protection::Must {
