@@ -95,7 +95,7 @@ pub use hmm::{HmmError, HmmPfn, Request};
 pub use identity::Identity;
 pub use ids::{AnonVmaId, AvcId, DevId, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
 pub use lock::{Lock, LockClasses, MAX_TASKS, RwSem, Site, Task, Wait};
-pub use madvise::{Advice, AdviceError};
+pub use madvise::{Advice, AdviceError, PopulateError};
 pub use memmap::{DEVICES, Memmap};
 pub use migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 pub use mprotect::ChangeError;

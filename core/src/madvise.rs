@@ -5,6 +5,7 @@
 //!
 //! Corresponds to `mm/madvise.c`.
 
+use crate::fault::FaultError;
 use crate::ids::{MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -38,6 +39,19 @@ pub enum AdviceError {
     Gap,
     /// An area is locked in memory (`-EINVAL`). What lies before it has been advised.
     Locked,
+}
+
+/// Why a range was not populated. What lies before the page that failed was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PopulateError {
+    /// The page is not mapped (`-ENOMEM`).
+    Gap,
+    /// Its area does not permit the access (`-EINVAL`).
+    Denied,
+    /// The fault failed (`-EFAULT`).
+    Fault,
+    /// Out of memory (`-ENOMEM`).
+    Enomem,
 }
 
 impl State {
@@ -255,5 +269,59 @@ impl Current<'_> {
                 self.state().folio_put(self.task, folio);
             }
         }
+    }
+
+    /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`: faults in each page of the range, as for a
+    /// read or for a write.
+    pub async fn madvise_populate(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        write: bool,
+    ) -> Result<(), PopulateError> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        let result = self.faultin_page_range(mm, range, write, lock).await;
+        self.unlock(lock);
+        result
+    }
+
+    /// A page that could not be had after others is tried once more: `faultin_page_range` returns
+    /// how many it has had, and is called again for the rest.
+    async fn faultin_page_range(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        write: bool,
+        lock: Lock,
+    ) -> Result<(), PopulateError> {
+        let needed = if write { VmFlags::WRITE } else { VmFlags::READ };
+        let (mut first, mut addr) = (range.start, range.start);
+        while addr < range.end {
+            let permitted = {
+                let s = self.state();
+                let area = s.find_vma(mm, addr);
+                area.map(|vma| s.vma(vma).flags.contains(needed))
+            };
+            let error = match permitted {
+                None => PopulateError::Gap,
+                Some(false) => PopulateError::Denied,
+                Some(true) => match self.faultin_page(mm, addr, write, Some(lock)).await {
+                    Ok(()) => {
+                        addr += 1;
+                        continue;
+                    }
+                    // the area changed while the lock was dropped: look again
+                    Err(FaultError::Sigsegv) => continue,
+                    Err(FaultError::Oom) => PopulateError::Enomem,
+                    Err(_) => PopulateError::Fault,
+                },
+            };
+            if addr == first {
+                return Err(error);
+            }
+            first = addr;
+        }
+        Ok(())
     }
 }

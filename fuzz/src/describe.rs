@@ -171,19 +171,14 @@ pub fn site(site: Site) -> String {
 #[must_use]
 pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
     let kind = op.kind();
-    let operand = |wanted| {
-        let params = kind.params().iter().zip(op.operand_bytes());
-        params
-            .filter(|(param, _)| param.kind == wanted)
-            .map(|(_, byte)| byte)
-            .next()
-    };
-    match operand(OperandKind::Addr).map(Addr::from_byte) {
+    match op.operand(OperandKind::Addr).map(Addr::from_byte) {
         // its address is one of the device's memory
         Some(_) if kind == OpKind::Evict => 0..0,
         Some(addr) => {
             let first = window_base(geometry) + u64::from(addr.get());
-            let len = operand(OperandKind::Len).map_or(1, |byte| Len::from_byte(byte).get());
+            let len = op
+                .operand(OperandKind::Len)
+                .map_or(1, |byte| Len::from_byte(byte).get());
             first..first + u64::from(len)
         }
         None => 0..0,

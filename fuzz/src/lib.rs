@@ -4,7 +4,10 @@
 //! after each slice, [`exec::Verdict`]. An engine's target calls [`target`], in a few lines.
 #![forbid(unsafe_code)]
 
+pub mod call;
+pub mod contract;
 pub mod describe;
+pub mod digest;
 pub mod distil;
 pub mod exec;
 pub mod exhaust;
@@ -14,6 +17,7 @@ pub mod finding;
 pub mod invariant;
 pub mod lock;
 pub mod names;
+pub mod ops;
 pub mod oracle;
 pub mod program;
 pub mod reference;

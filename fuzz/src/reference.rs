@@ -164,7 +164,7 @@ impl Reference {
         self.push(
             pid,
             range,
-            if matches!(change, Change::Drop | Change::LazyFree) {
+            if change.drops() {
                 Kind::Drop
             } else {
                 Kind::Range
@@ -221,8 +221,8 @@ impl Reference {
             || end == End::SkippingGaps
             || change.refused_by_locked() && end == End::UpToObstacle;
         let mut uncertain = may_end_early && open.overlapped;
-        // mlock marks all areas long before it ends, and who changes one of them beside it comes before or after that
-        let either_order = change == Change::Lock && open.overlapped;
+        // who changes one of the areas beside it comes before or after that
+        let either_order = change.is_unordered() && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
                 Some(Obstacle::Stops) if end == End::UpToObstacle && !either_order => break,
@@ -250,16 +250,12 @@ impl Reference {
         if unmapped != Obstacle::None && page.uncertain {
             return None;
         }
-        if change.refused_by_locked() {
-            return match page.locked? {
-                true => Some(Obstacle::Stops),
-                false => Some(Obstacle::None),
-            };
-        }
-        if !change.needs_registration() || page.registered && !page.registration_uncertain {
-            return Some(Obstacle::None);
-        }
-        (!page.uncertain && !page.registration_uncertain).then_some(Obstacle::Stops)
+        let stops = change.stops_at(page)?;
+        Some(if stops {
+            Obstacle::Stops
+        } else {
+            Obstacle::None
+        })
     }
 
     fn map(&mut self, pid: Pid, range: Range<u64>, access: VmFlags) {
@@ -272,13 +268,6 @@ impl Reference {
             ..Page::new(addr, access)
         };
         space.splice(at..at, range.map(fresh));
-    }
-
-    /// A migration of a range begins.
-    pub fn begin_migration(&mut self, pid: Pid, range: &Range<u64>) {
-        let pages = self.spaces[pid].iter_mut();
-        let here = pages.filter(|page| range.contains(&page.addr));
-        here.for_each(Page::may_migrate);
     }
 
     /// The soft-dirty bits of a process are going to be cleared.
@@ -452,7 +441,7 @@ impl Reference {
     /// certain.
     pub fn must_succeed(&mut self, ticket: usize, change: Change) -> Option<bool> {
         let open = self.open.iter().find(|open| open.ticket == ticket)?;
-        if matches!(change, Change::Map(_) | Change::Unmap) {
+        if change.always_succeeds() {
             return Some(true);
         }
         if open.overlapped {
@@ -464,7 +453,7 @@ impl Reference {
             if self.obstacle(pid, addr, change)? != Obstacle::None {
                 return Some(false);
             }
-            if change == Change::Lock && !self.page(pid, addr)?.can_populate()? {
+            if change.populates() && !self.page(pid, addr)?.can_populate()? {
                 return Some(false);
             }
             match self.page(pid, addr) {

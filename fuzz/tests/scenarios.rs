@@ -479,6 +479,57 @@ fn mlock_starts_again_behind_what_it_populated() {
 }
 
 #[test]
+fn populate_faults_in_each_page_and_says_why_it_cannot() {
+    let film = Film::of(include_str!("../../corpus/seeds/populate.mm"));
+    let outcomes = film
+        .shots
+        .iter()
+        .filter(|shot| shot.op.starts_with("populate"));
+    let outcomes: Vec<_> = outcomes.map(|shot| (&*shot.op, shot.outcome)).collect();
+    let expected = [
+        ("populate p0 0 2 r", Outcome::Done),
+        ("populate p0 0 2 w", Outcome::Efault),
+        ("populate p0 1 3 w", Outcome::Done),
+        ("populate p1 0 4 w", Outcome::Done),
+        ("populate p0 2 2 r", Outcome::Done),
+        ("populate p0 2 2 w", Outcome::Einval),
+        ("populate p0 3 3 r", Outcome::Enomem),
+        ("populate p0 5 1 w", Outcome::Enomem),
+        ("populate p1 4 2 w", Outcome::Done),
+    ];
+    assert_eq!(outcomes, expected);
+    assert!(
+        film.after("populate p0 0 2 r")
+            .show(0, 1)
+            .starts_with("zero")
+    );
+    assert!(
+        film.after("populate p0 0 2 w")
+            .show(0, 1)
+            .starts_with("zero")
+    );
+    let written = film.after("populate p0 1 3 w");
+    assert!(written.show(0, 3).starts_with("system W exclusive"));
+    let copied = film.after("populate p1 0 4 w");
+    assert_ne!(copied.pfn(0, 2), copied.pfn(1, 2));
+    assert!(
+        film.after("migrate p0 2 2 d0")
+            .show(0, 2)
+            .starts_with("device")
+    );
+    assert!(
+        film.after("populate p0 2 2 r")
+            .show(0, 2)
+            .starts_with("system")
+    );
+    assert_eq!(
+        film.outcome("read p1 2"),
+        word(7),
+        "the parent's, before the fork"
+    );
+}
+
+#[test]
 fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
     let start = "mmap p0 0 4 rw\nwrite p0 0\nwrite p0 1\nmmap p0 8 4 rw\nmmap p0 16 4 rw\n\
                  read p0 8\nmigrate p0 0 1 d0\nfork p0\n";

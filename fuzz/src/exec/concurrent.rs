@@ -1,7 +1,7 @@
 //! The scheduler: several threads, one of which runs at a time.
 
-use super::ops::OpResult;
 use super::{Checked, Run, STEP_BUDGET};
+use crate::ops::bench::OpResult;
 use crate::oracle::At;
 use crate::program::{MAX_THREADS, Preemption, Program, Step};
 use mm_core::{TaskId, Wait};

@@ -1,7 +1,7 @@
 //! The identity of a run between two operations: see [`Executor::identity`].
 
-use super::world::World;
 use super::{Executor, Run};
+use crate::ops::world::World;
 use mm_core::Identity;
 use std::hash::{Hash, Hasher};
 

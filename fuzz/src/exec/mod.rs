@@ -8,35 +8,25 @@
 //! parties are given back, and a migration that the program holds open goes on. Only if nothing of
 //! that kind is left is waiting a deadlock.
 
-mod access;
-mod changes;
 mod concurrent;
-mod digest;
-mod holding;
 mod identity;
-mod migrations;
-mod ops;
-mod outcome;
-mod processes;
-mod promises;
-mod slots;
 mod teardown;
-mod world;
 
+use crate::contract::Base;
 use crate::finding::Finding;
+use crate::ops::bench::{Bench, OpResult, Running};
+use crate::ops::world::{Process, World};
 use crate::oracle::{self, At, Oracles, View, contents};
 use crate::program::{Geometry, Op, Program, Step};
 use mm_core::{Dmirror, Kernel, MmId, Release, State, TaskId, Wait};
-use ops::{Bench, OpResult, Running};
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
-use world::{Process, World};
 
-pub use digest::Digest;
-pub use outcome::Outcome;
-pub use slots::{Place, RefKind, Slots};
-pub use world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
+pub use crate::digest::Digest;
+pub use crate::ops::outcome::Outcome;
+pub use crate::ops::slots::{Place, Slots};
+pub use crate::ops::world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
 
 /// Scheduling points after which a run is over, finished or not.
 pub const STEP_BUDGET: u32 = 1 << 20;
@@ -200,7 +190,7 @@ impl Executor {
                 model,
                 ..World::default()
             }),
-            base: window_base(program.geometry),
+            base: Base(window_base(program.geometry)),
             alone: program.threads == 1,
         };
         self.identity = None;
@@ -255,10 +245,11 @@ impl<'a, 'k> Run<'a, 'k> {
     }
 
     fn at(&self, step: usize, op: &Op) -> At {
+        let contract = op.kind().contract();
         At {
-            op: op.kind(),
+            op: contract,
             step,
-            moves: self.bench.moves(op),
+            moves: (contract.moves)(self.bench.base, *op),
             panics: self.options.panics,
         }
     }

@@ -12,7 +12,7 @@ impl Run<'_, '_> {
     /// Ends what is still open, checks everything, and lets all processes exit.
     pub(super) fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
         let at = At {
-            op: OpKind::Exit,
+            op: OpKind::Exit.contract(),
             step: steps,
             moves: None,
             panics: self.options.panics,

@@ -7,7 +7,6 @@ use super::meaning::{Form, Meaning, meaning};
 use super::{Check, View};
 use crate::describe;
 use crate::invariant::Invariant;
-use crate::program::OpKind;
 use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
 /// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
@@ -54,9 +53,7 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     let form = |pte| meaning(pte).map(|meaning| meaning.form);
     let taken = match (form(before), form(write.new)) {
         (Some(Form::Present | Form::Exclusive), Some(Form::Swap)) => true,
-        (Some(Form::Present | Form::Exclusive), None) => {
-            matches!(view.at.op, OpKind::Reclaim | OpKind::Pageout)
-        }
+        (Some(Form::Present | Form::Exclusive), None) => view.at.op.reclaims,
         _ => false,
     };
     // an address space that lost its last user goes with all it has, whatever operation that was
@@ -114,12 +111,7 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
         let vma = view.s.find_vma(write.mm, write.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::UFFD_WP))
     };
-    // Lifting a registration, merging and remapping move the area under the entry in one operation.
-    let moved = matches!(
-        view.at.op,
-        OpKind::UffdUnregister | OpKind::Mmap | OpKind::Munmap | OpKind::Exit
-    );
-    if !new.uffd_wp || moved || registered() {
+    if !new.uffd_wp || view.at.op.moves_areas || registered() {
         return Ok(());
     }
     view.page_finding(Invariant::UffdWpUnregistered, new.pfn, describe(write, new))
@@ -144,17 +136,13 @@ fn check_untracked_write(
     if vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY)) {
         return Ok(());
     }
-    view.page_finding(
-        Invariant::UntrackedWrite,
-        new.pfn,
-        describe(write, new),
-    )
+    view.page_finding(Invariant::UntrackedWrite, new.pfn, describe(write, new))
 }
 
 /// A fork copies what an entry says of writes since soft-dirty was cleared.
 #[inline(never)]
 fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
-    if view.at.op != OpKind::Fork {
+    if !view.at.op.forks {
         return Ok(());
     }
     let copied = match new.slot {
@@ -218,7 +206,7 @@ fn is_still_exclusive(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Me
     match (old.exclusive, new.exclusive) {
         (_, Some(exclusive)) => {
             // fork shares what was exclusive before
-            let noted = view.shadow.named(page(old)).exclusive && view.at.op != OpKind::Fork;
+            let noted = view.shadow.named(page(old)).exclusive && !view.at.op.forks;
             exclusive || !(old.write || old.form == Form::Exclusive || noted)
         }
         (Some(true), None) => {
@@ -291,18 +279,18 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         let page = view.s.page(old.pfn.unwrap_or(Pfn::NOWHERE));
         page.maybe_dma_pinned()
     };
-    let cleared = op == OpKind::ClearSoftDirty && !pinned;
+    let cleared = op.clears_soft_dirty && !pinned;
     let soft_dirty = old.soft_dirty == new.soft_dirty
         || new.soft_dirty && dirtied
         || !new.soft_dirty && (cleared || downgraded_device);
     let uffd_wp = old.uffd_wp == new.uffd_wp
-        || matches!(op, OpKind::UffdWp | OpKind::UffdUnregister)
+        || op.changes_uffd_wp
         // a write fault after the registration has gone
         || !new.uffd_wp && new.write;
     // what is lazily freed is clean on purpose
-    let dirty = !(old.dirty == Some(true) && new.dirty == Some(false)) || op == OpKind::Lazyfree;
+    let dirty = !(old.dirty == Some(true) && new.dirty == Some(false)) || op.cleans;
     let leaf_write = new.form == Form::Present || !new.write || old.write;
-    let exclusive = old.exclusive == new.exclusive || op == OpKind::Fork;
+    let exclusive = old.exclusive == new.exclusive || op.forks;
     if soft_dirty && uffd_wp && dirty && leaf_write && exclusive {
         return Ok(());
     }
@@ -369,21 +357,12 @@ fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
-    let writes = matches!(
-        view.at.op,
-        OpKind::DevWrite
-            | OpKind::Get
-            | OpKind::GetFast
-            | OpKind::Pin
-            | OpKind::PinFast
-            | OpKind::PinLongterm
-            | OpKind::Exclusive
-            // they populate what is locked
-            | OpKind::Mlock
-            | OpKind::Mprotect
-            | OpKind::Mremap
-    );
-    if !page.has(PageFlags::DIRTY) || named.dirty || named.dirtied || named.cached || writes {
+    if !page.has(PageFlags::DIRTY)
+        || named.dirty
+        || named.dirtied
+        || named.cached
+        || view.at.op.dirties_folios
+    {
         return Ok(());
     }
     let detail = "the folio is dirty, and nobody wrote to it".to_owned();

@@ -22,9 +22,10 @@ mod reverse_map;
 mod shadow;
 mod swap;
 
+use crate::contract::{Contract, Moves, Promise};
 use crate::finding::{Finding, PageState};
 use crate::invariant::Broken;
-use crate::program::{MAX_THREADS, OpKind};
+use crate::program::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use mm_core::{
     Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
@@ -33,7 +34,6 @@ use std::hash::Hash;
 
 pub use holders::{HeldRef, Holders, MAX_HELD};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
-pub use promise::Promise;
 #[cfg(test)]
 pub use promise::PromisedOf;
 pub use shadow::Shadow;
@@ -57,36 +57,14 @@ pub struct View<'a> {
 /// Where in the program a check stands.
 #[derive(Clone, Copy, Debug)]
 pub struct At {
-    /// The operation.
-    pub op: OpKind,
+    /// The contract of the operation.
+    pub op: &'static Contract,
     /// Its position.
     pub step: usize,
     /// What it moves, if it is an `mremap` that moves.
     pub moves: Option<Moves>,
     /// A finding is a panic.
     pub panics: bool,
-}
-
-/// Where entries go.
-#[derive(Clone, Copy, Debug)]
-pub struct Moves {
-    /// The first address that they leave.
-    pub from: u64,
-    /// How many addresses they leave.
-    pub pages: u64,
-    /// The first address where they arrive.
-    pub to: u64,
-}
-
-impl Moves {
-    /// Does what leaves one address arrive at the other? It may also go back.
-    fn joins(&self, one: u64, other: u64) -> bool {
-        let arrives = |from: u64, to: u64| {
-            let offset = from.checked_sub(self.from);
-            offset.is_some_and(|offset| offset < self.pages && to == self.to + offset)
-        };
-        arrives(one, other) || arrives(other, one)
-    }
 }
 
 impl View<'_> {
@@ -157,7 +135,7 @@ impl At {
         state: PageState,
         detail: String,
     ) -> Check {
-        let op = self.op.keyword();
+        let op = self.op.kind.keyword();
         let step = self.step;
         let broken = broken.into();
         debug_assert!(broken.is_of_the_table(), "{broken:?} is not in the table");

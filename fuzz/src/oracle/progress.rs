@@ -4,7 +4,6 @@ use super::{At, Check, View, page_of};
 use crate::describe;
 use crate::finding::PageState;
 use crate::invariant::{Invariant, Standstill, Way};
-use crate::program::OpKind;
 use mm_core::{Lock, LockClasses, MmId, PageFlags, State, TaskId, Wait};
 
 /// An operation that has ended holds no lock and no reference, and owes no flush.
@@ -62,7 +61,7 @@ pub fn check_waiters(view: &View<'_>) -> Check {
 #[inline(never)]
 pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockClasses) -> Check {
     // dup_mmap: nobody knows of the child yet
-    let nested = view.at.op == OpKind::Fork && matches!(lock, Lock::MmapWrite(_));
+    let nested = view.at.op.forks && matches!(lock, Lock::MmapWrite(_));
     let inner = match lock.class() {
         LockClasses::MMAP if nested => LockClasses::all() - LockClasses::MMAP,
         LockClasses::MMAP => LockClasses::all(),

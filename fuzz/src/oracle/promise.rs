@@ -5,66 +5,20 @@
 
 use super::coherence::is_backed;
 use super::{Check, View};
+use crate::contract::{Promise, Takes};
 use crate::describe;
 use crate::invariant::Invariant;
 use mm_core::{MmId, PresentPte, Pte, TaskId};
-use std::ops::Range;
 
-/// What nobody can do any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
-    /// Use the pages.
-    Pages,
-    /// Write to them.
-    Write,
-    /// Use the pages whose entries are gone now, and were not before.
-    Entries,
-}
-
-/// What an operation promises.
-#[derive(Clone, Debug)]
-pub struct Promise {
-    mm: MmId,
-    ranges: [Range<u64>; 2],
-    takes: Takes,
-}
-
-impl Promise {
-    /// Nobody uses the pages of `range`.
-    pub const fn pages(mm: MmId, range: Range<u64>) -> Self {
-        Self::new(mm, range, Takes::Pages)
-    }
-
-    /// Nobody writes to the pages of `range` without a fault.
-    pub const fn writes(mm: MmId, range: Range<u64>) -> Self {
-        Self::new(mm, range, Takes::Write)
-    }
-
-    /// Nobody uses the pages of `range` whose entries go.
-    pub const fn entries(mm: MmId, range: Range<u64>) -> Self {
-        Self::new(mm, range, Takes::Entries)
-    }
-
-    const fn new(mm: MmId, range: Range<u64>, takes: Takes) -> Self {
-        let ranges = [range, 0..0];
-        Self { mm, ranges, takes }
-    }
-
-    /// The same of another range.
-    #[must_use]
-    pub fn and(mut self, range: Range<u64>) -> Self {
-        self.ranges[1] = range;
-        self
-    }
-
-    fn is_broken(&self, stale: &Stale, entry: Pte) -> bool {
-        let takes = match self.takes {
-            Takes::Pages => true,
-            Takes::Write => stale.remembered.write(),
-            Takes::Entries => !stale.entry.is_none() && entry.is_none(),
-        };
-        takes && stale.mm == self.mm && self.ranges.iter().any(|range| range.contains(&stale.addr))
-    }
+/// Does a stale translation break the promise, now that the table has `entry`?
+fn is_broken(promise: &Promise, stale: &Stale, entry: Pte) -> bool {
+    let takes = match promise.takes {
+        Takes::Pages => true,
+        Takes::Write => stale.remembered.write(),
+        Takes::Entries => !stale.entry.is_none() && entry.is_none(),
+    };
+    let mut ranges = promise.ranges.iter();
+    takes && stale.mm == promise.mm && ranges.any(|range| range.contains(&stale.addr))
 }
 
 /// A translation that the tables do not back any more.
@@ -106,7 +60,7 @@ impl Stale {
 /// owes the flush.
 #[inline(never)]
 pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale]) -> Check {
-    let broken = |stale: &&Stale| promise.is_broken(stale, view.entry_at(stale.mm, stale.addr));
+    let broken = |stale: &&Stale| is_broken(promise, stale, view.entry_at(stale.mm, stale.addr));
     let Some(stale) = stale.iter().find(broken) else {
         return Ok(());
     };
@@ -155,7 +109,7 @@ impl PromisedOf {
     /// Of the page of `mm` at `addr`.
     pub fn page(promise: Option<&Promise>, mm: MmId, addr: u64) -> Self {
         let page = PresentPte::new(mm_core::Pfn(1));
-        let is_broken = |write, entry| {
+        let broken_by = |write, entry| {
             let stale = Stale {
                 cpu: TaskId(0),
                 mm,
@@ -163,12 +117,12 @@ impl PromisedOf {
                 remembered: page.set(mm_core::PteFlags::RW, write),
                 entry,
             };
-            promise.is_some_and(|promise| promise.is_broken(&stale, Pte::NONE))
+            promise.is_some_and(|promise| is_broken(promise, &stale, Pte::NONE))
         };
         Self {
-            read: is_broken(false, Pte::NONE),
-            write: is_broken(true, Pte::NONE),
-            entry: is_broken(false, page.pte()),
+            read: broken_by(false, Pte::NONE),
+            write: broken_by(true, Pte::NONE),
+            entry: broken_by(false, page.pte()),
         }
     }
 }

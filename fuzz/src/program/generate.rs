@@ -16,36 +16,6 @@ use super::{Geometry, Preemption, Program, Step, insert_preemption};
 /// How many steps at the start of a program are drawn with the early weights.
 const EARLY_STEPS: usize = 3;
 
-/// How often an operation is drawn: among the first steps of a program, and later.
-const fn weights(kind: OpKind) -> (u32, u32) {
-    match kind {
-        OpKind::Mmap => (40, 6),
-        OpKind::Write => (30, 12),
-        OpKind::Read => (6, 10),
-        OpKind::Migrate => (8, 14),
-        OpKind::Fork => (4, 6),
-        OpKind::Setup => (2, 7),
-        OpKind::Pages | OpKind::Finalize | OpKind::Evict | OpKind::MigrateBack | OpKind::Put => {
-            (1, 6)
-        }
-        OpKind::Mprotect | OpKind::DevRead | OpKind::DevWrite => (1, 5),
-        OpKind::Munmap | OpKind::Dontneed | OpKind::Get | OpKind::Pin | OpKind::Unlock => (1, 4),
-        OpKind::Exit | OpKind::Snapshot | OpKind::Hold | OpKind::Lock | OpKind::ClearSoftDirty => {
-            (1, 3)
-        }
-        OpKind::UffdRegister | OpKind::UffdWp | OpKind::Fail => (1, 3),
-        OpKind::Reclaim => (1, 6),
-        OpKind::Pageout => (1, 3),
-        OpKind::Lazyfree | OpKind::Mlock | OpKind::Willneed => (1, 2),
-        OpKind::Cold => (1, 1),
-        OpKind::Mremap => (1, 6),
-        OpKind::Exclusive => (1, 5),
-        OpKind::GetFast | OpKind::PinFast => (1, 3),
-        OpKind::UffdUnregister | OpKind::Dontfork | OpKind::PinLongterm => (1, 2),
-        OpKind::Pagemap | OpKind::Release | OpKind::Compact => (1, 2),
-    }
-}
-
 /// A random operation for position `at` of a program.
 #[must_use]
 pub fn random_op(program: &Program, at: usize, rng: &mut Rng) -> Op {
@@ -124,7 +94,7 @@ fn random_kind(is_early: bool, rng: &mut Rng) -> OpKind {
     const TOTALS: (u32, u32) = {
         let (mut totals, mut number) = ((0, 0), 0);
         while number < OpKind::COUNT {
-            let (early, late) = weights(OpKind::ALL[number]);
+            let (early, late) = OpKind::ALL[number].weights();
             totals = (totals.0 + early, totals.1 + late);
             number += 1;
         }
@@ -132,7 +102,7 @@ fn random_kind(is_early: bool, rng: &mut Rng) -> OpKind {
     };
     let mut draw = rng.u32(0..if is_early { TOTALS.0 } else { TOTALS.1 });
     for &kind in OpKind::ALL {
-        let (early, late) = weights(kind);
+        let (early, late) = kind.weights();
         let weight = if is_early { early } else { late };
         if draw < weight {
             return kind;

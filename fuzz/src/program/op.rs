@@ -1,7 +1,8 @@
 //! Operations: one table that everything else is made from.
 //!
 //! A row of `ops!` is the number, the keyword, the variant and its operands in the order of the
-//! text. From it come [`Op`], [`OpKind`], and the two functions that the forms of a program share:
+//! text, then how often the generator draws it, among the first steps of a program and later, and
+//! what it allocates. From it come [`Op`], [`OpKind`], and the two functions that the forms of a program share:
 //! [`Op::build`] asks a [`Source`] for each operand in turn, and [`Op::visit`] shows each to a
 //! [`Sink`]. The wire, the text, the mutators and the generator are sources and sinks, and none of
 //! them names an operation.
@@ -44,6 +45,7 @@ macro_rules! ops {
     ($(
         $(#[doc = $doc:literal])+
         $number:literal $keyword:literal $variant:ident { $($name:ident: $type:ident),* $(,)? }
+            drawn ($early:literal, $late:literal) allocates [$($alloc:ident),*]
     )*) => {
         /// An operation with its operands.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +84,18 @@ macro_rules! ops {
                         $(Param { name: stringify!($name), kind: OperandKind::$type }),*
                     ],)*
                 }
+            }
+
+            /// How often the operation is drawn: among the first steps of a program, and later.
+            #[must_use]
+            pub const fn weights(self) -> (u32, u32) {
+                match self { $(Self::$variant => ($early, $late)),* }
+            }
+
+            /// What the operation allocates, by its own work or by a fault that it takes.
+            #[must_use]
+            pub const fn allocations(self) -> &'static [AllocKind] {
+                match self { $(Self::$variant => &[$(AllocKind::$alloc),*]),* }
             }
 
             /// What the operation does, in a line.
@@ -129,102 +143,149 @@ ops! {
     /// Maps anonymous private memory over the range, replacing what was there (`mmap` with
     /// `MAP_FIXED`).
     0 "mmap" Mmap { proc: Proc, addr: Addr, len: Len, prot: Prot }
+        drawn (40, 6) allocates [Vma, Avc]
     /// Unmaps the range (`munmap`).
     1 "munmap" Munmap { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 4) allocates [Vma, Avc]
     /// Changes what the mappings in the range permit (`mprotect`).
     2 "mprotect" Mprotect { proc: Proc, addr: Addr, len: Len, prot: Prot }
+        drawn (1, 5) allocates [Vma, Avc]
     /// Makes a child process, which shares the memory copy-on-write (`fork`).
     3 "fork" Fork { proc: Proc }
+        drawn (4, 6) allocates [Mm, Vma, AnonVma, Avc, PageTable, Page]
     /// Ends the process and tears down its memory (`exit_mmap`).
     4 "exit" Exit { proc: Proc }
+        drawn (1, 3) allocates []
     /// The CPU reads a word of the page, faulting as needed.
     5 "read" Read { proc: Proc, addr: Addr }
+        drawn (6, 10) allocates [Page, PageTable, AnonVma, Avc]
     /// The CPU writes a new word to the page, faulting as needed.
     6 "write" Write { proc: Proc, addr: Addr }
+        drawn (30, 12) allocates [Page, PageTable, AnonVma, Avc]
     /// Drops the contents of the range (`madvise` with `MADV_DONTNEED`).
     7 "dontneed" Dontneed { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 4) allocates []
     /// Migrates the range to the device in one go: setup, pages, finalize.
     8 "migrate" Migrate { proc: Proc, addr: Addr, len: Len, dev: Dev, skip: Skip }
+        drawn (8, 14) allocates [DevicePage, PageTable, AnonVma, Avc]
     /// Migrates the pages of the range that are on the device to system memory in one go.
     9 "migrate-back" MigrateBack { proc: Proc, addr: Addr, len: Len, dev: Dev, skip: Skip }
+        drawn (1, 6) allocates [Page]
     /// The driver empties a range of device pages, whoever maps them (`migrate_device_range`);
     /// `first` counts from the first page of the device.
     10 "evict" Evict { dev: Dev, first: Addr, len: Len }
+        drawn (1, 6) allocates [Page]
     /// The device reads the page through its own page table, faulting through `hmm_range_fault` as
     /// needed.
     11 "dev-read" DevRead { dev: Dev, proc: Proc, addr: Addr }
+        drawn (1, 5) allocates [Page, PageTable, AnonVma, Avc]
     /// The device writes a new word to the page through its own page table, faulting as needed.
     12 "dev-write" DevWrite { dev: Dev, proc: Proc, addr: Addr }
+        drawn (1, 5) allocates [Page, PageTable, AnonVma, Avc]
     /// The driver looks at the range without faulting anything in (`hmm_range_fault` without a
     /// request to fault).
     13 "snapshot" Snapshot { dev: Dev, proc: Proc, addr: Addr, len: Len }
+        drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
     /// Opens a migration: `migrate_vma_setup` collects, locks and unmaps the pages of the range.
     14 "setup" Setup { proc: Proc, addr: Addr, len: Len, dev: Dev, toward: Toward }
+        drawn (2, 7) allocates [PageTable, AnonVma, Avc]
     /// Allocates and copies the pages of an open migration, then moves what can be moved
     /// (`migrate_vma_pages`).
     15 "pages" Pages { migration: MigrationSlot, skip: Skip }
+        drawn (1, 6) allocates [DevicePage, Page]
     /// Closes an open migration: `migrate_vma_finalize` replaces the migration entries and unlocks
     /// the pages.
     16 "finalize" Finalize { migration: MigrationSlot }
+        drawn (1, 6) allocates [PageTable]
     /// Takes a reference to the page by `get_user_pages` (`FOLL_GET`), faulting as needed.
     17 "get" Get { proc: Proc, addr: Addr, access: Access }
+        drawn (1, 4) allocates [Page, PageTable, AnonVma, Avc]
     /// Pins the page by `pin_user_pages` (`FOLL_PIN`), faulting as needed.
     18 "pin" Pin { proc: Proc, addr: Addr, access: Access }
+        drawn (1, 4) allocates [Page, PageTable, AnonVma, Avc]
     /// Takes a speculative reference to the folio that the page-table entry names, without a fault
     /// (`folio_try_get`).
     19 "hold" Hold { proc: Proc, addr: Addr }
+        drawn (1, 3) allocates []
     /// Drops a reference that `get`, `pin` or `hold` took.
     20 "put" Put { held: RefSlot }
+        drawn (1, 6) allocates []
     /// A third party takes the lock of the folio that the page-table entry names (`folio_lock`).
     21 "lock" Lock { proc: Proc, addr: Addr }
+        drawn (1, 3) allocates []
     /// Releases a folio lock that `lock` took (`folio_unlock`).
     22 "unlock" Unlock { lock: LockSlot }
+        drawn (1, 4) allocates []
     /// Starts to track writes of the process anew (a write of 4 to `/proc/pid/clear_refs`).
     23 "clear-soft-dirty" ClearSoftDirty { proc: Proc }
+        drawn (1, 3) allocates []
     /// Registers the range with userfaultfd for write protection (`UFFDIO_REGISTER`).
     24 "uffd-register" UffdRegister { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 3) allocates [Vma, Avc]
     /// Takes the range back from userfaultfd (`UFFDIO_UNREGISTER`).
     25 "uffd-unregister" UffdUnregister { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 2) allocates [Vma, Avc]
     /// Sets or clears the userfaultfd write protection of the range (`UFFDIO_WRITEPROTECT`).
     26 "uffd-wp" UffdWp { proc: Proc, addr: Addr, len: Len, switch: OnOff }
+        drawn (1, 3) allocates [PageTable]
     /// Makes an allocation to come fail: the `nth` one of this kind.
     27 "fail" Fail { alloc: AllocKind, nth: Nth }
+        drawn (1, 3) allocates []
     /// Reclaims the page as the kernel does when memory is short: it is swapped out, or dropped if it
     /// is lazily freed (`shrink_folio_list`).
     28 "reclaim" Reclaim { proc: Proc, addr: Addr }
+        drawn (1, 6) allocates [SwapSlot]
     /// Reclaims the pages of the range that nobody else maps (`madvise` with `MADV_PAGEOUT`).
     29 "pageout" Pageout { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 3) allocates [SwapSlot]
     /// The contents of the range may be dropped until they are written again (`madvise` with
     /// `MADV_FREE`).
     30 "lazyfree" Lazyfree { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 2) allocates []
     /// The pages of the range will not be used soon (`madvise` with `MADV_COLD`).
     31 "cold" Cold { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 1) allocates []
     /// The pages of the range will be used soon: those in swap are read into the swap cache
     /// (`madvise` with `MADV_WILLNEED`).
     32 "willneed" Willneed { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 2) allocates [Page]
     /// Faults the range in and keeps it in memory, or ends that (`mlock`, `munlock`).
     33 "mlock" Mlock { proc: Proc, addr: Addr, len: Len, switch: OnOff }
+        drawn (1, 2) allocates [Vma, AnonVma, Avc, Page, PageTable]
     /// Makes the range `newlen` pages long, where it is, or moves it to page `to` (`mremap`).
     34 "mremap" Mremap { proc: Proc, addr: Addr, len: Len, to: Addr, newlen: Len, how: How }
+        drawn (1, 6) allocates [PageTable, Vma, AnonVma, Avc]
     /// Leaves the range out of forks to come, or not any more (`madvise` with `MADV_DONTFORK` or
     /// `MADV_DOFORK`).
     35 "dontfork" Dontfork { proc: Proc, addr: Addr, len: Len, switch: OnOff }
+        drawn (1, 2) allocates [Vma, Avc]
     /// Takes a reference to the page by `get_user_pages_fast`: without a lock, if it is there.
     36 "get-fast" GetFast { proc: Proc, addr: Addr, access: Access }
+        drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
     /// Pins the page by `pin_user_pages_fast`: without a lock, if it is there.
     37 "pin-fast" PinFast { proc: Proc, addr: Addr, access: Access }
+        drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
     /// Pins the page for a long time (`pin_user_pages` with `FOLL_LONGTERM`), faulting as needed.
     38 "pin-longterm" PinLongterm { proc: Proc, addr: Addr, access: Access }
+        drawn (1, 2) allocates [Page, PageTable, AnonVma, Avc]
     /// Gives the device the pages of the range for itself, for atomic operations, faulting as needed
     /// (`make_device_exclusive`).
     39 "exclusive" Exclusive { dev: Dev, proc: Proc, addr: Addr, len: Len }
+        drawn (1, 5) allocates [Page, PageTable, AnonVma, Avc]
     /// Looks at what the kernel says of each page of the range (`/proc/pid/pagemap`).
     40 "pagemap" Pagemap { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 2) allocates []
     /// The device goes: all its pages come home, and its memory is given back.
     41 "release" Release { dev: Dev }
+        drawn (1, 2) allocates [Page]
     /// Compaction moves the folio that the page-table entry names to another frame
     /// (`migrate_pages`).
     42 "compact" Compact { proc: Proc, addr: Addr }
+        drawn (1, 2) allocates [Page]
+    /// Faults each page of the range in, for reading or for writing (`madvise` with
+    /// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE`).
+    43 "populate" Populate { proc: Proc, addr: Addr, len: Len, access: Access }
+        drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
 }
 
 /// The most operands that an operation has.
@@ -343,16 +404,6 @@ impl OpKind {
 }
 
 impl Op {
-    /// True of what takes a reference through `mm/gup.c`.
-    #[must_use]
-    pub const fn is_gup(&self) -> bool {
-        use Op::{Get, GetFast, Pin, PinFast, PinLongterm};
-        matches!(
-            self,
-            Get { .. } | Pin { .. } | GetFast { .. } | PinFast { .. } | PinLongterm { .. }
-        )
-    }
-
     /// The process that the operation names, if it names one.
     #[inline]
     #[must_use]
@@ -369,6 +420,17 @@ impl Op {
         let mut find = Find(None);
         self.visit(&mut find);
         find.0
+    }
+
+    /// The byte of the first operand of a kind, if it has one.
+    #[must_use]
+    pub fn operand(&self, kind: OperandKind) -> Option<u8> {
+        let at = self
+            .kind()
+            .params()
+            .iter()
+            .position(|param| param.kind == kind)?;
+        Some(self.operand_bytes()[at])
     }
 
     /// The byte of each operand, in the order of [`OpKind::params`]; zeros after the last one.
@@ -415,7 +477,7 @@ mod tests {
     use super::*;
 
     /// What every corpus relies on. Append to this list; never change a line of it.
-    const LOCKED: [&str; 43] = [
+    const LOCKED: [&str; 44] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -459,6 +521,7 @@ mod tests {
         "pagemap proc addr len",
         "release dev",
         "compact proc addr",
+        "populate proc addr len access",
     ];
 
     #[test]
@@ -507,9 +570,14 @@ mod tests {
             .into_iter()
             .filter(|line| line.as_bytes()[2].is_ascii_digit())
             .collect();
+        if std::env::var_os("MMFUZZ_BLESS").is_some() {
+            let blessed = page.replace(&found.join("\n"), &rows.join("\n"));
+            std::fs::write(path, blessed).expect("docs/grammar.md can be written");
+            return;
+        }
         assert!(
             found == rows,
-            "docs/grammar.md has drifted; its operation table should be:\n{}",
+            "docs/grammar.md has drifted; MMFUZZ_BLESS=1 cargo test -p mm-fuzz grammar_page writes it:\n{}",
             rows.join("\n")
         );
         for kind in OperandKind::ALL {

@@ -1,6 +1,5 @@
-//! One page of a process, as user space sees it, and what an operation makes of it.
+//! One page of a process, as user space sees it.
 
-use super::change::{Change, End};
 use mm_core::{Identity, VmFlags};
 use std::hash::Hash;
 
@@ -24,8 +23,6 @@ pub(super) struct Page {
     pub(super) written: bool,
     /// Read since then: there, be it the zero page.
     pub(super) read: bool,
-    /// A migration may have taken the place of the zero page, without what was said of it.
-    pub(super) migrates: bool,
     pub(super) protection: Protection,
     pub(super) registered: bool,
     /// An operation that failed may have changed the registration.
@@ -51,7 +48,6 @@ impl Page {
             others,
             written,
             read,
-            migrates,
             protection,
             registered,
             registration_uncertain,
@@ -65,7 +61,7 @@ impl Page {
         for other in others {
             id.word(*other).hash(id);
         }
-        (written, read, migrates, protection).hash(id);
+        (written, read, protection).hash(id);
         (registered, registration_uncertain).hash(id);
         (uncertain, lazy, locked, left_out, fresh).hash(id);
     }
@@ -80,7 +76,6 @@ impl Page {
             others: Vec::new(),
             written: false,
             read: false,
-            migrates: false,
             protection: Protection::No,
             registered: false,
             registration_uncertain: false,
@@ -103,92 +98,11 @@ impl Page {
         }
     }
 
-    pub(super) fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
-        if end == End::OutOfMemory {
-            self.change_perhaps(change);
-            return;
-        }
-        match change {
-            Change::Map(_) | Change::Unmap | Change::Advise | Change::WillNeed => {}
-            Change::Lock => self.locked = Some(true),
-            Change::Unlock => self.locked = Some(false),
-            Change::LazyFree => {
-                self.lazy = true;
-                self.may_be_gone();
-            }
-            Change::Protect(access) => {
-                self.access = access;
-                self.fresh &= !self.uncertain;
-                self.uncertain = false;
-            }
-            Change::Drop => {
-                self.others.clear();
-                self.lazy &= written_meanwhile;
-                if written_meanwhile {
-                    self.others.push(0);
-                } else {
-                    self.word = 0;
-                }
-                self.may_be_gone();
-            }
-            Change::Register => {
-                self.registered = true;
-                self.registration_uncertain = false;
-            }
-            Change::Unregister => {
-                self.registered = false;
-                self.registration_uncertain = false;
-                self.protection = Protection::No;
-            }
-            Change::WriteProtect => {
-                // written while the call went on: perhaps behind its back
-                let is_there = self.written || self.read && !self.migrates;
-                let there = is_there && self.others.is_empty() && !written_meanwhile;
-                self.protection = if there {
-                    Protection::Must
-                } else {
-                    Protection::Maybe
-                };
-            }
-            Change::WriteUnprotect => self.protection = Protection::No,
-            Change::LeaveOut(on) => self.left_out = Some(on),
-        }
-    }
-
     /// The page may be gone, and with it what was kept of it.
     pub(super) fn may_be_gone(&mut self) {
         self.written = false;
         self.read = false;
         if self.protection == Protection::Must {
-            self.protection = Protection::Maybe;
-        }
-    }
-
-    /// A migration may find the zero page here.
-    pub(super) fn may_migrate(&mut self) {
-        self.migrates = true;
-        if self.protection == Protection::Must && !self.written {
-            self.protection = Protection::Maybe;
-        }
-    }
-
-    /// The change was made, or not.
-    pub(super) fn change_perhaps(&mut self, change: Change) {
-        match change {
-            Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,
-            Change::Drop | Change::LazyFree => {
-                self.others.push(0);
-                self.lazy |= change == Change::LazyFree;
-                self.may_be_gone();
-            }
-            Change::Advise | Change::WillNeed => {}
-            Change::Lock | Change::Unlock => self.locked = None,
-            Change::Register | Change::Unregister => self.registration_uncertain = true,
-            Change::WriteProtect | Change::WriteUnprotect => {}
-            Change::LeaveOut(_) => self.left_out = None,
-        }
-        let may_protect = change == Change::WriteProtect;
-        if may_protect || self.protection == Protection::Must {
             self.protection = Protection::Maybe;
         }
     }

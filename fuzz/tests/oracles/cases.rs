@@ -269,7 +269,7 @@ fn slot_of_two_is_exclusive(lab: &mut Lab<'_>) -> Check {
     let Entry::Leaf(entry) = lab.pte(0).decode() else {
         panic!("not in swap");
     };
-    lab.at.op = OpKind::Fork;
+    lab.at.op = OpKind::Fork.contract();
     lab.set_pte(0, entry.set(SwapFlags::EXCLUSIVE, true).pte());
     lab.slice()
 }

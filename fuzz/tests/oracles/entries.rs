@@ -41,7 +41,7 @@ pub const CASES: &[Case] = &[
 fn pinned_page_loses_soft_dirty(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     lab.tamper(|t| t.page(pfn).refcount += GUP_PIN_COUNTING_BIAS);
-    lab.at.op = OpKind::ClearSoftDirty;
+    lab.at.op = OpKind::ClearSoftDirty.contract();
     let clean = lab.present(0).wrprotect().set(PteFlags::SOFT_DIRTY, false);
     lab.set_pte(0, clean.pte());
     lab.slice()
@@ -53,7 +53,7 @@ fn write_permission_comes_untracked(lab: &mut Lab<'_>) -> Check {
     lab.run(OpKind::ClearSoftDirty, async |cur| {
         cur.clear_soft_dirty(mm).await;
     });
-    lab.at.op = OpKind::Write;
+    lab.at.op = OpKind::Write.contract();
     lab.set_pte(0, lab.present(0).set(PteFlags::RW, true).pte());
     lab.slice()
 }
@@ -63,7 +63,7 @@ fn child_forgets_soft_dirty(lab: &mut Lab<'_>) -> Check {
     let child = lab.fork();
     let entry = PresentPte::new(lab.write(0));
     lab.mm = child;
-    lab.at.op = OpKind::Fork;
+    lab.at.op = OpKind::Fork.contract();
     lab.set_pte(0, entry.pte());
     lab.slice()
 }
@@ -78,7 +78,7 @@ fn migration_entry_forgets_exclusive(lab: &mut Lab<'_>) -> Check {
         young: mapped.young(),
         dirty: mapped.dirty(),
     });
-    lab.at.op = OpKind::Compact;
+    lab.at.op = OpKind::Compact.contract();
     lab.set_pte(0, leaf.to_swap().set(SwapFlags::SOFT_DIRTY, true).pte());
     lab.slice()
 }
@@ -130,7 +130,7 @@ fn migration_entry_names_the_zero_page(lab: &mut Lab<'_>) -> Check {
 /// Rewrites the entry of a page that was written, in the name of an operation that may not.
 fn rewrite(lab: &mut Lab<'_>, change: impl FnOnce(PresentPte) -> PresentPte) -> Check {
     lab.write(0);
-    lab.at.op = OpKind::Read;
+    lab.at.op = OpKind::Read.contract();
     lab.set_pte(0, change(lab.present(0)).pte());
     lab.slice()
 }
@@ -159,7 +159,7 @@ fn on_device(lab: &mut Lab<'_>) -> SwapPte {
     });
     assert_eq!(moved, Ok(1));
     lab.mprotect(0..4, VmFlags::READ);
-    lab.at.op = OpKind::Read;
+    lab.at.op = OpKind::Read.contract();
     let Entry::Leaf(entry) = lab.pte(0).decode() else {
         panic!("not on the device");
     };

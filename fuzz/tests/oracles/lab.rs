@@ -29,9 +29,9 @@ pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Option<F::Output> {
     }
 }
 
-const fn at(op: OpKind) -> At {
+fn at(op: OpKind) -> At {
     At {
-        op,
+        op: op.contract(),
         step: 0,
         moves: None,
         panics: false,
@@ -56,7 +56,7 @@ impl<'k> Lab<'k> {
 
     /// Runs an operation to its end; every oracle passes.
     pub fn run<T>(&mut self, op: OpKind, operation: impl AsyncFnOnce(Current<'k>) -> T) -> T {
-        self.at.op = op;
+        self.at.op = op.contract();
         self.kernel.state().renew_task(TaskId(0));
         let running = pin!(operation(self.kernel.current(TaskId(0))));
         let result = poll(running).expect("a task alone does not wait");

@@ -75,7 +75,11 @@ impl Running {
             Disturbance::KillGroup => kill("KILL", &group),
             Disturbance::KillMake => kill("KILL", &leader.to_string()),
             Disturbance::KillScript => {
-                let script = if self.by_make { script_of(leader) } else { None };
+                let script = if self.by_make {
+                    script_of(leader)
+                } else {
+                    None
+                };
                 kill("KILL", &script.unwrap_or(leader).to_string());
             }
             Disturbance::None | Disturbance::FullDisk(_) => {}

@@ -249,6 +249,27 @@ mod tests {
         assert!(refused.contains("operation 2: snapshot"), "{refused}");
     }
 
+    fn compiles(text: &str) -> bool {
+        let mut file = tempfile::Builder::new();
+        let file = file.suffix(".c").tempfile().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        let status = std::process::Command::new("cc")
+            .args(["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+            .arg(file.path())
+            .status();
+        status.expect("cc").success()
+    }
+
+    /// The agent of the guest uses the values, and C the names.
+    #[test]
+    fn constants_are_what_they_are_in_c() {
+        let assertions = super::super::operation::tests::assertions();
+        let headers = format!("{INCLUDES}\n{DRIVER}\n");
+        assert!(compiles(&format!("{headers}{assertions}")));
+        let wrong = assertions.replace("(MADV_COLD) == 20", "(MADV_COLD) == 21");
+        assert!(!compiles(&format!("{headers}{wrong}")));
+    }
+
     #[test]
     fn the_c_of_the_corpus_compiles_without_a_warning() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../corpus/zoo");
@@ -259,16 +280,7 @@ mod tests {
             let Ok(text) = to_c(&input.program, (6, 12)) else {
                 continue;
             };
-            let file = tempfile::Builder::new()
-                .suffix(".c")
-                .tempfile()
-                .expect("a file");
-            std::fs::write(file.path(), text).expect("written");
-            let status = std::process::Command::new("cc")
-                .args(["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
-                .arg(file.path())
-                .status();
-            assert!(status.expect("cc").success(), "{}", path.display());
+            assert!(compiles(&text), "{}", path.display());
             compiled += 1;
         }
         assert!(compiled >= 5, "only {compiled}");

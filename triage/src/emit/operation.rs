@@ -1,8 +1,9 @@
 //! One operation and its outcome in C, in terms of `runtime.c` and of the driver's interface.
 
+use mm_fuzz::call::{Argument, Call, Constant, Flags, Range, RangeResult};
 use mm_fuzz::exec::Outcome;
-use mm_fuzz::program::{Access, Addr, How, Len, OnOff, Op, Prot, Toward};
-use mm_linux_protocol::WINDOW;
+use mm_fuzz::program::{Addr, Op};
+use std::fmt::Write as _;
 
 /// An outcome in the terms of the runtime.
 pub fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
@@ -26,223 +27,131 @@ pub fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
     }
 }
 
-const fn protection(prot: Prot) -> &'static str {
-    match prot {
-        Prot::None => "PROT_NONE",
-        Prot::Read => "PROT_READ",
-        Prot::ReadWrite => "PROT_READ | PROT_WRITE",
-    }
-}
-
 /// What an operation does.
 pub fn body(op: Op, number: u16, slot: usize) -> String {
     let word = u64::from(number) + 1;
-    let clip = |addr: Addr, len: Len| (u32::from(len.get())).min(WINDOW - u32::from(addr.get()));
-    let bytes = |addr, len| format!("{}ul * PAGE", clip(addr, len));
-    let span = |addr: Addr| format!("at({})", addr.get());
-    let range = |command: &str, kind: &str, addr: Addr, len: u32, rest: String| {
-        format!(
-            "op_range(MMFUZZ_IOC_{command}, {kind}, (struct mmfuzz_range){{ .addr = (unsigned long)at({}), .len = {len}{rest} }});",
-            addr.get()
-        )
-    };
-    let advise = |advice: &str, addr, len| {
-        format!(
-            "result(madvise({}, {}, MADV_{advice}));",
-            span(addr),
-            bytes(addr, len)
-        )
-    };
-    match op {
-        Op::Mmap {
-            addr, len, prot, ..
-        } => {
-            format!(
-                "op_mmap({}, {}, {});",
-                addr.get(),
-                clip(addr, len),
-                protection(prot)
-            )
+    match (op.kind().contract().call)(op) {
+        Call::Fork => "op_fork();".to_owned(),
+        Call::Read(addr) => format!("op_read({});", addr.get()),
+        Call::Write(addr) => format!("op_write({}, {word});", addr.get()),
+        Call::ClearRefs => "op_clear_refs();".to_owned(),
+        Call::System(Constant(name, _), arguments) => {
+            let arguments: Vec<String> = arguments.into_iter().map(argument).collect();
+            format!("result((long){name}({}));", arguments.join(", "))
         }
-        Op::Munmap { addr, len, .. } => {
-            format!("result(munmap({}, {}));", span(addr), bytes(addr, len))
-        }
-        Op::Mprotect {
-            addr, len, prot, ..
+        Call::Uffd {
+            request,
+            argument,
+            pages,
+            mode,
         } => {
-            format!(
-                "result(mprotect({}, {}, {}));",
-                span(addr),
-                bytes(addr, len),
-                protection(prot)
-            )
-        }
-        Op::Dontneed { addr, len, .. } => advise("DONTNEED", addr, len),
-        Op::Lazyfree { addr, len, .. } => advise("FREE", addr, len),
-        Op::Cold { addr, len, .. } => advise("COLD", addr, len),
-        Op::Pageout { addr, len, .. } => advise("PAGEOUT", addr, len),
-        Op::Willneed { addr, len, .. } => advise("WILLNEED", addr, len),
-        Op::Mlock {
-            addr, len, switch, ..
-        } => {
-            let call = if switch == OnOff::On {
-                "mlock"
-            } else {
-                "munlock"
-            };
-            format!("result({call}({}, {}));", span(addr), bytes(addr, len))
-        }
-        Op::Reclaim { addr, .. } => range("RECLAIM", "MOVED", addr, 1, String::new()),
-        Op::Dontfork {
-            addr, len, switch, ..
-        } => format!(
-            "result(madvise({}, {}, {}));",
-            span(addr),
-            bytes(addr, len),
-            if switch == OnOff::On {
-                "MADV_DONTFORK"
-            } else {
-                "MADV_DOFORK"
-            }
-        ),
-        Op::Mremap {
-            addr,
-            len,
-            to,
-            newlen,
-            how,
-            ..
-        } => {
-            let (to, flags) = match how {
-                How::Stay => (addr, "0"),
-                How::Fixed => (to, "MREMAP_MAYMOVE | MREMAP_FIXED"),
-                How::Dontunmap => (to, "MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP"),
+            let (start, len) = (address(pages.first), bytes(pages.count));
+            let range = format!("(unsigned long){start}, {len}");
+            let members = match mode {
+                Some(mode) => format!(".range = {{ {range} }}, .mode = {}", mode.0),
+                None => range,
             };
             format!(
-                "op_mremap({}, {}, {}, {}, {flags});",
-                addr.get(),
-                clip(addr, len),
-                to.get(),
-                clip(to, newlen)
+                "op_uffd({}, &(struct {argument}){{ {members} }});",
+                request.0
             )
         }
-        Op::Fork { .. } => "op_fork();".to_owned(),
-        Op::Read { addr, .. } => format!("op_read({});", addr.get()),
-        Op::Write { addr, .. } => format!("op_write({}, {word});", addr.get()),
-        Op::Migrate {
-            addr,
-            len,
-            dev,
-            skip,
-            ..
-        } => {
-            let rest = format!(", .dev = {}, .skip = {}", dev.get(), skip.get());
-            range("MIGRATE", "MOVED", addr, clip(addr, len), rest)
-        }
-        Op::MigrateBack {
-            addr,
-            len,
-            dev,
-            skip,
-            ..
-        } => {
-            let rest = format!(
-                ", .dev = {}, .skip = {}, .flags = MMFUZZ_TO_SYSTEM",
-                dev.get(),
-                skip.get()
-            );
-            range("MIGRATE", "MOVED", addr, clip(addr, len), rest)
-        }
-        Op::Setup {
-            addr,
-            len,
-            dev,
-            toward,
-            ..
-        } => {
-            let flags = if toward == Toward::System {
-                "MMFUZZ_TO_SYSTEM"
-            } else {
-                "0"
-            };
-            let rest = format!(", .dev = {}, .flags = {flags}", dev.get());
-            range("SETUP", "SLOT", addr, clip(addr, len), rest)
-        }
-        Op::Pages { skip, .. } => format!("op_slot(MMFUZZ_IOC_NEXT, {slot}, {});", skip.get()),
-        Op::Finalize { .. } => format!("op_slot(MMFUZZ_IOC_NEXT, {slot}, 0);"),
-        Op::Put { .. } => format!("op_slot(MMFUZZ_IOC_PUT, {slot}, 0);"),
-        Op::Unlock { .. } => format!("op_slot(MMFUZZ_IOC_UNLOCK, {slot}, 0);"),
-        Op::Release { dev } => format!(
-            "op_evict(MMFUZZ_IOC_RELEASE, (struct mmfuzz_evict){{ .dev = {} }});",
+        Call::Range(call) => range(&call, word),
+        Call::Slot(command, skip) => format!("op_slot({}, {slot}, {skip});", command.name()),
+        Call::Evict(command, dev, [first, len]) => format!(
+            "op_evict({}, (struct mmfuzz_evict){{ .dev = {}, .first = {first}, .len = {len} }});",
+            command.name(),
             dev.get()
         ),
-        Op::Exclusive { dev, addr, len, .. } => {
-            let rest = format!(", .dev = {}", dev.get());
-            range("EXCLUSIVE", "EXCLUSIVE", addr, clip(addr, len), rest)
-        }
-        Op::Compact { addr, .. } => range("COMPACT", "MOVED", addr, 1, String::new()),
-        Op::Evict { dev, first, len } => format!(
-            "op_evict(MMFUZZ_IOC_EVICT, (struct mmfuzz_evict){{ .dev = {}, .first = {}, .len = {} }});",
-            dev.get(),
-            first.get(),
-            len.get()
-        ),
-        Op::DevRead { dev, addr, .. } => {
-            range("ACCESS", "WORD", addr, 1, format!(", .dev = {}", dev.get()))
-        }
-        Op::DevWrite { dev, addr, .. } => {
-            let rest = format!(
-                ", .dev = {}, .flags = MMFUZZ_WRITE, .word = {word}",
-                dev.get()
-            );
-            range("ACCESS", "WORD", addr, 1, rest)
-        }
-        Op::Get { addr, access, .. }
-        | Op::Pin { addr, access, .. }
-        | Op::GetFast { addr, access, .. }
-        | Op::PinFast { addr, access, .. }
-        | Op::PinLongterm { addr, access, .. } => {
-            let write = if access == Access::Write {
-                "MMFUZZ_WRITE"
-            } else {
-                "0"
-            };
-            let how = match op {
-                Op::Pin { .. } => " | MMFUZZ_PIN",
-                Op::GetFast { .. } => " | MMFUZZ_FAST",
-                Op::PinFast { .. } => " | MMFUZZ_PIN | MMFUZZ_FAST",
-                Op::PinLongterm { .. } => " | MMFUZZ_PIN | MMFUZZ_LONGTERM",
-                _ => "",
-            };
-            range("GET", "SLOT", addr, 1, format!(", .flags = {write}{how}"))
-        }
-        Op::Hold { addr, .. } => range("HOLD", "SLOT", addr, 1, String::new()),
-        Op::Lock { addr, .. } => range("LOCK", "SLOT", addr, 1, String::new()),
-        Op::ClearSoftDirty { .. } => "op_clear_refs();".to_owned(),
-        Op::UffdRegister { addr, len, .. } => format!(
-            "op_uffd(UFFDIO_REGISTER, &(struct uffdio_register){{ .range = {{ (unsigned long){}, {} }}, .mode = UFFDIO_REGISTER_MODE_WP }});",
-            span(addr),
-            bytes(addr, len)
-        ),
-        Op::UffdUnregister { addr, len, .. } => format!(
-            "op_uffd(UFFDIO_UNREGISTER, &(struct uffdio_range){{ (unsigned long){}, {} }});",
-            span(addr),
-            bytes(addr, len)
-        ),
-        Op::UffdWp {
-            addr, len, switch, ..
-        } => format!(
-            "op_uffd(UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){{ .range = {{ (unsigned long){}, {} }}, .mode = {} }});",
-            span(addr),
-            bytes(addr, len),
-            if switch == OnOff::On {
-                "UFFDIO_WRITEPROTECT_MODE_WP"
-            } else {
-                "0"
+        Call::Outside | Call::Pagemap(_) | Call::Snapshot(..) => "done(NOTHING, 0);".to_owned(),
+    }
+}
+
+fn address(addr: Addr) -> String {
+    format!("at({})", addr.get())
+}
+
+fn bytes(pages: u32) -> String {
+    format!("{pages}ul * PAGE")
+}
+
+fn argument(argument: Argument) -> String {
+    match argument {
+        Argument::At(addr) => address(addr),
+        Argument::Bytes(pages) => bytes(pages),
+        Argument::Is(Constant(name, _)) => name.to_owned(),
+    }
+}
+
+fn range(call: &Range, word: u64) -> String {
+    let mut members = format!(
+        ".addr = (unsigned long){}, .len = {}, .dev = {}",
+        address(call.pages.first),
+        call.pages.count,
+        call.dev
+    );
+    if call.skip != 0 {
+        let _ = write!(members, ", .skip = {}", call.skip);
+    }
+    let flags = Flags::NAMES.into_iter();
+    let flags = flags.filter(|(flag, _)| call.flags.contains(*flag));
+    let flags: Vec<&str> = flags.map(|(_, name)| name).collect();
+    if !flags.is_empty() {
+        let _ = write!(members, ", .flags = {}", flags.join(" | "));
+    }
+    if call.takes_word() {
+        let _ = write!(members, ", .word = {word}");
+    }
+    let kind = match call.result {
+        RangeResult::Word => "WORD",
+        RangeResult::Moved => "MOVED",
+        RangeResult::Exclusive => "EXCLUSIVE",
+        RangeResult::Slot => "SLOT",
+    };
+    let command = call.command.name();
+    format!("op_range({command}, {kind}, (struct mmfuzz_range){{ {members} }});")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use mm_fuzz::call::Command;
+    use mm_fuzz::program::{MAX_PARAMS, OpKind};
+    use std::collections::BTreeMap;
+
+    /// C that compiles if each constant of the descriptions is what it is there.
+    pub fn assertions() -> String {
+        let mut values = BTreeMap::new();
+        let all = OpKind::ALL.iter();
+        for (kind, byte) in all.flat_map(|kind| (0..4).map(move |byte| (*kind, byte))) {
+            let op = Op::from_operand_bytes(kind, [byte; MAX_PARAMS]);
+            match (kind.contract().call)(op) {
+                Call::System(Constant(name, number), arguments) => {
+                    values.insert(format!("SYS_{name}"), number);
+                    for argument in arguments {
+                        if let Argument::Is(Constant(name, value)) = argument {
+                            values.insert(name.to_owned(), value);
+                        }
+                    }
+                }
+                Call::Uffd { request, mode, .. } => {
+                    for Constant(name, value) in mode.into_iter().chain([request]) {
+                        values.insert(name.to_owned(), value);
+                    }
+                }
+                _ => {}
             }
-        ),
-        Op::Exit { .. } | Op::Fail { .. } | Op::Snapshot { .. } | Op::Pagemap { .. } => {
-            "done(NOTHING, 0);".to_owned()
         }
+        for (flag, name) in Flags::NAMES {
+            values.insert(name.to_owned(), flag.0.into());
+        }
+        for command in Command::ALL {
+            values.insert(format!("_IOC_NR({})", command.name()), *command as u64);
+        }
+        assert!(values.len() > 50, "only {}", values.len());
+        let line = |(name, value): (&String, &u64)| {
+            format!("_Static_assert((unsigned long)({name}) == {value}ul, \"{name}\");\n")
+        };
+        values.iter().map(line).collect()
     }
 }

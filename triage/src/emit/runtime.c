@@ -80,20 +80,6 @@ static UNUSED void op_write(int page, unsigned long word)
 	done(WORD, word);
 }
 
-static UNUSED void op_mmap(int page, int len, int prot)
-{
-	void *got = mmap(at(page), (unsigned long)len * PAGE, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-
-	result(got == MAP_FAILED ? -1 : 0);
-}
-
-static UNUSED void op_mremap(int page, int len, int to, int newlen, int flags)
-{
-	void *got = mremap(at(page), (unsigned long)len * PAGE, (unsigned long)newlen * PAGE, flags, at(to));
-
-	result(got == MAP_FAILED ? -1 : 0);
-}
-
 static UNUSED void op_clear_refs(void)
 {
 	int fd = open("/proc/self/clear_refs", O_WRONLY);

@@ -1,5 +1,6 @@
 //! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h`, in Rust.
 
+pub use mm_fuzz::call::Command;
 use mm_linux_protocol::ALLOC_KINDS;
 use std::fs::File;
 use std::io;
@@ -7,17 +8,6 @@ use std::os::fd::AsRawFd;
 
 /// Pages of a snapshot or an observation at most.
 pub const MAX_PAGES: usize = 64;
-/// Flag of [`Range`]: the migration goes to the system's memory.
-pub const TO_SYSTEM: u32 = 1 << 0;
-/// Flag of [`Range`]: a write.
-pub const WRITE: u32 = 1 << 1;
-/// Flag of [`Range`]: pin.
-pub const PIN: u32 = 1 << 2;
-/// Flag of [`Range`]: without a lock, if that is possible.
-pub const FAST: u32 = 1 << 3;
-/// Flag of [`Range`]: for a long time.
-pub const LONGTERM: u32 = 1 << 4;
-
 /// `struct mmfuzz_range`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,33 +96,6 @@ pub struct Reset {
     pub device_frames: [u32; 2],
     pub limit: u32,
     pub reserved: u32,
-}
-
-/// A command, by the type of its argument.
-#[derive(Clone, Copy, Debug)]
-#[repr(u8)]
-pub enum Command {
-    Attach = 0,
-    Migrate = 1,
-    Setup = 2,
-    Next = 3,
-    Evict = 4,
-    Access = 5,
-    Snapshot = 6,
-    Get = 7,
-    Hold = 8,
-    Put = 9,
-    Lock = 10,
-    Unlock = 11,
-    Fail = 12,
-    Observe = 13,
-    Exclusive = 14,
-    Reset = 15,
-    Warn = 16,
-    Release = 17,
-    Compact = 18,
-    Reclaim = 19,
-    Quiet = 20,
 }
 
 /// An open session.

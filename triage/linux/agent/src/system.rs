@@ -1,9 +1,10 @@
 //! What a process does by system calls alone.
 
 use crate::access;
+use mm_fuzz::call::{Argument, Call, Constant, Pages};
 use mm_fuzz::exec::{Digest, window_base};
-use mm_fuzz::program::{self, Geometry, Op};
-use mm_linux_protocol::{Outcome, WINDOW};
+use mm_fuzz::program::{Addr, Geometry};
+use mm_linux_protocol::Outcome;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -31,12 +32,6 @@ pub fn done(result: i32) -> Outcome {
     if result < 0 { errno() } else { Outcome::Done }
 }
 
-fn advise(addr: program::Addr, len: program::Len, advice: i32) -> Outcome {
-    let (at, len) = span(addr, len);
-    // SAFETY: the range is in the window, where nothing of ours lies.
-    done(unsafe { libc::madvise(at, len, advice) })
-}
-
 /// The outcome of a call that has failed; what is not there, or has no room, is no error of a program.
 pub fn failed(error: &io::Error) -> Outcome {
     match error.raw_os_error().unwrap_or(0) {
@@ -45,23 +40,9 @@ pub fn failed(error: &io::Error) -> Outcome {
     }
 }
 
-/// The pages of a range, which ends with the window at the latest.
-pub fn clipped(addr: program::Addr, len: program::Len) -> u32 {
-    u32::from(len.get()).min(WINDOW - u32::from(addr.get()))
-}
-
-/// A range as address and bytes.
-pub fn span(addr: program::Addr, len: program::Len) -> (*mut libc::c_void, usize) {
-    let start = window() + u64::from(addr.get()) * PAGE;
-    (start as *mut _, clipped(addr, len) as usize * PAGE as usize)
-}
-
-const fn protection(prot: program::Prot) -> i32 {
-    match prot {
-        program::Prot::None => libc::PROT_NONE,
-        program::Prot::Read => libc::PROT_READ,
-        program::Prot::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
-    }
+/// The address of a page.
+pub fn address(addr: Addr) -> u64 {
+    window() + u64::from(addr.get()) * PAGE
 }
 
 /// The number that a process gives its userfaultfd, so that the director can find it.
@@ -87,9 +68,27 @@ fn uffd() -> i32 {
     UFFD_NUMBER
 }
 
-fn uffd_call<const N: usize>(number: u64, mut argument: [u64; N]) -> Outcome {
-    // SAFETY: the argument has the length that is part of the number.
-    done(unsafe { libc::ioctl(uffd(), number as _, &raw mut argument) })
+fn uffd_call(request: u64, pages: Pages, mode: u64) -> Outcome {
+    let len = u64::from(pages.count) * PAGE;
+    let mut argument = [address(pages.first), len, mode, 0];
+    // SAFETY: the argument has at least the length that is part of the number.
+    done(unsafe { libc::ioctl(uffd(), request as _, &raw mut argument) })
+}
+
+/// A system call that returns -1 and sets `errno` if it fails.
+fn system_call(number: u64, arguments: &[Argument]) -> Outcome {
+    let mut values = [0; 6];
+    for (value, argument) in values.iter_mut().zip(arguments) {
+        *value = match *argument {
+            Argument::At(addr) => address(addr),
+            Argument::Bytes(pages) => u64::from(pages) * PAGE,
+            Argument::Is(Constant(_, value)) => value,
+        };
+    }
+    let [a, b, c, d, e, f] = values;
+    // SAFETY: it changes memory in the window, where nothing of ours lies.
+    let result = unsafe { libc::syscall(number as libc::c_long, a, b, c, d, e, f) };
+    if result == -1 { errno() } else { Outcome::Done }
 }
 
 /// Closes the userfaultfd: a child's is the parent's, and a clean process has none.
@@ -109,10 +108,10 @@ fn clear_refs() -> Outcome {
 }
 
 /// What `/proc/self/pagemap` shows of a range, without frame numbers.
-fn pagemap(addr: program::Addr, len: program::Len) -> io::Result<Outcome> {
+fn pagemap(pages: Pages) -> io::Result<Outcome> {
     const SHOWN: u64 = 7 << 55 | 7 << 61;
-    let mut entries = vec![0; clipped(addr, len) as usize * size_of::<u64>()];
-    let first = window() / PAGE + u64::from(addr.get());
+    let mut entries = vec![0; pages.count as usize * size_of::<u64>()];
+    let first = address(pages.first) / PAGE;
     let file = File::open("/proc/self/pagemap")?;
     file.read_exact_at(&mut entries, first * size_of::<u64>() as u64)?;
     let mut digest = Digest::default();
@@ -124,107 +123,25 @@ fn pagemap(addr: program::Addr, len: program::Len) -> io::Result<Outcome> {
 }
 
 /// Does what needs no driver.
-pub fn call(op: Op, word: u64) -> Outcome {
-    const FIXED: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
-    // SAFETY (of all calls below): they change memory in the window, where nothing of ours lies.
-    match op {
-        Op::Mmap {
-            addr, len, prot, ..
-        } => {
-            let (at, len) = span(addr, len);
-            let result = unsafe { libc::mmap(at, len, protection(prot), FIXED, -1, 0) };
-            if result == libc::MAP_FAILED {
-                errno()
-            } else {
-                Outcome::Done
-            }
-        }
-        Op::Munmap { addr, len, .. } => {
-            let (at, len) = span(addr, len);
-            done(unsafe { libc::munmap(at, len) })
-        }
-        Op::Mprotect {
-            addr, len, prot, ..
-        } => {
-            let (at, len) = span(addr, len);
-            done(unsafe { libc::mprotect(at, len, protection(prot)) })
-        }
-        Op::Dontneed { addr, len, .. } => advise(addr, len, libc::MADV_DONTNEED),
-        Op::Lazyfree { addr, len, .. } => advise(addr, len, libc::MADV_FREE),
-        Op::Cold { addr, len, .. } => advise(addr, len, libc::MADV_COLD),
-        Op::Pageout { addr, len, .. } => advise(addr, len, libc::MADV_PAGEOUT),
-        Op::Willneed { addr, len, .. } => advise(addr, len, libc::MADV_WILLNEED),
-        Op::Mlock {
-            addr, len, switch, ..
-        } => {
-            let (at, len) = span(addr, len);
-            done(match switch {
-                program::OnOff::On => unsafe { libc::mlock(at, len) },
-                program::OnOff::Off => unsafe { libc::munlock(at, len) },
-            })
-        }
-        Op::Dontfork {
-            addr, len, switch, ..
-        } => {
-            let (at, len) = span(addr, len);
-            let advice = match switch {
-                program::OnOff::On => libc::MADV_DONTFORK,
-                program::OnOff::Off => libc::MADV_DOFORK,
-            };
-            done(unsafe { libc::madvise(at, len, advice) })
-        }
-        Op::Mremap {
-            addr,
-            len,
-            to,
-            newlen,
-            how,
-            ..
-        } => {
-            const FIXED: i32 = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-            let (to, flags) = match how {
-                program::How::Stay => (addr, 0),
-                program::How::Fixed => (to, FIXED),
-                program::How::Dontunmap => (to, FIXED | libc::MREMAP_DONTUNMAP),
-            };
-            let ((at, len), (to, newlen)) = (span(addr, len), span(to, newlen));
-            let result = unsafe { libc::mremap(at, len, newlen, flags, to) };
-            if result == libc::MAP_FAILED {
-                errno()
-            } else {
-                Outcome::Done
-            }
-        }
-        Op::Read { addr, .. } => match access::read(span(addr, program::Len::new(1)).0 as u64) {
+pub fn call(call: &Call, word: u64) -> Outcome {
+    match call {
+        Call::System(Constant(_, number), arguments) => system_call(*number, arguments),
+        Call::Read(addr) => match access::read(address(*addr)) {
             Ok(word) => Outcome::Word(word),
             Err(signal) => Outcome::Signal(signal),
         },
-        Op::Write { addr, .. } => {
-            match access::write(span(addr, program::Len::new(1)).0 as u64, word) {
-                Ok(()) => Outcome::Word(word),
-                Err(signal) => Outcome::Signal(signal),
-            }
-        }
-        Op::ClearSoftDirty { .. } => clear_refs(),
-        Op::Pagemap { addr, len, .. } => pagemap(addr, len).unwrap_or_else(|e| failed(&e)),
-        Op::UffdRegister { addr, len, .. } => {
-            let (at, len) = span(addr, len);
-            const MODE_WP: u64 = 1 << 1;
-            uffd_call(0xc020_aa00, [at as u64, len as u64, MODE_WP, 0])
-        }
-        Op::UffdUnregister { addr, len, .. } => {
-            let (at, len) = span(addr, len);
-            uffd_call(0x8010_aa01, [at as u64, len as u64])
-        }
-        Op::UffdWp {
-            addr, len, switch, ..
-        } => {
-            let (at, len) = span(addr, len);
-            let on = matches!(switch, program::OnOff::On);
-            uffd_call(0xc018_aa06, [at as u64, len as u64, u64::from(on)])
-        }
-        // the director carries it out
-        Op::Fail { .. } => Outcome::Done,
+        Call::Write(addr) => match access::write(address(*addr), word) {
+            Ok(()) => Outcome::Word(word),
+            Err(signal) => Outcome::Signal(signal),
+        },
+        Call::ClearRefs => clear_refs(),
+        Call::Pagemap(pages) => pagemap(*pages).unwrap_or_else(|e| failed(&e)),
+        Call::Uffd {
+            request: Constant(_, request),
+            pages,
+            mode,
+            ..
+        } => uffd_call(*request, *pages, mode.map_or(0, |mode| mode.1)),
         _ => Outcome::Nothing,
     }
 }

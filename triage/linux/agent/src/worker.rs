@@ -2,9 +2,10 @@
 
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
 use crate::driver::{self, Command, Driver, Fail, Observe, Range};
-use crate::system::{self, PAGE, clipped, done, errno, failed, forget_uffd, span, window};
+use crate::system::{self, PAGE, address, done, errno, failed, forget_uffd, window};
+use mm_fuzz::call::{self, Call, Pages, RangeResult};
 use mm_fuzz::exec::Digest;
-use mm_fuzz::program::{self, Op, OpKind};
+use mm_fuzz::program::{Dev, Op, OpKind};
 use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
 use std::io;
 
@@ -42,23 +43,24 @@ impl Worker {
         self.shared.channels[slot][0].serve(|request| self.perform(request))
     }
 
-    fn range(addr: program::Addr, len: program::Len, dev: program::Dev) -> Range {
-        Range {
-            addr: span(addr, len).0 as u64,
-            len: clipped(addr, len),
-            dev: dev.get().into(),
+    fn range_call(self, call: &call::Range, word: u64) -> Response {
+        let mut range = Range {
+            addr: address(call.pages.first),
+            len: call.pages.count,
+            dev: call.dev.into(),
+            skip: call.skip.into(),
+            flags: call.flags.0,
+            word,
             ..Range::default()
-        }
-    }
-
-    fn page(addr: program::Addr) -> Range {
-        Self::range(addr, program::Len::new(1), program::Dev::new(0))
-    }
-
-    fn call(self, command: Command, mut range: Range, result: impl Fn(u64) -> Outcome) -> Response {
-        match self.driver.call(command, &mut range) {
+        };
+        match self.driver.call(call.command, &mut range) {
             Ok(()) => Response {
-                outcome: result(range.result),
+                outcome: match call.result {
+                    RangeResult::Word => Outcome::Word(range.result),
+                    RangeResult::Moved => Outcome::Moved(range.result as u32),
+                    RangeResult::Exclusive => Outcome::Exclusive(range.result as u32),
+                    RangeResult::Slot => Outcome::Slot(range.result as u8),
+                },
                 pid: 0,
                 open: range.word != 0,
             },
@@ -146,90 +148,16 @@ impl Worker {
     }
 
     fn operation(self, op: Op, request: Request) -> Response {
-        match op {
-            Op::Fork { .. } => self.fork(request),
-            Op::Migrate {
-                addr,
-                len,
-                dev,
-                skip,
-                ..
+        match (op.kind().contract().call)(op) {
+            Call::Fork => self.fork(request),
+            Call::Range(range) => {
+                let word = if range.takes_word() { request.word } else { 0 };
+                self.range_call(&range, word)
             }
-            | Op::MigrateBack {
-                addr,
-                len,
-                dev,
-                skip,
-                ..
-            } => {
-                let back = matches!(op, Op::MigrateBack { .. });
-                let range = Range {
-                    skip: skip.get().into(),
-                    flags: if back { driver::TO_SYSTEM } else { 0 },
-                    ..Self::range(addr, len, dev)
-                };
-                self.call(Command::Migrate, range, |moved| {
-                    Outcome::Moved(moved as u32)
-                })
-            }
-            Op::Setup {
-                addr,
-                len,
-                dev,
-                toward,
-                ..
-            } => {
-                let back = matches!(toward, program::Toward::System);
-                let range = Range {
-                    flags: if back { driver::TO_SYSTEM } else { 0 },
-                    ..Self::range(addr, len, dev)
-                };
-                self.call(Command::Setup, range, |slot| Outcome::Slot(slot as u8))
-            }
-            Op::Pages { skip, .. } => self.slot_call(Command::Next, request.slot, skip.get()),
-            Op::Finalize { .. } => self.slot_call(Command::Next, request.slot, 0),
-            Op::Put { .. } => self.slot_call(Command::Put, request.slot, 0),
-            Op::Unlock { .. } => self.slot_call(Command::Unlock, request.slot, 0),
-            Op::Evict { dev, first, len } => {
-                let frames = (first.get().into(), len.get().into());
-                self.evict(Command::Evict, dev, frames).into()
-            }
-            Op::Release { dev } => self.evict(Command::Release, dev, (0, 0)).into(),
-            Op::DevRead { dev, addr, .. } => {
-                let range = Self::range(addr, program::Len::new(1), dev);
-                self.call(Command::Access, range, Outcome::Word)
-            }
-            Op::DevWrite { dev, addr, .. } => {
-                let range = Range {
-                    flags: driver::WRITE,
-                    word: request.word,
-                    ..Self::range(addr, program::Len::new(1), dev)
-                };
-                self.call(Command::Access, range, Outcome::Word)
-            }
-            Op::Snapshot { dev, addr, len, .. } => self.snapshot(dev, addr, len).into(),
-            Op::Exclusive { dev, addr, len, .. } => {
-                let range = Self::range(addr, len, dev);
-                self.call(Command::Exclusive, range, |pages| {
-                    Outcome::Exclusive(pages as u32)
-                })
-            }
-            Op::Reclaim { addr, .. } => self.call(Command::Reclaim, Self::page(addr), |freed| {
-                Outcome::Moved(freed as u32)
-            }),
-            Op::Compact { addr, .. } => self.call(Command::Compact, Self::page(addr), |moved| {
-                Outcome::Moved(moved as u32)
-            }),
-            Op::Get { addr, access, .. } => self.get(addr, access, 0),
-            Op::Pin { addr, access, .. } => self.get(addr, access, driver::PIN),
-            Op::GetFast { addr, access, .. } => self.get(addr, access, driver::FAST),
-            Op::PinFast { addr, access, .. } => self.get(addr, access, driver::PIN | driver::FAST),
-            Op::PinLongterm { addr, access, .. } => {
-                self.get(addr, access, driver::PIN | driver::LONGTERM)
-            }
-            Op::Hold { addr, .. } => self.hold(Command::Hold, addr),
-            Op::Lock { addr, .. } => self.hold(Command::Lock, addr),
-            _ => system::call(op, request.word).into(),
+            Call::Slot(command, skip) => self.slot_call(command, request.slot, skip),
+            Call::Evict(command, dev, frames) => self.evict(command, dev, frames).into(),
+            Call::Snapshot(dev, pages) => self.snapshot(dev, pages).into(),
+            call => system::call(&call, request.word).into(),
         }
     }
 
@@ -249,28 +177,11 @@ impl Worker {
         }
     }
 
-    fn get(self, addr: program::Addr, access: program::Access, how: u32) -> Response {
-        let write = if access == program::Access::Write {
-            driver::WRITE
-        } else {
-            0
-        };
-        let range = Range {
-            flags: write | how,
-            ..Self::page(addr)
-        };
-        self.call(Command::Get, range, |slot| Outcome::Slot(slot as u8))
-    }
-
-    fn hold(self, command: Command, addr: program::Addr) -> Response {
-        self.call(command, Self::page(addr), |slot| Outcome::Slot(slot as u8))
-    }
-
-    fn evict(self, command: Command, dev: program::Dev, (first, len): (u32, u32)) -> Outcome {
+    fn evict(self, command: Command, dev: Dev, [first, len]: [u8; 2]) -> Outcome {
         let mut argument = driver::Evict {
             dev: dev.get().into(),
-            first,
-            len,
+            first: first.into(),
+            len: len.into(),
             moved: 0,
         };
         match self.driver.call(command, &mut argument) {
@@ -279,10 +190,10 @@ impl Worker {
         }
     }
 
-    fn snapshot(self, dev: program::Dev, addr: program::Addr, len: program::Len) -> Outcome {
+    fn snapshot(self, dev: Dev, pages: Pages) -> Outcome {
         let mut argument = driver::Snapshot {
-            addr: span(addr, len).0 as u64,
-            len: clipped(addr, len),
+            addr: address(pages.first),
+            len: pages.count,
             dev: dev.get().into(),
             seen: [0; driver::MAX_PAGES],
         };
@@ -290,7 +201,7 @@ impl Worker {
             return failed(&error);
         }
         let mut digest = Digest::default();
-        for seen in &argument.seen[..clipped(addr, len) as usize] {
+        for seen in &argument.seen[..pages.count as usize] {
             digest.mix((*seen).into());
         }
         Outcome::Seen(digest.value())

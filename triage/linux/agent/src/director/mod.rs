@@ -276,10 +276,7 @@ impl Director {
             (_, Outcome::Child(_)) => self.slots.procs[slot] = Some(Child::new(response.pid)),
             (_, Outcome::Slot(_) | Outcome::Done) => {
                 self.slots.done(op, slot);
-                if matches!(
-                    op,
-                    Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. }
-                ) {
+                if op.kind().contract().slot.is_migration() {
                     self.slots.migrations[slot] = response.open.then_some(());
                 }
             }

@@ -1,18 +1,141 @@
 //! Migrations: in one go, and held open across other operations.
 
-use super::ops::{OpResult, Running};
+use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
-use crate::finding::Finding;
-use crate::oracle::{contents, entry_at};
+use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
+use crate::contract::{Contract, Slot};
+use crate::oracle::{Check, contents, entry_at};
+use crate::program::{self, Op, OpKind, Toward};
 use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait};
 use std::future::poll_fn;
 use std::task::Poll;
 
+fn call(op: Op) -> Call {
+    let (command, (addr, len), dev, skip, back) = match op {
+        Op::Migrate {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => (Command::Migrate, (addr, len), dev, skip.get(), false),
+        Op::MigrateBack {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => (Command::Migrate, (addr, len), dev, skip.get(), true),
+        Op::Setup {
+            addr,
+            len,
+            dev,
+            toward,
+            ..
+        } => (
+            Command::Setup,
+            (addr, len),
+            dev,
+            0,
+            toward == Toward::System,
+        ),
+        Op::Pages { skip, .. } => return Call::Slot(Command::Next, skip.get()),
+        Op::Finalize { .. } => return Call::Slot(Command::Next, 0),
+        _ => return Call::Outside,
+    };
+    let result = match command {
+        Command::Setup => RangeResult::Slot,
+        _ => RangeResult::Moved,
+    };
+    Call::Range(Range {
+        dev: dev.get(),
+        skip,
+        flags: if back {
+            Flags::TO_SYSTEM
+        } else {
+            Flags::default()
+        },
+        ..Range::new(command, Pages::of(addr, len), result)
+    })
+}
+
+pub(super) const MIGRATE: Contract = Contract::of(OpKind::Migrate, call);
+
+pub(super) const MIGRATE_BACK: Contract = Contract::of(OpKind::MigrateBack, call);
+
+pub(super) const SETUP: Contract = Contract {
+    slot: Slot::NewMigration,
+    ..Contract::of(OpKind::Setup, call)
+};
+
+pub(super) const PAGES: Contract = Contract {
+    slot: Slot::Migration,
+    ..Contract::of(OpKind::Pages, call)
+};
+
+pub(super) const FINALIZE: Contract = Contract {
+    slot: Slot::Migration,
+    ..Contract::of(OpKind::Finalize, call)
+};
+
+pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
+    let (addr, len, dev_of, direction, skip) = match op {
+        Op::Migrate {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => (addr, len, dev, Direction::ToDevice, skip),
+        Op::MigrateBack {
+            addr,
+            len,
+            dev,
+            skip,
+            ..
+        } => (addr, len, dev, Direction::ToSystem, skip),
+        Op::Setup {
+            addr,
+            len,
+            dev,
+            toward,
+            ..
+        } => {
+            let direction = match toward {
+                Toward::Device => Direction::ToDevice,
+                Toward::System => Direction::ToSystem,
+            };
+            (addr, len, dev, direction, program::Skip::NOTHING)
+        }
+        _ => return Ok(Outcome::Nothing),
+    };
+    let request = MigrateRequest {
+        dev: dev(dev_of),
+        mm: process.mm,
+        range: on.range(addr, len),
+        direction,
+        skip: skip.get(),
+        stepwise: false,
+    };
+    match op {
+        Op::Setup { .. } => Ok(on.setup(process, request).await),
+        _ => on.migrate(process, request).await,
+    }
+}
+
+/// Runs the next phase of an open migration.
+pub(super) async fn go_on(on: Running<'_, '_>, op: Op) -> OpResult {
+    Ok(match op {
+        Op::Pages { migration, skip } => on.next_phase(migration.get().into(), skip.get()).await,
+        Op::Finalize { migration } => on.next_phase(migration.get().into(), 0).await,
+        _ => Outcome::Nothing,
+    })
+}
+
 impl Running<'_, '_> {
-    pub(super) async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
-        self.announce(process, &request);
+    async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
         let before = self.arrived(&request);
         let result = self.cur().dmirror_migrate(&request).await;
         if let Ok(moved) = result {
@@ -34,11 +157,6 @@ impl Running<'_, '_> {
         Ok(result.map_or(Outcome::Einval, Outcome::Moved))
     }
 
-    fn announce(self, process: Process, request: &MigrateRequest) {
-        let model = &mut self.bench.world.borrow_mut().model;
-        model.begin_migration(process.pid, &request.range);
-    }
-
     /// How many pages are where a request wants them.
     fn arrived(self, request: &MigrateRequest) -> i64 {
         let s = &*self.bench.kernel.state();
@@ -56,18 +174,20 @@ impl Running<'_, '_> {
         request.range.clone().filter(there).count() as i64
     }
 
-    /// As many have moved as are said to, if nobody else runs.
-    fn check_moved(self, moved: u32, arrived: i64) -> Result<(), Box<Finding>> {
-        if !self.bench.alone || i64::from(moved) == arrived {
+    /// As many have moved as are said to.
+    fn check_moved(self, moved: u32, arrived: i64) -> Check {
+        if i64::from(moved) == arrived {
             return Ok(());
         }
-        let detail = format!("{moved} pages moved, but {arrived} came to where they were to go");
-        contents::check_outcome(self.at, detail)
+        self.postcondition(|at, _, _| {
+            let detail =
+                format!("{moved} pages moved, but {arrived} came to where they were to go");
+            contents::check_outcome(at, detail)
+        })
     }
 
     /// Starts a migration that stays open after its setup.
-    pub(super) async fn setup(self, process: Process, request: MigrateRequest) -> Outcome {
-        self.announce(process, &request);
+    async fn setup(self, process: Process, request: MigrateRequest) -> Outcome {
         let slot = {
             let world = &mut *self.bench.world.borrow_mut();
             let Some(slot) = free_slot(&world.workers) else {
@@ -92,7 +212,7 @@ impl Running<'_, '_> {
     }
 
     /// Lets an open migration run to the end of its next phase.
-    pub(super) async fn next_phase(self, name: usize, skip: u8) -> Outcome {
+    async fn next_phase(self, name: usize, skip: u8) -> Outcome {
         let Some(slot) = resolve(&self.bench.world.borrow().workers, name) else {
             return Outcome::Nothing;
         };

@@ -1,12 +1,13 @@
-//! Slots: everything that a program holds has one, the lowest that is free. A program names a slot; if nothing
-//! is there, the name is taken modulo what is.
+//! Slots: everything that a program holds has one, the lowest that is free. A program names a slot;
+//! if nothing is there, the name is taken modulo what is.
 //!
-//! [`Slots`] is for who carries a program out elsewhere, on a real kernel: it keeps count of what the
-//! executor's own `World` holds.
+//! [`Slots`] is for who carries a program out elsewhere, on a real kernel: it keeps count of what
+//! the executor's own `World` holds.
 
 use super::world::{MAX_PROCS, MAX_WORKERS};
+use crate::contract::{RefKind, Slot};
 use crate::oracle::MAX_HELD;
-use crate::program::Op;
+use crate::program::{Op, OperandKind};
 
 /// The slot that `name` stands for, if any is taken.
 pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
@@ -26,15 +27,6 @@ pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
 /// The lowest free slot.
 pub fn free_slot<T>(slots: &[Option<T>]) -> Option<usize> {
     slots.iter().position(Option::is_none)
-}
-
-/// Whose reference it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefKind {
-    /// Of `get` or `pin`.
-    Gup,
-    /// Of a pfn walker (`hold`): given back when everybody waits for it.
-    Walker,
 }
 
 /// What a program holds, by slot; `P` stands for a process.
@@ -73,17 +65,16 @@ pub struct Place {
 impl<P> Slots<P> {
     /// What an operation works on; `None` if there is nothing to do it to.
     pub fn place(&self, op: Op) -> Option<Place> {
-        let slot = match op {
-            Op::Pages { migration, .. } | Op::Finalize { migration } => {
-                resolve(&self.migrations, migration.get().into())?
-            }
-            Op::Put { held } => resolve(&self.refs, held.get().into())?,
-            Op::Unlock { lock } => resolve(&self.locks, lock.get().into())?,
-            Op::Fork { .. } => free_slot(&self.procs)?,
-            Op::Setup { .. } => free_slot(&self.migrations)?,
-            op if op.is_gup() || matches!(op, Op::Hold { .. }) => free_slot(&self.refs)?,
-            Op::Lock { .. } => free_slot(&self.locks)?,
-            _ => 0,
+        let named = |kind| op.operand(kind).unwrap_or_default().into();
+        let slot = match op.kind().contract().slot {
+            Slot::None => 0,
+            Slot::NewProcess => free_slot(&self.procs)?,
+            Slot::NewMigration => free_slot(&self.migrations)?,
+            Slot::Migration => resolve(&self.migrations, named(OperandKind::MigrationSlot))?,
+            Slot::NewReference(_) => free_slot(&self.refs)?,
+            Slot::Reference => resolve(&self.refs, named(OperandKind::RefSlot))?,
+            Slot::NewLock => free_slot(&self.locks)?,
+            Slot::Lock => resolve(&self.locks, named(OperandKind::LockSlot))?,
         };
         let proc = match op.proc() {
             Some(name) => Some(resolve(&self.procs, name.get().into())?),
@@ -92,16 +83,15 @@ impl<P> Slots<P> {
         Some(Place { proc, slot })
     }
 
-    /// An operation on `slot` did what it was asked to: references and locks change hands. Processes and
-    /// migrations are for the caller to note.
+    /// An operation on `slot` did what it was asked to: references and locks change hands.
+    /// Processes and migrations are for the caller to note.
     pub fn done(&mut self, op: Op, slot: usize) {
-        match op {
-            op if op.is_gup() => self.refs[slot] = Some(RefKind::Gup),
-            Op::Hold { .. } => self.refs[slot] = Some(RefKind::Walker),
-            Op::Lock { .. } => self.locks[slot] = Some(()),
-            Op::Put { .. } => self.refs[slot] = None,
-            Op::Unlock { .. } => self.locks[slot] = None,
-            _ => {}
+        match op.kind().contract().slot {
+            Slot::NewReference(kind) => self.refs[slot] = Some(kind),
+            Slot::Reference => self.refs[slot] = None,
+            Slot::NewLock => self.locks[slot] = Some(()),
+            Slot::Lock => self.locks[slot] = None,
+            Slot::None | Slot::NewProcess | Slot::NewMigration | Slot::Migration => {}
         }
     }
 

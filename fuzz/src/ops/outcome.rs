@@ -44,7 +44,7 @@ pub enum Outcome {
 impl Outcome {
     /// A digest of what is seen of each page.
     pub fn seen(pages: impl Iterator<Item = u64>) -> Self {
-        let mut digest = super::Digest::default();
+        let mut digest = crate::digest::Digest::default();
         pages.for_each(|page| digest.mix(page));
         Self::Seen(digest.value())
     }

@@ -3,8 +3,9 @@
 //! Everything has a [slot](super::slots).
 
 use super::slots::resolve;
+use crate::contract::Promise;
+use crate::oracle::Holders;
 use crate::oracle::contents::Shown;
-use crate::oracle::{Holders, Promise};
 use crate::reference::{Pid, Reference};
 use mm_core::{MAX_TASKS, MmId, Pfn, TaskId};
 use std::future::Future;

@@ -1,15 +1,117 @@
 //! What a program holds of pages: references, pins, locks.
 
-use super::ops::{OpResult, Running};
+use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::Process;
+use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
+use crate::contract::{Contract, RefKind, Slot};
 use crate::oracle::{HeldRef, contents};
+use crate::program::{self, Addr, Op, OpKind};
 use crate::reference::Access;
-use mm_core::{FaultError, Foll, Pfn, Softleaf};
+use mm_core::{FaultError, Foll, Pfn};
+
+fn call(op: Op) -> Call {
+    let (command, addr, flags) = match op {
+        Op::Put { .. } => return Call::Slot(Command::Put, 0),
+        Op::Unlock { .. } => return Call::Slot(Command::Unlock, 0),
+        Op::Hold { addr, .. } => (Command::Hold, addr, Flags::default()),
+        Op::Lock { addr, .. } => (Command::Lock, addr, Flags::default()),
+        _ => {
+            let Some((addr, access, how, fast)) = gup_of(op) else {
+                return Call::Outside;
+            };
+            let chosen = [
+                (access == program::Access::Write, Flags::WRITE),
+                (how.contains(Foll::PIN), Flags::PIN),
+                (fast, Flags::FAST),
+                (how.contains(Foll::LONGTERM), Flags::LONGTERM),
+            ];
+            let chosen = chosen.iter().filter(|(on, _)| *on);
+            let flags = chosen.fold(Flags::default(), |all, (_, flag)| all.or(*flag));
+            (Command::Get, addr, flags)
+        }
+    };
+    Call::Range(Range {
+        flags,
+        ..Range::new(command, Pages::one(addr), RangeResult::Slot)
+    })
+}
+
+/// The address, the access and the kind of reference, and whether it is taken without a lock if
+/// that is possible.
+fn gup_of(op: Op) -> Option<(Addr, program::Access, Foll, bool)> {
+    Some(match op {
+        Op::Get { addr, access, .. } => (addr, access, Foll::GET, false),
+        Op::Pin { addr, access, .. } => (addr, access, Foll::PIN, false),
+        Op::GetFast { addr, access, .. } => (addr, access, Foll::GET, true),
+        Op::PinFast { addr, access, .. } => (addr, access, Foll::PIN, true),
+        Op::PinLongterm { addr, access, .. } => (addr, access, Foll::PIN | Foll::LONGTERM, false),
+        _ => return None,
+    })
+}
+
+const fn gup(kind: OpKind) -> Contract {
+    Contract {
+        slot: Slot::NewReference(RefKind::Gup),
+        dirties_folios: true,
+        ..Contract::of(kind, call)
+    }
+}
+
+pub(super) const GET: Contract = gup(OpKind::Get);
+pub(super) const PIN: Contract = gup(OpKind::Pin);
+pub(super) const GET_FAST: Contract = gup(OpKind::GetFast);
+pub(super) const PIN_FAST: Contract = gup(OpKind::PinFast);
+pub(super) const PIN_LONGTERM: Contract = gup(OpKind::PinLongterm);
+
+pub(super) const HOLD: Contract = Contract {
+    slot: Slot::NewReference(RefKind::Walker),
+    ..Contract::of(OpKind::Hold, call)
+};
+
+pub(super) const PUT: Contract = Contract {
+    slot: Slot::Reference,
+    ..Contract::of(OpKind::Put, call)
+};
+
+pub(super) const LOCK: Contract = Contract {
+    slot: Slot::NewLock,
+    ..Contract::of(OpKind::Lock, call)
+};
+
+pub(super) const UNLOCK: Contract = Contract {
+    slot: Slot::Lock,
+    ..Contract::of(OpKind::Unlock, call)
+};
+
+pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
+    match op {
+        Op::Hold { addr, .. } => return Ok(on.hold(process, on.addr(addr))),
+        Op::Lock { addr, .. } => return Ok(on.lock(process, on.addr(addr))),
+        _ => {}
+    }
+    let Some((addr, access, how, fast)) = gup_of(op) else {
+        return Ok(Outcome::Nothing);
+    };
+    let write = match access {
+        program::Access::Read => Foll::empty(),
+        program::Access::Write => Foll::WRITE,
+    };
+    on.get(process, on.addr(addr), how | write, fast).await
+}
+
+/// Drops a reference, or releases a lock.
+pub(super) fn give_back(on: Running<'_, '_>, op: Op) -> Outcome {
+    match op {
+        Op::Put { held } => on.put(held.get().into()),
+        Op::Unlock { lock } => on.unlock(lock.get().into()),
+        _ => Outcome::Nothing,
+    }
+}
 
 impl Running<'_, '_> {
-    pub(super) async fn get(self, process: Process, addr: u64, foll: Foll, fast: bool) -> OpResult {
+    async fn get(self, process: Process, addr: u64, foll: Foll, fast: bool) -> OpResult {
         if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
             return Ok(Outcome::Nothing);
         }
@@ -50,15 +152,11 @@ impl Running<'_, '_> {
         if foll.contains(Foll::LONGTERM) {
             contents::check_longterm_pin(self.at, pfn)?;
         }
-        // beside others, what was permitted may not be any more
-        if foll.contains(Foll::WRITE) && self.bench.alone {
-            let granted = self
-                .bench
-                .world
-                .borrow_mut()
-                .model
-                .granted(process.pid, addr);
-            granted.or_else(|violation| contents::check_access(self.at, violation))?;
+        if foll.contains(Foll::WRITE) {
+            self.postcondition(|at, _, world| {
+                let granted = world.model.granted(process.pid, addr);
+                granted.or_else(|violation| contents::check_access(at, violation))
+            })?;
         }
         Ok(outcome)
     }
@@ -83,7 +181,7 @@ impl Running<'_, '_> {
         }
     }
 
-    pub(super) fn put(self, name: usize) -> Outcome {
+    fn put(self, name: usize) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
         let Some(slot) = resolve(&world.holders.refs, name) else {
             return Outcome::Nothing;
@@ -95,22 +193,7 @@ impl Running<'_, '_> {
         Outcome::Done
     }
 
-    /// The folio that the entry for an address names, whatever its kind; of a swap entry, the one in the
-    /// swap cache.
-    pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
-        let s = &*self.bench.kernel.state();
-        let pte = s
-            .tables()
-            .get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
-        let pfn = match (pte.present(), pte.leaf()) {
-            (Some(present), _) => present.pfn(),
-            (_, Some(Softleaf::Swap(slot))) => s.swap().slot(slot).cache?,
-            (_, leaf) => leaf?.pfn()?,
-        };
-        (pfn != Pfn::ZERO).then(|| s.folio(pfn))
-    }
-
-    pub(super) fn hold(self, process: Process, addr: u64) -> Outcome {
+    fn hold(self, process: Process, addr: u64) -> Outcome {
         if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
             return Outcome::Nothing;
         }
@@ -134,16 +217,7 @@ impl Running<'_, '_> {
         })
     }
 
-    /// Moves the folio that the entry for an address names, as compaction does.
-    pub(super) async fn compact(self, process: Process, addr: u64) -> Outcome {
-        let folio = self.named_folio(process, addr);
-        match folio.filter(|pfn| pfn.device().is_none()) {
-            Some(pfn) => Outcome::Moved(self.cur().migrate_pages(pfn).await.into()),
-            None => Outcome::Nothing,
-        }
-    }
-
-    pub(super) fn lock(self, process: Process, addr: u64) -> Outcome {
+    fn lock(self, process: Process, addr: u64) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
         let Some(slot) = free_slot(&world.holders.locks) else {
             return Outcome::Nothing;
@@ -158,7 +232,7 @@ impl Running<'_, '_> {
         Outcome::Slot(slot)
     }
 
-    pub(super) fn unlock(self, name: usize) -> Outcome {
+    fn unlock(self, name: usize) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
         let Some(slot) = resolve(&world.holders.locks, name) else {
             return Outcome::Nothing;

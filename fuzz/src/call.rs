@@ -1,0 +1,242 @@
+//! How user space asks for an operation: one description, of which `triage` makes C and the agent
+//! of the guest makes calls. Constants have their names and their values on x86-64; a test of the
+//! emitter has a C compiler compare them.
+
+use crate::program::{Addr, Dev, Len};
+
+/// A constant of C, or several with `|` between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Constant(pub &'static str, pub u64);
+
+/// Pages of the window, which ends them at the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// The first one.
+    pub first: Addr,
+    /// How many.
+    pub count: u32,
+}
+
+impl Pages {
+    /// The pages of a range.
+    pub fn of(first: Addr, len: Len) -> Self {
+        let room = u32::from(Addr::MAX.get()) + 1 - u32::from(first.get());
+        let count = u32::from(len.get()).min(room);
+        Self { first, count }
+    }
+
+    /// One page.
+    pub fn one(first: Addr) -> Self {
+        Self { first, count: 1 }
+    }
+}
+
+/// An argument of a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The address of a page of the window.
+    At(Addr),
+    /// So many pages, in bytes.
+    Bytes(u32),
+    /// A constant.
+    Is(Constant),
+}
+
+/// The call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// No process asks for it: whoever carries the program out does it.
+    Outside,
+    /// `fork`.
+    Fork,
+    /// A read of a word.
+    Read(Addr),
+    /// A write of the operation's word.
+    Write(Addr),
+    /// A write to `/proc/self/clear_refs`.
+    ClearRefs,
+    /// A read of `/proc/self/pagemap`.
+    Pagemap(Pages),
+    /// A system call, by name and number.
+    System(Constant, Vec<Argument>),
+    /// An ioctl of userfaultfd.
+    Uffd {
+        /// Its name and number.
+        request: Constant,
+        /// The type of its argument.
+        argument: &'static str,
+        /// The range in it.
+        pages: Pages,
+        /// The `mode` behind the range; without one, the argument is the range itself.
+        mode: Option<Constant>,
+    },
+    /// A command of the driver on `struct mmfuzz_range`.
+    Range(Range),
+    /// One on `struct mmfuzz_slot`, with the slot that the operation works on.
+    Slot(Command, u8),
+    /// One on `struct mmfuzz_evict`: the device, the first frame and how many.
+    Evict(Command, Dev, [u8; 2]),
+    /// One on `struct mmfuzz_snapshot`.
+    Snapshot(Dev, Pages),
+}
+
+impl Call {
+    /// A system call on a range, with constants behind it.
+    pub fn on_range(name: Constant, pages: Pages, rest: &[Constant]) -> Self {
+        let range = [Argument::At(pages.first), Argument::Bytes(pages.count)];
+        let rest = rest.iter().map(|constant| Argument::Is(*constant));
+        Self::System(name, range.into_iter().chain(rest).collect())
+    }
+}
+
+/// The members of `struct mmfuzz_range`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The command.
+    pub command: Command,
+    /// The pages.
+    pub pages: Pages,
+    /// The device.
+    pub dev: u8,
+    /// Which pages to skip.
+    pub skip: u8,
+    /// The flags.
+    pub flags: Flags,
+    /// What the result is.
+    pub result: RangeResult,
+}
+
+impl Range {
+    /// Without a device, pages to skip and flags.
+    pub const fn new(command: Command, pages: Pages, result: RangeResult) -> Self {
+        Self {
+            command,
+            pages,
+            dev: 0,
+            skip: 0,
+            flags: Flags(0),
+            result,
+        }
+    }
+
+    /// Does it take the word that the operation writes?
+    pub fn takes_word(&self) -> bool {
+        (self.command, self.flags) == (Command::Access, Flags::WRITE)
+    }
+}
+
+/// What a command on a range returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeResult {
+    /// A word.
+    Word,
+    /// How many pages have moved.
+    Moved,
+    /// How many pages a device has for itself.
+    Exclusive,
+    /// A slot.
+    Slot,
+}
+
+/// Flags of `struct mmfuzz_range`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// The migration goes to the system's memory.
+    pub const TO_SYSTEM: Self = Self(1 << 0);
+    /// A write.
+    pub const WRITE: Self = Self(1 << 1);
+    /// Pin.
+    pub const PIN: Self = Self(1 << 2);
+    /// Without a lock, if that is possible.
+    pub const FAST: Self = Self(1 << 3);
+    /// For a long time.
+    pub const LONGTERM: Self = Self(1 << 4);
+
+    /// All of them, with their names in C.
+    pub const NAMES: [(Self, &'static str); 5] = [
+        (Self::TO_SYSTEM, "MMFUZZ_TO_SYSTEM"),
+        (Self::WRITE, "MMFUZZ_WRITE"),
+        (Self::PIN, "MMFUZZ_PIN"),
+        (Self::FAST, "MMFUZZ_FAST"),
+        (Self::LONGTERM, "MMFUZZ_LONGTERM"),
+    ];
+
+    /// Both.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Are all flags of the other set?
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+macro_rules! commands {
+    ($($(#[doc = $doc:literal])+ $number:literal $variant:ident $name:literal)*) => {
+        /// A command of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h`, in Rust.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Command {
+            $($(#[doc = $doc])+ $variant = $number,)*
+        }
+
+        impl Command {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name of the ioctl in C.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => concat!("MMFUZZ_IOC_", $name)),* }
+            }
+        }
+    };
+}
+
+commands! {
+    /// The session is the calling process's.
+    0 Attach "ATTACH"
+    /// Migrates a range in one go.
+    1 Migrate "MIGRATE"
+    /// Opens a migration.
+    2 Setup "SETUP"
+    /// Runs the next phase of an open migration.
+    3 Next "NEXT"
+    /// Empties device memory.
+    4 Evict "EVICT"
+    /// A device reads or writes.
+    5 Access "ACCESS"
+    /// What a device sees.
+    6 Snapshot "SNAPSHOT"
+    /// Takes a reference by GUP.
+    7 Get "GET"
+    /// Takes a speculative reference.
+    8 Hold "HOLD"
+    /// Drops a reference.
+    9 Put "PUT"
+    /// Locks a folio.
+    10 Lock "LOCK"
+    /// Unlocks it.
+    11 Unlock "UNLOCK"
+    /// Has allocations fail.
+    12 Fail "FAIL"
+    /// Looks at a process.
+    13 Observe "OBSERVE"
+    /// Gives a device pages for itself.
+    14 Exclusive "EXCLUSIVE"
+    /// Gives everything back.
+    15 Reset "RESET"
+    /// Warns, for a test.
+    16 Warn "WARN"
+    /// A device goes.
+    17 Release "RELEASE"
+    /// Migrates a folio, as compaction does.
+    18 Compact "COMPACT"
+    /// Reclaims a folio.
+    19 Reclaim "RECLAIM"
+    /// Waits until nothing moves.
+    20 Quiet "QUIET"
+}

@@ -1,0 +1,81 @@
+//! Reads and writes of a word, by a CPU or by a device.
+
+use super::bench::{OpResult, Running, dev};
+use super::outcome::Outcome;
+use super::world::Process;
+use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
+use crate::contract::Contract;
+use crate::program::{Op, OpKind};
+use crate::reference::Access;
+use mm_core::{DevId, FaultError, HmmError};
+
+fn call(op: Op) -> Call {
+    let (dev, addr, flags) = match op {
+        Op::Read { addr, .. } => return Call::Read(addr),
+        Op::Write { addr, .. } => return Call::Write(addr),
+        Op::DevRead { dev, addr, .. } => (dev, addr, Flags::default()),
+        Op::DevWrite { dev, addr, .. } => (dev, addr, Flags::WRITE),
+        _ => return Call::Outside,
+    };
+    Call::Range(Range {
+        dev: dev.get(),
+        flags,
+        ..Range::new(Command::Access, Pages::one(addr), RangeResult::Word)
+    })
+}
+
+pub(super) const READ: Contract = Contract::of(OpKind::Read, call);
+
+pub(super) const WRITE: Contract = Contract::of(OpKind::Write, call);
+
+pub(super) const DEV_READ: Contract = Contract::of(OpKind::DevRead, call);
+
+pub(super) const DEV_WRITE: Contract = Contract {
+    dirties_folios: true,
+    ..Contract::of(OpKind::DevWrite, call)
+};
+
+pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
+    match op {
+        Op::Read { addr, .. } => by_cpu(on, process, on.addr(addr), None).await,
+        Op::Write { addr, .. } => by_cpu(on, process, on.addr(addr), Some(on.word())).await,
+        Op::DevRead { dev: by, addr, .. } => {
+            by_device(on, process, dev(by), on.addr(addr), None).await
+        }
+        Op::DevWrite { dev: by, addr, .. } => {
+            by_device(on, process, dev(by), on.addr(addr), Some(on.word())).await
+        }
+        _ => Ok(Outcome::Nothing),
+    }
+}
+
+async fn by_cpu(on: Running<'_, '_>, process: Process, addr: u64, write: Option<u64>) -> OpResult {
+    let result = on.cur().user_access(process.mm, addr, write).await;
+    let (access, outcome) = match result {
+        Ok(word) => (Access::Word(word), Outcome::Word(word)),
+        Err(FaultError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+        Err(FaultError::Sigsegv) => (Access::Denied, Outcome::Segv),
+        Err(fault) => return on.fault_failed(fault),
+    };
+    on.accessed(process, addr, write, access)?;
+    Ok(outcome)
+}
+
+async fn by_device(
+    on: Running<'_, '_>,
+    process: Process,
+    dev: DevId,
+    addr: u64,
+    write: Option<u64>,
+) -> OpResult {
+    let cur = on.cur();
+    let result = cur.dmirror_access(dev, process.mm, addr, write).await;
+    let (access, outcome) = match result {
+        Ok(word) => (Access::Word(word), Outcome::Word(word)),
+        Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+        Err(HmmError::Oom) => return on.fault_failed(FaultError::Oom),
+        Err(_) => (Access::Denied, Outcome::Segv),
+    };
+    on.accessed(process, addr, write, access)?;
+    Ok(outcome)
+}

@@ -1,0 +1,108 @@
+//! What a driver does with ranges and with its own memory.
+
+use super::bench::{OpResult, Running, dev};
+use super::outcome::{self, Outcome};
+use super::world::Process;
+use crate::call::{self, Call, Command, Pages, RangeResult};
+use crate::contract::Contract;
+use crate::oracle::contents::Shown;
+use crate::program::{self, Op, OpKind};
+use crate::reference::Access;
+use mm_core::{DevId, FaultError};
+use std::ops::Range;
+
+fn call(op: Op) -> Call {
+    match op {
+        Op::Evict { dev, first, len } => Call::Evict(Command::Evict, dev, [first.get(), len.get()]),
+        Op::Release { dev } => Call::Evict(Command::Release, dev, [0, 0]),
+        Op::Snapshot { dev, addr, len, .. } => Call::Snapshot(dev, Pages::of(addr, len)),
+        Op::Exclusive { dev, addr, len, .. } => Call::Range(call::Range {
+            dev: dev.get(),
+            ..call::Range::new(
+                Command::Exclusive,
+                Pages::of(addr, len),
+                RangeResult::Exclusive,
+            )
+        }),
+        _ => Call::Outside,
+    }
+}
+
+pub(super) const EVICT: Contract = Contract::of(OpKind::Evict, call);
+
+pub(super) const RELEASE: Contract = Contract::of(OpKind::Release, call);
+
+pub(super) const SNAPSHOT: Contract = Contract::of(OpKind::Snapshot, call);
+
+pub(super) const EXCLUSIVE: Contract = Contract {
+    dirties_folios: true,
+    ..Contract::of(OpKind::Exclusive, call)
+};
+
+pub(super) async fn evict(
+    on: Running<'_, '_>,
+    of: program::Dev,
+    first: program::Addr,
+    len: program::Len,
+) -> OpResult {
+    let first = u32::from(first.get());
+    let limit = on.bench.kernel.state().geometry().device_frames;
+    let frames = first..(first + u32::from(len.get())).min(limit);
+    let moved = on.cur().dmirror_evict(dev(of), frames).await;
+    Ok(Outcome::Moved(moved))
+}
+
+pub(super) async fn release(on: Running<'_, '_>, of: program::Dev) -> OpResult {
+    Ok(Outcome::Moved(on.cur().dmirror_release(dev(of)).await))
+}
+
+pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
+    match op {
+        Op::Snapshot {
+            dev: of, addr, len, ..
+        } => snapshot(on, process, dev(of), on.range(addr, len)).await,
+        Op::Exclusive {
+            dev: of, addr, len, ..
+        } => exclusive(on, process, dev(of), on.range(addr, len)).await,
+        _ => Ok(Outcome::Nothing),
+    }
+}
+
+async fn snapshot(
+    on: Running<'_, '_>,
+    process: Process,
+    dev: DevId,
+    range: Range<u64>,
+) -> OpResult {
+    let cur = on.cur();
+    let seen = cur.dmirror_snapshot(dev, process.mm, range.clone()).await;
+    let shown = seen.iter().map(|pfn| Shown::Snapshot(dev, *pfn));
+    on.shown(process, range, shown)?;
+    let seen = seen.iter().map(|pfn| outcome::seen(*pfn).into());
+    Ok(Outcome::seen(seen))
+}
+
+/// Gives pages to a device alone. That needs a page that the process may write to.
+async fn exclusive(
+    on: Running<'_, '_>,
+    process: Process,
+    dev: DevId,
+    range: Range<u64>,
+) -> OpResult {
+    let made = on.cur().dmirror_exclusive(dev, process.mm, range).await;
+    let (pages, Err((addr, fault))) = made else {
+        return Ok(Outcome::Exclusive(made.0));
+    };
+    let (access, outcome) = match fault {
+        FaultError::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
+        FaultError::Sigsegv => (Access::Denied, Outcome::Segv),
+        fault => (Access::Denied, on.fault_failed(fault)?),
+    };
+    if fault != FaultError::Oom {
+        on.accessed(process, addr, Some(0), access)?;
+    }
+    Ok(match pages {
+        0 => outcome,
+        pages => Outcome::Exclusive(pages),
+    })
+}

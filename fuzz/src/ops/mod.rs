@@ -1,0 +1,173 @@
+//! Operations, a file for each family: how it runs, what the reference model is told of it, and its
+//! [contract](crate::contract).
+//!
+//! The reference model hears of an operation's end in the same section in which the core has ended
+//! it: there is no scheduling point in between.
+
+mod access;
+mod advice;
+pub mod bench;
+mod device;
+mod fail;
+mod held;
+mod mapping;
+mod migrate;
+mod mlock;
+mod mremap;
+pub mod outcome;
+mod populate;
+mod proc_files;
+mod process;
+mod reclaim;
+pub mod slots;
+#[cfg(test)]
+mod tests;
+mod uffd;
+pub mod world;
+
+use crate::contract::Contract;
+use crate::program::{Op, OpKind};
+use bench::{OpResult, Running};
+use outcome::Outcome;
+
+/// The contracts, in the order of the numbers.
+static CONTRACTS: [Contract; OpKind::COUNT] = [
+    mapping::MMAP,
+    mapping::MUNMAP,
+    mapping::MPROTECT,
+    process::FORK,
+    process::EXIT,
+    access::READ,
+    access::WRITE,
+    advice::DONTNEED,
+    migrate::MIGRATE,
+    migrate::MIGRATE_BACK,
+    device::EVICT,
+    access::DEV_READ,
+    access::DEV_WRITE,
+    device::SNAPSHOT,
+    migrate::SETUP,
+    migrate::PAGES,
+    migrate::FINALIZE,
+    held::GET,
+    held::PIN,
+    held::HOLD,
+    held::PUT,
+    held::LOCK,
+    held::UNLOCK,
+    proc_files::CLEAR_SOFT_DIRTY,
+    uffd::REGISTER,
+    uffd::UNREGISTER,
+    uffd::WRITE_PROTECT,
+    fail::FAIL,
+    reclaim::RECLAIM,
+    advice::PAGEOUT,
+    advice::LAZYFREE,
+    advice::COLD,
+    advice::WILLNEED,
+    mlock::MLOCK,
+    mremap::MREMAP,
+    advice::DONTFORK,
+    held::GET_FAST,
+    held::PIN_FAST,
+    held::PIN_LONGTERM,
+    device::EXCLUSIVE,
+    proc_files::PAGEMAP,
+    device::RELEASE,
+    reclaim::COMPACT,
+    populate::POPULATE,
+];
+
+const _: () = {
+    let mut number = 0;
+    while number < OpKind::COUNT {
+        assert!(
+            CONTRACTS[number].kind as usize == number,
+            "each contract stands at the number of its operation"
+        );
+        number += 1;
+    }
+};
+
+impl OpKind {
+    /// What the operation is allowed and what it owes.
+    #[inline]
+    #[must_use]
+    pub fn contract(self) -> &'static Contract {
+        &CONTRACTS[self as usize]
+    }
+}
+
+impl Running<'_, '_> {
+    /// Runs the operation.
+    pub async fn run(self, op: Op) -> OpResult {
+        match op {
+            Op::Fail { alloc, nth } => Ok(fail::run(self, alloc, nth)),
+            Op::Evict { dev, first, len } => device::evict(self, dev, first, len).await,
+            Op::Release { dev } => device::release(self, dev).await,
+            Op::Pages { .. } | Op::Finalize { .. } => migrate::go_on(self, op).await,
+            Op::Put { .. } | Op::Unlock { .. } => Ok(held::give_back(self, op)),
+            _ => self.run_in_process(op).await,
+        }
+    }
+
+    /// Runs an operation on the process that it names, whose address space stays while it runs.
+    async fn run_in_process(self, op: Op) -> OpResult {
+        let Some(name) = op.proc() else {
+            return Ok(Outcome::Nothing);
+        };
+        let Some(process) = self.bench.world.borrow().process(name.get()) else {
+            return Ok(Outcome::Nothing);
+        };
+        let promise = (self.at.op.removes)(self.bench.base, op, process.mm);
+        self.bench.world.borrow_mut().promises[self.task.ix()] = promise;
+        self.cur().mmget(process.mm);
+        let result = match op {
+            Op::Mmap { .. } | Op::Munmap { .. } | Op::Mprotect { .. } => {
+                mapping::run(self, process, op).await
+            }
+            Op::Dontneed { .. }
+            | Op::Lazyfree { .. }
+            | Op::Cold { .. }
+            | Op::Pageout { .. }
+            | Op::Willneed { .. }
+            | Op::Dontfork { .. } => advice::run(self, process, op).await,
+            Op::Mlock { .. } => mlock::run(self, process, op).await,
+            Op::Mremap { .. } => mremap::run(self, process, op).await,
+            Op::Populate { .. } => populate::run(self, process, op).await,
+            Op::UffdRegister { .. } | Op::UffdUnregister { .. } | Op::UffdWp { .. } => {
+                uffd::run(self, process, op).await
+            }
+            Op::ClearSoftDirty { .. } | Op::Pagemap { .. } => {
+                proc_files::run(self, process, op).await
+            }
+            Op::Fork { .. } => process::fork(self, process).await,
+            Op::Exit { .. } => process::exit(self, process).await,
+            Op::Read { .. } | Op::Write { .. } | Op::DevRead { .. } | Op::DevWrite { .. } => {
+                access::run(self, process, op).await
+            }
+            Op::Migrate { .. } | Op::MigrateBack { .. } | Op::Setup { .. } => {
+                migrate::run(self, process, op).await
+            }
+            Op::Snapshot { .. } | Op::Exclusive { .. } => device::run(self, process, op).await,
+            Op::Get { .. }
+            | Op::Pin { .. }
+            | Op::GetFast { .. }
+            | Op::PinFast { .. }
+            | Op::PinLongterm { .. }
+            | Op::Hold { .. }
+            | Op::Lock { .. } => held::run(self, process, op).await,
+            Op::Reclaim { .. } | Op::Compact { .. } => reclaim::run(self, process, op).await,
+            // they name no process
+            Op::Fail { .. }
+            | Op::Evict { .. }
+            | Op::Release { .. }
+            | Op::Pages { .. }
+            | Op::Finalize { .. }
+            | Op::Put { .. }
+            | Op::Unlock { .. } => Ok(Outcome::Nothing),
+        };
+        self.cur().mmput(process.mm).await;
+        result
+    }
+}

@@ -1,0 +1,42 @@
+//! What the kernel does with a page of its own accord: reclaim and compaction.
+
+use super::bench::{OpResult, Running};
+use super::outcome::Outcome;
+use super::world::Process;
+use crate::call::{Call, Command, Pages, Range, RangeResult};
+use crate::contract::Contract;
+use crate::program::{Op, OpKind};
+
+fn call(op: Op) -> Call {
+    let (command, addr) = match op {
+        Op::Reclaim { addr, .. } => (Command::Reclaim, addr),
+        Op::Compact { addr, .. } => (Command::Compact, addr),
+        _ => return Call::Outside,
+    };
+    Call::Range(Range::new(command, Pages::one(addr), RangeResult::Moved))
+}
+
+pub(super) const RECLAIM: Contract = Contract {
+    reclaims: true,
+    ..Contract::of(OpKind::Reclaim, call)
+};
+
+pub(super) const COMPACT: Contract = Contract::of(OpKind::Compact, call);
+
+pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
+    let moved = match op {
+        Op::Reclaim { addr, .. } => match on.named_folio(process, on.addr(addr)) {
+            Some(pfn) => on.cur().reclaim_page(pfn).await.into(),
+            None => return Ok(Outcome::Nothing),
+        },
+        Op::Compact { addr, .. } => {
+            let folio = on.named_folio(process, on.addr(addr));
+            match folio.filter(|pfn| pfn.device().is_none()) {
+                Some(pfn) => on.cur().migrate_pages(pfn).await.into(),
+                None => return Ok(Outcome::Nothing),
+            }
+        }
+        _ => return Ok(Outcome::Nothing),
+    };
+    Ok(Outcome::Moved(moved))
+}
