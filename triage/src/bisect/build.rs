@@ -1,8 +1,9 @@
 //! Building a commit and asking it. Under the cache folder: `builds/COMMIT/mm-triage`, the programs that were built;
 //! `target`, cargo's own; `tree-*`, worktrees of a run under way; `lock`, held while one is.
 
+use super::BisectArgs;
 use super::git::{Commit, Repository};
-use crate::args::{Bisect, Target};
+use crate::input::Target;
 use crate::names::shown;
 use crate::stop::Stop;
 use crate::{Status, file, store};
@@ -30,7 +31,7 @@ impl Question {
     ///
     /// # Errors
     /// It is no file, or is too long.
-    pub fn new(args: &Bisect) -> Result<Self, Status> {
+    pub fn new(args: &BisectArgs) -> Result<Self, Status> {
         // what an old commit may wait for, or read without an end, is not handed to it
         let file = file::read(&args.file, file::MAX_PROGRAM)
             .and_then(|_| Ok(std::fs::canonicalize(&args.file)?));

@@ -7,7 +7,6 @@ mod html;
 mod runs;
 mod stats;
 
-use crate::args;
 use crate::page::counted;
 use crate::style::Style;
 use crate::{Status, store};
@@ -15,7 +14,23 @@ use runs::Campaign;
 use serde_json::{Value, json};
 use stats::{Comparison, Step, Time};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, which needs
+nothing but itself. The same runs give the same page.
+Exit status: 0 the page is written, 2 unusable input.";
+
+/// Arguments of `campaign`.
+#[derive(Debug, clap::Args)]
+pub struct CampaignArgs {
+    /// The folder that make campaign wrote
+    pub dir: PathBuf,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// An engine over all bugs.
 #[derive(Debug)]
@@ -59,7 +74,7 @@ struct Results {
 }
 
 /// Reads the runs, and writes the page.
-pub fn command(args: &args::Campaign, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &CampaignArgs, out: &mut dyn Write) -> io::Result<Status> {
     let results = match Campaign::read(&args.dir) {
         Ok(campaign) => Results::of(campaign),
         Err(why) => return Ok(Status::unusable(why)),

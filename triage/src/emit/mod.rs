@@ -4,21 +4,44 @@ mod c;
 mod operation;
 mod rust;
 
-use c::Refused;
-pub use c::{DRIVER, to_c};
+pub use c::{DRIVER, Refused, to_c};
 
-use crate::args::Emit;
+use crate::Status;
+use crate::bugs::Bugs;
+use crate::input::{self, Target};
 use crate::names::shown;
-use crate::{Status, input};
 use serde_json::json;
 use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Arguments of `emit`.
+#[derive(Debug, clap::Args)]
+pub struct EmitArgs {
+    /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
+    #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
+    pub c: bool,
+    /// In Rust: a test that fails as the finding does, and passes once the bug is mended
+    #[arg(long)]
+    pub rust: bool,
+    /// Historical bugs that the test in Rust puts back
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, conflicts_with = "c")]
+    pub zoo: Option<Bugs>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Print one JSON object, with the text or with what user space cannot do
+    #[arg(long)]
+    pub json: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
+}
 
 /// `emit --c FILE`, `emit --rust FILE`.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
     let input = match input::load(&args.file, args.target) {
         Ok(input) => input,
         Err(error) => {

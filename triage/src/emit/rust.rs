@@ -3,7 +3,8 @@
 //! The program is in it as text, which outlives changes of the wire, and the check that fails panics
 //! itself, so that the backtrace of the test leads to the oracle.
 
-use crate::run::{self, Bugs, Ended};
+use crate::bugs::Bugs;
+use crate::run::{self, Ended};
 use mm_fuzz::program::Program;
 
 /// The test, as a file for `fuzz/tests/`.

@@ -4,14 +4,15 @@ pub mod draft;
 mod passes;
 mod search;
 
-use crate::args::{Minimize, Target};
+use crate::bugs::Bugs;
+use crate::input::{self, Target};
 use crate::names::shown;
 use crate::page::counted;
 use crate::progress::Progress;
-use crate::run::{Bugs, Ended, Found, Runner};
+use crate::run::{Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
-use crate::{Status, input, pool, store};
+use crate::{Status, pool, store};
 use draft::{Best, Slice};
 use mm_core::State;
 use mm_fuzz::exec::{Observer, Options};
@@ -21,6 +22,39 @@ use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+The result is 1-minimal: no operation, preemption or thread can go, and no operand can be a step smaller,
+so that the finding keeps its signature. It does not depend on --jobs.
+Exit status: 0 every file was minimized, 2 one was unusable or has no finding, 3 interrupted; then the
+smallest programs so far have been written.";
+
+/// Arguments of `minimize`.
+#[derive(Debug, clap::Args)]
+pub struct MinimizeArgs {
+    /// Historical bugs to put back, with commas between them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// What the smaller program must have in common with the larger one
+    #[arg(long, value_name = "WHAT", default_value = "signature")]
+    pub same: Same,
+    /// Write the programs to this folder [default: that of each file], as NAME.min.mm
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Threads [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
+    pub jobs: Option<usize>,
+    /// Print one JSON object for each file and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
 
 /// Runs a program and says whether it still is what is wanted.
 pub trait Predicate {
@@ -152,7 +186,7 @@ struct Done {
 }
 
 /// Minimizes every file; the worst status of all.
-pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
     let stop = match Stop::on_signals() {
@@ -218,7 +252,7 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
 
 /// Minimizes one file and writes what it becomes.
 fn one(
-    args: &Minimize,
+    args: &MinimizeArgs,
     path: &Path,
     target: Option<Target>,
     bugs: &Bugs,

@@ -13,11 +13,10 @@ mod sarif;
 mod state;
 mod svg;
 
-use crate::args;
-use crate::cluster::{self, Clusters, Group};
+use crate::bugs::Bugs;
+use crate::cluster::{self, Clusters, Group, Sources};
 use crate::explain::Explanation;
 use crate::page::counted;
-use crate::run::Bugs;
 use crate::stop::Stop;
 use crate::store::Output;
 use crate::style::Style;
@@ -27,6 +26,27 @@ use mm_fuzz::program::text;
 use picture::Picture;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+Does what cluster -o OUT does, and writes to the same folder report.html, which needs nothing but itself,
+report.md, report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
+Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial report is written.";
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// What to report on.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// The folder to write to; what it has from an earlier run, or one of cluster, is added to
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Print what report.json has, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The form of `report.json`; docs/report.schema.json describes it.
 const VERSION: u32 = 1;
@@ -94,7 +114,7 @@ struct Cluster {
 }
 
 /// Clusters the files and writes the report.
-pub fn command(args: &args::Report, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &ReportArgs, out: &mut dyn Write) -> io::Result<Status> {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
@@ -183,7 +203,7 @@ impl Report {
         )
     }
 
-    fn print(&self, args: &args::Report, out: &mut dyn Write) -> io::Result<()> {
+    fn print(&self, args: &ReportArgs, out: &mut dyn Write) -> io::Result<()> {
         let style = Style::of_stdout();
         let folder = crate::names::shown(&args.output.join("report.html"));
         let heading = format!("report: {}: {}", self.title(), self.sums());
