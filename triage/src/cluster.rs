@@ -9,7 +9,7 @@ mod key;
 use crate::Status;
 use crate::bugs::Bugs;
 use crate::input::{self, InputError, Target};
-use crate::minimize::{self, Same, draft::compare};
+use crate::minimize::{self, Same, compare};
 use crate::names::shown;
 use crate::page::counted;
 use crate::progress::Progress;

@@ -14,6 +14,7 @@ use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, store};
 use build::{Answer, Builder, Question};
+pub use git::Range;
 use git::{Commit, Repository};
 use search::{Found, search};
 use serde::Serialize;
@@ -48,33 +49,6 @@ pub struct BisectArgs {
     pub json: bool,
     /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
     pub file: PathBuf,
-}
-
-/// Two commits, as the user names them.
-#[derive(Clone, Debug)]
-pub struct Range {
-    /// The older one.
-    from: String,
-    /// The newer one.
-    to: String,
-}
-
-impl Range {
-    /// Reads `A..B`.
-    ///
-    /// # Errors
-    /// It is not of that form.
-    pub fn parse(words: &str) -> Result<Self, String> {
-        match words.split_once("..") {
-            Some((from, to)) if !from.is_empty() && !to.is_empty() && !to.starts_with('.') => {
-                Ok(Self {
-                    from: from.to_owned(),
-                    to: to.to_owned(),
-                })
-            }
-            _ => Err("give two commits as A..B, A an ancestor of B".to_owned()),
-        }
-    }
 }
 
 /// A commit and the verdict there.
@@ -131,7 +105,7 @@ pub fn command(args: &BisectArgs, out: &mut dyn Write) -> io::Result<Status> {
 
 fn run(args: &BisectArgs, out: &mut dyn Write) -> Result<Status, Fault> {
     let stop = Stop::on_signals()?;
-    let question = Question::new(args)?;
+    let question = Question::new(&args.file, args.zoo.as_deref(), args.target)?;
     let repository = Repository::here()?;
     let range = &args.commits;
     let from = repository.commit(&range.from)?;

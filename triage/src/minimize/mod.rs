@@ -1,7 +1,9 @@
 //! `minimize`: to the shortest program with the same signature.
 
-pub mod draft;
+mod draft;
+mod edit;
 mod passes;
+mod predicate;
 mod search;
 
 use crate::bugs::Bugs;
@@ -13,10 +15,12 @@ use crate::run::{Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, pool, store};
-use draft::{Best, Slice};
+use draft::Best;
+pub use draft::compare;
 use mm_core::State;
 use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::program::Program;
+use predicate::{Predicate, Slice};
 use search::Search;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -54,12 +58,6 @@ pub struct MinimizeArgs {
     /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-}
-
-/// Runs a program and says whether it still is what is wanted.
-pub trait Predicate {
-    /// Whether the predicate holds; `slices` becomes the turns of the run.
-    fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool;
 }
 
 /// What a smaller program must have in common with the larger one.
