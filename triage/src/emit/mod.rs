@@ -5,6 +5,7 @@ mod operation;
 mod rust;
 
 pub use c::{DRIVER, Refused, to_c};
+pub use rust::to_rust;
 
 use crate::Status;
 use crate::bugs::Bugs;
@@ -54,7 +55,7 @@ pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
     };
     let (language, text) = if args.rust {
         let bugs = args.zoo.clone().unwrap_or_default();
-        ("rust", Ok(rust::test(&input.program, &bugs)))
+        ("rust", Ok(to_rust(&input.program, &bugs)))
     } else {
         ("c", to_c(&input.program))
     };

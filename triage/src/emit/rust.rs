@@ -8,7 +8,7 @@ use crate::run::{self, Ended};
 use mm_fuzz::program::Program;
 
 /// The test, as a file for `fuzz/tests/`.
-pub fn test(program: &Program, bugs: &Bugs) -> String {
+pub fn to_rust(program: &Program, bugs: &Bugs) -> String {
     let found = match run::run(program, bugs, false, &mut ()) {
         Ended::Found(found) => Some(found.signature),
         Ended::Pass { .. } => None,
