@@ -19,14 +19,19 @@ const NAMED: usize = 20;
 /// What there is to say.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// The form of report.json.
     pub version: u32,
+    /// Who wrote it.
     pub tool: String,
     /// The historical bugs that were put back, with commas between them.
     pub zoo: String,
     /// The run was interrupted: not all files were looked at.
     pub interrupted: bool,
+    /// Files that were looked at.
     pub files: usize,
+    /// Files without a finding.
     pub passed: usize,
+    /// Files that are no programs.
     pub unusable: usize,
     /// Files in folders without a byte, which were passed over.
     pub empty: usize,
@@ -75,6 +80,7 @@ pub struct Cluster {
 }
 
 impl Report {
+    /// The report on these clusters, found with the bugs `zoo`.
     pub fn of(all: &Clusters, zoo: Option<&Bugs>) -> Self {
         let ranked = all.ranked();
         let clusters = ranked.iter().take(MAX_CLUSTERS);
@@ -96,6 +102,12 @@ impl Report {
             clusters: clusters.collect(),
             clusters_left_out: ranked.len().saturating_sub(MAX_CLUSTERS),
         }
+    }
+
+    /// `report.json`.
+    pub fn json(&self) -> String {
+        // strings and numbers always become JSON
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     /// `3 clusters in 12 files`.

@@ -19,9 +19,9 @@ use crate::stop::Stop;
 use crate::store::Output;
 use crate::style::Style;
 use crate::{Status, store};
-use contents::Report;
+pub use contents::Report;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the help of the command ends with.
 pub const HELP: &str = "\
@@ -45,38 +45,39 @@ pub struct ReportArgs {
 
 /// Clusters the files and writes the report.
 pub fn command(args: &ReportArgs, out: &mut dyn Write) -> io::Result<Status> {
-    let stop = match Stop::on_signals() {
-        Ok(stop) => stop,
+    let written = Stop::on_signals().and_then(|stop| write(&args.sources, &args.output, &stop));
+    let (report, status) = match written {
+        Ok(written) => written,
         Err(status) => return Ok(status),
     };
-    let output = match Output::open(&args.output) {
-        Ok(output) => output,
-        Err(status) => return Ok(status),
-    };
-    let all = match cluster::gather(&args.sources, Some(&output), &stop) {
-        Ok(all) => all,
-        Err(status) => return Ok(status),
-    };
-    let report = Report::of(&all, args.sources.zoo.as_ref());
-    let json = serde_json::to_string_pretty(&report).unwrap_or_default() + "\n";
-    let forms = [
-        ("report.json", &json),
-        ("report.sarif", &sarif::render(&report)),
-        ("report.md", &markdown::render(&report)),
-        ("report.html", &html::render(&report)),
-    ];
-    for (name, contents) in forms {
-        let path = args.output.join(name);
-        if let Err(error) = store::write(&path, contents) {
-            return Ok(store::refuse_write(&path, &error));
-        }
-    }
     if args.json {
-        out.write_all(json.as_bytes())?;
+        out.write_all(report.json().as_bytes())?;
     } else {
         print(&report, args, out)?;
     }
-    Ok(all.status())
+    Ok(status)
+}
+
+/// Clusters what `sources` names, and writes the four files to the folder `output`: what they say, and
+/// how a command ends that has written them.
+///
+/// # Errors
+/// A file of an earlier run is unusable, or none can be written, and a sentence says why.
+pub fn write(sources: &Sources, output: &Path, stop: &Stop) -> Result<(Report, Status), Status> {
+    let opened = Output::open(output)?;
+    let all = cluster::gather(sources, Some(&opened), stop)?;
+    let report = Report::of(&all, sources.zoo.as_ref());
+    let forms = [
+        ("report.json", report.json()),
+        ("report.sarif", sarif::render(&report)),
+        ("report.md", markdown::render(&report)),
+        ("report.html", html::render(&report)),
+    ];
+    for (name, contents) in forms {
+        let path = output.join(name);
+        store::write(&path, contents).map_err(|error| store::refuse_write(&path, &error))?;
+    }
+    Ok((report, all.status()))
 }
 
 fn print(report: &Report, args: &ReportArgs, out: &mut dyn Write) -> io::Result<()> {
