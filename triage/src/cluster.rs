@@ -4,7 +4,7 @@
 //! invariant has many bugs. What artifacts of a bug agree on, [`key`] says; a program that needs two
 //! threads is another bug than one that does not.
 
-mod key;
+pub mod key;
 
 use crate::Status;
 use crate::bugs::Bugs;

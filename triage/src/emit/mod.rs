@@ -1,4 +1,4 @@
-//! `emit`: a program as source, in [C](c) for a real Linux with our driver, or in [Rust](rust) as a test.
+//! `emit`: a program as source, in [C](to_c) for a real Linux with our driver, or in [Rust](to_rust) as a test.
 
 mod c;
 mod operation;

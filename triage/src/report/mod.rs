@@ -1,7 +1,7 @@
 //! `report`: all that is known of the clusters of a folder, as a page for a browser, as Markdown, as JSON
 //! and as SARIF.
 //!
-//! The four files say the same; [`contents`] is what they say, and is `report.json` as it stands. Names of
+//! The four files say the same; [`Report`] is what they say, and is `report.json` as it stands. Names of
 //! files are in it as [`crate::names::shown`] has them: one line of text, whatever bytes they are. Each form escapes
 //! what it is given, so that no name and no byte of an artifact becomes markup.
 
