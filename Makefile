@@ -95,19 +95,20 @@ report-check: ## a report in headless Chromium: phone and desk, light and dark, 
 torture: ## [SECS=300] [ROUNDS=n] [SEED=n]: kill, interrupt, run side by side, fill the disk; is anything lost?
 	$(run)fuzz/torture
 
-linux-image: ## [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
+# Which kernel: KERNEL and LINUX_SRC go to triage/linux/image through the environment.
+linux-image: ## [KERNEL=7.3|7.2|6.12] [LINUX_SRC=tree]: build the guest that judges the model; minutes once, then nothing
 	triage/linux/image
 
-linux-selftest: ## the upstream hmm-tests in that guest
+linux-selftest: ## [KERNEL=7.3]: the upstream hmm-tests in that guest
 	cargo run --quiet --release -p mm-triage -- linux --selftest
 
 N ?= 1000
 SEED ?= 0
-linux-diff: ## [N=1000] [SEED=0]: the corpus and N random programs on a real Linux, beside the model
+linux-diff: ## [N=1000] [SEED=0] [KERNEL=7.3]: the corpus and N random programs on a real Linux, beside the model
 	cargo run --quiet --release -p mm-triage -- linux corpus/seeds corpus/zoo corpus/regress --random $(N) --seed $(SEED) \
 		--expect-accepted --save triage/linux/differences
 
-linux-check: ## does the judge notice bugs put back into the model, a panic, a hang? emitted C programs, in the guest
+linux-check: ## [KERNEL=7.3]: does the judge notice bugs put back into the model, a panic, a hang? emitted C programs, in the guest
 	cargo run --quiet --release -p mm-triage -- linux --check-detection
 	cargo run --quiet --release -p mm-triage -- linux --witnesses corpus/zoo
 	cargo run --quiet --release -p mm-triage -- linux --emitted corpus/zoo corpus/seeds

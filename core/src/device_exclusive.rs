@@ -17,7 +17,7 @@ use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags, SwapPte};
-use crate::state::{Current, Release, State};
+use crate::state::{Current, State};
 
 impl State {
     /// Puts an exclusive entry in the place of a writable mapping of `page`, under the page-table
@@ -102,7 +102,7 @@ impl Current<'_> {
         loop {
             // a page that is exclusive already, for whomever, comes back first
             let page = self.get_user_page_remote(mm, addr).await?;
-            let waits = self.state().release != Release::V6_12;
+            let waits = self.state().rules().exclusive_waits_for_lock;
             if waits {
                 self.lock(Lock::Folio(page)).await;
             } else {

@@ -67,6 +67,7 @@ mod pagemap;
 mod pagewalk;
 mod pgtable;
 mod pte;
+mod release;
 mod rmap;
 mod state;
 mod swap;
@@ -106,7 +107,8 @@ pub use pgtable::{PageTables, Table};
 pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-pub use state::{Current, Enomem, Kernel, Release, State};
+pub use release::{RULES, Release, Rule, Rules};
+pub use state::{Current, Enomem, Kernel, State};
 pub use swap::{SwapDevice, SwapSlot};
 pub use tlb::{MmuGather, Tlbs, UnmapBatch};
 pub use trace::{Event, PteWrite};

@@ -231,9 +231,7 @@ impl Current<'_> {
                 };
                 (table.clone(), s.isolate_for_pageout(self, mm, table))
             };
-            for folio in isolated {
-                self.shrink_folio(folio).await;
-            }
+            self.shrink_folio_list(isolated).await;
             addr = table.end;
         }
     }

@@ -7,7 +7,7 @@
 
 use crate::ids::{AnonVmaId, MmId, VmaId};
 use crate::lock::Lock;
-use crate::state::{Current, Enomem, Release, State};
+use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
@@ -64,7 +64,7 @@ impl State {
     fn is_mergeable_anon_vma(&self, what: &MergeRange, side: VmaId) -> bool {
         let sources = [what.middle, what.copied_from];
         match (what.anon_vma, self.vma(side).anon_vma) {
-            (Some(_), None) if self.release == Release::V6_12 => false,
+            (Some(_), None) if !self.rules().bare_area_takes_anon_vma => false,
             (Some(_), None) => !sources.iter().flatten().any(|v| self.is_fork_child(*v)),
             (None, Some(_)) => !self.is_fork_child(side),
             (range, own) => range == own,
@@ -138,7 +138,7 @@ impl State {
                 self.free_vma(vma);
             }
         }
-        if self.release != Release::V6_12 {
+        if self.rules().merging_keeps_soft_dirty {
             self.vma_mut(*target).flags |= flags & VmFlags::SOFTDIRTY;
         }
         self.vma_set_range(*target, grown.clone());

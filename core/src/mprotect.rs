@@ -9,7 +9,7 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-use crate::state::{Current, Enomem, Release, State};
+use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
@@ -99,7 +99,7 @@ impl State {
                     .set(SwapFlags::UFFD_WP, swap.uffd_wp())
             }
             Some(Softleaf::DeviceExclusive { write: true, pfn })
-                if self.release == Release::V6_12 =>
+                if !self.rules().exclusive_entry_knows_no_write =>
             {
                 Softleaf::DeviceExclusive { write: false, pfn }
                     .to_swap()
@@ -224,7 +224,7 @@ impl Current<'_> {
     ) -> Result<VmaId, Enomem> {
         let vma = self.vma_modify_flags(vma, part, flags).await?;
         let s = &mut *self.state();
-        if s.release == Release::V6_12 {
+        if !s.rules().merging_keeps_soft_dirty {
             s.vma_mut(vma).flags = flags;
         }
         Ok(vma)

@@ -15,7 +15,7 @@ use crate::ids::{MmId, VmaId};
 use crate::lock::Lock;
 use crate::merge::MergeRange;
 use crate::move_page_tables::Move;
-use crate::state::{Current, Enomem, Release, State};
+use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
@@ -103,12 +103,12 @@ impl Current<'_> {
         };
         let (new, stays) = (place..place + new_len, how == Remap::Stay);
         let grown = place + old_len..new.end;
-        let (valid, newest) = {
+        let (valid, rules) = {
             let s = &*self.state();
             let valid = stays || s.can_move_to(&old, &new);
-            (valid, s.release == Release::Newest)
+            (valid, s.rules())
         };
-        if newest && !valid {
+        if rules.mremap_checks_first && !valid {
             return Err(RemapError::Inval);
         }
         let lock = Lock::MmapWrite(mm);
@@ -118,7 +118,9 @@ impl Current<'_> {
             (false, _) => Err(RemapError::Fault),
             (true, false) => Err(RemapError::Inval),
             _ if stays => self.resize(mm, old, new_len).await,
-            _ if newest && old_len == new_len => self.remap_move(mm, old, place, keep_source).await,
+            _ if rules.mremap_moves_areas && old_len == new_len => {
+                self.remap_move(mm, old, place, keep_source).await
+            }
             _ => self.mremap_to(mm, old, new, keep_source).await,
         };
         let populates = result.is_ok() && !grown.is_empty() && {
@@ -198,7 +200,7 @@ impl Current<'_> {
         let kept = old.start..old.start + (new.end - new.start).min(old.end - old.start);
         {
             let s = &*self.state();
-            if s.release == Release::Newest {
+            if s.rules().mremap_checks_first {
                 s.vma_to_resize(mm, &kept)?;
             }
         }
@@ -276,8 +278,17 @@ impl Current<'_> {
                 ..MergeRange::new(area.mm, new.clone(), flags)
             }
         };
+        let apart = {
+            let s = &*self.state();
+            let registered = s.vma(src).flags.contains(VmFlags::UFFD_WP);
+            registered && s.rules().registered_copy_stays_apart
+        };
+        zoo!(self, Bug::LatentMremapUffdNeighbour => let apart = false);
         // a merge that runs out of memory is given up
-        let merged = self.vma_merge(&what).await.ok().flatten();
+        let merged = match apart {
+            true => None,
+            false => self.vma_merge(&what).await.ok().flatten(),
+        };
         let dst = match merged {
             Some(dst) => dst,
             None => self.dup_moved(src, &what).await?,

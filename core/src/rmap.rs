@@ -8,7 +8,7 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::page_vma_mapped::{Found, Wanted};
 use crate::pte::{Entry, MigrationEntry, MigrationKind, Softleaf, SwapPte};
-use crate::state::{Current, Release, State};
+use crate::state::{Current, State};
 use crate::trace::Event;
 
 /// When the translations of entries that are taken away are flushed: each at once, or later, by the batch of
@@ -155,8 +155,7 @@ impl State {
             (_, Some(Softleaf::DevicePrivate { write, .. })) => (write, false, false),
             _ => (false, false, false),
         };
-        // pte_dirty of an entry that is not present: see Release::V6_12
-        if dirty || pte.leaf().is_some() && self.release == Release::V6_12 {
+        if dirty || pte.leaf().is_some() && !self.rules().absent_entry_is_not_dirty {
             self.folio_mark_dirty(folio);
         }
         if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {

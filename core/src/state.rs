@@ -15,6 +15,7 @@ use crate::lock::{MAX_TASKS, Task};
 use crate::memmap::{DEVICES, Memmap};
 use crate::page::{FrameAllocator, Page};
 use crate::pgtable::PageTables;
+use crate::release::Release;
 use crate::swap::SwapDevice;
 use crate::tlb::Tlbs;
 use crate::trace::{Event, PteWrite};
@@ -58,31 +59,6 @@ pub struct State {
     pub zoo: Zoo,
     /// The kernel whose rules are followed where they changed.
     pub release: Release,
-}
-
-/// A kernel, for behaviour that differs without an invariant being broken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Release {
-    /// 6.12, as the judge boots it.
-    ///
-    /// - An area with an anon_vma does not merge into one that has none (`is_mergeable_anon_vma`).
-    /// - An area that grows over another one does not become soft-dirty with it; one that is modified takes
-    ///   that mark, too, from the part that changed (`vm_flags_reset`).
-    /// - `try_to_migrate_one` asks every entry whether it is dirty, even a device-private one. Since
-    ///   the shadow stacks of 6.6 bit 58 counts as dirty; there it is a bit of the inverted offset, always
-    ///   set, so the folio is marked dirty for nothing. (63867c82d0c0 mended the same in
-    ///   `migrate_vma_collect_pmd`.)
-    /// - A device-exclusive entry remembers whether it may come back writable, and `mprotect` makes it forget
-    ///   (until c25465eb7630; what
-    ///   it remembers counts only with 9a914592140e, whose bug 6.12 has); a folio that is locked is not made exclusive, and not waited for.
-    /// - Reclaim makes a lazily freed folio an ordinary one if anybody holds a reference to it.
-    /// - `mremap` looks for the area before it checks the addresses, unmaps what is in the way before it asks whether
-    ///   the area covers the range, and moves one area only.
-    /// - A fault gives the swap slot up before it maps the folio, which can be exclusive then.
-    V6_12,
-    /// The newest that the model follows. Areas merge there since 6.16 (879bca0a2c4f).
-    #[default]
-    Newest,
 }
 
 impl State {

@@ -11,7 +11,7 @@ use crate::ids::{Pfn, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, PteFlags, SwapPte};
-use crate::state::{Current, Enomem, Release, State};
+use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 
 /// A folio of the swap cache.
@@ -56,7 +56,7 @@ impl State {
     fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
         let (area, page) = (self.vma(vma), self.page(folio));
         let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);
-        locked || write && page.refcount == 2
+        locked || write && (self.rules().swap_slot_goes_to_exclusive || page.refcount == 2)
     }
 
     /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
@@ -71,15 +71,16 @@ impl State {
         in_lru_batch: bool,
     ) -> PresentPte {
         let swap = SwapPte::assume(vmf.orig);
-        // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache. A write that
-        // the new mapping allows is none any more by then, and the slot stays (7.0).
-        let slot_first = self.release == Release::V6_12;
+        // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache.
+        let rules = self.rules();
+        let slot_first = !rules.swap_slot_goes_after_mapping;
         if slot_first {
             self.put_swap(vmf.vma, vmf.write, slot, folio);
         }
         let mm = self.mm_mut(vmf.mm);
         mm.anon_rss += 1;
         mm.swap_ents -= 1;
+        // with the swap cache, a folio that keeps its slot until it is mapped has two references
         let exclusive = swap.exclusive() || !in_lru_batch && self.page(folio).refcount == 1;
         let pte = self
             .mk_pte(vmf.vma, folio)
@@ -100,7 +101,12 @@ impl State {
         self.disown(cur.task, folio);
         self.tables.set(vmf.at, pte.pte());
         if !slot_first {
-            self.put_swap(vmf.vma, vmf.write && !writable, slot, folio);
+            let takes = match rules.swap_slot_goes_to_exclusive {
+                true => exclusive,
+                // 7.0: a write that the new mapping allows is none any more
+                false => !writable,
+            };
+            self.put_swap(vmf.vma, vmf.write && takes, slot, folio);
         }
         pte
     }
@@ -158,7 +164,7 @@ impl Current<'_> {
             let page = s.page(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
             if !cached || s.tables().get(vmf.at) != vmf.orig {
-                if s.release == Release::Newest {
+                if s.rules().late_swapin_frees_slot {
                     s.folio_free_swap(folio);
                 }
                 s.folio_unlock(self.task, folio);

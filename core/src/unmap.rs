@@ -8,7 +8,7 @@ use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
 use crate::pte::{PresentPte, Softleaf, SwapFlags};
-use crate::state::{Current, Release, State};
+use crate::state::{Current, State};
 use crate::vma::VmFlags;
 
 impl State {
@@ -67,7 +67,7 @@ impl State {
         // 29f40594a281 restored a whole batch with the write permission of its first entry
         zoo!(self, Bug::LazyfreeRestoreWritable => let pte = pte.writable());
         self.tables.set(at, pte);
-        if self.page(folio).has(PageFlags::DIRTY) || self.release == Release::V6_12 {
+        if self.page(folio).has(PageFlags::DIRTY) || !self.rules().held_lazyfree_stays {
             self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Who chooses the folio is not modelled: a program names it ([`Current::reclaim_page`]), or a range by
 //! `MADV_PAGEOUT`. From there on it is the way of every reclaimed folio: swap cache, unmap, write,
-//! removal. The folio is held and locked throughout, but not while it is written.
+//! removal. The folio is held and locked throughout, but not while it is written. Since 7.3 the write is queued, and the
+//! folio stays in the swap cache: who reclaims it again frees it.
 //!
 //! Corresponds to `shrink_folio_list` and its helpers in `mm/vmscan.c`.
 
@@ -10,6 +11,25 @@ use crate::ids::Pfn;
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::state::{Current, State};
+use alloc::vec::Vec;
+
+/// What became of a folio.
+enum Shrunk {
+    Freed,
+    Kept,
+    /// It is written when all of the list have been looked at.
+    Queued,
+}
+
+/// A write to the swap device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Write {
+    /// There is none.
+    None,
+    /// It is over as soon as others have run.
+    Over,
+    Queued,
+}
 
 impl State {
     /// Makes a locked folio ready to be unmapped: an ordinary one needs a slot. False if it cannot be
@@ -49,6 +69,40 @@ impl State {
         self.delete_from_swap_cache(folio);
         true
     }
+
+    /// Begins to write a locked folio, which is unlocked at once and may be mapped and written again while the device
+    /// works. A slot that no entry names any more is given up instead; a page of zeroes needs no device
+    /// (`pageout`, `swap_writeout`).
+    fn swap_writeout(&mut self, cur: Current<'_>, folio: Pfn) -> Write {
+        self.page_mut(folio).flags.remove(PageFlags::DIRTY);
+        self.try_to_unmap_flush_dirty(cur.task);
+        let write = if self.folio_free_swap(folio) {
+            Write::None
+        } else if self.page(folio).word == 0 {
+            self.swap_write(folio);
+            Write::Over
+        } else {
+            self.page_mut(folio).flags.insert(PageFlags::WRITEBACK);
+            if self.rules().swap_write_is_queued {
+                Write::Queued
+            } else {
+                self.swap_write(folio);
+                Write::Over
+            }
+        };
+        self.folio_unlock(cur.task, folio);
+        write
+    }
+
+    /// Puts a folio that could not go back on the LRU; `marked` says that it was mlocked before.
+    fn putback_reclaimed(&mut self, cur: Current<'_>, folio: Pfn, marked: bool) {
+        let mlocked = self.page(folio).has(PageFlags::MLOCKED);
+        self.folio_putback_lru(cur.task, folio);
+        if mlocked && !marked {
+            // the mark that try_to_unmap set is counted when the folio is back on its list
+            self.mlock_folio(folio);
+        }
+    }
 }
 
 impl Current<'_> {
@@ -61,26 +115,56 @@ impl Current<'_> {
             let looked_at = !s.page(folio).has(PageFlags::UNEVICTABLE);
             (looked_at && s.folio_isolate_lru(self.task, folio)).then_some(folio)
         };
-        match isolated {
-            Some(folio) => self.shrink_folio(folio).await,
-            None => false,
+        self.shrink_folio_list(isolated).await > 0
+    }
+
+    /// Reclaims isolated folios, or puts them back on the LRU; how many it freed. Those whose write is queued go back
+    /// when it is over (`shrink_folio_list`, `swap_write_submit`).
+    pub(crate) async fn shrink_folio_list(self, folios: impl IntoIterator<Item = Pfn>) -> u32 {
+        let (mut freed, mut queued) = (0, Vec::new());
+        for folio in folios {
+            match self.shrink_folio(folio).await {
+                Shrunk::Freed => freed += 1,
+                Shrunk::Kept => {}
+                Shrunk::Queued => queued.push(folio),
+            }
         }
+        if !queued.is_empty() {
+            self.preempt(Site::SwapWritepage).await;
+            let s = &mut *self.state();
+            for folio in queued {
+                s.swap_write(folio);
+                s.page_mut(folio).flags.remove(PageFlags::WRITEBACK);
+                s.putback_reclaimed(self, folio, false);
+            }
+        }
+        freed
     }
 
     /// Reclaims an isolated folio, or puts it back on the LRU (the loop body of `shrink_folio_list`).
-    pub(crate) async fn shrink_folio(self, folio: Pfn) -> bool {
+    async fn shrink_folio(self, folio: Pfn) -> Shrunk {
         self.preempt(Site::ShrinkFolio).await;
         let mut locked = { self.state().folio_trylock(self.task, folio) };
         let marked = self.state().page(folio).has(PageFlags::MLOCKED);
         if locked && self.unmap_for_reclaim(folio).await && self.needs_pageout(folio) {
-            self.swap_writepage(folio).await;
-            locked = self.state().folio_trylock(self.task, folio);
+            let write = { self.state().swap_writeout(self, folio) };
+            if write == Write::Over {
+                self.preempt(Site::SwapWritepage).await;
+                self.state()
+                    .page_mut(folio)
+                    .flags
+                    .remove(PageFlags::WRITEBACK);
+            }
+            if write == Write::Queued {
+                self.state().try_to_unmap_flush(self.task);
+                return Shrunk::Queued;
+            }
+            locked = write == Write::Over && self.state().folio_trylock(self.task, folio);
         }
         let s = &mut *self.state();
         s.try_to_unmap_flush(self.task);
         let freed = locked && s.remove_mapping(folio);
-        let mlocked = s.page(folio).has(PageFlags::MLOCKED);
-        if locked && !freed && mlocked {
+        if locked && !freed && s.page(folio).has(PageFlags::MLOCKED) {
             s.folio_free_swap(folio);
         }
         if locked {
@@ -88,14 +172,10 @@ impl Current<'_> {
         }
         if freed {
             s.folio_put(self.task, folio);
-        } else {
-            s.folio_putback_lru(self.task, folio);
-            if mlocked && !marked {
-                // the mark that try_to_unmap set is counted when the folio is back on its list
-                s.mlock_folio(folio);
-            }
+            return Shrunk::Freed;
         }
-        freed
+        s.putback_reclaimed(self, folio, marked);
+        Shrunk::Kept
     }
 
     async fn unmap_for_reclaim(self, folio: Pfn) -> bool {
@@ -108,22 +188,5 @@ impl Current<'_> {
 
     fn needs_pageout(self, folio: Pfn) -> bool {
         self.state().needs_pageout(folio)
-    }
-
-    /// Writes a locked folio to its slot. It is unlocked at once, and may be mapped and written again
-    /// while the device works (`pageout`, `swap_writepage`).
-    async fn swap_writepage(self, folio: Pfn) {
-        {
-            let s = &mut *self.state();
-            let flags = &mut s.page_mut(folio).flags;
-            flags.remove(PageFlags::DIRTY);
-            flags.insert(PageFlags::WRITEBACK);
-            s.try_to_unmap_flush_dirty(self.task);
-            s.swap_write(folio);
-            s.folio_unlock(self.task, folio);
-        }
-        self.preempt(Site::SwapWritepage).await;
-        let s = &mut *self.state();
-        s.page_mut(folio).flags.remove(PageFlags::WRITEBACK);
     }
 }

@@ -48,7 +48,7 @@ pub fn digests() -> Result<Digests, String> {
 }
 
 fn corpus_digests() -> Result<Digests, String> {
-    let mut executor = executor(Release::Newest);
+    let mut executor = executor(Release::default());
     let mut digests = Digests::new();
     for (name, program) in corpus()? {
         let digest =
@@ -82,7 +82,7 @@ pub fn corpus() -> Result<Vec<(String, Program)>, String> {
 
 fn random_digests() -> Result<Digests, String> {
     let mut digests = Digests::new();
-    for release in [Release::Newest, Release::V6_12] {
+    for release in [Release::V7_3, Release::V6_12] {
         random_blocks(release, &mut digests)?;
     }
     Ok(digests)

@@ -78,14 +78,14 @@ fn after_exclusive(release: Release, operations: &str) -> Vec<(String, Outcome)>
 
 /// The same in the newest kernel, without the outcomes.
 fn entries(operations: &str) -> Vec<String> {
-    let all = after_exclusive(Release::Newest, operations);
+    let all = after_exclusive(Release::V7_3, operations);
     all.into_iter().map(|(entry, _)| entry).collect()
 }
 
 #[test]
 fn the_cpu_gets_it_back_by_touching_it() {
     let all = after_exclusive(
-        Release::Newest,
+        Release::V7_3,
         "dev-write d0 p0 0\nread p0 0\ndev-read d1 p0 0",
     );
     assert_eq!(
@@ -132,7 +132,7 @@ fn what_is_tracked_or_protected_comes_back_read_only() {
 #[test]
 fn only_what_may_be_written_can_be_made_exclusive() {
     let all = story(
-        Release::Newest,
+        Release::V7_3,
         "mmap p0 0 2 rw\nmprotect p0 1 1 r\nexclusive d0 p0 1 1\nexclusive d0 p0 0 3\nexclusive d0 p0 5 1",
     );
     let outcomes: Vec<_> = all[2..].iter().map(|(_, outcome)| *outcome).collect();
@@ -144,7 +144,7 @@ fn only_what_may_be_written_can_be_made_exclusive() {
 
 #[test]
 fn a_fork_takes_it_back_unless_the_folio_is_locked() {
-    let all = after_exclusive(Release::Newest, "lock p0 0\nfork p0\nunlock l0\nfork p0");
+    let all = after_exclusive(Release::V7_3, "lock p0 0\nfork p0\nunlock l0\nfork p0");
     assert_eq!(
         all[1],
         ("exclusive soft-dirty 2/1".to_owned(), Outcome::Enomem)
@@ -169,7 +169,7 @@ fn in_6_12_mprotect_takes_the_write_permission_for_good() {
         "mmap p0 0 1 rw\nexclusive d0 p0 0 1\nmprotect p0 0 1 r\nmprotect p0 0 1 rw\nread p0 0";
     let bug = mm_core::zoo::Bug::ExclWritableByVmaFlag;
     for (release, expected) in [
-        (Release::Newest, "present W soft-dirty 1/1"),
+        (Release::V7_3, "present W soft-dirty 1/1"),
         (Release::V6_12, "present soft-dirty 1/1"),
     ] {
         let mut story = Story::default();

@@ -388,7 +388,7 @@ impl Model {
             old,
             new,
             keep_source,
-            release: Release::V6_12,
+            rules: Release::V6_12.rules(),
         }
     }
 
@@ -405,7 +405,7 @@ impl Model {
         end: RemapEnd,
     ) -> bool {
         let remap = Remap {
-            release,
+            rules: release.rules(),
             ..self.remap(old, new, false)
         };
         let ticket = self.reference.begin_remap(remap);
@@ -488,7 +488,7 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
         model
     };
     let allowed = |old: Range<u64>, new: Range<u64>, registered| {
-        ends.map(|end| model(registered).remaps_on(Release::Newest, old.clone(), new.clone(), end))
+        ends.map(|end| model(registered).remaps_on(Release::V7_3, old.clone(), new.clone(), end))
     };
     let moves = [true, false, false, false];
     assert_eq!(allowed(0..6, 20..26, false), moves);
@@ -508,7 +508,7 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
     model.done(20..26, Change::Map(READ_WRITE));
     assert_eq!(model.write(5, 7), None);
     assert_eq!(model.write(22, 8), None);
-    assert!(model.remaps_on(Release::Newest, 0..6, 20..26, DONE));
+    assert!(model.remaps_on(Release::V7_3, 0..6, 20..26, DONE));
     model.assert_reads(25, 7);
     model.assert_reads(22, 8);
     assert_eq!(model.read(5, 7), Some(Violation::Protection));
@@ -518,17 +518,17 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
 fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
-    assert!(model.remaps_on(Release::Newest, 0..2, 20..22, RemapEnd::OutOfMemory));
+    assert!(model.remaps_on(Release::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
     assert_eq!(model.read(20, 5), None);
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
-    assert!(model.remaps_on(Release::Newest, 0..2, 20..22, RemapEnd::OutOfMemory));
+    assert!(model.remaps_on(Release::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
     assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is there");
     assert_eq!(model.read(0, 5), None);
     // one page is one area: it did not move
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
-    assert!(model.remaps_on(Release::Newest, 0..1, 20..21, RemapEnd::OutOfMemory));
+    assert!(model.remaps_on(Release::V7_3, 0..1, 20..21, RemapEnd::OutOfMemory));
     model.assert_reads(0, 5);
     assert_eq!(model.read(20, 5), Some(Violation::Protection));
     // unless the area that had come there could not be unmapped

@@ -443,7 +443,7 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
     // the page between is mapped after soft-dirty was cleared, and merges with what is beside it
     let text = "mmap p0 3 5 rw\nuffd-register p0 3 1\nclear-soft-dirty p0\nmmap p0 6 1 rw\n\
                 uffd-register p0 2 7\npagemap p0 1 5";
-    let [old, new] = [Release::V6_12, Release::Newest].map(|release| {
+    let [old, new] = [Release::V6_12, Release::V7_3].map(|release| {
         let film = Film::on(release, text);
         let merged = film.last().areas[0].iter().eq(std::iter::once(&(3..8)));
         assert!(merged, "{:?}", film.last().areas[0]);
@@ -455,7 +455,7 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
 #[test]
 fn a_reference_keeps_a_lazily_freed_page_for_good_only_in_6_12() {
     let text = "mmap p0 0 1 rw\nwrite p0 0\nlazyfree p0 0 1\nget p0 0 r\nreclaim p0 0\nput r0\nreclaim p0 0";
-    for (release, after) in [(Release::V6_12, "swap"), (Release::Newest, "-")] {
+    for (release, after) in [(Release::V6_12, "swap"), (Release::V7_3, "-")] {
         let film = Film::on(release, text);
         assert!(film.shots[4].show(0, 0).starts_with("system"), "held");
         let shown = film.last().entries[0][0].as_ref().map(|m| m.shown.as_str());
@@ -593,4 +593,82 @@ fn others_run_while_munmap_zaps() {
             && inside.show(0, 8) != "-"
     };
     assert!((0..64).any(at_zap), "no schedule lets the write in");
+}
+
+/// What operations by their place did on each release, the oldest first.
+fn outcomes(text: &str, of: Range<usize>) -> [Vec<Outcome>; 3] {
+    Release::ALL.map(|release| {
+        let film = Film::on(release, text);
+        film.shots[of.clone()]
+            .iter()
+            .map(|shot| shot.outcome)
+            .collect()
+    })
+}
+
+#[test]
+fn a_page_that_is_written_to_swap_is_freed_by_who_comes_next_since_7_3() {
+    let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nreclaim p0 0\nread p0 0";
+    let [freed, kept] = [Outcome::Moved(1), Outcome::Moved(0)];
+    let gone = vec![freed, Outcome::Nothing];
+    assert_eq!(
+        outcomes(text, 2..4),
+        [gone.clone(), gone, vec![kept, freed]]
+    );
+    let film = Film::of(text);
+    assert_eq!(film.shots[2].show(0, 0), "swap soft-dirty 0/0");
+    assert_eq!((film.shots[2].in_use[0], film.shots[3].in_use[0]), (2, 1));
+    assert_eq!(film.outcome("read p0 0"), word(1));
+}
+
+#[test]
+fn a_page_of_zeroes_is_not_written_to_swap() {
+    // a hole that was on a device is a page of zeroes
+    let text = "mmap p0 0 1 rw\nmigrate p0 0 1 d0\nread p0 0\nreclaim p0 0";
+    assert_eq!(
+        outcomes(text, 3..4),
+        [const { Outcome::Moved(1) }; 3].map(|freed| vec![freed])
+    );
+}
+
+#[test]
+fn pages_of_a_range_are_written_together_and_stay_in_the_swap_cache() {
+    let text = "mmap p0 0 4 rw\nwrite p0 0\nwrite p0 1\npageout p0 0 2\npageout p0 0 2";
+    let film = Film::of(text);
+    let in_use: Vec<_> = film.shots[3..].iter().map(|shot| shot.in_use[0]).collect();
+    assert_eq!(
+        in_use,
+        [3, 3],
+        "the advice looks at what is mapped, not at the swap cache"
+    );
+}
+
+#[test]
+fn a_write_that_finds_its_page_in_the_swap_cache_gives_the_slot_up_since_7_3() {
+    // 7.3 finds it where the write left it; the others read it, and 6.12 gives the slot up before it maps the page
+    let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nwrite p0 0";
+    let [old, middle, new] = Release::ALL.map(|release| Film::on(release, text));
+    let shown = |film: &Film| film.last().show(0, 0).to_owned();
+    assert_eq!(shown(&old), "system W exclusive soft-dirty 1/1");
+    assert_eq!(
+        shown(&middle),
+        "system W exclusive soft-dirty 2/1",
+        "the cache has a reference"
+    );
+    assert_eq!(shown(&new), "system W exclusive soft-dirty 1/1");
+}
+
+#[test]
+fn a_copy_of_a_registered_area_merges_with_nobody_since_7_3() {
+    let text = "mmap p0 0 1 rw\nmmap p0 8 1 rw\nuffd-register p0 0 1\nmremap p0 0 1 9 1 fixed\nmremap p0 8 2 0 3 stay";
+    let [old, middle, new] = outcomes(text, 4..5);
+    assert_eq!(
+        (&old, &middle),
+        (&vec![Outcome::Done], &vec![Outcome::Done])
+    );
+    assert_eq!(new, [Outcome::Efault], "there are two areas");
+    // and an area of its own needs memory
+    let failing = text.replace("mremap p0 0", "fail vma 1\nmremap p0 0");
+    let [old, _, new] = outcomes(&failing, 4..5);
+    assert_eq!((old, new), (vec![Outcome::Done], vec![Outcome::Enomem]));
 }

@@ -50,18 +50,19 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let text = match input::load(path, None).map(|input| emit::to_c(&input.program)) {
-            Ok(Ok(text)) => text,
-            Err(error) if error.is_empty() && matches!(found, Found::File(_)) => {
-                empty += 1;
-                continue;
-            }
-            Ok(Err(_)) => {
-                refused += 1;
-                continue;
-            }
-            Err(error) => return Ok(Status::unusable(error)),
-        };
+        let text =
+            match input::load(path, None).map(|input| emit::to_c(&input.program, image.kernel())) {
+                Ok(Ok(text)) => text,
+                Err(error) if error.is_empty() && matches!(found, Found::File(_)) => {
+                    empty += 1;
+                    continue;
+                }
+                Ok(Err(_)) => {
+                    refused += 1;
+                    continue;
+                }
+                Err(error) => return Ok(Status::unusable(error)),
+            };
         match compiled(dir.path(), &name, &text)? {
             Some(binary) => programs.push((name, binary)),
             None => {

@@ -25,7 +25,7 @@ fn pages() -> Vec<String> {
     });
     let docs = docs.filter(|name| name.ends_with(".md"));
     let mut pages: Vec<String> = docs.map(|name| format!("docs/{name}")).collect();
-    pages.push("README.md".to_owned());
+    pages.extend(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned));
     pages.sort();
     pages
 }
@@ -308,6 +308,46 @@ fn the_table_of_make_targets_is_make_help() {
     let rows: String = make_help().iter().map(row).collect();
     let expected = format!("{before}| command | what it does |\n|---|---|\n{rows}{after}");
     compare(COMMANDS, &expected);
+}
+
+#[allow(dead_code, reason = "only its table is for the page")]
+#[path = "../src/linux/known.rs"]
+mod known;
+
+#[test]
+fn the_tables_of_the_judge_are_those_of_the_code() {
+    let path = "docs/linux.md";
+    let page = read(path);
+    let rule = |rule: &mm_core::Rule| {
+        let mm_core::Rule {
+            name,
+            since,
+            function,
+            what,
+        } = rule;
+        format!("| `{name}` | {} | `{function}` | {what} |\n", since.name())
+    };
+    let rules: String = mm_core::RULES.iter().map(rule).collect();
+    let kernels = |bug: &known::KnownBug| match (bug.kernels.start, bug.kernels.end) {
+        (known::FIRST, known::OPEN) => "all".to_owned(),
+        (known::FIRST, (major, minor)) => format!("before {major}.{minor}"),
+        ((major, minor), known::OPEN) => format!("since {major}.{minor}"),
+        (from, to) => format!("{}.{} to before {}.{}", from.0, from.1, to.0, to.1),
+    };
+    let bug = |bug: &known::KnownBug| {
+        format!("| `{}` | {} | {} |\n", bug.name, kernels(bug), bug.evidence)
+    };
+    let bugs: String = known::KNOWN_BUGS.iter().map(bug).collect();
+    let with = |page: &str, mark: &str, table: String| {
+        let (before, _, after) = between(page, &format!("<!-- {mark} -->\n"), "<!-- end -->");
+        format!("{before}{table}{after}")
+    };
+    let rules = format!("| rule | since | kernel function | what |\n|---|---|---|---|\n{rules}");
+    let bugs = format!("| bug of the zoo | kernels | evidence |\n|---|---|---|\n{bugs}");
+    compare(
+        path,
+        &with(&with(&page, "rules", rules), "known bugs", bugs),
+    );
 }
 
 /// What stands in backquotes outside of blocks; then the lines of the blocks.

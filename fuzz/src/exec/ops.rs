@@ -263,7 +263,7 @@ impl<'a, 'k> Running<'a, 'k> {
                     new,
                     stay: how == How::Stay,
                     keep_source: how == How::Dontunmap,
-                    release: self.bench.kernel.state().release,
+                    rules: self.bench.kernel.state().rules(),
                 };
                 self.mremap(process, remap).await
             }

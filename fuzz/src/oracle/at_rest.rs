@@ -7,7 +7,7 @@ use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
 use crate::invariant::Invariant;
 use crate::reference::{Pid, Reference};
-use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Release, Softleaf, State, VmFlags};
+use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
 
 /// What has changed since somebody looked.
 #[derive(Debug, Default)]
@@ -167,7 +167,7 @@ fn check_areas(view: &View<'_>, model: &Reference, pid_of: impl Fn(MmId) -> Opti
     for (number, mm) in view.s.mms().iter() {
         if let Some(pid) = pid_of(MmId(number as u16)) {
             let areas = mm.vmas.iter().map(|vma| view.s.vma(*vma));
-            let sticky = view.s.release != Release::V6_12;
+            let sticky = view.s.rules().merging_keeps_soft_dirty;
             check_area(view, pid, model.areas_differ(pid, areas, sticky))?;
         }
     }

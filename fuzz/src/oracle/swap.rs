@@ -154,12 +154,13 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
 }
 
 /// What is clean is in the slot: a folio in the swap cache that neither it nor an entry calls dirty, and
-/// that nobody is reading, has the contents of its slot, if anybody can still want them.
+/// that nobody is reading and whose write is over, has the contents of its slot, if anybody can still want them.
 #[inline(never)]
 fn check_contents(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let places = &view.shadow.named(pfn).mappings;
     let dirty = |at| matches!(view.s.tables().get(at).decode(), Entry::Present(p) if p.dirty());
-    let settled = !page.flags.intersects(PageFlags::DIRTY | PageFlags::LOCKED);
+    let under_way = PageFlags::DIRTY | PageFlags::LOCKED | PageFlags::WRITEBACK;
+    let settled = !page.flags.intersects(under_way);
     let SwapSlot { word, count, .. } = view.s.swap().slot(page.swap);
     let wanted = count > 0 || !places.is_empty();
     if !settled || !wanted || page.word == word || places.iter().any(|place| dirty(place.at)) {

@@ -4,7 +4,7 @@
 //! a call that would succeed if it is may fail with `EFAULT`.
 
 use super::{Page, Pid, Protection, Reference};
-use mm_core::{Release, VmFlags};
+use mm_core::{Rules, VmFlags};
 use std::ops::Range;
 
 /// What a call is to do.
@@ -21,7 +21,7 @@ pub struct Remap {
     /// The old range stays mapped, empty.
     pub keep_source: bool,
     /// The kernel whose rules apply.
-    pub release: Release,
+    pub rules: &'static Rules,
 }
 
 /// How a call ended.
@@ -75,7 +75,7 @@ impl Remap {
     /// May several areas move, with the gaps between them? A single page lies in one.
     fn moves_areas(&self) -> bool {
         let (old, new) = self.lengths();
-        self.release == Release::Newest && !self.stay && old == new && old > 1
+        self.rules.mremap_moves_areas && !self.stay && old == new && old > 1
     }
 
     /// What a call that stays would grow over.
@@ -119,7 +119,7 @@ impl Reference {
             RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
             RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
             // newer kernels ask before they unmap
-            RemapEnd::Fault if !remap.stay && remap.release == Release::V6_12 => {
+            RemapEnd::Fault if !remap.stay && !remap.rules.mremap_checks_first => {
                 // whether there was an area at all was asked first
                 let mapped = self.mapped(remap.pid, remap.old.start);
                 if mapped != Some(false) {
@@ -181,7 +181,7 @@ impl Reference {
             range.any(|addr| m.mapped(remap.pid, addr) == Some(is))
         };
         let grows = remap.stay && new_len > old_len;
-        let (newest, kept_len) = (remap.release == Release::Newest, old_len.min(new_len));
+        let (newest, kept_len) = (remap.rules.mremap_checks_first, old_len.min(new_len));
         match end {
             RemapEnd::OutOfMemory => true,
             RemapEnd::Inval if newest => wrong_length || overlaps,

@@ -82,8 +82,9 @@ impl<'k> Lab<'k> {
     /// Swaps a page out that was written, and says in which slot it is.
     pub fn swap_out(&mut self, addr: u64) -> SwapId {
         let pfn = self.write(addr);
-        let freed = self.run(OpKind::Reclaim, async |cur| cur.reclaim_page(pfn).await);
-        assert!(freed, "nobody else has the page");
+        let mut reclaim = || self.run(OpKind::Reclaim, async |cur| cur.reclaim_page(pfn).await);
+        // once to write it, once to free it
+        assert!(!reclaim() && reclaim(), "nobody else has the page");
         match self.pte(addr).leaf() {
             Some(Softleaf::Swap(slot)) => slot,
             other => panic!("not in swap, but {other:?}"),

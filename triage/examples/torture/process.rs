@@ -17,6 +17,8 @@ const LAST_MOMENTS: Duration = Duration::from_secs(2);
 pub struct Running {
     child: Child,
     output: File,
+    /// The leader is make, and the script its child.
+    by_make: bool,
 }
 
 /// How a command ended.
@@ -40,7 +42,12 @@ impl Running {
             .process_group(0)
             .spawn()
             .expect("the command starts");
-        Self { child, output }
+        let by_make = words[0] == "make";
+        Self {
+            child,
+            output,
+            by_make,
+        }
     }
 
     /// Disturbs it after a while; returns when, in words.
@@ -68,8 +75,12 @@ impl Running {
             Disturbance::KillGroup => kill("KILL", &group),
             Disturbance::KillMake => kill("KILL", &leader.to_string()),
             Disturbance::KillScript => {
-                let script = script_of(leader).unwrap_or(leader);
-                kill("KILL", &script.to_string());
+                let script = if self.by_make {
+                    script_of(leader)
+                } else {
+                    None
+                };
+                kill("KILL", &script.unwrap_or(leader).to_string());
             }
             Disturbance::None | Disturbance::FullDisk(_) => {}
         }

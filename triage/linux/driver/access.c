@@ -74,9 +74,9 @@ static int device_fault(struct mirror *mirror, struct mmfuzz_range *arg)
 	mmap_read_lock(mirror->mm);
 	ret = hmm_range_fault(&range);
 	if (!ret && write && !(pfn & HMM_PFN_WRITE)) {
-		/* a device's own page is returned as it is, even if it must not be written; a fault that fails is
-		 * -EFAULT, as hmm_range_fault() has it */
-		ret = fixup_user_fault(mirror->mm, arg->addr, FAULT_FLAG_WRITE, &unlocked) ? -EFAULT : -EBUSY;
+		/* a device's own page is returned as it is, even if it must not be written */
+		ret = fixup_user_fault(mirror->mm, arg->addr, FAULT_FLAG_WRITE, &unlocked);
+		ret = ret ? hmm_fault_error(ret) : -EBUSY;
 	}
 	mmap_read_unlock(mirror->mm);
 	return ret ?: mmfuzz_device_map(&mirror->tables[arg->dev], arg->addr, pfn & ~HMM_PFN_FLAGS,

@@ -9,7 +9,6 @@
 #include <linux/vmstat.h>
 
 #include "internal.h"
-#include "../../mm/internal.h"
 
 static struct folio *alloc_target(struct folio *src, unsigned long private)
 {

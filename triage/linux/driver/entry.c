@@ -6,33 +6,8 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
-#include <linux/version.h>
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-#include <linux/leafops.h>
-#endif
 
 #include "internal.h"
-#include "../../mm/swap.h"
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
-/* the names that these things have since */
-typedef swp_entry_t softleaf_t;
-#ifndef softleaf_from_pte /* 6.12.y has this one */
-#define softleaf_from_pte pte_to_swp_entry
-#endif
-#define softleaf_to_page pfn_swap_entry_to_page
-#define softleaf_is_swap(entry) (!non_swap_entry(entry))
-#define softleaf_is_marker is_pte_marker_entry
-#define softleaf_is_migration is_migration_entry
-#define softleaf_is_migration_write is_writable_migration_entry
-#define softleaf_is_migration_read_exclusive is_readable_exclusive_migration_entry
-#define softleaf_is_migration_young is_migration_entry_young
-#define softleaf_is_migration_dirty is_migration_entry_dirty
-#define softleaf_is_device_private is_device_private_entry
-#define softleaf_is_device_private_write is_writable_device_private_entry
-#define softleaf_is_device_exclusive is_device_exclusive_entry
-#endif
 
 /* The page that a swap-type entry names, if any; and what the entry is. */
 struct page *mmfuzz_decode_swap(pte_t pte, struct mmfuzz_entry *out)
@@ -41,7 +16,7 @@ struct page *mmfuzz_decode_swap(pte_t pte, struct mmfuzz_entry *out)
 
 	if (pte_swp_soft_dirty(pte))
 		out->pte |= MMFUZZ_PTE_SOFT_DIRTY;
-	if (pte_swp_uffd_wp(pte))
+	if (pte_swp_uffd(pte))
 		out->pte |= MMFUZZ_PTE_UFFD_WP;
 	if (softleaf_is_migration(entry)) {
 		out->kind = softleaf_is_migration_write(entry) ? MMFUZZ_MIGRATION_WRITE :
@@ -74,7 +49,7 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_WRITE;
 	if (pte_soft_dirty(pte))
 		out->pte |= MMFUZZ_PTE_SOFT_DIRTY;
-	if (pte_uffd_wp(pte))
+	if (pte_uffd(pte))
 		out->pte |= MMFUZZ_PTE_UFFD_WP;
 	if (pte_young(pte))
 		out->pte |= MMFUZZ_PTE_YOUNG;
@@ -133,11 +108,7 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct page *page, struct mmfuzz_entry *out))
 {
 	swp_entry_t entry = softleaf_from_pte(pte);
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
-	struct folio *folio = swap_cache_get_folio(entry, NULL, 0);
-#else
-	struct folio *folio = swap_cache_get_folio(entry);
-#endif
+	struct folio *folio = swap_cache_lookup(entry);
 
 	if (folio) {
 		use(&folio->page, out);

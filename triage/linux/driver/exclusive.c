@@ -11,16 +11,9 @@
 /* The page at @addr, locked and with a reference, exclusive to the device; NULL if its folio is locked. */
 static struct page *get_exclusive(struct mm_struct *mm, unsigned long addr, struct mmfuzz_device *device)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
-	struct page *page = NULL;
-	int ret = make_device_exclusive_range(mm, addr, addr + PAGE_SIZE, &page, device);
-
-	return ret < 0 ? ERR_PTR(ret) : page;
-#else
 	struct folio *folio;
 
 	return make_device_exclusive(mm, addr, device, &folio);
-#endif
 }
 
 /* Gives a device one page for itself; 1 if it has it, 0 if the folio is locked. */

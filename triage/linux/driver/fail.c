@@ -95,8 +95,7 @@ static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
 {
 	if (!concerns_us() || !count(MMFUZZ_ALLOC_SWAP_SLOT, true))
 		return 0;
-	/* no entry; since 6.16 an error number */
-	regs_set_return_value(regs, LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0) ? 0 : -ENOMEM);
+	regs_set_return_value(regs, FOLIO_ALLOC_SWAP_FAILED);
 	override_function_with_return(regs);
 	return 1;
 }

@@ -15,15 +15,11 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
-#include <linux/version.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "compat.h"
 #include "mmfuzz_dev.h"
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
-#define page_pgmap(page) ((page)->pgmap)
-#endif
 
 /* One subsection: the least that memremap_pages() accepts. */
 #define FRAMES MMFUZZ_MAX_FRAMES

@@ -33,13 +33,7 @@ struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
 		folio_clear_swapbacked(page_folio(page));
 		__folio_clear_mlocked(page_folio(page));
 		folio_clear_unevictable(page_folio(page));
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
-		zone_device_page_init(page, &device->pagemap, 0);
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-		zone_device_page_init(page, 0);
-#else
-		zone_device_page_init(page);
-#endif
+		begin_device_page(page, &device->pagemap);
 	}
 	return page;
 }
@@ -74,19 +68,10 @@ void mmfuzz_copy_contents(struct page *dst, struct page *src)
 		kunmap_local(to);
 }
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-static void free_device_folio(struct folio *folio)
-{
-	free_device_page(&folio->page);
-}
-#endif
+DEFINE_FREE_OPERATION(free_operation, free_device_page)
 
 static const struct dev_pagemap_ops pagemap_ops = {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-	.folio_free = free_device_folio,
-#else
-	.page_free = free_device_page,
-#endif
+	FREE_OPERATION(free_operation),
 	.migrate_to_ram = mmfuzz_migrate_to_ram,
 };
 

@@ -7,7 +7,6 @@
 #include <linux/swap.h>
 
 #include "internal.h"
-#include "../../mm/internal.h"
 
 /* Reclaims the folio that an entry names, or that the swap cache has for it. The result is the number of pages freed. */
 long mmfuzz_reclaim(struct mmfuzz_range *range)

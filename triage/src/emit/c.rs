@@ -5,6 +5,7 @@
 
 use super::operation::{body, in_c};
 use crate::linux;
+use crate::linux::known::Version;
 use crate::linux::plan::{self, Expected, Plan};
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, Place, Slots};
@@ -46,19 +47,19 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// The program in C.
+/// The program in C, with what a kernel of this version is expected to do.
 ///
 /// # Errors
 ///
 /// What it does that user space cannot.
-pub fn to_c(program: &Program) -> Result<String, Refused> {
+pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     let mut executor = Executor::new(Options {
         unchecked: true,
-        release: Release::V6_12,
+        release: Release::of(kernel.0, kernel.1),
         ..Options::default()
     });
     // a build without the zoo has none of the kernel's bugs
-    if let Ok(bugs) = linux::bugs_of("", Release::V6_12) {
+    if let Ok(bugs) = linux::bugs_of("", kernel) {
         bugs.set(&mut executor);
     }
     let cannot: Vec<String> = program
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     fn c(text: &str) -> Result<String, String> {
-        to_c(&text.parse().expect("a program")).map_err(|refused| refused.to_string())
+        to_c(&text.parse().expect("a program"), (7, 3)).map_err(|refused| refused.to_string())
     }
 
     #[test]
@@ -227,6 +228,18 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}\nis not in\n{text}");
         }
+    }
+
+    #[test]
+    fn what_is_expected_is_what_the_kernel_does() {
+        let program = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0".parse();
+        let program = program.expect("a program");
+        let freed = [(6, 12), (7, 2), (7, 3)].map(|kernel| {
+            let text = to_c(&program, kernel).map_err(|refused| refused.to_string());
+            let text = text.expect("C");
+            text.contains("expect(0, \"operation 2: reclaim p0 0\", MOVED, 1);")
+        });
+        assert_eq!(freed, [true, true, false]);
     }
 
     #[test]
@@ -243,7 +256,7 @@ mod tests {
         let mut compiled = 0;
         for path in files.iter().step_by(6) {
             let input = crate::input::load(path, None).expect("a program");
-            let Ok(text) = to_c(&input.program) else {
+            let Ok(text) = to_c(&input.program, (6, 12)) else {
                 continue;
             };
             let file = tempfile::Builder::new()

@@ -10,10 +10,20 @@ pub use rust::to_rust;
 use crate::Status;
 use crate::bugs::Bugs;
 use crate::input::{self, Target};
+use crate::linux::known::{self, Version};
 use crate::names::shown;
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
+
+/// The first two numbers of a kernel's version, or why it is none.
+fn kernel(word: &str) -> Result<Version, String> {
+    let wanted = || "a kernel's version, such as 6.12 or 7.3.4".to_owned();
+    let version = known::version(word).ok_or_else(wanted)?;
+    (version >= (6, 12))
+        .then_some(version)
+        .ok_or_else(|| "the model has the rules of 6.12 and newer kernels".to_owned())
+}
 
 /// Arguments of `emit`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +31,9 @@ pub struct EmitArgs {
     /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
     #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
     pub c: bool,
+    /// The kernel whose behaviour the C expects: 6.12 or newer
+    #[arg(long, value_name = "VERSION", value_parser = kernel, default_value = "7.3", conflicts_with = "rust")]
+    pub kernel: Version,
     /// In Rust: a test that fails as the finding does, and passes once the bug is mended
     #[arg(long)]
     pub rust: bool,
@@ -57,7 +70,7 @@ pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
         let bugs = args.zoo.clone().unwrap_or_default();
         ("rust", Ok(to_rust(&input.program, &bugs)))
     } else {
-        ("c", to_c(&input.program))
+        ("c", to_c(&input.program, args.kernel))
     };
     if args.json {
         let mut said = json!({ "file": shown(&args.file), "language": language });

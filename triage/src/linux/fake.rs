@@ -93,7 +93,7 @@ fn with_port(path: &str, behaviour: &str) {
         release,
         ..Options::default()
     });
-    super::bugs_of("", release)
+    super::bugs_of("", (6, 12))
         .expect("bugs")
         .set(&mut executor);
     while let Ok(job) = receive::<Job>(&mut port) {

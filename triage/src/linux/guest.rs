@@ -4,6 +4,7 @@
 //! meanwhile, and an answer is one to what was asked.
 
 use super::console::Console;
+use super::known::{self, Version};
 use crate::names::shown;
 use mm_core::Release;
 use mm_linux_protocol::{HELLO, Job, Reply, receive, send};
@@ -135,14 +136,17 @@ impl Image {
         }
     }
 
-    /// The release whose rules the model is to follow: the newest that it knows, or 6.12.
+    /// The first two numbers of its version; the newest that are known if it says none.
+    #[must_use]
+    pub fn kernel(&self) -> Version {
+        known::version(&self.version).unwrap_or(known::OPEN)
+    }
+
+    /// The release whose rules the model is to follow.
     #[must_use]
     pub fn release(&self) -> Release {
-        let mut numbers = self.version.split(['.', '-']).map(str::parse);
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) if (major, minor) > (6, 12) => Release::default(),
-            _ => Release::V6_12,
-        }
+        let (major, minor) = self.kernel();
+        Release::of(major, minor)
     }
 
     /// Runs the upstream tests of `lib/test_hmm.c` in a guest, and returns what the console said.
@@ -188,7 +192,9 @@ impl Image {
     /// Runs a guest to its end, and returns what the console said.
     fn console(&self, append: &str) -> Result<String, String> {
         let failed = |error: io::Error| self.cannot_be_run(&error);
-        let (mut qemu, console) = spawn(&mut self.qemu(append)).map_err(failed)?;
+        // the upstream tests of 7.3 move huge pages
+        let mut qemu = self.qemu(append);
+        let (mut qemu, console) = spawn(qemu.args(["-m", "1024"])).map_err(failed)?;
         let began = Instant::now();
         loop {
             match qemu.try_wait() {

@@ -111,7 +111,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         loop {
             let case = lock(&self.judge.queue).next(&mut lock(&self.judge.tally))?;
             if let Some(bug) = &case.witness_of {
-                match super::bugs_of(bug, self.judge.image.release()) {
+                match super::bugs_of(bug, self.judge.image.kernel()) {
                     Ok(bugs) => bugs.set(&mut self.executor),
                     Err(error) => {
                         lock(&self.judge.tally).unusable += 1;
@@ -236,10 +236,10 @@ impl<'j, 'a> Worker<'j, 'a> {
     }
 
     fn count(&self, case: &Case, verdict: Verdict) {
-        let (args, release) = (self.judge.args, self.judge.image.release());
+        let (args, kernel) = (self.judge.args, self.judge.image.kernel());
         let known_death = match &verdict {
             Verdict::Kernel(death) => {
-                accepted::death(accepted::ACCEPTED, release, &case.program, &death.why)
+                accepted::death(accepted::ACCEPTED, kernel, &case.program, &death.why)
             }
             _ => None,
         };
@@ -364,7 +364,7 @@ mod tests {
         let judge = Judge {
             args,
             image: &image,
-            bugs: super::super::bugs_of("", image.release()).expect("bugs"),
+            bugs: super::super::bugs_of("", image.kernel()).expect("bugs"),
             queue: Mutex::new(Queue::new(args, programs.into())),
             tally: Mutex::new(Tally::default()),
             stop: Stop::default(),

@@ -13,6 +13,7 @@ mod console;
 mod fake;
 mod guest;
 mod judge;
+pub mod known;
 mod observe;
 pub mod plan;
 mod queue;
@@ -25,7 +26,7 @@ use crate::{Status, corpus, pool, store};
 pub use args::LinuxArgs;
 pub use guest::Image;
 use judge::Judge;
-use mm_core::Release;
+use known::Version;
 use queue::Queue;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -33,22 +34,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use tally::Tally;
-
-/// Bugs of the zoo that every kernel has: `migrate_vma_check_page` lets a device page have a reference too many
-/// (the later freeze of the count refuses it); `mremap_userfaultfd_prep` takes userfaultfd from a neighbour, too;
-/// `mlock_pte_range` passes by what is not present.
-const KNOWN_BUGS: [&str; 3] = [
-    "zone-device-extra-ref",
-    "latent-mremap-uffd-neighbour",
-    "latent-munlock-nonpresent",
-];
-
-/// And those of 6.12, whose rules for device-exclusive entries are those before 6.15.
-const KNOWN_BUGS_V6_12: [&str; 3] = [
-    "excl-mapcount-dropped",
-    "excl-writable-by-vma-flag",
-    "excl-treated-as-migration",
-];
 
 /// What every use of the guest begins with.
 pub struct Session {
@@ -90,7 +75,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         return checks::detection(&image, out);
     }
     let wanted = args.zoo.as_ref().map_or("", |bugs| &bugs.names);
-    let bugs = match bugs_of(wanted, image.release()) {
+    let bugs = match bugs_of(wanted, image.kernel()) {
         Ok(bugs) => bugs,
         Err(error) => return Ok(Status::unusable(error)),
     };
@@ -126,7 +111,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         .tally
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    tally.release = image.release();
+    tally.kernel_version = image.kernel();
     tally.interrupted = stop.is_set();
     let status = tally.summary(began, &image.version, args, out)?;
     if tally.is_nothing() {
@@ -144,13 +129,9 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// Bugs for the model, those of the kernel among them; `names` has commas between them.
-pub fn bugs_of(names: &str, release: Release) -> Result<Bugs, String> {
-    let of_release: &[&str] = match release {
-        Release::V6_12 => &KNOWN_BUGS_V6_12,
-        Release::Newest => &[],
-    };
-    let all: Vec<&str> = [&[names], &KNOWN_BUGS[..], of_release].concat();
-    Bugs::parse(&all.join(","))
+pub fn bugs_of(names: &str, kernel: Version) -> Result<Bugs, String> {
+    let all = known::bugs_of(kernel).fold(names.to_owned(), |all, bug| all + "," + bug);
+    Bugs::parse(&all)
 }
 
 /// The files given, and the programs in the folders given.

@@ -1,7 +1,7 @@
 //! What is to happen in the guest, and what is expected: both from a run of the model.
 
 use super::observe;
-use mm_core::{AllocKind, MmId, PteWrite, Softleaf, State, VmFlags, Wait};
+use mm_core::{AllocKind, MmId, PteWrite, Rules, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
@@ -148,10 +148,12 @@ fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Resu
     })
 }
 
-/// The outcome as a program sees it: whatever a device's fault runs into, it is -EFAULT.
-fn seen_as(op: Op, outcome: Outcome) -> Outcome {
+/// The outcome as a program sees it: whatever a device's fault runs into, older kernels say -EFAULT.
+fn seen_as(op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
     match (op, outcome) {
-        (Op::DevRead { .. } | Op::DevWrite { .. }, Outcome::Enomem) => Outcome::Segv,
+        (Op::DevRead { .. } | Op::DevWrite { .. }, Outcome::Enomem) if !rules.hmm_says_why => {
+            Outcome::Segv
+        }
         _ => outcome,
     }
 }
@@ -321,7 +323,7 @@ impl Observer for Recorder<'_> {
         let number = step as u16;
         self.plan.push(Action::End(number));
         self.expected
-            .push(Expected::End(number, seen_as(op.op, outcome)));
+            .push(Expected::End(number, seen_as(op.op, outcome, s.rules())));
         let at_gate = |slot: &usize| s.tasks()[FIRST_WORKER + slot].waiting.is_some();
         let hint = Hint {
             ok: matches!(outcome, Outcome::Slot(_) | Outcome::Done),
@@ -432,5 +434,30 @@ mod tests {
             of(overtaking).expect_err("overtaking"),
             Refusal::QueuedWriter
         );
+    }
+
+    #[test]
+    fn a_device_that_runs_out_of_memory_is_told_so_since_7_3() {
+        use mm_core::Release;
+        let seen = |release: Release| {
+            let program = "mmap p0 0 1 rw\nfail page 1\ndev-write d0 p0 0";
+            let mut executor = Executor::new(Options {
+                unchecked: true,
+                release,
+                ..Options::default()
+            });
+            let plan = plan(1, &program.parse().expect("a program"), &mut executor);
+            let expected = plan.expect("a plan").expected;
+            let last = expected
+                .into_iter()
+                .rev()
+                .find_map(|expected| match expected {
+                    Expected::End(_, outcome) => Some(outcome),
+                    Expected::Seen(..) => None,
+                });
+            last.expect("an end")
+        };
+        let all = Release::ALL.map(seen);
+        assert_eq!(all, [Outcome::Segv, Outcome::Segv, Outcome::Enomem]);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::accepted::{self, Counts};
 use super::args::LinuxArgs;
+use super::known::Version;
 use super::plan::Refusal;
 use crate::Status;
-use mm_core::Release;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -39,7 +39,7 @@ pub struct Tally {
     /// Of all boots together.
     pub boot_seconds: f64,
     /// The kernel's.
-    pub release: Release,
+    pub kernel_version: Version,
     /// Guests that have worked side by side.
     pub guests: usize,
 }
@@ -110,7 +110,7 @@ impl Tally {
             let expected = args.expect_accepted;
             let met = self.accepted.report(
                 accepted::ACCEPTED,
-                self.release,
+                self.kernel_version,
                 expected,
                 &mut io::sink(),
             )?;
@@ -129,9 +129,12 @@ impl Tally {
         for (refusal, count) in &self.refused {
             writeln!(out, "{count} refused: {refusal}")?;
         }
-        let met =
-            self.accepted
-                .report(accepted::ACCEPTED, self.release, args.expect_accepted, out)?;
+        let met = self.accepted.report(
+            accepted::ACCEPTED,
+            self.kernel_version,
+            args.expect_accepted,
+            out,
+        )?;
         let refused: u64 = self.refused.values().sum();
         let (boot, rate) = self.speed(began);
         writeln!(
@@ -244,7 +247,7 @@ mod tests {
         let status = |tally: &Tally, expected| {
             let met = tally
                 .accepted
-                .report(known, Release::V6_12, expected, &mut io::sink());
+                .report(known, (6, 12), expected, &mut io::sink());
             tally.status(met.expect("a sink"))
         };
         assert_eq!(status(&tally, true), Status::Finding);

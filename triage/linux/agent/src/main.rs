@@ -81,6 +81,8 @@ fn judge() -> io::Result<()> {
 
 fn selftest() {
     mount("tmpfs", "/tmp");
+    // one test reads through gup_test
+    mount("debugfs", "/sys/kernel/debug");
     let status = std::process::Command::new("/hmm-tests").status();
     match status {
         Ok(status) => println!("mmfuzz-agent: hmm-tests ended: {status}"),

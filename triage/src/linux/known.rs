@@ -1,0 +1,119 @@
+//! The bugs of the zoo that kernels have, and which kernels: the judge switches them on in the model.
+
+use std::ops::Range;
+
+/// The first two numbers of a kernel's version.
+pub type Version = (u32, u32);
+
+/// Before any version that is known.
+pub const FIRST: Version = (0, 0);
+/// Behind them all: what is not mended yet.
+pub const OPEN: Version = (u32::MAX, 0);
+
+/// The numbers in the name of a version, such as 7.3.4.
+pub fn version(name: &str) -> Option<Version> {
+    let mut numbers = name.split(['.', '-']).map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Some((major, minor)),
+        _ => None,
+    }
+}
+
+/// A bug of the zoo that kernels have.
+#[derive(Debug)]
+pub struct KnownBug {
+    /// Its name.
+    pub name: &'static str,
+    /// The kernels that have it.
+    pub kernels: Range<Version>,
+    /// How that is known.
+    #[allow(dead_code, reason = "only docs/linux.md shows it")]
+    pub evidence: &'static str,
+}
+
+/// All of them.
+pub const KNOWN_BUGS: &[KnownBug] = &[
+    KnownBug {
+        name: "zone-device-extra-ref",
+        kernels: FIRST..OPEN,
+        evidence: "migrate_vma_check_page lets a device page have a reference too many, and the later freeze of the count \
+                   refuses it: the judge, on 6.12.117 and 7.3.4",
+    },
+    KnownBug {
+        name: "latent-munlock-nonpresent",
+        kernels: FIRST..OPEN,
+        evidence: "mlock_pte_range passes by what is not present: the judge on 6.12.117; on 7.3.4 mlock, a migration by \
+                   /dev/hmm_dmirror, munlock and munmap leave Mlocked: up for good",
+    },
+    KnownBug {
+        name: "latent-mremap-uffd-neighbour",
+        kernels: FIRST..(7, 3),
+        evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole of what the copy merged with: the judge, on \
+                   6.12.117; 7.2.13 has the lines; on 7.3.4 such a copy does not merge",
+    },
+    KnownBug {
+        name: "excl-mapcount-dropped",
+        kernels: FIRST..(6, 15),
+        evidence: "6.15 has new rules for device-exclusive entries: the judge, on 6.12.117",
+    },
+    KnownBug {
+        name: "excl-writable-by-vma-flag",
+        kernels: FIRST..(6, 15),
+        evidence: "6.15 has new rules for device-exclusive entries: the judge, on 6.12.117",
+    },
+    KnownBug {
+        name: "excl-treated-as-migration",
+        kernels: FIRST..(6, 15),
+        evidence: "6.15 has new rules for device-exclusive entries: the judge, on 6.12.117",
+    },
+];
+
+/// The names of those that a kernel has.
+pub fn bugs_of(kernel: Version) -> impl Iterator<Item = &'static str> {
+    let of_kernel = KNOWN_BUGS
+        .iter()
+        .filter(move |bug| bug.kernels.contains(&kernel));
+    of_kernel.map(|bug| bug.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_switched_on_for_the_kernels_that_have_it() {
+        let has = |name: &str, kernel: &str| {
+            let kernel = version(kernel).expect("a version");
+            bugs_of(kernel).any(|bug| bug == name)
+        };
+        for kernel in ["6.12.117", "7.2.13", "7.3.4", "7.4.0-rc1"] {
+            assert!(has("latent-munlock-nonpresent", kernel), "{kernel}");
+        }
+        assert!(has("latent-mremap-uffd-neighbour", "7.2.13"));
+        assert!(!has("latent-mremap-uffd-neighbour", "7.3.4"));
+        assert!(has("excl-treated-as-migration", "6.12.117"));
+        assert!(!has("excl-treated-as-migration", "6.15.0"));
+    }
+
+    #[test]
+    #[cfg(feature = "zoo")]
+    fn all_are_in_the_zoo_and_some_kernel_has_each() {
+        for bug in KNOWN_BUGS {
+            assert!(
+                mm_fuzz::zoo::TABLE
+                    .iter()
+                    .any(|entry| entry.slug == bug.name),
+                "{}",
+                bug.name
+            );
+            assert!(!bug.kernels.is_empty(), "{}", bug.name);
+        }
+    }
+
+    #[test]
+    fn versions_are_read_as_kernels_write_them() {
+        assert_eq!(version("7.0.0-rc6"), Some((7, 0)));
+        assert_eq!(version("6.12-oracle"), Some((6, 12)));
+        assert_eq!(version("next"), None);
+    }
+}
