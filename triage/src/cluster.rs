@@ -4,16 +4,16 @@
 //! invariant has many bugs. What artifacts of a bug agree on, [`key`] says; a program that needs two
 //! threads is another bug than one that does not.
 
-mod key;
+pub mod key;
 
 use crate::Status;
-use crate::args::{Cluster, Sources, Target};
-use crate::input::{self, InputError};
-use crate::minimize::{self, Same, draft::compare};
+use crate::bugs::Bugs;
+use crate::input::{self, InputError, Target};
+use crate::minimize::{self, Same, compare};
 use crate::names::shown;
 use crate::page::counted;
 use crate::progress::Progress;
-use crate::run::{self, Bugs};
+use crate::run;
 use crate::stop::Stop;
 use crate::store::Output;
 use crate::style::Style;
@@ -25,6 +25,51 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+Each program is minimized with its signature and cut at every scheduling point, so that the first
+objection names a function. A cluster is an invariant, that function, and whether it takes a race; invariants
+about the same thing count as one. Of sums and of progress, where the cause is long past, the wording counts
+instead of the function.
+The name of a cluster comes from these and stays the same from run to run.
+OUT gets clusters.json and each cluster's shortest program; a second run with the same OUT adds to it, and
+does not read again the files that are there.
+Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";
+
+/// Artifacts, and how to read and run them.
+#[derive(Debug, clap::Args)]
+pub struct Sources {
+    /// Historical bugs to put back, with commas between them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// The clusters.json of another run: say which clusters it has not
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Threads [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
+    pub jobs: Option<usize>,
+    /// Folders of artifacts, or single files
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Arguments of `cluster`.
+#[derive(Debug, clap::Args)]
+pub struct ClusterArgs {
+    /// What to cluster.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// The folder to write to; what it has from an earlier run is added to
+    #[arg(long, short, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// Print what clusters.json has, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The file in the output folder.
 const FILE: &str = "clusters.json";
@@ -94,7 +139,7 @@ enum Outcome {
 }
 
 /// Clusters all files and says what is new.
-pub fn command(args: &Cluster, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &ClusterArgs, out: &mut dyn Write) -> io::Result<Status> {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(status) => return Ok(status),

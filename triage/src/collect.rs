@@ -6,7 +6,6 @@
 //! copied.
 
 use crate::Status;
-use crate::args::Collect;
 use crate::file::{self, ReadError};
 use crate::names::shown;
 use crate::store;
@@ -18,6 +17,35 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+A file whose name ends in 40 hexadecimal digits, as libFuzzer's do, and says the SHA-1 of another content is damaged, or
+not written to its end: it is named and not copied. Each copy comes about by a rename, so that nobody sees half of one.
+Exit status: 0 all were copied or were there, 2 some were damaged or could not be read or written.";
+
+/// Arguments of `collect`.
+#[derive(Debug, clap::Args)]
+pub struct CollectArgs {
+    /// The folder to copy to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+    /// Leave the names as they are [default: the SHA-1 of the content]
+    #[arg(long)]
+    pub keep_names: bool,
+    /// Also copy the files that this file names, each name ended by a zero byte; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub files0_from: Option<PathBuf>,
+    /// Write the names of the files of which the folder has a copy now to this file, each ended by a zero byte
+    #[arg(long, value_name = "FILE")]
+    pub listed: Option<PathBuf>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Inputs; of a folder, all files in it and in the folders in it
+    #[arg(value_name = "FILE|DIR", required_unless_present = "files0_from")]
+    pub files: Vec<PathBuf>,
+}
 
 /// The most bytes of a list of files.
 const MAX_LIST: u64 = 1 << 30;
@@ -44,7 +72,7 @@ impl fmt::Display for Tally {
 }
 
 /// Copies all files. One that is damaged, or cannot be read, does not stop the others; one that cannot be written does.
-pub fn command(args: &Collect, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
     let named = match named(args) {
         Ok(named) => named,
         Err(why) => return Ok(Status::unusable(why)),
@@ -125,7 +153,7 @@ pub fn command(args: &Collect, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// What is to be copied: the arguments, and the names in a list.
-fn named(args: &Collect) -> Result<Vec<PathBuf>, String> {
+fn named(args: &CollectArgs) -> Result<Vec<PathBuf>, String> {
     let mut named = args.files.clone();
     if let Some(list) = &args.files0_from {
         let mut names = Vec::new();

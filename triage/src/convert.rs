@@ -4,8 +4,7 @@
 //! and converts back to the same.
 
 use crate::Status;
-use crate::args::Convert;
-use crate::input::{self, Form};
+use crate::input::{self, Form, Target};
 use crate::names::shown;
 use crate::store;
 use mm_fuzz::program::wire;
@@ -13,8 +12,28 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+/// Arguments of `convert`.
+#[derive(Debug, clap::Args)]
+pub struct ConvertArgs {
+    /// The form to write: text for people, wire for engines, whose artifacts are wire as well
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub to: Form,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Write each program to this folder, as NAME.mm or NAME.wire [default: standard output, for one file]
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object for each file
+    #[arg(long, requires = "output")]
+    pub json: bool,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
 /// Converts every file; one that is unusable does not stop the others.
-pub fn command(args: &Convert, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &ConvertArgs, out: &mut dyn Write) -> io::Result<Status> {
     let suffix = match args.to {
         Form::Text => ".mm",
         Form::Wire => ".wire",

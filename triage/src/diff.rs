@@ -1,15 +1,38 @@
 //! `diff`: two runs side by side, and the first operation after which they are not the same.
 
 use crate::Status;
-use crate::args::Diff;
-use crate::input::{self, Input};
+use crate::bugs::Bugs;
+use crate::input::{self, Input, Target};
 use crate::names::shown;
 use crate::record::{Moment, Record, differences};
-use crate::run::{Bugs, Ended};
+use crate::run::Ended;
 use crate::style::Style;
 use mm_fuzz::program::Program;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
+
+/// Arguments of `diff`.
+#[derive(Debug, clap::Args)]
+pub struct DiffArgs {
+    /// Historical bugs to put back: for both programs, or for one program in the first of two runs
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, required_unless_present = "b")]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// A program
+    pub a: PathBuf,
+    /// Another one
+    pub b: Option<PathBuf>,
+}
 
 /// Width of the column of the first run.
 const WIDTH: usize = 60;
@@ -74,7 +97,7 @@ struct Printed<'a> {
 }
 
 /// Runs both and prints them.
-pub fn command(args: &Diff, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &DiffArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let load = |path| input::load(path, args.target).map_err(Status::unusable);
     let (a, b) = match (load(&args.a), args.b.as_deref().map(load).transpose()) {

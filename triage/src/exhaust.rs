@@ -1,9 +1,9 @@
 //! `exhaust`: every program up to a length, and what it finds. The bound is part of the result.
 
-use crate::args::Exhaust;
+use crate::bugs::Bugs;
 use crate::page::counted;
 use crate::progress::Progress;
-use crate::run::{Bugs, Ended, Runner};
+use crate::run::{Ended, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, pool};
@@ -13,6 +13,75 @@ use mm_fuzz::exhaust::{self, Bound, Machine, Ran, Search};
 use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
 use std::io::{self, Write};
+
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+Nothing is left out within the bound, which is printed: all kinds of operations, few operands, and of programs that
+differ in names only one. Programs that reach the same state are continued once. With two threads, every schedule
+up to the number of preemptions. The result does not depend on --jobs.
+Exit status: 0 no finding, or a table of all bugs; 1 a finding; 2 unusable command line; 3 interrupted: what was
+covered until then has been printed.";
+
+/// Arguments of `exhaust`.
+#[derive(Debug, clap::Args)]
+pub struct ExhaustArgs {
+    /// The most operations of a program [default: 4 with one thread, 3 with two]
+    #[arg(long, value_name = "N", value_parser = depth)]
+    pub depth: Option<usize>,
+    /// A historical bug to put back, and to search for until it is found; all: each one that takes as many
+    /// threads, a table
+    #[arg(long, value_name = "SLUG|all")]
+    pub zoo: Option<String>,
+    /// With --zoo: search on until this invariant is found to be broken, as a row of docs/zoo.md names it
+    #[arg(long, value_name = "FAMILY/INVARIANT", requires = "zoo")]
+    pub oracle: Option<String>,
+    /// Threads of the programs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub threads: u8,
+    /// The most preemptions of a program of two threads
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
+    pub preemptions: u8,
+    /// The most operations in a row that overlap, in programs of two threads
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = overlap)]
+    pub overlap: usize,
+    /// Neighbouring pages that programs name [default: 2 with one thread, 1 with two]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub pages: Option<u8>,
+    /// Threads that search [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
+    pub jobs: Option<usize>,
+    /// Print one JSON object, for all bugs one each, and nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ExhaustArgs {
+    /// The most operations of a program.
+    pub fn depth(&self) -> usize {
+        self.depth.unwrap_or(if self.threads > 1 { 3 } else { 4 })
+    }
+
+    /// Neighbouring pages that programs name.
+    pub fn pages(&self) -> u8 {
+        self.pages.unwrap_or(if self.threads > 1 { 1 } else { 2 })
+    }
+}
+
+/// A number of operations that overlap.
+fn overlap(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(number @ 2..=16) => Ok(number),
+        _ => Err("from 2 to 16".to_owned()),
+    }
+}
+
+/// A length of programs.
+fn depth(word: &str) -> Result<usize, String> {
+    match word.parse() {
+        Ok(number @ 1..=16) => Ok(number),
+        _ => Err("from 1 to 16".to_owned()),
+    }
+}
 
 /// Runs programs with bugs, and asks for the identity of the state only where it is wanted, for it takes time.
 struct Machines<'a> {
@@ -113,7 +182,7 @@ struct Finding {
 }
 
 /// Searches, once or for every bug.
-pub fn command(args: &Exhaust, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &ExhaustArgs, out: &mut dyn Write) -> io::Result<Status> {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
@@ -147,7 +216,7 @@ fn warn_of_threads(bugs: &Bugs, threads: u8) {
     }
 }
 
-fn bound(args: &Exhaust) -> Bound {
+fn bound(args: &ExhaustArgs) -> Bound {
     let size = Size {
         pages: args.pages(),
         threads: args.threads,
@@ -166,7 +235,7 @@ fn bound(args: &Exhaust) -> Bound {
 }
 
 /// Searches with `bugs`; one that is named is looked for until it is found.
-fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::Result<Report> {
+fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::Result<Report> {
     let bound = bound(args);
     let mut search = Search::new(&bound);
     let mut progress = Progress::new("runs");
@@ -244,7 +313,7 @@ fn search(args: &Exhaust, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::R
 }
 
 /// The signature is of the invariant that is looked for, if it is a certain one.
-fn is_wanted(args: &Exhaust, signature: &str) -> bool {
+fn is_wanted(args: &ExhaustArgs, signature: &str) -> bool {
     let invariant = signature.split(':').next();
     args.oracle.is_none() || args.oracle.as_deref() == invariant
 }
@@ -262,7 +331,7 @@ fn findings(search: Search) -> Vec<Finding> {
     findings.into_iter().map(finding).collect()
 }
 
-fn one(args: &Exhaust, report: Report, out: &mut dyn Write) -> io::Result<Status> {
+fn one(args: &ExhaustArgs, report: Report, out: &mut dyn Write) -> io::Result<Status> {
     let status = match () {
         () if report.interrupted => Status::Interrupted,
         () if report.findings.is_empty() => Status::Pass,
@@ -356,16 +425,16 @@ fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 #[cfg(not(feature = "zoo"))]
-fn all(_: &Exhaust, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
+fn all(_: &ExhaustArgs, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
     Ok(Status::unusable(format_args!(
         "exhaust: {}",
-        crate::zoo::ABSENT
+        crate::bugs::ABSENT
     )))
 }
 
 /// A row for each bug that takes as many threads.
 #[cfg(feature = "zoo")]
-fn all(args: &Exhaust, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
+fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
     let table = mm_fuzz::zoo::TABLE.iter();
     let bugs = table.filter(|entry| (entry.threads > 1) == (args.threads > 1));
     let (mut found, mut missed) = (0, Vec::new());
@@ -415,7 +484,7 @@ fn all(args: &Exhaust, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 #[cfg(feature = "zoo")]
-fn row(args: &Exhaust, slug: &str, first: &Finding, out: &mut dyn Write) -> io::Result<()> {
+fn row(args: &ExhaustArgs, slug: &str, first: &Finding, out: &mut dyn Write) -> io::Result<()> {
     if args.json {
         return Ok(());
     }

@@ -2,16 +2,35 @@
 //! then what is wrong, in which function it came about, and what the bug did first.
 
 use crate::Status;
-use crate::args::Explain;
+use crate::bugs::Bugs;
 use crate::diff::{self, Difference};
+use crate::input::{self, Target};
+use crate::objection;
 use crate::record::Record;
-use crate::run::{Bugs, Ended};
+use crate::run::Ended;
 use crate::style::Style;
-use crate::{input, objection};
 use mm_fuzz::describe;
 use mm_fuzz::program::Program;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Arguments of `explain`.
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// Historical bugs to put back, with commas between them; then the first operation is named at which the
+    /// run differs from one without them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
+}
 
 /// An operation and what it changed.
 #[derive(Debug, Serialize)]
@@ -57,7 +76,7 @@ pub struct Explanation {
 }
 
 /// Explains one program.
-pub fn command(args: &Explain, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &ExplainArgs, out: &mut dyn Write) -> io::Result<Status> {
     let program = match input::load(&args.file, args.target) {
         Ok(input) => input.program,
         Err(error) => return Ok(Status::unusable(error)),

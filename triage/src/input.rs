@@ -4,16 +4,17 @@
 //! else is wire, and every byte string decodes. What an engine saved may not be canonical wire; that
 //! is worth a note and no more.
 
-use crate::args::Target;
 use crate::file::{self, MAX_PROGRAM, ReadError};
 use crate::names::shown;
+use clap::ValueEnum;
+use mm_fuzz::program::mutate::Limits;
 use mm_fuzz::program::{Program, text, wire};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The form of a program in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// For people.
     Text,
@@ -27,6 +28,25 @@ impl fmt::Display for Form {
             Self::Text => "text",
             Self::Wire => "wire",
         })
+    }
+}
+
+/// A fuzz target, of which the limits count: it folds threads before it runs a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// One thread
+    Ops,
+    /// Two to four threads
+    Races,
+}
+
+impl Target {
+    /// What the target brings its inputs into.
+    pub const fn limits(self) -> Limits {
+        match self {
+            Self::Ops => Limits::OPS,
+            Self::Races => Limits::RACES,
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! operation is cut at every scheduling point, which changes nothing else, so that they look after each
 //! section; the first to which one objects is a section of a known function.
 
-use crate::run::{Bugs, Ended, Found, Runner};
+use crate::bugs::Bugs;
+use crate::run::{Ended, Found, Runner};
 use crate::snapshot::named;
 use mm_core::{Lock, MAX_TASKS, Pfn, Site, State};
 use mm_fuzz::exec::{MAX_PROCS, MAX_WORKERS, Observer, Options, Released};

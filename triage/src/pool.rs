@@ -83,6 +83,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A number of threads on a command line.
+///
+/// # Errors
+/// What it has to be.
+pub fn jobs(word: &str) -> Result<usize, String> {
+    let number: usize = word.parse().map_err(|_| "not a number".to_owned())?;
+    match number {
+        1..=256 => Ok(number),
+        _ => Err("from 1 to 256".to_owned()),
+    }
+}
+
 /// The threads to use if nobody says how many: one for each processor.
 pub fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

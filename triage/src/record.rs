@@ -1,6 +1,7 @@
 //! A run, operation by operation: what each said, and what it changed of the state.
 
-use crate::run::{Bugs, Ended, Runner};
+use crate::bugs::Bugs;
+use crate::run::{Ended, Runner};
 use crate::snapshot::{EntryAt, Snapshot};
 use crate::watch::operation_line;
 use mm_core::{Page, Pfn, State};

@@ -1,5 +1,6 @@
 //! Running a program, whatever happens: a panic of the core is a finding as well.
 
+use crate::bugs::Bugs;
 use mm_core::Pfn;
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
 use mm_fuzz::finding::Finding;
@@ -8,61 +9,6 @@ use mm_fuzz::program::Program;
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
-
-/// Historical bugs to put back.
-#[derive(Clone, Debug, Default)]
-pub struct Bugs {
-    /// Their names.
-    pub names: String,
-    #[cfg(feature = "zoo")]
-    zoo: mm_fuzz::zoo::Zoo,
-}
-
-impl Bugs {
-    /// The bugs of a list of names.
-    ///
-    /// # Errors
-    /// A sentence that names the unknown one and those that are like it; or that this build has none.
-    pub fn parse(names: &str) -> Result<Self, String> {
-        #[cfg(feature = "zoo")]
-        return Ok(Self {
-            names: names.to_owned(),
-            zoo: crate::zoo::parse(names)?,
-        });
-        #[cfg(not(feature = "zoo"))]
-        Err(format!("{names}: {}", crate::zoo::ABSENT))
-    }
-
-    /// Puts the bugs into an executor.
-    pub fn set(&self, executor: &mut Executor) {
-        #[cfg(feature = "zoo")]
-        executor.set_zoo(self.zoo);
-        #[cfg(not(feature = "zoo"))]
-        let _ = executor;
-    }
-
-    /// Each bug, and how many threads a program needs to show it.
-    pub fn threads(&self) -> Vec<(&str, u8)> {
-        #[cfg(feature = "zoo")]
-        return self
-            .names
-            .split(',')
-            .filter_map(|name| mm_fuzz::zoo::find(name.trim()))
-            .map(|entry| (entry.slug, entry.threads))
-            .collect();
-        #[cfg(not(feature = "zoo"))]
-        Vec::new()
-    }
-
-    /// One bug.
-    #[cfg(feature = "zoo")]
-    pub fn only(bug: mm_fuzz::zoo::Bug) -> Self {
-        Self {
-            names: String::new(),
-            zoo: mm_fuzz::zoo::only(bug),
-        }
-    }
-}
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

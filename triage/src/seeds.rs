@@ -1,22 +1,42 @@
 //! `seeds`: the text programs of the corpus as wire files.
 
 use crate::Status;
-use crate::args::Seeds;
 use crate::names::shown;
 use crate::page::counted;
 use crate::{corpus, input, store};
 use mm_fuzz::exec::Digest;
-use mm_fuzz::program::wire;
+use mm_fuzz::program::{MAX_THREADS, wire};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// Arguments of `seeds`.
+#[derive(Debug, clap::Args)]
+pub struct SeedsArgs {
+    /// The folder to write to; made if it is not there
+    pub outdir: PathBuf,
+    /// Leave out programs of more threads
+    #[arg(long, value_name = "N", default_value_t = MAX_THREADS,
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_THREADS)))]
+    pub max_threads: u8,
+
+    /// Leave out corpus/zoo: the witnesses would give away the bugs that a run is to find.
+    #[arg(long)]
+    pub without_zoo: bool,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// The corpus [default: corpus/ of the repository that the working folder is in]
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+}
+
 /// The folders of the corpus that hold text.
 const FOLDERS: [&str; 3] = ["seeds", "zoo", "regress"];
 
 /// Writes the programs of the corpus; those that are unusable do not stop the others.
-pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &SeedsArgs, out: &mut dyn Write) -> io::Result<Status> {
     let paths = match find(args) {
         Ok(paths) => paths,
         Err(error) => return Ok(Status::unusable(error)),
@@ -63,7 +83,7 @@ pub fn command(args: &Seeds, out: &mut dyn Write) -> io::Result<Status> {
     Ok(status)
 }
 
-fn find(args: &Seeds) -> Result<Vec<PathBuf>, corpus::CorpusError> {
+fn find(args: &SeedsArgs) -> Result<Vec<PathBuf>, corpus::CorpusError> {
     let corpus = corpus::find(args.corpus.as_deref())?;
     let mut paths = Vec::new();
     let wanted = |folder: &&&str| !(args.without_zoo && **folder == "zoo");

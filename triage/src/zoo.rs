@@ -2,113 +2,38 @@
 //! speak; with it off, none.
 
 use crate::Status;
-use crate::args::Zoo;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-/// Why a build has no bugs.
-#[cfg(not(feature = "zoo"))]
-pub const ABSENT: &str = "this build has no historical bugs; build it with --features zoo";
+/// Arguments of `zoo`.
+#[derive(Debug, clap::Args)]
+pub struct ZooArgs {
+    /// Print one JSON object for each bug, and one with the sums
+    #[arg(long)]
+    pub json: bool,
+    /// The corpus [default: corpus/ of the repository that the working folder is in]
+    #[arg(long, value_name = "DIR")]
+    pub corpus: Option<PathBuf>,
+}
 
 /// Says that this build has no zoo.
 #[cfg(not(feature = "zoo"))]
-pub fn command(_: &Zoo, _: &mut dyn Write) -> io::Result<Status> {
-    Ok(Status::unusable(format_args!("zoo: {ABSENT}")))
+pub fn command(_: &ZooArgs, _: &mut dyn Write) -> io::Result<Status> {
+    Ok(Status::unusable(format_args!(
+        "zoo: {}",
+        crate::bugs::ABSENT
+    )))
 }
 
-#[cfg(feature = "zoo")]
-pub use names::parse;
 #[cfg(feature = "zoo")]
 pub use table::command;
 
 #[cfg(feature = "zoo")]
-mod names {
-    use mm_fuzz::zoo::{self, TABLE, Zoo};
-
-    /// Switches for a list of names, with commas between them.
-    ///
-    /// # Errors
-    /// A sentence that names the unknown one and those that are like it.
-    pub fn parse(names: &str) -> Result<Zoo, String> {
-        let mut each = names.split(',').map(str::trim);
-        match each.find(|name| !name.is_empty() && zoo::find(name).is_none()) {
-            Some(unknown) => Err(refusal(unknown)),
-            None => zoo::parse(names),
-        }
-    }
-
-    fn refusal(unknown: &str) -> String {
-        let hint = match &like(unknown)[..] {
-            [] => String::new(),
-            [one] => format!("did you mean {one}? "),
-            [others @ .., last] => format!("did you mean {} or {last}? ", others.join(", ")),
-        };
-        format!("no bug is called \"{unknown}\"; {hint}mm-triage zoo lists all of them")
-    }
-
-    /// At most three names, those with this one in them before others that are like it.
-    fn like(unknown: &str) -> Vec<&'static str> {
-        let likeness = |slug: &str| {
-            if slug.contains(unknown) {
-                1.0
-            } else {
-                strsim::jaro_winkler(slug, unknown)
-            }
-        };
-        let slugs = TABLE.iter().map(|entry| entry.slug);
-        let mut like: Vec<_> = slugs
-            .map(|slug| (likeness(slug), slug))
-            .filter(|(likeness, _)| *likeness > 0.75)
-            .collect();
-        // stable: of those that are equally like it, the first in the table
-        like.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        like.into_iter().take(3).map(|(_, slug)| slug).collect()
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::parse;
-
-        fn refused(names: &str) -> String {
-            parse(names).expect_err("no bug has this name")
-        }
-
-        #[test]
-        fn a_name_with_a_slip_is_recognized() {
-            let said = refused("dirty-cow,ttu-subpage-from-swp-pte");
-            assert!(
-                said.starts_with(
-                    "no bug is called \"ttu-subpage-from-swp-pte\"; did you mean ttu-subpage-from-swap-pte"
-                ),
-                "{said}"
-            );
-        }
-
-        #[test]
-        fn a_part_of_a_name_is_recognized() {
-            assert!(refused("subpage").contains("mean ttu-subpage-from-swap-pte"));
-        }
-
-        #[test]
-        fn what_is_like_none_gets_no_suggestion() {
-            let said = refused("0123456789");
-            assert_eq!(
-                said,
-                "no bug is called \"0123456789\"; mm-triage zoo lists all of them"
-            );
-        }
-
-        #[test]
-        fn blanks_and_empty_names_count_for_nothing() {
-            parse(" dirty-cow , ,").expect("one bug");
-        }
-    }
-}
-
-#[cfg(feature = "zoo")]
 mod table {
-    use super::{Status, Write, Zoo, io};
+    use super::{Status, Write, ZooArgs, io};
+    use crate::bugs::Bugs;
     use crate::names::shown;
-    use crate::run::{self, Bugs, Ended};
+    use crate::run::{self, Ended};
     use crate::style::Style;
     use crate::{corpus, input};
     use mm_fuzz::program::Program;
@@ -137,7 +62,7 @@ mod table {
     }
 
     /// Runs every bug of the table and prints a row for each.
-    pub fn command(args: &Zoo, out: &mut dyn Write) -> io::Result<Status> {
+    pub fn command(args: &ZooArgs, out: &mut dyn Write) -> io::Result<Status> {
         let witnesses = corpus::find(args.corpus.as_deref())
             .map(|corpus| corpus.join("zoo"))
             .and_then(|dir| Ok((corpus::programs(&dir)?, dir)));

@@ -3,7 +3,31 @@
 mod common;
 
 use common::Bench;
+use mm_triage::input::{self, Form, Input};
 use std::time::{Duration, Instant};
+
+/// Such a file is no program, and the message has all of `parts` in this order.
+#[track_caller]
+fn is_refused(name: &str, contents: &[u8], parts: &[&str]) {
+    let bench = Bench::new();
+    bench.write(name, contents);
+    let error = input::load(&bench.path(name), None).expect_err("it is no program");
+    let message = error.to_string();
+    let mut rest = &*message;
+    for part in parts {
+        let found = rest.split_once(part);
+        rest = found
+            .unwrap_or_else(|| panic!("{part:?} is missing in {message}"))
+            .1;
+    }
+    assert_eq!(message.lines().count(), 1, "one sentence: {message}");
+}
+
+fn load(name: &str, contents: &[u8]) -> Input {
+    let bench = Bench::new();
+    bench.write(name, contents);
+    input::load(&bench.path(name), None).expect("a program")
+}
 
 fn replay(name: &str, contents: &[u8]) -> common::Ran {
     let bench = Bench::new();
@@ -21,8 +45,12 @@ fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
 
 #[test]
 fn an_empty_file_is_unusable() {
-    replay("empty", b"").is_unusable(&["empty: is empty", "write at least one line"]);
-    replay("empty.mm", b"").is_unusable(&["empty.mm: is empty"]);
+    is_refused(
+        "empty",
+        b"",
+        &["empty: is empty", "write at least one line"],
+    );
+    is_refused("empty.mm", b"", &["empty.mm: is empty"]);
 }
 
 #[test]
@@ -110,8 +138,8 @@ fn an_earlier_run_is_no_more_than_a_file_may_be() {
     large.set_len(1 << 40).expect("a file with holes");
     let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
     ran.is_unusable(&["clusters.json: has more than 536870912 bytes"]);
-    let name = r#"{"version":4,"settings":"","interrupted":false,"passed":[],"unusable":{},"clusters":{"../../x":
-        {"new":true,"key":{"invariant":"a/b","place":"c","race":false},"program":"","signature":"","wordings":[],
+    let name = r#"{"version":5,"settings":"","interrupted":false,"passed":[],"unusable":{},"clusters":{"../../x":
+        {"new":true,"key":{"invariant":"a/b","place":"c","race":false},"program":"","signature":"","circumstances":[],
          "operations":[],"signatures":{},"files":[]}}}"#;
     bench.write("clusters.json", name);
     let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
@@ -120,15 +148,20 @@ fn an_earlier_run_is_no_more_than_a_file_may_be() {
 
 #[test]
 fn a_byte_order_mark_is_no_part_of_a_program() {
-    let ran = replay("marked.mm", b"\xef\xbb\xbfmmap p0 0 1 rw\n");
-    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
-    let ran = replay("marked", b"\xef\xbb\xbfmmap p0 0 1 rw\n");
-    ran.prints(&["marked: text, 1 operation"]);
-    let ran = replay("marked.mm", b"\xef\xbb\xbfread p0 \xff\n");
-    ran.is_unusable(&["marked.mm: line 1, column 9: ", "0xff"]);
-    let bench = Bench::new();
-    bench.write("marked.mm", "\u{feff}fork p0\n");
-    assert_eq!(bench.run(&["convert", "marked.mm"]).out, "fork p0\n");
+    for name in ["marked.mm", "marked"] {
+        let read = load(name, b"\xef\xbb\xbfmmap p0 0 1 rw\n");
+        assert_eq!(
+            (read.form, read.program.ops.len(), read.note),
+            (Form::Text, 1, None)
+        );
+    }
+    is_refused(
+        "marked.mm",
+        b"\xef\xbb\xbfread p0 \xff\n",
+        &["marked.mm: line 1, column 9: ", "0xff"],
+    );
+    let read = load("marked.mm", "\u{feff}fork p0\n".as_bytes());
+    assert_eq!(read.program.to_string(), "fork p0\n");
 }
 
 #[test]
@@ -143,10 +176,16 @@ fn a_megabyte_of_random_bytes_runs() {
 
 #[test]
 fn more_than_a_megabyte_is_unusable() {
-    let ran = replay("long", &random_bytes(1, (1 << 20) + 1));
-    ran.is_unusable(&["long: has more than 1048576 bytes", "give another file"]);
-    let ran = replay("long.mm", "#".repeat((1 << 17) + 1).as_bytes());
-    ran.is_unusable(&["long.mm: line 1, column 1: ", "131073 bytes"]);
+    is_refused(
+        "long",
+        &random_bytes(1, (1 << 20) + 1),
+        &["long: has more than 1048576 bytes", "give another file"],
+    );
+    is_refused(
+        "long.mm",
+        "#".repeat((1 << 17) + 1).as_bytes(),
+        &["long.mm: line 1, column 1: ", "131073 bytes"],
+    );
 }
 
 #[test]
@@ -159,43 +198,57 @@ fn truncated_wire_runs_and_says_so() {
          the same, as an engine reads it\n"
     );
     ran.prints(&["truncated: wire, 1 operation, ", "mmap p0 0 1 rw", "pass"]);
-    let ran = replay("header", &[1]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.err.contains("1 of 2 bytes"), "{ran:?}");
+    let note = load("header", &[1]).note.expect("a note");
+    assert!(note.contains("1 of 2 bytes"), "{note}");
 }
 
 #[test]
 fn canonical_wire_runs_without_a_note() {
     let program = mm_fuzz::program::text::parse("mmap p0 0 1 rw\nwrite p0 0").expect("a program");
-    let ran = replay("good", &mm_fuzz::program::wire::encode(&program));
-    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let read = load("good", &mm_fuzz::program::wire::encode(&program));
+    assert_eq!((read.program, read.note), (program, None));
 }
 
 #[test]
 fn unknown_words_are_named_with_their_place() {
-    let ran = replay("typing.mm", b"mmap p0 0 1 rw\n  wrte p0 0\n");
-    ran.is_unusable(&[
-        "typing.mm: line 2, column 3: ",
-        "\"wrte\"",
-        "did you mean \"write\"?",
-    ]);
-    let ran = replay("typing.mm", b"mmap p9 0 1 rw\n");
-    ran.is_unusable(&["typing.mm: line 1, column 6: ", "p0 to p7"]);
+    is_refused(
+        "typing.mm",
+        b"mmap p0 0 1 rw\n  wrte p0 0\n",
+        &[
+            "typing.mm: line 2, column 3: ",
+            "\"wrte\"",
+            "did you mean \"write\"?",
+        ],
+    );
+    is_refused(
+        "typing.mm",
+        b"mmap p9 0 1 rw\n",
+        &["typing.mm: line 1, column 6: ", "p0 to p7"],
+    );
     // without the ending it may be an engine's input that happens to be printable
-    let ran = replay("crash-5f", b"wrte p0 0");
-    ran.is_unusable(&["crash-5f: line 1, column 1: ", "say --target ops"]);
+    is_refused(
+        "crash-5f",
+        b"wrte p0 0",
+        &["crash-5f: line 1, column 1: ", "say --target ops"],
+    );
 }
 
 #[test]
 fn a_million_pages_are_refused() {
-    let ran = replay("huge.mm", b"mmap p0 0 1000000 rw\n");
-    ran.is_unusable(&["huge.mm: line 1, column 11: ", "1000000", "1 to 32 pages"]);
+    is_refused(
+        "huge.mm",
+        b"mmap p0 0 1000000 rw\n",
+        &["huge.mm: line 1, column 11: ", "1000000", "1 to 32 pages"],
+    );
 }
 
 #[test]
 fn a_text_that_is_not_utf8_is_unusable() {
-    let ran = replay("latin.mm", b"# caf\xc3\xa9\nread p0 \xff\n");
-    ran.is_unusable(&["latin.mm: line 2, column 9: ", "0xff"]);
+    is_refused(
+        "latin.mm",
+        b"# caf\xc3\xa9\nread p0 \xff\n",
+        &["latin.mm: line 2, column 9: ", "0xff"],
+    );
 }
 
 #[test]

@@ -5,6 +5,10 @@ mod common;
 
 use common::Bench;
 use mm_fuzz::program::{text, wire};
+use mm_triage::Status;
+use mm_triage::bugs::Bugs;
+use mm_triage::cluster::{Clusters, Sources, gather};
+use mm_triage::stop::Stop;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -40,33 +44,34 @@ fn names(all: &Value) -> BTreeSet<String> {
     clusters.keys().cloned().collect()
 }
 
+/// The clusters of the folder `night`.
+fn gathered(bench: &Bench, bugs: &str, jobs: usize) -> Clusters {
+    let sources = Sources {
+        zoo: Some(Bugs::parse(bugs).expect("bugs")),
+        target: None,
+        baseline: None,
+        jobs: Some(jobs),
+        files: vec![bench.path("night")],
+    };
+    gather(&sources, None, &Stop::default()).expect("nothing is in the way")
+}
+
 #[test]
 fn one_bug_met_by_three_operations_is_one_cluster() {
     let bench = night();
-    let (status, all) = json(&bench, &["night"]);
-    assert_eq!(status, 2, "one file has a typing error");
-    assert_eq!(names(&all).len(), 1, "{all}");
-    let group = &all["clusters"]
-        .as_object()
-        .expect("clusters")
-        .values()
-        .next()
-        .expect("one");
-    assert_eq!(group["files"].as_array().expect("files").len(), 3, "{all}");
-    assert_eq!(
-        group["signatures"].as_object().expect("signatures").len(),
-        3,
-        "{all}"
-    );
-    assert_eq!(group["key"]["invariant"], "notifier/bracket");
-    assert_eq!(group["key"]["place"], "zap_pte_range");
-    assert_eq!(
-        group["program"].as_str().map(|p| p.lines().count()),
-        Some(3)
-    );
-    assert_eq!(all["passed"], serde_json::json!(["night/pass.mm"]));
-    assert!(all["unusable"]["night/typing.mm"].is_string());
-    assert_eq!(all["empty"], 1);
+    let all = gathered(&bench, BUGS, 2);
+    assert_eq!(all.status(), Status::Unusable, "one has a typing error");
+    let [(_, group)] = all.ranked()[..] else {
+        panic!("one cluster: {all:?}")
+    };
+    assert_eq!((group.files.len(), group.signatures.len()), (3, 3));
+    assert_eq!(group.key.invariant, "notifier/bracket");
+    assert_eq!(group.key.place, "zap_pte_range");
+    assert_eq!(group.program.lines().count(), 3);
+    let path = |name: &str| bench.path(name).to_string_lossy().into_owned();
+    assert_eq!(all.passed, [path("night/pass.mm")].into());
+    assert!(all.unusable.contains_key(&path("night/typing.mm")));
+    assert_eq!(all.empty, 1);
 }
 
 #[test]
@@ -108,8 +113,11 @@ fn a_second_run_adds_and_says_what_is_new() {
 #[test]
 fn the_result_does_not_depend_on_jobs() {
     let bench = night();
-    let (_, one) = json(&bench, &["night", "--jobs", "1"]);
-    assert_eq!(one, json(&bench, &["night", "--jobs", "3"]).1);
+    let [one, three] = [1, 3].map(|jobs| {
+        let all = gathered(&bench, BUGS, jobs);
+        serde_json::to_value(all).expect("JSON")
+    });
+    assert_eq!(one, three);
 }
 
 #[test]
@@ -152,7 +160,6 @@ fn a_first_section_joins_clusters_of_its_own_operation_only() {
         "mmap p0 0 2 rw\nmlock p0 0 2 on\nlock p0 1\nmremap p0 0 1 2 1 dontunmap\nsetup p0 0 2 d0 to-dev\n",
     );
     let bugs = "latent-munlock-nonpresent,mremap-dontunmap-locked-vm";
-    let ran = bench.run(&["cluster", "--json", "--zoo", bugs, "night"]);
-    let all: Value = serde_json::from_str(&ran.out).expect("JSON");
-    assert_eq!(names(&all).len(), 2, "{all}");
+    let all = gathered(&bench, bugs, 2);
+    assert_eq!(all.ranked().len(), 2, "{all:?}");
 }

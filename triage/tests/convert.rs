@@ -4,6 +4,10 @@
 mod common;
 
 use common::{Bench, repository};
+use mm_fuzz::program::wire;
+use mm_triage::bugs::Bugs;
+use mm_triage::emit::to_rust;
+use mm_triage::input::{self, Form};
 use std::fs;
 use std::process::Command;
 
@@ -15,18 +19,16 @@ fn text_and_wire_turn_into_each_other() {
     bench.write("a.mm", RACE);
     let ran = bench.run(&["convert", "--to", "wire", "--output", "out", "a.mm"]);
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
-    let ran = bench.run(&["convert", "out/a.wire"]);
-    assert_eq!((ran.status, &*ran.out, &*ran.err), (0, RACE, ""), "{ran:?}");
+    let read = input::load(&bench.path("out/a.wire"), None).expect("a program");
+    assert_eq!((read.form, read.note), (Form::Wire, None));
+    assert_eq!(read.program.to_string(), RACE);
     // what an engine saved is not canonical: the wire after that is
-    let wire = fs::read(bench.path("out/a.wire")).expect("it is there");
-    bench.write("crash-5f", [&wire[..], &[9]].concat());
-    let ran = bench.run(&["convert", "--to", "wire", "--output", "out", "crash-5f"]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.err.contains("the last record is truncated"), "{ran:?}");
-    assert_eq!(
-        fs::read(bench.path("out/crash-5f.wire")).expect("it is there"),
-        wire
-    );
+    let canonical = wire::encode(&read.program);
+    bench.write("crash-5f", [&canonical[..], &[9]].concat());
+    let read = input::load(&bench.path("crash-5f"), None).expect("a program");
+    let note = read.note.expect("a note");
+    assert!(note.contains("the last record is truncated"), "{note}");
+    assert_eq!(wire::encode(&read.program), canonical);
 }
 
 #[test]
@@ -108,21 +110,22 @@ fn the_emitted_test_fails_as_the_finding_does() {
     let bench = Bench::new();
     let slug = "ttu-subpage-from-swap-pte";
     let file = repository().join(format!("corpus/zoo/{slug}.mm"));
-    let file = file.to_str().expect("a path");
-    let with = bench.run(&["emit", "--rust", "--zoo", slug, file]);
-    let without = bench.run(&["emit", "--rust", file]);
-    assert_eq!(
-        (with.status, without.status),
-        (0, 0),
-        "{with:?} {without:?}"
-    );
-    with.prints(&[
-        "/// Fails with `counting/wild-page:evict:wild` until",
-        "#[test]\nfn counting_wild_page_evict_wild() {",
-    ]);
-    without.prints(&["/// No oracle objects.", "fn passes() {"]);
-    bench.write("tests/with.rs", &with.out);
-    bench.write("tests/without.rs", &without.out);
+    let program = input::load(&file, None).expect("a witness").program;
+    let with = to_rust(&program, &Bugs::parse(slug).expect("a bug"));
+    let without = to_rust(&program, &Bugs::default());
+    for (text, part) in [
+        (
+            &with,
+            "/// Fails with `counting/wild-page:evict:wild` until",
+        ),
+        (&with, "#[test]\nfn counting_wild_page_evict_wild() {"),
+        (&without, "/// No oracle objects."),
+        (&without, "fn passes() {"),
+    ] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    bench.write("tests/with.rs", &with);
+    bench.write("tests/without.rs", &without);
     bench.write("src/lib.rs", "");
     let fuzz = repository().join("fuzz");
     bench.write(

@@ -3,22 +3,30 @@
 mod common;
 
 use common::Bench;
+use mm_fuzz::exec::Options;
 use mm_fuzz::program::generate::random_program;
 use mm_fuzz::program::mutate::Limits;
-use mm_fuzz::program::wire;
+use mm_fuzz::program::{Program, wire};
+use mm_triage::bugs::Bugs;
+use mm_triage::run::{Runner, run};
 
 const PROGRAMS: u64 = 300;
+
+/// A random program, with one thread or several.
+fn program(seed: u64) -> Program {
+    let limits = if seed.is_multiple_of(2) {
+        Limits::OPS
+    } else {
+        Limits::RACES
+    };
+    random_program(limits, &mut fastrand::Rng::with_seed(seed))
+}
 
 /// Writes the programs; their names.
 fn generate(bench: &Bench) -> Vec<String> {
     (0..PROGRAMS)
         .map(|seed| {
-            let limits = if seed % 2 == 0 {
-                Limits::OPS
-            } else {
-                Limits::RACES
-            };
-            let program = random_program(limits, &mut fastrand::Rng::with_seed(seed));
+            let program = program(seed);
             let name = format!("{seed}");
             // an empty program is a header, which is no empty file
             bench.write(&name, wire::encode(&program));
@@ -53,12 +61,13 @@ fn two_processes_agree_on_findings() {
 
 #[test]
 fn a_run_does_not_depend_on_those_before_it() {
-    let bench = Bench::new();
-    let names = generate(&bench);
-    let last = &names[names.len() - 1];
-    let mut args = vec!["replay", "--json"];
-    args.extend(names.iter().map(String::as_str));
-    let all = bench.run(&args);
-    let alone = bench.run(&["replay", "--json", last]);
-    assert_eq!(all.out.lines().last(), alone.out.lines().last());
+    let options = Options {
+        digest: true,
+        ..Options::default()
+    };
+    let mut runner = Runner::new(&Bugs::default(), options);
+    for program in (0..PROGRAMS).map(program) {
+        let alone = run(&program, &Bugs::default(), false, &mut ());
+        assert_eq!(runner.run(&program, &mut ()), alone, "{program}");
+    }
 }

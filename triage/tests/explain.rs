@@ -4,6 +4,9 @@
 mod common;
 
 use common::{Bench, repository};
+use mm_triage::bugs::Bugs;
+use mm_triage::explain::Explanation;
+use mm_triage::input;
 use serde_json::Value;
 
 const BUG: &str = "slowpath-ro-migent";
@@ -36,33 +39,27 @@ fn each_operation_has_what_it_changed() {
 
 #[test]
 fn a_run_that_passes_is_explained_as_well() {
-    let ran = bench().run(&["explain", "a.mm"]);
-    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
-    ran.prints(&["   2  evict d0 0 1                         1 moved\n"]);
-    assert!(!ran.out.contains("finding"), "{ran:?}");
+    let all = Explanation::of(&PROGRAM.parse().expect("a program"), None);
+    let last = &all.operations.last().expect("operations").operation;
+    assert_eq!(last, "   2  evict d0 0 1                         1 moved");
+    assert!(all.finding.is_none() && all.first_difference.is_none());
 }
 
 #[test]
 fn every_witness_is_explained_with_the_operation_at_which_its_bug_shows() {
-    let bench = Bench::new();
     for entry in mm_fuzz::zoo::TABLE {
-        let file = repository().join(format!("corpus/zoo/{}.mm", entry.slug));
-        let file = file.to_str().expect("a path");
-        let ran = bench.run(&["explain", "--json", "--zoo", entry.slug, file]);
-        assert_eq!((ran.status, &*ran.err), (1, ""), "{}: {ran:?}", entry.slug);
-        let all: Value = serde_json::from_str(&ran.out).expect("JSON");
-        let signature = all["finding"]["signature"].as_str().expect("a signature");
+        let slug = entry.slug;
+        let file = repository().join(format!("corpus/zoo/{slug}.mm"));
+        let program = input::load(&file, None).expect("a witness").program;
+        let bugs = Bugs::parse(slug).expect("a bug");
+        let all = Explanation::of(&program, Some(&bugs));
+        let cause = all.finding.expect(slug);
         assert!(
-            signature.starts_with(entry.oracle),
-            "{}: {signature}",
-            entry.slug
+            cause.signature.starts_with(entry.oracle),
+            "{slug}: {cause:?}"
         );
-        assert!(
-            all["finding"]["function"].is_string(),
-            "{}: {all}",
-            entry.slug
-        );
-        assert!(all["first_difference"].is_object(), "{}: {all}", entry.slug);
+        assert!(cause.function.is_some(), "{slug}: {cause:?}");
+        assert!(all.first_difference.is_some(), "{slug}");
     }
 }
 

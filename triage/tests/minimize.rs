@@ -3,11 +3,14 @@
 
 mod common;
 
-use common::{Bench, Ran, repository};
+use common::{Bench, repository};
 use mm_fuzz::exec::{Executor, Options, Verdict};
 use mm_fuzz::program::generate::random_step;
 use mm_fuzz::program::{Op, Program, text, wire};
 use mm_fuzz::zoo::{self, TABLE};
+use mm_triage::bugs::Bugs;
+use mm_triage::minimize::{Minimized, PassStatistics, Same, minimize};
+use mm_triage::stop::Stop;
 use std::process::{Command, Stdio};
 
 fn witness(slug: &str) -> Program {
@@ -79,34 +82,30 @@ fn simpler(program: &Program) -> Vec<Program> {
     all
 }
 
-fn minimized(bench: &Bench, slug: &str, file: &str, jobs: &str) -> (Program, Ran) {
-    let ran = bench.run(&[
-        "minimize", "--zoo", slug, "--jobs", jobs, "--output", "out", file,
-    ]);
-    assert_eq!((ran.status, &*ran.err), (0, ""), "{slug}: {ran:?}");
-    let path = bench.path(&format!("out/{file}.min.mm"));
-    let text = std::fs::read_to_string(path).expect("the result is there");
-    (text::parse(&text).expect("a program"), ran)
+fn minimized(bugs: &str, program: &Program, jobs: usize) -> Minimized {
+    let bugs = Bugs::parse(bugs).expect("bugs");
+    let small = minimize(program, &bugs, Same::Signature, jobs, &Stop::default());
+    small.expect("it has a finding")
 }
 
 #[test]
 fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
-    let bench = Bench::new();
     for entry in TABLE {
         let program = artifact(entry.slug, 7);
-        bench.write(entry.slug, wire::encode(&program));
-        let (small, ran) = minimized(&bench, entry.slug, entry.slug, "2");
+        let minimized = minimized(entry.slug, &program, 2);
+        let small = &minimized.program;
         let mut executor = executor(entry.slug);
         let wanted = signature(&mut executor, &program);
-        assert_eq!(signature(&mut executor, &small), wanted, "{}", entry.slug);
+        assert_eq!(signature(&mut executor, small), wanted, "{}", entry.slug);
         // another signature of the bug may take more than the one of the witness
         let enough = witness(entry.slug).ops.len() + 3;
         assert!(small.ops.len() <= enough, "{}: {small}", entry.slug);
-        for simpler in simpler(&small) {
+        for simpler in simpler(small) {
             let found = signature(&mut executor, &simpler);
             assert_ne!(found, wanted, "{}:\n{small}\n{simpler}", entry.slug);
         }
-        ran.prints(&[&wanted.expect("a finding"), "1-minimal: none of the last "]);
+        assert_eq!(Some(minimized.found.signature), wanted);
+        assert!(minimized.last_round.is_some(), "{}", entry.slug);
     }
 }
 
@@ -117,45 +116,49 @@ fn a_program_does_not_slide_into_another_bug() {
         ("swapfault-trylock-livelock", "pvmw-devpriv-never-matches"),
         ("smaps-mapcount-migration", "pagemap-pmd-warn"),
     ] {
-        let bench = Bench::new();
         let both = format!("{slug},{other}");
         let program = artifact(slug, 3);
         let alone = signature(&mut executor(slug), &program);
         let wanted = signature(&mut executor(&both), &program);
         assert_eq!(alone, wanted, "{slug} is not the first to show");
-        bench.write(slug, wire::encode(&program));
-        let (small, _) = minimized(&bench, &both, slug, "2");
+        let small = minimized(&both, &program, 2).program;
         assert_eq!(signature(&mut executor(slug), &small), wanted, "{small}");
     }
 }
 
 #[test]
 fn the_result_and_the_number_of_tests_do_not_depend_on_jobs() {
-    let bench = Bench::new();
     for slug in ["dup-anon-vma-no-lock", "nouveau-zero-page-migrate"] {
-        bench.write(slug, wire::encode(&artifact(slug, 3)));
-        let line = |ran: &Ran| {
-            let tests = ran.out.lines().find(|line| line.contains(" tests in "));
-            let (tests, rest) = tests
-                .expect("a certificate")
-                .split_once(" in ")
-                .expect("time");
-            (
-                tests.to_owned(),
-                rest.split_once(';').expect("more").1.to_owned(),
-            )
-        };
-        let (one, ran) = minimized(&bench, slug, slug, "1");
-        let expected = line(&ran);
-        for jobs in ["2", "5"] {
-            let (other, ran) = minimized(&bench, slug, slug, jobs);
-            assert_eq!(
-                (&other, line(&ran)),
-                (&one, expected.clone()),
-                "{slug} {jobs}"
-            );
-        }
+        let program = artifact(slug, 3);
+        let [one, two, five] = [1, 2, 5].map(|jobs| {
+            let small = minimized(slug, &program, jobs);
+            (small.program, small.tests, small.last_round, small.passes)
+        });
+        assert_eq!(one, two, "{slug}");
+        assert_eq!(one, five, "{slug}");
     }
+}
+
+#[test]
+fn each_pass_says_what_it_did() {
+    let slug = "gup-pin-zero-page";
+    let program = artifact(slug, 1);
+    let small = minimized(slug, &program, 2);
+    let sum = |of: fn(&PassStatistics) -> u64| small.passes.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|pass| pass.tried), small.tests);
+    let removed = sum(|pass| pass.operations_removed as u64);
+    assert_eq!(
+        removed as usize,
+        program.ops.len() - small.program.ops.len()
+    );
+    let (first, last) = (&small.passes[0], small.passes.last().expect("passes"));
+    assert_eq!(first.operations_before, program.ops.len());
+    assert_eq!(last.operations_after, small.program.ops.len());
+    let chunks = small
+        .passes
+        .iter()
+        .find(|pass| pass.pass == "operation_chunks");
+    assert!(chunks.expect("it ran").accepted > 0, "{:?}", small.passes);
 }
 
 #[test]
@@ -178,9 +181,7 @@ fn a_preemption_follows_its_operation() {
     let points = points.expect("the preemption can be moved along");
     assert!(points > 10, "{points}");
     program.preemptions.iter_mut().for_each(|p| p.at += points);
-    let bench = Bench::new();
-    bench.write("late", wire::encode(&program));
-    let (small, _) = minimized(&bench, slug, "late", "1");
+    let small = minimized(slug, &program, 1).program;
     assert_eq!(
         (small.ops.len(), small.preemptions.len()),
         (3, 1),
@@ -205,6 +206,19 @@ fn the_output_is_text_with_the_signature_above_it() {
         "  4 -> 3 operations, 1 thread, 0 preemptions, tiny geometry\n",
         "  w.min.mm\n",
         "\nmmap p0 0 1 r\nmigrate p0 0 1 d0\nevict d0 0 1\n",
+    ]);
+    assert!(!ran.out.contains("accepted"), "{ran:?}");
+    let bug = "ttu-subpage-from-swap-pte";
+    let ran = bench.run(&["minimize", "--stats", "--zoo", bug, "w.mm"]);
+    ran.prints(&[
+        "  w.min.mm\n",
+        "  pass                         tried accepted  operations   removed\n",
+        "  never_started                    0        0  4 -> 3       0\n",
+        "  operation_chunks ",
+        "        1  4 -> 3       1\n",
+        "  two_operations_and_kind ",
+        "        0  3 -> 3       0\n",
+        "\nmmap p0 0 1 r\n",
     ]);
 }
 
@@ -232,6 +246,10 @@ fn json_is_one_object_a_file_in_the_order_of_the_files() {
     );
     assert_eq!(lines[1]["operations"], 2);
     assert_eq!(lines[1]["output"], "find.min.mm");
+    let passes = lines[1]["passes"].as_array().expect("passes");
+    let tried = passes.iter().filter_map(|pass| pass["tried"].as_u64());
+    assert_eq!(Some(tried.sum()), lines[1]["tests"].as_u64());
+    assert!(lines[0]["passes"].is_null(), "{}", lines[0]);
 }
 
 #[test]

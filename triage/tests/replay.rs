@@ -3,6 +3,7 @@
 mod common;
 
 use common::Bench;
+use mm_triage::input::{self, Form, Target};
 
 /// A device page that two processes map comes back.
 const SHARED: &str = "\
@@ -64,14 +65,14 @@ fn threads_and_preemptions_are_shown() {
 fn a_target_folds_threads() {
     let bench = Bench::new();
     bench.write("race.mm", RACE);
-    let ran = bench.run(&["replay", "--target", "ops", "race.mm"]);
-    ran.prints(&["5 operations, 1 thread, tiny geometry\n", "pass"]);
-    let text = bench.run(&["convert", "--target", "ops", "race.mm"]);
-    assert!(!text.out.contains("t1"), "{text:?}");
+    let load =
+        |name: &str, target| input::load(&bench.path(name), Some(target)).expect("a program");
+    let program = load("race.mm", Target::Ops).program;
+    assert_eq!((program.ops.len(), program.threads), (5, 1));
+    assert!(!program.to_string().contains("t1"), "{program}");
     bench.write("printable", "wrte p0 0");
-    let ran = bench.run(&["replay", "--target", "races", "printable"]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    ran.prints(&["printable: wire, ", " 2 threads"]);
+    let read = load("printable", Target::Races);
+    assert_eq!((read.form, read.program.threads), (Form::Wire, 2));
 }
 
 #[test]

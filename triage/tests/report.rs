@@ -4,6 +4,10 @@
 mod common;
 
 use common::{Bench, json_schema, repository};
+use mm_triage::bugs::Bugs;
+use mm_triage::cluster::Sources;
+use mm_triage::report;
+use mm_triage::stop::Stop;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,6 +34,19 @@ fn read(bench: &Bench, form: &str) -> String {
 
 fn json(bench: &Bench, form: &str) -> Value {
     serde_json::from_str(&read(bench, form)).expect("JSON")
+}
+
+/// Reports on a folder; the title of the report.
+fn reported(bench: &Bench, folder: &str, output: &str, jobs: usize) -> String {
+    let sources = Sources {
+        zoo: Some(Bugs::parse(BUGS).expect("bugs")),
+        target: None,
+        baseline: None,
+        jobs: Some(jobs),
+        files: vec![bench.path(folder)],
+    };
+    let written = report::write(&sources, &bench.path(output), &Stop::default());
+    written.expect("it is written").0.title()
 }
 
 #[track_caller]
@@ -85,7 +102,7 @@ fn the_command_of_a_cluster_replays_its_finding() {
 #[test]
 fn the_json_is_what_its_schema_says() {
     let bench = night();
-    bench.run(&["report", "night", "-o", "out", "--zoo", BUGS]);
+    reported(&bench, "night", "out", 2);
     let schema = fs::read_to_string(repository().join("docs/report.schema.json"));
     let schema: Value = serde_json::from_str(&schema.expect("the schema")).expect("JSON");
     let report = json(&bench, "report.json");
@@ -115,7 +132,7 @@ fn the_json_is_what_its_schema_says() {
 #[test]
 fn the_sarif_has_a_rule_for_each_invariant() {
     let bench = night();
-    bench.run(&["report", "night", "-o", "out", "--zoo", BUGS]);
+    reported(&bench, "night", "out", 2);
     let log = json(&bench, "report.sarif");
     assert_eq!(log["version"], "2.1.0");
     let run = &log["runs"][0];
@@ -251,7 +268,7 @@ fn outside_of_code(md: &str) -> String {
 #[test]
 fn the_page_needs_nothing_and_runs_nothing_else() {
     let bench = night();
-    bench.run(&["report", "night", "-o", "out", "--zoo", BUGS]);
+    reported(&bench, "night", "out", 2);
     let html = read(&bench, "report.html");
     for outside in ["http:", "https:", "src=", "@import", "<link", "url(h"] {
         assert!(!html.contains(outside), "{outside}");
@@ -332,8 +349,8 @@ fn a_second_run_adds_and_marks_what_is_new() {
 fn the_folder_of_the_report_is_not_reported_on() {
     let bench = night();
     for _ in 0..2 {
-        let ran = bench.run(&["report", "night", "-o", "night/out", "--zoo", BUGS]);
-        ran.prints(&["report: 3 clusters in 5 files: "]);
+        let title = reported(&bench, "night", "night/out", 2);
+        assert_eq!(title, "3 clusters in 5 files");
     }
 }
 
@@ -341,10 +358,8 @@ fn the_folder_of_the_report_is_not_reported_on() {
 fn the_result_does_not_depend_on_jobs() {
     let bench = night();
     let mut reports = Vec::new();
-    for jobs in ["1", "3"] {
-        bench.run(&[
-            "report", "night", "-o", "out", "--zoo", BUGS, "--jobs", jobs,
-        ]);
+    for jobs in [1, 3] {
+        reported(&bench, "night", "out", jobs);
         reports.push(FORMS.map(|form| read(&bench, form)));
         fs::remove_dir_all(bench.path("out")).expect("it goes");
     }

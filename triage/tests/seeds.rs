@@ -2,9 +2,23 @@
 
 mod common;
 
-use common::{Bench, repository, run_in};
+use common::Bench;
 use mm_fuzz::program::{text, wire};
+use mm_triage::seeds::{self, SeedsArgs};
+use mm_triage::{Status, input};
 use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All programs of a corpus into a folder.
+fn into(outdir: &Path, corpus: Option<PathBuf>) -> SeedsArgs {
+    SeedsArgs {
+        outdir: outdir.to_owned(),
+        max_threads: 4,
+        without_zoo: false,
+        json: false,
+        corpus,
+    }
+}
 
 #[test]
 fn text_to_seeds_to_text_is_loss_free() {
@@ -40,9 +54,7 @@ fn text_to_seeds_to_text_is_loss_free() {
         let path = format!("out/of/it/{name}");
         let bytes = fs::read(bench.path(&path)).expect("a wire file");
         assert_eq!(wire::check(&bytes), Ok(()), "{name}");
-        let ran = bench.run(&["convert", &path]);
-        assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
-        texts.push(ran.out);
+        texts.push(wire::decode(&bytes).to_string());
     }
     assert_eq!(names.len(), 3);
     assert!(
@@ -61,15 +73,17 @@ fn programs_of_many_threads_are_left_out() {
     bench.write("corpus/seeds/one.mm", "fork p0\n");
     bench.write("corpus/seeds/two.mm", "threads 2\nfork p0\n");
     bench.write("corpus/seeds/three.mm", "threads 3\nfork p0\n");
-    for (limit, count) in [
-        ("1", "1 program "),
-        ("2", "2 programs "),
-        ("4", "3 programs "),
-    ] {
-        let ran = bench.run(&["seeds", limit, "--corpus", "corpus", "--max-threads", limit]);
-        assert_eq!(ran.status, 0, "{ran:?}");
-        ran.prints(&[count]);
-        let written = fs::read_dir(bench.path(limit)).expect("the folder is there");
+    for (max_threads, count) in [(1, "1 program "), (2, "2 programs "), (4, "3 programs ")] {
+        let outdir = bench.path(&max_threads.to_string());
+        let mut out = Vec::new();
+        let args = SeedsArgs {
+            max_threads,
+            ..into(&outdir, Some(bench.path("corpus")))
+        };
+        let status = seeds::command(&args, &mut out).expect("it is written");
+        let out = String::from_utf8(out).expect("text");
+        assert!(status == Status::Pass && out.contains(count), "{out}");
+        let written = fs::read_dir(outdir).expect("the folder is there");
         assert!(count.starts_with(&written.count().to_string()));
     }
 }
@@ -81,17 +95,17 @@ fn the_text_of_a_text_is_canonical() {
         "a.mm",
         "threads 2 # two\n\n  t0:   read p0 4\nt1: fork p0\n",
     );
-    let ran = bench.run(&["convert", "a.mm"]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert_eq!(ran.out, "threads 2\nread p0 4\nt1: fork p0\n");
-    assert!(text::parse(&ran.out).is_ok());
+    let read = input::load(&bench.path("a.mm"), None).expect("a program");
+    let text = read.program.to_string();
+    assert_eq!(text, "threads 2\nread p0 4\nt1: fork p0\n");
+    assert_eq!(text::parse(&text), Ok(read.program));
 }
 
+/// The corpus is that of the repository around the working folder, which is triage/.
 #[test]
 fn the_repository_corpus_is_all_usable() {
     let bench = Bench::new();
-    let out = bench.path("out");
-    let out = out.to_str().expect("a path in UTF-8");
-    let ran = run_in(&repository().join("triage"), &["seeds", out]);
-    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let args = into(&bench.path("out"), None);
+    let status = seeds::command(&args, &mut Vec::new()).expect("it is written");
+    assert_eq!(status, Status::Pass);
 }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use fastrand::Rng;
 
-use super::mutate::Limits;
+use super::limits::Limits;
 use super::op::{Op, OpKind, Source};
 use super::operand::{Operand, OperandKind, Prot};
 use super::{Geometry, Preemption, Program, Step, insert_preemption};
@@ -130,6 +130,11 @@ impl Source for RandomOperands<'_> {
             self.rng,
         )))
     }
+}
+
+/// The index of an operation, if there is one.
+pub(super) fn pick(program: &Program, rng: &mut Rng) -> Option<usize> {
+    (!program.ops.is_empty()).then(|| rng.usize(..program.ops.len()))
 }
 
 /// The byte of a random operand of type `operand` for an operation: one that the program uses

@@ -22,6 +22,7 @@ use std::fmt;
 mod arbitrary;
 pub mod engine;
 pub mod generate;
+mod limits;
 pub mod mutate;
 pub mod op;
 pub mod operand;

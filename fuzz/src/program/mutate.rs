@@ -5,88 +5,15 @@
 //! limits and the random numbers, so that a seed repeats a mutation.
 
 use std::convert::Infallible;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use fastrand::Rng;
 
-use super::generate::{random_op, random_operand, random_preemption, used_operand};
+use super::generate::{pick, random_op, random_operand, random_preemption, used_operand};
+pub use super::limits::Limits;
 use super::op::{MAX_PARAMS, Op, OpKind, Source};
 use super::operand::{Operand, OperandKind};
-use super::{
-    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
-};
-
-/// What mutation keeps to, beyond what a program has to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    max_ops: usize,
-    min_threads: u8,
-    max_threads: u8,
-}
-
-impl Limits {
-    /// One thread: for targets that explore states.
-    pub const OPS: Self = Self::new(MAX_OPS, 1, 1);
-    /// Two to four threads: for targets that explore interleavings.
-    pub const RACES: Self = Self::new(MAX_OPS, 2, MAX_THREADS);
-
-    /// At most `max_ops` operations and `min_threads` to `max_threads` threads, each brought into
-    /// what a program can have.
-    #[must_use]
-    pub const fn new(max_ops: usize, min_threads: u8, max_threads: u8) -> Self {
-        // `Ord::clamp` is not const.
-        const fn between(number: u8, least: u8) -> u8 {
-            if number < least {
-                least
-            } else if number > MAX_THREADS {
-                MAX_THREADS
-            } else {
-                number
-            }
-        }
-        let min_threads = between(min_threads, 1);
-        let max_ops = if max_ops < MAX_OPS { max_ops } else { MAX_OPS };
-        Self {
-            max_ops,
-            min_threads,
-            max_threads: between(max_threads, min_threads),
-        }
-    }
-
-    /// The most operations.
-    #[must_use]
-    pub const fn max_ops(&self) -> usize {
-        self.max_ops
-    }
-
-    /// How many threads are allowed.
-    #[must_use]
-    pub const fn thread_range(&self) -> RangeInclusive<u8> {
-        self.min_threads..=self.max_threads
-    }
-
-    /// These limits with at most `max_ops` operations.
-    #[must_use]
-    pub const fn with_max_ops(self, max_ops: usize) -> Self {
-        Self::new(
-            if max_ops < self.max_ops {
-                max_ops
-            } else {
-                self.max_ops
-            },
-            self.min_threads,
-            self.max_threads,
-        )
-    }
-
-    /// Makes a program canonical and brings it into the limits: threads over the limit are folded
-    /// into those below it.
-    pub fn apply(&self, program: &mut Program) {
-        program.ops.truncate(self.max_ops);
-        program.threads = program.threads.clamp(self.min_threads, self.max_threads);
-        program.normalize();
-    }
-}
+use super::{Geometry, MAX_PREEMPTIONS, Preemption, Program, Step, insert_preemption};
 
 /// Changes a program. Returns whether the mutation applied and the program is canonical and within
 /// `limits`.
@@ -189,11 +116,6 @@ fn interleave(a: &[Step], b: &[Step], rng: &mut Rng) -> Vec<Step> {
     steps
 }
 
-/// The index of an operation, if there is one.
-fn pick(program: &Program, rng: &mut Rng) -> Option<usize> {
-    (!program.ops.is_empty()).then(|| rng.usize(..program.ops.len()))
-}
-
 /// A part of a list, short more often than long, and empty only if the list is.
 fn random_run(len: usize, rng: &mut Rng) -> Range<usize> {
     if len == 0 {
@@ -218,7 +140,7 @@ fn delete_run(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
 }
 
 fn duplicate_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
-    let Some(from) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops) else {
+    let Some(from) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops()) else {
         return false;
     };
     let to = rng.usize(..=program.ops.len());
@@ -230,7 +152,7 @@ fn duplicate_run(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool 
     let mut run = random_run(program.ops.len(), rng);
     run.end = run
         .end
-        .min(run.start + (limits.max_ops - program.ops.len()));
+        .min(run.start + (limits.max_ops() - program.ops.len()));
     let to = rng.usize(..=program.ops.len());
     let is_something = !run.is_empty();
     let copy = program.ops[run].to_vec();

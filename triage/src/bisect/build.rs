@@ -2,7 +2,7 @@
 //! `target`, cargo's own; `tree-*`, worktrees of a run under way; `lock`, held while one is.
 
 use super::git::{Commit, Repository};
-use crate::args::{Bisect, Target};
+use crate::input::Target;
 use crate::names::shown;
 use crate::stop::Stop;
 use crate::{Status, file, store};
@@ -26,23 +26,23 @@ pub struct Question {
 }
 
 impl Question {
-    /// The question of a command line.
+    /// What `replay --json` says of the file at `path`, with these options.
     ///
     /// # Errors
     /// It is no file, or is too long.
-    pub fn new(args: &Bisect) -> Result<Self, Status> {
+    pub fn new(path: &Path, zoo: Option<&str>, target: Option<Target>) -> Result<Self, Status> {
         // what an old commit may wait for, or read without an end, is not handed to it
-        let file = file::read(&args.file, file::MAX_PROGRAM)
-            .and_then(|_| Ok(std::fs::canonicalize(&args.file)?));
+        let file =
+            file::read(path, file::MAX_PROGRAM).and_then(|_| Ok(std::fs::canonicalize(path)?));
         let file = file.map_err(|error| {
-            let path = shown(&args.file);
+            let path = shown(path);
             Status::unusable(format_args!("{path}: {error}; give a program"))
         })?;
         let mut words: Vec<OsString> = vec!["replay".into(), "--json".into()];
-        if let Some(zoo) = &args.zoo {
+        if let Some(zoo) = zoo {
             words.extend(["--zoo".into(), zoo.into()]);
         }
-        if let Some(target) = args.target.as_ref().and_then(Target::to_possible_value) {
+        if let Some(target) = target.as_ref().and_then(Target::to_possible_value) {
             words.extend(["--target".into(), target.get_name().into()]);
         }
         words.extend(["--".into(), file.into()]);

@@ -1,10 +1,36 @@
 //! The repository: commits, and a worktree that goes when it is no longer needed.
 
-use super::Range;
 use crate::Status;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+/// Two commits, as the user names them.
+#[derive(Clone, Debug)]
+pub struct Range {
+    /// The older one.
+    pub from: String,
+    /// The newer one.
+    pub to: String,
+}
+
+impl Range {
+    /// Reads `A..B`.
+    ///
+    /// # Errors
+    /// It is not of that form.
+    pub fn parse(words: &str) -> Result<Self, String> {
+        match words.split_once("..") {
+            Some((from, to)) if !from.is_empty() && !to.is_empty() && !to.starts_with('.') => {
+                Ok(Self {
+                    from: from.to_owned(),
+                    to: to.to_owned(),
+                })
+            }
+            _ => Err("give two commits as A..B, A an ancestor of B".to_owned()),
+        }
+    }
+}
 
 /// A commit.
 #[derive(Clone, Debug)]

@@ -7,44 +7,48 @@ mod build;
 mod git;
 mod search;
 
-use crate::args::Bisect;
+use crate::input::Target;
 use crate::names::shown;
 use crate::progress::Progress;
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, store};
 use build::{Answer, Builder, Question};
+pub use git::Range;
 use git::{Commit, Repository};
 use search::{Found, search};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Two commits, as the user names them.
-#[derive(Clone, Debug)]
-pub struct Range {
-    /// The older one.
-    from: String,
-    /// The newer one.
-    to: String,
-}
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in a worktree of its
+own under the cache folder, built with cargo build --release -p mm-triage, and asked with replay --json; its
+program is kept for the next time, the worktree goes. A commit that does not build is skipped.
+Exit status: 0 the commit is found, 1 only commits that do not build are left, 2 unusable input or command
+line, or the same verdict at both ends, 3 interrupted.";
 
-impl Range {
-    /// Reads `A..B`.
-    ///
-    /// # Errors
-    /// It is not of that form.
-    pub fn parse(words: &str) -> Result<Self, String> {
-        match words.split_once("..") {
-            Some((from, to)) if !from.is_empty() && !to.is_empty() && !to.starts_with('.') => {
-                Ok(Self {
-                    from: from.to_owned(),
-                    to: to.to_owned(),
-                })
-            }
-            _ => Err("give two commits as A..B, A an ancestor of B".to_owned()),
-        }
-    }
+/// Arguments of `bisect`.
+#[derive(Debug, clap::Args)]
+pub struct BisectArgs {
+    /// Historical bugs to put back, with commas between them; a commit that does not know one is skipped
+    #[arg(long, value_name = "SLUG[,SLUG]")]
+    pub zoo: Option<String>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Two commits of the repository that the working folder is in, A an ancestor of B
+    #[arg(long, value_name = "A..B", value_parser = Range::parse)]
+    pub commits: Range,
+    /// The folder for worktrees and builds [default: mmfuzz/bisect in the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
 }
 
 /// A commit and the verdict there.
@@ -92,16 +96,16 @@ impl From<io::Error> for Fault {
 }
 
 /// Finds the commit.
-pub fn command(args: &Bisect, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &BisectArgs, out: &mut dyn Write) -> io::Result<Status> {
     match run(args, out) {
         Ok(status) | Err(Fault::Told(status)) => Ok(status),
         Err(Fault::Io(error)) => Err(error),
     }
 }
 
-fn run(args: &Bisect, out: &mut dyn Write) -> Result<Status, Fault> {
+fn run(args: &BisectArgs, out: &mut dyn Write) -> Result<Status, Fault> {
     let stop = Stop::on_signals()?;
-    let question = Question::new(args)?;
+    let question = Question::new(&args.file, args.zoo.as_deref(), args.target)?;
     let repository = Repository::here()?;
     let range = &args.commits;
     let from = repository.commit(&range.from)?;
@@ -177,7 +181,7 @@ fn verdict_at(tested: &[Tested], commit: &Commit) -> Option<String> {
 }
 
 /// The folder for builds.
-fn cache(args: &Bisect) -> Result<PathBuf, Status> {
+fn cache(args: &BisectArgs) -> Result<PathBuf, Status> {
     let dir = match &args.cache {
         Some(dir) => dir.clone(),
         None => {

@@ -1,7 +1,7 @@
 //! The pictures of the page as SVG: the curves of all engines, and a mean with its interval.
 
+use super::results::{Engine, Results};
 use super::stats::{Step, survival_at};
-use super::{Engine, Results};
 use maud::{Markup, html};
 use std::fmt::Write;
 

@@ -1,10 +1,10 @@
 //! The page of a campaign. `maud` escapes all text and every attribute; there is no script.
 
 use super::chart::{class, curves, ticks, whisker};
+use super::results::{PARTIAL, Results, digits};
 use super::runs::Run;
 use super::stats::{kaplan_meier, median, survival_at};
-use super::{PARTIAL, Results, counted, digits};
-use crate::page;
+use crate::page::{self, counted};
 use maud::{Markup, html};
 
 const STYLE: &str = include_str!("style.css");

@@ -4,62 +4,34 @@
 
 mod chart;
 mod html;
+mod results;
 mod runs;
 mod stats;
 
-use crate::args;
-use crate::page::counted;
-use crate::style::Style;
 use crate::{Status, store};
+use results::Results;
 use runs::Campaign;
-use serde_json::{Value, json};
-use stats::{Comparison, Step, Time};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
-/// An engine over all bugs.
-#[derive(Debug)]
-struct Engine {
-    name: String,
-    /// Those that it has runs of.
-    bugs: usize,
-    /// Those that a run has found.
-    bugs_found: usize,
-    runs: usize,
-    runs_found: usize,
-    curve: Vec<Step>,
-    /// The restricted mean and its interval.
-    mean: f64,
-    interval: (f64, f64),
-    median: Option<f64>,
-    execs_per_second: f64,
-}
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, which needs
+nothing but itself. The same runs give the same page.
+Exit status: 0 the page is written, 2 unusable input.";
 
-/// Two engines, by the bugs that both have runs of.
-#[derive(Debug)]
-struct Pair {
-    a: String,
-    b: String,
-    bugs: usize,
-    all: Comparison,
-    /// `all.p`, corrected for the number of pairs.
-    p: f64,
-    /// Bugs by which the first one is faster, and slower: an A12 on this side of a half.
-    faster: usize,
-    slower: usize,
-}
-
-/// What there is to say.
-#[derive(Debug)]
-struct Results {
-    campaign: Campaign,
-    /// The fastest first.
-    engines: Vec<Engine>,
-    pairs: Vec<Pair>,
+/// Arguments of `campaign`.
+#[derive(Debug, clap::Args)]
+pub struct CampaignArgs {
+    /// The folder that make campaign wrote
+    pub dir: PathBuf,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Reads the runs, and writes the page.
-pub fn command(args: &args::Campaign, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &CampaignArgs, out: &mut dyn Write) -> io::Result<Status> {
     let results = match Campaign::read(&args.dir) {
         Ok(campaign) => Results::of(campaign),
         Err(why) => return Ok(Status::unusable(why)),
@@ -76,178 +48,4 @@ pub fn command(args: &args::Campaign, out: &mut dyn Write) -> io::Result<Status>
         writeln!(out, "  {}", crate::names::shown(&path))?;
     }
     Ok(Status::Pass)
-}
-
-impl Results {
-    fn of(campaign: Campaign) -> Self {
-        let mut engines: Vec<_> = campaign
-            .engines()
-            .map(|name| Engine::of(&campaign, name))
-            .collect();
-        engines.sort_by(|a, b| a.mean.total_cmp(&b.mean));
-        let mut pairs = Vec::new();
-        for (i, a) in engines.iter().enumerate() {
-            for b in &engines[i + 1..] {
-                pairs.extend(Pair::of(&campaign, &a.name, &b.name));
-            }
-        }
-        let corrected = stats::holm(&pairs.iter().map(|pair| pair.all.p).collect::<Vec<_>>());
-        for (pair, p) in pairs.iter_mut().zip(corrected) {
-            pair.p = p;
-        }
-        Self {
-            campaign,
-            engines,
-            pairs,
-        }
-    }
-
-    /// `5 engines, 98 bugs, 2058 runs`.
-    fn title(&self) -> String {
-        format!(
-            "{}, {}, {}",
-            counted(self.engines.len(), "engine"),
-            counted(self.campaign.bugs.len(), "bug"),
-            counted(self.campaign.count(), "run")
-        )
-    }
-
-    /// The engines have not all runs of all bugs: what is said of one and of another is not of the same bugs.
-    fn is_partial(&self) -> bool {
-        let bugs = self.campaign.bugs.len();
-        self.engines.iter().any(|engine| engine.bugs < bugs)
-    }
-
-    /// Engines, and pairs of them, with what the page says of them; seconds, but for `a12` and `p`.
-    fn json(&self, page: &Path) -> Value {
-        let engines = self.engines.iter().map(|engine| {
-            json!({
-                "name": engine.name,
-                "bugs": engine.bugs,
-                "bugs_found": engine.bugs_found,
-                "runs": engine.runs,
-                "runs_found": engine.runs_found,
-                "restricted_mean": engine.mean,
-                "interval": [engine.interval.0, engine.interval.1],
-                "median": engine.median,
-                "execs_per_second": engine.execs_per_second,
-            })
-        });
-        let pairs = self.pairs.iter().map(|pair| {
-            json!({ "a": pair.a, "b": pair.b, "bugs": pair.bugs, "a12": pair.all.a12, "p": pair.p })
-        });
-        json!({
-            "limit": self.campaign.limit,
-            "bugs": self.campaign.bugs.len(),
-            "runs": self.campaign.count(),
-            "partial": self.is_partial(),
-            "engines": engines.collect::<Vec<_>>(),
-            "pairs": pairs.collect::<Vec<_>>(),
-            "page": crate::names::shown(page),
-        })
-    }
-
-    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        let style = Style::of_stdout();
-        writeln!(
-            out,
-            "{}",
-            style.heading(format!("campaign: {}", self.title()))
-        )?;
-        for engine in &self.engines {
-            let (low, high) = engine.interval;
-            writeln!(
-                out,
-                "  {:<10} found {}/{} bugs, {}/{} runs; mean {} s ({} to {}) of {}",
-                engine.name,
-                engine.bugs_found,
-                engine.bugs,
-                engine.runs_found,
-                engine.runs,
-                digits(engine.mean),
-                digits(low),
-                digits(high),
-                self.campaign.limit
-            )?;
-        }
-        if self.is_partial() {
-            writeln!(out, "{}", style.bad(PARTIAL))?;
-        }
-        Ok(())
-    }
-}
-
-/// What a reader of a part should know.
-const PARTIAL: &str =
-    "Some engines have no run of some bugs: their means and curves are not of the same bugs.";
-
-impl Engine {
-    fn of(campaign: &Campaign, name: &str) -> Self {
-        let times = campaign.bugs.iter().map(|bug| campaign.times(name, bug));
-        let groups: Vec<_> = times.filter(|times| !times.is_empty()).collect();
-        let is_found = |times: &&Vec<Time>| times.iter().any(|time| time.found);
-        let all = groups.concat();
-        let curve = stats::kaplan_meier(&all);
-        let execs: u64 = campaign.all_of(name).map(|run| run.execs).sum();
-        Self {
-            name: name.to_owned(),
-            bugs: groups.len(),
-            bugs_found: groups.iter().filter(is_found).count(),
-            runs: all.len(),
-            runs_found: all.iter().filter(|time| time.found).count(),
-            mean: stats::restricted_mean(&curve, campaign.limit),
-            interval: stats::interval_of_mean(&groups, campaign.limit),
-            median: stats::median(&curve),
-            curve,
-            execs_per_second: execs as f64 / all.iter().map(|time| time.seconds).sum::<f64>(),
-        }
-    }
-}
-
-impl Pair {
-    /// Nothing if they have no bug in common.
-    fn of(campaign: &Campaign, a: &str, b: &str) -> Option<Self> {
-        let (mut times_a, mut times_b, mut each) = (Vec::new(), Vec::new(), Vec::new());
-        for bug in &campaign.bugs {
-            let (of_a, of_b) = (campaign.times(a, bug), campaign.times(b, bug));
-            if let Some(comparison) = stats::compare(&of_a, &of_b) {
-                each.push(comparison.a12);
-                times_a.extend(of_a);
-                times_b.extend(of_b);
-            }
-        }
-        let all = stats::compare(&times_a, &times_b)?;
-        Some(Self {
-            a: a.to_owned(),
-            b: b.to_owned(),
-            bugs: each.len(),
-            all,
-            p: all.p,
-            faster: each.iter().filter(|a12| **a12 > 0.5).count(),
-            slower: each.iter().filter(|a12| **a12 < 0.5).count(),
-        })
-    }
-}
-
-/// A number of seconds with some two digits that count: `0.04`, `1.3`, `57`.
-fn digits(seconds: f64) -> String {
-    match seconds {
-        small if small < 0.995 => format!("{small:.2}"),
-        medium if medium < 9.95 => format!("{medium:.1}"),
-        large => format!("{large:.0}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_are_those_that_count() {
-        let shown = [0.0, 0.042, 0.994, 0.996, 1.26, 9.94, 9.96, 59.7].map(digits);
-        assert_eq!(
-            shown,
-            ["0.00", "0.04", "0.99", "1.0", "1.3", "9.9", "10", "60"]
-        );
-    }
 }

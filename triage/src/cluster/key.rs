@@ -7,8 +7,9 @@
 //!   invariant can be broken in several ways, the way belongs to the place.
 //! - *Where*: whom the row blames ([`Blame`]), mostly the function whose section did it ([`objection`]).
 
+use crate::bugs::Bugs;
 use crate::objection::{self, Objection};
-use crate::run::{Bugs, Found};
+use crate::run::Found;
 use mm_core::Site;
 use mm_fuzz::describe;
 use mm_fuzz::exec::Digest;
@@ -191,11 +192,10 @@ impl Key {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "zoo"))]
 mod tests {
     use super::*;
 
-    #[cfg(feature = "zoo")]
     fn key(bug: &str, text: &str) -> Key {
         use crate::run::{Ended, run};
         let bugs = Bugs::parse(bug).expect("a bug");
@@ -207,7 +207,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "zoo")]
     fn what_is_found_at_the_end_is_found_where_the_processes_exit() {
         let key = |text| key("collapse-no-notifier", text);
         let at_the_end = key("mmap p0 0 1 r\nread p0 0\n");
@@ -220,7 +219,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "zoo")]
     fn a_lock_is_blamed_on_who_took_it() {
         let key = |last: &str| {
             let text = format!("mmap p0 0 1 rw\nwrite p0 0\nfork p0\n{last}\n");
@@ -231,7 +229,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "zoo")]
     fn what_an_operation_leaves_is_blamed_on_who_wrote_last() {
         let lost = "mmap p0 0 4 rw\nwrite p0 0\nfail page-table 2\nmremap p0 0 4 13 4 fixed\n";
         let lost = key("mremap-wraparound", lost);
@@ -244,7 +241,6 @@ mod tests {
 
     /// A retried fault on a page that somebody locked is another bug than one on a page that cannot be unmapped.
     #[test]
-    #[cfg(feature = "zoo")]
     fn livelocks_are_told_apart_by_the_lock_of_the_page() {
         let both = "swapfault-trylock-livelock,pvmw-devpriv-never-matches";
         let key = |third: &str| {
@@ -259,7 +255,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "zoo")]
     fn a_translation_is_blamed_on_who_took_the_entry_away() {
         let written = key("oom-reaper-tlb", "mmap p0 0 1 rw\nwrite p0 0\n");
         assert_eq!(written.place, "zap_pte_range");
@@ -267,7 +262,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "zoo")]
     fn a_count_too_high_is_not_one_too_low() {
         let program = "mmap p0 0 1 r\nmigrate p0 0 1 d0\nrelease d0\n";
         let (low, high) = (
@@ -281,7 +275,6 @@ mod tests {
 
     /// With both bugs a section in between breaks another invariant than the program does.
     #[test]
-    #[cfg(feature = "zoo")]
     fn a_race_is_known_by_its_own_finding() {
         let race = "threads 2\npreempt 0 t1\nmmap p0 0 1 rw\nwrite p0 0\nt1: migrate p0 0 1 d0\n";
         let key = key("migent-write-attr-from-swap-pte,dup-anon-vma-no-lock", race);
@@ -290,7 +283,6 @@ mod tests {
 
     /// Signatures and keys of all witnesses are the same, however findings are worded.
     #[test]
-    #[cfg(feature = "zoo")]
     fn no_key_depends_on_the_words_of_a_message() {
         use crate::run::{Ended, REWORDED, run};
         let of_witness = |slug: &str| {

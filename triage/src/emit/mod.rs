@@ -1,24 +1,61 @@
-//! `emit`: a program as source, in [C](c) for a real Linux with our driver, or in [Rust](rust) as a test.
+//! `emit`: a program as source, in [C](to_c) for a real Linux with our driver, or in [Rust](to_rust) as a test.
 
 mod c;
 mod operation;
 mod rust;
 
-use c::Refused;
-pub use c::{DRIVER, to_c};
+pub use c::{DRIVER, Refused, to_c};
+pub use rust::to_rust;
 
-use crate::args::Emit;
+use crate::Status;
+use crate::bugs::Bugs;
+use crate::input::{self, Target};
+use crate::linux::known::{self, Version};
 use crate::names::shown;
-use crate::{Status, input};
 use serde_json::json;
 use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// The first two numbers of a kernel's version, or why it is none.
+fn kernel(word: &str) -> Result<Version, String> {
+    let wanted = || "a kernel's version, such as 6.12 or 7.3.4".to_owned();
+    let version = known::version(word).ok_or_else(wanted)?;
+    (version >= (6, 12))
+        .then_some(version)
+        .ok_or_else(|| "the model has the rules of 6.12 and newer kernels".to_owned())
+}
+
+/// Arguments of `emit`.
+#[derive(Debug, clap::Args)]
+pub struct EmitArgs {
+    /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
+    #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
+    pub c: bool,
+    /// The kernel whose behaviour the C expects: 6.12 or newer
+    #[arg(long, value_name = "VERSION", value_parser = kernel, default_value = "7.3", conflicts_with = "rust")]
+    pub kernel: Version,
+    /// In Rust: a test that fails as the finding does, and passes once the bug is mended
+    #[arg(long)]
+    pub rust: bool,
+    /// Historical bugs that the test in Rust puts back
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, conflicts_with = "c")]
+    pub zoo: Option<Bugs>,
+    /// The file is an input of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Print one JSON object, with the text or with what user space cannot do
+    #[arg(long)]
+    pub json: bool,
+    /// A text program (.mm), a wire file, or an artifact of a fuzzing engine
+    pub file: PathBuf,
+}
 
 /// `emit --c FILE`, `emit --rust FILE`.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
     let input = match input::load(&args.file, args.target) {
         Ok(input) => input,
         Err(error) => {
@@ -31,7 +68,7 @@ pub fn command(args: &Emit, out: &mut dyn Write) -> io::Result<Status> {
     };
     let (language, text) = if args.rust {
         let bugs = args.zoo.clone().unwrap_or_default();
-        ("rust", Ok(rust::test(&input.program, &bugs)))
+        ("rust", Ok(to_rust(&input.program, &bugs)))
     } else {
         ("c", to_c(&input.program, args.kernel))
     };

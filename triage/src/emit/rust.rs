@@ -3,11 +3,12 @@
 //! The program is in it as text, which outlives changes of the wire, and the check that fails panics
 //! itself, so that the backtrace of the test leads to the oracle.
 
-use crate::run::{self, Bugs, Ended};
+use crate::bugs::Bugs;
+use crate::run::{self, Ended};
 use mm_fuzz::program::Program;
 
 /// The test, as a file for `fuzz/tests/`.
-pub fn test(program: &Program, bugs: &Bugs) -> String {
+pub fn to_rust(program: &Program, bugs: &Bugs) -> String {
     let found = match run::run(program, bugs, false, &mut ()) {
         Ended::Found(found) => Some(found.signature),
         Ended::Pass { .. } => None,

@@ -4,13 +4,13 @@
 //! are. Locks: the queue before the tally.
 
 use super::accepted;
+use super::args::LinuxArgs;
 use super::compare::{self, Difference};
 use super::guest::{Death, Guest, Image};
 use super::plan::{self, Plan, Refusal};
 use super::queue::{Case, Queue};
 use super::tally::{First, Tally};
-use crate::args::Linux;
-use crate::run::Bugs;
+use crate::bugs::Bugs;
 use crate::stop::Stop;
 use crate::store;
 use mm_fuzz::exec::{Executor, Options};
@@ -32,7 +32,7 @@ enum Verdict {
 
 /// What all guests share.
 pub struct Judge<'a> {
-    pub args: &'a Linux,
+    pub args: &'a LinuxArgs,
     pub image: &'a Image,
     /// Those that the model has.
     pub bugs: Bugs,
@@ -339,9 +339,8 @@ mod tests {
     use super::super::fake;
     use super::super::guest::Patience;
     use super::*;
-    use crate::args::{Args, Command};
     use crate::walk::Found;
-    use clap::Parser;
+    use clap::{Args, FromArgMatches};
     use std::time::Duration;
 
     /// What becomes of three programs, on the second of which the guest does this.
@@ -358,10 +357,9 @@ mod tests {
             last_words: Duration::from_millis(200),
             ..Patience::default()
         };
-        let args = Args::try_parse_from(["mm-triage", "linux"]).expect("arguments");
-        let Command::Linux(args) = &args.command else {
-            panic!("linux is linux")
-        };
+        let command = LinuxArgs::augment_args(clap::Command::new("linux"));
+        let args = LinuxArgs::from_arg_matches(&command.get_matches_from(["linux"]));
+        let args = &args.expect("arguments");
         let image = fake::image(dir.path(), behaviour, patience);
         let judge = Judge {
             args,

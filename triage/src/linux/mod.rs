@@ -5,6 +5,7 @@
 //! every process. The first point at which the two differ counts. Guests work side by side, one for each core.
 
 mod accepted;
+mod args;
 mod checks;
 mod compare;
 mod console;
@@ -18,12 +19,12 @@ pub mod plan;
 mod queue;
 mod tally;
 
-use crate::args::Linux;
-use crate::run::Bugs;
+use crate::bugs::Bugs;
 use crate::stop::Stop;
 use crate::walk::Found;
 use crate::{Status, corpus, pool, store};
-use guest::Image;
+pub use args::LinuxArgs;
+pub use guest::Image;
 use judge::Judge;
 use known::Version;
 use queue::Queue;
@@ -34,23 +35,37 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use tally::Tally;
 
-/// `linux FILE|DIR…`.
+/// What every use of the guest begins with.
+pub struct Session {
+    /// What the guest boots.
+    pub image: Image,
+    /// The programs that the command line names.
+    pub files: VecDeque<Found>,
+}
+
+impl Session {
+    /// Finds the programs, and sees that there is an image.
+    ///
+    /// # Errors
+    /// One is not there, and a sentence says which.
+    pub fn new(args: &LinuxArgs) -> Result<Self, Status> {
+        let corpus = corpus::find(args.corpus.as_deref()).map_err(Status::unusable)?;
+        let root = corpus.parent().unwrap_or(&corpus);
+        let files = files_of(&args.files).map_err(Status::unusable)?;
+        let image = Image::ensure(root).map_err(Status::unusable)?;
+        Ok(Self { image, files })
+    }
+}
+
+/// `linux FILE|DIR…`, but for [emitted programs](LinuxArgs::runs_emitted).
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
-    let root = match corpus::find(args.corpus.as_deref()) {
-        Ok(corpus) => corpus.parent().unwrap_or(&corpus).to_owned(),
-        Err(error) => return Ok(Status::unusable(error)),
-    };
-    let files = match files_of(&args.files) {
-        Ok(files) => files,
-        Err(error) => return Ok(Status::unusable(error)),
-    };
-    let image = match Image::ensure(&root) {
-        Ok(image) => image,
-        Err(error) => return Ok(Status::unusable(error)),
+pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
+    let Session { image, files } = match Session::new(args) {
+        Ok(session) => session,
+        Err(status) => return Ok(status),
     };
     // what is below has nothing to print until it is over, so a signal ends it
     if args.selftest {
@@ -58,9 +73,6 @@ pub fn command(args: &Linux, out: &mut dyn Write) -> io::Result<Status> {
     }
     if args.check_detection {
         return checks::detection(&image, out);
-    }
-    if args.emitted {
-        return checks::emitted(&image, files, out);
     }
     let wanted = args.zoo.as_ref().map_or("", |bugs| &bugs.names);
     let bugs = match bugs_of(wanted, image.kernel()) {

@@ -1,8 +1,8 @@
 //! Where the judge's programs come from: files, then random programs.
 
+use super::args::LinuxArgs;
 use super::tally::Tally;
-use crate::args::{Linux, Target};
-use crate::input;
+use crate::input::{self, Target};
 use crate::names::shown;
 use crate::walk::Found;
 use mm_fuzz::program::generate::{random_program, random_step};
@@ -21,7 +21,7 @@ pub struct Case {
 
 /// What is still to be judged.
 pub struct Queue<'a> {
-    args: &'a Linux,
+    args: &'a LinuxArgs,
     files: VecDeque<Found>,
     random: u64,
     taken: u32,
@@ -29,7 +29,7 @@ pub struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     /// All programs that the arguments name; `files` are those that they name, and those in folders.
-    pub fn new(args: &'a Linux, files: VecDeque<Found>) -> Self {
+    pub fn new(args: &'a LinuxArgs, files: VecDeque<Found>) -> Self {
         Self {
             args,
             files,

@@ -1,10 +1,10 @@
 //! What became of all programs, and what the run was good for.
 
 use super::accepted::{self, Counts};
+use super::args::LinuxArgs;
 use super::known::Version;
 use super::plan::Refusal;
 use crate::Status;
-use crate::args::Linux;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -100,7 +100,7 @@ impl Tally {
         &self,
         began: Instant,
         version: &str,
-        args: &Linux,
+        args: &LinuxArgs,
         out: &mut dyn Write,
     ) -> io::Result<Status> {
         if args.witnesses {

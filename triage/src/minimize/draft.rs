@@ -6,21 +6,10 @@
 //! ways: by taking off the points of what was removed, which costs nothing and is right if the other
 //! operations do what they did; or exactly, by running the draft up to each preemption in turn.
 
-use super::Predicate;
-use super::passes::Edit;
+use super::edit::Edit;
+use super::predicate::{Predicate, Slice};
 use mm_fuzz::program::{Geometry, MAX_PARAMS, Op, OpKind, OperandKind, Preemption, Program, Step};
 use std::cmp::Ordering;
-
-/// One turn of an operation: the scheduling points that it passed, `from` up to and not including `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slice {
-    /// The operation.
-    pub step: usize,
-    /// Points of the run before the turn.
-    pub from: u32,
-    /// Points of the run after it.
-    pub to: u32,
-}
 
 /// A program for which the predicate holds, and how it ran.
 #[derive(Clone, Debug)]

@@ -1,31 +1,67 @@
 //! `minimize`: to the shortest program with the same signature.
 
-pub mod draft;
+mod draft;
+mod edit;
 mod passes;
+mod predicate;
 mod search;
 
-use crate::args::{Minimize, Target};
+use crate::bugs::Bugs;
+use crate::input::{self, Target};
 use crate::names::shown;
 use crate::page::counted;
 use crate::progress::Progress;
-use crate::run::{Bugs, Ended, Found, Runner};
+use crate::run::{Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
-use crate::{Status, input, pool, store};
-use draft::{Best, Slice};
+use crate::{Status, pool, store};
+use draft::Best;
+pub use draft::compare;
 use mm_core::State;
 use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::program::Program;
+pub use passes::PassStatistics;
+use predicate::{Predicate, Slice};
 use search::Search;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Runs a program and says whether it still is what is wanted.
-pub trait Predicate {
-    /// Whether the predicate holds; `slices` becomes the turns of the run.
-    fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool;
+/// What the help of the command ends with.
+pub const HELP: &str = "\
+The result is 1-minimal: no operation, preemption or thread can go, and no operand can be a step smaller,
+so that the finding keeps its signature. It does not depend on --jobs.
+Exit status: 0 every file was minimized, 2 one was unusable or has no finding, 3 interrupted; then the
+smallest programs so far have been written.";
+
+/// Arguments of `minimize`.
+#[derive(Debug, clap::Args)]
+pub struct MinimizeArgs {
+    /// Historical bugs to put back, with commas between them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// What the smaller program must have in common with the larger one
+    #[arg(long, value_name = "WHAT", default_value = "signature")]
+    pub same: Same,
+    /// Write the programs to this folder [default: that of each file], as NAME.min.mm
+    #[arg(long, short, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Threads [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
+    pub jobs: Option<usize>,
+    /// Also print what each pass tried and achieved; --json always does
+    #[arg(long)]
+    pub stats: bool,
+    /// Print one JSON object for each file and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// What a smaller program must have in common with the larger one.
@@ -88,6 +124,8 @@ pub struct Minimized {
     pub tests: u64,
     /// Those of the last round, in which nothing could be made smaller; `None` if the search was stopped.
     pub last_round: Option<u64>,
+    /// What each pass did.
+    pub passes: Vec<PassStatistics>,
 }
 
 /// Makes `program` as small as it gets while its finding stays the same; `None` if it has none.
@@ -113,8 +151,7 @@ pub fn minimize(
         program: program.clone(),
         slices,
     };
-    let mut last_round = 0;
-    let is_certified = passes::minimize(&mut search, &mut best, &mut last_round);
+    let passes::Ended { last_round, passes } = passes::minimize(&mut search, &mut best);
     let tests = search.tests;
     let Ended::Found(found) = runner.run(&best.program, &mut ()) else {
         unreachable!("the predicate held for it, and runs are deterministic");
@@ -123,7 +160,8 @@ pub fn minimize(
         program: best.program,
         found,
         tests,
-        last_round: is_certified.then_some(last_round),
+        last_round,
+        passes,
     })
 }
 
@@ -140,6 +178,7 @@ struct Line {
     preemptions: Option<usize>,
     tests: Option<u64>,
     certified_by: Option<u64>,
+    passes: Option<Vec<PassStatistics>>,
     seconds: Option<f64>,
     detail: Option<String>,
 }
@@ -152,7 +191,7 @@ struct Done {
 }
 
 /// Minimizes every file; the worst status of all.
-pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
     let stop = match Stop::on_signals() {
@@ -198,7 +237,7 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
                 serde_json::to_writer(&mut *out, &done.line)?;
                 writeln!(out)?;
             } else {
-                people(&done, args.files.len() == 1, out)?;
+                people(&done, args, out)?;
             }
             count += 1;
             // where lines go to a terminal, they say how far it is
@@ -218,7 +257,7 @@ pub fn command(args: &Minimize, out: &mut dyn Write) -> io::Result<Status> {
 
 /// Minimizes one file and writes what it becomes.
 fn one(
-    args: &Minimize,
+    args: &MinimizeArgs,
     path: &Path,
     target: Option<Target>,
     bugs: &Bugs,
@@ -237,6 +276,7 @@ fn one(
         preemptions: None,
         tests: None,
         certified_by: None,
+        passes: None,
         seconds: None,
         detail: None,
     };
@@ -281,6 +321,7 @@ fn one(
         preemptions: Some(program.preemptions.len()),
         tests: Some(small.tests),
         certified_by: small.last_round,
+        passes: Some(small.passes),
         seconds: Some((seconds * 1e6).round() / 1e6),
         ..line
     };
@@ -296,7 +337,7 @@ fn output_path(folder: Option<&Path>, path: &Path) -> PathBuf {
     store::beside(folder, path, ".min.mm")
 }
 
-fn people(done: &Done, with_program: bool, out: &mut dyn Write) -> io::Result<()> {
+fn people(done: &Done, args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<()> {
     let line = &done.line;
     let (Some(program), Some(signature)) = (&done.program, &line.signature) else {
         // what a terminal shows of both streams is in order
@@ -323,8 +364,30 @@ fn people(done: &Done, with_program: bool, out: &mut dyn Write) -> io::Result<()
     };
     writeln!(out, "  {tests} tests in {seconds:.3} s; {certificate}")?;
     writeln!(out, "  {}", line.output.as_deref().unwrap_or_default())?;
-    if with_program {
+    if args.stats {
+        statistics(line.passes.as_deref().unwrap_or_default(), out)?;
+    }
+    if args.files.len() == 1 {
         write!(out, "\n{program}")?;
+    }
+    Ok(())
+}
+
+/// A row for each pass: what it tried, what was accepted, and the operations before it first ran,
+/// after it last ran, and removed by it.
+fn statistics(passes: &[PassStatistics], out: &mut dyn Write) -> io::Result<()> {
+    let heading = format!(
+        "  {:<26}{:>8} {:>8}  {:<12} removed",
+        "pass", "tried", "accepted", "operations"
+    );
+    writeln!(out, "{}", Style::of_stdout().heading(heading))?;
+    for pass in passes {
+        let operations = format!("{} -> {}", pass.operations_before, pass.operations_after);
+        writeln!(
+            out,
+            "  {:<26}{:>8} {:>8}  {operations:<12} {}",
+            pass.pass, pass.tried, pass.accepted, pass.operations_removed
+        )?;
     }
     Ok(())
 }
@@ -392,14 +455,23 @@ mod tests {
 
     #[test]
     fn what_does_not_matter_goes_and_every_step_goes_down() {
-        let (stop, mut best, mut last) = (Stop::default(), best(long_program()), 0);
+        let (stop, mut best) = (Stop::default(), best(long_program()));
+        let before = best.program.ops.len();
         let mut search = Search::new(|| FAKE.with(Fake::clone), 1, &stop);
-        assert!(passes::minimize(&mut search, &mut best, &mut last));
+        let ended = passes::minimize(&mut search, &mut best);
         let expected = "fork p0\nfork p0\nfork p0\nevict d0 0 5\n";
         assert_eq!(best.program.to_string(), expected);
+        let last = ended.last_round.expect("nobody stopped it");
         assert!(last > 0 && last < search.tests);
+        let passes = &ended.passes;
+        assert_eq!(passes[0].operations_before, before);
+        let sum = |of: fn(&PassStatistics) -> u64| passes.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|pass| pass.tried), search.tests);
+        let removed = sum(|pass| pass.operations_removed as u64) as usize;
+        assert_eq!(removed, before - best.program.ops.len());
         let held = FAKE.with(|fake| fake.0.borrow().clone());
         assert!(held.len() > 5);
+        assert_eq!(sum(|pass| pass.accepted), held.len() as u64);
         assert!(held.is_sorted_by(|a, b| compare(a, b).is_gt()));
     }
 
@@ -407,10 +479,10 @@ mod tests {
     fn a_search_that_is_stopped_keeps_what_it_has() {
         let stop = Stop::default();
         stop.set();
-        let (mut best, mut last) = (best(long_program()), 0);
+        let mut best = best(long_program());
         let mut search = Search::new(|| FAKE.with(Fake::clone), 1, &stop);
-        assert!(!passes::minimize(&mut search, &mut best, &mut last));
+        let ended = passes::minimize(&mut search, &mut best);
         assert_eq!(best.program, long_program());
-        assert_eq!((search.tests > 0, last), (true, 0));
+        assert_eq!((search.tests > 0, ended.last_round), (true, None));
     }
 }

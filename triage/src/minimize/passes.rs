@@ -13,54 +13,14 @@
 //! The end is certified: a last round in which every pass has tried everything and nothing held. That it
 //! comes is due to the order of [`compare`](super::draft::compare): every change that is made goes down.
 
-use super::Predicate;
 use super::draft::{Best, recast, smaller_geometry};
+use super::edit::Edit;
+use super::predicate::Predicate;
 use super::search::Search;
-use mm_fuzz::program::{Geometry, Op, OpKind, OperandKind, Preemption, Program};
+use mm_fuzz::program::{Op, OpKind, OperandKind, Preemption, Program};
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::Range;
-
-/// A part of a change. Operations and preemptions are named by their places in the program as it was.
-#[derive(Clone, Debug)]
-pub enum Edit {
-    /// These operations go, and the preemptions in them.
-    Remove(Range<usize>),
-    /// An operation becomes another.
-    Op(usize, Op),
-    /// An operation moves to another thread.
-    Thread(usize, u8),
-    /// A value of an operand becomes another, wherever it stands.
-    Everywhere {
-        /// The type of the operand.
-        kind: OperandKind,
-        /// Its byte now.
-        from: u8,
-        /// Its byte then.
-        to: u8,
-    },
-    /// All operands of a type become smaller.
-    Lower {
-        /// The type.
-        kind: OperandKind,
-        /// By how much; at most the least one.
-        by: u8,
-    },
-    /// The geometry changes.
-    Geometry(Geometry),
-    /// These preemptions go.
-    DropPreemptions(Range<usize>),
-    /// A preemption becomes this one.
-    Preempt(usize, Preemption),
-    /// What a thread does, another does; the last thread takes its name.
-    RemoveThread {
-        /// The thread that goes.
-        thread: u8,
-        /// The one that does its work.
-        into: u8,
-    },
-    /// Two threads exchange their names.
-    ExchangeThreads(u8, u8),
-}
 
 /// Programs longer than this have no two operations removed at a time.
 const MAX_OPS_PAIRS: usize = 32;
@@ -70,10 +30,22 @@ const MAX_OPS_COSTLY: usize = 14;
 const MAX_OPS_COSTLIEST: usize = 8;
 
 type Changes = Vec<Vec<Edit>>;
-type Pass = fn(&Best) -> Changes;
+
+/// What may be simpler, and what it is called.
+struct Pass {
+    name: &'static str,
+    changes: fn(&Best) -> Changes,
+}
+
+/// Passes, called as their functions are.
+macro_rules! passes {
+    ($($pass:ident),* $(,)?) => {
+        &[$(Pass { name: stringify!($pass), changes: $pass }),*]
+    };
+}
 
 /// Passes whose lists are about as long as the program.
-const CHEAP: &[Pass] = &[
+const CHEAP: &[Pass] = passes![
     never_started,
     preemption_chunks,
     operation_chunks,
@@ -87,7 +59,7 @@ const CHEAP: &[Pass] = &[
 ];
 
 /// Passes whose lists are much longer.
-const COSTLY: &[Pass] = &[
+const COSTLY: &[Pass] = passes![
     two_operations,
     operation_and_preemption,
     three_operations,
@@ -96,31 +68,58 @@ const COSTLY: &[Pass] = &[
     two_operations_and_kind,
 ];
 
-/// Makes `best` as small as it gets. True if the end was reached, false if the search was stopped.
+/// What a pass did, over all rounds in which it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PassStatistics {
+    /// Its name.
+    pub pass: &'static str,
+    /// Changes that it tried, as one thread would have; a search that was stopped counts those of the
+    /// list at which it was.
+    pub tried: u64,
+    /// Changes that were made.
+    pub accepted: u64,
+    /// Operations of the program when the pass first began.
+    pub operations_before: usize,
+    /// Operations when it last ended. Other passes ran in between.
+    pub operations_after: usize,
+    /// Operations that the pass itself removed.
+    pub operations_removed: usize,
+}
+
+/// How a search ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// Tests of the last round, in which nothing held; `None` if the search was stopped.
+    pub last_round: Option<u64>,
+    /// The passes that ran, in the order in which they first did.
+    pub passes: Vec<PassStatistics>,
+}
+
+/// Makes `best` as small as it gets.
 pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
     search: &mut Search<'_, P, F>,
     best: &mut Best,
-    last_round: &mut u64,
-) -> bool {
+) -> Ended {
+    let mut ended = Ended::default();
     'again: loop {
         let start = search.tests;
         let mut changed = false;
         for pass in CHEAP {
-            changed |= exhaust(search, best, *pass);
+            changed |= exhaust(search, best, pass, &mut ended.passes);
         }
         if search.is_stopped() {
-            return false;
+            return ended;
         }
         if changed {
             continue;
         }
         for pass in COSTLY {
-            if exhaust(search, best, *pass) {
+            if exhaust(search, best, pass, &mut ended.passes) {
                 continue 'again;
             }
         }
-        *last_round = search.tests - start;
-        return !search.is_stopped();
+        ended.last_round = (!search.is_stopped()).then_some(search.tests - start);
+        return ended;
     }
 }
 
@@ -128,16 +127,35 @@ pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
 fn exhaust<P: Predicate, F: Fn() -> P + Sync>(
     search: &mut Search<'_, P, F>,
     best: &mut Best,
-    pass: Pass,
+    pass: &Pass,
+    all: &mut Vec<PassStatistics>,
 ) -> bool {
-    let (mut changes, mut next, mut any) = (pass(best), 0, false);
+    let (tests, operations) = (search.tests, best.program.ops.len());
+    let (mut changes, mut next, mut accepted) = ((pass.changes)(best), 0, 0);
     while let Some((index, better)) = search.first(best, &changes, next) {
         *best = better;
-        changes = pass(best);
+        changes = (pass.changes)(best);
         next = index.min(changes.len());
-        any = true;
+        accepted += 1;
     }
-    any
+    let at = all.iter().position(|known| known.pass == pass.name);
+    let at = at.unwrap_or_else(|| {
+        all.push(PassStatistics {
+            pass: pass.name,
+            tried: 0,
+            accepted: 0,
+            operations_before: operations,
+            operations_after: operations,
+            operations_removed: 0,
+        });
+        all.len() - 1
+    });
+    let statistics = &mut all[at];
+    statistics.tried += search.tests - tests;
+    statistics.accepted += accepted;
+    statistics.operations_after = best.program.ops.len();
+    statistics.operations_removed += operations - best.program.ops.len();
+    accepted > 0
 }
 
 /// Everything after the last operation that was started.

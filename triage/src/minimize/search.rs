@@ -1,9 +1,9 @@
 //! The first of many candidates that is good: with several threads a speculation, of which the lowest
 //! index wins, so that the result and the number of tests do not depend on the number of threads.
 
-use super::Predicate;
 use super::draft::{Best, Draft};
-use super::passes::Edit;
+use super::edit::Edit;
+use super::predicate::Predicate;
 use crate::stop::Stop;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,11 +1,11 @@
 //! `report.html`: one page that needs nothing but itself. `maud` escapes all text and every attribute.
 
+use super::contents::{Cluster, Report};
 use super::picture::Picture;
 use super::state::State;
 use super::svg::{draw, patterns, step_title, swatch};
-use super::{Cluster, Report, counted};
 use crate::explain::Explanation;
-use crate::page::{self, Script};
+use crate::page::{self, Script, counted};
 use maud::{Markup, html};
 
 const STYLE: &str = include_str!("style.css");

@@ -1,9 +1,10 @@
 //! `report.md`: everything that comes from a run or a file stands in code spans and blocks, with fences longer
 //! than any that it has itself, so that nothing in it is markup.
 
+use super::contents::{Cluster, Report};
 use super::picture::Picture;
 use super::state::State;
-use super::{Cluster, Report, counted};
+use crate::page::counted;
 use std::fmt::Write;
 
 /// The report.

@@ -6,7 +6,8 @@
 
 use super::film::{Column, Film};
 use super::state::State;
-use crate::run::{Bugs, Ended, Runner};
+use crate::bugs::Bugs;
+use crate::run::{Ended, Runner};
 use crate::snapshot::{EntryAt, named};
 use crate::timeline::task_name;
 use mm_core::{Entry, MAX_TASKS, MmId, Page, PageFlags, Pfn, Pte, Softleaf};

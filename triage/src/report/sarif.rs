@@ -3,7 +3,7 @@
 //! In its messages brackets make links and braces make placeholders, so these are escaped; addresses of files are
 //! their bytes, percent-encoded.
 
-use super::{Cluster, Report};
+use super::contents::{Cluster, Report};
 use crate::names;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -2,13 +2,13 @@
 
 use fastrand::Rng;
 
-use super::{Limits, pick};
-use crate::program::generate::random_step;
+use crate::program::generate::{pick, random_step};
+use crate::program::limits::Limits;
 use crate::program::operand::{AllocKind, Nth, Operand};
 use crate::program::{Op, Program, Step};
 
 pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
-    if program.ops.len() >= limits.max_ops {
+    if program.ops.len() >= limits.max_ops() {
         return false;
     }
     // At the end more often than elsewhere: the state that was reached is what is interesting.
@@ -25,7 +25,7 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
 
 /// Puts the failure of an allocation in front of an operation, mostly of one of the first that it may need.
 pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
-    let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops) else {
+    let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops()) else {
         return false;
     };
     let Step { thread, op } = program.ops[at];
@@ -43,7 +43,7 @@ pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut R
 
 /// Moves an area back, some time after a move: pages have kept their offsets, so that areas merge.
 pub(super) fn insert_move_back(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
-    if program.ops.len() >= limits.max_ops {
+    if program.ops.len() >= limits.max_ops() {
         return false;
     }
     let moves = program.ops.iter().enumerate().filter_map(|(at, step)| {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::super::generate::random_program;
 use super::*;
+use crate::program::MAX_OPS;
 
 #[test]
 fn mutants_are_canonical_within_limits_and_different() {

@@ -3,14 +3,14 @@
 //! Nothing is kept of a file but its part in the sums, so that memory does not grow with their number:
 //! of each signature there is one example, and of the unusable files the first few.
 
+use super::line::Line;
 use crate::Status;
-use crate::args::Replay;
-use crate::input::{self, InputError};
+use crate::bugs::Bugs;
+use crate::input::{self, InputError, Target};
 use crate::page::counted;
 use crate::pool;
 use crate::progress::Progress;
-use crate::replay::Line;
-use crate::run::{Bugs, Ended, Runner};
+use crate::run::{Ended, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
 use crate::walk::{Found, Walk};
@@ -55,53 +55,69 @@ struct Done {
     status: Option<Status>,
 }
 
-/// Replays all files in `folders` and prints the summary.
-pub fn command(
-    args: &Replay,
-    bugs: &Bugs,
-    folders: &[&PathBuf],
-    out: &mut dyn Write,
-) -> io::Result<Status> {
-    let stop = match Stop::on_signals() {
-        Ok(stop) => stop,
-        Err(status) => return Ok(status),
-    };
-    let options = Options {
-        thorough: args.thorough,
-        digest: args.json,
-        ..Options::default()
-    };
-    let (mut summary, mut progress) = (Summary::default(), Progress::new("files"));
-    let found = folders.iter().flat_map(|folder| Walk::new(folder));
-    let result = pool::ordered(
-        args.jobs.unwrap_or_else(pool::default_jobs),
-        found.take_while(|_| !stop.is_set()),
-        || Runner::new(bugs, options),
-        |runner, found| one(args, runner, found),
-        |done| {
-            if args.json {
-                done.line.print(out)?;
-            }
-            summary.add(done);
-            progress.tick(summary.files, || {
-                counted(summary.signatures.len(), "signature")
-            });
-            Ok(())
-        },
-    );
-    progress.end();
-    result?;
-    summary.interrupted = stop.is_set();
-    if args.json {
-        serde_json::to_writer(&mut *out, &serde_json::json!({ "summary": summary }))?;
-        writeln!(out)?;
-    } else {
-        summary.print(out)?;
-    }
-    Ok(summary.status())
+/// The folders to replay, and how.
+pub struct Folders<'a> {
+    /// The folders.
+    pub folders: &'a [&'a PathBuf],
+    /// The bugs to put back.
+    pub bugs: &'a Bugs,
+    /// The files are inputs of this target.
+    pub target: Option<Target>,
+    /// Check everything after every slice.
+    pub thorough: bool,
+    /// Print JSON.
+    pub json: bool,
+    /// Threads.
+    pub jobs: usize,
 }
 
-fn one(args: &Replay, runner: &mut Runner, found: Found) -> Done {
+impl Folders<'_> {
+    /// Replays all files in the folders and prints the summary.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn replay(&self, out: &mut dyn Write) -> io::Result<Status> {
+        let stop = match Stop::on_signals() {
+            Ok(stop) => stop,
+            Err(status) => return Ok(status),
+        };
+        let options = Options {
+            thorough: self.thorough,
+            digest: self.json,
+            ..Options::default()
+        };
+        let (mut summary, mut progress) = (Summary::default(), Progress::new("files"));
+        let found = self.folders.iter().flat_map(|folder| Walk::new(folder));
+        let result = pool::ordered(
+            self.jobs,
+            found.take_while(|_| !stop.is_set()),
+            || Runner::new(self.bugs, options),
+            |runner, found| one(self.target, runner, found),
+            |done| {
+                if self.json {
+                    done.line.print(out)?;
+                }
+                summary.add(done);
+                progress.tick(summary.files, || {
+                    counted(summary.signatures.len(), "signature")
+                });
+                Ok(())
+            },
+        );
+        progress.end();
+        result?;
+        summary.interrupted = stop.is_set();
+        if self.json {
+            serde_json::to_writer(&mut *out, &serde_json::json!({ "summary": summary }))?;
+            writeln!(out)?;
+        } else {
+            summary.print(out)?;
+        }
+        Ok(summary.status())
+    }
+}
+
+fn one(target: Option<Target>, runner: &mut Runner, found: Found) -> Done {
     let unusable = |path: &Path, why: String| Done {
         line: Line::unusable(path, why),
         operations: 0,
@@ -114,7 +130,7 @@ fn one(args: &Replay, runner: &mut Runner, found: Found) -> Done {
             return unusable(&path, why);
         }
     };
-    let program = match input::load(&path, args.target) {
+    let program = match input::load(&path, target) {
         Ok(input) => input.program,
         Err(error) if error.is_empty() => {
             return Done {

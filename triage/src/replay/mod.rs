@@ -1,20 +1,52 @@
 //! `replay`: runs programs and says what happens.
 
+mod folders;
+mod line;
+
 use crate::Status;
-use crate::args::Replay;
-use crate::input::{self, Input};
+use crate::bugs::Bugs;
+use crate::input::{self, Input, Target};
 use crate::names::shown;
 use crate::page::counted;
-use crate::run::{self, Bugs, Ended};
+use crate::run::{self, Ended};
 use crate::style::Style;
 use crate::watch::{Seen, Watch};
-use crate::{finding, summary};
-use serde::Serialize;
+use crate::{finding, pool};
+use folders::Folders;
+use line::Line;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Arguments of `replay`.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// Historical bugs to put back, with commas between them; `mm-triage zoo` lists them
+    #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
+    pub zoo: Option<Bugs>,
+    /// The files are inputs of this fuzz target: run them within its limits, and take whatever is
+    /// not called .mm for wire
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Check everything after every slice, by brute force
+    #[arg(long)]
+    pub thorough: bool,
+    /// Print no operations, only verdicts and findings
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print one JSON object for each file, for folders one with the sums, and nothing else
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Threads for what is in folders [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
+    pub jobs: Option<usize>,
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine; of a folder, all files in it and in
+    /// the folders in it, with a summary; links to folders are not followed
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub files: Vec<PathBuf>,
+}
 
 /// Runs every file, and then all that is in folders; the worst status of all.
-pub fn command(args: &Replay, out: &mut dyn Write) -> io::Result<Status> {
+pub fn command(args: &ReplayArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let (folders, files): (Vec<_>, Vec<_>) = args.files.iter().partition(|path| path.is_dir());
     let mut worst = Status::Pass;
@@ -27,13 +59,21 @@ pub fn command(args: &Replay, out: &mut dyn Write) -> io::Result<Status> {
         worst = worst.max(status);
     }
     if !folders.is_empty() {
-        worst = worst.max(summary::command(args, &bugs, &folders, out)?);
+        let work = Folders {
+            folders: &folders,
+            bugs: &bugs,
+            target: args.target,
+            thorough: args.thorough,
+            json: args.json,
+            jobs: args.jobs.unwrap_or_else(pool::default_jobs),
+        };
+        worst = worst.max(work.replay(out)?);
     }
     Ok(worst)
 }
 
 /// Reads a file, and says on standard error what is wrong or odd with it.
-fn load(args: &Replay, file: &Path) -> Result<Input, String> {
+fn load(args: &ReplayArgs, file: &Path) -> Result<Input, String> {
     match input::load(file, args.target) {
         Ok(input) => {
             if let Some(note) = &input.note {
@@ -49,7 +89,7 @@ fn load(args: &Replay, file: &Path) -> Result<Input, String> {
     }
 }
 
-fn people(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Result<Status> {
+fn people(args: &ReplayArgs, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Result<Status> {
     let style = Style::of_stdout();
     // what a terminal shows of both streams is in order
     out.flush()?;
@@ -95,7 +135,7 @@ fn header(file: &Path, input: &Input, bugs: &Bugs) -> String {
     header
 }
 
-fn json(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Result<Status> {
+fn json(args: &ReplayArgs, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Result<Status> {
     let input = match load(args, file) {
         Ok(input) => input,
         Err(message) => {
@@ -112,72 +152,4 @@ fn json(args: &Replay, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Res
     };
     Line::ended(file, ended, step).print(out)?;
     Ok(status)
-}
-
-/// What `--json` says of a file.
-#[derive(Debug, Serialize)]
-pub struct Line {
-    /// Its name, as [`shown`].
-    pub file: String,
-    /// `pass`, `finding`, `unusable` or, in a folder, `empty`.
-    pub verdict: &'static str,
-    /// The signature of the finding.
-    pub signature: Option<String>,
-    /// The operation of the finding.
-    pub step: Option<usize>,
-    /// What was found, or what makes the file unusable.
-    pub detail: Option<String>,
-    /// The digest of a run that passed.
-    pub digest: Option<String>,
-}
-
-impl Line {
-    /// A file that is no program.
-    pub fn unusable(file: &Path, why: String) -> Self {
-        Self {
-            file: shown(file),
-            verdict: "unusable",
-            signature: None,
-            step: None,
-            detail: Some(why),
-            digest: None,
-        }
-    }
-
-    /// A file in a folder without a byte.
-    pub fn empty(file: &Path) -> Self {
-        Self {
-            verdict: "empty",
-            detail: None,
-            ..Self::unusable(file, String::new())
-        }
-    }
-
-    /// A program after its run; `step` is the last operation that ran, if that is known.
-    pub fn ended(file: &Path, ended: Ended, step: Option<usize>) -> Self {
-        let line = Self {
-            verdict: "pass",
-            detail: None,
-            ..Self::unusable(file, String::new())
-        };
-        match ended {
-            Ended::Pass { digest } => Self {
-                digest: Some(format!("{digest:016x}")),
-                ..line
-            },
-            Ended::Found(found) => Self {
-                verdict: "finding",
-                signature: Some(found.signature),
-                step: found.step.or(step),
-                detail: Some(found.detail),
-                ..line
-            },
-        }
-    }
-
-    /// Prints it as one line.
-    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        writeln!(out)
-    }
 }

@@ -1,0 +1,110 @@
+//! The command line: what there is to do, and who does it.
+
+use crate::{
+    Status, bisect, campaign, cluster, collect, convert, diff, emit, emitted, exhaust, explain,
+    linux, minimize, replay, report, seeds, zoo,
+};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::io::{self, Write};
+
+const AFTER_HELP: &str = "\
+Exit status: 0 all is well, 1 a finding, 2 unusable input or command line, 3 interrupted.
+The grammar of programs is in docs/grammar.md.";
+
+/// Replay programs of the migration core's fuzzers, and work with their corpus.
+#[derive(Debug, Parser)]
+#[command(name = "mm-triage", version, about, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run programs and say what happens, step by step
+    #[command(after_help = AFTER_HELP)]
+    Replay(replay::ReplayArgs),
+    /// Make programs with a finding as short as they get with the same signature
+    #[command(after_help = minimize::HELP)]
+    Minimize(minimize::MinimizeArgs),
+    /// Say how many bugs a folder of artifacts has
+    #[command(after_help = cluster::HELP)]
+    Cluster(cluster::ClusterArgs),
+    /// Write a page on all bugs of a folder: programs, explanations, pictures; and SARIF
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
+    /// Find the commit of this repository at which a program's verdict changes
+    #[command(after_help = bisect::HELP)]
+    Bisect(bisect::BisectArgs),
+    /// Say of each operation what it changed, and in which function the finding comes about
+    #[command(after_help = AFTER_HELP)]
+    Explain(explain::ExplainArgs),
+    /// Run two programs side by side, or one with a bug and without
+    #[command(after_help = diff::HELP)]
+    Diff(diff::DiffArgs),
+    /// Run every program up to a length
+    #[command(after_help = exhaust::HELP)]
+    Exhaust(exhaust::ExhaustArgs),
+    /// Compare engines by the runs that make campaign has made, and write a page on it
+    #[command(after_help = campaign::HELP)]
+    Campaign(campaign::CampaignArgs),
+    /// Write every text program of the corpus as a wire file, for a fuzzing engine
+    Seeds(seeds::SeedsArgs),
+    /// Copy inputs of engines into a corpus, whole ones only, each under the name of its content
+    #[command(after_help = collect::HELP)]
+    Collect(collect::CollectArgs),
+    /// Turn programs of any form into text or wire
+    Convert(convert::ConvertArgs),
+    /// Run every historical bug against its witness
+    Zoo(zoo::ZooArgs),
+    /// Run programs on a real Linux in a virtual machine, and compare it with the model
+    #[command(after_help = AFTER_HELP)]
+    Linux(linux::LinuxArgs),
+    /// Write a program as source: in C for a real Linux with our driver, or as a test in Rust
+    Emit(emit::EmitArgs),
+    /// Print what a shell needs to complete our command lines, for it to source
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Cli {
+    /// Does it; `out` gets the results.
+    ///
+    /// # Errors
+    /// `out` cannot be written to.
+    pub fn run(&self, out: &mut dyn Write) -> io::Result<Status> {
+        let status = match &self.command {
+            Command::Replay(args) => replay::command(args, out),
+            Command::Minimize(args) => minimize::command(args, out),
+            Command::Seeds(args) => seeds::command(args, out),
+            Command::Cluster(args) => cluster::command(args, out),
+            Command::Report(args) => report::command(args, out),
+            Command::Bisect(args) => bisect::command(args, out),
+            Command::Collect(args) => collect::command(args, out),
+            Command::Convert(args) => convert::command(args, out),
+            Command::Zoo(args) => zoo::command(args, out),
+            Command::Explain(args) => explain::command(args, out),
+            Command::Exhaust(args) => exhaust::command(args, out),
+            Command::Campaign(args) => campaign::command(args, out),
+            Command::Diff(args) => diff::command(args, out),
+            Command::Emit(args) => emit::command(args, out),
+            Command::Completions { shell } => completions(*shell, out),
+            Command::Linux(args) if args.runs_emitted() => emitted::command(args, out),
+            Command::Linux(args) => linux::command(args, out),
+        }?;
+        out.flush()?;
+        Ok(status)
+    }
+}
+
+/// `completions`: what a shell sources.
+fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> io::Result<Status> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mm-triage", &mut script);
+    out.write_all(&script)?;
+    Ok(Status::Pass)
+}

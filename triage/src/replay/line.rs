@@ -1,0 +1,75 @@
+//! What `replay --json` says of a file.
+
+use crate::names::shown;
+use crate::run::Ended;
+use serde::Serialize;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// What `--json` says of a file.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Its name, as [`shown`].
+    pub file: String,
+    /// `pass`, `finding`, `unusable` or, in a folder, `empty`.
+    pub verdict: &'static str,
+    /// The signature of the finding.
+    pub signature: Option<String>,
+    /// The operation of the finding.
+    pub step: Option<usize>,
+    /// What was found, or what makes the file unusable.
+    pub detail: Option<String>,
+    /// The digest of a run that passed.
+    pub digest: Option<String>,
+}
+
+impl Line {
+    /// A file that is no program.
+    pub fn unusable(file: &Path, why: String) -> Self {
+        Self {
+            file: shown(file),
+            verdict: "unusable",
+            signature: None,
+            step: None,
+            detail: Some(why),
+            digest: None,
+        }
+    }
+
+    /// A file in a folder without a byte.
+    pub fn empty(file: &Path) -> Self {
+        Self {
+            verdict: "empty",
+            detail: None,
+            ..Self::unusable(file, String::new())
+        }
+    }
+
+    /// A program after its run; `step` is the last operation that ran, if that is known.
+    pub fn ended(file: &Path, ended: Ended, step: Option<usize>) -> Self {
+        let line = Self {
+            verdict: "pass",
+            detail: None,
+            ..Self::unusable(file, String::new())
+        };
+        match ended {
+            Ended::Pass { digest } => Self {
+                digest: Some(format!("{digest:016x}")),
+                ..line
+            },
+            Ended::Found(found) => Self {
+                verdict: "finding",
+                signature: Some(found.signature),
+                step: found.step.or(step),
+                detail: Some(found.detail),
+                ..line
+            },
+        }
+    }
+
+    /// Prints it as one line.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        writeln!(out)
+    }
+}

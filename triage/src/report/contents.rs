@@ -1,0 +1,220 @@
+//! What there is to say, in whatever form.
+
+use super::picture::Picture;
+use crate::bugs::Bugs;
+use crate::cluster::{Clusters, Group};
+use crate::explain::Explanation;
+use crate::page::counted;
+use mm_fuzz::invariant::Invariant;
+use mm_fuzz::program::text;
+use serde::Serialize;
+
+/// The form of `report.json`; docs/report.schema.json describes it.
+const VERSION: u32 = 1;
+/// Clusters that are told of in full.
+const MAX_CLUSTERS: usize = 250;
+/// Files, signatures and unusable files that are named.
+const NAMED: usize = 20;
+
+/// What there is to say.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The form of report.json.
+    pub version: u32,
+    /// Who wrote it.
+    pub tool: String,
+    /// The historical bugs that were put back, with commas between them.
+    pub zoo: String,
+    /// The run was interrupted: not all files were looked at.
+    pub interrupted: bool,
+    /// Files that were looked at.
+    pub files: usize,
+    /// Files without a finding.
+    pub passed: usize,
+    /// Files that are no programs.
+    pub unusable: usize,
+    /// Files in folders without a byte, which were passed over.
+    pub empty: usize,
+    /// Why the first unusable files are.
+    pub unusable_files: Vec<String>,
+    /// Those of most files first.
+    pub clusters: Vec<Cluster>,
+    /// Clusters that are only in clusters.json.
+    pub clusters_left_out: usize,
+}
+
+/// One cluster: probably one bug.
+#[derive(Debug, Serialize)]
+pub struct Cluster {
+    /// The same in every run.
+    pub id: String,
+    pub new: bool,
+    /// New, and others are not: there is an earlier run to compare with.
+    #[serde(skip)]
+    pub stands_out: bool,
+    /// `family/name`, or the place of a panic.
+    pub invariant: String,
+    /// The invariant in a sentence.
+    pub rule: Option<String>,
+    /// The function in which it first was broken, or the wording of the finding.
+    pub place: String,
+    pub race: bool,
+    /// The signature of the program.
+    pub signature: String,
+    pub files: usize,
+    /// The first of them.
+    pub examples: Vec<String>,
+    pub signatures: usize,
+    /// The most frequent ones, and how many files have each.
+    pub top_signatures: Vec<(String, u64)>,
+    /// The shortest program.
+    pub program: String,
+    /// Its operations: the last lines of its text.
+    pub operations: usize,
+    /// Where that is, beside the report.
+    pub file: String,
+    /// In the folder of the report.
+    pub replay: String,
+    pub explanation: Option<Explanation>,
+    pub picture: Option<Picture>,
+}
+
+impl Report {
+    /// The report on these clusters, found with the bugs `zoo`.
+    pub fn of(all: &Clusters, zoo: Option<&Bugs>) -> Self {
+        let ranked = all.ranked();
+        let clusters = ranked.iter().take(MAX_CLUSTERS);
+        let is_first_run = ranked.iter().all(|(_, group)| group.new);
+        let clusters = clusters.map(|(id, group)| Cluster {
+            stands_out: group.new && !is_first_run,
+            ..Cluster::of(id, group, zoo)
+        });
+        Self {
+            version: VERSION,
+            tool: concat!("mm-triage ", env!("CARGO_PKG_VERSION")).to_owned(),
+            zoo: zoo.map(|bugs| bugs.names.clone()).unwrap_or_default(),
+            interrupted: all.interrupted,
+            files: all.count(),
+            passed: all.passed.len(),
+            unusable: all.unusable.len(),
+            empty: all.empty,
+            unusable_files: all.unusable.values().take(NAMED).cloned().collect(),
+            clusters: clusters.collect(),
+            clusters_left_out: ranked.len().saturating_sub(MAX_CLUSTERS),
+        }
+    }
+
+    /// `report.json`.
+    pub fn json(&self) -> String {
+        // strings and numbers always become JSON
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// `3 clusters in 12 files`.
+    pub fn title(&self) -> String {
+        let clusters = self.clusters.len() + self.clusters_left_out;
+        format!(
+            "{} in {}",
+            counted(clusters, "cluster"),
+            counted(self.files, "file")
+        )
+    }
+
+    /// The sums, in one line.
+    pub fn sums(&self) -> String {
+        let findings = self.files - self.passed - self.unusable - self.empty;
+        let new = self.clusters.iter().filter(|cluster| cluster.new).count();
+        format!(
+            "{} with a finding, {} passed, {} unusable{}; {}",
+            findings,
+            self.passed,
+            self.unusable,
+            match self.empty {
+                0 => String::new(),
+                empty => format!(", {empty} empty"),
+            },
+            match new {
+                0 => "no cluster is new".to_owned(),
+                new => format!("{} new", counted(new, "cluster")),
+            }
+        )
+    }
+}
+
+impl Cluster {
+    pub fn of(id: &str, group: &Group, zoo: Option<&Bugs>) -> Self {
+        let file = format!("{id}.mm");
+        // an earlier run wrote it, or somebody else did
+        let program = text::parse(&group.program).ok();
+        let bugs = zoo.cloned().unwrap_or_default();
+        let mut signatures: Vec<_> = group.signatures.clone().into_iter().collect();
+        signatures.sort_by_key(|(_, files)| std::cmp::Reverse(*files));
+        signatures.truncate(NAMED);
+        let with = match &*bugs.names {
+            "" => String::new(),
+            names => format!("--zoo {names} "),
+        };
+        Self {
+            id: id.to_owned(),
+            new: group.new,
+            stands_out: false,
+            invariant: group.key.invariant.clone(),
+            rule: rule(&group.key.invariant).map(str::to_owned),
+            place: group.key.place.clone(),
+            race: group.key.race,
+            signature: group.signature.clone(),
+            files: group.files.len(),
+            examples: group.files.iter().take(NAMED).cloned().collect(),
+            signatures: group.signatures.len(),
+            top_signatures: signatures,
+            program: group.program.clone(),
+            operations: program.as_ref().map_or(0, |program| program.ops.len()),
+            replay: format!("mm-triage replay {with}{file}"),
+            file,
+            explanation: program.as_ref().map(|p| Explanation::of(p, zoo)),
+            picture: program.as_ref().map(|p| Picture::of(p, &bugs)),
+        }
+    }
+
+    /// The place is a function of the kernel. Of sums and of progress, and of races, it is a wording.
+    pub fn is_in_a_function(&self) -> bool {
+        !self.place.contains(' ')
+    }
+
+    /// The line of an operation in the text of the program, from 0; of the end of the program the last one.
+    pub fn line_of(&self, operation: Option<usize>) -> usize {
+        let lines = self.program.lines().count();
+        let first = lines.saturating_sub(self.operations);
+        operation.map_or(lines.saturating_sub(1), |i| first + i)
+    }
+
+    /// The line of the operation with the finding.
+    pub fn failed_line(&self) -> Option<usize> {
+        let steps = &self.picture.as_ref()?.steps;
+        let failed = steps.iter().find(|step| step.failed)?;
+        Some(self.line_of(failed.operation))
+    }
+
+    /// What a reader should know before anything else, if the program does not do what it did.
+    pub fn warning(&self) -> Option<String> {
+        let Some(explanation) = &self.explanation else {
+            return Some("The program of an earlier run cannot be read by this build.".to_owned());
+        };
+        match &explanation.finding {
+            None => Some("In this build, with these bugs, the program passes.".to_owned()),
+            Some(cause) if cause.signature != self.signature => Some(format!(
+                "In this build, with these bugs, the program has another signature: {}",
+                cause.signature
+            )),
+            Some(_) => None,
+        }
+    }
+}
+
+/// What the table says of an invariant.
+fn rule(invariant: &str) -> Option<&'static str> {
+    if invariant.starts_with("panic at ") {
+        return Some("The model does not panic.");
+    }
+    Some(Invariant::named(invariant)?.row().holds)
+}
