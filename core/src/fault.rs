@@ -49,6 +49,8 @@ pub(crate) struct VmFault {
     /// The page must be made exclusive, but not writable (`FAULT_FLAG_UNSHARE`).
     pub unshare: bool,
     pub at: PteRef,
+    /// A batch has a reference to the page of the entry, so that it cannot be the mapping's alone.
+    pub in_batch: bool,
     /// The entry as it was read without the lock.
     pub orig: Pte,
 }
@@ -158,8 +160,10 @@ impl State {
         // until 5.19 a page that somebody else held was copied, exclusive or not
         let copies = self.zoo.on(Bug::UffdwpDeferredFlush) && self.page(page).refcount > 1;
         let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive() && !copies;
-        let reuse =
-            exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
+        let reuse = exclusive
+            || page != Pfn::ZERO
+                && !vmf.in_batch
+                && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
             if page != Pfn::ZERO {
                 self.folio_get(cur.task, page);
@@ -296,6 +300,7 @@ impl Current<'_> {
                 write,
                 unshare,
                 at,
+                in_batch: false,
                 orig: s.tables().get(at),
             }
         };

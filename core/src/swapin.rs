@@ -209,12 +209,19 @@ impl Current<'_> {
                 s.folio_put(self.task, folio);
                 return FaultResult::Done;
             }
+            // what is mapped in a locked area goes through the batch of mlock_folio
+            let in_batch = s.rules().locked_swapin_is_held
+                && s.vma(vmf.vma).flags.contains(VmFlags::LOCKED)
+                && s.page(folio).mapping().is_some();
             let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
                 return FaultResult::Done;
             }
-            (pte.pte(), s.do_wp_page(self, &vmf, pte))
+            (
+                pte.pte(),
+                s.do_wp_page(self, &VmFault { in_batch, ..vmf }, pte),
+            )
         };
         self.finish_wp_fault(VmFault { orig, ..vmf }, action).await
     }
