@@ -55,6 +55,8 @@ pub(crate) struct VmFault {
     /// The page must be made exclusive, but not writable (`FAULT_FLAG_UNSHARE`).
     pub unshare: bool,
     pub at: PteRef,
+    /// A batch has a reference to the page of the entry, so that it cannot be the mapping's alone.
+    pub in_batch: bool,
     /// The entry as it was read without the lock.
     pub orig: Pte,
 }
@@ -166,8 +168,10 @@ impl State {
         // until 5.19 a page that somebody else held was copied, exclusive or not
         zoo!(self, Bug::UffdwpDeferredFlush if self.page(page).refcount > 1 =>
             let exclusive = false);
-        let reuse =
-            exclusive || page != Pfn::ZERO && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
+        let reuse = exclusive
+            || page != Pfn::ZERO
+                && !vmf.in_batch
+                && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
         if !reuse {
             if page != Pfn::ZERO {
                 self.folio_get(cur.task, page);
@@ -298,6 +302,7 @@ impl Current<'_> {
                 write,
                 unshare,
                 at,
+                in_batch: false,
                 orig: s.tables().get(at),
             }
         };

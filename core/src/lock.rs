@@ -127,6 +127,8 @@ pub enum Site {
     TryToUnmap,
     SwapWritepage,
     SwapReadFolio,
+    SwapCacheGetFolio,
+    SwapCacheFound,
     FolioLockOrRetry,
     MadvisePteRange,
     MovePtes,

@@ -108,6 +108,9 @@ rules! {
         "A fault gives the swap slot up behind the mapping of the folio (7.0; before, ahead of it, and the folio can be exclusive then)."
     late_swapin_frees_slot V7_2 "do_swap_page"
         "A fault that finds another entry than it came for gives the slot up if nothing needs it (before, it leaves it alone)."
+    locked_swapin_is_held V7_2 "wp_can_reuse_anon_folio"
+        "A write that finds its page in the swap cache and maps it in a locked area copies it, unless it is exclusive: the batch \
+         of mlock_folio has a reference then (7.0; before, the fault asks for the last reference ahead of the mapping)."
     registered_copy_stays_apart V7_3 "vma_merge_copied_range"
         "What mremap copies of an area with a userfaultfd, which the copy has not, merges with nobody."
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"

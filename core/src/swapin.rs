@@ -124,12 +124,31 @@ impl Current<'_> {
     /// Finds the folio with the contents of a slot, or reads it; the task has a reference
     /// (`read_swap_cache_async`).
     pub(crate) async fn read_swap_cache(self, slot: SwapId) -> Result<Lookup, Enomem> {
+        if let Some(folio) = self.swap_cache_get_folio(slot).await {
+            return Ok(Lookup::Cached(folio));
+        }
         let found = { self.state().swap_cache_get_or_add(self, slot)? };
         if let Lookup::Fresh(folio) = found {
             self.swap_read_folio(slot, folio).await;
             self.state().folio_unlock(self.task, folio);
         }
         Ok(found)
+    }
+
+    /// The folio in the swap cache of a slot, with a reference. Nothing is locked: before the reference is taken the folio may
+    /// go and another one come, so the slot is looked at again (`swap_cache_get_folio`).
+    async fn swap_cache_get_folio(self, slot: SwapId) -> Option<Pfn> {
+        loop {
+            let folio = { self.state().swap_cache_folio(slot) }?;
+            self.preempt(Site::SwapCacheGetFolio).await;
+            let s = &mut *self.state();
+            if s.folio_try_get(self.task, folio) {
+                if s.swap_cache_folio(slot) == Some(folio) {
+                    return Some(folio);
+                }
+                s.folio_put(self.task, folio);
+            }
+        }
     }
 
     pub(crate) async fn swap_read_folio(self, slot: SwapId, folio: Pfn) {
@@ -155,6 +174,8 @@ impl Current<'_> {
             }
             Ok(Lookup::Gone) | Err(Enomem) => return Ok(Fault::Done),
         };
+        // it may leave the cache before it is locked
+        self.preempt(Site::SwapCacheFound).await;
         if !self.state().folio_trylock(self.task, folio) {
             return Ok(Fault::Locked(folio));
         }
@@ -171,12 +192,19 @@ impl Current<'_> {
                 s.folio_put(self.task, folio);
                 return Ok(Fault::Done);
             }
+            // what is mapped in a locked area goes through the batch of mlock_folio
+            let in_batch = s.rules().locked_swapin_is_held
+                && s.vma(vmf.vma).flags.contains(VmFlags::LOCKED)
+                && s.page(folio).mapping().is_some();
             let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
                 return Ok(Fault::Done);
             }
-            (pte.pte(), s.do_wp_page(self, &vmf, pte))
+            (
+                pte.pte(),
+                s.do_wp_page(self, &VmFault { in_batch, ..vmf }, pte),
+            )
         };
         self.finish_wp_fault(VmFault { orig, ..vmf }, action).await
     }

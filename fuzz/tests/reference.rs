@@ -608,7 +608,7 @@ fn who_gets_a_page_to_write_to_it_may_write() {
 }
 
 #[test]
-fn a_page_that_was_read_is_there_until_it_is_dropped_or_migrates() {
+fn a_page_that_was_read_is_there_until_it_is_dropped() {
     let protected = |before: fn(&mut Model)| {
         let mut m = Model::new();
         m.done(0..1, Change::Register);
@@ -619,15 +619,6 @@ fn a_page_that_was_read_is_there_until_it_is_dropped_or_migrates() {
     };
     assert_eq!(protected(|_| {}), Some(true));
     assert_eq!(protected(|m| m.done(0..1, Change::Drop)), None);
-    let migrate = |m: &mut Model| m.reference.begin_migration(m.pid, &(0..1));
-    assert_eq!(protected(migrate), None);
-    let mut m = Model::new();
-    m.done(0..2, Change::Register);
-    assert_eq!((m.read(0, 0), m.write(1, 3)), (None, None));
-    m.done(0..2, Change::WriteProtect);
-    migrate(&mut m);
-    assert_eq!(m.reference.write_protected(m.pid, 0), None, "the zero page");
-    assert_eq!(m.reference.write_protected(m.pid, 1), Some(true));
 }
 
 #[test]

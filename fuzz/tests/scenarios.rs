@@ -723,3 +723,16 @@ fn a_copy_of_a_registered_area_merges_with_nobody_since_7_3() {
     let [old, _, new] = outcomes(&failing, 4..5);
     assert_eq!((old, new), (vec![Outcome::Done], vec![Outcome::Enomem]));
 }
+
+#[test]
+fn a_page_from_the_swap_cache_is_copied_into_a_locked_area_since_7_0() {
+    // p0 leaves p1 the page, whose entry does not know that it is exclusive
+    let text = "mmap p0 3 1 rw\nwrite p0 3\nfork p0\nread p1 3\nreclaim p1 3\nread p0 3\nexit p0\nmlock p1 3 1 on";
+    let pages = Release::ALL.map(|release| {
+        let film = Film::on(release, text);
+        let (before, after) = (&film.shots[5], film.last());
+        assert_eq!(after.show(1, 3), "system W exclusive soft-dirty 1/1");
+        before.entries[0][3].as_ref().map(|m| m.pfn) == Some(after.pfn(1, 3))
+    });
+    assert_eq!(pages, [true, false, false], "the same page, or a copy");
+}

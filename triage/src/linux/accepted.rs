@@ -53,7 +53,7 @@ pub const ACCEPTED: &[Accepted] = &[
         name: "expansion-moves-iterator",
         function: "vma_merge_new_range",
         reason: "it moves the iterator to prev ahead of the expansion, and nothing moves it back when memory runs out in it; \
-                 __mmap_new_vma, which is inlined, stores there, and that warns (7.3.4; 7.2.13 has the lines)",
+                 __mmap_new_vma, which is inlined, stores there, and that warns",
         kernels: (7, 2)..OPEN,
         sign: Sign::Death(
             has_failure,

@@ -95,6 +95,7 @@ mod tests {
         assert!(!has("excl-treated-as-migration", "6.15.0"));
     }
 
+    #[cfg(feature = "zoo")]
     #[test]
     #[cfg(feature = "zoo")]
     fn all_are_in_the_zoo_and_some_kernel_has_each() {

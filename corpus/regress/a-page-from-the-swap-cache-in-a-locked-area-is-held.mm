@@ -1,0 +1,9 @@
+# Since 7.0 the batch of mlock_folio holds the page when the write asks whether it is the last: the page is copied.
+mmap p0 3 1 rw
+write p0 3
+fork p0
+read p1 3
+reclaim p1 3
+read p0 3
+exit p0
+mlock p1 3 1 on
