@@ -1,18 +1,24 @@
 //! What a device driver is to the core.
 //!
 //! A driver owns the free list of each device's memory and a page table for each device and address
-//! space that it mirrors. Its callbacks are called in atomic sections. The sequences that a driver
-//! runs (migration, faults of the device) are in [`crate::dmirror`].
+//! space that it mirrors. The core knows a driver by the trait [`Driver`] alone. What a driver does
+//! on its own account (migration to its memory, faults of the device) is its own code, written with
+//! the public functions of [`Current`] and [`State`](crate::State); [`dmirror`](crate::dmirror) is
+//! one such driver.
 //!
 //! Corresponds to `struct dev_pagemap_ops`, `struct mmu_interval_notifier_ops`.
 
-use crate::ids::{DevId, MmId, Pfn};
-use crate::memmap::DEVICES;
-use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::fault::FaultError;
+use crate::ids::{DevId, MmId, Pfn, VmaId};
+use crate::notifier::NotifierRange;
 use crate::page::FrameAllocator;
+use crate::state::Current;
+use alloc::boxed::Box;
+use core::any::Any;
 use core::fmt::Debug;
-use core::hash::{BuildHasherDefault, Hasher};
-use hashbrown::HashMap;
+use core::future::Future;
+use core::hash::Hasher;
+use core::pin::Pin;
 
 /// What a device's page table holds for one address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -28,8 +34,33 @@ pub struct DevicePte {
 /// A mapping of a device: which device, whose address space, where.
 pub type Mirror = (DevId, MmId, u64);
 
+/// A fault of the CPU on a page in a device's memory, for the driver of that device
+/// (`struct vm_fault`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceFault {
+    /// The device.
+    pub dev: DevId,
+    /// The address space; its `mmap_lock` is held for reading.
+    pub mm: MmId,
+    /// The area.
+    pub vma: VmaId,
+    /// The faulting address.
+    pub addr: u64,
+    /// The page that the entry named.
+    pub page: Pfn,
+    /// The page if the fault holds its lock and a reference: what
+    /// [`MigrateVma::fault_page`](crate::MigrateVma::fault_page) has to say.
+    pub fault_page: Option<Pfn>,
+}
+
+/// A callback of a driver that sleeps.
+pub type DriverFuture<'k, T> = Pin<Box<dyn Future<Output = T> + 'k>>;
+
 /// A device driver.
-pub trait Driver: Debug {
+///
+/// All callbacks but [`migrate_to_ram`](Self::migrate_to_ram) are called in an atomic section: they
+/// see the driver alone.
+pub trait Driver: Any + Debug {
     /// Takes a page off the free list of `dev`.
     fn alloc(&mut self, dev: DevId) -> Option<Pfn>;
     /// `dev_pagemap_ops::folio_free`: the last reference to a page of `dev` is gone.
@@ -43,9 +74,17 @@ pub trait Driver: Debug {
     /// An address space dies. An interval subscriber hears of it as an invalidation of everything with
     /// `MMU_NOTIFY_RELEASE` (`mn_itree_release`).
     fn release(&mut self, mm: MmId);
-    /// The contents of a new device page, given those of its source (`None`: a hole, or the zero
-    /// page) and what the page held before.
-    fn copy(&self, source: Option<u64>, stale: u64) -> u64;
+    /// `dev_pagemap_ops::migrate_to_ram`: brings the page of a CPU fault home. The access is repeated
+    /// if this succeeds, whether the page has come or not.
+    ///
+    /// The call itself is in an atomic section, so it only makes the future, an `async move` block
+    /// that borrows nothing of the driver. The future gets at the driver by
+    /// [`State::driver_mut`](crate::State::driver_mut).
+    fn migrate_to_ram<'k>(
+        &self,
+        cur: Current<'k>,
+        fault: DeviceFault,
+    ) -> DriverFuture<'k, Result<(), FaultError>>;
     /// The device's mapping of an address.
     fn lookup(&self, at: Mirror) -> Option<DevicePte>;
     /// Maps an address for a device.
@@ -80,92 +119,5 @@ impl Hasher for KeyHasher {
     }
     fn write_u64(&mut self, i: u64) {
         self.0 = (self.0.rotate_left(23) ^ i).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-/// The reference driver's data: modelled on `lib/test_hmm.c`, whose devices it has two of.
-#[derive(Debug)]
-pub struct Dmirror {
-    memory: [FrameAllocator; DEVICES],
-    mappings: HashMap<Mirror, DevicePte, BuildHasherDefault<KeyHasher>>,
-}
-
-impl Dmirror {
-    /// Devices with `frames` pages each.
-    pub fn new(frames: u32) -> Self {
-        Self {
-            memory: core::array::from_fn(|dev| FrameAllocator::new(dev as u32 + 1, frames)),
-            mappings: HashMap::default(),
-        }
-    }
-}
-
-impl Driver for Dmirror {
-    fn alloc(&mut self, dev: DevId) -> Option<Pfn> {
-        self.memory[dev.ix()].alloc()
-    }
-
-    fn folio_free(&mut self, dev: DevId, page: Pfn) {
-        self.memory[dev.ix()].free(page);
-    }
-
-    fn memory(&self, dev: DevId) -> &FrameAllocator {
-        &self.memory[dev.ix()]
-    }
-
-    fn reset_memory(&mut self, dev: DevId) {
-        self.memory[dev.ix()].reset();
-    }
-
-    /// Drops what the range covers. The driver's own migrations do not change entries of its own
-    /// pages behind its back, so it keeps those; and it keeps what it asked to have for itself.
-    fn invalidate(&mut self, invalidated: &NotifierRange) {
-        if self.mappings.is_empty() {
-            return;
-        }
-        let NotifierRange {
-            mm,
-            range,
-            event,
-            owner,
-        } = invalidated;
-        self.mappings.retain(|(dev, m, addr), pte| {
-            let own = *owner == Some(*dev);
-            let keeps = match event {
-                NotifierEvent::Migrate => own && pte.pfn.device() == Some(*dev),
-                NotifierEvent::Exclusive => own,
-                _ => false,
-            };
-            m != mm || !range.contains(addr) || keeps
-        });
-    }
-
-    fn release(&mut self, mm: MmId) {
-        self.mappings.retain(|(_, m, _), _| *m != mm);
-    }
-
-    fn copy(&self, source: Option<u64>, _stale: u64) -> u64 {
-        source.unwrap_or(0)
-    }
-
-    fn lookup(&self, at: Mirror) -> Option<DevicePte> {
-        self.mappings.get(&at).copied()
-    }
-
-    fn map(&mut self, at: Mirror, pte: DevicePte) {
-        self.mappings.insert(at, pte);
-    }
-
-    fn unmap(&mut self, at: Mirror) {
-        self.mappings.remove(&at);
-    }
-
-    fn for_each_mapping(&self, visit: &mut dyn FnMut(Mirror, DevicePte)) {
-        self.mappings.iter().for_each(|(at, pte)| visit(*at, *pte));
-    }
-
-    fn reset(&mut self) {
-        self.memory.iter_mut().for_each(FrameAllocator::reset);
-        self.mappings.clear();
     }
 }

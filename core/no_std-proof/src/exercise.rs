@@ -7,7 +7,7 @@ use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use mm_core::{
-    Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags,
+    Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags, dmirror,
 };
 
 #[cfg(not(feature = "zoo"))]
@@ -47,7 +47,7 @@ async fn there_and_back(current: Current<'_>) -> Option<u64> {
         skip: 0,
         stepwise: false,
     };
-    if current.dmirror_migrate(&request).await != Ok(4) {
+    if dmirror::migrate(current, &request).await != Ok(4) {
         return None;
     }
     let child = current.fork(parent).await.ok()?;

@@ -6,7 +6,7 @@ use super::world::Process;
 use crate::finding::Finding;
 use crate::oracle::contents::{self, Shown};
 use crate::reference::Access;
-use mm_core::{DevId, FaultError, HmmError};
+use mm_core::{DevId, FaultError, HmmError, dmirror};
 use std::ops::Range;
 
 impl Running<'_, '_> {
@@ -60,10 +60,7 @@ impl Running<'_, '_> {
         addr: u64,
         write: Option<u64>,
     ) -> OpResult {
-        let result = self
-            .cur()
-            .dmirror_access(dev, process.mm, addr, write)
-            .await;
+        let result = dmirror::access(self.cur(), dev, process.mm, addr, write).await;
         let (access, outcome) = match result {
             Ok(word) => (Access::Word(word), Outcome::Word(word)),
             Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
@@ -80,10 +77,7 @@ impl Running<'_, '_> {
         dev: DevId,
         range: Range<u64>,
     ) -> OpResult {
-        let seen = self
-            .cur()
-            .dmirror_snapshot(dev, process.mm, range.clone())
-            .await;
+        let seen = dmirror::snapshot(self.cur(), dev, process.mm, range.clone()).await;
         let shown = seen.iter().map(|pfn| Shown::Snapshot(dev, *pfn));
         self.shown(process, range, shown)?;
         let seen = seen.iter().map(|pfn| super::outcome::seen(*pfn).into());
@@ -123,7 +117,7 @@ impl Running<'_, '_> {
         dev: DevId,
         range: Range<u64>,
     ) -> OpResult {
-        let made = self.cur().dmirror_exclusive(dev, process.mm, range).await;
+        let made = dmirror::exclusive(self.cur(), dev, process.mm, range).await;
         let (pages, Err((addr, fault))) = made else {
             return Ok(Outcome::Exclusive(made.0));
         };

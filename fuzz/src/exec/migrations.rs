@@ -6,7 +6,7 @@ use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
 use crate::finding::Finding;
 use crate::oracle::{contents, entry_at};
-use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait};
+use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait, dmirror};
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -14,7 +14,7 @@ impl Running<'_, '_> {
     pub(super) async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
         self.announce(process, &request);
         let before = self.arrived(&request);
-        let result = self.cur().dmirror_migrate(&request).await;
+        let result = dmirror::migrate(self.cur(), &request).await;
         if let Ok(moved) = result {
             self.check_moved(moved, self.arrived(&request) - before)?;
         }
@@ -82,7 +82,7 @@ impl Running<'_, '_> {
                     ..request
                 };
                 // what it moved shows in the state; a range that is not mapped moves nothing
-                let _ = cur.dmirror_migrate(&request).await;
+                let _ = dmirror::migrate(cur, &request).await;
                 cur.mmput(request.mm).await;
             }));
             slot

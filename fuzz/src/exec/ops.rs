@@ -12,7 +12,7 @@ use crate::program::{self, How, OnOff, Op, Prot, Toward};
 use crate::reference::{Change, End, Remap};
 use mm_core::{
     Advice, AllocKind, ChangeError, Current, DevId, Direction, Foll, Kernel, MigrateRequest,
-    TaskId, VmFlags,
+    TaskId, VmFlags, dmirror,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -136,11 +136,11 @@ impl<'a, 'k> Running<'a, 'k> {
                 let limit = self.bench.kernel.state().geometry().device_frames;
                 let frames = first..(first + u32::from(len.get())).min(limit);
                 Ok(Outcome::Moved(
-                    self.cur().dmirror_evict(Self::dev(dev), frames).await,
+                    dmirror::evict(self.cur(), Self::dev(dev), frames).await,
                 ))
             }
             Op::Release { dev } => Ok(Outcome::Moved(
-                self.cur().dmirror_release(Self::dev(dev)).await,
+                dmirror::release(self.cur(), Self::dev(dev)).await,
             )),
             Op::Pages { migration, skip } => {
                 Ok(self.next_phase(migration.get().into(), skip.get()).await)
