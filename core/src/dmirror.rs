@@ -7,107 +7,58 @@
 //! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
 
 use crate::{
-    Current, DEVICES, DevId, DeviceFault, DevicePte, Driver, DriverFuture, Enomem, FaultError,
-    FrameAllocator, HmmError, HmmPfn, KeyHasher, Lock, MigratePfn, MigrateRange, MigrateVma,
-    Mirror, MmId, NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, VmFlags, Wait,
-    errno,
+    Current, DevId, DeviceFault, DevicePte, Devices, Driver, DriverFuture, Enomem, FaultError,
+    HmmError, HmmPfn, Lock, MigratePfn, MigrateRange, MigrateVma, Mirror, MmId, NotifierEvent,
+    NotifierRange, Pfn, Request, Select, Site, State, VmFlags, Wait, errno,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
-use core::hash::BuildHasherDefault;
 use core::ops::Range;
-use hashbrown::HashMap;
 
 /// The reference driver's data: modelled on `lib/test_hmm.c`, whose devices it has two of.
 #[derive(Debug)]
-pub struct Dmirror {
-    memory: [FrameAllocator; DEVICES],
-    mappings: HashMap<Mirror, DevicePte, BuildHasherDefault<KeyHasher>>,
-}
+pub struct Dmirror(Devices);
 
 impl Dmirror {
     /// Devices with `frames` pages each.
     pub fn new(frames: u32) -> Self {
-        Self {
-            memory: core::array::from_fn(|dev| FrameAllocator::new(dev as u32 + 1, frames)),
-            mappings: HashMap::default(),
-        }
+        Self(Devices::new(frames))
     }
 }
 
 impl Driver for Dmirror {
-    fn alloc(&mut self, dev: DevId) -> Option<Pfn> {
-        self.memory[dev.ix()].alloc()
+    fn devices(&self) -> &Devices {
+        &self.0
     }
 
-    fn folio_free(&mut self, dev: DevId, page: Pfn) {
-        self.memory[dev.ix()].free(page);
+    fn devices_mut(&mut self) -> &mut Devices {
+        &mut self.0
     }
 
-    fn memory(&self, dev: DevId) -> &FrameAllocator {
-        &self.memory[dev.ix()]
-    }
-
-    fn reset_memory(&mut self, dev: DevId) {
-        self.memory[dev.ix()].reset();
+    fn migrate_to_ram<'k>(&self, cur: Current<'k>, fault: DeviceFault) -> DriverFuture<'k> {
+        Box::pin(devmem_fault(cur, fault))
     }
 
     /// Drops what the range covers. The driver's own migrations do not change entries of its own
     /// pages behind its back, so it keeps those; and it keeps what it asked to have for itself.
     fn invalidate(&mut self, invalidated: &NotifierRange) {
-        if self.mappings.is_empty() {
-            return;
-        }
         let NotifierRange {
             mm,
             range,
             event,
             owner,
         } = invalidated;
-        self.mappings.retain(|(dev, m, addr), pte| {
-            let own = *owner == Some(*dev);
+        self.0.retain(|(dev, m, addr), pte| {
+            let own = *owner == Some(dev);
             let keeps = match event {
-                NotifierEvent::Migrate => own && pte.pfn.device() == Some(*dev),
+                NotifierEvent::Migrate => own && pte.pfn.device() == Some(dev),
                 NotifierEvent::Exclusive => own,
                 _ => false,
             };
-            m != mm || !range.contains(addr) || keeps
+            m != *mm || !range.contains(&addr) || keeps
         });
-    }
-
-    fn release(&mut self, mm: MmId) {
-        self.mappings.retain(|(_, m, _), _| *m != mm);
-    }
-
-    fn migrate_to_ram<'k>(
-        &self,
-        cur: Current<'k>,
-        fault: DeviceFault,
-    ) -> DriverFuture<'k, Result<(), FaultError>> {
-        Box::pin(devmem_fault(cur, fault))
-    }
-
-    fn lookup(&self, at: Mirror) -> Option<DevicePte> {
-        self.mappings.get(&at).copied()
-    }
-
-    fn map(&mut self, at: Mirror, pte: DevicePte) {
-        self.mappings.insert(at, pte);
-    }
-
-    fn unmap(&mut self, at: Mirror) {
-        self.mappings.remove(&at);
-    }
-
-    fn for_each_mapping(&self, visit: &mut dyn FnMut(Mirror, DevicePte)) {
-        self.mappings.iter().for_each(|(at, pte)| visit(*at, *pte));
-    }
-
-    fn reset(&mut self) {
-        self.memory.iter_mut().for_each(FrameAllocator::reset);
-        self.mappings.clear();
     }
 }
 
@@ -159,7 +110,7 @@ impl fmt::Display for Einval {
 impl Error for Einval {}
 
 /// A destination for `src`, with the contents copied: step two of a driver's migration.
-pub(crate) fn alloc_and_copy(
+pub fn alloc_and_copy(
     s: &mut State,
     cur: Current<'_>,
     dev: DevId,

@@ -10,6 +10,7 @@
 
 use crate::fault::FaultError;
 use crate::ids::{DevId, MmId, Pfn, VmaId};
+use crate::memmap::DEVICES;
 use crate::notifier::NotifierRange;
 use crate::page::FrameAllocator;
 use crate::state::Current;
@@ -17,8 +18,9 @@ use alloc::boxed::Box;
 use core::any::Any;
 use core::fmt::Debug;
 use core::future::Future;
-use core::hash::Hasher;
+use core::hash::{BuildHasherDefault, Hasher};
 use core::pin::Pin;
+use hashbrown::HashMap;
 
 /// What a device's page table holds for one address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -54,47 +56,135 @@ pub struct DeviceFault {
 }
 
 /// A callback of a driver that sleeps.
-pub type DriverFuture<'k, T> = Pin<Box<dyn Future<Output = T> + 'k>>;
+pub type DriverFuture<'k> = Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'k>>;
 
 /// A device driver.
 ///
+/// A driver has to keep [`Devices`] and to bring pages home; the rest is there to be done otherwise.
 /// All callbacks but [`migrate_to_ram`](Self::migrate_to_ram) are called in an atomic section: they
 /// see the driver alone.
 pub trait Driver: Any + Debug {
-    /// Takes a page off the free list of `dev`.
-    fn alloc(&mut self, dev: DevId) -> Option<Pfn>;
-    /// `dev_pagemap_ops::folio_free`: the last reference to a page of `dev` is gone.
-    fn folio_free(&mut self, dev: DevId, page: Pfn);
-    /// What is known of the memory of `dev`.
-    fn memory(&self, dev: DevId) -> &FrameAllocator;
-    /// The memory of `dev` is given back; what comes next is as new.
-    fn reset_memory(&mut self, dev: DevId);
-    /// `mmu_interval_notifier_ops::invalidate`: entries are about to change.
-    fn invalidate(&mut self, range: &NotifierRange);
-    /// An address space dies. An interval subscriber hears of it as an invalidation of everything with
-    /// `MMU_NOTIFY_RELEASE` (`mn_itree_release`).
-    fn release(&mut self, mm: MmId);
+    /// The devices.
+    fn devices(&self) -> &Devices;
+    /// The devices, to be changed.
+    fn devices_mut(&mut self) -> &mut Devices;
     /// `dev_pagemap_ops::migrate_to_ram`: brings the page of a CPU fault home. The access is repeated
     /// if this succeeds, whether the page has come or not.
     ///
     /// The call itself is in an atomic section, so it only makes the future, an `async move` block
     /// that borrows nothing of the driver. The future gets at the driver by
     /// [`State::driver_mut`](crate::State::driver_mut).
-    fn migrate_to_ram<'k>(
-        &self,
-        cur: Current<'k>,
-        fault: DeviceFault,
-    ) -> DriverFuture<'k, Result<(), FaultError>>;
+    fn migrate_to_ram<'k>(&self, cur: Current<'k>, fault: DeviceFault) -> DriverFuture<'k>;
+    /// `mmu_interval_notifier_ops::invalidate`: entries are about to change. The devices lose what they
+    /// map in the range.
+    fn invalidate(&mut self, range: &NotifierRange) {
+        let NotifierRange { mm, range, .. } = range;
+        let devices = self.devices_mut();
+        devices.retain(|(_, m, addr), _| m != *mm || !range.contains(&addr));
+    }
+    /// An address space dies. An interval subscriber hears of it as an invalidation of everything with
+    /// `MMU_NOTIFY_RELEASE` (`mn_itree_release`).
+    fn release(&mut self, mm: MmId) {
+        self.devices_mut().retain(|(_, m, _), _| m != mm);
+    }
+    /// Takes a page off the free list of `dev`.
+    fn alloc(&mut self, dev: DevId) -> Option<Pfn> {
+        self.devices_mut().memory_mut(dev).alloc()
+    }
+    /// `dev_pagemap_ops::folio_free`: the last reference to a page of `dev` is gone.
+    fn folio_free(&mut self, dev: DevId, page: Pfn) {
+        self.devices_mut().memory_mut(dev).free(page);
+    }
+    /// What is known of the memory of `dev`.
+    fn memory(&self, dev: DevId) -> &FrameAllocator {
+        self.devices().memory(dev)
+    }
+    /// The memory of `dev` is given back; what comes next is as new.
+    fn reset_memory(&mut self, dev: DevId) {
+        self.devices_mut().memory_mut(dev).reset();
+    }
     /// The device's mapping of an address.
-    fn lookup(&self, at: Mirror) -> Option<DevicePte>;
+    fn lookup(&self, at: Mirror) -> Option<DevicePte> {
+        self.devices().lookup(at)
+    }
     /// Maps an address for a device.
-    fn map(&mut self, at: Mirror, pte: DevicePte);
+    fn map(&mut self, at: Mirror, pte: DevicePte) {
+        self.devices_mut().map(at, pte);
+    }
     /// Removes the mapping of an address.
-    fn unmap(&mut self, at: Mirror);
+    fn unmap(&mut self, at: Mirror) {
+        self.devices_mut().unmap(at);
+    }
     /// Shows every mapping to `visit`, in no particular order.
-    fn for_each_mapping(&self, visit: &mut dyn FnMut(Mirror, DevicePte));
+    fn for_each_mapping(&self, visit: &mut dyn FnMut(Mirror, DevicePte)) {
+        self.devices().iter().for_each(|(at, pte)| visit(at, pte));
+    }
     /// Back to the start.
-    fn reset(&mut self);
+    fn reset(&mut self) {
+        self.devices_mut().reset();
+    }
+}
+
+/// What a driver keeps of its devices: the memory of each, and a page table for each device and
+/// address space.
+#[derive(Debug)]
+pub struct Devices {
+    memory: [FrameAllocator; DEVICES],
+    mappings: HashMap<Mirror, DevicePte, BuildHasherDefault<KeyHasher>>,
+}
+
+impl Devices {
+    /// Devices with `frames` pages each, as many as the [geometry](crate::Geometry) says.
+    pub fn new(frames: u32) -> Self {
+        Self {
+            memory: core::array::from_fn(|dev| FrameAllocator::new(dev as u32 + 1, frames)),
+            mappings: HashMap::default(),
+        }
+    }
+
+    /// The memory of a device.
+    pub const fn memory(&self, dev: DevId) -> &FrameAllocator {
+        &self.memory[dev.ix()]
+    }
+
+    /// The memory of a device, to be changed.
+    pub const fn memory_mut(&mut self, dev: DevId) -> &mut FrameAllocator {
+        &mut self.memory[dev.ix()]
+    }
+
+    /// What a device maps at an address.
+    pub fn lookup(&self, at: Mirror) -> Option<DevicePte> {
+        self.mappings.get(&at).copied()
+    }
+
+    /// Maps an address for a device.
+    pub fn map(&mut self, at: Mirror, pte: DevicePte) {
+        self.mappings.insert(at, pte);
+    }
+
+    /// Removes the mapping of an address.
+    pub fn unmap(&mut self, at: Mirror) {
+        self.mappings.remove(&at);
+    }
+
+    /// Removes all mappings but those that `keeps` accepts.
+    pub fn retain(&mut self, mut keeps: impl FnMut(Mirror, DevicePte) -> bool) {
+        // an empty table may be large
+        if !self.mappings.is_empty() {
+            self.mappings.retain(|at, pte| keeps(*at, *pte));
+        }
+    }
+
+    /// All mappings, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Mirror, DevicePte)> {
+        self.mappings.iter().map(|(at, pte)| (*at, *pte))
+    }
+
+    /// All memory free and never used, and nothing mapped.
+    pub fn reset(&mut self) {
+        self.memory.iter_mut().for_each(FrameAllocator::reset);
+        self.mappings.clear();
+    }
 }
 
 /// A hasher for small integer keys; the same on every machine.

@@ -83,7 +83,7 @@ mod zap;
 pub use anon_vma::{AnonVma, Avc};
 pub use arena::Arena;
 pub use dmirror::{Direction, Dmirror, Einval, MigrateRequest};
-pub use driver::{DeviceFault, DevicePte, Driver, DriverFuture, KeyHasher, Mirror};
+pub use driver::{DeviceFault, DevicePte, Devices, Driver, DriverFuture, KeyHasher, Mirror};
 pub use error::errno;
 pub use fail::{AllocKind, FailInject};
 pub use fault::FaultError;
