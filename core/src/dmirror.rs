@@ -355,6 +355,7 @@ pub async fn access(
 ) -> Result<u64, HmmError> {
     loop {
         if let Some(word) = { device_access(&mut cur.state(), dev, mm, addr, write) } {
+            cur.made_progress();
             return Ok(word);
         }
         match range_fault(cur, dev, mm, addr, write.is_some()).await {

@@ -227,6 +227,7 @@ impl Current<'_> {
     ) -> Result<u64, FaultError> {
         loop {
             if let Some(word) = { self.state().mmu_access(self.task, mm, addr, write) } {
+                self.made_progress();
                 return Ok(word);
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {

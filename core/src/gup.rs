@@ -132,6 +132,7 @@ impl Current<'_> {
         self.lock(lock).await;
         let result = self.get_user_page_locked(mm, addr, foll, Some(lock)).await;
         self.unlock(lock);
+        self.made_progress();
         result
     }
 

@@ -68,6 +68,7 @@ mod pagewalk;
 mod pgtable;
 mod pte;
 mod rmap;
+mod run;
 mod state;
 mod swap;
 mod swapin;
@@ -106,6 +107,7 @@ pub use pgtable::{PageTables, Table};
 pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
+pub use run::{RunError, Schedule};
 pub use state::{Current, Enomem, Kernel, Release, State};
 pub use swap::{SwapDevice, SwapSlot};
 pub use tlb::{MmuGather, Tlbs, UnmapBatch};
