@@ -93,7 +93,7 @@ pub struct MigrateRequest {
 pub struct Einval;
 
 impl Einval {
-    /// The number that Linux returns for it, as one of [`errno`](crate::errno).
+    /// The number that Linux returns for it, as one of [`errno`].
     pub const fn errno(self) -> i32 {
         errno::EINVAL
     }

@@ -1,29 +1,14 @@
-//! Linux's anonymous reverse mapping and device-private page migration, as a state machine.
+#![doc = include_str!("../README.md")]
 //!
-//! The names are the kernel's, so that this can be read beside `mm/`; the code is our own. What the
-//! kernel does under a sleeping lock is an `async fn` of [`Current`]; what it does under a spinlock
-//! is a plain function of [`State`]. Nothing here checks, prints or counts on behalf of a fuzzer:
-//! the state is open to be read, and `mm-fuzz` does the rest.
+//! # The way in
 //!
-//! ```
-//! use mm_core::{Dmirror, Geometry, Kernel, TaskId, VmFlags};
-//! use core::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-//!
-//! let driver = Dmirror::new(Geometry::TINY.device_frames);
-//! let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
-//! let current = kernel.current(TaskId(0));
-//! let mm = current.mm_create().unwrap();
-//! let program = pin!(async {
-//!     current.mmap(mm, 0..4, VmFlags::READ | VmFlags::WRITE).await.unwrap();
-//!     current.user_access(mm, 2, Some(42)).await.unwrap();
-//!     current.user_access(mm, 2, None).await.unwrap()
-//! });
-//! // One task alone never waits.
-//! let Poll::Ready(word) = program.poll(&mut Context::from_waker(Waker::noop())) else {
-//!     unreachable!()
-//! };
-//! assert_eq!(word, 42);
-//! ```
+//! - [`Kernel`] is the machine; [`Kernel::run`] and [`Kernel::schedule`] run tasks on it.
+//! - [`Current`] has the operations: system calls, accesses, and what a driver may ask.
+//! - [`State`] is to be looked at: [`State::mm`], [`State::vma`], [`State::page`], [`State::tables`],
+//!   [`State::tlbs`].
+//! - [`Pte::decode`] tells what an entry is; [`Softleaf`] lists what is not present.
+//! - [`Driver`] is what a device driver has to be; [`dmirror`] is one.
+//! - [`Event`] and [`PteWrite`] are the log for observers; [`State::observed`] empties it.
 #![no_std]
 #![forbid(unsafe_code)]
 

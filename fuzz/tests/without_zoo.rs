@@ -79,10 +79,23 @@ fn copy(root: &Path, to: &Path) {
             "[workspace.lints.rust]\nwarnings = \"deny\"\n",
         );
     write(&to.join("Cargo.toml"), &workspace);
-    for file in ["Cargo.lock", "core/Cargo.toml", "fuzz/Cargo.toml"] {
+    let files = [
+        "Cargo.lock",
+        "core/Cargo.toml",
+        "core/README.md",
+        "fuzz/Cargo.toml",
+    ];
+    for file in files {
         write(&to.join(file), &read(file));
     }
-    for dir in ["corpus", "fuzz/src", "fuzz/examples", "fuzz/fuzz_targets"] {
+    let dirs = [
+        "core/examples",
+        "corpus",
+        "fuzz/src",
+        "fuzz/examples",
+        "fuzz/fuzz_targets",
+    ];
+    for dir in dirs {
         let _ = fs::remove_file(to.join(dir));
         symlink(root.join(dir), to.join(dir)).expect("a link can be made");
     }
