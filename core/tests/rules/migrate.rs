@@ -2,7 +2,8 @@
 
 use crate::lab::{GPU, Lab, OTHER_GPU, READ, READ_WRITE};
 use mm_core::{
-    Direction, Foll, MigrationKind, PageFlags, Site, Softleaf, TaskId, VmFlags, dmirror,
+    Direction, Foll, Lock, MigrateRange, MigrateVma, MigrationKind, PageFlags, Select, Site,
+    Softleaf, TaskId, VmFlags, dmirror,
 };
 
 #[test]
@@ -259,4 +260,37 @@ fn a_dirty_page_is_dirty_on_the_device_too() {
     let lab = Lab::with(&[7]);
     lab.to_device(0..1);
     assert!(lab.page(lab.mm, 0).has(PageFlags::DIRTY));
+}
+
+#[test]
+fn the_sources_say_what_is_there_and_whether_it_was_writable() {
+    let lab = Lab::with(&[1, 1]);
+    lab.fork(lab.mm);
+    // the child's pages are shared and write-protected; this one is the parent's own again
+    lab.write(lab.mm, 0, 2);
+    lab.read(lab.mm, 2);
+    let (mm, range) = (lab.mm, 0..4);
+    let vma = lab.kernel.state().find_vma(mm, 0).expect("an area");
+    let told = lab.run(async |cur| {
+        let area = MigrateRange { mm, vma, range };
+        let mut args = MigrateVma::new(area, Select::System, GPU);
+        cur.lock(Lock::MmapRead(mm)).await;
+        cur.migrate_vma_setup(&mut args).await;
+        assert_eq!(args.cpages, 4);
+        let sources = args.src.iter();
+        let told = sources.map(|src| (src.page().is_some(), src.migrates(), src.write()));
+        let told: Vec<_> = told.collect();
+        // without destinations everything goes back
+        cur.migrate_vma_pages(&mut args).await;
+        cur.migrate_vma_finalize(&mut args).await;
+        cur.unlock(Lock::MmapRead(mm));
+        told
+    });
+    let (owned, shared, hole) = (
+        (true, true, true),
+        (true, true, false),
+        (false, true, false),
+    );
+    assert_eq!(told, [owned, shared, hole, hole]);
+    assert!(lab.present(mm, 0).write());
 }
