@@ -17,7 +17,7 @@ macro_rules! zoo {
     dead_code,
     reason = "the driver can do more than what the tests ask of it"
 )]
-#[path = "../src/dmirror.rs"]
+#[path = "../src/device/dmirror.rs"]
 mod dmirror;
 
 use dmirror::{Direction, Dmirror, MigrateRequest};
