@@ -1,29 +1,14 @@
-//! Linux's anonymous reverse mapping and device-private page migration, as a state machine.
+#![doc = include_str!("../README.md")]
 //!
-//! The names are the kernel's, so that this can be read beside `mm/`; the code is our own. What the
-//! kernel does under a sleeping lock is an `async fn` of [`Current`]; what it does under a spinlock
-//! is a plain function of [`State`]. Nothing here checks, prints or counts on behalf of a fuzzer:
-//! the state is open to be read, and `mm-fuzz` does the rest.
+//! # The way in
 //!
-//! ```
-//! use mm_core::{Dmirror, Geometry, Kernel, TaskId, VmFlags};
-//! use core::{future::Future, pin::pin, task::{Context, Poll, Waker}};
-//!
-//! let driver = Dmirror::new(Geometry::TINY.device_frames);
-//! let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
-//! let current = kernel.current(TaskId(0));
-//! let mm = current.mm_create().unwrap();
-//! let program = pin!(async {
-//!     current.mmap(mm, 0..4, VmFlags::READ | VmFlags::WRITE).await.unwrap();
-//!     current.user_access(mm, 2, Some(42)).await.unwrap();
-//!     current.user_access(mm, 2, None).await.unwrap()
-//! });
-//! // One task alone never waits.
-//! let Poll::Ready(word) = program.poll(&mut Context::from_waker(Waker::noop())) else {
-//!     unreachable!()
-//! };
-//! assert_eq!(word, 42);
-//! ```
+//! - [`Kernel`] is the machine; [`Kernel::run`] and [`Kernel::schedule`] run tasks on it.
+//! - [`Current`] has the operations: system calls, accesses, and what a driver may ask.
+//! - [`State`] is to be looked at: [`State::mm`], [`State::vma`], [`State::page`], [`State::tables`],
+//!   [`State::tlbs`].
+//! - [`Pte::decode`] tells what an entry is; [`Softleaf`] lists what is not present.
+//! - [`Driver`] is what a device driver has to be; [`dmirror`] is one.
+//! - [`Event`] and [`PteWrite`] are the log for observers; [`State::observed`] empties it.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -32,59 +17,34 @@ extern crate alloc;
 #[macro_use]
 pub mod zoo;
 
-mod anon_vma;
-mod arena;
-mod compaction;
-mod device_exclusive;
-mod dmirror;
-mod driver;
-mod error;
-mod fail;
-mod fault;
-mod folio;
-mod fork;
-mod geometry;
-mod gup;
-mod hmm;
-mod identity;
-mod ids;
-mod lock;
-mod madvise;
-mod memmap;
-mod merge;
-mod migrate;
-mod migrate_device;
-mod migrate_vma;
-mod mlock;
-mod mmap;
-mod move_page_tables;
-mod mprotect;
-mod mremap;
-mod notifier;
-mod page;
-mod page_vma_mapped;
-mod pagemap;
-mod pagewalk;
-mod pgtable;
-mod pte;
-mod release;
-mod rmap;
-mod state;
-mod swap;
-mod swapin;
+mod area;
+mod device;
+mod faults;
+mod machine;
+mod memory;
+mod migration;
+mod reclaim;
+mod reverse_map;
+mod tables;
 #[cfg(feature = "tamper")]
 pub mod tamper;
-mod tlb;
-mod trace;
-mod unmap;
-mod vma;
-mod vmscan;
-mod zap;
+
+// within the crate a module is named without its folder
+use area::*;
+use device::*;
+use faults::*;
+use machine::*;
+use memory::*;
+use migration::*;
+use reclaim::*;
+use reverse_map::*;
+use tables::*;
 
 pub use anon_vma::{AnonVma, Avc};
 pub use arena::Arena;
-pub use dmirror::{Direction, Einval, MigrateRequest};
-pub use driver::{DevicePte, Dmirror, Driver, KeyHasher, Mirror};
+pub use device::dmirror;
+pub use dmirror::{Direction, Dmirror, Einval, MigrateRequest};
+pub use driver::{DeviceFault, DevicePte, Devices, Driver, DriverFuture, KeyHasher, Mirror};
 pub use error::errno;
 pub use fail::{AllocKind, FailInject};
 pub use fault::FaultError;
@@ -108,6 +68,7 @@ pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
 pub use release::{RULES, Release, Rule, Rules};
+pub use run::{RunError, Schedule};
 pub use state::{Current, Enomem, Kernel, State};
 pub use swap::{SwapDevice, SwapSlot};
 pub use tlb::{MmuGather, Tlbs, UnmapBatch};

@@ -2,20 +2,14 @@
 
 use mm_core::{Advice, Current, Dmirror, Geometry, Kernel, Remap, TaskId, VmFlags, errno};
 use std::error::Error;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 const WRITABLE: VmFlags = VmFlags::READ.union(VmFlags::WRITE);
 
-/// Runs a task alone, which never waits.
 fn alone<T>(program: impl AsyncFnOnce(Current<'_>) -> T) -> T {
     let driver = Dmirror::new(Geometry::TINY.device_frames);
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
-    let program = pin!(program(kernel.current(TaskId(0))));
-    match program.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits for itself"),
-    }
+    let ended = kernel.run(TaskId(0), program);
+    ended.expect("one task alone never waits")
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Every figure is the median of some repetitions on one thread. Lines are `bench: name=value …`.
 
 use mm_core::{
-    Advice, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags,
+    Advice, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags, dmirror,
 };
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::generate::random_program;
@@ -109,7 +109,7 @@ fn mapped(pages: u64) -> f64 {
                 skip: 0,
                 stepwise: false,
             };
-            now(cur.dmirror_migrate(&to_device)).expect("mapped");
+            now(dmirror::migrate(cur, &to_device)).expect("mapped");
             next();
             now(cur.user_access(mm, addr, None)).expect("mapped");
             next();

@@ -79,35 +79,59 @@ fn copy(root: &Path, to: &Path) {
             "[workspace.lints.rust]\nwarnings = \"deny\"\n",
         );
     write(&to.join("Cargo.toml"), &workspace);
-    for file in ["Cargo.lock", "core/Cargo.toml", "fuzz/Cargo.toml"] {
+    let files = [
+        "Cargo.lock",
+        "core/Cargo.toml",
+        "core/README.md",
+        "fuzz/Cargo.toml",
+    ];
+    for file in files {
         write(&to.join(file), &read(file));
     }
-    for dir in ["corpus", "fuzz/src", "fuzz/examples", "fuzz/fuzz_targets"] {
+    let dirs = [
+        "core/examples",
+        "corpus",
+        "fuzz/src",
+        "fuzz/examples",
+        "fuzz/fuzz_targets",
+    ];
+    for dir in dirs {
         let _ = fs::remove_file(to.join(dir));
         symlink(root.join(dir), to.join(dir)).expect("a link can be made");
     }
-    let sources = to.join("core/src");
-    for stale in sources.read_dir().into_iter().flatten().flatten() {
-        if !root.join("core/src").join(stale.file_name()).is_file() {
-            fs::remove_file(stale.path()).expect("a copy can be removed");
+    copy_sources(&root.join("core/src"), &to.join("core/src"));
+}
+
+/// A folder of the core without the zoo, whose own folder stays behind.
+fn copy_sources(from: &Path, to: &Path) {
+    for stale in to.read_dir().into_iter().flatten().flatten() {
+        let stale = stale.path();
+        let original = from.join(stale.file_name().expect("a name"));
+        if stale.is_dir() && !original.is_dir() {
+            fs::remove_dir_all(&stale).expect("a copy can be removed");
+        } else if stale.is_file() && !original.is_file() {
+            fs::remove_file(&stale).expect("a copy can be removed");
         }
     }
-    // not the folder of the zoo, the only one
-    for entry in root.join("core/src").read_dir().expect("the core") {
+    for entry in from.read_dir().expect("the core") {
         let path = entry.expect("a file").path();
         let name = path.file_name().expect("a name");
-        if path.is_file() {
-            let source = fs::read_to_string(&path).expect("source");
-            let source = without_zoo(&source);
-            for trace in ["zoo", "Bug::"] {
-                assert!(
-                    !source.contains(trace),
-                    "{}: {trace} is left",
-                    path.display()
-                );
+        if path.is_dir() {
+            if name != "zoo" {
+                copy_sources(&path, &to.join(name));
             }
-            write(&sources.join(name), &source);
+            continue;
         }
+        let source = fs::read_to_string(&path).expect("source");
+        let source = without_zoo(&source);
+        for trace in ["zoo", "Bug::"] {
+            assert!(
+                !source.contains(trace),
+                "{}: {trace} is left",
+                path.display()
+            );
+        }
+        write(&to.join(name), &source);
     }
 }
 

@@ -3,11 +3,8 @@
 extern crate alloc;
 
 use alloc::boxed::Box;
-use core::future::Future;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 use mm_core::{
-    Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags,
+    Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags, dmirror,
 };
 
 #[cfg(not(feature = "zoo"))]
@@ -24,13 +21,8 @@ pub fn exercise() -> bool {
         Geometry::TINY,
         Box::new(Dmirror::new(Geometry::TINY.device_frames)),
     );
-    let journey = pin!(there_and_back(kernel.current(TaskId(0))));
-    // One task alone never waits.
-    let arrived = match journey.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(word) => word == Some(WORD),
-        Poll::Pending => false,
-    };
-    arrived && zoo_is_listed()
+    let arrived = kernel.run(TaskId(0), there_and_back);
+    arrived == Ok(Some(WORD)) && zoo_is_listed()
 }
 
 /// The word that a child reads after its parent's page has been on the device.
@@ -47,7 +39,7 @@ async fn there_and_back(current: Current<'_>) -> Option<u64> {
         skip: 0,
         stepwise: false,
     };
-    if current.dmirror_migrate(&request).await != Ok(4) {
+    if dmirror::migrate(current, &request).await != Ok(4) {
         return None;
     }
     let child = current.fork(parent).await.ok()?;

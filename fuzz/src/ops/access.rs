@@ -69,7 +69,7 @@ async fn by_device(
     write: Option<u64>,
 ) -> OpResult {
     let cur = on.cur();
-    let result = cur.dmirror_access(dev, process.mm, addr, write).await;
+    let result = mm_core::dmirror::access(cur, dev, process.mm, addr, write).await;
     let (access, outcome) = match result {
         Ok(word) => (Access::Word(word), Outcome::Word(word)),
         Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),

@@ -48,12 +48,14 @@ pub(super) async fn evict(
     let first = u32::from(first.get());
     let limit = on.bench.kernel.state().geometry().device_frames;
     let frames = first..(first + u32::from(len.get())).min(limit);
-    let moved = on.cur().dmirror_evict(dev(of), frames).await;
+    let moved = mm_core::dmirror::evict(on.cur(), dev(of), frames).await;
     Ok(Outcome::Moved(moved))
 }
 
 pub(super) async fn release(on: Running<'_, '_>, of: program::Dev) -> OpResult {
-    Ok(Outcome::Moved(on.cur().dmirror_release(dev(of)).await))
+    Ok(Outcome::Moved(
+        mm_core::dmirror::release(on.cur(), dev(of)).await,
+    ))
 }
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
@@ -75,7 +77,7 @@ async fn snapshot(
     range: Range<u64>,
 ) -> OpResult {
     let cur = on.cur();
-    let seen = cur.dmirror_snapshot(dev, process.mm, range.clone()).await;
+    let seen = mm_core::dmirror::snapshot(cur, dev, process.mm, range.clone()).await;
     let shown = seen.iter().map(|pfn| Shown::Snapshot(dev, *pfn));
     on.shown(process, range, shown)?;
     let seen = seen.iter().map(|pfn| outcome::seen(*pfn).into());
@@ -89,7 +91,7 @@ async fn exclusive(
     dev: DevId,
     range: Range<u64>,
 ) -> OpResult {
-    let made = on.cur().dmirror_exclusive(dev, process.mm, range).await;
+    let made = mm_core::dmirror::exclusive(on.cur(), dev, process.mm, range).await;
     let (pages, Err((addr, fault))) = made else {
         return Ok(Outcome::Exclusive(made.0));
     };

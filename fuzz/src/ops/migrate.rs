@@ -8,7 +8,7 @@ use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
 use crate::contract::{Contract, Slot};
 use crate::oracle::{Check, contents, entry_at};
 use crate::program::{self, Op, OpKind, Toward};
-use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait};
+use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait, dmirror};
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -137,7 +137,7 @@ pub(super) async fn go_on(on: Running<'_, '_>, op: Op) -> OpResult {
 impl Running<'_, '_> {
     async fn migrate(self, process: Process, request: MigrateRequest) -> OpResult {
         let before = self.arrived(&request);
-        let result = self.cur().dmirror_migrate(&request).await;
+        let result = dmirror::migrate(self.cur(), &request).await;
         if let Ok(moved) = result {
             self.check_moved(moved, self.arrived(&request) - before)?;
         }
@@ -202,7 +202,7 @@ impl Running<'_, '_> {
                     ..request
                 };
                 // what it moved shows in the state; a range that is not mapped moves nothing
-                let _ = cur.dmirror_migrate(&request).await;
+                let _ = dmirror::migrate(cur, &request).await;
                 cur.mmput(request.mm).await;
             }));
             slot

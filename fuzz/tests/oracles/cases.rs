@@ -5,7 +5,7 @@ use super::lab::{Lab, poll};
 use mm_core::tamper::Leak;
 use mm_core::{
     Advice, DevId, Entry, Event, HmmPfn, Lock, LockClasses, MmId, PageFlags, Pfn, PresentPte, Pte,
-    PteFlags, Softleaf, SwapFlags, SwapId, TaskId, VmFlags,
+    PteFlags, Softleaf, SwapFlags, SwapId, TaskId, VmFlags, dmirror,
 };
 use mm_fuzz::oracle::contents::{self, Shown};
 use mm_fuzz::oracle::{self, Check, HeldRef, View};
@@ -450,7 +450,7 @@ fn device_writes_unnoticed(lab: &mut Lab<'_>) -> Check {
     lab.write(0);
     cleared(lab);
     lab.run(OpKind::Exclusive, async |cur| {
-        let made = cur.dmirror_exclusive(DevId(0), mm, 0..1).await;
+        let made = dmirror::exclusive(cur, DevId(0), mm, 0..1).await;
         assert_eq!(made, (1, Ok(())));
     });
     let Entry::Leaf(entry) = lab.pte(0).decode() else {

@@ -4,7 +4,7 @@ use super::cases::Case;
 use super::lab::{Lab, poll};
 use mm_core::{
     DevId, Entry, GUP_PIN_COUNTING_BIAS, MigrationEntry, MigrationKind, PageFlags, Pfn, PresentPte,
-    PteFlags, Softleaf, SwapFlags, SwapPte, TaskId, VmFlags,
+    PteFlags, Softleaf, SwapFlags, SwapPte, TaskId, VmFlags, dmirror,
 };
 use mm_fuzz::oracle::Check;
 use mm_fuzz::program::OpKind;
@@ -155,7 +155,7 @@ fn on_device(lab: &mut Lab<'_>) -> SwapPte {
     lab.write(0);
     let request = lab.request(false);
     let moved = lab.run(OpKind::Migrate, async |cur| {
-        cur.dmirror_migrate(&request).await
+        dmirror::migrate(cur, &request).await
     });
     assert_eq!(moved, Ok(1));
     lab.mprotect(0..4, VmFlags::READ);
@@ -191,7 +191,7 @@ fn writable_but_not_exclusive(lab: &mut Lab<'_>) -> Check {
 fn make_exclusive(lab: &mut Lab<'_>) -> Pfn {
     let mm = lab.mm;
     lab.run(OpKind::Exclusive, async |cur| {
-        let made = cur.dmirror_exclusive(DevId(0), mm, 0..1).await;
+        let made = dmirror::exclusive(cur, DevId(0), mm, 0..1).await;
         assert_eq!(made, (1, Ok(())));
     });
     let leaf = lab.pte(0).leaf().expect("a device-exclusive entry");
@@ -222,7 +222,7 @@ fn two_devices_have_a_page_alone(lab: &mut Lab<'_>) -> Check {
 fn migration_entry_of_an_unlocked_page(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     let request = lab.request(true);
-    let mut migration = pin!(lab.kernel.current(WORKER).dmirror_migrate(&request));
+    let mut migration = pin!(dmirror::migrate(lab.kernel.current(WORKER), &request));
     assert!(poll(migration.as_mut()).is_none(), "it waits at its gate");
     lab.assert_clean();
     assert!(matches!(lab.pte(0).leaf(), Some(Softleaf::Migration(_))));

@@ -1,4 +1,4 @@
-use crate::dmirror::Direction;
+use crate::dmirror::{Direction, alloc_and_copy};
 use crate::migrate_vma::{MigratePfn, MigrateVma};
 use crate::state::{Current, State};
 
@@ -16,7 +16,7 @@ impl State {
             let addr = area.range.start + i as u64;
             self.driver.unmap((args.owner, area.mm, addr));
         }
-        if let Ok(dst) = self.alloc_and_copy(cur, args.owner, direction, args.src[i]) {
+        if let Ok(dst) = alloc_and_copy(self, cur, args.owner, direction, args.src[i]) {
             args.dst[i] = MigratePfn::new(dst);
             self.folio_unlock(cur.task, dst);
             self.folio_put(cur.task, dst);

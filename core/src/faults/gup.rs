@@ -132,6 +132,7 @@ impl Current<'_> {
         self.lock(lock).await;
         let result = self.get_user_page_locked(mm, addr, foll, Some(lock)).await;
         self.unlock(lock);
+        self.made_progress();
         result
     }
 
@@ -189,13 +190,13 @@ impl Current<'_> {
         let page = self.get_user_page_locked(mm, addr, foll, unlockable);
         page.await?;
         // the next page is another fault
-        self.state().tasks[self.task.ix()].retries = 0;
+        self.made_progress();
         Ok(())
     }
 
     /// Takes a reference to the page at `addr` on behalf of the task, to write to it; `mmap_lock` is
     /// held, and stays held (`get_user_pages_remote` with `FOLL_GET | FOLL_WRITE`).
-    pub(crate) async fn get_user_page_remote(self, mm: MmId, addr: u64) -> Result<Pfn, FaultError> {
+    pub async fn get_user_page_remote(self, mm: MmId, addr: u64) -> Result<Pfn, FaultError> {
         let page = self.get_user_page_locked(mm, addr, Foll::GET | Foll::WRITE, None);
         let page = page.await?;
         self.state().tasks[self.task.ix()].refs.push(page);

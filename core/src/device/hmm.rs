@@ -106,7 +106,7 @@ impl State {
 impl Current<'_> {
     /// What `dev` may map at `addr`, faulted in for `request`; `mmap_lock` is held for reading, and
     /// the sequence was sampled before.
-    pub(crate) async fn hmm_range_fault(
+    pub async fn hmm_range_fault(
         self,
         mm: MmId,
         addr: u64,

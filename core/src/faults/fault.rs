@@ -5,12 +5,15 @@
 //!
 //! Corresponds to `mm/memory.c`.
 
+use crate::driver::DeviceFault;
 use crate::ids::{MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site, Wait};
+use crate::memmap::DEVICES;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
+use crate::trace::Event;
 use crate::vma::VmFlags;
 
 /// What is to be done after a fault.
@@ -228,6 +231,7 @@ impl Current<'_> {
     ) -> Result<u64, FaultError> {
         loop {
             if let Some(word) = { self.state().mmu_access(self.task, mm, addr, write) } {
+                self.made_progress();
                 return Ok(word);
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
@@ -272,6 +276,20 @@ impl Current<'_> {
             return Err(FaultError::Sigsegv);
         }
         self.handle_mm_fault(vma, addr, write).await
+    }
+
+    /// Faults the page at `addr` in as an access of the CPU does, without the access
+    /// (`fixup_user_fault`). `mmap_lock` is held for reading, and stays held.
+    pub async fn fixup_user_fault(
+        self,
+        mm: MmId,
+        addr: u64,
+        write: bool,
+    ) -> Result<(), FaultError> {
+        if let Fault::Locked(folio) = self.fault_in_area(mm, addr, write).await? {
+            self.folio_wait_locked(folio).await;
+        }
+        Ok(())
     }
 
     /// `handle_mm_fault`.
@@ -437,6 +455,28 @@ impl Current<'_> {
         fault_page: Option<Pfn>,
     ) -> FaultResult {
         self.preempt(Site::MigrateToRam).await;
-        self.dmirror_devmem_fault(vmf, page, fault_page).await
+        let brought_home = {
+            let s = &mut *self.state();
+            // what zone_device_data of the page says
+            let referenced = s.page(page).refcount > 0;
+            s.events.push(Event::MigrateToRam {
+                task: self.task,
+                page,
+                referenced,
+            });
+            let Some(dev) = page.device().filter(|dev| dev.ix() < DEVICES) else {
+                return Err(FaultError::Sigbus);
+            };
+            let fault = DeviceFault {
+                dev,
+                mm: vmf.mm,
+                vma: vmf.vma,
+                addr: vmf.addr,
+                page,
+                fault_page,
+            };
+            s.driver.migrate_to_ram(self, fault)
+        };
+        brought_home.await.map(|()| Fault::Done)
     }
 }

@@ -23,6 +23,7 @@ use crate::vma::{Mm, VmFlags, Vma};
 use crate::zoo::Zoo;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::cell::{RefCell, RefMut};
 use core::fmt;
 use core::hash::Hash;
@@ -78,6 +79,12 @@ impl State {
         self.memmap.page_mut(pfn)
     }
 
+    /// Writes the contents of a page, as a device does by its own way to memory. What that makes
+    /// dirty is for the driver to [say](Self::folio_mark_dirty).
+    pub fn set_word(&mut self, pfn: Pfn, word: u64) {
+        self.page_mut(pfn).word = word;
+    }
+
     /// All struct pages.
     pub fn memmap(&self) -> &Memmap {
         &self.memmap
@@ -96,6 +103,17 @@ impl State {
     /// The device driver.
     pub fn driver(&self) -> &dyn Driver {
         &*self.driver
+    }
+
+    /// The device driver, to be told something.
+    pub fn driver_mut(&mut self) -> &mut dyn Driver {
+        &mut *self.driver
+    }
+
+    /// The device driver, if it is a `D`.
+    pub fn driver_as<D: Driver>(&mut self) -> Option<&mut D> {
+        let driver: &mut dyn Any = &mut *self.driver;
+        driver.downcast_mut()
     }
 
     /// References to the `dev_pagemap` of each device, its own not counted.
@@ -415,8 +433,11 @@ pub struct Current<'k> {
 
 impl<'k> Current<'k> {
     /// The state, for one atomic section.
+    ///
+    /// # Panics
+    /// If the borrow of another section is still held.
     #[inline]
-    pub(crate) fn state(self) -> RefMut<'k, State> {
+    pub fn state(self) -> RefMut<'k, State> {
         self.kernel.state()
     }
 }

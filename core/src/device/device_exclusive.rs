@@ -93,7 +93,7 @@ impl Current<'_> {
     /// Makes the page at `addr` exclusive to `owner`, and returns it locked and with a reference, so
     /// that the driver can map it before the CPU can have it back (`make_device_exclusive`).
     /// `mmap_lock` is held for reading. `None` is a folio that is locked: 6.12 does not wait for it.
-    pub(crate) async fn make_device_exclusive(
+    pub async fn make_device_exclusive(
         self,
         mm: MmId,
         addr: u64,

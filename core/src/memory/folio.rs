@@ -18,7 +18,7 @@ impl State {
 
     /// A page of system memory, with one reference that belongs to `task`. Its contents are what
     /// the last owner left.
-    pub(crate) fn alloc_page(&mut self, task: TaskId) -> Result<Pfn, Enomem> {
+    pub fn alloc_page(&mut self, task: TaskId) -> Result<Pfn, Enomem> {
         self.may_alloc(AllocKind::Page)?;
         let Some(pfn) = self.frames.alloc() else {
             self.fail.failures += 1;
@@ -34,7 +34,7 @@ impl State {
 
     /// A page of `dev`'s memory, locked, with one reference that belongs to `task`
     /// (`zone_device_page_init`).
-    pub(crate) fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Pfn, Enomem> {
+    pub fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Pfn, Enomem> {
         self.may_alloc(AllocKind::DevicePage)?;
         let Some(pfn) = self.driver.alloc(dev) else {
             self.fail.failures += 1;
@@ -93,7 +93,7 @@ impl State {
     }
 
     /// Drops a reference of `task` (`folio_put`).
-    pub(crate) fn folio_put(&mut self, task: TaskId, folio: Pfn) {
+    pub fn folio_put(&mut self, task: TaskId, folio: Pfn) {
         self.disown(task, folio);
         self.folio_ref_sub(folio, 1);
     }
@@ -205,7 +205,7 @@ impl State {
     }
 
     /// `folio_mark_dirty`.
-    pub(crate) fn folio_mark_dirty(&mut self, folio: Pfn) {
+    pub fn folio_mark_dirty(&mut self, folio: Pfn) {
         self.page_mut(folio).flags.insert(PageFlags::DIRTY);
     }
 

@@ -115,7 +115,7 @@ impl State {
     }
 
     /// True if the entries may have changed since `dev` sampled `seq`; called under the driver's lock.
-    pub(crate) fn interval_read_retry(&self, dev: DevId, mm: MmId, seq: u64) -> bool {
+    pub fn interval_read_retry(&self, dev: DevId, mm: MmId, seq: u64) -> bool {
         self.mm(mm).notifier.seq[dev.ix()] != seq
     }
 }
@@ -129,7 +129,7 @@ impl Current<'_> {
     }
 
     /// Samples the sequence of `dev` when no invalidation is under way (`mmu_interval_read_begin`).
-    pub(crate) async fn interval_read_begin(self, dev: DevId, mm: MmId) -> u64 {
+    pub async fn interval_read_begin(self, dev: DevId, mm: MmId) -> u64 {
         loop {
             {
                 let notifier = self.state().mm(mm).notifier;

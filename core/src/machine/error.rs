@@ -1,6 +1,5 @@
 //! What errors say, and the numbers that Linux has for them.
 
-use crate::dmirror::Einval;
 use crate::fault::FaultError;
 use crate::fork::ForkError;
 use crate::hmm::HmmError;
@@ -55,10 +54,6 @@ macro_rules! errors {
 errors! {
     Enomem {
         Self => ENOMEM "out of memory",
-    }
-    Einval {
-        Self => EINVAL
-            "part of the range is not mapped, or cannot be read: migrate areas that are readable",
     }
     FaultError {
         Self::Oom => ENOMEM "out of memory while the page was faulted in",

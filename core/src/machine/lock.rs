@@ -274,12 +274,12 @@ impl State {
     }
 
     /// `folio_trylock`.
-    pub(crate) fn folio_trylock(&mut self, task: TaskId, pfn: Pfn) -> bool {
+    pub fn folio_trylock(&mut self, task: TaskId, pfn: Pfn) -> bool {
         self.trylock(task, Lock::Folio(pfn))
     }
 
     /// `folio_unlock`.
-    pub(crate) fn folio_unlock(&mut self, task: TaskId, pfn: Pfn) {
+    pub fn folio_unlock(&mut self, task: TaskId, pfn: Pfn) {
         self.unlock(task, Lock::Folio(pfn));
     }
 
@@ -437,7 +437,7 @@ impl Future for Sleep<'_> {
 
 impl<'k> Current<'k> {
     /// Takes `lock`, sleeping while it is held.
-    pub(crate) const fn lock(self, lock: Lock) -> Acquire<'k> {
+    pub const fn lock(self, lock: Lock) -> Acquire<'k> {
         Acquire { cur: self, lock }
     }
 
@@ -453,7 +453,7 @@ impl<'k> Current<'k> {
 
     /// Sleeps until woken from `wait`. The caller has seen, in the section that ends here, that
     /// there is something to wait for.
-    pub(crate) const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
+    pub const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
         Sleep {
             cur: self,
             wait: Some(wait),
@@ -462,7 +462,7 @@ impl<'k> Current<'k> {
 
     /// Counts a page fault at an address that has to be tried again, and waits for somebody else's progress when
     /// there have been too many of them.
-    pub(crate) async fn retry_fault(self, mm: MmId, addr: u64) {
+    pub async fn retry_fault(self, mm: MmId, addr: u64) {
         let stuck = {
             let task = &mut self.state().tasks[self.task.ix()];
             task.retries += 1;
@@ -471,6 +471,12 @@ impl<'k> Current<'k> {
         if stuck {
             self.sleep_on(Wait::Progress { mm, addr }).await;
         }
+    }
+
+    /// The task has got on, so its next page faults are not [retries](Self::retry_fault) of those
+    /// before.
+    pub fn made_progress(self) {
+        self.state().tasks[self.task.ix()].retries = 0;
     }
 
     /// `mmap_write_downgrade`: lets readers in. Returns the lock that is held now.
@@ -483,7 +489,7 @@ impl<'k> Current<'k> {
     }
 
     /// `mmap_read_unlock` and its relatives.
-    pub(crate) fn unlock(self, lock: Lock) {
+    pub fn unlock(self, lock: Lock) {
         self.state().unlock(self.task, lock);
     }
 }

@@ -1,0 +1,454 @@
+//! The reference driver: migration both ways, the CPU fault on its pages, eviction, and its own
+//! accesses to memory.
+//!
+//! It uses nothing of the core that is not public, and the core does not know it. So it is also what
+//! a driver of one's own can begin with: its functions ask whatever [`Driver`] the machine has.
+//!
+//! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
+
+use crate::{
+    Current, DevId, DeviceFault, DevicePte, Devices, Driver, DriverFuture, Enomem, FaultError,
+    HmmError, HmmPfn, Lock, MigratePfn, MigrateRange, MigrateVma, Mirror, MmId, NotifierEvent,
+    NotifierRange, Pfn, Request, Select, Site, State, VmFlags, Wait, errno,
+};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+use core::ops::Range;
+
+/// The reference driver's data: modelled on `lib/test_hmm.c`, whose devices it has two of.
+#[derive(Debug)]
+pub struct Dmirror(Devices);
+
+impl Dmirror {
+    /// Devices with `frames` pages each.
+    pub fn new(frames: u32) -> Self {
+        Self(Devices::new(frames))
+    }
+}
+
+impl Driver for Dmirror {
+    fn devices(&self) -> &Devices {
+        &self.0
+    }
+
+    fn devices_mut(&mut self) -> &mut Devices {
+        &mut self.0
+    }
+
+    fn migrate_to_ram<'k>(&self, cur: Current<'k>, fault: DeviceFault) -> DriverFuture<'k> {
+        Box::pin(devmem_fault(cur, fault))
+    }
+
+    /// Drops what the range covers. The driver's own migrations do not change entries of its own
+    /// pages behind its back, so it keeps those; and it keeps what it asked to have for itself.
+    fn invalidate(&mut self, invalidated: &NotifierRange) {
+        let NotifierRange {
+            mm,
+            range,
+            event,
+            owner,
+        } = invalidated;
+        self.0.retain(|(dev, m, addr), pte| {
+            let own = *owner == Some(dev);
+            let keeps = match event {
+                NotifierEvent::Migrate => own && pte.pfn.device() == Some(dev),
+                NotifierEvent::Exclusive => own,
+                _ => false,
+            };
+            m != *mm || !range.contains(&addr) || keeps
+        });
+    }
+}
+
+/// Where a migration goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// To the memory of the device.
+    ToDevice,
+    /// To system memory.
+    ToSystem,
+}
+
+/// A migration that the program asked for.
+#[derive(Clone, Debug)]
+pub struct MigrateRequest {
+    /// The driver.
+    pub dev: DevId,
+    /// The address space.
+    pub mm: MmId,
+    /// The addresses.
+    pub range: Range<u64>,
+    /// Which way.
+    pub direction: Direction,
+    /// Pages for which the driver supplies no destination: page `i` if bit `i % 8` is set.
+    pub skip: u8,
+    /// Stop at a [gate](Wait::Gate) before the second and before the third phase.
+    pub stepwise: bool,
+}
+
+/// The range is not covered by areas that can be read (`-EINVAL`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Einval;
+
+impl Einval {
+    /// The number that Linux returns for it, as one of [`errno`].
+    pub const fn errno(self) -> i32 {
+        errno::EINVAL
+    }
+}
+
+impl fmt::Display for Einval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "part of the range is not mapped, or cannot be read: migrate areas that are readable",
+        )
+    }
+}
+
+impl Error for Einval {}
+
+/// A destination for `src`, with the contents copied: step two of a driver's migration.
+pub fn alloc_and_copy(
+    s: &mut State,
+    cur: Current<'_>,
+    dev: DevId,
+    direction: Direction,
+    src: MigratePfn,
+) -> Result<Pfn, Enomem> {
+    let source = src.page().map(|page| s.page(page).word);
+    match direction {
+        Direction::ToDevice => {
+            let dst = s.alloc_device_page(cur.task, dev)?;
+            let word = source.unwrap_or(0);
+            zoo!(s, Bug::NouveauZeroPageMigrate if source.is_none() => let word = s.page(dst).word);
+            s.set_word(dst, word);
+            Ok(dst)
+        }
+        Direction::ToSystem => {
+            let dst = s.alloc_page(cur.task)?;
+            s.folio_trylock(cur.task, dst);
+            s.set_word(dst, source.unwrap_or(0));
+            Ok(dst)
+        }
+    }
+}
+
+/// Fills in the destinations of a migration, and takes the device's mappings of the pages that
+/// leave it.
+fn alloc_and_copy_all(
+    s: &mut State,
+    cur: Current<'_>,
+    args: &mut MigrateVma,
+    direction: Direction,
+    skip: u8,
+) {
+    for i in 0..args.src.len() {
+        let src = args.src[i];
+        let skipped = skip >> (i % 8) & 1 != 0;
+        let wanted = src.migrates() && (direction == Direction::ToDevice || src.page().is_some());
+        zoo!(s, Bug::PagemapDriverPfnsInMpfn if !skipped && !src.migrates() =>
+            s.leave_destination(cur, args, direction, i));
+        if skipped || !wanted {
+            continue;
+        }
+        if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
+            s.driver_mut()
+                .unmap((args.owner, area.mm, area.range.start + i as u64));
+        }
+        let Ok(dst) = alloc_and_copy(s, cur, args.owner, direction, src) else {
+            zoo!(s, Bug::AmdkfdHoleMigration => args.dst.fill(MigratePfn::NONE));
+            continue;
+        };
+        args.dst[i] = MigratePfn::new(dst);
+    }
+}
+
+/// Migrates a range, area by area. Returns the number of pages moved.
+pub async fn migrate(cur: Current<'_>, request: &MigrateRequest) -> Result<u32, Einval> {
+    let lock = Lock::MmapRead(request.mm);
+    cur.lock(lock).await;
+    let mut moved = 0;
+    let mut addr = request.range.start;
+    let mut result = Ok(());
+    while addr < request.range.end {
+        let area = {
+            let s = &*cur.state();
+            s.find_vma(request.mm, addr)
+                .filter(|v| s.vma(*v).flags.contains(VmFlags::READ))
+                .map(|vma| MigrateRange {
+                    mm: request.mm,
+                    vma,
+                    range: addr..request.range.end.min(s.vma(vma).end),
+                })
+        };
+        let Some(area) = area else {
+            result = Err(Einval);
+            break;
+        };
+        addr = area.range.end;
+        moved += migrate_area(cur, request, area).await;
+    }
+    cur.unlock(lock);
+    result.map(|()| moved)
+}
+
+/// Migrates a part of one area. The device maps nothing yet, it faults when it needs a page:
+/// the migration entries are not the driver's to rely on, for `madvise` may take them away.
+async fn migrate_area(cur: Current<'_>, request: &MigrateRequest, area: MigrateRange) -> u32 {
+    let direction = request.direction;
+    let select = match direction {
+        Direction::ToDevice => Select::System,
+        Direction::ToSystem => Select::DevicePrivate,
+    };
+    let mut args = MigrateVma::new(area, select, request.dev);
+    cur.migrate_vma_setup(&mut args).await;
+    phase(cur, request, Site::MigrateVmaSetup).await;
+    {
+        let s = &mut *cur.state();
+        let skip = request.skip | s.tasks()[cur.task.ix()].skip;
+        alloc_and_copy_all(s, cur, &mut args, direction, skip);
+    }
+    cur.preempt(Site::AllocAndCopy).await;
+    cur.migrate_vma_pages(&mut args).await;
+    phase(cur, request, Site::MigrateVmaFinalize).await;
+    cur.migrate_vma_finalize(&mut args).await;
+    args.migrating() as u32
+}
+
+/// The end of a phase: a gate if the program takes the migration step by step.
+async fn phase(cur: Current<'_>, request: &MigrateRequest, site: Site) {
+    if request.stepwise {
+        cur.sleep_on(Wait::Gate).await;
+    }
+    cur.preempt(site).await;
+}
+
+/// Brings the page of a CPU fault home (`dmirror_devmem_fault`).
+pub async fn devmem_fault(cur: Current<'_>, fault: DeviceFault) -> Result<(), FaultError> {
+    let range = fault.addr..fault.addr + 1;
+    let area = MigrateRange {
+        mm: fault.mm,
+        vma: fault.vma,
+        range,
+    };
+    let mut args = MigrateVma::new(area, Select::DevicePrivate, fault.dev);
+    args.fault_page = fault.fault_page;
+    cur.migrate_vma_setup(&mut args).await;
+    cur.preempt(Site::MigrateVmaSetup).await;
+    let out_of_memory = {
+        let s = &mut *cur.state();
+        alloc_and_copy_all(s, cur, &mut args, Direction::ToSystem, 0);
+        args.migrating() > 0 && args.dst[0].page().is_none() && args.src[0].page().is_some()
+    };
+    cur.migrate_vma_pages(&mut args).await;
+    cur.preempt(Site::MigrateVmaPages).await;
+    cur.migrate_vma_finalize(&mut args).await;
+    if out_of_memory {
+        Err(FaultError::Oom)
+    } else {
+        Ok(())
+    }
+}
+
+/// Moves every page of `frames` out of the device's memory, wherever it is mapped
+/// (`dmirror_device_evict_chunk`). Returns the number of pages moved.
+pub async fn evict(cur: Current<'_>, dev: DevId, frames: Range<u32>) -> u32 {
+    let mut args = MigrateVma::by_pfn(dev);
+    cur.migrate_device_range(&mut args, frames).await;
+    cur.preempt(Site::MigrateVmaSetup).await;
+    alloc_and_copy_all(&mut cur.state(), cur, &mut args, Direction::ToSystem, 0);
+    cur.preempt(Site::AllocAndCopy).await;
+    cur.migrate_vma_pages(&mut args).await;
+    cur.preempt(Site::MigrateVmaFinalize).await;
+    cur.migrate_vma_finalize(&mut args).await;
+    args.migrating() as u32
+}
+
+/// The device goes away: its pages come home, and then its memory is given back, if nobody keeps
+/// a page there (`HMM_DMIRROR_RELEASE`). Returns the number of pages moved.
+pub async fn release(cur: Current<'_>, dev: DevId) -> u32 {
+    let used = cur.state().driver().memory(dev).fresh();
+    zoo!(cur, Bug::DriverEvictOnRelease => {
+        cur.state().driver_mut().reset_memory(dev);
+        return 0;
+    });
+    let moved = evict(cur, dev, 0..used).await;
+    let s = &mut *cur.state();
+    if s.driver().memory(dev).in_use() == 0 {
+        s.driver_mut().reset_memory(dev);
+    }
+    moved
+}
+
+/// Gives the device the pages of a range for itself, up to the first that it cannot have. Returns
+/// the number of pages, and where and why it came to an end before that of the range.
+pub async fn exclusive(
+    cur: Current<'_>,
+    dev: DevId,
+    mm: MmId,
+    range: Range<u64>,
+) -> (u32, Result<(), (u64, FaultError)>) {
+    let mut pages = 0;
+    for addr in range {
+        match exclusive_page(cur, dev, mm, addr).await {
+            Ok(made) => pages += u32::from(made),
+            Err(error) => return (pages, Err((addr, error))),
+        }
+        cur.made_progress();
+    }
+    (pages, Ok(()))
+}
+
+/// Makes one page exclusive and maps it for atomic operations, while the folio lock keeps the CPU
+/// away. False if the folio is locked and the kernel does not wait for it.
+async fn exclusive_page(
+    cur: Current<'_>,
+    dev: DevId,
+    mm: MmId,
+    addr: u64,
+) -> Result<bool, FaultError> {
+    let lock = Lock::MmapRead(mm);
+    loop {
+        // Taking the page back from a device, or copying it, is announced too, and would count in
+        // the sequence: so that is done before.
+        cur.lock(lock).await;
+        let page = cur.get_user_page_remote(mm, addr).await;
+        cur.unlock(lock);
+        cur.state().folio_put(cur.task, page?);
+        let seq = cur.interval_read_begin(dev, mm).await;
+        cur.lock(lock).await;
+        let made = cur.make_device_exclusive(mm, addr, dev).await;
+        cur.unlock(lock);
+        let Some(pfn) = made? else { return Ok(false) };
+        cur.preempt(Site::HmmRangeDone).await;
+        if map_exclusive(cur, (dev, mm, addr), pfn, seq) {
+            return Ok(true);
+        }
+        cur.retry_fault(mm, addr).await;
+    }
+}
+
+/// Maps a page that was made exclusive, if nothing was invalidated since `seq`, and lets it go.
+fn map_exclusive(cur: Current<'_>, at: Mirror, pfn: Pfn, seq: u64) -> bool {
+    let s = &mut *cur.state();
+    let valid = !s.interval_read_retry(at.0, at.1, seq);
+    if valid {
+        let (write, atomic) = (true, true);
+        s.driver_mut().map(at, DevicePte { pfn, write, atomic });
+    }
+    zoo!(s, Bug::NouveauExclusiveMissingUnlock if !valid => return false);
+    s.folio_unlock(cur.task, pfn);
+    s.folio_put(cur.task, pfn);
+    valid
+}
+
+/// One access of the device: through its page table, with as many faults as it takes. Returns
+/// the word read, or just written.
+pub async fn access(
+    cur: Current<'_>,
+    dev: DevId,
+    mm: MmId,
+    addr: u64,
+    write: Option<u64>,
+) -> Result<u64, HmmError> {
+    loop {
+        if let Some(word) = { device_access(&mut cur.state(), dev, mm, addr, write) } {
+            cur.made_progress();
+            return Ok(word);
+        }
+        match range_fault(cur, dev, mm, addr, write.is_some()).await {
+            Ok(()) => {}
+            Err(HmmError::Busy) => cur.retry_fault(mm, addr).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Makes the device map `addr` (`dmirror_range_fault`).
+async fn range_fault(
+    cur: Current<'_>,
+    dev: DevId,
+    mm: MmId,
+    addr: u64,
+    write: bool,
+) -> Result<(), HmmError> {
+    let seq = cur.interval_read_begin(dev, mm).await;
+    let request = if write { Request::Write } else { Request::Read };
+    cur.lock(Lock::MmapRead(mm)).await;
+    let mut found = cur.hmm_range_fault(mm, addr, dev, request, seq).await;
+    if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
+        // The device's own page, shared by a fork: the CPU side copies it.
+        found = match cur.fixup_user_fault(mm, addr, true).await {
+            Ok(()) => Err(HmmError::Busy),
+            Err(FaultError::Oom) => Err(HmmError::Oom),
+            Err(FaultError::UffdWp) => Err(HmmError::UffdWp),
+            Err(FaultError::Sigsegv) => Err(HmmError::Permission),
+            Err(FaultError::Sigbus) => Err(HmmError::Fault),
+        };
+    }
+    cur.unlock(Lock::MmapRead(mm));
+    let HmmPfn::Valid { pfn, write } = found? else {
+        return Err(HmmError::Fault);
+    };
+    cur.preempt(Site::HmmRangeDone).await;
+    let s = &mut *cur.state();
+    zoo!(s, Bug::XeDerefHmmPages => s.folio_mark_dirty(pfn));
+    let stale = s.interval_read_retry(dev, mm, seq);
+    zoo!(s, Bug::HmmNoEbusy => let stale = false);
+    if stale {
+        return Err(HmmError::Busy);
+    }
+    let pte = DevicePte {
+        pfn,
+        write,
+        atomic: false,
+    };
+    s.driver_mut().map((dev, mm, addr), pte);
+    zoo!(s, Bug::GpusvmMapOrder => {
+        let pfn = Pfn(pfn.0 + 1);
+        s.driver_mut().map((dev, mm, addr + 1), DevicePte { pfn, ..pte });
+    });
+    Ok(())
+}
+
+/// What the device sees at each address of `range`, without a fault
+/// (`dmirror_range_snapshot`).
+pub async fn snapshot(cur: Current<'_>, dev: DevId, mm: MmId, range: Range<u64>) -> Vec<HmmPfn> {
+    let lock = Lock::MmapRead(mm);
+    loop {
+        let seq = cur.interval_read_begin(dev, mm).await;
+        cur.lock(lock).await;
+        let mut seen = Vec::new();
+        for addr in range.clone() {
+            let found = cur.hmm_range_fault(mm, addr, dev, Request::Nothing, seq);
+            // only an invalidation ends a look
+            let Ok(pfn) = found.await else { break };
+            seen.push(pfn);
+        }
+        cur.unlock(lock);
+        if !cur.state().interval_read_retry(dev, mm, seq) {
+            return seen;
+        }
+    }
+}
+
+/// An access through the device's page table; `None` is a fault of the device.
+fn device_access(
+    s: &mut State,
+    dev: DevId,
+    mm: MmId,
+    addr: u64,
+    write: Option<u64>,
+) -> Option<u64> {
+    let pte = s.driver().lookup((dev, mm, addr))?;
+    if write.is_some() && !pte.write {
+        return None;
+    }
+    if let Some(word) = write {
+        s.set_word(pte.pfn, word);
+        s.folio_mark_dirty(pte.pfn);
+    }
+    Some(s.page(pte.pfn).word)
+}

@@ -1,0 +1,5 @@
+//! Pages, folios and the free lists.
+
+pub(crate) mod folio;
+pub(crate) mod memmap;
+pub(crate) mod page;
