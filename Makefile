@@ -2,7 +2,7 @@
 
 # `make fuzz`, `make afl`, `make exhaust` and `make torture` promise exit statuses, but make itself exits with 2 whatever a recipe returns. Only in question mode
 # (-q) does it hand on a 1, silently; a `+` makes a recipe run in that mode, and only then: -n stays a dry run.
-ifneq ($(filter fuzz afl exhaust torture,$(MAKECMDGOALS)),)
+ifneq ($(filter fuzz afl exhaust torture linux-found,$(MAKECMDGOALS)),)
 ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
@@ -17,7 +17,7 @@ ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
 .PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check deny zoo times campaign bench bench-triage mutants report-check torture clean \
-	linux-image linux-selftest linux-diff linux-check
+	linux-image linux-selftest linux-diff linux-check linux-found
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -112,6 +112,9 @@ linux-check: ## [KERNEL=7.3]: does the judge notice bugs put back into the model
 	cargo run --quiet --release -p mm-triage -- linux --check-detection
 	cargo run --quiet --release -p mm-triage -- linux --witnesses corpus/zoo
 	cargo run --quiet --release -p mm-triage -- linux --emitted corpus/zoo corpus/seeds
+
+linux-found: ## [KERNEL=7.3]: the C programs of docs/found.md, each in a guest: which of these bugs of Linux does this kernel have?
+	$(run)cargo run --quiet --release -p mm-triage -- linux --programs docs/found
 
 clean: ## remove what was built; corpora and findings in fuzz/ stay
 	cargo clean

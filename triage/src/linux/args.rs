@@ -6,7 +6,7 @@ use crate::pool;
 use std::path::PathBuf;
 
 /// Arguments of `linux`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct LinuxArgs {
     /// Then run this many random programs
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -37,6 +37,10 @@ pub struct LinuxArgs {
     /// left out
     #[arg(long, conflicts_with = "random")]
     pub emitted: bool,
+    /// Each FILE is a C program, and a folder stands for its .c files: compile each with cc, run it in a guest of its own, and
+    /// print what it and the kernel say
+    #[arg(long, conflicts_with_all = ["random", "emitted", "witnesses"])]
+    pub programs: bool,
     /// Make the guest panic, warn and hang, and see that each is noticed; nothing else
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub check_detection: bool,

@@ -46,6 +46,24 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
                    /dev/hmm_dmirror, munlock and munmap leave Mlocked: up for good",
     },
     KnownBug {
+        name: "latent-softdirty-keeps-write",
+        kernels: FIRST..OPEN,
+        evidence: "clear_soft_dirty leaves an entry that is not present writable: docs/found/soft-dirty-migration.c and \
+                   soft-dirty-device-private.c, on 6.12.117, 7.2.13 and 7.3.4",
+    },
+    KnownBug {
+        name: "latent-hole-untracked",
+        kernels: FIRST..OPEN,
+        evidence: "migrate_vma_insert_page makes a writable entry that is not soft-dirty: a C program, on 7.3.4; the judge, \
+                   on 6.12.117",
+    },
+    KnownBug {
+        name: "latent-zero-page-uffdwp-device",
+        kernels: FIRST..OPEN,
+        evidence: "migrate_vma_insert_page drops uffd-wp of the zero page: docs/found/uffd-wp-zero-page.c, on 6.12.117, \
+                   7.2.13 and 7.3.4",
+    },
+    KnownBug {
         name: "latent-mremap-uffd-neighbour",
         kernels: FIRST..(7, 3),
         evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole of what the copy merged with: the judge, on \

@@ -16,6 +16,7 @@ mod judge;
 pub mod known;
 mod observe;
 pub mod plan;
+mod programs;
 mod queue;
 mod tally;
 
@@ -63,6 +64,16 @@ impl Session {
 ///
 /// Those of `out`.
 pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
+    if args.programs {
+        let without = LinuxArgs {
+            files: Vec::new(),
+            ..args.clone()
+        };
+        return match Session::new(&without) {
+            Ok(session) => programs::command(&session.image, &args.files, out),
+            Err(status) => Ok(status),
+        };
+    }
     let Session { image, files } = match Session::new(args) {
         Ok(session) => session,
         Err(status) => return Ok(status),

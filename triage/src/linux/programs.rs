@@ -1,0 +1,135 @@
+//! `linux --programs FILE.c…`: C programs in guests, one guest for each. What shows a bug of Linux is kept as such a program
+//! (docs/found.md): its last line begins with `BROKEN` or is `ok`.
+
+use super::guest::Image;
+use crate::Status;
+use mm_fuzz::names::shown;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the agent puts before what a program says.
+const SAID: &str = "mmfuzz-agent: ";
+
+/// The C programs among the arguments, and in the folders that these name, by name.
+fn sources(given: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut sources = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            sources.push(path.clone());
+            continue;
+        }
+        let entries = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+        let mut inside: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
+        inside.retain(|path| path.extension().is_some_and(|extension| extension == "c"));
+        inside.sort();
+        sources.append(&mut inside);
+    }
+    Ok(sources)
+}
+
+/// The static binary of a program; nothing if `cc` objects, which it says on standard error.
+fn compiled(source: &Path, binary: &Path) -> io::Result<Option<Vec<u8>>> {
+    let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let status = Command::new(cc)
+        .args(["-O1", "-static", "-w", "-o"])
+        .args([binary, source])
+        .arg("-lpthread")
+        .stdin(Stdio::null())
+        .status()?;
+    if status.success() {
+        return std::fs::read(binary).map(Some);
+    }
+    Ok(None)
+}
+
+/// Runs each program and prints what it said, and what the kernel said meanwhile.
+pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Result<Status> {
+    let sources = match sources(given) {
+        Ok(sources) if !sources.is_empty() => sources,
+        Ok(_) => {
+            return Ok(Status::unusable(
+                "there is no C program: name files or folders",
+            ));
+        }
+        Err(error) => return Ok(Status::unusable(format_args!("cannot be read: {error}"))),
+    };
+    let dir = tempfile::tempdir()?;
+    let (mut broken, mut ok, mut failed) = (0, 0, 0);
+    for source in &sources {
+        let name = source.file_stem().unwrap_or_default().to_string_lossy();
+        let binary = match compiled(source, &dir.path().join("program")) {
+            Ok(Some(binary)) => binary,
+            Ok(None) => {
+                failed += 1;
+                Status::unusable(format_args!("{}: cc does not compile it", shown(source)));
+                continue;
+            }
+            Err(error) => return Ok(Status::unusable(format_args!("cc cannot be run: {error}"))),
+        };
+        let console = match image.run_on(&[(name.clone().into_owned(), binary)]) {
+            Ok(console) => console,
+            Err(error) => return Ok(Status::unusable(error)),
+        };
+        let kernel = console.lines().filter(|line| {
+            let words = ["WARNING:", "BUG:", "Oops", "Kernel panic"];
+            words.iter().any(|word| line.contains(word))
+        });
+        for line in kernel {
+            writeln!(out, "  {}", line.trim())?;
+        }
+        let said = console.lines().filter_map(|line| line.split_once(SAID));
+        let said = said.filter_map(|(_, said)| said.split_once(": "));
+        let said = said.map(|(_, said)| said).next().unwrap_or("");
+        let counted = match said {
+            "ok" => &mut ok,
+            said if said.starts_with("BROKEN") => &mut broken,
+            _ => &mut failed,
+        };
+        *counted += 1;
+        let said = if said.is_empty() {
+            "it says nothing"
+        } else {
+            said
+        };
+        writeln!(out, "{name}: {said}")?;
+        out.flush()?;
+    }
+    writeln!(
+        out,
+        "linux-programs: version={} programs={} broken={broken} ok={ok} failed={failed}",
+        image.version,
+        sources.len()
+    )?;
+    Ok(match (failed, broken) {
+        (0, 0) => Status::Pass,
+        (0, _) => Status::Finding,
+        _ => Status::Unusable,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_for_its_c_programs_by_name() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for name in ["b.c", "a.c", "a.mm", "README"] {
+            std::fs::write(dir.path().join(name), "").expect("a file");
+        }
+        let given = [dir.path().to_owned(), PathBuf::from("x.c")];
+        let names = sources(&given).expect("they can be read");
+        let expected = [dir.path().join("a.c"), dir.path().join("b.c"), "x.c".into()];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn what_cc_refuses_is_no_program() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let source = dir.path().join("a.c");
+        std::fs::write(&source, "not C").expect("a file");
+        let binary = compiled(&source, &dir.path().join("a")).expect("cc runs");
+        assert!(binary.is_none());
+    }
+}
