@@ -17,7 +17,24 @@ fn main() {
         }
     };
     target::init(None);
-    afl::fuzz(true, run);
+    // the fork server ends with afl-fuzz, and what it forks ends with it: a kill of afl-fuzz would leave both stopped
+    end_with_parent();
+    let mut is_forked = false;
+    afl::fuzz(true, |data| {
+        if !is_forked {
+            is_forked = true;
+            end_with_parent();
+        }
+        run(data);
+    });
+}
+
+/// The system kills this process when the one that started it ends. A fork does not inherit that.
+#[cfg(afl)]
+fn end_with_parent() {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    // where it cannot be had, afl-fuzz ends its children as long as it lives
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 
 #[cfg(not(afl))]

@@ -170,6 +170,26 @@ impl Job {
         }
     }
 
+    /// The same, so long that an engine which outlives its script is met.
+    pub const fn longer(self) -> Self {
+        match self {
+            Self::Engine {
+                afl,
+                by_make,
+                target,
+                processes,
+                ..
+            } => Self::Engine {
+                afl,
+                by_make,
+                target,
+                processes,
+                secs: 10,
+            },
+            other => other,
+        }
+    }
+
     /// Deletes inputs whose features others have.
     pub const fn distils(&self) -> bool {
         matches!(self, Self::Cmin { .. })

@@ -92,6 +92,12 @@ impl Torture {
         } else {
             Disturbance::random(rng)
         };
+        if matches!(
+            disturbance,
+            Disturbance::KillScript | Disturbance::KillGroup
+        ) {
+            jobs[0] = jobs[0].longer();
+        }
         *self.counts.entry(disturbance.kind()).or_default() += 1;
         let before = Look::at(&self.tree);
         let ballast = self.tree.join("ballast");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How long the longest command may take, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long an engine may outlive its script.
-const LAST_MOMENTS: Duration = Duration::from_secs(2);
+const LAST_MOMENTS: Duration = Duration::from_secs(4);
 
 /// A command under way, the leader of a process group as a shell would make it.
 pub struct Running {
