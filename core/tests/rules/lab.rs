@@ -2,7 +2,7 @@
 
 use mm_core::{
     AllocKind, Current, DevId, Direction, Dmirror, Entry, Geometry, Kernel, MigrateRequest, MmId,
-    Page, Pfn, PresentPte, Pte, Softleaf, SwapSlot, TaskId, VmFlags, Vma, dmirror,
+    Page, PageFlags, Pfn, PresentPte, Pte, Softleaf, SwapSlot, TaskId, VmFlags, Vma, dmirror,
 };
 use std::ops::Range;
 
@@ -118,7 +118,13 @@ impl Lab {
     /// Reclaims the page at an address; true if that freed it.
     pub fn reclaim(&self, mm: MmId, addr: u64) -> bool {
         let page = self.pfn(mm, addr);
-        self.run(async |cur| cur.reclaim_page(page).await)
+        let reclaim = || self.run(async |cur| cur.reclaim_page(page).await);
+        // since 7.3 the write to swap is queued, and whoever comes again frees the page
+        let is_queued = || {
+            let s = self.kernel.state();
+            s.page(page).has(PageFlags::SWAPCACHE) && s.page(page).folio_mapcount() == 0
+        };
+        reclaim() || is_queued() && reclaim()
     }
 
     pub fn pte(&self, mm: MmId, addr: u64) -> Pte {
