@@ -25,15 +25,15 @@ fn each_operation_has_what_it_changed() {
     ran.prints(&[
         "   0  mmap p0 0 1 rw                       ok\n",
         "   1  migrate p0 0 1 d0                    1 moved\n",
-        "        mm0 page 48 (window page 0): none -> device-private dev0:0, write\n",
+        "        mm0 page 48 (window page 0): none -> device-private dev0:0, write, soft-dirty\n",
         "        dev0:0: refs 0 -> 1, maps 0 -> 1, mapping none -> av0, index 0 -> 48, +SWAPBACKED",
         "        rmap: vma0 of mm0 linked to av0\n",
         "   2  evict d0 0 1                         FINDING\n",
-        "        mm0 page 48 (window page 0): device-private dev0:0, write -> present pfn:1\n",
+        "        mm0 page 48 (window page 0): device-private dev0:0, write, soft-dirty -> present pfn:1, soft-dirty\n",
         "finding: entries/round-trip:evict:device+present\n",
         "first wrong in try_to_migrate:\n  entries/round-trip: was ",
         "without it and with it:\n  2 evict d0 0 1 1 moved\n  2 evict d0 0 1 FINDING\n",
-        "        mm0 page 48 (window page 0): present pfn:1, write -> present pfn:1\n",
+        "        mm0 page 48 (window page 0): present pfn:1, write, soft-dirty -> present pfn:1, soft-dirty\n",
     ]);
 }
 
@@ -72,7 +72,7 @@ fn two_runs_stand_side_by_side() {
         "  with slowpath-ro-migent ",
         "| without\n",
         ">    2  evict d0 0 1                         FINDING           |    2  evict d0 0 1 ",
-        "      mm0 page 48 (window page 0): present pfn:1 -> present pfn:1, write\n",
+        "      mm0 page 48 (window page 0): present pfn:1, soft-dirty -> present pfn:1, write, soft-dirty\n",
         "with slowpath-ro-migent: entries/round-trip:evict:device+present\nwithout: pass\n",
     ]);
     let ran = bench.run(&["diff", "a.mm", "a.mm"]);

@@ -64,6 +64,7 @@ fn paths<'a>(text: &'a str, path: &mut Vec<&'a str>, found: &mut Vec<Module>) ->
 /// The paths of a source, each from the root of the crate.
 fn paths_of(module: &[String], source: &str) -> Vec<Module> {
     let code = source.split("\nmod tests").next().unwrap_or_default();
+    let code = code.split("\npub mod tests").next().unwrap_or_default();
     let lines = code
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));

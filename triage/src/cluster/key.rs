@@ -276,9 +276,14 @@ mod tests {
     /// With both bugs a section in between breaks another invariant than the program does.
     #[test]
     fn a_race_is_known_by_its_own_finding() {
-        let race = "threads 2\npreempt 0 t1\nmmap p0 0 1 rw\nwrite p0 0\nt1: migrate p0 0 1 d0\n";
-        let key = key("migent-write-attr-from-swap-pte,dup-anon-vma-no-lock", race);
-        assert_eq!((&*key.invariant, key.race), ("entries/round-trip", true));
+        let race = "threads 2\npreempt 14 t0\nmmap p0 0 1 rw\nwrite p0 0\nfork p0\n\
+                    setup p1 0 1 d0 to-dev\npages m0 skip=0x01\nt1: mremap p0 0 1 8 1 fixed\nfinalize m0\n";
+        let key = key("exec-stack-migration,restore-write-after-mkdirty", race);
+        assert_eq!(
+            (&*key.invariant, &*key.place),
+            ("entries/round-trip", A_RACE)
+        );
+        assert!(key.race);
     }
 
     /// Signatures and keys of all witnesses are the same, however findings are worded.
