@@ -1,7 +1,7 @@
-//! `madvise`: what a process says of a range that it has mapped.
+//! `madvise`: the advice that a process gives about a mapped range.
 //!
-//! Gaps are passed over and make the call fail at its end. An area that does not take the advice ends the
-//! call there.
+//! The call skips gaps, and returns an error at its end if there was one. A VMA that does not take
+//! the advice ends the call there.
 //!
 //! Corresponds to `mm/madvise.c`.
 
@@ -17,36 +17,37 @@ use crate::vma::VmFlags;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// What is said of a range.
+/// The advice for a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Advice {
-    /// The contents are not needed: they go at once (`MADV_DONTNEED`).
+    /// The contents are not needed: zap the range now (`MADV_DONTNEED`).
     DontNeed,
-    /// The contents are not needed: they go when memory is needed, unless written before (`MADV_FREE`).
+    /// The contents are not needed: reclaim may drop a page that is not written before
+    /// (`MADV_FREE`).
     Free,
-    /// The pages are not needed soon (`MADV_COLD`).
+    /// The pages are not needed soon: make them old (`MADV_COLD`).
     Cold,
-    /// The pages are to be reclaimed now (`MADV_PAGEOUT`).
+    /// Reclaim the pages now (`MADV_PAGEOUT`).
     PageOut,
-    /// The pages are needed soon: those that are swapped out are read (`MADV_WILLNEED`).
+    /// The pages are needed soon: read those that are swapped out (`MADV_WILLNEED`).
     WillNeed,
 }
 
-/// Why advice was not taken.
+/// Why `madvise` failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AdviceError {
-    /// Part of the range is not mapped (`-ENOMEM`); the rest has been advised.
+    /// Part of the range is not mapped (`-ENOMEM`). The mapped parts took the advice.
     Gap,
-    /// An area is locked in memory (`-EINVAL`). What lies before it has been advised.
+    /// A VMA is mlocked (`-EINVAL`). The part of the range below it took the advice.
     Locked,
 }
 
-/// Why a range was not populated. What lies before the page that failed was.
+/// Why a range was not populated. The pages below the one that failed are populated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PopulateError {
     /// The page is not mapped (`-ENOMEM`).
     Gap,
-    /// Its area does not permit the access (`-EINVAL`).
+    /// The VMA does not permit the access (`-EINVAL`).
     Denied,
     /// The fault failed (`-EFAULT`).
     Fault,
@@ -55,14 +56,15 @@ pub enum PopulateError {
 }
 
 impl State {
-    /// The page that an entry maps alone, if it is on the LRU: others are left alone.
+    /// The page of an entry if it is on the LRU and this is its only mapping. Cold and pageout
+    /// advice skips all other pages.
     fn sole_lru_page(&self, pte: PresentPte) -> Option<Pfn> {
         let page = self.page(pte.pfn());
         let sole = page.has(PageFlags::LRU) && page.mapcount == 1;
         (pte.pfn() != Pfn::ZERO && sole).then_some(pte.pfn())
     }
 
-    /// One entry is lazily freed, under the page-table lock (`madvise_free_pte_range`).
+    /// Makes one entry lazily freed, under the page-table lock (`madvise_free_pte_range`).
     fn madvise_free_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
         let entry = self.tables.get(at);
         let pte = match (entry.decode(), entry.leaf()) {
@@ -93,7 +95,7 @@ impl State {
         }
     }
 
-    /// One entry becomes old, under the page-table lock.
+    /// Makes one entry old, under the page-table lock.
     fn madvise_cold_pte(&mut self, cur: Current<'_>, at: PteRef) {
         if let Some(pte) = self.tables.get(at).present()
             && self.sole_lru_page(pte).is_some()
@@ -102,8 +104,8 @@ impl State {
         }
     }
 
-    /// Clears bits that the MMU sets; it shall notice, and set them again when it uses the entry
-    /// (`clear_young_dirty_ptes`, `tlb_remove_tlb_entries`).
+    /// Clears bits that the MMU sets, and gathers a flush so that the MMU sets them again at the
+    /// next use (`clear_young_dirty_ptes`, `tlb_remove_tlb_entries`).
     fn set_pte_aged(&mut self, cur: Current<'_>, at: PteRef, pte: PresentPte, bits: PteFlags) {
         let aged = pte.set(bits, false);
         if aged != pte {
@@ -113,7 +115,7 @@ impl State {
         }
     }
 
-    /// Takes the pages of `range`, which one table holds, off the LRU to be reclaimed
+    /// Takes the pages of `range`, which lies in one page table, off the LRU for reclaim
     /// (`madvise_cold_or_pageout_pte_range`).
     fn isolate_for_pageout(&mut self, cur: Current<'_>, mm: MmId, range: Range<u64>) -> Vec<Pfn> {
         self.flush_tlb_batched_pending(mm);
@@ -151,7 +153,8 @@ impl Current<'_> {
         result
     }
 
-    /// `madvise(MADV_DONTFORK)`, or `MADV_DOFORK` if not `on`: false if part of the range is not mapped.
+    /// `madvise(MADV_DONTFORK)`, or `MADV_DOFORK` unless `on`. Returns false if part of the range
+    /// is not mapped.
     pub async fn madvise_dontfork(
         self,
         mm: MmId,
@@ -232,7 +235,7 @@ impl Current<'_> {
         }
     }
 
-    /// Reclaims the pages of a range, table by table.
+    /// Reclaims the pages of a range, one page table at a time.
     async fn pageout_range(self, mm: MmId, range: Range<u64>) {
         let mut addr = range.start;
         loop {
@@ -271,8 +274,8 @@ impl Current<'_> {
         }
     }
 
-    /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`: faults in each page of the range, as for a
-    /// read or for a write.
+    /// `MADV_POPULATE_READ` and `MADV_POPULATE_WRITE`: faults in each page of the range, as a read
+    /// or as a write would.
     pub async fn madvise_populate(
         self,
         mm: MmId,
@@ -286,8 +289,9 @@ impl Current<'_> {
         result
     }
 
-    /// A page that could not be had after others is tried once more: `faultin_page_range` returns
-    /// how many it has had, and is called again for the rest.
+    /// The populating loop. A page that fails after others succeeded is tried once more, because
+    /// the kernel's `faultin_page_range` returns how many pages it populated and is called again
+    /// for the rest.
     async fn faultin_page_range(
         self,
         mm: MmId,
@@ -311,7 +315,7 @@ impl Current<'_> {
                         addr += 1;
                         continue;
                     }
-                    // the area changed while the lock was dropped: look again
+                    // the VMA changed while the lock was dropped: look it up again
                     Err(FaultError::Sigsegv) => continue,
                     Err(FaultError::Oom) => PopulateError::Enomem,
                     Err(_) => PopulateError::Fault,

@@ -1,7 +1,7 @@
-//! Merging areas: before an area is split or made, its neighbours are asked to grow instead.
+//! Merging VMAs: before a VMA is split or created, its neighbours may grow instead.
 //!
-//! An area may grow over a range that has its flags and goes on where its pages end, unless that
-//! joins anon_vmas that have to stay apart: two different ones, or one inherited by a fork.
+//! A VMA may grow over a range if the flags are equal and the page offsets continue, unless that
+//! joins anon_vmas that must stay apart: two different ones, or one that a fork inherited.
 //!
 //! Corresponds to `vma_merge_new_range` and `vma_merge_existing_range` in `mm/vma.c`.
 
@@ -11,27 +11,27 @@ use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
-/// A range that may become part of its neighbours.
+/// A range that a neighbouring VMA may grow over.
 #[derive(Clone, Debug)]
 pub(crate) struct MergeRange {
     pub mm: MmId,
-    /// The area that covers `range` now; `None` for a new mapping.
+    /// The VMA that covers `range` now; `None` for a new mapping.
     pub middle: Option<VmaId>,
-    /// The area whose pages are to move into `range`, from elsewhere.
+    /// The VMA whose pages will move into `range`.
     pub copied_from: Option<VmaId>,
     pub range: Range<u64>,
-    /// The offset of its first page.
+    /// The page offset of the first page of `range`.
     pub pgoff: u64,
-    /// The anon_vma of the pages that `range` has, or is to have.
+    /// The anon_vma of the pages in `range`, or of those that will move there.
     pub anon_vma: Option<AnonVmaId>,
-    /// The flags that `range` is to have.
+    /// The flags that `range` will have.
     pub flags: VmFlags,
-    /// A neighbour that is not to grow.
+    /// A neighbour that must not grow over `range`.
     pub apart_from: Option<VmaId>,
 }
 
 impl MergeRange {
-    /// A range without pages.
+    /// A new mapping, without pages.
     pub const fn new(mm: MmId, range: Range<u64>, flags: VmFlags) -> Self {
         Self {
             mm,
@@ -46,21 +46,22 @@ impl MergeRange {
     }
 }
 
-/// What grows, and what goes.
+/// A planned merge: the VMA that grows, and its new range.
 pub(crate) struct Merge {
     target: VmaId,
     pub grown: Range<u64>,
-    /// The upper neighbour, if the lower one grows over it too.
+    /// The upper neighbour, if the lower one also grows over it.
     next: Option<VmaId>,
 }
 
 impl State {
-    /// Was the area made by a fork, and its anon_vma linked behind others? (`vma_is_fork_child`)
+    /// True if the VMA has an anon_vma and links to others as well, as after a fork
+    /// (`vma_is_fork_child`).
     fn is_fork_child(&self, vma: VmaId) -> bool {
         self.vma(vma).anon_vma.is_some() && self.vma(vma).chain.len() > 1
     }
 
-    /// `is_mergeable_anon_vma`: may `side` grow over the range?
+    /// True if the anon_vmas let `side` grow over the range (`is_mergeable_anon_vma`).
     fn is_mergeable_anon_vma(&self, what: &MergeRange, side: VmaId) -> bool {
         let sources = [what.middle, what.copied_from];
         match (what.anon_vma, self.vma(side).anon_vma) {
@@ -73,7 +74,7 @@ impl State {
 
     fn can_merge(&self, what: &MergeRange, side: VmaId) -> bool {
         let area = self.vma(side);
-        // the page offset that `side`, stretched, gives to the first page
+        // `side`, stretched over the range, must give the first page the same offset
         let linear = (area.pgoff + what.range.start) == (area.start + what.pgoff);
         let differ = (area.flags ^ what.flags) - VmFlags::SOFTDIRTY;
         ![what.middle, what.apart_from].contains(&Some(side))
@@ -82,14 +83,14 @@ impl State {
             && self.is_mergeable_anon_vma(what, side)
     }
 
-    /// What would grow over the range.
+    /// Finds the neighbour that can grow over the range.
     pub(crate) fn plan_merge(&self, what: &MergeRange) -> Option<Merge> {
         let below = what.range.start.checked_sub(1);
         let prev = below.and_then(|addr| self.find_vma(what.mm, addr));
         let prev = prev.filter(|prev| self.can_merge(what, *prev));
         let next = self.find_vma(what.mm, what.range.end);
         let next = next.filter(|next| self.can_merge(what, *next));
-        // each of two may fit the range, but not the other: then the lower one grows
+        // if both neighbours fit the range but not each other, only the lower one grows
         let fit = |low: VmaId, high: VmaId| match (self.vma(low).anon_vma, self.vma(high).anon_vma)
         {
             (Some(a), Some(b)) => a == b,
@@ -105,7 +106,7 @@ impl State {
         })
     }
 
-    /// The area whose anon_vma the target takes over, having none of its own.
+    /// The VMA that gives its anon_vma to the target; `None` if the target has one already.
     fn anon_vma_donor(&self, what: &MergeRange, merge: &Merge) -> Option<VmaId> {
         let has_one = |vma: &VmaId| self.vma(*vma).anon_vma.is_some();
         let (middle, copied) = (what.middle, what.copied_from);
@@ -115,8 +116,7 @@ impl State {
         all.filter(|_| !has_one(&merge.target)).find(has_one)
     }
 
-    /// Carries a merge out, in the section under the anon_vma lock. Nothing has changed if memory
-    /// runs out.
+    /// Carries out a merge, under the anon_vma lock. If memory runs out, nothing has changed.
     fn commit_merge(&mut self, what: &MergeRange, merge: &Merge) -> Result<(), Enomem> {
         let Merge { target, grown, .. } = merge;
         if let Some(donor) = self.anon_vma_donor(what, merge) {
@@ -147,8 +147,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Lets a neighbour grow over a range. Returns the area that covers it then, `None` if no
-    /// neighbour can; nothing has changed if memory runs out.
+    /// Lets a neighbour grow over a range. Returns the VMA that then covers the range; `None` if no
+    /// neighbour can grow. If memory runs out, nothing has changed.
     pub(crate) async fn vma_merge(self, what: &MergeRange) -> Result<Option<VmaId>, Enomem> {
         let Some(merge) = ({ self.state().plan_merge(what) }) else {
             return Ok(None);

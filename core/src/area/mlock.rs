@@ -1,11 +1,12 @@
-//! `mlock`: areas whose pages are in memory, and stay there.
+//! `mlock`: VMAs whose pages are in memory and stay there.
 //!
-//! The area is marked, and then each of its pages is faulted in; a writable one as for a write, so that
-//! no copy is needed later. What keeps a page in memory is the mark of the area, which `try_to_unmap` sees. So
-//! that reclaim need not try, a folio has a flag, and while it is on the LRU a count of its mappings in marked
-//! areas. The count may be too low: it begins anew when a folio comes back to the LRU, and the flag goes with what was
-//! counted last. Whoever changes the count holds the page-table lock; the kernel's
-//! per-CPU batch in front of it is not modelled, but for the order in which it is drained.
+//! `mlock` marks a VMA and then faults in each of its pages, as a write would if the VMA is
+//! writable, so that no copy-on-write is needed later. The mark keeps a page in memory:
+//! `try_to_unmap` looks at it. A folio has a flag as well, so that reclaim need not try to unmap
+//! it, and on the LRU a count of its mappings in mlocked VMAs. The count can be too low, because it
+//! restarts at one when the folio returns to the LRU. The flag is cleared when the count reaches
+//! zero. The count changes under the page-table lock. The kernel's per-CPU batch of mlocked folios
+//! is not modelled, except for the order in which it is drained.
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
@@ -20,8 +21,8 @@ use crate::vma::VmFlags;
 use core::ops::Range;
 
 impl State {
-    /// A mapping of the folio in a locked area counts (`mlock_folio`, `__mlock_folio`). Off the LRU only the flag is
-    /// set.
+    /// Counts a mapping of the folio in an mlocked VMA (`mlock_folio`, `__mlock_folio`). A folio
+    /// off the LRU only gets the flag.
     pub(crate) fn mlock_folio(&mut self, folio: Pfn) {
         let page = self.page_mut(folio);
         page.flags.insert(PageFlags::MLOCKED);
@@ -32,7 +33,8 @@ impl State {
         }
     }
 
-    /// One less counts; what is not counted was the last (`munlock_folio`, `__munlock_folio`).
+    /// Uncounts a mapping of the folio in an mlocked VMA. The flag is cleared at zero, or at once
+    /// if the folio has no count (`munlock_folio`, `__munlock_folio`).
     fn munlock_folio(&mut self, folio: Pfn) {
         let page = self.page_mut(folio);
         let on_lru = page.has(PageFlags::LRU);
@@ -48,21 +50,22 @@ impl State {
         }
     }
 
-    /// The folio got a mapping in `vma`.
+    /// Counts a new mapping of the folio in `vma`, if that is mlocked.
     pub(crate) fn mlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
         if self.vma(vma).flags.contains(VmFlags::LOCKED) {
             self.mlock_folio(folio);
         }
     }
 
-    /// The folio lost a mapping in `vma`.
+    /// Uncounts a removed mapping of the folio in `vma`, if that is mlocked.
     pub(crate) fn munlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
         if self.vma(vma).flags.contains(VmFlags::LOCKED) {
             self.munlock_folio(folio);
         }
     }
 
-    /// Counts what `part` of an area maps, whose mark has just changed (`mlock_vma_pages_range`).
+    /// Counts or uncounts the pages in `part` of a VMA whose mark has just changed
+    /// (`mlock_vma_pages_range`).
     fn mlock_vma_pages_range(&mut self, vma: VmaId, part: Range<u64>) {
         let area = self.vma(vma);
         let (pgd, locked) = (self.mm(area.mm).pgd, area.flags.contains(VmFlags::LOCKED));
@@ -80,7 +83,7 @@ impl State {
         }
     }
 
-    /// The page that an entry is a mapping of, also if a device has it.
+    /// The page that an entry maps; a page on a device, too.
     fn mapped_page(pte: Pte) -> Option<Pfn> {
         match (pte.present(), pte.leaf()) {
             (Some(present), _) => Some(present.pfn()).filter(|page| *page != Pfn::ZERO),
@@ -94,7 +97,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// `mlock`. A range with a gap is marked up to the gap, and the call fails.
+    /// `mlock`. If the range has a gap, the part below the gap is marked, and the call fails.
     pub async fn mlock(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         self.mark_range(mm, range.clone(), true).await?;
         let populated = self.mm_populate(mm, range).await;
@@ -104,12 +107,12 @@ impl Current<'_> {
         })
     }
 
-    /// `munlock`. A range with a gap is changed up to the gap, and the call fails.
+    /// `munlock`. If the range has a gap, the part below the gap is changed, and the call fails.
     pub async fn munlock(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         self.mark_range(mm, range, false).await
     }
 
-    /// `apply_vma_lock_flags`.
+    /// Sets or clears the mark in a range (`apply_vma_lock_flags`).
     async fn mark_range(self, mm: MmId, range: Range<u64>, on: bool) -> Result<(), ChangeError> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
@@ -135,7 +138,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// Faults in what is mapped in a range (`__mm_populate`).
+    /// Faults in the mapped pages of a range (`__mm_populate`).
     pub(crate) async fn mm_populate(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
@@ -144,9 +147,10 @@ impl Current<'_> {
         result
     }
 
-    /// The same with `mmap_lock` held; it is dropped while a folio is awaited if the caller says which
-    /// way it is held. Such a caller starts again at a page that could not be had, if others of the area
-    /// could before it; the second time it is told (`populate_vma_page_range`).
+    /// Faults in the mapped pages of a range, with `mmap_lock` held (`populate_vma_page_range`).
+    /// `unlockable` says how it is held if it may be dropped while a folio lock is awaited. Such a
+    /// caller tries a page that fails after others of its VMA succeeded once more, and fails at the
+    /// second error.
     pub(crate) async fn populate_locked(
         self,
         mm: MmId,
@@ -165,7 +169,7 @@ impl Current<'_> {
             let write = flags.contains(VmFlags::WRITE);
             match self.faultin_page(mm, part.start, write, unlockable).await {
                 Ok(()) => rest.start = part.start + 1,
-                // the area went while the lock was dropped: what is behind it is next
+                // the VMA went away while the lock was dropped: continue with the next one
                 Err(FaultError::Sigsegv)
                     if unlockable.is_some() && self.state().find_vma(mm, part.start).is_none() => {}
                 Err(_) if unlockable.is_some() && part.start != start => start = part.start,

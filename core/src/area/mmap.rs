@@ -1,7 +1,7 @@
-//! Areas: map, unmap, split.
+//! Creating, removing and splitting VMAs.
 //!
-//! Areas come, go and change with `mmap_lock` held for writing. The bounds of an area are keys of the interval
-//! trees that it is linked to, so they change under the anon_vma lock too.
+//! VMAs are created, removed and changed with `mmap_lock` held for writing. The bounds of a VMA are
+//! keys in the interval trees that link it, so changing them also takes the anon_vma lock.
 //!
 //! Corresponds to `mm/vma.c`, `mm/mmap.c`.
 
@@ -14,14 +14,14 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 impl State {
-    /// The position of the first area that ends behind `addr`.
+    /// The position of the first VMA that ends above `addr`.
     fn vma_position(&self, mm: MmId, addr: u64) -> usize {
         self.mm(mm)
             .vmas
             .partition_point(|vma| self.vma(*vma).end <= addr)
     }
 
-    /// The first area that meets `range`, and the part of the range that it covers (`vma_find`).
+    /// The first VMA that overlaps `range`, and the overlap (`vma_find`).
     pub(crate) fn area_in(&self, mm: MmId, range: &Range<u64>) -> Option<(VmaId, Range<u64>)> {
         let vma = *self.mm(mm).vmas.get(self.vma_position(mm, range.start))?;
         let area = self.vma(vma).range();
@@ -39,8 +39,8 @@ impl State {
         self.mm_mut(mm).vmas.retain(|v| *v != vma);
     }
 
-    /// Changes the bounds of an area; its pages keep their offsets (`vma_set_range` between the two
-    /// updates of the interval trees).
+    /// Changes the bounds of a VMA and updates the interval trees (`vma_set_range`). Its pages keep
+    /// their offsets.
     pub(crate) fn vma_set_range(&mut self, vma: VmaId, range: Range<u64>) {
         let chain = core::mem::take(&mut self.vma_mut(vma).chain);
         chain
@@ -72,8 +72,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Splits an area at `addr`, which lies within it; the upper part is the new area
-    /// (`__split_vma`).
+    /// Splits a VMA at `addr`, which lies inside it (`__split_vma`). Returns the new VMA, which is
+    /// the upper part.
     async fn split_vma(self, vma: VmaId, addr: u64) -> Result<VmaId, Enomem> {
         let lock = { self.state().anon_vma_root(vma) }.map(Lock::AnonVmaWrite);
         zoo!(self, Bug::VmaAdjustNoLock => let lock = None);
@@ -87,7 +87,7 @@ impl Current<'_> {
         new
     }
 
-    /// The areas of `range`, after splitting those that stick out of it.
+    /// The VMAs of `range`. A VMA that extends beyond the range is split first.
     pub(crate) async fn isolate_range(
         self,
         mm: MmId,
@@ -110,8 +110,8 @@ impl Current<'_> {
             .collect())
     }
 
-    /// `mmap(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS)`: `range` becomes an area with `flags`;
-    /// what was mapped there is unmapped.
+    /// `mmap(MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS)`: unmaps `range` and maps it anew with
+    /// `flags`.
     pub async fn mmap(self, mm: MmId, range: Range<u64>, flags: VmFlags) -> Result<(), Enomem> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
@@ -124,7 +124,7 @@ impl Current<'_> {
         self.do_munmap(mm, &range).await?;
         let flags = flags.accounted() | VmFlags::SOFTDIRTY;
         let new = MergeRange::new(mm, range.clone(), flags);
-        // a merge that runs out of memory is given up
+        // if the merge runs out of memory, a new VMA is created instead
         if let Ok(Some(vma)) = self.vma_merge(&new).await {
             self.state().vma_mut(vma).flags |= VmFlags::SOFTDIRTY;
             return Ok(());
@@ -136,7 +136,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// `munmap`. What takes long runs with `mmap_lock` held for reading only.
+    /// `munmap`. The entries are zapped with `mmap_lock` held for reading only.
     pub async fn munmap(self, mm: MmId, range: Range<u64>) -> Result<(), Enomem> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
@@ -153,14 +153,14 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// `do_vmi_munmap`, with `mmap_lock` held for writing throughout.
+    /// Unmaps a range with `mmap_lock` held for writing throughout (`do_vmi_munmap`).
     pub(crate) async fn do_munmap(self, mm: MmId, range: &Range<u64>) -> Result<(), Enomem> {
         let areas = self.detach_range(mm, range).await?;
         self.unmap_region(mm, &areas).await;
         Ok(())
     }
 
-    /// Takes the areas of `range` out of the address space (`vms_gather_munmap_vmas`).
+    /// Removes the VMAs of `range` from the address space (`vms_gather_munmap_vmas`).
     async fn detach_range(self, mm: MmId, range: &Range<u64>) -> Result<Vec<VmaId>, Enomem> {
         let areas = self.isolate_range(mm, range).await?;
         let s = &mut *self.state();

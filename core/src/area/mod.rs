@@ -1,4 +1,4 @@
-//! Areas, and the system calls that change them.
+//! VMAs, and the system calls that change them.
 
 pub(crate) mod madvise;
 pub(crate) mod merge;

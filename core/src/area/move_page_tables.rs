@@ -1,6 +1,7 @@
-//! Moving entries from one area to another, one pair of tables at a time: the second step of a `mremap` that moves.
+//! Moving page-table entries from one VMA to another, one pair of page tables at a time: the second
+//! step of a `mremap` that moves.
 //!
-//! Lock order: the anon_vma if the order in the interval tree is not enough, then both page-table locks.
+//! Lock order: the anon_vma lock, if `need_rmap_locks`; then both page-table locks.
 //!
 //! Corresponds to `move_page_tables` in `mm/mremap.c`.
 
@@ -12,7 +13,7 @@ use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
-/// A move of entries between two areas.
+/// A move of page-table entries between two VMAs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Move {
     pub src: VmaId,
@@ -20,7 +21,7 @@ pub(crate) struct Move {
     pub from: u64,
     pub to: u64,
     pub len: u64,
-    /// The order in the interval tree is not enough.
+    /// The anon_vma lock is needed: a reverse-map walk may meet the destination before the source.
     pub need_rmap_locks: bool,
 }
 
@@ -29,7 +30,7 @@ impl Move {
         self.from..self.from + self.len
     }
 
-    /// The way back, for the first `len` pages.
+    /// The move back, for the first `len` pages.
     pub const fn reverted(&self, len: u64) -> Self {
         Self {
             src: self.dst,
@@ -43,8 +44,8 @@ impl Move {
 }
 
 impl State {
-    /// An entry as it arrives: soft-dirty, so that user space can see that it moved, and not
-    /// write-protected by a userfaultfd that does not come along.
+    /// The entry as it is written to the destination. It is soft-dirty, so that user space sees the
+    /// move. It loses userfaultfd write protection unless `keep_uffd_wp`.
     fn moved_pte(pte: Pte, keep_uffd_wp: bool) -> Pte {
         match pte.decode() {
             Entry::None => pte,
@@ -59,8 +60,8 @@ impl State {
         }
     }
 
-    /// Moves the first `count` entries at `from`, which one table holds and one takes, under both
-    /// page-table locks (`move_ptes`).
+    /// Moves the first `count` entries at `from`, which lie in one page table on each side, under
+    /// both page-table locks (`move_ptes`).
     fn move_ptes(&mut self, go: &Move, from: PteRef, to: PteRef, count: u64) {
         let registered = self.vma(go.src).flags.contains(VmFlags::UFFD_WP);
         let keep_uffd_wp = !registered;
@@ -79,8 +80,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Moves entries, one pair of tables at a time. Returns how many pages that was before memory ran
-    /// out (`move_page_tables`).
+    /// Moves the entries of a range, one pair of page tables at a time (`move_page_tables`).
+    /// Returns the number of pages moved, which is less than the length if memory ran out.
     pub(crate) async fn move_page_tables(self, go: &Move) -> u64 {
         let empty = go.len == 0;
         zoo!(self, Bug::MremapOldSizeZero => let empty = false);
@@ -101,8 +102,8 @@ impl Current<'_> {
         done
     }
 
-    /// The entries that one table of each side holds, from offset `done` on. Returns the offset behind
-    /// them.
+    /// Moves the entries from offset `done` on, up to the end of a page table on either side.
+    /// Returns the offset behind them.
     async fn move_table(self, go: &Move, mm: MmId, done: u64) -> Result<u64, Enomem> {
         let (from, to, count, lock) = {
             let s = &mut *self.state();

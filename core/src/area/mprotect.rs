@@ -13,30 +13,31 @@ use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
-/// What happens to the entries of an area (`MM_CP_*`).
+/// The change to the entries of a VMA (`MM_CP_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Change {
-    /// They follow the protection of the area.
+    /// Give them the protection of the VMA.
     Protection,
-    /// They become write-protected for userfaultfd.
+    /// Write-protect them for userfaultfd.
     UffdWp,
-    /// That protection is lifted.
+    /// Lift userfaultfd write protection.
     UffdWpResolve,
 }
 
 /// Why a range could not be changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeError {
-    /// `mprotect` met a gap (`-ENOMEM`). What lies before it has been changed.
+    /// Part of the range is not mapped (`-ENOMEM` of `mprotect`, `mlock` and `munlock`). The part
+    /// below the gap has been changed.
     Gap,
     /// Nothing is mapped in the range (`-EINVAL` of `UFFDIO_REGISTER` and `UFFDIO_UNREGISTER`).
     NothingMapped,
-    /// An area is not registered, or there is none (`-ENOENT` of `UFFDIO_WRITEPROTECT`). What lies
-    /// before it has been changed.
+    /// A VMA is not registered, or there is none (`-ENOENT` of `UFFDIO_WRITEPROTECT`). The part of
+    /// the range below it has been changed.
     NotRegistered,
     /// Out of memory. Any part of the range may have been changed.
     Enomem,
-    /// `mlock` marked the range, and ran out of memory while it faulted the pages in (`-EAGAIN`,
+    /// `mlock` marked the range and ran out of memory while it faulted the pages in (`-EAGAIN`,
     /// `__mlock_posix_error_return`).
     Again,
 }
@@ -48,7 +49,8 @@ impl From<Enomem> for ChangeError {
 }
 
 impl State {
-    /// May a private anonymous entry become writable without a fault? (`can_change_pte_writable`)
+    /// True if a private anonymous entry may become writable without a fault
+    /// (`can_change_pte_writable`).
     pub(crate) fn can_change_pte_writable(&self, vma: VmaId, pte: PresentPte) -> bool {
         let flags = self.vma(vma).flags;
         let writable = flags.contains(VmFlags::WRITE) && !pte.protnone() && !pte.special();
@@ -56,7 +58,7 @@ impl State {
         writable && !watched && self.page(pte.pfn()).anon_exclusive()
     }
 
-    /// One entry, under the page-table lock (the loop body of `change_pte_range`).
+    /// Changes one entry, under the page-table lock (the loop body of `change_pte_range`).
     fn change_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef, change: Change) {
         let old = self.tables.get(at);
         let new = match old.decode() {
@@ -69,7 +71,7 @@ impl State {
                     Change::UffdWpResolve => pte = pte.set(PteFlags::UFFD_WP, false),
                 }
                 let asks = change != Change::UffdWp;
-                // until 6.2 write permission came back through a fault
+                // older kernels restored write permission only through a fault
                 zoo!(self, Bug::UffdwpDeferredFlush => let asks = false);
                 let writable = asks && self.can_change_pte_writable(vma, pte);
                 pte.set(PteFlags::RW, writable).pte()
@@ -81,13 +83,13 @@ impl State {
         }
     }
 
-    /// A non-present entry loses its write permission at any change; access and write permission
-    /// come back through a fault (`change_softleaf_pte`).
+    /// The changed form of a non-present entry. Every change removes its write permission; a fault
+    /// restores access and write permission (`change_softleaf_pte`).
     fn change_softleaf(&self, swap: SwapPte, change: Change) -> SwapPte {
         let reduced = match swap.softleaf() {
             Some(Softleaf::Migration(entry)) if entry.kind == MigrationKind::Write => {
                 let kind = MigrationKind::ReadExclusive;
-                // no uffd-wp to carry: an entry is never writable and write-protected
+                // no uffd-wp bit to carry over: a writable entry is never write-protected
                 Softleaf::Migration(MigrationEntry { kind, ..entry })
                     .to_swap()
                     .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
@@ -114,12 +116,12 @@ impl State {
         }
     }
 
-    /// Starts a new period of soft-dirty tracking for one entry (`clear_soft_dirty`).
+    /// Starts a new soft-dirty period for one entry (`clear_soft_dirty`).
     fn clear_soft_dirty(&mut self, at: PteRef) {
         let old = self.tables.get(at);
         let new = match old.decode() {
             Entry::None => return,
-            // a pinned page may be written through the pin at any time: it stays soft-dirty
+            // a pinned page may be written through the pin at any time, so it stays soft-dirty
             Entry::Present(pte) if self.pte_is_pinned(pte) => return,
             Entry::Present(pte) => pte.wrprotect().set(PteFlags::SOFT_DIRTY, false).pte(),
             Entry::Leaf(swap) => {
@@ -133,7 +135,8 @@ impl State {
         }
     }
 
-    /// Starts a new period for the areas of an address space, and gathers the flush of their entries.
+    /// Starts a new soft-dirty period for the VMAs of an address space, and gathers the flush for
+    /// their entries.
     pub(crate) fn clear_soft_dirty_areas(&mut self, cur: Current<'_>, mm: MmId) {
         for i in 0..self.mm(mm).vmas.len() {
             let vma = self.mm(mm).vmas[i];
@@ -141,7 +144,7 @@ impl State {
         }
         self.tlb_gather_mmu(cur.task, mm);
         zoo!(self, Bug::SoftdirtyNoFlush => return);
-        // nothing is gathered entry by entry: all is owed a flush until the end
+        // entries are not gathered one by one: the gather covers the whole address space
         self.tlb_flush_pte_range(cur.task, 0..u64::MAX);
     }
 
@@ -151,8 +154,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Applies `change` to each entry of `range`, which lies in `vma`, table by table. The caller
-    /// gathers the flush (`change_protection`).
+    /// Applies `change` to each entry of `range`, which lies in `vma` (`change_protection`). The
+    /// caller starts and finishes the gather.
     async fn change_range(self, vma: VmaId, range: Range<u64>, change: Change) {
         let mm = self.state().vma(vma).mm;
         let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::ProtectionVma, None);
@@ -165,7 +168,7 @@ impl Current<'_> {
         self.state().notifier_end(self.task, &notifier);
     }
 
-    /// `mprotect`. A range with a gap is changed up to the gap, and the call fails.
+    /// `mprotect`. If the range has a gap, the part below the gap is changed, and the call fails.
     pub async fn mprotect(
         self,
         mm: MmId,
@@ -201,7 +204,7 @@ impl Current<'_> {
             if new != old {
                 new = new.accounted();
                 if !new.contains(VmFlags::WRITE) && !has_anon_vma {
-                    // nothing was ever written: the charge goes
+                    // no page was ever written: drop the charge
                     new.remove(VmFlags::ACCOUNT);
                 }
                 let vma = self.vma_reset_flags(vma, &part, new).await?;
@@ -209,7 +212,7 @@ impl Current<'_> {
                     .await;
                 let gains_write = new.contains(VmFlags::WRITE) && !old.contains(VmFlags::WRITE);
                 if old.contains(VmFlags::LOCKED) && gains_write {
-                    // the copies are made now rather than later; whether that works does not matter
+                    // make the private copies now; mprotect ignores whether that works
                     let _ = self.populate_locked(mm, part, None).await;
                 }
             }
@@ -217,9 +220,9 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// Gives `part` of an area new flags, as [`Self::vma_modify_flags`] does, and all of the area that
-    /// covers it then has them: in 6.12 that may make it
-    /// soft-dirty, or no longer so (`vm_flags_reset` behind `vma_modify_flags`).
+    /// Gives `part` of a VMA new flags, as [`Self::vma_modify_flags`] does. In 6.12, the whole VMA
+    /// that then covers `part` gets `flags`, so all of it may become soft-dirty or stop being so
+    /// (`vm_flags_reset` after `vma_modify_flags`).
     pub(crate) async fn vma_reset_flags(
         self,
         vma: VmaId,
@@ -234,8 +237,8 @@ impl Current<'_> {
         Ok(vma)
     }
 
-    /// Gives `part` of an area new flags: a neighbour grows over it, or it is split off. Returns the
-    /// area that covers it then (`vma_modify_flags`).
+    /// Gives `part` of a VMA new flags: a neighbour grows over it, or it is split off. Returns the
+    /// VMA that then covers `part` (`vma_modify_flags`).
     pub(crate) async fn vma_modify_flags(
         self,
         vma: VmaId,
@@ -279,7 +282,8 @@ impl Current<'_> {
         self.unlock(lock);
     }
 
-    /// The entries of an address space, within an invalidation, which ends with them; then the flush.
+    /// Clears the soft-dirty bits of the entries, ends the invalidation that the caller started,
+    /// and flushes.
     pub(crate) async fn clear_soft_dirty_entries(self, mm: MmId, notifier: &NotifierRange) {
         let all = notifier.range.clone();
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
@@ -290,12 +294,12 @@ impl Current<'_> {
         s.tlb_finish_mmu(self.task);
     }
 
-    /// `UFFDIO_REGISTER` with `MODE_WP`.
+    /// `UFFDIO_REGISTER` with `UFFDIO_REGISTER_MODE_WP`.
     pub async fn uffd_register(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         self.register_range(mm, range, true).await
     }
 
-    /// `UFFDIO_UNREGISTER`: write protection goes, and then the registration.
+    /// `UFFDIO_UNREGISTER`: lifts write protection, and then removes the registration.
     pub async fn uffd_unregister(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         self.register_range(mm, range, false).await
     }
@@ -336,8 +340,8 @@ impl Current<'_> {
         }
     }
 
-    /// `UFFDIO_WRITEPROTECT`: protects the pages of `range` that are there, or lifts that. Gaps are
-    /// passed over.
+    /// `UFFDIO_WRITEPROTECT`: write-protects the mapped pages of `range`, or lifts that. Gaps are
+    /// skipped.
     pub async fn uffd_writeprotect(
         self,
         mm: MmId,

@@ -1,11 +1,12 @@
-//! Growing, shrinking and moving areas.
+//! Growing, shrinking and moving VMAs.
 //!
-//! A move makes a copy of the area at the destination, moves the entries there one table at a time, and
-//! unmaps the source, all with `mmap_lock` held for writing. A page keeps its offset, so the copy covers
-//! the same offsets as the source, and a walk of the reverse map, which does not take `mmap_lock`, looks at
-//! both. It must not look at the destination before an entry arrives there and at the source after it has
-//! gone: either the source stands before the destination in the interval tree, or each table is moved under
-//! the anon_vma lock.
+//! A move creates a copy of the VMA at the destination, moves the entries there one page table at a
+//! time, and unmaps the source. It holds `mmap_lock` for writing throughout. A page keeps its
+//! offset, so the copy covers the same offsets as the source. A reverse-map walk does not take
+//! `mmap_lock`, and looks at both. It would miss a page if it looked at the destination before the
+//! entry arrives and at the source after the entry has left. Two things prevent that: either the
+//! source stands before the destination in the interval tree, or each page table is moved under the
+//! anon_vma lock.
 //!
 //! Lock order: `mmap_lock`, anon_vma, both page-table locks.
 //!
@@ -19,29 +20,30 @@ use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 use core::ops::Range;
 
-/// Where a range goes.
+/// The destination of a remapped range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Remap {
-    /// It stays, and grows or shrinks there (no flag).
+    /// It stays where it is, and grows or shrinks (no flag).
     Stay,
-    /// To this address (`MREMAP_MAYMOVE | MREMAP_FIXED`).
+    /// It moves to this address (`MREMAP_MAYMOVE | MREMAP_FIXED`).
     Fixed(u64),
-    /// The pages go to this address, the area stays, empty (`MREMAP_DONTUNMAP` besides).
+    /// The pages move to this address; the VMA stays, and is empty (also `MREMAP_DONTUNMAP`).
     Dontunmap(u64),
 }
 
-/// Why a range could not be remapped.
+/// Why `mremap` failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RemapError {
-    /// No area covers the old range, or several do and one of them has a userfaultfd (`-EFAULT`). What was in the way,
-    /// or is no longer wanted, may be unmapped; of several areas, the first ones may have moved.
+    /// No VMA covers the old range, or several do and one of them is registered with userfaultfd
+    /// (`-EFAULT`). The destination and the end that was cut off may have been unmapped. If there
+    /// are several VMAs, the first ones may have moved.
     Fault,
     /// The ranges overlap, or their lengths are wrong (`-EINVAL`).
     Inval,
-    /// It cannot grow where it is (`-ENOMEM`).
+    /// The VMA cannot grow in place (`-ENOMEM`).
     NoRoom,
-    /// Out of memory (`-ENOMEM`). The pages are where they were, but for areas that moved before; what was in the way, or
-    /// is no longer wanted, may be unmapped.
+    /// Out of memory (`-ENOMEM`). The pages are where they were, except those of VMAs that moved
+    /// before. The destination and the end that was cut off may have been unmapped.
     Enomem,
 }
 
@@ -52,7 +54,8 @@ impl From<Enomem> for RemapError {
 }
 
 impl State {
-    /// The area `vma` that `copy_vma` fills in: a copy of part of `src`, at `to`.
+    /// Creates the copy of part of `src` at the destination (the part of `copy_vma` without a
+    /// merge).
     fn dup_moved(&mut self, src: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
         let new = self.alloc_vma(what.mm, what.range.clone(), what.pgoff, what.flags)?;
         self.vma_mut(new).anon_vma = self.vma(src).anon_vma;
@@ -68,7 +71,7 @@ impl State {
         Ok(new)
     }
 
-    /// The area that covers all of `range` (`vma_to_resize`).
+    /// The VMA that covers all of `range` (`vma_to_resize`).
     fn vma_to_resize(&self, mm: MmId, range: &Range<u64>) -> Result<VmaId, RemapError> {
         let vma = self.find_vma(mm, range.start);
         vma.filter(|vma| range.end <= self.vma(*vma).end)
@@ -86,7 +89,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// `mremap`: the pages of `old` become `new_len` pages long, where `how` says.
+    /// `mremap`: moves or resizes `old` to `new_len` pages, as `how` says.
     pub async fn mremap(
         self,
         mm: MmId,
@@ -130,7 +133,7 @@ impl Current<'_> {
         };
         self.unlock(lock);
         if populates {
-            // the call succeeds in any case
+            // mremap ignores whether populating works
             let _ = self.mm_populate(mm, grown).await;
         }
         result
@@ -142,7 +145,7 @@ impl Current<'_> {
             return Ok(());
         }
         if new_end < old.end {
-            // the kernel lets readers in early, as for munmap
+            // the kernel downgrades mmap_lock here, as munmap does
             return Ok(self.do_munmap(mm, &(new_end..old.end)).await?);
         }
         let grown = old.end..new_end;
@@ -161,13 +164,14 @@ impl Current<'_> {
                 ..MergeRange::new(mm, grown, area.flags)
             }
         };
-        // the area itself can always grow
+        // the VMA itself qualifies, so a neighbour that can grow is always found
         let merged = self.vma_merge(&what).await?;
         merged.map(|_| ()).ok_or(RemapError::NoRoom)
     }
 
-    /// Moves what a range maps, area by area; what lies over against a gap stays. An area with a userfaultfd
-    /// moves only if it is all that there is.
+    /// Moves each VMA of a range by the same distance. Memory at the destination that a gap of the
+    /// source would cover stays mapped. A VMA registered with userfaultfd moves only if it covers
+    /// the whole range.
     async fn remap_move(
         self,
         mm: MmId,
@@ -223,7 +227,7 @@ impl Current<'_> {
         let locked = self.state().vma(vma).flags.contains(VmFlags::LOCKED);
         zoo!(self, Bug::MremapDontunmapLockedVm => let locked = false);
         if keep_source && locked {
-            // what stays is not locked
+            // the part that stays is split off, because it loses the mlock mark
             let isolated = self.isolate_range(mm, &old).await?;
             vma = isolated.first().copied().unwrap_or(vma);
         }
@@ -237,7 +241,7 @@ impl Current<'_> {
             zoo!(self, Bug::MremapWraparound => let back = go.reverted(0));
             zoo!(self, Bug::MremapRevertRmapLocks =>
                 let back = Move { need_rmap_locks: false, ..back });
-            // the tables of the source are still there, so this cannot fail
+            // the page tables of the source still exist, so the move back cannot fail
             self.move_page_tables(&back).await;
             self.unmap_moved(go.dst, mm, &new, keep_source).await;
             return Err(RemapError::Enomem);
@@ -250,7 +254,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// Makes the area at the destination, or lets a neighbour grow over it (`copy_vma`).
+    /// Creates the VMA at the destination, or lets a neighbour grow over it (`copy_vma`).
     async fn copy_vma(
         self,
         src: VmaId,
@@ -261,8 +265,9 @@ impl Current<'_> {
         let what = {
             let s = &*self.state();
             let area = s.vma(src);
-            // Pages that are there keep their offsets; where none was, those of the new place are as
-            // good and let more areas merge. A source that stays must then not grow itself.
+            // Existing pages keep their offsets. A VMA that never had a page takes the offsets of
+            // the destination, so that more VMAs can merge. A source that stays must then not grow
+            // itself.
             let faulted = area.anon_vma.is_some();
             let flags = area.flags - VmFlags::UFFD_WP;
             zoo!(s, Bug::LatentMremapUffdNeighbour => let flags = area.flags);
@@ -284,7 +289,7 @@ impl Current<'_> {
             registered && s.rules().registered_copy_stays_apart
         };
         zoo!(self, Bug::LatentMremapUffdNeighbour => let apart = false);
-        // a merge that runs out of memory is given up
+        // if the merge runs out of memory, a new VMA is created instead
         let merged = match apart {
             true => None,
             false => self.vma_merge(&what).await.ok().flatten(),
@@ -294,9 +299,9 @@ impl Current<'_> {
             None => self.dup_moved(src, &what).await?,
         };
         let s = &mut *self.state();
-        // an area without pages may have grown together with its copy
+        // a source without pages may have merged with its own copy
         let src = s.find_vma(what.mm, old.start).unwrap_or(src);
-        // mremap_userfaultfd_prep, which knows of no neighbour
+        // what mremap_userfaultfd_prep does to the copy, which may be a grown neighbour
         zoo!(s, Bug::LatentMremapUffdNeighbour => s.vma_mut(dst).flags.remove(VmFlags::UFFD_WP));
         zoo!(s, Bug::UprobePteOverwritten if merged.is_some() =>
             s.install_probed_page(self, dst, new.start)?);
@@ -325,8 +330,9 @@ impl Current<'_> {
         new
     }
 
-    /// Unmaps a range whose pages have moved away. If an area has to be split for that and memory runs
-    /// out it stays, and what became of it has no charge if that was to move.
+    /// Unmaps a range whose pages have moved away. If a split fails for lack of memory, the VMA
+    /// stays mapped. Unless `keeps_charge`, the VMAs in its place lose their charge, which belongs
+    /// to the other end of the move.
     async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>, keeps_charge: bool) {
         let mut area = self.state().vma(vma).range();
         if self.do_munmap(mm, range).await.is_ok() || keeps_charge {
@@ -339,8 +345,9 @@ impl Current<'_> {
         }
     }
 
-    /// What is left of a source that is not unmapped has no page any more, and so no anon_vma, and the
-    /// offsets of an area without pages. A part of an area keeps what the rest needs.
+    /// Empties a source VMA that stays mapped (`MREMAP_DONTUNMAP`). It is no longer mlocked. If the
+    /// whole VMA moved, it has no page, so it loses its anon_vma and gets the offsets of a VMA
+    /// without pages. If only a part moved, the rest of the VMA still needs both.
     async fn empty_source(self, vma: VmaId, old: &Range<u64>) {
         self.state().vma_mut(vma).flags.remove(VmFlags::LOCKED);
         if self.state().vma(vma).range() != *old {

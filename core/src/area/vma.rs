@@ -14,28 +14,29 @@ use core::hash::Hash;
 use core::ops::Range;
 
 bitflags! {
-    /// What may be done in an area, and what is tracked in it.
+    /// Permissions and tracking of a VMA.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
     pub struct VmFlags: u16 {
         /// Readable.
         const READ = 1 << 0;
         /// Writable.
         const WRITE = 1 << 1;
-        /// No soft-dirty tracking has been asked for since the area was made.
+        /// Every page counts as soft-dirty: no soft-dirty period has started since the VMA was
+        /// mapped.
         const SOFTDIRTY = 1 << 2;
         /// Registered with userfaultfd for write protection.
         const UFFD_WP = 1 << 3;
-        /// Its pages are charged to the commit limit: it is, or was, writable.
+        /// The pages are charged to the commit limit, because the VMA is or was writable.
         const ACCOUNT = 1 << 4;
-        /// Its pages stay in memory (`mlock`).
+        /// The pages stay in memory (`mlock`).
         const LOCKED = 1 << 5;
-        /// A fork leaves it out (`VM_DONTCOPY`).
+        /// `fork` does not copy the VMA (`VM_DONTCOPY`).
         const DONTCOPY = 1 << 6;
     }
 }
 
 impl VmFlags {
-    /// With the charge that a writable mapping needs (`accountable_mapping`).
+    /// Adds the charge that a writable mapping needs (`accountable_mapping`).
     pub(crate) fn accounted(self) -> Self {
         if self.contains(Self::WRITE) {
             self | Self::ACCOUNT
@@ -44,33 +45,33 @@ impl VmFlags {
         }
     }
 
-    /// A write to `pte` is for userfaultfd to see first.
+    /// True if userfaultfd must see a write to `pte` first.
     pub(crate) fn userfaultfd_pte_wp(self, pte: PresentPte) -> bool {
         self.contains(Self::UFFD_WP) && pte.uffd_wp()
     }
 
-    /// A write to `pte` is to be noticed for soft-dirty (`pte_needs_soft_dirty_wp`).
+    /// True if soft-dirty tracking must see a write to `pte` (`pte_needs_soft_dirty_wp`).
     pub(crate) fn needs_soft_dirty_wp(self, pte: PresentPte) -> bool {
         !self.contains(Self::SOFTDIRTY) && !pte.soft_dirty()
     }
 }
 
-/// A virtual memory area: private and anonymous. Addresses and offsets are in pages.
+/// A private anonymous virtual memory area. Addresses and offsets are in pages.
 #[derive(Debug, Default, Hash)]
 pub struct Vma {
     /// The address space.
     pub mm: MmId,
     /// First address.
     pub start: u64,
-    /// First address behind.
+    /// First address above it.
     pub end: u64,
-    /// Offset of `start` in the address space of the anon_vmas.
+    /// Page offset of `start`, which the reverse map uses.
     pub pgoff: u64,
     /// Permissions and tracking.
     pub flags: VmFlags,
-    /// Where new pages of this area go.
+    /// The anon_vma that new pages of this VMA get.
     pub anon_vma: Option<AnonVmaId>,
-    /// Links to all anon_vmas that may hold pages of this area, oldest first as in 6.12.
+    /// Links to all anon_vmas that may hold pages of this VMA, oldest first as in 6.12.
     pub chain: Vec<AvcId>,
 }
 
@@ -81,7 +82,7 @@ impl Vma {
         addr - self.start + self.pgoff
     }
 
-    /// The address of offset `index`, if the area covers it (`vma_address`).
+    /// The address of offset `index`, if the VMA covers it (`vma_address`).
     #[inline]
     pub const fn address(&self, index: u64) -> Option<u64> {
         if index >= self.pgoff && index < self.last_pgoff() + 1 {
@@ -91,18 +92,18 @@ impl Vma {
         }
     }
 
-    /// The last offset covered (`avc_last_pgoff`).
+    /// The last offset that the VMA covers (`avc_last_pgoff`).
     #[inline]
     pub const fn last_pgoff(&self) -> u64 {
         self.pgoff + (self.end - self.start) - 1
     }
 
-    /// True if any access is allowed.
+    /// True if the VMA allows any access.
     pub const fn accessible(&self) -> bool {
         self.flags.intersects(VmFlags::READ.union(VmFlags::WRITE))
     }
 
-    /// The addresses covered.
+    /// The addresses that the VMA covers.
     pub const fn range(&self) -> Range<u64> {
         self.start..self.end
     }
@@ -118,15 +119,15 @@ impl Slab for Vma {
     }
 }
 
-/// The state of the mmu notifier of one address space: for each device an interval that covers all
-/// of it.
+/// The mmu notifier state of one address space. Each device has one interval, which covers all of
+/// it.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NotifierState {
-    /// Invalidations so far that each device heard of (`interval_sub->invalidate_seq`).
+    /// Number of invalidations that each device has seen (`interval_sub->invalidate_seq`).
     pub seq: [u64; DEVICES],
-    /// Invalidations under way (`active_invalidate_ranges`).
+    /// Number of invalidations under way (`active_invalidate_ranges`).
     pub active: u32,
-    /// The subscribers were told that the address space dies, and hear no more
+    /// The address space is dying: the subscribers have been released and see no more invalidations
     /// (`__mmu_notifier_release`).
     pub released: bool,
 }
@@ -136,27 +137,28 @@ pub struct NotifierState {
 pub struct Mm {
     /// The top page table.
     pub pgd: TableId,
-    /// Areas, sorted by address, disjoint.
+    /// The VMAs, sorted by address; they do not overlap.
     pub vmas: Vec<VmaId>,
     /// Pages counted as `MM_ANONPAGES`.
     pub anon_rss: i64,
     /// Entries counted as `MM_SWAPENTS`.
     pub swap_ents: i64,
-    /// Users of the address space: the process itself, and every operation that works on it.
+    /// Users of the address space: the process, and each operation that works on it.
     pub users: u32,
     /// `mmap_lock`.
     pub mmap_lock: RwSem,
-    /// Reclaim cleared entries, and has perhaps not flushed them.
+    /// Reclaim cleared entries and may not have flushed them.
     pub tlb_flush_batched: bool,
-    /// Even unless a fork is write-protecting entries (`write_protect_seq`).
+    /// Odd while a fork write-protects entries, otherwise even (`write_protect_seq`).
     pub write_protect_seq: u32,
-    /// Notifier state.
+    /// State of the mmu notifier.
     pub notifier: NotifierState,
 }
 
 impl Mm {
-    /// Sequences count what has been; while nobody reads between two looks at one, only whether a fork
-    /// is under way is told by them.
+    /// Hashes the state. Sequence counters are left out: they count past events, and no operation
+    /// holds an old value at rest. The parity of `write_protect_seq` is kept, because it tells
+    /// whether a fork is under way.
     pub(crate) fn identify(&self, id: &mut impl Identity) {
         let Self {
             pgd,

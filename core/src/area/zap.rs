@@ -1,4 +1,4 @@
-//! Taking mappings away: for `munmap`, `madvise(MADV_DONTNEED)`, the end of an address space.
+//! Removing mappings: `munmap`, `madvise(MADV_DONTNEED)`, the end of an address space.
 //!
 //! Corresponds to `mm/memory.c` (`zap_page_range_single`, `unmap_vmas`, `free_pgtables`),
 //! `mm/mmap.c` (`exit_mmap`).
@@ -11,7 +11,7 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl State {
-    /// Clears one entry and gives up what it held, under the page-table lock. The page of a present
+    /// Clears one entry and drops what it held, under the page-table lock. The page of a present
     /// entry goes to the gather of `cur`.
     pub(crate) fn zap_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
         let mm = self.vma(vma).mm;
@@ -46,14 +46,15 @@ impl State {
             if pte.present().is_some() {
                 self.tlb_remove_page(cur.task, page);
             } else {
-                // a folio that the device had for itself stays in the swap cache until reclaim finds it
+                // unlike the end of a gather, this leaves the folio in the swap cache, for reclaim
+                // to find
                 self.folio_ref_sub(page, 1);
             }
         }
     }
 
-    /// Frees the page tables that only served `range` of `mm`. The areas from `ceiling` on are going
-    /// too, but have their tables still (`free_pgtables`).
+    /// Frees the page tables that only `range` of `mm` used. The VMAs from `ceiling` on are being
+    /// unmapped too, but still need their page tables (`free_pgtables`).
     pub(crate) fn free_pgtables(&mut self, mm: MmId, range: Range<u64>, ceiling: Option<u64>) {
         let areas = &self.mm(mm).vmas;
         let next = areas.partition_point(|vma| self.vma(*vma).end <= range.start);
@@ -70,7 +71,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Zaps `range` of `vma`, table by table (`unmap_page_range`).
+    /// Zaps `range` of `vma`, one page table at a time (`unmap_page_range`).
     pub(crate) async fn unmap_page_range(self, vma: VmaId, range: Range<u64>) {
         let mm = self.state().vma(vma).mm;
         let zap = |s: &mut State, at| s.zap_pte(self, vma, at);
@@ -78,7 +79,7 @@ impl Current<'_> {
             .await;
     }
 
-    /// Zaps `range` of `vma`; `mmap_lock` is held.
+    /// Zaps `range` of `vma`, with `mmap_lock` held.
     pub(crate) async fn zap_page_range_single(self, vma: VmaId, range: Range<u64>) {
         let mm = self.state().vma(vma).mm;
         zoo!(self, Bug::CollapseNoNotifier => return self.zap_unannounced(vma, range).await);
@@ -91,7 +92,7 @@ impl Current<'_> {
         s.tlb_finish_mmu(self.task);
     }
 
-    /// Zaps whole areas, which lie in `all` (`unmap_vmas`).
+    /// Zaps whole VMAs, which lie in `all` (`unmap_vmas`).
     async fn unmap_vmas(self, mm: MmId, areas: &[VmaId], all: Range<u64>) {
         zoo!(self, Bug::CollapseNoNotifier => return self.unmap_vmas_unannounced(areas).await);
         let notifier = NotifierRange::new(mm, all, NotifierEvent::Unmap, None);
@@ -103,8 +104,8 @@ impl Current<'_> {
         self.state().notifier_end(self.task, &notifier);
     }
 
-    /// Takes areas that are no longer in the address space apart: entries, page tables, links
-    /// (`unmap_region`). `mmap_lock` is held; for reading is enough.
+    /// Frees VMAs that have been removed from the address space, with their entries, page tables
+    /// and links (`unmap_region`). The caller holds `mmap_lock`, for reading at least.
     pub(crate) async fn unmap_region(self, mm: MmId, areas: &[VmaId]) {
         let (Some(first), Some(last)) = (areas.first(), areas.last()) else {
             return;
@@ -126,12 +127,12 @@ impl Current<'_> {
         self.state().tlb_finish_mmu(self.task);
     }
 
-    /// Another user of the address space (`mmget`).
+    /// Adds a user of the address space (`mmget`).
     pub fn mmget(self, mm: MmId) {
         self.state().mm_mut(mm).users += 1;
     }
 
-    /// One user less; the last one takes the address space apart (`mmput`, `exit_mmap`).
+    /// Drops a user of the address space; the last one tears it down (`mmput`, `exit_mmap`).
     pub async fn mmput(self, mm: MmId) {
         {
             let s = &mut *self.state();
