@@ -1,4 +1,4 @@
-//! Reclaim, and swap in both directions.
+//! Reclaim, swap-out and swap-in.
 
 pub(crate) mod swap;
 pub(crate) mod swapin;

@@ -1,17 +1,18 @@
 //! Swap slots and the swap cache.
 //!
 //! A slot keeps the contents of a page that has no frame. Page-table entries name the slot, and its
-//! `count` is how many do. The *swap cache* is the folio that goes to the slot, or came from it: who
-//! faults on the slot finds it there, so that all entries of the slot get the same folio.
+//! `count` is their number. The *swap cache* holds the folio that is written to the slot or was
+//! read from it. A fault on the slot looks there first, so all entries of the slot get the same
+//! folio.
 //!
 //! Invariants:
 //! - `cache` is `Some(folio)` exactly while the folio has `SWAPCACHE` and names the slot; the cache
 //!   holds one reference to the folio;
-//! - a slot is free when no entry names it and no folio is cached;
+//! - a slot is free if no entry names it and no folio is cached;
 //! - a folio enters and leaves the cache under its lock.
 //!
-//! Reads and writes of the device end at once, as with a block device that does its work while it is
-//! asked; the points before and after are scheduling points. There is no readahead.
+//! Reads and writes of the swap device complete at once, as on a block device that works
+//! synchronously; there are scheduling points before and after them. There is no readahead.
 //!
 //! Corresponds to `mm/swapfile.c`, `mm/swap_state.c`.
 
@@ -27,22 +28,22 @@ use core::hash::Hash;
 /// One slot of the swap device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SwapSlot {
-    /// Page-table entries that name the slot (`swap_count`).
+    /// Number of page-table entries that name the slot (`swap_count`).
     pub count: u32,
     /// The folio in the swap cache.
     pub cache: Option<Pfn>,
-    /// The contents that were written last.
+    /// The contents of the last write.
     pub word: u64,
 }
 
 impl SwapSlot {
-    /// Nothing needs the slot.
+    /// True if no entry and no cached folio needs the slot.
     pub const fn is_free(&self) -> bool {
         self.count == 0 && self.cache.is_none()
     }
 }
 
-/// The swap device. Slot 0 is its header, and never used.
+/// The swap device. Slot 0 is its header and is never used.
 #[derive(Debug)]
 pub struct SwapDevice {
     slots: Vec<SwapSlot>,
@@ -65,12 +66,12 @@ impl SwapDevice {
         used.map(|(i, slot)| (SwapId(i as u32), slot))
     }
 
-    /// A slot; a free one if there is none of that number.
+    /// The slot of that number; a free one if there is none.
     pub fn slot(&self, slot: SwapId) -> SwapSlot {
         self.slots.get(slot.ix()).copied().unwrap_or_default()
     }
 
-    /// A slot that was used, past all rules.
+    /// Direct access to a slot that was ever used, for tests.
     #[cfg(feature = "tamper")]
     pub(crate) fn slot_mut(&mut self, slot: SwapId) -> Option<&mut SwapSlot> {
         self.slots.get_mut(slot.ix())
@@ -86,8 +87,8 @@ impl SwapDevice {
         })
     }
 
-    /// Changes a slot, and takes it back when nothing needs it any more. A slot that does not exist,
-    /// as a corrupt entry may name it, is left alone.
+    /// Changes a slot, and frees it once nothing needs it. A slot that does not exist is ignored: a
+    /// corrupt entry may name one.
     fn update(&mut self, slot: SwapId, change: impl FnOnce(&mut SwapSlot)) {
         let Some(s) = self.slots.get_mut(slot.ix()) else {
             return;
@@ -125,8 +126,8 @@ impl State {
         &self.swap
     }
 
-    /// The folio in the swap cache of `slot`; the caller takes a reference of its own in the same
-    /// section (`swap_cache_get_folio`).
+    /// The folio in the swap cache of `slot` (`swap_cache_get_folio`). The caller takes its own
+    /// reference before the section ends.
     pub(crate) fn swap_cache_folio(&self, slot: SwapId) -> Option<Pfn> {
         self.swap.slot(slot).cache
     }
@@ -141,8 +142,8 @@ impl State {
         self.events.push(Event::SwapCache { folio });
     }
 
-    /// Takes a locked folio out of the swap cache. The caller holds a reference besides the cache's
-    /// (`delete_from_swap_cache`).
+    /// Removes a locked folio from the swap cache (`delete_from_swap_cache`). The caller holds a
+    /// reference besides that of the cache.
     pub(crate) fn delete_from_swap_cache(&mut self, folio: Pfn) {
         let page = self.page_mut(folio);
         page.flags.remove(PageFlags::SWAPCACHE);
@@ -151,8 +152,8 @@ impl State {
         self.folio_ref_sub(folio, 1);
     }
 
-    /// A slot for a locked folio that is to be swapped out; the folio is in the cache then, and dirty,
-    /// since the slot has nothing yet (`add_to_swap`).
+    /// Allocates a slot for a locked folio and puts the folio into the swap cache (`add_to_swap`).
+    /// The folio becomes dirty, because the slot has no contents yet.
     pub(crate) fn add_to_swap(&mut self, folio: Pfn) -> Result<(), Enomem> {
         self.may_alloc(AllocKind::SwapSlot)?;
         let Some(slot) = self.swap.alloc() else {
@@ -164,12 +165,12 @@ impl State {
         Ok(())
     }
 
-    /// One more entry names the slot.
+    /// Counts one more entry that names the slot.
     pub(crate) fn swap_duplicate(&mut self, slot: SwapId) {
         self.swap.update(slot, |s| s.count += 1);
     }
 
-    /// One entry less; the slot stays while its folio is cached.
+    /// Counts one entry fewer. The slot stays allocated while its folio is cached.
     pub(crate) fn swap_free(&mut self, slot: SwapId) {
         self.swap
             .update(slot, |s| s.count = s.count.saturating_sub(1));
@@ -182,8 +183,8 @@ impl State {
         self.swap.update(slot, |s| s.word = word);
     }
 
-    /// Takes a locked folio out of the swap cache if no entry names its slot any more; what is in the
-    /// slot is lost, so the folio is dirty (`folio_free_swap`).
+    /// Removes a locked folio from the swap cache if no entry names its slot (`folio_free_swap`).
+    /// The contents of the slot are lost, so the folio becomes dirty.
     pub(crate) fn folio_free_swap(&mut self, folio: Pfn) -> bool {
         let page = self.page(folio);
         let freeable = page.has(PageFlags::SWAPCACHE) && !page.has(PageFlags::WRITEBACK);
@@ -195,13 +196,13 @@ impl State {
         true
     }
 
-    /// Puts `dst` into the place of the folio in the cache of a slot.
+    /// Replaces the folio in the swap cache of a slot by `dst`.
     pub(crate) fn replace_in_swap_cache(&mut self, slot: SwapId, dst: Pfn) {
         self.swap.update(slot, |s| s.cache = Some(dst));
     }
 
-    /// The last mapping of a folio may be gone: then its slot goes too, unless somebody has the folio
-    /// locked (`free_swap_cache`).
+    /// Frees the slot of a folio that has lost its last mapping, unless the folio is locked
+    /// (`free_swap_cache`).
     pub(crate) fn free_swap_cache(&mut self, folio: Pfn) {
         let page = self.page(folio);
         if page.has(PageFlags::SWAPCACHE)
@@ -212,11 +213,12 @@ impl State {
         }
     }
 
-    /// An entry that names the slot is dropped (`free_swap_and_cache`).
+    /// Drops an entry's use of the slot (`free_swap_and_cache`).
     pub(crate) fn free_swap_and_cache(&mut self, slot: SwapId) {
         self.swap_free(slot);
         if let Some(folio) = self.swap_cache_folio(slot) {
-            // the lookup's reference; without it the folio might go with the cache's
+            // the kernel's lookup takes this reference; without it, free_swap_cache may free the
+            // folio
             self.folio_ref_add(folio, 1);
             self.free_swap_cache(folio);
             self.folio_ref_sub(folio, 1);

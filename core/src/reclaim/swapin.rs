@@ -1,8 +1,9 @@
 //! A fault on a swap entry, and reading from the swap device.
 //!
-//! The swap cache arbitrates: whoever wants the contents of a slot gets the one folio that is, or will
-//! be, there, locks it, and looks at the entry again under the page-table lock. A locked folio of the
-//! cache keeps its slot, so an entry that is unchanged then means the same page.
+//! The swap cache arbitrates between tasks that want the contents of a slot. All of them get the
+//! one folio that is in the cache or that one of them adds, lock it, and check the entry again
+//! under the page-table lock. A locked folio in the cache keeps its slot, so an unchanged entry
+//! still means the same page.
 //!
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
@@ -14,19 +15,19 @@ use crate::pte::{PresentPte, PteFlags, SwapPte};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
 
-/// A folio of the swap cache.
+/// Result of looking up the folio of a slot.
 #[derive(Clone, Copy)]
 pub(crate) enum Lookup {
-    /// It was there, or is being read by somebody.
+    /// The folio was in the cache; another task may still be reading it.
     Cached(Pfn),
-    /// The caller put it there, locked, and has to read it.
+    /// The caller put the folio into the cache, locked, and must read it.
     Fresh(Pfn),
     /// The slot is free.
     Gone,
 }
 
 impl State {
-    /// The folio for a slot, found or put into the swap cache, with a reference that belongs to the task.
+    /// Finds the folio of a slot in the swap cache, or adds a new one. The task gets a reference.
     fn swap_cache_get_or_add(&mut self, cur: Current<'_>, slot: SwapId) -> Result<Lookup, Enomem> {
         let s = self.swap().slot(slot);
         if let Some(folio) = s.cache {
@@ -42,7 +43,7 @@ impl State {
         Ok(Lookup::Fresh(folio))
     }
 
-    /// A locked, charged folio for the contents of a slot.
+    /// Allocates a locked, charged folio for the contents of a slot.
     pub(crate) fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
         let folio = self.alloc_page(cur.task)?;
         self.charge(folio);
@@ -51,17 +52,19 @@ impl State {
         Ok(folio)
     }
 
-    /// Is the slot to be given up with this fault? A page that is written soon would have to be written
-    /// to it again anyway (`should_try_to_free_swap`; the device is never more than half full).
+    /// True if this fault should free the slot (`should_try_to_free_swap`). A page that is about to
+    /// be written must be written to swap again anyway. The kernel's test for a device that is more
+    /// than half full is left out: the model's never is.
     fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
         let (area, page) = (self.vma(vma), self.page(folio));
         let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);
         locked || write && (self.rules().swap_slot_goes_to_exclusive || page.refcount == 2)
     }
 
-    /// Maps a locked folio in the place of the swap entry, under the page-table lock. Returns the entry
-    /// that is there now (the end of `do_swap_page`). A folio that was just read is in a batch on its way
-    /// to the LRU, which has a reference; only a write fault drains it.
+    /// Maps a locked folio in place of the swap entry, under the page-table lock (the end of
+    /// `do_swap_page`). Returns the new entry. `in_lru_batch` says that a batch on the way to the
+    /// LRU still holds a reference to the folio, which was just read; only a write fault drains the
+    /// batch.
     pub(crate) fn map_swap_folio(
         &mut self,
         cur: Current<'_>,
@@ -71,7 +74,7 @@ impl State {
         in_lru_batch: bool,
     ) -> PresentPte {
         let swap = SwapPte::assume(vmf.orig);
-        // Newer kernels map first, so that whoever faults meanwhile finds the folio in the cache.
+        // kernels since 7.0 map first, so that a concurrent fault finds the folio in the cache
         let rules = self.rules();
         let slot_first = !rules.swap_slot_goes_after_mapping;
         if slot_first {
@@ -80,7 +83,7 @@ impl State {
         let mm = self.mm_mut(vmf.mm);
         mm.anon_rss += 1;
         mm.swap_ents -= 1;
-        // with the swap cache, a folio that keeps its slot until it is mapped has two references
+        // a folio that keeps its slot until it is mapped has at least two references here
         let exclusive = swap.exclusive() || !in_lru_batch && self.page(folio).refcount == 1;
         let pte = self
             .mk_pte(vmf.vma, folio)
@@ -103,7 +106,7 @@ impl State {
         if !slot_first {
             let takes = match rules.swap_slot_goes_to_exclusive {
                 true => exclusive,
-                // 7.0: a write that the new mapping allows is none any more
+                // 7.0: a write fault that makes the entry writable does not count as a write here
                 false => !writable,
             };
             self.put_swap(vmf.vma, vmf.write && takes, slot, folio);
@@ -111,7 +114,7 @@ impl State {
         pte
     }
 
-    /// One entry less names the slot, which may be given up.
+    /// Drops the entry's use of the slot, and frees the slot if it should be freed.
     fn put_swap(&mut self, vma: VmaId, write: bool, slot: SwapId, folio: Pfn) {
         self.swap_free(slot);
         if self.should_try_to_free_swap(vma, write, folio) {
@@ -121,8 +124,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Finds the folio with the contents of a slot, or reads it; the task has a reference
-    /// (`read_swap_cache_async`).
+    /// Finds the folio with the contents of a slot, or reads it (`read_swap_cache_async`). The task
+    /// gets a reference.
     pub(crate) async fn read_swap_cache(self, slot: SwapId) -> Result<Lookup, Enomem> {
         if let Some(folio) = self.swap_cache_get_folio(slot).await {
             return Ok(Lookup::Cached(folio));
@@ -135,8 +138,9 @@ impl Current<'_> {
         Ok(found)
     }
 
-    /// The folio in the swap cache of a slot, with a reference. Nothing is locked: before the reference is taken the folio may
-    /// go and another one come, so the slot is looked at again (`swap_cache_get_folio`).
+    /// Finds the folio in the swap cache of a slot and takes a reference (`swap_cache_get_folio`).
+    /// No lock is held: before the reference is taken, another folio may have replaced this one, so
+    /// the slot is checked again.
     async fn swap_cache_get_folio(self, slot: SwapId) -> Option<Pfn> {
         loop {
             let folio = { self.state().swap_cache_folio(slot) }?;
@@ -157,7 +161,7 @@ impl Current<'_> {
         s.page_mut(folio).word = s.swap().slot(slot).word;
     }
 
-    /// A fault on a swap entry (`do_swap_page`).
+    /// Handles a fault on a swap entry (`do_swap_page`).
     pub(crate) async fn do_swap_page(self, vmf: VmFault, slot: SwapId) -> FaultResult {
         self.preempt(Site::DoSwapPage).await;
         zoo!(self, Bug::SwapinSkipCacheAba => {
@@ -174,7 +178,7 @@ impl Current<'_> {
             }
             Ok(Lookup::Gone) | Err(Enomem) => return Ok(Fault::Done),
         };
-        // it may leave the cache before it is locked
+        // the folio may leave the cache before it is locked
         self.preempt(Site::SwapCacheFound).await;
         if !self.state().folio_trylock(self.task, folio) {
             return Ok(Fault::Locked(folio));
@@ -192,7 +196,7 @@ impl Current<'_> {
                 s.folio_put(self.task, folio);
                 return Ok(Fault::Done);
             }
-            // what is mapped in a locked area goes through the batch of mlock_folio
+            // the batch of mlock_folio holds a reference to a folio mapped in an mlocked VMA
             let in_batch = s.rules().locked_swapin_is_held
                 && s.vma(vmf.vma).flags.contains(VmFlags::LOCKED)
                 && s.page(folio).mapping().is_some();

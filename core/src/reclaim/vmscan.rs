@@ -1,9 +1,10 @@
-//! Reclaim: a folio that is on the LRU gives up its frame.
+//! Reclaim: freeing the frame of a folio that is on the LRU.
 //!
-//! Who chooses the folio is not modelled: a program names it ([`Current::reclaim_page`]), or a range by
-//! `MADV_PAGEOUT`. From there on it is the way of every reclaimed folio: swap cache, unmap, write,
-//! removal. The folio is held and locked throughout, but not while it is written. Since 7.3 the write is queued, and the
-//! folio stays in the swap cache: who reclaims it again frees it.
+//! The choice of the folio is not modelled: a program names a page ([`Current::reclaim_page`]), or
+//! a range with `MADV_PAGEOUT`. The rest is the path of every reclaimed folio: swap cache, unmap,
+//! write, removal. Reclaim holds a reference to the folio throughout. It holds the folio lock too,
+//! except while the folio is written. Since 7.3 the write is queued and the folio stays in the swap
+//! cache; reclaiming it again frees it.
 //!
 //! Corresponds to `shrink_folio_list` and its helpers in `mm/vmscan.c`.
 
@@ -13,26 +14,26 @@ use crate::page::PageFlags;
 use crate::state::{Current, State};
 use alloc::vec::Vec;
 
-/// What became of a folio.
+/// The result for one folio.
 enum Shrunk {
     Freed,
     Kept,
-    /// It is written when all of the list have been looked at.
+    /// It is written once all folios of the list have been tried.
     Queued,
 }
 
 /// A write to the swap device.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Write {
-    /// There is none.
+    /// No write is needed.
     None,
-    /// It is over as soon as others have run.
+    /// The write completes at the next scheduling point.
     Over,
     Queued,
 }
 
 impl State {
-    /// Makes a locked folio ready to be unmapped: an ordinary one needs a slot. False if it cannot be
+    /// Prepares a locked folio for unmapping; an ordinary one needs a slot. False if it cannot be
     /// reclaimed.
     fn prepare_reclaim(&mut self, folio: Pfn) -> bool {
         let page = self.page(folio);
@@ -48,16 +49,16 @@ impl State {
         !page.maybe_dma_pinned() && self.add_to_swap(folio).is_ok()
     }
 
-    /// Must the unmapped folio be written before it can go, and can it go then? A folio that somebody
-    /// holds is not written (`is_page_cache_freeable`).
+    /// True if the unmapped folio must be written and nobody else holds it
+    /// (`is_page_cache_freeable`).
     fn needs_pageout(&self, folio: Pfn) -> bool {
         let page = self.page(folio);
         // the reclaimer's reference and that of the swap cache
         page.has(PageFlags::SWAPBACKED | PageFlags::DIRTY) && page.refcount == 2
     }
 
-    /// Lets go of an unmapped folio that nobody else holds, if its contents are in its slot or nobody
-    /// wants them. The caller's reference is the last one then (`__remove_mapping`).
+    /// Removes an unmapped folio that nobody else holds, if its slot has its contents or nobody
+    /// wants them (`__remove_mapping`). The caller then holds the last reference.
     fn remove_mapping(&mut self, folio: Pfn) -> bool {
         let page = self.page(folio);
         if !page.has(PageFlags::SWAPBACKED) {
@@ -70,9 +71,9 @@ impl State {
         true
     }
 
-    /// Begins to write a locked folio, which is unlocked at once and may be mapped and written again while the device
-    /// works. A slot that no entry names any more is given up instead; a page of zeroes needs no device
-    /// (`pageout`, `swap_writeout`).
+    /// Starts to write a locked folio (`pageout`, `swap_writeout`). The folio is unlocked at once,
+    /// so it may be mapped and written again while the device works. If no entry names the slot any
+    /// more, the slot is freed instead. A page of zeroes needs no device.
     fn swap_writeout(&mut self, cur: Current<'_>, folio: Pfn) -> Write {
         self.page_mut(folio).flags.remove(PageFlags::DIRTY);
         self.try_to_unmap_flush_dirty(cur.task);
@@ -94,32 +95,34 @@ impl State {
         write
     }
 
-    /// Puts a folio that could not go back on the LRU; `marked` says that it was mlocked before.
+    /// Puts a folio that was not freed back on the LRU. `marked` says that it was mlocked before
+    /// reclaim.
     fn putback_reclaimed(&mut self, cur: Current<'_>, folio: Pfn, marked: bool) {
         let mlocked = self.page(folio).has(PageFlags::MLOCKED);
         self.folio_putback_lru(cur.task, folio);
         if mlocked && !marked {
-            // the mark that try_to_unmap set is counted when the folio is back on its list
+            // count the mark that try_to_unmap set, now that the folio is on the LRU
             self.mlock_folio(folio);
         }
     }
 }
 
 impl Current<'_> {
-    /// Reclaims the folio of a page if it is on the LRU. True if that freed it.
+    /// Reclaims the folio of `page` if it is on the LRU. Returns true if that freed it.
     pub async fn reclaim_page(self, page: Pfn) -> bool {
         let isolated = {
             let s = &mut *self.state();
             let folio = s.folio(page);
-            // what is locked in memory is on a list that nobody looks at
+            // reclaim does not scan the list of unevictable folios
             let looked_at = !s.page(folio).has(PageFlags::UNEVICTABLE);
             (looked_at && s.folio_isolate_lru(self.task, folio)).then_some(folio)
         };
         self.shrink_folio_list(isolated).await > 0
     }
 
-    /// Reclaims isolated folios, or puts them back on the LRU; how many it freed. Those whose write is queued go back
-    /// when it is over (`shrink_folio_list`, `swap_write_submit`).
+    /// Reclaims isolated folios, or puts them back on the LRU (`shrink_folio_list`,
+    /// `swap_write_submit`). Returns the number of freed folios. Folios with a queued write go back
+    /// to the LRU once they are written.
     pub(crate) async fn shrink_folio_list(self, folios: impl IntoIterator<Item = Pfn>) -> u32 {
         let (mut freed, mut queued) = (0, Vec::new());
         for folio in folios {
