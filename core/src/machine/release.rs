@@ -1,11 +1,12 @@
-//! The kernels whose rules the model follows, where a rule changed without an invariant being broken.
+//! The kernel versions whose rules the model can follow.
 //!
-//! Nothing else compares releases: whoever needs to know asks for a rule by its name ([`State::rules`]). What is a bug is
-//! not here.
+//! A rule is here if it changed between versions without an invariant being broken. Bugs are not
+//! rules. No other module compares versions: the code asks for a rule by its name
+//! ([`State::rules`]).
 
 use crate::state::State;
 
-/// A kernel.
+/// A kernel version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Release {
     /// 6.12.
@@ -18,10 +19,11 @@ pub enum Release {
 }
 
 impl Release {
-    /// All, the oldest first.
+    /// All versions, oldest first.
     pub const ALL: [Self; 3] = [Self::V6_12, Self::V7_2, Self::V7_3];
 
-    /// The release whose rules are those of a kernel of this version: the first that is not older, or the newest.
+    /// The version whose rules apply to kernel `major.minor`: the first that is not older, or the
+    /// newest.
     pub const fn of(major: u32, minor: u32) -> Self {
         match (major, minor) {
             (..=6, ..=12) | (..=5, _) => Self::V6_12,
@@ -30,7 +32,7 @@ impl Release {
         }
     }
 
-    /// Its rules.
+    /// The rules of this version.
     pub const fn rules(self) -> &'static Rules {
         match self {
             Self::V6_12 => &const { Rules::of(Self::V6_12) },
@@ -39,7 +41,7 @@ impl Release {
         }
     }
 
-    /// As it is written: 7.3.
+    /// The version as text, such as `7.3`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::V6_12 => "6.12",
@@ -49,22 +51,22 @@ impl Release {
     }
 }
 
-/// A rule, for who lists them.
+/// The description of a rule, for tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// Its name, that of a field of [`Rules`].
+    /// Its name, which is that of a field of [`Rules`].
     pub name: &'static str,
-    /// The first release that has it.
+    /// The first version that has it.
     pub since: Release,
-    /// The kernel function.
+    /// The kernel function that it is about.
     pub function: &'static str,
-    /// What holds since then.
+    /// The behaviour since then.
     pub what: &'static str,
 }
 
 macro_rules! rules {
     ($($name:ident $since:ident $function:literal $what:literal)*) => {
-        /// Which of the newer rules a kernel has.
+        /// The newer rules that a kernel version has.
         #[derive(Clone, Copy, Debug)]
         pub struct Rules {
             $(#[doc = $what] pub $name: bool,)*
@@ -88,43 +90,56 @@ macro_rules! rules {
 
 rules! {
     bare_area_takes_anon_vma V7_2 "is_mergeable_anon_vma"
-        "An area with an anon_vma merges into one that has none, unless a fork made it (6.16; before, never)."
+        "A VMA without an anon_vma may grow over one that has one, unless a fork made the latter \
+         (6.16; before, never)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
-        "An area that grows over another one is soft-dirty if either was (before, each kept its own mark, or what changed gave it)."
+        "A VMA that grows over another is soft-dirty if either was (before, it keeps its own \
+         mark, or takes that of the part whose flags change)."
     absent_entry_is_not_dirty V7_2 "try_to_migrate_one"
-        "Only a present entry is asked whether it is dirty. (Before, a device-private one always was: bit 58, of the \
-         shadow stacks' dirty, is there a bit of the inverted offset. 63867c82d0c0 mended the same in migrate_vma_collect_pmd.)"
+        "Only a present entry is tested for dirty. (Before, a device-private entry always tests \
+         dirty: the dirty bit of shadow stacks, bit 58, is a bit of the inverted offset there. \
+         63867c82d0c0 fixed the same mistake in migrate_vma_collect_pmd.)"
     exclusive_entry_knows_no_write V7_2 "change_softleaf_pte"
-        "A device-exclusive entry does not say whether it may come back writable, so mprotect has nothing to take away (c25465eb7630)."
+        "A device-exclusive entry does not record write permission, so mprotect has none to \
+         remove (c25465eb7630)."
     exclusive_waits_for_lock V7_2 "make_device_exclusive"
-        "A folio that is locked is waited for (6.15; before, it is not made exclusive)."
+        "make_device_exclusive waits for the folio lock (6.15; before, it does not make a locked \
+         folio exclusive)."
     held_lazyfree_stays V7_2 "try_to_unmap_one"
-        "A lazily freed folio that is clean stays one when reclaim meets a reference to it (before, it is an ordinary one for good)."
+        "A clean lazily freed folio stays lazily freed if reclaim finds another reference to it \
+         (before, it becomes an ordinary one for good)."
     mremap_checks_first V7_2 "check_mremap_params"
-        "mremap checks the addresses before it looks for the area, and the area before it unmaps what is in the way."
+        "mremap checks the addresses before it looks up the VMA, and looks up the VMA before it \
+         unmaps the destination."
     mremap_moves_areas V7_2 "remap_move"
-        "mremap moves all areas of a range (6.17; before, one)."
+        "mremap moves all VMAs of a range (6.17; before, only one)."
     swap_slot_goes_after_mapping V7_2 "do_swap_page"
-        "A fault gives the swap slot up behind the mapping of the folio (7.0; before, ahead of it, and the folio can be exclusive then)."
+        "A fault frees the swap slot after it maps the folio (7.0; before, it frees the slot \
+         first, and the folio can then become exclusive)."
     late_swapin_frees_slot V7_2 "do_swap_page"
-        "A fault that finds another entry than it came for gives the slot up if nothing needs it (before, it leaves it alone)."
+        "A fault that finds the entry changed frees the swap slot if no entry needs it (before, \
+         it leaves the slot alone)."
     locked_swapin_is_held V7_2 "wp_can_reuse_anon_folio"
-        "A write that finds its page in the swap cache and maps it in a locked area copies it, unless it is exclusive: the batch \
-         of mlock_folio has a reference then (7.0; before, the fault asks for the last reference ahead of the mapping)."
+        "A write fault that finds its page in the swap cache and maps it in an mlocked VMA copies \
+         the page unless it is exclusive, because the batch of mlock_folio holds a reference \
+         (7.0; before, the fault checks for other references before it maps the page)."
     registered_copy_stays_apart V7_3 "vma_merge_copied_range"
-        "What mremap copies of an area with a userfaultfd, which the copy has not, merges with nobody."
+        "mremap does not merge the copy of a VMA that is registered with userfaultfd; the copy \
+         itself is not registered."
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
-        "A write gives the slot up if the entry says that the page is exclusive (before, if nobody else has a reference and \
-         the new mapping does not allow the write; in 6.12, whether or not it does)."
+        "A write fault frees the swap slot if the entry marks the page exclusive (before, if \
+         nobody else holds a reference and the new entry is not writable; in 6.12, writable or \
+         not)."
     hmm_says_why V7_3 "hmm_do_fault"
-        "A device's access that runs out of memory is -ENOMEM (before, -EFAULT)."
+        "hmm_range_fault returns -ENOMEM if a fault runs out of memory (before, -EFAULT)."
     swap_write_is_queued V7_3 "__swap_writepage"
-        "A page that reclaim writes is queued, and stays in the swap cache: whoever reclaims it again frees it (before, it \
-         was written and freed at once). A page of zeroes needs no write."
+        "Reclaim queues the write of a page and leaves the page in the swap cache; reclaiming it \
+         again frees it (before, reclaim writes and frees it at once). A page of zeroes needs no \
+         write."
 }
 
 impl State {
-    /// The rules of the kernel that the model is.
+    /// The rules of the kernel that this state models.
     #[inline]
     pub fn rules(&self) -> &'static Rules {
         self.release.rules()
