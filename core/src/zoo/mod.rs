@@ -1,8 +1,9 @@
 //! The zoo: historical kernel bugs, each on a switch.
 //!
-//! With the feature `zoo` a bug can be put back at the place that it lived in, or at the nearest one that the model has
-//! (its row in `zoo/table.rs` then says where), by `Zoo::set`. A bug is a *seam* in the right code, a statement of its
-//! own that begins with `zoo!` and is stepped over while its switch is off:
+//! With the feature `zoo`, `Zoo::set` puts a bug back where it was in the kernel, or at the nearest
+//! place that the model has; the bug's row in `zoo/table.rs` then says where. A bug is a *seam* in
+//! the right code: a statement of its own that begins with `zoo!` and is skipped while the switch
+//! is off.
 //!
 //! ```text
 //! let forking = !seq.is_multiple_of(2);
@@ -12,16 +13,18 @@
 //! }
 //! ```
 //!
-//! Deleting every line of the zoo leaves the right algorithm; `fuzz/tests/without_zoo.rs` does that. So a seam is never
-//! inside an expression, the right code never asks for a bug, and what only bugs need is in `zoo/wrong/`, in a file with the
-//! name of the module that it breaks. Without the feature the macro expands to nothing, [`Zoo`] is empty,
-//! and neither the bugs nor their names are compiled.
+//! Deleting every line of the zoo leaves the right algorithm, which `fuzz/tests/without_zoo.rs`
+//! proves. So a seam is never inside an expression, and the right code never asks for a bug.
+//! Functions that only bugs need are in `zoo/wrong/`, in a file named after the module that they
+//! break. Without the feature the macro expands to nothing, [`Zoo`] is empty, and neither the bugs
+//! nor their names are compiled.
 
-/// A seam: what a historical bug does here, if it is switched on. The first argument is a `State` or a `Current`.
+/// A seam: the behaviour of a historical bug if it is switched on. The first argument is a `State`
+/// or a `Current`.
 ///
 /// - `zoo!(self, Bug::X => return false);` runs a statement;
 /// - `zoo!(self, Bug::X => let x = wrong);` gives the variable `x` another value from here on;
-/// - `zoo!(self, Bug::X if condition => …);` does either under a condition of the bug.
+/// - `zoo!(self, Bug::X if condition => …);` does either if the condition holds as well.
 #[cfg(feature = "zoo")]
 macro_rules! zoo {
     ($of:expr, Bug::$bug:ident $(if $when:expr)? => let $name:ident = $wrong:expr) => {
@@ -55,7 +58,7 @@ pub use switches::{ROOM, Zoo};
 #[cfg(feature = "zoo")]
 pub use table::{Bug, Entry, TABLE};
 
-/// No switches: the feature `zoo` is off.
+/// The feature `zoo` is off, so there are no switches.
 #[cfg(not(feature = "zoo"))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Zoo(());

@@ -1,11 +1,11 @@
-//! The switches, and how a seam asks for one.
+//! The switches of the bugs, and how a seam reads one.
 
 use super::{Bug, TABLE};
 use crate::state::{Current, State};
 
 const WORDS: usize = 5;
 
-/// Bugs that there is room for.
+/// Number of bugs that the switches have room for.
 pub const ROOM: usize = 64 * WORDS;
 
 const _: () = assert!(
@@ -23,7 +23,7 @@ impl Zoo {
         (bit / 64, 1 << (bit % 64))
     }
 
-    /// Is the bug on?
+    /// True if the bug is on.
     #[inline]
     pub const fn on(&self, bug: Bug) -> bool {
         let (word, bit) = Self::place(bug);

@@ -1,5 +1,5 @@
-//! The bugs by name: a row for each, which is all that the core knows of it. What finds a bug is for the laboratory to
-//! say.
+//! The table of bugs: a row for each, with all that the core knows of it. What finds a bug is known
+//! only to the laboratory.
 
 macro_rules! bugs {
     ($($name:ident $slug:literal $commit:literal $what:literal;)*) => {
@@ -23,224 +23,224 @@ macro_rules! bugs {
     };
 }
 
-/// One row of the [`TABLE`].
+/// A row of the [`TABLE`].
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The switch.
     pub bug: Bug,
     /// Its name on the command line and in file names.
     pub slug: &'static str,
-    /// The kernel commit that mended it, or what is known instead.
+    /// The kernel commit that fixed it, or another description of the fix.
     pub commit: &'static str,
-    /// What is broken.
+    /// The wrong behaviour.
     pub what: &'static str,
 }
 
 bugs! {
     TtuSubpageFromSwapPte "ttu-subpage-from-swap-pte" "1de13ee59225"
-        "try_to_migrate_one takes the subpage from the present-format pfn of a device-private entry";
+        "try_to_migrate_one computes the subpage of a device-private entry as if the entry were present";
     DevprivMappingReuse "devpriv-mapping-reuse" "7ab0ad0e74f8"
         "a freed device page keeps ->mapping, and the anon setter trusts it when the page is reused";
     PvmwDevprivNeverMatches "pvmw-devpriv-never-matches" "aab8d0520e6e"
         "page_vma_mapped_walk never returns a device-private entry, so the page cannot be unmapped";
     MigentWriteAttrFromSwapPte "migent-write-attr-from-swap-pte" "mm/migrate: properly preserve write attribute (4.17)"
-        "migrate_vma_collect asks the raw device-private entry for its write bit";
+        "migrate_vma_collect reads the write bit of a device-private entry as if the entry were present";
     SlowpathRoMigent "slowpath-ro-migent" "dfd8562c52a5"
         "try_to_migrate_one installs a read-only migration entry for every device-private entry";
     RmapSoftdirtyUffdCopy "rmap-softdirty-uffd-copy" "ad7df764b7e1"
-        "try_to_migrate_one reads soft-dirty and uffd-wp of a device-private entry as if it were present";
+        "try_to_migrate_one reads soft-dirty and uffd-wp of a device-private entry as if the entry were present";
     RestoreUffdwpAccessor "restore-uffdwp-accessor" "ebdf8321eeeb"
-        "remove_migration_pte sets uffd-wp of a device-private entry at the present-format position";
+        "remove_migration_pte sets uffd-wp of a device-private entry at the bit of a present entry";
     CollectLostDirty "collect-lost-dirty" "fd35ca3d12cc"
-        "migrate_vma_collect clears a dirty entry without telling the folio";
+        "migrate_vma_collect clears a dirty entry without marking the folio dirty";
     PmdDevprivSoftdirtyAsWrite "pmd-devpriv-softdirty-as-write" "43e7f189769c"
-        "a soft-dirty device-private entry is taken for a writable one (here at the lowest level)";
+        "a soft-dirty device-private entry is mistaken for a writable one (here at the lowest level)";
     RestoreWriteAfterMkdirty "restore-write-after-mkdirty" "96a9c287e25d"
-        "marking the restored entry dirty makes it writable as well";
+        "marking the restored entry dirty also makes it writable";
     InvariantWriteXorUffdwp "invariant-write-xor-uffdwp" "design rule of copy_nonpresent_pte"
-        "a fault in a write-protected range gives write permission and leaves the protection in place";
+        "a fault in a uffd-wp range makes the entry writable and leaves uffd-wp set";
     FaultDevprivNoPageref "fault-devpriv-no-pageref" "16ce101db85d"
-        "do_swap_page hands the driver a device page without a reference, and without looking again";
+        "do_swap_page hands the driver a device page without a reference, and without checking the entry again";
     MigwaitHoldsRef "migwait-holds-ref" "9a1ea439b16b"
-        "a task that waits for a migration keeps a reference to the page, so the migration must fail";
+        "a task that waits for a migration holds a reference to the page, so the migration must fail";
     MigrationRcuAnonVma "migration-rcu-anon-vma" "dc386d4d1e98"
-        "nothing keeps the anon_vma alive from the unmap to the restore without mmap_lock (here: migrate_device_range)";
+        "without mmap_lock, nothing keeps the anon_vma alive between unmap and restore (here: migrate_device_range)";
     SwapfaultTrylockLivelock "swapfault-trylock-livelock" "b570f37a2ce4"
-        "do_swap_page retries at once when the device page is locked";
+        "do_swap_page retries at once if the device page is locked";
     HmmNoEbusy "hmm-no-ebusy" "mm/hmm: always return EBUSY for invalid ranges (5.3)"
-        "the result of hmm_range_fault is used although the range was invalidated in between";
+        "the result of hmm_range_fault is used although the range was invalidated meanwhile";
     HmmReleaseCallback "hmm-release-callback" "mm/hmm: HMM should have a callback before MM is destroyed (4.17)"
-        "the mirror is not told that its address space dies";
+        "the device mirror is not told that its address space dies";
     HmmNonownerDevprivNotFaulted "hmm-nonowner-devpriv-not-faulted" "8a295dbbaf72"
         "hmm_range_fault fails on a page that is on another device";
     CollapseNoNotifier "collapse-no-notifier" "f268f6cf875f"
-        "entries are removed without telling the mmu notifier (here: zap_page_range)";
+        "entries are removed without notifying the devices (here: zap_page_range)";
     PgmapRefOnAlloc "pgmap-ref-on-alloc" "0dc45ca1ce18"
         "a live device page holds no reference to its pagemap";
     ZoneDeviceExtraRef "zone-device-extra-ref" "27674ef6c73f"
-        "migrate_vma_check_page still grants a device page the reference that idle ones had until 5.18";
+        "migrate_vma_check_page still allows a device page the reference that idle pages had until 5.18";
     LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24 (silently)"
-        "migrate_vma_collect keeps its reference when the trylock fails (here at the lowest level)";
+        "migrate_vma_collect keeps its reference if the trylock fails (here at the lowest level)";
     FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0"
         "migrate_device_finalize puts a folio on the LRU that it is about to free";
     PagemapDriverPfnsInMpfn "pagemap-driver-pfns-in-mpfn" "1f1be4ba643f"
-        "the driver leaves destinations in the array for pages whose migration was refused";
+        "the driver leaves destinations in the array for pages that may not migrate";
     LatentMixedOrderFallthrough "latent-mixed-order-fallthrough" "latent in 7.1.3"
-        "a destination takes over identity and charge although its migration is refused";
+        "a destination takes over mapping and charge although its migration was refused";
     NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3"
-        "the driver does not clear the device page that takes the place of a hole or of the zero page";
+        "the driver does not clear the device page that replaces a hole or the zero page";
     VmNormalPageSpecial "vm-normal-page-special" "c0c6ccd9828c"
-        "the zero page is taken for a normal page (here: the small one, in zap)";
+        "zap mistakes the zero page for a normal page (here: the small zero page)";
     GupPinZeroPage "gup-pin-zero-page" "mm: Don't pin ZERO_PAGE in pin_user_pages() (6.5)"
-        "a pin counts on the zero page";
+        "a pin of the zero page is counted";
     ForkUffdwpSpecial "fork-uffdwp-special" "8f34f1eac382"
-        "fork leaves uffd-wp on non-present entries of a child that is not registered";
+        "fork copies uffd-wp of non-present entries to a child that is not registered";
     ForkPinnedEarlyCow "fork-pinned-early-cow" "70e806e4e645"
-        "fork shares a pinned page, and the next write copies it away from the pin";
+        "fork shares a pinned page, so the next write copies the page and the pin keeps the old one";
     CowEitherWay "cow-either-way" "17839856fd58"
-        "a write reuses a page in place that is mapped once, whoever else holds a reference";
+        "a write reuses a page that is mapped once, even if somebody else holds a reference";
     CowWpSimplification "cow-wp-simplification" "be068f29034f"
-        "wp_can_reuse_anon_folio leaves the folio locked when it refuses";
+        "wp_can_reuse_anon_folio returns with the folio locked if it refuses";
     AnonExclusiveGupFast "anon-exclusive-gup-fast" "088b8aa537c2"
-        "PageAnonExclusive is cleared before the test for pins";
+        "PageAnonExclusive is cleared before pins are checked";
     AnonVmaDegreeAmbiguity "anon-vma-degree-ambiguity" "2555283eb40d"
-        "one counter for children and areas lets an anon_vma be reused twice";
+        "one counter for children and VMAs lets an anon_vma be reused twice";
     AnonVmaCloneError "anon-vma-clone-error" "c4ea95d7cd08"
-        "a clone that fails half way leaves what it had linked";
+        "an anon_vma_clone that fails half way leaves the links that it made";
     AnonVmaReuseSimpleOnly "anon-vma-reuse-simple-only" "d0e9fe1758f2"
-        "anon_vma_prepare shares a neighbour's anon_vma whose chain has more than one link";
+        "anon_vma_prepare shares a neighbour's anon_vma although the neighbour's chain has several links";
     DupAnonVmaNoLock "dup-anon-vma-no-lock" "d8ab9f7b644a"
-        "two tasks at the same time each give an area an anon_vma (here: two faults in anon_vma_prepare)";
+        "two tasks each give a VMA an anon_vma at the same time (here: two faults in anon_vma_prepare)";
     AnonVmaPublishBarrier "anon-vma-publish-barrier" "CVE-2026-98507"
-        "vma->anon_vma is published before the area is linked";
+        "vma->anon_vma is published before the VMA is linked";
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork"
-        "a child's area is linked to the anon_vmas only after the entries were copied, and a walk misses them";
+        "a child's VMA is linked to the anon_vmas only after its entries were copied, so a walk misses them";
     StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755"
-        "a page that left the swap cache on its way to a device is put into its old slot again, by a mapping read before";
+        "a page that left the swap cache on its way to a device is put into its old slot again, because its mapping was read before";
     SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32"
-        "a fault reads the only reference to a slot past the swap cache, and trusts an equal entry";
+        "a fault reads a slot with one reference past the swap cache, and accepts an equal entry as an unchanged one";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281"
-        "a lazily freed page that was written again is restored with another entry's write permission";
+        "the entry of a lazily freed page that was written again is restored with the write permission of another entry";
     LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)"
-        "a lazily freed page is dropped although it was written since (here at the lowest level)";
+        "reclaim drops a lazily freed page although it was written since (here at the lowest level)";
     MremapVsMigrationRemoval "mremap-vs-migration-removal" "486cf46f3f9b"
-        "a walk looks at the copy of an area before the area, and no lock spans the move of an entry";
+        "a walk looks at the copy of a VMA before the VMA, and no lock covers the move of an entry";
     AnonVmaMovetoTail "anon-vma-moveto-tail" "108d6642ad81"
-        "entries move into an area that a walk looks at before their source, without the anon_vma lock";
+        "entries move, without the anon_vma lock, into a VMA that a walk visits before their source";
     MremapRevertRmapLocks "mremap-revert-rmap-locks" "order rule of move_vma"
-        "a move that failed is undone without the anon_vma lock, although a walk looks at the source first";
+        "a failed move is undone without the anon_vma lock, although a walk visits the source first";
     ExecStackMigration "exec-stack-migration" "a8bef8ff6ea1"
-        "an area gets its new place before its entries do, and a walk misses them (here: mremap of a whole area)";
+        "a VMA changes its address before its entries move, so a walk misses them (here: mremap of a whole VMA)";
     MremapLinkAfterMove "mremap-link-after-move" "order rule of copy_vma"
-        "the copy of an area is linked to the anon_vmas only after the entries have moved there";
+        "the copy of a VMA is linked to the anon_vmas only after the entries have moved there";
     VmaAdjustNoLock "vma-adjust-no-lock" "lock rule of vma_prepare"
-        "an area is split without the anon_vma lock, and a walk under way loses its place";
+        "a VMA is split without the anon_vma lock, so a walk under way loses its place";
     PageLockAnonVmaRecheck "page-lock-anon-vma-recheck" "recheck page_mapped in page_lock_anon_vma (2.6.36)"
-        "a walk goes through the anon_vma that a page had before the lock was taken, although the page is not mapped any more";
+        "a walk uses the anon_vma that a page had before the lock was taken, although the page is no longer mapped";
     MremapDontunmapAnonVma "mremap-dontunmap-anon-vma" "ee8ab1903e3d"
-        "an area that MREMAP_DONTUNMAP has emptied names an anon_vma that it is not linked to";
+        "a VMA emptied by MREMAP_DONTUNMAP names an anon_vma that it is not linked to";
     MremapDontunmapPgoff "mremap-dontunmap-pgoff" "mm/mremap: reset unfaulted VMA page offset for MREMAP_DONTUNMAP (2026)"
-        "an area that MREMAP_DONTUNMAP has emptied keeps the offsets of the pages that it had";
+        "a VMA emptied by MREMAP_DONTUNMAP keeps the offsets of the pages that it had";
     MremapDontunmapLockedVm "mremap-dontunmap-locked-vm" "mm/mremap: fix locked_vm leak by splitting VMA for MREMAP_DONTUNMAP (2026)"
-        "MREMAP_DONTUNMAP of a part of a locked area unlocks all of it";
+        "MREMAP_DONTUNMAP of a part of an mlocked VMA unlocks all of it";
     LatentMunlockNonpresent "latent-munlock-nonpresent" "latent in 6.12.117"
-        "munlock passes by a page that a device has, which stays mlocked for good";
+        "munlock skips a page that a device has, so the page stays mlocked for good";
     MremapMergeUnfaulted "mremap-merge-unfaulted" "61f67c230a5e"
-        "a moved area merges into one without pages, which does not get its anon_vmas";
+        "a moved VMA merges into one without pages, which does not get its anon_vmas";
     VmaAdjustAvcCopy "vma-adjust-avc-copy" "merge 64a8920fab96"
-        "an area that grows over part of its neighbour does not get the neighbour's anon_vmas";
+        "a VMA that grows over part of its neighbour does not get the neighbour's anon_vmas";
     AnonVmaCloneOrder "anon-vma-clone-order" "merge 64a8920fab96"
-        "a cloned chain is in the reverse order";
+        "anon_vma_clone reverses the order of the chain";
     AnonVmaEndlessGrowth "anon-vma-endless-growth" "3fe89b3e2a7b"
-        "a clone that fails uncounts an area that it has not counted yet";
+        "an anon_vma_clone that fails uncounts a VMA that it has not counted yet";
     VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4"
-        "a merge runs out of memory, and the range that it had grown to is split off instead";
+        "after a merge runs out of memory, the range that it would have grown to is split off";
     MremapPartialAtZero "mremap-partial-at-zero" "mm, mremap: fix mremap() expanding vma with addr inside vma (6.1.3)"
-        "an area does not grow if the range begins inside it";
+        "a VMA does not grow if the old range begins inside it";
     MremapWraparound "mremap-wraparound" "a4a282daf1a1"
-        "a move that failed half way takes nothing back";
+        "a move that fails half way moves nothing back";
     MremapUffdwpLeft "mremap-uffdwp-left" "0cef0bb836e3"
-        "entries keep uffd-wp when they move out of a registered area";
+        "entries keep uffd-wp when they move out of a registered VMA";
     MremapBatchWritable "mremap-batch-writable" "04d1c9d60c6e"
-        "a batch of entries moves with the write permission of the first one";
+        "a batch of entries moves with the write permission of its first entry";
     MremapOldSizeZero "mremap-old-size-zero" "01e67e04c281"
-        "a move of nothing is announced to the mmu notifiers";
+        "a move of zero pages invalidates through the mmu notifiers";
     HugetlbMremapDelta "hugetlb-mremap-delta" "CVE-2026-98373"
-        "where the source has no table, only the source's address moves on (here at the lowest level)";
+        "where the source has no table, only the source address advances (here at the lowest level)";
     UprobePteOverwritten "uprobe-pte-overwritten" "2b12d06c37fd"
-        "a page is mapped at the destination before the entries arrive, and one overwrites it";
+        "a page is mapped at the destination before the entries arrive, and one of them overwrites it";
     LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117"
-        "a neighbour that grows over the destination loses its userfaultfd with the pages that arrive";
+        "a neighbour that grows over the destination loses its userfaultfd registration";
     MadvTlbMiss "madv-tlb-miss" "99baac21e458"
-        "two that zap at a time: the one that finds nothing left does not flush, and returns before the other has";
+        "of two concurrent zaps, the one that finds no entry left does not flush, and returns before the other flushes";
     ForkVsGupFast "fork-vs-gup-fast" "57efa1fe5957"
-        "gup_fast pins between fork's look for pins and its write protection, and no sequence tells";
+        "gup_fast pins between fork's check for pins and its write protection, and no sequence count tells it";
     ThpSplitGupFast "thp-split-gup-fast" "3a5a8d343e1c"
-        "gup_fast keeps its reference without a second look at the entry (here: at the lowest level)";
+        "gup_fast keeps its reference without checking the entry again (here at the lowest level)";
     DirtyCow "dirty-cow" "19be0eaffa3a"
-        "a write that has broken COW is remembered outside the entry, and lands in whatever page is there then";
+        "gup remembers outside the entry that it has broken COW, and writes to whatever page is mapped then";
     CollectTlbOutsidePtl "collect-tlb-outside-ptl" "60bae7370896"
-        "migrate_vma_collect flushes what it cleared after the page-table lock is dropped";
+        "migrate_vma_collect flushes the entries that it cleared after it drops the page-table lock";
     LatentSplitUnflushedWindow "latent-split-unflushed-window" "latent in 7.1.3"
-        "migrate_vma_collect drops the page-table lock with entries of shared pages cleared and not flushed";
+        "migrate_vma_collect drops the page-table lock while entries of shared pages are cleared and not flushed";
     SoftdirtyNoFlush "softdirty-no-flush" "912efa17e512"
-        "clear_refs write-protects entries and does not flush: the next writes are not tracked";
+        "clear_refs write-protects entries without a flush, so the next writes are not tracked";
     UffdwpDeferredFlush "uffdwp-deferred-flush" "6ce64428d620"
-        "a write fault copies a page that another CPU still writes to, for UFFDIO_WRITEPROTECT owes its flush (with the rules of 5.12 for reuse)";
+        "a write fault copies a page that another CPU still writes to, because UFFDIO_WRITEPROTECT has not flushed yet (with the rules of 5.12 for reuse)";
     WrprotectLosesDirty "wrprotect-loses-dirty" "018e9828eb52"
         "write-protecting an entry for a fork drops its dirty bit";
     OomReaperTlb "oom-reaper-tlb" "687cb0884a71"
-        "an address space that dies as a whole is not flushed before its pages are freed";
+        "a dying address space is not flushed before its pages are freed";
     PagemapNotifierOutsideLock "pagemap-notifier-outside-lock" "4cccb6221cae"
-        "a change is announced before mmap_lock is taken (here: by clear_refs)";
+        "an invalidation starts before mmap_lock is taken (here: in clear_refs)";
     GpusvmMapOrder "gpusvm-map-order" "c50729c68aaf"
-        "the driver maps as many pages as the order says, past the range that it asked for (here: two)";
+        "the driver maps as many pages as the order says, beyond the requested range (here: two)";
     XeDerefHmmPages "xe-deref-hmm-pages" "0a98219bcc96"
-        "the driver uses a page that hmm_range_fault found before it looks at the sequence";
+        "the driver uses a page from hmm_range_fault before it checks the sequence";
     MprotectVsBatchedUnmap "mprotect-vs-batched-unmap" "3ea277194daa"
-        "mprotect passes over entries that reclaim has cleared, and returns while a CPU still translates by them";
+        "mprotect skips entries that reclaim has cleared, and returns while a CPU still uses the old translations";
     StaleTlbDeferred "stale-tlb-deferred" "383c4613c67c"
-        "madvise passes over entries that reclaim has cleared and not flushed (here: MADV_FREE)";
+        "madvise skips entries that reclaim has cleared and not flushed (here: MADV_FREE)";
     XeNotifierFolioLock "xe-notifier-folio-lock" "2577b202458c"
-        "the driver's invalidation waits for folio locks, which a migration holds when it announces itself";
+        "the driver's invalidation waits for folio locks, which a migration holds when it invalidates";
     ExclNoPageRef "excl-no-page-ref" "7c7b962938dd"
         "a fault on a device-exclusive entry locks the folio without a reference to it";
     ExclMapcountDropped "excl-mapcount-dropped" "f495bd7e0d9b"
         "a device-exclusive entry keeps its reference but is not counted as a mapping";
     ExclWritableByVmaFlag "excl-writable-by-vma-flag" "9a914592140e"
-        "what comes back from a device is writable because the area is, although writes are tracked";
+        "an entry restored from device-exclusive is writable because the VMA is, although writes are tracked";
     ExclTreatedAsMigration "excl-treated-as-migration" "7b2e497a42cd"
-        "the walk that restores migration entries takes device-exclusive ones too";
+        "the walk that restores migration entries also restores device-exclusive ones";
     ExclMigrateOne "excl-migrate-one" "bf983108be0e"
-        "try_to_migrate_one takes the subpage from the present-format pfn of a device-exclusive entry";
+        "try_to_migrate_one computes the subpage of a device-exclusive entry as if the entry were present";
     ExclUnmapOne "excl-unmap-one" "65529295607f"
-        "try_to_unmap_one takes the subpage from the present-format pfn of a device-exclusive entry";
+        "try_to_unmap_one computes the subpage of a device-exclusive entry as if the entry were present";
     ExclRestoreEvent "excl-restore-event" "series of 9a914592140e"
-        "the end of exclusivity is announced like its beginning, on behalf of the driver that ignores that";
+        "the invalidation that ends exclusivity names the driver as owner, like the one that began it, so the driver ignores it";
     NouveauExclusiveMissingUnlock "nouveau-exclusive-missing-unlock" "b3fefbb30a16"
-        "the driver forgets a page that was made exclusive when it has to start over";
+        "the driver forgets to unlock an exclusive page if it has to start over";
     AmdkfdHoleMigration "amdkfd-hole-migration" "CVE-2026-89810"
-        "when an allocation fails half way, the driver forgets the destinations that it has already";
+        "if an allocation fails half way, the driver forgets the destinations that it already has";
     DriverEvictOnRelease "driver-evict-on-release" "249881232e14"
-        "the memory of a device is given back with live pages in it";
+        "the memory of a device is released with live pages in it";
     CollectPtePfnNonpresent "collect-pte-pfn-nonpresent" "63867c82d0c0"
-        "migrate_vma_collect asks a device-private entry whether it is dirty, as if it were present";
+        "migrate_vma_collect tests a device-private entry for dirty as if the entry were present";
     KhugepagedZeroPfnNonpresent "khugepaged-zero-pfn-nonpresent" "mm/khugepaged: guard is_zero_pfn() calls with pte_present() (2026)"
-        "an entry that is not present is taken for the zero page (here: a device-exclusive one in migrate_vma_collect)";
+        "a non-present entry is mistaken for the zero page (here: a device-exclusive one in migrate_vma_collect)";
     ZeropageRemapLostBits "zeropage-remap-lost-bits" "9658d698a8a8"
-        "an entry that gets another page loses soft-dirty and uffd-wp (here: the copy of an unshare)";
+        "an entry that gets another page loses soft-dirty and uffd-wp (here: when an unshare copies the page)";
     UprobeZeropage "uprobe-zeropage" "bddf10d26e6e"
-        "the zero page that is replaced is counted down like a page (here: in copy-on-write)";
+        "replacing the zero page uncounts it like a normal page (here: in copy-on-write)";
     PagemapPmdWarn "pagemap-pmd-warn" "cd1fc0e3c1f6"
-        "pagemap knows of no entry but migration entries that is not present (here: at the lowest level)";
+        "pagemap knows no non-present entry except migration entries (here at the lowest level)";
     SmapsMapcountMigration "smaps-mapcount-migration" "24d7275ce279"
-        "an observer reads the mapcount of a page that is being migrated (here: pagemap)";
+        "an observer reads the mapcount of a page under migration (here: pagemap)";
     PagemapScanLostDirty "pagemap-scan-lost-dirty" "c70dce4982ce"
         "write protection writes back an old copy of the entry (here: UFFDIO_WRITEPROTECT)";
     LatentSoftdirtyKeepsWrite "latent-softdirty-keeps-write" "none: clear_soft_dirty (7.3.4)"
-        "clearing soft-dirty leaves an entry that is not present writable, and it comes back writable and untracked";
+        "clearing soft-dirty leaves a non-present entry writable, so it is restored writable and untracked";
     LatentHoleUntracked "latent-hole-untracked" "none: migrate_vma_insert_page (7.3.4)"
-        "a hole that is filled on a device is writable and not soft-dirty, and what is written to it is not seen";
+        "a hole that is filled on a device becomes writable and not soft-dirty, so writes to it are not tracked";
     LatentZeroPageUffdwpDevice "latent-zero-page-uffdwp-device" "none: migrate_vma_insert_page (7.3.4)"
-        "the zero page loses its write protection for userfaultfd on its way to a device";
+        "the zero page loses its uffd-wp bit when it is migrated to a device";
 }

@@ -2,7 +2,7 @@ use crate::ids::{AnonVmaId, VmaId};
 use crate::state::State;
 
 impl State {
-    /// 2555283eb40d: one number counted the children of an anon_vma and the areas that use it.
+    /// 2555283eb40d: one number counted the children of an anon_vma and the VMAs that use it.
     pub(crate) fn may_reuse_by_degree(&self, anon_vma: AnonVmaId, src: VmaId) -> bool {
         let a = self.anon_vma(anon_vma);
         let itself = u32::from(a.root == anon_vma);

@@ -6,21 +6,21 @@ use crate::pte::{PresentPte, Pte, Softleaf, SwapPte};
 use crate::state::{Current, State};
 
 impl Pte {
-    /// The entry says that a device has the page for itself.
+    /// True for a device-exclusive entry.
     pub(crate) const fn is_exclusive(self) -> bool {
         matches!(self.leaf(), Some(Softleaf::DeviceExclusive { .. }))
     }
 }
 
 impl State {
-    /// An entry at `addr` that is exclusive is no mapping.
+    /// Uncounts the mapping of the device-exclusive entry at `addr`.
     pub(crate) fn uncount_exclusive(&mut self, mm: MmId, addr: u64, page: Pfn) {
         if let Some(vma) = self.find_vma(mm, addr) {
             self.folio_remove_rmap_pte(page, vma);
         }
     }
 
-    /// The mapping that comes back, `bare`, with the write permission that the entry remembers and the area has.
+    /// The restored entry `bare`, made writable if both the device-exclusive entry and the VMA are.
     pub(crate) fn writable_by_vma_flag(
         &self,
         vma: VmaId,
@@ -40,7 +40,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// The loss of a page, announced as on behalf of the device that loses it.
+    /// The invalidation for a page that a device loses, which names that device as owner.
     pub(crate) fn restore_event(self, vmf: &VmFault) -> NotifierRange {
         let (mm, addr) = (vmf.mm, vmf.addr);
         let s = &*self.state();

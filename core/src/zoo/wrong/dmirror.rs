@@ -3,8 +3,8 @@ use crate::migrate_vma::{MigratePfn, MigrateVma};
 use crate::state::{Current, State};
 
 impl State {
-    /// A destination for a page that does not migrate. The driver takes it back, but not the entry of the array that
-    /// names it.
+    /// Supplies a destination for a page that does not migrate. The driver frees the destination
+    /// again, and leaves it in the array.
     pub(crate) fn leave_destination(
         &mut self,
         cur: Current<'_>,

@@ -6,7 +6,7 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl State {
-    /// The page at `addr`, if it is there.
+    /// The page at `addr`, if the entry is present.
     fn page_at(&self, mm: MmId, addr: u64) -> Option<Pfn> {
         let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
         Some(self.tables().get(at).present()?.pfn())
@@ -14,7 +14,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Shares the pages of an area first, and links it to the anon_vmas then.
+    /// Copies the entries of a VMA first, and links it to the anon_vmas afterwards.
     pub(crate) async fn link_after_copy(
         self,
         child: VmaId,
@@ -26,8 +26,8 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// 57efa1fe5957: `copy_tables` that looks for pins before it takes the page-table lock, and shares all if it has
-    /// seen none.
+    /// 57efa1fe5957: `copy_tables` that checks for pins before it takes the page-table lock, and
+    /// shares all pages if it saw none.
     pub(crate) async fn copy_tables_unpinned(
         self,
         copy: Copy,
@@ -59,7 +59,7 @@ impl Current<'_> {
         }
     }
 
-    /// Is a page of `range` pinned?
+    /// True if a page of `range` is pinned.
     fn any_pinned(self, mm: MmId, mut range: Range<u64>) -> bool {
         let s = &*self.state();
         range.any(|addr| {

@@ -5,7 +5,8 @@ use crate::lock::Lock;
 use crate::state::Current;
 
 impl Current<'_> {
-    /// 19be0eaffa3a: a fault has broken COW, so the next look need not ask for write permission again.
+    /// 19be0eaffa3a: once a fault has broken COW, the next lookup does not require write
+    /// permission.
     pub(crate) async fn get_user_page_dirty_cow(
         self,
         mm: MmId,

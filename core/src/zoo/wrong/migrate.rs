@@ -12,7 +12,7 @@ impl Softleaf {
         matches!(self, Self::DevicePrivate { .. })
     }
 
-    /// An entry that is exclusive to a device, taken for a migration entry.
+    /// A device-exclusive entry, mistaken for a migration entry.
     pub(crate) const fn as_migration(self) -> Self {
         match self {
             Self::DeviceExclusive { pfn, .. } => Self::Migration(MigrationEntry {
@@ -32,12 +32,12 @@ impl Pte {
         PresentPte::assume(self)
     }
 
-    /// `is_zero_pfn(pte_pfn(pte))` of an entry that is not present, which asks for nonsense.
+    /// `is_zero_pfn(pte_pfn(pte))` of a non-present entry, where the answer means nothing.
     pub(crate) fn looks_like_zero(self) -> bool {
         matches!(self.decode(), Entry::Leaf(_)) && self.misread().pfn() == Pfn::ZERO
     }
 
-    /// The page is in the memory of another device than `dev`.
+    /// True if the page is in the memory of another device than `dev`.
     pub(crate) fn on_other_device(self, dev: DevId) -> bool {
         let leaf = self.leaf();
         leaf.is_some_and(|leaf| {
@@ -45,7 +45,7 @@ impl Pte {
         })
     }
 
-    /// The page that is being migrated.
+    /// The page of a migration entry.
     pub(crate) const fn migrating(self) -> Option<Pfn> {
         match self.leaf() {
             Some(Softleaf::Migration(entry)) => Some(entry.pfn),
@@ -53,7 +53,7 @@ impl Pte {
         }
     }
 
-    /// An entry that is not present, with uffd-wp where a present one has it.
+    /// A non-present entry with uffd-wp at the bit of a present entry.
     pub(crate) fn with_misplaced_uffd_wp(self) -> Self {
         let swap = SwapPte::assume(self);
         let without = swap.set(SwapFlags::UFFD_WP, false);
@@ -64,7 +64,7 @@ impl Pte {
             .pte()
     }
 
-    /// A present entry that becomes writable because it is dirty.
+    /// A present entry, made writable if it is dirty.
     pub(crate) fn writable_if_dirty(self) -> Self {
         match self.present() {
             Some(pte) if pte.dirty() => pte.set(PteFlags::RW, true).pte(),
@@ -72,7 +72,7 @@ impl Pte {
         }
     }
 
-    /// A present entry becomes writable.
+    /// A present entry, made writable.
     pub(crate) fn writable(self) -> Self {
         match self.present() {
             Some(pte) => pte.set(PteFlags::RW, true).pte(),
@@ -82,12 +82,13 @@ impl Pte {
 }
 
 impl State {
-    /// Clears an entry, and leaves what CPUs remember of it.
+    /// Clears an entry without a flush.
     pub(crate) fn clear_unflushed(&mut self, at: PteRef) {
         self.tables.set(at, Pte::NONE);
     }
 
-    /// `src` leaves the swap cache, if it can, and `dst` takes its place there.
+    /// Removes `src` from the swap cache if its slot can be freed, and puts `dst` into its place
+    /// there.
     pub(crate) fn leave_swap_cache_to(&mut self, src: Pfn, dst: Pfn) {
         let page = *self.page(src);
         if page.has(PageFlags::SWAPCACHE) && self.folio_free_swap(src) {
@@ -97,7 +98,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Waits for the end of a migration with a reference to the page.
+    /// Waits for the end of a migration while it holds a reference to the page.
     pub(crate) async fn wait_for_migration_of_held(self, page: Pfn) {
         let held = { self.state().folio_try_get(self.task, page) };
         self.sleep_on(Wait::Unlock(page)).await;
@@ -106,13 +107,13 @@ impl Current<'_> {
         }
     }
 
-    /// Flushes what was collected without a flush.
+    /// Flushes the entries that were cleared without a flush.
     pub(crate) async fn flush_collected(self, mm: MmId, range: Range<u64>) {
         self.preempt(Site::MigrateVmaCollect).await;
         self.state().flush_tlb_range(mm, range);
     }
 
-    /// Puts a page that is about to be freed on the LRU, if it is one of system memory.
+    /// Puts a page of system memory that is about to be freed on the LRU.
     pub(crate) fn lru_add_dead(self, page: Pfn) {
         if page.device().is_none() {
             self.state().folio_add_lru(page);

@@ -1,4 +1,4 @@
-//! What only bugs do, by the module that it breaks.
+//! Functions that only bugs need, in files named after the module that they break.
 
 mod anon_vma;
 mod device_exclusive;

@@ -7,7 +7,7 @@ use crate::state::{Current, Enomem, State};
 use core::ops::Range;
 
 impl State {
-    /// Clears soft-dirty of an entry that is not present, and leaves its permission: as Linux does.
+    /// Clears soft-dirty of a non-present entry and keeps its write permission, as Linux does.
     pub(crate) fn soft_dirty_cleared_alone(old: Pte, new: Pte) -> Pte {
         match old.decode() {
             Entry::Leaf(swap) => swap.set(SwapFlags::SOFT_DIRTY, false).pte(),
@@ -17,7 +17,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// c70dce4982ce: reads entries, and writes the copies back, write-protected. What the MMU notes in between is lost.
+    /// c70dce4982ce: reads entries and writes the copies back, write-protected. Bits that the MMU
+    /// sets in between are lost.
     pub(crate) async fn writeprotect_copies(self, vma: VmaId, range: Range<u64>) {
         for addr in range {
             let found = {
@@ -33,7 +34,8 @@ impl Current<'_> {
         }
     }
 
-    /// A merge has run out of memory: what it would have grown to is split off, and gets the flags of the part.
+    /// After a merge ran out of memory: splits off the range that it would have grown to, and gives
+    /// all of it the flags of the part.
     pub(crate) async fn modify_grown(self, vma: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
         let merge = { self.state().plan_merge(what) };
         let grown = merge.ok_or(Enomem)?.grown;
@@ -43,7 +45,7 @@ impl Current<'_> {
         Ok(vma)
     }
 
-    /// Announces the change before it takes `mmap_lock`.
+    /// Starts the invalidation before it takes `mmap_lock`.
     pub(crate) async fn clear_soft_dirty_announced_first(self, mm: MmId, notifier: &NotifierRange) {
         self.notifier_start(notifier).await;
         let lock = Lock::MmapWrite(mm);

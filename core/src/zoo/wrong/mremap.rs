@@ -6,7 +6,8 @@ use crate::state::{Current, Enomem, State};
 use core::ops::Range;
 
 impl State {
-    /// An entry that moves, with the write permission of the first present one that has arrived in `batch`.
+    /// The moved entry, with the write permission of the first present entry that has arrived in
+    /// `batch`.
     pub(crate) fn writable_as_first(&self, batch: Range<PteRef>, pte: Pte) -> Pte {
         let Some(present) = pte.present() else {
             return pte;
@@ -17,7 +18,7 @@ impl State {
         present.set(PteFlags::RW, write).pte()
     }
 
-    /// As `uprobe_mmap` does when an area grows over a probed address.
+    /// Maps a new page at `addr`, as `uprobe_mmap` does when a VMA grows over a probed address.
     pub(crate) fn install_probed_page(
         &mut self,
         cur: Current<'_>,
@@ -34,8 +35,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// As `shift_arg_pages` does it: the area itself goes first, and its entries follow. False if it is
-    /// not all of an area that moves.
+    /// Moves the VMA itself first and its entries afterwards, as `shift_arg_pages` does. Returns
+    /// false, having done nothing, unless a whole VMA moves.
     pub(crate) async fn shift_area(self, vma: VmaId, old: &Range<u64>, new: &Range<u64>) -> bool {
         let len = old.end - old.start;
         let mm = {
@@ -64,17 +65,17 @@ impl Current<'_> {
         true
     }
 
-    /// Links a copy to what its source is linked to, if that was left out.
+    /// Links the copy of a VMA to the anon_vmas of its source, if that was left out before.
     pub(crate) async fn link_moved(self, go: &Move) {
         self.preempt(Site::MovePtes).await;
         let s = &mut *self.state();
         if s.vma(go.dst).chain.is_empty() {
-            // if memory runs out, the area has no anon_vma
+            // if memory runs out, the VMA stays without links
             let _ = s.anon_vma_clone(go.dst, go.src);
         }
     }
 
-    /// `empty_source`, after which the area names an anon_vma that it is not linked to.
+    /// `empty_source`, except that the VMA still names the anon_vma that it was unlinked from.
     pub(crate) async fn empty_source_naming_anon_vma(self, vma: VmaId, old: &Range<u64>) {
         let own = { self.state().vma(vma).anon_vma };
         self.anon_vma_unlink(vma).await;

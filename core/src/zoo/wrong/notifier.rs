@@ -6,8 +6,8 @@ use crate::state::Current;
 use alloc::vec::Vec;
 
 impl Current<'_> {
-    /// Takes the lock of each folio that a device maps in `range`, for a moment, as a driver's callback
-    /// must not.
+    /// Takes and releases the lock of each folio that a device maps in `range`, which a driver's
+    /// callback must not do.
     pub(crate) async fn lock_mirrored(self, range: &NotifierRange) {
         let mut mirrored = Vec::new();
         let mut note = |(dev, mm, addr): Mirror, _| {

@@ -5,8 +5,9 @@ use crate::state::Current;
 use crate::swap::SwapSlot;
 
 impl Current<'_> {
-    /// Reads a slot that one entry names into a folio that nobody else can find, as kernels up to 6.18
-    /// do from fast devices; the folio stays locked. `None` if that is not the way to read it.
+    /// Reads a slot that one entry names into a folio that no other task can find, as kernels up to
+    /// 6.18 do with fast devices. The folio stays locked. `None` if the slot has several entries or
+    /// a cached folio, or memory runs out.
     pub(crate) async fn swapin_past_cache(self, slot: SwapId) -> Option<Pfn> {
         let folio = {
             let s = &mut *self.state();
@@ -19,7 +20,7 @@ impl Current<'_> {
         Some(folio)
     }
 
-    /// Maps such a folio if the entry looks as before (the end of `do_swap_page`).
+    /// Maps such a folio if the entry is unchanged (the end of `do_swap_page`).
     pub(crate) async fn map_past_cache(
         self,
         vmf: VmFault,

@@ -11,7 +11,7 @@ impl Current<'_> {
         self.state().tlb_finish_mmu(self.task);
     }
 
-    /// `unmap_vmas` without one.
+    /// `unmap_vmas` without an invalidation.
     pub(crate) async fn unmap_vmas_unannounced(self, areas: &[VmaId]) {
         for vma in areas {
             let range = self.state().vma(*vma).range();
