@@ -1,7 +1,7 @@
 //! Page faults.
 //!
-//! Called with `mmap_lock` held for reading. A fault handles one step (a missing page, a page on a
-//! device, a write to a shared page) and the access is tried again.
+//! The caller holds `mmap_lock` for reading. A fault handles one problem: a missing page, a page on
+//! a device, or a write to a shared page. Then the access is repeated.
 //!
 //! Corresponds to `mm/memory.c`.
 
@@ -16,13 +16,13 @@ use crate::state::{Current, Enomem, State};
 use crate::trace::Event;
 use crate::vma::VmFlags;
 
-/// What is to be done after a fault.
+/// What the caller must do after a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     /// Repeat the access.
     Done,
-    /// The folio is locked by somebody else: drop `mmap_lock`, await `folio_wait_locked`, and repeat the
-    /// access. The task has a reference to it (`VM_FAULT_RETRY`).
+    /// Another task holds the folio lock: drop `mmap_lock`, wait as `folio_wait_locked` does, and
+    /// repeat the access. The task holds a reference to the folio (`VM_FAULT_RETRY`).
     Locked(Pfn),
 }
 
@@ -33,11 +33,11 @@ pub(crate) type FaultResult = Result<Fault, FaultError>;
 pub enum FaultError {
     /// Out of memory.
     Oom,
-    /// The page could not be brought back.
+    /// The page could not be migrated back, or the entry is corrupt.
     Sigbus,
-    /// No area, or one that forbids the access.
+    /// No VMA covers the address, or the VMA forbids the access.
     Sigsegv,
-    /// The write goes to userfaultfd.
+    /// userfaultfd must handle the write.
     UffdWp,
 }
 
@@ -58,13 +58,13 @@ pub(crate) struct VmFault {
     /// The page must be made exclusive, but not writable (`FAULT_FLAG_UNSHARE`).
     pub unshare: bool,
     pub at: PteRef,
-    /// A batch has a reference to the page of the entry, so that it cannot be the mapping's alone.
+    /// A batch holds a reference to the page of the entry, so the mapping cannot be its only user.
     pub in_batch: bool,
-    /// The entry as it was read without the lock.
+    /// The entry as it was read without the page-table lock.
     pub orig: Pte,
 }
 
-/// What a write-protect fault has to do (`do_wp_page`).
+/// How a write-protect fault continues once the page-table lock is dropped (`do_wp_page`).
 pub(crate) enum WpAction {
     Finished(FaultResult),
     /// Copy this page.
@@ -72,7 +72,7 @@ pub(crate) enum WpAction {
 }
 
 impl State {
-    /// `find_vma`, for the area that covers `addr`.
+    /// The VMA that covers `addr` (`find_vma` with the check of its start).
     pub fn find_vma(&self, mm: MmId, addr: u64) -> Option<VmaId> {
         let vmas = &self.mm(mm).vmas;
         let after = vmas.partition_point(|vma| self.vma(*vma).end <= addr);
@@ -81,19 +81,19 @@ impl State {
             .filter(|vma| self.vma(*vma).start <= addr)
     }
 
-    /// An entry for a page of `vma` as its protection has it, but never writable (`mk_pte`).
+    /// A read-only entry for a page of `vma`, inaccessible if the VMA is (`mk_pte`).
     pub(crate) fn mk_pte(&self, vma: VmaId, page: Pfn) -> PresentPte {
         PresentPte::new(page)
             .protect(self.vma(vma).accessible())
             .set(PteFlags::ACCESSED, true)
     }
 
-    /// `maybe_mkwrite`.
+    /// Makes an entry writable if the VMA is (`maybe_mkwrite`).
     pub(crate) fn maybe_mkwrite(&self, vma: VmaId, pte: PresentPte) -> PresentPte {
         pte.set(PteFlags::RW, self.vma(vma).flags.contains(VmFlags::WRITE))
     }
 
-    /// A new, cleared, charged page for `vma` (`alloc_anon_folio`, `vma_alloc_zeroed_movable_folio`).
+    /// A new, cleared, charged page (`alloc_anon_folio`, `vma_alloc_zeroed_movable_folio`).
     pub(crate) fn alloc_anon_page(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
         let page = self.alloc_page(cur.task)?;
         self.page_mut(page).word = 0;
@@ -101,8 +101,8 @@ impl State {
         Ok(page)
     }
 
-    /// Maps a new page: counts, reverse map, LRU. The reference of the allocation becomes the
-    /// mapping's.
+    /// Maps a new page: mapcount, reverse map, LRU, mlock. The mapping takes over the reference of
+    /// the allocation.
     pub(crate) fn map_new_anon_page(
         &mut self,
         cur: Current<'_>,
@@ -118,14 +118,15 @@ impl State {
         self.tables.set(at, pte.pte());
     }
 
-    /// Nobody but this mapping has the page, or can get it from its slot; then it is made this area's
-    /// own (`wp_can_reuse_anon_folio`).
+    /// True if only this mapping uses the page and no entry names its swap slot
+    /// (`wp_can_reuse_anon_folio`). The page then becomes exclusive to `vma`.
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId) -> bool {
         let page = *self.page(folio);
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
         let shared = page.refcount > 1 + cached;
         zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
-        // be068f29034f: the first version looked only with the folio locked, and returned with it so
+        // be068f29034f: the first version made this check only with the folio locked, and returned
+        // with it locked
         zoo!(self, Bug::CowWpSimplification => let shared = false);
         if shared {
             return false;
@@ -147,7 +148,8 @@ impl State {
         true
     }
 
-    /// `do_wp_page`, under the page-table lock. A page that is to be copied is held by the task.
+    /// Handles a write to a read-only entry, under the page-table lock (`do_wp_page`). If the page
+    /// must be copied, the task gets a reference to it.
     pub(crate) fn do_wp_page(
         &mut self,
         cur: Current<'_>,
@@ -163,12 +165,12 @@ impl State {
         }
         zoo!(self, Bug::UffdwpDeferredFlush => let registered = false);
         if !vmf.unshare && registered && self.mm_tlb_flush_pending(vmf.mm) {
-            // UFFDIO_WRITEPROTECT holds mmap_lock for reading while it owes its flush
+            // UFFDIO_WRITEPROTECT holds mmap_lock only for reading while it owes its flush
             self.flush_tlb_page(vmf.mm, vmf.addr);
         }
         let page = pte.pfn();
         let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
-        // until 5.19 a page that somebody else held was copied, exclusive or not
+        // before PageAnonExclusive (5.19), a page that somebody else held was always copied
         zoo!(self, Bug::UffdwpDeferredFlush if self.page(page).refcount > 1 =>
             let exclusive = false);
         let reuse = exclusive
@@ -189,8 +191,8 @@ impl State {
         WpAction::Finished(Ok(Fault::Done))
     }
 
-    /// Puts the copy in the place of the page that was copied, under the page-table lock. False if
-    /// the entry changed in between.
+    /// Replaces the copied page by the copy, under the page-table lock. Returns false if the entry
+    /// has changed.
     fn wp_page_copied(&mut self, cur: Current<'_>, vmf: &VmFault, old: Pfn, new: Pfn) -> bool {
         if self.tables.get(vmf.at) != vmf.orig {
             return false;
@@ -221,8 +223,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// One access of the CPU: through the MMU, with as many page faults as it takes. Returns the
-    /// word read, or just written.
+    /// One access of the CPU through the MMU, with as many page faults as it needs. Returns the
+    /// word that it read or wrote.
     pub async fn user_access(
         self,
         mm: MmId,
@@ -236,8 +238,8 @@ impl Current<'_> {
             }
             match self.do_user_addr_fault(mm, addr, write.is_some()).await {
                 Ok(()) => self.retry_fault(mm, addr).await,
-                // Nobody is killed for a failed allocation while there is memory: the access is
-                // tried again (`pagefault_out_of_memory`).
+                // A failed allocation kills nobody while there is free memory: the access is
+                // repeated (`pagefault_out_of_memory`).
                 Err(FaultError::Oom) if !self.state().frames().exhausted() => {
                     self.retry_fault(mm, addr).await
                 }
@@ -265,7 +267,8 @@ impl Current<'_> {
         s.folio_put(self.task, folio);
     }
 
-    /// A fault at `addr`, if an area covers it and allows the access. `mmap_lock` is held.
+    /// Handles a fault at `addr` if a VMA covers it and allows the access. The caller holds
+    /// `mmap_lock`.
     pub(crate) async fn fault_in_area(self, mm: MmId, addr: u64, write: bool) -> FaultResult {
         let found = { self.state().find_vma(mm, addr) };
         let Some(vma) = found else {
@@ -278,8 +281,8 @@ impl Current<'_> {
         self.handle_mm_fault(vma, addr, write).await
     }
 
-    /// Faults the page at `addr` in as an access of the CPU does, without the access
-    /// (`fixup_user_fault`). `mmap_lock` is held for reading, and stays held.
+    /// Faults in the page at `addr` without an access (`fixup_user_fault`). The caller holds
+    /// `mmap_lock` for reading, and it stays held.
     pub async fn fixup_user_fault(
         self,
         mm: MmId,
@@ -292,7 +295,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// `handle_mm_fault`.
+    /// Handles a fault at `addr` of `vma` (`handle_mm_fault`).
     pub(crate) async fn handle_mm_fault(self, vma: VmaId, addr: u64, write: bool) -> FaultResult {
         self.handle_pte_fault(vma, addr, write, false).await
     }
@@ -340,7 +343,7 @@ impl Current<'_> {
         }
     }
 
-    /// The first access: the zero page for a read, a page of its own for a write
+    /// Handles a fault on an empty entry: maps the zero page for a read, and a new page for a write
     /// (`do_anonymous_page`).
     async fn do_anonymous_page(self, vmf: VmFault) -> FaultResult {
         if !vmf.write {
@@ -366,8 +369,8 @@ impl Current<'_> {
         Ok(Fault::Done)
     }
 
-    /// A fault on an entry that is there: a write to a read-only one, or a race that is over
-    /// (the end of `handle_pte_fault`).
+    /// Handles a fault on a present entry (the end of `handle_pte_fault`). It is a write to a
+    /// read-only entry, an unshare, or a fault that another task has already handled.
     async fn do_present_page(self, vmf: VmFault, pte: PresentPte) -> FaultResult {
         self.preempt(Site::DoWpPage).await;
         let action = {
@@ -380,7 +383,7 @@ impl Current<'_> {
         self.finish_wp_fault(vmf, action).await
     }
 
-    /// What a write-protect fault does when the page-table lock is dropped.
+    /// Finishes a write-protect fault after the page-table lock is dropped.
     pub(crate) async fn finish_wp_fault(self, vmf: VmFault, action: WpAction) -> FaultResult {
         match action {
             WpAction::Finished(result) => result,
@@ -416,8 +419,8 @@ impl Current<'_> {
         Ok(Fault::Done)
     }
 
-    /// A fault on a page that is on a device: the driver brings it home (the device-private branch of
-    /// `do_swap_page`).
+    /// Handles a fault on a device-private entry: the driver migrates the page back (the
+    /// device-private branch of `do_swap_page`).
     async fn do_device_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
         self.preempt(Site::DoSwapPage).await;
         zoo!(self, Bug::FaultDevprivNoPageref =>
@@ -427,7 +430,7 @@ impl Current<'_> {
             if s.tables().get(vmf.at) != vmf.orig {
                 return Ok(Fault::Done);
             }
-            // Under the page-table lock the entry's own reference keeps the page alive.
+            // under the page-table lock, the reference of the entry keeps the page alive
             let locked = s.folio_trylock(self.task, page);
             if locked {
                 s.folio_get(self.task, page);
@@ -446,8 +449,8 @@ impl Current<'_> {
         result
     }
 
-    /// `dev_pagemap_ops::migrate_to_ram`. `fault_page` is the page if the fault holds its lock and a
-    /// reference.
+    /// Calls the driver (`dev_pagemap_ops::migrate_to_ram`). `fault_page` is the page if the fault
+    /// holds its lock and a reference.
     async fn migrate_to_ram(
         self,
         vmf: &VmFault,
@@ -457,7 +460,8 @@ impl Current<'_> {
         self.preempt(Site::MigrateToRam).await;
         let brought_home = {
             let s = &mut *self.state();
-            // what zone_device_data of the page says
+            // `referenced` is for the event; the frame number names the device, as
+            // zone_device_data does
             let referenced = s.page(page).refcount > 0;
             s.events.push(Event::MigrateToRam {
                 task: self.task,

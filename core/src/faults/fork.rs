@@ -12,7 +12,7 @@ use crate::state::{Current, Enomem, State};
 use crate::vma::{VmFlags, Vma};
 use core::ops::Range;
 
-/// The two sides of a copy.
+/// The parent's and the child's side of a copy.
 #[derive(Clone, Copy)]
 pub(crate) struct Copy {
     src: VmaId,
@@ -21,19 +21,19 @@ pub(crate) struct Copy {
     dst_mm: MmId,
 }
 
-/// One entry was copied, or cannot be before a page is at hand.
+/// The result for one entry: it is copied, or a new page must be allocated first.
 enum Copied {
     Done,
     NeedsPage,
 }
 
-/// Why there is no child.
+/// Why `fork` failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ForkError {
     /// Out of memory.
     Enomem,
-    /// A device has a page for itself, and somebody holds the lock of its folio: it cannot be taken
-    /// back without sleeping (`-EBUSY`, which `copy_page_range` makes `-ENOMEM`).
+    /// A device has a page exclusively, and its folio is locked, so the entry cannot be restored
+    /// without sleeping (`-EBUSY`, which `copy_page_range` turns into `-ENOMEM`).
     Busy,
 }
 
@@ -44,7 +44,7 @@ impl From<Enomem> for ForkError {
 }
 
 impl State {
-    /// A non-present entry, under both page-table locks (`copy_nonpresent_pte`).
+    /// Copies a non-present entry, under both page-table locks (`copy_nonpresent_pte`).
     fn copy_nonpresent_pte(&mut self, copy: Copy, from: PteRef, to: PteRef, swap: SwapPte) {
         let Some(leaf) = swap.softleaf() else { return };
         let mut child = swap;
@@ -68,11 +68,11 @@ impl State {
                     self.tables.set(from, child.pte());
                 }
             }
-            // those are mappings again by now
+            // the caller has already restored these to present entries
             Softleaf::DeviceExclusive { .. } => return,
             Softleaf::DevicePrivate { write, pfn } => {
                 self.folio_ref_add(pfn, 1);
-                // no pins on device pages: sharing cannot be refused
+                // a device page has no pins, so sharing cannot fail
                 self.folio_try_dup_anon_rmap_pte(pfn);
                 if write {
                     // the kernel drops soft-dirty here
@@ -102,7 +102,7 @@ impl State {
         self.vma(vma).flags.contains(VmFlags::UFFD_WP)
     }
 
-    /// A present entry, under both page-table locks (`copy_present_ptes`).
+    /// Copies a present entry, under both page-table locks (`copy_present_ptes`).
     fn copy_present_pte(
         &mut self,
         copy: Copy,
@@ -131,8 +131,8 @@ impl State {
         Copied::Done
     }
 
-    /// Copies the entries of `range`, which one table holds, from where they stop being none.
-    /// Returns the address at which a page is needed first.
+    /// Copies the entries of `range`, which lies in one page table, and skips those that the child
+    /// already has. Returns the address at which a new page is needed first.
     pub(crate) fn copy_pte_range(
         &mut self,
         cur: Current<'_>,
@@ -171,8 +171,8 @@ impl State {
         Ok(None)
     }
 
-    /// Gives the child a copy of a pinned page, under both page-table locks
-    /// (`copy_present_page`). False if the parent's page is no longer what it was.
+    /// Gives the child a copy of a pinned page, under both page-table locks (`copy_present_page`).
+    /// Returns false if the parent's page is no longer a pinned exclusive one.
     fn copy_present_page(&mut self, cur: Current<'_>, copy: Copy, addr: u64, new: Pfn) -> bool {
         let from = self.tables.pte_offset(self.mm(copy.src_mm).pgd, addr);
         let to = self.tables.pte_offset(self.mm(copy.dst_mm).pgd, addr);
@@ -201,8 +201,8 @@ impl State {
         true
     }
 
-    /// A child's area, a copy of `parent` (`vm_area_dup`, and what a fork without an event leaves
-    /// out).
+    /// Creates the child's copy of the VMA `parent` (`vm_area_dup`). A fork without a userfaultfd
+    /// fork event drops the registration; the mlock mark is never inherited.
     fn dup_area(&mut self, parent: VmaId, mm: MmId) -> Result<VmaId, Enomem> {
         let Vma { pgoff, flags, .. } = *self.vma(parent);
         let flags = flags - VmFlags::UFFD_WP - VmFlags::LOCKED;
@@ -227,8 +227,8 @@ impl Current<'_> {
         Ok(mm)
     }
 
-    /// `fork`: the child's address space, which is there before the parent's is locked (`dup_mm`). On
-    /// failure the half-made child is gone again.
+    /// `fork`: copies the address space. The child is created before the parent is locked
+    /// (`dup_mm`). If it fails, the half-made child is freed again.
     pub async fn fork(self, parent: MmId) -> Result<MmId, ForkError> {
         let child = self.mm_create()?;
         let lock = Lock::MmapWrite(parent);
@@ -245,7 +245,7 @@ impl Current<'_> {
         let lock = Lock::MmapWrite(child);
         self.lock(lock).await;
         {
-            // what loses its write permission on the way is flushed at the end, all at once
+            // gather one flush of all of the parent, whose entries lose their write permission
             let s = &mut *self.state();
             s.tlb_gather_mmu(self.task, parent);
             s.tlb_flush_pte_range(self.task, 0..u64::MAX);
@@ -279,7 +279,7 @@ impl Current<'_> {
         self.copy_area(child, parent, child_mm).await
     }
 
-    /// Puts the child's area into its address space, and shares the pages of `parent`.
+    /// Inserts the child's VMA into its address space, and shares the pages of `parent`.
     pub(crate) async fn copy_area(
         self,
         child: VmaId,
@@ -296,7 +296,7 @@ impl Current<'_> {
                 src_mm,
                 dst_mm: child_mm,
             };
-            // without an anon_vma there is no page, and the child can fault like the parent
+            // without an anon_vma there is no page to share; the child faults as the parent would
             (copy, s.vma(parent).anon_vma.is_some())
         };
         if shares {
@@ -305,7 +305,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// `copy_page_range`.
+    /// Copies the entries of a VMA (`copy_page_range`). The sequence count is odd meanwhile.
     async fn copy_page_range(self, copy: Copy) -> Result<(), ForkError> {
         let range = self.state().vma(copy.src).range();
         let notifier = NotifierRange::new(

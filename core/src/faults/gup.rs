@@ -1,8 +1,8 @@
-//! `get_user_pages_unlocked`, `pin_user_pages_unlocked` and their `_fast` forms, of one page.
+//! `get_user_pages_unlocked`, `pin_user_pages_unlocked` and their `_fast` forms, for one page.
 //!
-//! The fast form takes no lock: it reads an entry, takes a reference to the page named there, which
-//! may be anybody's by then, and keeps it only if the entry is still the same. What it cannot do so it
-//! leaves to the slow form.
+//! The fast form takes no lock. It reads an entry and takes a reference to the page that the entry
+//! names, which may belong to anybody by then. It keeps the reference only if the entry is
+//! unchanged. If the fast form cannot get the page, the slow form does.
 //!
 //! Corresponds to `mm/gup.c`.
 
@@ -15,17 +15,17 @@ use crate::state::{Current, State};
 use bitflags::bitflags;
 
 bitflags! {
-    /// What a reference is for (`FOLL_*`).
+    /// The purpose of a reference (`FOLL_*`).
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Foll: u8 {
-        /// To write.
+        /// The holder may write to the page.
         const WRITE = 1 << 0;
-        /// It is a pin.
+        /// A pin.
         const PIN = 1 << 1;
-        /// It is a pin that may last: it must see what the process writes later, so not even the zero
-        /// page will do.
+        /// A pin that may last. It must see later writes of the process, so it cannot be on the
+        /// zero page.
         const LONGTERM = 1 << 2;
-        /// It is a plain reference. Without this and `PIN` the page is only faulted in.
+        /// A plain reference. Without this and `PIN`, the page is only faulted in.
         const GET = 1 << 3;
     }
 }
@@ -40,11 +40,11 @@ impl Foll {
     }
 }
 
-/// What a page table offers a pin.
+/// The result of looking up an entry for GUP.
 enum Follow {
     Page(PresentPte),
     NeedsFault,
-    /// The page is shared, and a pin would see another process's later writes
+    /// The page is shared: the process would write to a copy, and the pin would not see it
     /// (`gup_must_unshare`).
     NeedsUnshare,
 }
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// What the entry for `addr` offers without a lock (the loop body of `gup_fast_pte_range` down to the
+    /// Reads the entry for `addr` without a lock (the loop body of `gup_fast_pte_range`, up to the
     /// reference). Special pages are left to the slow form.
     fn gup_fast_pte(&self, mm: MmId, addr: u64, foll: Foll) -> Option<PresentPte> {
         let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
@@ -83,7 +83,7 @@ impl State {
         (permitted && !pte.special()).then_some(pte)
     }
 
-    /// Takes a reference for `task` to whatever page this is now, if it is not free
+    /// Takes a reference for `task` to the page, whoever uses it now, unless it is free
     /// (`try_grab_folio_fast`).
     fn try_grab_folio_fast(&mut self, task: TaskId, page: Pfn, pin: bool) -> bool {
         if !pin {
@@ -97,7 +97,7 @@ impl State {
         live
     }
 
-    /// The reference is the caller's from now on, or goes back (`gup_put_folio`).
+    /// Hands the reference to the caller if `keep`, or else drops it (`gup_put_folio`).
     fn end_grab(&mut self, task: TaskId, page: Pfn, pin: bool, keep: bool) {
         if pin {
             self.tasks[task.ix()].pins.retain(|p| *p != page);
@@ -109,8 +109,8 @@ impl State {
         }
     }
 
-    /// Takes the reference, under the page-table lock (`try_grab_folio`). A pin on the zero page
-    /// does not count.
+    /// Takes the reference, under the page-table lock (`try_grab_folio`). A pin of the zero page is
+    /// not counted.
     fn try_grab_folio(&mut self, folio: Pfn, foll: Foll) {
         let pin = foll.pin();
         if !foll.intersects(Foll::GET | Foll::PIN) {
@@ -125,8 +125,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Takes a reference to the page at `addr`, or pins it, with as many faults as it takes. The
-    /// caller gives it back by [`State::put_external`].
+    /// Takes a reference to the page at `addr`, or pins it, with as many faults as it needs. The
+    /// caller returns it with [`State::put_external`].
     pub async fn get_user_page(self, mm: MmId, addr: u64, foll: Foll) -> Result<Pfn, FaultError> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;
@@ -136,7 +136,8 @@ impl Current<'_> {
         result
     }
 
-    /// The same without a lock if that is possible (`get_user_pages_fast`, `pin_user_pages_fast`).
+    /// Like [`Self::get_user_page`], without a lock if possible (`get_user_pages_fast`,
+    /// `pin_user_pages_fast`).
     pub async fn get_user_page_fast(
         self,
         mm: MmId,
@@ -149,8 +150,8 @@ impl Current<'_> {
         }
     }
 
-    /// `gup_fast`. A fork that write-protects entries meanwhile may have looked for pins before this
-    /// one was there: then it does not count.
+    /// Takes the reference without a lock (`gup_fast`). A pin fails while a fork write-protects
+    /// entries, because the fork may have checked for pins before this one was taken.
     async fn gup_fast(self, mm: MmId, addr: u64, foll: Foll) -> Option<Pfn> {
         let pin = foll.pin();
         let seq = self.state().mm(mm).write_protect_seq;
@@ -177,8 +178,8 @@ impl Current<'_> {
         keep.then_some(page)
     }
 
-    /// Faults the page at `addr` in, with `mmap_lock` held (`faultin_page` of a populated range).
-    /// `unlockable` says in which way, if it may be dropped for a while.
+    /// Faults in the page at `addr` (`faultin_page` of a populated range). The caller holds
+    /// `mmap_lock`; `unlockable` says how, if it may be dropped for a while.
     pub(crate) async fn faultin_page(
         self,
         mm: MmId,
@@ -189,13 +190,13 @@ impl Current<'_> {
         let foll = if write { Foll::WRITE } else { Foll::empty() };
         let page = self.get_user_page_locked(mm, addr, foll, unlockable);
         page.await?;
-        // the next page is another fault
+        // the fault of the next page is no retry of this one
         self.made_progress();
         Ok(())
     }
 
-    /// Takes a reference to the page at `addr` on behalf of the task, to write to it; `mmap_lock` is
-    /// held, and stays held (`get_user_pages_remote` with `FOLL_GET | FOLL_WRITE`).
+    /// Takes a reference to the page at `addr` for the task, to write to it
+    /// (`get_user_pages_remote` with `FOLL_GET | FOLL_WRITE`). `mmap_lock` is held, and stays held.
     pub async fn get_user_page_remote(self, mm: MmId, addr: u64) -> Result<Pfn, FaultError> {
         let page = self.get_user_page_locked(mm, addr, Foll::GET | Foll::WRITE, None);
         let page = page.await?;
@@ -219,7 +220,8 @@ impl Current<'_> {
         }
     }
 
-    /// One look at the entry for `addr`: takes the page, or handles a fault, after which it is time to look again.
+    /// Looks at the entry for `addr` once. Takes the page, or handles a fault and returns `None`
+    /// for the caller to look again.
     pub(crate) async fn follow_or_fault(
         self,
         mm: MmId,
@@ -234,7 +236,7 @@ impl Current<'_> {
                 Follow::Page(pte) => {
                     let page = pte.pfn();
                     s.try_grab_folio(page, foll);
-                    // FOLL_TOUCH; what the entry knows goes to the page when it is taken away
+                    // FOLL_TOUCH; a dirty entry marks the folio dirty when it is cleared
                     if foll.write() && !pte.dirty() {
                         s.folio_mark_dirty(page);
                     }

@@ -1,4 +1,4 @@
-//! Faults, and what else makes pages: fork, references from outside.
+//! Page faults, fork, and references from outside (GUP).
 
 pub(crate) mod fault;
 pub(crate) mod fork;
