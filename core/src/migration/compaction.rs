@@ -1,7 +1,8 @@
-//! Moving a folio within the system's memory, as compaction does: it comes by the frame number, and
-//! knows of no address space.
+//! Moving a folio within system memory, as compaction does. Compaction finds the folio by its frame
+//! number and knows no address space that maps it.
 //!
-//! Locks: the folio lock by trylock; nothing else is held, so a reference keeps the anon_vma alive.
+//! Locks: the folio lock, by trylock. `mmap_lock` is not held, so a reference keeps the anon_vma
+//! alive.
 //!
 //! Corresponds to `migrate_pages` in `mm/migrate.c`, for one folio and in `MIGRATE_ASYNC` mode, as
 //! `mm/compaction.c` calls it.
@@ -13,14 +14,14 @@ use crate::rmap::UnmapFlush;
 use crate::state::{Current, State};
 
 impl State {
-    /// Moves identity, contents and place in the swap cache (`move_to_new_folio`).
+    /// Moves the identity, the contents and the place in the swap cache (`move_to_new_folio`).
     fn move_to_new_folio(&mut self, src: Pfn, dst: Pfn) -> bool {
         let page = *self.page(src);
         if !self.folio_migrate_mapping(src, dst, 0) {
             return false;
         }
         if page.has(PageFlags::SWAPCACHE) {
-            // in one step: a slot that nobody has is given to the next
+            // replaced in one step: a slot without an entry and a folio would be free at once
             self.replace_in_swap_cache(page.swap, dst);
             self.page_mut(src).flags.remove(PageFlags::SWAPCACHE);
             self.folio_ref_sub(src, 1);
@@ -36,7 +37,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Moves `folio` to another frame, if nobody holds it. True if it was moved.
+    /// Moves `folio` to another frame if nobody else holds it. Returns true if it moved.
     pub async fn migrate_pages(self, folio: Pfn) -> bool {
         let isolated = self.state().folio_isolate_lru(self.task, folio);
         if !isolated {
@@ -72,10 +73,10 @@ impl Current<'_> {
             s.folio_trylock(self.task, dst);
             s.folio_get_anon_vma(self.task, src)
         };
-        // then the batch is drained before the mappings come back, and they are counted
+        // the batch of an mlocked folio is drained before the mappings return, so they are counted
         let was_mlocked = self.state().page(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
-        // 6.12 does not count exclusive entries (f495bd7e0d9b), and does not find them here
+        // 6.12 does not count device-exclusive entries (f495bd7e0d9b), so it misses them here
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
             self.try_to_migrate(src, UnmapFlush::Batch).await;

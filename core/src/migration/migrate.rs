@@ -1,4 +1,4 @@
-//! Migration entries: waiting for them, and putting mappings in their place again.
+//! Migration entries: waiting for them, and replacing them by mappings.
 //!
 //! Corresponds to `mm/migrate.c`.
 
@@ -13,9 +13,9 @@ use crate::state::{Current, State};
 use crate::trace::Event;
 
 impl State {
-    /// Moves the identity of `src` to `dst`, if nobody but the caller (and, for the page of a fault,
-    /// the faulting task) holds `src` (`folio_migrate_mapping` and `folio_migrate_flags` of an
-    /// anonymous folio). `extra` is the number of references besides the caller's own.
+    /// Moves the identity of `src` to `dst`, unless somebody else holds `src`
+    /// (`folio_migrate_mapping` and `folio_migrate_flags` of an anonymous folio). `extra` is the
+    /// number of references that are expected besides the caller's own.
     pub(crate) fn folio_migrate_mapping(&mut self, src: Pfn, dst: Pfn, extra: i32) -> bool {
         let from = *self.page(src);
         let cached = i32::from(from.has(PageFlags::SWAPCACHE));
@@ -32,7 +32,7 @@ impl State {
         true
     }
 
-    /// Moves what makes `src` a page of its anon_vma to `dst`, and the charge with it.
+    /// Moves the mapping, index, flags and charge of `src` to `dst`.
     fn carry_identity(&mut self, src: Pfn, dst: Pfn) {
         let from = *self.page(src);
         self.page_mut(src).flags.remove(PageFlags::CHARGED);
@@ -43,7 +43,7 @@ impl State {
         to.flags.insert(from.flags & carried);
     }
 
-    /// Puts a mapping of `dst` in the place of a migration entry, under the page-table lock
+    /// Replaces a migration entry by a mapping of `dst`, under the page-table lock
     /// (`remove_migration_pte`).
     fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Pfn) {
         let swap = SwapPte::assume(found.pte);
@@ -93,10 +93,10 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Ends the migration of `src`: every migration entry that names it becomes a mapping of `dst`,
-    /// which is `src` itself if the migration failed (`remove_migration_ptes`).
+    /// Ends the migration of `src` (`remove_migration_ptes`). Every migration entry that names
+    /// `src` becomes a mapping of `dst`, which is `src` itself if the migration failed.
     ///
-    /// The folio is not mapped now, so nothing about it keeps its anon_vma alive: the caller holds
+    /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller holds
     /// `mmap_lock` of an address space that maps it, or a reference to the anon_vma.
     pub(crate) async fn remove_migration_ptes(self, src: Pfn, dst: Pfn) {
         let (anon_vma, lock) = {
@@ -121,9 +121,9 @@ impl Current<'_> {
         self.unlock(lock);
     }
 
-    /// Sleeps until the migration that the entry for `addr` stands for is over, if it still stands
-    /// there (`migration_entry_wait`). The task holds no reference while it sleeps: the migration
-    /// would count it.
+    /// Sleeps until the migration of the page at `addr` is over, if its entry is still a migration
+    /// entry (`migration_entry_wait`). The task holds no reference while it sleeps, because the
+    /// migration would count it.
     pub(crate) async fn migration_entry_wait(self, mm: MmId, addr: u64) {
         self.preempt(Site::MigrationEntryWait).await;
         let pfn = {

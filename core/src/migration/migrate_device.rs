@@ -1,14 +1,14 @@
 //! Migration to and from device memory, in three phases.
 //!
-//! 1. *setup*: collect the pages of a range, lock them, and replace their mappings by migration
-//!    entries, first in this address space, then, for those mapped elsewhere, by the reverse map;
-//! 2. *pages*: for each page for which the driver supplied a destination, move the identity; fill
-//!    holes, and the places of the zero page, with new device pages;
-//! 3. *finalize*: turn the migration entries into mappings of the destination, or of the source
-//!    where the migration was refused.
+//! 1. *setup* collects the pages of a range, locks them, and replaces their mappings by migration
+//! entries: first those in this address space, then the others, by the reverse map;
+//! 2. *pages* moves the identity of each page to the destination that the driver supplied. New
+//! device pages fill holes and replace the zero page;
+//! 3. *finalize* turns the migration entries into mappings of the destination, or of the source if
+//! the migration was refused.
 //!
-//! Between the phases the driver allocates destinations and copies. `src[i]` and `dst[i]` say what
-//! is known of page `i`; `MIGRATE` is cleared as soon as a page is refused.
+//! Between the phases the driver allocates destinations and copies. `src[i]` and `dst[i]` describe
+//! page `i`. `MIGRATE` is cleared in `src[i]` as soon as the page is refused.
 //!
 //! Corresponds to `mm/migrate_device.c`.
 
@@ -67,7 +67,7 @@ impl State {
             return MigratePfn::NONE;
         }
         let exclusive = self.page(pfn).anon_exclusive();
-        // nothing is flushed for an entry that is gone already
+        // ptep_clear_flush below does not flush for an entry that is already clear
         zoo!(self, Bug::CollectTlbOutsidePtl => self.clear_unflushed(at));
         zoo!(self, Bug::LatentSplitUnflushedWindow if !exclusive => self.clear_unflushed(at));
         self.ptep_clear_flush(at);
@@ -84,7 +84,7 @@ impl State {
             .map_or((false, false), |p| (p.young(), p.dirty()));
         let entry = Self::make_migration_entry(pfn, write, exclusive, young, dirty)
             .set(pte.tracking(), true);
-        // bit 58 counts as dirty since 6.6, and is always set in an entry that is not present
+        // pte_dirty() tests bit 58 too since 6.6, and a non-present entry always has it set
         zoo!(self, Bug::CollectPtePfnNonpresent if pte.leaf().is_some() => let dirty = true);
         zoo!(self, Bug::CollectLostDirty => let dirty = false);
         if dirty {
@@ -96,8 +96,8 @@ impl State {
         MigratePfn::new(pfn).migrating(write)
     }
 
-    /// Collects the holes up to the next table, and the entries of that table that lie in `range`;
-    /// returns their addresses (`migrate_vma_collect_pmd`).
+    /// Collects the holes up to the next page table, and the entries of that table that lie in
+    /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries.
     fn collect_table(
         &mut self,
         cur: Current<'_>,
@@ -119,7 +119,8 @@ impl State {
         table
     }
 
-    /// No reference besides those that the migration accounts for (`migrate_vma_check_page`).
+    /// True if the page has only the references that the migration accounts for
+    /// (`migrate_vma_check_page`).
     fn migrate_vma_check_page(&self, args: &MigrateVma, pfn: Pfn) -> bool {
         let mut extra = 1 + i32::from(args.is_fault_page(pfn));
         zoo!(self, Bug::ZoneDeviceExtraRef if pfn.device().is_some() => extra += 1);
@@ -128,14 +129,14 @@ impl State {
         page.refcount - extra <= page.folio_mapcount()
     }
 
-    /// A folio goes to a device only if it can leave the swap cache first (the anonymous part of
-    /// `__migrate_device_pages`).
+    /// Removes a folio from the swap cache if it is there: otherwise it cannot move to a device
+    /// (the anonymous part of `__migrate_device_pages`).
     fn leave_swap_cache(&mut self, folio: Pfn) -> bool {
         !self.page(folio).has(PageFlags::SWAPCACHE) || self.folio_free_swap(folio)
     }
 
-    /// Fills a hole, or the place of the zero page, with a device page, under the page-table lock
-    /// (the end of `migrate_vma_insert_page`).
+    /// Fills a hole, or replaces the zero page, with a device page, under the page-table lock (the
+    /// end of `migrate_vma_insert_page`).
     fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, page: Pfn) -> bool {
         zoo!(self, Bug::KhugepagedZeroPfnNonpresent if self.tables.get(at).looks_like_zero() =>
             self.clear_unflushed(at));
@@ -155,7 +156,8 @@ impl State {
         self.folio_ref_add(page, 1);
         self.charge(page);
         let write = write && !uffd_wp;
-        // whoever can write to the new page without a fault is not seen: it counts as written, as one that a fault brings
+        // a write through this entry takes no fault, so soft-dirty is set now, as a write fault
+        // would set it
         let written = write;
         zoo!(self, Bug::LatentHoleUntracked => let written = false);
         let entry = Softleaf::DevicePrivate { write, pfn: page }
@@ -168,8 +170,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Phase 1 by address: collect and unmap (`migrate_vma_setup`). `args.area` lies within an area
-    /// of an address space whose `mmap_lock` the caller holds for reading.
+    /// Phase 1 by address: collects and unmaps (`migrate_vma_setup`). `args.area` lies within one
+    /// VMA. The caller holds `mmap_lock` of its address space for reading.
     pub async fn migrate_vma_setup(self, args: &mut MigrateVma) {
         let Some(area) = args.area.clone() else {
             return;
@@ -191,8 +193,8 @@ impl Current<'_> {
         self.migrate_device_unmap(args).await;
     }
 
-    /// Phase 1 by frame number: all pages of the owner's memory in `frames`, wherever they are
-    /// mapped (`migrate_device_range`).
+    /// Phase 1 by frame number: collects and unmaps the pages of the owner's memory in `frames`,
+    /// wherever they are mapped (`migrate_device_range`).
     pub async fn migrate_device_range(self, args: &mut MigrateVma, frames: Range<u32>) {
         for frame in frames {
             let s = &mut *self.state();
@@ -211,8 +213,8 @@ impl Current<'_> {
         self.migrate_device_unmap(args).await;
     }
 
-    /// The rest of phase 1: unmap what is mapped elsewhere too, and refuse what somebody else holds
-    /// (`migrate_device_unmap`).
+    /// The rest of phase 1: unmaps the other mappings of the pages, and refuses pages that somebody
+    /// else holds (`migrate_device_unmap`).
     async fn migrate_device_unmap(self, args: &mut MigrateVma) {
         let mut refused = false;
         let by_pfn = args.area.is_none();
@@ -272,7 +274,7 @@ impl Current<'_> {
         args.cpages = args.migrating() as u32;
     }
 
-    /// Gives the refused pages back to their mappings at once.
+    /// Restores the mappings of the refused pages, and releases these pages.
     async fn migrate_vma_restore(self, args: &mut MigrateVma) {
         for i in 0..args.src.len() {
             let src = args.src[i];
@@ -293,8 +295,8 @@ impl Current<'_> {
         self.state().folio_mapped(pfn)
     }
 
-    /// Phase 2: moves the identity of each page to its destination, where the driver supplied one
-    /// and nobody holds the page (`migrate_vma_pages`, `migrate_device_pages`).
+    /// Phase 2: moves the identity of each page to its destination, if the driver supplied one and
+    /// nobody else holds the page (`migrate_vma_pages`, `migrate_device_pages`).
     pub async fn migrate_vma_pages(self, args: &mut MigrateVma) {
         let mut notifier: Option<NotifierRange> = None;
         for i in 0..args.src.len() {
@@ -332,7 +334,8 @@ impl Current<'_> {
         }
     }
 
-    /// `migrate_vma_insert_page`: false if the place has been taken, or memory ran out.
+    /// Fills a hole (`migrate_vma_insert_page`). Returns false if another task has filled it, or
+    /// memory ran out.
     async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, page: Pfn) -> bool {
         let pte = { self.state().pte_alloc(area.mm, addr) };
         let Ok(at) = pte else { return false };
@@ -343,8 +346,8 @@ impl Current<'_> {
         self.state().insert_device_page(area.vma, addr, at, page)
     }
 
-    /// Phase 3: the migration entries become mappings again, of the destination or of the source;
-    /// locks and references of the migration go (`migrate_vma_finalize`).
+    /// Phase 3: turns migration entries into mappings of the destination or of the source, and
+    /// drops the locks and references of the migration (`migrate_vma_finalize`).
     pub async fn migrate_vma_finalize(self, args: &mut MigrateVma) {
         for i in 0..args.src.len() {
             let (src, dst) = (args.src[i], args.dst[i].page());
@@ -370,8 +373,8 @@ impl Current<'_> {
         }
     }
 
-    /// Puts mappings of `target` in the place of the migration entries that name `src`, page `i` of `args`, if there may be
-    /// any.
+    /// Replaces the migration entries that name `src`, page `i` of `args`, by mappings of `target`,
+    /// if there may be any.
     async fn restore_mappings(self, args: &MigrateVma, i: usize, src: Pfn, target: Pfn) {
         let has_entries = args.has_entries(i);
         zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);

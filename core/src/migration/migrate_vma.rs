@@ -1,4 +1,5 @@
-//! What a migration to or from device memory is about: an area or frames, and what is known of each page.
+//! The arguments of a migration to or from device memory: a VMA or frames, and the state of each
+//! page.
 //!
 //! Corresponds to `struct migrate_vma` and `MIGRATE_PFN_*` in `include/linux/migrate.h`.
 
@@ -6,7 +7,7 @@ use crate::ids::{AnonVmaId, DevId, MmId, Pfn, VmaId};
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// An entry of a migration's arrays (`MIGRATE_PFN_*`).
+/// An element of the `src` or `dst` array of a migration (`MIGRATE_PFN_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MigratePfn(u64);
 
@@ -23,7 +24,7 @@ impl MigratePfn {
         Self(((pfn.0 as u64) << Self::SHIFT) | Self::VALID)
     }
 
-    /// The page; `None` for a hole, and where there is nothing.
+    /// The page; `None` for a hole or for nothing to migrate.
     pub const fn page(self) -> Option<Pfn> {
         if self.0 & Self::VALID != 0 {
             Some(Pfn((self.0 >> Self::SHIFT) as u32))
@@ -32,12 +33,12 @@ impl MigratePfn {
         }
     }
 
-    /// The page, or hole, may still migrate.
+    /// True if the page or hole may still migrate.
     pub const fn migrates(self) -> bool {
         self.0 & Self::MIGRATE != 0
     }
 
-    /// The mapping was writable.
+    /// True if the mapping was writable.
     pub const fn write(self) -> bool {
         self.0 & Self::WRITE != 0
     }
@@ -46,14 +47,14 @@ impl MigratePfn {
         Self(self.0 | Self::MIGRATE | if write { Self::WRITE } else { 0 })
     }
 
-    /// No longer to be migrated.
+    /// Without the permission to migrate.
     #[must_use]
     pub const fn refused(self) -> Self {
         Self(self.0 & !Self::MIGRATE)
     }
 }
 
-/// Which pages a migration takes.
+/// The pages that a migration takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Select {
     /// Pages of system memory, holes and the zero page.
@@ -62,41 +63,41 @@ pub enum Select {
     DevicePrivate,
 }
 
-/// The area that a migration works on.
+/// The part of a VMA that a migration works on.
 #[derive(Clone, Debug)]
 pub struct MigrateRange {
     /// The address space; its `mmap_lock` is held for reading throughout.
     pub mm: MmId,
-    /// The area.
+    /// The VMA.
     pub vma: VmaId,
-    /// Addresses, all within the area.
+    /// The addresses, all within the VMA.
     pub range: Range<u64>,
 }
 
 /// A migration (`struct migrate_vma`, and the arrays of `migrate_device_range`).
 #[derive(Debug)]
 pub struct MigrateVma {
-    /// By address; `None` for a migration of device pages by frame number.
+    /// The range of a migration by address; `None` for one by frame number.
     pub area: Option<MigrateRange>,
-    /// The sources.
+    /// The source of each page.
     pub src: Vec<MigratePfn>,
-    /// The destinations, for the driver to fill in after the setup.
+    /// The destination of each page, which the driver fills in after the setup.
     pub dst: Vec<MigratePfn>,
-    /// Pages and holes that may migrate, after the setup.
+    /// Number of pages and holes that may migrate, after the setup.
     pub cpages: u32,
-    /// What to take.
+    /// The pages to take.
     pub select: Select,
-    /// The driver on whose behalf (`pgmap_owner`).
+    /// The device whose driver migrates (`pgmap_owner`).
     pub owner: DevId,
-    /// The page of the CPU fault that the migration answers; the fault holds its lock and a reference.
+    /// The page whose CPU fault started the migration; the fault holds its lock and a reference.
     pub fault_page: Option<Pfn>,
-    /// Of a migration by frame number, what keeps each page's anon_vma alive; `None` for a page that
-    /// was not mapped, and so has no migration entry either.
+    /// Migration by frame number only: the anon_vma reference held for each page. `None` if the
+    /// page was not mapped and so has no migration entry.
     pub(crate) anon_vmas: Vec<Option<AnonVmaId>>,
 }
 
 impl MigrateVma {
-    /// A migration of the pages of an area.
+    /// A migration of the pages in part of a VMA.
     pub fn new(area: MigrateRange, select: Select, owner: DevId) -> Self {
         Self {
             area: Some(area),
@@ -109,7 +110,7 @@ impl MigrateVma {
         Self { select, ..self }
     }
 
-    /// A migration of device pages, wherever they are mapped.
+    /// A migration of device pages by frame number, wherever they are mapped.
     pub fn by_pfn(owner: DevId) -> Self {
         Self {
             area: None,
@@ -127,13 +128,13 @@ impl MigrateVma {
         self.fault_page == Some(pfn)
     }
 
-    /// May migration entries name page `i`?
+    /// True if migration entries may name page `i`.
     pub(crate) fn has_entries(&self, i: usize) -> bool {
-        // The kernel walks in any case, through an anon_vma that nothing may have kept.
+        // the kernel walks in any case, through an anon_vma that may be gone
         self.area.is_some() || self.anon_vmas.get(i).is_some_and(Option::is_some)
     }
 
-    /// Pages that have migrated so far, or still may.
+    /// Number of pages that have migrated or still may.
     pub fn migrating(&self) -> usize {
         self.src.iter().filter(|src| src.migrates()).count()
     }

@@ -1,4 +1,4 @@
-//! Migration: to another frame, to a device, and back.
+//! Migration to another frame, to a device, and back.
 
 pub(crate) mod compaction;
 pub(crate) mod migrate;

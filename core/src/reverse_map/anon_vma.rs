@@ -1,12 +1,12 @@
-//! `anon_vma` and `anon_vma_chain`: from a page to the areas that may map it.
+//! `anon_vma` and `anon_vma_chain`: from a page to the VMAs that may map it.
 //!
 //! Invariants:
-//! - an area with an `anon_vma` is linked to it, and to every other anon_vma that may hold its pages;
-//! - `num_active_vmas` counts the areas whose `anon_vma` it is, `num_children` the anon_vmas whose
-//!   parent it is (a root is a child of itself);
+//! - a VMA with an `anon_vma` is linked to it, and to every other anon_vma that may hold its pages;
+//! - `num_active_vmas` counts the VMAs whose `anon_vma` is this one, and `num_children` the
+//!   anon_vmas whose parent is this one (a root is its own child);
 //! - all anon_vmas of a tree share the rwsem of the root, and each holds a reference to the root;
-//! - in an interval tree, areas with equal offsets stand in the order in which they were linked: the
-//!   child of a fork behind its parent.
+//! - an interval tree keeps VMAs with equal offsets in the order in which they were linked: a
+//!   parent before the child of a fork.
 //!
 //! Lock order: inside `mmap_lock` and the folio lock, outside the page-table lock. Chains and trees
 //! change only under the root's rwsem, held for writing.
@@ -19,22 +19,22 @@ use crate::lock::{Lock, RwSem, Site};
 use crate::state::{Current, Enomem, State};
 use alloc::vec::Vec;
 
-/// A set of areas that may map the pages whose `->mapping` names it.
+/// The set of VMAs that may map the pages whose `->mapping` names it.
 #[derive(Debug, Default, Hash)]
 pub struct AnonVma {
     /// The root of its tree; itself for a root.
     pub root: AnonVmaId,
-    /// The anon_vma of the area that it was forked from; itself for a root.
+    /// The anon_vma of the parent's VMA at the fork; itself for a root.
     pub parent: AnonVmaId,
-    /// References: one of its own while linked, one from each descendant if it is a root.
+    /// References: one of its own while it is linked, and in a root one from each descendant.
     pub refcount: u32,
-    /// Anon_vmas whose parent it is.
+    /// Number of anon_vmas whose parent it is.
     pub num_children: u32,
-    /// Areas whose `anon_vma` it is.
+    /// Number of VMAs whose `anon_vma` it is.
     pub num_active_vmas: u32,
-    /// The rwsem of the tree; used in a root only.
+    /// The rwsem of the tree; only that of a root is used.
     pub rwsem: RwSem,
-    /// Links to areas, sorted by their first offset.
+    /// Links to VMAs, sorted by their first offset.
     pub tree: Vec<AvcId>,
 }
 
@@ -48,10 +48,10 @@ impl Slab for AnonVma {
     }
 }
 
-/// A link between an area and an anon_vma.
+/// A link between a VMA and an anon_vma.
 #[derive(Debug, Default, Clone, Copy, Hash)]
 pub struct Avc {
-    /// The area.
+    /// The VMA.
     pub vma: VmaId,
     /// The anon_vma.
     pub anon_vma: AnonVmaId,
@@ -77,7 +77,7 @@ impl State {
         self.anon_vma_mut(id).refcount += 1;
     }
 
-    /// `put_anon_vma`.
+    /// Drops a reference; the last one frees the anon_vma (`put_anon_vma`).
     pub(crate) fn put_anon_vma(&mut self, id: AnonVmaId) {
         let anon_vma = self.anon_vma_mut(id);
         anon_vma.refcount = anon_vma.refcount.saturating_sub(1);
@@ -91,7 +91,8 @@ impl State {
         }
     }
 
-    /// `anon_vma_chain_link`: the newest link of the area, and its place in the interval tree.
+    /// Links a VMA to an anon_vma: appends to its chain, and inserts into the interval tree
+    /// (`anon_vma_chain_link`).
     fn anon_vma_chain_link(&mut self, vma: VmaId, avc: AvcId, anon_vma: AnonVmaId) {
         *self.avc_mut(avc) = Avc { vma, anon_vma };
         self.vma_mut(vma).chain.push(avc);
@@ -123,8 +124,8 @@ impl State {
         Some(self.anon_vma(anon_vma).root)
     }
 
-    /// A neighbour's anon_vma that `vma` may share (`find_mergeable_anon_vma`): the two areas could
-    /// be merged if their protections were equal, and the neighbour was never forked from another.
+    /// A neighbour's anon_vma that `vma` may share (`find_mergeable_anon_vma`). The two VMAs must
+    /// be mergeable apart from their protection, and the neighbour must not come from a fork.
     fn find_mergeable_anon_vma(&self, vma: VmaId) -> Option<AnonVmaId> {
         let area = self.vma(vma);
         let vmas = &self.mm(area.mm).vmas;
@@ -150,9 +151,9 @@ impl State {
             })
     }
 
-    /// `anon_vma_clone`, in the section under the root's rwsem: links `dst` to everything that `src`
-    /// is linked to. For a fork (`dst` has no anon_vma of its own yet) an ancestor without an area of
-    /// its own may be reused.
+    /// Links `dst` to everything that `src` is linked to, under the root's rwsem
+    /// (`anon_vma_clone`). In a fork, `dst` has no anon_vma yet, and may reuse an inherited one
+    /// that no VMA uses.
     pub(crate) fn anon_vma_clone(&mut self, dst: VmaId, src: VmaId) -> Result<(), Enomem> {
         let links = self.vma(src).chain.len();
         for i in 0..links {
@@ -163,7 +164,8 @@ impl State {
                     self.unlink_anon_vmas(dst);
                     return Err(Enomem);
                 });
-                // The count of dst->anon_vma was not raised yet, so unlink must not lower it.
+                // the count of dst->anon_vma has not been raised yet, so the unlink must not lower
+                // it
                 self.vma_mut(dst).anon_vma = None;
                 zoo!(self, Bug::AnonVmaCloneError => return Err(Enomem));
                 self.unlink_anon_vmas(dst);
@@ -183,15 +185,15 @@ impl State {
         Ok(())
     }
 
-    /// May a child's area take an inherited anon_vma as its own? Only if no area uses it, and at most
-    /// one anon_vma descends from it.
+    /// True if a child's VMA may take an inherited anon_vma as its own: no VMA uses it, and it has
+    /// at most one child (a root counts itself).
     fn may_reuse(&self, anon_vma: AnonVmaId) -> bool {
         let a = self.anon_vma(anon_vma);
         a.num_active_vmas == 0 && a.num_children < 2
     }
 
-    /// `anon_vma_fork`, in the section under the root's rwsem: what a child's area needs so that
-    /// the pages it shares are found, and a place for the pages that it will have alone.
+    /// Links a child's VMA, under the root's rwsem, so that its shared pages are found, and gives
+    /// it an anon_vma for its own pages (`anon_vma_fork`).
     fn anon_vma_fork_locked(&mut self, vma: VmaId, parent: VmaId) -> Result<(), Enomem> {
         self.vma_mut(vma).anon_vma = None;
         self.anon_vma_clone(vma, parent)?;
@@ -223,7 +225,7 @@ impl State {
         Ok(())
     }
 
-    /// `unlink_anon_vmas`, in the section under the root's rwsem.
+    /// Unlinks a VMA from its anon_vmas, under the root's rwsem (`unlink_anon_vmas`).
     pub(crate) fn unlink_anon_vmas(&mut self, vma: VmaId) {
         let mut chain = core::mem::take(&mut self.vma_mut(vma).chain);
         let mut emptied = 0;
@@ -257,8 +259,9 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Gives `vma` an anon_vma for the pages to come (`__anon_vma_prepare`). Called with `mmap_lock`
-    /// held for reading, so two tasks may do it at the same time: the loser drops its objects.
+    /// Gives `vma` an anon_vma for new pages (`__anon_vma_prepare`). The caller holds `mmap_lock`
+    /// for reading only, so two tasks may do this at the same time; the second one frees its
+    /// objects.
     pub(crate) async fn anon_vma_prepare(self, vma: VmaId) -> Result<(), Enomem> {
         let (root, anon_vma, fresh, avc) = {
             let s = &mut *self.state();
@@ -306,7 +309,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// `anon_vma_fork`: links the child's area `vma` to the anon_vmas of `parent`.
+    /// Links the child's VMA `vma` to the anon_vmas of `parent` (`anon_vma_fork`).
     pub(crate) async fn anon_vma_fork(self, vma: VmaId, parent: VmaId) -> Result<(), Enomem> {
         let Some(root) = self.state().anon_vma_root(parent) else {
             return Ok(());
@@ -319,7 +322,7 @@ impl Current<'_> {
         result
     }
 
-    /// Unlinks a dying area from its anon_vmas.
+    /// Unlinks a VMA that is being freed from its anon_vmas.
     pub(crate) async fn anon_vma_unlink(self, vma: VmaId) {
         let Some(root) = self.state().anon_vma_root(vma) else {
             return;
@@ -328,14 +331,14 @@ impl Current<'_> {
         self.preempt(Site::AnonVmaUnlink).await;
         let s = &mut *self.state();
         s.unlink_anon_vmas(vma);
-        // The kernel frees what was emptied only after the unlock. Nothing can run in between here,
-        // so the order does not show.
+        // The kernel frees the emptied anon_vmas only after the unlock. No task runs in between
+        // here, so the difference cannot be seen.
         s.unlock(self.task, Lock::AnonVmaWrite(root));
     }
 }
 
 impl State {
-    /// Keeps the anon_vma of a mapped folio alive on behalf of `task` (`folio_get_anon_vma`).
+    /// Takes a reference for `task` to the anon_vma of a mapped folio (`folio_get_anon_vma`).
     pub(crate) fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
         let anon_vma = self
             .page(folio)

@@ -11,8 +11,8 @@ use crate::pte::{Entry, MigrationEntry, MigrationKind, Softleaf, SwapPte};
 use crate::state::{Current, State};
 use crate::trace::Event;
 
-/// When the translations of entries that are taken away are flushed: each at once, or later, by the batch of
-/// the task (`TTU_BATCH_FLUSH`), for which the caller owes a `try_to_unmap_flush`.
+/// When cleared entries are flushed: each at once, or all later by the batch of the task
+/// (`TTU_BATCH_FLUSH`). With a batch, the caller owes a `try_to_unmap_flush`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum UnmapFlush {
     Each,
@@ -20,8 +20,9 @@ pub(crate) enum UnmapFlush {
 }
 
 impl State {
-    /// The first mapping of a page that has no identity yet (`folio_add_new_anon_rmap`). A page that
-    /// others may map too belongs to the root anon_vma: all who may have inherited it are found there.
+    /// Adds the first mapping of a new page and sets its identity (`folio_add_new_anon_rmap`). A
+    /// page that is not exclusive belongs to the root anon_vma, where every VMA that may have
+    /// inherited it is found.
     pub(crate) fn folio_add_new_anon_rmap(
         &mut self,
         folio: Pfn,
@@ -49,7 +50,7 @@ impl State {
         page.index = index;
     }
 
-    /// One more mapping, in `vma`, of a page that has an identity already (`folio_add_anon_rmap_pte`).
+    /// Adds a mapping in `vma` to a page that has an identity (`folio_add_anon_rmap_pte`).
     pub(crate) fn folio_add_anon_rmap_pte(&mut self, page: Pfn, vma: VmaId, exclusive: bool) {
         let mapped = self.page_mut(page);
         mapped.mapcount += 1;
@@ -59,14 +60,14 @@ impl State {
         self.mlock_vma_folio(page, vma);
     }
 
-    /// One mapping in `vma` less (`folio_remove_rmap_pte`).
+    /// Removes a mapping in `vma` (`folio_remove_rmap_pte`).
     pub(crate) fn folio_remove_rmap_pte(&mut self, page: Pfn, vma: VmaId) {
         self.page_mut(page).mapcount -= 1;
         self.munlock_vma_folio(page, vma);
     }
 
-    /// Shares an exclusive page for a fork; refused if it may be pinned
-    /// (`folio_try_dup_anon_rmap_pte`).
+    /// Adds a mapping for a fork, after which the page is not exclusive
+    /// (`folio_try_dup_anon_rmap_pte`). Fails if the page is exclusive and may be pinned.
     pub(crate) fn folio_try_dup_anon_rmap_pte(&mut self, page: Pfn) -> bool {
         let pinned = self.page(page).maybe_dma_pinned();
         zoo!(self, Bug::ForkPinnedEarlyCow => let pinned = false);
@@ -80,8 +81,8 @@ impl State {
         true
     }
 
-    /// Gives up the exclusivity of a page whose entry was just cleared; refused if it may be pinned
-    /// (`folio_try_share_anon_rmap_pte`).
+    /// Makes a page not exclusive after its entry was cleared (`folio_try_share_anon_rmap_pte`).
+    /// Fails if the page may be pinned.
     pub(crate) fn folio_try_share_anon_rmap_pte(&mut self, page: Pfn) -> bool {
         zoo!(self, Bug::AnonExclusiveGupFast =>
             self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE));
@@ -92,18 +93,18 @@ impl State {
         !pinned
     }
 
-    /// The page is this area's alone from now on (`folio_move_anon_rmap`).
+    /// Makes the page belong to the anon_vma of this VMA alone (`folio_move_anon_rmap`).
     pub(crate) fn folio_move_anon_rmap(&mut self, folio: Pfn, vma: VmaId) {
         let anon_vma = self.vma(vma).anon_vma;
         self.page_mut(folio).set_mapping(anon_vma);
     }
 
-    /// `folio_mapped`.
+    /// True if the folio is mapped (`folio_mapped`).
     pub(crate) fn folio_mapped(&self, folio: Pfn) -> bool {
         self.page(folio).folio_mapcount() > 0
     }
 
-    /// A walk for `folio` begins; returns the offset that it is about.
+    /// Records the start of a walk for `folio`. Returns the page offset to look for.
     pub(crate) fn rmap_walk_begin(&mut self, folio: Pfn, anon_vma: AnonVmaId) -> u64 {
         let alive = self.anon_vmas().is_live(anon_vma.0);
         self.events.push(Event::RmapWalk {
@@ -114,11 +115,11 @@ impl State {
         self.page(folio).index
     }
 
-    /// The `n`th area, in the order of the interval tree, that covers offset `index`, with the
-    /// address that it has there.
+    /// The `n`th VMA, in the order of the interval tree, that covers offset `index`, and the
+    /// address of that offset there.
     pub fn rmap_walk_nth(&self, anon_vma: AnonVmaId, index: u64, n: usize) -> Option<(VmaId, u64)> {
         let tree = &self.anon_vma(anon_vma).tree;
-        // sorted by first offset: nothing behind `index` can cover it
+        // the tree is sorted by first offset, so VMAs that start behind `index` end the search
         let candidates = tree.iter().map(|avc| self.avc(*avc).vma);
         candidates
             .take_while(|vma| self.vma(*vma).pgoff <= index)
@@ -126,8 +127,8 @@ impl State {
             .nth(n)
     }
 
-    /// Replaces one mapping of `folio` by a migration entry, under the page-table lock. False if
-    /// that is not possible, and then the mapping stands as before (`try_to_migrate_one`).
+    /// Replaces one mapping of `folio` by a migration entry, under the page-table lock
+    /// (`try_to_migrate_one`). Returns false if that is impossible; the mapping is then unchanged.
     fn try_to_migrate_one(
         &mut self,
         cur: Current<'_>,
@@ -204,9 +205,10 @@ impl Current<'_> {
     /// Locks the tree of `folio`'s anon_vma for reading, if the folio is mapped
     /// (`folio_lock_anon_vma_read`).
     ///
-    /// The object may have been freed and reused before the lock was taken; an anon_vma of a mapped
-    /// folio cannot have been, hence the second look. (The kernel holds a reference while it sleeps
-    /// on a contended lock, and only RCU before; the model has the window for both.)
+    /// The anon_vma may be freed and reused before the lock is taken, but not while the folio is
+    /// mapped, so the folio is checked again under the lock. The kernel holds a reference while it
+    /// sleeps on a contended lock, and is protected by RCU before; the model has the window in both
+    /// cases.
     async fn folio_lock_anon_vma_read(self, folio: Pfn) -> Option<(AnonVmaId, Lock)> {
         loop {
             let (anon_vma, root) = {
@@ -234,15 +236,16 @@ impl Current<'_> {
         }
     }
 
-    /// Replaces all mappings of a locked folio by migration entries, as far as possible; whether it
-    /// was is for the caller to ask (`try_to_migrate`).
+    /// Replaces the mappings of a locked folio by migration entries (`try_to_migrate`). Some may
+    /// remain, so the caller checks whether the folio is still mapped.
     pub(crate) async fn try_to_migrate(self, folio: Pfn, flush: UnmapFlush) {
         let one = |s: &mut State, vma, found| s.try_to_migrate_one(self, folio, vma, found, flush);
         self.unmap_each(folio, Site::TryToMigrate, one).await;
     }
 
-    /// Shows `one` each mapping of a locked folio, under the page-table lock and within an
-    /// invalidation, until it says that it cannot go on or the folio is mapped no more (`rmap_walk`).
+    /// Calls `one` for each mapping of a locked folio, under the page-table lock and within an
+    /// invalidation (`rmap_walk`). Stops when `one` returns false, or when nothing maps the folio
+    /// any more.
     pub(crate) async fn unmap_each(
         self,
         folio: Pfn,

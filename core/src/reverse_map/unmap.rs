@@ -1,4 +1,4 @@
-//! `try_to_unmap`: the mappings of a folio that is reclaimed become swap entries, or nothing if the
+//! `try_to_unmap`: the mappings of a folio under reclaim become swap entries, or are cleared if the
 //! folio is lazily freed.
 //!
 //! Corresponds to `try_to_unmap_one` in `mm/rmap.c`.
@@ -12,15 +12,15 @@ use crate::state::{Current, State};
 use crate::vma::VmFlags;
 
 impl State {
-    /// Takes one mapping of `folio` away, under the page-table lock. False if that is not possible,
-    /// and then the mapping stands as before (`try_to_unmap_one`).
+    /// Removes one mapping of `folio`, under the page-table lock (`try_to_unmap_one`). Returns
+    /// false if that is impossible; the mapping is then unchanged.
     fn try_to_unmap_one(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId, found: Found) -> bool {
         let area = self.vma(vma);
         let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
-        // if not present, a device has it for itself: nothing else maps a page on the LRU
+        // a non-present entry of a page on the LRU can only be device-exclusive, and is never dirty
         let dirty = found.pte.present().is_some_and(PresentPte::dirty);
         if locked {
-            // the mark may have got lost
+            // the folio may have lost its mlock flag
             self.mlock_folio(folio);
             return false;
         }
@@ -34,7 +34,7 @@ impl State {
         }
         let page = *self.page(folio);
         if !page.has(PageFlags::SWAPBACKED) {
-            // one reference of the reclaimer, one of each mapping: nobody can write it any more
+            // one reference of the reclaimer and one per mapping: nobody else can write to the page
             let sole = page.refcount == 1 + page.mapcount && !page.has(PageFlags::DIRTY);
             zoo!(self, Bug::LazyfreeThpPmdDiscard => let sole = true);
             if !sole {
@@ -60,8 +60,9 @@ impl State {
         true
     }
 
-    /// A lazily freed folio was written again: it is an ordinary one from now on. Where somebody holds it, it
-    /// stays as it is; whoever writes through a reference says so.
+    /// Restores the mapping of a lazily freed folio that is dirty or that somebody holds. A dirty
+    /// folio becomes an ordinary one. A clean one stays lazily freed, depending on the rules:
+    /// whoever writes through a reference marks it dirty.
     fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
         let Found { at, pte } = found;
         // 29f40594a281 restored a whole batch with the write permission of its first entry
@@ -74,9 +75,9 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Takes all mappings of a locked folio away, as far as possible; whether it was is for the caller
-    /// to ask. An ordinary folio is in the swap cache. The caller owes the flush (`try_to_unmap` with
-    /// `TTU_BATCH_FLUSH`).
+    /// Removes the mappings of a locked folio (`try_to_unmap` with `TTU_BATCH_FLUSH`). An ordinary
+    /// folio must be in the swap cache. Some mappings may remain, so the caller checks whether the
+    /// folio is still mapped. The caller owes the flush.
     pub(crate) async fn try_to_unmap(self, folio: Pfn) {
         let one = |s: &mut State, vma, found| s.try_to_unmap_one(self, folio, vma, found);
         self.unmap_each(folio, Site::TryToUnmap, one).await;
