@@ -1,12 +1,13 @@
-//! Device-exclusive entries: a device has a page of system memory for itself, for its atomic
+//! Device-exclusive entries: a device uses a page of system memory exclusively, for its atomic
 //! operations, until the CPU touches the page.
 //!
-//! The entry holds what the mapping held: a reference, a count in the mapcount and in the
-//! statistics. It is made from a writable mapping, so the page is exclusive, and stays so. Whether
-//! the mapping that comes back is writable is decided then, by what is tracked and protected then.
+//! The entry keeps what the mapping had: a reference, and its counts in the mapcount and in the
+//! statistics. It replaces a writable mapping, so the page is `PageAnonExclusive`, and stays so.
+//! Whether the restored mapping is writable depends on the protection and tracking at that time.
 //!
-//! Locks: `mmap_lock`, the folio lock, the page-table lock. The folio lock is held from the making to
-//! the moment that the driver has mapped the page, and by whoever takes the entry away by a fault.
+//! Locks: `mmap_lock`, the folio lock, the page-table lock. The folio lock is held from the
+//! creation of the entry until the driver has mapped the page. A fault that removes the entry holds
+//! it too.
 //!
 //! Corresponds to `make_device_exclusive` in `mm/rmap.c`; `remove_device_exclusive_entry` and
 //! `restore_exclusive_pte` in `mm/memory.c`.
@@ -20,8 +21,8 @@ use crate::pte::{Entry, PteFlags, Softleaf, SwapFlags, SwapPte};
 use crate::state::{Current, State};
 
 impl State {
-    /// Puts an exclusive entry in the place of a writable mapping of `page`, under the page-table
-    /// lock. False if there is none any more.
+    /// Replaces a writable mapping of `page` by a device-exclusive entry, under the page-table
+    /// lock. Returns false if there is no such mapping any more.
     fn make_exclusive_pte(&mut self, mm: MmId, addr: u64, page: Pfn) -> bool {
         let Some(at) = self.tables.pte_offset(self.mm(mm).pgd, addr) else {
             return false;
@@ -36,7 +37,7 @@ impl State {
         if pte.dirty() {
             self.folio_mark_dirty(page);
         }
-        // writable, so there is no uffd-wp to keep
+        // a writable entry has no uffd-wp bit to keep
         let entry = Softleaf::DeviceExclusive {
             write: true,
             pfn: page,
@@ -47,8 +48,9 @@ impl State {
         true
     }
 
-    /// Makes the entry at `at` a mapping again, under the page-table lock; the folio is locked
-    /// (`restore_exclusive_pte`). Nobody is told: there was no translation before.
+    /// Turns the device-exclusive entry at `at` into a mapping, under the page-table lock
+    /// (`restore_exclusive_pte`). The folio is locked. No flush is needed: a non-present entry has
+    /// no translation.
     pub(crate) fn restore_exclusive_pte(&mut self, vma: VmaId, at: PteRef, swap: SwapPte) {
         let Some(Softleaf::DeviceExclusive { pfn, .. }) = swap.softleaf() else {
             return;
@@ -71,8 +73,8 @@ impl State {
         self.tables.set(at, pte.pte());
     }
 
-    /// The same for a fork, which cannot sleep here: false if somebody holds the folio lock
-    /// (`try_restore_exclusive_pte`).
+    /// Restores the mapping for a fork, which cannot sleep here (`try_restore_exclusive_pte`).
+    /// Returns false if the folio is locked.
     pub(crate) fn try_restore_exclusive_pte(
         &mut self,
         cur: Current<'_>,
@@ -90,9 +92,10 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Makes the page at `addr` exclusive to `owner`, and returns it locked and with a reference, so
-    /// that the driver can map it before the CPU can have it back (`make_device_exclusive`).
-    /// `mmap_lock` is held for reading. `None` is a folio that is locked: 6.12 does not wait for it.
+    /// Makes the page at `addr` exclusive to `owner` (`make_device_exclusive`). Returns it locked
+    /// and with a reference, so that the driver maps it before the CPU can get it back. The caller
+    /// holds `mmap_lock` for reading. Returns `None` if the folio is locked and the kernel does not
+    /// wait for it, as 6.12.
     pub async fn make_device_exclusive(
         self,
         mm: MmId,
@@ -100,7 +103,7 @@ impl Current<'_> {
         owner: DevId,
     ) -> Result<Option<Pfn>, FaultError> {
         loop {
-            // a page that is exclusive already, for whomever, comes back first
+            // this restores the mapping of a page that is already exclusive to some device
             let page = self.get_user_page_remote(mm, addr).await?;
             let waits = self.state().rules().exclusive_waits_for_lock;
             if waits {
@@ -130,7 +133,7 @@ impl Current<'_> {
         }
     }
 
-    /// A fault of the CPU on an exclusive entry: the device loses the page
+    /// Handles a CPU fault on a device-exclusive entry: the device loses the page
     /// (`remove_device_exclusive_entry`).
     pub(crate) async fn remove_device_exclusive_entry(
         self,
@@ -139,8 +142,8 @@ impl Current<'_> {
     ) -> FaultResult {
         self.preempt(Site::RemoveDeviceExclusive).await;
         zoo!(self, Bug::ExclNoPageRef => return self.restore_exclusive(vmf, page).await);
-        // The entry was read without the lock: by now it may be gone, and the page with it, or be
-        // somebody else's.
+        // The entry was read without the lock. By now it may be gone, and its page may be free or
+        // belong to somebody else.
         if !self.state().folio_try_get(self.task, page) {
             return Ok(Fault::Done);
         }
@@ -151,7 +154,7 @@ impl Current<'_> {
         result
     }
 
-    /// The same once the task has a reference, which it keeps.
+    /// Restores the mapping under the folio lock. The task holds a reference, and keeps it.
     async fn restore_exclusive(self, vmf: VmFault, page: Pfn) -> FaultResult {
         if !self.state().folio_trylock(self.task, page) {
             return Ok(Fault::Locked(page));

@@ -1,10 +1,10 @@
-//! The reference driver: migration both ways, the CPU fault on its pages, eviction, and its own
-//! accesses to memory.
+//! The reference driver: migration both ways, CPU faults on its pages, eviction, and accesses of
+//! the device.
 //!
-//! It uses nothing of the core that is not public, and the core does not know it. So it is also what
-//! a driver of one's own can begin with: its functions ask whatever [`Driver`] the machine has.
+//! The driver uses only the public interface of the core, and the core does not know it. Another
+//! driver can start with its functions, which work with whatever [`Driver`] the kernel has.
 //!
-//! Modelled on what `lib/test_hmm.c` does, in our own words and without its bugs.
+//! Its behaviour follows `lib/test_hmm.c`, in our own words and without its bugs.
 
 use crate::{
     Current, DevId, DeviceFault, DevicePte, Devices, Driver, DriverFuture, Enomem, FaultError,
@@ -17,7 +17,7 @@ use core::error::Error;
 use core::fmt;
 use core::ops::Range;
 
-/// The reference driver's data: modelled on `lib/test_hmm.c`, whose devices it has two of.
+/// The data of the reference driver, which has two devices (see `lib/test_hmm.c`).
 #[derive(Debug)]
 pub struct Dmirror(Devices);
 
@@ -41,8 +41,9 @@ impl Driver for Dmirror {
         Box::pin(devmem_fault(cur, fault))
     }
 
-    /// Drops what the range covers. The driver's own migrations do not change entries of its own
-    /// pages behind its back, so it keeps those; and it keeps what it asked to have for itself.
+    /// Drops the device mappings in the range. The driver keeps mappings of its own pages during
+    /// its own migrations, which do not change them behind its back. It also keeps pages that it
+    /// has just made exclusive.
     fn invalidate(&mut self, invalidated: &NotifierRange) {
         let NotifierRange {
             mm,
@@ -62,7 +63,7 @@ impl Driver for Dmirror {
     }
 }
 
-/// Where a migration goes.
+/// The direction of a migration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
     /// To the memory of the device.
@@ -71,16 +72,16 @@ pub enum Direction {
     ToSystem,
 }
 
-/// A migration that the program asked for.
+/// A migration that a program requests.
 #[derive(Clone, Debug)]
 pub struct MigrateRequest {
-    /// The driver.
+    /// The device.
     pub dev: DevId,
     /// The address space.
     pub mm: MmId,
     /// The addresses.
     pub range: Range<u64>,
-    /// Which way.
+    /// The direction.
     pub direction: Direction,
     /// Pages for which the driver supplies no destination: page `i` if bit `i % 8` is set.
     pub skip: u8,
@@ -88,12 +89,12 @@ pub struct MigrateRequest {
     pub stepwise: bool,
 }
 
-/// The range is not covered by areas that can be read (`-EINVAL`).
+/// Part of the range is not mapped or not readable (`-EINVAL`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Einval;
 
 impl Einval {
-    /// The number that Linux returns for it, as one of [`errno`].
+    /// The error number of Linux, as in [`errno`].
     pub const fn errno(self) -> i32 {
         errno::EINVAL
     }
@@ -101,15 +102,13 @@ impl Einval {
 
 impl fmt::Display for Einval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "part of the range is not mapped, or cannot be read: migrate areas that are readable",
-        )
+        f.write_str("part of the range is not mapped or not readable: migrate readable VMAs only")
     }
 }
 
 impl Error for Einval {}
 
-/// A destination for `src`, with the contents copied: step two of a driver's migration.
+/// Allocates a destination for `src` and copies the contents: step two of a driver's migration.
 pub fn alloc_and_copy(
     s: &mut State,
     cur: Current<'_>,
@@ -135,8 +134,8 @@ pub fn alloc_and_copy(
     }
 }
 
-/// Fills in the destinations of a migration, and takes the device's mappings of the pages that
-/// leave it.
+/// Fills in the destinations of a migration, and removes the device's mappings of pages that leave
+/// the device.
 fn alloc_and_copy_all(
     s: &mut State,
     cur: Current<'_>,
@@ -165,7 +164,7 @@ fn alloc_and_copy_all(
     }
 }
 
-/// Migrates a range, area by area. Returns the number of pages moved.
+/// Migrates a range, one VMA at a time. Returns the number of pages moved.
 pub async fn migrate(cur: Current<'_>, request: &MigrateRequest) -> Result<u32, Einval> {
     let lock = Lock::MmapRead(request.mm);
     cur.lock(lock).await;
@@ -194,8 +193,8 @@ pub async fn migrate(cur: Current<'_>, request: &MigrateRequest) -> Result<u32, 
     result.map(|()| moved)
 }
 
-/// Migrates a part of one area. The device maps nothing yet, it faults when it needs a page:
-/// the migration entries are not the driver's to rely on, for `madvise` may take them away.
+/// Migrates part of one VMA. The device maps nothing yet, and faults when it needs a page: the
+/// driver cannot rely on the migration entries, because `madvise` may remove them.
 async fn migrate_area(cur: Current<'_>, request: &MigrateRequest, area: MigrateRange) -> u32 {
     let direction = request.direction;
     let select = match direction {
@@ -217,7 +216,7 @@ async fn migrate_area(cur: Current<'_>, request: &MigrateRequest, area: MigrateR
     args.migrating() as u32
 }
 
-/// The end of a phase: a gate if the program takes the migration step by step.
+/// Ends a phase. If the program takes the migration step by step, the task waits at a gate.
 async fn phase(cur: Current<'_>, request: &MigrateRequest, site: Site) {
     if request.stepwise {
         cur.sleep_on(Wait::Gate).await;
@@ -225,7 +224,7 @@ async fn phase(cur: Current<'_>, request: &MigrateRequest, site: Site) {
     cur.preempt(site).await;
 }
 
-/// Brings the page of a CPU fault home (`dmirror_devmem_fault`).
+/// Migrates the page of a CPU fault back to system memory (`dmirror_devmem_fault`).
 pub async fn devmem_fault(cur: Current<'_>, fault: DeviceFault) -> Result<(), FaultError> {
     let range = fault.addr..fault.addr + 1;
     let area = MigrateRange {
@@ -266,8 +265,8 @@ pub async fn evict(cur: Current<'_>, dev: DevId, frames: Range<u32>) -> u32 {
     args.migrating() as u32
 }
 
-/// The device goes away: its pages come home, and then its memory is given back, if nobody keeps
-/// a page there (`HMM_DMIRROR_RELEASE`). Returns the number of pages moved.
+/// Removes the device: evicts its pages, and releases its memory unless somebody still holds a page
+/// there (`HMM_DMIRROR_RELEASE`). Returns the number of pages moved.
 pub async fn release(cur: Current<'_>, dev: DevId) -> u32 {
     let used = cur.state().driver().memory(dev).fresh();
     zoo!(cur, Bug::DriverEvictOnRelease => {
@@ -282,8 +281,8 @@ pub async fn release(cur: Current<'_>, dev: DevId) -> u32 {
     moved
 }
 
-/// Gives the device the pages of a range for itself, up to the first that it cannot have. Returns
-/// the number of pages, and where and why it came to an end before that of the range.
+/// Makes the pages of a range exclusive to the device, up to the first failure. Returns the number
+/// of exclusive pages, and the address and error of the failure.
 pub async fn exclusive(
     cur: Current<'_>,
     dev: DevId,
@@ -301,8 +300,8 @@ pub async fn exclusive(
     (pages, Ok(()))
 }
 
-/// Makes one page exclusive and maps it for atomic operations, while the folio lock keeps the CPU
-/// away. False if the folio is locked and the kernel does not wait for it.
+/// Makes one page exclusive and maps it for atomic operations; the folio lock keeps the CPU away
+/// meanwhile. Returns false if the folio is locked and the kernel does not wait for it.
 async fn exclusive_page(
     cur: Current<'_>,
     dev: DevId,
@@ -311,8 +310,8 @@ async fn exclusive_page(
 ) -> Result<bool, FaultError> {
     let lock = Lock::MmapRead(mm);
     loop {
-        // Taking the page back from a device, or copying it, is announced too, and would count in
-        // the sequence: so that is done before.
+        // Getting the page back from a device, or copying it, is an invalidation too, and would
+        // change the sequence. So this happens first.
         cur.lock(lock).await;
         let page = cur.get_user_page_remote(mm, addr).await;
         cur.unlock(lock);
@@ -330,7 +329,8 @@ async fn exclusive_page(
     }
 }
 
-/// Maps a page that was made exclusive, if nothing was invalidated since `seq`, and lets it go.
+/// Maps an exclusive page if nothing was invalidated since `seq`, and releases its lock and
+/// reference.
 fn map_exclusive(cur: Current<'_>, at: Mirror, pfn: Pfn, seq: u64) -> bool {
     let s = &mut *cur.state();
     let valid = !s.interval_read_retry(at.0, at.1, seq);
@@ -344,8 +344,8 @@ fn map_exclusive(cur: Current<'_>, at: Mirror, pfn: Pfn, seq: u64) -> bool {
     valid
 }
 
-/// One access of the device: through its page table, with as many faults as it takes. Returns
-/// the word read, or just written.
+/// One access of the device through its page table, with as many faults as it needs. Returns the
+/// word that it read or wrote.
 pub async fn access(
     cur: Current<'_>,
     dev: DevId,
@@ -366,7 +366,7 @@ pub async fn access(
     }
 }
 
-/// Makes the device map `addr` (`dmirror_range_fault`).
+/// Makes the device map `addr` for the access (`dmirror_range_fault`).
 async fn range_fault(
     cur: Current<'_>,
     dev: DevId,
@@ -379,7 +379,7 @@ async fn range_fault(
     cur.lock(Lock::MmapRead(mm)).await;
     let mut found = cur.hmm_range_fault(mm, addr, dev, request, seq).await;
     if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
-        // The device's own page, shared by a fork: the CPU side copies it.
+        // the device's own page, which a fork shares: a CPU fault copies it
         found = match cur.fixup_user_fault(mm, addr, true).await {
             Ok(()) => Err(HmmError::Busy),
             Err(FaultError::Oom) => Err(HmmError::Oom),
@@ -413,7 +413,7 @@ async fn range_fault(
     Ok(())
 }
 
-/// What the device sees at each address of `range`, without a fault
+/// The pages that the device can map at each address of `range`, without a fault
 /// (`dmirror_range_snapshot`).
 pub async fn snapshot(cur: Current<'_>, dev: DevId, mm: MmId, range: Range<u64>) -> Vec<HmmPfn> {
     let lock = Lock::MmapRead(mm);
@@ -423,7 +423,7 @@ pub async fn snapshot(cur: Current<'_>, dev: DevId, mm: MmId, range: Range<u64>)
         let mut seen = Vec::new();
         for addr in range.clone() {
             let found = cur.hmm_range_fault(mm, addr, dev, Request::Nothing, seq);
-            // only an invalidation ends a look
+            // a snapshot fails only if the range was invalidated
             let Ok(pfn) = found.await else { break };
             seen.push(pfn);
         }
@@ -434,7 +434,7 @@ pub async fn snapshot(cur: Current<'_>, dev: DevId, mm: MmId, range: Range<u64>)
     }
 }
 
-/// An access through the device's page table; `None` is a fault of the device.
+/// One access through the device's page table; `None` is a fault of the device.
 fn device_access(
     s: &mut State,
     dev: DevId,

@@ -1,10 +1,10 @@
-//! What a device driver is to the core.
+//! The interface between a device driver and the core.
 //!
-//! A driver owns the free list of each device's memory and a page table for each device and address
-//! space that it mirrors. The core knows a driver by the trait [`Driver`] alone. What a driver does
-//! on its own account (migration to its memory, faults of the device) is its own code, written with
-//! the public functions of [`Current`] and [`State`](crate::State); [`dmirror`](crate::dmirror) is
-//! one such driver.
+//! A driver owns the free list of each device's memory, and a page table for each device and
+//! address space that it mirrors. The core knows a driver only through the trait [`Driver`]. A
+//! driver's own operations (migration to its memory, faults of the device) are code of the driver,
+//! written with the public functions of [`Current`] and [`State`](crate::State).
+//! [`dmirror`](crate::dmirror) is one such driver.
 //!
 //! Corresponds to `struct dev_pagemap_ops`, `struct mmu_interval_notifier_ops`.
 
@@ -22,88 +22,88 @@ use core::hash::{BuildHasherDefault, Hasher};
 use core::pin::Pin;
 use hashbrown::HashMap;
 
-/// What a device's page table holds for one address.
+/// An entry of a device's page table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DevicePte {
     /// The page.
     pub pfn: Pfn,
-    /// The device may write.
+    /// True if the device may write.
     pub write: bool,
-    /// The device may use the page for atomic operations: the CPU must not have it at the same time.
+    /// True if the device may use atomic operations on the page, so the CPU must not map it
+    /// meanwhile.
     pub atomic: bool,
 }
 
-/// A mapping of a device: which device, whose address space, where.
+/// The key of a device mapping: the device, the address space and the address.
 pub type Mirror = (DevId, MmId, u64);
 
-/// A fault of the CPU on a page in a device's memory, for the driver of that device
-/// (`struct vm_fault`).
+/// A CPU fault on a page in device memory, for the driver of that device (`struct vm_fault`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeviceFault {
     /// The device.
     pub dev: DevId,
     /// The address space; its `mmap_lock` is held for reading.
     pub mm: MmId,
-    /// The area.
+    /// The VMA.
     pub vma: VmaId,
     /// The faulting address.
     pub addr: u64,
     /// The page that the entry named.
     pub page: Pfn,
-    /// The page if the fault holds its lock and a reference: what
-    /// [`MigrateVma::fault_page`](crate::MigrateVma::fault_page) has to say.
+    /// The page if the fault holds its lock and a reference, as for
+    /// [`MigrateVma::fault_page`](crate::MigrateVma::fault_page).
     pub fault_page: Option<Pfn>,
 }
 
-/// A callback of a driver that sleeps.
+/// The future of a driver callback that sleeps.
 pub type DriverFuture<'k> = Pin<Box<dyn Future<Output = Result<(), FaultError>> + 'k>>;
 
 /// A device driver.
 ///
-/// A driver has to keep [`Devices`] and to bring pages home; the rest is there to be done otherwise.
-/// All callbacks but [`migrate_to_ram`](Self::migrate_to_ram) are called in an atomic section: they
-/// see the driver alone.
+/// A driver must keep [`Devices`] and migrate pages back to system memory. The other methods have
+/// defaults that it may override. All callbacks except [`migrate_to_ram`](Self::migrate_to_ram) run
+/// in an atomic section and see only the driver.
 pub trait Driver: Any + Debug {
-    /// The devices.
+    /// The driver's devices.
     fn devices(&self) -> &Devices;
-    /// The devices, to be changed.
+    /// The driver's devices, mutable.
     fn devices_mut(&mut self) -> &mut Devices;
-    /// `dev_pagemap_ops::migrate_to_ram`: brings the page of a CPU fault home. The access is repeated
-    /// if this succeeds, whether the page has come or not.
+    /// Migrates the page of a CPU fault back to system memory (`dev_pagemap_ops::migrate_to_ram`).
+    /// The access is repeated if this succeeds, even if the page has not migrated.
     ///
-    /// The call itself is in an atomic section, so it only makes the future, an `async move` block
-    /// that borrows nothing of the driver. The future gets at the driver by
+    /// The call itself is in an atomic section, so it only creates the future: an `async move`
+    /// block that borrows nothing of the driver. The future reaches the driver through
     /// [`State::driver_mut`](crate::State::driver_mut).
     fn migrate_to_ram<'k>(&self, cur: Current<'k>, fault: DeviceFault) -> DriverFuture<'k>;
-    /// `mmu_interval_notifier_ops::invalidate`: entries are about to change. The devices lose what they
-    /// map in the range.
+    /// Entries of the CPU are about to change: the devices drop their mappings of the range
+    /// (`mmu_interval_notifier_ops::invalidate`).
     fn invalidate(&mut self, range: &NotifierRange) {
         let NotifierRange { mm, range, .. } = range;
         let devices = self.devices_mut();
         devices.retain(|(_, m, addr), _| m != *mm || !range.contains(&addr));
     }
-    /// An address space dies. An interval subscriber hears of it as an invalidation of everything with
-    /// `MMU_NOTIFY_RELEASE` (`mn_itree_release`).
+    /// An address space dies. An interval subscriber sees this as an invalidation of everything
+    /// with `MMU_NOTIFY_RELEASE` (`mn_itree_release`).
     fn release(&mut self, mm: MmId) {
         self.devices_mut().retain(|(_, m, _), _| m != mm);
     }
-    /// Takes a page off the free list of `dev`.
+    /// Takes a page off the free list of `dev`; `None` if it is empty.
     fn alloc(&mut self, dev: DevId) -> Option<Pfn> {
         self.devices_mut().memory_mut(dev).alloc()
     }
-    /// `dev_pagemap_ops::folio_free`: the last reference to a page of `dev` is gone.
+    /// Frees a page of `dev` whose last reference has been dropped (`dev_pagemap_ops::folio_free`).
     fn folio_free(&mut self, dev: DevId, page: Pfn) {
         self.devices_mut().memory_mut(dev).free(page);
     }
-    /// What is known of the memory of `dev`.
+    /// The memory of `dev`.
     fn memory(&self, dev: DevId) -> &FrameAllocator {
         self.devices().memory(dev)
     }
-    /// The memory of `dev` is given back; what comes next is as new.
+    /// Releases the memory of `dev`; afterwards it is as new.
     fn reset_memory(&mut self, dev: DevId) {
         self.devices_mut().memory_mut(dev).reset();
     }
-    /// The device's mapping of an address.
+    /// The device's mapping of an address, if there is one.
     fn lookup(&self, at: Mirror) -> Option<DevicePte> {
         self.devices().lookup(at)
     }
@@ -115,18 +115,18 @@ pub trait Driver: Any + Debug {
     fn unmap(&mut self, at: Mirror) {
         self.devices_mut().unmap(at);
     }
-    /// Shows every mapping to `visit`, in no particular order.
+    /// Calls `visit` for every mapping, in no particular order.
     fn for_each_mapping(&self, visit: &mut dyn FnMut(Mirror, DevicePte)) {
         self.devices().iter().for_each(|(at, pte)| visit(at, pte));
     }
-    /// Back to the start.
+    /// Resets the driver to its initial state.
     fn reset(&mut self) {
         self.devices_mut().reset();
     }
 }
 
-/// What a driver keeps of its devices: the memory of each, and a page table for each device and
-/// address space.
+/// The data that a driver keeps about its devices: the memory of each, and a page table for each
+/// device and address space.
 #[derive(Debug)]
 pub struct Devices {
     memory: [FrameAllocator; DEVICES],
@@ -134,7 +134,7 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Devices with `frames` pages each, as many as the [geometry](crate::Geometry) says.
+    /// Devices with `frames` pages each; the [geometry](crate::Geometry) has the number.
     pub fn new(frames: u32) -> Self {
         Self {
             memory: core::array::from_fn(|dev| FrameAllocator::new(dev as u32 + 1, frames)),
@@ -147,12 +147,12 @@ impl Devices {
         &self.memory[dev.ix()]
     }
 
-    /// The memory of a device, to be changed.
+    /// The memory of a device, mutable.
     pub const fn memory_mut(&mut self, dev: DevId) -> &mut FrameAllocator {
         &mut self.memory[dev.ix()]
     }
 
-    /// What a device maps at an address.
+    /// The device's mapping of an address, if there is one.
     pub fn lookup(&self, at: Mirror) -> Option<DevicePte> {
         self.mappings.get(&at).copied()
     }
@@ -167,9 +167,9 @@ impl Devices {
         self.mappings.remove(&at);
     }
 
-    /// Removes all mappings but those that `keeps` accepts.
+    /// Removes all mappings for which `keeps` returns false.
     pub fn retain(&mut self, mut keeps: impl FnMut(Mirror, DevicePte) -> bool) {
-        // an empty table may be large
+        // an empty hash table may still be large to scan
         if !self.mappings.is_empty() {
             self.mappings.retain(|at, pte| keeps(*at, *pte));
         }
@@ -180,7 +180,7 @@ impl Devices {
         self.mappings.iter().map(|(at, pte)| (*at, *pte))
     }
 
-    /// All memory free and never used, and nothing mapped.
+    /// Resets all memory to free and never used, and removes all mappings.
     pub fn reset(&mut self) {
         self.memory.iter_mut().for_each(FrameAllocator::reset);
         self.mappings.clear();

@@ -1,6 +1,6 @@
-//! `hmm_range_fault`: what a device may map, faulted in as asked.
+//! `hmm_range_fault`: finds, or faults in, the pages that a device may map.
 //!
-//! The result is a snapshot without references: it may be used only under the driver's lock, and
+//! The result is a snapshot without references. A driver may use it only under its own lock, and
 //! only if no invalidation has begun since [`Current::interval_read_begin`].
 //!
 //! Corresponds to `mm/hmm.c`.
@@ -12,10 +12,10 @@ use crate::pte::{Entry, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
 
-/// What the device wants to do.
+/// The access that the device needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// Only look (a snapshot): nothing is faulted.
+    /// None: take a snapshot, and fault nothing in.
     Nothing,
     /// Read.
     Read,
@@ -23,38 +23,38 @@ pub enum Request {
     Write,
 }
 
-/// What is known of one page (`HMM_PFN_*`).
+/// The result for one page (`HMM_PFN_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HmmPfn {
-    /// The address cannot be accessed at all (`HMM_PFN_ERROR`).
+    /// No access is possible at this address (`HMM_PFN_ERROR`).
     Error,
-    /// Nothing that the device could map.
+    /// There is no page that the device can map.
     Nothing,
     /// A page.
     Valid {
-        /// Which.
+        /// Its frame number.
         pfn: Pfn,
-        /// It may be written.
+        /// True if the device may write to it.
         write: bool,
     },
 }
 
-/// Why a range cannot be faulted in.
+/// Why `hmm_range_fault` failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HmmError {
-    /// An invalidation has begun since the sequence was sampled: start over (`-EBUSY`).
+    /// The range was invalidated since the sequence was sampled: start over (`-EBUSY`).
     Busy,
-    /// No area, no access, or a fault that failed (`-EFAULT`).
+    /// No VMA allows the access, or the fault failed (`-EFAULT`).
     Fault,
-    /// A write to an area that is not writable (`-EPERM`).
+    /// The device asks to write, and the VMA is not writable (`-EPERM`).
     Permission,
     /// The fault ran out of memory.
     Oom,
-    /// The write has to be resolved through userfaultfd first.
+    /// userfaultfd must handle the write first.
     UffdWp,
 }
 
-/// What an entry tells, or asks for.
+/// What `hmm_range_fault` does about one entry.
 enum Handled {
     Known(HmmPfn),
     Fault,
@@ -63,7 +63,7 @@ enum Handled {
 }
 
 impl State {
-    /// One entry, under the page-table lock (`hmm_vma_handle_pte`).
+    /// Looks at one entry, under the page-table lock (`hmm_vma_handle_pte`).
     fn hmm_vma_handle_pte(&self, mm: MmId, addr: u64, dev: DevId, request: Request) -> Handled {
         let known = |pfn, write| Handled::Known(HmmPfn::Valid { pfn, write });
         let missing = match request {
@@ -104,8 +104,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// What `dev` may map at `addr`, faulted in for `request`; `mmap_lock` is held for reading, and
-    /// the sequence was sampled before.
+    /// Finds the page that `dev` may map at `addr`, and faults it in as `request` requires. The
+    /// caller sampled `seq` before, and holds `mmap_lock` for reading.
     pub async fn hmm_range_fault(
         self,
         mm: MmId,
@@ -136,14 +136,14 @@ impl Current<'_> {
         }
     }
 
-    /// `hmm_vma_walk_test`: an area that may be read.
+    /// The VMA at `addr`, if it is readable (`hmm_vma_walk_test`).
     fn readable_area(self, mm: MmId, addr: u64) -> Option<VmaId> {
         let s = &*self.state();
         s.find_vma(mm, addr)
             .filter(|vma| s.vma(*vma).flags.contains(VmFlags::READ))
     }
 
-    /// Faults the page in; then the entry is looked at again (`hmm_vma_fault`).
+    /// Faults the page in; the caller then looks at the entry again (`hmm_vma_fault`).
     async fn hmm_vma_fault(self, vma: VmaId, addr: u64, request: Request) -> Result<(), HmmError> {
         let write = request == Request::Write;
         if write && !self.state().vma(vma).flags.contains(VmFlags::WRITE) {
@@ -155,7 +155,7 @@ impl Current<'_> {
                 self.retry_fault(mm, addr).await;
                 Ok(())
             }
-            // nobody told the fault that it may drop mmap_lock
+            // without FAULT_FLAG_ALLOW_RETRY, the fault waits with mmap_lock held
             Ok(Fault::Locked(folio)) => {
                 self.folio_wait_locked(folio).await;
                 Ok(())

@@ -1,4 +1,4 @@
-//! Devices: the driver, and what the kernel offers it.
+//! Device drivers, and the kernel's functions for them.
 
 pub(crate) mod device_exclusive;
 pub mod dmirror;

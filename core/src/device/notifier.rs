@@ -1,8 +1,9 @@
-//! mmu notifiers: who mirrors an address space is told before an entry changes.
+//! mmu notifiers: a device that mirrors an address space is told before an entry changes.
 //!
-//! Every change that takes a translation or a permission away is bracketed by [`Current::notifier_start`] and [`State::notifier_end`].
-//! A reader of the tables samples the sequence first ([`Current::interval_read_begin`]) and uses what
-//! it read only if the sequence is unchanged ([`State::interval_read_retry`]).
+//! Every change that removes a translation or a permission happens between
+//! [`Current::notifier_start`] and [`State::notifier_end`]. A driver that reads entries samples the
+//! sequence first ([`Current::interval_read_begin`]), and uses the result only if the sequence is
+//! unchanged ([`State::interval_read_retry`]).
 //!
 //! Corresponds to `mm/mmu_notifier.c`, `include/linux/mmu_notifier.h`.
 
@@ -12,35 +13,35 @@ use crate::state::{Current, State};
 use crate::trace::Event;
 use core::ops::Range;
 
-/// Why entries change.
+/// The reason for an invalidation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotifierEvent {
-    /// The area goes.
+    /// A VMA is unmapped or moved.
     Unmap,
     /// Entries are cleared or replaced.
     Clear,
-    /// The protection of the area changes.
+    /// The protection of a VMA changes.
     ProtectionVma,
     /// Entries are write-protected for a fork.
     ProtectionPage,
-    /// Soft-dirty is cleared.
+    /// Soft-dirty bits are cleared.
     SoftDirty,
-    /// `migrate_vma`: a driver may ignore its own.
+    /// `migrate_vma` collects pages; a driver may ignore its own migration.
     Migrate,
-    /// A device gets a page for itself: its driver, which asked for it, may ignore that.
+    /// A device gets a page exclusively; its driver, which asked for this, may ignore it.
     Exclusive,
 }
 
-/// A change of entries that is announced.
+/// An invalidation: a range whose entries change.
 #[derive(Clone, Debug)]
 pub struct NotifierRange {
     /// The address space.
     pub mm: MmId,
     /// The addresses.
     pub range: Range<u64>,
-    /// Why.
+    /// The reason.
     pub event: NotifierEvent,
-    /// On whose behalf.
+    /// The device that caused it, if one did.
     pub owner: Option<DevId>,
 }
 
@@ -61,11 +62,11 @@ impl NotifierRange {
 }
 
 impl State {
-    /// `mmu_notifier_invalidate_range_start`, but for its sleeping.
+    /// The part of `mmu_notifier_invalidate_range_start` that does not sleep.
     fn invalidate_start(&mut self, task: TaskId, range: &NotifierRange) {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
-        // a driver that ignores what it asked for leaves its sequence alone (mmu_interval_set_seq)
+        // a driver that ignores its own request keeps its sequence (mmu_interval_set_seq)
         let asked = range
             .owner
             .filter(|_| range.event == NotifierEvent::Exclusive);
@@ -78,7 +79,7 @@ impl State {
         }
     }
 
-    /// `mmu_notifier_invalidate_range_end`.
+    /// Ends an invalidation (`mmu_notifier_invalidate_range_end`).
     pub(crate) fn notifier_end(&mut self, task: TaskId, range: &NotifierRange) {
         let mm = range.mm;
         self.trace_invalidate(task, false, range);
@@ -89,7 +90,7 @@ impl State {
         }
     }
 
-    /// The address space dies: nobody mirrors it any more (`mmu_notifier_release`).
+    /// Tells the driver that the address space dies (`mmu_notifier_release`).
     pub(crate) fn mmu_notifier_release(&mut self, mm: MmId) {
         self.mm_mut(mm).notifier.released = true;
         zoo!(self, Bug::HmmReleaseCallback => return);
@@ -114,21 +115,23 @@ impl State {
         });
     }
 
-    /// True if the entries may have changed since `dev` sampled `seq`; called under the driver's lock.
+    /// True if entries may have changed since `dev` sampled `seq`. The caller holds the driver's
+    /// lock.
     pub fn interval_read_retry(&self, dev: DevId, mm: MmId, seq: u64) -> bool {
         self.mm(mm).notifier.seq[dev.ix()] != seq
     }
 }
 
 impl Current<'_> {
-    /// Announces a change; the callbacks may sleep.
+    /// Starts an invalidation; the callbacks may sleep (`mmu_notifier_invalidate_range_start`).
     pub(crate) async fn notifier_start(self, range: &NotifierRange) {
         zoo!(self, Bug::XeNotifierFolioLock => self.lock_mirrored(range).await);
         self.state().invalidate_start(self.task, range);
         self.preempt(Site::NotifierStart).await;
     }
 
-    /// Samples the sequence of `dev` when no invalidation is under way (`mmu_interval_read_begin`).
+    /// Waits until no invalidation is under way, and samples the sequence of `dev`
+    /// (`mmu_interval_read_begin`).
     pub async fn interval_read_begin(self, dev: DevId, mm: MmId) -> u64 {
         loop {
             {
