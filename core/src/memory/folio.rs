@@ -1,4 +1,4 @@
-//! The life of a folio: allocation, references, free.
+//! The life of a folio: allocation, references, freeing.
 //!
 //! Corresponds to `mm/page_alloc.c`, `mm/swap.c` (`__folio_put`), `mm/memremap.c`
 //! (`zone_device_page_init`, `free_zone_device_folio`).
@@ -16,8 +16,8 @@ impl State {
         Pfn(pfn.0 - self.page(pfn).tail_offset)
     }
 
-    /// A page of system memory, with one reference that belongs to `task`. Its contents are what
-    /// the last owner left.
+    /// Allocates a page of system memory, with one reference that belongs to `task`. The page keeps
+    /// the contents of its last owner.
     pub fn alloc_page(&mut self, task: TaskId) -> Result<Pfn, Enomem> {
         self.may_alloc(AllocKind::Page)?;
         let Some(pfn) = self.frames.alloc() else {
@@ -32,7 +32,7 @@ impl State {
         Ok(pfn)
     }
 
-    /// A page of `dev`'s memory, locked, with one reference that belongs to `task`
+    /// Allocates a page of `dev`'s memory, locked, with one reference that belongs to `task`
     /// (`zone_device_page_init`).
     pub fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Pfn, Enomem> {
         self.may_alloc(AllocKind::DevicePage)?;
@@ -47,7 +47,7 @@ impl State {
         page.refcount = 1;
         page.order = 0;
         page.tail_offset = 0;
-        // since 12b2285bf3d1 a second line of defence behind the clear at free
+        // a second defence, after the clearing at free (12b2285bf3d1)
         self.clear_mapping(pfn);
         self.tasks[task.ix()].refs.push(pfn);
         self.folio_trylock(task, pfn);
@@ -55,13 +55,13 @@ impl State {
         Ok(pfn)
     }
 
-    /// A device page has no identity any more.
+    /// Clears the mapping of a device page.
     fn clear_mapping(&mut self, page: Pfn) {
         zoo!(self, Bug::DevprivMappingReuse => return);
         self.page_mut(page).set_mapping(None);
     }
 
-    /// A reference on behalf of a mapping or of somebody outside (`folio_get`).
+    /// Adds references for mappings or for holders outside the model (`folio_get`).
     #[inline]
     pub(crate) fn folio_ref_add(&mut self, folio: Pfn, count: i32) {
         self.page_mut(folio).refcount += count;
@@ -76,14 +76,14 @@ impl State {
         }
     }
 
-    /// A reference that the operation of `task` holds for a while.
+    /// Adds a reference that the operation of `task` holds for a while.
     #[inline]
     pub(crate) fn folio_get(&mut self, task: TaskId, folio: Pfn) {
         self.folio_ref_add(folio, 1);
         self.tasks[task.ix()].refs.push(folio);
     }
 
-    /// `folio_try_get`: fails on a folio that is being freed or free.
+    /// Adds a reference for `task` unless the folio is free or being freed (`folio_try_get`).
     pub(crate) fn folio_try_get(&mut self, task: TaskId, folio: Pfn) -> bool {
         let ok = self.page(folio).refcount > 0;
         if ok {
@@ -98,7 +98,7 @@ impl State {
         self.folio_ref_sub(folio, 1);
     }
 
-    /// The reference stays, but no longer belongs to `task`: a mapping has it now.
+    /// Stops counting a reference as one of `task`, because a mapping or somebody else owns it now.
     pub(crate) fn disown(&mut self, task: TaskId, folio: Pfn) {
         let refs = &mut self.tasks[task.ix()].refs;
         if let Some(i) = refs.iter().rposition(|p| *p == folio) {
@@ -106,8 +106,8 @@ impl State {
         }
     }
 
-    /// A reference from outside every operation: what `get_user_pages` or a pfn walker took and
-    /// keeps. With `pin` it is a FOLL_PIN.
+    /// Takes a reference for a holder outside every operation, such as a caller of `get_user_pages`
+    /// or a walker of frames. With `pin`, it is a FOLL_PIN. Returns false if the folio is free.
     pub fn hold_external(&mut self, folio: Pfn, pin: bool) -> bool {
         let live = self.page(folio).refcount > 0;
         if live {
@@ -116,7 +116,7 @@ impl State {
         live
     }
 
-    /// Drops a reference from outside (`unpin_user_page`, `put_page`).
+    /// Drops a reference of such a holder (`unpin_user_page`, `put_page`).
     pub fn put_external(&mut self, folio: Pfn, pin: bool) {
         let pin_counts = folio != Pfn::ZERO;
         zoo!(self, Bug::GupPinZeroPage => let pin_counts = true);
@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// The last reference is gone (`__folio_put`).
+    /// Frees a folio whose last reference has been dropped (`__folio_put`).
     fn free_folio(&mut self, folio: Pfn) {
         match folio.device() {
             Some(dev) => self.free_zone_device_folio(folio, dev),
@@ -140,21 +140,21 @@ impl State {
         }
     }
 
-    /// `free_zone_device_folio` for device-private memory.
+    /// Frees a page of device-private memory (`free_zone_device_folio`).
     fn free_zone_device_folio(&mut self, folio: Pfn, dev: DevId) {
         let page = self.page_mut(folio);
-        // a lock that somebody still holds is not the allocator's to take; nobody looks whether it is mlocked
+        // a holder of the folio lock keeps it, and freeing does not check the mlock flag
         let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
         page.flags = page.flags & kept | PageFlags::FREE;
-        // 7ab0ad0e74f8: a hole that is filled with this page later trusts what it finds here
+        // 7ab0ad0e74f8: a hole that this page fills later would use a stale mapping
         self.clear_mapping(folio);
         self.driver.folio_free(dev, folio);
         self.pgmap_refs[dev.ix()] -= 1;
         zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] += 1);
     }
 
-    /// Takes the folio off the LRU for the operation of `task`, with a reference
-    /// (`folio_isolate_lru`).
+    /// Takes a folio off the LRU for the operation of `task`, with a reference
+    /// (`folio_isolate_lru`). Returns false if it is not on the LRU.
     pub(crate) fn folio_isolate_lru(&mut self, task: TaskId, folio: Pfn) -> bool {
         let on_lru = self.page(folio).has(PageFlags::LRU);
         if on_lru {
@@ -164,8 +164,8 @@ impl State {
         on_lru
     }
 
-    /// `folio_add_lru`. The LRU holds no reference; the kernel's per-CPU batch in front of it, which
-    /// holds one until it is drained, is not modelled.
+    /// Puts a folio on the LRU (`folio_add_lru`). The LRU holds no reference. The kernel's per-CPU
+    /// batch in front of it holds one until it is drained; that reference is not modelled.
     pub(crate) fn folio_add_lru(&mut self, folio: Pfn) {
         self.lru_add(folio);
         let charged = self.page(folio).has(PageFlags::CHARGED);
@@ -175,8 +175,8 @@ impl State {
         });
     }
 
-    /// The folio comes from the batch to one of the lists. Who of those that locked it in memory counted it
-    /// before is not known there: the count begins anew (`lru_add`).
+    /// Moves a folio from the batch to an LRU list (`lru_add`). The mlock count restarts at zero,
+    /// because earlier counts are not known there.
     fn lru_add(&mut self, folio: Pfn) {
         let page = self.page_mut(folio);
         page.flags.insert(PageFlags::LRU);
@@ -185,15 +185,15 @@ impl State {
         page.mlock_count = 0;
     }
 
-    /// Who put the folio on the LRU only now drains the batch that it went through: what was counted since then
-    /// was not.
+    /// Drains the per-CPU LRU batch that the folio went through. It is drained only now, so mlock
+    /// counts added since the folio was queued are lost.
     pub(crate) fn drain_lru_batch(&mut self, folio: Pfn) {
         if self.page(folio).has(PageFlags::LRU) {
             self.lru_add(folio);
         }
     }
 
-    /// `mem_cgroup_charge`.
+    /// Charges a folio (`mem_cgroup_charge`).
     pub(crate) fn charge(&mut self, folio: Pfn) {
         self.page_mut(folio).flags.insert(PageFlags::CHARGED);
     }
@@ -209,8 +209,8 @@ impl State {
         self.page_mut(folio).flags.insert(PageFlags::DIRTY);
     }
 
-    /// Allocates page tables down to `addr`; what was allocated before a failure stays, as empty
-    /// tables do in the kernel, until the area goes (`pte_alloc`).
+    /// Allocates the page tables down to `addr` (`pte_alloc`). Tables allocated before a failure
+    /// stay, as empty tables do in the kernel, until the VMA is unmapped.
     pub(crate) fn pte_alloc(&mut self, mm: MmId, addr: u64) -> Result<PteRef, Enomem> {
         let pgd = self.mm(mm).pgd;
         while let Some((at, level)) = self.tables.missing(pgd, addr) {

@@ -1,4 +1,4 @@
-//! The array of struct pages, one stretch for each memory.
+//! The array of struct pages, with one section for each memory.
 //!
 //! Corresponds to `mm/sparse.c`, `mm/memremap.c`.
 
@@ -9,13 +9,13 @@ use crate::page::Page;
 use alloc::vec::Vec;
 use core::hash::Hash;
 
-/// Devices of the machine.
+/// Number of devices.
 pub const DEVICES: usize = 2;
 
 #[derive(Debug, Default)]
 struct Section {
     capacity: usize,
-    /// Struct pages up to the highest one used since the last reset, and more that are pristine.
+    /// Struct pages up to the highest one used since the last reset; pristine ones may follow.
     pages: Vec<Page>,
     high: usize,
 }
@@ -25,7 +25,7 @@ struct Section {
 pub struct Memmap {
     sections: [Section; 1 + DEVICES],
     touched: Vec<Pfn>,
-    /// What an access through a pfn outside the map reads and writes.
+    /// The struct page that accesses outside the map read and write.
     nowhere: Page,
     wild: Option<Pfn>,
 }
@@ -66,8 +66,8 @@ impl Memmap {
             .unwrap_or(BLANK)
     }
 
-    /// The struct page of `pfn`, to be changed. Outside the map there is none: the access is noted
-    /// as wild and goes to a page that belongs to nobody.
+    /// The struct page of `pfn`, mutable. An access outside the map is recorded as wild and goes to
+    /// a page that belongs to nobody.
     #[inline]
     pub(crate) fn page_mut(&mut self, pfn: Pfn) -> &mut Page {
         let Some(section) = self.sections.get_mut(pfn.zone()) else {
@@ -98,7 +98,8 @@ impl Memmap {
         &self.touched
     }
 
-    /// An access outside the map, if there was one: on real hardware a wild pointer.
+    /// The first access outside the map, if there was one. On hardware this would be a wild
+    /// pointer.
     pub fn wild(&self) -> Option<Pfn> {
         self.wild
     }
@@ -134,7 +135,7 @@ impl Memmap {
         (touched, wild).hash(id);
     }
 
-    /// Forgets which pages changed.
+    /// Forgets which pages have changed.
     pub(crate) fn observed(&mut self) {
         while let Some(pfn) = self.touched.pop() {
             self.sections[pfn.zone()].pages[pfn.index()].touched = false;

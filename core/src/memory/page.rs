@@ -1,8 +1,8 @@
 //! `struct page` and `struct folio`.
 //!
-//! Every frame has a [`Page`]. A folio is one or more pages in a row; what belongs to the folio as a
-//! whole (references, mapping, index, lock) is kept in its head page, what belongs to one page
-//! (its own mapcount, exclusivity, contents) in that page.
+//! Every frame has a [`Page`]. A folio is one or more consecutive pages. The head page holds what
+//! belongs to the whole folio: references, mapping, index, lock. Each page holds its own mapcount,
+//! exclusivity and contents.
 //!
 //! Corresponds to `include/linux/mm_types.h`, `include/linux/page-flags.h`.
 
@@ -21,10 +21,10 @@ bitflags! {
         const DIRTY = 1 << 1;
         /// Folio: on an LRU list.
         const LRU = 1 << 2;
-        /// Folio: reclaimed through swap. An anonymous folio without it is lazily freed (`MADV_FREE`):
-        /// reclaim drops it unless it is dirty.
+        /// Folio: reclaimed through swap. An anonymous folio without this flag is lazily freed
+        /// (`MADV_FREE`): reclaim drops it unless it is dirty.
         const SWAPBACKED = 1 << 3;
-        /// Page: exclusive to the one mapping it has (`PageAnonExclusive`).
+        /// Page: exclusive to its only mapping (`PageAnonExclusive`).
         const ANON_EXCLUSIVE = 1 << 4;
         /// Folio: large; the page is its head.
         const HEAD = 1 << 5;
@@ -36,9 +36,10 @@ bitflags! {
         const SWAPCACHE = 1 << 8;
         /// Folio: being written to its slot.
         const WRITEBACK = 1 << 9;
-        /// Folio: mapped in an area that is locked in memory, as far as was counted.
+        /// Folio: mapped in an mlocked VMA, as far as the counts tell.
         const MLOCKED = 1 << 10;
-        /// Folio: on the list of the LRU that reclaim does not look at, or last was.
+        /// Folio: on the unevictable list, which reclaim does not scan, or was there when it left
+        /// the LRU.
         const UNEVICTABLE = 1 << 11;
     }
 }
@@ -51,20 +52,20 @@ pub const GUP_PIN_COUNTING_BIAS: i32 = 1024;
 pub struct Page {
     /// The contents: one machine word.
     pub word: u64,
-    /// Folio: offset of the folio in its anon_vma's address space, in pages.
+    /// Folio: its page offset, at which the reverse map looks for it.
     pub index: u64,
-    /// Folio: references.
+    /// Folio: number of references.
     pub refcount: i32,
-    /// Entries at the lowest level that map this page.
+    /// Number of lowest-level entries that map this page.
     pub mapcount: i32,
-    /// Folio, large: entries of any level that map any part of it.
+    /// Large folio: number of entries of any level that map any part of it.
     pub large_mapcount: i32,
-    /// Folio, large: entries at the huge level that map all of it.
+    /// Large folio: number of huge entries that map all of it.
     pub entire_mapcount: i32,
     mapping: u32,
     /// Folio: its slot while it is in the swap cache (`folio->swap`).
     pub swap: SwapId,
-    /// Folio, unevictable: the mappings in locked areas that were counted.
+    /// Unevictable folio: counted mappings in mlocked VMAs.
     pub mlock_count: u32,
     /// Distance to the folio's head page; 0 in a head page and in a small folio.
     pub tail_offset: u32,
@@ -72,7 +73,7 @@ pub struct Page {
     pub flags: PageFlags,
     /// Folio: log2 of its pages.
     pub order: u8,
-    /// The owner's note that the page has changed since an observer last looked.
+    /// True if the page has changed since an observer last looked.
     pub(crate) touched: bool,
 }
 
@@ -103,7 +104,7 @@ impl Page {
         }
     }
 
-    /// Sets or clears `->mapping`. Only anonymous folios have one here.
+    /// Sets or clears `->mapping`. Only anonymous folios have one in the model.
     pub(crate) const fn set_mapping(&mut self, anon_vma: Option<AnonVmaId>) {
         self.mapping = match anon_vma {
             None => 0,
@@ -123,7 +124,7 @@ impl Page {
         self.has(PageFlags::ANON_EXCLUSIVE)
     }
 
-    /// `folio_mapcount`: of a head page, the entries that map any part of the folio.
+    /// Number of entries that map any part of the folio, for a head page (`folio_mapcount`).
     pub const fn folio_mapcount(&self) -> i32 {
         if self.order == 0 {
             self.mapcount
@@ -137,13 +138,14 @@ impl Page {
         Self { word, ..*self }.hash(id);
     }
 
-    /// `folio_maybe_dma_pinned` of a small folio.
+    /// `folio_maybe_dma_pinned` for a small folio.
     pub const fn maybe_dma_pinned(&self) -> bool {
         self.refcount >= GUP_PIN_COUNTING_BIAS
     }
 }
 
-/// A free list: last freed, first reused; then frames never used before, in order.
+/// The allocator of one memory. It reuses the last freed frame first, and then takes frames never
+/// used before, in order.
 #[derive(Debug, Clone, Hash)]
 pub struct FrameAllocator {
     zone: u32,
@@ -153,7 +155,7 @@ pub struct FrameAllocator {
 }
 
 impl FrameAllocator {
-    /// All `capacity` frames of memory `zone`, free.
+    /// An allocator with all `capacity` frames of memory `zone` free.
     pub fn new(zone: u32, capacity: u32) -> Self {
         Self {
             zone,
@@ -163,7 +165,7 @@ impl FrameAllocator {
         }
     }
 
-    /// Takes a frame; `None` if there is none left.
+    /// Allocates a frame; `None` if none is left.
     pub fn alloc(&mut self) -> Option<Pfn> {
         self.free.pop().or_else(|| {
             (self.fresh < self.capacity).then(|| {
@@ -173,32 +175,32 @@ impl FrameAllocator {
         })
     }
 
-    /// Takes a frame back.
+    /// Frees a frame.
     pub fn free(&mut self, pfn: Pfn) {
         self.free.push(pfn);
     }
 
-    /// The frames on the free list; each must be there once.
+    /// The frames on the free list; each must be there only once.
     pub fn free_list(&self) -> &[Pfn] {
         &self.free
     }
 
-    /// Frames that were handed out at least once.
+    /// Number of frames that were allocated at least once.
     pub fn fresh(&self) -> u32 {
         self.fresh
     }
 
-    /// Frames in use.
+    /// Number of frames in use.
     pub fn in_use(&self) -> u32 {
         self.fresh.saturating_sub(self.free.len() as u32)
     }
 
-    /// No frame is left.
+    /// True if no frame is left.
     pub fn exhausted(&self) -> bool {
         self.free.is_empty() && self.fresh == self.capacity
     }
 
-    /// All frames free and never used.
+    /// Makes all frames free and never used.
     pub fn reset(&mut self) {
         self.fresh = 0;
         self.free.clear();

@@ -1,4 +1,4 @@
-//! Page tables, what their entries say, and what the CPUs remember of them.
+//! Page tables, the formats of their entries, and TLBs.
 
 pub(crate) mod page_vma_mapped;
 pub(crate) mod pagemap;

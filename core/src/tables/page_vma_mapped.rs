@@ -1,4 +1,4 @@
-//! `page_vma_mapped_walk`: does this area map this folio, and where?
+//! `page_vma_mapped_walk`: finds the entry in a VMA that maps a folio.
 //!
 //! Corresponds to `mm/page_vma_mapped.c`.
 
@@ -6,7 +6,7 @@ use crate::ids::{MmId, Pfn, PteRef};
 use crate::pte::{Entry, Pte, Softleaf};
 use crate::state::State;
 
-/// Which entries the walk is after.
+/// The entries that a walk looks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Wanted {
     /// Entries that hold a reference and count in the mapcount.
@@ -15,18 +15,18 @@ pub(crate) enum Wanted {
     Migration,
 }
 
-/// An entry that the walk found. It is valid until the page-table lock is dropped.
+/// An entry found by the walk. It is valid until the page-table lock is dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
-    /// Where.
+    /// Its location.
     pub at: PteRef,
-    /// What.
+    /// Its value.
     pub pte: Pte,
 }
 
 impl State {
-    /// The entry for `addr` if it is of the wanted kind and names a page of `folio`; called, and its
-    /// result used, under the page-table lock.
+    /// The entry for `addr`, if it is of the wanted kind and names a page of `folio`. The caller
+    /// holds the page-table lock, and uses the result before it drops the lock.
     pub(crate) fn page_vma_mapped_walk(
         &self,
         mm: MmId,

@@ -1,7 +1,7 @@
-//! What `/proc/PID/pagemap` shows of each page.
+//! The contents of `/proc/PID/pagemap` for each page.
 //!
-//! A reader of page tables has to name every kind of entry: what is not present and not empty is
-//! shown as swap, whatever it is. Nothing is faulted in and nothing changes.
+//! Every reader of page tables must handle every kind of entry. An entry that is neither present
+//! nor empty is shown as swap, whatever its type. Reading faults nothing in and changes nothing.
 //!
 //! Corresponds to `pagemap_read` in `fs/proc/task_mmu.c`.
 
@@ -19,7 +19,7 @@ bitflags! {
     /// An entry of the file, without the frame number.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct Pagemap: u64 {
-        /// The entry or the area is soft-dirty.
+        /// The entry or the VMA is soft-dirty.
         const SOFT_DIRTY = 1 << 55;
         /// The page is present, and mapped once.
         const MMAP_EXCLUSIVE = 1 << 56;
@@ -33,7 +33,7 @@ bitflags! {
 }
 
 impl State {
-    /// One entry of an area, under the page-table lock (`pte_to_pagemap_entry`).
+    /// Encodes an entry, under the page-table lock (`pte_to_pagemap_entry`).
     fn pte_to_pagemap_entry(&self, pte: Pte) -> Pagemap {
         let mapped_once = |page: Pfn| self.page(page).mapcount == 1;
         let mut shown = Pagemap::empty();
@@ -78,7 +78,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Reads the entries of `range`, table by table.
+    /// Reads the entries of `range`, one page table at a time.
     pub async fn pagemap_read(self, mm: MmId, range: Range<u64>) -> Vec<Pagemap> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;

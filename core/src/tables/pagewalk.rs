@@ -1,7 +1,9 @@
-//! Walking the entries of a range, table by table, as the loops over `pte_offset_map_lock` do in
-//! `mm/memory.c`, `mm/mprotect.c`, `mm/madvise.c` and `fs/proc/task_mmu.c`.
+//! Walking the entries of a range, one page table at a time, as the loops over
+//! `pte_offset_map_lock` do in `mm/memory.c`, `mm/mprotect.c`, `mm/madvise.c` and
+//! `fs/proc/task_mmu.c`.
 //!
-//! Locks: the caller holds `mmap_lock`; a table is one section, which is the page-table lock.
+//! Locks: the caller holds `mmap_lock`. One page table is one section, that is, one hold of the
+//! page-table lock.
 
 use crate::ids::{MmId, PteRef};
 use crate::lock::Site;
@@ -9,9 +11,9 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl Current<'_> {
-    /// Shows `each` the entries of `range`, with a scheduling point before each table. A walk that passes over
-    /// empty entries must `flush` first what reclaim owes: behind an empty entry a translation may still be
-    /// remembered (`flush_tlb_batched_pending`).
+    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. Set
+    /// `flush` if `each` skips empty entries: reclaim may have cleared one without flushing,
+    /// leaving a stale TLB entry (`flush_tlb_batched_pending`).
     pub(crate) async fn walk_page_range(
         self,
         mm: MmId,

@@ -1,9 +1,9 @@
 //! Radix page tables.
 //!
-//! All entries of all tables live in one array; a [`PteRef`] names one of them. Every write goes
-//! through [`PageTables::set`], which notes it in the [trace](crate::trace), so that an observer can
-//! follow the tables without reading them. A table pointer and a huge leaf can stand in the same
-//! place of an upper level; `PSE` tells them apart.
+//! One array holds all entries of all tables; a [`PteRef`] names one of them. Every write goes
+//! through [`PageTables::set`], which records it in the [trace](crate::trace), so that an observer
+//! can follow the tables without reading them. An entry of an upper level is a pointer to a table
+//! or a huge leaf; `PSE` tells them apart.
 //!
 //! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in `mm/memory.c`.
 
@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::hash::Hash;
 use core::ops::Range;
 
-/// What is known of one table.
+/// The description of one page table.
 #[derive(Clone, Copy, Debug, Hash)]
 pub struct Table {
     /// The address space that it belongs to.
@@ -25,13 +25,13 @@ pub struct Table {
     pub level: u32,
     /// The first address that it spans.
     pub base: u64,
-    /// Entries that are not empty.
+    /// Number of entries that are not empty.
     pub used: u32,
-    /// Indices of the entries written since the table was allocated: from here …
+    /// The first index that was written since the table was allocated.
     low: u32,
-    /// … up to here, not included.
+    /// One more than the last such index.
     high: u32,
-    /// The table is part of an address space.
+    /// True while the table is part of an address space.
     pub live: bool,
 }
 
@@ -72,7 +72,7 @@ impl PageTables {
         }
     }
 
-    /// A new, empty table.
+    /// Allocates an empty table.
     pub(crate) fn alloc(&mut self, mm: MmId, level: u32, base: u64) -> TableId {
         let id = self.free.pop().unwrap_or_else(|| {
             let id = TableId(self.used);
@@ -91,7 +91,7 @@ impl PageTables {
         id
     }
 
-    /// Gives a table back. What it still holds is wiped, and noted as a write.
+    /// Frees a table. Entries that it still holds are cleared, and recorded as writes.
     pub(crate) fn free(&mut self, id: TableId) {
         if self.tables[id.ix()].used != 0 {
             for index in 0..self.geometry.entries() {
@@ -121,7 +121,7 @@ impl PageTables {
         PteRef((id.0 << self.geometry.table_bits) | index as u32)
     }
 
-    /// Makes the count of entries of a table wrong.
+    /// Makes the count of used entries of a table wrong.
     #[cfg(feature = "tamper")]
     pub(crate) fn miscount(&mut self, at: PteRef) {
         self.tables[at.ix() >> self.geometry.table_bits].used += 1;
@@ -139,7 +139,7 @@ impl PageTables {
             .map(|(i, t)| (TableId(i as u32), t))
     }
 
-    /// The entries of table `id`, with their addresses; those that were never written are left out.
+    /// The entries of table `id` with their addresses, without those that were never written.
     pub fn entries(&self, id: TableId) -> impl Iterator<Item = (u64, Pte)> {
         let Table {
             level, base, low, ..
@@ -152,7 +152,7 @@ impl PageTables {
             .map(move |(i, pte)| (first + i as u64 * step, *pte))
     }
 
-    /// The entries of table `id` that were ever written; all others are empty.
+    /// The range of entries of table `id` that were ever written; all others are empty.
     fn written(&self, id: TableId) -> Range<usize> {
         let Table { low, high, .. } = self.tables[id.ix()];
         let first = self.entry(id, 0).ix();
@@ -194,7 +194,7 @@ impl PageTables {
         });
     }
 
-    /// Where a pointer to a lower table leads; `None` if the entry is empty or a huge leaf.
+    /// The table that an upper-level entry points to; `None` if the entry is empty or a huge leaf.
     fn child(pte: Pte) -> Option<TableId> {
         match pte.decode() {
             Entry::Present(p) if !p.has(PteFlags::PSE) => Some(TableId(p.pfn().0)),
@@ -212,7 +212,8 @@ impl PageTables {
         Some(self.entry(table, self.geometry.index(addr, 0)))
     }
 
-    /// The highest-level missing table on the way to `addr`: where its pointer goes, and its level.
+    /// The highest missing table on the way to `addr`: the entry that would point to it, and its
+    /// level.
     pub(crate) fn missing(&self, pgd: TableId, addr: u64) -> Option<(PteRef, u32)> {
         let mut table = pgd;
         for level in (1..self.geometry.levels).rev() {
@@ -225,14 +226,14 @@ impl PageTables {
         None
     }
 
-    /// Puts a new table of `level` at `at` (`pmd_install`).
+    /// Allocates a table of `level` and makes `at` point to it (`pmd_install`).
     pub(crate) fn install(&mut self, at: PteRef, mm: MmId, level: u32, addr: u64) {
         let base = addr & !(self.geometry.span(level) - 1);
         let id = self.alloc(mm, level, base);
         self.set(at, PresentPte::new(Pfn(id.0)).set(PteFlags::RW, true).pte());
     }
 
-    /// The next stretch of `range` that one existing lowest-level table holds.
+    /// The next part of `range` that lies in one existing lowest-level table.
     pub(crate) fn next_table(&self, pgd: TableId, range: Range<u64>) -> Option<Range<u64>> {
         let mut addr = range.start;
         while addr < range.end {
@@ -247,8 +248,8 @@ impl PageTables {
         None
     }
 
-    /// Frees the tables on the way to `range` whose whole span lies within `limits`, that is,
-    /// between the neighbouring areas (`free_pgd_range` with its floor and ceiling).
+    /// Frees the tables on the way to `range` that lie entirely within `limits`, which are the
+    /// bounds of the neighbouring VMAs (`free_pgd_range` with its floor and ceiling).
     pub(crate) fn free_range(&mut self, pgd: TableId, range: Range<u64>, limits: Range<u64>) {
         self.free_below(pgd, self.geometry.levels - 1, &range, &limits);
     }

@@ -1,15 +1,15 @@
 //! Page-table entries: one 64-bit word, two formats.
 //!
-//! A *present* entry has the layout of an x86-64 leaf entry. A *non-present* one is a swap-type
-//! entry: a type in the top five bits, below it the inverted offset, and flag bits of its own at the
-//! bottom (soft-dirty, uffd-wp, exclusive). The same bit means different
-//! things in the two formats (bit 1 is "writable" in one and "soft-dirty" in the other), so each
-//! format has its own type and its own accessors, and [`Pte::decode`] is the way from the word to the
-//! right one. Both decoders are total: applied to the wrong format they yield nonsense, which is how
-//! the bug of commit 1de13ee59225 and its relatives can be put back.
+//! A *present* entry has the layout of an x86-64 leaf entry. A *non-present* entry is a swap-type
+//! entry: the type in the top five bits, the inverted offset below it, and its own flag bits at the
+//! bottom (soft-dirty, uffd-wp, exclusive). The same bit means different things in the two formats:
+//! bit 1 is "writable" in one and "soft-dirty" in the other. So each format has its own type and
+//! its own accessors, and [`Pte::decode`] picks the right one. Both decoders are total: applied to
+//! the wrong format, they return nonsense. This is how the bug of commit 1de13ee59225 and similar
+//! bugs can be put back.
 //!
-//! Without the present bit the frame is inverted in either format, against speculation through
-//! entries that are not valid (L1TF): so is that of a `PROT_NONE` entry.
+//! The frame number is inverted in every entry without the present bit, to stop speculation through
+//! invalid entries (L1TF). That includes a `PROT_NONE` entry.
 //!
 //! Corresponds to `arch/x86/include/asm/pgtable*.h`, `include/linux/leafops.h` (softleaf).
 
@@ -20,12 +20,12 @@ use bitflags::bitflags;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Pte(pub u64);
 
-/// What a raw entry is.
+/// A raw entry, split by format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entry {
     /// Nothing is mapped (`pte_none`).
     None,
-    /// A translation that the CPU uses, or would but for its protection.
+    /// A translation that the CPU uses, unless its protection forbids all access.
     Present(PresentPte),
     /// A swap-type entry, which makes the CPU fault.
     Leaf(SwapPte),
@@ -41,17 +41,17 @@ bitflags! {
         const RW = 1 << 1;
         /// Young.
         const ACCESSED = 1 << 5;
-        /// Written.
+        /// Written to.
         const DIRTY = 1 << 6;
         /// A leaf above the lowest level.
         const PSE = 1 << 7;
         /// Mapped, but with no access (`PROT_NONE`).
         const PROTNONE = 1 << 8;
-        /// No struct page behind the translation is counted (the zero page).
+        /// The mapping does not count in a struct page (the zero page).
         const SPECIAL = 1 << 9;
         /// userfaultfd write-protected.
         const UFFD_WP = 1 << 10;
-        /// Written since the last clear of soft-dirty.
+        /// Written to since soft-dirty was last cleared.
         const SOFT_DIRTY = 1 << 11;
     }
 }
@@ -60,13 +60,14 @@ bitflags! {
     /// Flag bits of a non-present entry, outside its type and offset.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct SwapFlags: u64 {
-        /// `_PAGE_SWP_SOFT_DIRTY`: the position of `RW` in a present entry.
+        /// `_PAGE_SWP_SOFT_DIRTY`, at the bit of `RW` in a present entry.
         const SOFT_DIRTY = 1 << 1;
         /// `_PAGE_SWP_UFFD_WP`.
         const UFFD_WP = 1 << 2;
-        /// `_PAGE_SWP_EXCLUSIVE`, of swap entries only: the page was exclusive to this mapping.
+        /// `_PAGE_SWP_EXCLUSIVE`, for swap entries only: the page was exclusive to this mapping.
         const EXCLUSIVE = 1 << 3;
-        /// What is tracked of the page for user space: every conversion of an entry has to keep it.
+        /// What user space tracks about the page. Every conversion of an entry must keep these
+        /// bits.
         const TRACKING = Self::SOFT_DIRTY.bits() | Self::UFFD_WP.bits();
     }
 }
@@ -78,22 +79,22 @@ const TYPE_SHIFT: u32 = 59;
 const OFFSET_SHIFT: u32 = 9;
 const OFFSET_BITS: u32 = TYPE_SHIFT - OFFSET_SHIFT;
 const OFFSET_MASK: u64 = (1 << OFFSET_BITS) - 1;
-/// Bits of an offset that hold a page frame number (`SWP_PFN_BITS`).
+/// Number of offset bits that hold a page frame number (`SWP_PFN_BITS`).
 const SWP_PFN_BITS: u32 = 40;
 const SWP_PFN_MASK: u64 = (1 << SWP_PFN_BITS) - 1;
 const MIG_YOUNG: u64 = 1 << SWP_PFN_BITS;
 const MIG_DIRTY: u64 = 1 << (SWP_PFN_BITS + 1);
 
-/// The swap device.
+/// The type of an entry for the swap device.
 const TYPE_SWAP: u64 = 0;
-/// Type numbers at the top of the swap-type space.
+/// The types at the top of the type space.
 const TYPE_MIGRATION_READ: u64 = 25;
 const TYPE_MIGRATION_READ_EXCLUSIVE: u64 = 26;
 const TYPE_MIGRATION_WRITE: u64 = 27;
 const TYPE_DEVICE_WRITE: u64 = 28;
 const TYPE_DEVICE_READ: u64 = 29;
 const TYPE_DEVICE_EXCLUSIVE: u64 = 30;
-/// The read flavour of 6.12; newer kernels have nothing that the model has here.
+/// The read-only kind of 6.12. Newer kernels use this type for nothing that is modelled.
 const TYPE_DEVICE_EXCLUSIVE_READ: u64 = 24;
 
 impl Pte {
@@ -117,7 +118,7 @@ impl Pte {
         self.0 == 0
     }
 
-    /// The present view, if that is the entry's format.
+    /// The entry in the present format, if it has that format.
     pub const fn present(self) -> Option<PresentPte> {
         match self.decode() {
             Entry::Present(p) => Some(p),
@@ -125,7 +126,7 @@ impl Pte {
         }
     }
 
-    /// The non-present view, if that is the entry's format.
+    /// The decoded entry, if it is non-present and its type is known.
     pub const fn leaf(self) -> Option<Softleaf> {
         match self.decode() {
             Entry::Leaf(s) => s.softleaf(),
@@ -133,7 +134,7 @@ impl Pte {
         }
     }
 
-    /// What is tracked of the page, as an entry that is not present says it.
+    /// The tracking bits, at their positions in a non-present entry.
     pub const fn tracking(self) -> SwapFlags {
         match self.decode() {
             Entry::None => SwapFlags::empty(),
@@ -153,9 +154,9 @@ impl PresentPte {
         Self(((pfn.0 as u64) << PFN_SHIFT) | PteFlags::PRESENT.bits())
     }
 
-    /// Reads `pte` in the present format without asking whether it has that format.
+    /// Reads `pte` in the present format without checking the format.
     ///
-    /// Only code that re-creates a format confusion has a use for it.
+    /// Only code that knows the format, or that re-creates a confusion of formats, may use this.
     pub const fn assume(pte: Pte) -> Self {
         Self(pte.0)
     }
@@ -165,7 +166,7 @@ impl PresentPte {
         Pte(self.0)
     }
 
-    /// What the frame's bits are inverted by (`protnone_mask`).
+    /// The mask that inverts the frame number (`protnone_mask`).
     const fn inversion(self) -> u64 {
         if self.0 == 0 || self.has(PteFlags::PRESENT) {
             0
@@ -174,7 +175,7 @@ impl PresentPte {
         }
     }
 
-    /// The frame mapped (`pte_pfn`). A frame number is 40 bits wide on hardware, 32 here.
+    /// The frame (`pte_pfn`). Hardware has 40 bits for it, the model has 32.
     pub const fn pfn(self) -> Pfn {
         let wide = ((self.0 ^ self.inversion()) & PFN_MASK) >> PFN_SHIFT;
         if wide > u32::MAX as u64 {
@@ -215,7 +216,7 @@ impl PresentPte {
     pub const fn uffd_wp(self) -> bool {
         self.has(PteFlags::UFFD_WP)
     }
-    /// What is tracked of the page, as an entry that is not present says it.
+    /// The tracking bits, at their positions in a non-present entry.
     pub const fn tracking(self) -> SwapFlags {
         let none = SwapPte(0);
         none.set(SwapFlags::SOFT_DIRTY, self.soft_dirty())
@@ -231,7 +232,7 @@ impl PresentPte {
         self.has(PteFlags::PROTNONE) && !self.has(PteFlags::PRESENT)
     }
 
-    /// With `flags` set (`on`) or cleared.
+    /// With `flags` set if `on`, or else cleared.
     #[must_use]
     #[inline]
     pub const fn set(self, flags: PteFlags, on: bool) -> Self {
@@ -242,7 +243,7 @@ impl PresentPte {
         })
     }
 
-    /// `pte_mkdirty`: dirty, and soft-dirty with it.
+    /// Sets dirty and soft-dirty (`pte_mkdirty`).
     #[must_use]
     pub const fn mkdirty(self) -> Self {
         self.set(PteFlags::DIRTY.union(PteFlags::SOFT_DIRTY), true)
@@ -254,7 +255,7 @@ impl PresentPte {
         self.set(PteFlags::RW, false)
     }
 
-    /// Accessible, or mapped without access (`pte_modify` to and from `PROT_NONE`).
+    /// Made accessible, or mapped without access (`pte_modify` to and from `PROT_NONE`).
     #[must_use]
     pub const fn protect(self, accessible: bool) -> Self {
         let new = self
@@ -269,8 +270,8 @@ impl PresentPte {
 pub struct SwapPte(u64);
 
 impl SwapPte {
-    /// Reads `pte` in the swap format without asking whether it has that format: for an entry that is known not
-    /// to be present, or to re-create a format confusion.
+    /// Reads `pte` in the swap format without checking the format. Only code that knows the format,
+    /// or that re-creates a confusion of formats, may use this.
     pub const fn assume(pte: Pte) -> Self {
         Self(pte.0)
     }
@@ -312,7 +313,7 @@ impl SwapPte {
         self.0 & SwapFlags::EXCLUSIVE.bits() != 0
     }
 
-    /// With `flags` set (`on`) or cleared.
+    /// With `flags` set if `on`, or else cleared.
     #[must_use]
     pub const fn set(self, flags: SwapFlags, on: bool) -> Self {
         Self(if on {
@@ -322,7 +323,7 @@ impl SwapPte {
         })
     }
 
-    /// What the entry stands for; `None` for a type that nothing writes.
+    /// The decoded entry; `None` for a type that the model never writes.
     #[inline]
     pub const fn softleaf(self) -> Option<Softleaf> {
         let offset = self.swp_offset();
@@ -349,27 +350,27 @@ impl SwapPte {
     }
 }
 
-/// The access that a migration entry stands in for.
+/// The access that a migration entry replaces.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MigrationKind {
     /// Read-only, page shared.
     Read,
     /// Read-only, page exclusive to this mapping.
     ReadExclusive,
-    /// Writable, hence exclusive.
+    /// Writable, and so exclusive.
     Write,
 }
 
-/// A migration entry: the place of a mapping while its page is moved.
+/// A migration entry, which replaces a mapping while its page moves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MigrationEntry {
     /// Access and exclusivity of the mapping that was replaced.
     pub kind: MigrationKind,
     /// The page being moved.
     pub pfn: Pfn,
-    /// The mapping was young.
+    /// True if the mapping was young.
     pub young: bool,
-    /// The mapping was dirty.
+    /// True if the mapping was dirty.
     pub dirty: bool,
 }
 
@@ -378,19 +379,19 @@ pub struct MigrationEntry {
 pub enum Softleaf {
     /// The contents of the page are in a slot of the swap device.
     Swap(SwapId),
-    /// The page is on its way to another frame.
+    /// The page is moving to another frame.
     Migration(MigrationEntry),
-    /// The page lives in a device's memory.
+    /// The page is in the memory of a device.
     DevicePrivate {
-        /// The mapping is writable once the page is back.
+        /// True if the mapping becomes writable once the page is back.
         write: bool,
         /// The device frame.
         pfn: Pfn,
     },
-    /// The page is in system memory, and a device has it for itself until the CPU touches it.
+    /// The page is in system memory, and a device uses it exclusively until the CPU touches it.
     DeviceExclusive {
-        /// The kind that there is. 6.12 has a second one, which `mprotect` makes and which comes back
-        /// read-only; since 6.15 only the restore decides (c25465eb7630).
+        /// Always true since 6.15, where only the restore decides about write permission
+        /// (c25465eb7630). In 6.12, `mprotect` clears it, and the entry is then restored read-only.
         write: bool,
         /// The system frame.
         pfn: Pfn,
@@ -398,7 +399,7 @@ pub enum Softleaf {
 }
 
 impl Softleaf {
-    /// The frame that the entry names (`softleaf_to_pfn`); a swap entry names none.
+    /// The frame that the entry names (`softleaf_to_pfn`); `None` for a swap entry.
     pub const fn pfn(self) -> Option<Pfn> {
         match self {
             Self::Migration(m) => Some(m.pfn),
@@ -407,7 +408,7 @@ impl Softleaf {
         }
     }
 
-    /// The entry with no flag set (`softleaf_to_pte`).
+    /// The entry without flags (`softleaf_to_pte`).
     pub const fn to_swap(self) -> SwapPte {
         match self {
             Self::Swap(slot) => SwapPte::from_parts(TYPE_SWAP, slot.0 as u64),
@@ -510,9 +511,9 @@ mod tests {
     fn the_present_decoder_reads_nonsense_from_a_swap_entry() {
         let pfn = Pfn::new(1, 11);
         let swap = Softleaf::DevicePrivate { write: true, pfn }.to_swap();
-        // the offset starts three bits below the frame, and both are inverted
+        // the offset starts three bits below the frame number, and both are inverted
         assert_eq!(PresentPte::assume(swap.pte()).pfn(), Pfn(pfn.0 / 8));
-        // and a soft-dirty swap entry looks writable (commit 43e7f189769c)
+        // a soft-dirty swap entry looks writable (commit 43e7f189769c)
         let soft_dirty = swap.set(SwapFlags::SOFT_DIRTY, true);
         assert!(PresentPte::assume(soft_dirty.pte()).write());
     }

@@ -1,27 +1,29 @@
-//! TLBs: what the CPUs remember of the page tables, and when they are made to forget it.
+//! TLBs: the translations that CPUs cache, and the flushes that remove them.
 //!
-//! Each task is a CPU of its own. A translation is remembered when it is used and answers later
-//! accesses of that CPU, whatever the tables say by then, until it is flushed. As on x86, an access
-//! that it does not allow makes the CPU look at the tables again (so more permission needs no
-//! flush), and so does the first write through a clean one: the dirty bit is set in the tables, or
-//! there is a fault. Nothing is remembered of a fault.
+//! Each task is a CPU of its own. A CPU caches a translation when it uses it. Later accesses of
+//! that CPU use the cached translation, whatever the page tables say by then, until it is flushed.
+//! As on x86, an access that the translation does not allow makes the CPU read the page tables
+//! again, so gaining a permission needs no flush. So does the first write through a clean
+//! translation: the dirty bit is set in the page table, or the access faults. A fault caches
+//! nothing.
 //!
-//! Who takes a translation or a permission away owes a flush:
+//! Removing a translation or a permission requires a flush:
 //!
 //! - at once, under the page-table lock: [`State::ptep_clear_flush`], [`State::flush_tlb_range`];
 //! - at the end of the operation, by a *gather*: [`State::tlb_gather_mmu`], then for each entry
 //!   [`State::tlb_flush_pte_range`] and [`State::tlb_remove_page`], then [`State::tlb_finish_mmu`].
-//!   The pages are freed behind the flush. Until then other CPUs may go on with what they remember;
-//!   `mmap_lock`, held throughout, keeps others from relying on the opposite. Two that gather in one
-//!   address space at a time flush all of it: each may have passed over entries that the other cleared.
+//!   The pages are freed after the flush. Until then other CPUs may use stale translations;
+//!   `mmap_lock` is held throughout, so no other task relies on their absence. If two tasks gather
+//!   in one address space at a time, each flushes all of it, because each may have skipped entries
+//!   that the other cleared;
+//! - at the end of a *batch*: reclaim clears entries with [`State::ptep_clear_batched`] and flushes
+//!   with [`State::try_to_unmap_flush`], before it frees the page and, if a cleared entry was
+//!   dirty, before it writes the page. Meanwhile a cleared entry may still be cached. Code that
+//!   must not see that calls [`State::flush_tlb_batched_pending`] first, in the section that reads
+//!   the entries.
 //!
-//! - at the end of a *batch*: reclaim clears entries by [`State::ptep_clear_batched`] and flushes by
-//!   [`State::try_to_unmap_flush`], before the page is freed and, if one of them may be dirty, before it is
-//!   written. Meanwhile an entry that is gone may still be remembered: who relies on the opposite
-//!   calls [`State::flush_tlb_batched_pending`] first, in the section that looks at the entries.
-//!
-//! Corresponds to `arch/x86/mm/tlb.c`, `arch/x86/include/asm/tlbflush.h`, `mm/mmu_gather.c`, the batched flush in
-//! `mm/rmap.c`.
+//! Corresponds to `arch/x86/mm/tlb.c`, `arch/x86/include/asm/tlbflush.h`, `mm/mmu_gather.c`, and
+//! the batched flush in `mm/rmap.c`.
 
 use crate::identity::Identity;
 use crate::ids::{MmId, Pfn, PteRef, TaskId};
@@ -32,7 +34,7 @@ use alloc::vec::Vec;
 use core::hash::Hash;
 use core::ops::Range;
 
-/// Translations that a CPU remembers.
+/// Number of translations that a CPU can cache.
 const SLOTS: usize = 64;
 
 #[derive(Clone, Copy, Debug, Hash)]
@@ -44,7 +46,7 @@ struct Translation {
 
 #[derive(Clone, Copy, Debug)]
 struct Cpu {
-    /// Which slots are taken.
+    /// The slots in use, one bit each.
     valid: u64,
     slots: [Translation; SLOTS],
 }
@@ -53,7 +55,7 @@ struct Cpu {
 #[derive(Debug)]
 pub struct Tlbs {
     cpus: [Cpu; MAX_TASKS],
-    /// CPUs that remember anything.
+    /// The CPUs that cache anything, one bit each.
     used: u8,
 }
 
@@ -85,12 +87,13 @@ fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
 }
 
 impl Tlbs {
-    /// The one slot for an address: neighbours, and a parent and its child, do not compete.
+    /// The only slot for an address. Neighbouring addresses do not compete for a slot, and neither
+    /// do a parent and its child.
     const fn slot(mm: MmId, addr: u64) -> usize {
         (addr as usize % (SLOTS / 2)) + (mm.0 as usize % 2) * (SLOTS / 2)
     }
 
-    /// What the CPU of `task` remembers of `addr`.
+    /// The translation of `addr` that the CPU of `task` caches.
     #[inline]
     pub fn lookup(&self, task: TaskId, mm: MmId, addr: u64) -> Option<PresentPte> {
         let cpu = &self.cpus[task.ix()];
@@ -100,7 +103,7 @@ impl Tlbs {
     }
 
     pub(crate) fn identify(&self, id: &mut impl Identity) {
-        // of a CPU that is not in `used` nothing is valid
+        // a CPU that is not in `used` has no valid slot
         let Self { cpus, used: _ } = self;
         for Cpu { valid, slots } in cpus {
             valid.hash(id);
@@ -123,13 +126,13 @@ impl Tlbs {
         self.used &= !(u8::from(cpu.valid == 0) << task.ix());
     }
 
-    /// The CPUs that remember anything.
+    /// The CPUs that cache anything.
     #[inline]
     pub fn cpus(&self) -> impl Iterator<Item = TaskId> + use<> {
         bits(self.used.into()).map(|cpu| TaskId(cpu as u8))
     }
 
-    /// All that is remembered, by CPU.
+    /// All cached translations, by CPU.
     pub fn iter(&self) -> impl Iterator<Item = (TaskId, MmId, u64, PresentPte)> {
         self.cpus().flat_map(|task| {
             let cpu = &self.cpus[task.ix()];
@@ -161,14 +164,14 @@ impl Tlbs {
     }
 }
 
-/// A flush that a running operation owes (`struct mmu_gather`).
+/// The flush that a running operation owes (`struct mmu_gather`).
 #[derive(Debug, Default)]
 pub struct MmuGather {
-    /// The address space; `None` while the task gathers nothing.
+    /// The address space; `None` unless the task is gathering.
     pub mm: Option<MmId>,
-    /// The addresses whose translations have to go.
+    /// The addresses to flush.
     pub range: Range<u64>,
-    /// Pages that were mapped there, each with the reference that the mapping had.
+    /// Pages that were mapped there, each with the reference of its mapping.
     pub pages: Vec<Pfn>,
 }
 
@@ -184,12 +187,12 @@ impl MmuGather {
     }
 }
 
-/// Flushes that a reclaiming task owes (`struct tlbflush_unmap_batch`).
+/// The flushes that a task in reclaim owes (`struct tlbflush_unmap_batch`).
 #[derive(Debug, Default)]
 pub struct UnmapBatch {
-    /// The address spaces that pages were unmapped from.
+    /// The address spaces in which pages were unmapped.
     pub mms: Vec<MmId>,
-    /// A CPU may still write to one of the pages.
+    /// True if a CPU may still write to one of the pages.
     writable: bool,
 }
 
@@ -200,7 +203,7 @@ impl UnmapBatch {
     }
 }
 
-/// Does a CPU have to forget `old` when `new` takes its place? (`pte_needs_flush`)
+/// True if replacing `old` by `new` requires a flush (`pte_needs_flush`).
 fn pte_needs_flush(old: Pte, new: Pte) -> bool {
     let cached = |pte: Pte| pte.present().filter(|p| !p.protnone());
     match (cached(old), cached(new)) {
@@ -213,13 +216,13 @@ fn pte_needs_flush(old: Pte, new: Pte) -> bool {
 }
 
 impl State {
-    /// What the CPUs remember.
+    /// The TLBs of all CPUs.
     pub fn tlbs(&self) -> &Tlbs {
         &self.tlbs
     }
 
-    /// The MMU: one access of the CPU of `task`, through what it remembers or through the tables, in
-    /// which it sets the accessed and the dirty bit. `None` is a page fault.
+    /// The MMU: one access of the CPU of `task`. It uses a cached translation or reads the page
+    /// tables, where it sets the accessed and dirty bits. `None` is a page fault.
     pub(crate) fn mmu_access(
         &mut self,
         task: TaskId,
@@ -246,7 +249,8 @@ impl State {
         Some(self.page(pte.pfn()).word)
     }
 
-    /// The entry for `addr`, if it allows the access; now young and, for a write, dirty.
+    /// The entry for `addr`, if it allows the access. Makes the entry young and, for a write,
+    /// dirty.
     fn hardware_walk(&mut self, mm: MmId, addr: u64, write: bool) -> Option<PresentPte> {
         let at = self.tables.pte_offset(self.mm(mm).pgd, addr)?;
         let pte = self.tables.get(at).present()?;
@@ -265,7 +269,7 @@ impl State {
         Some(walked)
     }
 
-    /// Makes all CPUs forget `addr`.
+    /// Flushes `addr` on all CPUs.
     pub(crate) fn flush_tlb_page(&mut self, mm: MmId, addr: u64) {
         for task in self.tlbs.cpus() {
             if self.tlbs.lookup(task, mm, addr).is_some() {
@@ -274,19 +278,19 @@ impl State {
         }
     }
 
-    /// Makes all CPUs forget `range`.
+    /// Flushes `range` on all CPUs.
     pub(crate) fn flush_tlb_range(&mut self, mm: MmId, range: Range<u64>) {
         self.tlbs.flush(mm, &range);
     }
 
-    /// May a CPU remember this entry? One without access only if the flush is still owed that was to
-    /// follow when it lost it.
+    /// True if a CPU may cache this entry (`pte_accessible`). An entry without access may still be
+    /// cached if the flush for its loss of access is pending.
     fn pte_accessible(&self, mm: MmId, pte: Pte) -> bool {
         let present = pte.present();
         present.is_some_and(|pte| !pte.protnone() || self.mm_tlb_flush_pending(mm))
     }
 
-    /// Takes an entry out of its table and, if a CPU may remember it, makes all forget it.
+    /// Clears an entry, and flushes it on all CPUs if one may cache it.
     pub(crate) fn ptep_clear_flush(&mut self, at: PteRef) -> Pte {
         let pte = self.tables.get(at);
         self.tables.set(at, Pte::NONE);
@@ -297,12 +301,12 @@ impl State {
         pte
     }
 
-    /// `task` starts to gather in `mm`.
+    /// Starts a gather of `task` in `mm`.
     pub(crate) fn tlb_gather_mmu(&mut self, task: TaskId, mm: MmId) {
         self.tasks[task.ix()].gather.mm = Some(mm);
     }
 
-    /// The flush of the gather is to cover `range` as well.
+    /// Adds `range` to the flush of the gather.
     pub(crate) fn tlb_flush_pte_range(&mut self, task: TaskId, range: Range<u64>) {
         let owed = &mut self.tasks[task.ix()].gather.range;
         *owed = if owed.is_empty() {
@@ -312,7 +316,7 @@ impl State {
         };
     }
 
-    /// `new` takes the place of `old` at `at`, which the gather flushes if a CPU may remember it
+    /// Writes `new` over `old` at `at`, and gathers a flush if one is needed
     /// (`ptep_modify_prot_commit`, `tlb_remove_tlb_entry`).
     pub(crate) fn set_pte_gathered(&mut self, task: TaskId, at: PteRef, old: Pte, new: Pte) {
         self.tables.set(at, new);
@@ -322,7 +326,7 @@ impl State {
         }
     }
 
-    /// The gather takes over the reference of a mapping that has gone.
+    /// Hands the reference of a removed mapping to the gather.
     pub(crate) fn tlb_remove_page(&mut self, task: TaskId, page: Pfn) {
         self.tasks[task.ix()].gather.pages.push(page);
     }
@@ -343,9 +347,10 @@ impl State {
         gather.mm = None;
     }
 
-    /// Flushes what a gather owes `mm`: all of it if another one owes something too (`mm_tlb_flush_nested`).
+    /// Flushes what a gather owes `mm`; all of `mm` if another task gathers there too
+    /// (`mm_tlb_flush_nested`).
     fn tlb_flush_mmu(&mut self, mm: MmId, range: Range<u64>) {
-        // 687cb0884a71: an address space that dies as a whole was thought to need no flush
+        // 687cb0884a71: a dying address space was thought to need no flush
         zoo!(self, Bug::OomReaperTlb if self.mm(mm).notifier.released => return);
         let nested = self.gathering(mm) > 1;
         zoo!(self, Bug::MadvTlbMiss => let nested = false);
@@ -356,8 +361,7 @@ impl State {
         }
     }
 
-    /// Takes an entry out of its table, and leaves the flush to the batch of `task`
-    /// (`set_tlb_ubc_flush_pending`).
+    /// Clears an entry, and leaves the flush to the batch of `task` (`set_tlb_ubc_flush_pending`).
     pub(crate) fn ptep_clear_batched(&mut self, task: TaskId, at: PteRef) -> Pte {
         let pte = self.tables.get(at);
         self.tables.set(at, Pte::NONE);
@@ -381,14 +385,14 @@ impl State {
         self.tasks[task.ix()].batch.writable = false;
     }
 
-    /// The same if a CPU may still write, before the pages are written to swap.
+    /// Flushes what the batch owes if a CPU may still write, before the pages are written to swap.
     pub(crate) fn try_to_unmap_flush_dirty(&mut self, task: TaskId) {
         if self.tasks[task.ix()].batch.writable {
             self.try_to_unmap_flush(task);
         }
     }
 
-    /// Flushes `mm` if a batch may still owe it that.
+    /// Flushes `mm` if a batch may still owe it a flush.
     pub(crate) fn flush_tlb_batched_pending(&mut self, mm: MmId) {
         if core::mem::take(&mut self.mm_mut(mm).tlb_flush_batched) {
             self.flush_tlb_range(mm, 0..u64::MAX);
@@ -400,7 +404,7 @@ impl State {
         gathers.filter(|gather| gather.mm == Some(mm)).count()
     }
 
-    /// Somebody owes `mm` a flush.
+    /// True if a gather owes `mm` a flush.
     pub(crate) fn mm_tlb_flush_pending(&self, mm: MmId) -> bool {
         self.gathering(mm) > 0
     }
