@@ -1,15 +1,15 @@
-//! Arenas of objects named by index, with last-in first-out reuse as a slab would have it.
+//! Arenas of objects named by index. The last freed index is reused first, as in a slab.
 //!
-//! A freed slot keeps its contents until it is reused, so a stale index reads what the kernel would
-//! read through a stale pointer; whether a slot is live is for an observer to ask.
+//! A freed slot keeps its contents until it is reused. So a stale index reads what the kernel would
+//! read through a stale pointer. An observer can ask whether a slot is live.
 
 use crate::identity::Identity;
 use alloc::vec::Vec;
 use core::hash::Hash;
 
-/// An object that can be taken from a slab again and again.
+/// An object that a slab allocates again and again.
 pub trait Slab: Default {
-    /// Makes the object as new, keeping its heap memory.
+    /// Makes the object as new, but keeps its heap memory.
     fn renew(&mut self);
 }
 
@@ -23,7 +23,7 @@ pub struct Arena<T> {
 }
 
 impl<T: Slab> Arena<T> {
-    /// Takes a slot; its contents are those of `T::default()`.
+    /// Allocates a slot, with the contents of `T::default()`.
     pub(crate) fn alloc(&mut self) -> u32 {
         self.live += 1;
         let index = self.free.pop().unwrap_or_else(|| {
@@ -39,8 +39,8 @@ impl<T: Slab> Arena<T> {
         index
     }
 
-    /// Gives a slot back. A slot that is not live is left alone: the caller's count was wrong, and
-    /// an observer sees that in the counts.
+    /// Frees a slot. A slot that is not live is ignored: a reference count was wrong, and an
+    /// observer sees that in the counts.
     pub(crate) fn free(&mut self, index: u32) {
         let Some((_, live)) = self.slots.get_mut(index as usize) else {
             return;
@@ -70,7 +70,8 @@ impl<T: Slab> Arena<T> {
             .map(|(i, (t, _))| (i as u32, t))
     }
 
-    /// All slots that were used, those that are free as well: somebody may look there by mistake.
+    /// Hashes all slots that were ever used. Free ones count too, because a stale index may read
+    /// them.
     pub(crate) fn identify<I: Identity>(&self, id: &mut I, mut each: impl FnMut(&T, &mut I)) {
         let Self {
             slots,
@@ -86,7 +87,8 @@ impl<T: Slab> Arena<T> {
         free.hash(id);
     }
 
-    /// Forgets every object; costs nothing per object, for a slot is renewed when it is taken.
+    /// Forgets every object. An object costs nothing here, because a slot is renewed when it is
+    /// allocated.
     pub(crate) fn reset(&mut self) {
         self.slots[..self.used as usize]
             .iter_mut()

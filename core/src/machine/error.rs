@@ -1,4 +1,4 @@
-//! What errors say, and the numbers that Linux has for them.
+//! The texts of errors, and the error numbers of Linux.
 
 use crate::fault::FaultError;
 use crate::fork::ForkError;
@@ -10,7 +10,7 @@ use crate::state::Enomem;
 use core::error::Error;
 use core::fmt;
 
-/// Numbers of errors (`include/uapi/asm-generic/errno-base.h`).
+/// Error numbers (`include/uapi/asm-generic/errno-base.h`).
 pub mod errno {
     /// Operation not permitted.
     pub const EPERM: i32 = 1;
@@ -18,7 +18,7 @@ pub mod errno {
     pub const ENOENT: i32 = 2;
     /// Try again.
     pub const EAGAIN: i32 = 11;
-    /// Out of memory; also: not mapped.
+    /// Out of memory, or not mapped.
     pub const ENOMEM: i32 = 12;
     /// Bad address.
     pub const EFAULT: i32 = 14;
@@ -31,7 +31,7 @@ pub mod errno {
 macro_rules! errors {
     ($($error:ident { $($case:pat => $errno:ident $text:literal,)+ })+) => {$(
         impl $error {
-            /// The number that Linux returns for it, as one of [`errno`](crate::errno).
+            /// The error number of Linux, one of [`errno`](crate::errno).
             pub const fn errno(self) -> i32 {
                 match self {
                     $($case => errno::$errno,)+
@@ -57,47 +57,48 @@ errors! {
     }
     FaultError {
         Self::Oom => ENOMEM "out of memory while the page was faulted in",
-        Self::Sigbus => EFAULT "the page cannot be brought back",
-        Self::Sigsegv => EFAULT "no area allows the access: map the address with that protection",
+        Self::Sigbus => EFAULT "the page could not be migrated back to system memory",
+        Self::Sigsegv => EFAULT "no VMA allows the access: map the address with that protection",
         // a task that may not wait for userfaultfd gets SIGBUS
         Self::UffdWp => EFAULT
-            "userfaultfd write-protects the page: lift that, and repeat the access",
+            "userfaultfd write-protects the page: lift the protection and repeat the access",
     }
     ForkError {
-        Self::Enomem => ENOMEM "out of memory: there is no child",
-        // copy_page_range makes it that
+        Self::Enomem => ENOMEM "out of memory: no child was created",
+        // copy_page_range turns -EBUSY into -ENOMEM
         Self::Busy => ENOMEM
-            "a device has a page for itself, and its folio is locked: there is no child; try again",
+            "a device has a page exclusively, and its folio is locked: no child was created; retry",
     }
     HmmError {
         Self::Busy => EBUSY "the range was invalidated since the sequence was read: start over",
-        Self::Fault => EFAULT "the page cannot be faulted in: no area allows the access",
-        Self::Permission => EPERM "the area is not writable: ask to read only",
-        // hmm_range_fault tells no error of a fault from another
+        Self::Fault => EFAULT "the page cannot be faulted in: no VMA allows the access",
+        Self::Permission => EPERM "the VMA is not writable: request a read",
+        // before 7.3, hmm_range_fault returns -EFAULT for every failed fault
         Self::Oom => EFAULT "out of memory while the page was faulted in",
-        Self::UffdWp => EFAULT "userfaultfd write-protects the page: lift that, and start over",
+        Self::UffdWp => EFAULT
+            "userfaultfd write-protects the page: lift the protection and start over",
     }
     AdviceError {
-        Self::Gap => ENOMEM "part of the range is not mapped; the rest has been advised",
+        Self::Gap => ENOMEM "part of the range is not mapped; the mapped parts took the advice",
         Self::Locked => EINVAL
-            "an area is locked in memory: munlock it; what lies before it has been advised",
+            "a VMA is mlocked: munlock it; the part of the range below it took the advice",
     }
     ChangeError {
         Self::Gap => ENOMEM
-            "part of the range is not mapped; what lies before that has been changed",
+            "part of the range is not mapped; the part below the gap has been changed",
         Self::NothingMapped => EINVAL "nothing is mapped in the range",
         Self::NotRegistered => ENOENT
-            "an area has no userfaultfd: register it; what lies before it has been changed",
+            "a VMA has no userfaultfd: register it; the part of the range below has been changed",
         Self::Enomem => ENOMEM "out of memory: any part of the range may have been changed",
         Self::Again => EAGAIN
-            "out of memory while pages of the locked range were faulted in: lock it again",
+            "out of memory while the pages of the range were faulted in: mlock it again",
     }
     RemapError {
         Self::Fault => EFAULT
-            "no area covers the old range, or several do and one has a userfaultfd",
+            "no VMA covers the old range, or several do and one is registered with userfaultfd",
         Self::Inval => EINVAL "the ranges overlap, or their lengths are wrong",
-        Self::NoRoom => ENOMEM "the area cannot grow where it is: let it move",
+        Self::NoRoom => ENOMEM "the VMA cannot grow in place: let it move",
         Self::Enomem => ENOMEM
-            "out of memory: the pages are where they were, but for areas that moved before",
+            "out of memory: no page has moved, except those of VMAs that moved before",
     }
 }

@@ -1,11 +1,11 @@
-//! Allocation failure as an input: any allocation can be told to fail the k-th time.
+//! Allocation failures as an input: the k-th next allocation of a kind can be made to fail.
 //!
 //! Corresponds to `mm/failslab.c` and `mm/fail_page_alloc.c`.
 
 use crate::identity::Identity;
 use core::hash::Hash;
 
-/// What is allocated.
+/// The kinds of allocations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum AllocKind {
@@ -27,27 +27,27 @@ pub enum AllocKind {
     SwapSlot,
 }
 
-/// Which allocations fail next, and how many have failed.
+/// The allocations that must fail, and the number of failures.
 #[derive(Clone, Debug, Default)]
 pub struct FailInject {
     countdown: [u32; 8],
-    /// Allocations that failed so far, injected or for want of memory.
+    /// Number of failed allocations, injected or because memory ran out.
     pub failures: u32,
 }
 
 impl FailInject {
-    /// Lets the `nth` next allocation of `kind` fail; 0 disarms.
+    /// Makes the `nth` next allocation of `kind` fail; 0 disarms.
     pub fn arm(&mut self, kind: AllocKind, nth: u32) {
         self.countdown[kind as usize] = nth;
     }
 
-    /// The allocation of `kind` that is to fail, counted from now; 0 if none is.
+    /// The number that [`Self::arm`] would take now; 0 if no allocation of `kind` is to fail.
     pub fn armed(&self, kind: AllocKind) -> u32 {
         self.countdown[kind as usize]
     }
 
     pub(crate) fn identify(&self, id: &mut impl Identity) {
-        // an operation compares the failures after it with those before it
+        // `failures` is left out: an operation only compares two values of it
         let Self {
             countdown,
             failures: _,
@@ -55,7 +55,7 @@ impl FailInject {
         countdown.hash(id);
     }
 
-    /// Counts one allocation of `kind`; true if it must fail.
+    /// Counts one allocation of `kind`. Returns true if it must fail.
     #[inline]
     pub(crate) fn should_fail(&mut self, kind: AllocKind) -> bool {
         match &mut self.countdown[kind as usize] {

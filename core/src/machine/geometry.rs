@@ -1,8 +1,8 @@
-//! The shape of the machine: how large page tables, huge pages and memories are.
+//! The shape of the machine: the sizes of page tables, huge pages and memories.
 //!
-//! All code is written against these numbers, so the same state machine runs with tables of eight
-//! entries, where every boundary is near and a full check is cheap, and with those of x86-64.
-//! Addresses are counted in pages throughout the crate: there is no offset within a page.
+//! All code works with these numbers. So the same state machine runs with tables of eight entries,
+//! where every boundary is near and a full check is cheap, and with the tables of x86-64. Addresses
+//! count pages throughout the crate; there is no offset within a page.
 
 /// Sizes of page tables, huge pages, and of the system's and the devices' memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Eight entries a table, three levels, tens of frames.
+    /// Tables of eight entries, three levels, tens of frames.
     pub const TINY: Self = Self {
         table_bits: 3,
         levels: 3,
@@ -43,12 +43,12 @@ impl Geometry {
         1 << self.table_bits
     }
 
-    /// Pages that one table of `level` spans.
+    /// Number of pages that one table of `level` spans.
     pub const fn span(&self, level: u32) -> u64 {
         1 << (self.table_bits * (level + 1))
     }
 
-    /// First address behind user space, in pages.
+    /// First address above user space, in pages.
     pub const fn task_size(&self) -> u64 {
         self.span(self.levels - 1)
     }

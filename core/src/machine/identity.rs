@@ -1,21 +1,22 @@
-//! When two states are the same: whatever is done next, it ends alike.
+//! When two states are the same: every continuation has the same result in both.
 //!
-//! The identity of a state is everything in it that something to come can depend on. What is left out, and why:
+//! The identity of a state covers everything that a later operation can depend on. Left out are:
 //!
-//! - counters of what has been (`points`, `topology`, allocation failures, the sequences of mmu notifiers):
-//!   an operation compares one with its own earlier look at it, and none is under way;
+//! - counters of past events (`points`, `topology`, allocation failures, the sequences of mmu
+//!   notifiers): an operation compares two values of one counter, and no operation is under way;
 //! - tasks: they are renewed before the next operation;
-//! - contents: nobody computes with a word, so its [name](Identity::word) stands for it. 0 is the one word that
-//!   means something;
-//! - the geometry, the release, and what else is chosen for a machine: they do not change in a run.
+//! - contents: no operation computes with a word, so its [name](Identity::word) replaces it. Only
+//!   the word 0 has a meaning;
+//! - the geometry, the release and the other choices for a machine: they do not change in a run.
 //!
-//! Each struct is taken apart by all its fields, so that a new one does not compile before somebody has decided.
+//! Each struct is destructured into all its fields. So a new field does not compile until somebody
+//! decides whether it belongs to the identity.
 
 use core::hash::Hasher;
 
-/// Takes an identity in.
+/// A hasher for identities.
 pub trait Identity: Hasher {
-    /// The name of a word of contents: equal words have one name, others have others, and 0 is 0. It depends
-    /// on nothing but what was taken in so far.
+    /// The name of a word of contents. Equal words have equal names, different words different
+    /// ones, and 0 is named 0. A name depends only on what was hashed before.
     fn word(&mut self, word: u64) -> u64;
 }

@@ -1,4 +1,4 @@
-//! Typed indices. State lives in arenas; nothing in the crate holds a pointer.
+//! Typed indices. All state is in arenas; nothing in the crate holds a pointer.
 
 use core::fmt;
 
@@ -35,18 +35,19 @@ id! {
     AvcId(u32) "avc";
     /// A page table.
     TableId(u32) "table";
-    /// The place of one entry: `table << table_bits | index`.
+    /// The location of one entry: `table << table_bits | index`.
     PteRef(u32) "pte";
     /// A slot of the swap device (`swp_entry_t`).
     SwapId(u32) "swap";
     /// A task: a thread of the program, or a driver's worker that holds a migration open.
     TaskId(u8) "task";
-    /// A device with memory of its own; also the owner cookie of its `dev_pagemap`.
+    /// A device with its own memory; also the owner cookie of its `dev_pagemap`.
     DevId(u8) "dev";
 }
 
-/// A page frame number. The system's memory starts at 0; the devices' lie at the top of the physical
-/// address space and go downwards, 2^24 frames apart, as `request_free_mem_region` places them.
+/// A page frame number. System memory starts at 0. The memories of the devices are at the top of
+/// the physical address space and go downwards, 2^24 frames apart, as `request_free_mem_region`
+/// places them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pfn(pub u32);
 
@@ -54,7 +55,7 @@ impl Pfn {
     const ZONE_SHIFT: u32 = 24;
     /// The shared zero page.
     pub const ZERO: Self = Self(0);
-    /// A frame that is in no memory.
+    /// A frame that belongs to no memory.
     pub const NOWHERE: Self = Self(1 << 31);
 
     /// Frame `index` of memory `zone`.
@@ -62,13 +63,14 @@ impl Pfn {
         Self((zone.wrapping_neg() << Self::ZONE_SHIFT) | index)
     }
 
-    /// The memory that the frame would belong to: 0 for the system's, `d + 1` for that of device `d`.
+    /// The memory that the frame belongs to: 0 for the system's, `d + 1` for that of device `d`. A
+    /// wild frame may name a memory that does not exist.
     #[inline]
     pub const fn zone(self) -> usize {
         ((self.0 >> Self::ZONE_SHIFT) as u8).wrapping_neg() as usize
     }
 
-    /// The frame within its memory.
+    /// The index of the frame in its memory.
     #[inline]
     pub const fn index(self) -> usize {
         (self.0 & ((1 << Self::ZONE_SHIFT) - 1)) as usize

@@ -1,12 +1,12 @@
 //! Sleeping locks, and the tasks that wait for them.
 //!
-//! A sleeping lock is a future: [`Current::lock`] resolves when the lock is taken, and a task that
-//! has to wait stays pending until an unlock wakes it. Nothing spins. What the kernel does under a
-//! spinlock (the page-table lock above all) is plain code between two such points: one section of
-//! code that holds the borrow of the [`State`].
+//! A sleeping lock is a future. [`Current::lock`] resolves when the lock is taken. A task that must
+//! wait stays pending until an unlock wakes it. Nothing spins. Code that the kernel runs under a
+//! spinlock (above all the page-table lock) is plain code between two such points: one section that
+//! holds the borrow of the [`State`].
 //!
-//! Lock order, outer to inner: `mmap_lock`, folio lock, `anon_vma` rwsem, page-table lock. The locks
-//! of several folios are only taken by [`State::folio_trylock`].
+//! Lock order, outer to inner: `mmap_lock`, folio lock, `anon_vma` rwsem, page-table lock. A task
+//! takes the locks of several folios only by [`State::folio_trylock`].
 //!
 //! Corresponds to `kernel/locking/rwsem.c`, `folio_lock` and `folio_wait_bit_common` in
 //! `mm/filemap.c`, and the interval part of `mm/mmu_notifier.c`.
@@ -22,15 +22,16 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// Tasks that can run at the same time: four threads, four workers with an open migration.
+/// Number of tasks that can run at the same time: four threads, and four workers with an open
+/// migration.
 pub const MAX_TASKS: usize = 8;
 
 /// A read-write semaphore.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RwSem {
-    /// Tasks that hold it for reading.
+    /// Number of tasks that hold it for reading.
     pub readers: u16,
-    /// A task holds it for writing.
+    /// True if a task holds it for writing.
     pub writer: bool,
 }
 
@@ -50,7 +51,7 @@ pub enum Lock {
 }
 
 bitflags! {
-    /// Kinds of sleeping locks, outer ones first.
+    /// The kinds of sleeping locks, outer ones first.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct LockClasses: u8 {
         /// `mmap_lock`.
@@ -67,24 +68,23 @@ bitflags! {
 pub enum Wait {
     /// A lock.
     Lock(Lock),
-    /// The unlock of a folio that the task does not want to lock
-    /// (`migration_entry_wait_on_locked`).
+    /// The unlock of a folio that the task does not lock itself (`migration_entry_wait_on_locked`).
     Unlock(Pfn),
-    /// The end of the invalidations of an address space (`mmu_interval_read_begin`).
+    /// The end of all invalidations of an address space (`mmu_interval_read_begin`).
     Invalidation(MmId),
-    /// Somebody else: the task has retried a fault too often without any change.
+    /// Progress of another task: this one has retried a fault too often without any change.
     Progress {
-        /// Where the fault is.
+        /// The address space of the fault.
         mm: MmId,
         /// The faulting address, in pages.
         addr: u64,
     },
-    /// The next step of an operation that the program takes step by step.
+    /// The next step of an operation that the program runs step by step.
     Gate,
 }
 
-/// Where a task can be preempted: before a section under the page-table lock, or between the
-/// phases of a longer operation.
+/// The places where a task can be preempted: before a section under the page-table lock, or between
+/// the phases of a longer operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(
     missing_docs,
@@ -139,33 +139,33 @@ pub enum Site {
     MigratePages,
 }
 
-/// What the kernel knows of a running operation: its locks, its references, what it waits for.
+/// The kernel's record of a running operation: its locks, its references, and what it waits for.
 #[derive(Debug, Default)]
 pub struct Task {
     /// Why the task sleeps; `None` while it can run.
     pub waiting: Option<Wait>,
-    /// Locks held.
+    /// The locks that it holds.
     pub held: Vec<Lock>,
-    /// Folio references that the operation itself holds and will drop, one entry each.
+    /// Folio references that the operation holds and will drop, one element each.
     pub refs: Vec<Pfn>,
     /// Pins that the operation holds and has not handed out yet.
     pub pins: Vec<Pfn>,
-    /// References of the operation to anon_vmas.
+    /// The operation's references to anon_vmas.
     pub anon_vma_refs: Vec<AnonVmaId>,
-    /// The flush that the operation owes.
+    /// The gathered flush that the operation owes.
     pub gather: MmuGather,
-    /// The flushes that it owes as a reclaimer.
+    /// The batched flushes that the operation owes as a reclaimer.
     pub batch: UnmapBatch,
-    /// The last scheduling point passed.
+    /// The last scheduling point that it passed.
     pub site: Site,
-    /// Page faults in a row without a sleep.
+    /// Number of page faults in a row without a sleep.
     pub retries: u32,
-    /// Pages that the driver was told to skip when the last gate opened, one bit each.
+    /// Pages that the driver must skip, one bit each, as the last gate said.
     pub skip: u8,
 }
 
 impl Task {
-    /// Does the operation owe a flush of this address?
+    /// True if the operation owes a flush of this address.
     pub fn owes_flush(&self, mm: MmId, addr: u64) -> bool {
         self.gather.owes(mm, addr) || self.batch.mms.contains(&mm)
     }
@@ -184,7 +184,7 @@ impl Task {
     }
 }
 
-/// Faults that a task may retry before it has to wait for somebody else's progress.
+/// Number of faults that a task may retry before it must wait for progress of another task.
 const MAX_RETRIES: u32 = 16;
 
 impl State {
@@ -234,7 +234,7 @@ impl State {
         }
     }
 
-    /// Frees `lock` and wakes whoever waits for it.
+    /// Frees `lock` and wakes the tasks that wait for it.
     fn release(&mut self, lock: Lock) {
         match (lock, self.rwsem(lock)) {
             (Lock::Folio(pfn), _) => {
@@ -259,7 +259,7 @@ impl State {
         }
     }
 
-    /// Makes the tasks run on that wait for what `wakes` accepts.
+    /// Wakes the tasks whose wait `wakes` accepts.
     pub(crate) fn wake(&mut self, wakes: impl Fn(Wait) -> bool) {
         if self.sleepers == 0 {
             return;
@@ -273,18 +273,18 @@ impl State {
         }
     }
 
-    /// `folio_trylock`.
+    /// Takes the folio lock if it is free (`folio_trylock`).
     pub fn folio_trylock(&mut self, task: TaskId, pfn: Pfn) -> bool {
         self.trylock(task, Lock::Folio(pfn))
     }
 
-    /// `folio_unlock`.
+    /// Releases the folio lock (`folio_unlock`).
     pub fn folio_unlock(&mut self, task: TaskId, pfn: Pfn) {
         self.unlock(task, Lock::Folio(pfn));
     }
 
-    /// The lock of a folio, and a reference, that no task owns: somebody outside the model does I/O
-    /// on it. False if the folio is locked already, or free.
+    /// Takes the lock of a folio, and a reference, that no task owns: something outside the model
+    /// does I/O on it. Returns false if the folio is locked or free.
     pub fn lock_external(&mut self, pfn: Pfn) -> bool {
         let page = self.page(pfn);
         let free = !page.has(PageFlags::LOCKED) && page.refcount > 0;
@@ -296,7 +296,7 @@ impl State {
         free
     }
 
-    /// Ends the hold of [`State::lock_external`].
+    /// Releases the lock and reference of [`State::lock_external`].
     pub fn unlock_external(&mut self, pfn: Pfn) {
         self.release(Lock::Folio(pfn));
         self.folio_ref_sub(pfn, 1);
@@ -318,15 +318,15 @@ impl State {
         self.sleepers -= u32::from(before.is_some());
     }
 
-    /// Something outside the tasks has moved: those that wait for progress go on, and nobody's
-    /// retries count any more.
+    /// Records progress outside the tasks: wakes the tasks that wait for progress, and resets the
+    /// retries of all tasks.
     pub fn wake_progress(&mut self) {
         self.wake(|wait| matches!(wait, Wait::Progress { .. }));
         self.tasks.iter_mut().for_each(|task| task.retries = 0);
     }
 
-    /// Opens the gate that `task` waits at; false if it does not. If the driver has its destinations
-    /// still to supply, it skips page `i` where bit `i % 8` of `skip` is set.
+    /// Opens the gate that `task` waits at. Returns false if it waits at none. If the driver still
+    /// has to supply destinations, it skips page `i` if bit `i % 8` of `skip` is set.
     pub fn open_gate(&mut self, task: TaskId, skip: u8) -> bool {
         let at_gate = self.tasks[task.ix()].waiting == Some(Wait::Gate);
         if at_gate {
@@ -338,7 +338,7 @@ impl State {
 }
 
 impl Lock {
-    /// Its kind.
+    /// The kind of the lock.
     pub const fn class(self) -> LockClasses {
         match self {
             Self::MmapRead(_) | Self::MmapWrite(_) => LockClasses::MMAP,
@@ -384,7 +384,7 @@ impl Future for Acquire<'_> {
     }
 }
 
-/// The future behind [`Current::preempt`]: pending once if the schedule says so.
+/// The future behind [`Current::preempt`]. It is pending once if the schedule says so.
 #[derive(Debug)]
 #[must_use = "a scheduling point is passed when the future is awaited"]
 pub struct Preempt<'k> {
@@ -436,12 +436,12 @@ impl Future for Sleep<'_> {
 }
 
 impl<'k> Current<'k> {
-    /// Takes `lock`, sleeping while it is held.
+    /// Takes `lock`. Sleeps while another task holds it.
     pub const fn lock(self, lock: Lock) -> Acquire<'k> {
         Acquire { cur: self, lock }
     }
 
-    /// A scheduling point: another task may run here if the schedule says so.
+    /// Passes a scheduling point: another task may run here if the schedule says so.
     #[inline]
     pub const fn preempt(self, site: Site) -> Preempt<'k> {
         Preempt {
@@ -451,8 +451,8 @@ impl<'k> Current<'k> {
         }
     }
 
-    /// Sleeps until woken from `wait`. The caller has seen, in the section that ends here, that
-    /// there is something to wait for.
+    /// Sleeps until woken from `wait`. In the section that ends here, the caller must have seen
+    /// that there is something to wait for.
     pub const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
         Sleep {
             cur: self,
@@ -460,8 +460,8 @@ impl<'k> Current<'k> {
         }
     }
 
-    /// Counts a page fault at an address that has to be tried again, and waits for somebody else's progress when
-    /// there have been too many of them.
+    /// Counts a retry of the fault at `addr`. After too many retries, waits for progress of another
+    /// task.
     pub async fn retry_fault(self, mm: MmId, addr: u64) {
         let stuck = {
             let task = &mut self.state().tasks[self.task.ix()];
@@ -473,22 +473,23 @@ impl<'k> Current<'k> {
         }
     }
 
-    /// The task has got on, so its next page faults are not [retries](Self::retry_fault) of those
-    /// before.
+    /// Records that the task has made progress: its next page faults are not
+    /// [retries](Self::retry_fault) of earlier ones.
     pub fn made_progress(self) {
         self.state().tasks[self.task.ix()].retries = 0;
     }
 
-    /// `mmap_write_downgrade`: lets readers in. Returns the lock that is held now.
+    /// Downgrades `mmap_lock` to reading (`mmap_write_downgrade`). Returns the lock that is held
+    /// now.
     pub(crate) fn downgrade(self, mm: MmId) -> Lock {
         let s = &mut *self.state();
         s.unlock(self.task, Lock::MmapWrite(mm));
-        // nobody runs in between
+        // no task runs in between, so this cannot fail
         s.trylock(self.task, Lock::MmapRead(mm));
         Lock::MmapRead(mm)
     }
 
-    /// `mmap_read_unlock` and its relatives.
+    /// Releases `lock` (`mmap_read_unlock` and its relatives).
     pub fn unlock(self, lock: Lock) {
         self.state().unlock(self.task, lock);
     }

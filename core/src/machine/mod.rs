@@ -1,4 +1,4 @@
-//! The machine: its state, how tasks run on it, and the log of what they do.
+//! The machine: its state, the tasks that run on it, and the log of what they do.
 
 pub(crate) mod arena;
 pub(crate) mod error;

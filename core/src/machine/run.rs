@@ -1,7 +1,7 @@
-//! Running tasks without an executor of one's own.
+//! Running tasks without writing an executor.
 //!
-//! [`Kernel::run`] runs one task to its end; [`Kernel::schedule`] runs several, and the caller says
-//! at each scheduling point who goes on. Nothing depends on time or chance.
+//! [`Kernel::run`] runs one task to its end. [`Kernel::schedule`] runs several tasks, and the
+//! caller chooses at each scheduling point which one continues. Nothing depends on time or chance.
 
 use crate::ids::TaskId;
 use crate::lock::{MAX_TASKS, Site, Wait};
@@ -17,13 +17,13 @@ use core::task::{Context, Poll, Waker};
 /// Why tasks did not run to their end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunError {
-    /// There are only [`MAX_TASKS`] tasks.
+    /// The number is not below [`MAX_TASKS`].
     NoSuchTask(TaskId),
-    /// The task waits, and nobody is left who could end that.
+    /// The task waits, and no other task is left that could wake it.
     Stuck {
-        /// The first of those that wait.
+        /// The first task that waits.
         task: TaskId,
-        /// What it waits for.
+        /// What the task waits for.
         wait: Wait,
     },
 }
@@ -37,7 +37,8 @@ impl fmt::Display for RunError {
             ),
             Self::Stuck { task, wait } => write!(
                 f,
-                "{task:?} waits for ever for {wait:?}: run whoever ends that beside it, by Kernel::schedule"
+                "{task:?} waits for ever for {wait:?}: run the task that wakes it beside it, \
+                 with Kernel::schedule"
             ),
         }
     }
@@ -47,7 +48,7 @@ impl Error for RunError {}
 
 type Program<'p> = Pin<Box<dyn Future<Output = ()> + 'p>>;
 
-/// Tasks that are to run side by side, one at a time: see [`Kernel::schedule`].
+/// Tasks that run side by side, one at a time; see [`Kernel::schedule`].
 pub struct Schedule<'p> {
     kernel: &'p Kernel,
     tasks: Vec<Option<Program<'p>>>,
@@ -68,8 +69,8 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
 impl Kernel {
     /// Runs `program` as `task` to its end.
     ///
-    /// A program that fails with [`RunError::Stuck`] is dropped where it waits, with its locks held:
-    /// the kernel is good for looking at then, and for [`Kernel::reset`].
+    /// A program that fails with [`RunError::Stuck`] is dropped where it waits, and its locks stay
+    /// held. After that, the kernel can only be inspected or [reset](Kernel::reset).
     pub fn run<'k, T>(
         &'k self,
         task: TaskId,
@@ -88,7 +89,7 @@ impl Kernel {
         }
     }
 
-    /// Several tasks that run side by side:
+    /// Schedules several tasks side by side:
     ///
     /// ```
     /// # use mm_core::{Dmirror, Geometry, Kernel, Site, TaskId, VmFlags};
@@ -96,7 +97,7 @@ impl Kernel {
     /// # let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     /// # let mm = kernel.current(TaskId(0)).mm_create()?;
     /// # kernel.run(TaskId(0), async |cur| cur.mmap(mm, 0..1, VmFlags::READ | VmFlags::WRITE).await)??;
-    /// // both write to a page that is not there yet; the second comes between
+    /// both write to a page that is not mapped yet; the second task runs in the middle of the first
     /// kernel
     ///     .schedule()
     ///     .task(async |cur| assert!(cur.user_access(mm, 0, Some(1)).await.is_ok()))
@@ -127,7 +128,7 @@ impl Kernel {
 }
 
 impl<'p> Schedule<'p> {
-    /// One more task. The first is `TaskId(0)`, the next `TaskId(1)`, and so on.
+    /// Adds a task. The first is `TaskId(0)`, the next `TaskId(1)`, and so on.
     #[must_use]
     pub fn task(mut self, program: impl AsyncFnOnce(Current<'p>) + 'p) -> Self {
         let cur = self.kernel.current(TaskId(self.tasks.len() as u8));
@@ -138,9 +139,10 @@ impl<'p> Schedule<'p> {
 
     /// Runs all tasks to their end.
     ///
-    /// The first begins. At each scheduling point `switch` is asked who runs on, given the task that
-    /// is there and the place; with `None`, or with a task that waits or has ended, it goes on. When a
-    /// task ends or has to wait, the first that can run does.
+    /// The first task begins. At each scheduling point, `switch` gets the running task and the
+    /// place, and returns the task that runs next. If it returns `None`, or a task that waits or
+    /// has ended, the running task continues. When a task ends or must wait, the first task that
+    /// can run continues.
     pub fn run(
         mut self,
         mut switch: impl FnMut(TaskId, Site) -> Option<TaskId>,

@@ -1,8 +1,8 @@
 //! The kernel's state, and how a task works on it.
 //!
-//! [`Kernel`] owns everything. A running operation is a future that holds a [`Current`]; it borrows
-//! the [`State`] for one atomic section at a time and never across an `.await`, which is the model's
-//! form of "do not sleep under a spinlock" (checked by clippy's `await_holding_refcell_ref`).
+//! [`Kernel`] owns everything. A running operation is a future that holds a [`Current`]. It borrows
+//! the [`State`] for one atomic section at a time, and never across an `.await`. This is the
+//! model's form of "do not sleep under a spinlock"; clippy's `await_holding_refcell_ref` checks it.
 
 use crate::anon_vma::{AnonVma, Avc};
 use crate::arena::Arena;
@@ -33,7 +33,7 @@ use core::ops::Range;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Enomem;
 
-/// Everything that the kernel knows.
+/// The state of the kernel, its memory, its devices and its tasks.
 #[derive(Debug)]
 pub struct State {
     geometry: Geometry,
@@ -54,11 +54,11 @@ pub struct State {
     pub(crate) preempt_at: u32,
     pub(crate) events: Vec<Event>,
     pub(crate) topology: u32,
-    /// Allocations to fail.
+    /// The allocations that must fail.
     pub fail: FailInject,
-    /// Historical bugs that are switched on.
+    /// The historical bugs that are switched on.
     pub zoo: Zoo,
-    /// The kernel whose rules are followed where they changed.
+    /// The kernel version whose rules apply.
     pub release: Release,
 }
 
@@ -79,8 +79,8 @@ impl State {
         self.memmap.page_mut(pfn)
     }
 
-    /// Writes the contents of a page, as a device does by its own way to memory. What that makes
-    /// dirty is for the driver to [say](Self::folio_mark_dirty).
+    /// Writes the contents of a page, as a device does through its own path to memory. The driver
+    /// [marks the folio dirty](Self::folio_mark_dirty) if it must.
     pub fn set_word(&mut self, pfn: Pfn, word: u64) {
         self.page_mut(pfn).word = word;
     }
@@ -105,7 +105,7 @@ impl State {
         &*self.driver
     }
 
-    /// The device driver, to be told something.
+    /// The device driver, mutable.
     pub fn driver_mut(&mut self) -> &mut dyn Driver {
         &mut *self.driver
     }
@@ -116,7 +116,7 @@ impl State {
         driver.downcast_mut()
     }
 
-    /// References to the `dev_pagemap` of each device, its own not counted.
+    /// Number of references to the `dev_pagemap` of each device, without the initial one.
     pub fn pgmap_refs(&self) -> &[i64; DEVICES] {
         &self.pgmap_refs
     }
@@ -126,7 +126,7 @@ impl State {
         &self.mms
     }
 
-    /// All areas.
+    /// All VMAs.
     pub fn vmas(&self) -> &Arena<Vma> {
         &self.vmas
     }
@@ -152,7 +152,7 @@ impl State {
         &mut self.mms[mm.0 as u32]
     }
 
-    /// An area.
+    /// A VMA.
     #[inline]
     pub fn vma(&self, vma: VmaId) -> &Vma {
         &self.vmas[vma.0]
@@ -175,7 +175,7 @@ impl State {
         &mut self.anon_vmas[anon_vma.0]
     }
 
-    /// A link between an area and an anon_vma.
+    /// A link between a VMA and an anon_vma.
     #[inline]
     pub fn avc(&self, avc: AvcId) -> &Avc {
         &self.avcs[avc.0]
@@ -195,7 +195,7 @@ impl State {
         self.mms.free(mm.0 as u32);
     }
 
-    /// An area that is in no address space yet (`vm_area_alloc`, `vma_set_range`).
+    /// Allocates a VMA that is not in its address space yet (`vm_area_alloc`, `vma_set_range`).
     pub(crate) fn alloc_vma(
         &mut self,
         mm: MmId,
@@ -233,7 +233,7 @@ impl State {
         self.avcs.free(avc.0);
     }
 
-    /// Asks whether an allocation of `kind` may succeed now.
+    /// Fails if an allocation of `kind` must fail now.
     pub(crate) fn may_alloc(&mut self, kind: AllocKind) -> Result<(), Enomem> {
         if self.fail.should_fail(kind) {
             Err(Enomem)
@@ -242,17 +242,17 @@ impl State {
         }
     }
 
-    /// The tasks.
+    /// All tasks.
     pub fn tasks(&self) -> &[Task; MAX_TASKS] {
         &self.tasks
     }
 
-    /// Makes `task` as new, for its next operation.
+    /// Resets `task` for its next operation.
     pub fn renew_task(&mut self, task: TaskId) {
         self.tasks[task.ix()].renew();
     }
 
-    /// Scheduling points passed so far.
+    /// Number of scheduling points passed.
     pub fn points(&self) -> u32 {
         self.points
     }
@@ -272,15 +272,15 @@ impl State {
         &self.events
     }
 
-    /// Changes of areas and of their links to anon_vmas, counted.
+    /// Number of changes of VMAs and of their links to anon_vmas.
     pub fn topology(&self) -> u32 {
         self.topology
     }
 
-    /// Gives the [identity](crate::Identity) of the state to `id`. No operation may be under way, and the log has been
-    /// [`observed`](Self::observed).
+    /// Hashes the [identity](crate::Identity) of the state into `id`. No operation may be under
+    /// way, and the log must have been [`observed`](Self::observed).
     ///
-    /// Of the driver it is what its trait shows, which is all that the reference driver has.
+    /// The driver contributes what its trait shows, which is all the data of the reference driver.
     pub fn identify(&self, id: &mut impl Identity) {
         let Self {
             geometry: _,
@@ -325,7 +325,7 @@ impl State {
         fail.identify(id);
     }
 
-    /// Forgets what has happened so far.
+    /// Empties the log.
     pub fn observed(&mut self) {
         self.tables.writes.clear();
         self.events.clear();
@@ -376,7 +376,7 @@ impl Kernel {
     }
 
     fn booted(self) -> Self {
-        // frame 0 is the zero page, for ever
+        // frame 0 is the zero page and is never freed
         self.state.borrow_mut().frames.alloc();
         self
     }
@@ -395,8 +395,8 @@ impl Kernel {
         Current { kernel: self, task }
     }
 
-    /// Back to the state after [`Kernel::new`]. The cost depends on what was used since then. The
-    /// release that is followed, and what else was chosen for the machine, stays.
+    /// Restores the state after [`Kernel::new`], at a cost that depends on what was used since
+    /// then. The release, the zoo and other choices for the machine stay.
     ///
     /// All futures of operations must have been dropped.
     pub fn reset(&self) {
@@ -423,11 +423,11 @@ impl Kernel {
     }
 }
 
-/// The running task (`current`), through which every operation is called.
+/// The running task (`current`). Every operation is a method of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Current<'k> {
     kernel: &'k Kernel,
-    /// Which task.
+    /// The number of the task.
     pub task: TaskId,
 }
 

@@ -1,7 +1,7 @@
-//! What happened, for observers: a debugger, a timeline, an oracle.
+//! The log of what happened, for observers: a debugger, a timeline, an oracle.
 //!
-//! Page-table writes and changed struct pages are noted by the arenas that hold them; the
-//! tracepoints here mark the moments that the state alone does not show. The log grows until
+//! The arenas record page-table writes and changed struct pages. The tracepoints here record
+//! moments that the state alone does not show. The log grows until
 //! [`State::observed`](crate::State::observed).
 
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
@@ -14,7 +14,7 @@ use crate::pte::Pte;
 /// One write of a page-table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PteWrite {
-    /// Where.
+    /// The location of the entry.
     pub at: PteRef,
     /// The address space.
     pub mm: MmId,
@@ -31,13 +31,13 @@ pub struct PteWrite {
 /// A tracepoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A driver's `migrate_to_ram` looks at the page that the fault found.
+    /// A driver's `migrate_to_ram` is called for the page that a fault found.
     MigrateToRam {
         /// The faulting task.
         task: TaskId,
         /// The device page.
         page: Pfn,
-        /// Somebody held a reference to it at that moment.
+        /// True if somebody held a reference to the page at that moment.
         referenced: bool,
     },
     /// `migrate_device_unmap` accepted a page for migration.
@@ -46,14 +46,14 @@ pub enum Event {
         task: TaskId,
         /// The page, no longer mapped.
         page: Pfn,
-        /// References that are neither the task's own nor the swap cache's.
+        /// References that belong neither to the task nor to the swap cache.
         outside: i32,
     },
     /// `folio_migrate_mapping` moved the identity of a folio to another.
     Migrated {
-        /// From here …
+        /// The old folio.
         src: Pfn,
-        /// … to here.
+        /// The new folio.
         dst: Pfn,
     },
     /// A folio went into the swap cache.
@@ -65,60 +65,60 @@ pub enum Event {
     LruInsertion {
         /// The folio.
         page: Pfn,
-        /// It was charged to a memory cgroup.
+        /// True if it was charged to a memory cgroup.
         charged: bool,
     },
-    /// A walk of the reverse map begins, with the anon_vma locked.
+    /// A reverse-map walk begins, with the anon_vma locked.
     RmapWalk {
         /// The folio.
         folio: Pfn,
-        /// Where the walk goes.
+        /// The anon_vma that the walk visits.
         anon_vma: AnonVmaId,
-        /// The anon_vma is allocated.
+        /// True if the anon_vma is allocated.
         alive: bool,
     },
-    /// A change of entries is announced, or is over.
+    /// An invalidation starts or ends.
     Invalidate {
-        /// The task that makes it.
+        /// The task that changes the entries.
         task: TaskId,
-        /// It is announced.
+        /// True at the start, false at the end.
         start: bool,
         /// The address space.
         mm: MmId,
-        /// The first address …
+        /// The first address.
         first: u64,
-        /// … and the first behind.
+        /// The first address above the range.
         end: u64,
-        /// Why.
+        /// The reason.
         event: NotifierEvent,
-        /// On whose behalf.
+        /// The device that caused it, if one did.
         owner: Option<DevId>,
-        /// The sequences by now, one for each device.
+        /// The sequence of each device now.
         seq: [u64; DEVICES],
-        /// Locks that the task holds.
+        /// The locks that the task holds.
         held: LockClasses,
-        /// Page-table writes noted so far.
+        /// Number of page-table writes recorded so far.
         writes: usize,
     },
-    /// A task is about to take a lock, and to sleep if it has to.
+    /// A task is about to take a lock, and sleeps if the lock is held.
     Lock {
         /// The task.
         task: TaskId,
         /// The lock.
         lock: Lock,
-        /// What it holds already.
+        /// The locks that it holds already.
         held: LockClasses,
     },
-    /// A reader of `/proc/PID/pagemap` was shown a page.
+    /// A reader of `/proc/PID/pagemap` has read an entry.
     Pagemap {
         /// The address space.
         mm: MmId,
         /// The address.
         addr: u64,
-        /// What it was shown.
+        /// The entry that it read.
         shown: Pagemap,
     },
-    /// A driver handed a device page to a migration.
+    /// A driver allocated a device page for a migration.
     DeviceAlloc {
         /// The device.
         dev: DevId,
