@@ -1,11 +1,11 @@
-//! Fork and copy on write: the child shares each page until one of the two writes to it.
+//! Fork and copy-on-write: parent and child share each page until one of them writes to it.
 //!
 //! `cargo run -p mm-core --example fork`
 
 use mm_core::{Dmirror, Entry, Geometry, Kernel, MmId, PresentPte, TaskId, VmFlags};
 use std::error::Error;
 
-/// The entry that maps `addr` in `mm`, if one does.
+/// The present entry for `addr` in `mm`, if there is one.
 fn mapping(kernel: &Kernel, mm: MmId, addr: u64) -> Option<PresentPte> {
     let s = kernel.state();
     let at = s.tables().pte_offset(s.mm(mm).pgd, addr)?;
@@ -15,7 +15,7 @@ fn mapping(kernel: &Kernel, mm: MmId, addr: u64) -> Option<PresentPte> {
     }
 }
 
-/// Prints how a process maps `addr`, and returns the count of entries that map the page.
+/// Prints how a process maps `addr`. Returns the mapcount of the page, or 0 if none is mapped.
 fn show(kernel: &Kernel, who: &str, mm: MmId, addr: u64) -> i32 {
     let Some(pte) = mapping(kernel, mm, addr) else {
         println!("  {who}: not mapped");

@@ -1,4 +1,4 @@
-//! A migration to a device, phase by phase, and back by a fault of the CPU.
+//! A migration to a device, phase by phase, and back by a CPU fault.
 //!
 //! `cargo run -p mm-core --example migrate`
 
@@ -10,7 +10,7 @@ use std::error::Error;
 
 const GPU: DevId = DevId(0);
 
-/// What the page tables hold for `addr`.
+/// Describes the entry for `addr`.
 fn entry(kernel: &Kernel, mm: MmId, addr: u64) -> String {
     let s = kernel.state();
     let Some(at) = s.tables().pte_offset(s.mm(mm).pgd, addr) else {
@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("before:           {}", entry(&kernel, mm, 2));
     assert_eq!(entry(&kernel, mm, 2), "mapped pfn:1");
 
-    // Task 0 migrates, and waits at a gate after the setup and before the end. Task 1 opens the gates.
+    // Task 0 migrates, and waits at a gate after the setup and before finalize. Task 1 opens the
+    // gates.
     let request = MigrateRequest {
         dev: GPU,
         mm,

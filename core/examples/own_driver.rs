@@ -1,4 +1,4 @@
-//! A driver of one's own: memory goes to the device, and comes home, by aligned blocks of four pages.
+//! A driver of your own: it moves memory to the device and back in aligned blocks of four pages.
 //! `cargo run -p mm-core --example own_driver`
 
 use mm_core::{dmirror::alloc_and_copy, *};
@@ -9,10 +9,10 @@ const GPU: DevId = DevId(0);
 #[derive(Debug)]
 struct Blocks(Devices);
 
-/// Moves a block, and returns the number of pages moved. `mmap_lock` is held for reading.
+/// Moves a block. Returns the number of pages moved. The caller holds `mmap_lock` for reading.
 async fn move_block(cur: Current<'_>, to: Direction, mut args: MigrateVma) -> usize {
     cur.migrate_vma_setup(&mut args).await;
-    // what cannot go to the device as a whole stays; whatever is there of it comes home
+    // an incomplete block does not go to the device; the way back takes whatever is there
     if to == Direction::ToSystem || u64::from(args.cpages) == BLOCK {
         for i in (0..args.src.len()).filter(|i| args.src[*i].migrates()) {
             let page = alloc_and_copy(&mut cur.state(), cur, GPU, to, args.src[i]);
@@ -24,7 +24,7 @@ async fn move_block(cur: Current<'_>, to: Direction, mut args: MigrateVma) -> us
     args.migrating()
 }
 
-/// The block of an address, as far as its area goes.
+/// The block around an address, cut at the bounds of its VMA.
 fn block(s: &State, mm: MmId, addr: u64, select: Select) -> Option<MigrateVma> {
     let vma = s.find_vma(mm, addr)?;
     let (area, first) = (s.vma(vma).range(), addr / BLOCK * BLOCK);
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         cur.user_access(mm, 5, Some(42)).await?;
         cur.lock(Lock::MmapRead(mm)).await;
         for (addr, pages) in [(6, 4), (1, 4), (9, 0)] {
-            let block = block(&cur.state(), mm, addr, Select::System).expect("an area");
+            let block = block(&cur.state(), mm, addr, Select::System).expect("a VMA");
             assert_eq!(move_block(cur, Direction::ToDevice, block).await, pages);
         }
         cur.unlock(Lock::MmapRead(mm));

@@ -1,6 +1,8 @@
-//! Two tasks and a preemption: the reader's CPU has the zero page in its TLB, and the writer flushes it.
+//! Two tasks and a preemption: the reader's CPU caches the zero page in its TLB, and the writer
+//! flushes it.
 //!
-//! The schedule says where the writer is stopped for the reader. `cargo run -p mm-core --example preempt`
+//! The schedule stops the writer at a chosen place and runs the reader there.
+//! `cargo run -p mm-core --example preempt`
 
 use mm_core::{Dmirror, Geometry, Kernel, Site, TaskId, VmFlags};
 use std::cell::RefCell;
@@ -9,7 +11,7 @@ use std::error::Error;
 const WRITER: TaskId = TaskId(0);
 const READER: TaskId = TaskId(1);
 
-/// What the reader saw, if the writer is stopped for it at `stop`.
+/// The words that the reader sees if the writer is stopped for it at `stop`.
 fn seen(stop: Site) -> Result<Vec<u64>, Box<dyn Error>> {
     let driver = Dmirror::new(Geometry::TINY.device_frames);
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
@@ -17,7 +19,7 @@ fn seen(stop: Site) -> Result<Vec<u64>, Box<dyn Error>> {
     kernel.run(WRITER, async |cur| {
         cur.mmap(mm, 0..4, VmFlags::READ | VmFlags::WRITE).await
     })??;
-    // The reader's CPU has the zero page in its TLB.
+    // the reader's CPU caches the zero page in its TLB
     kernel.run(READER, async |cur| cur.user_access(mm, 0, None).await)??;
     assert!(kernel.state().tlbs().lookup(READER, mm, 0).is_some());
 
@@ -41,7 +43,7 @@ fn seen(stop: Site) -> Result<Vec<u64>, Box<dyn Error>> {
             }
             let stop_here = task == WRITER && site == stop && !stopped;
             stopped |= stop_here;
-            // the reader looks once, and lets the writer go on
+            // the reader reads once, and then the writer continues
             match task {
                 WRITER => stop_here.then_some(READER),
                 _ => Some(WRITER),

@@ -3,11 +3,11 @@
 //! # The way in
 //!
 //! - [`Kernel`] is the machine; [`Kernel::run`] and [`Kernel::schedule`] run tasks on it.
-//! - [`Current`] has the operations: system calls, accesses, and what a driver may ask.
-//! - [`State`] is to be looked at: [`State::mm`], [`State::vma`], [`State::page`], [`State::tables`],
+//! - [`Current`] has the operations: system calls, accesses, and the functions for drivers.
+//! - [`State`] can be inspected: [`State::mm`], [`State::vma`], [`State::page`], [`State::tables`],
 //!   [`State::tlbs`].
-//! - [`Pte::decode`] tells what an entry is; [`Softleaf`] lists what is not present.
-//! - [`Driver`] is what a device driver has to be; [`dmirror`] is one.
+//! - [`Pte::decode`] decodes an entry; [`Softleaf`] lists the non-present kinds.
+//! - [`Driver`] is the trait of a device driver; [`dmirror`] is one driver.
 //! - [`Event`] and [`PteWrite`] are the log for observers; [`State::observed`] empties it.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -29,7 +29,7 @@ mod tables;
 #[cfg(feature = "tamper")]
 pub mod tamper;
 
-// within the crate a module is named without its folder
+// code in the crate names a module without its folder
 use area::*;
 use device::*;
 use faults::*;

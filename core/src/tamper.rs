@@ -1,9 +1,8 @@
 //! Wrong states, for tests of oracles.
 //!
-//! The state cannot be changed from outside, for every change has to be one that a kernel makes. A
-//! test that an oracle sees a wrong state needs one that no operation leads to. [`State::tamper`]
-//! writes it directly. Nothing here keeps an invariant, and nothing of it is compiled without the
-//! feature `tamper`.
+//! Code outside the crate cannot change the state, so every change is one that a kernel makes. A
+//! test of an oracle needs a wrong state, which no operation produces. [`State::tamper`] writes it
+//! directly. The functions here keep no invariant, and are compiled only with the feature `tamper`.
 
 use crate::anon_vma::AnonVma;
 use crate::driver::{DevicePte, Mirror};
@@ -16,11 +15,11 @@ use crate::swap::SwapSlot;
 use crate::trace::Event;
 use crate::vma::{Mm, VmFlags, Vma};
 
-/// Write access to a [`State`], past all rules.
+/// Write access to a [`State`], without any rules.
 #[derive(Debug)]
 pub struct Tamper<'s>(&'s mut State);
 
-/// What can be allocated and then forgotten.
+/// An object that can be allocated and forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leak {
     /// A frame of system memory.
@@ -29,7 +28,7 @@ pub enum Leak {
     DeviceFrame(DevId),
     /// An address space.
     Mm,
-    /// An area.
+    /// A VMA.
     Vma,
     /// An anon_vma.
     AnonVma,
@@ -42,31 +41,31 @@ pub enum Leak {
 }
 
 impl State {
-    /// Write access, past all rules.
+    /// Write access to the state, without any rules.
     pub fn tamper(&mut self) -> Tamper<'_> {
         Tamper(self)
     }
 }
 
 impl<'s> Tamper<'s> {
-    /// The struct page of `pfn`, which counts as changed.
+    /// The struct page of `pfn`, recorded as changed.
     pub fn page(self, pfn: Pfn) -> &'s mut Page {
         self.0.page_mut(pfn)
     }
 
-    /// Gives a page the identity of another.
+    /// Sets the mapping and index of a page.
     pub fn identity(self, pfn: Pfn, anon_vma: Option<AnonVmaId>, index: u64) {
         let page = self.0.page_mut(pfn);
         page.set_mapping(anon_vma);
         page.index = index;
     }
 
-    /// An address space: its areas, its statistics.
+    /// An address space: its VMAs, its statistics.
     pub fn mm(self, mm: MmId) -> &'s mut Mm {
         self.0.mm_mut(mm)
     }
 
-    /// An area: its bounds, its links. The areas count as changed.
+    /// A VMA: its bounds, its links. It is recorded as changed.
     pub fn vma(self, vma: VmaId) -> &'s mut Vma {
         self.0.vma_mut(vma)
     }
@@ -81,36 +80,37 @@ impl<'s> Tamper<'s> {
         self.0.swap.slot_mut(slot)
     }
 
-    /// Writes the lowest-level entry for `addr`, and nothing else, and notes the write. False if
-    /// there is no table for `addr`.
+    /// Writes the lowest-level entry for `addr`, and records the write. Returns false if `addr` has
+    /// no page table.
     pub fn set_pte(self, mm: MmId, addr: u64, pte: Pte) -> bool {
         let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
         at.inspect(|at| self.0.tables.set(*at, pte)).is_some()
     }
 
-    /// Counts one entry too many in the lowest-level table for `addr`. False if there is none.
+    /// Counts one used entry too many in the lowest-level table for `addr`. Returns false if there
+    /// is none.
     pub fn miscount_table(self, mm: MmId, addr: u64) -> bool {
         let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
         at.inspect(|at| self.0.tables.miscount(*at)).is_some()
     }
 
-    /// Makes all CPUs forget what they remember.
+    /// Empties the TLBs of all CPUs.
     pub fn forget_translations(self) {
         self.0.tlbs.reset();
     }
 
-    /// Notes a tracepoint.
+    /// Records a tracepoint.
     pub fn event(self, event: Event) {
         self.0.events.push(event);
     }
 
-    /// Maps a page for a device, for reading, and asks nobody.
+    /// Maps a page for a device, read-only, without asking the driver.
     pub fn map_device(self, at: Mirror, pfn: Pfn) {
         let (write, atomic) = (false, false);
         self.0.driver.map(at, DevicePte { pfn, write, atomic });
     }
 
-    /// Forgets the page-table writes that no observer has seen yet.
+    /// Drops the record of page-table writes that no observer has seen yet.
     pub fn forget_pte_writes(self) {
         self.0.tables.writes.clear();
     }
@@ -120,7 +120,7 @@ impl<'s> Tamper<'s> {
         self.0.frames.free(pfn);
     }
 
-    /// Allocates an object that nobody knows of. False if there is none left.
+    /// Allocates an object that nothing refers to. Returns false if none is left.
     pub fn leak(self, what: Leak) -> bool {
         let s = self.0;
         match what {
@@ -143,7 +143,7 @@ impl<'s> Tamper<'s> {
         }
     }
 
-    /// Takes `lock` in the name of `task` if it is free.
+    /// Takes `lock` for `task` if it is free.
     pub fn trylock(self, task: TaskId, lock: Lock) -> bool {
         self.0.trylock(task, lock)
     }

@@ -1,4 +1,4 @@
-//! Who calls the core can pass its errors on: as a number, and as a sentence by `?`.
+//! Callers of the core can pass its errors on: as a number, and as a sentence by `?`.
 
 use mm_core::{Advice, Current, Dmirror, Geometry, Kernel, Remap, TaskId, VmFlags, errno};
 use std::error::Error;
@@ -37,6 +37,6 @@ fn an_error_goes_up_as_a_sentence() {
         cur.madvise(mm, 0..4, Advice::DontNeed).await?;
         Ok(())
     });
-    let said = said.expect_err("locked in memory").to_string();
+    let said = said.expect_err("the range is mlocked").to_string();
     assert!(said.contains("munlock"), "{said}");
 }

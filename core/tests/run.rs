@@ -1,4 +1,4 @@
-//! Tasks run without an executor of one's own, and what hinders them is said.
+//! Tasks run without a self-written executor, and an error says why they cannot finish.
 
 use mm_core::{
     DevId, Direction, Dmirror, Geometry, Kernel, MAX_TASKS, MigrateRequest, MmId, RunError, Site,
@@ -81,7 +81,7 @@ fn tasks_run_one_after_the_other_unless_told_otherwise() {
 fn a_task_that_waits_lets_the_other_run_and_goes_on_behind_it() {
     let (kernel, mm) = kernel();
     let mapped = Cell::new(false);
-    // the reader is stopped with mmap_lock held for reading, and the writer of it has to wait
+    // the reader is stopped while it holds mmap_lock for reading, so the writer must wait
     let all = kernel
         .schedule()
         .task(async |cur| {

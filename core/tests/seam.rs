@@ -1,4 +1,5 @@
-//! The driver's seam: the reference driver compiles outside of the core, by what is public, and the core runs it there.
+//! The driver's seam: the reference driver compiles outside the core with public items only, and
+//! the core runs it from there.
 
 extern crate alloc;
 
@@ -8,15 +9,12 @@ use mm_core::{
     NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, TaskId, VmFlags, Wait, errno,
 };
 
-/// The seams of the bugs are the core's own.
+/// The seams of the bugs exist only in the core.
 macro_rules! zoo {
     ($($seam:tt)*) => {};
 }
 
-#[allow(
-    dead_code,
-    reason = "the driver can do more than what the tests ask of it"
-)]
+#[allow(dead_code, reason = "the driver can do more than the tests ask of it")]
 #[path = "../src/device/dmirror.rs"]
 mod dmirror;
 
@@ -29,7 +27,7 @@ fn the_reference_driver_needs_nothing_that_is_not_public() {
     let word = kernel.run(TaskId(0), async |cur| {
         let mm = cur.mm_create().expect("an address space");
         let writable = VmFlags::READ | VmFlags::WRITE;
-        cur.mmap(mm, 0..4, writable).await.expect("an area");
+        cur.mmap(mm, 0..4, writable).await.expect("a VMA");
         cur.user_access(mm, 1, Some(7)).await.expect("a page");
         let request = MigrateRequest {
             dev: DevId(0),
@@ -46,7 +44,7 @@ fn the_reference_driver_needs_nothing_that_is_not_public() {
         word
     });
     assert_eq!(word, Ok(Ok(8)));
-    // it is this driver, not the one of the core
+    // the kernel runs this driver, not the one of the core
     let s = &mut *kernel.state();
     assert!(s.driver_as::<Dmirror>().is_some());
     assert!(s.driver_as::<mm_core::Dmirror>().is_none());

@@ -1,4 +1,5 @@
-//! What the proof runs of the core: a page goes to the device, is shared by fork, and comes back by a CPU fault.
+//! What the proof runs of the core: a page migrates to the device, a fork shares it, and a CPU
+//! fault brings it back.
 
 extern crate alloc;
 
@@ -15,7 +16,7 @@ const _: () = assert!(
 
 const WORD: u64 = 42;
 
-/// Runs a little of the core; true if it did what it should.
+/// Runs a little of the core. Returns true if the results are right.
 pub fn exercise() -> bool {
     let kernel = Kernel::new(
         Geometry::TINY,
@@ -49,7 +50,7 @@ async fn there_and_back(current: Current<'_>) -> Option<u64> {
     word
 }
 
-/// With the zoo, its table is in the program: what the search for traces must be able to find.
+/// True if the zoo's table is in the program, where the search for traces of it must find it.
 #[cfg(feature = "zoo")]
 fn zoo_is_listed() -> bool {
     core::hint::black_box(mm_core::zoo::TABLE)

@@ -1,7 +1,9 @@
-//! Links mm-core into a program that brings its own panic handler and allocator. Both exist once in a program, and std
-//! has them: this builds only while neither mm-core nor anything under it pulls in std.
+//! Links mm-core into a program with its own panic handler and allocator. A program can have each
+//! only once, and std brings both. So this builds only while neither mm-core nor its dependencies
+//! use std.
 //!
-//! Exit status 0: the core worked. 1: [`exercise::exercise`] says it did not. 134 (SIGABRT): it panicked.
+//! Exit status 0: the core worked. 1: [`exercise::exercise`] returned false. 134 (SIGABRT): it
+//! panicked.
 #![no_std]
 #![no_main]
 
@@ -24,7 +26,7 @@ unsafe extern "C" {
 
 const HEAP_BYTES: usize = 64 << 20;
 
-/// Hands out the heap from front to back and takes nothing back.
+/// An allocator that hands out the heap from front to back and never frees.
 struct Bump {
     heap: UnsafeCell<[u8; HEAP_BYTES]>,
     used: AtomicUsize,
@@ -33,10 +35,11 @@ struct Bump {
 // SAFETY: `used` grows atomically, so no two callers get the same bytes.
 unsafe impl Sync for Bump {}
 
-// SAFETY: a block lies inside the heap, is aligned, and overlaps no other, since `used` only grows.
+// SAFETY: a block lies inside the heap, is aligned, and overlaps no other, because `used` only
+// grows.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // With room to align within the block, the offset does not depend on the address.
+        // With room to align inside the block, the offset does not depend on the address.
         let Some(room) = layout.size().checked_add(layout.align()) else {
             return ptr::null_mut();
         };
@@ -65,7 +68,8 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     unsafe { abort() }
 }
 
-// The compiled `alloc` that rustup ships refers to these two, for unwinding. Nothing unwinds with panic = "abort".
+// The compiled `alloc` of rustup refers to these two, for unwinding. With panic = "abort", nothing
+// unwinds.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 #[unsafe(no_mangle)]
@@ -74,7 +78,7 @@ extern "C" fn _Unwind_Resume() -> ! {
     unsafe { abort() }
 }
 
-/// Called by libc's start files.
+/// The entry point, which libc's start files call.
 #[unsafe(no_mangle)]
 extern "C" fn main(_argc: c_int, _argv: *const *const u8) -> c_int {
     c_int::from(!exercise::exercise())

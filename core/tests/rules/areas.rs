@@ -1,4 +1,4 @@
-//! Areas: split, merged, moved, unmapped.
+//! VMAs: split, merged, moved, unmapped.
 
 use crate::lab::{Lab, READ, READ_WRITE};
 use mm_core::{Advice, AdviceError, FaultError, Pfn, Remap, RemapError};
@@ -10,7 +10,7 @@ fn unmapping_the_middle_leaves_two_areas_with_one_anon_vma() {
     assert_eq!(lab.areas(lab.mm), [0..1, 2..16]);
     let anon_vma = |addr| lab.area(lab.mm, addr, |vma| vma.anon_vma);
     assert_eq!(anon_vma(0), anon_vma(2));
-    // a page keeps its offset, so that the reverse map still finds it
+    // a page keeps its offset, so the reverse map still finds it
     assert_eq!(lab.area(lab.mm, 2, |vma| vma.pgoff), 2);
     lab.rmap_is_complete(&[lab.mm]);
 }
@@ -57,7 +57,7 @@ fn page_tables_that_serve_no_area_are_freed() {
 
 #[test]
 fn a_moved_page_keeps_its_frame_and_its_offset() {
-    // to the same table, to another one, and far away
+    // into the same page table, into another one, and far away
     for to in [6, 20, 200] {
         let lab = Lab::new();
         lab.munmap(lab.mm, 4..16);

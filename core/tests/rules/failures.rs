@@ -1,10 +1,10 @@
-//! Allocations that fail, and what is left when all is over.
+//! Allocations that fail, and what is left when everything is over.
 
 use crate::lab::{Deed, GPU, KINDS, Lab, READ};
 use mm_core::{Advice, AllocKind, Direction, FaultError, Foll, Remap, dmirror};
 
-/// Operations that need memory, on a process whose pages 0 to 3 hold 1 to 4. The process sees the same words
-/// behind each of them, whether it succeeds or fails.
+/// Operations that need memory, on a process whose pages 0 to 3 hold the words 1 to 4. Each of them
+/// leaves these words unchanged for the process, whether it succeeds or fails.
 const OPERATIONS: [Deed; 9] = [
     ("fork", |lab| {
         let forked = lab.run(async |cur| cur.fork(lab.mm).await);
@@ -97,7 +97,7 @@ fn an_access_fails_when_there_is_no_memory_left() {
     (0..frames - 1).for_each(|addr| lab.write(lab.mm, addr, addr));
     let write = |addr| lab.run(async |cur| cur.user_access(lab.mm, addr, Some(1)).await);
     assert_eq!(write(frames - 1), Err(FaultError::Oom));
-    // what is given back can be had again
+    // freed memory can be allocated again
     lab.munmap(lab.mm, 0..1);
     assert_eq!(write(frames - 1), Ok(1));
 }
@@ -130,7 +130,7 @@ fn nothing_is_left_when_all_processes_are_gone() {
     lab.exit(lab.mm);
     lab.exit(child);
     lab.kernel.state().put_external(held.expect("a page"), true);
-    // reclaim finds what the device had for itself and the swap cache still has
+    // reclaim finds the page that the device had exclusively, which is still in the swap cache
     let left: Vec<_> = lab
         .kernel
         .state()

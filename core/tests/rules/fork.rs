@@ -1,4 +1,4 @@
-//! Fork, copy on write, and whose a page is.
+//! Fork, copy-on-write, and page exclusivity.
 
 use crate::lab::{Lab, READ};
 use mm_core::{Pfn, PteFlags, VmFlags};
@@ -48,7 +48,7 @@ fn after_fork_both_map_the_page_read_only_and_it_is_nobodys_own() {
 
 #[test]
 fn the_first_writer_gets_a_copy_and_the_last_one_keeps_the_page() {
-    // whoever of the two is the first
+    // whichever of the two writes first
     for parent_first in [true, false] {
         let lab = Lab::with(&[7]);
         let child = lab.fork(lab.mm);
@@ -105,7 +105,7 @@ fn a_fork_leaves_out_what_madvise_dontfork_names() {
     assert_eq!(marked, Ok(true));
     let child = lab.fork(lab.mm);
     assert_eq!(lab.areas(child), [0..1, 2..16]);
-    assert!(lab.present(lab.mm, 1).write(), "it is not shared");
+    assert!(lab.present(lab.mm, 1).write(), "the page is not shared");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_page_of_the_child_is_looked_for_in_the_child_alone() {
 
 #[test]
 fn the_reverse_map_finds_every_mapping_in_a_family() {
-    // each bit decides whether a process writes, so that it has a page of its own, before it forks
+    // bit i says whether generation i writes before it forks, and so has its own page
     for writes in 0..8u64 {
         let lab = Lab::with(&[1, 2, 3]);
         let mut family = vec![lab.mm];
@@ -199,7 +199,7 @@ fn a_fork_keeps_what_the_cpu_noted_of_a_page() {
 
 #[test]
 fn a_line_of_descendants_does_not_grow_for_ever() {
-    // each generation forks and exits, and the last one has no more anon_vmas than a bound
+    // each generation forks and exits; the number of anon_vmas stays bounded
     let lab = Lab::with(&[7]);
     let mut last = lab.mm;
     for _ in 0..20 {

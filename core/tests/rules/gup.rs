@@ -24,7 +24,10 @@ fn a_pinned_page_is_not_shared_by_a_fork() {
     let pinned = take(&lab, 0, Foll::PIN | Foll::WRITE);
     let child = lab.fork(lab.mm);
     assert_eq!(lab.pfn(lab.mm, 0), pinned);
-    assert!(lab.present(lab.mm, 0).write(), "it stays the parent's own");
+    assert!(
+        lab.present(lab.mm, 0).write(),
+        "the page stays exclusive to the parent"
+    );
     assert_ne!(lab.pfn(child, 0), pinned);
     assert_eq!(lab.read(child, 0), 7);
 }

@@ -1,4 +1,4 @@
-//! A machine with one process, and short words for what tests do and look at.
+//! A machine with one process, and short names for what tests do and check.
 
 use mm_core::{
     AllocKind, Current, DevId, Direction, Dmirror, Entry, Geometry, Kernel, MigrateRequest, MmId,
@@ -21,7 +21,7 @@ pub const KINDS: [AllocKind; 8] = [
     AllocKind::SwapSlot,
 ];
 
-/// Something that is done, and its name for messages.
+/// An action, and its name for messages.
 pub type Deed = (&'static str, fn(&Lab));
 
 /// A machine, and a process that has mapped pages 0 to 15.
@@ -40,7 +40,7 @@ impl Lab {
         lab
     }
 
-    /// The same, with `words` written to the first pages.
+    /// Such a machine, with `words` written to the first pages.
     pub fn with(words: &[u64]) -> Self {
         let lab = Self::new();
         for (addr, word) in words.iter().enumerate() {
@@ -71,7 +71,7 @@ impl Lab {
 
     pub fn mprotect(&self, mm: MmId, range: Range<u64>, flags: VmFlags) {
         let changed = self.run(async |cur| cur.mprotect(mm, range, flags).await);
-        changed.expect("areas");
+        changed.expect("VMAs that take the protection");
     }
 
     pub fn write(&self, mm: MmId, addr: u64, word: u64) {
@@ -81,7 +81,7 @@ impl Lab {
 
     pub fn read(&self, mm: MmId, addr: u64) -> u64 {
         let read = self.run(async |cur| cur.user_access(mm, addr, None).await);
-        read.expect("a page that can be read")
+        read.expect("a readable page")
     }
 
     pub fn fork(&self, parent: MmId) -> MmId {
@@ -97,7 +97,7 @@ impl Lab {
     pub fn migrate(&self, range: Range<u64>, direction: Direction) -> u32 {
         let request = self.request(range, direction);
         let moved = self.run(async |cur| dmirror::migrate(cur, &request).await);
-        moved.expect("a range that can be read")
+        moved.expect("a readable range")
     }
 
     pub fn to_device(&self, range: Range<u64>) -> u32 {
@@ -115,11 +115,11 @@ impl Lab {
         }
     }
 
-    /// Reclaims the page at an address; true if that freed it.
+    /// Reclaims the page at an address. Returns true if that freed it.
     pub fn reclaim(&self, mm: MmId, addr: u64) -> bool {
         let page = self.pfn(mm, addr);
         let reclaim = || self.run(async |cur| cur.reclaim_page(page).await);
-        // since 7.3 the write to swap is queued, and whoever comes again frees the page
+        // since 7.3 the write to swap is queued, and the second reclaim frees the page
         let is_queued = || {
             let s = self.kernel.state();
             s.page(page).has(PageFlags::SWAPCACHE) && s.page(page).folio_mapcount() == 0
@@ -164,7 +164,7 @@ impl Lab {
         self.kernel.state().swap().slot(slot)
     }
 
-    /// The device that the entry for an address sends the CPU to.
+    /// The device whose private page the entry for an address names; `None` for any other entry.
     pub fn device(&self, mm: MmId, addr: u64) -> Option<DevId> {
         match self.pte(mm, addr).leaf()? {
             Softleaf::DevicePrivate { pfn, .. } => pfn.device(),
@@ -176,7 +176,7 @@ impl Lab {
         self.kernel.state().mm(mm).anon_rss
     }
 
-    /// Frames in use, but for the zero page.
+    /// Number of system frames in use, without the zero page.
     pub fn frames(&self) -> u32 {
         self.kernel.state().frames().in_use() - 1
     }
@@ -185,7 +185,7 @@ impl Lab {
         self.kernel.state().driver().memory(dev).in_use()
     }
 
-    /// The bounds of all areas.
+    /// The bounds of all VMAs.
     pub fn areas(&self, mm: MmId) -> Vec<Range<u64>> {
         let s = self.kernel.state();
         let areas = s.mm(mm).vmas.iter();
@@ -194,11 +194,11 @@ impl Lab {
 
     pub fn area<T>(&self, mm: MmId, addr: u64, of: impl FnOnce(&Vma) -> T) -> T {
         let s = self.kernel.state();
-        let vma = s.find_vma(mm, addr).expect("an area");
+        let vma = s.find_vma(mm, addr).expect("a VMA");
         of(s.vma(vma))
     }
 
-    /// Where the reverse map says that a page may be mapped.
+    /// The places where the reverse map says that a page may be mapped.
     pub fn rmap(&self, pfn: Pfn) -> Vec<(MmId, u64)> {
         let s = self.kernel.state();
         let page = s.page(pfn);
@@ -209,7 +209,7 @@ impl Lab {
             .collect()
     }
 
-    /// Every place where a page is mapped, found in the page tables, is in its reverse map.
+    /// Asserts that the reverse map of each page contains every place that maps it.
     pub fn rmap_is_complete(&self, processes: &[MmId]) {
         for mm in processes {
             for area in self.areas(*mm) {
@@ -228,11 +228,11 @@ impl Lab {
         }
     }
 
-    /// Nothing is left of any process.
+    /// Asserts that nothing is left of any process.
     pub fn nothing_is_left(&self) {
         let s = self.kernel.state();
         assert_eq!(s.mms().live(), 0, "address spaces");
-        assert_eq!(s.vmas().live(), 0, "areas");
+        assert_eq!(s.vmas().live(), 0, "VMAs");
         assert_eq!(s.anon_vmas().live(), 0, "anon_vmas");
         assert_eq!(s.avcs().live(), 0, "links to anon_vmas");
         assert_eq!(s.tables().tables().count(), 0, "page tables");

@@ -1,10 +1,10 @@
 //! Rules of Linux that the core keeps, each as a test of the core alone.
 //!
-//! They are what to try first on a memory management of one's own.
+//! They are the first tests to port to your own memory management.
 
 #![allow(
     clippy::single_range_in_vec_init,
-    reason = "an address space may have one area"
+    reason = "an address space may have only one VMA"
 )]
 
 mod areas;

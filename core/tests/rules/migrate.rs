@@ -16,7 +16,7 @@ fn a_page_goes_to_the_device_with_its_contents_and_its_frame_is_free() {
     assert!(write, "the mapping was writable");
     assert_eq!((pfn.device(), lab.page(lab.mm, 0).word), (Some(GPU), 7));
     assert!(lab.page(lab.mm, 0).anon_exclusive());
-    // it still counts as the process's memory
+    // the page still counts as memory of the process
     assert_eq!((lab.frames(), lab.rss(lab.mm)), (0, 1));
 }
 
@@ -36,7 +36,7 @@ fn an_access_of_the_cpu_brings_a_device_page_home() {
 #[test]
 fn a_hole_and_the_zero_page_become_device_pages_that_read_as_zero() {
     let lab = Lab::with(&[7, 8]);
-    // the device's memory has been used by somebody
+    // somebody has used the device's memory before
     assert_eq!(lab.to_device(0..2), 2);
     lab.munmap(lab.mm, 0..16);
     lab.mmap(0..16);
@@ -53,7 +53,7 @@ fn a_shared_page_is_replaced_in_every_process() {
     assert_eq!(lab.to_device(0..1), 1);
     assert_eq!(lab.leaf(lab.mm, 0), lab.leaf(child, 0));
     assert_eq!(lab.page(child, 0).mapcount, 2);
-    // and comes home for both
+    // a fault brings it back for both
     assert_eq!(lab.read(child, 0), 7);
     assert_eq!(lab.pfn(lab.mm, 0), lab.pfn(child, 0));
     assert_eq!(lab.device_frames(GPU), 0);
@@ -121,7 +121,7 @@ fn a_migration_entry_remembers_how_the_page_was_mapped() {
     let mut request = lab.request(0..3, Direction::ToDevice);
     request.stepwise = true;
     let kinds = std::cell::RefCell::new(Vec::new());
-    // one area after the other: what is there at each gate is noted
+    // the VMAs migrate one after the other; the entries at each gate are recorded
     let all = lab
         .kernel
         .schedule()
@@ -266,11 +266,12 @@ fn a_dirty_page_is_dirty_on_the_device_too() {
 fn the_sources_say_what_is_there_and_whether_it_was_writable() {
     let lab = Lab::with(&[1, 1]);
     lab.fork(lab.mm);
-    // the child's pages are shared and write-protected; this one is the parent's own again
+    // the child's pages are shared and write-protected, and this one is exclusive to the parent
+    // again
     lab.write(lab.mm, 0, 2);
     lab.read(lab.mm, 2);
     let (mm, range) = (lab.mm, 0..4);
-    let vma = lab.kernel.state().find_vma(mm, 0).expect("an area");
+    let vma = lab.kernel.state().find_vma(mm, 0).expect("a VMA");
     let told = lab.run(async |cur| {
         let area = MigrateRange { mm, vma, range };
         let mut args = MigrateVma::new(area, Select::System, GPU);
@@ -280,7 +281,7 @@ fn the_sources_say_what_is_there_and_whether_it_was_writable() {
         let sources = args.src.iter();
         let told = sources.map(|src| (src.page().is_some(), src.migrates(), src.write()));
         let told: Vec<_> = told.collect();
-        // without destinations everything goes back
+        // without destinations every page stays
         cur.migrate_vma_pages(&mut args).await;
         cur.migrate_vma_finalize(&mut args).await;
         cur.unlock(Lock::MmapRead(mm));

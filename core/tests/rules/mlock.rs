@@ -1,4 +1,4 @@
-//! `mlock`: pages that are in memory, and stay there.
+//! `mlock`: pages that are in memory and stay there.
 
 use crate::lab::{Lab, READ};
 use mm_core::{Advice, AdviceError, ChangeError, PageFlags, Pfn, VmFlags};

@@ -1,4 +1,4 @@
-//! Reclaim, swap, and what is freed lazily.
+//! Reclaim, swap, and lazily freed pages.
 
 use crate::lab::Lab;
 use mm_core::{Advice, AllocKind, SwapPte};
@@ -29,7 +29,7 @@ fn a_shared_page_has_one_slot_and_comes_back_as_one_page() {
     assert_eq!(lab.slot(child, 0).count, 2);
     assert_eq!((lab.read(lab.mm, 0), lab.read(child, 0)), (7, 7));
     assert_eq!(lab.pfn(lab.mm, 0), lab.pfn(child, 0));
-    // it is nobody's own: the first writer copies
+    // the page is exclusive to nobody: the first writer copies
     lab.write(child, 0, 8);
     assert_eq!((lab.read(lab.mm, 0), lab.read(child, 0)), (7, 8));
 }
@@ -88,7 +88,7 @@ fn a_page_that_somebody_holds_keeps_its_frame() {
         assert!(lab.kernel.state().hold_external(page, pin));
         assert!(!lab.reclaim(lab.mm, 0));
         assert_eq!(lab.frames(), 1);
-        // whoever faults on it finds the folio that is held, and not another one
+        // a fault finds the folio that is held, and no other
         assert_eq!(lab.read(lab.mm, 0), 7);
         assert_eq!(lab.pfn(lab.mm, 0), page);
     }

@@ -1,16 +1,16 @@
-//! What the CPUs remember of the page tables, and when they are made to forget it.
+//! TLBs: what the CPUs cache, and when it is flushed.
 
 use crate::lab::{Deed, Lab, READ};
 use mm_core::{Advice, FaultError, Pfn, PresentPte, Remap, Site, TaskId, VmFlags};
 
 const OTHER_CPU: TaskId = TaskId(1);
 
-/// What CPU 1 remembers of an address.
+/// The translation of an address that CPU 1 caches.
 fn remembered(lab: &Lab, addr: u64) -> Option<PresentPte> {
     lab.kernel.state().tlbs().lookup(OTHER_CPU, lab.mm, addr)
 }
 
-/// A machine on whose CPU 1 pages 0 and 1 were written.
+/// A machine whose CPU 1 has written to pages 0 and 1.
 fn used_by_two_cpus() -> Lab {
     let lab = Lab::with(&[1, 2]);
     for addr in 0..2 {
@@ -84,7 +84,7 @@ fn a_cpu_gains_permission_without_a_flush() {
 
 #[test]
 fn the_last_reference_to_a_page_is_dropped_behind_the_flush() {
-    // CPU 1 looks at each scheduling point of munmap whether it remembers a page that is free
+    // at each scheduling point of munmap, check whether CPU 1 caches a page that is free
     let lab = used_by_two_cpus();
     let page = lab.pfn(lab.mm, 0);
     let all = lab
@@ -122,7 +122,7 @@ fn two_cpus_that_fault_on_one_page_get_the_same_page() {
         .schedule()
         .task(async |cur| write(cur, 1).await)
         .task(async |cur| write(cur, 2).await);
-    // the first has its page allocated already when the second comes between
+    // the first task has allocated its page before the second one runs
     let switch =
         |task, site| (task == TaskId(0) && site == Site::DoAnonymousPage).then_some(TaskId(1));
     assert_eq!(all.run(switch), Ok(()));

@@ -1,4 +1,4 @@
-//! What is tracked of pages for user space: soft-dirty, userfaultfd write protection, pagemap.
+//! Tracking for user space: soft-dirty, userfaultfd write protection, pagemap.
 
 use crate::lab::{Deed, GPU, Lab};
 use mm_core::{Direction, FaultError, Foll, Pagemap, Pfn, Remap, dmirror};
@@ -23,7 +23,7 @@ fn write(lab: &Lab, addr: u64) -> Result<u64, FaultError> {
     lab.run(async |cur| cur.user_access(lab.mm, addr, Some(9)).await)
 }
 
-/// Ways for a page to lose its mapping and to come back.
+/// Ways for a page to lose its mapping and to get it back.
 const JOURNEYS: [Deed; 4] = [
     ("swap", |lab| assert!(lab.reclaim(lab.mm, 0))),
     ("a device", |lab| assert_eq!(lab.to_device(0..1), 1)),
