@@ -139,7 +139,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// `madvise`.
+    /// Gives advice about a range (`madvise`).
     pub async fn madvise(
         self,
         mm: MmId,
@@ -289,7 +289,7 @@ impl Current<'_> {
         result
     }
 
-    /// The populating loop. A page that fails after others succeeded is tried once more, because
+    /// Populates the range. A page that fails after others succeeded is tried once more, because
     /// the kernel's `faultin_page_range` returns how many pages it populated and is called again
     /// for the rest.
     async fn faultin_page_range(

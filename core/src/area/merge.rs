@@ -1,7 +1,7 @@
 //! Merging VMAs: before a VMA is split or created, its neighbours may grow instead.
 //!
-//! A VMA may grow over a range if the flags are equal and the page offsets continue, unless that
-//! joins anon_vmas that must stay apart: two different ones, or one that a fork inherited.
+//! A VMA may grow over a range if the flags are equal and the page offsets continue, unless growing
+//! would join anon_vmas that must stay apart: two different ones, or one that a fork inherited.
 //!
 //! Corresponds to `vma_merge_new_range` and `vma_merge_existing_range` in `mm/vma.c`.
 

@@ -4,9 +4,9 @@
 //! writable, so that no copy-on-write is needed later. The mark keeps a page in memory:
 //! `try_to_unmap` looks at it. A folio has a flag as well, so that reclaim need not try to unmap
 //! it, and on the LRU a count of its mappings in mlocked VMAs. The count can be too low, because it
-//! restarts at one when the folio returns to the LRU. The flag is cleared when the count reaches
-//! zero. The count changes under the page-table lock. The kernel's per-CPU batch of mlocked folios
-//! is not modelled, except for the order in which it is drained.
+//! restarts at zero when the folio returns to the LRU. An munlock that leaves the count at zero
+//! clears the flag. The count changes under the page-table lock. The kernel's per-CPU batch of
+//! mlocked folios is not modelled, except for the order in which it is drained.
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
@@ -148,9 +148,9 @@ impl Current<'_> {
     }
 
     /// Faults in the mapped pages of a range, with `mmap_lock` held (`populate_vma_page_range`).
-    /// `unlockable` says how it is held if it may be dropped while a folio lock is awaited. Such a
-    /// caller tries a page that fails after others of its VMA succeeded once more, and fails at the
-    /// second error.
+    /// `unlockable` says how it is held if it may be dropped while a folio lock is awaited. In that
+    /// case, a page that fails after other pages of its VMA succeeded is tried once more, and the
+    /// second error is returned.
     pub(crate) async fn populate_locked(
         self,
         mm: MmId,

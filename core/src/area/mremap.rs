@@ -23,9 +23,9 @@ use core::ops::Range;
 /// The destination of a remapped range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Remap {
-    /// It stays where it is, and grows or shrinks (no flag).
+    /// The range stays where it is, and grows or shrinks (no flag).
     Stay,
-    /// It moves to this address (`MREMAP_MAYMOVE | MREMAP_FIXED`).
+    /// The range moves to this address (`MREMAP_MAYMOVE | MREMAP_FIXED`).
     Fixed(u64),
     /// The pages move to this address; the VMA stays, and is empty (also `MREMAP_DONTUNMAP`).
     Dontunmap(u64),
@@ -169,9 +169,9 @@ impl Current<'_> {
         merged.map(|_| ()).ok_or(RemapError::NoRoom)
     }
 
-    /// Moves each VMA of a range by the same distance. Memory at the destination that a gap of the
-    /// source would cover stays mapped. A VMA registered with userfaultfd moves only if it covers
-    /// the whole range.
+    /// Moves each VMA of a range by the same distance. Gaps of the source are skipped, so mappings
+    /// at the matching addresses of the destination stay. A VMA registered with userfaultfd moves
+    /// only if it covers the whole range.
     async fn remap_move(
         self,
         mm: MmId,

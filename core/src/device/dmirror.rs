@@ -282,7 +282,7 @@ pub async fn release(cur: Current<'_>, dev: DevId) -> u32 {
 }
 
 /// Makes the pages of a range exclusive to the device, up to the first failure. Returns the number
-/// of exclusive pages, and the address and error of the failure.
+/// of exclusive pages and, if one failed, its address and error.
 pub async fn exclusive(
     cur: Current<'_>,
     dev: DevId,

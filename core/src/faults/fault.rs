@@ -148,8 +148,8 @@ impl State {
         true
     }
 
-    /// Handles a write to a read-only entry, under the page-table lock (`do_wp_page`). If the page
-    /// must be copied, the task gets a reference to it.
+    /// Handles a write to, or an unshare of, a read-only entry, under the page-table lock
+    /// (`do_wp_page`). If the page must be copied, the task gets a reference to it.
     pub(crate) fn do_wp_page(
         &mut self,
         cur: Current<'_>,

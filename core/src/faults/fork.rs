@@ -305,7 +305,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// Copies the entries of a VMA (`copy_page_range`). The sequence count is odd meanwhile.
+    /// Copies the entries of a VMA (`copy_page_range`). `write_protect_seq` is odd meanwhile.
     async fn copy_page_range(self, copy: Copy) -> Result<(), ForkError> {
         let range = self.state().vma(copy.src).range();
         let notifier = NotifierRange::new(

@@ -88,7 +88,7 @@ pub enum Wait {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(
     missing_docs,
-    reason = "the names are those of the functions they stand in"
+    reason = "a site is named after the function that contains it"
 )]
 #[repr(u8)]
 pub enum Site {

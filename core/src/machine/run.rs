@@ -97,7 +97,8 @@ impl Kernel {
     /// # let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     /// # let mm = kernel.current(TaskId(0)).mm_create()?;
     /// # kernel.run(TaskId(0), async |cur| cur.mmap(mm, 0..1, VmFlags::READ | VmFlags::WRITE).await)??;
-    /// both write to a page that is not mapped yet; the second task runs in the middle of the first
+    /// // both tasks write to a page that is not mapped yet; the second runs in the middle of the
+    /// // first
     /// kernel
     ///     .schedule()
     ///     .task(async |cur| assert!(cur.user_access(mm, 0, Some(1)).await.is_ok()))

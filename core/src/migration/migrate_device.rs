@@ -1,11 +1,11 @@
 //! Migration to and from device memory, in three phases.
 //!
 //! 1. *setup* collects the pages of a range, locks them, and replaces their mappings by migration
-//! entries: first those in this address space, then the others, by the reverse map;
+//!    entries: first those in this address space, then the others, by the reverse map;
 //! 2. *pages* moves the identity of each page to the destination that the driver supplied. New
-//! device pages fill holes and replace the zero page;
+//!    device pages fill holes and replace the zero page;
 //! 3. *finalize* turns the migration entries into mappings of the destination, or of the source if
-//! the migration was refused.
+//!    the migration was refused.
 //!
 //! Between the phases the driver allocates destinations and copies. `src[i]` and `dst[i]` describe
 //! page `i`. `MIGRATE` is cleared in `src[i]` as soon as the page is refused.

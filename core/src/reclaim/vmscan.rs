@@ -144,7 +144,8 @@ impl Current<'_> {
         freed
     }
 
-    /// Reclaims an isolated folio, or puts it back on the LRU (the loop body of `shrink_folio_list`).
+    /// Reclaims an isolated folio, or puts it back on the LRU (the loop body of
+    /// `shrink_folio_list`).
     async fn shrink_folio(self, folio: Pfn) -> Shrunk {
         self.preempt(Site::ShrinkFolio).await;
         let mut locked = { self.state().folio_trylock(self.task, folio) };

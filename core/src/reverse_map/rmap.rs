@@ -93,7 +93,7 @@ impl State {
         !pinned
     }
 
-    /// Makes the page belong to the anon_vma of this VMA alone (`folio_move_anon_rmap`).
+    /// Moves the page to the anon_vma of `vma`, the only VMA that uses it (`folio_move_anon_rmap`).
     pub(crate) fn folio_move_anon_rmap(&mut self, folio: Pfn, vma: VmaId) {
         let anon_vma = self.vma(vma).anon_vma;
         self.page_mut(folio).set_mapping(anon_vma);

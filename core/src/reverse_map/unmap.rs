@@ -61,8 +61,8 @@ impl State {
     }
 
     /// Restores the mapping of a lazily freed folio that is dirty or that somebody holds. A dirty
-    /// folio becomes an ordinary one. A clean one stays lazily freed, depending on the rules:
-    /// whoever writes through a reference marks it dirty.
+    /// folio becomes an ordinary one. With the rule `held_lazyfree_stays`, a clean one stays lazily
+    /// freed, because a holder that writes to it marks it dirty.
     fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
         let Found { at, pte } = found;
         // 29f40594a281 restored a whole batch with the write permission of its first entry

@@ -5,7 +5,8 @@
 //! can follow the tables without reading them. An entry of an upper level is a pointer to a table
 //! or a huge leaf; `PSE` tells them apart.
 //!
-//! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in `mm/memory.c`.
+//! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in
+//! `mm/memory.c`.
 
 use crate::geometry::Geometry;
 use crate::identity::Identity;

@@ -19,8 +19,8 @@
 //! - at the end of a *batch*: reclaim clears entries with [`State::ptep_clear_batched`] and flushes
 //!   with [`State::try_to_unmap_flush`], before it frees the page and, if a cleared entry was
 //!   dirty, before it writes the page. Meanwhile a cleared entry may still be cached. Code that
-//!   must not see that calls [`State::flush_tlb_batched_pending`] first, in the section that reads
-//!   the entries.
+//!   relies on the flush calls [`State::flush_tlb_batched_pending`] first, in the section that
+//!   reads the entries.
 //!
 //! Corresponds to `arch/x86/mm/tlb.c`, `arch/x86/include/asm/tlbflush.h`, `mm/mmu_gather.c`, and
 //! the batched flush in `mm/rmap.c`.
