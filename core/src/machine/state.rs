@@ -396,7 +396,7 @@ impl Kernel {
     }
 
     /// Restores the state after [`Kernel::new`], at a cost that depends on what was used since
-    /// then. The release, the zoo and other choices for the machine stay.
+    /// then. The release and the other choices for the machine stay.
     ///
     /// All futures of operations must have been dropped.
     pub fn reset(&self) {
