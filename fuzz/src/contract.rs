@@ -1,6 +1,6 @@
-//! What each operation is allowed and what it owes: plain data, which the oracles ask.
+//! What each operation is allowed to do and what it owes, as plain data for the oracles.
 //!
-//! The contract of an operation stands beside its code, in [`crate::ops`]; [`OpKind::contract`]
+//! The contract of an operation stands beside its code in [`crate::ops`], and [`OpKind::contract`]
 //! finds it. An oracle never names an operation.
 
 use crate::call::Call;
@@ -8,42 +8,42 @@ use crate::program::{Addr, Len, Op, OpKind};
 use mm_core::MmId;
 use std::ops::Range;
 
-/// What an operation is allowed and what it owes.
+/// What an operation is allowed to do and what it owes.
 ///
-/// The fields that are `bool` are exemptions from an invariant, each for the reason that it states.
+/// Each `bool` field exempts the operation from an invariant; its comment gives the reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
-    /// Which operation.
+    /// The operation.
     pub kind: OpKind,
-    /// The slot that it takes or gives back.
+    /// The slot that it takes or frees.
     pub slot: Slot,
-    /// How user space asks for it.
+    /// How user space invokes it.
     pub call: fn(Op) -> Call,
-    /// What nobody can do any more once it has ended well.
+    /// What nobody can do any more once it has succeeded.
     pub removes: fn(Base, Op, MmId) -> Option<Promise>,
-    /// Where the entries go that it moves.
+    /// Where it moves entries to.
     pub moves: fn(Base, Op) -> Option<Moves>,
-    /// It makes a child: entries that were exclusive become shared, the child's have the soft-dirty
-    /// bits of the parent's, and it takes the child's `mmap_lock` inside the parent's, for nobody
-    /// else knows the child.
+    /// It makes a child. Exclusive entries become shared, the child's entries copy the parent's
+    /// soft-dirty bits, and it takes the child's `mmap_lock` inside the parent's, because no other
+    /// task knows the child.
     pub forks: bool,
-    /// An entry that it clears was reclaimed, which must not happen in a locked VMA.
+    /// It reclaims: an entry that it clears was reclaimed, which must not happen in an mlocked VMA.
     pub reclaims: bool,
-    /// It changes the VMA under an entry that is write-protected for userfaultfd, within one
-    /// operation.
+    /// It removes or changes the VMA under an entry that is write-protected for userfaultfd before
+    /// it removes the entry, within one operation.
     pub moves_areas: bool,
     /// It clears the soft-dirty bit of an entry.
     pub clears_soft_dirty: bool,
     /// It sets or clears the uffd-wp bit of an entry.
     pub changes_uffd_wp: bool,
-    /// It makes a dirty entry clean: the contents may go.
+    /// It cleans dirty entries, because the contents may be dropped.
     pub cleans: bool,
-    /// It gets pages to write to them, so that folios become dirty without a dirty entry.
+    /// It gets pages in order to write to them, so that folios become dirty without a dirty entry.
     pub dirties_folios: bool,
 }
 
 impl Contract {
-    /// Of an operation that takes no slot, removes nothing, and has no exemption.
+    /// The contract of an operation that takes no slot, removes nothing, and has no exemption.
     pub const fn of(kind: OpKind, call: fn(Op) -> Call) -> Self {
         Self {
             kind,
@@ -65,37 +65,37 @@ impl Contract {
 /// The slot that an operation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// None.
+    /// It works on no slot.
     None,
-    /// It puts a process into a free one.
+    /// It puts a process into a free slot.
     NewProcess,
-    /// It opens a migration in a free one.
+    /// It opens a migration in a free slot.
     NewMigration,
-    /// It goes on with the migration in the one that it names.
+    /// It continues the migration in the slot that it names.
     Migration,
-    /// It puts a reference into a free one.
+    /// It puts a reference into a free slot.
     NewReference(RefKind),
-    /// It drops the reference in the one that it names.
+    /// It drops the reference in the slot that it names.
     Reference,
-    /// It puts a folio lock into a free one.
+    /// It puts a folio lock into a free slot.
     NewLock,
-    /// It releases the folio lock in the one that it names.
+    /// It releases the folio lock in the slot that it names.
     Lock,
 }
 
 impl Slot {
-    /// Of a migration that it opens or goes on with.
+    /// True if the slot is one of a migration.
     pub const fn is_migration(self) -> bool {
         matches!(self, Self::NewMigration | Self::Migration)
     }
 }
 
-/// Whose reference it is.
+/// Who takes a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefKind {
-    /// Of `get` or `pin`.
+    /// `get` or `pin`.
     Gup,
-    /// Of a pfn walker (`hold`): given back when everybody waits for it.
+    /// A pfn walker (`hold`). The executor returns the reference when every thread waits for it.
     Walker,
 }
 
@@ -109,7 +109,7 @@ impl Base {
         self.0 + u64::from(addr.get())
     }
 
-    /// The pages of the range, as far as they are in the window.
+    /// The pages of the range, cut off at the end of the window.
     pub fn range(self, addr: Addr, len: Len) -> Range<u64> {
         let first = u64::from(addr.get());
         let window = u64::from(Addr::MAX.get()) + 1;
@@ -118,19 +118,20 @@ impl Base {
     }
 }
 
-/// Where entries go.
+/// A move of entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Moves {
     /// The first address that they leave.
     pub from: u64,
-    /// How many addresses they leave.
+    /// Number of addresses that they leave.
     pub pages: u64,
     /// The first address where they arrive.
     pub to: u64,
 }
 
 impl Moves {
-    /// Does what leaves one address arrive at the other? It may also go back.
+    /// True if an entry that leaves one of the addresses arrives at the other. It may also move
+    /// back.
     pub fn joins(&self, one: u64, other: u64) -> bool {
         let arrives = |from: u64, to: u64| {
             let offset = from.checked_sub(self.from);
@@ -140,7 +141,7 @@ impl Moves {
     }
 }
 
-/// What nobody can do any more.
+/// What nobody can do any more after an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Use the pages.
@@ -154,26 +155,26 @@ pub enum Takes {
 /// What an operation promises.
 #[derive(Clone, Debug)]
 pub struct Promise {
-    /// In which address space.
+    /// The address space.
     pub mm: MmId,
-    /// Where.
+    /// The ranges.
     pub ranges: [Range<u64>; 2],
-    /// What.
+    /// What nobody can do there.
     pub takes: Takes,
 }
 
 impl Promise {
-    /// Nobody uses the pages of `range`.
+    /// Promises that nobody uses the pages of `range`.
     pub const fn pages(mm: MmId, range: Range<u64>) -> Self {
         Self::new(mm, range, Takes::Pages)
     }
 
-    /// Nobody writes to the pages of `range` without a fault.
+    /// Promises that nobody writes to the pages of `range` without a fault.
     pub const fn writes(mm: MmId, range: Range<u64>) -> Self {
         Self::new(mm, range, Takes::Write)
     }
 
-    /// Nobody uses the pages of `range` whose entries go.
+    /// Promises that nobody uses the pages of `range` whose entries the operation removes.
     pub const fn entries(mm: MmId, range: Range<u64>) -> Self {
         Self::new(mm, range, Takes::Entries)
     }
@@ -183,7 +184,7 @@ impl Promise {
         Self { mm, ranges, takes }
     }
 
-    /// The same of another range.
+    /// Extends the promise to a second range.
     #[must_use]
     pub fn and(mut self, range: Range<u64>) -> Self {
         self.ranges[1] = range;

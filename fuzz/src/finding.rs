@@ -1,4 +1,4 @@
-//! What an oracle has to say: a finding, and its signature.
+//! Findings and their signatures.
 
 use crate::invariant::{Invariant, Way};
 use mm_core::{Entry, Page, PageFlags, Pfn, Softleaf, State};
@@ -9,15 +9,15 @@ use std::fmt;
 pub struct Finding {
     /// The invariant.
     pub invariant: Invariant,
-    /// In which way it is broken, if there are several.
+    /// The way in which it is broken, if it has several.
     pub way: Option<Way>,
     /// The operation that ran.
     pub op: &'static str,
     /// Its position in the program.
     pub step: usize,
-    /// The page that the invariant speaks of, if it speaks of one.
+    /// The page that the finding is about, if it is about one.
     pub page: Option<Pfn>,
-    /// The abstract state of that page.
+    /// The state of that page, without numbers.
     pub state: PageState,
     /// What was expected and what was found.
     pub detail: String,
@@ -29,8 +29,8 @@ impl Finding {
         self.invariant.to_string()
     }
 
-    /// What two findings of the same bug have in common: the invariant, the operation and the
-    /// abstract state of the page. Made of letters, digits, `/`, `:`, `-` and `+`.
+    /// The signature that findings of the same bug share: the invariant, the operation and the
+    /// state of the page. It consists of letters, digits, `/`, `:`, `-` and `+`.
     pub fn signature(&self) -> String {
         format!("{}:{}:{}", self.invariant, self.op, self.state)
     }
@@ -52,11 +52,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The state of a page as a signature has it: where the page is and how it is mapped, without
+/// The state of a page as a signature shows it: where the page is and how it is mapped, without
 /// numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct PageState {
-    /// The memory and the life of the page.
+    /// The memory that the page is in.
     pub place: Place,
     /// Present entries name it.
     pub present: bool,
@@ -74,10 +74,10 @@ pub struct PageState {
     pub locked: bool,
 }
 
-/// Where a page is.
+/// The memory that a page is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Place {
-    /// The invariant does not speak of a page.
+    /// The finding is not about a page.
     #[default]
     Nowhere,
     /// The zero page.

@@ -1,35 +1,36 @@
-//! The invariants: what each says, what it is about, whom to blame, how it can be broken, what it exempts.
+//! The table of invariants: what each one claims, what it is about, whom a breach is blamed on, how
+//! it can be broken, and what it exempts.
 //!
-//! One table, a row for each. Signatures, clusters, reports and docs/invariants.md are made of it; no part of the
-//! laboratory reads the words of a message. The order of the rows is that of the page, and decides nothing:
-//! [`crate::oracle`] says in which order the checks are asked.
+//! Signatures, clusters, reports and docs/invariants.md are built from this table; no part of the
+//! laboratory parses the words of a message. The order of the rows is the order of the page and
+//! decides nothing else: [`crate::oracle`] decides in which order the checks run.
 
 use mm_core::{Lock, LockClasses, Site, Wait};
 use std::fmt;
 
-/// What an invariant belongs to.
+/// The family of an invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// What user space sees.
     Contents,
-    /// References, mappings, statistics, leaks.
+    /// Reference counts, mapcounts, statistics, leaks.
     Counting,
     /// The reverse map and anon_vmas.
     ReverseMap,
-    /// Bits of page-table entries.
+    /// The bits of page-table entries.
     Entries,
-    /// Slots and the swap cache.
+    /// Swap slots and the swap cache.
     Swap,
-    /// Mappings of devices, translations of CPUs.
+    /// Device mappings and TLB entries.
     Coherence,
     /// The contract of mmu notifiers.
     Notifier,
-    /// Locks, sleeps and retries.
+    /// Locks, waiting and retries.
     Progress,
 }
 
 impl Family {
-    /// All, in the order of the page.
+    /// All families, in the order of the page.
     pub const ALL: [Self; 8] = [
         Self::Contents,
         Self::Counting,
@@ -41,52 +42,63 @@ impl Family {
         Self::Progress,
     ];
 
-    /// What the family is about, and what it does not check, with the reason: for docs/invariants.md.
+    /// What the family is about, and a list of what it does not check, each with the reason. Both
+    /// go into docs/invariants.md.
     pub const fn about(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::Contents => (
-                "What user space and devices see, held against the reference model, which shares no code with the core.",
+                "What user space and devices see, compared with the reference model, which shares \
+                 no code with the core.",
                 &[
-                    "The order of two accesses that overlap: both words are accepted until both have ended.",
-                    "What was shown or said to a program of several threads (pagemap, snapshots, pages moved): it would need an order.",
-                    "That MADV_PAGEOUT moves a page, or that a migration succeeds: Linux may always decline.",
+                    "The order of two overlapping accesses: either word is accepted until both \
+                     have ended.",
+                    "What pagemap, snapshots and counts of moved pages report to a program of \
+                     several threads: a check would need an order of the operations.",
+                    "That MADV_PAGEOUT reclaims a page, or that a migration succeeds: Linux may \
+                     always decline.",
                 ],
             ),
             Self::Counting => (
-                "Counts against a scan: the shadow (the replayed log of page-table writes), the holders, and the tasks.",
+                "Counts, compared with the shadow (the replayed log of page-table writes), the \
+                 holders, and the tasks.",
                 &[
-                    "Charges of memory that becomes writable (`mprotect`): the model has no notion of when a failed move loses the charge.",
-                    "The order of the LRU, and statistics that no decision depends on.",
+                    "Memory that `mprotect` makes accountable: the model does not say when a \
+                     failed move loses that charge.",
+                    "The order of the LRU, and statistics that no decision depends on: no outcome \
+                     differs.",
                 ],
             ),
             Self::ReverseMap => (
-                "From a page to its entries and back; trees, chains and counts of anon_vmas.",
+                "The way from a page to its entries and back; the trees, chains and counters of \
+                 anon_vmas.",
                 &["File and KSM mappings: the model has none."],
             ),
             Self::Entries => (
-                "One write of an entry: the entry before, the entry after, and the operation.",
+                "Single writes of page-table entries: the entry before, the entry after, and the \
+                 operation.",
                 &[
                     "Huge entries: nothing maps one yet.",
                     "The accessed bit outside of round trips: hardware may set it at any time.",
                 ],
             ),
             Self::Swap => (
-                "Slots, the swap cache, and what a slot has.",
-                &["Which slot is chosen, and readahead: user space cannot tell."],
+                "Swap slots, their contents, and the swap cache.",
+                &["Which slot is chosen, and readahead: user space cannot see either."],
             ),
             Self::Coherence => (
-                "Devices and CPUs do not use what the page tables no longer say.",
-                &["When a flush happens within an operation that owes it: another task may do it."],
+                "Devices and CPUs do not use translations that the page tables no longer back.",
+                &["When an operation flushes what it owes: another task may flush for it."],
             ),
             Self::Notifier => (
-                "What drivers are told, against what happens.",
+                "What mmu notifiers announce to drivers, compared with what happens.",
                 &[
-                    "Several subscribers with their own sequences: the model has one driver for all devices.",
+                    "Several subscribers with sequence numbers of their own: the model has one \
+                     driver for all devices.",
                 ],
             ),
             Self::Progress => (
-                "Locks come back, waiting ends, retries change something.",
-                &["Fairness: which of two waiters comes first."],
+                "Locks are released, waiting ends, and retries get further.",
+                &["Fairness: the model does not say which of two waiters gets a lock first."],
             ),
         }
     }
@@ -107,32 +119,32 @@ impl fmt::Display for Family {
     }
 }
 
-/// What a slice has to have changed for an invariant to be asked.
+/// Kinds of change in a slice. A row names the kinds that can break its invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes(u16);
 
 impl Changes {
-    /// A lowest-level entry was written.
+    /// A lowest-level page-table entry was written.
     pub const ENTRY: Self = Self(1 << 0);
-    /// A struct page was touched, or the entries that name it.
+    /// A struct page changed, or the set of entries that name it.
     pub const PAGE: Self = Self(1 << 1);
     /// VMAs, chains or anon_vmas changed.
     pub const AREA: Self = Self(1 << 2);
-    /// A CPU caches a translation, or dropped one.
+    /// A CPU cached or dropped a TLB entry.
     pub const TLB: Self = Self(1 << 3);
     /// A device maps something.
     pub const DEVICE: Self = Self(1 << 4);
-    /// A slot was ever used.
+    /// A swap slot was ever used.
     pub const SWAP: Self = Self(1 << 5);
-    /// A tracepoint was passed.
+    /// A tracepoint fired.
     pub const EVENT: Self = Self(1 << 6);
     /// A task waits, or has passed too many scheduling points.
     pub const TASK: Self = Self(1 << 7);
-    /// A CPU, a device or a reference has read or written.
+    /// A CPU or a device accessed memory, or a GUP reference was taken.
     pub const ACCESS: Self = Self(1 << 8);
-    /// An operation has ended.
+    /// An operation ended.
     pub const OPERATION: Self = Self(1 << 9);
-    /// The run has ended, or everything is looked at.
+    /// The run ended, or a thorough run checks everything.
     pub const END: Self = Self(1 << 10);
 
     const NAMES: [(Self, &'static str); 11] = [
@@ -153,7 +165,7 @@ impl Changes {
         Self(self.0 | other.0)
     }
 
-    /// Do they have something in common?
+    /// True if the two sets share a kind of change.
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
@@ -172,91 +184,93 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Whom to blame for a broken invariant: what a cluster is named after.
+/// Which function or operation a breach is blamed on. Clusters are named after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The function whose section was the last before the check.
+    /// The function whose section ran last before the check.
     Section,
-    /// The same, but in a race whoever wrote the entry last: an access sees what is wrong and did not do it.
+    /// The same; in a race, the cluster says only that it was one. An access notices a wrong state
+    /// that it did not cause.
     Before,
-    /// The function that wrote an entry last in the operation that has ended.
+    /// The last function of the ended operation that wrote an entry.
     LastWriter,
-    /// The operation that has ended.
+    /// The operation that ended.
     Operation,
-    /// The function that removed the entry.
+    /// The function that removed the page-table entry.
     Unmapper,
-    /// The function whose section it was; in a race it may have been either.
+    /// The function whose section ran last; in a race, either side may be at fault.
     EitherInARace,
-    /// The function that took the lock which is held; if none is, the way.
+    /// The function that took the held lock; the [`Way`] if no lock is held.
     Locker,
-    /// The way in which it is broken: it belongs to one place, or the cause is long past.
+    /// The [`Way`] itself: it occurs in one place only, or its cause is long past.
     Way,
 }
 
-/// In which way an invariant is broken that can be in several.
+/// The way in which an invariant is broken, for invariants that have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A count is too high.
     TooMany,
     /// A count is too low.
     TooFew,
-    /// Free, not charged or of a device, and on the LRU.
+    /// A folio on the LRU is free, not charged, or device memory.
     OnLru,
-    /// In use, and not on the LRU.
+    /// A folio in use is not on the LRU.
     NotOnLru,
-    /// Put on the LRU without a charge; entries map it.
+    /// An uncharged folio was put on the LRU, and entries map it.
     UnchargedAndMapped,
-    /// Put on the LRU without a charge; no entry maps it.
+    /// An uncharged folio was put on the LRU, and no entry maps it.
     UnchargedAndNotMapped,
-    /// The page has no mapping.
+    /// The page has no `mapping`, so no anon_vma.
     NoMapping,
     /// The anon_vma of the page was freed.
     AnonVmaFreed,
     /// No VMA covers the address.
     NoArea,
-    /// The index of the page belongs to another address.
+    /// The `index` of the page belongs to another address.
     OtherIndex,
-    /// The VMA is not linked to the anon_vma of the page.
+    /// The VMA has no anon_vma_chain to the anon_vma of the page.
     NotLinked,
-    /// Unmapped for migration, with references from outside.
+    /// A page was unmapped for migration despite references from outside.
     UnmappedThoughHeld,
-    /// Moved, with references from outside.
+    /// A page moved despite references from outside.
     MovedThoughHeld,
-    /// A callback gets a page without a reference.
+    /// A driver callback gets a page without a reference.
     NoReference,
-    /// A walk goes through a freed anon_vma.
+    /// An rmap walk goes through a freed anon_vma.
     WalkOfFreed,
-    /// A free page has a mapping.
+    /// A free page has an anon_vma.
     FreeWithMapping,
-    /// A free page has a negative count of references.
+    /// A free page has a negative refcount.
     FreeWithFewerReferences,
-    /// A free page has references.
+    /// A free page has a positive refcount.
     FreeWithReferences,
     /// A free page has a mapcount.
     FreeWithMapcount,
-    /// A free page has flags.
+    /// A free page has flags besides FREE.
     FreeWithFlags,
     /// Entries name a free page.
     FreeWithEntries,
-    /// An operation returns with a lock.
+    /// An operation returns with a lock held.
     HoldsLock,
-    /// With a reference to a page.
+    /// An operation returns with a page reference.
     HoldsReference,
-    /// With a pin.
+    /// An operation returns with a pin.
     HoldsPin,
-    /// With a reference to an anon_vma.
+    /// An operation returns with an anon_vma reference.
     HoldsAnonVma,
-    /// Without a flush that it owes.
+    /// An operation returns without a TLB flush that it owes.
     OwesFlush,
-    /// A task waits for the end of a migration with a reference to the page.
+    /// A task waits for a migration to end while it holds a reference to the page.
     WaitsWithReference,
-    /// A lock is taken inside of others.
+    /// A task takes a lock while it holds locks of these classes.
     Takes(Awaited, LockClasses),
     /// Tasks wait for each other.
     Waits(Standstill),
-    /// A fault is repeated, on a page that is locked or not; the function that gave up last.
+    /// A task repeats a fault. The data is whether the page is locked, and the site of the last
+    /// retry.
     Repeats(bool, Site),
-    /// A run does not end.
+    /// A run exceeds its budget of scheduling points.
     OverBudget,
 }
 
@@ -267,30 +281,30 @@ impl fmt::Display for Way {
             Self::TooFew => "too few",
             Self::OnLru => "on the LRU",
             Self::NotOnLru => "not on the LRU",
-            Self::UnchargedAndMapped => "put on the LRU without a charge: is mapped",
-            Self::UnchargedAndNotMapped => "put on the LRU without a charge: is not mapped",
+            Self::UnchargedAndMapped => "put on the LRU without a charge, mapped",
+            Self::UnchargedAndNotMapped => "put on the LRU without a charge, not mapped",
             Self::NoMapping => "it has no mapping",
             Self::AnonVmaFreed => "its anon_vma was freed",
-            Self::NoArea => "no area covers that",
+            Self::NoArea => "no VMA covers the address",
             Self::OtherIndex => "its index belongs to another address",
-            Self::NotLinked => "the area is not linked to its anon_vma",
-            Self::UnmappedThoughHeld => "unmapped for migration though it is held",
-            Self::MovedThoughHeld => "moved though it is held",
+            Self::NotLinked => "the VMA is not linked to its anon_vma",
+            Self::UnmappedThoughHeld => "unmapped for migration despite references",
+            Self::MovedThoughHeld => "moved despite references",
             Self::NoReference => "migrate_to_ram gets a page without a reference",
             Self::WalkOfFreed => "a walk goes through a freed anon_vma",
             Self::FreeWithMapping => "a free page has an anon_vma",
-            Self::FreeWithFewerReferences => "a free page has fewer than no references",
+            Self::FreeWithFewerReferences => "a free page has a negative refcount",
             Self::FreeWithReferences => "a free page has references",
             Self::FreeWithMapcount => "a free page has a mapcount",
             Self::FreeWithFlags => "a free page has flags",
-            Self::FreeWithEntries => "a free page has entries that name it",
+            Self::FreeWithEntries => "entries name a free page",
             Self::HoldsLock => "returns with a lock",
             Self::HoldsReference => "returns with a reference",
             Self::HoldsPin => "returns with a pin",
-            Self::HoldsAnonVma => "returns with a reference to an anon_vma",
-            Self::OwesFlush => "returns and owes a flush",
-            Self::WaitsWithReference => "waits for a migration with a reference to the page",
-            Self::OverBudget => "does not end within its budget",
+            Self::HoldsAnonVma => "returns with an anon_vma reference",
+            Self::OwesFlush => "returns without an owed flush",
+            Self::WaitsWithReference => "waits for a migration with a reference to its page",
+            Self::OverBudget => "exceeds its budget of scheduling points",
             Self::Takes(lock, held) => {
                 return write!(
                     f,
@@ -311,7 +325,7 @@ impl fmt::Display for Way {
     }
 }
 
-/// What a task waits for or takes, without numbers.
+/// What a task waits for or takes, without the number of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     /// `mmap_lock` for reading.
@@ -328,7 +342,7 @@ pub enum Awaited {
     Migration,
     /// The end of invalidations.
     Invalidation,
-    /// Anything else.
+    /// Progress of another task, or a gate.
     Progress,
 }
 
@@ -383,12 +397,13 @@ impl fmt::Display for Awaited {
     }
 }
 
-/// Which tasks wait for each other: pairs of what one holds and what it waits for, each pair once.
+/// The tasks that wait for each other, as a set of pairs: the lock classes that a task holds, and
+/// what it waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standstill(u64);
 
 impl Standstill {
-    /// One more task.
+    /// Adds the pair of one more task.
     #[must_use]
     pub fn and(self, held: LockClasses, waits: Awaited) -> Self {
         Self(self.0 | 1 << (u32::from(held.bits()) * 8 + waits as u32))
@@ -412,7 +427,7 @@ impl fmt::Display for Standstill {
     }
 }
 
-/// What is known of an invariant.
+/// Everything that the table says about an invariant.
 #[derive(Debug)]
 pub struct Row {
     /// The invariant.
@@ -421,34 +436,35 @@ pub struct Row {
     pub family: Family,
     /// Its name within the family.
     pub name: &'static str,
-    /// What holds, in a sentence.
+    /// The claim, in a sentence.
     pub holds: &'static str,
-    /// Which changes concern it.
+    /// The kinds of change that can break it.
     pub concerned: Changes,
-    /// Several invariants look at one thing from different sides; this one stands for all of them.
+    /// The invariant that stands for all those that look at the same thing from different sides. A
+    /// cluster is named after it.
     pub subject: Invariant,
-    /// Whom to blame.
+    /// What a breach is blamed on.
     pub blame: Blame,
-    /// The ways in which it can be broken, if there are several; of those with data, the kind is meant.
+    /// The names of the [`Way`] variants in which it can be broken; empty if there is only one way.
     pub ways: &'static [&'static str],
-    /// What is exempt, and why.
+    /// What is exempt, and why where that is not obvious.
     pub exempt: &'static [&'static str],
 }
 
 impl Invariant {
-    /// All there is to know.
+    /// The row of this invariant.
     pub const fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }
 
-    /// The invariant of this `family/name`.
+    /// Looks an invariant up by `family/name`.
     pub fn named(name: &str) -> Option<Self> {
         let (family, name) = name.split_once('/')?;
         let is = |row: &&Row| row.name == name && row.family.to_string() == family;
         TABLE.iter().find(is).map(|row| row.invariant)
     }
 
-    /// It is broken in this way.
+    /// A breach of this invariant in this way.
     pub const fn by(self, way: Way) -> Broken {
         Broken {
             invariant: self,
@@ -465,17 +481,17 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// An invariant, and the way in which it is broken.
+/// A breach: an invariant, and the way in which it is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// The invariant.
     pub invariant: Invariant,
-    /// The way; of those that have several.
+    /// The way, for invariants that have several.
     pub way: Option<Way>,
 }
 
 impl Broken {
-    /// The way is one of the row's; there is none exactly if the row has none.
+    /// True if the row lists the way, or if there is no way and the row lists none.
     pub fn is_of_the_table(&self) -> bool {
         let ways = self.invariant.row().ways;
         let way = self.way.map(|way| format!("{way:?}"));
@@ -498,13 +514,13 @@ macro_rules! invariants {
         holds: $holds:literal,
         concerned: $first:ident $(| $more:ident)*,
         subject: $subject:ident, blame: $blame:ident, ways: [$($way:ident),*], exempt: [$($exempt:literal),* $(,)?];)*) => {
-        /// What must hold.
+        /// The invariants.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Invariant {
             $(#[doc = $holds] $variant,)*
         }
 
-        /// A row for each invariant, by its number.
+        /// The rows; the number of an invariant is its index.
         pub const TABLE: &[Row] = &[$(Row {
             invariant: Invariant::$variant,
             family: Family::$family,
@@ -521,54 +537,61 @@ macro_rules! invariants {
 
 invariants! {
     Read = Contents / "read",
-        holds: "An access reads what was written last.",
+        holds: "An access reads the word that was written last.",
         concerned: ACCESS,
         subject: Read, blame: Before, ways: [], exempt: [];
     Protection = Contents / "protection",
-        holds: "An access is allowed or denied as the protection says; a reference to write by is a write.",
+        holds: "The protection of a page decides whether an access is allowed; taking a reference \
+                for writing counts as a write.",
         concerned: ACCESS,
         subject: Protection, blame: Before, ways: [], exempt: [];
     WriteProtection = Contents / "write-protection",
-        holds: "A write asks userfaultfd when it must, and only then.",
+        holds: "A write goes to userfaultfd if and only if the page is write-protected for it.",
         concerned: ACCESS,
         subject: WriteProtection, blame: Before, ways: [], exempt: [];
     Outcome = Contents / "outcome",
-        holds: "An operation fails only for a reason that user space can know of, and does what it says: so many pages moved, what comes to a locked area, or becomes writable there, is there, nothing is soft-dirty when that was cleared.",
+        holds: "An operation fails only for a reason that user space can know, and its effect \
+                matches its result: as many pages moved as it reports, pages populated in a \
+                readable mlocked VMA have an entry, and nothing is soft-dirty after a clear.",
         concerned: OPERATION,
         subject: Outcome, blame: Section, ways: [],
-        exempt: ["pinned and writable pages stay soft-dirty when it is cleared"];
+        exempt: ["pages pinned while writable, which stay soft-dirty through a clear"];
     Kept = Contents / "kept",
-        holds: "When an operation ends, and no other changes a range, a page holds what was written to it last, wherever it is.",
+        holds: "At rest, a page holds the word that was written to it last, wherever the page is.",
         concerned: ENTRY | OPERATION,
         subject: Read, blame: LastWriter, ways: [],
-        exempt: ["a page in the swap cache that a fault has locked to read it in"];
+        exempt: ["a folio in the swap cache that is locked: a fault may still be reading it in"];
     KeptProtection = Contents / "kept-protection",
-        holds: "It is write-protected for userfaultfd if that was asked for and not taken back.",
+        holds: "At rest, an entry is write-protected for userfaultfd exactly if a call protected \
+                the page and nothing lifted that.",
         concerned: ENTRY | OPERATION,
         subject: KeptProtection, blame: LastWriter, ways: [], exempt: [];
     Area = Contents / "area",
-        holds: "Then, too, each page is in an area with the access, registration, lock and mark for forks that the calls made, soft-dirty if it was mapped since that was cleared, or in none.",
+        holds: "At rest, each mapped page is in a VMA with the access, userfaultfd registration, \
+                mlock and MADV_DONTFORK state that the calls set, which is soft-dirty if the page \
+                was mapped after the last clear; an unmapped page is in no VMA.",
         concerned: AREA | OPERATION,
         subject: Area, blame: Operation, ways: [], exempt: [];
     Pagemap = Contents / "pagemap",
-        holds: "What pagemap shows of a page is what its entry and its area say.",
+        holds: "pagemap shows what the entry and the VMA of a page say.",
         concerned: EVENT,
         subject: Pagemap, blame: Section, ways: [],
-        exempt: ["an address space that the reader has taken apart since"];
+        exempt: ["an address space that was torn down since the read"];
     Snapshot = Contents / "snapshot",
-        holds: "A device is shown what it could map without a fault.",
+        holds: "A snapshot shows a device exactly the pages that it could map without a fault.",
         concerned: OPERATION,
         subject: Snapshot, blame: Section, ways: [], exempt: [];
     LongtermPin = Contents / "longterm-pin",
-        holds: "A long-term pin is neither of the zero page nor of device memory.",
+        holds: "A long-term pin never gets the zero page or device memory.",
         concerned: OPERATION,
         subject: LongtermPin, blame: Section, ways: [], exempt: [];
     PinnedPage = Contents / "pinned-page",
-        holds: "A process maps the page that it pinned, until it unmaps it.",
+        holds: "A process keeps mapping the page that it pinned until it unmaps it.",
         concerned: ENTRY,
         subject: Read, blame: Section, ways: [], exempt: [];
     HeldPage = Contents / "held-page",
-        holds: "What a reference of `get` or `pin` shows changes only by writes of the process that took it.",
+        holds: "The contents seen through a reference of `get` or `pin` change only when the \
+                process that took it writes.",
         concerned: ACCESS,
         subject: HeldPage, blame: Section, ways: [], exempt: [];
     WildPage = Counting / "wild-page",
@@ -576,299 +599,341 @@ invariants! {
         concerned: PAGE,
         subject: WildPage, blame: Section, ways: [], exempt: [];
     Mapcount = Counting / "mapcount",
-        holds: "`mapcount` is the number of entries that map the page.",
+        holds: "`mapcount` equals the number of entries that map the page.",
         concerned: PAGE,
         subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
     Refcount = Counting / "refcount",
-        holds: "`refcount` is the number of entries that map the page, and of everybody else who holds it.",
+        holds: "`refcount` equals the number of entries that map the page, plus the references of \
+                the swap cache, of operations under way and of other holders.",
         concerned: PAGE,
         subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
     Mlock = Counting / "mlock",
-        holds: "A mlocked folio is mapped by an entry of a locked area, counts no more than there are, and is unevictable; a page new to a locked area is mlocked.",
+        holds: "An mlocked folio is mapped in an mlocked VMA, its `mlock_count` is at most the \
+                number of such mappings, and it is unevictable while on the LRU; a page newly \
+                mapped in an mlocked VMA is mlocked.",
         concerned: PAGE | ENTRY,
         subject: Mlock, blame: Section, ways: [],
-        exempt: ["a page that comes from swap: it is mlocked only when the VMA is locked again",
+        exempt: ["a page that comes from swap: it is mlocked only by the next mlock of the VMA",
             "a page that mremap moves",
-            "an entry that does not stand any more at the end of the slice"];
+            "an entry that was overwritten before the slice ended"];
     Lru = Counting / "lru",
-        holds: "A folio on the LRU is charged, allocated and in system memory; at the end, what is mapped or cached is on it.",
+        holds: "A folio on the LRU is charged, allocated and in system memory; at the end of a \
+                run, each mapped or swap-cached folio is on the LRU.",
         concerned: PAGE | EVENT,
         subject: Lru, blame: Way, ways: [OnLru, NotOnLru, UnchargedAndMapped, UnchargedAndNotMapped],
-        exempt: ["at the end: device pages, the zero page, and a folio that somebody has locked"];
+        exempt: ["at the end: device pages, the zero page, and locked folios"];
     Charge = Counting / "charge",
-        holds: "What is mapped is charged, and what has moved is not.",
+        holds: "A mapped folio is charged; the source of a finished migration is not.",
         concerned: PAGE | EVENT,
         subject: Charge, blame: Section, ways: [],
-        exempt: ["a source folio that became another page within the slice"];
+        exempt: ["a source folio that was freed and reused within the slice"];
     UseWithoutReference = Counting / "use-without-reference",
-        holds: "The driver's fault callback gets a page that somebody holds.",
+        holds: "`migrate_to_ram` gets a page that somebody holds a reference to.",
         concerned: EVENT,
         subject: UseWithoutReference, blame: Way, ways: [NoReference], exempt: [];
     UnmapReferences = Counting / "unmap-references",
-        holds: "A page that is accepted for migration, or has moved, has no references from outside.",
+        holds: "A page that is unmapped for migration, or has moved, has no references from \
+                outside the operation.",
         concerned: EVENT,
         subject: UnmapReferences, blame: Way, ways: [UnmappedThoughHeld, MovedThoughHeld], exempt: [];
     FreePage = Counting / "free-page",
-        holds: "A free page has no references, mappings or identity.",
+        holds: "A free page has no references, no mapcount, no anon_vma, no flags, and no entries \
+                that name it.",
         concerned: PAGE,
         subject: FreePage, blame: Way, ways: [FreeWithMapping, FreeWithFewerReferences, FreeWithReferences, FreeWithMapcount, FreeWithFlags, FreeWithEntries], exempt: [];
     FreeList = Counting / "free-list",
-        holds: "Each free frame is on its free list, once.",
+        holds: "Each frame on a free list is free, and is listed once.",
         concerned: END,
         subject: FreeList, blame: Section, ways: [], exempt: [];
     ZeroPage = Counting / "zero-page",
-        holds: "The zero page is never counted, mapped as a page, or written.",
+        holds: "The zero page is never written, never counted as mapped, and has no references but \
+                its own and those of holders.",
         concerned: PAGE,
         subject: ZeroPage, blame: Section, ways: [], exempt: [];
     Rss = Counting / "rss",
-        holds: "The counters are the number of entries that stand for a page, and of those that stand for a slot.",
+        holds: "`MM_ANONPAGES` equals the number of entries that stand for a page, `MM_SWAPENTS` \
+                the number of those that stand for a swap slot.",
         concerned: ENTRY,
         subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
     PgmapRefs = Counting / "pgmap-refs",
-        holds: "A pagemap has one reference for each live page of its device.",
+        holds: "A dev_pagemap has one reference for each live page of its device.",
         concerned: PAGE,
         subject: PgmapRefs, blame: Section, ways: [TooMany, TooFew], exempt: [];
     Shadow = Counting / "shadow",
-        holds: "The log of page-table writes leads to the page tables.",
+        holds: "Replaying the log of page-table writes gives the page tables.",
         concerned: END,
         subject: Shadow, blame: Section, ways: [], exempt: [];
     PageTables = Counting / "page-tables",
-        holds: "A page table belongs to a live address space and counts its entries rightly.",
+        holds: "A page table belongs to a live address space, and its count of used entries is \
+                right.",
         concerned: END,
         subject: PageTables, blame: Section, ways: [], exempt: [];
     Leak = Counting / "leak",
-        holds: "When all processes are gone, nothing is left.",
+        holds: "Nothing is left when all processes have exited.",
         concerned: END,
         subject: Leak, blame: Section, ways: [], exempt: [];
     Exclusive = ReverseMap / "exclusive",
-        holds: "A `PageAnonExclusive` page is named by one entry at most.",
+        holds: "At most one entry names a `PageAnonExclusive` page.",
         concerned: PAGE,
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     PinnedExclusive = ReverseMap / "pinned-exclusive",
-        holds: "A pinned page stays exclusive while its process maps it.",
+        holds: "A pinned page stays exclusive until the process that pinned it unmaps it.",
         concerned: PAGE,
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     Reachable = ReverseMap / "reachable",
-        holds: "From each entry's page, mapping and index lead back to the entry.",
+        holds: "The anon_vma and the index of a page lead back to each entry that names it.",
         concerned: PAGE,
         subject: Reachable, blame: Section, ways: [NoMapping, AnonVmaFreed, NoArea, OtherIndex, NotLinked], exempt: [];
     Walk = ReverseMap / "walk",
-        holds: "The core's own walk finds each mapping that there is.",
+        holds: "The core's own rmap walk finds each entry that names a page.",
         concerned: END,
         subject: Reachable, blame: Section, ways: [], exempt: [];
     AnonVmaAlive = ReverseMap / "anon-vma-alive",
-        holds: "A walk goes through an anon_vma that is allocated.",
+        holds: "An rmap walk goes through allocated anon_vmas only.",
         concerned: EVENT,
         subject: AnonVmaAlive, blame: Way, ways: [WalkOfFreed], exempt: [];
     Chain = ReverseMap / "chain",
-        holds: "A link stands in both lists, and both ends are alive; an area is linked to its anon_vma.",
+        holds: "An anon_vma_chain is in its VMA's chain and in its anon_vma's tree, and both are \
+                alive; a VMA is linked to its anon_vma.",
         concerned: AREA,
         subject: Chain, blame: Section, ways: [],
-        exempt: ["a link that is allocated and in neither list yet"];
+        exempt: ["an anon_vma_chain that is allocated and in neither list yet"];
     AnonVmaCounters = ReverseMap / "anon-vma-counters",
-        holds: "Areas and children of an anon_vma, recounted.",
+        holds: "The counts of VMAs and children of an anon_vma match a recount, and its root is \
+                alive.",
         concerned: AREA,
         subject: AnonVmaCounters, blame: Section, ways: [],
-        exempt: ["an anon_vma without links: not linked yet, or kept by a reference alone"];
+        exempt: ["an anon_vma without links: it is not linked yet, or only a reference keeps it"];
     AnonVmaReuse = ReverseMap / "anon-vma-reuse",
-        holds: "An anon_vma is the own one of areas of one process only.",
+        holds: "VMAs of different processes never have the same `vma->anon_vma`.",
         concerned: AREA,
         subject: AnonVmaReuse, blame: Section, ways: [], exempt: [];
     SharedAnonVma = ReverseMap / "shared-anon-vma",
-        holds: "Neighbours that share an anon_vma are linked to the same set.",
+        holds: "Neighbouring VMAs with the same `vma->anon_vma` are linked to the same set of \
+                anon_vmas.",
         concerned: AREA,
         subject: SharedAnonVma, blame: Section, ways: [], exempt: [];
     ChainOrder = ReverseMap / "chain-order",
-        holds: "In a chain, an anon_vma stands behind the one that it descends from.",
+        holds: "In a VMA's chain, no anon_vma precedes its parent.",
         concerned: AREA,
         subject: ChainOrder, blame: Section, ways: [], exempt: [];
     UnfaultedOffset = ReverseMap / "unfaulted-offset",
-        holds: "An area without an anon_vma has the offsets of its addresses.",
+        holds: "The page offset of a VMA without an anon_vma equals its start address.",
         concerned: AREA,
         subject: UnfaultedOffset, blame: Section, ways: [], exempt: [];
     Layout = ReverseMap / "layout",
-        holds: "Areas are sorted and disjoint.",
+        holds: "The VMAs of an address space are sorted, disjoint and not empty.",
         concerned: AREA,
         subject: Layout, blame: Section, ways: [], exempt: [];
     LockedArea = Entries / "locked-area",
-        holds: "Reclaim takes no page from a locked area.",
+        holds: "Reclaim takes no page from an mlocked VMA.",
         concerned: ENTRY,
         subject: LockedArea, blame: Section, ways: [],
-        exempt: ["an address space that has lost its last user"];
+        exempt: ["an address space without users, which is being torn down"];
     EntryPlace = Entries / "place",
-        holds: "A present or device-exclusive entry names system memory, a device-private one device memory; the zero page is never writable.",
+        holds: "A present or device-exclusive entry names system memory, a device-private entry \
+                device memory; a mapping of the zero page is never writable.",
         concerned: ENTRY,
         subject: EntryPlace, blame: Section, ways: [], exempt: [];
     WriteUffdWp = Entries / "write-uffd-wp",
-        holds: "No entry is writable and write-protected for userfaultfd at once.",
+        holds: "No entry is both writable and write-protected for userfaultfd.",
         concerned: ENTRY,
         subject: WriteUffdWp, blame: Section, ways: [], exempt: [];
     UffdWpUnregistered = Entries / "uffd-wp-unregistered",
-        holds: "uffd-wp stands only in registered areas.",
+        holds: "Only entries of registered VMAs are write-protected for userfaultfd.",
         concerned: ENTRY,
         subject: UffdWpUnregistered, blame: Section, ways: [],
-        exempt: ["unregister, mmap, munmap and exit, which move or lift the VMA under the entry within one operation",
-            "an entry whose VMA is being taken apart"];
+        exempt: ["unregister, mmap, munmap and exit, which remove the VMA or its registration \
+                  before the entry, within one operation",
+            "an entry whose VMA has left the address space and is being torn down"];
     RoundTrip = Entries / "round-trip",
-        holds: "Write, exclusivity, soft-dirty, uffd-wp and young survive the way through a migration entry; soft-dirty and uffd-wp that through a device-exclusive one.",
+        holds: "Write permission, exclusivity, soft-dirty, uffd-wp and young survive the round \
+                trip through a migration entry; soft-dirty and uffd-wp survive the one through a \
+                device-exclusive entry.",
         concerned: ENTRY,
         subject: RoundTrip, blame: Section, ways: [],
-        exempt: ["the write bit of a device-exclusive entry, which says nothing",
-            "young, where the entry has no room for it"];
+        exempt: ["the write bit of a device-exclusive entry, which means nothing",
+            "young, where the entry format has no room for it"];
     DirtyLost = Entries / "dirty-lost",
-        holds: "Dirty survives it, in the entry or in the folio.",
+        holds: "Dirty survives the round trips through migration and device-exclusive entries: the \
+                folio is dirty, and so is the entry where its format has room.",
         concerned: ENTRY,
         subject: DirtyLost, blame: Section, ways: [], exempt: [];
     Permission = Entries / "permission",
-        holds: "When an operation ends, and no other changes a range, an entry permits no more than its area.",
+        holds: "At rest, an entry permits no more access than its VMA.",
         concerned: ENTRY | OPERATION,
         subject: Permission, blame: LastWriter, ways: [], exempt: [];
     UntrackedWrite = Entries / "untracked-write",
-        holds: "Where writes are tracked for soft-dirty, an entry that permits writes is soft-dirty, present or not.",
+        holds: "Where writes are tracked for soft-dirty, an entry that permits writes is \
+                soft-dirty, whether or not it is present.",
         concerned: ENTRY,
         subject: UntrackedWrite, blame: Section, ways: [],
-        exempt: ["what was writable and untracked before this operation: VMAs may have lost their mark when they merged"];
+        exempt: ["an entry that was writable and not soft-dirty before this write: its VMA may \
+                  have lost the soft-dirty flag in a merge"];
     Inherited = Entries / "inherited",
-        holds: "A fork copies soft-dirty.",
+        holds: "A fork copies the soft-dirty bit of an entry.",
         concerned: ENTRY,
         subject: Inherited, blame: Section, ways: [],
-        exempt: ["an entry that no other process shares any more at this address"];
+        exempt: ["an entry whose page no other process maps at this address any more"];
     Copied = Entries / "copied",
-        holds: "An entry that gets a copy of its page is soft-dirty, or keeps its bits where nothing is written.",
+        holds: "An entry that gets a copy of its page is soft-dirty if the copy is for a write; \
+                otherwise it keeps soft-dirty and uffd-wp.",
         concerned: ENTRY,
         subject: Copied, blame: Section, ways: [], exempt: [];
     DirtyInvented = Entries / "dirty-invented",
         holds: "A folio becomes dirty only by a write.",
         concerned: PAGE,
         subject: DirtyInvented, blame: Section, ways: [],
-        exempt: ["operations that get a page to write to it: device writes, GUP, pins, exclusive access, and what populates a locked VMA"];
+        exempt: ["operations that get a page in order to write to it: device writes, GUP, pins, \
+                  exclusive access, and those that populate",
+            "folios that enter or leave the swap cache, and the target of a dirty folio's \
+             migration"];
     ExclusiveEntry = Entries / "exclusive-entry",
-        holds: "A device-exclusive entry means that the page is exclusive.",
+        holds: "The page of a device-exclusive entry is exclusive.",
         concerned: PAGE,
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     Update = Entries / "update",
-        holds: "An update in place keeps what the operation does not mean to change; a page pinned for writing stays soft-dirty.",
+        holds: "An update in place keeps the bits that the operation is not meant to change; a \
+                page pinned while writable stays soft-dirty.",
         concerned: ENTRY,
         subject: Update, blame: Section, ways: [],
-        exempt: ["soft-dirty: clear_refs, unless the page is pinned for writing",
-            "dirty: MADV_FREE cleans on purpose",
-            "uffd-wp: the operations that set or lift it, and a write fault after the registration has gone",
+        exempt: ["soft-dirty: clear_refs, unless the page is pinned and writable",
+            "dirty: MADV_FREE cleans the entry on purpose",
+            "uffd-wp: operations that set or clear it, and a write fault after the VMA was \
+             unregistered",
             "exclusive: fork shares the page"];
     SwapRoundTrip = Entries / "swap-round-trip",
-        holds: "Soft-dirty, uffd-wp and exclusivity survive the way through a swap entry.",
+        holds: "Soft-dirty, uffd-wp and exclusivity survive the round trip through a swap entry.",
         concerned: ENTRY,
         subject: SwapRoundTrip, blame: Section, ways: [], exempt: [];
     Moved = Entries / "moved",
-        holds: "An entry that moves keeps what it says, and is soft-dirty then.",
+        holds: "An entry that mremap moves keeps its bits and becomes soft-dirty; only uffd-wp may \
+                be dropped.",
         concerned: ENTRY,
         subject: Moved, blame: Section, ways: [], exempt: [];
     WriteExclusive = Entries / "write-exclusive",
-        holds: "A writable entry means that the page is exclusive.",
+        holds: "The page of a writable entry is exclusive.",
         concerned: PAGE,
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     MigrationEntry = Entries / "migration-entry",
-        holds: "A migration entry means that the page is locked and held.",
+        holds: "The page of a migration entry is locked and has a reference.",
         concerned: PAGE,
         subject: MigrationEntry, blame: Section, ways: [], exempt: [];
     SlotCount = Swap / "count",
-        holds: "The count of a slot is the number of entries that name it; a named slot is not free.",
+        holds: "The count of a swap slot equals the number of entries that name it; a named slot \
+                is not free.",
         concerned: SWAP,
         subject: SlotCount, blame: Section, ways: [], exempt: [];
     SlotCache = Swap / "cache",
-        holds: "A slot's cache and the folio in it name each other.",
+        holds: "A swap slot and the folio that it caches name each other.",
         concerned: SWAP | PAGE,
         subject: SlotCache, blame: Section, ways: [], exempt: [];
     SwapExclusive = Swap / "exclusive",
-        holds: "An exclusive entry is the only one of its slot; a cached folio whose slot is named is exclusive to none.",
+        holds: "An exclusive swap entry is the only entry of its slot; a cached folio is not \
+                exclusive while an entry names its slot.",
         concerned: SWAP,
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     SwapReachable = Swap / "reachable",
-        holds: "A cached folio can be mapped wherever an entry names its slot: anon_vma and index lead there.",
+        holds: "The anon_vma and the index of a cached folio lead to each entry that names its \
+                slot.",
         concerned: SWAP,
         subject: SwapReachable, blame: Section, ways: [], exempt: [];
     GivenUp = Swap / "given-up",
-        holds: "A folio leaves the swap cache with the last entry that maps it or names its slot, unless somebody has it locked.",
+        holds: "A folio leaves the swap cache when the last entry that maps it or names its slot \
+                goes.",
         concerned: ENTRY,
         subject: GivenUp, blame: Section, ways: [],
-        exempt: ["a folio that is locked, held, still mapped, or named by a swap or migration entry"];
+        exempt: ["a folio that is locked or held: whoever locked or holds it may drop it later"];
     SlotContents = Swap / "contents",
         holds: "A clean folio in the swap cache has the contents of its slot.",
         concerned: PAGE,
         subject: SlotContents, blame: Section, ways: [],
         exempt: ["a folio that is dirty, locked, or has a dirty entry",
-            "a slot that nobody can want any more"];
+            "a slot whose contents nobody can read any more: no entry names it, and none maps the \
+             folio"];
     DeviceMapping = Coherence / "device-mapping",
-        holds: "A device maps what the CPU's entry names, with no more access; where the entry is device-exclusive, one device alone.",
+        holds: "A device maps the page that the CPU's entry names, with no more access; under a \
+                device-exclusive entry, only one device maps it.",
         concerned: DEVICE | ENTRY,
         subject: DeviceMapping, blame: EitherInARace, ways: [],
-        exempt: ["a migration entry while the device's own driver holds the page locked"];
+        exempt: ["a migration entry of the device's own page while that page is locked"];
     Tlb = Coherence / "tlb",
-        holds: "What a CPU remembers, the tables say, or an operation under way owes the flush.",
+        holds: "The page tables back each TLB entry, or an operation under way owes its flush.",
         concerned: TLB | ENTRY,
         subject: Tlb, blame: Unmapper, ways: [],
-        exempt: ["a flush that an operation under way owes"];
+        exempt: [];
     FreedTranslation = Coherence / "freed-translation",
-        holds: "No CPU remembers a translation to a free page.",
+        holds: "No TLB entry translates to a free page.",
         concerned: PAGE,
         subject: Tlb, blame: Unmapper, ways: [], exempt: [];
     Promise = Coherence / "promise",
-        holds: "When an operation that takes pages or rights away has ended, no CPU translates by what was gone when it began, whoever owes the flush.",
+        holds: "Once an operation that removes mappings or permissions returns, no CPU still uses \
+                a translation that was already stale when it began, whichever task owed the \
+                flush.",
         concerned: OPERATION,
         subject: Promise, blame: EitherInARace, ways: [], exempt: [];
     Bracket = Notifier / "bracket",
-        holds: "A translation or permission goes only where the change has been announced and is not over.",
+        holds: "An entry loses its translation or a permission only inside an announced \
+                invalidation.",
         concerned: EVENT | ENTRY,
         subject: Bracket, blame: Section, ways: [], exempt: [];
     AnnouncedEvent = Notifier / "event",
-        holds: "The announcement says as much as the change takes; of pages of a device, that its own driver moves them.",
+        holds: "If an entry loses a translation or a permission, the event of an invalidation that \
+                covers it allows that loss; a device page migrates only under an invalidation \
+                owned by its device.",
         concerned: EVENT | ENTRY,
         subject: AnnouncedEvent, blame: Section, ways: [],
-        exempt: ["munmap and zap announce most, and cover every loss"];
+        exempt: ["munmap and zap events, which allow every loss"];
     AnnouncedOwner = Notifier / "owner",
-        holds: "A migration by address has an owner, nothing else has one.",
+        holds: "Invalidations for migration by address and for exclusive access have an owner, all \
+                others have none.",
         concerned: EVENT,
         subject: AnnouncedOwner, blame: Section, ways: [], exempt: [];
     AnnouncedRange = Notifier / "range",
-        holds: "An announcement is about addresses, and about no others than there are.",
+        holds: "An invalidation has a non-empty range within the address space.",
         concerned: EVENT,
         subject: AnnouncedRange, blame: Section, ways: [], exempt: [];
     AnnouncedLock = Notifier / "lock",
-        holds: "A change is announced under `mmap_lock`, or in a walk of the reverse map.",
+        holds: "An invalidation starts under `mmap_lock` or, in an rmap walk, under the anon_vma \
+                lock.",
         concerned: EVENT,
         subject: AnnouncedLock, blame: Section, ways: [], exempt: [];
     AnnouncedSequence = Notifier / "sequence",
-        holds: "Each announcement moves the sequence.",
+        holds: "Each invalidation advances the sequence number of each device.",
         concerned: EVENT,
         subject: AnnouncedSequence, blame: Section, ways: [],
-        exempt: ["the sequence of the driver that asked for exclusive access itself"];
+        exempt: ["the device that asked for exclusive access itself"];
     Pairing = Notifier / "pairing",
-        holds: "What an operation announces is over when the operation is.",
+        holds: "An operation ends each invalidation that it starts before it returns, and ends no \
+                other.",
         concerned: OPERATION,
         subject: Pairing, blame: Section, ways: [], exempt: [];
     LocksHeld = Progress / "locks-held",
-        holds: "An operation that has ended holds no lock and no reference, and owes no flush.",
+        holds: "An operation that has ended holds no lock, no reference and no pin, and owes no \
+                flush.",
         concerned: OPERATION,
         subject: LocksHeld, blame: Locker, ways: [HoldsLock, HoldsReference, HoldsPin, HoldsAnonVma, OwesFlush], exempt: [];
     LockOrder = Progress / "lock-order",
-        holds: "Sleeping locks are taken in one order, one of each kind.",
+        holds: "A task takes sleeping locks in the order `mmap_lock`, folio lock, anon_vma lock, \
+                at most one of each.",
         concerned: EVENT,
         subject: LocksHeld, blame: Locker, ways: [Takes],
-        exempt: ["trylocks, which wait for nobody",
-            "the mmap_lock of a child that fork makes: nobody knows it yet"];
+        exempt: ["trylocks, which never wait",
+            "the mmap_lock of the child in fork: no other task knows the child yet"];
     WaiterReference = Progress / "waiter-reference",
-        holds: "Who waits for a migration holds no reference to its page.",
+        holds: "A task that waits for a migration to end holds no reference to the page.",
         concerned: TASK,
         subject: WaiterReference, blame: Way, ways: [WaitsWithReference], exempt: [];
     Deadlock = Progress / "deadlock",
-        holds: "Not all tasks wait for each other.",
+        holds: "At no time do all tasks wait for each other.",
         concerned: TASK,
         subject: LocksHeld, blame: Locker, ways: [Waits], exempt: [];
     Livelock = Progress / "livelock",
-        holds: "A retried fault has slept, or changed something.",
+        holds: "A task that retries a fault has slept, or something has changed in between.",
         concerned: TASK,
         subject: Livelock, blame: Way, ways: [Repeats], exempt: [];
     StepBudget = Progress / "step-budget",
-        holds: "A run ends within its budget.",
+        holds: "A run ends within its budget of scheduling points.",
         concerned: TASK,
         subject: StepBudget, blame: Way, ways: [OverBudget], exempt: [];
 }
@@ -914,7 +979,8 @@ mod tests {
         assert_eq!(one, one.and(held, Awaited::MmapWrite));
         assert_eq!(
             one.and(LockClasses::empty(), Awaited::Folio).to_string(),
-            "holds no lock, waits for a folio lock; holds a folio lock, waits for an mmap_lock for writing"
+            "holds no lock, waits for a folio lock; holds a folio lock, waits for an mmap_lock for \
+             writing"
         );
     }
 }

@@ -1,11 +1,12 @@
 //! The reference model: what user space may see, and nothing else.
 //!
-//! A process is a set of mapped pages with a protection and a word each; `fork` copies it. There are
-//! no frames, no entries and no migrations, and no code is shared with the core.
+//! A process is a set of mapped pages, each with a protection and a word; `fork` copies it. The
+//! model has no frames, no page-table entries and no migrations, and shares no code with the core.
 //!
 //! Operations of several threads overlap. One that changes a range is *open* from its start to its
-//! end, and until it ends an access to the range may see either state. Whatever ends changes the
-//! model at its end: the core's locks make the order of the ends the order of the effects.
+//! end, and while it is open an access to the range may see the old or the new state. Each
+//! operation changes the model at its end: the core's locks make the order of the ends the order of
+//! the effects.
 
 mod at_rest;
 mod change;
@@ -21,23 +22,25 @@ use std::ops::Range;
 pub use change::{Change, End};
 pub use remap::{Remap, RemapEnd, RemapTicket};
 
-/// A process of the program: numbered in the order of creation, never reused.
+/// The number of a process: in the order of creation, never reused.
 pub type Pid = usize;
 
-/// An operation under way.
+/// An operation that is open.
 #[derive(Clone, Debug)]
 struct Open {
     ticket: usize,
     pid: Pid,
     range: Range<u64>,
     kind: Kind,
-    /// Pages written while the operation was open, with a word that each held before, and whether that
-    /// was free to go.
+    /// Pages that were written while the operation was open: the address, the word before the write
+    /// (the new word if the model knew no page there), and whether the page was lazily freed before
+    /// it.
     written: Vec<(u64, u64, bool)>,
-    /// Of a range that pages move to: where they come from.
+    /// The destination range of an `mremap` only: the first address that its pages come from.
     source: Option<u64>,
-    /// Another operation on the range was open at the same time. Those that take `mmap_lock` for
-    /// reading go over the pages side by side, and their ends do not tell the order.
+    /// True if another operation on the range was open at the same time. Two operations that hold
+    /// `mmap_lock` for reading go over the pages side by side, so the order of their ends is not
+    /// the order of their effects.
     overlapped: bool,
 }
 
@@ -54,31 +57,31 @@ enum Kind {
 pub enum Access {
     /// This word was read, or written.
     Word(u64),
-    /// No access.
+    /// The access was denied.
     Denied,
     /// The write went to userfaultfd.
     WriteProtected,
 }
 
-/// What an access should not have done.
+/// The rule that an access violated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// It read another word than was written last.
+    /// It read a word that is not the one written last.
     Word,
-    /// It was allowed or denied against the protection.
+    /// It was allowed or denied contrary to the protection.
     Protection,
-    /// userfaultfd was asked without reason, or was not asked.
+    /// It went to userfaultfd without reason, or should have and did not.
     WriteProtection,
 }
 
-/// All processes, and the operations under way.
+/// All processes, and the open operations.
 #[derive(Debug, Default)]
 pub struct Reference {
     spaces: Vec<Vec<Page>>,
     live: usize,
     open: Vec<Open>,
     tickets: usize,
-    /// Whose soft-dirty bits are being cleared.
+    /// The processes whose soft-dirty bits are being cleared.
     clearing: Vec<Pid>,
 }
 
@@ -92,8 +95,8 @@ impl Reference {
         self.clearing.clear();
     }
 
-    /// Gives everything that what comes next depends on to `id`; false, and nothing sensible, while an
-    /// operation is open.
+    /// Feeds everything that later results depend on into `id`. Returns false, and feeds nothing
+    /// sensible, while an operation is open.
     pub fn identify(&self, id: &mut impl Identity) -> bool {
         let Self {
             spaces,
@@ -111,7 +114,7 @@ impl Reference {
         open.is_empty()
     }
 
-    /// A process without memory.
+    /// Creates a process without memory.
     pub fn create(&mut self) -> Pid {
         if self.live == self.spaces.len() {
             self.spaces.push(Vec::new());
@@ -125,13 +128,13 @@ impl Reference {
         Some(&mut self.spaces[pid][at])
     }
 
-    /// Where the page is among those of its process.
+    /// The index of the page among those of its process.
     fn position(&self, pid: Pid, addr: u64) -> Option<usize> {
         let space = &self.spaces[pid];
         space.binary_search_by_key(&addr, |page| page.addr).ok()
     }
 
-    /// Is the page mapped, for all that is certain?
+    /// True if the page is certainly mapped.
     pub fn is_mapped(&mut self, pid: Pid, addr: u64) -> bool {
         !self.touched_by_open(pid, addr) && self.page(pid, addr).is_some_and(|p| !p.uncertain)
     }
@@ -142,7 +145,7 @@ impl Reference {
             .any(|o| o.kind != Kind::Fork && o.pid == pid && o.range.contains(&addr))
     }
 
-    /// The words of pages that are on their way to `addr`.
+    /// The words of pages that an open `mremap` moves to `addr`.
     fn arriving(&mut self, pid: Pid, addr: u64) -> Vec<u64> {
         let here = |o: &&Open| o.pid == pid && o.range.contains(&addr);
         let open = self.open.iter().filter(here);
@@ -214,14 +217,14 @@ impl Reference {
             self.spaces[pid].retain(|page| !range.contains(&page.addr));
             return;
         }
-        // Behind an address that may have ended the call, all may be as before.
-        // A call that goes over the areas with mmap_lock held for reading may find them already detached by a
+        // After an address that may have ended the call, every page may be unchanged. A call that
+        // walks the VMAs under `mmap_lock` held for reading may find them already detached by a
         // munmap that has not ended, or locked by an mlock that has not.
         let may_end_early = change.needs_registration()
             || end == End::SkippingGaps
             || change.refused_by_locked() && end == End::UpToObstacle;
         let mut uncertain = may_end_early && open.overlapped;
-        // who changes one of the areas beside it comes before or after that
+        // a concurrent change of one of the VMAs may come before or after this one
         let either_order = change.is_unordered() && open.overlapped;
         for addr in range {
             match self.obstacle(pid, addr, change) {
@@ -241,7 +244,7 @@ impl Reference {
         }
     }
 
-    /// What `addr` does to a call that does `change` to it; `None` if that is not certain.
+    /// The obstacle that `addr` is to a call that makes `change`; `None` if that is not certain.
     fn obstacle(&mut self, pid: Pid, addr: u64, change: Change) -> Option<Obstacle> {
         let unmapped = change.at_unmapped();
         let Some(page) = self.page(pid, addr) else {
@@ -270,7 +273,7 @@ impl Reference {
         space.splice(at..at, range.map(fresh));
     }
 
-    /// The soft-dirty bits of a process are going to be cleared.
+    /// A clear of the soft-dirty bits of a process starts.
     pub fn begin_clear(&mut self, pid: Pid) {
         self.spaces[pid]
             .iter_mut()
@@ -278,7 +281,7 @@ impl Reference {
         self.clearing.push(pid);
     }
 
-    /// They have been.
+    /// The clear has ended.
     pub fn end_clear(&mut self, pid: Pid) {
         if let Some(at) = self.clearing.iter().position(|other| *other == pid) {
             self.clearing.swap_remove(at);
@@ -290,8 +293,8 @@ impl Reference {
         self.push(parent, 0..u64::MAX, Kind::Fork)
     }
 
-    /// A fork ends, and has made a child: a copy of the parent, where each page may have been copied
-    /// before or after it was written meanwhile.
+    /// A fork ends, and has made a child: a copy of the parent. A page that was written meanwhile
+    /// may have been copied before or after the write.
     pub fn end_fork(&mut self, ticket: usize) -> Option<Pid> {
         let open = self.close(ticket)?;
         let child = self.create();
@@ -305,7 +308,7 @@ impl Reference {
             page.locked = Some(false);
             page.uncertain |= page.left_out.is_none();
             page.left_out = Some(false);
-            // an area that has never been written to is not copied
+            // fork does not copy the page tables of a VMA without an anon_vma
             page.read = false;
             page
         }));
@@ -320,13 +323,12 @@ impl Reference {
         Some(child)
     }
 
-    /// An operation ends that has changed nothing.
+    /// An operation ends without having changed anything.
     pub fn abort(&mut self, ticket: usize) {
         self.close(ticket);
     }
 
-    /// An access of the CPU or of a device ended. Says what should have happened instead, if it
-    /// should not have ended so.
+    /// An access of a CPU or of a device ended. The error says what should have happened instead.
     pub fn access(
         &mut self,
         pid: Pid,
@@ -351,7 +353,7 @@ impl Reference {
             return match result {
                 Access::Denied => Ok(()),
                 _ if either => {
-                    // perhaps to a page that has just arrived there
+                    // the page may have just arrived there
                     let here = |o: &&mut Open| o.pid == pid && o.range.contains(&addr);
                     let open = self.open.iter_mut().filter(here);
                     open.for_each(|o| o.written.extend(write.map(|word| (addr, word, false))));
@@ -366,9 +368,10 @@ impl Reference {
         let allowed = page.access.contains(needed);
         match result {
             Access::Denied if !allowed || either => Ok(()),
-            Access::Denied => {
-                protection(format!("page {addr} is {:?}: expected access", page.access))
-            }
+            Access::Denied => protection(format!(
+                "page {addr} is {:?}: expected access to succeed",
+                page.access
+            )),
             _ if !allowed && !either => protection(format!(
                 "page {addr} is {:?}: expected SIGSEGV",
                 page.access
@@ -401,7 +404,8 @@ impl Reference {
         }
     }
 
-    /// Somebody got the page to write to it. Says what should have happened instead, if that is certain.
+    /// A reference for writing to the page was taken. The error says what should have happened
+    /// instead, if that is certain.
     pub fn granted(&mut self, pid: Pid, addr: u64) -> Result<(), (Violation, String)> {
         let is_certain = self.is_mapped(pid, addr);
         let Some(page) = self.page(pid, addr).filter(|_| is_certain) else {
@@ -409,7 +413,7 @@ impl Reference {
         };
         if !page.access.contains(VmFlags::WRITE) {
             let text = format!(
-                "page {addr} is {:?}: expected no reference to write by",
+                "page {addr} is {:?}: expected no reference for writing",
                 page.access
             );
             return Err((Violation::Protection, text));
@@ -421,7 +425,8 @@ impl Reference {
         Ok(())
     }
 
-    /// True if every page of `range` can be read, false if one cannot, `None` if that is not certain.
+    /// True if every page of `range` can be read, false if one cannot; `None` if that is not
+    /// certain.
     pub fn readable(&mut self, pid: Pid, range: Range<u64>) -> Option<bool> {
         let mut all = true;
         for addr in range {
@@ -437,8 +442,8 @@ impl Reference {
         Some(all)
     }
 
-    /// Must the call that began with `ticket` succeed with its `change`? `None` if that is not
-    /// certain.
+    /// True if the call that began with `ticket` must succeed with its `change`, false if it must
+    /// fail; `None` if that is not certain.
     pub fn must_succeed(&mut self, ticket: usize, change: Change) -> Option<bool> {
         let open = self.open.iter().find(|open| open.ticket == ticket)?;
         if change.always_succeeds() {

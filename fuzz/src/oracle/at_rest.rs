@@ -1,7 +1,8 @@
-//! What operations leave behind, held against the reference model.
+//! The state that operations leave behind, compared with the reference model.
 //!
-//! While none that changes a range is under way, each page has the word that was written to it last, wherever it is, and each area is
-//! what the calls made of it. An access would show the same; this looks without one, so that what is lost is found where it is lost.
+//! At rest, each page has the word that was written to it last, wherever the page is, and each VMA
+//! is as the calls made it. An access would show the same. This check needs no access, so it
+//! reports a loss where it happens.
 
 use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
@@ -9,7 +10,7 @@ use crate::invariant::Invariant;
 use crate::reference::{Pid, Reference};
 use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
 
-/// What has changed since somebody looked.
+/// The changes since the last check.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
     pages: Vec<(MmId, u64)>,
@@ -27,14 +28,14 @@ impl Changed {
         self.pages.push((mm, addr));
     }
 
-    /// The page that `mm` maps at `addr` was written to: whoever else maps it sees that.
+    /// The page that `mm` maps at `addr` was written to. Every process that maps it sees that.
     pub(super) fn page(&mut self, s: &State, shadow: &Shadow, mm: MmId, addr: u64) {
         let pfn = page_of(entry_at(s, mm, addr));
         let mappings = pfn.map_or(&[][..], |pfn| &shadow.named(pfn).mappings);
         self.pages.extend(mappings.iter().map(|p| (p.mm, p.addr)));
     }
 
-    /// Looks at what has changed.
+    /// Checks what has changed.
     pub(super) fn check(
         &mut self,
         view: &View<'_>,
@@ -54,7 +55,7 @@ impl Changed {
     }
 }
 
-/// Looks at all pages and areas.
+/// Checks all pages and VMAs.
 pub(super) fn check_everything(
     view: &View<'_>,
     model: &Reference,
@@ -91,12 +92,11 @@ fn check_word(view: &View<'_>, model: &Reference, pid: Pid, addr: u64, pte: Pte)
         return Ok(());
     };
     let is = describe::entry(pte);
-    let detail =
-        format!("process {pid} has {is} at page {addr}, which holds {word:#x}: {expected}");
+    let detail = format!("page {addr} of process {pid}, {is}, holds {word:#x}: {expected}");
     view.page_finding(Invariant::Kept, page_of(pte), detail)
 }
 
-/// An entry permits no more than its area does.
+/// An entry permits no more access than its VMA.
 #[inline(never)]
 fn check_permission(view: &View<'_>, pid: Pid, addr: u64, pte: Pte, flags: VmFlags) -> Check {
     let (access, write) = match pte.decode() {
@@ -113,11 +113,11 @@ fn check_permission(view: &View<'_>, pid: Pid, addr: u64, pte: Pte, flags: VmFla
         return Ok(());
     }
     let is = describe::entry(pte);
-    let detail = format!("process {pid} has {is} at page {addr} of an area that is {flags:?}");
+    let detail = format!("page {addr} of process {pid} is {is}, in a VMA that is {flags:?}");
     view.page_finding(Invariant::Permission, page_of(pte), detail)
 }
 
-/// What a read through an entry would read; `None` if that is not certain.
+/// The word that a read through an entry would return; `None` if that is not certain.
 fn word(s: &State, pte: Pte) -> Option<u64> {
     let of = |pfn: Pfn| s.page(pfn).word;
     match pte.decode() {
@@ -127,7 +127,7 @@ fn word(s: &State, pte: Pte) -> Option<u64> {
             Softleaf::Swap(slot) => {
                 let slot = s.swap().slot(slot);
                 match slot.cache {
-                    // an access is about to read it in
+                    // a fault may still be reading it in
                     Some(folio) if s.page(folio).has(PageFlags::LOCKED) => None,
                     cache => Some(cache.map_or(slot.word, of)),
                 }
@@ -158,8 +158,9 @@ fn check_write_protection(
         return Ok(());
     }
     let is = describe::entry(pte);
-    let expected = if must { "protected" } else { "not protected" };
-    let detail = format!("process {pid} has {is} at page {addr}: expected it {expected}");
+    let expected = if must { "" } else { "no " };
+    let detail =
+        format!("page {addr} of process {pid} is {is}: expected {expected}uffd write protection");
     view.page_finding(Invariant::KeptProtection, page_of(pte), detail)
 }
 

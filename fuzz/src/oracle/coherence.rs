@@ -1,4 +1,5 @@
-//! Coherence: no mapping of a device, and no translation of a CPU, outlives what it was made from.
+//! Coherence: no device mapping and no TLB entry outlives the page-table entry that it was made
+//! from.
 
 use super::{Check, View};
 use crate::describe;
@@ -9,10 +10,10 @@ use mm_core::{
     Softleaf,
 };
 
-/// What a device maps is what the CPU's entry names, with no more access: the same page, present or
-/// in the device's own memory. Where the entry is device-exclusive, one device alone maps the page;
-/// nowhere else a mapping is for atomic operations. While the driver's own migration holds the page
-/// locked, a migration entry may stand there.
+/// A device maps the page that the CPU's entry names, with no more access; the page is present or
+/// in the device's own memory. Under a device-exclusive entry, only one device maps the page. Under
+/// a present entry, no mapping is atomic. The CPU's entry may be a migration entry if the device
+/// maps a locked page of its own: then the driver's own migration is under way.
 #[inline(never)]
 pub fn check_device_mappings(view: &View<'_>) -> Check {
     let mut stale: Option<(Mirror, DevicePte, Pte)> = None;
@@ -39,7 +40,7 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
     view.page_finding(Invariant::DeviceMapping, pte.pfn, detail)
 }
 
-/// Another device maps the address, too.
+/// True if another device maps the address as well.
 fn shared(view: &View<'_>, dev: DevId, mm: MmId, addr: u64) -> bool {
     let devices = (0..DEVICES as u8).map(DevId);
     let mut others = devices.filter(|other| *other != dev);
@@ -62,16 +63,16 @@ fn is_coherent(view: &View<'_>, (dev, mm, addr): Mirror, pte: DevicePte, entry: 
     }
 }
 
-/// Does a CPU remember a translation that this write may have made stale?
+/// True if a CPU caches a translation for the address of this write, which may have made it stale.
 pub fn is_remembered(view: &View<'_>, write: &PteWrite) -> bool {
     let tlbs = view.s.tlbs();
     tlbs.cpus()
         .any(|cpu| tlbs.lookup(cpu, write.mm, write.addr).is_some())
 }
 
-/// What a CPU remembers is what the tables say: the same page, with no more access, and a dirty
-/// entry if writes no longer set the bit. Otherwise an operation under way owes the flush. Returns
-/// whether one does.
+/// The page tables back each TLB entry: they name the same page, permit as much access, and have
+/// the dirty bit set if the TLB entry has. Otherwise an operation under way owes the flush. The
+/// result says whether one does.
 #[inline(never)]
 pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
     let mut owed = false;
@@ -86,8 +87,8 @@ pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
             continue;
         }
         let detail = format!(
-            "CPU {} remembers {} for {mm:?} page {addr}, where the table has {}, and nobody is going to \
-             flush it",
+            "CPU {} caches {} for {mm:?} page {addr}, where the table has {}, and no task owes the \
+             flush",
             cpu.0,
             describe::entry(remembered.pte()),
             describe::entry(entry)
@@ -104,13 +105,17 @@ pub(super) fn is_backed(remembered: PresentPte, entry: Pte) -> bool {
     accessible.is_some_and(|p| p.pfn() == remembered.pfn() && allows(&p))
 }
 
-/// No CPU remembers a translation to a free page, whoever owes a flush: it could be anybody's next.
+/// No TLB entry translates to a free page, even if a task owes the flush: the page could be reused
+/// next.
 #[inline(never)]
 pub fn check_freed_translation(view: &View<'_>, pfn: Pfn) -> Check {
     let mut remembered = view.s.tlbs().iter();
     let Some((cpu, mm, addr, _)) = remembered.find(|(.., pte)| pte.pfn() == pfn) else {
         return Ok(());
     };
-    let detail = format!("CPU {} still translates {mm:?} page {addr} to it", cpu.0);
+    let detail = format!(
+        "CPU {} still translates {mm:?} page {addr} to this free page",
+        cpu.0
+    );
     view.page_finding(Invariant::FreedTranslation, pfn, detail)
 }

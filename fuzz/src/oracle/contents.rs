@@ -1,4 +1,4 @@
-//! Contents and outcome: what user space sees, held against the reference model.
+//! Contents and outcomes: what user space sees, compared with the reference model.
 
 use super::{At, Check, View, entry_at, page_of};
 use crate::finding::{PageState, describe};
@@ -6,8 +6,8 @@ use crate::invariant::Invariant;
 use crate::reference::{Pid, Violation};
 use mm_core::{DEVICES, DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, State, VmFlags};
 
-/// An access of the CPU or of a device reads what was written last, is allowed or denied by the
-/// protection, and asks userfaultfd when it must.
+/// An access of a CPU or of a device reads the word that was written last, is allowed or denied as
+/// the protection says, and goes to userfaultfd when it must.
 pub fn check_access(at: At, violation: (Violation, String)) -> Check {
     match violation.0 {
         Violation::Word => check_read(at, violation.1),
@@ -36,14 +36,15 @@ fn check_write_protection(at: At, detail: String) -> Check {
     )
 }
 
-/// An operation fails only for a reason that user space can know of.
+/// An operation fails only for a reason that user space can know, and its effect matches its
+/// result.
 #[inline(never)]
 pub fn check_outcome(at: At, detail: String) -> Check {
     at.report(Invariant::Outcome, None, PageState::default(), detail)
 }
 
-/// What a process maps where it pinned a page is that page, exclusively, until it unmaps it: the
-/// pin and the process see the same contents.
+/// A process that pinned a page keeps mapping that page exclusively, until it unmaps it. So the pin
+/// and the process see the same contents.
 pub fn check_pins(view: &View<'_>, mm_of: impl Fn(Pid) -> Option<MmId>) -> Check {
     for held in view
         .holders
@@ -74,7 +75,8 @@ fn check_pinned_page(view: &View<'_>, pfn: Pfn, entry: Entry) -> Check {
     if mapped == Some(pfn) {
         return Ok(());
     }
-    let detail = format!("pinned, but the process that pinned it has {entry:x?} there now");
+    let detail =
+        format!("pinned, but the process that pinned it now has {entry:x?} at that address");
     view.page_finding(Invariant::PinnedPage, pfn, detail)
 }
 
@@ -88,8 +90,8 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     view.page_finding(Invariant::PinnedExclusive, pfn, detail)
 }
 
-/// Nothing is soft-dirty when that has been cleared, by an operation that ran alone, but what is pinned and writable; and no device
-/// writes unnoticed.
+/// After a clear that ran alone, nothing is soft-dirty except pinned pages that are writable, and
+/// no device keeps atomic access, by which it could write without setting the bit.
 pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
     let is_soft_dirty = |addr| match entry_at(s, mm, addr).decode() {
         Entry::None => false,
@@ -110,7 +112,8 @@ pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
         let remains = |addr: &u64| all || is_soft_dirty(*addr) || is_written(*addr);
         if let Some(addr) = area.range().find(remains) {
             let detail = format!(
-                "soft-dirty was cleared, and page {addr} is so still, or a device writes to it unnoticed"
+                "page {addr} is soft-dirty after a clear, or a device can still write to it \
+                 untracked"
             );
             check_outcome(at, detail)?;
         }
@@ -118,7 +121,8 @@ pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
     Ok(())
 }
 
-/// What an operation that ran alone has populated, of locked areas that may be read, is there.
+/// Pages that an operation which ran alone populated have an entry, if their VMA is mlocked and
+/// readable.
 pub fn check_resident(
     at: At,
     s: &State,
@@ -133,22 +137,22 @@ pub fn check_resident(
     match populated.find(lacks) {
         Some(addr) => check_outcome(
             at,
-            format!("page {addr} is locked in memory, but not there"),
+            format!("page {addr} is in an mlocked VMA, but has no entry"),
         ),
         None => Ok(()),
     }
 }
 
-/// What was shown of a page.
+/// What an operation showed of a page.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown {
-    /// By pagemap.
+    /// Shown by pagemap.
     Pagemap(Pagemap),
-    /// To a device, by a snapshot.
+    /// Shown to a device by a snapshot.
     Snapshot(DevId, HmmPfn),
 }
 
-/// What was shown of a page, by an operation that has ended alone, is what there is.
+/// An operation that ran alone showed the page as it is.
 pub fn check_shown(view: &View<'_>, mm: MmId, addr: u64, shown: Shown) -> Check {
     match shown {
         Shown::Pagemap(shown) => check_pagemap(view, mm, addr, shown),
@@ -156,7 +160,8 @@ pub fn check_shown(view: &View<'_>, mm: MmId, addr: u64, shown: Shown) -> Check 
     }
 }
 
-/// A snapshot shows a device what it could map without a fault: what is present, and what is in its own memory.
+/// A snapshot shows a device what it could map without a fault: present pages, and pages in its own
+/// memory.
 #[inline(never)]
 fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPfn) -> Check {
     let pte = view.entry_at(mm, addr);
@@ -178,11 +183,12 @@ fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPf
     }
     let is = crate::describe::entry(pte);
     let detail =
-        format!("{mm:?} page {addr} is {is}: {dev:?} is shown {shown:?}, expected {expected:?}");
+        format!("{mm:?} page {addr} is {is}: {dev:?} sees {shown:?}, expected {expected:?}");
     view.page_finding(Invariant::Snapshot, page_of(pte), detail)
 }
 
-/// A long-term pin keeps neither the zero page, which no write would ever reach, nor memory of a device.
+/// A long-term pin never gets the zero page, because no write of the process would reach it, or
+/// device memory.
 #[inline(never)]
 pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
     if pfn != Pfn::ZERO && pfn.device().is_none() {
@@ -197,10 +203,10 @@ pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
     )
 }
 
-/// What pagemap shows of a page is what its entry says, whatever its kind.
+/// pagemap shows what the entry and the VMA of a page say, whatever the kind of entry.
 #[inline(never)]
 pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Check {
-    // who looked may have been the last user, and have taken the address space apart since
+    // the reader may have been the last user, and may have torn the address space down since
     if !view.s.mms().is_live(mm.0.into()) || view.s.mm(mm).notifier.released {
         return Ok(());
     }
@@ -226,12 +232,13 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
         return Ok(());
     }
     let is = crate::describe::entry(pte);
-    let detail = format!("{mm:?} page {addr} is {is}: shown {shown:?}, expected {expected:?}");
+    let detail =
+        format!("{mm:?} page {addr} is {is}: pagemap shows {shown:?}, expected {expected:?}");
     view.page_finding(Invariant::Pagemap, page_of(pte), detail)
 }
 
-/// What is read through a reference changes only by writes of the process that took it: a write of
-/// another process is a copy. `wrote` says who wrote since the last call.
+/// The contents seen through a reference change only when the process that took it writes: a write
+/// of another process goes to a copy. `wrote` says whether a process wrote since the last call.
 #[inline(never)]
 pub fn check_held_pages(view: &View<'_>, wrote: impl Fn(Pid) -> bool) -> Check {
     for held in view
@@ -244,7 +251,7 @@ pub fn check_held_pages(view: &View<'_>, wrote: impl Fn(Pid) -> bool) -> Check {
         let word = view.s.page(held.pfn).word;
         if word != held.word && !wrote(held.pid) {
             let detail = format!(
-                "held by process {}, reads {:#x} and then {word:#x}, and that process wrote nothing",
+                "process {} holds it and has not written to it, but {:#x} became {word:#x}",
                 held.pid, held.word
             );
             return view.page_finding(Invariant::HeldPage, held.pfn, detail);

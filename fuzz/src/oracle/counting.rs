@@ -9,22 +9,22 @@ use mm_core::{
     PteWrite, TaskId, VmFlags,
 };
 
-/// No struct page outside the memory map is ever used.
+/// No struct page outside the memory map is changed.
 #[inline(never)]
 pub fn check_wild_page(view: &View<'_>, pfn: Pfn) -> Check {
     let detail = format!(
-        "the struct page of frame {:#x} was changed: there is none",
+        "frame {:#x} is outside all memory, but its struct page was changed",
         pfn.0
     );
     view.page_finding(Invariant::WildPage, pfn, detail)
 }
 
-/// In which direction a count is wrong.
+/// The direction in which a count is wrong.
 const fn excess(is_more: bool) -> Way {
     if is_more { Way::TooMany } else { Way::TooFew }
 }
 
-/// `mapcount` is the number of entries that map the page.
+/// `mapcount` equals the number of entries that map the page.
 #[inline(never)]
 pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mapped = view.shadow.named(pfn).mappings.len() as i32;
@@ -39,7 +39,8 @@ pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Mapcount.by(way), pfn, detail)
 }
 
-/// `refcount` is the number of entries that map the page, and of everybody else who holds it.
+/// `refcount` equals the number of entries that map the page, plus the references of the swap
+/// cache, of operations under way and of other holders.
 #[inline(never)]
 pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mapped = view.shadow.named(pfn).mappings.len() as i32;
@@ -53,7 +54,7 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let way = excess(page.refcount > expected);
     let detail = format!(
         "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, the swap \
-         cache {cached}, and references from outside count {held}: {way}",
+         cache holds {cached}, and references of the program count {held}: {way}",
         page.refcount
     );
     view.page_finding(Invariant::Refcount.by(way), pfn, detail)
@@ -67,7 +68,7 @@ pub(super) fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
     refs.filter(|p| **p == pfn).count() as i32 + pins * GUP_PIN_COUNTING_BIAS
 }
 
-/// A folio on the LRU is charged, allocated, and in system memory.
+/// A folio on the LRU is charged and in system memory. `check_free_page` covers free folios.
 #[inline(never)]
 pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if !page.has(PageFlags::LRU) || page.has(PageFlags::CHARGED) && pfn.device().is_none() {
@@ -77,8 +78,8 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Lru.by(Way::OnLru), pfn, detail)
 }
 
-/// What is mapped, or in the swap cache, is on the LRU once everybody has put back what they took from it: else nothing ever
-/// reclaims, compacts or migrates it.
+/// A mapped or swap-cached folio is on the LRU once everybody has put back what they isolated;
+/// otherwise nothing ever reclaims, compacts or migrates it.
 #[inline(never)]
 pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
@@ -91,8 +92,8 @@ pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Lru.by(Way::NotOnLru), pfn, detail)
 }
 
-/// A folio is mlocked only if an entry of a locked area maps it; it counts at most those, and is unevictable as long
-/// as it is on the LRU.
+/// An mlocked folio is mapped in an mlocked VMA. On the LRU, its `mlock_count` is at most the
+/// number of such mappings, and exactly mlocked folios are unevictable.
 #[inline(never)]
 pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let on_lru = page.has(PageFlags::LRU);
@@ -102,7 +103,7 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let locked = |place: &&Place| {
-        // an area that is not in its address space any more is being taken apart
+        // a VMA that has left its address space is being torn down
         let vma = view.s.find_vma(place.mm, place.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED))
     };
@@ -110,18 +111,19 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let locked = mappings.iter().filter(locked).count();
     let counted = if on_lru { page.mlock_count } else { 0 };
     let detail = if locked == 0 {
-        "mlocked, and no entry of a locked area maps it".to_owned()
+        "mlocked, but no mlocked VMA maps it".to_owned()
     } else if counted as usize > locked {
-        format!("{locked} entries of locked areas map it, mlock_count is {counted}")
+        format!("mlock_count is {counted}, but {locked} entries of mlocked VMAs map it")
     } else if on_lru && mlocked != unevictable {
-        "on the list of the LRU on which it is not to be".to_owned()
+        "on the LRU, but its mlocked and unevictable flags differ".to_owned()
     } else {
         return Ok(());
     };
     view.page_finding(Invariant::Mlock, pfn, detail)
 }
 
-/// A page that comes new to a locked area is mlocked. What comes from swap is not before the area is locked again.
+/// A page newly mapped in an mlocked VMA is mlocked. An entry that replaces a non-present entry is
+/// not checked: a page that comes from swap is mlocked only by the next mlock of the VMA.
 #[inline(never)]
 pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     let new = write.new.present().map(PresentPte::pfn);
@@ -133,7 +135,7 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
     let Some(page) = new.filter(|new| *new != Pfn::ZERO && old != Some(*new)) else {
         return Ok(());
     };
-    // what moves is mlocked if it was, and what does not stand any more was somebody's for a moment
+    // a moved page keeps its state, and an entry that was overwritten meanwhile is not checked
     let stands = view.s.tables().get(write.at) == write.new;
     let vma = view.s.find_vma(write.mm, write.addr);
     let is_locked = vma.is_some_and(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED));
@@ -142,33 +144,33 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
         return Ok(());
     }
     let detail = format!(
-        "new at {:?} page {}, which is locked, and not mlocked",
+        "newly mapped at {:?} page {}, in an mlocked VMA, but not mlocked",
         write.mm, write.addr
     );
     view.page_finding(Invariant::Mlock, page, detail)
 }
 
-/// What is mapped is charged.
+/// A mapped folio is charged.
 #[inline(never)]
 pub fn check_charge(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if view.shadow.named(pfn).mappings.is_empty() || page.has(PageFlags::CHARGED) {
         return Ok(());
     }
-    let detail = format!("mapped without a charge: {}", describe(pfn, page));
+    let detail = format!("mapped but not charged: {}", describe(pfn, page));
     view.page_finding(Invariant::Charge, pfn, detail)
 }
 
-/// A charge goes from the old folio to the new one: it is not held twice.
+/// A migration moves the charge from the old folio to the new one: the old one does not keep it.
 #[inline(never)]
 fn check_charge_moved(view: &View<'_>, src: Pfn, dst: Pfn) -> Check {
     let page = view.s.page(src);
-    // in the same slice it may have been freed, and have become another page
+    // it may have been freed and reused in the same slice
     let is_mapped = !view.shadow.named(src).mappings.is_empty();
     if is_mapped || !page.has(PageFlags::CHARGED) {
         return Ok(());
     }
     let detail = format!(
-        "moved to {dst:?}, and charged still: {}",
+        "moved to {dst:?}, but still charged: {}",
         describe(src, page)
     );
     view.page_finding(Invariant::Charge, src, detail)
@@ -182,42 +184,42 @@ fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
     }
     let is_mapped = !view.shadow.named(page).mappings.is_empty();
     let (mapped, way) = if is_mapped {
-        ("is", Way::UnchargedAndMapped)
+        ("", Way::UnchargedAndMapped)
     } else {
-        ("is not", Way::UnchargedAndNotMapped)
+        ("not ", Way::UnchargedAndNotMapped)
     };
     let detail =
-        format!("put on the LRU without a charge: it was about to be freed, and {mapped} mapped");
+        format!("put on the LRU without a charge just before it was freed; it is {mapped}mapped");
     view.page_finding(Invariant::Lru.by(way), page, detail)
 }
 
-/// A driver's fault callback gets a page that somebody holds.
+/// `migrate_to_ram` gets a page that somebody holds a reference to.
 #[inline(never)]
 fn check_use_without_reference(view: &View<'_>, page: Pfn, referenced: bool) -> Check {
     if referenced {
         return Ok(());
     }
-    let detail = "migrate_to_ram looks at a page that has no reference any more".to_owned();
+    let detail = "migrate_to_ram gets a page that nobody holds a reference to".to_owned();
     let broken = Invariant::UseWithoutReference.by(Way::NoReference);
     view.page_finding(broken, page, detail)
 }
 
-/// A page that was accepted for migration has no reference but those of the operation: of the
-/// migration itself and, for the page of a fault, of the fault.
+/// A page that was unmapped for migration has no references but those of the operation: the
+/// migration's own and, for the page of a fault, the fault's.
 #[inline(never)]
 fn check_unmap_references(view: &View<'_>, task: TaskId, page: Pfn, outside: i32) -> Check {
     if outside == 0 {
         return Ok(());
     }
     let detail = format!(
-        "task {} unmapped it for migration although references from outside count {outside}",
+        "task {} unmapped it for migration but references from outside count {outside}",
         task.0
     );
     let broken = Invariant::UnmapReferences.by(Way::UnmappedThoughHeld);
     view.page_finding(broken, page, detail)
 }
 
-/// The tracepoints.
+/// Checks one tracepoint.
 pub fn check_event(view: &View<'_>, event: &Event) -> Check {
     match *event {
         Event::MigrateToRam {
@@ -246,19 +248,19 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
     }
 }
 
-/// Who has a reference to a page from outside keeps the page where it is.
+/// A page that the program holds a reference to does not move.
 #[inline(never)]
 fn check_held_elsewhere(view: &View<'_>, src: Pfn) -> Check {
     let held = view.holders.references(src);
     if held == 0 {
         return Ok(());
     }
-    let detail = format!("moved, though references from outside count {held}");
+    let detail = format!("moved, but references of the program count {held}");
     let broken = Invariant::UnmapReferences.by(Way::MovedThoughHeld);
     view.page_finding(broken, src, detail)
 }
 
-/// A free page is nobody's: no references, no mappings, no identity.
+/// A free page has no references, no mapcount, no anon_vma, no flags, and no entries that name it.
 #[inline(never)]
 pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
@@ -284,7 +286,7 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::FreePage.by(way), pfn, detail)
 }
 
-/// Every free frame is on its free list, once.
+/// Each frame on a free list is free, and is listed once.
 #[inline(never)]
 pub fn check_free_lists(view: &View<'_>) -> Check {
     let memories = (0..mm_core::DEVICES).map(|d| view.s.driver().memory(DevId(d as u8)));
@@ -298,7 +300,7 @@ pub fn check_free_lists(view: &View<'_>) -> Check {
             .find(|p| !view.s.page(*p).has(PageFlags::FREE));
         if let Some(pfn) = twice.or(used) {
             let detail = format!(
-                "on the free list wrongly: {}",
+                "on the free list twice, or not free: {}",
                 describe(pfn, view.s.page(pfn))
             );
             return view.page_finding(Invariant::FreeList, pfn, detail);
@@ -307,7 +309,8 @@ pub fn check_free_lists(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The zero page is never counted, never mapped as a page, never written.
+/// The zero page is never written, never counted as mapped, and has no references but its own and
+/// those of holders.
 #[inline(never)]
 pub fn check_zero_page(view: &View<'_>) -> Check {
     let page = view.s.page(Pfn::ZERO);
@@ -329,8 +332,8 @@ pub fn check_zero_page(view: &View<'_>) -> Check {
     view.page_finding(Invariant::ZeroPage, Pfn::ZERO, detail)
 }
 
-/// `MM_ANONPAGES` is the number of entries that stand for a page, `MM_SWAPENTS` that of entries that
-/// stand for a slot.
+/// `MM_ANONPAGES` equals the number of entries that stand for a page, `MM_SWAPENTS` the number of
+/// those that stand for a swap slot.
 #[inline(never)]
 pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
     let space = view.s.mm(mm);
@@ -346,7 +349,7 @@ pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
     view.finding(Invariant::Rss.by(way), detail)
 }
 
-/// A pagemap has one reference for each live page of its device.
+/// A dev_pagemap has one reference for each live page of its device.
 #[inline(never)]
 pub fn check_pgmap_refs(view: &View<'_>) -> Check {
     for (dev, refs) in view.s.pgmap_refs().iter().enumerate() {
@@ -360,18 +363,18 @@ pub fn check_pgmap_refs(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The shadow is what a scan of all page tables finds. If not, the log lies, and with it every
+/// The shadow equals a scan of all page tables. If it does not, the log is wrong, and so is every
 /// check that uses it.
 #[inline(never)]
 pub fn check_shadow(view: &View<'_>) -> Check {
     if view.shadow.agrees_with_scan(view.s) {
         return Ok(());
     }
-    let detail = "the log of page-table writes does not lead to the page tables".to_owned();
+    let detail = "replaying the log of page-table writes does not give the page tables".to_owned();
     view.finding(Invariant::Shadow, detail)
 }
 
-/// A page table belongs to a live address space, and its count of entries is right.
+/// A page table belongs to a live address space, and its count of used entries is right.
 #[inline(never)]
 pub fn check_page_tables(view: &View<'_>) -> Check {
     for (id, table) in view.s.tables().tables() {
@@ -383,7 +386,7 @@ pub fn check_page_tables(view: &View<'_>) -> Check {
             .count();
         if !view.s.mms().is_live(table.mm.0.into()) || used != table.used as usize {
             let detail = format!(
-                "{id:?} of {:?}: {used} entries, counts {}",
+                "{id:?} of {:?} has {used} entries but counts {}, or its address space is gone",
                 table.mm, table.used
             );
             return view.finding(Invariant::PageTables, detail);
@@ -392,7 +395,7 @@ pub fn check_page_tables(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// When all processes are gone, nothing is left.
+/// Nothing is left when all processes have exited.
 #[inline(never)]
 pub fn check_leaks(view: &View<'_>) -> Check {
     let s = view.s;
@@ -402,7 +405,7 @@ pub fn check_leaks(view: &View<'_>) -> Check {
         ("pages of device 0", device(0)),
         ("pages of device 1", device(1)),
         ("address spaces", s.mms().live()),
-        ("areas", s.vmas().live()),
+        ("VMAs", s.vmas().live()),
         ("anon_vmas", s.anon_vmas().live()),
         ("anon_vma_chains", s.avcs().live()),
         ("page tables", s.tables().tables().count() as u32),

@@ -1,7 +1,6 @@
-//! Entries: what a rewrite must keep, and what an entry may say.
+//! Entries: which bits a rewrite must keep, and which combinations of bits an entry may have.
 //!
-//! An entry is rewritten without its neighbours' help, so each rule is about one write: the entry
-//! before, the entry after, and the operation that ran.
+//! Each rule is about one write: the entry before, the entry after, and the operation that ran.
 
 use super::meaning::{Form, Meaning, meaning};
 use super::{Check, View};
@@ -9,8 +8,8 @@ use crate::describe;
 use crate::invariant::Invariant;
 use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
-/// Checks one write of a lowest-level entry. `before` is the entry that it takes the place of: the
-/// old one or, where that was cleared in the same section, the one that was cleared.
+/// Checks one write of a lowest-level entry. `before` is the entry that it replaces: the old one
+/// or, if the same section cleared that first, the one that was cleared.
 pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     check_locked_area(view, write, before)?;
     let Some(new) = meaning(write.new) else {
@@ -47,7 +46,7 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
 }
 
-/// Reclaim takes no page from a locked area.
+/// Reclaim takes no page from an mlocked VMA.
 #[inline(never)]
 fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     let form = |pte| meaning(pte).map(|meaning| meaning.form);
@@ -56,7 +55,7 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
         (Some(Form::Present | Form::Exclusive), None) => view.at.op.reclaims,
         _ => false,
     };
-    // an address space that lost its last user goes with all it has, whatever operation that was
+    // an address space without users is torn down, whatever operation is running
     let taken = taken && view.s.mm(write.mm).users > 0;
     let vma = taken.then(|| view.s.find_vma(write.mm, write.addr));
     let locked = |vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED);
@@ -65,7 +64,7 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
     let was = describe::entry(before);
     let detail = format!(
-        "{was} of a locked area, at {:?} page {}",
+        "{was} was reclaimed from an mlocked VMA, at {:?} page {}",
         write.mm, write.addr
     );
     view.page_finding(
@@ -75,8 +74,9 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     )
 }
 
-/// A present or device-exclusive entry names system memory, a device-private one the memory of a
-/// device; the zero page is never writable.
+/// Present and device-exclusive entries name system memory, device-private entries device memory. A
+/// mapping of the zero page is never writable, and no migration or device-exclusive entry names it.
+/// No swap entry names slot 0.
 #[inline(never)]
 fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     let device = new.pfn.and_then(Pfn::device);
@@ -94,7 +94,7 @@ fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     view.page_finding(Invariant::EntryPlace, new.pfn, describe(write, new))
 }
 
-/// No entry is writable and write-protected for userfaultfd at once.
+/// No entry is both writable and write-protected for userfaultfd.
 #[inline(never)]
 fn check_write_uffd_wp(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     if !(new.write && new.uffd_wp) {
@@ -103,11 +103,11 @@ fn check_write_uffd_wp(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Chec
     view.page_finding(Invariant::WriteUffdWp, new.pfn, describe(write, new))
 }
 
-/// An entry is write-protected for userfaultfd only in an area that is registered.
+/// Only entries of registered VMAs are write-protected for userfaultfd.
 #[inline(never)]
 fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     let registered = || {
-        // an area that is not in its address space is being taken apart
+        // a VMA that has left its address space is being torn down
         let vma = view.s.find_vma(write.mm, write.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::UFFD_WP))
     };
@@ -117,9 +117,10 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     view.page_finding(Invariant::UffdWpUnregistered, new.pfn, describe(write, new))
 }
 
-/// Where writes are tracked, what can be written to without a fault is soft-dirty: a present entry, one of a device page, and
-/// one that a migration makes present again. An entry that was untracked before may stay so where the tracking did not
-/// begin with this operation: VMAs may have lost their mark when they merged.
+/// Where soft-dirty tracks writes, an entry that can be written through without a fault is
+/// soft-dirty: a present entry, a device-private entry, or a migration entry that becomes present
+/// again. An entry that was writable and not soft-dirty before may stay so: its VMA may have lost
+/// the soft-dirty flag in a merge.
 #[inline(never)]
 fn check_untracked_write(
     view: &View<'_>,
@@ -139,7 +140,7 @@ fn check_untracked_write(
     view.page_finding(Invariant::UntrackedWrite, new.pfn, describe(write, new))
 }
 
-/// A fork copies what an entry says of writes since soft-dirty was cleared.
+/// A fork copies the soft-dirty bit of an entry.
 #[inline(never)]
 fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     if !view.at.op.forks {
@@ -157,29 +158,29 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     let mut others = others
         .map(|place| meaning(view.s.tables().get(place.at)))
         .peekable();
-    // what it was copied from may be gone by now, with its process
+    // the parent's entry may be gone by now, with its process
     let agrees = |other: Option<Meaning>| other.is_none_or(|m| m.soft_dirty == new.soft_dirty);
     if others.peek().is_none() || others.any(agrees) {
         return Ok(());
     }
     let detail = format!(
-        "{}: no process that it is shared with says so",
+        "{}: no process that shares it has this soft-dirty bit",
         describe(write, new)
     );
     view.page_finding(Invariant::Inherited, new.pfn, detail)
 }
 
-/// A migration entry says what the mapping said, and the mapping that takes its place says it again:
-/// write permission, that the page is exclusive, soft-dirty, uffd-wp and, where there is room, young. A device-exclusive entry keeps
-/// soft-dirty and uffd-wp: it is made of a writable mapping, and what comes back is not soft-dirty of
-/// itself where writes are tracked.
+/// A migration entry and the entry that replaces it keep write permission, exclusivity, soft-dirty,
+/// uffd-wp and, where the format has room, young. A device-exclusive entry keeps soft-dirty and
+/// uffd-wp: it replaces a writable mapping, and where writes are tracked the entry that replaces it
+/// does not become soft-dirty by itself.
 #[inline(never)]
 fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let young = old.young.zip(new.young).is_none_or(|(a, b)| a == b);
     let writable = match (old.form, new.form) {
         (Form::Present, Form::Exclusive) => old.write,
         (Form::Exclusive, Form::Migration) => !new.write,
-        // a writable one must be exclusive and not write-protected, as all must
+        // other checks hold a writable entry to be exclusive and not write-protected
         (Form::Exclusive, _) => true,
         _ => old.write == new.write,
     };
@@ -200,12 +201,13 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     view.page_finding(Invariant::RoundTrip, new.pfn, detail)
 }
 
-/// Does an entry that is not present say so of an exclusive page, and is the page exclusive again that takes the place of such an entry?
+/// True if exclusivity survived: a swap or migration entry says that its page was exclusive, and
+/// the page is exclusive again once such an entry has been replaced.
 fn is_still_exclusive(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> bool {
     let page = |m: &Meaning| m.pfn.unwrap_or(Pfn::NOWHERE);
     match (old.exclusive, new.exclusive) {
         (_, Some(exclusive)) => {
-            // fork shares what was exclusive before
+            // a fork shares pages that were exclusive
             let noted = view.shadow.named(page(old)).exclusive && !view.at.op.forks;
             exclusive || !(old.write || old.form == Form::Exclusive || noted)
         }
@@ -218,8 +220,7 @@ fn is_still_exclusive(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Me
     }
 }
 
-/// A swap entry says what the mapping said, and the mapping that takes its place says it again:
-/// soft-dirty, uffd-wp, and that the page is exclusive.
+/// A swap entry and the entry that replaces it keep soft-dirty, uffd-wp and exclusivity.
 #[inline(never)]
 fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let kept = (old.soft_dirty, old.uffd_wp) == (new.soft_dirty, new.uffd_wp)
@@ -236,7 +237,8 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
     view.page_finding(Invariant::SwapRoundTrip, new.pfn, detail)
 }
 
-/// A dirty mapping stays dirty on the way: in the entry where there is room, in the folio always.
+/// A dirty mapping stays dirty on these round trips: the folio always, the entry where its format
+/// has room.
 #[inline(never)]
 fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);
@@ -246,14 +248,15 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         return Ok(());
     }
     let detail = format!(
-        "was {old}, became {new} at {:?} page {}; the folio is dirty: {in_folio}",
+        "was {old}, became {new} at {:?} page {}; folio dirty: {in_folio}",
         write.mm, write.addr
     );
     view.page_finding(Invariant::DirtyLost, new.pfn, detail)
 }
 
-/// An entry that gets another page, without a migration, gets a copy: for a write, and then it is
-/// soft-dirty, or to keep a page from being shared, and then it keeps soft-dirty and uffd-wp.
+/// An entry that gets another page without a migration gets a copy. If the copy is for a write, the
+/// entry becomes soft-dirty. If it only keeps the page from being shared, the entry keeps
+/// soft-dirty and uffd-wp.
 #[inline(never)]
 fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let written = new.write || new.dirty == Some(true);
@@ -268,13 +271,13 @@ fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     view.page_finding(Invariant::Copied, new.pfn, detail)
 }
 
-/// An update in place keeps what the operation does not mean to change.
+/// An update in place keeps the bits that the operation is not meant to change.
 #[inline(never)]
 fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let op = view.at.op;
     let dirtied = new.dirty == Some(true) && old.dirty == Some(false) || new.write && !old.write;
     let downgraded_device = new.form == Form::Device && old.write && !new.write;
-    // who has pinned a page may write to it at any time
+    // the holder of a pin may write to the page at any time
     let pinned = old.form == Form::Present && old.write && {
         let page = view.s.page(old.pfn.unwrap_or(Pfn::NOWHERE));
         page.maybe_dma_pinned()
@@ -285,9 +288,9 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         || !new.soft_dirty && (cleared || downgraded_device);
     let uffd_wp = old.uffd_wp == new.uffd_wp
         || op.changes_uffd_wp
-        // a write fault after the registration has gone
+        // a write fault after the VMA was unregistered
         || !new.uffd_wp && new.write;
-    // what is lazily freed is clean on purpose
+    // MADV_FREE cleans the entry on purpose
     let dirty = !(old.dirty == Some(true) && new.dirty == Some(false)) || op.cleans;
     let leaf_write = new.form == Form::Present || !new.write || old.write;
     let exclusive = old.exclusive == new.exclusive || op.forks;
@@ -301,11 +304,10 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     view.page_finding(Invariant::Update, new.pfn, detail)
 }
 
-/// An entry that leaves one place and arrives at another says there what it said, and that it was moved: it
-/// is soft-dirty. uffd-wp may stay behind.
+/// An entry that moves keeps its bits and becomes soft-dirty. Only uffd-wp may be dropped.
 #[inline(never)]
 pub fn check_moved(view: &View<'_>, from: &PteWrite, write: &PteWrite) -> Check {
-    // what is unmapped in front of a page of its own is no move
+    // an unmap followed by the mapping of another page is no move
     let moves = view.at.moves;
     if !moves.is_some_and(|moves| moves.joins(from.addr, write.addr)) {
         return Ok(());
@@ -329,8 +331,7 @@ pub fn check_moved(view: &View<'_>, from: &PteWrite, write: &PteWrite) -> Check 
     view.page_finding(Invariant::Moved, new.pfn, detail)
 }
 
-/// What the entries of a page say together with the page: a writable one means that the page is
-/// exclusive; a migration entry means that the page is locked and held.
+/// Checks that compare the entries of a page with its struct page.
 pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     check_write_exclusive(view, pfn, page)?;
     check_exclusive_entry(view, pfn, page)?;
@@ -338,7 +339,7 @@ pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     check_migration_entry(view, pfn, page)
 }
 
-/// A device-exclusive entry means that the page is exclusive.
+/// The page of a device-exclusive entry is exclusive.
 #[inline(never)]
 fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
@@ -347,13 +348,13 @@ fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if page.anon_exclusive() || !any() {
         return Ok(());
     }
-    let detail = "a device has it for itself, but it is not exclusive".to_owned();
+    let detail = "a device-exclusive entry names it, but it is not exclusive".to_owned();
     view.page_finding(Invariant::ExclusiveEntry, pfn, detail)
 }
 
-/// A folio becomes dirty by a write: through an entry, which is dirty then, by a device, or by
-/// whoever gets it to write to; or it takes over from a dirty folio. What goes into the swap cache or
-/// leaves it is dirty, too: a slot has not, or no longer, what the folio has.
+/// A folio becomes dirty only through a dirty entry, through an operation that gets pages to write
+/// to them, or by taking over from a dirty folio. A folio that enters or leaves the swap cache is
+/// dirty as well: its slot does not have its contents yet, or no longer.
 #[inline(never)]
 fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
@@ -365,7 +366,7 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     {
         return Ok(());
     }
-    let detail = "the folio is dirty, and nobody wrote to it".to_owned();
+    let detail = "the folio is dirty, but nobody wrote to it".to_owned();
     view.page_finding(Invariant::DirtyInvented, pfn, detail)
 }
 
@@ -389,7 +390,7 @@ fn check_migration_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if view.shadow.named(pfn).migrations.is_empty() || in_flight {
         return Ok(());
     }
-    let detail = "a migration entry names a page that nobody is moving".to_owned();
+    let detail = "a migration entry names it, but it is not locked or has no reference".to_owned();
     view.page_finding(Invariant::MigrationEntry, pfn, detail)
 }
 

@@ -1,10 +1,10 @@
-//! Who holds pages on the program's behalf, besides mappings and operations under way.
+//! References and folio locks that the program holds, besides mappings and operations under way.
 
 use crate::reference::Pid;
 use mm_core::{GUP_PIN_COUNTING_BIAS, Identity, Pfn};
 use std::hash::Hash;
 
-/// References, and folio locks, at a time.
+/// Maximum number of references, and of folio locks, at a time.
 pub const MAX_HELD: usize = 8;
 
 /// A reference that the program holds.
@@ -12,22 +12,22 @@ pub const MAX_HELD: usize = 8;
 pub struct HeldRef {
     /// The page.
     pub pfn: Pfn,
-    /// It is a FOLL_PIN.
+    /// True if it is a `FOLL_PIN`.
     pub pin: bool,
-    /// It was taken without an access check, by a walker of frame numbers.
+    /// True if a pfn walker took it, without an access check.
     pub speculative: bool,
-    /// The process through which it was taken …
+    /// The process whose address space it was taken through.
     pub pid: Pid,
-    /// … and the address.
+    /// The address in that process.
     pub addr: u64,
-    /// The page's contents when last looked at.
+    /// The page's contents when the oracles looked last.
     pub word: u64,
-    /// The page was exclusive to that process, which has not given it up since: what it maps there
-    /// must stay this page.
+    /// True while the process must keep mapping this page at `addr`: it pinned the page there and
+    /// has not unmapped it since.
     pub identity: bool,
 }
 
-/// Everything that the program holds.
+/// All references and locks that the program holds.
 #[derive(Debug, Default)]
 pub struct Holders {
     /// References, by slot.
@@ -37,12 +37,12 @@ pub struct Holders {
 }
 
 impl Holders {
-    /// Nothing is held.
+    /// Forgets everything.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Gives everything to `id`.
+    /// Feeds everything into `id`.
     pub fn identify(&self, id: &mut impl Identity) {
         let Self { refs, locks } = self;
         for held in refs {
@@ -58,7 +58,7 @@ impl Holders {
         self.refs.iter().any(Option::is_some)
     }
 
-    /// References to `pfn` that the counts must show.
+    /// The number of references to `pfn` that its refcount must include.
     pub fn references(&self, pfn: Pfn) -> i32 {
         let to_page = self.refs.iter().flatten().filter(|held| held.pfn == pfn);
         to_page

@@ -1,13 +1,13 @@
-//! What an entry says, whatever its format.
+//! The meaning of an entry, independent of its format.
 
 use crate::describe;
 use mm_core::{Entry, MigrationKind, Pfn, Pte, Softleaf, SwapId};
 use std::fmt;
 
-/// An entry, whatever its format, in the words of user space.
+/// The bits of an entry, independent of its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Meaning {
-    /// What it was read from.
+    /// The entry that it was decoded from.
     pub(super) pte: Pte,
     pub(super) form: Form,
     /// The page, or the slot.
@@ -79,7 +79,7 @@ pub(super) fn meaning(pte: Pte) -> Option<Meaning> {
                 Softleaf::DevicePrivate { write, .. } => {
                     (meaning.form, meaning.write) = (Form::Device, write);
                 }
-                // the CPU has no access, and what it gets back is decided then
+                // the CPU has no access; the fault that restores the entry decides its permission
                 Softleaf::DeviceExclusive { .. } => meaning.form = Form::Exclusive,
                 Softleaf::Migration(m) => {
                     meaning.form = Form::Migration;

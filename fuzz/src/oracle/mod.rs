@@ -1,12 +1,12 @@
 //! Oracles: each states one invariant, independently of the code that it checks.
 //!
-//! An oracle is a function `check_*` that looks at the state (and at the [`Shadow`], what the log of
-//! page-table writes says) and returns a finding or nothing; it never mends. In a fuzzing engine the
-//! finding is a panic, raised inside that very function, because crash deduplicators go by the top
-//! frames of the stack.
+//! An oracle is a function `check_*`. It looks at the state and at the [`Shadow`], the replayed log
+//! of page-table writes, and returns a finding or nothing. It never repairs anything. In a fuzzing
+//! engine a finding is a panic, raised inside the check itself, because crash deduplicators go by
+//! the top frames of the stack.
 //!
-//! [`Oracles::after_slice`] looks at what the last slice of the run touched; [`Oracles::everything`]
-//! looks at all there is, by brute force.
+//! [`Oracles::after_slice`] checks what the last slice touched; [`Oracles::everything`] checks the
+//! whole state by brute force.
 
 mod at_rest;
 mod coherence;
@@ -38,37 +38,37 @@ pub use progress::{check_deadlock, check_livelock, check_step_budget};
 pub use promise::PromisedOf;
 pub use shadow::Shadow;
 
-/// No finding, or one.
+/// The result of a check: no finding, or one.
 pub type Check = Result<(), Box<Finding>>;
 
-/// What a check looks at.
+/// Everything that a check looks at.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     /// The kernel.
     pub s: &'a State,
-    /// What the log says.
+    /// The replayed log of page-table writes.
     pub shadow: &'a Shadow,
-    /// Who holds pages on the program's behalf.
+    /// The references and locks that the program holds.
     pub holders: &'a Holders,
     /// The operation that ran.
     pub at: At,
 }
 
-/// Where in the program a check stands.
+/// The place in the program at which a check runs.
 #[derive(Clone, Copy, Debug)]
 pub struct At {
     /// The contract of the operation.
     pub op: &'static Contract,
-    /// Its position.
+    /// The position of the operation.
     pub step: usize,
-    /// What it moves, if it is an `mremap` that moves.
+    /// The entries that the operation moves, if it is an `mremap` that moves.
     pub moves: Option<Moves>,
-    /// A finding is a panic.
+    /// Panic on a finding instead of returning it.
     pub panics: bool,
 }
 
 impl View<'_> {
-    /// A finding about `page`, if it is about one.
+    /// Reports a finding about `page`, or about no page if that is `None`.
     #[cold]
     #[inline(always)]
     pub(crate) fn page_finding(
@@ -84,12 +84,12 @@ impl View<'_> {
         self.at.report(broken, page, state, detail)
     }
 
-    /// The entry for an address.
+    /// The page-table entry for an address.
     pub(crate) fn entry_at(&self, mm: MmId, addr: u64) -> Pte {
         entry_at(self.s, mm, addr)
     }
 
-    /// A finding that is not about a page.
+    /// Reports a finding that is not about a page.
     #[cold]
     #[inline(always)]
     pub(crate) fn finding(&self, broken: impl Into<Broken>, detail: String) -> Check {
@@ -97,7 +97,7 @@ impl View<'_> {
     }
 }
 
-/// The entry for an address; none if its address space is gone.
+/// The page-table entry for an address; `Pte::NONE` if the address space is gone.
 pub(crate) fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
     if !s.mms().is_live(mm.0.into()) {
         return Pte::NONE;
@@ -106,7 +106,7 @@ pub(crate) fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
     at.map_or(Pte::NONE, |at| s.tables().get(at))
 }
 
-/// The folio that a swap entry finds in the swap cache.
+/// The folio in the swap cache under the slot of a swap entry.
 fn cached_at(s: &State, pte: Pte) -> Option<Pfn> {
     match pte.leaf() {
         Some(Softleaf::Swap(slot)) => s.swap().slot(slot).cache,
@@ -124,8 +124,8 @@ pub(crate) fn page_of(pte: Pte) -> Option<Pfn> {
 }
 
 impl At {
-    /// Makes the finding, and panics with it if that is wanted. Inlined into the check, so that the
-    /// panic's top frame is the check.
+    /// Makes the finding, and panics with it if `panics` is set. It is inlined into the check, so
+    /// that the panic's top frame is the check.
     #[cold]
     #[inline(always)]
     pub(crate) fn report(
@@ -156,18 +156,19 @@ impl At {
     }
 }
 
-/// All oracles and what they remember between slices.
+/// All oracles and their state between slices.
 #[derive(Debug, Default)]
 pub struct Oracles {
     shadow: Shadow,
     topology: u32,
-    /// A CPU remembers something that the tables no longer say, or may.
+    /// A TLB entry may no longer be backed by the page tables.
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost an entry in this slice, a present one or one of swap as the last of them.
+    /// Pages that lost an entry in this slice, if the last one that they lost was present, and
+    /// swap-cache folios that lost a swap entry.
     unmapped: Vec<Pfn>,
-    /// What each thread's operation has found stale, as long as it is.
+    /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
 }
 
@@ -183,7 +184,7 @@ impl Oracles {
         self.found_stale.iter_mut().for_each(Vec::clear);
     }
 
-    /// Gives what the oracles remember to `id`, after a slice.
+    /// Feeds the state of the oracles into `id`, after a slice.
     pub fn identify(&self, s: &State, id: &mut impl Identity) {
         let Self {
             shadow,
@@ -209,12 +210,12 @@ impl Oracles {
         }
     }
 
-    /// The log so far, replayed.
+    /// The replayed log up to now.
     pub fn shadow(&self) -> &Shadow {
         &self.shadow
     }
 
-    /// Checks what changed since the last call, and makes the log empty.
+    /// Checks what changed since the last call, then empties the log.
     pub fn after_slice(&mut self, s: &mut State, holders: &Holders, at: At) -> Check {
         if let Some(pfn) = s.memmap().wild() {
             let view = View {
@@ -294,7 +295,8 @@ impl Oracles {
                 stale.retain(|stale| stale.persists(&view));
             }
         }
-        // a device that was not told of a change is another matter than one that was told and keeps its mapping
+        // brackets first: a device that was never told of a change is another bug than one that was
+        // told and keeps its mapping
         self.brackets.replay(&view)?;
         coherence::check_device_mappings(&view)?;
         progress::check_waiters(&view)?;
@@ -306,7 +308,7 @@ impl Oracles {
         Ok(())
     }
 
-    /// Checks everything by brute force. The log has been seen ([`Oracles::after_slice`]).
+    /// Checks everything by brute force. Call [`Oracles::after_slice`] first: it replays the log.
     pub fn everything(&self, s: &State, holders: &Holders, at: At) -> Check {
         let view = self.view(s, holders, at);
         counting::check_shadow(&view)?;
@@ -326,7 +328,7 @@ impl Oracles {
         Ok(())
     }
 
-    /// Checks what holds when no operation, and no migration, is under way any more.
+    /// Checks what must hold once no operation and no migration is under way.
     pub fn settled(&self, s: &State, holders: &Holders, at: At) -> Check {
         let view = self.view(s, holders, at);
         for (pfn, page) in s.memmap().iter() {
@@ -335,7 +337,8 @@ impl Oracles {
         Ok(())
     }
 
-    /// An operation of a program of several threads begins.
+    /// An operation of a program of several threads begins: notes the TLB entries that are stale by
+    /// then.
     pub fn before_operation(&mut self, s: &State, holders: &Holders, task: TaskId, at: At) {
         let found = &mut self.found_stale[task.ix()];
         found.clear();
@@ -349,7 +352,7 @@ impl Oracles {
         }
     }
 
-    /// Checks an operation that has ended well: what it promises holds.
+    /// Checks the promise of an operation that has succeeded.
     pub fn after_promise(
         &self,
         s: &State,
@@ -362,14 +365,15 @@ impl Oracles {
         promise::check_promise(&view, promise, &self.found_stale[task.ix()])
     }
 
-    /// Checks an operation that has ended: it holds nothing any more.
+    /// Checks that an operation that has ended holds nothing and has ended its invalidations.
     pub fn after_operation(&self, s: &State, holders: &Holders, task: TaskId, at: At) -> Check {
         let view = self.view(s, holders, at);
         progress::check_nothing_held(&view, task)?;
         self.brackets.check_over(&view, task)
     }
 
-    /// Checks what was shown of pages, after a slice that ended the operation that runs alone.
+    /// Checks what pagemap or a snapshot showed of pages, after the slice that ended an operation
+    /// which ran alone.
     pub fn shown(
         &self,
         s: &State,
@@ -389,7 +393,8 @@ impl Oracles {
         self.changed.page(s, &self.shadow, mm, addr);
     }
 
-    /// Checks what operations left behind since the last call, or all there is, while none is under way that changes a range.
+    /// At rest, checks the pages and VMAs that changed since the last call; with `all`, it checks
+    /// every one.
     pub fn at_rest(
         &mut self,
         s: &State,

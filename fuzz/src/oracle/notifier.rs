@@ -1,8 +1,8 @@
-//! The contract of mmu notifiers: whoever mirrors an address space hears of each change before it is
-//! made, and until it is over.
+//! The contract of mmu notifiers: a driver that mirrors an address space is told of each change
+//! before it is made, and until it is over.
 //!
-//! The oracle keeps the list of announced changes itself, from the tracepoints, and lays the log of
-//! page-table writes beside them.
+//! The oracle keeps its own list of announced invalidations, from the tracepoints, and compares it
+//! with the log of page-table writes.
 
 use super::{Check, View, page_of};
 use crate::describe;
@@ -14,7 +14,7 @@ use mm_core::{
 use std::fmt;
 use std::hash::Hash;
 
-/// A change that is announced and not over.
+/// An invalidation that has started and not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bracket {
     mm: MmId,
@@ -41,7 +41,7 @@ impl fmt::Display for Bracket {
     }
 }
 
-/// The changes under way, and the sequence that each address space had last.
+/// The invalidations under way, and the last sequence numbers of each address space.
 #[derive(Debug, Default)]
 pub struct Brackets {
     active: Vec<(TaskId, Bracket)>,
@@ -54,7 +54,8 @@ impl Brackets {
         self.seqs.clear();
     }
 
-    /// Gives what comes next depends on to `id`: of a sequence, how far it has moved since it was last heard of.
+    /// Feeds everything that later checks depend on into `id`: for each sequence number, how far it
+    /// has moved since the last invalidation that the oracle saw.
     pub(super) fn identify(&self, s: &State, id: &mut impl Identity) {
         let Self { active, seqs } = self;
         active.len().hash(id);
@@ -67,7 +68,8 @@ impl Brackets {
         }
     }
 
-    /// Replays the tracepoints since the last call, and checks each and the writes between them.
+    /// Replays the tracepoints since the last call, and checks each of them and the writes between
+    /// them.
     pub(super) fn replay(&mut self, view: &View<'_>) -> Check {
         let writes = view.s.pte_writes();
         let mut seen = 0;
@@ -108,15 +110,16 @@ impl Brackets {
         }
         self.check_writes(view, writes, seen..writes.len())?;
         if !self.seqs.is_empty() {
-            // a number may come back with another address space
+            // another address space may reuse the number
             self.seqs
                 .retain(|(mm, _)| view.s.mms().is_live(mm.0.into()));
         }
         Ok(())
     }
 
-    /// Each announcement moves the sequence of each device, by which a reader of the tables knows of it.
-    /// A driver that has asked for a page for itself may leave its own alone.
+    /// Each invalidation advances the sequence number of each device, so that a reader of the page
+    /// tables notices it. The device that asked for exclusive access may leave its own number
+    /// alone.
     #[inline(never)]
     fn check_sequence(&mut self, view: &View<'_>, what: &Bracket, seq: [u64; DEVICES]) -> Check {
         let mm = what.mm;
@@ -133,11 +136,11 @@ impl Brackets {
         if (0..DEVICES).all(moves) {
             return Ok(());
         }
-        let detail = format!("{what} is announced, and a sequence stays: {seq:?}");
+        let detail = format!("{what} starts, but a sequence number does not advance: {seq:?}");
         view.finding(Invariant::AnnouncedSequence, detail)
     }
 
-    /// What ends has begun.
+    /// An invalidation that ends has begun.
     #[inline(never)]
     fn check_end(&mut self, view: &View<'_>, task: TaskId, bracket: &Bracket) -> Check {
         let active = self.active.iter();
@@ -148,21 +151,22 @@ impl Brackets {
             self.active.remove(i);
             return Ok(());
         }
-        let detail = format!("{bracket} ends, and had not begun");
+        let detail = format!("{bracket} ends, but had not begun");
         view.finding(Invariant::Pairing, detail)
     }
 
-    /// What an operation has announced is over when the operation is.
+    /// An operation ends each invalidation that it starts before it returns.
     #[inline(never)]
     pub(super) fn check_over(&self, view: &View<'_>, task: TaskId) -> Check {
         let Some((_, open)) = self.active.iter().find(|(t, _)| *t == task) else {
             return Ok(());
         };
-        let detail = format!("task {} returns, and {open} has not ended", task.0);
+        let detail = format!("task {} returns, but {open} has not ended", task.0);
         view.finding(Invariant::Pairing, detail)
     }
 
-    /// The writes of `range`. An entry that is cleared and filled at once is one change.
+    /// Checks the writes of `range`. An entry that is cleared and filled at once counts as one
+    /// change.
     fn check_writes(
         &self,
         view: &View<'_>,
@@ -183,14 +187,15 @@ impl Brackets {
         Ok(())
     }
 
-    /// A change that takes a translation or a permission away lies within an announced one, whose event says what
-    /// happens: a driver may pass over its own migrations, and keep what only loses permission.
+    /// A change that removes a translation or a permission lies within an announced invalidation,
+    /// whose event allows that loss: a driver may ignore its own migrations, and keep a mapping
+    /// that only loses permission.
     #[inline(never)]
     fn check_bracket(&self, view: &View<'_>, write: &PteWrite, loss: Loss) -> Check {
         let covers = |b: &Bracket| b.mm == write.mm && (b.first..b.end).contains(&write.addr);
         let mut covering = self.active.iter().map(|(_, b)| b).filter(|b| covers(b));
         let Some(some) = covering.clone().next() else {
-            let detail = format!("{}, and nobody was told", change(write));
+            let detail = format!("{}, but no invalidation covers it", change(write));
             return view.finding(Invariant::Bracket, detail);
         };
         if covering.any(|b| says(b, loss, page_of(write.old))) {
@@ -201,21 +206,21 @@ impl Brackets {
     }
 }
 
-/// What a device that mirrors an entry loses by a change.
+/// What a device that mirrors an entry loses by a change of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {
-    /// Write permission; the page stays.
+    /// It loses write permission; the page stays.
     Write,
-    /// The page, which migrates.
+    /// It loses the page, which migrates.
     Migrating,
-    /// The page, which a device gets for itself.
+    /// It loses the page, because a device gets exclusive access.
     Exclusive,
-    /// The page.
+    /// It loses the page for another reason.
     Page,
 }
 
 fn loss(old: Pte, new: Pte) -> Option<Loss> {
-    // page, and whether it may be written
+    // the page, and whether it is writable
     let mapped = |pte: Pte| match (pte.decode(), pte.leaf()) {
         (Entry::Present(p), _) if !p.protnone() => Some((p.pfn(), p.write())),
         (_, Some(Softleaf::DevicePrivate { write, pfn })) => Some((pfn, write)),
@@ -233,7 +238,8 @@ fn loss(old: Pte, new: Pte) -> Option<Loss> {
     }
 }
 
-/// Does the announcement say as much as the change takes? Pages of a device migrate by the driver of that device alone.
+/// True if the event allows the loss. A device page migrates only under an invalidation owned by
+/// its device.
 fn says(bracket: &Bracket, loss: Loss, page: Option<Pfn>) -> bool {
     use NotifierEvent::{
         Clear, Exclusive, Migrate, ProtectionPage, ProtectionVma, SoftDirty, Unmap,
@@ -259,17 +265,17 @@ fn change(write: &PteWrite) -> String {
     )
 }
 
-/// A change has a range, within the address space.
+/// An invalidation has a non-empty range within the address space.
 #[inline(never)]
 fn check_range(view: &View<'_>, bracket: &Bracket) -> Check {
     if bracket.first < bracket.end && bracket.end <= view.s.geometry().task_size() {
         return Ok(());
     }
-    view.finding(Invariant::AnnouncedRange, format!("{bracket} is announced"))
+    view.finding(Invariant::AnnouncedRange, format!("{bracket} starts"))
 }
 
-/// A migration by address has an owner, who may pass over it, and so has the making of an exclusive entry;
-/// nothing else has one.
+/// Invalidations for migration by address and for exclusive access have an owner, which may ignore
+/// them. No others have one.
 #[inline(never)]
 fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
     let owned = matches!(
@@ -279,18 +285,18 @@ fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
     if owned == bracket.owner.is_some() {
         return Ok(());
     }
-    view.finding(Invariant::AnnouncedOwner, format!("{bracket} is announced"))
+    view.finding(Invariant::AnnouncedOwner, format!("{bracket} starts"))
 }
 
-/// A change is announced with the areas held still: under `mmap_lock` or, of a walk of the reverse
-/// map, under the lock of the anon_vma.
+/// An invalidation starts with the VMAs held still: under `mmap_lock` or, in an rmap walk, under
+/// the anon_vma lock.
 #[inline(never)]
 fn check_lock(view: &View<'_>, bracket: &Bracket, held: LockClasses) -> Check {
     if held.intersects(LockClasses::MMAP | LockClasses::ANON_VMA) {
         return Ok(());
     }
     let detail = format!(
-        "{bracket} is announced by a task that holds {}",
+        "{bracket} starts in a task that holds {}",
         describe::lock_classes(held)
     );
     view.finding(Invariant::AnnouncedLock, detail)

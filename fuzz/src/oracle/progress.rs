@@ -1,4 +1,4 @@
-//! Progress: locks come back, waiting ends, retries change something.
+//! Progress: locks are released, waiting ends, and retries get further.
 
 use super::{At, Check, View, page_of};
 use crate::describe;
@@ -6,7 +6,7 @@ use crate::finding::PageState;
 use crate::invariant::{Invariant, Standstill, Way};
 use mm_core::{Lock, LockClasses, MmId, PageFlags, State, TaskId, Wait};
 
-/// An operation that has ended holds no lock and no reference, and owes no flush.
+/// An operation that has ended holds no lock, no reference and no pin, and owes no flush.
 #[inline(never)]
 pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
     let t = &view.s.tasks()[task.ix()];
@@ -23,7 +23,8 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
         () => Way::OwesFlush,
     };
     let detail = format!(
-        "task {} returns with {}, references {:?}, pins {:?}, anon_vma references {:?}, flushes owed to {:?} and {:?}",
+        "task {} returns with {}, references {:?}, pins {:?}, anon_vma references {:?}, flushes \
+         owed to {:?} and {:?}",
         task.0,
         describe::locks(&t.held),
         t.refs,
@@ -35,8 +36,8 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
     view.finding(Invariant::LocksHeld.by(way), detail)
 }
 
-/// A task that waits for the end of a migration holds no reference to the page: the migration would
-/// count it, and fail.
+/// A task that waits for a migration to end holds no reference to the page: the migration would
+/// count that reference and fail.
 #[inline(never)]
 pub fn check_waiters(view: &View<'_>) -> Check {
     for (id, task) in view.s.tasks().iter().enumerate() {
@@ -47,7 +48,8 @@ pub fn check_waiters(view: &View<'_>) -> Check {
         let held = held.fold(LockClasses::empty(), LockClasses::union);
         check_lock_order(view, TaskId(id as u8), Lock::Folio(pfn), held)?;
         if task.refs.contains(&pfn) {
-            let detail = format!("task {id} holds a reference to the page that it waits for");
+            let detail =
+                format!("task {id} waits for the migration of a page that it holds a reference to");
             let broken = Invariant::WaiterReference.by(Way::WaitsWithReference);
             return view.page_finding(broken, pfn, detail);
         }
@@ -55,12 +57,12 @@ pub fn check_waiters(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Locks are taken in one order: `mmap_lock`, folio lock, anon_vma, one of each. That makes a
-/// deadlock impossible, and is checked where a lock is taken, whether or not anybody else wants it.
-/// A trylock can wait for nobody, and is free.
+/// A task takes sleeping locks in the order `mmap_lock`, folio lock, anon_vma lock, at most one of
+/// each. That rules deadlocks out. The check runs where a lock is taken, whether or not another
+/// task wants it. A trylock never waits, so it is exempt.
 #[inline(never)]
 pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockClasses) -> Check {
-    // dup_mmap: nobody knows of the child yet
+    // dup_mmap: no other task knows the child yet
     let nested = view.at.op.forks && matches!(lock, Lock::MmapWrite(_));
     let inner = match lock.class() {
         LockClasses::MMAP if nested => LockClasses::all() - LockClasses::MMAP,
@@ -81,7 +83,7 @@ pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockCla
     view.finding(Invariant::LockOrder.by(way), detail)
 }
 
-/// Not all tasks wait for each other.
+/// All tasks wait for each other: reports the deadlock.
 #[inline(never)]
 pub fn check_deadlock(s: &State, at: At) -> Check {
     let waits: Vec<String> = s
@@ -116,7 +118,8 @@ pub fn check_deadlock(s: &State, at: At) -> Check {
     )
 }
 
-/// A fault that is retried has slept or changed something.
+/// A task has retried a fault without sleeping and without a change in between: reports the
+/// livelock.
 #[inline(never)]
 pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Check {
     let site = view.s.tasks()[task.ix()].site;
@@ -124,7 +127,7 @@ pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Che
     let is_locked = |page| view.s.page(page).has(PageFlags::LOCKED);
     let locked = page.is_some_and(is_locked);
     let detail = format!(
-        "task {} repeats the same fault{} and nothing changes ({site:?})",
+        "task {} repeats the same fault{} while nothing changes ({site:?})",
         task.0,
         if locked { " on a locked page" } else { "" }
     );
@@ -132,7 +135,7 @@ pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Che
     view.page_finding(broken, page, detail)
 }
 
-/// A run ends within its budget of steps.
+/// A run has exceeded its budget of scheduling points: reports that.
 #[inline(never)]
 pub fn check_step_budget(at: At, budget: u32) -> Check {
     let detail = format!("not finished after {budget} scheduling points");

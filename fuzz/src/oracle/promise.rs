@@ -1,7 +1,9 @@
-//! What an operation promises when it returns: nobody can use any more what it takes away.
+//! The promise of an operation that removes mappings or permissions: once it returns, nobody can
+//! use them any more.
 //!
-//! Another operation may have cleared an entry and not flushed it yet, so that there is nothing left to take; the promise
-//! holds all the same. A translation that breaks it was stale when the operation began, and has been remembered ever since.
+//! Another operation may have cleared an entry without flushing it yet, so that nothing is left to
+//! remove; the promise holds nevertheless. A translation that breaks the promise was stale when the
+//! operation began, and has been cached ever since.
 
 use super::coherence::is_backed;
 use super::{Check, View};
@@ -10,7 +12,7 @@ use crate::describe;
 use crate::invariant::Invariant;
 use mm_core::{MmId, PresentPte, Pte, TaskId};
 
-/// Does a stale translation break the promise, now that the table has `entry`?
+/// True if a stale translation breaks the promise, now that the table has `entry`.
 fn is_broken(promise: &Promise, stale: &Stale, entry: Pte) -> bool {
     let takes = match promise.takes {
         Takes::Pages => true,
@@ -21,19 +23,19 @@ fn is_broken(promise: &Promise, stale: &Stale, entry: Pte) -> bool {
     takes && stale.mm == promise.mm && ranges.any(|range| range.contains(&stale.addr))
 }
 
-/// A translation that the tables do not back any more.
+/// A TLB entry that the page tables no longer back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stale {
     cpu: TaskId,
     mm: MmId,
     addr: u64,
     remembered: PresentPte,
-    /// What the table had when the operation began.
+    /// The page-table entry when the operation began.
     entry: Pte,
 }
 
 impl Stale {
-    /// All there are.
+    /// All stale TLB entries.
     pub(super) fn all<'a>(view: &'a View<'_>) -> impl Iterator<Item = Self> + use<'a> {
         let all = view
             .s
@@ -49,15 +51,15 @@ impl Stale {
         all.filter(|stale| !is_backed(stale.remembered, stale.entry))
     }
 
-    /// It is still remembered, and still not backed.
+    /// True if the TLB entry is still cached, and still not backed.
     pub(super) fn persists(&self, view: &View<'_>) -> bool {
         view.s.tlbs().lookup(self.cpu, self.mm, self.addr) == Some(self.remembered)
             && !is_backed(self.remembered, view.entry_at(self.mm, self.addr))
     }
 }
 
-/// When an operation that takes pages or rights away has ended, no CPU translates by what was gone when it began, whoever
-/// owes the flush.
+/// Once an operation that removes mappings or permissions returns, no CPU still uses a translation
+/// that was already stale when it began, whichever task owed the flush.
 #[inline(never)]
 pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale]) -> Check {
     let broken = |stale: &&Stale| is_broken(promise, stale, view.entry_at(stale.mm, stale.addr));
@@ -72,22 +74,23 @@ pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale])
         ..
     } = stale;
     let detail = format!(
-        "it returns, and CPU {} still translates {mm:?} page {addr} by {}, which was gone when it began",
+        "it returns, but CPU {} still translates {mm:?} page {addr} by {}, which was stale when it \
+         began",
         cpu.0,
         describe::entry(remembered.pte())
     );
     view.page_finding(Invariant::Promise, remembered.pfn(), detail)
 }
 
-/// What a promise says of a page, for tests: which stale translations of it break the promise.
+/// For tests: which stale translations of a page break a promise.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PromisedOf {
-    /// One that reads, whose entry was gone when the operation began.
+    /// A read-only translation whose entry was gone when the operation began.
     pub read: bool,
-    /// One that writes.
+    /// A writable translation.
     pub write: bool,
-    /// One whose entry went meanwhile.
+    /// A translation whose entry was removed while the operation ran.
     pub entry: bool,
 }
 
@@ -106,7 +109,7 @@ impl PromisedOf {
         entry: false,
     };
 
-    /// Of the page of `mm` at `addr`.
+    /// Which translations of the page of `mm` at `addr` break `promise`.
     pub fn page(promise: Option<&Promise>, mm: MmId, addr: u64) -> Self {
         let page = PresentPte::new(mm_core::Pfn(1));
         let broken_by = |write, entry| {

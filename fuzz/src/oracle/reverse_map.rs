@@ -1,4 +1,4 @@
-//! The reverse map: what it finds, and the anon_vmas that it goes through.
+//! The reverse map: the entries that it finds, and the anon_vmas that it goes through.
 
 use super::shadow::Place;
 use super::{Check, View};
@@ -6,8 +6,8 @@ use crate::finding::describe;
 use crate::invariant::{Invariant, Way};
 use mm_core::{AnonVmaId, AvcId, MmId, Page, Pfn, Vma, VmaId};
 
-/// The area that covers an address: the one in the address space or, while it is being taken apart,
-/// the one that was.
+/// The VMA that covers an address: the one in the address space or, while it is being torn down,
+/// the one that was there.
 fn area<'a>(view: &View<'a>, mm: MmId, addr: u64) -> Option<&'a Vma> {
     if let Some(vma) = view.s.find_vma(mm, addr) {
         return Some(view.s.vma(vma));
@@ -16,7 +16,7 @@ fn area<'a>(view: &View<'a>, mm: MmId, addr: u64) -> Option<&'a Vma> {
     view.s.vmas().iter().map(|(_, vma)| vma).find(covers)
 }
 
-/// `PageAnonExclusive`: exactly one mapping.
+/// At most one entry names a `PageAnonExclusive` page.
 #[inline(never)]
 pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
@@ -28,15 +28,15 @@ pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Exclusive, pfn, detail)
 }
 
-/// From each entry that names the page, the reverse map leads back to the entry: the page's
-/// anon_vma is alive, the area is linked to it, and index and address belong together.
+/// The reverse map leads back to each entry that names the page: the page's anon_vma is alive, the
+/// VMA is linked to it, and index and address match.
 #[inline(never)]
 pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
     for place in named.mappings.iter().chain(&named.migrations) {
         if let Some(way) = unreachable(view, place, page) {
             let detail = format!(
-                "{:?} maps it at page {}, and {way}: {}",
+                "{:?} maps it at page {}, but {way}: {}",
                 place.mm,
                 place.addr,
                 describe(pfn, page)
@@ -47,7 +47,7 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     Ok(())
 }
 
-/// Why the reverse map of `page` does not lead to an entry.
+/// The reason why the reverse map of `page` does not lead to an entry; `None` if it does.
 pub(super) fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<Way> {
     let s = view.s;
     let Some(anon_vma) = page.mapping() else {
@@ -66,7 +66,7 @@ pub(super) fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option
     (!linked).then_some(Way::NotLinked)
 }
 
-/// A walk goes through an anon_vma that is allocated.
+/// An rmap walk goes through allocated anon_vmas only.
 #[inline(never)]
 pub fn check_anon_vma_alive(
     view: &View<'_>,
@@ -77,12 +77,12 @@ pub fn check_anon_vma_alive(
     if alive {
         return Ok(());
     }
-    let detail = format!("a walk goes through {anon_vma:?}, which was freed");
+    let detail = format!("an rmap walk goes through {anon_vma:?}, which was freed");
     let broken = Invariant::AnonVmaAlive.by(Way::WalkOfFreed);
     view.page_finding(broken, folio, detail)
 }
 
-/// The kernel's own walk finds each mapping that there is.
+/// The core's own rmap walk finds each entry that names a page.
 #[inline(never)]
 pub fn check_walks(view: &View<'_>) -> Check {
     for (pfn, page) in view.s.memmap().iter() {
@@ -94,7 +94,7 @@ pub fn check_walks(view: &View<'_>) -> Check {
             let found = (0..).map_while(|n| view.s.rmap_walk_nth(anon_vma, page.index, n));
             let mut here = found.map(|(vma, addr)| (view.s.vma(vma).mm, addr));
             if !here.any(|at| at == (place.mm, place.addr)) {
-                let detail = format!("the walk misses {:?} page {}", place.mm, place.addr);
+                let detail = format!("the rmap walk misses {:?} page {}", place.mm, place.addr);
                 return view.page_finding(Invariant::Walk, pfn, detail);
             }
         }
@@ -102,7 +102,7 @@ pub fn check_walks(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Everything about areas, links and anon_vmas that is not about a page.
+/// All checks of VMAs, anon_vma_chains and anon_vmas that are not about a page.
 pub fn check_topology(view: &View<'_>) -> Check {
     check_chain(view)?;
     check_chain_order(view)?;
@@ -113,19 +113,19 @@ pub fn check_topology(view: &View<'_>) -> Check {
     check_layout(view)
 }
 
-/// Links belong to live areas and anon_vmas and stand in both lists; the anon_vma of an area is one
-/// that it is linked to.
+/// An anon_vma_chain belongs to a live VMA and a live anon_vma and is in both lists. A VMA has a
+/// link to its anon_vma.
 #[inline(never)]
 fn check_chain(view: &View<'_>) -> Check {
     let s = view.s;
     for (id, avc) in s.avcs().iter() {
-        // allocated for a link that is not made yet
+        // one that is allocated and not linked yet is in neither list
         let in_chain = s.vma(avc.vma).chain.contains(&AvcId(id));
         let in_tree = s.anon_vma(avc.anon_vma).tree.contains(&AvcId(id));
         let alive = s.vmas().is_live(avc.vma.0) && s.anon_vmas().is_live(avc.anon_vma.0);
         if (in_chain || in_tree) && !(in_chain && in_tree && alive) {
             let detail = format!(
-                "link {id} of {:?} to {:?}: in the area's chain {in_chain}, in the tree {in_tree}, \
+                "link {id} of {:?} to {:?}: in the VMA's chain {in_chain}, in the tree {in_tree}, \
                  both alive {alive}",
                 avc.vma, avc.anon_vma
             );
@@ -144,7 +144,7 @@ fn check_chain(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// In a chain, no anon_vma stands in front of the one that it descends from.
+/// In a VMA's chain, no anon_vma precedes its parent.
 #[inline(never)]
 fn check_chain_order(view: &View<'_>) -> Check {
     let s = view.s;
@@ -154,7 +154,7 @@ fn check_chain_order(view: &View<'_>) -> Check {
             let parent = s.anon_vma(anon_vma).parent;
             if links().skip(i + 1).any(|behind| behind == parent) {
                 let detail = format!(
-                    "in the chain of {:?}, {anon_vma:?} stands in front of {parent:?}, its parent",
+                    "in the chain of {:?}, {anon_vma:?} precedes its parent {parent:?}",
                     VmaId(id)
                 );
                 return view.finding(Invariant::ChainOrder, detail);
@@ -164,15 +164,15 @@ fn check_chain_order(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// An area without an anon_vma has no page that needs an offset of its own: it has those of its addresses,
-/// so that it can merge with what is mapped beside it.
+/// A VMA without an anon_vma has no page that needs another offset, so its offset equals its start
+/// address and it can merge with its neighbours.
 #[inline(never)]
 fn check_unfaulted_offset(view: &View<'_>) -> Check {
     for vma in view.s.mms().iter().flat_map(|(_, mm)| &mm.vmas) {
         let area = view.s.vma(*vma);
         if area.anon_vma.is_none() && area.pgoff != area.start {
             let detail = format!(
-                "{vma:?} has no anon_vma; it begins at page {} and offset {}",
+                "{vma:?} has no anon_vma, but starts at page {} with offset {}",
                 area.start, area.pgoff
             );
             return view.finding(Invariant::UnfaultedOffset, detail);
@@ -181,7 +181,7 @@ fn check_unfaulted_offset(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The counts of an anon_vma, recomputed.
+/// The counts of VMAs and children of an anon_vma match a recount, and its root is alive.
 #[inline(never)]
 fn check_anon_vma_counters(view: &View<'_>) -> Check {
     let s = view.s;
@@ -208,20 +208,23 @@ fn check_anon_vma_counters(view: &View<'_>) -> Check {
         );
         if counted != (active, children) {
             let detail = format!(
-                "{id:?} has {active} areas and {children} children, counts {} and {}",
+                "{id:?} has {active} VMAs and {children} children, but counts {} and {}",
                 counted.0, counted.1
             );
             return view.finding(Invariant::AnonVmaCounters, detail);
         }
         if !s.anon_vmas().is_live(anon_vma.root.0) || anon_vma.refcount == 0 {
-            return view.finding(Invariant::AnonVmaCounters, format!("{id:?} lost its root"));
+            return view.finding(
+                Invariant::AnonVmaCounters,
+                format!("{id:?} has lost its root, or its last reference"),
+            );
         }
     }
     Ok(())
 }
 
-/// An anon_vma is the own one of areas of one process only: a fork reuses it only if nobody else
-/// has it any more.
+/// VMAs of different processes never have the same `vma->anon_vma`: a fork reuses an anon_vma only
+/// once nobody else has it.
 #[inline(never)]
 fn check_anon_vma_reuse(view: &View<'_>) -> Check {
     for (id, vma) in view.s.vmas().iter() {
@@ -231,7 +234,7 @@ fn check_anon_vma_reuse(view: &View<'_>) -> Check {
         let other = |(_, v): &(u32, &Vma)| v.anon_vma == Some(anon_vma) && v.mm != vma.mm;
         if let Some((other, _)) = view.s.vmas().iter().find(other) {
             let detail = format!(
-                "{anon_vma:?} is the own anon_vma of {:?} and of {:?} in another process",
+                "{anon_vma:?} is the anon_vma of {:?} and of {:?}, which is in another process",
                 VmaId(id),
                 VmaId(other)
             );
@@ -241,8 +244,8 @@ fn check_anon_vma_reuse(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Areas of one process that share an anon_vma and are neighbours are linked to the same set of
-/// anon_vmas: otherwise they could not be merged without losing pages.
+/// Neighbouring VMAs with the same `vma->anon_vma` are linked to the same set of anon_vmas;
+/// otherwise a merge would lose pages.
 #[inline(never)]
 fn check_shared_anon_vma(view: &View<'_>) -> Check {
     let s = view.s;
@@ -257,7 +260,7 @@ fn check_shared_anon_vma(view: &View<'_>) -> Check {
             let shared = a.anon_vma.is_some() && a.anon_vma == b.anon_vma;
             if shared && linked_to(a) != linked_to(b) {
                 let detail = format!(
-                    "{:?} and {:?} share {:?}, but not their other anon_vmas: {:?} and {:?}",
+                    "{:?} and {:?} share {:?}, but are linked to different sets: {:?} and {:?}",
                     pair[0],
                     pair[1],
                     a.anon_vma,
@@ -271,7 +274,7 @@ fn check_shared_anon_vma(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// Areas are sorted and disjoint.
+/// The VMAs of an address space are sorted, disjoint and not empty.
 #[inline(never)]
 fn check_layout(view: &View<'_>) -> Check {
     for (id, mm) in view.s.mms().iter() {
@@ -280,7 +283,7 @@ fn check_layout(view: &View<'_>) -> Check {
         let own = areas().all(|vma| vma.mm.0 as u32 == id && vma.start < vma.end);
         if !ordered || !own {
             let ranges: Vec<_> = areas().map(Vma::range).collect();
-            return view.finding(Invariant::Layout, format!("areas of mm{id}: {ranges:?}"));
+            return view.finding(Invariant::Layout, format!("VMAs of mm{id}: {ranges:?}"));
         }
     }
     Ok(())

@@ -1,14 +1,15 @@
-//! The shadow: which entries name which page or slot, by the log of page-table writes.
+//! The shadow: which entries name which page or swap slot, replayed from the log of page-table
+//! writes.
 //!
-//! It is the independent count that mapcounts, statistics and the reverse map are held against. A
-//! brute-force scan of all page tables checks the shadow itself at the end of a program.
+//! Mapcounts, statistics and the reverse map are compared with it. A brute-force scan of all page
+//! tables checks the shadow itself at the end of a run.
 
 use mm_core::{
     Entry, Identity, MmId, Page, PageFlags, Pfn, PteRef, PteWrite, Softleaf, State, SwapId,
 };
 use std::hash::Hash;
 
-/// Where an entry is.
+/// The place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The entry.
@@ -26,13 +27,13 @@ pub struct Named {
     pub mappings: Vec<Place>,
     /// Migration entries.
     pub migrations: Vec<Place>,
-    /// The folio was dirty when it was last looked at.
+    /// The folio was dirty when the oracles looked last.
     pub dirty: bool,
     /// A dirty entry has named the page since then.
     pub dirtied: bool,
-    /// The folio was in the swap cache when it was last looked at, or came there since then.
+    /// The folio was in the swap cache when the oracles looked last, or entered it since.
     pub cached: bool,
-    /// The page was exclusive when it was last looked at.
+    /// The page was exclusive when the oracles looked last.
     pub exclusive: bool,
     changed: bool,
 }
@@ -49,7 +50,7 @@ pub struct Shadow {
     changed_mms: u32,
 }
 
-/// What the statistics of an address space should be.
+/// The counters that an address space should have.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rss {
     /// `MM_ANONPAGES`.
@@ -58,7 +59,7 @@ pub struct Rss {
     pub swap: i64,
 }
 
-/// What an entry counts as.
+/// The kind under which an entry is counted.
 enum Kind {
     Nothing,
     Mapping(Pfn),
@@ -108,7 +109,7 @@ impl Shadow {
         self.changed_mms = 0;
     }
 
-    /// Gives everything to `id`, after [`Shadow::settle`]. What is empty is as if it were not there.
+    /// Feeds everything into `id`, after [`Shadow::settle`]. Empty items are left out.
     pub(super) fn identify(&self, id: &mut impl Identity) {
         let Self {
             zones,
@@ -149,7 +150,7 @@ impl Shadow {
         all.map(|place| s.tables().get(place.at).decode())
     }
 
-    /// Pages that entries were added to or taken from since [`Shadow::settle`].
+    /// Pages that gained or lost an entry since [`Shadow::settle`], or whose state was noted.
     pub(super) fn changed(&self) -> &[Pfn] {
         &self.changed
     }
@@ -161,7 +162,7 @@ impl Shadow {
             .map(|i| MmId(i as u16))
     }
 
-    /// What the statistics of `mm` should be.
+    /// The counters that `mm` should have.
     pub fn rss(&self, mm: MmId) -> Rss {
         self.rss.get(mm.ix()).copied().unwrap_or_default()
     }
@@ -171,14 +172,14 @@ impl Shadow {
         self.slots.get(slot.ix()).map_or(&[], Vec::as_slice)
     }
 
-    /// The slots that entries named at any time, with those that name them.
+    /// All slots that an entry named at any time, with the entries that name each now.
     pub fn named_slots(&self) -> impl Iterator<Item = (SwapId, &[Place])> {
         let slots = self.slots.iter().enumerate();
         slots.map(|(i, places)| (SwapId(i as u32), places.as_slice()))
     }
 
     fn slot_mut(&mut self, slot: SwapId) -> Option<&mut Vec<Place>> {
-        // a corrupt entry names any slot, and is a finding of its own
+        // a corrupt entry may name any slot; another check reports it
         if slot.ix() > 1 << 20 {
             return None;
         }
@@ -196,15 +197,15 @@ impl Shadow {
         self.changed_mms = 0;
     }
 
-    /// A folio went into the swap cache.
+    /// A folio entered the swap cache.
     pub(super) fn cached(&mut self, pfn: Pfn) {
         if let Some(named) = self.named_mut(pfn) {
             named.cached = true;
         }
     }
 
-    /// The identity of a folio moved: the new one is dirty if the old one was. What was in the swap cache is,
-    /// since it leaves it on the way.
+    /// A folio migrated: the new one may be dirty if the old one was, or if the old one was in the
+    /// swap cache, which it leaves on the way.
     pub(super) fn migrated(&mut self, src: Pfn, dst: Pfn) {
         let from = self.named(src);
         let dirty = from.dirty || from.dirtied || from.cached;
@@ -213,7 +214,7 @@ impl Shadow {
         }
     }
 
-    /// Remembers of a folio that was touched whether it is dirty now, in the swap cache, and exclusive.
+    /// Notes whether a folio that was touched is now dirty, in the swap cache, and exclusive.
     pub(super) fn note(&mut self, pfn: Pfn, page: &Page) {
         let (dirty, cached) = (page.has(PageFlags::DIRTY), page.has(PageFlags::SWAPCACHE));
         let is = (dirty, cached, page.anon_exclusive());
@@ -229,7 +230,7 @@ impl Shadow {
         let zone = self.zones.get_mut(pfn.zone())?;
         let index = pfn.index();
         if index >= zone.len() {
-            // a wild frame number is a finding of its own, not a reason to grow
+            // a wild frame number is no reason to grow; another check reports it
             if index > 1 << 20 {
                 return None;
             }
@@ -314,7 +315,7 @@ impl Shadow {
         self.changed_mms |= 1 << (mm as u32 % u32::BITS);
     }
 
-    /// True if a scan of all page tables of `s` finds exactly what the shadow has.
+    /// True if a scan of all page tables of `s` finds exactly the entries of the shadow.
     pub fn agrees_with_scan(&self, s: &State) -> bool {
         let mut mappings = 0;
         let mut migrations = 0;

@@ -1,11 +1,11 @@
-//! Swap: slots, the swap cache, and what is written where.
+//! Swap: slots, their contents, and the swap cache.
 
 use super::{Check, View, counting, reverse_map};
 use crate::finding::describe;
 use crate::invariant::Invariant;
 use mm_core::{Entry, Page, PageFlags, Pfn, SwapId, SwapSlot};
 
-/// All slots that were ever used.
+/// Checks all slots that were ever used.
 pub fn check_slots(view: &View<'_>) -> Check {
     for (id, slot) in view.s.swap().iter() {
         check_count(view, id, slot)?;
@@ -16,7 +16,7 @@ pub fn check_slots(view: &View<'_>) -> Check {
     check_named(view)
 }
 
-/// A page that has changed.
+/// Checks a page that has changed.
 pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if !page.has(PageFlags::SWAPCACHE) {
         return Ok(());
@@ -25,38 +25,39 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     check_contents(view, pfn, page)
 }
 
-/// A folio leaves the swap cache with the last entry that maps it or names its slot, unless somebody has it locked.
-/// `pfn` has just lost a mapping of the CPU: what a device had for itself stays until it is reclaimed.
+/// A folio leaves the swap cache when the last entry that maps it or names its slot goes, unless it
+/// is locked or held. The last entry that `pfn` lost was present or a swap entry: a page that lost
+/// a device-exclusive entry may stay in the swap cache until it is reclaimed.
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     let page = view.s.page(pfn);
     let named = view.shadow.named(pfn);
     let is_mapped = !named.mappings.is_empty() || !named.migrations.is_empty();
-    // whoever unmapped it may not have come to that yet
+    // a task that holds it may still drop it from the cache
     let is_held = view.holders.references(pfn) > 0 || counting::references_of_tasks(view, pfn) > 0;
     let excused = is_mapped || is_held || page.has(PageFlags::LOCKED);
     if excused || !page.has(PageFlags::SWAPCACHE) || !view.shadow.named_slot(page.swap).is_empty() {
         return Ok(());
     }
     let detail = format!(
-        "unmapped, and left in the swap cache: {}",
+        "no entry maps it or names its slot, but it is still in the swap cache: {}",
         describe(pfn, page)
     );
     view.page_finding(Invariant::GivenUp, pfn, detail)
 }
 
-/// The count of a slot is the number of entries that name it.
+/// The count of a slot equals the number of entries that name it.
 #[inline(never)]
 fn check_count(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let named = view.shadow.named_slot(id).len();
     if slot.count as usize == named {
         return Ok(());
     }
-    let detail = format!("{named} entries name {id:?}, which counts {}", slot.count);
+    let detail = format!("{named} entries name {id:?}, but it counts {}", slot.count);
     view.finding(Invariant::SlotCount, detail)
 }
 
-/// An entry names a slot that is there.
+/// A slot that an entry names is not free.
 #[inline(never)]
 fn check_named(view: &View<'_>) -> Check {
     for (id, places) in view.shadow.named_slots() {
@@ -71,7 +72,7 @@ fn check_named(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The folio in a slot's cache knows that it is there.
+/// The folio that a slot caches has the SWAPCACHE flag and names the slot.
 #[inline(never)]
 fn check_cache(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let Some(folio) = slot.cache else {
@@ -82,13 +83,13 @@ fn check_cache(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         return Ok(());
     }
     let detail = format!(
-        "{id:?} caches a folio that is not there: {}",
+        "{id:?} caches it, but it is not in the swap cache under that slot: {}",
         describe(folio, page)
     );
     view.page_finding(Invariant::SlotCache, folio, detail)
 }
 
-/// A folio in the swap cache is found in its slot.
+/// The slot of a folio in the swap cache caches that folio.
 #[inline(never)]
 fn check_in_slot(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let slot = view.s.swap().slot(page.swap);
@@ -96,14 +97,14 @@ fn check_in_slot(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let detail = format!(
-        "in the swap cache of {:?}, which has {:?}",
+        "in the swap cache under {:?}, but that slot caches {:?}",
         page.swap, slot.cache
     );
     view.page_finding(Invariant::SlotCache, pfn, detail)
 }
 
-/// A slot that one mapping has for itself is named by one entry; a folio that entries find in the swap
-/// cache is exclusive to none.
+/// A slot that an exclusive entry names has no other entry. A cached folio is not exclusive while
+/// an entry names its slot.
 #[inline(never)]
 fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let places = view.shadow.named_slot(id);
@@ -111,25 +112,22 @@ fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         |at| matches!(view.s.tables().get(at).decode(), Entry::Leaf(leaf) if leaf.exclusive());
     if places.len() > 1 && places.iter().any(|place| exclusive(place.at)) {
         let detail = format!(
-            "an entry has {id:?} exclusively, and {} name it",
+            "an exclusive entry names {id:?}, but {} entries name it",
             places.len()
         );
         return view.finding(Invariant::SwapExclusive, detail);
     }
     match slot.cache {
         Some(folio) if !places.is_empty() && view.s.page(folio).anon_exclusive() => {
-            let detail = format!(
-                "exclusive to a mapping, but {} entries name its slot",
-                places.len()
-            );
+            let detail = format!("exclusive, but {} entries name its slot", places.len());
             view.page_finding(Invariant::SwapExclusive, folio, detail)
         }
         _ => Ok(()),
     }
 }
 
-/// A folio in the swap cache that has an identity can be mapped again wherever an entry names its slot:
-/// its anon_vma and its index lead there.
+/// The anon_vma and the index of a folio in the swap cache, if it has an anon_vma, lead to each
+/// entry that names its slot: the folio can be mapped there again.
 #[inline(never)]
 fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let Some(folio) = slot.cache else {
@@ -142,7 +140,8 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     for place in view.shadow.named_slot(id) {
         if let Some(problem) = reverse_map::unreachable(view, place, page) {
             let detail = format!(
-                "{:?} page {} names {id:?}, and of the folio there {problem}: {}",
+                "{:?} page {} names {id:?}, but the cached folio cannot be mapped there, \
+                 {problem}: {}",
                 place.mm,
                 place.addr,
                 describe(folio, page)
@@ -153,8 +152,8 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     Ok(())
 }
 
-/// What is clean is in the slot: a folio in the swap cache that neither it nor an entry calls dirty, and
-/// that nobody is reading and whose write is over, has the contents of its slot, if anybody can still want them.
+/// A clean folio in the swap cache has the contents of its slot, if anybody can still read them. A
+/// folio is clean if neither it nor an entry is dirty, and no read or write of it is under way.
 #[inline(never)]
 fn check_contents(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let places = &view.shadow.named(pfn).mappings;

@@ -1,10 +1,10 @@
-//! What is certain while no operation is under way that changes a range.
+//! Questions that have a certain answer at rest: while no operation is open.
 
 use super::page::{Page, Protection};
 use super::{Pid, Reference};
 use mm_core::{VmFlags, Vma};
 
-/// What calls say about an area.
+/// The VMA flags that system calls set.
 const SAID: VmFlags = VmFlags::READ
     .union(VmFlags::WRITE)
     .union(VmFlags::UFFD_WP)
@@ -12,12 +12,12 @@ const SAID: VmFlags = VmFlags::READ
     .union(VmFlags::DONTCOPY);
 
 impl Reference {
-    /// Is no operation under way that changes a range, or forks?
+    /// True if no operation is under way that changes a range or forks.
     pub fn is_at_rest(&self) -> bool {
         self.open.is_empty()
     }
 
-    /// The addresses that a process has mapped, or may have.
+    /// The addresses that a process has mapped, or may have mapped.
     pub fn addresses(&self, pid: Pid) -> impl Iterator<Item = u64> {
         self.spaces[pid].iter().map(|page| page.addr)
     }
@@ -26,7 +26,7 @@ impl Reference {
         Some(&self.spaces[pid][self.position(pid, addr)?])
     }
 
-    /// May the page hold `word`? If not, what it may hold.
+    /// Checks that the page may hold `word`. The error says what it may hold.
     pub fn may_hold(&self, pid: Pid, addr: u64, word: u64) -> Result<(), String> {
         match self.known(pid, addr) {
             Some(page) if !page.may_hold(word) => Err(page.expected()),
@@ -34,7 +34,8 @@ impl Reference {
         }
     }
 
-    /// Is userfaultfd asked about a write to the page, if it is there? `None` if that is not certain.
+    /// True if a write to the page goes to userfaultfd, provided that the page has an entry; `None`
+    /// if that is not certain.
     pub fn write_protected(&self, pid: Pid, addr: u64) -> Option<bool> {
         match self
             .known(pid, addr)
@@ -47,9 +48,11 @@ impl Reference {
         }
     }
 
-    /// Where the areas of a process, in the order of their addresses, are not what the calls made of them.
+    /// Describes the first place where the VMAs of a process, given in the order of their
+    /// addresses, differ from what the calls made of them.
     ///
-    /// - `sticky`: whoever merges areas keeps that one of them is soft-dirty; 6.12 does not.
+    /// - `sticky`: a merge of VMAs keeps the soft-dirty flag of either. Linux 6.12 does not do
+    ///   that.
     pub fn areas_differ<'a>(
         &self,
         pid: Pid,
@@ -60,7 +63,7 @@ impl Reference {
         let missing = |page: &Page| {
             let Page { addr, access, .. } = page;
             let is_certain = !page.uncertain;
-            is_certain.then(|| format!("no area at page {addr}, expected one that is {access:?}"))
+            is_certain.then(|| format!("no VMA at page {addr}, expected one that is {access:?}"))
         };
         for area in areas {
             for addr in area.range() {
@@ -72,13 +75,13 @@ impl Reference {
                 let flags = area.flags & (SAID | VmFlags::SOFTDIRTY);
                 let Some(page) = pages.next_if(|page| page.addr == addr) else {
                     return Some(format!(
-                        "page {addr} is in an area, {flags:?}: expected none"
+                        "page {addr} is in a VMA that is {flags:?}: expected none"
                     ));
                 };
                 let (expected, certain) = page.flags(sticky);
                 if flags & certain != expected & certain {
                     return Some(format!(
-                        "page {addr} is in an area that is {flags:?}: expected {expected:?}"
+                        "page {addr} is in a VMA that is {flags:?}: expected {expected:?}"
                     ));
                 }
             }
@@ -88,7 +91,7 @@ impl Reference {
 }
 
 impl Page {
-    /// The flags of its area, and which of them are certain.
+    /// The flags of the page's VMA, and which of them are certain.
     fn flags(&self, sticky: bool) -> (VmFlags, VmFlags) {
         let mut certain = SAID;
         let mut flags = self.access;

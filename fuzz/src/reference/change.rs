@@ -1,10 +1,10 @@
-//! What an operation on a range does: how it may end, and what it makes of a page. All that the
-//! model knows of a [`Change`] is here.
+//! The changes that operations make to a range: how each may end, and what it does to a page.
+//! Everything that the model knows about a [`Change`] is here.
 
 use super::page::{Page, Protection};
 use mm_core::VmFlags;
 
-/// What a range operation does.
+/// What a range operation does to the pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Maps new pages with this access.
@@ -15,27 +15,27 @@ pub enum Change {
     Protect(VmFlags),
     /// Drops the contents.
     Drop,
-    /// Lets the contents go some time.
+    /// Lets the kernel drop the contents at any time.
     LazyFree,
-    /// Says something that changes nothing to see.
+    /// Gives advice without a visible effect.
     Advise,
-    /// The same; and locked pages do not mind.
+    /// Gives advice without a visible effect, which mlocked VMAs do not refuse.
     WillNeed,
     /// Locks the pages in memory.
     Lock,
-    /// Undoes that.
+    /// Undoes [`Change::Lock`].
     Unlock,
     /// Registers with userfaultfd.
     Register,
-    /// Undoes that.
+    /// Undoes [`Change::Register`].
     Unregister,
-    /// Write-protects, if registered.
+    /// Write-protects the pages, which must be registered.
     WriteProtect,
     /// Lifts the write protection.
     WriteUnprotect,
-    /// Leaves the pages out of forks, or does not.
+    /// Leaves the pages out of forks if true.
     LeaveOut(bool),
-    /// Faults the pages in, for writing or for reading.
+    /// Faults the pages in, for writing if true.
     Populate(bool),
 }
 
@@ -44,23 +44,23 @@ pub enum Change {
 pub enum End {
     /// Done for all of the range.
     Done,
-    /// Done up to the first address that the call cannot change: one that is not mapped
-    /// ([`Change::Protect`]), mapped and not registered ([`Change::WriteProtect`]), or locked
-    /// ([`Change::Drop`]). It failed.
+    /// It failed, after changing all up to the first address that the call cannot change: an
+    /// unmapped one ([`Change::Protect`]), one that is mapped and not registered
+    /// ([`Change::WriteProtect`]), or an mlocked one ([`Change::Drop`]).
     UpToObstacle,
-    /// Done for what is mapped; the call failed.
+    /// It failed, after changing everything that is mapped.
     SkippingGaps,
-    /// Out of memory somewhere on the way.
+    /// It ran out of memory somewhere in the range.
     OutOfMemory,
 }
 
-/// What an address does to a call that meets it.
+/// The effect of an address on a call that reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
     None,
-    /// The call goes on, and fails at its end.
+    /// The call continues, and fails at its end.
     Fails,
-    /// The call ends there.
+    /// The call stops there and fails.
     Stops,
 }
 
@@ -83,23 +83,23 @@ impl Change {
         matches!(self, Self::WriteProtect | Self::WriteUnprotect)
     }
 
-    /// Contents may go while the call is under way.
+    /// Contents may vanish while the call is under way.
     pub(super) const fn drops(self) -> bool {
         matches!(self, Self::Drop | Self::LazyFree)
     }
 
-    /// The call succeeds, whatever is in the range.
+    /// The call succeeds whatever is in the range.
     pub(super) const fn always_succeeds(self) -> bool {
         matches!(self, Self::Map(_) | Self::Unmap)
     }
 
-    /// Beside another call on a page, this one may come before or after it: it goes over the pages
-    /// with `mmap_lock` held for reading, or marks all areas long before it ends.
+    /// When two calls on a page overlap, this one may take effect before or after the other: it
+    /// walks the pages with `mmap_lock` held for reading, or marks all VMAs long before it ends.
     pub(super) const fn is_unordered(self) -> bool {
         matches!(self, Self::Lock | Self::Populate(_))
     }
 
-    /// Does the call end at a page that is mapped? `None` if that is not certain.
+    /// True if the call stops at this page, which is mapped; `None` if that is not certain.
     pub(super) fn stops_at(self, page: &Page) -> Option<bool> {
         if self.refused_by_locked() {
             return page.locked;
@@ -118,7 +118,7 @@ impl Change {
         (!page.uncertain && !page.registration_uncertain).then_some(true)
     }
 
-    /// The call fails at a page that it cannot populate.
+    /// The call populates, and fails at a page that it cannot populate.
     pub(super) const fn populates(self) -> bool {
         matches!(self, Self::Lock)
     }
@@ -163,7 +163,7 @@ impl Page {
                 self.protection = Protection::No;
             }
             Change::WriteProtect => {
-                // written while the call went on: perhaps behind its back
+                // a page written while the call ran may not be protected
                 let is_there = self.written || self.read;
                 let there = is_there && self.others.is_empty() && !written_meanwhile;
                 self.protection = if there {
@@ -174,18 +174,18 @@ impl Page {
             }
             Change::WriteUnprotect => self.protection = Protection::No,
             Change::LeaveOut(on) => self.left_out = Some(on),
-            // what is lazily freed may go again
+            // a lazily freed page may vanish again
             Change::Populate(_) if self.lazy => {}
             Change::Populate(false) => self.read = true,
             Change::Populate(true) => {
                 self.written = true;
-                // it was not there when it was protected, or the call would have failed
+                // it had no entry when it was protected, or the call would have failed
                 self.protection = Protection::No;
             }
         }
     }
 
-    /// The change was made, or not.
+    /// The change may or may not have been made.
     pub(super) fn change_perhaps(&mut self, change: Change) {
         match change {
             Change::Map(_) | Change::Unmap | Change::Protect(_) => self.uncertain = true,

@@ -3,11 +3,11 @@
 use mm_core::{Identity, VmFlags};
 use std::hash::Hash;
 
-/// Is userfaultfd asked about a write?
+/// Whether a write goes to userfaultfd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Protection {
     No,
-    /// If the page was there when it was protected.
+    /// Only if the page had an entry when it was protected.
     Maybe,
     Must,
 }
@@ -17,25 +17,25 @@ pub(super) struct Page {
     pub(super) addr: u64,
     pub(super) access: VmFlags,
     pub(super) word: u64,
-    /// Words that it may hold instead, after operations that overlapped.
+    /// Other words that the page may hold, after operations that overlapped.
     pub(super) others: Vec<u64>,
-    /// Written since it was mapped or dropped: certainly there.
+    /// Written since it was mapped or dropped: the page certainly has an entry.
     pub(super) written: bool,
-    /// Read since then: there, be it the zero page.
+    /// Read since then: the page has an entry, perhaps of the zero page.
     pub(super) read: bool,
     pub(super) protection: Protection,
     pub(super) registered: bool,
-    /// An operation that failed may have changed the registration.
+    /// A failed operation may have changed the registration.
     pub(super) registration_uncertain: bool,
-    /// An operation that failed may have changed the access, or unmapped the page.
+    /// A failed operation may have changed the access, or unmapped the page.
     pub(super) uncertain: bool,
     /// The word may become 0 at any time, until the next write.
     pub(super) lazy: bool,
-    /// Locked in memory: it refuses advice. `None` after a call that failed.
+    /// Mlocked, so that it refuses some advice; `None` if that is not certain.
     pub(super) locked: Option<bool>,
-    /// A fork leaves it out; `None` if that is not certain.
+    /// A fork leaves the page out; `None` if that is not certain.
     pub(super) left_out: Option<bool>,
-    /// Certainly mapped since soft-dirty was cleared last: its area is soft-dirty.
+    /// Certainly mapped after the last clear of soft-dirty, so that its VMA is soft-dirty.
     pub(super) fresh: bool,
 }
 
@@ -87,7 +87,8 @@ impl Page {
         }
     }
 
-    /// Can the page be faulted in, for writing if it may be written? `None` if that is not certain.
+    /// True if the page can be faulted in, for writing if it is writable; `None` if that is not
+    /// certain.
     pub(super) fn can_populate(&self) -> Option<bool> {
         let writes = self.access.contains(VmFlags::WRITE);
         match self.protection {
@@ -98,7 +99,7 @@ impl Page {
         }
     }
 
-    /// The page may be gone, and with it what was kept of it.
+    /// The page may have lost its entry, and with it any mark on the entry.
     pub(super) fn may_be_gone(&mut self) {
         self.written = false;
         self.read = false;
@@ -135,7 +136,7 @@ impl Page {
         word == self.word || self.others.contains(&word) || self.lazy && word == 0
     }
 
-    /// What it may hold, in words.
+    /// The words that the page may hold, as a message.
     pub(super) fn expected(&self) -> String {
         let mut words = vec![self.word];
         words.extend(&self.others);
@@ -152,7 +153,7 @@ impl Page {
         self.written = true;
         self.lazy = false;
         if self.protection == Protection::Maybe {
-            // it was not there when it was protected, and now it is not protected
+            // it had no entry when it was protected, so it is not protected now
             self.protection = Protection::No;
         }
     }

@@ -1,24 +1,24 @@
-//! `mremap`, as user space sees it: which pages end up where.
+//! `mremap` as user space sees it: which pages end up where.
 //!
-//! The model knows pages and no areas, so it cannot always tell whether the old range is all of one area:
-//! a call that would succeed if it is may fail with `EFAULT`.
+//! The model knows pages but no VMAs, so it cannot always tell whether the old range lies in one
+//! VMA. A call that succeeds if it does may fail with `EFAULT` if it does not.
 
 use super::{Page, Pid, Protection, Reference};
 use mm_core::{Rules, VmFlags};
 use std::ops::Range;
 
-/// What a call is to do.
+/// The arguments of a call.
 #[derive(Clone, Debug)]
 pub struct Remap {
     /// The process.
     pub pid: Pid,
-    /// The pages before.
+    /// The old range.
     pub old: Range<u64>,
-    /// The pages afterwards.
+    /// The new range.
     pub new: Range<u64>,
-    /// They may not move.
+    /// The pages may not move.
     pub stay: bool,
-    /// The old range stays mapped, empty.
+    /// The old range stays mapped, without its pages.
     pub keep_source: bool,
     /// The kernel whose rules apply.
     pub rules: &'static Rules,
@@ -27,28 +27,28 @@ pub struct Remap {
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemapEnd {
-    /// Done. Some of the old range may be mapped still if memory ran out behind it.
+    /// It succeeded. Some of the old range may still be mapped if an unmap ran out of memory.
     Done,
     /// `EFAULT`.
     Fault,
     /// `EINVAL`.
     Inval,
-    /// There is no room to grow.
+    /// There was no room to grow.
     NoRoom,
-    /// Out of memory.
+    /// It ran out of memory.
     OutOfMemory,
 }
 
-/// What a call that failed leaves at the destination.
+/// What a failed call leaves at the destination.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
-    /// What was there, or nothing.
+    /// The pages that were there, or nothing.
     AsItWas,
-    /// That, or an area that has come there.
+    /// Those, or a VMA that was moved there.
     Perhaps,
 }
 
-/// A call under way: a ticket for either range.
+/// A call under way, with a ticket for each range.
 #[derive(Clone, Debug)]
 pub struct RemapTicket(Remap, [usize; 2]);
 
@@ -61,24 +61,25 @@ impl Remap {
         !self.stay && self.old.start < self.new.end && self.new.start < self.old.end
     }
 
-    /// The part of the old range that is wanted.
+    /// The part of the old range that the call keeps.
     fn kept(&self) -> Range<u64> {
         let (old, new) = self.lengths();
         self.old.start..self.old.start + old.min(new)
     }
 
-    /// The part that is not.
+    /// The part of the old range that the call unmaps.
     fn tail(&self) -> Range<u64> {
         self.kept().end..self.old.end
     }
 
-    /// May several areas move, with the gaps between them? A single page lies in one.
+    /// True if the call may move several VMAs with the gaps between them. A single page lies in one
+    /// VMA.
     fn moves_areas(&self) -> bool {
         let (old, new) = self.lengths();
         self.rules.mremap_moves_areas && !self.stay && old == new && old > 1
     }
 
-    /// What a call that stays would grow over.
+    /// The range that a call which stays would grow over.
     fn grown(&self) -> Range<u64> {
         let kept = self.kept().end - self.old.start;
         self.new.start + kept..self.new.end
@@ -98,7 +99,8 @@ impl Reference {
         RemapTicket(remap, tickets)
     }
 
-    /// A call ends, in which `failures` allocations failed. False if it should not have ended so.
+    /// A call ends, after `failures` failed allocations. Returns false if it should not have ended
+    /// this way.
     pub fn end_remap(&mut self, ticket: RemapTicket, end: RemapEnd, failures: u32) -> bool {
         let RemapTicket(remap, tickets) = ticket;
         let foreign = |o: &super::Open| o.pid == remap.pid && !tickets.contains(&o.ticket);
@@ -118,9 +120,9 @@ impl Reference {
             RemapEnd::Inval | RemapEnd::NoRoom => {}
             RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
             RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
-            // newer kernels ask before they unmap
+            // newer kernels check before they unmap
             RemapEnd::Fault if !remap.stay && !remap.rules.mremap_checks_first => {
-                // whether there was an area at all was asked first
+                // older kernels looked for a VMA before they unmapped
                 let mapped = self.mapped(remap.pid, remap.old.start);
                 if mapped != Some(false) {
                     let left = (mapped.is_none() || disturbed).then_some(Left::Perhaps);
@@ -132,7 +134,7 @@ impl Reference {
                 self.perhaps_moved(&remap, failures > 1);
             }
             RemapEnd::OutOfMemory => {
-                // what has arrived is unmapped again, for which memory would have to run out once more
+                // the pages that have arrived are unmapped again, unless memory runs out once more
                 let left = if failures > 1 || disturbed {
                     Left::Perhaps
                 } else {
@@ -149,7 +151,7 @@ impl Reference {
             }
         }
         if disturbed {
-            // an mlock that is not over has marked the area, and the mark goes where the area goes
+            // an open mlock may have marked the VMA, and the mark moves with the VMA
             let pages = self.spaces[remap.pid].iter_mut();
             let meets =
                 |page: &&mut Page| remap.old.contains(&page.addr) || remap.new.contains(&page.addr);
@@ -158,13 +160,13 @@ impl Reference {
         allowed
     }
 
-    /// Is a page mapped? `None` if that is not certain.
+    /// True if a page is mapped; `None` if that is not certain.
     fn mapped(&mut self, pid: Pid, addr: u64) -> Option<bool> {
         let page = self.page(pid, addr);
         page.map_or(Some(false), |page| (!page.uncertain).then_some(true))
     }
 
-    /// May a page of the old range be registered with a userfaultfd?
+    /// True if a page of the old range may be registered with a userfaultfd.
     fn registered(&self, remap: &Remap) -> bool {
         let mut pages = self.spaces[remap.pid].iter();
         pages.any(|page| {
@@ -188,7 +190,8 @@ impl Reference {
             RemapEnd::Inval => wrong_length || overlaps && first != Some(false),
             _ if wrong_length || newest && overlaps => false,
             RemapEnd::Fault => {
-                // a single page lies in one area, and areas move together unless one has a userfaultfd
+                // a single page lies in one VMA, and VMAs move together unless one has a
+                // userfaultfd
                 let len = if newest { kept_len } else { old_len };
                 let one_area = len == 1 || remap.moves_areas() && !self.registered(remap);
                 first != Some(true) || !one_area && !overlaps && (!remap.stay || grows)
@@ -206,8 +209,9 @@ impl Reference {
         }
     }
 
-    /// The call has succeeded. `written` are pages that were written meanwhile, with a word that they
-    /// held before, or the word if nothing was known to be there.
+    /// The call has succeeded. `written` lists the pages that were written meanwhile, with the word
+    /// that each held before, or the new word if the model knew no page there, and whether it was
+    /// lazily freed.
     fn remapped(&mut self, remap: &Remap, written: &[(u64, u64, bool)], failures: bool) {
         let Remap { pid, old, new, .. } = remap;
         let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
@@ -229,7 +233,7 @@ impl Reference {
         };
         pages.extend(grown.flat_map(|addr| {
             let mut page = unregistered(last?.emptied(addr));
-            // a locked area is populated when it has grown, and may be written to by then
+            // a grown mlocked VMA is populated, and may be written to before the call ends
             let meanwhile = written.iter().filter(|(at, ..)| *at == addr);
             page.others.extend(meanwhile.map(|(_, word, _)| word));
             Some(page)
@@ -238,7 +242,7 @@ impl Reference {
             for page in pages.iter_mut().filter(|page| kept.contains(&page.addr)) {
                 *page = page.emptied(page.addr);
                 if failures {
-                    // a source that could not be unmapped is locked as it was
+                    // a source that could not be unmapped stays mlocked
                     page.uncertain = true;
                     page.locked = page.locked.filter(|locked| !locked);
                 } else {
@@ -253,7 +257,7 @@ impl Reference {
                 let mut page = unregistered(from.clone());
                 (page.addr, page.protection) = (addr, Protection::No);
                 page.read = false;
-                // where nothing came, what was there may have stayed
+                // where no page arrived, the old page may have stayed
                 if let Some(there) = space.iter().find(|page| page.addr == addr)
                     && from.uncertain
                     && remap.moves_areas()
@@ -279,8 +283,9 @@ impl Reference {
         self.spaces[*pid] = pages;
     }
 
-    /// Of the areas of the old range, the first ones may have moved. What is still there has its word, unless an area
-    /// stays when its pages go: it was to be kept, or memory ran out before that, so that it was not unmapped.
+    /// The first VMAs of the old range may have moved. A page that is still there keeps its word,
+    /// unless its VMA stays without its pages: because the source was to be kept, or because memory
+    /// ran out before it was unmapped.
     fn perhaps_moved(&mut self, remap: &Remap, left_behind: bool) {
         self.unmapped(remap, Some(Left::Perhaps));
         let space = &mut self.spaces[remap.pid];
@@ -310,7 +315,8 @@ impl Reference {
         }
     }
 
-    /// What was in the way, and what is not wanted any more, is unmapped; or perhaps not, and then something may be `left`.
+    /// The pages at the destination and the tail of the old range are unmapped. If `left` is given,
+    /// they may not be, and it says what a failed call may have left.
     fn unmapped(&mut self, remap: &Remap, left: Option<Left>) {
         let (tail, new) = (remap.tail(), remap.new.clone());
         let goes = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);
@@ -326,7 +332,7 @@ impl Reference {
         if remap.stay || left == Left::AsItWas {
             return;
         }
-        // an area without pages may be left at the destination, or one that has come there before memory ran out
+        // the destination may have an empty VMA, or one that was moved there before memory ran out
         for addr in new.clone() {
             let from = addr - new.start + remap.old.start;
             let from = space.iter().find(|page| page.addr == from).cloned();
@@ -343,7 +349,7 @@ impl Reference {
             if let Some(from) = from {
                 let page = &mut space[at];
                 page.may_also_be(&from);
-                // what arrives is not
+                // a page that arrives is not registered
                 page.registration_uncertain |= page.registered;
             }
         }
@@ -351,14 +357,14 @@ impl Reference {
 }
 
 impl Page {
-    /// It may be in the area of the other one.
+    /// The page may be in the VMA of the other page.
     fn may_also_be(&mut self, other: &Self) {
         self.locked = self.locked.filter(|_| self.locked == other.locked);
         self.left_out = self.left_out.filter(|_| self.left_out == other.left_out);
         self.fresh &= other.fresh;
     }
 
-    /// A page of the same area, without contents.
+    /// A page of the same VMA, without contents.
     fn emptied(&self, addr: u64) -> Self {
         Self {
             addr,

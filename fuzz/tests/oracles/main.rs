@@ -1,9 +1,10 @@
-//! Every oracle fires: what no bug of the zoo shows is shown here, on a state made wrong by hand.
+//! Every oracle fires. Where no bug of the zoo makes it fire, a case here does, on a state
+//! corrupted by hand.
 //!
-//! A case runs operations on a kernel, all oracles find nothing, then one thing is changed by
-//! [`mm_core::tamper`] and an oracle has to say so: the right one, before any other. The last test
-//! compares the table of invariants with the cases and with the zoo's table (whose oracles `mm-triage zoo` makes
-//! fire).
+//! A case runs operations on a kernel, and no oracle objects. Then [`mm_core::tamper`] changes one
+//! thing, and the right oracle must report it before any other does. The last test compares the
+//! table of invariants with the cases and with the zoo's table, whose oracles `mm-triage zoo` makes
+//! fire.
 #![cfg(feature = "zoo")]
 
 mod at_rest;
@@ -42,7 +43,7 @@ fn each_kind_of_leak_is_named() {
         (Leak::DeviceFrame(DevId(0)), "1 pages of device 0 left"),
         (Leak::DeviceFrame(DevId(1)), "1 pages of device 1 left"),
         (Leak::Mm, "1 address spaces left"),
-        (Leak::Vma, "1 areas left"),
+        (Leak::Vma, "1 VMAs left"),
         (Leak::AnonVma, "1 anon_vmas left"),
         (Leak::Avc, "1 anon_vma_chains left"),
         (Leak::Table(MmId(0)), "1 page tables left"),
