@@ -1,35 +1,35 @@
-//! The operations that are enumerated, and which of them can come next in a canonical program.
+//! The operations that a search enumerates, and which of them can come next in a canonical program.
 //!
-//! Every kind of operation is there, with few operands:
+//! Every kind of operation is enumerated, with few operands:
 //!
 //! | operand | values |
 //! |---|---|
 //! | process | p0, and p1 after a `fork` |
-//! | page | 0 to [`Size::pages`] - 1, and page 8, in another page table, once an `mremap` has named it |
-//! | range | every range of these pages; of `mremap` to and from page 8, or growing or shrinking by a page |
+//! | page | 0 to [`Size::pages`] - 1; page 8, in another page table, once `mremap` moved to it |
+//! | range | every range of these pages; for `mremap`, see `moves` |
 //! | device | d0 and d1; `evict` empties the first two pages |
-//! | protection, access, switch, direction, kind of allocation | all; of `mmap` not none |
+//! | protection, access, switch, direction, kind of allocation | all; `mmap` never takes `none` |
 //! | allocation to fail | the next one |
-//! | reference, lock, open migration | the oldest: r0, l0, m0 |
-//! | skip | nothing; of `pages` the first page as well |
+//! | reference, lock, open migration | the one in the lowest slot: r0, l0, m0 |
+//! | skip | nothing; `pages` may also skip the first page |
 //!
-//! Programs that differ by a renaming run alike, and one of them is *canonical*: its devices and threads are
-//! numbered in the order of their first use, and of the pages below 8 it names the first, or none. A process
-//! is named by its own number only: before a `fork`, p1 is p0.
+//! Programs that differ only by a renaming behave alike, and one of them is *canonical*: it numbers
+//! devices and threads in the order of their first use, and if it names a page below 8, it names
+//! page 0. A process is named by its own number only: before a `fork`, p1 would be p0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
 use crate::program::{MAX_PARAMS, Op, OpKind};
 use std::collections::BTreeMap;
 
-/// The page that `mremap` moves to.
+/// The page that `mremap` moves ranges to.
 const FAR: u8 = 8;
 
-/// How large an alphabet is.
+/// The size of an alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Neighbouring pages that are named, 1 to 4.
+    /// Number of neighbouring pages that operations name, 1 to 4.
     pub pages: u8,
-    /// Threads, 1 or 2.
+    /// Number of threads, 1 or 2.
     pub threads: u8,
 }
 
@@ -40,7 +40,7 @@ pub struct Alphabet {
     ops: Vec<Letter>,
 }
 
-/// An operation and what it names.
+/// An operation, and the objects that it names.
 #[derive(Clone, Copy, Debug)]
 struct Letter {
     op: Op,
@@ -52,7 +52,7 @@ struct Letter {
     moves_far: bool,
 }
 
-/// What a program has used so far; what can come next depends on it.
+/// The objects that a program has used so far. They decide which operations can come next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Used {
     procs: u8,
@@ -64,13 +64,14 @@ pub struct Used {
 }
 
 impl Used {
-    /// The program names the first page, or none at all; another one is this one moved.
+    /// True if the program names page 0 or no page below 8. Any other program is a canonical one
+    /// with its pages shifted.
     #[must_use]
     pub const fn is_canonical(self) -> bool {
         self.first || !self.near
     }
 
-    /// Page 8 can be named.
+    /// True if operations can name page 8.
     #[must_use]
     pub const fn has_far(self) -> bool {
         self.far
@@ -78,7 +79,7 @@ impl Used {
 }
 
 impl Alphabet {
-    /// The alphabet of that size, with these kinds of operations.
+    /// The alphabet of this size with these kinds of operations.
     #[must_use]
     pub fn new(size: Size, kinds: &[OpKind]) -> Self {
         let ops = kinds.iter().flat_map(|kind| operations(*kind, size.pages));
@@ -88,30 +89,31 @@ impl Alphabet {
         }
     }
 
-    /// How many operations there are, threads not counted.
+    /// Number of operations, threads not counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ops.len()
     }
 
-    /// There is none.
+    /// True if there is no operation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
     }
 
-    /// Threads of the programs.
+    /// Number of threads of the programs.
     #[must_use]
     pub const fn threads(&self) -> u8 {
         self.size.threads
     }
 
-    /// The operations, without regard to what can come when.
+    /// All operations, whether or not they can come next.
     pub fn ops(&self) -> impl Iterator<Item = Op> {
         self.ops.iter().map(|letter| letter.op)
     }
 
-    /// What can come after `used` in a canonical program: the thread, the operation, and what is used then.
+    /// The continuations of a program that has used `used`: the thread, the operation, and the
+    /// objects used after it.
     pub fn next(&self, used: Used) -> impl Iterator<Item = (u8, Op, Used)> {
         let threads = self.size.threads.min(used.threads + 1);
         (0..threads).flat_map(move |thread| {
@@ -123,7 +125,7 @@ impl Alphabet {
         })
     }
 
-    /// How many canonical programs there are of each length, from 0 to `depth`.
+    /// Number of canonical programs of each length from 0 to `depth`.
     #[must_use]
     pub fn count(&self, depth: usize) -> Vec<u128> {
         let mut programs = BTreeMap::from([(Used::default(), 1)]);
@@ -198,10 +200,10 @@ impl Letter {
     }
 }
 
-/// The last process that is named.
+/// The highest process number that operations name.
 const LAST_PROC: u8 = 1;
 
-/// The operations of a kind.
+/// All operations of a kind.
 fn operations(kind: OpKind, pages: u8) -> Vec<Op> {
     if kind == OpKind::Mremap {
         return moves(pages);
@@ -227,7 +229,7 @@ fn operations(kind: OpKind, pages: u8) -> Vec<Op> {
     ops.filter(|op| is_range_of(*op, pages)).collect()
 }
 
-/// The bytes of an operand.
+/// The bytes that an operand can have.
 fn values(kind: OpKind, operand: OperandKind, pages: u8) -> Vec<u8> {
     let all = || (0..operand.count() as u8).collect();
     match operand {
@@ -253,7 +255,7 @@ fn values(kind: OpKind, operand: OperandKind, pages: u8) -> Vec<u8> {
     }
 }
 
-/// The range, if there is one, ends where the pages do; at page 8 it is of one page.
+/// True if the range of `op`, if it has one, ends within the pages; at page 8 it has one page.
 fn is_range_of(op: Op, pages: u8) -> bool {
     let bytes = op.operand_bytes();
     let operand = |wanted| {
@@ -271,7 +273,8 @@ fn is_range_of(op: Op, pages: u8) -> bool {
     }
 }
 
-/// Moves of every range to page 8 and of that page to the first one, growing, shrinking.
+/// The `mremap`s: every range to page 8, page 8 to every page, and every range grown or shrunk by a
+/// page in place.
 fn moves(pages: u8) -> Vec<Op> {
     let mut all = Vec::new();
     for proc in 0..=LAST_PROC {

@@ -1,18 +1,21 @@
 //! Two threads: operations that overlap.
 //!
-//! As long as no operation is preempted, a program of two threads runs one operation after the other. What
-//! begins with an operation that is preempted and ends when nothing is under way any more is a *burst*, and
-//! between bursts there is a state like any other. So a search is a walk over states: by one operation on
-//! either thread, or by a burst, which uses up preemptions. The schedules of a burst are
+//! As long as no operation is preempted, a program of two threads runs one operation after the
+//! other. A *burst* begins with an operation that is preempted, and ends when no operation is under
+//! way any more. Between bursts there is a state like any other. So a search is a walk over states:
+//! each step is one operation on either thread, or a burst, which uses up preemptions. The
+//! schedules of a burst are
 //!
 //! - one preemption at each scheduling point of its first operation, and
 //! - for each of these one more at each later point,
 //!
-//! where they switch to the other thread and that has something to do: elsewhere they change nothing. What
-//! comes to rest before its last operation has begun is a shorter burst and a continuation of that.
+//! as long as the preemption switches to the other thread and that thread has something to do;
+//! elsewhere a preemption changes nothing. If a program comes to rest before its last operation has
+//! begun, it is a shorter burst and a continuation of that, so it is not kept as a burst of its
+//! own.
 //!
-//! A burst has at most [`Bound::overlap`] operations: with two preemptions two threads make at most two
-//! operations overlap at a time, but one operation can overlap with another one after the other.
+//! A burst has at most [`Bound::overlap`] operations. With two threads at most two operations
+//! overlap at a time, but one operation can overlap with several others, one after another.
 
 use super::alphabet::Used;
 use super::{Bound, Expansion, Machine, Node, Ran, Rest, Settling};
@@ -20,20 +23,20 @@ use crate::exec::{Observer, Outcome, Released};
 use crate::program::{Preemption, Program, Step};
 use mm_core::State;
 
-/// What happened in a burst.
+/// An event of a burst.
 enum Event {
-    /// A thread was on, from one scheduling point to another.
+    /// An operation ran from one scheduling point to another.
     Turn { step: usize, from: u32, to: u32 },
     /// An operation ended.
     End { step: usize },
 }
 
-/// Follows a burst.
+/// Records the events of a burst.
 struct Watch {
-    /// The position of its first operation.
+    /// Index of the first operation of the burst.
     first: usize,
     events: Vec<Event>,
-    /// The points at which a thread was preempted.
+    /// The scheduling points at which a thread was preempted.
     preempted: Vec<u32>,
     settling: Settling,
 }
@@ -80,7 +83,8 @@ impl Watch {
         }
     }
 
-    /// The point at which an operation behind `step` first has a turn; the last one if none has.
+    /// The point at which an operation after `step` first runs; if none does, the last point of
+    /// `step`.
     fn end_of_turns(&self, step: usize) -> u32 {
         let mut end = u32::MAX;
         for event in &self.events {
@@ -93,7 +97,8 @@ impl Watch {
         end
     }
 
-    /// Nothing was under way before the last of `operations` had ended.
+    /// False if nothing was under way at some moment before all `operations` of the burst had
+    /// ended.
     fn is_connected(&self, operations: usize) -> bool {
         let (mut begun, mut ended) = (Vec::new(), 0);
         for event in &self.events {
@@ -109,7 +114,8 @@ impl Watch {
         true
     }
 
-    /// The points from `from` on at which the other thread has something to do, and that thread.
+    /// The preemptions that are possible from point `from` on: the points at which the other thread
+    /// has something to do, and that thread.
     fn choices(&self, ops: &[Step], from: u32) -> Vec<Preemption> {
         let mut choices = Vec::new();
         let mut waiting: Vec<usize> = (self.first..ops.len()).collect();
@@ -133,8 +139,8 @@ impl Watch {
     }
 }
 
-/// Runs all bursts that begin with the last operation of `program`, which comes after `node`; or, if `node` is not
-/// at rest, with the one that waits.
+/// Runs all bursts that begin with the last operation of `program`, which continues `node`. If
+/// `node` is not at rest, it runs the burst that goes on with the waiting operation.
 pub(super) fn expand<M: Machine>(
     bound: &Bound,
     node: &Node,
@@ -165,9 +171,10 @@ pub(super) fn expand<M: Machine>(
 /// Bursts with the same first operation.
 struct Bursts<'a, M> {
     bound: &'a Bound,
-    /// Where it begins.
+    /// Where the burst begins.
     rest: Rest,
-    /// The operation that is preempted first; any, if one waits.
+    /// Index of the operation that the first preemption interrupts; `usize::MAX`, for any, if one
+    /// waits.
     preempted: usize,
     program: &'a mut Program,
     machine: &'a mut M,
@@ -175,7 +182,7 @@ struct Bursts<'a, M> {
 }
 
 impl<M: Machine> Bursts<'_, M> {
-    /// Adds each operation to the burst that can come next.
+    /// Extends the burst by each operation that can come next, recursively.
     fn longer(&mut self, used: Used) {
         let length = self.program.ops.len();
         if length == self.bound.depth || length == self.rest.steps + self.bound.overlap {
@@ -192,7 +199,7 @@ impl<M: Machine> Bursts<'_, M> {
         }
     }
 
-    /// Runs the burst under all schedules with a preemption.
+    /// Runs the burst without a preemption, then under all schedules with at least one.
     fn schedules(&mut self, used: Used) {
         let length = self.program.ops.len();
         let mut threads = self.program.ops[self.rest.steps..]
@@ -215,7 +222,7 @@ impl<M: Machine> Bursts<'_, M> {
         }
     }
 
-    /// Runs the burst with one preemption more, and with another one after it.
+    /// Runs the burst with one more preemption, and recursively with further ones after it.
     fn preempted(&mut self, preemption: Preemption, used: Used) {
         self.program.preemptions.push(preemption);
         let mut watch = Watch::new(self.rest.steps);
@@ -239,7 +246,8 @@ impl<M: Machine> Bursts<'_, M> {
         self.machine.run(self.program, wants_identity, watch)
     }
 
-    /// Notes a run. What came to rest on the way is continued from there.
+    /// Records a run. A run that came to rest on the way is not continued here: the shorter program
+    /// is.
     fn add(&mut self, watch: &Watch, used: Used, mut ran: Ran) {
         ran.is_whole &= watch.is_connected(self.program.ops.len() - self.rest.steps);
         let rest = watch.settling.rest(self.program, self.rest);

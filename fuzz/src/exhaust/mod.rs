@@ -1,25 +1,28 @@
-//! Every program up to a length: bounded model checking.
+//! Bounded model checking: every program up to a length.
 //!
-//! A [`Search`] goes over all canonical programs of an [`alphabet`], the shorter ones first. What it finds is a
-//! shortest program for each signature, and what it does not find is not there within the bound.
+//! A [`Search`] enumerates all canonical programs of an [`alphabet`], the shorter ones first. For
+//! each signature it finds, it keeps a shortest program. A bug that it does not find cannot be
+//! found within the bound.
 //!
-//! **What need not be run.** An operation with a finding is the last one: what is appended is not reached. Two
-//! programs that reach the same state go on alike, so one of them, the first, is continued for both; an
-//! operation without an effect is a case of it. What the same state is, [`Executor::identity`] says; it is
-//! *not* the executor's digest, which leaves out whatever no user sees (TLBs, free lists, locks, what devices
-//! map, allocations that are to fail) and so would merge what goes on differently. Programs with an open
-//! migration have no identity and are all continued.
+//! **Programs that need not run.** No program is continued after an operation with a finding: the
+//! appended operations would not run. Two programs that reach the same state behave alike from
+//! there, so only the first of them is continued; an operation without an effect is one such case.
+//! [`Executor::identity`] defines the same state. The executor's digest does *not*: it leaves out
+//! everything that user space cannot see (TLBs, free lists, locks, device mappings, allocations
+//! armed to fail), so it would merge states that behave differently later. A program with an open
+//! migration has no identity and is always continued.
 //!
-//! **Layers.** Programs are kept by length, and a layer is finished before the next one begins: so the first
-//! program of a signature is a shortest one, no program of one thread is run twice, and an interrupted search can
-//! say what it has covered. A depth-first search would have to keep the states as well, and would meet most of them
-//! first at a depth at which they cannot be continued far enough.
+//! **Layers.** Programs are kept by length, and one layer is finished before the next begins. So
+//! the first program of a signature is a shortest one, no program of one thread runs twice, and an
+//! interrupted search can say what it has covered. A depth-first search would have to keep the
+//! states as well, and would reach most of them first at a depth that leaves too few operations to
+//! continue.
 //!
-//! **Two threads.** See `burst.rs`.
+//! **Two threads.** `burst.rs` explains how the search enumerates overlapping operations.
 //!
-//! The search has no threads of its own. Whoever drives it takes the [`Task`]s of a layer, [`expand`]s each
-//! wherever they like, and gives the results back in the order of the tasks: so what comes out does not depend
-//! on who was first.
+//! The search has no threads of its own. Its driver takes the [`Task`]s of a layer, [`expand`]s
+//! each on any thread, and hands the results back in the order of the tasks. So the result does not
+//! depend on which thread finished first.
 //!
 //! [`Executor::identity`]: crate::exec::Executor::identity
 
@@ -32,83 +35,84 @@ use alphabet::{Alphabet, Used};
 use mm_core::State;
 use std::collections::{BTreeMap, HashMap};
 
-/// What is searched.
+/// The bound of a search.
 #[derive(Clone, Debug)]
 pub struct Bound {
-    /// The operations.
+    /// The operations to enumerate.
     pub alphabet: Alphabet,
-    /// The most operations of a program.
+    /// Maximum number of operations in a program.
     pub depth: usize,
-    /// The most preemptions of a program; 0 with one thread.
+    /// Maximum number of preemptions in a program; 0 with one thread.
     pub preemptions: u8,
-    /// The most operations in a row that overlap.
+    /// Maximum number of operations in a burst.
     pub overlap: usize,
-    /// Continue one program of those that reach the same state. Without it every program is run.
+    /// Continue only one of the programs that reach the same state. If false, every program runs.
     pub merge: bool,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ran {
-    /// The signature of its finding.
+    /// The signature of the finding, if there was one.
     pub found: Option<String>,
-    /// All operations came to their end: there was no finding, or one when everything is given back. So the
-    /// program can be continued.
+    /// All operations ended: there was no finding, or only one in the teardown. So the program can
+    /// be continued.
     pub is_whole: bool,
-    /// The identity of the state after the last operation, if it has one and that was asked for.
+    /// The identity of the state after the last operation, if it has one and the caller asked for
+    /// it.
     pub identity: Option<u128>,
 }
 
-/// What runs programs.
+/// Runs programs for a search.
 pub trait Machine {
-    /// Runs a program; `identity` asks for that of its state.
+    /// Runs a program. If `identity` is true, the result has the identity of the final state.
     fn run(&mut self, program: &Program, identity: bool, observer: &mut dyn Observer) -> Ran;
 
-    /// Nobody wants the result any more.
+    /// True once the search is to stop: nobody wants the result.
     fn is_stopped(&self) -> bool {
         false
     }
 }
 
-/// A program that is to be continued.
+/// A program to continue.
 #[derive(Clone, Debug)]
 struct Node {
     steps: Box<[Step]>,
     preemptions: Box<[Preemption]>,
-    /// Where the run last was at rest.
+    /// The last point at which the run was at rest.
     rest: Rest,
     used: Used,
 }
 
-/// A moment at which no operation is under way, and none will be because of what comes later.
+/// A moment at which no operation is under way, and operations appended later cannot change that.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
-    /// Operations so far.
+    /// Operations up to then.
     steps: usize,
-    /// Scheduling points so far.
+    /// Scheduling points up to then.
     points: u32,
 }
 
-/// A part of the work on a layer: to continue a program by some of the operations that can come next.
+/// A part of the work on a layer: continue a program by some of the operations that can come next.
 #[derive(Clone, Debug)]
 pub struct Task {
     node: Node,
-    /// Of what can come next, from here …
+    /// Index of the first of these among the operations that can come next.
     from: usize,
-    /// … so many.
+    /// Number of these operations.
     count: usize,
 }
 
-/// A program that was run, and what became of it.
+/// A program that ran, and its result.
 #[derive(Clone, Debug)]
 struct Child {
     node: Node,
-    /// How many runs of the node it was made from came before.
+    /// Position of this run among the runs of the task, counted from 1.
     runs: u64,
     ran: Ran,
 }
 
-/// What came out of a task.
+/// The result of a task.
 #[derive(Debug, Default)]
 pub struct Expansion {
     runs: u64,
@@ -120,13 +124,13 @@ pub struct Expansion {
 pub struct First {
     /// The program.
     pub program: Program,
-    /// Runs up to it, and with it.
+    /// Number of runs up to and including it.
     pub runs: u64,
 }
 
-/// A state, and what else decides how programs that reach it can go on. What is not here does not matter: in a
-/// state that was reached without devices or pages they can still be renamed, and a process that does not
-/// live is another name for one that does.
+/// A state, and everything else that decides how programs which reach it can go on. Other
+/// properties do not matter: devices and pages that are not named yet can still be renamed, and the
+/// name of a process that does not exist stands for one that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reached {
     identity: u128,
@@ -139,18 +143,18 @@ struct Reached {
 #[derive(Debug)]
 pub struct Search {
     layers: Vec<Vec<Node>>,
-    /// The length at which a state was first reached, by what else its continuation depends on.
+    /// The length at which each state was first reached.
     reached: HashMap<Reached, usize>,
-    /// Programs run.
+    /// Number of programs run.
     pub runs: u64,
-    /// States that are continued, by length.
+    /// Number of states that are continued, by length.
     pub states: Vec<u64>,
     /// The findings, by signature.
     pub found: BTreeMap<String, First>,
 }
 
 impl Node {
-    /// The program without operations.
+    /// The empty program.
     fn empty() -> Self {
         Self {
             steps: Box::default(),
@@ -163,7 +167,7 @@ impl Node {
         }
     }
 
-    /// No operation waits.
+    /// True if no operation waits.
     fn is_at_rest(&self) -> bool {
         self.rest.steps == self.steps.len()
     }
@@ -179,7 +183,7 @@ impl Node {
     }
 }
 
-/// Notes how a run comes to rest.
+/// Observes how a run comes to rest.
 #[derive(Default)]
 struct Settling {
     points: u32,
@@ -188,19 +192,20 @@ struct Settling {
 }
 
 impl Settling {
-    /// Notes that something was released, for want of anything else that could run.
+    /// The executor released something because nothing else could run.
     const fn released(&mut self) {
         self.released = true;
     }
 
-    /// An operation ended. If something was released before, it, or another one, had waited for that; if the
-    /// other thread had had something to do, it would have done that first.
+    /// An operation ended. If something was released before, some operation had waited for the
+    /// release. Had the other thread had an operation to run, that would have run first.
     fn ended(&mut self, s: &State) {
         self.points = s.points();
         self.waited |= self.released;
     }
 
-    /// Where the run of `program` is at rest, when it was at `before` earlier.
+    /// The last point at which the run of `program` was at rest; `before` is the one of the program
+    /// that it continues.
     fn rest(&self, program: &Program, before: Rest) -> Rest {
         if self.waited && program.threads > 1 {
             return before;
@@ -222,7 +227,7 @@ impl Observer for Settling {
     }
 }
 
-/// Runs every program of a task; `None` if the machine was stopped.
+/// Runs every program of a task. Returns `None` if the machine was stopped.
 pub fn expand(bound: &Bound, task: &Task, machine: &mut impl Machine) -> Option<Expansion> {
     let Task { node, from, count } = task;
     let mut expansion = Expansion::default();
@@ -237,7 +242,7 @@ pub fn expand(bound: &Bound, task: &Task, machine: &mut impl Machine) -> Option<
         let mut settling = Settling::default();
         let ran = machine.run(&program, bound.merge && !is_last, &mut settling);
         let rest = settling.rest(&program, node.rest);
-        // nothing can come in between where there is no scheduling point
+        // without a scheduling point, nothing can run in between
         let has_points = rest.points > node.rest.points || !ran.is_whole;
         expansion.add(bound, &program, rest, used, ran);
         if has_points || !node.is_at_rest() {
@@ -249,7 +254,7 @@ pub fn expand(bound: &Bound, task: &Task, machine: &mut impl Machine) -> Option<
 }
 
 impl Expansion {
-    /// Notes a run; of one that neither finds anything nor can be continued only that it was.
+    /// Counts a run. A program with a finding, and one that can be continued, is kept as well.
     fn add(&mut self, bound: &Bound, program: &Program, rest: Rest, used: Used, mut ran: Ran) {
         self.runs += 1;
         ran.is_whole &= program.ops.len() < bound.depth;
@@ -273,7 +278,7 @@ impl Expansion {
 }
 
 impl Search {
-    /// A search that has not begun.
+    /// A new search.
     #[must_use]
     pub fn new(bound: &Bound) -> Self {
         let mut layers = vec![Vec::new(); bound.depth + 1];
@@ -287,14 +292,14 @@ impl Search {
         }
     }
 
-    /// The tasks that continue programs of `length` operations. Layers come in their order, each when the one
-    /// before has been absorbed.
+    /// The tasks that continue programs of `length` operations. Call this for one layer after the
+    /// other, each once the layer before has been absorbed.
     pub fn layer(&mut self, bound: &Bound, length: usize) -> Vec<Task> {
         let nodes = std::mem::take(&mut self.layers[length]);
         self.states[length] = nodes.len() as u64;
         let tasks = nodes.into_iter().flat_map(|node| {
             let next = bound.alphabet.next(node.used).count();
-            // bursts make each operation much work
+            // bursts make each operation expensive, so it gets a task of its own
             let count = if bound.alphabet.threads() == 1 {
                 next.max(1)
             } else {
@@ -309,13 +314,13 @@ impl Search {
         tasks.collect()
     }
 
-    /// Takes in what came out of the next task of the layer.
+    /// Takes in the result of the next task of the layer.
     pub fn absorb(&mut self, bound: &Bound, expansion: Expansion) {
         for Child { node, runs, ran } in expansion.children {
             if let Some(signature) = ran.found {
                 let known = self.found.get(&signature);
                 let length = known.map_or(usize::MAX, |known| known.program.ops.len());
-                // a burst may come earlier than a shorter program
+                // a program with a burst may be absorbed before a shorter program
                 if node.steps.len() < length {
                     let first = First {
                         program: node.program(bound.alphabet.threads()),
@@ -331,7 +336,8 @@ impl Search {
         self.runs += expansion.runs;
     }
 
-    /// Continues a program unless another one stands for it.
+    /// Keeps a program for continuation unless another one that reached the same state stands for
+    /// it.
     fn keep(&mut self, node: Node, identity: Option<u128>) {
         let length = node.steps.len();
         if let Some(identity) = identity {
@@ -349,7 +355,8 @@ impl Search {
         self.layers[length].push(node);
     }
 
-    /// A program that is as short, has as many preemptions left, and can go on with as much, has reached it.
+    /// True if another program has reached the state with at most this length, with at least as
+    /// many preemptions left, and with at least as many ways to continue.
     fn is_known(&self, state: Reached, length: usize) -> bool {
         (0..=state.preemptions).any(|preemptions| {
             let reached = |is_canonical| {
