@@ -1,4 +1,4 @@
-//! The scheduler: several threads, one of which runs at a time.
+//! The scheduler of several threads, of which one runs at a time.
 
 use super::{Checked, Run, STEP_BUDGET};
 use crate::ops::bench::OpResult;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 type OpFuture<'a> = Pin<Box<dyn Future<Output = OpResult> + 'a>>;
 
-/// A thread: the operation that it is in, and the one that it starts next.
+/// A thread: the operation under way, and the next one.
 struct Thread<'a> {
     running: Option<(usize, OpFuture<'a>)>,
     next: Option<usize>,
@@ -60,7 +60,7 @@ impl<'a> Run<'a, '_> {
                 .poll(&mut Context::from_waker(Waker::noop()))
             {
                 Poll::Ready(result) => {
-                    // whoever waits for somebody else's progress may see it now
+                    // a task that waits for the progress of another may see it now
                     self.bench.kernel.state().wake_progress();
                     self.finish(&ops[step], task, at, result)?;
                 }
@@ -82,9 +82,9 @@ impl<'a> Run<'a, '_> {
         self.oracles.before_operation(&s, &world.holders, task, at);
     }
 
-    /// The thread that runs next: the one that a preemption names, if it can run; else the thread
-    /// of the earliest unfinished operation that can. `None` when all is done, `Some(None)` when
-    /// everybody waits.
+    /// The thread that runs next: the one that a preemption names, if it can run; otherwise the
+    /// thread of the earliest unfinished operation that can. `None` when all operations have ended,
+    /// `Some(None)` when every thread waits.
     fn choose(&self, threads: &[Thread<'_>], forced: Option<usize>) -> Option<Option<usize>> {
         let step = |t: usize| {
             let thread = threads.get(t)?;
@@ -99,7 +99,7 @@ impl<'a> Run<'a, '_> {
         Some(unfinished().filter(can_run).min_by_key(|t| step(*t)))
     }
 
-    /// True unless the thread, or the open migration that it drives, waits.
+    /// True unless the thread waits, or the open migration that it drives does.
     fn can_run(&self, thread: usize) -> bool {
         let s = self.bench.kernel.state();
         let waits = |task: usize| {
@@ -114,7 +114,7 @@ impl<'a> Run<'a, '_> {
         driven.is_none_or(|task| !waits(task.ix()))
     }
 
-    /// Tells the kernel at which scheduling point to stop.
+    /// Tells the core at which scheduling point to stop.
     fn arm(&self, preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>) {
         let s = &mut *self.bench.kernel.state();
         while preemptions
@@ -128,7 +128,7 @@ impl<'a> Run<'a, '_> {
         );
     }
 
-    /// The thread that a preemption at the point just reached names.
+    /// The thread named by a preemption at the point just reached.
     fn preempted(
         &mut self,
         preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>,

@@ -5,11 +5,11 @@ use crate::ops::world::World;
 use mm_core::Identity;
 use std::hash::{Hash, Hasher};
 
-/// 128 bits of whatever is taken in. Not for adversaries.
+/// A hash of 128 bits. It does not resist adversaries.
 #[derive(Debug)]
 struct Fingerprint {
     halves: [u64; 2],
-    /// The words that were met, in this order; a word's name is its place, counted from 1.
+    /// The words met so far, in order. The name of a word is its position, counted from 1.
     words: Vec<u64>,
 }
 
@@ -57,7 +57,8 @@ impl Hasher for Fingerprint {
         self.write_u64(i as u64);
     }
 
-    /// Each half takes the word in by a bijection of its own, so that nothing that differed becomes the same.
+    /// Each half mixes the word in by a bijection of its own, so that different states of a half
+    /// stay different.
     fn write_u64(&mut self, i: u64) {
         const FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93];
         for (half, factor) in self.halves.iter_mut().zip(FACTORS) {
@@ -82,16 +83,17 @@ impl Identity for Fingerprint {
 }
 
 impl Executor {
-    /// The identity of the state after the last operation of the last run: two programs that have the same one
-    /// go on alike, whatever comes next. Their words and the positions of their operations may differ, and
-    /// with several threads the numbers of the scheduling points.
+    /// The identity of the state after the last operation of the last run. Two programs with the
+    /// same identity behave alike, whatever comes next. Their words and the positions of their
+    /// operations may differ, and with several threads the numbers of their scheduling points.
     ///
-    /// `None` if it was not asked for, if a finding came before the last operation ended, or if a migration is
-    /// open: it is a future, of which nothing can be known. And, with several threads, if everybody waited and
-    /// something was released: had there been another operation, it would have run before that.
+    /// `None` if it was not asked for, if a finding came before the last operation ended, or if a
+    /// migration is open: an open migration is a future, whose state cannot be read. With several
+    /// threads also `None` if every thread waited and something was released: had there been
+    /// another operation, it would have run before the release.
     ///
-    /// 128 bits stand for the state. If they were drawn at random, the probability that two of n states have the
-    /// same ones would be n² / 2^129: less than 10^-24 for ten million.
+    /// 128 bits stand for the state. If they were random, the probability that two of n states
+    /// collide would be n² / 2^129: less than 10^-24 for ten million states.
     pub const fn identity(&self) -> Option<u128> {
         self.identity
     }

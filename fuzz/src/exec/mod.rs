@@ -1,12 +1,13 @@
-//! The executor: runs a program on the core under a schedule, and lets the oracles look.
+//! The executor: runs a program on the core under a schedule, and calls the oracles.
 //!
-//! With one thread each operation runs to its end. With more, the earliest unfinished operation of
-//! the program runs whose thread can run; a preemption switches to the thread that it names, for
-//! the rest of that thread's operation. A thread that has to wait leaves the machine to the others.
+//! With one thread, each operation runs to its end. With more threads, the executor runs the
+//! earliest unfinished operation of the program whose thread can run. A preemption switches to the
+//! thread that it names for the rest of that thread's operation. A thread that has to wait leaves
+//! the machine to the others.
 //!
-//! What is outside the model ends when everybody waits for it: folio locks and references of third
-//! parties are given back, and a migration that the program holds open goes on. Only if nothing of
-//! that kind is left is waiting a deadlock.
+//! When every thread waits, the executor ends something outside the model: it returns the folio
+//! locks and references of third parties, or lets a migration that the program holds open go on. If
+//! nothing of that kind is left, the run is deadlocked.
 
 mod concurrent;
 mod identity;
@@ -28,7 +29,7 @@ pub use crate::ops::outcome::Outcome;
 pub use crate::ops::slots::{Place, Slots};
 pub use crate::ops::world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
 
-/// Scheduling points after which a run is over, finished or not.
+/// Number of scheduling points after which a run is stopped.
 pub const STEP_BUDGET: u32 = 1 << 20;
 
 /// How a run ended.
@@ -39,16 +40,16 @@ pub enum Verdict {
         /// A digest of all outcomes and of the state before the exits; 0 unless asked for.
         digest: u64,
     },
-    /// One did not.
+    /// A check failed.
     Finding(Box<Finding>),
 }
 
-/// What a run does besides running.
+/// Options of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// A finding is a panic inside the check.
+    /// Panic inside the check on a finding.
     pub panics: bool,
-    /// Run no oracle but those of the operations' outcomes and of the budget of steps.
+    /// Run only the oracles of outcomes and of the budget of scheduling points.
     pub unchecked: bool,
     /// Check everything after every slice, by brute force.
     pub thorough: bool,
@@ -60,7 +61,7 @@ pub struct Options {
     pub release: Release,
 }
 
-/// What ends for want of anything else that could run.
+/// What the executor ended because nothing else could run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Released {
     /// The folio locks of third parties.
@@ -71,13 +72,13 @@ pub enum Released {
     Migration(usize),
 }
 
-/// Somebody who watches a run.
+/// Watches a run.
 pub trait Observer {
     /// A slice of an operation is about to run.
     fn slice(&mut self, _step: usize, _s: &State) {}
-    /// A slice has run, and the oracles have not looked yet.
+    /// A slice has run, and the oracles have not checked it yet.
     fn ran(&mut self, _step: usize, _s: &State) {}
-    /// Everybody waited, and something outside the model was ended.
+    /// Every thread waited, and the executor ended something outside the model.
     fn released(&mut self, _what: Released) {}
     /// The address spaces of the processes, by slot, before [`Observer::operation`] is called.
     fn processes(&mut self, _mms: [Option<MmId>; MAX_PROCS]) {}
@@ -89,7 +90,7 @@ pub trait Observer {
 
 impl Observer for () {}
 
-/// A machine for each geometry, and everything that checks it. Reused from run to run.
+/// A machine for each geometry, and everything that checks it. It is reused from run to run.
 pub struct Executor {
     machines: [Option<Kernel>; 2],
     oracles: Oracles,
@@ -97,7 +98,7 @@ pub struct Executor {
     #[cfg(feature = "zoo")]
     zoo: mm_core::zoo::Zoo,
     identity: Option<u128>,
-    // parts of a world that keep their memory between runs
+    // kept between runs, so that its memory is reused
     model: crate::reference::Reference,
 }
 
@@ -115,7 +116,7 @@ struct Run<'a, 'k> {
     oracles: &'a mut Oracles,
     options: Options,
     outcomes: Digest,
-    /// Everybody waited, and something was released.
+    /// Every thread waited, and something was released.
     released: bool,
     identity: &'a mut Option<u128>,
     observer: &'a mut dyn Observer,
@@ -130,15 +131,15 @@ const fn core_geometry(geometry: Geometry) -> mm_core::Geometry {
     }
 }
 
-/// The first page of a program's window: it lies across a boundary of the highest table that both
-/// halves share.
+/// The first page of a program's window. The window lies across the boundary of two tables of the
+/// second highest level, so that its halves share the top table only.
 pub const fn window_base(geometry: Geometry) -> u64 {
     let g = core_geometry(geometry);
     g.span(g.levels - 2) - 16
 }
 
 impl Executor {
-    /// An executor that runs programs with `options`.
+    /// Creates an executor that runs programs with `options`.
     pub fn new(options: Options) -> Self {
         Self {
             machines: [None, None],
@@ -151,14 +152,14 @@ impl Executor {
         }
     }
 
-    /// Switches the historical bugs, for the runs to come.
+    /// Selects the historical bugs for later runs.
     #[cfg(feature = "zoo")]
     pub fn set_zoo(&mut self, zoo: mm_core::zoo::Zoo) {
         self.zoo = zoo;
     }
 
-    /// Throws the machines away, and with them the memory that their vectors have: the next run grows them anew, and so
-    /// runs the same code whatever ran before.
+    /// Drops the machines and the memory of their vectors. The next run grows them anew, so it runs
+    /// the same code whatever ran before.
     pub fn discard(&mut self) {
         self.machines = [None, None];
     }
@@ -204,7 +205,7 @@ impl Executor {
             observer,
         };
         let result = run.program(program);
-        // a run that ended early leaves futures that must go before the machine is reset
+        // a run that ended early leaves futures, which must be dropped before the machine is reset
         bench
             .world
             .borrow_mut()
@@ -233,14 +234,14 @@ impl<'a, 'k> Run<'a, 'k> {
         self.teardown(program.ops.len())
     }
 
-    /// The first process.
+    /// Creates the first process.
     fn boot(&mut self) {
-        // an operation that does not end is stopped there, and found
+        // an operation that does not end is stopped there and reported
         self.bench.kernel.state().preempt_at(STEP_BUDGET);
         let created = self.bench.kernel.current(TaskId(0)).mm_create();
         let world = &mut *self.bench.world.borrow_mut();
         let pid = world.model.create();
-        // nothing has been told to fail yet
+        // no allocation is armed to fail yet
         world.procs[0] = created.ok().map(|mm| Process { mm, pid });
     }
 
@@ -254,7 +255,7 @@ impl<'a, 'k> Run<'a, 'k> {
         }
     }
 
-    /// The next operation of `task`.
+    /// Prepares the next operation of `task`.
     fn running(&self, task: TaskId, at: At) -> Running<'a, 'k> {
         let s = &mut *self.bench.kernel.state();
         s.renew_task(task);
@@ -317,7 +318,7 @@ impl<'a, 'k> Run<'a, 'k> {
             .at_rest(s, &world.holders, &world.model, pid_of, all, at)
     }
 
-    /// Lets the oracles look at what the last slice did.
+    /// Checks what the last slice did.
     fn look(&mut self, at: At) -> Checked {
         let s = &mut *self.bench.kernel.state();
         self.observer.ran(at.step, s);
@@ -354,7 +355,7 @@ impl<'a, 'k> Run<'a, 'k> {
         Ok(())
     }
 
-    /// Everybody waits. Ends something that is outside the model, or says who waits for whom.
+    /// Every thread waits. Ends something outside the model, or reports who waits for whom.
     fn unblock(&mut self, at: At) -> Checked {
         let waits = |wait: Wait| wait != Wait::Gate;
         let (blocked, stuck, others) = {
@@ -377,7 +378,7 @@ impl<'a, 'k> Run<'a, 'k> {
         if !blocked {
             return Ok(());
         }
-        // A lock is slept on; only a reference makes a task try again and again.
+        // a task sleeps on a lock, but retries again and again because of a reference
         let released = match stuck {
             Some(_) => self.release_walkers() || others && self.release_locks(),
             None => self.release_locks(),
@@ -404,7 +405,7 @@ impl<'a, 'k> Run<'a, 'k> {
         }
     }
 
-    /// Gives back the folio locks of third parties.
+    /// Returns the folio locks of third parties.
     fn release_locks(&mut self) -> bool {
         let s = &mut *self.bench.kernel.state();
         let locks = &mut self.bench.world.borrow_mut().holders.locks;
@@ -416,7 +417,7 @@ impl<'a, 'k> Run<'a, 'k> {
         any
     }
 
-    /// Gives back the references of pfn walkers.
+    /// Returns the references of pfn walkers.
     fn release_walkers(&mut self) -> bool {
         let s = &mut *self.bench.kernel.state();
         let refs = &mut self.bench.world.borrow_mut().holders.refs;
@@ -430,8 +431,8 @@ impl<'a, 'k> Run<'a, 'k> {
         any
     }
 
-    /// Lets the first open migration that no thread drives, and that can run, go on to its next gate
-    /// or its end. False if there is none.
+    /// Lets the first open migration that can run, and that no thread drives, go on to its next
+    /// gate or its end. Returns false if there is none.
     fn run_worker(&mut self, at: At) -> Result<bool, Box<Finding>> {
         for slot in 0..MAX_WORKERS {
             let task = World::worker_task(slot);

@@ -1,4 +1,4 @@
-//! The end of everything: what is still open ends, everything is checked, and all processes exit.
+//! The end of a run: open migrations end, everything is checked, and all processes exit.
 
 use super::{Run, STEP_BUDGET};
 use crate::finding::Finding;
@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 impl Run<'_, '_> {
-    /// Ends what is still open, checks everything, and lets all processes exit.
+    /// Ends open migrations, returns locks and references, checks everything, and lets all
+    /// processes exit.
     pub(super) fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
         let at = At {
             op: OpKind::Exit.contract(),
@@ -56,8 +57,8 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Reclaims the folios that are left in the swap cache: somebody had them locked when the last entry
-    /// of their slot went, and memory has not been short since.
+    /// Reclaims the folios left in the swap cache: they were locked when the last entry of their
+    /// slot went, and memory has not been short since.
     fn shrink_swap_cache(&mut self) {
         let cached: Vec<_> = {
             let s = self.bench.kernel.state();
@@ -67,7 +68,7 @@ impl Run<'_, '_> {
         for folio in cached {
             self.bench.kernel.state().renew_task(TaskId(0));
             let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_page(folio));
-            // alone, nothing waits; what is left after it is a leak
+            // nothing waits when it runs alone; a folio that is left after it is a leak
             let _ = reclaim.as_mut().poll(&mut cx);
         }
     }
