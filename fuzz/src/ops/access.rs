@@ -1,4 +1,4 @@
-//! Reads and writes of a word, by a CPU or by a device.
+//! Reads and writes of a word by a CPU or a device.
 
 use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;

@@ -1,4 +1,4 @@
-//! What operations work on, and what several of them have in common.
+//! The state that operations work on, and code that several of them share.
 
 use super::outcome::Outcome;
 use super::world::{Process, World};
@@ -13,31 +13,31 @@ use mm_core::{
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// How an operation ended, or what was wrong with that.
+/// The outcome of an operation, or the finding that it raised.
 pub type OpResult = Result<Outcome, Box<Finding>>;
 
-/// What the operations of a program work on.
+/// The state that the operations of a program work on.
 pub struct Bench<'k> {
     /// The machine.
     pub kernel: &'k Kernel,
-    /// What the program holds.
+    /// The processes, references, locks and migrations of the program.
     pub world: RefCell<World<'k>>,
-    /// Where the program's window is.
+    /// The start of the program's window.
     pub base: Base,
-    /// The program has one thread.
+    /// True if the program has one thread.
     pub alone: bool,
 }
 
-/// One operation being run.
+/// An operation that is running.
 #[derive(Clone, Copy)]
 pub struct Running<'a, 'k> {
-    /// Where.
+    /// The state that it works on.
     pub bench: &'a Bench<'k>,
-    /// By whom.
+    /// The task that runs it.
     pub task: TaskId,
-    /// Which.
+    /// The operation, and its place in the program.
     pub at: At,
-    /// Allocation failures before it started.
+    /// Number of failed allocations before it began.
     pub failures: u32,
 }
 
@@ -66,18 +66,18 @@ impl<'k> Running<'_, 'k> {
         self.bench.base.range(addr, len)
     }
 
-    /// A word that nothing else in the program writes.
+    /// A word that no other operation of the program writes.
     pub(super) fn word(&self) -> u64 {
         self.at.step as u64 + 1
     }
 
-    /// Allocations that have failed since the operation began.
+    /// Number of allocations that have failed since the operation began.
     pub(super) fn failed_allocations(self) -> u32 {
         self.bench.kernel.state().fail.failures - self.failures
     }
 
-    /// Checks a postcondition: it holds in a program that runs one operation at a time. Beside
-    /// others, what was so when the operation ended may be so no more.
+    /// Checks a postcondition, but only in a program of one thread. In others, another operation
+    /// may have changed the state since this one took effect.
     pub(super) fn postcondition(
         self,
         check: impl FnOnce(At, &State, &mut World<'_>) -> Check,
@@ -89,8 +89,8 @@ impl<'k> Running<'_, 'k> {
         check(self.at, &self.bench.kernel.state(), world)
     }
 
-    /// Tells the reference model that a change of a range begins. What the range maps loses its identity if it is
-    /// `gone`.
+    /// Tells the reference model that a change of a range begins. If the pages are `gone`, pins in
+    /// the range lose their identity.
     pub(super) fn begin(
         self,
         process: Process,
@@ -105,7 +105,7 @@ impl<'k> Running<'_, 'k> {
         world.model.begin(process.pid, range.clone(), change)
     }
 
-    /// Tells the reference model how a change has ended; it says whether it may have ended so.
+    /// Tells the reference model how a change has ended, and checks that it may have ended so.
     pub(super) fn end(
         self,
         ticket: usize,
@@ -148,7 +148,7 @@ impl<'k> Running<'_, 'k> {
         Ok(outcome)
     }
 
-    /// Memory runs out only if an allocation failed.
+    /// Checks that an allocation has failed: otherwise memory cannot run out.
     pub(super) fn check_out_of_memory(self) -> Check {
         if self.bench.kernel.state().fail.failures != self.failures {
             return Ok(());
@@ -159,7 +159,7 @@ impl<'k> Running<'_, 'k> {
         )
     }
 
-    /// Tells the reference model how an access has ended; it says whether it may have ended so.
+    /// Tells the reference model how an access has ended, and checks that it may have ended so.
     pub(super) fn accessed(
         self,
         process: Process,
@@ -177,7 +177,7 @@ impl<'k> Running<'_, 'k> {
         }
     }
 
-    /// The outcome of a fault that failed for another reason than permissions.
+    /// The outcome of a fault that failed for another reason than permission.
     pub(super) fn fault_failed(self, fault: FaultError) -> OpResult {
         if fault == FaultError::Oom {
             self.check_out_of_memory()?;
@@ -187,8 +187,8 @@ impl<'k> Running<'_, 'k> {
         Ok(Outcome::Sigbus)
     }
 
-    /// The folio that the entry for an address names, whatever its kind; of a swap entry, the one
-    /// in the swap cache.
+    /// The folio that the entry for an address names, whatever its kind. For a swap entry, it is
+    /// the folio in the swap cache.
     pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
         let s = &*self.bench.kernel.state();
         let pte = s
@@ -202,8 +202,8 @@ impl<'k> Running<'_, 'k> {
         (pfn != Pfn::ZERO).then(|| s.folio(pfn))
     }
 
-    /// Something was shown of each page of a range. That it is what there is, is a postcondition,
-    /// which the oracles check after the slice.
+    /// An operation showed something of each page of a range. The oracles check after the slice, as
+    /// a postcondition, that it matches the state.
     pub(super) fn shown(
         self,
         process: Process,
@@ -211,7 +211,7 @@ impl<'k> Running<'_, 'k> {
         shown: impl ExactSizeIterator<Item = contents::Shown>,
     ) -> Check {
         if shown.len() as u64 != range.end - range.start {
-            let detail = format!("{} pages of {range:?} are shown", shown.len());
+            let detail = format!("{} pages of {range:?} were shown", shown.len());
             contents::check_outcome(self.at, detail)?;
         }
         self.postcondition(|_, _, world| {

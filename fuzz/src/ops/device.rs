@@ -1,4 +1,4 @@
-//! What a driver does with ranges and with its own memory.
+//! Operations of a driver: eviction, release, snapshots, exclusive access.
 
 use super::bench::{OpResult, Running, dev};
 use super::outcome::{self, Outcome};
@@ -84,7 +84,7 @@ async fn snapshot(
     Ok(Outcome::seen(seen))
 }
 
-/// Gives pages to a device alone. That needs a page that the process may write to.
+/// Gives a device exclusive access to pages, which the process must be allowed to write to.
 async fn exclusive(
     on: Running<'_, '_>,
     process: Process,

@@ -1,4 +1,4 @@
-//! Failures of allocations to come.
+//! Makes a later allocation fail.
 
 use super::bench::Running;
 use super::outcome::Outcome;

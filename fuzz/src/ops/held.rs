@@ -1,4 +1,4 @@
-//! What a program holds of pages: references, pins, locks.
+//! References, pins and folio locks that a program holds.
 
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
@@ -38,8 +38,8 @@ fn call(op: Op) -> Call {
     })
 }
 
-/// The address, the access and the kind of reference, and whether it is taken without a lock if
-/// that is possible.
+/// The address, the access, the kind of reference, and whether the operation tries without a lock
+/// first.
 fn gup_of(op: Op) -> Option<(Addr, program::Access, Foll, bool)> {
     Some(match op {
         Op::Get { addr, access, .. } => (addr, access, Foll::GET, false),
@@ -101,7 +101,7 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
     on.get(process, on.addr(addr), how | write, fast).await
 }
 
-/// Drops a reference, or releases a lock.
+/// Drops a reference, or releases a folio lock.
 pub(super) fn give_back(on: Running<'_, '_>, op: Op) -> Outcome {
     match op {
         Op::Put { held } => on.put(held.get().into()),
@@ -166,7 +166,7 @@ impl Running<'_, '_> {
         world.mm_of(process.pid).is_some() && world.model.is_mapped(process.pid, addr)
     }
 
-    /// Puts a reference into a slot, or gives it back if another thread took the last one.
+    /// Puts a reference into a slot, or returns it if another thread has taken the last slot.
     fn keep(self, held: HeldRef) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
         match free_slot(&world.holders.refs) {

@@ -80,7 +80,7 @@ pub(super) const MPROTECT: Contract = Contract {
             (true, true) => None,
         }
     },
-    // where it brings write permission to what is locked, that is populated
+    // it populates an mlocked VMA that it makes writable
     dirties_folios: true,
     ..Contract::of(OpKind::Mprotect, call)
 };

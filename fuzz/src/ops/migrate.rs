@@ -1,4 +1,4 @@
-//! Migrations: in one go, and held open across other operations.
+//! Migrations: in one go, or held open across other operations.
 
 use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
@@ -157,7 +157,7 @@ impl Running<'_, '_> {
         Ok(result.map_or(Outcome::Einval, Outcome::Moved))
     }
 
-    /// How many pages are where a request wants them.
+    /// Number of pages that are where a request wants them.
     fn arrived(self, request: &MigrateRequest) -> i64 {
         let s = &*self.bench.kernel.state();
         let there = |addr: &u64| match entry_at(s, request.mm, *addr).decode() {
@@ -174,14 +174,13 @@ impl Running<'_, '_> {
         request.range.clone().filter(there).count() as i64
     }
 
-    /// As many have moved as are said to.
+    /// Checks that as many pages have moved as the driver says.
     fn check_moved(self, moved: u32, arrived: i64) -> Check {
         if i64::from(moved) == arrived {
             return Ok(());
         }
         self.postcondition(|at, _, _| {
-            let detail =
-                format!("{moved} pages moved, but {arrived} came to where they were to go");
+            let detail = format!("the driver says that {moved} pages moved, but {arrived} arrived");
             contents::check_outcome(at, detail)
         })
     }
@@ -201,7 +200,7 @@ impl Running<'_, '_> {
                     stepwise: true,
                     ..request
                 };
-                // what it moved shows in the state; a range that is not mapped moves nothing
+                // the state shows what it moved, and a range that is not mapped moves nothing
                 let _ = dmirror::migrate(cur, &request).await;
                 cur.mmput(request.mm).await;
             }));
@@ -222,7 +221,7 @@ impl Running<'_, '_> {
             .state()
             .open_gate(World::worker_task(slot), skip)
         {
-            // another thread drives it
+            // it does not wait at a gate: another thread drives it
             return Outcome::Nothing;
         }
         self.drive(slot).await;

@@ -23,7 +23,7 @@ fn call(op: Op) -> Call {
 }
 
 pub(super) const MLOCK: Contract = Contract {
-    // it populates what it locks
+    // it populates the VMAs that it locks
     dirties_folios: true,
     ..Contract::of(OpKind::Mlock, call)
 };

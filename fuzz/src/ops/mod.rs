@@ -1,8 +1,8 @@
-//! Operations, a file for each family: how it runs, what the reference model is told of it, and its
-//! [contract](crate::contract).
+//! The operations, a file for each family: how each runs, what it tells the reference model, and
+//! its [contract](crate::contract).
 //!
-//! The reference model hears of an operation's end in the same section in which the core has ended
-//! it: there is no scheduling point in between.
+//! The reference model is told of an operation's end in the section in which the core ends it:
+//! there is no scheduling point in between.
 
 mod access;
 mod advice;
@@ -30,7 +30,7 @@ use crate::program::{Op, OpKind};
 use bench::{OpResult, Running};
 use outcome::Outcome;
 
-/// The contracts, in the order of the numbers.
+/// The contracts, indexed by the number of the operation.
 static CONTRACTS: [Contract; OpKind::COUNT] = [
     mapping::MMAP,
     mapping::MUNMAP,
@@ -90,7 +90,7 @@ const _: () = {
 };
 
 impl OpKind {
-    /// What the operation is allowed and what it owes.
+    /// The contract of the operation.
     #[inline]
     #[must_use]
     pub fn contract(self) -> &'static Contract {
@@ -111,7 +111,7 @@ impl Running<'_, '_> {
         }
     }
 
-    /// Runs an operation on the process that it names, whose address space stays while it runs.
+    /// Runs an operation on the process that it names, with a reference to its address space.
     async fn run_in_process(self, op: Op) -> OpResult {
         let Some(name) = op.proc() else {
             return Ok(Outcome::Nothing);

@@ -77,7 +77,7 @@ pub(super) const MREMAP: Contract = Contract {
             to: base.addr(to),
         })
     },
-    // it populates what a locked area has grown by
+    // it populates the part by which an mlocked VMA has grown
     dirties_folios: true,
     ..Contract::of(OpKind::Mremap, call)
 };
@@ -135,7 +135,7 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
         on.check_out_of_memory()?;
     }
     if !allowed {
-        let detail = format!("expected another end than {end:?} of {remap:?}");
+        let detail = format!("{remap:?} ended with {end:?}, which the reference model rules out");
         contents::check_outcome(on.at, detail)?;
     }
     if end == RemapEnd::Done && failures == 0 {

@@ -1,48 +1,48 @@
-//! How an operation of a program ended.
+//! The outcomes of operations.
 
 use mm_core::{HmmPfn, Pfn};
 use std::fmt;
 
-/// An outcome, as user space or the driver's caller sees it.
+/// An outcome, as user space or the caller of the driver sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It succeeded.
     Done,
     /// It read, or wrote, this word.
     Word(u64),
-    /// So many pages moved.
+    /// This many pages moved.
     Moved(u32),
-    /// A child process, by its slot.
+    /// It made the child process in this slot.
     Child(usize),
-    /// A reference, a lock or an open migration, by its slot.
+    /// It put a reference, a lock or an open migration into this slot.
     Slot(usize),
-    /// What the device sees, or pagemap shows, a digest of it.
+    /// A digest of what a device sees or pagemap shows.
     Seen(u64),
-    /// So many pages are the device's alone.
+    /// This many pages became exclusive to the device.
     Exclusive(u32),
-    /// SIGSEGV, or -EFAULT of a device's access.
+    /// SIGSEGV, or -EFAULT for an access of a device.
     Segv,
     /// SIGBUS.
     Sigbus,
     /// The write waits for userfaultfd.
     WriteProtected,
-    /// Out of memory; of `mprotect` and `madvise`, part of the range is not mapped; of `mremap`, there is
-    /// no room.
+    /// ENOMEM: out of memory. For `mprotect` and `madvise` also: part of the range is not mapped.
+    /// For `mremap` also: there is no room to grow.
     Enomem,
-    /// Out of memory, as `madvise` and `mlock` say it.
+    /// EAGAIN: how `madvise` and `mlock` report that memory ran out.
     Eagain,
-    /// Nothing in the range is mapped, or fit for the call.
+    /// EINVAL: nothing in the range is mapped, or fit for the call.
     Einval,
-    /// Part of the range is not registered with userfaultfd.
+    /// ENOENT: part of the range is not registered with userfaultfd.
     Enoent,
-    /// No area covers the range that is to be remapped.
+    /// EFAULT: no single VMA covers the old range of `mremap`, or a fault of `populate` failed.
     Efault,
-    /// There was nothing to do it to.
+    /// The object that the operation needs does not exist.
     Nothing,
 }
 
 impl Outcome {
-    /// A digest of what is seen of each page.
+    /// Digests what a device sees or pagemap shows of each page.
     pub fn seen(pages: impl Iterator<Item = u64>) -> Self {
         let mut digest = crate::digest::Digest::default();
         pages.for_each(|page| digest.mix(page));
@@ -73,8 +73,8 @@ impl Outcome {
     }
 }
 
-/// What a device sees of a page, as a word: which frame of the system's memory it is does not show.
-/// The judge's driver has the same bits (`MMFUZZ_SEEN_*`).
+/// What a device sees of a page, as a word. The number of a frame of system memory is left out. The
+/// judge's driver uses the same bits (`MMFUZZ_SEEN_*`).
 pub(super) fn seen(pfn: HmmPfn) -> u32 {
     match pfn {
         HmmPfn::Error => 1 << 31,

@@ -56,8 +56,8 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
     on.end_as(ticket, change, ended)
 }
 
-/// Each page is there, and can be written to without a fault if that was asked for. A migration that
-/// was `open` may have gone on while the call waited, and have taken pages along.
+/// Checks that each page has an entry, which is present and, if `write` is set, writable. If a
+/// migration was `open`, it may have gone on while the call waited and have unmapped pages again.
 fn check_populated(
     on: Running<'_, '_>,
     mm: MmId,

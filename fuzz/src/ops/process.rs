@@ -81,15 +81,15 @@ pub(super) async fn exit(on: Running<'_, '_>, process: Process) -> OpResult {
     Ok(Outcome::Done)
 }
 
-/// A folio is busy only if somebody else can hold its lock: the program, or a migration that it
-/// holds open.
+/// Checks that somebody else can hold a folio lock: the program, or a migration that it holds open.
+/// Otherwise no folio can be busy.
 fn check_folio_locked(on: Running<'_, '_>) -> Check {
     on.postcondition(|at, _, world| {
         let held = world.holders.locks.iter().any(Option::is_some);
         if held || world.workers.iter().any(Option::is_some) {
             return Ok(());
         }
-        let detail = "a folio is busy, but nobody else is there to lock it";
+        let detail = "a folio is busy, but nobody else can hold its lock";
         contents::check_outcome(at, detail.to_owned())
     })
 }

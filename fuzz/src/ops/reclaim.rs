@@ -1,4 +1,4 @@
-//! What the kernel does with a page of its own accord: reclaim and compaction.
+//! Reclaim and compaction, which the kernel starts of its own accord.
 
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;

@@ -1,15 +1,15 @@
-//! Slots: everything that a program holds has one, the lowest that is free. A program names a slot;
-//! if nothing is there, the name is taken modulo what is.
+//! Slots: each object that a program holds has one, the lowest free slot when it was made. A
+//! program names a slot; if the slot is empty, the name is taken modulo the objects there are.
 //!
-//! [`Slots`] is for who carries a program out elsewhere, on a real kernel: it keeps count of what
-//! the executor's own `World` holds.
+//! [`Slots`] is for running a program elsewhere, on a real kernel: it tracks the slots that the
+//! executor's own `World` fills.
 
 use super::world::{MAX_PROCS, MAX_WORKERS};
 use crate::contract::{RefKind, Slot};
 use crate::oracle::MAX_HELD;
 use crate::program::{Op, OperandKind};
 
-/// The slot that `name` stands for, if any is taken.
+/// The slot that `name` stands for; `None` if all are free.
 pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
     if slots.get(name)?.is_some() {
         return Some(name);
@@ -29,7 +29,7 @@ pub fn free_slot<T>(slots: &[Option<T>]) -> Option<usize> {
     slots.iter().position(Option::is_none)
 }
 
-/// What a program holds, by slot; `P` stands for a process.
+/// The objects that a program holds, by slot; `P` stands for a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Slots<P> {
     /// Processes.
@@ -53,17 +53,17 @@ impl<P> Default for Slots<P> {
     }
 }
 
-/// What an operation works on.
+/// The slots that an operation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The slot of the process that it names; `None` if it names none.
     pub proc: Option<usize>,
-    /// The slot that it takes or gives back; 0 if it does neither.
+    /// The slot that it takes or frees; 0 if it does neither.
     pub slot: usize,
 }
 
 impl<P> Slots<P> {
-    /// What an operation works on; `None` if there is nothing to do it to.
+    /// The slots that an operation works on; `None` if the object that it needs does not exist.
     pub fn place(&self, op: Op) -> Option<Place> {
         let named = |kind| op.operand(kind).unwrap_or_default().into();
         let slot = match op.kind().contract().slot {
@@ -83,8 +83,8 @@ impl<P> Slots<P> {
         Some(Place { proc, slot })
     }
 
-    /// An operation on `slot` did what it was asked to: references and locks change hands.
-    /// Processes and migrations are for the caller to note.
+    /// An operation on `slot` succeeded: records the reference or lock that it took or gave back.
+    /// The caller records processes and migrations itself.
     pub fn done(&mut self, op: Op, slot: usize) {
         match op.kind().contract().slot {
             Slot::NewReference(kind) => self.refs[slot] = Some(kind),
@@ -95,20 +95,20 @@ impl<P> Slots<P> {
         }
     }
 
-    /// The migrations that are open, one bit each.
+    /// Sets which migrations are open, one bit each.
     pub fn set_open(&mut self, open: u8) {
         for (slot, migration) in self.migrations.iter_mut().enumerate() {
             *migration = (open >> slot & 1 != 0).then_some(());
         }
     }
 
-    /// Gives back all folio locks; their slots.
+    /// Frees all slots with folio locks, and returns them.
     pub fn take_locks(&mut self) -> impl Iterator<Item = usize> {
         let locks = self.locks.iter_mut().enumerate();
         locks.filter_map(|(slot, lock)| lock.take().map(|()| slot))
     }
 
-    /// Gives back the references of pfn walkers; their slots.
+    /// Frees all slots with references of pfn walkers, and returns them.
     pub fn take_walkers(&mut self) -> impl Iterator<Item = usize> {
         let refs = self.refs.iter_mut().enumerate();
         refs.filter_map(|(slot, held)| held.take_if(|kind| *kind == RefKind::Walker).map(|_| slot))

@@ -1,4 +1,4 @@
-//! Contracts against what the operations do.
+//! Tests of the contracts.
 
 use crate::contract::Base;
 use crate::oracle::PromisedOf;

@@ -1,6 +1,6 @@
-//! What a program holds while it runs: processes, references, locks, open migrations.
+//! Everything that a running program holds: processes, references, locks, open migrations.
 //!
-//! Everything has a [slot](super::slots).
+//! Each object has a [slot](super::slots).
 
 use super::slots::resolve;
 use crate::contract::Promise;
@@ -11,11 +11,11 @@ use mm_core::{MAX_TASKS, MmId, Pfn, TaskId};
 use std::future::Future;
 use std::pin::Pin;
 
-/// Processes at a time.
+/// Maximum number of processes at a time.
 pub const MAX_PROCS: usize = 8;
-/// The first task of those that hold a migration open.
+/// The first of the tasks that hold a migration open.
 pub const FIRST_WORKER: usize = 4;
-/// Migrations open at a time.
+/// Maximum number of open migrations at a time.
 pub const MAX_WORKERS: usize = MAX_TASKS - FIRST_WORKER;
 
 /// A process.
@@ -23,14 +23,14 @@ pub const MAX_WORKERS: usize = MAX_TASKS - FIRST_WORKER;
 pub struct Process {
     /// Its address space.
     pub mm: MmId,
-    /// What the reference model calls it.
+    /// Its number in the reference model.
     pub pid: Pid,
 }
 
-/// A migration that is held open.
+/// An open migration.
 pub type Worker<'k> = Pin<Box<dyn Future<Output = ()> + 'k>>;
 
-/// All that a program holds.
+/// Everything that a program holds.
 #[derive(Default)]
 pub struct World<'k> {
     /// Processes, by slot.
@@ -39,15 +39,15 @@ pub struct World<'k> {
     pub holders: Holders,
     /// Open migrations, by slot; the task is the slot plus [`FIRST_WORKER`].
     pub workers: [Option<Worker<'k>>; MAX_WORKERS],
-    /// The open migration that each thread runs for the moment.
+    /// The open migration that each thread is driving.
     pub driven: [Option<TaskId>; FIRST_WORKER],
-    /// What the operation of each thread promises if it ends well.
+    /// The promise of the operation of each thread, which binds it if it succeeds.
     pub promises: [Option<Promise>; FIRST_WORKER],
     /// The reference model.
     pub model: Reference,
-    /// Who wrote, and where, since an oracle last looked.
+    /// The writers, with the address of each write, since the oracles looked last.
     pub writers: Vec<(Process, u64)>,
-    /// What the operation that has just ended, alone, was shown of pages.
+    /// What the operation that has just ended was shown of pages, if it ran alone.
     pub shown: Vec<(MmId, u64, Shown)>,
 }
 
@@ -76,14 +76,14 @@ impl World<'_> {
         self.procs.iter().flatten().copied().find(is)
     }
 
-    /// What a process maps in `range` is its own no longer: pins there lose what they stood for.
+    /// The process unmaps or moves the pages in `range`: its pins there lose their identity.
     pub fn forget_identity(&mut self, pid: Pid, range: &std::ops::Range<u64>) {
         for held in self.holders.refs.iter_mut().flatten() {
             held.identity &= held.pid != pid || !range.contains(&held.addr);
         }
     }
 
-    /// The contents of a page have been looked at.
+    /// Records the contents of the pages that references hold, for the next comparison.
     pub fn note_words(&mut self, word_of: impl Fn(Pfn) -> u64) {
         for held in self.holders.refs.iter_mut().flatten() {
             held.word = word_of(held.pfn);
