@@ -1,5 +1,5 @@
-//! [`Arbitrary`] goes through the wire, so that an engine that speaks `arbitrary` and one that
-//! speaks bytes share a corpus.
+//! [`Arbitrary`] decodes the wire form, so that engines that speak `arbitrary` and engines that
+//! speak bytes share a corpus.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
@@ -16,7 +16,8 @@ impl<'a> Arbitrary<'a> for Program {
     }
 
     fn size_hint(_depth: usize) -> (usize, Option<usize>) {
-        // Nothing is needed; the most is a whole program and the length that `arbitrary_len` reads.
+        // No bytes are needed. At most, a whole program is read, and the length that
+        // `arbitrary_len` takes.
         (0, Some(wire::MAX_BYTES + size_of::<usize>()))
     }
 }

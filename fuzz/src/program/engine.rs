@@ -1,9 +1,7 @@
-//! Mutation of byte strings, as engines call it: libFuzzer's custom mutator and its custom
-//! crossover.
+//! Mutation of byte strings for engines: libFuzzer's custom mutator and custom crossover.
 //!
-//! Whatever goes in, what comes out is the canonical wire form of a program within the limits of
-//! the target. So a corpus holds each program once, and mutation never spends itself on bytes that
-//! nothing reads.
+//! The result is always the canonical wire form of a program within the limits of the target. So a
+//! corpus contains each program once, and no mutation is wasted on bytes that nothing reads.
 
 use fastrand::Rng;
 
@@ -14,21 +12,21 @@ use super::{MAX_PREEMPTIONS, Op, OperandKind, Program};
 
 /// One in this many mutations is the engine's own.
 const BYTE_MUTATIONS: u8 = 8;
-/// One in this many is a program that has nothing of the old one: what random programs find, they find long before
+/// One in this many results is a new program: bugs that random programs find are found long before
 /// mutation gets there.
 const FRESH: u8 = 8;
-/// The most mutations of a program in one call.
+/// Maximum number of mutations of a program in one call.
 const MOST_MUTATIONS: u8 = 4;
 
-/// Mutates the program that the first `size` bytes of `data` mean, in place.
+/// Mutates the program that the first `size` bytes of `data` decode to, in place.
 ///
-/// - `max_size`: the most bytes that the result may have; over the length of `data` it is that
-///   length.
-/// - `seed`: the result depends on it, on the arguments and on `byte_mutate` alone.
-/// - `byte_mutate`: the engine's mutator of byte strings, for one in eight seeds. It gets `data`,
-///   `size` and `max_size`, and returns the new size (libFuzzer: `libfuzzer_sys::fuzzer_mutate`).
+/// - `max_size`: the maximum size of the result; capped at the length of `data`.
+/// - `seed`: the result depends only on it, the other arguments and `byte_mutate`.
+/// - `byte_mutate`: the engine's mutator of byte strings, used for one in eight seeds. It gets
+///   `data`, `size` and `max_size`, and returns the new size (libFuzzer:
+///   `libfuzzer_sys::fuzzer_mutate`).
 ///
-/// Returns the new size. It is 0, and `data` unchanged, only if `max_size` is below
+/// Returns the new size. It is 0, and `data` is unchanged, only if `max_size` is below
 /// [`HEADER_BYTES`], the length of the empty program.
 pub fn mutate_wire(
     data: &mut [u8],
@@ -55,7 +53,7 @@ pub fn mutate_wire(
         if program != before {
             return store(program, &mut data[..max_size]);
         }
-        // The change was in bytes that mean nothing, and is gone. The structured way is not.
+        // The byte mutation changed only bytes without a meaning, so mutate the structure instead.
     }
     if rng.u8(0..FRESH) == 0 {
         program = random_program(limits, &mut rng);
@@ -63,7 +61,7 @@ pub fn mutate_wire(
     for _ in 0..rng.u8(1..=MOST_MUTATIONS) {
         mutate(&mut program, limits, &mut rng);
     }
-    // Two mutations can undo each other; one alone does not.
+    // Two mutations can undo each other; a single one changes something.
     if program == before {
         mutate(&mut program, limits, &mut rng);
     }
@@ -71,9 +69,9 @@ pub fn mutate_wire(
     store(program, &mut data[..max_size])
 }
 
-/// Makes most long ranges short. What a run costs is what its ranges cover, and an engine that counts
-/// how often code ran keeps every program that covers more; the bugs show on a page or two, and a
-/// table of the tiny geometry has eight.
+/// Shortens most long ranges. The length of its ranges decides how long a program runs, and an
+/// engine that counts how often code ran keeps every program with longer ones. The bugs show on a
+/// page or two, and a table of the tiny geometry has eight entries.
 fn shorten_ranges(program: &mut Program, rng: &mut Rng) {
     const SHORT: u8 = 8;
     const KEEP_ONE_IN: u8 = 64;
@@ -92,8 +90,9 @@ fn shorten_ranges(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Crosses the programs that `a` and `b` mean into `out`, and returns the size of the result, which
-/// depends on the arguments alone. It is 0 only if `out` is shorter than [`HEADER_BYTES`].
+/// Crosses the programs that `a` and `b` decode to into `out`, and returns the size of the result.
+/// The result depends on the arguments alone. The size is 0 only if `out` is shorter than
+/// [`HEADER_BYTES`].
 pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Limits) -> usize {
     if out.len() < HEADER_BYTES {
         return 0;
@@ -106,8 +105,8 @@ pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Lim
     )
 }
 
-/// Encodes a canonical program into `out`, which has room for the header at least, and returns the
-/// size. Operations at the end that have no room are dropped, then preemptions.
+/// Encodes a canonical program into `out`, which has at least room for the header, and returns the
+/// size. If the room does not suffice, it drops operations at the end, then preemptions.
 pub(crate) fn store(mut program: Program, out: &mut [u8]) -> usize {
     let records = (out.len() - HEADER_BYTES) / RECORD_BYTES;
     program.preemptions.truncate(records.min(MAX_PREEMPTIONS));
@@ -233,7 +232,7 @@ mod tests {
         let results: Vec<Vec<u8>> = (0..500).map(run).collect();
         assert!((0..500).all(|seed| results[seed as usize] == run(seed)));
         let distinct: HashSet<&Vec<u8>> = results.iter().collect();
-        // An eighth of the seeds are scribbled on, all in the same way.
+        // An eighth of the seeds go to `scribble`, which always makes the same change.
         assert!(distinct.len() > 400, "{}", distinct.len());
         assert!(!distinct.contains(&start), "the input itself is no mutant");
     }

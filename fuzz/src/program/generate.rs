@@ -1,8 +1,7 @@
-//! Random operations, and random programs made of them.
+//! Random operations and random programs.
 //!
-//! Uniform choice wastes most programs on addresses that nothing maps. So a program starts with
-//! `mmap` and `write`, lives in a small part of the address window, and takes up the operands that
-//! it has used before.
+//! A uniform choice would waste most programs on unmapped addresses. So a program starts with
+//! `mmap` and `write`, stays in a small part of the address window, and reuses operands.
 
 use std::convert::Infallible;
 
@@ -13,7 +12,7 @@ use super::op::{Op, OpKind, Source};
 use super::operand::{Operand, OperandKind, Prot};
 use super::{Geometry, Preemption, Program, Step, insert_preemption};
 
-/// How many steps at the start of a program are drawn with the early weights.
+/// Number of steps at the start of a program that are drawn with the early weights.
 const EARLY_STEPS: usize = 3;
 
 /// A random operation for position `at` of a program.
@@ -30,11 +29,11 @@ pub fn random_op(program: &Program, at: usize, rng: &mut Rng) -> Op {
     } = &mut op
     {
         if rng.u8(0..4) != 0 {
-            // most moves keep the length, and those that leave the area must
+            // most moves keep the length; MREMAP_DONTUNMAP must
             *newlen = *len;
         }
         if rng.u8(0..4) == 0 {
-            // beside what is there, where areas merge
+            // next to pages in use, where VMAs merge
             let near = used_operand(OperandKind::Addr, program, rng).unwrap_or(addr.byte());
             *to = Operand::from_byte(neighbour(near, program, rng));
         }
@@ -59,7 +58,7 @@ pub fn random_program(limits: Limits, rng: &mut Rng) -> Program {
         program.geometry = Geometry::X86_64;
     }
     program.threads = rng.u8(limits.thread_range());
-    // Short programs are the ones that can be understood, and they run faster.
+    // Short programs are easier to understand and run faster.
     let most = rng.usize(0..=limits.max_ops());
     let len = rng.usize(0..=most);
     for at in 0..len {
@@ -75,7 +74,7 @@ pub fn random_program(limits: Limits, rng: &mut Rng) -> Program {
     program
 }
 
-/// A random preemption, early in the run more often than late.
+/// A random preemption, more often early in the run than late.
 #[must_use]
 pub fn random_preemption(program: &Program, rng: &mut Rng) -> Preemption {
     let bits = if rng.u8(0..8) == 0 {
@@ -132,7 +131,7 @@ impl Source for RandomOperands<'_> {
     }
 }
 
-/// The index of an operation, if there is one.
+/// The index of a random operation, if there is one.
 pub(super) fn pick(program: &Program, rng: &mut Rng) -> Option<usize> {
     (!program.ops.is_empty()).then(|| rng.usize(..program.ops.len()))
 }
@@ -158,7 +157,8 @@ pub(super) fn random_operand(
     }
 }
 
-/// The byte of the page before or behind one that the program uses: areas merge there, and ranges end.
+/// The byte of the page before or after one that the program uses: there VMAs merge, and ranges
+/// end.
 fn neighbour(addr: u8, program: &Program, rng: &mut Rng) -> u8 {
     let pages = OperandKind::Addr.count();
     let len = match rng.u8(0..4) {
@@ -169,8 +169,8 @@ fn neighbour(addr: u8, program: &Program, rng: &mut Rng) -> u8 {
     ((u16::from(addr) + forward) % pages) as u8
 }
 
-/// The byte of an operand of type `operand` somewhere in the program, if a look around a random
-/// place finds one.
+/// The byte of an operand of type `operand` that the program uses, if one is among the operations
+/// around a random place.
 pub(super) fn used_operand(operand: OperandKind, program: &Program, rng: &mut Rng) -> Option<u8> {
     const LOOK: usize = 8;
     if program.ops.is_empty() {
@@ -190,7 +190,7 @@ pub(super) fn used_operand(operand: OperandKind, program: &Program, rng: &mut Rn
     None
 }
 
-/// The byte of an operand that nothing suggests.
+/// The byte of an operand, independent of the program.
 fn fresh_operand(operand: OperandKind, rng: &mut Rng) -> u8 {
     let any = |rng: &mut Rng| (rng.u16(0..operand.count())) as u8;
     match operand {

@@ -1,10 +1,10 @@
-//! What generation and mutation keep to.
+//! Limits for generation and mutation.
 
 use std::ops::RangeInclusive;
 
 use super::{MAX_OPS, MAX_THREADS, Program};
 
-/// What mutation keeps to, beyond what a program has to.
+/// Limits for generation and mutation, within those that every program has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     max_ops: usize,
@@ -18,8 +18,8 @@ impl Limits {
     /// Two to four threads: for targets that explore interleavings.
     pub const RACES: Self = Self::new(MAX_OPS, 2, MAX_THREADS);
 
-    /// At most `max_ops` operations and `min_threads` to `max_threads` threads, each brought into
-    /// what a program can have.
+    /// At most `max_ops` operations, and `min_threads` to `max_threads` threads. Each value is
+    /// clamped to what a program can have.
     #[must_use]
     pub const fn new(max_ops: usize, min_threads: u8, max_threads: u8) -> Self {
         // `Ord::clamp` is not const.
@@ -41,13 +41,13 @@ impl Limits {
         }
     }
 
-    /// The most operations.
+    /// Maximum number of operations.
     #[must_use]
     pub const fn max_ops(&self) -> usize {
         self.max_ops
     }
 
-    /// How many threads are allowed.
+    /// The allowed numbers of threads.
     #[must_use]
     pub const fn thread_range(&self) -> RangeInclusive<u8> {
         self.min_threads..=self.max_threads
@@ -67,7 +67,7 @@ impl Limits {
         )
     }
 
-    /// Makes a program canonical and brings it into the limits: threads over the limit are folded
+    /// Makes a program canonical and brings it into the limits. Threads above the limit are folded
     /// into those below it.
     pub fn apply(&self, program: &mut Program) {
         program.ops.truncate(self.max_ops);

@@ -1,20 +1,20 @@
 //! Programs: the inputs of the laboratory.
 //!
 //! A program is a geometry, a number of threads, a list of operations with the thread that runs
-//! each, and a list of preemptions. It has three forms, loss-free between each other for canonical
-//! programs:
+//! each, and a list of preemptions. It has three forms. Canonical programs convert between them
+//! without loss:
 //!
-//! - the value, [`Program`], that mutators, the minimizer and tests work on;
+//! - the value, [`Program`], for mutators, the minimizer and tests;
 //! - [`text`] (`.mm`), for people;
 //! - [`wire`], for engines. Every byte string decodes, and [`wire::encode`] is canonical.
 //!
 //! `docs/grammar.md` describes the text and the wire.
 //!
-//! A program is *canonical* if [`Program::normalize`] would not change it. Both decoders give
-//! canonical programs, and both encoders give the canonical form of whatever value they get.
+//! A program is *canonical* if [`Program::normalize`] would not change it. Both decoders return
+//! canonical programs, and both encoders write the canonical form of any value.
 //!
-//! The table of operations is in [`op`], the types of their operands in [`operand`]. [`generate`]
-//! makes random operations, [`mutate`] changes programs, and [`engine`] is that for byte strings.
+//! The table of operations is in [`op`], the operand types are in [`operand`]. [`generate`] makes
+//! random operations, [`mutate`] changes programs, and [`engine`] mutates byte strings.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,11 +36,11 @@ pub use operand::{
     OperandKind, Proc, Prot, RefSlot, Skip, Toward,
 };
 
-/// The most operations in a program, in every form.
+/// Maximum number of operations in a program, in every form.
 pub const MAX_OPS: usize = 256;
-/// The most preemptions in a program, in every form.
+/// Maximum number of preemptions in a program, in every form.
 pub const MAX_PREEMPTIONS: usize = 32;
-/// The most threads of a program.
+/// Maximum number of threads of a program.
 pub const MAX_THREADS: u8 = 4;
 
 /// An input: what runs, on which thread, and where threads are preempted.
@@ -60,7 +60,7 @@ pub struct Program {
 /// The shape of the page tables and the size of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Geometry {
-    /// Tables of 8 entries and a few dozen frames: boundaries are near.
+    /// Tables of 8 entries, and a few dozen frames: boundaries are close.
     #[default]
     Tiny,
     /// The tables of x86-64: 512 entries, four levels.
@@ -79,7 +79,7 @@ pub struct Step {
 /// A switch of threads that the program asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Preemption {
-    /// Which scheduling point of the run, counted from 0.
+    /// The scheduling point of the run, counted from 0.
     pub at: u16,
     /// The thread to switch to, below the number of threads of the program.
     pub to: u8,
@@ -98,10 +98,10 @@ impl Default for Program {
 }
 
 impl Program {
-    /// Makes the program canonical: clamps the number of threads, takes thread numbers modulo it,
+    /// Makes the program canonical. Clamps the number of threads, takes thread numbers modulo it,
     /// sorts the preemptions, keeps the first one of each scheduling point and none with one
-    /// thread, and drops what is over [`MAX_OPS`] and [`MAX_PREEMPTIONS`]. Operands are canonical
-    /// by their types.
+    /// thread, and drops everything above [`MAX_OPS`] and [`MAX_PREEMPTIONS`]. Operands are
+    /// canonical by their types.
     pub fn normalize(&mut self) {
         self.threads = self.threads.clamp(1, MAX_THREADS);
         self.ops.truncate(MAX_OPS);
@@ -115,15 +115,15 @@ impl Program {
             preemption.to %= self.threads;
         }
         if !are_preemptions_canonical(&self.preemptions) {
-            // The wire's own rule, in the wire's order, so that normalizing and decoding agree on
-            // what is dropped.
+            // This is the wire's own rule, in the wire's order, so that normalizing and decoding
+            // drop the same preemptions.
             for preemption in std::mem::take(&mut self.preemptions) {
                 insert_preemption(&mut self.preemptions, preemption);
             }
         }
     }
 
-    /// Whether [`normalize`](Self::normalize) would leave the program as it is.
+    /// True if [`normalize`](Self::normalize) would leave the program as it is.
     #[must_use]
     pub fn is_canonical(&self) -> bool {
         (1..=MAX_THREADS).contains(&self.threads)
@@ -137,7 +137,7 @@ impl Program {
             && are_preemptions_canonical(&self.preemptions)
     }
 
-    /// The canonical program, copied only if this is not it.
+    /// The canonical form of the program, copied only if the program is not canonical.
     fn canonical(&self) -> Cow<'_, Self> {
         if self.is_canonical() {
             return Cow::Borrowed(self);
@@ -148,13 +148,13 @@ impl Program {
     }
 }
 
-/// Whether a list of preemptions is sorted, without repetition, and not too long.
+/// True if a list of preemptions is sorted, without repetition, and not too long.
 fn are_preemptions_canonical(list: &[Preemption]) -> bool {
     list.len() <= MAX_PREEMPTIONS && list.is_sorted_by(|one, next| one.at < next.at)
 }
 
-/// Puts a preemption into a canonical list. If its scheduling point is taken or the list is full,
-/// it is dropped.
+/// Inserts a preemption into a canonical list. Drops it if its scheduling point is taken or the
+/// list is full.
 pub(crate) fn insert_preemption(list: &mut Vec<Preemption>, preemption: Preemption) {
     if list.len() < MAX_PREEMPTIONS
         && let Err(index) = list.binary_search_by_key(&preemption.at, |other| other.at)

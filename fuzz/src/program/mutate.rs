@@ -1,8 +1,8 @@
 //! Structure-aware mutation of programs.
 //!
-//! A mutation is a small function that changes a canonical program into another one, or says that
-//! it does not apply. [`mutate`] draws one by weight. Everything is a function of the program, the
-//! limits and the random numbers, so that a seed repeats a mutation.
+//! A mutation is a small function that changes a canonical program, or reports that it does not
+//! apply. [`mutate`] draws one by weight. The result depends only on the program, the limits and
+//! the random numbers, so a seed repeats a mutation.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::op::{MAX_PARAMS, Op, OpKind, Source};
 use super::operand::{Operand, OperandKind};
 use super::{Geometry, MAX_PREEMPTIONS, Preemption, Program, Step, insert_preemption};
 
-/// Changes a program. Returns whether the mutation applied and the program is canonical and within
+/// Changes a program. Returns true if the mutation applied; the program stays canonical and within
 /// `limits`.
 type Mutation = fn(&mut Program, &Limits, &mut Rng) -> bool;
 
@@ -44,8 +44,8 @@ const MUTATIONS: [(u32, Mutation); 21] = [
     (4, change_thread_count),
 ];
 
-/// Brings a program into `limits` and changes it in one way. The result is canonical, and differs
-/// from the program unless `limits` leave hardly any choice.
+/// Brings a program into `limits` and makes one change. The result is canonical, and differs from
+/// the program unless `limits` leave hardly any choice.
 pub fn mutate(program: &mut Program, limits: Limits, rng: &mut Rng) {
     const TRIES: usize = 24;
     const TOTAL: u32 = {
@@ -74,26 +74,26 @@ pub fn mutate(program: &mut Program, limits: Limits, rng: &mut Rng) {
     }
 }
 
-/// A program made of two: the result is canonical and within `limits`.
+/// Makes a program out of two. The result is canonical and within `limits`.
 #[must_use]
 pub fn crossover(a: &Program, b: &Program, limits: Limits, rng: &mut Rng) -> Program {
     let (head, cut) = (random_run(a.ops.len(), rng), random_run(b.ops.len(), rng));
     let mut child = a.clone();
     match rng.u8(0..4) {
-        // The start of one and the end of the other.
+        // The start of one program and the end of the other.
         0 => drop(
             child
                 .ops
                 .splice(head.start.., b.ops[cut.start..].iter().copied()),
         ),
-        // A part of the other one put in, or put in the place of a part.
+        // A part of the other program is inserted, or replaces a part.
         1 => drop(
             child
                 .ops
                 .splice(head.start..head.start, b.ops[cut].iter().copied()),
         ),
         2 => drop(child.ops.splice(head, b.ops[cut].iter().copied())),
-        // Both, interleaved: each keeps its order.
+        // Both programs interleaved; each keeps its order.
         _ => child.ops = interleave(&a.ops, &b.ops, rng),
     }
     child.threads = if rng.bool() { a.threads } else { b.threads };
@@ -116,7 +116,7 @@ fn interleave(a: &[Step], b: &[Step], rng: &mut Rng) -> Vec<Step> {
     steps
 }
 
-/// A part of a list, short more often than long, and empty only if the list is.
+/// A part of a list, more often short than long, and empty only if the list is.
 fn random_run(len: usize, rng: &mut Rng) -> Range<usize> {
     if len == 0 {
         return 0..0;
@@ -185,8 +185,8 @@ fn replace_op(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     std::mem::replace(&mut program.ops[at].op, op) != op
 }
 
-/// Changes an operand: a step up or down, one of its type from elsewhere in the program, or a new
-/// one.
+/// Changes an operand: by a step up or down, to one of its type from elsewhere in the program, or
+/// to a new one.
 fn change_operand(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     let Some(at) = pick(program, rng) else {
         return false;
@@ -209,7 +209,7 @@ fn change_operand(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     new != old
 }
 
-/// The next or the previous value of a type, around its ends. Of a mask, a bit is what comes next.
+/// The next or previous value of a type, wrapping around. For a mask, it flips a bit.
 fn step_operand(operand: OperandKind, byte: u8, rng: &mut Rng) -> u8 {
     if operand == OperandKind::Skip {
         return byte ^ 1 << rng.u8(0..8);
@@ -223,7 +223,7 @@ fn step_operand(operand: OperandKind, byte: u8, rng: &mut Rng) -> u8 {
     (next % count) as u8
 }
 
-/// Changes what an operation does, and keeps the operands that both have.
+/// Changes the kind of an operation, and keeps the operands that both kinds have.
 fn change_kind(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     let Some(at) = pick(program, rng) else {
         return false;
@@ -242,7 +242,7 @@ fn change_kind(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     new != old
 }
 
-/// The operands of one operation for another one, with random ones where a type is lacking.
+/// Operands taken from one operation for another, and random ones for types that it lacks.
 struct KeepShared<'a> {
     kind: OpKind,
     kept: Op,
@@ -266,7 +266,7 @@ impl Source for KeepShared<'_> {
     }
 }
 
-/// Changes the thread of an operation, or of all from there to the end of a run.
+/// Changes the thread of one operation, or of a run of operations.
 fn change_thread(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     if program.threads == 1 || program.ops.is_empty() {
         return false;
@@ -282,7 +282,7 @@ fn change_thread(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     true
 }
 
-/// A thread that is not `thread`, out of at least two.
+/// A thread other than `thread`, out of at least two.
 fn other_thread(thread: u8, threads: u8, rng: &mut Rng) -> u8 {
     (thread + rng.u8(1..threads.max(2))) % threads
 }
@@ -297,7 +297,7 @@ fn add_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     program.preemptions.len() > before
 }
 
-/// Adds a preemption a little behind another one: a thread is left, and comes back or leaves again.
+/// Adds a preemption shortly after another one: the thread switches back, or on to a third one.
 fn add_detour(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     if program.preemptions.is_empty() && !add_preemption(program, limits, rng) {
         return false;
@@ -315,7 +315,7 @@ fn add_detour(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     program.preemptions.len() > before
 }
 
-/// Moves a preemption to a scheduling point near by, or anywhere.
+/// Moves a preemption to a nearby scheduling point, or to any.
 fn move_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     if program.preemptions.is_empty() {
         return false;
@@ -333,8 +333,8 @@ fn move_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     preemption != before
 }
 
-/// Moves a preemption and all behind it by the same number of scheduling points: what an operation that is put in or
-/// taken out in front of them does to the schedule is undone.
+/// Moves a preemption and all later ones by the same number of scheduling points. That undoes the
+/// shift of the schedule by an operation inserted or removed before them.
 fn shift_preemptions(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     let preemptions = &mut program.preemptions;
     if preemptions.is_empty() {

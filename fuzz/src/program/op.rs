@@ -1,19 +1,19 @@
-//! Operations: one table that everything else is made from.
+//! Operations: one table, from which everything else is generated.
 //!
-//! A row of `ops!` is the number, the keyword, the variant and its operands in the order of the
-//! text, then how often the generator draws it, among the first steps of a program and later, and
-//! what it allocates. From it come [`Op`], [`OpKind`], and the two functions that the forms of a program share:
-//! [`Op::build`] asks a [`Source`] for each operand in turn, and [`Op::visit`] shows each to a
-//! [`Sink`]. The wire, the text, the mutators and the generator are sources and sinks, and none of
-//! them names an operation.
+//! A row of `ops!` has the number, the keyword, the variant and its operands in the order of the
+//! text, then the weights with which the generator draws it, among the first steps of a program and
+//! later, and the allocations that it makes. The table yields [`Op`], [`OpKind`], and two functions
+//! that all forms of a program share: [`Op::build`] asks a [`Source`] for each operand in turn, and
+//! [`Op::visit`] shows each to a [`Sink`]. The wire, the text, the mutators and the generator are
+//! sources and sinks; none of them names an operation.
 //!
-//! Numbers are append-only: a corpus holds them. Never reuse or reorder a row.
+//! Numbers are append-only, because corpora contain them. Never reuse or reorder a row.
 
 use core::convert::Infallible;
 
 use super::operand::*;
 
-/// Where the operands of an operation come from.
+/// A source of operands.
 pub trait Source {
     /// Why there is no operand; [`Infallible`] if there always is one.
     type Error;
@@ -22,11 +22,11 @@ pub trait Source {
     ///
     /// # Errors
     ///
-    /// Whatever stops the source: for a text, a word that is wrong or missing.
+    /// Whatever stops the source; for a text, a wrong or missing word.
     fn operand<T: Operand>(&mut self) -> Result<T, Self::Error>;
 }
 
-/// Where the operands of an operation go to.
+/// A receiver of operands.
 pub trait Sink {
     /// Takes the next operand.
     fn operand<T: Operand>(&mut self, value: T);
@@ -86,19 +86,20 @@ macro_rules! ops {
                 }
             }
 
-            /// How often the operation is drawn: among the first steps of a program, and later.
+            /// The weights with which the operation is drawn: among the first steps of a program,
+            /// and later.
             #[must_use]
             pub const fn weights(self) -> (u32, u32) {
                 match self { $(Self::$variant => ($early, $late)),* }
             }
 
-            /// What the operation allocates, by its own work or by a fault that it takes.
+            /// The kinds of allocation that the operation makes itself or in a fault that it takes.
             #[must_use]
             pub const fn allocations(self) -> &'static [AllocKind] {
                 match self { $(Self::$variant => &[$(AllocKind::$alloc),*]),* }
             }
 
-            /// What the operation does, in a line.
+            /// A line that says what the operation does.
             #[must_use]
             pub fn summary(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+).trim_ascii_start()),* }
@@ -140,14 +141,14 @@ macro_rules! ops {
 }
 
 ops! {
-    /// Maps anonymous private memory over the range, replacing what was there (`mmap` with
+    /// Maps anonymous private memory over the range and replaces any mapping there (`mmap` with
     /// `MAP_FIXED`).
     0 "mmap" Mmap { proc: Proc, addr: Addr, len: Len, prot: Prot }
         drawn (40, 6) allocates [Vma, Avc]
     /// Unmaps the range (`munmap`).
     1 "munmap" Munmap { proc: Proc, addr: Addr, len: Len }
         drawn (1, 4) allocates [Vma, Avc]
-    /// Changes what the mappings in the range permit (`mprotect`).
+    /// Changes the protection of the range (`mprotect`).
     2 "mprotect" Mprotect { proc: Proc, addr: Addr, len: Len, prot: Prot }
         drawn (1, 5) allocates [Vma, Avc]
     /// Makes a child process, which shares the memory copy-on-write (`fork`).
@@ -171,8 +172,8 @@ ops! {
     /// Migrates the pages of the range that are on the device to system memory in one go.
     9 "migrate-back" MigrateBack { proc: Proc, addr: Addr, len: Len, dev: Dev, skip: Skip }
         drawn (1, 6) allocates [Page]
-    /// The driver empties a range of device pages, whoever maps them (`migrate_device_range`);
-    /// `first` counts from the first page of the device.
+    /// The driver empties a range of device pages, whichever process maps them
+    /// (`migrate_device_range`); `first` counts from the first page of the device.
     10 "evict" Evict { dev: Dev, first: Addr, len: Len }
         drawn (1, 6) allocates [Page]
     /// The device reads the page through its own page table, faulting through `hmm_range_fault` as
@@ -216,66 +217,67 @@ ops! {
     /// Releases a folio lock that `lock` took (`folio_unlock`).
     22 "unlock" Unlock { lock: LockSlot }
         drawn (1, 4) allocates []
-    /// Starts to track writes of the process anew (a write of 4 to `/proc/pid/clear_refs`).
+    /// Clears the soft-dirty bits of the process (a write of 4 to `/proc/pid/clear_refs`).
     23 "clear-soft-dirty" ClearSoftDirty { proc: Proc }
         drawn (1, 3) allocates []
     /// Registers the range with userfaultfd for write protection (`UFFDIO_REGISTER`).
     24 "uffd-register" UffdRegister { proc: Proc, addr: Addr, len: Len }
         drawn (1, 3) allocates [Vma, Avc]
-    /// Takes the range back from userfaultfd (`UFFDIO_UNREGISTER`).
+    /// Unregisters the range from userfaultfd (`UFFDIO_UNREGISTER`).
     25 "uffd-unregister" UffdUnregister { proc: Proc, addr: Addr, len: Len }
         drawn (1, 2) allocates [Vma, Avc]
     /// Sets or clears the userfaultfd write protection of the range (`UFFDIO_WRITEPROTECT`).
     26 "uffd-wp" UffdWp { proc: Proc, addr: Addr, len: Len, switch: OnOff }
         drawn (1, 3) allocates [PageTable]
-    /// Makes an allocation to come fail: the `nth` one of this kind.
+    /// Makes a later allocation fail: the `nth` one of this kind.
     27 "fail" Fail { alloc: AllocKind, nth: Nth }
         drawn (1, 3) allocates []
-    /// Reclaims the page as the kernel does when memory is short: it is swapped out, or dropped if it
+    /// Reclaims the page as the kernel does when memory is short: swaps it out, or drops it if it
     /// is lazily freed (`shrink_folio_list`).
     28 "reclaim" Reclaim { proc: Proc, addr: Addr }
         drawn (1, 6) allocates [SwapSlot]
-    /// Reclaims the pages of the range that nobody else maps (`madvise` with `MADV_PAGEOUT`).
+    /// Reclaims the pages of the range that no other process maps (`madvise` with `MADV_PAGEOUT`).
     29 "pageout" Pageout { proc: Proc, addr: Addr, len: Len }
         drawn (1, 3) allocates [SwapSlot]
-    /// The contents of the range may be dropped until they are written again (`madvise` with
+    /// Lets the kernel drop the contents of the range until they are written again (`madvise` with
     /// `MADV_FREE`).
     30 "lazyfree" Lazyfree { proc: Proc, addr: Addr, len: Len }
         drawn (1, 2) allocates []
-    /// The pages of the range will not be used soon (`madvise` with `MADV_COLD`).
+    /// Marks the pages of the range as not needed soon (`madvise` with `MADV_COLD`).
     31 "cold" Cold { proc: Proc, addr: Addr, len: Len }
         drawn (1, 1) allocates []
-    /// The pages of the range will be used soon: those in swap are read into the swap cache
-    /// (`madvise` with `MADV_WILLNEED`).
+    /// Reads the pages of the range that are in swap into the swap cache (`madvise` with
+    /// `MADV_WILLNEED`).
     32 "willneed" Willneed { proc: Proc, addr: Addr, len: Len }
         drawn (1, 2) allocates [Page]
-    /// Faults the range in and keeps it in memory, or ends that (`mlock`, `munlock`).
+    /// Faults the range in and keeps it in memory, or undoes that (`mlock`, `munlock`).
     33 "mlock" Mlock { proc: Proc, addr: Addr, len: Len, switch: OnOff }
         drawn (1, 2) allocates [Vma, AnonVma, Avc, Page, PageTable]
-    /// Makes the range `newlen` pages long, where it is, or moves it to page `to` (`mremap`).
+    /// Makes the range `newlen` pages long in place, or moves it to page `to` (`mremap`).
     34 "mremap" Mremap { proc: Proc, addr: Addr, len: Len, to: Addr, newlen: Len, how: How }
         drawn (1, 6) allocates [PageTable, Vma, AnonVma, Avc]
-    /// Leaves the range out of forks to come, or not any more (`madvise` with `MADV_DONTFORK` or
+    /// Leaves the range out of later forks, or undoes that (`madvise` with `MADV_DONTFORK` or
     /// `MADV_DOFORK`).
     35 "dontfork" Dontfork { proc: Proc, addr: Addr, len: Len, switch: OnOff }
         drawn (1, 2) allocates [Vma, Avc]
-    /// Takes a reference to the page by `get_user_pages_fast`: without a lock, if it is there.
+    /// Takes a reference to the page by `get_user_pages_fast`, without a lock if the page is
+    /// present.
     36 "get-fast" GetFast { proc: Proc, addr: Addr, access: Access }
         drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
-    /// Pins the page by `pin_user_pages_fast`: without a lock, if it is there.
+    /// Pins the page by `pin_user_pages_fast`, without a lock if the page is present.
     37 "pin-fast" PinFast { proc: Proc, addr: Addr, access: Access }
         drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
     /// Pins the page for a long time (`pin_user_pages` with `FOLL_LONGTERM`), faulting as needed.
     38 "pin-longterm" PinLongterm { proc: Proc, addr: Addr, access: Access }
         drawn (1, 2) allocates [Page, PageTable, AnonVma, Avc]
-    /// Gives the device the pages of the range for itself, for atomic operations, faulting as needed
-    /// (`make_device_exclusive`).
+    /// Gives the device exclusive access to the pages of the range, for atomic operations, faulting
+    /// as needed (`make_device_exclusive`).
     39 "exclusive" Exclusive { dev: Dev, proc: Proc, addr: Addr, len: Len }
         drawn (1, 5) allocates [Page, PageTable, AnonVma, Avc]
-    /// Looks at what the kernel says of each page of the range (`/proc/pid/pagemap`).
+    /// Reads what the kernel shows of each page of the range (`/proc/pid/pagemap`).
     40 "pagemap" Pagemap { proc: Proc, addr: Addr, len: Len }
         drawn (1, 2) allocates []
-    /// The device goes: all its pages come home, and its memory is given back.
+    /// Removes the device: all its pages migrate to system memory, and its memory is freed.
     41 "release" Release { dev: Dev }
         drawn (1, 2) allocates [Page]
     /// Compaction moves the folio that the page-table entry names to another frame
@@ -288,10 +290,10 @@ ops! {
         drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
 }
 
-/// The most operands that an operation has.
+/// Maximum number of operands of an operation.
 pub const MAX_PARAMS: usize = 6;
 
-/// The table holds to the rules of the wire form. An append that breaks one does not compile.
+/// The table keeps the rules of the wire form. A new row that breaks one does not compile.
 const _: () = {
     assert!(
         OpKind::COUNT <= 0xf0,
@@ -341,7 +343,7 @@ impl OpKind {
     /// The number of operations.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// The operation of a number, modulo [`COUNT`](Self::COUNT).
+    /// The operation with this number, modulo [`COUNT`](Self::COUNT).
     #[inline]
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
@@ -355,8 +357,8 @@ impl OpKind {
         self as u8
     }
 
-    /// The bits that the wire has for each operand in [`Place::Own`]: a byte, or six bits if there are
-    /// four.
+    /// Number of bits that the wire has for each operand in [`Place::Own`]: eight, or six if there
+    /// are four.
     #[inline]
     #[must_use]
     pub const fn own_bits(self) -> u32 {
@@ -378,7 +380,7 @@ impl OpKind {
         BITS[self as usize]
     }
 
-    /// The operation that a keyword names.
+    /// The operation with this keyword.
     #[must_use]
     pub fn from_keyword(word: &str) -> Option<Self> {
         Self::ALL
@@ -387,7 +389,7 @@ impl OpKind {
             .find(|kind| kind.keyword() == word)
     }
 
-    /// The keyword and the names of the operands, as they follow each other in the text.
+    /// The keyword and the names of the operands, in the order of the text.
     #[must_use]
     pub fn usage(self) -> String {
         let mut usage = String::from(self.keyword());
@@ -422,7 +424,7 @@ impl Op {
         find.0
     }
 
-    /// The byte of the first operand of a kind, if it has one.
+    /// The byte of the first operand of a kind, if the operation has one.
     #[must_use]
     pub fn operand(&self, kind: OperandKind) -> Option<u8> {
         let at = self
@@ -456,7 +458,7 @@ impl Op {
         collect.bytes
     }
 
-    /// The operation with the operands of these bytes, each modulo the range of its type. Undoes
+    /// The operation with these operand bytes, each modulo the range of its type. Reverses
     /// [`operand_bytes`](Self::operand_bytes).
     #[must_use]
     pub fn from_operand_bytes(kind: OpKind, bytes: [u8; MAX_PARAMS]) -> Self {
@@ -476,7 +478,7 @@ impl Op {
 mod tests {
     use super::*;
 
-    /// What every corpus relies on. Append to this list; never change a line of it.
+    /// Every corpus relies on these. Append to this list; never change a line of it.
     const LOCKED: [&str; 44] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
@@ -577,7 +579,8 @@ mod tests {
         }
         assert!(
             found == rows,
-            "docs/grammar.md has drifted; MMFUZZ_BLESS=1 cargo test -p mm-fuzz grammar_page writes it:\n{}",
+            "docs/grammar.md has drifted; MMFUZZ_BLESS=1 cargo test -p mm-fuzz grammar_page writes \
+             it:\n{}",
             rows.join("\n")
         );
         for kind in OperandKind::ALL {

@@ -1,9 +1,9 @@
 //! Operands of operations.
 //!
-//! Each operand type has a canonical range, so that every byte means some value (`from_byte` wraps)
-//! and every value is encodable. The three forms of a program are written against the [`Operand`]
-//! trait and never against a single type: a new operand type is one entry here and no change
-//! elsewhere, except for its taste in [`generate`](super::generate).
+//! Each operand type has a canonical range: every byte means some value (`from_byte` wraps), and
+//! every value can be encoded. The three forms of a program use the [`Operand`] trait, never a
+//! single type. So a new operand type is one entry here and no change elsewhere, except for its
+//! weights in [`generate`](super::generate).
 
 use core::fmt;
 
@@ -16,16 +16,15 @@ pub trait Operand: Copy + Eq + fmt::Display {
     const KIND: OperandKind;
     /// The number of distinct values; at most 256.
     const COUNT: u16;
-    /// What a person calls it, for messages.
+    /// The name of the operand in messages.
     const WHAT: &'static str;
-    /// The words that are accepted, for messages.
+    /// The accepted words, for messages.
     const ACCEPTS: &'static str;
-    /// How a message calls a number that is too large.
+    /// The phrase in messages for a number that is too large.
     const OVER: &'static str = "out of range";
-    /// Where the wire form keeps it.
+    /// The place of the operand in a wire record.
     const PLACE: Place = Place::Own;
-    /// The value that is meant if the text leaves out the operand. Only a last operand can have
-    /// one.
+    /// The value that applies if the text leaves the operand out. Only a last operand can have one.
     const IMPLIED: Option<Self> = None;
 
     /// The canonical byte of this value, below [`COUNT`](Self::COUNT).
@@ -36,15 +35,15 @@ pub trait Operand: Copy + Eq + fmt::Display {
     ///
     /// # Errors
     ///
-    /// Says in which way the word is wrong. [`WHAT`](Self::WHAT) and [`ACCEPTS`](Self::ACCEPTS)
-    /// make a sentence of it.
+    /// The way in which the word is wrong. [`WHAT`](Self::WHAT) and [`ACCEPTS`](Self::ACCEPTS) make
+    /// a sentence of it.
     fn parse(word: &str) -> Result<Self, OperandFault>;
 }
 
-/// What is wrong with the word of an operand.
+/// The way in which the word of an operand is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperandFault {
-    /// It is not written like an operand of this type.
+    /// It does not have the form of this operand type.
     Malformed,
     /// It is a number below the range.
     TooSmall,
@@ -52,14 +51,15 @@ pub enum OperandFault {
     TooLarge,
 }
 
-/// Where a wire record keeps an operand.
+/// The place of an operand in a wire record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The three low bits of byte `a`.
     Proc,
     /// Bits 3 and 4 of byte `a`.
     Dev,
-    /// The next free one of the bytes `b`, `c` and `d`; of four, the next free six bits.
+    /// The next free byte of `b`, `c` and `d`; the next free six bits if the operation has four
+    /// such operands.
     Own,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn parse_number(
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(OperandFault::Malformed);
     }
-    // Only digits are left, so that the one possible error is a number over 64 bits.
+    // Only digits are left, so the only possible error is a number above 64 bits.
     match digits.parse() {
         Ok(number) if number < least => Err(OperandFault::TooSmall),
         Ok(number) if number <= last => Ok(number),
@@ -82,8 +82,7 @@ pub(super) fn parse_number(
     }
 }
 
-/// Declares operands that are numbers in a range, with a one-letter prefix in the text or without
-/// one.
+/// Declares operands that are numbers in a range, with or without a one-letter prefix in the text.
 macro_rules! numbers {
     ($(
         $(#[$doc:meta])*
@@ -142,14 +141,14 @@ macro_rules! numbers {
             }
 
             fn parse(word: &str) -> Result<Self, OperandFault> {
-                // In the range of a byte, since `$last` is one.
+                // `$last` fits in a byte, so the number does.
                 parse_number(word, $prefix, $first, $last).map(|number| Self(number as u8))
             }
         }
     )* };
 }
 
-/// Declares operands that are one word out of a list. The order of the words is their number on the
+/// Declares operands that are one word of a list. The order of the words gives their numbers on the
 /// wire.
 macro_rules! choices {
     ($(
@@ -204,11 +203,11 @@ macro_rules! choices {
     )* };
 }
 
-/// Declares [`OperandKind`]: the list of operand types, and what is known of a type without having
-/// a value.
+/// Declares [`OperandKind`]: the list of operand types, and the facts about a type that need no
+/// value.
 macro_rules! operand_kinds {
     ($($name:ident)*) => {
-        /// The type of an operand, as a value: what mutators and tables go by.
+        /// The type of an operand, as a value, for mutators and tables.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum OperandKind {
@@ -243,7 +242,7 @@ macro_rules! operand_kinds {
                 match self { $(Self::$name => <$name as Operand>::PLACE),* }
             }
 
-            /// Whether the text may leave out the operand: it has an [`Operand::IMPLIED`] value.
+            /// True if the text may leave the operand out: it has an [`Operand::IMPLIED`] value.
             #[must_use]
             pub const fn is_optional(self) -> bool {
                 match self { $(Self::$name => <$name as Operand>::IMPLIED.is_some()),* }
@@ -257,7 +256,7 @@ operand_kinds! {
 }
 
 numbers! {
-    /// A process, modulo those that live when the operation runs.
+    /// A process, modulo the live ones when the operation runs.
     Proc = "p" 0..=7 {
         const WHAT: &'static str = "process";
         const ACCEPTS: &'static str = "p0 to p7";
@@ -269,37 +268,37 @@ numbers! {
         const ACCEPTS: &'static str = "d0 or d1";
         const PLACE: Place = Place::Dev;
     }
-    /// A page in the address window of a program, or of a device. The executor decides where the
-    /// window lies.
+    /// A page in the address window of a program, or a page of a device. The executor decides where
+    /// the window lies.
     Addr = "" 0..=31 {
         const WHAT: &'static str = "address";
         const ACCEPTS: &'static str = "page 0 to 31";
         const OVER: &'static str = "outside the address window";
     }
-    /// The length of a range, in base pages. A range that runs past the address window is legal:
-    /// the executor clips it.
+    /// The length of a range, in base pages. A range may end after the address window: the executor
+    /// clips it.
     Len = "" 1..=32 {
         const WHAT: &'static str = "length";
         const ACCEPTS: &'static str = "1 to 32 pages";
         const OVER: &'static str = "over the address window";
     }
-    /// A reference to a folio that an earlier operation took, modulo those that are held when the
+    /// A reference to a folio that an earlier operation took, modulo the held ones when the
     /// operation runs.
     RefSlot = "r" 0..=7 {
         const WHAT: &'static str = "reference";
         const ACCEPTS: &'static str = "r0 to r7";
     }
-    /// A migration that `setup` opened, modulo those that are open when the operation runs.
+    /// A migration that `setup` opened, modulo the open ones when the operation runs.
     MigrationSlot = "m" 0..=7 {
         const WHAT: &'static str = "migration";
         const ACCEPTS: &'static str = "m0 to m7";
     }
-    /// A folio lock that `lock` took, modulo those that are held when the operation runs.
+    /// A folio lock that `lock` took, modulo the held ones when the operation runs.
     LockSlot = "l" 0..=7 {
         const WHAT: &'static str = "lock";
         const ACCEPTS: &'static str = "l0 to l7";
     }
-    /// Which one of the allocations to come: 1 is the next one.
+    /// Which later allocation: 1 is the next one.
     Nth = "" 1..=32 {
         const WHAT: &'static str = "allocation number";
         const ACCEPTS: &'static str = "1 to 32";
@@ -307,7 +306,7 @@ numbers! {
 }
 
 choices! {
-    /// What a mapping permits: `PROT_READ` and `PROT_WRITE`.
+    /// The protection of a mapping: `PROT_READ` and `PROT_WRITE`.
     Prot {
         /// `PROT_NONE`.
         None = "none",
@@ -320,7 +319,7 @@ choices! {
         const ACCEPTS: &'static str = "none, r or rw";
     }
 
-    /// What a third party wants of a page: for writing is `FOLL_WRITE`.
+    /// The access for which an operation gets a page; a write is `FOLL_WRITE`.
     Access {
         /// To read it.
         Read = "r",
@@ -342,7 +341,7 @@ choices! {
         const ACCEPTS: &'static str = "off or on";
     }
 
-    /// Which pages a migration selects, by where it takes them.
+    /// The direction of a migration, which says which pages it selects.
     Toward {
         /// System pages go to the device: `MIGRATE_VMA_SELECT_SYSTEM`.
         Device = "to-dev",
@@ -353,13 +352,13 @@ choices! {
         const ACCEPTS: &'static str = "to-dev or to-sys";
     }
 
-    /// What `mremap` may do with a range.
+    /// How `mremap` changes a range.
     How {
-        /// It stays where it is.
+        /// The range stays where it is.
         Stay = "stay",
-        /// It moves: `MREMAP_MAYMOVE | MREMAP_FIXED`.
+        /// The range moves: `MREMAP_MAYMOVE | MREMAP_FIXED`.
         Fixed = "fixed",
-        /// Its pages move, and it stays, empty: `MREMAP_DONTUNMAP` besides.
+        /// The pages move, and the old range stays mapped without them: `MREMAP_DONTUNMAP` as well.
         Dontunmap = "dontunmap",
     } with {
         const WHAT: &'static str = "way to remap";
@@ -367,11 +366,11 @@ choices! {
         const PLACE: Place = Place::Dev;
     }
 
-    /// A kind of allocation that can be told to fail.
+    /// A kind of allocation that `fail` can arm.
     AllocKind {
         /// A page of system memory.
         Page = "page",
-        /// A page of a page table, of any level.
+        /// A page table of any level.
         PageTable = "page-table",
         /// A `vm_area_struct`.
         Vma = "vma",
@@ -387,11 +386,12 @@ choices! {
         SwapSlot = "swap-slot",
     } with {
         const WHAT: &'static str = "kind of allocation";
-        const ACCEPTS: &'static str = "page, page-table, vma, anon-vma, avc, device-page, mm or swap-slot";
+        const ACCEPTS: &'static str = "page, page-table, vma, anon-vma, avc, device-page, mm or \
+                                       swap-slot";
     }
 }
 
-/// The pages of a range that the driver declines to migrate: page `i` of the range, if bit `i % 8`
+/// The pages of a range that the driver declines to migrate: page `i` of the range if bit `i % 8`
 /// is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Skip(u8);
@@ -413,7 +413,7 @@ impl Skip {
         self.0
     }
 
-    /// Whether the driver declines page `index` of the range, counted from 0.
+    /// True if the driver declines page `index` of the range, counted from 0.
     #[must_use]
     pub const fn contains(self, index: usize) -> bool {
         (self.0 >> (index % 8)) & 1 == 1

@@ -1,8 +1,8 @@
-//! Properties of the program as a value, and what the tests of the forms share.
+//! Properties of a program as a value, and helpers that the tests of the forms share.
 
 use super::*;
 
-/// A value with everything wrong that a public field allows.
+/// A value with every mistake that public fields allow.
 pub(super) fn arbitrary_value(rng: &mut fastrand::Rng) -> Program {
     let bytes: Vec<u8> = (0..rng.usize(0..400)).map(|_| rng.u8(..)).collect();
     let mut program = wire::decode(&bytes);

@@ -1,9 +1,10 @@
-//! The text form of a program (`.mm`): what people write and read.
+//! The text form of a program (`.mm`), for people.
 //!
-//! One operation a line, in the words of the system calls. [`print()`] is canonical: it leaves out
-//! what is the default, and `parse(print(p)) == p` for each canonical program `p`. [`parse()`] is
-//! generous in blanks, comments and a byte order mark only; whatever else it does not understand is a [`TextError`]
-//! that says where, what, and what would be accepted.
+//! It has one operation a line, in the words of the system calls. [`print()`] is canonical: it
+//! leaves defaults out, and `parse(print(p)) == p` for each canonical program `p`. [`parse()`] is
+//! lenient only about blanks, comments and a byte order mark. Anything else that it does not
+//! understand is a [`TextError`], which says where the mistake is, what it is, and what would be
+//! accepted.
 
 use std::fmt::{self, Write};
 
@@ -21,7 +22,7 @@ const GEOMETRY: &str = "geometry";
 const THREADS: &str = "threads";
 const PREEMPT: &str = "preempt";
 
-/// The canonical text of a program: LF after each line, and nothing at all for the empty program.
+/// The canonical text of a program: LF after each line, and an empty string for the empty program.
 #[must_use]
 pub fn print(program: &Program) -> String {
     program.to_string()
@@ -80,7 +81,7 @@ impl std::str::FromStr for Program {
     }
 }
 
-/// A word of the input as a message shows it: quoted, without control characters, and cut if it is
+/// A word of the input as messages show it: quoted, without control characters, and cut if it is
 /// long.
 fn quote(word: &str) -> String {
     const SHOWN: usize = 24;

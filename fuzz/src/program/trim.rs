@@ -1,7 +1,9 @@
-//! Trimming: the shortest program that still does the same, by leaving records out. The engine says what "the same" is.
+//! Trimming: removes records from a program as long as it still does the same. The engine decides
+//! what "the same" is.
 //!
-//! Halves go first, then quarters, down to single operations and preemptions, each from the front; what went is not
-//! tried again. AFL++ asks for one candidate at a time, so this is a state machine.
+//! The trimmer removes halves first, then quarters, down to single operations and preemptions, each
+//! from the front. It does not try again what it has removed. AFL++ asks for one candidate at a
+//! time, so this is a state machine.
 
 use std::ops::Range;
 
@@ -12,7 +14,7 @@ use super::Program;
 pub struct Trimmer {
     kept: Program,
     candidate: Option<Program>,
-    /// How many records the candidate leaves out, and from where.
+    /// Number of records that the candidate leaves out.
     chunk: usize,
     at: usize,
 }
@@ -31,13 +33,14 @@ impl Trimmer {
         trimmer
     }
 
-    /// The program to try, or nothing if no other is left. It is canonical and shorter than all that were kept.
+    /// The program to try next; `None` if none is left. It is canonical and shorter than every
+    /// program kept so far.
     #[must_use]
     pub const fn candidate(&self) -> Option<&Program> {
         self.candidate.as_ref()
     }
 
-    /// Goes on: the candidate did the same, or did not.
+    /// Records whether the candidate did the same, and proposes the next one.
     pub fn judge(&mut self, is_same: bool) {
         match self.candidate.take() {
             Some(candidate) if is_same => self.kept = candidate,
@@ -61,7 +64,7 @@ impl Trimmer {
             self.at = 0;
             self.chunk = self.chunk.min(records).div_ceil(2);
         }
-        // a program of no operations is no input
+        // a program without operations is no input
         let cut = self.at..(self.at + self.chunk).min(records);
         self.candidate = (cut.len() < records).then(|| without(&self.kept, &cut));
         if self.candidate.is_none() && self.chunk > 1 {
@@ -92,7 +95,7 @@ mod tests {
     use super::super::{OpKind, wire};
     use super::*;
 
-    /// Trims to what `is_same` wants, and counts the candidates.
+    /// Trims as far as `is_same` allows, and counts the candidates.
     fn trim(program: &Program, is_same: impl Fn(&Program) -> bool) -> (Program, usize) {
         let mut trimmer = Trimmer::new(program.clone());
         let mut tried = 0;

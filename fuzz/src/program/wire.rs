@@ -1,19 +1,18 @@
-//! The wire form of a program: what engines mutate and corpora hold.
+//! The wire form of a program, which engines mutate and corpora contain.
 //!
-//! Byte 0 is the version. Byte 1 is the header: bit 0 the geometry, bits 1 and 2 the number of
-//! threads less one. Then come records of five bytes, `kind a b c d`:
+//! Byte 0 is the version. Byte 1 is the header: bit 0 is the geometry, bits 1 and 2 are the number
+//! of threads less one. Records of five bytes, `kind a b c d`, follow:
 //!
-//! - an operation: `kind` is its number; `a` has the thread in bits 6 and 7, the device in bits 3
-//!   and 4 (an operation without one may have another operand there), the process in bits 0 to 2;
-//!   the other operands take `b`, `c` and `d` in the order of the table; if there are four, each has
-//!   six bits of the three bytes, lowest first;
+//! - an operation: `kind` is its number. `a` has the thread in bits 6 and 7, the device in bits 3
+//!   and 4 (or another operand, if the operation has no device), and the process in bits 0 to 2.
+//!   The other operands take `b`, `c` and `d` in the order of the table. Four of them take six bits
+//!   of the three bytes each, lowest first;
 //! - a preemption: `kind` is 0xf0 or above, `a` is the thread to switch to, `b` and `c` are the
 //!   scheduling point, little-endian.
 //!
 //! Every byte string decodes: any version byte is read as version 1, other kinds and all values
-//! wrap, bits without a meaning are ignored, and so are a partial record at the end and records
-//! over the limits. The canonical form has preemptions first, and zeros in everything that is
-//! ignored.
+//! wrap, and bits without a meaning, a partial record at the end and records above the limits are
+//! ignored. The canonical form has preemptions first, and zeros wherever bits are ignored.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -24,7 +23,7 @@ use super::{
     Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
 };
 
-/// The version that is written.
+/// The version that [`encode`] writes.
 pub const VERSION: u8 = 1;
 /// The length of the version byte and the header, in bytes.
 pub const HEADER_BYTES: usize = 2;
@@ -32,7 +31,7 @@ pub const HEADER_BYTES: usize = 2;
 pub const RECORD_BYTES: usize = 5;
 /// The length of the longest canonical program, in bytes.
 pub const MAX_BYTES: usize = HEADER_BYTES + RECORD_BYTES * (MAX_OPS + MAX_PREEMPTIONS);
-/// The kind of a preemption; all kinds above it are preemptions too.
+/// The kind of a preemption; all kinds above it are preemptions as well.
 const PREEMPTION: u8 = 0xf0;
 /// The bits of the header that have a meaning.
 const HEADER_BITS: u8 = 0b111;
@@ -42,7 +41,7 @@ const DEV_SHIFT: u32 = 3;
 const DEV_BITS: u8 = 0b11;
 const THREAD_SHIFT: u32 = 6;
 
-/// The program that a byte string means.
+/// Decodes a byte string.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Program {
     let mut program = Program::default();
@@ -50,8 +49,8 @@ pub fn decode(bytes: &[u8]) -> Program {
     program
 }
 
-/// As [`decode`], into a program whose vectors are reused: nothing is allocated once they have
-/// grown.
+/// Like [`decode`], into a program whose vectors are reused: once they have grown, nothing is
+/// allocated.
 pub fn decode_into(bytes: &[u8], program: &mut Program) {
     let header = bytes.get(1).copied().unwrap_or(0);
     program.geometry = if header & 1 == 0 {
@@ -68,7 +67,7 @@ pub fn decode_into(bytes: &[u8], program: &mut Program) {
         .as_chunks::<RECORD_BYTES>()
         .0;
     program.ops.reserve(records.len().min(MAX_OPS));
-    // Four divisions here instead of one for each record.
+    // This takes four divisions instead of one for each record.
     let thread_of: [u8; MAX_THREADS as usize] =
         std::array::from_fn(|bits| bits as u8 % program.threads);
     for record in records {
@@ -111,7 +110,7 @@ fn decode_op(&[kind, shared, b, c, d]: &[u8; RECORD_BYTES]) -> Op {
     op
 }
 
-/// The operands in a record: those of byte `a`, and the others with the next one in the low bits.
+/// The operands of a record: byte `a`, and the others with the next one in the low bits.
 struct Fields {
     shared: u8,
     own: u32,
@@ -138,12 +137,13 @@ impl Source for Fields {
 /// A version of the wire form, and how to read it.
 type Version = (u8, fn(&[u8]) -> Program);
 
-/// All versions there were, so that no corpus is lost with a new one: who raises [`VERSION`] keeps the old decoder, gives it a
-/// row here, and lets `make cmin` write the corpora anew.
+/// All versions that ever existed, so that a new version loses no corpus. To raise [`VERSION`],
+/// keep the old decoder, add a row for it here, and let `make cmin` rewrite the corpora.
 const VERSIONS: &[Version] = &[(VERSION, decode)];
 
-/// The program that a file of a corpus means, whichever version of the wire form it was written in; [`encode`] then brings it
-/// into the current one. A version byte that was never written is an engine's mutation, and read as engines read it.
+/// Decodes a file of a corpus, whichever version of the wire form it has; [`encode`] then writes
+/// the current version. A version byte that was never written comes from an engine's mutation, and
+/// is read as engines read it.
 #[must_use]
 pub fn decode_any_version(bytes: &[u8]) -> Program {
     decode_by(bytes, VERSIONS)
@@ -164,7 +164,7 @@ pub fn encode(program: &Program) -> Vec<u8> {
     out
 }
 
-/// As [`encode`], into a vector whose contents are replaced.
+/// Like [`encode`], into a vector whose contents it replaces.
 pub fn encode_into(program: &Program, out: &mut Vec<u8>) {
     let program = program.canonical();
     out.clear();
@@ -223,10 +223,10 @@ impl Sink for Packer {
 pub enum WireError {
     /// There are fewer than [`HEADER_BYTES`] bytes.
     NoHeader {
-        /// How many bytes there are.
+        /// The number of bytes.
         len: usize,
     },
-    /// The version byte is another one than [`VERSION`].
+    /// The version byte is not [`VERSION`].
     Version {
         /// The version byte.
         found: u8,
@@ -253,16 +253,16 @@ pub enum WireError {
         /// Where the first one over the limit starts.
         offset: usize,
     },
-    /// The last record is not whole.
+    /// The last record is incomplete.
     Truncated {
         /// Where the record starts.
         offset: usize,
-        /// How many bytes of it there are.
+        /// The number of its bytes.
         len: usize,
     },
-    /// The records are readable, but an encoder writes this program in another way.
+    /// The records are readable, but the encoder writes this program differently.
     NotCanonical {
-        /// The first byte that an encoder would write in another way.
+        /// The first byte that the encoder would write differently.
         offset: usize,
     },
 }
@@ -325,12 +325,12 @@ impl fmt::Display for WireError {
 
 impl std::error::Error for WireError {}
 
-/// Whether a byte string is the canonical wire form of a program, for tools that must tell a
-/// damaged file from a good one. Engines need no such check: [`decode`] takes everything.
+/// Checks that a byte string is the canonical wire form of a program, for tools that must tell a
+/// damaged file from a good one. Engines need no such check: [`decode`] accepts everything.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong.
+/// The first mistake.
 pub fn check(bytes: &[u8]) -> Result<(), WireError> {
     let &[version, header, ref records @ ..] = bytes else {
         return Err(WireError::NoHeader { len: bytes.len() });

@@ -1,4 +1,4 @@
-//! Mutations that put an operation into a program: a random one, or one that answers to what is there.
+//! Mutations that insert an operation: a random one, or one that responds to the operations there.
 
 use fastrand::Rng;
 
@@ -11,7 +11,7 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
     if program.ops.len() >= limits.max_ops() {
         return false;
     }
-    // At the end more often than elsewhere: the state that was reached is what is interesting.
+    // More often at the end than elsewhere, because the reached state is interesting.
     let len = program.ops.len();
     let at = if rng.u8(0..4) == 0 {
         len
@@ -23,7 +23,8 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
     true
 }
 
-/// Puts the failure of an allocation in front of an operation, mostly of one of the first that it may need.
+/// Inserts the failure of an allocation before an operation, mostly of one of the first four that
+/// the operation may make.
 pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops()) else {
         return false;
@@ -41,7 +42,7 @@ pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut R
     true
 }
 
-/// Moves an area back, some time after a move: pages have kept their offsets, so that areas merge.
+/// Moves a VMA back some time after a move: its pages keep their offsets, so VMAs can merge.
 pub(super) fn insert_move_back(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     if program.ops.len() >= limits.max_ops() {
         return false;
@@ -86,7 +87,8 @@ mod tests {
     use mm_core::State;
     use std::collections::BTreeSet;
 
-    /// Which allocations operations were seen to make: they used up a failure that was armed just before.
+    /// The allocations that operations were seen to make: they used up a failure that was armed
+    /// just before.
     #[derive(Default)]
     struct Seen {
         armed: Option<mm_core::AllocKind>,
@@ -95,7 +97,7 @@ mod tests {
 
     impl Observer for Seen {
         fn released(&mut self, what: Released) {
-            // the operation waits for an open migration, which allocates for itself
+            // the operation waited for an open migration, which makes allocations of its own
             if matches!(what, Released::Migration(_)) {
                 self.armed = None;
             }

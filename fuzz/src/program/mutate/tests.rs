@@ -1,4 +1,4 @@
-//! Mutated programs stay canonical and within limits, and every mutation does its work.
+//! Mutated programs stay canonical and within limits, and each mutation has an effect.
 
 use std::collections::HashSet;
 

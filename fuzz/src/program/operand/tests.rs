@@ -10,7 +10,7 @@ fn check_type<T: Operand + fmt::Debug>() {
         assert_eq!(T::from_byte(value.byte()), value);
         assert_eq!(T::parse(&value.to_string()), Ok(value));
     }
-    // The sentence names both ends of the range, or else every word.
+    // `ACCEPTS` names at least both ends of the range.
     let words: Vec<String> = (0..count)
         .map(|byte| T::from_byte(byte as u8).to_string())
         .collect();

@@ -1,4 +1,4 @@
-//! What can be wrong with the text of a program, and how to say it.
+//! The mistakes in the text of a program, and their messages.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ pub struct TextError {
     pub line: usize,
     /// The column, counted in characters from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The mistake.
     pub fault: Fault,
 }
 
-/// What is wrong with the text of a program. Words of the input are stored the way a message shows
-/// them: quoted, escaped and cut.
+/// A mistake in the text of a program. Words of the input are stored as messages show them: quoted,
+/// escaped and cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The text is longer than [`MAX_BYTES`].
@@ -30,74 +30,74 @@ pub enum Fault {
     UnknownOperation {
         /// The word.
         word: String,
-        /// The keyword that is spelt almost like it.
+        /// The keyword closest to it.
         nearest: Option<&'static str>,
     },
-    /// A thread prefix stands alone.
+    /// A thread prefix has no operation.
     NoOperation,
     /// A line ends before its last operand.
     Missing {
         /// What is missing.
         what: &'static str,
-        /// What would be accepted there.
+        /// The accepted words.
         accepts: String,
-        /// The whole line, in names.
+        /// The form of a whole line.
         usage: String,
     },
     /// A line goes on after its last operand.
     Surplus {
-        /// The first word that is too much.
+        /// The first surplus word.
         word: String,
-        /// The whole line, in names.
+        /// The form of a whole line.
         usage: String,
     },
-    /// A word is not written as it must be.
+    /// A word does not have the form of its operand.
     Malformed {
-        /// What it should be.
+        /// The operand that it should be.
         what: &'static str,
         /// The word.
         word: String,
-        /// What would be accepted.
+        /// The accepted words.
         accepts: String,
     },
     /// A number is out of its range.
     OutOfRange {
-        /// What it is.
+        /// The operand.
         what: &'static str,
-        /// The word, without quotes: its form is good.
+        /// The word, without quotes because its form is right.
         word: String,
-        /// In which way it is out of range.
+        /// The way in which it is out of range.
         how: &'static str,
-        /// What would be accepted.
+        /// The accepted words.
         accepts: String,
     },
-    /// A thread is named that the program does not have.
+    /// The program does not have this thread.
     NoSuchThread {
         /// The thread.
         thread: u8,
-        /// How many threads the program has.
+        /// Number of threads of the program.
         threads: u8,
     },
     /// A preemption in a program of one thread.
     NothingToPreempt,
-    /// A header line after a line that depends on it or must follow it.
+    /// A header line comes after a line that depends on it or must follow it.
     LateHeader {
         /// Its keyword.
         keyword: &'static str,
     },
-    /// A header line for the second time.
+    /// A header line comes twice.
     RepeatedHeader {
         /// Its keyword.
         keyword: &'static str,
     },
-    /// A second preemption at a scheduling point.
+    /// A scheduling point has two preemptions.
     RepeatedPreemption {
         /// The scheduling point.
         at: u16,
     },
-    /// More operations than [`MAX_OPS`].
+    /// There are more operations than [`MAX_OPS`].
     TooManyOps,
-    /// More preemptions than [`MAX_PREEMPTIONS`].
+    /// There are more preemptions than [`MAX_PREEMPTIONS`].
     TooManyPreemptions,
 }
 

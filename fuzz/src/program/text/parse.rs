@@ -7,19 +7,18 @@ use super::super::{
 };
 use super::{Fault, GEOMETRY, PREEMPT, THREADS, TextError, quote};
 
-/// The longest text that is looked at, in bytes. A program of [`MAX_OPS`] operations takes a tenth
-/// of it.
+/// Maximum length of a text, in bytes. A program of [`MAX_OPS`] operations takes a tenth of it.
 pub const MAX_BYTES: usize = 128 * 1024;
 
-/// The byte order mark that some editors put before a text. One is passed over, and columns are counted from behind it,
-/// as these editors do.
+/// The byte order mark that some editors put before a text. One is skipped, and columns count from
+/// after it, as in these editors.
 pub const BOM: &str = "\u{feff}";
 
-/// The program that a text means.
+/// Parses a text.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong, with its line and column.
+/// The first mistake, with its line and column.
 pub fn parse(text: &str) -> Result<Program, TextError> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     if text.len() > MAX_BYTES {
@@ -43,7 +42,7 @@ pub fn parse(text: &str) -> Result<Program, TextError> {
     Ok(parser.program)
 }
 
-/// A fault and its column; the line is known to [`parse()`] alone.
+/// A fault and its column; [`parse()`] adds the line.
 struct Misfit {
     column: usize,
     fault: Fault,
@@ -58,7 +57,7 @@ struct Parser {
 }
 
 impl Parser {
-    /// Takes a whole line.
+    /// Parses a line.
     fn line(&mut self, words: &mut Words<'_>) -> Result<(), Misfit> {
         let Some(first) = words.next() else {
             return Ok(());
@@ -94,7 +93,7 @@ impl Parser {
         words.end(|| "threads number".into())
     }
 
-    /// Headers come first, and once: what follows is checked against them.
+    /// Headers come first, and once, because later lines are checked against them.
     fn check_header(
         &self,
         first: Word<'_>,
@@ -139,7 +138,7 @@ impl Parser {
         words.end(|| USAGE.into())
     }
 
-    /// The number of a thread that the program has.
+    /// Parses a thread and checks that the program has it.
     fn thread(&self, word: Word<'_>) -> Result<u8, Misfit> {
         let thread = word.number("thread", "t", 0, u64::from(MAX_THREADS - 1), THREAD_NAMES)? as u8;
         let threads = self.program.threads;
@@ -239,7 +238,7 @@ impl Word<'_> {
             .map_err(|fault| self.misfit(what, fault, "out of range", accepts))
     }
 
-    /// Says that this word is no `what`.
+    /// The fault that this word is no `what`.
     fn misfit(
         self,
         what: &'static str,
@@ -274,7 +273,7 @@ struct Words<'t> {
     rest: &'t str,
     /// The column of the first character of `rest`.
     column: usize,
-    /// The column after the last word that was given out.
+    /// The column after the last word returned.
     end: usize,
 }
 
@@ -319,7 +318,7 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// A fault just behind the last word.
+    /// A fault just after the last word.
     fn fault_at_end(&self, fault: Fault) -> Misfit {
         Misfit {
             column: self.end,
@@ -345,8 +344,7 @@ impl<'t> Iterator for Words<'t> {
     }
 }
 
-/// The keyword that is spelt most like a word, if there is one at a distance of a typing error or
-/// two.
+/// The keyword closest to a word, if one is within a typing error or two.
 fn nearest_keyword(word: &str) -> Option<&'static str> {
     const LONGEST: usize = 24;
     if word.len() > LONGEST {
@@ -364,7 +362,8 @@ fn nearest_keyword(word: &str) -> Option<&'static str> {
         .map(|(_, keyword)| keyword)
 }
 
-/// How many insertions, deletions and replacements of a byte make `to` out of `from` (Levenshtein).
+/// Number of insertions, deletions and replacements of a byte that turn `from` into `to`
+/// (Levenshtein).
 fn edit_distance(from: &[u8], to: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (above, &have) in from.iter().enumerate() {

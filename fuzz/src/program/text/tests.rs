@@ -127,7 +127,7 @@ fn damaged_text_never_panics() {
     assert!(accepted > 500, "some damage is harmless: {accepted}");
 }
 
-/// Each text is wrong in one way; this is what it gets said about it.
+/// Each text has one mistake, and this is its message.
 #[test]
 fn messages() {
     let cases = [

@@ -6,7 +6,7 @@ use super::*;
 fn random_bytes(rng: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..rng.usize(0..2_000)).map(|_| rng.u8(..)).collect();
     if rng.bool() && bytes.len() > 2 {
-        // A good header, and now and then preemptions that fall together.
+        // A valid header, and sometimes preemptions at the same scheduling point.
         bytes[..2].copy_from_slice(&[VERSION, rng.u8(0..8)]);
         for record in bytes[2..].chunks_exact_mut(RECORD_BYTES) {
             if rng.u8(0..8) == 0 {
@@ -169,7 +169,8 @@ fn check_says_what_is_wrong() {
     );
 }
 
-/// Four operands of their own have six bits each, lowest first; `how` is where others have the device.
+/// Four operands in `b`, `c` and `d` have six bits each, lowest first; `how` takes the bits of the
+/// device.
 #[test]
 fn bytes_of_an_operation_with_four_operands() {
     let program: Program = "mremap p5 31 32 1 2 dontunmap".parse().expect("a program");
@@ -190,7 +191,7 @@ fn bytes_of_an_operation_with_four_operands() {
     );
 }
 
-/// A version that never was: the header after the records, and each record backwards.
+/// A version that never existed: the header follows the records, and each record is reversed.
 fn decode_other(bytes: &[u8]) -> Program {
     let (records, header) = bytes[1..].split_at(bytes.len() - 2);
     let mut now = vec![VERSION, header[0]];
