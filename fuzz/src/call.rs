@@ -1,19 +1,19 @@
-//! How user space asks for an operation: one description, of which `triage` makes C and the agent
-//! of the guest makes calls. Constants have their names and their values on x86-64; a test of the
-//! emitter has a C compiler compare them.
+//! How user space invokes an operation. From this one description, `triage` writes C and the agent
+//! in the guest makes calls. Constants have their C names and their values on x86-64; a test of the
+//! emitter lets a C compiler compare them.
 
 use crate::program::{Addr, Dev, Len};
 
-/// A constant of C, or several with `|` between them.
+/// A C constant, or several joined by `|`, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Constant(pub &'static str, pub u64);
 
-/// Pages of the window, which ends them at the latest.
+/// Pages of the window, cut off at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pages {
     /// The first one.
     pub first: Addr,
-    /// How many.
+    /// The number of pages.
     pub count: u32,
 }
 
@@ -36,16 +36,16 @@ impl Pages {
 pub enum Argument {
     /// The address of a page of the window.
     At(Addr),
-    /// So many pages, in bytes.
+    /// The size of this many pages, in bytes.
     Bytes(u32),
     /// A constant.
     Is(Constant),
 }
 
-/// The call.
+/// How an operation is invoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// No process asks for it: whoever carries the program out does it.
+    /// No process invokes it: whatever runs the program does it itself.
     Outside,
     /// `fork`.
     Fork,
@@ -67,21 +67,22 @@ pub enum Call {
         argument: &'static str,
         /// The range in it.
         pages: Pages,
-        /// The `mode` behind the range; without one, the argument is the range itself.
+        /// The `mode` that follows the range; without one, the argument is the range itself.
         mode: Option<Constant>,
     },
     /// A command of the driver on `struct mmfuzz_range`.
     Range(Range),
-    /// One on `struct mmfuzz_slot`, with the slot that the operation works on.
+    /// A command on `struct mmfuzz_slot`: the slot that the operation works on, with the pages to
+    /// skip.
     Slot(Command, u8),
-    /// One on `struct mmfuzz_evict`: the device, the first frame and how many.
+    /// A command on `struct mmfuzz_evict`: the device, the first frame and the number of frames.
     Evict(Command, Dev, [u8; 2]),
-    /// One on `struct mmfuzz_snapshot`.
+    /// A command on `struct mmfuzz_snapshot`.
     Snapshot(Dev, Pages),
 }
 
 impl Call {
-    /// A system call on a range, with constants behind it.
+    /// A system call on a range, followed by constants.
     pub fn on_range(name: Constant, pages: Pages, rest: &[Constant]) -> Self {
         let range = [Argument::At(pages.first), Argument::Bytes(pages.count)];
         let rest = rest.iter().map(|constant| Argument::Is(*constant));
@@ -98,16 +99,16 @@ pub struct Range {
     pub pages: Pages,
     /// The device.
     pub dev: u8,
-    /// Which pages to skip.
+    /// The pages to skip.
     pub skip: u8,
     /// The flags.
     pub flags: Flags,
-    /// What the result is.
+    /// The kind of result.
     pub result: RangeResult,
 }
 
 impl Range {
-    /// Without a device, pages to skip and flags.
+    /// A command without a device, pages to skip or flags.
     pub const fn new(command: Command, pages: Pages, result: RangeResult) -> Self {
         Self {
             command,
@@ -119,20 +120,20 @@ impl Range {
         }
     }
 
-    /// Does it take the word that the operation writes?
+    /// True if the command takes the word that the operation writes.
     pub fn takes_word(&self) -> bool {
         (self.command, self.flags) == (Command::Access, Flags::WRITE)
     }
 }
 
-/// What a command on a range returns.
+/// The kind of result of a command on a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeResult {
     /// A word.
     Word,
-    /// How many pages have moved.
+    /// The number of pages that moved.
     Moved,
-    /// How many pages a device has for itself.
+    /// The number of pages that became exclusive to a device.
     Exclusive,
     /// A slot.
     Slot,
@@ -143,18 +144,18 @@ pub enum RangeResult {
 pub struct Flags(pub u32);
 
 impl Flags {
-    /// The migration goes to the system's memory.
+    /// Migrate to system memory.
     pub const TO_SYSTEM: Self = Self(1 << 0);
-    /// A write.
+    /// Access for writing.
     pub const WRITE: Self = Self(1 << 1);
-    /// Pin.
+    /// Take a pin instead of a reference.
     pub const PIN: Self = Self(1 << 2);
-    /// Without a lock, if that is possible.
+    /// Try without a lock first.
     pub const FAST: Self = Self(1 << 3);
-    /// For a long time.
+    /// Take a long-term pin.
     pub const LONGTERM: Self = Self(1 << 4);
 
-    /// All of them, with their names in C.
+    /// All flags, with their names in C.
     pub const NAMES: [(Self, &'static str); 5] = [
         (Self::TO_SYSTEM, "MMFUZZ_TO_SYSTEM"),
         (Self::WRITE, "MMFUZZ_WRITE"),
@@ -163,13 +164,13 @@ impl Flags {
         (Self::LONGTERM, "MMFUZZ_LONGTERM"),
     ];
 
-    /// Both.
+    /// The union of both.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Are all flags of the other set?
+    /// True if all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -185,7 +186,7 @@ macro_rules! commands {
         }
 
         impl Command {
-            /// All of them.
+            /// All commands.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The name of the ioctl in C.
@@ -197,7 +198,7 @@ macro_rules! commands {
 }
 
 commands! {
-    /// The session is the calling process's.
+    /// Attaches the session to the calling process.
     0 Attach "ATTACH"
     /// Migrates a range in one go.
     1 Migrate "MIGRATE"
@@ -207,9 +208,9 @@ commands! {
     3 Next "NEXT"
     /// Empties device memory.
     4 Evict "EVICT"
-    /// A device reads or writes.
+    /// Reads or writes by a device.
     5 Access "ACCESS"
-    /// What a device sees.
+    /// Takes a snapshot for a device.
     6 Snapshot "SNAPSHOT"
     /// Takes a reference by GUP.
     7 Get "GET"
@@ -221,22 +222,22 @@ commands! {
     10 Lock "LOCK"
     /// Unlocks it.
     11 Unlock "UNLOCK"
-    /// Has allocations fail.
+    /// Makes allocations fail.
     12 Fail "FAIL"
-    /// Looks at a process.
+    /// Observes a process.
     13 Observe "OBSERVE"
-    /// Gives a device pages for itself.
+    /// Gives a device exclusive access to pages.
     14 Exclusive "EXCLUSIVE"
     /// Gives everything back.
     15 Reset "RESET"
-    /// Warns, for a test.
+    /// Triggers a kernel warning, for a test.
     16 Warn "WARN"
-    /// A device goes.
+    /// Removes a device.
     17 Release "RELEASE"
     /// Migrates a folio, as compaction does.
     18 Compact "COMPACT"
     /// Reclaims a folio.
     19 Reclaim "RECLAIM"
-    /// Waits until nothing moves.
+    /// Waits until nothing moves any more.
     20 Quiet "QUIET"
 }

@@ -1,4 +1,4 @@
-//! Entries, places, locks and waits, in words: as findings and all pages of triage name them.
+//! Entries, places, locks and waits in words, as findings and all pages of triage name them.
 
 use crate::exec::window_base;
 use crate::program::{Addr, Geometry, Len, Op, OpKind, Operand, OperandKind};
@@ -8,7 +8,7 @@ use mm_core::{
 };
 use std::ops::Range;
 
-/// `mm0 page 52 (window page 4)`: where an entry is, for the core and in the words of a program.
+/// The place of an entry in terms of the core and of a program: `mm0 page 52 (window page 4)`.
 #[must_use]
 pub fn place(geometry: Geometry, mm: MmId, addr: u64) -> String {
     let window = addr.checked_sub(window_base(geometry));
@@ -18,7 +18,7 @@ pub fn place(geometry: Geometry, mm: MmId, addr: u64) -> String {
     }
 }
 
-/// An entry: its kind, the page that it names, and its bits.
+/// A page-table entry: its kind, the page that it names, and its bits.
 #[must_use]
 pub fn entry(pte: Pte) -> String {
     match pte.decode() {
@@ -88,19 +88,21 @@ fn chosen<'w>(words: &[(bool, &'w str)]) -> impl Iterator<Item = String> + use<'
         .into_iter()
 }
 
-/// What a task waits for, after "waits for".
+/// What a task waits for, to follow "waits for".
 #[must_use]
 pub fn wait(wait: Wait) -> String {
     match wait {
         Wait::Lock(lock) => format!("the {}", self::lock(lock)),
         Wait::Unlock(pfn) => format!("the end of the migration of {pfn:?}"),
         Wait::Invalidation(mm) => format!("the end of the invalidations of {mm:?}"),
-        Wait::Progress { .. } => "anything to change, having retried a fault too often".to_owned(),
+        Wait::Progress { .. } => {
+            "something to change, after too many retries of a fault".to_owned()
+        }
         Wait::Gate => "the program to open its next phase".to_owned(),
     }
 }
 
-/// What a task waits for, in a few characters: a kind of lock and whose it is.
+/// What a task waits for, in a few characters: the kind of lock, and its owner.
 #[must_use]
 pub fn wait_briefly(wait: Wait) -> String {
     match wait {
@@ -125,7 +127,7 @@ pub fn lock(lock: Lock) -> String {
     }
 }
 
-/// Locks that a task holds.
+/// The locks that a task holds.
 #[must_use]
 pub fn locks(locks: &[Lock]) -> String {
     if locks.is_empty() {
@@ -154,7 +156,7 @@ pub fn lock_classes(classes: LockClasses) -> String {
     held.join(", ")
 }
 
-/// A scheduling point, by the name of the function that it stands in.
+/// A scheduling point, by the name of its function.
 #[must_use]
 pub fn site(site: Site) -> String {
     let mut name = String::new();
@@ -167,12 +169,12 @@ pub fn site(site: Site) -> String {
     name
 }
 
-/// The addresses that an operation is about; none if it does not name any.
+/// The addresses that an operation names; an empty range if it names none.
 #[must_use]
 pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
     let kind = op.kind();
     match op.operand(OperandKind::Addr).map(Addr::from_byte) {
-        // its address is one of the device's memory
+        // its address is a page of device memory
         Some(_) if kind == OpKind::Evict => 0..0,
         Some(addr) => {
             let first = window_base(geometry) + u64::from(addr.get());
@@ -185,7 +187,7 @@ pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
     }
 }
 
-/// A page, or what should be one.
+/// A page, or a frame that is in no memory.
 #[must_use]
 pub fn page(pfn: Pfn) -> String {
     if pfn.zone() > DEVICES {

@@ -1,4 +1,4 @@
-//! A digest of a run: the same on every engine and machine.
+//! A digest of a run, which is the same on every engine and machine.
 
 use mm_core::{State, VmFlags};
 

@@ -1,10 +1,11 @@
-//! Distils a corpus: of many inputs the few that have all their features. `make cmin` runs it in a target whose core is
-//! instrumented as for libFuzzer (`src/bin/distil.rs`).
+//! Distils a corpus: keeps the few inputs that together have all features. `make cmin` runs this in
+//! a target whose core is instrumented as for libFuzzer (`src/bin/distil.rs`).
 //!
-//! A feature is what libFuzzer counts with `-use_counters=0`: an edge of the core that was taken, or a [state](crate::feedback). Each
-//! input runs once, on a machine of its own, so that its features are no matter of what ran before. Then from short to long each
-//! input is kept that adds a feature, and from long to short each is dropped whose features others have: nothing that is left
-//! can go. docs/corpus.md has it beside libFuzzer's merge.
+//! A feature is what libFuzzer counts with `-use_counters=0`: an edge of the core that was taken,
+//! or a [state](crate::feedback). Each input runs once, on a machine of its own, so that its
+//! features do not depend on the runs before it. First, from short to long, each input is kept that
+//! adds a feature. Then, from long to short, each input is dropped whose features the others have,
+//! so nothing that is left can go. docs/corpus.md compares this with libFuzzer's merge.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
@@ -19,12 +20,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 type Result<T> = std::result::Result<T, String>;
 
-/// What a run leaves: a counter that is not zero is a feature.
+/// The counters after a run: each one that is not zero is a feature.
 #[derive(Clone, Copy, Debug)]
 pub struct Coverage<'a> {
     /// The edges of the core.
     pub edges: &'a [AtomicU8],
-    /// State feedback.
+    /// The counters of state feedback.
     pub states: &'a Counters,
 }
 
@@ -46,16 +47,16 @@ impl Coverage<'_> {
     }
 }
 
-/// What distilling did.
+/// The result of distilling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Files read and left.
+    /// Number of files read, and of files kept.
     pub files: [usize; 2],
-    /// Their bytes.
+    /// Number of bytes of these files.
     pub bytes: [usize; 2],
-    /// Features of all inputs, and of what is left, counted anew.
+    /// Number of features of all inputs, and of the kept ones, counted anew.
     pub features: [usize; 2],
-    /// Inputs with a finding.
+    /// Number of inputs with a finding.
     pub findings: usize,
 }
 
@@ -98,12 +99,13 @@ impl std::str::FromStr for Summary {
     }
 }
 
-/// What one process of several takes of the files: which, it says by their names.
+/// The share of the files that one process takes. A hash of its name decides which share a file is
+/// in.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
-    /// Of the process, from 0.
+    /// The number of the process, from 0.
     pub number: u64,
-    /// How many processes there are.
+    /// Number of processes.
     pub of: u64,
 }
 
@@ -116,16 +118,16 @@ impl Share {
     }
 }
 
-/// Where a distilling reads and writes.
+/// The places that distilling reads from and writes to.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
     /// The name of the target that runs the inputs.
     pub target: &'a str,
-    /// The inputs. Files called `.mm` are text, all others wire of any version.
+    /// The folders of inputs. Files named `*.mm` are text, all others wire of any version.
     pub folders: &'a [PathBuf],
-    /// For what is kept: in the current wire form, named by its content.
+    /// The folder for kept inputs, in the current wire form, named by their contents.
     pub kept: &'a Path,
-    /// For inputs with a finding, in that form too.
+    /// The folder for inputs with a finding, in the same form.
     pub found: &'a Path,
 }
 
@@ -133,7 +135,8 @@ pub struct Place<'a> {
 ///
 /// # Errors
 ///
-/// There is no such target, a file cannot be read or written, or a text is no program; a sentence.
+/// A sentence: there is no such target, a file cannot be read or written, or a text is not a
+/// program.
 pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
     let mut pass = Pass::new(place, Share::ALL, coverage)?;
     let kept = pass.keep()?;
@@ -148,9 +151,10 @@ pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
     Ok(pass.summary)
 }
 
-/// The first half of distilling, for a share of the files: what adds no feature to shorter ones of the share is left out. It
-/// would be left out too if all the files were looked at, so to distil what all shares keep is to distil the files. Returns the
-/// features of all inputs of the share as well, those that are left out included.
+/// The first half of distilling, for a share of the files: drops each input that adds no feature to
+/// the shorter ones of the share. Distilling all files would drop it as well, so distilling what
+/// all shares keep gives the same result. Also returns the features of all inputs of the share,
+/// including those that it drops.
 ///
 /// # Errors
 ///
@@ -176,7 +180,7 @@ struct Pass<'a> {
     limits: Limits,
     runner: Runner<'a>,
     summary: Summary,
-    /// How many inputs have each feature.
+    /// Number of inputs that have each feature.
     times: Vec<u32>,
 }
 
@@ -198,7 +202,7 @@ impl<'a> Pass<'a> {
         })
     }
 
-    /// Each input, from short to long, that adds a feature.
+    /// The inputs, from short to long, that add a feature.
     fn keep(&mut self) -> Result<Vec<Measured>> {
         let mut kept = Vec::new();
         for input in self.read()? {
@@ -214,14 +218,14 @@ impl<'a> Pass<'a> {
         Ok(kept)
     }
 
-    /// The features of all inputs so far.
+    /// The features of all inputs up to now.
     fn seen(&self) -> Vec<u32> {
         let numbered = (0..).zip(&self.times);
         let seen = numbered.filter(|(_, times)| **times > 0);
         seen.map(|(feature, _)| feature).collect()
     }
 
-    /// Each program of the folders once, within the limits, from short to long.
+    /// Each program of the folders once, brought into the limits, from short to long.
     fn read(&mut self) -> Result<Vec<Vec<u8>>> {
         let mut inputs = Vec::new();
         for folder in self.place.folders {
@@ -239,7 +243,8 @@ impl<'a> Pass<'a> {
                 let (mut program, len) = load(&path)?;
                 self.summary.files[0] += 1;
                 self.summary.bytes[0] += len;
-                // a text of more threads is a seed for another target; what an engine found is folded as the target does
+                // a text with more threads is a seed for another target; an engine's input is
+                // folded as the target does
                 if is_text(&path) && program.threads > *self.limits.thread_range().end() {
                     continue;
                 }
@@ -296,7 +301,7 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// The features of an input; `None` if it is a finding, or a panic of the core.
+    /// The features of an input; `None` if it causes a finding or a panic of the core.
     fn features(&mut self, input: &[u8]) -> Option<Vec<u32>> {
         let program = wire::decode(input);
         let states = &mut Feedback::new(&program, self.coverage.states);
@@ -315,7 +320,7 @@ impl Runner<'_> {
     }
 }
 
-/// Counts features, by their number. Returns whether one of them is the first of its kind.
+/// Counts features by their number. Returns true if one of them is new.
 fn count(times: &mut Vec<u32>, features: &[u32]) -> bool {
     let greatest = features.last().map_or(0, |greatest| *greatest as usize);
     if times.len() <= greatest {
@@ -338,7 +343,8 @@ fn distinct(inputs: &[Measured]) -> usize {
     times.iter().filter(|times| **times > 0).count()
 }
 
-/// Which inputs are left if from long to short each goes whose features others have.
+/// The indices of the inputs that remain when, from long to short, each is dropped whose features
+/// the others have.
 fn needed(inputs: &[Measured]) -> Vec<usize> {
     let mut times = Vec::new();
     for (_, features) in inputs {
@@ -371,7 +377,7 @@ mod tests {
         folder
     }
 
-    /// By the states alone: nothing is instrumented here.
+    /// Runs with the counters of state feedback alone: nothing is instrumented here.
     fn with<T>(work: impl FnOnce(Coverage<'_>) -> T) -> T {
         let states = no_counters();
         work(Coverage {
@@ -514,7 +520,7 @@ mod tests {
             };
             runner.executor.set_zoo(crate::zoo::only(bug));
             assert_eq!(runner.features(&input), None);
-            // by a machine without the bug
+            // now on a machine without the bug
             assert!(runner.features(&input).is_some());
         });
     }

@@ -1,23 +1,25 @@
-//! State feedback: what edges of the code do not tell an engine about a run.
+//! State feedback: features of a run that edges of the code do not show to an engine.
 //!
-//! A migration is held open, a thread is preempted or waits; meanwhile another operation changes
-//! page-table entries. Each combination of *where the first one stands*, *which operation runs in
-//! between* and *what an entry was and becomes*, and whether a CPU translates by it still, is a feature. An engine keeps an input that has one that
-//! it has not seen, as it keeps one that takes a new edge of the code.
+//! While a migration is held open, or a thread is preempted or waits, another operation changes
+//! page-table entries. Each combination of *where the first one stands*, *which operation runs
+//! meanwhile*, *what an entry was and becomes*, and whether a CPU still caches the old translation
+//! is a feature. An engine keeps an input with a new feature, as it keeps one that takes a new
+//! edge.
 //!
-//! So is each way in which two areas can lie side by side after an operation that changed areas: what the next one does with them
-//! depends on it, and edges tell only when it has been done.
+//! Each way in which two VMAs can lie side by side after an operation that changed VMAs is a
+//! feature as well: what the next operation does with them depends on it, and edges show that only
+//! afterwards.
 //!
-//! Features are counted in an array that belongs to the target: libFuzzer's extra counters. Other engines go without: docs/experiments/state-feedback.md
-//! says why AFL++ does.
+//! Features are counted in an array of the target: libFuzzer's extra counters. Other engines go
+//! without; docs/experiments/state-feedback.md says why AFL++ does.
 
 use crate::exec::{Observer, Outcome};
 use crate::program::{OpKind, Program, Step};
 use mm_core::{Entry, MAX_TASKS, Pfn, Pte, PteWrite, Softleaf, State, VmFlags, Vma};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How many counters a target provides. Features share them by their hash: a corpus grows with the
-/// number of counters, and a run slows down with it.
+/// Number of counters that a target provides. Features share them by their hash: a corpus grows
+/// with the number of counters, and a run slows down with it.
 pub const COUNTERS: usize = 2048;
 
 /// The counters of a target.
@@ -34,14 +36,14 @@ pub const fn no_counters() -> Counters {
 pub struct Feedback<'a> {
     program: &'a Program,
     counters: &'a Counters,
-    /// Threads that were preempted within an operation.
+    /// The threads that are preempted within an operation.
     preempted: [bool; MAX_TASKS],
-    /// The changes of areas that were looked at.
+    /// The topology counter of the VMAs that were counted last.
     topology: u32,
 }
 
 impl<'a> Feedback<'a> {
-    /// For a run of `program`.
+    /// Feedback for a run of `program`.
     pub fn new(program: &'a Program, counters: &'a Counters) -> Self {
         Self {
             program,
@@ -51,7 +53,7 @@ impl<'a> Feedback<'a> {
         }
     }
 
-    /// Areas that touch, after an operation.
+    /// Counts the pairs of VMAs that touch after an operation.
     fn areas(&self, kind: OpKind, s: &State) {
         for (_, mm) in s.mms().iter() {
             for pair in mm.vmas.windows(2) {
@@ -109,7 +111,7 @@ impl Observer for Feedback<'_> {
     }
 }
 
-/// Does a CPU still translate by what the entry was?
+/// True if a CPU still caches an older translation for the entry.
 fn is_remembered(s: &State, write: &PteWrite) -> bool {
     let tlbs = s.tlbs();
     let remembers = |cpu| {
@@ -119,7 +121,7 @@ fn is_remembered(s: &State, write: &PteWrite) -> bool {
     tlbs.cpus().any(remembers)
 }
 
-/// How two areas that touch are alike, and which of them pages have been in.
+/// How two VMAs that touch differ, and which of them have an anon_vma.
 fn side_by_side(left: &Vma, right: &Vma) -> u8 {
     let differ = left.flags ^ right.flags;
     let facts = [
@@ -135,7 +137,7 @@ fn side_by_side(left: &Vma, right: &Vma) -> u8 {
     bits.fold(0, |bits, (&fact, bit)| bits | u8::from(fact) << bit)
 }
 
-/// What an entry is, without numbers.
+/// The class of an entry, without numbers.
 fn class(pte: Pte) -> u8 {
     match pte.decode() {
         Entry::None => 1,

@@ -1,7 +1,8 @@
-//! Reading what somebody names, or what lies in a folder: a regular file, up to a limit, and without waiting.
+//! Reading files that a user names or that lie in a folder: only regular files, up to a limit, and
+//! without waiting.
 //!
-//! To open a pipe waits for its other end, and `/dev/zero` has no end; so nothing is opened that is no file, whatever it
-//! is called.
+//! Opening a pipe waits for its other end, and `/dev/zero` has no end. So nothing is opened unless
+//! it is a regular file, whatever its name.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -9,13 +10,13 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// The longest file that is read as a program, in bytes.
+/// Maximum size of a file that is read as a program, in bytes.
 pub const MAX_PROGRAM: u64 = 1 << 20;
 
-/// How the name of a file that is being written begins and ends: `.mm-triage-*.tmp`.
+/// The prefix and suffix of the name of a file that is being written: `.mm-triage-*.tmp`.
 pub const TEMPORARY: [&str; 2] = [".mm-triage-", ".tmp"];
 
-/// Is this the name of a file that is being written, or that a process left that was killed meanwhile?
+/// True if this is the name of a file that is being written, or that a killed process left.
 #[must_use]
 pub fn is_temporary(name: &OsStr) -> bool {
     let [prefix, suffix] = TEMPORARY.map(str::as_bytes);
@@ -24,16 +25,16 @@ pub fn is_temporary(name: &OsStr) -> bool {
         .is_some_and(|rest| rest.ends_with(suffix))
 }
 
-/// Why nothing was read. As text it is the rest of a sentence that begins with the path.
+/// Why nothing was read. As text, it is the rest of a sentence that begins with the path.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The system does not let us.
+    /// The system refuses to read it.
     Unreadable(io::Error),
     /// It is a folder.
     Folder,
-    /// It is something else that is no file.
+    /// It is something else than a regular file.
     NoFile(&'static str),
-    /// It has more bytes than this.
+    /// It has more bytes than this limit.
     TooLong(u64),
     /// It has a byte that is not UTF-8.
     NotText,
@@ -61,12 +62,12 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// Opens a regular file, or what a link to one leads to.
+/// Opens a regular file, or one that a link leads to.
 ///
 /// # Errors
-/// It is none, or cannot be opened.
+/// It is not a regular file, or cannot be opened.
 pub fn open(path: &Path) -> Result<File, ReadError> {
-    // a device may do something when it is opened, so it is not
+    // check first: opening a device may have effects
     check(path, &std::fs::metadata(path)?)?;
     let mut options = File::options();
     options.read(true);
@@ -76,7 +77,7 @@ pub fn open(path: &Path) -> Result<File, ReadError> {
         options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     }
     let file = options.open(path)?;
-    // another one may have come in its place
+    // another file may have taken its place
     check(path, &file.metadata()?)?;
     Ok(file)
 }
@@ -106,13 +107,13 @@ fn check(path: &Path, metadata: &Metadata) -> Result<(), ReadError> {
     Err(ReadError::NoFile("a device"))
 }
 
-/// The contents of a regular file that has no more than `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// It is no regular file, has more, or cannot be read.
+/// It is not a regular file, is longer, or cannot be read.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::with_capacity(1024);
-    // a file may grow, and those of /proc do not tell their length
+    // a file may grow, and files in /proc do not report their length
     open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLong(limit));
@@ -120,10 +121,10 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// The same as text.
+/// Reads a regular file of at most `limit` bytes as text.
 ///
 /// # Errors
-/// As for [`read`], or it is not UTF-8.
+/// As for [`read`], or the file is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, ReadError> {
     String::from_utf8(read(path, limit)?).map_err(|_| ReadError::NotText)
 }
@@ -134,7 +135,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    /// Each of these but the files keeps, or has kept, somebody waiting or reading without an end.
+    /// Each of these, except the files, makes a naive reader wait or read without end.
     #[test]
     fn only_regular_files_are_read_and_nothing_waits() {
         let dir = tempfile::tempdir().expect("a folder");

@@ -1,7 +1,8 @@
 //! An engine-free fuzzing library around `mm-core`.
 //!
-//! Data flow: bytes, [`program`], [`exec`] drives the core under a schedule, the [`oracle`]s look
-//! after each slice, [`exec::Verdict`]. An engine's target calls [`target`], in a few lines.
+//! Data flow: bytes become a [`program`]; [`exec`] runs it on the core under a schedule; the
+//! [`oracle`]s check after each slice; the result is an [`exec::Verdict`]. An engine's target is a
+//! few lines that call [`target`].
 #![forbid(unsafe_code)]
 
 pub mod call;

@@ -1,6 +1,7 @@
-//! The lock: the state that each program of `corpus/` ends in, as a digest in `corpus/digests.lock`, and the states that
-//! 100,000 random programs end in, by the thousand, in turns by the newest kernel's rules and by those of 6.12. It says nothing of right and wrong; it notices that an outcome changed,
-//! in another build, another process, or by an edit that was thought to change nothing.
+//! The lock of digests, `corpus/digests.lock`: a digest of the final state of each program of
+//! `corpus/`, and of 100,000 random programs, a thousand to a digest, with the rules of the newest
+//! kernel and of 6.12 in turns. It does not say what is right. It shows that an outcome changed: in
+//! another build, in another process, or by an edit that was meant to change nothing.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::file::{self, MAX_PROGRAM};
@@ -12,7 +13,7 @@ use mm_core::Release;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The folders of the corpus: text, then wire.
+/// The folders of the corpus: those with text, then those with wire.
 const FOLDERS: [&str; 5] = [
     "seeds",
     "zoo",
@@ -21,13 +22,13 @@ const FOLDERS: [&str; 5] = [
     "distilled/races",
 ];
 const RANDOM_PROGRAMS: u64 = 100_000;
-/// Random programs with one digest.
+/// Number of random programs that share a digest.
 const BLOCK: u64 = 1_000;
 
-/// The longest lock that is read, in bytes: a million lines.
+/// Maximum size of a lock that is read, in bytes: a million lines.
 const MAX_LOCK: u64 = 1 << 26;
 
-/// Digests by the name of the program, or of a block of random ones.
+/// Digests by the name of a program, or of a block of random programs.
 pub type Digests = BTreeMap<String, u64>;
 
 /// The folder `corpus/` of this repository.
@@ -36,11 +37,11 @@ pub fn corpus_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus")
 }
 
-/// Runs all programs of the corpus, and all random ones.
+/// Runs all programs of the corpus, and all random programs.
 ///
 /// # Errors
 ///
-/// A program that cannot be read, or has a finding; a sentence that ends its line.
+/// A sentence, with its line end: a program cannot be read, or has a finding.
 pub fn digests() -> Result<Digests, String> {
     let mut digests = corpus_digests()?;
     digests.extend(random_digests()?);
@@ -58,11 +59,12 @@ fn corpus_digests() -> Result<Digests, String> {
     Ok(digests)
 }
 
-/// The programs of `corpus/`, each after its folder and file, as `zoo/collect-lost-dirty.mm`; in no order.
+/// The programs of `corpus/`, each after its folder and file, such as `zoo/collect-lost-dirty.mm`,
+/// in no particular order.
 ///
 /// # Errors
 ///
-/// A program that cannot be read; a sentence that ends its line.
+/// A sentence, with its line end: a program cannot be read.
 pub fn corpus() -> Result<Vec<(String, Program)>, String> {
     let mut programs = Vec::new();
     for folder in FOLDERS {
@@ -103,7 +105,7 @@ fn random_blocks(release: Release, digests: &mut Digests) -> Result<(), String> 
             let program = random_program(limits.with_max_ops(24), &mut rng);
             match digest_of(&mut executor, &program) {
                 Ok(digest) => block.mix(digest),
-                // 6.12 has bugs of its own
+                // the rules of 6.12 include bugs, so a finding is no error
                 Err(_) if release == Release::V6_12 => block.mix(u64::MAX),
                 Err(why) => return Err(format!("random program {seed}: {why}\n{program}\n")),
             }
@@ -117,7 +119,7 @@ fn random_blocks(release: Release, digests: &mut Digests) -> Result<(), String> 
 ///
 /// # Errors
 ///
-/// The lines in which they differ, or that the lock cannot be read.
+/// The lines that differ, or the reason why the lock cannot be read.
 pub fn check(digests: &Digests) -> Result<(), String> {
     let lock = path();
     let locked =
@@ -129,7 +131,7 @@ pub fn check(digests: &Digests) -> Result<(), String> {
     Err(only(&locked, &now, "locked:") + &only(&now, &locked, "now:   "))
 }
 
-/// Writes the lock anew.
+/// Rewrites the lock.
 ///
 /// # Errors
 ///
@@ -148,7 +150,7 @@ fn lines(digests: &Digests) -> String {
     digests.iter().map(line).collect()
 }
 
-/// The lines of `of` that `than` has not.
+/// The lines of `of` that are not in `than`.
 fn only(of: &str, than: &str, what: &str) -> String {
     let than: BTreeSet<&str> = than.lines().collect();
     let lines = of.lines().filter(|line| !than.contains(line));

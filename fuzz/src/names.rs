@@ -1,9 +1,10 @@
-//! Text that others chose, for a terminal: file names in one line and without loss, what a guest says in lines.
+//! Untrusted text for a terminal: file names in one line without loss, and the output of a guest in
+//! lines.
 
 use std::path::Path;
 
-/// The name of a file: as it is, but for control characters, backslashes and bytes that are not UTF-8,
-/// which become `\n`, `\\`, `\x1b`, `\xff`.
+/// The name of a file. Control characters, backslashes and bytes that are not UTF-8 are replaced by
+/// `\n`, `\\`, `\x1b`, `\xff`.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     let mut out = String::new();
@@ -23,8 +24,8 @@ pub fn shown(path: &Path) -> String {
     out
 }
 
-/// Lines of text: as they are, but for the control characters in them, which become `\x1b`. The carriage return
-/// before a line feed goes.
+/// Lines of text. Control characters are replaced, as in `\x1b`, and the carriage return before a
+/// line feed is dropped.
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -37,7 +38,7 @@ pub fn shown_text(text: &str) -> String {
     out
 }
 
-/// The bytes of the name that [`shown`] made this text of.
+/// The bytes of the name from which [`shown`] made this text.
 #[must_use]
 pub fn bytes(shown: &str) -> Vec<u8> {
     let mut out = Vec::new();
@@ -75,10 +76,10 @@ pub fn bytes(shown: &str) -> Vec<u8> {
     out
 }
 
-/// The character, or what stands for it if a terminal would obey it.
+/// Writes the character, or its escape if a terminal would obey it.
 fn push(out: &mut String, character: char) {
     match character {
-        // they turn the text around them
+        // these change the direction of the text around them
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
             out.extend(character.escape_unicode());
         }

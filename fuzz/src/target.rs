@@ -1,6 +1,7 @@
-//! What an engine's target calls: one function to run an input, one to mutate it.
+//! The functions that an engine's target calls: one to run an input, one to mutate it.
 //!
-//! All targets take the same bytes; `ops` and `canary` run them with one thread, `races` with two or more.
+//! All targets take the same bytes. `ops` and `canary` run them with one thread, `races` with two
+//! or more.
 
 mod canary;
 mod preempt;
@@ -12,19 +13,20 @@ use crate::program::{Program, engine, wire};
 use fastrand::Rng;
 use std::cell::RefCell;
 
-/// What a process keeps from run to run.
+/// The state that a process keeps from run to run.
 struct Bench {
     executor: Executor,
-    /// For a look at what a program does, without a check.
+    /// Runs a program without checks, to see what it does.
     watch: Executor,
     program: Program,
-    /// Each run gets a machine whose vectors have no memory yet, so that the code it runs does not depend on those before
-    /// it: for engines that compare the code of two runs. Others are faster without.
+    /// Gives each run a machine whose vectors have no memory yet, so that the code it runs does not
+    /// depend on earlier runs. Engines that compare the code of two runs need that; others are
+    /// faster without.
     fresh: bool,
-    /// Where the engine looks for features that are not edges of the code.
+    /// The engine's counters for features that are not edges of the code.
     counters: Option<&'static Counters>,
-    /// The only invariant, `family/invariant`, whose findings count: for a campaign, which measures the time to a bug
-    /// and not to whatever the bug breaks on the way.
+    /// The only invariant, `family/invariant`, whose findings count. A campaign sets it: it
+    /// measures the time to a bug, and not to any other invariant that the bug breaks on the way.
     wanted: Option<String>,
 }
 
@@ -49,10 +51,10 @@ fn executor(panics: bool) -> Executor {
     })
 }
 
-/// Prepares the process. `MMFUZZ_ZOO` names historical bugs to switch on, separated by commas; a
-/// name that is not known ends the process with status 2. With `MMFUZZ_FRESH` each run gets a new machine. With
-/// `MMFUZZ_ORACLE=family/invariant` findings of all other invariants end the run and are none.
-/// `counters` are those of the engine, if it has any.
+/// Prepares the process. `MMFUZZ_ZOO` names historical bugs to switch on, separated by commas; an
+/// unknown name ends the process with status 2. With `MMFUZZ_FRESH`, each run gets a new machine.
+/// With `MMFUZZ_ORACLE=family/invariant`, a finding of any other invariant ends the run, but is not
+/// reported. `counters` are those of the engine, if it has any.
 pub fn init(counters: Option<&'static Counters>) {
     let slugs = std::env::var("MMFUZZ_ZOO").unwrap_or_default();
     BENCH.with_borrow_mut(|bench| {
@@ -85,7 +87,7 @@ fn put_back(_: &mut Executor, slugs: &str) -> Result<(), String> {
     Err("this build has no zoo; build it with the feature `zoo`".to_owned())
 }
 
-/// The limits of the target of this name, for engines that have one binary for all.
+/// The limits of the target with this name, for engines that have one binary for all targets.
 pub fn limits(name: &str) -> Option<Limits> {
     match name {
         "ops" | "canary" => Some(Limits::OPS),
@@ -104,13 +106,14 @@ pub fn run_races(data: &[u8]) {
     run(data, Limits::RACES, None);
 }
 
-/// As [`run_ops`], with a planted finding: a fork of a process that has a page on a device. A pipeline that does not
-/// report it reports nothing.
+/// Like [`run_ops`], with a planted finding: a fork while a page is mapped on a device. A pipeline
+/// that does not report it reports nothing.
 pub fn run_canary(data: &[u8]) {
     run(data, Limits::OPS, Some(&mut canary::Canary));
 }
 
-/// Runs a program within the limits, for engines that make programs and not bytes. A finding is a panic.
+/// Runs a program within the limits, for engines that make programs instead of bytes. A finding is
+/// a panic.
 pub fn run_program(program: Program, limits: Limits) {
     BENCH.with_borrow_mut(|bench| {
         bench.program = program;
@@ -118,7 +121,7 @@ pub fn run_program(program: Program, limits: Limits) {
     });
 }
 
-/// Runs an input before an observer; without one, before the engine's counters if it has any.
+/// Runs an input with an observer; without one, with the engine's counters if it has any.
 fn run(data: &[u8], limits: Limits, observer: Option<&mut dyn Observer>) {
     BENCH.with_borrow_mut(|bench| {
         wire::decode_into(data, &mut bench.program);
@@ -150,7 +153,8 @@ impl Bench {
     }
 }
 
-/// The engine's own mutation of bytes: buffer, length, greatest length; returns the new length.
+/// The engine's own mutation of bytes. It gets the buffer, the length and the maximum length, and
+/// returns the new length.
 pub type ByteMutate = fn(&mut [u8], usize, usize) -> usize;
 
 /// Mutates an input of [`run_ops`] in place; returns its new length.
@@ -178,7 +182,7 @@ pub fn mutate_races(
 /// One in this many mutations of a program of several threads preempts an operation in its middle.
 const PREEMPTED: u8 = 4;
 
-/// Mutates an input in place. The input has been run, and was no finding: this may run it once more.
+/// Mutates an input in place. The input must have run without a finding: this may run it once more.
 ///
 /// Arguments and result are those of [`engine::mutate_wire`].
 pub fn mutate(

@@ -1,28 +1,29 @@
-//! What the laboratory knows of each bug of the zoo, beside what the core does: the class of its root cause, the threads
-//! that a program needs to show it, and the invariant that must see it. And the bugs by name.
+//! What the laboratory knows about each bug of the zoo, in addition to the core: the class of its
+//! root cause, the number of threads that a program needs to show it, and the invariant that must
+//! report it. It also finds bugs by name.
 
 pub use mm_core::zoo::{Bug, Zoo};
 
-/// What is known of a bug.
+/// The facts about a bug.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The switch.
     pub bug: Bug,
     /// Its name on the command line and in file names.
     pub slug: &'static str,
-    /// The kernel commit that mended it, or what is known instead.
+    /// The kernel commit that fixed it, or other information if there is none.
     pub commit: &'static str,
     /// What is broken.
     pub what: &'static str,
     /// The class of root causes, K1 to K14.
     pub class: &'static str,
-    /// Threads that a program needs to show it.
+    /// Number of threads that a program needs to show it.
     pub threads: u8,
-    /// The invariant that must see it, `family/invariant`.
+    /// The invariant that must report it, `family/invariant`.
     pub oracle: &'static str,
 }
 
-/// Class, threads and invariant of a bug. One without a line does not compile.
+/// The class, threads and invariant of a bug. A bug without a line does not compile.
 const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
     match bug {
         Bug::TtuSubpageFromSwapPte => ("K1", 1, "counting/wild-page"),
@@ -158,7 +159,7 @@ const fn entry(i: usize) -> Entry {
     }
 }
 
-/// The row of a slug.
+/// The row of the bug with this slug.
 pub fn find(slug: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.slug == slug)
 }
@@ -185,7 +186,7 @@ pub fn parse(slugs: &str) -> Result<Zoo, String> {
     Ok(zoo)
 }
 
-/// The switches with one bug on.
+/// Switches with only this bug on.
 pub fn only(bug: Bug) -> Zoo {
     let mut zoo = Zoo::default();
     zoo.set(bug, true);

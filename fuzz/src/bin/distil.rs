@@ -1,8 +1,11 @@
-//! `distil TARGET WORK DIR...`: distils the inputs in the folders into WORK/kept; what is a finding goes into WORK/found. `make cmin` calls it.
+//! `distil TARGET WORK DIR...`: distils the inputs in the folders into WORK/kept, and puts inputs
+//! with a finding into WORK/found. `make cmin` calls it.
 //!
-//! A libFuzzer target by its build alone, for the counters of the core; it ends before libFuzzer begins. The counters are those of a process,
-//! so there is one for each core, which sieves a share of the files (`distil --share K/N TARGET WORK DIR...`); what they keep is distilled. Prints
-//! `distil: files=A->B bytes=A->B features=A->B findings=N`. Status 0, 1 an input is a finding, 2 a sentence says why not.
+//! It is built as a libFuzzer target, but only to get the counters of the core: it exits before
+//! libFuzzer starts. The counters belong to a process, so it starts one process for each CPU, which
+//! sieves a share of the files (`distil --share K/N TARGET WORK DIR...`), and distils what they
+//! keep. It prints `distil: files=A->B bytes=A->B features=A->B findings=N`. Status: 0; 1 if an
+//! input has a finding; 2 with a sentence that says what went wrong.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
@@ -18,7 +21,7 @@ mod distil {
 
     static STATES: Counters = no_counters();
 
-    /// Makes that the section is there if nothing is instrumented, as in a build for coverage.
+    /// Makes the section exist even if nothing is instrumented, as in a build for coverage.
     #[used]
     #[unsafe(link_section = "__sancov_cntrs")]
     static NEVER: AtomicU8 = AtomicU8::new(0);
@@ -33,7 +36,8 @@ mod distil {
 
     fn edges() -> &'static [AtomicU8] {
         let (start, stop) = (&raw const START, &raw const STOP);
-        // SAFETY: the counters lie between the two, one byte each, for as long as the process runs, and there is one thread
+        // SAFETY: the counters lie between the two symbols, one byte each, for as long as the
+        // process runs, and there is one thread
         unsafe { std::slice::from_raw_parts(start, stop.offset_from_unsigned(start)) }
     }
 
@@ -61,12 +65,12 @@ mod distil {
         Ok(folder)
     }
 
-    /// Where a share of the files goes that a process of its own sieves.
+    /// The folder for the share of the files that one process sieves.
     fn sieved(work: &Path, number: u64) -> Result<PathBuf> {
         folder(work, &format!("share.{number}"))
     }
 
-    /// Prints the features of its inputs, then does as `run_all`.
+    /// Sieves a share, and prints the features of its inputs.
     fn run_share(number: &str, args: &[String]) -> Result<Summary> {
         let ([target, work], folders) = args.split_first_chunk().ok_or(USAGE)?;
         let share = share(number).ok_or_else(|| format!("{number} is no share: give K/N"))?;
@@ -133,15 +137,15 @@ mod distil {
         Ok(Summary {
             files: [before.files[0], after.files[1]],
             bytes: [before.bytes[0], after.bytes[1]],
-            // of all that was there, so that what a share lost shows
+            // features of all inputs, so that a feature which a share lost shows
             features: [seen.len(), after.features[1]],
             findings: before.findings + after.findings,
         })
     }
 
-    /// Distils, and ends the process.
+    /// Distils, and exits.
     pub fn run() {
-        // libFuzzer's would end the process at the first panic of the core
+        // libFuzzer's hook would end the process at the first panic of the core
         std::panic::set_hook(Box::new(|_| {}));
         let args: Vec<String> = std::env::args().skip(1).collect();
         let result = match &*args {

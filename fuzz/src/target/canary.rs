@@ -4,7 +4,7 @@ use crate::exec::{Observer, Outcome};
 use crate::program::{Op, Step};
 use mm_core::State;
 
-/// Objects to something that is right.
+/// Reports a state that is not a bug.
 pub(super) struct Canary;
 
 impl Observer for Canary {
@@ -15,7 +15,7 @@ impl Observer for Canary {
     }
 }
 
-/// Nothing is mapped on a device when a process forks.
+/// The planted rule: nothing is mapped on a device when a process forks.
 #[inline(never)]
 fn check_canary(step: usize, s: &State) {
     let mut pages = s.memmap().iter();

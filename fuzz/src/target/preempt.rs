@@ -1,7 +1,8 @@
 //! Preemptions in the middle of operations.
 //!
-//! A preemption is at a scheduling point of the whole run, and nobody who only reads a program knows which operation passes it, or
-//! whether one does. So this runs the program, looks which points its operations pass, and preempts one of them there.
+//! A preemption names a scheduling point of the whole run. The text of a program does not show
+//! which operation passes that point, or whether any does. So this mutation runs the program,
+//! records which points its operations pass, and preempts one of the operations there.
 
 use crate::exec::{Executor, Observer};
 use crate::program::{MAX_PREEMPTIONS, Preemption, Program, insert_preemption};
@@ -9,10 +10,10 @@ use fastrand::Rng;
 use mm_core::State;
 use std::ops::Range;
 
-/// What an operation did in one go.
+/// A slice of an operation.
 struct Slice {
     step: usize,
-    /// The scheduling points that it passed, as preemptions count them; not empty.
+    /// The scheduling points that it passed, numbered as in preemptions; not empty.
     points: Range<u16>,
 }
 
@@ -28,7 +29,7 @@ impl Observer for Slices {
     }
 
     fn ran(&mut self, step: usize, s: &State) {
-        // what runs for no operation of the program cannot be preempted
+        // a slice that belongs to no operation of the program cannot be preempted
         let Some(began) = self.began.take() else {
             return;
         };
@@ -42,10 +43,11 @@ impl Observer for Slices {
     }
 }
 
-/// Preempts an operation of a program of several threads at a point that it passes, as `executor` runs the program: for the
-/// rest of an operation of another thread, or for a part of one. Returns whether the program is another one now.
+/// Preempts an operation of a program of several threads at a point that it passes when `executor`
+/// runs the program: for the rest of an operation of another thread, or for a part of one. Returns
+/// true if the program has changed.
 pub(super) fn preempt(program: &mut Program, executor: &mut Executor, rng: &mut Rng) -> bool {
-    /// The thread comes back after at most so many points, if it comes back before the other one is done.
+    /// The thread resumes after at most this many points, unless the other operation ends first.
     const DETOUR: u16 = 6;
     if program.threads == 1 || program.preemptions.len() + 2 > MAX_PREEMPTIONS {
         return false;
@@ -77,7 +79,7 @@ mod tests {
     use crate::program::generate::random_program;
     use crate::program::mutate::Limits;
 
-    /// Where threads were preempted, and in favour of which.
+    /// The preemptions that took place.
     #[derive(Default)]
     struct Seen(Vec<Preemption>);
 
@@ -111,7 +113,7 @@ mod tests {
             let mut seen = Seen::default();
             let verdict = checking.run_observed(&program, &mut seen);
             assert!(matches!(verdict, Verdict::Pass { .. }));
-            // what comes back later may find that nobody is there any more
+            // the preemption back may find that the thread has ended
             let mut new = program.preemptions.iter();
             let new = new.find(|new| !before.preemptions.contains(new));
             let new = new.expect("a new preemption");
