@@ -1,8 +1,9 @@
-//! Artifacts for measuring triage: programs that a bug of the zoo breaks, and how long they are.
+//! Makes artifacts for measuring triage: long programs that a bug of the zoo breaks.
 //!
-//! `artifacts OUT SLUG COUNT MIN MAX SEED` writes COUNT wire files of MIN to MAX operations to OUT. Each is a
-//! random program, half of them with the witness of the bug strewn in, its preemptions at the same points of the same
-//! operations, so that bugs which random programs seldom meet have artifacts too. It gives up after 20,000 programs.
+//! `artifacts OUT SLUG COUNT MIN MAX SEED` writes COUNT wire files of MIN to MAX operations to OUT.
+//! Each is a random program. Every other attempt scatters the witness of the bug over it, with the
+//! preemptions at the same points of the same operations, so that bugs which random programs rarely
+//! trigger have artifacts as well. It gives up after 20,000 programs.
 
 use mm_core::State;
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
@@ -12,7 +13,7 @@ use mm_fuzz::program::{MAX_THREADS, Preemption, Program, text, wire};
 use std::ops::Range;
 use std::path::Path;
 
-/// Programs that are tried.
+/// Number of programs to try.
 const ATTEMPTS: usize = 20_000;
 
 fn main() {
@@ -66,7 +67,7 @@ fn random(threads: u8, length: usize, max: usize, rng: &mut fastrand::Rng) -> Pr
     program
 }
 
-/// The witness among random operations.
+/// Scatters the witness among random operations.
 fn strewn(
     witness: &Program,
     length: usize,
@@ -75,7 +76,7 @@ fn strewn(
 ) -> Program {
     let mut program = witness.clone();
     program.preemptions.clear();
-    // where the operations of the witness are
+    // the positions of the operations of the witness
     let mut places: Vec<usize> = (0..witness.ops.len()).collect();
     while program.ops.len() < length {
         let at = rng.usize(0..=program.ops.len());
@@ -91,7 +92,7 @@ fn strewn(
         let Some((step, nth)) = points.place_of(preemption.at.into()) else {
             continue;
         };
-        // those before it decide where it is
+        // the operations before it decide at which point it is
         let at = Points::of(&program, executor).point_of(places[step], nth);
         if let Some(at) = at.and_then(|at| u16::try_from(at).ok()) {
             program.preemptions.push(Preemption { at, ..*preemption });
@@ -101,7 +102,7 @@ fn strewn(
     program
 }
 
-/// Which operation had which scheduling points.
+/// The scheduling points that each operation passed.
 #[derive(Default)]
 struct Points(Vec<(usize, Range<u32>)>);
 
@@ -124,14 +125,14 @@ impl Points {
         points
     }
 
-    /// The operation that had a point, and how many it had before.
+    /// The operation that passed a point, and the number of points it had passed before.
     fn place_of(&self, at: u32) -> Option<(usize, usize)> {
         let (step, _) = self.0.iter().find(|(_, points)| points.contains(&at))?;
         let nth = self.of_step(*step).position(|point| point == at)?;
         Some((*step, nth))
     }
 
-    /// The point at which an operation had so many before.
+    /// The point of an operation before which it had passed `nth` points.
     fn point_of(&self, step: usize, nth: usize) -> Option<u32> {
         self.of_step(step).nth(nth)
     }

@@ -1,6 +1,6 @@
-//! Speed of the core and of the oracles, without an engine. `make bench` calls it.
+//! Measures the speed of the core and of the oracles without an engine. `make bench` calls it.
 //!
-//! Every figure is the median of some repetitions on one thread. Lines are `bench: name=value …`.
+//! Each figure is the median of several repetitions on one thread. Lines are `bench: name=value …`.
 
 use mm_core::{
     Advice, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, TaskId, VmFlags, dmirror,
@@ -22,7 +22,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// Nanoseconds that one call of `body` takes, per `units` of work in it.
+/// Nanoseconds that a call of `body` takes for each of its `units` of work.
 fn measure(units: usize, mut body: impl FnMut()) -> f64 {
     body();
     let figures = (0..REPETITIONS).map(|_| {
@@ -67,7 +67,7 @@ fn oracles() {
     }
 }
 
-/// Runs a future of the only task to its end: it never waits.
+/// Runs a future of the only task to its end. It never waits.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -80,14 +80,14 @@ fn machine() -> Kernel {
     Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)))
 }
 
-/// The cost of an operation on a random page, when so many pages are mapped.
+/// The cost of an operation on a random page while this many pages are mapped.
 fn mapped(pages: u64) -> f64 {
     const ROUNDS: usize = 50_000;
     let kernel = machine();
     let cur = kernel.current(TaskId(0));
     let mm = cur.mm_create().expect("nothing fails");
     now(cur.mmap(mm, 0..pages, VmFlags::READ | VmFlags::WRITE)).expect("nothing fails");
-    // what an executor does between two operations
+    // as the executor does between two operations
     let next = || {
         let s = &mut *kernel.state();
         s.renew_task(TaskId(0));
@@ -121,7 +121,7 @@ fn mapped(pages: u64) -> f64 {
     })
 }
 
-/// The cost of going back to the start after a program, in each geometry.
+/// The cost of a reset after a program, in each geometry.
 fn reset() {
     for (name, geometry) in [("tiny", Geometry::TINY), ("x86_64", Geometry::X86_64)] {
         let kernel = Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)));

@@ -1,4 +1,5 @@
-//! `inputs N DIR`: N random programs of one thread as wire files, the same ones each time. `fuzz/compare-cmin` distils them.
+//! `inputs N DIR`: writes N random programs of one thread as wire files, the same ones each time.
+//! `fuzz/compare-cmin` distils them.
 
 use mm_fuzz::program::generate::random_program;
 use mm_fuzz::program::mutate::Limits;

@@ -1,6 +1,8 @@
-//! `corpus/digests.lock` for the Makefile: compares, or with `--bless` writes it.
+//! Compares the digests with `corpus/digests.lock`, or rewrites it with `--bless`. The Makefile
+//! calls it.
 //!
-//! Status 1 if a digest differs, a program is not in the lock or has a finding, or a line of the lock has no program.
+//! Status 1 if a digest differs, a program is not in the lock or has a finding, or a line of the
+//! lock has no program.
 
 use mm_fuzz::lock;
 use std::process::ExitCode;

@@ -1,14 +1,14 @@
-//! `random TARGET SEED SECS`: random programs without feedback, until the first finding or for SECS; then says how many. An engine
-//! of `make campaign`.
+//! `random TARGET SEED SECS`: runs random programs without feedback, until the first finding or for
+//! SECS seconds, and prints how many ran. It is an engine of `make campaign`.
 
 use mm_fuzz::program::generate::random_program;
 use mm_fuzz::target;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// As many operations as an input of the other engines has records.
+/// Maximum number of operations: as many as an input of the other engines has records.
 const MAX_OPS: usize = 64;
-/// Programs between two looks at the clock.
+/// Number of programs between two reads of the clock.
 const BATCH: u64 = 64;
 
 fn main() {

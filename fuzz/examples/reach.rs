@@ -1,8 +1,9 @@
-//! What `make coverage` measures: the programs of `corpus/`, by the rules of the newest kernel, by those of 6.12 with the identity
-//! of a state that the exhaustive search asks for, and each witness with its bug, for what a bug does is reached by nothing
-//! else.
+//! The runs that `make coverage` measures: each program of `corpus/` with the rules of the newest
+//! kernel and with those of 6.12, the latter with the state identity that the exhaustive search
+//! uses; and each witness with its bug, because nothing else reaches the code of the bug.
 //!
-//! Status 1 if a program cannot be read, or has a finding by the newest rules and without a bug; elsewhere a finding is what is expected.
+//! Status 1 if a program cannot be read, or has a finding with the newest rules and without a bug.
+//! A finding in another run is expected.
 
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options, Verdict};

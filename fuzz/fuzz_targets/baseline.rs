@@ -1,5 +1,6 @@
-//! libFuzzer target `baseline`: a derived `Arbitrary` and nothing else, no mutator, no dictionary, no state feedback. `make campaign` measures
-//! what ours are worth against it. `MMFUZZ_TARGET` says within whose limits, `ops` or `races`.
+//! libFuzzer target `baseline`: a derived `Arbitrary`, without mutator, dictionary and state
+//! feedback. `make campaign` compares our targets with it. `MMFUZZ_TARGET` names the target whose
+//! limits it uses, `ops` or `races`.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

@@ -1,4 +1,4 @@
-//! libFuzzer target `canary`: as `ops`, with a planted finding that a pipeline has to report.
+//! libFuzzer target `canary`: like `ops`, with a planted finding that a pipeline must report.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

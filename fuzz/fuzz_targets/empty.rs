@@ -1,4 +1,4 @@
-//! libFuzzer target `empty`: does nothing. The ceiling that `make bench` measures the others against.
+//! libFuzzer target `empty`: does nothing. `make bench` compares the speed of the others with it.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

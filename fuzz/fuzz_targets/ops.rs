@@ -1,4 +1,4 @@
-//! libFuzzer target `ops`: sequential programs, one thread.
+//! libFuzzer target `ops`: sequential programs of one thread.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

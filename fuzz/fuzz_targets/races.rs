@@ -1,4 +1,4 @@
-//! libFuzzer target `races`: up to four threads, preempted where the input says.
+//! libFuzzer target `races`: two to four threads, preempted where the input says.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

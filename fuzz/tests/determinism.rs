@@ -1,4 +1,4 @@
-//! The same input is the same run, and every input is a run.
+//! The same input gives the same run, and every input runs.
 
 use mm_fuzz::exec::{Executor, Options, Verdict};
 use mm_fuzz::program::generate::random_program;
@@ -19,8 +19,8 @@ fn program(limits: Limits, seed: u64) -> Program {
     random_program(limits, &mut fastrand::Rng::with_seed(seed))
 }
 
-/// Runs the programs in order on one executor, and in the opposite order on another: what a run
-/// leaves behind would show, too.
+/// Runs the programs in order on one executor, and in reverse order on another, so that state left
+/// over from a run would show.
 fn assert_deterministic(limits: Limits, seeds: std::ops::Range<u64>) {
     let mut executor = self::executor();
     let mut run = |seed| (seed, executor.run(&program(limits, seed)));
@@ -36,7 +36,7 @@ fn assert_deterministic(limits: Limits, seeds: std::ops::Range<u64>) {
     }
     let mut digests: Vec<_> = first.iter().map(|(_, verdict)| verdict).collect();
     digests.dedup();
-    assert!(digests.len() > first.len() / 2, "a digest says something");
+    assert!(digests.len() > first.len() / 2, "digests differ");
 }
 
 #[test]

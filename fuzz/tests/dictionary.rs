@@ -1,6 +1,7 @@
-//! The dictionary says what its comments say, and has a token for every operation.
+//! Each token of the dictionary is the record of its comment, and every operation has a token.
 //!
-//! With `MMFUZZ_BLESS=1` in the environment this test adds one for each operation that lacks it.
+//! With `MMFUZZ_BLESS=1` in the environment, this test adds a token for each operation that lacks
+//! one.
 
 use mm_fuzz::program::{MAX_PARAMS, Op, OpKind, Program, text, wire};
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ fn bytes(token: &str) -> Vec<u8> {
         .collect()
 }
 
-/// A line of text, as a program and as a record.
+/// A line of text as a program, and its record.
 fn of_text(source: &str) -> (Program, Vec<u8>) {
     let program = text::parse(&format!("threads 4\n{source}\n"));
     let program = program.unwrap_or_else(|e| panic!("{source}: {e}"));

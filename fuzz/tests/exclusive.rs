@@ -1,7 +1,8 @@
-//! Pages that a device has for itself: what makes, keeps and ends that, and what the CPU gets back.
+//! Device-exclusive entries: what makes, keeps and removes them, and which entry the CPU gets back.
 //!
-//! A run is told as the entry of page 0 of the window in the first process after each operation:
-//! `-`, or a kind with ` W`, ` soft-dirty`, ` uffd-wp`, and how often the page is referenced and mapped.
+//! A run is recorded as the entry of page 0 of the window in the first process after each
+//! operation: `-`, or a kind with ` W`, ` soft-dirty`, ` uffd-wp`, and the refcount and mapcount of
+//! the page.
 
 use mm_core::{Entry, MmId, Release, Softleaf, State};
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict, window_base};
@@ -64,7 +65,7 @@ fn story(release: Release, text: &str) -> Vec<(String, Outcome)> {
     }
 }
 
-/// What becomes of the entry of page 0 once a device has it, operation by operation.
+/// The entry of page 0 after each operation, once it is device-exclusive.
 fn after_exclusive(release: Release, operations: &str) -> Vec<(String, Outcome)> {
     let text = format!("mmap p0 0 2 rw\nwrite p0 0\nexclusive d0 p0 0 1\n{operations}");
     let mut all = story(release, &text);
@@ -76,7 +77,7 @@ fn after_exclusive(release: Release, operations: &str) -> Vec<(String, Outcome)>
     all.split_off(2)
 }
 
-/// The same in the newest kernel, without the outcomes.
+/// The same with the newest kernel's rules, without the outcomes.
 fn entries(operations: &str) -> Vec<String> {
     let all = after_exclusive(Release::V7_3, operations);
     all.into_iter().map(|(entry, _)| entry).collect()
@@ -161,7 +162,8 @@ fn mprotect_there_and_back_changes_nothing() {
     assert_eq!(last.as_deref(), Some("present W soft-dirty 1/1"));
 }
 
-/// 6.12 remembers what `mprotect` took; what decides is newer (9a914592140e).
+/// 6.12 keeps in the entry that `mprotect` removed write permission; newer kernels decide when the
+/// entry is restored (9a914592140e).
 #[cfg(feature = "zoo")]
 #[test]
 fn in_6_12_mprotect_takes_the_write_permission_for_good() {
@@ -198,7 +200,7 @@ fn compaction_and_reclaim_take_it_and_a_pin_keeps_it() {
     );
     assert_eq!(
         entries("reclaim p0 0\nread p0 0"),
-        // the slot is exclusive, too; the folio stays in the swap cache
+        // the slot is exclusive as well, and the folio stays in the swap cache
         ["swap", "present W soft-dirty 2/1"]
     );
     assert_eq!(

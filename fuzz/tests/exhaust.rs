@@ -1,7 +1,7 @@
-//! The exhaustive search leaves nothing out, and counts right.
+//! The exhaustive search leaves nothing out, and its counts are right.
 //!
-//! Each test compares it with something simpler: every sequence of operations, whatever its names, run one
-//! after the other.
+//! Each test compares it with a simpler search: every sequence of operations, with all names, run
+//! one after the other.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
@@ -111,7 +111,8 @@ fn operands(program: &[Step], kind: OperandKind) -> Vec<u8> {
     program.iter().flat_map(of_step).collect()
 }
 
-/// The program of which this one is a renaming, of two devices, two threads, two processes, neighbouring pages.
+/// The canonical program of which this one is a renaming of two devices, two threads, two processes
+/// or neighbouring pages.
 fn canonical(mut program: Vec<Step>) -> Vec<Step> {
     if operands(&program, OperandKind::Dev).first() == Some(&1) {
         for step in &mut program {
@@ -135,7 +136,7 @@ fn canonical(mut program: Vec<Step>) -> Vec<Step> {
     program
 }
 
-/// It names page 8, which is not of the alphabet before an `mremap` has named it.
+/// True if it names page 8, which the alphabet has only after an `mremap` to it.
 fn names_far(program: &[Step]) -> bool {
     operands(program, OperandKind::Addr).contains(&8)
 }
@@ -202,7 +203,7 @@ fn merging_runs_less_and_finds_the_same() {
     }
 }
 
-/// The other names: every sequence, run as it stands.
+/// Runs every sequence as it stands, with all names.
 #[test]
 fn renamed_programs_find_nothing_else() {
     const BUGS: &str = "collapse-no-notifier,hmm-release-callback,vm-normal-page-special,\
@@ -229,7 +230,7 @@ fn renamed_programs_find_nothing_else() {
     assert_eq!(signatures(&search), naive);
 }
 
-/// Every schedule: up to two preemptions at all points of the run, to either thread.
+/// Runs every schedule: up to two preemptions at all points of the run, to either thread.
 #[test]
 fn all_schedules_find_nothing_else() {
     let kinds = [OpKind::Mmap, OpKind::Write, OpKind::Dontneed, OpKind::Get];
@@ -284,7 +285,7 @@ fn every_schedule(program: &mut Program, from: u16, run: &mut impl FnMut(&Progra
     }
 }
 
-/// What merging relies on: programs with one identity go on alike, whatever comes next.
+/// Merging relies on this: programs with the same identity behave alike, whatever comes next.
 #[test]
 fn programs_with_one_identity_go_on_alike() {
     const BUGS: &str = "devpriv-mapping-reuse,cow-either-way,anon-vma-degree-ambiguity,mremap-uffdwp-left,\
@@ -300,7 +301,7 @@ fn programs_with_one_identity_go_on_alike() {
     let ops: Vec<Op> = alphabet.ops().collect();
     let mut machine = Counting::new(BUGS);
     let mut groups: HashMap<u128, Vec<Program>> = HashMap::new();
-    // words and positions differ: programs of all lengths, which begin with something that has an effect
+    // programs of all lengths, so that words and positions differ; most begin with an effect
     for _ in 0..30_000 {
         let mut program = Program {
             threads: 2,
@@ -347,8 +348,8 @@ fn programs_with_one_identity_go_on_alike() {
     assert!(compared > 10_000, "{compared}");
 }
 
-/// Or a search would take states for new ones for ever. (Free lists may have another order the second time; a fork is
-/// never over: the reference counts processes.)
+/// Otherwise a search would keep taking states for new ones. (The second time, free lists may be in
+/// another order. A fork always leaves a trace: the reference model counts processes.)
 #[test]
 fn what_is_over_leaves_nothing_in_the_identity() {
     let mut machine = Counting::new("");

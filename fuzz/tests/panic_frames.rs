@@ -1,18 +1,20 @@
-//! Crash deduplicators tell findings of different invariants apart, and put findings of one invariant together.
+//! Crash deduplicators separate findings of different invariants, and join findings of the same
+//! one.
 //!
-//! ClusterFuzz's rule, as ours to check: the frames below the panic machinery, without those of the standard library, of the
-//! engine, and any whose name contains `assert`; the first three that are left are the bucket. It reads the message of a
-//! panic only in the form that rustc printed before 1.73, so the frames are all that it has.
+//! This reimplements ClusterFuzz's rule: it takes the frames below the panic machinery and skips
+//! those of the standard library and of the engine, and any whose name contains `assert`; the first
+//! three that remain are the bucket. It parses the message of a panic only in the form that rustc
+//! printed before 1.73, so the frames are all that it has.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::program::{text, wire};
 use std::path::Path;
 use std::process::Command;
 
-/// What the child runs: a file of wire.
+/// The variable that names the child's input, a wire file.
 const INPUT: &str = "MMFUZZ_PANIC_FRAMES_INPUT";
 
-/// Not a test of its own: the process that panics, as a fuzz target does.
+/// Not a test: the process that panics, as a fuzz target does.
 #[test]
 fn child() {
     if let Some(path) = std::env::var_os(INPUT) {
@@ -22,7 +24,7 @@ fn child() {
     }
 }
 
-/// The names of the frames that a bucket is made of.
+/// The names of the frames that make a bucket.
 fn bucket(zoo: &str, bytes: &[u8]) -> Vec<String> {
     let dir = tempfile::tempdir().expect("a folder");
     let input = dir.path().join("input");
@@ -42,7 +44,7 @@ fn bucket(zoo: &str, bytes: &[u8]) -> Vec<String> {
     frames.take(3).map(str::to_owned).collect()
 }
 
-/// `   7: mm_fuzz::oracle::counting::check_wild_page`
+/// The function of a line such as `   7: mm_fuzz::oracle::counting::check_wild_page`.
 fn function(line: &str) -> Option<&str> {
     let (number, name) = line.trim_start().split_once(": ")?;
     number.parse::<u32>().ok()?;
@@ -70,7 +72,7 @@ fn invariants_are_buckets() {
     let wire_of = |text: &str| wire::encode(&text::parse(text).expect("a program"));
     let wild = "ttu-subpage-from-swap-pte";
     let one = bucket(wild, &wire_of(&witness(wild)));
-    // the same bug by another way: more pages, another device
+    // the same bug in another way: more pages, another device
     let again = "mmap p0 0 4 rw\nread p0 3\nwrite p0 2\nmigrate p0 2 1 d1\nevict d1 0 1\n";
     let again = bucket(wild, &wire_of(again));
     let other = "devpriv-mapping-reuse";
@@ -78,7 +80,7 @@ fn invariants_are_buckets() {
     assert_eq!(one.len(), 3, "{one:?}");
     assert_eq!(one, again, "one bug, two buckets");
     assert_ne!(one, other, "two invariants, one bucket");
-    // two frames that are inlined into the check are above it
+    // two frames that are inlined into the check come above it
     for bucket in [&one, &other] {
         let check = bucket.iter().any(|name| name.contains("::check_"));
         assert!(check, "no check in {bucket:?}");

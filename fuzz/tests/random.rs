@@ -1,4 +1,4 @@
-//! Random programs: no finding without a bug, and the same run twice.
+//! Random programs have no finding without a bug of the zoo, and run the same way twice.
 
 use mm_fuzz::exec::{Executor, Options, Verdict};
 use mm_fuzz::program::generate::random_program;

@@ -7,7 +7,7 @@ use std::ops::Range;
 const READ: VmFlags = VmFlags::READ;
 const READ_WRITE: VmFlags = VmFlags::READ.union(VmFlags::WRITE);
 
-/// A model with one process that has mapped pages 0 to 8.
+/// A model with one process that has mapped pages 0 to 7.
 struct Model {
     reference: Reference,
     pid: Pid,
@@ -26,7 +26,7 @@ impl Model {
         self.reference.begin(self.pid, range, change)
     }
 
-    /// A range operation that nothing overlaps.
+    /// Runs a range operation that nothing overlaps.
     fn change(&mut self, range: Range<u64>, change: Change, end: End) {
         let ticket = self.begin(range, change);
         self.reference.end(ticket, change, end);
@@ -48,7 +48,7 @@ impl Model {
         accessed.err().map(|(violation, _)| violation)
     }
 
-    /// What the model says to a read that finds `word`.
+    /// The verdict of the model on a read that returns `word`.
     fn read(&mut self, addr: u64, word: u64) -> Option<Violation> {
         self.access(addr, None, Access::Word(word))
     }
@@ -147,7 +147,7 @@ fn a_page_that_may_not_be_there_may_be_protected() {
         model.done(0..8, Change::WriteProtect);
         if write_first {
             assert_eq!(model.write(0, 5), None);
-            // it was not there, so it is not protected
+            // it had no entry, so it is not protected
             assert_eq!(model.write_protected(0), Some(Violation::WriteProtection));
         } else {
             assert_eq!(model.write_protected(0), None);
@@ -220,7 +220,7 @@ fn userfaultfd_passes_over_gaps_but_not_over_all_of_a_range() {
     for addr in [1, 4] {
         assert_eq!(model.write(addr, 6), Some(Violation::WriteProtection));
     }
-    // whether it is registered still, nobody knows
+    // it may or may not be registered still
     model.change(1..2, Change::Unregister, End::OutOfMemory);
     assert_eq!(model.must_succeed(1..5, Change::WriteProtect), None);
     model.change(1..5, Change::WriteUnprotect, End::UpToObstacle);
@@ -228,7 +228,7 @@ fn userfaultfd_passes_over_gaps_but_not_over_all_of_a_range() {
         assert_eq!(model.write_protected(addr), None);
         assert_eq!(model.write(addr, 6), None);
     }
-    // another call on the range decides too
+    // another call on the range affects it as well
     let open = model.begin(4..5, Change::Unregister);
     assert_eq!(model.must_succeed(4..5, Change::WriteProtect), None);
     model.reference.end(open, Change::Unregister, End::Done);
@@ -264,7 +264,7 @@ fn out_of_memory_leaves_either_protection_but_no_other_word() {
     assert_eq!(model.must_succeed(0..2, Change::Protect(READ)), None);
     assert!(!model.reference.is_mapped(0, 0));
     assert_eq!(model.read(1, 1), Some(Violation::Word));
-    // an unmapped page may have been that call's end
+    // an unmapped page may have stopped that call
     model.change(0..2, Change::Protect(READ), End::UpToObstacle);
     assert_eq!(model.write(1, 5), None);
     assert_eq!(model.write_denied(1), None);
@@ -307,7 +307,7 @@ fn an_open_drop_leaves_both_words() {
     assert_eq!(model.write(1, 7), None);
     model.reference.end(drop, Change::Drop, End::Done);
     assert_eq!(model.read(0, 5), Some(Violation::Word));
-    // the write was before the drop, or behind it; the first read decides
+    // the write came before the drop, or after it; the first read decides
     assert_eq!(model.read(1, 8), Some(Violation::Word));
     assert_eq!(model.read(1, 0), None);
     assert_eq!(model.read(1, 7), Some(Violation::Word));
@@ -392,7 +392,7 @@ impl Model {
         }
     }
 
-    /// Whether a call of `mremap` may end so, on 6.12.
+    /// True if a call of `mremap` may end so on 6.12.
     fn remaps(&mut self, old: Range<u64>, new: Range<u64>, end: RemapEnd) -> bool {
         self.remaps_on(Release::V6_12, old, new, end)
     }
@@ -523,15 +523,15 @@ fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
     assert!(model.remaps_on(Release::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
-    assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is there");
+    assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is mapped");
     assert_eq!(model.read(0, 5), None);
-    // one page is one area: it did not move
+    // one page is one VMA: it did not move
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
     assert!(model.remaps_on(Release::V7_3, 0..1, 20..21, RemapEnd::OutOfMemory));
     model.assert_reads(0, 5);
     assert_eq!(model.read(20, 5), Some(Violation::Protection));
-    // unless the area that had come there could not be unmapped
+    // unless the VMA at the destination could not be unmapped again
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
     let remap = model.remap(0..1, 20..21, false);
@@ -549,7 +549,7 @@ fn a_remap_that_failed_leaves_the_pages() {
     assert_eq!(model.write(4, 6), None);
     assert!(model.remaps(0..2, 4..6, RemapEnd::OutOfMemory));
     model.assert_reads(0, 5);
-    // the destination is unmapped, or its area is, and an empty one is left
+    // the destination is unmapped, or its VMA is and an empty one is left
     assert_eq!(model.read_denied(4), None);
     assert_eq!(model.read(4, 0), None);
     let mut model = Model::new();
@@ -601,7 +601,7 @@ fn who_gets_a_page_to_write_to_it_may_write() {
     assert_eq!(m.write(1, 3), None);
     m.done(1..3, Change::WriteProtect);
     assert_eq!(granted(&mut m, 1), Some(Violation::WriteProtection));
-    assert_eq!(granted(&mut m, 2), None, "perhaps it was not there");
+    assert_eq!(granted(&mut m, 2), None, "perhaps it had no entry");
     let open = m.begin(0..1, Change::Protect(READ_WRITE));
     assert_eq!(granted(&mut m, 0), None, "either");
     m.reference.abort(open);
@@ -658,24 +658,28 @@ fn populate_fails_where_the_fault_must_and_leaves_pages_behind() {
     assert_eq!(model.must_succeed(0..7, writes), Some(false), "read-only");
     assert_eq!(model.must_succeed(1..7, writes), Some(true));
     assert_eq!(model.must_succeed(6..8, reads), Some(false), "a hole");
-    // a page that was there when it was protected is protected
+    // a page that had an entry when it was protected is protected
     model.done(0..7, Change::Register);
     model.done(1..2, reads);
     model.done(2..3, writes);
     model.done(1..4, Change::WriteProtect);
     assert_eq!(model.must_succeed(1..2, writes), Some(false));
     assert_eq!(model.must_succeed(2..3, writes), Some(false));
-    assert_eq!(model.must_succeed(3..4, writes), None, "was it there?");
+    assert_eq!(
+        model.must_succeed(3..4, writes),
+        None,
+        "did it have an entry?"
+    );
     assert_eq!(model.must_succeed(1..4, reads), Some(true));
     // a call that succeeds has met no protection
     model.done(3..4, writes);
     assert_eq!(model.must_succeed(3..4, writes), Some(true));
-    // one that fails has done what lies before the page that stopped it
+    // a failed call has populated the pages before the one that stopped it
     model.change(5..8, writes, End::UpToObstacle);
     model.done(5..7, Change::WriteProtect);
     assert_eq!(model.write_protected(6), None);
     assert_eq!(model.must_succeed(6..7, writes), Some(false));
-    // what is lazily freed may go again
+    // a lazily freed page may vanish again
     model.done(4..5, Change::LazyFree);
     model.done(4..5, writes);
     model.done(4..5, Change::WriteProtect);

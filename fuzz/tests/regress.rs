@@ -1,4 +1,4 @@
-//! Every program that once was a finding without a bug stays without one.
+//! No program that once had a finding without a bug of the zoo has one again.
 
 use mm_fuzz::exec::{Executor, Options, Verdict};
 use mm_fuzz::program::text;

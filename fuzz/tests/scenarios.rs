@@ -1,11 +1,11 @@
-//! Named scenarios: what exactly can be observed of a page on its way to a device and back.
+//! Named scenarios: the exact states of a page on its way to a device and back.
 //!
-//! The three worries of the 2019 thread on `try_to_unmap_one` come first; then what a round trip,
-//! `mprotect`, `fork`, references, eviction and failed allocations do to the entries, counts and
-//! contents of a page. A test runs a program and looks at the state after the operations that it
-//! names by their text.
+//! The three worries of the 2019 thread on `try_to_unmap_one` come first. Then come the effects of
+//! a round trip, `mprotect`, `fork`, references, eviction and failed allocations on the entries,
+//! counts and contents of a page. A test runs a program and compares the state after the operations
+//! that it names by their text.
 //!
-//! An entry is shown as `place[ W][ exclusive][ soft-dirty][ uffd-wp] references/mappings`.
+//! An entry is shown as `place[ W][ exclusive][ soft-dirty][ uffd-wp] refcount/mapcount`.
 
 use mm_core::{
     DevId, Entry, FrameAllocator, Page, Pfn, Pte, Release, Softleaf, State, SwapPte, Wait,
@@ -19,7 +19,7 @@ use std::ops::Range;
 struct Mapped {
     shown: String,
     pfn: Pfn,
-    /// What the page holds, and whose it is: its contents, `->mapping` and `->index`.
+    /// The contents, `->mapping` and `->index` of the page.
     page: Page,
 }
 
@@ -31,20 +31,20 @@ struct Shot {
     /// The entries of the window for each process.
     entries: Vec<Vec<Option<Mapped>>>,
     rss: Vec<i64>,
-    /// The areas of each process, in pages of the window.
+    /// The VMAs of each process, in pages of the window.
     areas: Vec<Vec<Range<u64>>>,
-    /// References and mappings of the zero page.
+    /// The refcount and mapcount of the zero page.
     zero: (i32, i32),
-    /// Frames in use: the system's with the zero page, then each device's.
+    /// Frames in use: those of the system, including the zero page, then those of each device.
     in_use: [u32; 3],
     anon_vmas: usize,
-    /// Allocations that failed so far.
+    /// Number of failed allocations up to now.
     failures: u32,
     waiting: Vec<Option<Wait>>,
 }
 
 impl Shot {
-    /// How the entry of process `p` for page `n` of the window is shown; `-` if there is none.
+    /// The entry of process `p` for page `n` of the window, as text; `-` if there is none.
     fn show(&self, p: usize, n: usize) -> &str {
         self.entries[p][n].as_ref().map_or("-", |m| &m.shown)
     }
@@ -136,12 +136,12 @@ impl Observer for Film {
 }
 
 impl Film {
-    /// Runs a program, with everything checked; a panic if it has a finding.
+    /// Runs a program with everything checked. Panics if it has a finding.
     fn of(text: &str) -> Self {
         Self::on(Release::default(), text)
     }
 
-    /// As a release of the kernel has it.
+    /// Runs a program with the rules of a kernel release.
     fn on(release: Release, text: &str) -> Self {
         let program: Program = text.parse().unwrap_or_else(|e| panic!("{e}:\n{text}"));
         let mut film = Self::default();
@@ -176,7 +176,7 @@ const fn word(n: u64) -> Outcome {
     Outcome::Word(n + 1)
 }
 
-/// A program that leaves nothing behind: all processes gone, all frames free.
+/// Asserts that nothing is left: all processes have exited, and all frames are free.
 fn assert_all_free(shot: &Shot) {
     assert_eq!(shot.in_use, [1, 0, 0], "after {}", shot.op);
     assert_eq!((shot.zero, shot.anon_vmas), ((1, 0), 0));
@@ -189,7 +189,8 @@ fn zero_page_over_and_back_repeatedly() {
         let film = Film::of(&format!("mmap p0 0 4 rw\n{}exit p0", round.repeat(8)));
         for round in film.shots[1..33].chunks(4) {
             let shown: Vec<_> = round.iter().map(|shot| shot.show(0, 0)).collect();
-            // what a device fills counts as written: it may write to it without a fault
+            // a page that a device fills counts as written: the device may write to it without a
+            // fault
             let device = "device0 W exclusive soft-dirty 1/1";
             assert_eq!(
                 shown,
@@ -288,7 +289,7 @@ fn mprotect_takes_write_from_a_device_page() {
     assert_eq!(before.show(0, 0), "device0 W exclusive soft-dirty 1/1");
     assert_eq!(film.shots[5].outcome, Outcome::Segv);
     for step in ["mprotect p0 0 4 r", "mprotect p0 0 4 rw"] {
-        // WRITE does not come back with the permission
+        // the entry's write bit does not come back with the permission
         assert_eq!(film.after(step).show(0, 0), "device0 exclusive 1/1");
     }
     let read = film.after("read p0 0");
@@ -447,7 +448,7 @@ fn a_reader_waits_for_an_open_migration() {
 
 #[test]
 fn an_area_that_grows_is_soft_dirty_by_release() {
-    // the page between is mapped after soft-dirty was cleared, and merges with what is beside it
+    // the page in between is mapped after the clear, and merges with its neighbours
     let text = "mmap p0 3 5 rw\nuffd-register p0 3 1\nclear-soft-dirty p0\nmmap p0 6 1 rw\n\
                 uffd-register p0 2 7\npagemap p0 1 5";
     let [old, new] = [Release::V6_12, Release::V7_3].map(|release| {
@@ -456,7 +457,10 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
         assert!(merged, "{:?}", film.last().areas[0]);
         film.last().outcome
     });
-    assert_ne!(old, new, "of pages 3 to 5, {old:?} says who is soft-dirty");
+    assert_ne!(
+        old, new,
+        "{old:?} shows which of pages 3 to 5 are soft-dirty"
+    );
 }
 
 #[test]
@@ -480,7 +484,7 @@ fn mlock_starts_again_behind_what_it_populated() {
     assert_eq!(film.outcome("mlock p0 1 2 on"), Outcome::Done);
     assert_eq!(film.after("mlock p0 1 2 on").failures, 1);
     assert_ne!(film.last().show(0, 2), "-");
-    // nothing was populated in front of it
+    // nothing was populated before it
     assert_eq!(film.outcome("mlock p0 0 1 on"), Outcome::Eagain);
     assert_eq!(film.last().failures, 2);
 }
@@ -542,7 +546,7 @@ fn a_failed_allocation_leaves_contents_intact_and_nothing_behind() {
                  read p0 8\nmigrate p0 0 1 d0\nfork p0\n";
     let end = "read p0 0\nread p1 0\nread p0 1\nread p0 8\nexit p0\nexit p1";
     for (kind, op, outcome) in [
-        // an access of the CPU is tried again, and finds memory then
+        // the CPU retries its access, and memory is available then
         ("page", "read p0 0", word(1)),
         ("page", "write p1 1", word(9)),
         ("page", "get p0 0 r", Outcome::Enomem),
@@ -637,7 +641,7 @@ fn userfaultfd_passes_over_gaps_and_stops_where_nothing_is_registered() {
 
 #[test]
 fn others_run_while_munmap_zaps() {
-    // the thread that unmaps is stopped before its second table; a fault elsewhere goes on
+    // the unmapping thread is preempted before its second table; a fault elsewhere goes on
     let at_zap = |point| {
         let text = format!(
             "threads 2\npreempt {point} t1\nmmap p0 0 16 rw\nwrite p0 0\nwrite p0 8\n\
@@ -653,7 +657,7 @@ fn others_run_while_munmap_zaps() {
     assert!((0..64).any(at_zap), "no schedule lets the write in");
 }
 
-/// What operations by their place did on each release, the oldest first.
+/// The outcomes of these operations on each release, the oldest first.
 fn outcomes(text: &str, of: Range<usize>) -> [Vec<Outcome>; 3] {
     Release::ALL.map(|release| {
         let film = Film::on(release, text);
@@ -681,7 +685,7 @@ fn a_page_that_is_written_to_swap_is_freed_by_who_comes_next_since_7_3() {
 
 #[test]
 fn a_page_of_zeroes_is_not_written_to_swap() {
-    // a hole that was on a device is a page of zeroes
+    // a hole that was migrated to a device is a page of zeroes
     let text = "mmap p0 0 1 rw\nmigrate p0 0 1 d0\nread p0 0\nreclaim p0 0";
     assert_eq!(
         outcomes(text, 3..4),
@@ -697,13 +701,14 @@ fn pages_of_a_range_are_written_together_and_stay_in_the_swap_cache() {
     assert_eq!(
         in_use,
         [3, 3],
-        "the advice looks at what is mapped, not at the swap cache"
+        "the advice acts on mapped pages, not on the swap cache"
     );
 }
 
 #[test]
 fn a_write_that_finds_its_page_in_the_swap_cache_gives_the_slot_up_since_7_3() {
-    // 7.3 finds it where the write left it; the others read it, and 6.12 gives the slot up before it maps the page
+    // 7.3 finds the page in the swap cache, where reclaim left it. The others read it from swap,
+    // and 6.12 gives the slot up before it maps the page.
     let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nwrite p0 0";
     let [old, middle, new] = Release::ALL.map(|release| Film::on(release, text));
     let shown = |film: &Film| film.last().show(0, 0).to_owned();
@@ -724,8 +729,8 @@ fn a_copy_of_a_registered_area_merges_with_nobody_since_7_3() {
         (&old, &middle),
         (&vec![Outcome::Done], &vec![Outcome::Done])
     );
-    assert_eq!(new, [Outcome::Efault], "there are two areas");
-    // and an area of its own needs memory
+    assert_eq!(new, [Outcome::Efault], "there are two VMAs");
+    // a VMA of its own needs memory
     let failing = text.replace("mremap p0 0", "fail vma 1\nmremap p0 0");
     let [old, _, new] = outcomes(&failing, 4..5);
     assert_eq!((old, new), (vec![Outcome::Done], vec![Outcome::Enomem]));
@@ -733,7 +738,7 @@ fn a_copy_of_a_registered_area_merges_with_nobody_since_7_3() {
 
 #[test]
 fn a_page_from_the_swap_cache_is_copied_into_a_locked_area_since_7_0() {
-    // p0 leaves p1 the page, whose entry does not know that it is exclusive
+    // p0 leaves the page to p1, whose entry is not marked exclusive
     let text = "mmap p0 3 1 rw\nwrite p0 3\nfork p0\nread p1 3\nreclaim p1 3\nread p0 3\nexit p0\nmlock p1 3 1 on";
     let pages = Release::ALL.map(|release| {
         let film = Film::on(release, text);

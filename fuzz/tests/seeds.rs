@@ -1,8 +1,8 @@
 //! The seeds: every text program in `corpus/seeds/`.
 //!
-//! Each is canonical text that opens with a comment, and runs without a finding, in both geometries
-//! and with everything checked after every slice. As a set they reach every operation, every kind of
-//! failed allocation and every phase of a migration that a thread can be preempted in.
+//! Each is canonical text that opens with a comment, and runs without a finding in both geometries,
+//! with everything checked after every slice. Together they reach every operation, every kind of
+//! failed allocation, and every phase of a migration in which a thread can be preempted.
 
 use mm_core::{Site, State};
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict};
@@ -46,7 +46,7 @@ fn executor() -> Executor {
     })
 }
 
-/// The digest of a run; a panic if it has a finding.
+/// The digest of a run. Panics if the run has a finding.
 fn pass(
     executor: &mut Executor,
     seed: &Seed,
@@ -59,7 +59,7 @@ fn pass(
     }
 }
 
-/// The lines of a text without comments, and without the lines that this leaves empty.
+/// The lines of a text without comments and without lines that are empty then.
 fn without_comments(text: &str) -> String {
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim_end())
@@ -114,12 +114,12 @@ fn the_set_is_wide_enough() {
     assert!(count(|p| p.threads == 4) >= 2);
 }
 
-/// What operations achieved over all seeds.
+/// The effects of operations over all seeds.
 #[derive(Default)]
 struct Effects {
     /// Operations that found something to work on.
     done: BTreeSet<OpKind>,
-    /// Kinds of allocation that were told to fail, in this run, and have not failed yet.
+    /// Kinds of allocation that are armed to fail in this run, and have not failed yet.
     armed: BTreeSet<u8>,
     /// Kinds of allocation that failed.
     failed: BTreeSet<u8>,
@@ -134,7 +134,7 @@ impl Observer for Effects {
         if s.fail.failures != std::mem::replace(&mut self.failures, s.fail.failures)
             && self.armed.len() == 1
         {
-            // several at a time would leave open which one it was
+            // with several armed, it would be unclear which one failed
             self.failed.append(&mut self.armed);
         }
         if let Op::Fail { alloc, .. } = step.op {
@@ -157,7 +157,7 @@ fn every_operation_works_and_every_allocation_fails_somewhere() {
     assert_eq!(effects.failed.len(), usize::from(AllocKind::COUNT));
 }
 
-/// Where threads were switched.
+/// The sites at which threads were switched.
 #[derive(Default)]
 struct Switches(Vec<Site>);
 

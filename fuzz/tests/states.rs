@@ -1,5 +1,6 @@
-//! Every program of the corpus, and 100,000 random ones, end in the state that `corpus/digests.lock` says. (Behind the
-//! other tests in the alphabet, so that a mutant counts as caught by this one only if nothing else notices it.)
+//! Every program of the corpus, and 100,000 random ones, end in the state that
+//! `corpus/digests.lock` names. (This file comes last in the alphabet, so a mutant counts as caught
+//! by it only if no other test notices it.)
 
 use mm_fuzz::lock;
 

@@ -1,4 +1,5 @@
-//! `MMFUZZ_ORACLE`: a campaign counts the findings of one invariant, and goes on after any other.
+//! With `MMFUZZ_ORACLE`, a campaign counts the findings of one invariant, and goes on after any
+//! other.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::program::{text, wire};
@@ -10,7 +11,7 @@ const CHILD: &str = "MMFUZZ_WANTED_CHILD";
 const BUG: &str = "ttu-subpage-from-swap-pte";
 const AFTERWARDS: &str = "the process goes on";
 
-/// Not a test of its own: a fuzz target.
+/// Not a test: a fuzz target.
 #[test]
 fn child() {
     if std::env::var_os(CHILD).is_some() {
@@ -22,7 +23,7 @@ fn child() {
     }
 }
 
-/// What the target prints on the witness of the bug.
+/// The output of the target on the witness of the bug.
 fn run(oracle: &str) -> String {
     let output = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])

@@ -1,7 +1,9 @@
-//! Without the zoo the core is right and whole: every line of the zoo is deleted from a copy of it, which has to compile
-//! without a warning and to end every program of the lock as the lock says.
+//! The core is right and complete without the zoo. The test deletes every line of the zoo from a
+//! copy of the core; the copy must compile without a warning and end every program of the lock as
+//! the lock says.
 //!
-//! The copy stays in `target/without_zoo`, to be read: `git diff --no-index core/src target/without_zoo/core/src`.
+//! The copy stays in `target/without_zoo` for reading: `git diff --no-index core/src
+//! target/without_zoo/core/src`.
 #![cfg(not(feature = "zoo"))]
 
 use std::fs;
@@ -24,7 +26,7 @@ fn without_zoo(source: &str) -> String {
                 .any(|w| w == word)
         };
         if !words("zoo") && !words("Zoo") {
-            // what stood between two blank lines leaves one
+            // a deletion between two blank lines leaves one of them
             if !line.is_empty() || kept.last().is_some_and(|above| !above.is_empty()) {
                 kept.push(line);
             }
@@ -43,18 +45,18 @@ fn without_zoo(source: &str) -> String {
     kept.join("\n") + "\n"
 }
 
-/// Parentheses that a line opens, less those that it closes.
+/// Number of parentheses that a line opens, less those that it closes.
 fn depth(line: &str) -> isize {
     line.matches('(').count() as isize - line.matches(')').count() as isize
 }
 
-/// A comment, or an attribute.
+/// True for a comment or an attribute.
 fn belongs_below(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with("//") || line.starts_with("#[")
 }
 
-/// Writes a file of the copy, unless it is there already: what has not changed is not compiled again.
+/// Writes a file of the copy, unless it is unchanged: then it is not compiled again.
 fn write(path: &Path, text: &str) {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return;
@@ -63,7 +65,8 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file can be written");
 }
 
-/// The core without the zoo, and beside it what the lock needs, as it is. Warnings are errors there.
+/// Copies the core without the zoo, and links everything else that the lock needs. Warnings are
+/// errors there.
 fn copy(root: &Path, to: &Path) {
     let read = |file: &str| fs::read_to_string(root.join(file)).expect(file);
     let workspace = read("Cargo.toml");
@@ -102,7 +105,7 @@ fn copy(root: &Path, to: &Path) {
     copy_sources(&root.join("core/src"), &to.join("core/src"));
 }
 
-/// A folder of the core without the zoo, whose own folder stays behind.
+/// Copies a folder of the core without the zoo, and leaves out the folder `zoo`.
 fn copy_sources(from: &Path, to: &Path) {
     for stale in to.read_dir().into_iter().flatten().flatten() {
         let stale = stale.path();

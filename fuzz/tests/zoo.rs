@@ -1,4 +1,5 @@
-//! Each historical bug is caught by the oracle that its row of the table names, by its witness, and by none without it.
+//! The witness of each historical bug makes the oracle fire that the bug's row names, and none
+//! without the bug.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Options, Verdict};

@@ -1,10 +1,14 @@
 //! AFL++'s custom mutator library: `AFL_CUSTOM_MUTATOR_LIBRARY` of `make afl`.
 //!
-//! The C ABI is AFL++'s `docs/custom_mutators.md`. All `unsafe` of the fuzzing crates is in this file, but for a link section in two targets and the counters that `fuzz/src/bin/distil.rs` reads. `afl-fuzz` calls from one
-//! thread, keeps what [`afl_custom_init`] returned, gives it to every call, and ends with [`afl_custom_deinit`]; each function
-//! relies on that and says no more of it. Results belong to the mutator and stay valid until the next call of the same kind.
+//! AFL++'s `docs/custom_mutators.md` describes the C ABI. All `unsafe` code of the fuzzing crates
+//! is in this file, except for a link section in two targets and the counters that
+//! `fuzz/src/bin/distil.rs` reads. `afl-fuzz` calls from one thread, keeps what [`afl_custom_init`]
+//! returned, passes it to every call, and ends with [`afl_custom_deinit`]. Every function relies on
+//! that and does not repeat it. Results belong to the mutator and stay valid until the next call of
+//! the same kind.
 //!
-//! `MMFUZZ_TARGET` names the target (ops if it is not set), `MMFUZZ_MAX_LEN` is the most bytes of an input (322).
+//! `MMFUZZ_TARGET` names the target (`ops` if not set), `MMFUZZ_MAX_LEN` is the maximum size of an
+//! input in bytes (322).
 
 mod mutator;
 
@@ -25,7 +29,7 @@ fn configured(seed: u32) -> Option<Mutator> {
     Some(Mutator::new(limits, max_len, seed))
 }
 
-/// Makes a mutator; null if the environment is not valid, and then `afl-fuzz` ends.
+/// Makes a mutator. Returns null if the environment is not valid; then `afl-fuzz` exits.
 #[unsafe(no_mangle)]
 pub extern "C" fn afl_custom_init(_afl: *mut c_void, seed: c_uint) -> *mut Mutator {
     configured(seed).map_or(std::ptr::null_mut(), |mutator| {
@@ -39,15 +43,15 @@ pub extern "C" fn afl_custom_init(_afl: *mut c_void, seed: c_uint) -> *mut Mutat
 /// `data` is what [`afl_custom_init`] returned, and nothing uses it any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_deinit(data: *mut Mutator) {
-    // SAFETY: it is the box that `afl_custom_init` gave away.
+    // SAFETY: it is the box that `afl_custom_init` leaked.
     drop(unsafe { Box::from_raw(data) });
 }
 
 /// Mutates an input.
 ///
 /// # Safety
-/// `data` is what [`afl_custom_init`] returned; `buf` and `add_buf` have that many bytes (`add_buf` may be null and have
-/// none); `out` can be written.
+/// `data` is what [`afl_custom_init`] returned; `buf` and `add_buf` have this many bytes (`add_buf`
+/// may be null with size 0); `out` can be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_fuzz(
     data: *mut Mutator,
@@ -73,7 +77,7 @@ pub unsafe extern "C" fn afl_custom_fuzz(
 /// Starts trimming; returns the number of steps.
 ///
 /// # Safety
-/// `data` is what [`afl_custom_init`] returned; `buf` has that many bytes.
+/// `data` is what [`afl_custom_init`] returned; `buf` has this many bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_init_trim(
     data: *mut Mutator,
@@ -85,7 +89,7 @@ pub unsafe extern "C" fn afl_custom_init_trim(
     mutator.start_trim(input)
 }
 
-/// Gives the next candidate.
+/// Returns the next candidate.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned; `out` can be written.
@@ -95,7 +99,7 @@ pub unsafe extern "C" fn afl_custom_trim(data: *mut Mutator, out: *mut *const u8
     unsafe { give((&mut *data).trim(), out) }
 }
 
-/// Hears whether the candidate did the same; returns the number of steps done.
+/// Records whether the candidate did the same; returns the number of steps done.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned.
@@ -117,7 +121,7 @@ unsafe fn bytes<'a>(buf: *const u8, size: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(buf, size) }
 }
 
-/// Hands out a result.
+/// Returns a result through `out`.
 ///
 /// # Safety
 /// `out` can be written.
@@ -133,7 +137,7 @@ mod tests {
     use mm_fuzz::program::generate::random_program;
     use mm_fuzz::program::{Program, wire};
 
-    /// The way that `afl-fuzz` goes: init, fuzz, trim, deinit.
+    /// Makes the calls of `afl-fuzz`: init, fuzz, trim, deinit.
     #[test]
     fn the_abi_mutates_and_trims() {
         let data = afl_custom_init(std::ptr::null_mut(), 7);
@@ -143,7 +147,7 @@ mod tests {
             let limits = target::limits("ops").expect("a target");
             let [one, other] = [0, 1].map(|_| wire::encode(&random_program(limits, &mut rng)));
             let other: &[u8] = if seed % 2 == 0 { &other } else { &[] };
-            // SAFETY: the calls of afl-fuzz, with slices.
+            // SAFETY: these are the calls of afl-fuzz, with slices.
             let mutant = unsafe {
                 let (a, b) = (one.as_ptr(), other.as_ptr());
                 let size = afl_custom_fuzz(data, a, one.len(), &mut out, b, other.len(), 1 << 20);
@@ -157,10 +161,11 @@ mod tests {
         unsafe { afl_custom_deinit(data) };
     }
 
-    /// Trims with everything accepted; the number of operations that are left, less the one that has to stay.
+    /// Trims with every candidate accepted. Returns the number of operations that are left, not
+    /// counting the one that must stay.
     fn trim(data: *mut Mutator, input: &[u8]) -> usize {
         let (mut program, mut out): (Program, _) = (wire::decode(input), std::ptr::null());
-        // SAFETY: the calls of afl-fuzz, with a slice.
+        // SAFETY: these are the calls of afl-fuzz, with a slice.
         unsafe {
             let steps = afl_custom_init_trim(data, input.as_ptr(), input.len());
             let mut done = 0;

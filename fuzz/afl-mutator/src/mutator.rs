@@ -9,7 +9,7 @@ use mm_fuzz::target;
 /// One in this many inputs is a crossover with another one of the queue.
 const CROSSOVERS: u32 = 8;
 
-/// What one `afl-fuzz` has loaded. The results stay valid until the next call.
+/// The mutator that an `afl-fuzz` has loaded. Results stay valid until the next call.
 pub struct Mutator {
     limits: Limits,
     max_len: usize,
@@ -20,7 +20,7 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// `max_len`: the most bytes of a result.
+    /// Makes a mutator. `max_len` is the maximum size of a result.
     pub fn new(limits: Limits, max_len: usize, seed: u32) -> Self {
         Self {
             limits,
@@ -36,7 +36,7 @@ impl Mutator {
     pub fn mutate(&mut self, input: &[u8], other: &[u8], max_size: usize) -> &[u8] {
         let room = self.max_len.min(max_size);
         self.seed = self.seed.wrapping_add(1);
-        // an engine's seed may be small, and neighbours must not be alike
+        // an engine's seed may be small, and neighbouring seeds must give different results
         let seed = self.seed.wrapping_mul(0x9e37_79b9);
         self.out.clear();
         self.out.resize(room, 0);
@@ -45,7 +45,7 @@ impl Mutator {
         } else {
             let size = input.len().min(room);
             self.out[..size].copy_from_slice(&input[..size]);
-            // havoc is AFL++'s own mutation of bytes, and it runs as well
+            // AFL++ runs havoc, its own mutation of bytes, as well
             target::mutate(
                 &mut self.out,
                 size,
@@ -58,7 +58,8 @@ impl Mutator {
         &self.out[..size]
     }
 
-    /// Starts trimming; says how many steps are left, as far as one can know: one, or none.
+    /// Starts trimming. Returns the number of steps that are left, as far as it is known: one, or
+    /// none.
     pub fn start_trim(&mut self, input: &[u8]) -> i32 {
         let mut program = wire::decode(input);
         self.limits.apply(&mut program);
@@ -66,7 +67,7 @@ impl Mutator {
         i32::from(self.candidate().is_some())
     }
 
-    /// The candidate that AFL++ is to run; empty if there is none.
+    /// Returns the candidate that AFL++ is to run; empty if there is none.
     pub fn trim(&mut self) -> &[u8] {
         self.trimmed.clear();
         if let Some(candidate) = self.candidate() {
@@ -75,7 +76,8 @@ impl Mutator {
         &self.trimmed
     }
 
-    /// The candidate did the same, or did not. As [`Mutator::start_trim`] counts steps, this is how many are done.
+    /// Records whether the candidate did the same. Returns the number of steps done, as
+    /// [`Mutator::start_trim`] counts them.
     pub fn trimmed(&mut self, is_same: bool) -> i32 {
         if let Some(trimmer) = &mut self.trimmer {
             trimmer.judge(is_same);

@@ -1,5 +1,5 @@
-//! The fuzz targets for AFL++, in persistent mode: `mm-afl TARGET`, as `make afl` starts it. Outside of `afl-fuzz` it runs the
-//! input on standard input.
+//! The fuzz targets for AFL++, in persistent mode: `mm-afl TARGET`, as `make afl` starts it.
+//! Outside of `afl-fuzz`, it runs the input on standard input.
 
 #[cfg(afl)]
 use mm_fuzz::target;
@@ -17,7 +17,8 @@ fn main() {
         }
     };
     target::init(None);
-    // the fork server ends with afl-fuzz, and what it forks ends with it: a kill of afl-fuzz would leave both stopped
+    // the fork server ends with afl-fuzz, and its children end with it: otherwise a kill of
+    // afl-fuzz would leave both stopped
     end_with_parent();
     let mut is_forked = false;
     afl::fuzz(true, |data| {
@@ -29,11 +30,11 @@ fn main() {
     });
 }
 
-/// The system kills this process when the one that started it ends. A fork does not inherit that.
+/// Makes the kernel kill this process when its parent ends. A fork does not inherit that.
 #[cfg(afl)]
 fn end_with_parent() {
     use rustix::process::{Signal, set_parent_process_death_signal};
-    // where it cannot be had, afl-fuzz ends its children as long as it lives
+    // where this fails, afl-fuzz still ends its children as long as it lives
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 

@@ -1,18 +1,21 @@
-//! The fuzz targets as properties, in a crate of their own: bolero sets `--cfg fuzzing`, as cargo-fuzz does, and must not build
-//! libFuzzer's targets, and it links nothing without a property, so there is no library.
+//! The fuzz targets as properties, in a crate of their own: bolero sets `--cfg fuzzing`, as
+//! cargo-fuzz does, and must not build libFuzzer's targets. It links nothing without a property, so
+//! there is no library.
 //!
-//! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then runs random inputs;
-//! `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer NONE` goes on from there, in `fuzz/corpus` too.
+//! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then
+//! runs random inputs. `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer
+//! NONE` continues from there, in `fuzz/corpus` as well.
 
 use mm_fuzz::target;
 use std::path::Path;
 
-/// Random inputs in `cargo test`; `BOLERO_RANDOM_ITERATIONS` says otherwise.
+/// Number of random inputs in `cargo test`; `BOLERO_RANDOM_ITERATIONS` overrides it.
 const ITERATIONS: usize = 2_000;
 /// 64 records.
 const MAX_LEN: usize = 322;
 
-/// Runs what is committed. Bolero itself runs what is in `__fuzz__/NAME/corpus`, a link to `fuzz/corpus/NAME`.
+/// Runs the committed inputs. Bolero itself runs those in `__fuzz__/NAME/corpus`, a link to
+/// `fuzz/corpus/NAME`.
 fn replay(name: &str, run: fn(&[u8])) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../corpus/distilled")

@@ -1,4 +1,4 @@
-//! Wrong states that operations leave behind, held against what their calls made.
+//! Wrong states that operations leave behind, compared with what their calls made.
 
 use super::cases::Case;
 use super::lab::{Lab, READ_WRITE};
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     ("contents/area", area_is_too_long),
 ];
 
-/// What the calls of a lab made, one page of it written and protected.
+/// The model after the calls of a lab: one page is written and protected.
 pub fn model() -> Reference {
     let mut model = Reference::default();
     let pid = model.create();
@@ -36,7 +36,7 @@ pub fn model() -> Reference {
     model
 }
 
-/// The same of the kernel.
+/// Makes the same calls in the kernel.
 fn protect(lab: &mut Lab<'_>) -> Pfn {
     let (mm, pfn) = (lab.mm, lab.write(0));
     lab.run(OpKind::UffdRegister, async |cur| {

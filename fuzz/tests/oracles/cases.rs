@@ -1,4 +1,5 @@
-//! The wrong states, one function each, and what each must be reported as; those of entries and of announcements are beside.
+//! The wrong states, a function for each, with the invariant that must report it. Other files have
+//! those of entries, invalidations, mlock and operations at rest.
 
 use super::at_rest;
 use super::lab::{Lab, poll};
@@ -12,7 +13,7 @@ use mm_fuzz::oracle::{self, Check, HeldRef, View};
 use mm_fuzz::program::OpKind;
 use mm_fuzz::reference::Access;
 
-/// What each case must be reported as.
+/// The invariant that must report a case, and the case.
 pub type Case = (&'static str, fn(&mut Lab<'_>) -> Check);
 
 /// All cases.
@@ -194,7 +195,7 @@ fn exclusive_but_shared(lab: &mut Lab<'_>) -> Check {
     lab.slice()
 }
 
-/// An interval tree out of order: the walk ends before the area that it should find.
+/// An interval tree out of order: the walk ends before the VMA that it should find.
 fn walk_misses_a_mapping(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     lab.mprotect(2..4, VmFlags::READ);
@@ -378,7 +379,7 @@ fn outcome(lab: &mut Lab<'_>) -> Check {
     contents::check_outcome(lab.at, "EINVAL without a reason".to_owned())
 }
 
-/// A pinned page is dropped by `madvise`, and nobody has told the holders that it is so.
+/// `madvise` drops a pinned page, but the holders still expect it to be mapped.
 fn pinned_page_is_gone(lab: &mut Lab<'_>) -> Check {
     let (mm, pfn) = (lab.mm, lab.write(0));
     assert!(lab.kernel.state().hold_external(pfn, true));

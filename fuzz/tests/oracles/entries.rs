@@ -1,4 +1,4 @@
-//! Entries that say what they must not.
+//! Entries with wrong bits.
 
 use super::cases::Case;
 use super::lab::{Lab, poll};
@@ -127,7 +127,7 @@ fn migration_entry_names_the_zero_page(lab: &mut Lab<'_>) -> Check {
     lab.slice()
 }
 
-/// Rewrites the entry of a page that was written, in the name of an operation that may not.
+/// Rewrites the entry of a written page on behalf of an operation that may not do so.
 fn rewrite(lab: &mut Lab<'_>, change: impl FnOnce(PresentPte) -> PresentPte) -> Check {
     lab.write(0);
     lab.at.op = OpKind::Read.contract();

@@ -1,4 +1,4 @@
-//! A kernel with one process, all its oracles, and a hand that can change the state.
+//! A kernel with one process and all its oracles, and ways to corrupt its state.
 
 use mm_core::tamper::Tamper;
 use mm_core::{
@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 pub const READ_WRITE: VmFlags = VmFlags::READ.union(VmFlags::WRITE);
 const DEVICE: DevId = DevId(0);
 
-/// A kernel with one process that has mapped pages 0 to 4, and its oracles.
+/// A kernel with one process that has mapped pages 0 to 3, and its oracles.
 pub struct Lab<'k> {
     pub kernel: &'k Kernel,
     pub oracles: Oracles,
@@ -54,7 +54,7 @@ impl<'k> Lab<'k> {
         lab
     }
 
-    /// Runs an operation to its end; every oracle passes.
+    /// Runs an operation to its end, and asserts that every oracle passes.
     pub fn run<T>(&mut self, op: OpKind, operation: impl AsyncFnOnce(Current<'k>) -> T) -> T {
         self.at.op = op.contract();
         self.kernel.state().renew_task(TaskId(0));
@@ -79,11 +79,11 @@ impl<'k> Lab<'k> {
         self.present(addr).pfn()
     }
 
-    /// Swaps a page out that was written, and says in which slot it is.
+    /// Writes a page and swaps it out. Returns its slot.
     pub fn swap_out(&mut self, addr: u64) -> SwapId {
         let pfn = self.write(addr);
         let mut reclaim = || self.run(OpKind::Reclaim, async |cur| cur.reclaim_page(pfn).await);
-        // once to write it, once to free it
+        // the first call writes it to swap, the second frees it
         assert!(!reclaim() && reclaim(), "nobody else has the page");
         match self.pte(addr).leaf() {
             Some(Softleaf::Swap(slot)) => slot,
@@ -91,7 +91,7 @@ impl<'k> Lab<'k> {
         }
     }
 
-    /// Reads it into the swap cache.
+    /// Reads a slot into the swap cache.
     pub fn read_ahead(&mut self, slot: SwapId) -> Pfn {
         let mm = self.mm;
         self.run(OpKind::Willneed, async |cur| {
@@ -152,20 +152,20 @@ impl<'k> Lab<'k> {
         assert!(self.tamper(|t| t.set_pte(self.mm, addr, pte)));
     }
 
-    /// What the oracles say that look after each slice.
+    /// The result of the checks after a slice.
     pub fn slice(&mut self) -> Check {
         let state = &mut *self.kernel.state();
         self.oracles.after_slice(state, &self.holders, self.at)
     }
 
-    /// What they say that look at everything, after those have found nothing.
+    /// The result of the checks of everything, after asserting that those of a slice pass.
     pub fn everything(&mut self) -> Check {
         self.slice().expect("only a full check sees it");
         let state = self.kernel.state();
         self.oracles.everything(&state, &self.holders, self.at)
     }
 
-    /// What they say when all processes should be gone.
+    /// The result of the checks once all processes should have exited.
     pub fn after_exit(&self) -> Check {
         let state = self.kernel.state();
         self.oracles.after_exit(&state, &self.holders, self.at)

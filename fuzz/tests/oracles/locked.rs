@@ -1,4 +1,4 @@
-//! Wrong states of areas that are locked in memory.
+//! Wrong states of mlocked VMAs.
 
 use super::cases::Case;
 use super::lab::Lab;
@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
     ("counting/mlock", free_page_is_mlocked),
 ];
 
-/// The page at 0, in a locked area.
+/// The page at 0, in an mlocked VMA.
 fn locked(lab: &mut Lab<'_>) -> Pfn {
     let mm = lab.mm;
     let page = lab.write(0);

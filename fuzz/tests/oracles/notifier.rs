@@ -1,4 +1,5 @@
-//! Changes announced by hand, and an entry for the zero page, which counts nothing, that goes.
+//! Invalidations made by hand, and the removal of an entry of the zero page, which no count
+//! includes.
 
 use super::cases::Case;
 use super::lab::Lab;
