@@ -1,14 +1,14 @@
 #!/usr/bin/awk -f
-# Reads lcov: prints for each file how many lines are reached, and which lines and functions are not. A function of which there
-# are several, for it is generic, is reached if one of them is.
+# Reads lcov and prints for each file how many lines are reached, and which lines and functions are
+# not. A generic function with several instances is reached if one of them is.
 
-# A row of lines that are not reached has ended.
+# A run of lines that are not reached has ended.
 function end_row() {
     if (first != "") missed = missed (missed == "" ? "" : ", ") (first == last ? first : first "-" last)
     first = ""
 }
 
-# The lines of functions that are not reached, in ascending order, with a blank before each.
+# The lines of functions that are not reached, in ascending order, each after a blank.
 function unreached(    line, sorted, n, i, text) {
     for (line in begins) {
         if (line in reached_at) continue

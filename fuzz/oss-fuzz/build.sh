@@ -1,7 +1,8 @@
 #!/bin/bash -eu
-# Builds what OSS-Fuzz and ClusterFuzzLite run, into $OUT: for each target the binary, its seed corpus, dictionary and options.
-# The base-builder's RUSTFLAGS bring the sanitizer (so cargo-fuzz is to add none) and, for SANITIZER=coverage, its `cargo`
-# turns the build into one of all binaries in the dev profile. `canary` and `empty` stay out: one would report every day.
+# Builds what OSS-Fuzz and ClusterFuzzLite run into $OUT: for each target the binary, its seed
+# corpus, its dictionary and its options. The base-builder's RUSTFLAGS choose the sanitizer, so
+# cargo-fuzz must add none. For SANITIZER=coverage, its `cargo` turns the build into one of all
+# binaries in the dev profile. `canary` and `empty` are left out: the canary would report every day.
 
 cd "$SRC/mmfuzz"
 cargo fuzz build -O --debug-assertions --sanitizer none
