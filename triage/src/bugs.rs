@@ -1,5 +1,6 @@
 //! Historical bugs to put back into the model, by the names that a user gives.
 
+use crate::linux::known::{self, Version};
 use mm_fuzz::exec::Executor;
 
 /// Why a build has no bugs.
@@ -28,6 +29,15 @@ impl Bugs {
         });
         #[cfg(not(feature = "zoo"))]
         Err(format!("{names}: {}", ABSENT))
+    }
+
+    /// The bugs of a list of names, and those that a kernel has: for a model of that kernel.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse).
+    pub fn of_kernel(names: &str, kernel: Version) -> Result<Self, String> {
+        let all = known::bugs_of(kernel).fold(names.to_owned(), |all, bug| all + "," + bug);
+        Self::parse(&all)
     }
 
     /// Puts the bugs into an executor.

@@ -4,7 +4,7 @@
 //! for the judge. One function for each operation, one process for each process.
 
 use super::operation::{body, in_c};
-use crate::linux;
+use crate::bugs::Bugs;
 use crate::linux::known::Version;
 use crate::linux::plan::{self, Expected, Plan};
 use mm_core::Release;
@@ -59,7 +59,7 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
         ..Options::default()
     });
     // a build without the zoo has none of the kernel's bugs
-    if let Ok(bugs) = linux::bugs_of("", kernel) {
+    if let Ok(bugs) = Bugs::of_kernel("", kernel) {
         bugs.set(&mut executor);
     }
     let cannot: Vec<String> = program

@@ -3,6 +3,7 @@
 
 use super::guest::{Image, Patience};
 use super::plan::{self, Expected};
+use crate::bugs::Bugs;
 use mm_core::Release;
 use mm_fuzz::exec::{Executor, Options, Outcome as Model};
 use mm_fuzz::program::{Op, wire};
@@ -93,7 +94,7 @@ fn with_port(path: &str, behaviour: &str) {
         release,
         ..Options::default()
     });
-    super::bugs_of("", (6, 12))
+    Bugs::of_kernel("", (6, 12))
         .expect("bugs")
         .set(&mut executor);
     while let Ok(job) = receive::<Job>(&mut port) {

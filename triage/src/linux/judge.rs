@@ -111,7 +111,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         loop {
             let case = lock(&self.judge.queue).next(&mut lock(&self.judge.tally))?;
             if let Some(bug) = &case.witness_of {
-                match super::bugs_of(bug, self.judge.image.kernel()) {
+                match Bugs::of_kernel(bug, self.judge.image.kernel()) {
                     Ok(bugs) => bugs.set(&mut self.executor),
                     Err(error) => {
                         lock(&self.judge.tally).unusable += 1;
@@ -364,7 +364,7 @@ mod tests {
         let judge = Judge {
             args,
             image: &image,
-            bugs: super::super::bugs_of("", image.kernel()).expect("bugs"),
+            bugs: Bugs::of_kernel("", image.kernel()).expect("bugs"),
             queue: Mutex::new(Queue::new(args, programs.into())),
             tally: Mutex::new(Tally::default()),
             stop: Stop::default(),

@@ -27,7 +27,6 @@ use crate::{Status, corpus, pool, store};
 pub use args::LinuxArgs;
 pub use guest::Image;
 use judge::Judge;
-use known::Version;
 use queue::Queue;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -86,7 +85,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         return checks::detection(&image, out);
     }
     let wanted = args.zoo.as_ref().map_or("", |bugs| &bugs.names);
-    let bugs = match bugs_of(wanted, image.kernel()) {
+    let bugs = match Bugs::of_kernel(wanted, image.kernel()) {
         Ok(bugs) => bugs,
         Err(error) => return Ok(Status::unusable(error)),
     };
@@ -137,12 +136,6 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         return Ok(Status::Interrupted);
     }
     Ok(status)
-}
-
-/// Bugs for the model, those of the kernel among them; `names` has commas between them.
-pub fn bugs_of(names: &str, kernel: Version) -> Result<Bugs, String> {
-    let all = known::bugs_of(kernel).fold(names.to_owned(), |all, bug| all + "," + bug);
-    Bugs::parse(&all)
 }
 
 /// The files given, and the programs in the folders given.
