@@ -33,7 +33,7 @@ fn show(kernel: &Kernel, who: &str, mm: MmId, addr: u64) -> i32 {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let driver = Dmirror::new(Geometry::TINY.device_frames);
+    let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     kernel.run(TaskId(0), async |cur| {
         let parent = cur.mm_create()?;

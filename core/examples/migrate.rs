@@ -28,7 +28,7 @@ fn entry(kernel: &Kernel, mm: MmId, addr: u64) -> String {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let driver = Dmirror::new(Geometry::TINY.device_frames);
+    let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     let mm = kernel.current(TaskId(0)).mm_create()?;
     kernel.run(TaskId(0), async |cur| {

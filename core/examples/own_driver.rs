@@ -55,7 +55,7 @@ impl Driver for Blocks {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let driver = Blocks(Devices::new(Geometry::TINY.device_frames));
+    let driver = Blocks(Devices::new(Geometry::TINY.device_frames()));
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     kernel.run(TaskId(0), async |cur| {
         let mm = cur.mm_create()?;

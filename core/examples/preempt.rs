@@ -13,7 +13,7 @@ const READER: TaskId = TaskId(1);
 
 /// The words that the reader sees if the writer is stopped for it at `stop`.
 fn seen(stop: Site) -> Result<Vec<u64>, Box<dyn Error>> {
-    let driver = Dmirror::new(Geometry::TINY.device_frames);
+    let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     let mm = kernel.current(WRITER).mm_create()?;
     kernel.run(WRITER, async |cur| {

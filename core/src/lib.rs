@@ -49,7 +49,7 @@ pub use error::errno;
 pub use fail::{AllocKind, FailInject};
 pub use fault::FaultError;
 pub use fork::ForkError;
-pub use geometry::Geometry;
+pub use geometry::{Geometry, GeometryError, MemorySizes};
 pub use gup::Foll;
 pub use hmm::{HmmError, HmmPfn, Request};
 pub use identity::Identity;

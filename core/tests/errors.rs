@@ -6,7 +6,7 @@ use std::error::Error;
 const WRITABLE: VmFlags = VmFlags::READ.union(VmFlags::WRITE);
 
 fn alone<T>(program: impl AsyncFnOnce(Current<'_>) -> T) -> T {
-    let driver = Dmirror::new(Geometry::TINY.device_frames);
+    let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     let ended = kernel.run(TaskId(0), program);
     ended.expect("one task alone never waits")

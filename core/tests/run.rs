@@ -7,7 +7,7 @@ use mm_core::{
 use std::cell::{Cell, RefCell};
 
 fn kernel() -> (Kernel, MmId) {
-    let driver = Dmirror::new(Geometry::TINY.device_frames);
+    let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     let mm = kernel.run(TaskId(0), async |cur| {
         let mm = cur.mm_create().expect("memory");

@@ -22,7 +22,7 @@ use dmirror::{Direction, Dmirror, MigrateRequest};
 
 #[test]
 fn the_reference_driver_needs_nothing_that_is_not_public() {
-    let frames = Geometry::TINY.device_frames;
+    let frames = Geometry::TINY.device_frames();
     let kernel = Kernel::new(Geometry::TINY, Box::new(Dmirror::new(frames)));
     let word = kernel.run(TaskId(0), async |cur| {
         let mm = cur.mm_create().expect("an address space");

@@ -77,7 +77,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 fn machine() -> Kernel {
     let geometry = Geometry::X86_64;
-    Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)))
+    Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames())))
 }
 
 /// The cost of an operation on a random page while this many pages are mapped.
@@ -124,7 +124,7 @@ fn mapped(pages: u64) -> f64 {
 /// The cost of a reset after a program, in each geometry.
 fn reset() {
     for (name, geometry) in [("tiny", Geometry::TINY), ("x86_64", Geometry::X86_64)] {
-        let kernel = Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)));
+        let kernel = Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames())));
         let figures = (0..2_001).map(|_| {
             let cur = kernel.current(TaskId(0));
             let mm = cur.mm_create().expect("nothing fails");

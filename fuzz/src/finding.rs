@@ -118,9 +118,9 @@ impl PageState {
 
     fn place(s: &State, pfn: Pfn) -> Place {
         let known = if pfn.zone() == 0 {
-            s.geometry().system_frames
+            s.geometry().system_frames()
         } else {
-            s.geometry().device_frames
+            s.geometry().device_frames()
         };
         match pfn.zone() {
             _ if pfn == Pfn::ZERO => Place::Zero,

@@ -20,7 +20,7 @@ const WORD: u64 = 42;
 pub fn exercise() -> bool {
     let kernel = Kernel::new(
         Geometry::TINY,
-        Box::new(Dmirror::new(Geometry::TINY.device_frames)),
+        Box::new(Dmirror::new(Geometry::TINY.device_frames())),
     );
     let arrived = kernel.run(TaskId(0), there_and_back);
     arrived == Ok(Some(WORD)) && zoo_is_listed()

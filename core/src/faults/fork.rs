@@ -219,7 +219,7 @@ impl Current<'_> {
             s.free_mm(mm);
             return Err(Enomem);
         }
-        let top = s.geometry().levels - 1;
+        let top = s.geometry().levels() - 1;
         let pgd = s.tables.alloc(mm, top, 0);
         let m = s.mm_mut(mm);
         m.pgd = pgd;

@@ -53,6 +53,8 @@ pub struct Pfn(pub u32);
 
 impl Pfn {
     const ZONE_SHIFT: u32 = 24;
+    /// The most frames that a memory has.
+    pub const FRAMES: u32 = 1 << Self::ZONE_SHIFT;
     /// The shared zero page.
     pub const ZERO: Self = Self(0);
     /// A frame that belongs to no memory.

@@ -93,7 +93,7 @@ impl Kernel {
     ///
     /// ```
     /// # use mm_core::{Dmirror, Geometry, Kernel, Site, TaskId, VmFlags};
-    /// # let driver = Dmirror::new(Geometry::TINY.device_frames);
+    /// # let driver = Dmirror::new(Geometry::TINY.device_frames());
     /// # let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     /// # let mm = kernel.current(TaskId(0)).mm_create()?;
     /// # kernel.run(TaskId(0), async |cur| cur.mmap(mm, 0..1, VmFlags::READ | VmFlags::WRITE).await)??;

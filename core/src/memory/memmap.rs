@@ -39,9 +39,9 @@ impl Memmap {
         let mut map = Self {
             sections: core::array::from_fn(|zone| {
                 section(if zone == 0 {
-                    geometry.system_frames
+                    geometry.system_frames()
                 } else {
-                    geometry.device_frames
+                    geometry.device_frames()
                 })
             }),
             touched: Vec::new(),

@@ -114,23 +114,23 @@ impl PageTables {
         } = self;
         let used = *used as usize;
         tables[..used].hash(id);
-        entries[..used << geometry.table_bits].hash(id);
+        entries[..used << geometry.table_bits()].hash(id);
         (free, writes.len()).hash(id);
     }
 
     const fn entry(&self, id: TableId, index: usize) -> PteRef {
-        PteRef((id.0 << self.geometry.table_bits) | index as u32)
+        PteRef((id.0 << self.geometry.table_bits()) | index as u32)
     }
 
     /// Makes the count of used entries of a table wrong.
     #[cfg(feature = "tamper")]
     pub(crate) fn miscount(&mut self, at: PteRef) {
-        self.tables[at.ix() >> self.geometry.table_bits].used += 1;
+        self.tables[at.ix() >> self.geometry.table_bits()].used += 1;
     }
 
     /// The table that holds `at`.
     pub fn table(&self, at: PteRef) -> &Table {
-        &self.tables[at.ix() >> self.geometry.table_bits]
+        &self.tables[at.ix() >> self.geometry.table_bits()]
     }
 
     /// All tables that are part of an address space.
@@ -145,7 +145,7 @@ impl PageTables {
         let Table {
             level, base, low, ..
         } = self.tables[id.ix()];
-        let step = self.geometry.span(level) >> self.geometry.table_bits;
+        let step = self.geometry.span(level) >> self.geometry.table_bits();
         let first = base + u64::from(low) * step;
         let entries = self.entries[self.written(id)].iter();
         entries
@@ -164,7 +164,7 @@ impl PageTables {
     pub fn addr(&self, at: PteRef) -> u64 {
         let table = self.table(at);
         let index = at.ix() & (self.geometry.entries() - 1);
-        table.base + ((index as u64) << (self.geometry.table_bits * table.level))
+        table.base + ((index as u64) << (self.geometry.table_bits() * table.level))
     }
 
     /// Reads an entry (`ptep_get`).
@@ -178,13 +178,13 @@ impl PageTables {
     pub(crate) fn set(&mut self, at: PteRef, new: Pte) {
         let slot = &mut self.entries[at.ix()];
         let old = core::mem::replace(slot, new);
-        let table = &mut self.tables[at.ix() >> self.geometry.table_bits];
+        let table = &mut self.tables[at.ix() >> self.geometry.table_bits()];
         table.used = table.used + u32::from(old.is_none()) - u32::from(new.is_none());
         let (mm, level) = (table.mm, table.level);
         let index = (at.ix() & (self.geometry.entries() - 1)) as u32;
         table.low = table.low.min(index);
         table.high = table.high.max(index + 1);
-        let addr = table.base + (u64::from(index) << (self.geometry.table_bits * level));
+        let addr = table.base + (u64::from(index) << (self.geometry.table_bits() * level));
         self.writes.push(PteWrite {
             at,
             mm,
@@ -207,7 +207,7 @@ impl PageTables {
     #[inline]
     pub fn pte_offset(&self, pgd: TableId, addr: u64) -> Option<PteRef> {
         let mut table = pgd;
-        for level in (1..self.geometry.levels).rev() {
+        for level in (1..self.geometry.levels()).rev() {
             table = Self::child(self.get(self.entry(table, self.geometry.index(addr, level))))?;
         }
         Some(self.entry(table, self.geometry.index(addr, 0)))
@@ -217,7 +217,7 @@ impl PageTables {
     /// level.
     pub(crate) fn missing(&self, pgd: TableId, addr: u64) -> Option<(PteRef, u32)> {
         let mut table = pgd;
-        for level in (1..self.geometry.levels).rev() {
+        for level in (1..self.geometry.levels()).rev() {
             let at = self.entry(table, self.geometry.index(addr, level));
             match Self::child(self.get(at)) {
                 Some(child) => table = child,
@@ -252,7 +252,7 @@ impl PageTables {
     /// Frees the tables on the way to `range` that lie entirely within `limits`, which are the
     /// bounds of the neighbouring VMAs (`free_pgd_range` with its floor and ceiling).
     pub(crate) fn free_range(&mut self, pgd: TableId, range: Range<u64>, limits: Range<u64>) {
-        self.free_below(pgd, self.geometry.levels - 1, &range, &limits);
+        self.free_below(pgd, self.geometry.levels() - 1, &range, &limits);
     }
 
     fn free_below(&mut self, id: TableId, level: u32, range: &Range<u64>, limits: &Range<u64>) {

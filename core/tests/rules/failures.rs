@@ -93,7 +93,7 @@ fn an_access_is_tried_again_while_there_is_memory() {
 fn an_access_fails_when_there_is_no_memory_left() {
     let lab = Lab::new();
     lab.mmap(16..120);
-    let frames = u64::from(lab.kernel.state().geometry().system_frames);
+    let frames = u64::from(lab.kernel.state().geometry().system_frames());
     (0..frames - 1).for_each(|addr| lab.write(lab.mm, addr, addr));
     let write = |addr| lab.run(async |cur| cur.user_access(lab.mm, addr, Some(1)).await);
     assert_eq!(write(frames - 1), Err(FaultError::Oom));
@@ -107,7 +107,7 @@ fn a_page_without_a_frame_to_come_home_to_stays_on_the_device() {
     let lab = Lab::with(&[7]);
     lab.to_device(0..1);
     lab.mmap(16..120);
-    let frames = u64::from(lab.kernel.state().geometry().system_frames);
+    let frames = u64::from(lab.kernel.state().geometry().system_frames());
     (1..frames).for_each(|addr| lab.write(lab.mm, addr, addr));
     let read = |lab: &Lab| lab.run(async |cur| cur.user_access(lab.mm, 0, None).await);
     assert_eq!(read(&lab), Err(FaultError::Oom));

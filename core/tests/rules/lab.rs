@@ -32,7 +32,7 @@ pub struct Lab {
 
 impl Lab {
     pub fn new() -> Self {
-        let driver = Dmirror::new(Geometry::TINY.device_frames);
+        let driver = Dmirror::new(Geometry::TINY.device_frames());
         let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
         let mm = kernel.current(TaskId(0)).mm_create().expect("memory");
         let lab = Self { kernel, mm };

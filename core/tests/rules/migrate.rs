@@ -94,7 +94,7 @@ fn what_finds_no_room_on_the_device_stays_at_home() {
     let lab = Lab::new();
     lab.mmap(16..40);
     (0..40).for_each(|addr| lab.write(lab.mm, addr, addr));
-    let room = lab.kernel.state().geometry().device_frames;
+    let room = lab.kernel.state().geometry().device_frames();
     assert_eq!(lab.to_device(0..40), room);
     let on_device = (0..40).filter(|addr| lab.device(lab.mm, *addr).is_some());
     assert_eq!(on_device.count() as u32, room);

@@ -135,7 +135,7 @@ const fn core_geometry(geometry: Geometry) -> mm_core::Geometry {
 /// second highest level, so that its halves share the top table only.
 pub const fn window_base(geometry: Geometry) -> u64 {
     let g = core_geometry(geometry);
-    g.span(g.levels - 2) - 16
+    g.span(g.levels() - 2) - 16
 }
 
 impl Executor {
@@ -174,7 +174,7 @@ impl Executor {
         let slot = &mut self.machines[program.geometry as usize];
         let kernel = slot.get_or_insert_with(|| {
             let geometry = core_geometry(program.geometry);
-            Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames)))
+            Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames())))
         });
         kernel.reset();
         kernel.state().release = self.options.release;

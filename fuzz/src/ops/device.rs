@@ -46,7 +46,7 @@ pub(super) async fn evict(
     len: program::Len,
 ) -> OpResult {
     let first = u32::from(first.get());
-    let limit = on.bench.kernel.state().geometry().device_frames;
+    let limit = on.bench.kernel.state().geometry().device_frames();
     let frames = first..(first + u32::from(len.get())).min(limit);
     let moved = mm_core::dmirror::evict(on.cur(), dev(of), frames).await;
     Ok(Outcome::Moved(moved))

@@ -174,7 +174,7 @@ impl<'k> Lab<'k> {
 
 /// Runs a test on a new kernel.
 pub fn with_lab<T>(test: impl FnOnce(&mut Lab<'_>) -> T) -> T {
-    let driver = Dmirror::new(Geometry::TINY.device_frames);
+    let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     test(&mut Lab::new(&kernel))
 }

@@ -138,7 +138,7 @@ fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Resu
         program: wire::encode(program),
         plan: recorder.plan,
         device_frames: match program.geometry {
-            Geometry::Tiny => mm_core::Geometry::TINY.device_frames,
+            Geometry::Tiny => mm_core::Geometry::TINY.device_frames(),
             Geometry::X86_64 => 0,
         },
     };
