@@ -62,7 +62,7 @@ fn no_terminal_obeys_the_name_of_a_file_or_the_console_of_a_guest() {
     bench.write("ev\x1b[31mil.mm", "mmap p0 0 1 rw\n");
     let ran = linux(&bench, &["--jobs", "1", "ev\x1b[31mil.mm"]);
     assert_eq!(ran.status, 2, "{ran:?}");
-    let why = "mm-triage: the guest does not come up: QEMU opens no port: ";
+    let why = "mm-triage: the guest does not boot: QEMU opens no port: ";
     assert!(ran.err.starts_with(why), "{ran:?}");
     assert!(
         ran.err

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a device does by itself: read and write a word through its page table, faulting pages in by
- * hmm_range_fault(); look at a range; take pages for itself alone.
+ * Accesses of a device: reads and writes of a word through its page table, which fault pages in by
+ * hmm_range_fault(), and snapshots of a range.
  */
 #include <linux/highmem.h>
 #include <linux/hmm.h>
@@ -12,11 +12,11 @@
 
 #include "internal.h"
 
-/* Faults of a device in a row before it sleeps between them. */
+/* After this many faults in a row, the device sleeps between them. */
 #define RETRIES 64
 #define WRITABLE 1UL
 
-/* One access through the device's page table; false is a fault of the device. */
+/* One access through the device's page table; false if the device faults. */
 static bool device_access(struct mirror *mirror, struct mmfuzz_range *range)
 {
 	bool write = range->flags & MMFUZZ_WRITE, done = false;
@@ -74,7 +74,7 @@ static int device_fault(struct mirror *mirror, struct mmfuzz_range *arg)
 	mmap_read_lock(mirror->mm);
 	ret = hmm_range_fault(&range);
 	if (!ret && write && !(pfn & HMM_PFN_WRITE)) {
-		/* a device's own page is returned as it is, even if it must not be written */
+		/* hmm_range_fault() returns a device's own page even if it must not be written */
 		ret = fixup_user_fault(mirror->mm, arg->addr, FAULT_FLAG_WRITE, &unlocked);
 		ret = ret ? hmm_fault_error(ret) : -EBUSY;
 	}
@@ -96,7 +96,7 @@ long mmfuzz_access(struct session *session, struct mmfuzz_range *range)
 		ret = device_fault(mirror, range);
 		if (ret && ret != -EBUSY)
 			return ret;
-		/* somebody holds a reference to the page: it may take long */
+		/* somebody holds a reference to the page, which may take long */
 		if (i > RETRIES)
 			schedule_timeout_killable(1);
 	}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Migration of a page that is chosen to another frame, as compaction does it.
- */
+/* Migrates one page to another frame, as compaction does. */
 #include <linux/list.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -15,7 +13,7 @@ static struct folio *alloc_target(struct folio *src, unsigned long private)
 	return folio_alloc(GFP_HIGHUSER_MOVABLE, 0);
 }
 
-/* Migrates a folio as compaction does. Only what is on a list of reclaim can be. */
+/* Migrates a folio as compaction does. The folio must be on an LRU list. */
 long mmfuzz_compact(struct mmfuzz_range *range)
 {
 	struct page *page;
@@ -24,7 +22,7 @@ long mmfuzz_compact(struct mmfuzz_range *range)
 	bool isolated;
 	long ret = 1;
 
-	/* the references of the batches are nobody's business */
+	/* references of LRU batches would make the migration fail */
 	lru_add_drain();
 	page = mmfuzz_hold_entry(range->addr);
 	if (!page)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What differs between the kernels that the driver is built for, 6.12 to 7.3: the other files use the newest names and forms.
+ * The differences between the kernels that the driver is built for, 6.12 to 7.3. The other files
+ * use the newest names and forms.
  */
 #ifndef MMFUZZ_COMPAT_H
 #define MMFUZZ_COMPAT_H
@@ -24,7 +25,7 @@
 #define pte_swp_uffd pte_swp_uffd_wp
 #endif
 
-/* Begins the life of a device page, of order 0. */
+/* Begins the life of a device page of order 0. */
 static inline void begin_device_page(struct page *page, struct dev_pagemap *pagemap)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
@@ -36,7 +37,10 @@ static inline void begin_device_page(struct page *page, struct dev_pagemap *page
 #endif
 }
 
-/* An operation of struct dev_pagemap_ops that calls @free with a page that nobody uses any more. */
+/*
+ * Defines an operation of struct dev_pagemap_ops that calls @free with a page that is no longer
+ * used.
+ */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define DEFINE_FREE_OPERATION(name, free) static void name(struct folio *folio) { free(&folio->page); }
 #define FREE_OPERATION(name) .folio_free = name
@@ -73,7 +77,7 @@ static inline struct folio *swap_cache_lookup(swp_entry_t entry)
 #endif
 }
 
-/* What hmm_range_fault() says of a fault that failed: since 7.3 the fault's own error. */
+/* What hmm_range_fault() returns for a failed fault: since 7.3 the fault's own error. */
 static inline int hmm_fault_error(int error)
 {
 	return LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) ? -EFAULT : error;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Entries of the CPU's page tables, one by one and under their lock: what kind, which bits, which page.
- */
+/* Reads single entries of the CPU's page tables, under their lock: kind, bits, page. */
 #include <linux/highmem.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
@@ -9,7 +7,7 @@
 
 #include "internal.h"
 
-/* The page that a swap-type entry names, if any; and what the entry is. */
+/* Decodes a swap-type entry, and returns the page that it names, if any. */
 struct page *mmfuzz_decode_swap(pte_t pte, struct mmfuzz_entry *out)
 {
 	softleaf_t entry = softleaf_from_pte(pte);
@@ -55,7 +53,7 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_YOUNG;
 	if (pte_dirty(pte))
 		out->pte |= MMFUZZ_PTE_DIRTY;
-	/* pte_protnone() only knows those of NUMA balancing */
+	/* pte_protnone() recognizes only the entries of NUMA balancing */
 	if (!(pte_flags(pte) & _PAGE_PRESENT))
 		out->pte |= MMFUZZ_PTE_PROTNONE;
 	if (is_zero_pfn(pte_pfn(pte)))
@@ -104,7 +102,7 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 	}
 }
 
-/* A slot, and the page in the swap cache, shown to @use if there is one. */
+/* Decodes a swap slot, and shows the page in the swap cache to @use if there is one. */
 static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct page *page, struct mmfuzz_entry *out))
 {
 	swp_entry_t entry = softleaf_from_pte(pte);
@@ -120,8 +118,8 @@ static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct 
 }
 
 /*
- * The entry for an address, under its lock, shown to @use with the page that it names; of a swap entry, the one in the swap
- * cache.
+ * Reads the entry for an address under its lock, and shows it to @use with the page that it names.
+ * For a swap entry that is the page in the swap cache.
  */
 void mmfuzz_with_entry(struct mm_struct *mm, unsigned long addr, struct mmfuzz_entry *out,
 		       void (*use)(struct page *page, struct mmfuzz_entry *out))

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Pages that a device has for itself, for atomic operations.
- */
+/* Pages that a device has exclusively, for atomic operations. */
 #include <linux/mm.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
 
 #include "internal.h"
 
-/* The page at @addr, locked and with a reference, exclusive to the device; NULL if its folio is locked. */
+/*
+ * The page at @addr, locked and with a reference, exclusive to the device; NULL if its folio is
+ * locked.
+ */
 static struct page *get_exclusive(struct mm_struct *mm, unsigned long addr, struct mmfuzz_device *device)
 {
 	struct folio *folio;
@@ -16,7 +17,7 @@ static struct page *get_exclusive(struct mm_struct *mm, unsigned long addr, stru
 	return make_device_exclusive(mm, addr, device, &folio);
 }
 
-/* Gives a device one page for itself; 1 if it has it, 0 if the folio is locked. */
+/* Makes one page exclusive to a device. Returns 1 if it succeeds, 0 if the folio is locked. */
 static int exclusive_page(struct device_table *table, unsigned long addr)
 {
 	struct mm_struct *mm = table->mirror->mm;
@@ -25,7 +26,10 @@ static int exclusive_page(struct device_table *table, unsigned long addr)
 	int ret;
 
 	do {
-		/* taking the page back, or copying it, counts in the sequence: that is done before */
+		/*
+		 * taking the page back, or copying it, changes the sequence number, so this comes
+		 * before it is read
+		 */
 		mmap_read_lock(mm);
 		ret = get_user_pages_remote(mm, addr, 1, FOLL_WRITE, &page, NULL);
 		mmap_read_unlock(mm);
@@ -45,7 +49,10 @@ static int exclusive_page(struct device_table *table, unsigned long addr)
 	return ret ?: 1;
 }
 
-/* Up to the first page that the device cannot have; why, if that is the first of all. */
+/*
+ * Makes pages exclusive up to the first that the device cannot have. Returns an error only if that
+ * is the first page of all.
+ */
 long mmfuzz_make_exclusive(struct session *session, struct mmfuzz_range *range)
 {
 	struct mirror *mirror = mmfuzz_find_mirror(session, current->mm);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allocations that are to fail, the nth of a kind from now on, for one task and the migrations that it holds open.
+ * Makes allocations fail: the nth of a kind from now on, for one task and the migrations that it
+ * holds open.
  *
- * Those of the kernel are met where it asks whether to inject a failure: should_failslab() and
- * should_fail_alloc_page(); slots of swap in folio_alloc_swap(). While something is armed, a kprobe answers in their
- * place; else none is probed. A cache is told by its name, so that caches must not be merged. A page of a process may be
- * in high memory (and is movable, but not for a pin that lasts); a page table is what is allocated with GFP_PGTABLE_USER.
+ * The kernel's own allocations are caught where it asks whether to inject a failure,
+ * should_failslab() and should_fail_alloc_page(); swap slots are caught in folio_alloc_swap(). A
+ * kprobe answers in place of these functions, and is enabled only while a failure is armed. A slab
+ * cache is recognized by its name, so caches must not be merged. An allocation with GFP_HIGHUSER is
+ * a page of a process (it is movable, too, except for a longterm pin); one with GFP_PGTABLE_USER is
+ * a page table.
  */
 #include <linux/error-injection.h>
 #include <linux/kprobes.h>
@@ -17,7 +20,7 @@
 #include "internal.h"
 #include "../../mm/slab.h"
 
-/* One user at a time, so not in the session. */
+/* There is one user at a time, so this is not part of the session. */
 static u32 countdown[MMFUZZ_ALLOC_KINDS];
 static struct task_struct *target;
 static DEFINE_MUTEX(fail_mutex);
@@ -29,7 +32,10 @@ static const char *const caches[MMFUZZ_ALLOC_KINDS] = {
 	[MMFUZZ_ALLOC_MM] = "mm_struct",
 };
 
-/* Counts an allocation. One that may not sleep is only a first attempt: it fails with the one that follows it. */
+/*
+ * Counts an allocation. One that may not sleep is only a first attempt, and fails together with
+ * the one that follows it.
+ */
 static bool count(enum mmfuzz_alloc kind, bool final)
 {
 	u32 left = READ_ONCE(countdown[kind]);
@@ -100,7 +106,10 @@ static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
 	return 1;
 }
 
-/* With one of these a probe is never optimized, for which kprobes would wait for an RCU grace period. */
+/*
+ * A probe with a post handler is never optimized. kprobes would wait for an RCU grace period to do
+ * so.
+ */
 static void keep_plain(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
 {
 }
@@ -116,7 +125,7 @@ static struct kprobe probes[] = {
 
 static struct kprobe *const all_probes[] = { &probes[0], &probes[1], &probes[2] };
 
-/* Has the probes answer, or leave the kernel alone. They are put in when they are first needed. */
+/* Enables or disables the probes. They are registered when they are first needed. */
 static long answer(bool on)
 {
 	static bool there, answering;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Migrations that are held open between their phases. Each has a thread of its own, which holds mmap_lock and a
- * user of the address space from its setup to its end and waits at a gate behind the setup and behind the pages.
+ * Migrations that are held open between their phases. Each has a thread of its own, which keeps
+ * mmap_lock and a reference to the address space from setup to end. It waits at a gate after the
+ * setup phase and after the pages phase.
  */
 #include <linux/kthread.h>
 #include <linux/slab.h>
@@ -16,7 +17,10 @@ void mmfuzz_gate(struct held_migration *held)
 	held->phase = AT_GATE;
 	wake_up_all(&held->wait);
 	while (!wait_event_timeout(held->wait, held->go, HZ / 10)) {
-		/* whoever is to open the gate waits, beyond the reach of a signal, for this migration */
+		/*
+		 * the owner cannot open the gate: it waits for this migration, in a sleep that no
+		 * signal ends
+		 */
 		if (fatal_signal_pending(held->owner) && !(held->owner->flags & PF_EXITING)) {
 			held->stepwise = false;
 			held->phase = RUNNING;
@@ -31,8 +35,9 @@ int mmfuzz_migration_thread(void *data)
 	struct held_migration *held = data;
 
 	/*
-	 * Whoever waits for a folio of this migration goes on when the migration sleeps, not where it merely offers the
-	 * CPU: its last act may be the end of an address space that maps the folio.
+	 * A task that waits for a folio of this migration must run only when the migration sleeps,
+	 * not where it merely offers the CPU: its last act may be the end of an address space that
+	 * maps the folio.
 	 */
 	sched_set_fifo_low(current);
 	mmfuzz_migrate_range(held);
@@ -58,7 +63,7 @@ static void free_migration(struct held_migration *held)
 	kfree(held);
 }
 
-/* Waits for the end of a phase; a migration that has ended leaves its slot. */
+/* Waits for the end of a phase. A migration that has ended frees its slot. */
 static long finish_phase(struct session *session, unsigned int slot, __u64 *open)
 {
 	struct held_migration *held = session->migrations[slot];

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * References and folio locks that a program holds, in the slots of its session.
- */
+/* References and folio locks that a program holds, in the slots of its session. */
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -76,8 +74,8 @@ static void try_get(struct page *page, struct mmfuzz_entry *out)
 }
 
 /*
- * A reference to the page that an entry names, or that the swap cache has for it, taken as a walker by frame numbers
- * takes it.
+ * Takes a reference to the page that an entry names, or that the swap cache has for it, as a pfn
+ * walker does.
  */
 struct page *mmfuzz_hold_entry(unsigned long addr)
 {

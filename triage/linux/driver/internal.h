@@ -2,11 +2,11 @@
 /*
  * What the files of the driver share.
  *
- * An open file is a session: it holds references, folio locks and migrations between their phases,
- * and the devices' page tables for each attached address space. All of it ends with the file.
+ * An open file is a session. It holds references, folio locks, migrations between their phases,
+ * and the devices' page tables for each attached address space. All of these end with the file.
  *
- * Lock order: mmap_lock, mirrors_lock, mirror->lock (device page tables; the notifier takes it too).
- * session->mutex guards the slots; nothing that sleeps for long is taken inside it.
+ * Lock order: mmap_lock, mirrors_lock, mirror->lock (device page tables; the notifier takes it
+ * too). session->mutex guards the slots; no code sleeps for long while it holds it.
  */
 #ifndef MMFUZZ_INTERNAL_H
 #define MMFUZZ_INTERNAL_H
@@ -21,14 +21,14 @@
 #include "compat.h"
 #include "mmfuzz_dev.h"
 
-/* One subsection: the least that memremap_pages() accepts. */
+/* One subsection, the minimum that memremap_pages() accepts. */
 #define FRAMES MMFUZZ_MAX_FRAMES
 
 struct mmfuzz_device {
 	struct dev_pagemap pagemap;
 	struct resource *resource;
 	unsigned long first;		/* pfn */
-	spinlock_t lock;		/* of the fields below */
+	spinlock_t lock;		/* protects the fields below */
 	unsigned int limit;
 	unsigned int fresh;		/* frames never used since the reset */
 	unsigned int nr_free;
@@ -56,13 +56,13 @@ struct mirror {
 	struct list_head list;
 	struct session *session;
 	struct mm_struct *mm;
-	struct mutex lock;		/* of the tables; held while they are used */
+	struct mutex lock;		/* protects the tables; held while they are used */
 	struct device_table tables[MMFUZZ_DEVICES];
 };
 
 enum phase { RUNNING, AT_GATE, ENDED };
 
-/* A migration; one that is held open has a thread. */
+/* A migration. If it is held open, it has a thread. */
 struct held_migration {
 	struct mm_struct *mm;
 	struct mirror *mirror;

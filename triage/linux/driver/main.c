@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two devices with private memory, for judging a model of mm/migrate_device.c: sessions and their ioctls.
+ * Two devices with private memory, for judging a model of mm/migrate_device.c: sessions and their
+ * ioctls.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -12,11 +13,14 @@
 
 #include "internal.h"
 
-/* After so much time, and so many turns of the others, somebody tries again and again. */
+/* If others still run after this time and this many turns, one of them keeps retrying. */
 #define QUIET_JIFFIES 3
 #define QUIET_TURNS 8
 
-/* Ends everything that is held, and forgets address spaces that are gone (or all). */
+/*
+ * Ends everything that the session holds, and forgets all mirrors or only those of address spaces
+ * that are gone.
+ */
 static void end_session(struct session *session, bool all)
 {
 	mmfuzz_drop_holds(session);
@@ -32,7 +36,7 @@ static long reset(struct session *session, struct mmfuzz_reset *arg)
 		return -EINVAL;
 	end_session(session, false);
 	mmfuzz_fail_next(&none);
-	/* pages of locked areas wait in a batch, those of devices too */
+	/* pages of mlocked VMAs, also device pages, wait in a batch */
 	lru_add_drain();
 	mmfuzz_reset_devices(arg);
 	return 0;
@@ -56,7 +60,10 @@ static int mmfuzz_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* The guest has one CPU. Whoever waits by trying again never stops; the others get a few turns at least. */
+/*
+ * The guest has one CPU. A task that waits by retrying never stops, so the others get at least a
+ * few turns.
+ */
 static long quiet(void)
 {
 	unsigned long end = jiffies + QUIET_JIFFIES;

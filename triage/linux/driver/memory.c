@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The devices and what they hold. A frame comes from the device's stack of free ones and goes back when its page
- * has no references; the contents of a page live in vmalloc memory, since nobody can address the page itself.
+ * The devices and their memory. A frame comes from the device's stack of free frames, and returns
+ * to it when its page has no references. The contents of a page live in vmalloc memory, because
+ * nobody can address the page itself.
  */
 #include <linux/highmem.h>
 #include <linux/memremap.h>
@@ -28,7 +29,7 @@ struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
 	spin_unlock(&device->lock);
 	if (frame < FRAMES) {
 		page = pfn_to_page(device->first + frame);
-		/* before 6.19 nobody else forgets what the last user left */
+		/* before 6.19 the core does not clear the flags that the last user left */
 		ClearPageDirty(page);
 		folio_clear_swapbacked(page_folio(page));
 		__folio_clear_mlocked(page_folio(page));
@@ -75,7 +76,7 @@ static const struct dev_pagemap_ops pagemap_ops = {
 	.migrate_to_ram = mmfuzz_migrate_to_ram,
 };
 
-/* The memory is as new, unless somebody keeps a page. */
+/* Resets the memory to its initial state, unless a page is still in use. */
 void mmfuzz_reset_memory(struct mmfuzz_device *device)
 {
 	spin_lock(&device->lock);

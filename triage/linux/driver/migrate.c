@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Migrations: of a range of an address space, of a range of a device's frames, and of the page that the CPU
- * faults on. The driver supplies destinations for all pages that are not to be skipped, as long as it has memory.
+ * Migrations of a range of an address space, of a range of a device's frames, and of the page that
+ * the CPU faults on. The driver supplies destinations for all pages that it need not skip, as long
+ * as it has memory.
  */
 #include <linux/memremap.h>
 #include <linux/migrate.h>
@@ -23,8 +24,8 @@ static struct page *alloc_destination(unsigned int dev, bool to_system)
 }
 
 /*
- * Supplies destinations with the contents copied, for all pages that migrate and are not to be
- * skipped. @mirror is NULL where the mappings of the device are not to be taken here.
+ * Supplies destinations, with the contents copied, for all pages that migrate and need not be
+ * skipped. @mirror is NULL if the device mappings must not be removed here.
  */
 static void alloc_and_copy(unsigned long *src, unsigned long *dst, unsigned long n, struct mirror *mirror,
 			   unsigned long addr, unsigned int dev, bool to_system, unsigned int skip)
@@ -86,7 +87,7 @@ static int migrate_area(struct held_migration *held, struct vm_area_struct *vma,
 	return ret;
 }
 
-/* Migrates a range, area by area; the number of pages moved. */
+/* Migrates a range, VMA by VMA. Returns the number of pages moved. */
 int mmfuzz_migrate_range(struct held_migration *held)
 {
 	unsigned long addr = held->range.addr, end = addr + held->range.len * PAGE_SIZE;
@@ -156,7 +157,7 @@ long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
 	return ret;
 }
 
-/* All pages of a device come home, and its memory is forgotten. */
+/* Migrates all pages of a device to system memory, and resets the device's memory. */
 long mmfuzz_release_device(struct mmfuzz_evict *arg)
 {
 	long ret = 0;
@@ -171,7 +172,7 @@ long mmfuzz_release_device(struct mmfuzz_evict *arg)
 	return ret;
 }
 
-/* A fault of the CPU on a device page. */
+/* A CPU fault on a device page. */
 vm_fault_t mmfuzz_migrate_to_ram(struct vm_fault *vmf)
 {
 	struct mmfuzz_device *device = device_of(vmf->page);
@@ -190,7 +191,7 @@ vm_fault_t mmfuzz_migrate_to_ram(struct vm_fault *vmf)
 
 	if (migrate_vma_setup(&args))
 		return VM_FAULT_SIGBUS;
-	/* the notifier leaves the device's own mapping to the driver */
+	/* the notifier callback leaves the device's own mapping to the driver */
 	if (migrating(&src, 1))
 		mmfuzz_device_unmap_all(vmf->vma->vm_mm, device - mmfuzz_devices, args.start);
 	alloc_and_copy(&src, &dst, 1, NULL, args.start, device - mmfuzz_devices, true, 0);

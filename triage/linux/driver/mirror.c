@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The devices' page tables: for each session and address space an xarray of each device, which an interval
- * notifier keeps in step with the CPU's page tables. A device maps a page when it first uses it (access.c).
+ * The devices' page tables: an xarray for each session, address space and device. An interval
+ * notifier keeps it in step with the CPU's page tables. A device maps a page when it first uses it
+ * (access.c).
  */
 #include <linux/memremap.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 
-/* All mirrors. Taken inside mmap_lock. */
+/* All mirrors. mirrors_lock is taken inside mmap_lock. */
 static LIST_HEAD(mirrors);
 static DEFINE_MUTEX(mirrors_lock);
 
@@ -21,7 +22,7 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	struct mutex *lock = &table->mirror->lock;
 	void *entry;
 
-	/* what the driver asked for itself: who maps the page then looks at the sequence */
+	/* the driver's own request: whoever maps the page then checks the sequence number */
 	if (range->event == MMU_NOTIFY_EXCLUSIVE && own)
 		return true;
 
@@ -31,7 +32,7 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 		mutex_lock(lock);
 	mmu_interval_set_seq(notifier, seq);
 	own &= range->event == MMU_NOTIFY_MIGRATE;
-	/* a driver unmaps its own pages itself when they migrate */
+	/* when a driver's own pages migrate, the driver unmaps them itself */
 	xa_for_each_range(&table->entries, index, entry, vpn(range->start), last)
 		if (!own || !is_device_private_page(pfn_to_page(xa_to_value(entry) >> 1)))
 			xa_erase(&table->entries, index);
@@ -55,7 +56,7 @@ struct mirror *mmfuzz_find_mirror(struct session *session, struct mm_struct *mm)
 	return found;
 }
 
-/* Frees a mirror, the first @n tables of which are in use. */
+/* Frees a mirror whose first @n tables are in use. */
 static void free_mirror(struct mirror *mirror, int n)
 {
 	while (n--) {
@@ -104,7 +105,7 @@ void mmfuzz_device_unmap(struct mirror *mirror, unsigned int dev, unsigned long 
 	mutex_unlock(&mirror->lock);
 }
 
-/* The same where the session is not known. */
+/* Unmaps an address from a device in every session, for callers that do not know the session. */
 void mmfuzz_device_unmap_all(struct mm_struct *mm, unsigned int dev, unsigned long addr)
 {
 	struct mirror *mirror;
@@ -116,7 +117,7 @@ void mmfuzz_device_unmap_all(struct mm_struct *mm, unsigned int dev, unsigned lo
 	mutex_unlock(&mirrors_lock);
 }
 
-/* Forgets a session's mirrors of address spaces that are gone, or all. */
+/* Forgets a session's mirrors of address spaces that are gone, or all of them. */
 void mmfuzz_forget_mirrors(struct session *session, bool all)
 {
 	struct mirror *mirror, *next;

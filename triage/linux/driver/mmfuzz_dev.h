@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * The interface of /dev/mmfuzz: a driver with two devices that have private memory of their own.
+ * The interface of /dev/mmfuzz: a driver with two devices that have private memory.
  *
- * Addresses are in bytes and page-aligned; lengths are in pages. A command works on the address space
- * of the caller, unless it says otherwise. Errors: EINVAL for arguments out of range, ENOENT for an
- * empty slot or an address space that is not attached, ENOSPC if no slot is free, and what is given.
+ * Addresses are in bytes and page-aligned; lengths are in pages. A command works on the address
+ * space of the caller, unless it says otherwise. Errors: EINVAL for arguments out of range, ENOENT
+ * for an empty slot or an address space that is not attached, ENOSPC if no slot is free, and those
+ * of the kernel functions that a command calls.
  */
 #ifndef MMFUZZ_DEV_H
 #define MMFUZZ_DEV_H
@@ -21,7 +22,7 @@
 /* Pages of /dev/mmfuzz_swap. */
 #define MMFUZZ_SWAP_PAGES 2048
 
-/* What is done to a range of pages. Unused fields are 0. */
+/* An operation on a range of pages. Unused fields are 0. */
 struct mmfuzz_range {
 	__u64 addr;
 	__u32 len;	/* pages, 1 to MMFUZZ_MAX_PAGES */
@@ -37,7 +38,7 @@ struct mmfuzz_range {
 #define MMFUZZ_PIN (1 << 2)
 #define MMFUZZ_FAST (1 << 3)
 #define MMFUZZ_LONGTERM (1 << 4)	/* with MMFUZZ_PIN */
-/* Of a migration that is held open: it has not ended. */
+/* A migration that is held open has not ended. */
 #define MMFUZZ_OPEN 1
 
 struct mmfuzz_slot {
@@ -54,7 +55,7 @@ struct mmfuzz_evict {
 	__u32 moved;	/* out */
 };
 
-/* What the device sees of a page: MMFUZZ_SEEN_* and the frame of a device page. */
+/* What the device sees of each page: MMFUZZ_SEEN_* and the frame of a device page. */
 struct mmfuzz_snapshot {
 	__u64 addr;
 	__u32 len;
@@ -81,7 +82,10 @@ enum mmfuzz_alloc {
 	MMFUZZ_ALLOC_KINDS,
 };
 
-/* Which allocations fail, of the caller's and of the migrations held open: the nth of a kind from now, 0 for none. */
+/*
+ * The allocations that fail, of the caller and of the migrations held open: the nth of a kind from
+ * now on, 0 for none.
+ */
 struct mmfuzz_fail {
 	__u32 nth[MMFUZZ_ALLOC_KINDS];
 };
@@ -123,8 +127,8 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)	/* of the system's memory */
 
 /*
- * One entry, and the page that it names. Of a swap entry: frame is the slot, maps the entries that name it, and the
- * rest is of the folio in the swap cache, if there is one.
+ * One entry, and the page that it names. For a swap entry, frame is the slot, maps counts the
+ * entries that name it, and the rest describes the folio in the swap cache, if there is one.
  */
 struct mmfuzz_entry {
 	__u8 kind;		/* enum mmfuzz_kind */
@@ -148,7 +152,7 @@ struct mmfuzz_observe {
 	__u64 entries;		/* pointer to len times struct mmfuzz_entry */
 	__s64 anon_rss;		/* out: MM_ANONPAGES, less the anonymous pages mapped outside the range */
 	__s64 swap_ents;	/* out: MM_SWAPENTS */
-	__u64 areas;		/* out: number of areas that meet the range */
+	__u64 areas;		/* out: number of VMAs that meet the range */
 };
 
 struct mmfuzz_reset {
@@ -173,15 +177,18 @@ struct mmfuzz_reset {
 #define MMFUZZ_IOC_OBSERVE _IOWR('m', 13, struct mmfuzz_observe)
 #define MMFUZZ_IOC_EXCLUSIVE _IOWR('m', 14, struct mmfuzz_range)
 #define MMFUZZ_IOC_RESET _IOWR('m', 15, struct mmfuzz_reset)
-/* Warns, so that it can be seen whether that is noticed. */
+/* Warns, to check that the host notices a warning. */
 #define MMFUZZ_IOC_WARN _IO('m', 16)
-/* Evicts all of a device, and forgets what its memory was used for; only dev and moved count. */
+/* Evicts all pages of a device, and resets its memory. Only dev and moved are used. */
 #define MMFUZZ_IOC_RELEASE _IOWR('m', 17, struct mmfuzz_evict)
-/* Migrates the folio that an entry names, as compaction does: 1 page or 0. */
+/* Migrates the folio that an entry names, as compaction does. The result is 1 page or 0. */
 #define MMFUZZ_IOC_COMPACT _IOWR('m', 18, struct mmfuzz_range)
-/* Reclaims the folio that an entry names; the result is the number of pages that this freed. */
+/* Reclaims the folio that an entry names. The result is the number of pages that this freed. */
 #define MMFUZZ_IOC_RECLAIM _IOWR('m', 19, struct mmfuzz_range)
-/* Returns when nobody else wants to run: who has not ended waits. EBUSY if somebody wants to run on and on. */
+/*
+ * Returns when no other task wants to run, so every operation that has not ended waits. EBUSY if a
+ * task keeps running.
+ */
 #define MMFUZZ_IOC_QUIET _IO('m', 20)
 
 #endif

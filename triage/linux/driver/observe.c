@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What user space cannot see: the entries of a range with their pages, what the process is charged for, its areas.
+ * Reads what user space cannot see: the entries of a range with their pages, the charges of the
+ * process, and its VMAs.
  */
 #include <linux/mm.h>
 #include <linux/pagewalk.h>
@@ -33,7 +34,7 @@ static int count_anon(pte_t *ptep, unsigned long addr, unsigned long next, struc
 	return 0;
 }
 
-/* Only an area with an anon_vma can have anonymous pages. */
+/* Only a VMA with an anon_vma can have anonymous pages. */
 static int skip_area(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
 	return !walk->vma->anon_vma;
@@ -87,7 +88,7 @@ long mmfuzz_observe_process(struct mmfuzz_observe *arg)
 	} else if (!mmap_read_trylock(mm)) {
 		ret = -EAGAIN;
 	} else {
-		/* the references of the batches are nobody's business */
+		/* references of LRU batches are not compared */
 		lru_add_drain();
 		observe_mm(mm, arg, entries);
 		mmap_read_unlock(mm);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Reclaim of a page that is chosen: the way of memory pressure, for one folio.
- */
+/* Reclaims one page, in the way of memory pressure. */
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
 
 #include "internal.h"
 
-/* Reclaims the folio that an entry names, or that the swap cache has for it. The result is the number of pages freed. */
+/*
+ * Reclaims the folio that an entry names, or that the swap cache has for it. The result is the
+ * number of pages freed.
+ */
 long mmfuzz_reclaim(struct mmfuzz_range *range)
 {
 	struct page *page = mmfuzz_hold_entry(range->addr);
@@ -20,7 +21,7 @@ long mmfuzz_reclaim(struct mmfuzz_range *range)
 	folio = page_folio(page);
 	/* a folio that waits in a batch is not on a list yet */
 	lru_add_drain();
-	/* memory pressure does not look at what is unevictable */
+	/* memory pressure does not look at unevictable folios */
 	if (!folio_test_unevictable(folio) && folio_isolate_lru(folio))
 		list_add(&folio->lru, &folios);
 	put_page(page);

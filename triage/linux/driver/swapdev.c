@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk to swap to: memory, whose reads and writes end before submit_bio() returns, so that nothing is left to wait for.
- * It does not say that it is synchronous: then kernels up to 6.18 would pass the swap cache by.
+ * A swap disk in memory. Its reads and writes end before submit_bio() returns, so nobody ever
+ * waits for them. It does not claim to be synchronous: kernels up to 6.18 would then bypass the
+ * swap cache.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>

@@ -1,7 +1,7 @@
 //! Differences between the model and Linux that are understood and stay.
 //!
-//! Each says in which kernel function it arises and why the model does not follow. `mm-triage linux`
-//! counts how often each occurs; one that `make linux-diff` no longer meets fails the run.
+//! Each says in which kernel function it arises and why the model does not follow. `mm-triage
+//! linux` counts how often each occurs. `make linux-diff` fails if one no longer occurs.
 
 use super::known::{FIRST, OPEN, Version};
 use mm_fuzz::program::{Op, Program};
@@ -17,7 +17,7 @@ pub struct Accepted {
     pub name: &'static str,
     /// The kernel function.
     pub function: &'static str,
-    /// Why.
+    /// Why it arises.
     pub reason: &'static str,
     /// The kernels that have it.
     pub kernels: Range<Version>,
@@ -28,21 +28,22 @@ pub struct Accepted {
 /// How a difference shows.
 #[derive(Debug)]
 pub enum Sign {
-    /// An entry of the model's and the kernel's differ in this.
+    /// An entry of the model differs from the kernel's as this function says.
     #[cfg_attr(not(test), expect(dead_code, reason = "there is none at present"))]
     Entry(fn(model: &Entry, linux: &Entry) -> bool),
-    /// The guest ends in a program like this, and its console says these words in one line.
+    /// The guest ends in a program like this, and one line of its console has all of these words.
     Death(fn(&Program) -> bool, &'static [&'static str]),
 }
 
-/// All of them. What else was found so far was a mistake of the model's or of the driver's and is mended,
-/// or is a rule of some kernels (`mm_core::Rules`) or a bug that they have (`known.rs`).
+/// All accepted differences. Any other difference found so far was a mistake of the model or the
+/// driver and is fixed, or it is a rule of some kernels (`mm_core::Rules`) or a bug that they have
+/// (`known.rs`).
 pub const ACCEPTED: &[Accepted] = &[
     Accepted {
         name: "expansion-leaves-iterator",
         function: "vma_merge_new_range",
-        reason: "it clears vmg->vma before it compares it with prev, so an expansion that failed for want of memory leaves \
-                 the iterator where it is, and vma_iter_store warns; 7.0 has not these lines",
+        reason: "it clears vmg->vma before it compares it with prev, so it does not set the iterator back after an \
+                 expansion that ran out of memory, and vma_iter_store warns; 7.0 does not have these lines",
         kernels: FIRST..(7, 0),
         sign: Sign::Death(
             has_failure,
@@ -52,8 +53,8 @@ pub const ACCEPTED: &[Accepted] = &[
     Accepted {
         name: "expansion-moves-iterator",
         function: "vma_merge_new_range",
-        reason: "it moves the iterator to prev ahead of the expansion, and nothing moves it back when memory runs out in it; \
-                 __mmap_new_vma, which is inlined, stores there, and that warns",
+        reason: "it moves the iterator to prev before the expansion, and nothing moves it back when memory runs out; \
+                 __mmap_new_vma, which is inlined, stores there, and vma_iter_store warns",
         kernels: (7, 2)..OPEN,
         sign: Sign::Death(
             has_failure,
@@ -71,13 +72,13 @@ pub fn entry(list: &[Accepted], model: &Entry, linux: &Entry) -> Option<&'static
     known.map(|known| known.name)
 }
 
-/// An allocation is made to fail.
+/// Whether the program makes an allocation fail.
 fn has_failure(program: &Program) -> bool {
     let mut steps = program.ops.iter();
     steps.any(|step| matches!(step.op, Op::Fail { .. }))
 }
 
-/// The name of the accepted difference, of those that this kernel has, whose sign is why a guest ended.
+/// The name of this kernel's accepted difference that explains why a guest ended, if any.
 pub fn death(
     list: &[Accepted],
     kernel: Version,
@@ -92,17 +93,18 @@ pub fn death(
     known.map(|known| known.name)
 }
 
-/// How often each occurred.
+/// How often each accepted difference occurred.
 #[derive(Debug, Default)]
 pub struct Counts(BTreeMap<&'static str, u64>);
 
 impl Counts {
-    /// One occurred.
+    /// Counts one occurrence.
     pub fn note(&mut self, name: &'static str) {
         *self.0.entry(name).or_default() += 1;
     }
 
-    /// Writes a line for each that this kernel has. False if one never occurred and all were expected to.
+    /// Writes a line for each accepted difference of this kernel. Returns false if all were
+    /// `expected` to occur and one did not.
     ///
     /// # Errors
     ///
@@ -135,7 +137,7 @@ pub mod tests {
     use super::*;
     use mm_fuzz::program::text;
 
-    /// A list with one: the kernel has a reference more.
+    /// A list with one difference: the kernel has one reference more than the model.
     pub const ONE_MORE: &[Accepted] = &[Accepted {
         name: "one-more",
         function: "folio_get",
@@ -196,7 +198,7 @@ pub mod tests {
             report(&counts, false),
             (true, format!("0 x accepted: {line}"))
         );
-        // another kernel has it not
+        // A kernel outside of the range does not have the difference.
         let newer = counts.report(ONE_MORE, (7, 1), true, &mut io::sink());
         assert!(newer.expect("a sink"));
         counts.note("one-more");

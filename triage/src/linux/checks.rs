@@ -1,5 +1,5 @@
-//! What the guest is good for besides comparing: the kernel's own tests, and whether a guest that dies
-//! is noticed.
+//! Checks in a guest that compare nothing: the kernel's own tests, and whether the judge notices a
+//! guest that dies.
 
 use super::guest::{Guest, Image};
 use crate::Status;
@@ -7,7 +7,7 @@ use mm_fuzz::program::{Program, wire};
 use mm_linux_protocol::{Action, Crash, Job};
 use std::io::{self, Write};
 
-/// The upstream tests: their counts, and what failed.
+/// Runs the upstream tests, and prints their counts and the failures.
 pub fn selftest(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
     let console = match image.selftest() {
         Ok(console) => console,
@@ -43,7 +43,7 @@ pub fn selftest(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
     })
 }
 
-/// Brings guests down, and looks whether that is noticed and told apart.
+/// Brings guests down in three ways, and checks that the judge notices and tells them apart.
 pub fn detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
     let mut status = Status::Pass;
     for (crash, sign) in [

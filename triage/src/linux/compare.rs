@@ -1,4 +1,4 @@
-//! What the model says beside what the kernel did.
+//! Compares what the model expects with what the kernel did.
 
 use super::accepted::{self, Accepted};
 use super::plan::{Expected, Plan};
@@ -7,20 +7,21 @@ use mm_linux_protocol::{Entry, Event, Kind, Outcome as Linux, Process, Reply, en
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Something that is not the same.
+/// A difference between the model and the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The operation after which it shows.
     pub step: u16,
-    /// What differs, for sorting: the same for the same reason, as far as that can be told.
+    /// What differs, as a key: differences with the same cause share it, as far as that can be
+    /// told.
     pub what: String,
-    /// Where.
+    /// Where it shows.
     pub place: String,
     /// What the model says.
     pub model: String,
     /// What the kernel did.
     pub linux: String,
-    /// The accepted difference that it is.
+    /// The accepted difference that explains it, if any.
     pub accepted: Option<&'static str>,
 }
 
@@ -34,8 +35,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first point at which the kernel's run and the model's differ, with all that differs there;
-/// nothing if they are the same. Where all of it is `known`, the comparison goes on.
+/// All differences at the first step at which the kernel's run and the model's differ; empty if
+/// they are the same. Steps at which every difference is in `known` do not end the comparison.
 pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference> {
     let mut events = reply.events.iter();
     let mut all = Vec::new();
@@ -159,7 +160,8 @@ fn shape(linux: Linux) -> String {
     }
 }
 
-/// A model's outcome says what the program meets; the kernel's numbers are those of the call.
+/// Whether the two outcomes mean the same. The model says what the program meets; Linux says what
+/// the call returned.
 fn same_outcome(model: Model, linux: Linux) -> bool {
     match (model, linux) {
         (Model::Done, Linux::Done) | (Model::Nothing, Linux::Nothing) => true,
@@ -169,9 +171,9 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
             a == usize::from(b)
         }
         (Model::Segv, Linux::Signal(11)) => true,
-        // a driver's access, or GUP: -EFAULT or -EPERM
+        // A driver's access, or GUP: -EFAULT or -EPERM.
         (Model::Segv | Model::WriteProtected, Linux::Errno(14 | 1)) => true,
-        // userfaultfd was asked to answer with a signal
+        // The userfaultfd is set to raise SIGBUS.
         (Model::Sigbus | Model::WriteProtected, Linux::Signal(7)) => true,
         (Model::Enomem, Linux::Errno(12)) => true,
         (Model::Eagain, Linux::Errno(11)) => true,
@@ -181,7 +183,8 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
     }
 }
 
-/// Gives the pages and slots numbers in the order in which they are first met.
+/// Numbers pages and swap slots in the order in which they are first met, because the model and the
+/// kernel name them differently.
 #[derive(Default)]
 struct Names(BTreeMap<(u8, u64), u64>);
 
@@ -195,11 +198,11 @@ impl Names {
         *self.0.entry((slot, entry.identity)).or_insert(next)
     }
 
-    /// The entry as it can be compared.
+    /// The entry with only what can be compared.
     fn canonical(&mut self, entry: &Entry) -> Entry {
         let mut entry = *entry;
         if entry.flags & entry::ZERO != 0 {
-            // the struct page of the zero page is everybody's
+            // All mappings of the machine share the struct page of the zero page.
             let Entry { kind, flags, .. } = entry;
             return Entry {
                 kind,
@@ -357,7 +360,7 @@ mod tests {
     use super::*;
     use mm_fuzz::exec::{Executor, Options};
 
-    /// A plan, and the reply of a kernel that does as the model.
+    /// A plan, and the reply of a kernel that does what the model does.
     fn same() -> (Plan, Reply) {
         let text = "mmap p0 0 2 rw\nwrite p0 0\nread p0 1\nmigrate p0 0 1 d0";
         let mut executor = Executor::new(Options::default());
@@ -378,7 +381,7 @@ mod tests {
         (plan, reply)
     }
 
-    /// What is said if the kernel's last look was `change`d.
+    /// The differences after `change` was made to the kernel's last observation.
     fn seen(change: impl FnOnce(&mut Process)) -> Vec<String> {
         let (plan, mut reply) = same();
         if let Some(Event::Seen(processes)) = reply.events.last_mut() {

@@ -1,5 +1,7 @@
-//! What a guest's console says: read all the time, so that the guest never waits for us, and kept in part, so that one
-//! that does not stop fills neither memory nor disk.
+//! The console of a guest.
+//!
+//! A thread reads it all the time, so the guest never waits for us. It keeps only the beginning and
+//! the end, so a guest that never stops printing fills neither memory nor disk.
 
 use crate::names::shown_text;
 use std::collections::VecDeque;
@@ -9,17 +11,17 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Bytes that are kept of the beginning, and again of the end: many times what the upstream tests print, and what a
-/// kernel prints that dies.
+/// Bytes kept of the beginning, and as many of the end. That is many times what the upstream tests
+/// print, and what a dying kernel prints.
 pub const KEPT: usize = 1 << 20;
 
 /// The console of a guest.
 #[derive(Debug)]
 pub struct Console {
     said: Arc<Mutex<Said>>,
-    /// Nobody wants any more.
+    /// The `Console` is gone, so the reader stops.
     closed: Arc<AtomicBool>,
-    /// Hangs up when the reader has come to the end.
+    /// Disconnects when the reader has reached the end.
     end: Receiver<()>,
 }
 
@@ -42,7 +44,7 @@ impl Said {
 }
 
 impl Console {
-    /// Reads `from` to its end, in a thread of its own.
+    /// Reads `from` to its end, in its own thread.
     pub fn of(from: impl Read + Send + 'static) -> Self {
         Self::keeping(from, KEPT)
     }
@@ -69,13 +71,14 @@ impl Console {
         console
     }
 
-    /// Waits until there is no more to come, but not longer than this.
+    /// Waits until the reader has reached the end, but at most `patience`.
     pub fn settle(&self, patience: Duration) {
-        // nothing is sent: it times out, or hangs up
+        // The reader sends nothing: this times out, or the channel disconnects.
         let _ = self.end.recv_timeout(patience);
     }
 
-    /// What was said so far, and that something is left out. No terminal obeys what is in it.
+    /// What the console has said so far, with a note if something is left out. Control characters
+    /// are escaped, so no terminal obeys them.
     pub fn text(&self) -> String {
         let said = &mut *lock(&self.said);
         let text = |bytes: &[u8]| shown_text(&String::from_utf8_lossy(bytes));
@@ -91,7 +94,7 @@ impl Console {
 }
 
 impl Drop for Console {
-    /// If somebody else still has the other end, the reader does not go on for ever.
+    /// Stops the reader even if another process keeps the other end open.
     fn drop(&mut self) {
         self.closed.store(true, Ordering::Relaxed);
     }

@@ -1,5 +1,5 @@
-//! A guest for tests: this very program, run in QEMU's place. It answers as the model does, but for programs that fork, to
-//! which it does what a broken kernel may.
+//! A guest for tests: this very program, run in place of QEMU. It answers as the model does, except
+//! for programs that fork: there it misbehaves as a broken kernel may.
 
 use super::guest::{Image, Patience};
 use super::plan::{self, Expected};
@@ -14,10 +14,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A test that waits for a guest's whole life has failed.
+/// How long a guest may live; a test that waits that long fails.
 const LIFE: Duration = Duration::from_secs(60);
 
-/// The image of a guest that behaves like this; `dir` is for its files.
+/// The image of a guest that behaves in this way. `dir` holds its files.
 pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
     let own = std::env::current_exe().expect("this program");
     let script = format!(
@@ -32,7 +32,7 @@ pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
     Image::fake(qemu, patience)
 }
 
-/// Not a test, unless the environment says that this is a guest.
+/// The guest itself: does nothing unless the environment says that this process is a guest.
 #[test]
 fn guest() {
     let Ok(behaviour) = std::env::var("FAKE_GUEST") else {
@@ -47,7 +47,7 @@ fn guest() {
     std::process::exit(0);
 }
 
-/// What ends by itself: the upstream tests, and emitted programs.
+/// A guest that ends by itself, as for the upstream tests and emitted programs.
 fn without_port(behaviour: &str) {
     say("ok 1 first\n");
     match behaviour {
@@ -59,7 +59,7 @@ fn without_port(behaviour: &str) {
 }
 
 fn say(text: &str) {
-    // the host may have gone
+    // The host may be gone.
     if std::io::stdout().write_all(text.as_bytes()).is_err() {
         std::process::exit(0);
     }

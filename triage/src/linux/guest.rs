@@ -1,7 +1,7 @@
-//! The guest: a QEMU with the judge's kernel.
+//! The guest: a QEMU process that boots the judge's kernel.
 //!
-//! Nothing that comes from it is believed: each thing that it is to do has a moment by which it is done, whatever it says
-//! meanwhile, and an answer is one to what was asked.
+//! The judge does not trust the guest. Each step has a deadline, whatever the guest sends
+//! meanwhile, and a reply must name the job that it answers.
 
 use super::console::Console;
 use super::known::{self, Version};
@@ -16,16 +16,16 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a guest may take.
+/// Time limits of a guest.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For a boot.
     pub boot: Duration,
-    /// For a program, and to take one.
+    /// For a program, and for the guest to accept one.
     pub program: Duration,
-    /// From the boot to the end, where the guest ends by itself: for the upstream tests, and for emitted programs.
+    /// From boot to end, for guests that end by themselves: the upstream tests and C programs.
     pub whole: Duration,
-    /// For its last words, once it has ended or does not answer as it should.
+    /// For the rest of the console, once the guest has ended or broken the protocol.
     pub last_words: Duration,
 }
 
@@ -40,12 +40,12 @@ impl Default for Patience {
     }
 }
 
-/// The longest line of a console that says why a guest ended, in characters.
+/// How many characters of a console line are kept as the reason for a guest's end.
 const LONGEST_LINE: usize = 500;
-/// The end of what was killed comes at once, but for what its own children keep open.
+/// After a kill, the console ends at once unless children of QEMU keep it open.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// What the guest is made of.
+/// What the guest boots.
 #[derive(Clone, Debug)]
 pub struct Image {
     /// The kernel's version.
@@ -54,40 +54,40 @@ pub struct Image {
     initramfs: PathBuf,
     qemu: PathBuf,
     patience: Patience,
-    /// Its folder, locked: while this is open, nobody who builds another image removes it.
+    /// The image's folder, locked. While this is open, no other build removes the image.
     _in_use: Arc<File>,
 }
 
-/// A guest that runs.
+/// A running guest.
 #[derive(Debug)]
 pub struct Guest {
     qemu: Child,
     port: BufReader<Port>,
     console: Console,
     patience: Patience,
-    /// It has taken half a job, and no more are sent.
+    /// A job was sent only in part, so no more are sent.
     is_broken: bool,
-    /// Where its port is.
+    /// The folder of its port.
     _dir: tempfile::TempDir,
-    /// From the start to the agent's first sign of life.
+    /// From the start to the agent's first message.
     pub boot: Duration,
 }
 
-/// A guest that runs no more.
+/// A guest that has ended.
 #[derive(Debug)]
 pub struct Death {
     /// Why: the line of the console that says so, or that it hung.
     pub why: String,
-    /// What the console said, its beginning and its end.
+    /// The beginning and the end of its console.
     pub console: String,
 }
 
 impl Image {
-    /// The image, built if need be by `triage/linux/image` below `root`.
+    /// Finds the image, or builds it with `triage/linux/image` of the repository at `root`.
     ///
     /// # Errors
     ///
-    /// A sentence; what is missing, the script has said on standard error.
+    /// A sentence. The script itself has said on standard error what is missing.
     pub fn ensure(root: &Path) -> Result<Self, String> {
         let script = root.join("triage/linux/image");
         let mut child = Command::new(&script)
@@ -123,7 +123,7 @@ impl Image {
 }
 
 impl Image {
-    /// An image whose machine is something else.
+    /// An image whose QEMU is another program.
     #[cfg(test)]
     pub fn fake(qemu: PathBuf, patience: Patience) -> Self {
         Self {
@@ -136,30 +136,30 @@ impl Image {
         }
     }
 
-    /// The first two numbers of its version; the newest that are known if it says none.
+    /// The first two numbers of its version, or [`known::OPEN`] if it names none.
     #[must_use]
     pub fn kernel(&self) -> Version {
         known::version(&self.version).unwrap_or(known::OPEN)
     }
 
-    /// The release whose rules the model is to follow.
+    /// The release whose rules the model follows for this kernel.
     #[must_use]
     pub fn release(&self) -> Release {
         let (major, minor) = self.kernel();
         Release::of(major, minor)
     }
 
-    /// Runs the upstream tests of `lib/test_hmm.c` in a guest, and returns what the console said.
+    /// Runs the upstream tests of `lib/test_hmm.c` in a guest, and returns its console.
     ///
     /// # Errors
     ///
     /// A sentence.
     pub fn selftest(&self) -> Result<String, String> {
-        // the upstream tests of 7.3 move huge pages
+        // The upstream tests of 7.3 move huge pages.
         self.console("mmfuzz=selftest", "1024")
     }
 
-    /// Runs static programs (names and contents) in a guest, and returns what the console said.
+    /// Runs static programs (names and contents) in a guest, and returns its console.
     ///
     /// # Errors
     ///
@@ -168,7 +168,7 @@ impl Image {
         self.run_with(programs, "mmfuzz=programs")
     }
 
-    /// The same, in a guest that goes on behind a warning.
+    /// Like [`Image::run`], but the guest survives a warning.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl Image {
             |error: io::Error| format!("the programs cannot be put into an initramfs: {error}");
         let dir = tempfile::tempdir().map_err(failed)?;
         let mut initramfs = std::fs::read(&self.initramfs).map_err(failed)?;
-        // one archive behind the other: each begins 4-byte aligned
+        // The kernel accepts several archives in a row if each begins 4-byte aligned.
         initramfs.resize(initramfs.len().next_multiple_of(4), 0);
         cpio_entry(&mut initramfs, "programs", 0o040_755, &[]);
         for (name, contents) in programs {
@@ -200,11 +200,11 @@ impl Image {
             initramfs: path,
             ..self.clone()
         };
-        // some of them fragment what there is
+        // Some of the programs fragment memory, so it must not be too large.
         image.console(append, "600")
     }
 
-    /// Runs a guest to its end, and returns what the console said.
+    /// Runs a guest to its end, and returns its console.
     fn console(&self, append: &str, megabytes: &str) -> Result<String, String> {
         let failed = |error: io::Error| self.cannot_be_run(&error);
         let mut qemu = self.qemu(append);
@@ -236,7 +236,8 @@ impl Image {
         format!("{}: cannot be run: {error}", shown(&self.qemu))
     }
 
-    /// The machine, but for its port. Its console is the standard output: a file would grow as the guest likes.
+    /// The machine without a port. The console goes to standard output, because a guest could make
+    /// a file grow without limit.
     fn qemu(&self, append: &str) -> Command {
         let mut qemu = Command::new(&self.qemu);
         qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
@@ -254,7 +255,7 @@ impl Image {
     }
 }
 
-/// Starts a machine, and follows its console.
+/// Starts QEMU, and reads its console.
 fn spawn(qemu: &mut Command) -> io::Result<(Child, Console)> {
     let mut child = qemu.spawn()?;
     let Some(stdout) = child.stdout.take() else {
@@ -269,7 +270,7 @@ fn end(qemu: &mut Child) {
     let _ = qemu.wait();
 }
 
-/// A port, and the moment until which it is waited for.
+/// A port, and the deadline for reads and writes.
 #[derive(Debug)]
 struct Port {
     stream: UnixStream,
@@ -277,10 +278,10 @@ struct Port {
 }
 
 impl Port {
-    /// What is left until then.
+    /// The time left until the deadline.
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        // no time-out at all is what zero means to a socket
+        // A socket takes a zero timeout for none at all.
         (!left.is_zero())
             .then_some(left)
             .ok_or(io::ErrorKind::TimedOut.into())
@@ -305,10 +306,11 @@ impl Write for Port {
     }
 }
 
-/// Appends an entry of a newc archive, the kernel's initramfs format.
+/// Appends an entry of a newc archive, the format of an initramfs.
 fn cpio_entry(archive: &mut Vec<u8>, name: &str, mode: u32, contents: &[u8]) {
     let size = contents.len();
-    // magic, inode, mode, uid, gid, links, mtime, size, four device numbers, length of the name, check
+    // magic, inode, mode, uid, gid, links, mtime, size, four device numbers, length of the name,
+    // check
     let fields = [
         0,
         mode as usize,
@@ -406,7 +408,7 @@ impl Guest {
     ///
     /// # Errors
     ///
-    /// Those of the port, and that the guest does not take it in time.
+    /// Those of the port, and a guest that does not accept the job in time.
     pub fn send(&mut self, job: &Job) -> io::Result<()> {
         if self.is_broken {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -418,11 +420,12 @@ impl Guest {
         sent
     }
 
-    /// The reply to the job of this number, all of which comes in time.
+    /// Reads the reply to the job with this number.
     ///
     /// # Errors
     ///
-    /// Those of the port: it closes when the guest ends. What comes is no reply, or one to something else.
+    /// Those of the port, which closes when the guest ends. The reply is late, malformed, or
+    /// answers another job.
     pub fn reply(&mut self, id: u32) -> io::Result<Reply> {
         self.port.get_mut().deadline = Instant::now() + self.patience.program;
         self.next_reply(id)
@@ -437,7 +440,7 @@ impl Guest {
         Ok(reply)
     }
 
-    /// Why the guest says nothing more, or nothing that can be used.
+    /// Ends the guest, and says why it does not answer, or not in a usable way.
     #[must_use]
     pub fn death(mut self, error: &io::Error) -> Death {
         let hung = matches!(
@@ -445,7 +448,7 @@ impl Guest {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
         );
         if !hung {
-            // it may still be writing its last words
+            // A guest that has not hung may still be writing to its console.
             self.console.settle(self.patience.last_words);
         }
         end(&mut self.qemu);
@@ -512,7 +515,7 @@ mod tests {
             ("ends", LONG, "QEMU opens no port: "),
         ] {
             let dir = tempfile::tempdir().expect("a folder");
-            // the last words of the stranger do not come
+            // Nothing ends the stranger's console.
             let patience = Patience {
                 last_words: SHORT,
                 ..patience(boot, LONG)
@@ -546,7 +549,7 @@ mod tests {
             refused,
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
         ));
-        // half a job may be on its way
+        // Part of a job may have been sent.
         let next = guest.send(&job).expect_err("nothing more is sent");
         assert_eq!(next.kind(), io::ErrorKind::BrokenPipe);
         let error = guest.reply(1).expect_err("there is none");

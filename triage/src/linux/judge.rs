@@ -1,7 +1,7 @@
 //! Guests that work side by side on one queue.
 //!
-//! Each guest runs one program at a time, so that what it shows of a program does not depend on how many guests there
-//! are. Locks: the queue before the tally.
+//! Each guest runs one program at a time, so its results do not depend on the number of guests.
+//! Lock order: the queue before the tally.
 
 use super::accepted;
 use super::args::LinuxArgs;
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Jobs that a guest is given before it answers the first.
+/// How many jobs a guest is sent before it answers the first.
 const AHEAD: usize = 32;
 
 /// What became of a program.
@@ -34,7 +34,7 @@ enum Verdict {
 pub struct Judge<'a> {
     pub args: &'a LinuxArgs,
     pub image: &'a Image,
-    /// Those that the model has.
+    /// The bugs that the model has.
     pub bugs: Bugs,
     pub queue: Mutex<Queue<'a>>,
     pub tally: Mutex<Tally>,
@@ -42,16 +42,16 @@ pub struct Judge<'a> {
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    // who panicked has said so; counts are whole between two statements
+    // A thread that panicked has reported it, and counts are consistent between two statements.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Judge<'_> {
-    /// Judges all programs by as many guests; on a signal those that have been answered, and the others go with
-    /// the guests.
+    /// Judges all programs with this many guests. After a signal only the programs already answered
+    /// count.
     ///
     /// # Errors
-    /// The first guest that does not come up; the others end what they have begun.
+    /// The first guest that does not boot. The others finish the programs that they have begun.
     pub fn run(&self, guests: usize) -> Result<(), Death> {
         std::thread::scope(|scope| {
             let work = |first| {
@@ -70,19 +70,19 @@ impl Judge<'_> {
     }
 }
 
-/// One guest, and who talks to it.
+/// One guest, and the thread that talks to it.
 struct Worker<'j, 'a> {
     judge: &'j Judge<'a>,
     /// The model.
     executor: Executor,
     guest: Option<Guest>,
-    /// It has had one.
+    /// A guest of this worker has booted before.
     booted: bool,
-    /// Progress, for all.
+    /// This worker prints progress, for all.
     shows: bool,
 }
 
-/// A program on its way.
+/// A program that was sent to the guest.
 struct Sent {
     case: Case,
     plan: Plan,
@@ -90,7 +90,8 @@ struct Sent {
 
 impl<'j, 'a> Worker<'j, 'a> {
     fn new(judge: &'j Judge<'a>, shows: bool) -> Self {
-        // the model is the model of this kernel, with the bugs that are known in it
+        // The model follows this kernel's rules, and has the bugs that this kernel is known to
+        // have.
         let mut executor = Executor::new(Options {
             unchecked: true,
             release: judge.image.release(),
@@ -106,7 +107,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         }
     }
 
-    /// The next program that can be carried out.
+    /// The next program that the guest can carry out.
     fn next(&mut self) -> Option<Sent> {
         loop {
             let case = lock(&self.judge.queue).next(&mut lock(&self.judge.tally))?;
@@ -145,7 +146,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         while !self.judge.stop.is_set() {
             while sent.len() < AHEAD {
                 let Some(next) = self.next() else { break };
-                // a guest that is gone shows when its reply is read
+                // If the guest has ended, reading its reply will show that.
                 let is_gone = self.guest()?.send(&next.plan.job).is_err();
                 sent.push_back(next);
                 if is_gone {
@@ -165,7 +166,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                         }
                     }
                 }
-                // a signal to all ends the guest as well
+                // The signal may have killed the guest as well.
                 Err(_) if self.judge.stop.is_set() => {}
                 Err(error) => {
                     let death = self.guest.take().map(|guest| guest.death(&error));
@@ -173,7 +174,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                     if let Some(death) = death.filter(|_| !again && !self.judge.stop.is_set()) {
                         let why = &death.why;
                         crate::say(format_args!(
-                            "a guest ended, and none of its programs ends one alone: {why}"
+                            "a guest ended, but none of its programs ends a guest when it runs alone: {why}"
                         ));
                     }
                 }
@@ -206,7 +207,8 @@ impl<'j, 'a> Worker<'j, 'a> {
         })
     }
 
-    /// Runs programs that were lost with a guest again, so that the one that ended it is known. True if one has.
+    /// Runs the programs that were lost with a guest one by one, to find the one that ended it.
+    /// Returns true if one ends a guest again.
     fn one_by_one(&mut self, lost: &mut VecDeque<Sent>) -> Result<bool, Death> {
         let mut again = false;
         while !self.judge.stop.is_set()
@@ -222,7 +224,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                     }
                     verdict_of(&plan, &reply)
                 }
-                // a signal to all ends the guest as well
+                // The signal may have killed the guest as well.
                 Err(_) if self.judge.stop.is_set() => return Ok(again),
                 Err(error) => match self.guest.take() {
                     Some(guest) => Verdict::Kernel(guest.death(&error)),
@@ -307,7 +309,7 @@ impl<'j, 'a> Worker<'j, 'a> {
         }
     }
 
-    /// Saves something about a program, where the user asked for that.
+    /// Saves a text about a program, if `--save` was given.
     fn keep(&self, case: &Case, suffix: &str, text: &str) {
         let Some(dir) = &self.judge.args.save else {
             return;
@@ -343,7 +345,7 @@ mod tests {
     use clap::{Args, FromArgMatches};
     use std::time::Duration;
 
-    /// What becomes of three programs, on the second of which the guest does this.
+    /// Judges three programs with a fake guest that misbehaves in this way on the second.
     fn judged(behaviour: &str) -> Tally {
         let dir = tempfile::tempdir().expect("a folder");
         let programs = ["write p0 0", "fork p0", "read p0 0"].map(|second| {
@@ -373,7 +375,8 @@ mod tests {
         judge.tally.into_inner().expect("nobody panicked")
     }
 
-    /// Each is a death with a sentence, and the host goes on with another guest.
+    /// Asserts that this behaviour counts as one death with this reason, and that the judge goes on
+    /// with another guest.
     #[track_caller]
     fn is_death(behaviour: &str, why: &str) {
         let tally = judged(behaviour);

@@ -1,16 +1,17 @@
-//! The bugs of the zoo that kernels have, and which kernels: the judge switches them on in the model.
+//! The bugs of the zoo that some kernels have. The judge switches them on in the model for these
+//! kernels.
 
 use std::ops::Range;
 
 /// The first two numbers of a kernel's version.
 pub type Version = (u32, u32);
 
-/// Before any version that is known.
+/// Older than any known version.
 pub const FIRST: Version = (0, 0);
-/// Behind them all: what is not mended yet.
+/// Newer than any known version: the end of the range of a bug that is not fixed yet.
 pub const OPEN: Version = (u32::MAX, 0);
 
-/// The numbers in the name of a version, such as 7.3.4.
+/// Parses the first two numbers of a version such as 7.3.4.
 pub fn version(name: &str) -> Option<Version> {
     let mut numbers = name.split(['.', '-']).map(str::parse);
     match (numbers.next(), numbers.next()) {
@@ -19,31 +20,31 @@ pub fn version(name: &str) -> Option<Version> {
     }
 }
 
-/// A bug of the zoo that kernels have.
+/// A bug of the zoo that some kernels have.
 #[derive(Debug)]
 pub struct KnownBug {
-    /// Its name.
+    /// The bug's name in the zoo.
     pub name: &'static str,
     /// The kernels that have it.
     pub kernels: Range<Version>,
-    /// How that is known.
+    /// How we know: a program or the judge, and on which kernel.
     #[allow(dead_code, reason = "only docs/linux.md shows it")]
     pub evidence: &'static str,
 }
 
-/// All of them.
+/// All known bugs.
 pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "zone-device-extra-ref",
         kernels: FIRST..OPEN,
-        evidence: "migrate_vma_check_page lets a device page have a reference too many, and the later freeze of the count \
-                   refuses it: the judge, on 6.12.117 and 7.3.4",
+        evidence: "migrate_vma_check_page allows a device page one reference too many, and freezing the count fails later: \
+                   the judge, on 6.12.117 and 7.3.4",
     },
     KnownBug {
         name: "latent-munlock-nonpresent",
         kernels: FIRST..OPEN,
-        evidence: "mlock_pte_range passes by what is not present: the judge on 6.12.117; on 7.3.4 mlock, a migration by \
-                   /dev/hmm_dmirror, munlock and munmap leave Mlocked: up for good",
+        evidence: "mlock_pte_range skips entries that are not present: the judge, on 6.12.117; on 7.3.4 mlock, a \
+                   migration by /dev/hmm_dmirror, munlock and munmap leave Mlocked: up for good",
     },
     KnownBug {
         name: "latent-softdirty-keeps-write",
@@ -54,39 +55,39 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-hole-untracked",
         kernels: FIRST..OPEN,
-        evidence: "migrate_vma_insert_page makes a writable entry that is not soft-dirty: a C program, on 7.3.4; the judge, \
-                   on 6.12.117",
+        evidence: "migrate_vma_insert_page installs an entry that is writable and not soft-dirty: a C program, on 7.3.4; \
+                   the judge, on 6.12.117",
     },
     KnownBug {
         name: "latent-zero-page-uffdwp-device",
         kernels: FIRST..OPEN,
-        evidence: "migrate_vma_insert_page drops uffd-wp of the zero page: docs/found/uffd-wp-zero-page.c, on 6.12.117, \
+        evidence: "migrate_vma_insert_page drops the uffd-wp bit of the zero page: docs/found/uffd-wp-zero-page.c, on 6.12.117, \
                    7.2.13 and 7.3.4",
     },
     KnownBug {
         name: "latent-mremap-uffd-neighbour",
         kernels: FIRST..(7, 3),
-        evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole of what the copy merged with: the judge, on \
-                   6.12.117; 7.2.13 has the lines; on 7.3.4 such a copy does not merge",
+        evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole VMA that the copy merged into: the judge, on \
+                   6.12.117; 7.2.13 has the lines (read only); on 7.3.4 such a copy does not merge",
     },
     KnownBug {
         name: "excl-mapcount-dropped",
         kernels: FIRST..(6, 15),
-        evidence: "6.15 has new rules for device-exclusive entries: the judge, on 6.12.117",
+        evidence: "6.15 changed the rules for device-exclusive entries: the judge, on 6.12.117",
     },
     KnownBug {
         name: "excl-writable-by-vma-flag",
         kernels: FIRST..(6, 15),
-        evidence: "6.15 has new rules for device-exclusive entries: the judge, on 6.12.117",
+        evidence: "6.15 changed the rules for device-exclusive entries: the judge, on 6.12.117",
     },
     KnownBug {
         name: "excl-treated-as-migration",
         kernels: FIRST..(6, 15),
-        evidence: "6.15 has new rules for device-exclusive entries: the judge, on 6.12.117",
+        evidence: "6.15 changed the rules for device-exclusive entries: the judge, on 6.12.117",
     },
 ];
 
-/// The names of those that a kernel has.
+/// The names of the bugs that a kernel has.
 pub fn bugs_of(kernel: Version) -> impl Iterator<Item = &'static str> {
     let of_kernel = KNOWN_BUGS
         .iter()

@@ -1,8 +1,9 @@
-//! `linux`: programs on a real kernel, beside the model.
+//! `linux`: runs programs on a real kernel and compares it with the model.
 //!
-//! The model runs first and gives the order in which operations start, wait and end; the guest's
-//! agent carries that out with real processes and our driver, and reports outcomes and the state of
-//! every process. The first point at which the two differ counts. Guests work side by side, one for each core.
+//! The model runs first and says in which order operations start, wait and end. The guest's agent
+//! carries out that order with real processes and our driver, and reports outcomes and the state of
+//! every process. The judge reports the first step at which the two differ. Guests run side by
+//! side, one for each core.
 
 mod accepted;
 mod args;
@@ -35,19 +36,19 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use tally::Tally;
 
-/// What every use of the guest begins with.
+/// What every use of the guest needs.
 pub struct Session {
-    /// What the guest boots.
+    /// The image that the guest boots.
     pub image: Image,
-    /// The programs that the command line names.
+    /// The programs named on the command line.
     pub files: VecDeque<Found>,
 }
 
 impl Session {
-    /// Finds the programs, and sees that there is an image.
+    /// Finds the programs, and builds the image if there is none.
     ///
     /// # Errors
-    /// One is not there, and a sentence says which.
+    /// A program or the image cannot be had; the status has been explained on standard error.
     pub fn new(args: &LinuxArgs) -> Result<Self, Status> {
         let corpus = corpus::find(args.corpus.as_deref()).map_err(Status::unusable)?;
         let root = corpus.parent().unwrap_or(&corpus);
@@ -57,7 +58,7 @@ impl Session {
     }
 }
 
-/// `linux FILE|DIR…`, but for [emitted programs](LinuxArgs::runs_emitted).
+/// `linux FILE|DIR…`, except for [emitted programs](LinuxArgs::runs_emitted).
 ///
 /// # Errors
 ///
@@ -77,7 +78,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         Ok(session) => session,
         Err(status) => return Ok(status),
     };
-    // what is below has nothing to print until it is over, so a signal ends it
+    // The two below print nothing until they end, so a signal simply kills them.
     if args.selftest {
         return checks::selftest(&image, out);
     }
@@ -108,12 +109,12 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
     };
     let guests = args.jobs.unwrap_or_else(pool::default_jobs);
     let began = Instant::now();
-    // a guest that the same signal has ended is no news
+    // The signal that stopped us may have killed the guest as well; that is not reported.
     if let Err(death) = judge.run(guests)
         && !stop.is_set()
     {
         return Ok(Status::unusable(format_args!(
-            "the guest does not come up: {}\n{}",
+            "the guest does not boot: {}\n{}",
             death.why, death.console
         )));
     }
@@ -126,19 +127,19 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
     let status = tally.summary(began, &image.version, args, out)?;
     if tally.is_nothing() {
         return Ok(Status::unusable(
-            "there is no program to judge: name programs, folders that have some (.mm), or --random N",
+            "there is no program to judge: name programs, folders with programs (.mm), or --random N",
         ));
     }
     if tally.interrupted {
         if !args.json {
-            writeln!(out, "interrupted: these are not all programs")?;
+            writeln!(out, "interrupted: not all programs were judged")?;
         }
         return Ok(Status::Interrupted);
     }
     Ok(status)
 }
 
-/// The files given, and the programs in the folders given.
+/// The files in `given`, and the programs in its folders.
 fn files_of(given: &[PathBuf]) -> Result<VecDeque<Found>, corpus::CorpusError> {
     let mut files = VecDeque::new();
     for path in given {

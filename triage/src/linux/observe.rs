@@ -1,4 +1,4 @@
-//! What can be compared of the model's processes, in the terms of the guest.
+//! The comparable state of the model's processes, in the terms of the protocol.
 
 use mm_core::{
     DevId, Entry as Decoded, MigrationEntry, MigrationKind, MmId, Page, PageFlags, Pfn, PresentPte,
@@ -9,7 +9,7 @@ use mm_fuzz::program::Geometry;
 use mm_linux_protocol::{Entry, Kind, Process, WINDOW, entry, page};
 use std::iter::Sum;
 
-/// The processes of the model.
+/// All processes of the model.
 pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], geometry: Geometry) -> Vec<Process> {
     let base = window_base(geometry);
     let live = mms.iter().enumerate();
@@ -98,14 +98,15 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
     entry
 }
 
-/// A slot, with the folio in the swap cache if there is one.
+/// A swap slot, and the folio in the swap cache if there is one.
 fn of_slot(s: &State, id: SwapId, base: u64) -> Entry {
     let slot = s.swap().slot(id);
     let folio = slot.cache.map(|folio| of_page(s, folio, base));
     Entry {
         maps: slot.count as i32,
         identity: id.0.into(),
-        // the folio of another slot's page may have an index of its own, or none yet
+        // A folio that the swap cache has for another slot may have an index of its own, or none
+        // yet.
         index: 0,
         ..folio.unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! What is to happen in the guest, and what is expected: both from a run of the model.
+//! Plans a program for the guest: one run of the model says what the guest is to do and what to
+//! expect.
 
 use super::observe;
 use mm_core::{AllocKind, MmId, PteWrite, Rules, Softleaf, State, VmFlags, Wait};
@@ -9,46 +10,47 @@ use mm_fuzz::program::{self, Geometry, Op, Program, Step, wire};
 use mm_linux_protocol::{self as protocol, ALLOC_KINDS, Action, Hint, Job, Process};
 use std::collections::BTreeSet;
 
-// a reply to any program fits into a frame
+// A reply to any program fits into a frame.
 const _: () = assert!(protocol::MAX_OPS == program::MAX_OPS);
 const _: () = assert!(protocol::MAX_PROCESSES == MAX_PROCS);
 
-/// A program, prepared.
+/// A program that is ready for the guest.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// For the guest.
+    /// What the guest is sent.
     pub job: Job,
-    /// What the model says of each `End` and each `Observe` of the job, in order.
+    /// What the model says for each `End` and each `Observe` of the job, in order.
     pub expected: Vec<Expected>,
 }
 
-/// What the model says.
+/// What the model expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// An operation ends so.
+    /// The operation with this number ends with this outcome.
     End(u16, Outcome),
-    /// The processes, after the operation with this number.
+    /// The state of the processes after the operation with this number.
     Seen(u16, Vec<Process>),
 }
 
-/// Why a program cannot be carried out on a real kernel as the model does it.
+/// Why a real kernel cannot run a program in the way that the model does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
-    /// It preempts threads at points that nothing outside the kernel can reach.
+    /// It preempts threads at points inside the kernel, which the guest cannot do.
     Preemptions,
-    /// The system runs out of memory, which is a matter of the model's few frames.
+    /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
-    /// An allocation fails while another operation is under way, or in one that is retried: in whose part of the
-    /// work, or in which try, is not said.
+    /// An allocation fails while another operation is under way, or in an operation that is
+    /// retried. The plan could not say in which operation, or in which attempt, it fails.
     FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
-    /// An operation starts that takes a lock for which a writer waits.
+    /// An operation starts that needs a lock for which a writer waits.
     QueuedWriter,
-    /// A device page leaves an area that is locked in memory: Linux frees it late, when it empties the batch that
-    /// such pages go through, and the device's frames are used in another order from then on.
+    /// A device page leaves an mlocked VMA. Linux frees it late, when it drains the batch of such
+    /// pages, and from then on the device hands out its frames in another order.
     LockedDevicePage,
-    /// Two operations are woken at once, or one by a migration that goes on, and the outcome depends on who runs first.
+    /// Two operations are woken at once, or one by a migration that goes on, and the outcome
+    /// depends on which runs first.
     Order,
     /// The model has a finding.
     Finding(String),
@@ -58,28 +60,29 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
-            Self::OutOfMemory => f.write_str("the system runs out of memory"),
+            Self::OutOfMemory => f.write_str("the model runs out of frames"),
             Self::FailureAside => f.write_str(
-                "an allocation fails beside another operation, or in one that is retried",
+                "an allocation fails while another operation runs, or in one that is retried",
             ),
             Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
             Self::LockedDevicePage => {
-                f.write_str("a device page leaves a locked area, and is freed through a batch")
+                f.write_str("a device page leaves an mlocked VMA, and Linux frees it late, through a batch")
             }
-            Self::Order => f.write_str("two operations are woken at once"),
+            Self::Order => f.write_str("two operations are woken at once, and either may run first"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
     }
 }
 
-/// Prepares a program. One in which a page table is refused is carried out with the page tables of x86-64.
+/// Plans a program. If a page-table allocation fails in it, the model runs it with the page tables
+/// of x86-64, which are those of the guest.
 ///
 /// # Errors
 ///
-/// Why it cannot be carried out.
+/// Why the guest cannot carry it out.
 pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan, Refusal> {
     if !program.preemptions.is_empty() {
         return Err(Refusal::Preemptions);
@@ -148,7 +151,7 @@ fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Resu
     })
 }
 
-/// The outcome as a program sees it: whatever a device's fault runs into, older kernels say -EFAULT.
+/// The outcome as the program sees it: before 7.3, any failure of a device's fault is -EFAULT.
 fn seen_as(op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
     match (op, outcome) {
         (Op::DevRead { .. } | Op::DevWrite { .. }, Outcome::Enomem) if !rules.hmm_says_why => {
@@ -166,17 +169,17 @@ struct Recorder<'p> {
     running: BTreeSet<usize>,
     mms: [Option<MmId>; MAX_PROCS],
     failures: u32,
-    /// What was armed when the operation that runs started.
+    /// The failures that were armed when the running operation started.
     armed: [u32; ALLOC_KINDS],
     refusal: Option<Refusal>,
-    /// What was locked in memory when the last slice had run.
+    /// The pages of mlocked VMAs after the last slice.
     locked: BTreeSet<(MmId, u64)>,
-    /// The open migration that has just gone on by itself.
+    /// The held migration that the executor has just let go on.
     went_on: Option<usize>,
 }
 
 impl Recorder<'_> {
-    /// Does the operation wait, or the migration that it drives?
+    /// Whether the operation, or the migration that it drives, waits.
     fn asleep(&self, step: usize, s: &State) -> bool {
         let step = &self.program.ops[step];
         let drives = matches!(
@@ -193,7 +196,7 @@ impl Recorder<'_> {
         self.refusal.get_or_insert(why);
     }
 
-    /// Puts the failures that happened in an operation into the plan.
+    /// Adds the failures that happened in an operation to the plan.
     fn failed(&mut self, step: usize, s: &State) {
         let failures = s.fail.failures - self.failures;
         self.failures = s.fail.failures;
@@ -210,15 +213,15 @@ impl Recorder<'_> {
         if self.running.len() > 1 {
             self.refuse(Refusal::FailureAside);
         }
-        // a device that is full is so in the guest too
+        // A device that is full in the model is full in the guest too.
         if failures as usize > injected && s.frames().exhausted() {
             self.refuse(Refusal::OutOfMemory);
         }
         let start = Action::Start(step as u16);
         let start = self.plan.iter().rposition(|action| *action == start);
         if let Some(start) = start.filter(|_| injected > 0) {
-            // each retry allocates, and how many there are is the model's own; a migration that goes on because the
-            // operation waits for it allocates beside it
+            // Each retry allocates again, and the number of retries is the model's own. A migration
+            // that goes on because the operation waits for it allocates at the same time.
             let aside = |action: &Action| {
                 matches!(action, Action::ReleaseWalkers | Action::RunMigration(_))
             };
@@ -230,7 +233,7 @@ impl Recorder<'_> {
     }
 }
 
-/// What is armed, by kind.
+/// The armed failures, by kind.
 fn armed(s: &State) -> [u32; ALLOC_KINDS] {
     use AllocKind::{AnonVma, Avc, DevicePage, Mm, Page, PageTable, SwapSlot, Vma};
     let mut armed = [0; ALLOC_KINDS];
@@ -240,7 +243,7 @@ fn armed(s: &State) -> [u32; ALLOC_KINDS] {
     armed
 }
 
-/// The pages of the areas that are locked in memory.
+/// The pages of all mlocked VMAs.
 fn locked_pages(s: &State) -> BTreeSet<(MmId, u64)> {
     let areas = s.vmas().iter().map(|(_, area)| area);
     areas
@@ -256,7 +259,7 @@ fn takes_device_page_away(write: &PteWrite) -> bool {
 impl Observer for Recorder<'_> {
     fn slice(&mut self, step: usize, s: &State) {
         if !self.running.insert(step) {
-            // of two that were woken, the kernel's scheduler chooses
+            // If two operations were woken, the kernel's scheduler decides which runs first.
             if self
                 .running
                 .iter()
@@ -284,7 +287,7 @@ impl Observer for Recorder<'_> {
         if step >= self.program.ops.len() {
             return;
         }
-        // a migration has let the operation go, and goes on with the next area
+        // The migration has let this operation go, and has gone on with the next VMA.
         if let Some(slot) = self.went_on.take()
             && s.tasks()[FIRST_WORKER + slot].waiting.is_some()
             && !self.asleep(step, s)
@@ -302,7 +305,7 @@ impl Observer for Recorder<'_> {
     fn released(&mut self, what: Released) {
         if let Released::Migration(slot) = what {
             self.went_on = Some(slot);
-            // who was let go right before may run before or after it
+            // An operation that was released just before may run before or after the migration.
             let last = self.plan.last();
             if matches!(last, Some(Action::ReleaseLocks | Action::ReleaseWalkers)) {
                 self.refuse(Refusal::Order);
@@ -332,7 +335,7 @@ impl Observer for Recorder<'_> {
         self.hints.push((number, hint));
         self.failed(step, s);
         self.running.remove(&step);
-        // whoever else runs must wait, or what is seen depends on the moment
+        // Observe only if all other operations wait; otherwise the result depends on timing.
         if self.running.iter().all(|other| self.asleep(*other, s)) {
             self.plan.push(Action::Observe);
             let seen = observe::processes(s, &self.mms, self.program.geometry);

@@ -1,5 +1,7 @@
-//! `linux --programs FILE.c…`: C programs in guests, one guest for each. What shows a bug of Linux is kept as such a program
-//! (docs/found.md): its last line begins with `BROKEN` or is `ok`.
+//! `linux --programs FILE.c…`: runs C programs, each in a guest of its own.
+//!
+//! docs/found keeps a program for each bug of Linux. The last line of its output begins with
+//! `BROKEN` or is `ok`.
 
 use super::guest::Image;
 use crate::Status;
@@ -8,10 +10,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What the agent puts before what a program says.
+/// The agent's prefix for the output of a program.
 const SAID: &str = "mmfuzz-agent: ";
 
-/// The C programs among the arguments, and in the folders that these name, by name.
+/// The C programs among the arguments, and those in the folders among them, sorted by name.
 fn sources(given: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut sources = Vec::new();
     for path in given {
@@ -28,7 +30,7 @@ fn sources(given: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     Ok(sources)
 }
 
-/// The static binary of a program; nothing if `cc` objects, which it says on standard error.
+/// Compiles a static binary. Returns `None` if `cc` fails; it has explained that on standard error.
 fn compiled(source: &Path, binary: &Path) -> io::Result<Option<Vec<u8>>> {
     let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let status = Command::new(cc)
@@ -43,7 +45,7 @@ fn compiled(source: &Path, binary: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// Runs each program and prints what it said, and what the kernel said meanwhile.
+/// Runs each program, and prints its output and the kernel's warnings meanwhile.
 pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Result<Status> {
     let sources = match sources(given) {
         Ok(sources) if !sources.is_empty() => sources,

@@ -1,4 +1,4 @@
-//! Where the judge's programs come from: files, then random programs.
+//! The judge's programs: files first, then random programs.
 
 use super::args::LinuxArgs;
 use super::tally::Tally;
@@ -9,17 +9,17 @@ use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Op, Program, Step};
 use std::collections::VecDeque;
 
-/// A program that is to be judged.
+/// A program to judge.
 pub struct Case {
     /// Its place among all programs.
     pub index: u32,
     pub name: String,
     pub program: Program,
-    /// The bug that it is the witness of, with `--witnesses`.
+    /// With `--witnesses`, the bug that it is the witness of.
     pub witness_of: Option<String>,
 }
 
-/// What is still to be judged.
+/// The programs that are still to be judged.
 pub struct Queue<'a> {
     args: &'a LinuxArgs,
     files: VecDeque<Found>,
@@ -28,7 +28,7 @@ pub struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// All programs that the arguments name; `files` are those that they name, and those in folders.
+    /// A queue of the given files, followed by the random programs that the arguments ask for.
     pub fn new(args: &'a LinuxArgs, files: VecDeque<Found>) -> Self {
         Self {
             args,
@@ -38,13 +38,13 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Nothing more is to be judged.
+    /// Drops all remaining programs.
     pub fn end(&mut self) {
         self.files.clear();
         self.random = self.args.random;
     }
 
-    /// The next program; files that are none are counted.
+    /// The next program. Files that hold no program are counted in the tally.
     pub fn next(&mut self, tally: &mut Tally) -> Option<Case> {
         let (name, program, witness_of) = self.program(tally)?;
         self.taken += 1;
@@ -87,7 +87,7 @@ impl<'a> Queue<'a> {
         let limits = self.args.target.unwrap_or(Target::Ops).limits();
         let rng = &mut fastrand::Rng::with_seed(seed);
         let mut program = random_program(limits, rng);
-        // points inside the kernel cannot be reached
+        // The guest cannot preempt at points inside the kernel.
         program.preemptions.clear();
         let one = self.args.single_process;
         let forks = |op: &Op| matches!(op, Op::Fork { .. } | Op::Exit { .. });

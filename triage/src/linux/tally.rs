@@ -1,4 +1,4 @@
-//! What became of all programs, and what the run was good for.
+//! Counts what became of all programs, and decides the exit status.
 
 use super::accepted::{self, Counts};
 use super::args::LinuxArgs;
@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Instant;
 
-/// Bugs that must show when the model has them and the kernel has not. The others break only what
-/// cannot be seen from outside, or need what the judge refuses.
+/// How many bugs must show when the model has them and the kernel does not. The others break only
+/// what cannot be seen from outside, or need what the judge refuses.
 const MUST_BE_SEEN: u64 = 15;
 
-/// What became of all.
+/// What became of all programs.
 #[derive(Default)]
 pub struct Tally {
     pub programs: u64,
@@ -22,25 +22,25 @@ pub struct Tally {
     pub differ: u64,
     /// Guests that ended for no accepted reason.
     pub kernel: u64,
-    /// Guests that ended for an accepted one.
+    /// Guests that ended for an accepted reason.
     pub known: u64,
     pub unusable: u64,
-    /// Files in folders without a byte, which were passed over.
+    /// Empty files in folders, which were skipped.
     pub empty: u64,
     pub refused: BTreeMap<Refusal, u64>,
     pub accepted: Counts,
-    /// Differences of a kind: how many, and the first program that shows it.
+    /// For each kind of difference, the count and the first program that shows it.
     pub kinds: BTreeMap<String, (u64, First)>,
-    /// Of each witness, what became of it.
+    /// What became of each witness, by its name.
     pub witnesses: BTreeMap<String, String>,
-    /// A signal came before all programs had been run.
+    /// A signal stopped the run before all programs had run.
     pub interrupted: bool,
     pub boots: u64,
-    /// Of all boots together.
+    /// The sum over all boots.
     pub boot_seconds: f64,
-    /// The kernel's.
+    /// The version of the kernel that ran.
     pub kernel_version: Version,
-    /// Guests that have worked side by side.
+    /// Guests that ran side by side.
     pub guests: usize,
 }
 
@@ -48,12 +48,13 @@ pub struct Tally {
 pub struct First {
     /// Its place among all programs.
     pub index: u32,
-    /// What to say of it.
+    /// What to print about it.
     pub text: String,
 }
 
 impl Tally {
-    /// Counts a difference of a kind, and keeps the first program, whichever comes first; how many there are.
+    /// Counts a difference of this kind, and keeps the program with the lowest index. Returns the
+    /// count.
     pub fn note(&mut self, kind: &str, shown_by: First) -> u64 {
         match self.kinds.get_mut(kind) {
             None => {
@@ -70,7 +71,7 @@ impl Tally {
         }
     }
 
-    /// The summary where a difference is what is wanted.
+    /// Writes the summary of `--witnesses`, where a difference is wanted.
     fn witnesses(&self, version: &str, out: &mut dyn Write) -> io::Result<Status> {
         for (name, how) in &self.witnesses {
             writeln!(out, "{name}: {how}")?;
@@ -91,7 +92,7 @@ impl Tally {
         })
     }
 
-    /// Writes what became of all.
+    /// Writes the summary, and returns the exit status.
     ///
     /// # Errors
     ///
@@ -156,13 +157,13 @@ impl Tally {
         Ok(self.status(met))
     }
 
-    /// No file was named, no folder has one, and none is random.
+    /// Whether there was nothing to judge: no file, no program in a folder, and no random program.
     pub fn is_nothing(&self) -> bool {
         let refused = !self.refused.is_empty();
         !refused && !self.interrupted && self.programs + self.unusable == 0
     }
 
-    /// Seconds of a boot, and programs a second outside of boots, which go on side by side.
+    /// Seconds of one boot, and programs a second outside of boots. Guests boot side by side.
     fn speed(&self, began: Instant) -> (f64, f64) {
         let booting = self.boot_seconds / self.guests.max(1) as f64;
         let seconds = began.elapsed().as_secs_f64() - booting;
@@ -197,7 +198,7 @@ impl Tally {
         })
     }
 
-    /// What the run was good for: `met` says that every accepted difference occurred that had to.
+    /// The exit status. `met` says whether every accepted difference that had to occur did.
     fn status(&self, met: bool) -> Status {
         if self.differ + self.kernel > 0 || !met {
             Status::Finding

@@ -2,8 +2,8 @@
 
 use std::arch::global_asm;
 
-// Each access is one instruction at a known address. The handler of SIGSEGV and SIGBUS sends such a
-// fault on to `mmfuzz_faulted`, with the signal in rax.
+// Each access is one instruction at a known address. If it faults, the handler of SIGSEGV and
+// SIGBUS continues at `mmfuzz_faulted`, with the signal in rax.
 global_asm!(
     ".global mmfuzz_read",
     "mmfuzz_read:",
@@ -27,7 +27,7 @@ unsafe extern "C" {
     fn mmfuzz_faulted();
 }
 
-/// Reads a word, or says which signal that raised.
+/// Reads a word, or returns the signal that the read raised.
 pub fn read(addr: u64) -> Result<u64, i32> {
     let mut word = 0;
     // SAFETY: a fault at `addr` is handled; `word` is ours.
@@ -37,7 +37,7 @@ pub fn read(addr: u64) -> Result<u64, i32> {
     }
 }
 
-/// Writes a word, or says which signal that raised.
+/// Writes a word, or returns the signal that the write raised.
 pub fn write(addr: u64, word: u64) -> Result<(), i32> {
     // SAFETY: a fault at `addr` is handled; nothing of ours lies in the window of a program.
     match unsafe { mmfuzz_write(addr, word) } {
@@ -59,7 +59,7 @@ unsafe extern "C" fn on_fault(signal: i32, _: *mut libc::siginfo_t, context: *mu
     }
 }
 
-/// Installs the handler, for this process and its children to come.
+/// Installs the handler for this process and its future children.
 pub fn handle_faults() {
     // SAFETY: an all-zero sigaction is valid, and the handler is async-signal-safe.
     unsafe {

@@ -1,5 +1,5 @@
-//! Shared memory in which the director gives an operation to a thread of a process, and gets its
-//! result.
+//! Shared memory through which the director hands an operation to a thread of a process, and gets
+//! the result.
 
 use crate::driver::{Entry, Observe};
 use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
@@ -11,63 +11,63 @@ const IDLE: u32 = 0;
 const REQUESTED: u32 = 1;
 const DONE: u32 = 2;
 
-/// Threads of a process at most.
+/// The most threads of a process.
 pub const THREADS: usize = 4;
-/// Processes of a program at most, and one more for what no process does.
+/// The most processes of a program, and one more for work that no process does.
 pub const PROCS: usize = mm_fuzz::exec::MAX_PROCS + 1;
 
 /// What a thread is to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
-    /// The number of the operation, or one of the constants.
+    /// The number of the operation, or one of the constants below.
     pub kind: u8,
     /// Its operands.
     pub operands: [u8; mm_fuzz::program::MAX_PARAMS],
-    /// The slot that it works on, resolved: a child's, a reference's, a lock's, a migration's.
+    /// The slot that it works on, resolved: of a child, a reference, a lock or a migration.
     pub slot: u8,
-    /// Threads that a child needs.
+    /// The number of threads that a new child needs.
     pub threads: u8,
     /// The word that it writes.
     pub word: u64,
-    /// Allocations that fail in it, by kind.
+    /// The allocations that fail in it, by kind.
     pub fail: [u8; ALLOC_KINDS],
 }
 
 impl Request {
-    /// Unmap the window and forget userfaultfd.
+    /// Unmap the window and close the userfaultfd.
     pub const CLEAN: u8 = 0xff;
     /// Run the batch.
     pub const BATCH: u8 = 0xfe;
 }
 
-/// Operations in a batch at most.
+/// The most operations in a batch.
 pub const BATCH: usize = 256;
 
 /// One operation of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Item {
-    /// What to do; nothing if the outcome is known.
+    /// What to do; `None` if the outcome is already known.
     pub request: Option<Request>,
-    /// Look at the window afterwards.
+    /// Observe the window afterwards.
     pub observe: bool,
 }
 
-/// What came of one.
+/// The result of one operation.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemResult {
-    /// As user space sees it.
+    /// The outcome as user space sees it.
     pub outcome: Outcome,
     /// The migration goes on.
     pub open: bool,
-    /// The window; only if it could be looked at.
+    /// The window was observed.
     pub seen: bool,
     /// The sums of the observation.
     pub sums: Observe,
-    /// The entries.
+    /// The observed entries.
     pub entries: [Entry; WINDOW as usize],
 }
 
-/// Operations that the first process does in a row, without asking after each.
+/// Operations that the first process runs in a row, without asking the director after each.
 #[derive(Debug)]
 pub struct Batch {
     items: UnsafeCell<[Item; BATCH]>,
@@ -76,12 +76,12 @@ pub struct Batch {
     done: AtomicU32,
 }
 
-// SAFETY: items are written before the request that names the batch, results before `done` counts
-// them.
+// SAFETY: items are written before the request that names the batch, and results before `done`
+// counts them.
 unsafe impl Sync for Batch {}
 
 impl Batch {
-    /// Fills the batch in; nobody runs one.
+    /// Fills in the batch. No worker may be running it.
     pub fn fill(&self, items: &[Item]) {
         let items = &items[..items.len().min(BATCH)];
         // SAFETY: the worker waits.
@@ -93,29 +93,29 @@ impl Batch {
     /// Runs the batch.
     pub fn run(&self, mut perform: impl FnMut(Item, &mut ItemResult)) {
         for i in 0..self.len.load(Ordering::Relaxed) as usize {
-            // SAFETY: it is the worker's turn, and it is the only one.
+            // SAFETY: it is the worker's turn, and only one worker runs batches.
             unsafe { perform((&*self.items.get())[i], &mut (&mut *self.results.get())[i]) };
             self.done.store(i as u32 + 1, Ordering::Release);
         }
     }
 
-    /// How many are done.
+    /// How many operations have ended.
     pub fn done(&self) -> usize {
         self.done.load(Ordering::Acquire) as usize
     }
 
-    /// The result of one that is done.
+    /// The result of an operation that has ended.
     pub fn result(&self, i: usize) -> &ItemResult {
         assert!(i < self.done(), "the worker writes it");
-        // SAFETY: done, so it is written and not touched again.
+        // SAFETY: it is done, so it is written and will not be touched again.
         unsafe { &(&*self.results.get())[i] }
     }
 }
 
-/// What came of it.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Response {
-    /// As user space sees it.
+    /// The outcome as user space sees it.
     pub outcome: Outcome,
     /// The child of a fork.
     pub pid: i32,
@@ -133,7 +133,7 @@ impl From<Outcome> for Response {
     }
 }
 
-/// One thread's place.
+/// The channel to one thread.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub struct Channel {
@@ -142,7 +142,7 @@ pub struct Channel {
     response: UnsafeCell<Response>,
 }
 
-// SAFETY: the state says whose turn it is; request and response are only touched by that side.
+// SAFETY: the state says whose turn it is, and only that side touches request and response.
 unsafe impl Sync for Channel {}
 
 fn futex(word: &AtomicU32, op: i32, value: u32, timeout: Option<Duration>) {
@@ -156,7 +156,7 @@ fn futex(word: &AtomicU32, op: i32, value: u32, timeout: Option<Duration>) {
 }
 
 impl Channel {
-    /// Hands a request over.
+    /// Hands over a request.
     pub fn request(&self, request: Request) {
         // SAFETY: the thread on the other side waits.
         unsafe { *self.request.get() = request };
@@ -183,12 +183,12 @@ impl Channel {
         Some(unsafe { *self.response.get() })
     }
 
-    /// Nobody uses the channel any more, or yet.
+    /// Resets the channel. No thread may be using it.
     pub fn clear(&self) {
         self.state.store(IDLE, Ordering::Release);
     }
 
-    /// Answers requests for ever.
+    /// Answers requests forever.
     pub fn serve(&self, mut answer: impl FnMut(Request) -> Response) -> ! {
         loop {
             loop {
@@ -218,11 +218,11 @@ pub struct Shared {
     pub batch: Batch,
 }
 
-/// Makes it, in memory that the children share.
+/// Maps it in memory that children share.
 pub fn share() -> &'static Shared {
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-    // SAFETY: new memory, zeroed, which is a valid value: states are IDLE, counts 0, requests of
-    // zeroes; results and items are written before they are read. It is never unmapped.
+    // SAFETY: new zeroed memory is a valid value: states are IDLE, counts 0, requests all zeroes;
+    // results and items are written before they are read. It is never unmapped.
     unsafe {
         let at = libc::mmap(
             std::ptr::null_mut(),

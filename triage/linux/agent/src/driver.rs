@@ -1,4 +1,4 @@
-//! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h`, in Rust.
+//! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h` in Rust.
 
 pub use mm_fuzz::call::Command;
 use mm_linux_protocol::ALLOC_KINDS;
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Pages of a snapshot or an observation at most.
+/// The most pages of a snapshot or an observation.
 pub const MAX_PAGES: usize = 64;
 /// `struct mmfuzz_range`.
 #[repr(C)]
@@ -109,7 +109,11 @@ impl Driver {
         Ok(Self(file))
     }
 
-    /// Runs a command. The error is that of the call.
+    /// Runs a command.
+    ///
+    /// # Errors
+    ///
+    /// Those of the ioctl.
     pub fn call<T>(&self, command: Command, argument: &mut T) -> io::Result<()> {
         let direction: u64 = match command {
             Command::Attach | Command::Warn | Command::Quiet => 0,
@@ -123,8 +127,8 @@ impl Driver {
         };
         let number = direction << 30 | size << 16 | u64::from(b'm') << 8 | command as u64;
         let argument: *mut T = argument;
-        // SAFETY: the driver reads and writes `size` bytes, those of `argument`; the types above are
-        // those of its header.
+        // SAFETY: the driver reads and writes `size` bytes, those of `argument`; the types above
+        // are those of its header.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number as _, argument) };
         if result < 0 {
             return Err(io::Error::last_os_error());

@@ -1,8 +1,9 @@
 //! The init of the guest that judges the model.
 //!
-//! It reads jobs from a virtio-serial port, runs each with one Linux process for each process of the
-//! program, and answers what happened. With `mmfuzz=selftest` on the kernel's command line it runs the
-//! upstream tests of `lib/test_hmm.c` instead.
+//! It reads jobs from a virtio-serial port, runs each with one Linux process for each process of
+//! the program, and replies with what happened. With `mmfuzz=selftest` on the kernel's command line
+//! it runs the upstream tests of `lib/test_hmm.c` instead, and with `mmfuzz=programs` the programs
+//! in /programs.
 
 mod access;
 mod channel;
@@ -22,7 +23,7 @@ use std::time::Duration;
 fn mount(kind: &str, at: &str) {
     let (kind, at) = (CString::new(kind), CString::new(at));
     if let (Ok(kind), Ok(at)) = (kind, at) {
-        // SAFETY: both are strings; there is no data.
+        // SAFETY: both are strings, and there is no data.
         unsafe {
             libc::mount(
                 kind.as_ptr(),
@@ -35,7 +36,7 @@ fn mount(kind: &str, at: &str) {
     }
 }
 
-/// Ends the machine, which has no ACPI to power off by.
+/// Ends the machine. It has no ACPI and cannot power off.
 fn reboot() -> ! {
     // SAFETY: nothing is left to lose.
     unsafe {
@@ -59,7 +60,7 @@ fn open_port() -> io::Result<File> {
 
 fn judge() -> io::Result<()> {
     access::handle_faults();
-    // SAFETY: children that are not ours are to vanish by themselves.
+    // SAFETY: the kernel then reaps children that the director does not wait for.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     swap::on()?;
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
@@ -81,7 +82,7 @@ fn judge() -> io::Result<()> {
 
 fn selftest() {
     mount("tmpfs", "/tmp");
-    // one test reads through gup_test
+    // One test reads through gup_test.
     mount("debugfs", "/sys/kernel/debug");
     let status = std::process::Command::new("/hmm-tests").status();
     match status {
@@ -90,7 +91,7 @@ fn selftest() {
     }
 }
 
-/// Runs emitted programs, one after the other, and prints what each says.
+/// Runs the programs of /programs one after the other, and prints what each says.
 fn run_programs() -> io::Result<()> {
     swap::on()?;
     let mut programs: Vec<_> = std::fs::read_dir("/programs")?.collect::<io::Result<Vec<_>>>()?;

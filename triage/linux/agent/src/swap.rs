@@ -1,4 +1,4 @@
-//! Swap for the guest: the driver's disk, without readahead, since the model has none.
+//! Swap for the guest: the driver's disk, without readahead, because the model has none.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 const DISK: &str = "/dev/mmfuzz_swap";
 const PAGE: usize = 4096;
 
-/// Makes the disk a swap area, and uses it.
+/// Formats the disk as a swap area, and turns swap on.
 pub fn on() -> io::Result<()> {
     std::fs::write("/proc/sys/vm/page-cluster", "0")?;
     let disk = File::options().read(true).write(true).open(DISK)?;

@@ -16,8 +16,8 @@ pub const PAGE: u64 = 4096;
 /// The userfaultfd of this process; -1 if it has none yet.
 static UFFD: AtomicI32 = AtomicI32::new(-1);
 
-/// The first address of the window. It lies where that of an x86-64 program does, whatever the
-/// geometry, which is not visible from outside.
+/// The first address of the window. It is that of an x86-64 program for every geometry, because
+/// user space cannot see the geometry.
 pub fn window() -> u64 {
     window_base(Geometry::X86_64) * PAGE
 }
@@ -27,12 +27,13 @@ pub fn errno() -> Outcome {
     Outcome::Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }
 
-/// The outcome of a call that returns 0, or less and sets `errno`.
+/// The outcome of a call that returns a negative value and sets `errno` if it fails.
 pub fn done(result: i32) -> Outcome {
     if result < 0 { errno() } else { Outcome::Done }
 }
 
-/// The outcome of a call that has failed; what is not there, or has no room, is no error of a program.
+/// The outcome of a call that has failed. ENOENT and ENOSPC mean that there is nothing to work on;
+/// they are no errors of the program.
 pub fn failed(error: &io::Error) -> Outcome {
     match error.raw_os_error().unwrap_or(0) {
         libc::ENOENT | libc::ENOSPC => Outcome::Nothing,
@@ -45,10 +46,10 @@ pub fn address(addr: Addr) -> u64 {
     window() + u64::from(addr.get()) * PAGE
 }
 
-/// The number that a process gives its userfaultfd, so that the director can find it.
+/// The file descriptor of each process's userfaultfd, fixed so that the director can find it.
 pub const UFFD_NUMBER: i32 = 100;
 
-/// Opens a userfaultfd that answers with SIGBUS, on first use.
+/// The userfaultfd, opened on first use. It raises SIGBUS instead of sending events.
 fn uffd() -> i32 {
     let fd = UFFD.load(Ordering::Relaxed);
     if fd >= 0 {
@@ -71,7 +72,7 @@ fn uffd() -> i32 {
 fn uffd_call(request: u64, pages: Pages, mode: u64) -> Outcome {
     let len = u64::from(pages.count) * PAGE;
     let mut argument = [address(pages.first), len, mode, 0];
-    // SAFETY: the argument has at least the length that is part of the number.
+    // SAFETY: the argument is at least as long as the request number says.
     done(unsafe { libc::ioctl(uffd(), request as _, &raw mut argument) })
 }
 
@@ -91,7 +92,7 @@ fn system_call(number: u64, arguments: &[Argument]) -> Outcome {
     if result == -1 { errno() } else { Outcome::Done }
 }
 
-/// Closes the userfaultfd: a child's is the parent's, and a clean process has none.
+/// Closes the userfaultfd. A child inherits its parent's, and a clean process must have none.
 pub fn forget_uffd() {
     let fd = UFFD.swap(-1, Ordering::Relaxed);
     if fd >= 0 {
@@ -107,7 +108,7 @@ fn clear_refs() -> Outcome {
     }
 }
 
-/// What `/proc/self/pagemap` shows of a range, without frame numbers.
+/// A digest of what `/proc/self/pagemap` shows of a range, without frame numbers.
 fn pagemap(pages: Pages) -> io::Result<Outcome> {
     const SHOWN: u64 = 7 << 55 | 7 << 61;
     let mut entries = vec![0; pages.count as usize * size_of::<u64>()];
@@ -122,7 +123,7 @@ fn pagemap(pages: Pages) -> io::Result<Outcome> {
     Ok(Outcome::Seen(digest.value()))
 }
 
-/// Does what needs no driver.
+/// Runs a call that needs no driver.
 pub fn call(call: &Call, word: u64) -> Outcome {
     match call {
         Call::System(Constant(_, number), arguments) => system_call(*number, arguments),

@@ -1,4 +1,4 @@
-//! A process of a program: does what it is told, by the driver here and by [`system`] calls.
+//! A process of a program. It does what it is told, by the driver (here) and by [`system`] calls.
 
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
 use crate::driver::{self, Command, Driver, Fail, Observe, Range};
@@ -9,19 +9,19 @@ use mm_fuzz::program::{Dev, Op, OpKind};
 use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
 use std::io;
 
-/// All that a worker needs.
+/// What a worker needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
     pub shared: &'static Shared,
     pub driver: &'static Driver,
 }
 
-/// Makes the stack around here this process's own: after a fork, copying it would take pages that an operation is
-/// to be refused.
+/// Unshares the stack around this frame. After a fork, copying it on write would take page
+/// allocations that are armed to fail for an operation.
 fn own_stack() {
     let here = 0;
     let around = (&raw const here as u64 & !(PAGE - 1)) - 8 * PAGE;
-    // SAFETY: the stack of a thread is larger than that, and nothing is changed.
+    // SAFETY: the stack of a thread is larger than that, and its contents do not change.
     unsafe {
         libc::madvise(
             around as *mut _,
@@ -32,7 +32,7 @@ fn own_stack() {
 }
 
 impl Worker {
-    /// Serves the threads of process `slot`, for ever.
+    /// Serves the threads of process `slot` forever.
     pub fn serve(self, slot: usize, threads: u8) -> ! {
         let _ = self.driver.call(Command::Attach, &mut ());
         for thread in 1..usize::from(threads).min(THREADS) {
@@ -84,7 +84,7 @@ impl Worker {
         }
     }
 
-    /// Looks at the window of a process. False if a writer waits for its `mmap_lock`.
+    /// Observes the window of a process. Returns false if a writer waits for its `mmap_lock`.
     pub fn observe(
         self,
         pid: i32,
@@ -131,7 +131,8 @@ impl Worker {
             return self.operation(op, request);
         }
         own_stack();
-        // a call's arguments are on the heap: its page is touched now, and the same chunk is taken again
+        // The arguments of a call are on the heap. This touches their page now, and the same chunk
+        // is reused below.
         drop(std::hint::black_box((op.kind().contract().call)(op)));
         let armed = self.fail(request.fail);
         let response = self.operation(op, request);
@@ -141,7 +142,7 @@ impl Worker {
         }
     }
 
-    /// Has allocations of this thread, and of the migrations held open, fail.
+    /// Arms failures of allocations of this thread, and of the migrations held open.
     fn fail(self, nth: [u8; ALLOC_KINDS]) -> io::Result<()> {
         let mut argument = Fail {
             nth: nth.map(u32::from),

@@ -1,10 +1,11 @@
 //! What the judge's host and its guest say to each other, over a virtio-serial port.
 //!
-//! The host sends [`Job`]s without waiting, the guest answers each with a [`Reply`], in order. Every
-//! message is a frame: its length as four little-endian bytes, then postcard.
+//! The host sends [`Job`]s without waiting. The guest answers each with a [`Reply`], in order.
+//! Every message is a frame: its length as four little-endian bytes, then postcard.
 //!
-//! A kernel that is fuzzed may say anything, so nothing is believed: a frame is no longer, and what is made of it has no
-//! more parts, than the largest honest answer. Whether a reply is to the job in question, and in time, the host sees to.
+//! A kernel that is fuzzed may send anything, so the host trusts nothing: it accepts no frame that
+//! is longer, or has more parts, than the largest honest answer. The host itself checks that a
+//! reply answers the right job in time.
 #![forbid(unsafe_code)]
 
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
@@ -13,24 +14,26 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 
-/// The number of the first reply, which is to no job: the agent is there.
+/// The id of the first reply, which answers no job: the agent has started.
 pub const HELLO: u32 = u32::MAX;
 
-/// Operations of a program.
+/// The most operations of a program.
 pub const MAX_OPS: usize = 256;
 
-/// Processes that live at a time.
+/// The most processes that live at a time.
 pub const MAX_PROCESSES: usize = 8;
 
-/// Events of a reply: each operation ends, and the processes are looked at after it, and something may hang.
+/// The most events of a reply: for each operation its end and an observation, and one that
+/// something hangs.
 pub const MAX_EVENTS: usize = 2 * MAX_OPS + 1;
 
-/// Longest frame that is accepted, in bytes: the longest reply, with every number at its longest. Postcard has 3, 5 and
-/// 10 bytes for numbers of 16, 32 and 64 bits, and one for a byte, a kind and a short length. A job is much shorter.
+/// Longest frame that is accepted, in bytes: the longest reply, with every number at its longest.
+/// Postcard takes 3, 5 and 10 bytes for numbers of 16, 32 and 64 bits, and one for a byte, a kind
+/// and a short length. A job is much shorter.
 pub const MAX_FRAME: usize = {
     // page, kind, device, flags; page flags; references, mappings; identity, index, word
     const ENTRY: usize = 4 + 3 + 2 * 5 + 3 * 10;
-    // slot, number of entries; charges; areas
+    // slot, number of entries; charges; VMAs
     const PROCESS: usize = 2 + WINDOW as usize * ENTRY + 2 * 10 + 5;
     const SEEN: usize = 2 + MAX_PROCESSES * PROCESS;
     // kind, operation; kind and word of the outcome
@@ -40,56 +43,56 @@ pub const MAX_FRAME: usize = {
     5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1
 };
 
-/// Kinds of allocations.
+/// The number of kinds of allocations.
 pub const ALLOC_KINDS: usize = 8;
 
-/// Pages that are observed: all that a program can name.
+/// Pages that are observed: all pages that a program can name.
 pub const WINDOW: u32 = 32;
 
-/// A program, and in which order things happen to it.
+/// A program, and the plan by which it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// The number that the reply carries.
+    /// The number that the reply repeats.
     pub id: u32,
     /// The program in wire form.
     pub program: Vec<u8>,
-    /// What to do.
+    /// The steps, in order.
     pub plan: Vec<Action>,
     /// Frames of each device.
     pub device_frames: u32,
-    /// What the model says of operations that take or give back a slot, so that the guest need not wait
-    /// for each: by number.
+    /// For operations that take or free a slot, by number: the slots that the model has afterwards.
+    /// With these the guest need not wait for each result.
     pub hints: Vec<(u16, Hint)>,
 }
 
 /// The model's slots after an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
-    /// It did what it was asked to.
+    /// The operation succeeded.
     pub ok: bool,
     /// The migrations that are open, one bit each.
     pub open: u8,
 }
 
-/// A step of a plan. The host knows the order from the model's run.
+/// A step of a plan. The host takes the order from the model's run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Start the operation with this number.
     Start(u16),
-    /// It ends now.
+    /// Wait for the end of this operation, which ends now.
     End(u16),
-    /// All processes are quiet, or wait: look at them.
+    /// Observe all processes; every operation has ended or waits.
     Observe,
-    /// Give back the folio locks of third parties.
+    /// Release the folio locks of third parties.
     ReleaseLocks,
-    /// Give back the references of pfn walkers.
+    /// Release the references of pfn walkers.
     ReleaseWalkers,
     /// Let an open migration go on to its next gate or its end.
     RunMigration(u8),
-    /// Bring the guest down, to see that it is noticed.
+    /// Bring the guest down, to check that the host notices.
     Crash(Crash),
-    /// Let allocations of the operation that starts next fail: the nth of each kind, 0 for none. The kinds are
-    /// in the order of `mm_core::AllocKind`, and the driver's.
+    /// Make allocations fail in the operation that starts next: the nth of each kind, 0 for none.
+    /// The kinds are in the order of `mm_core::AllocKind`, which is also the driver's.
     Fail([u8; ALLOC_KINDS]),
 }
 
@@ -98,9 +101,9 @@ pub enum Action {
 pub enum Crash {
     /// The kernel panics.
     Panic,
-    /// It warns.
+    /// The kernel warns.
     Warn,
-    /// Nothing happens any more.
+    /// The guest answers nothing any more.
     Hang,
 }
 
@@ -112,9 +115,9 @@ pub struct Reply {
     /// What happened, in order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
     pub events: Vec<Event>,
-    /// Frames of the devices in use after all processes were gone.
+    /// Frames of each device that are still in use after all processes ended.
     pub leaked: [u32; 2],
-    /// Something could not be ended, and the guest can do no more.
+    /// Something could not be ended, and the guest is of no more use.
     pub stuck: bool,
 }
 
@@ -123,13 +126,13 @@ pub struct Reply {
 pub enum Event {
     /// An operation ended as planned.
     Ended(u16, Outcome),
-    /// An operation ended where it should have waited.
+    /// An operation ended that should have waited.
     EndedEarly(u16, Outcome),
-    /// An operation did not end where it should have.
+    /// An operation did not end that should have.
     Hangs(u16),
     /// The processes, by slot.
     Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCESSES>")] Vec<Process>),
-    /// The processes cannot be looked at: a writer waits for an `mmap_lock`.
+    /// The processes could not be observed: a writer waits for an `mmap_lock`.
     NotSeen,
 }
 
@@ -138,23 +141,23 @@ pub enum Event {
 pub enum Outcome {
     /// It succeeded.
     Done,
-    /// It read, or wrote, this word.
+    /// It read or wrote this word.
     Word(u64),
-    /// So many pages moved.
+    /// This many pages migrated.
     Moved(u32),
-    /// A child process, by its slot.
+    /// It made a child process, in this slot.
     Child(u8),
-    /// A reference, a lock or an open migration, by its slot.
+    /// It made a reference, a lock or an open migration, in this slot.
     Slot(u8),
-    /// What the device sees, or pagemap shows, a digest of it.
+    /// A digest of what the device sees or pagemap shows.
     Seen(u64),
-    /// So many pages are the device's alone.
+    /// The device has this many pages exclusively.
     Exclusive(u32),
-    /// The process was sent this signal.
+    /// The process received this signal.
     Signal(i32),
     /// The call failed with this error number.
     Errno(i32),
-    /// There was nothing to do it to.
+    /// It had nothing to work on.
     Nothing,
 }
 
@@ -166,60 +169,60 @@ pub struct Process {
     /// The entries that are not empty, by page of the window.
     #[serde(deserialize_with = "at_most::<_, _, { WINDOW as usize }>")]
     pub entries: Vec<(u8, Entry)>,
-    /// Anonymous pages that it is charged for, in the window.
+    /// Anonymous pages in the window that it is charged for.
     pub anon_rss: i64,
     /// Swap entries that it is charged for.
     pub swap_ents: i64,
-    /// Areas that meet the window.
+    /// VMAs that meet the window.
     pub areas: u32,
 }
 
-/// What an entry is.
+/// The kind of a page-table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Kind {
-    /// A translation.
+    /// A present entry.
     #[default]
     Present,
     /// A migration entry of a read-only, shared page.
     MigrationRead,
-    /// Of a read-only, exclusive page.
+    /// A migration entry of a read-only, exclusive page.
     MigrationReadExclusive,
-    /// Of a writable page.
+    /// A migration entry of a writable page.
     MigrationWrite,
-    /// A device page, read-only.
+    /// A device-private entry, read-only.
     DeviceRead,
-    /// A device page, writable.
+    /// A device-private entry, writable.
     DeviceWrite,
-    /// A page that a device uses exclusively.
+    /// A device-exclusive entry.
     Exclusive,
-    /// In swap.
+    /// A swap entry.
     Swap,
     /// A marker.
     Marker,
-    /// Something else.
+    /// Anything else.
     Other,
 }
 
-/// An entry, and the page that it names.
+/// A page-table entry, and the page that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Entry {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// 0: the system's memory, else 1 + the device.
+    /// 0 for system memory, else 1 + the number of the device.
     pub device: u8,
     /// Flags of the entry: [`entry`].
     pub flags: u8,
     /// Flags of the page: [`page`].
     pub page: u16,
-    /// References.
+    /// The page's reference count.
     pub refs: i32,
-    /// Mappings.
+    /// The page's mapcount; for a swap entry, the entries that name the slot.
     pub maps: i32,
-    /// Names the page: a number that no other page has at this moment; on a device, the frame.
+    /// A number that no other page has at this moment. On a device it is the frame.
     pub identity: u64,
     /// The page's offset in the window, if it is anonymous.
     pub index: i64,
-    /// Its first word.
+    /// The first word of the page.
     pub word: u64,
 }
 
@@ -239,7 +242,7 @@ pub mod entry {
     pub const PROTNONE: u8 = 1 << 5;
     /// The zero page.
     pub const ZERO: u8 = 1 << 6;
-    /// A slot that one mapping has for itself.
+    /// A swap slot that one mapping has exclusively.
     pub const EXCLUSIVE: u8 = 1 << 7;
     /// Their names, lowest bit first.
     pub const NAMES: [&str; 8] = [
@@ -260,11 +263,11 @@ pub mod page {
     pub const LOCKED: u16 = 1 << 0;
     /// Dirty.
     pub const DIRTY: u16 = 1 << 1;
-    /// On a list of reclaim.
+    /// On a reclaim list.
     pub const LRU: u16 = 1 << 2;
     /// Backed by swap.
     pub const SWAPBACKED: u16 = 1 << 3;
-    /// Exclusive to one mapping.
+    /// Exclusive to one mapping (`PageAnonExclusive`).
     pub const EXCLUSIVE: u16 = 1 << 4;
     /// Its mapping is an `anon_vma`.
     pub const ANON: u16 = 1 << 5;
@@ -272,9 +275,9 @@ pub mod page {
     pub const MAPPING: u16 = 1 << 6;
     /// In the swap cache.
     pub const SWAPCACHE: u16 = 1 << 7;
-    /// Mapped in an area that is locked in memory, as far as was counted.
+    /// Mapped in an mlocked VMA, as far as Linux has counted.
     pub const MLOCKED: u16 = 1 << 8;
-    /// On the list that reclaim does not look at, or last was.
+    /// On the unevictable list, or last was.
     pub const UNEVICTABLE: u16 = 1 << 9;
     /// Their names, lowest bit first.
     pub const NAMES: [&str; 10] = [
@@ -291,7 +294,8 @@ pub mod page {
     ];
 }
 
-/// A list of no more than `N`: a byte of a frame may become many of memory.
+/// Deserializes a list of at most `N` items. Without a limit, one byte of a frame could become many
+/// of memory.
 fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -392,7 +396,7 @@ mod tests {
         );
     }
 
-    /// Every number at its longest, and as many of everything as there can be.
+    /// The longest reply: every number at its longest, and as many of everything as there can be.
     fn largest() -> Reply {
         let entry = Entry {
             kind: Kind::Other,
@@ -464,7 +468,7 @@ mod tests {
             };
             assert!(refused(&framed(&reply)).starts_with("a frame that is no message: "));
         };
-        // a byte each, and 32 of memory
+        // Each item is one byte of the frame and 32 of memory.
         with(vec![Event::NotSeen; MAX_EVENTS + 1]);
         let seen = |processes| vec![Event::Seen(processes)];
         with(seen(vec![Process::default(); MAX_PROCESSES + 1]));

@@ -1,4 +1,4 @@
-//! Operations that the only process does in a row, without the director between them.
+//! Operations that the only process runs in a row, without the director in between.
 
 use super::{Director, PATIENCE, look, prepare};
 use crate::channel::{BATCH, Item, Request, Response};
@@ -6,18 +6,18 @@ use mm_fuzz::exec::Slots;
 use mm_fuzz::program::{Op, Program};
 use mm_linux_protocol::{ALLOC_KINDS, Action, Event, Hint, Job, Outcome};
 
-/// One of them.
+/// One operation of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Planned {
     step: u16,
     slot: usize,
     item: Item,
-    /// The outcome, where it is known already.
+    /// The outcome, if it is already known.
     known: Option<Outcome>,
 }
 
-/// The operation at the start of a plan, if it ends before anything else starts: its number, the allocations that
-/// are to fail in it, whether to look afterwards, and the rest of the plan.
+/// The operation at the start of a plan, if it ends before another starts: its number, the
+/// allocations that fail in it, whether to observe afterwards, and the rest of the plan.
 fn first(plan: &[Action]) -> Option<(u16, [u8; ALLOC_KINDS], bool, &[Action])> {
     let (fail, plan) = match plan {
         [Action::Fail(fail), behind @ ..] => (*fail, behind),
@@ -31,9 +31,9 @@ fn first(plan: &[Action]) -> Option<(u16, [u8; ALLOC_KINDS], bool, &[Action])> {
 }
 
 impl Director {
-    /// The operations at the start of a plan that the only process does in a row, and the rest of the plan. Where
-    /// one takes a slot or gives one back, the model's word counts: if the kernel says something else, that is the
-    /// difference, and what comes behind it matters no more.
+    /// The operations at the start of a plan that the only process runs in a row, and the rest of
+    /// the plan. For an operation that takes or frees a slot, the batch relies on the model's hint.
+    /// If the kernel does something else, that is the difference, and nothing after it matters.
     pub(super) fn batch<'j>(
         &self,
         program: &Program,
@@ -75,7 +75,7 @@ impl Director {
         (batch, rest)
     }
 
-    /// False if the job cannot go on.
+    /// Runs a batch. Returns false if the job cannot go on.
     pub(super) fn run_batch(
         &mut self,
         program: &Program,
@@ -128,7 +128,7 @@ impl Director {
     }
 }
 
-/// What the model says becomes of the slots.
+/// Updates the slots as the model's hint for this operation says.
 fn predict<P>(slots: &mut Slots<P>, op: Op, slot: usize, job: &Job, step: u16) {
     let Ok(at) = job.hints.binary_search_by_key(&step, |(step, _)| *step) else {
         return;

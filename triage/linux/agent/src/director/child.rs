@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// A process that runs.
+/// A running process.
 #[derive(Clone, Copy, Debug)]
 pub struct Child {
     pub pid: i32,
-    /// Readable when it has ended.
+    /// Becomes readable when the process ends.
     pub pidfd: i32,
 }
 
@@ -17,27 +17,28 @@ impl Child {
         Self { pid, pidfd }
     }
 
-    /// Waits for its end.
+    /// Waits for the process to end. Returns false on a timeout.
     pub fn ended(self, timeout: Duration) -> bool {
         let mut poll = libc::pollfd {
             fd: self.pidfd,
             events: libc::POLLIN,
             revents: 0,
         };
-        // SAFETY: one pollfd. A process that was gone before it could be opened has ended.
+        // SAFETY: one pollfd. A negative pidfd means that the process ended before it could be
+        // opened.
         self.pidfd < 0 || unsafe { libc::poll(&raw mut poll, 1, timeout.as_millis() as i32) } == 1
     }
 
-    /// It has ended, and is nobody's business any more.
+    /// Releases a process that has ended.
     pub fn forget(self) {
-        // SAFETY: ours, and closed once. Children of ours are reaped here, others by themselves.
+        // SAFETY: ours, and closed once. This reaps our own children; the kernel reaps others.
         unsafe {
             libc::close(self.pidfd);
             libc::waitpid(self.pid, std::ptr::null_mut(), libc::WNOHANG);
         }
     }
 
-    /// False if it does not end within `patience`.
+    /// Kills the process. Returns false if it does not end within `patience`.
     pub fn kill(self, patience: Duration) -> bool {
         // SAFETY: a process of ours that was not reaped, or is gone.
         unsafe { libc::kill(self.pid, libc::SIGKILL) };

@@ -1,4 +1,4 @@
-//! What the driver sees of a process, in the terms of the protocol.
+//! Converts the driver's observations into the terms of the protocol.
 
 use crate::driver::{self, Observe};
 use crate::system::window;
@@ -53,7 +53,7 @@ fn entry_of(entry: &driver::Entry) -> Entry {
         refs: entry.refs,
         maps: entry.maps,
         identity,
-        // the folio in the swap cache may have no index yet
+        // A folio in the swap cache may have no index yet.
         index: match in_swap {
             true => 0,
             false => (entry.index as i64).wrapping_sub((window() >> 12) as i64),

@@ -1,4 +1,4 @@
-//! Carries out a job: starts operations in the order of its plan, and looks at the processes.
+//! Carries out a job: starts operations in the order of its plan, and observes the processes.
 
 mod batch;
 mod child;
@@ -14,9 +14,9 @@ use mm_fuzz::program::{self, Op, Program, Step, wire};
 use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, Event, Job, Outcome, Reply, WINDOW};
 use std::time::Duration;
 
-/// How long an operation may take that does not wait.
+/// How long an operation that does not wait may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The slot of the process for what no process does.
+/// The process slot for work that no process does.
 const SERVICE: usize = MAX_PROCS;
 
 /// An operation that has not ended.
@@ -31,9 +31,9 @@ struct Pending {
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Thread(usize, usize),
-    /// An exit: of the process in this slot.
+    /// The process in this slot exits.
     Exit(Child),
-    /// Nobody: it is over already.
+    /// The operation is already over, with this outcome.
     Over(Outcome),
 }
 
@@ -43,15 +43,16 @@ pub struct Director {
     worker: Worker,
     slots: Slots<Child>,
     pending: Vec<Pending>,
-    /// Allocations that fail in the operation that starts next, by kind.
+    /// The allocations that fail in the operation that starts next, by kind.
     fail: [u8; ALLOC_KINDS],
     /// The userfaultfds of processes that exited.
     uffds: Vec<i32>,
-    /// The first process is left over from the last job.
+    /// The first process is left from the last job, with an empty window.
     clean: bool,
 }
 
-/// Which process an operation works on, and the request for it; or the outcome, where there is nothing to do.
+/// The process that runs an operation, and the request for it; `Err` with the outcome if there is
+/// nothing to do.
 fn prepare(
     slots: &Slots<Child>,
     program: &Program,
@@ -59,7 +60,7 @@ fn prepare(
     number: u16,
     fail: [u8; ALLOC_KINDS],
 ) -> Result<(usize, Request), Outcome> {
-    // the plan has what it asks for
+    // The plan itself contains the failures to arm.
     if matches!(op, Op::Fail { .. }) {
         return Err(Outcome::Done);
     }
@@ -153,7 +154,7 @@ impl Director {
         reset
     }
 
-    /// One step of the plan; false if the job cannot go on.
+    /// Runs one step of the plan. Returns false if the job cannot go on.
     fn act(
         &mut self,
         program: &Program,
@@ -171,7 +172,8 @@ impl Director {
                     self.pending.push(pending);
                     return true;
                 }
-                // The model says that it waits. If it tries again and again, it is never quiet.
+                // The model says that the operation waits. If it retries instead, the guest never
+                // becomes quiet, and the error is ignored.
                 let _ = self.worker.driver.call(Command::Quiet, &mut ());
                 if let Some(outcome) = self.finish(program, pending, Duration::ZERO) {
                     events.push(Event::EndedEarly(number, outcome));
@@ -232,9 +234,10 @@ impl Director {
             return Place::Over(Outcome::Nothing);
         };
         self.clean &= proc != 0;
-        // Its userfaultfd stays open a little longer: the end of one takes mmap_lock for writing, and
-        // would wait for migrations that are held open.
-        // SAFETY: a process of ours. It ends where it is; its memory goes like that of any other.
+        // The userfaultfd of the process stays open a little longer: closing it takes mmap_lock for
+        // writing, and would wait for migrations that are held open.
+        // SAFETY: a process of ours. It ends where it is, and its memory is freed like that of any
+        // other.
         unsafe {
             let uffd = libc::syscall(libc::SYS_pidfd_getfd, child.pidfd, UFFD_NUMBER, 0) as i32;
             self.uffds.extend((uffd >= 0).then_some(uffd));
@@ -243,7 +246,8 @@ impl Director {
         Place::Exit(child)
     }
 
-    /// The end of an operation, if it comes in time; what it has made is noted.
+    /// Waits for the end of an operation, and records what it has made. Returns `None` on a
+    /// timeout.
     fn finish(
         &mut self,
         program: &Program,
@@ -265,9 +269,9 @@ impl Director {
         Some(self.note(op, pending.slot, response))
     }
 
-    /// Notes what an operation has made; its outcome.
+    /// Records what an operation has made, and returns its outcome.
     fn note(&mut self, op: Op, slot: usize, response: Response) -> Outcome {
-        // one that waited may have found a lower slot free than when it started
+        // An operation that waited may have found a lower free slot than when it started.
         let slot = match response.outcome {
             Outcome::Slot(slot) => slot.into(),
             _ => slot,
@@ -311,7 +315,7 @@ impl Director {
         }
     }
 
-    /// Lets an open migration go on; false if it does not come to its next gate.
+    /// Lets an open migration go on. Returns false if it does not reach its next gate or its end.
     fn run_migration(&mut self, slot: usize) -> bool {
         let request = Request {
             kind: program::OpKind::Finalize.number(),
@@ -341,7 +345,7 @@ impl Director {
         Event::Seen(processes)
     }
 
-    /// Ends everything. False if something does not end.
+    /// Ends everything. Returns false if something does not end.
     fn end(&mut self) -> bool {
         self.reset(0);
         for uffd in self.uffds.drain(..) {
