@@ -1,26 +1,26 @@
-//! Historical bugs to put back into the model, by the names that a user gives.
+//! Historical bugs to put back into the model, named by the user.
 
 use crate::linux::known::{self, Version};
 use mm_fuzz::exec::Executor;
 
-/// Why a build has no bugs.
+/// Why a build without the zoo has no bugs.
 #[cfg(not(feature = "zoo"))]
 pub const ABSENT: &str = "this build has no historical bugs; build it with --features zoo";
 
 /// Historical bugs to put back.
 #[derive(Clone, Debug, Default)]
 pub struct Bugs {
-    /// Their names.
+    /// Their names, separated by commas.
     pub names: String,
     #[cfg(feature = "zoo")]
     zoo: mm_fuzz::zoo::Zoo,
 }
 
 impl Bugs {
-    /// The bugs of a list of names.
+    /// Parses a list of names.
     ///
     /// # Errors
-    /// A sentence that names the unknown one and those that are like it; or that this build has none.
+    /// A sentence that names the unknown bug and similar ones, or says that this build has no bugs.
     pub fn parse(names: &str) -> Result<Self, String> {
         #[cfg(feature = "zoo")]
         return Ok(Self {
@@ -31,7 +31,7 @@ impl Bugs {
         Err(format!("{names}: {}", ABSENT))
     }
 
-    /// The bugs of a list of names, and those that a kernel has: for a model of that kernel.
+    /// The bugs of a list of names and those that a kernel has, for a model of that kernel.
     ///
     /// # Errors
     /// Those of [`parse`](Self::parse).
@@ -40,7 +40,7 @@ impl Bugs {
         Self::parse(&all)
     }
 
-    /// Puts the bugs into an executor.
+    /// Switches the bugs on in an executor.
     pub fn set(&self, executor: &mut Executor) {
         #[cfg(feature = "zoo")]
         executor.set_zoo(self.zoo);
@@ -75,10 +75,10 @@ impl Bugs {
 mod names {
     use mm_fuzz::zoo::{self, TABLE, Zoo};
 
-    /// Switches for a list of names, with commas between them.
+    /// Parses a list of names, separated by commas.
     ///
     /// # Errors
-    /// A sentence that names the unknown one and those that are like it.
+    /// A sentence that names the unknown bug and similar ones.
     pub fn parse(names: &str) -> Result<Zoo, String> {
         let mut each = names.split(',').map(str::trim);
         match each.find(|name| !name.is_empty() && zoo::find(name).is_none()) {
@@ -96,7 +96,7 @@ mod names {
         format!("no bug is called \"{unknown}\"; {hint}mm-triage zoo lists all of them")
     }
 
-    /// At most three names, those with this one in them before others that are like it.
+    /// At most three similar names: first those that contain this one, then those most like it.
     fn like(unknown: &str) -> Vec<&'static str> {
         let likeness = |slug: &str| {
             if slug.contains(unknown) {
@@ -110,7 +110,7 @@ mod names {
             .map(|slug| (likeness(slug), slug))
             .filter(|(likeness, _)| *likeness > 0.75)
             .collect();
-        // stable: of those that are equally like it, the first in the table
+        // The sort is stable: among equally similar names, the order of the table counts.
         like.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         like.into_iter().take(3).map(|(_, slug)| slug).collect()
     }

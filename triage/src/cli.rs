@@ -1,4 +1,4 @@
-//! The command line: what there is to do, and who does it.
+//! The command line: the commands, and the functions that run them.
 
 use crate::{
     Status, bisect, campaign, cluster, collect, convert, diff, emit, emitted, exhaust, explain,
@@ -15,30 +15,30 @@ The grammar of programs is in docs/grammar.md.";
 #[derive(Debug, Parser)]
 #[command(name = "mm-triage", version, about, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run programs and say what happens, step by step
+    /// Run programs and show what happens, step by step
     #[command(after_help = AFTER_HELP)]
     Replay(replay::ReplayArgs),
-    /// Make programs with a finding as short as they get with the same signature
+    /// Shorten programs with a finding as far as their signature stays the same
     #[command(after_help = minimize::HELP)]
     Minimize(minimize::MinimizeArgs),
-    /// Say how many bugs a folder of artifacts has
+    /// Count the bugs in a folder of artifacts
     #[command(after_help = cluster::HELP)]
     Cluster(cluster::ClusterArgs),
-    /// Write a page on all bugs of a folder: programs, explanations, pictures; and SARIF
+    /// Write a page on all bugs of a folder, with programs, explanations and pictures; also SARIF
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
     /// Find the commit of this repository at which a program's verdict changes
     #[command(after_help = bisect::HELP)]
     Bisect(bisect::BisectArgs),
-    /// Say of each operation what it changed, and in which function the finding comes about
+    /// Show what each operation changed, and in which function a finding first arises
     #[command(after_help = AFTER_HELP)]
     Explain(explain::ExplainArgs),
     /// Run two programs side by side, or one with a bug and without
@@ -47,24 +47,24 @@ pub enum Command {
     /// Run every program up to a length
     #[command(after_help = exhaust::HELP)]
     Exhaust(exhaust::ExhaustArgs),
-    /// Compare engines by the runs that make campaign has made, and write a page on it
+    /// Compare engines by the runs of make campaign, and write a page on them
     #[command(after_help = campaign::HELP)]
     Campaign(campaign::CampaignArgs),
     /// Write every text program of the corpus as a wire file, for a fuzzing engine
     Seeds(seeds::SeedsArgs),
-    /// Copy inputs of engines into a corpus, whole ones only, each under the name of its content
+    /// Copy inputs of engines into a corpus: whole ones only, each named by a hash of its content
     #[command(after_help = collect::HELP)]
     Collect(collect::CollectArgs),
-    /// Turn programs of any form into text or wire
+    /// Convert programs of any form to text or wire
     Convert(convert::ConvertArgs),
     /// Run every historical bug against its witness
     Zoo(zoo::ZooArgs),
     /// Run programs on a real Linux in a virtual machine, and compare it with the model
     #[command(after_help = AFTER_HELP)]
     Linux(linux::LinuxArgs),
-    /// Write a program as source: in C for a real Linux with our driver, or as a test in Rust
+    /// Write a program as source: C for a real Linux with our driver, or a Rust test
     Emit(emit::EmitArgs),
-    /// Print what a shell needs to complete our command lines, for it to source
+    /// Print a script that completes our command lines, for a shell to source
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -72,7 +72,7 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Does it; `out` gets the results.
+    /// Runs the command, and writes its results to `out`.
     ///
     /// # Errors
     /// `out` cannot be written to.
@@ -101,7 +101,7 @@ impl Cli {
     }
 }
 
-/// `completions`: what a shell sources.
+/// `completions`: writes the script that a shell sources.
 fn completions(shell: clap_complete::Shell, out: &mut dyn Write) -> io::Result<Status> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mm-triage", &mut script);

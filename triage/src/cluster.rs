@@ -1,8 +1,8 @@
-//! `cluster`: how many bugs there are in a folder of artifacts.
+//! `cluster`: counts the bugs in a folder of artifacts.
 //!
-//! One bug has many signatures, for it is met by many operations on pages in many states; and one
-//! invariant has many bugs. What artifacts of a bug agree on, [`key`] says; a program that needs two
-//! threads is another bug than one that does not.
+//! One bug has many signatures, because many operations meet it on pages in many states. One
+//! invariant can be broken by many bugs. [`key`] says what the artifacts of one bug have in common.
+//! A program that needs two threads shows another bug than one that does not.
 
 pub mod key;
 
@@ -26,27 +26,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
 Each program is minimized with its signature and cut at every scheduling point, so that the first
-objection names a function. A cluster is an invariant, that function, and whether it takes a race; invariants
-about the same thing count as one. Of sums and of progress, where the cause is long past, the wording counts
-instead of the function.
-The name of a cluster comes from these and stays the same from run to run.
-OUT gets clusters.json and each cluster's shortest program; a second run with the same OUT adds to it, and
-does not read again the files that are there.
+objection names a function. A cluster is an invariant, that function, and whether the finding takes a
+race. Invariants about the same thing count as one. For sums and for progress, whose cause is long
+past, the way of the breach counts instead of the function. The name of a cluster comes from these
+and stays the same from run to run.
+OUT gets clusters.json and each cluster's shortest program. A second run with the same OUT adds to it,
+and does not read the files again that are in it.
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";
 
 /// Artifacts, and how to read and run them.
 #[derive(Debug, clap::Args)]
 pub struct Sources {
-    /// Historical bugs to put back, with commas between them
+    /// Historical bugs to put back, separated by commas
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
     pub zoo: Option<Bugs>,
     /// The files are inputs of this fuzz target
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
-    /// The clusters.json of another run: say which clusters it has not
+    /// The clusters.json of another run: say which clusters are not in it
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
     /// Threads [default: one for each processor]
@@ -63,39 +63,40 @@ pub struct ClusterArgs {
     /// What to cluster.
     #[command(flatten)]
     pub sources: Sources,
-    /// The folder to write to; what it has from an earlier run is added to
+    /// The folder to write to; the results of an earlier run in it are kept
     #[arg(long, short, value_name = "OUT")]
     pub output: Option<PathBuf>,
-    /// Print what clusters.json has, and nothing else
+    /// Print the contents of clusters.json, and nothing else
     #[arg(long)]
     pub json: bool,
 }
 
-/// The file in the output folder.
+/// The name of the file in the output folder.
 const FILE: &str = "clusters.json";
-/// The form of that file.
+/// The version of that file's format.
 const VERSION: u32 = 5;
-/// The longest one that is read, in bytes: more than a million files.
+/// The longest such file that is read, in bytes; it can name more than a million files.
 const MAX_BYTES: u64 = 1 << 29;
 
-/// What `clusters.json` has.
+/// The contents of `clusters.json`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Clusters {
     version: u32,
-    /// The options that decide what a file shows: another run adds to this one only with the same.
+    /// The options that decide what a file shows. Another run can add to this one only with the
+    /// same.
     settings: String,
-    /// The run was interrupted: not all files were looked at.
+    /// The run was interrupted before it had looked at all files.
     pub interrupted: bool,
     /// Files without a finding.
     pub passed: BTreeSet<String>,
     /// Files that are no programs, and why.
     pub unusable: BTreeMap<String, String>,
-    /// Files in folders without a byte in this run. They are not remembered: their writer may have been killed, or be at
-    /// work.
+    /// Empty files found in folders in this run. They are not remembered, because their writer may
+    /// have been killed or may still be writing.
     #[serde(default)]
     pub empty: usize,
-    /// By name.
+    /// The clusters, by name.
     clusters: BTreeMap<String, Group>,
 }
 
@@ -103,7 +104,7 @@ pub struct Clusters {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// Not among the clusters of the baseline; without one, new in this run.
+    /// The baseline does not have this cluster; without a baseline, the cluster is new in this run.
     pub new: bool,
     /// What they have in common.
     pub key: Key,
@@ -111,17 +112,17 @@ pub struct Group {
     pub program: String,
     /// The signature of that program.
     pub signature: String,
-    /// The states of pages, and the ways, when it first was wrong.
+    /// The states of pages, and the ways of breach, at the first objection.
     circumstances: BTreeSet<String>,
-    /// The operations that ran when it first was wrong.
+    /// The operations that ran at the first objection.
     operations: BTreeSet<String>,
-    /// Signatures, and how many files have each.
+    /// The signatures, and how many files have each.
     pub signatures: BTreeMap<String, u64>,
     /// The artifacts.
     pub files: BTreeSet<String>,
 }
 
-/// What was found out about a file.
+/// What is known about a file.
 struct Artifact {
     signature: String,
     key: Key,
@@ -138,7 +139,7 @@ enum Outcome {
     Unusable(String),
 }
 
-/// Clusters all files and says what is new.
+/// Clusters all files, and says which clusters are new.
 pub fn command(args: &ClusterArgs, out: &mut dyn Write) -> io::Result<Status> {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
@@ -161,10 +162,12 @@ pub fn command(args: &ClusterArgs, out: &mut dyn Write) -> io::Result<Status> {
     Ok(all.status())
 }
 
-/// Clusters what `sources` names, with what an earlier run left in `output`, and writes the result there.
+/// Clusters what `sources` names, adds the results of an earlier run in `output`, and writes the
+/// result there.
 ///
 /// # Errors
-/// A file of an earlier run is unusable, or none can be written, and a sentence says why.
+/// A file of an earlier run is unusable, or the result cannot be written; the status has been
+/// explained on standard error.
 pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result<Clusters, Status> {
     let bugs = sources.zoo.clone().unwrap_or_default();
     let output = output.map(Output::dir);
@@ -177,7 +180,7 @@ pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result
     {
         let (path, had) = (shown(path), &all.settings);
         return Err(Status::unusable(format_args!(
-            "{path}: was made {had}, and now it is {settings}; do the same again, or give another folder"
+            "{path}: was made {had}, but now it is {settings}; use the same settings, or give another folder"
         )));
     }
     all.settings = settings;
@@ -234,7 +237,7 @@ pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result
     Ok(all)
 }
 
-/// What decides about what a file shows, in words.
+/// The options that decide what a file shows, in words.
 fn settings(sources: &Sources, bugs: &Bugs) -> String {
     let mut names: Vec<&str> = bugs
         .names
@@ -267,20 +270,20 @@ fn load(path: Option<&Path>) -> Result<Clusters, Status> {
     let text = file::read(path, MAX_BYTES).map_err(|error| refuse(&error))?;
     let all: Clusters = serde_json::from_slice(&text).map_err(|error| refuse(&error))?;
     if all.version != VERSION {
-        return Err(refuse(&format_args!("is of version {}", all.version)));
+        return Err(refuse(&format_args!("has version {}", all.version)));
     }
-    // the name becomes that of a file
+    // The name of a cluster becomes the name of a file.
     match all
         .clusters
         .iter()
         .find(|(name, group)| **name != group.key.name())
     {
-        Some((name, _)) => Err(refuse(&format_args!("{name:?} is no name of a cluster"))),
+        Some((name, _)) => Err(refuse(&format_args!("{name:?} is not the name of a cluster"))),
         None => Ok(all),
     }
 }
 
-/// Looks at one file; nothing comes out if the user has had enough.
+/// Looks at one file. Returns no outcome if the user has interrupted the run.
 fn one(
     target: Option<Target>,
     bugs: &Bugs,
@@ -327,8 +330,9 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The one cluster of the same invariant that has a finding in the same circumstances, of the same operation if that
-    /// is what did it.
+    /// The only cluster of the same invariant with a finding in the same circumstances, and of the
+    /// same operation unless a migration phase was at work. `None` if there is none or more than
+    /// one.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {
@@ -342,7 +346,7 @@ impl Clusters {
         alike.next().is_none().then(|| name.clone())
     }
 
-    /// Adds a file to the cluster of that name, or to its own.
+    /// Adds a file to the cluster of this name, or to its own.
     fn add(&mut self, file: String, artifact: Artifact, name: Option<String>) {
         let Artifact {
             signature,
@@ -386,18 +390,18 @@ impl Clusters {
                 format!("# {}\n{}", group.signature, group.program),
             )?;
         }
-        // strings and numbers always become JSON
+        // Strings and numbers always serialize.
         let json = serde_json::to_string_pretty(self).unwrap_or_default();
         write(FILE.to_owned(), json + "\n")
     }
 
-    /// How many files there are of any kind.
+    /// The number of files of any kind.
     pub fn count(&self) -> usize {
         let of_clusters: usize = self.clusters.values().map(|group| group.files.len()).sum();
         of_clusters + self.passed.len() + self.unusable.len() + self.empty
     }
 
-    /// The clusters and their names, those of most files first.
+    /// The clusters and their names, sorted by the number of files, largest first.
     pub fn ranked(&self) -> Vec<(&str, &Group)> {
         let groups = self.clusters.iter();
         let mut groups: Vec<_> = groups.map(|(name, group)| (&**name, group)).collect();
@@ -405,7 +409,7 @@ impl Clusters {
         groups
     }
 
-    /// How a command that made these clusters ends.
+    /// The exit status of a command that made these clusters.
     pub fn status(&self) -> Status {
         if self.interrupted {
             Status::Interrupted
@@ -431,7 +435,7 @@ impl Clusters {
         );
         writeln!(out, "{}", style.heading(heading))?;
         if self.interrupted {
-            writeln!(out, "{}", style.bad("interrupted: these are not all files"))?;
+            writeln!(out, "{}", style.bad("interrupted: not all files were looked at"))?;
         }
         for (name, group) in self.ranked() {
             let Key {

@@ -1,9 +1,9 @@
-//! `collect`: copies inputs of engines into a corpus, each under the name of its content and by a rename.
+//! `collect`: copies inputs of engines into a corpus, each by a rename and named by its content.
 //!
-//! Engines write a file under its final name and fill it then, so that a kill or a full disk leaves half of one. Whoever reads
-//! a folder that only `collect` writes to meets whole inputs alone. A name that ends in 40 hexadecimal digits, as libFuzzer's do, is
-//! the SHA-1 of the content; a file that is not what such a name says is damaged, or not written to its end, and is not
-//! copied.
+//! Engines create a file under its final name and then fill it, so a kill or a full disk leaves a
+//! partial file. A folder that only `collect` writes to holds nothing but whole inputs. A name that
+//! ends in 40 hexadecimal digits, as libFuzzer's do, is the SHA-1 of the content. A file whose
+//! content does not match such a name is damaged or incomplete, and is not copied.
 
 use crate::Status;
 use crate::file::{self, ReadError};
@@ -18,39 +18,41 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
-A file whose name ends in 40 hexadecimal digits, as libFuzzer's do, and says the SHA-1 of another content is damaged, or
-not written to its end: it is named and not copied. Each copy comes about by a rename, so that nobody sees half of one.
-Exit status: 0 all were copied or were there, 2 some were damaged or could not be read or written.";
+libFuzzer names a file by the SHA-1 of its content, 40 hexadecimal digits. If a name ends in such digits
+and the content has another hash, the file is damaged or incomplete: it is reported and not copied.
+Each copy is made by a rename, so nobody sees a partial one.
+Exit status: 0 all were copied or were there already, 2 some were damaged or could not be read or written.";
 
 /// Arguments of `collect`.
 #[derive(Debug, clap::Args)]
 pub struct CollectArgs {
-    /// The folder to copy to; made if it is not there
+    /// The folder to copy to; it is created if missing
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
-    /// Leave the names as they are [default: the SHA-1 of the content]
+    /// Keep the names of the files [default: the SHA-1 of the content]
     #[arg(long)]
     pub keep_names: bool,
-    /// Also copy the files that this file names, each name ended by a zero byte; - is standard input
+    /// Also copy the files listed in this file, each name ended by a zero byte; - is standard input
     #[arg(long, value_name = "FILE")]
     pub files0_from: Option<PathBuf>,
-    /// Write the names of the files of which the folder has a copy now to this file, each ended by a zero byte
+    /// Write the names of the files that the folder now has a copy of to this file, each ended by a
+    /// zero byte
     #[arg(long, value_name = "FILE")]
     pub listed: Option<PathBuf>,
     /// Print one JSON object and nothing else
     #[arg(long)]
     pub json: bool,
-    /// Inputs; of a folder, all files in it and in the folders in it
+    /// Inputs; a folder stands for all files in it and in its subfolders
     #[arg(value_name = "FILE|DIR", required_unless_present = "files0_from")]
     pub files: Vec<PathBuf>,
 }
 
-/// The most bytes of a list of files.
+/// The longest list of files that is read, in bytes.
 const MAX_LIST: u64 = 1 << 30;
 
-/// What was found and done.
+/// The counts of what was found and copied.
 #[derive(Debug, Default)]
 struct Tally {
     files: u64,
@@ -71,7 +73,8 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Copies all files. One that is damaged, or cannot be read, does not stop the others; one that cannot be written does.
+/// Copies all files. A file that is damaged or cannot be read does not stop the others; a copy that
+/// cannot be written does.
 pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
     let named = match named(args) {
         Ok(named) => named,
@@ -91,7 +94,7 @@ pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
         };
         let bytes = match file::read(&path, file::MAX_PROGRAM) {
             Ok(bytes) => bytes,
-            // an engine may have replaced it by a shorter one since it was listed
+            // An engine may have replaced the file by a shorter one since it was listed.
             Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
                 continue;
             }
@@ -106,7 +109,7 @@ pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
         if said_by(name).is_some_and(|said| said != hash) {
             tally.damaged += 1;
             status = Status::unusable(format_args!(
-                "{}: is damaged or not written to its end: its name is the SHA-1 of another content",
+                "{}: is damaged or incomplete: its name is the SHA-1 of another content",
                 shown(&path)
             ));
             continue;
@@ -152,7 +155,7 @@ pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
     Ok(status)
 }
 
-/// What is to be copied: the arguments, and the names in a list.
+/// The files to copy: the arguments, and the names in the list.
 fn named(args: &CollectArgs) -> Result<Vec<PathBuf>, String> {
     let mut named = args.files.clone();
     if let Some(list) = &args.files0_from {
@@ -172,7 +175,7 @@ fn named(args: &CollectArgs) -> Result<Vec<PathBuf>, String> {
     Ok(named)
 }
 
-/// The file, or the files in the folder and the folders in it.
+/// The file itself, or the files in the folder and its subfolders.
 fn files(path: &Path) -> Box<dyn Iterator<Item = Found>> {
     if path.is_dir() {
         Box::new(Walk::new(path))
@@ -186,7 +189,7 @@ fn sha1(bytes: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The hash that a name says.
+/// The hash that a name claims.
 fn said_by(name: &OsStr) -> Option<&str> {
     let name = name.to_str()?;
     let hash = name.get(name.len().checked_sub(40)?..)?;

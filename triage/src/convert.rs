@@ -1,7 +1,7 @@
-//! `convert`: programs of any form as text or wire.
+//! `convert`: converts programs of any form to text or wire.
 //!
-//! An engine's artifact is wire that may not be canonical; what is written is canonical, runs the same,
-//! and converts back to the same.
+//! An engine's artifact is wire that may not be canonical. The output is canonical, runs the same,
+//! and converts back to the same program.
 
 use crate::Status;
 use crate::input::{self, Form, Target};
@@ -15,13 +15,14 @@ use std::path::PathBuf;
 /// Arguments of `convert`.
 #[derive(Debug, clap::Args)]
 pub struct ConvertArgs {
-    /// The form to write: text for people, wire for engines, whose artifacts are wire as well
+    /// The form to write: text for people, or wire for engines; engines' artifacts are wire, too
     #[arg(long, value_name = "FORM", default_value = "text")]
     pub to: Form,
     /// The files are inputs of this fuzz target
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
-    /// Write each program to this folder, as NAME.mm or NAME.wire [default: standard output, for one file]
+    /// Write each program to this folder, as NAME.mm or NAME.wire [default: standard output, for
+    /// one file]
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Print one JSON object for each file
@@ -32,7 +33,7 @@ pub struct ConvertArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// Converts every file; one that is unusable does not stop the others.
+/// Converts every file. An unusable file does not stop the others.
 pub fn command(args: &ConvertArgs, out: &mut dyn Write) -> io::Result<Status> {
     let suffix = match args.to {
         Form::Text => ".mm",
@@ -41,7 +42,7 @@ pub fn command(args: &ConvertArgs, out: &mut dyn Write) -> io::Result<Status> {
     let path_of = |file: &PathBuf| Some(store::beside(Some(args.output.as_ref()?), file, suffix));
     if args.output.is_none() && args.files.len() > 1 {
         return Ok(Status::unusable(
-            "several files on one standard output could not be told apart; give a folder with --output",
+            "several files cannot share standard output; give a folder with --output",
         ));
     }
     if let Some(path) = store::first_collision(args.files.iter().filter_map(path_of)) {

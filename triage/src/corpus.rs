@@ -1,4 +1,4 @@
-//! The corpus: where it is, and which programs it has.
+//! Finds the corpus and its programs.
 
 use crate::names::shown;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Why there is no corpus to read.
 #[derive(Debug)]
 pub enum CorpusError {
-    /// No repository around the working folder.
+    /// The working folder is in no repository.
     NotFound,
     /// A folder cannot be read.
     Unreadable(PathBuf, io::Error),
@@ -47,7 +47,7 @@ pub fn find(given: Option<&Path>) -> Result<PathBuf, CorpusError> {
         .ok_or(CorpusError::NotFound)
 }
 
-/// The text programs in a folder, by name; none if the folder is not there.
+/// The text programs in a folder, sorted by name; none if the folder does not exist.
 pub fn programs(dir: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let unreadable = |error| CorpusError::Unreadable(dir.to_owned(), error);
     let entries = match std::fs::read_dir(dir) {

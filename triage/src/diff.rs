@@ -1,4 +1,4 @@
-//! `diff`: two runs side by side, and the first operation after which they are not the same.
+//! `diff`: shows two runs side by side, and the first operation after which they differ.
 
 use crate::Status;
 use crate::bugs::Bugs;
@@ -12,14 +12,15 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
 Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command line.";
 
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
 pub struct DiffArgs {
-    /// Historical bugs to put back: for both programs, or for one program in the first of two runs
+    /// Historical bugs to put back: for both programs, or, with one program, in the first of two
+    /// runs
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, required_unless_present = "b")]
     pub zoo: Option<Bugs>,
     /// The files are inputs of this fuzz target
@@ -30,39 +31,40 @@ pub struct DiffArgs {
     pub json: bool,
     /// A program
     pub a: PathBuf,
-    /// Another one
+    /// Another program
     pub b: Option<PathBuf>,
 }
 
 /// Width of the column of the first run.
 const WIDTH: usize = 60;
 
-/// The first place at which two runs are not the same.
+/// The first place at which two runs differ.
 #[derive(Debug, Serialize)]
 pub struct Difference {
     /// How many operations had ended in both.
     pub moment: usize,
-    /// The operation of the first run; `None` if that is over.
+    /// The operation of the first run; `None` if that run is over.
     pub a: Option<String>,
-    /// That of the second run.
+    /// The operation of the second run; `None` if that run is over.
     pub b: Option<String>,
-    /// What the state of the second run has differently: as the first has it, and as the second does.
+    /// How the states differ, in lines: the first run's value, then the second's.
     pub state: Vec<String>,
 }
 
 impl Difference {
-    /// The operation of the first run, of an `explain` the one without the bug; or that it is over.
+    /// The operation of the first run, or that the run is over. For `explain` that is the run
+    /// without the bug.
     pub fn without(&self) -> String {
         spaced(self.a.as_deref())
     }
 
-    /// That of the second run.
+    /// The operation of the second run, or that the run is over.
     pub fn with(&self) -> String {
         spaced(self.b.as_deref())
     }
 }
 
-/// The words with one space between them.
+/// The words, separated by single spaces.
 fn spaced(line: Option<&str>) -> String {
     let words = line.unwrap_or("over").split_whitespace();
     words.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! `linux --emitted`: programs that [`emit`] writes in C, compiled, on a real kernel.
+//! `linux --emitted`: runs on a real kernel the C programs that [`emit`] writes.
 
 use crate::linux::{LinuxArgs, Session};
 use crate::names::shown;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 const ABUSE: &str = include_str!("linux/abuse.c");
 
-/// The static program that `cc` makes of a C text; `None` if it does not.
+/// Compiles a C program statically; `None` if `cc` fails.
 fn compiled(dir: &Path, name: &str, text: &str) -> io::Result<Option<Vec<u8>>> {
     let (source, binary) = (dir.join(format!("{name}.c")), dir.join(name));
     std::fs::write(&source, text)?;
@@ -32,10 +32,10 @@ fn compiled(dir: &Path, name: &str, text: &str) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// Compiles the programs that can be written in C and runs them.
+/// Compiles the programs that can be written in C, and runs them.
 ///
 /// # Errors
-/// Those of `out`, and of the folder for what is compiled.
+/// Those of `out`, and of the folder for the compiled programs.
 pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
     let Session { image, files } = match Session::new(args) {
         Ok(session) => session,
@@ -67,13 +67,13 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
             Some(binary) => programs.push((name, binary)),
             None => {
                 return Ok(Status::unusable(format_args!(
-                    "{}: cc does not compile it in C",
+                    "{}: cc cannot compile the emitted C",
                     shown(path)
                 )));
             }
         }
     }
-    // and one that is there to be a nuisance
+    // One more program, which misuses the driver.
     let abuse = format!("{}\n{ABUSE}", emit::DRIVER);
     if let Some(binary) = compiled(dir.path(), "abuse", &abuse)? {
         programs.push(("abuse".to_owned(), binary));

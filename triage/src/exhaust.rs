@@ -1,4 +1,4 @@
-//! `exhaust`: every program up to a length, and what it finds. The bound is part of the result.
+//! `exhaust`: runs every program up to a length. The bound is part of the result.
 
 use crate::bugs::Bugs;
 use crate::page::counted;
@@ -14,13 +14,14 @@ use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
-Nothing is left out within the bound, which is printed: all kinds of operations, few operands, and of programs that
-differ in names only one. Programs that reach the same state are continued once. With two threads, every schedule
-up to the number of preemptions. The result does not depend on --jobs.
-Exit status: 0 no finding, or a table of all bugs; 1 a finding; 2 unusable command line; 3 interrupted: what was
-covered until then has been printed.";
+The search covers everything within the bound, which it prints: all kinds of operations with few
+operands, and, with two threads, every schedule up to the number of preemptions. Programs that differ
+only in names count as one, and programs that reach the same state are continued once. The result
+does not depend on --jobs.
+Exit status: 0 no finding, or a table of all bugs; 1 a finding; 2 unusable command line; 3 interrupted,
+after printing what was covered until then.";
 
 /// Arguments of `exhaust`.
 #[derive(Debug, clap::Args)]
@@ -28,11 +29,11 @@ pub struct ExhaustArgs {
     /// The most operations of a program [default: 4 with one thread, 3 with two]
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<usize>,
-    /// A historical bug to put back, and to search for until it is found; all: each one that takes as many
-    /// threads, a table
+    /// Put this historical bug back and search until it is found; all: search for each bug that
+    /// needs this many threads, and print a table
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
-    /// With --zoo: search on until this invariant is found to be broken, as a row of docs/zoo.md names it
+    /// With --zoo: search until this invariant breaks, named as in docs/zoo.md
     #[arg(long, value_name = "FAMILY/INVARIANT", requires = "zoo")]
     pub oracle: Option<String>,
     /// Threads of the programs
@@ -41,7 +42,7 @@ pub struct ExhaustArgs {
     /// The most preemptions of a program of two threads
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub preemptions: u8,
-    /// The most operations in a row that overlap, in programs of two threads
+    /// The most consecutive operations that overlap, in programs of two threads
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = overlap)]
     pub overlap: usize,
     /// Neighbouring pages that programs name [default: 2 with one thread, 1 with two]
@@ -50,7 +51,7 @@ pub struct ExhaustArgs {
     /// Threads that search [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
     pub jobs: Option<usize>,
-    /// Print one JSON object, for all bugs one each, and nothing else
+    /// Print one JSON object and nothing else; one for each bug with --zoo all
     #[arg(long)]
     pub json: bool,
 }
@@ -67,7 +68,7 @@ impl ExhaustArgs {
     }
 }
 
-/// A number of operations that overlap.
+/// Parses the number of operations that overlap.
 fn overlap(word: &str) -> Result<usize, String> {
     match word.parse() {
         Ok(number @ 2..=16) => Ok(number),
@@ -75,7 +76,7 @@ fn overlap(word: &str) -> Result<usize, String> {
     }
 }
 
-/// A length of programs.
+/// Parses the length of programs.
 fn depth(word: &str) -> Result<usize, String> {
     match word.parse() {
         Ok(number @ 1..=16) => Ok(number),
@@ -83,7 +84,8 @@ fn depth(word: &str) -> Result<usize, String> {
     }
 }
 
-/// Runs programs with bugs, and asks for the identity of the state only where it is wanted, for it takes time.
+/// Runs programs with bugs. The identity of a state takes time, so it is computed only when it is
+/// asked for.
 struct Machines<'a> {
     plain: Runner,
     identifying: Runner,
@@ -135,26 +137,27 @@ impl Machine for Machines<'_> {
     }
 }
 
-/// What a search says.
+/// The result of a search.
 #[derive(Debug, Serialize)]
 struct Report {
     /// The bug that was put back.
     #[serde(skip_serializing_if = "Option::is_none")]
     bug: Option<String>,
     bound: Limits,
-    /// The search stopped before it had covered the bound: the user ended it.
+    /// The user stopped the search before it had covered the bound.
     interrupted: bool,
-    /// The search stopped at its first finding: it was asked for a bug.
+    /// The search stopped at its first finding, because it was searching for a bug.
     stopped_at_finding: bool,
-    /// Programs of 0, 1, 2 … operations that are covered.
+    /// The number of programs covered, of 0, 1, 2 … operations.
     programs: Vec<u128>,
-    /// Programs that were run for it.
+    /// The number of programs that were run.
     runs: u64,
-    /// States that were continued, by the length of the program that reaches them first.
+    /// The number of states that were continued, by the length of the program that reaches them
+    /// first.
     states: Vec<u64>,
-    /// Of the work on the longest programs, which share is done, in thousandths.
+    /// The share of the work on the longest programs that is done, in thousandths.
     last_length_done: u64,
-    /// By signature.
+    /// The findings, shortest program first.
     findings: Vec<Finding>,
 }
 
@@ -165,13 +168,13 @@ struct Limits {
     threads: u8,
     preemptions: u8,
     pages: u8,
-    /// Operations to choose from.
+    /// The number of operations to choose from.
     alphabet: usize,
-    /// Operations in a row that overlap.
+    /// The most consecutive operations that overlap.
     overlap: usize,
 }
 
-/// The first program of a signature.
+/// The first program that shows a signature.
 #[derive(Debug, Serialize)]
 struct Finding {
     signature: String,
@@ -181,7 +184,7 @@ struct Finding {
     program: String,
 }
 
-/// Searches, once or for every bug.
+/// Searches once, or once for every bug.
 pub fn command(args: &ExhaustArgs, out: &mut dyn Write) -> io::Result<Status> {
     let stop = match Stop::on_signals() {
         Ok(stop) => stop,
@@ -200,7 +203,7 @@ pub fn command(args: &ExhaustArgs, out: &mut dyn Write) -> io::Result<Status> {
     }
 }
 
-/// Says of bugs that no program within the bound can show, that it is so.
+/// Warns of bugs that no program with this many threads can show.
 fn warn_of_threads(bugs: &Bugs, threads: u8) {
     for (slug, needed) in bugs.threads() {
         if needed > threads {
@@ -234,14 +237,14 @@ fn bound(args: &ExhaustArgs) -> Bound {
     }
 }
 
-/// Searches with `bugs`; one that is named is looked for until it is found.
+/// Searches with `bugs`. If `name` is given, the search ends when that bug is found.
 fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::Result<Report> {
     let bound = bound(args);
     let mut search = Search::new(&bound);
     let mut progress = Progress::new("runs");
     let (mut covered, mut done, mut stopped) = (0, 0, false);
     for length in 0..bound.depth {
-        // nothing shorter can come any more
+        // Whether a wanted finding exists and no shorter program can follow.
         let is_over = |search: &Search| {
             let mut found = search.found.iter();
             name.is_some()
@@ -271,7 +274,7 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
                         counted(length + 1, "operation")
                     )
                 });
-                // the error ends the work, and is none
+                // This error only ends the work; it is not reported.
                 if is_over(&search) {
                     Err(io::ErrorKind::Interrupted.into())
                 } else {
@@ -312,13 +315,13 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
     })
 }
 
-/// The signature is of the invariant that is looked for, if it is a certain one.
+/// Whether the signature is of the invariant given with `--oracle`, if any.
 fn is_wanted(args: &ExhaustArgs, signature: &str) -> bool {
     let invariant = signature.split(':').next();
     args.oracle.is_none() || args.oracle.as_deref() == invariant
 }
 
-/// The shortest one first, and of several the first one.
+/// The findings: shortest program first, then the one found first.
 fn findings(search: Search) -> Vec<Finding> {
     let mut findings: Vec<_> = search.found.into_iter().collect();
     findings.sort_by_key(|(_, first)| (first.program.ops.len(), first.runs));
@@ -380,13 +383,13 @@ fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let covered = report.programs.len() - 1;
     writeln!(
         out,
-        "covered: {} programs, renamings not counted; {} were run, for the others reach the same states\n",
+        "covered: {} programs, renamings not counted; {} were run, because the others reach the same states\n",
         report.programs.iter().sum::<u128>(),
         report.runs
     )?;
     writeln!(
         out,
-        "| operations | programs | states to go on from |\n|--:|--:|--:|"
+        "| operations | programs | states to continue |\n|--:|--:|--:|"
     )?;
     for (length, (programs, states)) in report.programs.iter().zip(&report.states).enumerate() {
         writeln!(out, "| {length} | {programs} | {states} |")?;
@@ -399,7 +402,7 @@ fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             "stopped at the finding"
         };
         let partial = format!(
-            "{why}: of the work on programs of {}, {}.{} % were done",
+            "{why}: for programs of {}, {}.{} % of the work was done",
             counted(covered + 1, "operation"),
             report.last_length_done / 10,
             report.last_length_done % 10,
@@ -432,7 +435,7 @@ fn all(_: &ExhaustArgs, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
     )))
 }
 
-/// A row for each bug that takes as many threads.
+/// Prints a row for each bug that needs this many threads.
 #[cfg(feature = "zoo")]
 fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
     let table = mm_fuzz::zoo::TABLE.iter();
@@ -473,7 +476,7 @@ fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Statu
         )?;
         writeln!(out, "{}", missed.join(", "))?;
         if stop.is_set() {
-            writeln!(out, "\nInterrupted: the other bugs were not looked for.")?;
+            writeln!(out, "\nInterrupted: the other bugs were not searched for.")?;
         }
     }
     Ok(if stop.is_set() {

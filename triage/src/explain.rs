@@ -1,5 +1,6 @@
-//! `explain`: each operation with the entries, struct pages and links of the reverse map that it changed;
-//! then what is wrong, in which function it came about, and what the bug did first.
+//! `explain`: shows each operation with the entries, struct pages and links of the reverse map that
+//! it changed, then what is wrong, in which function it first was wrong, and what the bug did
+//! first.
 
 use crate::Status;
 use crate::bugs::Bugs;
@@ -18,8 +19,8 @@ use std::path::PathBuf;
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// Historical bugs to put back, with commas between them; then the first operation is named at which the
-    /// run differs from one without them
+    /// Historical bugs to put back, separated by commas; also names the first operation at which
+    /// the run differs from one without them
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
     pub zoo: Option<Bugs>,
     /// The file is an input of this fuzz target
@@ -48,14 +49,14 @@ pub struct Cause {
     pub signature: String,
     /// What was expected and what was found.
     pub detail: String,
-    /// What is wrong at the first moment at which something is.
+    /// What is wrong at the first moment at which anything is.
     pub first_objection: Option<String>,
-    /// The function of the kernel that the section corresponds to.
+    /// The kernel function to which that section corresponds.
     pub function: Option<String>,
 }
 
 impl Cause {
-    /// Where it first was wrong.
+    /// The place at which the state first was wrong, in words.
     pub fn place(&self) -> String {
         match self.function.as_deref() {
             None | Some("start") => "in the first section of the operation".to_owned(),
@@ -64,14 +65,14 @@ impl Cause {
     }
 }
 
-/// All that can be said of a run.
+/// The explanation of a run.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
     /// The operations in the order in which they ended.
     pub operations: Vec<Explained>,
     /// What is wrong; `None` if the run passes.
     pub finding: Option<Cause>,
-    /// Where the run differs from one without the historical bugs, if it has any.
+    /// Where the run first differs from one without the historical bugs, if there are any.
     pub first_difference: Option<Difference>,
 }
 
@@ -95,7 +96,7 @@ pub fn command(args: &ExplainArgs, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 impl Explanation {
-    /// Runs `program` with the bugs, and without them if there are any.
+    /// Runs `program` with the bugs, and also without them if there are any.
     pub fn of(program: &Program, zoo: Option<&Bugs>) -> Self {
         let without = Bugs::default();
         let bugs = zoo.unwrap_or(&without);

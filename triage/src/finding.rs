@@ -1,4 +1,5 @@
-//! A finding, for people: what, where, the state of its page before and after, the last steps.
+//! Prints a finding for people: what is wrong, where, its page before and after, and the last
+//! steps.
 
 use crate::run::Found;
 use crate::snapshot::{EntryAt, Snapshot, named};
@@ -10,14 +11,14 @@ use mm_fuzz::finding;
 use mm_fuzz::program::{Geometry, Program};
 use std::io::{self, Write};
 
-/// Pages that are shown, of a finding that does not name one.
+/// How many pages are shown if a finding names none.
 const MAX_PAGES: usize = 4;
-/// Entries of one page, and page-table writes, that are shown.
+/// How many entries of one page, and how many page-table writes, are shown.
 const MAX_LINES: usize = 12;
-/// Those of them that are the last ones, if there are more.
+/// How many of these lines are the last ones, if there are more.
 const LAST_LINES: usize = 4;
 
-/// Prints all that is known of a finding.
+/// Prints all that is known about a finding.
 pub fn print(
     out: &mut dyn Write,
     style: Style,
@@ -69,7 +70,7 @@ fn location(program: &Program, found: &Found, seen: &Seen) -> String {
         }
         Some((index, step)) => format!("at operation {index}: {}", step.op),
         None => {
-            "after the last operation, as everything is given back and all processes exit".into()
+            "after the last operation, while everything is released and all processes exit".into()
         }
     };
     match found.page {
@@ -78,8 +79,8 @@ fn location(program: &Program, found: &Found, seen: &Seen) -> String {
     }
 }
 
-/// The pages to show: that of the finding, unless no entry names it; else, or as well, those that
-/// the operation's addresses lead to, or those that the last slice changed.
+/// The pages to show: the finding's page. If it has none, or no entry names it, also those at the
+/// operation's addresses, or else those that the last slice changed.
 fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
     let after = seen.after.as_ref().unwrap_or(&seen.before);
     let is_named =
@@ -119,7 +120,7 @@ fn print_page(
         print_list(out, style, &earlier, &before)?;
         return writeln!(
             out,
-            "  after it: not known, for the slice did not come to its end"
+            "  after it: not known, because the slice did not end"
         );
     };
     let after = page_lines(geometry, pfn, after);
@@ -152,7 +153,7 @@ fn page_lines(geometry: Geometry, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> 
     lines
 }
 
-/// The entries that the last slice wrote and that name, or named, one of these pages.
+/// Prints the entries that the last slice wrote and that name, or named, one of these pages.
 fn print_writes(
     out: &mut dyn Write,
     style: Style,
@@ -177,7 +178,7 @@ fn print_writes(
     print_list(out, style, heading, &shortened(lines))
 }
 
-/// The lines; if there are many, the first and the last ones.
+/// The lines; if there are too many, only the first and the last ones.
 fn shortened(mut lines: Vec<String>) -> Vec<String> {
     if let Some(surplus) = lines.len().checked_sub(MAX_LINES).filter(|n| *n > 0) {
         let first = MAX_LINES - LAST_LINES;

@@ -1,8 +1,9 @@
-//! Files: which form of a program one is, and what is wrong with one that is none.
+//! Reads programs from files: recognizes the form, and says what is wrong with a file that is no
+//! program.
 //!
-//! A file is text if its name ends in `.mm`, or if it is UTF-8 without control characters; everything
-//! else is wire, and every byte string decodes. What an engine saved may not be canonical wire; that
-//! is worth a note and no more.
+//! A file is text if its name ends in `.mm`, or if it is UTF-8 without control characters.
+//! Everything else is wire, and every byte string decodes. An engine may have saved wire that is
+//! not canonical; that is only noted.
 
 use crate::file::{self, MAX_PROGRAM, ReadError};
 use crate::names::shown;
@@ -31,7 +32,7 @@ impl fmt::Display for Form {
     }
 }
 
-/// A fuzz target, of which the limits count: it folds threads before it runs a program.
+/// A fuzz target. Its limits apply: a target folds the threads of a program before it runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
     /// One thread
@@ -41,7 +42,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// What the target brings its inputs into.
+    /// The limits into which the target brings its inputs.
     pub const fn limits(self) -> Limits {
         match self {
             Self::Ops => Limits::OPS,
@@ -50,14 +51,14 @@ impl Target {
     }
 }
 
-/// A program out of a file.
+/// A program from a file.
 #[derive(Debug)]
 pub struct Input {
     /// The program, canonical.
     pub program: Program,
     /// Its form.
     pub form: Form,
-    /// A sentence on how the file is not what an encoder writes, if it is not.
+    /// A sentence on how the file differs from what an encoder writes, if it does.
     pub note: Option<String>,
 }
 
@@ -110,7 +111,7 @@ impl fmt::Display for InputError {
             ),
             Fault::NotUtf8 { line, column, byte } => write!(
                 f,
-                "line {line}, column {column}: byte {byte:#04x} is not UTF-8; mend it or, if this is \
+                "line {line}, column {column}: byte {byte:#04x} is not UTF-8; fix it or, if this is \
                  a wire file, take the .mm off its name"
             ),
             Fault::Text { error, is_named_mm } => {
@@ -138,18 +139,18 @@ impl InputError {
         }
     }
 
-    /// The file has no byte. In a folder that is what a writer that was killed has left, or one that has only begun.
+    /// The file is empty. In a folder, its writer may have been killed or may have only begun.
     pub fn is_empty(&self) -> bool {
         matches!(self.fault, Fault::Empty)
     }
 }
 
-/// The program in the file at `path`; with a `target`, brought into its limits, and wire unless the
-/// name says text.
+/// Reads the program in the file at `path`. With a `target`, the program is brought into its
+/// limits, and the file is wire unless its name says text.
 ///
 /// # Errors
-/// What makes the file unusable: it is no file, cannot be read, is empty or too long, or is a text
-/// with a mistake.
+/// Why the file is unusable: it is no regular file, cannot be read, is empty or too long, or is a
+/// text with a mistake.
 pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
     let fail = |fault| InputError {
         path: path.to_owned(),
@@ -191,7 +192,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// The bytes as text, if that is what they are.
+/// The bytes as text, if they are text.
 fn as_text(bytes: &[u8], is_named_mm: bool, target: Option<Target>) -> Result<Option<&str>, Fault> {
     let is_printable = |text: &str| {
         text.chars()

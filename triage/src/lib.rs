@@ -1,16 +1,17 @@
-//! Triage: what to do with a program that `mm-fuzz` runs, and with a finding above all.
+//! Triage: what to do with a program of `mm-fuzz`, above all one with a finding.
 //!
-//! The program `mm-triage` is [`cli`] and nothing else. Each command is a module, with its arguments
-//! beside the function that obeys them; what a test or another tool wants of a command is a function
-//! that takes a program and returns a value.
+//! The program `mm-triage` only calls [`cli`]. Each command is a module that holds its arguments and the
+//! function that obeys them. Tests and other tools call functions that take a program and return a
+//! value.
 //!
 //! Read these five first, in this order; the others follow from them:
 //!
-//! 1. [`input`]: a file becomes a [`Program`](mm_fuzz::program::Program), or an error that says what to do.
+//! 1. [`input`]: a file becomes a [`Program`](mm_fuzz::program::Program), or an error that says what
+//!    to do.
 //! 2. [`run`]: a program runs with some [`bugs`], and ends with a pass or with a finding.
 //! 3. [`minimize`]: a program with a finding becomes the shortest one with the same finding.
 //! 4. [`objection`]: the function of the kernel in which something first was wrong.
-//! 5. [`cluster`]: programs with findings become bugs, by what the three before say of each.
+//! 5. [`cluster`]: programs with findings become bugs, using the three before.
 //!
 //! ```
 //! use mm_triage::run::{Ended, run};
@@ -20,7 +21,7 @@
 //! assert!(matches!(run(&program, &Bugs::default(), false, &mut ()), Ended::Pass { .. }));
 //! ```
 //!
-//! No module uses another one that uses it, directly or not; `tests/modules.rs` sees to it.
+//! No two modules use each other, directly or not; `tests/modules.rs` checks this.
 #![forbid(unsafe_code)]
 
 pub mod bisect;

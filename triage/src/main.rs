@@ -1,8 +1,8 @@
 //! The program `mm-triage`: parses the command line and hands it to [`mm_triage::cli`].
 //!
-//! Every command ends with status 0 (all is well), 1 (a finding, a bug of the zoo that is not
+//! Every command ends with status 0 (all is well), 1 (a finding, or a bug of the zoo that is not
 //! found), 2 (unusable input, or nothing could be done) or 3 (interrupted). Results go to standard
-//! output; standard error has one sentence for each input that could not be used, or not as it
+//! output. Standard error has one sentence for each input that could not be used, or not as it
 //! stands.
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let status = match Cli::parse().run(&mut io::stdout().lock()) {
         Ok(status) => status,
-        // the reader has gone: it wants to hear no more
+        // The reader of standard output has gone, so there is nobody to tell.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Status::Unusable,
         Err(error) => Status::unusable(format_args!("standard output cannot be written: {error}")),
     };

@@ -1,8 +1,9 @@
-//! Where a finding comes from: the function in which the state first was wrong.
+//! Finds the function in which the state first was wrong.
 //!
-//! The oracles look after each slice, and without preemptions a slice is a whole operation. Here the
-//! operation is cut at every scheduling point, which changes nothing else, so that they look after each
-//! section; the first to which one objects is a section of a known function.
+//! The oracles look after each slice, and without preemptions a slice is a whole operation. This
+//! module cuts the operation at every scheduling point, which changes nothing else, so that the
+//! oracles look after each section. The first section to which one objects belongs to a known
+//! function.
 
 use crate::bugs::Bugs;
 use crate::run::{Ended, Found, Runner};
@@ -17,32 +18,33 @@ use std::ops::Range;
 /// The first objection.
 #[derive(Clone, Debug)]
 pub struct Objection {
-    /// What is wrong, at that moment.
+    /// What is wrong at that moment.
     pub found: Found,
     /// The function whose section did it: that of the last scheduling point before.
     pub site: Site,
-    /// The function that took the innermost of the locks that are held; of several, the first.
+    /// The function that took the innermost lock that is held; the first of several.
     pub locked: Option<Site>,
-    /// The function that last took an entry away which named the page of the finding.
+    /// The function that last removed an entry naming the finding's page.
     pub unmapped: Option<Site>,
     /// An allocation had failed by then.
     pub after_failure: bool,
-    /// It is of an operation, and not of the end of everything.
+    /// The objection is to an operation, not to the end of the program.
     pub is_in_an_operation: bool,
-    /// It is of an open migration that went on by itself, a whole phase at once: the function is a guess.
+    /// The objection is to an open migration that went on by itself, a whole phase at once, so the
+    /// function is a guess.
     pub is_of_a_phase: bool,
 }
 
-/// Notes where the last slice began.
+/// Records where the last slice began.
 #[derive(Default)]
 struct Last {
-    /// Scheduling points when each operation was first on.
+    /// For each operation, the scheduling points passed when it first ran.
     began: Vec<(usize, u32)>,
-    /// Where the tasks were when the operation was first on, when the slice began, and when it ended.
+    /// Where the tasks were when the operation first ran, when the slice began, and when it ended.
     first: [Site; MAX_TASKS],
     before: [Site; MAX_TASKS],
     after: [Site; MAX_TASKS],
-    /// An open migration went on by itself since the slice began.
+    /// An open migration has gone on by itself since the slice began.
     phase: bool,
     /// An allocation has failed.
     failed: bool,
@@ -50,13 +52,13 @@ struct Last {
     to: u32,
     thread: usize,
     threads: Vec<usize>,
-    /// Which thread had which scheduling points.
+    /// The thread that had each range of scheduling points.
     turns: Vec<(Range<u32>, u8)>,
-    /// Locks that are held, by whom, and which function took them.
+    /// The locks that are held, by which task, and which function took them.
     held: Vec<(usize, Lock, Site)>,
-    /// Pages that an entry ceased to name, and in which function.
+    /// The pages that an entry ceased to name, and in which function.
     unmapped: Vec<(Pfn, Site)>,
-    /// The operation whose last write of an entry is looked for, and its function.
+    /// The operation whose last entry write is searched for, and the function of that write.
     writer_of: Option<usize>,
     writer: Option<Site>,
 }
@@ -70,7 +72,7 @@ impl Observer for Last {
         self.before = s.tasks().each_ref().map(|task| task.site);
         if !self.began.iter().any(|(other, _)| *other == step) {
             self.began.push((step, s.points()));
-            // a new operation starts with its task renewed
+            // A new operation starts with its task reset.
             self.before[self.thread] = Site::Start;
             self.first = self.before;
         }
@@ -122,7 +124,7 @@ impl Last {
         }
     }
 
-    /// What is known of a finding that ended the run.
+    /// The objection for a finding that ended the run.
     fn objection(&self, found: Found, operations: usize) -> Objection {
         let mut unmapped = self.unmapped.iter().rev();
         Objection {
@@ -144,7 +146,7 @@ impl Last {
             Lock::Folio(_) => 1,
             Lock::AnonVmaRead(_) | Lock::AnonVmaWrite(_) => 2,
         };
-        // of equals the last one is taken, so from behind
+        // `max_by_key` takes the last of equals, so iterate from the end to get the first.
         let held = self.held.iter().rev();
         let innermost = held.max_by_key(|(_, lock, _)| depth(lock));
         innermost.map(|(_, _, site)| *site)
@@ -159,7 +161,8 @@ impl Last {
         turn.map_or(0, |(_, thread)| *thread)
     }
 
-    /// The function that the section is in: the task that moved, a worker before the thread that drives it.
+    /// The function of the section: that of the task that moved, a worker before the thread that
+    /// drives it.
     fn site(&self) -> Site {
         let moved = |since: [Site; MAX_TASKS]| {
             let after = self.after;
@@ -167,18 +170,18 @@ impl Last {
                 .rev()
                 .find(move |task| since[*task] != after[*task])
         };
-        // a worker may pass the same point twice
+        // A worker may pass the same point twice, so a slice may not show that it moved.
         let driven = || moved(self.first).filter(|_| self.after[self.thread] == Site::Start);
         let task = moved(self.before).or_else(driven).unwrap_or(self.thread);
         match self.before[task] {
-            // what an open migration does first, its thread has said
+            // The first section of an open migration is known only by where it ends.
             Site::Start if task != self.thread => self.after[task],
             site => site,
         }
     }
 }
 
-/// The first objection to a run of `program`; `None` if there is none.
+/// The first objection to a run of `program`; `None` if the run passes.
 pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     let options = Options {
         thorough: true,
@@ -189,7 +192,8 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     if objection.is_in_an_operation {
         return Some(objection);
     }
-    // what comes about as everything ends has a place if operations end it: open migrations, then processes
+    // What goes wrong as everything ends gets a place if operations do the ending: they finish the
+    // open migrations and then exit the processes.
     let mut ending = program.clone();
     let thread = program.ops.last().map_or(0, |step| step.thread);
     let finalize = Op::Finalize {
@@ -210,7 +214,8 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     placed.or(Some(objection))
 }
 
-/// The first objection, looked for with a cut at each scheduling point of the operation that has it.
+/// The first objection, found by cutting the operation that has it at each of its scheduling
+/// points.
 fn of_run(program: &Program, runner: &mut Runner) -> Option<Objection> {
     let mut last = Last::of(program);
     let Ended::Found(found) = runner.run(program, &mut last) else {
@@ -240,7 +245,8 @@ fn of_run(program: &Program, runner: &mut Runner) -> Option<Objection> {
     Some(best)
 }
 
-/// The function that wrote an entry last in the last operation of `program`; `None` if the operation wrote none.
+/// The function that last wrote an entry in the last operation of `program`; `None` if the
+/// operation wrote none.
 pub fn last_writer(program: &Program, bugs: &Bugs) -> Option<Site> {
     let mut runner = Runner::new(bugs, Options::default());
     let step = program.ops.len().checked_sub(1)?;
@@ -265,18 +271,18 @@ pub fn last_writer(program: &Program, bugs: &Bugs) -> Option<Site> {
     writer
 }
 
-/// Ranges of scheduling points of which each has room for its cuts; one begins with the last cut of the one
-/// before, or the section between them would not be one.
+/// Ranges of scheduling points, each small enough for its cuts. A range begins with the last cut of
+/// the one before, so that the section between them is cut off, too.
 fn windows(points: Range<u32>, room: usize) -> impl Iterator<Item = Range<u32>> {
     let starts = points.clone().step_by(room.saturating_sub(1).max(1));
     starts.map(move |start| start..points.end.min(start + room as u32))
 }
 
-/// The program, cut at each point of a range: the thread that had the point goes on.
+/// The program, cut at each point of a range: the same thread goes on.
 fn cut(program: &Program, points: &Range<u32>, last: &Last) -> Program {
     let mut cut = program.clone();
     cut.threads = cut.threads.max(2);
-    // those of the program come first: of two at a point the first one counts
+    // The program's own preemptions come first: of two at one point the first one counts.
     let cuts = points.clone().filter_map(|point| {
         let (at, to) = (u16::try_from(point).ok()?, last.thread_at(point));
         Some(Preemption { at, to })
@@ -297,7 +303,7 @@ mod tests {
         first(&program, &bugs).expect("a finding").site
     }
 
-    /// Whatever operation the bug is met in, the function is the one that has it.
+    /// The function is the buggy one, whatever operation meets the bug.
     #[test]
     fn the_function_does_not_depend_on_the_operation() {
         for last in ["munmap p0 0 1", "dontneed p0 0 1", "mmap p0 0 1 none"] {
@@ -309,7 +315,7 @@ mod tests {
 
     #[test]
     fn an_operation_longer_than_the_room_for_cuts_is_cut_in_parts() {
-        // the last page of many is the only one with a write entry
+        // Only the last of many pages has a writable entry.
         let program = "mmap p0 0 32 rw\nmigrate p0 0 31 d0\nwrite p0 31\nmigrate p0 31 1 d0\n\
                        mprotect p0 0 31 r\nevict d0 0 32\n";
         assert_eq!(site("slowpath-ro-migent", program), Site::TryToMigrate);

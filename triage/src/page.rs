@@ -1,5 +1,6 @@
-//! A page for a browser that needs nothing but itself: its own policy lets the browser load nothing, and run no script but the
-//! one that is given. Light, dark and printed; whoever makes the body brings the style of what is in it.
+//! A self-contained page for a browser. Its policy lets the browser load nothing, and run no script
+//! but the given one. It has styles for light, dark and print; the caller brings the style of the
+//! body.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -14,7 +15,7 @@ pub struct Script {
     pub hash: &'static str,
 }
 
-/// The page.
+/// Renders the page.
 pub fn render(title: &str, style: &str, script: Option<Script>, body: &Markup) -> String {
     let scripts = script.map_or(String::new(), |script| {
         format!("script-src 'sha256-{}'; ", script.hash)

@@ -1,23 +1,23 @@
-//! Work on many things with several threads: results come in the order of the things, and memory does
-//! not grow with their number.
+//! Runs work on many items with several threads. Results come in the order of the items, and memory
+//! does not grow with their number.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
-/// Things that may be under way or done, for each thread, before the oldest has been handed out.
+/// For each thread, how many items may be under way or done before the oldest result is handed out.
 const AHEAD: usize = 64;
 
 struct Queue<I> {
     items: I,
     taken: usize,
     handed_out: usize,
-    /// Nobody wants any more.
+    /// No more items are wanted.
     closed: bool,
 }
 
-/// Works on `items` with `jobs` threads, each with a worker of its own that `new_worker` makes, and gives
-/// the results to `sink` one after the other.
+/// Works on `items` with `jobs` threads, each with its own worker from `new_worker`, and passes the
+/// results to `sink` in order.
 ///
 /// # Errors
 /// The first error of `sink`, which ends everything.
@@ -55,7 +55,7 @@ pub fn ordered<T: Send, R: Send, W>(
             scope.spawn(move || {
                 let mut worker = new_worker();
                 while let Some((number, item)) = take() {
-                    // only fails if the sink has failed
+                    // This fails only if the sink has failed.
                     let _ = send.send((number, work(&mut worker, item)));
                 }
             });
@@ -83,7 +83,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A number of threads on a command line.
+/// Parses a number of threads.
 ///
 /// # Errors
 /// What it has to be.
@@ -95,7 +95,7 @@ pub fn jobs(word: &str) -> Result<usize, String> {
     }
 }
 
-/// The threads to use if nobody says how many: one for each processor.
+/// The default number of threads: one for each processor.
 pub fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,22 +1,22 @@
-//! A line on a terminal that says how far long work has come. Nowhere else is anything printed.
+//! A progress line on a terminal. It is printed nowhere else.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Time between two changes of the line.
+/// Time between two updates of the line.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// The line.
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
-    /// When it was last changed; `None` if standard error is no terminal.
+    /// When it was last updated; `None` if standard error is no terminal.
     last: Option<Instant>,
     shown: bool,
 }
 
 impl Progress {
-    /// Nothing is shown at first.
+    /// A line that shows nothing yet.
     pub fn new(what: &'static str) -> Self {
         Self {
             what,
@@ -25,14 +25,14 @@ impl Progress {
         }
     }
 
-    /// `count` things are done.
+    /// Reports that `count` items are done.
     pub fn tick(&mut self, count: u64, more: impl Fn() -> String) {
         if let Some(last) = &mut self.last
             && last.elapsed() > PERIOD
         {
             *last = Instant::now();
             self.shown = true;
-            // a terminal that has gone is no reason to stop
+            // A closed terminal is no reason to stop.
             let _ = write!(
                 std::io::stderr(),
                 "\r\x1b[K{count} {}, {}",
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// The line goes.
+    /// Clears the line.
     pub fn end(self) {
         if self.shown {
             let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -1,4 +1,4 @@
-//! A run, operation by operation: what each said, and what it changed of the state.
+//! Records a run operation by operation: the outcome of each, and what it changed.
 
 use crate::bugs::Bugs;
 use crate::run::{Ended, Runner};
@@ -22,9 +22,10 @@ pub struct Moment {
 /// A run of a program.
 #[derive(Debug)]
 pub struct Record {
-    /// The operations in the order in which they ended; last the one with the finding, if there is one.
+    /// The operations in the order in which they ended; last the one with the finding, if there is
+    /// one.
     pub moments: Vec<Moment>,
-    /// How it ended.
+    /// How the run ended.
     pub ended: Ended,
 }
 
@@ -91,7 +92,7 @@ impl Record {
     }
 }
 
-/// `key` and what differs, of two lists.
+/// Joins two lists by key.
 fn join<K: Ord + Copy, V: Copy>(
     before: impl Iterator<Item = (K, V)>,
     after: impl Iterator<Item = (K, V)>,
@@ -106,7 +107,7 @@ fn join<K: Ord + Copy, V: Copy>(
     both
 }
 
-/// Entries, struct pages and links of the reverse map that are not the same in two states.
+/// The entries, struct pages and links of the reverse map that differ between two states, in lines.
 pub fn differences(before: &Snapshot, after: &Snapshot, geometry: Geometry) -> Vec<String> {
     let mut lines = Vec::new();
     let entries = |s: &Snapshot| {
@@ -139,7 +140,7 @@ pub fn differences(before: &Snapshot, after: &Snapshot, geometry: Geometry) -> V
     lines
 }
 
-/// `pfn:1: refs 1 -> 2, +DIRTY`; none if nothing changed.
+/// `pfn:1: refs 1 -> 2, +DIRTY`; `None` if nothing changed.
 fn page_changes(pfn: Pfn, old: &Page, new: &Page) -> Option<String> {
     let mut words = Vec::new();
     let mut change = |what: &str, old: String, new: String| {

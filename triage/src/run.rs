@@ -1,4 +1,4 @@
-//! Running a program, whatever happens: a panic of the core is a finding as well.
+//! Runs a program and survives anything: a panic of the core is a finding as well.
 
 use crate::bugs::Bugs;
 use mm_core::Pfn;
@@ -18,7 +18,7 @@ pub enum Ended {
         /// The digest of all outcomes and of the final state.
         digest: u64,
     },
-    /// One did not, or the core panicked.
+    /// A check failed, or the core panicked.
     Found(Found),
 }
 
@@ -27,15 +27,15 @@ pub enum Ended {
 pub struct Found {
     /// What findings of the same bug have in common.
     pub signature: String,
-    /// The invariant; a panic breaks none.
+    /// The invariant; `None` for a panic.
     pub invariant: Option<Invariant>,
-    /// In which way it is broken, if there are several.
+    /// The way in which it is broken, if it has several.
     pub way: Option<Way>,
-    /// The invariant, `family/name`; of a panic, its place.
+    /// The invariant, `family/name`; for a panic, its place in the source.
     pub oracle: String,
-    /// The operation; a panic does not tell.
+    /// The operation; `None` for a panic.
     pub step: Option<usize>,
-    /// The page that it speaks of.
+    /// The page that the finding names.
     pub page: Option<Pfn>,
     /// What was expected and what was found.
     pub detail: String,
@@ -60,7 +60,7 @@ impl From<Finding> for Found {
 
 #[cfg(test)]
 thread_local! {
-    /// All messages are worded in another way: nothing may depend on their words.
+    /// Replaces the words of all messages, to test that nothing depends on them.
     pub static REWORDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -73,7 +73,7 @@ fn reworded(detail: String) -> String {
     }
 }
 
-/// Runs `program`, on a machine of its own, and computes the digest.
+/// Runs `program` on a new machine, and computes the digest.
 pub fn run(program: &Program, bugs: &Bugs, thorough: bool, observer: &mut dyn Observer) -> Ended {
     let options = Options {
         thorough,
@@ -83,7 +83,7 @@ pub fn run(program: &Program, bugs: &Bugs, thorough: bool, observer: &mut dyn Ob
     Runner::new(bugs, options).run(program, observer)
 }
 
-/// Runs programs one after the other on one machine, which a run leaves as it found it.
+/// Runs programs one after the other on one machine. Each run leaves the machine as it found it.
 #[derive(Debug)]
 pub struct Runner {
     executor: Executor,
@@ -110,7 +110,7 @@ impl Runner {
 
     /// Runs one program.
     pub fn run(&mut self, program: &Program, observer: &mut dyn Observer) -> Ended {
-        // after a panic the executor goes, and the observer is only read
+        // After a panic the executor is replaced, and the observer is only read.
         let run = AssertUnwindSafe(|| self.executor.run_observed(program, observer));
         match catch(run) {
             Ok(Verdict::Pass { digest }) => Ended::Pass { digest },
@@ -139,11 +139,11 @@ struct Crash {
 }
 
 thread_local! {
-    /// The panic of the run under way; `None` while no run is under way.
+    /// The panic of the current run; `None` if no run is under way.
     static CRASH: RefCell<Option<Crash>> = const { RefCell::new(None) };
 }
 
-/// Runs `run`; a panic in it is returned and not printed. Other panics are printed as ever.
+/// Runs `run`, and returns a panic in it instead of printing it. Other panics are printed as usual.
 fn catch<T>(run: AssertUnwindSafe<impl FnOnce() -> T>) -> Result<T, Crash> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,4 +1,4 @@
-//! `seeds`: the text programs of the corpus as wire files.
+//! `seeds`: writes the text programs of the corpus as wire files.
 
 use crate::Status;
 use crate::names::shown;
@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 /// Arguments of `seeds`.
 #[derive(Debug, clap::Args)]
 pub struct SeedsArgs {
-    /// The folder to write to; made if it is not there
+    /// The folder to write to; it is created if missing
     pub outdir: PathBuf,
-    /// Leave out programs of more threads
+    /// Leave out programs with more threads
     #[arg(long, value_name = "N", default_value_t = MAX_THREADS,
           value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_THREADS)))]
     pub max_threads: u8,
 
-    /// Leave out corpus/zoo: the witnesses would give away the bugs that a run is to find.
+    /// Leave out corpus/zoo: the witnesses would give away the bugs that a run is to find
     #[arg(long)]
     pub without_zoo: bool,
     /// Print one JSON object and nothing else
@@ -32,10 +32,10 @@ pub struct SeedsArgs {
     pub corpus: Option<PathBuf>,
 }
 
-/// The folders of the corpus that hold text.
+/// The folders of the corpus that hold text programs.
 const FOLDERS: [&str; 3] = ["seeds", "zoo", "regress"];
 
-/// Writes the programs of the corpus; those that are unusable do not stop the others.
+/// Writes the programs of the corpus. An unusable program does not stop the others.
 pub fn command(args: &SeedsArgs, out: &mut dyn Write) -> io::Result<Status> {
     let paths = match find(args) {
         Ok(paths) => paths,

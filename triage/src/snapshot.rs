@@ -1,9 +1,10 @@
-//! What the machine looked like at one moment: the state itself moves on, and cannot be copied.
+//! A snapshot of the machine's state at one moment. The state itself moves on, and cannot be
+//! copied.
 
 use mm_core::{AnonVmaId, Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State, VmaId};
 use std::ops::Range;
 
-/// An entry and where it is.
+/// An entry and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryAt {
     /// The address space.
@@ -34,7 +35,7 @@ pub fn named(pte: Pte) -> Option<Pfn> {
 }
 
 impl Snapshot {
-    /// Takes the picture anew.
+    /// Takes the snapshot anew.
     pub fn take(&mut self, s: &State) {
         self.pages.clear();
         self.pages
@@ -66,12 +67,12 @@ impl Snapshot {
         &self.pages
     }
 
-    /// All entries of the lowest tables, in no order.
+    /// All entries of the lowest-level tables, in no order.
     pub fn entries(&self) -> &[EntryAt] {
         &self.entries
     }
 
-    /// Which area is linked to which anon_vma, and whose the area is.
+    /// The links of the reverse map: the VMA, its anon_vma, and the VMA's address space.
     pub fn edges(&self) -> &[(VmaId, AnonVmaId, MmId)] {
         &self.edges
     }
@@ -82,7 +83,7 @@ impl Snapshot {
         found.map(|(_, page)| page)
     }
 
-    /// The entries that name `pfn`, by address space and address.
+    /// The entries that name `pfn`, sorted by address space and address.
     pub fn entries_of(&self, pfn: Pfn) -> Vec<EntryAt> {
         let mut entries: Vec<EntryAt> = self
             .entries
@@ -102,12 +103,12 @@ impl Snapshot {
             .filter_map(|entry| named(entry.pte))
     }
 
-    /// Writes of lowest-level entries.
+    /// The writes of lowest-level entries.
     pub fn writes(&self) -> &[PteWrite] {
         &self.writes
     }
 
-    /// Struct pages that changed.
+    /// The struct pages that changed.
     pub fn touched(&self) -> &[Pfn] {
         &self.touched
     }

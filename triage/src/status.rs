@@ -1,8 +1,8 @@
-//! How a command ends, and what it says on standard error.
+//! How a command ends, and its messages on standard error.
 
 use mm_fuzz::names;
 
-/// How a command ended. The order is the order of badness: the worst of several counts.
+/// How a command ended. The order is that of severity: the worst of several counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// All is well.
@@ -11,7 +11,7 @@ pub enum Status {
     Finding = 1,
     /// An input was unusable.
     Unusable = 2,
-    /// The user ended it: what there is, is partial.
+    /// The user interrupted the command, so its result is partial.
     Interrupted = 3,
 }
 
@@ -23,7 +23,8 @@ impl Status {
     }
 }
 
-/// Says a sentence on standard error. No terminal obeys what is in it of names, of files and of what others say.
+/// Says a sentence on standard error. It escapes control characters, so names and messages from
+/// others cannot command the terminal.
 pub fn say(what: impl std::fmt::Display) {
     eprintln!("mm-triage: {}", names::shown_text(&what.to_string()));
 }

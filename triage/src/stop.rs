@@ -1,6 +1,6 @@
-//! Ctrl-C: long work looks here between two runs, ends cleanly, and says that it was interrupted. A run of one
-//! program takes milliseconds, and the step budget of the executor bounds it, so it is never cut; work that has nothing to
-//! print until it is over does not listen, and the signal ends it.
+//! Ctrl-C. Long work checks this between two runs, ends cleanly, and says that it was interrupted.
+//! A run of one program is never cut: it takes milliseconds, and the executor's budget of steps
+//! bounds it. Work that prints nothing until it ends does not install this, so the signal kills it.
 
 use crate::Status;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Set by the first SIGINT or SIGTERM; the second one ends the process at once.
+    /// Set by the first SIGINT or SIGTERM. The second one ends the process at once.
     ///
     /// # Errors
-    /// The system does not let us listen.
+    /// The handlers cannot be installed.
     pub fn on_signals() -> Result<Self, Status> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Self::default();
         for signal in [SIGINT, SIGTERM] {
-            // in this order: the first signal still finds the flag unset
+            // In this order, the first signal still finds the flag unset.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.0)))
                 .map_err(|error| {
@@ -29,13 +29,13 @@ impl Stop {
         Ok(stop)
     }
 
-    /// As a signal does.
+    /// Does what a signal does.
     #[cfg(test)]
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether to end.
+    /// Whether the work should end.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

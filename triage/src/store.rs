@@ -1,8 +1,9 @@
-//! Writing files so that nobody ever sees half of one: a temporary file beside it, then a rename.
+//! Writes files by a temporary file and a rename, so nobody ever sees a partial one.
 //!
-//! A process that is killed leaves at most a file called `.mm-triage-*.tmp`, which the next one that writes to the folder
-//! [removes](sweep); a full disk leaves what was there before. Whoever writes such a file has it locked, and the system
-//! gives the lock back however the process ends: one that can be locked is nobody's.
+//! A process that is killed leaves at most a file called `.mm-triage-*.tmp`, which the next process
+//! that writes to the folder [removes](sweep). A full disk leaves the old file in place. The writer
+//! of such a file holds a lock on it, which the system releases however the process ends. If the
+//! lock can be taken, the writer is gone.
 
 use crate::Status;
 use crate::file;
@@ -16,7 +17,7 @@ use tempfile::NamedTempFile;
 /// Writes `contents` to `path`: all of it, or nothing.
 ///
 /// # Errors
-/// The file cannot be made, written or renamed; what was at `path` is still there.
+/// The file cannot be created, written or renamed. The old file at `path` is still there.
 pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> io::Result<()> {
     let mut file = temporary(folder_of(path))?;
     file.write_all(contents.as_ref())?;
@@ -32,16 +33,16 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // as any file that is created, less what the umask takes away
+        // The permissions of any new file, before the umask.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     loop {
         let file = builder.tempfile_in(folder)?;
         match file.as_file().try_lock() {
-            // whoever sweeps may have had it first
+            // A sweeper may have removed it first.
             Ok(()) if file.path().exists() => return Ok(file),
             Ok(()) | Err(TryLockError::WouldBlock) => {}
-            // there are no locks here, and so nobody removes it
+            // This file system has no locks, so nobody removes the file.
             Err(TryLockError::Error(_)) => return Ok(file),
         }
     }
@@ -52,9 +53,9 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Removes the temporary files in a folder whose writers were killed. A command calls it before it writes there.
+/// Removes the temporary files of killed writers. A command calls it before it writes to a folder.
 pub fn sweep(folder: &Path) {
-    // what cannot be removed does no harm
+    // A file that cannot be removed does no harm.
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if file::is_temporary(&entry.file_name())
@@ -72,19 +73,20 @@ pub fn sweep_folders_of<'a>(files: impl Iterator<Item = &'a PathBuf>) {
     folders.into_iter().for_each(sweep);
 }
 
-/// A folder of results that one process at a time reads and adds to.
+/// A folder of results. One process at a time reads it and adds to it.
 #[derive(Debug)]
 pub struct Output {
     dir: PathBuf,
-    /// The folder: locked to the end, when the system gives it back.
+    /// The locked folder. The lock lasts until the process ends.
     _lock: File,
 }
 
 impl Output {
-    /// Makes the folder, and has it alone.
+    /// Creates the folder, and takes its lock.
     ///
     /// # Errors
-    /// It cannot be made, or somebody else has it, and a sentence says so.
+    /// It cannot be created, or another process holds the lock; the status has been explained on
+    /// standard error.
     pub fn open(dir: &Path) -> Result<Self, Status> {
         make_folder(dir)?;
         let lock = File::open(dir).map_err(|error| refuse_write(dir, &error))?;
@@ -96,7 +98,7 @@ impl Output {
                      wait for its end, or give another folder"
                 )))
             }
-            // or there are no locks here
+            // The error means that this file system has no locks.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Self {
                 dir: dir.to_owned(),
                 _lock: lock,
@@ -104,14 +106,14 @@ impl Output {
         }
     }
 
-    /// Where it is.
+    /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 }
 
-/// Where the result for the file at `path` goes: `NAME` or `NAME.mm` becomes `NAME` and the suffix; in
-/// another folder if there is one.
+/// The path of the result for the file at `path`: `NAME` or `NAME.mm` becomes `NAME` and the
+/// suffix, in `folder` if one is given.
 pub fn beside(folder: Option<&Path>, path: &Path, suffix: &str) -> PathBuf {
     let is_text = path.extension().is_some_and(|extension| extension == "mm");
     let stem = if is_text {
@@ -127,32 +129,32 @@ pub fn beside(folder: Option<&Path>, path: &Path, suffix: &str) -> PathBuf {
     }
 }
 
-/// The first of these paths that an earlier one is equal to.
+/// The first of these paths that equals an earlier one.
 pub fn first_collision(paths: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
     let mut seen = BTreeSet::new();
     paths.into_iter().find(|path| !seen.insert(path.clone()))
 }
 
-/// Two results would be written to `path`.
+/// Says that two results would be written to `path`.
 pub fn refuse_collision(path: &Path) -> Status {
     let path = shown(path);
     Status::unusable(format_args!(
-        "{path}: two files have this result, and one would replace the other; do them apart"
+        "{path}: two files have this result, and one would replace the other; run them separately"
     ))
 }
 
-/// A result cannot be written to `path`.
+/// Says that a result cannot be written to `path`.
 pub fn refuse_write(path: &Path, error: &io::Error) -> Status {
     let path = shown(path);
     Status::unusable(format_args!(
-        "{path}: cannot be written: {error}; give a folder that can"
+        "{path}: cannot be written: {error}; give a folder that can be written to"
     ))
 }
 
-/// Makes the folder that results go to, and [sweeps](sweep) it.
+/// Creates the folder for results, and [sweeps](sweep) it.
 ///
 /// # Errors
-/// It cannot be made, and a sentence says why.
+/// It cannot be created; the status has been explained on standard error.
 pub fn make_folder(dir: &Path) -> Result<(), Status> {
     std::fs::create_dir_all(dir).map_err(|error| {
         let dir = shown(dir);
@@ -209,7 +211,7 @@ mod tests {
         sweep(Path::new("/not/there"));
     }
 
-    /// Whoever sweeps may open a file before its writer has locked it.
+    /// A sweeper may open a file before its writer has locked it.
     #[test]
     fn writers_and_sweepers_side_by_side_lose_nothing() {
         let dir = tempfile::tempdir().expect("a folder");

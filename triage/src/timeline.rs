@@ -6,13 +6,13 @@ use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{MAX_THREADS, Program};
 use std::collections::VecDeque;
 
-/// Steps that are kept.
+/// How many steps are kept.
 const KEPT: usize = 10;
 
 /// Where a task is and what it waits for.
 pub type Stand = (Site, Option<Wait>);
 
-/// A task as a person calls it: a thread, or an open migration by its slot.
+/// The name of a task: a thread, or an open migration by its slot.
 pub fn task_name(task: usize) -> String {
     match task.checked_sub(usize::from(MAX_THREADS)) {
         None => format!("t{task}"),
@@ -25,9 +25,9 @@ pub fn task_name(task: usize) -> String {
 struct Slice {
     /// The operation that it belongs to; one past the last for the end of the program.
     step: usize,
-    /// Scheduling points passed before and after.
+    /// The scheduling points passed before and after.
     points: (u32, u32),
-    /// It was announced: the scheduler chose it. Else it is what goes on while all threads wait.
+    /// The scheduler chose this slice. If not, something went on while all threads waited.
     chosen: bool,
     /// The tasks that moved, in words.
     stands: String,
@@ -53,7 +53,7 @@ impl Timeline {
         self.stands = stands(s);
     }
 
-    /// The slice that is running is being preempted.
+    /// The current slice is being preempted.
     pub fn preempted(&mut self, words: String) {
         self.preempted = Some(words);
     }
@@ -88,7 +88,7 @@ impl Timeline {
         }
     }
 
-    /// A line for each slice, after a heading.
+    /// A heading, and a line for each slice.
     pub fn lines(&self, program: &Program) -> (String, Vec<String>) {
         let heading = match self.count {
             0 => "no scheduling step had ended".to_owned(),
@@ -124,7 +124,7 @@ pub fn stands(s: &State) -> [Stand; MAX_TASKS] {
     std::array::from_fn(|id| (tasks[id].site, tasks[id].waiting))
 }
 
-/// Where a task is, what it waits for, and what it holds meanwhile.
+/// Where a task is, what it waits for, and which locks it holds meanwhile.
 pub fn stand(id: usize, task: &Task) -> String {
     let mut words = format!("{} in {}", task_name(id), describe::site(task.site));
     if let Some(wait) = task.waiting {

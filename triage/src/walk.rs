@@ -1,8 +1,9 @@
-//! The files in a folder and the folders in it, by name, however many there are; but for those that are being written,
-//! or were when their writer was killed.
+//! Walks the files in a folder and its subfolders, sorted by name, however many there are. It skips
+//! temporary files, whose writers are at work or were killed.
 //!
-//! Memory is bounded: of a folder only so many names are kept, and the folder is read again for the
-//! next ones. Links to folders are not followed, so that there are no loops; links to files are files.
+//! Memory is bounded: a limited number of names of each folder is kept, and the folder is read
+//! again for the next ones. The walk does not follow links to folders, so there are no loops. A
+//! link to a file counts as a file.
 
 use crate::file;
 use std::collections::BTreeSet;
@@ -11,13 +12,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Names of one folder that are kept.
+/// How many names of one folder are kept.
 const KEPT: usize = 1 << 16;
 
-/// What a walk comes to.
+/// What a walk finds.
 #[derive(Debug)]
 pub enum Found {
-    /// A file that somebody named; no walk comes to it.
+    /// A file that the user named; a walk never returns it.
     Named(PathBuf),
     /// A file, or what may be one.
     File(PathBuf),
@@ -37,12 +38,12 @@ struct Folder {
     path: PathBuf,
     /// The next names, in ascending order.
     names: BTreeSet<OsString>,
-    /// The greatest name that was kept; there may be greater ones.
+    /// The greatest name that was kept; the folder may have greater ones.
     more_after: Option<OsString>,
 }
 
 impl Found {
-    /// Where it is.
+    /// The path.
     pub fn path(&self) -> &Path {
         let (Self::Named(path) | Self::File(path) | Self::Unreadable(path, _)) = self;
         path
@@ -50,7 +51,7 @@ impl Found {
 }
 
 impl Walk {
-    /// The files under `root`.
+    /// Walks the files under `root`.
     pub fn new(root: &Path) -> Self {
         Self::keeping(root, KEPT)
     }
@@ -69,7 +70,7 @@ impl Walk {
 }
 
 impl Folder {
-    /// Reads the least names that come after those that were kept before.
+    /// Reads the least names that come after those kept before.
     fn refill(&mut self, kept: usize) -> io::Result<()> {
         let Some(after) = self.more_after.take() else {
             return Ok(());

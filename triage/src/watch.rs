@@ -1,4 +1,4 @@
-//! The observer: prints each operation as it ends, and keeps what a finding is explained by.
+//! The observer of a run: prints each operation as it ends, and keeps what explains a finding.
 
 use crate::snapshot::Snapshot;
 use crate::timeline::{Timeline, stand};
@@ -11,11 +11,11 @@ use std::io::{self, Write};
 /// Watches one run.
 pub struct Watch<'a> {
     program: &'a Program,
-    /// Where operations are printed; nowhere if quiet.
+    /// Where to print operations; `None` if quiet.
     out: Option<&'a mut dyn Write>,
     /// The first error in printing.
     result: io::Result<()>,
-    /// The state before the last slice that ended, and after it.
+    /// The states before and after the last slice that ended.
     before: Snapshot,
     after: Snapshot,
     /// A slice has begun and not ended.
@@ -30,7 +30,7 @@ pub struct Watch<'a> {
 pub struct Seen {
     /// The state before the last slice.
     pub before: Snapshot,
-    /// The state after it; `None` if it did not come to an end.
+    /// The state after it; `None` if the slice did not end.
     pub after: Option<Snapshot>,
     /// The operation that ran last.
     pub step: Option<usize>,
@@ -43,7 +43,7 @@ pub struct Seen {
 }
 
 impl<'a> Watch<'a> {
-    /// Watches a run of `program`; prints its operations to `out`.
+    /// Watches a run of `program`, and prints its operations to `out`.
     pub fn new(program: &'a Program, out: Option<&'a mut dyn Write>) -> Self {
         Self {
             program,
@@ -59,7 +59,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// The run has ended.
+    /// Ends the watch after the run.
     ///
     /// # Errors
     /// The first error in printing.
@@ -125,7 +125,7 @@ impl Observer for Watch<'_> {
     }
 
     fn preempted(&mut self, point: u32, from: u8, to: u8, _: &State) {
-        // the kernel counts the points that have been passed, a program counts from 0
+        // The kernel counts the points that have been passed; a program counts from 0.
         let point = point.saturating_sub(1);
         self.timeline
             .preempted(format!(", preempted at point {point} for t{to}"));

@@ -1,5 +1,5 @@
-//! `zoo`: every historical bug against its witness. With the bug on, the oracle of the table must
-//! speak; with it off, none.
+//! `zoo`: runs every historical bug against its witness. With the bug on, the oracle of the table
+//! must object; with it off, none.
 
 use crate::Status;
 use std::io::{self, Write};
@@ -41,17 +41,17 @@ mod table {
     use serde::Serialize;
     use std::path::Path;
 
-    /// What a run of a witness says.
+    /// The result of a witness that passes.
     const PASS: &str = "pass";
-    /// Nothing to run.
+    /// The result if there is nothing to run.
     const NOTHING: &str = "-";
 
     /// A bug and its witness.
     struct Row {
         entry: &'static Entry,
-        /// The oracle that speaks with the bug on.
+        /// The oracle that objects with the bug on.
         found: String,
-        /// The oracle that speaks with the bug off.
+        /// The oracle that objects with the bug off.
         off: String,
     }
 
@@ -61,7 +61,7 @@ mod table {
         }
     }
 
-    /// Runs every bug of the table and prints a row for each.
+    /// Runs every bug of the table, and prints a row for each.
     pub fn command(args: &ZooArgs, out: &mut dyn Write) -> io::Result<Status> {
         let witnesses = corpus::find(args.corpus.as_deref())
             .map(|corpus| corpus.join("zoo"))
@@ -180,7 +180,7 @@ mod table {
     }
 
     fn object(row: &Row) -> String {
-        // in the order of a person's interest, which a map would not keep
+        // A struct keeps this order, most interesting first; a map would not.
         #[derive(Serialize)]
         struct Line<'a> {
             slug: &'a str,

@@ -143,7 +143,7 @@ fn an_earlier_run_is_no_more_than_a_file_may_be() {
          "operations":[],"signatures":{},"files":[]}}}"#;
     bench.write("clusters.json", name);
     let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
-    ran.is_unusable(&[r#"clusters.json: "../../x" is no name of a cluster"#]);
+    ran.is_unusable(&[r#"clusters.json: "../../x" is not the name of a cluster"#]);
 }
 
 #[test]

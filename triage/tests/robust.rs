@@ -436,7 +436,7 @@ fn ctrl_c_leaves_a_partial_report_that_says_so() {
             for form in ["report.html", "report.md"] {
                 let text = fs::read_to_string(bench.path("out").join(form)).expect("text");
                 assert!(
-                    text.contains("Interrupted: these are not all files."),
+                    text.contains("Interrupted: not all files were looked at."),
                     "{form}"
                 );
             }

@@ -23,9 +23,10 @@ use std::path::PathBuf;
 
 /// What the help of the command ends with.
 pub const HELP: &str = "\
-The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in a worktree of its
-own under the cache folder, built with cargo build --release -p mm-triage, and asked with replay --json; its
-program is kept for the next time, the worktree goes. A commit that does not build is skipped.
+The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in its own
+worktree under the cache folder, built with cargo build --release -p mm-triage, and asked by replay --json.
+The built program is kept for the next time; the worktree is removed. A commit that does not build is
+skipped.
 Exit status: 0 the commit is found, 1 only commits that do not build are left, 2 unusable input or command
 line, or the same verdict at both ends, 3 interrupted.";
 

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 /// What the help of the command ends with.
 pub const HELP: &str = "\
-Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, which needs
-nothing but itself. The same runs give the same page.
+Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, a
+self-contained page. The same runs give the same page.
 Exit status: 0 the page is written, 2 unusable input.";
 
 /// Arguments of `campaign`.

@@ -30,8 +30,8 @@ use std::time::Instant;
 
 /// What the help of the command ends with.
 pub const HELP: &str = "\
-The result is 1-minimal: no operation, preemption or thread can go, and no operand can be a step smaller,
-so that the finding keeps its signature. It does not depend on --jobs.
+The result is 1-minimal: if any operation, preemption or thread is removed, or any operand gets a step
+smaller, the signature of the finding changes. It does not depend on --jobs.
 Exit status: 0 every file was minimized, 2 one was unusable or has no finding, 3 interrupted; then the
 smallest programs so far have been written.";
 

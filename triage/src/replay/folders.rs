@@ -222,7 +222,7 @@ impl Summary {
         );
         writeln!(out, "{}", style.heading(line))?;
         if self.interrupted {
-            writeln!(out, "{}", style.bad("interrupted: these are not all files"))?;
+            writeln!(out, "{}", style.bad("interrupted: not all files were looked at"))?;
         }
         if !signatures.is_empty() {
             let heading = format!(

@@ -41,7 +41,7 @@ fn header(report: &Report) -> Markup {
             h1 { (report.title()) }
             p { (report.sums()) "." @if !report.zoo.is_empty() { " With the bugs " code { (report.zoo) } "." } }
             @if report.interrupted {
-                p.warning role="note" { "Interrupted: these are not all files." }
+                p.warning role="note" { "Interrupted: not all files were looked at." }
             }
         }
     }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub fn render(report: &Report) -> String {
     let mut out = format!("# mm-triage: {}\n\n{}.\n", report.title(), report.sums());
     if report.interrupted {
-        out += "\n**Interrupted: these are not all files.**\n";
+        out += "\n**Interrupted: not all files were looked at.**\n";
     }
     if !report.zoo.is_empty() {
         let _ = write!(out, "\nWith the bugs {}.\n", span(&report.zoo));

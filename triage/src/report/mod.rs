@@ -25,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 /// What the help of the command ends with.
 pub const HELP: &str = "\
-Does what cluster -o OUT does, and writes to the same folder report.html, which needs nothing but itself,
-report.md, report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
+Does what cluster -o OUT does, and writes to the same folder report.html (self-contained), report.md,
+report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial report is written.";
 
 /// Arguments of `report`.
@@ -86,7 +86,7 @@ fn print(report: &Report, args: &ReportArgs, out: &mut dyn Write) -> io::Result<
     let heading = format!("report: {}: {}", report.title(), report.sums());
     writeln!(out, "{}", style.heading(heading))?;
     if report.interrupted {
-        writeln!(out, "{}", style.bad("interrupted: these are not all files"))?;
+        writeln!(out, "{}", style.bad("interrupted: not all files were looked at"))?;
     }
     writeln!(out, "  {folder}, and .md, .json, .sarif beside it")
 }

@@ -115,7 +115,7 @@ fn notifications(report: &Report) -> Vec<Value> {
     if report.interrupted {
         all.push(notification(
             "error",
-            "interrupted: these are not all files".to_owned(),
+            "interrupted: not all files were looked at".to_owned(),
         ));
     }
     all.extend(
