@@ -1,5 +1,7 @@
-//! Building a commit and asking it. Under the cache folder: `builds/COMMIT/mm-triage`, the programs that were built;
-//! `target`, cargo's own; `tree-*`, worktrees of a run under way; `lock`, held while one is.
+//! Builds commits and asks them.
+//!
+//! The cache folder holds `builds/COMMIT/mm-triage`, the programs that were built; `target`,
+//! cargo's folder; `tree-*`, worktrees of a run under way; `lock`, held during a run.
 
 use super::git::{Commit, Repository};
 use crate::input::Target;
@@ -15,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Between two looks at a process and at Ctrl-C.
+/// Time between two checks of a process and of Ctrl-C.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// What is asked of each commit.
+/// What each commit is asked.
 #[derive(Debug)]
 pub struct Question {
     /// The arguments of `mm-triage`.
@@ -26,12 +28,12 @@ pub struct Question {
 }
 
 impl Question {
-    /// What `replay --json` says of the file at `path`, with these options.
+    /// Asks what `replay --json` says about the file at `path`, with these options.
     ///
     /// # Errors
-    /// It is no file, or is too long.
+    /// The path is no regular file, or the file is too long.
     pub fn new(path: &Path, zoo: Option<&str>, target: Option<Target>) -> Result<Self, Status> {
-        // what an old commit may wait for, or read without an end, is not handed to it
+        // Old commits do not check: they might wait for a pipe, or read without end.
         let file =
             file::read(path, file::MAX_PROGRAM).and_then(|_| Ok(std::fs::canonicalize(path)?));
         let file = file.map_err(|error| {
@@ -50,14 +52,14 @@ impl Question {
     }
 }
 
-/// What a commit says.
+/// A commit's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The signature of the finding, `pass` or `unusable`.
     Verdict(String),
-    /// It cannot be built or asked, and why.
+    /// The commit cannot be built or asked, and why.
     Skip(String),
-    /// The user has had enough.
+    /// The user interrupted the run.
     Stopped,
 }
 
@@ -68,12 +70,12 @@ struct Line {
     signature: Option<String>,
 }
 
-/// Builds commits, and keeps what it built.
+/// Builds commits, and keeps the results.
 pub struct Builder<'a> {
     repository: &'a Repository,
     cache: PathBuf,
     stop: &'a Stop,
-    /// Held to the end, when the system gives it back.
+    /// The lock, held until the process ends.
     _lock: File,
 }
 
@@ -85,7 +87,7 @@ struct Ended {
 }
 
 impl Ended {
-    /// The last line with an error, or the last line.
+    /// The last line with an error, or else the last line.
     fn reason(&self) -> String {
         let lines = || {
             self.err
@@ -102,10 +104,10 @@ impl Ended {
 }
 
 impl<'a> Builder<'a> {
-    /// With the builds of earlier runs in the same folder.
+    /// Takes the lock of the cache folder, which may hold builds of earlier runs.
     ///
     /// # Errors
-    /// Another run is using it, or it cannot be written to.
+    /// Another run holds the lock, or the folder cannot be written to.
     pub fn new(repository: &'a Repository, cache: PathBuf, stop: &'a Stop) -> Result<Self, Status> {
         let path = cache.join("lock");
         let lock = File::create(&path).map_err(|error| store::refuse_write(&path, &error))?;
@@ -124,7 +126,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// What went wrong outside of the commits.
+    /// The status for an error that no commit caused.
     pub fn refuse(&self, error: &io::Error) -> Status {
         Status::unusable(format_args!(
             "{}: a commit cannot be built or asked there: {error}; make room, or give another --cache DIR",
@@ -132,7 +134,7 @@ impl<'a> Builder<'a> {
         ))
     }
 
-    /// Asks a commit; `tick` is called now and then with what is being done.
+    /// Asks a commit, and calls `tick` now and then with the current activity.
     ///
     /// # Errors
     /// The cache folder cannot be used.
@@ -167,7 +169,8 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Builds the commit's `mm-triage` and keeps it as `program`; or says why not.
+    /// Builds the commit's `mm-triage` and keeps it as `program`. Returns an answer if it does not
+    /// build.
     fn build(
         &self,
         commit: &Commit,
@@ -198,7 +201,7 @@ impl<'a> Builder<'a> {
             return Ok(Some(Answer::Stopped));
         };
         if !ended.status.success() {
-            // so does a build that Ctrl-C ended before it ended us
+            // Ctrl-C may have ended the build before it set our flag.
             let answer = match self.stop.is_set() {
                 true => Answer::Stopped,
                 false => Answer::Skip(format!("it does not build: {}", ended.reason())),
@@ -209,7 +212,7 @@ impl<'a> Builder<'a> {
         Ok(None)
     }
 
-    /// Copies what was built, whole or not at all.
+    /// Copies the built program, by a rename.
     fn keep(&self, built: &Path, program: &Path) -> io::Result<()> {
         let builds = self.cache.join("builds");
         std::fs::create_dir_all(&builds)?;
@@ -220,14 +223,14 @@ impl<'a> Builder<'a> {
         std::fs::rename(new.keep(), program.parent().unwrap_or(&builds))
     }
 
-    /// Runs a process to its end; `None` if the user has had enough.
+    /// Runs a process to its end. Returns `None` if the user interrupts.
     fn run(
         &self,
         mut command: Command,
         what: &str,
         tick: &mut dyn FnMut(&str),
     ) -> io::Result<Option<Ended>> {
-        // files, and not pipes: nobody reads while we wait
+        // Files instead of pipes, because nobody reads while we wait.
         let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
         command
             .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! The repository: commits, and a worktree that goes when it is no longer needed.
+//! The repository: its commits, and worktrees that are removed when they are dropped.
 
 use crate::Status;
 use std::ffi::OsStr;
@@ -15,10 +15,10 @@ pub struct Range {
 }
 
 impl Range {
-    /// Reads `A..B`.
+    /// Parses `A..B`.
     ///
     /// # Errors
-    /// It is not of that form.
+    /// The words do not have that form.
     pub fn parse(words: &str) -> Result<Self, String> {
         match words.split_once("..") {
             Some((from, to)) if !from.is_empty() && !to.is_empty() && !to.starts_with('.') => {
@@ -35,19 +35,19 @@ impl Range {
 /// A commit.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Its name.
+    /// Its hash.
     pub hash: String,
     /// The first line of its message.
     pub subject: String,
 }
 
-/// The first digits of a name.
+/// The first digits of a hash.
 pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }
 
 impl Commit {
-    /// Enough of its name for people.
+    /// The first digits of its hash.
     pub fn short(&self) -> &str {
         short(&self.hash)
     }
@@ -60,10 +60,10 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Finds it.
+    /// Finds the repository.
     ///
     /// # Errors
-    /// There is none, or no git.
+    /// There is no repository, or git is missing.
     pub fn here() -> Result<Self, Status> {
         let output = Command::new("git")
             .args(["rev-parse", "--show-toplevel"])
@@ -100,7 +100,7 @@ impl Repository {
     /// The commit that the user calls `name`.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no such commit.
     pub fn commit(&self, name: &str) -> Result<Commit, Status> {
         let commit = format!("{name}^{{commit}}");
         let hash = self.read(&[
@@ -128,7 +128,7 @@ impl Repository {
     /// The commits after `from` up to `to`, by first parents, oldest first.
     ///
     /// # Errors
-    /// One is not the ancestor of the other, or they are the same.
+    /// `from` is not an ancestor of `to`, or they are the same.
     pub fn line(&self, from: &Commit, to: &Commit, names: &Range) -> Result<Vec<Commit>, Status> {
         let Range { from: a, to: b } = names;
         if self
@@ -154,10 +154,10 @@ impl Repository {
         Ok(commits)
     }
 
-    /// A worktree of `commit` at `path`.
+    /// Adds a worktree of `commit` at `path`.
     ///
     /// # Errors
-    /// What git says.
+    /// Those of git.
     pub fn add_worktree(&self, path: &Path, commit: &Commit) -> Result<Worktree<'_>, Status> {
         let words = ["worktree", "add", "--quiet", "--detach", "--force"].map(OsStr::new);
         let mut args = words.to_vec();
@@ -181,12 +181,12 @@ impl Repository {
     }
 }
 
-/// `HASH SUBJECT`.
+/// Parses `HASH SUBJECT`.
 fn parse(line: &str) -> Commit {
     let (hash, subject) = line.split_once(' ').unwrap_or((line, ""));
     Commit {
         hash: hash.to_owned(),
-        // whoever wrote it may have put anything in
+        // The author may have put control characters into it.
         subject: subject.escape_debug().to_string(),
     }
 }
@@ -200,7 +200,7 @@ fn path_of(line: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(line).into_owned())
 }
 
-/// A worktree; it goes when this goes.
+/// A worktree, which is removed when this is dropped.
 #[derive(Debug)]
 pub struct Worktree<'a> {
     repository: &'a Repository,
@@ -208,7 +208,7 @@ pub struct Worktree<'a> {
 }
 
 impl Worktree<'_> {
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -221,7 +221,7 @@ impl Drop for Worktree<'_> {
         args.push(self.path.as_os_str());
         let removed = self.repository.git(&args);
         if !removed.is_ok_and(|output| output.status.success()) {
-            // what git does not know as a worktree
+            // Git does not know it as a worktree, so remove the folder.
             let _ = std::fs::remove_dir_all(&self.path);
             let _ = self.repository.git(&["worktree", "prune"].map(OsStr::new));
         }

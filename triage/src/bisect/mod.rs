@@ -1,7 +1,8 @@
-//! `bisect`: the commit of this repository at which the verdict on a program changes.
+//! `bisect`: finds the commit of this repository at which the verdict on a program changes.
 //!
-//! The history is that of first parents, so that it is a line. Each commit is built in a worktree of its own and
-//! asked with `replay --json`; what cannot be built or asked is passed over, as `git bisect skip` does.
+//! It follows first parents, so the history is a line. Each commit is built in its own worktree and
+//! asked with `replay --json`. A commit that cannot be built or asked is skipped, as by `git bisect
+//! skip`.
 
 mod build;
 mod git;
@@ -21,7 +22,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
 The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in its own
 worktree under the cache folder, built with cargo build --release -p mm-triage, and asked by replay --json.
@@ -33,7 +34,7 @@ line, or the same verdict at both ends, 3 interrupted.";
 /// Arguments of `bisect`.
 #[derive(Debug, clap::Args)]
 pub struct BisectArgs {
-    /// Historical bugs to put back, with commas between them; a commit that does not know one is skipped
+    /// Historical bugs to put back, separated by commas; a commit that does not know one is skipped
     #[arg(long, value_name = "SLUG[,SLUG]")]
     pub zoo: Option<String>,
     /// The file is an input of this fuzz target
@@ -52,14 +53,14 @@ pub struct BisectArgs {
     pub file: PathBuf,
 }
 
-/// A commit and the verdict there.
+/// A commit and its verdict.
 #[derive(Debug, Serialize)]
 struct Tested {
     commit: String,
     subject: String,
     /// The signature of the finding, `pass` or `unusable`; `None` if the commit could not be asked.
     verdict: Option<String>,
-    /// Why it could not.
+    /// Why it could not be asked.
     why: Option<String>,
 }
 
@@ -70,11 +71,12 @@ struct Outcome {
     /// The verdicts at both ends.
     before: String,
     after: String,
-    /// The first commit with another verdict than the older end; with several, one of these is.
+    /// The first commit whose verdict differs from that of the older end. If there are several, it
+    /// is one of these.
     first: Vec<String>,
-    /// Commits in the range.
+    /// The number of commits in the range.
     commits: usize,
-    /// In the order in which they were asked.
+    /// The commits that were asked, in that order.
     tested: Vec<Tested>,
 }
 
@@ -205,7 +207,7 @@ fn cache(args: &BisectArgs) -> Result<PathBuf, Status> {
     })
 }
 
-/// Commits are asked one after the other, and remembered.
+/// Asks commits one after the other, and remembers the answers.
 struct Asked<'a> {
     builder: Builder<'a>,
     question: Question,
@@ -214,7 +216,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Asks a commit, with so many others that may be the first one.
+    /// Asks a commit. `left` is how many commits may still be the first.
     fn ask(&mut self, commit: &Commit, left: usize) -> Result<Answer, Status> {
         let count = self.tested.len() as u64;
         let progress = &mut self.progress;
@@ -238,7 +240,7 @@ impl Asked<'_> {
         Ok(answer)
     }
 
-    /// The verdict at an end, which must have one; `None` if the user has had enough.
+    /// The verdict at an end of the range, which must have one; `None` if the user interrupts.
     fn end(&mut self, commit: &Commit) -> Result<Option<String>, Fault> {
         match self.ask(commit, 0)? {
             Answer::Verdict(verdict) => Ok(Some(verdict)),

@@ -1,29 +1,30 @@
-//! Binary search among things of which some cannot be looked at.
+//! Binary search among items some of which cannot be tested.
 
 use std::ops::Range;
 
-/// What is known of a thing.
+/// The result of testing an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Whether it has changed.
+    /// Whether the item has changed.
     Known(bool),
-    /// It cannot be told.
+    /// The item cannot be tested.
     Skip,
-    /// Enough.
+    /// The search must stop.
     Stop,
 }
 
-/// The result.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The first that has changed is among these: the last one has, all others cannot be looked at.
+    /// The first changed item is in this range. The last item of the range has changed; the others
+    /// cannot be tested.
     First(Range<usize>),
-    /// As far as the search got, the first one is among these.
+    /// The search was stopped; the first changed item is in this range.
     Stopped(Range<usize>),
 }
 
-/// The first of `count` things that has changed. The last one has, and what comes before the first has not.
-/// `test` gets a thing and how many may be the first.
+/// Finds the first of `count` items that has changed. The last item has changed, and whatever
+/// precedes the first has not. `test` gets an item and how many items may be the first.
 ///
 /// # Errors
 /// The first error of `test`.
@@ -31,7 +32,7 @@ pub fn search<E>(
     count: usize,
     mut test: impl FnMut(usize, usize) -> Result<Answer, E>,
 ) -> Result<Found, E> {
-    // all before `low` have not changed; `high` has
+    // No item before `low` has changed; `high` has.
     let (mut low, mut high) = (0, count.saturating_sub(1));
     let mut skipped = vec![false; count];
     while let Some(next) = nearest_to_the_middle(low, high, &skipped) {
@@ -45,7 +46,7 @@ pub fn search<E>(
     Ok(Found::First(low..high + 1))
 }
 
-/// What is to be looked at between `low` and `high`.
+/// The item to test next between `low` and `high`.
 fn nearest_to_the_middle(low: usize, high: usize, skipped: &[bool]) -> Option<usize> {
     let middle = low + (high - low) / 2;
     let open = (low..high).filter(|i| !skipped[*i]);

@@ -5,22 +5,24 @@ use super::stats::{Step, survival_at};
 use maud::{Markup, html};
 use std::fmt::Write;
 
-/// The whole picture.
+/// The size of the whole picture.
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 340.0;
-/// Where the curves are: left, right, top, bottom.
+/// The edges of the area with the curves.
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = WIDTH - 150.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = HEIGHT - 44.0;
-/// The time at the left edge, in seconds. Time is logarithmic: a bug takes a hundredth of a second, or minutes.
+/// The time at the left edge, in seconds. The axis is logarithmic, because a bug takes a hundredth
+/// of a second or minutes.
 const EARLIEST: f64 = 0.01;
 /// The least distance between two names.
 const LINE: f64 = 16.0;
-/// Line styles, which the style sheet names `e0`, `e1`, …
+/// The number of line styles; the style sheet calls them `e0`, `e1`, …
 const STYLES: usize = 6;
 
-/// The class of an engine's line; the order is that of the names, so that it does not depend on who wins.
+/// The class of an engine's line. It follows the order of the names, so it does not depend on the
+/// results.
 pub fn class(results: &Results, engine: &str) -> String {
     let at = results.campaign.engines().position(|name| name == engine);
     format!("e{}", at.unwrap_or(0) % STYLES)
@@ -45,7 +47,7 @@ pub fn ticks(limit: f64) -> Vec<f64> {
 pub fn curves(results: &Results) -> Markup {
     let limit = results.campaign.limit;
     let mut times = ticks(limit);
-    // the limit has a tick of its own, and needs room for it
+    // The limit has a tick of its own, which needs room.
     times.retain(|tick| x(limit, limit) - x(*tick, limit) > 40.0);
     times.push(limit);
     html! {
@@ -75,7 +77,7 @@ pub fn curves(results: &Results) -> Markup {
     }
 }
 
-/// Where a curve ends.
+/// The height at which a curve ends.
 fn last(engine: &Engine) -> f64 {
     survival_at(&engine.curve, f64::INFINITY)
 }
@@ -83,7 +85,7 @@ fn last(engine: &Engine) -> f64 {
 fn line(curve: &[Step], limit: f64) -> String {
     let mut path = format!("M{LEFT} {:.1}", y(1.0));
     for step in curve {
-        // a string takes whatever is written to it
+        // Writing to a string never fails.
         let _ = write!(
             path,
             "H{:.1}V{:.1}",
@@ -94,11 +96,12 @@ fn line(curve: &[Step], limit: f64) -> String {
     path + &format!("H{RIGHT}")
 }
 
-/// Where the curves end and where their names are, in the order of the engines, so that no name covers another one.
+/// For each engine, the height at which its curve ends and the height of its name, so that no name
+/// covers another.
 fn places(engines: &[Engine]) -> Vec<(f64, f64)> {
     let ends: Vec<f64> = engines.iter().map(|engine| y(last(engine))).collect();
     let mut order: Vec<usize> = (0..ends.len()).collect();
-    // from below: the last name has the least room
+    // From below, because the last name has the least room.
     order.sort_by(|&a, &b| ends[b].total_cmp(&ends[a]));
     let mut names = ends.clone();
     let mut below = BOTTOM + LINE;

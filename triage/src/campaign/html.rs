@@ -1,4 +1,4 @@
-//! The page of a campaign. `maud` escapes all text and every attribute; there is no script.
+//! The page of a campaign. `maud` escapes all text and every attribute. The page has no script.
 
 use super::chart::{class, curves, ticks, whisker};
 use super::results::{PARTIAL, Results, digits};
@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 const STYLE: &str = include_str!("style.css");
 
-/// The page.
+/// Renders the page.
 pub fn render(results: &Results) -> String {
     let body = html! {
         header {
@@ -84,7 +84,7 @@ fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
 }
 
-/// What may be wider than the window, and can be moved by keyboard.
+/// Content that may be wider than the window, and can be scrolled by keyboard.
 fn scroll(label: &str, content: Markup) -> Markup {
     html! { div.scroll tabindex="0" role="region" aria-label=(label) { (content) } }
 }

@@ -1,6 +1,8 @@
-//! `campaign`: what the runs of `make campaign` say of the engines, as a page for a browser.
+//! `campaign`: shows what the runs of `make campaign` say about the engines, as a page for a
+//! browser.
 //!
-//! Nothing is left out: a run without a finding is censored at the limit, and counts as such in every number.
+//! No run is left out: a run without a finding is censored at the limit, and every number counts it
+//! so.
 
 mod chart;
 mod html;
@@ -14,7 +16,7 @@ use runs::Campaign;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
 Reads DIR/runs.csv and DIR/about.txt, whether all runs are there or not, and writes DIR/index.html, a
 self-contained page. The same runs give the same page.

@@ -1,4 +1,4 @@
-//! What there is to say of the runs.
+//! The results of a campaign, computed from its runs.
 
 use super::runs::Campaign;
 use super::stats::{self, Comparison, Step, Time};
@@ -12,9 +12,9 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Engine {
     pub name: String,
-    /// Those that it has runs of.
+    /// The bugs of which it has runs.
     pub bugs: usize,
-    /// Those that a run has found.
+    /// The bugs that one of its runs has found.
     pub bugs_found: usize,
     pub runs: usize,
     pub runs_found: usize,
@@ -26,7 +26,7 @@ pub struct Engine {
     pub execs_per_second: f64,
 }
 
-/// Two engines, by the bugs that both have runs of.
+/// Two engines, compared by the bugs of which both have runs.
 #[derive(Debug)]
 pub struct Pair {
     pub a: String,
@@ -35,16 +35,17 @@ pub struct Pair {
     pub all: Comparison,
     /// `all.p`, corrected for the number of pairs.
     pub p: f64,
-    /// Bugs by which the first one is faster, and slower: an A12 on this side of a half.
+    /// The number of bugs for which the first engine is faster, and slower: an A12 on that side of
+    /// a half.
     pub faster: usize,
     pub slower: usize,
 }
 
-/// What there is to say.
+/// All results.
 #[derive(Debug)]
 pub struct Results {
     pub campaign: Campaign,
-    /// The fastest first.
+    /// The engines, fastest first.
     pub engines: Vec<Engine>,
     pub pairs: Vec<Pair>,
 }
@@ -83,13 +84,15 @@ impl Results {
         )
     }
 
-    /// The engines have not all runs of all bugs: what is said of one and of another is not of the same bugs.
+    /// Whether an engine lacks runs of some bugs, so that the engines are measured by different
+    /// bugs.
     pub fn is_partial(&self) -> bool {
         let bugs = self.campaign.bugs.len();
         self.engines.iter().any(|engine| engine.bugs < bugs)
     }
 
-    /// Engines, and pairs of them, with what the page says of them; seconds, but for `a12` and `p`.
+    /// The engines and their pairs, as the page shows them. Values are in seconds, except `a12` and
+    /// `p`.
     pub fn json(&self, page: &Path) -> Value {
         let engines = self.engines.iter().map(|engine| {
             json!({
@@ -148,7 +151,7 @@ impl Results {
     }
 }
 
-/// What a reader of a part should know.
+/// The warning on partial results.
 pub const PARTIAL: &str =
     "Some engines have no run of some bugs: their means and curves are not of the same bugs.";
 
@@ -176,7 +179,7 @@ impl Engine {
 }
 
 impl Pair {
-    /// Nothing if they have no bug in common.
+    /// Compares two engines; `None` if they have no bug in common.
     pub fn of(campaign: &Campaign, a: &str, b: &str) -> Option<Self> {
         let (mut times_a, mut times_b, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for bug in &campaign.bugs {
@@ -200,7 +203,7 @@ impl Pair {
     }
 }
 
-/// A number of seconds with some two digits that count: `0.04`, `1.3`, `57`.
+/// A number of seconds with about two significant digits: `0.04`, `1.3`, `57`.
 pub fn digits(seconds: f64) -> String {
     match seconds {
         small if small < 0.995 => format!("{small:.2}"),

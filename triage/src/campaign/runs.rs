@@ -1,5 +1,5 @@
-//! What a campaign has left: `runs.csv`, a line for each run, and `about.txt`, what all of them have in common. `fuzz/campaign`
-//! writes both.
+//! The files of a campaign, which `fuzz/campaign` writes: `runs.csv`, a line for each run, and
+//! `about.txt`, what all runs have in common.
 
 use super::stats::Time;
 use crate::file;
@@ -11,7 +11,7 @@ use std::path::Path;
 const COLUMNS: &str = "bug,engine,run,found,seconds,execs,signature";
 const ABOUT: &str = "about.txt";
 const RUNS: &str = "runs.csv";
-/// The longest of both that is read, in bytes: half a million runs.
+/// The longest of these files that is read, in bytes; enough for half a million runs.
 const MAX_BYTES: u64 = 1 << 26;
 
 /// One run.
@@ -29,14 +29,14 @@ pub struct Run {
     pub execs: u64,
 }
 
-/// All of them.
+/// All runs.
 #[derive(Debug)]
 pub struct Campaign {
     /// `name: value`, in the order of the file.
     pub about: Vec<(String, String)>,
-    /// The limit of a run.
+    /// The limit of a run, in seconds.
     pub limit: f64,
-    /// By name, bug and number.
+    /// By engine, bug and number.
     runs: BTreeMap<String, BTreeMap<String, Vec<Run>>>,
     /// In the order of the file.
     pub bugs: Vec<String>,
@@ -75,7 +75,7 @@ impl Campaign {
             runs: BTreeMap::new(),
             bugs: Vec::new(),
         };
-        // a line without an end is half of one: the run is made again
+        // A line without an end is incomplete, and its run will be made again.
         let whole = runs.rfind('\n').map_or("", |end| &runs[..end]);
         let mut lines = whole.lines().enumerate();
         if lines.next().map(|(_, line)| line) != Some(COLUMNS) {
@@ -128,7 +128,7 @@ impl Campaign {
             .flat_map(|bugs| bugs.values().flatten())
     }
 
-    /// How many runs there are.
+    /// The number of runs.
     pub fn count(&self) -> usize {
         self.engines()
             .map(|engine| self.all_of(engine).count())
@@ -136,7 +136,7 @@ impl Campaign {
     }
 }
 
-/// Reads a line; nothing if it is no run within the limit.
+/// Parses a line; `None` if it is no run within the limit.
 fn parse_run(line: &str, limit: f64) -> Option<Run> {
     let [bug, engine, number, found, seconds, execs, signature] =
         line.split(',').collect::<Vec<_>>().try_into().ok()?;

@@ -1,7 +1,7 @@
-//! The statistics of times to a finding, of which some are censored: the time was up before.
+//! The statistics of times to a finding, some of which are censored because the limit came first.
 //!
-//! Survival is the share of runs that have not found the bug yet. All runs of a campaign have the same limit, so a run that is
-//! censored is only known to take longer than any that is not.
+//! Survival is the share of runs that have not found the bug yet. All runs of a campaign have the
+//! same limit, so a censored run is only known to take longer than any uncensored one.
 
 use fastrand::Rng;
 use statrs::stats_tests::Alternative;
@@ -9,22 +9,22 @@ use statrs::stats_tests::mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu};
 
 /// Samples of the bootstrap.
 const RESAMPLES: usize = 2000;
-/// Where its random numbers begin: the same campaign, the same interval.
+/// The seed of its random numbers, so that the same campaign gives the same interval.
 const SEED: u64 = 0x6d6d;
-/// Sizes of both samples together up to which the exact distribution of U is computed.
+/// The total size of both samples up to which the exact distribution of U is computed.
 const EXACT: usize = 20;
 
 /// The time of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Time {
-    /// Until the finding or, without one, until the end of the run.
+    /// The time until the finding or, without one, until the end of the run.
     pub seconds: f64,
     /// There is a finding.
     pub found: bool,
 }
 
 impl Time {
-    /// What ranks are made of: whatever is censored comes last, and is tied.
+    /// The value that ranks are made of: censored times come last, and are tied.
     fn rank(self) -> f64 {
         if self.found {
             self.seconds
@@ -34,10 +34,10 @@ impl Time {
     }
 }
 
-/// Where a survival curve falls, and to what.
+/// A step of a survival curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// When.
+    /// When the curve falls.
     pub seconds: f64,
     /// The survival from then on.
     pub survival: f64,
@@ -69,14 +69,14 @@ pub fn survival_at(curve: &[Step], seconds: f64) -> f64 {
     before.last().map_or(1.0, |step| step.survival)
 }
 
-/// The first time at which half of the runs have found the bug, if they have.
+/// The first time at which half of the runs have found the bug, if they ever do.
 pub fn median(curve: &[Step]) -> Option<f64> {
     let half = curve.iter().find(|step| step.survival <= 0.5);
     half.map(|step| step.seconds)
 }
 
-/// The restricted mean survival time: the area under the curve up to `limit`, which is the mean time that a run takes if it is
-/// ended there.
+/// The restricted mean survival time: the area under the curve up to `limit`. That is the mean time
+/// of a run that is ended at the limit.
 pub fn restricted_mean(curve: &[Step], limit: f64) -> f64 {
     let (mut area, mut since, mut survival) = (0.0, 0.0, 1.0);
     for step in curve.iter().take_while(|step| step.seconds < limit) {
@@ -86,8 +86,8 @@ pub fn restricted_mean(curve: &[Step], limit: f64) -> f64 {
     area + survival * (limit - since)
 }
 
-/// The 95 % interval of the restricted mean: percentiles of a bootstrap that draws bugs and then, of each, runs; for both vary. Each
-/// group has the runs of one bug.
+/// The 95 % interval of the restricted mean, as percentiles of a bootstrap. The bootstrap draws
+/// bugs and then runs of each bug, because both vary. Each group has the runs of one bug.
 pub fn interval_of_mean(groups: &[Vec<Time>], limit: f64) -> (f64, f64) {
     let mut rng = Rng::with_seed(SEED);
     let mut means: Vec<f64> = (0..RESAMPLES)
@@ -110,15 +110,16 @@ fn resample(groups: &[Vec<Time>], rng: &mut Rng) -> Vec<Time> {
 /// How two engines compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// Vargha and Delaney's A12: how likely a run of the first one is faster than one of the second; a tie counts half.
+    /// Vargha and Delaney's A12: the probability that a run of the first engine is faster than one
+    /// of the second. A tie counts half.
     pub a12: f64,
-    /// Mann and Whitney's U of the first one, in pairs that it wins.
+    /// Mann and Whitney's U of the first engine: the number of pairs that it wins.
     pub u: f64,
     /// The two-sided p of U, corrected for ties.
     pub p: f64,
 }
 
-/// Compares the times of two engines; nothing if one has none.
+/// Compares the times of two engines; `None` if one has none.
 pub fn compare(a: &[Time], b: &[Time]) -> Option<Comparison> {
     let ranks = |times: &[Time]| times.iter().map(|time| time.rank()).collect::<Vec<_>>();
     let method = if a.len() + b.len() <= EXACT {
@@ -126,12 +127,12 @@ pub fn compare(a: &[Time], b: &[Time]) -> Option<Comparison> {
     } else {
         MannWhitneyUMethod::AsymptoticInclContinuityCorrection
     };
-    // the pairs in which b is greater, that is slower
+    // U counts the pairs in which b is greater, that is slower.
     let (u, p) = mannwhitneyu(&ranks(b), &ranks(a), method, Alternative::TwoSided).ok()?;
     Some(Comparison {
         a12: u / (a.len() * b.len()) as f64,
         u,
-        // where all are tied there is no variance
+        // If all times are tied, there is no variance.
         p: if p.is_nan() { 1.0 } else { p },
     })
 }

@@ -1,11 +1,13 @@
 //! What artifacts of one bug have in common.
 //!
-//! A key is what is wrong, where it came to be wrong, and whether it takes a race:
+//! A key says what is wrong, where it first was wrong, and whether it takes a race:
 //!
-//! - *What*: several invariants look at the same thing from different sides, and which of them objects first
-//!   depends on what else the program did. They count as one: the subject of the row ([`mm_fuzz::invariant`]). Where one
-//!   invariant can be broken in several ways, the way belongs to the place.
-//! - *Where*: whom the row blames ([`Blame`]), mostly the function whose section did it ([`objection`]).
+//! - *What*: several invariants look at the same thing from different sides, and which of them
+//!   objects first depends on the rest of the program. They count as one, the subject of the row
+//!   ([`mm_fuzz::invariant`]). If one invariant can be broken in several ways, the way belongs to
+//!   the place.
+//! - *Where*: what the row blames ([`Blame`]), mostly the function whose section did it
+//!   ([`objection`]).
 
 use crate::bugs::Bugs;
 use crate::objection::{self, Objection};
@@ -17,25 +19,26 @@ use mm_fuzz::invariant::Blame;
 use mm_fuzz::program::Program;
 use serde::{Deserialize, Serialize};
 
-/// The place of what no function is to blame for.
+/// The place if no function is to blame.
 const A_RACE: &str = "a race";
 
 /// What artifacts of a bug have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// The invariant, `family/name`; of several about the same thing, their subject. Of a panic, its place.
+    /// The invariant, `family/name`; for several about the same thing, their subject. For a panic,
+    /// its place.
     pub invariant: String,
     /// The function in which it first was broken, or the way.
     pub place: String,
-    /// It takes two threads.
+    /// The finding takes two threads.
     pub race: bool,
 }
 
-/// Why the function is not known that did it.
+/// Why the responsible function is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vague {
-    /// It is.
+    /// It is known.
     No,
     /// The first section of an operation did it, which has no name.
     FirstSection,
@@ -52,11 +55,11 @@ pub struct Keyed {
     pub vague: Vague,
     /// The operation that ran at the first objection.
     pub operation: String,
-    /// The state of its page, and the way: what findings are told apart by whose function is not known.
+    /// The state of the page, and the way. They distinguish findings whose function is not known.
     pub circumstances: String,
 }
 
-/// The key of a minimized program, of which this is the finding; `None` if it has none.
+/// The key of a minimized program with this finding; `None` if nothing objects to the program.
 pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     let objection = objection::first(program, bugs)?;
     let race = program.threads > 1;
@@ -78,8 +81,8 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     })
 }
 
-/// The key of a race in the middle of which something else is wrong for a while, which another bug may have done:
-/// its function says nothing.
+/// The key of a race during which something else is wrong for a while. Another bug may have done
+/// that, so its function means nothing.
 fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
@@ -116,7 +119,7 @@ fn circumstances(found: &Found) -> String {
     }
 }
 
-/// What is wrong: of several invariants about the same thing, the one that stands for all.
+/// What is wrong: for several invariants about the same thing, the one that stands for all.
 fn subject(found: &Found) -> String {
     match found.invariant {
         Some(invariant) => invariant.row().subject.to_string(),
@@ -124,7 +127,7 @@ fn subject(found: &Found) -> String {
     }
 }
 
-/// Where it came to be wrong, and whether that is a guess.
+/// Where it first was wrong, and whether that is a guess.
 fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vague) {
     let race = program.threads > 1;
     let found = &objection.found;
@@ -133,7 +136,7 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
     let known = |place: String| (place, Vague::No);
     let site = |site| known(describe::site(site));
     let (place, vague) = match row.map_or(Blame::Section, |row| row.blame) {
-        // the way is the place
+        // The way is the place.
         Blame::Way => return known(way.unwrap_or_default()),
         Blame::Locker => match objection.locked {
             Some(locker) => return site(locker),
@@ -143,7 +146,8 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
         Blame::Operation => known(part(found, 1)),
         Blame::Before if race => known(A_RACE.to_owned()),
         Blame::LastWriter => known(last_writer(program, objection, bugs)),
-        // a device that maps what is gone by then: the invalidation and the fault race, and either comes last
+        // A device maps a page that is gone by then: the invalidation races with the fault, and
+        // either may come last.
         Blame::Unmapper | Blame::EitherInARace if race => known(A_RACE.to_owned()),
         Blame::Unmapper => objection.unmapped.map_or_else(|| section(objection), site),
         Blame::EitherInARace | Blame::Section | Blame::Before => section(objection),
@@ -154,7 +158,7 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
     }
 }
 
-/// The function whose section it was.
+/// The function of the section.
 fn section(objection: &Objection) -> (String, Vague) {
     let is_of_first_section = objection.site == Site::Start && objection.is_in_an_operation;
     let vague = match (objection.is_of_a_phase, is_of_first_section) {
@@ -165,7 +169,8 @@ fn section(objection: &Objection) -> (String, Vague) {
     (describe::site(objection.site), vague)
 }
 
-/// The function that wrote an entry last in the operation that has ended; the operation, if it has no name.
+/// The function that last wrote an entry in the operation that has ended, or the operation if that
+/// function has no name.
 fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
     let mut until = program.clone();
     until
@@ -177,7 +182,7 @@ fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String 
 }
 
 impl Key {
-    /// The name of the cluster: a digest, so that it is the same in every run.
+    /// The name of the cluster: a digest, so it is the same in every run.
     pub fn name(&self) -> String {
         let mut digest = Digest::default();
         for part in [
@@ -239,7 +244,8 @@ mod tests {
         assert_eq!(unlocked.place, "mremap");
     }
 
-    /// A retried fault on a page that somebody locked is another bug than one on a page that cannot be unmapped.
+    /// A fault that retries because the page is locked shows another bug than one that retries
+    /// because the page cannot be unmapped.
     #[test]
     fn livelocks_are_told_apart_by_the_lock_of_the_page() {
         let both = "swapfault-trylock-livelock,pvmw-devpriv-never-matches";
@@ -273,7 +279,7 @@ mod tests {
         assert!(high.place.ends_with(": too many"), "{high:?}");
     }
 
-    /// With both bugs a section in between breaks another invariant than the program does.
+    /// With both bugs, a section in between breaks another invariant than the program does.
     #[test]
     fn a_race_is_known_by_its_own_finding() {
         let race = "threads 2\npreempt 14 t0\nmmap p0 0 1 rw\nwrite p0 0\nfork p0\n\
@@ -286,7 +292,7 @@ mod tests {
         assert!(key.race);
     }
 
-    /// Signatures and keys of all witnesses are the same, however findings are worded.
+    /// The signatures and keys of all witnesses do not depend on the wording of findings.
     #[test]
     fn no_key_depends_on_the_words_of_a_message() {
         use crate::run::{Ended, REWORDED, run};

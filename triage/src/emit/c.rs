@@ -1,7 +1,7 @@
-//! A program in C, for a real Linux with our driver.
+//! Writes a program in C, for a real Linux with our driver.
 //!
-//! The order of starts and ends, and what each operation must say, are those of the model's run, as
-//! for the judge. One function for each operation, one process for each process.
+//! As for the judge, the model's run gives the order of starts and ends, and the expected outcome
+//! of each operation. The C has one function for each operation, and one process for each process.
 
 use super::operation::{body, in_c};
 use crate::bugs::Bugs;
@@ -51,14 +51,14 @@ impl std::fmt::Display for Refused {
 ///
 /// # Errors
 ///
-/// What it does that user space cannot.
+/// The operations that user space cannot do.
 pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     let mut executor = Executor::new(Options {
         unchecked: true,
         release: Release::of(kernel.0, kernel.1),
         ..Options::default()
     });
-    // a build without the zoo has none of the kernel's bugs
+    // A build without the zoo cannot switch on the kernel's bugs.
     if let Ok(bugs) = Bugs::of_kernel("", kernel) {
         bugs.set(&mut executor);
     }
@@ -89,7 +89,7 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     Ok(text)
 }
 
-/// What only the model or the judge's agent can do.
+/// Says why only the model or the judge's agent can do an operation.
 fn impossible((i, step): (usize, &Step)) -> Option<String> {
     match step.op {
         Op::Fail { .. } => Some(format!(
@@ -104,13 +104,13 @@ fn impossible((i, step): (usize, &Step)) -> Option<String> {
     }
 }
 
-/// The text, and the slots of the program as it names them; nobody else keeps count there.
+/// The text so far, and the program's slots, because the C does not track them.
 #[derive(Default)]
 struct Writer {
     functions: String,
     main: String,
     slots: Slots<()>,
-    /// The process that runs an operation, and the slot that it works on.
+    /// For each running operation, its process and the slot that it works on.
     runs: BTreeMap<u16, (usize, usize)>,
 }
 
@@ -159,7 +159,7 @@ impl Writer {
         let Some(Place { proc, slot }) = self.slots.place(op) else {
             return Ok(());
         };
-        // what no process does, the last one does
+        // Work that no process does runs in the last one.
         let proc = proc.unwrap_or(MAX_PROCS);
         if self.runs.values().any(|(busy, _)| *busy == proc) {
             let text = format!(
@@ -202,7 +202,7 @@ impl Writer {
         self.slots.set_open(open);
         match outcome {
             Outcome::Child(_) => self.slots.procs[slot] = Some(()),
-            // one that waited may have found a lower slot free than when it started
+            // An operation that waited may have found a lower free slot than when it started.
             Outcome::Slot(slot) => self.slots.done(op, slot),
             Outcome::Done => self.slots.done(op, slot),
             _ => {}
@@ -260,7 +260,7 @@ mod tests {
         status.expect("cc").success()
     }
 
-    /// The agent of the guest uses the values, and C the names.
+    /// The guest's agent uses the values, and C the names.
     #[test]
     fn constants_are_what_they_are_in_c() {
         let assertions = super::super::operation::tests::assertions();

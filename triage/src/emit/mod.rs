@@ -1,4 +1,5 @@
-//! `emit`: a program as source, in [C](to_c) for a real Linux with our driver, or in [Rust](to_rust) as a test.
+//! `emit`: writes a program as source, in [C](to_c) for a real Linux with our driver, or in
+//! [Rust](to_rust) as a test.
 
 mod c;
 mod operation;
@@ -16,7 +17,7 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// The first two numbers of a kernel's version, or why it is none.
+/// Parses the first two numbers of a kernel's version, or says why it cannot.
 fn kernel(word: &str) -> Result<Version, String> {
     let wanted = || "a kernel's version, such as 6.12 or 7.3.4".to_owned();
     let version = known::version(word).ok_or_else(wanted)?;
@@ -28,16 +29,17 @@ fn kernel(word: &str) -> Result<Version, String> {
 /// Arguments of `emit`.
 #[derive(Debug, clap::Args)]
 pub struct EmitArgs {
-    /// In C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and says SAME or the first difference
+    /// Write C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and prints SAME or the
+    /// first difference
     #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
     pub c: bool,
     /// The kernel whose behaviour the C expects: 6.12 or newer
     #[arg(long, value_name = "VERSION", value_parser = kernel, default_value = "7.3", conflicts_with = "rust")]
     pub kernel: Version,
-    /// In Rust: a test that fails as the finding does, and passes once the bug is mended
+    /// Write Rust: a test that fails as the finding does, and passes once the bug is fixed
     #[arg(long)]
     pub rust: bool,
-    /// Historical bugs that the test in Rust puts back
+    /// Historical bugs that the Rust test puts back
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, conflicts_with = "c")]
     pub zoo: Option<Bugs>,
     /// The file is an input of this fuzz target

@@ -1,4 +1,5 @@
-//! One operation and its outcome in C, in terms of `runtime.c` and of the driver's interface.
+//! Writes one operation and its outcome in C, in terms of `runtime.c` and of the driver's
+//! interface.
 
 use mm_fuzz::call::{Argument, Call, Constant, Flags, Range, RangeResult};
 use mm_fuzz::exec::Outcome;
@@ -27,7 +28,7 @@ pub fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
     }
 }
 
-/// What an operation does.
+/// The C statements of an operation.
 pub fn body(op: Op, number: u16, slot: usize) -> String {
     let word = u64::from(number) + 1;
     match (op.kind().contract().call)(op) {
@@ -119,7 +120,7 @@ pub mod tests {
     use mm_fuzz::program::{MAX_PARAMS, OpKind};
     use std::collections::BTreeMap;
 
-    /// C that compiles if each constant of the descriptions is what it is there.
+    /// C that compiles if each constant of the descriptions has the same value there.
     pub fn assertions() -> String {
         let mut values = BTreeMap::new();
         let all = OpKind::ALL.iter();

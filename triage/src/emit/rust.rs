@@ -1,7 +1,7 @@
-//! `emit --rust`: a test that fails as the finding does.
+//! `emit --rust`: writes a test that fails as the finding does.
 //!
-//! The program is in it as text, which outlives changes of the wire, and the check that fails panics
-//! itself, so that the backtrace of the test leads to the oracle.
+//! The test holds the program as text, which survives changes of the wire form. The failing check
+//! itself panics, so the backtrace of the test leads to the oracle.
 
 use crate::bugs::Bugs;
 use crate::run::{self, Ended};
@@ -52,7 +52,7 @@ pub fn to_rust(program: &Program, bugs: &Bugs) -> String {
     )
 }
 
-/// Words of a signature, or of the place of a panic, as a name in Rust.
+/// Turns a signature, or the place of a panic, into a Rust name.
 fn function_name(words: &str) -> String {
     let words = words.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<String> = words

@@ -1,10 +1,11 @@
 //! A program that is being changed, and its schedule, which has to follow.
 //!
-//! A preemption stands at a scheduling point counted over the whole run, so that whatever is removed
-//! before it moves it away from the place that mattered: a point of *one operation*. A draft therefore
-//! keeps its preemptions in terms of the program that it was made from, and they are placed in two
-//! ways: by taking off the points of what was removed, which costs nothing and is right if the other
-//! operations do what they did; or exactly, by running the draft up to each preemption in turn.
+//! A preemption stands at a scheduling point counted over the whole run. If anything before it is
+//! removed, it no longer stands where it mattered: at a point of *one operation*. A draft therefore
+//! keeps its preemptions in terms of the original program, and places them in one of two ways. The
+//! first subtracts the points of what was removed. It costs nothing, and is right if the other
+//! operations pass as many points as before. The second is exact: it runs the draft up to each
+//! preemption in turn.
 
 use super::edit::Edit;
 use super::predicate::{Predicate, Slice};
@@ -33,21 +34,22 @@ impl Best {
         Some((slice.step, before + at - slice.from))
     }
 
-    /// Points of the run.
+    /// The number of points of the run.
     pub fn points(&self) -> u32 {
         self.slices.iter().map(|slice| slice.to).max().unwrap_or(0)
     }
 
-    /// Operations up to the last one that was started.
+    /// The number of operations up to the last one that was started.
     pub fn started(&self) -> usize {
         let last = self.slices.iter().map(|slice| slice.step + 1).max();
         last.unwrap_or(0).min(self.program.ops.len())
     }
 }
 
-/// What "smaller" means: fewer operations, then fewer preemptions, fewer threads, the smaller geometry;
-/// then, operation by operation, an earlier row of the table, smaller operands, an earlier thread; then
-/// earlier preemptions. Every step of the search goes down in this order, so that it ends.
+/// Defines "smaller": fewer operations, then fewer preemptions, fewer threads, the smaller
+/// geometry; then, operation by operation, an earlier row of the table, smaller operands, an
+/// earlier thread; then earlier preemptions. Every step of the search goes down in this order, so
+/// the search ends.
 pub fn compare(a: &Program, b: &Program) -> Ordering {
     let size = |p: &Program| {
         (
@@ -71,20 +73,20 @@ pub fn compare(a: &Program, b: &Program) -> Ordering {
 /// Where a preemption goes.
 #[derive(Clone, Copy, Debug)]
 enum Planned {
-    /// Where it was in the program that the draft was made from: at this point there.
+    /// At this point of the original program.
     Kept { at: u16, to: u8 },
     /// At this point of the draft.
     At { at: u16, to: u8 },
-    /// Nowhere.
+    /// It is removed.
     Dropped,
 }
 
-/// A changed program. Reused from candidate to candidate.
+/// A changed program, reused from candidate to candidate.
 #[derive(Debug, Default)]
 pub struct Draft {
-    /// The program; its preemptions are there once they have been placed.
+    /// The program. Its preemptions are missing until they have been placed.
     program: Program,
-    /// Which operation of the original each one was.
+    /// For each operation, its number in the original program.
     origin: Vec<usize>,
     planned: Vec<Planned>,
     removed: Vec<bool>,
@@ -92,7 +94,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Changes `best`, runs the result and says whether the predicate holds for it.
+    /// Changes `best`, runs the result, and says whether it is smaller and the predicate holds.
     pub fn holds(&mut self, best: &Best, change: &[Edit], predicate: &mut impl Predicate) -> bool {
         self.make(&best.program, change);
         self.shift(best);
@@ -122,7 +124,7 @@ impl Draft {
             && predicate.holds(&self.program, &mut self.slices)
     }
 
-    /// The program without its preemptions.
+    /// Makes the changed program, without its preemptions.
     fn make(&mut self, original: &Program, change: &[Edit]) {
         self.program.geometry = original.geometry;
         self.program.threads = original.threads;
@@ -165,7 +167,7 @@ impl Draft {
                 let last = self.program.threads - 1;
                 self.rename_threads(|name| {
                     let name = if name == thread { into } else { name };
-                    // the last thread takes the name that is free
+                    // The last thread takes the free name.
                     if name == last { thread } else { name }
                 });
                 self.program.threads = last;
@@ -189,7 +191,7 @@ impl Draft {
         }
     }
 
-    /// Places the preemptions as if the operations that are left passed the points that they did.
+    /// Places the preemptions as if each remaining operation passed as many points as before.
     fn shift(&mut self, best: &Best) {
         let Self {
             program,
@@ -219,7 +221,7 @@ impl Draft {
     }
 
     /// Places each preemption by running the draft with those before it, to see where its operation
-    /// gets to the point.
+    /// reaches the point.
     fn run_up_to_each(&mut self, best: &Best, predicate: &mut impl Predicate) {
         self.program.preemptions.clear();
         for planned in &self.planned {
@@ -264,8 +266,8 @@ fn each_operand(ops: &mut [Step], kind: OperandKind, change: impl Fn(&mut u8)) {
     }
 }
 
-/// The operation of another kind that is about the same: operands of a type that `op` has are taken
-/// over, the others are `fill`, modulo what there is.
+/// The operation of another kind that is most like `op`: operands of a type that `op` has are
+/// copied, and the others are `fill`, or the greatest value of their type if that is less.
 pub fn recast(op: Op, kind: OpKind, fill: u8) -> Op {
     let old = op.operand_bytes();
     let mut bytes = [0; MAX_PARAMS];
@@ -276,7 +278,7 @@ pub fn recast(op: Op, kind: OpKind, fill: u8) -> Op {
     Op::from_operand_bytes(kind, bytes)
 }
 
-/// All geometries smaller than `geometry`.
+/// The next smaller geometry, if any.
 pub const fn smaller_geometry(geometry: Geometry) -> Option<Geometry> {
     match geometry {
         Geometry::Tiny => None,

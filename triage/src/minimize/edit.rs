@@ -1,46 +1,46 @@
-//! What a change of a program consists of.
+//! The parts of a change of a program.
 
 use mm_fuzz::program::{Geometry, Op, OperandKind, Preemption};
 use std::ops::Range;
 
-/// A part of a change. Operations and preemptions are named by their places in the program as it was.
+/// A part of a change. Operations and preemptions are numbered as in the original program.
 #[derive(Clone, Debug)]
 pub enum Edit {
-    /// These operations go, and the preemptions in them.
+    /// Removes these operations, and the preemptions in them.
     Remove(Range<usize>),
-    /// An operation becomes another.
+    /// Replaces an operation.
     Op(usize, Op),
-    /// An operation moves to another thread.
+    /// Moves an operation to another thread.
     Thread(usize, u8),
-    /// A value of an operand becomes another, wherever it stands.
+    /// Replaces a value of an operand type everywhere.
     Everywhere {
         /// The type of the operand.
         kind: OperandKind,
-        /// Its byte now.
+        /// The old byte.
         from: u8,
-        /// Its byte then.
+        /// The new byte.
         to: u8,
     },
-    /// All operands of a type become smaller.
+    /// Lowers all operands of a type.
     Lower {
         /// The type.
         kind: OperandKind,
-        /// By how much; at most the least one.
+        /// By how much: at most the least value.
         by: u8,
     },
-    /// The geometry changes.
+    /// Changes the geometry.
     Geometry(Geometry),
-    /// These preemptions go.
+    /// Removes these preemptions.
     DropPreemptions(Range<usize>),
-    /// A preemption becomes this one.
+    /// Replaces a preemption.
     Preempt(usize, Preemption),
-    /// What a thread does, another does; the last thread takes its name.
+    /// Gives a thread's operations to another thread. The last thread takes the free name.
     RemoveThread {
-        /// The thread that goes.
+        /// The thread to remove.
         thread: u8,
-        /// The one that does its work.
+        /// The thread that gets its operations.
         into: u8,
     },
-    /// Two threads exchange their names.
+    /// Exchanges the names of two threads.
     ExchangeThreads(u8, u8),
 }

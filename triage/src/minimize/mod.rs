@@ -1,4 +1,4 @@
-//! `minimize`: to the shortest program with the same signature.
+//! `minimize`: finds the shortest program with the same signature.
 
 mod draft;
 mod edit;
@@ -28,7 +28,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
 The result is 1-minimal: if any operation, preemption or thread is removed, or any operand gets a step
 smaller, the signature of the finding changes. It does not depend on --jobs.
@@ -38,7 +38,7 @@ smallest programs so far have been written.";
 /// Arguments of `minimize`.
 #[derive(Debug, clap::Args)]
 pub struct MinimizeArgs {
-    /// Historical bugs to put back, with commas between them
+    /// Historical bugs to put back, separated by commas
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
     pub zoo: Option<Bugs>,
     /// The files are inputs of this fuzz target
@@ -75,7 +75,7 @@ pub enum Same {
     Finding,
 }
 
-/// The run ends like this one did.
+/// Holds if the run ends like this one did.
 struct Alike<'a> {
     runner: Runner,
     same: Same,
@@ -97,7 +97,7 @@ impl Predicate for Alike<'_> {
     }
 }
 
-/// Notes the turns of a run.
+/// Records the turns of a run.
 struct Turns<'a>(&'a mut Vec<Slice>);
 
 impl Observer for Turns<'_> {
@@ -113,22 +113,23 @@ impl Observer for Turns<'_> {
     }
 }
 
-/// What became of a program.
+/// The result of a minimization.
 #[derive(Clone, Debug)]
 pub struct Minimized {
     /// The smaller program.
     pub program: Program,
     /// Its finding.
     pub found: Found,
-    /// Runs it took, not counting those that place preemptions.
+    /// The number of runs, not counting those that place preemptions.
     pub tests: u64,
-    /// Those of the last round, in which nothing could be made smaller; `None` if the search was stopped.
+    /// The runs of the last round, in which nothing could be made smaller; `None` if the search was
+    /// stopped.
     pub last_round: Option<u64>,
     /// What each pass did.
     pub passes: Vec<PassStatistics>,
 }
 
-/// Makes `program` as small as it gets while its finding stays the same; `None` if it has none.
+/// Makes `program` as small as possible while its finding stays the same; `None` if it has none.
 pub fn minimize(
     program: &Program,
     bugs: &Bugs,
@@ -165,7 +166,7 @@ pub fn minimize(
     })
 }
 
-/// What is said of a file.
+/// What is printed about a file.
 #[derive(Debug, Serialize)]
 struct Line {
     file: String,
@@ -190,7 +191,7 @@ struct Done {
     status: Status,
 }
 
-/// Minimizes every file; the worst status of all.
+/// Minimizes every file, and returns the worst status.
 pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
@@ -213,7 +214,7 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     if let Some(path) = store::first_collision(outputs) {
         return Ok(store::refuse_collision(&path));
     }
-    // one program is searched by all threads, several by one each
+    // One program is searched by all threads; several are searched by one thread each.
     let (outer, inner) = if args.files.len() == 1 {
         (1, jobs)
     } else {
@@ -240,7 +241,7 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
                 people(&done, args, out)?;
             }
             count += 1;
-            // where lines go to a terminal, they say how far it is
+            // On a terminal, the lines of output already show progress.
             if !io::stdout().is_terminal() {
                 progress.tick(count, || format!("of {}", args.files.len()));
             }
@@ -255,7 +256,7 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     })
 }
 
-/// Minimizes one file and writes what it becomes.
+/// Minimizes one file and writes the result.
 fn one(
     args: &MinimizeArgs,
     path: &Path,
@@ -332,7 +333,7 @@ fn one(
     }
 }
 
-/// `crash-5f` becomes `crash-5f.min.mm`, and so does `crash-5f.mm`; in another folder if there is one.
+/// `crash-5f` becomes `crash-5f.min.mm`, and so does `crash-5f.mm`; in `folder` if one is given.
 fn output_path(folder: Option<&Path>, path: &Path) -> PathBuf {
     store::beside(folder, path, ".min.mm")
 }
@@ -340,7 +341,7 @@ fn output_path(folder: Option<&Path>, path: &Path) -> PathBuf {
 fn people(done: &Done, args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<()> {
     let line = &done.line;
     let (Some(program), Some(signature)) = (&done.program, &line.signature) else {
-        // what a terminal shows of both streams is in order
+        // Flush, so that a terminal shows both streams in order.
         out.flush()?;
         Status::unusable(line.detail.as_deref().unwrap_or_default());
         return Ok(());
@@ -373,8 +374,8 @@ fn people(done: &Done, args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// A row for each pass: what it tried, what was accepted, and the operations before it first ran,
-/// after it last ran, and removed by it.
+/// Prints a row for each pass: what it tried, what was accepted, the operations before it first ran
+/// and after it last ran, and the operations it removed.
 fn statistics(passes: &[PassStatistics], out: &mut dyn Write) -> io::Result<()> {
     let heading = format!(
         "  {:<26}{:>8} {:>8}  {:<12} removed",
@@ -402,7 +403,8 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    /// Three forks before an eviction of at least five pages; nothing runs.
+    /// Whether the program has three forks before an eviction of at least five pages. It runs
+    /// nothing.
     fn is_wanted(program: &Program) -> bool {
         let ops = || program.ops.iter().map(|step| step.op);
         let evict = ops().position(|op| matches!(op, Op::Evict { len, .. } if len.get() >= 5));
@@ -410,7 +412,7 @@ mod tests {
         forks.filter(|op| op.kind() == OpKind::Fork).count() >= 3
     }
 
-    /// Counts and keeps what held.
+    /// Records the programs for which it holds.
     #[derive(Clone, Default)]
     struct Fake(Rc<RefCell<Vec<Program>>>);
 

@@ -1,17 +1,19 @@
-//! The passes of the minimizer: what may be simpler about a program, tried until nothing is.
+//! The passes of the minimizer: ways to simplify a program, tried until none works.
 //!
-//! The predicate is explicit ([`Predicate`]): "the run ends with this signature", or any other. A pass is
-//! a function from a program to a list of changes, in the order in which they are tried; the first that
-//! the predicate accepts is made, and the list of the new program is taken up where the old one was left.
-//! So a list need not know of success, and a pass that makes no progress tries the same again.
+//! The predicate is explicit ([`Predicate`]): "the run ends with this signature", or any other. A
+//! pass is a function from a program to a list of changes, in the order in which they are tried.
+//! The first change that the predicate accepts is made, and the pass goes on at the same place in
+//! the list of the new program. So a list need not know about success, and a pass without progress
+//! tries the same changes again.
 //!
-//! Removing goes from large to small: halves of the program first, so that what does not matter costs
-//! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly ones look for ways out
-//! of it, among them two or three operations at once, or one while another becomes a different one; after
-//! a success the cheap ones begin again.
+//! Removal goes from large to small: halves of the program first, so that unneeded parts cost only
+//! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly passes look for
+//! a way out of it: they remove two or three operations at once, or one while another becomes a
+//! different one. After a success the cheap passes begin again.
 //!
-//! The end is certified: a last round in which every pass has tried everything and nothing held. That it
-//! comes is due to the order of [`compare`](super::draft::compare): every change that is made goes down.
+//! The end is certified: in the last round every pass has tried everything, and nothing held. That
+//! round always comes, because every change goes down in the order of
+//! [`compare`](super::draft::compare).
 
 use super::draft::{Best, recast, smaller_geometry};
 use super::edit::Edit;
@@ -22,7 +24,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Programs longer than this have no two operations removed at a time.
+/// In programs longer than this, no two operations are removed at a time.
 const MAX_OPS_PAIRS: usize = 32;
 /// The same for three operations, and for one removed while another changes.
 const MAX_OPS_COSTLY: usize = 14;
@@ -31,13 +33,13 @@ const MAX_OPS_COSTLIEST: usize = 8;
 
 type Changes = Vec<Vec<Edit>>;
 
-/// What may be simpler, and what it is called.
+/// A pass and its name.
 struct Pass {
     name: &'static str,
     changes: fn(&Best) -> Changes,
 }
 
-/// Passes, called as their functions are.
+/// Makes passes named like their functions.
 macro_rules! passes {
     ($($pass:ident),* $(,)?) => {
         &[$(Pass { name: stringify!($pass), changes: $pass }),*]
@@ -73,10 +75,10 @@ const COSTLY: &[Pass] = passes![
 pub struct PassStatistics {
     /// Its name.
     pub pass: &'static str,
-    /// Changes that it tried, as one thread would have; a search that was stopped counts those of the
-    /// list at which it was.
+    /// The changes that it tried, counted as for one thread. A stopped search also counts those of
+    /// the list that it was working on.
     pub tried: u64,
-    /// Changes that were made.
+    /// The changes that were made.
     pub accepted: u64,
     /// Operations of the program when the pass first began.
     pub operations_before: usize,
@@ -95,7 +97,7 @@ pub struct Ended {
     pub passes: Vec<PassStatistics>,
 }
 
-/// Makes `best` as small as it gets.
+/// Makes `best` as small as possible.
 pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
     search: &mut Search<'_, P, F>,
     best: &mut Best,
@@ -123,7 +125,8 @@ pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
     }
 }
 
-/// Makes what changes of one pass can be made, in one go through its list. True if there was one.
+/// Makes all changes of one pass that the predicate accepts, in one go through its list. Returns
+/// true if there was one.
 fn exhaust<P: Predicate, F: Fn() -> P + Sync>(
     search: &mut Search<'_, P, F>,
     best: &mut Best,
@@ -158,7 +161,7 @@ fn exhaust<P: Predicate, F: Fn() -> P + Sync>(
     accepted > 0
 }
 
-/// Everything after the last operation that was started.
+/// Removes everything after the last operation that was started.
 fn never_started(best: &Best) -> Changes {
     let (started, all) = (best.started(), best.program.ops.len());
     if started < all {
@@ -168,7 +171,8 @@ fn never_started(best: &Best) -> Changes {
     }
 }
 
-/// Ranges of `count` things: all, halves, quarters, and so on to single ones, each from the back.
+/// Ranges of `count` items: all, halves, quarters, and so on down to single ones, each from the
+/// back.
 fn chunks(count: usize) -> impl Iterator<Item = Range<usize>> {
     let sizes = std::iter::successors(Some(count), |size| (*size > 1).then_some(size.div_ceil(2)));
     sizes.filter(|size| *size > 0).flat_map(move |size| {
@@ -189,7 +193,7 @@ fn operation_chunks(best: &Best) -> Changes {
     ranges.map(|range| vec![Edit::Remove(range)]).collect()
 }
 
-/// A thread goes with its operations, or leaves them to another.
+/// Removes a thread with its operations, or gives them to another thread.
 fn threads(best: &Best) -> Changes {
     let Program { threads, ops, .. } = &best.program;
     let mut changes = Vec::new();
@@ -213,7 +217,7 @@ fn geometry(best: &Best) -> Changes {
     changes.into_iter().collect()
 }
 
-/// Values that operands of one type have.
+/// The values that operands of one type have.
 fn values_of(program: &Program, kind: OperandKind) -> BTreeSet<u8> {
     let ops = program.ops.iter();
     let operands = ops.flat_map(|step| {
@@ -234,8 +238,8 @@ fn smaller(byte: u8) -> impl Iterator<Item = u8> {
     tries.into_iter().flatten()
 }
 
-/// A value becomes a smaller one in the whole program, or all values of a type move down: names of
-/// processes, addresses and devices have to agree.
+/// Replaces a value in the whole program by a smaller one, or lowers all values of a type, because
+/// names of processes, addresses and devices have to agree.
 fn values(best: &Best) -> Changes {
     let mut changes = Vec::new();
     for kind in OperandKind::ALL.iter().copied() {
@@ -252,7 +256,7 @@ fn values(best: &Best) -> Changes {
     changes
 }
 
-/// Each operand by itself.
+/// Replaces one operand at a time.
 fn operands(best: &Best) -> Changes {
     let mut changes = Vec::new();
     for (i, step) in best.program.ops.iter().enumerate() {
@@ -268,7 +272,7 @@ fn operands(best: &Best) -> Changes {
     changes
 }
 
-/// Each operation as one of an earlier row of the table.
+/// Replaces an operation by one of an earlier row of the table.
 fn kinds(best: &Best) -> Changes {
     let ops = best.program.ops.iter().enumerate();
     ops.flat_map(|(i, step)| others(i, step.op, step.op.kind().number().into()))
@@ -287,7 +291,7 @@ fn others(i: usize, op: Op, rows: usize) -> impl Iterator<Item = Vec<Edit>> {
     })
 }
 
-/// Each operation on an earlier thread, and threads under other names.
+/// Moves an operation to an earlier thread, or exchanges the names of two threads.
 fn thread_names(best: &Best) -> Changes {
     let Program { threads, ops, .. } = &best.program;
     let names = (1..*threads).flat_map(|b| (0..b).map(move |a| vec![Edit::ExchangeThreads(a, b)]));
@@ -296,7 +300,7 @@ fn thread_names(best: &Best) -> Changes {
     names.chain(single).collect()
 }
 
-/// Each preemption at an earlier point, or to an earlier thread.
+/// Moves a preemption to an earlier point, or to an earlier thread.
 fn preemption_points(best: &Best) -> Changes {
     let mut changes = Vec::new();
     for (i, Preemption { at, to }) in best.program.preemptions.iter().copied().enumerate() {
@@ -307,7 +311,7 @@ fn preemption_points(best: &Best) -> Changes {
     changes
 }
 
-/// Two operations at once, neighbours or not: one that gives and one that takes.
+/// Removes two operations at once, neighbours or not: often one undoes the other.
 fn two_operations(best: &Best) -> Changes {
     let count = best.program.ops.len();
     if count > MAX_OPS_PAIRS {
@@ -331,7 +335,8 @@ fn removed(ops: &[usize]) -> Vec<Edit> {
     ops.iter().map(|i| Edit::Remove(*i..i + 1)).collect()
 }
 
-/// An operation goes and a preemption moves: what it was for, another one has too.
+/// Removes an operation and moves a preemption, because another operation may serve the same
+/// purpose.
 fn operation_and_preemption(best: &Best) -> Changes {
     let program = &best.program;
     if program.ops.len() > MAX_OPS_COSTLY {
@@ -350,8 +355,8 @@ fn operation_and_preemption(best: &Best) -> Changes {
     changes
 }
 
-/// An operation goes while an operand of another one changes: to the least, the greatest, or one that
-/// its type has elsewhere in the program.
+/// Removes an operation while an operand of another one changes: to the least value, the greatest,
+/// or one that its type has elsewhere in the program.
 fn operation_and_operand(best: &Best) -> Changes {
     let ops = &best.program.ops;
     if ops.len() > MAX_OPS_COSTLY {
@@ -377,7 +382,7 @@ fn operation_and_operand(best: &Best) -> Changes {
     changes
 }
 
-/// An operation goes while another one becomes a different one that does for both.
+/// Removes an operation while another one becomes a different one that serves for both.
 fn operation_and_kind(best: &Best) -> Changes {
     let count = best.program.ops.len();
     if count > MAX_OPS_COSTLY {
@@ -386,7 +391,7 @@ fn operation_and_kind(best: &Best) -> Changes {
     with_another_kind(best, (0..count).rev().map(|gone| vec![gone]))
 }
 
-/// Two operations go, and a third one does for them.
+/// Removes two operations while a third one becomes a different one that serves for all.
 fn two_operations_and_kind(best: &Best) -> Changes {
     let count = best.program.ops.len();
     if count > MAX_OPS_COSTLIEST {
@@ -398,7 +403,7 @@ fn two_operations_and_kind(best: &Best) -> Changes {
     with_another_kind(best, pairs)
 }
 
-/// Operations go while another one becomes a different one.
+/// Removes operations while another one becomes a different one.
 fn with_another_kind(best: &Best, gone: impl Iterator<Item = Vec<usize>>) -> Changes {
     let mut changes = Vec::new();
     for gone in gone {

@@ -1,8 +1,9 @@
-//! What is asked of each smaller program.
+//! The test of each smaller program.
 
 use mm_fuzz::program::Program;
 
-/// One turn of an operation: the scheduling points that it passed, `from` up to and not including `to`.
+/// One turn of an operation: the scheduling points that it passed, from `from` up to but not
+/// including `to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
     /// The operation.

@@ -1,5 +1,5 @@
-//! The first of many candidates that is good: with several threads a speculation, of which the lowest
-//! index wins, so that the result and the number of tests do not depend on the number of threads.
+//! Finds the first good one among many candidates. Several threads speculate, and the lowest index
+//! wins, so the result and the number of tests do not depend on the number of threads.
 
 use super::draft::{Best, Draft};
 use super::edit::Edit;
@@ -8,9 +8,9 @@ use crate::stop::Stop;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Candidates that are tried before it is worth while to start threads.
+/// How many candidates one thread tries before it pays to start more threads.
 const ALONE: usize = 128;
-/// Candidates that a thread takes at a time.
+/// How many candidates a thread takes at a time.
 const BLOCK: usize = 16;
 
 /// Tries candidates.
@@ -20,12 +20,12 @@ pub struct Search<'a, P, F> {
     draft: Draft,
     jobs: usize,
     stop: &'a Stop,
-    /// Candidates tried, as one thread would have.
+    /// Candidates tried, counted as for one thread.
     pub tests: u64,
 }
 
 impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
-    /// A search that makes its predicates, one for each thread, with `new_predicate`.
+    /// A search that makes a predicate for each thread with `new_predicate`.
     pub fn new(new_predicate: F, jobs: usize, stop: &'a Stop) -> Self {
         Self {
             predicate: new_predicate(),
@@ -37,13 +37,13 @@ impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
         }
     }
 
-    /// Whether the user has had enough.
+    /// Whether the user has interrupted the search.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_set()
     }
 
-    /// The first change that can be made to `best`, from number `from` on: its number, and what `best`
-    /// becomes.
+    /// The first change, from number `from` on, that can be made to `best`: its number, and the
+    /// result.
     pub fn first(
         &mut self,
         best: &Best,
@@ -67,7 +67,7 @@ impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
         found
     }
 
-    /// The same with several threads, each with a predicate of its own.
+    /// The same with several threads, each with its own predicate.
     fn together(&self, best: &Best, changes: &[Vec<Edit>], from: usize) -> Option<(usize, Best)> {
         let Self {
             new_predicate,

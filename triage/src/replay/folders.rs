@@ -1,7 +1,8 @@
-//! `replay` of folders: how many files pass, which signatures the others have, which are unusable.
+//! `replay` of folders: how many files pass, which signatures the others have, and which are
+//! unusable.
 //!
-//! Nothing is kept of a file but its part in the sums, so that memory does not grow with their number:
-//! of each signature there is one example, and of the unusable files the first few.
+//! Memory does not grow with the number of files: the summary keeps only sums, one example for each
+//! signature, and the first few unusable files.
 
 use super::line::Line;
 use crate::Status;
@@ -20,17 +21,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Unusable files that are named.
+/// How many unusable files are named.
 const NAMED: usize = 20;
 
-/// What is known of all files so far.
+/// The summary of all files so far.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
     files: u64,
     passed: u64,
     findings: u64,
     unusable: u64,
-    /// Files without a byte, which are passed over: their writer may have been killed, or be at work.
+    /// Empty files, which are skipped: their writer may have been killed or may still be writing.
     empty: u64,
     interrupted: bool,
     signatures: BTreeMap<String, Group>,
@@ -42,7 +43,7 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct Group {
     files: u64,
-    /// The file with the fewest operations, of those the first.
+    /// The file with the fewest operations, the first of several.
     example: String,
     operations: usize,
 }
@@ -51,7 +52,7 @@ struct Group {
 struct Done {
     line: Line,
     operations: usize,
-    /// `None` if it is empty.
+    /// `None` if the file is empty.
     status: Option<Status>,
 }
 

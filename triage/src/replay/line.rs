@@ -1,4 +1,4 @@
-//! What `replay --json` says of a file.
+//! The line that `replay --json` prints for a file.
 
 use crate::names::shown;
 use crate::run::Ended;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What `--json` says of a file.
+/// What `--json` says about a file.
 #[derive(Debug, Serialize)]
 pub struct Line {
     /// Its name, as [`shown`].
@@ -24,7 +24,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// A file that is no program.
+    /// The line for a file that is no program.
     pub fn unusable(file: &Path, why: String) -> Self {
         Self {
             file: shown(file),
@@ -36,7 +36,7 @@ impl Line {
         }
     }
 
-    /// A file in a folder without a byte.
+    /// The line for an empty file in a folder.
     pub fn empty(file: &Path) -> Self {
         Self {
             verdict: "empty",
@@ -45,7 +45,7 @@ impl Line {
         }
     }
 
-    /// A program after its run; `step` is the last operation that ran, if that is known.
+    /// The line for a program after its run; `step` is the last operation that ran, if known.
     pub fn ended(file: &Path, ended: Ended, step: Option<usize>) -> Self {
         let line = Self {
             verdict: "pass",

@@ -1,4 +1,4 @@
-//! `replay`: runs programs and says what happens.
+//! `replay`: runs programs and shows what happens.
 
 mod folders;
 mod line;
@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub struct ReplayArgs {
-    /// Historical bugs to put back, with commas between them; `mm-triage zoo` lists them
+    /// Historical bugs to put back, separated by commas; `mm-triage zoo` lists them
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
     pub zoo: Option<Bugs>,
-    /// The files are inputs of this fuzz target: run them within its limits, and take whatever is
-    /// not called .mm for wire
+    /// The files are inputs of this fuzz target: run them within its limits, and read any file not
+    /// called .mm as wire
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
     /// Check everything after every slice, by brute force
@@ -33,19 +33,19 @@ pub struct ReplayArgs {
     /// Print no operations, only verdicts and findings
     #[arg(long, short)]
     pub quiet: bool,
-    /// Print one JSON object for each file, for folders one with the sums, and nothing else
+    /// Print nothing but one JSON object for each file, and one with the sums for folders
     #[arg(long, conflicts_with = "quiet")]
     pub json: bool,
-    /// Threads for what is in folders [default: one for each processor]
+    /// Threads for files in folders [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
     pub jobs: Option<usize>,
-    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine; of a folder, all files in it and in
-    /// the folders in it, with a summary; links to folders are not followed
+    /// Text programs (.mm), wire files, or artifacts of a fuzzing engine; a folder stands for all
+    /// files in it and in its subfolders, with a summary; links to folders are not followed
     #[arg(required = true, value_name = "FILE|DIR")]
     pub files: Vec<PathBuf>,
 }
 
-/// Runs every file, and then all that is in folders; the worst status of all.
+/// Runs every file, then all files in folders, and returns the worst status.
 pub fn command(args: &ReplayArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let (folders, files): (Vec<_>, Vec<_>) = args.files.iter().partition(|path| path.is_dir());
@@ -91,7 +91,7 @@ fn load(args: &ReplayArgs, file: &Path) -> Result<Input, String> {
 
 fn people(args: &ReplayArgs, bugs: &Bugs, file: &Path, out: &mut dyn Write) -> io::Result<Status> {
     let style = Style::of_stdout();
-    // what a terminal shows of both streams is in order
+    // Flush, so that a terminal shows both streams in order.
     out.flush()?;
     let Ok(input) = load(args, file) else {
         return Ok(Status::Unusable);

@@ -1,4 +1,4 @@
-//! What there is to say, in whatever form.
+//! The contents of a report, in no particular form.
 
 use super::picture::Picture;
 use crate::bugs::Bugs;
@@ -9,23 +9,23 @@ use mm_fuzz::invariant::Invariant;
 use mm_fuzz::program::text;
 use serde::Serialize;
 
-/// The form of `report.json`; docs/report.schema.json describes it.
+/// The version of `report.json`, which docs/report.schema.json describes.
 const VERSION: u32 = 1;
-/// Clusters that are told of in full.
+/// How many clusters are reported in full.
 const MAX_CLUSTERS: usize = 250;
-/// Files, signatures and unusable files that are named.
+/// How many files, signatures and unusable files are named.
 const NAMED: usize = 20;
 
-/// What there is to say.
+/// The contents of a report.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The form of report.json.
+    /// The version of report.json.
     pub version: u32,
-    /// Who wrote it.
+    /// The tool that wrote it.
     pub tool: String,
-    /// The historical bugs that were put back, with commas between them.
+    /// The historical bugs that were put back, separated by commas.
     pub zoo: String,
-    /// The run was interrupted: not all files were looked at.
+    /// The run was interrupted before it had looked at all files.
     pub interrupted: bool,
     /// Files that were looked at.
     pub files: usize,
@@ -33,47 +33,47 @@ pub struct Report {
     pub passed: usize,
     /// Files that are no programs.
     pub unusable: usize,
-    /// Files in folders without a byte, which were passed over.
+    /// Empty files in folders, which were skipped.
     pub empty: usize,
-    /// Why the first unusable files are.
+    /// The reasons for the first unusable files.
     pub unusable_files: Vec<String>,
-    /// Those of most files first.
+    /// The clusters, those with most files first.
     pub clusters: Vec<Cluster>,
-    /// Clusters that are only in clusters.json.
+    /// The number of clusters that are only in clusters.json.
     pub clusters_left_out: usize,
 }
 
 /// One cluster: probably one bug.
 #[derive(Debug, Serialize)]
 pub struct Cluster {
-    /// The same in every run.
+    /// Its name, the same in every run.
     pub id: String,
     pub new: bool,
-    /// New, and others are not: there is an earlier run to compare with.
+    /// It is new and others are not, so there was an earlier run to compare with.
     #[serde(skip)]
     pub stands_out: bool,
     /// `family/name`, or the place of a panic.
     pub invariant: String,
     /// The invariant in a sentence.
     pub rule: Option<String>,
-    /// The function in which it first was broken, or the wording of the finding.
+    /// The function in which it first was broken, or the way.
     pub place: String,
     pub race: bool,
     /// The signature of the program.
     pub signature: String,
     pub files: usize,
-    /// The first of them.
+    /// The first of the files.
     pub examples: Vec<String>,
     pub signatures: usize,
-    /// The most frequent ones, and how many files have each.
+    /// The most frequent signatures, and how many files have each.
     pub top_signatures: Vec<(String, u64)>,
     /// The shortest program.
     pub program: String,
-    /// Its operations: the last lines of its text.
+    /// The number of its operations, which are the last lines of its text.
     pub operations: usize,
-    /// Where that is, beside the report.
+    /// The program's file, beside the report.
     pub file: String,
-    /// In the folder of the report.
+    /// The command that replays it in the folder of the report.
     pub replay: String,
     pub explanation: Option<Explanation>,
     pub picture: Option<Picture>,
@@ -104,9 +104,9 @@ impl Report {
         }
     }
 
-    /// `report.json`.
+    /// The text of `report.json`.
     pub fn json(&self) -> String {
-        // strings and numbers always become JSON
+        // Strings and numbers always serialize.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
@@ -144,7 +144,7 @@ impl Report {
 impl Cluster {
     pub fn of(id: &str, group: &Group, zoo: Option<&Bugs>) -> Self {
         let file = format!("{id}.mm");
-        // an earlier run wrote it, or somebody else did
+        // The program comes from a file that an earlier run, or somebody else, wrote.
         let program = text::parse(&group.program).ok();
         let bugs = zoo.cloned().unwrap_or_default();
         let mut signatures: Vec<_> = group.signatures.clone().into_iter().collect();
@@ -176,12 +176,14 @@ impl Cluster {
         }
     }
 
-    /// The place is a function of the kernel. Of sums and of progress, and of races, it is a wording.
+    /// Whether the place is a function of the kernel. For sums, for progress and for races it is
+    /// not.
     pub fn is_in_a_function(&self) -> bool {
         !self.place.contains(' ')
     }
 
-    /// The line of an operation in the text of the program, from 0; of the end of the program the last one.
+    /// The line of an operation in the text of the program, from 0; the last line for the end of
+    /// the program.
     pub fn line_of(&self, operation: Option<usize>) -> usize {
         let lines = self.program.lines().count();
         let first = lines.saturating_sub(self.operations);
@@ -195,7 +197,7 @@ impl Cluster {
         Some(self.line_of(failed.operation))
     }
 
-    /// What a reader should know before anything else, if the program does not do what it did.
+    /// A warning to show first if the program does not do what it did.
     pub fn warning(&self) -> Option<String> {
         let Some(explanation) = &self.explanation else {
             return Some("The program of an earlier run cannot be read by this build.".to_owned());
@@ -211,7 +213,7 @@ impl Cluster {
     }
 }
 
-/// What the table says of an invariant.
+/// The table's sentence on an invariant.
 fn rule(invariant: &str) -> Option<&'static str> {
     if invariant.starts_with("panic at ") {
         return Some("The model does not panic.");

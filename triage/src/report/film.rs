@@ -1,4 +1,5 @@
-//! Watches a run and keeps what the picture needs, of a long run the first and the last steps.
+//! Watches a run and keeps what the picture needs: all of a short run, the first and the last steps
+//! of a long one.
 
 use super::state::State;
 use crate::snapshot::Snapshot;
@@ -10,15 +11,15 @@ use mm_fuzz::program::{Program, Step};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Steps from the start that are kept.
+/// How many steps from the start are kept.
 const FIRST: usize = 12;
-/// Steps up to the end that are kept.
+/// How many steps up to the end are kept.
 const LAST: usize = 28;
 
 /// What a task is doing after a step.
 #[derive(Clone, Debug)]
 pub struct Doing {
-    /// Runs, waits, or neither.
+    /// It runs, it waits, or neither.
     pub state: State,
     /// A few characters.
     pub text: String,
@@ -26,7 +27,7 @@ pub struct Doing {
     pub detail: String,
 }
 
-/// What was given back from outside the model, since everybody waited.
+/// What was released from outside the model because every task waited.
 #[derive(Clone, Copy, Debug)]
 pub struct Given(Released);
 
@@ -47,19 +48,19 @@ pub struct Column {
     pub step: usize,
     /// Scheduling points passed before and after.
     pub points: (u32, u32),
-    /// What the operation said, if it ended.
+    /// The outcome of the operation, if it ended.
     pub outcome: Option<Outcome>,
     /// The point at which it was preempted, and the thread that goes on.
     pub preempted: Option<(u32, u8)>,
-    /// What was given back before it.
+    /// What was released before the step.
     pub released: Vec<Given>,
-    /// The slots of processes and their address spaces; nothing if the operation did not end.
+    /// The slots of processes and their address spaces; empty if the operation did not end.
     pub processes: Vec<(usize, MmId)>,
-    /// The tasks after it.
+    /// The tasks after the step.
     pub tasks: [Doing; MAX_TASKS],
-    /// The state after it.
+    /// The state after the step.
     pub after: Snapshot,
-    /// It came to its end, so that the state is known.
+    /// The step ended, so the state is known.
     pub complete: bool,
 }
 
@@ -70,7 +71,7 @@ pub struct Film {
     last: VecDeque<Column>,
     count: usize,
     points: u32,
-    /// The operation of the slice that is under way.
+    /// The operation of the current slice.
     running: Option<usize>,
     preempted: Option<(u32, u8)>,
     released: Vec<Given>,
@@ -81,7 +82,7 @@ pub struct Film {
 }
 
 impl Film {
-    /// For a run of `program`.
+    /// A film of a run of `program`.
     pub fn new(program: &Program) -> Self {
         let threads = program.ops.iter().map(|step| usize::from(step.thread));
         Self {
@@ -106,8 +107,8 @@ impl Film {
         self.last.back_mut().or(self.first.last_mut())
     }
 
-    /// The run has ended: the steps that are kept, of which one that did not end is one; then, if any are left
-    /// out, the number of those before them and their own.
+    /// Ends the film after the run. Returns the steps that were kept, including one that did not
+    /// end, and, if any were left out, how many steps came before the gap and how many it has.
     pub fn end(mut self) -> (Vec<Column>, Option<(usize, usize)>) {
         if let Some(step) = self.running.take() {
             let unknown = Doing {
@@ -186,7 +187,7 @@ impl Observer for Film {
     }
 
     fn preempted(&mut self, point: u32, _: u8, to: u8, _: &Kernel) {
-        // the kernel counts the points that have been passed, a program counts from 0
+        // The kernel counts the points that have been passed; a program counts from 0.
         self.preempted = Some((point.saturating_sub(1), to));
     }
 }

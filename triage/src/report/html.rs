@@ -1,4 +1,4 @@
-//! `report.html`: one page that needs nothing but itself. `maud` escapes all text and every attribute.
+//! `report.html`: a self-contained page. `maud` escapes all text and every attribute.
 
 use super::contents::{Cluster, Report};
 use super::picture::Picture;
@@ -13,10 +13,10 @@ const SCRIPT: &str = include_str!("script.js");
 /// SHA-256 of the script, in base64; a test compares them.
 const SCRIPT_HASH: &str = "sTO0BZGVd3bxw4Ktkpiino6wf1rkunhbncIixKJUZDg=";
 
-/// Steps of a picture that has room beside the program.
+/// A picture with at most this many steps fits beside the program.
 const BESIDE: usize = 6;
 
-/// The report.
+/// Renders the report.
 pub fn render(report: &Report) -> String {
     let body = html! {
         (patterns())
@@ -49,7 +49,7 @@ fn header(report: &Report) -> Markup {
 
 fn index(report: &Report) -> Markup {
     html! {
-        // as a table also where a phone shows it as something else
+        // The roles keep it a table where the style sheet shows it as something else, on a phone.
         nav aria-label="Clusters" {
             table.index role="table" {
                 thead role="rowgroup" { tr role="row" {
@@ -80,7 +80,7 @@ fn index(report: &Report) -> Markup {
     }
 }
 
-/// A number, and what it counts for where the table has no head.
+/// A number and its unit, for layouts where the table has no head.
 fn with_unit(count: usize, what: &str) -> Markup {
     let text = counted(count, what);
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());

@@ -1,5 +1,5 @@
-//! `report.md`: everything that comes from a run or a file stands in code spans and blocks, with fences longer
-//! than any that it has itself, so that nothing in it is markup.
+//! `report.md`. Everything from a run or a file stands in code spans and blocks whose fences are
+//! longer than any in the text, so nothing in it is markup.
 
 use super::contents::{Cluster, Report};
 use super::picture::Picture;
@@ -7,7 +7,7 @@ use super::state::State;
 use crate::page::counted;
 use std::fmt::Write;
 
-/// The report.
+/// Renders the report.
 pub fn render(report: &Report) -> String {
     let mut out = format!("# mm-triage: {}\n\n{}.\n", report.title(), report.sums());
     if report.interrupted {
@@ -111,7 +111,7 @@ fn section(out: &mut String, cluster: &Cluster) {
     }
 }
 
-/// The picture in letters; `-` is as before.
+/// The picture in letters; `-` means unchanged.
 fn grid(picture: &Picture) -> String {
     let heading = picture.steps.iter().map(|step| {
         let number = step.operation.map(|i| format!("{i} ")).unwrap_or_default();
@@ -178,7 +178,7 @@ fn fence(text: &str, least: usize) -> String {
 fn span(text: &str) -> String {
     let line = text.replace('\n', " ");
     let fence = fence(&line, 1);
-    // one space on either side is taken away again
+    // Markdown removes one space on either side.
     let pad = if line.starts_with(['`', ' ']) || line.ends_with(['`', ' ']) {
         " "
     } else {
@@ -187,7 +187,7 @@ fn span(text: &str) -> String {
     format!("{fence}{pad}{line}{pad}{fence}")
 }
 
-/// A code span in a table, where a bar would end the cell all the same.
+/// A code span in a table, where a bar would end the cell even in code.
 fn in_table(text: &str) -> String {
     span(text).replace('|', "\\|")
 }

@@ -1,9 +1,9 @@
-//! `report`: all that is known of the clusters of a folder, as a page for a browser, as Markdown, as JSON
-//! and as SARIF.
+//! `report`: shows the clusters of a folder as a page for a browser, as Markdown, as JSON and as
+//! SARIF.
 //!
-//! The four files say the same; [`Report`] is what they say, and is `report.json` as it stands. Names of
-//! files are in it as [`crate::names::shown`] has them: one line of text, whatever bytes they are. Each form escapes
-//! what it is given, so that no name and no byte of an artifact becomes markup.
+//! The four files have the same contents, [`Report`], which serializes to `report.json`. It holds
+//! the names of files in the form of [`crate::names::shown`]: one line of text, whatever bytes they
+//! are. Each form escapes its contents, so no name and no byte of an artifact becomes markup.
 
 mod contents;
 mod film;
@@ -23,7 +23,7 @@ pub use contents::Report;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// What the help of the command ends with.
+/// The end of the command's help.
 pub const HELP: &str = "\
 Does what cluster -o OUT does, and writes to the same folder report.html (self-contained), report.md,
 report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
@@ -35,10 +35,10 @@ pub struct ReportArgs {
     /// What to report on.
     #[command(flatten)]
     pub sources: Sources,
-    /// The folder to write to; what it has from an earlier run, or one of cluster, is added to
+    /// The folder to write to; the results in it of an earlier report or cluster are kept
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
-    /// Print what report.json has, and nothing else
+    /// Print the contents of report.json, and nothing else
     #[arg(long)]
     pub json: bool,
 }
@@ -58,11 +58,12 @@ pub fn command(args: &ReportArgs, out: &mut dyn Write) -> io::Result<Status> {
     Ok(status)
 }
 
-/// Clusters what `sources` names, and writes the four files to the folder `output`: what they say, and
-/// how a command ends that has written them.
+/// Clusters what `sources` names, and writes the four files to the folder `output`. Returns their
+/// contents, and the exit status.
 ///
 /// # Errors
-/// A file of an earlier run is unusable, or none can be written, and a sentence says why.
+/// A file of an earlier run is unusable, or a file cannot be written; the status has been explained
+/// on standard error.
 pub fn write(sources: &Sources, output: &Path, stop: &Stop) -> Result<(Report, Status), Status> {
     let opened = Output::open(output)?;
     let all = cluster::gather(sources, Some(&opened), stop)?;

@@ -1,8 +1,8 @@
-//! A run as a picture: what stood where after each scheduling step.
+//! A run as a picture: the state after each scheduling step.
 //!
-//! Columns are slices of the run, rows are tasks, pages of address spaces, and struct pages. A cell
-//! that does not change goes on: what is kept of a row is its spans. Memory is bounded: of a long run the
-//! first and the last steps are kept, and the rows that say most.
+//! Columns are slices of the run; rows are tasks, pages of address spaces, and struct pages. A row
+//! stores spans: a cell that does not change continues the span before it. Memory is bounded: the
+//! picture keeps the first and the last steps of a long run, and the most telling rows.
 
 use super::film::{Column, Film};
 use super::state::State;
@@ -18,7 +18,7 @@ use mm_fuzz::program::{Geometry, Program};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Rows of one kind that are kept.
+/// How many rows of one kind are kept.
 const MAX_ROWS: usize = 24;
 
 /// A column: one slice of the run.
@@ -28,17 +28,17 @@ pub struct Step {
     pub operation: Option<usize>,
     /// Its first word.
     pub name: String,
-    /// The operation had run before: this is a later slice of it.
+    /// The operation had run before, so this is a later slice of it.
     pub continued: bool,
     /// The thread of the operation.
     pub thread: Option<u8>,
     /// Scheduling points passed before and after.
     pub points: [u32; 2],
-    /// What the operation said, if it ended here.
+    /// The outcome of the operation, if it ended here.
     pub outcome: Option<String>,
     /// The scheduling point at which it was preempted, and the thread that went on.
     pub preempted: Option<(u32, u8)>,
-    /// What was given back from outside, since everybody waited.
+    /// What was released from outside because every task waited.
     pub released: Vec<String>,
     /// The finding was made after this step.
     pub failed: bool,
@@ -49,7 +49,7 @@ pub struct Step {
 pub struct Span {
     /// The first step, by its place among the columns.
     pub from: usize,
-    /// How many steps.
+    /// The number of steps.
     pub steps: usize,
     /// What is shown.
     pub state: State,
@@ -64,7 +64,7 @@ pub struct Span {
 pub struct Row {
     /// What it shows: `page 4`, `dev0:3`, `t1`.
     pub name: String,
-    /// The finding is about it.
+    /// The finding is about this row.
     pub about_finding: bool,
     /// Its cells, in order, without gaps.
     pub spans: Vec<Span>,
@@ -82,18 +82,18 @@ pub struct Rows {
 /// The picture of a run.
 #[derive(Debug, Serialize)]
 pub struct Picture {
-    /// Columns.
+    /// The columns.
     pub steps: Vec<Step>,
-    /// Steps that are left out, and the column behind which they were.
+    /// How many steps are left out, and the column after which they were.
     pub left_out: Option<(usize, usize)>,
-    /// Rows.
+    /// The groups of rows.
     pub groups: Vec<Rows>,
-    /// Rows that are left out.
+    /// The number of rows that are left out.
     pub rows_left_out: usize,
 }
 
 impl Picture {
-    /// Runs `program` with `bugs` and looks.
+    /// Runs `program` with `bugs`, and makes its picture.
     pub fn of(program: &Program, bugs: &Bugs) -> Self {
         let mut film = Film::new(program);
         let ended = Runner::new(bugs, Options::default()).run(program, &mut film);
@@ -143,7 +143,8 @@ fn steps(program: &Program, columns: &[Column], is_found: bool) -> Vec<Step> {
     steps.collect()
 }
 
-/// Leaves the rows that the finding is about, then those that change most; says how many go.
+/// Keeps the rows that the finding is about, then those that change most. Returns how many are
+/// dropped.
 fn keep_most_telling(rows: &mut Vec<Row>) -> usize {
     let surplus = rows.len().saturating_sub(MAX_ROWS);
     if surplus > 0 {
@@ -201,7 +202,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The tasks that ever did something, if there is more than one or one ever waited.
+    /// The tasks that ever did something, if there are several or one ever waited.
     fn tasks(&self, program: &Program) -> Vec<Rows> {
         let state = |column: &Column, task: usize| column.tasks[task].state;
         let used = |task: &usize| {
@@ -277,11 +278,11 @@ impl Draft<'_> {
         })
     }
 
-    /// The struct pages that were ever used: the system's and then those of the devices.
+    /// The struct pages that were ever used, first the system's and then those of the devices.
     fn struct_pages(&self) -> Vec<Rows> {
         let pages = self.columns.iter().flat_map(|column| column.after.pages());
         let pages: BTreeSet<_> = pages.map(|(pfn, _)| (pfn.zone(), *pfn)).collect();
-        // the zero page is always there
+        // The zero page always exists, so hide it if it is not interesting.
         let is_idle = |row: &Row| {
             row.name == format!("{:?}", Pfn::ZERO) && !row.about_finding && row.spans.len() < 2
         };
@@ -302,7 +303,7 @@ impl Draft<'_> {
     }
 }
 
-/// An entry, and the struct page that it names.
+/// The cell of an entry, with the struct page that it names.
 fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
     let is_free = page.is_some_and(|page| page.has(PageFlags::FREE));
     let state = match pte.decode() {
@@ -353,7 +354,7 @@ fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
     )
 }
 
-/// A struct page, by itself and by the entries that name it.
+/// The cell of a struct page, by its own state and by the entries that name it.
 fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
     let Some(page) = column.after.page(pfn) else {
         return (State::None, String::new(), "never used".to_owned());
@@ -414,7 +415,7 @@ mod tests {
         Picture::of(&program, &Bugs::default())
     }
 
-    /// `name: states` of each row of pages, steps in which nothing changes told once.
+    /// `name: states` for each row of pages. Consecutive equal states count once.
     fn rows(picture: &Picture) -> Vec<String> {
         let rows = picture.groups.iter().flat_map(|group| &group.rows);
         let rows = rows.map(|row| {

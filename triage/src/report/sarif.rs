@@ -1,7 +1,7 @@
 //! `report.sarif`: SARIF 2.1.0, a rule for each invariant and a result for each cluster.
 //!
-//! In its messages brackets make links and braces make placeholders, so these are escaped; addresses of files are
-//! their bytes, percent-encoded.
+//! In SARIF messages, brackets make links and braces make placeholders, so they are escaped. The
+//! addresses of files are their bytes, percent-encoded.
 
 use super::contents::{Cluster, Report};
 use crate::names;
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Where the schema is, as its publisher wants it named.
+/// The address of the schema, as its publisher wants it.
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json";
 
-/// The report.
+/// Renders the report.
 pub fn render(report: &Report) -> String {
     let mut rules: BTreeMap<&str, &Cluster> = BTreeMap::new();
     for cluster in &report.clusters {
@@ -47,7 +47,7 @@ pub fn render(report: &Report) -> String {
             "results": results,
         }],
     });
-    // strings and numbers always become JSON
+    // Strings and numbers always serialize.
     serde_json::to_string_pretty(&log).unwrap_or_default() + "\n"
 }
 
@@ -97,7 +97,7 @@ fn result(cluster: &Cluster, rule: Option<usize>) -> Value {
         "message": { "text": plain(&message) },
         "locations": [{ "physicalLocation": {
             "artifactLocation": { "uri": cluster.file },
-            // from 1, and the file begins with the signature
+            // Lines count from 1, and the first line of the file is the signature.
             "region": { "startLine": cluster.failed_line().unwrap_or(0) + 2 },
         }}],
         "relatedLocations": related,
@@ -147,7 +147,7 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// A file name, as [`names::shown`] has it, as a relative or absolute reference.
+/// A file name in the form of [`names::shown`], as a relative or absolute reference.
 fn uri(name: &str) -> String {
     let bytes = names::bytes(name);
     let mut out = match bytes.first() {

@@ -1,4 +1,5 @@
-//! What a cell of the picture can show: in a letter, in words, and as a class of the style sheet.
+//! The states that a cell of the picture can show: as a letter, in words, and as a class of the
+//! style sheet.
 
 use serde::Serialize;
 
@@ -6,7 +7,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// No entry; a struct page that was not used yet.
+    /// No entry, or a struct page that was not used yet.
     None,
     /// The zero page.
     Zero,
@@ -14,19 +15,19 @@ pub enum State {
     Anonymous,
     /// A page that is copied before it is written.
     Shared,
-    /// A migration entry; a page that one names.
+    /// A migration entry, or a page that one names.
     Migration,
     /// A page of a device.
     DevicePrivate,
-    /// A page that a device has to itself.
+    /// A page that a device has exclusively.
     Exclusive,
-    /// A slot of swap; a page that only the swap cache has.
+    /// A swap slot, or a page that only the swap cache has.
     Swapped,
     /// A free page.
     Freed,
-    /// A page that is referenced and that no entry names.
+    /// A page that is referenced but that no entry names.
     Held,
-    /// What should not be there, or is not known.
+    /// A state that should not be there or is not known.
     Unknown,
     /// A task that does nothing.
     Idle,
@@ -37,7 +38,7 @@ pub enum State {
 }
 
 impl State {
-    /// Those that have a place in the legend.
+    /// The states of the legend.
     pub const LEGEND: [Self; 13] = [
         Self::None,
         Self::Zero,
@@ -74,17 +75,17 @@ impl State {
         }
     }
 
-    /// The letter in the picture; none for what is nothing.
+    /// The letter in the picture; empty for no entry.
     pub const fn letter(self) -> &'static str {
         self.looks().0
     }
 
-    /// In words.
+    /// The state in words.
     pub const fn words(self) -> &'static str {
         self.looks().1
     }
 
-    /// In one word of letters, for the style sheet.
+    /// The class in the style sheet.
     pub const fn class(self) -> &'static str {
         self.looks().2
     }

@@ -1,6 +1,7 @@
-//! The picture as SVG: a grid for assistive technology, with colour, pattern and letter for each state.
+//! The picture as SVG: a grid for assistive technology, with colour, pattern and letter for each
+//! state.
 //!
-//! One cell is in the order of tabs; report/script.js moves that with the arrow keys.
+//! One cell is in the tab order; report/script.js moves it with the arrow keys.
 
 use super::picture::{Picture, Row, Span, Step};
 use super::state::State;
@@ -61,12 +62,12 @@ pub fn swatch(state: State) -> Markup {
     }
 }
 
-/// Where things are.
+/// The positions of the parts.
 struct Layout {
     several_threads: bool,
     /// Height of the heads of the columns.
     head: usize,
-    /// Where each group of rows begins.
+    /// The top of each group of rows.
     tops: Vec<usize>,
     width: usize,
     height: usize,
@@ -97,7 +98,7 @@ const fn x(step: usize) -> usize {
     LABEL + step * STEP
 }
 
-/// The picture; `label` is its name for who cannot see it.
+/// Draws the picture; `label` is its name for screen readers.
 pub fn draw(picture: &Picture, label: &str, failure: &str) -> Markup {
     let layout = Layout::of(picture);
     let (width, height) = (layout.width, layout.height);
@@ -120,7 +121,7 @@ pub fn draw(picture: &Picture, label: &str, failure: &str) -> Markup {
     }
 }
 
-/// The head of a column: the operation, then its thread and what it said.
+/// The head of a column: the operation, then its thread and its outcome.
 fn head(i: usize, step: &Step, layout: &Layout) -> Markup {
     let title = step_title(i, step);
     let number = step.operation.map(|i| format!("{i} ")).unwrap_or_default();
@@ -182,7 +183,7 @@ fn draw_row(row: &Row, group: &str, y: usize, steps: &[Step], first: &mut bool) 
     }
 }
 
-/// What a cell says, for a tooltip: `page 4, steps 1 to 3, device-private: …`.
+/// All of a cell, for a tooltip: `page 4, steps 1 to 3, device-private: …`.
 fn cell_title(span: &Span, row: &Row, steps: &[Step]) -> String {
     let last = span.from + span.steps - 1;
     let operation = |i: usize| {
@@ -207,7 +208,7 @@ fn cell_title(span: &Span, row: &Row, steps: &[Step]) -> String {
 fn cell(span: &Span, row: &Row, y: usize, steps: &[Step], is_first: bool) -> Markup {
     let (left, width) = (x(span.from), span.steps * STEP);
     let title = cell_title(span, row, steps);
-    // an empty cell has its place in the order of cells, and nothing to look at
+    // An empty cell is part of the order of cells, but draws nothing.
     let room = (width - 28) * 10 / CHARACTER;
     html! {
         g class=(format!("cell {}", span.state.class())) role="gridcell" aria-colspan=(span.steps)
@@ -226,7 +227,7 @@ fn cell(span: &Span, row: &Row, y: usize, steps: &[Step], is_first: bool) -> Mar
     }
 }
 
-/// Preemptions, steps that are left out, and the finding: lines across all rows.
+/// Lines across all rows for preemptions, left-out steps, and the finding.
 fn marks(picture: &Picture, failure: &str, layout: &Layout) -> Markup {
     let bottom = layout.height - 24;
     html! {

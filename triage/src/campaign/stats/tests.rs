@@ -1,4 +1,5 @@
-//! Against scipy 1.17.1 and lifelines 0.30.3, whose numbers stand here; each test says what they were asked.
+//! Compares with numbers from scipy 1.17.1 and lifelines 0.30.3. Each test says what they were
+//! asked.
 
 use super::*;
 
@@ -21,8 +22,8 @@ fn same(value: f64, reference: f64) {
     assert!((value - reference).abs() < 1e-6, "{value}, not {reference}");
 }
 
-/// The remissions under 6-MP of Freireich et al. (1963), weeks: a time at which some end and some are censored, and others that
-/// are censored between two ends.
+/// The remissions under 6-MP of Freireich et al. (1963), in weeks. At one time some end and others
+/// are censored, and some are censored between two ends.
 fn remissions() -> Vec<Time> {
     let ends = [6., 6., 6., 7., 10., 13., 16., 22., 23.];
     let without = [6., 9., 10., 11., 17., 19., 20., 25., 32., 32., 34., 35.];
@@ -78,7 +79,8 @@ fn what_is_never_found_takes_the_whole_time() {
     );
 }
 
-/// With nothing censored before the limit the restricted mean is the mean, and its interval lies around it, the same each time.
+/// With nothing censored before the limit, the restricted mean is the mean. Its interval lies
+/// around it, and is the same each time.
 #[test]
 fn the_interval_is_around_the_mean_and_repeats() {
     let groups: Vec<_> = (1..=8)
@@ -87,7 +89,7 @@ fn the_interval_is_around_the_mean_and_repeats() {
     let mean = restricted_mean(&kaplan_meier(&groups.concat()), 60.0);
     same(mean, 4.75);
     let (low, high) = interval_of_mean(&groups, 60.0);
-    // the standard error of eight bugs is 0.82: two of it to each side
+    // The standard error of eight bugs is 0.82, and the interval reaches two of it to each side.
     assert!(
         (2.9..3.6).contains(&low) && (5.9..6.6).contains(&high),
         "{low} {high}"
@@ -108,7 +110,7 @@ fn comparisons_are_those_of_scipy() {
     let exact = of(&found(&[1., 2., 3.]), &found(&[4., 5., 6., 7.]));
     same(exact.a12, 1.0);
     same(exact.p, 0.05714285714285714);
-    // for scipy what is censored was a time beyond all others
+    // scipy was given a time beyond all others for each censored run.
     let a = [0.3, 1.2, 2.0, 5.5, 7.1, 8.0, 9.9, 11.0];
     let b = [0.1, 0.2, 0.4, 0.9, 1.1, 1.3, 2.2, 3.1, 6.0, 7.7];
     let a = [found(&a), censored(&[30.0; 4])].concat();
@@ -138,7 +140,8 @@ fn without_a_difference_there_is_none() {
     assert_eq!(compare(&never, &[]), None);
 }
 
-/// Holm (1979): 0.005 of four is 0.02, 0.01 of three 0.03, 0.03 of two 0.06, and 0.04 no less than that.
+/// Holm (1979): 0.005 times four is 0.02, 0.01 times three 0.03, 0.03 times two 0.06, and 0.04 is
+/// raised to the one before it.
 #[test]
 fn holm_corrects_the_least_most() {
     let corrected = holm(&[0.01, 0.04, 0.03, 0.005]);
