@@ -1,19 +1,21 @@
-//! How good clusterings are, by the adjusted Rand index: 1 if the clusters are the bugs, 0 for chance.
+//! Measures clusterings by the adjusted Rand index: 1 if the clusters are the bugs, 0 for chance.
 //!
-//! `score TABLE TRUTH NAME=CLUSTERING…` prints a row of Markdown for each clustering: artifacts, bugs, clusters, and
-//! the index of all artifacts, of those of every second bug of TABLE from the first, with which the keys of clusters were
-//! chosen, of those of the other bugs, and of at most 20 artifacts a bug.
+//! `score TABLE TRUTH NAME=CLUSTERING…` prints a row of Markdown for each clustering: artifacts,
+//! bugs, clusters, and four indices. The first is over all artifacts. The second is over the
+//! artifacts of every second bug of TABLE from the first, with which the keys of clusters were
+//! chosen. The third is over those of the other bugs. The fourth is over at most 20 artifacts of
+//! each bug.
 //!
-//! TABLE has a bug a line, TRUTH lines of `artifact bug`. A clustering is the output of `mm-triage cluster --json`, a
-//! folder of such files (clusters of one name are one), or lines of `artifact cluster`. Artifacts go by the last part
-//! of their paths.
+//! TABLE has one bug on each line, TRUTH has lines of `artifact bug`. A clustering is the output of
+//! `mm-triage cluster --json`, a folder of such files (clusters with one name are one), or lines of
+//! `artifact cluster`. Artifacts are identified by the last part of their paths.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Artifacts of a bug that count where a frequent bug must not outweigh all others.
+/// How many artifacts of a bug count where a frequent bug must not outweigh all others.
 const CAP: usize = 20;
 
 type Labels = BTreeMap<String, String>;
@@ -37,7 +39,7 @@ fn main() {
 }
 
 fn row(name: &str, table: &[&str], truth: &Labels, found: &Labels) -> String {
-    // what a tool makes nothing of is alone
+    // An artifact that a tool cannot place forms its own cluster.
     let cluster = |file: &str| found.get(file).map_or(file, String::as_str).to_owned();
     let all: Vec<(String, String)> = truth
         .iter()

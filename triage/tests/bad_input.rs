@@ -1,4 +1,4 @@
-//! Files that are no programs: a sentence and status 2, or a run; never a panic, and no waiting.
+//! Files that are no programs give a sentence and status 2, or a run; never a panic or a wait.
 
 mod common;
 
@@ -6,7 +6,7 @@ use common::Bench;
 use mm_triage::input::{self, Form, Input};
 use std::time::{Duration, Instant};
 
-/// Such a file is no program, and the message has all of `parts` in this order.
+/// Checks that such a file is no program, and that the message has all of `parts` in this order.
 #[track_caller]
 fn is_refused(name: &str, contents: &[u8], parts: &[&str]) {
     let bench = Bench::new();
@@ -67,8 +67,8 @@ fn a_folder_is_no_program() {
     ran.is_unusable(&["folder: is a folder", "name the files in it"]);
 }
 
-/// The first signal would be lost in a blocking open, and `/dev/zero` has no end: these are commands that open what a
-/// user names.
+/// These commands open what a user names. A blocking open would lose the first signal, and
+/// `/dev/zero` has no end.
 #[test]
 #[cfg(unix)]
 fn pipes_devices_and_sockets_are_refused_at_once() {
@@ -106,7 +106,7 @@ fn pipes_devices_and_sockets_are_refused_at_once() {
     }
 }
 
-/// A folder has what an engine, an editor or a killed process left in it.
+/// A folder may hold what an engine, an editor or a killed process left in it.
 #[test]
 #[cfg(unix)]
 fn a_pipe_in_a_folder_that_a_command_reads_is_refused_at_once() {
@@ -225,7 +225,7 @@ fn unknown_words_are_named_with_their_place() {
         b"mmap p9 0 1 rw\n",
         &["typing.mm: line 1, column 6: ", "p0 to p7"],
     );
-    // without the ending it may be an engine's input that happens to be printable
+    // Without the ending it may be an engine's input that happens to be printable.
     is_refused(
         "crash-5f",
         b"wrte p0 0",
@@ -267,7 +267,7 @@ fn bad_command_lines_are_unusable() {
     }
 }
 
-/// At once: not after the minutes that a guest takes to be built.
+/// The refusal comes at once, not after the minutes that building a guest takes.
 #[test]
 fn what_the_judge_cannot_do_is_refused_before_there_is_a_guest() {
     let bench = Bench::new();

@@ -1,6 +1,6 @@
-//! `bisect`: the commit at which a verdict changes, in repositories of a few commits.
+//! `bisect` finds the commit at which a verdict changes, in repositories of a few commits.
 //!
-//! Cargo is a stub that copies a script of the commit, but for one test that builds.
+//! Cargo is a stub that copies a script of the commit, except in one test that builds.
 #![cfg(unix)]
 
 mod common;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-/// `mm-triage` of a commit: what it prints to `replay --json`.
+/// The `mm-triage` of a commit: what it prints for `replay --json`.
 const PASS: &str = r#"echo '{"file":"x","verdict":"pass","signature":null}'"#;
 const FINDS: &str = r#"echo '{"file":"x","verdict":"finding","signature":"a/b:c:d"}'; exit 1"#;
 const ANOTHER: &str = r#"echo '{"file":"x","verdict":"finding","signature":"e/f:g:h"}'; exit 1"#;
@@ -22,7 +22,7 @@ const OLD: &str = "echo 'error: unexpected argument --json' >&2; exit 2";
 /// It does not build.
 const BROKEN: &str = "";
 
-/// Does what `cargo build --target-dir DIR` does, as far as is needed, and counts.
+/// Does what is needed of `cargo build --target-dir DIR`, and counts its calls.
 const CARGO: &str = r#"#!/bin/sh
 echo build >>"$COUNT"
 while [ "$1" != --target-dir ]; do shift; done
@@ -114,14 +114,14 @@ impl Repository {
         }
     }
 
-    /// What `--json` says.
+    /// The output of `--json`.
     fn json(&self, range: &str) -> (i32, Value) {
         let ran = self.bisect(&["--json", "--commits", range]);
         assert_eq!(ran.err, "", "{ran:?}");
         (ran.status, serde_json::from_str(&ran.out).expect("JSON"))
     }
 
-    /// No worktree is left, neither on the disk nor in git's books.
+    /// Checks that no worktree is left, neither on disk nor in git's list.
     fn is_clean(&self) {
         let worktrees = self.git(&["worktree", "list"]);
         assert_eq!(worktrees.lines().count(), 1, "{worktrees}");
@@ -151,7 +151,7 @@ fn the_first_commit_with_another_verdict_is_found() {
     assert_eq!(outcome["commits"], 8);
     let builds = repository.builds();
     assert!(builds <= 2 + 4, "{builds}");
-    // what was built is kept
+    // The builds are kept.
     let ran = repository.bisect(&["--commits", "main~8..main"]);
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
     ran.prints(&[
@@ -189,7 +189,7 @@ fn a_commit_that_cannot_be_built_or_asked_is_passed_over() {
         (0, &repository.hash("main~1").as_str().into()),
         "{outcome}"
     );
-    // where it cannot be told, all that it may be are named
+    // If the commit cannot be determined, all candidates are named.
     let repository = Repository::new(&[PASS, PASS, BROKEN, OLD, FINDS, FINDS]);
     let (status, outcome) = repository.json("main~5..main");
     let expected = ["main~3", "main~2", "main~1"].map(|name| repository.hash(name));
@@ -219,7 +219,7 @@ fn what_cannot_be_bisected_is_said() {
     refuse("nowhere..main", &["nowhere: no such commit"]);
     refuse("main..--all", &["--all: no such commit"]);
     refuse("main..main", &["main and main are the same commit"]);
-    refuse("main..main~1", &["main is no ancestor of main~1"]);
+    refuse("main..main~1", &["main is not an ancestor of main~1"]);
     for range in ["main", "..main", "main..", "a...b"] {
         let ran = repository.bisect(&["--commits", range]);
         assert_eq!(ran.status, 2, "{ran:?}");
@@ -240,7 +240,7 @@ fn outside_of_a_repository_it_says_so() {
     ran.is_unusable(&["in no git repository", "run this inside"]);
 }
 
-/// A build that does not end; then the signal.
+/// The signal comes during a build that does not end.
 #[test]
 fn ctrl_c_leaves_no_worktree() {
     let repository = Repository::new(&[PASS, FINDS]);

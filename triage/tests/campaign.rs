@@ -1,5 +1,6 @@
-//! `fuzz/campaign` loses nothing when it is killed and goes on where it was; `campaign` makes the same page of the same runs.
-//! The engine is the exhaustive search, which needs no build of its own.
+//! `fuzz/campaign` loses nothing when it is killed, and resumes where it was. `campaign` makes the
+//! same page from the same runs. The engine is the exhaustive search, which needs no separate
+//! build.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -10,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Found by a program of one operation or two.
+/// Found by a program of one or two operations.
 const QUICK: &str = "pgmap-ref-on-alloc";
 const OTHER: &str = "devpriv-mapping-reuse";
 /// Not found within minutes.
@@ -19,7 +20,8 @@ const HARD: &str = "mremap-wraparound";
 const LIMIT: &str = "600";
 
 fn campaign(bench: &Bench, bugs: &str, secs: &str) -> Command {
-    // who runs tests in the background ignores interrupts, and a shell cannot trap what it began with ignoring
+    // Tests in the background run with interrupts ignored, and a shell cannot trap a signal that
+    // was ignored when it started.
     let mut command = Command::new("env");
     command
         .arg("--default-signal=INT")
@@ -71,7 +73,7 @@ fn half_a_line_is_made_again_and_the_others_stay() {
     assert_eq!(said["engines"][0]["name"], "exhaust");
     assert_eq!(said["engines"][0]["bugs_found"], 2);
 
-    // nothing to do: nothing is done, and the page is the same
+    // There is nothing to do, so nothing is done, and the page is the same.
     ends_with(&finish(&bench, &both, LIMIT), 0);
     assert_eq!(runs(&bench), first);
     assert_eq!(
@@ -79,7 +81,7 @@ fn half_a_line_is_made_again_and_the_others_stay() {
         page
     );
 
-    // as a kill in the middle of a write would leave it
+    // A kill in the middle of a write would leave this.
     fs::write(bench.path("out/runs.csv"), &first[..first.len() - 9]).expect("the runs");
     ends_with(&finish(&bench, &both, LIMIT), 0);
     let again = runs(&bench);
@@ -101,7 +103,7 @@ fn half_a_line_is_made_again_and_the_others_stay() {
     );
 }
 
-/// A campaign that has a long way to go.
+/// Starts a campaign that takes long.
 fn start(bench: &Bench) -> Child {
     let mut command = campaign(bench, &format!("{QUICK},{HARD}"), LIMIT);
     command.stdout(Stdio::null()).process_group(0);
@@ -138,7 +140,7 @@ fn a_kill_loses_the_run_under_way_and_no_other() {
     is_under_way(&bench, &mut child);
     child.kill().expect("SIGKILL");
     child.wait().expect("it is gone");
-    // the engine goes with it, and does not disturb what is measured next
+    // The engine ends with it, and does not disturb the next measurements.
     while !searching(&bench).is_empty() {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -155,7 +157,7 @@ fn an_interrupt_writes_the_page_of_what_is_there() {
     let bench = Bench::new();
     let mut child = start(&bench);
     is_under_way(&bench, &mut child);
-    // as a terminal does, to all of the group
+    // A terminal sends the signal to the whole group.
     let kill = Command::new("kill")
         .args(["-INT", "--", &format!("-{}", child.id())])
         .status();
@@ -216,7 +218,7 @@ fn censored_runs_are_on_the_page_and_names_are_no_markup() {
     bench.write("c/about.txt", ABOUT);
     let ran = bench.run(&["campaign", "c"]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    // half of the runs take 5 s, the others 0.02 s and 2 s in the mean
+    // Half of the runs take 5 s; the others take 0.02 s and 2 s on average.
     ran.prints(&[
         "2 engines, 2 bugs, 12 runs",
         "fast",

@@ -1,4 +1,4 @@
-//! What CI leaves out where it has not what it takes, and says so; and that nothing in a workflow changes by itself.
+//! CI says what it skips because something is missing, and nothing in a workflow changes by itself.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-/// The PATH, and behind it tools that always fail: only that they are there is looked at before packages are downloaded,
-/// and an apt-get that fails can reach nothing.
+/// The PATH, followed by tools that always fail. Before packages are downloaded, the script only
+/// checks that the tools exist, and an apt-get that fails can reach nothing.
 fn with_what_is_missing(bin: &Path) -> OsString {
     std::fs::create_dir_all(bin).expect("a folder");
     for tool in [
@@ -30,7 +30,7 @@ fn ci_leaves_the_judge_out_where_no_package_source_can_be_reached() {
     let lists = dir.path().join("lists/partial");
     std::fs::create_dir_all(&lists).expect("a folder");
     let config = dir.path().join("apt.conf");
-    // no package lists, and nobody at the proxy's port
+    // There are no package lists, and nobody listens at the proxy's port.
     let text = format!(
         "Dir::State::Lists \"{}/lists\";\n\
          Acquire::http::Proxy \"http://127.0.0.1:9\";\n\
@@ -56,7 +56,7 @@ fn ci_leaves_the_judge_out_where_no_package_source_can_be_reached() {
     );
 }
 
-/// What .ci/msrv does where rustup has these toolchains, and the arguments that cargo got.
+/// The output of .ci/msrv if rustup has these toolchains, and the arguments that cargo got.
 fn msrv(toolchains: &str) -> (String, String) {
     let dir = tempfile::tempdir().expect("a folder");
     let tool = |name: &str, script: &str| {
@@ -100,8 +100,8 @@ fn ci_builds_with_the_oldest_rust_where_that_is_there_and_says_where_not() {
     }
 }
 
-/// What is wrong with a workflow: an action that another commit may stand behind tomorrow, rights that it does not need, a
-/// job that may run for six hours.
+/// What is wrong with a workflow: an action that may be another commit tomorrow, rights that it
+/// does not need, or a job that may run for six hours.
 fn faults(workflow: &str) -> String {
     let mut faults = String::new();
     let mut fault = |why: &str, line: &str| {

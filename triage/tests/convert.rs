@@ -22,7 +22,7 @@ fn text_and_wire_turn_into_each_other() {
     let read = input::load(&bench.path("out/a.wire"), None).expect("a program");
     assert_eq!((read.form, read.note), (Form::Wire, None));
     assert_eq!(read.program.to_string(), RACE);
-    // what an engine saved is not canonical: the wire after that is
+    // An engine's artifact is not canonical; its conversion is.
     let canonical = wire::encode(&read.program);
     bench.write("crash-5f", [&canonical[..], &[9]].concat());
     let read = input::load(&bench.path("crash-5f"), None).expect("a program");
@@ -70,7 +70,7 @@ fn what_to_emit_has_to_be_said_once() {
     }
 }
 
-/// Text that is no program is a fuzz target's input all the same.
+/// A text that is no program still is a fuzz target's input.
 #[test]
 fn what_a_target_runs_can_be_emitted() {
     let bench = Bench::new();

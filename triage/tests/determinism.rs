@@ -1,4 +1,4 @@
-//! The same programs in two processes: the same verdicts and the same digests.
+//! The same programs in two processes give the same verdicts and the same digests.
 
 mod common;
 
@@ -22,13 +22,13 @@ fn program(seed: u64) -> Program {
     random_program(limits, &mut fastrand::Rng::with_seed(seed))
 }
 
-/// Writes the programs; their names.
+/// Writes the programs, and returns their names.
 fn generate(bench: &Bench) -> Vec<String> {
     (0..PROGRAMS)
         .map(|seed| {
             let program = program(seed);
             let name = format!("{seed}");
-            // an empty program is a header, which is no empty file
+            // The wire of an empty program has a header, so the file is not empty.
             bench.write(&name, wire::encode(&program));
             name
         })

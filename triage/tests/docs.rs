@@ -1,7 +1,8 @@
-//! The documentation says what the code says.
+//! The documentation agrees with the code.
 //!
-//! What can be generated is: the pages of the zoo and of the invariants, and the table of make targets. With
-//! `MMFUZZ_BLESS=1` these tests write it. The rest is compared: examples run, commands and paths exist.
+//! The pages of the zoo and of the invariants, and the table of make targets, are generated. With
+//! `MMFUZZ_BLESS=1` these tests write them. Everything else is compared: examples run, commands and
+//! paths exist.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -37,7 +38,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Compares a page with what it should be, or writes it if that is wanted.
+/// Compares a page with its expected text, or writes it with `MMFUZZ_BLESS`.
 fn compare(path: &str, expected: &str) {
     let file = repository().join(path);
     let differs = || fs::read_to_string(&file).ok().as_deref() != Some(expected);
@@ -107,7 +108,7 @@ const CLASSES: [(&str, &str); 14] = [
     ("K14", "A reader of page tables forgets a kind of entry."),
 ];
 
-/// Bugs of the area that are not in the table, and why.
+/// Bugs of this part of Linux that are not in the table, and why.
 const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "mremap-rmap-lock-normal-pmd",
@@ -273,7 +274,7 @@ fn make_help() -> Vec<(String, String)> {
     targets.collect()
 }
 
-/// The commands of the page are those of the program.
+/// The page has the same commands as the program.
 #[test]
 fn every_command_of_mm_triage_has_a_row() {
     let page = read(COMMANDS);
@@ -289,7 +290,7 @@ fn every_command_of_mm_triage_has_a_row() {
     assert_eq!(rows, commands);
 }
 
-/// The part of a page between two lines, and what is before and after it.
+/// The part of a page between two lines, and the parts before and after it.
 fn between<'a>(page: &'a str, begin: &str, end: &str) -> (&'a str, &'a str, &'a str) {
     let from = page.find(begin).unwrap_or_else(|| panic!("no {begin}")) + begin.len();
     let len = page[from..]
@@ -350,7 +351,7 @@ fn the_tables_of_the_judge_are_those_of_the_code() {
     );
 }
 
-/// What stands in backquotes outside of blocks; then the lines of the blocks.
+/// The text in backquotes outside of blocks, and the lines of the blocks.
 fn code(page: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut spans, mut lines, mut inside) = (Vec::new(), Vec::new(), false);
     for line in page.lines() {
@@ -383,8 +384,8 @@ fn every_make_command_exists() {
     }
 }
 
-/// Things that have a slash in their names and are not files of the repository: what git ignores, Linux's own
-/// sources and what it shows, the names of invariants.
+/// Whether a name with a slash is no file of the repository: git ignores it, Linux has it as a
+/// source or shows it, or it names an invariant.
 fn is_elsewhere(name: &str) -> bool {
     let invariants = || Invariant::named(name).is_some();
     let ignored = read(".gitignore");
@@ -443,7 +444,7 @@ fn the_readme_leads_to_every_page() {
     }
 }
 
-/// The program of one's own, between its fences.
+/// Runs the example program of the page.
 #[test]
 fn the_example_of_the_commands_runs() {
     let page = read(COMMANDS);
@@ -454,7 +455,7 @@ fn the_example_of_the_commands_runs() {
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
 }
 
-/// Each line of the transcript is printed, in this order; lines with an ellipsis stand for what was cut.
+/// Each line of the transcript is printed, in this order. A line with an ellipsis stands for a cut.
 #[test]
 fn the_transcript_of_the_readme_is_what_replay_prints() {
     let readme = read("README.md");

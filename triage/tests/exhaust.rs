@@ -1,5 +1,5 @@
-//! `exhaust`: the bound is said, what is found does not depend on the threads, and an end before the end is
-//! admitted.
+//! `exhaust` prints its bound, finds the same whatever the number of threads, and says if it ended
+//! early.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -35,7 +35,7 @@ fn with_two_threads_nothing_is_found_either() {
     assert_eq!(report["findings"], Value::Array(Vec::new()));
 }
 
-/// The shortest program is as long as the witness, or shorter.
+/// The shortest program is at most as long as the witness.
 #[test]
 fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
     for (bug, args, oracle, length) in [
@@ -61,7 +61,7 @@ fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
         assert_eq!(finding["operations"], length, "{report}");
         assert_eq!(report["stopped_at_finding"], true);
         assert_eq!(with_jobs("3"), (1, report.clone()), "{bug}");
-        // the program that is printed is one that shows it
+        // The printed program shows the bug.
         let bench = Bench::new();
         bench.write("found.mm", finding["program"].as_str().expect("a program"));
         let replay = bench.run(&["replay", "--zoo", bug, "found.mm"]);
@@ -69,7 +69,7 @@ fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
     }
 }
 
-/// A process listens to SIGINT, and has been at work for a while: in the state that Linux shows of it.
+/// Waits until a process handles SIGINT and has used some processor time, as /proc shows it.
 fn wait_until_it_searches(pid: u32) {
     const SIGINT: u64 = 1 << 1;
     let shown =
@@ -80,7 +80,7 @@ fn wait_until_it_searches(pid: u32) {
         let caught = u64::from_str_radix(caught.expect("signals").trim(), 16);
         caught.expect("a number") & SIGINT != 0
     };
-    // the name in parentheses may have blanks; processor time is the 12th field behind it
+    // The name in parentheses may have blanks; processor time is the 12th field after it.
     let ticks = || {
         let stat = shown("stat");
         let (_, fields) = stat.rsplit_once(')').expect("a name");
@@ -99,7 +99,7 @@ fn an_interrupted_search_says_what_it_has_covered() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("mm-triage starts");
-    // it is years from its end
+    // The search would take years.
     wait_until_it_searches(child.id());
     let kill = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
@@ -151,7 +151,7 @@ fn what_cannot_be_searched_is_refused() {
     }
 }
 
-/// The bug of the README breaks counters first. Whoever wants another invariant does not end there.
+/// The bug of the README breaks counters first. A search for another invariant does not end there.
 #[test]
 fn a_search_for_one_invariant_goes_on_after_others() {
     let find = |oracle| {

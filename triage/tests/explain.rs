@@ -1,4 +1,4 @@
-//! What `explain` and `diff` say.
+//! The output of `explain` and `diff`.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -85,7 +85,7 @@ fn two_runs_stand_side_by_side() {
         (ran.status, &all["same"], &all["first"]["moment"]),
         (1, &false.into(), &2.into())
     );
-    // geometries differ in the addresses of the window, and here in nothing that is said
+    // The geometries differ in the addresses of the window, and here in nothing that is printed.
     bench.write("c.mm", format!("geometry x86-64\n{PROGRAM}"));
     let ran = bench.run(&["diff", "a.mm", "c.mm"]);
     ran.prints(&["a.mm: pass\nc.mm: pass\n"]);

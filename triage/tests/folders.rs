@@ -1,4 +1,4 @@
-//! `replay` of folders: a summary of whatever is in them, and nothing stops it.
+//! `replay` of folders: a summary whatever is in them, and nothing stops it.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -150,7 +150,7 @@ fn what_a_killed_writer_left_is_no_input() {
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
     let sums = "replay: files=2 passed=1 findings=0 signatures=0 unusable=0 empty=1\n";
     assert_eq!(ran.out, sums);
-    // somebody means this one
+    // The user named this file.
     let ran = replay(&bench, &["night/empty"]);
     ran.is_unusable(&["night/empty: is empty: write at least one line"]);
 }
@@ -180,7 +180,7 @@ fn a_hundred_thousand_files_are_read_by_name() {
 #[test]
 fn an_interrupted_summary_says_so() {
     let bench = Bench::new();
-    // a pipe keeps the walk from ending before the signal comes: the reader of the output is slow
+    // A pipe whose reader is slow keeps the walk from ending before the signal comes.
     for i in 0..20_000 {
         bench.write(&format!("night/{i}"), encoded(FINDS));
     }

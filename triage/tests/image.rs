@@ -1,5 +1,5 @@
-//! The script that builds the judge's guests: what it asks of its environment, where sources come from, and its cache:
-//! old images go, and none that may be in use.
+//! The script that builds the judge's guests: what it needs of its environment, where it gets
+//! sources, and its cache. It removes old images, but none that may be in use.
 
 use std::fs::{File, create_dir_all, read_dir};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn bash(functions: &str) -> Command {
     bash
 }
 
-/// What a command that cannot go on says, on one line.
+/// The message of a command that cannot go on, which must be one line.
 fn complaint(command: &mut Command) -> String {
     let output = command.output().expect("bash runs");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -27,7 +27,7 @@ fn complaint(command: &mut Command) -> String {
     said
 }
 
-/// A cache of its own, and what `triage/linux/image` does with it.
+/// A separate cache, and what `triage/linux/image` does with it.
 struct Cache {
     home: TempDir,
 }
@@ -43,7 +43,7 @@ impl Cache {
         self.home.path().join("mmfuzz/linux")
     }
 
-    /// Makes a folder that was used last so many hours ago.
+    /// Makes a folder that was last used this many hours ago.
     fn used(&self, name: &str, hours: u64) {
         let path = self.folder().join(name);
         create_dir_all(&path).expect("a folder");
@@ -192,7 +192,7 @@ fn an_unknown_kernel_is_refused() {
     );
 }
 
-/// A machine whose apt has mirrors, and one of a package's versions.
+/// A machine whose apt has a mirror with one version of a package.
 const MIRROR: &str = "source_lists() { :; }; apt-cache() { echo ' linux-source-7.3 | 7.3.9-1 | a mirror'; }; \
                       fetch_source() { mkdir \"$cache/source-$2\"; echo \"fetched $*\"; }; mkdir -p \"$cache\"; ";
 
@@ -204,7 +204,7 @@ fn the_newest_of_a_series_takes_the_place_of_a_version_that_is_gone() {
     let (fetched, found) = said.split_once('\n').expect("two lines");
     assert_eq!(fetched, "fetched linux-source-7.3 7.3.9-1 -");
     assert!(found.starts_with("source-7.3.9-1 for 7.3."), "{found}");
-    // and does so without asking the mirror again
+    // The second time it does not ask the mirror.
     assert_eq!(cache.prints(&find), found);
 }
 

@@ -1,5 +1,5 @@
-//! Nothing that an engine has found is lost: `fuzz/keep`, by its script `fuzz/adopt`, in a tree that has nothing else. `make torture`
-//! asks the same of the commands themselves, at random.
+//! Nothing that an engine has found is lost: tests `fuzz/keep`, through its script `fuzz/adopt`, in
+//! a tree with nothing else. `make torture` tests the same of whole commands, at random.
 #![cfg(unix)]
 
 mod common;
@@ -16,13 +16,13 @@ const OTHER_NAME: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
 /// An engine that finds the same in each input.
 const ENGINE: &str = "#!/bin/sh\necho 'thread main panicked at x.rs:1:2:\nfinding: some/thing:read:-\n  told'\nexit 77\n";
 
-/// A tree with the scripts and a run of `ops` that was killed.
+/// A tree with the scripts and a killed run of `ops`.
 fn tree(run: &str) -> Bench {
     let bench = Bench::new();
     for script in ["common", "keep", "adopt"] {
         let path = bench.path("fuzz").join(script);
         fs::create_dir_all(bench.path("fuzz")).expect("a folder");
-        // a link would be followed to the real tree
+        // A link would be followed to the real tree.
         fs::copy(common::repository().join("fuzz").join(script), path).expect("a copy");
     }
     bench.write("engine", ENGINE);
@@ -105,7 +105,7 @@ fn what_cannot_be_saved_stays() {
         let bench = tree(run);
         let about = fs::read_to_string(bench.path(run).join("about")).expect("it is there");
         bench.write(&format!("{run}/about"), about.replace("ops", "races"));
-        // no folder can be made there, not even by root
+        // No folder can be made there, not even by root.
         bench.write(blocked, "");
         let output = adopt(&bench);
         let why = String::from_utf8_lossy(&output.stderr);
@@ -119,7 +119,7 @@ fn what_cannot_be_saved_stays() {
             format!("corpus/{INPUT_NAME}")
         };
         assert!(bench.path(run).join(lost).exists(), "{output:?}");
-        // and when there is room, it is saved
+        // Once there is room, it is saved.
         fs::remove_file(bench.path(blocked)).expect("it goes");
         let output = adopt(&bench);
         assert!(output.status.success(), "{output:?}");
@@ -159,7 +159,7 @@ fn only_whole_inputs_are_collected() {
     let listed = fs::read_to_string(bench.path("listed")).expect("a list");
     assert_eq!(listed.matches('\0').count(), 3, "{listed}");
     assert!(!listed.contains("crash-"), "{listed}");
-    // once more: all is known, but what is damaged at its goal is written anew
+    // The second time all is known, but a damaged file at the target is written again.
     bench.write(&format!("to/{INPUT_NAME}"), "");
     let ran = bench.run(&["collect", "--into", "to", "from"]);
     assert_eq!(ran.out, "collect: files=4 new=1 known=2 damaged=1 in to\n");
@@ -187,7 +187,7 @@ fn files_are_collected_by_a_list_and_those_that_are_gone_do_not_matter() {
     assert_eq!(names(&bench.path("to")), ["a"]);
 }
 
-/// What the wrapper hands on to a rustc that prints its arguments.
+/// What the wrapper passes on to a rustc that prints its arguments.
 fn wrapped(args: &[&str]) -> String {
     let wrapper = common::repository().join("fuzz/rustc-core-only");
     let output = Command::new(wrapper)

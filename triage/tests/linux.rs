@@ -1,4 +1,4 @@
-//! What `linux` says of files and of guests, with a machine that only has a console.
+//! What `linux` says about files and guests, with a machine that only has a console.
 #![cfg(all(feature = "zoo", unix))]
 
 mod common;
@@ -69,7 +69,7 @@ fn no_terminal_obeys_the_name_of_a_file_or_the_console_of_a_guest() {
             .contains("\\x1b]0;title\\x07\nnot ok 2 \\x1b[2Jgone\n")
     );
     assert!(!ran.err.contains('\x1b') && !ran.out.contains('\x1b'));
-    // of a program that is refused, by name
+    // Likewise for the name of a program that is refused.
     bench.write(
         "ev\x1b[31mil.mm",
         "threads 2\npreempt 1 t1\nmmap p0 0 1 rw\nt1: fork p0\n",

@@ -1,4 +1,5 @@
-//! `minimize`: the same signature, 1-minimal, the same for any number of threads, and no half-written file.
+//! `minimize`: the same signature, 1-minimal, the same for any number of threads, and no partial
+//! file.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -97,7 +98,7 @@ fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
         let mut executor = executor(entry.slug);
         let wanted = signature(&mut executor, &program);
         assert_eq!(signature(&mut executor, small), wanted, "{}", entry.slug);
-        // another signature of the bug may take more than the one of the witness
+        // Another signature of the bug may need more than that of the witness.
         let enough = witness(entry.slug).ops.len() + 3;
         assert!(small.ops.len() <= enough, "{}: {small}", entry.slug);
         for simpler in simpler(small) {
@@ -109,7 +110,8 @@ fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
     }
 }
 
-/// The signature says enough of the page that the shortest program is still of the bug that the long one shows.
+/// The signature says enough about the page that the shortest program shows the same bug as the
+/// long one.
 #[test]
 fn a_program_does_not_slide_into_another_bug() {
     for (slug, other) in [
@@ -163,7 +165,7 @@ fn each_pass_says_what_it_did() {
 
 #[test]
 fn a_preemption_follows_its_operation() {
-    // a long run before the race: the points of everything after it move when it goes
+    // The long run before the race moves the points of everything after it when it is removed.
     let slug = "dup-anon-vma-no-lock";
     let mut program = witness(slug);
     let before = text::parse(
@@ -273,7 +275,8 @@ fn what_cannot_be_minimized_is_said() {
     }
 }
 
-/// Many files are under way when the signal comes: what has been written is whole, and nothing else is there.
+/// Many files are under way when the signal comes. The written ones are whole, and nothing else is
+/// there.
 #[test]
 fn an_interrupted_run_leaves_whole_files() {
     let bench = Bench::new();

@@ -1,21 +1,21 @@
-//! No module of triage/src uses one that uses it, directly or through others: each can be read with
-//! what is below it, and nothing else.
+//! No module of triage/src uses one that uses it, directly or through others, so each can be read
+//! with only the modules below it.
 //!
-//! What counts: a module is a file. A file uses the children that it declares (`mod x;`), and every
-//! module that a path in it leads to that begins with `crate::`, `super::` or `self::`. `crate::Status`
-//! and `crate::say` are in `status`. Comments, and unit tests at the end of a file, do not count;
-//! lib.rs uses nothing, since it only names the modules.
+//! The rules: a module is a file. A file uses the children that it declares (`mod x;`), and every
+//! module that a path in it leads to that begins with `crate::`, `super::` or `self::`.
+//! `crate::Status` and `crate::say` are in `status`. Comments, and unit tests at the end of a file,
+//! do not count. lib.rs uses nothing, because it only names the modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// A module by its path: empty for lib.rs.
+/// A module by its path; empty for lib.rs.
 type Module = Vec<String>;
-/// What each module uses.
+/// The modules that each module uses.
 type Uses = BTreeMap<Module, BTreeSet<Module>>;
 
-/// The files in a folder, with the modules that they are.
+/// Reads the files in a folder, with the modules that they are.
 fn read(dir: &Path, folder: &[String], sources: &mut BTreeMap<Module, String>) {
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -34,7 +34,7 @@ fn read(dir: &Path, folder: &[String], sources: &mut BTreeMap<Module, String>) {
     }
 }
 
-/// Notes all paths that begin at `text`, as in `a::{b, c::d}`; returns what is behind them.
+/// Records all paths that begin at `text`, as in `a::{b, c::d}`, and returns the text after them.
 fn paths<'a>(text: &'a str, path: &mut Vec<&'a str>, found: &mut Vec<Module>) -> &'a str {
     if let Some(mut list) = text.strip_prefix('{') {
         loop {
@@ -53,7 +53,7 @@ fn paths<'a>(text: &'a str, path: &mut Vec<&'a str>, found: &mut Vec<Module>) ->
         Some(inner) => paths(inner, path, found),
         None => {
             found.push(path.iter().map(|name| (*name).to_owned()).collect());
-            // a star is not a name
+            // A star is not a name.
             behind.strip_prefix('*').unwrap_or(behind)
         }
     };
@@ -115,7 +115,7 @@ fn uses() -> Uses {
     uses
 }
 
-/// The modules of circles, and what lies between two of them.
+/// The modules of circles, and those between two circles.
 fn in_circles(mut uses: Uses) -> Uses {
     loop {
         let count = uses.len();

@@ -1,4 +1,4 @@
-//! What `make oss-fuzz-check` builds is a copy of the repository as it is, committed or not.
+//! `make oss-fuzz-check` builds a copy of the repository as it is, committed or not.
 #![cfg(unix)]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a command in a folder, and says that it succeeded.
+/// Runs a command in a folder, and asserts that it succeeds.
 #[track_caller]
 fn run(dir: &Path, program: &str, args: &[&str]) {
     let output = Command::new(program)
@@ -18,7 +18,7 @@ fn run(dir: &Path, program: &str, args: &[&str]) {
     assert!(output.status.success(), "{program} {args:?}: {output:?}");
 }
 
-/// Copies as fuzz/oss-fuzz/check does; whether that succeeds.
+/// Copies as fuzz/oss-fuzz/check does, and returns whether that succeeds.
 fn copied(from: &Path, to: &Path) -> bool {
     let script = common::repository().join("fuzz/oss-fuzz/check");
     let output = Command::new("bash")
@@ -84,6 +84,6 @@ fn what_is_gone_and_not_committed_is_not_copied() {
     for name in ["corpus/goes", "only", "ignored"] {
         assert!(!there(name), "{name}");
     }
-    // where git knows nothing, nothing is checked
+    // Without a git repository, nothing is checked.
     assert!(!copied(dir.path(), &dir.path().join("other")));
 }

@@ -1,4 +1,4 @@
-//! What `replay` prints, and its exit statuses.
+//! The output and exit statuses of `replay`.
 
 mod common;
 

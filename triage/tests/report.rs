@@ -1,4 +1,4 @@
-//! `report`: what it says, in four forms; and that nothing in a folder becomes markup.
+//! `report`: its contents in four forms, and that nothing in a folder becomes markup.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -15,7 +15,7 @@ use std::fs;
 const BUGS: &str = "dup-anon-vma-no-lock,gup-pin-zero-page,slowpath-ro-migent";
 const FORMS: [&str; 4] = ["report.html", "report.json", "report.md", "report.sarif"];
 
-/// The witnesses of the bugs, one that has a typing error, and an empty file.
+/// The witnesses of the bugs, one with a typing error, and an empty file.
 fn night() -> Bench {
     let bench = Bench::new();
     for bug in BUGS.split(',') {
@@ -36,7 +36,7 @@ fn json(bench: &Bench, form: &str) -> Value {
     serde_json::from_str(&read(bench, form)).expect("JSON")
 }
 
-/// Reports on a folder; the title of the report.
+/// Reports on a folder, and returns the title of the report.
 fn reported(bench: &Bench, folder: &str, output: &str, jobs: usize) -> String {
     let sources = Sources {
         zoo: Some(Bugs::parse(BUGS).expect("bugs")),
@@ -128,7 +128,8 @@ fn the_json_is_what_its_schema_says() {
     }
 }
 
-/// What the standard asks of what we use of it; `make report-check` validates against its schema.
+/// Checks the rules of the standard that concern the parts that we use; `make report-check`
+/// validates against its schema.
 #[test]
 fn the_sarif_has_a_rule_for_each_invariant() {
     let bench = night();
@@ -210,7 +211,7 @@ fn names_and_bytes_are_no_markup() {
     }
     let md = read(&bench, "report.md");
     assert!(!md.contains("\n# head") && !md.contains('\u{1b}'), "{md}");
-    // names are in code spans, with a longer fence where they have one
+    // Names are in code spans, with a longer fence if they have one.
     let outside: String = outside_of_code(&md);
     for smuggled in ["<", "javascript", "alert", "](b)"] {
         assert!(!outside.contains(smuggled), "{smuggled}: {outside}");
@@ -251,7 +252,7 @@ fn outside_of_code(md: &str) -> String {
         let fence = after.len() - after.trim_start_matches('`').len();
         let body = &after[fence..];
         let mut from = 0;
-        // it ends at a run of as many, and not of more
+        // A span ends at a run of exactly as many backticks.
         let end = loop {
             let at = from + body[from..].find('`').expect("every span ends");
             let run = body[at..].len() - body[at..].trim_start_matches('`').len();
@@ -284,7 +285,7 @@ fn the_page_needs_nothing_and_runs_nothing_else() {
         .map(|i| u8::from_str_radix(&output[2 * i..2 * i + 2], 16).expect("hex"))
         .collect();
     let policy = format!("script-src 'sha256-{}'", base64(&hash));
-    // maud escapes no single quotes
+    // maud does not escape single quotes.
     assert!(
         html.contains(&policy),
         "SCRIPT_HASH in report/html.rs is to be {}",
@@ -335,7 +336,8 @@ fn a_second_run_adds_and_marks_what_is_new() {
         .iter()
         .filter(|result| result["baselineState"] == "new");
     assert_eq!(new.count(), 1);
-    // a program that no longer does what it did is not passed off as a finding: here the core was mended
+    // A program that no longer does what it did must not pass for a finding; here the core was
+    // fixed.
     let made = json(&bench, "clusters.json");
     let made_with = made["settings"].as_str().expect("words").to_owned();
     let mended = made.to_string().replace(&made_with, "with bugs []");

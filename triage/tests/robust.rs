@@ -1,4 +1,4 @@
-//! Whatever lies in the folder, a full disk, a process that is killed while it writes, Ctrl-C.
+//! Commands survive any folder, a full disk, a kill during a write, and Ctrl-C.
 #![cfg(all(feature = "zoo", unix))]
 
 mod common;
@@ -43,7 +43,7 @@ fn spawn(bench: &Bench, command: &str, folder: &str) -> Child {
         .expect("mm-triage starts")
 }
 
-/// What is in the output folder, and how many temporary files.
+/// The files in the output folder, and the number of temporary files.
 fn written(bench: &Bench) -> (BTreeMap<String, Vec<u8>>, usize) {
     let (mut files, mut temporary) = (BTreeMap::new(), 0);
     for entry in fs::read_dir(bench.path("out")).into_iter().flatten() {
@@ -62,7 +62,7 @@ fn written(bench: &Bench) -> (BTreeMap<String, Vec<u8>>, usize) {
     (files, temporary)
 }
 
-/// Each file is one that was written to its end.
+/// Checks that each file was written to its end.
 fn are_whole(files: &BTreeMap<String, Vec<u8>>) {
     for (name, bytes) in files {
         let text = std::str::from_utf8(bytes).expect("text");
@@ -130,7 +130,7 @@ fn what_a_killed_writer_left_is_no_input_and_is_read_once_it_is_whole() {
         assert_eq!(all["empty"], 0);
         let clusters = all["clusters"].as_object().expect("clusters");
         assert_eq!(clusters.len(), 1, "{all}");
-        // somebody means this one
+        // The user named this file.
         bench.write("night/c", "");
         let ran = bench.run(&args(command, "night/c"));
         assert_eq!(ran.status, 2, "{ran:?}");
@@ -181,7 +181,7 @@ fn a_hundred_thousand_files_are_a_report() {
     assert_eq!(report["passed"], 99_900);
     let cluster = &report["clusters"][0];
     assert_eq!(cluster["files"], 100, "{cluster}");
-    // what is named does not grow with what there is
+    // The number of named files does not grow with the number of files.
     assert_eq!(cluster["examples"].as_array().map(Vec::len), Some(20));
     let (files, _) = written(&bench);
     for form in ["report.html", "report.json", "report.md", "report.sarif"] {
@@ -223,8 +223,8 @@ fn a_full_output_is_said() {
     }
 }
 
-/// Runs a command with files that may not become longer than one block: then a write fails, or the first one that
-/// is too long ends the process.
+/// Runs a command whose files may not become longer than one block. A longer write fails or,
+/// without the trap, ends the process.
 fn limited(bench: &Bench, trap: &str, command: &str) -> std::process::Output {
     let script = format!("{trap} ulimit -f 1; exec \"$@\"");
     Command::new("sh")
@@ -260,7 +260,7 @@ fn a_full_disk_leaves_what_was_there() {
     }
 }
 
-/// Commands that write one file for each program, and what they call it.
+/// Commands that write one file for each program, and the name of that file.
 const EACH: [(&[&str], &str); 3] = [
     (
         &["minimize", "--zoo", BUG, "night/a.mm", "-o", "out"],
@@ -270,7 +270,7 @@ const EACH: [(&[&str], &str); 3] = [
     (&["seeds", "out", "--corpus", "corpus"], "a-"),
 ];
 
-/// A folder in which the command writes over what an earlier run left.
+/// A folder in which the command overwrites the files of an earlier run.
 fn with_earlier_programs(command: &[&str]) -> (Bench, BTreeMap<String, Vec<u8>>) {
     let bench = Bench::new();
     bench.write("night/a.mm", FINDS);
@@ -309,7 +309,7 @@ fn a_full_disk_or_a_death_leaves_the_program_of_an_earlier_run() {
         let dead = run("");
         assert!(dead.status.signal().is_some(), "{dead:?}");
         assert_eq!(written(&bench).0, earlier, "{command:?}");
-        // and the next run writes it, and removes what the dead one left
+        // The next run writes it, and removes what the killed one left.
         assert_eq!(written(&bench).1, 1, "{command:?}");
         bench.run(command);
         let (files, temporary) = written(&bench);
@@ -318,7 +318,8 @@ fn a_full_disk_or_a_death_leaves_the_program_of_an_earlier_run() {
     }
 }
 
-/// 40 programs, killed a little later each time: of each there is the earlier program or the shortest one.
+/// 40 programs, killed a little later each time: of each there is the earlier program or the
+/// shortest one.
 #[test]
 fn a_minimization_that_is_killed_leaves_whole_programs() {
     const TIMES: u32 = 12;
@@ -366,7 +367,7 @@ fn a_process_that_dies_while_it_writes_leaves_what_was_there() {
         let output = limited(&bench, "", command);
         assert!(output.status.signal().is_some(), "{output:?}");
         assert_eq!(written(&bench).0, before, "{command}");
-        // and the next run does all of it
+        // The next run does all of it.
         let ran = run(&bench, command, "more");
         assert_eq!(ran.status, 1, "{ran:?}");
         let all = json(&bench, "clusters.json").to_string();
@@ -374,7 +375,7 @@ fn a_process_that_dies_while_it_writes_leaves_what_was_there() {
     }
 }
 
-/// Each time a little later in the run, as long as it took to its end.
+/// The kill comes a little later each time, over the whole length of a run.
 #[test]
 fn kill_9_at_any_time_loses_nothing() {
     const TIMES: u32 = 24;
@@ -410,7 +411,7 @@ fn ctrl_c_leaves_a_partial_report_that_says_so() {
     }
     for command in ["cluster", "report"] {
         let mut child = spawn(&bench, command, "night");
-        // it listens before it makes the folder
+        // It handles signals before it makes the folder.
         while !bench.path("out").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }

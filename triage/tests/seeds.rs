@@ -1,4 +1,4 @@
-//! Text, wire and text again, through `seeds` and `text`.
+//! Programs survive the way from text to wire and back, by `seeds` and `text`.
 
 mod common;
 
@@ -9,7 +9,7 @@ use mm_triage::{Status, input};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// All programs of a corpus into a folder.
+/// Arguments that write all programs of a corpus into a folder.
 fn into(outdir: &Path, corpus: Option<PathBuf>) -> SeedsArgs {
     SeedsArgs {
         outdir: outdir.to_owned(),

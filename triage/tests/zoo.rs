@@ -1,4 +1,4 @@
-//! Every historical bug has a witness, every witness a bug, and they fit.
+//! Every historical bug has a witness, every witness has a bug, and they match.
 
 mod common;
 
@@ -19,7 +19,7 @@ mod with_the_zoo {
             corpus: Some(repository().join("corpus")),
         };
         let mut out = Vec::new();
-        // also fails on a witness without a bug
+        // The command also fails on a witness without a bug.
         let status = zoo::command(&args, &mut out).expect("it is written");
         let out = String::from_utf8(out).expect("text");
         assert_eq!(status, Status::Pass, "{out}");

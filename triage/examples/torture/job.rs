@@ -1,4 +1,4 @@
-//! The commands, what may happen to them, and how they may end.
+//! The commands, how they may be disturbed, and how they may end.
 
 use crate::process::Ended;
 use fastrand::Rng;
@@ -8,7 +8,7 @@ use std::path::Path;
 /// A command that writes.
 #[derive(Clone, Copy, Debug)]
 pub enum Job {
-    /// An engine on a target; by make, or by its script. In whole seconds.
+    /// An engine on a target, started by make or by its script, for whole seconds.
     Engine {
         afl: bool,
         by_make: bool,
@@ -19,7 +19,7 @@ pub enum Job {
     Cmin {
         target: &'static str,
     },
-    /// A command of mm-triage, on what there is.
+    /// A command of mm-triage, on whatever is there.
     Triage(&'static str),
 }
 
@@ -27,7 +27,7 @@ pub enum Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disturbance {
     None,
-    /// The terminal's signal, to all that it reaches, so many times.
+    /// The terminal's signal, to all that it reaches, this many times.
     Interrupt(u8),
     /// SIGTERM or SIGHUP, in the same way.
     Signal(&'static str),
@@ -35,9 +35,9 @@ pub enum Disturbance {
     KillScript,
     /// SIGKILL to make alone, which leaves the script.
     KillMake,
-    /// SIGKILL to make, the script, and what it runs in the terminal's reach.
+    /// SIGKILL to make, the script, and whatever it runs within the terminal's reach.
     KillGroup,
-    /// So many bytes are free.
+    /// Only this many bytes are free.
     FullDisk(u64),
 }
 
@@ -56,7 +56,7 @@ impl Disturbance {
         }
     }
 
-    /// For the count.
+    /// The name under which it is counted.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::None => "undisturbed",
@@ -110,7 +110,7 @@ impl Job {
         }
     }
 
-    /// As one would type it.
+    /// The command as one would type it.
     pub fn name(&self) -> String {
         match self {
             Self::Engine {
@@ -133,7 +133,7 @@ impl Job {
         }
     }
 
-    /// The command line; settings as make's variables, or of the environment.
+    /// The command line. Settings are make variables or environment variables.
     pub fn words(&self, tree: &Path) -> Vec<String> {
         let name = self.name();
         let words = name.split(' ').map(str::to_owned);
@@ -170,7 +170,7 @@ impl Job {
         }
     }
 
-    /// The same, so long that an engine which outlives its script is met.
+    /// The same command, long enough to detect an engine that outlives its script.
     pub const fn longer(self) -> Self {
         match self {
             Self::Engine {
@@ -190,7 +190,7 @@ impl Job {
         }
     }
 
-    /// Deletes inputs whose features others have.
+    /// Whether it deletes inputs whose features others have.
     pub const fn distils(&self) -> bool {
         matches!(self, Self::Cmin { .. })
     }
@@ -202,11 +202,12 @@ impl Job {
         let name = self.name();
         let may = match (self, disturbance) {
             (Self::Engine { target, .. }, Disturbance::None) => {
-                // a finding of ops or races would be one of the model, which is another matter, but one to be looked at
+                // A finding of ops or races would be one of the model: another matter, but worth a
+                // look.
                 *status == Some(i32::from(*target == "canary"))
             }
             (Self::Engine { .. }, Disturbance::Interrupt(_) | Disturbance::Signal(_)) => {
-                // by its script the status is its own; make gives its own if it was interrupted
+                // A script returns its own status; an interrupted make returns its own.
                 !said.contains("\ninterrupted after ")
                     || name.starts_with("make")
                     || matches!(status, Some(0 | 1))
@@ -218,7 +219,7 @@ impl Job {
                 matches!(status, Some(0 | 2))
                     && (*status == Some(0) || matches!(self, Self::Triage("minimize")))
             }
-            // of two that write to one folder the second is refused
+            // If two write to one folder, the second is refused.
             (Self::Triage(_), Disturbance::None) => {
                 matches!(status, Some(0 | 1))
                     || *status == Some(2) && said.contains("is writing there")
@@ -229,7 +230,7 @@ impl Job {
         if !may {
             faults.push(format!("{name}: ended with {status:?}"));
         }
-        // what it says that it has written is there
+        // Everything that it says it has written is there.
         for artifact in said
             .lines()
             .filter_map(|line| line.strip_prefix("artifact: "))

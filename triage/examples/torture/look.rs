@@ -1,4 +1,4 @@
-//! What is in the folders: inputs and findings by content, and whether each file is whole.
+//! Looks at the folders: inputs and findings by content, and whether each file is whole.
 
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What must not be lost.
+/// Everything that must not be lost.
 #[derive(Debug, Default)]
 pub struct Look {
     /// By target and content.
@@ -45,7 +45,8 @@ fn sha1(bytes: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The SHA-1 that a name ends in, in full as in libFuzzer's or the first 8 digits as in ours.
+/// The SHA-1 that a name ends in: all of it as in libFuzzer's names, or the first 8 digits as in
+/// ours.
 fn said(name: &str, digits: usize) -> Option<&str> {
     let hash = name.get(name.len().checked_sub(digits)?..)?;
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -58,7 +59,7 @@ fn said(name: &str, digits: usize) -> Option<&str> {
 }
 
 impl Look {
-    /// Looks at the tree; nobody writes.
+    /// Looks at the tree while nobody writes.
     pub fn at(tree: &Path) -> Self {
         let mut look = Self::default();
         for target in ["ops", "races", "canary"] {
@@ -90,7 +91,7 @@ impl Look {
         look
     }
 
-    /// What a killed run has left.
+    /// Looks at what a killed run has left.
     fn run(&mut self, run: &Path) {
         let about = fs::read_to_string(run.join("about")).unwrap_or_default();
         let value = |variable: &str| {
@@ -130,7 +131,7 @@ impl Look {
         }
     }
 
-    /// What was there and is not; inputs may go where something was distilled.
+    /// What was there and is not now. Distilling may remove inputs.
     pub fn misses(&self, before: &Self, distilled: bool) -> Vec<String> {
         let mut faults = Vec::new();
         for finding in before.findings.difference(&self.findings) {
@@ -150,7 +151,7 @@ impl Look {
         faults
     }
 
-    /// The features that inputs had which are not there any more.
+    /// The features that inputs had and that are lost.
     pub fn features_lost(&self, tree: &Path, before: &[&Self]) -> Vec<String> {
         let mut faults = Vec::new();
         for target in ["ops", "races"] {
@@ -173,7 +174,7 @@ impl Look {
     }
 }
 
-/// How many features the inputs have, and what the texts of the corpus have as well.
+/// How many features the inputs have together with the texts of the corpus.
 fn features(tree: &Path, target: &str, inputs: &BTreeMap<String, Vec<u8>>) -> u64 {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = dir.path().join("in");
@@ -196,7 +197,7 @@ fn features(tree: &Path, target: &str, inputs: &BTreeMap<String, Vec<u8>>) -> u6
     before.unwrap_or_default()
 }
 
-/// Files that are not what their names say, and texts that are no programs.
+/// Files whose content does not match their names, and texts that are no programs.
 pub fn not_whole(tree: &Path) -> Vec<String> {
     let mut faults = Vec::new();
     for folder in ["fuzz/corpus", "fuzz/artifacts", "corpus/distilled", "out"] {

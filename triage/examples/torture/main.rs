@@ -1,13 +1,15 @@
-//! Torture: disturbs the commands that write, at random, and looks whether anything is lost. `make torture` calls it, in a copy of the
-//! repository on a file system of its own.
+//! Torture: disturbs the commands that write, at random, and checks whether anything is lost. `make
+//! torture` calls it in a copy of the repository on a file system of its own.
 //!
-//! `torture TREE SECS ROUNDS SEED [ROUND]` does rounds until one of the two is over; with ROUND that one alone. A round runs one command, or two
-//! side by side, and interrupts it, kills it, or lets the disk be full. Then what is still in the folders of killed runs is saved, as the
-//! next command would, and [`look`] asks: is every input, feature and finding still there, is every file whole, does nothing run any
-//! more, was the exit status right? The choices of a round follow from SEED and its number; the moments do not.
+//! `torture TREE SECS ROUNDS SEED [ROUND]` runs rounds until the time or the number is used up, or
+//! ROUND alone. A round runs one command, or two side by side, and interrupts it, kills it, or
+//! fills the disk. Then it saves what is still in the folders of killed runs, as the next command
+//! would, and [`look`] checks that every input, feature and finding is still there, that every file
+//! is whole, that nothing still runs, and that the exit status was right. The choices of a round
+//! follow from SEED and its number; the moments do not.
 //!
-//! The last line is `torture: rounds=… interrupted=… killed=… full=… losses=… seed=…`. Status 0, 1 something was lost, 2 it
-//! could not run.
+//! The last line is `torture: rounds=… interrupted=… killed=… full=… losses=… seed=…`. Exit status:
+//! 0 nothing was lost, 1 something was lost, 2 it could not run.
 
 mod job;
 mod look;
@@ -21,14 +23,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Rounds between two that fill the disk, if it can be filled.
+/// One round in this many fills the disk, if it may be filled.
 const FULL_EVERY: u64 = 8;
 
 struct Torture {
     tree: PathBuf,
     /// The file system is ours alone, and may be filled.
     may_fill: bool,
-    /// How long a command takes that nobody disturbs.
+    /// How long each command takes when it is not disturbed.
     usual: BTreeMap<String, Duration>,
     counts: BTreeMap<&'static str, u64>,
 }
@@ -80,7 +82,7 @@ fn main() {
 }
 
 impl Torture {
-    /// One round; returns what is wrong.
+    /// Runs one round, and returns what is wrong.
     fn round(&mut self, number: u64, rng: &mut Rng) -> Vec<String> {
         let full = self.may_fill && number % FULL_EVERY == FULL_EVERY - 1;
         let mut jobs = vec![Job::random(&self.tree, rng)];
@@ -120,7 +122,7 @@ impl Torture {
         let took = began.elapsed();
         let mut faults = Vec::new();
         faults.extend(process::orphans(&self.tree));
-        // a full disk is full as long as somebody writes
+        // The disk stays full as long as somebody writes.
         let _ = std::fs::remove_file(&ballast);
         if matches!(disturbance, Disturbance::None) && jobs.len() == 1 {
             self.usual.insert(jobs[0].name(), took);
@@ -156,7 +158,7 @@ impl Torture {
         faults
     }
 
-    /// The next commands clear up what is left of files that were never finished.
+    /// Runs the commands once more, which remove files that were never finished.
     fn at_the_end(&self) -> u64 {
         let mut losses = 0;
         for target in ["ops", "races", "canary"] {
@@ -174,7 +176,7 @@ impl Torture {
     }
 }
 
-/// The name says that it was never finished.
+/// Whether the name says that the file was never finished.
 fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(".mm-triage-") && name.ends_with(".tmp")

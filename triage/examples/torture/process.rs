@@ -1,4 +1,4 @@
-//! Starting, disturbing, and looking for what still runs.
+//! Starts and disturbs commands, and looks for processes that still run.
 
 use crate::job::{Disturbance, Job};
 use std::fs::{self, File};
@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long the longest command may take, on a machine that is busy.
+/// How long the longest command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long an engine may outlive its script.
 const LAST_MOMENTS: Duration = Duration::from_secs(4);
 
-/// A command under way, the leader of a process group as a shell would make it.
+/// A running command, the leader of a process group as a shell would make it.
 pub struct Running {
     child: Child,
     output: File,
-    /// The leader is make, and the script its child.
+    /// The leader is make, and the script is its child.
     by_make: bool,
 }
 
 /// How a command ended.
 pub struct Ended {
-    /// `None`: a signal.
+    /// `None` for a signal.
     pub status: Option<i32>,
     pub said: String,
 }
@@ -50,7 +50,7 @@ impl Running {
         }
     }
 
-    /// Disturbs it after a while; returns when, in words.
+    /// Disturbs it after a while, and returns when, in words.
     pub fn disturb(&mut self, disturbance: Disturbance, after: Duration) -> String {
         if matches!(disturbance, Disturbance::None | Disturbance::FullDisk(_)) {
             return String::new();
@@ -116,7 +116,7 @@ impl Running {
     }
 }
 
-/// By a shell, whose `kill` is everywhere the same.
+/// Sends a signal by a shell, whose `kill` is the same everywhere.
 fn kill(signal: &str, process: &str) {
     let command = format!("kill -s {signal} -- {process} 2>/dev/null");
     let _ = Command::new("sh").args(["-c", &command]).status();
@@ -136,7 +136,7 @@ struct Process {
     command: String,
 }
 
-/// The processes whose working folder is the tree, or below.
+/// The processes whose working folder is in the tree.
 fn processes(tree: &Path) -> Vec<Process> {
     let entries = fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -148,7 +148,7 @@ fn processes(tree: &Path) -> Vec<Process> {
     pids.filter(is_ours)
         .filter_map(|pid: u32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // the name is in parentheses, and may have blanks
+            // The name is in parentheses, and may have blanks.
             let (_, behind) = stat.rsplit_once(')')?;
             let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
             Some(Process {
@@ -162,7 +162,8 @@ fn processes(tree: &Path) -> Vec<Process> {
 }
 
 impl Process {
-    /// A script, whose make may have been killed, or what builds: they may end in peace, and what they have started.
+    /// Whether the process and its children may end by themselves: a script whose make may have
+    /// been killed, or a build.
     fn may_stay(&self) -> bool {
         let builds = [
             "cargo",
@@ -178,7 +179,7 @@ impl Process {
     }
 }
 
-/// What runs on, though its command has ended, and nobody who would end it.
+/// Processes that run on after their command has ended, with nobody to end them.
 pub fn orphans(tree: &Path) -> Vec<String> {
     let began = Instant::now();
     loop {
@@ -201,7 +202,7 @@ pub fn orphans(tree: &Path) -> Vec<String> {
     }
 }
 
-/// Fills the file system of a file, but for so many bytes.
+/// Fills the file system of a file, except for this many bytes.
 pub fn fill(ballast: &Path, free: u64) {
     let mut file = File::create(ballast).expect("a file");
     let block = vec![1; 1 << 16];
@@ -230,7 +231,7 @@ pub fn adopt(tree: &Path) -> Option<String> {
     })
 }
 
-/// A run of a second that nobody disturbs.
+/// Runs an engine for a second without disturbing it.
 pub fn short_run(tree: &Path, target: &str) {
     let mut command = Command::new("fuzz/run");
     command

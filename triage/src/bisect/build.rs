@@ -98,7 +98,7 @@ impl Ended {
         let error = lines()
             .find(|line| line.starts_with("error"))
             .or(lines().next());
-        let reason = error.unwrap_or("it says nothing of why");
+        let reason = error.unwrap_or("it does not say why");
         reason.trim().escape_debug().to_string()
     }
 }

@@ -135,7 +135,7 @@ impl Repository {
             .read(&["merge-base", "--is-ancestor", &from.hash, &to.hash])?
             .is_none()
         {
-            let why = format_args!("{a} is no ancestor of {b}; give the older commit first");
+            let why = format_args!("{a} is not an ancestor of {b}; give the older commit first");
             return Err(Status::unusable(why));
         }
         let range = format!("{}..{}", from.hash, to.hash);

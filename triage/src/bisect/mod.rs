@@ -196,7 +196,7 @@ fn cache(args: &BisectArgs) -> Result<PathBuf, Status> {
                 .or_else(|| of("HOME", ".cache/mmfuzz/bisect"))
                 .ok_or_else(|| {
                     Status::unusable(
-                        "there is no cache folder, for HOME is not set; give --cache DIR",
+                        "there is no cache folder, because HOME is not set; give --cache DIR",
                     )
                 })?
         }
@@ -268,7 +268,7 @@ impl Outcome {
         let heading = match candidates {
             _ if self.interrupted => "interrupted; the verdict changes at one of:",
             [_] => "the verdict changes at:",
-            _ => "the verdict changes at one of these, of which all but the last do not build:",
+            _ => "the verdict changes at one of these commits; all but the last do not build:",
         };
         writeln!(out, "{}", style.heading(heading))?;
         for commit in candidates {

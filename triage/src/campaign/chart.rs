@@ -53,7 +53,7 @@ pub fn curves(results: &Results) -> Markup {
     html! {
         svg.curves viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-labelledby="curves-title curves-text" {
             title #curves-title { "Survival curves" }
-            desc #curves-text { "For each engine the share of runs that have not found their bug, by time. The table below has the numbers." }
+            desc #curves-text { "For each engine, the share of runs that have not found their bug, over time. The table below has the numbers." }
             @for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
                 path.grid d=(format!("M{LEFT} {:.1}H{RIGHT}", y(tick))) {}
                 text.tick x=(LEFT - 8.0) y=(format!("{:.1}", y(tick) + 4.0)) text-anchor="end" { (tick * 100.0) " %" }

@@ -63,7 +63,7 @@ fn survival(results: &Results) -> Markup {
     html! {
         section aria-labelledby="survival" {
             h2 #survival { "Runs that have not found their bug" }
-            p { "By Kaplan and Meier, over all bugs. The lower and the more to the left, the better." }
+            p { "By Kaplan and Meier, over all bugs. Lower and further to the left is better." }
             figure { (scroll("Survival curves", curves(results))) }
             (scroll("Runs that have not found their bug, by time", html! {
                 table.plain-table {
@@ -94,7 +94,7 @@ fn engines(results: &Results) -> Markup {
     html! {
         section aria-labelledby="engines" {
             h2 #engines { "Engines" }
-            p { "The restricted mean is the mean time of a run that is ended after " (limit) " s. In brackets its 95 % interval." }
+            p { "The restricted mean is the mean time of a run that is ended after " (limit) " s, with its 95 % interval in brackets." }
             (scroll("Means of the engines", html! {
                 table.plain-table {
                     thead { tr {
@@ -124,7 +124,7 @@ fn pairs(results: &Results) -> Markup {
     html! {
         section aria-labelledby="pairs" {
             h2 #pairs { "Pairs" }
-            p { "A12 is how likely a run of the first engine is faster than one of the second. p is of Mann and Whitney's U, two-sided, "
+            p { "A12 is the probability that a run of the first engine is faster than one of the second. p is that of Mann and Whitney's U, two-sided, "
                 "corrected for " (counted(results.pairs.len(), "pair")) "." }
             (scroll("Pairs of engines", html! {
                 table.plain-table {
@@ -171,12 +171,12 @@ fn bugs(results: &Results) -> Markup {
     html! {
         section aria-labelledby="bugs" {
             h2 #bugs { "Bugs" }
-            p { "Median time to the finding in seconds, and in how many runs there was one if not in all." }
+            p { "Median time to the finding in seconds, and the number of runs with a finding if not all have one." }
             (legend())
             (by_bug(results, "Median time of each bug by engine", time))
             details {
                 summary { "Executions instead of seconds" }
-                p { "Median of the runs that found the bug; where none did, the most that a run made." }
+                p { "Median of the runs that found the bug; if none did, the most executions of a run." }
                 (by_bug(results, "Executions of each bug by engine", executions))
             }
         }
@@ -263,16 +263,16 @@ fn executions(runs: &[Run]) -> Markup {
 fn methods() -> Markup {
     html! {
         section.methods aria-labelledby="methods" {
-            h2 #methods { "How the numbers are made" }
+            h2 #methods { "How the numbers are computed" }
             ul {
-                li { "All runs begin with nothing, have one process, and take seconds of the clock, with the start of the process in "
-                    "them. A finding of another invariant than that of the bug's row is none." }
-                li { "A run without a finding is censored at the limit: curves and means count it as not found until then, ranks put it "
-                    "behind all that found, tied with the others." }
-                li { "The interval of a mean is that of a bootstrap of 2000 samples with a fixed seed, which draws bugs, and runs of each: "
-                    "it is about bugs like these, not about these bugs." }
-                li { "A12 and U of a pair are over all runs of the bugs that both have runs of; p has the correction for ties and for continuity "
-                    "(exact where there are at most 20 runs without ties), then Holm's for the number of pairs. A bug counts for the "
+                li { "All runs start from an empty corpus and have one process. Their time is that of the clock, and includes the start "
+                    "of the process. Only a finding of the invariant in the bug's row counts." }
+                li { "A run without a finding is censored at the limit: curves and means count it as not found until then, and ranks put it "
+                    "after all runs with a finding, tied with the others." }
+                li { "The interval of a mean is that of a bootstrap of 2000 samples with a fixed seed, which draws bugs and then runs of each. "
+                    "So it is about bugs like these, not about these bugs." }
+                li { "A12 and U of a pair are over all runs of the bugs of which both have runs. p is corrected for ties and for continuity "
+                    "(it is exact for at most 20 runs without ties), and then for the number of pairs, by Holm. A bug counts for the "
                     "engine whose A12 on it is above a half." }
                 li { "The exhaustive search has no seed: one run of each bug stands for all." }
             }

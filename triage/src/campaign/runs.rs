@@ -83,7 +83,7 @@ impl Campaign {
         }
         for (i, line) in lines {
             let run = parse_run(line, campaign.limit)
-                .ok_or_else(|| format!("line {} of {RUNS} is no run: {line}", i + 1))?;
+                .ok_or_else(|| format!("line {} of {RUNS} is not a run: {line}", i + 1))?;
             campaign.add(run, i + 1)?;
         }
         Ok(campaign)
@@ -97,7 +97,7 @@ impl Campaign {
         let runs = engine.entry(run.bug.clone()).or_default();
         if runs.iter().any(|other| other.number == run.number) {
             return Err(format!(
-                "line {line} of {RUNS} has a run once more; remove one of the two"
+                "line {line} of {RUNS} repeats a run; remove one of the two"
             ));
         }
         runs.push(run);
@@ -183,14 +183,14 @@ mod tests {
     #[test]
     fn what_is_no_run_is_refused_by_its_line() {
         for (line, why) in [
-            ("b,x,1,0,10.000,7", "no run"),
-            ("b,x,1,0,10.000,7,f/i:op:s", "no run"),
-            ("b,x,1,1,1.000,7,", "no run"),
-            ("b,x,1,1,11.000,7,f/i:op:s", "no run"),
-            ("b,x,1,0,5.000,7,", "no run"),
-            ("b,x,1,1,NaN,7,f/i:op:s", "no run"),
-            ("b,x,1,1,-1,7,f/i:op:s", "no run"),
-            ("a,x,1,0,10.000,7,", "once more"),
+            ("b,x,1,0,10.000,7", "not a run"),
+            ("b,x,1,0,10.000,7,f/i:op:s", "not a run"),
+            ("b,x,1,1,1.000,7,", "not a run"),
+            ("b,x,1,1,11.000,7,f/i:op:s", "not a run"),
+            ("b,x,1,0,5.000,7,", "not a run"),
+            ("b,x,1,1,NaN,7,f/i:op:s", "not a run"),
+            ("b,x,1,1,-1,7,f/i:op:s", "not a run"),
+            ("a,x,1,0,10.000,7,", "repeats a run"),
         ] {
             let error = parse(&format!("a,x,1,0,10.000,7,\n{line}\n")).expect_err(line);
             assert!(error.contains("line 3") && error.contains(why), "{error}");

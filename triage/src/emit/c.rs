@@ -163,7 +163,7 @@ impl Writer {
         let proc = proc.unwrap_or(MAX_PROCS);
         if self.runs.values().any(|(busy, _)| *busy == proc) {
             let text = format!(
-                "operation {number}: {op}: a second operation at the same time in one process"
+                "operation {number}: {op}: run a second operation at the same time in one process"
             );
             return Err(Refused(vec![text]));
         }

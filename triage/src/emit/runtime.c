@@ -1,5 +1,5 @@
 /*
- * What the operations of an emitted program are made of: processes that are told what to do, memory in a window at a
+ * The building blocks of an emitted program: processes that take commands, memory in a window at a
  * fixed address, and the commands of /dev/mmfuzz.
  */
 #define UNUSED __attribute__((unused))
@@ -96,7 +96,7 @@ static UNUSED void op_uffd(unsigned long number, void *argument)
 		uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 		ioctl(uffd, UFFDIO_API, &api);
 	}
-	/* ENOENT is an answer here */
+	/* here ENOENT is an answer */
 	if (ioctl(uffd, number, argument) < 0)
 		done(FAILED, (unsigned long)errno);
 	else
@@ -161,7 +161,7 @@ static UNUSED void op_fork(void)
 		done(CHILD, (unsigned long)child);
 }
 
-/* Has a process start an operation. */
+/* Makes a process start an operation. */
 static UNUSED void start(int slot, void (*op)(void), int child)
 {
 	procs[slot].op = op;
@@ -176,7 +176,10 @@ static UNUSED void exit_process(int slot)
 		usleep(100);
 }
 
-/* A difference. Nobody stays behind: whoever reads what this program says waits for all who could write. */
+/*
+ * Reports a difference. All processes end first: whoever reads the output waits for all that could
+ * write to it.
+ */
 static UNUSED void different(void)
 {
 	int i;
@@ -187,7 +190,7 @@ static UNUSED void different(void)
 	exit(1);
 }
 
-/* The operation must still wait. */
+/* Checks that the operation still waits. */
 static UNUSED void waits(int slot, const char *text)
 {
 	int ended;
@@ -227,7 +230,7 @@ static void begin(void)
 
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
-	/* processes vanish when they end, also those whose parent has ended */
+	/* processes vanish when they end, even if their parent has ended */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGCHLD, SIG_IGN);
 	driver = open("/dev/mmfuzz", O_RDWR);

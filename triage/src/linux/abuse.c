@@ -1,6 +1,6 @@
 /*
- * Wrong arguments, and processes that die in the middle of something: /dev/mmfuzz must answer with an error, and no
- * device page may be left. Says SAME if so.
+ * Wrong arguments, and processes that die in the middle of an operation: /dev/mmfuzz must answer
+ * with an error, and no device page may be left. Prints SAME if so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -79,7 +79,7 @@ static void wrong_arguments(void)
 	close(fd);
 }
 
-/* Does this and that until somebody kills it. */
+/* Runs random commands until it is killed. */
 static void busy(unsigned int seed)
 {
 	int fd = open("/dev/mmfuzz", O_RDWR);

@@ -297,7 +297,7 @@ fn one(
     let Some(small) = minimize(&program, bugs, args.same, jobs, stop) else {
         line.verdict = "pass";
         let file = &line.file;
-        let why = format!("{file}: passes, so that there is nothing to minimize; is --zoo right?");
+        let why = format!("{file}: passes, so there is nothing to minimize; is --zoo right?");
         return unusable(line, why);
     };
     let output = output_path(args.output.as_deref(), path);

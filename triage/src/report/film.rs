@@ -34,8 +34,8 @@ pub struct Given(Released);
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Released::Locks => f.write_str("all wait: folio locks of third parties go"),
-            Released::Walkers => f.write_str("all wait: references of pfn walkers go"),
+            Released::Locks => f.write_str("all wait: third parties release their folio locks"),
+            Released::Walkers => f.write_str("all wait: pfn walkers release their references"),
             Released::Migration(slot) => write!(f, "all wait: open migration m{slot} goes on"),
         }
     }

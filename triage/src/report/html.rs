@@ -102,11 +102,11 @@ fn legend() -> Markup {
                 @for state in State::LEGEND { li { (swatch(state)) (state.words()) } }
             }
             p {
-                "A column is a scheduling step, a row a page of an address space, a struct page, or a task. Of an entry the "
-                "cell has the page that it names, and " code { "w" } " if it is writable; of a struct page references/mappings, and "
-                code { "L" } " if it is locked. " code { "✗" } " is what the finding is about; a dashed line a preemption, with "
-                "the scheduling point and the thread that goes on. Point at a cell, or go there with the arrow keys, for all "
-                "counts and bits."
+                "A column is a scheduling step. A row is a page of an address space, a struct page, or a task. The cell of an entry "
+                "shows the page that it names, and " code { "w" } " if it is writable. The cell of a struct page shows "
+                "references/mappings, and " code { "L" } " if it is locked. " code { "✗" } " marks what the finding is about. A dashed "
+                "line is a preemption, with the scheduling point and the thread that goes on. Point at a cell, or go there with the "
+                "arrow keys, for all counts and bits."
             }
         }
     }

@@ -179,7 +179,7 @@ impl Draft<'_> {
                 false => (
                     State::Unknown,
                     String::new(),
-                    "the step did not come to its end".to_owned(),
+                    "the step did not end".to_owned(),
                 ),
             };
             match spans.last_mut() {

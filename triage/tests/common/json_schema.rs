@@ -1,4 +1,4 @@
-//! The part of JSON Schema that docs/report.schema.json uses; a keyword that is not known is an error.
+//! The part of JSON Schema that docs/report.schema.json uses. An unknown keyword is an error.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Runs the binary in a folder of its own.
+//! Runs the binary in a temporary folder.
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 pub mod json_schema;
@@ -37,15 +37,15 @@ impl Bench {
         self.dir.path().join(name)
     }
 
-    /// Writes a file, making the folders on the way to it.
+    /// Writes a file, and creates its folders.
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder is made");
         std::fs::write(path, contents).expect("a file is written");
     }
 
-    /// What may lie in a folder besides artifacts: 13 files, 4 of them `artifact`, which one of them cannot be read
-    /// unless by root. Says whether it was read: 1, or 0.
+    /// Fills a folder with what may lie in one besides artifacts: 13 files, 4 of them `artifact`.
+    /// Only root can read one of these four; returns 1 if it could be read, else 0.
     #[cfg(unix)]
     pub fn odd_folder(&self, folder: &str, artifact: &[u8]) -> u64 {
         use std::os::unix::ffi::OsStrExt;
@@ -77,12 +77,12 @@ impl Bench {
         fs::File::open(path("secret")).is_ok().into()
     }
 
-    /// 100,000 files, of which 100 are `finds` and the others `passes`.
+    /// Makes 100,000 files, of which 100 are `finds` and the others `passes`.
     pub fn crowd(&self, folder: &str, passes: &[u8], finds: &[u8]) {
         self.write("two", finds);
         fs::create_dir(self.path(folder)).expect("a folder");
         for i in 0..100_000 {
-            // a file has at most so many names
+            // The number of links to a file is limited.
             if i % 30_000 == 0 {
                 self.write(&format!("one-{i}"), passes);
             }
