@@ -278,7 +278,9 @@ fn load(path: Option<&Path>) -> Result<Clusters, Status> {
         .iter()
         .find(|(name, group)| **name != group.key.name())
     {
-        Some((name, _)) => Err(refuse(&format_args!("{name:?} is not the name of a cluster"))),
+        Some((name, _)) => Err(refuse(&format_args!(
+            "{name:?} is not the name of a cluster"
+        ))),
         None => Ok(all),
     }
 }
@@ -435,7 +437,11 @@ impl Clusters {
         );
         writeln!(out, "{}", style.heading(heading))?;
         if self.interrupted {
-            writeln!(out, "{}", style.bad("interrupted: not all files were looked at"))?;
+            writeln!(
+                out,
+                "{}",
+                style.bad("interrupted: not all files were looked at")
+            )?;
         }
         for (name, group) in self.ranked() {
             let Key {

@@ -118,10 +118,7 @@ fn print_page(
     let before = page_lines(geometry, pfn, &seen.before);
     let Some(after) = &seen.after else {
         print_list(out, style, &earlier, &before)?;
-        return writeln!(
-            out,
-            "  after it: not known, because the slice did not end"
-        );
+        return writeln!(out, "  after it: not known, because the slice did not end");
     };
     let after = page_lines(geometry, pfn, after);
     if before == after {

@@ -1,13 +1,13 @@
 //! Triage: what to do with a program of `mm-fuzz`, above all one with a finding.
 //!
-//! The program `mm-triage` only calls [`cli`]. Each command is a module that holds its arguments and the
-//! function that obeys them. Tests and other tools call functions that take a program and return a
-//! value.
+//! The program `mm-triage` only calls [`cli`]. Each command is a module that holds its arguments and
+//! the function that obeys them. Tests and other tools call functions that take a program and
+//! return a value.
 //!
 //! Read these five first, in this order; the others follow from them:
 //!
-//! 1. [`input`]: a file becomes a [`Program`](mm_fuzz::program::Program), or an error that says what
-//!    to do.
+//! 1. [`input`]: a file becomes a [`Program`](mm_fuzz::program::Program), or an error that says
+//!    what to do.
 //! 2. [`run`]: a program runs with some [`bugs`], and ends with a pass or with a finding.
 //! 3. [`minimize`]: a program with a finding becomes the shortest one with the same finding.
 //! 4. [`objection`]: the function of the kernel in which something first was wrong.

@@ -31,6 +31,30 @@ fn pages() -> Vec<String> {
     pages
 }
 
+/// The width of prose, in characters; `wrapping.rs` checks it.
+const WIDTH: usize = 100;
+
+/// Breaks a text into lines of at most `WIDTH` characters. The first begins with `first`, and the
+/// others are indented as far.
+fn wrapped(first: &str, text: &str) -> String {
+    let indent = " ".repeat(first.len());
+    let (mut page, mut line) = (String::new(), first.to_owned());
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            page += &format!("{line}\n");
+            line.clone_from(&indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line += word;
+        is_empty = false;
+    }
+    page + &line + "\n"
+}
+
 /// The page with all commands.
 const COMMANDS: &str = "docs/commands.md";
 
@@ -67,11 +91,11 @@ const CLASSES: [(&str, &str); 14] = [
     ),
     (
         "K4",
-        "A reference, count or lock is taken and not given back on one path.",
+        "A reference, count or lock is taken and not released on one path.",
     ),
     (
         "K5",
-        "What a page says of itself (mapping, index, owner, charge) is stale when it is reused.",
+        "A page's own fields (mapping, index, owner, charge) are stale when it is reused.",
     ),
     (
         "K6",
@@ -83,11 +107,11 @@ const CLASSES: [(&str, &str); 14] = [
     ),
     (
         "K8",
-        "The contract of mmu notifiers: what a device maps is a subset of what the CPU maps.",
+        "The contract of mmu notifiers is broken: a device may map only what the CPU maps.",
     ),
     (
         "K9",
-        "The topology of anon_vmas: counters and chains do not mean what they say.",
+        "The topology of anon_vmas: counters or chains are wrong.",
     ),
     (
         "K10",
@@ -95,7 +119,7 @@ const CLASSES: [(&str, &str); 14] = [
     ),
     (
         "K11",
-        "No progress: a retry without sleeping, or a wait for what the waiter itself blocks.",
+        "No progress: a retry without sleeping, or a wait for something that the waiter itself blocks.",
     ),
     (
         "K12",
@@ -129,12 +153,12 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "unmap-nr-pages-stale",
         "3f8968e9cbf9",
-        "a mapping is unmapped page by page; it takes a batch, and so a large folio",
+        "a mapping is unmapped page by page; the bug needs a batch, and so a large folio",
     ),
     (
         "excl-folio-walk",
         "438354724f69",
-        "`make_device_exclusive` is the newer one, which walks no reverse map",
+        "`make_device_exclusive` follows the newer version, which walks no reverse map",
     ),
     (
         "touch-after-folio-free",
@@ -144,12 +168,12 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "zap-warn-vma-anon",
         "be3f38d05cc5",
-        "there are no file mappings, and so no anonymous page in one",
+        "there are no file mappings, and so no anonymous pages in one",
     ),
     (
         "testhmm-close-dangling",
         "744dd97752ef",
-        "device and driver live as long as the machine; `release` takes pages away as a driver should",
+        "device and driver live as long as the machine; `release` evicts pages as a driver should",
     ),
     (
         "uffd-mustwait-nonpresent",
@@ -159,7 +183,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "migwait-no-pageref",
         "ffa65753c431",
-        "a waiter's reference lasts for one scheduling point in the kernel before it; `migwait-holds-ref` is the same with a longer one",
+        "in the kernel before the fix, a waiter's reference lasts for one scheduling point; in `migwait-holds-ref` it lasts longer",
     ),
     (
         "s390-unused-bit",
@@ -169,17 +193,17 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "latent-exclusive-referenced",
         "no fix known",
-        "pages are not aged: `folio_referenced` is not there",
+        "pages are not aged: there is no `folio_referenced`",
     ),
     (
         "notifier-end-invalidate",
         "ec8832d007cb",
-        "a device has its page table and no translations of its own beside it",
+        "a device has a page table, but no TLB of its own",
     ),
     (
         "gup-migrate-lru-check",
         "98c6d259319e",
-        "the batches of the LRU have no references",
+        "LRU batches hold no references",
     ),
     (
         "interval-notifier-remove-race",
@@ -189,7 +213,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "hmm-notifier-uaf",
         "6d7c3cde93c1",
-        "an address space's `struct hmm` of 2019 is not there; a mirror lives as long as the address space",
+        "there is no `struct hmm` of an address space, as in 2019; a mirror lives as long as the address space",
     ),
 ];
 
@@ -215,12 +239,12 @@ fn zoo_page() -> String {
         \n\
         <!-- Generated from core/src/zoo/table.rs and fuzz/src/zoo.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\
         \n\
-        Each of these {} bugs can be switched on at the place in `core` that corresponds to the one it had in Linux.\n\
-        `make fuzz ZOO=bug` fuzzes with it. `make zoo` runs each bug's witness, a short program in `corpus/zoo/`, with the\n\
-        bug on and off: on, the oracle of this table must speak; off, none.\n\
+        Each of these {} bugs can be switched on, at the place in `core` that corresponds to its place in\n\
+        Linux. `make fuzz ZOO=bug` fuzzes with a bug. `make zoo` runs each bug's witness, a short program in\n\
+        `corpus/zoo/`, with the bug on and off. On, the oracle of this table must object; off, none may.\n\
         \n\
-        *Fixed by* is the kernel commit that mended the bug, or what is known instead. *Threads* is how many a program needs\n\
-        to show it.\n\
+        *Fixed by* is the kernel commit that fixed the bug, or whatever else is known. *Threads* is the\n\
+        number of threads that a program needs to show it.\n\
         \n\
         | bug | fixed by | class | threads | oracle | what is broken | witness |\n\
         |---|---|---|---|---|---|---|\n\
@@ -479,14 +503,16 @@ fn the_transcript_of_the_readme_is_what_replay_prints() {
 fn invariants_page() -> String {
     let mut page = "# Invariants\n\n\
         <!-- Generated from fuzz/src/invariant.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\n\
-        Each oracle states one invariant. A finding names it, the operation that ran, and the state of the page. The checks are in\n\
-        `fuzz/src/oracle`, a file for each family, the table is `fuzz/src/invariant.rs`. *Concerns* says which kinds of\n\
-        change can break it. *Ways* are the kinds of breach that clusters tell apart. What is exempt has its reason.\n"
+        Each oracle states one invariant. A finding names the invariant, the operation that ran, and the state\n\
+        of the page. `fuzz/src/oracle` has the checks, in a file for each family; `fuzz/src/invariant.rs` has\n\
+        the table. *Concerns* lists the kinds of change that can break an invariant. *Ways* are the kinds of\n\
+        breach that clusters distinguish. Each exemption has its reason.\n"
         .to_owned();
     for family in Family::ALL {
         let (about, not_checked) = family.about();
         page += &format!(
-            "\n## {family}\n\n{about}\n\n| invariant | what holds | concerns | ways |\n|---|---|---|---|\n"
+            "\n## {family}\n\n{}\n| invariant | what holds | concerns | ways |\n|---|---|---|---|\n",
+            wrapped("", about)
         );
         let rows = || invariant::TABLE.iter().filter(|row| row.family == family);
         for row in rows() {
@@ -502,12 +528,12 @@ fn invariants_page() -> String {
         }
         let exempt = rows().flat_map(|row| row.exempt.iter().map(move |why| (row, why)));
         let exempt: String = exempt
-            .map(|(row, why)| format!("- `{}`: {why}\n", row.invariant))
+            .map(|(row, why)| wrapped("- ", &format!("`{}`: {why}", row.invariant)))
             .collect();
         if !exempt.is_empty() {
             page += &format!("\nExempt:\n\n{exempt}");
         }
-        let not_checked = not_checked.iter().map(|what| format!("- {what}\n"));
+        let not_checked = not_checked.iter().map(|what| wrapped("- ", what));
         let not_checked: String = not_checked.collect();
         page += &format!("\nNot checked:\n\n{not_checked}");
     }

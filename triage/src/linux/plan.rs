@@ -68,10 +68,12 @@ impl std::fmt::Display for Refusal {
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
-            Self::LockedDevicePage => {
-                f.write_str("a device page leaves an mlocked VMA, and Linux frees it late, through a batch")
+            Self::LockedDevicePage => f.write_str(
+                "a device page leaves an mlocked VMA, and Linux frees it late, through a batch",
+            ),
+            Self::Order => {
+                f.write_str("two operations are woken at once, and either may run first")
             }
-            Self::Order => f.write_str("two operations are woken at once, and either may run first"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
     }

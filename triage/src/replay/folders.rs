@@ -223,7 +223,11 @@ impl Summary {
         );
         writeln!(out, "{}", style.heading(line))?;
         if self.interrupted {
-            writeln!(out, "{}", style.bad("interrupted: not all files were looked at"))?;
+            writeln!(
+                out,
+                "{}",
+                style.bad("interrupted: not all files were looked at")
+            )?;
         }
         if !signatures.is_empty() {
             let heading = format!(

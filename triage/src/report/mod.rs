@@ -87,7 +87,11 @@ fn print(report: &Report, args: &ReportArgs, out: &mut dyn Write) -> io::Result<
     let heading = format!("report: {}: {}", report.title(), report.sums());
     writeln!(out, "{}", style.heading(heading))?;
     if report.interrupted {
-        writeln!(out, "{}", style.bad("interrupted: not all files were looked at"))?;
+        writeln!(
+            out,
+            "{}",
+            style.bad("interrupted: not all files were looked at")
+        )?;
     }
     writeln!(out, "  {folder}, and .md, .json, .sarif beside it")
 }
