@@ -174,7 +174,7 @@ impl Last {
         let driven = || moved(self.first).filter(|_| self.after[self.thread] == Site::Start);
         let task = moved(self.before).or_else(driven).unwrap_or(self.thread);
         match self.before[task] {
-            // The first section of an open migration is known only by where it ends.
+            // The first section of an open migration has no name, so take the site at its end.
             Site::Start if task != self.thread => self.after[task],
             site => site,
         }

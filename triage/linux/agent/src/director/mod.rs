@@ -47,7 +47,7 @@ pub struct Director {
     fail: [u8; ALLOC_KINDS],
     /// The userfaultfds of processes that exited.
     uffds: Vec<i32>,
-    /// The first process is left from the last job, with an empty window.
+    /// The next job may reuse the first process.
     clean: bool,
 }
 
