@@ -1,7 +1,7 @@
 //! Triage: what to do with a program of `mm-fuzz`, above all one with a finding.
 //!
-//! The program `mm-triage` only calls [`cli`]. Each command is a module that holds its arguments and
-//! the function that obeys them. Tests and other tools call functions that take a program and
+//! The program `mm-triage` only calls [`cli`]. Each command is a module that holds its arguments
+//! and the function that obeys them. Tests and other tools call functions that take a program and
 //! return a value.
 //!
 //! Read these five first, in this order; the others follow from them:

@@ -17,7 +17,7 @@ const PAGES: [&str; 4] = [
 ];
 
 /// The folders whose comments are checked.
-const SOURCES: [&str; 2] = ["core", "triage"];
+const SOURCES: [&str; 3] = ["core", "fuzz", "triage"];
 
 /// Pages that scripts write (`make times`, `make exhaust ZOO=all`).
 const BY_SCRIPTS: [&str; 2] = ["docs/times.md", "docs/exhaust.md"];
