@@ -129,6 +129,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentSoftdirtyKeepsWrite => ("K3", 1, "entries/untracked-write"),
         Bug::LatentHoleUntracked => ("K3", 1, "entries/untracked-write"),
         Bug::LatentZeroPageUffdwpDevice => ("K3", 1, "contents/kept-protection"),
+        Bug::SwapinRace => ("K6", 2, "swap/given-up"),
     }
 }
 

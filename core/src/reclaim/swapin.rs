@@ -188,6 +188,7 @@ impl Current<'_> {
             let s = &mut *self.state();
             let page = s.page(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
+            zoo!(s, Bug::SwapinRace => let cached = true);
             if !cached || s.tables().get(vmf.at) != vmf.orig {
                 if s.rules().late_swapin_frees_slot {
                     s.folio_free_swap(folio);

@@ -243,4 +243,6 @@ bugs! {
         "a hole that is filled on a device becomes writable and not soft-dirty, so writes to it are not tracked";
     LatentZeroPageUffdwpDevice "latent-zero-page-uffdwp-device" "none: migrate_vma_insert_page (7.3.4)"
         "the zero page loses its uffd-wp bit when it is migrated to a device";
+    SwapinRace "swapin-race" "4969c1192d15"
+        "do_swap_page does not check, once it has locked the folio, that the folio is still in the swap cache of its slot";
 }
