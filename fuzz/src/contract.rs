@@ -10,7 +10,8 @@ use std::ops::Range;
 
 /// What an operation is allowed to do and what it owes.
 ///
-/// Each `bool` field exempts the operation from an invariant; its comment gives the reason.
+/// Each `bool` field but the last one exempts the operation from an invariant; its comment gives the
+/// reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
     /// The operation.
@@ -40,6 +41,9 @@ pub struct Contract {
     pub cleans: bool,
     /// It gets pages in order to write to them, so that folios become dirty without a dirty entry.
     pub dirties_folios: bool,
+    /// It is a user of the address space by itself while it runs. (For all others, the thread that
+    /// calls is one.)
+    pub keeps_address_space: bool,
 }
 
 impl Contract {
@@ -58,6 +62,7 @@ impl Contract {
             changes_uffd_wp: false,
             cleans: false,
             dirties_folios: false,
+            keeps_address_space: false,
         }
     }
 }

@@ -631,6 +631,10 @@ invariants! {
         holds: "`migrate_to_ram` gets a page that somebody holds a reference to.",
         concerned: EVENT,
         subject: UseWithoutReference, blame: Way, ways: [NoReference], exempt: [];
+    AddressSpaceAlive = Counting / "address-space-alive",
+        holds: "Nobody takes the `mmap_lock` of an address space that has been freed.",
+        concerned: EVENT,
+        subject: AddressSpaceAlive, blame: Section, ways: [], exempt: [];
     UnmapReferences = Counting / "unmap-references",
         holds: "A page that is unmapped for migration, or has moved, has no references from \
                 outside the operation.",

@@ -130,6 +130,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentHoleUntracked => ("K3", 1, "entries/untracked-write"),
         Bug::LatentZeroPageUffdwpDevice => ("K3", 1, "contents/kept-protection"),
         Bug::SwapinRace => ("K6", 2, "swap/given-up"),
+        Bug::PagemapNoMmget => ("K6", 2, "counting/address-space-alive"),
     }
 }
 

@@ -132,6 +132,16 @@ impl Current<'_> {
         self.state().mm_mut(mm).users += 1;
     }
 
+    /// Adds a user of the address space if it still has one; otherwise returns false
+    /// (`mmget_not_zero`).
+    pub fn mmget_not_zero(self, mm: MmId) -> bool {
+        let has_users = self.state().mm(mm).users > 0;
+        if has_users {
+            self.mmget(mm);
+        }
+        has_users
+    }
+
     /// Drops a user of the address space; the last one tears it down (`mmput`, `exit_mmap`).
     pub async fn mmput(self, mm: MmId) {
         {

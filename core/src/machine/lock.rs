@@ -302,6 +302,14 @@ impl State {
         self.folio_ref_sub(pfn, 1);
     }
 
+    /// False for the `mmap_lock` of an address space that is gone.
+    fn is_lock_alive(&self, lock: Lock) -> bool {
+        match lock {
+            Lock::MmapRead(mm) | Lock::MmapWrite(mm) => self.mms().is_live(mm.0.into()),
+            _ => true,
+        }
+    }
+
     /// The kinds of locks that `task` holds.
     pub(crate) fn held_classes(&self, task: TaskId) -> LockClasses {
         let held = self.tasks[task.ix()].held.iter();
@@ -373,6 +381,7 @@ impl Future for Acquire<'_> {
         s.events.push(Event::Lock {
             task: self.cur.task,
             lock: self.lock,
+            alive: s.is_lock_alive(self.lock),
             held: s.held_classes(self.cur.task),
         });
         if s.trylock(self.cur.task, self.lock) {

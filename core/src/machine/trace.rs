@@ -106,6 +106,8 @@ pub enum Event {
         task: TaskId,
         /// The lock.
         lock: Lock,
+        /// False for the `mmap_lock` of an address space that is gone.
+        alive: bool,
         /// The locks that it holds already.
         held: LockClasses,
     },

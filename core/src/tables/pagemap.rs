@@ -78,21 +78,38 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Reads the entries of `range`, one page table at a time.
+    /// Reads the entries of `range`, one page table at a time. `mmap_lock` is dropped after each
+    /// table, so the reader is a user of the address space itself. If no user is left at the start,
+    /// it reads nothing.
     pub async fn pagemap_read(self, mm: MmId, range: Range<u64>) -> Vec<Pagemap> {
-        let lock = Lock::MmapRead(mm);
-        self.lock(lock).await;
+        if !self.mmget_not_zero(mm) {
+            return Vec::new();
+        }
+        zoo!(self, Bug::PagemapNoMmget => self.state().mm_mut(mm).users -= 1);
         let span = self.state().geometry().span(0);
         let mut seen = Vec::new();
         let mut addr = range.start;
         while addr < range.end {
-            self.preempt(Site::PagemapRead).await;
-            let s = &mut *self.state();
             let end = range.end.min((addr | (span - 1)) + 1);
-            seen.extend((addr..end).map(|addr| s.pagemap_entry(mm, addr)));
+            seen.extend(self.pagemap_read_table(mm, addr..end).await);
             addr = end;
+            if addr < range.end {
+                self.preempt(Site::PagemapRead).await;
+            }
         }
-        self.unlock(lock);
+        zoo!(self, Bug::PagemapNoMmget => return seen);
+        self.mmput(mm).await;
+        seen
+    }
+
+    /// Reads entries of one table (`walk_page_range` of a piece of `PAGEMAP_WALK_SIZE`).
+    async fn pagemap_read_table(self, mm: MmId, range: Range<u64>) -> Vec<Pagemap> {
+        let lock = Lock::MmapRead(mm);
+        self.lock(lock).await;
+        self.preempt(Site::PagemapRead).await;
+        let s = &mut *self.state();
+        let seen = range.map(|addr| s.pagemap_entry(mm, addr)).collect();
+        s.unlock(self.task, lock);
         seen
     }
 }

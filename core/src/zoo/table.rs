@@ -244,5 +244,7 @@ bugs! {
     LatentZeroPageUffdwpDevice "latent-zero-page-uffdwp-device" "none: migrate_vma_insert_page (7.3.4)"
         "the zero page loses its uffd-wp bit when it is migrated to a device";
     SwapinRace "swapin-race" "4969c1192d15"
-        "do_swap_page does not check, once it has locked the folio, that the folio is still in the swap cache of its slot";
+        "do_swap_page does not check that the folio it has locked is still in the swap cache of its slot";
+    PagemapNoMmget "pagemap-no-mmget" "pin rule of pagemap_read"
+        "nothing keeps the address space alive while a pagemap reader is between two tables, without mmap_lock";
 }

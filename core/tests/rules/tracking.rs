@@ -1,7 +1,8 @@
 //! Tracking for user space: soft-dirty, userfaultfd write protection, pagemap.
 
 use crate::lab::{Deed, GPU, Lab};
-use mm_core::{Direction, FaultError, Foll, Pagemap, Pfn, Remap, dmirror};
+use mm_core::{Direction, FaultError, Foll, Pagemap, Pfn, Remap, Site, TaskId, dmirror};
+use std::cell::RefCell;
 
 fn pagemap(lab: &Lab, addr: u64) -> Pagemap {
     lab.run(async |cur| cur.pagemap_read(lab.mm, addr..addr + 1).await)[0]
@@ -122,6 +123,49 @@ fn a_child_is_not_registered_and_not_protected() {
     let child = lab.fork(lab.mm);
     lab.write(child, 0, 8);
     assert_eq!(write(&lab, 0), Err(FaultError::UffdWp));
+}
+
+/// Runs `others` while a reader of pages 7 and 8, which have two page tables, is between these.
+/// Returns what the reader saw.
+fn between_the_pieces(lab: &Lab, others: impl AsyncFnOnce(mm_core::Current<'_>)) -> Vec<Pagemap> {
+    for addr in 7..9 {
+        lab.write(lab.mm, addr, 1);
+    }
+    let (seen, mut points) = (RefCell::new(Vec::new()), 0);
+    let reader = async |cur: mm_core::Current<'_>| {
+        let shown = cur.pagemap_read(lab.mm, 7..9).await;
+        seen.borrow_mut().extend(shown);
+    };
+    let ran = lab.kernel.schedule().task(reader).task(others);
+    let ran = ran.run(|task, site| {
+        points += u32::from(task == TaskId(0) && site == Site::PagemapRead);
+        (points == 2).then_some(TaskId(1))
+    });
+    assert_eq!(ran, Ok(()));
+    seen.into_inner()
+}
+
+#[test]
+fn pagemap_drops_the_lock_behind_each_table() {
+    let lab = Lab::new();
+    let seen = between_the_pieces(&lab, async |cur| {
+        assert_eq!(cur.munmap(lab.mm, 0..16).await, Ok(()));
+    });
+    let [first, second] = *seen else {
+        panic!("{seen:?}")
+    };
+    assert!(first.contains(Pagemap::PRESENT), "it was there");
+    assert_eq!(second, Pagemap::empty(), "it is gone by then");
+}
+
+#[test]
+fn a_reader_of_pagemap_keeps_the_process_until_it_has_read_all() {
+    let lab = Lab::new();
+    let seen = between_the_pieces(&lab, async |cur| cur.mmput(lab.mm).await);
+    assert!(seen.iter().all(|shown| shown.contains(Pagemap::PRESENT)));
+    lab.nothing_is_left();
+    let dead = lab.run(async |cur| cur.pagemap_read(lab.mm, 0..1).await);
+    assert_eq!(dead, [], "and of a process that is gone nothing is shown");
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::contract::Contract;
 use crate::program::{Op, OpKind};
 use bench::{OpResult, Running};
 use outcome::Outcome;
+use world::Process;
 
 /// The contracts, indexed by the number of the operation.
 static CONTRACTS: [Contract; OpKind::COUNT] = [
@@ -121,8 +122,18 @@ impl Running<'_, '_> {
         };
         let promise = (self.at.op.removes)(self.bench.base, op, process.mm);
         self.bench.world.borrow_mut().promises[self.task.ix()] = promise;
+        if self.at.op.keeps_address_space {
+            return self.run_kept(process, op).await;
+        }
         self.cur().mmget(process.mm);
-        let result = match op {
+        let result = self.run_kept(process, op).await;
+        self.cur().mmput(process.mm).await;
+        result
+    }
+
+    /// The same; somebody keeps the address space.
+    async fn run_kept(self, process: Process, op: Op) -> OpResult {
+        match op {
             Op::Mmap { .. } | Op::Munmap { .. } | Op::Mprotect { .. } => {
                 mapping::run(self, process, op).await
             }
@@ -166,8 +177,6 @@ impl Running<'_, '_> {
             | Op::Finalize { .. }
             | Op::Put { .. }
             | Op::Unlock { .. } => Ok(Outcome::Nothing),
-        };
-        self.cur().mmput(process.mm).await;
-        result
+        }
     }
 }

@@ -22,7 +22,10 @@ pub(super) const CLEAR_SOFT_DIRTY: Contract = Contract {
     ..Contract::of(OpKind::ClearSoftDirty, call)
 };
 
-pub(super) const PAGEMAP: Contract = Contract::of(OpKind::Pagemap, call);
+pub(super) const PAGEMAP: Contract = Contract {
+    keeps_address_space: true,
+    ..Contract::of(OpKind::Pagemap, call)
+};
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
     let (cur, mm) = (on.cur(), process.mm);

@@ -5,7 +5,7 @@ use super::{Check, View};
 use crate::finding::describe;
 use crate::invariant::{Invariant, Way};
 use mm_core::{
-    DevId, Entry, Event, GUP_PIN_COUNTING_BIAS, MmId, Page, PageFlags, Pfn, PresentPte, Pte,
+    DevId, Entry, Event, GUP_PIN_COUNTING_BIAS, Lock, MmId, Page, PageFlags, Pfn, PresentPte, Pte,
     PteWrite, TaskId, VmFlags,
 };
 
@@ -236,7 +236,13 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             anon_vma,
             alive,
         } => super::reverse_map::check_anon_vma_alive(view, folio, anon_vma, alive),
-        Event::Lock { task, lock, held } => {
+        Event::Lock {
+            task,
+            lock,
+            alive,
+            held,
+        } => {
+            check_address_space_alive(view, task, lock, alive)?;
             super::progress::check_lock_order(view, task, lock, held)
         }
         Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
@@ -246,6 +252,20 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
         }
         Event::SwapCache { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
     }
+}
+
+/// Whoever takes the `mmap_lock` of an address space is a user of it, or knows one.
+#[inline(never)]
+fn check_address_space_alive(view: &View<'_>, task: TaskId, lock: Lock, alive: bool) -> Check {
+    if alive {
+        return Ok(());
+    }
+    let detail = format!(
+        "task {} takes the {}, which has been freed",
+        task.0,
+        crate::describe::lock(lock)
+    );
+    view.finding(Invariant::AddressSpaceAlive, detail)
 }
 
 /// A page that the program holds a reference to does not move.

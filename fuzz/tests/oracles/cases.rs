@@ -33,6 +33,7 @@ pub const CASES: &[Case] = &[
     ("counting/page-tables", page_table_outlives_its_process),
     ("counting/page-tables", page_table_counts_an_entry_too_many),
     ("counting/leak", leak),
+    ("counting/address-space-alive", lock_of_a_dead_process),
     ("reverse-map/exclusive", exclusive_but_shared),
     ("reverse-map/walk", walk_misses_a_mapping),
     (
@@ -186,6 +187,15 @@ fn leak(lab: &mut Lab<'_>) -> Check {
     lab.after_exit()
 }
 
+/// A reader that did not keep the address space is between two pieces when it goes.
+fn lock_of_a_dead_process(lab: &mut Lab<'_>) -> Check {
+    let lock = Lock::MmapRead(lab.mm);
+    lab.exit();
+    let mut taken = Box::pin(lab.kernel.current(TaskId(0)).lock(lock));
+    assert!(poll(taken.as_mut()).is_some(), "nobody has it");
+    lab.slice()
+}
+
 // The reverse map.
 
 fn exclusive_but_shared(lab: &mut Lab<'_>) -> Check {
@@ -330,8 +340,13 @@ fn translation_may_do_more_than_the_entry(lab: &mut Lab<'_>) -> Check {
 // Progress.
 
 fn takes(lab: &mut Lab<'_>, lock: Lock, held: LockClasses) -> Check {
-    let task = TaskId(0);
-    lab.tamper(|t| t.event(Event::Lock { task, lock, held }));
+    let event = Event::Lock {
+        task: TaskId(0),
+        lock,
+        alive: true,
+        held,
+    };
+    lab.tamper(|t| t.event(event));
     lab.slice()
 }
 
