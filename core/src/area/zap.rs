@@ -53,6 +53,19 @@ impl State {
         }
     }
 
+    /// Frees the table whose last entry, at `at`, was just zapped, if the whole table lies in
+    /// `range` and is empty (`try_get_and_clear_pmd`, `free_pte`). `mmap_lock` may be held for
+    /// reading only, so a task that has dropped the page-table lock must look the table up again.
+    fn free_emptied_table(&mut self, mm: MmId, range: &Range<u64>, at: PteRef) {
+        let table = self.tables.table(at);
+        let whole = table.base..table.base + self.geometry().span(0);
+        let is_last = self.tables.addr(at) + 1 == whole.end;
+        if is_last && table.used == 0 && range.start <= whole.start {
+            let pgd = self.mm(mm).pgd;
+            self.tables.free_range(pgd, whole.clone(), whole);
+        }
+    }
+
     /// Frees the page tables that only `range` of `mm` used. The VMAs from `ceiling` on are being
     /// unmapped too, but still need their page tables (`free_pgtables`).
     pub(crate) fn free_pgtables(&mut self, mm: MmId, range: Range<u64>, ceiling: Option<u64>) {
@@ -71,22 +84,29 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Zaps `range` of `vma`, one page table at a time (`unmap_page_range`).
-    pub(crate) async fn unmap_page_range(self, vma: VmaId, range: Range<u64>) {
+    /// Zaps `range` of `vma`, one page table at a time (`unmap_page_range`). With `reclaim_pt` it
+    /// frees the tables that it empties.
+    pub(crate) async fn unmap_page_range(self, vma: VmaId, range: Range<u64>, reclaim_pt: bool) {
         let mm = self.state().vma(vma).mm;
-        let zap = |s: &mut State, at| s.zap_pte(self, vma, at);
-        self.walk_page_range(mm, range, Site::ZapPteRange, true, zap)
+        let zap = |s: &mut State, at| {
+            s.zap_pte(self, vma, at);
+            if reclaim_pt && s.rules().zap_frees_tables {
+                s.free_emptied_table(mm, &range, at);
+            }
+        };
+        self.walk_page_range(mm, range.clone(), Site::ZapPteRange, true, zap)
             .await;
     }
 
-    /// Zaps `range` of `vma`, with `mmap_lock` held.
+    /// Zaps `range` of `vma` for `MADV_DONTNEED`, with `mmap_lock` held
+    /// (`madvise_dontneed_single_vma`).
     pub(crate) async fn zap_page_range_single(self, vma: VmaId, range: Range<u64>) {
         let mm = self.state().vma(vma).mm;
         zoo!(self, Bug::CollapseNoNotifier => return self.zap_unannounced(vma, range).await);
         self.state().tlb_gather_mmu(self.task, mm);
         let notifier = NotifierRange::new(mm, range.clone(), NotifierEvent::Clear, None);
         self.notifier_start(&notifier).await;
-        self.unmap_page_range(vma, range).await;
+        self.unmap_page_range(vma, range, true).await;
         let s = &mut *self.state();
         s.notifier_end(self.task, &notifier);
         s.tlb_finish_mmu(self.task);
@@ -99,7 +119,7 @@ impl Current<'_> {
         self.notifier_start(&notifier).await;
         for vma in areas {
             let range = self.state().vma(*vma).range();
-            self.unmap_page_range(*vma, range).await;
+            self.unmap_page_range(*vma, range, false).await;
         }
         self.state().notifier_end(self.task, &notifier);
     }

@@ -165,9 +165,8 @@ impl Current<'_> {
         self.notifier_start(&range).await;
         self.preempt(Site::RestoreExclusive).await;
         let s = &mut *self.state();
-        let pte = s.tables().get(vmf.at);
-        if pte == vmf.orig {
-            s.restore_exclusive_pte(vmf.vma, vmf.at, SwapPte::assume(pte));
+        if let Some(vmf) = s.pte_same(&vmf) {
+            s.restore_exclusive_pte(vmf.vma, vmf.at, SwapPte::assume(vmf.orig));
         }
         s.folio_unlock(self.task, page);
         s.notifier_end(self.task, &range);

@@ -57,6 +57,8 @@ pub(crate) struct VmFault {
     pub write: bool,
     /// The page must be made exclusive, but not writable (`FAULT_FLAG_UNSHARE`).
     pub unshare: bool,
+    /// Where the entry was read. The table may be freed while the page-table lock is not held: see
+    /// [`State::pte_same`].
     pub at: PteRef,
     /// A batch holds a reference to the page of the entry, so the mapping cannot be its only user.
     pub in_batch: bool,
@@ -79,6 +81,13 @@ impl State {
         vmas.get(after)
             .copied()
             .filter(|vma| self.vma(*vma).start <= addr)
+    }
+
+    /// The fault with the place where its entry is now, if the entry is unchanged; called under the
+    /// page-table lock (`pte_offset_map_lock`, `pte_same`).
+    pub(crate) fn pte_same(&self, vmf: &VmFault) -> Option<VmFault> {
+        let at = self.tables.pte_offset(self.mm(vmf.mm).pgd, vmf.addr)?;
+        (self.tables.get(at) == vmf.orig).then_some(VmFault { at, ..*vmf })
     }
 
     /// A read-only entry for a page of `vma`, inaccessible if the VMA is (`mk_pte`).
@@ -194,9 +203,9 @@ impl State {
     /// Replaces the copied page by the copy, under the page-table lock. Returns false if the entry
     /// has changed.
     fn wp_page_copied(&mut self, cur: Current<'_>, vmf: &VmFault, old: Pfn, new: Pfn) -> bool {
-        if self.tables.get(vmf.at) != vmf.orig {
+        let Some(vmf) = self.pte_same(vmf) else {
             return false;
-        }
+        };
         let orig = PresentPte::assume(vmf.orig);
         let pte = self.mk_pte(vmf.vma, new);
         let pte = if vmf.unshare {
@@ -349,7 +358,7 @@ impl Current<'_> {
         if !vmf.write {
             self.preempt(Site::DoAnonymousPage).await;
             let s = &mut *self.state();
-            if s.tables().get(vmf.at).is_none() {
+            if let Some(vmf) = s.pte_same(&vmf) {
                 let pte = s.mk_pte(vmf.vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
                 s.tables.set(vmf.at, pte.pte());
             }
@@ -359,7 +368,7 @@ impl Current<'_> {
         let page = { self.state().alloc_anon_page(self)? };
         self.preempt(Site::DoAnonymousPage).await;
         let s = &mut *self.state();
-        if s.tables().get(vmf.at).is_none() {
+        if let Some(vmf) = s.pte_same(&vmf) {
             let pte = s.maybe_mkwrite(vmf.vma, s.mk_pte(vmf.vma, page).mkdirty());
             s.mm_mut(vmf.mm).anon_rss += 1;
             s.map_new_anon_page(self, vmf.vma, vmf.addr, vmf.at, pte);
@@ -375,7 +384,10 @@ impl Current<'_> {
         self.preempt(Site::DoWpPage).await;
         let action = {
             let s = &mut *self.state();
-            if s.tables().get(vmf.at) != vmf.orig || !vmf.write && !vmf.unshare || pte.write() {
+            let Some(vmf) = s.pte_same(&vmf) else {
+                return Ok(Fault::Done);
+            };
+            if !vmf.write && !vmf.unshare || pte.write() {
                 return Ok(Fault::Done);
             }
             s.do_wp_page(self, &vmf, pte)
@@ -427,7 +439,7 @@ impl Current<'_> {
             return self.migrate_to_ram(&vmf, page, None).await);
         let locked = {
             let s = &mut *self.state();
-            if s.tables().get(vmf.at) != vmf.orig {
+            if s.pte_same(&vmf).is_none() {
                 return Ok(Fault::Done);
             }
             // under the page-table lock, the reference of the entry keeps the page alive

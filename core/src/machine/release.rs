@@ -123,6 +123,9 @@ rules! {
         "A write fault that finds its page in the swap cache and maps it in an mlocked VMA copies \
          the page unless it is exclusive, because the batch of mlock_folio holds a reference \
          (7.0; before, the fault checks for other references before it maps the page)."
+    zap_frees_tables V7_2 "zap_pte_range"
+        "MADV_DONTNEED frees a page table that it empties, if the range and the VMA cover the whole \
+         table (6.14; before, the table stays until nothing is mapped there)."
     registered_copy_stays_apart V7_3 "vma_merge_copied_range"
         "mremap does not merge the copy of a VMA that is registered with userfaultfd; the copy \
          itself is not registered."

@@ -337,13 +337,17 @@ impl Current<'_> {
     /// Fills a hole (`migrate_vma_insert_page`). Returns false if another task has filled it, or
     /// memory ran out.
     async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, page: Pfn) -> bool {
-        let pte = { self.state().pte_alloc(area.mm, addr) };
-        let Ok(at) = pte else { return false };
+        if self.state().pte_alloc(area.mm, addr).is_err() {
+            return false;
+        }
         if self.anon_vma_prepare(area.vma).await.is_err() {
             return false;
         }
         self.preempt(Site::MigrateVmaInsertPage).await;
-        self.state().insert_device_page(area.vma, addr, at, page)
+        let s = &mut *self.state();
+        // the table may have gone since
+        let at = s.tables.pte_offset(s.mm(area.mm).pgd, addr);
+        at.is_some_and(|at| s.insert_device_page(area.vma, addr, at, page))
     }
 
     /// Phase 3: turns migration entries into mappings of the destination or of the source, and

@@ -173,7 +173,7 @@ impl Current<'_> {
         let (folio, fresh) = match found {
             Ok(Lookup::Cached(folio)) => (folio, false),
             Ok(Lookup::Fresh(folio)) => (folio, true),
-            Err(Enomem) if self.state().tables().get(vmf.at) == vmf.orig => {
+            Err(Enomem) if self.state().pte_same(&vmf).is_some() => {
                 return Err(FaultError::Oom);
             }
             Ok(Lookup::Gone) | Err(Enomem) => return Ok(Fault::Done),
@@ -189,14 +189,14 @@ impl Current<'_> {
             let page = s.page(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
             zoo!(s, Bug::SwapinRace => let cached = true);
-            if !cached || s.tables().get(vmf.at) != vmf.orig {
+            let Some(vmf) = s.pte_same(&vmf).filter(|_| cached) else {
                 if s.rules().late_swapin_frees_slot {
                     s.folio_free_swap(folio);
                 }
                 s.folio_unlock(self.task, folio);
                 s.folio_put(self.task, folio);
                 return Ok(Fault::Done);
-            }
+            };
             // the batch of mlock_folio holds a reference to a folio mapped in an mlocked VMA
             let in_batch = s.rules().locked_swapin_is_held
                 && s.vma(vmf.vma).flags.contains(VmFlags::LOCKED)

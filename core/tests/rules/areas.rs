@@ -1,7 +1,10 @@
 //! VMAs: split, merged, moved, unmapped.
 
 use crate::lab::{Lab, READ, READ_WRITE};
-use mm_core::{Advice, AdviceError, FaultError, Pfn, Remap, RemapError};
+use mm_core::{
+    Advice, AdviceError, Current, FaultError, Pfn, Pte, Release, Remap, RemapError, Site, TaskId,
+};
+use std::ops::Range;
 
 #[test]
 fn unmapping_the_middle_leaves_two_areas_with_one_anon_vma() {
@@ -53,6 +56,65 @@ fn page_tables_that_serve_no_area_are_freed() {
     assert!(lab.kernel.state().tables().tables().count() > empty);
     lab.munmap(lab.mm, 0..16);
     assert_eq!(lab.kernel.state().tables().tables().count(), empty);
+}
+
+async fn dontneed(cur: Current<'_>, lab: &Lab, range: Range<u64>) {
+    let advised = cur.madvise(lab.mm, range, Advice::DontNeed).await;
+    assert_eq!(advised, Ok(()));
+}
+
+#[test]
+fn madvise_dontneed_frees_the_tables_that_it_has_emptied_since_6_14() {
+    let freed = |release, range: Range<u64>| {
+        let lab = Lab::with(&[1]);
+        lab.kernel.state().release = release;
+        lab.write(lab.mm, 8, 1);
+        let tables = || lab.kernel.state().tables().tables().count();
+        let before = tables();
+        lab.run(async |cur| dontneed(cur, &lab, range).await);
+        before - tables()
+    };
+    // a table has 8 entries
+    assert_eq!(freed(Release::V7_3, 0..16), 2);
+    assert_eq!(freed(Release::V7_2, 0..8), 1);
+    assert_eq!(freed(Release::V7_3, 1..9), 0, "what is not all of a table");
+    assert_eq!(freed(Release::V6_12, 0..16), 0);
+}
+
+#[test]
+fn a_table_that_another_area_shares_or_uses_stays() {
+    let lab = Lab::with(&[1, 2]);
+    lab.mprotect(lab.mm, 0..1, READ);
+    let tables = || lab.kernel.state().tables().tables().count();
+    let before = tables();
+    lab.run(async |cur| dontneed(cur, &lab, 0..8).await);
+    assert_eq!(tables(), before, "each area has a part of it");
+    assert_eq!((lab.read(lab.mm, 0), lab.read(lab.mm, 1)), (0, 0));
+}
+
+#[test]
+fn a_fault_looks_the_table_up_again_that_another_thread_frees_meanwhile() {
+    let lab = Lab::with(&[1]);
+    // the table for page 8 takes the place of the one that the fault has found for page 1
+    let scheduled = lab
+        .kernel
+        .schedule()
+        .task(async |cur| assert_eq!(cur.user_access(lab.mm, 1, Some(2)).await, Ok(2)))
+        .task(async |cur| {
+            dontneed(cur, &lab, 0..8).await;
+            assert_eq!(cur.user_access(lab.mm, 8, Some(3)).await, Ok(3));
+        })
+        .run(|task, site| {
+            (task == TaskId(0) && site == Site::DoAnonymousPage).then_some(TaskId(1))
+        });
+    assert_eq!(scheduled, Ok(()));
+    assert_eq!((lab.read(lab.mm, 1), lab.read(lab.mm, 8)), (2, 3));
+    assert_eq!(
+        lab.pte(lab.mm, 9),
+        Pte::NONE,
+        "nothing went to another table"
+    );
+    lab.rmap_is_complete(&[lab.mm]);
 }
 
 #[test]

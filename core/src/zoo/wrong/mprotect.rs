@@ -21,15 +21,16 @@ impl Current<'_> {
     /// sets in between are lost.
     pub(crate) async fn writeprotect_copies(self, vma: VmaId, range: Range<u64>) {
         for addr in range {
-            let found = {
+            let found = |s: &State| s.tables().pte_offset(s.mm(s.vma(vma).mm).pgd, addr);
+            let copy = {
                 let s = &*self.state();
-                let at = s.tables().pte_offset(s.mm(s.vma(vma).mm).pgd, addr);
-                at.and_then(|at| Some((at, s.tables().get(at).present()?)))
+                found(s).and_then(|at| s.tables().get(at).present())
             };
             self.preempt(Site::ChangePteRange).await;
-            if let Some((at, copy)) = found {
+            let s = &mut *self.state();
+            if let (Some(at), Some(copy)) = (found(s), copy) {
                 let new = copy.wrprotect().set(PteFlags::UFFD_WP, true);
-                self.state().tables.set(at, new.pte());
+                s.tables.set(at, new.pte());
             }
         }
     }

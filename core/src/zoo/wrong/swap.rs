@@ -30,11 +30,11 @@ impl Current<'_> {
         self.preempt(Site::FolioLockOrRetry).await;
         let (orig, action) = {
             let s = &mut *self.state();
-            if s.tables().get(vmf.at) != vmf.orig {
+            let Some(vmf) = s.pte_same(&vmf) else {
                 s.folio_unlock(self.task, folio);
                 s.folio_put(self.task, folio);
                 return Ok(Fault::Done);
-            }
+            };
             let pte = s.map_swap_folio(self, &vmf, slot, folio, false);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {
