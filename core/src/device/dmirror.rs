@@ -377,7 +377,8 @@ async fn range_fault(
     let seq = cur.interval_read_begin(dev, mm).await;
     let request = if write { Request::Write } else { Request::Read };
     cur.lock(Lock::MmapRead(mm)).await;
-    let mut found = cur.hmm_range_fault(mm, addr, dev, request, seq).await;
+    let found = cur.hmm_range_fault(mm, addr..addr + 1, dev, request, seq);
+    let mut found = found.await.map(|pages| pages[0]);
     if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
         // the device's own page, which a fork shares: a CPU fault copies it
         found = match cur.fixup_user_fault(mm, addr, true).await {
@@ -420,16 +421,13 @@ pub async fn snapshot(cur: Current<'_>, dev: DevId, mm: MmId, range: Range<u64>)
     loop {
         let seq = cur.interval_read_begin(dev, mm).await;
         cur.lock(lock).await;
-        let mut seen = Vec::new();
-        for addr in range.clone() {
-            let found = cur.hmm_range_fault(mm, addr, dev, Request::Nothing, seq);
-            // a snapshot fails only if the range was invalidated
-            let Ok(pfn) = found.await else { break };
-            seen.push(pfn);
-        }
+        let seen = cur.hmm_range_fault(mm, range.clone(), dev, Request::Nothing, seq);
+        let seen = seen.await;
         cur.unlock(lock);
-        if !cur.state().interval_read_retry(dev, mm, seq) {
-            return seen;
+        let valid = !cur.state().interval_read_retry(dev, mm, seq);
+        // only an invalid entry makes a valid snapshot fail
+        if valid {
+            return seen.unwrap_or_default();
         }
     }
 }

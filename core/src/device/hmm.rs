@@ -11,6 +11,8 @@ use crate::lock::Site;
 use crate::pte::{Entry, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 /// The access that the device needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +64,17 @@ enum Handled {
     Broken,
 }
 
+/// Where a walk ended.
+enum Walked {
+    /// Behind the last page.
+    All,
+    /// At a page that is being migrated.
+    Migration(u64),
+    /// At the first of these pages, which must be faulted in; they lie in one page table and one
+    /// VMA (`hmm_record_fault`).
+    Fault(Range<u64>),
+}
+
 impl State {
     /// Looks at one entry, under the page-table lock (`hmm_vma_handle_pte`).
     fn hmm_vma_handle_pte(&self, mm: MmId, addr: u64, dev: DevId, request: Request) -> Handled {
@@ -104,36 +117,65 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Finds the page that `dev` may map at `addr`, and faults it in as `request` requires. The
+    /// Finds the pages that `dev` may map in `range`, and faults them in as `request` requires. The
     /// caller sampled `seq` before, and holds `mmap_lock` for reading.
+    ///
+    /// A walk ends at the first page that needs a fault. The fault is handled after the walk, and
+    /// the next walk begins at that page.
     pub async fn hmm_range_fault(
         self,
         mm: MmId,
-        addr: u64,
+        range: Range<u64>,
         dev: DevId,
         request: Request,
         seq: u64,
-    ) -> Result<HmmPfn, HmmError> {
+    ) -> Result<Vec<HmmPfn>, HmmError> {
+        let mut known = Vec::new();
         loop {
             if self.state().interval_read_retry(dev, mm, seq) {
                 return Err(HmmError::Busy);
             }
-            let Some(vma) = self.readable_area(mm, addr) else {
-                return if request == Request::Nothing {
-                    Ok(HmmPfn::Error)
-                } else {
-                    Err(HmmError::Fault)
-                };
-            };
-            self.preempt(Site::HmmRangeFault).await;
-            let handled = { self.state().hmm_vma_handle_pte(mm, addr, dev, request) };
-            match handled {
-                Handled::Known(pfn) => return Ok(pfn),
-                Handled::Broken => return Err(HmmError::Fault),
-                Handled::WaitForMigration => self.migration_entry_wait(mm, addr).await,
-                Handled::Fault => self.hmm_vma_fault(vma, addr, request).await?,
+            let rest = range.start + known.len() as u64..range.end;
+            match self.hmm_walk(mm, rest, dev, request, &mut known).await? {
+                Walked::All => return Ok(known),
+                Walked::Migration(addr) => self.migration_entry_wait(mm, addr).await,
+                Walked::Fault(pages) => self.hmm_do_fault(mm, pages, request).await?,
             }
         }
+    }
+
+    /// Appends the pages of `range` to `known`, up to the first that needs a fault or is being
+    /// migrated (`walk_page_range` with `hmm_walk_ops`).
+    async fn hmm_walk(
+        self,
+        mm: MmId,
+        range: Range<u64>,
+        dev: DevId,
+        request: Request,
+        known: &mut Vec<HmmPfn>,
+    ) -> Result<Walked, HmmError> {
+        for addr in range.clone() {
+            let Some(vma) = self.readable_area(mm, addr) else {
+                if request != Request::Nothing {
+                    return Err(HmmError::Fault);
+                }
+                known.push(HmmPfn::Error);
+                continue;
+            };
+            self.preempt(Site::HmmRangeFault).await;
+            let s = &*self.state();
+            match s.hmm_vma_handle_pte(mm, addr, dev, request) {
+                Handled::Known(pfn) => known.push(pfn),
+                Handled::Broken => return Err(HmmError::Fault),
+                Handled::WaitForMigration => return Ok(Walked::Migration(addr)),
+                Handled::Fault => {
+                    let table_end = (addr | (s.geometry().span(0) - 1)) + 1;
+                    let end = range.end.min(table_end).min(s.vma(vma).end);
+                    return Ok(Walked::Fault(addr..end));
+                }
+            }
+        }
+        Ok(Walked::All)
     }
 
     /// The VMA at `addr`, if it is readable (`hmm_vma_walk_test`).
@@ -143,26 +185,32 @@ impl Current<'_> {
             .filter(|vma| s.vma(*vma).flags.contains(VmFlags::READ))
     }
 
-    /// Faults the page in; the caller then looks at the entry again (`hmm_vma_fault`).
-    async fn hmm_vma_fault(self, vma: VmaId, addr: u64, request: Request) -> Result<(), HmmError> {
+    /// Faults in pages of one VMA after the walk, looking the VMA up again (`hmm_do_fault`).
+    async fn hmm_do_fault(
+        self,
+        mm: MmId,
+        pages: Range<u64>,
+        request: Request,
+    ) -> Result<(), HmmError> {
         let write = request == Request::Write;
+        let Some(vma) = ({ self.state().find_vma(mm, pages.start) }) else {
+            return Err(HmmError::Fault);
+        };
         if write && !self.state().vma(vma).flags.contains(VmFlags::WRITE) {
             return Err(HmmError::Permission);
         }
-        match self.handle_mm_fault(vma, addr, write).await {
-            Ok(Fault::Done) => {
-                let mm = self.state().vma(vma).mm;
-                self.retry_fault(mm, addr).await;
-                Ok(())
+        for addr in pages.clone() {
+            match self.handle_mm_fault(vma, addr, write).await {
+                // the next walk begins at this page
+                Ok(Fault::Done) if addr == pages.start => self.retry_fault(mm, addr).await,
+                Ok(Fault::Done) => {}
+                // without FAULT_FLAG_ALLOW_RETRY, the fault waits with mmap_lock held
+                Ok(Fault::Locked(folio)) => self.folio_wait_locked(folio).await,
+                Err(FaultError::Oom) => return Err(HmmError::Oom),
+                Err(FaultError::UffdWp) => return Err(HmmError::UffdWp),
+                Err(FaultError::Sigbus | FaultError::Sigsegv) => return Err(HmmError::Fault),
             }
-            // without FAULT_FLAG_ALLOW_RETRY, the fault waits with mmap_lock held
-            Ok(Fault::Locked(folio)) => {
-                self.folio_wait_locked(folio).await;
-                Ok(())
-            }
-            Err(FaultError::Oom) => Err(HmmError::Oom),
-            Err(FaultError::UffdWp) => Err(HmmError::UffdWp),
-            Err(FaultError::Sigbus | FaultError::Sigsegv) => Err(HmmError::Fault),
         }
+        Ok(())
     }
 }

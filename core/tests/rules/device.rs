@@ -1,8 +1,11 @@
 //! A device that mirrors an address space (HMM, interval notifiers, device-exclusive entries).
 
 use crate::lab::{Deed, GPU, Lab, OTHER_GPU, READ};
-use mm_core::{DevId, DevicePte};
-use mm_core::{HmmError, HmmPfn, MmId, Pfn, Softleaf, dmirror};
+use mm_core::{
+    DevId, DevicePte, HmmError, HmmPfn, Lock, MmId, Pfn, Request, Site, Softleaf, dmirror,
+};
+use std::cell::RefCell;
+use std::ops::Range;
 
 fn access(lab: &Lab, dev: DevId, addr: u64, write: Option<u64>) -> Result<u64, HmmError> {
     lab.run(async |cur| dmirror::access(cur, dev, lab.mm, addr, write).await)
@@ -19,6 +22,51 @@ fn a_device_reads_and_writes_the_memory_of_the_process_where_it_is() {
     assert_eq!(access(&lab, GPU, 0, Some(8)), Ok(8));
     assert_eq!(lab.read(lab.mm, 0), 8);
     assert_eq!(lab.pfn(lab.mm, 0).device(), None, "nothing has migrated");
+}
+
+/// What a device may map of a range, faulted in to write, and the scheduling points on the way.
+fn range_fault(lab: &Lab, range: Range<u64>) -> (Result<Vec<HmmPfn>, HmmError>, Vec<Site>) {
+    let (found, mut sites) = (RefCell::new(Ok(Vec::new())), Vec::new());
+    let task = async |cur: mm_core::Current<'_>| {
+        let seq = cur.interval_read_begin(GPU, lab.mm).await;
+        let lock = Lock::MmapRead(lab.mm);
+        cur.lock(lock).await;
+        let pages = cur.hmm_range_fault(lab.mm, range.clone(), GPU, Request::Write, seq);
+        *found.borrow_mut() = pages.await;
+        cur.unlock(lock);
+    };
+    let ran = lab.kernel.schedule().task(task).run(|_, site| {
+        sites.push(site);
+        None
+    });
+    assert_eq!(ran, Ok(()));
+    (found.into_inner(), sites)
+}
+
+#[test]
+fn what_a_walk_finds_missing_is_faulted_in_behind_it() {
+    use Site::{DoAnonymousPage, HmmRangeFault};
+    let lab = Lab::with(&[7]);
+    let (found, sites) = range_fault(&lab, 0..3);
+    let writable = |addr| HmmPfn::Valid {
+        pfn: lab.pfn(lab.mm, addr),
+        write: true,
+    };
+    assert_eq!(found, Ok((0..3).map(writable).collect()));
+    // pages 0 and 1; the faults of all that is left; pages 1 and 2
+    let walk = [HmmRangeFault, HmmRangeFault];
+    let expected = [walk, [DoAnonymousPage, DoAnonymousPage], walk];
+    assert_eq!(sites, expected.concat());
+}
+
+#[test]
+fn the_faults_behind_a_walk_end_with_the_area() {
+    let lab = Lab::new();
+    lab.mprotect(lab.mm, 2..4, READ);
+    assert_eq!(range_fault(&lab, 0..4).0, Err(HmmError::Permission));
+    assert_eq!(lab.rss(lab.mm), 2, "what lies before is there");
+    lab.munmap(lab.mm, 2..4);
+    assert_eq!(range_fault(&lab, 1..3).0, Err(HmmError::Fault));
 }
 
 #[test]
