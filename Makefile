@@ -1,10 +1,10 @@
 # Every job, one word each.
 
-# `make fuzz`, `make afl`, `make exhaust`, `make torture` and `make linux-found` promise exit
-# statuses, but make itself exits with 2 whatever status a recipe returns. Only in question mode
-# (-q) does it pass a 1 on, silently. A recipe with `+` runs in that mode, and no other does; -n
-# stays a dry run.
-ifneq ($(filter fuzz afl exhaust torture linux-found,$(MAKECMDGOALS)),)
+# `make fuzz`, `make afl`, `make exhaust`, `make torture`, `make linux-found` and `make linux-fuzz`
+# promise exit statuses, but make itself exits with 2 whatever status a recipe returns. Only in
+# question mode (-q) does it pass a 1 on, silently. A recipe with `+` runs in that mode, and no other
+# does; -n stays a dry run.
+ifneq ($(filter fuzz afl exhaust torture linux-found linux-fuzz,$(MAKECMDGOALS)),)
 ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
 MAKEFLAGS += -q
@@ -19,7 +19,7 @@ ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
 .PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check deny zoo times campaign bench bench-triage mutants report-check torture clean \
-	linux-image linux-selftest linux-diff linux-check linux-found
+	linux-image linux-selftest linux-diff linux-check linux-found linux-fuzz
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -117,6 +117,9 @@ linux-check: ## [KERNEL=7.3]: check that the judge notices bugs put back into th
 
 linux-found: ## [KERNEL=7.3]: run each C program of docs/found.md in a guest: which of these bugs of Linux does this kernel have?
 	$(run)cargo run --quiet --release -p mm-triage -- linux --programs docs/found
+
+linux-fuzz: ## [SECS=600] [TARGET=ops|races] [SEEDS=none] [SEED=n] [JOBS=n] [KERNEL=7.3]: fuzz Linux beside the model; status 1 with a finding
+	$(run)triage/linux/fuzz
 
 clean: ## remove build results; corpora and findings in fuzz/ stay
 	cargo clean

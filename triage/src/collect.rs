@@ -184,7 +184,8 @@ fn files(path: &Path) -> Box<dyn Iterator<Item = Found>> {
     }
 }
 
-fn sha1(bytes: &[u8]) -> String {
+/// The SHA-1 of an input, in hexadecimal: its name in a corpus.
+pub fn sha1(bytes: &[u8]) -> String {
     let hash = Sha1::digest(bytes);
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -42,6 +42,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// Its name, as on a command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ops => "ops",
+            Self::Races => "races",
+        }
+    }
+
     /// The limits into which the target brings its inputs.
     pub const fn limits(self) -> Limits {
         match self {

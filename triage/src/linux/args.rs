@@ -41,6 +41,13 @@ pub struct LinuxArgs {
     /// in a guest of its own, and print what it and the kernel say
     #[arg(long, conflicts_with_all = ["random", "emitted", "witnesses"])]
     pub programs: bool,
+    /// Fuzz the kernel for this many seconds, beginning with the FILEs; programs that reach a new
+    /// place in the kernel, or a new feature of the model, are mutated further
+    #[arg(long, value_name = "SECS", conflicts_with_all = ["random", "emitted", "witnesses", "programs", "json", "expect_accepted"])]
+    pub fuzz: Option<u64>,
+    /// With --fuzz, keep the programs that reach something new in this folder
+    #[arg(long, value_name = "DIR", requires = "fuzz")]
+    pub keep: Option<PathBuf>,
     /// Only check that the judge notices a guest that panics, warns or hangs
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub check_detection: bool,

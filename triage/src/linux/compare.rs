@@ -377,6 +377,7 @@ mod tests {
             events: events.collect(),
             leaked: [0, 0],
             stuck: false,
+            reached: Vec::new(),
         };
         (plan, reply)
     }

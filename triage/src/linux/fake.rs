@@ -32,6 +32,17 @@ pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
     Image::fake(qemu, patience)
 }
 
+/// The same, with some patience.
+pub fn quick_image(dir: &Path, behaviour: &str) -> Image {
+    let patience = Patience {
+        boot: Duration::from_secs(50),
+        program: Duration::from_secs(2),
+        last_words: Duration::from_millis(200),
+        ..Patience::default()
+    };
+    image(dir, behaviour, patience)
+}
+
 /// The guest itself: does nothing unless the environment says that this process is a guest.
 #[test]
 fn guest() {
@@ -83,6 +94,7 @@ fn with_port(path: &str, behaviour: &str) {
         events: Vec::new(),
         leaked: [0, 0],
         stuck: false,
+        reached: Vec::new(),
     };
     send(&mut port, &hello).expect("the host listens");
     if behaviour == "deaf" {
@@ -110,7 +122,9 @@ fn with_port(path: &str, behaviour: &str) {
 }
 
 fn as_the_model(job: &Job, executor: &mut Executor) -> Reply {
-    let plan = plan::plan(job.id, &wire::decode(&job.program), executor).expect("a plan");
+    let program = wire::decode(&job.program);
+    let plan = plan::plan(job.id, &program, executor).expect("a plan");
+    let ops = program.ops.iter();
     let events = plan.expected.into_iter().map(|expected| match expected {
         Expected::End(step, Model::Word(word)) => Event::Ended(step, Outcome::Word(word)),
         Expected::End(step, Model::Child(slot)) => Event::Ended(step, Outcome::Child(slot as u8)),
@@ -122,6 +136,8 @@ fn as_the_model(job: &Job, executor: &mut Executor) -> Reply {
         events: events.collect(),
         leaked: [0, 0],
         stuck: false,
+        // a place for each kind of operation
+        reached: ops.map(|step| step.op.kind() as u32).collect(),
     }
 }
 

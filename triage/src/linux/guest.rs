@@ -53,6 +53,8 @@ pub struct Image {
     kernel: PathBuf,
     initramfs: PathBuf,
     qemu: PathBuf,
+    /// What the agent is told on the kernel's command line.
+    told: &'static str,
     patience: Patience,
     /// The image's folder, locked. While this is open, no other build removes the image.
     _in_use: Arc<File>,
@@ -89,8 +91,26 @@ impl Image {
     ///
     /// A sentence. The script itself has said on standard error what is missing.
     pub fn ensure(root: &Path) -> Result<Self, String> {
+        Self::made(root, &[])
+    }
+
+    /// The same, of a kernel that says which places a program reaches.
+    ///
+    /// # Errors
+    ///
+    /// A sentence; what is missing, the script has said on standard error.
+    pub fn that_follows_coverage(root: &Path) -> Result<Self, String> {
+        let image = Self::made(root, &[("COVER", "1")])?;
+        Ok(Self {
+            told: "mmfuzz=cover",
+            ..image
+        })
+    }
+
+    fn made(root: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
         let script = root.join("triage/linux/image");
         let mut child = Command::new(&script)
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -116,6 +136,7 @@ impl Image {
             kernel,
             initramfs: field("initramfs").into(),
             qemu: field("qemu").into(),
+            told: "",
             patience: Patience::default(),
             _in_use: Arc::new(in_use),
         })
@@ -131,6 +152,7 @@ impl Image {
             kernel: PathBuf::new(),
             initramfs: PathBuf::new(),
             qemu,
+            told: "",
             patience,
             _in_use: Arc::new(File::open("/dev/null").expect("the device")),
         }
@@ -352,7 +374,7 @@ impl Guest {
         let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let socket = dir.path().join("port");
-        let mut qemu = image.qemu("");
+        let mut qemu = image.qemu(image.told);
         qemu.args(["-device", "virtio-serial-pci"])
             .args([
                 "-device",

@@ -7,16 +7,19 @@ use super::accepted;
 use super::args::LinuxArgs;
 use super::compare::{self, Difference};
 use super::guest::{Death, Guest, Image};
+use super::lab;
 use super::plan::{self, Plan, Refusal};
-use super::queue::{Case, Queue};
+use super::queue::{Case, Reached, Source};
 use super::tally::{First, Tally};
 use crate::bugs::Bugs;
 use crate::stop::Stop;
 use crate::store;
-use mm_fuzz::exec::{Executor, Options};
+use mm_fuzz::exec::Executor;
+use mm_fuzz::feedback::{self, Counters, Feedback};
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::atomic::AtomicU8;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -31,12 +34,14 @@ enum Verdict {
 }
 
 /// What all guests share.
-pub struct Judge<'a> {
+pub struct Judge<'a, S> {
     pub args: &'a LinuxArgs,
     pub image: &'a Image,
     /// The bugs that the model has.
     pub bugs: Bugs,
-    pub queue: Mutex<Queue<'a>>,
+    pub queue: Mutex<S>,
+    /// Tell the source what programs reach.
+    pub follows: bool,
     pub tally: Mutex<Tally>,
     pub stop: Stop,
 }
@@ -46,7 +51,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Judge<'_> {
+impl<S: Source> Judge<'_, S> {
     /// Judges all programs with this many guests. After a signal only the programs already answered
     /// count.
     ///
@@ -71,8 +76,8 @@ impl Judge<'_> {
 }
 
 /// One guest, and the thread that talks to it.
-struct Worker<'j, 'a> {
-    judge: &'j Judge<'a>,
+struct Worker<'j, 'a, S> {
+    judge: &'j Judge<'a, S>,
     /// The model.
     executor: Executor,
     guest: Option<Guest>,
@@ -80,30 +85,26 @@ struct Worker<'j, 'a> {
     booted: bool,
     /// This worker prints progress, for all.
     shows: bool,
+    /// Those of the model's run, if they are followed.
+    counters: Option<Box<Counters>>,
 }
 
 /// A program that was sent to the guest.
 struct Sent {
     case: Case,
     plan: Plan,
+    features: Vec<u16>,
 }
 
-impl<'j, 'a> Worker<'j, 'a> {
-    fn new(judge: &'j Judge<'a>, shows: bool) -> Self {
-        // The model follows this kernel's rules, and has the bugs that this kernel is known to
-        // have.
-        let mut executor = Executor::new(Options {
-            unchecked: true,
-            release: judge.image.release(),
-            ..Options::default()
-        });
-        judge.bugs.set(&mut executor);
+impl<'j, 'a, S: Source> Worker<'j, 'a, S> {
+    fn new(judge: &'j Judge<'a, S>, shows: bool) -> Self {
         Self {
             judge,
-            executor,
+            executor: lab::model(judge.image, &judge.bugs),
             guest: None,
             booted: false,
             shows,
+            counters: judge.follows.then(|| Box::new(feedback::no_counters())),
         }
     }
 
@@ -121,11 +122,37 @@ impl<'j, 'a> Worker<'j, 'a> {
                     }
                 }
             }
-            match plan::plan(case.index, &case.program, &mut self.executor) {
-                Ok(plan) => return Some(Sent { case, plan }),
+            let planned = match &self.counters {
+                Some(counters) => {
+                    let mut watch = Feedback::new(&case.program, counters);
+                    plan::plan_watched(case.index, &case.program, &mut self.executor, &mut watch)
+                }
+                None => plan::plan(case.index, &case.program, &mut self.executor),
+            };
+            let features = self.features();
+            match planned {
+                Ok(plan) => {
+                    return Some(Sent {
+                        case,
+                        plan,
+                        features,
+                    });
+                }
                 Err(refusal) => self.refuse(case, refusal),
             }
         }
+    }
+
+    /// The features of the model's last run; they are forgotten.
+    fn features(&mut self) -> Vec<u16> {
+        let counters = self
+            .counters
+            .iter_mut()
+            .flat_map(|counters| counters.iter_mut());
+        let counted = |(number, counter): (usize, &mut AtomicU8)| {
+            (std::mem::take(counter.get_mut()) > 0).then_some(number as u16)
+        };
+        counters.enumerate().filter_map(counted).collect()
     }
 
     fn refuse(&self, case: Case, refusal: Refusal) {
@@ -158,8 +185,15 @@ impl<'j, 'a> Worker<'j, 'a> {
             };
             match self.guest()?.reply(id) {
                 Ok(reply) => {
-                    if let Some(Sent { case, plan }) = sent.pop_front() {
+                    if let Some(Sent {
+                        case,
+                        plan,
+                        features,
+                    }) = sent.pop_front()
+                    {
                         self.count(&case, verdict_of(&plan, &reply));
+                        let places = reply.reached;
+                        lock(&self.judge.queue).ran(case, Reached { features, places });
                         if reply.stuck {
                             self.guest = None;
                             self.one_by_one(&mut sent)?;
@@ -212,7 +246,7 @@ impl<'j, 'a> Worker<'j, 'a> {
     fn one_by_one(&mut self, lost: &mut VecDeque<Sent>) -> Result<bool, Death> {
         let mut again = false;
         while !self.judge.stop.is_set()
-            && let Some(Sent { case, plan }) = lost.pop_front()
+            && let Some(Sent { case, plan, .. }) = lost.pop_front()
         {
             let guest = self.guest()?;
             let id = plan.job.id;
@@ -289,7 +323,7 @@ impl<'j, 'a> Worker<'j, 'a> {
                     return;
                 }
                 tally.kernel += 1;
-                self.report(case, &format!("kernel: {}", death.why), &death.why, tally);
+                self.report(case, &lab::kind_of_death(&death.why), &death.why, tally);
                 self.keep(case, "console", &death.console);
             }
         }
@@ -339,11 +373,10 @@ fn verdict_of(plan: &Plan, reply: &mm_linux_protocol::Reply) -> Verdict {
 #[cfg(all(test, feature = "zoo"))]
 mod tests {
     use super::super::fake;
-    use super::super::guest::Patience;
+    use super::super::queue::Queue;
     use super::*;
     use crate::walk::Found;
     use clap::{Args, FromArgMatches};
-    use std::time::Duration;
 
     /// Judges three programs with a fake guest that misbehaves in this way on the second.
     fn judged(behaviour: &str) -> Tally {
@@ -353,21 +386,16 @@ mod tests {
             std::fs::write(&path, format!("mmap p0 0 1 rw\n{second}\n")).expect("a program");
             Found::Named(path)
         });
-        let patience = Patience {
-            boot: Duration::from_secs(50),
-            program: Duration::from_secs(2),
-            last_words: Duration::from_millis(200),
-            ..Patience::default()
-        };
         let command = LinuxArgs::augment_args(clap::Command::new("linux"));
         let args = LinuxArgs::from_arg_matches(&command.get_matches_from(["linux"]));
         let args = &args.expect("arguments");
-        let image = fake::image(dir.path(), behaviour, patience);
+        let image = fake::quick_image(dir.path(), behaviour);
         let judge = Judge {
             args,
             image: &image,
             bugs: Bugs::of_kernel("", image.kernel()).expect("bugs"),
             queue: Mutex::new(Queue::new(args, programs.into())),
+            follows: false,
             tally: Mutex::new(Tally::default()),
             stop: Stop::default(),
         };

@@ -11,10 +11,12 @@ mod checks;
 mod compare;
 mod console;
 #[cfg(test)]
-mod fake;
+pub mod fake;
+mod fuzz;
 mod guest;
 mod judge;
 pub mod known;
+mod lab;
 mod observe;
 pub mod plan;
 mod programs;
@@ -26,9 +28,11 @@ use crate::stop::Stop;
 use crate::walk::Found;
 use crate::{Status, corpus, pool, store};
 pub use args::LinuxArgs;
+use fuzz::Fuzzer;
 pub use guest::Image;
 use judge::Judge;
-use queue::Queue;
+pub use lab::Lab;
+use queue::{Queue, Source};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -53,7 +57,12 @@ impl Session {
         let corpus = corpus::find(args.corpus.as_deref()).map_err(Status::unusable)?;
         let root = corpus.parent().unwrap_or(&corpus);
         let files = files_of(&args.files).map_err(Status::unusable)?;
-        let image = Image::ensure(root).map_err(Status::unusable)?;
+        let image = if args.fuzz.is_some() {
+            Image::that_follows_coverage(root)
+        } else {
+            Image::ensure(root)
+        };
+        let image = image.map_err(Status::unusable)?;
         Ok(Self { image, files })
     }
 }
@@ -94,36 +103,31 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
-    if let Some(dir) = &args.save
-        && let Err(status) = store::make_folder(dir)
-    {
-        return Ok(status);
+    for dir in [&args.save, &args.keep].into_iter().flatten() {
+        if let Err(status) = store::make_folder(dir) {
+            return Ok(status);
+        }
     }
-    let judge = Judge {
-        args,
-        image: &image,
-        bugs,
-        queue: Mutex::new(Queue::new(args, files)),
-        tally: Mutex::new(Tally::default()),
-        stop: stop.clone(),
-    };
-    let guests = args.jobs.unwrap_or_else(pool::default_jobs);
     let began = Instant::now();
-    // The signal that stopped us may have killed the guest as well; that is not reported.
-    if let Err(death) = judge.run(guests)
-        && !stop.is_set()
-    {
-        return Ok(Status::unusable(format_args!(
-            "the guest does not boot: {}\n{}",
-            death.why, death.console
-        )));
+    let queue = Queue::new(args, files);
+    if let Some(seconds) = args.fuzz {
+        let fuzzer = Fuzzer::new(args, queue, seconds);
+        return match judged(args, &image, bugs, &stop, fuzzer) {
+            Ok((fuzzer, tally)) => {
+                let status = fuzzer.summary(&tally, &image.version, out)?;
+                Ok(if tally.interrupted {
+                    status.max(Status::Interrupted)
+                } else {
+                    status
+                })
+            }
+            Err(status) => Ok(status),
+        };
     }
-    let mut tally = judge
-        .tally
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    tally.kernel_version = image.kernel();
-    tally.interrupted = stop.is_set();
+    let tally = match judged(args, &image, bugs, &stop, queue) {
+        Ok((_, tally)) => tally,
+        Err(status) => return Ok(status),
+    };
     let status = tally.summary(began, &image.version, args, out)?;
     if tally.is_nothing() {
         return Ok(Status::unusable(
@@ -137,6 +141,42 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         return Ok(Status::Interrupted);
     }
     Ok(status)
+}
+
+/// Judges all programs of a source, which is given back.
+fn judged<S: Source>(
+    args: &LinuxArgs,
+    image: &Image,
+    bugs: Bugs,
+    stop: &Stop,
+    source: S,
+) -> Result<(S, Tally), Status> {
+    let judge = Judge {
+        args,
+        image,
+        bugs,
+        queue: Mutex::new(source),
+        follows: args.fuzz.is_some(),
+        tally: Mutex::new(Tally::default()),
+        stop: stop.clone(),
+    };
+    // a guest that the same signal has ended is no news
+    if let Err(death) = judge.run(args.jobs.unwrap_or_else(pool::default_jobs))
+        && !stop.is_set()
+    {
+        return Err(Status::unusable(format_args!(
+            "the guest does not come up: {}\n{}",
+            death.why, death.console
+        )));
+    }
+    let source = judge.queue.into_inner();
+    let mut tally = judge
+        .tally
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    tally.kernel_version = image.kernel();
+    tally.interrupted = stop.is_set();
+    Ok((source.unwrap_or_else(PoisonError::into_inner), tally))
 }
 
 /// The files in `given`, and the programs in its folders.

@@ -86,10 +86,24 @@ impl std::fmt::Display for Refusal {
 ///
 /// Why the guest cannot carry it out.
 pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan, Refusal> {
+    plan_watched(id, program, executor, &mut ())
+}
+
+/// Prepares a program, and tells `watch` of the model's run; of both runs, if the geometry changes.
+///
+/// # Errors
+///
+/// Why it cannot be carried out.
+pub fn plan_watched(
+    id: u32,
+    program: &Program,
+    executor: &mut Executor,
+    watch: &mut dyn Observer,
+) -> Result<Plan, Refusal> {
     if !program.preemptions.is_empty() {
         return Err(Refusal::Preemptions);
     }
-    let planned = plan_in_geometry(id, program, executor);
+    let planned = plan_in_geometry(id, program, executor, watch);
     if program.geometry == Geometry::Tiny
         && planned.as_ref().is_ok_and(|plan| refuses_table(&plan.job))
     {
@@ -97,7 +111,7 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
             geometry: Geometry::X86_64,
             ..program.clone()
         };
-        return plan_in_geometry(id, &program, executor);
+        return plan_in_geometry(id, &program, executor, watch);
     }
     planned
 }
@@ -108,8 +122,14 @@ fn refuses_table(job: &Job) -> bool {
     job.plan.iter().any(refuses)
 }
 
-fn plan_in_geometry(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan, Refusal> {
+fn plan_in_geometry(
+    id: u32,
+    program: &Program,
+    executor: &mut Executor,
+    watch: &mut dyn Observer,
+) -> Result<Plan, Refusal> {
     let mut recorder = Recorder {
+        watch,
         program,
         plan: Vec::new(),
         hints: Vec::new(),
@@ -164,6 +184,8 @@ fn seen_as(op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
 }
 
 struct Recorder<'p> {
+    /// Is told everything, too.
+    watch: &'p mut dyn Observer,
     program: &'p Program,
     plan: Vec<Action>,
     hints: Vec<(u16, Hint)>,
@@ -260,6 +282,7 @@ fn takes_device_page_away(write: &PteWrite) -> bool {
 
 impl Observer for Recorder<'_> {
     fn slice(&mut self, step: usize, s: &State) {
+        self.watch.slice(step, s);
         if !self.running.insert(step) {
             // If two operations were woken, the kernel's scheduler decides which runs first.
             if self
@@ -286,6 +309,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn ran(&mut self, step: usize, s: &State) {
+        self.watch.ran(step, s);
         if step >= self.program.ops.len() {
             return;
         }
@@ -305,6 +329,7 @@ impl Observer for Recorder<'_> {
     }
 
     fn released(&mut self, what: Released) {
+        self.watch.released(what);
         if let Released::Migration(slot) = what {
             self.went_on = Some(slot);
             // An operation that was released just before may run before or after the migration.
@@ -321,10 +346,12 @@ impl Observer for Recorder<'_> {
     }
 
     fn processes(&mut self, mms: [Option<MmId>; MAX_PROCS]) {
+        self.watch.processes(mms);
         self.mms = mms;
     }
 
     fn operation(&mut self, step: usize, op: &Step, outcome: Outcome, s: &State) {
+        self.watch.operation(step, op, outcome, s);
         let number = step as u16;
         self.plan.push(Action::End(number));
         self.expected

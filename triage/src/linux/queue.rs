@@ -19,7 +19,28 @@ pub struct Case {
     pub witness_of: Option<String>,
 }
 
-/// The programs that are still to be judged.
+/// Where programs come from.
+pub trait Source: Send {
+    /// The next program; nothing if all has been judged. What cannot be read is counted.
+    fn next(&mut self, tally: &mut Tally) -> Option<Case>;
+
+    /// Nothing more is to be judged.
+    fn end(&mut self);
+
+    /// A program has run, on the model and on the kernel, which is alive.
+    fn ran(&mut self, _case: Case, _reached: Reached) {}
+}
+
+/// What a program has reached, as far as somebody follows that.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// Features of the model's run: numbers of counters.
+    pub features: Vec<u16>,
+    /// Places in the kernel: those that its guest had not reached before.
+    pub places: Vec<u32>,
+}
+
+/// Files, then random programs.
 pub struct Queue<'a> {
     args: &'a LinuxArgs,
     files: VecDeque<Found>,
@@ -36,24 +57,6 @@ impl<'a> Queue<'a> {
             random: 0,
             taken: 0,
         }
-    }
-
-    /// Drops all remaining programs.
-    pub fn end(&mut self) {
-        self.files.clear();
-        self.random = self.args.random;
-    }
-
-    /// The next program. Files that hold no program are counted in the tally.
-    pub fn next(&mut self, tally: &mut Tally) -> Option<Case> {
-        let (name, program, witness_of) = self.program(tally)?;
-        self.taken += 1;
-        Some(Case {
-            index: self.taken,
-            name,
-            program,
-            witness_of,
-        })
     }
 
     fn program(&mut self, tally: &mut Tally) -> Option<(String, Program, Option<String>)> {
@@ -101,5 +104,23 @@ impl<'a> Queue<'a> {
             program.ops.truncate(len);
         }
         program
+    }
+}
+
+impl Source for Queue<'_> {
+    fn end(&mut self) {
+        self.files.clear();
+        self.random = self.args.random;
+    }
+
+    fn next(&mut self, tally: &mut Tally) -> Option<Case> {
+        let (name, program, witness_of) = self.program(tally)?;
+        self.taken += 1;
+        Some(Case {
+            index: self.taken,
+            name,
+            program,
+            witness_of,
+        })
     }
 }

@@ -8,13 +8,14 @@ mod search;
 
 use crate::bugs::Bugs;
 use crate::input::{self, Target};
+use crate::linux::{Image, Lab};
 use crate::names::shown;
 use crate::page::counted;
 use crate::progress::Progress;
 use crate::run::{Ended, Found, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
-use crate::{Status, pool, store};
+use crate::{Status, corpus, pool, store};
 use draft::Best;
 pub use draft::compare;
 use mm_core::State;
@@ -26,6 +27,7 @@ use search::Search;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The end of the command's help.
@@ -47,6 +49,10 @@ pub struct MinimizeArgs {
     /// What the smaller program must have in common with the larger one
     #[arg(long, value_name = "WHAT", default_value = "signature")]
     pub same: Same,
+    /// Minimize a finding of `linux`: a guest and the model run each smaller program, and its finding
+    /// must be of the same kind
+    #[arg(long, conflicts_with_all = ["zoo", "same", "jobs"])]
+    pub linux: bool,
     /// Write the programs to this folder [default: that of each file], as NAME.min.mm
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -113,13 +119,38 @@ impl Observer for Turns<'_> {
     }
 }
 
+/// The kernel and the model part, or the kernel dies, as they did with the larger program.
+struct AlikeOnLinux<'a> {
+    lab: Lab,
+    kind: &'a str,
+    /// Why no guest came up: nothing holds from then on.
+    failed: &'a Mutex<Option<String>>,
+}
+
+impl Predicate for AlikeOnLinux<'_> {
+    fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool {
+        slices.clear();
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.is_some() {
+            return false;
+        }
+        match self.lab.run(program, &mut Turns(slices)) {
+            Ok(found) => found.as_deref() == Some(self.kind),
+            Err(death) => {
+                *failed = Some(death.why);
+                false
+            }
+        }
+    }
+}
+
 /// The result of a minimization.
 #[derive(Clone, Debug)]
-pub struct Minimized {
+pub struct Minimized<F = Found> {
     /// The smaller program.
     pub program: Program,
-    /// Its finding.
-    pub found: Found,
+    /// Its finding; on Linux, the kind.
+    pub found: F,
     /// The number of runs, not counting those that place preemptions.
     pub tests: u64,
     /// The runs of the last round, in which nothing could be made smaller; `None` if the search was
@@ -127,6 +158,19 @@ pub struct Minimized {
     pub last_round: Option<u64>,
     /// What each pass did.
     pub passes: Vec<PassStatistics>,
+}
+
+impl Minimized {
+    /// With no more of its finding than the signature.
+    fn signed(self) -> Minimized<String> {
+        Minimized {
+            program: self.program,
+            found: self.found.signature,
+            tests: self.tests,
+            last_round: self.last_round,
+            passes: self.passes,
+        }
+    }
 }
 
 /// Makes `program` as small as possible while its finding stays the same; `None` if it has none.
@@ -164,6 +208,53 @@ pub fn minimize(
         last_round,
         passes,
     })
+}
+
+/// Makes `program` as small as possible while a guest and the model show a finding of the same kind;
+/// `None` if they show none.
+///
+/// # Errors
+///
+/// Why no guest comes up.
+pub fn minimize_on_linux(
+    program: &Program,
+    image: &Image,
+    stop: &Stop,
+) -> Result<Option<Minimized<String>>, String> {
+    let mut slices = Vec::new();
+    let bugs = Bugs::of_kernel("", image.kernel())?;
+    let mut lab = Lab::new(image, &bugs);
+    let program = Program {
+        // points inside the kernel cannot be reached
+        preemptions: Vec::new(),
+        ..program.clone()
+    };
+    let found = lab.run(&program, &mut Turns(&mut slices));
+    let Some(kind) = found.map_err(|death| death.why)? else {
+        return Ok(None);
+    };
+    drop(lab);
+    let failed = Mutex::new(None);
+    let new_predicate = || AlikeOnLinux {
+        lab: Lab::new(image, &bugs),
+        kind: &kind,
+        failed: &failed,
+    };
+    // each predicate has a guest of its own: one thread, one guest
+    let mut search = Search::new(new_predicate, 1, stop);
+    let mut best = Best { program, slices };
+    let passes::Ended { last_round, passes } = passes::minimize(&mut search, &mut best);
+    let tests = search.tests;
+    if let Some(why) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(why);
+    }
+    Ok(Some(Minimized {
+        program: best.program,
+        found: kind,
+        tests,
+        last_round,
+        passes,
+    }))
 }
 
 /// What is printed about a file.
@@ -214,6 +305,14 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     if let Some(path) = store::first_collision(outputs) {
         return Ok(store::refuse_collision(&path));
     }
+    let image = if args.linux {
+        match image() {
+            Ok(image) => Some(image),
+            Err(why) => return Ok(Status::unusable(why)),
+        }
+    } else {
+        None
+    };
     // One program is searched by all threads; several are searched by one thread each.
     let (outer, inner) = if args.files.len() == 1 {
         (1, jobs)
@@ -224,7 +323,7 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     let (mut progress, mut count) = (Progress::new("files minimized"), 0);
     let work = |(): &mut (), path: &PathBuf| {
         let is_wanted = !stop.is_set();
-        is_wanted.then(|| one(args, path, args.target, &bugs, inner, &stop))
+        is_wanted.then(|| one(args, path, &bugs, image.as_ref(), inner, &stop))
     };
     pool::ordered(
         outer,
@@ -256,12 +355,18 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     })
 }
 
+/// What the guests boot; `KERNEL` chooses it.
+fn image() -> Result<Image, String> {
+    let corpus = corpus::find(None).map_err(|error| error.to_string())?;
+    Image::ensure(corpus.parent().unwrap_or(&corpus))
+}
+
 /// Minimizes one file and writes the result.
 fn one(
     args: &MinimizeArgs,
     path: &Path,
-    target: Option<Target>,
     bugs: &Bugs,
+    image: Option<&Image>,
     jobs: usize,
     stop: &Stop,
 ) -> Done {
@@ -289,19 +394,29 @@ fn one(
             status: Status::Unusable,
         }
     };
-    let program = match input::load(path, target) {
+    let program = match input::load(path, args.target) {
         Ok(input) => input.program,
         Err(error) => return unusable(line, error.to_string()),
     };
     line.operations_before = Some(program.ops.len());
-    let Some(small) = minimize(&program, bugs, args.same, jobs, stop) else {
+    let small = match image {
+        Some(image) => match minimize_on_linux(&program, image, stop) {
+            Ok(small) => small,
+            Err(why) => return unusable(line, format!("the guest does not come up: {why}")),
+        },
+        None => minimize(&program, bugs, args.same, jobs, stop).map(Minimized::signed),
+    };
+    let Some(small) = small else {
         line.verdict = "pass";
-        let file = &line.file;
-        let why = format!("{file}: passes, so there is nothing to minimize; is --zoo right?");
+        let (file, hint) = match image {
+            Some(_) => (&line.file, "is KERNEL right?"),
+            None => (&line.file, "is --zoo right?"),
+        };
+        let why = format!("{file}: passes, so there is nothing to minimize; {hint}");
         return unusable(line, why);
     };
     let output = output_path(args.output.as_deref(), path);
-    let text = format!("# {}\n{}", small.found.signature, small.program);
+    let text = format!("# {}\n{}", small.found, small.program);
     if let Err(error) = store::write(&output, text) {
         let output = shown(&output);
         let why = format!("{output}: cannot be written: {error}; give a folder with --output");
@@ -315,7 +430,7 @@ fn one(
         } else {
             "interrupted"
         },
-        signature: Some(small.found.signature),
+        signature: Some(small.found),
         output: Some(shown(&output)),
         operations: Some(program.ops.len()),
         threads: Some(program.threads),
@@ -486,5 +601,21 @@ mod tests {
         let ended = passes::minimize(&mut search, &mut best);
         assert_eq!(best.program, long_program());
         assert_eq!((search.tests > 0, ended.last_round), (true, None));
+    }
+
+    #[cfg(feature = "zoo")]
+    #[test]
+    fn on_linux_the_guest_says_what_is_the_same() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let image = crate::linux::fake::quick_image(dir.path(), "dies");
+        let text = "mmap p0 0 4 rw\nwrite p0 1\nfork p0\nread p1 1\nwrite p0 2";
+        let program: Program = text.parse().expect("a program");
+        let small = minimize_on_linux(&program, &image, &Stop::default());
+        let small = small.expect("it comes up").expect("it dies");
+        assert_eq!(small.program.to_string(), "fork p0\n");
+        assert_eq!(small.found, r"kernel: BUG: \x1b[31mred\x1b]0;title\x07");
+        let harmless = "mmap p0 0 1 rw".parse().expect("a program");
+        let small = minimize_on_linux(&harmless, &image, &Stop::default());
+        assert!(small.expect("it comes up").is_none());
     }
 }

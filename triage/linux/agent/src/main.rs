@@ -7,6 +7,7 @@
 
 mod access;
 mod channel;
+mod cover;
 mod director;
 mod driver;
 mod swap;
@@ -58,19 +59,26 @@ fn open_port() -> io::Result<File> {
     Err(last)
 }
 
-fn judge() -> io::Result<()> {
+fn judge(follows_coverage: bool) -> io::Result<()> {
     access::handle_faults();
     // SAFETY: the kernel then reaps children that the director does not wait for.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     swap::on()?;
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
-    let mut director = director::Director::new(channel::share(), driver);
+    let cover = if follows_coverage {
+        mount("debugfs", "/sys/kernel/debug");
+        Some(cover::Cover::share()?)
+    } else {
+        None
+    };
+    let mut director = director::Director::new(channel::share(), driver, cover);
     let mut port = open_port()?;
     let hello = Reply {
         id: HELLO,
         events: Vec::new(),
         leaked: [0, 0],
         stuck: false,
+        reached: Vec::new(),
     };
     send(&mut port, &hello)?;
     loop {
@@ -121,7 +129,7 @@ fn main() {
         if let Err(error) = run_programs() {
             println!("mmfuzz-agent: {error}");
         }
-    } else if let Err(error) = judge() {
+    } else if let Err(error) = judge(line.contains("mmfuzz=cover")) {
         println!("mmfuzz-agent: {error}");
     }
     reboot();

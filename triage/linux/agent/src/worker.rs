@@ -1,6 +1,7 @@
 //! A process of a program. It does what it is told, by the driver (here) and by [`system`] calls.
 
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
+use crate::cover::{Cover, Trace};
 use crate::driver::{self, Command, Driver, Fail, Observe, Range};
 use crate::system::{self, PAGE, address, done, errno, failed, forget_uffd, window};
 use mm_fuzz::call::{self, Call, Pages, RangeResult};
@@ -14,6 +15,8 @@ use std::io;
 pub struct Worker {
     pub shared: &'static Shared,
     pub driver: &'static Driver,
+    /// Where what is reached is noted; nowhere unless coverage is followed.
+    pub cover: Option<&'static Cover>,
 }
 
 /// Unshares the stack around this frame. After a fork, copying it on write would take page
@@ -37,10 +40,17 @@ impl Worker {
         let _ = self.driver.call(Command::Attach, &mut ());
         for thread in 1..usize::from(threads).min(THREADS) {
             std::thread::spawn(move || {
-                self.shared.channels[slot][thread].serve(|request| self.perform(request))
+                let trace = self.trace();
+                self.shared.channels[slot][thread].serve(|request| self.perform(request, &trace))
             });
         }
-        self.shared.channels[slot][0].serve(|request| self.perform(request))
+        let trace = self.trace();
+        self.shared.channels[slot][0].serve(|request| self.perform(request, &trace))
+    }
+
+    /// What this thread's operations are followed with.
+    fn trace(self) -> Option<Trace> {
+        self.cover.and_then(Cover::trace)
     }
 
     fn range_call(self, call: &call::Range, word: u64) -> Response {
@@ -101,9 +111,9 @@ impl Worker {
         self.driver.call(Command::Observe, sums).is_ok()
     }
 
-    fn perform_item(self, item: Item, result: &mut ItemResult) {
+    fn perform_item(self, item: Item, result: &mut ItemResult, trace: &Option<Trace>) {
         if let Some(request) = item.request {
-            let response = self.perform(request);
+            let response = self.perform(request, trace);
             (result.outcome, result.open) = (response.outcome, response.open);
         }
         if item.observe {
@@ -113,11 +123,11 @@ impl Worker {
         }
     }
 
-    fn perform(self, request: Request) -> Response {
+    fn perform(self, request: Request, trace: &Option<Trace>) -> Response {
         if request.kind == Request::BATCH {
             self.shared
                 .batch
-                .run(|item, result| self.perform_item(item, result));
+                .run(|item, result| self.perform_item(item, result, trace));
             return Outcome::Done.into();
         }
         if request.kind == Request::CLEAN {
@@ -126,6 +136,13 @@ impl Worker {
             // SAFETY: nothing of ours lies in the window.
             return done(unsafe { libc::munmap(window() as *mut _, len as usize) }).into();
         }
+        trace.iter().for_each(Trace::begin);
+        let response = self.perform_alone(request);
+        trace.iter().for_each(Trace::end);
+        response
+    }
+
+    fn perform_alone(self, request: Request) -> Response {
         let op = Op::from_operand_bytes(OpKind::from_number(request.kind), request.operands);
         if request.fail == [0; ALLOC_KINDS] {
             return self.operation(op, request);

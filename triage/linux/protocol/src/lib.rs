@@ -39,9 +39,13 @@ pub const MAX_FRAME: usize = {
     // kind, operation; kind and word of the outcome
     const ENDED: usize = 4 + 1 + 10;
     const HANGS: usize = 4;
-    // number; number of events; leaked pages; stuck
-    5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1
+    // number; number of events; leaked pages; stuck; number of places, and each of them
+    5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1 + 3 + MAX_REACHED * 5
 };
+
+/// The most places in the kernel that a reply names. A program's further places come with the next
+/// reply.
+pub const MAX_REACHED: usize = 1 << 14;
 
 /// The number of kinds of allocations.
 pub const ALLOC_KINDS: usize = 8;
@@ -119,6 +123,10 @@ pub struct Reply {
     pub leaked: [u32; 2],
     /// Something could not be ended, and the guest is of no more use.
     pub stuck: bool,
+    /// Places of the kernel that this guest reached for the first time: the low 32 bits of their
+    /// addresses. Empty unless the guest was told to follow coverage.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_REACHED>")]
+    pub reached: Vec<u32>,
 }
 
 /// Something that happened.
@@ -427,6 +435,7 @@ mod tests {
             events,
             leaked: [u32::MAX; 2],
             stuck: true,
+            reached: vec![u32::MAX; MAX_REACHED],
         }
     }
 
@@ -460,6 +469,7 @@ mod tests {
             events: Vec::new(),
             leaked: [0, 0],
             stuck: false,
+            reached: Vec::new(),
         };
         let with = |events| {
             let reply = Reply {

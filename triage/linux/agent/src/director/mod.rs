@@ -5,6 +5,7 @@ mod child;
 mod look;
 
 use crate::channel::{Channel, Request, Response, Shared, THREADS};
+use crate::cover::Cover;
 use crate::driver::{self, Command, Driver, Observe, Reset};
 use crate::system::UFFD_NUMBER;
 use crate::worker::Worker;
@@ -78,9 +79,17 @@ fn prepare(
 
 impl Director {
     /// A director without processes.
-    pub fn new(shared: &'static Shared, driver: &'static Driver) -> Self {
+    pub fn new(
+        shared: &'static Shared,
+        driver: &'static Driver,
+        cover: Option<&'static Cover>,
+    ) -> Self {
         let mut director = Self {
-            worker: Worker { shared, driver },
+            worker: Worker {
+                shared,
+                driver,
+                cover,
+            },
             slots: Slots::default(),
             pending: Vec::new(),
             fail: [0; ALLOC_KINDS],
@@ -131,6 +140,7 @@ impl Director {
             events,
             leaked: self.reset(0).device_frames,
             stuck,
+            reached: self.worker.cover.map(Cover::take).unwrap_or_default(),
         }
     }
 

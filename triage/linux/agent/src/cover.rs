@@ -1,0 +1,142 @@
+//! The places in the kernel that a program reaches (KCOV).
+//!
+//! Each thread traces its own operations and notes the places in memory that all processes share: a
+//! bit for each place that this guest has reached, and a list of the places that are new since the
+//! director last took it. So a guest reports a place once, with the first program that reached it,
+//! and the host keeps the union over the guests.
+//!
+//! Exits, kernel threads (one runs each migration that is held open) and interrupts are not traced.
+
+use mm_linux_protocol::MAX_REACHED;
+use std::ffi::c_int;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// `KCOV_INIT_TRACE`, `KCOV_ENABLE` and the mode of program counters, of `linux/kcov.h`.
+const INIT_TRACE: libc::c_ulong = 0x8008_6301;
+const ENABLE: libc::c_ulong = 0x6364;
+const TRACE_PC: libc::c_ulong = 0;
+/// Places that one operation is followed for: 64-bit words, the first of which counts the others.
+const WORDS: usize = 1 << 15;
+/// The first address of the kernel's text, which is not randomized here.
+const TEXT: u64 = 0xffff_ffff_8100_0000;
+/// Bytes of text that share a bit. Two places are further apart: each is a call of five bytes.
+const GRAIN: u64 = 4;
+/// Bits: 16 MiB of text.
+const BITS: usize = 1 << 22;
+
+/// The places that were reached.
+#[derive(Debug)]
+pub struct Cover {
+    seen: [AtomicU64; BITS / 64],
+    fresh: [AtomicU32; MAX_REACHED],
+    /// Entries of `fresh`; larger than it when there were more.
+    count: AtomicU32,
+}
+
+impl Cover {
+    /// Zeroed memory for it, shared by all processes that are forked from now on.
+    ///
+    /// # Errors
+    ///
+    /// Those of `mmap`, and that this kernel has no KCOV.
+    pub fn share() -> io::Result<&'static Self> {
+        File::open("/sys/kernel/debug/kcov")?;
+        // SAFETY: new memory; all fields are valid when zero.
+        unsafe {
+            let memory = libc::mmap(
+                std::ptr::null_mut(),
+                size_of::<Self>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            if memory == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(&*memory.cast())
+        }
+    }
+
+    /// Notes a place.
+    fn reach(&self, place: u64) {
+        let bit = (place.wrapping_sub(TEXT) / GRAIN) as usize % BITS;
+        let (word, mask) = (&self.seen[bit / 64], 1 << (bit % 64));
+        if word.load(Ordering::Relaxed) & mask != 0 {
+            return;
+        }
+        let at = self.count.fetch_add(1, Ordering::Relaxed) as usize;
+        // one that has no room stays unseen, and is named the next time
+        if let Some(fresh) = self.fresh.get(at) {
+            word.fetch_or(mask, Ordering::Relaxed);
+            fresh.store(place as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// The places that are new since the last call. Nobody runs an operation.
+    pub fn take(&self) -> Vec<u32> {
+        let count = self.count.swap(0, Ordering::Relaxed) as usize;
+        let fresh = self.fresh[..count.min(MAX_REACHED)].iter();
+        fresh.map(|place| place.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Begins to trace this thread; nothing if the kernel refuses.
+    pub fn trace(&'static self) -> Option<Trace> {
+        let device = File::options()
+            .read(true)
+            .write(true)
+            .open("/sys/kernel/debug/kcov")
+            .ok()?;
+        let fd = device.as_raw_fd();
+        let refused = |result: c_int| result != 0;
+        // SAFETY: the calls that the kernel documents, in their order; nobody else uses the memory.
+        let area = unsafe {
+            if refused(libc::ioctl(fd, INIT_TRACE, WORDS)) {
+                return None;
+            }
+            let area = libc::mmap(
+                std::ptr::null_mut(),
+                WORDS * 8,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                fd,
+                0,
+            );
+            if area == libc::MAP_FAILED || refused(libc::ioctl(fd, ENABLE, TRACE_PC)) {
+                return None;
+            }
+            std::slice::from_raw_parts(area.cast::<AtomicU64>(), WORDS)
+        };
+        Some(Trace {
+            cover: self,
+            area,
+            _device: device,
+        })
+    }
+}
+
+/// The trace of one thread, which must not be used by another.
+#[derive(Debug)]
+pub struct Trace {
+    cover: &'static Cover,
+    area: &'static [AtomicU64],
+    _device: File,
+}
+
+impl Trace {
+    /// An operation begins.
+    pub fn begin(&self) {
+        self.area[0].store(0, Ordering::Relaxed);
+    }
+
+    /// It has ended.
+    pub fn end(&self) {
+        let count = self.area[0].load(Ordering::Relaxed) as usize;
+        // what is noted here is traced, too
+        let places = self.area[1..].iter().take(count);
+        places.for_each(|place| self.cover.reach(place.load(Ordering::Relaxed)));
+    }
+}

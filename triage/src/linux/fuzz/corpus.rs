@@ -1,0 +1,153 @@
+//! The programs that reached something new, and the choice of the next program.
+//!
+//! New is a place in the kernel, or a feature of the model's run (`mm_fuzz::feedback`), that no
+//! earlier program reached. A choice depends on the seed and on the programs kept so far. One guest
+//! makes the same choices as long as the kernel answers alike; several guests answer in another
+//! order each time.
+
+use super::super::queue::Reached;
+use fastrand::Rng;
+use mm_fuzz::feedback::COUNTERS;
+use mm_fuzz::program::Program;
+use mm_fuzz::program::generate::random_program;
+use mm_fuzz::program::mutate::{Limits, crossover, mutate};
+use std::collections::HashSet;
+
+/// The longest program: a longer one takes the guest's time, and says less when it fails.
+const MAX_OPS: usize = 48;
+/// One program in so many is new from its first operation to its last.
+const RANDOM: u32 = 8;
+/// One in so many is made of two.
+const CROSSED: u32 = 8;
+/// Half of the parents are among so many that were kept last.
+const FRESH: usize = 32;
+/// Mutations of a program at most.
+const MUTATIONS: u32 = 4;
+
+/// The kept programs, and all that they reached.
+pub struct Corpus {
+    programs: Vec<Program>,
+    places: HashSet<u32>,
+    features: Vec<bool>,
+    limits: Limits,
+    rng: Rng,
+}
+
+impl Corpus {
+    /// An empty corpus.
+    pub fn new(limits: Limits, seed: u64) -> Self {
+        Self {
+            programs: Vec::new(),
+            places: HashSet::new(),
+            features: vec![false; COUNTERS],
+            limits: limits.with_max_ops(MAX_OPS),
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    /// The numbers of programs, of places in the kernel, and of features of the model.
+    pub fn sizes(&self) -> [usize; 3] {
+        let features = self.features.iter().filter(|seen| **seen);
+        [self.programs.len(), self.places.len(), features.count()]
+    }
+
+    /// Brings a program into the limits, and removes its preemptions, which the guest cannot carry
+    /// out.
+    pub fn fit(&self, program: &mut Program) {
+        self.limits.apply(program);
+        program.preemptions.clear();
+    }
+
+    /// Keeps a program that reached something new. True if it did.
+    pub fn learn(&mut self, program: &Program, reached: &Reached) -> bool {
+        let mut is_new = false;
+        for place in &reached.places {
+            is_new |= self.places.insert(*place);
+        }
+        for feature in &reached.features {
+            let seen = &mut self.features[usize::from(*feature)];
+            is_new |= !std::mem::replace(seen, true);
+        }
+        if is_new {
+            self.programs.push(program.clone());
+        }
+        is_new
+    }
+
+    /// The next program to try.
+    pub fn next(&mut self) -> Program {
+        let mut program = if self.programs.is_empty() || self.rng.u32(0..RANDOM) == 0 {
+            random_program(self.limits, &mut self.rng)
+        } else {
+            self.child()
+        };
+        self.fit(&mut program);
+        program
+    }
+
+    fn parent(&mut self) -> usize {
+        let count = self.programs.len();
+        let first = if self.rng.bool() {
+            count.saturating_sub(FRESH)
+        } else {
+            0
+        };
+        self.rng.usize(first..count)
+    }
+
+    fn child(&mut self) -> Program {
+        let parent = self.parent();
+        let mut program = if self.rng.u32(0..CROSSED) == 0 {
+            let other = self.parent();
+            let (a, b) = (&self.programs[parent], &self.programs[other]);
+            crossover(a, b, self.limits, &mut self.rng)
+        } else {
+            self.programs[parent].clone()
+        };
+        for _ in 0..self.rng.u32(1..=MUTATIONS) {
+            mutate(&mut program, self.limits, &mut self.rng);
+        }
+        program
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(places: &[u32], features: &[u16]) -> Reached {
+        Reached {
+            features: features.to_vec(),
+            places: places.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_program_is_kept_once_for_what_it_is_the_first_to_reach() {
+        let mut corpus = Corpus::new(Limits::OPS, 1);
+        let program = Program::default();
+        assert!(corpus.learn(&program, &reached(&[1, 2], &[])));
+        assert!(!corpus.learn(&program, &reached(&[2], &[])));
+        assert!(corpus.learn(&program, &reached(&[2], &[7])));
+        assert!(!corpus.learn(&program, &reached(&[1], &[7])));
+        assert_eq!(corpus.sizes(), [2, 2, 1]);
+    }
+
+    #[test]
+    fn programs_can_be_carried_out_and_depend_on_the_seed_alone() {
+        let made = |seed| {
+            let mut corpus = Corpus::new(Limits::RACES, seed);
+            let mut made = Vec::new();
+            for number in 0..200 {
+                let program = corpus.next();
+                assert!(program.preemptions.is_empty() && program.ops.len() <= MAX_OPS);
+                assert!((2..=4).contains(&program.threads));
+                corpus.learn(&program, &reached(&[number / 2], &[]));
+                made.push(program);
+            }
+            made
+        };
+        assert_eq!(made(1), made(1));
+        assert_ne!(made(1), made(2));
+    }
+}

@@ -1,0 +1,221 @@
+//! `linux --fuzz SECS`: fuzzes the kernel beside the model, led by the code that programs reach in
+//! the kernel.
+//!
+//! The judge runs these programs as it runs others. So a finding is a panic, a BUG, a WARN, a hang,
+//! or a step at which the kernel and the model differ. A finding does not end the run: findings of
+//! one kind count as one, and the first programs of each kind are saved.
+
+mod corpus;
+
+use super::args::LinuxArgs;
+use super::queue::{Case, Queue, Reached, Source};
+use super::tally::Tally;
+use crate::input::Target;
+use crate::names::shown;
+use crate::{Status, store};
+use corpus::Corpus;
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+/// The files that the command line names, then mutants of the programs that reached something new,
+/// until the time is up.
+pub struct Fuzzer<'a> {
+    args: &'a LinuxArgs,
+    files: Queue<'a>,
+    corpus: Corpus,
+    taken: u32,
+    began: Instant,
+    ends: Instant,
+    /// Programs at most.
+    most: u32,
+    /// A program could not be written, so no more are kept.
+    full: bool,
+}
+
+impl<'a> Fuzzer<'a> {
+    /// A fuzzer that begins with these files.
+    pub fn new(args: &'a LinuxArgs, files: Queue<'a>, seconds: u64) -> Self {
+        let limits = args.target.unwrap_or(Target::Ops).limits();
+        let began = Instant::now();
+        Self {
+            args,
+            files,
+            corpus: Corpus::new(limits, args.seed),
+            taken: 0,
+            began,
+            ends: began + Duration::from_secs(seconds),
+            most: u32::MAX,
+            full: false,
+        }
+    }
+
+    /// Writes the findings and the figures of the run; programs can parse the last line.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn summary(&self, tally: &Tally, version: &str, out: &mut dyn Write) -> io::Result<Status> {
+        let mut kinds: Vec<_> = tally.kinds.iter().collect();
+        kinds.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for (kind, (count, first)) in kinds {
+            let first = first.text.replace('\n', "\n    ");
+            writeln!(out, "{count} x {kind}\n  first in {first}\n")?;
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        let [kept, places, features] = self.corpus.sizes();
+        let refused: u64 = tally.refused.values().sum();
+        writeln!(
+            out,
+            "linux-fuzz: version={version} target={} seed={} seconds={seconds:.0} programs={} programs/s={:.0} places={places} \
+             features={features} corpus={kept} findings={} known={} refused={refused} boots={}",
+            self.args.target.unwrap_or(Target::Ops).name(),
+            self.args.seed,
+            tally.programs,
+            tally.programs as f64 / seconds,
+            tally.kinds.len(),
+            tally.known,
+            tally.boots,
+        )?;
+        Ok(if tally.kinds.is_empty() {
+            if self.full || tally.programs == 0 {
+                Status::Unusable
+            } else {
+                Status::Pass
+            }
+        } else {
+            Status::Finding
+        })
+    }
+
+    /// Writes a program to the folder of `--keep`, if there is one.
+    fn keep(&mut self, case: &Case) {
+        let Some(dir) = self.args.keep.as_ref().filter(|_| !self.full) else {
+            return;
+        };
+        let text = case.program.to_string();
+        let path = dir
+            .join(crate::collect::sha1(text.as_bytes()))
+            .with_extension("mm");
+        if let Err(error) = store::write(&path, text) {
+            self.full = true;
+            crate::say(format_args!(
+                "{}: cannot be written: {error}; nothing more is kept",
+                shown(&path)
+            ));
+        }
+    }
+}
+
+impl Source for Fuzzer<'_> {
+    fn next(&mut self, tally: &mut Tally) -> Option<Case> {
+        if Instant::now() >= self.ends || self.taken == self.most {
+            return None;
+        }
+        self.taken += 1;
+        let case = self.files.next(tally);
+        let (name, mut program) = match case {
+            Some(case) => (case.name, case.program),
+            None => {
+                let name = format!("linux-{}-{}", self.args.seed, self.taken);
+                (name, self.corpus.next())
+            }
+        };
+        self.corpus.fit(&mut program);
+        Some(Case {
+            index: self.taken,
+            name,
+            program,
+            witness_of: None,
+        })
+    }
+
+    fn end(&mut self) {
+        self.ends = self.began;
+    }
+
+    fn ran(&mut self, case: Case, reached: Reached) {
+        if self.corpus.learn(&case.program, &reached) {
+            self.keep(&case);
+        }
+    }
+}
+
+#[cfg(all(test, feature = "zoo"))]
+mod tests {
+    use super::super::{fake, judged};
+    use super::*;
+    use crate::bugs::Bugs;
+    use crate::stop::Stop;
+    use clap::{Args, FromArgMatches};
+
+    fn args(words: &[&str]) -> LinuxArgs {
+        let command = LinuxArgs::augment_args(clap::Command::new("linux"));
+        let matches = command.get_matches_from(["linux"].iter().chain(words));
+        LinuxArgs::from_arg_matches(&matches).expect("arguments")
+    }
+
+    /// What a run of so many programs says, on a guest that behaves like this.
+    fn said(args: &LinuxArgs, behaviour: &str, most: u32) -> (String, Status) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let image = fake::quick_image(dir.path(), behaviour);
+        let bugs = Bugs::of_kernel("", image.kernel()).expect("bugs");
+        let mut fuzzer = Fuzzer::new(args, Queue::new(args, [].into()), 600);
+        fuzzer.most = most;
+        let judged = judged(args, &image, bugs, &Stop::default(), fuzzer);
+        let (fuzzer, tally) = judged.expect("the guest comes up");
+        let mut out = Vec::new();
+        let status = fuzzer.summary(&tally, "6.12", &mut out);
+        let out = String::from_utf8(out).expect("text");
+        (out, status.expect("memory takes all"))
+    }
+
+    fn figure(said: &str, name: &str) -> usize {
+        let words = said.lines().last().expect("a line").split(' ');
+        let mut values = words.filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        values.next().expect(name).parse().expect("a number")
+    }
+
+    #[test]
+    fn a_guest_that_dies_does_not_end_the_run_and_is_one_finding() {
+        let saved = tempfile::tempdir().expect("a folder");
+        let folder = saved.path().to_str().expect("a name");
+        let args = args(&["--fuzz", "600", "--jobs", "1", "--save", folder]);
+        let (said, status) = said(&args, "dies", 40);
+        assert_eq!(status, Status::Finding);
+        assert_eq!(said.matches(" x kernel: ").count(), 1, "{said}");
+        assert!(figure(&said, "boots") > 1, "{said}");
+        let all = figure(&said, "programs") + figure(&said, "refused");
+        assert_eq!(all, 40, "{said}");
+        let programs = saved.path().read_dir().expect("a folder");
+        let names = programs.map(|entry| entry.expect("an entry").file_name());
+        let text = names.map(|name| name.to_string_lossy().into_owned());
+        assert!(text.into_iter().any(|name| name.ends_with(".console")));
+    }
+
+    #[test]
+    fn what_reaches_something_new_is_kept_under_its_name() {
+        let kept = tempfile::tempdir().expect("a folder");
+        let folder = kept.path().to_str().expect("a name");
+        let args = args(&["--fuzz", "2", "--jobs", "1", "--keep", folder]);
+        let mut fuzzer = Fuzzer::new(&args, Queue::new(&args, [].into()), 2);
+        let case = |text: &str| Case {
+            index: 1,
+            name: "a".to_owned(),
+            program: text.parse().expect("a program"),
+            witness_of: None,
+        };
+        let at = |place| Reached {
+            places: vec![place],
+            ..Reached::default()
+        };
+        fuzzer.ran(case("mmap p0 0 1 rw"), at(1));
+        fuzzer.ran(case("mmap p0 0 2 rw"), at(1));
+        let files: Vec<_> = kept.path().read_dir().expect("a folder").collect();
+        assert_eq!(files.len(), 1);
+        let file = files.into_iter().next().expect("one").expect("an entry");
+        let text = std::fs::read_to_string(file.path()).expect("a program");
+        assert_eq!(text, case("mmap p0 0 1 rw").program.to_string());
+        let name = crate::collect::sha1(text.as_bytes()) + ".mm";
+        assert_eq!(file.file_name().to_string_lossy(), name);
+    }
+}
