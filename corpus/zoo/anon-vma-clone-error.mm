@@ -1,4 +1,6 @@
-# anon-vma-clone-error (c4ea95d7cd08): a clone that fails half way leaves what it had linked.
+# anon-vma-clone-error (c4ea95d7cd08): an anon_vma_clone that fails half way leaves the links that
+# it made.
+# p1's VMA is linked to two anon_vmas, and the clone for its child fails at the second one.
 mmap p0 2 1 rw
 pin p0 2 w
 fork p0

@@ -1,4 +1,7 @@
-# anon-vma-degree-ambiguity (2555283eb40d): one counter for children and areas lets an anon_vma be reused twice.
+# anon-vma-degree-ambiguity (2555283eb40d): one counter for children and VMAs lets an anon_vma be
+# reused twice.
+# The parent exits, and its child forks a grandchild, which reuses the parent's anon_vma. The
+# grandchild forks too, and its child reuses the anon_vma that the first child still uses.
 mmap p0 0 1 rw
 write p0 0
 fork p0

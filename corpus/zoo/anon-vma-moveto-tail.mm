@@ -1,4 +1,7 @@
-# anon-vma-moveto-tail (108d6642ad81): a page goes back into the area that it came from, where a walk looks first.
+# anon-vma-moveto-tail (108d6642ad81): entries move, without the anon_vma lock, into a VMA that a
+# walk visits before their source.
+# t1 moves the page back into the VMA that it came from. The walk of t0, which restores migration
+# entries, has already passed that VMA, and misses the entry.
 threads 2
 preempt 24 t0
 preempt 27 t1

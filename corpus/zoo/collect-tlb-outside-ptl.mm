@@ -1,4 +1,6 @@
-# collect-tlb-outside-ptl (60bae7370896): the collected entry is gone, its translation is not, and the page-table lock is free.
+# collect-tlb-outside-ptl (60bae7370896): migrate_vma_collect flushes the entries that it cleared
+# after it drops the page-table lock.
+# The thread is preempted between the two, while its CPU still has a writable TLB entry.
 threads 2
 preempt 4 t0
 mmap p0 0 1 rw

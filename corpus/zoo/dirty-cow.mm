@@ -1,4 +1,7 @@
-# dirty-cow (19be0eaffa3a): MADV_DONTNEED between the fault that breaks COW and the second look.
+# dirty-cow (19be0eaffa3a): gup remembers outside the entry that it has broken COW, and writes to
+# whatever page is mapped then.
+# t1's MADV_DONTNEED comes between the fault that breaks COW and the next lookup, so t0 gets the
+# zero page for writing.
 threads 2
 preempt 3 t1
 mmap p0 0 1 rw

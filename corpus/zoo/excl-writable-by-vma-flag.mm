@@ -1,4 +1,7 @@
-# excl-writable-by-vma-flag (9a914592140e): what comes back from a device is writable because the area is, although writes are tracked.
+# excl-writable-by-vma-flag (9a914592140e): an entry restored from device-exclusive is writable
+# because the VMA is, although writes are tracked.
+# Soft-dirty is cleared while the device has the page. The CPU's read then restores a writable
+# entry.
 mmap p0 0 1 rw
 exclusive d0 p0 0 1
 clear-soft-dirty p0

@@ -1,4 +1,7 @@
-# exec-stack-migration (a8bef8ff6ea1): the area has its new place, its entry not yet, and a walk looks at the new place.
+# exec-stack-migration (a8bef8ff6ea1): a VMA changes its address before its entries move, so a walk
+# misses them (here: mremap of a whole VMA).
+# t1 has moved the VMA and not yet its entry. The walk of t0 looks for the migration entry at the
+# new address.
 threads 2
 preempt 14 t0
 mmap p0 0 1 rw

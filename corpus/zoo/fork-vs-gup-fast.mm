@@ -1,4 +1,6 @@
-# fork-vs-gup-fast (57efa1fe5957): a page is pinned between the look for pins of a fork and its write protection.
+# fork-vs-gup-fast (57efa1fe5957): gup_fast pins between fork's check for pins and its write
+# protection, and no sequence count tells it.
+# t1 pins the page while the fork of t0 is between the two.
 threads 2
 preempt 4 t1
 mmap p0 0 1 rw

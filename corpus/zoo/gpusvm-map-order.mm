@@ -1,3 +1,5 @@
-# gpusvm-map-order (c50729c68aaf): the device maps a page more than it asked for.
+# gpusvm-map-order (c50729c68aaf): the driver maps as many pages as the order says, beyond the
+# requested range (here: two).
+# The device writes to page 0 and also maps page 1, which the CPU does not.
 mmap p0 0 1 rw
 dev-write d0 p0 0

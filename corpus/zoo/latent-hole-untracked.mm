@@ -1,4 +1,6 @@
-# A hole that is filled on a device is writable and not soft-dirty.
+# latent-hole-untracked (none: migrate_vma_insert_page (7.3.4)): a hole that is filled on a device
+# becomes writable and not soft-dirty, so writes to it are not tracked.
+# The hole migrates to the device after soft-dirty was cleared.
 mmap p0 0 1 rw
 clear-soft-dirty p0
 migrate p0 0 1 d0

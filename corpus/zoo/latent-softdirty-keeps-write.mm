@@ -1,4 +1,6 @@
-# A page on a device stays writable when soft-dirty is cleared, and what is written to it then is not seen.
+# latent-softdirty-keeps-write (none: clear_soft_dirty (7.3.4)): clearing soft-dirty leaves a
+# non-present entry writable, so it is restored writable and untracked.
+# The page is on a device when soft-dirty is cleared.
 mmap p0 0 1 rw
 migrate p0 0 1 d0
 clear-soft-dirty p0

@@ -1,4 +1,7 @@
-# latent-split-unflushed-window (latent): as collect-tlb-outside-ptl, of a page that is shared.
+# latent-split-unflushed-window (latent): migrate_vma_collect drops the page-table lock while
+# entries of shared pages are cleared and not flushed.
+# The thread is preempted there, while its CPU still has a read-only TLB entry. In
+# collect-tlb-outside-ptl the page is not shared.
 threads 2
 preempt 8 t0
 mmap p0 0 1 rw

@@ -1,4 +1,6 @@
-# latent-thp-trylock-ref (a30b48bf1b24 (silently)): migrate_vma_collect keeps its reference when the trylock fails (here at the lowest level).
+# latent-thp-trylock-ref (a30b48bf1b24 (silently)): migrate_vma_collect keeps its reference if the
+# trylock fails (here at the lowest level).
+# A third party holds the folio lock.
 mmap p0 0 1 rw
 get p0 0 w
 lock p0 0

@@ -1,4 +1,6 @@
-# The zero page is write-protected for userfaultfd, and comes back from a device without that.
+# latent-zero-page-uffdwp-device (none: migrate_vma_insert_page (7.3.4)): the zero page loses its
+# uffd-wp bit when it is migrated to a device.
+# Its page on the device is writable.
 mmap p0 0 1 rw
 uffd-register p0 0 1
 read p0 0

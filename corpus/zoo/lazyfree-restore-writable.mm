@@ -1,4 +1,7 @@
-# The child's read-only mapping is restored as a writable one, for the page is held and cannot go.
+# lazyfree-restore-writable (29f40594a281): a lazily freed page cannot be dropped, and its entry is
+# restored with the write permission of another entry.
+# Reclaim fails because somebody holds the page. The parent's read-only entry becomes writable,
+# although a fork shares the page.
 mmap p0 0 1 rw
 write p0 0
 lazyfree p0 0 1

@@ -1,4 +1,6 @@
-# Written again after MADV_FREE: the page is not free to go any more.
+# lazyfree-thp-pmd-discard (mm/rmap: don't discard lazyfree THPs at PMD level (2026)): reclaim drops
+# a lazily freed page although it was written since (here at the lowest level).
+# The second write comes after MADV_FREE, and its word is lost.
 mmap p0 0 1 rw
 write p0 0
 lazyfree p0 0 1

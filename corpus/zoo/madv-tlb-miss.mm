@@ -1,4 +1,6 @@
-# madv-tlb-miss (99baac21e458): the second MADV_DONTNEED finds nothing left and returns without a flush; the first one still owes it.
+# madv-tlb-miss (99baac21e458): of two concurrent zaps, the one that finds no entry left does not
+# flush, and returns before the other flushes.
+# t1's MADV_DONTNEED returns while the CPU of t0 still has a stale TLB entry.
 threads 2
 preempt 4 t1
 mmap p0 0 1 rw

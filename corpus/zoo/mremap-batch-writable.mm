@@ -1,4 +1,6 @@
-# mremap-batch-writable (04d1c9d60c6e): a writable page moves together with one that two processes share.
+# mremap-batch-writable (04d1c9d60c6e): a batch of entries moves with the write permission of its
+# first entry.
+# Page 0 is writable and a fork shares page 1. Both move in one batch, and page 1 arrives writable.
 mmap p0 0 2 rw
 write p0 0
 write p0 1

@@ -1,4 +1,6 @@
-# mremap-link-after-move: another thread looks between the move and the link.
+# mremap-link-after-move (order rule of copy_vma): the copy of a VMA is linked to the anon_vmas only
+# after the entries have moved there.
+# The thread is preempted between the two, when no rmap walk can find the page.
 threads 2
 preempt 4 t1
 mmap p0 0 1 rw

@@ -1,4 +1,6 @@
-# mremap-merge-unfaulted (61f67c230a5e): a page moves beside an area without pages, which grows over it.
+# mremap-merge-unfaulted (61f67c230a5e): a moved VMA merges into one without pages, which does not
+# get its anon_vmas.
+# The page moves to page 4 and back to page 0. The VMA of page 1, which has no pages, grows over it.
 mmap p0 0 1 rw
 write p0 0
 mmap p0 8 1 rw

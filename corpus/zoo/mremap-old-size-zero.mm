@@ -1,4 +1,6 @@
-# mremap-old-size-zero (01e67e04c281): a move fails at its first table, and nothing is moved back.
+# mremap-old-size-zero (01e67e04c281): a move of zero pages invalidates through the mmu notifiers.
+# The move fails at its first page table, so the move back has zero pages, and invalidates an empty
+# range.
 mmap p0 0 1 rw
 write p0 0
 fail page-table 1

@@ -1,4 +1,7 @@
-# mremap-revert-rmap-locks: a move that failed goes back, after a walk has looked at the source.
+# mremap-revert-rmap-locks (order rule of move_vma): a failed move is undone without the anon_vma
+# lock, although a walk visits the source first.
+# t1's move fails at its second page table. The walk of t0, which restores migration entries, has
+# already passed the source when the entry moves back there.
 threads 2
 preempt 17 t0
 preempt 20 t1

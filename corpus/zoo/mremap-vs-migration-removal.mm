@@ -1,4 +1,7 @@
-# mremap-vs-migration-removal (486cf46f3f9b): the copy is there, then the walk looks at it, then the entry moves there.
+# mremap-vs-migration-removal (486cf46f3f9b): a walk looks at the copy of a VMA before the VMA, and
+# no lock covers the move of an entry.
+# The walk of t0, which restores migration entries, has passed the copy when t1 moves the entry
+# there.
 threads 2
 preempt 16 t0
 preempt 19 t1

@@ -1,4 +1,5 @@
-# mremap-wraparound (a4a282daf1a1): the second of two tables cannot be moved, and the first stays where it arrived.
+# mremap-wraparound (a4a282daf1a1): a move that fails half way moves nothing back.
+# The second page table cannot be allocated. The page that was moved before that is lost.
 mmap p0 0 4 rw
 write p0 0
 fail page-table 2

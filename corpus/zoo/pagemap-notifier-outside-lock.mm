@@ -1,2 +1,4 @@
-# pagemap-notifier-outside-lock (4cccb6221cae): the change is announced before mmap_lock is taken.
+# pagemap-notifier-outside-lock (4cccb6221cae): an invalidation starts before mmap_lock is taken
+# (here: in clear_refs).
+# An empty address space is enough.
 clear-soft-dirty p0

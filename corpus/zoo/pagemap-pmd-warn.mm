@@ -1,4 +1,6 @@
-# pagemap-pmd-warn (cd1fc0e3c1f6): pagemap knows of no entry but migration entries that is not present (here: at the lowest level).
+# pagemap-pmd-warn (cd1fc0e3c1f6): pagemap knows no non-present entry except migration entries (here
+# at the lowest level).
+# It does not show the device-private page as swapped.
 mmap p0 0 1 rw
 migrate p0 0 1 d0
 pagemap p0 0 1

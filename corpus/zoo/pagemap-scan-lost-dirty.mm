@@ -1,4 +1,6 @@
-# pagemap-scan-lost-dirty (c70dce4982ce): write protection writes back an old copy of the entry (here: UFFDIO_WRITEPROTECT).
+# pagemap-scan-lost-dirty (c70dce4982ce): write protection writes back an old copy of the entry
+# (here: UFFDIO_WRITEPROTECT).
+# t0 has read the clean entry when t1 writes to the page. The dirty bit is lost.
 threads 2
 preempt 18 t1
 mmap p0 0 1 rw

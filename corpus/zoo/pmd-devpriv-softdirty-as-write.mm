@@ -1,4 +1,6 @@
-# pmd-devpriv-softdirty-as-write (43e7f189769c): a soft-dirty device-private entry is taken for a writable one (here at the lowest level).
+# pmd-devpriv-softdirty-as-write (43e7f189769c): a soft-dirty device-private entry is mistaken for a
+# writable one (here at the lowest level).
+# The entry is read-only, and eviction gives it a writable migration entry.
 mmap p0 0 1 rw
 write p0 0
 mprotect p0 0 1 r

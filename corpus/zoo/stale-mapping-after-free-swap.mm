@@ -1,4 +1,6 @@
-# A page that is exclusive and in the swap cache leaves it on its way to the device.
+# stale-mapping-after-free-swap (CVE-2026-89755): a page that left the swap cache on its way to a
+# device is put into its old slot again, because its mapping was read before.
+# The page is exclusive and in the swap cache when it migrates.
 mmap p0 0 1 rw
 write p0 0
 reclaim p0 0

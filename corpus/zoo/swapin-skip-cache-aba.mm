@@ -1,4 +1,7 @@
-# Thread 1 has read the slot when the page comes in, is written, and goes out to the same slot again.
+# swapin-skip-cache-aba (13ddaf26be32): a fault reads a slot with one reference past the swap cache,
+# and accepts an equal entry as an unchanged one.
+# t1 has read the slot. Then t0 swaps the page in, writes to it, and swaps it out to the same slot.
+# t1 maps the old contents.
 threads 2
 preempt 8 t1
 preempt 11 t0

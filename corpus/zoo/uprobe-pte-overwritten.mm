@@ -1,4 +1,6 @@
-# uprobe-pte-overwritten (2b12d06c37fd): a page goes back into the area that it came from, which is probed there.
+# uprobe-pte-overwritten (2b12d06c37fd): a page is mapped at the destination before the entries
+# arrive, and one of them overwrites it.
+# The page moves away and comes back into its VMA, which grows over a probed address.
 mmap p0 0 2 rw
 write p0 1
 mremap p0 1 1 8 1 fixed

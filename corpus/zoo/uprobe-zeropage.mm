@@ -1,4 +1,6 @@
-# uprobe-zeropage (bddf10d26e6e): the zero page that is replaced is counted down like a page (here: in copy-on-write).
+# uprobe-zeropage (bddf10d26e6e): replacing the zero page uncounts it like a normal page (here: in
+# copy-on-write).
+# The write replaces the zero page that the read mapped.
 mmap p0 0 1 rw
 read p0 0
 write p0 0

@@ -1,4 +1,7 @@
-# vma-modify-after-oom (47b16d0462a4): the lower area cannot get the upper one's anon_vma, and is modified instead.
+# vma-modify-after-oom (47b16d0462a4): after a merge runs out of memory, the range that it would
+# have grown to is split off.
+# mprotect would merge three VMAs, but the lowest cannot get the anon_vma of the highest. The lowest
+# VMA gets the new flags, and page 1 keeps PROT_NONE.
 mmap p0 0 3 rw
 mmap p0 1 1 none
 write p0 2

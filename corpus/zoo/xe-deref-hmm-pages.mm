@@ -1,4 +1,6 @@
-# xe-deref-hmm-pages (0a98219bcc96): the page that hmm_range_fault found is freed before the driver looks at the sequence.
+# xe-deref-hmm-pages (0a98219bcc96): the driver uses a page from hmm_range_fault before it checks
+# the sequence.
+# The driver of t1 has found the page. t0 frees it, and the driver then marks it dirty.
 threads 2
 preempt 4 t0
 mmap p0 0 1 rw

@@ -1,4 +1,7 @@
-# xe-notifier-folio-lock (2577b202458c): the driver is told of the unmap by the migration that holds the lock that it waits for.
+# xe-notifier-folio-lock (2577b202458c): the driver's invalidation waits for folio locks, which a
+# migration holds when it invalidates.
+# d0 maps the page of p0. p1's migration locks the folio and invalidates p0's mapping, and the
+# driver waits for that lock.
 mmap p0 0 1 rw
 write p0 0
 fork p0
