@@ -1,5 +1,6 @@
-# The third worry of the 2019 thread: a device page is freed and used again for another owner: another
-# process, another address, a hole instead of a page, and then by way of a fork.
+# The third worry of the 2019 thread "mm/hmm: Fix bad subpage pointer in try_to_unmap_one": a device
+# page is freed and reused. It is reused for a hole at another address, for pages that a fork
+# shares, and for pages of another process.
 mmap p0 0 2 rw
 write p0 0
 migrate p0 0 1 d0
@@ -7,12 +8,12 @@ fork p0
 munmap p0 0 2
 exit p1 # frees the device page
 mmap p0 8 4 rw
-migrate p0 9 1 d0 # a hole gets it
+migrate p0 9 1 d0 # reused for a hole
 fork p0
 read p1 9
 write p0 9
 dontneed p0 8 4
-migrate p1 8 2 d0 # p1's pages in what p0 had
+migrate p1 8 2 d0 # reused for p1's pages
 exit p1
 write p0 10
 migrate p0 10 1 d0

@@ -1,6 +1,7 @@
-# The second worry of the 2019 thread: a device page that several processes map comes back, by the
-# fault of one of them (page 0), by the driver (page 1) and by eviction (the rest); all find the same
-# data, and a write after that is private.
+# The second worry of the 2019 thread "mm/hmm: Fix bad subpage pointer in try_to_unmap_one": a
+# device page that several processes map comes back to system memory. One process faults on page 0,
+# the driver migrates page 1, and an eviction takes the rest. All processes read the same data, and
+# each later write is private.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# A page that four processes map in system memory goes to the device: the entries of the other three
-# are found by the reverse map, also where an area was split or moved nothing of it.
+# A page that four processes map in system memory migrates to the device. The rmap walk finds the
+# entries of the other three processes, also where a VMA was split or partly unmapped.
 geometry x86-64
 mmap p0 14 4 rw
 write p0 15

@@ -1,5 +1,6 @@
-# The first worry of the 2019 thread: the zero page goes over to the device and comes back,
-# repeatedly, by fault, by the driver and by eviction, and never as a page that is counted.
+# The first worry of the 2019 thread "mm/hmm: Fix bad subpage pointer in try_to_unmap_one": the zero
+# page migrates to the device and comes back, repeatedly: by a fault, by the driver and by eviction.
+# It is never counted as a mapped page.
 mmap p0 0 4 rw
 read p0 0
 migrate p0 0 1 d0
@@ -17,7 +18,7 @@ read p0 0
 dontneed p0 0 4
 read p0 0
 read p0 1
-fork p0 # the zero page in two processes
+fork p0 # two processes map the zero page
 migrate p0 0 2 d0
 read p1 0
 write p0 0

@@ -1,5 +1,6 @@
-# The zero page stays what it is where its migration fails: no device page, no page table, the driver
-# declines, and its place is taken between the phases.
+# The zero page stays mapped if its migration fails. The migration fails because the device page,
+# the anon_vma or its link cannot be allocated, because the driver skips the page, or because a
+# write replaces the zero page between the phases.
 mmap p0 0 4 rw
 read p0 0
 read p0 1
@@ -11,12 +12,12 @@ fail avc 1
 migrate p0 0 1 d0
 migrate p0 0 2 d0 skip=0x01
 setup p0 0 2 d0 to-dev
-write p0 0 # the hole is filled while the driver copies
+write p0 0 # replaces the zero page between the phases
 pages m0
 finalize m0
 read p0 0
 read p0 1
-get p0 2 r # of the zero page
+get p0 2 r # gets the zero page
 pin p0 2 r
 migrate p0 2 1 d0
 read p0 2

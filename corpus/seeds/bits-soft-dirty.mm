@@ -1,5 +1,5 @@
-# The soft-dirty bit goes with a page: set (page 0) and clear (page 1), to the device and back by fault, by
-# the driver and by eviction; a write after that sets it again.
+# The soft-dirty bit migrates with its page, whether set (page 0) or clear (page 1): to the device,
+# and back by a fault, by the driver and by eviction. A later write sets the bit again.
 mmap p0 0 4 rw
 write p0 0
 write p0 1
@@ -14,7 +14,7 @@ migrate p0 0 2 d1
 evict d1 0 32
 clear-soft-dirty p0
 migrate p0 0 2 d0
-clear-soft-dirty p0 # on device entries
+clear-soft-dirty p0 # on device-private entries
 fork p0
 write p0 0
 read p1 0

@@ -1,6 +1,6 @@
-# userfaultfd's write protection goes with a page to the device and back, by fault, by the driver and by
-# eviction; it is set and lifted on device entries; a fork's child does not have it; and a write of the
-# device asks too.
+# The write protection of userfaultfd migrates with its page: to the device, and back by a fault, by
+# the driver and by eviction. It is set and cleared on device-private entries. A fork's child does
+# not inherit it. A write of the device waits for userfaultfd, too.
 mmap p0 0 6 rw
 uffd-register p0 0 6
 write p0 0

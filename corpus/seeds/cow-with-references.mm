@@ -1,5 +1,6 @@
-# Copy-on-write next to references: a plain reference to a shared page makes the last process that maps it
-# copy, whether it came home from the device with the reference's owner or before; a pin keeps its page.
+# Copy-on-write of pages that somebody references. The last process that maps a shared page copies
+# it if a plain reference is left: to a page that get brought back from the device (page 0), and to
+# one that never left system memory (page 2). A pinned page stays with the process that pinned it.
 mmap p0 0 4 rw
 write p0 0
 write p0 1
@@ -9,7 +10,7 @@ fork p0
 get p0 0 r
 hold p1 2
 munmap p0 0 3
-write p1 0 # mapped once, but referred to twice
+write p1 0 # mapped once, with one more reference
 write p1 2
 put r0
 put r1
@@ -19,4 +20,4 @@ fork p1
 write p2 0
 write p1 0
 put r0
-write p1 1 # the sole owner, at home after this
+write p1 1 # brings the page back, and copies it

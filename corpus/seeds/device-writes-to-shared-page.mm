@@ -1,4 +1,6 @@
-# A device writes to its own pages, which a fork shares: the CPU copies them for it, unless it has to wait, memory runs out, or a page is write-protected.
+# A device writes to its own pages, which a fork shares. The CPU copies a page for the device first.
+# The write waits while the folio is locked or the page is write-protected, and fails if memory runs
+# out.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# MADV_DONTNEED of device pages, of one that a child shares, over a gap, and of a page that somebody
-# holds: the pages read as zero afterwards, for this process only.
+# MADV_DONTNEED of device pages, of pages that a child shares, across a gap, and of a page that
+# somebody holds. The pages read as zero afterwards, in this process only.
 mmap p0 0 8 rw
 write p0 0
 write p0 1
@@ -13,7 +13,7 @@ dev-read d0 p0 1
 read p1 0
 read p1 1
 munmap p0 4 1
-dontneed p0 2 6 # ENOMEM, but done
+dontneed p0 2 6 # fails with ENOMEM, after its work
 read p0 2
 dontneed p1 0 8
 put r0

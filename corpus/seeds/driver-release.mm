@@ -1,4 +1,6 @@
-# The driver goes while three processes have its pages: everything comes home, and its memory begins anew.
+# The driver is removed while three processes map its pages. All pages migrate to system memory, and
+# the device's memory starts out empty again. A page that somebody holds migrates at the second
+# attempt.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

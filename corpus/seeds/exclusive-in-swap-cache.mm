@@ -1,4 +1,5 @@
-# Nobody takes a page that a device had for itself out of the swap cache when its mapping goes: the slot stays in use.
+# A device has exclusive access to a page in the swap cache. munmap of the page leaves the folio in
+# the swap cache, so its slot stays in use.
 mmap p0 0 2 rw
 write p0 0
 write p0 1

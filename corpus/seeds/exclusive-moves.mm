@@ -1,4 +1,5 @@
-# Compaction takes a page that a device has for itself, but not one that is pinned or locked; migration passes it over.
+# Compaction moves a page to which a device has exclusive access, unless the page is pinned or
+# locked. Migration skips such a page.
 mmap p0 0 4 rw
 write p0 0
 exclusive d0 p0 0 1

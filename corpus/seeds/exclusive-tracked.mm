@@ -1,4 +1,5 @@
-# Soft-dirty and uffd-wp of pages that a device has for itself: what comes back is as protected as it was made meanwhile.
+# Soft-dirty and uffd-wp change while a device has exclusive access to pages. An entry that is
+# restored has the protection that was set meanwhile.
 mmap p0 0 3 rw
 write p0 0
 write p0 1

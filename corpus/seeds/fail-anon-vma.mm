@@ -1,10 +1,11 @@
-# No anon_vma: for the first write, for a hole that goes to the device, for a copy of the zero page, by
-# the CPU and by the device, and for the child of a fork, in the middle of its chain.
+# The allocation of an anon_vma fails: for the first write, for the copy of a zero page (by the CPU
+# and by the device), and for the child of a fork, in the middle of its chain. A fault is retried.
+# The fork fails.
 mmap p0 0 4 rw
 fail anon-vma 1
 write p0 0
 fail anon-vma 1
-migrate p0 0 2 d0 # the second page moves
+migrate p0 0 2 d0 # both pages move: the VMA has an anon_vma
 mmap p0 8 4 rw
 read p0 8
 fail anon-vma 1

@@ -1,5 +1,6 @@
-# No link between an area and an anon_vma: for the first write, for the clone at a split, at a fork and
-# at a fork of a fork, and at a merge that gives a chain to an area without one.
+# The allocation of a link between a VMA and an anon_vma fails: for the first write, for the clone
+# at a split, at a fork and at a fork of a fork, and at a merge that gives a chain to a VMA without
+# one.
 mmap p0 0 8 rw
 fail avc 1
 write p0 0
@@ -21,7 +22,7 @@ read p1 3
 mmap p0 10 2 rw
 write p0 11
 fail avc 1
-mmap p0 8 2 rw # would be merged with both sides
+mmap p0 8 2 rw # would merge with both sides
 write p0 9
 fork p0
 evict d0 0 32

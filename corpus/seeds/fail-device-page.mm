@@ -1,5 +1,6 @@
-# No device page: for the only page of a migration, for one in the middle, for the zero page, for a hole
-# and between the phases; and the device runs out of memory for real.
+# The allocation of a device page fails: for the only page of a migration, for one in the middle,
+# for the zero page, for a hole, and between the phases. At the end the device really runs out of
+# memory.
 mmap p0 0 32 rw
 write p0 0
 write p0 1

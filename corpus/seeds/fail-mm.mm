@@ -1,5 +1,5 @@
-# No address space: a fork fails before it has begun, with pages on the device and with a migration
-# open, and works the next time.
+# The allocation of an address space fails. A fork fails before it has begun, with pages on the
+# device and with a migration open, and succeeds at another attempt.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

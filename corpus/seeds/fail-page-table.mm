@@ -1,5 +1,6 @@
-# No page table: for a fault, for a migration into an empty part of an area, for a device's fault, and
-# for the child of a fork, whose parent has pages in several tables and on the device.
+# The allocation of a page table fails: for the faults of the CPU, for a fault of the device, and
+# for the child of a fork, whose parent has pages in several tables and on the device. A CPU fault
+# is retried. The others fail.
 mmap p0 0 32 rw
 fail page-table 1
 read p0 0

@@ -1,6 +1,6 @@
-# No system page: for the first write, for a copy-on-write, for the copy that a fork makes of a pinned
-# page, for the unsharing of a pin, and for the way home from the device, by fault, driver, eviction,
-# the other device and a pin.
+# The allocation of a system page fails: for the first write, for copy-on-write, for the copy that a
+# fork makes of a pinned page, and for the unsharing before a pin. It also fails on the way back
+# from the device: by a fault, by the driver, by eviction, through the other device and by get.
 mmap p0 0 4 rw
 fail page 1
 write p0 0
@@ -13,7 +13,7 @@ fail page 1
 pin p0 0 r
 pin p0 1 w
 fail page 1
-fork p0 # fails half-way
+fork p0 # fails half way
 migrate p0 0 4 d0
 fail page 1
 read p0 0

@@ -1,4 +1,5 @@
-# Without a slot the page stays.
+# The allocation of a swap slot fails, and the page stays in memory. The second reclaim swaps it
+# out.
 mmap p0 0 1 rw
 write p0 0
 fail swap-slot 1

@@ -1,5 +1,5 @@
-# No area: for an mmap over a part of another, for the splits of munmap, mprotect and userfaultfd, with
-# pages on the device, and for a fork.
+# The allocation of a VMA fails: for an mmap over a part of another VMA, for the splits of munmap,
+# mprotect and userfaultfd, with pages on the device, and for a fork.
 mmap p0 0 12 rw
 write p0 4
 write p0 5

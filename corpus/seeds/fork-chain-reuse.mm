@@ -1,6 +1,6 @@
-# A chain of forks in which parents exit. The anon_vma of a process in the middle, without an area of its
-# own any more and with one child, is reused by the next child, once; the root never is. Pages from every
-# generation, some of them on the device, are still found.
+# Parents exit in a chain of forks. The anon_vma of a process in the middle has no VMA of its own
+# any more and one child, so the next child reuses it, once. The root anon_vma is never reused. The
+# rmap walk still finds pages of every generation, some of them on the device.
 geometry x86-64
 mmap p0 0 6 rw
 write p0 0
@@ -14,7 +14,7 @@ write p0 2
 migrate p0 0 3 d0
 exit p1
 fork p0 # reuses p1's
-fork p0 # finds that taken
+fork p0 # cannot reuse it again
 write p1 3
 exit p0
 write p2 4

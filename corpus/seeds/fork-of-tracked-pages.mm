@@ -1,5 +1,6 @@
-# A fork of pages with userfaultfd's write protection and of soft-dirty ones, in each form that an entry has:
-# present, the zero page, on the device, and (the child forks) under migration. The child is not registered.
+# A fork of soft-dirty pages and of pages that userfaultfd write-protects, with each form of entry:
+# present, the zero page, device-private, and migration (when the child forks). The child is not
+# registered.
 mmap p0 0 6 rw
 uffd-register p0 0 6
 write p0 0

@@ -1,4 +1,5 @@
-# References without a lock: of a page that is there, of the zero page, of a shared page, of one on a device.
+# References without a lock: to a present page, to the zero page, to a shared page, and to a page on
+# a device.
 mmap p0 0 4 rw
 write p0 0
 pin-fast p0 0 w

@@ -1,5 +1,5 @@
-# hmm-tests anon_read_multiple: several rounds with a fresh mapping; what the device maps must not
-# outlive the munmap.
+# hmm-tests anon_read_multiple: several rounds, each with a fresh mapping. The device's mapping must
+# not outlive the munmap.
 geometry x86-64
 mmap p0 14 4 rw
 write p0 15

@@ -1,5 +1,5 @@
-# hmm-tests anon_read_prot: under PROT_NONE the device can read nothing, neither of a page in system
-# memory nor of one in its own; when the protection is lifted the data are as they were.
+# hmm-tests anon_read_prot: under PROT_NONE the device can read no page, neither in system memory
+# nor in its own. After PROT_NONE is lifted the data are unchanged.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
 # hmm-tests anon_read: the device reads a range whose first page is untouched and whose second is
-# the zero page, and reads it again after mprotect to read-only.
+# the zero page. It reads the range again after mprotect to read-only.
 mmap p0 0 6 rw
 read p0 1
 write p0 2

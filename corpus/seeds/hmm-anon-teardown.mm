@@ -1,5 +1,5 @@
-# hmm-tests anon_teardown: one thread's device reads, another unmaps the page and the rest of the range,
-# first between the device's fault and its use of the result.
+# hmm-tests anon_teardown: one thread's device reads a page, and another thread unmaps that page and
+# then the whole range. The first munmap comes between the device's fault and its use of the result.
 threads 2
 preempt 4 t1
 preempt 9 t1

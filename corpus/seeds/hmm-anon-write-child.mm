@@ -1,5 +1,5 @@
-# hmm-tests anon_write_child: after a fork the child's device write copies, with the pages in system
-# memory (page 0) and with the pages on the device (pages 1 and 2); the parent's data stay.
+# hmm-tests anon_write_child: after a fork, a device write for the child copies the page, be it in
+# system memory (page 0) or on the device (pages 1 and 2). The parent's data stay.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

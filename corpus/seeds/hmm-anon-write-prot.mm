@@ -1,5 +1,5 @@
-# hmm-tests anon_write_prot: the device may read a read-only area but not write to it; after mprotect
-# to read-write it may.
+# hmm-tests anon_write_prot: the device may read a read-only VMA and not write to it. After mprotect
+# to read-write it may write.
 mmap p0 8 4 r
 dev-read d0 p0 8
 dev-write d0 p0 8

@@ -1,5 +1,5 @@
-# hmm-tests hmm_cow_in_device: fork with the pages on the device, the parent writes, the child dies:
-# the parent has copies of its own.
+# hmm-tests hmm_cow_in_device: a fork shares pages on the device, the parent writes, and the child
+# exits. The parent has its own copies.
 mmap p0 6 4 rw
 write p0 6
 write p0 7

@@ -1,4 +1,5 @@
-# hmm-tests exclusive_cow: a fork takes the page back and shares it; the device's next write is a copy.
+# hmm-tests exclusive_cow: a fork ends the device's exclusive access and shares the page. The
+# device's next write copies it.
 mmap p0 0 2 rw
 write p0 0
 exclusive d0 p0 0 2

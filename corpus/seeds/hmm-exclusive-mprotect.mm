@@ -1,4 +1,5 @@
-# hmm-tests exclusive_mprotect: the protection goes to read-only while a device has the page; its next write is denied.
+# hmm-tests exclusive_mprotect: mprotect makes the page read-only while a device has exclusive
+# access. The device's next write is denied.
 mmap p0 0 1 rw
 write p0 0
 exclusive d0 p0 0 1

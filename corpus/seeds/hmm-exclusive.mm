@@ -1,5 +1,5 @@
-# hmm-tests exclusive: the device has the pages for itself and writes; the CPU takes each one back by touching it, and
-# what it says of the pages follows.
+# hmm-tests exclusive: the device has exclusive access to the pages and writes to them. The CPU ends
+# that for each page that it touches. pagemap shows the pages before and after.
 mmap p0 0 3 rw
 write p0 0
 exclusive d0 p0 0 3

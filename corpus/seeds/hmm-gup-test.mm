@@ -1,5 +1,5 @@
-# hmm-tests hmm_gup_test: get_user_pages and pin_user_pages of device pages, for reading and for
-# writing, bring them home.
+# hmm-tests hmm_gup_test: get_user_pages and pin_user_pages bring device pages back to system
+# memory, for reading and for writing.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
 # hmm-tests migrate_anon_huge_empty and migrate_anon_huge_zero, in small pages: an untouched range
-# and one of zero pages migrate, and read as zero on the device and back home.
+# and a range of zero pages migrate. They read as zero on the device and after they come back.
 geometry x86-64
 mmap p0 0 32 rw
 migrate p0 0 8 d0

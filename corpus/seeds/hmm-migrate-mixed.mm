@@ -1,6 +1,6 @@
-# hmm-tests migrate_mixed: a range with PROT_NONE and one with a hole in the areas are refused; then
-# the zero page, read-only pages and read-write pages go together; a page on one device does not go
-# to the other.
+# hmm-tests migrate_mixed: the migration of a range with PROT_NONE fails, and so does that of a
+# range with a gap between its VMAs. Then the zero page, read-only pages and read-write pages
+# migrate together. A page on one device does not migrate to the other.
 mmap p0 0 8 rw
 write p0 0
 write p0 1

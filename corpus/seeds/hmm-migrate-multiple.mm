@@ -1,5 +1,5 @@
-# hmm-tests migrate_multiple: several rounds with a fresh mapping: to the device, and back by the
-# driver, by a fault, and not at all.
+# hmm-tests migrate_multiple: several rounds, each with a fresh mapping. The pages migrate to the
+# device and come back by the driver, by a fault, or not at all.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

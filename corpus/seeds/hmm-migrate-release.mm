@@ -1,5 +1,5 @@
-# hmm-tests migrate_release: the driver empties its memory, and the CPU's data are intact, also those
-# of a child that shares them.
+# hmm-tests migrate_release: the driver evicts all its pages. The CPU's data are intact, and so are
+# those of a child that shares them.
 mmap p0 0 6 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# hmm-tests migrate: a whole range goes to the device, across the boundary of a table, and the device
-# sees the data.
+# hmm-tests migrate: a whole range migrates to the device, across the boundary of a page table. The
+# device sees the data.
 geometry x86-64
 mmap p0 13 6 rw
 write p0 13

@@ -1,5 +1,5 @@
-# hmm-tests migrate_partial_unmap_fault: parts of a range on the device are unmapped, at its start, in
-# the middle and at its end; the rest faults back intact.
+# hmm-tests migrate_partial_unmap_fault: parts of a range on the device are unmapped, at its start,
+# in the middle and at its end. The rest comes back intact by faults.
 mmap p0 4 12 rw
 write p0 4
 write p0 5

@@ -1,5 +1,6 @@
-# hmm-tests snapshot: what a driver sees without a fault, page by page: two without access, the zero
-# page, a read-only page, a writable one, one on this device and one on the other.
+# hmm-tests snapshot: a driver looks at each page without a fault. Two pages permit no access; the
+# others are the zero page, a read-only page, a writable page, a page on this device and a page on
+# the other.
 mmap p0 0 7 rw
 mprotect p0 0 2 none
 read p0 2

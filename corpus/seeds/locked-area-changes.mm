@@ -1,4 +1,4 @@
-# An area that is locked in memory grows, becomes writable and is moved; locking and protecting stop at a gap.
+# An mlocked VMA grows, becomes writable and moves. mlock and mprotect stop at a gap.
 mmap p0 0 2 r
 mlock p0 0 2 on
 mprotect p0 0 2 rw

@@ -1,4 +1,4 @@
-# A locked area moves away and leaves an empty one: what stays is not locked.
+# An mlocked VMA moves away by MREMAP_DONTUNMAP. The empty VMA that stays is not mlocked.
 mmap p0 0 4 rw
 mlock p0 0 4 on
 write p0 1

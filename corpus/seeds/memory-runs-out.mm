@@ -1,4 +1,5 @@
-# Processes lock all their memory, each a copy of its own, until no frame is left; then one gives up and is paged out.
+# Processes mlock all their memory, each its own copy, until no frame is left. Then one munlocks,
+# and its memory is paged out.
 mmap p0 0 32 rw
 mlock p0 0 32 on
 fork p0

@@ -1,5 +1,5 @@
-# mprotect of pages on the device: without write permission, without any access, and back: the entry is
-# read-only from then on, and the next write fault brings the page home with its data.
+# mprotect takes write permission, and then any access, from pages on the device, and gives it back.
+# The entry is read-only from then on, and the next write fault brings the page back with its data.
 mmap p0 0 4 rw
 write p0 0
 write p0 1
@@ -8,7 +8,7 @@ mprotect p0 0 4 r
 write p0 0 # refused
 dev-write d0 p0 0
 mprotect p0 0 4 rw
-dev-write d0 p0 0 # by way of a write fault
+dev-write d0 p0 0 # through a write fault
 write p0 1
 migrate p0 0 4 d0
 mprotect p0 0 2 none

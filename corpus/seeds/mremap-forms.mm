@@ -1,5 +1,6 @@
-# mremap in all its forms: in place, to another place with another length, leaving the source, and back into the
-# hole that it left, with pages of every kind. A fork leaves out what it is told to.
+# mremap in all its forms: in place, to another place with another length, with MREMAP_DONTUNMAP,
+# and back into the gap that it left, with each kind of page. A fork skips the VMAs that
+# MADV_DONTFORK names.
 mmap p0 0 12 rw
 write p0 0
 write p0 6
@@ -7,7 +8,7 @@ write p0 9
 read p0 8
 fork p0
 migrate p0 6 4 d0
-mremap p0 4 6 20 6 fixed # over a boundary of tables, out of the middle of the area
+mremap p0 4 6 20 6 fixed # across page tables, out of the middle of the VMA
 read p0 25
 write p0 22
 mremap p0 20 6 4 6 fixed # merges again
@@ -22,7 +23,7 @@ write p0 24
 write p0 12
 mremap p0 12 3 0 3 fixed
 mremap p0 0 2 1 2 fixed # overlaps
-mremap p0 30 1 0 1 fixed # nothing there
+mremap p0 30 1 0 1 fixed # nothing is mapped there
 mremap p0 24 2 30 1 dontunmap # lengths differ
 mremap p0 0 3 0 5 stay # no room
 dontfork p0 0 6 on

@@ -1,5 +1,5 @@
-# munmap at the edges and in the middle of areas that a family shares, with pages on two devices; an mmap
-# over the rest; what is left of the area goes over and comes home.
+# munmap at the edges and in the middle of VMAs that a family of processes shares, with pages on two
+# devices. An mmap replaces a part. The rest of the VMA migrates to the device and comes back.
 mmap p0 8 16 rw
 write p0 8
 write p0 12

@@ -1,5 +1,5 @@
-# A migration is open while a process of the family exits, while the migrating process itself exits, and
-# while both are gone: the pages that it holds are freed once.
+# A migration is open while another process of the family exits, while the migrating process exits,
+# and after both have gone. The pages that it holds are freed once.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,6 @@
-# While p0 migrates pages that it shares with p1, p1 forks between the phases: the grandchild inherits
-# migration entries, which the end of the migration must find; then the same on the way back.
+# p0 migrates pages that it shares with p1, and p1 forks between the phases. The grandchild inherits
+# migration entries, and the end of the migration must find them. Then the same happens on the way
+# back.
 geometry x86-64
 mmap p0 14 4 rw
 write p0 15
@@ -14,7 +15,7 @@ read p2 15
 read p3 16
 dev-read d0 p0 16
 migrate p0 14 4 d0
-fork p2 # before
+fork p2 # before the migration
 setup p0 14 4 d0 to-sys
 fork p1
 pages m0

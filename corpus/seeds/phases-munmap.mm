@@ -1,6 +1,6 @@
-# A migration is open while its migration entries are taken away: by MADV_DONTNEED of the process itself,
-# by munmap of another one that shares the pages, and by munmap of the process itself, which has to
-# wait.
+# A migration is open while its migration entries are removed: by MADV_DONTNEED of the same process,
+# by munmap of another process that shares the pages, and by munmap of the same process, which has
+# to wait.
 mmap p0 0 8 rw
 write p0 0
 write p0 1
@@ -10,9 +10,9 @@ fork p0
 setup p0 0 6 d0 to-dev
 dontneed p0 1 1
 munmap p1 2 1
-read p0 1 # anew
+read p0 1 # faults in a new page
 pages m0
-dontneed p0 4 1 # a hole that has been filled
+dontneed p0 4 1 # a hole that the migration has filled
 munmap p1 0 1
 finalize m0
 read p0 0

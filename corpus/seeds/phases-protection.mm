@@ -1,5 +1,5 @@
 # Protection and tracking change while a migration is open: userfaultfd and soft-dirty on migration
-# entries, and mprotect of a process that shares the pages.
+# entries, and mprotect in a process that shares the pages.
 mmap p0 0 4 rw
 uffd-register p0 0 4
 write p0 0
@@ -7,7 +7,7 @@ write p0 1
 fork p0
 write p0 1
 setup p0 0 2 d0 to-dev
-uffd-wp p0 0 2 on # a write entry loses its permission
+uffd-wp p0 0 2 on # takes write permission from a migration entry
 mprotect p1 0 2 none
 pages m0
 clear-soft-dirty p1

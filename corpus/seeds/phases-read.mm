@@ -1,5 +1,5 @@
-# The three phases of a migration are held open while the pages are read and written: another process
-# of the family and the migrating one wait, what is not under way does not.
+# A migration stays open between its phases while its pages are read and written. The migrating
+# process and another one of the family wait for pages that migrate, and for no others.
 mmap p0 0 6 rw
 write p0 0
 write p0 1
@@ -7,10 +7,10 @@ fork p0
 write p0 1
 setup p0 0 4 d0 to-dev
 read p0 5 # not in the range
-write p0 2 # a hole of the range: no longer one when its turn comes
-read p1 1 # a page of its own
+write p0 2 # fills a hole of the range before its turn
+read p1 1 # p1's own copy
 pages m0
-read p0 3 # filled on the device by now
+read p0 3 # a hole that is filled on the device by now
 read p1 0 # waits for the end
 finalize m0
 read p0 0

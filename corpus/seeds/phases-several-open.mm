@@ -1,5 +1,5 @@
-# Several migrations are open at a time: of the same range (the second finds the pages locked), to the
-# other device, of another process, and an eviction in between.
+# Several migrations are open at a time: of the same range (the second finds the pages locked), to
+# the other device, and of another process. An eviction comes in between.
 mmap p0 0 8 rw
 write p0 0
 write p0 1
@@ -14,7 +14,7 @@ evict d0 0 32
 pages m1
 finalize m1
 pages m2
-finalize m0 # as the next phase: its second
+finalize m0 # runs the next phase, which is pages
 pages m0
 finalize m2
 finalize m3

@@ -1,11 +1,11 @@
-# Pages are faulted in by madvise: for reading, so that the zero page is there and is
-# write-protected; for writing, which copies what a fork shares, brings a device page home, and
-# fails at what is read-only, write-protected or a hole.
+# madvise faults pages in. For reading, it maps the zero page, which can then be write-protected.
+# For writing, it copies pages that a fork shares and brings a device page back. It fails on a
+# read-only page, a write-protected page and a gap.
 mmap p0 0 6 rw
 populate p0 0 2 r
 uffd-register p0 0 2
 uffd-wp p0 0 1 on
-write p0 0 # waits: the zero page was there
+write p0 0 # waits: the zero page is write-protected
 populate p0 0 2 w # fails at once
 populate p0 1 3 w
 write p0 2

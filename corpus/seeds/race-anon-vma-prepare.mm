@@ -1,5 +1,6 @@
-# Two threads need the first anon_vma of an area at the same time: by a write and by a hole that goes to
-# the device; the loser drops its own; and allocations fail there.
+# Several threads need the first anon_vma of a VMA at the same time: for a write, for a write of the
+# device, and for a hole that migrates to the device. The losers free theirs. Allocations fail
+# there, too.
 threads 3
 preempt 5 t1
 preempt 12 t2

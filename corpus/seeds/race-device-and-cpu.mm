@@ -1,5 +1,5 @@
-# Two devices and two threads use one page while it migrates to the first device and back: whoever comes
-# too late faults again.
+# Two devices and the CPU use one page while it migrates to the first device and back. Each user
+# that comes too late faults again.
 geometry x86-64
 threads 4
 preempt 6 t1

@@ -1,5 +1,5 @@
-# An eviction meets a CPU fault of one process, a fork of another and a migration back of a third, all of
-# the same device pages.
+# An eviction races with a CPU fault of one process, a fork of another and a migration back of a
+# third, all on the same device pages.
 threads 4
 preempt 50 t1
 preempt 54 t2

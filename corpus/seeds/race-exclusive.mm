@@ -1,4 +1,4 @@
-# A fault, a migration and an invalidation meet a page that is being given to a device.
+# A fault, a migration and an invalidation race with make_device_exclusive on the same page.
 threads 3
 preempt 12 t1
 preempt 20 t2

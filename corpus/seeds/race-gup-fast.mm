@@ -1,4 +1,5 @@
-# A pin without a lock has read the entry when the page is unmapped and its frame becomes another page.
+# A pin without a lock has read the entry when the page is unmapped and its frame is reused for
+# another page.
 threads 2
 preempt 2 t1
 preempt 3 t0

@@ -1,5 +1,5 @@
-# A process of the family exits while another one's migration or eviction is under way, with the last
-# reference to a page; in the end all are gone while an eviction has their pages unmapped.
+# A process exits, and drops its mappings, while another process migrates or evicts the pages that
+# they share. In the end the last process exits while an eviction has unmapped its pages.
 threads 3
 preempt 29 t1
 preempt 71 t2

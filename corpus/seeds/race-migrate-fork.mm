@@ -1,5 +1,5 @@
-# A child forks while its parent's migration of the shared pages is between setup and finalize, and while
-# a CPU fault brings one of them home; the grandchild's entries are found.
+# A child forks while its parent's migration of the shared pages is between setup and finalize, and
+# while a CPU fault brings one of them back. The rmap walk finds the grandchild's entries.
 threads 2
 preempt 22 t1
 preempt 52 t1

@@ -1,5 +1,5 @@
-# userfaultfd's write protection, soft-dirty and mprotect of a process that shares the pages come between
-# the setup and the finalize of a migration on another thread.
+# A migration is between setup and finalize on one thread. Others set userfaultfd's write
+# protection, clear soft-dirty, and mprotect the pages in a process that shares them.
 threads 3
 preempt 19 t1
 preempt 29 t2

@@ -1,5 +1,6 @@
-# A thread writes to a range while another migrates it: after the collection (it waits), to a hole after
-# the setup (the page stays), and after the copy.
+# One thread writes to a range while another migrates it. A write after the collection waits. A
+# write to a hole after the setup keeps that page from migrating. A write may also come after the
+# copy.
 threads 2
 preempt 8 t1
 preempt 16 t1

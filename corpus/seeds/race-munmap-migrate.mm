@@ -1,5 +1,5 @@
-# munmap and MADV_DONTNEED on one thread, migration on the other: the drop comes between setup and finalize,
-# the unmap waits for the end.
+# munmap and MADV_DONTNEED race with a migration on another thread. MADV_DONTNEED comes between
+# setup and finalize. munmap in the same process waits for the end of the migration.
 geometry x86-64
 threads 2
 preempt 24 t1

@@ -1,5 +1,5 @@
-# A migration that is held open is driven by different threads, while a third maps, forks and reads; whoever
-# needs the address space for writing waits for its end.
+# Different threads run the phases of a migration that is held open. Another one reads, forks and
+# changes protection; whoever needs mmap_lock for writing waits for the end of the migration.
 threads 3
 preempt 12 t1
 preempt 23 t2

@@ -1,5 +1,6 @@
-# get_user_pages and pin_user_pages on one thread, migration and fork on the other: before the collection,
-# between collection and copy, and before the check for other references.
+# get_user_pages and pin_user_pages on one thread race with migration and fork on the other. The
+# reference is taken before the collection, between collection and copy, and before the check for
+# other references.
 threads 2
 preempt 4 t1
 preempt 17 t1

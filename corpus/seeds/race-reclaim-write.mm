@@ -1,4 +1,4 @@
-# A page is written again while it is being written to its slot.
+# A thread writes to a page while reclaim writes the page to its swap slot.
 threads 2
 preempt 6 t1
 mmap p0 0 1 rw

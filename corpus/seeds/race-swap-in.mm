@@ -1,4 +1,4 @@
-# Two threads fault on the same slot; the second waits for the folio without mmap_lock.
+# Two threads fault on the same swap slot. The second waits for the folio lock without mmap_lock.
 threads 2
 preempt 8 t1
 mmap p0 0 1 rw

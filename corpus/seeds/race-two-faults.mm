@@ -1,5 +1,5 @@
-# Two threads touch the same device page: while the first brings it home the second finds the page
-# locked, then finds a migration entry, and in the end the page.
+# Two threads touch the same device page. While the first brings it back, the second finds the folio
+# locked, then a migration entry, and in the end the page.
 threads 2
 preempt 18 t1
 preempt 25 t1

@@ -1,5 +1,5 @@
-# Two threads migrate the same range, to different devices, a third the pages of a child: each page goes
-# to one of them, and the zero page and holes too.
+# Two threads migrate the same range to different devices, and a third migrates the pages of a
+# child. Each page goes to one of them, and so do the zero page and the holes.
 threads 3
 preempt 10 t1
 preempt 37 t2

@@ -1,5 +1,5 @@
-# A parent and its child, each on a thread of its own, touch the device page that they share, and one of
-# them writes: both come home to the same page, and then part.
+# A parent and its child, on a thread each, touch the device page that they share, and one of them
+# writes. The page comes back for both, and then the write copies it.
 geometry x86-64
 threads 2
 preempt 46 t1

@@ -1,4 +1,6 @@
-# Compaction meets a lock, a pin and a lack of memory; an area that may not be read is not locked; a move cannot split what it leaves.
+# Operations that cannot do all their work. Compaction fails on a locked folio, on a pinned page,
+# and without memory. mlock fails on a VMA that permits no access. mremap moves a page and cannot
+# split the VMA that it leaves. Read-ahead lacks memory, and MADV_DONTFORK lacks a VMA.
 mmap p0 0 4 rw
 write p0 0
 lock p0 0

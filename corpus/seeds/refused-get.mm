@@ -1,6 +1,6 @@
-# A page to which somebody holds a plain reference does not migrate, be it taken through the tables
-# (get) or by frame number (hold), before a migration or between its phases; nor does a device page that
-# somebody holds come home, until the reference is gone.
+# A page does not migrate while somebody holds a plain reference. The reference is taken with a
+# fault (get) or without one (hold), before a migration or between its phases. Nor does a held
+# device page come back, until the reference is dropped.
 mmap p0 0 4 rw
 write p0 0
 write p0 1
@@ -12,7 +12,7 @@ migrate p0 0 2 d0
 hold p0 1
 migrate-back p0 0 2 d0
 evict d0 0 32
-read p0 1 # waits until the walker lets go
+read p0 1 # waits until the reference is dropped
 setup p0 0 2 d0 to-dev
 hold p0 0 # through the migration entry
 pages m0

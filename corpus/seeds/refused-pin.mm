@@ -1,5 +1,6 @@
-# A pinned page does not migrate and is not shared by a fork: the child gets a copy, the parent keeps
-# the page that it pinned. A pin for reading of a shared page makes it the pinner's own first.
+# A pinned page does not migrate, and a fork does not share it: the child gets a copy, and the
+# parent keeps the page that it pinned. A read-only pin of a shared page first makes a copy for the
+# process that pins.
 mmap p0 0 4 rw
 write p0 0
 write p0 1
@@ -9,7 +10,7 @@ fork p0
 write p0 0
 read p1 0
 write p1 0
-pin p1 1 r # on the device, shared
+pin p1 1 r # a shared page on the device
 migrate p1 0 2 d1
 write p0 1
 read p1 1

@@ -1,4 +1,4 @@
-# The driver declines some pages of a migration: data pages, the zero page and holes, both ways, in one
+# The driver skips some pages of a migration: data pages, the zero page and holes, both ways, in one
 # go and between the phases.
 mmap p0 0 12 rw
 write p0 0

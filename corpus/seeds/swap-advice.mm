@@ -1,4 +1,5 @@
-# madvise: page out, read ahead, let go, cool; a gap makes the call fail at its end.
+# madvise pages out, reads ahead, frees lazily and marks pages cold. MADV_FREE of a range with a gap
+# fails, after it has done its work.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

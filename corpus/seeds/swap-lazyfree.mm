@@ -1,4 +1,4 @@
-# What is lazily freed goes at reclaim, unless it was written since.
+# Reclaim drops a lazily freed page unless it was written since.
 mmap p0 0 2 rw
 write p0 0
 write p0 1

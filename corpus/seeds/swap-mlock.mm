@@ -1,4 +1,5 @@
-# A locked area is faulted in, copied where it is shared, not reclaimed, and refuses advice.
+# mlock faults a VMA in and copies the pages that a fork shares. As long as the VMA is mlocked,
+# reclaim leaves its pages alone, and MADV_PAGEOUT and MADV_DONTNEED fail.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

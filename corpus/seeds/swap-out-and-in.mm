@@ -1,4 +1,5 @@
-# A page goes to swap with its bits, comes back for a read, and is written.
+# A page goes to swap with its bits, comes back for a read, and is then written. userfaultfd
+# write-protects another one.
 mmap p0 0 2 rw
 uffd-register p0 1 1
 write p0 0

@@ -1,4 +1,5 @@
-# A pinned page is not reclaimed; one that is only held is unmapped and found again in the swap cache.
+# Reclaim leaves a pinned page alone. It unmaps a page that somebody only holds, and a later write
+# finds that page in the swap cache.
 mmap p0 0 2 rw
 write p0 0
 write p0 1

@@ -1,4 +1,5 @@
-# Two processes have a slot; the first fault puts the page into the swap cache, the second finds it there.
+# Two processes have entries for one swap slot. The first fault puts the page into the swap cache,
+# and the second finds it there.
 mmap p0 0 1 rw
 write p0 0
 reclaim p0 0

@@ -1,4 +1,4 @@
-# A page that two processes map is unmapped from both, and comes back to each.
+# Reclaim unmaps a page from two processes. Each faults it back in.
 mmap p0 0 1 rw
 write p0 0
 fork p0
