@@ -1,5 +1,5 @@
-# Clearing soft-dirty announces the whole address space; with the bug xe-notifier-folio-lock the driver went through all
-# of its pages, one by one, and the run did not end.
+# Clearing soft-dirty invalidates the whole address space. With the bug xe-notifier-folio-lock the
+# driver went through every page of it, one by one, and the run did not end.
 geometry x86-64
 mmap p0 0 3 rw
 write p0 0

@@ -1,4 +1,5 @@
-# contents/kept looked at a folio in the swap cache that a fault of another thread was about to read in.
+# contents/kept checked a folio in the swap cache before another thread's fault had read its
+# contents in.
 threads 2
 preempt 8 t1
 preempt 18 t0

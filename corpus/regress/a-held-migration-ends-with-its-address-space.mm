@@ -1,5 +1,6 @@
-# The migration that p1 waits for is the last user of p0: p0 is gone when p1 goes on, and so the page is reused and not
-# copied. The judge has to let the migration finish before it lets p1 run.
+# The open migration is the last user of the parent's address space, and the child's write waits for
+# it. The parent is gone when the child continues, so the write reuses the page and does not copy
+# it. The judge must let the migration finish before it lets the child run.
 mmap p0 5 1 rw
 write p2 5
 fork p0

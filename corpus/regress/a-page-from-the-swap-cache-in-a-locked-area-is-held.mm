@@ -1,4 +1,5 @@
-# Since 7.0 the batch of mlock_folio holds the page when the write asks whether it is the last: the page is copied.
+# Since 7.0 the batch of mlock_folio holds the page when the write checks whether it is the last
+# user, so the write copies the page.
 mmap p0 3 1 rw
 write p0 3
 fork p0

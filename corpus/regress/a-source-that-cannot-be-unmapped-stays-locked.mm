@@ -1,4 +1,5 @@
-# The reference model took a source that could not be unmapped for one that is not locked any more.
+# A source VMA that could not be unmapped stays mlocked. The reference model thought that it does
+# not.
 mmap p0 0 2 r
 mlock p0 0 2 on
 fail vma 2

@@ -1,4 +1,5 @@
-# mlock has marked an area and not ended when it grows: the reference model had heard of no lock.
+# A VMA grows after mlock has marked it and before mlock returns. The reference model did not know
+# yet that the VMA is mlocked.
 threads 2
 mmap p0 0 1 rw
 exclusive d0 p0 0 1

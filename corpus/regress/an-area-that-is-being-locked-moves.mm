@@ -1,4 +1,5 @@
-# mlock has marked an area and not ended when it moves: the reference model had heard of no lock.
+# A VMA moves after mlock has marked it and before mlock returns. The reference model did not know
+# yet that the VMA is mlocked.
 threads 3
 preempt 1 t2
 preempt 9 t0

@@ -1,4 +1,5 @@
-# A page that was read back from swap moves within memory: its slot, which nobody else has any more, moves with it.
+# Compaction moves a page that was read back from swap. Its swap slot, which no entry names any
+# more, stays with the page.
 mmap p0 0 3 rw
 write p0 0
 write p0 1

@@ -1,4 +1,5 @@
-# Reference model: while mlock faults the pages in the area is locked already, so advice is refused.
+# mlock marks the VMA before it faults the pages in, so MADV_DONTNEED fails meanwhile. The reference
+# model follows this.
 geometry x86-64
 threads 2
 preempt 24 t1

@@ -1,4 +1,5 @@
-# MADV_DONTNEED finds an area detached that a munmap, preempted before it zaps, has left in the page table: the word is still there.
+# munmap has detached a VMA, and is preempted before it zaps the page table. MADV_DONTNEED then
+# finds no VMA there, and the page keeps its contents.
 geometry x86-64
 threads 4
 preempt 6 t3

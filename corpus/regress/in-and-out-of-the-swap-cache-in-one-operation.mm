@@ -1,4 +1,5 @@
-# The second write brings the page in and takes it out of the swap cache at once: it is dirty although nothing was written.
+# The second write swaps the page in and at once removes it from the swap cache. The page is dirty
+# afterwards, although nothing was written to it.
 mmap p0 0 1 rw
 uffd-register p0 0 1
 write p0 0

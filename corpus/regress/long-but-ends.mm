@@ -1,4 +1,5 @@
-# Twelve address spaces, kept alive by open migrations, and long ranges: many scheduling points, but an end.
+# Open migrations keep twelve address spaces alive, and the ranges are long. The run has many
+# scheduling points, and it ends.
 mmap p0 0 32 rw
 migrate p0 0 32 d0
 fork p0

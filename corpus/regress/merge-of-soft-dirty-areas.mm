@@ -1,4 +1,4 @@
-# Areas that are merged: in 6.12 only the area that grows says whether all of it counts as soft-dirty.
+# VMAs merge. In 6.12 only the VMA that grows decides whether all of it counts as soft-dirty.
 mmap p0 3 5 rw
 uffd-register p0 3 1
 clear-soft-dirty p0

@@ -1,5 +1,6 @@
-# Found by fuzzing: mlock marks the area, waits for a page that it faults in, and ends after another area has come to
-# its place, which is not locked. The reference model locked it nevertheless, and expected MADV_FREE to fail.
+# mlock marks a VMA and waits for a page that it faults in. It ends after another VMA, which is not
+# mlocked, has come to that place. The reference model marked that VMA too, and expected MADV_FREE
+# to fail. Found by fuzzing.
 threads 2
 mmap p0 0 1 rw
 exclusive d0 p0 0 1

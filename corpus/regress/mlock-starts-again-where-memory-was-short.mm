@@ -1,5 +1,5 @@
-# The second page cannot be had at first: populating starts again there, and the call succeeds, as on Linux.
-# The second call has populated nothing before memory is short, and fails.
+# The second page cannot be allocated at first. Populating starts again there, and mlock succeeds,
+# as on Linux. The second mlock has populated nothing when memory is short, and fails.
 mmap p0 0 4 rw
 fail page 2
 mlock p0 1 2 on

@@ -1,4 +1,5 @@
-# A mapping that ran out of memory leaves a page that may not be mapped; mprotect may stop there.
+# An mmap that ran out of memory leaves a page of which the reference model cannot tell whether it
+# is mapped. mprotect may stop there.
 mmap p0 5 8 rw
 fail vma 1
 mmap p0 2 8 rw

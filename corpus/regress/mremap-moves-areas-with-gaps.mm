@@ -1,4 +1,5 @@
-# Newer kernels move several areas in one call, with the gaps between them (6.17): page 22 stays, page 25 arrives.
+# Since 6.17 one mremap moves several VMAs with the gaps between them. Page 22 stays, since a gap
+# moves there, and page 25 arrives.
 mmap p0 0 2 rw
 mmap p0 5 1 r
 mmap p0 20 6 rw

@@ -1,4 +1,5 @@
-# The last user of an address space looks at it, and takes it apart in the same slice.
+# pagemap is the last user of an address space. It reads the entries and frees the address space in
+# the same slice.
 geometry x86-64
 threads 3
 preempt 6 t1

@@ -1,4 +1,4 @@
-# The reference model: while mremap is under way, the page that arrives may be read at the destination.
+# A page may be read at the destination while mremap is under way. The reference model allows this.
 threads 4
 preempt 10 t1
 t3: mmap p0 12 6 rw

@@ -1,4 +1,5 @@
-# Found by fuzzing: reclaim is the last user of an address space, and takes it apart: no page is taken from a locked area then.
+# Reclaim is the last user of an address space and frees it. That is no reclaim of a page of an
+# mlocked VMA. Found by fuzzing.
 threads 2
 preempt 6 t1
 preempt 7 t0

@@ -1,4 +1,5 @@
-# Reclaim meets an entry that mprotect has taken the access from, and whose flush mprotect still owes (pte_accessible).
+# Reclaim finds an entry from which mprotect has taken all access and for which mprotect still owes
+# the flush (pte_accessible).
 threads 2
 preempt 4 t0
 mmap p0 0 1 rw

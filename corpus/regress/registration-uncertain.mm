@@ -1,4 +1,5 @@
-# A munmap that ran out of memory, then a registration that stops at a gap: what is registered is not certain.
+# A munmap may have run out of memory, and a registration then stops at a gap. The reference model
+# cannot tell what is registered.
 mmap p0 0 3 none
 fail vma 4
 mmap p0 1 1 none

@@ -1,4 +1,5 @@
-# A reference that made a fault retry is gone before the retries are used up: they start anew.
+# A fault retries because of a reference. The reference is dropped before the retries are used up.
+# The count of retries then starts again.
 geometry x86-64
 threads 2
 preempt 233 t1

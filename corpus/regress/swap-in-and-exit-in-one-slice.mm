@@ -1,4 +1,5 @@
-# The process is gone when the write ends: the last user takes it apart. The page that was exclusive to it is free.
+# The process exits while its write waits. The write is the last user of the address space and frees
+# it. The page that was exclusive to the process is free then.
 threads 2
 mmap p0 0 1 rw
 write p0 0

@@ -1,4 +1,4 @@
-# Two threads lift and set write protection at the same time: either may be the last.
+# One thread sets write protection while another clears it. Either may be the last.
 geometry x86-64
 threads 2
 preempt 13 t0

@@ -1,4 +1,5 @@
-# The page is written first while uffd-wp goes over the range: it may have come too late to be protected.
+# The first write to a page races with UFFDIO_WRITEPROTECT of its range. The page may come too late
+# to be protected.
 threads 2
 preempt 0 t1
 preempt 3 t0

@@ -1,5 +1,6 @@
-# The process has gone when a device gets its page alone: the folio stays in the swap cache, since only a mapping of the
-# CPU takes it out. The oracle went by any mapping of the same section.
+# A process has exited when a device gets exclusive access to its page. The folio stays in the swap
+# cache, because only the end of a present mapping removes it. The oracle asked whether the page
+# lost any present entry in the slice, and not which entry it lost last.
 threads 2
 preempt 3 t1
 preempt 9 t1

@@ -1,4 +1,5 @@
-# A locked area is populated when it has grown, and written to before the call ends: the reference model forgot the write.
+# mremap grows an mlocked VMA and populates it. Another thread writes to the new part before mremap
+# returns. The reference model lost that write.
 threads 2
 preempt 7 t0
 mmap p0 1 2 rw
