@@ -1,4 +1,7 @@
-# Thread 1 has found the folio when its slot is freed, and given to another page at the same address.
+# swapin-race (4969c1192d15): do_swap_page does not check that the folio it has locked is still in
+# the swap cache of its slot.
+# t1 has found the folio. Then t0 frees the swap slot, and another page of the same address gets the
+# slot.
 threads 2
 preempt 6 t1
 preempt 9 t0
