@@ -2,34 +2,13 @@
 //! in the guest makes calls. Constants have their C names and their values on x86-64; a test of the
 //! emitter lets a C compiler compare them.
 
-use crate::program::{Addr, Dev, Len};
+use crate::program::{Addr, Dev};
+
+pub use crate::window::Pages;
 
 /// A C constant, or several joined by `|`, with its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Constant(pub &'static str, pub u64);
-
-/// Pages of the window, cut off at its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pages {
-    /// The first one.
-    pub first: Addr,
-    /// The number of pages.
-    pub count: u32,
-}
-
-impl Pages {
-    /// The pages of a range.
-    pub fn of(first: Addr, len: Len) -> Self {
-        let room = u32::from(Addr::MAX.get()) + 1 - u32::from(first.get());
-        let count = u32::from(len.get()).min(room);
-        Self { first, count }
-    }
-
-    /// One page.
-    pub fn one(first: Addr) -> Self {
-        Self { first, count: 1 }
-    }
-}
 
 /// An argument of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

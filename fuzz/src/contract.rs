@@ -4,7 +4,8 @@
 //! finds it. An oracle never names an operation.
 
 use crate::call::Call;
-use crate::program::{Addr, Len, Op, OpKind};
+use crate::program::{Op, OpKind};
+use crate::window::Window;
 use mm_core::MmId;
 use std::ops::Range;
 
@@ -21,9 +22,9 @@ pub struct Contract {
     /// How user space invokes it.
     pub call: fn(Op) -> Call,
     /// What nobody can do any more once it has succeeded.
-    pub removes: fn(Base, Op, MmId) -> Option<Promise>,
+    pub removes: fn(Window, Op, MmId) -> Option<Promise>,
     /// Where it moves entries to.
-    pub moves: fn(Base, Op) -> Option<Moves>,
+    pub moves: fn(Window, Op) -> Option<Moves>,
     /// It makes a child. Exclusive entries become shared, the child's entries copy the parent's
     /// soft-dirty bits, and it takes the child's `mmap_lock` inside the parent's, because no other
     /// task knows the child.
@@ -102,25 +103,6 @@ pub enum RefKind {
     Gup,
     /// A pfn walker (`hold`). The executor returns the reference when every thread waits for it.
     Walker,
-}
-
-/// The address of the first page of a program's window.
-#[derive(Clone, Copy, Debug)]
-pub struct Base(pub u64);
-
-impl Base {
-    /// The address of a page.
-    pub fn addr(self, addr: Addr) -> u64 {
-        self.0 + u64::from(addr.get())
-    }
-
-    /// The pages of the range, cut off at the end of the window.
-    pub fn range(self, addr: Addr, len: Len) -> Range<u64> {
-        let first = u64::from(addr.get());
-        let window = u64::from(Addr::MAX.get()) + 1;
-        let end = (first + u64::from(len.get())).min(window);
-        self.0 + first..self.0 + end
-    }
 }
 
 /// A move of entries.

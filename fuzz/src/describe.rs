@@ -1,7 +1,7 @@
 //! Entries, places, locks and waits in words, as findings and all pages of triage name them.
 
-use crate::exec::window_base;
-use crate::program::{Addr, Geometry, Len, Op, OpKind, Operand, OperandKind};
+use crate::program::{Addr, Len, Op, OpKind, Operand, OperandKind};
+use crate::window::Window;
 use mm_core::{
     DEVICES, Entry, Lock, LockClasses, MigrationKind, MmId, Pfn, PresentPte, Pte, Site, Softleaf,
     SwapPte, Wait,
@@ -10,9 +10,8 @@ use std::ops::Range;
 
 /// The place of an entry in terms of the core and of a program: `mm0 page 52 (window page 4)`.
 #[must_use]
-pub fn place(geometry: Geometry, mm: MmId, addr: u64) -> String {
-    let window = addr.checked_sub(window_base(geometry));
-    match window.filter(|page| *page <= u64::from(Addr::MAX.get())) {
+pub fn place(window: Window, mm: MmId, addr: u64) -> String {
+    match window.page(addr) {
         Some(page) => format!("{mm:?} page {addr} (window page {page})"),
         None => format!("{mm:?} page {addr} (outside the window)"),
     }
@@ -171,17 +170,14 @@ pub fn site(site: Site) -> String {
 
 /// The addresses that an operation names; an empty range if it names none.
 #[must_use]
-pub fn range_of(geometry: Geometry, op: &Op) -> Range<u64> {
+pub fn range_of(window: Window, op: &Op) -> Range<u64> {
     let kind = op.kind();
     match op.operand(OperandKind::Addr).map(Addr::from_byte) {
         // its address is a page of device memory
         Some(_) if kind == OpKind::Evict => 0..0,
         Some(addr) => {
-            let first = window_base(geometry) + u64::from(addr.get());
-            let len = op
-                .operand(OperandKind::Len)
-                .map_or(1, |byte| Len::from_byte(byte).get());
-            first..first + u64::from(len)
+            let len = op.operand(OperandKind::Len);
+            window.range(addr, len.map_or(Len::MIN, Len::from_byte))
         }
         None => 0..0,
     }
@@ -200,18 +196,15 @@ pub fn page(pfn: Pfn) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Geometry;
     use mm_core::PteFlags;
 
     #[test]
     fn places_are_given_in_window_terms() {
-        assert_eq!(
-            place(Geometry::Tiny, MmId(1), window_base(Geometry::Tiny) + 4),
-            "mm1 page 52 (window page 4)"
-        );
-        assert_eq!(
-            place(Geometry::Tiny, MmId(0), 3),
-            "mm0 page 3 (outside the window)"
-        );
+        let window = Window::of_geometry(Geometry::Tiny);
+        let addr = window.addr(Addr::new(4));
+        assert_eq!(place(window, MmId(1), addr), "mm1 page 52 (window page 4)");
+        assert_eq!(place(window, MmId(0), 3), "mm0 page 3 (outside the window)");
     }
 
     #[test]
@@ -233,12 +226,12 @@ mod tests {
     fn ranges_come_from_operands() {
         let program = crate::program::text::parse("munmap p0 4 8\nevict d0 0 4\nfork p0")
             .expect("a good program");
-        let base = window_base(Geometry::Tiny);
+        let window = Window::of(&program);
         let ranges: Vec<_> = program
             .ops
             .iter()
-            .map(|step| range_of(Geometry::Tiny, &step.op))
+            .map(|step| range_of(window, &step.op))
             .collect();
-        assert_eq!(ranges, [base + 4..base + 12, 0..0, 0..0]);
+        assert_eq!(ranges, [52..60, 0..0, 0..0]);
     }
 }

@@ -16,6 +16,7 @@ pub mod feedback;
 pub mod file;
 pub mod finding;
 pub mod invariant;
+pub mod limits;
 pub mod lock;
 pub mod names;
 pub mod ops;
@@ -23,6 +24,7 @@ pub mod oracle;
 pub mod program;
 pub mod reference;
 pub mod target;
+pub mod window;
 #[cfg(feature = "zoo")]
 pub mod zoo;
 

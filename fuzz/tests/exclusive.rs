@@ -5,16 +5,18 @@
 //! the page.
 
 use mm_core::{Entry, MmId, Release, Softleaf, State};
-use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict, window_base};
+use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict};
 use mm_fuzz::program::{Geometry, Step};
+use mm_fuzz::window::Window;
 
 #[derive(Default)]
 struct Story(Vec<(String, Outcome)>);
 
 fn page_0(s: &State) -> String {
-    let at = s
-        .tables()
-        .pte_offset(s.mm(MmId(0)).pgd, window_base(Geometry::Tiny));
+    let at = s.tables().pte_offset(
+        s.mm(MmId(0)).pgd,
+        Window::of_geometry(Geometry::Tiny).all().start,
+    );
     let entry = at.map_or(Entry::None, |at| s.tables().get(at).decode());
     let (kind, pfn, flags) = match entry {
         Entry::None => return "-".to_owned(),

@@ -10,8 +10,10 @@
 use mm_core::{
     DevId, Entry, FrameAllocator, Page, Pfn, Pte, Release, Softleaf, State, SwapPte, Wait,
 };
-use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict, window_base};
+use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict};
+use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::{Geometry, Program, Step};
+use mm_fuzz::window::Window;
 use std::ops::Range;
 
 /// An entry, and the page that it names.
@@ -110,7 +112,7 @@ impl Observer for Film {
         let mut shot = Shot {
             op: step.op.to_string(),
             outcome,
-            entries: vec![vec![None; 32]; processes],
+            entries: vec![vec![None; WINDOW_PAGES as usize]; processes],
             rss: vec![0; processes],
             areas: vec![Vec::new(); processes],
             zero: (s.page(Pfn::ZERO).refcount, s.page(Pfn::ZERO).mapcount),
@@ -121,13 +123,12 @@ impl Observer for Film {
         };
         for (id, mm) in s.mms().iter() {
             shot.rss[id as usize] = mm.anon_rss;
-            let base = window_base(Geometry::Tiny);
+            let window = Window::of_geometry(Geometry::Tiny);
+            let page = |addr| window.offset(addr) as u64;
             let areas = mm.vmas.iter().map(|vma| s.vma(*vma));
-            shot.areas[id as usize] = areas.map(|a| a.start - base..a.end - base).collect();
-            for (n, entry) in shot.entries[id as usize].iter_mut().enumerate() {
-                let at = s
-                    .tables()
-                    .pte_offset(mm.pgd, window_base(Geometry::Tiny) + n as u64);
+            shot.areas[id as usize] = areas.map(|a| page(a.start)..page(a.end)).collect();
+            for ((_, addr), entry) in window.each().zip(&mut shot.entries[id as usize]) {
+                let at = s.tables().pte_offset(mm.pgd, addr);
                 *entry = at.and_then(|at| show(s, s.tables().get(at)));
             }
         }

@@ -8,6 +8,7 @@ use crate::record::{Moment, Record, differences};
 use crate::run::Ended;
 use crate::style::Style;
 use mm_fuzz::program::Program;
+use mm_fuzz::window::Window;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -76,7 +77,7 @@ pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
     (0..count).find_map(|i| {
         let (x, y) = (a.moments.get(i), b.moments.get(i));
         let state = match (x, y) {
-            (Some(x), Some(y)) => differences(&x.after, &y.after, program.geometry),
+            (Some(x), Some(y)) => differences(&x.after, &y.after, Window::of(program)),
             _ => Vec::new(),
         };
         let line = |moment: Option<&Moment>| moment.map(|m| m.line.clone());

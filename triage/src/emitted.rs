@@ -74,7 +74,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         }
     }
     // One more program, which misuses the driver.
-    let abuse = format!("{}\n{ABUSE}", emit::DRIVER);
+    let abuse = format!("{}\n{}{ABUSE}", emit::DRIVER, emit::constants());
     if let Some(binary) = compiled(dir.path(), "abuse", &abuse)? {
         programs.push(("abuse".to_owned(), binary));
     }

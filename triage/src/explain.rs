@@ -12,6 +12,7 @@ use crate::run::Ended;
 use crate::style::Style;
 use mm_fuzz::describe;
 use mm_fuzz::program::Program;
+use mm_fuzz::window::Window;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -104,7 +105,7 @@ impl Explanation {
         let moments = record.moments.iter().enumerate();
         let operations = moments.map(|(i, moment)| Explained {
             operation: moment.line.clone(),
-            changes: record.changes(i, program.geometry),
+            changes: record.changes(i, Window::of(program)),
         });
         let finding = match &record.ended {
             Ended::Pass { .. } => None,

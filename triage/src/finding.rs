@@ -8,7 +8,8 @@ use crate::watch::{Seen, operation_line};
 use mm_core::{Page, Pfn};
 use mm_fuzz::describe;
 use mm_fuzz::finding;
-use mm_fuzz::program::{Geometry, Program};
+use mm_fuzz::program::Program;
+use mm_fuzz::window::Window;
 use std::io::{self, Write};
 
 /// How many pages are shown if a finding names none.
@@ -47,10 +48,10 @@ pub fn print(
     }
     let pages = pages(program, found, seen);
     for pfn in &pages {
-        print_page(out, style, program.geometry, *pfn, seen)?;
+        print_page(out, style, Window::of(program), *pfn, seen)?;
     }
     if let Some(after) = &seen.after {
-        print_writes(out, style, program.geometry, &pages, after)?;
+        print_writes(out, style, Window::of(program), &pages, after)?;
     }
     let (heading, lines) = seen.timeline.lines(program);
     print_list(out, style, &heading, &lines)?;
@@ -93,7 +94,9 @@ fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
         .step
         .or(seen.step)
         .and_then(|index| program.ops.get(index));
-    let range = step.map_or(0..0, |step| describe::range_of(program.geometry, &step.op));
+    let range = step.map_or(0..0, |step| {
+        describe::range_of(Window::of(program), &step.op)
+    });
     let addressed = seen.before.pages_in(&range).chain(after.pages_in(&range));
     for pfn in addressed.chain(after.touched().iter().copied()) {
         if pages.len() == MAX_PAGES {
@@ -109,18 +112,18 @@ fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
 fn print_page(
     out: &mut dyn Write,
     style: Style,
-    geometry: Geometry,
+    window: Window,
     pfn: Pfn,
     seen: &Seen,
 ) -> io::Result<()> {
     let name = describe::page(pfn);
     let earlier = format!("{name} before the last slice");
-    let before = page_lines(geometry, pfn, &seen.before);
+    let before = page_lines(window, pfn, &seen.before);
     let Some(after) = &seen.after else {
         print_list(out, style, &earlier, &before)?;
         return writeln!(out, "  after it: not known, because the slice did not end");
     };
-    let after = page_lines(geometry, pfn, after);
+    let after = page_lines(window, pfn, after);
     if before == after {
         let unchanged = format!("{name} before and after the last slice");
         return print_list(out, style, &unchanged, &before);
@@ -130,7 +133,7 @@ fn print_page(
 }
 
 /// The struct page, and the entries that name it.
-fn page_lines(geometry: Geometry, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> {
+fn page_lines(window: Window, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> {
     let page = snapshot.page(pfn);
     let mut lines = vec![page.map_or_else(
         || "no struct page: never used, or outside all memory".to_owned(),
@@ -142,7 +145,7 @@ fn page_lines(geometry: Geometry, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> 
     }
     let is_exclusive = page.is_some_and(Page::anon_exclusive);
     let entries = entries.iter().map(|EntryAt { mm, addr, pte }| {
-        let place = describe::place(geometry, *mm, *addr);
+        let place = describe::place(window, *mm, *addr);
         let exclusive = if is_exclusive { ", page exclusive" } else { "" };
         format!("{place}: {}{exclusive}", describe::entry(*pte))
     });
@@ -154,7 +157,7 @@ fn page_lines(geometry: Geometry, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> 
 fn print_writes(
     out: &mut dyn Write,
     style: Style,
-    geometry: Geometry,
+    window: Window,
     pages: &[Pfn],
     after: &Snapshot,
 ) -> io::Result<()> {
@@ -163,7 +166,7 @@ fn print_writes(
     let lines: Vec<String> = writes
         .filter(|write| concerns(write.old) || concerns(write.new))
         .map(|write| {
-            let place = describe::place(geometry, write.mm, write.addr);
+            let place = describe::place(window, write.mm, write.addr);
             let (old, new) = (describe::entry(write.old), describe::entry(write.new));
             format!("{place}: {old} -> {new}")
         })

@@ -7,7 +7,8 @@ use crate::watch::operation_line;
 use mm_core::{Page, Pfn, State};
 use mm_fuzz::describe;
 use mm_fuzz::exec::{Observer, Options, Outcome};
-use mm_fuzz::program::{Geometry, Program, Step};
+use mm_fuzz::program::{Program, Step};
+use mm_fuzz::window::Window;
 use std::collections::BTreeMap;
 
 /// The state after an operation.
@@ -82,12 +83,12 @@ impl Record {
     }
 
     /// What a moment changed, in lines.
-    pub fn changes(&self, moment: usize, geometry: Geometry) -> Vec<String> {
+    pub fn changes(&self, moment: usize, window: Window) -> Vec<String> {
         let before = moment.checked_sub(1).and_then(|i| self.moments.get(i));
         let nothing = Snapshot::default();
         let before = before.map_or(&nothing, |moment| &moment.after);
         self.moments.get(moment).map_or_else(Vec::new, |moment| {
-            differences(before, &moment.after, geometry)
+            differences(before, &moment.after, window)
         })
     }
 }
@@ -108,7 +109,7 @@ fn join<K: Ord + Copy, V: Copy>(
 }
 
 /// The entries, struct pages and links of the reverse map that differ between two states, in lines.
-pub fn differences(before: &Snapshot, after: &Snapshot, geometry: Geometry) -> Vec<String> {
+pub fn differences(before: &Snapshot, after: &Snapshot, window: Window) -> Vec<String> {
     let mut lines = Vec::new();
     let entries = |s: &Snapshot| {
         let entries = s.entries().iter();
@@ -118,7 +119,7 @@ pub fn differences(before: &Snapshot, after: &Snapshot, geometry: Geometry) -> V
     for ((mm, addr), (old, new)) in join(entries(before), entries(after)) {
         if old != new {
             let words = |pte: Option<_>| pte.map_or_else(|| "none".to_owned(), describe::entry);
-            let place = describe::place(geometry, mm, addr);
+            let place = describe::place(window, mm, addr);
             lines.push(format!("{place}: {} -> {}", words(old), words(new)));
         }
     }

@@ -5,8 +5,8 @@
 use crate::arena::Slab;
 use crate::identity::Identity;
 use crate::ids::{AnonVmaId, AvcId, MmId, TableId, VmaId};
+use crate::limits::DEVICES;
 use crate::lock::RwSem;
-use crate::memmap::DEVICES;
 use crate::pte::PresentPte;
 use alloc::vec::Vec;
 use bitflags::bitflags;

@@ -10,7 +10,7 @@
 
 use crate::fault::FaultError;
 use crate::ids::{DevId, MmId, Pfn, VmaId};
-use crate::memmap::DEVICES;
+use crate::limits::DEVICES;
 use crate::notifier::NotifierRange;
 use crate::page::FrameAllocator;
 use crate::state::Current;

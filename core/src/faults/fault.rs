@@ -7,8 +7,8 @@
 
 use crate::driver::DeviceFault;
 use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::limits::DEVICES;
 use crate::lock::{Lock, Site, Wait};
-use crate::memmap::DEVICES;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};

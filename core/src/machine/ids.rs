@@ -92,7 +92,7 @@ impl fmt::Debug for Pfn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.device() {
             _ if *self == Self::ZERO => f.write_str("zero-page"),
-            _ if self.zone() > crate::memmap::DEVICES => write!(f, "frame:{:#x}", self.0),
+            _ if self.zone() > crate::limits::DEVICES => write!(f, "frame:{:#x}", self.0),
             None => write!(f, "pfn:{}", self.index()),
             Some(d) => write!(f, "{d:?}:{}", self.index()),
         }

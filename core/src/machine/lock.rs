@@ -22,10 +22,6 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// Number of tasks that can run at the same time: four threads, and four workers with an open
-/// migration.
-pub const MAX_TASKS: usize = 8;
-
 /// A read-write semaphore.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RwSem {

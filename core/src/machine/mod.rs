@@ -6,6 +6,7 @@ pub(crate) mod fail;
 pub(crate) mod geometry;
 pub(crate) mod identity;
 pub(crate) mod ids;
+pub(crate) mod limits;
 pub(crate) mod lock;
 pub(crate) mod release;
 pub(crate) mod run;

@@ -4,7 +4,8 @@
 //! caller chooses at each scheduling point which one continues. Nothing depends on time or chance.
 
 use crate::ids::TaskId;
-use crate::lock::{MAX_TASKS, Site, Wait};
+use crate::limits::MAX_TASKS;
+use crate::lock::{Site, Wait};
 use crate::state::{Current, Kernel};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

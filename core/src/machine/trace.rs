@@ -5,8 +5,8 @@
 //! [`State::observed`](crate::State::observed).
 
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
+use crate::limits::DEVICES;
 use crate::lock::{Lock, LockClasses};
-use crate::memmap::DEVICES;
 use crate::notifier::NotifierEvent;
 use crate::pagemap::Pagemap;
 use crate::pte::Pte;

@@ -5,12 +5,10 @@
 use crate::geometry::Geometry;
 use crate::identity::Identity;
 use crate::ids::Pfn;
+use crate::limits::DEVICES;
 use crate::page::Page;
 use alloc::vec::Vec;
 use core::hash::Hash;
-
-/// Number of devices.
-pub const DEVICES: usize = 2;
 
 #[derive(Debug, Default)]
 struct Section {

@@ -27,7 +27,7 @@
 
 use crate::identity::Identity;
 use crate::ids::{MmId, Pfn, PteRef, TaskId};
-use crate::lock::MAX_TASKS;
+use crate::limits::MAX_TASKS;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::State;
 use alloc::vec::Vec;

@@ -13,24 +13,21 @@ mod concurrent;
 mod identity;
 mod teardown;
 
-use crate::contract::Base;
 use crate::finding::Finding;
 use crate::ops::bench::{Bench, OpResult, Running};
 use crate::ops::world::{Process, World};
 use crate::oracle::{self, At, Oracles, View, contents};
-use crate::program::{Geometry, Op, Program, Step};
+use crate::program::{Op, Program, Step};
+use crate::window::Window;
 use mm_core::{Dmirror, Kernel, MmId, Release, State, TaskId, Wait};
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
 pub use crate::digest::Digest;
+pub use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, STEP_BUDGET};
 pub use crate::ops::outcome::Outcome;
 pub use crate::ops::slots::{Place, Slots};
-pub use crate::ops::world::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
-
-/// Number of scheduling points after which a run is stopped.
-pub const STEP_BUDGET: u32 = 1 << 20;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,20 +121,6 @@ struct Run<'a, 'k> {
 
 type Checked = Result<(), Box<Finding>>;
 
-const fn core_geometry(geometry: Geometry) -> mm_core::Geometry {
-    match geometry {
-        Geometry::Tiny => mm_core::Geometry::TINY,
-        Geometry::X86_64 => mm_core::Geometry::X86_64,
-    }
-}
-
-/// The first page of a program's window. The window lies across the boundary of two tables of the
-/// second highest level, so that its halves share the top table only.
-pub const fn window_base(geometry: Geometry) -> u64 {
-    let g = core_geometry(geometry);
-    g.span(g.levels() - 2) - 16
-}
-
 impl Executor {
     /// Creates an executor that runs programs with `options`.
     pub fn new(options: Options) -> Self {
@@ -173,7 +156,7 @@ impl Executor {
     pub fn run_observed(&mut self, program: &Program, observer: &mut dyn Observer) -> Verdict {
         let slot = &mut self.machines[program.geometry as usize];
         let kernel = slot.get_or_insert_with(|| {
-            let geometry = core_geometry(program.geometry);
+            let geometry = program.geometry.machine();
             Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames())))
         });
         kernel.reset();
@@ -191,7 +174,7 @@ impl Executor {
                 model,
                 ..World::default()
             }),
-            base: Base(window_base(program.geometry)),
+            window: Window::of(program),
             alone: program.threads == 1,
         };
         self.identity = None;
@@ -250,7 +233,7 @@ impl<'a, 'k> Run<'a, 'k> {
         At {
             op: contract,
             step,
-            moves: (contract.moves)(self.bench.base, *op),
+            moves: (contract.moves)(self.bench.window, *op),
             panics: self.options.panics,
         }
     }

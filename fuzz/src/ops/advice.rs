@@ -29,16 +29,16 @@ fn call(op: Op) -> Call {
 }
 
 pub(super) const DONTNEED: Contract = Contract {
-    removes: |base, op, mm| match op {
-        Op::Dontneed { addr, len, .. } => Some(Promise::pages(mm, base.range(addr, len))),
+    removes: |window, op, mm| match op {
+        Op::Dontneed { addr, len, .. } => Some(Promise::pages(mm, window.range(addr, len))),
         _ => None,
     },
     ..Contract::of(OpKind::Dontneed, call)
 };
 
 pub(super) const LAZYFREE: Contract = Contract {
-    removes: |base, op, mm| match op {
-        Op::Lazyfree { addr, len, .. } => Some(Promise::entries(mm, base.range(addr, len))),
+    removes: |window, op, mm| match op {
+        Op::Lazyfree { addr, len, .. } => Some(Promise::entries(mm, window.range(addr, len))),
         _ => None,
     },
     cleans: true,

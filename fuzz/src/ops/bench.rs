@@ -2,11 +2,11 @@
 
 use super::outcome::Outcome;
 use super::world::{Process, World};
-use crate::contract::Base;
 use crate::finding::Finding;
 use crate::oracle::{At, Check, contents};
 use crate::program;
 use crate::reference::{Access, Change, End};
+use crate::window::Window;
 use mm_core::{
     ChangeError, Current, DevId, FaultError, Kernel, Pfn, Softleaf, State, TaskId, VmFlags,
 };
@@ -22,8 +22,8 @@ pub struct Bench<'k> {
     pub kernel: &'k Kernel,
     /// The processes, references, locks and migrations of the program.
     pub world: RefCell<World<'k>>,
-    /// The start of the program's window.
-    pub base: Base,
+    /// The window of the program.
+    pub window: Window,
     /// True if the program has one thread.
     pub alone: bool,
 }
@@ -59,11 +59,11 @@ impl<'k> Running<'_, 'k> {
     }
 
     pub(super) fn addr(&self, addr: program::Addr) -> u64 {
-        self.bench.base.addr(addr)
+        self.bench.window.addr(addr)
     }
 
     pub(super) fn range(&self, addr: program::Addr, len: program::Len) -> Range<u64> {
-        self.bench.base.range(addr, len)
+        self.bench.window.range(addr, len)
     }
 
     /// A word that no other operation of the program writes.

@@ -47,8 +47,8 @@ fn call(op: Op) -> Call {
 }
 
 pub(super) const MMAP: Contract = Contract {
-    removes: |base, op, mm| match op {
-        Op::Mmap { addr, len, .. } => Some(Promise::pages(mm, base.range(addr, len))),
+    removes: |window, op, mm| match op {
+        Op::Mmap { addr, len, .. } => Some(Promise::pages(mm, window.range(addr, len))),
         _ => None,
     },
     moves_areas: true,
@@ -56,8 +56,8 @@ pub(super) const MMAP: Contract = Contract {
 };
 
 pub(super) const MUNMAP: Contract = Contract {
-    removes: |base, op, mm| match op {
-        Op::Munmap { addr, len, .. } => Some(Promise::pages(mm, base.range(addr, len))),
+    removes: |window, op, mm| match op {
+        Op::Munmap { addr, len, .. } => Some(Promise::pages(mm, window.range(addr, len))),
         _ => None,
     },
     moves_areas: true,
@@ -65,14 +65,14 @@ pub(super) const MUNMAP: Contract = Contract {
 };
 
 pub(super) const MPROTECT: Contract = Contract {
-    removes: |base, op, mm| {
+    removes: |window, op, mm| {
         let Op::Mprotect {
             addr, len, prot, ..
         } = op
         else {
             return None;
         };
-        let (range, access) = (base.range(addr, len), access_flags(prot));
+        let (range, access) = (window.range(addr, len), access_flags(prot));
         let (reads, writes) = (VmFlags::READ, VmFlags::WRITE);
         match (access.contains(reads), access.contains(writes)) {
             (false, _) => Some(Promise::pages(mm, range)),

@@ -120,7 +120,7 @@ impl Running<'_, '_> {
         let Some(process) = self.bench.world.borrow().process(name.get()) else {
             return Ok(Outcome::Nothing);
         };
-        let promise = (self.at.op.removes)(self.bench.base, op, process.mm);
+        let promise = (self.at.op.removes)(self.bench.window, op, process.mm);
         self.bench.world.borrow_mut().promises[self.task.ix()] = promise;
         if self.at.op.keeps_address_space {
             return self.run_kept(process, op).await;

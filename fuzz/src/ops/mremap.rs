@@ -42,7 +42,7 @@ fn call(op: Op) -> Call {
 }
 
 pub(super) const MREMAP: Contract = Contract {
-    removes: |base, op, mm| {
+    removes: |window, op, mm| {
         let Op::Mremap {
             addr,
             len,
@@ -54,27 +54,27 @@ pub(super) const MREMAP: Contract = Contract {
         else {
             return None;
         };
-        let old = base.range(addr, len);
+        let old = window.range(addr, len);
         Some(match how {
             How::Stay => {
-                let end = base.range(addr, newlen).end;
+                let end = window.range(addr, newlen).end;
                 Promise::pages(mm, end.min(old.end)..old.end)
             }
-            How::Fixed | How::Dontunmap => Promise::pages(mm, old).and(base.range(to, newlen)),
+            How::Fixed | How::Dontunmap => Promise::pages(mm, old).and(window.range(to, newlen)),
         })
     },
-    moves: |base, op| {
+    moves: |window, op| {
         let Op::Mremap {
             addr, len, to, how, ..
         } = op
         else {
             return None;
         };
-        let from = base.range(addr, len);
+        let from = window.range(addr, len);
         (how != How::Stay).then(|| Moves {
             from: from.start,
             pages: from.end - from.start,
-            to: base.addr(to),
+            to: window.addr(to),
         })
     },
     // it populates the part by which an mlocked VMA has grown

@@ -4,9 +4,8 @@
 //! [`Slots`] is for running a program elsewhere, on a real kernel: it tracks the slots that the
 //! executor's own `World` fills.
 
-use super::world::{MAX_PROCS, MAX_WORKERS};
 use crate::contract::{RefKind, Slot};
-use crate::oracle::MAX_HELD;
+use crate::limits::{MAX_HELD, MAX_PROCS, MAX_WORKERS};
 use crate::program::{Op, OperandKind};
 
 /// The slot that `name` stands for; `None` if all are free.

@@ -46,13 +46,13 @@ pub(super) const UNREGISTER: Contract = Contract {
 };
 
 pub(super) const WRITE_PROTECT: Contract = Contract {
-    removes: |base, op, mm| match op {
+    removes: |window, op, mm| match op {
         Op::UffdWp {
             addr,
             len,
             switch: OnOff::On,
             ..
-        } => Some(Promise::writes(mm, base.range(addr, len))),
+        } => Some(Promise::writes(mm, window.range(addr, len))),
         _ => None,
     },
     changes_uffd_wp: true,

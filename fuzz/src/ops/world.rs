@@ -4,19 +4,13 @@
 
 use super::slots::resolve;
 use crate::contract::Promise;
+use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
 use crate::oracle::Holders;
 use crate::oracle::contents::Shown;
 use crate::reference::{Pid, Reference};
-use mm_core::{MAX_TASKS, MmId, Pfn, TaskId};
+use mm_core::{MmId, Pfn, TaskId};
 use std::future::Future;
 use std::pin::Pin;
-
-/// Maximum number of processes at a time.
-pub const MAX_PROCS: usize = 8;
-/// The first of the tasks that hold a migration open.
-pub const FIRST_WORKER: usize = 4;
-/// Maximum number of open migrations at a time.
-pub const MAX_WORKERS: usize = MAX_TASKS - FIRST_WORKER;
 
 /// A process.
 #[derive(Clone, Copy, Debug, Hash)]

@@ -1,11 +1,9 @@
 //! References and folio locks that the program holds, besides mappings and operations under way.
 
+use crate::limits::MAX_HELD;
 use crate::reference::Pid;
 use mm_core::{GUP_PIN_COUNTING_BIAS, Identity, Pfn};
 use std::hash::Hash;
-
-/// Maximum number of references, and of folio locks, at a time.
-pub const MAX_HELD: usize = 8;
 
 /// A reference that the program holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -25,14 +25,14 @@ mod swap;
 use crate::contract::{Contract, Moves, Promise};
 use crate::finding::{Finding, PageState};
 use crate::invariant::Broken;
-use crate::program::MAX_THREADS;
+use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use mm_core::{
     Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
 };
 use std::hash::Hash;
 
-pub use holders::{HeldRef, Holders, MAX_HELD};
+pub use holders::{HeldRef, Holders};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
 #[cfg(test)]
 pub use promise::PromisedOf;

@@ -36,12 +36,7 @@ pub use operand::{
     OperandKind, Proc, Prot, RefSlot, Skip, Toward,
 };
 
-/// Maximum number of operations in a program, in every form.
-pub const MAX_OPS: usize = 256;
-/// Maximum number of preemptions in a program, in every form.
-pub const MAX_PREEMPTIONS: usize = 32;
-/// Maximum number of threads of a program.
-pub const MAX_THREADS: u8 = 4;
+pub use crate::limits::{MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS};
 
 /// An input: what runs, on which thread, and where threads are preempted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +60,16 @@ pub enum Geometry {
     Tiny,
     /// The tables of x86-64: 512 entries, four levels.
     X86_64,
+}
+
+impl Geometry {
+    /// The machine that has it.
+    pub const fn machine(self) -> mm_core::Geometry {
+        match self {
+            Self::Tiny => mm_core::Geometry::TINY,
+            Self::X86_64 => mm_core::Geometry::X86_64,
+        }
+    }
 }
 
 /// An operation and the thread that runs it.

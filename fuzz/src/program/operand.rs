@@ -5,6 +5,7 @@
 //! single type. So a new operand type is one entry here and no change elsewhere, except for its
 //! weights in [`generate`](super::generate).
 
+use crate::limits::{DEVICES, MAX_HELD, MAX_PROCS, MAX_WORKERS, WINDOW_PAGES};
 use core::fmt;
 
 /// A value that an operation takes.
@@ -458,6 +459,17 @@ impl Operand for Skip {
             .map_err(|_| OperandFault::TooLarge)
     }
 }
+
+// a name for each slot; a name without a slot stands for one that is taken
+const _: () = {
+    assert!(Proc::MAX.get() as usize + 1 == MAX_PROCS);
+    assert!(RefSlot::MAX.get() as usize + 1 == MAX_HELD);
+    assert!(LockSlot::MAX.get() as usize + 1 == MAX_HELD);
+    assert!(MigrationSlot::MAX.get() as usize + 1 >= MAX_WORKERS);
+    assert!(Dev::MAX.get() as usize + 1 == DEVICES);
+    assert!(Addr::MAX.get() as u32 + 1 == WINDOW_PAGES);
+    assert!(Len::MAX.get() as u32 == WINDOW_PAGES);
+};
 
 #[cfg(test)]
 mod tests;

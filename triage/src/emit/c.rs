@@ -8,8 +8,10 @@ use crate::bugs::Bugs;
 use crate::linux::known::Version;
 use crate::linux::plan::{self, Expected, Plan};
 use mm_core::Release;
-use mm_fuzz::exec::{Executor, MAX_PROCS, Options, Outcome, Place, Slots};
+use mm_fuzz::exec::{Executor, Options, Outcome, Place, Slots};
+use mm_fuzz::limits::MAX_PROCS;
 use mm_fuzz::program::{Op, Program, Step};
+use mm_fuzz::window::Window;
 use mm_linux_protocol::Action;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -82,11 +84,21 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     let Writer {
         functions, main, ..
     } = writer;
+    let constants = constants();
     let _ = write!(
         text,
-        "{INCLUDES}\n{DRIVER}\n{RUNTIME}\n{functions}int main(void)\n{{\n\tbegin();\n{main}\treturn finish();\n}}\n"
+        "{INCLUDES}\n{DRIVER}\n{constants}{RUNTIME}\n{functions}int main(void)\n{{\n\tbegin();\n{main}\treturn finish();\n}}\n"
     );
     Ok(text)
+}
+
+/// Definitions for the runtime: the bytes of a page of the program, the address of the first one, and
+/// the number of processes.
+pub fn constants() -> String {
+    let (page, start) = (Window::GUEST.bytes(1), Window::GUEST.start_byte());
+    format!(
+        "#define PAGE {page}ul\n#define WINDOW ((char *){start:#x}ul)\n#define PROCS {MAX_PROCS}\n"
+    )
 }
 
 /// Says why only the model or the judge's agent can do an operation.
@@ -213,6 +225,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mm_fuzz::program::Addr;
 
     fn c(text: &str) -> Result<String, String> {
         to_c(&text.parse().expect("a program"), (7, 3)).map_err(|refused| refused.to_string())
@@ -258,6 +271,41 @@ mod tests {
             .arg(file.path())
             .status();
         status.expect("cc").success()
+    }
+
+    /// C has the pages of a program where the agent of the guest has them.
+    #[test]
+    fn pages_are_where_the_window_has_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (source, program) = (dir.path().join("at.c"), dir.path().join("at"));
+        let pages: Vec<u8> = (0..=Addr::MAX.get()).collect();
+        let wrong = pages.iter().map(|page| {
+            let byte = Window::GUEST.byte(Addr::new(*page));
+            format!(
+                "\tif (at({page}) != (char *){byte:#x}ul)\n\t\treturn {};\n",
+                page + 1
+            )
+        });
+        let (wrong, constants) = (wrong.collect::<String>(), constants());
+        let head = format!("{INCLUDES}\n{DRIVER}\n{constants}{RUNTIME}\n");
+        let text = format!("{head}int main(void)\n{{\n{wrong}\treturn 0;\n}}\n");
+        std::fs::write(&source, text).expect("written");
+        let cc = std::process::Command::new("cc");
+        let built = { cc }
+            .arg("-pthread")
+            .arg("-o")
+            .arg(&program)
+            .arg(&source)
+            .status();
+        assert!(built.expect("cc").success());
+        let ran = std::process::Command::new(&program)
+            .status()
+            .expect("it runs");
+        assert_eq!(
+            ran.code(),
+            Some(0),
+            "one more than the page that is elsewhere"
+        );
     }
 
     /// The guest's agent uses the values, and C the names.

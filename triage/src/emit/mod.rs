@@ -5,7 +5,7 @@ mod c;
 mod operation;
 mod rust;
 
-pub use c::{DRIVER, Refused, to_c};
+pub use c::{DRIVER, Refused, constants, to_c};
 pub use rust::to_rust;
 
 use crate::Status;

@@ -4,6 +4,7 @@
 use mm_fuzz::call::{Argument, Call, Constant, Flags, Range, RangeResult};
 use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{Addr, Op};
+use mm_fuzz::window::Window;
 use std::fmt::Write as _;
 
 /// An outcome in the terms of the runtime.
@@ -88,7 +89,7 @@ fn range(call: &Range, word: u64) -> String {
     let mut members = format!(
         ".addr = (unsigned long){}, .len = {}, .dev = {}",
         address(call.pages.first),
-        call.pages.count,
+        Window::GUEST.count(call.pages.count),
         call.dev
     );
     if call.skip != 0 {
@@ -149,6 +150,7 @@ pub mod tests {
         for command in Command::ALL {
             values.insert(format!("_IOC_NR({})", command.name()), *command as u64);
         }
+        values.insert("MMFUZZ_DEVICES".to_owned(), mm_fuzz::limits::DEVICES as u64);
         assert!(values.len() > 50, "only {}", values.len());
         let line = |(name, value): (&String, &u64)| {
             format!("_Static_assert((unsigned long)({name}) == {value}ul, \"{name}\");\n")

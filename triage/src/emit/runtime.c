@@ -1,12 +1,8 @@
 /*
  * The building blocks of an emitted program: processes that take commands, memory in a window at a
- * fixed address, and the commands of /dev/mmfuzz.
+ * fixed address, and the commands of /dev/mmfuzz. PAGE, WINDOW and PROCS are defined before.
  */
 #define UNUSED __attribute__((unused))
-#define PAGE 4096ul
-#define WINDOW ((void *)0x7fffff0000ul)
-#define WINDOW_PAGES 32
-#define PROCS 8
 #define UFFD 100
 
 enum kind { DONE, WORD, MOVED, EXCLUSIVE, CHILD, SLOT, FAULT, FAILED, NOTHING };
@@ -50,7 +46,7 @@ static UNUSED void result(long ret)
 
 static UNUSED char *at(int page)
 {
-	return (char *)WINDOW + (unsigned long)page * PAGE;
+	return WINDOW + (unsigned long)page * PAGE;
 }
 
 static void on_fault(int number)

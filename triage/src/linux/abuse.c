@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WINDOW ((char *)0x7fffff0000ul)
 #define ROUNDS 300
 
 static int failures;
@@ -53,7 +52,7 @@ static void wrong_arguments(void)
 		refused(fd, ranges[i], &range, EINVAL, "an address that is not aligned");
 		range = good, range.addr = ~0ul << 12;
 		refused(fd, ranges[i], &range, EINVAL, "an address of the kernel");
-		range = good, range.addr = (1ul << 47) - 4096, range.len = 2;
+		range = good, range.addr = (1ul << 47) - PAGE, range.len = 2;
 		refused(fd, ranges[i], &range, EINVAL, "a range that ends behind user space");
 		range = good, range.flags = 1u << 31;
 		refused(fd, ranges[i], &range, EINVAL, "an unknown flag");
@@ -86,12 +85,12 @@ static void busy(unsigned int seed)
 
 	srand(seed);
 	ioctl(fd, MMFUZZ_IOC_ATTACH);
-	mmap(WINDOW, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	mmap(WINDOW, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	for (;;) {
 		static const unsigned long commands[] = { MMFUZZ_IOC_MIGRATE, MMFUZZ_IOC_SETUP, MMFUZZ_IOC_ACCESS,
 							  MMFUZZ_IOC_GET, MMFUZZ_IOC_HOLD, MMFUZZ_IOC_MIGRATE };
 		struct mmfuzz_range range = {
-			.addr = (unsigned long)WINDOW + (unsigned long)(rand() % 12) * 4096,
+			.addr = (unsigned long)WINDOW + (unsigned long)(rand() % 12) * PAGE,
 			.len = (unsigned int)rand() % 4 + 1,
 			.dev = (unsigned int)rand() % 2,
 			.flags = (unsigned int)rand() % 32,
@@ -104,7 +103,7 @@ static void busy(unsigned int seed)
 		if (rand() % 16 == 0 && fork() == 0)
 			_exit(0);
 		if (rand() % 4 == 0)
-			WINDOW[rand() % 12 * 4096] = 1;
+			WINDOW[rand() % 12 * PAGE] = 1;
 	}
 }
 

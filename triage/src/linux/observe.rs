@@ -4,29 +4,28 @@ use mm_core::{
     DevId, Entry as Decoded, MigrationEntry, MigrationKind, MmId, Page, PageFlags, Pfn, PresentPte,
     PteFlags, Softleaf, State, SwapId, SwapPte,
 };
-use mm_fuzz::exec::{MAX_PROCS, window_base};
-use mm_fuzz::program::Geometry;
-use mm_linux_protocol::{Entry, Kind, Process, WINDOW, entry, page};
+use mm_fuzz::limits::MAX_PROCS;
+use mm_fuzz::window::Window;
+use mm_linux_protocol::{Entry, Kind, Process, entry, page};
 use std::iter::Sum;
 
 /// All processes of the model.
-pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], geometry: Geometry) -> Vec<Process> {
-    let base = window_base(geometry);
+pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], window: Window) -> Vec<Process> {
     let live = mms.iter().enumerate();
-    live.filter_map(|(slot, mm)| Some(process(s, slot as u8, (*mm)?, base)))
+    live.filter_map(|(slot, mm)| Some(process(s, slot as u8, (*mm)?, window)))
         .collect()
 }
 
-fn process(s: &State, slot: u8, mm: MmId, base: u64) -> Process {
+fn process(s: &State, slot: u8, mm: MmId, window: Window) -> Process {
     let pgd = s.mm(mm).pgd;
-    let entries = (0..WINDOW).filter_map(|page| {
-        let at = s.tables().pte_offset(pgd, base + u64::from(page))?;
+    let entries = window.each().filter_map(|(page, addr)| {
+        let at = s.tables().pte_offset(pgd, addr)?;
         let entry = match s.tables().get(at).decode() {
             Decoded::None => return None,
-            Decoded::Present(pte) => present(s, pte, base),
-            Decoded::Leaf(swap) => leaf(s, swap, base),
+            Decoded::Present(pte) => present(s, pte, window),
+            Decoded::Leaf(swap) => leaf(s, swap, window),
         };
-        Some((page as u8, entry))
+        Some((page, entry))
     });
     Process {
         slot,
@@ -42,7 +41,7 @@ fn flags<T: Copy + Sum>(pairs: &[(bool, T)]) -> T {
     on.map(|(_, flag)| *flag).sum()
 }
 
-fn present(s: &State, pte: PresentPte, base: u64) -> Entry {
+fn present(s: &State, pte: PresentPte, window: Window) -> Entry {
     let zero = pte.pfn() == Pfn::ZERO;
     let flags = flags(&[
         (pte.write(), entry::WRITE),
@@ -53,12 +52,12 @@ fn present(s: &State, pte: PresentPte, base: u64) -> Entry {
         (pte.protnone(), entry::PROTNONE),
         (zero, entry::ZERO),
     ]);
-    let mut entry = of_page(s, pte.pfn(), base);
+    let mut entry = of_page(s, pte.pfn(), window);
     entry.flags = flags;
     entry
 }
 
-fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
+fn leaf(s: &State, swap: SwapPte, window: Window) -> Entry {
     let Some(leaf) = swap.softleaf() else {
         return Entry {
             kind: Kind::Other,
@@ -66,10 +65,10 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
         };
     };
     let mut entry = match leaf {
-        Softleaf::Swap(slot) => of_slot(s, slot, base),
+        Softleaf::Swap(slot) => of_slot(s, slot, window),
         Softleaf::Migration(MigrationEntry { pfn, .. })
         | Softleaf::DevicePrivate { pfn, .. }
-        | Softleaf::DeviceExclusive { pfn, .. } => of_page(s, pfn, base),
+        | Softleaf::DeviceExclusive { pfn, .. } => of_page(s, pfn, window),
     };
     entry.flags = flags(&[
         (swap.soft_dirty(), entry::SOFT_DIRTY),
@@ -99,9 +98,9 @@ fn leaf(s: &State, swap: SwapPte, base: u64) -> Entry {
 }
 
 /// A swap slot, and the folio in the swap cache if there is one.
-fn of_slot(s: &State, id: SwapId, base: u64) -> Entry {
+fn of_slot(s: &State, id: SwapId, window: Window) -> Entry {
     let slot = s.swap().slot(id);
-    let folio = slot.cache.map(|folio| of_page(s, folio, base));
+    let folio = slot.cache.map(|folio| of_page(s, folio, window));
     Entry {
         maps: slot.count as i32,
         identity: id.0.into(),
@@ -112,7 +111,7 @@ fn of_slot(s: &State, id: SwapId, base: u64) -> Entry {
     }
 }
 
-fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
+fn of_page(s: &State, pfn: Pfn, window: Window) -> Entry {
     let of: &Page = s.page(pfn);
     let device = pfn.device();
     Entry {
@@ -138,7 +137,7 @@ fn of_page(s: &State, pfn: Pfn, base: u64) -> Entry {
         } else {
             pfn.0.into()
         },
-        index: of.index as i64 - base as i64,
+        index: window.offset(of.index),
         word: of.word,
         ..Entry::default()
     }

@@ -6,13 +6,10 @@ use mm_core::{AllocKind, MmId, PteWrite, Rules, Softleaf, State, VmFlags, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
-use mm_fuzz::program::{self, Geometry, Op, Program, Step, wire};
-use mm_linux_protocol::{self as protocol, ALLOC_KINDS, Action, Hint, Job, Process};
+use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
+use mm_fuzz::window::Window;
+use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, Process};
 use std::collections::BTreeSet;
-
-// A reply to any program fits into a frame.
-const _: () = assert!(protocol::MAX_OPS == program::MAX_OPS);
-const _: () = assert!(protocol::MAX_PROCESSES == MAX_PROCS);
 
 /// A program that is ready for the guest.
 #[derive(Clone, Debug)]
@@ -367,7 +364,7 @@ impl Observer for Recorder<'_> {
         // Observe only if all other operations wait; otherwise the result depends on timing.
         if self.running.iter().all(|other| self.asleep(*other, s)) {
             self.plan.push(Action::Observe);
-            let seen = observe::processes(s, &self.mms, self.program.geometry);
+            let seen = observe::processes(s, &self.mms, Window::of(self.program));
             self.expected.push(Expected::Seen(number, seen));
         }
     }

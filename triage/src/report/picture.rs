@@ -12,9 +12,10 @@ use crate::snapshot::{EntryAt, named};
 use crate::timeline::task_name;
 use mm_core::{Entry, MAX_TASKS, MmId, Page, PageFlags, Pfn, Pte, Softleaf};
 use mm_fuzz::describe;
-use mm_fuzz::exec::{Options, window_base};
+use mm_fuzz::exec::Options;
 use mm_fuzz::finding;
-use mm_fuzz::program::{Geometry, Program};
+use mm_fuzz::program::Program;
+use mm_fuzz::window::Window;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -104,7 +105,7 @@ impl Picture {
         let (columns, left_out) = film.end();
         let page = found.and_then(|found| found.page);
         let draft = Draft {
-            geometry: program.geometry,
+            window: Window::of(program),
             columns: &columns,
             page,
         };
@@ -164,7 +165,7 @@ fn keep_most_telling(rows: &mut Vec<Row>) -> usize {
 type Cell = (State, String, String);
 
 struct Draft<'a> {
-    geometry: Geometry,
+    window: Window,
     columns: &'a [Column],
     /// The page of the finding.
     page: Option<Pfn>,
@@ -267,7 +268,7 @@ impl Draft<'_> {
         };
         let mut last = self.columns.iter().rev().take(2);
         let about = self.page.is_some() && last.any(|column| named(entry(column)) == self.page);
-        let name = match addr.checked_sub(window_base(self.geometry)) {
+        let name = match self.window.page(addr) {
             Some(page) => format!("page {page}"),
             None => format!("page {addr} (outside the window)"),
         };

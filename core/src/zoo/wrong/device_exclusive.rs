@@ -1,6 +1,6 @@
 use crate::fault::VmFault;
 use crate::ids::{DevId, MmId, Pfn, VmaId};
-use crate::memmap::DEVICES;
+use crate::limits::DEVICES;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{PresentPte, Pte, Softleaf, SwapPte};
 use crate::state::{Current, State};

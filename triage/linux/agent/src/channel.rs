@@ -2,7 +2,8 @@
 //! the result.
 
 use crate::driver::{Entry, Observe};
-use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
+use mm_fuzz::limits::{MAX_OPS, MAX_PROCS, MAX_THREADS, WINDOW_PAGES};
+use mm_linux_protocol::{ALLOC_KINDS, Outcome};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,9 +13,9 @@ const REQUESTED: u32 = 1;
 const DONE: u32 = 2;
 
 /// The most threads of a process.
-pub const THREADS: usize = 4;
+pub const THREADS: usize = MAX_THREADS as usize;
 /// The most processes of a program, and one more for work that no process does.
-pub const PROCS: usize = mm_fuzz::exec::MAX_PROCS + 1;
+pub const PROCS: usize = MAX_PROCS + 1;
 
 /// What a thread is to do.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +42,7 @@ impl Request {
 }
 
 /// The most operations in a batch.
-pub const BATCH: usize = 256;
+pub const BATCH: usize = MAX_OPS;
 
 /// One operation of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +65,7 @@ pub struct ItemResult {
     /// The sums of the observation.
     pub sums: Observe,
     /// The observed entries.
-    pub entries: [Entry; WINDOW as usize],
+    pub entries: [Entry; WINDOW_PAGES as usize],
 }
 
 /// Operations that the first process runs in a row, without asking the director after each.

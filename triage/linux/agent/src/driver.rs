@@ -1,6 +1,8 @@
 //! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h` in Rust.
 
 pub use mm_fuzz::call::Command;
+use mm_fuzz::limits::{DEVICES, WINDOW_PAGES};
+use mm_fuzz::window::Window;
 use mm_linux_protocol::ALLOC_KINDS;
 use std::fs::File;
 use std::io;
@@ -8,6 +10,8 @@ use std::os::fd::AsRawFd;
 
 /// The most pages of a snapshot or an observation.
 pub const MAX_PAGES: usize = 64;
+const _: () = assert!(Window::GUEST.count(WINDOW_PAGES) as usize <= MAX_PAGES);
+
 /// `struct mmfuzz_range`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,7 +97,7 @@ pub struct Observe {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reset {
-    pub device_frames: [u32; 2],
+    pub device_frames: [u32; DEVICES],
     pub limit: u32,
     pub reserved: u32,
 }

@@ -1,11 +1,12 @@
 //! Swap for the guest: the driver's disk, without readahead, because the model has none.
 
+use mm_fuzz::window::Window;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 const DISK: &str = "/dev/mmfuzz_swap";
-const PAGE: usize = 4096;
+const PAGE: usize = Window::PAGE_BYTES as usize;
 
 /// Formats the disk as a swap area, and turns swap on.
 pub fn on() -> io::Result<()> {

@@ -2,25 +2,18 @@
 
 use crate::access;
 use mm_fuzz::call::{Argument, Call, Constant, Pages};
-use mm_fuzz::exec::{Digest, window_base};
-use mm_fuzz::program::{Addr, Geometry};
+use mm_fuzz::exec::Digest;
+use mm_fuzz::window::Window;
 use mm_linux_protocol::Outcome;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Bytes of a page.
-pub const PAGE: u64 = 4096;
+const GUEST: Window = Window::GUEST;
 
 /// The userfaultfd of this process; -1 if it has none yet.
 static UFFD: AtomicI32 = AtomicI32::new(-1);
-
-/// The first address of the window. It is that of an x86-64 program for every geometry, because
-/// user space cannot see the geometry.
-pub fn window() -> u64 {
-    window_base(Geometry::X86_64) * PAGE
-}
 
 /// The error of the last call.
 pub fn errno() -> Outcome {
@@ -39,11 +32,6 @@ pub fn failed(error: &io::Error) -> Outcome {
         libc::ENOENT | libc::ENOSPC => Outcome::Nothing,
         number => Outcome::Errno(number),
     }
-}
-
-/// The address of a page.
-pub fn address(addr: Addr) -> u64 {
-    window() + u64::from(addr.get()) * PAGE
 }
 
 /// The file descriptor of each process's userfaultfd, fixed so that the director can find it.
@@ -70,8 +58,8 @@ fn uffd() -> i32 {
 }
 
 fn uffd_call(request: u64, pages: Pages, mode: u64) -> Outcome {
-    let len = u64::from(pages.count) * PAGE;
-    let mut argument = [address(pages.first), len, mode, 0];
+    let (start, len) = (GUEST.byte(pages.first), GUEST.bytes(pages.count));
+    let mut argument = [start, len, mode, 0];
     // SAFETY: the argument is at least as long as the request number says.
     done(unsafe { libc::ioctl(uffd(), request as _, &raw mut argument) })
 }
@@ -81,8 +69,8 @@ fn system_call(number: u64, arguments: &[Argument]) -> Outcome {
     let mut values = [0; 6];
     for (value, argument) in values.iter_mut().zip(arguments) {
         *value = match *argument {
-            Argument::At(addr) => address(addr),
-            Argument::Bytes(pages) => u64::from(pages) * PAGE,
+            Argument::At(addr) => GUEST.byte(addr),
+            Argument::Bytes(pages) => GUEST.bytes(pages),
             Argument::Is(Constant(_, value)) => value,
         };
     }
@@ -111,10 +99,10 @@ fn clear_refs() -> Outcome {
 /// A digest of what `/proc/self/pagemap` shows of a range, without frame numbers.
 fn pagemap(pages: Pages) -> io::Result<Outcome> {
     const SHOWN: u64 = 7 << 55 | 7 << 61;
-    let mut entries = vec![0; pages.count as usize * size_of::<u64>()];
-    let first = address(pages.first) / PAGE;
+    let pages = GUEST.pages(pages);
+    let mut entries = vec![0; (pages.end - pages.start) as usize * size_of::<u64>()];
     let file = File::open("/proc/self/pagemap")?;
-    file.read_exact_at(&mut entries, first * size_of::<u64>() as u64)?;
+    file.read_exact_at(&mut entries, pages.start * size_of::<u64>() as u64)?;
     let mut digest = Digest::default();
     let (entries, _) = entries.as_chunks();
     for entry in entries {
@@ -127,11 +115,11 @@ fn pagemap(pages: Pages) -> io::Result<Outcome> {
 pub fn call(call: &Call, word: u64) -> Outcome {
     match call {
         Call::System(Constant(_, number), arguments) => system_call(*number, arguments),
-        Call::Read(addr) => match access::read(address(*addr)) {
+        Call::Read(addr) => match access::read(GUEST.byte(*addr)) {
             Ok(word) => Outcome::Word(word),
             Err(signal) => Outcome::Signal(signal),
         },
-        Call::Write(addr) => match access::write(address(*addr), word) {
+        Call::Write(addr) => match access::write(GUEST.byte(*addr), word) {
             Ok(()) => Outcome::Word(word),
             Err(signal) => Outcome::Signal(signal),
         },

@@ -3,11 +3,13 @@
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
 use crate::cover::{Cover, Trace};
 use crate::driver::{self, Command, Driver, Fail, Observe, Range};
-use crate::system::{self, PAGE, address, done, errno, failed, forget_uffd, window};
+use crate::system::{self, done, errno, failed, forget_uffd};
 use mm_fuzz::call::{self, Call, Pages, RangeResult};
 use mm_fuzz::exec::Digest;
+use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::{Dev, Op, OpKind};
-use mm_linux_protocol::{ALLOC_KINDS, Outcome, WINDOW};
+use mm_fuzz::window::Window;
+use mm_linux_protocol::{ALLOC_KINDS, Outcome};
 use std::io;
 
 /// What a worker needs.
@@ -23,6 +25,7 @@ pub struct Worker {
 /// allocations that are armed to fail for an operation.
 fn own_stack() {
     let here = 0;
+    const PAGE: u64 = Window::PAGE_BYTES;
     let around = (&raw const here as u64 & !(PAGE - 1)) - 8 * PAGE;
     // SAFETY: the stack of a thread is larger than that, and its contents do not change.
     unsafe {
@@ -55,8 +58,8 @@ impl Worker {
 
     fn range_call(self, call: &call::Range, word: u64) -> Response {
         let mut range = Range {
-            addr: address(call.pages.first),
-            len: call.pages.count,
+            addr: Window::GUEST.byte(call.pages.first),
+            len: Window::GUEST.count(call.pages.count),
             dev: call.dev.into(),
             skip: call.skip.into(),
             flags: call.flags.0,
@@ -99,12 +102,12 @@ impl Worker {
         self,
         pid: i32,
         sums: &mut Observe,
-        entries: &mut [driver::Entry; WINDOW as usize],
+        entries: &mut [driver::Entry; WINDOW_PAGES as usize],
     ) -> bool {
         *sums = Observe {
             pid: pid as u32,
-            len: WINDOW,
-            addr: window(),
+            len: Window::GUEST.count(WINDOW_PAGES),
+            addr: Window::GUEST.start_byte(),
             entries: entries.as_mut_ptr() as u64,
             ..Observe::default()
         };
@@ -132,9 +135,12 @@ impl Worker {
         }
         if request.kind == Request::CLEAN {
             forget_uffd();
-            let len = u64::from(WINDOW) * PAGE;
+            let (start, len) = (
+                Window::GUEST.start_byte(),
+                Window::GUEST.bytes(WINDOW_PAGES),
+            );
             // SAFETY: nothing of ours lies in the window.
-            return done(unsafe { libc::munmap(window() as *mut _, len as usize) }).into();
+            return done(unsafe { libc::munmap(start as *mut _, len as usize) }).into();
         }
         trace.iter().for_each(Trace::begin);
         let response = self.perform_alone(request);
@@ -212,8 +218,8 @@ impl Worker {
 
     fn snapshot(self, dev: Dev, pages: Pages) -> Outcome {
         let mut argument = driver::Snapshot {
-            addr: address(pages.first),
-            len: pages.count,
+            addr: Window::GUEST.byte(pages.first),
+            len: Window::GUEST.count(pages.count),
             dev: dev.get().into(),
             seen: [0; driver::MAX_PAGES],
         };
@@ -221,7 +227,7 @@ impl Worker {
             return failed(&error);
         }
         let mut digest = Digest::default();
-        for seen in &argument.seen[..pages.count as usize] {
+        for seen in &argument.seen[..argument.len as usize] {
             digest.mix((*seen).into());
         }
         Outcome::Seen(digest.value())

@@ -8,6 +8,8 @@
 //! reply answers the right job in time.
 #![forbid(unsafe_code)]
 
+use mm_fuzz::limits::{DEVICES, MAX_OPS, MAX_PROCS, WINDOW_PAGES};
+use mm_fuzz::program::AllocKind;
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -16,12 +18,6 @@ use std::marker::PhantomData;
 
 /// The id of the first reply, which answers no job: the agent has started.
 pub const HELLO: u32 = u32::MAX;
-
-/// The most operations of a program.
-pub const MAX_OPS: usize = 256;
-
-/// The most processes that live at a time.
-pub const MAX_PROCESSES: usize = 8;
 
 /// The most events of a reply: for each operation its end and an observation, and one that
 /// something hangs.
@@ -34,8 +30,8 @@ pub const MAX_FRAME: usize = {
     // page, kind, device, flags; page flags; references, mappings; identity, index, word
     const ENTRY: usize = 4 + 3 + 2 * 5 + 3 * 10;
     // slot, number of entries; charges; VMAs
-    const PROCESS: usize = 2 + WINDOW as usize * ENTRY + 2 * 10 + 5;
-    const SEEN: usize = 2 + MAX_PROCESSES * PROCESS;
+    const PROCESS: usize = 2 + WINDOW_PAGES as usize * ENTRY + 2 * 10 + 5;
+    const SEEN: usize = 2 + MAX_PROCS * PROCESS;
     // kind, operation; kind and word of the outcome
     const ENDED: usize = 4 + 1 + 10;
     const HANGS: usize = 4;
@@ -48,10 +44,7 @@ pub const MAX_FRAME: usize = {
 pub const MAX_REACHED: usize = 1 << 14;
 
 /// The number of kinds of allocations.
-pub const ALLOC_KINDS: usize = 8;
-
-/// Pages that are observed: all pages that a program can name.
-pub const WINDOW: u32 = 32;
+pub const ALLOC_KINDS: usize = AllocKind::ALL.len();
 
 /// A program, and the plan by which it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +113,7 @@ pub struct Reply {
     #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
     pub events: Vec<Event>,
     /// Frames of each device that are still in use after all processes ended.
-    pub leaked: [u32; 2],
+    pub leaked: [u32; DEVICES],
     /// Something could not be ended, and the guest is of no more use.
     pub stuck: bool,
     /// Places of the kernel that this guest reached for the first time: the low 32 bits of their
@@ -139,7 +132,7 @@ pub enum Event {
     /// An operation did not end that should have.
     Hangs(u16),
     /// The processes, by slot.
-    Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCESSES>")] Vec<Process>),
+    Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCS>")] Vec<Process>),
     /// The processes could not be observed: a writer waits for an `mmap_lock`.
     NotSeen,
 }
@@ -175,7 +168,7 @@ pub struct Process {
     /// Its slot.
     pub slot: u8,
     /// The entries that are not empty, by page of the window.
-    #[serde(deserialize_with = "at_most::<_, _, { WINDOW as usize }>")]
+    #[serde(deserialize_with = "at_most::<_, _, { WINDOW_PAGES as usize }>")]
     pub entries: Vec<(u8, Entry)>,
     /// Anonymous pages in the window that it is charged for.
     pub anon_rss: i64,
@@ -419,14 +412,14 @@ mod tests {
         };
         let process = Process {
             slot: u8::MAX,
-            entries: vec![(u8::MAX, entry); WINDOW as usize],
+            entries: vec![(u8::MAX, entry); WINDOW_PAGES as usize],
             anon_rss: i64::MIN,
             swap_ents: i64::MIN,
             areas: u32::MAX,
         };
         let of_one = [
             Event::Ended(u16::MAX, Outcome::Seen(u64::MAX)),
-            Event::Seen(vec![process; MAX_PROCESSES]),
+            Event::Seen(vec![process; MAX_PROCS]),
         ];
         let mut events = vec![of_one; MAX_OPS].concat();
         events.push(Event::Hangs(u16::MAX));
@@ -481,9 +474,9 @@ mod tests {
         // Each item is one byte of the frame and 32 of memory.
         with(vec![Event::NotSeen; MAX_EVENTS + 1]);
         let seen = |processes| vec![Event::Seen(processes)];
-        with(seen(vec![Process::default(); MAX_PROCESSES + 1]));
+        with(seen(vec![Process::default(); MAX_PROCS + 1]));
         with(seen(vec![Process {
-            entries: vec![(0, Entry::default()); WINDOW as usize + 1],
+            entries: vec![(0, Entry::default()); WINDOW_PAGES as usize + 1],
             ..Process::default()
         }]));
         assert!(refused(&framed(&[0xff_u8; 32])).starts_with("a frame that is no message: "));

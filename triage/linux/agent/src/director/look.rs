@@ -1,7 +1,7 @@
 //! Converts the driver's observations into the terms of the protocol.
 
 use crate::driver::{self, Observe};
-use crate::system::window;
+use mm_fuzz::window::Window;
 use mm_linux_protocol::{Entry, Kind, Process};
 
 const KINDS: [Kind; 10] = [
@@ -56,7 +56,7 @@ fn entry_of(entry: &driver::Entry) -> Entry {
         // A folio in the swap cache may have no index yet.
         index: match in_swap {
             true => 0,
-            false => (entry.index as i64).wrapping_sub((window() >> 12) as i64),
+            false => Window::GUEST.offset(entry.index),
         },
         word: entry.word,
     }

@@ -10,9 +10,10 @@ use crate::driver::{self, Command, Driver, Observe, Reset};
 use crate::system::UFFD_NUMBER;
 use crate::worker::Worker;
 use child::Child;
-use mm_fuzz::exec::{MAX_PROCS, Slots};
+use mm_fuzz::exec::Slots;
+use mm_fuzz::limits::{MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::{self, Op, Program, Step, wire};
-use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, Event, Job, Outcome, Reply, WINDOW};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, Event, Job, Outcome, Reply};
 use std::time::Duration;
 
 /// How long an operation that does not wait may take.
@@ -345,7 +346,7 @@ impl Director {
         let mut processes = Vec::new();
         let live = self.slots.procs.iter().enumerate();
         for (slot, child) in live.filter_map(|(slot, child)| Some((slot, (*child)?))) {
-            let mut entries = [driver::Entry::default(); WINDOW as usize];
+            let mut entries = [driver::Entry::default(); WINDOW_PAGES as usize];
             let mut sums = Observe::default();
             if !self.worker.observe(child.pid, &mut sums, &mut entries) {
                 return Event::NotSeen;
