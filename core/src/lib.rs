@@ -68,7 +68,7 @@ pub use pgtable::{PageTables, Table};
 pub use pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-pub use release::{RULES, Release, Rule, Rules};
+pub use rules::{KernelVersion, RULES, Rule, Rules};
 pub use run::{RunError, Schedule};
 pub use state::{Current, Enomem, Kernel, State};
 pub use swap::{SwapDevice, SwapSlot};

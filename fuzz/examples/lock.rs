@@ -4,7 +4,7 @@
 //! Status 1 if a digest differs, a program is not in the lock or has a finding, or a line of the
 //! lock has no program.
 
-use mm_fuzz::lock;
+use mm_fuzz::digest_lock as lock;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -5,9 +5,9 @@
 //! Status 1 if a program cannot be read, or has a finding with the newest rules and without a bug.
 //! A finding in another run is expected.
 
-use mm_core::Release;
+use mm_core::KernelVersion;
 use mm_fuzz::exec::{Executor, Options, Verdict};
-use mm_fuzz::{lock, zoo};
+use mm_fuzz::{digest_lock as lock, zoo};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -30,7 +30,7 @@ fn run() -> Result<usize, String> {
     });
     let mut older = Executor::new(Options {
         identity: true,
-        release: Release::V6_12,
+        release: KernelVersion::V6_12,
         ..Options::default()
     });
     let corpus = lock::corpus()?;

@@ -50,12 +50,12 @@ pub enum Call {
         mode: Option<Constant>,
     },
     /// A command of the driver on `struct mmfuzz_range`.
-    Range(Range),
+    Range(RangeCall),
     /// A command on `struct mmfuzz_slot`: the slot that the operation works on, with the pages to
     /// skip.
-    Slot(Command, u8),
+    Slot(Ioctl, u8),
     /// A command on `struct mmfuzz_evict`: the device, the first frame and the number of frames.
-    Evict(Command, Dev, [u8; 2]),
+    Evict(Ioctl, Dev, [u8; 2]),
     /// A command on `struct mmfuzz_snapshot`.
     Snapshot(Dev, Pages),
 }
@@ -71,9 +71,9 @@ impl Call {
 
 /// The members of `struct mmfuzz_range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub struct RangeCall {
     /// The command.
-    pub command: Command,
+    pub command: Ioctl,
     /// The pages.
     pub pages: Pages,
     /// The device.
@@ -86,9 +86,9 @@ pub struct Range {
     pub result: RangeResult,
 }
 
-impl Range {
+impl RangeCall {
     /// A command without a device, pages to skip or flags.
-    pub const fn new(command: Command, pages: Pages, result: RangeResult) -> Self {
+    pub const fn new(command: Ioctl, pages: Pages, result: RangeResult) -> Self {
         Self {
             command,
             pages,
@@ -101,7 +101,7 @@ impl Range {
 
     /// True if the command takes the word that the operation writes.
     pub fn takes_word(&self) -> bool {
-        (self.command, self.flags) == (Command::Access, Flags::WRITE)
+        (self.command, self.flags) == (Ioctl::Access, Flags::WRITE)
     }
 }
 
@@ -160,11 +160,11 @@ macro_rules! commands {
         /// A command of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h`, in Rust.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum Command {
+        pub enum Ioctl {
             $($(#[doc = $doc])+ $variant = $number,)*
         }
 
-        impl Command {
+        impl Ioctl {
             /// All commands.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 

@@ -120,7 +120,7 @@ impl Share {
 
 /// The places that distilling reads from and writes to.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct DistilPaths<'a> {
     /// The name of the target that runs the inputs.
     pub target: &'a str,
     /// The folders of inputs. Files named `*.mm` are text, all others wire of any version.
@@ -137,7 +137,7 @@ pub struct Place<'a> {
 ///
 /// A sentence: there is no such target, a file cannot be read or written, or a text is not a
 /// program.
-pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
+pub fn distil(place: DistilPaths<'_>, coverage: Coverage<'_>) -> Result<Summary> {
     let mut pass = Pass::new(place, Share::ALL, coverage)?;
     let kept = pass.keep()?;
     pass.summary.features[0] = pass.seen().len();
@@ -160,7 +160,7 @@ pub fn distil(place: Place<'_>, coverage: Coverage<'_>) -> Result<Summary> {
 ///
 /// As for [`distil`].
 pub fn sieve(
-    place: Place<'_>,
+    place: DistilPaths<'_>,
     share: Share,
     coverage: Coverage<'_>,
 ) -> Result<(Summary, Vec<u32>)> {
@@ -175,7 +175,7 @@ pub fn sieve(
 type Measured = (Vec<u8>, Vec<u32>);
 
 struct Pass<'a> {
-    place: Place<'a>,
+    place: DistilPaths<'a>,
     share: Share,
     limits: Limits,
     runner: Runner<'a>,
@@ -185,7 +185,7 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(place: Place<'a>, share: Share, coverage: Coverage<'a>) -> Result<Self> {
+    fn new(place: DistilPaths<'a>, share: Share, coverage: Coverage<'a>) -> Result<Self> {
         let name = place.target;
         let limits = target::limits(name).ok_or_else(|| format!("there is no target {name}"))?;
         coverage.take();
@@ -386,8 +386,8 @@ mod tests {
         })
     }
 
-    fn place<'a>(folders: &'a [PathBuf], kept: &'a Path, found: &'a Path) -> Place<'a> {
-        Place {
+    fn place<'a>(folders: &'a [PathBuf], kept: &'a Path, found: &'a Path) -> DistilPaths<'a> {
+        DistilPaths {
             target: "ops",
             folders,
             kept,
@@ -510,7 +510,7 @@ mod tests {
     fn an_input_with_a_finding_has_no_features_and_the_next_one_has() {
         let slug = "devpriv-mapping-reuse";
         let bug = crate::zoo::find(slug).expect("a bug").bug;
-        let witness = crate::lock::corpus_dir().join(format!("zoo/{slug}.mm"));
+        let witness = crate::digest_lock::corpus_dir().join(format!("zoo/{slug}.mm"));
         let (program, _) = load(&witness).expect("a witness");
         let input = wire::encode(&program);
         with(|coverage| {

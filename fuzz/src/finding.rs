@@ -57,7 +57,7 @@ impl fmt::Display for Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct PageState {
     /// The memory that the page is in.
-    pub place: Place,
+    pub place: PageKind,
     /// Present entries name it.
     pub present: bool,
     /// Device-private entries name it.
@@ -76,7 +76,7 @@ pub struct PageState {
 
 /// The memory that a page is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Place {
+pub enum PageKind {
     /// The finding is not about a page.
     #[default]
     Nowhere,
@@ -116,17 +116,17 @@ impl PageState {
         state
     }
 
-    fn place(s: &State, pfn: Pfn) -> Place {
+    fn place(s: &State, pfn: Pfn) -> PageKind {
         let known = if pfn.zone() == 0 {
             s.geometry().system_frames()
         } else {
             s.geometry().device_frames()
         };
         match pfn.zone() {
-            _ if pfn == Pfn::ZERO => Place::Zero,
-            zone if zone > mm_core::DEVICES || pfn.index() >= known as usize => Place::Wild,
-            0 => Place::System,
-            _ => Place::Device,
+            _ if pfn == Pfn::ZERO => PageKind::Zero,
+            zone if zone > mm_core::DEVICES || pfn.index() >= known as usize => PageKind::Wild,
+            0 => PageKind::System,
+            _ => PageKind::Device,
         }
     }
 }
@@ -134,11 +134,11 @@ impl PageState {
 impl fmt::Display for PageState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.place {
-            Place::Nowhere => return f.write_str("-"),
-            Place::Zero => "zero",
-            Place::System => "system",
-            Place::Device => "device",
-            Place::Wild => "wild",
+            PageKind::Nowhere => return f.write_str("-"),
+            PageKind::Zero => "zero",
+            PageKind::System => "system",
+            PageKind::Device => "device",
+            PageKind::Wild => "wild",
         })?;
         let parts = [
             (self.present, "+present"),

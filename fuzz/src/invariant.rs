@@ -429,7 +429,7 @@ impl fmt::Display for Standstill {
 
 /// Everything that the table says about an invariant.
 #[derive(Debug)]
-pub struct Row {
+pub struct InvariantRow {
     /// The invariant.
     pub invariant: Invariant,
     /// Its family.
@@ -453,14 +453,14 @@ pub struct Row {
 
 impl Invariant {
     /// The row of this invariant.
-    pub const fn row(self) -> &'static Row {
+    pub const fn row(self) -> &'static InvariantRow {
         &TABLE[self as usize]
     }
 
     /// Looks an invariant up by `family/name`.
     pub fn named(name: &str) -> Option<Self> {
         let (family, name) = name.split_once('/')?;
-        let is = |row: &&Row| row.name == name && row.family.to_string() == family;
+        let is = |row: &&InvariantRow| row.name == name && row.family.to_string() == family;
         TABLE.iter().find(is).map(|row| row.invariant)
     }
 
@@ -521,7 +521,7 @@ macro_rules! invariants {
         }
 
         /// The rows; the number of an invariant is its index.
-        pub const TABLE: &[Row] = &[$(Row {
+        pub const TABLE: &[InvariantRow] = &[$(InvariantRow {
             invariant: Invariant::$variant,
             family: Family::$family,
             name: $name,

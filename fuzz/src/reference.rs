@@ -20,7 +20,7 @@ use std::hash::Hash;
 use std::ops::Range;
 
 pub use change::{Change, End};
-pub use remap::{Remap, RemapEnd, RemapTicket};
+pub use remap::{RemapCall, RemapEnd, RemapTicket};
 
 /// The number of a process: in the order of creation, never reused.
 pub type Pid = usize;

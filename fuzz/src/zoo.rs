@@ -6,7 +6,7 @@ pub use mm_core::zoo::{Bug, Zoo};
 
 /// The facts about a bug.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct BugInfo {
     /// The switch.
     pub bug: Bug,
     /// Its name on the command line and in file names.
@@ -137,7 +137,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
 const BUGS: usize = mm_core::zoo::TABLE.len();
 
 /// All bugs, in the order of [`Bug`].
-pub static TABLE: &[Entry] = &{
+pub static TABLE: &[BugInfo] = &{
     let mut table = [entry(0); BUGS];
     let mut i = 0;
     while i < BUGS {
@@ -147,10 +147,10 @@ pub static TABLE: &[Entry] = &{
     table
 };
 
-const fn entry(i: usize) -> Entry {
+const fn entry(i: usize) -> BugInfo {
     let row = mm_core::zoo::TABLE[i];
     let (class, threads, oracle) = expected(row.bug);
-    Entry {
+    BugInfo {
         bug: row.bug,
         slug: row.slug,
         commit: row.commit,
@@ -162,7 +162,7 @@ const fn entry(i: usize) -> Entry {
 }
 
 /// The row of the bug with this slug.
-pub fn find(slug: &str) -> Option<&'static Entry> {
+pub fn find(slug: &str) -> Option<&'static BugInfo> {
     TABLE.iter().find(|entry| entry.slug == slug)
 }
 

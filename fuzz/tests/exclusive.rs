@@ -4,7 +4,7 @@
 //! operation: `-`, or a kind with ` W`, ` soft-dirty`, ` uffd-wp`, and the refcount and mapcount of
 //! the page.
 
-use mm_core::{Entry, MmId, Release, Softleaf, State};
+use mm_core::{Entry, KernelVersion, MmId, Softleaf, State};
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict};
 use mm_fuzz::program::{Geometry, Step};
 use mm_fuzz::window::Window;
@@ -53,7 +53,7 @@ impl Observer for Story {
     }
 }
 
-fn story(release: Release, text: &str) -> Vec<(String, Outcome)> {
+fn story(release: KernelVersion, text: &str) -> Vec<(String, Outcome)> {
     let mut story = Story::default();
     let options = Options {
         thorough: true,
@@ -68,7 +68,7 @@ fn story(release: Release, text: &str) -> Vec<(String, Outcome)> {
 }
 
 /// The entry of page 0 after each operation, once it is device-exclusive.
-fn after_exclusive(release: Release, operations: &str) -> Vec<(String, Outcome)> {
+fn after_exclusive(release: KernelVersion, operations: &str) -> Vec<(String, Outcome)> {
     let text = format!("mmap p0 0 2 rw\nwrite p0 0\nexclusive d0 p0 0 1\n{operations}");
     let mut all = story(release, &text);
     let (entry, outcome) = all.remove(2);
@@ -81,14 +81,14 @@ fn after_exclusive(release: Release, operations: &str) -> Vec<(String, Outcome)>
 
 /// The same with the newest kernel's rules, without the outcomes.
 fn entries(operations: &str) -> Vec<String> {
-    let all = after_exclusive(Release::V7_3, operations);
+    let all = after_exclusive(KernelVersion::V7_3, operations);
     all.into_iter().map(|(entry, _)| entry).collect()
 }
 
 #[test]
 fn the_cpu_gets_it_back_by_touching_it() {
     let all = after_exclusive(
-        Release::V7_3,
+        KernelVersion::V7_3,
         "dev-write d0 p0 0\nread p0 0\ndev-read d1 p0 0",
     );
     assert_eq!(
@@ -135,7 +135,7 @@ fn what_is_tracked_or_protected_comes_back_read_only() {
 #[test]
 fn only_what_may_be_written_can_be_made_exclusive() {
     let all = story(
-        Release::V7_3,
+        KernelVersion::V7_3,
         "mmap p0 0 2 rw\nmprotect p0 1 1 r\nexclusive d0 p0 1 1\nexclusive d0 p0 0 3\nexclusive d0 p0 5 1",
     );
     let outcomes: Vec<_> = all[2..].iter().map(|(_, outcome)| *outcome).collect();
@@ -147,7 +147,10 @@ fn only_what_may_be_written_can_be_made_exclusive() {
 
 #[test]
 fn a_fork_takes_it_back_unless_the_folio_is_locked() {
-    let all = after_exclusive(Release::V7_3, "lock p0 0\nfork p0\nunlock l0\nfork p0");
+    let all = after_exclusive(
+        KernelVersion::V7_3,
+        "lock p0 0\nfork p0\nunlock l0\nfork p0",
+    );
     assert_eq!(
         all[1],
         ("exclusive soft-dirty 2/1".to_owned(), Outcome::Enomem)
@@ -173,8 +176,8 @@ fn in_6_12_mprotect_takes_the_write_permission_for_good() {
         "mmap p0 0 1 rw\nexclusive d0 p0 0 1\nmprotect p0 0 1 r\nmprotect p0 0 1 rw\nread p0 0";
     let bug = mm_core::zoo::Bug::ExclWritableByVmaFlag;
     for (release, expected) in [
-        (Release::V7_3, "present W soft-dirty 1/1"),
-        (Release::V6_12, "present soft-dirty 1/1"),
+        (KernelVersion::V7_3, "present W soft-dirty 1/1"),
+        (KernelVersion::V6_12, "present soft-dirty 1/1"),
     ] {
         let mut story = Story::default();
         let mut executor = Executor::new(Options {

@@ -6,7 +6,7 @@
 
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
 use mm_fuzz::exhaust::alphabet::{Alphabet, Size};
-use mm_fuzz::exhaust::{self, Bound, Machine, Ran, Search};
+use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
 use mm_fuzz::program::operand::{Addr, Dev, OperandKind, Proc};
 use mm_fuzz::program::{MAX_PREEMPTIONS, Op, OpKind, Preemption, Program, Step};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -59,8 +59,8 @@ fn bound(kinds: &[OpKind], pages: u8, threads: u8, depth: usize, merge: bool) ->
     }
 }
 
-fn search(bound: &Bound, machine: &mut Counting) -> Search {
-    let mut search = Search::new(bound);
+fn search(bound: &Bound, machine: &mut Counting) -> ExhaustiveSearch {
+    let mut search = ExhaustiveSearch::new(bound);
     for length in 0..bound.depth {
         for task in search.layer(bound, length) {
             let expansion = exhaust::expand(bound, &task, machine).expect("nobody stops it");
@@ -70,7 +70,7 @@ fn search(bound: &Bound, machine: &mut Counting) -> Search {
     search
 }
 
-fn signatures(search: &Search) -> BTreeSet<String> {
+fn signatures(search: &ExhaustiveSearch) -> BTreeSet<String> {
     search.found.keys().cloned().collect()
 }
 

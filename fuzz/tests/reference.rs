@@ -1,7 +1,7 @@
 //! The rules of the reference model: what it allows, and what it must report.
 
-use mm_core::{Release, VmFlags, Vma};
-use mm_fuzz::reference::{Access, Change, End, Pid, Reference, Remap, RemapEnd, Violation};
+use mm_core::{KernelVersion, VmFlags, Vma};
+use mm_fuzz::reference::{Access, Change, End, Pid, Reference, RemapCall, RemapEnd, Violation};
 use std::ops::Range;
 
 const READ: VmFlags = VmFlags::READ;
@@ -381,30 +381,30 @@ fn reset_forgets_everything() {
 const DONE: RemapEnd = RemapEnd::Done;
 
 impl Model {
-    fn remap(&mut self, old: Range<u64>, new: Range<u64>, keep_source: bool) -> Remap {
-        Remap {
+    fn remap(&mut self, old: Range<u64>, new: Range<u64>, keep_source: bool) -> RemapCall {
+        RemapCall {
             pid: self.pid,
             stay: old.start == new.start,
             old,
             new,
             keep_source,
-            rules: Release::V6_12.rules(),
+            rules: KernelVersion::V6_12.rules(),
         }
     }
 
     /// True if a call of `mremap` may end so on 6.12.
     fn remaps(&mut self, old: Range<u64>, new: Range<u64>, end: RemapEnd) -> bool {
-        self.remaps_on(Release::V6_12, old, new, end)
+        self.remaps_on(KernelVersion::V6_12, old, new, end)
     }
 
     fn remaps_on(
         &mut self,
-        release: Release,
+        release: KernelVersion,
         old: Range<u64>,
         new: Range<u64>,
         end: RemapEnd,
     ) -> bool {
-        let remap = Remap {
+        let remap = RemapCall {
             rules: release.rules(),
             ..self.remap(old, new, false)
         };
@@ -488,7 +488,9 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
         model
     };
     let allowed = |old: Range<u64>, new: Range<u64>, registered| {
-        ends.map(|end| model(registered).remaps_on(Release::V7_3, old.clone(), new.clone(), end))
+        ends.map(|end| {
+            model(registered).remaps_on(KernelVersion::V7_3, old.clone(), new.clone(), end)
+        })
     };
     let moves = [true, false, false, false];
     assert_eq!(allowed(0..6, 20..26, false), moves);
@@ -508,7 +510,7 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
     model.done(20..26, Change::Map(READ_WRITE));
     assert_eq!(model.write(5, 7), None);
     assert_eq!(model.write(22, 8), None);
-    assert!(model.remaps_on(Release::V7_3, 0..6, 20..26, DONE));
+    assert!(model.remaps_on(KernelVersion::V7_3, 0..6, 20..26, DONE));
     model.assert_reads(25, 7);
     model.assert_reads(22, 8);
     assert_eq!(model.read(5, 7), Some(Violation::Protection));
@@ -518,17 +520,17 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
 fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
-    assert!(model.remaps_on(Release::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
+    assert!(model.remaps_on(KernelVersion::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
     assert_eq!(model.read(20, 5), None);
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
-    assert!(model.remaps_on(Release::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
+    assert!(model.remaps_on(KernelVersion::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
     assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is mapped");
     assert_eq!(model.read(0, 5), None);
     // one page is one VMA: it did not move
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
-    assert!(model.remaps_on(Release::V7_3, 0..1, 20..21, RemapEnd::OutOfMemory));
+    assert!(model.remaps_on(KernelVersion::V7_3, 0..1, 20..21, RemapEnd::OutOfMemory));
     model.assert_reads(0, 5);
     assert_eq!(model.read(20, 5), Some(Violation::Protection));
     // unless the VMA at the destination could not be unmapped again

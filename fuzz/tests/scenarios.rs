@@ -8,7 +8,7 @@
 //! An entry is shown as `place[ W][ exclusive][ soft-dirty][ uffd-wp] refcount/mapcount`.
 
 use mm_core::{
-    DevId, Entry, FrameAllocator, Page, Pfn, Pte, Release, Softleaf, State, SwapPte, Wait,
+    DevId, Entry, FrameAllocator, KernelVersion, Page, Pfn, Pte, Softleaf, State, SwapPte, Wait,
 };
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict};
 use mm_fuzz::limits::WINDOW_PAGES;
@@ -139,11 +139,11 @@ impl Observer for Film {
 impl Film {
     /// Runs a program with everything checked. Panics if it has a finding.
     fn of(text: &str) -> Self {
-        Self::on(Release::default(), text)
+        Self::on(KernelVersion::default(), text)
     }
 
     /// Runs a program with the rules of a kernel release.
-    fn on(release: Release, text: &str) -> Self {
+    fn on(release: KernelVersion, text: &str) -> Self {
         let program: Program = text.parse().unwrap_or_else(|e| panic!("{e}:\n{text}"));
         let mut film = Self::default();
         let options = Options {
@@ -452,7 +452,7 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
     // the page in between is mapped after the clear, and merges with its neighbours
     let text = "mmap p0 3 5 rw\nuffd-register p0 3 1\nclear-soft-dirty p0\nmmap p0 6 1 rw\n\
                 uffd-register p0 2 7\npagemap p0 1 5";
-    let [old, new] = [Release::V6_12, Release::V7_3].map(|release| {
+    let [old, new] = [KernelVersion::V6_12, KernelVersion::V7_3].map(|release| {
         let film = Film::on(release, text);
         let merged = film.last().areas[0].iter().eq(std::iter::once(&(3..8)));
         assert!(merged, "{:?}", film.last().areas[0]);
@@ -467,7 +467,7 @@ fn an_area_that_grows_is_soft_dirty_by_release() {
 #[test]
 fn a_reference_keeps_a_lazily_freed_page_for_good_only_in_6_12() {
     let text = "mmap p0 0 1 rw\nwrite p0 0\nlazyfree p0 0 1\nget p0 0 r\nreclaim p0 0\nput r0\nreclaim p0 0";
-    for (release, after) in [(Release::V6_12, "swap"), (Release::V7_3, "-")] {
+    for (release, after) in [(KernelVersion::V6_12, "swap"), (KernelVersion::V7_3, "-")] {
         let film = Film::on(release, text);
         assert!(film.shots[4].show(0, 0).starts_with("system"), "held");
         let shown = film.last().entries[0][0].as_ref().map(|m| m.shown.as_str());
@@ -660,7 +660,7 @@ fn others_run_while_munmap_zaps() {
 
 /// The outcomes of these operations on each release, the oldest first.
 fn outcomes(text: &str, of: Range<usize>) -> [Vec<Outcome>; 3] {
-    Release::ALL.map(|release| {
+    KernelVersion::ALL.map(|release| {
         let film = Film::on(release, text);
         film.shots[of.clone()]
             .iter()
@@ -711,7 +711,7 @@ fn a_write_that_finds_its_page_in_the_swap_cache_gives_the_slot_up_since_7_3() {
     // 7.3 finds the page in the swap cache, where reclaim left it. The others read it from swap,
     // and 6.12 gives the slot up before it maps the page.
     let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nwrite p0 0";
-    let [old, middle, new] = Release::ALL.map(|release| Film::on(release, text));
+    let [old, middle, new] = KernelVersion::ALL.map(|release| Film::on(release, text));
     let shown = |film: &Film| film.last().show(0, 0).to_owned();
     assert_eq!(shown(&old), "system W exclusive soft-dirty 1/1");
     assert_eq!(
@@ -741,7 +741,7 @@ fn a_copy_of_a_registered_area_merges_with_nobody_since_7_3() {
 fn a_page_from_the_swap_cache_is_copied_into_a_locked_area_since_7_0() {
     // p0 leaves the page to p1, whose entry is not marked exclusive
     let text = "mmap p0 3 1 rw\nwrite p0 3\nfork p0\nread p1 3\nreclaim p1 3\nread p0 3\nexit p0\nmlock p1 3 1 on";
-    let pages = Release::ALL.map(|release| {
+    let pages = KernelVersion::ALL.map(|release| {
         let film = Film::on(release, text);
         let (before, after) = (&film.shots[5], film.last());
         assert_eq!(after.show(1, 3), "system W exclusive soft-dirty 1/1");

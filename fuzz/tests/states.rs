@@ -2,7 +2,7 @@
 //! `corpus/digests.lock` names. (This file comes last in the alphabet, so a mutant counts as caught
 //! by it only if no other test notices it.)
 
-use mm_fuzz::lock;
+use mm_fuzz::digest_lock as lock;
 
 #[test]
 fn programs_end_as_locked() {

@@ -18,7 +18,7 @@ fn every_bug_is_caught_by_its_oracle() {
     };
     for entry in TABLE {
         let file = format!("zoo/{}.mm", entry.slug);
-        let witness = std::fs::read_to_string(mm_fuzz::lock::corpus_dir().join(file));
+        let witness = std::fs::read_to_string(mm_fuzz::digest_lock::corpus_dir().join(file));
         let witness = witness.expect("a witness");
         let found = oracle(zoo::only(entry.bug), &witness);
         assert_eq!(found.as_deref(), Some(entry.oracle), "{}", entry.slug);

@@ -17,12 +17,12 @@ The grammar of programs is in docs/grammar.md.";
 pub struct Cli {
     /// The command to run.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Run programs and show what happens, step by step
     #[command(after_help = AFTER_HELP)]
     Replay(replay::ReplayArgs),
@@ -78,23 +78,23 @@ impl Cli {
     /// `out` cannot be written to.
     pub fn run(&self, out: &mut dyn Write) -> io::Result<Status> {
         let status = match &self.command {
-            Command::Replay(args) => replay::command(args, out),
-            Command::Minimize(args) => minimize::command(args, out),
-            Command::Seeds(args) => seeds::command(args, out),
-            Command::Cluster(args) => cluster::command(args, out),
-            Command::Report(args) => report::command(args, out),
-            Command::Bisect(args) => bisect::command(args, out),
-            Command::Collect(args) => collect::command(args, out),
-            Command::Convert(args) => convert::command(args, out),
-            Command::Zoo(args) => zoo::command(args, out),
-            Command::Explain(args) => explain::command(args, out),
-            Command::Exhaust(args) => exhaust::command(args, out),
-            Command::Campaign(args) => campaign::command(args, out),
-            Command::Diff(args) => diff::command(args, out),
-            Command::Emit(args) => emit::command(args, out),
-            Command::Completions { shell } => completions(*shell, out),
-            Command::Linux(args) if args.runs_emitted() => emitted::command(args, out),
-            Command::Linux(args) => linux::command(args, out),
+            CliCommand::Replay(args) => replay::command(args, out),
+            CliCommand::Minimize(args) => minimize::command(args, out),
+            CliCommand::Seeds(args) => seeds::command(args, out),
+            CliCommand::Cluster(args) => cluster::command(args, out),
+            CliCommand::Report(args) => report::command(args, out),
+            CliCommand::Bisect(args) => bisect::command(args, out),
+            CliCommand::Collect(args) => collect::command(args, out),
+            CliCommand::Convert(args) => convert::command(args, out),
+            CliCommand::Zoo(args) => zoo::command(args, out),
+            CliCommand::Explain(args) => explain::command(args, out),
+            CliCommand::Exhaust(args) => exhaust::command(args, out),
+            CliCommand::Campaign(args) => campaign::command(args, out),
+            CliCommand::Diff(args) => diff::command(args, out),
+            CliCommand::Emit(args) => emit::command(args, out),
+            CliCommand::Completions { shell } => completions(*shell, out),
+            CliCommand::Linux(args) if args.runs_emitted() => emitted::command(args, out),
+            CliCommand::Linux(args) => linux::command(args, out),
         }?;
         out.flush()?;
         Ok(status)

@@ -17,7 +17,7 @@ use crate::run;
 use crate::stop::Stop;
 use crate::store::Output;
 use crate::style::Style;
-use crate::walk::{Found, Walk};
+use crate::walk::{Walk, WalkEntry};
 use crate::{file, pool, store};
 use key::{Key, Vague};
 use mm_fuzz::program::{Program, text};
@@ -192,7 +192,11 @@ pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result
     let known = all.files();
     let (folders, files): (Vec<_>, Vec<_>) = sources.files.iter().partition(|path| path.is_dir());
     let found = folders.into_iter().flat_map(|folder| Walk::new(folder));
-    let found = files.into_iter().cloned().map(Found::Named).chain(found);
+    let found = files
+        .into_iter()
+        .cloned()
+        .map(WalkEntry::Named)
+        .chain(found);
     let found = found.take_while(|_| !stop.is_set()).filter(|found| {
         let path = found.path();
         !known.contains(&shown(path)) && !output.is_some_and(|dir| path.starts_with(dir))
@@ -290,12 +294,12 @@ fn one(
     target: Option<Target>,
     bugs: &Bugs,
     stop: &Stop,
-    found: Found,
+    found: WalkEntry,
 ) -> (String, Option<Outcome>) {
     let (path, is_named) = match found {
-        Found::Named(path) => (path, true),
-        Found::File(path) => (path, false),
-        Found::Unreadable(path, error) => {
+        WalkEntry::Named(path) => (path, true),
+        WalkEntry::File(path) => (path, false),
+        WalkEntry::Unreadable(path, error) => {
             let why = InputError::unreadable(&path, error).to_string();
             return (shown(&path), Some(Outcome::Unusable(why)));
         }

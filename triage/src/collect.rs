@@ -9,7 +9,7 @@ use crate::Status;
 use crate::file::{self, ReadError};
 use crate::names::shown;
 use crate::store;
-use crate::walk::{Found, Walk};
+use crate::walk::{Walk, WalkEntry};
 use serde_json::json;
 use sha1::{Digest, Sha1};
 use std::ffi::OsStr;
@@ -86,8 +86,8 @@ pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
     let (mut tally, mut status, mut listed) = (Tally::default(), Status::Pass, Vec::new());
     for path in named.iter().flat_map(|path| files(path)) {
         let path = match path {
-            Found::Named(path) | Found::File(path) => path,
-            Found::Unreadable(path, error) => {
+            WalkEntry::Named(path) | WalkEntry::File(path) => path,
+            WalkEntry::Unreadable(path, error) => {
                 status = Status::unusable(format_args!("{}: {error}", shown(&path)));
                 continue;
             }
@@ -176,11 +176,11 @@ fn named(args: &CollectArgs) -> Result<Vec<PathBuf>, String> {
 }
 
 /// The file itself, or the files in the folder and its subfolders.
-fn files(path: &Path) -> Box<dyn Iterator<Item = Found>> {
+fn files(path: &Path) -> Box<dyn Iterator<Item = WalkEntry>> {
     if path.is_dir() {
         Box::new(Walk::new(path))
     } else {
-        Box::new(std::iter::once(Found::File(path.to_owned())))
+        Box::new(std::iter::once(WalkEntry::File(path.to_owned())))
     }
 }
 

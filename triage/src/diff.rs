@@ -41,7 +41,7 @@ const WIDTH: usize = 60;
 
 /// The first place at which two runs differ.
 #[derive(Debug, Serialize)]
-pub struct Difference {
+pub struct Divergence {
     /// How many operations had ended in both.
     pub moment: usize,
     /// The operation of the first run; `None` if that run is over.
@@ -52,7 +52,7 @@ pub struct Difference {
     pub state: Vec<String>,
 }
 
-impl Difference {
+impl Divergence {
     /// The operation of the first run, or that the run is over. For `explain` that is the run
     /// without the bug.
     pub fn without(&self) -> String {
@@ -72,7 +72,7 @@ fn spaced(line: Option<&str>) -> String {
 }
 
 /// The first difference of two runs; `None` if they are the same to the end.
-pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
+pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Divergence> {
     let count = a.moments.len().max(b.moments.len());
     (0..count).find_map(|i| {
         let (x, y) = (a.moments.get(i), b.moments.get(i));
@@ -82,7 +82,7 @@ pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
         };
         let line = |moment: Option<&Moment>| moment.map(|m| m.line.clone());
         let said = |moment: Option<&Moment>| moment.map(|m| spaced(Some(&m.line)));
-        (said(x) != said(y) || !state.is_empty()).then(|| Difference {
+        (said(x) != said(y) || !state.is_empty()).then(|| Divergence {
             moment: i,
             a: line(x),
             b: line(y),
@@ -96,7 +96,7 @@ pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Difference> {
 struct Printed<'a> {
     same: bool,
     signatures: [Option<&'a str>; 2],
-    first: Option<Difference>,
+    first: Option<Divergence>,
 }
 
 /// Runs both and prints them.
@@ -147,7 +147,7 @@ fn people(
     x: &Record,
     y: &Record,
     [a, b]: &[String; 2],
-    first: Option<&Difference>,
+    first: Option<&Divergence>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let style = Style::of_stdout();

@@ -2,7 +2,7 @@
 
 use crate::linux::{LinuxArgs, Session};
 use crate::names::shown;
-use crate::walk::Found;
+use crate::walk::WalkEntry;
 use crate::{Status, emit, input};
 use std::io::{self, Write};
 use std::path::Path;
@@ -53,7 +53,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         let text =
             match input::load(path, None).map(|input| emit::to_c(&input.program, image.kernel())) {
                 Ok(Ok(text)) => text,
-                Err(error) if error.is_empty() && matches!(found, Found::File(_)) => {
+                Err(error) if error.is_empty() && matches!(found, WalkEntry::File(_)) => {
                     empty += 1;
                     continue;
                 }

@@ -9,7 +9,7 @@ use crate::style::Style;
 use crate::{Status, pool};
 use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::exhaust::alphabet::{Alphabet, Size};
-use mm_fuzz::exhaust::{self, Bound, Machine, Ran, Search};
+use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
 use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -240,12 +240,12 @@ fn bound(args: &ExhaustArgs) -> Bound {
 /// Searches with `bugs`. If `name` is given, the search ends when that bug is found.
 fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::Result<Report> {
     let bound = bound(args);
-    let mut search = Search::new(&bound);
+    let mut search = ExhaustiveSearch::new(&bound);
     let mut progress = Progress::new("runs");
     let (mut covered, mut done, mut stopped) = (0, 0, false);
     for length in 0..bound.depth {
         // Whether a wanted finding exists and no shorter program can follow.
-        let is_over = |search: &Search| {
+        let is_over = |search: &ExhaustiveSearch| {
             let mut found = search.found.iter();
             name.is_some()
                 && found.any(|(signature, first)| {
@@ -322,10 +322,10 @@ fn is_wanted(args: &ExhaustArgs, signature: &str) -> bool {
 }
 
 /// The findings: shortest program first, then the one found first.
-fn findings(search: Search) -> Vec<Finding> {
+fn findings(search: ExhaustiveSearch) -> Vec<Finding> {
     let mut findings: Vec<_> = search.found.into_iter().collect();
     findings.sort_by_key(|(_, first)| (first.program.ops.len(), first.runs));
-    let finding = |(signature, first): (String, exhaust::First)| Finding {
+    let finding = |(signature, first): (String, exhaust::FirstProgram)| Finding {
         signature,
         operations: first.program.ops.len(),
         runs: first.runs,

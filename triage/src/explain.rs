@@ -4,7 +4,7 @@
 
 use crate::Status;
 use crate::bugs::Bugs;
-use crate::diff::{self, Difference};
+use crate::diff::{self, Divergence};
 use crate::input::{self, Target};
 use crate::objection;
 use crate::record::Record;
@@ -74,7 +74,7 @@ pub struct Explanation {
     /// What is wrong; `None` if the run passes.
     pub finding: Option<Cause>,
     /// Where the run first differs from one without the historical bugs, if there are any.
-    pub first_difference: Option<Difference>,
+    pub first_difference: Option<Divergence>,
 }
 
 /// Explains one program.

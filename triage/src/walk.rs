@@ -17,7 +17,7 @@ const KEPT: usize = 1 << 16;
 
 /// What a walk finds.
 #[derive(Debug)]
-pub enum Found {
+pub enum WalkEntry {
     /// A file that the user named; a walk never returns it.
     Named(PathBuf),
     /// A file, or what may be one.
@@ -42,7 +42,7 @@ struct Folder {
     more_after: Option<OsString>,
 }
 
-impl Found {
+impl WalkEntry {
     /// The path.
     pub fn path(&self) -> &Path {
         let (Self::Named(path) | Self::File(path) | Self::Unreadable(path, _)) = self;
@@ -95,15 +95,15 @@ impl Folder {
 }
 
 impl Iterator for Walk {
-    type Item = Found;
+    type Item = WalkEntry;
 
-    fn next(&mut self) -> Option<Found> {
+    fn next(&mut self) -> Option<WalkEntry> {
         loop {
             let folder = self.folders.last_mut()?;
             if folder.names.is_empty()
                 && let Err(error) = folder.refill(self.kept)
             {
-                return Some(Found::Unreadable(folder.path.clone(), error));
+                return Some(WalkEntry::Unreadable(folder.path.clone(), error));
             }
             let Some(name) = folder.names.pop_first() else {
                 self.folders.pop();
@@ -111,7 +111,7 @@ impl Iterator for Walk {
             };
             let path = folder.path.join(name);
             if !fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
-                return Some(Found::File(path));
+                return Some(WalkEntry::File(path));
             }
             self.folders.push(Folder {
                 path,
@@ -128,12 +128,12 @@ mod tests {
 
     fn names(root: &Path, kept: usize) -> Vec<String> {
         let files = Walk::keeping(root, kept).map(|found| match found {
-            Found::Named(path) | Found::File(path) => path
+            WalkEntry::Named(path) | WalkEntry::File(path) => path
                 .strip_prefix(root)
                 .expect("under it")
                 .display()
                 .to_string(),
-            Found::Unreadable(path, error) => format!("{}: {error}", path.display()),
+            WalkEntry::Unreadable(path, error) => format!("{}: {error}", path.display()),
         });
         files.collect()
     }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said_once() {
         let mut walk = Walk::new(Path::new("/not/there"));
-        assert!(matches!(walk.next(), Some(Found::Unreadable(..))));
+        assert!(matches!(walk.next(), Some(WalkEntry::Unreadable(..))));
         assert!(walk.next().is_none());
     }
 }

@@ -37,7 +37,7 @@ mod table {
     use crate::style::Style;
     use crate::{corpus, input};
     use mm_fuzz::program::Program;
-    use mm_fuzz::zoo::{self, Entry, TABLE};
+    use mm_fuzz::zoo::{self, BugInfo, TABLE};
     use serde::Serialize;
     use std::path::Path;
 
@@ -48,7 +48,7 @@ mod table {
 
     /// A bug and its witness.
     struct Row {
-        entry: &'static Entry,
+        entry: &'static BugInfo,
         /// The oracle that objects with the bug on.
         found: String,
         /// The oracle that objects with the bug off.
@@ -115,7 +115,7 @@ mod table {
         slug.is_none_or(|slug| zoo::find(slug).is_none())
     }
 
-    fn row(entry: &'static Entry, dir: &Path) -> Row {
+    fn row(entry: &'static BugInfo, dir: &Path) -> Row {
         let path = dir.join(format!("{}.mm", entry.slug));
         let (found, off) = match input::load(&path, None) {
             Ok(input) => (

@@ -9,7 +9,7 @@ mod common;
 
 use common::{Bench, repository, run_in};
 use mm_fuzz::invariant::{self, Family, Invariant};
-use mm_fuzz::zoo::{Entry, TABLE};
+use mm_fuzz::zoo::{BugInfo, TABLE};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
@@ -218,7 +218,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
 ];
 
 fn zoo_page() -> String {
-    let row = |entry: &Entry| {
+    let row = |entry: &BugInfo| {
         format!(
             "| `{0}` | {1} | {2} | {3} | `{4}` | {5} | [program](../corpus/zoo/{0}.mm) |\n",
             entry.slug, entry.commit, entry.class, entry.threads, entry.oracle, entry.what

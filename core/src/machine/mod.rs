@@ -8,7 +8,7 @@ pub(crate) mod identity;
 pub(crate) mod ids;
 pub(crate) mod limits;
 pub(crate) mod lock;
-pub(crate) mod release;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod state;
 pub(crate) mod trace;

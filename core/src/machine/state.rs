@@ -16,7 +16,8 @@ use crate::lock::Task;
 use crate::memmap::Memmap;
 use crate::page::{FrameAllocator, Page};
 use crate::pgtable::PageTables;
-use crate::release::Release;
+use crate::rules::KernelVersion;
+
 use crate::swap::SwapDevice;
 use crate::tlb::Tlbs;
 use crate::trace::{Event, PteWrite};
@@ -60,7 +61,7 @@ pub struct State {
     /// The historical bugs that are switched on.
     pub zoo: Zoo,
     /// The kernel version whose rules apply.
-    pub release: Release,
+    pub release: KernelVersion,
 }
 
 impl State {
@@ -350,7 +351,7 @@ impl Kernel {
     pub fn new(geometry: Geometry, driver: Box<dyn Driver>) -> Self {
         Self {
             state: RefCell::new(State {
-                release: Release::default(),
+                release: KernelVersion::default(),
                 geometry,
                 memmap: Memmap::new(&geometry),
                 frames: FrameAllocator::new(0, geometry.system_frames()),

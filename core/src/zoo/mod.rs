@@ -56,7 +56,7 @@ mod wrong;
 #[cfg(feature = "zoo")]
 pub use switches::{ROOM, Zoo};
 #[cfg(feature = "zoo")]
-pub use table::{Bug, Entry, TABLE};
+pub use table::{Bug, BugRow, TABLE};
 
 /// The feature `zoo` is off, so there are no switches.
 #[cfg(not(feature = "zoo"))]

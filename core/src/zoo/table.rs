@@ -14,7 +14,7 @@ macro_rules! bugs {
         }
 
         /// All bugs, in the order of [`Bug`].
-        pub const TABLE: &[Entry] = &[$(Entry {
+        pub const TABLE: &[BugRow] = &[$(BugRow {
             bug: Bug::$name,
             slug: $slug,
             commit: $commit,
@@ -25,7 +25,7 @@ macro_rules! bugs {
 
 /// A row of the [`TABLE`].
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct BugRow {
     /// The switch.
     pub bug: Bug,
     /// Its name on the command line and in file names.

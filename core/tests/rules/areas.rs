@@ -2,7 +2,8 @@
 
 use crate::lab::{Lab, READ, READ_WRITE};
 use mm_core::{
-    Advice, AdviceError, Current, FaultError, Pfn, Pte, Release, Remap, RemapError, Site, TaskId,
+    Advice, AdviceError, Current, FaultError, KernelVersion, Pfn, Pte, Remap, RemapError, Site,
+    TaskId,
 };
 use std::ops::Range;
 
@@ -75,10 +76,14 @@ fn madvise_dontneed_frees_the_tables_that_it_has_emptied_since_6_14() {
         before - tables()
     };
     // a table has 8 entries
-    assert_eq!(freed(Release::V7_3, 0..16), 2);
-    assert_eq!(freed(Release::V7_2, 0..8), 1);
-    assert_eq!(freed(Release::V7_3, 1..9), 0, "what is not all of a table");
-    assert_eq!(freed(Release::V6_12, 0..16), 0);
+    assert_eq!(freed(KernelVersion::V7_3, 0..16), 2);
+    assert_eq!(freed(KernelVersion::V7_2, 0..8), 1);
+    assert_eq!(
+        freed(KernelVersion::V7_3, 1..9),
+        0,
+        "what is not all of a table"
+    );
+    assert_eq!(freed(KernelVersion::V6_12, 0..16), 0);
 }
 
 #[test]

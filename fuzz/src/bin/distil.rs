@@ -10,7 +10,7 @@
 
 #[cfg(fuzzing)]
 mod distil {
-    use mm_fuzz::distil::{Coverage, Place, Share, Summary, distil, sieve};
+    use mm_fuzz::distil::{Coverage, DistilPaths, Share, Summary, distil, sieve};
     use mm_fuzz::feedback::{Counters, no_counters};
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ mod distil {
         let share = share(number).ok_or_else(|| format!("{number} is no share: give K/N"))?;
         let work = Path::new(work);
         let folders: Vec<PathBuf> = folders.iter().map(PathBuf::from).collect();
-        let place = Place {
+        let place = DistilPaths {
             target,
             folders: &folders,
             kept: &sieved(work, share.number)?,
@@ -127,7 +127,7 @@ mod distil {
             before.findings += summary.findings;
         }
         let folders = (0..of).map(|number| sieved(work, number));
-        let place = Place {
+        let place = DistilPaths {
             target,
             folders: &folders.collect::<Result<Vec<_>>>()?,
             kept: &folder(work, "kept")?,

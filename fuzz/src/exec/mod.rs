@@ -19,7 +19,7 @@ use crate::ops::world::{Process, World};
 use crate::oracle::{self, At, Oracles, View, contents};
 use crate::program::{Op, Program, Step};
 use crate::window::Window;
-use mm_core::{Dmirror, Kernel, MmId, Release, State, TaskId, Wait};
+use mm_core::{Dmirror, Kernel, KernelVersion, MmId, State, TaskId, Wait};
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
@@ -27,7 +27,7 @@ use std::task::{Context, Waker};
 pub use crate::digest::Digest;
 pub use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, STEP_BUDGET};
 pub use crate::ops::outcome::Outcome;
-pub use crate::ops::slots::{Place, Slots};
+pub use crate::ops::slots::{OpSlots, Slots};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Options {
     /// Compute the [identity](Executor::identity).
     pub identity: bool,
     /// The kernel whose rules the core follows.
-    pub release: Release,
+    pub release: KernelVersion,
 }
 
 /// What the executor ended because nothing else could run.

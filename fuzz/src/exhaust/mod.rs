@@ -1,6 +1,6 @@
 //! Bounded model checking: every program up to a length.
 //!
-//! A [`Search`] enumerates all canonical programs of an [`alphabet`], the shorter ones first. For
+//! A [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter ones first. For
 //! each signature it finds, it keeps a shortest program. A bug that it does not find cannot be
 //! found within the bound.
 //!
@@ -20,7 +20,7 @@
 //!
 //! **Two threads.** `burst.rs` explains how the search enumerates overlapping operations.
 //!
-//! The search has no threads of its own. Its driver takes the [`Task`]s of a layer, [`expand`]s
+//! The search has no threads of its own. Its driver takes the [`WorkItem`]s of a layer, [`expand`]s
 //! each on any thread, and hands the results back in the order of the tasks. So the result does not
 //! depend on which thread finished first.
 //!
@@ -95,7 +95,7 @@ struct Rest {
 
 /// A part of the work on a layer: continue a program by some of the operations that can come next.
 #[derive(Clone, Debug)]
-pub struct Task {
+pub struct WorkItem {
     node: Node,
     /// Index of the first of these among the operations that can come next.
     from: usize,
@@ -121,7 +121,7 @@ pub struct Expansion {
 
 /// A signature, and the first program that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct First {
+pub struct FirstProgram {
     /// The program.
     pub program: Program,
     /// Number of runs up to and including it.
@@ -141,7 +141,7 @@ struct Reached {
 
 /// A search under way.
 #[derive(Debug)]
-pub struct Search {
+pub struct ExhaustiveSearch {
     layers: Vec<Vec<Node>>,
     /// The length at which each state was first reached.
     reached: HashMap<Reached, usize>,
@@ -150,7 +150,7 @@ pub struct Search {
     /// Number of states that are continued, by length.
     pub states: Vec<u64>,
     /// The findings, by signature.
-    pub found: BTreeMap<String, First>,
+    pub found: BTreeMap<String, FirstProgram>,
 }
 
 impl Node {
@@ -228,8 +228,8 @@ impl Observer for Settling {
 }
 
 /// Runs every program of a task. Returns `None` if the machine was stopped.
-pub fn expand(bound: &Bound, task: &Task, machine: &mut impl Machine) -> Option<Expansion> {
-    let Task { node, from, count } = task;
+pub fn expand(bound: &Bound, task: &WorkItem, machine: &mut impl Machine) -> Option<Expansion> {
+    let WorkItem { node, from, count } = task;
     let mut expansion = Expansion::default();
     let mut program = node.program(bound.alphabet.threads());
     let is_last = node.steps.len() + 1 == bound.depth;
@@ -277,7 +277,7 @@ impl Expansion {
     }
 }
 
-impl Search {
+impl ExhaustiveSearch {
     /// A new search.
     #[must_use]
     pub fn new(bound: &Bound) -> Self {
@@ -294,7 +294,7 @@ impl Search {
 
     /// The tasks that continue programs of `length` operations. Call this for one layer after the
     /// other, each once the layer before has been absorbed.
-    pub fn layer(&mut self, bound: &Bound, length: usize) -> Vec<Task> {
+    pub fn layer(&mut self, bound: &Bound, length: usize) -> Vec<WorkItem> {
         let nodes = std::mem::take(&mut self.layers[length]);
         self.states[length] = nodes.len() as u64;
         let tasks = nodes.into_iter().flat_map(|node| {
@@ -305,7 +305,7 @@ impl Search {
             } else {
                 1
             };
-            (0..next).step_by(count).map(move |from| Task {
+            (0..next).step_by(count).map(move |from| WorkItem {
                 node: node.clone(),
                 from,
                 count,
@@ -322,7 +322,7 @@ impl Search {
                 let length = known.map_or(usize::MAX, |known| known.program.ops.len());
                 // a program with a burst may be absorbed before a shorter program
                 if node.steps.len() < length {
-                    let first = First {
+                    let first = FirstProgram {
                         program: node.program(bound.alphabet.threads()),
                         runs: self.runs + runs,
                     };

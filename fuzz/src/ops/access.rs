@@ -3,7 +3,7 @@
 use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
+use crate::call::{Call, Flags, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::Contract;
 use crate::program::{Op, OpKind};
 use crate::reference::Access;
@@ -17,10 +17,10 @@ fn call(op: Op) -> Call {
         Op::DevWrite { dev, addr, .. } => (dev, addr, Flags::WRITE),
         _ => return Call::Outside,
     };
-    Call::Range(Range {
+    Call::Range(RangeCall {
         dev: dev.get(),
         flags,
-        ..Range::new(Command::Access, Pages::one(addr), RangeResult::Word)
+        ..RangeCall::new(Ioctl::Access, Pages::one(addr), RangeResult::Word)
     })
 }
 

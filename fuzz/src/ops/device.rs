@@ -3,7 +3,7 @@
 use super::bench::{OpResult, Running, dev};
 use super::outcome::{self, Outcome};
 use super::world::Process;
-use crate::call::{self, Call, Command, Pages, RangeResult};
+use crate::call::{self, Call, Ioctl, Pages, RangeResult};
 use crate::contract::Contract;
 use crate::oracle::contents::Shown;
 use crate::program::{self, Op, OpKind};
@@ -13,13 +13,13 @@ use std::ops::Range;
 
 fn call(op: Op) -> Call {
     match op {
-        Op::Evict { dev, first, len } => Call::Evict(Command::Evict, dev, [first.get(), len.get()]),
-        Op::Release { dev } => Call::Evict(Command::Release, dev, [0, 0]),
+        Op::Evict { dev, first, len } => Call::Evict(Ioctl::Evict, dev, [first.get(), len.get()]),
+        Op::Release { dev } => Call::Evict(Ioctl::Release, dev, [0, 0]),
         Op::Snapshot { dev, addr, len, .. } => Call::Snapshot(dev, Pages::of(addr, len)),
-        Op::Exclusive { dev, addr, len, .. } => Call::Range(call::Range {
+        Op::Exclusive { dev, addr, len, .. } => Call::Range(call::RangeCall {
             dev: dev.get(),
-            ..call::Range::new(
-                Command::Exclusive,
+            ..call::RangeCall::new(
+                Ioctl::Exclusive,
                 Pages::of(addr, len),
                 RangeResult::Exclusive,
             )

@@ -4,7 +4,7 @@ use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::Process;
-use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
+use crate::call::{Call, Flags, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::{Contract, RefKind, Slot};
 use crate::oracle::{HeldRef, contents};
 use crate::program::{self, Addr, Op, OpKind};
@@ -13,10 +13,10 @@ use mm_core::{FaultError, Foll, Pfn};
 
 fn call(op: Op) -> Call {
     let (command, addr, flags) = match op {
-        Op::Put { .. } => return Call::Slot(Command::Put, 0),
-        Op::Unlock { .. } => return Call::Slot(Command::Unlock, 0),
-        Op::Hold { addr, .. } => (Command::Hold, addr, Flags::default()),
-        Op::Lock { addr, .. } => (Command::Lock, addr, Flags::default()),
+        Op::Put { .. } => return Call::Slot(Ioctl::Put, 0),
+        Op::Unlock { .. } => return Call::Slot(Ioctl::Unlock, 0),
+        Op::Hold { addr, .. } => (Ioctl::Hold, addr, Flags::default()),
+        Op::Lock { addr, .. } => (Ioctl::Lock, addr, Flags::default()),
         _ => {
             let Some((addr, access, how, fast)) = gup_of(op) else {
                 return Call::Outside;
@@ -29,12 +29,12 @@ fn call(op: Op) -> Call {
             ];
             let chosen = chosen.iter().filter(|(on, _)| *on);
             let flags = chosen.fold(Flags::default(), |all, (_, flag)| all.or(*flag));
-            (Command::Get, addr, flags)
+            (Ioctl::Get, addr, flags)
         }
     };
-    Call::Range(Range {
+    Call::Range(RangeCall {
         flags,
-        ..Range::new(command, Pages::one(addr), RangeResult::Slot)
+        ..RangeCall::new(command, Pages::one(addr), RangeResult::Slot)
     })
 }
 

@@ -4,7 +4,7 @@ use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
-use crate::call::{Call, Command, Flags, Pages, Range, RangeResult};
+use crate::call::{Call, Flags, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::{Contract, Slot};
 use crate::oracle::{Check, contents, entry_at};
 use crate::program::{self, Op, OpKind, Toward};
@@ -20,36 +20,30 @@ fn call(op: Op) -> Call {
             dev,
             skip,
             ..
-        } => (Command::Migrate, (addr, len), dev, skip.get(), false),
+        } => (Ioctl::Migrate, (addr, len), dev, skip.get(), false),
         Op::MigrateBack {
             addr,
             len,
             dev,
             skip,
             ..
-        } => (Command::Migrate, (addr, len), dev, skip.get(), true),
+        } => (Ioctl::Migrate, (addr, len), dev, skip.get(), true),
         Op::Setup {
             addr,
             len,
             dev,
             toward,
             ..
-        } => (
-            Command::Setup,
-            (addr, len),
-            dev,
-            0,
-            toward == Toward::System,
-        ),
-        Op::Pages { skip, .. } => return Call::Slot(Command::Next, skip.get()),
-        Op::Finalize { .. } => return Call::Slot(Command::Next, 0),
+        } => (Ioctl::Setup, (addr, len), dev, 0, toward == Toward::System),
+        Op::Pages { skip, .. } => return Call::Slot(Ioctl::Next, skip.get()),
+        Op::Finalize { .. } => return Call::Slot(Ioctl::Next, 0),
         _ => return Call::Outside,
     };
     let result = match command {
-        Command::Setup => RangeResult::Slot,
+        Ioctl::Setup => RangeResult::Slot,
         _ => RangeResult::Moved,
     };
-    Call::Range(Range {
+    Call::Range(RangeCall {
         dev: dev.get(),
         skip,
         flags: if back {
@@ -57,7 +51,7 @@ fn call(op: Op) -> Call {
         } else {
             Flags::default()
         },
-        ..Range::new(command, Pages::of(addr, len), result)
+        ..RangeCall::new(command, Pages::of(addr, len), result)
     })
 }
 

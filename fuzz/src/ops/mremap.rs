@@ -7,7 +7,7 @@ use crate::call::{Argument, Call, Constant, Pages};
 use crate::contract::{Contract, Moves, Promise};
 use crate::oracle::contents;
 use crate::program::{How, Op, OpKind};
-use crate::reference::{Remap, RemapEnd};
+use crate::reference::{RemapCall, RemapEnd};
 use mm_core::RemapError;
 
 fn call(op: Op) -> Call {
@@ -103,7 +103,7 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
         How::Fixed => mm_core::Remap::Fixed(new.start),
         How::Dontunmap => mm_core::Remap::Dontunmap(new.start),
     };
-    let remap = Remap {
+    let remap = RemapCall {
         pid: process.pid,
         old: on.range(addr, len),
         new,

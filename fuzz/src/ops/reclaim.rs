@@ -3,17 +3,21 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Command, Pages, Range, RangeResult};
+use crate::call::{Call, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::Contract;
 use crate::program::{Op, OpKind};
 
 fn call(op: Op) -> Call {
     let (command, addr) = match op {
-        Op::Reclaim { addr, .. } => (Command::Reclaim, addr),
-        Op::Compact { addr, .. } => (Command::Compact, addr),
+        Op::Reclaim { addr, .. } => (Ioctl::Reclaim, addr),
+        Op::Compact { addr, .. } => (Ioctl::Compact, addr),
         _ => return Call::Outside,
     };
-    Call::Range(Range::new(command, Pages::one(addr), RangeResult::Moved))
+    Call::Range(RangeCall::new(
+        command,
+        Pages::one(addr),
+        RangeResult::Moved,
+    ))
 }
 
 pub(super) const RECLAIM: Contract = Contract {

@@ -54,7 +54,7 @@ impl<P> Default for Slots<P> {
 
 /// The slots that an operation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct OpSlots {
     /// The slot of the process that it names; `None` if it names none.
     pub proc: Option<usize>,
     /// The slot that it takes or frees; 0 if it does neither.
@@ -63,7 +63,7 @@ pub struct Place {
 
 impl<P> Slots<P> {
     /// The slots that an operation works on; `None` if the object that it needs does not exist.
-    pub fn place(&self, op: Op) -> Option<Place> {
+    pub fn of(&self, op: Op) -> Option<OpSlots> {
         let named = |kind| op.operand(kind).unwrap_or_default().into();
         let slot = match op.kind().contract().slot {
             Slot::None => 0,
@@ -79,7 +79,7 @@ impl<P> Slots<P> {
             Some(name) => Some(resolve(&self.procs, name.get().into())?),
             None => None,
         };
-        Some(Place { proc, slot })
+        Some(OpSlots { proc, slot })
     }
 
     /// An operation on `slot` succeeded: records the reference or lock that it took or gave back.

@@ -1,6 +1,6 @@
 //! Counting: references, mappings, statistics, free lists, leaks.
 
-use super::shadow::{Place, Rss};
+use super::shadow::{EntryLoc, Rss};
 use super::{Check, View};
 use crate::finding::describe;
 use crate::invariant::{Invariant, Way};
@@ -102,7 +102,7 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if !mlocked && !unevictable {
         return Ok(());
     }
-    let locked = |place: &&Place| {
+    let locked = |place: &&EntryLoc| {
         // a VMA that has left its address space is being torn down
         let vma = view.s.find_vma(place.mm, place.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED))

@@ -1,6 +1,6 @@
 //! The reverse map: the entries that it finds, and the anon_vmas that it goes through.
 
-use super::shadow::Place;
+use super::shadow::EntryLoc;
 use super::{Check, View};
 use crate::finding::describe;
 use crate::invariant::{Invariant, Way};
@@ -48,7 +48,7 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 /// The reason why the reverse map of `page` does not lead to an entry; `None` if it does.
-pub(super) fn unreachable(view: &View<'_>, place: &Place, page: &Page) -> Option<Way> {
+pub(super) fn unreachable(view: &View<'_>, place: &EntryLoc, page: &Page) -> Option<Way> {
     let s = view.s;
     let Some(anon_vma) = page.mapping() else {
         return Some(Way::NoMapping);

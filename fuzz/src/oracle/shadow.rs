@@ -11,7 +11,7 @@ use std::hash::Hash;
 
 /// The place of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct EntryLoc {
     /// The entry.
     pub at: PteRef,
     /// The address space.
@@ -24,9 +24,9 @@ pub struct Place {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub struct Named {
     /// Entries that hold a reference: all but migration entries.
-    pub mappings: Vec<Place>,
+    pub mappings: Vec<EntryLoc>,
     /// Migration entries.
-    pub migrations: Vec<Place>,
+    pub migrations: Vec<EntryLoc>,
     /// The folio was dirty when the oracles looked last.
     pub dirty: bool,
     /// A dirty entry has named the page since then.
@@ -45,7 +45,7 @@ pub struct Shadow {
     changed: Vec<Pfn>,
     used: Vec<Pfn>,
     /// The entries that name each slot.
-    slots: Vec<Vec<Place>>,
+    slots: Vec<Vec<EntryLoc>>,
     rss: Vec<Rss>,
     changed_mms: u32,
 }
@@ -168,17 +168,17 @@ impl Shadow {
     }
 
     /// The entries that name `slot`.
-    pub fn named_slot(&self, slot: SwapId) -> &[Place] {
+    pub fn named_slot(&self, slot: SwapId) -> &[EntryLoc] {
         self.slots.get(slot.ix()).map_or(&[], Vec::as_slice)
     }
 
     /// All slots that an entry named at any time, with the entries that name each now.
-    pub fn named_slots(&self) -> impl Iterator<Item = (SwapId, &[Place])> {
+    pub fn named_slots(&self) -> impl Iterator<Item = (SwapId, &[EntryLoc])> {
         let slots = self.slots.iter().enumerate();
         slots.map(|(i, places)| (SwapId(i as u32), places.as_slice()))
     }
 
-    fn slot_mut(&mut self, slot: SwapId) -> Option<&mut Vec<Place>> {
+    fn slot_mut(&mut self, slot: SwapId) -> Option<&mut Vec<EntryLoc>> {
         // a corrupt entry may name any slot; another check reports it
         if slot.ix() > 1 << 20 {
             return None;
@@ -249,7 +249,7 @@ impl Shadow {
 
     /// Replays one write of a lowest-level entry.
     pub(super) fn apply(&mut self, write: &PteWrite) {
-        let place = Place {
+        let place = EntryLoc {
             at: write.at,
             mm: write.mm,
             addr: write.addr,
@@ -322,7 +322,7 @@ impl Shadow {
         let mut swapped = 0;
         for (id, table) in s.tables().tables().filter(|(_, t)| t.level == 0) {
             for (addr, pte) in s.tables().entries(id) {
-                let is = |p: &Place| p.mm == table.mm && p.addr == addr;
+                let is = |p: &EntryLoc| p.mm == table.mm && p.addr == addr;
                 match kind(pte.decode()) {
                     Kind::Nothing => {}
                     Kind::Swap(slot) => {

@@ -311,13 +311,13 @@ const _: () = {
         assert!(params.len() <= MAX_PARAMS);
         while index < params.len() {
             let operand = params[index].kind;
-            match operand.place() {
-                Place::Proc => procs += 1,
-                Place::Dev => {
+            match operand.field() {
+                RecordField::Proc => procs += 1,
+                RecordField::Dev => {
                     devs += 1;
                     assert!(operand.count() <= 4, "two bits hold it");
                 }
-                Place::Own => {
+                RecordField::Own => {
                     own += 1;
                     assert!(
                         operand.count() <= 1 << kind.own_bits(),
@@ -357,7 +357,7 @@ impl OpKind {
         self as u8
     }
 
-    /// Number of bits that the wire has for each operand in [`Place::Own`]: eight, or six if there
+    /// Number of bits that the wire has for each operand in [`RecordField::Own`]: eight, or six if there
     /// are four.
     #[inline]
     #[must_use]
@@ -367,7 +367,7 @@ impl OpKind {
             while number < OpKind::COUNT {
                 let (params, mut own, mut index) = (OpKind::ALL[number].params(), 0, 0);
                 while index < params.len() {
-                    own += matches!(params[index].kind.place(), Place::Own) as u32;
+                    own += matches!(params[index].kind.field(), RecordField::Own) as u32;
                     index += 1;
                 }
                 if own > 3 {

@@ -24,7 +24,7 @@ pub trait Operand: Copy + Eq + fmt::Display {
     /// The phrase in messages for a number that is too large.
     const OVER: &'static str = "out of range";
     /// The place of the operand in a wire record.
-    const PLACE: Place = Place::Own;
+    const FIELD: RecordField = RecordField::Own;
     /// The value that applies if the text leaves the operand out. Only a last operand can have one.
     const IMPLIED: Option<Self> = None;
 
@@ -54,7 +54,7 @@ pub enum OperandFault {
 
 /// The place of an operand in a wire record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RecordField {
     /// The three low bits of byte `a`.
     Proc,
     /// Bits 3 and 4 of byte `a`.
@@ -237,10 +237,10 @@ macro_rules! operand_kinds {
                 match self { $(Self::$name => <$name as Operand>::ACCEPTS),* }
             }
 
-            /// [`Operand::PLACE`] of the type.
+            /// [`Operand::FIELD`] of the type.
             #[must_use]
-            pub const fn place(self) -> Place {
-                match self { $(Self::$name => <$name as Operand>::PLACE),* }
+            pub const fn field(self) -> RecordField {
+                match self { $(Self::$name => <$name as Operand>::FIELD),* }
             }
 
             /// True if the text may leave the operand out: it has an [`Operand::IMPLIED`] value.
@@ -261,13 +261,13 @@ numbers! {
     Proc = "p" 0..=7 {
         const WHAT: &'static str = "process";
         const ACCEPTS: &'static str = "p0 to p7";
-        const PLACE: Place = Place::Proc;
+        const FIELD: RecordField = RecordField::Proc;
     }
     /// A device. The wire has room for four.
     Dev = "d" 0..=1 {
         const WHAT: &'static str = "device";
         const ACCEPTS: &'static str = "d0 or d1";
-        const PLACE: Place = Place::Dev;
+        const FIELD: RecordField = RecordField::Dev;
     }
     /// A page in the address window of a program, or a page of a device. The executor decides where
     /// the window lies.
@@ -364,7 +364,7 @@ choices! {
     } with {
         const WHAT: &'static str = "way to remap";
         const ACCEPTS: &'static str = "stay, fixed or dontunmap";
-        const PLACE: Place = Place::Dev;
+        const FIELD: RecordField = RecordField::Dev;
     }
 
     /// A kind of allocation that `fail` can arm.

@@ -18,7 +18,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use super::op::{Op, OpKind, Sink, Source};
-use super::operand::{Operand, Place};
+use super::operand::{Operand, RecordField};
 use super::{
     Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
 };
@@ -122,10 +122,10 @@ impl Source for Fields {
 
     #[inline(always)]
     fn operand<T: Operand>(&mut self) -> Result<T, Infallible> {
-        Ok(T::from_byte(match T::PLACE {
-            Place::Proc => self.shared & PROC_BITS,
-            Place::Dev => (self.shared >> DEV_SHIFT) & DEV_BITS,
-            Place::Own => {
+        Ok(T::from_byte(match T::FIELD {
+            RecordField::Proc => self.shared & PROC_BITS,
+            RecordField::Dev => (self.shared >> DEV_SHIFT) & DEV_BITS,
+            RecordField::Own => {
                 let byte = (self.own & ((1 << self.bits) - 1)) as u8;
                 self.own >>= self.bits;
                 byte
@@ -207,10 +207,10 @@ struct Packer {
 impl Sink for Packer {
     #[inline(always)]
     fn operand<T: Operand>(&mut self, value: T) {
-        match T::PLACE {
-            Place::Proc => self.shared |= value.byte(),
-            Place::Dev => self.shared |= value.byte() << DEV_SHIFT,
-            Place::Own => {
+        match T::FIELD {
+            RecordField::Proc => self.shared |= value.byte(),
+            RecordField::Dev => self.shared |= value.byte() << DEV_SHIFT,
+            RecordField::Own => {
                 self.own |= u32::from(value.byte()) << self.shift;
                 self.shift += self.bits;
             }

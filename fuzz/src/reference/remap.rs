@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// The arguments of a call.
 #[derive(Clone, Debug)]
-pub struct Remap {
+pub struct RemapCall {
     /// The process.
     pub pid: Pid,
     /// The old range.
@@ -50,9 +50,9 @@ enum Left {
 
 /// A call under way, with a ticket for each range.
 #[derive(Clone, Debug)]
-pub struct RemapTicket(Remap, [usize; 2]);
+pub struct RemapTicket(RemapCall, [usize; 2]);
 
-impl Remap {
+impl RemapCall {
     fn lengths(&self) -> (u64, u64) {
         (self.old.end - self.old.start, self.new.end - self.new.start)
     }
@@ -88,7 +88,7 @@ impl Remap {
 
 impl Reference {
     /// A call starts.
-    pub fn begin_remap(&mut self, remap: Remap) -> RemapTicket {
+    pub fn begin_remap(&mut self, remap: RemapCall) -> RemapTicket {
         let ranges = [remap.old.clone(), remap.new.clone()];
         let tickets = ranges.map(|range| self.push(remap.pid, range, super::Kind::Range));
         if !remap.stay
@@ -167,14 +167,14 @@ impl Reference {
     }
 
     /// True if a page of the old range may be registered with a userfaultfd.
-    fn registered(&self, remap: &Remap) -> bool {
+    fn registered(&self, remap: &RemapCall) -> bool {
         let mut pages = self.spaces[remap.pid].iter();
         pages.any(|page| {
             remap.old.contains(&page.addr) && (page.registered || page.registration_uncertain)
         })
     }
 
-    fn allows(&mut self, remap: &Remap, end: RemapEnd) -> bool {
+    fn allows(&mut self, remap: &RemapCall, end: RemapEnd) -> bool {
         let (old_len, new_len) = remap.lengths();
         let wrong_length = remap.keep_source && old_len != new_len;
         let overlaps = remap.overlaps();
@@ -212,8 +212,8 @@ impl Reference {
     /// The call has succeeded. `written` lists the pages that were written meanwhile, with the word
     /// that each held before, or the new word if the model knew no page there, and whether it was
     /// lazily freed.
-    fn remapped(&mut self, remap: &Remap, written: &[(u64, u64, bool)], failures: bool) {
-        let Remap { pid, old, new, .. } = remap;
+    fn remapped(&mut self, remap: &RemapCall, written: &[(u64, u64, bool)], failures: bool) {
+        let RemapCall { pid, old, new, .. } = remap;
         let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
         let space = std::mem::take(&mut self.spaces[*pid]);
         let comes = |addr: u64| {
@@ -286,7 +286,7 @@ impl Reference {
     /// The first VMAs of the old range may have moved. A page that is still there keeps its word,
     /// unless its VMA stays without its pages: because the source was to be kept, or because memory
     /// ran out before it was unmapped.
-    fn perhaps_moved(&mut self, remap: &Remap, left_behind: bool) {
+    fn perhaps_moved(&mut self, remap: &RemapCall, left_behind: bool) {
         self.unmapped(remap, Some(Left::Perhaps));
         let space = &mut self.spaces[remap.pid];
         let old = |page: &&Page| remap.old.contains(&page.addr);
@@ -317,7 +317,7 @@ impl Reference {
 
     /// The pages at the destination and the tail of the old range are unmapped. If `left` is given,
     /// they may not be, and it says what a failed call may have left.
-    fn unmapped(&mut self, remap: &Remap, left: Option<Left>) {
+    fn unmapped(&mut self, remap: &RemapCall, left: Option<Left>) {
         let (tail, new) = (remap.tail(), remap.new.clone());
         let goes = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);
         let space = &mut self.spaces[remap.pid];

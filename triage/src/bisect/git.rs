@@ -7,14 +7,14 @@ use std::process::{Command, Output};
 
 /// Two commits, as the user names them.
 #[derive(Clone, Debug)]
-pub struct Range {
+pub struct CommitRange {
     /// The older one.
     pub from: String,
     /// The newer one.
     pub to: String,
 }
 
-impl Range {
+impl CommitRange {
     /// Parses `A..B`.
     ///
     /// # Errors
@@ -129,8 +129,13 @@ impl Repository {
     ///
     /// # Errors
     /// `from` is not an ancestor of `to`, or they are the same.
-    pub fn line(&self, from: &Commit, to: &Commit, names: &Range) -> Result<Vec<Commit>, Status> {
-        let Range { from: a, to: b } = names;
+    pub fn line(
+        &self,
+        from: &Commit,
+        to: &Commit,
+        names: &CommitRange,
+    ) -> Result<Vec<Commit>, Status> {
+        let CommitRange { from: a, to: b } = names;
         if self
             .read(&["merge-base", "--is-ancestor", &from.hash, &to.hash])?
             .is_none()

@@ -15,9 +15,9 @@ use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, store};
 use build::{Answer, Builder, Question};
-pub use git::Range;
+pub use git::CommitRange;
 use git::{Commit, Repository};
-use search::{Found, search};
+use search::{FirstChange, search};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -41,8 +41,8 @@ pub struct BisectArgs {
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
     /// Two commits of the repository that the working folder is in, A an ancestor of B
-    #[arg(long, value_name = "A..B", value_parser = Range::parse)]
-    pub commits: Range,
+    #[arg(long, value_name = "A..B", value_parser = CommitRange::parse)]
+    pub commits: CommitRange,
     /// The folder for worktrees and builds [default: mmfuzz/bisect in the user's cache folder]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
@@ -135,9 +135,9 @@ fn run(args: &BisectArgs, out: &mut dyn Write) -> Result<Status, Fault> {
     }
     let found = search(commits.len(), |i, left| {
         Ok::<_, Status>(match asked.ask(&commits[i], left)? {
-            Answer::Verdict(verdict) => search::Answer::Known(verdict != before),
-            Answer::Skip(_) => search::Answer::Skip,
-            Answer::Stopped => search::Answer::Stop,
+            Answer::Verdict(verdict) => search::Probe::Known(verdict != before),
+            Answer::Skip(_) => search::Probe::Skip,
+            Answer::Stopped => search::Probe::Stop,
         })
     })?;
     let Asked {
@@ -148,14 +148,14 @@ fn run(args: &BisectArgs, out: &mut dyn Write) -> Result<Status, Fault> {
     } = asked;
     progress.end();
     drop(builder);
-    let (Found::First(left) | Found::Stopped(left)) = &found;
+    let (FirstChange::First(left) | FirstChange::Stopped(left)) = &found;
     let candidates = &commits[left.clone()];
     let after = match (&found, candidates) {
-        (Found::First(_), [.., last]) => verdict_at(&tested, last).unwrap_or(after),
+        (FirstChange::First(_), [.., last]) => verdict_at(&tested, last).unwrap_or(after),
         _ => after,
     };
     let outcome = Outcome {
-        interrupted: matches!(found, Found::Stopped(_)),
+        interrupted: matches!(found, FirstChange::Stopped(_)),
         before,
         after,
         first: candidates

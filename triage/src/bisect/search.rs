@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// The result of testing an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Probe {
     /// Whether the item has changed.
     Known(bool),
     /// The item cannot be tested.
@@ -15,7 +15,7 @@ pub enum Answer {
 
 /// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum FirstChange {
     /// The first changed item is in this range. The last item of the range has changed; the others
     /// cannot be tested.
     First(Range<usize>),
@@ -30,20 +30,20 @@ pub enum Found {
 /// The first error of `test`.
 pub fn search<E>(
     count: usize,
-    mut test: impl FnMut(usize, usize) -> Result<Answer, E>,
-) -> Result<Found, E> {
+    mut test: impl FnMut(usize, usize) -> Result<Probe, E>,
+) -> Result<FirstChange, E> {
     // No item before `low` has changed; `high` has.
     let (mut low, mut high) = (0, count.saturating_sub(1));
     let mut skipped = vec![false; count];
     while let Some(next) = nearest_to_the_middle(low, high, &skipped) {
         match test(next, high - low + 1)? {
-            Answer::Known(true) => high = next,
-            Answer::Known(false) => low = next + 1,
-            Answer::Skip => skipped[next] = true,
-            Answer::Stop => return Ok(Found::Stopped(low..high + 1)),
+            Probe::Known(true) => high = next,
+            Probe::Known(false) => low = next + 1,
+            Probe::Skip => skipped[next] = true,
+            Probe::Stop => return Ok(FirstChange::Stopped(low..high + 1)),
         }
     }
-    Ok(Found::First(low..high + 1))
+    Ok(FirstChange::First(low..high + 1))
 }
 
 /// The item to test next between `low` and `high`.
@@ -63,12 +63,12 @@ mod tests {
         let found = search(count, |i, _| {
             tests += 1;
             Ok::<_, Infallible>(match skip.contains(&i) {
-                true => Answer::Skip,
-                false => Answer::Known(i >= first),
+                true => Probe::Skip,
+                false => Probe::Known(i >= first),
             })
         });
         match found {
-            Ok(Found::First(range)) => (range, tests),
+            Ok(FirstChange::First(range)) => (range, tests),
             other => panic!("{other:?}"),
         }
     }
@@ -97,10 +97,10 @@ mod tests {
         let found = search(16, |_, _| {
             tests += 1;
             Ok::<_, Infallible>(match tests {
-                1 => Answer::Known(false),
-                _ => Answer::Stop,
+                1 => Probe::Known(false),
+                _ => Probe::Stop,
             })
         });
-        assert_eq!(found, Ok(Found::Stopped(8..16)));
+        assert_eq!(found, Ok(FirstChange::Stopped(8..16)));
     }
 }

@@ -1,7 +1,7 @@
 //! The pictures of the page as SVG: the curves of all engines, and a mean with its interval.
 
 use super::results::{Engine, Results};
-use super::stats::{Step, survival_at};
+use super::stats::{CurveStep, survival_at};
 use maud::{Markup, html};
 use std::fmt::Write;
 
@@ -82,7 +82,7 @@ fn last(engine: &Engine) -> f64 {
     survival_at(&engine.curve, f64::INFINITY)
 }
 
-fn line(curve: &[Step], limit: f64) -> String {
+fn line(curve: &[CurveStep], limit: f64) -> String {
     let mut path = format!("M{LEFT} {:.1}", y(1.0));
     for step in curve {
         // Writing to a string never fails.

@@ -1,7 +1,7 @@
 //! The results of a campaign, computed from its runs.
 
 use super::runs::Campaign;
-use super::stats::{self, Comparison, Step, Time};
+use super::stats::{self, Comparison, CurveStep, Time};
 use crate::page::counted;
 use crate::style::Style;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ pub struct Engine {
     pub bugs_found: usize,
     pub runs: usize,
     pub runs_found: usize,
-    pub curve: Vec<Step>,
+    pub curve: Vec<CurveStep>,
     /// The restricted mean and its interval.
     pub mean: f64,
     pub interval: (f64, f64),

@@ -36,7 +36,7 @@ impl Time {
 
 /// A step of a survival curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct CurveStep {
     /// When the curve falls.
     pub seconds: f64,
     /// The survival from then on.
@@ -44,7 +44,7 @@ pub struct Step {
 }
 
 /// The curve of Kaplan and Meier (1958): it starts at 1, and falls at each time of a finding.
-pub fn kaplan_meier(times: &[Time]) -> Vec<Step> {
+pub fn kaplan_meier(times: &[Time]) -> Vec<CurveStep> {
     let mut times = times.to_vec();
     times.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let (mut survival, mut at_risk) = (1.0, times.len());
@@ -53,7 +53,7 @@ pub fn kaplan_meier(times: &[Time]) -> Vec<Step> {
         let found = same.iter().filter(|time| time.found).count();
         if found > 0 {
             survival *= 1.0 - found as f64 / at_risk as f64;
-            curve.push(Step {
+            curve.push(CurveStep {
                 seconds: same[0].seconds,
                 survival,
             });
@@ -64,20 +64,20 @@ pub fn kaplan_meier(times: &[Time]) -> Vec<Step> {
 }
 
 /// The survival at a time.
-pub fn survival_at(curve: &[Step], seconds: f64) -> f64 {
+pub fn survival_at(curve: &[CurveStep], seconds: f64) -> f64 {
     let before = curve.iter().take_while(|step| step.seconds <= seconds);
     before.last().map_or(1.0, |step| step.survival)
 }
 
 /// The first time at which half of the runs have found the bug, if they ever do.
-pub fn median(curve: &[Step]) -> Option<f64> {
+pub fn median(curve: &[CurveStep]) -> Option<f64> {
     let half = curve.iter().find(|step| step.survival <= 0.5);
     half.map(|step| step.seconds)
 }
 
 /// The restricted mean survival time: the area under the curve up to `limit`. That is the mean time
 /// of a run that is ended at the limit.
-pub fn restricted_mean(curve: &[Step], limit: f64) -> f64 {
+pub fn restricted_mean(curve: &[CurveStep], limit: f64) -> f64 {
     let (mut area, mut since, mut survival) = (0.0, 0.0, 1.0);
     for step in curve.iter().take_while(|step| step.seconds < limit) {
         area += survival * (step.seconds - since);

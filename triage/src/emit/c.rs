@@ -7,8 +7,8 @@ use super::operation::{body, in_c};
 use crate::bugs::Bugs;
 use crate::linux::known::Version;
 use crate::linux::plan::{self, Expected, Plan};
-use mm_core::Release;
-use mm_fuzz::exec::{Executor, Options, Outcome, Place, Slots};
+use mm_core::KernelVersion;
+use mm_fuzz::exec::{Executor, OpSlots, Options, Outcome, Slots};
 use mm_fuzz::limits::MAX_PROCS;
 use mm_fuzz::program::{Op, Program, Step};
 use mm_fuzz::window::Window;
@@ -57,7 +57,7 @@ impl std::fmt::Display for Refused {
 pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     let mut executor = Executor::new(Options {
         unchecked: true,
-        release: Release::of(kernel.0, kernel.1),
+        release: KernelVersion::of(kernel.0, kernel.1),
         ..Options::default()
     });
     // A build without the zoo cannot switch on the kernel's bugs.
@@ -168,7 +168,7 @@ impl Writer {
 
     fn start(&mut self, program: &Program, number: u16, ends: bool) -> Result<(), Refused> {
         let op = program.ops[usize::from(number)].op;
-        let Some(Place { proc, slot }) = self.slots.place(op) else {
+        let Some(OpSlots { proc, slot }) = self.slots.of(op) else {
             return Ok(());
         };
         // Work that no process does runs in the last one.

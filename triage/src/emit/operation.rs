@@ -1,7 +1,7 @@
 //! Writes one operation and its outcome in C, in terms of `runtime.c` and of the driver's
 //! interface.
 
-use mm_fuzz::call::{Argument, Call, Constant, Flags, Range, RangeResult};
+use mm_fuzz::call::{Argument, Call, Constant, Flags, RangeCall, RangeResult};
 use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{Addr, Op};
 use mm_fuzz::window::Window;
@@ -85,7 +85,7 @@ fn argument(argument: Argument) -> String {
     }
 }
 
-fn range(call: &Range, word: u64) -> String {
+fn range(call: &RangeCall, word: u64) -> String {
     let mut members = format!(
         ".addr = (unsigned long){}, .len = {}, .dev = {}",
         address(call.pages.first),
@@ -117,7 +117,7 @@ fn range(call: &Range, word: u64) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use mm_fuzz::call::Command;
+    use mm_fuzz::call::Ioctl;
     use mm_fuzz::program::{MAX_PARAMS, OpKind};
     use std::collections::BTreeMap;
 
@@ -147,7 +147,7 @@ pub mod tests {
         for (flag, name) in Flags::NAMES {
             values.insert(name.to_owned(), flag.0.into());
         }
-        for command in Command::ALL {
+        for command in Ioctl::ALL {
             values.insert(format!("_IOC_NR({})", command.name()), *command as u64);
         }
         values.insert("MMFUZZ_DEVICES".to_owned(), mm_fuzz::limits::DEVICES as u64);

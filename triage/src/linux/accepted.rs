@@ -5,7 +5,7 @@
 
 use super::known::{FIRST, OPEN, Version};
 use mm_fuzz::program::{Op, Program};
-use mm_linux_protocol::Entry;
+use mm_linux_protocol::SeenEntry;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -30,7 +30,7 @@ pub struct Accepted {
 pub enum Sign {
     /// An entry of the model differs from the kernel's as this function says.
     #[cfg_attr(not(test), expect(dead_code, reason = "there is none at present"))]
-    Entry(fn(model: &Entry, linux: &Entry) -> bool),
+    Entry(fn(model: &SeenEntry, linux: &SeenEntry) -> bool),
     /// The guest ends in a program like this, and one line of its console has all of these words.
     Death(fn(&Program) -> bool, &'static [&'static str]),
 }
@@ -64,7 +64,7 @@ pub const ACCEPTED: &[Accepted] = &[
 ];
 
 /// The name of the accepted difference that a pair of entries shows.
-pub fn entry(list: &[Accepted], model: &Entry, linux: &Entry) -> Option<&'static str> {
+pub fn entry(list: &[Accepted], model: &SeenEntry, linux: &SeenEntry) -> Option<&'static str> {
     let known = list.iter().find(|known| match known.sign {
         Sign::Entry(explains) => explains(model, linux),
         Sign::Death(..) => false,
@@ -144,7 +144,7 @@ pub mod tests {
         reason: "for a test",
         kernels: FIRST..(7, 0),
         sign: Sign::Entry(|model, linux| {
-            let counted = Entry {
+            let counted = SeenEntry {
                 refs: model.refs + 1,
                 ..*model
             };
@@ -154,8 +154,8 @@ pub mod tests {
 
     #[test]
     fn one_explains_what_it_says_and_nothing_else() {
-        let model = Entry::default();
-        let more = |refs, maps| Entry {
+        let model = SeenEntry::default();
+        let more = |refs, maps| SeenEntry {
             refs,
             maps,
             ..model

@@ -3,7 +3,9 @@
 use super::accepted::{self, Accepted};
 use super::plan::{Expected, Plan};
 use mm_fuzz::exec::Outcome as Model;
-use mm_linux_protocol::{Entry, Event, Kind, Outcome as Linux, Process, Reply, entry, page};
+use mm_linux_protocol::{
+    GuestEvent, GuestOutcome as Linux, Kind, Reply, SeenEntry, SeenProcess, entry, page,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -102,9 +104,9 @@ fn difference(step: u16, what: &str, place: &str, model: &str, linux: &str) -> D
     }
 }
 
-fn at(expected: &Expected, event: &Event, known: &[Accepted]) -> Vec<Difference> {
+fn at(expected: &Expected, event: &GuestEvent, known: &[Accepted]) -> Vec<Difference> {
     match (expected, event) {
-        (Expected::End(step, model), Event::Ended(at, linux)) if step == at => {
+        (Expected::End(step, model), GuestEvent::Ended(at, linux)) if step == at => {
             if same_outcome(*model, *linux) {
                 return Vec::new();
             }
@@ -121,16 +123,18 @@ fn at(expected: &Expected, event: &Event, known: &[Accepted]) -> Vec<Difference>
                 &format!("{linux:?}"),
             )]
         }
-        (Expected::Seen(..), Event::NotSeen) => Vec::new(),
-        (Expected::Seen(step, model), Event::Seen(linux)) => processes(*step, model, linux, known),
-        (_, Event::Hangs(step)) => vec![difference(
+        (Expected::Seen(..), GuestEvent::NotSeen) => Vec::new(),
+        (Expected::Seen(step, model), GuestEvent::Seen(linux)) => {
+            processes(*step, model, linux, known)
+        }
+        (_, GuestEvent::Hangs(step)) => vec![difference(
             *step,
             "hang",
             "the operation",
             "ends",
             "does not end",
         )],
-        (_, Event::EndedEarly(step, outcome)) => {
+        (_, GuestEvent::EndedEarly(step, outcome)) => {
             vec![difference(
                 *step,
                 "no wait",
@@ -189,7 +193,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
 struct Names(BTreeMap<(u8, u64), u64>);
 
 impl Names {
-    fn of(&mut self, entry: &Entry) -> u64 {
+    fn of(&mut self, entry: &SeenEntry) -> u64 {
         if entry.device > 0 {
             return entry.identity;
         }
@@ -199,15 +203,15 @@ impl Names {
     }
 
     /// The entry with only what can be compared.
-    fn canonical(&mut self, entry: &Entry) -> Entry {
+    fn canonical(&mut self, entry: &SeenEntry) -> SeenEntry {
         let mut entry = *entry;
         if entry.flags & entry::ZERO != 0 {
             // All mappings of the machine share the struct page of the zero page.
-            let Entry { kind, flags, .. } = entry;
-            return Entry {
+            let SeenEntry { kind, flags, .. } = entry;
+            return SeenEntry {
                 kind,
                 flags,
-                ..Entry::default()
+                ..SeenEntry::default()
             };
         }
         entry.identity = self.of(&entry);
@@ -217,11 +221,11 @@ impl Names {
 
 fn processes(
     step: u16,
-    model: &[Process],
-    linux: &[Process],
+    model: &[SeenProcess],
+    linux: &[SeenProcess],
     known: &[Accepted],
 ) -> Vec<Difference> {
-    let slots = |processes: &[Process]| processes.iter().map(|p| p.slot).collect::<Vec<_>>();
+    let slots = |processes: &[SeenProcess]| processes.iter().map(|p| p.slot).collect::<Vec<_>>();
     if slots(model) != slots(linux) {
         let (a, b) = (slots(model), slots(linux));
         return vec![difference(
@@ -286,7 +290,7 @@ fn processes(
 fn entry_difference(
     step: u16,
     place: &str,
-    (model, linux): (Option<&Entry>, Option<&Entry>),
+    (model, linux): (Option<&SeenEntry>, Option<&SeenEntry>),
 ) -> Difference {
     let what = match (model, linux) {
         (Some(a), Some(b)) => {
@@ -331,7 +335,7 @@ fn bits(model: u16, linux: u16, names: &[&str]) -> String {
     text
 }
 
-fn show(entry: Option<&Entry>) -> String {
+fn show(entry: Option<&SeenEntry>) -> String {
     let Some(e) = entry else {
         return "none".to_owned();
     };
@@ -367,10 +371,12 @@ mod tests {
         let plan = super::super::plan::plan(1, &text.parse().expect("a program"), &mut executor);
         let plan = plan.expect("a plan");
         let events = plan.expected.iter().map(|expected| match expected {
-            Expected::End(step, Model::Word(word)) => Event::Ended(*step, Linux::Word(*word)),
-            Expected::End(step, Model::Moved(pages)) => Event::Ended(*step, Linux::Moved(*pages)),
-            Expected::End(step, _) => Event::Ended(*step, Linux::Done),
-            Expected::Seen(_, processes) => Event::Seen(processes.clone()),
+            Expected::End(step, Model::Word(word)) => GuestEvent::Ended(*step, Linux::Word(*word)),
+            Expected::End(step, Model::Moved(pages)) => {
+                GuestEvent::Ended(*step, Linux::Moved(*pages))
+            }
+            Expected::End(step, _) => GuestEvent::Ended(*step, Linux::Done),
+            Expected::Seen(_, processes) => GuestEvent::Seen(processes.clone()),
         });
         let reply = Reply {
             id: 1,
@@ -383,9 +389,9 @@ mod tests {
     }
 
     /// The differences after `change` was made to the kernel's last observation.
-    fn seen(change: impl FnOnce(&mut Process)) -> Vec<String> {
+    fn seen(change: impl FnOnce(&mut SeenProcess)) -> Vec<String> {
         let (plan, mut reply) = same();
-        if let Some(Event::Seen(processes)) = reply.events.last_mut() {
+        if let Some(GuestEvent::Seen(processes)) = reply.events.last_mut() {
             change(&mut processes[0]);
         }
         let all = compare(&plan, &reply, &[]);
@@ -406,7 +412,7 @@ mod tests {
 
     #[test]
     fn each_thing_that_differs_is_named() {
-        let entry = |change: fn(&mut Entry)| seen(|p| change(&mut p.entries[0].1));
+        let entry = |change: fn(&mut SeenEntry)| seen(|p| change(&mut p.entries[0].1));
         assert_eq!(entry(|e| e.refs += 1), ["entry DeviceWrite: refs"]);
         assert_eq!(
             entry(|e| e.kind = Kind::DeviceRead),
@@ -431,20 +437,26 @@ mod tests {
     #[test]
     fn a_look_that_was_not_possible_stands_for_no_end_of_an_operation() {
         let (plan, reply) = same();
-        let changed = |change: fn(&mut Vec<Event>)| {
+        let changed = |change: fn(&mut Vec<GuestEvent>)| {
             let mut reply = reply.clone();
             change(&mut reply.events);
             let all = compare(&plan, &reply, &[]).into_iter();
             all.map(|difference| difference.what).collect::<Vec<_>>()
         };
         let blind = changed(|events| {
-            let looks = events.iter_mut().filter(|e| matches!(e, Event::Seen(_)));
-            looks.for_each(|event| *event = Event::NotSeen);
+            let looks = events
+                .iter_mut()
+                .filter(|e| matches!(e, GuestEvent::Seen(_)));
+            looks.for_each(|event| *event = GuestEvent::NotSeen);
         });
         assert!(blind.is_empty(), "{blind:?}");
-        let all = changed(|events| events.iter_mut().for_each(|event| *event = Event::NotSeen));
+        let all = changed(|events| {
+            events
+                .iter_mut()
+                .for_each(|event| *event = GuestEvent::NotSeen)
+        });
         assert_eq!(all, ["order"]);
-        assert_eq!(changed(|events| events.push(Event::NotSeen)), ["long"]);
+        assert_eq!(changed(|events| events.push(GuestEvent::NotSeen)), ["long"]);
     }
 
     #[test]
@@ -452,7 +464,7 @@ mod tests {
         let known = accepted::tests::ONE_MORE;
         let (plan, mut reply) = same();
         let looks = reply.events.iter_mut().filter_map(|event| match event {
-            Event::Seen(processes) => Some(processes),
+            GuestEvent::Seen(processes) => Some(processes),
             _ => None,
         });
         let pages = looks.flat_map(|processes| &mut processes[0].entries);
@@ -479,13 +491,13 @@ mod tests {
         let (plan, mut reply) = same();
         reply.leaked = [0, 1];
         assert_eq!(compare(&plan, &reply, &[])[0].what, "leak");
-        reply.events[2] = Event::Ended(1, Linux::Signal(11));
+        reply.events[2] = GuestEvent::Ended(1, Linux::Signal(11));
         let first = compare(&plan, &reply, &[]).remove(0);
         assert_eq!(
             (first.step, first.what.as_str()),
             (1, "outcome Word Signal(11)")
         );
-        reply.events[2] = Event::Hangs(1);
+        reply.events[2] = GuestEvent::Hangs(1);
         assert_eq!(compare(&plan, &reply, &[])[0].what, "hang");
         reply.events.truncate(2);
         reply.stuck = true;

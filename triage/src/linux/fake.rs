@@ -4,10 +4,10 @@
 use super::guest::{Image, Patience};
 use super::plan::{self, Expected};
 use crate::bugs::Bugs;
-use mm_core::Release;
+use mm_core::KernelVersion;
 use mm_fuzz::exec::{Executor, Options, Outcome as Model};
 use mm_fuzz::program::{Op, wire};
-use mm_linux_protocol::{Event, HELLO, Job, MAX_FRAME, Outcome, Reply, receive, send};
+use mm_linux_protocol::{GuestEvent, GuestOutcome, HELLO, Job, MAX_FRAME, Reply, receive, send};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -100,7 +100,7 @@ fn with_port(path: &str, behaviour: &str) {
     if behaviour == "deaf" {
         return std::thread::sleep(LIFE);
     }
-    let release = Release::V6_12;
+    let release = KernelVersion::V6_12;
     let mut executor = Executor::new(Options {
         unchecked: true,
         release,
@@ -126,10 +126,12 @@ fn as_the_model(job: &Job, executor: &mut Executor) -> Reply {
     let plan = plan::plan(job.id, &program, executor).expect("a plan");
     let ops = program.ops.iter();
     let events = plan.expected.into_iter().map(|expected| match expected {
-        Expected::End(step, Model::Word(word)) => Event::Ended(step, Outcome::Word(word)),
-        Expected::End(step, Model::Child(slot)) => Event::Ended(step, Outcome::Child(slot as u8)),
-        Expected::End(step, _) => Event::Ended(step, Outcome::Done),
-        Expected::Seen(_, processes) => Event::Seen(processes),
+        Expected::End(step, Model::Word(word)) => GuestEvent::Ended(step, GuestOutcome::Word(word)),
+        Expected::End(step, Model::Child(slot)) => {
+            GuestEvent::Ended(step, GuestOutcome::Child(slot as u8))
+        }
+        Expected::End(step, _) => GuestEvent::Ended(step, GuestOutcome::Done),
+        Expected::Seen(_, processes) => GuestEvent::Seen(processes),
     });
     Reply {
         id: job.id,

@@ -6,7 +6,7 @@
 use super::console::Console;
 use super::known::{self, Version};
 use crate::names::shown;
-use mm_core::Release;
+use mm_core::KernelVersion;
 use mm_linux_protocol::{HELLO, Job, Reply, receive, send};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -166,9 +166,9 @@ impl Image {
 
     /// The release whose rules the model follows for this kernel.
     #[must_use]
-    pub fn release(&self) -> Release {
+    pub fn release(&self) -> KernelVersion {
         let (major, minor) = self.kernel();
-        Release::of(major, minor)
+        KernelVersion::of(major, minor)
     }
 
     /// Runs the upstream tests of `lib/test_hmm.c` in a guest, and returns its console.

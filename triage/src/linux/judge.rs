@@ -9,8 +9,8 @@ use super::compare::{self, Difference};
 use super::guest::{Death, Guest, Image};
 use super::lab;
 use super::plan::{self, Plan, Refusal};
-use super::queue::{Case, Reached, Source};
-use super::tally::{First, Tally};
+use super::queue::{Case, CaseSource, Reached};
+use super::tally::{Example, Tally};
 use crate::bugs::Bugs;
 use crate::stop::Stop;
 use crate::store;
@@ -51,7 +51,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<S: Source> Judge<'_, S> {
+impl<S: CaseSource> Judge<'_, S> {
     /// Judges all programs with this many guests. After a signal only the programs already answered
     /// count.
     ///
@@ -96,7 +96,7 @@ struct Sent {
     features: Vec<u16>,
 }
 
-impl<'j, 'a, S: Source> Worker<'j, 'a, S> {
+impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
     fn new(judge: &'j Judge<'a, S>, shows: bool) -> Self {
         Self {
             judge,
@@ -333,7 +333,7 @@ impl<'j, 'a, S: Source> Worker<'j, 'a, S> {
         if self.judge.args.verbose {
             crate::say(format_args!("{}: {text}", case.name));
         }
-        let first = First {
+        let first = Example {
             index: case.index,
             text: format!("{}\n{text}\n{}", case.name, case.program),
         };
@@ -375,7 +375,7 @@ mod tests {
     use super::super::fake;
     use super::super::queue::Queue;
     use super::*;
-    use crate::walk::Found;
+    use crate::walk::WalkEntry;
     use clap::{Args, FromArgMatches};
 
     /// Judges three programs with a fake guest that misbehaves in this way on the second.
@@ -384,7 +384,7 @@ mod tests {
         let programs = ["write p0 0", "fork p0", "read p0 0"].map(|second| {
             let path = dir.path().join(format!("{second}.mm"));
             std::fs::write(&path, format!("mmap p0 0 1 rw\n{second}\n")).expect("a program");
-            Found::Named(path)
+            WalkEntry::Named(path)
         });
         let command = LinuxArgs::augment_args(clap::Command::new("linux"));
         let args = LinuxArgs::from_arg_matches(&command.get_matches_from(["linux"]));

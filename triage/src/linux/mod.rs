@@ -25,14 +25,14 @@ mod tally;
 
 use crate::bugs::Bugs;
 use crate::stop::Stop;
-use crate::walk::Found;
+use crate::walk::WalkEntry;
 use crate::{Status, corpus, pool, store};
 pub use args::LinuxArgs;
 use fuzz::Fuzzer;
 pub use guest::Image;
 use judge::Judge;
 pub use lab::Lab;
-use queue::{Queue, Source};
+use queue::{CaseSource, Queue};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub struct Session {
     /// The image that the guest boots.
     pub image: Image,
     /// The programs named on the command line.
-    pub files: VecDeque<Found>,
+    pub files: VecDeque<WalkEntry>,
 }
 
 impl Session {
@@ -144,7 +144,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// Judges all programs of a source, which is given back.
-fn judged<S: Source>(
+fn judged<S: CaseSource>(
     args: &LinuxArgs,
     image: &Image,
     bugs: Bugs,
@@ -180,13 +180,13 @@ fn judged<S: Source>(
 }
 
 /// The files in `given`, and the programs in its folders.
-fn files_of(given: &[PathBuf]) -> Result<VecDeque<Found>, corpus::CorpusError> {
+fn files_of(given: &[PathBuf]) -> Result<VecDeque<WalkEntry>, corpus::CorpusError> {
     let mut files = VecDeque::new();
     for path in given {
         if path.is_dir() {
-            files.extend(corpus::programs(path)?.into_iter().map(Found::File));
+            files.extend(corpus::programs(path)?.into_iter().map(WalkEntry::File));
         } else {
-            files.push_back(Found::Named(path.clone()));
+            files.push_back(WalkEntry::Named(path.clone()));
         }
     }
     Ok(files)

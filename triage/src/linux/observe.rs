@@ -6,17 +6,17 @@ use mm_core::{
 };
 use mm_fuzz::limits::MAX_PROCS;
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{Entry, Kind, Process, entry, page};
+use mm_linux_protocol::{Kind, SeenEntry, SeenProcess, entry, page};
 use std::iter::Sum;
 
 /// All processes of the model.
-pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], window: Window) -> Vec<Process> {
+pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], window: Window) -> Vec<SeenProcess> {
     let live = mms.iter().enumerate();
     live.filter_map(|(slot, mm)| Some(process(s, slot as u8, (*mm)?, window)))
         .collect()
 }
 
-fn process(s: &State, slot: u8, mm: MmId, window: Window) -> Process {
+fn process(s: &State, slot: u8, mm: MmId, window: Window) -> SeenProcess {
     let pgd = s.mm(mm).pgd;
     let entries = window.each().filter_map(|(page, addr)| {
         let at = s.tables().pte_offset(pgd, addr)?;
@@ -27,7 +27,7 @@ fn process(s: &State, slot: u8, mm: MmId, window: Window) -> Process {
         };
         Some((page, entry))
     });
-    Process {
+    SeenProcess {
         slot,
         entries: entries.collect(),
         anon_rss: s.mm(mm).anon_rss,
@@ -41,7 +41,7 @@ fn flags<T: Copy + Sum>(pairs: &[(bool, T)]) -> T {
     on.map(|(_, flag)| *flag).sum()
 }
 
-fn present(s: &State, pte: PresentPte, window: Window) -> Entry {
+fn present(s: &State, pte: PresentPte, window: Window) -> SeenEntry {
     let zero = pte.pfn() == Pfn::ZERO;
     let flags = flags(&[
         (pte.write(), entry::WRITE),
@@ -57,11 +57,11 @@ fn present(s: &State, pte: PresentPte, window: Window) -> Entry {
     entry
 }
 
-fn leaf(s: &State, swap: SwapPte, window: Window) -> Entry {
+fn leaf(s: &State, swap: SwapPte, window: Window) -> SeenEntry {
     let Some(leaf) = swap.softleaf() else {
-        return Entry {
+        return SeenEntry {
             kind: Kind::Other,
-            ..Entry::default()
+            ..SeenEntry::default()
         };
     };
     let mut entry = match leaf {
@@ -98,10 +98,10 @@ fn leaf(s: &State, swap: SwapPte, window: Window) -> Entry {
 }
 
 /// A swap slot, and the folio in the swap cache if there is one.
-fn of_slot(s: &State, id: SwapId, window: Window) -> Entry {
+fn of_slot(s: &State, id: SwapId, window: Window) -> SeenEntry {
     let slot = s.swap().slot(id);
     let folio = slot.cache.map(|folio| of_page(s, folio, window));
-    Entry {
+    SeenEntry {
         maps: slot.count as i32,
         identity: id.0.into(),
         // A folio that the swap cache has for another slot may have an index of its own, or none
@@ -111,10 +111,10 @@ fn of_slot(s: &State, id: SwapId, window: Window) -> Entry {
     }
 }
 
-fn of_page(s: &State, pfn: Pfn, window: Window) -> Entry {
+fn of_page(s: &State, pfn: Pfn, window: Window) -> SeenEntry {
     let of: &Page = s.page(pfn);
     let device = pfn.device();
-    Entry {
+    SeenEntry {
         device: device.map_or(0, |DevId(dev)| dev + 1),
         page: flags(&[
             (of.has(PageFlags::LOCKED), page::LOCKED),
@@ -139,6 +139,6 @@ fn of_page(s: &State, pfn: Pfn, window: Window) -> Entry {
         },
         index: window.offset(of.index),
         word: of.word,
-        ..Entry::default()
+        ..SeenEntry::default()
     }
 }

@@ -8,7 +8,7 @@ use mm_fuzz::exec::{
 };
 use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, Process};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, SeenProcess};
 use std::collections::BTreeSet;
 
 /// A program that is ready for the guest.
@@ -26,7 +26,7 @@ pub enum Expected {
     /// The operation with this number ends with this outcome.
     End(u16, Outcome),
     /// The state of the processes after the operation with this number.
-    Seen(u16, Vec<Process>),
+    Seen(u16, Vec<SeenProcess>),
 }
 
 /// Why a real kernel cannot run a program in the way that the model does.
@@ -467,8 +467,8 @@ mod tests {
 
     #[test]
     fn a_device_that_runs_out_of_memory_is_told_so_since_7_3() {
-        use mm_core::Release;
-        let seen = |release: Release| {
+        use mm_core::KernelVersion;
+        let seen = |release: KernelVersion| {
             let program = "mmap p0 0 1 rw\nfail page 1\ndev-write d0 p0 0";
             let mut executor = Executor::new(Options {
                 unchecked: true,
@@ -486,7 +486,7 @@ mod tests {
                 });
             last.expect("an end")
         };
-        let all = Release::ALL.map(seen);
+        let all = KernelVersion::ALL.map(seen);
         assert_eq!(all, [Outcome::Segv, Outcome::Segv, Outcome::Enomem]);
     }
 }

@@ -4,7 +4,7 @@ use super::args::LinuxArgs;
 use super::tally::Tally;
 use crate::input::{self, Target};
 use crate::names::shown;
-use crate::walk::Found;
+use crate::walk::WalkEntry;
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Op, Program, Step};
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ pub struct Case {
 }
 
 /// Where programs come from.
-pub trait Source: Send {
+pub trait CaseSource: Send {
     /// The next program; nothing if all has been judged. What cannot be read is counted.
     fn next(&mut self, tally: &mut Tally) -> Option<Case>;
 
@@ -43,14 +43,14 @@ pub struct Reached {
 /// Files, then random programs.
 pub struct Queue<'a> {
     args: &'a LinuxArgs,
-    files: VecDeque<Found>,
+    files: VecDeque<WalkEntry>,
     random: u64,
     taken: u32,
 }
 
 impl<'a> Queue<'a> {
     /// A queue of the given files, followed by the random programs that the arguments ask for.
-    pub fn new(args: &'a LinuxArgs, files: VecDeque<Found>) -> Self {
+    pub fn new(args: &'a LinuxArgs, files: VecDeque<WalkEntry>) -> Self {
         Self {
             args,
             files,
@@ -68,7 +68,7 @@ impl<'a> Queue<'a> {
                     let witness_of = self.args.witnesses.then(|| stem.into_owned());
                     return Some((shown(path), input.program, witness_of));
                 }
-                Err(error) if error.is_empty() && matches!(found, Found::File(_)) => {
+                Err(error) if error.is_empty() && matches!(found, WalkEntry::File(_)) => {
                     tally.empty += 1;
                 }
                 Err(error) => {
@@ -107,7 +107,7 @@ impl<'a> Queue<'a> {
     }
 }
 
-impl Source for Queue<'_> {
+impl CaseSource for Queue<'_> {
     fn end(&mut self) {
         self.files.clear();
         self.random = self.args.random;

@@ -30,7 +30,7 @@ pub struct Tally {
     pub refused: BTreeMap<Refusal, u64>,
     pub accepted: Counts,
     /// For each kind of difference, the count and the first program that shows it.
-    pub kinds: BTreeMap<String, (u64, First)>,
+    pub kinds: BTreeMap<String, (u64, Example)>,
     /// What became of each witness, by its name.
     pub witnesses: BTreeMap<String, String>,
     /// A signal stopped the run before all programs had run.
@@ -45,7 +45,7 @@ pub struct Tally {
 }
 
 /// A program that shows a difference.
-pub struct First {
+pub struct Example {
     /// Its place among all programs.
     pub index: u32,
     /// What to print about it.
@@ -55,7 +55,7 @@ pub struct First {
 impl Tally {
     /// Counts a difference of this kind, and keeps the program with the lowest index. Returns the
     /// count.
-    pub fn note(&mut self, kind: &str, shown_by: First) -> u64 {
+    pub fn note(&mut self, kind: &str, shown_by: Example) -> u64 {
         match self.kinds.get_mut(kind) {
             None => {
                 self.kinds.insert(kind.to_owned(), (1, shown_by));
@@ -223,7 +223,7 @@ mod tests {
             ..Tally::default()
         };
         tally.refused.insert(Refusal::Order, 4);
-        let by = |index, text: &str| First {
+        let by = |index, text: &str| Example {
             index,
             text: text.to_owned(),
         };

@@ -196,7 +196,7 @@ pub fn minimize(
         program: program.clone(),
         slices,
     };
-    let passes::Ended { last_round, passes } = passes::minimize(&mut search, &mut best);
+    let passes::PassesEnded { last_round, passes } = passes::minimize(&mut search, &mut best);
     let tests = search.tests;
     let Ended::Found(found) = runner.run(&best.program, &mut ()) else {
         unreachable!("the predicate held for it, and runs are deterministic");
@@ -243,7 +243,7 @@ pub fn minimize_on_linux(
     // each predicate has a guest of its own: one thread, one guest
     let mut search = Search::new(new_predicate, 1, stop);
     let mut best = Best { program, slices };
-    let passes::Ended { last_round, passes } = passes::minimize(&mut search, &mut best);
+    let passes::PassesEnded { last_round, passes } = passes::minimize(&mut search, &mut best);
     let tests = search.tests;
     if let Some(why) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(why);

@@ -90,7 +90,7 @@ pub struct PassStatistics {
 
 /// How a search ended.
 #[derive(Debug, Default)]
-pub struct Ended {
+pub struct PassesEnded {
     /// Tests of the last round, in which nothing held; `None` if the search was stopped.
     pub last_round: Option<u64>,
     /// The passes that ran, in the order in which they first did.
@@ -101,8 +101,8 @@ pub struct Ended {
 pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
     search: &mut Search<'_, P, F>,
     best: &mut Best,
-) -> Ended {
-    let mut ended = Ended::default();
+) -> PassesEnded {
+    let mut ended = PassesEnded::default();
     'again: loop {
         let start = search.tests;
         let mut changed = false;

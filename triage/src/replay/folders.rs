@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::run::{Ended, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
-use crate::walk::{Found, Walk};
+use crate::walk::{Walk, WalkEntry};
 use mm_fuzz::exec::Options;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -118,15 +118,15 @@ impl Folders<'_> {
     }
 }
 
-fn one(target: Option<Target>, runner: &mut Runner, found: Found) -> Done {
+fn one(target: Option<Target>, runner: &mut Runner, found: WalkEntry) -> Done {
     let unusable = |path: &Path, why: String| Done {
         line: Line::unusable(path, why),
         operations: 0,
         status: Some(Status::Unusable),
     };
     let path = match found {
-        Found::Named(path) | Found::File(path) => path,
-        Found::Unreadable(path, error) => {
+        WalkEntry::Named(path) | WalkEntry::File(path) => path,
+        WalkEntry::Unreadable(path, error) => {
             let why = InputError::unreadable(&path, error).to_string();
             return unusable(&path, why);
         }

@@ -1,7 +1,7 @@
 //! Watches a run and keeps what the picture needs: all of a short run, the first and the last steps
 //! of a long one.
 
-use super::state::State;
+use super::state::CellState;
 use crate::snapshot::Snapshot;
 use crate::timeline::{Stand, stand, stands};
 use mm_core::{MAX_TASKS, MmId, State as Kernel, Task, Wait};
@@ -20,7 +20,7 @@ const LAST: usize = 28;
 #[derive(Clone, Debug)]
 pub struct Doing {
     /// It runs, it waits, or neither.
-    pub state: State,
+    pub state: CellState,
     /// A few characters.
     pub text: String,
     /// Where it is, what it waits for and what it holds.
@@ -112,7 +112,7 @@ impl Film {
     pub fn end(mut self) -> (Vec<Column>, Option<(usize, usize)>) {
         if let Some(step) = self.running.take() {
             let unknown = Doing {
-                state: State::Unknown,
+                state: CellState::Unknown,
                 text: String::new(),
                 detail: String::new(),
             };
@@ -194,13 +194,13 @@ impl Observer for Film {
 
 fn doing(id: usize, task: &Task, moved: bool) -> Doing {
     let (state, text) = match task.waiting {
-        Some(Wait::Gate) if !moved => (State::Idle, String::new()),
-        Some(Wait::Gate) | None if moved => (State::Runs, String::new()),
-        Some(wait) => (State::Waits, describe::wait_briefly(wait)),
-        None => (State::Idle, String::new()),
+        Some(Wait::Gate) if !moved => (CellState::Idle, String::new()),
+        Some(Wait::Gate) | None if moved => (CellState::Runs, String::new()),
+        Some(wait) => (CellState::Waits, describe::wait_briefly(wait)),
+        None => (CellState::Idle, String::new()),
     };
     let detail = match state {
-        State::Idle if task.held.is_empty() => "idle".to_owned(),
+        CellState::Idle if task.held.is_empty() => "idle".to_owned(),
         _ => stand(id, task),
     };
     Doing {

@@ -2,7 +2,7 @@
 
 use super::contents::{Cluster, Report};
 use super::picture::Picture;
-use super::state::State;
+use super::state::CellState;
 use super::svg::{draw, patterns, step_title, swatch};
 use crate::explain::Explanation;
 use crate::page::{self, Script, counted};
@@ -99,7 +99,7 @@ fn legend() -> Markup {
         section.legend aria-labelledby="legend" {
             h2 #legend { "How to read the pictures" }
             ul {
-                @for state in State::LEGEND { li { (swatch(state)) (state.words()) } }
+                @for state in CellState::LEGEND { li { (swatch(state)) (state.words()) } }
             }
             p {
                 "A column is a scheduling step. A row is a page of an address space, a struct page, or a task. The cell of an entry "

@@ -3,7 +3,7 @@
 
 use super::contents::{Cluster, Report};
 use super::picture::Picture;
-use super::state::State;
+use super::state::CellState;
 use crate::page::counted;
 use std::fmt::Write;
 
@@ -125,7 +125,7 @@ fn grid(picture: &Picture) -> String {
             let mut cells = Vec::new();
             for span in &row.spans {
                 let letter = match span.state {
-                    State::None | State::Idle => ".",
+                    CellState::None | CellState::Idle => ".",
                     state => state.letter(),
                 };
                 cells.push(format!("{letter} {}", span.text).trim_end().to_owned());

@@ -5,7 +5,7 @@
 //! picture keeps the first and the last steps of a long run, and the most telling rows.
 
 use super::film::{Column, Film};
-use super::state::State;
+use super::state::CellState;
 use crate::bugs::Bugs;
 use crate::run::{Ended, Runner};
 use crate::snapshot::{EntryAt, named};
@@ -24,7 +24,7 @@ const MAX_ROWS: usize = 24;
 
 /// A column: one slice of the run.
 #[derive(Debug, Serialize)]
-pub struct Step {
+pub struct SliceColumn {
     /// The operation, by its place in the program; `None` at the end of the program.
     pub operation: Option<usize>,
     /// Its first word.
@@ -53,7 +53,7 @@ pub struct Span {
     /// The number of steps.
     pub steps: usize,
     /// What is shown.
-    pub state: State,
+    pub state: CellState,
     /// A few characters: the page that an entry names, or references and mappings.
     pub text: String,
     /// All counts and bits.
@@ -84,7 +84,7 @@ pub struct Rows {
 #[derive(Debug, Serialize)]
 pub struct Picture {
     /// The columns.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SliceColumn>,
     /// How many steps are left out, and the column after which they were.
     pub left_out: Option<(usize, usize)>,
     /// The groups of rows.
@@ -125,11 +125,11 @@ impl Picture {
     }
 }
 
-fn steps(program: &Program, columns: &[Column], is_found: bool) -> Vec<Step> {
+fn steps(program: &Program, columns: &[Column], is_found: bool) -> Vec<SliceColumn> {
     let mut seen = BTreeSet::new();
     let steps = columns.iter().enumerate().map(|(i, column)| {
         let op = program.ops.get(column.step);
-        Step {
+        SliceColumn {
             operation: op.map(|_| column.step),
             name: op.map_or("end", |step| step.op.kind().keyword()).to_owned(),
             continued: !seen.insert(column.step),
@@ -162,7 +162,7 @@ fn keep_most_telling(rows: &mut Vec<Row>) -> usize {
 }
 
 /// What a cell shows, before cells become spans.
-type Cell = (State, String, String);
+type Cell = (CellState, String, String);
 
 struct Draft<'a> {
     window: Window,
@@ -178,7 +178,7 @@ impl Draft<'_> {
             let (state, text, detail) = match column.complete {
                 true => cell(column),
                 false => (
-                    State::Unknown,
+                    CellState::Unknown,
                     String::new(),
                     "the step did not end".to_owned(),
                 ),
@@ -208,11 +208,12 @@ impl Draft<'_> {
         let state = |column: &Column, task: usize| column.tasks[task].state;
         let used = |task: &usize| {
             let mut columns = self.columns.iter();
-            columns.any(|column| state(column, *task) != State::Idle)
+            columns.any(|column| state(column, *task) != CellState::Idle)
         };
         let used: Vec<usize> = (0..MAX_TASKS).filter(used).collect();
         let mut columns = self.columns.iter();
-        let waits = columns.any(|column| used.iter().any(|t| state(column, *t) == State::Waits));
+        let waits =
+            columns.any(|column| used.iter().any(|t| state(column, *t) == CellState::Waits));
         if program.threads == 1 && used.len() < 2 && !waits {
             return Vec::new();
         }
@@ -308,20 +309,20 @@ impl Draft<'_> {
 fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
     let is_free = page.is_some_and(|page| page.has(PageFlags::FREE));
     let state = match pte.decode() {
-        Entry::None => return (State::None, String::new(), "no entry".to_owned()),
-        Entry::Present(present) if present.pfn() == Pfn::ZERO => State::Zero,
+        Entry::None => return (CellState::None, String::new(), "no entry".to_owned()),
+        Entry::Present(present) if present.pfn() == Pfn::ZERO => CellState::Zero,
         Entry::Leaf(leaf) => match leaf.softleaf() {
-            None => State::Unknown,
-            Some(Softleaf::Swap(_)) => State::Swapped,
-            Some(_) if is_free => State::Freed,
-            Some(Softleaf::Migration(_)) => State::Migration,
-            Some(Softleaf::DevicePrivate { .. }) => State::DevicePrivate,
-            Some(Softleaf::DeviceExclusive { .. }) => State::Exclusive,
+            None => CellState::Unknown,
+            Some(Softleaf::Swap(_)) => CellState::Swapped,
+            Some(_) if is_free => CellState::Freed,
+            Some(Softleaf::Migration(_)) => CellState::Migration,
+            Some(Softleaf::DevicePrivate { .. }) => CellState::DevicePrivate,
+            Some(Softleaf::DeviceExclusive { .. }) => CellState::Exclusive,
         },
-        Entry::Present(_) if is_free => State::Freed,
-        Entry::Present(_) if page.is_none() => State::Unknown,
-        Entry::Present(_) if page.is_some_and(Page::anon_exclusive) => State::Anonymous,
-        Entry::Present(_) => State::Shared,
+        Entry::Present(_) if is_free => CellState::Freed,
+        Entry::Present(_) if page.is_none() => CellState::Unknown,
+        Entry::Present(_) if page.is_some_and(Page::anon_exclusive) => CellState::Anonymous,
+        Entry::Present(_) => CellState::Shared,
     };
     let write = match pte.decode() {
         Entry::Present(present) => present.write(),
@@ -358,7 +359,7 @@ fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
 /// The cell of a struct page, by its own state and by the entries that name it.
 fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
     let Some(page) = column.after.page(pfn) else {
-        return (State::None, String::new(), "never used".to_owned());
+        return (CellState::None, String::new(), "never used".to_owned());
     };
     let entries = column.after.entries_of(pfn);
     let leaf = |wanted: fn(Softleaf) -> bool| {
@@ -369,25 +370,25 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
         leaves.any(wanted)
     };
     let state = if pfn == Pfn::ZERO {
-        State::Zero
+        CellState::Zero
     } else if page.has(PageFlags::FREE) {
-        State::Freed
+        CellState::Freed
     } else if pfn.zone() > mm_core::DEVICES {
-        State::Unknown
+        CellState::Unknown
     } else if leaf(|leaf| matches!(leaf, Softleaf::Migration(_))) {
-        State::Migration
+        CellState::Migration
     } else if leaf(|leaf| matches!(leaf, Softleaf::DeviceExclusive { .. })) {
-        State::Exclusive
+        CellState::Exclusive
     } else if entries.is_empty() && page.has(PageFlags::SWAPCACHE) {
-        State::Swapped
+        CellState::Swapped
     } else if entries.is_empty() {
-        State::Held
+        CellState::Held
     } else if pfn.device().is_some() {
-        State::DevicePrivate
+        CellState::DevicePrivate
     } else if page.anon_exclusive() {
-        State::Anonymous
+        CellState::Anonymous
     } else {
-        State::Shared
+        CellState::Shared
     };
     let locked = if page.has(PageFlags::LOCKED) {
         " L"
@@ -395,7 +396,7 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
         ""
     };
     let text = match state {
-        State::Zero | State::Freed if page.refcount == 0 && page.folio_mapcount() == 0 => {
+        CellState::Zero | CellState::Freed if page.refcount == 0 && page.folio_mapcount() == 0 => {
             String::new()
         }
         _ => format!("{}/{}{locked}", page.refcount, page.folio_mapcount()),

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What a cell shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum CellState {
     /// No entry, or a struct page that was not used yet.
     None,
     /// The zero page.
@@ -37,7 +37,7 @@ pub enum State {
     Waits,
 }
 
-impl State {
+impl CellState {
     /// The states of the legend.
     pub const LEGEND: [Self; 13] = [
         Self::None,

@@ -3,8 +3,8 @@
 //!
 //! One cell is in the tab order; report/script.js moves it with the arrow keys.
 
-use super::picture::{Picture, Row, Span, Step};
-use super::state::State;
+use super::picture::{Picture, Row, SliceColumn, Span};
+use super::state::CellState;
 use maud::{Markup, html};
 
 /// Width of the names of rows.
@@ -22,7 +22,7 @@ const CHARACTER: usize = 66;
 pub fn patterns() -> Markup {
     let line = |d: &str| html! { path d=(d) {} };
     let dot = |r: &str| html! { circle cx="4" cy="4" r=(r) {} };
-    let pattern = |state: State, ink: Markup| {
+    let pattern = |state: CellState, ink: Markup| {
         html! {
             pattern id=(format!("p-{}", state.class())) class=(state.class()) width="8" height="8"
                 patternUnits="userSpaceOnUse" {
@@ -34,23 +34,23 @@ pub fn patterns() -> Markup {
     html! {
         svg width="0" height="0" aria-hidden="true" focusable="false" {
             defs {
-                (pattern(State::Zero, dot("1")))
-                (pattern(State::Anonymous, html! {}))
-                (pattern(State::Shared, line("M-2 10 10 -2M-2 2 2 -2M6 10 10 6")))
-                (pattern(State::Migration, line("M0 6 4 2 8 6")))
-                (pattern(State::DevicePrivate, line("M4 0V8")))
-                (pattern(State::Exclusive, line("M0 4H8M4 0V8")))
-                (pattern(State::Swapped, line("M0 4H8")))
-                (pattern(State::Held, dot("2")))
-                (pattern(State::Unknown, line("M0 0 8 8M8 0 0 8")))
-                (pattern(State::Waits, line("M-2 -2 10 10M-2 6 2 10M6 -2 10 2")))
+                (pattern(CellState::Zero, dot("1")))
+                (pattern(CellState::Anonymous, html! {}))
+                (pattern(CellState::Shared, line("M-2 10 10 -2M-2 2 2 -2M6 10 10 6")))
+                (pattern(CellState::Migration, line("M0 6 4 2 8 6")))
+                (pattern(CellState::DevicePrivate, line("M4 0V8")))
+                (pattern(CellState::Exclusive, line("M0 4H8M4 0V8")))
+                (pattern(CellState::Swapped, line("M0 4H8")))
+                (pattern(CellState::Held, dot("2")))
+                (pattern(CellState::Unknown, line("M0 0 8 8M8 0 0 8")))
+                (pattern(CellState::Waits, line("M-2 -2 10 10M-2 6 2 10M6 -2 10 2")))
             }
         }
     }
 }
 
 /// A state by itself, for the legend.
-pub fn swatch(state: State) -> Markup {
+pub fn swatch(state: CellState) -> Markup {
     html! {
         svg.swatch width="26" height="20" viewBox="0 0 26 20" aria-hidden="true" {
             g class=(format!("cell {}", state.class())) {
@@ -122,7 +122,7 @@ pub fn draw(picture: &Picture, label: &str, failure: &str) -> Markup {
 }
 
 /// The head of a column: the operation, then its thread and its outcome.
-fn head(i: usize, step: &Step, layout: &Layout) -> Markup {
+fn head(i: usize, step: &SliceColumn, layout: &Layout) -> Markup {
     let title = step_title(i, step);
     let number = step.operation.map(|i| format!("{i} ")).unwrap_or_default();
     let thread = step.thread.filter(|_| layout.several_threads);
@@ -144,7 +144,7 @@ fn head(i: usize, step: &Step, layout: &Layout) -> Markup {
 }
 
 /// All of a step, for a tooltip.
-pub fn step_title(i: usize, step: &Step) -> String {
+pub fn step_title(i: usize, step: &SliceColumn) -> String {
     let mut title = format!("step {i}: ");
     match (step.operation, step.continued) {
         (None, _) => title += "end of the program",
@@ -173,7 +173,7 @@ pub fn step_title(i: usize, step: &Step) -> String {
     title
 }
 
-fn draw_row(row: &Row, group: &str, y: usize, steps: &[Step], first: &mut bool) -> Markup {
+fn draw_row(row: &Row, group: &str, y: usize, steps: &[SliceColumn], first: &mut bool) -> Markup {
     let name = format!("{}{}", if row.about_finding { "✗ " } else { "" }, row.name);
     html! {
         g.about[row.about_finding] role="row" {
@@ -184,7 +184,7 @@ fn draw_row(row: &Row, group: &str, y: usize, steps: &[Step], first: &mut bool) 
 }
 
 /// All of a cell, for a tooltip: `page 4, steps 1 to 3, device-private: …`.
-fn cell_title(span: &Span, row: &Row, steps: &[Step]) -> String {
+fn cell_title(span: &Span, row: &Row, steps: &[SliceColumn]) -> String {
     let last = span.from + span.steps - 1;
     let operation = |i: usize| {
         let step = steps.get(i)?;
@@ -205,7 +205,7 @@ fn cell_title(span: &Span, row: &Row, steps: &[Step]) -> String {
     format!("{}, {when}: {}{detail}", row.name, span.state.words())
 }
 
-fn cell(span: &Span, row: &Row, y: usize, steps: &[Step], is_first: bool) -> Markup {
+fn cell(span: &Span, row: &Row, y: usize, steps: &[SliceColumn], is_first: bool) -> Markup {
     let (left, width) = (x(span.from), span.steps * STEP);
     let title = cell_title(span, row, steps);
     // An empty cell is part of the order of cells, but draws nothing.
@@ -215,7 +215,7 @@ fn cell(span: &Span, row: &Row, y: usize, steps: &[Step], is_first: bool) -> Mar
             tabindex=(if is_first { "0" } else { "-1" }) {
             title { (title) }
             rect x=(left + 1) y=(y + 1) width=(width - 2) height=(ROW - 2) rx="3" {}
-            @if matches!(span.state, State::None | State::Idle) {
+            @if matches!(span.state, CellState::None | CellState::Idle) {
                 path.line d=(format!("M{} {}h{}", left + 8, y + ROW / 2, width - 16)) {}
             } @else {
                 g aria-hidden="true" {

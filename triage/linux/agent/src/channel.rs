@@ -3,7 +3,7 @@
 
 use crate::driver::{Entry, Observe};
 use mm_fuzz::limits::{MAX_OPS, MAX_PROCS, MAX_THREADS, WINDOW_PAGES};
-use mm_linux_protocol::{ALLOC_KINDS, Outcome};
+use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -57,7 +57,7 @@ pub struct Item {
 #[derive(Clone, Copy, Debug)]
 pub struct ItemResult {
     /// The outcome as user space sees it.
-    pub outcome: Outcome,
+    pub outcome: GuestOutcome,
     /// The migration goes on.
     pub open: bool,
     /// The window was observed.
@@ -117,15 +117,15 @@ impl Batch {
 #[derive(Clone, Copy, Debug)]
 pub struct Response {
     /// The outcome as user space sees it.
-    pub outcome: Outcome,
+    pub outcome: GuestOutcome,
     /// The child of a fork.
     pub pid: i32,
     /// The migration goes on.
     pub open: bool,
 }
 
-impl From<Outcome> for Response {
-    fn from(outcome: Outcome) -> Self {
+impl From<GuestOutcome> for Response {
+    fn from(outcome: GuestOutcome) -> Self {
         Self {
             outcome,
             pid: 0,

@@ -1,6 +1,6 @@
 //! The commands of `/dev/mmfuzz`: `triage/linux/driver/mmfuzz_dev.h` in Rust.
 
-pub use mm_fuzz::call::Command;
+pub use mm_fuzz::call::Ioctl;
 use mm_fuzz::limits::{DEVICES, WINDOW_PAGES};
 use mm_fuzz::window::Window;
 use mm_linux_protocol::ALLOC_KINDS;
@@ -118,10 +118,10 @@ impl Driver {
     /// # Errors
     ///
     /// Those of the ioctl.
-    pub fn call<T>(&self, command: Command, argument: &mut T) -> io::Result<()> {
+    pub fn call<T>(&self, command: Ioctl, argument: &mut T) -> io::Result<()> {
         let direction: u64 = match command {
-            Command::Attach | Command::Warn | Command::Quiet => 0,
-            Command::Fail => 1,
+            Ioctl::Attach | Ioctl::Warn | Ioctl::Quiet => 0,
+            Ioctl::Fail => 1,
             _ => 3,
         };
         let size = if direction == 0 {

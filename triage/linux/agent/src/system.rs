@@ -4,7 +4,7 @@ use crate::access;
 use mm_fuzz::call::{Argument, Call, Constant, Pages};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::window::Window;
-use mm_linux_protocol::Outcome;
+use mm_linux_protocol::GuestOutcome;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,21 +16,25 @@ const GUEST: Window = Window::GUEST;
 static UFFD: AtomicI32 = AtomicI32::new(-1);
 
 /// The error of the last call.
-pub fn errno() -> Outcome {
-    Outcome::Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
+pub fn errno() -> GuestOutcome {
+    GuestOutcome::Errno(io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }
 
 /// The outcome of a call that returns a negative value and sets `errno` if it fails.
-pub fn done(result: i32) -> Outcome {
-    if result < 0 { errno() } else { Outcome::Done }
+pub fn done(result: i32) -> GuestOutcome {
+    if result < 0 {
+        errno()
+    } else {
+        GuestOutcome::Done
+    }
 }
 
 /// The outcome of a call that has failed. ENOENT and ENOSPC mean that there is nothing to work on;
 /// they are no errors of the program.
-pub fn failed(error: &io::Error) -> Outcome {
+pub fn failed(error: &io::Error) -> GuestOutcome {
     match error.raw_os_error().unwrap_or(0) {
-        libc::ENOENT | libc::ENOSPC => Outcome::Nothing,
-        number => Outcome::Errno(number),
+        libc::ENOENT | libc::ENOSPC => GuestOutcome::Nothing,
+        number => GuestOutcome::Errno(number),
     }
 }
 
@@ -57,7 +61,7 @@ fn uffd() -> i32 {
     UFFD_NUMBER
 }
 
-fn uffd_call(request: u64, pages: Pages, mode: u64) -> Outcome {
+fn uffd_call(request: u64, pages: Pages, mode: u64) -> GuestOutcome {
     let (start, len) = (GUEST.byte(pages.first), GUEST.bytes(pages.count));
     let mut argument = [start, len, mode, 0];
     // SAFETY: the argument is at least as long as the request number says.
@@ -65,7 +69,7 @@ fn uffd_call(request: u64, pages: Pages, mode: u64) -> Outcome {
 }
 
 /// A system call that returns -1 and sets `errno` if it fails.
-fn system_call(number: u64, arguments: &[Argument]) -> Outcome {
+fn system_call(number: u64, arguments: &[Argument]) -> GuestOutcome {
     let mut values = [0; 6];
     for (value, argument) in values.iter_mut().zip(arguments) {
         *value = match *argument {
@@ -77,7 +81,11 @@ fn system_call(number: u64, arguments: &[Argument]) -> Outcome {
     let [a, b, c, d, e, f] = values;
     // SAFETY: it changes memory in the window, where nothing of ours lies.
     let result = unsafe { libc::syscall(number as libc::c_long, a, b, c, d, e, f) };
-    if result == -1 { errno() } else { Outcome::Done }
+    if result == -1 {
+        errno()
+    } else {
+        GuestOutcome::Done
+    }
 }
 
 /// Closes the userfaultfd. A child inherits its parent's, and a clean process must have none.
@@ -89,15 +97,15 @@ pub fn forget_uffd() {
     }
 }
 
-fn clear_refs() -> Outcome {
+fn clear_refs() -> GuestOutcome {
     match std::fs::write("/proc/self/clear_refs", "4") {
-        Ok(()) => Outcome::Done,
+        Ok(()) => GuestOutcome::Done,
         Err(error) => failed(&error),
     }
 }
 
 /// A digest of what `/proc/self/pagemap` shows of a range, without frame numbers.
-fn pagemap(pages: Pages) -> io::Result<Outcome> {
+fn pagemap(pages: Pages) -> io::Result<GuestOutcome> {
     const SHOWN: u64 = 7 << 55 | 7 << 61;
     let pages = GUEST.pages(pages);
     let mut entries = vec![0; (pages.end - pages.start) as usize * size_of::<u64>()];
@@ -108,20 +116,20 @@ fn pagemap(pages: Pages) -> io::Result<Outcome> {
     for entry in entries {
         digest.mix(u64::from_le_bytes(*entry) & SHOWN);
     }
-    Ok(Outcome::Seen(digest.value()))
+    Ok(GuestOutcome::Seen(digest.value()))
 }
 
 /// Runs a call that needs no driver.
-pub fn call(call: &Call, word: u64) -> Outcome {
+pub fn call(call: &Call, word: u64) -> GuestOutcome {
     match call {
         Call::System(Constant(_, number), arguments) => system_call(*number, arguments),
         Call::Read(addr) => match access::read(GUEST.byte(*addr)) {
-            Ok(word) => Outcome::Word(word),
-            Err(signal) => Outcome::Signal(signal),
+            Ok(word) => GuestOutcome::Word(word),
+            Err(signal) => GuestOutcome::Signal(signal),
         },
         Call::Write(addr) => match access::write(GUEST.byte(*addr), word) {
-            Ok(()) => Outcome::Word(word),
-            Err(signal) => Outcome::Signal(signal),
+            Ok(()) => GuestOutcome::Word(word),
+            Err(signal) => GuestOutcome::Signal(signal),
         },
         Call::ClearRefs => clear_refs(),
         Call::Pagemap(pages) => pagemap(*pages).unwrap_or_else(|e| failed(&e)),
@@ -131,6 +139,6 @@ pub fn call(call: &Call, word: u64) -> Outcome {
             mode,
             ..
         } => uffd_call(*request, *pages, mode.map_or(0, |mode| mode.1)),
-        _ => Outcome::Nothing,
+        _ => GuestOutcome::Nothing,
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
 use crate::cover::{Cover, Trace};
-use crate::driver::{self, Command, Driver, Fail, Observe, Range};
+use crate::driver::{self, Driver, Fail, Ioctl, Observe, Range};
 use crate::system::{self, done, errno, failed, forget_uffd};
 use mm_fuzz::call::{self, Call, Pages, RangeResult};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::{Dev, Op, OpKind};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{ALLOC_KINDS, Outcome};
+use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
 use std::io;
 
 /// What a worker needs.
@@ -40,7 +40,7 @@ fn own_stack() {
 impl Worker {
     /// Serves the threads of process `slot` forever.
     pub fn serve(self, slot: usize, threads: u8) -> ! {
-        let _ = self.driver.call(Command::Attach, &mut ());
+        let _ = self.driver.call(Ioctl::Attach, &mut ());
         for thread in 1..usize::from(threads).min(THREADS) {
             std::thread::spawn(move || {
                 let trace = self.trace();
@@ -56,7 +56,7 @@ impl Worker {
         self.cover.and_then(Cover::trace)
     }
 
-    fn range_call(self, call: &call::Range, word: u64) -> Response {
+    fn range_call(self, call: &call::RangeCall, word: u64) -> Response {
         let mut range = Range {
             addr: Window::GUEST.byte(call.pages.first),
             len: Window::GUEST.count(call.pages.count),
@@ -69,10 +69,10 @@ impl Worker {
         match self.driver.call(call.command, &mut range) {
             Ok(()) => Response {
                 outcome: match call.result {
-                    RangeResult::Word => Outcome::Word(range.result),
-                    RangeResult::Moved => Outcome::Moved(range.result as u32),
-                    RangeResult::Exclusive => Outcome::Exclusive(range.result as u32),
-                    RangeResult::Slot => Outcome::Slot(range.result as u8),
+                    RangeResult::Word => GuestOutcome::Word(range.result),
+                    RangeResult::Moved => GuestOutcome::Moved(range.result as u32),
+                    RangeResult::Exclusive => GuestOutcome::Exclusive(range.result as u32),
+                    RangeResult::Slot => GuestOutcome::Slot(range.result as u8),
                 },
                 pid: 0,
                 open: range.word != 0,
@@ -81,7 +81,7 @@ impl Worker {
         }
     }
 
-    fn slot_call(self, command: Command, slot: u8, skip: u8) -> Response {
+    fn slot_call(self, command: Ioctl, slot: u8, skip: u8) -> Response {
         let mut argument = driver::Slot {
             slot: slot.into(),
             skip: skip.into(),
@@ -89,7 +89,7 @@ impl Worker {
         };
         match self.driver.call(command, &mut argument) {
             Ok(()) => Response {
-                outcome: Outcome::Done,
+                outcome: GuestOutcome::Done,
                 pid: 0,
                 open: argument.open != 0,
             },
@@ -111,7 +111,7 @@ impl Worker {
             entries: entries.as_mut_ptr() as u64,
             ..Observe::default()
         };
-        self.driver.call(Command::Observe, sums).is_ok()
+        self.driver.call(Ioctl::Observe, sums).is_ok()
     }
 
     fn perform_item(self, item: Item, result: &mut ItemResult, trace: &Option<Trace>) {
@@ -131,7 +131,7 @@ impl Worker {
             self.shared
                 .batch
                 .run(|item, result| self.perform_item(item, result, trace));
-            return Outcome::Done.into();
+            return GuestOutcome::Done.into();
         }
         if request.kind == Request::CLEAN {
             forget_uffd();
@@ -170,7 +170,7 @@ impl Worker {
         let mut argument = Fail {
             nth: nth.map(u32::from),
         };
-        self.driver.call(Command::Fail, &mut argument)
+        self.driver.call(Ioctl::Fail, &mut argument)
     }
 
     fn operation(self, op: Op, request: Request) -> Response {
@@ -195,7 +195,7 @@ impl Worker {
                 self.serve(request.slot.into(), request.threads)
             }
             pid if pid > 0 => Response {
-                outcome: Outcome::Child(request.slot),
+                outcome: GuestOutcome::Child(request.slot),
                 pid,
                 open: false,
             },
@@ -203,7 +203,7 @@ impl Worker {
         }
     }
 
-    fn evict(self, command: Command, dev: Dev, [first, len]: [u8; 2]) -> Outcome {
+    fn evict(self, command: Ioctl, dev: Dev, [first, len]: [u8; 2]) -> GuestOutcome {
         let mut argument = driver::Evict {
             dev: dev.get().into(),
             first: first.into(),
@@ -211,25 +211,25 @@ impl Worker {
             moved: 0,
         };
         match self.driver.call(command, &mut argument) {
-            Ok(()) => Outcome::Moved(argument.moved),
+            Ok(()) => GuestOutcome::Moved(argument.moved),
             Err(error) => failed(&error),
         }
     }
 
-    fn snapshot(self, dev: Dev, pages: Pages) -> Outcome {
+    fn snapshot(self, dev: Dev, pages: Pages) -> GuestOutcome {
         let mut argument = driver::Snapshot {
             addr: Window::GUEST.byte(pages.first),
             len: Window::GUEST.count(pages.count),
             dev: dev.get().into(),
             seen: [0; driver::MAX_PAGES],
         };
-        if let Err(error) = self.driver.call(Command::Snapshot, &mut argument) {
+        if let Err(error) = self.driver.call(Ioctl::Snapshot, &mut argument) {
             return failed(&error);
         }
         let mut digest = Digest::default();
         for seen in &argument.seen[..argument.len as usize] {
             digest.mix((*seen).into());
         }
-        Outcome::Seen(digest.value())
+        GuestOutcome::Seen(digest.value())
     }
 }

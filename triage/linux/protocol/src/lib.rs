@@ -111,7 +111,7 @@ pub struct Reply {
     pub id: u32,
     /// What happened, in order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
-    pub events: Vec<Event>,
+    pub events: Vec<GuestEvent>,
     /// Frames of each device that are still in use after all processes ended.
     pub leaked: [u32; DEVICES],
     /// Something could not be ended, and the guest is of no more use.
@@ -124,22 +124,22 @@ pub struct Reply {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
+pub enum GuestEvent {
     /// An operation ended as planned.
-    Ended(u16, Outcome),
+    Ended(u16, GuestOutcome),
     /// An operation ended that should have waited.
-    EndedEarly(u16, Outcome),
+    EndedEarly(u16, GuestOutcome),
     /// An operation did not end that should have.
     Hangs(u16),
     /// The processes, by slot.
-    Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCS>")] Vec<Process>),
+    Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCS>")] Vec<SeenProcess>),
     /// The processes could not be observed: a writer waits for an `mmap_lock`.
     NotSeen,
 }
 
 /// How an operation ended, as user space sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Outcome {
+pub enum GuestOutcome {
     /// It succeeded.
     Done,
     /// It read or wrote this word.
@@ -164,12 +164,12 @@ pub enum Outcome {
 
 /// A process and its window.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Process {
+pub struct SeenProcess {
     /// Its slot.
     pub slot: u8,
     /// The entries that are not empty, by page of the window.
     #[serde(deserialize_with = "at_most::<_, _, { WINDOW_PAGES as usize }>")]
-    pub entries: Vec<(u8, Entry)>,
+    pub entries: Vec<(u8, SeenEntry)>,
     /// Anonymous pages in the window that it is charged for.
     pub anon_rss: i64,
     /// Swap entries that it is charged for.
@@ -206,7 +206,7 @@ pub enum Kind {
 
 /// A page-table entry, and the page that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Entry {
+pub struct SeenEntry {
     /// Its kind.
     pub kind: Kind,
     /// 0 for system memory, else 1 + the number of the device.
@@ -399,7 +399,7 @@ mod tests {
 
     /// The longest reply: every number at its longest, and as many of everything as there can be.
     fn largest() -> Reply {
-        let entry = Entry {
+        let entry = SeenEntry {
             kind: Kind::Other,
             device: u8::MAX,
             flags: u8::MAX,
@@ -410,7 +410,7 @@ mod tests {
             index: i64::MIN,
             word: u64::MAX,
         };
-        let process = Process {
+        let process = SeenProcess {
             slot: u8::MAX,
             entries: vec![(u8::MAX, entry); WINDOW_PAGES as usize],
             anon_rss: i64::MIN,
@@ -418,11 +418,11 @@ mod tests {
             areas: u32::MAX,
         };
         let of_one = [
-            Event::Ended(u16::MAX, Outcome::Seen(u64::MAX)),
-            Event::Seen(vec![process; MAX_PROCS]),
+            GuestEvent::Ended(u16::MAX, GuestOutcome::Seen(u64::MAX)),
+            GuestEvent::Seen(vec![process; MAX_PROCS]),
         ];
         let mut events = vec![of_one; MAX_OPS].concat();
-        events.push(Event::Hangs(u16::MAX));
+        events.push(GuestEvent::Hangs(u16::MAX));
         Reply {
             id: u32::MAX,
             events,
@@ -472,12 +472,12 @@ mod tests {
             assert!(refused(&framed(&reply)).starts_with("a frame that is no message: "));
         };
         // Each item is one byte of the frame and 32 of memory.
-        with(vec![Event::NotSeen; MAX_EVENTS + 1]);
-        let seen = |processes| vec![Event::Seen(processes)];
-        with(seen(vec![Process::default(); MAX_PROCS + 1]));
-        with(seen(vec![Process {
-            entries: vec![(0, Entry::default()); WINDOW_PAGES as usize + 1],
-            ..Process::default()
+        with(vec![GuestEvent::NotSeen; MAX_EVENTS + 1]);
+        let seen = |processes| vec![GuestEvent::Seen(processes)];
+        with(seen(vec![SeenProcess::default(); MAX_PROCS + 1]));
+        with(seen(vec![SeenProcess {
+            entries: vec![(0, SeenEntry::default()); WINDOW_PAGES as usize + 1],
+            ..SeenProcess::default()
         }]));
         assert!(refused(&framed(&[0xff_u8; 32])).starts_with("a frame that is no message: "));
         assert_eq!(

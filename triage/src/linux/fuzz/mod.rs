@@ -8,7 +8,7 @@
 mod corpus;
 
 use super::args::LinuxArgs;
-use super::queue::{Case, Queue, Reached, Source};
+use super::queue::{Case, CaseSource, Queue, Reached};
 use super::tally::Tally;
 use crate::input::Target;
 use crate::names::shown;
@@ -106,7 +106,7 @@ impl<'a> Fuzzer<'a> {
     }
 }
 
-impl Source for Fuzzer<'_> {
+impl CaseSource for Fuzzer<'_> {
     fn next(&mut self, tally: &mut Tally) -> Option<Case> {
         if Instant::now() >= self.ends || self.taken == self.most {
             return None;

@@ -4,7 +4,7 @@ use super::{Director, PATIENCE, look, prepare};
 use crate::channel::{BATCH, Item, Request, Response};
 use mm_fuzz::exec::Slots;
 use mm_fuzz::program::{Op, Program};
-use mm_linux_protocol::{ALLOC_KINDS, Action, Event, Hint, Job, Outcome};
+use mm_linux_protocol::{ALLOC_KINDS, Action, GuestEvent, GuestOutcome, Hint, Job};
 
 /// One operation of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,7 @@ pub struct Planned {
     slot: usize,
     item: Item,
     /// The outcome, if it is already known.
-    known: Option<Outcome>,
+    known: Option<GuestOutcome>,
 }
 
 /// The operation at the start of a plan, if it ends before another starts: its number, the
@@ -80,7 +80,7 @@ impl Director {
         &mut self,
         program: &Program,
         batch: &[Planned],
-        events: &mut Vec<Event>,
+        events: &mut Vec<GuestEvent>,
     ) -> bool {
         let items: Vec<Item> = batch.iter().map(|planned| planned.item).collect();
         let shared = self.worker.shared;
@@ -112,16 +112,16 @@ impl Director {
                 let op = program.ops[usize::from(planned.step)].op;
                 self.note(op, planned.slot, response)
             });
-            events.push(Event::Ended(planned.step, outcome));
+            events.push(GuestEvent::Ended(planned.step, outcome));
             if planned.item.observe && result.seen {
                 let seen = look::process_of(0, &result.sums, &result.entries);
-                events.push(Event::Seen(vec![seen]));
+                events.push(GuestEvent::Seen(vec![seen]));
             } else if planned.item.observe {
-                events.push(Event::NotSeen);
+                events.push(GuestEvent::NotSeen);
             }
         }
         if !ended {
-            events.push(Event::Hangs(batch.get(done).map_or(0, |p| p.step)));
+            events.push(GuestEvent::Hangs(batch.get(done).map_or(0, |p| p.step)));
             self.clean = false;
         }
         ended

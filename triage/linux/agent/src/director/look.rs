@@ -2,7 +2,7 @@
 
 use crate::driver::{self, Observe};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{Entry, Kind, Process};
+use mm_linux_protocol::{Kind, SeenEntry, SeenProcess};
 
 const KINDS: [Kind; 10] = [
     Kind::Present,
@@ -18,12 +18,12 @@ const KINDS: [Kind; 10] = [
 ];
 
 /// The process in `slot`.
-pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> Process {
+pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> SeenProcess {
     let mapped = entries
         .iter()
         .enumerate()
         .filter(|(_, entry)| entry.kind != 0);
-    Process {
+    SeenProcess {
         slot: slot as u8,
         entries: mapped
             .map(|(page, entry)| (page as u8, entry_of(entry)))
@@ -34,7 +34,7 @@ pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> Pro
     }
 }
 
-fn entry_of(entry: &driver::Entry) -> Entry {
+fn entry_of(entry: &driver::Entry) -> SeenEntry {
     let kind = KINDS
         .get(usize::from(entry.kind) - 1)
         .copied()
@@ -45,7 +45,7 @@ fn entry_of(entry: &driver::Entry) -> Entry {
     } else {
         entry.pfn
     };
-    Entry {
+    SeenEntry {
         kind,
         device: entry.device,
         flags: entry.pte,

@@ -6,14 +6,14 @@ mod look;
 
 use crate::channel::{Channel, Request, Response, Shared, THREADS};
 use crate::cover::Cover;
-use crate::driver::{self, Command, Driver, Observe, Reset};
+use crate::driver::{self, Driver, Ioctl, Observe, Reset};
 use crate::system::UFFD_NUMBER;
 use crate::worker::Worker;
 use child::Child;
 use mm_fuzz::exec::Slots;
 use mm_fuzz::limits::{MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::{self, Op, Program, Step, wire};
-use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, Event, Job, Outcome, Reply};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Job, Reply};
 use std::time::Duration;
 
 /// How long an operation that does not wait may take.
@@ -36,7 +36,7 @@ enum Place {
     /// The process in this slot exits.
     Exit(Child),
     /// The operation is already over, with this outcome.
-    Over(Outcome),
+    Over(GuestOutcome),
 }
 
 /// Runs jobs, one after the other.
@@ -61,12 +61,12 @@ fn prepare(
     op: Op,
     number: u16,
     fail: [u8; ALLOC_KINDS],
-) -> Result<(usize, Request), Outcome> {
+) -> Result<(usize, Request), GuestOutcome> {
     // The plan itself contains the failures to arm.
     if matches!(op, Op::Fail { .. }) {
-        return Err(Outcome::Done);
+        return Err(GuestOutcome::Done);
     }
-    let place = slots.place(op).ok_or(Outcome::Nothing)?;
+    let place = slots.of(op).ok_or(GuestOutcome::Nothing)?;
     let request = Request {
         kind: op.kind().number(),
         operands: op.operand_bytes(),
@@ -161,7 +161,7 @@ impl Director {
             limit,
             ..Reset::default()
         };
-        let _ = self.worker.driver.call(Command::Reset, &mut reset);
+        let _ = self.worker.driver.call(Ioctl::Reset, &mut reset);
         reset
     }
 
@@ -171,7 +171,7 @@ impl Director {
         program: &Program,
         action: Action,
         next: Option<Action>,
-        events: &mut Vec<Event>,
+        events: &mut Vec<GuestEvent>,
     ) -> bool {
         match action {
             Action::Start(number) => {
@@ -185,9 +185,9 @@ impl Director {
                 }
                 // The model says that the operation waits. If it retries instead, the guest never
                 // becomes quiet, and the error is ignored.
-                let _ = self.worker.driver.call(Command::Quiet, &mut ());
+                let _ = self.worker.driver.call(Ioctl::Quiet, &mut ());
                 if let Some(outcome) = self.finish(program, pending, Duration::ZERO) {
-                    events.push(Event::EndedEarly(number, outcome));
+                    events.push(GuestEvent::EndedEarly(number, outcome));
                     return false;
                 }
                 self.pending.push(pending);
@@ -200,10 +200,10 @@ impl Director {
                 match self.finish(program, pending, PATIENCE) {
                     Some(outcome) => {
                         self.pending.swap_remove(at);
-                        events.push(Event::Ended(number, outcome));
+                        events.push(GuestEvent::Ended(number, outcome));
                     }
                     None => {
-                        events.push(Event::Hangs(number));
+                        events.push(GuestEvent::Hangs(number));
                         return false;
                     }
                 }
@@ -242,7 +242,7 @@ impl Director {
 
     fn exit(&mut self, proc: usize) -> Place {
         let Some(child) = self.slots.procs[proc].take() else {
-            return Place::Over(Outcome::Nothing);
+            return Place::Over(GuestOutcome::Nothing);
         };
         self.clean &= proc != 0;
         // The userfaultfd of the process stays open a little longer: closing it takes mmap_lock for
@@ -264,13 +264,13 @@ impl Director {
         program: &Program,
         pending: Pending,
         timeout: Duration,
-    ) -> Option<Outcome> {
+    ) -> Option<GuestOutcome> {
         let (proc, thread) = match pending.at {
             Place::Over(outcome) => return Some(outcome),
             Place::Exit(child) => {
                 return child.ended(timeout).then(|| {
                     child.forget();
-                    Outcome::Done
+                    GuestOutcome::Done
                 });
             }
             Place::Thread(proc, thread) => (proc, thread),
@@ -281,15 +281,15 @@ impl Director {
     }
 
     /// Records what an operation has made, and returns its outcome.
-    fn note(&mut self, op: Op, slot: usize, response: Response) -> Outcome {
+    fn note(&mut self, op: Op, slot: usize, response: Response) -> GuestOutcome {
         // An operation that waited may have found a lower free slot than when it started.
         let slot = match response.outcome {
-            Outcome::Slot(slot) => slot.into(),
+            GuestOutcome::Slot(slot) => slot.into(),
             _ => slot,
         };
         match (op, response.outcome) {
-            (_, Outcome::Child(_)) => self.slots.procs[slot] = Some(Child::new(response.pid)),
-            (_, Outcome::Slot(_) | Outcome::Done) => {
+            (_, GuestOutcome::Child(_)) => self.slots.procs[slot] = Some(Child::new(response.pid)),
+            (_, GuestOutcome::Slot(_) | GuestOutcome::Done) => {
                 self.slots.done(op, slot);
                 if op.kind().contract().slot.is_migration() {
                     self.slots.migrations[slot] = response.open.then_some(());
@@ -306,7 +306,7 @@ impl Director {
                 let _ = std::fs::write("/proc/sysrq-trigger", "c");
             }
             Crash::Warn => {
-                let _ = self.worker.driver.call(Command::Warn, &mut ());
+                let _ = self.worker.driver.call(Ioctl::Warn, &mut ());
             }
             Crash::Hang => loop {
                 std::hint::spin_loop();
@@ -316,13 +316,13 @@ impl Director {
 
     fn release_locks(&mut self) {
         for slot in self.slots.take_locks() {
-            slot_command(self.worker.driver, Command::Unlock, slot);
+            slot_command(self.worker.driver, Ioctl::Unlock, slot);
         }
     }
 
     fn release_walkers(&mut self) {
         for slot in self.slots.take_walkers() {
-            slot_command(self.worker.driver, Command::Put, slot);
+            slot_command(self.worker.driver, Ioctl::Put, slot);
         }
     }
 
@@ -342,18 +342,18 @@ impl Director {
         true
     }
 
-    fn observe(&self) -> Event {
+    fn observe(&self) -> GuestEvent {
         let mut processes = Vec::new();
         let live = self.slots.procs.iter().enumerate();
         for (slot, child) in live.filter_map(|(slot, child)| Some((slot, (*child)?))) {
             let mut entries = [driver::Entry::default(); WINDOW_PAGES as usize];
             let mut sums = Observe::default();
             if !self.worker.observe(child.pid, &mut sums, &mut entries) {
-                return Event::NotSeen;
+                return GuestEvent::NotSeen;
             }
             processes.push(look::process_of(slot, &sums, &entries));
         }
-        Event::Seen(processes)
+        GuestEvent::Seen(processes)
     }
 
     /// Ends everything. Returns false if something does not end.
@@ -405,7 +405,7 @@ impl Director {
     }
 }
 
-fn slot_command(driver: &Driver, command: Command, slot: usize) {
+fn slot_command(driver: &Driver, command: Ioctl, slot: usize) {
     let mut argument = driver::Slot {
         slot: slot as u32,
         ..driver::Slot::default()

@@ -9,7 +9,7 @@ use crate::names::shown;
 use crate::program::generate::random_program;
 use crate::program::mutate::Limits;
 use crate::program::{Program, text, wire};
-use mm_core::Release;
+use mm_core::KernelVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub fn digests() -> Result<Digests, String> {
 }
 
 fn corpus_digests() -> Result<Digests, String> {
-    let mut executor = executor(Release::default());
+    let mut executor = executor(KernelVersion::default());
     let mut digests = Digests::new();
     for (name, program) in corpus()? {
         let digest =
@@ -84,15 +84,15 @@ pub fn corpus() -> Result<Vec<(String, Program)>, String> {
 
 fn random_digests() -> Result<Digests, String> {
     let mut digests = Digests::new();
-    for release in [Release::V7_3, Release::V6_12] {
+    for release in [KernelVersion::V7_3, KernelVersion::V6_12] {
         random_blocks(release, &mut digests)?;
     }
     Ok(digests)
 }
 
-fn random_blocks(release: Release, digests: &mut Digests) -> Result<(), String> {
+fn random_blocks(release: KernelVersion, digests: &mut Digests) -> Result<(), String> {
     let mut executor = executor(release);
-    let parity = u64::from(release == Release::V6_12);
+    let parity = u64::from(release == KernelVersion::V6_12);
     for first in (parity * BLOCK..RANDOM_PROGRAMS).step_by(2 * BLOCK as usize) {
         let mut block = Digest::default();
         for seed in first..first + BLOCK {
@@ -106,7 +106,7 @@ fn random_blocks(release: Release, digests: &mut Digests) -> Result<(), String> 
             match digest_of(&mut executor, &program) {
                 Ok(digest) => block.mix(digest),
                 // the rules of 6.12 include bugs, so a finding is no error
-                Err(_) if release == Release::V6_12 => block.mix(u64::MAX),
+                Err(_) if release == KernelVersion::V6_12 => block.mix(u64::MAX),
                 Err(why) => return Err(format!("random program {seed}: {why}\n{program}\n")),
             }
         }
@@ -157,7 +157,7 @@ fn only(of: &str, than: &str, what: &str) -> String {
     lines.map(|line| format!("{what} {line}\n")).collect()
 }
 
-fn executor(release: Release) -> Executor {
+fn executor(release: KernelVersion) -> Executor {
     Executor::new(Options {
         digest: true,
         release,

@@ -8,7 +8,7 @@ use crate::state::State;
 
 /// A kernel version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Release {
+pub enum KernelVersion {
     /// 6.12.
     V6_12,
     /// 7.2.
@@ -18,7 +18,7 @@ pub enum Release {
     V7_3,
 }
 
-impl Release {
+impl KernelVersion {
     /// All versions, oldest first.
     pub const ALL: [Self; 3] = [Self::V6_12, Self::V7_2, Self::V7_3];
 
@@ -57,7 +57,7 @@ pub struct Rule {
     /// Its name, which is that of a field of [`Rules`].
     pub name: &'static str,
     /// The first version that has it.
-    pub since: Release,
+    pub since: KernelVersion,
     /// The kernel function that it is about.
     pub function: &'static str,
     /// The behaviour since then.
@@ -73,15 +73,15 @@ macro_rules! rules {
         }
 
         impl Rules {
-            const fn of(release: Release) -> Self {
-                Self { $($name: release as u8 >= Release::$since as u8,)* }
+            const fn of(release: KernelVersion) -> Self {
+                Self { $($name: release as u8 >= KernelVersion::$since as u8,)* }
             }
         }
 
         /// All rules.
         pub const RULES: &[Rule] = &[$(Rule {
             name: stringify!($name),
-            since: Release::$since,
+            since: KernelVersion::$since,
             function: $function,
             what: $what,
         },)*];

@@ -1,0 +1,142 @@
+//! No two public types of the workspace share a name, unless a reason for it is written down here.
+//!
+//! What counts: `pub struct`, `enum`, `union`, `trait` and `type` of all libraries, by the text of
+//! their sources. The agent of the guest is a program: nothing of it is public, and its types mirror
+//! those of C.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folders of the libraries' sources.
+const LIBRARIES: [&str; 5] = [
+    "core/src",
+    "fuzz/src",
+    "fuzz/afl-mutator/src",
+    "triage/src",
+    "triage/linux/protocol/src",
+];
+
+/// Names that several types have, and why.
+const REASONS: &[(&str, &str)] = &[
+    (
+        "Geometry",
+        "a program names one of the core's geometries; Geometry::machine has the one for the other",
+    ),
+    (
+        "Zoo",
+        "with the feature zoo the switches, without it nothing: one build has one of them",
+    ),
+];
+
+/// The files in which public types are declared, by the names of these.
+type Types = BTreeMap<String, Vec<String>>;
+
+fn sources(dir: &Path, all: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push(path);
+        }
+    }
+}
+
+/// The names of the public types that a source declares.
+fn declared(source: &str) -> impl Iterator<Item = &str> {
+    const KINDS: [&str; 5] = ["struct ", "enum ", "union ", "trait ", "type "];
+    source.lines().filter_map(|line| {
+        let item = line.trim_start().strip_prefix("pub ")?;
+        let item = item.strip_prefix("unsafe ").unwrap_or(item);
+        let name = KINDS.iter().find_map(|kind| item.strip_prefix(kind))?;
+        let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let name = &name[..end.unwrap_or(name.len())];
+        // a macro has a variable instead
+        (!name.is_empty()).then_some(name)
+    })
+}
+
+fn types() -> Types {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut types = Types::new();
+    for library in LIBRARIES {
+        let mut files = Vec::new();
+        sources(&root.join(library), &mut files);
+        files.sort();
+        for file in files {
+            let source = fs::read_to_string(&file).expect("a source");
+            let place = file
+                .strip_prefix(root)
+                .expect("below")
+                .display()
+                .to_string();
+            for name in declared(&source) {
+                types
+                    .entry(name.to_owned())
+                    .or_default()
+                    .push(place.clone());
+            }
+        }
+    }
+    types
+}
+
+/// What is wrong with names and reasons, a line each.
+fn objections(types: &Types, reasons: &[(&str, &str)]) -> Vec<String> {
+    let has_reason = |name: &str| reasons.iter().any(|(known, _)| *known == name);
+    let shared = types.iter().filter(|(_, files)| files.len() > 1);
+    let unexplained = shared.filter(|(name, _)| !has_reason(name));
+    let unexplained = unexplained.map(|(name, files)| format!("{name}: {}", files.join(", ")));
+    let idle = reasons.iter().filter(|(name, _)| {
+        let files = types.get(*name);
+        files.is_none_or(|files| files.len() < 2)
+    });
+    let idle = idle.map(|(name, _)| format!("{name} has a reason, and one type has the name"));
+    unexplained.chain(idle).collect()
+}
+
+#[test]
+fn no_two_public_types_share_a_name_without_a_reason() {
+    let types = types();
+    assert!(types.len() > 300, "only {} types are seen", types.len());
+    let objections = objections(&types, REASONS);
+    assert!(
+        objections.is_empty(),
+        "give each type its own name, or keep REASONS up to date:\n{}",
+        objections.join("\n")
+    );
+}
+
+#[test]
+fn each_kind_of_declaration_is_seen() {
+    let source = "pub struct A(u8);\n    pub enum B {\npub type C<'a> = &'a str;\npub unsafe trait D: B {}\n\
+                  pub(crate) struct Hidden;\nstruct Private;\npub enum $name {\npub fn struct_of() {}\n// pub struct No;";
+    assert_eq!(declared(source).collect::<Vec<_>>(), ["A", "B", "C", "D"]);
+    let types = types();
+    for name in [
+        "Kernel",
+        "KernelVersion",
+        "Window",
+        "WalkEntry",
+        "SeenEntry",
+    ] {
+        assert!(types.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn a_name_without_a_reason_and_a_reason_without_a_name_are_told() {
+    let of = |name: &str, files: &[&str]| {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        (name.to_owned(), files)
+    };
+    let types = Types::from([of("Place", &["a.rs", "b.rs"]), of("Row", &["a.rs"])]);
+    let told = objections(&types, &[("Row", "it is one")]);
+    let expected = [
+        "Place: a.rs, b.rs",
+        "Row has a reason, and one type has the name",
+    ];
+    assert_eq!(told, expected);
+    assert!(objections(&types, &[("Place", "told apart")]).is_empty());
+}
