@@ -6,31 +6,61 @@ use super::world::Process;
 use crate::call::{Argument, Call, Constant, Pages};
 use crate::contract::{Contract, Moves, Promise};
 use crate::oracle::contents;
-use crate::program::{How, Op, OpKind};
+use crate::program::{Addr, How, Len, Op, OpKind};
 use crate::reference::{RemapCall, RemapEnd};
+use crate::window::Window;
 use mm_core::RemapError;
+use std::ops::Range;
+
+/// The operands, but for the process.
+struct Operands {
+    /// The range, by its first page and its length.
+    old: (Addr, Len),
+    /// Where it is afterwards.
+    new: (Addr, Len),
+    how: How,
+}
+
+impl Operands {
+    fn of(op: Op) -> Option<Self> {
+        let Op::Mremap {
+            addr,
+            len,
+            to,
+            newlen,
+            how,
+            ..
+        } = op
+        else {
+            return None;
+        };
+        let to = match how {
+            How::Stay => addr,
+            How::Fixed | How::Dontunmap => to,
+        };
+        Some(Self {
+            old: (addr, len),
+            new: (to, newlen),
+            how,
+        })
+    }
+
+    /// The addresses before and afterwards.
+    fn ranges(&self, window: Window) -> [Range<u64>; 2] {
+        [self.old, self.new].map(|(addr, len)| window.range(addr, len))
+    }
+}
 
 fn call(op: Op) -> Call {
-    let Op::Mremap {
-        addr,
-        len,
-        to,
-        newlen,
-        how,
-        ..
-    } = op
-    else {
+    let Some(operands) = Operands::of(op) else {
         return Call::Outside;
     };
-    let (to, flags) = match how {
-        How::Stay => (addr, Constant("0", 0)),
-        How::Fixed => (to, Constant("MREMAP_MAYMOVE | MREMAP_FIXED", 3)),
-        How::Dontunmap => (
-            to,
-            Constant("MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP", 7),
-        ),
+    let flags = match operands.how {
+        How::Stay => Constant("0", 0),
+        How::Fixed => Constant("MREMAP_MAYMOVE | MREMAP_FIXED", 3),
+        How::Dontunmap => Constant("MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP", 7),
     };
-    let (old, new) = (Pages::of(addr, len), Pages::of(to, newlen));
+    let [old, new] = [operands.old, operands.new].map(|(addr, len)| Pages::of(addr, len));
     let arguments = vec![
         Argument::At(old.first),
         Argument::Bytes(old.count),
@@ -43,38 +73,20 @@ fn call(op: Op) -> Call {
 
 pub(super) const MREMAP: Contract = Contract {
     removes: |window, op, mm| {
-        let Op::Mremap {
-            addr,
-            len,
-            to,
-            newlen,
-            how,
-            ..
-        } = op
-        else {
-            return None;
-        };
-        let old = window.range(addr, len);
-        Some(match how {
-            How::Stay => {
-                let end = window.range(addr, newlen).end;
-                Promise::pages(mm, end.min(old.end)..old.end)
-            }
-            How::Fixed | How::Dontunmap => Promise::pages(mm, old).and(window.range(to, newlen)),
+        let operands = Operands::of(op)?;
+        let [old, new] = operands.ranges(window);
+        Some(match operands.how {
+            How::Stay => Promise::pages(mm, new.end.min(old.end)..old.end),
+            How::Fixed | How::Dontunmap => Promise::pages(mm, old).and(new),
         })
     },
     moves: |window, op| {
-        let Op::Mremap {
-            addr, len, to, how, ..
-        } = op
-        else {
-            return None;
-        };
-        let from = window.range(addr, len);
-        (how != How::Stay).then(|| Moves {
-            from: from.start,
-            pages: from.end - from.start,
-            to: window.addr(to),
+        let operands = Operands::of(op)?;
+        let [old, new] = operands.ranges(window);
+        (operands.how != How::Stay).then(|| Moves {
+            from: old.start,
+            pages: old.end - old.start,
+            to: new.start,
         })
     },
     // it populates the part by which an mlocked VMA has grown
@@ -83,21 +95,11 @@ pub(super) const MREMAP: Contract = Contract {
 };
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
-    let Op::Mremap {
-        addr,
-        len,
-        to,
-        newlen,
-        how,
-        ..
-    } = op
-    else {
+    let Some(operands) = Operands::of(op) else {
         return Ok(Outcome::Nothing);
     };
-    let new = match how {
-        How::Stay => on.range(addr, newlen),
-        How::Fixed | How::Dontunmap => on.range(to, newlen),
-    };
+    let [old, new] = operands.ranges(on.bench.window);
+    let how = operands.how;
     let call = match how {
         How::Stay => mm_core::Remap::Stay,
         How::Fixed => mm_core::Remap::Fixed(new.start),
@@ -105,7 +107,7 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
     };
     let remap = RemapCall {
         pid: process.pid,
-        old: on.range(addr, len),
+        old,
         new,
         stay: how == How::Stay,
         keep_source: how == How::Dontunmap,

@@ -86,20 +86,17 @@ impl Job {
         let artifacts = std::fs::read_dir(tree.join("fuzz/artifacts/canary"));
         let something = artifacts.is_ok_and(|mut files| files.next().is_some());
         match rng.u8(0..10) {
-            0..=4 => Self::Engine {
-                afl: false,
-                by_make: rng.bool(),
-                target: ["ops", "races", "canary", "canary"][rng.usize(0..4)],
-                processes: rng.u8(1..=2),
-                secs: rng.u8(1..=2),
-            },
-            5 | 6 => Self::Engine {
-                afl: true,
-                by_make: rng.bool(),
-                target: ["ops", "races", "canary", "canary"][rng.usize(0..4)],
-                processes: rng.u8(1..=2),
-                secs: rng.u8(2..=3),
-            },
+            engine @ 0..=6 => {
+                let afl = engine > 4;
+                Self::Engine {
+                    afl,
+                    by_make: rng.bool(),
+                    target: ["ops", "races", "canary", "canary"][rng.usize(0..4)],
+                    processes: rng.u8(1..=2),
+                    // afl-fuzz needs longer to start
+                    secs: u8::from(afl) + rng.u8(1..=2),
+                }
+            }
             7 | 8 => Self::Cmin {
                 target: ["ops", "races", ""][rng.usize(0..3)],
             },
