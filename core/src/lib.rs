@@ -8,6 +8,10 @@
 //!   [`State::tlbs`].
 //! - [`Pte::decode`] decodes an entry; [`Softleaf`] lists the non-present kinds.
 //! - [`Driver`] is the trait of a device driver; [`dmirror`] is one driver.
+//! - Many modules explain a part of `mm/`: [`tables::tlb`] (who owes a flush),
+//!   [`reverse_map::anon_vma`] (from a page to its entries), [`machine::lock`] (how a task sleeps),
+//!   [`area::mremap`] (what moves with a VMA), [`migration::migrate_device`] (how a page goes to a
+//!   device).
 //! - [`Event`] and [`PteWrite`] are the log for observers; [`State::observed`] empties it.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -17,15 +21,15 @@ extern crate alloc;
 #[macro_use]
 pub mod zoo;
 
-mod area;
-mod device;
-mod faults;
-mod machine;
-mod memory;
-mod migration;
-mod reclaim;
-mod reverse_map;
-mod tables;
+pub mod area;
+pub mod device;
+pub mod faults;
+pub mod machine;
+pub mod memory;
+pub mod migration;
+pub mod reclaim;
+pub mod reverse_map;
+pub mod tables;
 #[cfg(feature = "tamper")]
 pub mod tamper;
 

@@ -32,7 +32,7 @@ pub(crate) struct MergeRange {
 
 impl MergeRange {
     /// A new mapping, without pages.
-    pub const fn new(mm: MmId, range: Range<u64>, flags: VmFlags) -> Self {
+    pub(crate) const fn new(mm: MmId, range: Range<u64>, flags: VmFlags) -> Self {
         Self {
             mm,
             middle: None,

@@ -26,12 +26,12 @@ pub(crate) struct Move {
 }
 
 impl Move {
-    pub const fn source(&self) -> Range<u64> {
+    pub(crate) const fn source(&self) -> Range<u64> {
         self.from..self.from + self.len
     }
 
     /// The move back, for the first `len` pages.
-    pub const fn reverted(&self, len: u64) -> Self {
+    pub(crate) const fn reverted(&self, len: u64) -> Self {
         Self {
             src: self.dst,
             dst: self.src,

@@ -1,7 +1,7 @@
 //! mmu notifiers: a device that mirrors an address space is told before an entry changes.
 //!
 //! Every change that removes a translation or a permission happens between
-//! [`Current::notifier_start`] and [`State::notifier_end`]. A driver that reads entries samples the
+//! `Current::notifier_start` and `State::notifier_end`. A driver that reads entries samples the
 //! sequence first ([`Current::interval_read_begin`]), and uses the result only if the sequence is
 //! unchanged ([`State::interval_read_retry`]).
 //!

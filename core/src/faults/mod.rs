@@ -1,5 +1,7 @@
 //! Page faults, fork, and references from outside (GUP).
+//!
+//! Read [`fault`] first of all modules of the crate.
 
-pub(crate) mod fault;
-pub(crate) mod fork;
-pub(crate) mod gup;
+pub mod fault;
+pub mod fork;
+pub mod gup;

@@ -1,5 +1,8 @@
 //! Pages, folios and the free lists.
+//!
+//! [`page`] has the fields of a `struct page`, [`folio`] allocates and frees folios, [`memmap`] is
+//! the array of all struct pages.
 
-pub(crate) mod folio;
-pub(crate) mod memmap;
-pub(crate) mod page;
+pub mod folio;
+pub mod memmap;
+pub mod page;

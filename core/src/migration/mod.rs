@@ -1,6 +1,9 @@
 //! Migration to another frame, to a device, and back.
+//!
+//! [`migrate_vma`] describes a request of a driver, [`migrate_device`] has its three phases.
+//! [`compaction`] moves a page within system memory, without a request.
 
-pub(crate) mod compaction;
+pub mod compaction;
 pub(crate) mod migrate;
-pub(crate) mod migrate_device;
-pub(crate) mod migrate_vma;
+pub mod migrate_device;
+pub mod migrate_vma;

@@ -1,5 +1,8 @@
 //! Reclaim, swap-out and swap-in.
+//!
+//! [`vmscan`] takes frames from processes, [`swap`] has the slots and the swap cache, [`swapin`]
+//! reads pages back.
 
-pub(crate) mod swap;
-pub(crate) mod swapin;
-pub(crate) mod vmscan;
+pub mod swap;
+pub mod swapin;
+pub mod vmscan;

@@ -1,8 +1,11 @@
 //! Page tables, the formats of their entries, and TLBs.
+//!
+//! [`pte`] has the formats of entries, [`pgtable`] the tables. [`tlb`] has the translations that
+//! each CPU cached, and says who owes a flush.
 
 pub(crate) mod page_vma_mapped;
-pub(crate) mod pagemap;
+pub mod pagemap;
 pub(crate) mod pagewalk;
-pub(crate) mod pgtable;
-pub(crate) mod pte;
-pub(crate) mod tlb;
+pub mod pgtable;
+pub mod pte;
+pub mod tlb;

@@ -1,7 +1,7 @@
 //! Radix page tables.
 //!
 //! One array holds all entries of all tables; a [`PteRef`] names one of them. Every write goes
-//! through [`PageTables::set`], which records it in the [trace](crate::trace), so that an observer
+//! through `PageTables::set`, which records it in the [trace](crate::trace), so that an observer
 //! can follow the tables without reading them. An entry of an upper level is a pointer to a table
 //! or a huge leaf; `PSE` tells them apart.
 //!
