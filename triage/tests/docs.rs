@@ -502,13 +502,13 @@ fn the_transcript_of_the_readme_is_what_replay_prints() {
 /// The page of the invariants, by family.
 fn invariants_page() -> String {
     let mut page = "# Invariants\n\n\
-        <!-- Generated from fuzz/src/invariant.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\n"
+        <!-- Generated from fuzz/src/invariant/table.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\n"
         .to_owned();
     page += &wrapped(
         "",
         "Each oracle states one invariant. A finding names the invariant, the operation that ran, and the \
          state of the page. `fuzz/src/oracle` has the checks, in a file for each family; \
-         `fuzz/src/invariant.rs` has the table. *Concerns* lists the kinds of change that can break an \
+         `fuzz/src/invariant/table.rs` has the table. *Concerns* lists the kinds of change that can break an \
          invariant. *Ways* are the kinds of breach that clusters distinguish. Each exemption has its \
          reason.",
     );

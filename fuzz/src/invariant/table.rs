@@ -1,0 +1,436 @@
+//! The rows: one for each invariant, in the order of docs/invariants.md.
+
+use super::{Blame, Changes, Family, InvariantRow};
+
+macro_rules! invariants {
+    ($($variant:ident = $family:ident / $name:literal,
+        holds: $holds:literal,
+        concerned: $first:ident $(| $more:ident)*,
+        subject: $subject:ident, blame: $blame:ident, ways: [$($way:ident),*], exempt: [$($exempt:literal),* $(,)?];)*) => {
+        /// The invariants.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Invariant {
+            $(#[doc = $holds] $variant,)*
+        }
+
+        /// The rows; the number of an invariant is its index.
+        pub const TABLE: &[InvariantRow] = &[$(InvariantRow {
+            invariant: Invariant::$variant,
+            family: Family::$family,
+            name: $name,
+            holds: $holds,
+            concerned: Changes::$first$(.or(Changes::$more))*,
+            subject: Invariant::$subject,
+            blame: Blame::$blame,
+            ways: &[$(stringify!($way)),*],
+            exempt: &[$($exempt),*],
+        }),*];
+    };
+}
+
+invariants! {
+    Read = Contents / "read",
+        holds: "An access reads the word that was written last.",
+        concerned: ACCESS,
+        subject: Read, blame: Before, ways: [], exempt: [];
+    Protection = Contents / "protection",
+        holds: "The protection of a page decides whether an access is allowed; taking a reference \
+                for writing counts as a write.",
+        concerned: ACCESS,
+        subject: Protection, blame: Before, ways: [], exempt: [];
+    WriteProtection = Contents / "write-protection",
+        holds: "A write goes to userfaultfd if and only if the page is write-protected for it.",
+        concerned: ACCESS,
+        subject: WriteProtection, blame: Before, ways: [], exempt: [];
+    Outcome = Contents / "outcome",
+        holds: "An operation fails only for a reason that user space can know, and its effect \
+                matches its result: as many pages moved as it reports, pages populated in a \
+                readable mlocked VMA have an entry, and nothing is soft-dirty after a clear.",
+        concerned: OPERATION,
+        subject: Outcome, blame: Section, ways: [],
+        exempt: ["pages pinned while writable, which stay soft-dirty through a clear"];
+    Kept = Contents / "kept",
+        holds: "At rest, a page holds the word that was written to it last, wherever the page is.",
+        concerned: ENTRY | OPERATION,
+        subject: Read, blame: LastWriter, ways: [],
+        exempt: ["a folio in the swap cache that is locked: a fault may still be reading it in"];
+    KeptProtection = Contents / "kept-protection",
+        holds: "At rest, an entry is write-protected for userfaultfd exactly if a call protected \
+                the page and nothing lifted that.",
+        concerned: ENTRY | OPERATION,
+        subject: KeptProtection, blame: LastWriter, ways: [], exempt: [];
+    Area = Contents / "area",
+        holds: "At rest, each mapped page is in a VMA with the access, userfaultfd registration, \
+                mlock and MADV_DONTFORK state that the calls set, which is soft-dirty if the page \
+                was mapped after the last clear; an unmapped page is in no VMA.",
+        concerned: AREA | OPERATION,
+        subject: Area, blame: Operation, ways: [], exempt: [];
+    Pagemap = Contents / "pagemap",
+        holds: "pagemap shows what the entry and the VMA of a page say.",
+        concerned: EVENT,
+        subject: Pagemap, blame: Section, ways: [],
+        exempt: ["an address space that was torn down since the read"];
+    Snapshot = Contents / "snapshot",
+        holds: "A snapshot shows a device exactly the pages that it could map without a fault.",
+        concerned: OPERATION,
+        subject: Snapshot, blame: Section, ways: [], exempt: [];
+    LongtermPin = Contents / "longterm-pin",
+        holds: "A long-term pin never gets the zero page or device memory.",
+        concerned: OPERATION,
+        subject: LongtermPin, blame: Section, ways: [], exempt: [];
+    PinnedPage = Contents / "pinned-page",
+        holds: "A process keeps mapping the page that it pinned until it unmaps it.",
+        concerned: ENTRY,
+        subject: Read, blame: Section, ways: [], exempt: [];
+    HeldPage = Contents / "held-page",
+        holds: "The contents seen through a reference of `get` or `pin` change only when the \
+                process that took it writes.",
+        concerned: ACCESS,
+        subject: HeldPage, blame: Section, ways: [], exempt: [];
+    WildPage = Counting / "wild-page",
+        holds: "No struct page outside the memory map is changed.",
+        concerned: PAGE,
+        subject: WildPage, blame: Section, ways: [], exempt: [];
+    Mapcount = Counting / "mapcount",
+        holds: "`mapcount` equals the number of entries that map the page.",
+        concerned: PAGE,
+        subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
+    Refcount = Counting / "refcount",
+        holds: "`refcount` equals the number of entries that map the page, plus the references of \
+                the swap cache, of operations under way and of other holders.",
+        concerned: PAGE,
+        subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
+    Mlock = Counting / "mlock",
+        holds: "An mlocked folio is mapped in an mlocked VMA, its `mlock_count` is at most the \
+                number of such mappings, and it is unevictable while on the LRU; a page newly \
+                mapped in an mlocked VMA is mlocked.",
+        concerned: PAGE | ENTRY,
+        subject: Mlock, blame: Section, ways: [],
+        exempt: ["a page that comes from swap: it is mlocked only by the next mlock of the VMA",
+            "a page that mremap moves",
+            "an entry that was overwritten before the slice ended"];
+    Lru = Counting / "lru",
+        holds: "A folio on the LRU is charged, allocated and in system memory; at the end of a \
+                run, each mapped or swap-cached folio is on the LRU.",
+        concerned: PAGE | EVENT,
+        subject: Lru, blame: Way, ways: [OnLru, NotOnLru, UnchargedAndMapped, UnchargedAndNotMapped],
+        exempt: ["at the end: device pages, the zero page, and locked folios"];
+    Charge = Counting / "charge",
+        holds: "A mapped folio is charged; the source of a finished migration is not.",
+        concerned: PAGE | EVENT,
+        subject: Charge, blame: Section, ways: [],
+        exempt: ["a source folio that was freed and reused within the slice"];
+    UseWithoutReference = Counting / "use-without-reference",
+        holds: "`migrate_to_ram` gets a page that somebody holds a reference to.",
+        concerned: EVENT,
+        subject: UseWithoutReference, blame: Way, ways: [NoReference], exempt: [];
+    AddressSpaceAlive = Counting / "address-space-alive",
+        holds: "Nobody takes the `mmap_lock` of an address space that has been freed.",
+        concerned: EVENT,
+        subject: AddressSpaceAlive, blame: Section, ways: [], exempt: [];
+    UnmapReferences = Counting / "unmap-references",
+        holds: "A page that is unmapped for migration, or has moved, has no references from \
+                outside the operation.",
+        concerned: EVENT,
+        subject: UnmapReferences, blame: Way, ways: [UnmappedThoughHeld, MovedThoughHeld], exempt: [];
+    FreePage = Counting / "free-page",
+        holds: "A free page has no references, no mapcount, no anon_vma, no flags, and no entries \
+                that name it.",
+        concerned: PAGE,
+        subject: FreePage, blame: Way, ways: [FreeWithMapping, FreeWithFewerReferences, FreeWithReferences, FreeWithMapcount, FreeWithFlags, FreeWithEntries], exempt: [];
+    FreeList = Counting / "free-list",
+        holds: "Each frame on a free list is free, and is listed once.",
+        concerned: END,
+        subject: FreeList, blame: Section, ways: [], exempt: [];
+    ZeroPage = Counting / "zero-page",
+        holds: "The zero page is never written, never counted as mapped, and has no references but \
+                its own and those of holders.",
+        concerned: PAGE,
+        subject: ZeroPage, blame: Section, ways: [], exempt: [];
+    Rss = Counting / "rss",
+        holds: "`MM_ANONPAGES` equals the number of entries that stand for a page, `MM_SWAPENTS` \
+                the number of those that stand for a swap slot.",
+        concerned: ENTRY,
+        subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
+    PgmapRefs = Counting / "pgmap-refs",
+        holds: "A dev_pagemap has one reference for each live page of its device.",
+        concerned: PAGE,
+        subject: PgmapRefs, blame: Section, ways: [TooMany, TooFew], exempt: [];
+    Shadow = Counting / "shadow",
+        holds: "Replaying the log of page-table writes gives the page tables.",
+        concerned: END,
+        subject: Shadow, blame: Section, ways: [], exempt: [];
+    PageTables = Counting / "page-tables",
+        holds: "A page table belongs to a live address space, and its count of used entries is \
+                right.",
+        concerned: END,
+        subject: PageTables, blame: Section, ways: [], exempt: [];
+    Leak = Counting / "leak",
+        holds: "Nothing is left when all processes have exited.",
+        concerned: END,
+        subject: Leak, blame: Section, ways: [], exempt: [];
+    Exclusive = ReverseMap / "exclusive",
+        holds: "At most one entry names a `PageAnonExclusive` page.",
+        concerned: PAGE,
+        subject: Exclusive, blame: Section, ways: [], exempt: [];
+    PinnedExclusive = ReverseMap / "pinned-exclusive",
+        holds: "A pinned page stays exclusive until the process that pinned it unmaps it.",
+        concerned: PAGE,
+        subject: Exclusive, blame: Section, ways: [], exempt: [];
+    Reachable = ReverseMap / "reachable",
+        holds: "The anon_vma and the index of a page lead back to each entry that names it.",
+        concerned: PAGE,
+        subject: Reachable, blame: Section, ways: [NoMapping, AnonVmaFreed, NoArea, OtherIndex, NotLinked], exempt: [];
+    Walk = ReverseMap / "walk",
+        holds: "The core's own rmap walk finds each entry that names a page.",
+        concerned: END,
+        subject: Reachable, blame: Section, ways: [], exempt: [];
+    AnonVmaAlive = ReverseMap / "anon-vma-alive",
+        holds: "An rmap walk goes through allocated anon_vmas only.",
+        concerned: EVENT,
+        subject: AnonVmaAlive, blame: Way, ways: [WalkOfFreed], exempt: [];
+    Chain = ReverseMap / "chain",
+        holds: "An anon_vma_chain is in its VMA's chain and in its anon_vma's tree, and both are \
+                alive; a VMA is linked to its anon_vma.",
+        concerned: AREA,
+        subject: Chain, blame: Section, ways: [],
+        exempt: ["an anon_vma_chain that is allocated and in neither list yet"];
+    AnonVmaCounters = ReverseMap / "anon-vma-counters",
+        holds: "The counts of VMAs and children of an anon_vma match a recount, and its root is \
+                alive.",
+        concerned: AREA,
+        subject: AnonVmaCounters, blame: Section, ways: [],
+        exempt: ["an anon_vma without links: it is not linked yet, or only a reference keeps it"];
+    AnonVmaReuse = ReverseMap / "anon-vma-reuse",
+        holds: "VMAs of different processes never have the same `vma->anon_vma`.",
+        concerned: AREA,
+        subject: AnonVmaReuse, blame: Section, ways: [], exempt: [];
+    SharedAnonVma = ReverseMap / "shared-anon-vma",
+        holds: "Neighbouring VMAs with the same `vma->anon_vma` are linked to the same set of \
+                anon_vmas.",
+        concerned: AREA,
+        subject: SharedAnonVma, blame: Section, ways: [], exempt: [];
+    ChainOrder = ReverseMap / "chain-order",
+        holds: "In a VMA's chain, no anon_vma precedes its parent.",
+        concerned: AREA,
+        subject: ChainOrder, blame: Section, ways: [], exempt: [];
+    UnfaultedOffset = ReverseMap / "unfaulted-offset",
+        holds: "The page offset of a VMA without an anon_vma equals its start address.",
+        concerned: AREA,
+        subject: UnfaultedOffset, blame: Section, ways: [], exempt: [];
+    Layout = ReverseMap / "layout",
+        holds: "The VMAs of an address space are sorted, disjoint and not empty.",
+        concerned: AREA,
+        subject: Layout, blame: Section, ways: [], exempt: [];
+    LockedArea = Entries / "locked-area",
+        holds: "Reclaim takes no page from an mlocked VMA.",
+        concerned: ENTRY,
+        subject: LockedArea, blame: Section, ways: [],
+        exempt: ["an address space without users, which is being torn down"];
+    EntryPlace = Entries / "place",
+        holds: "A present or device-exclusive entry names system memory, a device-private entry \
+                device memory; a mapping of the zero page is never writable.",
+        concerned: ENTRY,
+        subject: EntryPlace, blame: Section, ways: [], exempt: [];
+    WriteUffdWp = Entries / "write-uffd-wp",
+        holds: "No entry is both writable and write-protected for userfaultfd.",
+        concerned: ENTRY,
+        subject: WriteUffdWp, blame: Section, ways: [], exempt: [];
+    UffdWpUnregistered = Entries / "uffd-wp-unregistered",
+        holds: "Only entries of registered VMAs are write-protected for userfaultfd.",
+        concerned: ENTRY,
+        subject: UffdWpUnregistered, blame: Section, ways: [],
+        exempt: ["unregister, mmap, munmap and exit, which remove the VMA or its registration \
+                  before the entry, within one operation",
+            "an entry whose VMA has left the address space and is being torn down"];
+    RoundTrip = Entries / "round-trip",
+        holds: "Write permission, exclusivity, soft-dirty, uffd-wp and young survive the round \
+                trip through a migration entry; soft-dirty and uffd-wp survive the one through a \
+                device-exclusive entry.",
+        concerned: ENTRY,
+        subject: RoundTrip, blame: Section, ways: [],
+        exempt: ["the write bit of a device-exclusive entry, which means nothing",
+            "young, where the entry format has no room for it"];
+    DirtyLost = Entries / "dirty-lost",
+        holds: "Dirty survives the round trips through migration and device-exclusive entries: the \
+                folio is dirty, and so is the entry where its format has room.",
+        concerned: ENTRY,
+        subject: DirtyLost, blame: Section, ways: [], exempt: [];
+    Permission = Entries / "permission",
+        holds: "At rest, an entry permits no more access than its VMA.",
+        concerned: ENTRY | OPERATION,
+        subject: Permission, blame: LastWriter, ways: [], exempt: [];
+    UntrackedWrite = Entries / "untracked-write",
+        holds: "Where writes are tracked for soft-dirty, an entry that permits writes is \
+                soft-dirty, whether or not it is present.",
+        concerned: ENTRY,
+        subject: UntrackedWrite, blame: Section, ways: [],
+        exempt: ["an entry that was writable and not soft-dirty before this write: its VMA may \
+                  have lost the soft-dirty flag in a merge"];
+    Inherited = Entries / "inherited",
+        holds: "A fork copies the soft-dirty bit of an entry.",
+        concerned: ENTRY,
+        subject: Inherited, blame: Section, ways: [],
+        exempt: ["an entry whose page no other process maps at this address any more"];
+    Copied = Entries / "copied",
+        holds: "An entry that gets a copy of its page is soft-dirty if the copy is for a write; \
+                otherwise it keeps soft-dirty and uffd-wp.",
+        concerned: ENTRY,
+        subject: Copied, blame: Section, ways: [], exempt: [];
+    DirtyInvented = Entries / "dirty-invented",
+        holds: "A folio becomes dirty only by a write.",
+        concerned: PAGE,
+        subject: DirtyInvented, blame: Section, ways: [],
+        exempt: ["operations that get a page in order to write to it: device writes, GUP, pins, \
+                  exclusive access, and those that populate",
+            "folios that enter or leave the swap cache, and the target of a dirty folio's \
+             migration"];
+    ExclusiveEntry = Entries / "exclusive-entry",
+        holds: "The page of a device-exclusive entry is exclusive.",
+        concerned: PAGE,
+        subject: Exclusive, blame: Section, ways: [], exempt: [];
+    Update = Entries / "update",
+        holds: "An update in place keeps the bits that the operation is not meant to change; a \
+                page pinned while writable stays soft-dirty.",
+        concerned: ENTRY,
+        subject: Update, blame: Section, ways: [],
+        exempt: ["soft-dirty: clear_refs, unless the page is pinned and writable",
+            "dirty: MADV_FREE cleans the entry on purpose",
+            "uffd-wp: operations that set or clear it, and a write fault after the VMA was \
+             unregistered",
+            "exclusive: fork shares the page"];
+    SwapRoundTrip = Entries / "swap-round-trip",
+        holds: "Soft-dirty, uffd-wp and exclusivity survive the round trip through a swap entry.",
+        concerned: ENTRY,
+        subject: SwapRoundTrip, blame: Section, ways: [], exempt: [];
+    Moved = Entries / "moved",
+        holds: "An entry that mremap moves keeps its bits and becomes soft-dirty; only uffd-wp may \
+                be dropped.",
+        concerned: ENTRY,
+        subject: Moved, blame: Section, ways: [], exempt: [];
+    WriteExclusive = Entries / "write-exclusive",
+        holds: "The page of a writable entry is exclusive.",
+        concerned: PAGE,
+        subject: Exclusive, blame: Section, ways: [], exempt: [];
+    MigrationEntry = Entries / "migration-entry",
+        holds: "The page of a migration entry is locked and has a reference.",
+        concerned: PAGE,
+        subject: MigrationEntry, blame: Section, ways: [], exempt: [];
+    SlotCount = Swap / "count",
+        holds: "The count of a swap slot equals the number of entries that name it; a named slot \
+                is not free.",
+        concerned: SWAP,
+        subject: SlotCount, blame: Section, ways: [], exempt: [];
+    SlotCache = Swap / "cache",
+        holds: "A swap slot and the folio that it caches name each other.",
+        concerned: SWAP | PAGE,
+        subject: SlotCache, blame: Section, ways: [], exempt: [];
+    SwapExclusive = Swap / "exclusive",
+        holds: "An exclusive swap entry is the only entry of its slot; a cached folio is not \
+                exclusive while an entry names its slot.",
+        concerned: SWAP,
+        subject: Exclusive, blame: Section, ways: [], exempt: [];
+    SwapReachable = Swap / "reachable",
+        holds: "The anon_vma and the index of a cached folio lead to each entry that names its \
+                slot.",
+        concerned: SWAP,
+        subject: SwapReachable, blame: Section, ways: [], exempt: [];
+    GivenUp = Swap / "given-up",
+        holds: "A folio leaves the swap cache when the last entry that maps it or names its slot \
+                goes.",
+        concerned: ENTRY,
+        subject: GivenUp, blame: Section, ways: [],
+        exempt: ["a folio that is locked or held: whoever locked or holds it may drop it later"];
+    SlotContents = Swap / "contents",
+        holds: "A clean folio in the swap cache has the contents of its slot.",
+        concerned: PAGE,
+        subject: SlotContents, blame: Section, ways: [],
+        exempt: ["a folio that is dirty, locked, or has a dirty entry",
+            "a slot whose contents nobody can read any more: no entry names it, and none maps the \
+             folio"];
+    DeviceMapping = Coherence / "device-mapping",
+        holds: "A device maps the page that the CPU's entry names, with no more access; under a \
+                device-exclusive entry, only one device maps it.",
+        concerned: DEVICE | ENTRY,
+        subject: DeviceMapping, blame: EitherInARace, ways: [],
+        exempt: ["a migration entry of the device's own page while that page is locked"];
+    Tlb = Coherence / "tlb",
+        holds: "The page tables back each TLB entry, or an operation under way owes its flush.",
+        concerned: TLB | ENTRY,
+        subject: Tlb, blame: Unmapper, ways: [],
+        exempt: [];
+    FreedTranslation = Coherence / "freed-translation",
+        holds: "No TLB entry translates to a free page.",
+        concerned: PAGE,
+        subject: Tlb, blame: Unmapper, ways: [], exempt: [];
+    Promise = Coherence / "promise",
+        holds: "Once an operation that removes mappings or permissions returns, no CPU still uses \
+                a translation that was already stale when it began, whichever task owed the \
+                flush.",
+        concerned: OPERATION,
+        subject: Promise, blame: EitherInARace, ways: [], exempt: [];
+    Bracket = Notifier / "bracket",
+        holds: "An entry loses its translation or a permission only inside an announced \
+                invalidation.",
+        concerned: EVENT | ENTRY,
+        subject: Bracket, blame: Section, ways: [], exempt: [];
+    AnnouncedEvent = Notifier / "event",
+        holds: "If an entry loses a translation or a permission, the event of an invalidation that \
+                covers it allows that loss; a device page migrates only under an invalidation \
+                owned by its device.",
+        concerned: EVENT | ENTRY,
+        subject: AnnouncedEvent, blame: Section, ways: [],
+        exempt: ["munmap and zap events, which allow every loss"];
+    AnnouncedOwner = Notifier / "owner",
+        holds: "Invalidations for migration by address and for exclusive access have an owner, all \
+                others have none.",
+        concerned: EVENT,
+        subject: AnnouncedOwner, blame: Section, ways: [], exempt: [];
+    AnnouncedRange = Notifier / "range",
+        holds: "An invalidation has a non-empty range within the address space.",
+        concerned: EVENT,
+        subject: AnnouncedRange, blame: Section, ways: [], exempt: [];
+    AnnouncedLock = Notifier / "lock",
+        holds: "An invalidation starts under `mmap_lock` or, in an rmap walk, under the anon_vma \
+                lock.",
+        concerned: EVENT,
+        subject: AnnouncedLock, blame: Section, ways: [], exempt: [];
+    AnnouncedSequence = Notifier / "sequence",
+        holds: "Each invalidation advances the sequence number of each device.",
+        concerned: EVENT,
+        subject: AnnouncedSequence, blame: Section, ways: [],
+        exempt: ["the device that asked for exclusive access itself"];
+    Pairing = Notifier / "pairing",
+        holds: "An operation ends each invalidation that it starts before it returns, and ends no \
+                other.",
+        concerned: OPERATION,
+        subject: Pairing, blame: Section, ways: [], exempt: [];
+    LocksHeld = Progress / "locks-held",
+        holds: "An operation that has ended holds no lock, no reference and no pin, and owes no \
+                flush.",
+        concerned: OPERATION,
+        subject: LocksHeld, blame: Locker, ways: [HoldsLock, HoldsReference, HoldsPin, HoldsAnonVma, OwesFlush], exempt: [];
+    LockOrder = Progress / "lock-order",
+        holds: "A task takes sleeping locks in the order `mmap_lock`, folio lock, anon_vma lock, \
+                at most one of each.",
+        concerned: EVENT,
+        subject: LocksHeld, blame: Locker, ways: [Takes],
+        exempt: ["trylocks, which never wait",
+            "the mmap_lock of the child in fork: no other task knows the child yet"];
+    WaiterReference = Progress / "waiter-reference",
+        holds: "A task that waits for a migration to end holds no reference to the page.",
+        concerned: TASK,
+        subject: WaiterReference, blame: Way, ways: [WaitsWithReference], exempt: [];
+    Deadlock = Progress / "deadlock",
+        holds: "At no time do all tasks wait for each other.",
+        concerned: TASK,
+        subject: LocksHeld, blame: Locker, ways: [Waits], exempt: [];
+    Livelock = Progress / "livelock",
+        holds: "A task that retries a fault has slept, or something has changed in between.",
+        concerned: TASK,
+        subject: Livelock, blame: Way, ways: [Repeats], exempt: [];
+    StepBudget = Progress / "step-budget",
+        holds: "A run ends within its budget of scheduling points.",
+        concerned: TASK,
+        subject: StepBudget, blame: Way, ways: [OverBudget], exempt: [];
+}
