@@ -5,15 +5,15 @@
 //! There are two layouts. In both, half of the window lies on each side of a boundary of the
 //! second-highest tables, so a program crosses a boundary of every kind of table.
 //!
-//! - [`Window::of_geometry`], for programs without huge pages, which is all of them today. A page of
-//!   the program is one page. Four huge pages fit in the tiny geometry; with the tables of x86-64
-//!   the 32 pages are a sixteenth of one. The digests of the corpus depend on this layout.
+//! - [`Window::of_geometry`], for programs without huge pages, which is all of them today. A page
+//!   of the program is one page. Four huge pages fit in the tiny geometry; with the tables of
+//!   x86-64 the 32 pages are a sixteenth of one. The digests of the corpus depend on this layout.
 //! - [`Window::with_huge_pages`], for programs with huge pages. Eight pages of the program fill a
 //!   huge page, so four fit in each geometry. In the tiny geometry it is the same layout. With the
 //!   tables of x86-64 a page of the program stands for 64 pages.
 //!
-//! The guest has the tables of x86-64, whatever the geometry of the program. So in the second layout
-//! a program for the tiny model names the same parts of the same huge pages there.
+//! The guest has the tables of x86-64, whatever the geometry of the program. So in the second
+//! layout a program for the tiny model names the same parts of the same huge pages there.
 
 use crate::limits::WINDOW_PAGES;
 use crate::program::{Addr, Geometry, Len, Program};

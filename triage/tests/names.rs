@@ -1,8 +1,8 @@
 //! No two public types of the workspace share a name, unless a reason for it is written down here.
 //!
 //! What counts: `pub struct`, `enum`, `union`, `trait` and `type` of all libraries, by the text of
-//! their sources. The agent of the guest is a program: nothing of it is public, and its types mirror
-//! those of C.
+//! their sources. The agent of the guest is a program: nothing of it is public, and its types
+//! mirror those of C.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,8 +1,8 @@
 //! Bounded model checking: every program up to a length.
 //!
-//! A [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter ones first. For
-//! each signature it finds, it keeps a shortest program. A bug that it does not find cannot be
-//! found within the bound.
+//! A [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter ones
+//! first. For each signature it finds, it keeps a shortest program. A bug that it does not find
+//! cannot be found within the bound.
 //!
 //! **Programs that need not run.** No program is continued after an operation with a finding: the
 //! appended operations would not run. Two programs that reach the same state behave alike from

@@ -357,8 +357,8 @@ impl OpKind {
         self as u8
     }
 
-    /// Number of bits that the wire has for each operand in [`RecordField::Own`]: eight, or six if there
-    /// are four.
+    /// Number of bits that the wire has for each operand in [`RecordField::Own`]: eight, or six if
+    /// there are four.
     #[inline]
     #[must_use]
     pub const fn own_bits(self) -> u32 {

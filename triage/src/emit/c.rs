@@ -92,8 +92,8 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     Ok(text)
 }
 
-/// Definitions for the runtime: the bytes of a page of the program, the address of the first one, and
-/// the number of processes.
+/// Definitions for the runtime: the bytes of a page of the program, the address of the first one,
+/// and the number of processes.
 pub fn constants() -> String {
     let (page, start) = (Window::GUEST.bytes(1), Window::GUEST.start_byte());
     format!(
