@@ -50,7 +50,7 @@ pub enum HmmError {
     Fault,
     /// The device asks to write, and the VMA is not writable (`-EPERM`).
     Permission,
-    /// The fault ran out of memory.
+    /// The fault ran out of memory (`-ENOMEM`; before 7.3, `-EFAULT`).
     Oom,
     /// userfaultfd must handle the write first.
     UffdWp,

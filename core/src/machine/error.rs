@@ -73,8 +73,8 @@ errors! {
         Self::Busy => EBUSY "the range was invalidated since the sequence was read: start over",
         Self::Fault => EFAULT "the page cannot be faulted in: no VMA allows the access",
         Self::Permission => EPERM "the VMA is not writable: request a read",
-        // the number of kernels before 7.3; since then it is -ENOMEM (`Rules::hmm_says_why`)
-        Self::Oom => EFAULT "out of memory while the page was faulted in",
+        // before 7.3 it is -EFAULT (`Rules::hmm_says_why`)
+        Self::Oom => ENOMEM "out of memory while the page was faulted in",
         Self::UffdWp => EFAULT
             "userfaultfd write-protects the page: lift the protection and start over",
     }
