@@ -11,8 +11,8 @@ use std::ops::Range;
 
 /// What an operation is allowed to do and what it owes.
 ///
-/// Each `bool` field but the last one exempts the operation from an invariant; its comment gives the
-/// reason.
+/// Each `bool` field but the last one exempts the operation from an invariant; its comment gives
+/// the reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
     /// The operation.

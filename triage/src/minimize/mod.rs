@@ -49,8 +49,8 @@ pub struct MinimizeArgs {
     /// What the smaller program must have in common with the larger one
     #[arg(long, value_name = "WHAT", default_value = "signature")]
     pub same: Same,
-    /// Minimize a finding of `linux`: a guest and the model run each smaller program, and its finding
-    /// must be of the same kind
+    /// Minimize a finding of `linux`: a guest and the model run each smaller program, and its
+    /// finding must be of the same kind
     #[arg(long, conflicts_with_all = ["zoo", "same", "jobs"])]
     pub linux: bool,
     /// Write the programs to this folder [default: that of each file], as NAME.min.mm
@@ -210,8 +210,8 @@ pub fn minimize(
     })
 }
 
-/// Makes `program` as small as possible while a guest and the model show a finding of the same kind;
-/// `None` if they show none.
+/// Makes `program` as small as possible while a guest and the model show a finding of the same
+/// kind; `None` if they show none.
 ///
 /// # Errors
 ///
