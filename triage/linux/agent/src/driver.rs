@@ -113,30 +113,40 @@ impl Driver {
         Ok(Self(file))
     }
 
+    /// Its file.
+    pub fn descriptor(&self) -> u64 {
+        self.0.as_raw_fd() as u64
+    }
+
     /// Runs a command.
     ///
     /// # Errors
     ///
     /// Those of the ioctl.
     pub fn call<T>(&self, command: Ioctl, argument: &mut T) -> io::Result<()> {
-        let direction: u64 = match command {
-            Ioctl::Attach | Ioctl::Warn | Ioctl::Quiet => 0,
-            Ioctl::Fail => 1,
-            _ => 3,
-        };
-        let size = if direction == 0 {
-            0
-        } else {
-            size_of::<T>() as u64
-        };
-        let number = direction << 30 | size << 16 | u64::from(b'm') << 8 | command as u64;
         let argument: *mut T = argument;
         // SAFETY: the driver reads and writes `size` bytes, those of `argument`; the types above
         // are those of its header.
-        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number as _, argument) };
+        let result =
+            unsafe { libc::ioctl(self.0.as_raw_fd(), number::<T>(command) as _, argument) };
         if result < 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(())
     }
+}
+
+/// The number of a command's ioctl, whose argument is a `T`.
+pub const fn number<T>(command: Ioctl) -> u64 {
+    let direction: u64 = match command {
+        Ioctl::Attach | Ioctl::Warn | Ioctl::Quiet => 0,
+        Ioctl::Fail => 1,
+        _ => 3,
+    };
+    let size = if direction == 0 {
+        0
+    } else {
+        size_of::<T>() as u64
+    };
+    direction << 30 | size << 16 | (b'm' as u64) << 8 | command as u64
 }

@@ -6,6 +6,7 @@
 //! in /programs.
 
 mod access;
+mod call;
 mod channel;
 mod cover;
 mod director;

@@ -1,0 +1,366 @@
+//! An operation as one call. It is prepared first, so that nothing but the call itself runs while
+//! failures of allocations are armed.
+
+use crate::access;
+use crate::driver::{self, Driver, Fail, Ioctl};
+use crate::system::{failed, uffd};
+use mm_fuzz::call::{Argument, Call, Constant, RangeResult};
+use mm_fuzz::exec::Digest;
+use mm_fuzz::limits::WINDOW_PAGES;
+use mm_fuzz::window::{Pages, Window};
+use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
+use std::arch::asm;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+const GUEST: Window = Window::GUEST;
+const PAGE: u64 = Window::PAGE_BYTES;
+
+/// What happens.
+#[derive(Clone, Copy)]
+enum Act {
+    Nothing,
+    /// A read of the word at an address.
+    Read(u64),
+    /// A write there.
+    Write(u64, u64),
+    /// A system call.
+    System(u64, [u64; 6]),
+    /// A system call, by number, that takes the address of [`Memory`]: the file, an argument in
+    /// front of the address, and those behind it.
+    Argument(u64, u64, Option<u64>, [u64; 2]),
+}
+
+/// The memory that the call reads and writes.
+enum Memory {
+    None,
+    Range(driver::Range),
+    Slot(driver::Slot),
+    Evict(driver::Evict),
+    Snapshot(driver::Snapshot),
+    Uffd([u64; 4]),
+    ClearRefs([u8; 1]),
+    Pagemap([u64; WINDOW_PAGES as usize]),
+}
+
+/// A prepared call.
+pub struct Ready {
+    act: Act,
+    memory: Memory,
+    /// Open until the call has ended.
+    _file: Option<File>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub enum Ended {
+    /// A system call returned this; a negative value is an error number.
+    Returned(i64),
+    /// A word was read or written.
+    Word(u64),
+    /// The access raised this signal.
+    Signal(i32),
+}
+
+/// A system call that does not set `errno`: after a fork that would copy a page.
+#[inline(always)]
+fn system_call(number: u64, [a, b, c, d, e, f]: [u64; 6]) -> i64 {
+    let result;
+    // SAFETY: it changes memory in the window, where nothing of ours lies, or `Memory`.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    result
+}
+
+fn ioctl(file: u64, number: u64) -> Act {
+    Act::Argument(libc::SYS_ioctl as u64, file, Some(number), [0; 2])
+}
+
+fn command<T>(driver: &Driver, command: Ioctl) -> Act {
+    ioctl(driver.descriptor(), driver::number::<T>(command))
+}
+
+impl Ready {
+    fn new(act: Act, memory: Memory) -> Self {
+        Self {
+            act,
+            memory,
+            _file: None,
+        }
+    }
+
+    /// Prepares a call that writes `word` or works on `slot`.
+    ///
+    /// # Errors
+    ///
+    /// The file of the call cannot be opened.
+    pub fn of(call: &Call, word: u64, slot: u8, driver: &Driver) -> io::Result<Self> {
+        Ok(match call {
+            Call::Outside => Self::new(Act::Nothing, Memory::None),
+            Call::Fork => Self::new(Act::System(libc::SYS_fork as u64, [0; 6]), Memory::None),
+            Call::Read(addr) => Self::new(Act::Read(GUEST.byte(*addr)), Memory::None),
+            Call::Write(addr) => Self::new(Act::Write(GUEST.byte(*addr), word), Memory::None),
+            Call::System(Constant(_, number), arguments) => {
+                Self::new(Act::System(*number, values(arguments)), Memory::None)
+            }
+            Call::ClearRefs => {
+                let file = File::options().write(true).open("/proc/self/clear_refs")?;
+                let act = Act::Argument(libc::SYS_write as u64, descriptor(&file), None, [1, 0]);
+                Self {
+                    _file: Some(file),
+                    ..Self::new(act, Memory::ClearRefs(*b"4"))
+                }
+            }
+            Call::Pagemap(pages) => {
+                let file = File::open("/proc/self/pagemap")?;
+                let pages = GUEST.pages(*pages);
+                let of = |pages: u64| pages * size_of::<u64>() as u64;
+                let place = [of(pages.end - pages.start), of(pages.start)];
+                let act = Act::Argument(libc::SYS_pread64 as u64, descriptor(&file), None, place);
+                Self {
+                    _file: Some(file),
+                    ..Self::new(act, Memory::Pagemap([0; WINDOW_PAGES as usize]))
+                }
+            }
+            Call::Uffd {
+                request: Constant(_, request),
+                pages,
+                mode,
+                ..
+            } => {
+                let [addr, len] = range(*pages);
+                let mode = mode.map_or(0, |mode| mode.1);
+                Self::new(
+                    ioctl(uffd() as u64, *request),
+                    Memory::Uffd([addr, len, mode, 0]),
+                )
+            }
+            Call::Range(range) => {
+                let argument = driver::Range {
+                    addr: GUEST.byte(range.pages.first),
+                    len: GUEST.count(range.pages.count),
+                    dev: range.dev.into(),
+                    skip: range.skip.into(),
+                    flags: range.flags.0,
+                    word: if range.takes_word() { word } else { 0 },
+                    ..driver::Range::default()
+                };
+                let act = command::<driver::Range>(driver, range.command);
+                Self::new(act, Memory::Range(argument))
+            }
+            Call::Slot(what, skip) => {
+                let argument = driver::Slot {
+                    slot: slot.into(),
+                    skip: (*skip).into(),
+                    ..driver::Slot::default()
+                };
+                Self::new(
+                    command::<driver::Slot>(driver, *what),
+                    Memory::Slot(argument),
+                )
+            }
+            Call::Evict(what, dev, [first, len]) => {
+                let argument = driver::Evict {
+                    dev: dev.get().into(),
+                    first: (*first).into(),
+                    len: (*len).into(),
+                    moved: 0,
+                };
+                Self::new(
+                    command::<driver::Evict>(driver, *what),
+                    Memory::Evict(argument),
+                )
+            }
+            Call::Snapshot(dev, pages) => {
+                let argument = driver::Snapshot {
+                    addr: GUEST.byte(pages.first),
+                    len: GUEST.count(pages.count),
+                    dev: dev.get().into(),
+                    seen: [0; driver::MAX_PAGES],
+                };
+                let act = command::<driver::Snapshot>(driver, Ioctl::Snapshot);
+                Self::new(act, Memory::Snapshot(argument))
+            }
+        })
+    }
+
+    /// The address of its memory.
+    fn argument(&mut self) -> u64 {
+        match &mut self.memory {
+            Memory::None => 0,
+            Memory::Range(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::Slot(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::Evict(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::Snapshot(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::Uffd(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::ClearRefs(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::Pagemap(argument) => std::ptr::from_mut(argument) as u64,
+        }
+    }
+
+    /// Runs the call.
+    pub fn run(&mut self) -> Ended {
+        perform(self.act, self.argument())
+    }
+
+    /// Runs the call while the nth allocation of each kind fails, of those by this thread and by
+    /// the migrations held open.
+    ///
+    /// # Errors
+    ///
+    /// Those of the driver.
+    pub fn run_failing(&mut self, nth: [u8; ALLOC_KINDS], driver: &Driver) -> io::Result<Ended> {
+        let argument = self.argument();
+        own_stack();
+        let none = Fail::default();
+        let some = Fail {
+            nth: nth.map(u32::from),
+        };
+        let fail = driver::number::<Fail>(Ioctl::Fail);
+        let set = |fails: &Fail| {
+            let fails = std::ptr::from_ref(fails) as u64;
+            system_call(
+                libc::SYS_ioctl as u64,
+                [driver.descriptor(), fail, fails, 0, 0, 0],
+            )
+        };
+        // The code that runs while failures are armed runs once before, so that its pages are
+        // mapped.
+        let mut word = 0_u64;
+        let here = &raw mut word as u64;
+        let mut rehearsed = 0;
+        for act in [
+            Act::Nothing,
+            Act::Read(here),
+            Act::Write(here, 0),
+            Act::System(libc::SYS_getppid as u64, [0; 6]),
+            Act::Argument(libc::SYS_getppid as u64, 0, None, [0; 2]),
+        ] {
+            rehearsed |= set(&none);
+            std::hint::black_box(perform(std::hint::black_box(act), here));
+        }
+        let armed = set(&some);
+        let ended = perform(self.act, argument);
+        let disarmed = set(&none);
+        match rehearsed.min(armed).min(disarmed) {
+            0 => Ok(ended),
+            error => Err(io::Error::from_raw_os_error(-error as i32)),
+        }
+    }
+
+    /// The outcome.
+    pub fn outcome(&self, call: &Call, ended: Ended) -> GuestOutcome {
+        let result = match ended {
+            Ended::Word(word) => return GuestOutcome::Word(word),
+            Ended::Signal(signal) => return GuestOutcome::Signal(signal),
+            Ended::Returned(result) => result,
+        };
+        if result < 0 {
+            let error = -result as i32;
+            return match call {
+                Call::System(..) | Call::Uffd { .. } | Call::Fork => GuestOutcome::Errno(error),
+                _ => failed(&io::Error::from_raw_os_error(error)),
+            };
+        }
+        match (&self.memory, call) {
+            (Memory::Range(range), Call::Range(asked)) => match asked.result {
+                RangeResult::Word => GuestOutcome::Word(range.result),
+                RangeResult::Moved => GuestOutcome::Moved(range.result as u32),
+                RangeResult::Exclusive => GuestOutcome::Exclusive(range.result as u32),
+                RangeResult::Slot => GuestOutcome::Slot(range.result as u8),
+            },
+            (Memory::Evict(evict), _) => GuestOutcome::Moved(evict.moved),
+            (Memory::Snapshot(snapshot), _) => {
+                let seen = &snapshot.seen[..snapshot.len as usize];
+                digest(seen.iter().map(|seen| (*seen).into()))
+            }
+            (Memory::Pagemap(entries), Call::Pagemap(pages)) => {
+                const SHOWN: u64 = 7 << 55 | 7 << 61;
+                let entries = &entries[..GUEST.count(pages.count) as usize];
+                digest(entries.iter().map(|entry| entry & SHOWN))
+            }
+            (_, Call::Outside) => GuestOutcome::Nothing,
+            _ => GuestOutcome::Done,
+        }
+    }
+
+    /// Whether the migration that it opened or drove is still open.
+    pub fn open(&self, ended: Ended) -> bool {
+        let open = match &self.memory {
+            Memory::Range(range) => range.word != 0,
+            Memory::Slot(slot) => slot.open != 0,
+            _ => false,
+        };
+        open && matches!(ended, Ended::Returned(0..))
+    }
+}
+
+#[inline(never)]
+fn perform(act: Act, argument: u64) -> Ended {
+    match act {
+        Act::Nothing => Ended::Returned(0),
+        Act::Read(addr) => match access::read(addr) {
+            Ok(word) => Ended::Word(word),
+            Err(signal) => Ended::Signal(signal),
+        },
+        Act::Write(addr, word) => match access::write(addr, word) {
+            Ok(()) => Ended::Word(word),
+            Err(signal) => Ended::Signal(signal),
+        },
+        Act::System(number, arguments) => Ended::Returned(system_call(number, arguments)),
+        Act::Argument(number, file, Some(request), [a, b]) => {
+            Ended::Returned(system_call(number, [file, request, argument, a, b, 0]))
+        }
+        Act::Argument(number, file, None, [a, b]) => {
+            Ended::Returned(system_call(number, [file, argument, a, b, 0, 0]))
+        }
+    }
+}
+
+/// Unshares the stack around this frame. After a fork, copying it on write would take page
+/// allocations that are armed to fail for an operation.
+fn own_stack() {
+    let here = 0;
+    let around = (&raw const here as u64 & !(PAGE - 1)) - 8 * PAGE;
+    // SAFETY: the stack of a thread is larger than that, and nothing is changed.
+    unsafe {
+        libc::madvise(
+            around as *mut _,
+            10 * PAGE as usize,
+            libc::MADV_POPULATE_WRITE,
+        )
+    };
+}
+
+fn descriptor(file: &File) -> u64 {
+    file.as_raw_fd() as u64
+}
+
+fn range(pages: Pages) -> [u64; 2] {
+    [GUEST.byte(pages.first), GUEST.bytes(pages.count)]
+}
+
+fn values(arguments: &[Argument]) -> [u64; 6] {
+    let mut values = [0; 6];
+    for (value, argument) in values.iter_mut().zip(arguments) {
+        *value = match *argument {
+            Argument::At(addr) => GUEST.byte(addr),
+            Argument::Bytes(pages) => GUEST.bytes(pages),
+            Argument::Is(Constant(_, value)) => value,
+        };
+    }
+    values
+}
+
+fn digest(words: impl Iterator<Item = u64>) -> GuestOutcome {
+    let mut digest = Digest::default();
+    words.for_each(|word| digest.mix(word));
+    GuestOutcome::Seen(digest.value())
+}
