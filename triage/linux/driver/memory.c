@@ -29,7 +29,13 @@ struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
 	spin_unlock(&device->lock);
 	if (frame < FRAMES) {
 		page = pfn_to_page(device->first + frame);
-		/* before 6.19 the core does not clear the flags that the last user left */
+		/*
+		 * The core does not clear the flags that the last user left, except for the lowest
+		 * byte since 6.19. If an active page was freed here and an unevictable page comes
+		 * next, the latter goes home with both flags: a BUG of folio_migrate_flags() with
+		 * CONFIG_DEBUG_VM.
+		 */
+		folio_clear_active(page_folio(page));
 		ClearPageDirty(page);
 		folio_clear_swapbacked(page_folio(page));
 		__folio_clear_mlocked(page_folio(page));
