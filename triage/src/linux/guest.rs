@@ -265,7 +265,8 @@ impl Image {
         qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
             .args(["-display", "none", "-append"])
             .arg(format!(
-                "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 loglevel=5 {append}"
+                "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 no_timer_check \
+                 loglevel=5 {append}"
             ))
             .args(["-serial", "stdio", "-kernel"])
             .arg(&self.kernel)
