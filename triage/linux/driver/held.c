@@ -139,6 +139,8 @@ long mmfuzz_next_phase(struct session *session, struct mmfuzz_slot *arg)
 	mutex_unlock(&session->mutex);
 	if (!held)
 		return -ENOENT;
+	/* device pages of locked VMAs are freed here, and not in the midst of the migration */
+	lru_add_drain();
 	held->skip = arg->skip;
 	held->go = true;
 	wake_up_all(&held->wait);
@@ -146,7 +148,6 @@ long mmfuzz_next_phase(struct session *session, struct mmfuzz_slot *arg)
 	arg->open = open;
 	return ret;
 }
-
 
 /* Lets all migrations of a session go on to their ends. */
 void mmfuzz_end_migrations(struct session *session)

@@ -141,6 +141,7 @@ long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
 
 	if (arg->dev >= MMFUZZ_DEVICES || !arg->len || arg->len > FRAMES || arg->first > FRAMES - arg->len)
 		return -EINVAL;
+	lru_add_drain();
 	first = mmfuzz_devices[arg->dev].first + arg->first;
 	src = kcalloc(arg->len, sizeof(*src), GFP_KERNEL);
 	dst = kcalloc(arg->len, sizeof(*dst), GFP_KERNEL);

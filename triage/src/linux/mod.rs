@@ -12,6 +12,7 @@ mod compare;
 mod console;
 #[cfg(test)]
 pub mod fake;
+mod frees;
 mod fuzz;
 mod guest;
 mod judge;

@@ -1,8 +1,9 @@
 //! Plans a program for the guest: one run of the model says what the guest is to do and what to
 //! expect.
 
+use super::frees::Frees;
 use super::observe;
-use mm_core::{AllocKind, MmId, PteWrite, Rules, Softleaf, State, VmFlags, Wait};
+use mm_core::{AllocKind, Lock, MmId, Rules, State, Wait};
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
@@ -36,15 +37,17 @@ pub enum Refusal {
     Preemptions,
     /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
-    /// An allocation fails while another operation is under way, or in an operation that is
-    /// retried. The plan could not say in which operation, or in which attempt, it fails.
+    /// An allocation fails while another operation is under way, in a held migration that an
+    /// operation waits for, or in an operation that retries until a reference is dropped. The plan could not say in which operation, or in which
+    /// attempt, it fails.
     FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
     /// An operation starts that needs a lock for which a writer waits.
     QueuedWriter,
-    /// A device page leaves an mlocked VMA. Linux frees it late, when it drains the batch of such
-    /// pages, and from then on the device hands out its frames in another order.
+    /// A device page is freed after one that leaves an mlocked VMA. Linux frees the latter late,
+    /// when it drains the batch of such pages, and from then on the device hands out its frames
+    /// in another order.
     LockedDevicePage,
     /// Two operations are woken at once, or one by a migration that goes on, and the outcome
     /// depends on which runs first.
@@ -66,7 +69,7 @@ impl std::fmt::Display for Refusal {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
             Self::LockedDevicePage => f.write_str(
-                "a device page leaves an mlocked VMA, and Linux frees it late, through a batch",
+                "a device page is freed after one of an mlocked VMA, which Linux frees late",
             ),
             Self::Order => {
                 f.write_str("two operations are woken at once, and either may run first")
@@ -135,8 +138,11 @@ fn plan_in_geometry(
         mms: [None; MAX_PROCS],
         failures: 0,
         armed: [0; ALLOC_KINDS],
+        left: [0; ALLOC_KINDS],
+        beside: false,
         refusal: None,
-        locked: BTreeSet::new(),
+        frees: Frees::default(),
+        waits: Vec::new(),
         went_on: None,
     };
     if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
@@ -192,9 +198,15 @@ struct Recorder<'p> {
     failures: u32,
     /// The failures that were armed when the running operation started.
     armed: [u32; ALLOC_KINDS],
+    /// Those that were armed after the last slice.
+    left: [u32; ALLOC_KINDS],
+    /// A held migration met one, of a kind that the kernel allocates.
+    beside: bool,
     refusal: Option<Refusal>,
-    /// The pages of mlocked VMAs after the last slice.
-    locked: BTreeSet<(MmId, u64)>,
+    /// The order in which device pages are freed.
+    frees: Frees,
+    /// What each task waited for after the last slice.
+    waits: Vec<Option<Wait>>,
     /// The held migration that the executor has just let go on.
     went_on: Option<usize>,
 }
@@ -202,11 +214,8 @@ struct Recorder<'p> {
 impl Recorder<'_> {
     /// Whether the operation, or the migration that it drives, waits.
     fn asleep(&self, step: usize, s: &State) -> bool {
+        let drives = self.drives(step);
         let step = &self.program.ops[step];
-        let drives = matches!(
-            step.op,
-            Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. }
-        );
         let sleeps = |wait: Option<Wait>| wait.is_some_and(|wait| wait != Wait::Gate);
         let mut workers = s.tasks()[FIRST_WORKER..].iter();
         sleeps(s.tasks()[usize::from(step.thread)].waiting)
@@ -241,16 +250,36 @@ impl Recorder<'_> {
         let start = Action::Start(step as u16);
         let start = self.plan.iter().rposition(|action| *action == start);
         if let Some(start) = start.filter(|_| injected > 0) {
-            // Each retry allocates again, and the number of retries is the model's own. A migration
-            // that goes on because the operation waits for it allocates at the same time.
-            let aside = |action: &Action| {
-                matches!(action, Action::ReleaseWalkers | Action::RunMigration(_))
-            };
-            if self.plan[start..].iter().any(aside) {
+            // Each retry allocates again, and the number of retries is the model's own. A held
+            // migration that goes on allocates beside the operation.
+            if self.beside || self.plan[start..].contains(&Action::ReleaseWalkers) {
                 self.refuse(Refusal::FailureAside);
             }
             self.plan.insert(start, Action::Fail(fail));
         }
+    }
+}
+
+impl Recorder<'_> {
+    /// Locks or references of third parties are released. If one task waits for them, it runs
+    /// before anything else does.
+    fn lets_go(&mut self) {
+        let waits = |wait: &&Option<Wait>| wait.as_ref().is_some_and(is_of_folio);
+        let (threads, workers) = self.waits.split_at(FIRST_WORKER.min(self.waits.len()));
+        let threads = threads.iter().filter(waits).count();
+        let workers = workers.iter().filter(waits).count();
+        let drives = self.running.iter().any(|step| self.drives(*step));
+        if threads + workers > 1 || workers > 0 && !drives {
+            self.refuse(Refusal::Order);
+        }
+    }
+
+    /// Whether the operation drives a held migration.
+    fn drives(&self, step: usize) -> bool {
+        matches!(
+            self.program.ops[step].op,
+            Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. }
+        )
     }
 }
 
@@ -264,17 +293,12 @@ fn armed(s: &State) -> [u32; ALLOC_KINDS] {
     armed
 }
 
-/// The pages of all mlocked VMAs.
-fn locked_pages(s: &State) -> BTreeSet<(MmId, u64)> {
-    let areas = s.vmas().iter().map(|(_, area)| area);
-    areas
-        .filter(|area| area.flags.contains(VmFlags::LOCKED))
-        .flat_map(|area| area.range().map(|addr| (area.mm, addr)))
-        .collect()
-}
-
-fn takes_device_page_away(write: &PteWrite) -> bool {
-    matches!(write.old.leaf(), Some(Softleaf::DevicePrivate { .. }))
+/// Whether the wait can end when a third party unlocks a folio or drops a reference.
+fn is_of_folio(wait: &Wait) -> bool {
+    matches!(
+        wait,
+        Wait::Lock(Lock::Folio(_)) | Wait::Unlock(_) | Wait::Progress { .. }
+    )
 }
 
 impl Observer for Recorder<'_> {
@@ -293,7 +317,7 @@ impl Observer for Recorder<'_> {
         }
         let writer_waits = |mm: MmId| {
             let mut waiting = s.tasks().iter().filter_map(|task| task.waiting);
-            waiting.any(|wait| wait == Wait::Lock(mm_core::Lock::MmapWrite(mm)))
+            waiting.any(|wait| wait == Wait::Lock(Lock::MmapWrite(mm)))
         };
         if self.mms.iter().flatten().any(|mm| writer_waits(*mm)) {
             self.refuse(Refusal::QueuedWriter);
@@ -302,6 +326,7 @@ impl Observer for Recorder<'_> {
             self.refuse(Refusal::ExitWhileBusy);
         }
         self.armed = armed(s);
+        (self.left, self.beside) = (self.armed, false);
         self.plan.push(Action::Start(step as u16));
     }
 
@@ -310,30 +335,33 @@ impl Observer for Recorder<'_> {
         if step >= self.program.ops.len() {
             return;
         }
+        let went_on = self.went_on.take();
+        let now = armed(s);
+        let mut kinds = (0..ALLOC_KINDS).filter(|kind| now[*kind] != self.left[*kind]);
+        self.beside |=
+            went_on.is_some() && kinds.any(|kind| kind != AllocKind::DevicePage as usize);
+        self.left = now;
         // The migration has let this operation go, and has gone on with the next VMA.
-        if let Some(slot) = self.went_on.take()
+        if let Some(slot) = went_on
             && s.tasks()[FIRST_WORKER + slot].waiting.is_some()
             && !self.asleep(step, s)
         {
             self.refuse(Refusal::Order);
         }
-        self.locked.append(&mut locked_pages(s));
-        let mut writes = s.pte_writes().iter();
-        if writes.any(|w| takes_device_page_away(w) && self.locked.contains(&(w.mm, w.addr))) {
+        if !self.frees.slice(s) {
             self.refuse(Refusal::LockedDevicePage);
         }
-        self.locked = locked_pages(s);
+        self.waits = s.tasks().iter().map(|task| task.waiting).collect();
     }
 
     fn released(&mut self, what: Released) {
         self.watch.released(what);
         if let Released::Migration(slot) = what {
             self.went_on = Some(slot);
-            // An operation that was released just before may run before or after the migration.
-            let last = self.plan.last();
-            if matches!(last, Some(Action::ReleaseLocks | Action::ReleaseWalkers)) {
-                self.refuse(Refusal::Order);
-            }
+            // The driver drains the batch first.
+            self.frees.drained();
+        } else {
+            self.lets_go();
         }
         self.plan.push(match what {
             Released::Locks => Action::ReleaseLocks,
@@ -364,6 +392,7 @@ impl Observer for Recorder<'_> {
         // Observe only if all other operations wait; otherwise the result depends on timing.
         if self.running.iter().all(|other| self.asleep(*other, s)) {
             self.plan.push(Action::Observe);
+            self.frees.drained();
             let seen = observe::processes(s, &self.mms, Window::of(self.program));
             self.expected.push(Expected::Seen(number, seen));
         }
@@ -443,26 +472,52 @@ mod tests {
         assert_eq!(of(busy).expect_err("busy"), Refusal::ExitWhileBusy);
         let stays = "mmap p0 0 1 rw\nmlock p0 0 1 on\nmigrate p0 0 1 d0\nread p0 1";
         of(stays).expect("it stays on the device");
-        let late =
-            "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0\nsetup p0 0 1 d0 to-dev\nexit p0\nread p0 0";
+        let late = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 0 1 on\nmigrate p0 0 2 d0\nmunmap p0 0 2";
         assert_eq!(of(late).expect_err("freed late"), Refusal::LockedDevicePage);
-        let aside = "mmap p0 0 1 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfail page 1\nsetup p0 0 1 d0 to-sys\n\
-                     uffd-register p0 0 1";
-        assert_eq!(of(aside).expect_err("beside"), Refusal::FailureAside);
         let areas = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmprotect p0 1 1 r\nsetup p0 0 2 d0 to-dev\nread p0 0";
         assert_eq!(of(areas).expect_err("two areas"), Refusal::Order);
-        let freed = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmigrate p0 0 2 d0\nlock p0 0\nsetup p0 1 1 d0 to-sys\n\
-                     exclusive d1 p0 0 2";
-        assert_eq!(
-            of(freed).expect_err("freed in either order"),
-            Refusal::Order
-        );
+        let beside = "mmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nfail avc 1\nmunmap p0 0 1";
+        assert_eq!(of(beside).expect_err("beside"), Refusal::FailureAside);
         let overtaking =
             "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
         assert_eq!(
             of(overtaking).expect_err("overtaking"),
             Refusal::QueuedWriter
         );
+    }
+
+    #[test]
+    fn a_device_page_of_a_locked_area_is_freed_in_order() {
+        for last in ["munmap p0 0 2", "exit p0", "mmap p0 0 2 rw", "read p0 0"] {
+            let text = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 0 2 on\nmigrate p0 0 2 d0";
+            of(&format!("{text}\n{last}")).expect(last);
+        }
+        // The page of the mlocked VMA goes last.
+        of("mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 1 1 on\nmigrate p0 0 2 d0\nmunmap p0 0 2")
+            .expect("a plan");
+        // A fork takes no page away.
+        of("mmap p0 0 1 rw\nwrite p0 0\nmlock p0 0 1 on\nmigrate p0 0 1 d0\nfork p0")
+            .expect("a plan");
+    }
+
+    #[test]
+    fn a_migration_that_an_operation_waits_for_goes_on_behind_who_was_let_go() {
+        let behind = |text: &str, step| {
+            let plan = of(text).expect("a plan").job.plan;
+            let start = plan.iter().position(|a| *a == Action::Start(step));
+            plan[start.expect("a start")..].to_vec()
+        };
+        let run = Action::RunMigration(0);
+        let (locks, end) = (Action::ReleaseLocks, [Action::End(4), Action::Observe]);
+        // Nobody waits for the folio that is unlocked.
+        let writer = "mmap p0 0 2 rw\nwrite p0 0\nlock p0 0\nsetup p0 1 1 d0 to-dev\nmunmap p0 0 2";
+        let plan = [&[Action::Start(4), locks, run, run][..], &end].concat();
+        assert_eq!(behind(writer, 4), plan);
+        // An allocation of the migration fails, in the model as in Linux.
+        let fails =
+            "mmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nfail device-page 1\nmunmap p0 0 1";
+        let plan = [&[Action::Start(4), run, run][..], &end].concat();
+        assert_eq!(behind(fails, 4), plan);
     }
 
     #[test]

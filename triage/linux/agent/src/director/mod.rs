@@ -185,7 +185,7 @@ impl Director {
                 }
                 // The model says that the operation waits. If it retries instead, the guest never
                 // becomes quiet, and the error is ignored.
-                let _ = self.worker.driver.call(Ioctl::Quiet, &mut ());
+                self.quiet();
                 if let Some(outcome) = self.finish(program, pending, Duration::ZERO) {
                     events.push(GuestEvent::EndedEarly(number, outcome));
                     return false;
@@ -209,13 +209,24 @@ impl Director {
                 }
             }
             Action::Observe => events.push(self.observe()),
-            Action::ReleaseLocks => self.release_locks(),
-            Action::ReleaseWalkers => self.release_walkers(),
+            Action::ReleaseLocks => {
+                self.release_locks();
+                self.quiet();
+            }
+            Action::ReleaseWalkers => {
+                self.release_walkers();
+                self.quiet();
+            }
             Action::RunMigration(slot) => return self.run_migration(slot.into()),
             Action::Crash(crash) => self.crash(crash),
             Action::Fail(kinds) => self.fail = kinds,
         }
         true
+    }
+
+    /// Lets all other tasks run until they wait.
+    fn quiet(&self) {
+        let _ = self.worker.driver.call(Ioctl::Quiet, &mut ());
     }
 
     /// Hands an operation to the thread that runs it.
