@@ -33,6 +33,7 @@ pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
 }
 
 /// The same, with some patience.
+#[cfg(feature = "zoo")]
 pub fn quick_image(dir: &Path, behaviour: &str) -> Image {
     let patience = Patience {
         boot: Duration::from_secs(50),
