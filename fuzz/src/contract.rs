@@ -11,8 +11,8 @@ use std::ops::Range;
 
 /// What an operation is allowed to do and what it owes.
 ///
-/// Each `bool` field but the last one exempts the operation from an invariant; its comment gives
-/// the reason.
+/// Most `bool` fields exempt the operation from an invariant; the comment gives the reason. Two do
+/// not: `reclaims` subjects it to one, and `keeps_address_space` says who holds the address space.
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
     /// The operation.
@@ -31,8 +31,8 @@ pub struct Contract {
     pub forks: bool,
     /// It reclaims: an entry that it clears was reclaimed, which must not happen in an mlocked VMA.
     pub reclaims: bool,
-    /// It removes or changes the VMA under an entry that is write-protected for userfaultfd before
-    /// it removes the entry, within one operation.
+    /// It removes the VMA, or its registration with userfaultfd, before it removes a
+    /// write-protected entry or clears the entry's uffd-wp bit.
     pub moves_areas: bool,
     /// It clears the soft-dirty bit of an entry.
     pub clears_soft_dirty: bool,
@@ -42,8 +42,8 @@ pub struct Contract {
     pub cleans: bool,
     /// It gets pages in order to write to them, so that folios become dirty without a dirty entry.
     pub dirties_folios: bool,
-    /// It is a user of the address space by itself while it runs. (For all others, the thread that
-    /// calls is one.)
+    /// It holds the address space itself while it runs. (For all other operations, the calling
+    /// thread does.)
     pub keeps_address_space: bool,
 }
 

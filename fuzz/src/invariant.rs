@@ -1,9 +1,9 @@
 //! The table of invariants: what each one claims, what it is about, whom a breach is blamed on, how
 //! it can be broken, and what it exempts.
 //!
-//! Signatures, clusters, reports and docs/invariants.md are built from this table; no part of the
-//! laboratory parses the words of a message. The order of the rows is the order of the page and
-//! decides nothing else: [`crate::oracle`] decides in which order the checks run.
+//! Signatures, clusters, reports and docs/invariants.md are built from this table; nothing parses
+//! the words of a message. The order of the rows is their order in docs/invariants.md and decides
+//! nothing else: [`crate::oracle`] decides in which order the checks run.
 
 mod aspects;
 mod table;

@@ -36,11 +36,11 @@ struct Open {
     /// (the new word if the model knew no page there), and whether the page was lazily freed before
     /// it.
     written: Vec<(u64, u64, bool)>,
-    /// The destination range of an `mremap` only: the first address that its pages come from.
+    /// For the destination range of an `mremap`: the start of the range that its pages come from.
     source: Option<u64>,
-    /// True if another operation on the range was open at the same time. Two operations that hold
-    /// `mmap_lock` for reading go over the pages side by side, so the order of their ends is not
-    /// the order of their effects.
+    /// True if an operation on an overlapping range was open at the same time. Two operations that
+    /// hold `mmap_lock` for reading go over the pages side by side, so the order of their ends is
+    /// not the order of their effects.
     overlapped: bool,
 }
 

@@ -11,7 +11,7 @@ const AFTER_HELP: &str = "\
 Exit status: 0 all is well, 1 a finding, 2 unusable input or command line, 3 interrupted.
 The grammar of programs is in docs/grammar.md.";
 
-/// Replay programs of the migration core's fuzzers, and work with their corpus.
+/// Replay, shorten, explain and cluster programs of mmfuzz, and run them on a real Linux.
 #[derive(Debug, Parser)]
 #[command(name = "mm-triage", version, about, after_help = AFTER_HELP)]
 pub struct Cli {

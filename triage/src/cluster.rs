@@ -30,9 +30,9 @@ use std::path::{Path, PathBuf};
 pub const HELP: &str = "\
 Each program is minimized with its signature and cut at every scheduling point, so that the first
 objection names a function. A cluster is an invariant, that function, and whether the finding takes a
-race. Invariants about the same thing count as one. For sums and for progress, whose cause is long
-past, the way of the breach counts instead of the function. The name of a cluster comes from these
-and stays the same from run to run.
+race. Invariants about the same thing count as one. Where the function says little (such as for a free
+page with references, or a livelock), the way of the breach counts instead. The name of a cluster
+comes from these and stays the same from run to run.
 OUT gets clusters.json and each cluster's shortest program. A second run with the same OUT adds to it,
 and does not read the files again that are in it.
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";

@@ -37,8 +37,8 @@ pub struct CollectArgs {
     /// Also copy the files listed in this file, each name ended by a zero byte; - is standard input
     #[arg(long, value_name = "FILE")]
     pub files0_from: Option<PathBuf>,
-    /// Write the names of the files that the folder now has a copy of to this file, each ended by a
-    /// zero byte
+    /// Write a list to this file: the inputs of which the folder now has a copy, each name ended by
+    /// a zero byte
     #[arg(long, value_name = "FILE")]
     pub listed: Option<PathBuf>,
     /// Print one JSON object and nothing else

@@ -50,9 +50,9 @@ pub struct Cause {
     pub signature: String,
     /// What was expected and what was found.
     pub detail: String,
-    /// What is wrong at the first moment at which anything is.
+    /// What was wrong when an oracle first objected.
     pub first_objection: Option<String>,
-    /// The kernel function to which that section corresponds.
+    /// The kernel function whose section ran last before that.
     pub function: Option<String>,
 }
 

@@ -23,8 +23,8 @@ pub struct Moment {
 /// A run of a program.
 #[derive(Debug)]
 pub struct Record {
-    /// The operations in the order in which they ended; last the one with the finding, if there is
-    /// one.
+    /// The operations in the order in which they ended. The one with the finding, if any, is the
+    /// last.
     pub moments: Vec<Moment>,
     /// How the run ended.
     pub ended: Ended,

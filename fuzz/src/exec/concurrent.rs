@@ -74,7 +74,7 @@ impl<'a> Run<'a, '_> {
         Ok(())
     }
 
-    /// An operation begins.
+    /// Resets what is known of the thread's last operation before the next one begins.
     fn begin(&mut self, task: TaskId, at: At) {
         let world = &mut *self.bench.world.borrow_mut();
         world.promises[task.ix()] = None;

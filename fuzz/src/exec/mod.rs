@@ -46,7 +46,8 @@ pub enum Verdict {
 pub struct Options {
     /// Panic inside the check on a finding.
     pub panics: bool,
-    /// Run only the oracles of outcomes and of the budget of scheduling points.
+    /// Run only the checks of accesses, outcomes, deadlocks, livelocks and the budget of scheduling
+    /// points.
     pub unchecked: bool,
     /// Check everything after every slice, by brute force.
     pub thorough: bool,
@@ -338,7 +339,8 @@ impl<'a, 'k> Run<'a, 'k> {
         Ok(())
     }
 
-    /// Every thread waits. Ends something outside the model, or reports who waits for whom.
+    /// Called when every thread waits. Ends something outside the model, or reports the deadlock or
+    /// livelock. Does nothing if no task waits.
     fn unblock(&mut self, at: At) -> Checked {
         let waits = |wait: Wait| wait != Wait::Gate;
         let (blocked, stuck, others) = {
@@ -361,7 +363,7 @@ impl<'a, 'k> Run<'a, 'k> {
         if !blocked {
             return Ok(());
         }
-        // a task sleeps on a lock, but retries again and again because of a reference
+        // a reference makes a task retry again and again; a task that sleeps waits for a lock
         let released = match stuck {
             Some(_) => self.release_walkers() || others && self.release_locks(),
             None => self.release_locks(),

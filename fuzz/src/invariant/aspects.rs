@@ -24,7 +24,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// All families, in the order of the page.
+    /// All families, in the order of docs/invariants.md.
     pub const ALL: [Self; 8] = [
         Self::Contents,
         Self::Counting,
@@ -46,8 +46,8 @@ impl Family {
                 &[
                     "The order of two overlapping accesses: either word is accepted until both \
                      have ended.",
-                    "What pagemap, snapshots and counts of moved pages report to a program of \
-                     several threads: a check would need an order of the operations.",
+                    "What snapshots and counts of moved pages report to a program of several \
+                     threads: a check would need an order of the operations.",
                     "That MADV_PAGEOUT reclaims a page, or that a migration succeeds: Linux may \
                      always decline.",
                 ],
@@ -113,7 +113,8 @@ impl fmt::Display for Family {
     }
 }
 
-/// Kinds of change in a slice. A row names the kinds that can break its invariant.
+/// Kinds of change in a slice, and conditions under which a check runs. A row names those that can
+/// break its invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes(u16);
 
@@ -126,9 +127,9 @@ impl Changes {
     pub const AREA: Self = Self(1 << 2);
     /// A CPU cached or dropped a TLB entry.
     pub const TLB: Self = Self(1 << 3);
-    /// A device maps something.
+    /// There is a device mapping.
     pub const DEVICE: Self = Self(1 << 4);
-    /// A swap slot was ever used.
+    /// The run has used a swap slot.
     pub const SWAP: Self = Self(1 << 5);
     /// A tracepoint fired.
     pub const EVENT: Self = Self(1 << 6);
@@ -178,12 +179,13 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Which function or operation a breach is blamed on. Clusters are named after it.
+/// Which function or operation a breach is blamed on. Clusters are named after it. In a race, all
+/// but `Section`, `Locker` and `Way` blame the race itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The function whose section ran last before the check.
     Section,
-    /// The same; in a race, the cluster says only that it was one. An access notices a wrong state
+    /// Like `Section`, but in a race the function says nothing: an access notices a wrong state
     /// that it did not cause.
     Before,
     /// The last function of the ended operation that wrote an entry.

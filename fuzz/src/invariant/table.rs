@@ -55,14 +55,14 @@ invariants! {
         subject: Read, blame: LastWriter, ways: [],
         exempt: ["a folio in the swap cache that is locked: a fault may still be reading it in"];
     KeptProtection = Contents / "kept-protection",
-        holds: "At rest, an entry is write-protected for userfaultfd exactly if a call protected \
-                the page and nothing lifted that.",
+        holds: "At rest, an entry is write-protected for userfaultfd if and only if a call \
+                protected the page and nothing has lifted that.",
         concerned: ENTRY | OPERATION,
         subject: KeptProtection, blame: LastWriter, ways: [], exempt: [];
     Area = Contents / "area",
         holds: "At rest, each mapped page is in a VMA with the access, userfaultfd registration, \
-                mlock and MADV_DONTFORK state that the calls set, which is soft-dirty if the page \
-                was mapped after the last clear; an unmapped page is in no VMA.",
+                mlock and MADV_DONTFORK state that the calls set; that VMA is soft-dirty if the \
+                page was mapped after the last clear; an unmapped page is in no VMA.",
         concerned: AREA | OPERATION,
         subject: Area, blame: Operation, ways: [], exempt: [];
     Pagemap = Contents / "pagemap",
@@ -134,8 +134,8 @@ invariants! {
         concerned: EVENT,
         subject: UnmapReferences, blame: Way, ways: [UnmappedThoughHeld, MovedThoughHeld], exempt: [];
     FreePage = Counting / "free-page",
-        holds: "A free page has no references, no mapcount, no anon_vma, no flags, and no entries \
-                that name it.",
+        holds: "A free page has no references, no mapcount, no anon_vma, no flag but FREE, and no \
+                entries that name it.",
         concerned: PAGE,
         subject: FreePage, blame: Way, ways: [FreeWithMapping, FreeWithFewerReferences, FreeWithReferences, FreeWithMapcount, FreeWithFlags, FreeWithEntries], exempt: [];
     FreeList = Counting / "free-list",
@@ -196,8 +196,8 @@ invariants! {
         subject: Chain, blame: Section, ways: [],
         exempt: ["an anon_vma_chain that is allocated and in neither list yet"];
     AnonVmaCounters = ReverseMap / "anon-vma-counters",
-        holds: "The counts of VMAs and children of an anon_vma match a recount, and its root is \
-                alive.",
+        holds: "The counts of VMAs and children of an anon_vma match a recount, its root is alive, \
+                and it has a reference.",
         concerned: AREA,
         subject: AnonVmaCounters, blame: Section, ways: [],
         exempt: ["an anon_vma without links: it is not linked yet, or only a reference keeps it"];
@@ -295,6 +295,8 @@ invariants! {
         concerned: ENTRY,
         subject: Update, blame: Section, ways: [],
         exempt: ["soft-dirty: clear_refs, unless the page is pinned and writable",
+            "soft-dirty: a device-private entry that loses write permission, where Linux drops the \
+             bit",
             "dirty: MADV_FREE cleans the entry on purpose",
             "uffd-wp: operations that set or clear it, and a write fault after the VMA was \
              unregistered",
@@ -340,7 +342,8 @@ invariants! {
                 goes.",
         concerned: ENTRY,
         subject: GivenUp, blame: Section, ways: [],
-        exempt: ["a folio that is locked or held: whoever locked or holds it may drop it later"];
+        exempt: ["a folio that is locked or held: whoever locked or holds it may drop it later",
+            "a folio whose last entry was device-exclusive: it stays until it is reclaimed"];
     SlotContents = Swap / "contents",
         holds: "A clean folio in the swap cache has the contents of its slot.",
         concerned: PAGE,

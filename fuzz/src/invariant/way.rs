@@ -10,7 +10,7 @@ pub enum Way {
     TooMany,
     /// A count is too low.
     TooFew,
-    /// A folio on the LRU is free, not charged, or device memory.
+    /// A folio on the LRU is not charged, or is device memory.
     OnLru,
     /// A folio in use is not on the LRU.
     NotOnLru,

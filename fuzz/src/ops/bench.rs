@@ -177,7 +177,7 @@ impl<'k> Running<'_, 'k> {
         }
     }
 
-    /// The outcome of a fault that failed for another reason than permission.
+    /// The outcome of a fault that failed for a reason other than permission.
     pub(super) fn fault_failed(self, fault: FaultError) -> OpResult {
         if fault == FaultError::Oom {
             self.check_out_of_memory()?;

@@ -131,7 +131,7 @@ impl Running<'_, '_> {
         result
     }
 
-    /// The same; somebody keeps the address space.
+    /// Runs the operation. The caller, or the operation itself, holds the address space.
     async fn run_kept(self, process: Process, op: Op) -> OpResult {
         match op {
             Op::Mmap { .. } | Op::Munmap { .. } | Op::Mprotect { .. } => {

@@ -26,12 +26,14 @@ pub enum Outcome {
     Sigbus,
     /// The write waits for userfaultfd.
     WriteProtected,
-    /// ENOMEM: out of memory. For `mprotect` and `madvise` also: part of the range is not mapped.
-    /// For `mremap` also: there is no room to grow.
+    /// ENOMEM: out of memory. For `mprotect`, `mlock` and `madvise` also: part of the range is not
+    /// mapped. For `mremap` also: there is no room to grow. For `fork` also: the folio of a
+    /// device-exclusive entry is locked.
     Enomem,
     /// EAGAIN: how `madvise` and `mlock` report that memory ran out.
     Eagain,
-    /// EINVAL: nothing in the range is mapped, or fit for the call.
+    /// EINVAL: the call rejects its arguments or its range. For example, nothing in the range is
+    /// mapped.
     Einval,
     /// ENOENT: part of the range is not registered with userfaultfd.
     Enoent,

@@ -1,5 +1,5 @@
-//! Slots: each object that a program holds has one, the lowest free slot when it was made. A
-//! program names a slot; if the slot is empty, the name is taken modulo the objects there are.
+//! Slots: each object that a program holds has one, the lowest that was free when it was made. A
+//! program names a slot; if that slot is empty, the name is taken modulo the number of objects.
 //!
 //! [`Slots`] is for running a program elsewhere, on a real kernel: it tracks the slots that the
 //! executor's own `World` fills.

@@ -63,7 +63,8 @@ fn is_coherent(view: &View<'_>, (dev, mm, addr): Mirror, pte: DevicePte, entry: 
     }
 }
 
-/// True if a CPU caches a translation for the address of this write, which may have made it stale.
+/// True if a CPU caches a translation for the address of this write. The write may have made that
+/// translation stale.
 pub fn is_remembered(view: &View<'_>, write: &PteWrite) -> bool {
     let tlbs = view.s.tlbs();
     tlbs.cpus()

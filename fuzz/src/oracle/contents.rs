@@ -121,8 +121,8 @@ pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
     Ok(())
 }
 
-/// Pages that an operation which ran alone populated have an entry, if their VMA is mlocked and
-/// readable.
+/// If an operation that ran alone populated a page of a readable mlocked VMA, the page has an
+/// entry.
 pub fn check_resident(
     at: At,
     s: &State,
@@ -187,8 +187,8 @@ fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPf
     view.page_finding(Invariant::Snapshot, page_of(pte), detail)
 }
 
-/// A long-term pin never gets the zero page, because no write of the process would reach it, or
-/// device memory.
+/// A long-term pin never gets device memory, nor the zero page: a write of the process would not
+/// reach the pinned page.
 #[inline(never)]
 pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
     if pfn != Pfn::ZERO && pfn.device().is_none() {
@@ -237,8 +237,9 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
     view.page_finding(Invariant::Pagemap, page_of(pte), detail)
 }
 
-/// The contents seen through a reference change only when the process that took it writes: a write
-/// of another process goes to a copy. `wrote` says whether a process wrote since the last call.
+/// The contents seen through a reference of `get` or `pin` change only when the process that took
+/// it writes: a write of another process goes to a copy. `wrote` says whether a process wrote since
+/// the last call.
 #[inline(never)]
 pub fn check_held_pages(view: &View<'_>, wrote: impl Fn(Pid) -> bool) -> Check {
     for held in view

@@ -92,8 +92,8 @@ pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Lru.by(Way::NotOnLru), pfn, detail)
 }
 
-/// An mlocked folio is mapped in an mlocked VMA. On the LRU, its `mlock_count` is at most the
-/// number of such mappings, and exactly mlocked folios are unevictable.
+/// An mlocked folio is mapped in an mlocked VMA. If a folio is on the LRU, its `mlock_count` is at
+/// most the number of such mappings, and it is unevictable if and only if it is mlocked.
 #[inline(never)]
 pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let on_lru = page.has(PageFlags::LRU);
@@ -254,7 +254,7 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
     }
 }
 
-/// Whoever takes the `mmap_lock` of an address space is a user of it, or knows one.
+/// Nobody takes the `mmap_lock` of an address space that has been freed.
 #[inline(never)]
 fn check_address_space_alive(view: &View<'_>, task: TaskId, lock: Lock, alive: bool) -> Check {
     if alive {
@@ -280,7 +280,8 @@ fn check_held_elsewhere(view: &View<'_>, src: Pfn) -> Check {
     view.page_finding(broken, src, detail)
 }
 
-/// A free page has no references, no mapcount, no anon_vma, no flags, and no entries that name it.
+/// A free page has no references, no mapcount, no anon_vma, no flag but FREE, and no entries that
+/// name it.
 #[inline(never)]
 pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);

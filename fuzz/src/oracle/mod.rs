@@ -165,8 +165,8 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost an entry in this slice, if the last one that they lost was present, and
-    /// swap-cache folios that lost a swap entry.
+    /// Pages whose last entry lost in this slice was present, and folios in the swap cache that
+    /// lost a swap entry in this slice.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
@@ -337,8 +337,8 @@ impl Oracles {
         Ok(())
     }
 
-    /// An operation of a program of several threads begins: notes the TLB entries that are stale by
-    /// then.
+    /// Notes the TLB entries that are stale when an operation begins. Programs of several threads
+    /// only.
     pub fn before_operation(&mut self, s: &State, holders: &Holders, task: TaskId, at: At) {
         let found = &mut self.found_stale[task.ix()];
         found.clear();

@@ -6,8 +6,8 @@ use crate::finding::describe;
 use crate::invariant::{Invariant, Way};
 use mm_core::{AnonVmaId, AvcId, MmId, Page, Pfn, Vma, VmaId};
 
-/// The VMA that covers an address: the one in the address space or, while it is being torn down,
-/// the one that was there.
+/// The VMA that covers an address: the one in the address space or, while the address space is
+/// being torn down, the one that was there.
 fn area<'a>(view: &View<'a>, mm: MmId, addr: u64) -> Option<&'a Vma> {
     if let Some(vma) = view.s.find_vma(mm, addr) {
         return Some(view.s.vma(vma));

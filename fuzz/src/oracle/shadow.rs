@@ -150,7 +150,7 @@ impl Shadow {
         all.map(|place| s.tables().get(place.at).decode())
     }
 
-    /// Pages that gained or lost an entry since [`Shadow::settle`], or whose state was noted.
+    /// Pages that gained or lost an entry since [`Shadow::settle`], or whose other fields changed.
     pub(super) fn changed(&self) -> &[Pfn] {
         &self.changed
     }

@@ -257,7 +257,8 @@ operand_kinds! {
 }
 
 numbers! {
-    /// A process, modulo the live ones when the operation runs.
+    /// A process: the one with this number or, if there is none when the operation runs, the number
+    /// modulo the count of live ones.
     Proc = "p" 0..=7 {
         const WHAT: &'static str = "process";
         const ACCEPTS: &'static str = "p0 to p7";
@@ -283,18 +284,18 @@ numbers! {
         const ACCEPTS: &'static str = "1 to 32 pages";
         const OVER: &'static str = "over the address window";
     }
-    /// A reference to a folio that an earlier operation took, modulo the held ones when the
-    /// operation runs.
+    /// A reference to a folio that an earlier operation took. The number is resolved like that of a
+    /// [`Proc`].
     RefSlot = "r" 0..=7 {
         const WHAT: &'static str = "reference";
         const ACCEPTS: &'static str = "r0 to r7";
     }
-    /// A migration that `setup` opened, modulo the open ones when the operation runs.
+    /// A migration that `setup` opened. The number is resolved like that of a [`Proc`].
     MigrationSlot = "m" 0..=7 {
         const WHAT: &'static str = "migration";
         const ACCEPTS: &'static str = "m0 to m7";
     }
-    /// A folio lock that `lock` took, modulo the held ones when the operation runs.
+    /// A folio lock that `lock` took. The number is resolved like that of a [`Proc`].
     LockSlot = "l" 0..=7 {
         const WHAT: &'static str = "lock";
         const ACCEPTS: &'static str = "l0 to l7";

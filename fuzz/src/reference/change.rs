@@ -19,7 +19,7 @@ pub enum Change {
     LazyFree,
     /// Gives advice without a visible effect.
     Advise,
-    /// Gives advice without a visible effect, which mlocked VMAs do not refuse.
+    /// Gives advice without a visible effect, and unlike [`Change::Advise`] also to mlocked VMAs.
     WillNeed,
     /// Locks the pages in memory.
     Lock,
@@ -44,8 +44,8 @@ pub enum Change {
 pub enum End {
     /// Done for all of the range.
     Done,
-    /// It failed, after changing all up to the first address that the call cannot change: an
-    /// unmapped one ([`Change::Protect`]), one that is mapped and not registered
+    /// It failed, after changing all up to the first address that the call cannot change. For
+    /// example: an unmapped one ([`Change::Protect`]), one that is mapped and not registered
     /// ([`Change::WriteProtect`]), or an mlocked one ([`Change::Drop`]).
     UpToObstacle,
     /// It failed, after changing everything that is mapped.
@@ -118,7 +118,8 @@ impl Change {
         (!page.uncertain && !page.registration_uncertain).then_some(true)
     }
 
-    /// The call populates, and fails at a page that it cannot populate.
+    /// The call changes the whole range first and populates it then. It fails if it cannot populate
+    /// a page, but the change stands. ([`Change::Populate`] stops at such a page instead.)
     pub(super) const fn populates(self) -> bool {
         matches!(self, Self::Lock)
     }

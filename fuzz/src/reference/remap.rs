@@ -120,9 +120,8 @@ impl Reference {
             RemapEnd::Inval | RemapEnd::NoRoom => {}
             RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
             RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
-            // newer kernels check before they unmap
             RemapEnd::Fault if !remap.stay && !remap.rules.mremap_checks_first => {
-                // older kernels looked for a VMA before they unmapped
+                // older kernels look only for a VMA before they unmap; newer ones check everything
                 let mapped = self.mapped(remap.pid, remap.old.start);
                 if mapped != Some(false) {
                     let left = (mapped.is_none() || disturbed).then_some(Left::Perhaps);
@@ -315,8 +314,8 @@ impl Reference {
         }
     }
 
-    /// The pages at the destination and the tail of the old range are unmapped. If `left` is given,
-    /// they may not be, and it says what a failed call may have left.
+    /// Unmaps the pages at the destination and the tail of the old range. If `left` is given, they
+    /// may still be mapped, and `left` says what a failed call may have left at the destination.
     fn unmapped(&mut self, remap: &RemapCall, left: Option<Left>) {
         let (tail, new) = (remap.tail(), remap.new.clone());
         let goes = |addr: &u64| tail.contains(addr) || !remap.stay && new.contains(addr);

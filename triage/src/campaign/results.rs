@@ -35,9 +35,9 @@ pub struct Pair {
     pub all: Comparison,
     /// `all.p`, corrected for the number of pairs.
     pub p: f64,
-    /// The number of bugs for which the first engine is faster, and slower: an A12 on that side of
-    /// a half.
+    /// The number of bugs for which the first engine is faster: their A12 is above one half.
     pub faster: usize,
+    /// The number of bugs for which the first engine is slower: their A12 is below one half.
     pub slower: usize,
 }
 

@@ -81,8 +81,8 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     })
 }
 
-/// The key of a race during which something else is wrong for a while. Another bug may have done
-/// that, so its function means nothing.
+/// The key of a race in which another invariant was broken first. Another bug may have broken it,
+/// so the function in which it broke is not used.
 fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
@@ -96,7 +96,8 @@ fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     }
 }
 
-/// The program is minimal, so an allocation that fails belongs to the bug.
+/// Adds to the place that an allocation had failed. The program is minimal, so the failure belongs
+/// to the bug.
 fn with_failure(place: String, objection: &Objection) -> String {
     if objection.after_failure {
         format!("{place}, after a failed allocation")

@@ -16,7 +16,7 @@ pub fn to_rust(program: &Program, bugs: &Bugs) -> String {
     let name = function_name(found.as_deref().unwrap_or("passes"));
     let expected = found.map_or_else(
         || "No oracle objects.".to_owned(),
-        |signature| format!("Fails with `{signature}` until the bug is mended."),
+        |signature| format!("Fails with `{signature}` until the bug is fixed."),
     );
     let feature = if bugs.names.is_empty() {
         ""

@@ -53,7 +53,7 @@ static void wrong_arguments(void)
 		range = good, range.addr = ~0ul << 12;
 		refused(fd, ranges[i], &range, EINVAL, "an address of the kernel");
 		range = good, range.addr = (1ul << 47) - PAGE, range.len = 2;
-		refused(fd, ranges[i], &range, EINVAL, "a range that ends behind user space");
+		refused(fd, ranges[i], &range, EINVAL, "a range that ends beyond user space");
 		range = good, range.flags = 1u << 31;
 		refused(fd, ranges[i], &range, EINVAL, "an unknown flag");
 		refused(fd, ranges[i], NULL, EFAULT, "no argument");

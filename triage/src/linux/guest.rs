@@ -94,11 +94,11 @@ impl Image {
         Self::made(root, &[])
     }
 
-    /// The same, of a kernel that says which places a program reaches.
+    /// Like [`Image::ensure`], for a kernel that reports which places a program reaches.
     ///
     /// # Errors
     ///
-    /// A sentence; what is missing, the script has said on standard error.
+    /// A sentence. The script itself has said on standard error what is missing.
     pub fn that_follows_coverage(root: &Path) -> Result<Self, String> {
         let image = Self::made(root, &[("COVER", "1")])?;
         Ok(Self {
@@ -463,7 +463,7 @@ impl Guest {
         Ok(reply)
     }
 
-    /// Ends the guest, and says why it does not answer, or not in a usable way.
+    /// Ends the guest, and says why it did not answer, or why its answer is not usable.
     #[must_use]
     pub fn death(mut self, error: &io::Error) -> Death {
         let hung = matches!(

@@ -85,7 +85,7 @@ struct Worker<'j, 'a, S> {
     booted: bool,
     /// This worker prints progress, for all.
     shows: bool,
-    /// Those of the model's run, if they are followed.
+    /// Counters of the features of the model's run, if features are followed.
     counters: Option<Box<Counters>>,
 }
 

@@ -38,8 +38,8 @@ pub enum Refusal {
     /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
     /// An allocation fails while another operation is under way, in a held migration that an
-    /// operation waits for, or in an operation that retries until a reference is dropped. The plan could not say in which operation, or in which
-    /// attempt, it fails.
+    /// operation waits for, or in an operation that retries until a reference is dropped. The plan
+    /// could not say in which operation, or in which attempt, it fails.
     FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
@@ -187,7 +187,7 @@ fn seen_as(op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
 }
 
 struct Recorder<'p> {
-    /// Is told everything, too.
+    /// Another observer of the same run.
     watch: &'p mut dyn Observer,
     program: &'p Program,
     plan: Vec<Action>,

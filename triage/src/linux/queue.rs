@@ -21,10 +21,10 @@ pub struct Case {
 
 /// Where programs come from.
 pub trait CaseSource: Send {
-    /// The next program; nothing if all has been judged. What cannot be read is counted.
+    /// The next program; `None` if no more are left. Counts files that cannot be read.
     fn next(&mut self, tally: &mut Tally) -> Option<Case>;
 
-    /// Nothing more is to be judged.
+    /// Ends the source: no more programs will be judged.
     fn end(&mut self);
 
     /// A program has run, on the model and on the kernel, which is alive.

@@ -119,7 +119,8 @@ impl Observer for Turns<'_> {
     }
 }
 
-/// The kernel and the model part, or the kernel dies, as they did with the larger program.
+/// Holds if the kernel and the model differ, or the kernel dies, in the same way as with the larger
+/// program.
 struct AlikeOnLinux<'a> {
     lab: Lab,
     kind: &'a str,
@@ -161,7 +162,7 @@ pub struct Minimized<F = Found> {
 }
 
 impl Minimized {
-    /// With no more of its finding than the signature.
+    /// The same result, with its finding reduced to the signature.
     fn signed(self) -> Minimized<String> {
         Minimized {
             program: self.program,

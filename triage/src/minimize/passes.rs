@@ -3,8 +3,8 @@
 //! The predicate is explicit ([`Predicate`]): "the run ends with this signature", or any other. A
 //! pass is a function from a program to a list of changes, in the order in which they are tried.
 //! The first change that the predicate accepts is made, and the pass goes on at the same place in
-//! the list of the new program. So a list need not know about success, and a pass without progress
-//! tries the same changes again.
+//! the list of the new program. So a list need not depend on which changes succeed. The next round
+//! repeats the changes of a pass that made no progress.
 //!
 //! Removal goes from large to small: halves of the program first, so that unneeded parts cost only
 //! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly passes look for

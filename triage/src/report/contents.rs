@@ -176,8 +176,8 @@ impl Cluster {
         }
     }
 
-    /// Whether the place is a function of the kernel. For sums, for progress and for races it is
-    /// not.
+    /// Whether the place is a function of the kernel. It is not for a race, and where the way of
+    /// the breach is the place.
     pub fn is_in_a_function(&self) -> bool {
         !self.place.contains(' ')
     }

@@ -15,13 +15,13 @@ use std::collections::HashSet;
 
 /// The longest program: a longer one takes the guest's time, and says less when it fails.
 const MAX_OPS: usize = 48;
-/// One program in so many is new from its first operation to its last.
+/// One program in this many is generated, not mutated.
 const RANDOM: u32 = 8;
-/// One in so many is made of two.
+/// One program in this many is a crossover of two.
 const CROSSED: u32 = 8;
-/// Half of the parents are among so many that were kept last.
+/// Half of the parents are drawn from this many programs that were kept last.
 const FRESH: usize = 32;
-/// Mutations of a program at most.
+/// Maximum number of mutations of a program.
 const MUTATIONS: u32 = 4;
 
 /// The kept programs, and all that they reached.
@@ -58,7 +58,7 @@ impl Corpus {
         program.preemptions.clear();
     }
 
-    /// Keeps a program that reached something new. True if it did.
+    /// Keeps the program if it reached something new. Returns true if it did.
     pub fn learn(&mut self, program: &Program, reached: &Reached) -> bool {
         let mut is_new = false;
         for place in &reached.places {

@@ -26,7 +26,7 @@ pub struct Fuzzer<'a> {
     taken: u32,
     began: Instant,
     ends: Instant,
-    /// Programs at most.
+    /// Maximum number of programs.
     most: u32,
     /// A program could not be written, so no more are kept.
     full: bool,
