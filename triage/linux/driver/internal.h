@@ -170,9 +170,6 @@ long mmfuzz_observe_process(struct mmfuzz_observe *arg);
 /* reclaim.c */
 long mmfuzz_reclaim(struct mmfuzz_range *range);
 
-/* swapdev.c */
-int mmfuzz_init_swapdev(void);
-
 /* fail.c */
 long mmfuzz_fail_next(const struct mmfuzz_fail *arg);
 bool mmfuzz_must_fail(enum mmfuzz_alloc kind);

@@ -204,6 +204,6 @@ static struct miscdevice mmfuzz_misc = {
 
 static int __init mmfuzz_init(void)
 {
-	return mmfuzz_init_devices() ?: mmfuzz_init_swapdev() ?: misc_register(&mmfuzz_misc);
+	return mmfuzz_init_devices() ?: misc_register(&mmfuzz_misc);
 }
 device_initcall(mmfuzz_init);

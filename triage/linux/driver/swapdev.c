@@ -33,7 +33,7 @@ static const struct block_device_operations swapdev_ops = {
 	.submit_bio = swapdev_submit_bio,
 };
 
-int mmfuzz_init_swapdev(void)
+static int __init mmfuzz_init_swapdev(void)
 {
 	struct queue_limits limits = { .logical_block_size = PAGE_SIZE, .physical_block_size = PAGE_SIZE };
 	struct gendisk *disk;
@@ -53,3 +53,5 @@ int mmfuzz_init_swapdev(void)
 		put_disk(disk);
 	return ret;
 }
+/* one of its own: a guest may boot without the devices */
+device_initcall(mmfuzz_init_swapdev);
