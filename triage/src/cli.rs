@@ -62,7 +62,7 @@ pub enum CliCommand {
     /// Run programs on a real Linux in a virtual machine, and compare it with the model
     #[command(after_help = AFTER_HELP)]
     Linux(linux::LinuxArgs),
-    /// Write a program as source: C for a real Linux with our driver, or a Rust test
+    /// Write a program as source: C for a real Linux, with our driver or without, or a Rust test
     Emit(emit::EmitArgs),
     /// Print a script that completes our command lines, for a shell to source
     Completions {

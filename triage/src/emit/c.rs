@@ -4,6 +4,7 @@
 //! of each operation. The C has one function for each operation, and one process for each process.
 
 use super::operation::{body, in_c};
+use super::refused::Refused;
 use crate::bugs::Bugs;
 use crate::linux::known::Version;
 use crate::linux::plan::{self, Expected, Plan};
@@ -38,17 +39,6 @@ const INCLUDES: &str = "\
 #include <unistd.h>
 ";
 
-/// Why a program cannot be written in C.
-#[derive(Debug)]
-pub struct Refused(pub Vec<String>);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("user space cannot do this:")?;
-        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
-    }
-}
-
 /// The program in C, with what a kernel of this version is expected to do.
 ///
 /// # Errors
@@ -71,10 +61,10 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
         .filter_map(impossible)
         .collect();
     if !cannot.is_empty() {
-        return Err(Refused(cannot));
+        return Err(refused(cannot));
     }
     let plan = plan::plan(0, program, &mut executor)
-        .map_err(|refusal| Refused(vec![refusal.to_string()]))?;
+        .map_err(|refusal| refused(vec![refusal.to_string()]))?;
     let mut writer = Writer::default();
     writer.main(program, &plan)?;
     let mut text = String::new();
@@ -99,6 +89,13 @@ pub fn constants() -> String {
     format!(
         "#define PAGE {page}ul\n#define WINDOW ((char *){start:#x}ul)\n#define PROCS {MAX_PROCS}\n"
     )
+}
+
+fn refused(reasons: Vec<String>) -> Refused {
+    Refused {
+        who: "user space",
+        reasons,
+    }
 }
 
 /// Says why only the model or the judge's agent can do an operation.
@@ -177,7 +174,7 @@ impl Writer {
             let text = format!(
                 "operation {number}: {op}: run a second operation at the same time in one process"
             );
-            return Err(Refused(vec![text]));
+            return Err(refused(vec![text]));
         }
         if matches!(op, Op::Exit { .. }) {
             self.slots.procs[proc] = None;

@@ -1,12 +1,16 @@
-//! `emit`: writes a program as source, in [C](to_c) for a real Linux with our driver, or in
-//! [Rust](to_rust) as a test.
+//! `emit`: writes a program as source, in [C](to_c) for a real Linux with our driver, in [C](Stock)
+//! for any Linux, or in [Rust](to_rust) as a test.
 
 mod c;
 mod operation;
+mod refused;
 mod rust;
+mod stock;
 
-pub use c::{DRIVER, Refused, constants, to_c};
+pub use c::{DRIVER, constants, to_c};
+pub use refused::Refused;
 pub use rust::to_rust;
+pub use stock::{Known, Stock};
 
 use crate::Status;
 use crate::bugs::Bugs;
@@ -31,8 +35,13 @@ fn kernel(word: &str) -> Result<Version, String> {
 pub struct EmitArgs {
     /// Write C: it compiles with -Wall -Wextra -Werror, needs /dev/mmfuzz, and prints SAME or the
     /// first difference
-    #[arg(long, required_unless_present = "rust", conflicts_with = "rust")]
+    #[arg(long, conflicts_with = "rust")]
     pub c: bool,
+    /// Write C that needs no driver of ours, only system calls, /proc, userfaultfd and
+    /// /dev/hmm_dmirror of CONFIG_TEST_HMM: it prints ok, or BROKEN and the first step that Linux
+    /// does otherwise
+    #[arg(long, requires = "c")]
+    pub stock: bool,
     /// The kernel whose behaviour the C expects: 6.12 or newer
     #[arg(long, value_name = "VERSION", value_parser = kernel, default_value = "7.3", conflicts_with = "rust")]
     pub kernel: Version,
@@ -52,12 +61,19 @@ pub struct EmitArgs {
     pub file: PathBuf,
 }
 
-/// `emit --c FILE`, `emit --rust FILE`.
+/// What to say to who names no form.
+const FORMS: &str = "say in which form: `emit --c` is C for a Linux with our driver, `emit --c --stock` C for any \
+                     Linux, `emit --rust` a test in Rust";
+
+/// `emit --c FILE`, `emit --c --stock FILE`, `emit --rust FILE`.
 ///
 /// # Errors
 ///
 /// Those of `out`.
 pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
+    if !args.c && !args.rust {
+        return Ok(Status::unusable(FORMS));
+    }
     let input = match input::load(&args.file, args.target) {
         Ok(input) => input,
         Err(error) => {
@@ -71,6 +87,9 @@ pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
     let (language, text) = if args.rust {
         let bugs = args.zoo.clone().unwrap_or_default();
         ("rust", Ok(to_rust(&input.program, &bugs)))
+    } else if args.stock {
+        let stock = Stock::of(&input.program, args.kernel);
+        ("c", stock.map(|stock| stock.to_c()))
     } else {
         ("c", to_c(&input.program, args.kernel))
     };
@@ -78,7 +97,7 @@ pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
         let mut said = json!({ "file": shown(&args.file), "language": language });
         match &text {
             Ok(text) => said["text"] = json!(text),
-            Err(Refused(reasons)) => said["refused"] = json!(reasons),
+            Err(refused) => said["refused"] = json!(refused.reasons),
         }
         writeln!(out, "{said}")?;
     }

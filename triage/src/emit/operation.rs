@@ -77,7 +77,8 @@ fn bytes(pages: u32) -> String {
     format!("{pages}ul * PAGE")
 }
 
-fn argument(argument: Argument) -> String {
+/// An argument of a system call.
+pub fn argument(argument: Argument) -> String {
     match argument {
         Argument::At(addr) => address(addr),
         Argument::Bytes(pages) => bytes(pages),

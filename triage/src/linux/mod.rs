@@ -18,7 +18,7 @@ mod guest;
 mod judge;
 pub mod known;
 mod lab;
-mod observe;
+pub mod observe;
 pub mod plan;
 mod programs;
 mod queue;

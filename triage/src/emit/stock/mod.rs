@@ -1,0 +1,98 @@
+//! `emit --c --stock`: writes a program in C for any Linux, without a driver of ours. It uses
+//! system calls, files of `/proc`, userfaultfd, and `/dev/hmm_dmirror` of `CONFIG_TEST_HMM`.
+//!
+//! The program prints `ok`, or `BROKEN` and the first step that Linux does otherwise. It expects
+//! what the model does without any bug. So on a kernel with one of the
+//! [known bugs](crate::linux::known) it may say `BROKEN`: that is its purpose.
+
+mod parts;
+mod sayable;
+mod watch;
+mod write;
+
+use super::refused::Refused;
+use crate::bugs::Bugs;
+use crate::linux::known::{self, Version};
+use mm_core::KernelVersion;
+use mm_fuzz::exec::{Executor, Options};
+use mm_fuzz::program::Program;
+use watch::{Watched, trace};
+
+/// A program that stock interfaces can carry out, and what is expected of it.
+#[derive(Debug)]
+pub struct Stock {
+    program: Program,
+    /// Operations of the program; the others behind them show what it left.
+    own: usize,
+    right: Watched,
+    kernel: Version,
+}
+
+impl Stock {
+    /// What stands for a program, with the rules of a kernel and none of its bugs.
+    ///
+    /// # Errors
+    ///
+    /// What stock interfaces cannot say.
+    pub fn of(program: &Program, kernel: Version) -> Result<Self, Refused> {
+        let mut executor = Executor::new(options(kernel));
+        let as_is = trace(program, &mut executor);
+        let said = sayable::sayable(program, &as_is)?;
+        let own = said.ops.len();
+        let first = trace(&said, &mut executor);
+        sayable::check(program, &as_is, &first)?;
+        let program = sayable::with_looks(said, &first);
+        let right = trace(&program, &mut executor);
+        Ok(Self {
+            program,
+            own,
+            right,
+            kernel,
+        })
+    }
+
+    /// The program in C.
+    #[must_use]
+    pub fn to_c(&self) -> String {
+        write::text(&self.program, self.own, &self.right, self.kernel)
+    }
+
+    /// The known bugs of the kernel with which the model does something else.
+    #[must_use]
+    pub fn known(&self) -> Vec<Known> {
+        let shown = |name: &'static str| {
+            let bugs = Bugs::parse(name).ok()?;
+            let mut executor = Executor::new(options(self.kernel));
+            bugs.set(&mut executor);
+            let wrong = trace(&self.program, &mut executor);
+            let pairs = self.right.steps.iter().zip(&wrong.steps);
+            let first = pairs.clone().position(|(right, wrong)| right != wrong)?;
+            let mut pairs = pairs.map(|(right, wrong)| right.shows() == wrong.shows());
+            Some(Known {
+                name,
+                first,
+                shows: pairs.position(|same| !same),
+            })
+        };
+        known::bugs_of(self.kernel).filter_map(shown).collect()
+    }
+}
+
+/// A bug with which the model does something else in a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its name in the zoo.
+    pub name: &'static str,
+    /// The first step behind which the model is in another state.
+    pub first: usize,
+    /// The first step that stock interfaces see to be otherwise.
+    pub shows: Option<usize>,
+}
+
+fn options(kernel: Version) -> Options {
+    Options {
+        unchecked: true,
+        release: KernelVersion::of(kernel.0, kernel.1),
+        ..Options::default()
+    }
+}

@@ -1,0 +1,350 @@
+//! What a run of the model shows of each step, as far as stock interfaces can show it, and what
+//! `lib/test_hmm.c` knows by then, which is not what our driver knows.
+
+use crate::linux::observe;
+use mm_core::{
+    DevId, Entry, Event, MmId, NotifierEvent, Pagemap, Pfn, Pte, Softleaf, State, VmFlags,
+};
+use mm_fuzz::exec::{Executor, MAX_PROCS, Observer, OpSlots, Outcome, Released, Slots, Verdict};
+use mm_fuzz::program::{Addr, Dev, Len, Op, Program, Step};
+use mm_fuzz::window::Window;
+use mm_linux_protocol::SeenProcess;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One step, as it has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The processes and slots that it works on; `None` if there was nothing to do it to.
+    pub place: Option<OpSlots>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What pagemap showed, page by page.
+    pub pagemap: Vec<Pagemap>,
+    /// What `HMM_DMIRROR_SNAPSHOT` shows behind it, of its range and its device.
+    pub snapshot: Vec<u8>,
+    /// All processes behind it.
+    pub seen: Vec<SeenProcess>,
+    /// Why `lib/test_hmm.c` would not do what the model does.
+    pub blocked: Option<&'static str>,
+}
+
+impl Done {
+    /// What stock interfaces see of it.
+    pub fn shows(&self) -> (Outcome, &[Pagemap], &[u8]) {
+        (self.outcome, &self.pagemap, &self.snapshot)
+    }
+}
+
+/// A page of the window, of one process at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The process, by slot.
+    pub proc: usize,
+    /// The page.
+    pub page: u8,
+    /// Its area can be read.
+    pub reads: bool,
+    /// Its area can be written to.
+    pub writes: bool,
+}
+
+/// A run.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Its steps.
+    pub steps: Vec<Done>,
+    /// Pages that any process ever had an entry for, in VMAs of processes that live at the end.
+    pub left: Vec<Left>,
+    /// An operation waited for another one.
+    pub waited: bool,
+    /// Memory ran out.
+    pub ran_out: bool,
+    /// The model has a finding.
+    pub finding: Option<String>,
+}
+
+/// Runs a program, and notes what is shown.
+pub fn trace(program: &Program, executor: &mut Executor) -> Watched {
+    let mut slots = Slots::default();
+    slots.procs[0] = Some(());
+    let mut watch = Watch {
+        program,
+        window: Window::of(program),
+        slots,
+        mms: [None; MAX_PROCS],
+        running: None,
+        pagemap: BTreeMap::new(),
+        mirrors: BTreeMap::new(),
+        opened: BTreeSet::new(),
+        used: BTreeSet::new(),
+        trace: Watched::default(),
+    };
+    if let Verdict::Finding(finding) = executor.run_observed(program, &mut watch) {
+        watch.trace.finding = Some(finding.signature());
+    }
+    watch.trace
+}
+
+struct Watch<'p> {
+    program: &'p Program,
+    window: Window,
+    slots: Slots<()>,
+    mms: [Option<MmId>; MAX_PROCS],
+    /// The step under way.
+    running: Option<Running>,
+    pagemap: BTreeMap<u64, Pagemap>,
+    /// What mirrors of the test driver map on their own devices, and whether they may write there.
+    mirrors: BTreeMap<(MmId, u8, u64), bool>,
+    /// Who has opened which device.
+    opened: BTreeSet<(usize, u8)>,
+    /// Pages that any process has ever had an entry for.
+    used: BTreeSet<u8>,
+    trace: Watched,
+}
+
+/// A step under way.
+struct Running {
+    step: usize,
+    place: Option<OpSlots>,
+    blocked: Option<&'static str>,
+    /// Pages of its range that the CPU could write to when it began.
+    writable: Vec<u64>,
+}
+
+/// The device and the range of an operation that the test driver carries out.
+pub fn on_device(op: Op) -> Option<(Dev, Addr, Len)> {
+    match op {
+        Op::DevRead { dev, addr, .. } | Op::DevWrite { dev, addr, .. } => {
+            Some((dev, addr, Len::MIN))
+        }
+        Op::Migrate { addr, len, dev, .. }
+        | Op::MigrateBack { addr, len, dev, .. }
+        | Op::Exclusive { addr, len, dev, .. }
+        | Op::Snapshot { addr, len, dev, .. } => Some((dev, addr, len)),
+        Op::Release { dev } => Some((dev, Addr::new(0), Len::MIN)),
+        _ => None,
+    }
+}
+
+/// `lib/test_hmm.c` maps the struct page of its own memory after a fault, not the memory.
+const FORGOTTEN: &str =
+    "lib/test_hmm.c has no such mapping of a page of its own device, and cannot fault it in";
+const NOT_GIVEN_BACK: &str =
+    "lib/test_hmm.c gives a page that it has for itself back before it writes to it";
+const CLOSES: &str = "the process closes its /dev/hmm_dmirror, which empties the device, and others have pages there";
+
+impl Watch<'_> {
+    fn pte(&self, s: &State, mm: MmId, addr: u64) -> Option<Pte> {
+        let at = s.tables().pte_offset(s.mm(mm).pgd, addr)?;
+        Some(s.tables().get(at))
+    }
+
+    fn range(&self, addr: Addr, len: Len) -> impl Iterator<Item = u64> + use<> {
+        self.window.range(addr, len)
+    }
+
+    /// Is the page at `addr` on `dev`? And if so, may it be written to there?
+    fn on_own(&self, s: &State, mm: MmId, dev: u8, addr: u64) -> Option<bool> {
+        match self.pte(s, mm, addr)?.leaf()? {
+            Softleaf::DevicePrivate { pfn, write } => {
+                (pfn.device() == Some(DevId(dev))).then_some(write)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the test driver would do otherwise.
+    fn blocked(&self, s: &State, op: Op, mm: MmId) -> Option<&'static str> {
+        let (dev, addr, write) = match op {
+            Op::DevRead { dev, addr, .. } => (dev.get(), addr, false),
+            Op::DevWrite { dev, addr, .. } => (dev.get(), addr, true),
+            _ => return None,
+        };
+        let addr = self.window.addr(addr);
+        if self.on_own(s, mm, dev, addr).is_some() {
+            let mapped = self.mirrors.get(&(mm, dev, addr));
+            return mapped
+                .is_none_or(|writes| write && !writes)
+                .then_some(FORGOTTEN);
+        }
+        let leaf = self.pte(s, mm, addr)?.leaf()?;
+        (write && matches!(leaf, Softleaf::DeviceExclusive { .. })).then_some(NOT_GIVEN_BACK)
+    }
+
+    /// The mirrors learn what an operation has moved, and forget what has come home.
+    fn update_mirrors(&mut self, s: &State, op: Op, mm: Option<MmId>, writable: &[u64]) {
+        let live = self.mms;
+        let mut mirrors = std::mem::take(&mut self.mirrors);
+        mirrors.retain(|(mm, dev, addr), _| {
+            live.contains(&Some(*mm)) && self.on_own(s, *mm, *dev, *addr).is_some()
+        });
+        if let (Op::Migrate { addr, len, dev, .. }, Some(mm)) = (op, mm) {
+            for addr in self.range(addr, len) {
+                if self.on_own(s, mm, dev.get(), addr).is_some() {
+                    // a hole is writable for the CPU then, and not in the mirror
+                    let write = writable.contains(&addr);
+                    mirrors.entry((mm, dev.get(), addr)).or_insert(write);
+                }
+            }
+        }
+        self.mirrors = mirrors;
+    }
+
+    /// A byte of `HMM_DMIRROR_SNAPSHOT`.
+    fn snapshot(&self, s: &State, mm: MmId, dev: u8, addr: u64) -> u8 {
+        const ERROR: u8 = 0xff;
+        const ZERO: u8 = 0x10;
+        const OWN: u8 = 0x20;
+        let permits = |write: bool| if write { 2 } else { 1 };
+        let area = s.find_vma(mm, addr).map(|vma| s.vma(vma).flags);
+        if !area.is_some_and(|flags| flags.contains(VmFlags::READ)) {
+            return ERROR;
+        }
+        if let Some(write) = self.on_own(s, mm, dev, addr) {
+            return OWN | permits(write);
+        }
+        match self.pte(s, mm, addr).map(Pte::decode) {
+            Some(Entry::Present(pte)) if pte.protnone() => 0,
+            Some(Entry::Present(pte)) if pte.pfn() == Pfn::ZERO => ZERO | permits(pte.write()),
+            Some(Entry::Present(pte)) => permits(pte.write()),
+            _ => 0,
+        }
+    }
+
+    fn left(&self, s: &State) -> Vec<Left> {
+        let live = self.mms.iter().enumerate();
+        let pages = live.filter_map(|(proc, mm)| Some((proc, (*mm)?)));
+        let pages =
+            pages.flat_map(|(proc, mm)| self.used.iter().map(move |page| (proc, mm, *page)));
+        let left = pages.filter_map(|(proc, mm, page)| {
+            let area = s.find_vma(mm, self.window.addr(Addr::new(page)))?;
+            let flags = s.vma(area).flags;
+            Some(Left {
+                proc,
+                page,
+                reads: flags.contains(VmFlags::READ),
+                writes: flags.contains(VmFlags::WRITE),
+            })
+        });
+        left.collect()
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn slice(&mut self, step: usize, s: &State) {
+        if let Some(running) = &self.running {
+            self.trace.waited |= running.step != step;
+            return;
+        }
+        let op = self.program.ops[step].op;
+        let place = self.slots.of(op);
+        let mm = place.and_then(|place| self.mms[place.proc?]);
+        let blocked = mm.and_then(|mm| self.blocked(s, op, mm));
+        let writable = match (mm, on_device(op)) {
+            (Some(mm), Some((_, addr, len))) => {
+                let present = |addr| self.pte(s, mm, addr)?.present();
+                let writes = |addr: &u64| present(*addr).is_some_and(|pte| pte.write());
+                self.range(addr, len).filter(writes).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.running = Some(Running {
+            step,
+            place,
+            blocked,
+            writable,
+        });
+    }
+
+    fn ran(&mut self, _: usize, s: &State) {
+        for event in s.events() {
+            match *event {
+                Event::Pagemap { addr, shown, .. } => {
+                    self.pagemap.insert(addr, shown);
+                }
+                Event::Invalidate {
+                    start: true,
+                    mm,
+                    first,
+                    end,
+                    event,
+                    owner,
+                    ..
+                } => self.mirrors.retain(|(of, dev, addr), _| {
+                    let own = event == NotifierEvent::Migrate && owner == Some(DevId(*dev));
+                    own || *of != mm || !(first..end).contains(addr)
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    fn released(&mut self, _: Released) {
+        self.trace.waited |= self.running.is_some();
+    }
+
+    fn processes(&mut self, mms: [Option<MmId>; MAX_PROCS]) {
+        self.mms = mms;
+        self.slots.procs = mms.map(|mm| mm.map(|_| ()));
+    }
+
+    fn operation(&mut self, _: usize, ended: &Step, outcome: Outcome, s: &State) {
+        let op = ended.op;
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let Running {
+            place,
+            mut blocked,
+            writable,
+            ..
+        } = running;
+        let proc = place.and_then(|place| place.proc);
+        let mm = proc.and_then(|proc| self.mms[proc]);
+        self.update_mirrors(s, op, mm, &writable);
+        let seen = observe::processes(s, &self.mms, self.window);
+        for process in &seen {
+            self.used
+                .extend(process.entries.iter().map(|(page, _)| *page));
+        }
+        // where there is no area, nothing is shown
+        let shown = std::mem::take(&mut self.pagemap);
+        let pagemap = match op {
+            Op::Pagemap { addr, len, .. } => {
+                let range = self.range(addr, len);
+                let of = |addr| shown.get(&addr).copied().unwrap_or(Pagemap::empty());
+                range.map(of).collect()
+            }
+            _ => Vec::new(),
+        };
+        let mut snapshot = Vec::new();
+        if let (Some((dev, addr, len)), Some(proc), Some(mm)) = (on_device(op), proc, mm) {
+            self.opened.insert((proc, dev.get()));
+            let range = self.range(addr, len);
+            snapshot.extend(range.map(|addr| self.snapshot(s, mm, dev.get(), addr)));
+        }
+        match (op, outcome) {
+            (Op::Exit { .. }, _) => {
+                let entries = seen.iter().flat_map(|process| &process.entries);
+                let mut devices = entries.filter_map(|(_, entry)| entry.device.checked_sub(1));
+                let opened = |dev: u8| proc.is_some_and(|proc| self.opened.contains(&(proc, dev)));
+                if devices.any(opened) {
+                    blocked = Some(CLOSES);
+                }
+                self.opened.retain(|(of, _)| Some(*of) != proc);
+            }
+            (_, Outcome::Child(child)) => self.opened.retain(|(of, _)| *of != child),
+            _ => {}
+        }
+        self.trace.ran_out |= s.fail.failures > 0;
+        self.trace.left = self.left(s);
+        self.trace.steps.push(Done {
+            place,
+            outcome,
+            pagemap,
+            snapshot,
+            seen,
+            blocked,
+        });
+    }
+}
