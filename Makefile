@@ -114,6 +114,7 @@ linux-check: ## [KERNEL=7.3]: check that the judge notices bugs put back into th
 	cargo run --quiet --release -p mm-triage -- linux --check-detection
 	cargo run --quiet --release -p mm-triage -- linux --witnesses corpus/zoo
 	cargo run --quiet --release -p mm-triage -- linux --emitted corpus/zoo corpus/seeds
+	cargo run --quiet --release -p mm-triage -- linux --emitted --stock corpus/seeds corpus/zoo corpus/regress
 
 linux-found: ## [KERNEL=7.3]: run each C program of docs/found.md in a guest: which of these bugs of Linux does this kernel have?
 	$(run)cargo run --quiet --release -p mm-triage -- linux --programs docs/found

@@ -86,3 +86,42 @@ fn no_terminal_obeys_the_name_of_a_file_or_the_console_of_a_guest() {
         "linux-selftest: version=6.12 pass=1 fail=1",
     ]);
 }
+
+/// Programs that need no driver of ours: what they say is told apart by what the model knows.
+#[test]
+fn a_stock_program_that_is_broken_is_known_or_differs() {
+    let says = |words: &str| {
+        format!(
+            r"mmfuzz-agent: 00000-a: ok\nmmfuzz-agent: 00001-b: {words}\nmmfuzz-agent: all programs have run\n"
+        )
+    };
+    let witness = "mmap p0 0 1 rw\nmigrate p0 0 1 d0\nclear-soft-dirty p0\n";
+    let run = |words: &str| {
+        let bench = with_guest(&says(words));
+        bench.write("none", "");
+        bench.write("a.mm", "mmap p0 0 1 rw\n");
+        bench.write("b.mm", witness);
+        bench.write("c.mm", "fail page 1\n");
+        linux(&bench, &["--emitted", "--stock", "a.mm", "b.mm", "c.mm"])
+    };
+    let summary = "linux-stock: version=6.12 programs=2 ";
+    let known = run("BROKEN: step 6: pagemap of page 0: 0x102, not 0x103");
+    assert_eq!(known.status, 0, "{known:?}");
+    known.prints(&[
+        "b: BROKEN: step 6: pagemap of page 0: 0x102, not 0x103; known: latent-softdirty-keeps-write\n",
+        summary,
+        "same=1 known=1 differ=0 refused=1 empty=0",
+    ]);
+    for (words, shown) in [
+        (
+            "BROKEN: step 1: migrate p0 0 1 d0: 0, not 1",
+            "; not explained\n",
+        ),
+        ("BROKEN: signal 11", "b: BROKEN: signal 11; not explained\n"),
+        ("", "b: it says nothing; not explained\n"),
+    ] {
+        let differs = run(words);
+        assert_eq!(differs.status, 1, "{differs:?}");
+        differs.prints(&[shown, "same=1 known=0 differ=1"]);
+    }
+}

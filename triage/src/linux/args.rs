@@ -37,6 +37,9 @@ pub struct LinuxArgs {
     /// user space cannot do
     #[arg(long, conflicts_with = "random")]
     pub emitted: bool,
+    /// Write the C of `emit --c --stock`, and run it in a guest without our driver
+    #[arg(long, requires = "emitted")]
+    pub stock: bool,
     /// Each FILE is a C program, and a folder stands for its .c files: compile each with cc, run it
     /// in a guest of its own, and print what it and the kernel say
     #[arg(long, conflicts_with_all = ["random", "emitted", "witnesses"])]

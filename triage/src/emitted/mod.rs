@@ -1,42 +1,25 @@
 //! `linux --emitted`: runs on a real kernel the C programs that [`emit`] writes.
 
+mod compiled;
+mod stock;
+
 use crate::linux::{LinuxArgs, Session};
 use crate::names::shown;
 use crate::walk::WalkEntry;
 use crate::{Status, emit, input};
+use compiled::compiled;
 use std::io::{self, Write};
-use std::path::Path;
 
-const ABUSE: &str = include_str!("linux/abuse.c");
-
-/// Compiles a C program statically; `None` if `cc` fails.
-fn compiled(dir: &Path, name: &str, text: &str) -> io::Result<Option<Vec<u8>>> {
-    let (source, binary) = (dir.join(format!("{name}.c")), dir.join(name));
-    std::fs::write(&source, text)?;
-    let status = std::process::Command::new("cc")
-        .args([
-            "-std=gnu11",
-            "-O1",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-static",
-            "-o",
-        ])
-        .args([&binary, &source])
-        .arg("-lpthread")
-        .status();
-    if status.is_ok_and(|status| status.success()) {
-        return std::fs::read(&binary).map(Some);
-    }
-    Ok(None)
-}
+const ABUSE: &str = include_str!("../linux/abuse.c");
 
 /// Compiles the programs that can be written in C, and runs them.
 ///
 /// # Errors
 /// Those of `out`, and of the folder for the compiled programs.
 pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
+    if args.stock {
+        return stock::command(args, out);
+    }
     let Session { image, files } = match Session::new(args) {
         Ok(session) => session,
         Err(status) => return Ok(status),
