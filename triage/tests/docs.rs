@@ -109,10 +109,7 @@ const CLASSES: [(&str, &str); 14] = [
         "K8",
         "The contract of mmu notifiers is broken: a device may map only what the CPU maps.",
     ),
-    (
-        "K9",
-        "The topology of anon_vmas: counters or chains are wrong.",
-    ),
+    ("K9", "The counters or chains of anon_vmas are wrong."),
     (
         "K10",
         "An operation that fails does not leave the state as it was.",
@@ -127,7 +124,7 @@ const CLASSES: [(&str, &str); 14] = [
     ),
     (
         "K13",
-        "The zero page is treated as a page, or its contents are not kept.",
+        "The zero page is treated as an ordinary page, or its contents are not kept.",
     ),
     ("K14", "A reader of page tables forgets a kind of entry."),
 ];
@@ -183,7 +180,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "migwait-no-pageref",
         "ffa65753c431",
-        "in the kernel before the fix, a waiter's reference lasts for one scheduling point; in `migwait-holds-ref` it lasts longer",
+        "a waiter's reference ends when the waiter goes to sleep, so it spans one scheduling point only; in `migwait-holds-ref` it lasts throughout the wait",
     ),
     (
         "s390-unused-bit",
@@ -213,7 +210,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "hmm-notifier-uaf",
         "6d7c3cde93c1",
-        "there is no `struct hmm` of an address space, as in 2019; a mirror lives as long as the address space",
+        "an address space has no `struct hmm`, as it had in 2019; a mirror lives as long as the address space",
     ),
 ];
 

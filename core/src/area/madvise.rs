@@ -1,7 +1,7 @@
 //! `madvise`: the advice that a process gives about a mapped range.
 //!
-//! The call skips gaps, and returns an error at its end if there was one. A VMA that does not take
-//! the advice ends the call there.
+//! The call skips gaps, and returns an error at its end if it skipped any. A VMA that refuses the
+//! advice ends the call there.
 //!
 //! Corresponds to `mm/madvise.c`.
 
@@ -22,7 +22,7 @@ use core::ops::Range;
 pub enum Advice {
     /// The contents are not needed: zap the range now (`MADV_DONTNEED`).
     DontNeed,
-    /// The contents are not needed: reclaim may drop a page that is not written before
+    /// The contents are not needed: reclaim may drop a page unless it is written first
     /// (`MADV_FREE`).
     Free,
     /// The pages are not needed soon: make them old (`MADV_COLD`).
@@ -56,8 +56,8 @@ pub enum PopulateError {
 }
 
 impl State {
-    /// The page of an entry if it is on the LRU and this is its only mapping. Cold and pageout
-    /// advice skips all other pages.
+    /// The page of an entry if it is on the LRU and the entry is its only mapping. `MADV_COLD` and
+    /// `MADV_PAGEOUT` skip all other pages.
     fn sole_lru_page(&self, pte: PresentPte) -> Option<Pfn> {
         let page = self.page(pte.pfn());
         let sole = page.has(PageFlags::LRU) && page.mapcount == 1;
@@ -153,8 +153,8 @@ impl Current<'_> {
         result
     }
 
-    /// `madvise(MADV_DONTFORK)`, or `MADV_DOFORK` unless `on`. Returns false if part of the range
-    /// is not mapped.
+    /// `madvise(MADV_DONTFORK)` if `on`, otherwise `MADV_DOFORK`. Returns false if part of the
+    /// range is not mapped.
     pub async fn madvise_dontfork(
         self,
         mm: MmId,

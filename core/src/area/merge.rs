@@ -1,4 +1,4 @@
-//! Merging VMAs: before a VMA is split or created, its neighbours may grow instead.
+//! Merging VMAs: where a VMA would be split or created, a neighbour grows instead if it can.
 //!
 //! A VMA may grow over a range if the flags are equal and the page offsets continue, unless growing
 //! would join anon_vmas that must stay apart: two different ones, or one that a fork inherited.
@@ -17,7 +17,7 @@ pub(crate) struct MergeRange {
     pub mm: MmId,
     /// The VMA that covers `range` now; `None` for a new mapping.
     pub middle: Option<VmaId>,
-    /// The VMA whose pages will move into `range`.
+    /// The VMA that `mremap` copies: its pages will move into `range`.
     pub copied_from: Option<VmaId>,
     pub range: Range<u64>,
     /// The page offset of the first page of `range`.

@@ -50,14 +50,14 @@ impl State {
         }
     }
 
-    /// Counts a new mapping of the folio in `vma`, if that is mlocked.
+    /// Counts a new mapping of the folio in `vma`, if `vma` is mlocked.
     pub(crate) fn mlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
         if self.vma(vma).flags.contains(VmFlags::LOCKED) {
             self.mlock_folio(folio);
         }
     }
 
-    /// Uncounts a removed mapping of the folio in `vma`, if that is mlocked.
+    /// Uncounts a removed mapping of the folio in `vma`, if `vma` is mlocked.
     pub(crate) fn munlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
         if self.vma(vma).flags.contains(VmFlags::LOCKED) {
             self.munlock_folio(folio);
@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// The page that an entry maps; a page on a device, too.
+    /// The page that an entry maps, in system memory or on a device.
     fn mapped_page(pte: Pte) -> Option<Pfn> {
         match (pte.present(), pte.leaf()) {
             (Some(present), _) => Some(present.pfn()).filter(|page| *page != Pfn::ZERO),
@@ -148,9 +148,9 @@ impl Current<'_> {
     }
 
     /// Faults in the mapped pages of a range, with `mmap_lock` held (`populate_vma_page_range`).
-    /// `unlockable` says how it is held if it may be dropped while a folio lock is awaited. In that
-    /// case, a page that fails after other pages of its VMA succeeded is tried once more, and the
-    /// second error is returned.
+    /// `unlockable` is that lock if it may be dropped while the task waits for a folio lock. In
+    /// that case, a page that fails after other pages of its VMA succeeded is tried once more, and
+    /// the second error is returned.
     pub(crate) async fn populate_locked(
         self,
         mm: MmId,

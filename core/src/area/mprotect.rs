@@ -28,7 +28,7 @@ enum Change {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeError {
     /// Part of the range is not mapped (`-ENOMEM` of `mprotect`, `mlock` and `munlock`). The part
-    /// below the gap has been changed.
+    /// below the gap has been changed. Or `mlock` marked the range, but could not fault in a page.
     Gap,
     /// Nothing is mapped in the range (`-EINVAL` of `UFFDIO_REGISTER` and `UFFDIO_UNREGISTER`).
     NothingMapped,
@@ -221,7 +221,7 @@ impl Current<'_> {
     }
 
     /// Gives `part` of a VMA new flags, as [`Self::vma_modify_flags`] does. In 6.12, the whole VMA
-    /// that then covers `part` gets `flags`, so all of it may become soft-dirty or stop being so
+    /// that then covers `part` gets `flags`, so all of it may become soft-dirty or lose soft-dirty
     /// (`vm_flags_reset` after `vma_modify_flags`).
     pub(crate) async fn vma_reset_flags(
         self,
@@ -340,8 +340,8 @@ impl Current<'_> {
         }
     }
 
-    /// `UFFDIO_WRITEPROTECT`: write-protects the mapped pages of `range`, or lifts that. Gaps are
-    /// skipped.
+    /// `UFFDIO_WRITEPROTECT`: write-protects the mapped pages of `range`, or lifts their
+    /// protection. Gaps are skipped.
     pub async fn uffd_writeprotect(
         self,
         mm: MmId,

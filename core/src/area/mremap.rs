@@ -4,9 +4,8 @@
 //! time, and unmaps the source. It holds `mmap_lock` for writing throughout. A page keeps its
 //! offset, so the copy covers the same offsets as the source. A reverse-map walk does not take
 //! `mmap_lock`, and looks at both. It would miss a page if it looked at the destination before the
-//! entry arrives and at the source after the entry has left. Two things prevent that: either the
-//! source stands before the destination in the interval tree, or each page table is moved under the
-//! anon_vma lock.
+//! entry arrives and at the source after the entry has left. So either the source stands before the
+//! destination in the interval tree, or each page table is moved under the anon_vma lock.
 //!
 //! Lock order: `mmap_lock`, anon_vma, both page-table locks.
 //!
@@ -35,15 +34,16 @@ pub enum Remap {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RemapError {
     /// No VMA covers the old range, or several do and one of them is registered with userfaultfd
-    /// (`-EFAULT`). The destination and the end that was cut off may have been unmapped. If there
-    /// are several VMAs, the first ones may have moved.
+    /// (`-EFAULT`). The destination, and the tail of a range that shrinks, may have been unmapped.
+    /// If there are several VMAs, the first ones may have moved.
     Fault,
     /// The ranges overlap, or their lengths are wrong (`-EINVAL`).
     Inval,
     /// The VMA cannot grow in place (`-ENOMEM`).
     NoRoom,
-    /// Out of memory (`-ENOMEM`). The pages are where they were, except those of VMAs that moved
-    /// before. The destination and the end that was cut off may have been unmapped.
+    /// Out of memory (`-ENOMEM`). The pages are where they were, except those of VMAs that had
+    /// already moved. The destination, and the tail of a range that shrinks, may have been
+    /// unmapped.
     Enomem,
 }
 
@@ -331,8 +331,8 @@ impl Current<'_> {
     }
 
     /// Unmaps a range whose pages have moved away. If a split fails for lack of memory, the VMA
-    /// stays mapped. Unless `keeps_charge`, the VMAs in its place lose their charge, which belongs
-    /// to the other end of the move.
+    /// stays mapped. Unless `keeps_charge`, the VMAs that are left there lose their charge, because
+    /// the other end of the move keeps it.
     async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>, keeps_charge: bool) {
         let mut area = self.state().vma(vma).range();
         if self.do_munmap(mm, range).await.is_ok() || keeps_charge {

@@ -61,8 +61,8 @@ pub type DriverFuture<'k> = Pin<Box<dyn Future<Output = Result<(), FaultError>> 
 /// A device driver.
 ///
 /// A driver must keep [`Devices`] and migrate pages back to system memory. The other methods have
-/// defaults that it may override. All callbacks except [`migrate_to_ram`](Self::migrate_to_ram) run
-/// in an atomic section and see only the driver.
+/// defaults that it may override. All callbacks run in an atomic section and see only the driver;
+/// only the future of [`migrate_to_ram`](Self::migrate_to_ram) runs outside of one.
 pub trait Driver: Any + Debug {
     /// The driver's devices.
     fn devices(&self) -> &Devices;

@@ -60,7 +60,8 @@ pub(crate) struct VmFault {
     /// Where the entry was read. The table may be freed while the page-table lock is not held: see
     /// [`State::pte_same`].
     pub at: PteRef,
-    /// A batch holds a reference to the page of the entry, so the mapping cannot be its only user.
+    /// An mlock batch of the kernel holds a reference to the page of the entry, so the page cannot
+    /// be reused.
     pub in_batch: bool,
     /// The entry as it was read without the page-table lock.
     pub orig: Pte,
@@ -83,8 +84,9 @@ impl State {
             .filter(|vma| self.vma(*vma).start <= addr)
     }
 
-    /// The fault with the place where its entry is now, if the entry is unchanged; called under the
-    /// page-table lock (`pte_offset_map_lock`, `pte_same`).
+    /// Looks the entry of a fault up again, under the page-table lock (`pte_offset_map_lock`,
+    /// `pte_same`). Returns the fault with the entry's present location, or `None` if the entry has
+    /// changed.
     pub(crate) fn pte_same(&self, vmf: &VmFault) -> Option<VmFault> {
         let at = self.tables.pte_offset(self.mm(vmf.mm).pgd, vmf.addr)?;
         (self.tables.get(at) == vmf.orig).then_some(VmFault { at, ..*vmf })
@@ -403,7 +405,8 @@ impl Current<'_> {
         }
     }
 
-    /// Copies a shared page for the writer (`wp_page_copy`). The task holds a reference to `old`.
+    /// Copies a shared page for a write or an unshare (`wp_page_copy`). The task holds a reference
+    /// to `old`.
     async fn wp_page_copy(self, vmf: VmFault, old: Pfn) -> FaultResult {
         let result = self.wp_page_copy_held(vmf, old).await;
         if old != Pfn::ZERO {

@@ -32,7 +32,7 @@ enum Copied {
 pub enum ForkError {
     /// Out of memory.
     Enomem,
-    /// A device has a page exclusively, and its folio is locked, so the entry cannot be restored
+    /// A device uses a page exclusively, and the folio is locked, so the entry cannot be restored
     /// without sleeping (`-EBUSY`, which `copy_page_range` turns into `-ENOMEM`).
     Busy,
 }
@@ -132,7 +132,8 @@ impl State {
     }
 
     /// Copies the entries of `range`, which lies in one page table, and skips those that the child
-    /// already has. Returns the address at which a new page is needed first.
+    /// already has. Stops at the first page that the child needs a copy of, and returns its
+    /// address.
     pub(crate) fn copy_pte_range(
         &mut self,
         cur: Current<'_>,

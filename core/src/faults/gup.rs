@@ -1,7 +1,7 @@
 //! `get_user_pages_unlocked`, `pin_user_pages_unlocked` and their `_fast` forms, for one page.
 //!
 //! The fast form takes no lock. It reads an entry and takes a reference to the page that the entry
-//! names, which may belong to anybody by then. It keeps the reference only if the entry is
+//! named, which may have been freed and reused by then. It keeps the reference only if the entry is
 //! unchanged. If the fast form cannot get the page, the slow form does.
 //!
 //! Corresponds to `mm/gup.c`.
@@ -83,7 +83,7 @@ impl State {
         (permitted && !pte.special()).then_some(pte)
     }
 
-    /// Takes a reference for `task` to the page, whoever uses it now, unless it is free
+    /// Takes a reference for `task` to the page unless it is free; the page may have been reused
     /// (`try_grab_folio_fast`).
     fn try_grab_folio_fast(&mut self, task: TaskId, page: Pfn, pin: bool) -> bool {
         if !pin {

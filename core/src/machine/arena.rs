@@ -87,8 +87,7 @@ impl<T: Slab> Arena<T> {
         free.hash(id);
     }
 
-    /// Forgets every object. An object costs nothing here, because a slot is renewed when it is
-    /// allocated.
+    /// Frees every slot. An object is not renewed here, but when its slot is allocated again.
     pub(crate) fn reset(&mut self) {
         self.slots[..self.used as usize]
             .iter_mut()

@@ -1,4 +1,4 @@
-//! Allocation failures as an input: the k-th next allocation of a kind can be made to fail.
+//! Allocation failures as an input: the n-th next allocation of a kind can be made to fail.
 //!
 //! Corresponds to `mm/failslab.c` and `mm/fail_page_alloc.c`.
 

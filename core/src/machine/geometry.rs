@@ -82,7 +82,7 @@ impl fmt::Display for GeometryError {
             ),
             Self::SystemFrames(frames) => write!(
                 f,
-                "{frames} frames of system memory: it has 2, one is the zero page, to {most}"
+                "{frames} frames of system memory: it has 2 (one is the zero page) to {most}"
             ),
             Self::DeviceFrames(frames) => {
                 write!(f, "{frames} frames of device memory: it has at most {most}")

@@ -397,8 +397,8 @@ impl Kernel {
         Current { kernel: self, task }
     }
 
-    /// Restores the state after [`Kernel::new`], at a cost that depends on what was used since
-    /// then. The release and the other choices for the machine stay.
+    /// Restores the state that [`Kernel::new`] made, at a cost that depends on what was used since
+    /// then. The geometry, the release and the switches of the zoo stay.
     ///
     /// All futures of operations must have been dropped.
     pub fn reset(&self) {

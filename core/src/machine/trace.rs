@@ -1,8 +1,8 @@
 //! The log of what happened, for observers: a debugger, a timeline, an oracle.
 //!
-//! The arenas record page-table writes and changed struct pages. The tracepoints here record
-//! moments that the state alone does not show. The log grows until
-//! [`State::observed`](crate::State::observed).
+//! The page tables record each write of an entry, and the map of struct pages records which of them
+//! changed. The tracepoints here record moments that the state alone does not show. The log grows
+//! until [`State::observed`](crate::State::observed).
 
 use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
 use crate::limits::DEVICES;

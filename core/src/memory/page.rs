@@ -52,7 +52,7 @@ pub const GUP_PIN_COUNTING_BIAS: i32 = 1024;
 pub struct Page {
     /// The contents: one machine word.
     pub word: u64,
-    /// Folio: its page offset, at which the reverse map looks for it.
+    /// Folio: its page offset, by which the reverse map finds its mappings.
     pub index: u64,
     /// Folio: number of references.
     pub refcount: i32,

@@ -14,14 +14,15 @@ use crate::rmap::UnmapFlush;
 use crate::state::{Current, State};
 
 impl State {
-    /// Moves the identity, the contents and the place in the swap cache (`move_to_new_folio`).
+    /// Moves the identity and contents of `src`, and its place in the swap cache, to `dst`
+    /// (`move_to_new_folio`).
     fn move_to_new_folio(&mut self, src: Pfn, dst: Pfn) -> bool {
         let page = *self.page(src);
         if !self.folio_migrate_mapping(src, dst, 0) {
             return false;
         }
         if page.has(PageFlags::SWAPCACHE) {
-            // replaced in one step: a slot without an entry and a folio would be free at once
+            // replaced in one step: a slot that has neither an entry nor a folio would be freed
             self.replace_in_swap_cache(page.swap, dst);
             self.page_mut(src).flags.remove(PageFlags::SWAPCACHE);
             self.folio_ref_sub(src, 1);
@@ -73,7 +74,7 @@ impl Current<'_> {
             s.folio_trylock(self.task, dst);
             s.folio_get_anon_vma(self.task, src)
         };
-        // the batch of an mlocked folio is drained before the mappings return, so they are counted
+        // if the folio is mlocked, its batch is drained before the mappings return, so these count
         let was_mlocked = self.state().page(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
         // 6.12 does not count device-exclusive entries (f495bd7e0d9b), so it misses them here

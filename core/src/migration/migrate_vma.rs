@@ -19,7 +19,7 @@ impl MigratePfn {
     const WRITE: u64 = 1 << 3;
     const SHIFT: u32 = 6;
 
-    /// A page.
+    /// An element that names a page and does not migrate.
     pub const fn new(pfn: Pfn) -> Self {
         Self(((pfn.0 as u64) << Self::SHIFT) | Self::VALID)
     }

@@ -11,8 +11,9 @@
 //! - a slot is free if no entry names it and no folio is cached;
 //! - a folio enters and leaves the cache under its lock.
 //!
-//! Reads and writes of the swap device complete at once, as on a block device that works
-//! synchronously; there are scheduling points before and after them. There is no readahead.
+//! Reads of the swap device complete at once, as on a synchronous block device. So do writes before
+//! 7.3; since then reclaim queues them (`swap_write_is_queued`). Other tasks can run before and
+//! after a read or a write. There is no readahead.
 //!
 //! Corresponds to `mm/swapfile.c`, `mm/swap_state.c`.
 

@@ -62,9 +62,8 @@ impl State {
     }
 
     /// Maps a locked folio in place of the swap entry, under the page-table lock (the end of
-    /// `do_swap_page`). Returns the new entry. `in_lru_batch` says that a batch on the way to the
-    /// LRU still holds a reference to the folio, which was just read; only a write fault drains the
-    /// batch.
+    /// `do_swap_page`). Returns the new entry. `in_lru_batch` is true if the folio was just read
+    /// and an LRU batch still holds a reference to it; only a write fault drains the batch.
     pub(crate) fn map_swap_folio(
         &mut self,
         cur: Current<'_>,

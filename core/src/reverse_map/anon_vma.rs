@@ -22,11 +22,12 @@ use alloc::vec::Vec;
 /// The set of VMAs that may map the pages whose `->mapping` names it.
 #[derive(Debug, Default, Hash)]
 pub struct AnonVma {
-    /// The root of its tree; itself for a root.
+    /// The root of its tree; a root names itself.
     pub root: AnonVmaId,
-    /// The anon_vma of the parent's VMA at the fork; itself for a root.
+    /// The anon_vma of the parent's VMA at the fork; a root names itself.
     pub parent: AnonVmaId,
-    /// References: one of its own while it is linked, and in a root one from each descendant.
+    /// References: one of its own while it is linked, one from each task that keeps it alive, and
+    /// in a root one from each descendant.
     pub refcount: u32,
     /// Number of anon_vmas whose parent it is.
     pub num_children: u32,

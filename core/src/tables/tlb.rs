@@ -3,8 +3,8 @@
 //! Each task is a CPU of its own. A CPU caches a translation when it uses it. Later accesses of
 //! that CPU use the cached translation, whatever the page tables say by then, until it is flushed.
 //! As on x86, an access that the translation does not allow makes the CPU read the page tables
-//! again, so gaining a permission needs no flush. So does the first write through a clean
-//! translation: the dirty bit is set in the page table, or the access faults. A fault caches
+//! again, so gaining a permission needs no flush. The first write through a clean translation also
+//! makes the CPU read the page tables: it sets the dirty bit there, or faults. A fault caches
 //! nothing.
 //!
 //! Removing a translation or a permission requires a flush:
@@ -88,7 +88,7 @@ fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
 
 impl Tlbs {
     /// The only slot for an address. Neighbouring addresses do not compete for a slot, and neither
-    /// do a parent and its child.
+    /// do address spaces with consecutive numbers.
     const fn slot(mm: MmId, addr: u64) -> usize {
         (addr as usize % (SLOTS / 2)) + (mm.0 as usize % 2) * (SLOTS / 2)
     }

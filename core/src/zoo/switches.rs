@@ -1,4 +1,4 @@
-//! The switches of the bugs, and how a seam reads one.
+//! The switches of the bugs, and how a `zoo!` statement reads one.
 
 use super::{Bug, TABLE};
 use crate::state::{Current, State};

@@ -1,5 +1,5 @@
-//! The table of bugs: a row for each, with all that the core knows of it. What finds a bug is known
-//! only to the laboratory.
+//! The table of bugs: a row for each, with all that the core knows of it. `fuzz/src/zoo.rs` says
+//! which invariant reports each bug.
 
 macro_rules! bugs {
     ($($name:ident $slug:literal $commit:literal $what:literal;)*) => {
@@ -118,13 +118,13 @@ bugs! {
     StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755"
         "a page that left the swap cache on its way to a device is put into its old slot again, because its mapping was read before";
     SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32"
-        "a fault reads a slot with one reference past the swap cache, and accepts an equal entry as an unchanged one";
+        "a fault on a slot that only one entry names bypasses the swap cache, and takes an equal entry for an unchanged one";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281"
         "the entry of a lazily freed page that was written again is restored with the write permission of another entry";
     LazyfreeThpPmdDiscard "lazyfree-thp-pmd-discard" "mm/rmap: don't discard lazyfree THPs at PMD level (2026)"
         "reclaim drops a lazily freed page although it was written since (here at the lowest level)";
     MremapVsMigrationRemoval "mremap-vs-migration-removal" "486cf46f3f9b"
-        "a walk looks at the copy of a VMA before the VMA, and no lock covers the move of an entry";
+        "a walk looks at the copy of a VMA before the original, and no lock covers the move of an entry";
     AnonVmaMovetoTail "anon-vma-moveto-tail" "108d6642ad81"
         "entries move, without the anon_vma lock, into a VMA that a walk visits before their source";
     MremapRevertRmapLocks "mremap-revert-rmap-locks" "order rule of move_vma"
@@ -154,7 +154,7 @@ bugs! {
     AnonVmaEndlessGrowth "anon-vma-endless-growth" "3fe89b3e2a7b"
         "an anon_vma_clone that fails uncounts a VMA that it has not counted yet";
     VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4"
-        "after a merge runs out of memory, the range that it would have grown to is split off";
+        "after a merge runs out of memory, the range that the merged VMA would have covered is split off";
     MremapPartialAtZero "mremap-partial-at-zero" "mm, mremap: fix mremap() expanding vma with addr inside vma (6.1.3)"
         "a VMA does not grow if the old range begins inside it";
     MremapWraparound "mremap-wraparound" "a4a282daf1a1"
@@ -174,7 +174,7 @@ bugs! {
     MadvTlbMiss "madv-tlb-miss" "99baac21e458"
         "of two concurrent zaps, the one that finds no entry left does not flush, and returns before the other flushes";
     ForkVsGupFast "fork-vs-gup-fast" "57efa1fe5957"
-        "gup_fast pins between fork's check for pins and its write protection, and no sequence count tells it";
+        "gup_fast pins between fork's check for pins and its write protection, and no sequence count tells it about the fork";
     ThpSplitGupFast "thp-split-gup-fast" "3a5a8d343e1c"
         "gup_fast keeps its reference without checking the entry again (here at the lowest level)";
     DirtyCow "dirty-cow" "19be0eaffa3a"

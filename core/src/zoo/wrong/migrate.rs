@@ -98,7 +98,7 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Waits for the end of a migration while it holds a reference to the page.
+    /// Waits for the end of a migration while the task holds a reference to the page.
     pub(crate) async fn wait_for_migration_of_held(self, page: Pfn) {
         let held = { self.state().folio_try_get(self.task, page) };
         self.sleep_on(Wait::Unlock(page)).await;
