@@ -196,8 +196,8 @@ pub enum Blame {
     Unmapper,
     /// The function whose section ran last; in a race, either side may be at fault.
     EitherInARace,
-    /// The function that took the held lock; the [`Way`] if no lock is held.
+    /// The function that took the held lock; the [`Way`](super::Way) if no lock is held.
     Locker,
-    /// The [`Way`] itself: it occurs in one place only, or its cause is long past.
+    /// The [`Way`](super::Way) itself: it occurs in one place only, or its cause is long past.
     Way,
 }
