@@ -398,7 +398,7 @@ impl Kernel {
     }
 
     /// Restores the state that [`Kernel::new`] made, at a cost that depends on what was used since
-    /// then. The geometry, the release and the switches of the zoo stay.
+    /// then. The geometry, the version and all switches stay.
     ///
     /// All futures of operations must have been dropped.
     pub fn reset(&self) {
