@@ -55,5 +55,6 @@ int main(void)
 	sleep(1);
 	told = read(uffd, &msg, sizeof(msg)) == sizeof(msg);
 	printf(written && !told ? "BROKEN: a write to a page that is write-protected goes through, and userfaultfd has no event\n" : "ok\n");
+	fflush(stdout);
 	_exit(written && !told);
 }
