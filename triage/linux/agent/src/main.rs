@@ -102,6 +102,8 @@ fn selftest() {
 
 /// Runs the programs of /programs one after the other, and prints what each says.
 fn run_programs() -> io::Result<()> {
+    // one program pins pages through gup_test
+    mount("debugfs", "/sys/kernel/debug");
     swap::on()?;
     let mut programs: Vec<_> = std::fs::read_dir("/programs")?.collect::<io::Result<Vec<_>>>()?;
     programs.sort_by_key(std::fs::DirEntry::path);
