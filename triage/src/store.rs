@@ -12,7 +12,11 @@ use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::NamedTempFile;
+
+/// Tries, 20 ms apart, for a lock that a child just forked may still hold.
+const FORK_TRIES: u32 = 50;
 
 /// Writes `contents` to `path`: all of it, or nothing.
 ///
@@ -90,7 +94,16 @@ impl Output {
     pub fn open(dir: &Path) -> Result<Self, Status> {
         make_folder(dir)?;
         let lock = File::open(dir).map_err(|error| refuse_write(dir, &error))?;
-        match lock.try_lock() {
+        let mut taken = lock.try_lock();
+        // A child that some thread has forked holds a copy of every lock until its exec.
+        for _ in 0..FORK_TRIES {
+            if !matches!(taken, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            taken = lock.try_lock();
+        }
+        match taken {
             Err(TryLockError::WouldBlock) => {
                 let dir = shown(dir);
                 Err(Status::unusable(format_args!(

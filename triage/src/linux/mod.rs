@@ -166,7 +166,7 @@ fn judged<S: CaseSource>(
         && !stop.is_set()
     {
         return Err(Status::unusable(format_args!(
-            "the guest does not come up: {}\n{}",
+            "the guest does not boot: {}\n{}",
             death.why, death.console
         )));
     }

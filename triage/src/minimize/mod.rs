@@ -403,7 +403,7 @@ fn one(
     let small = match image {
         Some(image) => match minimize_on_linux(&program, image, stop) {
             Ok(small) => small,
-            Err(why) => return unusable(line, format!("the guest does not come up: {why}")),
+            Err(why) => return unusable(line, format!("the guest does not boot: {why}")),
         },
         None => minimize(&program, bugs, args.same, jobs, stop).map(Minimized::signed),
     };
