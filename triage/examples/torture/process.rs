@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 /// How long the longest command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How long an engine may outlive its script.
+/// How long an engine that nobody has killed may outlive its script.
 const LAST_MOMENTS: Duration = Duration::from_secs(4);
+/// SIGKILL in a mask of signals.
+const SIGKILL: u64 = 1 << 8;
 
 /// A running command, the leader of a process group as a shell would make it.
 pub struct Running {
@@ -134,6 +136,10 @@ struct Process {
     parent: u32,
     name: String,
     command: String,
+    /// As /proc says it, such as "R (running)".
+    state: String,
+    /// SIGKILL has been sent: it ends as soon as it gets a CPU.
+    is_killed: bool,
 }
 
 /// The processes whose working folder is in the tree.
@@ -151,7 +157,18 @@ fn processes(tree: &Path) -> Vec<Process> {
             // The name is in parentheses, and may have blanks.
             let (_, behind) = stat.rsplit_once(')')?;
             let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let field = |name| {
+                let mut lines = status.lines();
+                lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"))
+            };
+            let is_pending = |name| {
+                let mask = field(name).and_then(|mask| u64::from_str_radix(mask, 16).ok());
+                mask.is_some_and(|mask| mask & SIGKILL != 0)
+            };
             Some(Process {
+                state: field("State")?.to_owned(),
+                is_killed: is_pending("SigPnd") || is_pending("ShdPnd"),
                 pid,
                 parent: behind.split_whitespace().nth(1)?.parse().ok()?,
                 name: stat.split(['(', ')']).nth(1)?.to_owned(),
@@ -162,8 +179,8 @@ fn processes(tree: &Path) -> Vec<Process> {
 }
 
 impl Process {
-    /// Whether the process and its children may end by themselves: a script whose make may have
-    /// been killed, or a build.
+    /// Whether the process and its children may end by themselves: one that has been killed and
+    /// waits for a CPU, a script whose make may have been killed, or a build.
     fn may_stay(&self) -> bool {
         let builds = [
             "cargo",
@@ -175,7 +192,9 @@ impl Process {
             "cc",
             "flock",
         ];
-        builds.contains(&&*self.name) || self.name == "bash" && self.command.contains("fuzz/")
+        self.is_killed
+            || builds.contains(&&*self.name)
+            || self.name == "bash" && self.command.contains("fuzz/")
     }
 }
 
@@ -194,7 +213,10 @@ pub fn orphans(tree: &Path) -> Vec<String> {
         if is_over || began.elapsed() > PATIENCE {
             let describe = |process: &Process| {
                 kill("KILL", &process.pid.to_string());
-                format!("process {} ({}) still runs", process.pid, process.name)
+                format!(
+                    "process {} ({}, state {}, child of {}) still runs",
+                    process.pid, process.name, process.state, process.parent
+                )
             };
             return left.iter().map(describe).collect();
         }
