@@ -107,7 +107,9 @@ impl<'s> Tamper<'s> {
     /// Maps a page for a device, read-only, without asking the driver.
     pub fn map_device(self, at: Mirror, pfn: Pfn) {
         let (write, atomic) = (false, false);
-        self.0.driver.map(at, DevicePte { pfn, write, atomic });
+        self.0
+            .driver_mut()
+            .map(at, DevicePte { pfn, write, atomic });
     }
 
     /// Drops the record of page-table writes that no observer has seen yet.
@@ -125,7 +127,7 @@ impl<'s> Tamper<'s> {
         let s = self.0;
         match what {
             Leak::Frame => s.frames.alloc().is_some(),
-            Leak::DeviceFrame(dev) => s.driver.alloc(dev).is_some(),
+            Leak::DeviceFrame(dev) => s.driver_mut().alloc(dev).is_some(),
             Leak::Mm => s.alloc_mm().is_ok(),
             Leak::Vma => s
                 .alloc_vma(MmId::default(), 0..0, 0, VmFlags::empty())

@@ -52,6 +52,17 @@ impl Invariant {
         TABLE.iter().find(is).map(|row| row.invariant)
     }
 
+    /// The kinds of change that can break one of these invariants.
+    pub(crate) const fn concerned(invariants: &[Self]) -> Changes {
+        let mut all = Changes::NONE;
+        let mut i = 0;
+        while i < invariants.len() {
+            all = all.or(invariants[i].row().concerned);
+            i += 1;
+        }
+        all
+    }
+
     /// A breach of this invariant in this way.
     pub const fn by(self, way: Way) -> Broken {
         Broken {

@@ -75,7 +75,7 @@ impl State {
         }
         self.trace_invalidate(task, true, range);
         if !self.mm(range.mm).notifier.released {
-            self.driver.invalidate(range);
+            self.driver_mut().invalidate(range);
         }
     }
 
@@ -94,7 +94,7 @@ impl State {
     pub(crate) fn mmu_notifier_release(&mut self, mm: MmId) {
         self.mm_mut(mm).notifier.released = true;
         zoo!(self, Bug::HmmReleaseCallback => return);
-        self.driver.release(mm);
+        self.driver_mut().release(mm);
     }
 
     fn trace_invalidate(&mut self, task: TaskId, start: bool, range: &NotifierRange) {

@@ -494,7 +494,7 @@ impl Current<'_> {
                 page,
                 fault_page,
             };
-            s.driver.migrate_to_ram(self, fault)
+            s.driver().migrate_to_ram(self, fault)
         };
         brought_home.await.map(|()| Fault::Done)
     }

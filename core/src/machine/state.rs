@@ -49,7 +49,8 @@ pub struct State {
     anon_vmas: Arena<AnonVma>,
     avcs: Arena<Avc>,
     pub(crate) pgmap_refs: [i64; DEVICES],
-    pub(crate) driver: Box<dyn Driver>,
+    driver: Box<dyn Driver>,
+    driver_changes: u32,
     pub(crate) tasks: [Task; MAX_TASKS],
     pub(crate) sleepers: u32,
     pub(crate) points: u32,
@@ -109,12 +110,13 @@ impl State {
 
     /// The device driver, mutable.
     pub fn driver_mut(&mut self) -> &mut dyn Driver {
+        self.driver_changes += 1;
         &mut *self.driver
     }
 
     /// The device driver, if it is a `D`.
     pub fn driver_as<D: Driver>(&mut self) -> Option<&mut D> {
-        let driver: &mut dyn Any = &mut *self.driver;
+        let driver: &mut dyn Any = self.driver_mut();
         driver.downcast_mut()
     }
 
@@ -279,6 +281,12 @@ impl State {
         self.topology
     }
 
+    /// Number of times that somebody could change the driver's data, such as its mappings and the
+    /// allocation of its memory, since the kernel was made or reset.
+    pub fn driver_changes(&self) -> u32 {
+        self.driver_changes
+    }
+
     /// Hashes the [identity](crate::Identity) of the state into `id`. No operation may be under
     /// way, and the log must have been [`observed`](Self::observed).
     ///
@@ -297,6 +305,7 @@ impl State {
             avcs,
             pgmap_refs,
             driver,
+            driver_changes: _,
             tasks: _,
             sleepers: _,
             points: _,
@@ -364,6 +373,7 @@ impl Kernel {
                 avcs: Arena::default(),
                 pgmap_refs: [0; DEVICES],
                 driver,
+                driver_changes: 0,
                 tasks: Default::default(),
                 sleepers: 0,
                 points: 0,
@@ -414,13 +424,13 @@ impl Kernel {
         s.anon_vmas.reset();
         s.avcs.reset();
         s.pgmap_refs = [0; DEVICES];
-        s.driver.reset();
+        s.driver_mut().reset();
         s.tasks.iter_mut().for_each(Task::renew);
         s.sleepers = 0;
         s.points = 0;
         s.preempt_at = u32::MAX;
         s.events.clear();
-        s.topology = 0;
+        (s.topology, s.driver_changes) = (0, 0);
         s.fail = FailInject::default();
     }
 }

@@ -36,7 +36,7 @@ impl State {
     /// (`zone_device_page_init`).
     pub fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Pfn, Enomem> {
         self.may_alloc(AllocKind::DevicePage)?;
-        let Some(pfn) = self.driver.alloc(dev) else {
+        let Some(pfn) = self.driver_mut().alloc(dev) else {
             self.fail.failures += 1;
             return Err(Enomem);
         };
@@ -148,7 +148,7 @@ impl State {
         page.flags = page.flags & kept | PageFlags::FREE;
         // 7ab0ad0e74f8: a hole that this page fills later would use a stale mapping
         self.clear_mapping(folio);
-        self.driver.folio_free(dev, folio);
+        self.driver_mut().folio_free(dev, folio);
         self.pgmap_refs[dev.ix()] -= 1;
         zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] += 1);
     }

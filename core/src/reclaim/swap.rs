@@ -50,6 +50,7 @@ pub struct SwapDevice {
     slots: Vec<SwapSlot>,
     free: Vec<SwapId>,
     capacity: u32,
+    changes: u32,
 }
 
 impl SwapDevice {
@@ -58,6 +59,7 @@ impl SwapDevice {
             slots: alloc::vec![SwapSlot::default()],
             free: Vec::new(),
             capacity,
+            changes: 0,
         }
     }
 
@@ -72,13 +74,20 @@ impl SwapDevice {
         self.slots.get(slot.ix()).copied().unwrap_or_default()
     }
 
+    /// Number of changes of slots since the kernel was made or reset.
+    pub fn changes(&self) -> u32 {
+        self.changes
+    }
+
     /// Direct access to a slot that was ever used, for tests.
     #[cfg(feature = "tamper")]
     pub(crate) fn slot_mut(&mut self, slot: SwapId) -> Option<&mut SwapSlot> {
+        self.changes += 1;
         self.slots.get_mut(slot.ix())
     }
 
     pub(crate) fn alloc(&mut self) -> Option<SwapId> {
+        self.changes += 1;
         self.free.pop().or_else(|| {
             let next = SwapId(self.slots.len() as u32);
             (next.0 < self.capacity).then(|| {
@@ -91,6 +100,7 @@ impl SwapDevice {
     /// Changes a slot, and frees it once nothing needs it. A slot that does not exist is ignored: a
     /// corrupt entry may name one.
     fn update(&mut self, slot: SwapId, change: impl FnOnce(&mut SwapSlot)) {
+        self.changes += 1;
         let Some(s) = self.slots.get_mut(slot.ix()) else {
             return;
         };
@@ -106,6 +116,7 @@ impl SwapDevice {
             slots,
             free,
             capacity: _,
+            changes: _,
         } = self;
         slots.len().hash(id);
         for slot in slots {
@@ -118,6 +129,7 @@ impl SwapDevice {
     pub(crate) fn reset(&mut self) {
         self.slots.truncate(1);
         self.free.clear();
+        self.changes = 0;
     }
 }
 

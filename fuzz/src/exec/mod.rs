@@ -51,6 +51,9 @@ pub struct Options {
     pub unchecked: bool,
     /// Check everything after every slice, by brute force.
     pub thorough: bool,
+    /// Ask every check of a slice after each slice, also those that no change concerns. The
+    /// verdict is the same.
+    pub every_check: bool,
     /// Compute the digest.
     pub digest: bool,
     /// Compute the [identity](Executor::identity).
@@ -167,6 +170,7 @@ impl Executor {
             kernel.state().zoo = self.zoo;
         }
         self.oracles.reset();
+        self.oracles.asks_all = self.options.every_check;
         self.model.reset();
         let model = std::mem::take(&mut self.model);
         let bench = Bench {

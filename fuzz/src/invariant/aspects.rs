@@ -125,11 +125,11 @@ impl Changes {
     pub const PAGE: Self = Self(1 << 1);
     /// VMAs, chains or anon_vmas changed.
     pub const AREA: Self = Self(1 << 2);
-    /// A CPU cached or dropped a TLB entry.
+    /// A TLB entry may be stale.
     pub const TLB: Self = Self(1 << 3);
-    /// There is a device mapping.
+    /// A device's mappings or the allocation of its memory may have changed.
     pub const DEVICE: Self = Self(1 << 4);
-    /// The run has used a swap slot.
+    /// A swap slot changed.
     pub const SWAP: Self = Self(1 << 5);
     /// A tracepoint fired.
     pub const EVENT: Self = Self(1 << 6);
@@ -156,7 +156,17 @@ impl Changes {
         (Self::END, "the end"),
     ];
 
-    pub(super) const fn or(self, other: Self) -> Self {
+    /// Every kind of change.
+    pub(crate) const ALL: Self = Self(u16::MAX);
+    /// No change.
+    pub const NONE: Self = Self(0);
+
+    /// This kind of change if `happened`, or none.
+    pub(crate) const fn when(self, happened: bool) -> Self {
+        if happened { self } else { Self::NONE }
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

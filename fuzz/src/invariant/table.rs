@@ -154,7 +154,7 @@ invariants! {
         subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
     PgmapRefs = Counting / "pgmap-refs",
         holds: "A dev_pagemap has one reference for each live page of its device.",
-        concerned: PAGE,
+        concerned: DEVICE | PAGE,
         subject: PgmapRefs, blame: Section, ways: [TooMany, TooFew], exempt: [];
     Shadow = Counting / "shadow",
         holds: "Replaying the log of page-table writes gives the page tables.",
@@ -321,7 +321,7 @@ invariants! {
     SlotCount = Swap / "count",
         holds: "The count of a swap slot equals the number of entries that name it; a named slot \
                 is not free.",
-        concerned: SWAP,
+        concerned: SWAP | ENTRY,
         subject: SlotCount, blame: Section, ways: [], exempt: [];
     SlotCache = Swap / "cache",
         holds: "A swap slot and the folio that it caches name each other.",
@@ -330,12 +330,12 @@ invariants! {
     SwapExclusive = Swap / "exclusive",
         holds: "An exclusive swap entry is the only entry of its slot; a cached folio is not \
                 exclusive while an entry names its slot.",
-        concerned: SWAP,
+        concerned: SWAP | ENTRY | PAGE,
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     SwapReachable = Swap / "reachable",
         holds: "The anon_vma and the index of a cached folio lead to each entry that names its \
                 slot.",
-        concerned: SWAP,
+        concerned: SWAP | ENTRY | PAGE | AREA,
         subject: SwapReachable, blame: Section, ways: [], exempt: [];
     GivenUp = Swap / "given-up",
         holds: "A folio leaves the swap cache when the last entry that maps it or names its slot \
@@ -354,7 +354,7 @@ invariants! {
     DeviceMapping = Coherence / "device-mapping",
         holds: "A device maps the page that the CPU's entry names, with no more access; under a \
                 device-exclusive entry, only one device maps it.",
-        concerned: DEVICE | ENTRY,
+        concerned: DEVICE | ENTRY | PAGE,
         subject: DeviceMapping, blame: EitherInARace, ways: [],
         exempt: ["a migration entry of the device's own page while that page is locked"];
     Tlb = Coherence / "tlb",

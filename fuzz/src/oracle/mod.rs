@@ -24,7 +24,7 @@ mod swap;
 
 use crate::contract::{Contract, Moves, Promise};
 use crate::finding::{Finding, PageState};
-use crate::invariant::Broken;
+use crate::invariant::{Broken, Changes, Invariant};
 use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use mm_core::{
@@ -156,11 +156,31 @@ impl At {
     }
 }
 
+/// The counters of changes at the end of the last slice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    topology: u32,
+    swap: u32,
+    driver: u32,
+}
+
+impl Seen {
+    fn of(s: &State) -> Self {
+        Self {
+            topology: s.topology(),
+            swap: s.swap().changes(),
+            driver: s.driver_changes(),
+        }
+    }
+}
+
 /// All oracles and their state between slices.
 #[derive(Debug, Default)]
 pub struct Oracles {
     shadow: Shadow,
-    topology: u32,
+    seen: Seen,
+    /// Ask every check after each slice, whatever changed.
+    pub asks_all: bool,
     /// A TLB entry may no longer be backed by the page tables.
     stale: bool,
     brackets: notifier::Brackets,
@@ -176,7 +196,7 @@ impl Oracles {
     /// Forgets everything.
     pub fn reset(&mut self) {
         self.shadow.reset();
-        self.topology = 0;
+        self.seen = Seen::default();
         self.stale = false;
         self.brackets.reset();
         self.changed.reset();
@@ -188,7 +208,8 @@ impl Oracles {
     pub fn identify(&self, s: &State, id: &mut impl Identity) {
         let Self {
             shadow,
-            topology,
+            seen,
+            asks_all: _,
             stale,
             brackets,
             // no operation is under way
@@ -197,7 +218,7 @@ impl Oracles {
             found_stale: _,
         } = self;
         shadow.identify(id);
-        (*topology == s.topology(), stale).hash(id);
+        (seen.topology == s.topology(), stale).hash(id);
         brackets.identify(s, id);
     }
 
@@ -215,24 +236,57 @@ impl Oracles {
         &self.shadow
     }
 
-    /// Checks what changed since the last call, then empties the log.
+    /// The kinds of change in the last slice.
+    fn changes(&self, s: &State) -> Changes {
+        if self.asks_all {
+            return Changes::ALL;
+        }
+        let (seen, now) = (self.seen, Seen::of(s));
+        let memmap = s.memmap();
+        Changes::NONE
+            .or(Changes::ENTRY.when(!s.pte_writes().is_empty()))
+            .or(Changes::PAGE.when(!memmap.touched().is_empty() || memmap.wild().is_some()))
+            .or(Changes::AREA.when(now.topology != seen.topology))
+            .or(Changes::TLB.when(self.stale))
+            .or(Changes::DEVICE.when(now.driver != seen.driver))
+            .or(Changes::SWAP.when(now.swap != seen.swap))
+            .or(Changes::EVENT.when(!s.events().is_empty()))
+            .or(Changes::TASK.when(s.tasks().iter().any(|task| task.waiting.is_some())))
+    }
+
+    /// Checks what changed since the last call, then empties the log. An invariant is asked only
+    /// about the kinds of change that concern it.
+    ///
+    /// The first breach found is the finding, so the order is a matter of priority: single writes
+    /// and events, which name a culprit; then pages; then whole structures. Brackets come before
+    /// device mappings: a device that was never told of a change is another bug than one that was
+    /// told and keeps its mapping.
     pub fn after_slice(&mut self, s: &mut State, holders: &Holders, at: At) -> Check {
+        let changes = self.changes(s);
+        if changes == Changes::NONE {
+            return Ok(());
+        }
+        self.replay_writes(s, holders, at)?;
+        self.replay_events(s, holders, at)?;
+        let changes = changes.or(Changes::TLB.when(self.stale));
+        self.check_structures(s, holders, at, changes)?;
+        for pfn in s.memmap().touched() {
+            self.shadow.note(*pfn, s.page(*pfn));
+        }
+        self.shadow.settle();
+        self.seen = Seen::of(s);
+        s.observed();
+        Ok(())
+    }
+
+    /// Applies the log of page-table writes to the shadow, and checks each write.
+    fn replay_writes(&mut self, s: &State, holders: &Holders, at: At) -> Check {
         if let Some(pfn) = s.memmap().wild() {
-            let view = View {
-                s,
-                shadow: &self.shadow,
-                holders,
-                at,
-            };
-            counting::check_wild_page(&view, pfn)?;
+            counting::check_wild_page(&self.view(s, holders, at), pfn)?;
         }
         let mut cleared: Option<PteWrite> = None;
-        for i in 0..s.pte_writes().len() {
-            let write = s.pte_writes()[i];
-            if write.level != 0 {
-                continue;
-            }
-            self.shadow.apply(&write);
+        for write in s.pte_writes().iter().filter(|write| write.level == 0) {
+            self.shadow.apply(write);
             self.changed.entry(write.mm, write.addr);
             if let Some(pfn) = page_of(write.old).filter(|pfn| page_of(write.new) != Some(*pfn)) {
                 self.unmapped.retain(|unmapped| *unmapped != pfn);
@@ -244,20 +298,20 @@ impl Oracles {
                 Some(cleared) => cleared.old,
                 None => write.old,
             };
-            cleared = write.new.is_none().then_some(write);
-            let view = View {
-                s,
-                shadow: &self.shadow,
-                holders,
-                at,
-            };
-            entries::check_write(&view, &write, before)?;
-            counting::check_new_is_mlocked(&view, &write, before)?;
+            cleared = write.new.is_none().then_some(*write);
+            let view = self.view(s, holders, at);
+            entries::check_write(&view, write, before)?;
+            counting::check_new_is_mlocked(&view, write, before)?;
             if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
-                entries::check_moved(&view, &from, &write)?;
+                entries::check_moved(&view, &from, write)?;
             }
-            self.stale = self.stale || coherence::is_remembered(&view, &write);
+            self.stale = self.stale || coherence::is_remembered(&view, write);
         }
+        Ok(())
+    }
+
+    /// Applies the tracepoints to the shadow, then checks each.
+    fn replay_events(&mut self, s: &State, holders: &Holders, at: At) -> Check {
         for event in s.events() {
             match *event {
                 Event::SwapCache { folio } => self.shadow.cached(folio),
@@ -265,46 +319,66 @@ impl Oracles {
                 _ => {}
             }
         }
+        let view = self.view(s, holders, at);
+        let mut events = s.events().iter();
+        events.try_for_each(|event| counting::check_event(&view, event))
+    }
+
+    /// Checks the pages that changed, then the structures that these kinds of change concern.
+    fn check_structures(
+        &mut self,
+        s: &State,
+        holders: &Holders,
+        at: At,
+        changes: Changes,
+    ) -> Check {
+        const PGMAP: Changes = Invariant::concerned(&[Invariant::PgmapRefs]);
+        const SLOTS: Changes = Invariant::concerned(&[
+            Invariant::SlotCount,
+            Invariant::SlotCache,
+            Invariant::SwapExclusive,
+            Invariant::SwapReachable,
+        ]);
+        const MAPPINGS: Changes = Invariant::concerned(&[Invariant::DeviceMapping]);
+
+        let concern = |kinds| changes.intersects(kinds);
         let view = View {
             s,
             shadow: &self.shadow,
             holders,
             at,
         };
-        for event in s.events() {
-            counting::check_event(&view, event)?;
-        }
         for pfn in s.memmap().touched().iter().chain(self.shadow.changed()) {
             check_page(&view, *pfn)?;
         }
         for mm in self.shadow.changed_mms() {
             counting::check_rss(&view, mm)?;
         }
-        if self.topology != s.topology() {
-            self.topology = s.topology();
+        if concern(Changes::AREA) {
             reverse_map::check_topology(&view)?;
         }
-        counting::check_pgmap_refs(&view)?;
-        swap::check_slots(&view)?;
+        if concern(PGMAP) {
+            counting::check_pgmap_refs(&view)?;
+        }
+        if concern(SLOTS) {
+            swap::check_slots(&view)?;
+        }
         for pfn in self.unmapped.drain(..).filter(|pfn| *pfn != Pfn::ZERO) {
             swap::check_given_up(&view, pfn)?;
         }
-        if self.stale {
+        if concern(Changes::TLB) {
             self.stale = coherence::check_translations(&view)?;
             for stale in &mut self.found_stale {
                 stale.retain(|stale| stale.persists(&view));
             }
         }
-        // brackets first: a device that was never told of a change is another bug than one that was
-        // told and keeps its mapping
         self.brackets.replay(&view)?;
-        coherence::check_device_mappings(&view)?;
-        progress::check_waiters(&view)?;
-        for pfn in s.memmap().touched() {
-            self.shadow.note(*pfn, s.page(*pfn));
+        if concern(MAPPINGS) {
+            coherence::check_device_mappings(&view)?;
         }
-        self.shadow.settle();
-        s.observed();
+        if concern(Changes::TASK) {
+            progress::check_waiters(&view)?;
+        }
         Ok(())
     }
 

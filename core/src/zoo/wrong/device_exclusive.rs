@@ -45,7 +45,7 @@ impl Current<'_> {
         let (mm, addr) = (vmf.mm, vmf.addr);
         let s = &*self.state();
         let devices = (0..DEVICES as u8).map(DevId);
-        let mut mapped = devices.filter(|dev| s.driver.lookup((*dev, mm, addr)).is_some());
+        let mut mapped = devices.filter(|dev| s.driver().lookup((*dev, mm, addr)).is_some());
         let owner = mapped.next();
         NotifierRange::new(mm, addr..addr + 1, NotifierEvent::Exclusive, owner)
     }

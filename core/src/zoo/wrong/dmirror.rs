@@ -14,7 +14,7 @@ impl State {
     ) {
         if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
             let addr = area.range.start + i as u64;
-            self.driver.unmap((args.owner, area.mm, addr));
+            self.driver_mut().unmap((args.owner, area.mm, addr));
         }
         if let Ok(dst) = alloc_and_copy(self, cur, args.owner, direction, args.src[i]) {
             args.dst[i] = MigratePfn::new(dst);

@@ -15,11 +15,11 @@ impl Current<'_> {
                 mirrored.push((addr, dev.0));
             }
         };
-        self.state().driver.for_each_mapping(&mut note);
+        self.state().driver().for_each_mapping(&mut note);
         // the driver's table has no order
         mirrored.sort_unstable();
         for (addr, dev) in mirrored {
-            let mapped = { self.state().driver.lookup((DevId(dev), range.mm, addr)) };
+            let mapped = { self.state().driver().lookup((DevId(dev), range.mm, addr)) };
             if let Some(DevicePte { pfn, .. }) = mapped {
                 self.lock(Lock::Folio(pfn)).await;
                 self.unlock(Lock::Folio(pfn));
