@@ -1,8 +1,8 @@
 //! Wrong states, for tests of oracles.
 //!
-//! Code outside the crate cannot change the state, so every change is one that a kernel makes. A
-//! test of an oracle needs a wrong state, which no operation produces. [`State::tamper`] writes it
-//! directly. The functions here keep no invariant, and are compiled only with the feature `tamper`.
+//! Code outside the crate changes the state only through operations, and no operation produces a
+//! wrong state. A test of an oracle needs a wrong state. [`State::tamper`] writes it directly. The
+//! functions here keep no invariant, and are compiled only with the feature `tamper`.
 
 use crate::anon_vma::AnonVma;
 use crate::driver::{DevicePte, Mirror};

@@ -1,5 +1,5 @@
-//! The driver's seam: the reference driver compiles outside the core with public items only, and
-//! the core runs it from there.
+//! The interface of drivers: the reference driver compiles outside the core with public items only,
+//! and the core runs this copy of it.
 
 extern crate alloc;
 
@@ -9,7 +9,7 @@ use mm_core::{
     NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, TaskId, VmFlags, Wait, errno,
 };
 
-/// The seams of the bugs exist only in the core.
+/// Removes the statements of the bugs from the copy: they work only in the core.
 macro_rules! zoo {
     ($($seam:tt)*) => {};
 }

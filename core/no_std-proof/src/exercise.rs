@@ -1,4 +1,4 @@
-//! What the proof runs of the core: a page migrates to the device, a fork shares it, and a CPU
+//! The proof runs this part of the core: a page migrates to the device, a fork shares it, and a CPU
 //! fault brings it back.
 
 extern crate alloc;
@@ -50,7 +50,8 @@ async fn there_and_back(current: Current<'_>) -> Option<u64> {
     word
 }
 
-/// True if the zoo's table is in the program, where the search for traces of it must find it.
+/// Uses the zoo's table, so that the program contains the names that `check` searches for. Returns
+/// true if each bug has a name.
 #[cfg(feature = "zoo")]
 fn zoo_is_listed() -> bool {
     core::hint::black_box(mm_core::zoo::TABLE)

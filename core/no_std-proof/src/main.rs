@@ -39,7 +39,8 @@ unsafe impl Sync for Bump {}
 // grows.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // With room to align inside the block, the offset does not depend on the address.
+        // Takes `align` bytes more than asked for. So the block can be aligned inside its part of
+        // the heap, and `used` need not be aligned.
         let Some(room) = layout.size().checked_add(layout.align()) else {
             return ptr::null_mut();
         };

@@ -2,11 +2,12 @@
 //!
 //! `mlock` marks a VMA and then faults in each of its pages, as a write would if the VMA is
 //! writable, so that no copy-on-write is needed later. The mark keeps a page in memory:
-//! `try_to_unmap` looks at it. A folio has a flag as well, so that reclaim need not try to unmap
-//! it, and on the LRU a count of its mappings in mlocked VMAs. The count can be too low, because it
-//! restarts at zero when the folio returns to the LRU. An munlock that leaves the count at zero
-//! clears the flag. The count changes under the page-table lock. The kernel's per-CPU batch of
-//! mlocked folios is not modelled, except for the order in which it is drained.
+//! `try_to_unmap` does not unmap a page from a marked VMA. A folio has a flag as well, which spares
+//! reclaim the attempt to unmap it. A folio on the LRU also has a count of its mappings in mlocked
+//! VMAs. The count can be too low, because it restarts at zero when the folio returns to the LRU.
+//! An munlock that leaves the count at zero clears the flag. The count changes under the page-table
+//! lock. The kernel's per-CPU batch of mlocked folios is not modelled, except for the order in
+//! which it is drained.
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 

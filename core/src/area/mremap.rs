@@ -26,7 +26,8 @@ pub enum Remap {
     Stay,
     /// The range moves to this address (`MREMAP_MAYMOVE | MREMAP_FIXED`).
     Fixed(u64),
-    /// The pages move to this address; the VMA stays, and is empty (also `MREMAP_DONTUNMAP`).
+    /// The pages move to this address; the VMA stays, and is empty (`MREMAP_DONTUNMAP` in addition
+    /// to the flags of `Fixed`).
     Dontunmap(u64),
 }
 
@@ -266,8 +267,8 @@ impl Current<'_> {
             let s = &*self.state();
             let area = s.vma(src);
             // Existing pages keep their offsets. A VMA that never had a page takes the offsets of
-            // the destination, so that more VMAs can merge. A source that stays must then not grow
-            // itself.
+            // the destination, so that more VMAs can merge. If the source stays, it must then not
+            // be the neighbour that grows.
             let faulted = area.anon_vma.is_some();
             let flags = area.flags - VmFlags::UFFD_WP;
             zoo!(s, Bug::LatentMremapUffdNeighbour => let flags = area.flags);

@@ -71,7 +71,8 @@ pub struct Vma {
     pub flags: VmFlags,
     /// The anon_vma that new pages of this VMA get.
     pub anon_vma: Option<AnonVmaId>,
-    /// Links to all anon_vmas that may hold pages of this VMA, oldest first as in 6.12.
+    /// Links to all anon_vmas that may hold pages of this VMA, oldest first. The list
+    /// `anon_vma_chain` of 6.12 has the reverse order.
     pub chain: Vec<AvcId>,
 }
 
@@ -119,8 +120,8 @@ impl Slab for Vma {
     }
 }
 
-/// The mmu notifier state of one address space. Each device has one interval, which covers all of
-/// it.
+/// The mmu notifier state of one address space. Each device has one interval, which covers the
+/// whole address space.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NotifierState {
     /// Number of invalidations that each device has seen (`interval_sub->invalidate_seq`).

@@ -2,7 +2,7 @@
 //! the device.
 //!
 //! The driver uses only the public interface of the core, and the core does not know it. Another
-//! driver can start with its functions, which work with whatever [`Driver`] the kernel has.
+//! driver can call the functions here: they work with any [`Driver`].
 //!
 //! Its behaviour follows `lib/test_hmm.c`, in our own words and without its bugs.
 
@@ -193,8 +193,9 @@ pub async fn migrate(cur: Current<'_>, request: &MigrateRequest) -> Result<u32, 
     result.map(|()| moved)
 }
 
-/// Migrates part of one VMA. The device maps nothing yet, and faults when it needs a page: the
-/// driver cannot rely on the migration entries, because `madvise` may remove them.
+/// Migrates part of one VMA. The driver does not map the migrated pages for the device, because
+/// `madvise` may have removed their migration entries meanwhile. The device faults when it needs a
+/// page.
 async fn migrate_area(cur: Current<'_>, request: &MigrateRequest, area: MigrateRange) -> u32 {
     let direction = request.direction;
     let select = match direction {
@@ -380,7 +381,7 @@ async fn range_fault(
     let found = cur.hmm_range_fault(mm, addr..addr + 1, dev, request, seq);
     let mut found = found.await.map(|pages| pages[0]);
     if let (true, Ok(HmmPfn::Valid { write: false, .. })) = (write, found) {
-        // the device's own page, which a fork shares: a CPU fault copies it
+        // the page is in the device's own memory, and shared since a fork: a CPU fault must copy it
         found = match cur.fixup_user_fault(mm, addr, true).await {
             Ok(()) => Err(HmmError::Busy),
             Err(FaultError::Oom) => Err(HmmError::Oom),

@@ -134,7 +134,8 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Devices with `frames` pages each; the [geometry](crate::Geometry) has the number.
+    /// Devices with `frames` pages each. Pass
+    /// [`Geometry::device_frames`](crate::Geometry::device_frames).
     pub fn new(frames: u32) -> Self {
         Self {
             memory: core::array::from_fn(|dev| FrameAllocator::new(dev as u32 + 1, frames)),

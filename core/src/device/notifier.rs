@@ -123,7 +123,9 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Starts an invalidation; the callbacks may sleep (`mmu_notifier_invalidate_range_start`).
+    /// Starts an invalidation (`mmu_notifier_invalidate_range_start`). The driver's callback runs
+    /// in an atomic section. A scheduling point follows, because a callback of the kernel may
+    /// sleep.
     pub(crate) async fn notifier_start(self, range: &NotifierRange) {
         zoo!(self, Bug::XeNotifierFolioLock => self.lock_mirrored(range).await);
         self.state().invalidate_start(self.task, range);

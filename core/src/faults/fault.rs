@@ -60,8 +60,8 @@ pub(crate) struct VmFault {
     /// Where the entry was read. The table may be freed while the page-table lock is not held: see
     /// [`State::pte_same`].
     pub at: PteRef,
-    /// An mlock batch of the kernel holds a reference to the page of the entry, so the page cannot
-    /// be reused.
+    /// True if an mlock batch of the kernel holds a reference to the page of the entry, so that a
+    /// write fault must copy the page unless it is exclusive.
     pub in_batch: bool,
     /// The entry as it was read without the page-table lock.
     pub orig: Pte,
@@ -75,7 +75,7 @@ pub(crate) enum WpAction {
 }
 
 impl State {
-    /// The VMA that covers `addr` (`find_vma` with the check of its start).
+    /// The VMA that covers `addr` (`vma_lookup`).
     pub fn find_vma(&self, mm: MmId, addr: u64) -> Option<VmaId> {
         let vmas = &self.mm(mm).vmas;
         let after = vmas.partition_point(|vma| self.vma(*vma).end <= addr);
@@ -475,8 +475,8 @@ impl Current<'_> {
         self.preempt(Site::MigrateToRam).await;
         let brought_home = {
             let s = &mut *self.state();
-            // `referenced` is for the event; the frame number names the device, as
-            // zone_device_data does
+            // `referenced` is only for the event. The kernel finds the driver by page_pgmap(); here
+            // the frame number names the device.
             let referenced = s.page(page).refcount > 0;
             s.events.push(Event::MigrateToRam {
                 task: self.task,

@@ -229,7 +229,7 @@ impl Current<'_> {
     }
 
     /// `fork`: copies the address space. The child is created before the parent is locked
-    /// (`dup_mm`). If it fails, the half-made child is freed again.
+    /// (`dup_mm`). A fork that fails frees the half-made child again.
     pub async fn fork(self, parent: MmId) -> Result<MmId, ForkError> {
         let child = self.mm_create()?;
         let lock = Lock::MmapWrite(parent);

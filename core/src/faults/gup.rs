@@ -44,8 +44,8 @@ impl Foll {
 enum Follow {
     Page(PresentPte),
     NeedsFault,
-    /// The page is shared: the process would write to a copy, and the pin would not see it
-    /// (`gup_must_unshare`).
+    /// The page is shared: the process would write to a copy, and the holder of the pin would not
+    /// see that write (`gup_must_unshare`).
     NeedsUnshare,
 }
 
@@ -179,7 +179,8 @@ impl Current<'_> {
     }
 
     /// Faults in the page at `addr` (`faultin_page` of a populated range). The caller holds
-    /// `mmap_lock`; `unlockable` says how, if it may be dropped for a while.
+    /// `mmap_lock`. `unlockable` is that lock if it may be dropped while the task waits for a folio
+    /// lock.
     pub(crate) async fn faultin_page(
         self,
         mm: MmId,

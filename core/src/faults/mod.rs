@@ -1,6 +1,6 @@
 //! Page faults, fork, and references from outside (GUP).
 //!
-//! Read [`fault`] first of all modules of the crate.
+//! [`fault`] is the best module of the crate to begin with.
 
 pub mod fault;
 pub mod fork;

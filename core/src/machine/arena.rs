@@ -39,7 +39,7 @@ impl<T: Slab> Arena<T> {
         index
     }
 
-    /// Frees a slot. A slot that is not live is ignored: a reference count was wrong, and an
+    /// Frees a slot. Does nothing if the slot is not live: then a reference count was wrong, and an
     /// observer sees that in the counts.
     pub(crate) fn free(&mut self, index: u32) {
         let Some((_, live)) = self.slots.get_mut(index as usize) else {

@@ -96,8 +96,8 @@ impl Error for GeometryError {}
 impl Geometry {
     /// The most bits of an index into one table.
     pub const MAX_TABLE_BITS: u32 = 12;
-    /// The most bits of an address. An address counts pages, so these and the 12 bits of an offset
-    /// in a page of 4096 bytes fill a word.
+    /// The most bits of an address. An address counts pages: 52 bits, and the 12 bits of an offset
+    /// in a page of 4096 bytes, make a 64-bit byte address.
     pub const MAX_ADDRESS_BITS: u32 = 52;
 
     /// Tables of eight entries, three levels, tens of frames.

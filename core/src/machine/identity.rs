@@ -1,12 +1,13 @@
 //! When two states are the same: every continuation has the same result in both.
 //!
-//! The identity of a state covers everything that a later operation can depend on. Left out are:
+//! The identity of a state covers everything that a later operation can depend on. It leaves out:
 //!
 //! - counters of past events (`points`, `topology`, allocation failures, the sequences of mmu
-//!   notifiers): an operation compares two values of one counter, and no operation is under way;
+//!   notifiers): an operation only compares two values that it has read itself, and no operation is
+//!   under way;
 //! - tasks: they are renewed before the next operation;
-//! - contents: no operation computes with a word, so its [name](Identity::word) replaces it. Only
-//!   the word 0 has a meaning;
+//! - contents: no operation computes with a word, so the [name](Identity::word) of the word is
+//!   hashed instead. Only the word 0 has a meaning;
 //! - the geometry, the release and the other choices for a machine: they do not change in a run.
 //!
 //! Each struct is destructured into all its fields. So a new field does not compile until somebody

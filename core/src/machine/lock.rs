@@ -156,7 +156,7 @@ pub struct Task {
     pub site: Site,
     /// Number of page faults in a row without a sleep.
     pub retries: u32,
-    /// Pages that the driver must skip, one bit each, as the last gate said.
+    /// Pages that the driver must skip, one bit each, as the last [`State::open_gate`] asked.
     pub skip: u8,
 }
 
@@ -279,8 +279,8 @@ impl State {
         self.unlock(task, Lock::Folio(pfn));
     }
 
-    /// Takes the lock of a folio, and a reference, that no task owns: something outside the model
-    /// does I/O on it. Returns false if the folio is locked or free.
+    /// Takes the folio lock and a reference for something outside the model that does I/O on the
+    /// folio. No task owns them. Returns false if the folio is locked or free.
     pub fn lock_external(&mut self, pfn: Pfn) -> bool {
         let page = self.page(pfn);
         let free = !page.has(PageFlags::LOCKED) && page.refcount > 0;
@@ -456,8 +456,8 @@ impl<'k> Current<'k> {
         }
     }
 
-    /// Sleeps until woken from `wait`. In the section that ends here, the caller must have seen
-    /// that there is something to wait for.
+    /// Sleeps until `wait` is over. The caller must have checked, since its last `.await`, that it
+    /// is not over yet; otherwise the task may sleep for ever.
     pub const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
         Sleep {
             cur: self,

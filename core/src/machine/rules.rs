@@ -1,7 +1,7 @@
 //! The kernel versions whose rules the model can follow.
 //!
-//! A rule is here if it changed between versions without an invariant being broken. Bugs are not
-//! rules. No other module compares versions: the code asks for a rule by its name
+//! A rule is here if kernel versions behave differently and each behaviour keeps all invariants.
+//! Bugs are not rules. No other module compares versions: the code asks for a rule by its name
 //! ([`State::rules`]).
 
 use crate::state::State;
@@ -22,8 +22,8 @@ impl KernelVersion {
     /// All versions, oldest first.
     pub const ALL: [Self; 3] = [Self::V6_12, Self::V7_2, Self::V7_3];
 
-    /// The version whose rules apply to kernel `major.minor`: the first that is not older, or the
-    /// newest.
+    /// The version whose rules apply to kernel `major.minor`. It is the oldest version here that is
+    /// not older than that kernel. For a kernel newer than all of them, it is the newest.
     pub const fn of(major: u32, minor: u32) -> Self {
         match (major, minor) {
             (..=6, ..=12) | (..=5, _) => Self::V6_12,
@@ -66,7 +66,7 @@ pub struct Rule {
 
 macro_rules! rules {
     ($($name:ident $since:ident $function:literal $what:literal)*) => {
-        /// The newer rules that a kernel version has.
+        /// The rules of a kernel version. A field is true if the version has the newer behaviour.
         #[derive(Clone, Copy, Debug)]
         pub struct Rules {
             $(#[doc = $what] pub $name: bool,)*

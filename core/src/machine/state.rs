@@ -290,7 +290,8 @@ impl State {
     /// Hashes the [identity](crate::Identity) of the state into `id`. No operation may be under
     /// way, and the log must have been [`observed`](Self::observed).
     ///
-    /// The driver contributes what its trait shows, which is all the data of the reference driver.
+    /// The hash covers only those data of the driver that the trait shows: its memory and its
+    /// mappings. The reference driver has no others.
     pub fn identify(&self, id: &mut impl Identity) {
         let Self {
             geometry: _,

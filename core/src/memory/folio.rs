@@ -61,7 +61,8 @@ impl State {
         self.page_mut(page).set_mapping(None);
     }
 
-    /// Adds references for mappings or for holders outside the model (`folio_get`).
+    /// Adds references and records no owner: callers use it for mappings, the swap cache and pins
+    /// (`folio_ref_add`).
     #[inline]
     pub(crate) fn folio_ref_add(&mut self, folio: Pfn, count: i32) {
         self.page_mut(folio).refcount += count;
@@ -116,7 +117,8 @@ impl State {
         live
     }
 
-    /// Drops a reference of such a holder (`unpin_user_page`, `put_page`).
+    /// Drops a reference of [`hold_external`](Self::hold_external) or of GUP (`unpin_user_page`,
+    /// `put_page`).
     pub fn put_external(&mut self, folio: Pfn, pin: bool) {
         let pin_counts = folio != Pfn::ZERO;
         zoo!(self, Bug::GupPinZeroPage => let pin_counts = true);
@@ -146,7 +148,8 @@ impl State {
         // a holder of the folio lock keeps it, and freeing does not check the mlock flag
         let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
         page.flags = page.flags & kept | PageFlags::FREE;
-        // 7ab0ad0e74f8: a hole that this page fills later would use a stale mapping
+        // 7ab0ad0e74f8: if this page fills a hole later, a stale ->mapping would be taken for its
+        // own
         self.clear_mapping(folio);
         self.driver_mut().folio_free(dev, folio);
         self.pgmap_refs[dev.ix()] -= 1;

@@ -36,7 +36,8 @@ bitflags! {
         const SWAPCACHE = 1 << 8;
         /// Folio: being written to its slot.
         const WRITEBACK = 1 << 9;
-        /// Folio: mapped in an mlocked VMA, as far as the counts tell.
+        /// Folio: mapped in an mlocked VMA. An munlock may clear the flag too early, because
+        /// `mlock_count` can be too low.
         const MLOCKED = 1 << 10;
         /// Folio: on the unevictable list, which reclaim does not scan, or was there when it left
         /// the LRU.
@@ -65,7 +66,7 @@ pub struct Page {
     mapping: u32,
     /// Folio: its slot while it is in the swap cache (`folio->swap`).
     pub swap: SwapId,
-    /// Unevictable folio: counted mappings in mlocked VMAs.
+    /// Unevictable folio: the number of its mappings in mlocked VMAs that have been counted.
     pub mlock_count: u32,
     /// Distance to the folio's head page; 0 in a head page and in a small folio.
     pub tail_offset: u32,

@@ -74,10 +74,12 @@ impl Current<'_> {
             s.folio_trylock(self.task, dst);
             s.folio_get_anon_vma(self.task, src)
         };
-        // if the folio is mlocked, its batch is drained before the mappings return, so these count
+        // if the folio was mlocked, the kernel drains the LRU batch before it restores the
+        // mappings, so their mlock counts are not lost
         let was_mlocked = self.state().page(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
-        // 6.12 does not count device-exclusive entries (f495bd7e0d9b), so it misses them here
+        // 6.12 does not count device-exclusive entries in the mapcount (f495bd7e0d9b), so this test
+        // of 6.12 misses them; the model always counts them
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
             self.try_to_migrate(src, UnmapFlush::Batch).await;

@@ -96,8 +96,9 @@ impl Current<'_> {
     /// Ends the migration of `src` (`remove_migration_ptes`). Every migration entry that names
     /// `src` becomes a mapping of `dst`, which is `src` itself if the migration failed.
     ///
-    /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller holds
-    /// `mmap_lock` of an address space that maps it, or a reference to the anon_vma.
+    /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller does: it
+    /// holds `mmap_lock` of an address space that mapped the folio when the migration began, or a
+    /// reference to the anon_vma.
     pub(crate) async fn remove_migration_ptes(self, src: Pfn, dst: Pfn) {
         let (anon_vma, lock) = {
             let s = &*self.state();

@@ -129,8 +129,9 @@ impl State {
         page.refcount - extra <= page.folio_mapcount()
     }
 
-    /// Removes a folio from the swap cache if it is there: otherwise it cannot move to a device
-    /// (the anonymous part of `__migrate_device_pages`).
+    /// Removes a folio from the swap cache if it is there, because a folio of the swap cache cannot
+    /// move to a device (the anonymous part of `__migrate_device_pages`). Returns false if it must
+    /// stay there.
     fn leave_swap_cache(&mut self, folio: Pfn) -> bool {
         !self.page(folio).has(PageFlags::SWAPCACHE) || self.folio_free_swap(folio)
     }

@@ -53,8 +53,8 @@ impl State {
     }
 
     /// True if this fault should free the slot (`should_try_to_free_swap`). A page that is about to
-    /// be written must be written to swap again anyway. The kernel's test for a device that is more
-    /// than half full is left out: the model's never is.
+    /// be written must be written to swap again anyway. The kernel also frees the slot if the swap
+    /// device is more than half full; the model leaves that test out.
     fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
         let (area, page) = (self.vma(vma), self.page(folio));
         let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);

@@ -57,8 +57,8 @@ impl State {
         page.has(PageFlags::SWAPBACKED | PageFlags::DIRTY) && page.refcount == 2
     }
 
-    /// Removes an unmapped folio that nobody else holds, if its slot has its contents or nobody
-    /// wants them (`__remove_mapping`). The caller then holds the last reference.
+    /// Removes an unmapped folio that nobody else holds, if its contents are in its slot or are not
+    /// needed any more (`__remove_mapping`). The caller then holds the last reference.
     fn remove_mapping(&mut self, folio: Pfn) -> bool {
         let page = self.page(folio);
         if !page.has(PageFlags::SWAPBACKED) {

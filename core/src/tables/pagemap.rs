@@ -78,9 +78,9 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Reads the entries of `range`, one page table at a time. `mmap_lock` is dropped after each
-    /// table, so the reader is a user of the address space itself. If no user is left at the start,
-    /// it reads nothing.
+    /// Reads the entries of `range`, one page table at a time. The reader drops `mmap_lock` after
+    /// each table, so it holds a reference to the address space (`mm_users`). It reads nothing if
+    /// the address space has no user left at the start.
     pub async fn pagemap_read(self, mm: MmId, range: Range<u64>) -> Vec<Pagemap> {
         if !self.mmget_not_zero(mm) {
             return Vec::new();

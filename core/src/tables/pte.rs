@@ -94,7 +94,8 @@ const TYPE_MIGRATION_WRITE: u64 = 27;
 const TYPE_DEVICE_WRITE: u64 = 28;
 const TYPE_DEVICE_READ: u64 = 29;
 const TYPE_DEVICE_EXCLUSIVE: u64 = 30;
-/// The read-only kind of 6.12. Newer kernels use this type for nothing that is modelled.
+/// A read-only device-exclusive entry, which only 6.12 has. Newer kernels use this type for an
+/// entry that is not modelled.
 const TYPE_DEVICE_EXCLUSIVE_READ: u64 = 24;
 
 impl Pte {

@@ -24,7 +24,8 @@ fn a_device_reads_and_writes_the_memory_of_the_process_where_it_is() {
     assert_eq!(lab.pfn(lab.mm, 0).device(), None, "nothing has migrated");
 }
 
-/// What a device may map of a range, faulted in to write, and the scheduling points on the way.
+/// Faults a range in for writes of a device. Returns the pages that the device may map, and the
+/// scheduling points on the way.
 fn range_fault(lab: &Lab, range: Range<u64>) -> (Result<Vec<HmmPfn>, HmmError>, Vec<Site>) {
     let (found, mut sites) = (RefCell::new(Ok(Vec::new())), Vec::new());
     let task = async |cur: mm_core::Current<'_>| {
@@ -53,7 +54,8 @@ fn what_a_walk_finds_missing_is_faulted_in_behind_it() {
         write: true,
     };
     assert_eq!(found, Ok((0..3).map(writable).collect()));
-    // pages 0 and 1; the faults of all that is left; pages 1 and 2
+    // the walk looks at pages 0 and 1; pages 1 and 2 are faulted in; the next walk looks at these
+    // two
     let walk = [HmmRangeFault, HmmRangeFault];
     let expected = [walk, [DoAnonymousPage, DoAnonymousPage], walk];
     assert_eq!(sites, expected.concat());

@@ -266,8 +266,8 @@ fn a_dirty_page_is_dirty_on_the_device_too() {
 fn the_sources_say_what_is_there_and_whether_it_was_writable() {
     let lab = Lab::with(&[1, 1]);
     lab.fork(lab.mm);
-    // the child's pages are shared and write-protected, and this one is exclusive to the parent
-    // again
+    // the fork shared and write-protected both pages; this write makes page 0 exclusive to the
+    // parent again
     lab.write(lab.mm, 0, 2);
     lab.read(lab.mm, 2);
     let (mm, range) = (lab.mm, 0..4);

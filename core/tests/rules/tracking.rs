@@ -125,8 +125,8 @@ fn a_child_is_not_registered_and_not_protected() {
     assert_eq!(write(&lab, 0), Err(FaultError::UffdWp));
 }
 
-/// Runs `others` while a reader of pages 7 and 8, which have two page tables, is between these.
-/// Returns what the reader saw.
+/// Runs `others` while a reader of pagemap is between pages 7 and 8, whose entries are in two page
+/// tables. Returns what the reader saw.
 fn between_the_pieces(lab: &Lab, others: impl AsyncFnOnce(mm_core::Current<'_>)) -> Vec<Pagemap> {
     for addr in 7..9 {
         lab.write(lab.mm, addr, 1);

@@ -20,7 +20,8 @@ impl State {
         }
     }
 
-    /// The restored entry `bare`, made writable if both the device-exclusive entry and the VMA are.
+    /// Changes the restored entry `bare` if the device-exclusive entry is writable and has no
+    /// uffd-wp. The result is then dirty, and writable if the VMA is.
     pub(crate) fn writable_by_vma_flag(
         &self,
         vma: VmaId,

@@ -35,8 +35,8 @@ impl Current<'_> {
         }
     }
 
-    /// After a merge ran out of memory: splits off the range that it would have grown to, and gives
-    /// all of it the flags of the part.
+    /// Continues after a merge ran out of memory: splits off the whole range that the merged VMA
+    /// would have covered, and gives it the flags that were meant for `what.range` alone.
     pub(crate) async fn modify_grown(self, vma: VmaId, what: &MergeRange) -> Result<VmaId, Enomem> {
         let merge = { self.state().plan_merge(what) };
         let grown = merge.ok_or(Enomem)?.grown;

@@ -20,7 +20,8 @@ impl Current<'_> {
         Some(folio)
     }
 
-    /// Maps such a folio if the entry is unchanged (the end of `do_swap_page`).
+    /// Maps a folio of [`swapin_past_cache`](Self::swapin_past_cache) if the entry is unchanged
+    /// (the end of `do_swap_page`).
     pub(crate) async fn map_past_cache(
         self,
         vmf: VmFault,
