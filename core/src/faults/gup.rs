@@ -25,7 +25,7 @@ bitflags! {
         /// A pin that may last. It must see later writes of the process, so it cannot be on the
         /// zero page.
         const LONGTERM = 1 << 2;
-        /// A plain reference. Without this and `PIN`, the page is only faulted in.
+        /// A plain reference. With neither this nor `PIN`, the page is only faulted in.
         const GET = 1 << 3;
     }
 }

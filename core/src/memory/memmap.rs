@@ -102,7 +102,8 @@ impl Memmap {
         self.wild
     }
 
-    /// The pages used since the last reset, with their frame numbers.
+    /// The pages of each memory up to the highest one used since the last reset, with their frame
+    /// numbers.
     pub fn iter(&self) -> impl Iterator<Item = (Pfn, &Page)> {
         self.sections
             .iter()

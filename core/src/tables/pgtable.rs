@@ -140,7 +140,8 @@ impl PageTables {
             .map(|(i, t)| (TableId(i as u32), t))
     }
 
-    /// The entries of table `id` with their addresses, without those that were never written.
+    /// The entries of table `id` from the first to the last that was ever written, with their
+    /// addresses. All others are empty.
     pub fn entries(&self, id: TableId) -> impl Iterator<Item = (u64, Pte)> {
         let Table {
             level, base, low, ..
@@ -153,7 +154,7 @@ impl PageTables {
             .map(move |(i, pte)| (first + i as u64 * step, *pte))
     }
 
-    /// The range of entries of table `id` that were ever written; all others are empty.
+    /// The range from the first to the last entry of table `id` that was ever written.
     fn written(&self, id: TableId) -> Range<usize> {
         let Table { low, high, .. } = self.tables[id.ix()];
         let first = self.entry(id, 0).ix();

@@ -40,7 +40,7 @@ impl Lab {
         lab
     }
 
-    /// Such a machine, with `words` written to the first pages.
+    /// A machine and a process as from [`new`](Self::new), with `words` written to the first pages.
     pub fn with(words: &[u64]) -> Self {
         let lab = Self::new();
         for (addr, word) in words.iter().enumerate() {
