@@ -17,7 +17,7 @@ use std::ops::Range;
 pub struct Contract {
     /// The operation.
     pub kind: OpKind,
-    /// The slot that it takes or frees.
+    /// The slot that it works on.
     pub slot: Slot,
     /// How user space invokes it.
     pub call: fn(Op) -> Call,

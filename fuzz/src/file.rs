@@ -135,7 +135,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    /// Each of these, except the files, makes a naive reader wait or read without end.
+    /// The pipe makes a naive reader wait, and the device makes it read without end.
     #[test]
     fn only_regular_files_are_read_and_nothing_waits() {
         let dir = tempfile::tempdir().expect("a folder");

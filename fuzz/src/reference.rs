@@ -5,8 +5,8 @@
 //!
 //! Operations of several threads overlap. One that changes a range is *open* from its start to its
 //! end, and while it is open an access to the range may see the old or the new state. Each
-//! operation changes the model at its end: the core's locks make the order of the ends the order of
-//! the effects.
+//! operation changes the model at its end, because the core's locks make operations take effect in
+//! the order in which they end. `Open::overlapped` marks those for which that does not hold.
 
 mod at_rest;
 mod change;

@@ -1,6 +1,6 @@
 //! The exhaustive search leaves nothing out, and its counts are right.
 //!
-//! Each test compares it with a simpler search: every sequence of operations, with all names, run
+//! Most tests compare it with a simpler search: every sequence of operations, with all names, run
 //! one after the other.
 #![cfg(feature = "zoo")]
 

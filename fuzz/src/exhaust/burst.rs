@@ -7,7 +7,7 @@
 //! schedules of a burst are
 //!
 //! - one preemption at each scheduling point of its first operation, and
-//! - for each of these one more at each later point,
+//! - for each of these, further ones at later points, up to [`Bound::preemptions`] in all,
 //!
 //! as long as the preemption switches to the other thread and that thread has something to do;
 //! elsewhere a preemption changes nothing. If a program comes to rest before its last operation has

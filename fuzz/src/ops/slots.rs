@@ -57,7 +57,7 @@ impl<P> Default for Slots<P> {
 pub struct OpSlots {
     /// The slot of the process that it names; `None` if it names none.
     pub proc: Option<usize>,
-    /// The slot that it takes or frees; 0 if it does neither.
+    /// The slot that it takes, frees or continues; 0 if it works on none.
     pub slot: usize,
 }
 

@@ -9,7 +9,7 @@ use crate::invariant::Invariant;
 use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
 /// Checks one write of a lowest-level entry. `before` is the entry that it replaces: the old one
-/// or, if the same section cleared that first, the one that was cleared.
+/// or, if the write just before cleared this entry, the one that it cleared.
 pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     check_locked_area(view, write, before)?;
     let Some(new) = meaning(write.new) else {

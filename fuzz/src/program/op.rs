@@ -5,7 +5,8 @@
 //! later, and the allocations that it makes. The table yields [`Op`], [`OpKind`], and two functions
 //! that all forms of a program share: [`Op::build`] asks a [`Source`] for each operand in turn, and
 //! [`Op::visit`] shows each to a [`Sink`]. The wire, the text, the mutators and the generator are
-//! sources and sinks; none of them names an operation.
+//! sources and sinks. The wire and the text name no operation; the mutators and the generator name
+//! the few that they treat specially.
 //!
 //! Numbers are append-only, because corpora contain them. Never reuse or reorder a row.
 
