@@ -2,7 +2,7 @@
 # Reads lcov and prints for each file how many lines are reached, and which lines and functions are
 # not. A generic function with several instances is reached if one of them is.
 
-# A run of lines that are not reached has ended.
+# Ends a run of lines that are not reached: adds it to `missed`.
 function end_row() {
     if (first != "") missed = missed (missed == "" ? "" : ", ") (first == last ? first : first "-" last)
     first = ""

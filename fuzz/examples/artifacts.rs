@@ -92,7 +92,7 @@ fn strewn(
         let Some((step, nth)) = points.place_of(preemption.at.into()) else {
             continue;
         };
-        // the operations before it decide at which point it is
+        // the operations before a preemption decide the number of its scheduling point
         let at = Points::of(&program, executor).point_of(places[step], nth);
         if let Some(at) = at.and_then(|at| u16::try_from(at).ok()) {
             program.preemptions.push(Preemption { at, ..*preemption });
@@ -132,7 +132,7 @@ impl Points {
         Some((*step, nth))
     }
 
-    /// The point of an operation before which it had passed `nth` points.
+    /// The point that an operation passes after `nth` others.
     fn point_of(&self, step: usize, nth: usize) -> Option<u32> {
         self.of_step(step).nth(nth)
     }

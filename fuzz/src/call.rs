@@ -217,6 +217,6 @@ commands! {
     18 Compact "COMPACT"
     /// Reclaims a folio.
     19 Reclaim "RECLAIM"
-    /// Waits until nothing moves any more.
+    /// Returns once every operation that has not ended waits.
     20 Quiet "QUIET"
 }

@@ -101,7 +101,7 @@ impl Slot {
 pub enum RefKind {
     /// `get` or `pin`.
     Gup,
-    /// A pfn walker (`hold`). The executor returns the reference when every thread waits for it.
+    /// A pfn walker (`hold`). The executor drops the reference once every thread waits.
     Walker,
 }
 
@@ -117,8 +117,7 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// True if an entry that leaves one of the addresses arrives at the other. It may also move
-    /// back.
+    /// True if an entry moves from one of the addresses to the other, in either direction.
     pub fn joins(&self, one: u64, other: u64) -> bool {
         let arrives = |from: u64, to: u64| {
             let offset = from.checked_sub(self.from);

@@ -3,9 +3,10 @@
 //!
 //! A feature is what libFuzzer counts with `-use_counters=0`: an edge of the core that was taken,
 //! or a [state](crate::feedback). Each input runs once, on a machine of its own, so that its
-//! features do not depend on the runs before it. First, from short to long, each input is kept that
-//! adds a feature. Then, from long to short, each input is dropped whose features the others have,
-//! so nothing that is left can go. docs/corpus.md compares this with libFuzzer's merge.
+//! features do not depend on the runs before it. The first pass goes through the inputs from short
+//! to long, and keeps those that add a feature. The second pass goes through the kept ones from
+//! long to short, and drops those whose features the others have. After that, none can be dropped
+//! without losing a feature. docs/corpus.md compares this with libFuzzer's merge.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
@@ -99,8 +100,8 @@ impl std::str::FromStr for Summary {
     }
 }
 
-/// The share of the files that one process takes. A hash of its name decides which share a file is
-/// in.
+/// The share of the files that one process takes. A hash of a file's name decides the share that it
+/// is in.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
     /// The number of the process, from 0.
@@ -243,8 +244,8 @@ impl<'a> Pass<'a> {
                 let (mut program, len) = load(&path)?;
                 self.summary.files[0] += 1;
                 self.summary.bytes[0] += len;
-                // a text with more threads is a seed for another target; an engine's input is
-                // folded as the target does
+                // a text with more threads is a seed for another target; an engine's input gets the
+                // number of threads that the target would give it
                 if is_text(&path) && program.threads > *self.limits.thread_range().end() {
                     continue;
                 }
@@ -343,8 +344,8 @@ fn distinct(inputs: &[Measured]) -> usize {
     times.iter().filter(|times| **times > 0).count()
 }
 
-/// The indices of the inputs that remain when, from long to short, each is dropped whose features
-/// the others have.
+/// Goes through the inputs from long to short, and drops those whose features the others have.
+/// Returns the indices of those that are left.
 fn needed(inputs: &[Measured]) -> Vec<usize> {
     let mut times = Vec::new();
     for (_, features) in inputs {

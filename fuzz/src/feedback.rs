@@ -7,8 +7,8 @@
 //! takes a new edge.
 //!
 //! Each way in which two VMAs can lie side by side after an operation that changed VMAs is a
-//! feature as well: what the next operation does with them depends on it, and edges show that only
-//! afterwards.
+//! feature as well: the next operation depends on it, and edges show the difference only once that
+//! operation has run.
 //!
 //! Features are counted in an array of the target: libFuzzer's extra counters. Other engines go
 //! without; docs/experiments/state-feedback.md says why AFL++ does.
@@ -18,8 +18,8 @@ use crate::program::{OpKind, Program, Step};
 use mm_core::{Entry, MAX_TASKS, Pfn, Pte, PteWrite, Softleaf, State, VmFlags, Vma};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Number of counters that a target provides. Features share them by their hash: a corpus grows
-/// with the number of counters, and a run slows down with it.
+/// Number of counters that a target provides. The hash of a feature selects its counter, so
+/// features share counters. With more counters, the corpus is larger and each run slower.
 pub const COUNTERS: usize = 2048;
 
 /// The counters of a target.

@@ -106,8 +106,8 @@ pub fn run_races(data: &[u8]) {
     run(data, Limits::RACES, None);
 }
 
-/// Like [`run_ops`], with a planted finding: a fork while a page is mapped on a device. A pipeline
-/// that does not report it reports nothing.
+/// Like [`run_ops`], with a planted finding: a fork while a page is mapped on a device. If a
+/// pipeline does not report it, the pipeline is broken.
 pub fn run_canary(data: &[u8]) {
     run(data, Limits::OPS, Some(&mut canary::Canary));
 }

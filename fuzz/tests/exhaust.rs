@@ -111,8 +111,8 @@ fn operands(program: &[Step], kind: OperandKind) -> Vec<u8> {
     program.iter().flat_map(of_step).collect()
 }
 
-/// The canonical program of which this one is a renaming of two devices, two threads, two processes
-/// or neighbouring pages.
+/// The canonical form of a program: renames its two devices, two threads and two processes, and
+/// shifts its neighbouring pages.
 fn canonical(mut program: Vec<Step>) -> Vec<Step> {
     if operands(&program, OperandKind::Dev).first() == Some(&1) {
         for step in &mut program {
@@ -348,8 +348,9 @@ fn programs_with_one_identity_go_on_alike() {
     assert!(compared > 10_000, "{compared}");
 }
 
-/// Otherwise a search would keep taking states for new ones. (The second time, free lists may be in
-/// another order. A fork always leaves a trace: the reference model counts processes.)
+/// If it did, a search would keep taking known states for new ones. (From the second time on, free
+/// lists may be in another order. No case forks, because a fork always leaves a trace: the
+/// reference model counts processes.)
 #[test]
 fn what_is_over_leaves_nothing_in_the_identity() {
     let mut machine = Counting::new("");

@@ -1,10 +1,10 @@
 //! Crash deduplicators separate findings of different invariants, and join findings of the same
 //! one.
 //!
-//! This reimplements ClusterFuzz's rule: it takes the frames below the panic machinery and skips
+//! This reimplements ClusterFuzz's rule, which takes the frames below the panic machinery and skips
 //! those of the standard library and of the engine, and any whose name contains `assert`; the first
-//! three that remain are the bucket. It parses the message of a panic only in the form that rustc
-//! printed before 1.73, so the frames are all that it has.
+//! three that remain are the bucket. ClusterFuzz parses the message of a panic only in the form
+//! that rustc printed before 1.73, so the frames are all that it has.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::program::{text, wire};

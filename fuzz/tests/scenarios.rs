@@ -485,7 +485,7 @@ fn mlock_starts_again_behind_what_it_populated() {
     assert_eq!(film.outcome("mlock p0 1 2 on"), Outcome::Done);
     assert_eq!(film.after("mlock p0 1 2 on").failures, 1);
     assert_ne!(film.last().show(0, 2), "-");
-    // nothing was populated before it
+    // nothing was populated before the allocation failed
     assert_eq!(film.outcome("mlock p0 0 1 on"), Outcome::Eagain);
     assert_eq!(film.last().failures, 2);
 }

@@ -1,5 +1,5 @@
-//! The witness of each historical bug makes the oracle fire that the bug's row names, and none
-//! without the bug.
+//! The witness of each historical bug makes the oracle of the bug's row fire. Without the bug, it
+//! makes none fire.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Options, Verdict};

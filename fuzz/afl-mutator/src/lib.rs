@@ -99,7 +99,8 @@ pub unsafe extern "C" fn afl_custom_trim(data: *mut Mutator, out: *mut *const u8
     unsafe { give((&mut *data).trim(), out) }
 }
 
-/// Records whether the candidate did the same; returns the number of steps done.
+/// Records whether the candidate had the same coverage as the input; returns the number of steps
+/// done.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned.

@@ -76,8 +76,8 @@ impl Mutator {
         &self.trimmed
     }
 
-    /// Records whether the candidate did the same. Returns the number of steps done, as
-    /// [`Mutator::start_trim`] counts them.
+    /// Records whether the candidate had the same coverage as the input. Returns the number of
+    /// steps done, as [`Mutator::start_trim`] counts them.
     pub fn trimmed(&mut self, is_same: bool) -> i32 {
         if let Some(trimmer) = &mut self.trimmer {
             trimmer.judge(is_same);

@@ -17,8 +17,8 @@ fn main() {
         }
     };
     target::init(None);
-    // the fork server ends with afl-fuzz, and its children end with it: otherwise a kill of
-    // afl-fuzz would leave both stopped
+    // the fork server ends with afl-fuzz, and its children end with the fork server; otherwise a
+    // kill of afl-fuzz would leave them behind, stopped
     end_with_parent();
     let mut is_forked = false;
     afl::fuzz(true, |data| {

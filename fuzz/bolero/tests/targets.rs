@@ -1,6 +1,6 @@
 //! The fuzz targets as properties, in a crate of their own: bolero sets `--cfg fuzzing`, as
-//! cargo-fuzz does, and must not build libFuzzer's targets. It links nothing without a property, so
-//! there is no library.
+//! cargo-fuzz does, and must not build libFuzzer's targets. A test binary without a property does
+//! not link under bolero, so this crate has no library.
 //!
 //! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then
 //! runs random inputs. `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer

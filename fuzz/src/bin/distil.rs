@@ -137,7 +137,7 @@ mod distil {
         Ok(Summary {
             files: [before.files[0], after.files[1]],
             bytes: [before.bytes[0], after.bytes[1]],
-            // features of all inputs, so that a feature which a share lost shows
+            // the features of all inputs: if a share lost one, the two numbers differ
             features: [seen.len(), after.features[1]],
             findings: before.findings + after.findings,
         })

@@ -5,9 +5,9 @@
 //! thread that it names for the rest of that thread's operation. A thread that has to wait leaves
 //! the machine to the others.
 //!
-//! When every thread waits, the executor ends something outside the model: it returns the folio
-//! locks and references of third parties, or lets a migration that the program holds open go on. If
-//! nothing of that kind is left, the run is deadlocked.
+//! When every thread waits, the executor ends something outside the model: it releases the folio
+//! locks or drops the references of third parties, or lets a migration go on that the program holds
+//! open. If nothing of that kind is left, the run is deadlocked.
 
 mod concurrent;
 mod identity;
@@ -44,7 +44,7 @@ pub enum Verdict {
 /// Options of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Panic inside the check on a finding.
+    /// On a finding, panic inside the check.
     pub panics: bool,
     /// Run only the checks of accesses, outcomes, deadlocks, livelocks and the budget of scheduling
     /// points.
@@ -394,7 +394,7 @@ impl<'a, 'k> Run<'a, 'k> {
         }
     }
 
-    /// Returns the folio locks of third parties.
+    /// Releases the folio locks of third parties. Returns true if there were any.
     fn release_locks(&mut self) -> bool {
         let s = &mut *self.bench.kernel.state();
         let locks = &mut self.bench.world.borrow_mut().holders.locks;
@@ -406,7 +406,7 @@ impl<'a, 'k> Run<'a, 'k> {
         any
     }
 
-    /// Returns the references of pfn walkers.
+    /// Drops the references of pfn walkers. Returns true if there were any.
     fn release_walkers(&mut self) -> bool {
         let s = &mut *self.bench.kernel.state();
         let refs = &mut self.bench.world.borrow_mut().holders.refs;

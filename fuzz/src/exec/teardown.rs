@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 
 impl Run<'_, '_> {
-    /// Ends open migrations, returns locks and references, checks everything, and lets all
+    /// Ends open migrations, releases locks, drops references, checks everything, and lets all
     /// processes exit.
     pub(super) fn teardown(mut self, steps: usize) -> Result<u64, Box<Finding>> {
         let at = At {
@@ -68,7 +68,8 @@ impl Run<'_, '_> {
         for folio in cached {
             self.bench.kernel.state().renew_task(TaskId(0));
             let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_page(folio));
-            // nothing waits when it runs alone; a folio that is left after it is a leak
+            // the reclaim runs alone, so it never waits; a folio that it leaves in the cache is a
+            // leak
             let _ = reclaim.as_mut().poll(&mut cx);
         }
     }

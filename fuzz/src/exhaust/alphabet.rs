@@ -15,7 +15,8 @@
 //!
 //! Programs that differ only by a renaming behave alike, and one of them is *canonical*: it numbers
 //! devices and threads in the order of their first use, and if it names a page below 8, it names
-//! page 0. A process is named by its own number only: before a `fork`, p1 would be p0.
+//! page 0. A process has only its own number as a name: before a `fork`, p1 would be a second name
+//! for p0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
 use crate::program::{MAX_PARAMS, Op, OpKind};

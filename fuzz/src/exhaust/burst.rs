@@ -173,8 +173,8 @@ struct Bursts<'a, M> {
     bound: &'a Bound,
     /// Where the burst begins.
     rest: Rest,
-    /// Index of the operation that the first preemption interrupts; `usize::MAX`, for any, if one
-    /// waits.
+    /// Index of the operation that the first preemption interrupts; `usize::MAX`, which stands for
+    /// any operation, if one already waits.
     preempted: usize,
     program: &'a mut Program,
     machine: &'a mut M,
@@ -246,8 +246,8 @@ impl<M: Machine> Bursts<'_, M> {
         self.machine.run(self.program, wants_identity, watch)
     }
 
-    /// Records a run. A run that came to rest on the way is not continued here: the shorter program
-    /// is.
+    /// Records a run. A run that came to rest on the way is not continued: the search continues the
+    /// shorter program instead.
     fn add(&mut self, watch: &Watch, used: Used, mut ran: Ran) {
         ran.is_whole &= watch.is_connected(self.program.ops.len() - self.rest.steps);
         let rest = watch.settling.rest(self.program, self.rest);

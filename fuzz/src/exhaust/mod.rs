@@ -21,8 +21,8 @@
 //! **Two threads.** `burst.rs` explains how the search enumerates overlapping operations.
 //!
 //! The search has no threads of its own. Its driver takes the [`WorkItem`]s of a layer, [`expand`]s
-//! each on any thread, and hands the results back in the order of the tasks. So the result does not
-//! depend on which thread finished first.
+//! each on any thread, and hands the results back in the order of the work items. So the result
+//! does not depend on which thread finished first.
 //!
 //! [`Executor::identity`]: crate::exec::Executor::identity
 
@@ -107,12 +107,12 @@ pub struct WorkItem {
 #[derive(Clone, Debug)]
 struct Child {
     node: Node,
-    /// Position of this run among the runs of the task, counted from 1.
+    /// Position of this run among the runs of the work item, counted from 1.
     runs: u64,
     ran: Ran,
 }
 
-/// The result of a task.
+/// The result of a work item.
 #[derive(Debug, Default)]
 pub struct Expansion {
     runs: u64,
@@ -198,7 +198,8 @@ impl Settling {
     }
 
     /// An operation ended. If something was released before, some operation had waited for the
-    /// release. Had the other thread had an operation to run, that would have run first.
+    /// release. An operation appended to the other thread would run before the release, so the run
+    /// did not come to rest.
     fn ended(&mut self, s: &State) {
         self.points = s.points();
         self.waited |= self.released;
@@ -227,7 +228,7 @@ impl Observer for Settling {
     }
 }
 
-/// Runs every program of a task. Returns `None` if the machine was stopped.
+/// Runs every program of a work item. Returns `None` if the machine was stopped.
 pub fn expand(bound: &Bound, task: &WorkItem, machine: &mut impl Machine) -> Option<Expansion> {
     let WorkItem { node, from, count } = task;
     let mut expansion = Expansion::default();
@@ -254,7 +255,7 @@ pub fn expand(bound: &Bound, task: &WorkItem, machine: &mut impl Machine) -> Opt
 }
 
 impl Expansion {
-    /// Counts a run. A program with a finding, and one that can be continued, is kept as well.
+    /// Counts a run. Keeps its program if it has a finding or can be continued.
     fn add(&mut self, bound: &Bound, program: &Program, rest: Rest, used: Used, mut ran: Ran) {
         self.runs += 1;
         ran.is_whole &= program.ops.len() < bound.depth;
@@ -292,14 +293,14 @@ impl ExhaustiveSearch {
         }
     }
 
-    /// The tasks that continue programs of `length` operations. Call this for one layer after the
-    /// other, each once the layer before has been absorbed.
+    /// The work items that continue programs of `length` operations. Call this for one layer after
+    /// the other, each once the layer before has been absorbed.
     pub fn layer(&mut self, bound: &Bound, length: usize) -> Vec<WorkItem> {
         let nodes = std::mem::take(&mut self.layers[length]);
         self.states[length] = nodes.len() as u64;
         let tasks = nodes.into_iter().flat_map(|node| {
             let next = bound.alphabet.next(node.used).count();
-            // bursts make each operation expensive, so it gets a task of its own
+            // bursts make each operation expensive, so it gets a work item of its own
             let count = if bound.alphabet.threads() == 1 {
                 next.max(1)
             } else {
@@ -314,7 +315,7 @@ impl ExhaustiveSearch {
         tasks.collect()
     }
 
-    /// Takes in the result of the next task of the layer.
+    /// Takes in the result of the next work item of the layer.
     pub fn absorb(&mut self, bound: &Bound, expansion: Expansion) {
         for Child { node, runs, ran } in expansion.children {
             if let Some(signature) = ran.found {

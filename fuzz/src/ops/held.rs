@@ -166,7 +166,7 @@ impl Running<'_, '_> {
         world.mm_of(process.pid).is_some() && world.model.is_mapped(process.pid, addr)
     }
 
-    /// Puts a reference into a slot, or returns it if another thread has taken the last slot.
+    /// Puts a reference into a slot, or drops it if another thread has taken the last slot.
     fn keep(self, held: HeldRef) -> Outcome {
         let world = &mut *self.bench.world.borrow_mut();
         match free_slot(&world.holders.refs) {

@@ -1,8 +1,8 @@
 //! The operations, a file for each family: how each runs, what it tells the reference model, and
 //! its [contract](crate::contract).
 //!
-//! The reference model is told of an operation's end in the section in which the core ends it:
-//! there is no scheduling point in between.
+//! No scheduling point lies between the end of an operation in the core and its end in the
+//! reference model.
 
 mod access;
 mod advice;

@@ -35,13 +35,13 @@ pub struct World<'k> {
     pub workers: [Option<Worker<'k>>; MAX_WORKERS],
     /// The open migration that each thread is driving.
     pub driven: [Option<TaskId>; FIRST_WORKER],
-    /// The promise of the operation of each thread, which binds it if it succeeds.
+    /// What the operation of each thread promises in case it succeeds.
     pub promises: [Option<Promise>; FIRST_WORKER],
     /// The reference model.
     pub model: Reference,
     /// The writers, with the address of each write, since the oracles looked last.
     pub writers: Vec<(Process, u64)>,
-    /// What the operation that has just ended was shown of pages, if it ran alone.
+    /// What the operation that has just ended showed of each page; empty unless it ran alone.
     pub shown: Vec<(MmId, u64, Shown)>,
 }
 
@@ -70,7 +70,8 @@ impl World<'_> {
         self.procs.iter().flatten().copied().find(is)
     }
 
-    /// The process unmaps or moves the pages in `range`: its pins there lose their identity.
+    /// The process unmaps or moves the pages in `range`, so it need not keep mapping the pages that
+    /// it pinned there.
     pub fn forget_identity(&mut self, pid: Pid, range: &std::ops::Range<u64>) {
         for held in self.holders.refs.iter_mut().flatten() {
             held.identity &= held.pid != pid || !range.contains(&held.addr);

@@ -72,8 +72,8 @@ pub fn is_remembered(view: &View<'_>, write: &PteWrite) -> bool {
 }
 
 /// The page tables back each TLB entry: they name the same page, permit as much access, and have
-/// the dirty bit set if the TLB entry has. Otherwise an operation under way owes the flush. The
-/// result says whether one does.
+/// the dirty bit set if the TLB entry has. Otherwise an operation under way owes the flush. Returns
+/// true if an operation owes one.
 #[inline(never)]
 pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
     let mut owed = false;

@@ -193,7 +193,7 @@ fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
     view.page_finding(Invariant::Lru.by(way), page, detail)
 }
 
-/// `migrate_to_ram` gets a page that somebody holds a reference to.
+/// `migrate_to_ram` is called only with a page that somebody holds a reference to.
 #[inline(never)]
 fn check_use_without_reference(view: &View<'_>, page: Pfn, referenced: bool) -> Check {
     if referenced {

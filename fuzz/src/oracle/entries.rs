@@ -171,8 +171,8 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
 }
 
 /// A migration entry and the entry that replaces it keep write permission, exclusivity, soft-dirty,
-/// uffd-wp and, where the format has room, young. A device-exclusive entry keeps soft-dirty and
-/// uffd-wp: it replaces a writable mapping, and where writes are tracked the entry that replaces it
+/// uffd-wp and, where the format has room, young. A device-exclusive entry replaces only a writable
+/// mapping, and keeps soft-dirty and uffd-wp. Where writes are tracked, the entry that replaces it
 /// does not become soft-dirty by itself.
 #[inline(never)]
 fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
@@ -180,7 +180,7 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     let writable = match (old.form, new.form) {
         (Form::Present, Form::Exclusive) => old.write,
         (Form::Exclusive, Form::Migration) => !new.write,
-        // other checks hold a writable entry to be exclusive and not write-protected
+        // other checks require that a writable entry is exclusive and not write-protected
         (Form::Exclusive, _) => true,
         _ => old.write == new.write,
     };
@@ -237,8 +237,8 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
     view.page_finding(Invariant::SwapRoundTrip, new.pfn, detail)
 }
 
-/// A dirty mapping stays dirty on these round trips: the folio always, the entry where its format
-/// has room.
+/// A dirty mapping stays dirty on a round trip through a migration or device-exclusive entry: the
+/// folio always, the entry where its format has room.
 #[inline(never)]
 fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);

@@ -185,8 +185,8 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages whose last entry lost in this slice was present, and folios in the swap cache that
-    /// lost a swap entry in this slice.
+    /// Pages that lost entries in this slice, if the last of these was present; and folios in the
+    /// swap cache that lost a swap entry in this slice.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],

@@ -1,5 +1,5 @@
-//! The contract of mmu notifiers: a driver that mirrors an address space is told of each change
-//! before it is made, and until it is over.
+//! The contract of mmu notifiers: a driver that mirrors an address space is told before a change
+//! starts and again when it is over.
 //!
 //! The oracle keeps its own list of announced invalidations, from the tracepoints, and compares it
 //! with the log of page-table writes.
@@ -206,7 +206,7 @@ impl Brackets {
     }
 }
 
-/// What a device that mirrors an entry loses by a change of it.
+/// What a device that mirrors an entry loses when the entry changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {
     /// It loses write permission; the page stays.

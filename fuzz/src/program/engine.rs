@@ -69,9 +69,9 @@ pub fn mutate_wire(
     store(program, &mut data[..max_size])
 }
 
-/// Shortens most long ranges. The length of its ranges decides how long a program runs, and an
-/// engine that counts how often code ran keeps every program with longer ones. The bugs show on a
-/// page or two, and a table of the tiny geometry has eight entries.
+/// Shortens most long ranges. Long ranges make a program slow, and an engine that counts how often
+/// code ran keeps every program with longer ranges. The bugs show on a page or two, and a table of
+/// the tiny geometry has eight entries.
 fn shorten_ranges(program: &mut Program, rng: &mut Rng) {
     const SHORT: u8 = 8;
     const KEEP_ONE_IN: u8 = 64;

@@ -461,7 +461,7 @@ impl Operand for Skip {
     }
 }
 
-// a name for each slot; a name without a slot stands for one that is taken
+// each slot has a name; a name beyond the last slot stands for a slot that is taken
 const _: () = {
     assert!(Proc::MAX.get() as usize + 1 == MAX_PROCS);
     assert!(RefSlot::MAX.get() as usize + 1 == MAX_HELD);

@@ -2,8 +2,8 @@
 //! what "the same" is.
 //!
 //! The trimmer removes halves first, then quarters, down to single operations and preemptions, each
-//! from the front. It does not try again what it has removed. AFL++ asks for one candidate at a
-//! time, so this is a state machine.
+//! from the front. After a removal, it goes on from the same place. AFL++ asks for one candidate at
+//! a time, so this is a state machine.
 
 use std::ops::Range;
 

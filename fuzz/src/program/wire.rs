@@ -5,14 +5,15 @@
 //!
 //! - an operation: `kind` is its number. `a` has the thread in bits 6 and 7, the device in bits 3
 //!   and 4 (or another operand, if the operation has no device), and the process in bits 0 to 2.
-//!   The other operands take `b`, `c` and `d` in the order of the table. Four of them take six bits
-//!   of the three bytes each, lowest first;
+//!   The other operands take `b`, `c` and `d` in the order of the table. If there are four, each
+//!   takes six of the 24 bits, lowest first;
 //! - a preemption: `kind` is 0xf0 or above, `a` is the thread to switch to, `b` and `c` are the
 //!   scheduling point, little-endian.
 //!
-//! Every byte string decodes: any version byte is read as version 1, other kinds and all values
-//! wrap, and bits without a meaning, a partial record at the end and records above the limits are
-//! ignored. The canonical form has preemptions first, and zeros wherever bits are ignored.
+//! Every byte string decodes: any version byte is read as version 1, unknown kinds and values out
+//! of range wrap around, and bits without a meaning, a partial record at the end and records above
+//! the limits are ignored. The canonical form has preemptions first, and zeros wherever bits are
+//! ignored.
 
 use std::convert::Infallible;
 use std::fmt;

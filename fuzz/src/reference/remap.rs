@@ -1,7 +1,7 @@
 //! `mremap` as user space sees it: which pages end up where.
 //!
 //! The model knows pages but no VMAs, so it cannot always tell whether the old range lies in one
-//! VMA. A call that succeeds if it does may fail with `EFAULT` if it does not.
+//! VMA. Where a call within one VMA would succeed, the model therefore accepts `EFAULT` as well.
 
 use super::{Page, Pid, Protection, Reference};
 use mm_core::{Rules, VmFlags};
@@ -44,7 +44,7 @@ pub enum RemapEnd {
 enum Left {
     /// The pages that were there, or nothing.
     AsItWas,
-    /// Those, or a VMA that was moved there.
+    /// The pages that were there, nothing, or a VMA that was moved there.
     Perhaps,
 }
 
@@ -282,9 +282,9 @@ impl Reference {
         self.spaces[*pid] = pages;
     }
 
-    /// The first VMAs of the old range may have moved. A page that is still there keeps its word,
-    /// unless its VMA stays without its pages: because the source was to be kept, or because memory
-    /// ran out before it was unmapped.
+    /// The first VMAs of the old range may have moved. A page that is still in the old range keeps
+    /// its word, unless its VMA stays there without its pages: because the source was to be kept,
+    /// or because memory ran out before it was unmapped.
     fn perhaps_moved(&mut self, remap: &RemapCall, left_behind: bool) {
         self.unmapped(remap, Some(Left::Perhaps));
         let space = &mut self.spaces[remap.pid];

@@ -187,7 +187,8 @@ fn leak(lab: &mut Lab<'_>) -> Check {
     lab.after_exit()
 }
 
-/// A reader that did not keep the address space is between two pieces when it goes.
+/// A reader that holds no reference to the address space locks it for the next piece after it has
+/// been freed.
 fn lock_of_a_dead_process(lab: &mut Lab<'_>) -> Check {
     let lock = Lock::MmapRead(lab.mm);
     lab.exit();

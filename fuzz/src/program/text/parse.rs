@@ -238,7 +238,7 @@ impl Word<'_> {
             .map_err(|fault| self.misfit(what, fault, "out of range", accepts))
     }
 
-    /// The fault that this word is no `what`.
+    /// The fault of a word that is not a valid `what`.
     fn misfit(
         self,
         what: &'static str,
