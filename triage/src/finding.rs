@@ -12,11 +12,11 @@ use mm_fuzz::program::Program;
 use mm_fuzz::window::Window;
 use std::io::{self, Write};
 
-/// How many pages are shown if a finding names none.
+/// How many pages are shown at most.
 const MAX_PAGES: usize = 4;
 /// How many entries of one page, and how many page-table writes, are shown.
 const MAX_LINES: usize = 12;
-/// How many of these lines are the last ones, if there are more.
+/// How many of the lines shown come from the end, if not all are shown.
 const LAST_LINES: usize = 4;
 
 /// Prints all that is known about a finding.
@@ -81,7 +81,7 @@ fn location(program: &Program, found: &Found, seen: &Seen) -> String {
 }
 
 /// The pages to show: the finding's page. If it has none, or no entry names it, also those at the
-/// operation's addresses, or else those that the last slice changed.
+/// operation's addresses, and then those that the last slice changed, up to `MAX_PAGES` in all.
 fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
     let after = seen.after.as_ref().unwrap_or(&seen.before);
     let is_named =

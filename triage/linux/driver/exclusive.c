@@ -27,8 +27,8 @@ static int exclusive_page(struct device_table *table, unsigned long addr)
 
 	do {
 		/*
-		 * taking the page back, or copying it, changes the sequence number, so this comes
-		 * before it is read
+		 * This may take the page back from a device or copy it, which changes the sequence
+		 * number. So it comes before the number is read.
 		 */
 		mmap_read_lock(mm);
 		ret = get_user_pages_remote(mm, addr, 1, FOLL_WRITE, &page, NULL);
@@ -50,8 +50,8 @@ static int exclusive_page(struct device_table *table, unsigned long addr)
 }
 
 /*
- * Makes pages exclusive up to the first that the device cannot have. Returns an error only if that
- * is the first page of all.
+ * Makes pages exclusive up to the first that fails. A page whose folio is locked is passed over.
+ * Returns an error only if no page became exclusive.
  */
 long mmfuzz_make_exclusive(struct session *session, struct mmfuzz_range *range)
 {

@@ -26,7 +26,7 @@ struct Candidate {
     known: Vec<Known>,
 }
 
-/// What came of one.
+/// What became of one program.
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
     /// Its words.
@@ -35,8 +35,8 @@ struct Said {
     warned: Vec<String>,
 }
 
-/// What each program of a guest said, in the order in which they ran, and what the console said
-/// behind the last of them.
+/// What each program of a guest said, in the order in which they ran, and the kernel's warnings
+/// after the last of them.
 fn said(console: &str) -> (Vec<(String, Said)>, Vec<String>) {
     const WORDS: [&str; 5] = [
         "WARNING:",
@@ -74,7 +74,7 @@ fn explanation(known: &[Known], words: &str) -> Option<String> {
     of(|known, step| known.shows == Some(step)).or_else(|| of(before))
 }
 
-/// Runs all of them; of a guest that ends early the rest runs in another one.
+/// Runs all programs. If a guest ends early, another guest runs the rest.
 fn run(image: &Image, all: &[Candidate]) -> Result<Vec<Said>, String> {
     let mut results = Vec::new();
     while results.len() < all.len() {
@@ -96,7 +96,7 @@ fn run(image: &Image, all: &[Candidate]) -> Result<Vec<Said>, String> {
     Ok(results)
 }
 
-/// Compiles the programs that stock interfaces can say, and runs them.
+/// Compiles the programs that stock interfaces can carry out, and runs them.
 ///
 /// # Errors
 /// Those of `out`, and of the folder for what is compiled.

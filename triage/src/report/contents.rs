@@ -56,7 +56,7 @@ pub struct Cluster {
     pub invariant: String,
     /// The invariant in a sentence.
     pub rule: Option<String>,
-    /// The function in which it first was broken, or the way.
+    /// The function in which it first was broken, or the way in which it was.
     pub place: String,
     pub race: bool,
     /// The signature of the program.
@@ -176,8 +176,8 @@ impl Cluster {
         }
     }
 
-    /// Whether the place is a function of the kernel. It is not for a race, and where the way of
-    /// the breach is the place.
+    /// Whether the place is the bare name of a function. It is not for a race, nor if it also says
+    /// how the invariant was broken or that an allocation had failed.
     pub fn is_in_a_function(&self) -> bool {
         !self.place.contains(' ')
     }

@@ -85,7 +85,7 @@ pub struct Rows {
 pub struct Picture {
     /// The columns.
     pub steps: Vec<SliceColumn>,
-    /// How many steps are left out, and the column after which they were.
+    /// After how many columns steps are left out, and how many steps.
     pub left_out: Option<(usize, usize)>,
     /// The groups of rows.
     pub groups: Vec<Rows>,

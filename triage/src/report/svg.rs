@@ -208,7 +208,7 @@ fn cell_title(span: &Span, row: &Row, steps: &[SliceColumn]) -> String {
 fn cell(span: &Span, row: &Row, y: usize, steps: &[SliceColumn], is_first: bool) -> Markup {
     let (left, width) = (x(span.from), span.steps * STEP);
     let title = cell_title(span, row, steps);
-    // An empty cell is part of the order of cells, but draws nothing.
+    // An empty cell is part of the order of cells, but shows only a line.
     let room = (width - 28) * 10 / CHARACTER;
     html! {
         g class=(format!("cell {}", span.state.class())) role="gridcell" aria-colspan=(span.steps)

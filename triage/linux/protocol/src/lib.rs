@@ -39,8 +39,8 @@ pub const MAX_FRAME: usize = {
     5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1 + 3 + MAX_REACHED * 5
 };
 
-/// The most places in the kernel that a reply names. A program's further places come with the next
-/// reply.
+/// The most places in the kernel that a reply names. A place that finds no room is named when a
+/// later program reaches it.
 pub const MAX_REACHED: usize = 1 << 14;
 
 /// The number of kinds of allocations.
