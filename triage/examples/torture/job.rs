@@ -27,15 +27,15 @@ pub enum Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disturbance {
     None,
-    /// The terminal's signal, to all that it reaches, this many times.
+    /// SIGINT to the whole process group, as from Ctrl-C, this many times.
     Interrupt(u8),
-    /// SIGTERM or SIGHUP, in the same way.
+    /// SIGTERM or SIGHUP to the whole process group, once.
     Signal(&'static str),
     /// SIGKILL to the script alone.
     KillScript,
     /// SIGKILL to make alone, which leaves the script.
     KillMake,
-    /// SIGKILL to make, the script, and whatever it runs within the terminal's reach.
+    /// SIGKILL to the whole process group: make, the script, and what the script runs in it.
     KillGroup,
     /// Only this many bytes are free.
     FullDisk(u64),
@@ -199,8 +199,8 @@ impl Job {
         let name = self.name();
         let may = match (self, disturbance) {
             (Self::Engine { target, .. }, Disturbance::None) => {
-                // A finding of ops or races would be one of the model: another matter, but worth a
-                // look.
+                // A finding of ops or races would be a bug of the model or of an oracle. Torture
+                // does not look for those, but the status shows one.
                 *status == Some(i32::from(*target == "canary"))
             }
             (Self::Engine { .. }, Disturbance::Interrupt(_) | Disturbance::Signal(_)) => {

@@ -107,8 +107,8 @@ static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
 }
 
 /*
- * A probe with a post handler is never optimized. kprobes would wait for an RCU grace period to do
- * so.
+ * A probe with a post handler is never optimized. To optimize one, kprobes would wait for an RCU
+ * grace period.
  */
 static void keep_plain(struct kprobe *probe, struct pt_regs *regs, unsigned long flags)
 {

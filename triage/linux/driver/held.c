@@ -18,8 +18,8 @@ void mmfuzz_gate(struct held_migration *held)
 	wake_up_all(&held->wait);
 	while (!wait_event_timeout(held->wait, held->go, HZ / 10)) {
 		/*
-		 * the owner cannot open the gate: it waits for this migration, in a sleep that no
-		 * signal ends
+		 * A killed owner that does not exit waits for this migration, in a sleep that no
+		 * signal ends. So it cannot open the gate.
 		 */
 		if (fatal_signal_pending(held->owner) && !(held->owner->flags & PF_EXITING)) {
 			held->stepwise = false;
@@ -35,9 +35,9 @@ int mmfuzz_migration_thread(void *data)
 	struct held_migration *held = data;
 
 	/*
-	 * A task that waits for a folio of this migration must run only when the migration sleeps,
-	 * not where it merely offers the CPU: its last act may be the end of an address space that
-	 * maps the folio.
+	 * A task that waits for a folio of this migration must run only when the migration sleeps
+	 * or has ended, not where the migration merely offers the CPU. One such place is mmput()
+	 * below, which may tear down an address space that maps the folio.
 	 */
 	sched_set_fifo_low(current);
 	mmfuzz_migrate_range(held);

@@ -31,9 +31,9 @@ struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
 		page = pfn_to_page(device->first + frame);
 		/*
 		 * The core does not clear the flags that the last user left, except for the lowest
-		 * byte since 6.19. If an active page was freed here and an unevictable page comes
-		 * next, the latter goes home with both flags: a BUG of folio_migrate_flags() with
-		 * CONFIG_DEBUG_VM.
+		 * byte since 6.19. If this frame last held an active page and now takes an
+		 * unevictable one, that page migrates back with both flags, and
+		 * folio_migrate_flags() hits a BUG with CONFIG_DEBUG_VM.
 		 */
 		folio_clear_active(page_folio(page));
 		ClearPageDirty(page);

@@ -22,7 +22,10 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	struct mutex *lock = &table->mirror->lock;
 	void *entry;
 
-	/* the driver's own request: whoever maps the page then checks the sequence number */
+	/*
+	 * the driver itself makes the page exclusive: mmfuzz_device_map() then checks the sequence
+	 * number
+	 */
 	if (range->event == MMU_NOTIFY_EXCLUSIVE && own)
 		return true;
 

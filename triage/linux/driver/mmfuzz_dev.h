@@ -83,8 +83,8 @@ enum mmfuzz_alloc {
 };
 
 /*
- * The allocations that fail, of the caller and of the migrations held open: the nth of a kind from
- * now on, 0 for none.
+ * The allocations that fail: the nth of each kind from now on, 0 for none. Those of the caller and
+ * of the migrations held open count.
  */
 struct mmfuzz_fail {
 	__u32 nth[MMFUZZ_ALLOC_KINDS];

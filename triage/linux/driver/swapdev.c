@@ -53,5 +53,5 @@ static int __init mmfuzz_init_swapdev(void)
 		put_disk(disk);
 	return ret;
 }
-/* one of its own: a guest may boot without the devices */
+/* a separate initcall, because a guest may boot without the devices */
 device_initcall(mmfuzz_init_swapdev);

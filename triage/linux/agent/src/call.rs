@@ -63,7 +63,7 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// A system call that does not set `errno`: after a fork that would copy a page.
+/// A system call that does not set `errno`, because writing `errno` after a fork would copy a page.
 #[inline(always)]
 fn system_call(number: u64, [a, b, c, d, e, f]: [u64; 6]) -> i64 {
     let result;
@@ -210,8 +210,8 @@ impl Ready {
         perform(self.act, self.argument())
     }
 
-    /// Runs the call while the nth allocation of each kind fails, of those by this thread and by
-    /// the migrations held open.
+    /// Runs the call while the nth allocation of each kind fails. The allocations of this thread
+    /// and of the migrations held open count.
     ///
     /// # Errors
     ///
@@ -324,8 +324,8 @@ fn perform(act: Act, argument: u64) -> Ended {
     }
 }
 
-/// Unshares the stack around this frame. After a fork, copying it on write would take page
-/// allocations that are armed to fail for an operation.
+/// Unshares the stack around this frame. Otherwise, after a fork, copy-on-write of the stack would
+/// take the page allocation that is armed to fail in the operation.
 fn own_stack() {
     let here = 0;
     let around = (&raw const here as u64 & !(PAGE - 1)) - 8 * PAGE;

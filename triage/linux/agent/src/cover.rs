@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 const INIT_TRACE: libc::c_ulong = 0x8008_6301;
 const ENABLE: libc::c_ulong = 0x6364;
 const TRACE_PC: libc::c_ulong = 0;
-/// Places that one operation is followed for: 64-bit words, the first of which counts the others.
+/// Length of a thread's trace, in 64-bit words. The first word counts the places in the others. The
+/// kernel drops places for which there is no room.
 const WORDS: usize = 1 << 15;
 /// The first address of the kernel's text, which is not randomized here.
 const TEXT: u64 = 0xffff_ffff_8100_0000;
@@ -32,7 +33,7 @@ const BITS: usize = 1 << 22;
 pub struct Cover {
     seen: [AtomicU64; BITS / 64],
     fresh: [AtomicU32; MAX_REACHED],
-    /// Entries of `fresh`; larger than it when there were more.
+    /// New places; more than `fresh` holds if some found no room.
     count: AtomicU32,
 }
 
@@ -69,14 +70,14 @@ impl Cover {
             return;
         }
         let at = self.count.fetch_add(1, Ordering::Relaxed) as usize;
-        // one that has no room stays unseen, and is named the next time
+        // a place without room stays unseen, so that the next program that reaches it reports it
         if let Some(fresh) = self.fresh.get(at) {
             word.fetch_or(mask, Ordering::Relaxed);
             fresh.store(place as u32, Ordering::Relaxed);
         }
     }
 
-    /// The places that are new since the last call. Nobody runs an operation.
+    /// The places that are new since the last call. No operation may be running.
     pub fn take(&self) -> Vec<u32> {
         let count = self.count.swap(0, Ordering::Relaxed) as usize;
         let fresh = self.fresh[..count.min(MAX_REACHED)].iter();
@@ -135,7 +136,7 @@ impl Trace {
     /// It has ended.
     pub fn end(&self) {
         let count = self.area[0].load(Ordering::Relaxed) as usize;
-        // what is noted here is traced, too
+        // noting a place may enter the kernel, which KCOV traces, too; `count` is from before that
         let places = self.area[1..].iter().take(count);
         places.for_each(|place| self.cover.reach(place.load(Ordering::Relaxed)));
     }

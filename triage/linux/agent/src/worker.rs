@@ -1,4 +1,4 @@
-//! A process of a program. It does what it is told, by [`Ready`] calls.
+//! A process of a program. It carries out requests, mostly as [`Ready`] calls.
 
 use crate::call::{Ended, Ready};
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
@@ -16,7 +16,7 @@ use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
 pub struct Worker {
     pub shared: &'static Shared,
     pub driver: &'static Driver,
-    /// Where what is reached is noted; nowhere unless coverage is followed.
+    /// Where reached places are noted; `None` unless coverage is followed.
     pub cover: Option<&'static Cover>,
 }
 
@@ -34,7 +34,7 @@ impl Worker {
         self.shared.channels[slot][0].serve(|request| self.perform(request, &trace))
     }
 
-    /// What this thread's operations are followed with.
+    /// Begins to trace this thread, if coverage is followed.
     fn trace(self) -> Option<Trace> {
         self.cover.and_then(Cover::trace)
     }
