@@ -336,9 +336,9 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The only cluster of the same invariant with a finding in the same circumstances, and of the
-    /// same operation unless a migration phase was at work. `None` if there is none or more than
-    /// one.
+    /// The only cluster of the same invariant, and likewise a race or not, that has a finding in
+    /// the same circumstances. It must also have a finding at the same operation, unless a
+    /// migration phase broke the invariant. `None` if there is none or more than one.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {
@@ -352,7 +352,7 @@ impl Clusters {
         alike.next().is_none().then(|| name.clone())
     }
 
-    /// Adds a file to the cluster of this name, or to its own.
+    /// Adds a file to the cluster of this name, or without one to the cluster that its key names.
     fn add(&mut self, file: String, artifact: Artifact, name: Option<String>) {
         let Artifact {
             signature,

@@ -20,7 +20,7 @@ use std::ops::Range;
 pub struct Objection {
     /// What is wrong at that moment.
     pub found: Found,
-    /// The function whose section did it: that of the last scheduling point before.
+    /// The function whose section broke the invariant: the one at the last scheduling point before.
     pub site: Site,
     /// The function that took the innermost lock that is held; the first of several.
     pub locked: Option<Site>,
@@ -192,8 +192,9 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     if objection.is_in_an_operation {
         return Some(objection);
     }
-    // What goes wrong as everything ends gets a place if operations do the ending: they finish the
-    // open migrations and then exit the processes.
+    // If the state goes wrong only as the executor ends everything, no function is known. So
+    // operations are appended that do the same: they finish the open migrations, and then exit the
+    // processes.
     let mut ending = program.clone();
     let thread = program.ops.last().map_or(0, |step| step.thread);
     let finalize = Op::Finalize {
@@ -282,7 +283,7 @@ fn windows(points: Range<u32>, room: usize) -> impl Iterator<Item = Range<u32>> 
 fn cut(program: &Program, points: &Range<u32>, last: &Last) -> Program {
     let mut cut = program.clone();
     cut.threads = cut.threads.max(2);
-    // The program's own preemptions come first: of two at one point the first one counts.
+    // The program's own preemptions come first, because the first of two at one point counts.
     let cuts = points.clone().filter_map(|point| {
         let (at, to) = (u16::try_from(point).ok()?, last.thread_at(point));
         Some(Preemption { at, to })

@@ -2,8 +2,8 @@
 //!
 //! A process that is killed leaves at most a file called `.mm-triage-*.tmp`, which the next process
 //! that writes to the folder [removes](sweep). A full disk leaves the old file in place. The writer
-//! of such a file holds a lock on it, which the system releases however the process ends. If the
-//! lock can be taken, the writer is gone.
+//! of a temporary file holds a lock on it, which the system releases however the process ends. If
+//! the lock can be taken, the writer is gone.
 
 use crate::Status;
 use crate::file;

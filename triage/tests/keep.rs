@@ -1,5 +1,5 @@
 //! Nothing that an engine has found is lost: tests `fuzz/keep`, through its script `fuzz/adopt`, in
-//! a tree with nothing else. `make torture` tests the same of whole commands, at random.
+//! a tree with nothing else. `make torture` tests the same with whole commands, at random.
 #![cfg(unix)]
 
 mod common;

@@ -165,7 +165,7 @@ fn each_pass_says_what_it_did() {
 
 #[test]
 fn a_preemption_follows_its_operation() {
-    // The long run before the race moves the points of everything after it when it is removed.
+    // Removing the long run before the race moves the scheduling points of everything after it.
     let slug = "dup-anon-vma-no-lock";
     let mut program = witness(slug);
     let before = text::parse(

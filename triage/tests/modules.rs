@@ -1,10 +1,10 @@
 //! No module of triage/src uses one that uses it, directly or through others, so each can be read
 //! with only the modules below it.
 //!
-//! The rules: a module is a file. A file uses the children that it declares (`mod x;`), and every
-//! module that a path in it leads to that begins with `crate::`, `super::` or `self::`.
-//! `crate::Status` and `crate::say` are in `status`. Comments, and unit tests at the end of a file,
-//! do not count. lib.rs uses nothing, because it only names the modules.
+//! The rules: a module is a file. A file uses the children that it declares (`mod x;`). It also
+//! uses each module to which one of its paths leads, if the path begins with `crate::`, `super::`
+//! or `self::`. `crate::Status` and `crate::say` are in `status`. Comments, and unit tests at the
+//! end of a file, do not count. lib.rs uses nothing, because it only names the modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -29,7 +29,7 @@ const REASONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The files in which public types are declared, by the names of these.
+/// For each name of a public type, the files that declare a type of that name.
 type Types = BTreeMap<String, Vec<String>>;
 
 fn sources(dir: &Path, all: &mut Vec<PathBuf>) {

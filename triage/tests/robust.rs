@@ -318,8 +318,8 @@ fn a_full_disk_or_a_death_leaves_the_program_of_an_earlier_run() {
     }
 }
 
-/// 40 programs, killed a little later each time: of each there is the earlier program or the
-/// shortest one.
+/// Minimizes 40 programs, and kills the command a little later each time. Each output file then
+/// holds the earlier program or the shortest one.
 #[test]
 fn a_minimization_that_is_killed_leaves_whole_programs() {
     const TIMES: u32 = 12;

@@ -57,7 +57,7 @@ fn two_programs_are_as_they_were() {
     }
 }
 
-/// A sentence for each operation that stock interfaces cannot say, with the operation in it.
+/// A sentence for each operation that stock interfaces cannot carry out, with the operation in it.
 #[test]
 fn what_cannot_be_said_is_refused_by_operation() {
     let map = "mmap p0 0 2 rw\nwrite p0 0\n";
@@ -141,7 +141,8 @@ fn what_does_the_same_stands_for_what_cannot_be_said() {
         evicted.contains("device(0, RELEASE, 0, 1), 0)"),
         "{evicted}"
     );
-    // a name is that of the process which it comes to, and what finds nothing is left out
+    // an operand names the process that the operation works on, and an operation that finds nothing
+    // to work on is left out
     let text = c(&format!("{map}write p5 1\nunlock l0"));
     assert!(
         text.contains("expect(2, \"write p0 1\", store(1, 3), 3)"),
@@ -166,8 +167,8 @@ fn pagemap_shows_nothing_where_no_area_is() {
     assert!(text.contains(line), "{text}");
 }
 
-/// With a bug that the kernel has, the model does something else in its witness, by the step that
-/// the C names then; with right rules, the C expects the right thing.
+/// With a known bug of the kernel, the model does something else in the bug's witness. In a program
+/// that shows no known bug, it does the same with each of them.
 #[test]
 fn a_known_bug_explains_what_its_witness_says() {
     for bug in [
@@ -209,7 +210,8 @@ fn programs() -> Vec<PathBuf> {
     programs.concat()
 }
 
-/// All that can be said compiles without a warning, and needs headers of libc alone.
+/// Every program that stock interfaces can carry out compiles without a warning, and needs headers
+/// of libc alone.
 #[test]
 fn the_corpus_in_c_compiles_without_a_warning() {
     let is_there = Command::new("cc")

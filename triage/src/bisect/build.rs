@@ -1,4 +1,4 @@
-//! Builds commits and asks them.
+//! Builds commits, and asks each for its verdict on a program.
 //!
 //! The cache folder holds `builds/COMMIT/mm-triage`, the programs that were built; `target`,
 //! cargo's folder; `tree-*`, worktrees of a run under way; `lock`, held during a run.

@@ -3,11 +3,11 @@
 //! A key says what is wrong, where it first was wrong, and whether it takes a race:
 //!
 //! - *What*: several invariants look at the same thing from different sides, and which of them
-//!   objects first depends on the rest of the program. They count as one, the subject of the row
-//!   ([`mm_fuzz::invariant`]). If one invariant can be broken in several ways, the way belongs to
-//!   the place.
-//! - *Where*: what the row blames ([`Blame`]), mostly the function whose section did it
-//!   ([`objection`]).
+//!   objects first depends on the rest of the program. They count as one: the subject that their
+//!   rows share ([`mm_fuzz::invariant`]). If one invariant can be broken in several ways, the way
+//!   belongs to the place.
+//! - *Where*: what the row blames ([`Blame`]), mostly the function whose section broke the
+//!   invariant ([`objection`]).
 
 use crate::bugs::Bugs;
 use crate::objection::{self, Objection};
@@ -29,7 +29,7 @@ pub struct Key {
     /// The invariant, `family/name`; for several about the same thing, their subject. For a panic,
     /// its place.
     pub invariant: String,
-    /// The function in which it first was broken, or the way.
+    /// The function in which it first was broken, or the way in which it was.
     pub place: String,
     /// The finding takes two threads.
     pub race: bool,
@@ -40,9 +40,9 @@ pub struct Key {
 pub enum Vague {
     /// It is known.
     No,
-    /// The first section of an operation did it, which has no name.
+    /// The first section of an operation broke the invariant. That section has no name.
     FirstSection,
-    /// A phase of a migration that went on by itself did it.
+    /// The migration that broke the invariant went on by itself, a whole phase at once.
     Phase,
 }
 
@@ -81,8 +81,8 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     })
 }
 
-/// The key of a race in which another invariant was broken first. Another bug may have broken it,
-/// so the function in which it broke is not used.
+/// The key of a race in which another invariant was broken first. Another bug may have broken that
+/// one, so the function in which it broke is not used.
 fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
@@ -96,8 +96,8 @@ fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     }
 }
 
-/// Adds to the place that an allocation had failed. The program is minimal, so the failure belongs
-/// to the bug.
+/// If an allocation had failed, says so in the place. The program is minimal, so the failure
+/// belongs to the bug.
 fn with_failure(place: String, objection: &Objection) -> String {
     if objection.after_failure {
         format!("{place}, after a failed allocation")
@@ -147,8 +147,8 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
         Blame::Operation => known(part(found, 1)),
         Blame::Before if race => known(A_RACE.to_owned()),
         Blame::LastWriter => known(last_writer(program, objection, bugs)),
-        // A device maps a page that is gone by then: the invalidation races with the fault, and
-        // either may come last.
+        // A device maps a page that is gone: the device's fault and the invalidation have raced,
+        // and either may have come last.
         Blame::Unmapper | Blame::EitherInARace if race => known(A_RACE.to_owned()),
         Blame::Unmapper => objection.unmapped.map_or_else(|| section(objection), site),
         Blame::EitherInARace | Blame::Section | Blame::Before => section(objection),

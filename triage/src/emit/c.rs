@@ -168,7 +168,7 @@ impl Writer {
         let Some(OpSlots { proc, slot }) = self.slots.of(op) else {
             return Ok(());
         };
-        // Work that no process does runs in the last one.
+        // Work that no process of the program does runs in one more, the last.
         let proc = proc.unwrap_or(MAX_PROCS);
         if self.runs.values().any(|(busy, _)| *busy == proc) {
             let text = format!(

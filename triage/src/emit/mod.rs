@@ -61,7 +61,7 @@ pub struct EmitArgs {
     pub file: PathBuf,
 }
 
-/// What to say to who names no form.
+/// The message for a command line that names no form.
 const FORMS: &str = "say in which form: `emit --c` is C for a Linux with our driver, `emit --c --stock` C for any \
                      Linux, `emit --rust` a test in Rust";
 

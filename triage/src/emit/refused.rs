@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Refused {
     /// Who cannot do it.
     pub who: &'static str,
-    /// What it is, a line each.
+    /// What cannot be done, a line each.
     pub reasons: Vec<String>,
 }
 

@@ -92,7 +92,7 @@ static UNUSED void op_uffd(unsigned long number, void *argument)
 		uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 		ioctl(uffd, UFFDIO_API, &api);
 	}
-	/* here ENOENT is an answer */
+	/* here ENOENT is an outcome of the operation, and does not mean an empty slot */
 	if (ioctl(uffd, number, argument) < 0)
 		done(FAILED, (unsigned long)errno);
 	else
@@ -173,8 +173,8 @@ static UNUSED void exit_process(int slot)
 }
 
 /*
- * Reports a difference. All processes end first: whoever reads the output waits for all that could
- * write to it.
+ * Reports a difference. All processes end first, because a reader of the output waits until no
+ * process can write to it.
  */
 static UNUSED void different(void)
 {

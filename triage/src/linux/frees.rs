@@ -18,8 +18,8 @@ pub struct Frees {
 }
 
 impl Frees {
-    /// A slice has run. Returns false if Linux may free a page of a device earlier than one that
-    /// the model freed before it.
+    /// Notes what a slice has freed. Returns false if Linux may free two pages of a device in
+    /// another order than the model.
     pub fn slice(&mut self, s: &State) -> bool {
         let after = locked_pages(s);
         let mut in_order = true;
@@ -64,7 +64,7 @@ fn device_left(write: &PteWrite) -> Option<usize> {
     (device(write.new) != Some(left)).then_some(usize::from(left.0))
 }
 
-/// Whether the entry that was cleared is set anew: to a migration entry.
+/// Whether `next` sets the entry that `write` cleared: it becomes a migration entry.
 fn is_same_entry(write: &PteWrite, next: &PteWrite) -> bool {
     (write.mm, write.addr) == (next.mm, next.addr) && write.new == next.old
 }

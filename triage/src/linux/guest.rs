@@ -199,7 +199,7 @@ impl Image {
         self.run_with(programs, "mmfuzz=programs panic_on_warn=0")
     }
 
-    /// The same, in a guest without our driver; its disk to swap to stays.
+    /// Like [`Image::run_on`], in a guest without our driver. The driver's swap disk stays.
     ///
     /// # Errors
     ///

@@ -143,7 +143,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         }
     }
 
-    /// The features of the model's last run; they are forgotten.
+    /// Takes the features of the model's last run, and resets their counters.
     fn features(&mut self) -> Vec<u16> {
         let counters = self
             .counters

@@ -161,7 +161,7 @@ fn judged<S: CaseSource>(
         tally: Mutex::new(Tally::default()),
         stop: stop.clone(),
     };
-    // a guest that the same signal has ended is no news
+    // a guest that does not come up because of the signal is no error
     if let Err(death) = judge.run(args.jobs.unwrap_or_else(pool::default_jobs))
         && !stop.is_set()
     {

@@ -49,8 +49,8 @@ pub enum Refusal {
     /// when it drains the batch of such pages, and from then on the device hands out its frames
     /// in another order.
     LockedDevicePage,
-    /// Two operations are woken at once, or one by a migration that goes on, and the outcome
-    /// depends on which runs first.
+    /// Two operations are woken at once, or a migration wakes one and goes on itself, and the
+    /// outcome depends on which runs first.
     Order,
     /// The model has a finding.
     Finding(String),
@@ -200,7 +200,7 @@ struct Recorder<'p> {
     armed: [u32; ALLOC_KINDS],
     /// Those that were armed after the last slice.
     left: [u32; ALLOC_KINDS],
-    /// A held migration met one, of a kind that the kernel allocates.
+    /// A held migration met an armed failure of a kind that the kernel, not the driver, allocates.
     beside: bool,
     refusal: Option<Refusal>,
     /// The order in which device pages are freed.
@@ -261,8 +261,8 @@ impl Recorder<'_> {
 }
 
 impl Recorder<'_> {
-    /// Locks or references of third parties are released. If one task waits for them, it runs
-    /// before anything else does.
+    /// Third parties release their locks or references. If one task waits for them, it runs before
+    /// anything else does. If several wait, the order is not known.
     fn lets_go(&mut self) {
         let waits = |wait: &&Option<Wait>| wait.as_ref().is_some_and(is_of_folio);
         let (threads, workers) = self.waits.split_at(FIRST_WORKER.min(self.waits.len()));

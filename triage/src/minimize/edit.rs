@@ -25,7 +25,7 @@ pub enum Edit {
     Lower {
         /// The type.
         kind: OperandKind,
-        /// By how much: at most the least value.
+        /// By how much: at most the least value that occurs.
         by: u8,
     },
     /// Changes the geometry.

@@ -81,7 +81,7 @@ pub enum Same {
     Finding,
 }
 
-/// Holds if the run ends like this one did.
+/// Holds if a program's run ends as `found` says that the original's did.
 struct Alike<'a> {
     runner: Runner,
     same: Same,

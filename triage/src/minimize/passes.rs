@@ -4,7 +4,7 @@
 //! pass is a function from a program to a list of changes, in the order in which they are tried.
 //! The first change that the predicate accepts is made, and the pass goes on at the same place in
 //! the list of the new program. So a list need not depend on which changes succeed. The next round
-//! repeats the changes of a pass that made no progress.
+//! tries the whole list of each pass again, also of one that made no progress.
 //!
 //! Removal goes from large to small: halves of the program first, so that unneeded parts cost only
 //! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly passes look for

@@ -97,7 +97,8 @@ fn the_interval_is_around_the_mean_and_repeats() {
     assert_eq!(interval_of_mean(&groups, 60.0), (low, high));
 }
 
-/// `mannwhitneyu(y, x, alternative="two-sided")`; A12 is its statistic by the number of pairs.
+/// `mannwhitneyu(y, x, alternative="two-sided")`; A12 is its statistic divided by the number of
+/// pairs.
 #[test]
 fn comparisons_are_those_of_scipy() {
     let x = found(&[0.2, 0.5, 0.5, 1.0, 3.0]);

@@ -22,18 +22,19 @@ use watch::{Watched, trace};
 #[derive(Debug)]
 pub struct Stock {
     program: Program,
-    /// Operations of the program; the others behind them show what it left.
+    /// The number of the program's own operations. Those behind them show what it left.
     own: usize,
     right: Watched,
     kernel: Version,
 }
 
 impl Stock {
-    /// What stands for a program, with the rules of a kernel and none of its bugs.
+    /// A program in terms of stock interfaces, and what a kernel with these rules and no bugs does
+    /// in it.
     ///
     /// # Errors
     ///
-    /// What stock interfaces cannot say.
+    /// What stock interfaces cannot carry out.
     pub fn of(program: &Program, kernel: Version) -> Result<Self, Refused> {
         let mut executor = Executor::new(options(kernel));
         let as_is = trace(program, &mut executor);
@@ -85,7 +86,7 @@ pub struct Known {
     pub name: &'static str,
     /// The first step behind which the model is in another state.
     pub first: usize,
-    /// The first step that stock interfaces see to be otherwise.
+    /// The first step at which stock interfaces see a difference.
     pub shows: Option<usize>,
 }
 

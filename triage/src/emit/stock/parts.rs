@@ -44,7 +44,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Needs this one, behind those that are there already.
+    /// Adds a part behind the others, unless it is there already.
     pub fn need(&mut self, part: &Part) {
         if !self.texts.contains(&part.0) {
             self.texts.push(part.0);
@@ -57,7 +57,7 @@ impl Parts {
         self.headers.insert(name);
     }
 
-    /// Is it needed?
+    /// Whether a part has been added.
     pub fn has(&self, part: &Part) -> bool {
         self.texts.contains(&part.0)
     }

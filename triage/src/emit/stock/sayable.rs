@@ -1,5 +1,5 @@
-//! Says which operations stock interfaces can carry out, and which call stands for another
-//! operation where it does the same.
+//! Says which operations stock interfaces can carry out, and which other operation can stand for
+//! one that they cannot, where its effect is the same.
 
 use super::watch::{Done, Watched};
 use crate::emit::refused::Refused;
@@ -11,8 +11,8 @@ use mm_linux_protocol::SeenProcess;
 pub enum Substitute {
     /// Itself: it can be said as it is.
     Itself,
-    /// Another one, where the processes are the same afterwards; and the reason for a refusal where
-    /// they are not.
+    /// Another operation, if it leaves the processes in the same state; and the reason for a
+    /// refusal if it does not.
     For(Op, &'static str),
     /// Nothing does.
     None(&'static str),
@@ -58,7 +58,7 @@ pub fn stand(op: Op) -> Substitute {
     }
 }
 
-/// Is there a call for it that is not our driver's alone?
+/// Whether stock interfaces have a call for the operation.
 fn has_command(op: Op) -> bool {
     match (op.kind().contract().call)(op) {
         Call::Range(range) => matches!(
@@ -75,12 +75,12 @@ fn declines(len: Len, skip: Skip) -> bool {
     (0..usize::from(len.get())).any(|page| skip.contains(page))
 }
 
-/// The program as it can be said: one thread, no preemptions, each operation with the process that
-/// it comes to.
+/// The program as stock interfaces can carry it out: one thread, no preemptions, and each operation
+/// names the process that it works on.
 ///
 /// # Errors
 ///
-/// What cannot be said, by operation.
+/// What cannot be carried out, by operation.
 pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     if !program.preemptions.is_empty() {
         let why = "preemptions: nothing outside the kernel stops a task inside it";
@@ -90,7 +90,7 @@ pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     let mut ops = Vec::new();
     for (number, (step, done)) in program.ops.iter().zip(&trace.steps).enumerate() {
         let mut op = of_process(step.op, done);
-        // what finds nothing to work on does nothing
+        // an operation that finds nothing to work on does nothing
         if done.place.is_some() {
             match stand(step.op) {
                 Substitute::Itself => {}
@@ -123,7 +123,8 @@ pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     })
 }
 
-/// What was said must mean the same, and the test driver must be able to do it.
+/// Checks that each step with substitutes leaves the same state as the original step, and that the
+/// test driver can carry it out.
 ///
 /// # Errors
 ///
@@ -140,7 +141,7 @@ pub fn check(program: &Program, as_is: &Watched, said: &Watched) -> Result<(), R
                 _ => "it depends on the thread that runs it",
             };
             reasons.push(reason(number, step.op, why));
-            // all behind it is another program
+            // from here on the two programs differ, so their later steps cannot be compared
             break;
         }
     }
@@ -151,7 +152,7 @@ pub fn check(program: &Program, as_is: &Watched, said: &Watched) -> Result<(), R
     }
 }
 
-/// Which frames pages lie in is nobody's business.
+/// The processes without the frames that their pages lie in, which may differ.
 fn without_frames(seen: &[SeenProcess]) -> Vec<SeenProcess> {
     let mut seen = seen.to_vec();
     let entries = seen.iter_mut().flat_map(|process| &mut process.entries);
@@ -170,7 +171,7 @@ fn refused(reasons: Vec<String>) -> Refused {
     }
 }
 
-/// The operation with the process that its name stands for.
+/// The operation, with its operand replaced by the process that it worked on.
 fn of_process(op: Op, done: &Done) -> Op {
     let Some(proc) = done.place.and_then(|place| place.proc) else {
         return op;
@@ -187,8 +188,8 @@ fn of_process(op: Op, done: &Done) -> Op {
 /// Appends operations that show what the program left: for each process pagemap, reads, writes, and
 /// pagemap again.
 ///
-/// For a program that locks memory, pagemap alone: pages that stay locked show when all is
-/// unmapped, and an access might bring them home before.
+/// A program that mlocks memory gets pagemap alone. Pages that stay mlocked are counted once all is
+/// unmapped, and an access might migrate them back before that.
 pub fn with_looks(mut program: Program, trace: &Watched) -> Program {
     let left = &trace.left;
     let mut steps = program.ops.iter();

@@ -1,5 +1,5 @@
-//! What a run of the model shows of each step, as far as stock interfaces can show it, and what
-//! `lib/test_hmm.c` knows by then, which is not what our driver knows.
+//! Runs a program in the model, and notes what stock interfaces can show of each step. Also follows
+//! what `lib/test_hmm.c` has mapped by then, which is not what our driver would have mapped.
 
 use crate::linux::observe;
 use mm_core::{
@@ -14,15 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One step, as it has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// The processes and slots that it works on; `None` if there was nothing to do it to.
+    /// The process and the slot that it works on; `None` if there was nothing to work on.
     pub place: Option<OpSlots>,
     /// How it ended.
     pub outcome: Outcome,
     /// What pagemap showed, page by page.
     pub pagemap: Vec<Pagemap>,
-    /// What `HMM_DMIRROR_SNAPSHOT` shows behind it, of its range and its device.
+    /// What `HMM_DMIRROR_SNAPSHOT` shows of its range on its device after the step.
     pub snapshot: Vec<u8>,
-    /// All processes behind it.
+    /// All processes after the step.
     pub seen: Vec<SeenProcess>,
     /// Why `lib/test_hmm.c` would not do what the model does.
     pub blocked: Option<&'static str>,
@@ -126,7 +126,8 @@ pub fn on_device(op: Op) -> Option<(Dev, Addr, Len)> {
     }
 }
 
-/// `lib/test_hmm.c` maps the struct page of its own memory after a fault, not the memory.
+/// After a fault on a page of its own device, `lib/test_hmm.c` maps the struct page, not the memory
+/// behind it.
 const FORGOTTEN: &str =
     "lib/test_hmm.c has no such mapping of a page of its own device, and cannot fault it in";
 const NOT_GIVEN_BACK: &str =
@@ -153,7 +154,7 @@ impl Watch<'_> {
         }
     }
 
-    /// What the test driver would do otherwise.
+    /// Why the test driver would not do what the model does in this operation.
     fn blocked(&self, s: &State, op: Op, mm: MmId) -> Option<&'static str> {
         let (dev, addr, write) = match op {
             Op::DevRead { dev, addr, .. } => (dev.get(), addr, false),
@@ -171,7 +172,8 @@ impl Watch<'_> {
         (write && matches!(leaf, Softleaf::DeviceExclusive { .. })).then_some(NOT_GIVEN_BACK)
     }
 
-    /// The mirrors learn what an operation has moved, and forget what has come home.
+    /// Adds the pages that an operation has migrated to the mirrors, and removes those that have
+    /// migrated back.
     fn update_mirrors(&mut self, s: &State, op: Op, mm: Option<MmId>, writable: &[u64]) {
         let live = self.mms;
         let mut mirrors = std::mem::take(&mut self.mirrors);
@@ -181,7 +183,8 @@ impl Watch<'_> {
         if let (Op::Migrate { addr, len, dev, .. }, Some(mm)) = (op, mm) {
             for addr in self.range(addr, len) {
                 if self.on_own(s, mm, dev.get(), addr).is_some() {
-                    // a hole is writable for the CPU then, and not in the mirror
+                    // the entry of a former hole is writable now, but its mapping in the mirror is
+                    // not
                     let write = writable.contains(&addr);
                     mirrors.entry((mm, dev.get(), addr)).or_insert(write);
                 }

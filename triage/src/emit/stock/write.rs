@@ -75,7 +75,7 @@ struct Writer {
     several: bool,
     /// A read or write of the CPU raises a signal.
     faults: bool,
-    /// The process that is started is p0, which does not end early.
+    /// The process that starts is p0, because p0 does not exit in the program.
     main_is_p0: bool,
     /// The last step that was written.
     last: i64,
@@ -250,7 +250,8 @@ impl Writer {
             }
             Ioctl::Migrate => {
                 let call = self.device(dev, "MIGRATE_TO_DEV", Some(pages));
-                // where pages stay behind, the result says whether the mirror has them, too
+                // if pages stay behind, the result depends on whether the mirror maps them, so a
+                // snapshot is compared instead
                 if matches!(done.outcome, Outcome::Moved(moved) if moved < pages.count) {
                     let snapshot = self.snapshot(number, dev, pages, done);
                     return format!("{call}, {snapshot}");
@@ -405,7 +406,7 @@ fn wanted(op: Op, outcome: Outcome, slot: usize) -> String {
         Outcome::Done | Outcome::Nothing | Outcome::Seen(_) | Outcome::Slot(_) => "0".to_owned(),
         Outcome::Word(word) => word.to_string(),
         Outcome::Moved(pages) => pages.to_string(),
-        // it ends at the first page that it cannot have
+        // the command fails at the first page that the device cannot have
         Outcome::Exclusive(pages) if on_device != Some(pages) => "-EFAULT".to_owned(),
         Outcome::Exclusive(pages) => pages.to_string(),
         Outcome::Child(_) => slot.to_string(),

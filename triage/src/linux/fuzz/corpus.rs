@@ -1,9 +1,9 @@
 //! The programs that reached something new, and the choice of the next program.
 //!
-//! New is a place in the kernel, or a feature of the model's run (`mm_fuzz::feedback`), that no
-//! earlier program reached. A choice depends on the seed and on the programs kept so far. One guest
-//! makes the same choices as long as the kernel answers alike; several guests answer in another
-//! order each time.
+//! A place in the kernel, or a feature of the model's run (`mm_fuzz::feedback`), is new if no
+//! earlier program reached it. A choice depends on the seed and on the programs kept so far. With
+//! one guest, the choices are the same in every run as long as the kernel answers alike. Several
+//! guests answer in another order each time.
 
 use super::super::queue::Reached;
 use fastrand::Rng;
