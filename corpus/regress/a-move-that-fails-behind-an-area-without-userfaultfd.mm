@@ -1,5 +1,5 @@
 # A move of several VMAs fails after the first one has moved. That VMA is not registered with
-# userfaultfd; the VMA that was at its place before was.
+# userfaultfd. The VMA that was at the destination before the move was registered.
 mmap p0 0 4 none
 uffd-register p0 1 3
 mremap p0 0 2 3 2 fixed

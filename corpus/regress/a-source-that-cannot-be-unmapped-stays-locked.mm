@@ -1,5 +1,5 @@
-# A source VMA that could not be unmapped stays mlocked. The reference model thought that it does
-# not.
+# A source VMA that could not be unmapped stays mlocked. The reference model expected it not to stay
+# mlocked.
 mmap p0 0 2 r
 mlock p0 0 2 on
 fail vma 2

@@ -1,5 +1,5 @@
-# Reclaim is the last user of an address space and frees it. That is no reclaim of a page of an
-# mlocked VMA. Found by fuzzing.
+# Reclaim is the last user of an address space and frees it. Its pages then go with the address
+# space, which does not count as reclaim of a page of an mlocked VMA. Found by fuzzing.
 threads 2
 preempt 6 t1
 preempt 7 t0

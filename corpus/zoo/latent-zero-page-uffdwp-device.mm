@@ -1,6 +1,6 @@
 # latent-zero-page-uffdwp-device (none: migrate_vma_insert_page (7.3.4)): the zero page loses its
 # uffd-wp bit when it is migrated to a device.
-# Its page on the device is writable.
+# The device page that replaces it is writable.
 mmap p0 0 1 rw
 uffd-register p0 0 1
 read p0 0

@@ -1,5 +1,5 @@
-# lazyfree-restore-writable (29f40594a281): a lazily freed page cannot be dropped, and its entry is
-# restored with the write permission of another entry.
+# lazyfree-restore-writable (29f40594a281): the entry of a lazily freed page that was written again
+# is restored with the write permission of another entry.
 # Reclaim fails because somebody holds the page. The parent's read-only entry becomes writable,
 # although a fork shares the page.
 mmap p0 0 1 rw

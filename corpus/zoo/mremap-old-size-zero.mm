@@ -1,5 +1,5 @@
 # mremap-old-size-zero (01e67e04c281): a move of zero pages invalidates through the mmu notifiers.
-# The move fails at its first page table, so the move back has zero pages, and invalidates an empty
+# The move fails at its first page table, so the move back has length zero, and invalidates an empty
 # range.
 mmap p0 0 1 rw
 write p0 0

@@ -1,5 +1,5 @@
-# mremap-vs-migration-removal (486cf46f3f9b): a walk looks at the copy of a VMA before the VMA, and
-# no lock covers the move of an entry.
+# mremap-vs-migration-removal (486cf46f3f9b): a walk looks at the copy of a VMA before the original,
+# and no lock covers the move of an entry.
 # The walk of t0, which restores migration entries, has passed the copy when t1 moves the entry
 # there.
 threads 2

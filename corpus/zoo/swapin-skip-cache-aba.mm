@@ -1,5 +1,5 @@
-# swapin-skip-cache-aba (13ddaf26be32): a fault reads a slot with one reference past the swap cache,
-# and accepts an equal entry as an unchanged one.
+# swapin-skip-cache-aba (13ddaf26be32): a fault on a slot that only one entry names bypasses the
+# swap cache, and takes an equal entry for an unchanged one.
 # t1 has read the slot. Then t0 swaps the page in, writes to it, and swaps it out to the same slot.
 # t1 maps the old contents.
 threads 2

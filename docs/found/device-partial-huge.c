@@ -1,6 +1,7 @@
-// A huge page on a device of which a part is unmapped comes home whole when the device goes, and
-// nobody notes that it is mapped in part: it is never split, and the memory of the rest is not
-// given back. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// Half of a huge page on a device is unmapped. The page comes home whole when the device goes, and
+// the kernel does not note that it is mapped in part: it is never split, and the memory of the
+// unmapped half is not given back. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root.
+// cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,7 +29,8 @@ static int count(const char *what)
 	return atoi(text);
 }
 
-// Half of a huge page is unmapped; how many more huge pages are there, and are mapped in part?
+// Unmaps half of a new huge page. Returns how many more huge pages count as mapped in part, and
+// sets *huge to how many more huge pages there are.
 static int partial(int on_device, int *huge)
 {
 	int dev = open("/dev/hmm_dmirror0", O_RDWR), before = count("nr_anon_partially_mapped"), there = count("nr_anon");

@@ -1,6 +1,6 @@
-// A child counts its parent's pages that KSM has replaced by the zero page, those too that it does
-// not inherit (MADV_DONTFORK): ksm_zero_pages never comes down again. Needs CONFIG_KSM and root.
-// cc -static
+// fork() adds all of the parent's pages that KSM has replaced by the zero page to ksm_zero_pages,
+// even those that the child does not inherit (MADV_DONTFORK): the count never comes down again.
+// Needs CONFIG_KSM and root. cc -static
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

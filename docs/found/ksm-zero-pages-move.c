@@ -1,5 +1,6 @@
-// UFFDIO_MOVE of a page that KSM has replaced by the zero page forgets that it counts:
-// ksm_zero_pages never comes down again. Needs CONFIG_KSM, CONFIG_USERFAULTFD and root. cc -static
+// UFFDIO_MOVE moves a page that KSM has replaced by the zero page and does not keep the mark that
+// it is counted: ksm_zero_pages never comes down again. Needs CONFIG_KSM, CONFIG_USERFAULTFD and
+// root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>

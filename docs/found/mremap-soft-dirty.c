@@ -1,6 +1,6 @@
-// mremap() marks what it moves soft-dirty, since the memory at the new place is new; not so where
-// it moves a whole page table. pagemap does not show that these pages changed. Needs
-// CONFIG_MEM_SOFT_DIRTY. cc -static
+// mremap() marks what it moves soft-dirty, since the contents at the new address have changed. It
+// does not do so where it moves a whole page table: pagemap does not show that these pages changed.
+// Needs CONFIG_MEM_SOFT_DIRTY. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ static int soft_dirty(char *p, int pages)
 	return dirty;
 }
 
-// Pages at an address that a page table begins at: of these contents, and not huge.
+// Maps small pages that fill a whole page table, and sets each of their bytes to this one.
 static char *table(int byte)
 {
 	char *p = mmap(0, 2 * TABLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,5 +1,6 @@
-// The exclusive bit of pagemap is one verdict for all pages of a THP, from its head page: 512 pages of the parent count as exclusive
-// although the child maps 511 of them. Needs CONFIG_TRANSPARENT_HUGEPAGE.
+// pagemap asks only the head page of a THP for the exclusive bit, and shows the answer for all its
+// pages: 512 pages of the parent count as exclusive although the child maps 511 of them. Needs
+// CONFIG_TRANSPARENT_HUGEPAGE.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
-// PAGEMAP_SCAN write-protects a device-private entry and leaves it writable. The page comes home writable and unprotected.
-// With CONFIG_PAGE_TABLE_CHECK a WARNING. Needs CONFIG_TEST_HMM, CONFIG_USERFAULTFD and root. cc -static
+// PAGEMAP_SCAN write-protects a device-private entry and leaves it writable. The page comes home
+// writable and unprotected. With CONFIG_PAGE_TABLE_CHECK the kernel warns. Needs CONFIG_TEST_HMM,
+// CONFIG_USERFAULTFD and root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@ struct scan { uint64_t size, flags, start, end, walk_end, vec, vec_len, max_page
 #define WP_ASYNC (1 << 15)
 static char mirror[4096];
 
-// How many pages were written since the last call (PAGE_IS_WRITTEN), which are write-protected again (PM_SCAN_WP_MATCHING).
+// How many pages were written since the last call (PAGE_IS_WRITTEN). They are write-protected again
+// (PM_SCAN_WP_MATCHING).
 static int written(char *p)
 {
 	uint64_t region[3];
@@ -29,7 +31,8 @@ static int written(char *p)
 	return n;
 }
 
-// A page is written, scanned and write-protected, and read; is it WRITTEN again?
+// A page is written, then scanned, which write-protects it, then read. Does a second scan find it
+// written?
 static int again(int uffd, int on_device)
 {
 	int dev = open("/dev/hmm_dmirror0", O_RDWR);

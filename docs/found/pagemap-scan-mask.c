@@ -1,6 +1,6 @@
-// PAGEMAP_SCAN with PM_SCAN_WP_MATCHING and no output buffer write-protects all pages, those too
-// that do not match the categories: what was written to them is forgotten. Needs
-// CONFIG_USERFAULTFD. cc -static
+// PAGEMAP_SCAN with PM_SCAN_WP_MATCHING and no output buffer write-protects all pages, even those
+// that do not match the categories, and forgets writes to them. Needs CONFIG_USERFAULTFD.
+// cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@ struct scan { uint64_t size, flags, start, end, walk_end, vec, vec_len, max_page
 #define WP_UNPOPULATED (1 << 13)
 #define WP_ASYNC (1 << 15)
 
-// Scans the page at p, which is anonymous, for these categories; the number of regions found.
+// Scans the anonymous page at p for these categories. Returns the number of regions found.
 static int scan(char *p, int flags, int categories, uint64_t *region)
 {
 	struct scan arg = { .size = sizeof(arg), .flags = flags, .start = (uintptr_t)p, .end = (uintptr_t)p + 4096,

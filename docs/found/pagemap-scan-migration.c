@@ -1,6 +1,6 @@
-// PAGEMAP_SCAN write-protects a migration entry and leaves it writable: a page that compaction moves at that moment comes back
-// writable and unprotected. With CONFIG_PAGE_TABLE_CHECK a WARNING. No device is needed. Needs CONFIG_USERFAULTFD,
-// CONFIG_COMPACTION and root.
+// PAGEMAP_SCAN write-protects a migration entry and leaves it writable: a page that compaction
+// moves at that moment comes back writable and unprotected. With CONFIG_PAGE_TABLE_CHECK the kernel
+// warns. No device is needed. Needs CONFIG_USERFAULTFD, CONFIG_COMPACTION and root.
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>
@@ -41,7 +41,8 @@ static void compact_for_ever(void)
 	}
 }
 
-// How many pages were written since the last call (PAGE_IS_WRITTEN), which are write-protected again (PM_SCAN_WP_MATCHING).
+// How many pages were written since the last call (PAGE_IS_WRITTEN). They are write-protected again
+// (PM_SCAN_WP_MATCHING).
 static long written(char *p)
 {
 	static uint64_t regions[PAGES][3];

@@ -1,6 +1,6 @@
-// smaps divides a page by the processes that map it, on a device too; a huge page on a device
-// counts whole for each of them, and as shared where one process has it. Needs CONFIG_TEST_HMM,
-// CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// smaps divides a small page by the processes that map it, also on a device. It counts a huge page
+// on a device whole for each process, and as shared if only one process maps it. Needs
+// CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
@@ -35,7 +35,8 @@ static long smaps(char *p, const char *row)
 	return kb;
 }
 
-// The share of one of two processes in 2 MiB on a device.
+// Returns the Pss, in kB, of 2 MiB on a device that two processes map. Sets *alone to what smaps
+// calls shared before the second process exists.
 static long half(int dev, int advice, long *alone)
 {
 	char *p = mmap(0, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,6 +1,6 @@
-// clear_refs leaves a page soft-dirty that is pinned, since a device may write to it unseen; not so
-// a huge page. Needs CONFIG_GUP_TEST, CONFIG_MEM_SOFT_DIRTY, CONFIG_TRANSPARENT_HUGEPAGE, debugfs
-// and root. cc -static
+// clear_refs leaves a small page that is pinned soft-dirty, since a device may write to it unseen.
+// It clears the bit of a pinned huge page. Needs CONFIG_GUP_TEST, CONFIG_MEM_SOFT_DIRTY,
+// CONFIG_TRANSPARENT_HUGEPAGE, debugfs and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // UFFDIO_MOVE onto a huge page that is on a device never returns; onto one in system memory it says
-// EEXIST. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root. cc
-// -static
+// EEXIST. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root.
+// cc -static
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
