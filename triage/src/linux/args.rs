@@ -48,6 +48,11 @@ pub struct LinuxArgs {
     /// place in the kernel, or a new feature of the model, are mutated further
     #[arg(long, value_name = "SECS", conflicts_with_all = ["random", "emitted", "witnesses", "programs", "json", "expect_accepted"])]
     pub fuzz: Option<u64>,
+    /// Fuzz the kernel for this many seconds with plain system calls, and hold it to what it
+    /// promises to user space; each FILE is a program of calls that shows a known bug. With 0, only
+    /// run the FILEs
+    #[arg(long, value_name = "SECS", conflicts_with_all = ["random", "emitted", "witnesses", "programs", "json", "expect_accepted", "fuzz"])]
+    pub calls: Option<u64>,
     /// With --fuzz, keep the programs that reach something new in this folder
     #[arg(long, value_name = "DIR", requires = "fuzz")]
     pub keep: Option<PathBuf>,

@@ -4,7 +4,7 @@
 use super::guest::{Guest, Image};
 use crate::Status;
 use mm_fuzz::program::{Program, wire};
-use mm_linux_protocol::{Action, Crash, Job};
+use mm_linux_protocol::{Action, Crash, Job, Reply};
 use std::io::{self, Write};
 
 /// Runs the upstream tests, and prints their counts and the failures.
@@ -59,7 +59,7 @@ pub fn detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
             hints: Vec::new(),
         };
         let said = match Guest::boot(image) {
-            Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply(job.id)) {
+            Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply::<Reply>(job.id)) {
                 Ok(_) => "it goes on".to_owned(),
                 Err(error) => guest.death(&error).why,
             },

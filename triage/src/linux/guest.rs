@@ -7,7 +7,10 @@ use super::console::Console;
 use super::known::{self, Version};
 use crate::names::shown;
 use mm_core::KernelVersion;
-use mm_linux_protocol::{HELLO, Job, Reply, receive, send};
+use mm_linux_calls::CallsReply;
+use mm_linux_protocol::{HELLO, Reply, receive, send};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -75,6 +78,24 @@ pub struct Guest {
     pub boot: Duration,
 }
 
+/// A reply of the guest.
+pub trait Answer: DeserializeOwned {
+    /// The number of the job that it answers.
+    fn answers(&self) -> u32;
+}
+
+impl Answer for Reply {
+    fn answers(&self) -> u32 {
+        self.id
+    }
+}
+
+impl Answer for CallsReply {
+    fn answers(&self) -> u32 {
+        self.id
+    }
+}
+
 /// A guest that has ended.
 #[derive(Debug)]
 pub struct Death {
@@ -105,6 +126,24 @@ impl Image {
             told: "mmfuzz=cover",
             ..image
         })
+    }
+
+    /// The image for programs of plain system calls, whose kernel reports which places they reach if
+    /// `follows_coverage`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence. The script itself has said on standard error what is missing.
+    pub fn for_calls(root: &Path, follows_coverage: bool) -> Result<Self, String> {
+        let (image, told) = if follows_coverage {
+            (
+                Self::that_follows_coverage(root)?,
+                "mmfuzz=cover mmfuzz_runs=calls",
+            )
+        } else {
+            (Self::ensure(root)?, "mmfuzz_runs=calls")
+        };
+        Ok(Self { told, ..image })
     }
 
     fn made(root: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
@@ -428,7 +467,7 @@ impl Guest {
             _dir: dir,
             boot: Duration::ZERO,
         };
-        match guest.next_reply(HELLO) {
+        match guest.next_reply::<Reply>(HELLO) {
             Ok(_) => {
                 guest.boot = began.elapsed();
                 Ok(guest)
@@ -442,7 +481,7 @@ impl Guest {
     /// # Errors
     ///
     /// Those of the port, and a guest that does not accept the job in time.
-    pub fn send(&mut self, job: &Job) -> io::Result<()> {
+    pub fn send(&mut self, job: &impl Serialize) -> io::Result<()> {
         if self.is_broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -459,15 +498,16 @@ impl Guest {
     ///
     /// Those of the port, which closes when the guest ends. The reply is late, malformed, or
     /// answers another job.
-    pub fn reply(&mut self, id: u32) -> io::Result<Reply> {
+    pub fn reply<R: Answer>(&mut self, id: u32) -> io::Result<R> {
         self.port.get_mut().deadline = Instant::now() + self.patience.program;
         self.next_reply(id)
     }
 
-    fn next_reply(&mut self, id: u32) -> io::Result<Reply> {
-        let reply: Reply = receive(&mut self.port)?;
-        if reply.id != id {
-            let why = format!("a reply to job {}, where one to {id} is due", reply.id);
+    fn next_reply<R: Answer>(&mut self, id: u32) -> io::Result<R> {
+        let reply: R = receive(&mut self.port)?;
+        let answered = reply.answers();
+        if answered != id {
+            let why = format!("a reply to job {answered}, where one to {id} is due");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(reply)

@@ -250,7 +250,9 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         {
             let guest = self.guest()?;
             let id = plan.job.id;
-            let replied = guest.send(&plan.job).and_then(|()| guest.reply(id));
+            let replied = guest
+                .send(&plan.job)
+                .and_then(|()| guest.reply::<mm_linux_protocol::Reply>(id));
             let verdict = match replied {
                 Ok(reply) => {
                     if reply.stuck {

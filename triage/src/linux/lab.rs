@@ -91,7 +91,10 @@ impl Lab {
             None => Guest::boot(&self.image)?,
         };
         let id = plan.job.id;
-        match guest.send(&plan.job).and_then(|()| guest.reply(id)) {
+        match guest
+            .send(&plan.job)
+            .and_then(|()| guest.reply::<mm_linux_protocol::Reply>(id))
+        {
             Ok(reply) => {
                 self.guest = (!reply.stuck).then_some(guest);
                 let all = compare::compare(&plan, &reply, accepted::ACCEPTED);

@@ -7,6 +7,7 @@
 
 mod accepted;
 mod args;
+mod calls;
 mod checks;
 mod compare;
 mod console;
@@ -83,6 +84,14 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
             Ok(session) => programs::command(&session.image, &args.files, out),
             Err(status) => Ok(status),
         };
+    }
+    if let Some(seconds) = args.calls {
+        let corpus = match corpus::find(args.corpus.as_deref()) {
+            Ok(corpus) => corpus,
+            Err(error) => return Ok(Status::unusable(error)),
+        };
+        let root = corpus.parent().unwrap_or(&corpus).to_owned();
+        return calls::command(args, seconds, &root, out);
     }
     let Session { image, files } = match Session::new(args) {
         Ok(session) => session,

@@ -45,6 +45,36 @@ fn compiled(source: &Path, binary: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
+/// Compiles a C program, runs it in a guest without our driver, and returns what it says.
+pub fn said(image: &Image, name: &str, source: &str) -> String {
+    let compile = || -> io::Result<Option<Vec<u8>>> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("program.c");
+        std::fs::write(&path, source)?;
+        compiled(&path, &dir.path().join("program"))
+    };
+    let binary = match compile() {
+        Ok(Some(binary)) => binary,
+        Ok(None) => return "nothing, since cc does not compile it".to_owned(),
+        Err(error) => return format!("nothing, since cc cannot be run: {error}"),
+    };
+    match image.run_stock(&[(name.to_owned(), binary)]) {
+        Ok(console) => {
+            let words = ["WARNING:", "BUG:", "Oops", "Kernel panic"];
+            let kernel = console
+                .lines()
+                .find(|line| words.iter().any(|word| line.contains(word)));
+            let lines = console.lines().filter_map(|line| line.split_once(SAID));
+            let mut said = lines.filter_map(|(_, said)| said.split_once(": "));
+            let said = said.next().map_or("nothing", |(_, said)| said).to_owned();
+            kernel.map_or(said.clone(), |kernel| {
+                format!("{said} (kernel: {})", kernel.trim())
+            })
+        }
+        Err(error) => format!("nothing: {error}"),
+    }
+}
+
 /// Runs each program, and prints its output and the kernel's warnings meanwhile.
 pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Result<Status> {
     let sources = match sources(given) {

@@ -7,6 +7,7 @@
 
 mod access;
 mod call;
+mod calls;
 mod channel;
 mod cover;
 mod director;
@@ -60,28 +61,45 @@ fn open_port() -> io::Result<File> {
     Err(last)
 }
 
+/// What the agent sends first.
+const STARTED: Reply = Reply {
+    id: HELLO,
+    events: Vec::new(),
+    leaked: [0, 0],
+    stuck: false,
+    reached: Vec::new(),
+};
+
+fn cover(follows_coverage: bool) -> io::Result<Option<&'static cover::Cover>> {
+    if !follows_coverage {
+        return Ok(None);
+    }
+    mount("debugfs", "/sys/kernel/debug");
+    cover::Cover::share().map(Some)
+}
+
+/// Runs programs of plain system calls.
+fn calls(follows_coverage: bool) -> io::Result<()> {
+    access::handle_faults();
+    // SAFETY: the kernel then reaps the processes of the programs.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    swap::on()?;
+    let cover = cover(follows_coverage)?;
+    let mut port = open_port()?;
+    send(&mut port, &STARTED)?;
+    calls::serve(&mut port, cover)
+}
+
 fn judge(follows_coverage: bool) -> io::Result<()> {
     access::handle_faults();
     // SAFETY: the kernel then reaps children that the director does not wait for.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     swap::on()?;
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
-    let cover = if follows_coverage {
-        mount("debugfs", "/sys/kernel/debug");
-        Some(cover::Cover::share()?)
-    } else {
-        None
-    };
+    let cover = cover(follows_coverage)?;
     let mut director = director::Director::new(channel::share(), driver, cover);
     let mut port = open_port()?;
-    let hello = Reply {
-        id: HELLO,
-        events: Vec::new(),
-        leaked: [0, 0],
-        stuck: false,
-        reached: Vec::new(),
-    };
-    send(&mut port, &hello)?;
+    send(&mut port, &STARTED)?;
     loop {
         let job: Job = receive(&mut port)?;
         let reply = director.run(&job);
@@ -132,8 +150,16 @@ fn main() {
         if let Err(error) = run_programs() {
             println!("mmfuzz-agent: {error}");
         }
-    } else if let Err(error) = judge(line.contains("mmfuzz=cover")) {
-        println!("mmfuzz-agent: {error}");
+    } else {
+        let follows_coverage = line.contains("mmfuzz=cover");
+        let ended = if line.contains("mmfuzz_runs=calls") {
+            calls(follows_coverage)
+        } else {
+            judge(follows_coverage)
+        };
+        if let Err(error) = ended {
+            println!("mmfuzz-agent: {error}");
+        }
     }
     reboot();
 }

@@ -1,0 +1,64 @@
+//! Counters of the system, which must return to their values when a program's processes are gone.
+
+use mm_linux_calls::{Breach, BreachKind, COUNTERS, CallsJob};
+use std::time::Duration;
+
+/// Their values.
+#[derive(Clone, Debug)]
+pub struct Counters([i64; COUNTERS.len()]);
+
+impl Counters {
+    /// Reads all of them. One that this kernel lacks is zero.
+    pub fn read() -> Self {
+        let vmstat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+        Self(COUNTERS.map(|counter| {
+            let said = if counter.name.starts_with('/') {
+                std::fs::read_to_string(counter.name).unwrap_or_default()
+            } else {
+                let mut lines = vmstat.lines();
+                let line =
+                    lines.find_map(|line| line.strip_prefix(counter.name)?.strip_prefix(' '));
+                line.unwrap_or_default().to_owned()
+            };
+            said.trim().parse().unwrap_or(0)
+        }))
+    }
+
+    /// The first counter that has not returned.
+    fn moved(&self, now: &Self) -> Option<usize> {
+        (0..COUNTERS.len()).find(|i| (now.0[*i] - self.0[*i]).abs() > COUNTERS[*i].slack)
+    }
+
+    /// Compares with the values before the program. A counter that has moved gets time, since
+    /// batches and counts of each CPU are folded late. What stays becomes the new value.
+    pub fn check(&mut self, steps: usize, job: &CallsJob) -> Option<Breach> {
+        let mut now = Self::read();
+        let mut moved = self.moved(&now);
+        for pause in [1, 10, 100, 1200] {
+            if moved.is_none() {
+                return None;
+            }
+            // drains the batches of the LRU, then folds the counts
+            let _ = std::fs::write("/proc/sys/vm/drop_caches", "1");
+            let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
+            std::thread::sleep(Duration::from_millis(pause));
+            now = Self::read();
+            moved = self.moved(&now);
+        }
+        let counter = moved?;
+        let (got, wanted) = (now.0[counter], self.0[counter]);
+        *self = now;
+        let is_known = |(kind, name): &(BreachKind, String)| {
+            *kind == BreachKind::Counter && *name == COUNTERS[counter].name
+        };
+        (!job.known.iter().any(is_known)).then_some(Breach {
+            kind: BreachKind::Counter,
+            step: steps as u16,
+            process: 0,
+            page: counter as u16,
+            count: 1,
+            got: got as u64,
+            wanted: wanted as u64,
+        })
+    }
+}

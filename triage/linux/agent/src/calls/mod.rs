@@ -1,0 +1,470 @@
+//! Runs programs of plain system calls, and asks the ledger after each call.
+//!
+//! Each program runs in a process of its own, with a second one after `fork`. The two and the agent
+//! share the ledger and the results, and take turns: in an even turn one process makes its call, in
+//! the odd turn behind it the other one looks at its pages. So nothing runs side by side, and a
+//! program repeats.
+
+mod counters;
+mod kernel;
+
+use crate::cover::Cover;
+use counters::Counters;
+use kernel::Kernel;
+use mm_linux_calls::{
+    Breach, BreachKind, Call, CallsJob, CallsReply, Ledger, MAX_STEPS, PAGES, PROCESSES, Program,
+    Shown,
+};
+use mm_linux_protocol::{receive, send};
+use std::cell::UnsafeCell;
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a call may take. The CPU is emulated, and some calls work on thousands of pages.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How long a process that was killed may take to end.
+const END: Duration = Duration::from_secs(4);
+
+/// What the processes of a program share.
+struct Shared {
+    /// Twice the number of the step, plus one while the other process looks.
+    turn: AtomicU32,
+    results: [AtomicI32; MAX_STEPS],
+    pids: [AtomicI32; PROCESSES],
+    passed_over: AtomicU32,
+    ended: AtomicU32,
+    /// Written by the process whose turn it is.
+    board: UnsafeCell<Board>,
+}
+
+struct Board {
+    breach: Option<Breach>,
+    ledger: Ledger,
+}
+
+// SAFETY: the processes take turns; see `Shared::turn`.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn new() -> io::Result<&'static Self> {
+        // SAFETY: new memory, for which all zeros are valid: integers, flags, and `None`, which
+        // `begin` writes anew.
+        unsafe {
+            let memory = libc::mmap(
+                std::ptr::null_mut(),
+                size_of::<Self>(),
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            if memory == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(&*memory.cast())
+        }
+    }
+
+    /// The board, for the process whose turn it is.
+    #[allow(clippy::mut_from_ref)]
+    fn board(&self) -> &mut Board {
+        // SAFETY: only one process has its turn.
+        unsafe { &mut *self.board.get() }
+    }
+
+    fn begin(&self, program: &Program) {
+        let board = self.board();
+        board.breach = None;
+        board.ledger.reset(program.wp_async);
+        self.turn.store(0, Ordering::SeqCst);
+        self.ended.store(0, Ordering::SeqCst);
+        self.passed_over.store(0, Ordering::SeqCst);
+        self.pids
+            .iter()
+            .for_each(|pid| pid.store(0, Ordering::SeqCst));
+        self.results
+            .iter()
+            .for_each(|result| result.store(0, Ordering::SeqCst));
+    }
+}
+
+fn is_running(pid: i32) -> bool {
+    // SAFETY: asks only.
+    pid > 0 && unsafe { libc::kill(pid, 0) } == 0
+}
+
+/// One of the processes.
+struct Process<'a> {
+    me: usize,
+    job: &'a CallsJob,
+    shared: &'static Shared,
+    kernel: Kernel,
+}
+
+impl Process<'_> {
+    /// Notes a breach, or gives up the claim if the breach is known.
+    fn note(&self, step: usize, page: usize, (kind, got, wanted): Shown) {
+        let board = self.shared.board();
+        let steps = &self.job.program.steps;
+        let call = steps.get(step).map_or("end", |step| step.call.name());
+        let mut known = self.job.known.iter();
+        if known.any(|(known, at)| *known == kind && at == call) {
+            board.ledger.forgive(self.me, page);
+            self.shared.passed_over.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        match &mut board.breach {
+            Some(breach) => {
+                let is_same = breach.kind == kind && usize::from(breach.step) == step;
+                breach.count += u16::from(is_same && usize::from(breach.process) == self.me);
+            }
+            none => {
+                *none = Some(Breach {
+                    kind,
+                    step: step as u16,
+                    process: self.me as u8,
+                    page: page as u16,
+                    count: 1,
+                    got,
+                    wanted,
+                });
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.board().breach.is_some()
+    }
+
+    /// Looks at all pages of this process.
+    fn look(&mut self, step: usize) {
+        let named = self.shared.board().ledger.named();
+        let mut entries = [0; PAGES as usize];
+        let entries = &mut entries[named.clone()];
+        if named.is_empty() || !self.kernel.pagemap(named.start, entries) {
+            return;
+        }
+        for (page, entry) in named.zip(entries) {
+            let shown = self
+                .shared
+                .board()
+                .ledger
+                .check_shown(self.me, page, *entry);
+            if let Some(shown) = shown {
+                self.note(step, page, shown);
+            }
+        }
+    }
+
+    /// Looks at the contents, too.
+    fn look_closely(&mut self, step: usize) {
+        if let Some((page, counted)) = self.kernel.smaps() {
+            self.note(step, page, (BreachKind::Smaps, counted, 0));
+        }
+        for page in self.shared.board().ledger.named() {
+            let at = page % 512;
+            if self.is_over() || !(at < 24 || at > 503 || page % 37 == 0) {
+                continue;
+            }
+            let read = self.kernel.read(page);
+            let shown = self
+                .shared
+                .board()
+                .ledger
+                .has_read(self.me, page, read.ok());
+            if let Some(shown) = shown {
+                self.note(step, page, shown);
+            }
+        }
+    }
+
+    /// Waits for this turn. Returns false if the other process ended the program.
+    fn wait(&self, turn: u32) -> bool {
+        while self.shared.turn.load(Ordering::SeqCst) < turn {
+            let other = self.shared.pids[1 - self.me].load(Ordering::SeqCst);
+            if self.shared.ended.load(Ordering::SeqCst) != 0 || !is_running(other) {
+                // the other one has died, or has ended in its turn
+                let turn_now = self.shared.turn.load(Ordering::SeqCst);
+                return turn_now >= turn;
+            }
+            // SAFETY: no arguments.
+            unsafe { libc::sched_yield() };
+        }
+        true
+    }
+
+    fn pass(&self, turn: u32) {
+        self.shared.turn.store(turn, Ordering::SeqCst);
+    }
+
+    /// The steps from `first`, then the end.
+    fn run(&mut self, first: usize) -> ! {
+        let steps = &self.job.program.steps;
+        let mut at = first;
+        while at < steps.len() && !self.is_over() {
+            let step = steps[at];
+            let turn = 2 * at as u32;
+            let both = self.shared.board().ledger.is_alive(1);
+            let is_mine = usize::from(step.process) == self.me;
+            if is_mine || !both {
+                if both && !self.wait(turn) {
+                    break;
+                }
+                let is_void = !is_mine || matches!(step.call, Call::Exit) && self.me == 0;
+                if !is_void {
+                    self.make(at, &step.call);
+                    self.look(at);
+                }
+                let both = self.shared.board().ledger.is_alive(1);
+                self.pass(turn + 1 + u32::from(!both));
+                if matches!(step.call, Call::Exit) && self.me == 1 {
+                    self.leave();
+                }
+            } else {
+                if !self.wait(turn + 1) {
+                    break;
+                }
+                if self.shared.board().ledger.is_alive(self.me) {
+                    self.look(at);
+                }
+                self.pass(turn + 2);
+            }
+            at += 1;
+        }
+        // first the child looks, then the parent
+        let end = 2 * steps.len() as u32 + u32::from(self.me == 0);
+        let both = self.shared.board().ledger.is_alive(1);
+        if !self.is_over() && (!both || self.wait(end)) {
+            self.look_closely(steps.len());
+        }
+        self.pass(end + 1);
+        if self.is_over() {
+            self.shared.ended.store(1, Ordering::SeqCst);
+        }
+        self.leave()
+    }
+
+    fn leave(&self) -> ! {
+        // SAFETY: ends this process, which shares nothing but memory with the others.
+        unsafe { libc::_exit(0) }
+    }
+
+    /// Makes a call, and tells the ledger.
+    fn make(&mut self, at: usize, call: &Call) {
+        let board = self.shared.board();
+        let (mut result, mut done) = (0, 0);
+        match *call {
+            Call::Write(range) | Call::MemWrite(range) => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                let forced = matches!(call, Call::MemWrite(_));
+                for page in range.pages() {
+                    let word = mm_linux_calls::Range::word(at, page);
+                    let wrote = self.kernel.write(page, word, forced);
+                    let ok = wrote.is_ok();
+                    let shown = board.ledger.has_written(self.me, page, word, ok, forced);
+                    result = wrote.err().filter(|_| result == 0).unwrap_or(result);
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::Read(range) => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                for page in range.pages() {
+                    let read = self.kernel.read(page);
+                    let shown = board.ledger.has_read(self.me, page, read.ok());
+                    result = read.err().filter(|_| result == 0).unwrap_or(result);
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::DeviceWrite(range) => {
+                result = self.kernel.device(call, at);
+                board.ledger.apply(self.me, call, result, at, 0);
+                let breach = board
+                    .ledger
+                    .device_has_written(self.me, range, at, result == 0);
+                if let Some((page, shown)) = breach {
+                    self.note(at, page, shown);
+                }
+            }
+            Call::Scan { range, .. } => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                result = self.scan(at, call, range);
+            }
+            Call::Fork => {
+                if board.ledger.is_alive(1) {
+                    return;
+                }
+                // SAFETY: this process has one thread.
+                match unsafe { libc::fork() } {
+                    -1 => result = kernel::errno(),
+                    0 => {
+                        self.me = 1;
+                        self.kernel.forked();
+                        while self.shared.turn.load(Ordering::SeqCst) <= 2 * at as u32 {
+                            // SAFETY: no arguments.
+                            unsafe { libc::sched_yield() };
+                        }
+                        self.pass(2 * at as u32 + 2);
+                        self.run(at + 1);
+                    }
+                    pid => self.shared.pids[1].store(pid, Ordering::SeqCst),
+                }
+                board.ledger.apply(self.me, call, result, at, 0);
+            }
+            _ => {
+                (result, done) = self.kernel.call(call, at);
+                board.ledger.apply(self.me, call, result, at, done);
+            }
+        }
+        self.shared.results[at].store(result, Ordering::SeqCst);
+        let _ = done;
+    }
+
+    /// PAGEMAP_SCAN must report the pages that pagemap shows.
+    fn scan(&mut self, at: usize, call: &Call, range: mm_linux_calls::Range) -> i32 {
+        let Call::Scan {
+            categories,
+            protect,
+            ..
+        } = *call
+        else {
+            return 0;
+        };
+        let mut entries = [0; PAGES as usize];
+        let entries = &mut entries[..usize::from(range.len)];
+        let is_shown = self.kernel.pagemap(range.first.into(), entries);
+        let (result, found) = self.kernel.scan(range, categories, protect);
+        if result != 0 || !is_shown {
+            return result;
+        }
+        for (i, page) in range.pages().enumerate() {
+            let is_found = found[i];
+            let has = kernel::categories(entries[i]);
+            let board = self.shared.board();
+            let matches = categories != 0 && has & categories == categories;
+            if protect {
+                if is_found {
+                    board.ledger.scanned(self.me, page);
+                }
+            } else if board.ledger.is_mapped(self.me, page)
+                && categories != 0
+                && matches != is_found
+            {
+                let shown = (BreachKind::Scan, entries[i], u64::from(categories));
+                self.note(at, page, shown);
+            }
+        }
+        0
+    }
+}
+
+/// Runs programs until the host closes the port.
+pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
+    kernel::set_up()?;
+    let shared = Shared::new()?;
+    let mut counters = Counters::read();
+    loop {
+        let job: CallsJob = receive(port)?;
+        let reply = run(&job, shared, cover, &mut counters);
+        send(port, &reply)?;
+    }
+}
+
+fn run(
+    job: &CallsJob,
+    shared: &'static Shared,
+    cover: Option<&'static Cover>,
+    counters: &mut Counters,
+) -> CallsReply {
+    shared.begin(&job.program);
+    // SAFETY: the agent has one thread.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        // SAFETY: no arguments.
+        shared.pids[0].store(unsafe { libc::getpid() }, Ordering::SeqCst);
+        let mut process = Process {
+            me: 0,
+            job,
+            shared,
+            kernel: Kernel::new(job.program.wp_async, cover),
+        };
+        process.run(0);
+    }
+    shared.pids[0].store(pid, Ordering::SeqCst);
+    let mut breach = None;
+    let stuck = !is_over(shared, PATIENCE, true);
+    let steps = job.program.steps.len();
+    let mut cannot_be_killed = false;
+    if stuck {
+        let step = (shared.turn.load(Ordering::SeqCst) / 2) as usize;
+        for pid in &shared.pids {
+            let pid = pid.load(Ordering::SeqCst);
+            // SAFETY: processes of ours.
+            unsafe { libc::kill(if pid > 0 { pid } else { i32::MAX }, libc::SIGKILL) };
+        }
+        cannot_be_killed = !is_over(shared, END, false);
+        let kind = if cannot_be_killed {
+            BreachKind::Unkillable
+        } else {
+            BreachKind::Hang
+        };
+        breach = Some(Breach {
+            kind,
+            step: step.min(steps) as u16,
+            process: job.program.steps.get(step).map_or(0, |step| step.process),
+            page: 0,
+            count: 0,
+            got: 0,
+            wanted: 0,
+        });
+    }
+    let results = shared.results.iter().take(steps);
+    let results = results
+        .map(|result| result.load(Ordering::SeqCst))
+        .collect();
+    let breach = breach.or(shared.board().breach);
+    let passed_over = shared.passed_over.load(Ordering::SeqCst);
+    // a process that was killed in a breach may leave things behind that are no breach
+    let counted = if cannot_be_killed {
+        None
+    } else {
+        counters.check(steps, job)
+    };
+    CallsReply {
+        id: job.id,
+        breach: breach.or(counted),
+        results,
+        passed_over,
+        stuck: cannot_be_killed,
+        reached: cover.map(Cover::take).unwrap_or_default(),
+    }
+}
+
+/// Waits until all processes have ended. `by_turn` begins the time anew with each turn.
+fn is_over(shared: &Shared, patience: Duration, by_turn: bool) -> bool {
+    let (mut began, mut last) = (Instant::now(), 0);
+    loop {
+        let mut pids = shared.pids.iter().map(|pid| pid.load(Ordering::SeqCst));
+        if !pids.any(is_running) {
+            return true;
+        }
+        let turn = shared.turn.load(Ordering::SeqCst);
+        if by_turn && turn != last {
+            (began, last) = (Instant::now(), turn);
+        }
+        if began.elapsed() > patience {
+            return false;
+        }
+        if began.elapsed() > Duration::from_millis(20) {
+            std::thread::sleep(Duration::from_millis(2));
+        } else {
+            // SAFETY: no arguments.
+            unsafe { libc::sched_yield() };
+        }
+    }
+}

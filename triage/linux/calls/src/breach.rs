@@ -1,0 +1,141 @@
+//! Breaches: what Linux promises and does not keep.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! kinds {
+    ($($variant:ident, $name:literal, $says:literal;)*) => {
+        /// A promise that is broken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum BreachKind { $(#[doc = $says] $variant),* }
+
+        impl BreachKind {
+            /// All kinds.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// A short name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The sentence.
+            pub const fn says(self) -> &'static str {
+                match self { $(Self::$variant => $says),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    NotSoftDirty, "not-soft-dirty", "a page that changed since soft-dirty was cleared is not soft-dirty";
+    NotProtected, "not-protected", "a page that is write-protected for userfaultfd is not protected any more";
+    WrittenThrough, "written-through", "a write to a page that is write-protected for userfaultfd goes through unnoticed";
+    StillProtected, "still-protected", "a page that was written to still counts as not written";
+    Contents, "contents", "a page does not contain what was written to it last";
+    Denied, "denied", "an access that the mapping allows fails";
+    Allowed, "allowed", "an access that the mapping forbids succeeds";
+    ShownUnmapped, "shown-unmapped", "pagemap shows a page where nothing is mapped";
+    Smaps, "smaps", "smaps counts more than the size of the mapping";
+    Scan, "scan", "PAGEMAP_SCAN does not report the pages that pagemap shows";
+    Counter, "counter", "a counter of the system does not return to its value when all processes have ended";
+    Hang, "hang", "a system call does not return";
+    Unkillable, "unkillable", "a system call does not return, and its process cannot be killed";
+}
+
+/// A counter of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Counter {
+    /// Its name in `/proc/vmstat`, or its path.
+    pub name: &'static str,
+    /// How far it may move by itself.
+    pub slack: i64,
+}
+
+/// The counters that must return to their values.
+pub const COUNTERS: [Counter; 10] = [
+    Counter {
+        name: "nr_mlock",
+        slack: 0,
+    },
+    Counter {
+        name: "nr_unevictable",
+        slack: 0,
+    },
+    Counter {
+        name: "nr_anon_transparent_hugepages",
+        slack: 0,
+    },
+    Counter {
+        name: "nr_shmem",
+        slack: 0,
+    },
+    Counter {
+        name: "nr_shmem_pmdmapped",
+        slack: 0,
+    },
+    Counter {
+        name: "nr_isolated_anon",
+        slack: 0,
+    },
+    Counter {
+        name: "nr_anon_pages",
+        slack: 64,
+    },
+    Counter {
+        name: "nr_page_table_pages",
+        slack: 16,
+    },
+    Counter {
+        name: "/sys/kernel/mm/ksm/ksm_zero_pages",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/ksm/pages_shared",
+        slack: 0,
+    },
+];
+
+/// A broken promise, where it was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Breach {
+    /// The promise.
+    pub kind: BreachKind,
+    /// The number of the step behind which it was noticed; the number of steps for the end.
+    pub step: u16,
+    /// The process.
+    pub process: u8,
+    /// The page, or the number of the counter.
+    pub page: u16,
+    /// How many pages, from that page on to the end of the window, break the promise.
+    pub count: u16,
+    /// What Linux says.
+    pub got: u64,
+    /// What it should say.
+    pub wanted: u64,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.says())?;
+        match self.kind {
+            BreachKind::Counter => write!(
+                f,
+                ": {} is {} and was {}",
+                COUNTERS[usize::from(self.page) % COUNTERS.len()].name,
+                self.got,
+                self.wanted
+            ),
+            BreachKind::Hang | BreachKind::Unkillable => Ok(()),
+            BreachKind::Contents => write!(
+                f,
+                ": page {} of process {} has {:#x}, not {:#x}",
+                self.page, self.process, self.got, self.wanted
+            ),
+            _ => write!(
+                f,
+                ": page {} of process {} ({} in all; {:#x})",
+                self.page, self.process, self.count, self.got
+            ),
+        }
+    }
+}

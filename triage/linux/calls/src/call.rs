@@ -1,0 +1,288 @@
+//! The system calls, and their operands.
+
+use crate::{HUGE, PAGES};
+use serde::{Deserialize, Serialize};
+
+/// Consecutive pages of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Range {
+    /// The first page.
+    pub first: u16,
+    /// The number of pages, at least one.
+    pub len: u16,
+}
+
+impl Range {
+    /// The pages of the window from `first`, at most `len` of them.
+    pub fn new(first: u16, len: u16) -> Self {
+        let first = first.min(PAGES - 1);
+        let len = len.clamp(1, PAGES - first);
+        Self { first, len }
+    }
+
+    /// The numbers of the pages.
+    pub fn pages(self) -> std::ops::Range<usize> {
+        usize::from(self.first)..usize::from(self.first + self.len)
+    }
+
+    /// This many pages from `first`, or fewer at the end of the window.
+    pub fn moved(self, first: u16) -> Self {
+        Self::new(first, self.len)
+    }
+
+    /// True if the range is whole huge pages.
+    pub const fn is_huge(self) -> bool {
+        self.first.is_multiple_of(HUGE) && self.len.is_multiple_of(HUGE)
+    }
+}
+
+/// The protection of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Prot {
+    /// `PROT_NONE`.
+    None,
+    /// `PROT_READ`.
+    Read,
+    /// `PROT_READ | PROT_WRITE`.
+    Write,
+}
+
+/// The modes of `UFFDIO_REGISTER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Modes {
+    /// Write protection.
+    Wp,
+    /// Missing pages.
+    Missing,
+    /// Both.
+    Both,
+}
+
+macro_rules! advices {
+    ($($variant:ident = $number:literal, $name:literal, $c:literal;)*) => {
+        /// Advice of `madvise`.
+        #[allow(missing_docs)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Advice { $($variant),* }
+
+        impl Advice {
+            /// All advice.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its number in Linux.
+            pub const fn number(self) -> i32 {
+                match self { $(Self::$variant => $number),* }
+            }
+
+            /// Its word in a program.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Its name in C.
+            pub const fn c(self) -> &'static str {
+                match self { $(Self::$variant => $c),* }
+            }
+        }
+    };
+}
+
+advices! {
+    DontNeed = 4, "dontneed", "MADV_DONTNEED";
+    Free = 8, "free", "MADV_FREE";
+    Cold = 20, "cold", "MADV_COLD";
+    PageOut = 21, "pageout", "MADV_PAGEOUT";
+    PopulateRead = 22, "populate-read", "MADV_POPULATE_READ";
+    PopulateWrite = 23, "populate-write", "MADV_POPULATE_WRITE";
+    Collapse = 25, "collapse", "MADV_COLLAPSE";
+    HugePage = 14, "hugepage", "MADV_HUGEPAGE";
+    NoHugePage = 15, "nohugepage", "MADV_NOHUGEPAGE";
+    Mergeable = 12, "mergeable", "MADV_MERGEABLE";
+    Unmergeable = 13, "unmergeable", "MADV_UNMERGEABLE";
+    DontFork = 10, "dontfork", "MADV_DONTFORK";
+    DoFork = 11, "dofork", "MADV_DOFORK";
+    WipeOnFork = 18, "wipeonfork", "MADV_WIPEONFORK";
+    KeepOnFork = 19, "keeponfork", "MADV_KEEPONFORK";
+    GuardInstall = 102, "guard-install", "MADV_GUARD_INSTALL";
+    GuardRemove = 103, "guard-remove", "MADV_GUARD_REMOVE";
+}
+
+/// A system call, or a few that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Call {
+    /// `mmap` with `MAP_FIXED` of anonymous memory, private or shared.
+    Map {
+        /// What is mapped.
+        range: Range,
+        /// `MAP_SHARED`.
+        shared: bool,
+        /// The protection.
+        prot: Prot,
+    },
+    /// `munmap`.
+    Unmap(Range),
+    /// `mprotect`.
+    Protect(Range, Prot),
+    /// `mremap` to another place (`MREMAP_FIXED`), with `MREMAP_DONTUNMAP` if `keep`.
+    Move {
+        /// What moves.
+        range: Range,
+        /// The first page of the new place.
+        to: u16,
+        /// The old mapping stays, empty.
+        keep: bool,
+    },
+    /// `mremap` in place to another number of pages.
+    Resize(Range, u16),
+    /// Writes a word to each page.
+    Write(Range),
+    /// Reads the word of each page.
+    Read(Range),
+    /// Writes through `/proc/self/mem`.
+    MemWrite(Range),
+    /// `madvise`.
+    Advise(Range, Advice),
+    /// `mlock`, or `mlock2` with `MLOCK_ONFAULT`.
+    Lock {
+        /// What is locked.
+        range: Range,
+        /// `MLOCK_ONFAULT`.
+        on_fault: bool,
+    },
+    /// `munlock`.
+    Unlock(Range),
+    /// Clears the soft-dirty bits (4 to `/proc/self/clear_refs`).
+    ClearSoftDirty,
+    /// KSM scans all memory.
+    Ksm,
+    /// Compaction of all memory.
+    Compact,
+    /// `UFFDIO_REGISTER`.
+    Register(Range, Modes),
+    /// `UFFDIO_UNREGISTER`.
+    Unregister(Range),
+    /// `UFFDIO_WRITEPROTECT`, on or off.
+    WriteProtect(Range, bool),
+    /// `UFFDIO_COPY`, write-protected if the flag is set.
+    Copy(Range, bool),
+    /// `UFFDIO_ZEROPAGE`.
+    Zero(Range),
+    /// `UFFDIO_MOVE` to the place that begins at this page.
+    UffdMove(Range, u16),
+    /// `UFFDIO_POISON`.
+    Poison(Range),
+    /// `PAGEMAP_SCAN`: the categories that must all be set, and whether matching pages are
+    /// write-protected.
+    Scan {
+        /// What is scanned.
+        range: Range,
+        /// Bits of present, swapped, file, soft-dirty.
+        categories: u8,
+        /// `PM_SCAN_WP_MATCHING`.
+        protect: bool,
+    },
+    /// `fork`: the second process begins.
+    Fork,
+    /// The second process ends.
+    Exit,
+    /// Migration to the memory of `/dev/hmm_dmirror0`.
+    ToDevice(Range),
+    /// Migration back.
+    ToSystem(Range),
+    /// The device reads.
+    DeviceRead(Range),
+    /// The device writes a word to each page.
+    DeviceWrite(Range),
+    /// The device has the pages exclusively.
+    Exclusive(Range),
+}
+
+/// A call of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Step {
+    /// 0 or 1.
+    pub process: u8,
+    /// The call.
+    pub call: Call,
+}
+
+impl Call {
+    /// The word of the call in a program.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Map { .. } => "mmap",
+            Self::Unmap(_) => "munmap",
+            Self::Protect(..) => "mprotect",
+            Self::Move { .. } => "mremap",
+            Self::Resize(..) => "resize",
+            Self::Write(_) => "write",
+            Self::Read(_) => "read",
+            Self::MemWrite(_) => "mem-write",
+            Self::Advise(_, advice) => advice.name(),
+            Self::Lock { .. } => "mlock",
+            Self::Unlock(_) => "munlock",
+            Self::ClearSoftDirty => "clear-soft-dirty",
+            Self::Ksm => "ksm",
+            Self::Compact => "compact",
+            Self::Register(..) => "uffd-register",
+            Self::Unregister(_) => "uffd-unregister",
+            Self::WriteProtect(..) => "uffd-writeprotect",
+            Self::Copy(..) => "uffd-copy",
+            Self::Zero(_) => "uffd-zeropage",
+            Self::UffdMove(..) => "uffd-move",
+            Self::Poison(_) => "uffd-poison",
+            Self::Scan { .. } => "pagemap-scan",
+            Self::Fork => "fork",
+            Self::Exit => "exit",
+            Self::ToDevice(_) => "to-device",
+            Self::ToSystem(_) => "to-system",
+            Self::DeviceRead(_) => "device-read",
+            Self::DeviceWrite(_) => "device-write",
+            Self::Exclusive(_) => "device-exclusive",
+        }
+    }
+
+    /// The range of the call, if it has one.
+    pub fn range(&self) -> Option<Range> {
+        let mut copy = *self;
+        copy.range_mut().copied()
+    }
+
+    /// The range of the call, to change it.
+    pub const fn range_mut(&mut self) -> Option<&mut Range> {
+        match self {
+            Self::Map { range, .. }
+            | Self::Unmap(range)
+            | Self::Protect(range, _)
+            | Self::Move { range, .. }
+            | Self::Resize(range, _)
+            | Self::Write(range)
+            | Self::Read(range)
+            | Self::MemWrite(range)
+            | Self::Advise(range, _)
+            | Self::Lock { range, .. }
+            | Self::Unlock(range)
+            | Self::Register(range, _)
+            | Self::Unregister(range)
+            | Self::WriteProtect(range, _)
+            | Self::Copy(range, _)
+            | Self::Zero(range)
+            | Self::UffdMove(range, _)
+            | Self::Poison(range)
+            | Self::Scan { range, .. }
+            | Self::ToDevice(range)
+            | Self::ToSystem(range)
+            | Self::DeviceRead(range)
+            | Self::DeviceWrite(range)
+            | Self::Exclusive(range) => Some(range),
+            Self::ClearSoftDirty | Self::Ksm | Self::Compact | Self::Fork | Self::Exit => None,
+        }
+    }
+}
+
+impl Range {
+    /// The word that step `step` writes to `page`.
+    pub const fn word(step: usize, page: usize) -> u64 {
+        (step as u64 + 1) << 16 | page as u64
+    }
+}

@@ -1,0 +1,192 @@
+//! Random programs and mutations. A seed repeats them.
+
+use crate::call::{Advice, Call, Modes, Prot, Range, Step};
+use crate::{HUGE, MAX_STEPS, PAGES, Program};
+use fastrand::Rng;
+
+const PROTS: [Prot; 5] = [
+    Prot::Write,
+    Prot::Write,
+    Prot::Write,
+    Prot::Read,
+    Prot::None,
+];
+const MODES: [Modes; 4] = [Modes::Wp, Modes::Wp, Modes::Missing, Modes::Both];
+/// Offsets and lengths near the edges of huge pages, where the kernel's paths part.
+const OFFSETS: [u16; 12] = [0, 0, 0, 0, 1, 2, 4, 8, 16, 256, 510, 511];
+const LENS: [u16; 10] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE];
+
+/// A random program.
+pub fn random_program(rng: &mut Rng) -> Program {
+    let mut program = Program {
+        wp_async: rng.u8(0..4) == 0,
+        steps: Vec::new(),
+    };
+    let steps = rng.usize(4..20);
+    while program.steps.len() < steps {
+        insert(&mut program, rng);
+    }
+    program
+}
+
+/// Changes a program a little; `other` gives steps to it.
+pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
+    for _ in 0..rng.usize(1..4) {
+        let len = program.steps.len();
+        match rng.u8(0..16) {
+            0..=6 => insert(program, rng),
+            7 | 8 if len > 1 => drop(program.steps.remove(rng.usize(..len))),
+            9 if len > 1 => {
+                let (a, b) = (rng.usize(..len), rng.usize(..len));
+                program.steps.swap(a, b);
+            }
+            10 if len > 0 => {
+                let step = program.steps[rng.usize(..len)];
+                program.steps.insert(rng.usize(..=len), step);
+            }
+            11 if len > 0 && !other.steps.is_empty() => {
+                let from = rng.usize(..other.steps.len());
+                let count = rng.usize(1..=4).min(other.steps.len() - from);
+                let at = rng.usize(..=len);
+                let given = other.steps[from..from + count].iter().copied();
+                program.steps.splice(at..at, given);
+            }
+            12 => program.wp_async ^= true,
+            13 if len > 0 => program.steps[rng.usize(..len)].process ^= 1,
+            _ if len > 0 => {
+                let known = ranges(program);
+                let step = rng.usize(..len);
+                if let Some(range) = program.steps[step].call.range_mut() {
+                    *range = self::range(&known, rng);
+                }
+            }
+            _ => insert(program, rng),
+        }
+    }
+    program.steps.truncate(MAX_STEPS);
+}
+
+fn ranges(program: &Program) -> Vec<Range> {
+    let steps = program.steps.iter();
+    steps.filter_map(|step| step.call.range()).collect()
+}
+
+/// A range: mostly one that the program knows, a part of it, or its neighbour.
+fn range(known: &[Range], rng: &mut Rng) -> Range {
+    if known.is_empty() || rng.u8(0..6) == 0 {
+        let first = rng.u16(..PAGES / HUGE) * HUGE + pick(&OFFSETS, rng);
+        return Range::new(first, pick(&LENS, rng));
+    }
+    let base = pick(known, rng);
+    match rng.u8(0..8) {
+        0..=4 => base,
+        5 => Range::new(base.first + pick(&OFFSETS, rng).min(base.len - 1), 1),
+        6 => Range::new(base.first, (base.len / 2).max(1)),
+        _ => Range::new((base.first + base.len) % PAGES, pick(&LENS, rng)),
+    }
+}
+
+fn pick<T: Copy>(from: &[T], rng: &mut Rng) -> T {
+    from[rng.usize(..from.len())]
+}
+
+/// A range of some pages only, for calls that touch each of them.
+fn few(known: &[Range], rng: &mut Rng) -> Range {
+    let range = range(known, rng);
+    if range.len > 16 && rng.u8(0..8) > 0 {
+        return Range::new(range.first, pick(&[1, 2, 16], rng));
+    }
+    range
+}
+
+fn insert(program: &mut Program, rng: &mut Rng) {
+    let known = ranges(program);
+    let len = program.steps.len();
+    let forked = program.steps.iter().any(|step| step.call == Call::Fork);
+    let process = u8::from(forked && rng.u8(0..3) == 0);
+    if known.is_empty() {
+        let range = range(&known, rng);
+        let map = Call::Map {
+            range,
+            shared: rng.u8(0..6) == 0,
+            prot: Prot::Write,
+        };
+        let mut calls = vec![map];
+        if range.len >= HUGE && rng.bool() {
+            calls.push(Call::Advise(range, Advice::HugePage));
+        }
+        calls.push(Call::Write(if range.len >= HUGE && rng.bool() {
+            Range::new(range.first, 1)
+        } else {
+            range
+        }));
+        let steps = calls.into_iter().map(|call| Step { process, call });
+        program.steps.splice(0..0, steps);
+        return;
+    }
+    let call = random_call(&known, rng);
+    let at = if rng.u8(0..3) == 0 {
+        rng.usize(..=len)
+    } else {
+        len
+    };
+    // a registration makes sense with what it registers for
+    if let Call::Register(range, modes) = call
+        && modes != Modes::Missing
+        && rng.bool()
+    {
+        let call = Call::WriteProtect(range, true);
+        program.steps.insert(at, Step { process, call });
+    }
+    program.steps.insert(at, Step { process, call });
+}
+
+fn random_call(known: &[Range], rng: &mut Rng) -> Call {
+    let range = range(known, rng);
+    match rng.u8(0..64) {
+        0..=3 => Call::Map {
+            range,
+            shared: rng.u8(0..5) == 0,
+            prot: pick(&PROTS, rng),
+        },
+        4 => Call::Unmap(range),
+        5..=7 => Call::Protect(range, pick(&PROTS, rng)),
+        8..=11 => Call::Move {
+            range,
+            to: self::range(known, rng).first,
+            keep: rng.u8(0..4) == 0,
+        },
+        12 => Call::Resize(range, pick(&LENS, rng)),
+        13..=20 => Call::Write(few(known, rng)),
+        21 | 22 => Call::Read(few(known, rng)),
+        23 => Call::MemWrite(few(known, rng)),
+        24..=33 => Call::Advise(range, pick(Advice::ALL, rng)),
+        34 => Call::Lock {
+            range,
+            on_fault: rng.bool(),
+        },
+        35 => Call::Unlock(range),
+        36..=38 => Call::ClearSoftDirty,
+        39 | 40 => Call::Ksm,
+        41 => Call::Compact,
+        42 | 43 => Call::Register(range, pick(&MODES, rng)),
+        44 => Call::Unregister(range),
+        45..=47 => Call::WriteProtect(range, rng.u8(0..4) > 0),
+        48 => Call::Copy(few(known, rng), rng.bool()),
+        49 => Call::Zero(few(known, rng)),
+        50 | 51 => Call::UffdMove(range, self::range(known, rng).first),
+        52 => Call::Poison(few(known, rng)),
+        53 | 54 => Call::Scan {
+            range,
+            categories: rng.u8(0..16),
+            protect: rng.bool(),
+        },
+        55 | 56 => Call::Fork,
+        57 => Call::Exit,
+        58 | 59 => Call::ToDevice(range),
+        60 => Call::ToSystem(range),
+        61 => Call::DeviceRead(few(known, rng)),
+        62 => Call::DeviceWrite(few(known, rng)),
+        _ => Call::Exclusive(few(known, rng)),
+    }
+}

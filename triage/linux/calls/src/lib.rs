@@ -1,0 +1,77 @@
+//! Programs of plain system calls, and the ledger of what Linux promises to them.
+//!
+//! The model of `mm-core` follows the kernel's algorithm, so it knows the operations that it models
+//! and no others. This crate asks less and covers more. A program is a list of system calls on a
+//! window of pages, by one or two processes. The [`Ledger`] holds what user space may rely on,
+//! whatever the kernel does inside: what a page contains, that a written page is soft-dirty, that a
+//! page write-protected for userfaultfd stays so, and which accesses are allowed. Swap, compaction,
+//! KSM, huge pages and devices must not change any of that.
+//!
+//! The agent in the guest runs the program and asks the ledger after each call; the host generates,
+//! reduces and prints programs.
+#![forbid(unsafe_code)]
+
+mod breach;
+mod call;
+mod generate;
+mod ledger;
+mod text;
+
+pub use breach::{Breach, BreachKind, COUNTERS, Counter};
+pub use call::{Advice, Call, Modes, Prot, Range, Step};
+pub use generate::{mutate, random_program};
+pub use ledger::{Access, Ledger, Shown};
+pub use text::{ParseError, parse};
+
+use serde::{Deserialize, Serialize};
+
+/// Pages of a huge page.
+pub const HUGE: u16 = 512;
+/// Pages of the window.
+pub const PAGES: u16 = 4 * HUGE;
+/// Bytes of a page.
+pub const PAGE_BYTES: u64 = 4096;
+/// The address of the window's first page. A huge page can lie there.
+pub const BASE: u64 = 0x7000_0000_0000;
+/// Most steps of a program.
+pub const MAX_STEPS: usize = 32;
+/// Most processes of a program: the first one, and a child.
+pub const PROCESSES: usize = 2;
+
+/// A program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Program {
+    /// userfaultfd resolves write-protection faults by itself (`UFFD_FEATURE_WP_ASYNC`). Otherwise
+    /// such an access raises SIGBUS (`UFFD_FEATURE_SIGBUS`).
+    pub wp_async: bool,
+    /// The calls, in order. Each ends before the next one starts.
+    pub steps: Vec<Step>,
+}
+
+/// What the guest is asked to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallsJob {
+    /// The number that the reply repeats.
+    pub id: u32,
+    /// The program.
+    pub program: Program,
+    /// Breaches that are known: the ledger gives up the claim, and the program goes on.
+    pub known: Vec<(BreachKind, String)>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallsReply {
+    /// The job's number.
+    pub id: u32,
+    /// The first breach that is not known.
+    pub breach: Option<Breach>,
+    /// For each step that ran: 0, or the negative error number or signal.
+    pub results: Vec<i32>,
+    /// Breaches that are known, and were passed over.
+    pub passed_over: u32,
+    /// Something could not be ended, and the guest is of no more use.
+    pub stuck: bool,
+    /// Places of the kernel that this guest reached for the first time.
+    pub reached: Vec<u32>,
+}

@@ -1,0 +1,255 @@
+//! The text of a program: a line for each step.
+
+use crate::call::{Advice, Call, Modes, Prot, Range, Step};
+use crate::{MAX_STEPS, PAGES, Program};
+use std::fmt::{self, Display};
+
+/// A line that is no step, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// The number of the line, from 1.
+    pub line: usize,
+    /// Why.
+    pub why: String,
+}
+
+impl Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.why)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.first, self.len)
+    }
+}
+
+impl Prot {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Read => "r",
+            Self::Write => "rw",
+        }
+    }
+}
+
+impl Modes {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Wp => "wp",
+            Self::Missing => "missing",
+            Self::Both => "missing+wp",
+        }
+    }
+}
+
+impl Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flag = |set: bool, word| if set { word } else { "" };
+        write!(f, "{} p{}", self.call.name(), self.process)?;
+        if let Some(range) = self.call.range() {
+            write!(f, " {range}")?;
+        }
+        match self.call {
+            Call::Map { shared, prot, .. } => {
+                write!(f, " {}{}", prot.name(), flag(shared, " shared"))
+            }
+            Call::Protect(_, prot) => write!(f, " {}", prot.name()),
+            Call::Move { to, keep, .. } => write!(f, " {to}{}", flag(keep, " dontunmap")),
+            Call::Resize(_, len) => write!(f, " {len}"),
+            Call::Lock { on_fault, .. } => f.write_str(flag(on_fault, " onfault")),
+            Call::Register(_, modes) => write!(f, " {}", modes.name()),
+            Call::WriteProtect(_, on) => f.write_str(if on { " on" } else { " off" }),
+            Call::Copy(_, protect) => f.write_str(flag(protect, " wp")),
+            Call::UffdMove(_, to) => write!(f, " {to}"),
+            Call::Scan {
+                categories,
+                protect,
+                ..
+            } => write!(f, " {categories:#x}{}", flag(protect, " wp")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.wp_async {
+            f.write_str("wp-async\n")?;
+        }
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+/// Reads a program. A `#` begins a comment.
+///
+/// # Errors
+///
+/// The first line that is no step, or a program that is too long.
+pub fn parse(text: &str) -> Result<Program, ParseError> {
+    let mut program = Program::default();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let failed = |why: String| ParseError {
+            line: number + 1,
+            why,
+        };
+        match words[..] {
+            [] => {}
+            ["wp-async"] => program.wp_async = true,
+            [name, process, ref operands @ ..] => {
+                if program.steps.len() == MAX_STEPS {
+                    return Err(failed(format!("a program has at most {MAX_STEPS} steps")));
+                }
+                let process = match process {
+                    "p0" => 0,
+                    "p1" => 1,
+                    other => return Err(failed(format!("'{other}' is no process: give p0 or p1"))),
+                };
+                let call = call(name, operands).map_err(failed)?;
+                program.steps.push(Step { process, call });
+            }
+            [name] => return Err(failed(format!("'{name}' has no process: give p0 or p1"))),
+        }
+    }
+    Ok(program)
+}
+
+fn number(word: Option<&&str>, most: u16) -> Result<u16, String> {
+    let word = word.ok_or("a number is missing")?;
+    let number = match word.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    };
+    let fits = number.filter(|number| *number <= most);
+    fits.ok_or_else(|| format!("'{word}' is no number from 0 to {most}"))
+}
+
+fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
+    let alone = match name {
+        "clear-soft-dirty" => Some(Call::ClearSoftDirty),
+        "ksm" => Some(Call::Ksm),
+        "compact" => Some(Call::Compact),
+        "fork" => Some(Call::Fork),
+        "exit" => Some(Call::Exit),
+        _ => None,
+    };
+    if let Some(call) = alone {
+        return match operands {
+            [] => Ok(call),
+            [other, ..] => Err(format!("'{other}' is too much: {name} has no operands")),
+        };
+    }
+    let first = number(operands.first(), PAGES - 1)?;
+    let range = Range::new(first, number(operands.get(1), PAGES)?);
+    let rest = operands.get(2..).unwrap_or_default();
+    let word = rest.first().copied().unwrap_or_default();
+    let flag = |at: usize, wanted: &str| match rest.get(at) {
+        None => Ok(false),
+        Some(word) if *word == wanted => Ok(true),
+        Some(word) => Err(format!("'{word}' is not known: give {wanted} or nothing")),
+    };
+    let one_of = |names: &[&str]| {
+        let found = names.iter().position(|name| *name == word);
+        found.ok_or_else(|| format!("'{word}' is not known: give one of {}", names.join(", ")))
+    };
+    let prot =
+        || Ok::<_, String>([Prot::None, Prot::Read, Prot::Write][one_of(&["none", "r", "rw"])?]);
+    Ok(match name {
+        "mmap" => Call::Map {
+            range,
+            prot: prot()?,
+            shared: flag(1, "shared")?,
+        },
+        "munmap" => Call::Unmap(range),
+        "mprotect" => Call::Protect(range, prot()?),
+        "mremap" => Call::Move {
+            range,
+            to: number(rest.first(), PAGES - 1)?,
+            keep: flag(1, "dontunmap")?,
+        },
+        "resize" => Call::Resize(range, number(rest.first(), PAGES)?),
+        "write" => Call::Write(range),
+        "read" => Call::Read(range),
+        "mem-write" => Call::MemWrite(range),
+        "mlock" => Call::Lock {
+            range,
+            on_fault: flag(0, "onfault")?,
+        },
+        "munlock" => Call::Unlock(range),
+        "uffd-register" => {
+            let modes = [Modes::Wp, Modes::Missing, Modes::Both];
+            Call::Register(range, modes[one_of(&["wp", "missing", "missing+wp"])?])
+        }
+        "uffd-unregister" => Call::Unregister(range),
+        "uffd-writeprotect" => Call::WriteProtect(range, one_of(&["off", "on"])? == 1),
+        "uffd-copy" => Call::Copy(range, flag(0, "wp")?),
+        "uffd-zeropage" => Call::Zero(range),
+        "uffd-move" => Call::UffdMove(range, number(rest.first(), PAGES - 1)?),
+        "uffd-poison" => Call::Poison(range),
+        "pagemap-scan" => Call::Scan {
+            range,
+            categories: number(rest.first(), 15)? as u8,
+            protect: flag(1, "wp")?,
+        },
+        "to-device" => Call::ToDevice(range),
+        "to-system" => Call::ToSystem(range),
+        "device-read" => Call::DeviceRead(range),
+        "device-write" => Call::DeviceWrite(range),
+        "device-exclusive" => Call::Exclusive(range),
+        _ => {
+            let advice = Advice::ALL.iter().find(|advice| advice.name() == name);
+            let advice = advice.ok_or_else(|| format!("'{name}' is no call"))?;
+            Call::Advise(range, *advice)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::{mutate, random_program};
+
+    #[test]
+    fn a_program_is_read_as_it_was_written() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut last = Program::default();
+        for _ in 0..2000 {
+            let mut program = random_program(&mut rng);
+            mutate(&mut program, &last, &mut rng);
+            assert_eq!(parse(&program.to_string()).as_ref(), Ok(&program));
+            last = program;
+        }
+    }
+
+    #[test]
+    fn what_is_no_step_is_refused_with_its_line() {
+        let refused = |text: &str| parse(text).expect_err("no program").to_string();
+        assert_eq!(
+            refused("# a\nmmap p0 0 1 x"),
+            "line 2: 'x' is not known: give one of none, r, rw"
+        );
+        assert_eq!(
+            refused("write p2 0 1"),
+            "line 1: 'p2' is no process: give p0 or p1"
+        );
+        assert_eq!(refused("leap p0 0 1"), "line 1: 'leap' is no call");
+        assert_eq!(
+            refused("ksm"),
+            "line 1: 'ksm' has no process: give p0 or p1"
+        );
+        assert_eq!(
+            refused("ksm p0 1"),
+            "line 1: '1' is too much: ksm has no operands"
+        );
+        assert_eq!(
+            refused("write p0 4096 1"),
+            "line 1: '4096' is no number from 0 to 2047"
+        );
+    }
+}

@@ -1,0 +1,201 @@
+//! What the guests of a run share: the programs that reached something new, and the findings.
+
+use fastrand::Rng;
+use mm_linux_calls::{Breach, BreachKind, COUNTERS, Program, mutate, random_program};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+
+/// One program in this many is generated, not mutated.
+const RANDOM: u32 = 6;
+/// One program in this many runs without passing over what is known, which may hide something.
+const STRICT: u32 = 4;
+/// How often breaches that look alike are reduced: they may have different causes.
+const MOST_REDUCED: u32 = 10;
+
+/// What breaches have in common before they are reduced: the promise, and the call behind which it
+/// was broken. For a dead kernel, what it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Symptom {
+    /// A promise.
+    Broken(BreachKind, String),
+    /// The kernel's words.
+    Died(String),
+}
+
+impl Symptom {
+    /// The symptom of a breach in this program.
+    pub fn of(program: &Program, breach: &Breach) -> Self {
+        let at = if breach.kind == BreachKind::Counter {
+            COUNTERS[usize::from(breach.page) % COUNTERS.len()].name
+        } else {
+            let step = program.steps.get(usize::from(breach.step));
+            step.map_or("end", |step| step.call.name())
+        };
+        Self::Broken(breach.kind, at.to_owned())
+    }
+}
+
+impl std::fmt::Display for Symptom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken(kind, at) => write!(f, "{} at {at}", kind.name()),
+            Self::Died(why) => f.write_str(why),
+        }
+    }
+}
+
+/// A finding that was reduced.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What it shows.
+    pub symptom: Symptom,
+    /// The reduced program.
+    pub program: Program,
+    /// The results of its steps.
+    pub results: Vec<i32>,
+    /// The breach; `None` if the kernel died.
+    pub breach: Option<Breach>,
+    /// The console of a kernel that died.
+    pub console: String,
+    /// The name of the known program that shows the same.
+    pub known: Option<String>,
+}
+
+impl Finding {
+    /// The kinds of calls, which tell causes apart.
+    fn calls(&self) -> BTreeSet<&'static str> {
+        let steps = self.program.steps.iter();
+        steps.map(|step| step.call.name()).collect()
+    }
+
+    /// True if this has the same promise broken, with all the calls of `other` among its own.
+    fn contains(&self, other: &Self) -> bool {
+        let alike = match (&self.symptom, &other.symptom) {
+            (Symptom::Broken(kind, _), Symptom::Broken(others, _)) => kind == others,
+            (Symptom::Died(why), Symptom::Died(others)) => why == others,
+            _ => false,
+        };
+        alike && self.calls().is_superset(&other.calls())
+    }
+}
+
+/// The programs and findings of a run.
+pub struct Hub {
+    rng: Rng,
+    /// Programs to run first, with their names.
+    files: VecDeque<(String, Program)>,
+    programs: Vec<Program>,
+    places: HashSet<u32>,
+    reduced: BTreeMap<Symptom, u32>,
+    /// The distinct findings, known ones among them.
+    pub findings: Vec<Finding>,
+    /// Programs that were run.
+    pub ran: u64,
+    /// Boots of guests.
+    pub boots: u64,
+    /// Breaches that were passed over.
+    pub passed_over: u64,
+    /// Findings that did not occur again.
+    pub unsteady: u64,
+}
+
+/// The next program, and how to run it.
+pub struct Task {
+    /// The name of a file.
+    pub name: Option<String>,
+    /// The program.
+    pub program: Program,
+    /// What the guest passes over.
+    pub known: Vec<(BreachKind, String)>,
+}
+
+impl Hub {
+    /// Begins with these files.
+    pub fn new(seed: u64, files: VecDeque<(String, Program)>) -> Self {
+        Self {
+            rng: Rng::with_seed(seed),
+            files,
+            programs: Vec::new(),
+            places: HashSet::new(),
+            reduced: BTreeMap::new(),
+            findings: Vec::new(),
+            ran: 0,
+            boots: 0,
+            passed_over: 0,
+            unsteady: 0,
+        }
+    }
+
+    /// The numbers of kept programs, and of places in the kernel.
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.programs.len(), self.places.len()]
+    }
+
+    /// The next file, or `None` once all have been given out.
+    pub fn next_file(&mut self) -> Option<Task> {
+        let (name, program) = self.files.pop_front()?;
+        Some(Task {
+            name: Some(name),
+            program,
+            known: Vec::new(),
+        })
+    }
+
+    /// The next program.
+    pub fn next(&mut self) -> Task {
+        if let Some(task) = self.next_file() {
+            return task;
+        }
+        let count = self.programs.len();
+        let program = if count == 0 || self.rng.u32(0..RANDOM) == 0 {
+            random_program(&mut self.rng)
+        } else {
+            // the newer half of the programs has the newer half of the chances
+            let from = if self.rng.bool() { count / 2 } else { 0 };
+            let mut program = self.programs[self.rng.usize(from..count)].clone();
+            let other = &self.programs[self.rng.usize(..count)];
+            mutate(&mut program, other, &mut self.rng);
+            program
+        };
+        let is_strict = self.rng.u32(0..STRICT) == 0;
+        Task {
+            name: None,
+            program,
+            known: if is_strict { Vec::new() } else { self.known() },
+        }
+    }
+
+    fn known(&self) -> Vec<(BreachKind, String)> {
+        let symptoms = self.reduced.keys();
+        symptoms
+            .filter_map(|symptom| match symptom {
+                Symptom::Broken(kind, at) => Some((*kind, at.clone())),
+                Symptom::Died(_) => None,
+            })
+            .collect()
+    }
+
+    /// Notes what a program reached, and keeps it if that is new.
+    pub fn learn(&mut self, program: &Program, reached: &[u32]) {
+        let before = self.places.len();
+        self.places.extend(reached);
+        if self.places.len() > before {
+            self.programs.push(program.clone());
+        }
+    }
+
+    /// True if a finding with this symptom is to be reduced.
+    pub fn wants(&mut self, symptom: &Symptom) -> bool {
+        let count = self.reduced.entry(symptom.clone()).or_default();
+        *count += 1;
+        *count <= MOST_REDUCED
+    }
+
+    /// Adds a finding. Returns true if there was none like it.
+    pub fn add(&mut self, finding: Finding) -> bool {
+        if self.findings.iter().any(|other| finding.contains(other)) {
+            return false;
+        }
+        self.findings.push(finding);
+        true
+    }
+}

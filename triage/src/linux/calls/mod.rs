@@ -1,0 +1,406 @@
+//! `linux --calls SECS`: fuzzes the kernel with plain system calls, and holds it to what it
+//! promises to user space.
+//!
+//! The ledger of `mm-linux-calls` is the judge: it runs in the guest and knows nothing of the
+//! kernel's inside. Each finding is reduced in the guest and written as C that needs nothing of
+//! ours; the C is compiled and runs in a guest without our driver. Findings do not end the run.
+
+mod emit;
+mod hub;
+mod reduce;
+
+use super::args::LinuxArgs;
+use super::guest::{Death, Guest, Image};
+use super::lab::kind_of_death;
+use super::programs;
+use crate::stop::Stop;
+use crate::{Status, pool, store};
+use hub::{Finding, Hub, Symptom, Task};
+use mm_fuzz::names::shown;
+use mm_linux_calls::{CallsJob, CallsReply, Program, parse};
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The most runs that the reduction of a finding may take; fewer if each ends the guest.
+const RUNS: u32 = 400;
+const RUNS_OF_DEATHS: u32 = 60;
+/// The longest file of a program, in bytes.
+const LONGEST: u64 = 1 << 16;
+/// The ending of the programs' files.
+const ENDING: &str = "calls";
+
+#[derive(Clone)]
+struct Run<'a> {
+    args: &'a LinuxArgs,
+    image: &'a Image,
+    hub: &'a Mutex<Hub>,
+    stop: &'a Stop,
+    ends: Option<Instant>,
+    /// Where the words about findings go.
+    said: Sender<String>,
+}
+
+/// What one program did.
+enum Ran {
+    Replied(CallsReply),
+    Died(Death),
+}
+
+/// A guest that is booted when it is needed.
+struct Bench<'a> {
+    image: &'a Image,
+    guest: Option<Guest>,
+    boots: u64,
+    jobs: u32,
+}
+
+impl Bench<'_> {
+    /// Runs a program.
+    ///
+    /// # Errors
+    ///
+    /// The guest does not come up.
+    fn run(&mut self, program: &Program, task: &Task) -> Result<Ran, Death> {
+        let mut guest = match self.guest.take() {
+            Some(guest) => guest,
+            None => {
+                self.boots += 1;
+                Guest::boot(self.image)?
+            }
+        };
+        self.jobs += 1;
+        let job = CallsJob {
+            id: self.jobs,
+            program: program.clone(),
+            known: task.known.clone(),
+        };
+        match guest
+            .send(&job)
+            .and_then(|()| guest.reply::<CallsReply>(job.id))
+        {
+            Ok(reply) => {
+                self.guest = (!reply.stuck).then_some(guest);
+                Ok(Ran::Replied(reply))
+            }
+            Err(error) => Ok(Ran::Died(guest.death(&error))),
+        }
+    }
+
+    /// Runs a program, and returns its finding, if there is one.
+    fn finding(&mut self, program: &Program, task: &Task) -> Result<Option<Finding>, Death> {
+        let (symptom, results, breach, console) = match self.run(program, task)? {
+            Ran::Replied(reply) => match reply.breach {
+                None => return Ok(None),
+                Some(breach) => {
+                    let symptom = Symptom::of(program, &breach);
+                    (symptom, reply.results, Some(breach), String::new())
+                }
+            },
+            Ran::Died(death) => {
+                let symptom = Symptom::Died(kind_of_death(&death.why));
+                (symptom, Vec::new(), None, death.console)
+            }
+        };
+        Ok(Some(Finding {
+            symptom,
+            program: program.clone(),
+            results,
+            breach,
+            console,
+            known: None,
+        }))
+    }
+}
+
+impl Run<'_> {
+    fn hub(&self) -> std::sync::MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.is_set() || self.ends.is_some_and(|ends| Instant::now() >= ends)
+    }
+
+    /// Works until the time is up.
+    fn work(&self) -> Result<(), Death> {
+        let mut bench = Bench {
+            image: self.image,
+            guest: None,
+            boots: 0,
+            jobs: 0,
+        };
+        while !self.is_over() {
+            let task = match self.ends {
+                Some(_) => self.hub().next(),
+                None => match self.hub().next_file() {
+                    Some(task) => task,
+                    None => break,
+                },
+            };
+            let symptom = match bench.run(&task.program, &task)? {
+                Ran::Replied(reply) => {
+                    let mut hub = self.hub();
+                    hub.ran += 1;
+                    hub.passed_over += u64::from(reply.passed_over);
+                    hub.learn(&task.program, &reply.reached);
+                    reply
+                        .breach
+                        .map(|breach| Symptom::of(&task.program, &breach))
+                }
+                Ran::Died(death) => {
+                    self.hub().ran += 1;
+                    Some(Symptom::Died(kind_of_death(&death.why)))
+                }
+            };
+            let Some(symptom) = symptom else {
+                continue;
+            };
+            if self.stop.is_set() || task.name.is_none() && !self.hub().wants(&symptom) {
+                continue;
+            }
+            match self.reduced(&mut bench, &task, &symptom)? {
+                Some(finding) => self.report(finding),
+                None => self.hub().unsteady += 1,
+            }
+        }
+        self.hub().boots += bench.boots;
+        Ok(())
+    }
+
+    /// Reduces the program of a finding; a file's program stays as it is. `None` if the finding
+    /// does not occur again.
+    fn reduced(
+        &self,
+        bench: &mut Bench<'_>,
+        task: &Task,
+        symptom: &Symptom,
+    ) -> Result<Option<Finding>, Death> {
+        let is_same = |found: &Option<Finding>| {
+            found
+                .as_ref()
+                .is_some_and(|found| found.symptom == *symptom)
+        };
+        let runs = match (symptom, &task.name) {
+            (_, Some(_)) => 0,
+            (Symptom::Died(_), _) => RUNS_OF_DEATHS,
+            _ => RUNS,
+        };
+        if !is_same(&bench.finding(&task.program, task)?) {
+            return Ok(None);
+        }
+        let mut last = None;
+        let program = reduce::reduce(task.program.clone(), runs, |program| {
+            if self.stop.is_set() {
+                return Ok(false);
+            }
+            let found = bench.finding(program, task)?;
+            let same = is_same(&found);
+            if same {
+                last = found;
+            }
+            Ok::<_, Death>(same)
+        })?;
+        let found = match last.filter(|last: &Finding| last.program == program) {
+            Some(last) => Some(last),
+            None => bench
+                .finding(&program, task)?
+                .filter(|found| found.symptom == *symptom),
+        };
+        Ok(found.map(|found| Finding {
+            known: task.name.clone(),
+            ..found
+        }))
+    }
+
+    /// Adds a finding, and says and saves it if it is new.
+    fn report(&self, finding: Finding) {
+        if !self.hub().add(finding.clone()) {
+            return;
+        }
+        let said = finding
+            .breach
+            .map_or_else(String::new, |breach| format!(": {breach}"));
+        let what = match &finding.known {
+            Some(name) => format!("known ({name})"),
+            None => "finding".to_owned(),
+        };
+        let program = finding.program.to_string().replace('\n', "\n    ");
+        let mut text = format!(
+            "{what}: {}{said}\n    {}\n",
+            finding.symptom,
+            program.trim_end()
+        );
+        if finding.known.is_none() {
+            text.push_str(&self.save(&finding));
+        }
+        // nobody listens any more if the output is closed
+        let _ = self.said.send(text);
+    }
+
+    /// Writes a finding's program and its C, and runs the C in a guest without our driver. Returns
+    /// what to say about that.
+    fn save(&self, finding: &Finding) -> String {
+        let text = finding.program.to_string();
+        let name = crate::collect::sha1(text.as_bytes());
+        let name = &name[..12];
+        let comment = format!(
+            "{}\nLinux {}. The program of mmfuzz:\n{}",
+            finding
+                .breach
+                .map_or_else(|| finding.symptom.to_string(), |breach| breach.to_string()),
+            self.image.version,
+            text.trim_end()
+                .lines()
+                .map(|line| format!("  {line}\n"))
+                .collect::<String>()
+        );
+        let c = emit::c(
+            &finding.program,
+            &finding.results,
+            finding.breach.as_ref(),
+            &comment,
+        );
+        let confirmed = programs::said(self.image, name, &c);
+        let Some(dir) = &self.args.save else {
+            return format!("    its C says: {confirmed}");
+        };
+        let path = |ending: &str| dir.join(name).with_extension(ending);
+        let mut files = vec![(path(ENDING), text), (path("c"), c)];
+        if !finding.console.is_empty() {
+            files.push((path("console"), finding.console.clone()));
+        }
+        for (path, text) in files {
+            if let Err(error) = store::write(&path, text) {
+                crate::say(format_args!("{}: cannot be written: {error}", shown(&path)));
+            }
+        }
+        format!("    {}: its C says: {confirmed}", shown(&path("c")))
+    }
+}
+
+/// The programs among the arguments, and those in the folders among them.
+fn files(given: &[PathBuf]) -> Result<VecDeque<(String, Program)>, String> {
+    let mut paths = Vec::new();
+    for path in given {
+        let failed = |error: io::Error| format!("{}: cannot be read: {error}", shown(path));
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).map_err(failed)? {
+                paths.push(entry.map_err(failed)?.path());
+            }
+            paths.retain(|path| path.extension().is_some_and(|ending| ending == ENDING));
+        } else {
+            paths.push(path.clone());
+        }
+    }
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = mm_fuzz::file::read_text(path, LONGEST);
+        let text = text.map_err(|error| format!("{}: {error}", shown(path)))?;
+        let program = parse(&text).map_err(|error| format!("{}: {error}", shown(path)))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok((name.into_owned(), program))
+    };
+    paths.iter().map(read).collect()
+}
+
+/// Fuzzes for `seconds`, or only runs the files if that is 0.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn command(
+    args: &LinuxArgs,
+    seconds: u64,
+    root: &Path,
+    out: &mut dyn Write,
+) -> io::Result<Status> {
+    let files = match files(&args.files) {
+        Ok(files) => files,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    if files.is_empty() && seconds == 0 {
+        return Ok(Status::unusable(
+            "there is no program: name files, or give seconds to fuzz",
+        ));
+    }
+    let image = match Image::for_calls(root, seconds > 0) {
+        Ok(image) => image,
+        Err(error) => return Ok(Status::unusable(error)),
+    };
+    let stop = match Stop::on_signals() {
+        Ok(stop) => stop,
+        Err(status) => return Ok(status),
+    };
+    if let Some(Err(status)) = args.save.as_deref().map(store::make_folder) {
+        return Ok(status);
+    }
+    let began = Instant::now();
+    let hub = Mutex::new(Hub::new(args.seed, files));
+    let (said, says) = mpsc::channel();
+    let run = Run {
+        args,
+        image: &image,
+        hub: &hub,
+        stop: &stop,
+        ends: (seconds > 0).then(|| began + Duration::from_secs(seconds)),
+        said,
+    };
+    let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
+    let ended = std::thread::scope(|scope| {
+        let guests: Vec<_> = (0..jobs).map(|_| run.clone()).collect();
+        drop(run);
+        let guests: Vec<_> = guests
+            .into_iter()
+            .map(|run| scope.spawn(move || run.work()))
+            .collect();
+        let written = says
+            .iter()
+            .try_for_each(|said| writeln!(out, "{}", said.trim_end()).and_then(|()| out.flush()));
+        if written.is_err() {
+            stop.set();
+        }
+        let ended = guests.into_iter().map(std::thread::ScopedJoinHandle::join);
+        let died = ended.filter_map(|ended| ended.ok()?.err()).last();
+        written.map(|()| died)
+    })?;
+    if let Some(death) = ended.filter(|_| !stop.is_set()) {
+        return Ok(Status::unusable(format_args!(
+            "the guest does not boot: {}\n{}",
+            death.why, death.console
+        )));
+    }
+    let hub = hub.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let elapsed = began.elapsed().as_secs_f64();
+    let known = hub
+        .findings
+        .iter()
+        .filter(|finding| finding.known.is_some())
+        .count();
+    let new = hub.findings.len() - known;
+    let [kept, places] = hub.sizes();
+    writeln!(
+        out,
+        "linux-calls: version={} seed={} seconds={elapsed:.0} programs={} programs/s={:.0} places={places} corpus={kept} \
+         findings={new} known={known} unsteady={} passed_over={} boots={}",
+        image.version,
+        args.seed,
+        hub.ran,
+        hub.ran as f64 / elapsed,
+        hub.unsteady,
+        hub.passed_over,
+        hub.boots,
+    )?;
+    Ok(if stop.is_set() {
+        Status::Interrupted
+    } else if new > 0 {
+        Status::Finding
+    } else if hub.ran == 0 {
+        Status::Unusable
+    } else {
+        Status::Pass
+    })
+}

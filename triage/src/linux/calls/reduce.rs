@@ -1,0 +1,138 @@
+//! Makes a program shorter while it has the same finding on the kernel.
+
+use mm_linux_calls::{Advice, Call, HUGE, Program, Prot, Range};
+
+/// Shorter programs, the greatest steps first.
+fn candidates(program: &Program) -> Vec<Program> {
+    let len = program.steps.len();
+    let mut all = Vec::new();
+    let mut without = |range: std::ops::Range<usize>| {
+        let mut shorter = program.clone();
+        shorter.steps.drain(range);
+        all.push(shorter);
+    };
+    let mut size = len / 2;
+    while size > 0 {
+        (0..len / size)
+            .rev()
+            .for_each(|part| without(part * size..(part + 1) * size));
+        size /= 2;
+    }
+    let mut changed = |change: &dyn Fn(&mut Program)| {
+        let mut simpler = program.clone();
+        change(&mut simpler);
+        if simpler != *program {
+            all.push(simpler);
+        }
+    };
+    changed(&|program| program.wp_async = false);
+    changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
+    // a number of the program that becomes another one everywhere
+    let firsts = program.steps.iter().filter_map(|step| step.call.range());
+    for Range { first, len } in firsts {
+        for (old, new) in [(first, 0), (first, first / HUGE * HUGE), (first, HUGE)] {
+            if new < old {
+                changed(&|program| renumber(program, old, new));
+            }
+        }
+        for new in [1, 2, 16, HUGE] {
+            if new < len {
+                changed(&|program| relength(program, len, new));
+            }
+        }
+    }
+    for at in 0..len {
+        changed(&|program| program.steps[at].process = 0);
+        for new in [1, 16, HUGE] {
+            changed(&|program| {
+                if let Some(range) = program.steps[at].call.range_mut() {
+                    range.len = range.len.min(new);
+                }
+            });
+        }
+        changed(&|program| simplify(&mut program.steps[at].call));
+    }
+    all
+}
+
+fn renumber(program: &mut Program, old: u16, new: u16) {
+    for step in &mut program.steps {
+        if let Some(range) = step.call.range_mut().filter(|range| range.first == old) {
+            *range = Range::new(new, range.len);
+        }
+        if let Call::Move { to, .. } | Call::UffdMove(_, to) = &mut step.call
+            && *to == old
+        {
+            *to = new;
+        }
+    }
+}
+
+fn relength(program: &mut Program, old: u16, new: u16) {
+    for step in &mut program.steps {
+        if let Some(range) = step.call.range_mut().filter(|range| range.len == old) {
+            range.len = new;
+        }
+    }
+}
+
+fn simplify(call: &mut Call) {
+    match call {
+        Call::Map { shared, prot, .. } => (*shared, *prot) = (false, Prot::Write),
+        Call::Move { keep, .. } => *keep = false,
+        Call::Copy(_, protect) => *protect = false,
+        Call::Lock { on_fault, .. } => *on_fault = false,
+        Call::MemWrite(range) => *call = Call::Write(*range),
+        Call::Advise(range, Advice::PopulateWrite) => *call = Call::Write(*range),
+        Call::Scan { categories, .. } => *categories &= categories.wrapping_sub(1),
+        _ => {}
+    }
+}
+
+/// The shortest program that it finds in at most `runs` runs for which `is_same` holds.
+pub fn reduce<E>(
+    mut program: Program,
+    runs: u32,
+    mut is_same: impl FnMut(&Program) -> Result<bool, E>,
+) -> Result<Program, E> {
+    let mut left = runs;
+    'again: loop {
+        for shorter in candidates(&program) {
+            if left == 0 {
+                return Ok(program);
+            }
+            left -= 1;
+            if is_same(&shorter)? {
+                program = shorter;
+                continue 'again;
+            }
+        }
+        return Ok(program);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_linux_calls::parse;
+
+    #[test]
+    fn only_what_matters_is_left() {
+        let long = "wp-async\nmmap p0 513 16 rw\nwrite p0 513 16\nfork p0\nwrite p1 513 1\nksm p0\n\
+                    mremap p0 513 16 1024 dontunmap\npageout p0 1024 16\nread p0 1024 1\n";
+        let program = parse(long).expect("a program");
+        let is_same = |program: &Program| {
+            let moves = program
+                .steps
+                .iter()
+                .any(|step| matches!(step.call, Call::Move { .. }));
+            let maps = program
+                .steps
+                .iter()
+                .any(|step| matches!(step.call, Call::Map { .. }));
+            Ok::<_, ()>(moves && maps)
+        };
+        let reduced = reduce(program, 1000, is_same).expect("no error");
+        assert_eq!(reduced.to_string(), "mmap p0 0 1 rw\nmremap p0 0 1 0\n");
+    }
+}
