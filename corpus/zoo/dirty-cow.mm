@@ -1,5 +1,5 @@
-# dirty-cow (19be0eaffa3a): gup remembers outside the entry that it has broken COW, and writes to
-# whatever page is mapped then.
+# dirty-cow (19be0eaffa3a): once a fault has broken COW, gup no longer asks for write permission,
+# and writes to whatever page is mapped by then.
 # t1's MADV_DONTNEED comes between the fault that breaks COW and the next lookup, so t0 gets the
 # zero page for writing.
 threads 2

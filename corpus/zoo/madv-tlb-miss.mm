@@ -1,5 +1,5 @@
-# madv-tlb-miss (99baac21e458): of two concurrent zaps, the one that finds no entry left does not
-# flush, and returns before the other flushes.
+# madv-tlb-miss (99baac21e458): when two zaps run concurrently, the one that finds no entry left
+# does not flush, and returns before the other flushes.
 # t1's MADV_DONTNEED returns while the CPU of t0 still has a stale TLB entry.
 threads 2
 preempt 4 t1

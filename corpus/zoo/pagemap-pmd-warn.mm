@@ -1,5 +1,5 @@
-# pagemap-pmd-warn (cd1fc0e3c1f6): pagemap knows no non-present entry except migration entries (here
-# at the lowest level).
+# pagemap-pmd-warn (cd1fc0e3c1f6): the only non-present entries that pagemap knows are migration
+# entries (here at the lowest level).
 # It does not show the device-private page as swapped.
 mmap p0 0 1 rw
 migrate p0 0 1 d0

@@ -175,7 +175,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "uffd-mustwait-nonpresent",
         "8e80af52db65",
-        "a fault that meets write protection returns SIGBUS; nobody waits for a userfaultfd",
+        "a fault that meets write protection ends the access with an outcome of its own; nobody waits for a userfaultfd",
     ),
     (
         "migwait-no-pageref",

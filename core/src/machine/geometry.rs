@@ -65,7 +65,7 @@ impl fmt::Display for GeometryError {
         match self {
             Self::TableBits(bits) => write!(
                 f,
-                "an index of {bits} bits: a page table has 1 to {} of them",
+                "an index of {bits} bits into a page table: use 1 to {}",
                 Geometry::MAX_TABLE_BITS
             ),
             Self::Levels(levels) => {
@@ -82,10 +82,10 @@ impl fmt::Display for GeometryError {
             ),
             Self::SystemFrames(frames) => write!(
                 f,
-                "{frames} frames of system memory: it has 2 (one is the zero page) to {most}"
+                "{frames} frames of system memory: use 2 (one is the zero page) to {most}"
             ),
             Self::DeviceFrames(frames) => {
-                write!(f, "{frames} frames of device memory: it has at most {most}")
+                write!(f, "{frames} frames of device memory: use at most {most}")
             }
         }
     }

@@ -90,8 +90,8 @@ macro_rules! rules {
 
 rules! {
     bare_area_takes_anon_vma V7_2 "is_mergeable_anon_vma"
-        "A VMA without an anon_vma may grow over one that has one, unless a fork made the latter \
-         (6.16; before, never)."
+        "A VMA without an anon_vma may grow over a VMA that has one, unless that second VMA came \
+         from a fork (6.16; before, never)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
         "A VMA that grows over another is soft-dirty if either was (before, it keeps its own \
          mark, or takes that of the part whose flags change)."
@@ -107,7 +107,7 @@ rules! {
          folio exclusive)."
     held_lazyfree_stays V7_2 "try_to_unmap_one"
         "A clean lazily freed folio stays lazily freed if reclaim finds another reference to it \
-         (before, it becomes an ordinary one for good)."
+         (before, it becomes an ordinary folio for good)."
     mremap_checks_first V7_2 "check_mremap_params"
         "mremap checks the addresses before it looks up the VMA, and looks up the VMA before it \
          unmaps the destination."
@@ -131,8 +131,7 @@ rules! {
          itself is not registered."
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
         "A write fault frees the swap slot if the entry marks the page exclusive (before, if \
-         nobody else holds a reference and the new entry is not writable; in 6.12, writable or \
-         not)."
+         nobody else holds a reference; in 7.2, only if the new entry is also not writable)."
     hmm_says_why V7_3 "hmm_do_fault"
         "hmm_range_fault returns -ENOMEM if a fault runs out of memory (before, -EFAULT)."
     swap_write_is_queued V7_3 "__swap_writepage"

@@ -38,8 +38,8 @@ impl fmt::Display for RunError {
             ),
             Self::Stuck { task, wait } => write!(
                 f,
-                "{task:?} waits for ever for {wait:?}: run the task that wakes it beside it, \
-                 with Kernel::schedule"
+                "{task:?} waits for ever for {wait:?}: use Kernel::schedule to run it together \
+                 with the task that wakes it"
             ),
         }
     }

@@ -40,7 +40,7 @@ bugs! {
     TtuSubpageFromSwapPte "ttu-subpage-from-swap-pte" "1de13ee59225"
         "try_to_migrate_one computes the subpage of a device-private entry as if the entry were present";
     DevprivMappingReuse "devpriv-mapping-reuse" "7ab0ad0e74f8"
-        "a freed device page keeps ->mapping, and the anon setter trusts it when the page is reused";
+        "a freed device page keeps ->mapping, and __page_set_anon_rmap trusts it when the page is reused";
     PvmwDevprivNeverMatches "pvmw-devpriv-never-matches" "aab8d0520e6e"
         "page_vma_mapped_walk never returns a device-private entry, so the page cannot be unmapped";
     MigentWriteAttrFromSwapPte "migent-write-attr-from-swap-pte" "mm/migrate: properly preserve write attribute (4.17)"
@@ -78,7 +78,7 @@ bugs! {
     PgmapRefOnAlloc "pgmap-ref-on-alloc" "0dc45ca1ce18"
         "a live device page holds no reference to its pagemap";
     ZoneDeviceExtraRef "zone-device-extra-ref" "27674ef6c73f"
-        "migrate_vma_check_page still allows a device page the reference that idle pages had until 5.18";
+        "migrate_vma_check_page still allows a device page the extra reference that idle device pages had until 5.18";
     LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24 (silently)"
         "migrate_vma_collect keeps its reference if the trylock fails (here at the lowest level)";
     FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0"
@@ -116,7 +116,7 @@ bugs! {
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork"
         "a child's VMA is linked to the anon_vmas only after its entries were copied, so a walk misses them";
     StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755"
-        "a page that left the swap cache on its way to a device is put into its old slot again, because its mapping was read before";
+        "a page that left the swap cache on its way to a device is put into its old slot again, because migration read its mapping before it left";
     SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32"
         "a fault on a slot that only one entry names bypasses the swap cache, and takes an equal entry for an unchanged one";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281"
@@ -164,7 +164,7 @@ bugs! {
     MremapBatchWritable "mremap-batch-writable" "04d1c9d60c6e"
         "a batch of entries moves with the write permission of its first entry";
     MremapOldSizeZero "mremap-old-size-zero" "01e67e04c281"
-        "a move of zero pages invalidates through the mmu notifiers";
+        "a move of length zero invalidates through the mmu notifiers";
     HugetlbMremapDelta "hugetlb-mremap-delta" "CVE-2026-98373"
         "where the source has no table, only the source address advances (here at the lowest level)";
     UprobePteOverwritten "uprobe-pte-overwritten" "2b12d06c37fd"
@@ -172,13 +172,13 @@ bugs! {
     LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117"
         "a neighbour that grows over the destination loses its userfaultfd registration";
     MadvTlbMiss "madv-tlb-miss" "99baac21e458"
-        "of two concurrent zaps, the one that finds no entry left does not flush, and returns before the other flushes";
+        "when two zaps run concurrently, the one that finds no entry left does not flush, and returns before the other flushes";
     ForkVsGupFast "fork-vs-gup-fast" "57efa1fe5957"
         "gup_fast pins between fork's check for pins and its write protection, and no sequence count tells it about the fork";
     ThpSplitGupFast "thp-split-gup-fast" "3a5a8d343e1c"
         "gup_fast keeps its reference without checking the entry again (here at the lowest level)";
     DirtyCow "dirty-cow" "19be0eaffa3a"
-        "gup remembers outside the entry that it has broken COW, and writes to whatever page is mapped then";
+        "once a fault has broken COW, gup no longer asks for write permission, and writes to whatever page is mapped by then";
     CollectTlbOutsidePtl "collect-tlb-outside-ptl" "60bae7370896"
         "migrate_vma_collect flushes the entries that it cleared after it drops the page-table lock";
     LatentSplitUnflushedWindow "latent-split-unflushed-window" "latent in 7.1.3"
@@ -194,7 +194,7 @@ bugs! {
     PagemapNotifierOutsideLock "pagemap-notifier-outside-lock" "4cccb6221cae"
         "an invalidation starts before mmap_lock is taken (here: in clear_refs)";
     GpusvmMapOrder "gpusvm-map-order" "c50729c68aaf"
-        "the driver maps as many pages as the order says, beyond the requested range (here: two)";
+        "the driver maps as many pages as the folio order says, beyond the requested range (here: two)";
     XeDerefHmmPages "xe-deref-hmm-pages" "0a98219bcc96"
         "the driver uses a page from hmm_range_fault before it checks the sequence";
     MprotectVsBatchedUnmap "mprotect-vs-batched-unmap" "3ea277194daa"
@@ -232,7 +232,7 @@ bugs! {
     UprobeZeropage "uprobe-zeropage" "bddf10d26e6e"
         "replacing the zero page uncounts it like a normal page (here: in copy-on-write)";
     PagemapPmdWarn "pagemap-pmd-warn" "cd1fc0e3c1f6"
-        "pagemap knows no non-present entry except migration entries (here at the lowest level)";
+        "the only non-present entries that pagemap knows are migration entries (here at the lowest level)";
     SmapsMapcountMigration "smaps-mapcount-migration" "24d7275ce279"
         "an observer reads the mapcount of a page under migration (here: pagemap)";
     PagemapScanLostDirty "pagemap-scan-lost-dirty" "c70dce4982ce"

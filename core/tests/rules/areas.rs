@@ -81,7 +81,7 @@ fn madvise_dontneed_frees_the_tables_that_it_has_emptied_since_6_14() {
     assert_eq!(
         freed(KernelVersion::V7_3, 1..9),
         0,
-        "what is not all of a table"
+        "the range covers no whole table"
     );
     assert_eq!(freed(KernelVersion::V6_12, 0..16), 0);
 }

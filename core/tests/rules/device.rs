@@ -66,7 +66,7 @@ fn the_faults_behind_a_walk_end_with_the_area() {
     let lab = Lab::new();
     lab.mprotect(lab.mm, 2..4, READ);
     assert_eq!(range_fault(&lab, 0..4).0, Err(HmmError::Permission));
-    assert_eq!(lab.rss(lab.mm), 2, "what lies before is there");
+    assert_eq!(lab.rss(lab.mm), 2, "the pages below the failure are mapped");
     lab.munmap(lab.mm, 2..4);
     assert_eq!(range_fault(&lab, 1..3).0, Err(HmmError::Fault));
 }

@@ -131,7 +131,7 @@ fn a_clean_page_in_the_swap_cache_need_not_be_written_again() {
     assert_eq!(lab.read(lab.mm, 0), 7);
     assert!(
         lab.reclaim(lab.mm, 0),
-        "read, not written: it goes as it came"
+        "a page that was only read needs no second write"
     );
     assert_eq!(lab.read(lab.mm, 0), 7);
     lab.write(lab.mm, 0, 8);

@@ -127,7 +127,7 @@ fn two_cpus_that_fault_on_one_page_get_the_same_page() {
         |task, site| (task == TaskId(0) && site == Site::DoAnonymousPage).then_some(TaskId(1));
     assert_eq!(all.run(switch), Ok(()));
     assert_eq!((lab.frames(), lab.rss(lab.mm)), (1, 1));
-    assert_eq!(lab.read(lab.mm, 0), 1, "the first writes last");
+    assert_eq!(lab.read(lab.mm, 0), 1, "the first task's write comes last");
 }
 
 #[test]

@@ -154,8 +154,8 @@ fn pagemap_drops_the_lock_behind_each_table() {
     let [first, second] = *seen else {
         panic!("{seen:?}")
     };
-    assert!(first.contains(Pagemap::PRESENT), "it was there");
-    assert_eq!(second, Pagemap::empty(), "it is gone by then");
+    assert!(first.contains(Pagemap::PRESENT), "page 7 was still mapped");
+    assert_eq!(second, Pagemap::empty(), "page 8 was already unmapped");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_reader_of_pagemap_keeps_the_process_until_it_has_read_all() {
     assert!(seen.iter().all(|shown| shown.contains(Pagemap::PRESENT)));
     lab.nothing_is_left();
     let dead = lab.run(async |cur| cur.pagemap_read(lab.mm, 0..1).await);
-    assert_eq!(dead, [], "and of a process that is gone nothing is shown");
+    assert_eq!(dead, [], "pagemap shows nothing of a dead process");
 }
 
 #[test]
