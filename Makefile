@@ -88,7 +88,7 @@ bench: ## measure the speed of the core, of the oracles and of the target: a tab
 bench-triage: ## [CROWD=80] [RUNS=20] [MINIMIZE=100] [FILES=100000] [SEED=1]: measure how good triage is, compared with its peers, into docs/triage.md
 	triage/bench/run
 
-mutants: ## [SHARD=k/n] [SECS=10]: measure which share of generic mutants of the core the tests, the corpus and fuzzing notice
+mutants: ## [SHARD=k/n] [SECS=10]: measure how many generic mutants of the core are noticed by the tests, the corpus or fuzzing: a percentage
 	fuzz/mutants
 
 report-check: ## check a report in headless Chromium: phone and desk, light and dark, axe-core, keyboard, print; SARIF and JSON by schema

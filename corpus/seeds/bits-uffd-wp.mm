@@ -1,6 +1,6 @@
 # The write protection of userfaultfd migrates with its page: to the device, and back by a fault, by
 # the driver and by eviction. It is set and cleared on device-private entries. A fork's child does
-# not inherit it. A write of the device waits for userfaultfd, too.
+# not inherit it. A write of the device goes to userfaultfd, too.
 mmap p0 0 6 rw
 uffd-register p0 0 6
 write p0 0
@@ -9,7 +9,7 @@ write p0 2
 read p0 3
 uffd-wp p0 0 2 on
 migrate p0 0 3 d0
-write p0 0 # waits for userfaultfd
+write p0 0 # goes to userfaultfd
 read p0 0
 migrate-back p0 1 1 d0
 write p0 1

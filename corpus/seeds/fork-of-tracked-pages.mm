@@ -21,6 +21,6 @@ fork p1
 pages m0
 finalize m0
 write p3 2
-write p1 1 # waits for userfaultfd
+write p1 1 # goes to userfaultfd
 uffd-unregister p1 0 6
 write p1 1

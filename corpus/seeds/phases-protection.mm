@@ -12,7 +12,7 @@ mprotect p1 0 2 none
 pages m0
 clear-soft-dirty p1
 finalize m0
-write p0 1 # waits for userfaultfd
+write p0 1 # goes to userfaultfd
 read p1 0 # refused
 uffd-wp p0 0 2 off
 write p0 1

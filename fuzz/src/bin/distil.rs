@@ -120,7 +120,10 @@ mod distil {
                     line.parse::<Summary>().ok()
                 });
             let Some(summary) = summary else {
-                return Err(format!("a share of the files failed: {}", output.status));
+                return Err(format!(
+                    "the process for a share of the files failed: {}",
+                    output.status
+                ));
             };
             before.files[0] += summary.files[0];
             before.bytes[0] += summary.bytes[0];

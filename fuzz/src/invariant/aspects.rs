@@ -56,10 +56,10 @@ impl Family {
                 "Counts, compared with the shadow (the replayed log of page-table writes), the \
                  holders, and the tasks.",
                 &[
-                    "Memory that `mprotect` makes accountable: the model does not say when a \
-                     failed move loses that charge.",
-                    "The order of the LRU, and statistics that no decision depends on: no outcome \
-                     differs.",
+                    "The charge for memory that `mprotect` makes accountable: the model does not \
+                     say when a failed move loses it.",
+                    "The order of the LRU, and statistics that no decision depends on: they change \
+                     no outcome.",
                 ],
             ),
             Self::ReverseMap => (

@@ -43,7 +43,7 @@ invariants! {
         concerned: ACCESS,
         subject: WriteProtection, blame: Before, ways: [], exempt: [];
     Outcome = Contents / "outcome",
-        holds: "An operation fails only for a reason that user space can know, and its effect \
+        holds: "An operation fails only for a reason that user space can know. Its effect \
                 matches its result: as many pages moved as it reports, pages populated in a \
                 readable mlocked VMA have an entry, and nothing is soft-dirty after a clear.",
         concerned: OPERATION,
@@ -79,7 +79,7 @@ invariants! {
         concerned: OPERATION,
         subject: LongtermPin, blame: Section, ways: [], exempt: [];
     PinnedPage = Contents / "pinned-page",
-        holds: "A process keeps mapping the page that it pinned until it unmaps it.",
+        holds: "A page that a process pinned stays mapped at its address until the process unmaps it.",
         concerned: ENTRY,
         subject: Read, blame: Section, ways: [], exempt: [];
     HeldPage = Contents / "held-page",
@@ -121,7 +121,7 @@ invariants! {
         subject: Charge, blame: Section, ways: [],
         exempt: ["a source folio that was freed and reused within the slice"];
     UseWithoutReference = Counting / "use-without-reference",
-        holds: "`migrate_to_ram` gets a page that somebody holds a reference to.",
+        holds: "`migrate_to_ram` is called only with a page that somebody holds a reference to.",
         concerned: EVENT,
         subject: UseWithoutReference, blame: Way, ways: [NoReference], exempt: [];
     AddressSpaceAlive = Counting / "address-space-alive",
@@ -352,8 +352,8 @@ invariants! {
             "a slot whose contents nobody can read any more: no entry names it, and none maps the \
              folio"];
     DeviceMapping = Coherence / "device-mapping",
-        holds: "A device maps the page that the CPU's entry names, with no more access; under a \
-                device-exclusive entry, only one device maps it.",
+        holds: "A device maps the page that the CPU's entry names, with at most the access of that \
+                entry; under a device-exclusive entry, only one device maps it.",
         concerned: DEVICE | ENTRY | PAGE,
         subject: DeviceMapping, blame: EitherInARace, ways: [],
         exempt: ["a migration entry of the device's own page while that page is locked"];
@@ -378,9 +378,9 @@ invariants! {
         concerned: EVENT | ENTRY,
         subject: Bracket, blame: Section, ways: [], exempt: [];
     AnnouncedEvent = Notifier / "event",
-        holds: "If an entry loses a translation or a permission, the event of an invalidation that \
-                covers it allows that loss; a device page migrates only under an invalidation \
-                owned by its device.",
+        holds: "An entry loses its translation or a permission only inside an invalidation whose \
+                event allows that loss; a device page migrates only inside an invalidation owned \
+                by its device.",
         concerned: EVENT | ENTRY,
         subject: AnnouncedEvent, blame: Section, ways: [],
         exempt: ["munmap and zap events, which allow every loss"];

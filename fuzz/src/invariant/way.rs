@@ -99,8 +99,10 @@ impl fmt::Display for Way {
             Self::HoldsReference => "returns with a reference",
             Self::HoldsPin => "returns with a pin",
             Self::HoldsAnonVma => "returns with an anon_vma reference",
-            Self::OwesFlush => "returns without an owed flush",
-            Self::WaitsWithReference => "waits for a migration with a reference to its page",
+            Self::OwesFlush => "returns without doing a flush that it owes",
+            Self::WaitsWithReference => {
+                "holds a reference to the page of the migration that it waits for"
+            }
             Self::OverBudget => "exceeds its budget of scheduling points",
             Self::Takes(lock, held) => {
                 return write!(

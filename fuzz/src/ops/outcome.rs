@@ -24,7 +24,7 @@ pub enum Outcome {
     Segv,
     /// SIGBUS.
     Sigbus,
-    /// The write waits for userfaultfd.
+    /// The write goes to userfaultfd.
     WriteProtected,
     /// ENOMEM: out of memory. For `mprotect`, `mlock` and `madvise` also: part of the range is not
     /// mapped. For `mremap` also: there is no room to grow. For `fork` also: the folio of a
@@ -103,7 +103,7 @@ impl fmt::Display for Outcome {
             Self::Exclusive(pages) => write!(f, "{pages} exclusive"),
             Self::Segv => f.write_str("SIGSEGV"),
             Self::Sigbus => f.write_str("SIGBUS"),
-            Self::WriteProtected => f.write_str("waits for userfaultfd"),
+            Self::WriteProtected => f.write_str("goes to userfaultfd"),
             Self::Enomem => f.write_str("ENOMEM"),
             Self::Eagain => f.write_str("EAGAIN"),
             Self::Einval => f.write_str("EINVAL"),

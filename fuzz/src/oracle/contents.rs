@@ -36,8 +36,7 @@ fn check_write_protection(at: At, detail: String) -> Check {
     )
 }
 
-/// An operation fails only for a reason that user space can know, and its effect matches its
-/// result.
+/// An operation fails only for a reason that user space can know. Its effect matches its result.
 #[inline(never)]
 pub fn check_outcome(at: At, detail: String) -> Check {
     at.report(Invariant::Outcome, None, PageState::default(), detail)

@@ -188,8 +188,7 @@ fn check_lru_insertion(view: &View<'_>, page: Pfn, charged: bool) -> Check {
     } else {
         ("not ", Way::UnchargedAndNotMapped)
     };
-    let detail =
-        format!("put on the LRU without a charge just before it was freed; it is {mapped}mapped");
+    let detail = format!("put on the LRU without a charge; it is {mapped}mapped");
     view.page_finding(Invariant::Lru.by(way), page, detail)
 }
 
@@ -199,7 +198,7 @@ fn check_use_without_reference(view: &View<'_>, page: Pfn, referenced: bool) -> 
     if referenced {
         return Ok(());
     }
-    let detail = "migrate_to_ram gets a page that nobody holds a reference to".to_owned();
+    let detail = "migrate_to_ram is called with a page that nobody holds a reference to".to_owned();
     let broken = Invariant::UseWithoutReference.by(Way::NoReference);
     view.page_finding(broken, page, detail)
 }

@@ -74,8 +74,8 @@ pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale])
         ..
     } = stale;
     let detail = format!(
-        "it returns, but CPU {} still translates {mm:?} page {addr} by {}, which was stale when it \
-         began",
+        "the operation returns, but CPU {} still translates {mm:?} page {addr} by {}, which was \
+         stale when the operation began",
         cpu.0,
         describe::entry(remembered.pte())
     );

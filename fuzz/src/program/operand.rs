@@ -282,7 +282,7 @@ numbers! {
     Len = "" 1..=32 {
         const WHAT: &'static str = "length";
         const ACCEPTS: &'static str = "1 to 32 pages";
-        const OVER: &'static str = "over the address window";
+        const OVER: &'static str = "longer than the address window";
     }
     /// A reference to a folio that an earlier operation took. The number is resolved like that of a
     /// [`Proc`].

@@ -286,7 +286,7 @@ impl fmt::Display for WireError {
             Self::Header { found } => {
                 write!(
                     f,
-                    "offset 1: header byte {found:#04x} has bits over {HEADER_BITS:#04x}: \
+                    "offset 1: header byte {found:#04x} has bits outside {HEADER_BITS:#04x}: \
                      not a program"
                 )
             }

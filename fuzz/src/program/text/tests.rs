@@ -133,7 +133,7 @@ fn messages() {
     let cases = [
         (
             "mmap p0 4 1000000 rw",
-            "line 1, column 11: length 1000000 is over the address window: 1 to 32 pages",
+            "line 1, column 11: length 1000000 is longer than the address window: 1 to 32 pages",
         ),
         (
             "mmap p0 4 0 rw",

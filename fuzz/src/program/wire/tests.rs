@@ -159,7 +159,7 @@ fn check_says_what_is_wrong() {
         message(&[9, 0]),
         "offset 0: version 9 is unknown: this build writes version 1"
     );
-    assert!(message(&[1, 0x80]).starts_with("offset 1: header byte 0x80 has bits over 0x07"));
+    assert!(message(&[1, 0x80]).starts_with("offset 1: header byte 0x80 has bits outside 0x07"));
     assert!(
         message(&[1, 0, 0x77, 0, 0, 0, 0]).starts_with("offset 2: record kind 0x77 is unknown")
     );
