@@ -64,15 +64,15 @@ fn what_cannot_be_said_is_refused_by_operation() {
     for (rest, sentence) in [
         (
             "setup p0 0 1 d0 to-dev",
-            "operation 2: setup p0 0 1 d0 to-dev: only a driver of one's own holds a migration open",
+            "operation 2: setup p0 0 1 d0 to-dev: only a custom driver can hold a migration open",
         ),
         (
             "pin p0 0 w",
-            "operation 2: pin p0 0 w: only a driver of one's own keeps a reference to a page",
+            "operation 2: pin p0 0 w: only a custom driver can keep a reference to a page",
         ),
         (
             "lock p0 0",
-            "operation 2: lock p0 0: only the kernel locks a folio, and not for longer than a call",
+            "operation 2: lock p0 0: user space cannot keep a folio locked between calls",
         ),
         (
             "fail page 1",
@@ -84,7 +84,7 @@ fn what_cannot_be_said_is_refused_by_operation() {
         ),
         (
             "migrate p0 0 1 d0 skip=0x01",
-            "operation 2: migrate p0 0 1 d0 skip=0x01: the test driver declines no page",
+            "operation 2: migrate p0 0 1 d0 skip=0x01: the test driver cannot decline a page",
         ),
         (
             "fork p0\nreclaim p0 0",
@@ -96,15 +96,15 @@ fn what_cannot_be_said_is_refused_by_operation() {
         ),
         (
             "migrate p0 0 1 d0\nfork p0\ndev-read d0 p0 0",
-            "operation 4: dev-read d0 p0 0: lib/test_hmm.c has no such mapping",
+            "operation 4: dev-read d0 p0 0: lib/test_hmm.c has no mapping for this access",
         ),
         (
             "migrate p0 1 1 d0\ndev-write d0 p0 1",
-            "operation 3: dev-write d0 p0 1: lib/test_hmm.c has no such mapping",
+            "operation 3: dev-write d0 p0 1: lib/test_hmm.c has no mapping for this access",
         ),
         (
             "exclusive d0 p0 0 1\ndev-write d0 p0 0",
-            "operation 3: dev-write d0 p0 0: lib/test_hmm.c gives a page",
+            "operation 3: dev-write d0 p0 0: lib/test_hmm.c gives up its exclusive access",
         ),
         (
             "migrate p0 0 1 d0\nfork p0\ndev-read d0 p1 1\nexit p1",
@@ -120,7 +120,7 @@ fn what_cannot_be_said_is_refused_by_operation() {
     }
     let why = refused("threads 2\npreempt 1 t1\nmmap p0 0 1 rw\nt1: mmap p0 1 1 rw");
     assert!(
-        why.contains("nothing outside the kernel stops a task"),
+        why.contains("user space cannot stop a task inside the kernel"),
         "{why}"
     );
     // all of them at once

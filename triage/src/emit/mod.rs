@@ -38,8 +38,8 @@ pub struct EmitArgs {
     #[arg(long, conflicts_with = "rust")]
     pub c: bool,
     /// Write C that needs no driver of ours, only system calls, /proc, userfaultfd and
-    /// /dev/hmm_dmirror of CONFIG_TEST_HMM: it prints ok, or BROKEN and the first step that Linux
-    /// does otherwise
+    /// /dev/hmm_dmirror of CONFIG_TEST_HMM: it prints ok, or BROKEN and the first step at which
+    /// Linux differs
     #[arg(long, requires = "c")]
     pub stock: bool,
     /// The kernel whose behaviour the C expects: 6.12 or newer

@@ -1,4 +1,4 @@
-// Says ok, or BROKEN and the first step that a Linux 7.3 without bugs does otherwise. Below 0: -errno or -signal.
+// Prints ok, or BROKEN and the first step at which Linux differs from a Linux 7.3 without bugs. Negative values: -errno or -signal.
 // Needs root, CONFIG_TEST_HMM, CONFIG_MEM_SOFT_DIRTY. cc -static
 #define _GNU_SOURCE
 #include <errno.h>
@@ -52,7 +52,7 @@ int main(void)
 	expect(0, "mmap p0 0 1 rw", result(mmap(at(0), 1ul * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)), 0);
 	expect(1, "migrate p0 0 1 d0", device(0, MIGRATE_TO_DEV, 0, 1), 1);
 	expect(2, "clear-soft-dirty p0", write(open("/proc/self/clear_refs", O_WRONLY), "4", 1), 1);
-	/* what that has left */
+	/* what the program has left */
 	pagemap(3, 0, 1, (unsigned long[]){ 0x80 });
 	expect(4, "read p0 0", load(0), 0);
 	expect(5, "write p0 0", store(0, 6), 6);

@@ -1,4 +1,4 @@
-// Says ok, or BROKEN and the first step that a Linux 7.3 without bugs does otherwise. Below 0: -errno or -signal.
+// Prints ok, or BROKEN and the first step at which Linux differs from a Linux 7.3 without bugs. Negative values: -errno or -signal.
 // Needs root, CONFIG_TEST_HMM. cc -static
 #define _GNU_SOURCE
 #include <errno.h>
@@ -97,7 +97,7 @@ int main(void)
 		expect(2, "fork p0", spawn(1), 1), passed(2, 0);
 	if (after(2, 0))
 		expect(3, "read p0 0", load(0), 0), passed(3, 0);
-	/* what that has left */
+	/* what the program has left */
 	if (after(3, 0))
 		pagemap(4, 0, 1, (unsigned long[]){ 0x101 }), passed(4, 0);
 	if (after(4, 0))

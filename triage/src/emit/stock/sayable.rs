@@ -20,8 +20,8 @@ pub enum Substitute {
 
 /// What stands for an operation.
 pub fn stand(op: Op) -> Substitute {
-    const HELD: &str = "only a driver of one's own holds a migration open";
-    const REFERENCE: &str = "only a driver of one's own keeps a reference to a page";
+    const HELD: &str = "only a custom driver can hold a migration open";
+    const REFERENCE: &str = "only a custom driver can keep a reference to a page";
     match op {
         Op::Setup { .. } | Op::Pages { .. } | Op::Finalize { .. } => Substitute::None(HELD),
         Op::Get { .. }
@@ -32,7 +32,7 @@ pub fn stand(op: Op) -> Substitute {
         | Op::Hold { .. }
         | Op::Put { .. } => Substitute::None(REFERENCE),
         Op::Lock { .. } | Op::Unlock { .. } => {
-            Substitute::None("only the kernel locks a folio, and not for longer than a call")
+            Substitute::None("user space cannot keep a folio locked between calls")
         }
         Op::Fail { .. } => Substitute::None("user space cannot choose the allocation that fails"),
         Op::Compact { .. } => Substitute::None("compaction chooses its pages itself"),
@@ -42,7 +42,7 @@ pub fn stand(op: Op) -> Substitute {
                 addr,
                 len: Len::MIN,
             },
-            "MADV_PAGEOUT does not do the same here: it passes by pages that others map, and locked areas",
+            "MADV_PAGEOUT does not do the same here: it skips pages that other processes map, and mlocked VMAs",
         ),
         Op::Evict { dev, .. } => Substitute::For(
             Op::Release { dev },
@@ -51,7 +51,7 @@ pub fn stand(op: Op) -> Substitute {
         Op::Migrate { len, skip, .. } | Op::MigrateBack { len, skip, .. }
             if declines(len, skip) =>
         {
-            Substitute::None("the test driver declines no page")
+            Substitute::None("the test driver cannot decline a page")
         }
         _ if has_command(op) => Substitute::Itself,
         _ => Substitute::None("the test driver has no such command"),
@@ -83,7 +83,7 @@ fn declines(len: Len, skip: Skip) -> bool {
 /// What cannot be carried out, by operation.
 pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     if !program.preemptions.is_empty() {
-        let why = "preemptions: nothing outside the kernel stops a task inside it";
+        let why = "preemptions: user space cannot stop a task inside the kernel";
         return Err(refused(vec![why.to_owned()]));
     }
     let mut reasons = Vec::new();
@@ -138,7 +138,7 @@ pub fn check(program: &Program, as_is: &Watched, said: &Watched) -> Result<(), R
         } else if without_frames(&as_is.seen) != without_frames(&said.seen) {
             let why = match stand(step.op) {
                 Substitute::For(_, why) => why,
-                _ => "it depends on the thread that runs it",
+                _ => "its effect depends on the thread that runs it",
             };
             reasons.push(reason(number, step.op, why));
             // from here on the two programs differ, so their later steps cannot be compared

@@ -128,11 +128,11 @@ pub fn on_device(op: Op) -> Option<(Dev, Addr, Len)> {
 
 /// After a fault on a page of its own device, `lib/test_hmm.c` maps the struct page, not the memory
 /// behind it.
-const FORGOTTEN: &str =
-    "lib/test_hmm.c has no such mapping of a page of its own device, and cannot fault it in";
+const FORGOTTEN: &str = "lib/test_hmm.c has no mapping for this access to a page of its own device, and cannot fault it in";
 const NOT_GIVEN_BACK: &str =
-    "lib/test_hmm.c gives a page that it has for itself back before it writes to it";
-const CLOSES: &str = "the process closes its /dev/hmm_dmirror, which empties the device, and others have pages there";
+    "lib/test_hmm.c gives up its exclusive access to a page before it writes to the page";
+const CLOSES: &str =
+    "the process closes its /dev/hmm_dmirror, which also evicts the pages of other processes";
 
 impl Watch<'_> {
     fn pte(&self, s: &State, mm: MmId, addr: u64) -> Option<Pte> {

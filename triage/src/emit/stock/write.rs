@@ -27,7 +27,7 @@ pub fn text(program: &Program, own: usize, right: &Watched, kernel: Version) -> 
     writer.parts.need(&parts::EXPECT);
     for (number, (step, done)) in program.ops.iter().zip(&right.steps).enumerate() {
         if number == own {
-            writer.steps += "\t/* what that has left */\n";
+            writer.steps += "\t/* what the program has left */\n";
         }
         writer.step(number, step.op, done);
     }
@@ -290,7 +290,7 @@ impl Writer {
         let (major, minor) = kernel;
         let _ = writeln!(
             text,
-            "// Says ok, or BROKEN and the first step that a Linux {major}.{minor} without bugs does otherwise. Below 0: -errno or -signal."
+            "// Prints ok, or BROKEN and the first step at which Linux differs from a Linux {major}.{minor} without bugs. Negative values: -errno or -signal."
         );
         let _ = writeln!(text, "// {}cc -static", self.needs(program));
         text += "#define _GNU_SOURCE\n";
@@ -391,7 +391,7 @@ impl Writer {
             text += "\tmunmap(at(0), 32 * PAGE);\n";
             let _ = writeln!(
                 text,
-                "\texpect({steps}, \"Mlocked: of /proc/meminfo, in kB, when all is unmapped\", mlocked(), before);"
+                "\texpect({steps}, \"Mlocked of /proc/meminfo, in kB, once all is unmapped\", mlocked(), before);"
             );
         }
         text

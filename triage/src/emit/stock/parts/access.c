@@ -1,4 +1,4 @@
-/* A page that may not be accessed is -EFAULT, whether for its area or for the entry. */
+/* -EFAULT if the page may not be accessed, whether the VMA or the entry forbids it. */
 static long device_touch(int dev, unsigned long command, int page, long word)
 {
 	mirror[0] = word;

@@ -1,4 +1,4 @@
-/* Mlocked: of /proc/meminfo, once what waits on this CPU has been counted. */
+/* Mlocked of /proc/meminfo, after this CPU's pending counts are added. */
 static long mlocked(void)
 {
 	char line[128] = "";
