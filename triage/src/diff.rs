@@ -20,8 +20,8 @@ Exit status: 0 the runs are the same, 1 they differ, 2 unusable input or command
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
 pub struct DiffArgs {
-    /// Historical bugs to put back: for both programs, or, with one program, in the first of two
-    /// runs
+    /// Historical bugs to put back: with two programs, in both runs; with one program, in the first
+    /// of its two runs
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse, required_unless_present = "b")]
     pub zoo: Option<Bugs>,
     /// The files are inputs of this fuzz target

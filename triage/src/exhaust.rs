@@ -29,8 +29,8 @@ pub struct ExhaustArgs {
     /// The most operations of a program [default: 4 with one thread, 3 with two]
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<usize>,
-    /// Put this historical bug back and search until it is found; all: search for each bug that
-    /// needs this many threads, and print a table
+    /// Put this historical bug back and search until it is found; all: do so for each bug that
+    /// needs as many threads as --threads says, and print a table
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
     /// With --zoo: search until this invariant breaks, named as in docs/zoo.md

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 /// Arguments of `explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// Historical bugs to put back, separated by commas; also names the first operation at which
-    /// the run differs from one without them
+    /// Historical bugs to put back, separated by commas; the output also names the first
+    /// operation at which the run differs from one without them
     #[arg(long, value_name = "SLUG[,SLUG]", value_parser = Bugs::parse)]
     pub zoo: Option<Bugs>,
     /// The file is an input of this fuzz target

@@ -103,7 +103,7 @@ impl fmt::Display for InputError {
                         "; give the path of a program (.mm), of a wire file or of an engine's artifact",
                     ),
                     ReadError::Folder => f.write_str(
-                        ", and only replay, cluster, report and linux read these; name the files in it",
+                        ", which only replay, cluster, report and linux read; name the files in it",
                     ),
                     ReadError::NoFile(_) => f.write_str("; give a file"),
                     ReadError::TooLong(_) => write!(
@@ -180,7 +180,7 @@ pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
             form: Form::Wire,
             note: wire::check(&bytes).err().map(|error| {
                 format!(
-                    "{}: {error}; it runs all the same, as an engine reads it",
+                    "{}: {error}; it runs anyway, read as a fuzzing engine reads it",
                     shown(path)
                 )
             }),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub struct SeedsArgs {
     /// The folder to write to; it is created if missing
     pub outdir: PathBuf,
-    /// Leave out programs with more threads
+    /// Leave out programs with more than N threads
     #[arg(long, value_name = "N", default_value_t = MAX_THREADS,
           value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_THREADS)))]
     pub max_threads: u8,
@@ -76,7 +76,7 @@ pub fn command(args: &SeedsArgs, out: &mut dyn Write) -> io::Result<Status> {
         let (programs, dir) = (counted(written.len(), "program"), shown(&args.outdir));
         let empty = match empty {
             0 => String::new(),
-            empty => format!("; passed over: {}", counted(empty, "empty file")),
+            empty => format!("; skipped: {}", counted(empty, "empty file")),
         };
         writeln!(out, "seeds: {programs} in {dir}{empty}")?;
     }

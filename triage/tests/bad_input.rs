@@ -194,8 +194,8 @@ fn truncated_wire_runs_and_says_so() {
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(
         ran.err,
-        "mm-triage: truncated: offset 7: the last record is truncated: 2 of 5 bytes; it runs all \
-         the same, as an engine reads it\n"
+        "mm-triage: truncated: offset 7: the last record is truncated: 2 of 5 bytes; it runs \
+         anyway, read as a fuzzing engine reads it\n"
     );
     ran.prints(&["truncated: wire, 1 operation, ", "mmap p0 0 1 rw", "pass"]);
     let note = load("header", &[1]).note.expect("a note");
@@ -300,5 +300,5 @@ fn seeds_say_what_is_wrong() {
     std::fs::remove_file(bench.path("corpus/seeds/bad.mm")).expect("it goes");
     let ran = bench.run(&["seeds", "out", "--corpus", "corpus"]);
     assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
-    ran.prints(&["seeds: 1 program in out; passed over: 1 empty file\n"]);
+    ran.prints(&["seeds: 1 program in out; skipped: 1 empty file\n"]);
 }

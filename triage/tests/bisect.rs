@@ -201,7 +201,7 @@ fn a_commit_that_cannot_be_built_or_asked_is_passed_over() {
     let why = |text: &str| outcome["tested"].to_string().contains(text);
     assert!(why("does not build: error: could not compile"), "{outcome}");
     assert!(
-        why("does not understand the question: error: unexpected"),
+        why("its replay gives no verdict: error: unexpected"),
         "{outcome}"
     );
 }

@@ -21,11 +21,11 @@ const LIBRARIES: [&str; 5] = [
 const REASONS: &[(&str, &str)] = &[
     (
         "Geometry",
-        "a program names one of the core's geometries; Geometry::machine has the one for the other",
+        "a program names a geometry of the core; Geometry::machine converts it",
     ),
     (
         "Zoo",
-        "with the feature zoo the switches, without it nothing: one build has one of them",
+        "the switches with the feature zoo, an empty type without it; a build has only one",
     ),
 ];
 

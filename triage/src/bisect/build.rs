@@ -129,7 +129,7 @@ impl<'a> Builder<'a> {
     /// The status for an error that no commit caused.
     pub fn refuse(&self, error: &io::Error) -> Status {
         Status::unusable(format_args!(
-            "{}: a commit cannot be built or asked there: {error}; make room, or give another --cache DIR",
+            "{}: a commit cannot be built or run there: {error}; make room, or give another --cache DIR",
             shown(&self.cache)
         ))
     }
@@ -162,10 +162,7 @@ impl<'a> Builder<'a> {
         let line = ended.out.lines().next().unwrap_or_default();
         Ok(match serde_json::from_str::<Line>(line) {
             Ok(line) => Answer::Verdict(line.signature.unwrap_or(line.verdict)),
-            Err(_) => Answer::Skip(format!(
-                "it does not understand the question: {}",
-                ended.reason()
-            )),
+            Err(_) => Answer::Skip(format!("its replay gives no verdict: {}", ended.reason())),
         })
     }
 

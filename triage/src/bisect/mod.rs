@@ -25,9 +25,9 @@ use std::path::PathBuf;
 /// The end of the command's help.
 pub const HELP: &str = "\
 The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in its own
-worktree under the cache folder, built with cargo build --release -p mm-triage, and asked by replay --json.
-The built program is kept for the next time; the worktree is removed. A commit that does not build is
-skipped.
+worktree under the cache folder and built with cargo build --release -p mm-triage; its replay --json gives
+the verdict. The built program is kept for later runs; the worktree is removed. A commit that does not
+build is skipped.
 Exit status: 0 the commit is found, 1 only commits that do not build are left, 2 unusable input or command
 line, or the same verdict at both ends, 3 interrupted.";
 

@@ -265,14 +265,14 @@ fn methods() -> Markup {
         section.methods aria-labelledby="methods" {
             h2 #methods { "How the numbers are computed" }
             ul {
-                li { "All runs start from an empty corpus and have one process. Their time is that of the clock, and includes the start "
-                    "of the process. Only a finding of the invariant in the bug's row counts." }
+                li { "All runs start from an empty corpus and have one process. Times are wall-clock times, and include the start "
+                    "of the process. A finding of an invariant other than the one in the bug's row does not count." }
                 li { "A run without a finding is censored at the limit: curves and means count it as not found until then, and ranks put it "
-                    "after all runs with a finding, tied with the others." }
-                li { "The interval of a mean is that of a bootstrap of 2000 samples with a fixed seed, which draws bugs and then runs of each. "
-                    "So it is about bugs like these, not about these bugs." }
-                li { "A12 and U of a pair are over all runs of the bugs of which both have runs. p is corrected for ties and for continuity "
-                    "(it is exact for at most 20 runs without ties), and then for the number of pairs, by Holm. A bug counts for the "
+                    "behind all runs with a finding, tied with the other censored runs." }
+                li { "The interval of a mean comes from a bootstrap of 2000 samples with a fixed seed. A sample draws bugs, and then runs of each. "
+                    "So the interval holds for bugs like these, and not only for these." }
+                li { "A12 and U of a pair cover all runs of the bugs for which both engines have runs. p is corrected for ties and for "
+                    "continuity (for at most 20 runs without ties, p is exact), and then for the number of pairs, by Holm. A bug counts for the "
                     "engine whose A12 on it is above a half." }
                 li { "The exhaustive search has no seed: one run of each bug stands for all." }
             }

@@ -152,7 +152,8 @@ impl Results {
 }
 
 /// The warning on partial results.
-pub const PARTIAL: &str = "Some engines have no run of some bugs, so the means and curves of engines are not of the same bugs.";
+pub const PARTIAL: &str =
+    "Some engines have no run of some bugs, so the engines' means and curves cover different bugs.";
 
 impl Engine {
     pub fn of(campaign: &Campaign, name: &str) -> Self {

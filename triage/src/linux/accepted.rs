@@ -42,7 +42,7 @@ pub const ACCEPTED: &[Accepted] = &[
     Accepted {
         name: "expansion-leaves-iterator",
         function: "vma_merge_new_range",
-        reason: "it clears vmg->vma before it compares it with prev, so it does not set the iterator back after an \
+        reason: "vmg->vma is cleared before it is compared with prev, so the iterator is not set back after an \
                  expansion that ran out of memory, and vma_iter_store warns; 7.0 does not have these lines",
         kernels: FIRST..(7, 0),
         sign: Sign::Death(
@@ -53,7 +53,7 @@ pub const ACCEPTED: &[Accepted] = &[
     Accepted {
         name: "expansion-moves-iterator",
         function: "vma_merge_new_range",
-        reason: "it moves the iterator to prev before the expansion, and nothing moves it back when memory runs out; \
+        reason: "the iterator moves to prev before the expansion, and nothing moves it back when memory runs out; \
                  __mmap_new_vma, which is inlined, stores there, and vma_iter_store warns",
         kernels: (7, 2)..OPEN,
         sign: Sign::Death(

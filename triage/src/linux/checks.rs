@@ -60,7 +60,7 @@ pub fn detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
         };
         let said = match Guest::boot(image) {
             Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply::<Reply>(job.id)) {
-                Ok(_) => "it goes on".to_owned(),
+                Ok(_) => "the guest goes on".to_owned(),
                 Err(error) => guest.death(&error).why,
             },
             Err(death) => death.why,

@@ -44,7 +44,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         name: "latent-munlock-nonpresent",
         kernels: FIRST..OPEN,
         evidence: "mlock_pte_range skips entries that are not present: the judge, on 6.12.117; on 7.3.4 mlock, a \
-                   migration by /dev/hmm_dmirror, munlock and munmap leave Mlocked: up for good",
+                   migration by /dev/hmm_dmirror, munlock and munmap leave Mlocked of /proc/meminfo too high for good",
     },
     KnownBug {
         name: "latent-softdirty-keeps-write",
@@ -55,8 +55,8 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-hole-untracked",
         kernels: FIRST..OPEN,
-        evidence: "migrate_vma_insert_page installs an entry that is writable and not soft-dirty: a C program, on 7.3.4; \
-                   the judge, on 6.12.117",
+        evidence: "migrate_vma_insert_page installs an entry that is writable and not soft-dirty: the C of \
+                   `emit --c --stock` of its witness, on 7.3.4; the judge, on 6.12.117",
     },
     KnownBug {
         name: "latent-zero-page-uffdwp-device",
@@ -68,7 +68,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         name: "latent-mremap-uffd-neighbour",
         kernels: FIRST..(7, 3),
         evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole VMA that the copy merged into: the judge, on \
-                   6.12.117; 7.2.13 has the lines (read only); on 7.3.4 such a copy does not merge",
+                   6.12.117; 7.2.13 has the lines (read, not booted); on 7.3.4 such a copy does not merge",
     },
     KnownBug {
         name: "excl-mapcount-dropped",

@@ -62,14 +62,14 @@ impl std::fmt::Display for Refusal {
             Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
             Self::OutOfMemory => f.write_str("the model runs out of frames"),
             Self::FailureAside => f.write_str(
-                "an allocation fails while another operation runs, or in one that is retried",
+                "an allocation fails while another operation runs, or in an operation that is retried",
             ),
-            Self::ExitWhileBusy => f.write_str("a process exits while an operation of it runs"),
+            Self::ExitWhileBusy => f.write_str("a process exits while one of its operations runs"),
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
             Self::LockedDevicePage => f.write_str(
-                "a device page is freed after one of an mlocked VMA, which Linux frees late",
+                "a device page is freed after a device page of an mlocked VMA, which Linux frees late",
             ),
             Self::Order => {
                 f.write_str("two operations are woken at once, and either may run first")

@@ -476,7 +476,7 @@ fn people(done: &Done, args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<(
     )?;
     let (tests, seconds) = (line.tests.unwrap_or(0), line.seconds.unwrap_or(0.0));
     let certificate = match line.certified_by {
-        Some(last) => format!("1-minimal: none of the last {last} held"),
+        Some(last) => format!("1-minimal: the last {last} all lost the finding"),
         None => "interrupted: the smallest so far".to_owned(),
     };
     writeln!(out, "  {tests} tests in {seconds:.3} s; {certificate}")?;

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// SHA-256 of the script, in base64; a test compares them.
-const SCRIPT_HASH: &str = "sTO0BZGVd3bxw4Ktkpiino6wf1rkunhbncIixKJUZDg=";
+const SCRIPT_HASH: &str = "awLWz6Fy7UR/rB5JtAFz/RMkqOCaxfn87J0FK7ez04E=";
 
 /// A picture with at most this many steps fits beside the program.
 const BESIDE: usize = 6;
@@ -26,7 +26,7 @@ pub fn render(report: &Report) -> String {
             @for (i, cluster) in report.clusters.iter().enumerate() { (section(i + 1, cluster)) }
             (unusable(report))
         }
-        footer { (report.tool) "; report.json has all of this, docs/report.schema.json its form." }
+        footer { (report.tool) "; report.json has all of this, in the format that docs/report.schema.json describes." }
     };
     let script = Some(Script {
         text: SCRIPT,

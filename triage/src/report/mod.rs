@@ -35,7 +35,7 @@ pub struct ReportArgs {
     /// What to report on.
     #[command(flatten)]
     pub sources: Sources,
-    /// The folder to write to; the results in it of an earlier report or cluster are kept
+    /// The folder to write to; results of an earlier report or cluster in it are kept
     #[arg(long, short, value_name = "OUT")]
     pub output: PathBuf,
     /// Print the contents of report.json, and nothing else
