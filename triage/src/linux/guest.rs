@@ -562,6 +562,7 @@ impl Drop for Guest {
 mod tests {
     use super::super::fake;
     use super::*;
+    use mm_linux_protocol::Job;
 
     const LONG: Duration = Duration::from_secs(50);
     const SHORT: Duration = Duration::from_millis(500);
@@ -625,7 +626,7 @@ mod tests {
         // Part of a job may have been sent.
         let next = guest.send(&job).expect_err("nothing more is sent");
         assert_eq!(next.kind(), io::ErrorKind::BrokenPipe);
-        let error = guest.reply(1).expect_err("there is none");
+        let error = guest.reply::<Reply>(1).expect_err("there is none");
         assert_eq!(guest.death(&error).why, "the guest hangs");
     }
 

@@ -281,8 +281,14 @@ impl Call {
 }
 
 impl Range {
-    /// The word that step `step` writes to `page`.
+    /// The word that step `step` writes to `page`. Neighbours differ, and huge pages; every other
+    /// page has the same, so that KSM can merge them.
     pub const fn word(step: usize, page: usize) -> u64 {
-        (step as u64 + 1) << 16 | page as u64
+        Self::base(step) + (page as u64 & 1) + page as u64 / HUGE as u64 * 2
+    }
+
+    /// The word that step `step` writes to page 0.
+    pub const fn base(step: usize) -> u64 {
+        (step as u64 + 1) << 8
     }
 }

@@ -25,14 +25,14 @@ const HELPERS: [(&str, &str); 14] = [
     (
         "write_to(",
         "static void write_to(long page, long pages, long word)\n{\n\tfor (long i = 0; i < pages; i++)\n\t\t*(volatile long \
-         *)at(page + i) = word + i;\n}\n",
+         *)at(page + i) = word + WORD(page + i);\n}\n",
     ),
     (
         "try_to_write(",
         "static sigjmp_buf fault;\nstatic void on_fault(int signal) { siglongjmp(fault, signal); }\nstatic void \
          try_to_write(long page, long pages, long word)\n{\n\tsignal(SIGSEGV, on_fault), signal(SIGBUS, on_fault);\n\tfor \
          (volatile long i = 0; i < pages; i++)\n\t\tif (!sigsetjmp(fault, 1))\n\t\t\t*(volatile long *)at(page + i) = word \
-         + i;\n}\n",
+         + WORD(page + i);\n}\n",
     ),
     (
         "pagemap(",
@@ -50,7 +50,7 @@ const HELPERS: [(&str, &str); 14] = [
         "struct dmirror { uint64_t addr, ptr, pages, done, faults; };\nstatic long device(int command, long page, long \
          pages, long word)\n{\n\tstatic char mirror[2048 * 4096];\n\tstatic int fd, owner;\n\tstruct dmirror cmd = { \
          (long)at(page), (long)mirror, pages, 0, 0 };\n\tif (owner != getpid())\n\t\tfd = open(\"/dev/hmm_dmirror0\", O_RDWR), \
-         owner = getpid();\n\tfor (long i = 0; i < pages; i++)\n\t\t*(long *)(mirror + i * P) = word + i;\n\treturn ioctl(fd, \
+         owner = getpid();\n\tfor (long i = 0; i < pages; i++)\n\t\t*(long *)(mirror + i * P) = word + WORD(page + i);\n\treturn ioctl(fd, \
          _IOWR('H', command, struct dmirror), &cmd);\n}\n",
     ),
     (
@@ -63,7 +63,7 @@ const HELPERS: [(&str, &str); 14] = [
         "copy(",
         "static void copy(long page, long pages, long word, int mode)\n{\n\tstatic char from[2048 * 4096] \
          __attribute__((aligned(4096)));\n\tfor (long i = 0; i < pages; i++)\n\t\t*(long *)(from + i * P) = word + \
-         i;\n\tioctl(uffd(), UFFDIO_COPY, &(struct uffdio_copy){ (long)at(page), (long)from, pages * P, mode, 0 });\n}\n",
+         WORD(page + i);\n\tioctl(uffd(), UFFDIO_COPY, &(struct uffdio_copy){ (long)at(page), (long)from, pages * P, mode, 0 });\n}\n",
     ),
     (
         "scan(",
@@ -112,7 +112,7 @@ fn uffd_range(range: Range) -> String {
 /// A step as a statement. `faulted` says that one of its accesses raised a signal.
 fn statement(step: &Step, number: usize, faulted: bool) -> String {
     let device = |range: Range, command: u8| {
-        let word = Range::word(number, range.first.into());
+        let word = Range::base(number);
         format!(
             "device({command}, {}, {}, {word:#x});",
             range.first, range.len
@@ -147,16 +147,16 @@ fn statement(step: &Step, number: usize, faulted: bool) -> String {
             format!("mremap({}, {} * P, 0);", on(range), wanted.len)
         }
         Call::Write(range) => {
-            let word = Range::word(number, range.first.into());
+            let word = Range::base(number);
             let name = if faulted { "try_to_write" } else { "write_to" };
             format!("{name}({}, {}, {word:#x});", range.first, range.len)
         }
         Call::MemWrite(range) => {
-            let word = Range::word(number, range.first.into());
+            let word = Range::base(number);
             format!(
-                "for (long i = 0, fd = open(\"/proc/self/mem\", O_RDWR); i < {}; i++)\n\t\tpwrite(fd, &(long){{ {word:#x} + i \
+                "for (long i = 0, fd = open(\"/proc/self/mem\", O_RDWR); i < {}; i++)\n\t\tpwrite(fd, &(long){{ {word:#x} + WORD({} + i) \
                  }}, 8, (long)at({} + i));",
-                range.len, range.first
+                range.len, range.first, range.first
             )
         }
         Call::Read(range) => format!(
@@ -198,7 +198,7 @@ fn statement(step: &Step, number: usize, faulted: bool) -> String {
             }
         ),
         Call::Copy(range, protects) => {
-            let word = Range::word(number, range.first.into());
+            let word = Range::base(number);
             format!(
                 "copy({}, {}, {word:#x}, {});",
                 range.first,
@@ -492,6 +492,9 @@ fn assemble(main: &str, handlers: &str, wp_async: bool, comment: &str) -> String
         }
     }
     text.push_str("#include <unistd.h>\n#define P 4096L\n");
+    if wanted.contains("WORD(") {
+        text.push_str("#define WORD(page) (((page) & 1) + (page) / 512 * 2)\n");
+    }
     for (name, number) in [
         ("MADV_COLLAPSE", 25),
         ("MADV_GUARD_INSTALL", 102),

@@ -35,9 +35,7 @@ impl Counters {
         let mut now = Self::read();
         let mut moved = self.moved(&now);
         for pause in [1, 10, 100, 1200] {
-            if moved.is_none() {
-                return None;
-            }
+            moved?;
             // drains the batches of the LRU, then folds the counts
             let _ = std::fs::write("/proc/sys/vm/drop_caches", "1");
             let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
