@@ -10,6 +10,10 @@ const RANDOM: u32 = 6;
 const STRICT: u32 = 4;
 /// How often breaches that look alike are reduced: they may have different causes.
 const MOST_REDUCED: u32 = 10;
+/// The same for those that end or stop a guest, which cost seconds.
+const MOST_COSTLY: u32 = 2;
+/// Of the programs that look like one of those, one in this many runs.
+const RISKED: u32 = 32;
 
 /// What breaches have in common before they are reduced: the promise, and the call behind which it
 /// was broken. For a dead kernel, what it says.
@@ -31,6 +35,14 @@ impl Symptom {
             step.map_or("end", |step| step.call.name())
         };
         Self::Broken(breach.kind, at.to_owned())
+    }
+}
+
+impl Symptom {
+    /// True if it costs a boot or a time-out.
+    pub fn is_costly(&self) -> bool {
+        let hangs = [BreachKind::Hang, BreachKind::Unkillable];
+        !matches!(self, Self::Broken(kind, _) if !hangs.contains(kind))
     }
 }
 
@@ -70,11 +82,18 @@ impl Finding {
     /// True if this has the same promise broken, with all the calls of `other` among its own.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
+            _ if self.symptom.is_costly() => return self.symptom == other.symptom,
             (Symptom::Broken(kind, _), Symptom::Broken(others, _)) => kind == others,
-            (Symptom::Died(why), Symptom::Died(others)) => why == others,
             _ => false,
         };
         alike && self.calls().is_superset(&other.calls())
+    }
+
+    /// True if the program makes all calls of this finding in their order.
+    fn is_likely_in(&self, program: &Program) -> bool {
+        let mut steps = program.steps.iter();
+        let mut needed = self.program.steps.iter();
+        needed.all(|needed| steps.any(|step| step.call.name() == needed.call.name()))
     }
 }
 
@@ -90,8 +109,10 @@ pub struct Hub {
     pub findings: Vec<Finding>,
     /// Programs that were run.
     pub ran: u64,
-    /// Boots of guests.
+    /// Boots of guests, and all runs in them, those of reductions too.
     pub boots: u64,
+    /// See `boots`.
+    pub runs: u64,
     /// Breaches that were passed over.
     pub passed_over: u64,
     /// Findings that did not occur again.
@@ -120,6 +141,7 @@ impl Hub {
             findings: Vec::new(),
             ran: 0,
             boots: 0,
+            runs: 0,
             passed_over: 0,
             unsteady: 0,
         }
@@ -145,8 +167,32 @@ impl Hub {
         if let Some(task) = self.next_file() {
             return task;
         }
+        let mut program = self.make();
+        while self.looks_costly(&program) && self.rng.u32(0..RISKED) > 0 {
+            program = self.make();
+        }
+        let is_strict = self.rng.u32(0..STRICT) == 0;
+        Task {
+            name: None,
+            program,
+            known: if is_strict { Vec::new() } else { self.known() },
+        }
+    }
+
+    /// True if the program may end or stop a guest as a finding has done.
+    fn looks_costly(&self, program: &Program) -> bool {
+        let costly = self
+            .findings
+            .iter()
+            .filter(|finding| finding.symptom.is_costly());
+        costly
+            .into_iter()
+            .any(|finding| finding.is_likely_in(program))
+    }
+
+    fn make(&mut self) -> Program {
         let count = self.programs.len();
-        let program = if count == 0 || self.rng.u32(0..RANDOM) == 0 {
+        if count == 0 || self.rng.u32(0..RANDOM) == 0 {
             random_program(&mut self.rng)
         } else {
             // the newer half of the programs has the newer half of the chances
@@ -155,12 +201,6 @@ impl Hub {
             let other = &self.programs[self.rng.usize(..count)];
             mutate(&mut program, other, &mut self.rng);
             program
-        };
-        let is_strict = self.rng.u32(0..STRICT) == 0;
-        Task {
-            name: None,
-            program,
-            known: if is_strict { Vec::new() } else { self.known() },
         }
     }
 
@@ -185,9 +225,18 @@ impl Hub {
 
     /// True if a finding with this symptom is to be reduced.
     pub fn wants(&mut self, symptom: &Symptom) -> bool {
+        let most = if symptom.is_costly() {
+            MOST_COSTLY
+        } else {
+            MOST_REDUCED
+        };
+        let is_known = self
+            .findings
+            .iter()
+            .any(|finding| finding.symptom == *symptom);
         let count = self.reduced.entry(symptom.clone()).or_default();
         *count += 1;
-        *count <= MOST_REDUCED
+        *count <= most && !(is_known && symptom.is_costly())
     }
 
     /// Adds a finding. Returns true if there was none like it.

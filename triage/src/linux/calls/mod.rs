@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 /// The most runs that the reduction of a finding may take; fewer if each ends the guest.
 const RUNS: u32 = 400;
-const RUNS_OF_DEATHS: u32 = 60;
+const RUNS_OF_DEATHS: u32 = 40;
 /// The longest file of a program, in bytes.
 const LONGEST: u64 = 1 << 16;
 /// The ending of the programs' files.
@@ -167,7 +167,9 @@ impl Run<'_> {
                 None => self.hub().unsteady += 1,
             }
         }
-        self.hub().boots += bench.boots;
+        let mut hub = self.hub();
+        hub.boots += bench.boots;
+        hub.runs += u64::from(bench.jobs);
         Ok(())
     }
 
@@ -186,7 +188,7 @@ impl Run<'_> {
         };
         let runs = match (symptom, &task.name) {
             (_, Some(_)) => 0,
-            (Symptom::Died(_), _) => RUNS_OF_DEATHS,
+            _ if symptom.is_costly() => RUNS_OF_DEATHS,
             _ => RUNS,
         };
         if !is_same(&bench.finding(&task.program, task)?) {
@@ -385,13 +387,14 @@ pub fn command(
     writeln!(
         out,
         "linux-calls: version={} seed={} seconds={elapsed:.0} programs={} programs/s={:.0} places={places} corpus={kept} \
-         findings={new} known={known} unsteady={} passed_over={} boots={}",
+         findings={new} known={known} unsteady={} passed_over={} runs={} boots={}",
         image.version,
         args.seed,
         hub.ran,
         hub.ran as f64 / elapsed,
         hub.unsteady,
         hub.passed_over,
+        hub.runs,
         hub.boots,
     )?;
     Ok(if stop.is_set() {

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a call may take. The CPU is emulated, and some calls work on thousands of pages.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a process that was killed may take to end.
 const END: Duration = Duration::from_secs(4);
 
