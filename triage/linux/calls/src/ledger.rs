@@ -563,7 +563,8 @@ impl Ledger {
             page.set(KNOWN | OR_ZERO | POPULATED, false);
             page.flags |= moved.flags & (KNOWN | OR_ZERO | POPULATED);
             page.set(PROTECTED | WRITTEN, false);
-            page.set(DIRTY, moved.has(POPULATED));
+            // a page of zeros may have been a hole before
+            page.set(DIRTY, moved.has(POPULATED | KNOWN) && moved.word != 0);
         }
     }
 

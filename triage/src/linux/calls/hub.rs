@@ -83,7 +83,9 @@ impl Finding {
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
-            (Symptom::Broken(kind, _), Symptom::Broken(others, _)) => kind == others,
+            (Symptom::Broken(kind, _), Symptom::Broken(others, _)) => {
+                kind.group() == others.group()
+            }
             _ => false,
         };
         alike && self.calls().is_superset(&other.calls())

@@ -8,8 +8,15 @@ use std::time::Duration;
 pub struct Counters([i64; COUNTERS.len()]);
 
 impl Counters {
-    /// Reads all of them. One that this kernel lacks is zero.
-    pub fn read() -> Self {
+    /// Reads all of them, after the counts of each CPU have been added. One that this kernel lacks is
+    /// zero.
+    pub fn folded() -> Self {
+        // a kernel that lacks it does not fold
+        let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
+        Self::read()
+    }
+
+    fn read() -> Self {
         let vmstat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
         Self(COUNTERS.map(|counter| {
             let said = if counter.name.starts_with('/') {
@@ -32,15 +39,15 @@ impl Counters {
     /// Compares with the values before the program. A counter that has moved gets time, since
     /// batches and counts of each CPU are folded late. What stays becomes the new value.
     pub fn check(&mut self, steps: usize, job: &CallsJob) -> Option<Breach> {
-        let mut now = Self::read();
+        self.moved(&Self::read())?;
+        let mut now = Self::folded();
         let mut moved = self.moved(&now);
-        for pause in [1, 10, 100, 1200] {
+        for pause in [1, 10, 100] {
             moved?;
-            // drains the batches of the LRU, then folds the counts
+            // drains the batches of the LRU
             let _ = std::fs::write("/proc/sys/vm/drop_caches", "1");
-            let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
             std::thread::sleep(Duration::from_millis(pause));
-            now = Self::read();
+            now = Self::folded();
             moved = self.moved(&now);
         }
         let counter = moved?;
