@@ -53,8 +53,9 @@ pub struct LinuxArgs {
     /// run the FILEs
     #[arg(long, value_name = "SECS", conflicts_with_all = ["random", "emitted", "witnesses", "programs", "json", "expect_accepted", "fuzz"])]
     pub calls: Option<u64>,
-    /// With --fuzz, keep the programs that reach something new in this folder
-    #[arg(long, value_name = "DIR", requires = "fuzz")]
+    /// With --fuzz and --calls, keep the programs that reach something new in this folder; --calls
+    /// also begins with those that are there
+    #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
     /// Only check that the judge notices a guest that panics, warns or hangs
     #[arg(long, conflicts_with_all = ["files", "random"])]

@@ -123,6 +123,19 @@ pub struct Ledger {
     named: (usize, usize),
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            wp_async: false,
+            alive: [true, false],
+            pages: [[HOLE; PAGES as usize]; PROCESSES],
+            cells: [0; CELLS],
+            used: 0,
+            named: (PAGES.into(), 0),
+        }
+    }
+}
+
 impl Ledger {
     /// Begins a program.
     pub fn reset(&mut self, wp_async: bool) {

@@ -5,93 +5,16 @@
 use mm_linux_calls::{Breach, BreachKind, COUNTERS, Call, Modes, Program, Prot, Range, Step};
 use std::fmt::Write;
 
-/// The helpers, by the word that calls for each. A helper stands behind those that it uses.
-const HELPERS: [(&str, &str); 14] = [
-    (
-        "at(",
-        "static char *at(long page) { return (char *)0x700000000000 + page * P; }\n",
-    ),
-    (
-        "put(",
-        "static void put(const char *path, const char *text)\n{\n\tint fd = open(path, O_WRONLY);\n\tif (fd < 0 || \
-         write(fd, text, strlen(text)) < 0)\n\t\tperror(path);\n\tclose(fd);\n}\n",
-    ),
-    (
-        "number(",
-        "static long number(const char *path, const char *name)\n{\n\tchar text[65536] = \"\\n\", *at;\n\tint fd = \
-         open(path, O_RDONLY);\n\tread(fd, text + 1, sizeof(text) - 2);\n\tclose(fd);\n\tat = strstr(text, name);\n\treturn at \
-         ? atol(at + strlen(name)) : 0;\n}\n",
-    ),
-    (
-        "write_to(",
-        "static void write_to(long page, long pages, long word)\n{\n\tfor (long i = 0; i < pages; i++)\n\t\t*(volatile long \
-         *)at(page + i) = word + WORD(page + i);\n}\n",
-    ),
-    (
-        "try_to_write(",
-        "static sigjmp_buf fault;\nstatic void on_fault(int signal) { siglongjmp(fault, signal); }\nstatic void \
-         try_to_write(long page, long pages, long word)\n{\n\tsignal(SIGSEGV, on_fault), signal(SIGBUS, on_fault);\n\tfor \
-         (volatile long i = 0; i < pages; i++)\n\t\tif (!sigsetjmp(fault, 1))\n\t\t\t*(volatile long *)at(page + i) = word \
-         + WORD(page + i);\n}\n",
-    ),
-    (
-        "pagemap(",
-        "static uint64_t pagemap(long page)\n{\n\tuint64_t entry = 0;\n\tint fd = open(\"/proc/self/pagemap\", \
-         O_RDONLY);\n\tpread(fd, &entry, 8, (long)at(page) / P * 8);\n\tclose(fd);\n\treturn entry;\n}\n",
-    ),
-    (
-        "ksm(",
-        "static void ksm(void)\n{\n\tput(KSM \"pages_to_scan\", \"100000\"), put(KSM \"sleep_millisecs\", \"0\"), put(KSM \
-         \"smart_scan\", \"0\");\n\tput(KSM \"use_zero_pages\", \"1\"), put(KSM \"run\", \"1\");\n\tsleep(2);\n\tput(KSM \
-         \"run\", \"0\");\n}\n",
-    ),
-    (
-        "device(",
-        "struct dmirror { uint64_t addr, ptr, pages, done, faults; };\nstatic long device(int command, long page, long \
-         pages, long word)\n{\n\tstatic char mirror[2048 * 4096];\n\tstatic int fd, owner;\n\tstruct dmirror cmd = { \
-         (long)at(page), (long)mirror, pages, 0, 0 };\n\tif (owner != getpid())\n\t\tfd = open(\"/dev/hmm_dmirror0\", O_RDWR), \
-         owner = getpid();\n\tfor (long i = 0; i < pages; i++)\n\t\t*(long *)(mirror + i * P) = word + WORD(page + i);\n\treturn ioctl(fd, \
-         _IOWR('H', command, struct dmirror), &cmd);\n}\n",
-    ),
-    (
-        "uffd(",
-        "static int uffd(void)\n{\n\tstatic int fd, owner;\n\tstruct uffdio_api api = { UFFD_API, FEATURES, 0 };\n\tif (owner != \
-         getpid()) {\n\t\tfd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), owner = getpid();\n\t\tif (ioctl(fd, \
-         UFFDIO_API, &api))\n\t\t\tperror(\"userfaultfd\");\n\t}\n\treturn fd;\n}\n",
-    ),
-    (
-        "copy(",
-        "static void copy(long page, long pages, long word, int mode)\n{\n\tstatic char from[2048 * 4096] \
-         __attribute__((aligned(4096)));\n\tfor (long i = 0; i < pages; i++)\n\t\t*(long *)(from + i * P) = word + \
-         WORD(page + i);\n\tioctl(uffd(), UFFDIO_COPY, &(struct uffdio_copy){ (long)at(page), (long)from, pages * P, mode, 0 });\n}\n",
-    ),
-    (
-        "scan(",
-        "// the number of the pages that have all these categories: PAGEMAP_SCAN\nstatic long scan(long page, long pages, \
-         long categories, long flags)\n{\n\tuint64_t found[2048][3], arg[12] = { 96, flags, (long)at(page), (long)at(page + \
-         pages), 0, (long)found, 2048, 0, 0, categories, 0, -1 & 0xff };\n\tint fd = open(\"/proc/self/pagemap\", \
-         O_RDONLY);\n\tlong regions = ioctl(fd, _IOWR('f', 16, char[96]), arg), sum = 0;\n\tclose(fd);\n\tfor (long i = 0; i \
-         < regions; i++)\n\t\tsum += (found[i][1] - found[i][0]) / P;\n\treturn regions < 0 ? regions : sum;\n}\n",
-    ),
-    (
-        "oversized(",
-        "// the first line of smaps that counts more than the size of its mapping in the window\nstatic int \
-         oversized(char *line)\n{\n\tunsigned long start = 0, end, size = 0, kb;\n\tFILE *smaps = fopen(\"/proc/self/smaps\", \
-         \"r\");\n\twhile (fgets(line, 256, smaps)) {\n\t\tif (sscanf(line, \"%lx-%lx \", &start, &end) == 2)\n\t\t\tcontinue;\n\t\tif \
-         (start < (long)at(0) || start >= (long)at(2048) || sscanf(line, \"%*[^:]: %lu kB\", &kb) != 1)\n\t\t\tcontinue;\n\t\tif \
-         (!strncmp(line, \"Size:\", 5))\n\t\t\tsize = kb;\n\t\telse if (kb > size && strncmp(line, \"KernelPageSize\", 14) && \
-         strncmp(line, \"MMUPageSize\", 11))\n\t\t\treturn 1;\n\t}\n\treturn 0;\n}\n",
-    ),
-    (
-        "until(",
-        "static volatile int *turn;\nstatic void until(int step)\n{\n\twhile (*turn < step)\n\t\tsched_yield();\n}\n",
-    ),
-    (
-        "say(",
-        "static void say(int broken, const char *what)\n{\n\tprintf(broken ? \"BROKEN: %s\\n\" : \"ok\\n\", \
-         what);\n\tfflush(stdout);\n}\n",
-    ),
-];
+/// The helpers. Each stands behind those that it uses; its first line has the word that calls for
+/// it.
+const HELPERS: &str = include_str!("helpers.c");
+
+fn helpers() -> impl DoubleEndedIterator<Item = (&'static str, &'static str)> {
+    let blocks: Vec<_> = HELPERS.split("//: ").skip(1).collect();
+    blocks
+        .into_iter()
+        .filter_map(|block| block.split_once('\n'))
+}
 
 fn protection(prot: Prot) -> &'static str {
     match prot {
@@ -176,7 +99,7 @@ fn statement(step: &Step, number: usize, faulted: bool) -> String {
         Call::Ksm => "ksm();".to_owned(),
         Call::Compact => "put(\"/proc/sys/vm/compact_memory\", \"1\");".to_owned(),
         Call::Register(range, modes) => format!(
-            "ioctl(uffd(), UFFDIO_REGISTER, &(struct uffdio_register){{ {}, {} }});",
+            "ioctl(UFFD, UFFDIO_REGISTER, &(struct uffdio_register){{ {}, {} }});",
             uffd_range(range),
             match modes {
                 Modes::Wp => "UFFDIO_REGISTER_MODE_WP",
@@ -185,11 +108,11 @@ fn statement(step: &Step, number: usize, faulted: bool) -> String {
             }
         ),
         Call::Unregister(range) => format!(
-            "ioctl(uffd(), UFFDIO_UNREGISTER, &(struct uffdio_range){});",
+            "ioctl(UFFD, UFFDIO_UNREGISTER, &(struct uffdio_range){});",
             uffd_range(range)
         ),
         Call::WriteProtect(range, protects) => format!(
-            "ioctl(uffd(), UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){{ {}, {} }});",
+            "ioctl(UFFD, UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){{ {}, {} }});",
             uffd_range(range),
             if protects {
                 "UFFDIO_WRITEPROTECT_MODE_WP"
@@ -207,19 +130,19 @@ fn statement(step: &Step, number: usize, faulted: bool) -> String {
             )
         }
         Call::Zero(range) => format!(
-            "ioctl(uffd(), UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){{ {}, 0, 0 }});",
+            "ioctl(UFFD, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){{ {}, 0, 0 }});",
             uffd_range(range)
         ),
         Call::UffdMove(range, to) => {
             let target = range.moved(to);
             format!(
-                "ioctl(uffd(), _IOWR(UFFDIO, 5, uint64_t[5]), (uint64_t[5]){{ (long)at({}), (long)at({}), {} * P, 2 }}); // \
+                "ioctl(UFFD, _IOWR(UFFDIO, 5, uint64_t[5]), (uint64_t[5]){{ (long)at({}), (long)at({}), {} * P, 2 }}); // \
                  UFFDIO_MOVE, holes allowed",
                 target.first, range.first, target.len
             )
         }
         Call::Poison(range) => format!(
-            "ioctl(uffd(), _IOWR(UFFDIO, 8, uint64_t[4]), (uint64_t[4]){{ (long)at({}), {} * P }}); // UFFDIO_POISON",
+            "ioctl(UFFD, _IOWR(UFFDIO, 8, uint64_t[4]), (uint64_t[4]){{ (long)at({}), {} * P }}); // UFFDIO_POISON",
             range.first, range.len
         ),
         Call::Scan {
@@ -267,19 +190,27 @@ fn check(program: &Program, breach: &Breach) -> String {
     let page = breach.page;
     let says = breach.kind.says();
     match breach.kind {
-        BreachKind::NotSoftDirty => format!("say(!(pagemap({page}) >> 55 & 1), \"{says}\");"),
-        BreachKind::NotProtected => format!("say(!(pagemap({page}) >> 57 & 1), \"{says}\");"),
-        BreachKind::StillProtected => format!("say(pagemap({page}) >> 57 & 1, \"{says}\");"),
-        BreachKind::ShownUnmapped => format!("say(pagemap({page}) & 13ULL << 60, \"{says}\");"),
+        BreachKind::NotSoftDirty => {
+            format!("puts(pagemap({page}) >> 55 & 1 ? \"ok\" : \"BROKEN: {says}\");")
+        }
+        BreachKind::NotProtected => {
+            format!("puts(pagemap({page}) >> 57 & 1 ? \"ok\" : \"BROKEN: {says}\");")
+        }
+        BreachKind::StillProtected => {
+            format!("puts(pagemap({page}) >> 57 & 1 ? \"BROKEN: {says}\" : \"ok\");")
+        }
+        BreachKind::ShownUnmapped => {
+            format!("puts(pagemap({page}) & 13ULL << 60 ? \"BROKEN: {says}\" : \"ok\");")
+        }
         BreachKind::Contents => {
             format!(
-                "say(*(volatile long *)at({page}) != {:#x}, \"{says}\");",
+                "puts(*(volatile long *)at({page}) == {:#x} ? \"ok\" : \"BROKEN: {says}\");",
                 breach.wanted
             )
         }
-        BreachKind::WrittenThrough | BreachKind::Allowed => format!("say(1, \"{says}\");"),
-        BreachKind::Denied => "say(0, \"\");".to_owned(),
-        BreachKind::Smaps => format!("char line[256];\n\tsay(oversized(line), \"{says}\");"),
+        BreachKind::WrittenThrough | BreachKind::Allowed => format!("puts(\"BROKEN: {says}\");"),
+        BreachKind::Denied => "puts(\"ok\");".to_owned(),
+        BreachKind::Smaps => format!("puts(oversized() ? \"BROKEN: {says}\" : \"ok\");"),
         BreachKind::Scan => {
             let call = program
                 .steps
@@ -289,7 +220,8 @@ fn check(program: &Program, breach: &Breach) -> String {
                 return String::new();
             };
             format!(
-                "say((scan({page}, 1, {mask}, 0) == 1) != ((pagemap({page}) & {shown:#x}) == {shown:#x}), \"{says}\");",
+                "puts((scan({page}, 1, {mask}, 0) == 1) == ((pagemap({page}) & {shown:#x}) == {shown:#x}) ? \"ok\" : \"BROKEN: \
+                 {says}\");",
                 mask = mask(categories),
                 shown = [63, 62, 61, 55]
                     .iter()
@@ -340,9 +272,9 @@ impl Writer<'_> {
             if step.call == Call::Fork {
                 line(&mut text, "if (!fork()) {");
                 text.push_str(&self.process(1, at + 1, &format!("{indent}\t")));
-                line(&mut text, "\t_exit(0);\n}");
+                line(&mut text, "\texit(0);\n}");
             } else if step.call == Call::Exit {
-                line(&mut text, &format!("*turn = {};\n_exit(0);", at + 1));
+                line(&mut text, &format!("*turn = {};\nexit(0);", at + 1));
                 return text;
             } else {
                 let faulted = result < 0 && watched.is_none();
@@ -405,7 +337,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
             "\tturn = mmap(0, P, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);\n",
         );
     }
-    body.push_str("\tput(\"/sys/kernel/mm/transparent_hugepage/enabled\", \"madvise\");\n");
+    body.push_str("\tBEGIN;\n");
     body.push_str(&writer.process(0, 0, "\t"));
     if two {
         let _ = writeln!(
@@ -425,7 +357,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
             };
             format!(
                 "static void run(void)\n{{\n{body}}}\n\nint main(void)\n{{\n\tlong before = number(\"{path}\", \"{name}\"), \
-                 after;\n\tif (!fork()) {{\n\t\trun();\n\t\t_exit(0);\n\t}}\n\twait(0);\n\tput(\"/proc/sys/vm/drop_caches\", \
+                 after;\n\tif (!fork()) {{\n\t\trun();\n\t\texit(0);\n\t}}\n\twait(0);\n\tput(\"/proc/sys/vm/drop_caches\", \
                  \"1\"), put(\"/proc/sys/vm/stat_refresh\", \"1\");\n\tsleep(2);\n\tafter = number(\"{path}\", \
                  \"{name}\");\n\tprintf(after == before ? \"ok\\n\" : \"BROKEN: {says}: %ld before, %ld after\\n\", before, \
                  after);\n\treturn after != before;\n}}\n"
@@ -433,7 +365,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
         }
         (Some(BreachKind::Hang | BreachKind::Unkillable), _) => format!(
             "static void run(void)\n{{\n{body}}}\n\nint main(void)\n{{\n\tint status;\n\tpid_t child = fork();\n\tif (!child) \
-             {{\n\t\trun();\n\t\t_exit(0);\n\t}}\n\tfor (int i = 0; i < 100; i++, usleep(100000))\n\t\tif (waitpid(child, &status, \
+             {{\n\t\trun();\n\t\texit(0);\n\t}}\n\tfor (int i = 0; i < 100; i++, usleep(100000))\n\t\tif (waitpid(child, &status, \
              WNOHANG))\n\t\t\treturn puts(\"ok\"), 0;\n\tkill(child, SIGKILL);\n\treturn puts(\"BROKEN: {says}\"), \
              1;\n}}\n"
         ),
@@ -442,10 +374,10 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
     };
     let handlers = match kind {
         Some(BreachKind::WrittenThrough | BreachKind::Allowed) => {
-            "static void right(int signal) { say(0, \"\"), _exit(0); }\n".to_owned()
+            "static void right(int signal) { puts(\"ok\"), exit(0); }\n".to_owned()
         }
         Some(BreachKind::Denied) => {
-            format!("static void wrong(int signal) {{ say(1, \"{says}\"), _exit(1); }}\n")
+            format!("static void wrong(int signal) {{ puts(\"BROKEN: {says}\"), exit(1); }}\n")
         }
         _ => String::new(),
     };
@@ -453,17 +385,48 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
 }
 
 fn assemble(main: &str, handlers: &str, wp_async: bool, comment: &str) -> String {
-    let mut wanted = format!("{handlers}{main}");
-    let mut helpers = String::new();
-    for (word, helper) in HELPERS.iter().rev() {
+    let mut body = format!("{handlers}\n{main}");
+    // a child has files of its own
+    let two = body.contains("fork()") && body.contains("until(");
+    let uses = |text: &str, word: &str| {
         // a word behind a letter is the end of another
-        let is_used = wanted.match_indices(word).any(|(at, _)| {
-            let before = wanted[..at].chars().next_back();
+        text.match_indices(word).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
             !before.is_some_and(|before| before.is_alphanumeric() || before == '_')
-        });
-        if is_used {
+        })
+    };
+    let mut files = String::new();
+    let mut opened = String::new();
+    for (name, user, opens) in [
+        ("UFFD", "copy(", "open_uffd"),
+        ("DMIRROR", "device(", "open_dmirror"),
+    ] {
+        if !uses(&body, name) && !uses(&body, user) {
+            continue;
+        }
+        let variable = name.to_lowercase();
+        if two {
+            let _ = writeln!(files, "static int {variable}, {variable}_owner;");
+            let _ = writeln!(
+                files,
+                "#define {name} once(&{variable}, &{variable}_owner, {opens})"
+            );
+        } else {
+            let _ = writeln!(files, "static int {variable};");
+            let _ = writeln!(opened, "\t{variable} = {opens}();");
+        }
+    }
+    if wanted_huge(&body) {
+        opened.push_str("\tput(\"/sys/kernel/mm/transparent_hugepage/enabled\", \"madvise\");\n");
+    }
+    body = body.replace("\tBEGIN;\n", &opened);
+    let mut wanted = format!("{files}{body}");
+    let mut helpers = String::new();
+    for (word, helper) in self::helpers().rev() {
+        if uses(&wanted, word) {
             wanted.push_str(helper);
-            helpers.insert_str(0, helper);
+            helpers.insert_str(0, helper.trim_end());
+            helpers.insert(0, '\n');
         }
     }
     let mut text = String::new();
@@ -472,24 +435,29 @@ fn assemble(main: &str, handlers: &str, wp_async: bool, comment: &str) -> String
     }
     text.push_str("// cc -static\n#define _GNU_SOURCE\n");
     let headers = [
-        ("open(", "fcntl.h"),
+        ("O_", "fcntl.h"),
         ("UFFDIO", "linux/userfaultfd.h"),
         ("sched_yield", "sched.h"),
         ("sigsetjmp", "setjmp.h"),
-        ("signal(", "signal.h"),
+        ("SIG", "signal.h"),
         ("uint64_t", "stdint.h"),
-        ("f(", "stdio.h"),
+        ("", "stdio.h"),
         ("ato", "stdlib.h"),
+        ("exit(", "stdlib.h"),
         ("str", "string.h"),
         ("ioctl(", "sys/ioctl.h"),
         ("MAP_", "sys/mman.h"),
         ("SYS_", "sys/syscall.h"),
         ("wait", "sys/wait.h"),
     ];
-    for (word, header) in headers {
-        if wanted.contains(word) || header == "stdio.h" {
-            let _ = writeln!(text, "#include <{header}>");
-        }
+    let mut included: Vec<&str> = headers
+        .into_iter()
+        .filter(|(word, _)| wanted.contains(word))
+        .map(|(_, header)| header)
+        .collect();
+    included.dedup();
+    for header in included {
+        let _ = writeln!(text, "#include <{header}>");
     }
     text.push_str("#include <unistd.h>\n#define P 4096L\n");
     if wanted.contains("WORD(") {
@@ -501,21 +469,141 @@ fn assemble(main: &str, handlers: &str, wp_async: bool, comment: &str) -> String
         ("MADV_GUARD_REMOVE", 103),
     ] {
         if wanted.contains(name) {
-            let _ = writeln!(text, "#ifndef {name}\n#define {name} {number}\n#endif");
+            let _ = writeln!(text, "#undef {name}\n#define {name} {number}");
         }
     }
     if wanted.contains("KSM") {
         text.push_str("#define KSM \"/sys/kernel/mm/ksm/\"\n");
     }
     if wanted.contains("FEATURES") {
-        let mut names = "1 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16".to_owned();
-        let mut said = "SIGBUS, shared memory, WP_UNPOPULATED, POISON, MOVE".to_owned();
-        if wp_async {
-            names.push_str(" | 1 << 15");
-            said.push_str(", WP_ASYNC");
-        }
-        let _ = writeln!(text, "#define FEATURES ({names}) // {said}");
+        let (number, said) = if wp_async {
+            ("0x1f0a1", ", WP_ASYNC")
+        } else {
+            ("0x170a1", "")
+        };
+        let _ = writeln!(
+            text,
+            "#define FEATURES {number} // SIGBUS, shared memory, WP_UNPOPULATED, POISON, MOVE{said}"
+        );
     }
-    let _ = write!(text, "\n{helpers}{handlers}\n{main}");
-    text
+    let mut code = format!("\n{files}{helpers}\n{body}");
+    if !two {
+        code = code
+            .replace("UFFD,", "uffd,")
+            .replace("DMIRROR,", "dmirror,");
+    }
+    text + &code
+}
+
+/// True if huge pages are asked for.
+fn wanted_huge(body: &str) -> bool {
+    body.contains("MADV_HUGEPAGE") || body.contains("MADV_COLLAPSE")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    /// The known programs, by name.
+    fn known() -> Vec<(String, Program)> {
+        let dir = mm_fuzz::digest_lock::corpus_dir().join("calls");
+        let programs = super::super::files(&[dir]).expect("programs");
+        assert!(programs.len() > 10);
+        programs.into()
+    }
+
+    fn assert_compiles(name: &str, c: &str) {
+        let mut cc = Command::new("cc")
+            .args([
+                "-fsyntax-only",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-Wno-unused-parameter",
+            ])
+            .args([
+                "-Wno-unused-result",
+                "-Wno-missing-field-initializers",
+                "-Wno-unused-value",
+                "-Wno-parentheses",
+                "-x",
+                "c",
+                "-",
+            ])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("cc");
+        let mut stdin = cc.stdin.take().expect("its input");
+        stdin.write_all(c.as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = cc.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{name}: {said}\n{c}");
+    }
+
+    #[test]
+    fn each_promise_of_each_known_program_is_c_that_compiles() {
+        for (name, program) in known() {
+            let steps = program.steps.len();
+            let results = vec![-11; steps];
+            let scans = program
+                .steps
+                .iter()
+                .position(|step| step.call.name() == "pagemap-scan");
+            for kind in BreachKind::ALL {
+                let step = if *kind == BreachKind::Scan {
+                    scans
+                } else {
+                    Some(steps - 1)
+                };
+                let breach = step.map(|step| Breach {
+                    kind: *kind,
+                    step: step as u16,
+                    process: program.steps[step].process,
+                    page: 1,
+                    count: 1,
+                    got: 0,
+                    wanted: 1,
+                });
+                let c = c(&program, &results, breach.as_ref(), "a comment");
+                assert_compiles(&name, &c);
+            }
+        }
+    }
+
+    #[test]
+    fn a_known_program_is_short_c() {
+        for (name, program) in known() {
+            let c = c(&program, &vec![0; program.steps.len()], None, &name);
+            let lines = c.lines().count();
+            assert!(lines <= 75, "{name}: {lines} lines\n{c}");
+        }
+    }
+
+    #[test]
+    fn two_processes_take_turns() {
+        let text =
+            "mmap p0 0 1 rw\nfork p0\nwrite p1 0 1\nread p0 0 1\nexit p1\nfork p0\nread p1 0 1\n";
+        let program = mm_linux_calls::parse(text).expect("a program");
+        let c = c(&program, &[0; 7], None, "");
+        assert_compiles("two processes", &c);
+        let order = [
+            "if (!fork()) {",
+            "until(2);",
+            "*turn = 3;",
+            "until(4);",
+            "*turn = 5;",
+            "until(3);",
+        ];
+        let mut rest = &c[..];
+        for said in order {
+            let at = rest
+                .find(said)
+                .unwrap_or_else(|| panic!("no {said} in {rest}"));
+            rest = &rest[at + said.len()..];
+        }
+    }
 }

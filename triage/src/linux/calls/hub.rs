@@ -104,6 +104,8 @@ pub struct Hub {
     rng: Rng,
     /// Programs to run first, with their names.
     files: VecDeque<(String, Program)>,
+    /// Programs that earlier runs kept.
+    seeds: VecDeque<Program>,
     programs: Vec<Program>,
     places: HashSet<u32>,
     reduced: BTreeMap<Symptom, u32>,
@@ -132,11 +134,12 @@ pub struct Task {
 }
 
 impl Hub {
-    /// Begins with these files.
-    pub fn new(seed: u64, files: VecDeque<(String, Program)>) -> Self {
+    /// Begins with these files, which show known bugs, and with programs that earlier runs kept.
+    pub fn new(seed: u64, files: VecDeque<(String, Program)>, seeds: VecDeque<Program>) -> Self {
         Self {
             rng: Rng::with_seed(seed),
             files,
+            seeds,
             programs: Vec::new(),
             places: HashSet::new(),
             reduced: BTreeMap::new(),
@@ -169,7 +172,10 @@ impl Hub {
         if let Some(task) = self.next_file() {
             return task;
         }
-        let mut program = self.make();
+        let mut program = match self.seeds.pop_front() {
+            Some(seed) => seed,
+            None => self.make(),
+        };
         while self.looks_costly(&program) && self.rng.u32(0..RISKED) > 0 {
             program = self.make();
         }
@@ -216,13 +222,15 @@ impl Hub {
             .collect()
     }
 
-    /// Notes what a program reached, and keeps it if that is new.
-    pub fn learn(&mut self, program: &Program, reached: &[u32]) {
+    /// Notes what a program reached, and keeps it if that is new. Returns true if it is.
+    pub fn learn(&mut self, program: &Program, reached: &[u32]) -> bool {
         let before = self.places.len();
         self.places.extend(reached);
-        if self.places.len() > before {
+        let is_new = self.places.len() > before;
+        if is_new {
             self.programs.push(program.clone());
         }
+        is_new
     }
 
     /// True if a finding with this symptom is to be reduced.
@@ -248,5 +256,74 @@ impl Hub {
         }
         self.findings.push(finding);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mm_linux_calls::parse;
+
+    fn finding(kind: BreachKind, at: &str, text: &str) -> Finding {
+        Finding {
+            symptom: Symptom::Broken(kind, at.to_owned()),
+            program: parse(text).expect("a program"),
+            results: Vec::new(),
+            breach: None,
+            console: String::new(),
+            known: None,
+        }
+    }
+
+    fn hub() -> Hub {
+        Hub::new(1, VecDeque::new(), VecDeque::new())
+    }
+
+    #[test]
+    fn a_finding_is_new_unless_it_contains_the_calls_of_another() {
+        let mut hub = hub();
+        let lost = BreachKind::NotSoftDirty;
+        assert!(hub.add(finding(
+            lost,
+            "ksm",
+            "mmap p0 0 1 rw\nwrite p0 0 1\nksm p0\n"
+        )));
+        let longer = "mmap p0 0 1 rw\nwrite p0 0 1\nfork p0\nksm p0\n";
+        assert!(!hub.add(finding(lost, "ksm", longer)));
+        assert!(hub.add(finding(lost, "resize", "mmap p0 0 1 rw\nresize p0 0 1 2\n")));
+        assert!(hub.add(finding(BreachKind::Contents, "end", longer)));
+        assert!(!hub.add(finding(lost, "fork", longer)));
+    }
+
+    #[test]
+    fn hangs_are_one_finding_for_each_call_and_are_avoided() {
+        let mut hub = hub();
+        let hang = |text| finding(BreachKind::Hang, "guard-install", text);
+        let text = "mmap p0 0 1 rw shared\nguard-install p0 0 1\n";
+        assert!(hub.wants(&hang(text).symptom));
+        assert!(hub.add(hang(text)));
+        assert!(!hub.add(hang("mmap p0 0 1 rw\nguard-install p0 0 1\n")));
+        assert!(!hub.wants(&hang(text).symptom));
+        let risky = "mmap p0 0 1 rw\nread p0 0 1\nguard-install p0 4 1\n";
+        assert!(hub.looks_costly(&parse(risky).expect("a program")));
+        let other = "guard-install p0 0 1\nmmap p0 0 1 rw\n";
+        assert!(!hub.looks_costly(&parse(other).expect("a program")));
+    }
+
+    #[test]
+    fn programs_depend_on_the_seed_and_on_what_was_reached() {
+        let made = |seed| {
+            let mut hub = Hub::new(seed, VecDeque::new(), VecDeque::new());
+            let mut all = Vec::new();
+            for number in 0..100 {
+                let task = hub.next();
+                hub.learn(&task.program, &[number / 3]);
+                all.push(task.program);
+            }
+            (all, hub.sizes())
+        };
+        assert_eq!(made(1), made(1));
+        assert_ne!(made(1), made(2));
+        assert_eq!(made(1).1, [34, 34]);
     }
 }

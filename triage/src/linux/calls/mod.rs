@@ -21,6 +21,7 @@ use mm_linux_calls::{CallsJob, CallsReply, Program, parse};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,8 @@ struct Run<'a> {
     hub: &'a Mutex<Hub>,
     stop: &'a Stop,
     ends: Option<Instant>,
+    /// Something could not be written.
+    lost: &'a AtomicBool,
     /// Where the words about findings go.
     said: Sender<String>,
 }
@@ -143,10 +146,9 @@ impl Run<'_> {
             };
             let symptom = match bench.run(&task.program, &task)? {
                 Ran::Replied(reply) => {
-                    let mut hub = self.hub();
-                    hub.ran += 1;
-                    hub.passed_over += u64::from(reply.passed_over);
-                    hub.learn(&task.program, &reply.reached);
+                    if self.learn(&task, &reply) {
+                        self.keep(&task.program);
+                    }
                     reply
                         .breach
                         .map(|breach| Symptom::of(&task.program, &breach))
@@ -157,6 +159,9 @@ impl Run<'_> {
                 }
             };
             let Some(symptom) = symptom else {
+                if let Some(name) = &task.name {
+                    let _ = self.said.send(format!("not shown: {name}"));
+                }
                 continue;
             };
             if self.stop.is_set() || task.name.is_none() && !self.hub().wants(&symptom) {
@@ -171,6 +176,32 @@ impl Run<'_> {
         hub.boots += bench.boots;
         hub.runs += u64::from(bench.jobs);
         Ok(())
+    }
+
+    /// Counts a run. Returns true if the program is to be kept for later runs.
+    fn learn(&self, task: &Task, reply: &CallsReply) -> bool {
+        let mut hub = self.hub();
+        hub.ran += 1;
+        hub.passed_over += u64::from(reply.passed_over);
+        hub.learn(&task.program, &reply.reached) && task.name.is_none()
+    }
+
+    /// Writes a program that reached something new to the folder of `--keep`, if there is one.
+    fn keep(&self, program: &Program) {
+        if let Some(dir) = &self.args.keep {
+            let text = program.to_string();
+            let path = dir
+                .join(crate::collect::sha1(text.as_bytes()))
+                .with_extension(ENDING);
+            self.write(&path, &text);
+        }
+    }
+
+    fn write(&self, path: &Path, text: &str) {
+        if let Err(error) = store::write(path, text) {
+            crate::say(format_args!("{}: cannot be written: {error}", shown(path)));
+            self.lost.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Reduces the program of a finding; a file's program stays as it is. `None` if the finding
@@ -276,9 +307,7 @@ impl Run<'_> {
             files.push((path("console"), finding.console.clone()));
         }
         for (path, text) in files {
-            if let Err(error) = store::write(&path, text) {
-                crate::say(format_args!("{}: cannot be written: {error}", shown(&path)));
-            }
+            self.write(&path, &text);
         }
         format!("    {}: its C says: {confirmed}", shown(&path("c")))
     }
@@ -320,9 +349,15 @@ pub fn command(
     root: &Path,
     out: &mut dyn Write,
 ) -> io::Result<Status> {
-    let files = match files(&args.files) {
-        Ok(files) => files,
-        Err(error) => return Ok(Status::unusable(error)),
+    for dir in [&args.save, &args.keep].into_iter().flatten() {
+        if let Err(status) = store::make_folder(dir) {
+            return Ok(status);
+        }
+    }
+    let kept: Vec<_> = args.keep.iter().cloned().collect();
+    let (files, seeds) = match (files(&args.files), files(&kept)) {
+        (Ok(files), Ok(seeds)) => (files, seeds.into_iter().map(|(_, seed)| seed).collect()),
+        (Err(error), _) | (_, Err(error)) => return Ok(Status::unusable(error)),
     };
     if files.is_empty() && seconds == 0 {
         return Ok(Status::unusable(
@@ -337,11 +372,9 @@ pub fn command(
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
-    if let Some(Err(status)) = args.save.as_deref().map(store::make_folder) {
-        return Ok(status);
-    }
     let began = Instant::now();
-    let hub = Mutex::new(Hub::new(args.seed, files));
+    let hub = Mutex::new(Hub::new(args.seed, files, seeds));
+    let lost = AtomicBool::new(false);
     let (said, says) = mpsc::channel();
     let run = Run {
         args,
@@ -349,6 +382,7 @@ pub fn command(
         hub: &hub,
         stop: &stop,
         ends: (seconds > 0).then(|| began + Duration::from_secs(seconds)),
+        lost: &lost,
         said,
     };
     let jobs = args.jobs.unwrap_or_else(pool::default_jobs);
@@ -401,7 +435,7 @@ pub fn command(
         Status::Interrupted
     } else if new > 0 {
         Status::Finding
-    } else if hub.ran == 0 {
+    } else if hub.ran == 0 || lost.load(Ordering::Relaxed) {
         Status::Unusable
     } else {
         Status::Pass

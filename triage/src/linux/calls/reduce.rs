@@ -28,8 +28,14 @@ fn candidates(program: &Program) -> Vec<Program> {
     changed(&|program| program.wp_async = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // a number of the program that becomes another one everywhere
-    let firsts = program.steps.iter().filter_map(|step| step.call.range());
-    for Range { first, len } in firsts {
+    let ranges = program.steps.iter().flat_map(|step| {
+        let target = match step.call {
+            Call::Move { to, .. } | Call::UffdMove(_, to) => Some(Range::new(to, 1)),
+            _ => None,
+        };
+        step.call.range().into_iter().chain(target)
+    });
+    for Range { first, len } in ranges {
         for (old, new) in [(first, 0), (first, first / HUGE * HUGE), (first, HUGE)] {
             if new < old {
                 changed(&|program| renumber(program, old, new));

@@ -167,7 +167,7 @@ impl Process<'_> {
         }
         for page in self.shared.board().ledger.named() {
             let at = page % 512;
-            if self.is_over() || !(!(24..=503).contains(&at) || page % 37 == 0) {
+            if self.is_over() || (24..=503).contains(&at) && page % 37 != 0 {
                 continue;
             }
             let read = self.kernel.read(page);
