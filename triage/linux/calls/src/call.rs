@@ -242,6 +242,21 @@ impl Call {
         }
     }
 
+    /// The name of the call, or one name for all that touch a page: which of them it is rarely
+    /// matters to a bug.
+    pub const fn family(&self) -> &'static str {
+        match self {
+            Self::Write(_)
+            | Self::Read(_)
+            | Self::MemWrite(_)
+            | Self::DeviceRead(_)
+            | Self::DeviceWrite(_)
+            | Self::Advise(_, Advice::PopulateRead | Advice::PopulateWrite) => "touch",
+            Self::Advise(_, Advice::HugePage | Advice::Collapse) => "hugepage",
+            other => other.name(),
+        }
+    }
+
     /// The range of the call, if it has one.
     pub fn range(&self) -> Option<Range> {
         let mut copy = *self;

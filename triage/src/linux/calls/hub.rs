@@ -76,7 +76,7 @@ impl Finding {
     /// The kinds of calls, which tell causes apart.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
-        steps.map(|step| step.call.name()).collect()
+        steps.map(|step| step.call.family()).collect()
     }
 
     /// True if this has the same promise broken, with all the calls of `other` among its own.

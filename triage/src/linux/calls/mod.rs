@@ -59,6 +59,8 @@ struct Bench<'a> {
     guest: Option<Guest>,
     boots: u64,
     jobs: u32,
+    /// Each program gets a guest of its own: what an earlier one left in the kernel hides a finding.
+    is_fresh: bool,
 }
 
 impl Bench<'_> {
@@ -68,7 +70,7 @@ impl Bench<'_> {
     ///
     /// The guest does not come up.
     fn run(&mut self, program: &Program, task: &Task) -> Result<Ran, Death> {
-        let mut guest = match self.guest.take() {
+        let mut guest = match self.guest.take().filter(|_| !self.is_fresh) {
             Some(guest) => guest,
             None => {
                 self.boots += 1;
@@ -135,6 +137,7 @@ impl Run<'_> {
             guest: None,
             boots: 0,
             jobs: 0,
+            is_fresh: false,
         };
         while !self.is_over() {
             let task = match self.ends {
@@ -167,7 +170,9 @@ impl Run<'_> {
             if self.stop.is_set() || task.name.is_none() && !self.hub().wants(&symptom) {
                 continue;
             }
-            match self.reduced(&mut bench, &task, &symptom)? {
+            let reduced = self.reduced(&mut bench, &task, &symptom)?;
+            bench.is_fresh = false;
+            match reduced {
                 Some(finding) => self.report(finding),
                 None => self.hub().unsteady += 1,
             }
@@ -217,14 +222,17 @@ impl Run<'_> {
                 .as_ref()
                 .is_some_and(|found| found.symptom == *symptom)
         };
+        if !is_same(&bench.finding(&task.program, task)?) {
+            bench.is_fresh = true;
+            if !is_same(&bench.finding(&task.program, task)?) {
+                return Ok(None);
+            }
+        }
         let runs = match (symptom, &task.name) {
             (_, Some(_)) => 0,
-            _ if symptom.is_costly() => RUNS_OF_DEATHS,
+            _ if symptom.is_costly() || bench.is_fresh => RUNS_OF_DEATHS,
             _ => RUNS,
         };
-        if !is_same(&bench.finding(&task.program, task)?) {
-            return Ok(None);
-        }
         let mut last = None;
         let program = reduce::reduce(task.program.clone(), runs, |program| {
             if self.stop.is_set() {
