@@ -11,7 +11,8 @@ use std::error::Error;
 const WRITER: TaskId = TaskId(0);
 const READER: TaskId = TaskId(1);
 
-/// The words that the reader sees if the writer is stopped for it at `stop`.
+/// Stops the writer once at `stop` and lets the reader run there. Returns the words that the reader
+/// sees.
 fn seen(stop: Site) -> Result<Vec<u64>, Box<dyn Error>> {
     let driver = Dmirror::new(Geometry::TINY.device_frames());
     let kernel = Kernel::new(Geometry::TINY, Box::new(driver));

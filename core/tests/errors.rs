@@ -1,4 +1,4 @@
-//! Callers of the core can pass its errors on: as a number, and as a sentence by `?`.
+//! Callers of the core can pass its errors on: as an error number, or with `?` as a message.
 
 use mm_core::{Advice, Current, Dmirror, Geometry, Kernel, Remap, TaskId, VmFlags, errno};
 use std::error::Error;

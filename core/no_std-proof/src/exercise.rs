@@ -26,7 +26,7 @@ pub fn exercise() -> bool {
     arrived == Ok(Some(WORD)) && zoo_is_listed()
 }
 
-/// The word that a child reads after its parent's page has been on the device.
+/// Migrates a parent's page to the device and forks. Returns the word that the child reads.
 async fn there_and_back(current: Current<'_>) -> Option<u64> {
     let parent = current.mm_create().ok()?;
     let writable = VmFlags::READ | VmFlags::WRITE;
@@ -50,7 +50,7 @@ async fn there_and_back(current: Current<'_>) -> Option<u64> {
     word
 }
 
-/// Uses the zoo's table, so that the program contains the names that `check` searches for. Returns
+/// Uses the table of bugs, so that the program contains the names that `check` searches for. Returns
 /// true if each bug has a name.
 #[cfg(feature = "zoo")]
 fn zoo_is_listed() -> bool {

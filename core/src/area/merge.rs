@@ -1,8 +1,8 @@
 //! Merging VMAs: where a VMA would be split or created, a neighbour grows instead if it can.
 //!
-//! A VMA may grow over a range if the flags are equal and the page offsets continue. It may not if
-//! that joins two different anon_vmas, or gives the anon_vmas of a VMA that comes from a fork to
-//! one that has none.
+//! A VMA may grow over a range if the flags are equal, apart from soft-dirty, and the page offsets
+//! continue. The VMA and the range must not have different anon_vmas. If only one of the two has an
+//! anon_vma, that one must not come from a fork.
 //!
 //! Corresponds to `vma_merge_new_range` and `vma_merge_existing_range` in `mm/vma.c`.
 

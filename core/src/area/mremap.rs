@@ -302,7 +302,7 @@ impl Current<'_> {
         let s = &mut *self.state();
         // a source without pages may have merged with its own copy
         let src = s.find_vma(what.mm, old.start).unwrap_or(src);
-        // what mremap_userfaultfd_prep does to the copy, which may be a grown neighbour
+        // mremap_userfaultfd_prep unregisters the copy, which may be a grown neighbour
         zoo!(s, Bug::LatentMremapUffdNeighbour => s.vma_mut(dst).flags.remove(VmFlags::UFFD_WP));
         zoo!(s, Bug::UprobePteOverwritten if merged.is_some() =>
             s.install_probed_page(self, dst, new.start)?);
@@ -332,8 +332,8 @@ impl Current<'_> {
     }
 
     /// Unmaps a range whose pages have moved away. If a split fails for lack of memory, the VMA
-    /// stays mapped. Unless `keeps_charge`, the VMAs that are left there lose their charge, because
-    /// the other end of the move keeps it.
+    /// stays mapped. It then loses its charge unless `keeps_charge`, because the VMA at the other
+    /// end of the move keeps the charge.
     async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>, keeps_charge: bool) {
         let mut area = self.state().vma(vma).range();
         if self.do_munmap(mm, range).await.is_ok() || keeps_charge {

@@ -70,8 +70,8 @@ enum Walked {
     All,
     /// At a page that is being migrated.
     Migration(u64),
-    /// At the first of these pages, which must be faulted in; they lie in one page table and one
-    /// VMA (`hmm_record_fault`).
+    /// At the first of these pages. All of them must be faulted in. They lie in one page table and
+    /// one VMA (`hmm_record_fault`).
     Fault(Range<u64>),
 }
 

@@ -136,8 +136,8 @@ impl State {
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
         let shared = page.refcount > 1 + cached;
         zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
-        // be068f29034f: the first version made this check only with the folio locked, and returned
-        // with it locked
+        // be068f29034f: the first version made this check only after it had locked the folio, and
+        // did not unlock the folio before it returned
         zoo!(self, Bug::CowWpSimplification => let shared = false);
         if shared {
             return false;

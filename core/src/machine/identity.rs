@@ -1,4 +1,4 @@
-//! When two states are the same: every continuation has the same result in both.
+//! Two states are the same if every continuation has the same result in both.
 //!
 //! The identity of a state covers everything that a later operation can depend on. It leaves out:
 //!

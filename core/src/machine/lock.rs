@@ -154,7 +154,8 @@ pub struct Task {
     pub batch: UnmapBatch,
     /// The last scheduling point that it passed.
     pub site: Site,
-    /// Number of page faults in a row without a sleep.
+    /// Number of faults retried since the task last made progress or was woken
+    /// ([`State::wake_progress`] resets it too).
     pub retries: u32,
     /// Pages that the driver must skip, one bit each, as the last [`State::open_gate`] asked.
     pub skip: u8,
@@ -322,8 +323,8 @@ impl State {
         self.sleepers -= u32::from(before.is_some());
     }
 
-    /// Records progress outside the tasks: wakes the tasks that wait for progress, and resets the
-    /// retries of all tasks.
+    /// Records progress that concerns all tasks, such as the end of one: wakes the tasks that wait
+    /// for progress, and resets the retries of all tasks.
     pub fn wake_progress(&mut self) {
         self.wake(|wait| matches!(wait, Wait::Progress { .. }));
         self.tasks.iter_mut().for_each(|task| task.retries = 0);

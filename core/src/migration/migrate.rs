@@ -15,7 +15,8 @@ use crate::trace::Event;
 impl State {
     /// Moves the identity of `src` to `dst`, unless somebody else holds `src`
     /// (`folio_migrate_mapping` and `folio_migrate_flags` of an anonymous folio). `extra` is the
-    /// number of references that are expected besides the caller's own.
+    /// number of references that are expected besides those of the caller, of the mappings and of
+    /// the swap cache.
     pub(crate) fn folio_migrate_mapping(&mut self, src: Pfn, dst: Pfn, extra: i32) -> bool {
         let from = *self.page(src);
         let cached = i32::from(from.has(PageFlags::SWAPCACHE));

@@ -378,8 +378,8 @@ impl Current<'_> {
         }
     }
 
-    /// Replaces the migration entries that name `src`, page `i` of `args`, by mappings of `target`,
-    /// if there may be any.
+    /// Replaces the migration entries that name `src` by mappings of `target`. `src` is page `i` of
+    /// `args`. Does nothing if that page cannot have migration entries.
     async fn restore_mappings(self, args: &MigrateVma, i: usize, src: Pfn, target: Pfn) {
         let has_entries = args.has_entries(i);
         zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);

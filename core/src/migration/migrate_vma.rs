@@ -134,7 +134,7 @@ impl MigrateVma {
         self.area.is_some() || self.anon_vmas.get(i).is_some_and(Option::is_some)
     }
 
-    /// Number of pages that have migrated or still may.
+    /// Number of pages and holes that have migrated or still may.
     pub fn migrating(&self) -> usize {
         self.src.iter().filter(|src| src.migrates()).count()
     }

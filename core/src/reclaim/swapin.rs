@@ -1,9 +1,9 @@
 //! A fault on a swap entry, and reading from the swap device.
 //!
-//! The swap cache arbitrates between tasks that want the contents of a slot. All of them get the
-//! one folio that is in the cache or that one of them adds, lock it, and check the entry again
-//! under the page-table lock. A locked folio in the cache keeps its slot, so an unchanged entry
-//! still means the same page.
+//! The swap cache arbitrates between tasks that want the contents of a slot. If the cache has no
+//! folio for the slot, the first task adds one, so all of them get the same folio. Each task locks
+//! the folio and checks the entry again under the page-table lock. A locked folio in the cache
+//! keeps its slot, so an unchanged entry still means the same page.
 //!
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
@@ -52,9 +52,9 @@ impl State {
         Ok(folio)
     }
 
-    /// True if this fault should free the slot (`should_try_to_free_swap`). A page that is about to
-    /// be written must be written to swap again anyway. The kernel also frees the slot if the swap
-    /// device is more than half full; the model leaves that test out.
+    /// True if this fault should free the slot (`should_try_to_free_swap`). After a write fault the
+    /// page changes, so the contents of the slot become useless. The kernel also frees the slot if
+    /// the swap device is more than half full; the model leaves that test out.
     fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
         let (area, page) = (self.vma(vma), self.page(folio));
         let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);

@@ -323,7 +323,7 @@ impl Current<'_> {
         result
     }
 
-    /// Unlinks a VMA that is being freed from its anon_vmas.
+    /// Takes the rwsem of the root, and unlinks a VMA from its anon_vmas (`unlink_anon_vmas`).
     pub(crate) async fn anon_vma_unlink(self, vma: VmaId) {
         let Some(root) = self.state().anon_vma_root(vma) else {
             return;

@@ -404,7 +404,7 @@ impl State {
         gathers.filter(|gather| gather.mm == Some(mm)).count()
     }
 
-    /// True if a gather owes `mm` a flush.
+    /// True while a gather is under way in `mm`. It may owe a flush.
     pub(crate) fn mm_tlb_flush_pending(&self, mm: MmId) -> bool {
         self.gathering(mm) > 0
     }

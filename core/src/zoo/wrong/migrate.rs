@@ -113,7 +113,7 @@ impl Current<'_> {
         self.state().flush_tlb_range(mm, range);
     }
 
-    /// Puts a page of system memory that is about to be freed on the LRU.
+    /// Puts a page on the LRU although it is about to be freed. Skips device pages.
     pub(crate) fn lru_add_dead(self, page: Pfn) {
         if page.device().is_none() {
             self.state().folio_add_lru(page);

@@ -5,9 +5,9 @@ use crate::state::Current;
 use crate::swap::SwapSlot;
 
 impl Current<'_> {
-    /// Reads a slot that one entry names into a folio that no other task can find, as kernels up to
-    /// 6.18 do with fast devices. The folio stays locked. `None` if the slot has several entries or
-    /// a cached folio, or memory runs out.
+    /// Reads a slot that only one entry names. The folio is not in the swap cache, so no other task
+    /// can find it. Kernels up to 6.18 do this with fast devices. The folio stays locked. Returns
+    /// `None` if several entries name the slot, if it has a cached folio, or if memory runs out.
     pub(crate) async fn swapin_past_cache(self, slot: SwapId) -> Option<Pfn> {
         let folio = {
             let s = &mut *self.state();
