@@ -50,8 +50,8 @@ async fn there_and_back(current: Current<'_>) -> Option<u64> {
     word
 }
 
-/// Uses the table of bugs, so that the program contains the names that `check` searches for. Returns
-/// true if each bug has a name.
+/// Uses the table of bugs, so that the program contains the names that `check` searches for.
+/// Returns true if each bug has a name.
 #[cfg(feature = "zoo")]
 fn zoo_is_listed() -> bool {
     core::hint::black_box(mm_core::zoo::TABLE)

@@ -124,8 +124,9 @@ impl Slab for Vma {
 /// whole address space.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct NotifierState {
-    /// For each device, the number of invalidations that have begun (`interval_sub->invalidate_seq`).
-    /// An invalidation that makes a page exclusive to a device does not count for that device.
+    /// For each device, the number of invalidations that have begun
+    /// (`interval_sub->invalidate_seq`). An invalidation that makes a page exclusive to a device
+    /// does not count for that device.
     pub seq: [u64; DEVICES],
     /// Number of invalidations under way (`active_invalidate_ranges`).
     pub active: u32,

@@ -281,8 +281,8 @@ impl State {
         self.topology
     }
 
-    /// Number of times that [`driver_mut`](Self::driver_mut) was called since the kernel was made or
-    /// reset. Each caller may have changed the driver's data, such as its mappings.
+    /// Number of calls of [`driver_mut`](Self::driver_mut) since the kernel was made or reset. Each
+    /// caller may have changed the driver's data, such as its mappings.
     pub fn driver_changes(&self) -> u32 {
         self.driver_changes
     }
