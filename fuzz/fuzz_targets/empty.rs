@@ -1,4 +1,4 @@
-//! libFuzzer target `empty`: does nothing. `make bench` compares the speed of the others with it.
+//! libFuzzer target `empty`: does nothing. `make bench` compares the speed of `ops` with it.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

@@ -1,8 +1,9 @@
 #!/bin/bash -eu
 # Builds what OSS-Fuzz and ClusterFuzzLite run into $OUT: for each target the binary, its seed
 # corpus, its dictionary and its options. The base-builder's RUSTFLAGS choose the sanitizer, so
-# cargo-fuzz must add none. For SANITIZER=coverage, its `cargo` turns the build into one of all
-# binaries in the dev profile. `canary` and `empty` are left out: the canary would report every day.
+# cargo-fuzz must add none. For SANITIZER=coverage, the base-builder's `cargo` builds all binaries
+# in the dev profile instead. Only `ops` and `races` are published: `canary` would report every day,
+# and the others are for measurements and `make cmin`.
 
 cd "$SRC/mmfuzz"
 cargo fuzz build -O --debug-assertions --sanitizer none

@@ -1,6 +1,7 @@
 //! Every program of the corpus, and 100,000 random ones, end in the state that
-//! `corpus/digests.lock` names. (This file comes last in the alphabet, so a mutant counts as caught
-//! by it only if no other test notices it.)
+//! `corpus/digests.lock` names. (Only the tests of single bugs, `wanted.rs` and `zoo.rs`, come
+//! after this file in the alphabet. So a mutant counts as caught by it only if no earlier test
+//! notices the mutant.)
 
 use mm_fuzz::digest_lock as lock;
 

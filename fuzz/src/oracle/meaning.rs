@@ -10,8 +10,9 @@ pub(super) struct Meaning {
     /// The entry that it was decoded from.
     pub(super) pte: Pte,
     pub(super) form: Form,
-    /// The page, or the slot.
+    /// The page; `None` for a swap entry.
     pub(super) pfn: Option<Pfn>,
+    /// The slot of a swap entry.
     pub(super) slot: Option<SwapId>,
     pub(super) write: bool,
     /// Swap and migration entries only.

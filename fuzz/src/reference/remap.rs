@@ -79,7 +79,8 @@ impl RemapCall {
         self.rules.mremap_moves_areas && !self.stay && old == new && old > 1
     }
 
-    /// The range that a call which stays would grow over.
+    /// The part of the new range beyond the pages that the call keeps. A call that stays in place
+    /// grows over it.
     fn grown(&self) -> Range<u64> {
         let kept = self.kept().end - self.old.start;
         self.new.start + kept..self.new.end

@@ -62,7 +62,7 @@ fn the_end_of_the_window_ends_a_range() {
     }
 }
 
-/// The tables of the lowest level that have an entry in use, and how many each.
+/// For each table of the lowest level: its first address, and the number of entries in use.
 fn leaf_tables(s: &State, mm: MmId, addrs: Range<u64>) -> Vec<(u64, usize)> {
     let span = s.geometry().span(0);
     let starts = addrs.step_by(span as usize);
