@@ -1,9 +1,10 @@
 # Every job, one word each.
 
 # `make fuzz`, `make afl`, `make exhaust`, `make torture`, `make linux-found` and `make linux-fuzz`
-# promise exit statuses, but make itself exits with 2 whatever status a recipe returns. In question
-# mode (-q), it passes a status 1 on and says nothing. In that mode, only recipes with `+` run. The
-# mode stays off with -n, which must remain a dry run.
+# promise exit statuses, but make itself exits with 2 if a recipe fails, whatever the recipe's
+# status. In question mode (-q), make exits with 1 if the recipe does, and prints no error. So these
+# jobs turn that mode on. Only recipes with `+` run in it. The mode stays off with -n, which must
+# remain a dry run.
 ifneq ($(filter fuzz afl exhaust torture linux-found linux-fuzz,$(MAKECMDGOALS)),)
 ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)

@@ -1,4 +1,4 @@
-//! Makes artifacts for measuring triage: long programs that a bug of the zoo breaks.
+//! Makes artifacts for measuring triage: long programs that have a finding with a bug of the zoo.
 //!
 //! `artifacts OUT SLUG COUNT MIN MAX SEED` writes COUNT wire files of MIN to MAX operations to OUT.
 //! Each is a random program. Every other attempt scatters the witness of the bug over it, with the

@@ -1,7 +1,8 @@
-//! The lock of digests, `corpus/digests.lock`: a digest of the outcomes and the final state of each
-//! program of `corpus/`, and of 100,000 random programs, a thousand to a digest, with the rules of
-//! the newest kernel and of 6.12 in turns. It does not say what is right. It shows that an outcome
-//! changed: in another build, in another process, or by an edit that was meant to change nothing.
+//! The lock of digests, `corpus/digests.lock`. It has a digest of the outcomes and the final state
+//! of each program of `corpus/`, and a digest of each block of a thousand random programs, of which
+//! there are 100. The blocks alternate between the rules of the newest kernel and those of 6.12.
+//! The lock does not say what is right. It shows that an outcome changed: in another build, in
+//! another process, or by an edit that was meant to change nothing.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::file::{self, MAX_PROGRAM};

@@ -38,7 +38,7 @@ pub struct Feedback<'a> {
     counters: &'a Counters,
     /// The threads that are preempted within an operation.
     preempted: [bool; MAX_TASKS],
-    /// The topology counter of the VMAs that were counted last.
+    /// `State::topology` when pairs of VMAs were counted last.
     topology: u32,
 }
 

@@ -35,7 +35,7 @@ pub struct InvariantRow {
     pub blame: Blame,
     /// The names of the [`Way`] variants in which it can be broken; empty if there is only one way.
     pub ways: &'static [&'static str],
-    /// What is exempt, and why where that is not obvious.
+    /// The exemptions. Each gives a reason unless the reason is obvious.
     pub exempt: &'static [&'static str],
 }
 

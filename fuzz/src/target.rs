@@ -25,8 +25,8 @@ struct Bench {
     fresh: bool,
     /// The engine's counters for features that are not edges of the code.
     counters: Option<&'static Counters>,
-    /// The only invariant, `family/invariant`, whose findings count. A campaign sets it: it
-    /// measures the time to a bug, and not to any other invariant that the bug breaks on the way.
+    /// The only invariant, `family/invariant`, whose findings count. A campaign sets it to measure
+    /// the time until a bug breaks this invariant, even if the bug breaks others before.
     wanted: Option<String>,
 }
 

@@ -348,9 +348,9 @@ fn programs_with_one_identity_go_on_alike() {
     assert!(compared > 10_000, "{compared}");
 }
 
-/// If it did, a search would keep taking known states for new ones. (From the second time on, free
-/// lists may be in another order. No case forks, because a fork always leaves a trace: the
-/// reference model counts processes.)
+/// If an effect that is over changed the identity, a search would keep taking known states for new
+/// ones. (From the second time on, free lists may be in another order. No case forks, because a
+/// fork always leaves a trace: the reference model counts processes.)
 #[test]
 fn what_is_over_leaves_nothing_in_the_identity() {
     let mut machine = Counting::new("");

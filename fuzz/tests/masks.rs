@@ -1,5 +1,5 @@
-//! An invariant is asked only about the changes that concern it, and that loses nothing: a run that
-//! asks every check after each slice has the same verdict.
+//! The check of an invariant runs only after a change that can break the invariant. That loses
+//! nothing: a run that makes every check after each slice has the same verdict.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Options, Verdict};

@@ -59,7 +59,7 @@ fn pass(
     }
 }
 
-/// The lines of a text without comments and without lines that are empty then.
+/// The lines of a text without their comments. A line that becomes empty is left out.
 fn without_comments(text: &str) -> String {
     text.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim_end())

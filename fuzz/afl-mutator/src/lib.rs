@@ -62,7 +62,7 @@ pub unsafe extern "C" fn afl_custom_fuzz(
     add_buf_size: usize,
     max_size: usize,
 ) -> usize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     let (mutator, input, other) = unsafe {
         (
             &mut *data,
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn afl_custom_fuzz(
             bytes(add_buf, add_buf_size),
         )
     };
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     unsafe { give(mutator.mutate(input, other, max_size), out) }
 }
 
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn afl_custom_init_trim(
     buf: *const u8,
     buf_size: usize,
 ) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     let (mutator, input) = unsafe { (&mut *data, bytes(buf, buf_size)) };
     mutator.start_trim(input)
 }
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn afl_custom_init_trim(
 /// `data` is what [`afl_custom_init`] returned; `out` can be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_trim(data: *mut Mutator, out: *mut *const u8) -> usize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     unsafe { give((&mut *data).trim(), out) }
 }
 
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn afl_custom_trim(data: *mut Mutator, out: *mut *const u8
 /// `data` is what [`afl_custom_init`] returned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_post_trim(data: *mut Mutator, success: u8) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     unsafe { &mut *data }.trimmed(success != 0)
 }
 
@@ -118,7 +118,7 @@ unsafe fn bytes<'a>(buf: *const u8, size: usize) -> &'a [u8] {
     if buf.is_null() {
         return &[];
     }
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     unsafe { std::slice::from_raw_parts(buf, size) }
 }
 
@@ -127,7 +127,7 @@ unsafe fn bytes<'a>(buf: *const u8, size: usize) -> &'a [u8] {
 /// # Safety
 /// `out` can be written.
 unsafe fn give(result: &[u8], out: *mut *const u8) -> usize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it, see above.
     unsafe { *out = result.as_ptr() };
     result.len()
 }

@@ -34,7 +34,8 @@ fn main() {
 #[cfg(afl)]
 fn end_with_parent() {
     use rustix::process::{Signal, set_parent_process_death_signal};
-    // where this fails, afl-fuzz still ends its children as long as it lives
+    // if this fails, a killed afl-fuzz leaves this process behind; an afl-fuzz that ends by itself
+    // still ends its children
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
 }
 

@@ -2,10 +2,11 @@
 //! with a finding into WORK/found. `make cmin` calls it.
 //!
 //! It is built as a libFuzzer target, but only to get the counters of the core: it exits before
-//! libFuzzer starts. The counters belong to a process, so it starts one process for each CPU, which
-//! sieves a share of the files (`distil --share K/N TARGET WORK DIR...`), and distils what they
-//! keep. It prints `distil: files=A->B bytes=A->B features=A->B findings=N`. Status: 0; 1 if an
-//! input has a finding; 2 with a sentence that says what went wrong.
+//! libFuzzer starts. The counters belong to a process, so it starts one process for each CPU. Each
+//! of these sieves a share of the files (`distil --share K/N TARGET WORK DIR...`), and the parent
+//! distils the inputs that they keep. It prints `distil: files=A->B bytes=A->B features=A->B
+//! findings=N`. Status: 0; 1 if an input has a finding; 2 with a sentence that says what went
+//! wrong.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

@@ -2,8 +2,8 @@
 //!
 //! With one thread, each operation runs to its end. With more threads, the executor runs the
 //! earliest unfinished operation of the program whose thread can run. A preemption switches to the
-//! thread that it names for the rest of that thread's operation. A thread that has to wait leaves
-//! the machine to the others.
+//! thread that it names. That thread then runs until its operation ends or waits, or until the next
+//! preemption. A thread that has to wait leaves the machine to the others.
 //!
 //! When every thread waits, the executor ends something outside the model: it releases the folio
 //! locks or drops the references of third parties, or lets a migration go on that the program holds
@@ -51,8 +51,8 @@ pub struct Options {
     pub unchecked: bool,
     /// Check everything after every slice, by brute force.
     pub thorough: bool,
-    /// Ask every check of a slice after each slice, also those that no change concerns. The
-    /// verdict is the same.
+    /// Run every check after each slice, including those whose invariants no change of the slice
+    /// can break. The verdict is the same.
     pub every_check: bool,
     /// Compute the digest.
     pub digest: bool,

@@ -15,8 +15,8 @@
 //!
 //! Programs that differ only by a renaming behave alike, and one of them is *canonical*: it numbers
 //! devices and threads in the order of their first use, and if it names a page below 8, it names
-//! page 0. A process has only its own number as a name: before a `fork`, p1 would be a second name
-//! for p0.
+//! page 0. It names a process only by the number of the process: before a `fork`, p1 would be a
+//! second name for p0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
 use crate::program::{MAX_PARAMS, Op, OpKind};
@@ -256,7 +256,8 @@ fn values(kind: OpKind, operand: OperandKind, pages: u8) -> Vec<u8> {
     }
 }
 
-/// True if the range of `op`, if it has one, ends within the pages; at page 8 it has one page.
+/// True if `op` has no range, or one that ends within the pages. A range at page 8 may have one
+/// page only.
 fn is_range_of(op: Op, pages: u8) -> bool {
     let bytes = op.operand_bytes();
     let operand = |wanted| {

@@ -11,7 +11,7 @@
 //!
 //! as long as the preemption switches to the other thread and that thread has something to do;
 //! elsewhere a preemption changes nothing. If a program comes to rest before its last operation has
-//! begun, it is a shorter burst and a continuation of that, so it is not kept as a burst of its
+//! begun, it consists of a shorter burst and a continuation, so it is not kept as a burst of its
 //! own.
 //!
 //! A burst has at most [`Bound::overlap`] operations. With two threads at most two operations

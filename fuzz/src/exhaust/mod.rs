@@ -1,6 +1,6 @@
 //! Bounded model checking: every program up to a length.
 //!
-//! A [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter ones
+//! An [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter ones
 //! first. For each signature it finds, it keeps a shortest program. A bug that it does not find
 //! cannot be found within the bound.
 //!

@@ -195,8 +195,8 @@ impl fmt::Display for Changes {
 pub enum Blame {
     /// The function whose section ran last before the check.
     Section,
-    /// Like `Section`, but in a race the function says nothing: an access notices a wrong state
-    /// that it did not cause.
+    /// Like `Section`, except in a race: there, the access that notices the wrong state did not
+    /// cause it, so its function tells nothing about the bug.
     Before,
     /// The last function of the ended operation that wrote an entry.
     LastWriter,

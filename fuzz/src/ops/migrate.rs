@@ -194,7 +194,8 @@ impl Running<'_, '_> {
                     stepwise: true,
                     ..request
                 };
-                // the state shows what it moved, and a range that is not mapped moves nothing
+                // the result is not needed: the state shows which pages moved, and no page moves if
+                // the range is not mapped
                 let _ = dmirror::migrate(cur, &request).await;
                 cur.mmput(request.mm).await;
             }));

@@ -1,5 +1,6 @@
 //! Slots: each object that a program holds has one, the lowest that was free when it was made. A
-//! program names a slot; if that slot is empty, the name is taken modulo the number of objects.
+//! program names a slot. If that slot is empty, the name, modulo the number of objects, is an index
+//! into the slots that are taken.
 //!
 //! [`Slots`] is for running a program elsewhere, on a real kernel: it tracks the slots that the
 //! executor's own `World` fills.

@@ -39,7 +39,7 @@ pub struct World<'k> {
     pub promises: [Option<Promise>; FIRST_WORKER],
     /// The reference model.
     pub model: Reference,
-    /// The writers, with the address of each write, since the oracles looked last.
+    /// The writes since the oracles looked last: the process that wrote, and the address.
     pub writers: Vec<(Process, u64)>,
     /// What the operation that has just ended showed of each page; empty unless it ran alone.
     pub shown: Vec<(MmId, u64, Shown)>,

@@ -179,14 +179,14 @@ impl Seen {
 pub struct Oracles {
     shadow: Shadow,
     seen: Seen,
-    /// Ask every check after each slice, whatever changed.
+    /// Run every check after each slice, whatever changed.
     pub asks_all: bool,
     /// A TLB entry may no longer be backed by the page tables.
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost entries in this slice, if the last of these was present; and folios in the
-    /// swap cache that lost a swap entry in this slice.
+    /// Pages that lost entries in this slice, the last one a present entry; and folios in the swap
+    /// cache that lost a swap entry in this slice.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
@@ -254,8 +254,8 @@ impl Oracles {
             .or(Changes::TASK.when(s.tasks().iter().any(|task| task.waiting.is_some())))
     }
 
-    /// Checks what changed since the last call, then empties the log. An invariant is asked only
-    /// about the kinds of change that concern it.
+    /// Checks what changed since the last call, then empties the log. The check of an invariant
+    /// runs only after a kind of change that can break the invariant.
     ///
     /// The first breach found is the finding, so the order is a matter of priority: single writes
     /// and events, which name a culprit; then pages; then whole structures. Brackets come before

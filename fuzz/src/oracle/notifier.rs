@@ -140,7 +140,7 @@ impl Brackets {
         view.finding(Invariant::AnnouncedSequence, detail)
     }
 
-    /// An invalidation that ends has begun.
+    /// An operation ends only invalidations that it has started.
     #[inline(never)]
     fn check_end(&mut self, view: &View<'_>, task: TaskId, bracket: &Bracket) -> Check {
         let active = self.active.iter();

@@ -16,8 +16,8 @@ impl<'a> Arbitrary<'a> for Program {
     }
 
     fn size_hint(_depth: usize) -> (usize, Option<usize>) {
-        // No bytes are needed. At most, a whole program is read, and the length that
-        // `arbitrary_len` takes.
+        // No bytes are needed. At most, `arbitrary` reads a whole program, and `arbitrary_len`
+        // reads the length.
         (0, Some(wire::MAX_BYTES + size_of::<usize>()))
     }
 }

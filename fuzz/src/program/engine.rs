@@ -12,8 +12,8 @@ use super::{MAX_PREEMPTIONS, Op, OperandKind, Program};
 
 /// One in this many mutations is the engine's own.
 const BYTE_MUTATIONS: u8 = 8;
-/// One in this many results is a new program: bugs that random programs find are found long before
-/// mutation gets there.
+/// One in this many results is a new random program. Random programs find some bugs long before
+/// mutation does.
 const FRESH: u8 = 8;
 /// Maximum number of mutations of a program in one call.
 const MOST_MUTATIONS: u8 = 4;
@@ -90,7 +90,7 @@ fn shorten_ranges(program: &mut Program, rng: &mut Rng) {
     }
 }
 
-/// Crosses the programs that `a` and `b` decode to into `out`, and returns the size of the result.
+/// Decodes `a` and `b`, crosses the two programs, writes the result to `out`, and returns its size.
 /// The result depends on the arguments alone. The size is 0 only if `out` is shorter than
 /// [`HEADER_BYTES`].
 pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Limits) -> usize {

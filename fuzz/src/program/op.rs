@@ -1,13 +1,13 @@
 //! Operations: one table, from which everything else is generated.
 //!
 //! A row of `ops!` has the number, the keyword, the variant and its operands in the order of the
-//! text. Two weights follow: the generator draws the operation with the first one among the first
-//! steps of a program, and with the second one later. The allocations that the operation makes come
-//! last. The table yields [`Op`], [`OpKind`], and two functions that all forms of a program share:
-//! [`Op::build`] asks a [`Source`] for each operand in turn, and [`Op::visit`] shows each to a
-//! [`Sink`]. The wire, the text, the mutators and the generator are sources and sinks. The wire and
-//! the text name no operation; the mutators and the generator name the few that they treat
-//! specially.
+//! text. Two weights follow, with which the generator draws the operation: the first applies to the
+//! first steps of a program, the second to all later steps. The allocations that the operation
+//! makes come last. The table yields [`Op`], [`OpKind`], and two functions that all forms of a
+//! program share: [`Op::build`] asks a [`Source`] for each operand in turn, and [`Op::visit`] shows
+//! each to a [`Sink`]. The wire, the text, the mutators and the generator are sources and sinks.
+//! The wire and the text name no operation; the mutators and the generator name the few that they
+//! treat specially.
 //!
 //! Numbers are append-only, because corpora contain them. Never reuse or reorder a row.
 

@@ -187,8 +187,8 @@ fn leak(lab: &mut Lab<'_>) -> Check {
     lab.after_exit()
 }
 
-/// A reader that holds no reference to the address space locks it for the next piece after it has
-/// been freed.
+/// A reader without a reference to the address space takes its `mmap_lock` again for the next
+/// piece, after the address space has been freed.
 fn lock_of_a_dead_process(lab: &mut Lab<'_>) -> Check {
     let lock = Lock::MmapRead(lab.mm);
     lab.exit();

@@ -23,8 +23,8 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
     true
 }
 
-/// Before an operation, makes one of the next four allocations of a kind fail; mostly of a kind
-/// that the operation may make.
+/// Inserts a `fail` before an operation. It makes one of the next four allocations of a kind fail,
+/// mostly of a kind that the operation may make.
 pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops()) else {
         return false;
