@@ -336,9 +336,10 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The only cluster of the same invariant, and likewise a race or not, that has a finding in
-    /// the same circumstances. It must also have a finding at the same operation, unless a
-    /// migration phase broke the invariant. `None` if there is none or more than one.
+    /// The only cluster that has the artifact's invariant and a finding in the artifact's
+    /// circumstances, and that is a race if and only if the artifact is one. It must also have a
+    /// finding at the same operation, unless a migration phase broke the invariant. `None` if there
+    /// is none or more than one.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {
@@ -352,7 +353,8 @@ impl Clusters {
         alike.next().is_none().then(|| name.clone())
     }
 
-    /// Adds a file to the cluster of this name, or without one to the cluster that its key names.
+    /// Adds a file to the cluster called `name`. Without a name, the key of the artifact names the
+    /// cluster.
     fn add(&mut self, file: String, artifact: Artifact, name: Option<String>) {
         let Artifact {
             signature,

@@ -1,9 +1,9 @@
 //! Finds the function in which the state first was wrong.
 //!
-//! The oracles look after each slice, and without preemptions a slice is a whole operation. This
-//! module cuts the operation at every scheduling point, which changes nothing else, so that the
-//! oracles look after each section. The first section to which one objects belongs to a known
-//! function.
+//! The oracles check the state after each slice, and without preemptions a slice is a whole
+//! operation. This module cuts the operation at every scheduling point, which changes nothing else,
+//! so that the oracles check the state after each section. The first section after which an oracle
+//! objects belongs to a known function.
 
 use crate::bugs::Bugs;
 use crate::run::{Ended, Found, Runner};
@@ -215,8 +215,8 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     placed.or(Some(objection))
 }
 
-/// The first objection, found by cutting the operation that has it at each of its scheduling
-/// points.
+/// The first objection. To find it, this cuts the operation with the finding at each of the
+/// operation's scheduling points.
 fn of_run(program: &Program, runner: &mut Runner) -> Option<Objection> {
     let mut last = Last::of(program);
     let Ended::Found(found) = runner.run(program, &mut last) else {

@@ -1,8 +1,8 @@
 //! The documentation agrees with the code.
 //!
-//! The pages of the zoo and of the invariants, and the table of make targets, are generated. With
-//! `MMFUZZ_BLESS=1` these tests write them. Everything else is compared: examples run, commands and
-//! paths exist.
+//! The pages of the zoo and of the invariants, the table of make targets, and the tables of the
+//! judge are generated. With `MMFUZZ_BLESS=1` these tests write them. Everything else is compared:
+//! examples run, commands and paths exist.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -405,8 +405,8 @@ fn every_make_command_exists() {
     }
 }
 
-/// Whether a name with a slash is no file of the repository: git ignores it, Linux has it as a
-/// source or shows it, or it names an invariant.
+/// Whether a name with a slash need not be a file of the repository: git ignores it, it is a path
+/// of Linux's sources or of `/proc` or `/dev`, or it names an invariant.
 fn is_elsewhere(name: &str) -> bool {
     let invariants = || Invariant::named(name).is_some();
     let ignored = read(".gitignore");

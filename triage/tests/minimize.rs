@@ -98,7 +98,8 @@ fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
         let mut executor = executor(entry.slug);
         let wanted = signature(&mut executor, &program);
         assert_eq!(signature(&mut executor, small), wanted, "{}", entry.slug);
-        // Another signature of the bug may need more than that of the witness.
+        // If the artifact has another signature than the witness, its shortest program may be
+        // longer than the witness.
         let enough = witness(entry.slug).ops.len() + 3;
         assert!(small.ops.len() <= enough, "{}: {small}", entry.slug);
         for simpler in simpler(small) {

@@ -336,8 +336,8 @@ fn a_second_run_adds_and_marks_what_is_new() {
         .iter()
         .filter(|result| result["baselineState"] == "new");
     assert_eq!(new.count(), 1);
-    // A program that no longer does what it did must not pass for a finding; here the core was
-    // fixed.
+    // A program that no longer does what it did must not be shown as a finding. Here no bug is put
+    // back, as if the core had been fixed.
     let made = json(&bench, "clusters.json");
     let made_with = made["settings"].as_str().expect("words").to_owned();
     let mended = made.to_string().replace(&made_with, "with bugs []");

@@ -167,8 +167,8 @@ fn pagemap_shows_nothing_where_no_area_is() {
     assert!(text.contains(line), "{text}");
 }
 
-/// With a known bug of the kernel, the model does something else in the bug's witness. In a program
-/// that shows no known bug, it does the same with each of them.
+/// A known bug of the kernel changes what the model does in the bug's witness. No known bug changes
+/// what it does in a program that shows none.
 #[test]
 fn a_known_bug_explains_what_its_witness_says() {
     for bug in [

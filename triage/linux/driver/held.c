@@ -18,8 +18,8 @@ void mmfuzz_gate(struct held_migration *held)
 	wake_up_all(&held->wait);
 	while (!wait_event_timeout(held->wait, held->go, HZ / 10)) {
 		/*
-		 * A killed owner that does not exit waits for this migration, in a sleep that no
-		 * signal ends. So it cannot open the gate.
+		 * If the owner was killed and has not begun to exit, it waits for this migration in
+		 * an uninterruptible sleep. So it cannot open the gate.
 		 */
 		if (fatal_signal_pending(held->owner) && !(held->owner->flags & PF_EXITING)) {
 			held->stepwise = false;

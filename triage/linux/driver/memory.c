@@ -30,8 +30,8 @@ struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device)
 	if (frame < FRAMES) {
 		page = pfn_to_page(device->first + frame);
 		/*
-		 * The core does not clear the flags that the last user left, except for the lowest
-		 * byte since 6.19. If this frame last held an active page and now takes an
+		 * The kernel does not clear the flags that the last user left; since 6.19 it clears
+		 * those of the lowest byte. If this frame last held an active page and now takes an
 		 * unevictable one, that page migrates back with both flags, and
 		 * folio_migrate_flags() hits a BUG with CONFIG_DEBUG_VM.
 		 */

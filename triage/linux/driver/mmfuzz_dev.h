@@ -43,7 +43,7 @@ struct mmfuzz_range {
 
 struct mmfuzz_slot {
 	__u32 slot;
-	__u32 skip;	/* as in mmfuzz_range, if the driver has its destinations still to supply */
+	__u32 skip;	/* as in mmfuzz_range; used if destinations are yet to be supplied */
 	__u32 open;	/* out: MMFUZZ_OPEN if the migration goes on */
 	__u32 reserved;
 };

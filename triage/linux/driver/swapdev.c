@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A swap disk in memory. Its reads and writes end before submit_bio() returns, so nobody ever
- * waits for them. It does not claim to be synchronous: kernels up to 6.18 would then bypass the
- * swap cache.
+ * waits for them. It does not claim to be synchronous, because kernels up to 6.18 bypass the swap
+ * cache for a synchronous disk.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>

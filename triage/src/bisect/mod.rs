@@ -71,8 +71,8 @@ struct Outcome {
     /// The verdicts at both ends.
     before: String,
     after: String,
-    /// The first commit whose verdict differs from that of the older end. If there are several, it
-    /// is one of these.
+    /// The first commit whose verdict differs from that of the older end. If several commits are
+    /// listed, it is one of them.
     first: Vec<String>,
     /// The number of commits in the range.
     commits: usize,

@@ -23,8 +23,8 @@ pub enum FirstChange {
     Stopped(Range<usize>),
 }
 
-/// Finds the first of `count` items that has changed. The last item has changed, and whatever
-/// precedes the first has not. `test` gets an item and how many items may be the first.
+/// Finds the first of `count` items that has changed. The caller knows that the last item has
+/// changed. `test` gets an item and how many items may be the first.
 ///
 /// # Errors
 /// The first error of `test`.

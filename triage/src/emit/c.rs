@@ -168,7 +168,8 @@ impl Writer {
         let Some(OpSlots { proc, slot }) = self.slots.of(op) else {
             return Ok(());
         };
-        // Work that no process of the program does runs in one more, the last.
+        // An operation that no process of the program carries out runs in an extra process, which
+        // has the last slot.
         let proc = proc.unwrap_or(MAX_PROCS);
         if self.runs.values().any(|(busy, _)| *busy == proc) {
             let text = format!(

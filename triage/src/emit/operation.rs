@@ -122,7 +122,7 @@ pub mod tests {
     use mm_fuzz::program::{MAX_PARAMS, OpKind};
     use std::collections::BTreeMap;
 
-    /// C that compiles if each constant of the descriptions has the same value there.
+    /// C that compiles only if each constant of `mm_fuzz::call` has the same value in C.
     pub fn assertions() -> String {
         let mut values = BTreeMap::new();
         let all = OpKind::ALL.iter();

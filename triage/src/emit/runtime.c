@@ -173,8 +173,8 @@ static UNUSED void exit_process(int slot)
 }
 
 /*
- * Reports a difference. All processes end first, because a reader of the output waits until no
- * process can write to it.
+ * Ends the program after a difference was printed. Kills all processes first, because a reader of
+ * the output waits until no process can write to it.
  */
 static UNUSED void different(void)
 {

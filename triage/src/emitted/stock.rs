@@ -2,9 +2,9 @@
 //! it.
 //!
 //! Such a program expects what a kernel without bugs does. If it says `BROKEN`, a
-//! [known bug](crate::linux::known) of that kernel may explain it: one with which the model does
-//! something else at that step, or was in another state before. Otherwise nobody has explained it
-//! yet.
+//! [known bug](crate::linux::known) of that kernel may explain it. The bug does so if, with it, the
+//! model does something else at that step or was already in another state before the step.
+//! Otherwise nobody has explained it yet.
 
 use super::compiled::compiled;
 use crate::emit::{Known, Stock};

@@ -64,7 +64,8 @@ fn device_left(write: &PteWrite) -> Option<usize> {
     (device(write.new) != Some(left)).then_some(usize::from(left.0))
 }
 
-/// Whether `next` sets the entry that `write` cleared: it becomes a migration entry.
+/// Whether `next` sets the entry that `write` cleared, as when a page-table entry becomes a
+/// migration entry.
 fn is_same_entry(write: &PteWrite, next: &PteWrite) -> bool {
     (write.mm, write.addr) == (next.mm, next.addr) && write.new == next.old
 }

@@ -128,8 +128,8 @@ impl Image {
         })
     }
 
-    /// The image for programs of plain system calls, whose kernel reports which places they reach if
-    /// `follows_coverage`.
+    /// The image for programs of plain system calls. If `follows_coverage`, its kernel reports
+    /// which places the programs reach.
     ///
     /// # Errors
     ///

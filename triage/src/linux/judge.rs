@@ -47,7 +47,8 @@ pub struct Judge<'a, S> {
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A thread that panicked has reported it, and counts are consistent between two statements.
+    // The thread that panicked has reported its panic. The counts are consistent after each
+    // statement, so they can still be used.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

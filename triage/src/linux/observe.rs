@@ -104,8 +104,8 @@ fn of_slot(s: &State, id: SwapId, window: Window) -> SeenEntry {
     SeenEntry {
         maps: slot.count as i32,
         identity: id.0.into(),
-        // A folio that the swap cache has for another slot may have an index of its own, or none
-        // yet.
+        // The index is not compared: a folio in the swap cache may have no index yet, or the one
+        // that another entry gave it.
         index: 0,
         ..folio.unwrap_or_default()
     }

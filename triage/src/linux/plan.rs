@@ -43,7 +43,7 @@ pub enum Refusal {
     FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
-    /// An operation starts that needs a lock for which a writer waits.
+    /// An operation starts while a writer waits for an `mmap_lock`.
     QueuedWriter,
     /// A device page is freed after one that leaves an mlocked VMA. Linux frees the latter late,
     /// when it drains the batch of such pages, and from then on the device hands out its frames

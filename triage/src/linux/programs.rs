@@ -1,7 +1,7 @@
 //! `linux --programs FILE.c…`: runs C programs, each in a guest of its own.
 //!
-//! docs/found keeps a program for each bug of Linux. The last line of its output begins with
-//! `BROKEN` or is `ok`.
+//! docs/found keeps a program for each bug of Linux. Its output begins with `BROKEN` or is `ok`.
+//! With any other output, the program counts as failed.
 
 use super::guest::Image;
 use crate::Status;

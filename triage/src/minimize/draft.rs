@@ -1,11 +1,11 @@
 //! A program that is being changed, and its schedule, which has to follow.
 //!
-//! A preemption stands at a scheduling point counted over the whole run. If anything before it is
-//! removed, it no longer stands where it mattered: at a point of *one operation*. A draft therefore
-//! keeps its preemptions in terms of the original program, and places them in one of two ways. The
-//! first subtracts the points of what was removed. It costs nothing, and is right if the other
-//! operations pass as many points as before. The second is exact: it runs the draft up to each
-//! preemption in turn.
+//! A program gives the place of a preemption as the number of a scheduling point, counted over the
+//! whole run. What matters is at which point of *one operation* it stands. If anything before it is
+//! removed, the same number names another point. A draft therefore keeps its preemptions in terms
+//! of the original program, and places them in one of two ways. The first subtracts the points of
+//! what was removed. It costs nothing, and is right if the other operations pass as many points as
+//! before. The second is exact: it runs the draft up to each preemption in turn.
 
 use super::edit::Edit;
 use super::predicate::{Predicate, Slice};

@@ -81,7 +81,8 @@ pub enum Same {
     Finding,
 }
 
-/// Holds if a program's run ends as `found` says that the original's did.
+/// Holds if a program has a finding that agrees with `found`, the finding of the original, in what
+/// `same` asks for.
 struct Alike<'a> {
     runner: Runner,
     same: Same,

@@ -3,8 +3,8 @@
 //! The predicate is explicit ([`Predicate`]): "the run ends with this signature", or any other. A
 //! pass is a function from a program to a list of changes, in the order in which they are tried.
 //! The first change that the predicate accepts is made, and the pass goes on at the same place in
-//! the list of the new program. So a list need not depend on which changes succeed. The next round
-//! tries the whole list of each pass again, also of one that made no progress.
+//! the list of the new program. So a pass need not know which of its changes succeed. The next
+//! round tries the whole list of each pass again, also of one that made no progress.
 //!
 //! Removal goes from large to small: halves of the program first, so that unneeded parts cost only
 //! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly passes look for
@@ -75,8 +75,8 @@ const COSTLY: &[Pass] = passes![
 pub struct PassStatistics {
     /// Its name.
     pub pass: &'static str,
-    /// The changes that it tried, counted as for one thread. A stopped search also counts those of
-    /// the list that it was working on.
+    /// The changes that it tried, counted as for one thread. If the search was stopped, the rest of
+    /// the current list counts as tried.
     pub tried: u64,
     /// The changes that were made.
     pub accepted: u64,

@@ -176,8 +176,8 @@ impl Cluster {
         }
     }
 
-    /// Whether the place is the bare name of a function. It is not for a race, nor if it also says
-    /// how the invariant was broken or that an allocation had failed.
+    /// Whether the place is the bare name of a function. It is not if no function is to blame, or
+    /// if it also says how the invariant was broken or that an allocation had failed.
     pub fn is_in_a_function(&self) -> bool {
         !self.place.contains(' ')
     }

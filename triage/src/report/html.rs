@@ -49,7 +49,7 @@ fn header(report: &Report) -> Markup {
 
 fn index(report: &Report) -> Markup {
     html! {
-        // The roles keep it a table where the style sheet shows it as something else, on a phone.
+        // On a phone the style sheet shows it as something else. The roles keep it a table there.
         nav aria-label="Clusters" {
             table.index role="table" {
                 thead role="rowgroup" { tr role="row" {

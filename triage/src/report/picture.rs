@@ -85,7 +85,7 @@ pub struct Rows {
 pub struct Picture {
     /// The columns.
     pub steps: Vec<SliceColumn>,
-    /// After how many columns steps are left out, and how many steps.
+    /// The number of columns before the gap, and the number of steps that are left out there.
     pub left_out: Option<(usize, usize)>,
     /// The groups of rows.
     pub groups: Vec<Rows>,

@@ -27,8 +27,8 @@ enum Act {
     Write(u64, u64),
     /// A system call.
     System(u64, [u64; 6]),
-    /// A system call, by number, that takes the address of [`Memory`]: the file, an argument in
-    /// front of the address, and those behind it.
+    /// A system call that takes the address of [`Memory`]. The fields are its number, the file, the
+    /// argument before the address if there is one, and the two arguments after it.
     Argument(u64, u64, Option<u64>, [u64; 2]),
 }
 

@@ -136,7 +136,8 @@ impl Trace {
     /// It has ended.
     pub fn end(&self) {
         let count = self.area[0].load(Ordering::Relaxed) as usize;
-        // noting a place may enter the kernel, which KCOV traces, too; `count` is from before that
+        // Noting a place may enter the kernel, and KCOV traces that as well. `count` was read
+        // before, so it leaves those places out.
         let places = self.area[1..].iter().take(count);
         places.for_each(|place| self.cover.reach(place.load(Ordering::Relaxed)));
     }

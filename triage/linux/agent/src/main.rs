@@ -1,9 +1,10 @@
 //! The init of the guest that judges the model.
 //!
 //! It reads jobs from a virtio-serial port, runs each with one Linux process for each process of
-//! the program, and replies with what happened. With `mmfuzz=selftest` on the kernel's command line
-//! it runs the upstream tests of `lib/test_hmm.c` instead, and with `mmfuzz=programs` the programs
-//! in /programs.
+//! the program, and replies with what happened. With `mmfuzz_runs=calls` on the kernel's command
+//! line the jobs are programs of plain system calls. With `mmfuzz=selftest` it takes no jobs and
+//! runs the upstream tests of `lib/test_hmm.c`, and with `mmfuzz=programs` the programs in
+//! /programs.
 
 mod access;
 mod call;

@@ -57,8 +57,8 @@ pub struct Job {
     pub plan: Vec<Action>,
     /// Frames of each device.
     pub device_frames: u32,
-    /// For operations that take or free a slot, by number: the slots that the model has afterwards.
-    /// With these the guest need not wait for each result.
+    /// For each operation, by number: the slots that the model has afterwards. With these the guest
+    /// need not wait for the result of an operation that takes or frees a slot.
     pub hints: Vec<(u16, Hint)>,
 }
 

@@ -89,7 +89,8 @@ fn the_interval_is_around_the_mean_and_repeats() {
     let mean = restricted_mean(&kaplan_meier(&groups.concat()), 60.0);
     same(mean, 4.75);
     let (low, high) = interval_of_mean(&groups, 60.0);
-    // The standard error of eight bugs is 0.82, and the interval reaches two of it to each side.
+    // The standard error of eight bugs is 0.82, and the interval reaches two standard errors to
+    // each side.
     assert!(
         (2.9..3.6).contains(&low) && (5.9..6.6).contains(&high),
         "{low} {high}"

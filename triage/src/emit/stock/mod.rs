@@ -58,7 +58,7 @@ impl Stock {
         write::text(&self.program, self.own, &self.right, self.kernel)
     }
 
-    /// The known bugs of the kernel with which the model does something else.
+    /// The known bugs of the kernel that change what the model does in this program.
     #[must_use]
     pub fn known(&self) -> Vec<Known> {
         let shown = |name: &'static str| {

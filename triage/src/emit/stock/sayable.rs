@@ -1,5 +1,5 @@
-//! Says which operations stock interfaces can carry out, and which other operation can stand for
-//! one that they cannot, where its effect is the same.
+//! Says which operations stock interfaces can carry out. For some of those that they cannot,
+//! another operation is a substitute, where its effect is the same.
 
 use super::watch::{Done, Watched};
 use crate::emit::refused::Refused;
