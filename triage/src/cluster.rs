@@ -83,8 +83,8 @@ const MAX_BYTES: u64 = 1 << 29;
 #[serde(deny_unknown_fields)]
 pub struct Clusters {
     version: u32,
-    /// The options that decide what a file shows. Another run can add to this one only with the
-    /// same.
+    /// The options that decide what a file shows. Only a run with the same options can add to this
+    /// one.
     settings: String,
     /// The run was interrupted before it had looked at all files.
     pub interrupted: bool,

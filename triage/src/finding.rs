@@ -62,7 +62,7 @@ pub fn print(
     Ok(())
 }
 
-/// `at operation 4 of 5, read p1 0, page dev0:3`.
+/// `at operation 4: read p1 0; page dev0:3`.
 fn location(program: &Program, found: &Found, seen: &Seen) -> String {
     let step = found.step.or(seen.step);
     let place = match step.and_then(|index| Some((index, program.ops.get(index)?))) {

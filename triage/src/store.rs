@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// Tries, 20 ms apart, for a lock that a child just forked may still hold.
+/// Number of attempts, 20 ms apart, to take a lock that a child just forked may still hold.
 const FORK_TRIES: u32 = 50;
 
 /// Writes `contents` to `path`: all of it, or nothing.

@@ -125,7 +125,7 @@ impl Observer for Watch<'_> {
     }
 
     fn preempted(&mut self, point: u32, from: u8, to: u8, _: &State) {
-        // The kernel counts the points that have been passed; a program counts from 0.
+        // The model counts the points that have been passed; a program numbers them from 0.
         let point = point.saturating_sub(1);
         self.timeline
             .preempted(format!(", preempted at point {point} for t{to}"));

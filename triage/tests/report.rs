@@ -161,7 +161,7 @@ fn the_sarif_has_a_rule_for_each_invariant() {
     assert_eq!(notes.map(Vec::len), Some(1), "the unusable file");
 }
 
-/// Names that are markup in one of the forms, and a text that is.
+/// Files whose names or texts are markup in one of the forms.
 #[test]
 #[cfg(unix)]
 fn names_and_bytes_are_no_markup() {

@@ -1,4 +1,4 @@
-//! Programs survive the way from text to wire and back, by `seeds` and `text`.
+//! Programs survive the way from text to wire by `seeds`, and back.
 
 mod common;
 

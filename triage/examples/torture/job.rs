@@ -204,7 +204,7 @@ impl Job {
                 *status == Some(i32::from(*target == "canary"))
             }
             (Self::Engine { .. }, Disturbance::Interrupt(_) | Disturbance::Signal(_)) => {
-                // A script returns its own status; an interrupted make returns its own.
+                // An interrupted script returns 0 or 1; an interrupted make returns its own.
                 !said.contains("\ninterrupted after ")
                     || name.starts_with("make")
                     || matches!(status, Some(0 | 1))

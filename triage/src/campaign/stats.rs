@@ -1,7 +1,8 @@
 //! The statistics of times to a finding, some of which are censored because the limit came first.
 //!
 //! Survival is the share of runs that have not found the bug yet. All runs of a campaign have the
-//! same limit, so a censored run is only known to take longer than any uncensored one.
+//! same limit. So all that is known of a censored run is that it takes longer than any uncensored
+//! one.
 
 use fastrand::Rng;
 use statrs::stats_tests::Alternative;

@@ -271,7 +271,7 @@ mod tests {
         status.expect("cc").success()
     }
 
-    /// C has the pages of a program where the agent of the guest has them.
+    /// The emitted C maps the pages of a program at the addresses that the guest's agent uses.
     #[test]
     fn pages_are_where_the_window_has_them() {
         let dir = tempfile::tempdir().expect("a folder");

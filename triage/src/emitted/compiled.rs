@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-/// The static program that `cc` makes of a C text; `None` if it does not.
+/// Compiles a C text with `cc`, and returns the static program; `None` if `cc` fails.
 ///
 /// # Errors
 /// Those of the folder.

@@ -200,7 +200,8 @@ struct Recorder<'p> {
     armed: [u32; ALLOC_KINDS],
     /// Those that were armed after the last slice.
     left: [u32; ALLOC_KINDS],
-    /// A held migration met an armed failure of a kind that the kernel, not the driver, allocates.
+    /// A held migration went on, and made an allocation of a kind that is armed to fail. The
+    /// kernel, not the driver, makes allocations of that kind.
     beside: bool,
     refusal: Option<Refusal>,
     /// The order in which device pages are freed.
@@ -250,8 +251,8 @@ impl Recorder<'_> {
         let start = Action::Start(step as u16);
         let start = self.plan.iter().rposition(|action| *action == start);
         if let Some(start) = start.filter(|_| injected > 0) {
-            // Each retry allocates again, and the number of retries is the model's own. A held
-            // migration that goes on allocates beside the operation.
+            // Each retry allocates again, and the number of retries is the model's own. If a held
+            // migration has gone on meanwhile, its allocations count like those of the operation.
             if self.beside || self.plan[start..].contains(&Action::ReleaseWalkers) {
                 self.refuse(Refusal::FailureAside);
             }

@@ -187,7 +187,7 @@ impl Observer for Film {
     }
 
     fn preempted(&mut self, point: u32, _: u8, to: u8, _: &Kernel) {
-        // The kernel counts the points that have been passed; a program counts from 0.
+        // The model counts the points that have been passed; a program numbers them from 0.
         self.preempted = Some((point.saturating_sub(1), to));
     }
 }

@@ -1,7 +1,8 @@
 //! The picture as SVG: a grid for assistive technology, with colour, pattern and letter for each
 //! state.
 //!
-//! One cell is in the tab order; report/script.js moves it with the arrow keys.
+//! Only one cell is in the tab order. If an arrow key is pressed, report/script.js puts another
+//! cell in its place.
 
 use super::picture::{Picture, Row, SliceColumn, Span};
 use super::state::CellState;
@@ -183,7 +184,7 @@ fn draw_row(row: &Row, group: &str, y: usize, steps: &[SliceColumn], first: &mut
     }
 }
 
-/// All of a cell, for a tooltip: `page 4, steps 1 to 3, device-private: …`.
+/// All of a cell, for a tooltip: `page 4, 1 migrate to 3 read: device-private: …`.
 fn cell_title(span: &Span, row: &Row, steps: &[SliceColumn]) -> String {
     let last = span.from + span.steps - 1;
     let operation = |i: usize| {

@@ -24,7 +24,7 @@ pub struct Request {
     pub kind: u8,
     /// Its operands.
     pub operands: [u8; mm_fuzz::program::MAX_PARAMS],
-    /// The slot that it works on, resolved: of a child, a reference, a lock or a migration.
+    /// The slot of the child, reference, lock or migration that it works on.
     pub slot: u8,
     /// The number of threads that a new child needs.
     pub threads: u8,

@@ -23,7 +23,8 @@ const TRACE_PC: libc::c_ulong = 0;
 const WORDS: usize = 1 << 15;
 /// The first address of the kernel's text, which is not randomized here.
 const TEXT: u64 = 0xffff_ffff_8100_0000;
-/// Bytes of text that share a bit. Two places are further apart: each is a call of five bytes.
+/// Bytes of text that share a bit. Two places are at least five bytes apart, because each is a call
+/// of five bytes.
 const GRAIN: u64 = 4;
 /// Bits: 16 MiB of text.
 const BITS: usize = 1 << 22;

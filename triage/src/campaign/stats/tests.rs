@@ -22,8 +22,8 @@ fn same(value: f64, reference: f64) {
     assert!((value - reference).abs() < 1e-6, "{value}, not {reference}");
 }
 
-/// The remissions under 6-MP of Freireich et al. (1963), in weeks. At one time some end and others
-/// are censored, and some are censored between two ends.
+/// The remissions under 6-MP of Freireich et al. (1963), in weeks. In weeks 6 and 10 some
+/// remissions end and others are censored. Some are censored in a week in which none ends.
 fn remissions() -> Vec<Time> {
     let ends = [6., 6., 6., 7., 10., 13., 16., 22., 23.];
     let without = [6., 9., 10., 11., 17., 19., 20., 25., 32., 32., 34., 35.];

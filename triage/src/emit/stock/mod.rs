@@ -79,12 +79,12 @@ impl Stock {
     }
 }
 
-/// A bug with which the model does something else in a program.
+/// A bug that changes what the model does in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     /// Its name in the zoo.
     pub name: &'static str,
-    /// The first step behind which the model is in another state.
+    /// The first step after which the model with this bug is in another state.
     pub first: usize,
     /// The first step at which stock interfaces see a difference.
     pub shows: Option<usize>,
