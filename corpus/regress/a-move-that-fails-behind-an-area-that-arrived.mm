@@ -1,5 +1,5 @@
-# A move of several VMAs runs out of memory after the first one has moved. A later fork copies that
-# VMA, although it skips the VMA that was at its place before (MADV_DONTFORK).
+# A move of several VMAs runs out of memory after the first one has moved. A later fork copies the
+# VMA that has moved. The VMA that was at the destination before had MADV_DONTFORK.
 mmap p0 0 6 r
 fail page-table 3
 dontfork p0 3 3 on

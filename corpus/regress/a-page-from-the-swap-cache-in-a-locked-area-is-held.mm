@@ -1,5 +1,5 @@
-# Since 7.0 the batch of mlock_folio holds the page when the write checks whether it is the last
-# user, so the write copies the page.
+# mlock makes a write fault on a page in the swap cache. Since 7.0 the batch of mlock_folio holds
+# the page when the fault checks for other references, so the fault copies the page.
 mmap p0 3 1 rw
 write p0 3
 fork p0

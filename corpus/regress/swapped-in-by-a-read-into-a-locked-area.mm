@@ -1,6 +1,6 @@
 # mlock reads the page in and frees its swap slot. On 6.12 a batch on its way to the LRU holds a
-# reference then, so the page does not become exclusive. Newer kernels check that before they free
-# the slot. The judge found this.
+# reference then, so the page does not become exclusive. Newer kernels check for references before
+# they free the slot, when the swap cache still holds one. The judge found this.
 mmap p0 2 1 rw
 exclusive d0 p0 2 1
 fork p0

@@ -1,7 +1,6 @@
 # Copy-on-write of pages that somebody references. The last process that maps a shared page copies
-# it if a plain reference is left: to a page that `get` brought back from the device (page 0), and
-# to one that never left system memory (page 2). A pinned page stays with the process that pinned
-# it.
+# the page if a plain reference to it is left. `get` brought page 0 back from the device; page 2
+# never left system memory. A pinned page stays with the process that pinned it.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

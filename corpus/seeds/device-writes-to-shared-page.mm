@@ -1,6 +1,6 @@
 # A device writes to its own pages, which a fork shares. The CPU copies a page for the device first.
-# The write waits while the folio is locked or the page is write-protected, and fails if memory runs
-# out.
+# The write waits while the folio is locked, goes to userfaultfd if the page is write-protected, and
+# fails if memory runs out.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
 # Compaction moves a page to which a device has exclusive access, unless the page is pinned or
-# locked. Migration skips such a page.
+# locked. Migration to a device skips a page to which a device has exclusive access.
 mmap p0 0 4 rw
 write p0 0
 exclusive d0 p0 0 1

@@ -1,5 +1,5 @@
-# Parents exit in a chain of forks. The anon_vma of a process in the middle has no VMA of its own
-# any more and one child, so the next child reuses it, once. The root anon_vma is never reused. The
+# Parents exit in a chain of forks. The anon_vma of a process in the middle has one child and no VMA
+# of its own any more, so the next child reuses it, once. The root anon_vma is never reused. The
 # rmap walk still finds pages of every generation, some of them on the device.
 geometry x86-64
 mmap p0 0 6 rw

@@ -5,7 +5,7 @@ mmap p0 0 6 rw
 populate p0 0 2 r
 uffd-register p0 0 2
 uffd-wp p0 0 1 on
-write p0 0 # waits: the zero page is write-protected
+write p0 0 # goes to userfaultfd: the zero page is write-protected
 populate p0 0 2 w # fails at once
 populate p0 1 3 w
 write p0 2

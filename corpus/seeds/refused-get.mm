@@ -1,6 +1,6 @@
 # A page does not migrate while somebody holds a plain reference. The reference is taken with a
-# fault (get) or without one (hold), before a migration or between its phases. Nor does a held
-# device page come back, until the reference is dropped.
+# fault (get) or without one (hold), before a migration or between its phases. A device page that
+# somebody holds comes back only after the reference is dropped.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

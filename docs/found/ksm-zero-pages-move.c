@@ -1,6 +1,6 @@
-// UFFDIO_MOVE moves a page that KSM has replaced by the zero page and does not keep the mark that
-// it is counted: ksm_zero_pages never comes down again. Needs CONFIG_KSM, CONFIG_USERFAULTFD and
-// root. cc -static
+// KSM marks the zero page that it puts in the place of a page of zeroes, and counts it. UFFDIO_MOVE
+// drops this mark when it moves the page, so ksm_zero_pages never comes down again. Needs
+// CONFIG_KSM, CONFIG_USERFAULTFD and root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>

@@ -21,7 +21,7 @@ static int soft_dirty(char *p, int pages)
 	return dirty;
 }
 
-// Maps small pages that fill a whole page table, and sets each of their bytes to this one.
+// Maps small pages that fill a whole page table, and fills them with this byte.
 static char *table(int byte)
 {
 	char *p = mmap(0, 2 * TABLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
