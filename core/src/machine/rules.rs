@@ -123,6 +123,9 @@ rules! {
         "A write fault that finds its page in the swap cache and maps it in an mlocked VMA copies \
          the page unless it is exclusive, because the batch of mlock_folio holds a reference \
          (7.0; before, the fault checks for other references before it maps the page)."
+    fork_allocates_first V7_2 "anon_vma_fork"
+        "fork allocates an anon_vma and its chain link before it links a VMA of the child, even if \
+         the child then reuses an inherited anon_vma (before, only if it reuses none)."
     zap_frees_tables V7_2 "zap_pte_range"
         "MADV_DONTNEED frees a page table that it empties, if the range and the VMA cover the whole \
          table (6.14; before, the table stays until nothing is mapped there)."

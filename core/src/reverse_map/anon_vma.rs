@@ -193,25 +193,41 @@ impl State {
         a.num_active_vmas == 0 && a.num_children < 2
     }
 
+    /// Allocates an anon_vma, and a link for it that is in no list yet.
+    fn new_linked_anon_vma(&mut self) -> Result<(AnonVmaId, AvcId), Enomem> {
+        let anon_vma = self.new_anon_vma()?;
+        match self.alloc_avc() {
+            Ok(avc) => Ok((anon_vma, avc)),
+            Err(Enomem) => {
+                self.put_anon_vma(anon_vma);
+                Err(Enomem)
+            }
+        }
+    }
+
     /// Links a child's VMA, under the root's rwsem, so that its shared pages are found, and gives
     /// it an anon_vma for its own pages (`anon_vma_fork`).
     fn anon_vma_fork_locked(&mut self, vma: VmaId, parent: VmaId) -> Result<(), Enomem> {
         self.vma_mut(vma).anon_vma = None;
-        self.anon_vma_clone(vma, parent)?;
-        if self.vma(vma).anon_vma.is_some() {
-            return Ok(());
-        }
         let Some(parent_av) = self.vma(parent).anon_vma else {
-            return Ok(());
+            return self.anon_vma_clone(vma, parent);
         };
-        let unlinked = |s: &mut Self| s.unlink_anon_vmas(vma);
-        let Ok(anon_vma) = self.new_anon_vma() else {
-            unlinked(self);
-            return Err(Enomem);
+        let early = if self.rules().fork_allocates_first {
+            Some(self.new_linked_anon_vma()?)
+        } else {
+            None
         };
-        let Ok(avc) = self.alloc_avc() else {
-            self.put_anon_vma(anon_vma);
-            unlinked(self);
+        let cloned = self.anon_vma_clone(vma, parent);
+        if cloned.is_err() || self.vma(vma).anon_vma.is_some() {
+            if let Some((anon_vma, avc)) = early {
+                self.put_anon_vma(anon_vma);
+                self.free_avc(avc);
+            }
+            return cloned;
+        }
+        let own = early.map_or_else(|| self.new_linked_anon_vma(), Ok);
+        let Ok((anon_vma, avc)) = own else {
+            self.unlink_anon_vmas(vma);
             return Err(Enomem);
         };
         let root = self.anon_vma(parent_av).root;
