@@ -36,6 +36,8 @@ kinds! {
     Allowed, "allowed", "an access that the mapping forbids succeeds";
     ShownUnmapped, "shown-unmapped", "pagemap shows a page where nothing is mapped";
     Smaps, "smaps", "smaps counts more than the size of the mapping";
+    NotPopulated, "not-populated", "a page is not there behind a call that says it has populated it";
+    Accounting, "accounting", "what /proc/self/status counts is not what smaps adds up to";
     Scan, "scan", "PAGEMAP_SCAN does not report the pages that pagemap shows";
     Counter, "counter", "a counter of the system does not return to its value when all processes have ended";
     Hang, "hang", "a system call does not return";
@@ -63,7 +65,7 @@ pub struct Counter {
 }
 
 /// The counters that must return to their values.
-pub const COUNTERS: [Counter; 10] = [
+pub const COUNTERS: [Counter; 12] = [
     Counter {
         name: "nr_mlock",
         slack: 0,
@@ -78,7 +80,7 @@ pub const COUNTERS: [Counter; 10] = [
     },
     Counter {
         name: "nr_shmem",
-        slack: 0,
+        slack: 64,
     },
     Counter {
         name: "nr_shmem_pmdmapped",
@@ -86,6 +88,14 @@ pub const COUNTERS: [Counter; 10] = [
     },
     Counter {
         name: "nr_isolated_anon",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/stats/nr_anon",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/stats/nr_anon_partially_mapped",
         slack: 0,
     },
     Counter {
@@ -104,6 +114,15 @@ pub const COUNTERS: [Counter; 10] = [
         name: "/sys/kernel/mm/ksm/pages_shared",
         slack: 0,
     },
+];
+
+/// The fields of `/proc/self/status` that are compared with the sums of smaps, and how far they may
+/// differ, in kB: the kernel adds counts of each CPU late.
+pub const ACCOUNTS: [(&str, u64); 4] = [
+    ("VmSize:", 0),
+    ("VmLck:", 0),
+    ("VmSwap:", 512),
+    ("RssAnon:", 512),
 ];
 
 /// A broken promise, where it was noticed.
@@ -137,6 +156,13 @@ impl fmt::Display for Breach {
                 self.wanted
             ),
             BreachKind::Hang | BreachKind::Unkillable => Ok(()),
+            BreachKind::Accounting => write!(
+                f,
+                ": {} {} kB, smaps {} kB",
+                ACCOUNTS[usize::from(self.page) % ACCOUNTS.len()].0,
+                self.got,
+                self.wanted
+            ),
             BreachKind::Contents => write!(
                 f,
                 ": page {} of process {} has {:#x}, not {:#x}",

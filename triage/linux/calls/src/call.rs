@@ -180,6 +180,8 @@ pub enum Call {
         categories: u8,
         /// `PM_SCAN_WP_MATCHING`.
         protect: bool,
+        /// There is no vector for what is found.
+        blind: bool,
     },
     /// `fork`: the second process begins.
     Fork,

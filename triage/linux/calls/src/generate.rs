@@ -180,6 +180,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
             range,
             categories: rng.u8(0..16),
             protect: rng.bool(),
+            blind: rng.u8(0..3) == 0,
         },
         55 | 56 => Call::Fork,
         57 => Call::Exit,

@@ -300,6 +300,14 @@ impl Ledger {
         None
     }
 
+    /// Checks an entry of pagemap behind a call that says it has populated the page.
+    pub fn check_populated(&self, process: usize, at: usize, entry: u64) -> Option<Shown> {
+        let page = &self.pages[process][at];
+        let counts = page.has(MAPPED) && !page.any(VAGUE | GUARD | POISON);
+        let is_there = entry & (PM_PRESENT | PM_SWAP) != 0;
+        (counts && !is_there).then_some((BreachKind::NotPopulated, entry, PM_PRESENT))
+    }
+
     /// Gives up what is claimed of a page, so that a known breach does not hide others.
     pub fn forgive(&mut self, process: usize, page: usize) {
         self.pages[process][page].give_up();
@@ -372,9 +380,15 @@ impl Ledger {
                     page.give_up();
                 }
             }),
+            // it may have protected a part
+            Call::WriteProtect(range, true) if failed => self.each_mapped(process, range, |page| {
+                if page.has(REG_WP) {
+                    page.give_up();
+                }
+            }),
             Call::WriteProtect(range, on) => self.each_mapped(process, range, |page| {
                 let protects = on && !failed && page.has(REG_WP) && !page.any(GUARD | POISON);
-                page.set(PROTECTED, protects || failed && on && page.has(PROTECTED));
+                page.set(PROTECTED, protects);
                 page.set(WRITTEN, false);
             }),
             Call::Copy(range, protect) => {

@@ -17,7 +17,7 @@ mod generate;
 mod ledger;
 mod text;
 
-pub use breach::{Breach, BreachKind, COUNTERS, Counter};
+pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter};
 pub use call::{Advice, Call, Modes, Prot, Range, Step};
 pub use generate::{mutate, random_program};
 pub use ledger::{Access, Ledger, Shown};

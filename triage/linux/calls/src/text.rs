@@ -69,8 +69,12 @@ impl Display for Step {
             Call::Scan {
                 categories,
                 protect,
+                blind,
                 ..
-            } => write!(f, " {categories:#x}{}", flag(protect, " wp")),
+            } => {
+                let protect = flag(protect, " wp");
+                write!(f, " {categories:#x}{protect}{}", flag(blind, " blind"))
+            }
             _ => Ok(()),
         }
     }
@@ -195,7 +199,8 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "pagemap-scan" => Call::Scan {
             range,
             categories: number(rest.first(), 15)? as u8,
-            protect: flag(1, "wp")?,
+            protect: rest.get(1) == Some(&"wp"),
+            blind: flag(if rest.get(1) == Some(&"wp") { 2 } else { 1 }, "blind")?,
         },
         "to-device" => Call::ToDevice(range),
         "to-system" => Call::ToSystem(range),

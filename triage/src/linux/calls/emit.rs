@@ -2,7 +2,9 @@
 //!
 //! The program says `ok`, or `BROKEN` and how. It contains only the helpers that it uses.
 
-use mm_linux_calls::{Breach, BreachKind, COUNTERS, Call, Modes, Program, Prot, Range, Step};
+use mm_linux_calls::{
+    ACCOUNTS, Breach, BreachKind, COUNTERS, Call, Modes, Program, Prot, Range, Step,
+};
 use std::fmt::Write;
 
 /// The helpers. Each stands behind those that it uses; its first line has the word that calls for
@@ -149,12 +151,14 @@ fn statement(step: &Step, number: usize, faulted: bool) -> String {
             range,
             categories,
             protect,
+            blind,
         } => format!(
             "scan({}, {}, {}, {});",
             range.first,
             range.len,
             mask(categories),
-            u8::from(protect)
+            // in the helper, 2 stands for a scan without a vector
+            u8::from(protect) | u8::from(blind) << 1
         ),
         Call::Fork | Call::Exit => String::new(),
         Call::DeviceRead(range) => device(range, 0),
@@ -210,6 +214,16 @@ fn check(program: &Program, breach: &Breach) -> String {
         }
         BreachKind::WrittenThrough | BreachKind::Allowed => format!("puts(\"BROKEN: {says}\");"),
         BreachKind::Denied => "puts(\"ok\");".to_owned(),
+        BreachKind::NotPopulated => {
+            format!("puts(pagemap({page}) >> 62 ? \"ok\" : \"BROKEN: {says}\");")
+        }
+        BreachKind::Accounting => {
+            let (field, slack) = ACCOUNTS[usize::from(page) % ACCOUNTS.len()];
+            let of = ["Size:", "lo", "Swap:", "Anonymous:"][usize::from(page) % ACCOUNTS.len()];
+            format!(
+                "puts(differs(\"{field}\", \"{of}\") <= {slack} ? \"ok\" : \"BROKEN: {says}\");"
+            )
+        }
         BreachKind::Smaps => format!("puts(oversized() ? \"BROKEN: {says}\" : \"ok\");"),
         BreachKind::Scan => {
             let call = program
@@ -273,6 +287,8 @@ impl Writer<'_> {
                 line(&mut text, "if (!fork()) {");
                 text.push_str(&self.process(1, at + 1, &format!("{indent}\t")));
                 line(&mut text, "\texit(0);\n}");
+            } else if step.call == Call::Exit && process == 0 {
+                continue;
             } else if step.call == Call::Exit {
                 line(&mut text, &format!("*turn = {};\nexit(0);", at + 1));
                 return text;

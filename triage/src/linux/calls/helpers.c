@@ -96,7 +96,9 @@ static void copy(long page, long pages, long word, int mode)
 static long scan(long page, long pages, long categories, long flags)
 {
 	uint64_t found[2048][3], sum = 0, first = (long)at(page);
-	uint64_t arg[12] = { 96, flags, first, first + pages * P, 0, (long)found, 2048, 0, 0, categories, 0, 255 };
+	uint64_t arg[12] = { 96, flags & 1, first, first + pages * P, 0, (long)found, 2048, 0, 0, categories, 0, 255 };
+	if (flags & 2)
+		arg[5] = arg[6] = 0;
 	long regions = ioctl(open("/proc/self/pagemap", O_RDONLY), _IOWR('f', 16, arg), arg);
 	for (long i = 0; i < regions; i++)
 		sum += (found[i][1] - found[i][0]) / P;
@@ -119,6 +121,27 @@ static int oversized(void)
 				return printf("%s: %lu kB of %lu kB\n", name, kb, size);
 		}
 	return 0;
+}
+
+//: differs(
+// a field of status against the sum of a field of smaps, or of the sizes with this flag, in kB
+static long differs(const char *field, const char *of)
+{
+	char line[256];
+	long sum = 0, kb = 0, size = 0;
+	FILE *file = fopen("/proc/self/smaps", "r");
+	while (fgets(line, 256, file) && !strstr(line, "[vsyscall]")) {
+		sscanf(line, "Size: %ld", &size);
+		if (!strncmp(line, of, strlen(of)))
+			sum += atol(line + strlen(of));
+		if (!strncmp(line, "VmFlags:", 8) && !strcmp(of, "lo") && strstr(line, " lo "))
+			sum += size;
+	}
+	file = fopen("/proc/self/status", "r");
+	while (fgets(line, 256, file))
+		if (!strncmp(line, field, strlen(field)))
+			kb = atol(line + strlen(field));
+	return labs(kb - sum);
 }
 
 //: until(

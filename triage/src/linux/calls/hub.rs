@@ -213,7 +213,8 @@ impl Hub {
     }
 
     fn known(&self) -> Vec<(BreachKind, String)> {
-        let symptoms = self.reduced.keys();
+        let found = self.findings.iter().map(|finding| &finding.symptom);
+        let symptoms = self.reduced.keys().chain(found);
         symptoms
             .filter_map(|symptom| match symptom {
                 Symptom::Broken(kind, at) => Some((*kind, at.clone())),

@@ -2,7 +2,7 @@
 
 use crate::access;
 use crate::cover::{Cover, Trace};
-use mm_linux_calls::{Advice, BASE, Call, Modes, PAGE_BYTES, PAGES, Prot, Range};
+use mm_linux_calls::{ACCOUNTS, Advice, BASE, Call, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_ulong};
 use std::fs::File;
 use std::io;
@@ -69,6 +69,14 @@ fn addr(page: u16) -> u64 {
 
 fn bytes(pages: u16) -> u64 {
     u64::from(pages) * PAGE_BYTES
+}
+
+/// What smaps says and should not.
+pub enum Counted {
+    /// More than the size of the mapping at this page of the window.
+    TooMuch { page: usize, kb: u64 },
+    /// A field of status, by its number, is not the sum of smaps.
+    Differs { field: usize, kb: u64, sum: u64 },
 }
 
 /// What a process needs for its calls.
@@ -164,30 +172,62 @@ impl Kernel {
         file.read_exact_at(bytes, at).is_ok()
     }
 
-    /// The first mapping of the window of which smaps counts more than its size, and the count in
-    /// kB.
-    pub fn smaps(&mut self) -> Option<(usize, u64)> {
+    /// Compares smaps with the sizes of the mappings of the window, and its sums with
+    /// `/proc/self/status`.
+    pub fn smaps(&mut self) -> Option<Counted> {
         let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
-        let (mut page, mut size) = (None, 0);
+        let (mut page, mut size, mut is_shared, mut sums) = (None, 0, false, [0; ACCOUNTS.len()]);
         for line in smaps.lines() {
             let mut words = line.split_whitespace();
             let first = words.next()?;
             if let Some((start, _)) = first.split_once('-') {
-                let start = u64::from_str_radix(start, 16).ok()?;
+                // the gate page is no mapping of the process
+                let start = u64::from_str_radix(start, 16).unwrap_or(u64::MAX);
                 let in_window = (BASE..BASE + bytes(PAGES)).contains(&start);
                 page = in_window.then(|| ((start - BASE) / PAGE_BYTES) as usize);
-            } else if let (Some(page), Some(Ok(kb))) = (page, words.next().map(str::parse::<u64>)) {
-                match first {
-                    "Size:" => size = kb,
-                    "Rss:" | "Pss:" | "Shared_Clean:" | "Shared_Dirty:" | "Private_Clean:"
-                    | "Private_Dirty:" | "Referenced:" | "Anonymous:" | "AnonHugePages:"
-                    | "Swap:" | "SwapPss:" | "Locked:"
-                        if kb > size =>
-                    {
-                        return Some((page, kb));
-                    }
-                    _ => {}
+                is_shared = words.next().is_some_and(|rights| rights.ends_with('s'));
+                size = if line.ends_with("[vsyscall]") {
+                    u64::MAX
+                } else {
+                    0
+                };
+                continue;
+            }
+            if first == "VmFlags:" {
+                if size != u64::MAX && words.any(|flag| flag == "lo") {
+                    sums[1] += size;
                 }
+                continue;
+            }
+            let Some(Ok(kb)) = words.next().map(str::parse::<u64>) else {
+                continue;
+            };
+            match first {
+                _ if size == u64::MAX => {}
+                "Size:" => (size, sums[0]) = (kb, sums[0] + kb),
+                "Rss:" | "Pss:" | "Shared_Clean:" | "Shared_Dirty:" | "Private_Clean:"
+                | "Private_Dirty:" | "Referenced:" | "Anonymous:" | "AnonHugePages:" | "Swap:"
+                | "SwapPss:" | "Locked:" => {
+                    if let Some(page) = page.filter(|_| kb > size) {
+                        return Some(Counted::TooMuch { page, kb });
+                    }
+                    match first {
+                        // that of shared memory belongs to no process
+                        "Swap:" if !is_shared => sums[2] += kb,
+                        "Anonymous:" => sums[3] += kb,
+                        _ => {}
+                    }
+                }
+                _ => {}
+            }
+        }
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        for (field, (name, slack)) in ACCOUNTS.iter().enumerate() {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kb = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            let sum = sums[field];
+            if let Some(kb) = kb.filter(|kb| kb.abs_diff(sum) > *slack) {
+                return Some(Counted::Differs { field, kb, sum });
             }
         }
         None
@@ -400,9 +440,15 @@ impl Kernel {
         Self::ioctl(device, 0xc028_4800 + number, &mut words)
     }
 
-    /// Scans for pages of all these categories. Returns the result, and for each page of the range
-    /// whether it was reported.
-    pub fn scan(&mut self, range: Range, categories: u8, protect: bool) -> (i32, Vec<bool>) {
+    /// Scans for pages of all these categories, without a vector if `blind`. Returns the result, and
+    /// for each page of the range whether it was reported.
+    pub fn scan(
+        &mut self,
+        range: Range,
+        categories: u8,
+        protect: bool,
+        blind: bool,
+    ) -> (i32, Vec<bool>) {
         let mut found = vec![false; range.len.into()];
         let mut regions = vec![[0u64; 3]; PAGES.into()];
         let bits = CATEGORIES.iter().enumerate();
@@ -410,7 +456,11 @@ impl Kernel {
         let mask: u64 = bits.sum();
         let all: u64 = CATEGORIES.iter().sum::<u64>() | 1 << 1;
         let (start, end) = (addr(range.first), addr(range.first) + bytes(range.len));
-        let vec = regions.as_mut_ptr() as u64;
+        let (vec, room) = if blind {
+            (0, 0)
+        } else {
+            (regions.as_mut_ptr() as u64, PAGES.into())
+        };
         let mut words = [
             96,
             protect.into(),
@@ -418,7 +468,7 @@ impl Kernel {
             end,
             0,
             vec,
-            PAGES.into(),
+            room,
             0,
             0,
             mask,

@@ -10,10 +10,10 @@ mod kernel;
 
 use crate::cover::Cover;
 use counters::Counters;
-use kernel::Kernel;
+use kernel::{Counted, Kernel};
 use mm_linux_calls::{
-    Breach, BreachKind, Call, CallsJob, CallsReply, Ledger, MAX_STEPS, PAGES, PROCESSES, Program,
-    Shown,
+    Access, Advice, Breach, BreachKind, Call, CallsJob, CallsReply, Ledger, MAX_STEPS, PAGES,
+    PROCESSES, Program, Shown,
 };
 use mm_linux_protocol::{receive, send};
 use std::cell::UnsafeCell;
@@ -160,10 +160,42 @@ impl Process<'_> {
         }
     }
 
-    /// Looks at the contents, too.
+    /// Looks whether a call has populated its range, as it says.
+    fn look_for_pages(&mut self, step: usize, call: &Call, result: i32) {
+        let range = match *call {
+            Call::Advise(range, Advice::PopulateRead | Advice::PopulateWrite)
+            | Call::Lock {
+                range,
+                on_fault: false,
+            } if result == 0 => range,
+            _ => return,
+        };
+        let mut entries = [0; PAGES as usize];
+        let entries = &mut entries[..usize::from(range.len)];
+        if !self.kernel.pagemap(range.first.into(), entries) {
+            return;
+        }
+        for (page, entry) in range.pages().zip(entries) {
+            let board = self.shared.board();
+            // mlock leaves pages out that it may not access
+            let readable = board.ledger.access(self.me, page, false) == Access::Allowed;
+            let shown = board.ledger.check_populated(self.me, page, *entry);
+            if let Some(shown) = shown.filter(|_| readable) {
+                self.note(step, page, shown);
+            }
+        }
+    }
+
+    /// Looks at the contents, and at what the process is charged for.
     fn look_closely(&mut self, step: usize) {
-        if let Some((page, counted)) = self.kernel.smaps() {
-            self.note(step, page, (BreachKind::Smaps, counted, 0));
+        match self.kernel.smaps() {
+            Some(Counted::TooMuch { page, kb }) => {
+                self.note(step, page, (BreachKind::Smaps, kb, 0));
+            }
+            Some(Counted::Differs { field, kb, sum }) => {
+                self.note(step, field, (BreachKind::Accounting, kb, sum));
+            }
+            None => {}
         }
         for page in self.shared.board().ledger.named() {
             let at = page % 512;
@@ -321,6 +353,7 @@ impl Process<'_> {
             _ => {
                 (result, done) = self.kernel.call(call, at);
                 board.ledger.apply(self.me, call, result, at, done);
+                self.look_for_pages(at, call, result);
             }
         }
         self.shared.results[at].store(result, Ordering::SeqCst);
@@ -332,6 +365,7 @@ impl Process<'_> {
         let Call::Scan {
             categories,
             protect,
+            blind,
             ..
         } = *call
         else {
@@ -340,7 +374,7 @@ impl Process<'_> {
         let mut entries = [0; PAGES as usize];
         let entries = &mut entries[..usize::from(range.len)];
         let is_shown = self.kernel.pagemap(range.first.into(), entries);
-        let (result, found) = self.kernel.scan(range, categories, protect);
+        let (result, found) = self.kernel.scan(range, categories, protect, blind);
         if result != 0 || !is_shown {
             return result;
         }
@@ -350,10 +384,12 @@ impl Process<'_> {
             let board = self.shared.board();
             let matches = categories != 0 && has & categories == categories;
             if protect {
-                if is_found {
+                // a scan without a vector protects what it would report
+                if is_found || blind && matches && self.job.program.wp_async {
                     board.ledger.scanned(self.me, page);
                 }
-            } else if board.ledger.is_mapped(self.me, page)
+            } else if !blind
+                && board.ledger.is_mapped(self.me, page)
                 && categories != 0
                 && matches != is_found
             {
