@@ -1,5 +1,5 @@
-# collect-tlb-outside-ptl (60bae7370896): migrate_vma_collect flushes the entries that it cleared
-# after it drops the page-table lock.
+# collect-tlb-outside-ptl (60bae7370896): migrate_vma_collect drops the page-table lock before it
+# flushes the entries that it cleared.
 # The thread is preempted between the two, while its CPU still has a writable TLB entry.
 threads 2
 preempt 4 t0

@@ -93,12 +93,12 @@ rules! {
         "A VMA without an anon_vma may grow over a VMA that has one, unless that second VMA came \
          from a fork (6.16; before, never)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
-        "A VMA that grows over another is soft-dirty if either was (before, it keeps its own \
-         mark, or takes that of the part whose flags change)."
+        "A VMA that grows over another is soft-dirty if either was (before, the grown VMA keeps \
+         its own mark; if flags of a part change, it takes the mark of that part)."
     absent_entry_is_not_dirty V7_2 "try_to_migrate_one"
         "Only a present entry is tested for dirty. (Before, a device-private entry always tests \
-         dirty: the dirty bit of shadow stacks, bit 58, is a bit of the inverted offset there. \
-         63867c82d0c0 fixed the same mistake in migrate_vma_collect_pmd.)"
+         dirty: bit 58, the dirty bit of shadow stacks, is part of the inverted offset in such an \
+         entry. 63867c82d0c0 fixed the same mistake in migrate_vma_collect_pmd.)"
     exclusive_entry_knows_no_write V7_2 "change_softleaf_pte"
         "A device-exclusive entry does not record write permission, so mprotect has none to \
          remove (c25465eb7630)."
@@ -120,9 +120,9 @@ rules! {
         "A fault that finds the entry changed frees the swap slot if no entry needs it (before, \
          it leaves the slot alone)."
     locked_swapin_is_held V7_2 "wp_can_reuse_anon_folio"
-        "A write fault that finds its page in the swap cache and maps it in an mlocked VMA copies \
-         the page unless it is exclusive, because the batch of mlock_folio holds a reference \
-         (7.0; before, the fault checks for other references before it maps the page)."
+        "In an mlocked VMA, a write fault that finds its page in the swap cache copies the page \
+         unless it is exclusive. It maps the page first, and the batch of mlock_folio then holds a \
+         reference. (7.0; before, it checks for other references before it maps the page.)"
     fork_allocates_first V7_2 "anon_vma_fork"
         "fork allocates an anon_vma and its chain link before it links a VMA of the child, even if \
          the child then reuses an inherited anon_vma (before, only if it reuses none)."
@@ -133,8 +133,9 @@ rules! {
         "mremap does not merge the copy of a VMA that is registered with userfaultfd; the copy \
          itself is not registered."
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
-        "A write fault frees the swap slot if the entry marks the page exclusive (before, if \
-         nobody else holds a reference; in 7.2, only if the new entry is also not writable)."
+        "A write fault frees the swap slot if the swap entry marks the page exclusive. (7.2: if \
+         nobody else holds a reference and the new entry is not writable; before 7.2: if nobody \
+         else holds a reference.)"
     hmm_says_why V7_3 "hmm_do_fault"
         "hmm_range_fault returns -ENOMEM if a fault runs out of memory (before, -EFAULT)."
     swap_write_is_queued V7_3 "__swap_writepage"

@@ -79,7 +79,7 @@ bugs! {
         "a live device page holds no reference to its pagemap";
     ZoneDeviceExtraRef "zone-device-extra-ref" "27674ef6c73f"
         "migrate_vma_check_page still allows a device page the extra reference that idle device pages had until 5.18";
-    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24 (silently)"
+    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24 though its message does not say so"
         "migrate_vma_collect keeps its reference if the trylock fails (here at the lowest level)";
     FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0"
         "migrate_device_finalize puts a folio on the LRU that it is about to free";
@@ -116,7 +116,7 @@ bugs! {
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork"
         "a child's VMA is linked to the anon_vmas only after its entries were copied, so a walk misses them";
     StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755"
-        "a page that left the swap cache on its way to a device is put into its old slot again, because migration read its mapping before it left";
+        "migration puts the device page into the swap-cache slot that the source has left, because it read the source's mapping before the source left";
     SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32"
         "a fault on a slot that only one entry names bypasses the swap cache, and takes an equal entry for an unchanged one";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281"
@@ -154,7 +154,7 @@ bugs! {
     AnonVmaEndlessGrowth "anon-vma-endless-growth" "3fe89b3e2a7b"
         "an anon_vma_clone that fails uncounts a VMA that it has not counted yet";
     VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4"
-        "after a merge runs out of memory, the range that the merged VMA would have covered is split off";
+        "a merge runs out of memory, and its caller then splits off the range of the merged VMA instead of its own";
     MremapPartialAtZero "mremap-partial-at-zero" "mm, mremap: fix mremap() expanding vma with addr inside vma (6.1.3)"
         "a VMA does not grow if the old range begins inside it";
     MremapWraparound "mremap-wraparound" "a4a282daf1a1"
@@ -180,7 +180,7 @@ bugs! {
     DirtyCow "dirty-cow" "19be0eaffa3a"
         "once a fault has broken COW, gup no longer asks for write permission, and writes to whatever page is mapped by then";
     CollectTlbOutsidePtl "collect-tlb-outside-ptl" "60bae7370896"
-        "migrate_vma_collect flushes the entries that it cleared after it drops the page-table lock";
+        "migrate_vma_collect drops the page-table lock before it flushes the entries that it cleared";
     LatentSplitUnflushedWindow "latent-split-unflushed-window" "latent in 7.1.3"
         "migrate_vma_collect drops the page-table lock while entries of shared pages are cleared and not flushed";
     SoftdirtyNoFlush "softdirty-no-flush" "912efa17e512"

@@ -45,7 +45,7 @@ fn range_fault(lab: &Lab, range: Range<u64>) -> (Result<Vec<HmmPfn>, HmmError>, 
 }
 
 #[test]
-fn what_a_walk_finds_missing_is_faulted_in_behind_it() {
+fn hmm_range_fault_walks_then_faults_missing_pages_in_then_walks_them_again() {
     use Site::{DoAnonymousPage, HmmRangeFault};
     let lab = Lab::with(&[7]);
     let (found, sites) = range_fault(&lab, 0..3);
@@ -62,7 +62,7 @@ fn what_a_walk_finds_missing_is_faulted_in_behind_it() {
 }
 
 #[test]
-fn the_faults_behind_a_walk_end_with_the_area() {
+fn hmm_range_fault_faults_no_page_outside_of_an_area() {
     let lab = Lab::new();
     lab.mprotect(lab.mm, 2..4, READ);
     assert_eq!(range_fault(&lab, 0..4).0, Err(HmmError::Permission));

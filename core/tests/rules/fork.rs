@@ -25,7 +25,7 @@ fn the_first_write_makes_a_page_that_is_exclusive_writable_and_dirty() {
 }
 
 #[test]
-fn a_write_behind_a_read_replaces_the_zero_page() {
+fn a_write_after_a_read_replaces_the_zero_page() {
     let lab = Lab::new();
     lab.read(lab.mm, 3);
     lab.write(lab.mm, 3, 5);

@@ -83,7 +83,7 @@ fn a_cpu_gains_permission_without_a_flush() {
 }
 
 #[test]
-fn the_last_reference_to_a_page_is_dropped_behind_the_flush() {
+fn munmap_frees_a_page_only_after_the_flush() {
     // at each scheduling point of munmap, check whether CPU 1 caches a page that is free
     let lab = used_by_two_cpus();
     let page = lab.pfn(lab.mm, 0);

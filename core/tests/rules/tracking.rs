@@ -146,7 +146,7 @@ fn between_the_pieces(lab: &Lab, others: impl AsyncFnOnce(mm_core::Current<'_>))
 }
 
 #[test]
-fn pagemap_drops_the_lock_behind_each_table() {
+fn pagemap_drops_the_lock_after_each_table() {
     let lab = Lab::new();
     let seen = between_the_pieces(&lab, async |cur| {
         assert_eq!(cur.munmap(lab.mm, 0..16).await, Ok(()));
@@ -190,7 +190,7 @@ fn a_page_that_moves_by_mremap_is_soft_dirty() {
 }
 
 #[test]
-fn a_page_that_comes_back_from_a_device_is_protected_as_it_was_asked_meanwhile() {
+fn uffd_wp_set_during_device_exclusive_access_holds_afterwards() {
     let lab = Lab::with(&[7]);
     let made = lab.run(async |cur| dmirror::exclusive(cur, GPU, lab.mm, 0..1).await);
     assert_eq!(made, (1, Ok(())));
@@ -220,7 +220,7 @@ fn a_child_of_a_protected_device_page_is_not_protected() {
 }
 
 #[test]
-fn what_is_tracked_of_the_zero_page_goes_to_the_page_that_a_pin_puts_in_its_place() {
+fn the_page_that_replaces_the_zero_page_at_a_pin_keeps_uffd_wp() {
     let lab = Lab::with(&[7]);
     lab.read(lab.mm, 1);
     protect(&lab, true);
