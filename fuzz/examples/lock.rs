@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("{why}lock: if that was meant: make bless");
+            eprintln!("{why}lock: if the change was intended, run make bless");
             ExitCode::from(1)
         }
     }

@@ -14,6 +14,6 @@ fn programs_end_as_locked() {
         digests.len()
     );
     if let Err(differences) = lock::check(&digests) {
-        panic!("{differences}if that was meant: make bless");
+        panic!("{differences}if the change was intended, run make bless");
     }
 }

@@ -56,8 +56,8 @@ impl Family {
                 "Counts, compared with the shadow (the replayed log of page-table writes), the \
                  holders, and the tasks.",
                 &[
-                    "The charge for memory that `mprotect` makes accountable: the model does not \
-                     say when a failed move loses it.",
+                    "The commit charge of a VMA that `mprotect` makes writable: the model does not \
+                     say in which failed moves Linux drops that charge.",
                     "The order of the LRU, and statistics that no decision depends on: they change \
                      no outcome.",
                 ],

@@ -429,7 +429,7 @@ invariants! {
         concerned: TASK,
         subject: LocksHeld, blame: Locker, ways: [Waits], exempt: [];
     Livelock = Progress / "livelock",
-        holds: "A task that retries a fault has slept, or something has changed in between.",
+        holds: "Between two tries of a fault, the task has slept or something has changed.",
         concerned: TASK,
         subject: Livelock, blame: Way, ways: [Repeats], exempt: [];
     StepBudget = Progress / "step-budget",
