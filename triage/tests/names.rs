@@ -9,20 +9,42 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of the libraries' sources.
-const LIBRARIES: [&str; 5] = [
+const LIBRARIES: [&str; 6] = [
     "core/src",
     "fuzz/src",
     "fuzz/afl-mutator/src",
     "triage/src",
     "triage/linux/protocol/src",
+    "triage/linux/calls/src",
 ];
 
 /// Names that several types have, and why.
 const REASONS: &[(&str, &str)] = &[
     (
+        "Access",
+        "how an access of the reference model ended, and what the ledger says of one before it is made",
+    ),
+    (
+        "Advice",
+        "madvise of the core, and all of madvise that a program of plain system calls can use",
+    ),
+    (
+        "Call",
+        "how an operation of the model is invoked, and a plain system call",
+    ),
+    (
         "Geometry",
         "a program names a geometry of the core; Geometry::machine converts it",
     ),
+    (
+        "Program",
+        "a program of the model's operations, and one of plain system calls",
+    ),
+    (
+        "Shown",
+        "what the model showed of a page, and what Linux showed that breaks a promise",
+    ),
+    ("Step", "a step of either kind of Program"),
     (
         "Zoo",
         "the switches with the feature zoo, an empty type without it; a build has only one",

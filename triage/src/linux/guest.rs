@@ -79,18 +79,18 @@ pub struct Guest {
 }
 
 /// A reply of the guest.
-pub trait Answer: DeserializeOwned {
+pub trait JobReply: DeserializeOwned {
     /// The number of the job that it answers.
     fn answers(&self) -> u32;
 }
 
-impl Answer for Reply {
+impl JobReply for Reply {
     fn answers(&self) -> u32 {
         self.id
     }
 }
 
-impl Answer for CallsReply {
+impl JobReply for CallsReply {
     fn answers(&self) -> u32 {
         self.id
     }
@@ -498,12 +498,12 @@ impl Guest {
     ///
     /// Those of the port, which closes when the guest ends. The reply is late, malformed, or
     /// answers another job.
-    pub fn reply<R: Answer>(&mut self, id: u32) -> io::Result<R> {
+    pub fn reply<R: JobReply>(&mut self, id: u32) -> io::Result<R> {
         self.port.get_mut().deadline = Instant::now() + self.patience.program;
         self.next_reply(id)
     }
 
-    fn next_reply<R: Answer>(&mut self, id: u32) -> io::Result<R> {
+    fn next_reply<R: JobReply>(&mut self, id: u32) -> io::Result<R> {
         let reply: R = receive(&mut self.port)?;
         let answered = reply.answers();
         if answered != id {

@@ -1,4 +1,4 @@
-//! Breaches: what Linux promises and does not keep.
+//! Breaches: the promises that Linux does not keep.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,24 +28,24 @@ macro_rules! kinds {
 
 kinds! {
     NotSoftDirty, "not-soft-dirty", "a page that changed since soft-dirty was cleared is not soft-dirty";
-    NotProtected, "not-protected", "a page that is write-protected for userfaultfd is not protected any more";
+    NotProtected, "not-protected", "a page has lost its write protection for userfaultfd";
     WrittenThrough, "written-through", "a write to a page that is write-protected for userfaultfd goes through unnoticed";
     StillProtected, "still-protected", "a page that was written to still counts as not written";
     Contents, "contents", "a page does not contain what was written to it last";
     Denied, "denied", "an access that the mapping allows fails";
     Allowed, "allowed", "an access that the mapping forbids succeeds";
     ShownUnmapped, "shown-unmapped", "pagemap shows a page where nothing is mapped";
-    Smaps, "smaps", "smaps counts more than the size of the mapping";
-    NotPopulated, "not-populated", "a page is not there behind a call that says it has populated it";
-    Accounting, "accounting", "what /proc/self/status counts is not what smaps adds up to";
+    Smaps, "smaps", "a count of smaps exceeds the size of the mapping";
+    NotPopulated, "not-populated", "a page is not there after a call that says it has populated it";
+    Accounting, "accounting", "a count of /proc/self/status is not the sum of smaps";
     Scan, "scan", "PAGEMAP_SCAN does not report the pages that pagemap shows";
-    Counter, "counter", "a counter of the system does not return to its value when all processes have ended";
+    Counter, "counter", "a counter of the system does not return to its earlier value after all processes have ended";
     Hang, "hang", "a system call does not return";
     Unkillable, "unkillable", "a system call does not return, and its process cannot be killed";
 }
 
 impl BreachKind {
-    /// The kind that stands for all those that one mistake can show.
+    /// One kind for all the kinds as which the same bug can show.
     pub const fn group(self) -> Self {
         match self {
             Self::ShownUnmapped => Self::Allowed,
@@ -60,11 +60,11 @@ impl BreachKind {
 pub struct Counter {
     /// Its name in `/proc/vmstat`, or its path.
     pub name: &'static str,
-    /// How far it may move by itself.
+    /// A difference up to this is no breach, because the counter also moves by itself.
     pub slack: i64,
 }
 
-/// The counters that must return to their values.
+/// The counters that must return to the values that they had before the program.
 pub const COUNTERS: [Counter; 12] = [
     Counter {
         name: "nr_mlock",
@@ -130,13 +130,13 @@ pub const ACCOUNTS: [(&str, u64); 4] = [
 pub struct Breach {
     /// The promise.
     pub kind: BreachKind,
-    /// The number of the step behind which it was noticed; the number of steps for the end.
+    /// The index of the step after which it was noticed; the number of steps if at the end.
     pub step: u16,
     /// The process.
     pub process: u8,
-    /// The page, or the number of the counter.
+    /// The first page; for a counter, its index in [`COUNTERS`].
     pub page: u16,
-    /// How many pages, from that page on to the end of the window, break the promise.
+    /// How many pages of the process break the promise after this step.
     pub count: u16,
     /// What Linux says.
     pub got: u64,
@@ -170,7 +170,7 @@ impl fmt::Display for Breach {
             ),
             _ => write!(
                 f,
-                ": page {} of process {} ({} in all; {:#x})",
+                ": page {} of process {}, the first of {}; Linux says {:#x}",
                 self.page, self.process, self.count, self.got
             ),
         }

@@ -25,12 +25,12 @@ impl Range {
         usize::from(self.first)..usize::from(self.first + self.len)
     }
 
-    /// This many pages from `first`, or fewer at the end of the window.
+    /// As many pages from `first`, or fewer at the end of the window.
     pub fn moved(self, first: u16) -> Self {
         Self::new(first, self.len)
     }
 
-    /// True if the range is whole huge pages.
+    /// True if the range consists of whole huge pages.
     pub const fn is_huge(self) -> bool {
         self.first.is_multiple_of(HUGE) && self.len.is_multiple_of(HUGE)
     }
@@ -195,7 +195,7 @@ pub enum Call {
     DeviceRead(Range),
     /// The device writes a word to each page.
     DeviceWrite(Range),
-    /// The device has the pages exclusively.
+    /// The device gets exclusive access.
     Exclusive(Range),
 }
 
@@ -244,8 +244,8 @@ impl Call {
         }
     }
 
-    /// The name of the call, or one name for all that touch a page: which of them it is rarely
-    /// matters to a bug.
+    /// The name of the call. Calls that touch pages share a name, and so do those that ask for huge
+    /// pages: which of them a program makes rarely matters to a bug.
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Write(_)
@@ -298,8 +298,9 @@ impl Call {
 }
 
 impl Range {
-    /// The word that step `step` writes to `page`. Neighbours differ, and huge pages; every other
-    /// page has the same, so that KSM can merge them.
+    /// The word that step `step` writes to `page`. Neighbouring pages get different words, and so
+    /// do different huge pages. Within a huge page, every other page gets the same word, so that
+    /// KSM can merge them.
     pub const fn word(step: usize, page: usize) -> u64 {
         Self::base(step) + (page as u64 & 1) + page as u64 / HUGE as u64 * 2
     }

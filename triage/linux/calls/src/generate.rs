@@ -1,4 +1,4 @@
-//! Random programs and mutations. A seed repeats them.
+//! Random programs and mutations. The same seed gives the same ones.
 
 use crate::call::{Advice, Call, Modes, Prot, Range, Step};
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
@@ -12,7 +12,8 @@ const PROTS: [Prot; 5] = [
     Prot::None,
 ];
 const MODES: [Modes; 4] = [Modes::Wp, Modes::Wp, Modes::Missing, Modes::Both];
-/// Offsets and lengths near the edges of huge pages, where the kernel's paths part.
+/// Offsets and lengths, many of them near the edges of huge pages, where the kernel takes different
+/// paths.
 const OFFSETS: [u16; 12] = [0, 0, 0, 0, 1, 2, 4, 8, 16, 256, 510, 511];
 const LENS: [u16; 10] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE];
 
@@ -29,7 +30,7 @@ pub fn random_program(rng: &mut Rng) -> Program {
     program
 }
 
-/// Changes a program a little; `other` gives steps to it.
+/// Changes a program a little. It may get steps of `other`.
 pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
     for _ in 0..rng.usize(1..4) {
         let len = program.steps.len();
@@ -71,7 +72,7 @@ fn ranges(program: &Program) -> Vec<Range> {
     steps.filter_map(|step| step.call.range()).collect()
 }
 
-/// A range: mostly one that the program knows, a part of it, or its neighbour.
+/// A range: mostly one of `known`, a part of one, or the pages after one.
 fn range(known: &[Range], rng: &mut Rng) -> Range {
     if known.is_empty() || rng.u8(0..6) == 0 {
         let first = rng.u16(..PAGES / HUGE) * HUGE + pick(&OFFSETS, rng);
@@ -90,7 +91,7 @@ fn pick<T: Copy>(from: &[T], rng: &mut Rng) -> T {
     from[rng.usize(..from.len())]
 }
 
-/// A range of some pages only, for calls that touch each of them.
+/// A range for calls that touch each page of it: mostly 16 pages at most.
 fn few(known: &[Range], rng: &mut Rng) -> Range {
     let range = range(known, rng);
     if range.len > 16 && rng.u8(0..8) > 0 {
@@ -130,7 +131,7 @@ fn insert(program: &mut Program, rng: &mut Rng) {
     } else {
         len
     };
-    // a registration makes sense with what it registers for
+    // write protection often follows the registration for it
     if let Call::Register(range, modes) = call
         && modes != Modes::Missing
         && rng.bool()

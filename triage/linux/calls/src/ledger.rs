@@ -1,13 +1,13 @@
 //! The ledger: what user space may rely on, page by page.
 //!
-//! An entry of the ledger is a promise of Linux to the process that owns the page. A call that
-//! documents an effect on a page changes its entry; all other calls leave it as it is. Where the
-//! documentation leaves a choice, or a call failed halfway, the ledger gives up the claim and never
+//! An entry of the ledger is a promise of Linux to the process that owns the page. A call changes
+//! the entries of the pages on which it has a documented effect, and no others. Where the
+//! documentation leaves a choice, or a call failed halfway, the ledger gives up the claim: it never
 //! guesses. It is plain data without pointers, so that the processes of a program can share it.
 //!
 //! What it does not claim, and why:
 //! - soft-dirty of shared memory, which is lost when the page is reclaimed;
-//! - soft-dirty in a child, and of what a device writes to its own memory: Linux promises neither;
+//! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
 //! - anything that a call which failed may have done.
 
 use crate::breach::BreachKind;
@@ -15,13 +15,14 @@ use crate::call::{Advice, Call, Modes, Prot, Range};
 use crate::{PAGES, PROCESSES};
 
 const MAPPED: u32 = 1 << 0;
-/// Nothing is claimed.
+/// Nothing is claimed of the page.
 const VAGUE: u32 = 1 << 1;
 const READABLE: u32 = 1 << 2;
 const WRITABLE: u32 = 1 << 3;
 const SHARED: u32 = 1 << 4;
-/// Registered with userfaultfd for write protection, and for missing pages.
+/// Registered with userfaultfd for write protection.
 const REG_WP: u32 = 1 << 5;
+/// Registered with userfaultfd for missing pages.
 const REG_MISSING: u32 = 1 << 6;
 const GUARD: u32 = 1 << 7;
 const POISON: u32 = 1 << 8;
@@ -40,10 +41,10 @@ const PROTECTED: u32 = 1 << 15;
 /// It was written to since it was protected.
 const WRITTEN: u32 = 1 << 16;
 
-/// Words of shared memory.
+/// The number of words of shared memory.
 const CELLS: usize = 4 * PAGES as usize;
 
-/// `PM_SOFT_DIRTY`, `PM_UFFD_WP`, `PM_SWAP`, `PM_PRESENT`.
+// bits of an entry of pagemap
 const PM_SOFT_DIRTY: u64 = 1 << 55;
 const PM_UFFD_WP: u64 = 1 << 57;
 const PM_SWAP: u64 = 1 << 62;
@@ -66,9 +67,9 @@ pub type Shown = (BreachKind, u64, u64);
 #[derive(Clone, Copy, Debug)]
 struct Page {
     flags: u32,
-    /// The word of shared memory.
+    /// In shared memory, the index of its word in `Ledger::cells`.
     cell: u32,
-    /// The word of private memory.
+    /// Its word, in private memory.
     word: u64,
 }
 
@@ -100,7 +101,7 @@ impl Page {
         self.flags = MAPPED | VAGUE;
     }
 
-    /// The page is gone, and the next access finds zero (private memory) or what the object has.
+    /// The page is gone. The next access finds zero, or in shared memory what the object contains.
     const fn drop_page(&mut self) {
         self.set(POPULATED | OR_ZERO | DIRTY | WRITTEN, false);
         if !self.has(SHARED) {
@@ -187,7 +188,8 @@ impl Ledger {
         }
     }
 
-    /// A read of a page ended: the word, or nothing for a signal.
+    /// Notes that a read of a page has ended: `got` is the word, or `None` after a signal. Returns
+    /// the promise that is broken, if one is.
     pub fn has_read(&mut self, process: usize, at: usize, got: Option<u64>) -> Option<Shown> {
         let page = self.pages[process][at];
         let wanted = self.word(&page);
@@ -208,7 +210,7 @@ impl Ledger {
         None
     }
 
-    /// A write of `word` to a page ended. `forced` writes need no permission.
+    /// The same for a write of `word`. `forced` writes (`/proc/self/mem`) need no permission.
     pub fn has_written(
         &mut self,
         process: usize,
@@ -246,7 +248,8 @@ impl Ledger {
         None
     }
 
-    /// The device ended a write to a range; nothing is known if it failed.
+    /// The same for a device's write to a range, with the page. If it failed, the words of writable
+    /// pages are not known any more.
     pub fn device_has_written(
         &mut self,
         process: usize,
@@ -322,8 +325,8 @@ impl Ledger {
         }
     }
 
-    /// A call ended, with 0 or a negative error number. `done` is the number of pages that it says
-    /// it has handled. Accesses are told by the other functions.
+    /// Notes that a call has ended with `result`: 0, or a negative error number. `done` is the
+    /// number of pages that it says it has handled. The functions above note the accesses.
     pub fn apply(&mut self, process: usize, call: &Call, result: i32, step: usize, done: u16) {
         if let Some(range) = call.range() {
             self.name(range);
@@ -500,7 +503,7 @@ impl Ledger {
             } else {
                 *left = HOLE;
             }
-            // registrations end, since nobody asked for events of mremap
+            // mremap ends a registration without UFFD_FEATURE_EVENT_REMAP, which is not asked for
             page.set(REG_WP | REG_MISSING | PROTECTED | WRITTEN, false);
             page.set(
                 DIRTY,
@@ -527,7 +530,7 @@ impl Ledger {
             page.drop_page();
             page.set(GUARD | POISON | PROTECTED, false);
             page.set(KNOWN | DIRTY, true);
-            // shared memory ends where the object ends
+            // the object of shared memory may end before the mapping does
             if like.any(SHARED | VAGUE) {
                 page.give_up();
             }
@@ -590,7 +593,7 @@ impl Ledger {
             page.set(KNOWN | OR_ZERO | POPULATED, false);
             page.flags |= moved.flags & (KNOWN | OR_ZERO | POPULATED);
             page.set(PROTECTED | WRITTEN, false);
-            // a page of zeros may have been a hole before
+            // a page of zeros may be a hole, and then the target need not be soft-dirty
             page.set(DIRTY, moved.has(POPULATED | KNOWN) && moved.word != 0);
         }
     }

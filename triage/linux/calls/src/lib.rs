@@ -55,7 +55,8 @@ pub struct CallsJob {
     pub id: u32,
     /// The program.
     pub program: Program,
-    /// Breaches that are known: the ledger gives up the claim, and the program goes on.
+    /// Breaches that are known, each with the name of the call after which it shows, `end`, or the
+    /// counter. The ledger gives up the claim, and the program goes on.
     pub known: Vec<(BreachKind, String)>,
 }
 
@@ -66,11 +67,11 @@ pub struct CallsReply {
     pub id: u32,
     /// The first breach that is not known.
     pub breach: Option<Breach>,
-    /// For each step that ran: 0, or the negative error number or signal.
+    /// For each step: 0 (also if it did not run), or a negative error number or signal.
     pub results: Vec<i32>,
-    /// Breaches that are known, and were passed over.
+    /// The number of known breaches that were passed over.
     pub passed_over: u32,
-    /// Something could not be ended, and the guest is of no more use.
+    /// A process could not be killed, so the guest is of no more use.
     pub stuck: bool,
     /// Places of the kernel that this guest reached for the first time.
     pub reached: Vec<u32>,

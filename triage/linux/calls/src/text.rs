@@ -93,7 +93,7 @@ impl Display for Program {
 ///
 /// # Errors
 ///
-/// The first line that is no step, or a program that is too long.
+/// The first line that is no step, or that is one step too many.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
     let mut program = Program::default();
     for (number, line) in text.lines().enumerate() {

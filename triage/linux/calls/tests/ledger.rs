@@ -6,7 +6,7 @@ const SOFT_DIRTY: u64 = 1 << 55;
 const UFFD_WP: u64 = 1 << 57;
 const PRESENT: u64 = 1 << 63;
 
-/// Runs a program whose calls all succeed, without a kernel. Ranges are handled whole.
+/// Runs a program without a kernel. All its calls succeed, on their whole ranges.
 fn ran(text: &str) -> Ledger {
     let program = parse(text).expect("a program");
     let mut ledger = Ledger::default();
@@ -185,7 +185,7 @@ fn guard_regions_allow_no_access_and_come_back_empty() {
 }
 
 #[test]
-fn nothing_is_claimed_behind_a_call_that_failed() {
+fn nothing_is_claimed_after_a_call_that_failed() {
     let mut ledger = ran("mmap p0 0 2 rw\nwrite p0 0 2\n");
     let call = parse("mremap p0 0 1 1").expect("a program").steps[0].call;
     ledger.apply(0, &call, -22, 2, 0);

@@ -7,8 +7,8 @@ use mm_linux_calls::{
 };
 use std::fmt::Write;
 
-/// The helpers. Each stands behind those that it uses; its first line has the word that calls for
-/// it.
+/// The helpers. Each comes after those that it uses. Its first line has a word: code with that word
+/// needs the helper.
 const HELPERS: &str = include_str!("helpers.c");
 
 fn helpers() -> impl DoubleEndedIterator<Item = (&'static str, &'static str)> {
@@ -249,7 +249,7 @@ fn check(program: &Program, breach: &Breach) -> String {
     }
 }
 
-/// The statements of one process, and those of its child where it forks.
+/// Writes the statements of one process, and those of its child where it forks.
 struct Writer<'a> {
     program: &'a Program,
     results: &'a [i32],
@@ -324,7 +324,7 @@ impl Writer<'_> {
         text
     }
 
-    /// What a signal says, where it decides.
+    /// Sets the signal handlers, if a signal decides whether the promise is broken.
     fn handlers(&self, breach: &Breach) -> &'static str {
         match breach.kind {
             BreachKind::WrittenThrough | BreachKind::Allowed => {
@@ -336,8 +336,8 @@ impl Writer<'_> {
     }
 }
 
-/// C that runs the program and checks the promise. Without a breach it only runs: the kernel speaks
-/// for itself.
+/// C that runs the program and checks the promise. Without a breach, the C only runs the program:
+/// the kernel died, and its console shows that.
 pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &str) -> String {
     let two = program.steps.iter().any(|step| step.process == 1);
     let writer = Writer {
@@ -405,7 +405,7 @@ fn assemble(main: &str, handlers: &str, wp_async: bool, comment: &str) -> String
     // a child has files of its own
     let two = body.contains("fork()") && body.contains("until(");
     let uses = |text: &str, word: &str| {
-        // a word behind a letter is the end of another
+        // after a letter, it is only the end of a longer word
         text.match_indices(word).any(|(at, _)| {
             let before = text[..at].chars().next_back();
             !before.is_some_and(|before| before.is_alphanumeric() || before == '_')

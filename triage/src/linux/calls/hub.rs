@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 /// One program in this many is generated, not mutated.
 const RANDOM: u32 = 6;
-/// One program in this many runs without passing over what is known, which may hide something.
+/// For one program in this many, no known breach is passed over: that may hide another breach.
 const STRICT: u32 = 4;
-/// How often breaches that look alike are reduced: they may have different causes.
+/// How many breaches with the same symptom are reduced: they may have different causes.
 const MOST_REDUCED: u32 = 10;
 /// The same for those that end or stop a guest, which cost seconds.
 const MOST_COSTLY: u32 = 2;
-/// Of the programs that look like one of those, one in this many runs.
+/// One in this many of the programs that look like one of those is run.
 const RISKED: u32 = 32;
 
-/// What breaches have in common before they are reduced: the promise, and the call behind which it
-/// was broken. For a dead kernel, what it says.
+/// What tells breaches apart before they are reduced: the promise, and the call after which it was
+/// broken, or the counter. For a dead kernel, what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Symptom {
     /// A promise.
@@ -57,7 +57,7 @@ impl std::fmt::Display for Symptom {
 
 /// A finding that was reduced.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct CallsFinding {
     /// What it shows.
     pub symptom: Symptom,
     /// The reduced program.
@@ -72,14 +72,15 @@ pub struct Finding {
     pub known: Option<String>,
 }
 
-impl Finding {
+impl CallsFinding {
     /// The kinds of calls, which tell causes apart.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
         steps.map(|step| step.call.family()).collect()
     }
 
-    /// True if this has the same promise broken, with all the calls of `other` among its own.
+    /// True if both break the same promise and this makes all kinds of calls that `other` makes.
+    /// If this is costly, true if the symptoms are the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
@@ -110,12 +111,12 @@ pub struct Hub {
     places: HashSet<u32>,
     reduced: BTreeMap<Symptom, u32>,
     /// The distinct findings, known ones among them.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<CallsFinding>,
     /// Programs that were run.
     pub ran: u64,
-    /// Boots of guests, and all runs in them, those of reductions too.
+    /// Boots of guests.
     pub boots: u64,
-    /// See `boots`.
+    /// Runs in guests, those of reductions too.
     pub runs: u64,
     /// Breaches that were passed over.
     pub passed_over: u64,
@@ -124,8 +125,8 @@ pub struct Hub {
 }
 
 /// The next program, and how to run it.
-pub struct Task {
-    /// The name of a file.
+pub struct CallsTask {
+    /// The name of the program's file, if it was given as one.
     pub name: Option<String>,
     /// The program.
     pub program: Program,
@@ -158,9 +159,9 @@ impl Hub {
     }
 
     /// The next file, or `None` once all have been given out.
-    pub fn next_file(&mut self) -> Option<Task> {
+    pub fn next_file(&mut self) -> Option<CallsTask> {
         let (name, program) = self.files.pop_front()?;
-        Some(Task {
+        Some(CallsTask {
             name: Some(name),
             program,
             known: Vec::new(),
@@ -168,7 +169,7 @@ impl Hub {
     }
 
     /// The next program.
-    pub fn next(&mut self) -> Task {
+    pub fn next(&mut self) -> CallsTask {
         if let Some(task) = self.next_file() {
             return task;
         }
@@ -180,7 +181,7 @@ impl Hub {
             program = self.make();
         }
         let is_strict = self.rng.u32(0..STRICT) == 0;
-        Task {
+        CallsTask {
             name: None,
             program,
             known: if is_strict { Vec::new() } else { self.known() },
@@ -203,7 +204,7 @@ impl Hub {
         if count == 0 || self.rng.u32(0..RANDOM) == 0 {
             random_program(&mut self.rng)
         } else {
-            // the newer half of the programs has the newer half of the chances
+            // every second time, the program is one of the newer half
             let from = if self.rng.bool() { count / 2 } else { 0 };
             let mut program = self.programs[self.rng.usize(from..count)].clone();
             let other = &self.programs[self.rng.usize(..count)];
@@ -251,7 +252,7 @@ impl Hub {
     }
 
     /// Adds a finding. Returns true if there was none like it.
-    pub fn add(&mut self, finding: Finding) -> bool {
+    pub fn add(&mut self, finding: CallsFinding) -> bool {
         if self.findings.iter().any(|other| finding.contains(other)) {
             return false;
         }
@@ -265,8 +266,8 @@ mod tests {
     use super::*;
     use mm_linux_calls::parse;
 
-    fn finding(kind: BreachKind, at: &str, text: &str) -> Finding {
-        Finding {
+    fn finding(kind: BreachKind, at: &str, text: &str) -> CallsFinding {
+        CallsFinding {
             symptom: Symptom::Broken(kind, at.to_owned()),
             program: parse(text).expect("a program"),
             results: Vec::new(),

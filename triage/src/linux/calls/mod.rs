@@ -15,7 +15,7 @@ use super::lab::kind_of_death;
 use super::programs;
 use crate::stop::Stop;
 use crate::{Status, pool, store};
-use hub::{Finding, Hub, Symptom, Task};
+use hub::{CallsFinding, CallsTask, Hub, Symptom};
 use mm_fuzz::names::shown;
 use mm_linux_calls::{CallsJob, CallsReply, Program, parse};
 use std::collections::VecDeque;
@@ -26,8 +26,9 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most runs that the reduction of a finding may take; fewer if each ends the guest.
+/// The most runs that the reduction of a finding may take.
 const RUNS: u32 = 400;
+/// The same if each run costs a boot or a time-out.
 const RUNS_OF_DEATHS: u32 = 40;
 /// The longest file of a program, in bytes.
 const LONGEST: u64 = 1 << 16;
@@ -43,7 +44,7 @@ struct Run<'a> {
     ends: Option<Instant>,
     /// Something could not be written.
     lost: &'a AtomicBool,
-    /// Where the words about findings go.
+    /// Takes what is to be printed about findings.
     said: Sender<String>,
 }
 
@@ -59,7 +60,8 @@ struct Bench<'a> {
     guest: Option<Guest>,
     boots: u64,
     jobs: u32,
-    /// Each program gets a guest of its own: what an earlier one left in the kernel hides a finding.
+    /// Each program gets a guest of its own, because what an earlier one left in the kernel hides
+    /// the finding.
     is_fresh: bool,
 }
 
@@ -69,7 +71,7 @@ impl Bench<'_> {
     /// # Errors
     ///
     /// The guest does not come up.
-    fn run(&mut self, program: &Program, task: &Task) -> Result<Ran, Death> {
+    fn run(&mut self, program: &Program, task: &CallsTask) -> Result<Ran, Death> {
         let mut guest = match self.guest.take().filter(|_| !self.is_fresh) {
             Some(guest) => guest,
             None => {
@@ -96,7 +98,11 @@ impl Bench<'_> {
     }
 
     /// Runs a program, and returns its finding, if there is one.
-    fn finding(&mut self, program: &Program, task: &Task) -> Result<Option<Finding>, Death> {
+    fn finding(
+        &mut self,
+        program: &Program,
+        task: &CallsTask,
+    ) -> Result<Option<CallsFinding>, Death> {
         let (symptom, results, breach, console) = match self.run(program, task)? {
             Ran::Replied(reply) => match reply.breach {
                 None => return Ok(None),
@@ -110,7 +116,7 @@ impl Bench<'_> {
                 (symptom, Vec::new(), None, death.console)
             }
         };
-        Ok(Some(Finding {
+        Ok(Some(CallsFinding {
             symptom,
             program: program.clone(),
             results,
@@ -163,7 +169,7 @@ impl Run<'_> {
             };
             let Some(symptom) = symptom else {
                 if let Some(name) = &task.name {
-                    let _ = self.said.send(format!("not shown: {name}"));
+                    let _ = self.said.send(format!("no finding: {name}"));
                 }
                 continue;
             };
@@ -184,7 +190,7 @@ impl Run<'_> {
     }
 
     /// Counts a run. Returns true if the program is to be kept for later runs.
-    fn learn(&self, task: &Task, reply: &CallsReply) -> bool {
+    fn learn(&self, task: &CallsTask, reply: &CallsReply) -> bool {
         let mut hub = self.hub();
         hub.ran += 1;
         hub.passed_over += u64::from(reply.passed_over);
@@ -214,10 +220,10 @@ impl Run<'_> {
     fn reduced(
         &self,
         bench: &mut Bench<'_>,
-        task: &Task,
+        task: &CallsTask,
         symptom: &Symptom,
-    ) -> Result<Option<Finding>, Death> {
-        let is_same = |found: &Option<Finding>| {
+    ) -> Result<Option<CallsFinding>, Death> {
+        let is_same = |found: &Option<CallsFinding>| {
             found
                 .as_ref()
                 .is_some_and(|found| found.symptom == *symptom)
@@ -245,20 +251,20 @@ impl Run<'_> {
             }
             Ok::<_, Death>(same)
         })?;
-        let found = match last.filter(|last: &Finding| last.program == program) {
+        let found = match last.filter(|last: &CallsFinding| last.program == program) {
             Some(last) => Some(last),
             None => bench
                 .finding(&program, task)?
                 .filter(|found| found.symptom == *symptom),
         };
-        Ok(found.map(|found| Finding {
+        Ok(found.map(|found| CallsFinding {
             known: task.name.clone(),
             ..found
         }))
     }
 
-    /// Adds a finding, and says and saves it if it is new.
-    fn report(&self, finding: Finding) {
+    /// Adds a finding. If it is new, prints it and, unless it is a known one, saves it.
+    fn report(&self, finding: CallsFinding) {
         if !self.hub().add(finding.clone()) {
             return;
         }
@@ -278,13 +284,13 @@ impl Run<'_> {
         if finding.known.is_none() {
             text.push_str(&self.save(&finding));
         }
-        // nobody listens any more if the output is closed
+        // if the output is closed, nobody receives this
         let _ = self.said.send(text);
     }
 
     /// Writes a finding's program and its C, and runs the C in a guest without our driver. Returns
     /// what to say about that.
-    fn save(&self, finding: &Finding) -> String {
+    fn save(&self, finding: &CallsFinding) -> String {
         let text = finding.program.to_string();
         let name = crate::collect::sha1(text.as_bytes());
         let name = &name[..12];

@@ -2,7 +2,7 @@
 
 use mm_linux_calls::{Advice, Call, HUGE, Program, Prot, Range};
 
-/// Shorter programs, the greatest steps first.
+/// Simpler programs: first those with fewer steps, and among them the shortest first.
 fn candidates(program: &Program) -> Vec<Program> {
     let len = program.steps.len();
     let mut all = Vec::new();
@@ -27,7 +27,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     };
     changed(&|program| program.wp_async = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
-    // a number of the program that becomes another one everywhere
+    // replace a first page, or a length, everywhere in the program
     let ranges = program.steps.iter().flat_map(|step| {
         let target = match step.call {
             Call::Move { to, .. } | Call::UffdMove(_, to) => Some(Range::new(to, 1)),
@@ -95,7 +95,7 @@ fn simplify(call: &mut Call) {
     }
 }
 
-/// The shortest program that it finds in at most `runs` runs for which `is_same` holds.
+/// Returns the simplest program found in at most `runs` runs for which `is_same` holds.
 pub fn reduce<E>(
     mut program: Program,
     runs: u32,
