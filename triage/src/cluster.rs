@@ -29,10 +29,10 @@ use std::path::{Path, PathBuf};
 /// The end of the command's help.
 pub const HELP: &str = "\
 Each program is minimized with its signature and cut at every scheduling point, so that the first
-objection names a function. A cluster is an invariant, that function, and whether the finding takes a
-race. Invariants about the same thing count as one. Where the function says little (such as for a free
-page with references, or a livelock), the way in which the invariant was broken counts instead. The
-name of a cluster comes from these and stays the same from run to run.
+check that fails names a function. A cluster is an invariant, that function, and whether the finding
+takes a race. Invariants about the same thing count as one. Where the function says little (such as
+for a free page with references, or a livelock), the way in which the invariant was broken counts
+instead. The name of a cluster comes from these and stays the same from run to run.
 OUT gets clusters.json and each cluster's shortest program. A second run with the same OUT adds to
 clusters.json, and does not read again the files that it lists.
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial result is written.";

@@ -131,7 +131,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         let name = name.into_owned();
         let Some(binary) = compiled(dir.path(), &name, &stock.to_c())? else {
             return Ok(Status::unusable(format_args!(
-                "{}: cc does not compile it in C",
+                "{}: cc cannot compile the emitted C",
                 shown(path)
             )));
         };

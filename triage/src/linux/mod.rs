@@ -97,7 +97,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
         Ok(session) => session,
         Err(status) => return Ok(status),
     };
-    // The two below have no partial result to report, so a signal simply kills them.
+    // if interrupted, these two have nothing to add to what they have printed: a signal kills them
     if args.selftest {
         return checks::selftest(&image, out);
     }
