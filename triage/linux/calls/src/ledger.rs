@@ -41,6 +41,9 @@ const PROTECTED: u32 = 1 << 15;
 /// It was written to since it was protected.
 const WRITTEN: u32 = 1 << 16;
 
+/// It was shared when the claims were given up, so nothing is known of the shared word either.
+const WAS_SHARED: u32 = 1 << 17;
+
 /// The number of words of shared memory.
 const CELLS: usize = 4 * PAGES as usize;
 
@@ -98,7 +101,8 @@ impl Page {
 
     /// Nothing is claimed of it until it is mapped or unmapped.
     const fn give_up(&mut self) {
-        self.flags = MAPPED | VAGUE;
+        let shared = self.flags & (SHARED | WAS_SHARED) != 0;
+        self.flags = MAPPED | VAGUE | if shared { WAS_SHARED } else { 0 };
     }
 
     /// The page is gone. The next access finds zero, or in shared memory what the object contains.
@@ -431,6 +435,29 @@ impl Ledger {
             Call::Fork if !failed => self.fork(),
             Call::Exit => self.alive[1] = false,
             _ => {}
+        }
+        self.give_up_shared();
+    }
+
+    /// Gives up each page that shares its word with one that was given up.
+    fn give_up_shared(&mut self) {
+        let mut lost = [0_u64; CELLS / 64];
+        let mut is_any = false;
+        for page in self
+            .pages
+            .iter()
+            .flatten()
+            .filter(|page| page.has(WAS_SHARED))
+        {
+            lost[page.cell as usize / 64] |= 1 << (page.cell % 64);
+            is_any = true;
+        }
+        if is_any {
+            let pages = self.pages.iter_mut().flatten();
+            pages
+                .filter(|page| page.has(SHARED))
+                .filter(|page| lost[page.cell as usize / 64] >> (page.cell % 64) & 1 != 0)
+                .for_each(Page::give_up);
         }
     }
 

@@ -55,6 +55,8 @@ pub struct CallsJob {
     pub id: u32,
     /// The program.
     pub program: Program,
+    /// Seconds that a call may take.
+    pub patience: u8,
     /// Breaches that are known, each with the name of the call after which it shows, `end`, or the
     /// counter. The ledger gives up the claim, and the program goes on.
     pub known: Vec<(BreachKind, String)>,

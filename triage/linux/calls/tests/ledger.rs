@@ -175,6 +175,18 @@ fn processes_share_what_is_shared_and_nothing_else() {
 }
 
 #[test]
+fn what_a_failed_call_may_have_done_to_shared_memory_concerns_both() {
+    let mut ledger = ran("mmap p0 0 1 rw shared\nfork p0\nmmap p1 4 1 rw shared\n");
+    let call = parse("mremap p0 0 1 0").expect("a program").steps[0].call;
+    ledger.apply(0, &call, -22, 3, 0);
+    assert_eq!(ledger.has_read(1, 0, Some(99)), None);
+    assert_eq!(
+        kind(ledger.has_read(1, 4, Some(99))),
+        Some(BreachKind::Contents)
+    );
+}
+
+#[test]
 fn guard_regions_allow_no_access_and_come_back_empty() {
     let guarded = "mmap p0 0 1 rw\nwrite p0 0 1\nguard-install p0 0 1\n";
     assert_eq!(ran(guarded).access(0, 0, false), Access::Faults);

@@ -17,7 +17,7 @@ use crate::stop::Stop;
 use crate::{Status, pool, store};
 use hub::{CallsFinding, CallsTask, Hub, Symptom};
 use mm_fuzz::names::shown;
-use mm_linux_calls::{CallsJob, CallsReply, Program, parse};
+use mm_linux_calls::{BreachKind, CallsJob, CallsReply, Program, parse};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,10 @@ use std::time::{Duration, Instant};
 const RUNS: u32 = 400;
 /// The same if each run costs a boot or a time-out.
 const RUNS_OF_DEATHS: u32 = 40;
+/// Seconds that a call may take, and those after which it hangs without a doubt, whatever else the
+/// machine does.
+const PATIENCE: u8 = 3;
+const CERTAIN: u8 = 12;
 /// The longest file of a program, in bytes.
 const LONGEST: u64 = 1 << 16;
 /// The ending of the programs' files.
@@ -60,6 +64,8 @@ struct Bench<'a> {
     guest: Option<Guest>,
     boots: u64,
     jobs: u32,
+    /// Seconds that a call may take.
+    patience: u8,
     /// Each program gets a guest of its own, because what an earlier one left in the kernel hides
     /// the finding.
     is_fresh: bool,
@@ -83,6 +89,7 @@ impl Bench<'_> {
         let job = CallsJob {
             id: self.jobs,
             program: program.clone(),
+            patience: self.patience,
             known: task.known.clone(),
         };
         match guest
@@ -143,6 +150,7 @@ impl Run<'_> {
             guest: None,
             boots: 0,
             jobs: 0,
+            patience: PATIENCE,
             is_fresh: false,
         };
         while !self.is_over() {
@@ -177,7 +185,7 @@ impl Run<'_> {
                 continue;
             }
             let reduced = self.reduced(&mut bench, &task, &symptom)?;
-            bench.is_fresh = false;
+            (bench.is_fresh, bench.patience) = (false, PATIENCE);
             match reduced {
                 Some(finding) => self.report(finding),
                 None => self.hub().unsteady += 1,
@@ -251,7 +259,9 @@ impl Run<'_> {
             }
             Ok::<_, Death>(same)
         })?;
-        let found = match last.filter(|last: &CallsFinding| last.program == program) {
+        bench.patience = CERTAIN;
+        let hangs = matches!(symptom, Symptom::Broken(BreachKind::Hang, _));
+        let found = match last.filter(|last: &CallsFinding| !hangs && last.program == program) {
             Some(last) => Some(last),
             None => bench
                 .finding(&program, task)?

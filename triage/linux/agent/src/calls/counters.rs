@@ -1,4 +1,5 @@
-//! Counters of the system, which must return to their values when a program's processes are gone.
+//! Counters of the system. After a program's processes have ended, they must return to the values
+//! from before the program.
 
 use mm_linux_calls::{Breach, BreachKind, COUNTERS, CallsJob};
 use std::time::Duration;
@@ -8,10 +9,10 @@ use std::time::Duration;
 pub struct Counters([i64; COUNTERS.len()]);
 
 impl Counters {
-    /// Reads all of them, after the counts of each CPU have been added. One that this kernel lacks is
-    /// zero.
+    /// Reads all of them, after the counts of each CPU have been added. One that this kernel lacks
+    /// is zero.
     pub fn folded() -> Self {
-        // a kernel that lacks it does not fold
+        // a kernel without this file adds them later
         let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
         Self::read()
     }
@@ -37,7 +38,8 @@ impl Counters {
     }
 
     /// Compares with the values before the program. A counter that has moved gets time, since
-    /// batches and counts of each CPU are folded late. What stays becomes the new value.
+    /// batches and counts of each CPU are folded late. The values then are what the next
+    /// program is compared with.
     pub fn check(&mut self, steps: usize, job: &CallsJob) -> Option<Breach> {
         let mut now = Self::read();
         let mut moved = self.moved(&now);

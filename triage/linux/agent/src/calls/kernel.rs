@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 const KSM: &str = "/sys/kernel/mm/ksm/";
-/// How long KSM may take for a scan. It does not scan at all if nothing may be merged.
+/// How long KSM may take for a scan. It does not scan if no memory is MADV_MERGEABLE.
 const KSM_TIME: Duration = Duration::from_millis(60);
 
 /// Features of userfaultfd: SIGBUS, missing and write-protected shared memory, unpopulated pages,
@@ -28,9 +28,10 @@ const WRITEPROTECT: c_ulong = 0xc018_aa06;
 const POISON: c_ulong = 0xc020_aa08;
 const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
 
-/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE` and `_SOFT_DIRTY`, by the bits of a program.
+/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE` and `_SOFT_DIRTY`: the index is the bit in
+/// a program's categories.
 const CATEGORIES: [u64; 4] = [1 << 3, 1 << 4, 1 << 2, 1 << 7];
-/// The same in an entry of pagemap.
+/// The bits of an entry of pagemap for the same categories.
 const SHOWN: [u64; 4] = [1 << 63, 1 << 62, 1 << 61, 1 << 55];
 
 /// The bits of a program's categories that an entry of pagemap shows.
@@ -275,7 +276,7 @@ impl Kernel {
     /// Makes a call that is no access. Returns 0 or a negative error number, and the number of
     /// pages that it says it has handled.
     pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
-        // memory for the copy is not what the program is about
+        // touched first, so that the call itself does not fault on it
         if let Call::Copy(range, _) = call {
             self.fill(*range, step);
         }

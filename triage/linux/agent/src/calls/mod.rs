@@ -2,7 +2,7 @@
 //!
 //! Each program runs in a process of its own, with a second one after `fork`. The two and the agent
 //! share the ledger and the results, and take turns: in an even turn one process makes its call, in
-//! the odd turn behind it the other one looks at its pages. So nothing runs side by side, and a
+//! the odd turn after it the other one looks at its pages. So nothing runs side by side, and a
 //! program repeats.
 
 mod counters;
@@ -22,8 +22,6 @@ use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a call may take. The CPU is emulated, and some calls work on thousands of pages.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a process that was killed may take to end.
 const END: Duration = Duration::from_secs(4);
 
@@ -288,7 +286,7 @@ impl Process<'_> {
     /// Makes a call, and tells the ledger.
     fn make(&mut self, at: usize, call: &Call) {
         let board = self.shared.board();
-        let (mut result, mut done) = (0, 0);
+        let mut result = 0;
         match *call {
             Call::Write(range) | Call::MemWrite(range) => {
                 board.ledger.apply(self.me, call, 0, at, 0);
@@ -351,13 +349,13 @@ impl Process<'_> {
                 board.ledger.apply(self.me, call, result, at, 0);
             }
             _ => {
+                let done;
                 (result, done) = self.kernel.call(call, at);
                 board.ledger.apply(self.me, call, result, at, done);
                 self.look_for_pages(at, call, result);
             }
         }
         self.shared.results[at].store(result, Ordering::SeqCst);
-        let _ = done;
     }
 
     /// PAGEMAP_SCAN must report the pages that pagemap shows.
@@ -435,7 +433,7 @@ fn run(
     }
     shared.pids[0].store(pid, Ordering::SeqCst);
     let mut breach = None;
-    let stuck = !is_over(shared, PATIENCE, true);
+    let stuck = !is_over(shared, Duration::from_secs(job.patience.into()), true);
     let steps = job.program.steps.len();
     let mut cannot_be_killed = false;
     if stuck {
@@ -467,7 +465,7 @@ fn run(
         .collect();
     let breach = breach.or(shared.board().breach);
     let passed_over = shared.passed_over.load(Ordering::SeqCst);
-    // a process that was killed in a breach may leave things behind that are no breach
+    // a process that could not be killed still holds what the counters count
     let counted = if cannot_be_killed {
         None
     } else {
@@ -483,7 +481,7 @@ fn run(
     }
 }
 
-/// Waits until all processes have ended. `by_turn` begins the time anew with each turn.
+/// Waits until all processes have ended. `by_turn` restarts the time limit with each turn.
 fn is_over(shared: &Shared, patience: Duration, by_turn: bool) -> bool {
     let (mut began, mut last) = (Instant::now(), 0);
     loop {
