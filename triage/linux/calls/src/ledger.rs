@@ -373,9 +373,10 @@ impl Ledger {
                 }
             }
             Call::Register(range, modes) if !failed => self.each_mapped(process, range, |page| {
-                page.set(REG_WP, modes != Modes::Missing);
-                page.set(REG_MISSING, modes != Modes::Wp);
-                page.set(PROTECTED, page.has(PROTECTED | REG_WP));
+                // Linux ignores a second registration for fewer modes, which nobody documents
+                page.set(PROTECTED, page.has(PROTECTED) && modes != Modes::Missing);
+                page.set(REG_WP, page.has(REG_WP) || modes != Modes::Missing);
+                page.set(REG_MISSING, page.has(REG_MISSING) || modes != Modes::Wp);
             }),
             Call::Unregister(range) => self.each_mapped(process, range, |page| {
                 page.set(PROTECTED | WRITTEN, false);
