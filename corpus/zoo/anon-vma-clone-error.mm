@@ -1,8 +1,9 @@
 # anon-vma-clone-error (c4ea95d7cd08): an anon_vma_clone that fails half way leaves the links that
 # it made.
-# p1's VMA is linked to two anon_vmas, and the clone for its child fails at the second one.
+# p1's VMA is linked to two anon_vmas, and the clone for its child fails at the second one. (The first
+# allocation is for the child's own anon_vma.)
 mmap p0 2 1 rw
 pin p0 2 w
 fork p0
-fail avc 2
+fail avc 3
 fork p1
