@@ -9,7 +9,6 @@ use mm_fuzz::exec::{Executor, Options, Outcome as Model};
 use mm_fuzz::program::{Op, wire};
 use mm_linux_protocol::{GuestEvent, GuestOutcome, HELLO, Job, MAX_FRAME, Reply, receive, send};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,9 +25,13 @@ pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
         own.display()
     );
     let qemu = dir.join("qemu");
-    std::fs::write(&qemu, script).expect("a script");
-    let runs = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(&qemu, runs).expect("permissions");
+    // A shell writes it. If this process had the file open for writing while another test starts a
+    // program, that program would inherit the open file, and the script could not be run.
+    let written = std::process::Command::new("sh")
+        .args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""])
+        .args([qemu.as_os_str(), script.as_ref()])
+        .status();
+    assert!(written.expect("a shell").success());
     Image::fake(qemu, patience)
 }
 

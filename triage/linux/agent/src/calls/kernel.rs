@@ -441,8 +441,8 @@ impl Kernel {
         Self::ioctl(device, 0xc028_4800 + number, &mut words)
     }
 
-    /// Scans for pages of all these categories, without a vector if `blind`. Returns the result, and
-    /// for each page of the range whether it was reported.
+    /// Scans for pages of all these categories, without a vector if `blind`. Returns the result,
+    /// and which pages of the range were reported.
     pub fn scan(
         &mut self,
         range: Range,
