@@ -526,7 +526,8 @@ impl Ledger {
             let left = &mut self.pages[process][from];
             if keep && page.has(MAPPED) {
                 left.drop_page();
-                left.set(GUARD | POISON, false);
+                // the entries move, and nothing says that the protection stays behind
+                left.set(GUARD | POISON | PROTECTED, false);
                 left.set(VAGUE, page.any(VAGUE | POISON | GUARD));
             } else {
                 *left = HOLE;

@@ -51,16 +51,6 @@ static void ksm(void)
 	put(KSM "smart_scan", "0"), put(KSM "run", "1"), sleep(2), put(KSM "run", "0");
 }
 
-//: device(
-static long device(int command, long page, long pages, long word)
-{
-	static char mirror[2048 * 4096];
-	uint64_t cmd[5] = { (long)at(page), (long)mirror, pages };
-	for (long i = 0; i < pages; i++)
-		*(long *)(mirror + i * P) = word + WORD(page + i);
-	return ioctl(DMIRROR, _IOWR('H', command, cmd), cmd);
-}
-
 //: open_uffd
 static int open_uffd(void)
 {
@@ -81,6 +71,16 @@ static int once(int *fd, int *owner, int opened(void))
 
 //: open_dmirror
 static int open_dmirror(void) { return open("/dev/hmm_dmirror0", O_RDWR); }
+
+//: device(
+static long device(int command, long page, long pages, long word)
+{
+	static char mirror[2048 * 4096];
+	uint64_t cmd[5] = { (long)at(page), (long)mirror, pages };
+	for (long i = 0; i < pages; i++)
+		*(long *)(mirror + i * P) = word + WORD(page + i);
+	return ioctl(DMIRROR, _IOWR('H', command, cmd), cmd);
+}
 
 //: copy(
 static void copy(long page, long pages, long word, int mode)
