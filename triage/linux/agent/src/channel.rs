@@ -2,6 +2,7 @@
 //! the result.
 
 use crate::driver::{Entry, Observe};
+use crate::system;
 use mm_fuzz::limits::{MAX_OPS, MAX_PROCS, MAX_THREADS, WINDOW_PAGES};
 use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
 use std::cell::UnsafeCell;
@@ -221,19 +222,8 @@ pub struct Shared {
 
 /// Maps it in memory that children share.
 pub fn share() -> &'static Shared {
-    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    let memory = system::shared().expect("memory to share");
     // SAFETY: new zeroed memory is a valid value: states are IDLE, counts 0, requests all zeroes;
     // results and items are written before they are read. It is never unmapped.
-    unsafe {
-        let at = libc::mmap(
-            std::ptr::null_mut(),
-            size_of::<Shared>(),
-            libc::PROT_READ | libc::PROT_WRITE,
-            flags,
-            -1,
-            0,
-        );
-        assert!(at != libc::MAP_FAILED, "no memory to share");
-        &*at.cast()
-    }
+    unsafe { &*memory }
 }

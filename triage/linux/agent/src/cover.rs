@@ -7,6 +7,7 @@
 //!
 //! Exits, kernel threads (one runs each migration that is held open) and interrupts are not traced.
 
+use crate::system;
 use mm_linux_protocol::MAX_REACHED;
 use std::ffi::c_int;
 use std::fs::File;
@@ -47,20 +48,7 @@ impl Cover {
     pub fn share() -> io::Result<&'static Self> {
         File::open("/sys/kernel/debug/kcov")?;
         // SAFETY: new memory; all fields are valid when zero.
-        unsafe {
-            let memory = libc::mmap(
-                std::ptr::null_mut(),
-                size_of::<Self>(),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            );
-            if memory == libc::MAP_FAILED {
-                return Err(io::Error::last_os_error());
-            }
-            Ok(&*memory.cast())
-        }
+        system::shared().map(|memory| unsafe { &*memory })
     }
 
     /// Notes a place.

@@ -30,6 +30,27 @@ pub fn failed(error: &io::Error) -> GuestOutcome {
     }
 }
 
+/// New zeroed memory for a `T`, shared by all processes that are forked from now on. It is never
+/// unmapped.
+pub fn shared<T>() -> io::Result<*mut T> {
+    // SAFETY: new memory.
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            size_of::<T>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if memory == libc::MAP_FAILED {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(memory.cast())
+    }
+}
+
 /// The file descriptor of each process's userfaultfd, fixed so that the director can find it.
 pub const UFFD_NUMBER: i32 = 100;
 

@@ -9,6 +9,7 @@ mod counters;
 mod kernel;
 
 use crate::cover::Cover;
+use crate::system;
 use counters::Counters;
 use kernel::{Counted, Kernel};
 use mm_linux_calls::{
@@ -47,23 +48,12 @@ unsafe impl Sync for Shared {}
 
 impl Shared {
     fn new() -> io::Result<&'static Self> {
+        let memory = system::shared::<Self>()?;
         // SAFETY: new memory, for which all zeros are valid: integers, flags, and `None`, which
-        // `begin` writes anew.
+        // `begin` writes anew. Each page is touched now, because a counter counts them.
         unsafe {
-            let memory = libc::mmap(
-                std::ptr::null_mut(),
-                size_of::<Self>(),
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            );
-            if memory == libc::MAP_FAILED {
-                return Err(io::Error::last_os_error());
-            }
-            // touch each page now: a counter counts them
             memory.cast::<u8>().write_bytes(0, size_of::<Self>());
-            Ok(&*memory.cast())
+            Ok(&*memory)
         }
     }
 
