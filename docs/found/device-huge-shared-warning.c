@@ -1,5 +1,5 @@
-// A huge page that fork() shares, and that a migration to a device puts back: remove_migration_pmd()
-// tests whether a device-private entry is writable as if it were present, and warns. Needs
+// A huge page that fork() shares migrates to a device: remove_migration_pmd() maps it there, tests
+// whether the device-private entry is writable as if it were present, and warns. Needs
 // CONFIG_DEBUG_VM, CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -280,11 +280,10 @@ impl Kernel {
         if let Call::Copy(range, _) = call {
             self.fill(*range, step);
         }
-        self.traced(|kernel| kernel.make(call, step))
+        self.traced(|kernel| kernel.make(call))
     }
 
-    fn make(&mut self, call: &Call, step: usize) -> (i32, u16) {
-        let done = |result: i64| if result < 0 { errno() } else { 0 };
+    fn make(&mut self, call: &Call) -> (i32, u16) {
         let pages = |handled: u64, result: i32| {
             let handled = handled as i64;
             let handled = if handled < 0 {
@@ -398,7 +397,7 @@ impl Kernel {
                 return pages(words[3], result);
             }
             Call::ToDevice(_) | Call::ToSystem(_) | Call::DeviceRead(_) | Call::Exclusive(_) => {
-                return (self.command(call, step), 0);
+                return (self.command(call), 0);
             }
             // the processes themselves do these
             Call::Write(_)
@@ -409,7 +408,6 @@ impl Kernel {
             | Call::Fork
             | Call::Exit => 0,
         };
-        let _ = done;
         (result, 0)
     }
 
@@ -418,10 +416,10 @@ impl Kernel {
         if let Some(range) = call.range() {
             self.fill(range, step);
         }
-        self.traced(|kernel| kernel.command(call, step))
+        self.traced(|kernel| kernel.command(call))
     }
 
-    fn command(&mut self, call: &Call, _: usize) -> i32 {
+    fn command(&mut self, call: &Call) -> i32 {
         let number: c_ulong = match call {
             Call::DeviceRead(_) => 0,
             Call::DeviceWrite(_) => 1,
