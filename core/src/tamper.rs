@@ -36,7 +36,7 @@ pub enum Leak {
     Avc,
     /// A slot of the swap device.
     Slot,
-    /// A lowest-level page table of an address space, live or not.
+    /// A lowest-level page table for an address space, which need not be live.
     Table(MmId),
 }
 

@@ -1,6 +1,6 @@
-//! Links mm-core into a program with its own panic handler and allocator. A program can have each
-//! only once, and std brings both. So this builds only while neither mm-core nor its dependencies
-//! use std.
+//! Links mm-core into a program with its own panic handler and allocator. A program can have only
+//! one panic handler, and std brings one. So this builds only while neither mm-core nor its
+//! dependencies use std.
 //!
 //! Exit status 0: the core worked. 1: [`exercise::exercise`] returned false. 134 (SIGABRT): it
 //! panicked.

@@ -6,8 +6,9 @@
 //! reclaim the attempt to unmap it. A folio on the LRU also has a count of its mappings in mlocked
 //! VMAs. The count can be too low, because it restarts at zero when the folio returns to the LRU.
 //! An munlock that leaves the count at zero clears the flag. The count changes under the page-table
-//! lock. The kernel's per-CPU batch of mlocked folios is not modelled, except for the order in
-//! which it is drained.
+//! lock. The kernel has a per-CPU batch of mlocked folios. Of it, the model has two effects: the
+//! batch holds a reference (`VmFault::in_batch`), and counts are lost if it is drained before the
+//! folio reaches the LRU (`State::drain_lru_batch`).
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 

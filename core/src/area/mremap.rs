@@ -38,7 +38,8 @@ pub enum RemapError {
     /// (`-EFAULT`). The destination, and the tail of a range that shrinks, may have been unmapped.
     /// If there are several VMAs, the first ones may have moved.
     Fault,
-    /// The ranges overlap, or their lengths are wrong (`-EINVAL`).
+    /// The ranges overlap, the destination ends above user space, or the length changes with
+    /// [`Remap::Dontunmap`] (`-EINVAL`).
     Inval,
     /// The VMA cannot grow in place (`-ENOMEM`).
     NoRoom,
@@ -332,8 +333,8 @@ impl Current<'_> {
     }
 
     /// Unmaps a range whose pages have moved away. If a split fails for lack of memory, the VMA
-    /// stays mapped. It then loses its charge unless `keeps_charge`, because the VMA at the other
-    /// end of the move keeps the charge.
+    /// stays mapped. The VMA at the other end of the move keeps the charge, so this one loses it
+    /// unless `keeps_charge` is set.
     async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>, keeps_charge: bool) {
         let mut area = self.state().vma(vma).range();
         if self.do_munmap(mm, range).await.is_ok() || keeps_charge {

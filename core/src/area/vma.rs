@@ -159,9 +159,9 @@ pub struct Mm {
 }
 
 impl Mm {
-    /// Hashes the state. Sequence counters are left out: they count past events, and no operation
-    /// holds an old value at rest. The parity of `write_protect_seq` is kept, because it tells
-    /// whether a fork is under way.
+    /// Hashes the state. Sequence counters are left out: they count past events, and matter only to
+    /// an operation that has sampled them. No operation is under way here. The parity of
+    /// `write_protect_seq` is kept, because it tells whether a fork is under way.
     pub(crate) fn identify(&self, id: &mut impl Identity) {
         let Self {
             pgd,

@@ -41,9 +41,10 @@ impl Driver for Dmirror {
         Box::pin(devmem_fault(cur, fault))
     }
 
-    /// Drops the device mappings in the range. The driver keeps mappings of its own pages during
-    /// its own migrations, which do not change them behind its back. It also keeps pages that it
-    /// has just made exclusive.
+    /// Drops the device mappings in the range, with two exceptions. During its own migration, the
+    /// driver keeps the mappings of its device's pages, and removes them itself when it copies the
+    /// pages back to system memory. When it makes a page exclusive to a device, it keeps that
+    /// device's mapping.
     fn invalidate(&mut self, invalidated: &NotifierRange) {
         let NotifierRange {
             mm,
@@ -426,7 +427,7 @@ pub async fn snapshot(cur: Current<'_>, dev: DevId, mm: MmId, range: Range<u64>)
         let seen = seen.await;
         cur.unlock(lock);
         let valid = !cur.state().interval_read_retry(dev, mm, seq);
-        // only an invalid entry makes a valid snapshot fail
+        // if the sequence is unchanged, only an entry of unknown type can have made the call fail
         if valid {
             return seen.unwrap_or_default();
         }

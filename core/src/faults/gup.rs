@@ -237,7 +237,7 @@ impl Current<'_> {
                 Follow::Page(pte) => {
                     let page = pte.pfn();
                     s.try_grab_folio(page, foll);
-                    // FOLL_TOUCH; a dirty entry marks the folio dirty when it is cleared
+                    // FOLL_TOUCH. If the entry is dirty, whoever clears it marks the folio dirty.
                     if foll.write() && !pte.dirty() {
                         s.folio_mark_dirty(page);
                     }

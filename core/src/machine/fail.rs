@@ -41,7 +41,7 @@ impl FailInject {
         self.countdown[kind as usize] = nth;
     }
 
-    /// The number that [`Self::arm`] would take now; 0 if no allocation of `kind` is to fail.
+    /// Counts down to the failure: 1 if the next allocation of `kind` fails, 0 if none will.
     pub fn armed(&self, kind: AllocKind) -> u32 {
         self.countdown[kind as usize]
     }

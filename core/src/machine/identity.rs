@@ -3,8 +3,8 @@
 //! The identity of a state covers everything that a later operation can depend on. It leaves out:
 //!
 //! - counters of past events (`points`, `topology`, allocation failures, the sequences of mmu
-//!   notifiers): an operation only compares two values that it has read itself, and no operation is
-//!   under way;
+//!   notifiers): an operation only compares two of its own readings of a counter, so the value at
+//!   its start does not matter. No operation is under way when a state is hashed;
 //! - tasks: they are renewed before the next operation;
 //! - contents: no operation computes with a word, so the [name](Identity::word) of the word is
 //!   hashed instead. Only the word 0 has a meaning;

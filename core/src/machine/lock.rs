@@ -2,7 +2,7 @@
 //!
 //! A sleeping lock is a future. [`Current::lock`] resolves when the lock is taken. A task that must
 //! wait stays pending until an unlock wakes it. Nothing spins. Code that the kernel runs under a
-//! spinlock (above all the page-table lock) is plain code between two such points: one section that
+//! spinlock (above all the page-table lock) is plain code between two `.await`s: one section that
 //! holds the borrow of the [`State`].
 //!
 //! Lock order, outer to inner: `mmap_lock`, folio lock, `anon_vma` rwsem, page-table lock. A task
@@ -256,7 +256,7 @@ impl State {
         }
     }
 
-    /// Wakes the tasks whose wait `wakes` accepts.
+    /// Wakes each waiting task for which `wakes` returns true.
     pub(crate) fn wake(&mut self, wakes: impl Fn(Wait) -> bool) {
         if self.sleepers == 0 {
             return;

@@ -261,7 +261,8 @@ impl State {
         self.points
     }
 
-    /// Sets the scheduling point at which the running task is preempted next.
+    /// Sets the scheduling point at which the running task is preempted next: the value that
+    /// [`Self::points`] has there.
     pub fn preempt_at(&mut self, point: u32) {
         self.preempt_at = point;
     }

@@ -148,8 +148,8 @@ impl State {
         // a holder of the folio lock keeps it, and freeing does not check the mlock flag
         let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
         page.flags = page.flags & kept | PageFlags::FREE;
-        // 7ab0ad0e74f8: if this page fills a hole later, a stale ->mapping would be taken for its
-        // own
+        // 7ab0ad0e74f8: a later migration may map this page where nothing was mapped, and would
+        // trust a stale ->mapping
         self.clear_mapping(folio);
         self.driver_mut().folio_free(dev, folio);
         self.pgmap_refs[dev.ix()] -= 1;

@@ -23,7 +23,7 @@ struct Section {
 pub struct Memmap {
     sections: [Section; 1 + DEVICES],
     touched: Vec<Pfn>,
-    /// The struct page that accesses outside the map read and write.
+    /// Writes outside the map go here. Reads outside it see `Page::BLANK`.
     nowhere: Page,
     wild: Option<Pfn>,
 }

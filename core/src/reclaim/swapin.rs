@@ -82,7 +82,8 @@ impl State {
         let mm = self.mm_mut(vmf.mm);
         mm.anon_rss += 1;
         mm.swap_ents -= 1;
-        // a folio that keeps its slot until it is mapped has at least two references here
+        // if the slot is freed only after the mapping, the swap cache still holds a reference here,
+        // so the count is not 1
         let exclusive = swap.exclusive() || !in_lru_batch && self.page(folio).refcount == 1;
         let pte = self
             .mk_pte(vmf.vma, folio)

@@ -207,8 +207,8 @@ impl Current<'_> {
     ///
     /// The anon_vma may be freed and reused before the lock is taken, but not while the folio is
     /// mapped, so the folio is checked again under the lock. In the kernel, RCU keeps the memory of
-    /// the anon_vma valid until the lock is taken, or a reference does if the task sleeps. The
-    /// model has neither, and relies on that check.
+    /// the anon_vma valid until the lock is taken; a task that must sleep takes a reference
+    /// instead. The model has neither, and relies on that check.
     async fn folio_lock_anon_vma_read(self, folio: Pfn) -> Option<(AnonVmaId, Lock)> {
         loop {
             let (anon_vma, root) = {

@@ -65,7 +65,7 @@ impl State {
     /// freed, because a holder that writes to it marks it dirty.
     fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
         let Found { at, pte } = found;
-        // 29f40594a281 restored a whole batch with the write permission of its first entry
+        // before 29f40594a281, a whole batch got the write permission of its first entry
         zoo!(self, Bug::LazyfreeRestoreWritable => let pte = pte.writable());
         self.tables.set(at, pte);
         if self.page(folio).has(PageFlags::DIRTY) || !self.rules().held_lazyfree_stays {

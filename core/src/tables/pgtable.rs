@@ -28,9 +28,9 @@ pub struct Table {
     pub base: u64,
     /// Number of entries that are not empty.
     pub used: u32,
-    /// The first index that was written since the table was allocated.
+    /// The lowest index that was written since the table was allocated.
     low: u32,
-    /// One more than the last such index.
+    /// One more than the highest such index.
     high: u32,
     /// True while the table is part of an address space.
     pub live: bool,
@@ -140,8 +140,8 @@ impl PageTables {
             .map(|(i, t)| (TableId(i as u32), t))
     }
 
-    /// The entries of table `id` from the first to the last that was ever written, with their
-    /// addresses. All others are empty.
+    /// The entries of table `id` from the lowest to the highest that was written since the table
+    /// was allocated, with their addresses. All others are empty.
     pub fn entries(&self, id: TableId) -> impl Iterator<Item = (u64, Pte)> {
         let Table {
             level, base, low, ..
@@ -154,7 +154,7 @@ impl PageTables {
             .map(move |(i, pte)| (first + i as u64 * step, *pte))
     }
 
-    /// The range from the first to the last entry of table `id` that was ever written.
+    /// The same entries of table `id`, as a range of the array of all entries.
     fn written(&self, id: TableId) -> Range<usize> {
         let Table { low, high, .. } = self.tables[id.ix()];
         let first = self.entry(id, 0).ix();

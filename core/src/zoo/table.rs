@@ -30,7 +30,8 @@ pub struct BugRow {
     pub bug: Bug,
     /// Its name on the command line and in file names.
     pub slug: &'static str,
-    /// The kernel commit that fixed it, or another description of the fix.
+    /// The kernel commit that fixed it. Otherwise: the title of the fix, the CVE, the rule of the
+    /// kernel that the bug breaks, or a kernel that has the bug.
     pub commit: &'static str,
     /// The wrong behaviour.
     pub what: &'static str,

@@ -100,7 +100,8 @@ fn a_table_that_another_area_shares_or_uses_stays() {
 #[test]
 fn a_fault_looks_the_table_up_again_that_another_thread_frees_meanwhile() {
     let lab = Lab::with(&[1]);
-    // the table for page 8 takes the place of the one that the fault has found for page 1
+    // madvise frees the table that the fault has found for page 1, and the new table for page 8
+    // reuses its slot
     let scheduled = lab
         .kernel
         .schedule()
