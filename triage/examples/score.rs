@@ -2,9 +2,9 @@
 //!
 //! `score TABLE TRUTH NAME=CLUSTERING…` prints a row of Markdown for each clustering: artifacts,
 //! bugs, clusters, and four indices. The first is over all artifacts. The second is over the
-//! artifacts of every second bug of TABLE from the first, with which the keys of clusters were
-//! chosen. The third is over those of the other bugs. The fourth is over at most 20 artifacts of
-//! each bug.
+//! artifacts of every second bug of TABLE, beginning with the first: what makes up the key of a
+//! cluster was chosen by looking at these bugs. The third is over the artifacts of the other bugs.
+//! The fourth is over at most 20 artifacts of each bug.
 //!
 //! TABLE has one bug on each line, TRUTH has lines of `artifact bug`. A clustering is the output of
 //! `mm-triage cluster --json`, a folder of such files (clusters with one name are one), or lines of
@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// How many artifacts of a bug count where a frequent bug must not outweigh all others.
+/// The most artifacts of one bug that the last index counts, so that a frequent bug does not
+/// outweigh all others.
 const CAP: usize = 20;
 
 type Labels = BTreeMap<String, String>;

@@ -31,7 +31,8 @@ impl Bugs {
         Err(format!("{names}: {}", ABSENT))
     }
 
-    /// The bugs of a list of names and those that a kernel has, for a model of that kernel.
+    /// The bugs in a list of names, and in addition those that `kernel` is known to have. A model
+    /// of that kernel needs both.
     ///
     /// # Errors
     /// Those of [`parse`](Self::parse).

@@ -336,10 +336,10 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The only cluster that has the artifact's invariant and a finding in the artifact's
-    /// circumstances, and that is a race if and only if the artifact is one. It must also have a
-    /// finding at the same operation, unless a migration phase broke the invariant. `None` if there
-    /// is none or more than one.
+    /// The cluster that the artifact joins although its function is not known; `None` if no cluster
+    /// qualifies, or more than one. The cluster has the same invariant, and both are races or
+    /// neither is. It already has a finding in the same circumstances. It also has one at the same
+    /// operation, unless a migration phase broke the invariant.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {

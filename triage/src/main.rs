@@ -2,8 +2,8 @@
 //!
 //! Every command ends with status 0 (all is well), 1 (a finding, or a bug of the zoo that is not
 //! found), 2 (unusable input, or nothing could be done) or 3 (interrupted). Results go to standard
-//! output. Standard error has one sentence for each input that could not be used, or not as it
-//! stands.
+//! output. Standard error has one sentence for each input that could not be used, or that runs
+//! although something is wrong with it.
 #![forbid(unsafe_code)]
 
 use clap::Parser;

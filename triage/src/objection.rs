@@ -22,7 +22,8 @@ pub struct Objection {
     pub found: Found,
     /// The function whose section broke the invariant: the one at the last scheduling point before.
     pub site: Site,
-    /// The function that took the innermost lock that is held; the first of several.
+    /// The function that took the innermost lock that is held. Of several locks at the same depth,
+    /// the one that was taken first counts.
     pub locked: Option<Site>,
     /// The function that last removed an entry naming the finding's page.
     pub unmapped: Option<Site>,
@@ -161,8 +162,8 @@ impl Last {
         turn.map_or(0, |(_, thread)| *thread)
     }
 
-    /// The function of the section: that of the task that moved, a worker before the thread that
-    /// drives it.
+    /// The function of the section: the site at which the task that moved stood before it. If a
+    /// migration's worker and the thread that drives it both moved, the worker counts.
     fn site(&self) -> Site {
         let moved = |since: [Site; MAX_TASKS]| {
             let after = self.after;
@@ -272,8 +273,8 @@ pub fn last_writer(program: &Program, bugs: &Bugs) -> Option<Site> {
     writer
 }
 
-/// Ranges of scheduling points, each small enough for its cuts. A range begins with the last cut of
-/// the one before, so that the section between them is cut off, too.
+/// Ranges of scheduling points, each with at most `room` points. Two neighbouring ranges share a
+/// point, so that both ends of every section are cut in one of them.
 fn windows(points: Range<u32>, room: usize) -> impl Iterator<Item = Range<u32>> {
     let starts = points.clone().step_by(room.saturating_sub(1).max(1));
     starts.map(move |start| start..points.end.min(start + room as u32))

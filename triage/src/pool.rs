@@ -86,7 +86,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Parses a number of threads.
 ///
 /// # Errors
-/// What it has to be.
+/// The word is no number from 1 to 256.
 pub fn jobs(word: &str) -> Result<usize, String> {
     let number: usize = word.parse().map_err(|_| "not a number".to_owned())?;
     match number {

@@ -1,7 +1,7 @@
 //! Ctrl-C. Long work checks this between two runs, ends cleanly, and says that it was interrupted.
 //! A run of one program is never cut: it takes milliseconds, and the executor's budget of steps
-//! bounds it. Work that, if interrupted, has nothing to add to what it has printed does not install
-//! this, so the signal kills it.
+//! bounds it. Some commands would have nothing to add to their output after an interruption. They
+//! do not install this, so the signal kills them.
 
 use crate::Status;
 use std::sync::Arc;

@@ -111,8 +111,8 @@ fn every_bug_of_the_zoo_gets_a_1_minimal_program_with_the_same_signature() {
     }
 }
 
-/// The signature says enough about the page that the shortest program shows the same bug as the
-/// long one.
+/// With two bugs on, the shortest program shows the same bug as the long one, because the signature
+/// contains the state of the page.
 #[test]
 fn a_program_does_not_slide_into_another_bug() {
     for (slug, other) in [

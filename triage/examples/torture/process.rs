@@ -52,7 +52,8 @@ impl Running {
         }
     }
 
-    /// Disturbs it after a while, and returns when, in words.
+    /// Waits for the time `after`, and disturbs the command unless it has ended. Returns the moment
+    /// in words, such as ` after 120 ms`.
     pub fn disturb(&mut self, disturbance: Disturbance, after: Duration) -> String {
         if matches!(disturbance, Disturbance::None | Disturbance::FullDisk(_)) {
             return String::new();

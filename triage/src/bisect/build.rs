@@ -33,7 +33,8 @@ impl Question {
     /// # Errors
     /// The path is no regular file, or the file is too long.
     pub fn new(path: &Path, zoo: Option<&str>, target: Option<Target>) -> Result<Self, Status> {
-        // Old commits do not check: they might wait for a pipe, or read without end.
+        // Check the file here, because the `mm-triage` of an old commit does not: it might wait for
+        // a pipe, or read a device without end.
         let file =
             file::read(path, file::MAX_PROGRAM).and_then(|_| Ok(std::fs::canonicalize(path)?));
         let file = file.map_err(|error| {

@@ -3,11 +3,11 @@
 //! A key says what is wrong, where it first was wrong, and whether it takes a race:
 //!
 //! - *What*: several invariants look at the same thing from different sides, and which of them
-//!   objects first depends on the rest of the program. They count as one: the subject that their
-//!   rows share ([`mm_fuzz::invariant`]). If one invariant can be broken in several ways, the way
-//!   belongs to the place.
-//! - *Where*: what the row blames ([`Blame`]), mostly the function whose section broke the
-//!   invariant ([`objection`]).
+//!   objects first depends on the rest of the program. They count as one: the table of invariants
+//!   ([`mm_fuzz::invariant`]) names one subject for them.
+//! - *Where*: the invariant's row of that table says what to blame ([`Blame`]). Mostly that is the
+//!   function whose section broke the invariant ([`objection`]). If the invariant can be broken in
+//!   several ways, the place also names the way.
 
 use crate::bugs::Bugs;
 use crate::objection::{self, Objection};
@@ -55,7 +55,8 @@ pub struct Keyed {
     pub vague: Vague,
     /// The operation that ran at the first objection.
     pub operation: String,
-    /// The state of the page, and the way. They distinguish findings whose function is not known.
+    /// The state of the page, and the way in which the invariant was broken. They distinguish
+    /// findings whose function is not known.
     pub circumstances: String,
 }
 
@@ -81,8 +82,8 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     })
 }
 
-/// The key of a race in which another invariant was broken first. Another bug may have broken that
-/// one, so the function in which it broke is not used.
+/// The key of a race whose first objection is to another invariant than its finding. A different
+/// bug may be behind that objection, so the key has the finding's invariant and no function.
 fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
@@ -137,7 +138,7 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
     let known = |place: String| (place, Vague::No);
     let site = |site| known(describe::site(site));
     let (place, vague) = match row.map_or(Blame::Section, |row| row.blame) {
-        // The way is the place.
+        // The way in which the invariant was broken stands for the place.
         Blame::Way => return known(way.unwrap_or_default()),
         Blame::Locker => match objection.locked {
             Some(locker) => return site(locker),
@@ -280,7 +281,8 @@ mod tests {
         assert!(high.place.ends_with(": too many"), "{high:?}");
     }
 
-    /// With both bugs, a section in between breaks another invariant than the program does.
+    /// With both bugs on, the finding of the program is of one invariant, but the first objection,
+    /// after a section in the middle of an operation, is to another one.
     #[test]
     fn a_race_is_known_by_its_own_finding() {
         let race = "threads 2\npreempt 14 t0\nmmap p0 0 1 rw\nwrite p0 0\nfork p0\n\

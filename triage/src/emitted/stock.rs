@@ -15,7 +15,7 @@ use crate::{Status, input};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// What the agent puts before what a program says.
+/// The agent's prefix for the output of a program.
 const SAID: &str = "mmfuzz-agent: ";
 
 /// A program that is to run.

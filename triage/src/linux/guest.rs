@@ -271,7 +271,7 @@ impl Image {
             initramfs: path,
             ..self.clone()
         };
-        // Some of the programs fragment memory, so it must not be too large.
+        // Some of the programs fragment the guest's memory, so it must not have too much.
         image.console(append, "600")
     }
 
@@ -589,7 +589,7 @@ mod tests {
             ("ends", LONG, "QEMU opens no port: "),
         ] {
             let dir = tempfile::tempdir().expect("a folder");
-            // Nothing ends the stranger's console.
+            // The "stranger" does not end by itself, so its console stays open: wait only briefly.
             let patience = Patience {
                 last_words: SHORT,
                 ..patience(boot, LONG)

@@ -40,7 +40,7 @@ pub struct Judge<'a, S> {
     /// The bugs that the model has.
     pub bugs: Bugs,
     pub queue: Mutex<S>,
-    /// Tell the source what programs reach.
+    /// Whether to tell the source what each program reached.
     pub follows: bool,
     pub tally: Mutex<Tally>,
     pub stop: Stop,

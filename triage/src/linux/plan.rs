@@ -45,9 +45,9 @@ pub enum Refusal {
     ExitWhileBusy,
     /// An operation starts while a writer waits for an `mmap_lock`.
     QueuedWriter,
-    /// A device page is freed after one that leaves an mlocked VMA. Linux frees the latter late,
-    /// when it drains the batch of such pages, and from then on the device hands out its frames
-    /// in another order.
+    /// A page of a device leaves an mlocked VMA, and then a page of that device outside of mlocked
+    /// VMAs is freed. Linux frees the first page late, when it drains the batch of such pages. From
+    /// then on the device hands out its frames in another order.
     LockedDevicePage,
     /// Two operations are woken at once, or a migration wakes one and goes on itself, and the
     /// outcome depends on which runs first.
@@ -89,7 +89,8 @@ pub fn plan(id: u32, program: &Program, executor: &mut Executor) -> Result<Plan,
     plan_watched(id, program, executor, &mut ())
 }
 
-/// Prepares a program, and tells `watch` of the model's run; of both runs, if the geometry changes.
+/// Plans a program like [`plan`], and lets `watch` observe the model's run. If the program has to
+/// run again with the page tables of x86-64, `watch` observes both runs.
 ///
 /// # Errors
 ///
@@ -200,8 +201,9 @@ struct Recorder<'p> {
     armed: [u32; ALLOC_KINDS],
     /// Those that were armed after the last slice.
     left: [u32; ALLOC_KINDS],
-    /// A held migration went on, and made an allocation of a kind that is armed to fail. The
-    /// kernel, not the driver, makes allocations of that kind.
+    /// Since the operation started, a held migration went on and made an allocation of a kind that
+    /// is armed to fail. Device pages do not count, because the driver allocates them, not the
+    /// kernel.
     beside: bool,
     refusal: Option<Refusal>,
     /// The order in which device pages are freed.

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Instant;
 
-/// How many bugs must show when the model has them and the kernel does not. The others break only
-/// what cannot be seen from outside, or need what the judge refuses.
+/// The least number of bugs that `--witnesses` must see: the model has them, and the kernel does
+/// not. The other bugs break only what cannot be seen from outside, or need what the judge refuses.
 const MUST_BE_SEEN: u64 = 15;
 
 /// What became of all programs.

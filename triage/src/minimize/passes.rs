@@ -6,10 +6,10 @@
 //! the list of the new program. So a pass need not know which of its changes succeed. The next
 //! round tries the whole list of each pass again, also of one that made no progress.
 //!
-//! Removal goes from large to small: halves of the program first, so that unneeded parts cost only
-//! a logarithm; then single operations. Cheap passes run to a fixpoint. Then costly passes look for
-//! a way out of it: they remove two or three operations at once, or one while another becomes a
-//! different one. After a success the cheap passes begin again.
+//! Removal goes from large to small: the whole program, then halves, quarters, and at last single
+//! operations, so that unneeded parts cost only a logarithm. Cheap passes run to a fixpoint. Then
+//! costly passes look for a way out of it: they remove two or three operations at once, or one
+//! while another becomes a different one. After a success the cheap passes begin again.
 //!
 //! The end is certified: in the last round every pass has tried everything, and nothing held. That
 //! round always comes, because every change goes down in the order of

@@ -49,7 +49,8 @@ pub struct Cluster {
     /// Its name, the same in every run.
     pub id: String,
     pub new: bool,
-    /// It is new and others are not, so there was an earlier run to compare with.
+    /// The cluster is new, and some other cluster is not. Only then does the page mark it as new:
+    /// if all are new, there was no earlier run to compare with.
     #[serde(skip)]
     pub stands_out: bool,
     /// `family/name`, or the place of a panic.

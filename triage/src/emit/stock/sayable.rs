@@ -188,8 +188,9 @@ fn of_process(op: Op, done: &Done) -> Op {
 /// Appends operations that show what the program left: for each process pagemap, reads, writes, and
 /// pagemap again.
 ///
-/// A program that mlocks memory gets pagemap alone. Pages that stay mlocked are counted once all is
-/// unmapped, and an access might migrate them back before that.
+/// A program that mlocks memory gets pagemap alone. Its C compares the `Mlocked` count of
+/// `/proc/meminfo` after it has unmapped everything. An access before that might migrate an mlocked
+/// page back from a device, and so change the count.
 pub fn with_looks(mut program: Program, trace: &Watched) -> Program {
     let left = &trace.left;
     let mut steps = program.ops.iter();

@@ -17,7 +17,7 @@ use std::collections::HashSet;
 const MAX_OPS: usize = 48;
 /// One program in this many is generated, not mutated.
 const RANDOM: u32 = 8;
-/// One program in this many is a crossover of two.
+/// One mutant in this many begins as a crossover of two programs.
 const CROSSED: u32 = 8;
 /// Half of the parents are drawn from this many programs that were kept last.
 const FRESH: usize = 32;

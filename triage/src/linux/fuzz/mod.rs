@@ -154,7 +154,8 @@ mod tests {
         LinuxArgs::from_arg_matches(&matches).expect("arguments")
     }
 
-    /// What a run of so many programs says, on a guest that behaves like this.
+    /// Fuzzes a fake guest with this behaviour for at most `most` programs. Returns the summary and
+    /// the status.
     fn said(args: &LinuxArgs, behaviour: &str, most: u32) -> (String, Status) {
         let dir = tempfile::tempdir().expect("a folder");
         let image = fake::quick_image(dir.path(), behaviour);
