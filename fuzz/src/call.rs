@@ -217,6 +217,6 @@ commands! {
     18 Compact "COMPACT"
     /// Reclaims a folio.
     19 Reclaim "RECLAIM"
-    /// Returns once every operation that has not ended waits.
+    /// Returns once each unfinished operation waits.
     20 Quiet "QUIET"
 }

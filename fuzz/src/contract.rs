@@ -21,7 +21,7 @@ pub struct Contract {
     pub slot: Slot,
     /// How user space invokes it.
     pub call: fn(Op) -> Call,
-    /// What nobody can do any more once it has succeeded.
+    /// The accesses that are impossible once it has succeeded.
     pub removes: fn(Window, Op, MmId) -> Option<Promise>,
     /// Where it moves entries to.
     pub moves: fn(Window, Op) -> Option<Moves>,
@@ -127,14 +127,14 @@ impl Moves {
     }
 }
 
-/// What nobody can do any more after an operation.
+/// The kind of access that an operation makes impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Use the pages.
+    /// Any use of the pages.
     Pages,
-    /// Write to them.
+    /// A write to them without a fault.
     Write,
-    /// Use the pages whose entries are gone now, and were not before.
+    /// Any use of the pages whose entries have gone since the operation began.
     Entries,
 }
 
@@ -145,7 +145,7 @@ pub struct Promise {
     pub mm: MmId,
     /// The ranges.
     pub ranges: [Range<u64>; 2],
-    /// What nobody can do there.
+    /// The kind of access that is impossible there.
     pub takes: Takes,
 }
 

@@ -1,6 +1,6 @@
 //! The lock of digests, `corpus/digests.lock`. It has a digest of the outcomes and the final state
-//! of each program of `corpus/`, and a digest of each block of a thousand random programs, of which
-//! there are 100. The blocks alternate between the rules of the newest kernel and those of 6.12.
+//! of each program of `corpus/`. It also has 100 digests of random programs, one for each block of
+//! a thousand. The blocks alternate between the rules of the newest kernel and those of 6.12.
 //! The lock does not say what is right. It shows that an outcome changed: in another build, in
 //! another process, or by an edit that was meant to change nothing.
 
@@ -60,8 +60,8 @@ fn corpus_digests() -> Result<Digests, String> {
     Ok(digests)
 }
 
-/// The programs of `corpus/`, each after its folder and file, such as `zoo/collect-lost-dirty.mm`,
-/// in no particular order.
+/// The programs of `corpus/`, each with the name of its folder and file, such as
+/// `zoo/collect-lost-dirty.mm`, in no particular order.
 ///
 /// # Errors
 ///

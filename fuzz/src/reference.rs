@@ -244,7 +244,7 @@ impl Reference {
         }
     }
 
-    /// The obstacle that `addr` is to a call that makes `change`; `None` if that is not certain.
+    /// Whether a call that makes `change` fails or stops at `addr`; `None` if that is not certain.
     fn obstacle(&mut self, pid: Pid, addr: u64, change: Change) -> Option<Obstacle> {
         let unmapped = change.at_unmapped();
         let Some(page) = self.page(pid, addr) else {

@@ -1,8 +1,8 @@
 //! Device-exclusive entries: what makes, keeps and removes them, and which entry the CPU gets back.
 //!
-//! A run is recorded as the entry of page 0 of the window in the first process after each
-//! operation: `-`, or a kind with ` W`, ` soft-dirty`, ` uffd-wp`, and the refcount and mapcount of
-//! the page.
+//! A run is recorded as the entry of page 0 of the window in the first process, after each
+//! operation. An entry is shown as `kind[ W][ soft-dirty][ uffd-wp] refcount/mapcount`, a swap
+//! entry as `swap`, and no entry as `-`.
 
 use mm_core::{Entry, KernelVersion, MmId, Softleaf, State};
 use mm_fuzz::exec::{Executor, Observer, Options, Outcome, Verdict};

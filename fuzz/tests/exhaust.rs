@@ -301,7 +301,8 @@ fn programs_with_one_identity_go_on_alike() {
     let ops: Vec<Op> = alphabet.ops().collect();
     let mut machine = Counting::new(BUGS);
     let mut groups: HashMap<u128, Vec<Program>> = HashMap::new();
-    // programs of all lengths, so that words and positions differ; most begin with an effect
+    // programs of all lengths, so that words and positions differ; an mmap and a write often come
+    // first, so that later operations have an effect
     for _ in 0..30_000 {
         let mut program = Program {
             threads: 2,
@@ -348,9 +349,10 @@ fn programs_with_one_identity_go_on_alike() {
     assert!(compared > 10_000, "{compared}");
 }
 
-/// If an effect that is over changed the identity, a search would keep taking known states for new
-/// ones. (From the second time on, free lists may be in another order. No case forks, because a
-/// fork always leaves a trace: the reference model counts processes.)
+/// Repeating operations that undo each other does not keep changing the identity. If it did, a
+/// search would take known states for new ones without end. (Two identities may occur, because free
+/// lists may be in another order from the second time on. No case forks, because a fork always
+/// leaves a trace: the reference model counts processes.)
 #[test]
 fn what_is_over_leaves_nothing_in_the_identity() {
     let mut machine = Counting::new("");

@@ -50,8 +50,8 @@ pub unsafe extern "C" fn afl_custom_deinit(data: *mut Mutator) {
 /// Mutates an input.
 ///
 /// # Safety
-/// `data` is what [`afl_custom_init`] returned; `buf` and `add_buf` have this many bytes (`add_buf`
-/// may be null with size 0); `out` can be written.
+/// `data` is what [`afl_custom_init`] returned; `buf` has `buf_size` bytes; `add_buf` has
+/// `add_buf_size` bytes, or is null and the size is 0; `out` can be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_fuzz(
     data: *mut Mutator,
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn afl_custom_fuzz(
 /// Starts trimming; returns the number of steps.
 ///
 /// # Safety
-/// `data` is what [`afl_custom_init`] returned; `buf` has this many bytes.
+/// `data` is what [`afl_custom_init`] returned; `buf` has `buf_size` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_init_trim(
     data: *mut Mutator,

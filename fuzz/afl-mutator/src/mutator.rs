@@ -58,8 +58,8 @@ impl Mutator {
         &self.out[..size]
     }
 
-    /// Starts trimming. Returns the number of steps that are left, as far as it is known: one, or
-    /// none.
+    /// Starts trimming. Returns the number of steps for AFL++: 1 if there is a candidate to run,
+    /// otherwise 0. The real number is not known in advance.
     pub fn start_trim(&mut self, input: &[u8]) -> i32 {
         let mut program = wire::decode(input);
         self.limits.apply(&mut program);
@@ -76,8 +76,8 @@ impl Mutator {
         &self.trimmed
     }
 
-    /// Records whether the candidate had the same coverage as the input. Returns the number of
-    /// steps done, as [`Mutator::start_trim`] counts them.
+    /// Records whether the candidate had the same coverage as the input. Returns 0 if there is
+    /// another candidate, otherwise 1: then all steps that [`Mutator::start_trim`] named are done.
     pub fn trimmed(&mut self, is_same: bool) -> i32 {
         if let Some(trimmer) = &mut self.trimmer {
             trimmer.judge(is_same);

@@ -4,7 +4,7 @@
 //!
 //! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then
 //! runs random inputs. `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer
-//! NONE` continues from there, in `fuzz/corpus` as well.
+//! NONE` fuzzes; it starts from the inputs in `fuzz/corpus`, and adds new ones there.
 
 use mm_fuzz::target;
 use std::path::Path;

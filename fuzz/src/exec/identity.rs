@@ -84,8 +84,9 @@ impl Identity for Fingerprint {
 
 impl Executor {
     /// The identity of the state after the last operation of the last run. Two programs with the
-    /// same identity behave alike, whatever comes next. Their words and the positions of their
-    /// operations may differ, and with several threads the numbers of their scheduling points.
+    /// same identity behave alike, whatever comes next. They may differ in the words that they
+    /// wrote, in the positions of their operations and, with several threads, in the numbers of
+    /// their scheduling points.
     ///
     /// `None` if it was not asked for, if a finding came before the last operation ended, or if a
     /// migration is open: an open migration is a future, whose state cannot be read. With several

@@ -15,8 +15,7 @@
 //!
 //! Programs that differ only by a renaming behave alike, and one of them is *canonical*: it numbers
 //! devices and threads in the order of their first use, and if it names a page below 8, it names
-//! page 0. It names a process only by the number of the process: before a `fork`, p1 would be a
-//! second name for p0.
+//! page 0. It uses p1 only after a `fork`: before, p1 would be a second name for p0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
 use crate::program::{MAX_PARAMS, Op, OpKind};

@@ -97,7 +97,7 @@ impl Watch {
         end
     }
 
-    /// False if nothing was under way at some moment before all `operations` of the burst had
+    /// True if some operation was under way at every moment until all `operations` of the burst had
     /// ended.
     fn is_connected(&self, operations: usize) -> bool {
         let (mut begun, mut ended) = (Vec::new(), 0);
@@ -173,8 +173,8 @@ struct Bursts<'a, M> {
     bound: &'a Bound,
     /// Where the burst begins.
     rest: Rest,
-    /// Index of the operation that the first preemption interrupts; `usize::MAX`, which stands for
-    /// any operation, if one already waits.
+    /// Index of the operation that the first preemption interrupts. It is `usize::MAX` if an
+    /// operation waits where the burst begins: then the first preemption may interrupt any.
     preempted: usize,
     program: &'a mut Program,
     machine: &'a mut M,

@@ -128,9 +128,9 @@ pub struct FirstProgram {
     pub runs: u64,
 }
 
-/// A state, and everything else that decides how programs which reach it can go on. Other
-/// properties do not matter: devices and pages that are not named yet can still be renamed, and the
-/// name of a process that does not exist stands for one that does.
+/// A state, and everything else that decides how programs which reach it can go on. It leaves out
+/// which devices, pages and processes they have named. A device or page that is not named yet can
+/// still be renamed, and the number of a process that does not exist stands for one that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reached {
     identity: u128,

@@ -202,8 +202,8 @@ impl<'k> Running<'_, 'k> {
         (pfn != Pfn::ZERO).then(|| s.folio(pfn))
     }
 
-    /// An operation showed something of each page of a range. The oracles check after the slice, as
-    /// a postcondition, that it matches the state.
+    /// Records what an operation showed of each page of a range. After the slice, the oracles check
+    /// as a postcondition that this matches the state.
     pub(super) fn shown(
         self,
         process: Process,

@@ -8,8 +8,8 @@ use crate::describe;
 use crate::invariant::Invariant;
 use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
-/// Checks one write of a lowest-level entry. `before` is the entry that it replaces: the old one
-/// or, if the write just before cleared this entry, the one that it cleared.
+/// Checks one write of a lowest-level entry. `before` is the entry that it replaces. If the
+/// previous write cleared the same entry, `before` is the entry as it was before that clear.
 pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     check_locked_area(view, write, before)?;
     let Some(new) = meaning(write.new) else {
@@ -172,8 +172,8 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
 
 /// A migration entry and the entry that replaces it keep write permission, exclusivity, soft-dirty,
 /// uffd-wp and, where the format has room, young. A device-exclusive entry replaces only a writable
-/// mapping, and keeps soft-dirty and uffd-wp. Where writes are tracked, the entry that replaces it
-/// does not become soft-dirty by itself.
+/// mapping. It keeps soft-dirty and uffd-wp, and so does the entry that replaces it, except that a
+/// writable entry may become soft-dirty in a VMA whose writes are not tracked.
 #[inline(never)]
 fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let young = old.young.zip(new.young).is_none_or(|(a, b)| a == b);

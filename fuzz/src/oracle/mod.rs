@@ -185,8 +185,8 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost entries in this slice, the last one a present entry; and folios in the swap
-    /// cache that lost a swap entry in this slice.
+    /// Pages that lost entries in this slice and whose last lost entry was present, and folios in
+    /// the swap cache that lost a swap entry in this slice.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
@@ -258,9 +258,9 @@ impl Oracles {
     /// runs only after a kind of change that can break the invariant.
     ///
     /// The first breach found is the finding, so the order is a matter of priority: single writes
-    /// and events, which name a culprit; then pages; then whole structures. Brackets come before
-    /// device mappings: a device that was never told of a change is another bug than one that was
-    /// told and keeps its mapping.
+    /// and events, which name a culprit; then pages; then whole structures. Invalidations come
+    /// before device mappings: a device that was never told of a change is another bug than one
+    /// that was told and keeps its mapping.
     pub fn after_slice(&mut self, s: &mut State, holders: &Holders, at: At) -> Check {
         let changes = self.changes(s);
         if changes == Changes::NONE {

@@ -188,8 +188,8 @@ impl Brackets {
     }
 
     /// A change that removes a translation or a permission lies within an announced invalidation,
-    /// whose event allows that loss: a driver may ignore its own migrations, and keep a mapping
-    /// that only loses permission.
+    /// and the event of that invalidation allows the loss. Drivers rely on the event: they may
+    /// ignore their own migrations, and keep a mapping that only loses permission.
     #[inline(never)]
     fn check_bracket(&self, view: &View<'_>, write: &PteWrite, loss: Loss) -> Check {
         let covers = |b: &Bracket| b.mm == write.mm && (b.first..b.end).contains(&write.addr);

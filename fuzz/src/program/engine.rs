@@ -70,8 +70,8 @@ pub fn mutate_wire(
 }
 
 /// Shortens most long ranges. Long ranges make a program slow, and an engine that counts how often
-/// code ran keeps every program with longer ranges. The bugs show on a page or two, and a table of
-/// the tiny geometry has eight entries.
+/// code ran keeps every program with longer ranges. Eight pages are enough: the bugs show on a page
+/// or two, and a table of the tiny geometry has eight entries.
 fn shorten_ranges(program: &mut Program, rng: &mut Rng) {
     const SHORT: u8 = 8;
     const KEEP_ONE_IN: u8 = 64;

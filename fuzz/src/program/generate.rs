@@ -169,8 +169,8 @@ fn neighbour(addr: u8, program: &Program, rng: &mut Rng) -> u8 {
     ((u16::from(addr) + forward) % pages) as u8
 }
 
-/// The byte of an operand of type `operand` that the program uses, if one is among the eight
-/// operations from a random place on.
+/// The byte of an operand of type `operand` that the program uses. Looks at eight operations from a
+/// random place on; `None` if none of them has such an operand.
 pub(super) fn used_operand(operand: OperandKind, program: &Program, rng: &mut Rng) -> Option<u8> {
     const LOOK: usize = 8;
     if program.ops.is_empty() {

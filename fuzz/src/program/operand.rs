@@ -257,8 +257,8 @@ operand_kinds! {
 }
 
 numbers! {
-    /// A process: the one with this number or, if there is none when the operation runs, the number
-    /// modulo the count of live ones.
+    /// A process: the one with this number. If there is none when the operation runs, the number,
+    /// modulo the count of live processes, is an index into these.
     Proc = "p" 0..=7 {
         const WHAT: &'static str = "process";
         const ACCEPTS: &'static str = "p0 to p7";

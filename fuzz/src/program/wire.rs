@@ -111,7 +111,8 @@ fn decode_op(&[kind, shared, b, c, d]: &[u8; RECORD_BYTES]) -> Op {
     op
 }
 
-/// The operands of a record: byte `a`, and the others with the next one in the low bits.
+/// The operands of a record: byte `a`, and the bytes `b`, `c` and `d` as one number that has the
+/// next operand in its low bits.
 struct Fields {
     shared: u8,
     own: u32,
@@ -143,8 +144,8 @@ type Version = (u8, fn(&[u8]) -> Program);
 const VERSIONS: &[Version] = &[(VERSION, decode)];
 
 /// Decodes a file of a corpus, whichever version of the wire form it has; [`encode`] then writes
-/// the current version. A version byte that was never written comes from an engine's mutation, and
-/// is read as engines read it.
+/// the current version. A byte that is the number of no version comes from an engine's mutation;
+/// the file is then read by [`decode`], as engines read it.
 #[must_use]
 pub fn decode_any_version(bytes: &[u8]) -> Program {
     decode_by(bytes, VERSIONS)

@@ -1,4 +1,4 @@
-//! Wrong states that operations leave behind, compared with what their calls made.
+//! States at rest that differ from what the calls made, and must be reported.
 
 use super::cases::Case;
 use super::lab::{Lab, READ_WRITE};
