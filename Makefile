@@ -50,7 +50,7 @@ test: ## run all tests, with and without the zoo, and the proof that the core is
 	cargo run --quiet --release -p mm-fuzz --example lock
 
 # need: $(1) is a rustup component, $(2) a command that comes with it
-need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: install it as your Rust toolchain came" >&2; exit 2; }
+need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: install it the same way as your Rust toolchain" >&2; exit 2; }
 # Checks the fuzz targets as cargo-fuzz sees them. Clippy does not link, so libFuzzer need not be
 # compiled. A build folder of its own keeps the flag from invalidating other builds.
 as_fuzzing := CUSTOM_LIBFUZZER_PATH=/not-linked/libfuzzer.a RUSTFLAGS='--cfg fuzzing' \
@@ -80,7 +80,7 @@ times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug]: measure the time to finding of
 campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: compare the engines
 	@fuzz/campaign
 
-exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2] [OVERLAP=2] [PAGES=n]: run every program up to a length; ZOO=all: into docs/exhaust.md
+exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2] [OVERLAP=2] [PAGES=n]: run every program up to a length; with ZOO=all, write docs/exhaust.md
 	$(run)triage/exhaust
 
 bench: ## measure the speed of the core, of the oracles and of the target: a table
@@ -120,7 +120,7 @@ linux-check: ## [KERNEL=7.3]: check that the judge notices bugs put back into th
 linux-found: ## [KERNEL=7.3]: run each C program of docs/found.md in a guest: which of these bugs of Linux does this kernel have?
 	$(run)cargo run --quiet --release -p mm-triage -- linux --programs docs/found
 
-linux-fuzz: ## [SECS=600] [TARGET=ops|races|calls] [KERNEL=7.3] [SEEDS=none] [JOBS=n] [SEED=0]: fuzz the kernel; the model judges it, or for TARGET=calls what Linux promises; status 1 with a finding
+linux-fuzz: ## [SECS=600] [TARGET=ops|races|calls] [KERNEL=7.3] [SEEDS=none] [JOBS=n] [SEED=0]: fuzz the kernel; compare it with the model or, with TARGET=calls, with what Linux promises; status 1 with a finding
 	$(run)triage/linux/fuzz
 
 clean: ## remove build results; corpora and findings in fuzz/ stay

@@ -47,7 +47,7 @@ impl fmt::Display for ReadError {
             Self::Folder => f.write_str("is a folder"),
             Self::NoFile(what) => write!(f, "is {what}"),
             Self::TooLong(limit) => {
-                write!(f, "has more than {limit} bytes, the most that is read")
+                write!(f, "is too long: at most {limit} bytes are read")
             }
             Self::NotText => f.write_str("is not UTF-8"),
         }
@@ -159,7 +159,7 @@ mod tests {
         symlink("file", path("link")).expect("a link");
         assert_eq!(read(&path("link"), 8).expect("a file"), b"12345678");
         let more = read(&path("file"), 7).expect_err("it is longer");
-        let said = "has more than 7 bytes, the most that is read";
+        let said = "is too long: at most 7 bytes are read";
         assert_eq!(more.to_string(), said);
     }
 

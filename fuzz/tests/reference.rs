@@ -501,10 +501,18 @@ fn newer_kernels_move_areas_with_the_gaps_between_them() {
     );
     let fault = [false, true, false, false];
     assert_eq!(allowed(2..6, 20..24, false), fault, "a gap at the start");
-    assert_eq!(allowed(0..6, 20..25, false), fault, "and to shrink");
+    assert_eq!(
+        allowed(0..6, 20..25, false),
+        fault,
+        "a gap, and the range shrinks"
+    );
     let inval = [false, false, true, false];
     assert!(!allowed(2..3, 2..3, false)[2], "it stays");
-    assert_eq!(allowed(2..4, 3..5, false), inval, "asked first");
+    assert_eq!(
+        allowed(2..4, 3..5, false),
+        inval,
+        "overlap is checked first"
+    );
 
     let mut model = model(false);
     model.done(20..26, Change::Map(READ_WRITE));
@@ -525,7 +533,11 @@ fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
     assert!(model.remaps_on(KernelVersion::V7_3, 0..2, 20..22, RemapEnd::OutOfMemory));
-    assert_eq!(model.read(0, 0), Some(Violation::Word), "if it is mapped");
+    assert_eq!(
+        model.read(0, 0),
+        Some(Violation::Word),
+        "if it is still mapped, it keeps its word"
+    );
     assert_eq!(model.read(0, 5), None);
     // one page is one VMA: it did not move
     let mut model = Model::new();
@@ -571,7 +583,7 @@ fn a_write_during_a_remap_arrives_or_not() {
         let remap = model.remap(0..1, 4..5, false);
         let ticket = model.reference.begin_remap(remap);
         assert_eq!(model.read(4, 5), None, "it may be there already");
-        assert_eq!(model.write(4, 6), None, "to either page");
+        assert_eq!(model.write(4, 6), None, "the old page or the new one");
         assert!(model.reference.end_remap(ticket, DONE, 0));
         assert_eq!(model.read(4, 7), Some(Violation::Word));
         assert_eq!(model.read(4, arrived), None);

@@ -30,7 +30,7 @@ fn main() {
     let table: Vec<&str> = table.lines().collect();
     let truth = pairs(&read(truth));
     println!(
-        "| clusters by | artifacts | bugs | clusters | index | bugs that keys were chosen with | other bugs | at most {CAP} a bug |"
+        "| clusters by | artifacts | bugs | clusters | index | bugs used to choose the keys | other bugs | at most {CAP} a bug |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for clustering in clusterings {

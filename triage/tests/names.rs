@@ -114,7 +114,8 @@ fn objections(types: &Types, reasons: &[(&str, &str)]) -> Vec<String> {
         let files = types.get(*name);
         files.is_none_or(|files| files.len() < 2)
     });
-    let idle = idle.map(|(name, _)| format!("{name} has a reason, and one type has the name"));
+    let idle = idle
+        .map(|(name, _)| format!("{name} has a reason, but fewer than two types have the name"));
     unexplained.chain(idle).collect()
 }
 
@@ -157,7 +158,7 @@ fn a_name_without_a_reason_and_a_reason_without_a_name_are_told() {
     let told = objections(&types, &[("Row", "it is one")]);
     let expected = [
         "Place: a.rs, b.rs",
-        "Row has a reason, and one type has the name",
+        "Row has a reason, but fewer than two types have the name",
     ];
     assert_eq!(told, expected);
     assert!(objections(&types, &[("Place", "told apart")]).is_empty());

@@ -58,7 +58,7 @@ errors! {
     FaultError {
         Self::Oom => ENOMEM "out of memory while the page was faulted in",
         Self::Sigbus => EFAULT "the page could not be migrated back to system memory",
-        Self::Sigsegv => EFAULT "no VMA allows the access: map the address with that protection",
+        Self::Sigsegv => EFAULT "no VMA allows the access: map the address, or allow the access with mprotect",
         // a task that may not wait for userfaultfd gets SIGBUS
         Self::UffdWp => EFAULT
             "userfaultfd write-protects the page: lift the protection and repeat the access",
@@ -85,7 +85,7 @@ errors! {
     }
     ChangeError {
         Self::Gap => ENOMEM
-            "part of the range is not mapped; the part below the gap has been changed",
+            "part of the range is not mapped, or a page could not be faulted in; the part below has been changed",
         Self::NothingMapped => EINVAL "nothing is mapped in the range",
         Self::NotRegistered => ENOENT
             "a VMA has no userfaultfd: register it; the part of the range below has been changed",
@@ -96,7 +96,7 @@ errors! {
     RemapError {
         Self::Fault => EFAULT
             "no VMA covers the old range, or several do and one is registered with userfaultfd",
-        Self::Inval => EINVAL "the ranges overlap, or their lengths are wrong",
+        Self::Inval => EINVAL "the ranges overlap, a length does not fit, or the destination ends above user space",
         Self::NoRoom => ENOMEM "the VMA cannot grow in place: let it move",
         Self::Enomem => ENOMEM
             "out of memory: no page has moved, except those of VMAs that moved before",

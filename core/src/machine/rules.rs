@@ -93,8 +93,8 @@ rules! {
         "A VMA without an anon_vma may grow over a VMA that has one, unless that second VMA came \
          from a fork (6.16; before, never)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
-        "A VMA that grows over another is soft-dirty if either was (before, the grown VMA keeps \
-         its own mark; if flags of a part change, it takes the mark of that part)."
+        "A VMA that grows over another is soft-dirty if either was. (Before, it keeps its own \
+         mark; if it grows because the flags of a range change, it takes the mark of that range.)"
     absent_entry_is_not_dirty V7_2 "try_to_migrate_one"
         "Only a present entry is tested for dirty. (Before, a device-private entry always tests \
          dirty: bit 58, the dirty bit of shadow stacks, is part of the inverted offset in such an \
@@ -121,8 +121,8 @@ rules! {
          it leaves the slot alone)."
     locked_swapin_is_held V7_2 "wp_can_reuse_anon_folio"
         "In an mlocked VMA, a write fault that finds its page in the swap cache copies the page \
-         unless it is exclusive. It maps the page first, and the batch of mlock_folio then holds a \
-         reference. (7.0; before, it checks for other references before it maps the page.)"
+         unless it is exclusive: the fault maps the page before it counts the references, and the \
+         batch of mlock_folio holds one. (7.0; before, it counts them first.)"
     fork_allocates_first V7_2 "anon_vma_fork"
         "fork allocates an anon_vma and its chain link before it links a VMA of the child, even if \
          the child then reuses an inherited anon_vma (before, only if it reuses none)."

@@ -117,7 +117,7 @@ bugs! {
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork"
         "a child's VMA is linked to the anon_vmas only after its entries were copied, so a walk misses them";
     StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755"
-        "migration puts the device page into the swap-cache slot that the source has left, because it read the source's mapping before the source left";
+        "migration reads the source's mapping before the source leaves the swap cache, and so puts the device page into the slot that the source has left";
     SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32"
         "a fault on a slot that only one entry names bypasses the swap cache, and takes an equal entry for an unchanged one";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281"
@@ -129,7 +129,7 @@ bugs! {
     AnonVmaMovetoTail "anon-vma-moveto-tail" "108d6642ad81"
         "entries move, without the anon_vma lock, into a VMA that a walk visits before their source";
     MremapRevertRmapLocks "mremap-revert-rmap-locks" "order rule of move_vma"
-        "a failed move is undone without the anon_vma lock, although a walk visits the source first";
+        "a failed move is undone without the anon_vma lock, although a walk visits the original VMA before its copy";
     ExecStackMigration "exec-stack-migration" "a8bef8ff6ea1"
         "a VMA changes its address before its entries move, so a walk misses them (here: mremap of a whole VMA)";
     MremapLinkAfterMove "mremap-link-after-move" "order rule of copy_vma"
@@ -187,7 +187,7 @@ bugs! {
     SoftdirtyNoFlush "softdirty-no-flush" "912efa17e512"
         "clear_refs write-protects entries without a flush, so the next writes are not tracked";
     UffdwpDeferredFlush "uffdwp-deferred-flush" "6ce64428d620"
-        "a write fault copies a page that another CPU still writes to, because UFFDIO_WRITEPROTECT has not flushed yet (with the rules of 5.12 for reuse)";
+        "a write fault copies a page that another CPU still writes to, because UFFDIO_WRITEPROTECT has not flushed yet (here with the rules of 5.12 for reusing a page in copy-on-write)";
     WrprotectLosesDirty "wrprotect-loses-dirty" "018e9828eb52"
         "write-protecting an entry for a fork drops its dirty bit";
     OomReaperTlb "oom-reaper-tlb" "687cb0884a71"

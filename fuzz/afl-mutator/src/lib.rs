@@ -156,7 +156,11 @@ mod tests {
             };
             assert_eq!(wire::check(&mutant), Ok(()));
             assert!(mutant.len() <= MAX_LEN);
-            assert_eq!(trim(data, &one), 0, "whatever is left out, does the same");
+            assert_eq!(
+                trim(data, &one),
+                0,
+                "with every candidate accepted, one operation is left"
+            );
         }
         // SAFETY: it is what init returned.
         unsafe { afl_custom_deinit(data) };

@@ -57,7 +57,7 @@ impl Family {
                  holders, and the tasks.",
                 &[
                     "The commit charge of a VMA that `mprotect` makes writable: the model does not \
-                     say in which failed moves Linux drops that charge.",
+                     know which failed moves make Linux drop that charge.",
                     "The order of the LRU, and statistics that no decision depends on: they change \
                      no outcome.",
                 ],

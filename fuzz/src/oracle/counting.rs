@@ -54,7 +54,7 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let way = excess(page.refcount > expected);
     let detail = format!(
         "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, the swap \
-         cache holds {cached}, and references of the program count {held}: {way}",
+         cache holds {cached}, and the program holds {held}: {way}",
         page.refcount
     );
     view.page_finding(Invariant::Refcount.by(way), pfn, detail)
@@ -211,7 +211,7 @@ fn check_unmap_references(view: &View<'_>, task: TaskId, page: Pfn, outside: i32
         return Ok(());
     }
     let detail = format!(
-        "task {} unmapped it for migration but references from outside count {outside}",
+        "task {} unmapped it for migration, although others hold {outside} references",
         task.0
     );
     let broken = Invariant::UnmapReferences.by(Way::UnmappedThoughHeld);
@@ -274,7 +274,7 @@ fn check_held_elsewhere(view: &View<'_>, src: Pfn) -> Check {
     if held == 0 {
         return Ok(());
     }
-    let detail = format!("moved, but references of the program count {held}");
+    let detail = format!("moved, although the program holds {held} references");
     let broken = Invariant::UnmapReferences.by(Way::MovedThoughHeld);
     view.page_finding(broken, src, detail)
 }

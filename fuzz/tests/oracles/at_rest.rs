@@ -71,7 +71,8 @@ fn against(lab: &mut Lab<'_>, model: &Reference, all: bool) -> Check {
 fn word_changes_by_itself(lab: &mut Lab<'_>) -> Check {
     let pfn = protect(lab);
     lab.tamper(|t| t.page(pfn).word = 8);
-    lab.slice().expect("a word is no business of these");
+    lab.slice()
+        .expect("the checks of a slice do not compare words");
     at_rest(lab).expect("no entry was written, and nobody wrote");
     all_at_rest(lab)
 }

@@ -483,7 +483,7 @@ fn locked_page_is_not_there(lab: &mut Lab<'_>) -> Check {
         cur.mlock(mm, 0..1).await.unwrap();
     });
     let check = |lab: &Lab<'_>| contents::check_resident(lab.at, &lab.kernel.state(), lab.mm, 0..2);
-    check(lab).expect("it is, and the next one is not locked");
+    check(lab).expect("page 0 is resident, and page 1 is not in an mlocked VMA");
     lab.set_pte(0, Pte::NONE);
     check(lab)
 }

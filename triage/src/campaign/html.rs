@@ -266,7 +266,7 @@ fn methods() -> Markup {
             h2 #methods { "How the numbers are computed" }
             ul {
                 li { "All runs start from an empty corpus and have one process. Times are wall-clock times, and include the start "
-                    "of the process. A finding of an invariant other than the one in the bug's row does not count." }
+                    "of the process. Only a finding of the invariant that docs/zoo.md names for the bug counts." }
                 li { "A run without a finding is censored at the limit: curves and means count it as not found until then, and ranks put it "
                     "behind all runs with a finding, tied with the other censored runs." }
                 li { "The interval of a mean comes from a bootstrap of 2000 samples with a fixed seed. A sample draws bugs, and then runs of each. "

@@ -12,8 +12,8 @@ use std::fmt;
 /// A difference between the model and the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The operation after which it shows.
-    pub step: u16,
+    /// The operation after which it shows; `None` if it shows at the end of the run.
+    pub step: Option<u16>,
     /// What differs, as a key: differences with the same cause share it, as far as that can be
     /// told.
     pub what: String,
@@ -29,11 +29,17 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "after operation {}, {}: model {}, Linux {}",
-            self.step, self.place, self.model, self.linux
-        )
+        match self.step {
+            Some(step) => write!(f, "after operation {step}")?,
+            None => f.write_str("at the end")?,
+        }
+        let Self {
+            place,
+            model,
+            linux,
+            ..
+        } = self;
+        write!(f, ", {place}: model {model}, Linux {linux}")
     }
 }
 
@@ -61,28 +67,20 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
             return all;
         }
     }
+    let at_end = |what, place, model, linux: &str| Difference {
+        step: None,
+        ..difference(0, what, place, model, linux)
+    };
     if let Some(event) = events.next() {
         let event = format!("{event:?}");
-        all.push(difference(u16::MAX, "long", "the run", "ends", &event));
+        all.push(at_end("long", "the run", "ends", &event));
     }
     if reply.leaked != [0, 0] {
         let leaked = format!("{:?}", reply.leaked);
-        all.push(difference(
-            u16::MAX,
-            "leak",
-            "device pages left",
-            "[0, 0]",
-            &leaked,
-        ));
+        all.push(at_end("leak", "device pages left", "[0, 0]", &leaked));
     }
     if reply.stuck {
-        all.push(difference(
-            u16::MAX,
-            "stuck",
-            "the end",
-            "comes",
-            "does not come",
-        ));
+        all.push(at_end("stuck", "the end", "comes", "does not come"));
     }
     all
 }
@@ -95,7 +93,7 @@ fn step_of(expected: &Expected) -> u16 {
 
 fn difference(step: u16, what: &str, place: &str, model: &str, linux: &str) -> Difference {
     Difference {
-        step,
+        step: Some(step),
         what: what.to_owned(),
         place: place.to_owned(),
         model: model.to_owned(),
@@ -490,12 +488,17 @@ mod tests {
     fn outcomes_leaks_and_ends_count() {
         let (plan, mut reply) = same();
         reply.leaked = [0, 1];
-        assert_eq!(compare(&plan, &reply, &[])[0].what, "leak");
+        let leak = compare(&plan, &reply, &[]).remove(0);
+        assert_eq!(leak.what, "leak");
+        assert_eq!(
+            leak.to_string(),
+            "at the end, device pages left: model [0, 0], Linux [0, 1]"
+        );
         reply.events[2] = GuestEvent::Ended(1, Linux::Signal(11));
         let first = compare(&plan, &reply, &[]).remove(0);
         assert_eq!(
             (first.step, first.what.as_str()),
-            (1, "outcome Word Signal(11)")
+            (Some(1), "outcome Word Signal(11)")
         );
         reply.events[2] = GuestEvent::Hangs(1);
         assert_eq!(compare(&plan, &reply, &[])[0].what, "hang");

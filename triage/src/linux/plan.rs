@@ -69,7 +69,7 @@ impl std::fmt::Display for Refusal {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
             Self::LockedDevicePage => f.write_str(
-                "a device page is freed after a device page of an mlocked VMA, which Linux frees late",
+                "a device page is freed after one that left an mlocked VMA, and Linux frees that one late",
             ),
             Self::Order => {
                 f.write_str("two operations are woken at once, and either may run first")
