@@ -1,5 +1,5 @@
-# The second write swaps the page in and at once removes it from the swap cache. The page is dirty
-# afterwards, although nothing was written to it.
+# The second write swaps the page in, removes it from the swap cache, and ends in userfaultfd, since
+# the page is write-protected. The page is dirty afterwards, although the write did not take place.
 mmap p0 0 1 rw
 uffd-register p0 0 1
 write p0 0

@@ -1,6 +1,6 @@
-// A huge page that fork() shares migrates to a device: remove_migration_pmd() maps it there, tests
-// whether the device-private entry is writable as if it were present, and warns. Needs
-// CONFIG_DEBUG_VM, CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// A huge page that fork() shares migrates to a device. remove_migration_pmd() makes a
+// device-private entry for it, tests the write bit of this entry as if the entry were present, and
+// warns. Needs CONFIG_DEBUG_VM, CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 // smaps divides a small page by the processes that map it, also on a device. It counts a huge page
-// on a device whole for each process, and as shared if only one process maps it. Needs
+// on a device whole for each process, and as shared even if only one process maps it. Needs
 // CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #include <fcntl.h>
 #include <signal.h>

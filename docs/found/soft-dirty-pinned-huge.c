@@ -1,6 +1,6 @@
-// clear_refs leaves a small page that is pinned soft-dirty, since a device may write to it unseen.
-// It clears the bit of a pinned huge page. Needs CONFIG_GUP_TEST, CONFIG_MEM_SOFT_DIRTY,
-// CONFIG_TRANSPARENT_HUGEPAGE, debugfs and root. cc -static
+// clear_refs does not clear the soft-dirty bit of a pinned small page, since a device may write to
+// it unseen. It does clear the bit of a pinned huge page. Needs CONFIG_GUP_TEST,
+// CONFIG_MEM_SOFT_DIRTY, CONFIG_TRANSPARENT_HUGEPAGE, debugfs and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
