@@ -1,5 +1,5 @@
-# mremap-merge-unfaulted (61f67c230a5e): a moved VMA merges into one without pages, which does not
-# get its anon_vmas.
+# mremap-merge-unfaulted (61f67c230a5e): a VMA without pages grows over a moved VMA and does not get
+# its anon_vmas.
 # The page moves to page 4 and back to page 0. The VMA of page 1, which has no pages, grows over it.
 mmap p0 0 1 rw
 write p0 0

@@ -1,5 +1,5 @@
 # mremap-revert-rmap-locks (order rule of move_vma): a failed move is undone without the anon_vma
-# lock, although a walk visits the source first.
+# lock, although a walk visits the original VMA before its copy.
 # t1's move fails at its second page table. The walk of t0, which restores migration entries, has
 # already passed the source when the entry moves back there.
 threads 2

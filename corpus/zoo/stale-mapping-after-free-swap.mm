@@ -1,5 +1,5 @@
-# stale-mapping-after-free-swap (CVE-2026-89755): migration puts the device page into the swap-cache
-# slot that the source has left, because it read the source's mapping before the source left.
+# stale-mapping-after-free-swap (CVE-2026-89755): migration reads the source's mapping before the
+# source leaves the swap cache, and so puts the device page into the slot that the source has left.
 # The page is exclusive and in the swap cache when it migrates.
 mmap p0 0 1 rw
 write p0 0

@@ -1,5 +1,6 @@
 # uffdwp-deferred-flush (6ce64428d620): a write fault copies a page that another CPU still writes
-# to, because UFFDIO_WRITEPROTECT has not flushed yet (with the rules of 5.12 for reuse).
+# to, because UFFDIO_WRITEPROTECT has not flushed yet (here with the rules of 5.12 for
+# reusing a page in copy-on-write).
 # t0 sets the protection and t1 clears it; neither has flushed. t2 copies the page. t3 writes to the
 # old one through a stale TLB entry, and that write is lost.
 threads 4

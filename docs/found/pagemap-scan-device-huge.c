@@ -60,6 +60,6 @@ int main(void)
 		return perror("userfaultfd"), 2;
 	system = again(uffd, 0);
 	device = again(uffd, 1);
-	printf(system == 0 && device == 512 ? "BROKEN: the second scan finds %d pages that nobody has written to, since they are on a device\n" : "ok\n", device);
+	printf(system == 0 && device == 512 ? "BROKEN: the second scan reports %d pages on a device as written, although nobody has written to them\n" : "ok\n", device);
 	return system == 0 && device == 512;
 }

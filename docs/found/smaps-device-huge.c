@@ -64,7 +64,7 @@ int main(void)
 	int dev = open("/dev/hmm_dmirror0", O_RDWR);
 	long shared, huge_shared, small = half(dev, MADV_NOHUGEPAGE, &shared), huge = half(dev, MADV_HUGEPAGE, &huge_shared);
 
-	printf(small == 1024 && huge > small ? "BROKEN: Pss of 2 MiB that two processes share is %ld kB, if huge %ld kB; shared of one process %ld and %ld kB\n" : "ok\n",
+	printf(small == 1024 && huge > small ? "BROKEN: Pss of 2 MiB that two processes map: %ld kB in small pages, %ld kB as a huge page; Shared when one maps it: %ld and %ld kB\n" : "ok\n",
 	       small, huge, shared, huge_shared);
 	return small == 1024 && huge > small;
 }

@@ -369,7 +369,7 @@ impl std::fmt::Display for Limits {
         if *threads > 1 {
             write!(
                 f,
-                ", every schedule of up to {} in which at most {overlap} operations in a row overlap",
+                ", every schedule of up to {} in which at most {overlap} consecutive operations overlap",
                 counted((*preemptions).into(), "preemption"),
             )?;
         }

@@ -180,7 +180,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "migwait-no-pageref",
         "ffa65753c431",
-        "a waiter's reference ends when the waiter goes to sleep, so it spans one scheduling point only; in `migwait-holds-ref` it lasts throughout the wait",
+        "a waiter drops its reference when it goes to sleep, so a missing reference would matter at one scheduling point only; in `migwait-holds-ref` it lasts throughout the wait",
     ),
     (
         "s390-unused-bit",
@@ -210,7 +210,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "hmm-notifier-uaf",
         "6d7c3cde93c1",
-        "an address space has no `struct hmm`, as it had in 2019; a mirror lives as long as the address space",
+        "the model has no `struct hmm`, which Linux had in 2019; a mirror lives as long as the address space",
     ),
 ];
 
@@ -239,6 +239,9 @@ fn zoo_page() -> String {
         Each of these {} bugs can be switched on, at the place in `core` that corresponds to its place in\n\
         Linux. `make fuzz ZOO=bug` fuzzes with a bug. `make zoo` runs each bug's witness, a short program in\n\
         `corpus/zoo/`, with the bug on and off. On, the oracle of this table must object; off, none may.\n\
+        \n\
+        \"Here\" in a row says how the model's form of the bug differs from Linux's. \"At the lowest level\"\n\
+        means in a page-table entry, not in a huge one.\n\
         \n\
         *Fixed by* is the kernel commit that fixed the bug, or whatever else is known. *Threads* is the\n\
         number of threads that a program needs to show it.\n\

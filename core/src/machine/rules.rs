@@ -91,7 +91,7 @@ macro_rules! rules {
 rules! {
     bare_area_takes_anon_vma V7_2 "is_mergeable_anon_vma"
         "A VMA without an anon_vma may grow over a VMA that has one, unless that second VMA came \
-         from a fork (6.16; before, never)."
+         from a fork (since 6.16; before, it never did)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
         "A VMA that grows over another is soft-dirty if either was. (Before, it keeps its own \
          mark; if it grows because the flags of a range change, it takes the mark of that range.)"

@@ -147,7 +147,7 @@ bugs! {
     LatentMunlockNonpresent "latent-munlock-nonpresent" "latent in 6.12.117"
         "munlock skips a page that a device has, so the page stays mlocked for good";
     MremapMergeUnfaulted "mremap-merge-unfaulted" "61f67c230a5e"
-        "a moved VMA merges into one without pages, which does not get its anon_vmas";
+        "a VMA without pages grows over a moved VMA and does not get its anon_vmas";
     VmaAdjustAvcCopy "vma-adjust-avc-copy" "merge 64a8920fab96"
         "a VMA that grows over part of its neighbour does not get the neighbour's anon_vmas";
     AnonVmaCloneOrder "anon-vma-clone-order" "merge 64a8920fab96"

@@ -228,8 +228,8 @@ invariants! {
         subject: LockedArea, blame: Section, ways: [],
         exempt: ["an address space without users, which is being torn down"];
     EntryPlace = Entries / "place",
-        holds: "A present or device-exclusive entry names system memory, a device-private entry \
-                device memory; a mapping of the zero page is never writable.",
+        holds: "A present or device-exclusive entry names system memory. A device-private entry \
+                names device memory. A mapping of the zero page is never writable.",
         concerned: ENTRY,
         subject: EntryPlace, blame: Section, ways: [], exempt: [];
     WriteUffdWp = Entries / "write-uffd-wp",

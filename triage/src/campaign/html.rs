@@ -273,7 +273,7 @@ fn methods() -> Markup {
                     "So the interval holds for bugs like these, and not only for these." }
                 li { "A12 and U of a pair cover all runs of the bugs for which both engines have runs. p is corrected for ties and for "
                     "continuity (for at most 20 runs without ties, p is exact), and then for the number of pairs, by Holm. A bug counts for the "
-                    "engine whose A12 on it is above a half." }
+                    "engine that is the faster one on it (A12 above a half)." }
                 li { "The exhaustive search has no seed: one run of each bug stands for all." }
             }
         }

@@ -55,8 +55,8 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-hole-untracked",
         kernels: FIRST..OPEN,
-        evidence: "migrate_vma_insert_page installs an entry that is writable and not soft-dirty: the C of \
-                   `emit --c --stock` of its witness, on 7.3.4; the judge, on 6.12.117",
+        evidence: "migrate_vma_insert_page installs an entry that is writable and not soft-dirty: shown on \
+                   7.3.4 by the C program that `emit --c --stock` makes of its witness, and by the judge on 6.12.117",
     },
     KnownBug {
         name: "latent-zero-page-uffdwp-device",
