@@ -15,8 +15,8 @@ async fn move_block(cur: Current<'_>, to: Direction, mut args: MigrateVma) -> us
     // an incomplete block does not go to the device; the way back takes whatever is there
     if to == Direction::ToSystem || u64::from(args.cpages) == BLOCK {
         for i in (0..args.src.len()).filter(|i| args.src[*i].migrates()) {
-            let page = alloc_and_copy(&mut cur.state(), cur, GPU, to, args.src[i]);
-            args.dst[i] = page.map_or(MigratePfn::NONE, MigratePfn::new);
+            let folio = alloc_and_copy(&mut cur.state(), cur, GPU, to, args.src[i]);
+            args.dst[i] = folio.map_or(MigratePfn::NONE, |f| MigratePfn::new(f.head()));
         }
     }
     cur.migrate_vma_pages(&mut args).await;

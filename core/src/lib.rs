@@ -57,7 +57,7 @@ pub use geometry::{Geometry, GeometryError, MemorySizes};
 pub use gup::Foll;
 pub use hmm::{HmmError, HmmPfn, Request};
 pub use identity::Identity;
-pub use ids::{AnonVmaId, AvcId, DevId, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
+pub use ids::{AnonVmaId, AvcId, DevId, Folio, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
 pub use limits::{DEVICES, MAX_TASKS};
 pub use lock::{Lock, LockClasses, RwSem, Site, Task, Wait};
 pub use madvise::{Advice, AdviceError, PopulateError};

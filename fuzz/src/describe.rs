@@ -92,7 +92,7 @@ fn chosen<'w>(words: &[(bool, &'w str)]) -> impl Iterator<Item = String> + use<'
 pub fn wait(wait: Wait) -> String {
     match wait {
         Wait::Lock(lock) => format!("the {}", self::lock(lock)),
-        Wait::Unlock(pfn) => format!("the end of the migration of {pfn:?}"),
+        Wait::Unlock(folio) => format!("the end of the migration of {folio:?}"),
         Wait::Invalidation(mm) => format!("the end of the invalidations of {mm:?}"),
         Wait::Progress { .. } => {
             "something to change, after too many retries of a fault".to_owned()
@@ -107,7 +107,7 @@ pub fn wait_briefly(wait: Wait) -> String {
     match wait {
         Wait::Lock(Lock::MmapRead(mm) | Lock::MmapWrite(mm)) => format!("mmap {mm:?}"),
         Wait::Lock(Lock::AnonVmaRead(root) | Lock::AnonVmaWrite(root)) => format!("rmap {root:?}"),
-        Wait::Lock(Lock::Folio(pfn)) | Wait::Unlock(pfn) => format!("{pfn:?}"),
+        Wait::Lock(Lock::Folio(folio)) | Wait::Unlock(folio) => format!("{folio:?}"),
         Wait::Invalidation(mm) => format!("inval {mm:?}"),
         Wait::Progress { .. } => "progress".to_owned(),
         Wait::Gate => "gate".to_owned(),
@@ -122,7 +122,7 @@ pub fn lock(lock: Lock) -> String {
         Lock::MmapWrite(mm) => format!("mmap_lock of {mm:?} for writing"),
         Lock::AnonVmaRead(root) => format!("anon_vma lock of {root:?} for reading"),
         Lock::AnonVmaWrite(root) => format!("anon_vma lock of {root:?} for writing"),
-        Lock::Folio(pfn) => format!("folio lock of {pfn:?}"),
+        Lock::Folio(folio) => format!("folio lock of {folio:?}"),
     }
 }
 

@@ -48,7 +48,7 @@ impl Digest {
         for (id, slot) in s.swap().iter() {
             self.mix(id.0.into());
             self.mix(slot.count.into());
-            self.mix(slot.cache.map_or(0, |folio| u64::from(folio.0) + 1));
+            self.mix(slot.cache.map_or(0, |folio| u64::from(folio.head().0) + 1));
             self.mix(slot.word);
         }
         for (mm, space) in s.mms().iter() {

@@ -440,7 +440,10 @@ fn a_reader_waits_for_an_open_migration() {
     assert_eq!(order, ["setu", "page", "fina", "read", "dev-"]);
     let open = film.after("pages m0");
     assert_eq!(open.show(0, 0), "migration soft-dirty 1/0");
-    assert_eq!(open.waiting[1], Some(Wait::Unlock(open.pfn(0, 0))));
+    let Some(Wait::Unlock(folio)) = open.waiting[1] else {
+        panic!("the reader does not wait for the migration");
+    };
+    assert_eq!(folio.head(), open.pfn(0, 0));
     let device = "device0 W exclusive soft-dirty 1/1";
     assert_eq!(film.after("finalize m0").show(0, 0), device);
     assert_eq!(film.outcome("read p0 0"), word(1));

@@ -6,7 +6,7 @@
 //! Corresponds to `mm/madvise.c`.
 
 use crate::fault::FaultError;
-use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
@@ -56,12 +56,13 @@ pub enum PopulateError {
 }
 
 impl State {
-    /// The page of an entry if it is on the LRU and the entry is its only mapping. `MADV_COLD` and
-    /// `MADV_PAGEOUT` skip all other pages.
-    fn sole_lru_page(&self, pte: PresentPte) -> Option<Pfn> {
-        let page = self.page(pte.pfn());
-        let sole = page.has(PageFlags::LRU) && page.mapcount == 1;
-        (pte.pfn() != Pfn::ZERO && sole).then_some(pte.pfn())
+    /// The folio of an entry if it is on the LRU and the entry is its only mapping. `MADV_COLD` and
+    /// `MADV_PAGEOUT` skip all other folios.
+    fn sole_lru_folio(&self, pte: PresentPte) -> Option<Folio> {
+        let folio = self.folio(pte.pfn());
+        let head = self.head(folio);
+        let sole = head.has(PageFlags::LRU) && head.folio_mapcount() == 1;
+        (folio != Folio::ZERO && sole).then_some(folio)
     }
 
     /// Makes one entry lazily freed, under the page-table lock (`madvise_free_pte_range`).
@@ -72,8 +73,8 @@ impl State {
             (_, Some(Softleaf::Swap(_))) => return self.zap_pte(cur, vma, at),
             _ => return,
         };
-        let folio = pte.pfn();
-        let page = *self.page(folio);
+        let folio = self.folio(pte.pfn());
+        let page = *self.head(folio);
         if page
             .flags
             .intersects(PageFlags::SWAPCACHE | PageFlags::DIRTY)
@@ -85,20 +86,20 @@ impl State {
             {
                 return;
             }
-            self.page_mut(folio).flags.remove(PageFlags::DIRTY);
+            self.head_mut(folio).flags.remove(PageFlags::DIRTY);
         }
         self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED | PteFlags::DIRTY);
-        let page = self.page(folio);
+        let page = self.head(folio);
         if page.has(PageFlags::LRU) && !page.has(PageFlags::UNEVICTABLE) {
             // folio_mark_lazyfree
-            self.page_mut(folio).flags.remove(PageFlags::SWAPBACKED);
+            self.head_mut(folio).flags.remove(PageFlags::SWAPBACKED);
         }
     }
 
     /// Makes one entry old, under the page-table lock.
     fn madvise_cold_pte(&mut self, cur: Current<'_>, at: PteRef) {
         if let Some(pte) = self.tables.get(at).present()
-            && self.sole_lru_page(pte).is_some()
+            && self.sole_lru_folio(pte).is_some()
         {
             self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED);
         }
@@ -115,22 +116,22 @@ impl State {
         }
     }
 
-    /// Takes the pages of `range`, which lies in one page table, off the LRU for reclaim
+    /// Takes the folios of `range`, which lies in one page table, off the LRU for reclaim
     /// (`madvise_cold_or_pageout_pte_range`).
-    fn isolate_for_pageout(&mut self, cur: Current<'_>, mm: MmId, range: Range<u64>) -> Vec<Pfn> {
+    fn isolate_for_pageout(&mut self, cur: Current<'_>, mm: MmId, range: Range<u64>) -> Vec<Folio> {
         self.flush_tlb_batched_pending(mm);
         let pgd = self.mm(mm).pgd;
         let mut isolated = Vec::new();
         for addr in range {
             let at = self.tables.pte_offset(pgd, addr);
             let pte = at.and_then(|at| self.tables.get(at).present());
-            if let Some(page) = pte.and_then(|pte| self.sole_lru_page(pte))
-                && self.folio_isolate_lru(cur.task, page)
+            if let Some(folio) = pte.and_then(|pte| self.sole_lru_folio(pte))
+                && self.folio_isolate_lru(cur.task, folio)
             {
-                if self.page(page).has(PageFlags::UNEVICTABLE) {
-                    self.folio_putback_lru(cur.task, page);
+                if self.head(folio).has(PageFlags::UNEVICTABLE) {
+                    self.folio_putback_lru(cur.task, folio);
                 } else {
-                    isolated.push(page);
+                    isolated.push(folio);
                 }
             }
         }

@@ -13,7 +13,7 @@
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
 use crate::fault::FaultError;
-use crate::ids::{MmId, Pfn, VmaId};
+use crate::ids::{Folio, MmId, Pfn, VmaId};
 use crate::lock::Lock;
 use crate::mprotect::ChangeError;
 use crate::page::PageFlags;
@@ -25,8 +25,8 @@ use core::ops::Range;
 impl State {
     /// Counts a mapping of the folio in an mlocked VMA (`mlock_folio`, `__mlock_folio`). A folio
     /// off the LRU only gets the flag.
-    pub(crate) fn mlock_folio(&mut self, folio: Pfn) {
-        let page = self.page_mut(folio);
+    pub(crate) fn mlock_folio(&mut self, folio: Folio) {
+        let page = self.head_mut(folio);
         page.flags.insert(PageFlags::MLOCKED);
         if page.has(PageFlags::LRU) {
             let counted = page.has(PageFlags::UNEVICTABLE);
@@ -37,8 +37,8 @@ impl State {
 
     /// Uncounts a mapping of the folio in an mlocked VMA. The flag is cleared at zero, or at once
     /// if the folio has no count (`munlock_folio`, `__munlock_folio`).
-    fn munlock_folio(&mut self, folio: Pfn) {
-        let page = self.page_mut(folio);
+    fn munlock_folio(&mut self, folio: Folio) {
+        let page = self.head_mut(folio);
         let on_lru = page.has(PageFlags::LRU);
         if on_lru && page.has(PageFlags::UNEVICTABLE) {
             page.mlock_count = page.mlock_count.saturating_sub(1);
@@ -53,14 +53,14 @@ impl State {
     }
 
     /// Counts a new mapping of the folio in `vma`, if `vma` is mlocked.
-    pub(crate) fn mlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
+    pub(crate) fn mlock_vma_folio(&mut self, folio: Folio, vma: VmaId) {
         if self.vma(vma).flags.contains(VmFlags::LOCKED) {
             self.mlock_folio(folio);
         }
     }
 
     /// Uncounts a removed mapping of the folio in `vma`, if `vma` is mlocked.
-    pub(crate) fn munlock_vma_folio(&mut self, folio: Pfn, vma: VmaId) {
+    pub(crate) fn munlock_vma_folio(&mut self, folio: Folio, vma: VmaId) {
         if self.vma(vma).flags.contains(VmFlags::LOCKED) {
             self.munlock_folio(folio);
         }
@@ -78,8 +78,8 @@ impl State {
                 let pte = pte.filter(|pte| pte.present().is_some()));
             zoo!(self, Bug::ExclMapcountDropped => let pte = pte.filter(|pte| !pte.is_exclusive()));
             match pte.and_then(Self::mapped_page) {
-                Some(page) if locked => self.mlock_folio(page),
-                Some(page) => self.munlock_folio(page),
+                Some(page) if locked => self.mlock_folio(self.folio(page)),
+                Some(page) => self.munlock_folio(self.folio(page)),
                 None => {}
             }
         }

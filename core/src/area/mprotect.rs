@@ -149,7 +149,7 @@ impl State {
     }
 
     fn pte_is_pinned(&self, pte: PresentPte) -> bool {
-        pte.write() && !pte.special() && self.page(pte.pfn()).maybe_dma_pinned()
+        pte.write() && !pte.special() && self.folio_maybe_dma_pinned(self.folio(pte.pfn()))
     }
 }
 

@@ -41,14 +41,14 @@ impl State {
         self.mm_mut(mm).anon_rss -= 1;
         if let Some(page) = page {
             zoo!(self, Bug::ExclMapcountDropped if pte.is_exclusive() =>
-                return self.folio_ref_sub(page, 1));
+                return self.folio_ref_sub(self.folio(page), 1));
             self.folio_remove_rmap_pte(page, vma);
             if pte.present().is_some() {
-                self.tlb_remove_page(cur.task, page);
+                self.tlb_remove_folio(cur.task, self.folio(page));
             } else {
                 // unlike the end of a gather, this leaves the folio in the swap cache, for reclaim
                 // to find
-                self.folio_ref_sub(page, 1);
+                self.folio_ref_sub(self.folio(page), 1);
             }
         }
     }

@@ -13,7 +13,7 @@
 //! `restore_exclusive_pte` in `mm/memory.c`.
 
 use crate::fault::{Fault, FaultError, FaultResult, VmFault};
-use crate::ids::{DevId, MmId, Pfn, PteRef, VmaId};
+use crate::ids::{DevId, Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
@@ -35,7 +35,7 @@ impl State {
         }
         self.ptep_clear_flush(at);
         if pte.dirty() {
-            self.folio_mark_dirty(page);
+            self.folio_mark_dirty(self.folio(page));
         }
         // a writable entry has no uffd-wp bit to keep
         let entry = Softleaf::DeviceExclusive {
@@ -62,7 +62,7 @@ impl State {
             .set(PteFlags::UFFD_WP, swap.uffd_wp());
         let mut pte = bare;
         if self.can_change_pte_writable(vma, bare) {
-            if self.page(pfn).has(PageFlags::DIRTY) {
+            if self.head(self.folio(pfn)).has(PageFlags::DIRTY) {
                 pte = pte.mkdirty();
             }
             pte = pte.set(PteFlags::RW, true);
@@ -82,18 +82,19 @@ impl State {
         at: PteRef,
         page: Pfn,
     ) -> bool {
-        let locked = self.folio_trylock(cur.task, page);
+        let folio = self.folio(page);
+        let locked = self.folio_trylock(cur.task, folio);
         if locked {
             self.restore_exclusive_pte(vma, at, SwapPte::assume(self.tables.get(at)));
-            self.folio_unlock(cur.task, page);
+            self.folio_unlock(cur.task, folio);
         }
         locked
     }
 }
 
 impl Current<'_> {
-    /// Makes the page at `addr` exclusive to `owner` (`make_device_exclusive`). Returns it locked
-    /// and with a reference, so that the driver maps it before the CPU can get it back. The caller
+    /// Makes the page at `addr` exclusive to `owner` (`make_device_exclusive`). Returns it with
+    /// its folio locked and with a reference, so that the driver maps it before the CPU can get it back. The caller
     /// holds `mmap_lock` for reading. Returns `None` if the folio is locked and the kernel does not
     /// wait for it, as in 6.12.
     pub async fn make_device_exclusive(
@@ -105,13 +106,14 @@ impl Current<'_> {
         loop {
             // this restores the mapping of a page that is already exclusive to some device
             let page = self.get_user_page_remote(mm, addr).await?;
+            let folio = { self.state().folio(page) };
             let waits = self.state().rules().exclusive_waits_for_lock;
             if waits {
-                self.lock(Lock::Folio(page)).await;
+                self.lock(Lock::Folio(folio)).await;
             } else {
                 let s = &mut *self.state();
-                if !s.folio_trylock(self.task, page) {
-                    s.folio_put(self.task, page);
+                if !s.folio_trylock(self.task, folio) {
+                    s.folio_put(self.task, folio);
                     return Ok(None);
                 }
             }
@@ -126,8 +128,8 @@ impl Current<'_> {
                 if made {
                     return Ok(Some(page));
                 }
-                s.folio_unlock(self.task, page);
-                s.folio_put(self.task, page);
+                s.folio_unlock(self.task, folio);
+                s.folio_put(self.task, folio);
             }
             self.retry_fault(mm, addr).await;
         }
@@ -141,23 +143,24 @@ impl Current<'_> {
         page: Pfn,
     ) -> FaultResult {
         self.preempt(Site::RemoveDeviceExclusive).await;
-        zoo!(self, Bug::ExclNoPageRef => return self.restore_exclusive(vmf, page).await);
+        let folio = { self.state().folio(page) };
+        zoo!(self, Bug::ExclNoPageRef => return self.restore_exclusive(vmf, folio).await);
         // The entry was read without the lock. By now it may be gone, and its page may be free or
         // belong to somebody else.
-        if !self.state().folio_try_get(self.task, page) {
+        if !self.state().folio_try_get(self.task, folio) {
             return Ok(Fault::Done);
         }
-        let result = self.restore_exclusive(vmf, page).await;
+        let result = self.restore_exclusive(vmf, folio).await;
         if result == Ok(Fault::Done) {
-            self.state().folio_put(self.task, page);
+            self.state().folio_put(self.task, folio);
         }
         result
     }
 
     /// Restores the mapping under the folio lock. The task holds a reference, and keeps it.
-    async fn restore_exclusive(self, vmf: VmFault, page: Pfn) -> FaultResult {
-        if !self.state().folio_trylock(self.task, page) {
-            return Ok(Fault::Locked(page));
+    async fn restore_exclusive(self, vmf: VmFault, folio: Folio) -> FaultResult {
+        if !self.state().folio_trylock(self.task, folio) {
+            return Ok(Fault::Locked(folio));
         }
         let addrs = vmf.addr..vmf.addr + 1;
         let range = NotifierRange::new(vmf.mm, addrs, NotifierEvent::Clear, None);
@@ -168,7 +171,7 @@ impl Current<'_> {
         if let Some(vmf) = s.pte_same(&vmf) {
             s.restore_exclusive_pte(vmf.vma, vmf.at, SwapPte::assume(vmf.orig));
         }
-        s.folio_unlock(self.task, page);
+        s.folio_unlock(self.task, folio);
         s.notifier_end(self.task, &range);
         Ok(Fault::Done)
     }

@@ -8,8 +8,8 @@
 
 use crate::{
     Current, DevId, DeviceFault, DevicePte, Devices, Driver, DriverFuture, Enomem, FaultError,
-    HmmError, HmmPfn, Lock, MigratePfn, MigrateRange, MigrateVma, Mirror, MmId, NotifierEvent,
-    NotifierRange, Pfn, Request, Select, Site, State, VmFlags, Wait, errno,
+    Folio, HmmError, HmmPfn, Lock, MigratePfn, MigrateRange, MigrateVma, Mirror, MmId,
+    NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, VmFlags, Wait, errno,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -116,20 +116,20 @@ pub fn alloc_and_copy(
     dev: DevId,
     direction: Direction,
     src: MigratePfn,
-) -> Result<Pfn, Enomem> {
+) -> Result<Folio, Enomem> {
     let source = src.page().map(|page| s.page(page).word);
     match direction {
         Direction::ToDevice => {
             let dst = s.alloc_device_page(cur.task, dev)?;
             let word = source.unwrap_or(0);
-            zoo!(s, Bug::NouveauZeroPageMigrate if source.is_none() => let word = s.page(dst).word);
-            s.set_word(dst, word);
+            zoo!(s, Bug::NouveauZeroPageMigrate if source.is_none() => let word = s.page(dst.head()).word);
+            s.set_word(dst.head(), word);
             Ok(dst)
         }
         Direction::ToSystem => {
             let dst = s.alloc_page(cur.task)?;
             s.folio_trylock(cur.task, dst);
-            s.set_word(dst, source.unwrap_or(0));
+            s.set_word(dst.head(), source.unwrap_or(0));
             Ok(dst)
         }
     }
@@ -161,7 +161,7 @@ fn alloc_and_copy_all(
             zoo!(s, Bug::AmdkfdHoleMigration => args.dst.fill(MigratePfn::NONE));
             continue;
         };
-        args.dst[i] = MigratePfn::new(dst);
+        args.dst[i] = MigratePfn::new(dst.head());
     }
 }
 
@@ -317,7 +317,7 @@ async fn exclusive_page(
         cur.lock(lock).await;
         let page = cur.get_user_page_remote(mm, addr).await;
         cur.unlock(lock);
-        cur.state().folio_put(cur.task, page?);
+        put_page(cur, page?);
         let seq = cur.interval_read_begin(dev, mm).await;
         cur.lock(lock).await;
         let made = cur.make_device_exclusive(mm, addr, dev).await;
@@ -331,6 +331,12 @@ async fn exclusive_page(
     }
 }
 
+/// Drops a reference to a page.
+fn put_page(cur: Current<'_>, page: Pfn) {
+    let s = &mut *cur.state();
+    s.folio_put(cur.task, s.folio(page));
+}
+
 /// Maps an exclusive page if nothing was invalidated since `seq`, and releases its lock and
 /// reference.
 fn map_exclusive(cur: Current<'_>, at: Mirror, pfn: Pfn, seq: u64) -> bool {
@@ -341,8 +347,9 @@ fn map_exclusive(cur: Current<'_>, at: Mirror, pfn: Pfn, seq: u64) -> bool {
         s.driver_mut().map(at, DevicePte { pfn, write, atomic });
     }
     zoo!(s, Bug::NouveauExclusiveMissingUnlock if !valid => return false);
-    s.folio_unlock(cur.task, pfn);
-    s.folio_put(cur.task, pfn);
+    let folio = s.folio(pfn);
+    s.folio_unlock(cur.task, folio);
+    s.folio_put(cur.task, folio);
     valid
 }
 
@@ -397,7 +404,7 @@ async fn range_fault(
     };
     cur.preempt(Site::HmmRangeDone).await;
     let s = &mut *cur.state();
-    zoo!(s, Bug::XeDerefHmmPages => s.folio_mark_dirty(pfn));
+    zoo!(s, Bug::XeDerefHmmPages => s.folio_mark_dirty(s.folio(pfn)));
     let stale = s.interval_read_retry(dev, mm, seq);
     zoo!(s, Bug::HmmNoEbusy => let stale = false);
     if stale {
@@ -448,7 +455,7 @@ fn device_access(
     }
     if let Some(word) = write {
         s.set_word(pte.pfn, word);
-        s.folio_mark_dirty(pte.pfn);
+        s.folio_mark_dirty(s.folio(pte.pfn));
     }
     Some(s.page(pte.pfn).word)
 }

@@ -9,7 +9,7 @@
 //! Corresponds to `struct dev_pagemap_ops`, `struct mmu_interval_notifier_ops`.
 
 use crate::fault::FaultError;
-use crate::ids::{DevId, MmId, Pfn, VmaId};
+use crate::ids::{DevId, Folio, MmId, Pfn, VmaId};
 use crate::limits::DEVICES;
 use crate::notifier::NotifierRange;
 use crate::page::FrameAllocator;
@@ -91,9 +91,9 @@ pub trait Driver: Any + Debug {
     fn alloc(&mut self, dev: DevId) -> Option<Pfn> {
         self.devices_mut().memory_mut(dev).alloc()
     }
-    /// Frees a page of `dev` whose last reference has been dropped (`dev_pagemap_ops::folio_free`).
-    fn folio_free(&mut self, dev: DevId, page: Pfn) {
-        self.devices_mut().memory_mut(dev).free(page);
+    /// Frees a folio of `dev` whose last reference has been dropped (`dev_pagemap_ops::folio_free`).
+    fn folio_free(&mut self, dev: DevId, folio: Folio) {
+        self.devices_mut().memory_mut(dev).free(folio.head());
     }
     /// The memory of `dev`.
     fn memory(&self, dev: DevId) -> &FrameAllocator {

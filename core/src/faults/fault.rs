@@ -6,7 +6,7 @@
 //! Corresponds to `mm/memory.c`.
 
 use crate::driver::DeviceFault;
-use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::limits::DEVICES;
 use crate::lock::{Lock, Site, Wait};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     Done,
     /// Another task holds the folio lock: drop `mmap_lock`, wait as `folio_wait_locked` does, and
     /// repeat the access. The task holds a reference to the folio (`VM_FAULT_RETRY`).
-    Locked(Pfn),
+    Locked(Folio),
 }
 
 pub(crate) type FaultResult = Result<Fault, FaultError>;
@@ -104,12 +104,12 @@ impl State {
         pte.set(PteFlags::RW, self.vma(vma).flags.contains(VmFlags::WRITE))
     }
 
-    /// A new, cleared, charged page (`alloc_anon_folio`, `vma_alloc_zeroed_movable_folio`).
-    pub(crate) fn alloc_anon_page(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
-        let page = self.alloc_page(cur.task)?;
-        self.page_mut(page).word = 0;
-        self.charge(page);
-        Ok(page)
+    /// A new, cleared, charged folio (`alloc_anon_folio`, `vma_alloc_zeroed_movable_folio`).
+    pub(crate) fn alloc_anon_folio(&mut self, cur: Current<'_>) -> Result<Folio, Enomem> {
+        let folio = self.alloc_page(cur.task)?;
+        self.head_mut(folio).word = 0;
+        self.charge(folio);
+        Ok(folio)
     }
 
     /// Maps a new page: mapcount, reverse map, LRU, mlock. The mapping takes over the reference of
@@ -122,17 +122,18 @@ impl State {
         at: PteRef,
         pte: PresentPte,
     ) {
-        self.folio_add_new_anon_rmap(pte.pfn(), vma, addr, true);
-        self.folio_add_lru(pte.pfn());
-        self.mlock_vma_folio(pte.pfn(), vma);
-        self.disown(cur.task, pte.pfn());
+        let folio = self.folio(pte.pfn());
+        self.folio_add_new_anon_rmap(folio, vma, addr, true);
+        self.folio_add_lru(folio);
+        self.mlock_vma_folio(folio, vma);
+        self.disown(cur.task, folio);
         self.tables.set(at, pte.pte());
     }
 
     /// True if only this mapping uses the page and no entry names its swap slot
-    /// (`wp_can_reuse_anon_folio`). The page then becomes exclusive to `vma`.
-    fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId) -> bool {
-        let page = *self.page(folio);
+    /// (`wp_can_reuse_anon_folio`). The folio then belongs to the anon_vma of `vma`.
+    fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Folio, vma: VmaId) -> bool {
+        let page = *self.head(folio);
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
         let shared = page.refcount > 1 + cached;
         zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
@@ -146,7 +147,7 @@ impl State {
             return false;
         }
         self.folio_free_swap(folio);
-        let shared = self.page(folio).refcount != 1;
+        let shared = self.head(folio).refcount != 1;
         zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
         if shared {
             zoo!(self, Bug::CowWpSimplification => return false);
@@ -154,7 +155,6 @@ impl State {
             return false;
         }
         self.folio_move_anon_rmap(folio, vma);
-        self.page_mut(folio).flags.insert(PageFlags::ANON_EXCLUSIVE);
         self.folio_unlock(cur.task, folio);
         true
     }
@@ -180,19 +180,23 @@ impl State {
             self.flush_tlb_page(vmf.mm, vmf.addr);
         }
         let page = pte.pfn();
+        let folio = self.folio(page);
         let exclusive = page != Pfn::ZERO && self.page(page).anon_exclusive();
         // before PageAnonExclusive (5.19), a page that somebody else held was always copied
-        zoo!(self, Bug::UffdwpDeferredFlush if self.page(page).refcount > 1 =>
+        zoo!(self, Bug::UffdwpDeferredFlush if self.head(folio).refcount > 1 =>
             let exclusive = false);
         let reuse = exclusive
             || page != Pfn::ZERO
                 && !vmf.in_batch
-                && self.wp_can_reuse_anon_folio(cur, page, vmf.vma);
+                && self.wp_can_reuse_anon_folio(cur, folio, vmf.vma);
         if !reuse {
             if page != Pfn::ZERO {
-                self.folio_get(cur.task, page);
+                self.folio_get(cur.task, folio);
             }
             return WpAction::Copy(page);
+        }
+        if !exclusive {
+            self.page_mut(page).flags.insert(PageFlags::ANON_EXCLUSIVE);
         }
         if !vmf.unshare {
             let young = pte.set(PteFlags::ACCESSED, true).mkdirty();
@@ -204,12 +208,12 @@ impl State {
 
     /// Replaces the copied page by the copy, under the page-table lock. Returns false if the entry
     /// has changed.
-    fn wp_page_copied(&mut self, cur: Current<'_>, vmf: &VmFault, old: Pfn, new: Pfn) -> bool {
+    fn wp_page_copied(&mut self, cur: Current<'_>, vmf: &VmFault, old: Pfn, new: Folio) -> bool {
         let Some(vmf) = self.pte_same(vmf) else {
             return false;
         };
         let orig = PresentPte::assume(vmf.orig);
-        let pte = self.mk_pte(vmf.vma, new);
+        let pte = self.mk_pte(vmf.vma, new.head());
         let pte = if vmf.unshare {
             pte.set(PteFlags::SOFT_DIRTY, orig.soft_dirty())
                 .set(PteFlags::UFFD_WP, orig.uffd_wp())
@@ -217,7 +221,7 @@ impl State {
             self.maybe_mkwrite(vmf.vma, pte.mkdirty())
         };
         zoo!(self, Bug::ZeropageRemapLostBits if vmf.unshare =>
-            let pte = self.mk_pte(vmf.vma, new));
+            let pte = self.mk_pte(vmf.vma, new.head()));
         self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
         let zero_page = old == Pfn::ZERO;
@@ -226,6 +230,7 @@ impl State {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
             self.folio_remove_rmap_pte(old, vmf.vma);
+            let old = self.folio(old);
             self.free_swap_cache(old);
             self.folio_ref_sub(old, 1);
         }
@@ -271,7 +276,7 @@ impl Current<'_> {
 
     /// Waits until a folio is unlocked, and drops the task's reference to it (the end of
     /// `__folio_lock_or_retry`).
-    pub(crate) async fn folio_wait_locked(self, folio: Pfn) {
+    pub(crate) async fn folio_wait_locked(self, folio: Folio) {
         self.lock(Lock::Folio(folio)).await;
         let s = &mut *self.state();
         s.folio_unlock(self.task, folio);
@@ -367,15 +372,15 @@ impl Current<'_> {
             return Ok(Fault::Done);
         }
         self.anon_vma_prepare(vmf.vma).await?;
-        let page = { self.state().alloc_anon_page(self)? };
+        let folio = { self.state().alloc_anon_folio(self)? };
         self.preempt(Site::DoAnonymousPage).await;
         let s = &mut *self.state();
         if let Some(vmf) = s.pte_same(&vmf) {
-            let pte = s.maybe_mkwrite(vmf.vma, s.mk_pte(vmf.vma, page).mkdirty());
+            let pte = s.maybe_mkwrite(vmf.vma, s.mk_pte(vmf.vma, folio.head()).mkdirty());
             s.mm_mut(vmf.mm).anon_rss += 1;
             s.map_new_anon_page(self, vmf.vma, vmf.addr, vmf.at, pte);
         } else {
-            s.folio_put(self.task, page);
+            s.folio_put(self.task, folio);
         }
         Ok(Fault::Done)
     }
@@ -410,7 +415,8 @@ impl Current<'_> {
     async fn wp_page_copy(self, vmf: VmFault, old: Pfn) -> FaultResult {
         let result = self.wp_page_copy_held(vmf, old).await;
         if old != Pfn::ZERO {
-            self.state().folio_put(self.task, old);
+            let s = &mut *self.state();
+            s.folio_put(self.task, s.folio(old));
         }
         result
     }
@@ -419,8 +425,8 @@ impl Current<'_> {
         self.anon_vma_prepare(vmf.vma).await?;
         let new = {
             let s = &mut *self.state();
-            let new = s.alloc_anon_page(self)?;
-            s.page_mut(new).word = s.page(old).word;
+            let new = s.alloc_anon_folio(self)?;
+            s.page_mut(new.head()).word = s.page(old).word;
             new
         };
         let range = NotifierRange::new(vmf.mm, vmf.addr..vmf.addr + 1, NotifierEvent::Clear, None);
@@ -440,32 +446,33 @@ impl Current<'_> {
         self.preempt(Site::DoSwapPage).await;
         zoo!(self, Bug::FaultDevprivNoPageref =>
             return self.migrate_to_ram(&vmf, page, None).await);
-        let locked = {
+        let (folio, locked) = {
             let s = &mut *self.state();
             if s.pte_same(&vmf).is_none() {
                 return Ok(Fault::Done);
             }
             // under the page-table lock, the reference of the entry keeps the page alive
-            let locked = s.folio_trylock(self.task, page);
+            let folio = s.folio(page);
+            let locked = s.folio_trylock(self.task, folio);
             if locked {
-                s.folio_get(self.task, page);
+                s.folio_get(self.task, folio);
             }
-            locked
+            (folio, locked)
         };
         if !locked {
             zoo!(self, Bug::SwapfaultTrylockLivelock => return Ok(Fault::Done));
-            self.sleep_on(Wait::Unlock(page)).await;
+            self.sleep_on(Wait::Unlock(folio)).await;
             return Ok(Fault::Done);
         }
         let result = self.migrate_to_ram(&vmf, page, Some(page)).await;
         let s = &mut *self.state();
-        s.folio_unlock(self.task, page);
-        s.folio_put(self.task, page);
+        s.folio_unlock(self.task, folio);
+        s.folio_put(self.task, folio);
         result
     }
 
     /// Calls the driver (`dev_pagemap_ops::migrate_to_ram`). `fault_page` is the page if the fault
-    /// holds its lock and a reference.
+    /// holds the lock of its folio and a reference.
     async fn migrate_to_ram(
         self,
         vmf: &VmFault,
@@ -477,7 +484,7 @@ impl Current<'_> {
             let s = &mut *self.state();
             // `referenced` is only for the event. The kernel finds the driver by page_pgmap(); here
             // the frame number names the device.
-            let referenced = s.page(page).refcount > 0;
+            let referenced = s.head(s.folio(page)).refcount > 0;
             s.events.push(Event::MigrateToRam {
                 task: self.task,
                 page,

@@ -2,7 +2,7 @@
 //!
 //! Corresponds to `dup_mmap` in `mm/mmap.c`, `copy_page_range` in `mm/memory.c`.
 
-use crate::ids::{MmId, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{
@@ -71,7 +71,7 @@ impl State {
             // the caller has already restored these to present entries
             Softleaf::DeviceExclusive { .. } => return,
             Softleaf::DevicePrivate { write, pfn } => {
-                self.folio_ref_add(pfn, 1);
+                self.folio_ref_add(self.folio(pfn), 1);
                 // a device page has no pins, so sharing cannot fail
                 self.folio_try_dup_anon_rmap_pte(pfn);
                 if write {
@@ -115,7 +115,7 @@ impl State {
             if !self.folio_try_dup_anon_rmap_pte(page) {
                 return Copied::NeedsPage;
             }
-            self.folio_ref_add(page, 1);
+            self.folio_ref_add(self.folio(page), 1);
             self.mm_mut(copy.dst_mm).anon_rss += 1;
         }
         let shared = pte.wrprotect();
@@ -174,7 +174,7 @@ impl State {
 
     /// Gives the child a copy of a pinned page, under both page-table locks (`copy_present_page`).
     /// Returns false if the parent's page is no longer a pinned exclusive one.
-    fn copy_present_page(&mut self, cur: Current<'_>, copy: Copy, addr: u64, new: Pfn) -> bool {
+    fn copy_present_page(&mut self, cur: Current<'_>, copy: Copy, addr: u64, new: Folio) -> bool {
         let from = self.tables.pte_offset(self.mm(copy.src_mm).pgd, addr);
         let to = self.tables.pte_offset(self.mm(copy.dst_mm).pgd, addr);
         let (Some(from), Some(to)) = (from, to) else {
@@ -184,14 +184,15 @@ impl State {
             return false;
         };
         let old = self.page(pte.pfn());
-        if pte.pfn() == Pfn::ZERO || !old.anon_exclusive() || !old.maybe_dma_pinned() {
+        let pinned = self.folio_maybe_dma_pinned(self.folio(pte.pfn()));
+        if pte.pfn() == Pfn::ZERO || !old.anon_exclusive() || !pinned {
             return false;
         }
         let word = old.word;
-        self.page_mut(new).word = word;
+        self.head_mut(new).word = word;
         let writable = self.vma(copy.dst).flags.contains(VmFlags::WRITE);
         let tracked = pte.uffd_wp() && self.registered(copy.dst);
-        let child = PresentPte::new(new)
+        let child = PresentPte::new(new.head())
             .protect(self.vma(copy.dst).accessible())
             .set(PteFlags::ACCESSED, true)
             .mkdirty()
@@ -346,7 +347,7 @@ impl Current<'_> {
     }
 
     pub(crate) async fn copy_pinned_page(self, copy: Copy, addr: u64) -> Result<(), Enomem> {
-        let new = { self.state().alloc_anon_page(self)? };
+        let new = { self.state().alloc_anon_folio(self)? };
         self.preempt(Site::CopyPresentPage).await;
         let s = &mut *self.state();
         if !s.copy_present_page(self, copy, addr, new) {

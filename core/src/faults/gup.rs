@@ -86,13 +86,14 @@ impl State {
     /// Takes a reference for `task` to the page unless it is free; the page may have been reused
     /// (`try_grab_folio_fast`).
     fn try_grab_folio_fast(&mut self, task: TaskId, page: Pfn, pin: bool) -> bool {
+        let folio = self.folio(page);
         if !pin {
-            return self.folio_try_get(task, page);
+            return self.folio_try_get(task, folio);
         }
-        let live = self.page(page).refcount > 0;
+        let live = self.head(folio).refcount > 0;
         if live {
-            self.folio_ref_add(page, GUP_PIN_COUNTING_BIAS);
-            self.tasks[task.ix()].pins.push(page);
+            self.folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+            self.tasks[task.ix()].pins.push(folio);
         }
         live
     }
@@ -100,9 +101,10 @@ impl State {
     /// Hands the reference to the caller if `keep`, or else drops it (`gup_put_folio`).
     fn end_grab(&mut self, task: TaskId, page: Pfn, pin: bool, keep: bool) {
         if pin {
-            self.tasks[task.ix()].pins.retain(|p| *p != page);
+            let folio = self.folio(page);
+            self.tasks[task.ix()].pins.retain(|f| *f != folio);
         } else {
-            self.disown(task, page);
+            self.disown(task, self.folio(page));
         }
         if !keep {
             self.put_external(page, pin);
@@ -111,15 +113,15 @@ impl State {
 
     /// Takes the reference, under the page-table lock (`try_grab_folio`). A pin of the zero page is
     /// not counted.
-    fn try_grab_folio(&mut self, folio: Pfn, foll: Foll) {
+    fn try_grab_folio(&mut self, page: Pfn, foll: Foll) {
         let pin = foll.pin();
         if !foll.intersects(Foll::GET | Foll::PIN) {
             return;
         }
-        let counts = !pin || folio != Pfn::ZERO;
+        let counts = !pin || page != Pfn::ZERO;
         zoo!(self, Bug::GupPinZeroPage => let counts = true);
         if counts {
-            self.hold_external(folio, pin);
+            self.hold_external(page, pin);
         }
     }
 }
@@ -201,7 +203,9 @@ impl Current<'_> {
     pub async fn get_user_page_remote(self, mm: MmId, addr: u64) -> Result<Pfn, FaultError> {
         let page = self.get_user_page_locked(mm, addr, Foll::GET | Foll::WRITE, None);
         let page = page.await?;
-        self.state().tasks[self.task.ix()].refs.push(page);
+        let s = &mut *self.state();
+        let folio = s.folio(page);
+        s.tasks[self.task.ix()].refs.push(folio);
         Ok(page)
     }
 
@@ -239,7 +243,7 @@ impl Current<'_> {
                     s.try_grab_folio(page, foll);
                     // FOLL_TOUCH. If the entry is dirty, whoever clears it marks the folio dirty.
                     if foll.write() && !pte.dirty() {
-                        s.folio_mark_dirty(page);
+                        s.folio_mark_dirty(s.folio(page));
                     }
                     return Ok(Some(page));
                 }

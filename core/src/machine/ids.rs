@@ -88,6 +88,42 @@ impl Pfn {
     }
 }
 
+/// A folio: one or more consecutive pages that are allocated, locked and freed as one. Its head page
+/// holds what belongs to all of it, and the frame number of the head names it.
+///
+/// [`State::folio`](crate::State::folio) finds the folio of a page.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Folio(Pfn);
+
+impl Folio {
+    /// The shared zero page.
+    pub const ZERO: Self = Self(Pfn::ZERO);
+
+    /// The folio whose head page is `head`. The caller knows that it is no tail page.
+    #[inline]
+    pub(crate) const fn of_head(head: Pfn) -> Self {
+        Self(head)
+    }
+
+    /// The head page.
+    #[inline]
+    pub const fn head(self) -> Pfn {
+        self.0
+    }
+
+    /// The device that the folio belongs to; `None` for system memory.
+    #[inline]
+    pub const fn device(self) -> Option<DevId> {
+        self.0.device()
+    }
+}
+
+impl fmt::Debug for Folio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl fmt::Debug for Pfn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.device() {

@@ -11,7 +11,7 @@
 //! Corresponds to `kernel/locking/rwsem.c`, `folio_lock` and `folio_wait_bit_common` in
 //! `mm/filemap.c`, and the interval part of `mm/mmu_notifier.c`.
 
-use crate::ids::{AnonVmaId, MmId, Pfn, TaskId};
+use crate::ids::{AnonVmaId, Folio, MmId, TaskId};
 use crate::page::PageFlags;
 use crate::state::{Current, State};
 use crate::tlb::{MmuGather, UnmapBatch};
@@ -43,7 +43,7 @@ pub enum Lock {
     /// The rwsem of a root anon_vma, for writing.
     AnonVmaWrite(AnonVmaId),
     /// The folio lock.
-    Folio(Pfn),
+    Folio(Folio),
 }
 
 bitflags! {
@@ -65,7 +65,7 @@ pub enum Wait {
     /// A lock.
     Lock(Lock),
     /// The unlock of a folio that the task does not lock itself (`migration_entry_wait_on_locked`).
-    Unlock(Pfn),
+    Unlock(Folio),
     /// The end of all invalidations of an address space (`mmu_interval_read_begin`).
     Invalidation(MmId),
     /// Progress of another task: this one has retried a fault too often without any change.
@@ -143,9 +143,9 @@ pub struct Task {
     /// The locks that it holds.
     pub held: Vec<Lock>,
     /// Folio references that the operation holds and will drop, one element each.
-    pub refs: Vec<Pfn>,
+    pub refs: Vec<Folio>,
     /// Pins that the operation holds and has not handed out yet.
-    pub pins: Vec<Pfn>,
+    pub pins: Vec<Folio>,
     /// The operation's references to anon_vmas.
     pub anon_vma_refs: Vec<AnonVmaId>,
     /// The gathered flush that the operation owes.
@@ -198,10 +198,10 @@ impl State {
     /// Takes `lock` for `task` if it is free.
     pub(crate) fn trylock(&mut self, task: TaskId, lock: Lock) -> bool {
         let taken = match (lock, self.rwsem(lock)) {
-            (Lock::Folio(pfn), _) => {
-                let free = !self.page(pfn).has(PageFlags::LOCKED);
+            (Lock::Folio(folio), _) => {
+                let free = !self.head(folio).has(PageFlags::LOCKED);
                 if free {
-                    self.page_mut(pfn).flags.insert(PageFlags::LOCKED);
+                    self.head_mut(folio).flags.insert(PageFlags::LOCKED);
                 }
                 free
             }
@@ -234,10 +234,10 @@ impl State {
     /// Frees `lock` and wakes the tasks that wait for it.
     fn release(&mut self, lock: Lock) {
         match (lock, self.rwsem(lock)) {
-            (Lock::Folio(pfn), _) => {
-                self.page_mut(pfn).flags.remove(PageFlags::LOCKED);
+            (Lock::Folio(folio), _) => {
+                self.head_mut(folio).flags.remove(PageFlags::LOCKED);
                 self.wake(|wait| match wait {
-                    Wait::Lock(Lock::Folio(p)) | Wait::Unlock(p) => p == pfn,
+                    Wait::Lock(Lock::Folio(f)) | Wait::Unlock(f) => f == folio,
                     _ => false,
                 });
             }
@@ -271,22 +271,22 @@ impl State {
     }
 
     /// Takes the folio lock if it is free (`folio_trylock`).
-    pub fn folio_trylock(&mut self, task: TaskId, pfn: Pfn) -> bool {
-        self.trylock(task, Lock::Folio(pfn))
+    pub fn folio_trylock(&mut self, task: TaskId, folio: Folio) -> bool {
+        self.trylock(task, Lock::Folio(folio))
     }
 
     /// Releases the folio lock (`folio_unlock`).
-    pub fn folio_unlock(&mut self, task: TaskId, pfn: Pfn) {
-        self.unlock(task, Lock::Folio(pfn));
+    pub fn folio_unlock(&mut self, task: TaskId, folio: Folio) {
+        self.unlock(task, Lock::Folio(folio));
     }
 
     /// Takes the folio lock and a reference for something outside the model that does I/O on the
     /// folio. No task owns them. Returns false if the folio is locked or free.
-    pub fn lock_external(&mut self, pfn: Pfn) -> bool {
-        let page = self.page(pfn);
+    pub fn lock_external(&mut self, folio: Folio) -> bool {
+        let page = self.head(folio);
         let free = !page.has(PageFlags::LOCKED) && page.refcount > 0;
         if free {
-            let page = self.page_mut(pfn);
+            let page = self.head_mut(folio);
             page.flags.insert(PageFlags::LOCKED);
             page.refcount += 1;
         }
@@ -294,9 +294,9 @@ impl State {
     }
 
     /// Releases the lock and reference of [`State::lock_external`].
-    pub fn unlock_external(&mut self, pfn: Pfn) {
-        self.release(Lock::Folio(pfn));
-        self.folio_ref_sub(pfn, 1);
+    pub fn unlock_external(&mut self, folio: Folio) {
+        self.release(Lock::Folio(folio));
+        self.folio_ref_sub(folio, 1);
     }
 
     /// False for the `mmap_lock` of an address space that is gone.

@@ -10,7 +10,7 @@ use crate::driver::Driver;
 use crate::fail::{AllocKind, FailInject};
 use crate::geometry::Geometry;
 use crate::identity::Identity;
-use crate::ids::{AnonVmaId, AvcId, MmId, Pfn, TaskId, VmaId};
+use crate::ids::{AnonVmaId, AvcId, Folio, MmId, Pfn, TaskId, VmaId};
 use crate::limits::{DEVICES, MAX_TASKS};
 use crate::lock::Task;
 use crate::memmap::Memmap;
@@ -80,6 +80,17 @@ impl State {
     #[inline]
     pub(crate) fn page_mut(&mut self, pfn: Pfn) -> &mut Page {
         self.memmap.page_mut(pfn)
+    }
+
+    /// The head page of `folio`, which holds what belongs to all of it (`struct folio`).
+    #[inline]
+    pub fn head(&self, folio: Folio) -> &Page {
+        self.page(folio.head())
+    }
+
+    #[inline]
+    pub(crate) fn head_mut(&mut self, folio: Folio) -> &mut Page {
+        self.page_mut(folio.head())
     }
 
     /// Writes the contents of a page, as a device does through its own path to memory. The driver

@@ -4,7 +4,7 @@
 //! changed. The tracepoints here record moments that the state alone does not show. The log grows
 //! until [`State::observed`](crate::State::observed).
 
-use crate::ids::{AnonVmaId, DevId, MmId, Pfn, PteRef, TaskId};
+use crate::ids::{AnonVmaId, DevId, Folio, MmId, Pfn, PteRef, TaskId};
 use crate::limits::DEVICES;
 use crate::lock::{Lock, LockClasses};
 use crate::notifier::NotifierEvent;
@@ -40,38 +40,38 @@ pub enum Event {
         /// True if somebody held a reference to the page at that moment.
         referenced: bool,
     },
-    /// `migrate_device_unmap` accepted a page for migration.
+    /// `migrate_device_unmap` accepted a folio for migration.
     Unmapped {
         /// The migrating task.
         task: TaskId,
-        /// The page, no longer mapped.
-        page: Pfn,
+        /// The folio, no longer mapped.
+        folio: Folio,
         /// References that belong neither to the task nor to the swap cache.
         outside: i32,
     },
     /// `folio_migrate_mapping` moved the identity of a folio to another.
     Migrated {
         /// The old folio.
-        src: Pfn,
+        src: Folio,
         /// The new folio.
-        dst: Pfn,
+        dst: Folio,
     },
     /// A folio went into the swap cache.
     SwapCache {
         /// The folio.
-        folio: Pfn,
+        folio: Folio,
     },
     /// A folio went onto the LRU (`mm_lru_insertion`).
     LruInsertion {
         /// The folio.
-        page: Pfn,
+        folio: Folio,
         /// True if it was charged to a memory cgroup.
         charged: bool,
     },
     /// A reverse-map walk begins, with the anon_vma locked.
     RmapWalk {
         /// The folio.
-        folio: Pfn,
+        folio: Folio,
         /// The anon_vma that the walk visits.
         anon_vma: AnonVmaId,
         /// True if the anon_vma is allocated.
@@ -120,11 +120,11 @@ pub enum Event {
         /// The entry that it read.
         shown: Pagemap,
     },
-    /// A driver allocated a device page for a migration.
+    /// A driver allocated a device folio for a migration.
     DeviceAlloc {
         /// The device.
         dev: DevId,
-        /// The page.
-        page: Pfn,
+        /// The folio.
+        folio: Folio,
     },
 }

@@ -4,21 +4,21 @@
 //! (`zone_device_page_init`, `free_zone_device_folio`).
 
 use crate::fail::AllocKind;
-use crate::ids::{DevId, MmId, Pfn, PteRef, SwapId, TaskId};
+use crate::ids::{DevId, Folio, MmId, Pfn, PteRef, SwapId, TaskId};
 use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
 use crate::state::{Enomem, State};
 use crate::trace::Event;
 
 impl State {
-    /// The head page of the folio that `pfn` belongs to (`page_folio`).
+    /// The folio that `page` belongs to (`page_folio`).
     #[inline]
-    pub fn folio(&self, pfn: Pfn) -> Pfn {
-        Pfn(pfn.0 - self.page(pfn).tail_offset)
+    pub fn folio(&self, page: Pfn) -> Folio {
+        Folio::of_head(Pfn(page.0 - self.page(page).tail_offset))
     }
 
     /// Allocates a page of system memory, with one reference that belongs to `task`. The page keeps
     /// the contents of its last owner.
-    pub fn alloc_page(&mut self, task: TaskId) -> Result<Pfn, Enomem> {
+    pub fn alloc_page(&mut self, task: TaskId) -> Result<Folio, Enomem> {
         self.may_alloc(AllocKind::Page)?;
         let Some(pfn) = self.frames.alloc() else {
             self.fail.failures += 1;
@@ -28,13 +28,14 @@ impl State {
         page.flags = PageFlags::empty();
         page.swap = SwapId::default();
         page.refcount = 1;
-        self.tasks[task.ix()].refs.push(pfn);
-        Ok(pfn)
+        let folio = Folio::of_head(pfn);
+        self.tasks[task.ix()].refs.push(folio);
+        Ok(folio)
     }
 
     /// Allocates a page of `dev`'s memory, locked, with one reference that belongs to `task`
     /// (`zone_device_page_init`).
-    pub fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Pfn, Enomem> {
+    pub fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Folio, Enomem> {
         self.may_alloc(AllocKind::DevicePage)?;
         let Some(pfn) = self.driver_mut().alloc(dev) else {
             self.fail.failures += 1;
@@ -48,29 +49,30 @@ impl State {
         page.order = 0;
         page.tail_offset = 0;
         // a second defence, after the clearing at free (12b2285bf3d1)
-        self.clear_mapping(pfn);
-        self.tasks[task.ix()].refs.push(pfn);
-        self.folio_trylock(task, pfn);
-        self.events.push(Event::DeviceAlloc { dev, page: pfn });
-        Ok(pfn)
+        let folio = Folio::of_head(pfn);
+        self.clear_mapping(folio);
+        self.tasks[task.ix()].refs.push(folio);
+        self.folio_trylock(task, folio);
+        self.events.push(Event::DeviceAlloc { dev, folio });
+        Ok(folio)
     }
 
-    /// Clears the mapping of a device page.
-    fn clear_mapping(&mut self, page: Pfn) {
+    /// Clears the mapping of a device folio.
+    fn clear_mapping(&mut self, folio: Folio) {
         zoo!(self, Bug::DevprivMappingReuse => return);
-        self.page_mut(page).set_mapping(None);
+        self.head_mut(folio).set_mapping(None);
     }
 
     /// Adds references and records no owner: callers use it for mappings, the swap cache and pins
     /// (`folio_ref_add`).
     #[inline]
-    pub(crate) fn folio_ref_add(&mut self, folio: Pfn, count: i32) {
-        self.page_mut(folio).refcount += count;
+    pub(crate) fn folio_ref_add(&mut self, folio: Folio, count: i32) {
+        self.head_mut(folio).refcount += count;
     }
 
     /// Drops references; the last one frees the folio (`folio_put_refs`).
-    pub(crate) fn folio_ref_sub(&mut self, folio: Pfn, count: i32) {
-        let page = self.page_mut(folio);
+    pub(crate) fn folio_ref_sub(&mut self, folio: Folio, count: i32) {
+        let page = self.head_mut(folio);
         page.refcount -= count;
         if page.refcount == 0 {
             self.free_folio(folio);
@@ -79,14 +81,14 @@ impl State {
 
     /// Adds a reference that the operation of `task` holds for a while.
     #[inline]
-    pub(crate) fn folio_get(&mut self, task: TaskId, folio: Pfn) {
+    pub(crate) fn folio_get(&mut self, task: TaskId, folio: Folio) {
         self.folio_ref_add(folio, 1);
         self.tasks[task.ix()].refs.push(folio);
     }
 
     /// Adds a reference for `task` unless the folio is free or being freed (`folio_try_get`).
-    pub(crate) fn folio_try_get(&mut self, task: TaskId, folio: Pfn) -> bool {
-        let ok = self.page(folio).refcount > 0;
+    pub(crate) fn folio_try_get(&mut self, task: TaskId, folio: Folio) -> bool {
+        let ok = self.head(folio).refcount > 0;
         if ok {
             self.folio_get(task, folio);
         }
@@ -94,23 +96,24 @@ impl State {
     }
 
     /// Drops a reference of `task` (`folio_put`).
-    pub fn folio_put(&mut self, task: TaskId, folio: Pfn) {
+    pub fn folio_put(&mut self, task: TaskId, folio: Folio) {
         self.disown(task, folio);
         self.folio_ref_sub(folio, 1);
     }
 
     /// Stops counting a reference as one of `task`, because a mapping or somebody else owns it now.
-    pub(crate) fn disown(&mut self, task: TaskId, folio: Pfn) {
+    pub(crate) fn disown(&mut self, task: TaskId, folio: Folio) {
         let refs = &mut self.tasks[task.ix()].refs;
-        if let Some(i) = refs.iter().rposition(|p| *p == folio) {
+        if let Some(i) = refs.iter().rposition(|f| *f == folio) {
             refs.swap_remove(i);
         }
     }
 
     /// Takes a reference for a holder outside every operation, such as a caller of `get_user_pages`
-    /// or a walker of frames. With `pin`, it is a FOLL_PIN. Returns false if the folio is free.
-    pub fn hold_external(&mut self, folio: Pfn, pin: bool) -> bool {
-        let live = self.page(folio).refcount > 0;
+    /// or a walker of frames. With `pin`, it is a FOLL_PIN. Returns false if the page is free.
+    pub fn hold_external(&mut self, page: Pfn, pin: bool) -> bool {
+        let folio = self.folio(page);
+        let live = self.head(folio).refcount > 0;
         if live {
             self.folio_ref_add(folio, if pin { GUP_PIN_COUNTING_BIAS } else { 1 });
         }
@@ -119,8 +122,9 @@ impl State {
 
     /// Drops a reference of [`hold_external`](Self::hold_external) or of GUP (`unpin_user_page`,
     /// `put_page`).
-    pub fn put_external(&mut self, folio: Pfn, pin: bool) {
-        let pin_counts = folio != Pfn::ZERO;
+    pub fn put_external(&mut self, page: Pfn, pin: bool) {
+        let folio = self.folio(page);
+        let pin_counts = folio != Folio::ZERO;
         zoo!(self, Bug::GupPinZeroPage => let pin_counts = true);
         match pin {
             true if pin_counts => self.folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS),
@@ -130,21 +134,21 @@ impl State {
     }
 
     /// Frees a folio whose last reference has been dropped (`__folio_put`).
-    fn free_folio(&mut self, folio: Pfn) {
+    fn free_folio(&mut self, folio: Folio) {
         match folio.device() {
             Some(dev) => self.free_zone_device_folio(folio, dev),
             None => {
-                let page = self.page_mut(folio);
+                let page = self.head_mut(folio);
                 page.set_mapping(None);
                 page.flags = page.flags & PageFlags::LOCKED | PageFlags::FREE;
-                self.frames.free(folio);
+                self.frames.free(folio.head());
             }
         }
     }
 
     /// Frees a page of device-private memory (`free_zone_device_folio`).
-    fn free_zone_device_folio(&mut self, folio: Pfn, dev: DevId) {
-        let page = self.page_mut(folio);
+    fn free_zone_device_folio(&mut self, folio: Folio, dev: DevId) {
+        let page = self.head_mut(folio);
         // a holder of the folio lock keeps it, and freeing does not check the mlock flag
         let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
         page.flags = page.flags & kept | PageFlags::FREE;
@@ -158,10 +162,10 @@ impl State {
 
     /// Takes a folio off the LRU for the operation of `task`, with a reference
     /// (`folio_isolate_lru`). Returns false if it is not on the LRU.
-    pub(crate) fn folio_isolate_lru(&mut self, task: TaskId, folio: Pfn) -> bool {
-        let on_lru = self.page(folio).has(PageFlags::LRU);
+    pub(crate) fn folio_isolate_lru(&mut self, task: TaskId, folio: Folio) -> bool {
+        let on_lru = self.head(folio).has(PageFlags::LRU);
         if on_lru {
-            self.page_mut(folio).flags.remove(PageFlags::LRU);
+            self.head_mut(folio).flags.remove(PageFlags::LRU);
             self.folio_get(task, folio);
         }
         on_lru
@@ -169,19 +173,16 @@ impl State {
 
     /// Puts a folio on the LRU (`folio_add_lru`). The LRU holds no reference. The kernel's per-CPU
     /// batch in front of it holds one until it is drained; that reference is not modelled.
-    pub(crate) fn folio_add_lru(&mut self, folio: Pfn) {
+    pub(crate) fn folio_add_lru(&mut self, folio: Folio) {
         self.lru_add(folio);
-        let charged = self.page(folio).has(PageFlags::CHARGED);
-        self.events.push(Event::LruInsertion {
-            page: folio,
-            charged,
-        });
+        let charged = self.head(folio).has(PageFlags::CHARGED);
+        self.events.push(Event::LruInsertion { folio, charged });
     }
 
     /// Moves a folio from the batch to an LRU list (`lru_add`). The mlock count restarts at zero,
     /// because earlier counts are not known there.
-    fn lru_add(&mut self, folio: Pfn) {
-        let page = self.page_mut(folio);
+    fn lru_add(&mut self, folio: Folio) {
+        let page = self.head_mut(folio);
         page.flags.insert(PageFlags::LRU);
         let evictable = !page.has(PageFlags::MLOCKED);
         page.flags.set(PageFlags::UNEVICTABLE, !evictable);
@@ -190,26 +191,26 @@ impl State {
 
     /// Drains the per-CPU LRU batch that the folio went through. It is drained only now, so mlock
     /// counts added since the folio was queued are lost.
-    pub(crate) fn drain_lru_batch(&mut self, folio: Pfn) {
-        if self.page(folio).has(PageFlags::LRU) {
+    pub(crate) fn drain_lru_batch(&mut self, folio: Folio) {
+        if self.head(folio).has(PageFlags::LRU) {
             self.lru_add(folio);
         }
     }
 
     /// Charges a folio (`mem_cgroup_charge`).
-    pub(crate) fn charge(&mut self, folio: Pfn) {
-        self.page_mut(folio).flags.insert(PageFlags::CHARGED);
+    pub(crate) fn charge(&mut self, folio: Folio) {
+        self.head_mut(folio).flags.insert(PageFlags::CHARGED);
     }
 
     /// Puts an isolated folio back and drops the reference of the isolation (`folio_putback_lru`).
-    pub(crate) fn folio_putback_lru(&mut self, task: TaskId, folio: Pfn) {
+    pub(crate) fn folio_putback_lru(&mut self, task: TaskId, folio: Folio) {
         self.folio_add_lru(folio);
         self.folio_put(task, folio);
     }
 
     /// `folio_mark_dirty`.
-    pub fn folio_mark_dirty(&mut self, folio: Pfn) {
-        self.page_mut(folio).flags.insert(PageFlags::DIRTY);
+    pub fn folio_mark_dirty(&mut self, folio: Folio) {
+        self.head_mut(folio).flags.insert(PageFlags::DIRTY);
     }
 
     /// Allocates the page tables down to `addr` (`pte_alloc`). Tables allocated before a failure

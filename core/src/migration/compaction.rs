@@ -7,7 +7,7 @@
 //! Corresponds to `migrate_pages` in `mm/migrate.c`, for one folio and in `MIGRATE_ASYNC` mode, as
 //! `mm/compaction.c` calls it.
 
-use crate::ids::{AnonVmaId, Pfn};
+use crate::ids::{AnonVmaId, Folio};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::rmap::UnmapFlush;
@@ -16,22 +16,22 @@ use crate::state::{Current, State};
 impl State {
     /// Moves the identity and contents of `src`, and its place in the swap cache, to `dst`
     /// (`move_to_new_folio`).
-    fn move_to_new_folio(&mut self, src: Pfn, dst: Pfn) -> bool {
-        let page = *self.page(src);
+    fn move_to_new_folio(&mut self, src: Folio, dst: Folio) -> bool {
+        let page = *self.head(src);
         if !self.folio_migrate_mapping(src, dst, 0) {
             return false;
         }
         if page.has(PageFlags::SWAPCACHE) {
             // replaced in one step: a slot that has neither an entry nor a folio would be freed
             self.replace_in_swap_cache(page.swap, dst);
-            self.page_mut(src).flags.remove(PageFlags::SWAPCACHE);
+            self.head_mut(src).flags.remove(PageFlags::SWAPCACHE);
             self.folio_ref_sub(src, 1);
             self.folio_ref_add(dst, 1);
-            let to = self.page_mut(dst);
+            let to = self.head_mut(dst);
             to.flags.insert(PageFlags::SWAPCACHE);
             to.swap = page.swap;
         }
-        self.page_mut(dst).word = page.word;
+        self.head_mut(dst).word = page.word;
         self.folio_add_lru(dst);
         true
     }
@@ -39,7 +39,7 @@ impl State {
 
 impl Current<'_> {
     /// Moves `folio` to another frame if nobody else holds it. Returns true if it moved.
-    pub async fn migrate_pages(self, folio: Pfn) -> bool {
+    pub async fn migrate_pages(self, folio: Folio) -> bool {
         let isolated = self.state().folio_isolate_lru(self.task, folio);
         if !isolated {
             return false;
@@ -61,13 +61,13 @@ impl Current<'_> {
         moved
     }
 
-    async fn unmap_and_move(self, src: Pfn, dst: Pfn) -> bool {
+    async fn unmap_and_move(self, src: Folio, dst: Folio) -> bool {
         let anon_vma: Option<AnonVmaId> = {
             let s = &mut *self.state();
             if !s.folio_trylock(self.task, src) {
                 return false;
             }
-            if s.page(src).has(PageFlags::WRITEBACK) {
+            if s.head(src).has(PageFlags::WRITEBACK) {
                 s.folio_unlock(self.task, src);
                 return false;
             }
@@ -76,7 +76,7 @@ impl Current<'_> {
         };
         // if the folio was mlocked, the kernel drains the LRU batch before it restores the
         // mappings, so their mlock counts are not lost
-        let was_mlocked = self.state().page(src).has(PageFlags::MLOCKED);
+        let was_mlocked = self.state().head(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
         // In 6.12, device-exclusive entries do not count in the mapcount (f495bd7e0d9b), so its
         // version of this test misses them. The model always counts them.

@@ -2,7 +2,7 @@
 //!
 //! Corresponds to `mm/migrate.c`.
 
-use crate::ids::{MmId, Pfn, VmaId};
+use crate::ids::{Folio, MmId, Pfn, VmaId};
 use crate::lock::{Lock, Site, Wait};
 use crate::page::PageFlags;
 use crate::page_vma_mapped::{Found, Wanted};
@@ -17,8 +17,8 @@ impl State {
     /// (`folio_migrate_mapping` and `folio_migrate_flags` of an anonymous folio). `extra` is the
     /// number of references that are expected besides those of the caller, of the mappings and of
     /// the swap cache.
-    pub(crate) fn folio_migrate_mapping(&mut self, src: Pfn, dst: Pfn, extra: i32) -> bool {
-        let from = *self.page(src);
+    pub(crate) fn folio_migrate_mapping(&mut self, src: Folio, dst: Folio, extra: i32) -> bool {
+        let from = *self.head(src);
         let cached = i32::from(from.has(PageFlags::SWAPCACHE));
         if from.refcount != from.mapcount + cached + extra + 1 {
             zoo!(self, Bug::LatentMixedOrderFallthrough => self.carry_identity(src, dst));
@@ -26,18 +26,18 @@ impl State {
         }
         self.carry_identity(src, dst);
         if from.has(PageFlags::UNEVICTABLE) {
-            self.page_mut(dst).flags.insert(PageFlags::UNEVICTABLE);
-            self.page_mut(src).flags.remove(PageFlags::UNEVICTABLE);
+            self.head_mut(dst).flags.insert(PageFlags::UNEVICTABLE);
+            self.head_mut(src).flags.remove(PageFlags::UNEVICTABLE);
         }
         self.events.push(Event::Migrated { src, dst });
         true
     }
 
     /// Moves the mapping, index, flags and charge of `src` to `dst`.
-    fn carry_identity(&mut self, src: Pfn, dst: Pfn) {
-        let from = *self.page(src);
-        self.page_mut(src).flags.remove(PageFlags::CHARGED);
-        let to = self.page_mut(dst);
+    fn carry_identity(&mut self, src: Folio, dst: Folio) {
+        let from = *self.head(src);
+        self.head_mut(src).flags.remove(PageFlags::CHARGED);
+        let to = self.head_mut(dst);
         to.index = from.index;
         to.set_mapping(from.mapping());
         let carried = PageFlags::SWAPBACKED | PageFlags::DIRTY | PageFlags::CHARGED;
@@ -46,29 +46,30 @@ impl State {
 
     /// Replaces a migration entry by a mapping of `dst`, under the page-table lock
     /// (`remove_migration_pte`).
-    fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Pfn) {
+    fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Folio) {
         let swap = SwapPte::assume(found.pte);
         let leaf = swap.softleaf();
         zoo!(self, Bug::ExclTreatedAsMigration => let leaf = leaf.map(Softleaf::as_migration));
         let Some(Softleaf::Migration(entry)) = leaf else {
             return;
         };
+        let page = dst.head();
         let pte = if dst.device().is_some() {
-            Self::device_private_pte(entry, swap, dst).pte()
+            Self::device_private_pte(entry, swap, page).pte()
         } else {
-            self.restored_pte(vma, entry, swap, dst).pte()
+            self.restored_pte(vma, entry, swap, page).pte()
         };
         zoo!(self, Bug::RestoreUffdwpAccessor if dst.device().is_some() =>
             let pte = pte.with_misplaced_uffd_wp());
         zoo!(self, Bug::RestoreWriteAfterMkdirty => let pte = pte.writable_if_dirty());
         self.folio_ref_add(dst, 1);
-        self.folio_add_anon_rmap_pte(dst, vma, entry.kind != MigrationKind::Read);
+        self.folio_add_anon_rmap_pte(page, vma, entry.kind != MigrationKind::Read);
         self.tables.set(found.at, pte);
     }
 
-    fn device_private_pte(entry: MigrationEntry, swap: SwapPte, dst: Pfn) -> SwapPte {
+    fn device_private_pte(entry: MigrationEntry, swap: SwapPte, page: Pfn) -> SwapPte {
         let write = entry.kind == MigrationKind::Write;
-        Softleaf::DevicePrivate { write, pfn: dst }
+        Softleaf::DevicePrivate { write, pfn: page }
             .to_swap()
             .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
             .set(SwapFlags::UFFD_WP, swap.uffd_wp())
@@ -79,11 +80,11 @@ impl State {
         vma: VmaId,
         entry: MigrationEntry,
         swap: SwapPte,
-        dst: Pfn,
+        page: Pfn,
     ) -> PresentPte {
         let write = entry.kind == MigrationKind::Write;
-        let dirty = entry.dirty && self.page(dst).has(PageFlags::DIRTY);
-        PresentPte::new(dst)
+        let dirty = entry.dirty && self.head(self.folio(page)).has(PageFlags::DIRTY);
+        PresentPte::new(page)
             .protect(self.vma(vma).accessible())
             .set(PteFlags::ACCESSED, entry.young)
             .set(PteFlags::DIRTY, dirty)
@@ -100,10 +101,10 @@ impl Current<'_> {
     /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller does: it
     /// holds `mmap_lock` of an address space that mapped the folio when the migration began, or a
     /// reference to the anon_vma.
-    pub(crate) async fn remove_migration_ptes(self, src: Pfn, dst: Pfn) {
+    pub(crate) async fn remove_migration_ptes(self, src: Folio, dst: Folio) {
         let (anon_vma, lock) = {
             let s = &*self.state();
-            let Some(anon_vma) = s.page(dst).mapping() else {
+            let Some(anon_vma) = s.head(dst).mapping() else {
                 return;
             };
             (anon_vma, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))
@@ -128,19 +129,20 @@ impl Current<'_> {
     /// migration would count it.
     pub(crate) async fn migration_entry_wait(self, mm: MmId, addr: u64) {
         self.preempt(Site::MigrationEntryWait).await;
-        let pfn = {
+        let folio = {
             let s = &mut *self.state();
             let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
             let leaf = at.and_then(|at| s.tables().get(at).leaf());
             let Some(Softleaf::Migration(entry)) = leaf else {
                 return;
             };
-            if !s.page(entry.pfn).has(PageFlags::LOCKED) {
+            let folio = s.folio(entry.pfn);
+            if !s.head(folio).has(PageFlags::LOCKED) {
                 return;
             }
-            entry.pfn
+            folio
         };
-        zoo!(self, Bug::MigwaitHoldsRef => return self.wait_for_migration_of_held(pfn).await);
-        self.sleep_on(Wait::Unlock(pfn)).await;
+        zoo!(self, Bug::MigwaitHoldsRef => return self.wait_for_migration_of_held(folio).await);
+        self.sleep_on(Wait::Unlock(folio)).await;
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! Corresponds to `mm/migrate_device.c`.
 
-use crate::ids::{Pfn, PteRef, VmaId};
+use crate::ids::{Folio, Pfn, PteRef, VmaId};
 use crate::lock::Site;
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -53,17 +53,18 @@ impl State {
         };
         zoo!(self, Bug::MigentWriteAttrFromSwapPte if pte.leaf().is_some() =>
             let write = pte.misread().write());
-        if self.page(pfn).mapping().is_none() {
+        let folio = self.folio(pfn);
+        if self.head(folio).mapping().is_none() {
             return MigratePfn::NONE;
         }
-        self.folio_get(cur.task, pfn);
-        let locked_by_fault = args.is_fault_page(pfn);
-        if !locked_by_fault && !self.folio_trylock(cur.task, pfn) {
+        self.folio_get(cur.task, folio);
+        let locked_by_fault = self.is_fault_folio(args, folio);
+        if !locked_by_fault && !self.folio_trylock(cur.task, folio) {
             zoo!(self, Bug::LatentThpTrylockRef => {
-                self.disown(cur.task, pfn);
+                self.disown(cur.task, folio);
                 return MigratePfn::NONE;
             });
-            self.folio_put(cur.task, pfn);
+            self.folio_put(cur.task, folio);
             return MigratePfn::NONE;
         }
         let exclusive = self.page(pfn).anon_exclusive();
@@ -74,9 +75,9 @@ impl State {
         if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
             self.tables.set(at, pte);
             if !locked_by_fault {
-                self.folio_unlock(cur.task, pfn);
+                self.folio_unlock(cur.task, folio);
             }
-            self.folio_put(cur.task, pfn);
+            self.folio_put(cur.task, folio);
             return MigratePfn::NONE;
         }
         let (young, dirty) = pte
@@ -88,11 +89,11 @@ impl State {
         zoo!(self, Bug::CollectPtePfnNonpresent if pte.leaf().is_some() => let dirty = true);
         zoo!(self, Bug::CollectLostDirty => let dirty = false);
         if dirty {
-            self.folio_mark_dirty(pfn);
+            self.folio_mark_dirty(folio);
         }
         self.tables.set(at, entry.pte());
         self.folio_remove_rmap_pte(pfn, vma);
-        self.folio_ref_sub(pfn, 1);
+        self.folio_ref_sub(folio, 1);
         MigratePfn::new(pfn).migrating(write)
     }
 
@@ -119,12 +120,19 @@ impl State {
         table
     }
 
-    /// True if the page has only the references that the migration accounts for
+    /// True if a page of `folio` is the one whose CPU fault started the migration, so that the fault
+    /// holds the lock and a reference.
+    fn is_fault_folio(&self, args: &MigrateVma, folio: Folio) -> bool {
+        args.fault_page
+            .is_some_and(|page| self.folio(page) == folio)
+    }
+
+    /// True if the folio has only the references that the migration accounts for
     /// (`migrate_vma_check_page`).
-    fn migrate_vma_check_page(&self, args: &MigrateVma, pfn: Pfn) -> bool {
-        let mut extra = 1 + i32::from(args.is_fault_page(pfn));
-        zoo!(self, Bug::ZoneDeviceExtraRef if pfn.device().is_some() => extra += 1);
-        let page = self.page(pfn);
+    fn migrate_vma_check_folio(&self, args: &MigrateVma, folio: Folio) -> bool {
+        let mut extra = 1 + i32::from(self.is_fault_folio(args, folio));
+        zoo!(self, Bug::ZoneDeviceExtraRef if folio.device().is_some() => extra += 1);
+        let page = self.head(folio);
         extra += i32::from(page.has(PageFlags::SWAPCACHE));
         page.refcount - extra <= page.folio_mapcount()
     }
@@ -132,13 +140,13 @@ impl State {
     /// Removes a folio from the swap cache if it is there, because a folio of the swap cache cannot
     /// move to a device (the anonymous part of `__migrate_device_pages`). Returns false if it must
     /// stay there.
-    fn leave_swap_cache(&mut self, folio: Pfn) -> bool {
-        !self.page(folio).has(PageFlags::SWAPCACHE) || self.folio_free_swap(folio)
+    fn leave_swap_cache(&mut self, folio: Folio) -> bool {
+        !self.head(folio).has(PageFlags::SWAPCACHE) || self.folio_free_swap(folio)
     }
 
     /// Fills a hole, or replaces the zero page, with a device page, under the page-table lock (the
     /// end of `migrate_vma_insert_page`).
-    fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, page: Pfn) -> bool {
+    fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, folio: Folio) -> bool {
         zoo!(self, Bug::KhugepagedZeroPfnNonpresent if self.tables.get(at).looks_like_zero() =>
             self.clear_unflushed(at));
         let uffd_wp = match self.tables.get(at).decode() {
@@ -153,15 +161,16 @@ impl State {
         let area = self.vma(vma);
         let (mm, write) = (area.mm, area.flags.contains(crate::vma::VmFlags::WRITE));
         self.mm_mut(mm).anon_rss += 1;
-        self.folio_add_new_anon_rmap(page, vma, addr, true);
-        self.folio_ref_add(page, 1);
-        self.charge(page);
+        self.folio_add_new_anon_rmap(folio, vma, addr, true);
+        self.folio_ref_add(folio, 1);
+        self.charge(folio);
         let write = write && !uffd_wp;
         // a write through this entry takes no fault, so soft-dirty is set now, as a write fault
         // would set it
         let written = write;
         zoo!(self, Bug::LatentHoleUntracked => let written = false);
-        let entry = Softleaf::DevicePrivate { write, pfn: page }
+        let pfn = folio.head();
+        let entry = Softleaf::DevicePrivate { write, pfn }
             .to_swap()
             .set(SwapFlags::UFFD_WP, uffd_wp)
             .set(SwapFlags::SOFT_DIRTY, written);
@@ -201,11 +210,12 @@ impl Current<'_> {
             let s = &mut *self.state();
             let pfn = Pfn::new(args.owner.0 as u32 + 1, frame);
             let mut src = MigratePfn::NONE;
-            if s.folio_try_get(self.task, pfn) {
-                if s.folio_trylock(self.task, pfn) {
+            let folio = s.folio(pfn);
+            if s.folio_try_get(self.task, folio) {
+                if s.folio_trylock(self.task, folio) {
                     src = MigratePfn::new(pfn).migrating(false);
                 } else {
-                    s.folio_put(self.task, pfn);
+                    s.folio_put(self.task, folio);
                 }
             }
             args.src.push(src);
@@ -224,33 +234,33 @@ impl Current<'_> {
         }
         zoo!(self, Bug::MigrationRcuAnonVma => let by_pfn = false);
         for i in 0..args.src.len() {
-            let Some(pfn) = args.src[i].page() else {
+            let Some(folio) = self.source(args, i) else {
                 continue;
             };
-            let system = pfn.device().is_none();
+            let system = folio.device().is_none();
             {
                 let s = &mut *self.state();
                 if system {
-                    if !s.folio_isolate_lru(self.task, pfn) {
+                    if !s.folio_isolate_lru(self.task, folio) {
                         args.src[i] = args.src[i].refused();
                         refused = true;
                         continue;
                     }
-                    s.folio_put(self.task, pfn);
+                    s.folio_put(self.task, folio);
                 }
                 if by_pfn {
-                    args.anon_vmas[i] = s.folio_get_anon_vma(self.task, pfn);
+                    args.anon_vmas[i] = s.folio_get_anon_vma(self.task, folio);
                 }
             }
             self.preempt(Site::MigrateVmaUnmap).await;
-            if self.is_mapped(pfn) {
-                self.try_to_migrate(pfn, UnmapFlush::Each).await;
+            if self.is_mapped(folio) {
+                self.try_to_migrate(folio, UnmapFlush::Each).await;
             }
             let s = &mut *self.state();
-            if s.folio_mapped(pfn) || !s.migrate_vma_check_page(args, pfn) {
+            if s.folio_mapped(folio) || !s.migrate_vma_check_folio(args, folio) {
                 if system {
-                    s.folio_get(self.task, pfn);
-                    s.folio_putback_lru(self.task, pfn);
+                    s.folio_get(self.task, folio);
+                    s.folio_putback_lru(self.task, folio);
                 }
                 args.src[i] = args.src[i].refused();
                 refused = true;
@@ -258,13 +268,13 @@ impl Current<'_> {
                 let own = s.tasks[self.task.ix()]
                     .refs
                     .iter()
-                    .filter(|p| **p == pfn)
+                    .filter(|f| **f == folio)
                     .count();
-                let cached = i32::from(s.page(pfn).has(PageFlags::SWAPCACHE));
-                let outside = s.page(pfn).refcount - own as i32 - cached;
+                let cached = i32::from(s.head(folio).has(PageFlags::SWAPCACHE));
+                let outside = s.head(folio).refcount - own as i32 - cached;
                 s.events.push(Event::Unmapped {
                     task: self.task,
-                    page: pfn,
+                    folio,
                     outside,
                 });
             }
@@ -279,21 +289,27 @@ impl Current<'_> {
     async fn migrate_vma_restore(self, args: &mut MigrateVma) {
         for i in 0..args.src.len() {
             let src = args.src[i];
-            let Some(pfn) = src.page().filter(|_| !src.migrates()) else {
+            let Some(folio) = self.source(args, i).filter(|_| !src.migrates()) else {
                 continue;
             };
-            self.restore_mappings(args, i, pfn, pfn).await;
+            self.restore_mappings(args, i, folio, folio).await;
             args.src[i] = MigratePfn::NONE;
-            let s = &mut *self.state();
-            if !args.is_fault_page(pfn) {
-                s.folio_unlock(self.task, pfn);
-            }
-            s.folio_put(self.task, pfn);
+            self.release_source(args, folio);
         }
     }
 
-    pub(crate) fn is_mapped(self, pfn: Pfn) -> bool {
-        self.state().folio_mapped(pfn)
+    /// The folio of page `i` of a migration.
+    fn source(self, args: &MigrateVma, i: usize) -> Option<Folio> {
+        args.src[i].page().map(|page| self.state().folio(page))
+    }
+
+    /// The folio of the destination of page `i`.
+    fn destination(self, args: &MigrateVma, i: usize) -> Option<Folio> {
+        args.dst[i].page().map(|page| self.state().folio(page))
+    }
+
+    pub(crate) fn is_mapped(self, folio: Folio) -> bool {
+        self.state().folio_mapped(folio)
     }
 
     /// Phase 2: moves the identity of each page to its destination, if the driver supplied one and
@@ -301,14 +317,14 @@ impl Current<'_> {
     pub async fn migrate_vma_pages(self, args: &mut MigrateVma) {
         let mut notifier: Option<NotifierRange> = None;
         for i in 0..args.src.len() {
-            let Some(dst) = args.dst[i].page() else {
+            let Some(dst) = self.destination(args, i) else {
                 args.src[i] = args.src[i].refused();
                 continue;
             };
-            if let Some(src) = args.src[i].page() {
-                let extra = i32::from(args.is_fault_page(src));
+            if let Some(src) = self.source(args, i) {
                 self.preempt(Site::MigrateVmaPages).await;
                 let s = &mut *self.state();
+                let extra = i32::from(s.is_fault_folio(args, src));
                 zoo!(s, Bug::StaleMappingAfterFreeSwap => s.leave_swap_cache_to(src, dst));
                 if !s.leave_swap_cache(src) || !s.folio_migrate_mapping(src, dst, extra) {
                     args.src[i] = args.src[i].refused();
@@ -337,7 +353,7 @@ impl Current<'_> {
 
     /// Fills a hole (`migrate_vma_insert_page`). Returns false if another task has filled it, or
     /// memory ran out.
-    async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, page: Pfn) -> bool {
+    async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, folio: Folio) -> bool {
         if self.state().pte_alloc(area.mm, addr).is_err() {
             return false;
         }
@@ -348,26 +364,26 @@ impl Current<'_> {
         let s = &mut *self.state();
         // the table may have gone since
         let at = s.tables.pte_offset(s.mm(area.mm).pgd, addr);
-        at.is_some_and(|at| s.insert_device_page(area.vma, addr, at, page))
+        at.is_some_and(|at| s.insert_device_page(area.vma, addr, at, folio))
     }
 
     /// Phase 3: turns migration entries into mappings of the destination or of the source, and
     /// drops the locks and references of the migration (`migrate_vma_finalize`).
     pub async fn migrate_vma_finalize(self, args: &mut MigrateVma) {
         for i in 0..args.src.len() {
-            let (src, dst) = (args.src[i], args.dst[i].page());
-            let moved = dst.filter(|_| src.migrates());
-            if let Some(page) = src.page() {
-                let target = moved.unwrap_or(page);
+            let (src, dst) = (self.source(args, i), self.destination(args, i));
+            let moved = dst.filter(|_| args.src[i].migrates());
+            if let Some(folio) = src {
+                let target = moved.unwrap_or(folio);
                 if target.device().is_none() {
                     self.state().folio_add_lru(target);
                 }
-                self.restore_mappings(args, i, page, target).await;
-                zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_some() => self.lru_add_dead(page));
-                self.release_source(args, page);
+                self.restore_mappings(args, i, folio, target).await;
+                zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_some() => self.lru_add_dead(folio));
+                self.release_source(args, folio);
             }
             if let Some(dst) = dst {
-                zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_none() && src.page().is_some() =>
+                zoo!(self, Bug::FinalizeLruDeadFolio if moved.is_none() && src.is_some() =>
                     self.lru_add_dead(dst));
                 self.release_destination(dst);
             }
@@ -380,7 +396,7 @@ impl Current<'_> {
 
     /// Replaces the migration entries that name `src` by mappings of `target`. `src` is page `i` of
     /// `args`. Does nothing if that page cannot have migration entries.
-    async fn restore_mappings(self, args: &MigrateVma, i: usize, src: Pfn, target: Pfn) {
+    async fn restore_mappings(self, args: &MigrateVma, i: usize, src: Folio, target: Folio) {
         let has_entries = args.has_entries(i);
         zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
         if has_entries {
@@ -389,17 +405,17 @@ impl Current<'_> {
         }
     }
 
-    fn release_source(self, args: &MigrateVma, page: Pfn) {
+    fn release_source(self, args: &MigrateVma, folio: Folio) {
         let s = &mut *self.state();
-        if !args.is_fault_page(page) {
-            s.folio_unlock(self.task, page);
+        if !s.is_fault_folio(args, folio) {
+            s.folio_unlock(self.task, folio);
         }
-        s.folio_put(self.task, page);
+        s.folio_put(self.task, folio);
     }
 
-    fn release_destination(self, page: Pfn) {
+    fn release_destination(self, folio: Folio) {
         let s = &mut *self.state();
-        s.folio_unlock(self.task, page);
-        s.folio_put(self.task, page);
+        s.folio_unlock(self.task, folio);
+        s.folio_put(self.task, folio);
     }
 }

@@ -89,7 +89,8 @@ pub struct MigrateVma {
     pub select: Select,
     /// The device whose driver migrates (`pgmap_owner`).
     pub owner: DevId,
-    /// The page whose CPU fault started the migration; the fault holds its lock and a reference.
+    /// The page whose CPU fault started the migration; the fault holds the lock of its folio and a
+    /// reference.
     pub fault_page: Option<Pfn>,
     /// Migration by frame number only: the anon_vma reference held for each page. `None` if the
     /// page was not mapped and so has no migration entry.
@@ -122,10 +123,6 @@ impl MigrateVma {
             fault_page: None,
             anon_vmas: Vec::new(),
         }
-    }
-
-    pub(crate) fn is_fault_page(&self, pfn: Pfn) -> bool {
-        self.fault_page == Some(pfn)
     }
 
     /// True if migration entries may name page `i`.

@@ -19,7 +19,7 @@
 
 use crate::fail::AllocKind;
 use crate::identity::Identity;
-use crate::ids::{Pfn, SwapId};
+use crate::ids::{Folio, SwapId};
 use crate::page::PageFlags;
 use crate::state::{Enomem, State};
 use crate::trace::Event;
@@ -32,7 +32,7 @@ pub struct SwapSlot {
     /// Number of page-table entries that name the slot (`swap_count`).
     pub count: u32,
     /// The folio in the swap cache.
-    pub cache: Option<Pfn>,
+    pub cache: Option<Folio>,
     /// The contents of the last write.
     pub word: u64,
 }
@@ -141,14 +141,14 @@ impl State {
 
     /// The folio in the swap cache of `slot` (`swap_cache_get_folio`). The caller takes its own
     /// reference before the section ends.
-    pub(crate) fn swap_cache_folio(&self, slot: SwapId) -> Option<Pfn> {
+    pub(crate) fn swap_cache_folio(&self, slot: SwapId) -> Option<Folio> {
         self.swap.slot(slot).cache
     }
 
     /// Puts a locked folio into the swap cache of `slot` (`add_to_swap_cache`).
-    pub(crate) fn add_to_swap_cache(&mut self, folio: Pfn, slot: SwapId) {
+    pub(crate) fn add_to_swap_cache(&mut self, folio: Folio, slot: SwapId) {
         self.folio_ref_add(folio, 1);
-        let page = self.page_mut(folio);
+        let page = self.head_mut(folio);
         page.flags.insert(PageFlags::SWAPCACHE);
         page.swap = slot;
         self.swap.update(slot, |s| s.cache = Some(folio));
@@ -157,8 +157,8 @@ impl State {
 
     /// Removes a locked folio from the swap cache (`delete_from_swap_cache`). The caller holds a
     /// reference besides that of the cache.
-    pub(crate) fn delete_from_swap_cache(&mut self, folio: Pfn) {
-        let page = self.page_mut(folio);
+    pub(crate) fn delete_from_swap_cache(&mut self, folio: Folio) {
+        let page = self.head_mut(folio);
         page.flags.remove(PageFlags::SWAPCACHE);
         let slot = page.swap;
         self.swap.update(slot, |s| s.cache = None);
@@ -167,7 +167,7 @@ impl State {
 
     /// Allocates a slot for a locked folio and puts the folio into the swap cache (`add_to_swap`).
     /// The folio becomes dirty, because the slot has no contents yet.
-    pub(crate) fn add_to_swap(&mut self, folio: Pfn) -> Result<(), Enomem> {
+    pub(crate) fn add_to_swap(&mut self, folio: Folio) -> Result<(), Enomem> {
         self.may_alloc(AllocKind::SwapSlot)?;
         let Some(slot) = self.swap.alloc() else {
             self.fail.failures += 1;
@@ -190,16 +190,16 @@ impl State {
     }
 
     /// Writes the contents of a folio to its slot.
-    pub(crate) fn swap_write(&mut self, folio: Pfn) {
-        let page = self.page(folio);
+    pub(crate) fn swap_write(&mut self, folio: Folio) {
+        let page = self.head(folio);
         let (slot, word) = (page.swap, page.word);
         self.swap.update(slot, |s| s.word = word);
     }
 
     /// Removes a locked folio from the swap cache if no entry names its slot (`folio_free_swap`).
     /// The contents of the slot are lost, so the folio becomes dirty.
-    pub(crate) fn folio_free_swap(&mut self, folio: Pfn) -> bool {
-        let page = self.page(folio);
+    pub(crate) fn folio_free_swap(&mut self, folio: Folio) -> bool {
+        let page = self.head(folio);
         let freeable = page.has(PageFlags::SWAPCACHE) && !page.has(PageFlags::WRITEBACK);
         if !freeable || self.swap.slot(page.swap).count != 0 {
             return false;
@@ -210,14 +210,14 @@ impl State {
     }
 
     /// Replaces the folio in the swap cache of a slot by `dst`.
-    pub(crate) fn replace_in_swap_cache(&mut self, slot: SwapId, dst: Pfn) {
+    pub(crate) fn replace_in_swap_cache(&mut self, slot: SwapId, dst: Folio) {
         self.swap.update(slot, |s| s.cache = Some(dst));
     }
 
     /// Frees the slot of a folio that has lost its last mapping, unless the folio is locked
     /// (`free_swap_cache`).
-    pub(crate) fn free_swap_cache(&mut self, folio: Pfn) {
-        let page = self.page(folio);
+    pub(crate) fn free_swap_cache(&mut self, folio: Folio) {
+        let page = self.head(folio);
         if page.has(PageFlags::SWAPCACHE)
             && !page.has(PageFlags::LOCKED)
             && page.folio_mapcount() == 0

@@ -8,7 +8,7 @@
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
 use crate::fault::{Fault, FaultError, FaultResult, VmFault};
-use crate::ids::{Pfn, SwapId, VmaId};
+use crate::ids::{Folio, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, PteFlags, SwapPte};
@@ -19,9 +19,9 @@ use crate::vma::VmFlags;
 #[derive(Clone, Copy)]
 pub(crate) enum Lookup {
     /// The folio was in the cache; another task may still be reading it.
-    Cached(Pfn),
+    Cached(Folio),
     /// The caller put the folio into the cache, locked, and must read it.
-    Fresh(Pfn),
+    Fresh(Folio),
     /// The slot is free.
     Gone,
 }
@@ -44,10 +44,10 @@ impl State {
     }
 
     /// Allocates a locked, charged folio for the contents of a slot.
-    pub(crate) fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Pfn, Enomem> {
+    pub(crate) fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Folio, Enomem> {
         let folio = self.alloc_page(cur.task)?;
         self.charge(folio);
-        self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
+        self.head_mut(folio).flags.insert(PageFlags::SWAPBACKED);
         self.folio_trylock(cur.task, folio);
         Ok(folio)
     }
@@ -55,8 +55,8 @@ impl State {
     /// True if this fault should free the slot (`should_try_to_free_swap`). After a write fault the
     /// page changes, so the contents of the slot become useless. The kernel also frees the slot if
     /// the swap device is more than half full; the model leaves that test out.
-    fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Pfn) -> bool {
-        let (area, page) = (self.vma(vma), self.page(folio));
+    fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Folio) -> bool {
+        let (area, page) = (self.vma(vma), self.head(folio));
         let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);
         locked || write && (self.rules().swap_slot_goes_to_exclusive || page.refcount == 2)
     }
@@ -69,10 +69,10 @@ impl State {
         cur: Current<'_>,
         vmf: &VmFault,
         slot: SwapId,
-        folio: Pfn,
+        folio: Folio,
         in_lru_batch: bool,
     ) -> PresentPte {
-        let swap = SwapPte::assume(vmf.orig);
+        let (swap, page) = (SwapPte::assume(vmf.orig), folio.head());
         // kernels since 7.0 map first, so that a concurrent fault finds the folio in the cache
         let rules = self.rules();
         let slot_first = !rules.swap_slot_goes_after_mapping;
@@ -84,9 +84,9 @@ impl State {
         mm.swap_ents -= 1;
         // if the slot is freed only after the mapping, the swap cache still holds a reference here,
         // so the count is not 1
-        let exclusive = swap.exclusive() || !in_lru_batch && self.page(folio).refcount == 1;
+        let exclusive = swap.exclusive() || !in_lru_batch && self.head(folio).refcount == 1;
         let pte = self
-            .mk_pte(vmf.vma, folio)
+            .mk_pte(vmf.vma, page)
             .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
             .set(PteFlags::UFFD_WP, swap.uffd_wp());
         let flags = self.vma(vmf.vma).flags;
@@ -96,10 +96,10 @@ impl State {
             (true, true) => pte.set(PteFlags::RW, true).mkdirty(),
             (writable, _) => pte.set(PteFlags::RW, writable),
         };
-        if self.page(folio).mapping().is_none() {
+        if self.head(folio).mapping().is_none() {
             self.folio_add_new_anon_rmap(folio, vmf.vma, vmf.addr, exclusive);
         } else {
-            self.folio_add_anon_rmap_pte(folio, vmf.vma, exclusive);
+            self.folio_add_anon_rmap_pte(page, vmf.vma, exclusive);
         }
         self.disown(cur.task, folio);
         self.tables.set(vmf.at, pte.pte());
@@ -115,7 +115,7 @@ impl State {
     }
 
     /// Drops the entry's use of the slot, and frees the slot if it should be freed.
-    fn put_swap(&mut self, vma: VmaId, write: bool, slot: SwapId, folio: Pfn) {
+    fn put_swap(&mut self, vma: VmaId, write: bool, slot: SwapId, folio: Folio) {
         self.swap_free(slot);
         if self.should_try_to_free_swap(vma, write, folio) {
             self.folio_free_swap(folio);
@@ -141,7 +141,7 @@ impl Current<'_> {
     /// Finds the folio in the swap cache of a slot and takes a reference (`swap_cache_get_folio`).
     /// No lock is held: before the reference is taken, another folio may have replaced this one, so
     /// the slot is checked again.
-    async fn swap_cache_get_folio(self, slot: SwapId) -> Option<Pfn> {
+    async fn swap_cache_get_folio(self, slot: SwapId) -> Option<Folio> {
         loop {
             let folio = { self.state().swap_cache_folio(slot) }?;
             self.preempt(Site::SwapCacheGetFolio).await;
@@ -155,10 +155,10 @@ impl Current<'_> {
         }
     }
 
-    pub(crate) async fn swap_read_folio(self, slot: SwapId, folio: Pfn) {
+    pub(crate) async fn swap_read_folio(self, slot: SwapId, folio: Folio) {
         self.preempt(Site::SwapReadFolio).await;
         let s = &mut *self.state();
-        s.page_mut(folio).word = s.swap().slot(slot).word;
+        s.head_mut(folio).word = s.swap().slot(slot).word;
     }
 
     /// Handles a fault on a swap entry (`do_swap_page`).
@@ -186,7 +186,7 @@ impl Current<'_> {
         self.preempt(Site::FolioLockOrRetry).await;
         let (orig, action) = {
             let s = &mut *self.state();
-            let page = s.page(folio);
+            let page = s.head(folio);
             let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
             zoo!(s, Bug::SwapinRace => let cached = true);
             let Some(vmf) = s.pte_same(&vmf).filter(|_| cached) else {
@@ -200,7 +200,7 @@ impl Current<'_> {
             // the batch of mlock_folio holds a reference to a folio mapped in an mlocked VMA
             let in_batch = s.rules().locked_swapin_is_held
                 && s.vma(vmf.vma).flags.contains(VmFlags::LOCKED)
-                && s.page(folio).mapping().is_some();
+                && s.head(folio).mapping().is_some();
             let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {

@@ -1,6 +1,6 @@
 //! Reclaim: freeing the frame of a folio that is on the LRU.
 //!
-//! The choice of the folio is not modelled: a program names a page ([`Current::reclaim_page`]), or
+//! The choice of the folio is not modelled: a program names a page ([`Current::reclaim_folio`]), or
 //! a range with `MADV_PAGEOUT`. The rest is the path of every reclaimed folio: swap cache, unmap,
 //! write, removal. Reclaim holds a reference to the folio throughout. It holds the folio lock too,
 //! except while the folio is written. Since 7.3 the write is queued and the folio stays in the swap
@@ -8,7 +8,7 @@
 //!
 //! Corresponds to `shrink_folio_list` and its helpers in `mm/vmscan.c`.
 
-use crate::ids::Pfn;
+use crate::ids::Folio;
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::state::{Current, State};
@@ -35,8 +35,8 @@ enum Write {
 impl State {
     /// Prepares a locked folio for unmapping; an ordinary one needs a slot. False if it cannot be
     /// reclaimed.
-    fn prepare_reclaim(&mut self, folio: Pfn) -> bool {
-        let page = self.page(folio);
+    fn prepare_reclaim(&mut self, folio: Folio) -> bool {
+        let page = self.head(folio);
         if page
             .flags
             .intersects(PageFlags::WRITEBACK | PageFlags::MLOCKED)
@@ -51,16 +51,16 @@ impl State {
 
     /// True if the unmapped folio must be written and nobody else holds it
     /// (`is_page_cache_freeable`).
-    fn needs_pageout(&self, folio: Pfn) -> bool {
-        let page = self.page(folio);
+    fn needs_pageout(&self, folio: Folio) -> bool {
+        let page = self.head(folio);
         // the reclaimer's reference and that of the swap cache
         page.has(PageFlags::SWAPBACKED | PageFlags::DIRTY) && page.refcount == 2
     }
 
     /// Removes an unmapped folio that nobody else holds, if its contents are in its slot or are not
     /// needed any more (`__remove_mapping`). The caller then holds the last reference.
-    fn remove_mapping(&mut self, folio: Pfn) -> bool {
-        let page = self.page(folio);
+    fn remove_mapping(&mut self, folio: Folio) -> bool {
+        let page = self.head(folio);
         if !page.has(PageFlags::SWAPBACKED) {
             return page.refcount == 1;
         }
@@ -74,16 +74,16 @@ impl State {
     /// Starts to write a locked folio (`pageout`, `swap_writeout`). The folio is unlocked at once,
     /// so it may be mapped and written again while the device works. If no entry names the slot any
     /// more, the slot is freed instead. A page of zeroes needs no device.
-    fn swap_writeout(&mut self, cur: Current<'_>, folio: Pfn) -> Write {
-        self.page_mut(folio).flags.remove(PageFlags::DIRTY);
+    fn swap_writeout(&mut self, cur: Current<'_>, folio: Folio) -> Write {
+        self.head_mut(folio).flags.remove(PageFlags::DIRTY);
         self.try_to_unmap_flush_dirty(cur.task);
         let write = if self.folio_free_swap(folio) {
             Write::None
-        } else if self.page(folio).word == 0 {
+        } else if self.head(folio).word == 0 {
             self.swap_write(folio);
             Write::Over
         } else {
-            self.page_mut(folio).flags.insert(PageFlags::WRITEBACK);
+            self.head_mut(folio).flags.insert(PageFlags::WRITEBACK);
             if self.rules().swap_write_is_queued {
                 Write::Queued
             } else {
@@ -97,8 +97,8 @@ impl State {
 
     /// Puts a folio that was not freed back on the LRU. `marked` says that it was mlocked before
     /// reclaim.
-    fn putback_reclaimed(&mut self, cur: Current<'_>, folio: Pfn, marked: bool) {
-        let mlocked = self.page(folio).has(PageFlags::MLOCKED);
+    fn putback_reclaimed(&mut self, cur: Current<'_>, folio: Folio, marked: bool) {
+        let mlocked = self.head(folio).has(PageFlags::MLOCKED);
         self.folio_putback_lru(cur.task, folio);
         if mlocked && !marked {
             // count the mark that try_to_unmap set, now that the folio is on the LRU
@@ -108,13 +108,12 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Reclaims the folio of `page` if it is on the LRU. Returns true if that freed it.
-    pub async fn reclaim_page(self, page: Pfn) -> bool {
+    /// Reclaims the folio if it is on the LRU. Returns true if that freed it.
+    pub async fn reclaim_folio(self, folio: Folio) -> bool {
         let isolated = {
             let s = &mut *self.state();
-            let folio = s.folio(page);
             // reclaim does not scan the list of unevictable folios
-            let looked_at = !s.page(folio).has(PageFlags::UNEVICTABLE);
+            let looked_at = !s.head(folio).has(PageFlags::UNEVICTABLE);
             (looked_at && s.folio_isolate_lru(self.task, folio)).then_some(folio)
         };
         self.shrink_folio_list(isolated).await > 0
@@ -123,7 +122,7 @@ impl Current<'_> {
     /// Reclaims isolated folios, or puts them back on the LRU (`shrink_folio_list`,
     /// `swap_write_submit`). Returns the number of freed folios. Folios with a queued write go back
     /// to the LRU once they are written.
-    pub(crate) async fn shrink_folio_list(self, folios: impl IntoIterator<Item = Pfn>) -> u32 {
+    pub(crate) async fn shrink_folio_list(self, folios: impl IntoIterator<Item = Folio>) -> u32 {
         let (mut freed, mut queued) = (0, Vec::new());
         for folio in folios {
             match self.shrink_folio(folio).await {
@@ -137,7 +136,7 @@ impl Current<'_> {
             let s = &mut *self.state();
             for folio in queued {
                 s.swap_write(folio);
-                s.page_mut(folio).flags.remove(PageFlags::WRITEBACK);
+                s.head_mut(folio).flags.remove(PageFlags::WRITEBACK);
                 s.putback_reclaimed(self, folio, false);
             }
         }
@@ -146,16 +145,16 @@ impl Current<'_> {
 
     /// Reclaims an isolated folio, or puts it back on the LRU (the loop body of
     /// `shrink_folio_list`).
-    async fn shrink_folio(self, folio: Pfn) -> Shrunk {
+    async fn shrink_folio(self, folio: Folio) -> Shrunk {
         self.preempt(Site::ShrinkFolio).await;
         let mut locked = { self.state().folio_trylock(self.task, folio) };
-        let marked = self.state().page(folio).has(PageFlags::MLOCKED);
+        let marked = self.state().head(folio).has(PageFlags::MLOCKED);
         if locked && self.unmap_for_reclaim(folio).await && self.needs_pageout(folio) {
             let write = { self.state().swap_writeout(self, folio) };
             if write == Write::Over {
                 self.preempt(Site::SwapWritepage).await;
                 self.state()
-                    .page_mut(folio)
+                    .head_mut(folio)
                     .flags
                     .remove(PageFlags::WRITEBACK);
             }
@@ -168,7 +167,7 @@ impl Current<'_> {
         let s = &mut *self.state();
         s.try_to_unmap_flush(self.task);
         let freed = locked && s.remove_mapping(folio);
-        if locked && !freed && s.page(folio).has(PageFlags::MLOCKED) {
+        if locked && !freed && s.head(folio).has(PageFlags::MLOCKED) {
             s.folio_free_swap(folio);
         }
         if locked {
@@ -182,7 +181,7 @@ impl Current<'_> {
         Shrunk::Kept
     }
 
-    async fn unmap_for_reclaim(self, folio: Pfn) -> bool {
+    async fn unmap_for_reclaim(self, folio: Folio) -> bool {
         if !self.state().prepare_reclaim(folio) {
             return false;
         }
@@ -190,7 +189,7 @@ impl Current<'_> {
         !self.is_mapped(folio)
     }
 
-    fn needs_pageout(self, folio: Pfn) -> bool {
+    fn needs_pageout(self, folio: Folio) -> bool {
         self.state().needs_pageout(folio)
     }
 }

@@ -14,7 +14,7 @@
 //! Corresponds to `mm/rmap.c`, `mm/interval_tree.c`.
 
 use crate::arena::Slab;
-use crate::ids::{AnonVmaId, AvcId, Pfn, TaskId, VmaId};
+use crate::ids::{AnonVmaId, AvcId, Folio, TaskId, VmaId};
 use crate::lock::{Lock, RwSem, Site};
 use crate::state::{Current, Enomem, State};
 use alloc::vec::Vec;
@@ -356,9 +356,9 @@ impl Current<'_> {
 
 impl State {
     /// Takes a reference for `task` to the anon_vma of a mapped folio (`folio_get_anon_vma`).
-    pub(crate) fn folio_get_anon_vma(&mut self, task: TaskId, folio: Pfn) -> Option<AnonVmaId> {
+    pub(crate) fn folio_get_anon_vma(&mut self, task: TaskId, folio: Folio) -> Option<AnonVmaId> {
         let anon_vma = self
-            .page(folio)
+            .head(folio)
             .mapping()
             .filter(|_| self.folio_mapped(folio))?;
         self.anon_vma_mut(anon_vma).refcount += 1;

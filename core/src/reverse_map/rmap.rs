@@ -2,7 +2,7 @@
 //!
 //! Corresponds to `mm/rmap.c`, `include/linux/rmap.h`.
 
-use crate::ids::{AnonVmaId, Pfn, VmaId};
+use crate::ids::{AnonVmaId, Folio, Pfn, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
@@ -25,7 +25,7 @@ impl State {
     /// inherited it is found.
     pub(crate) fn folio_add_new_anon_rmap(
         &mut self,
-        folio: Pfn,
+        folio: Folio,
         vma: VmaId,
         addr: u64,
         exclusive: bool,
@@ -38,11 +38,11 @@ impl State {
             own.map(|own| self.anon_vma(own).root)
         };
         // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
-        zoo!(self, Bug::DevprivMappingReuse if self.page(folio).mapping().is_some() =>
-            let index = self.page(folio).index);
+        zoo!(self, Bug::DevprivMappingReuse if self.head(folio).mapping().is_some() =>
+            let index = self.head(folio).index);
         zoo!(self, Bug::DevprivMappingReuse =>
-            let anon_vma = self.page(folio).mapping().or(anon_vma));
-        let page = self.page_mut(folio);
+            let anon_vma = self.head(folio).mapping().or(anon_vma));
+        let page = self.head_mut(folio);
         page.flags.insert(PageFlags::SWAPBACKED);
         page.flags.set(PageFlags::ANON_EXCLUSIVE, exclusive);
         page.mapcount = 1;
@@ -57,19 +57,19 @@ impl State {
         if exclusive {
             mapped.flags.insert(PageFlags::ANON_EXCLUSIVE);
         }
-        self.mlock_vma_folio(page, vma);
+        self.mlock_vma_folio(self.folio(page), vma);
     }
 
     /// Removes a mapping in `vma` (`folio_remove_rmap_pte`).
     pub(crate) fn folio_remove_rmap_pte(&mut self, page: Pfn, vma: VmaId) {
         self.page_mut(page).mapcount -= 1;
-        self.munlock_vma_folio(page, vma);
+        self.munlock_vma_folio(self.folio(page), vma);
     }
 
     /// Adds a mapping for a fork, after which the page is not exclusive
     /// (`folio_try_dup_anon_rmap_pte`). Fails if the page is exclusive and may be pinned.
     pub(crate) fn folio_try_dup_anon_rmap_pte(&mut self, page: Pfn) -> bool {
-        let pinned = self.page(page).maybe_dma_pinned();
+        let pinned = self.folio_maybe_dma_pinned(self.folio(page));
         zoo!(self, Bug::ForkPinnedEarlyCow => let pinned = false);
         // a device page cannot be pinned
         if self.page(page).anon_exclusive() && pinned && page.device().is_none() {
@@ -86,7 +86,7 @@ impl State {
     pub(crate) fn folio_try_share_anon_rmap_pte(&mut self, page: Pfn) -> bool {
         zoo!(self, Bug::AnonExclusiveGupFast =>
             self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE));
-        let pinned = self.page(page).maybe_dma_pinned() && page.device().is_none();
+        let pinned = self.folio_maybe_dma_pinned(self.folio(page)) && page.device().is_none();
         if !pinned {
             self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE);
         }
@@ -94,25 +94,30 @@ impl State {
     }
 
     /// Moves the page to the anon_vma of `vma`, the only VMA that uses it (`folio_move_anon_rmap`).
-    pub(crate) fn folio_move_anon_rmap(&mut self, folio: Pfn, vma: VmaId) {
+    pub(crate) fn folio_move_anon_rmap(&mut self, folio: Folio, vma: VmaId) {
         let anon_vma = self.vma(vma).anon_vma;
-        self.page_mut(folio).set_mapping(anon_vma);
+        self.head_mut(folio).set_mapping(anon_vma);
+    }
+
+    /// `folio_maybe_dma_pinned`.
+    pub(crate) fn folio_maybe_dma_pinned(&self, folio: Folio) -> bool {
+        self.head(folio).maybe_dma_pinned()
     }
 
     /// True if the folio is mapped (`folio_mapped`).
-    pub(crate) fn folio_mapped(&self, folio: Pfn) -> bool {
-        self.page(folio).folio_mapcount() > 0
+    pub(crate) fn folio_mapped(&self, folio: Folio) -> bool {
+        self.head(folio).folio_mapcount() > 0
     }
 
     /// Records the start of a walk for `folio`. Returns the page offset to look for.
-    pub(crate) fn rmap_walk_begin(&mut self, folio: Pfn, anon_vma: AnonVmaId) -> u64 {
+    pub(crate) fn rmap_walk_begin(&mut self, folio: Folio, anon_vma: AnonVmaId) -> u64 {
         let alive = self.anon_vmas().is_live(anon_vma.0);
         self.events.push(Event::RmapWalk {
             folio,
             anon_vma,
             alive,
         });
-        self.page(folio).index
+        self.head(folio).index
     }
 
     /// The `n`th VMA, in the order of the interval tree, that covers offset `index`, and the
@@ -132,7 +137,7 @@ impl State {
     fn try_to_migrate_one(
         &mut self,
         cur: Current<'_>,
-        folio: Pfn,
+        folio: Folio,
         vma: VmaId,
         found: Found,
         flush: UnmapFlush,
@@ -209,11 +214,11 @@ impl Current<'_> {
     /// mapped, so the folio is checked again under the lock. In the kernel, RCU keeps the memory of
     /// the anon_vma valid until the lock is taken; a task that must sleep takes a reference
     /// instead. The model has neither, and relies on that check.
-    async fn folio_lock_anon_vma_read(self, folio: Pfn) -> Option<(AnonVmaId, Lock)> {
+    async fn folio_lock_anon_vma_read(self, folio: Folio) -> Option<(AnonVmaId, Lock)> {
         loop {
             let (anon_vma, root) = {
                 let s = &*self.state();
-                let anon_vma = s.page(folio).mapping()?;
+                let anon_vma = s.head(folio).mapping()?;
                 if !s.folio_mapped(folio) {
                     return None;
                 }
@@ -229,7 +234,7 @@ impl Current<'_> {
                 s.unlock(self.task, lock);
                 return None;
             }
-            if s.page(folio).mapping() == Some(anon_vma) && s.anon_vma(anon_vma).root == root {
+            if s.head(folio).mapping() == Some(anon_vma) && s.anon_vma(anon_vma).root == root {
                 return Some((anon_vma, lock));
             }
             s.unlock(self.task, lock);
@@ -238,7 +243,7 @@ impl Current<'_> {
 
     /// Replaces the mappings of a locked folio by migration entries (`try_to_migrate`). Some may
     /// remain, so the caller checks whether the folio is still mapped.
-    pub(crate) async fn try_to_migrate(self, folio: Pfn, flush: UnmapFlush) {
+    pub(crate) async fn try_to_migrate(self, folio: Folio, flush: UnmapFlush) {
         let one = |s: &mut State, vma, found| s.try_to_migrate_one(self, folio, vma, found, flush);
         self.unmap_each(folio, Site::TryToMigrate, one).await;
     }
@@ -248,7 +253,7 @@ impl Current<'_> {
     /// any more.
     pub(crate) async fn unmap_each(
         self,
-        folio: Pfn,
+        folio: Folio,
         site: Site,
         one: impl Fn(&mut State, VmaId, Found) -> bool,
     ) {

@@ -3,7 +3,7 @@
 //!
 //! Corresponds to `try_to_unmap_one` in `mm/rmap.c`.
 
-use crate::ids::{Pfn, VmaId};
+use crate::ids::{Folio, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
@@ -14,7 +14,13 @@ use crate::vma::VmFlags;
 impl State {
     /// Removes one mapping of `folio`, under the page-table lock (`try_to_unmap_one`). Returns
     /// false if that is impossible; the mapping is then unchanged.
-    fn try_to_unmap_one(&mut self, cur: Current<'_>, folio: Pfn, vma: VmaId, found: Found) -> bool {
+    fn try_to_unmap_one(
+        &mut self,
+        cur: Current<'_>,
+        folio: Folio,
+        vma: VmaId,
+        found: Found,
+    ) -> bool {
         let area = self.vma(vma);
         let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
         // a non-present entry of a page on the LRU can only be device-exclusive, and is never dirty
@@ -24,7 +30,7 @@ impl State {
             self.mlock_folio(folio);
             return false;
         }
-        let subpage = folio;
+        let subpage = folio.head();
         zoo!(self, Bug::ExclUnmapOne if found.pte.leaf().is_some() =>
             let subpage = found.pte.misread().pfn());
         let exclusive = self.page(subpage).anon_exclusive();
@@ -32,7 +38,7 @@ impl State {
         if dirty {
             self.folio_mark_dirty(folio);
         }
-        let page = *self.page(folio);
+        let page = *self.head(folio);
         if !page.has(PageFlags::SWAPBACKED) {
             // one reference of the reclaimer and one per mapping: nobody else can write to the page
             let sole = page.refcount == 1 + page.mapcount && !page.has(PageFlags::DIRTY);
@@ -42,7 +48,7 @@ impl State {
                 return false;
             }
         } else {
-            if exclusive && !self.folio_try_share_anon_rmap_pte(folio) {
+            if exclusive && !self.folio_try_share_anon_rmap_pte(folio.head()) {
                 self.tables.set(found.at, found.pte);
                 return false;
             }
@@ -63,13 +69,13 @@ impl State {
     /// Restores the mapping of a lazily freed folio that is dirty or that somebody holds. A dirty
     /// folio becomes an ordinary one. With the rule `held_lazyfree_stays`, a clean one stays lazily
     /// freed, because a holder that writes to it marks it dirty.
-    fn restore_lazyfree(&mut self, folio: Pfn, found: Found) {
+    fn restore_lazyfree(&mut self, folio: Folio, found: Found) {
         let Found { at, pte } = found;
         // before 29f40594a281, a whole batch got the write permission of its first entry
         zoo!(self, Bug::LazyfreeRestoreWritable => let pte = pte.writable());
         self.tables.set(at, pte);
-        if self.page(folio).has(PageFlags::DIRTY) || !self.rules().held_lazyfree_stays {
-            self.page_mut(folio).flags.insert(PageFlags::SWAPBACKED);
+        if self.head(folio).has(PageFlags::DIRTY) || !self.rules().held_lazyfree_stays {
+            self.head_mut(folio).flags.insert(PageFlags::SWAPBACKED);
         }
     }
 }
@@ -78,7 +84,7 @@ impl Current<'_> {
     /// Removes the mappings of a locked folio (`try_to_unmap` with `TTU_BATCH_FLUSH`). An ordinary
     /// folio must be in the swap cache. Some mappings may remain, so the caller checks whether the
     /// folio is still mapped. The caller owes the flush.
-    pub(crate) async fn try_to_unmap(self, folio: Pfn) {
+    pub(crate) async fn try_to_unmap(self, folio: Folio) {
         let one = |s: &mut State, vma, found| s.try_to_unmap_one(self, folio, vma, found);
         self.unmap_each(folio, Site::TryToUnmap, one).await;
     }

@@ -2,7 +2,7 @@
 //!
 //! Corresponds to `mm/page_vma_mapped.c`.
 
-use crate::ids::{MmId, Pfn, PteRef};
+use crate::ids::{Folio, MmId, PteRef};
 use crate::pte::{Entry, Pte, Softleaf};
 use crate::state::State;
 
@@ -31,7 +31,7 @@ impl State {
         &self,
         mm: MmId,
         addr: u64,
-        folio: Pfn,
+        folio: Folio,
         wanted: Wanted,
     ) -> Option<Found> {
         let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
@@ -48,8 +48,8 @@ impl State {
             (_, Some(Softleaf::Migration(entry)), Wanted::Migration) => entry.pfn,
             _ => return None,
         };
-        let pages = 1 << self.page(folio).order;
-        (folio.0..folio.0 + pages)
+        let (first, pages) = (folio.head().0, 1 << self.head(folio).order);
+        (first..first + pages)
             .contains(&pfn.0)
             .then_some(Found { at, pte })
     }

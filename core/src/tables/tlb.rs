@@ -11,7 +11,7 @@
 //!
 //! - at once, under the page-table lock: `State::ptep_clear_flush`, `State::flush_tlb_range`;
 //! - at the end of the operation, by a *gather*: `State::tlb_gather_mmu`, then for each entry
-//!   `State::tlb_flush_pte_range` and `State::tlb_remove_page`, then `State::tlb_finish_mmu`.
+//!   `State::tlb_flush_pte_range` and `State::tlb_remove_folio`, then `State::tlb_finish_mmu`.
 //!   The pages are freed after the flush. Until then other CPUs may use stale translations. The
 //!   task holds `mmap_lock` throughout, so no other task may assume yet that they are gone. If two
 //!   tasks gather in one address space at a time, each flushes all of it, because each may have
@@ -26,7 +26,7 @@
 //! the batched flush in `mm/rmap.c`.
 
 use crate::identity::Identity;
-use crate::ids::{MmId, Pfn, PteRef, TaskId};
+use crate::ids::{Folio, MmId, Pfn, PteRef, TaskId};
 use crate::limits::MAX_TASKS;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::State;
@@ -171,8 +171,8 @@ pub struct MmuGather {
     pub mm: Option<MmId>,
     /// The addresses to flush.
     pub range: Range<u64>,
-    /// Pages that were mapped there, each with the reference of its mapping.
-    pub pages: Vec<Pfn>,
+    /// Folios that were mapped there, each with the reference of its mapping.
+    pub folios: Vec<Folio>,
 }
 
 impl MmuGather {
@@ -183,7 +183,7 @@ impl MmuGather {
     pub(crate) fn renew(&mut self) {
         self.mm = None;
         self.range = 0..0;
-        self.pages.clear();
+        self.folios.clear();
     }
 }
 
@@ -326,24 +326,24 @@ impl State {
         }
     }
 
-    /// Hands the reference of a removed mapping to the gather.
-    pub(crate) fn tlb_remove_page(&mut self, task: TaskId, page: Pfn) {
-        self.tasks[task.ix()].gather.pages.push(page);
+    /// Hands the reference of a removed mapping to the gather (`tlb_remove_page`).
+    pub(crate) fn tlb_remove_folio(&mut self, task: TaskId, folio: Folio) {
+        self.tasks[task.ix()].gather.folios.push(folio);
     }
 
-    /// Flushes what the gather of `task` owes, and then frees its pages.
+    /// Flushes what the gather of `task` owes, and then frees its folios.
     pub(crate) fn tlb_finish_mmu(&mut self, task: TaskId) {
         let gather = &mut self.tasks[task.ix()].gather;
         let range = core::mem::replace(&mut gather.range, 0..0);
         let Some(mm) = gather.mm else { return };
         self.tlb_flush_mmu(mm, range);
-        let mut pages = core::mem::take(&mut self.tasks[task.ix()].gather.pages);
-        for page in pages.drain(..) {
-            self.free_swap_cache(page);
-            self.folio_ref_sub(page, 1);
+        let mut folios = core::mem::take(&mut self.tasks[task.ix()].gather.folios);
+        for folio in folios.drain(..) {
+            self.free_swap_cache(folio);
+            self.folio_ref_sub(folio, 1);
         }
         let gather = &mut self.tasks[task.ix()].gather;
-        gather.pages = pages;
+        gather.folios = folios;
         gather.mm = None;
     }
 

@@ -189,8 +189,7 @@ fn an_exclusive_page_can_be_reclaimed_and_moved_like_any_other() {
     let ways: [Deed; 3] = [
         ("reclaim", |lab| assert!(lab.reclaim(lab.mm, 0))),
         ("compaction", |lab| {
-            let page = lab.pfn(lab.mm, 0);
-            assert!(lab.run(async |cur| cur.migrate_pages(page).await));
+            assert!(lab.compact(lab.mm, 0));
         }),
         ("munmap", |lab| {
             lab.munmap(lab.mm, 0..1);

@@ -139,7 +139,7 @@ fn nothing_is_left_when_all_processes_are_gone() {
         .filter_map(|(_, s)| s.cache)
         .collect();
     for folio in left {
-        lab.run(async |cur| cur.reclaim_page(folio).await);
+        lab.run(async |cur| cur.reclaim_folio(folio).await);
     }
     lab.nothing_is_left();
 }

@@ -1,8 +1,8 @@
 //! A machine with one process, and short names for what tests do and check.
 
 use mm_core::{
-    AllocKind, Current, DevId, Direction, Dmirror, Entry, Geometry, Kernel, MigrateRequest, MmId,
-    Page, PageFlags, Pfn, PresentPte, Pte, Softleaf, SwapSlot, TaskId, VmFlags, Vma, dmirror,
+    AllocKind, Current, DevId, Direction, Dmirror, Entry, Folio, Geometry, Kernel, MigrateRequest,
+    MmId, Page, PageFlags, Pfn, PresentPte, Pte, Softleaf, SwapSlot, TaskId, VmFlags, Vma, dmirror,
 };
 use std::ops::Range;
 
@@ -115,14 +115,26 @@ impl Lab {
         }
     }
 
+    /// Moves the folio at an address within system memory. Returns true if it moved.
+    pub fn compact(&self, mm: MmId, addr: u64) -> bool {
+        let folio = self.folio(mm, addr);
+        self.run(async |cur| cur.migrate_pages(folio).await)
+    }
+
+    /// The folio at an address.
+    pub fn folio(&self, mm: MmId, addr: u64) -> Folio {
+        let page = self.pfn(mm, addr);
+        self.kernel.state().folio(page)
+    }
+
     /// Reclaims the page at an address. Returns true if that freed it.
     pub fn reclaim(&self, mm: MmId, addr: u64) -> bool {
-        let page = self.pfn(mm, addr);
-        let reclaim = || self.run(async |cur| cur.reclaim_page(page).await);
+        let folio = self.folio(mm, addr);
+        let reclaim = || self.run(async |cur| cur.reclaim_folio(folio).await);
         // since 7.3 the write to swap is queued, and the second reclaim frees the page
         let is_queued = || {
             let s = self.kernel.state();
-            s.page(page).has(PageFlags::SWAPCACHE) && s.page(page).folio_mapcount() == 0
+            s.head(folio).has(PageFlags::SWAPCACHE) && s.head(folio).folio_mapcount() == 0
         };
         reclaim() || is_queued() && reclaim()
     }

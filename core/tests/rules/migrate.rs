@@ -223,7 +223,7 @@ fn a_page_moves_to_another_frame_unless_it_is_pinned() {
         if pinned {
             assert!(lab.kernel.state().hold_external(before, true));
         }
-        let moved = lab.run(async |cur| cur.migrate_pages(before).await);
+        let moved = lab.compact(lab.mm, 0);
         assert_eq!(moved, !pinned);
         assert_eq!(lab.pfn(lab.mm, 0) == before, pinned);
         assert_eq!(lab.pfn(lab.mm, 0), lab.pfn(child, 0));

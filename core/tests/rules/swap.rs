@@ -75,8 +75,8 @@ fn a_write_saves_a_lazily_freed_page() {
     let lab = Lab::with(&[7]);
     advise(&lab, 0, Advice::Free);
     lab.write(lab.mm, 0, 8);
-    let page = lab.pfn(lab.mm, 0);
-    lab.run(async |cur| cur.reclaim_page(page).await);
+    let folio = lab.folio(lab.mm, 0);
+    lab.run(async |cur| cur.reclaim_folio(folio).await);
     assert_eq!(lab.read(lab.mm, 0), 8);
 }
 

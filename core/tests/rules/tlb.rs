@@ -41,8 +41,7 @@ fn whatever_takes_a_page_away_makes_every_cpu_forget_it() {
         }),
         ("reclaim", |lab| assert!(lab.reclaim(lab.mm, 0))),
         ("compaction", |lab| {
-            let page = lab.pfn(lab.mm, 0);
-            assert!(lab.run(async |cur| cur.migrate_pages(page).await));
+            assert!(lab.compact(lab.mm, 0));
         }),
     ];
     for (name, change) in changes {

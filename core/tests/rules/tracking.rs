@@ -33,8 +33,7 @@ const JOURNEYS: [Deed; 4] = [
         assert_eq!(lab.migrate(0..1, Direction::ToSystem), 1);
     }),
     ("another frame", |lab| {
-        let page = lab.pfn(lab.mm, 0);
-        assert!(lab.run(async |cur| cur.migrate_pages(page).await));
+        assert!(lab.compact(lab.mm, 0));
     }),
 ];
 

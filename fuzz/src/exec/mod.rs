@@ -399,7 +399,7 @@ impl<'a, 'k> Run<'a, 'k> {
         let s = &mut *self.bench.kernel.state();
         let locks = &mut self.bench.world.borrow_mut().holders.locks;
         let held = locks.iter_mut().filter_map(Option::take);
-        let any = held.map(|pfn| s.unlock_external(pfn)).count() > 0;
+        let any = held.map(|folio| s.unlock_external(folio)).count() > 0;
         if any {
             self.observer.released(Released::Locks);
         }

@@ -67,7 +67,7 @@ impl Run<'_, '_> {
         let mut cx = Context::from_waker(Waker::noop());
         for folio in cached {
             self.bench.kernel.state().renew_task(TaskId(0));
-            let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_page(folio));
+            let mut reclaim = pin!(self.bench.kernel.current(TaskId(0)).reclaim_folio(folio));
             // the reclaim runs alone, so it never waits; a folio that it leaves in the cache is a
             // leak
             let _ = reclaim.as_mut().poll(&mut cx);

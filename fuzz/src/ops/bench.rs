@@ -8,7 +8,7 @@ use crate::program;
 use crate::reference::{Access, Change, End};
 use crate::window::Window;
 use mm_core::{
-    ChangeError, Current, DevId, FaultError, Kernel, Pfn, Softleaf, State, TaskId, VmFlags,
+    ChangeError, Current, DevId, FaultError, Folio, Kernel, Pfn, Softleaf, State, TaskId, VmFlags,
 };
 use std::cell::RefCell;
 use std::ops::Range;
@@ -189,14 +189,14 @@ impl<'k> Running<'_, 'k> {
 
     /// The folio that the entry for an address names, whatever its kind. For a swap entry, it is
     /// the folio in the swap cache.
-    pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Pfn> {
+    pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Folio> {
         let s = &*self.bench.kernel.state();
         let pte = s
             .tables()
             .get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
         let pfn = match (pte.present(), pte.leaf()) {
             (Some(present), _) => present.pfn(),
-            (_, Some(Softleaf::Swap(slot))) => s.swap().slot(slot).cache?,
+            (_, Some(Softleaf::Swap(slot))) => return s.swap().slot(slot).cache,
             (_, leaf) => leaf?.pfn()?,
         };
         (pfn != Pfn::ZERO).then(|| s.folio(pfn))

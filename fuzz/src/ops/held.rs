@@ -197,9 +197,10 @@ impl Running<'_, '_> {
         if free_slot(&self.bench.world.borrow().holders.refs).is_none() {
             return Outcome::Nothing;
         }
-        let Some(pfn) = self.named_folio(process, addr) else {
+        let Some(folio) = self.named_folio(process, addr) else {
             return Outcome::Nothing;
         };
+        let pfn = folio.head();
         if !self.bench.kernel.state().hold_external(pfn, false) {
             return Outcome::Nothing;
         }
@@ -222,13 +223,13 @@ impl Running<'_, '_> {
         let Some(slot) = free_slot(&world.holders.locks) else {
             return Outcome::Nothing;
         };
-        let Some(pfn) = self.named_folio(process, addr) else {
+        let Some(folio) = self.named_folio(process, addr) else {
             return Outcome::Nothing;
         };
-        if !self.bench.kernel.state().lock_external(pfn) {
+        if !self.bench.kernel.state().lock_external(folio) {
             return Outcome::Nothing;
         }
-        world.holders.locks[slot] = Some(pfn);
+        world.holders.locks[slot] = Some(folio);
         Outcome::Slot(slot)
     }
 
@@ -237,10 +238,10 @@ impl Running<'_, '_> {
         let Some(slot) = resolve(&world.holders.locks, name) else {
             return Outcome::Nothing;
         };
-        let Some(pfn) = world.holders.locks[slot].take() else {
+        let Some(folio) = world.holders.locks[slot].take() else {
             return Outcome::Nothing;
         };
-        self.bench.kernel.state().unlock_external(pfn);
+        self.bench.kernel.state().unlock_external(folio);
         Outcome::Done
     }
 }

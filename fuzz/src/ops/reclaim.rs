@@ -30,13 +30,13 @@ pub(super) const COMPACT: Contract = Contract::of(OpKind::Compact, call);
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
     let moved = match op {
         Op::Reclaim { addr, .. } => match on.named_folio(process, on.addr(addr)) {
-            Some(pfn) => on.cur().reclaim_page(pfn).await.into(),
+            Some(folio) => on.cur().reclaim_folio(folio).await.into(),
             None => return Ok(Outcome::Nothing),
         },
         Op::Compact { addr, .. } => {
             let folio = on.named_folio(process, on.addr(addr));
-            match folio.filter(|pfn| pfn.device().is_none()) {
-                Some(pfn) => on.cur().migrate_pages(pfn).await.into(),
+            match folio.filter(|folio| folio.device().is_none()) {
+                Some(folio) => on.cur().migrate_pages(folio).await.into(),
                 None => return Ok(Outcome::Nothing),
             }
         }

@@ -8,7 +8,7 @@ use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
 use crate::invariant::Invariant;
 use crate::reference::{Pid, Reference};
-use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
+use mm_core::{Entry, Folio, MigrationKind, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
 
 /// The changes since the last check.
 #[derive(Debug, Default)]
@@ -128,8 +128,8 @@ fn word(s: &State, pte: Pte) -> Option<u64> {
                 let slot = s.swap().slot(slot);
                 match slot.cache {
                     // a fault may still be reading it in
-                    Some(folio) if s.page(folio).has(PageFlags::LOCKED) => None,
-                    cache => Some(cache.map_or(slot.word, of)),
+                    Some(folio) if s.head(folio).has(PageFlags::LOCKED) => None,
+                    cache => Some(cache.map(Folio::head).map_or(slot.word, of)),
                 }
             }
             leaf => leaf.pfn().map(of),

@@ -62,10 +62,10 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 
 pub(super) fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
     let tasks = view.s.tasks().iter();
-    let refs = tasks.flat_map(|task| task.refs.iter().chain(&task.gather.pages));
+    let refs = tasks.flat_map(|task| task.refs.iter().chain(&task.gather.folios));
     let pins = view.s.tasks().iter().flat_map(|task| &task.pins);
-    let pins = pins.filter(|p| **p == pfn).count() as i32;
-    refs.filter(|p| **p == pfn).count() as i32 + pins * GUP_PIN_COUNTING_BIAS
+    let pins = pins.filter(|folio| folio.head() == pfn).count() as i32;
+    refs.filter(|folio| folio.head() == pfn).count() as i32 + pins * GUP_PIN_COUNTING_BIAS
 }
 
 /// A folio on the LRU is charged and in system memory. `check_free_page` covers free folios.
@@ -224,17 +224,17 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
         Event::MigrateToRam {
             page, referenced, ..
         } => check_use_without_reference(view, page, referenced),
-        Event::LruInsertion { page, charged } => check_lru_insertion(view, page, charged),
+        Event::LruInsertion { folio, charged } => check_lru_insertion(view, folio.head(), charged),
         Event::Unmapped {
             task,
-            page,
+            folio,
             outside,
-        } => check_unmap_references(view, task, page, outside),
+        } => check_unmap_references(view, task, folio.head(), outside),
         Event::RmapWalk {
             folio,
             anon_vma,
             alive,
-        } => super::reverse_map::check_anon_vma_alive(view, folio, anon_vma, alive),
+        } => super::reverse_map::check_anon_vma_alive(view, folio.head(), anon_vma, alive),
         Event::Lock {
             task,
             lock,
@@ -246,8 +246,8 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
         }
         Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
         Event::Migrated { src, dst } => {
-            check_held_elsewhere(view, src)?;
-            check_charge_moved(view, src, dst)
+            check_held_elsewhere(view, src.head())?;
+            check_charge_moved(view, src.head(), dst.head())
         }
         Event::SwapCache { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
     }

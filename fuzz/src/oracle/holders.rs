@@ -2,7 +2,7 @@
 
 use crate::limits::MAX_HELD;
 use crate::reference::Pid;
-use mm_core::{GUP_PIN_COUNTING_BIAS, Identity, Pfn};
+use mm_core::{Folio, GUP_PIN_COUNTING_BIAS, Identity, Pfn};
 use std::hash::Hash;
 
 /// A reference that the program holds.
@@ -31,7 +31,7 @@ pub struct Holders {
     /// References, by slot.
     pub refs: [Option<HeldRef>; MAX_HELD],
     /// Folio locks, each with a reference, by slot.
-    pub locks: [Option<Pfn>; MAX_HELD],
+    pub locks: [Option<Folio>; MAX_HELD],
 }
 
 impl Holders {
@@ -70,7 +70,7 @@ impl Holders {
                 self.locks
                     .iter()
                     .flatten()
-                    .filter(|locked| **locked == pfn)
+                    .filter(|locked| locked.head() == pfn)
                     .map(|_| 1),
             )
             .sum()

@@ -28,7 +28,7 @@ use crate::invariant::{Broken, Changes, Invariant};
 use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use mm_core::{
-    Entry, Event, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
+    Entry, Event, Folio, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
 };
 use std::hash::Hash;
 
@@ -107,7 +107,7 @@ pub(crate) fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
 }
 
 /// The folio in the swap cache under the slot of a swap entry.
-fn cached_at(s: &State, pte: Pte) -> Option<Pfn> {
+fn cached_at(s: &State, pte: Pte) -> Option<Folio> {
     match pte.leaf() {
         Some(Softleaf::Swap(slot)) => s.swap().slot(slot).cache,
         _ => None,
@@ -292,7 +292,8 @@ impl Oracles {
                 self.unmapped.retain(|unmapped| *unmapped != pfn);
                 self.unmapped.extend(write.old.present().map(|_| pfn));
             }
-            self.unmapped.extend(cached_at(s, write.old));
+            self.unmapped
+                .extend(cached_at(s, write.old).map(Folio::head));
             let taken = cleared.filter(|_| write.old.is_none());
             let before = match taken.filter(|c| c.at == write.at) {
                 Some(cleared) => cleared.old,
@@ -314,8 +315,8 @@ impl Oracles {
     fn replay_events(&mut self, s: &State, holders: &Holders, at: At) -> Check {
         for event in s.events() {
             match *event {
-                Event::SwapCache { folio } => self.shadow.cached(folio),
-                Event::Migrated { src, dst } => self.shadow.migrated(src, dst),
+                Event::SwapCache { folio } => self.shadow.cached(folio.head()),
+                Event::Migrated { src, dst } => self.shadow.migrated(src.head(), dst.head()),
                 _ => {}
             }
         }

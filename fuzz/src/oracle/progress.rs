@@ -41,17 +41,17 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
 #[inline(never)]
 pub fn check_waiters(view: &View<'_>) -> Check {
     for (id, task) in view.s.tasks().iter().enumerate() {
-        let Some(Wait::Unlock(pfn)) = task.waiting else {
+        let Some(Wait::Unlock(folio)) = task.waiting else {
             continue;
         };
         let held = task.held.iter().map(|lock| lock.class());
         let held = held.fold(LockClasses::empty(), LockClasses::union);
-        check_lock_order(view, TaskId(id as u8), Lock::Folio(pfn), held)?;
-        if task.refs.contains(&pfn) {
+        check_lock_order(view, TaskId(id as u8), Lock::Folio(folio), held)?;
+        if task.refs.contains(&folio) {
             let detail =
                 format!("task {id} waits for the migration of a page that it holds a reference to");
             let broken = Invariant::WaiterReference.by(Way::WaitsWithReference);
-            return view.page_finding(broken, pfn, detail);
+            return view.page_finding(broken, folio.head(), detail);
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::{Check, View, counting, reverse_map};
 use crate::finding::describe;
 use crate::invariant::Invariant;
-use mm_core::{Entry, Page, PageFlags, Pfn, SwapId, SwapSlot};
+use mm_core::{Entry, Folio, Page, PageFlags, Pfn, SwapId, SwapSlot};
 
 /// Checks all slots that were ever used.
 pub fn check_slots(view: &View<'_>) -> Check {
@@ -79,22 +79,22 @@ fn check_cache(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let Some(folio) = slot.cache else {
         return Ok(());
     };
-    let page = view.s.page(folio);
+    let page = view.s.head(folio);
     if page.has(PageFlags::SWAPCACHE) && page.swap == id {
         return Ok(());
     }
     let detail = format!(
         "{id:?} caches it, but it is not in the swap cache under that slot: {}",
-        describe(folio, page)
+        describe(folio.head(), page)
     );
-    view.page_finding(Invariant::SlotCache, folio, detail)
+    view.page_finding(Invariant::SlotCache, folio.head(), detail)
 }
 
 /// The slot of a folio in the swap cache caches that folio.
 #[inline(never)]
 fn check_in_slot(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let slot = view.s.swap().slot(page.swap);
-    if slot.cache == Some(pfn) {
+    if slot.cache.map(Folio::head) == Some(pfn) {
         return Ok(());
     }
     let detail = format!(
@@ -119,9 +119,9 @@ fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         return view.finding(Invariant::SwapExclusive, detail);
     }
     match slot.cache {
-        Some(folio) if !places.is_empty() && view.s.page(folio).anon_exclusive() => {
+        Some(folio) if !places.is_empty() && view.s.head(folio).anon_exclusive() => {
             let detail = format!("exclusive, but {} entries name its slot", places.len());
-            view.page_finding(Invariant::SwapExclusive, folio, detail)
+            view.page_finding(Invariant::SwapExclusive, folio.head(), detail)
         }
         _ => Ok(()),
     }
@@ -134,7 +134,7 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let Some(folio) = slot.cache else {
         return Ok(());
     };
-    let page = view.s.page(folio);
+    let page = view.s.head(folio);
     if page.mapping().is_none() {
         return Ok(());
     }
@@ -145,9 +145,9 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
                  {problem}: {}",
                 place.mm,
                 place.addr,
-                describe(folio, page)
+                describe(folio.head(), page)
             );
-            return view.page_finding(Invariant::SwapReachable, folio, detail);
+            return view.page_finding(Invariant::SwapReachable, folio.head(), detail);
         }
     }
     Ok(())

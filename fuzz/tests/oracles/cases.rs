@@ -111,6 +111,7 @@ fn held_page_moves(lab: &mut Lab<'_>) -> Check {
         identity: false,
     });
     lab.slice().expect("it has moved nowhere");
+    let (src, dst) = (lab.folio(src), lab.folio(dst));
     lab.tamper(|t| t.event(Event::Migrated { src, dst }));
     lab.slice()
 }
@@ -124,6 +125,7 @@ fn mapped_without_charge(lab: &mut Lab<'_>) -> Check {
 fn moved_folio_keeps_its_charge(lab: &mut Lab<'_>) -> Check {
     let (src, dst) = (lab.write(0), lab.write(1));
     lab.set_pte(0, Pte::NONE);
+    let (src, dst) = (lab.folio(src), lab.folio(dst));
     lab.tamper(|t| t.event(Event::Migrated { src, dst }));
     lab.slice()
 }
@@ -263,7 +265,8 @@ fn entry_names_a_free_slot(lab: &mut Lab<'_>) -> Check {
 fn slot_caches_a_folio_that_is_elsewhere(lab: &mut Lab<'_>) -> Check {
     let slot = lab.swap_out(0);
     let pfn = lab.write(1);
-    lab.tamper(|t| t.slot(slot).expect("used").cache = Some(pfn));
+    let folio = lab.folio(pfn);
+    lab.tamper(|t| t.slot(slot).expect("used").cache = Some(folio));
     lab.slice()
 }
 
@@ -353,8 +356,9 @@ fn takes(lab: &mut Lab<'_>, lock: Lock, held: LockClasses) -> Check {
 
 fn folio_lock_inside_an_anon_vma(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
-    takes(lab, Lock::Folio(pfn), LockClasses::MMAP).expect("the right order");
-    takes(lab, Lock::Folio(pfn), LockClasses::ANON_VMA)
+    let lock = Lock::Folio(lab.folio(pfn));
+    takes(lab, lock, LockClasses::MMAP).expect("the right order");
+    takes(lab, lock, LockClasses::ANON_VMA)
 }
 
 fn second_address_space_locked(lab: &mut Lab<'_>) -> Check {

@@ -2,8 +2,8 @@
 
 use mm_core::tamper::Tamper;
 use mm_core::{
-    Advice, Current, DevId, Direction, Dmirror, Geometry, Kernel, MigrateRequest, MmId, PageFlags,
-    Pfn, PresentPte, Pte, Softleaf, SwapId, TaskId, VmFlags,
+    Advice, Current, DevId, Direction, Dmirror, Folio, Geometry, Kernel, MigrateRequest, MmId,
+    PageFlags, Pfn, PresentPte, Pte, Softleaf, SwapId, TaskId, VmFlags,
 };
 use mm_fuzz::oracle::{At, Check, Holders, Oracles};
 use mm_fuzz::program::OpKind;
@@ -82,7 +82,8 @@ impl<'k> Lab<'k> {
     /// Writes a page and swaps it out. Returns its slot.
     pub fn swap_out(&mut self, addr: u64) -> SwapId {
         let pfn = self.write(addr);
-        let mut reclaim = || self.run(OpKind::Reclaim, async |cur| cur.reclaim_page(pfn).await);
+        let folio = self.folio(pfn);
+        let mut reclaim = || self.run(OpKind::Reclaim, async |cur| cur.reclaim_folio(folio).await);
         // the first call writes it to swap, the second frees it
         assert!(!reclaim() && reclaim(), "nobody else has the page");
         match self.pte(addr).leaf() {
@@ -99,7 +100,12 @@ impl<'k> Lab<'k> {
             assert_eq!(all_mapped, Ok(()));
         });
         let cache = self.kernel.state().swap().slot(slot).cache;
-        cache.expect("in the swap cache")
+        cache.expect("in the swap cache").head()
+    }
+
+    /// The folio of a page.
+    pub fn folio(&self, page: Pfn) -> Folio {
+        self.kernel.state().folio(page)
     }
 
     pub fn fork(&mut self) -> MmId {

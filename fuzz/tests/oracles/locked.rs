@@ -35,7 +35,8 @@ fn page_of_a_locked_area_is_swapped(lab: &mut Lab<'_>) -> Check {
 
 fn page_of_a_locked_area_is_dropped(lab: &mut Lab<'_>) -> Check {
     let page = locked(lab);
-    lab.run(OpKind::Reclaim, async |cur| cur.reclaim_page(page).await);
+    let folio = lab.folio(page);
+    lab.run(OpKind::Reclaim, async |cur| cur.reclaim_folio(folio).await);
     lab.set_pte(0, Pte::NONE);
     lab.slice()
 }

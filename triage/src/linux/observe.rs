@@ -100,7 +100,7 @@ fn leaf(s: &State, swap: SwapPte, window: Window) -> SeenEntry {
 /// A swap slot, and the folio in the swap cache if there is one.
 fn of_slot(s: &State, id: SwapId, window: Window) -> SeenEntry {
     let slot = s.swap().slot(id);
-    let folio = slot.cache.map(|folio| of_page(s, folio, window));
+    let folio = slot.cache.map(|folio| of_page(s, folio.head(), window));
     SeenEntry {
         maps: slot.count as i32,
         identity: id.0.into(),

@@ -17,7 +17,7 @@ impl State {
             self.driver_mut().unmap((args.owner, area.mm, addr));
         }
         if let Ok(dst) = alloc_and_copy(self, cur, args.owner, direction, args.src[i]) {
-            args.dst[i] = MigratePfn::new(dst);
+            args.dst[i] = MigratePfn::new(dst.head());
             self.folio_unlock(cur.task, dst);
             self.folio_put(cur.task, dst);
         }

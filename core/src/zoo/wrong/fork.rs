@@ -64,7 +64,7 @@ impl Current<'_> {
         let s = &*self.state();
         range.any(|addr| {
             let page = s.page_at(mm, addr);
-            page.is_some_and(|page| s.page(page).maybe_dma_pinned())
+            page.is_some_and(|page| s.folio_maybe_dma_pinned(s.folio(page)))
         })
     }
 }

@@ -22,7 +22,7 @@ impl Current<'_> {
                 let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
                 let pte = at.and_then(|at| s.tables().get(at).present());
                 if foll.contains(Foll::WRITE) && !pte.is_some_and(|pte| pte.dirty()) {
-                    s.folio_mark_dirty(page);
+                    s.folio_mark_dirty(s.folio(page));
                 }
                 return Ok(page);
             }

@@ -1,4 +1,4 @@
-use crate::ids::{DevId, MmId, Pfn, PteRef};
+use crate::ids::{DevId, Folio, MmId, Pfn, PteRef};
 use crate::lock::{Site, Wait};
 use crate::page::PageFlags;
 use crate::pte::{
@@ -89,8 +89,8 @@ impl State {
 
     /// Removes `src` from the swap cache if its slot can be freed, and puts `dst` into its place
     /// there.
-    pub(crate) fn leave_swap_cache_to(&mut self, src: Pfn, dst: Pfn) {
-        let page = *self.page(src);
+    pub(crate) fn leave_swap_cache_to(&mut self, src: Folio, dst: Folio) {
+        let page = *self.head(src);
         if page.has(PageFlags::SWAPCACHE) && self.folio_free_swap(src) {
             self.replace_in_swap_cache(page.swap, dst);
         }
@@ -98,12 +98,12 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Waits for the end of a migration while the task holds a reference to the page.
-    pub(crate) async fn wait_for_migration_of_held(self, page: Pfn) {
-        let held = { self.state().folio_try_get(self.task, page) };
-        self.sleep_on(Wait::Unlock(page)).await;
+    /// Waits for the end of a migration while the task holds a reference to the folio.
+    pub(crate) async fn wait_for_migration_of_held(self, folio: Folio) {
+        let held = { self.state().folio_try_get(self.task, folio) };
+        self.sleep_on(Wait::Unlock(folio)).await;
         if held {
-            self.state().folio_put(self.task, page);
+            self.state().folio_put(self.task, folio);
         }
     }
 
@@ -113,10 +113,10 @@ impl Current<'_> {
         self.state().flush_tlb_range(mm, range);
     }
 
-    /// Puts a page on the LRU although it is about to be freed. Skips device pages.
-    pub(crate) fn lru_add_dead(self, page: Pfn) {
-        if page.device().is_none() {
-            self.state().folio_add_lru(page);
+    /// Puts a folio on the LRU although it is about to be freed. Skips device folios.
+    pub(crate) fn lru_add_dead(self, folio: Folio) {
+        if folio.device().is_none() {
+            self.state().folio_add_lru(folio);
         }
     }
 }

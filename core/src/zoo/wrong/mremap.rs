@@ -27,9 +27,9 @@ impl State {
     ) -> Result<(), Enomem> {
         let mm = self.vma(vma).mm;
         let at = self.pte_alloc(mm, addr)?;
-        let page = self.alloc_anon_page(cur)?;
+        let folio = self.alloc_anon_folio(cur)?;
         self.mm_mut(mm).anon_rss += 1;
-        self.map_new_anon_page(cur, vma, addr, at, PresentPte::new(page));
+        self.map_new_anon_page(cur, vma, addr, at, PresentPte::new(folio.head()));
         Ok(())
     }
 }

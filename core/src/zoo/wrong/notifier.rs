@@ -21,8 +21,9 @@ impl Current<'_> {
         for (addr, dev) in mirrored {
             let mapped = { self.state().driver().lookup((DevId(dev), range.mm, addr)) };
             if let Some(DevicePte { pfn, .. }) = mapped {
-                self.lock(Lock::Folio(pfn)).await;
-                self.unlock(Lock::Folio(pfn));
+                let folio = { self.state().folio(pfn) };
+                self.lock(Lock::Folio(folio)).await;
+                self.unlock(Lock::Folio(folio));
             }
         }
     }

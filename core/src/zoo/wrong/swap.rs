@@ -1,5 +1,5 @@
 use crate::fault::{Fault, FaultResult, VmFault};
-use crate::ids::{Pfn, SwapId};
+use crate::ids::{Folio, SwapId};
 use crate::lock::Site;
 use crate::state::Current;
 use crate::swap::SwapSlot;
@@ -8,7 +8,7 @@ impl Current<'_> {
     /// Reads a slot that only one entry names. The folio is not in the swap cache, so no other task
     /// can find it. Kernels up to 6.18 do this with fast devices. The folio stays locked. Returns
     /// `None` if several entries name the slot, if it has a cached folio, or if memory runs out.
-    pub(crate) async fn swapin_past_cache(self, slot: SwapId) -> Option<Pfn> {
+    pub(crate) async fn swapin_past_cache(self, slot: SwapId) -> Option<Folio> {
         let folio = {
             let s = &mut *self.state();
             let SwapSlot { count, cache, .. } = s.swap().slot(slot);
@@ -26,7 +26,7 @@ impl Current<'_> {
         self,
         vmf: VmFault,
         slot: SwapId,
-        folio: Pfn,
+        folio: Folio,
     ) -> FaultResult {
         self.preempt(Site::FolioLockOrRetry).await;
         let (orig, action) = {
