@@ -79,3 +79,4 @@ pub use swap::{SwapDevice, SwapSlot};
 pub use tlb::{MmuGather, Tlbs, UnmapBatch};
 pub use trace::{Event, PteWrite};
 pub use vma::{Mm, NotifierState, VmFlags, Vma};
+pub use walk::Walk;

@@ -128,8 +128,7 @@ impl Observer for Film {
             let areas = mm.vmas.iter().map(|vma| s.vma(*vma));
             shot.areas[id as usize] = areas.map(|a| page(a.start)..page(a.end)).collect();
             for ((_, addr), entry) in window.each().zip(&mut shot.entries[id as usize]) {
-                let at = s.tables().pte_offset(mm.pgd, addr);
-                *entry = at.and_then(|at| show(s, s.tables().get(at)));
+                *entry = show(s, s.tables().entry_for(mm.pgd, addr));
             }
         }
         self.shots.push(shot);

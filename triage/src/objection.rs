@@ -114,7 +114,8 @@ impl Last {
 
     fn note_writes(&mut self, step: usize, s: &State) {
         let site = self.site();
-        for write in s.pte_writes().iter().filter(|write| write.level == 0) {
+        let leaves = s.pte_writes().iter().filter_map(|write| write.of_leaf());
+        for write in leaves.flat_map(|write| write.by_page(s.geometry())) {
             let (old, new) = (named(write.old), named(write.new));
             if let Some(page) = old.filter(|_| old != new) {
                 self.unmapped.push((page, site));

@@ -42,22 +42,18 @@ impl Snapshot {
             .extend(s.memmap().iter().map(|(pfn, page)| (pfn, *page)));
         self.entries.clear();
         let tables = s.tables();
-        for (id, table) in tables.tables().filter(|(_, table)| table.level == 0) {
-            let used = tables.entries(id).filter(|(_, pte)| !pte.is_none());
-            self.entries.extend(used.map(|(addr, pte)| EntryAt {
-                mm: table.mm,
-                addr,
-                pte,
-            }));
-        }
+        let mapped = tables.mapped();
+        self.entries
+            .extend(mapped.map(|(mm, addr, pte)| EntryAt { mm, addr, pte }));
         self.edges.clear();
         let links = s.avcs().iter().filter(|(id, _)| s.avcs().is_live(*id));
         let links = links.filter(|(_, avc)| s.vmas().is_live(avc.vma.0));
         self.edges
             .extend(links.map(|(_, avc)| (avc.vma, avc.anon_vma, s.vma(avc.vma).mm)));
-        let lowest = s.pte_writes().iter().filter(|write| write.level == 0);
+        let leaves = s.pte_writes().iter().filter_map(|write| write.of_leaf());
         self.writes.clear();
-        self.writes.extend(lowest);
+        self.writes
+            .extend(leaves.flat_map(|write| write.by_page(s.geometry())));
         self.touched.clear();
         self.touched.extend(s.memmap().touched());
     }
@@ -67,7 +63,7 @@ impl Snapshot {
         &self.pages
     }
 
-    /// All entries of the lowest-level tables, in no order.
+    /// The entries of all mapped pages, in no order.
     pub fn entries(&self) -> &[EntryAt] {
         &self.entries
     }
@@ -103,7 +99,7 @@ impl Snapshot {
             .filter_map(|entry| named(entry.pte))
     }
 
-    /// The writes of lowest-level entries.
+    /// The writes of entries, page by page.
     pub fn writes(&self) -> &[PteWrite] {
         &self.writes
     }

@@ -241,16 +241,17 @@ impl Current<'_> {
         let mut addr = range.start;
         loop {
             self.preempt(Site::MadvisePteRange).await;
-            let (table, isolated) = {
+            let (end, isolated) = {
                 let s = &mut *self.state();
                 let pgd = s.mm(mm).pgd;
-                let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                     return;
                 };
-                (table.clone(), s.isolate_for_pageout(self, mm, table))
+                let isolated = s.isolate_for_pageout(self, mm, part.range.clone());
+                (part.range.end, isolated)
             };
             self.shrink_folio_list(isolated).await;
-            addr = table.end;
+            addr = end;
         }
     }
 

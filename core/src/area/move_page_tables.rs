@@ -108,20 +108,18 @@ impl Current<'_> {
         let (from, to, count, lock) = {
             let s = &mut *self.state();
             let source = go.source();
-            let table = s
-                .tables
-                .next_table(s.mm(mm).pgd, go.from + done..source.end);
-            let Some(table) = table else {
+            let part = s.tables.next_part(s.mm(mm).pgd, go.from + done..source.end);
+            let Some(part) = part else {
                 return Ok(go.len);
             };
-            let to = go.to + (table.start - go.from);
+            let to = go.to + (part.range.start - go.from);
             zoo!(s, Bug::HugetlbMremapDelta => let to = go.to + done);
             s.pte_alloc(mm, to)?;
             let span = s.geometry().span(0);
             let room = span - to % span;
             let rmap = s.anon_vma_root(go.src).filter(|_| go.need_rmap_locks);
-            let count = room.min(table.end - table.start);
-            (table.start, to, count, rmap.map(Lock::AnonVmaWrite))
+            let count = room.min(part.range.end - part.range.start);
+            (part.range.start, to, count, rmap.map(Lock::AnonVmaWrite))
         };
         if let Some(lock) = lock {
             self.lock(lock).await;

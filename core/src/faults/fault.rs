@@ -331,7 +331,9 @@ impl Current<'_> {
         let vmf = {
             let s = &mut *self.state();
             let mm = s.vma(vma).mm;
-            let at = s.pte_alloc(mm, addr)?;
+            let Some(at) = s.pte_alloc(mm, addr)? else {
+                return Ok(Fault::Done);
+            };
             VmFault {
                 vma,
                 mm,

@@ -141,7 +141,9 @@ impl State {
         range: Range<u64>,
     ) -> Result<Option<u64>, ForkError> {
         let (src_pgd, dst_pgd) = (self.mm(copy.src_mm).pgd, self.mm(copy.dst_mm).pgd);
-        self.pte_alloc(copy.dst_mm, range.start)?;
+        if self.pte_alloc(copy.dst_mm, range.start)?.is_none() {
+            return Ok(None);
+        }
         for addr in range {
             let offsets = (
                 self.tables.pte_offset(src_pgd, addr),
@@ -333,11 +335,11 @@ impl Current<'_> {
             let blocked = {
                 let s = &mut *self.state();
                 let pgd = s.mm(copy.src_mm).pgd;
-                let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                     return Ok(());
                 };
-                let blocked = s.copy_pte_range(self, copy, table.clone())?;
-                addr = blocked.unwrap_or(table.end);
+                let blocked = s.copy_pte_range(self, copy, part.range.clone())?;
+                addr = blocked.unwrap_or(part.range.end);
                 blocked
             };
             if let Some(addr) = blocked {

@@ -197,6 +197,11 @@ impl Geometry {
         1 << (self.table_bits * (level + 1))
     }
 
+    /// The end of the table of `level` that spans `addr`.
+    pub const fn end_of(&self, addr: u64, level: u32) -> u64 {
+        (addr | (self.span(level) - 1)) + 1
+    }
+
     /// First address above user space, in pages.
     pub const fn task_size(&self) -> u64 {
         self.span(self.levels - 1)

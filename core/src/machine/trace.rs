@@ -4,12 +4,14 @@
 //! changed. The tracepoints here record moments that the state alone does not show. The log grows
 //! until [`State::observed`](crate::State::observed).
 
+use crate::geometry::Geometry;
 use crate::ids::{AnonVmaId, DevId, Folio, MmId, Pfn, PteRef, TaskId};
 use crate::limits::DEVICES;
 use crate::lock::{Lock, LockClasses};
 use crate::notifier::NotifierEvent;
 use crate::pagemap::Pagemap;
 use crate::pte::Pte;
+use crate::walk::Below;
 
 /// One write of a page-table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,48 @@ pub struct PteWrite {
     pub old: Pte,
     /// The entry after.
     pub new: Pte,
+}
+
+impl PteWrite {
+    /// The write of an entry that stands for pages: a pointer to a table counts as an empty entry.
+    /// `None` if the write only links or unlinks a table.
+    #[inline]
+    pub fn of_leaf(self) -> Option<Self> {
+        if self.level == 0 {
+            return Some(self);
+        }
+        let leaf = |pte| match Below::of(pte) {
+            Below::Huge => pte,
+            Below::Nothing | Below::Table(_) => Pte::NONE,
+        };
+        let (old, new) = (leaf(self.old), leaf(self.new));
+        (!old.is_none() || !new.is_none()).then_some(Self { old, new, ..self })
+    }
+
+    /// A write [of a leaf](Self::of_leaf) page by page: one write for each page that the entry
+    /// stands for, as if huge entries were [split](Pte::part).
+    #[inline]
+    pub fn by_page(self, geometry: &Geometry) -> impl Iterator<Item = Self> + use<> {
+        let pages = match self.level {
+            0 => 1,
+            level => geometry.span(level - 1),
+        };
+        (0..pages).map(move |i| self.page(i))
+    }
+
+    /// Element `i` of [`by_page`](Self::by_page).
+    #[inline]
+    pub fn page(self, i: u64) -> Self {
+        match self.level {
+            0 => self,
+            _ => Self {
+                addr: self.addr + i,
+                old: self.old.part(i as u32),
+                new: self.new.part(i as u32),
+                ..self
+            },
+        }
+    }
 }
 
 /// A tracepoint.

@@ -8,6 +8,7 @@ use crate::ids::{DevId, Folio, MmId, Pfn, PteRef, SwapId, TaskId};
 use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
 use crate::state::{Enomem, State};
 use crate::trace::Event;
+use crate::walk::Walk;
 
 impl State {
     /// The folio that `page` belongs to (`page_folio`).
@@ -213,14 +214,20 @@ impl State {
         self.head_mut(folio).flags.insert(PageFlags::DIRTY);
     }
 
-    /// Allocates the page tables down to `addr` (`pte_alloc`). Tables allocated before a failure
-    /// stay, as empty tables do in the kernel, until the VMA is unmapped.
-    pub(crate) fn pte_alloc(&mut self, mm: MmId, addr: u64) -> Result<PteRef, Enomem> {
+    /// Allocates the page tables down to `addr` (`pte_alloc`). Returns the lowest-level entry, or
+    /// `None` if a huge entry stands for the address. Tables allocated before a failure stay, as
+    /// empty tables do in the kernel, until the VMA is unmapped.
+    pub(crate) fn pte_alloc(&mut self, mm: MmId, addr: u64) -> Result<Option<PteRef>, Enomem> {
         let pgd = self.mm(mm).pgd;
-        while let Some((at, level)) = self.tables.missing(pgd, addr) {
-            self.may_alloc(AllocKind::PageTable)?;
-            self.tables.install(at, mm, level, addr);
+        loop {
+            match self.tables.walk(pgd, addr) {
+                Walk::Pte(at) => return Ok(Some(at)),
+                Walk::Huge(..) => return Ok(None),
+                Walk::Hole(at, level) => {
+                    self.may_alloc(AllocKind::PageTable)?;
+                    self.tables.install(at, mm, level - 1, addr);
+                }
+            }
         }
-        self.tables.pte_offset(pgd, addr).ok_or(Enomem)
     }
 }

@@ -107,8 +107,8 @@ impl State {
         range: Range<u64>,
     ) -> Range<u64> {
         let pgd = self.mm(self.vma(vma).mm).pgd;
-        let table = self.tables.next_table(pgd, range.clone());
-        let table = table.unwrap_or(range.end..range.end);
+        let part = self.tables.next_part(pgd, range.clone());
+        let table = part.map_or(range.end..range.end, |part| part.range);
         let holes = (range.start..table.start).map(|_| MigratePfn::NONE.migrating(false));
         args.src.extend(holes);
         for addr in table.clone() {
@@ -354,7 +354,7 @@ impl Current<'_> {
     /// Fills a hole (`migrate_vma_insert_page`). Returns false if another task has filled it, or
     /// memory ran out.
     async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, folio: Folio) -> bool {
-        if self.state().pte_alloc(area.mm, addr).is_err() {
+        if !matches!(self.state().pte_alloc(area.mm, addr), Ok(Some(_))) {
             return false;
         }
         if self.anon_vma_prepare(area.vma).await.is_err() {

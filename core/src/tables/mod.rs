@@ -1,7 +1,7 @@
 //! Page tables, the formats of their entries, and TLBs.
 //!
-//! [`pte`] has the formats of entries, [`pgtable`] the tables. [`tlb`] has the translations that
-//! each CPU cached, and says who owes a flush.
+//! [`pte`] has the formats of entries, [`pgtable`] the tables, [`walk`] the way down to an entry.
+//! [`tlb`] has the translations that each CPU cached, and says who owes a flush.
 
 pub(crate) mod page_vma_mapped;
 pub mod pagemap;
@@ -9,3 +9,4 @@ pub(crate) mod pagewalk;
 pub mod pgtable;
 pub mod pte;
 pub mod tlb;
+pub mod walk;

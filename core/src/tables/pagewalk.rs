@@ -30,18 +30,18 @@ impl Current<'_> {
             self.preempt(site).await;
             let s = &mut *self.state();
             let pgd = s.mm(mm).pgd;
-            let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+            let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                 return;
             };
             if flush {
                 s.flush_tlb_batched_pending(mm);
             }
-            for addr in table.clone() {
+            for addr in part.range.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {
                     each(s, at);
                 }
             }
-            addr = table.end;
+            addr = part.range.end;
         }
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! One array holds all entries of all tables; a [`PteRef`] names one of them. Every write goes
 //! through `PageTables::set`, which records it in the [trace](crate::trace), so that an observer
-//! can follow the tables without reading them. An entry of an upper level is a pointer to a table
-//! or a huge leaf; `PSE` tells them apart.
+//! can follow the tables without reading them. [`walk`](crate::walk) reads them.
 //!
 //! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in
 //! `mm/memory.c`.
@@ -11,8 +10,9 @@
 use crate::geometry::Geometry;
 use crate::identity::Identity;
 use crate::ids::{MmId, Pfn, PteRef, TableId};
-use crate::pte::{Entry, PresentPte, Pte, PteFlags};
+use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::trace::PteWrite;
+use crate::walk::Below;
 use alloc::vec::Vec;
 use core::hash::Hash;
 use core::ops::Range;
@@ -118,7 +118,12 @@ impl PageTables {
         (free, writes.len()).hash(id);
     }
 
-    const fn entry(&self, id: TableId, index: usize) -> PteRef {
+    pub(crate) const fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    #[inline]
+    pub(crate) const fn entry(&self, id: TableId, index: usize) -> PteRef {
         PteRef((id.0 << self.geometry.table_bits()) | index as u32)
     }
 
@@ -138,6 +143,18 @@ impl PageTables {
         let used = self.tables[..self.used as usize].iter().enumerate();
         used.filter(|(_, t)| t.live)
             .map(|(i, t)| (TableId(i as u32), t))
+    }
+
+    /// Every page that an entry of any level stands for: its address space and address, and the
+    /// entry as if it were [split](Pte::part).
+    pub fn mapped(&self) -> impl Iterator<Item = (MmId, u64, Pte)> {
+        self.tables().flat_map(move |(id, table)| {
+            let entries = self.entries(id);
+            entries.flat_map(move |(addr, pte)| {
+                let pages = 0..self.pages(pte, table.level);
+                pages.map(move |i| (table.mm, addr + i, pte.part(i as u32)))
+            })
+        })
     }
 
     /// The entries of table `id` from the lowest to the highest that was written since the table
@@ -196,58 +213,11 @@ impl PageTables {
         });
     }
 
-    /// The table that an upper-level entry points to; `None` if the entry is empty or a huge leaf.
-    fn child(pte: Pte) -> Option<TableId> {
-        match pte.decode() {
-            Entry::Present(p) if !p.has(PteFlags::PSE) => Some(TableId(p.pfn().0)),
-            _ => None,
-        }
-    }
-
-    /// The lowest-level entry for `addr`, if its table exists (`pte_offset_map`).
-    #[inline]
-    pub fn pte_offset(&self, pgd: TableId, addr: u64) -> Option<PteRef> {
-        let mut table = pgd;
-        for level in (1..self.geometry.levels()).rev() {
-            table = Self::child(self.get(self.entry(table, self.geometry.index(addr, level))))?;
-        }
-        Some(self.entry(table, self.geometry.index(addr, 0)))
-    }
-
-    /// The highest missing table on the way to `addr`: the entry that would point to it, and its
-    /// level.
-    pub(crate) fn missing(&self, pgd: TableId, addr: u64) -> Option<(PteRef, u32)> {
-        let mut table = pgd;
-        for level in (1..self.geometry.levels()).rev() {
-            let at = self.entry(table, self.geometry.index(addr, level));
-            match Self::child(self.get(at)) {
-                Some(child) => table = child,
-                None => return Some((at, level - 1)),
-            }
-        }
-        None
-    }
-
     /// Allocates a table of `level` and makes `at` point to it (`pmd_install`).
     pub(crate) fn install(&mut self, at: PteRef, mm: MmId, level: u32, addr: u64) {
         let base = addr & !(self.geometry.span(level) - 1);
         let id = self.alloc(mm, level, base);
         self.set(at, PresentPte::new(Pfn(id.0)).set(PteFlags::RW, true).pte());
-    }
-
-    /// The next part of `range` that lies in one existing lowest-level table.
-    pub(crate) fn next_table(&self, pgd: TableId, range: Range<u64>) -> Option<Range<u64>> {
-        let mut addr = range.start;
-        while addr < range.end {
-            match self.missing(pgd, addr) {
-                None => {
-                    let span = self.geometry.span(0);
-                    return Some(addr..range.end.min((addr | (span - 1)) + 1));
-                }
-                Some((_, level)) => addr = (addr | (self.geometry.span(level) - 1)) + 1,
-            }
-        }
-        None
     }
 
     /// Frees the tables on the way to `range` that lie entirely within `limits`, which are the
@@ -266,7 +236,7 @@ impl PageTables {
         let last = (range.end - 1 - base) / span;
         for index in first..=last.min(self.geometry.entries() as u64 - 1) {
             let at = self.entry(id, index as usize);
-            let Some(child) = Self::child(self.get(at)) else {
+            let Below::Table(child) = Below::of(self.get(at)) else {
                 continue;
             };
             self.free_below(child, level - 1, range, limits);

@@ -135,6 +135,28 @@ impl Pte {
         }
     }
 
+    /// The entry for page `i` of those that this huge entry stands for, as a split of the huge entry
+    /// would write it. The huge zero page has one frame in the model, which is the zero page.
+    pub const fn part(self, i: u32) -> Self {
+        match self.decode() {
+            Entry::None => self,
+            Entry::Present(p) => {
+                let p = p.set(PteFlags::PSE, false);
+                match p.pfn() {
+                    Pfn::ZERO => p.set(PteFlags::SPECIAL, true).pte(),
+                    Pfn(head) => p.with_pfn(Pfn(head.wrapping_add(i))).pte(),
+                }
+            }
+            Entry::Leaf(leaf) => match leaf.softleaf() {
+                Some(named) => match named.pfn() {
+                    Some(Pfn(head)) => leaf.with_pfn(Pfn(head.wrapping_add(i))).pte(),
+                    None => self,
+                },
+                None => self,
+            },
+        }
+    }
+
     /// The tracking bits, at their positions in a non-present entry.
     pub const fn tracking(self) -> SwapFlags {
         match self.decode() {
@@ -184,6 +206,13 @@ impl PresentPte {
         } else {
             Pfn(wide as u32)
         }
+    }
+
+    /// With another frame.
+    #[must_use]
+    pub(crate) const fn with_pfn(self, pfn: Pfn) -> Self {
+        let frame = ((pfn.0 as u64) << PFN_SHIFT) ^ self.inversion();
+        Self(self.0 & !PFN_MASK | frame)
     }
 
     /// The flag bits.
@@ -284,6 +313,14 @@ impl SwapPte {
     /// The raw word.
     pub const fn pte(self) -> Pte {
         Pte(self.0)
+    }
+
+    /// With another frame, for an entry that names one.
+    #[must_use]
+    pub(crate) const fn with_pfn(self, pfn: Pfn) -> Self {
+        let offset = self.swp_offset() & !SWP_PFN_MASK | pfn.0 as u64;
+        let new = Self::from_parts(self.swp_type(), offset);
+        Self(new.0 | self.0 & ((1 << OFFSET_SHIFT) - 1))
     }
 
     const fn swp_type(self) -> u64 {

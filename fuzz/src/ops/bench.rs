@@ -191,9 +191,7 @@ impl<'k> Running<'_, 'k> {
     /// the folio in the swap cache.
     pub(super) fn named_folio(self, process: Process, addr: u64) -> Option<Folio> {
         let s = &*self.bench.kernel.state();
-        let pte = s
-            .tables()
-            .get(s.tables().pte_offset(s.mm(process.mm).pgd, addr)?);
+        let pte = s.tables().entry_for(s.mm(process.mm).pgd, addr);
         let pfn = match (pte.present(), pte.leaf()) {
             (Some(present), _) => present.pfn(),
             (_, Some(Softleaf::Swap(slot))) => return s.swap().slot(slot).cache,

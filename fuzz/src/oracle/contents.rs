@@ -53,8 +53,7 @@ pub fn check_pins(view: &View<'_>, mm_of: impl Fn(Pid) -> Option<MmId>) -> Check
         .filter(|held| held.identity)
     {
         let Some(mm) = mm_of(held.pid) else { continue };
-        let at = view.s.tables().pte_offset(view.s.mm(mm).pgd, held.addr);
-        let entry = at.map_or(Entry::None, |at| view.s.tables().get(at).decode());
+        let entry = view.entry_at(mm, held.addr).decode();
         check_pinned_page(view, held.pfn, entry)?;
         check_pinned_exclusive(view, held.pfn)?;
     }

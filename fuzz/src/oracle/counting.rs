@@ -136,7 +136,7 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
         return Ok(());
     };
     // a moved page keeps its state, and an entry that was overwritten meanwhile is not checked
-    let stands = view.s.tables().get(write.at) == write.new;
+    let stands = view.s.tables().part(write.at, write.addr) == write.new;
     let vma = view.s.find_vma(write.mm, write.addr);
     let is_locked = vma.is_some_and(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED));
     let mlocked = view.s.page(page).has(PageFlags::MLOCKED);

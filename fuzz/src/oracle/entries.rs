@@ -3,12 +3,13 @@
 //! Each rule is about one write: the entry before, the entry after, and the operation that ran.
 
 use super::meaning::{Form, Meaning, meaning};
+use super::shadow::EntryLoc;
 use super::{Check, View};
 use crate::describe;
 use crate::invariant::Invariant;
 use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
-/// Checks one write of a lowest-level entry. `before` is the entry that it replaces. If the
+/// Checks one write of the entry of a page. `before` is the entry that it replaces. If the
 /// previous write cleared the same entry, `before` is the entry as it was before that clear.
 pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     check_locked_area(view, write, before)?;
@@ -155,9 +156,7 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     };
     let others = copied.into_iter().flatten();
     let others = others.filter(|place| place.mm != write.mm && place.addr == write.addr);
-    let mut others = others
-        .map(|place| meaning(view.s.tables().get(place.at)))
-        .peekable();
+    let mut others = others.map(|place| meaning(place.entry(view.s))).peekable();
     // the parent's entry may be gone by now, with its process
     let agrees = |other: Option<Meaning>| other.is_none_or(|m| m.soft_dirty == new.soft_dirty);
     if others.peek().is_none() || others.any(agrees) {
@@ -213,7 +212,7 @@ fn is_still_exclusive(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Me
         }
         (Some(true), None) => {
             // the process may have exited since, in the same slice
-            let stands = view.s.tables().get(write.at) == write.new;
+            let stands = view.s.tables().part(write.at, write.addr) == write.new;
             !stands || view.s.page(page(new)).anon_exclusive()
         }
         _ => true,
@@ -343,8 +342,11 @@ pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
-    let form = |at| meaning(view.s.tables().get(at)).map(|m| m.form);
-    let any = || mappings.iter().any(|p| form(p.at) == Some(Form::Exclusive));
+    let form = |place: &EntryLoc| meaning(place.entry(view.s)).map(|m| m.form);
+    let any = || {
+        let mut forms = mappings.iter().map(form);
+        forms.any(|form| form == Some(Form::Exclusive))
+    };
     if page.anon_exclusive() || !any() {
         return Ok(());
     }
@@ -373,8 +375,8 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
-    let writable = |at| meaning(view.s.tables().get(at)).is_some_and(|m| m.write);
-    if page.anon_exclusive() || !mappings.iter().any(|place| writable(place.at)) {
+    let writable = |place: &EntryLoc| meaning(place.entry(view.s)).is_some_and(|m| m.write);
+    if page.anon_exclusive() || !mappings.iter().any(writable) {
         return Ok(());
     }
     let detail = format!(

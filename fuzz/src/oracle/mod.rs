@@ -102,8 +102,7 @@ pub(crate) fn entry_at(s: &State, mm: MmId, addr: u64) -> Pte {
     if !s.mms().is_live(mm.0.into()) {
         return Pte::NONE;
     }
-    let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
-    at.map_or(Pte::NONE, |at| s.tables().get(at))
+    s.tables().entry_for(s.mm(mm).pgd, addr)
 }
 
 /// The folio in the swap cache under the slot of a swap entry.
@@ -285,29 +284,46 @@ impl Oracles {
             counting::check_wild_page(&self.view(s, holders, at), pfn)?;
         }
         let mut cleared: Option<PteWrite> = None;
-        for write in s.pte_writes().iter().filter(|write| write.level == 0) {
-            self.shadow.apply(write);
-            self.changed.entry(write.mm, write.addr);
-            if let Some(pfn) = page_of(write.old).filter(|pfn| page_of(write.new) != Some(*pfn)) {
-                self.unmapped.retain(|unmapped| *unmapped != pfn);
-                self.unmapped.extend(write.old.present().map(|_| pfn));
-            }
-            self.unmapped
-                .extend(cached_at(s, write.old).map(Folio::head));
+        for write in s.pte_writes().iter().filter_map(|write| write.of_leaf()) {
             let taken = cleared.filter(|_| write.old.is_none());
-            let before = match taken.filter(|c| c.at == write.at) {
-                Some(cleared) => cleared.old,
-                None => write.old,
-            };
-            cleared = write.new.is_none().then_some(*write);
-            let view = self.view(s, holders, at);
-            entries::check_write(&view, write, before)?;
-            counting::check_new_is_mlocked(&view, write, before)?;
-            if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
-                entries::check_moved(&view, &from, write)?;
+            cleared = write.new.is_none().then_some(write);
+            for page in write.by_page(s.geometry()) {
+                let taken = taken.map(|from| from.page(page.addr - write.addr));
+                self.replay_write(s, holders, at, &page, taken)?;
             }
-            self.stale = self.stale || coherence::is_remembered(&view, write);
         }
+        Ok(())
+    }
+
+    /// Applies the write of the entry of one page to the shadow, and checks it. `taken` is the
+    /// write right before it if that cleared an entry and this one fills one.
+    fn replay_write(
+        &mut self,
+        s: &State,
+        holders: &Holders,
+        at: At,
+        write: &PteWrite,
+        taken: Option<PteWrite>,
+    ) -> Check {
+        self.shadow.apply(write);
+        self.changed.entry(write.mm, write.addr);
+        if let Some(pfn) = page_of(write.old).filter(|pfn| page_of(write.new) != Some(*pfn)) {
+            self.unmapped.retain(|unmapped| *unmapped != pfn);
+            self.unmapped.extend(write.old.present().map(|_| pfn));
+        }
+        self.unmapped
+            .extend(cached_at(s, write.old).map(Folio::head));
+        let before = match taken.filter(|c| c.at == write.at) {
+            Some(cleared) => cleared.old,
+            None => write.old,
+        };
+        let view = self.view(s, holders, at);
+        entries::check_write(&view, write, before)?;
+        counting::check_new_is_mlocked(&view, write, before)?;
+        if let Some(from) = taken.filter(|from| from.mm == write.mm && from.at != write.at) {
+            entries::check_moved(&view, &from, write)?;
+        }
+        self.stale = self.stale || coherence::is_remembered(&view, write);
         Ok(())
     }
 

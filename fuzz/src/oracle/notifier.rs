@@ -173,15 +173,17 @@ impl Brackets {
         writes: &[PteWrite],
         range: std::ops::Range<usize>,
     ) -> Check {
-        let mut writes = writes[range].iter().filter(|w| w.level == 0).peekable();
+        let mut writes = writes[range].iter().filter_map(|w| w.of_leaf()).peekable();
         while let Some(first) = writes.next() {
-            let mut write = *first;
+            let mut write = first;
             while let Some(next) = writes.next_if(|next| write.new.is_none() && next.at == write.at)
             {
                 write.new = next.new;
             }
-            if let Some(loss) = loss(write.old, write.new) {
-                self.check_bracket(view, &write, loss)?;
+            for page in write.by_page(view.s.geometry()) {
+                if let Some(loss) = loss(page.old, page.new) {
+                    self.check_bracket(view, &page, loss)?;
+                }
             }
         }
         Ok(())

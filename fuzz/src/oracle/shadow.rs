@@ -5,7 +5,7 @@
 //! tables checks the shadow itself at the end of a run.
 
 use mm_core::{
-    Entry, Identity, MmId, Page, PageFlags, Pfn, PteRef, PteWrite, Softleaf, State, SwapId,
+    Entry, Identity, MmId, Page, PageFlags, Pfn, Pte, PteRef, PteWrite, Softleaf, State, SwapId,
 };
 use std::hash::Hash;
 
@@ -18,6 +18,13 @@ pub struct EntryLoc {
     pub mm: MmId,
     /// The address.
     pub addr: u64,
+}
+
+impl EntryLoc {
+    /// The entry, as if it were split if it is a huge one.
+    pub fn entry(&self, s: &State) -> Pte {
+        s.tables().part(self.at, self.addr)
+    }
 }
 
 /// The entries that name a page.
@@ -147,7 +154,7 @@ impl Shadow {
     pub fn entries_of<'a>(&'a self, s: &'a State, pfn: Pfn) -> impl Iterator<Item = Entry> + 'a {
         let named = self.named(pfn);
         let all = named.mappings.iter().chain(&named.migrations);
-        all.map(|place| s.tables().get(place.at).decode())
+        all.map(|place| place.entry(s).decode())
     }
 
     /// Pages that gained or lost an entry since [`Shadow::settle`], or whose other fields changed.
@@ -247,7 +254,7 @@ impl Shadow {
         Some(named)
     }
 
-    /// Replays one write of a lowest-level entry.
+    /// Replays the write of the entry of one page.
     pub(super) fn apply(&mut self, write: &PteWrite) {
         let place = EntryLoc {
             at: write.at,
@@ -320,28 +327,26 @@ impl Shadow {
         let mut mappings = 0;
         let mut migrations = 0;
         let mut swapped = 0;
-        for (id, table) in s.tables().tables().filter(|(_, t)| t.level == 0) {
-            for (addr, pte) in s.tables().entries(id) {
-                let is = |p: &EntryLoc| p.mm == table.mm && p.addr == addr;
-                match kind(pte.decode()) {
-                    Kind::Nothing => {}
-                    Kind::Swap(slot) => {
-                        swapped += 1;
-                        if !self.named_slot(slot).iter().any(is) {
-                            return false;
-                        }
+        for (mm, addr, pte) in s.tables().mapped() {
+            let is = |p: &EntryLoc| p.mm == mm && p.addr == addr;
+            match kind(pte.decode()) {
+                Kind::Nothing => {}
+                Kind::Swap(slot) => {
+                    swapped += 1;
+                    if !self.named_slot(slot).iter().any(is) {
+                        return false;
                     }
-                    Kind::Mapping(pfn) => {
-                        mappings += 1;
-                        if !self.named(pfn).mappings.iter().any(is) {
-                            return false;
-                        }
+                }
+                Kind::Mapping(pfn) => {
+                    mappings += 1;
+                    if !self.named(pfn).mappings.iter().any(is) {
+                        return false;
                     }
-                    Kind::Migration(pfn) => {
-                        migrations += 1;
-                        if !self.named(pfn).migrations.iter().any(is) {
-                            return false;
-                        }
+                }
+                Kind::Migration(pfn) => {
+                    migrations += 1;
+                    if !self.named(pfn).migrations.iter().any(is) {
+                        return false;
                     }
                 }
             }

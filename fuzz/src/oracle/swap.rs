@@ -1,5 +1,6 @@
 //! Swap: slots, their contents, and the swap cache.
 
+use super::shadow::EntryLoc;
 use super::{Check, View, counting, reverse_map};
 use crate::finding::describe;
 use crate::invariant::Invariant;
@@ -109,9 +110,8 @@ fn check_in_slot(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let places = view.shadow.named_slot(id);
-    let exclusive =
-        |at| matches!(view.s.tables().get(at).decode(), Entry::Leaf(leaf) if leaf.exclusive());
-    if places.len() > 1 && places.iter().any(|place| exclusive(place.at)) {
+    let exclusive = |place: &EntryLoc| matches!(place.entry(view.s).decode(), Entry::Leaf(leaf) if leaf.exclusive());
+    if places.len() > 1 && places.iter().any(exclusive) {
         let detail = format!(
             "an exclusive entry names {id:?}, but {} entries name it",
             places.len()
@@ -158,12 +158,13 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
 #[inline(never)]
 fn check_contents(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let places = &view.shadow.named(pfn).mappings;
-    let dirty = |at| matches!(view.s.tables().get(at).decode(), Entry::Present(p) if p.dirty());
+    let dirty =
+        |place: &EntryLoc| matches!(place.entry(view.s).decode(), Entry::Present(p) if p.dirty());
     let under_way = PageFlags::DIRTY | PageFlags::LOCKED | PageFlags::WRITEBACK;
     let settled = !page.flags.intersects(under_way);
     let SwapSlot { word, count, .. } = view.s.swap().slot(page.swap);
     let wanted = count > 0 || !places.is_empty();
-    if !settled || !wanted || page.word == word || places.iter().any(|place| dirty(place.at)) {
+    if !settled || !wanted || page.word == word || places.iter().any(dirty) {
         return Ok(());
     }
     let detail = format!(

@@ -19,8 +19,7 @@ pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], window: Window) -> 
 fn process(s: &State, slot: u8, mm: MmId, window: Window) -> SeenProcess {
     let pgd = s.mm(mm).pgd;
     let entries = window.each().filter_map(|(page, addr)| {
-        let at = s.tables().pte_offset(pgd, addr)?;
-        let entry = match s.tables().get(at).decode() {
+        let entry = match s.tables().entry_for(pgd, addr).decode() {
             Decoded::None => return None,
             Decoded::Present(pte) => present(s, pte, window),
             Decoded::Leaf(swap) => leaf(s, swap, window),

@@ -40,17 +40,17 @@ impl Current<'_> {
             let blocked = {
                 let s = &mut *self.state();
                 let pgd = s.mm(copy.src_mm).pgd;
-                let Some(table) = s.tables.next_table(pgd, addr..range.end) else {
+                let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                     return Ok(());
                 };
-                let mut blocked = s.copy_pte_range(self, copy, table.clone())?;
+                let mut blocked = s.copy_pte_range(self, copy, part.range.clone())?;
                 while unpinned && let Some(at) = blocked {
                     if let Some(page) = s.page_at(copy.src_mm, at) {
                         s.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE);
                     }
-                    blocked = s.copy_pte_range(self, copy, at..table.end)?;
+                    blocked = s.copy_pte_range(self, copy, at..part.range.end)?;
                 }
-                addr = blocked.unwrap_or(table.end);
+                addr = blocked.unwrap_or(part.range.end);
                 blocked
             };
             if let Some(addr) = blocked {

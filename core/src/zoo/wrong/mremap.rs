@@ -26,7 +26,9 @@ impl State {
         addr: u64,
     ) -> Result<(), Enomem> {
         let mm = self.vma(vma).mm;
-        let at = self.pte_alloc(mm, addr)?;
+        let Some(at) = self.pte_alloc(mm, addr)? else {
+            return Ok(());
+        };
         let folio = self.alloc_anon_folio(cur)?;
         self.mm_mut(mm).anon_rss += 1;
         self.map_new_anon_page(cur, vma, addr, at, PresentPte::new(folio.head()));

@@ -136,8 +136,8 @@ const CLOSES: &str =
 
 impl Watch<'_> {
     fn pte(&self, s: &State, mm: MmId, addr: u64) -> Option<Pte> {
-        let at = s.tables().pte_offset(s.mm(mm).pgd, addr)?;
-        Some(s.tables().get(at))
+        let entry = s.tables().entry_for(s.mm(mm).pgd, addr);
+        (!entry.is_none()).then_some(entry)
     }
 
     fn range(&self, addr: Addr, len: Len) -> impl Iterator<Item = u64> + use<> {
