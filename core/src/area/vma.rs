@@ -83,14 +83,14 @@ impl Vma {
         addr - self.start + self.pgoff
     }
 
-    /// The address of offset `index`, if the VMA covers it (`vma_address`).
+    /// The addresses of those of the offsets `index` that the VMA covers (`vma_address`,
+    /// `vma_address_end`); `None` if it covers none of them.
     #[inline]
-    pub const fn address(&self, index: u64) -> Option<u64> {
-        if index >= self.pgoff && index < self.last_pgoff() + 1 {
-            Some(self.start + (index - self.pgoff))
-        } else {
-            None
-        }
+    pub fn addresses(&self, index: &Range<u64>) -> Option<Range<u64>> {
+        let first = index.start.max(self.pgoff);
+        let end = index.end.min(self.last_pgoff() + 1);
+        let addr = |index| self.start + (index - self.pgoff);
+        (first < end).then(|| addr(first)..addr(end))
     }
 
     /// The last offset that the VMA covers (`avc_last_pgoff`).

@@ -7,6 +7,7 @@
 use crate::ids::Pfn;
 use core::error::Error;
 use core::fmt;
+use core::ops::Range;
 
 /// Sizes of page tables, huge pages, and of the system's and the devices' memory.
 ///
@@ -200,6 +201,17 @@ impl Geometry {
     /// The end of the table of `level` that spans `addr`.
     pub const fn end_of(&self, addr: u64, level: u32) -> u64 {
         (addr | (self.span(level) - 1)) + 1
+    }
+
+    /// The parts of `range` that lie in one lowest-level table each.
+    pub fn tables(self, range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let mut rest = range;
+        core::iter::from_fn(move || {
+            let end = rest.end.min(self.end_of(rest.start, 0));
+            let part = rest.start..end;
+            rest.start = end.max(rest.start);
+            (!part.is_empty()).then_some(part)
+        })
     }
 
     /// First address above user space, in pages.

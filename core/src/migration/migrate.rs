@@ -5,7 +5,7 @@
 use crate::ids::{Folio, MmId, Pfn, VmaId};
 use crate::lock::{Lock, Site, Wait};
 use crate::page::PageFlags;
-use crate::page_vma_mapped::{Found, Wanted};
+use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
 use crate::pte::{
     MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
@@ -44,16 +44,16 @@ impl State {
         to.flags.insert(from.flags & carried);
     }
 
-    /// Replaces a migration entry by a mapping of `dst`, under the page-table lock
-    /// (`remove_migration_pte`).
-    fn remove_migration_pte(&mut self, vma: VmaId, found: Found, dst: Folio) {
+    /// Replaces a migration entry, which names a page of `src`, by a mapping of that page of `dst`,
+    /// under the page-table lock (`remove_migration_pte`).
+    fn remove_migration_pte(&mut self, vma: VmaId, found: Found, src: Folio, dst: Folio) {
         let swap = SwapPte::assume(found.pte);
         let leaf = swap.softleaf();
         zoo!(self, Bug::ExclTreatedAsMigration => let leaf = leaf.map(Softleaf::as_migration));
         let Some(Softleaf::Migration(entry)) = leaf else {
             return;
         };
-        let page = dst.head();
+        let page = Pfn(dst.head().0 + (found.page.0 - src.head().0));
         let pte = if dst.device().is_some() {
             Self::device_private_pte(entry, swap, page).pte()
         } else {
@@ -110,15 +110,23 @@ impl Current<'_> {
             (anon_vma, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))
         };
         self.lock(lock).await;
+        let geometry = *self.state().geometry();
         let index = { self.state().rmap_walk_begin(dst, anon_vma) };
         let mut n = 0;
-        while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {
+        while let Some((vma, addrs)) = { self.state().rmap_walk_nth(anon_vma, &index, n) } {
             n += 1;
-            self.preempt(Site::RemoveMigrationPtes).await;
-            let s = &mut *self.state();
-            let mm = s.vma(vma).mm;
-            if let Some(found) = s.page_vma_mapped_walk(mm, addr, src, Wanted::Migration) {
-                s.remove_migration_pte(vma, found, dst);
+            for rest in geometry.tables(addrs) {
+                self.preempt(Site::RemoveMigrationPtes).await;
+                let s = &mut *self.state();
+                let mut walk = PageVmaMappedWalk {
+                    mm: s.vma(vma).mm,
+                    folio: src,
+                    rest,
+                    wanted: Wanted::Migration,
+                };
+                while let Some(found) = s.page_vma_mapped_walk(&mut walk) {
+                    s.remove_migration_pte(vma, found, src, dst);
+                }
             }
         }
         self.unlock(lock);

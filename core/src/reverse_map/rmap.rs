@@ -5,11 +5,12 @@
 use crate::ids::{AnonVmaId, Folio, Pfn, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
-use crate::page::PageFlags;
-use crate::page_vma_mapped::{Found, Wanted};
-use crate::pte::{Entry, MigrationEntry, MigrationKind, Softleaf, SwapPte};
+use crate::page::{Page, PageFlags};
+use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
+use crate::pte::{MigrationEntry, MigrationKind, Softleaf, SwapPte};
 use crate::state::{Current, State};
 use crate::trace::Event;
+use core::ops::Range;
 
 /// When cleared entries are flushed: each at once, or all later by the batch of the task
 /// (`TTU_BATCH_FLUSH`). With a batch, the caller owes a `try_to_unmap_flush`.
@@ -109,26 +110,32 @@ impl State {
         self.head(folio).folio_mapcount() > 0
     }
 
-    /// Records the start of a walk for `folio`. Returns the page offset to look for.
-    pub(crate) fn rmap_walk_begin(&mut self, folio: Folio, anon_vma: AnonVmaId) -> u64 {
+    /// Records the start of a walk for `folio`. Returns the page offsets to look for.
+    pub(crate) fn rmap_walk_begin(&mut self, folio: Folio, anon_vma: AnonVmaId) -> Range<u64> {
         let alive = self.anon_vmas().is_live(anon_vma.0);
         self.events.push(Event::RmapWalk {
             folio,
             anon_vma,
             alive,
         });
-        self.head(folio).index
+        let Page { index, order, .. } = *self.head(folio);
+        index..index + (1 << order)
     }
 
-    /// The `n`th VMA, in the order of the interval tree, that covers offset `index`, and the
-    /// address of that offset there.
-    pub fn rmap_walk_nth(&self, anon_vma: AnonVmaId, index: u64, n: usize) -> Option<(VmaId, u64)> {
+    /// The `n`th VMA, in the order of the interval tree, that covers some of the page offsets
+    /// `index`, and the addresses of these offsets there.
+    pub fn rmap_walk_nth(
+        &self,
+        anon_vma: AnonVmaId,
+        index: &Range<u64>,
+        n: usize,
+    ) -> Option<(VmaId, Range<u64>)> {
         let tree = &self.anon_vma(anon_vma).tree;
         // the tree is sorted by first offset, so VMAs that start behind `index` end the search
         let candidates = tree.iter().map(|avc| self.avc(*avc).vma);
         candidates
-            .take_while(|vma| self.vma(*vma).pgoff <= index)
-            .filter_map(|vma| Some((vma, self.vma(vma).address(index)?)))
+            .take_while(|vma| self.vma(*vma).pgoff < index.end)
+            .filter_map(|vma| Some((vma, self.vma(vma).addresses(index)?)))
             .nth(n)
     }
 
@@ -142,15 +149,7 @@ impl State {
         found: Found,
         flush: UnmapFlush,
     ) -> bool {
-        let Found { at, pte } = found;
-        let pfn = match (pte.decode(), pte.leaf()) {
-            (Entry::Present(present), _) => present.pfn(),
-            (
-                _,
-                Some(Softleaf::DevicePrivate { pfn, .. } | Softleaf::DeviceExclusive { pfn, .. }),
-            ) => pfn,
-            _ => return true,
-        };
+        let Found { at, pte, page: pfn } = found;
         let exclusive = self.page(pfn).anon_exclusive();
         match flush {
             UnmapFlush::Each => self.ptep_clear_flush(at),
@@ -249,7 +248,7 @@ impl Current<'_> {
     }
 
     /// Calls `one` for each mapping of a locked folio, under the page-table lock and within an
-    /// invalidation (`rmap_walk`). Stops when `one` returns false, or when nothing maps the folio
+    /// invalidation (`rmap_walk`). One page table is one section. Stops when `one` returns false, or when nothing maps the folio
     /// any more.
     pub(crate) async fn unmap_each(
         self,
@@ -260,22 +259,35 @@ impl Current<'_> {
         let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else {
             return;
         };
+        let geometry = *self.state().geometry();
         let index = { self.state().rmap_walk_begin(folio, anon_vma) };
         let mut n = 0;
-        while let Some((vma, addr)) = { self.state().rmap_walk_nth(anon_vma, index, n) } {
+        while let Some((vma, addrs)) = { self.state().rmap_walk_nth(anon_vma, &index, n) } {
             n += 1;
             let mm = self.state().vma(vma).mm;
-            let range = NotifierRange::new(mm, addr..addr + 1, NotifierEvent::Clear, None);
+            let range = NotifierRange::new(mm, addrs.clone(), NotifierEvent::Clear, None);
             self.notifier_start(&range).await;
-            self.preempt(site).await;
-            let done = {
+            let mut ok = true;
+            for rest in geometry.tables(addrs) {
+                self.preempt(site).await;
                 let s = &mut *self.state();
-                let found = s.page_vma_mapped_walk(mm, addr, folio, Wanted::Mapping);
-                let ok = found.is_none_or(|found| one(s, vma, found));
-                s.notifier_end(self.task, &range);
-                !ok || !s.folio_mapped(folio)
-            };
-            if done {
+                let wanted = Wanted::Mapping;
+                let mut walk = PageVmaMappedWalk {
+                    mm,
+                    folio,
+                    rest,
+                    wanted,
+                };
+                while ok && let Some(found) = s.page_vma_mapped_walk(&mut walk) {
+                    ok = one(s, vma, found);
+                }
+                if !ok {
+                    break;
+                }
+            }
+            let s = &mut *self.state();
+            s.notifier_end(self.task, &range);
+            if !ok || !s.folio_mapped(folio) {
                 break;
             }
         }

@@ -70,7 +70,7 @@ impl State {
     /// folio becomes an ordinary one. With the rule `held_lazyfree_stays`, a clean one stays lazily
     /// freed, because a holder that writes to it marks it dirty.
     fn restore_lazyfree(&mut self, folio: Folio, found: Found) {
-        let Found { at, pte } = found;
+        let Found { at, pte, .. } = found;
         // before 29f40594a281, a whole batch got the write permission of its first entry
         zoo!(self, Bug::LazyfreeRestoreWritable => let pte = pte.writable());
         self.tables.set(at, pte);

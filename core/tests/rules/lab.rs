@@ -215,9 +215,10 @@ impl Lab {
         let s = self.kernel.state();
         let page = s.page(pfn);
         let anon_vma = page.mapping().expect("an anonymous page");
+        let index = page.index..page.index + 1;
         (0..)
-            .map_while(|n| s.rmap_walk_nth(anon_vma, page.index, n))
-            .map(|(vma, addr)| (s.vma(vma).mm, addr))
+            .map_while(|n| s.rmap_walk_nth(anon_vma, &index, n))
+            .map(|(vma, addrs)| (s.vma(vma).mm, addrs.start))
             .collect()
     }
 

@@ -91,9 +91,10 @@ pub fn check_walks(view: &View<'_>) -> Check {
         };
         let named = view.shadow.named(pfn);
         for place in named.mappings.iter().chain(&named.migrations) {
-            let found = (0..).map_while(|n| view.s.rmap_walk_nth(anon_vma, page.index, n));
-            let mut here = found.map(|(vma, addr)| (view.s.vma(vma).mm, addr));
-            if !here.any(|at| at == (place.mm, place.addr)) {
+            let index = page.index..page.index + 1;
+            let found = (0..).map_while(|n| view.s.rmap_walk_nth(anon_vma, &index, n));
+            let mut here = found.map(|(vma, addrs)| (view.s.vma(vma).mm, addrs));
+            if !here.any(|(mm, addrs)| mm == place.mm && addrs.contains(&place.addr)) {
                 let detail = format!("the rmap walk misses {:?} page {}", place.mm, place.addr);
                 return view.page_finding(Invariant::Walk, pfn, detail);
             }
