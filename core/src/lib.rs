@@ -53,6 +53,7 @@ pub use error::errno;
 pub use fail::{AllocKind, FailInject};
 pub use fault::FaultError;
 pub use fork::ForkError;
+pub use frames::FrameAllocator;
 pub use geometry::{Geometry, GeometryError, MemorySizes};
 pub use gup::Foll;
 pub use hmm::{HmmError, HmmPfn, Request};
@@ -66,7 +67,7 @@ pub use migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 pub use mprotect::ChangeError;
 pub use mremap::{Remap, RemapError};
 pub use notifier::{NotifierEvent, NotifierRange};
-pub use page::{FrameAllocator, GUP_PIN_COUNTING_BIAS, Page, PageFlags};
+pub use page::{GUP_PIN_COUNTING_BIAS, Page, PageFlags};
 pub use pagemap::Pagemap;
 pub use pgtable::{PageTables, Table};
 pub use pte::{

@@ -107,9 +107,15 @@ impl<'s> Tamper<'s> {
     /// Maps a page for a device, read-only, without asking the driver.
     pub fn map_device(self, at: Mirror, pfn: Pfn) {
         let (write, atomic) = (false, false);
-        self.0
-            .driver_mut()
-            .map(at, DevicePte { pfn, write, atomic });
+        self.0.driver_mut().map(
+            at,
+            DevicePte {
+                pfn,
+                write,
+                order: 0,
+                atomic,
+            },
+        );
     }
 
     /// Drops the record of page-table writes that no observer has seen yet.
@@ -119,15 +125,15 @@ impl<'s> Tamper<'s> {
 
     /// Puts a system frame on the free list, whatever its state.
     pub fn list_as_free(self, pfn: Pfn) {
-        self.0.frames.free(pfn);
+        self.0.frames.free(pfn, 0);
     }
 
     /// Allocates an object that nothing refers to. Returns false if none is left.
     pub fn leak(self, what: Leak) -> bool {
         let s = self.0;
         match what {
-            Leak::Frame => s.frames.alloc().is_some(),
-            Leak::DeviceFrame(dev) => s.driver_mut().alloc(dev).is_some(),
+            Leak::Frame => s.frames.alloc(0).is_some(),
+            Leak::DeviceFrame(dev) => s.driver_mut().alloc(dev, 0).is_some(),
             Leak::Mm => s.alloc_mm().is_ok(),
             Leak::Vma => s
                 .alloc_vma(MmId::default(), 0..0, 0, VmFlags::empty())

@@ -120,14 +120,14 @@ pub fn alloc_and_copy(
     let source = src.page().map(|page| s.page(page).word);
     match direction {
         Direction::ToDevice => {
-            let dst = s.alloc_device_page(cur.task, dev)?;
+            let dst = s.alloc_device_folio(cur.task, dev, 0)?;
             let word = source.unwrap_or(0);
             zoo!(s, Bug::NouveauZeroPageMigrate if source.is_none() => let word = s.page(dst.head()).word);
             s.set_word(dst.head(), word);
             Ok(dst)
         }
         Direction::ToSystem => {
-            let dst = s.alloc_page(cur.task)?;
+            let dst = s.folio_alloc(cur.task, 0)?;
             s.folio_trylock(cur.task, dst);
             s.set_word(dst.head(), source.unwrap_or(0));
             Ok(dst)
@@ -344,7 +344,16 @@ fn map_exclusive(cur: Current<'_>, at: Mirror, pfn: Pfn, seq: u64) -> bool {
     let valid = !s.interval_read_retry(at.0, at.1, seq);
     if valid {
         let (write, atomic) = (true, true);
-        s.driver_mut().map(at, DevicePte { pfn, write, atomic });
+        let order = 0;
+        s.driver_mut().map(
+            at,
+            DevicePte {
+                pfn,
+                write,
+                order,
+                atomic,
+            },
+        );
     }
     zoo!(s, Bug::NouveauExclusiveMissingUnlock if !valid => return false);
     let folio = s.folio(pfn);
@@ -399,7 +408,7 @@ async fn range_fault(
         };
     }
     cur.unlock(Lock::MmapRead(mm));
-    let HmmPfn::Valid { pfn, write } = found? else {
+    let HmmPfn::Valid { pfn, write, order } = found? else {
         return Err(HmmError::Fault);
     };
     cur.preempt(Site::HmmRangeDone).await;
@@ -413,6 +422,7 @@ async fn range_fault(
     let pte = DevicePte {
         pfn,
         write,
+        order,
         atomic: false,
     };
     s.driver_mut().map((dev, mm, addr), pte);

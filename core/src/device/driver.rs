@@ -9,10 +9,10 @@
 //! Corresponds to `struct dev_pagemap_ops`, `struct mmu_interval_notifier_ops`.
 
 use crate::fault::FaultError;
+use crate::frames::FrameAllocator;
 use crate::ids::{DevId, Folio, MmId, Pfn, VmaId};
 use crate::limits::DEVICES;
 use crate::notifier::NotifierRange;
-use crate::page::FrameAllocator;
 use crate::state::Current;
 use alloc::boxed::Box;
 use core::any::Any;
@@ -29,6 +29,8 @@ pub struct DevicePte {
     pub pfn: Pfn,
     /// True if the device may write.
     pub write: bool,
+    /// log2 of the pages that the device maps together.
+    pub order: u8,
     /// True if the device may use atomic operations on the page, so the CPU must not map it
     /// meanwhile.
     pub atomic: bool,
@@ -87,13 +89,15 @@ pub trait Driver: Any + Debug {
     fn release(&mut self, mm: MmId) {
         self.devices_mut().retain(|(_, m, _), _| m != mm);
     }
-    /// Takes a page off the free list of `dev`; `None` if it is empty.
-    fn alloc(&mut self, dev: DevId) -> Option<Pfn> {
-        self.devices_mut().memory_mut(dev).alloc()
+    /// Takes 2^`order` frames off the free list of `dev`, aligned to that number; `None` if there
+    /// are none.
+    fn alloc(&mut self, dev: DevId, order: u8) -> Option<Pfn> {
+        self.devices_mut().memory_mut(dev).alloc(order)
     }
-    /// Frees a folio of `dev` whose last reference has been dropped (`dev_pagemap_ops::folio_free`).
-    fn folio_free(&mut self, dev: DevId, folio: Folio) {
-        self.devices_mut().memory_mut(dev).free(folio.head());
+    /// Frees a folio of `dev`, of 2^`order` pages, whose last reference has been dropped
+    /// (`dev_pagemap_ops::folio_free`).
+    fn folio_free(&mut self, dev: DevId, folio: Folio, order: u8) {
+        self.devices_mut().memory_mut(dev).free(folio.head(), order);
     }
     /// The memory of `dev`.
     fn memory(&self, dev: DevId) -> &FrameAllocator {

@@ -11,6 +11,7 @@ use crate::lock::Site;
 use crate::pte::{Entry, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
+use crate::walk::Walk;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -38,6 +39,8 @@ pub enum HmmPfn {
         pfn: Pfn,
         /// True if the device may write to it.
         write: bool,
+        /// log2 of the pages that the entry of the CPU stands for (`hmm_pfn_to_map_order`).
+        order: u8,
     },
 }
 
@@ -76,17 +79,20 @@ enum Walked {
 }
 
 impl State {
-    /// Looks at one entry, under the page-table lock (`hmm_vma_handle_pte`).
+    /// Looks at the entry for one page, under the page-table lock (`hmm_vma_handle_pte`,
+    /// `hmm_vma_handle_pmd`).
     fn hmm_vma_handle_pte(&self, mm: MmId, addr: u64, dev: DevId, request: Request) -> Handled {
-        let known = |pfn, write| Handled::Known(HmmPfn::Valid { pfn, write });
         let missing = match request {
             Request::Nothing => Handled::Known(HmmPfn::Nothing),
             _ => Handled::Fault,
         };
-        let Some(at) = self.tables().pte_offset(self.mm(mm).pgd, addr) else {
-            return missing;
+        let (at, order) = match self.tables().walk(self.mm(mm).pgd, addr) {
+            Walk::Pte(at) => (at, 0),
+            Walk::Huge(at, level) => (at, self.geometry().order(level)),
+            Walk::Hole(..) => return missing,
         };
-        let pte = self.tables().get(at);
+        let known = |pfn, write| Handled::Known(HmmPfn::Valid { pfn, write, order });
+        let pte = self.tables().part(at, addr);
         zoo!(self, Bug::HmmNonownerDevprivNotFaulted
             if request != Request::Nothing && pte.on_other_device(dev) => return Handled::Broken);
         match (pte.decode(), pte.leaf()) {

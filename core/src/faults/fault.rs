@@ -106,7 +106,7 @@ impl State {
 
     /// A new, cleared, charged folio (`alloc_anon_folio`, `vma_alloc_zeroed_movable_folio`).
     pub(crate) fn alloc_anon_folio(&mut self, cur: Current<'_>) -> Result<Folio, Enomem> {
-        let folio = self.alloc_page(cur.task)?;
+        let folio = self.folio_alloc(cur.task, 0)?;
         self.head_mut(folio).word = 0;
         self.charge(folio);
         Ok(folio)

@@ -214,6 +214,11 @@ impl Geometry {
         })
     }
 
+    /// log2 of the pages that a huge entry in a table of `level` stands for.
+    pub const fn order(&self, level: u32) -> u8 {
+        (self.table_bits * level) as u8
+    }
+
     /// First address above user space, in pages.
     pub const fn task_size(&self) -> u64 {
         self.span(self.levels - 1)

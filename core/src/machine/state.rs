@@ -8,13 +8,14 @@ use crate::anon_vma::{AnonVma, Avc};
 use crate::arena::Arena;
 use crate::driver::Driver;
 use crate::fail::{AllocKind, FailInject};
+use crate::frames::FrameAllocator;
 use crate::geometry::Geometry;
 use crate::identity::Identity;
 use crate::ids::{AnonVmaId, AvcId, Folio, MmId, Pfn, TaskId, VmaId};
 use crate::limits::{DEVICES, MAX_TASKS};
 use crate::lock::Task;
 use crate::memmap::Memmap;
-use crate::page::{FrameAllocator, Page};
+use crate::page::Page;
 use crate::pgtable::PageTables;
 use crate::rules::KernelVersion;
 
@@ -402,7 +403,7 @@ impl Kernel {
 
     fn booted(self) -> Self {
         // frame 0 is the zero page and is never freed
-        self.state.borrow_mut().frames.alloc();
+        self.state.borrow_mut().frames.alloc(0);
         self
     }
 
@@ -428,7 +429,7 @@ impl Kernel {
         let s = &mut *self.state();
         s.memmap.reset();
         s.frames.reset();
-        s.frames.alloc();
+        s.frames.alloc(0);
         s.tables.reset();
         s.swap.reset();
         s.tlbs.reset();

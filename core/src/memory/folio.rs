@@ -17,45 +17,71 @@ impl State {
         Folio::of_head(Pfn(page.0 - self.page(page).tail_offset))
     }
 
-    /// Allocates a page of system memory, with one reference that belongs to `task`. The page keeps
-    /// the contents of its last owner.
-    pub fn alloc_page(&mut self, task: TaskId) -> Result<Folio, Enomem> {
+    /// Allocates a folio of 2^`order` pages of system memory, with one reference that belongs to
+    /// `task` (`folio_alloc`). The pages keep the contents of their last owner.
+    pub fn folio_alloc(&mut self, task: TaskId, order: u8) -> Result<Folio, Enomem> {
         self.may_alloc(AllocKind::Page)?;
-        let Some(pfn) = self.frames.alloc() else {
+        let Some(first) = self.frames.alloc(order) else {
             self.fail.failures += 1;
             return Err(Enomem);
         };
-        let page = self.page_mut(pfn);
-        page.flags = PageFlags::empty();
-        page.swap = SwapId::default();
-        page.refcount = 1;
-        let folio = Folio::of_head(pfn);
+        let folio = self.prep_folio(first, order);
+        self.head_mut(folio).swap = SwapId::default();
         self.tasks[task.ix()].refs.push(folio);
         Ok(folio)
     }
 
-    /// Allocates a page of `dev`'s memory, locked, with one reference that belongs to `task`
-    /// (`zone_device_page_init`).
-    pub fn alloc_device_page(&mut self, task: TaskId, dev: DevId) -> Result<Folio, Enomem> {
+    /// Allocates a folio of 2^`order` pages of `dev`'s memory, locked, with one reference that
+    /// belongs to `task` (`zone_device_page_init`).
+    pub fn alloc_device_folio(
+        &mut self,
+        task: TaskId,
+        dev: DevId,
+        order: u8,
+    ) -> Result<Folio, Enomem> {
         self.may_alloc(AllocKind::DevicePage)?;
-        let Some(pfn) = self.driver_mut().alloc(dev) else {
+        let Some(first) = self.driver_mut().alloc(dev, order) else {
             self.fail.failures += 1;
             return Err(Enomem);
         };
-        self.pgmap_refs[dev.ix()] += 1;
+        self.pgmap_refs[dev.ix()] += 1 << order;
         zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] -= 1);
-        let page = self.page_mut(pfn);
-        page.flags = PageFlags::empty();
-        page.refcount = 1;
-        page.order = 0;
-        page.tail_offset = 0;
+        let folio = self.prep_folio(first, order);
         // a second defence, after the clearing at free (12b2285bf3d1)
-        let folio = Folio::of_head(pfn);
         self.clear_mapping(folio);
         self.tasks[task.ix()].refs.push(folio);
         self.folio_trylock(task, folio);
         self.events.push(Event::DeviceAlloc { dev, folio });
         Ok(folio)
+    }
+
+    /// Makes a folio with one reference of free pages (`prep_compound_page`).
+    fn prep_folio(&mut self, first: Pfn, order: u8) -> Folio {
+        for i in 1..1 << order {
+            let tail = self.page_mut(Pfn(first.0 + i));
+            tail.flags = PageFlags::empty();
+            tail.tail_offset = i;
+        }
+        let head = self.page_mut(first);
+        head.flags = PageFlags::empty();
+        head.flags.set(PageFlags::HEAD, order > 0);
+        head.order = order;
+        head.refcount = 1;
+        Folio::of_head(first)
+    }
+
+    /// Makes the tail pages of a folio single pages, and marks all of its pages as free. The head
+    /// keeps those of its flags that are in `kept`. Returns the order of the folio.
+    fn unprep_folio(&mut self, folio: Folio, kept: PageFlags) -> u8 {
+        let head = self.head_mut(folio);
+        head.flags = head.flags & kept | PageFlags::FREE;
+        let order = core::mem::take(&mut head.order);
+        for i in 1..1 << order {
+            let tail = self.page_mut(Pfn(folio.head().0 + i));
+            tail.flags = PageFlags::FREE;
+            tail.tail_offset = 0;
+        }
+        order
     }
 
     /// Clears the mapping of a device folio.
@@ -139,25 +165,22 @@ impl State {
         match folio.device() {
             Some(dev) => self.free_zone_device_folio(folio, dev),
             None => {
-                let page = self.head_mut(folio);
-                page.set_mapping(None);
-                page.flags = page.flags & PageFlags::LOCKED | PageFlags::FREE;
-                self.frames.free(folio.head());
+                self.head_mut(folio).set_mapping(None);
+                let order = self.unprep_folio(folio, PageFlags::LOCKED);
+                self.frames.free(folio.head(), order);
             }
         }
     }
 
-    /// Frees a page of device-private memory (`free_zone_device_folio`).
+    /// Frees a folio of device-private memory (`free_zone_device_folio`).
     fn free_zone_device_folio(&mut self, folio: Folio, dev: DevId) {
-        let page = self.head_mut(folio);
         // a holder of the folio lock keeps it, and freeing does not check the mlock flag
-        let kept = PageFlags::LOCKED | PageFlags::MLOCKED;
-        page.flags = page.flags & kept | PageFlags::FREE;
+        let order = self.unprep_folio(folio, PageFlags::LOCKED | PageFlags::MLOCKED);
         // 7ab0ad0e74f8: a later migration may map this page where nothing was mapped, and would
         // trust a stale ->mapping
         self.clear_mapping(folio);
-        self.driver_mut().folio_free(dev, folio);
-        self.pgmap_refs[dev.ix()] -= 1;
+        self.driver_mut().folio_free(dev, folio, order);
+        self.pgmap_refs[dev.ix()] -= 1 << order;
         zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] += 1);
     }
 

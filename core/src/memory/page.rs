@@ -7,7 +7,7 @@
 //! Corresponds to `include/linux/mm_types.h`, `include/linux/page-flags.h`.
 
 use crate::identity::Identity;
-use crate::ids::{AnonVmaId, Pfn, SwapId};
+use crate::ids::{AnonVmaId, SwapId};
 use bitflags::bitflags;
 use core::hash::Hash;
 
@@ -142,68 +142,5 @@ impl Page {
     /// `folio_maybe_dma_pinned` for a small folio.
     pub const fn maybe_dma_pinned(&self) -> bool {
         self.refcount >= GUP_PIN_COUNTING_BIAS
-    }
-}
-
-/// The allocator of one memory. It reuses the last freed frame first, and then takes frames never
-/// used before, in order.
-#[derive(Debug, Clone, Hash)]
-pub struct FrameAllocator {
-    zone: u32,
-    capacity: u32,
-    fresh: u32,
-    free: alloc::vec::Vec<Pfn>,
-}
-
-impl FrameAllocator {
-    /// An allocator with all `capacity` frames of memory `zone` free.
-    pub fn new(zone: u32, capacity: u32) -> Self {
-        Self {
-            zone,
-            capacity,
-            fresh: 0,
-            free: alloc::vec::Vec::new(),
-        }
-    }
-
-    /// Allocates a frame; `None` if none is left.
-    pub fn alloc(&mut self) -> Option<Pfn> {
-        self.free.pop().or_else(|| {
-            (self.fresh < self.capacity).then(|| {
-                self.fresh += 1;
-                Pfn::new(self.zone, self.fresh - 1)
-            })
-        })
-    }
-
-    /// Frees a frame.
-    pub fn free(&mut self, pfn: Pfn) {
-        self.free.push(pfn);
-    }
-
-    /// The frames on the free list; each must be there only once.
-    pub fn free_list(&self) -> &[Pfn] {
-        &self.free
-    }
-
-    /// Number of frames that were allocated at least once.
-    pub fn fresh(&self) -> u32 {
-        self.fresh
-    }
-
-    /// Number of frames in use.
-    pub fn in_use(&self) -> u32 {
-        self.fresh.saturating_sub(self.free.len() as u32)
-    }
-
-    /// True if no frame is left.
-    pub fn exhausted(&self) -> bool {
-        self.free.is_empty() && self.fresh == self.capacity
-    }
-
-    /// Makes all frames free and never used.
-    pub fn reset(&mut self) {
-        self.fresh = 0;
-        self.free.clear();
     }
 }

@@ -44,7 +44,7 @@ impl Current<'_> {
         if !isolated {
             return false;
         }
-        let dst = { self.state().alloc_page(self.task) };
+        let dst = { self.state().folio_alloc(self.task, 0) };
         let moved = match dst {
             Ok(dst) => self.unmap_and_move(folio, dst).await,
             Err(_) => false,

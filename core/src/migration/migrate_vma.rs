@@ -17,6 +17,7 @@ impl MigratePfn {
     const VALID: u64 = 1 << 0;
     const MIGRATE: u64 = 1 << 1;
     const WRITE: u64 = 1 << 3;
+    const COMPOUND: u64 = 1 << 4;
     const SHIFT: u32 = 6;
 
     /// An element that names a page and does not migrate.
@@ -41,6 +42,17 @@ impl MigratePfn {
     /// True if the mapping was writable.
     pub const fn write(self) -> bool {
         self.0 & Self::WRITE != 0
+    }
+
+    /// True if the element stands for a huge page or hole; the elements of the rest of it are empty.
+    pub const fn is_compound(self) -> bool {
+        self.0 & Self::COMPOUND != 0
+    }
+
+    /// An element that stands for a huge page or hole.
+    #[must_use]
+    pub const fn compound(self) -> Self {
+        Self(self.0 | Self::COMPOUND)
     }
 
     pub(crate) const fn migrating(self, write: bool) -> Self {

@@ -45,7 +45,7 @@ impl State {
 
     /// Allocates a locked, charged folio for the contents of a slot.
     pub(crate) fn alloc_swap_folio(&mut self, cur: Current<'_>) -> Result<Folio, Enomem> {
-        let folio = self.alloc_page(cur.task)?;
+        let folio = self.folio_alloc(cur.task, 0)?;
         self.charge(folio);
         self.head_mut(folio).flags.insert(PageFlags::SWAPBACKED);
         self.folio_trylock(cur.task, folio);

@@ -30,6 +30,7 @@ use crate::ids::{Folio, MmId, Pfn, PteRef, TaskId};
 use crate::limits::MAX_TASKS;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::State;
+use crate::walk::Walk;
 use alloc::vec::Vec;
 use core::hash::Hash;
 use core::ops::Range;
@@ -42,6 +43,16 @@ struct Translation {
     mm: MmId,
     addr: u64,
     pte: PresentPte,
+    /// Number of pages that the entry stands for, and that are flushed together.
+    pages: u64,
+}
+
+impl Translation {
+    /// The addresses that the entry stands for.
+    const fn covers(&self) -> Range<u64> {
+        let first = self.addr & !(self.pages - 1);
+        first..first + self.pages
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +68,8 @@ pub struct Tlbs {
     cpus: [Cpu; MAX_TASKS],
     /// The CPUs that cache anything, one bit each.
     used: u8,
+    /// False unless a part of a huge translation may be cached.
+    huge: bool,
 }
 
 impl Default for Tlbs {
@@ -65,6 +78,7 @@ impl Default for Tlbs {
             mm: MmId(0),
             addr: 0,
             pte: PresentPte::new(Pfn::NOWHERE),
+            pages: 1,
         };
         let cpu = Cpu {
             valid: 0,
@@ -73,6 +87,7 @@ impl Default for Tlbs {
         Self {
             cpus: [cpu; MAX_TASKS],
             used: 0,
+            huge: false,
         }
     }
 }
@@ -104,7 +119,11 @@ impl Tlbs {
 
     pub(crate) fn identify(&self, id: &mut impl Identity) {
         // a CPU that is not in `used` has no valid slot
-        let Self { cpus, used: _ } = self;
+        let Self {
+            cpus,
+            used: _,
+            huge: _,
+        } = self;
         for Cpu { valid, slots } in cpus {
             valid.hash(id);
             bits(*valid).for_each(|slot| slots[slot].hash(id));
@@ -112,12 +131,13 @@ impl Tlbs {
     }
 
     #[inline]
-    fn insert(&mut self, task: TaskId, mm: MmId, addr: u64, pte: PresentPte) {
-        let slot = Self::slot(mm, addr);
+    fn insert(&mut self, task: TaskId, new: Translation) {
+        let slot = Self::slot(new.mm, new.addr);
         let cpu = &mut self.cpus[task.ix()];
         cpu.valid |= 1 << slot;
-        cpu.slots[slot] = Translation { mm, addr, pte };
+        cpu.slots[slot] = new;
         self.used |= 1 << task.ix();
+        self.huge |= new.pages > 1;
     }
 
     fn forget(&mut self, task: TaskId, slot: usize) {
@@ -137,7 +157,7 @@ impl Tlbs {
         self.cpus().flat_map(|task| {
             let cpu = &self.cpus[task.ix()];
             bits(cpu.valid).map(move |slot| {
-                let Translation { mm, addr, pte } = cpu.slots[slot];
+                let Translation { mm, addr, pte, .. } = cpu.slots[slot];
                 (task, mm, addr, pte)
             })
         })
@@ -149,7 +169,8 @@ impl Tlbs {
             let valid = cpu.valid;
             for slot in bits(valid) {
                 let found = self.cpus[task.ix()].slots[slot];
-                if found.mm == mm && range.contains(&found.addr) {
+                let covers = found.covers();
+                if found.mm == mm && covers.start < range.end && range.start < covers.end {
                     self.forget(task, slot);
                 }
             }
@@ -161,6 +182,7 @@ impl Tlbs {
             self.cpus[task.ix()].valid = 0;
         }
         self.used = 0;
+        self.huge = false;
     }
 }
 
@@ -238,9 +260,9 @@ impl State {
                 if known.is_some() {
                     self.tlbs.forget(task, Tlbs::slot(mm, addr));
                 }
-                let pte = self.hardware_walk(mm, addr, write.is_some())?;
-                self.tlbs.insert(task, mm, addr, pte);
-                pte
+                let new = self.hardware_walk(mm, addr, write.is_some())?;
+                self.tlbs.insert(task, new);
+                new.pte
             }
         };
         if let Some(word) = write {
@@ -249,10 +271,14 @@ impl State {
         Some(self.page(pte.pfn()).word)
     }
 
-    /// The entry for `addr`, if it allows the access. Makes the entry young and, for a write,
-    /// dirty.
-    fn hardware_walk(&mut self, mm: MmId, addr: u64, write: bool) -> Option<PresentPte> {
-        let at = self.tables.pte_offset(self.mm(mm).pgd, addr)?;
+    /// The translation of `addr`, if its entry allows the access. Makes the entry young and, for a
+    /// write, dirty.
+    fn hardware_walk(&mut self, mm: MmId, addr: u64, write: bool) -> Option<Translation> {
+        let (at, pages) = match self.tables.walk(self.mm(mm).pgd, addr) {
+            Walk::Pte(at) => (at, 1),
+            Walk::Huge(at, level) => (at, self.geometry().span(level - 1)),
+            Walk::Hole(..) => return None,
+        };
         let pte = self.tables.get(at).present()?;
         if pte.protnone() || write && !pte.write() {
             return None;
@@ -266,11 +292,23 @@ impl State {
         if walked != pte {
             self.tables.set(at, walked.pte());
         }
-        Some(walked)
+        let pte = match pages {
+            1 => walked,
+            _ => self.tables.part(at, addr).present()?,
+        };
+        Some(Translation {
+            mm,
+            addr,
+            pte,
+            pages,
+        })
     }
 
     /// Flushes `addr` on all CPUs.
     pub(crate) fn flush_tlb_page(&mut self, mm: MmId, addr: u64) {
+        if self.tlbs.huge {
+            return self.tlbs.flush(mm, &(addr..addr + 1));
+        }
         for task in self.tlbs.cpus() {
             if self.tlbs.lookup(task, mm, addr).is_some() {
                 self.tlbs.forget(task, Tlbs::slot(mm, addr));

@@ -52,6 +52,7 @@ fn hmm_range_fault_walks_then_faults_missing_pages_in_then_walks_them_again() {
     let writable = |addr| HmmPfn::Valid {
         pfn: lab.pfn(lab.mm, addr),
         write: true,
+        order: 0,
     };
     assert_eq!(found, Ok((0..3).map(writable).collect()));
     // the walk looks at pages 0 and 1; pages 1 and 2 are faulted in; the next walk looks at these
@@ -125,8 +126,8 @@ fn a_write_of_a_device_copies_a_shared_page() {
 fn a_snapshot_faults_nothing() {
     let lab = Lab::with(&[7]);
     let seen = lab.run(async |cur| dmirror::snapshot(cur, GPU, lab.mm, 0..17).await);
-    let (pfn, write) = (lab.pfn(lab.mm, 0), true);
-    assert_eq!(seen[0], HmmPfn::Valid { pfn, write });
+    let (pfn, write, order) = (lab.pfn(lab.mm, 0), true, 0);
+    assert_eq!(seen[0], HmmPfn::Valid { pfn, write, order });
     assert_eq!(seen[1..16], [HmmPfn::Nothing; 15]);
     assert_eq!(seen[16], HmmPfn::Error);
     assert!(lab.pte(lab.mm, 1).is_none());

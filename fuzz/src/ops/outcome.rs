@@ -81,7 +81,7 @@ pub(super) fn seen(pfn: HmmPfn) -> u32 {
     match pfn {
         HmmPfn::Error => 1 << 31,
         HmmPfn::Nothing => 0,
-        HmmPfn::Valid { pfn, write } => {
+        HmmPfn::Valid { pfn, write, .. } => {
             let zero = u32::from(pfn == Pfn::ZERO) << 28;
             let device = pfn
                 .device()

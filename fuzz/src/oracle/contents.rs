@@ -159,12 +159,13 @@ pub fn check_shown(view: &View<'_>, mm: MmId, addr: u64, shown: Shown) -> Check 
 }
 
 /// A snapshot shows a device what it could map without a fault: present pages, and pages in its own
-/// memory.
+/// memory. It also shows how many pages the entry stands for.
 #[inline(never)]
 fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPfn) -> Check {
     let pte = view.entry_at(mm, addr);
     let area = view.s.find_vma(mm, addr).map(|vma| view.s.vma(vma).flags);
-    let valid = |pfn, write| HmmPfn::Valid { pfn, write };
+    let order = view.order_at(mm, addr);
+    let valid = |pfn, write| HmmPfn::Valid { pfn, write, order };
     let expected = match pte.decode() {
         _ if !area.is_some_and(|flags| flags.contains(VmFlags::READ)) => HmmPfn::Error,
         Entry::Present(present) if !present.protnone() => valid(present.pfn(), present.write()),

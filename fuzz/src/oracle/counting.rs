@@ -311,7 +311,7 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 pub fn check_free_lists(view: &View<'_>) -> Check {
     let memories = (0..mm_core::DEVICES).map(|d| view.s.driver().memory(DevId(d as u8)));
     for memory in core::iter::once(view.s.frames()).chain(memories) {
-        let mut list = memory.free_list().to_vec();
+        let mut list: Vec<_> = memory.free_list().collect();
         list.sort_unstable();
         let twice = list.windows(2).find(|w| w[0] == w[1]).map(|w| w[0]);
         let used = list

@@ -29,6 +29,7 @@ use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use mm_core::{
     Entry, Event, Folio, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
+    Walk,
 };
 use std::hash::Hash;
 
@@ -87,6 +88,14 @@ impl View<'_> {
     /// The page-table entry for an address.
     pub(crate) fn entry_at(&self, mm: MmId, addr: u64) -> Pte {
         entry_at(self.s, mm, addr)
+    }
+
+    /// log2 of the pages that the entry for an address stands for.
+    pub(crate) fn order_at(&self, mm: MmId, addr: u64) -> u8 {
+        match self.s.tables().walk(self.s.mm(mm).pgd, addr) {
+            Walk::Huge(_, level) => self.s.geometry().order(level),
+            Walk::Pte(_) | Walk::Hole(..) => 0,
+        }
     }
 
     /// Reports a finding that is not about a page.

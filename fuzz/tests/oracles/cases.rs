@@ -504,7 +504,8 @@ fn snapshot_shows_nothing(lab: &mut Lab<'_>) -> Check {
             contents::check_shown(view, lab.mm, 0, shown(what))
         })
     };
-    check(HmmPfn::Valid { pfn, write: true }).expect("that is there");
+    let (write, order) = (true, 0);
+    check(HmmPfn::Valid { pfn, write, order }).expect("that is there");
     check(HmmPfn::Nothing)
 }
 
