@@ -3,17 +3,77 @@
 use crate::program::{Addr, Len, Op, OpKind, Operand, OperandKind};
 use crate::window::Window;
 use mm_core::{
-    DEVICES, Entry, Lock, LockClasses, MigrationKind, MmId, Pfn, PresentPte, Pte, Site, Softleaf,
-    SwapPte, Wait,
+    DEVICES, Entry, HmmPfn, Lock, LockClasses, MigrationKind, MmId, Pagemap, Pfn, PresentPte, Pte,
+    Site, Softleaf, SwapPte, VmFlags, Wait,
 };
 use std::ops::Range;
 
 /// The place of an entry in terms of the core and of a program: `mm0 page 52 (window page 4)`.
 #[must_use]
 pub fn place(window: Window, mm: MmId, addr: u64) -> String {
+    format!("{mm:?} {}", page_at(window, addr))
+}
+
+/// A page of an address space that the reader knows: `page 52 (window page 4)`.
+#[must_use]
+pub fn page_at(window: Window, addr: u64) -> String {
     match window.page(addr) {
-        Some(page) => format!("{mm:?} page {addr} (window page {page})"),
-        None => format!("{mm:?} page {addr} (outside the window)"),
+        Some(page) => format!("page {addr} (window page {page})"),
+        None => format!("page {addr} (outside the window)"),
+    }
+}
+
+/// The flags of a VMA: its access as in a program, then the others.
+#[must_use]
+pub fn vma_flags(flags: VmFlags) -> String {
+    let access = match (
+        flags.contains(VmFlags::READ),
+        flags.contains(VmFlags::WRITE),
+    ) {
+        (true, true) => "rw",
+        (true, false) => "r",
+        (false, true) => "w",
+        (false, false) => "none",
+    };
+    let others = (flags - (VmFlags::READ | VmFlags::WRITE)).iter_names();
+    let others = others.map(|(name, _)| name.to_lowercase().replace('_', "-"));
+    let words: Vec<String> = std::iter::once(access.to_owned()).chain(others).collect();
+    words.join(", ")
+}
+
+/// What pagemap shows of a page.
+#[must_use]
+pub fn pagemap(shown: Pagemap) -> String {
+    let words = [
+        (Pagemap::PRESENT, "present"),
+        (Pagemap::SWAP, "swap"),
+        (Pagemap::MMAP_EXCLUSIVE, "exclusive"),
+        (Pagemap::SOFT_DIRTY, "soft-dirty"),
+        (Pagemap::UFFD_WP, "uffd-wp"),
+    ]
+    .map(|(bit, word)| (shown.contains(bit), word));
+    let words: Vec<String> = chosen(&words).collect();
+    if words.is_empty() {
+        return "nothing".to_owned();
+    }
+    words.join(", ")
+}
+
+/// What a snapshot shows a device of a page.
+#[must_use]
+pub fn hmm_pfn(shown: HmmPfn) -> String {
+    match shown {
+        HmmPfn::Error => "error".to_owned(),
+        HmmPfn::Nothing => "nothing".to_owned(),
+        HmmPfn::Valid { pfn, write } => {
+            let page = if pfn == Pfn::ZERO {
+                "zero page".to_owned()
+            } else {
+                format!("{pfn:?}")
+            };
+            let access = if write { "write" } else { "read-only" };
+            format!("{page}, {access}")
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod change;
 mod page;
 mod remap;
 
+use crate::describe;
 use change::Obstacle;
 use mm_core::{Identity, VmFlags};
 use page::{Page, Protection};
@@ -359,9 +360,7 @@ impl Reference {
                     open.for_each(|o| o.written.extend(write.map(|word| (addr, word, false))));
                     Ok(())
                 }
-                _ => protection(format!(
-                    "nothing is mapped at page {addr}: expected SIGSEGV"
-                )),
+                _ => protection("is not mapped: expected SIGSEGV".to_owned()),
             };
         };
         let either = either || page.uncertain;
@@ -369,28 +368,28 @@ impl Reference {
         match result {
             Access::Denied if !allowed || either => Ok(()),
             Access::Denied => protection(format!(
-                "page {addr} is {:?}: expected access to succeed",
-                page.access
+                "is in a VMA with the flags {}: expected access to succeed",
+                describe::vma_flags(page.access)
             )),
             _ if !allowed && !either => protection(format!(
-                "page {addr} is {:?}: expected SIGSEGV",
-                page.access
+                "is in a VMA with the flags {}: expected SIGSEGV",
+                describe::vma_flags(page.access)
             )),
             Access::WriteProtected if page.protection != Protection::No || either => Ok(()),
             Access::WriteProtected => Err((
                 Violation::WriteProtection,
-                format!("page {addr} is not write-protected"),
+                "is not write-protected".to_owned(),
             )),
             Access::Word(_)
                 if write.is_some() && page.protection == Protection::Must && !either =>
             {
-                let text = format!("page {addr} is write-protected: expected a userfaultfd event");
+                let text = "is write-protected: expected a userfaultfd event".to_owned();
                 Err((Violation::WriteProtection, text))
             }
             Access::Word(word) if write.is_none() && arriving.contains(&word) => Ok(()),
             Access::Word(word) => match write {
                 None => page
-                    .read(addr, word, dropping, either)
+                    .read(word, dropping, either)
                     .map_err(|text| (Violation::Word, text)),
                 Some(word) => {
                     let (before, lazy) = (page.word, page.lazy);
@@ -413,13 +412,13 @@ impl Reference {
         };
         if !page.access.contains(VmFlags::WRITE) {
             let text = format!(
-                "page {addr} is {:?}: expected no reference for writing",
-                page.access
+                "is in a VMA with the flags {}: expected no reference for writing",
+                describe::vma_flags(page.access)
             );
             return Err((Violation::Protection, text));
         }
         if page.protection == Protection::Must {
-            let text = format!("page {addr} is write-protected: expected a userfaultfd event");
+            let text = "is write-protected: expected a userfaultfd event".to_owned();
             return Err((Violation::WriteProtection, text));
         }
         Ok(())

@@ -239,6 +239,7 @@ impl<'a, 'k> Run<'a, 'k> {
             op: contract,
             step,
             moves: (contract.moves)(self.bench.window, *op),
+            window: self.bench.window,
             panics: self.options.panics,
         }
     }

@@ -16,6 +16,7 @@ impl Run<'_, '_> {
             op: OpKind::Exit.contract(),
             step: steps,
             moves: None,
+            window: self.bench.window,
             panics: self.options.panics,
         };
         self.bench.kernel.state().preempt_at(STEP_BUDGET);

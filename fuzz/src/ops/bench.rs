@@ -138,10 +138,16 @@ impl<'k> Running<'_, 'k> {
         match (end, must_succeed) {
             (End::OutOfMemory, _) => self.check_out_of_memory()?,
             (End::Done, Some(false)) => {
-                contents::check_outcome(self.at, format!("expected {change:?} to fail"))?;
+                contents::check_outcome(
+                    self.at,
+                    "the call succeeds: expected a failure".to_owned(),
+                )?;
             }
             (End::UpToObstacle | End::SkippingGaps, Some(true)) => {
-                contents::check_outcome(self.at, format!("expected {change:?} to succeed"))?;
+                contents::check_outcome(
+                    self.at,
+                    format!("the call fails with {outcome}: expected success"),
+                )?;
             }
             _ => {}
         }
@@ -173,7 +179,7 @@ impl<'k> Running<'_, 'k> {
         }
         match world.model.access(process.pid, addr, write, access) {
             Ok(()) => Ok(()),
-            Err(violation) => contents::check_access(self.at, violation),
+            Err(violation) => contents::check_access(self.at, addr, violation),
         }
     }
 
@@ -183,7 +189,10 @@ impl<'k> Running<'_, 'k> {
             self.check_out_of_memory()?;
             return Ok(Outcome::Enomem);
         }
-        contents::check_outcome(self.at, format!("{fault:?} on anonymous memory"))?;
+        contents::check_outcome(
+            self.at,
+            format!("a fault on anonymous memory fails: {fault}"),
+        )?;
         Ok(Outcome::Sigbus)
     }
 
@@ -209,7 +218,8 @@ impl<'k> Running<'_, 'k> {
         shown: impl ExactSizeIterator<Item = contents::Shown>,
     ) -> Check {
         if shown.len() as u64 != range.end - range.start {
-            let detail = format!("{} pages of {range:?} were shown", shown.len());
+            let pages = range.end - range.start;
+            let detail = format!("{} of {pages} pages were shown", shown.len());
             contents::check_outcome(self.at, detail)?;
         }
         self.postcondition(|_, _, world| {

@@ -155,7 +155,7 @@ impl Running<'_, '_> {
         if foll.contains(Foll::WRITE) {
             self.postcondition(|at, _, world| {
                 let granted = world.model.granted(process.pid, addr);
-                granted.or_else(|violation| contents::check_access(at, violation))
+                granted.or_else(|violation| contents::check_access(at, addr, violation))
             })?;
         }
         Ok(outcome)

@@ -137,7 +137,7 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
         on.check_out_of_memory()?;
     }
     if !allowed {
-        let detail = format!("{remap:?} ended with {end:?}, which the reference model rules out");
+        let detail = format!("the call ends with {outcome}, which the reference model rules out");
         contents::check_outcome(on.at, detail)?;
     }
     if end == RemapEnd::Done && failures == 0 {

@@ -92,7 +92,10 @@ fn check_word(view: &View<'_>, model: &Reference, pid: Pid, addr: u64, pte: Pte)
         return Ok(());
     };
     let is = describe::entry(pte);
-    let detail = format!("page {addr} of process {pid}, {is}, holds {word:#x}: {expected}");
+    let detail = format!(
+        "{} of process {pid}, {is}, holds {word:#x}: {expected}",
+        view.page_at(addr)
+    );
     view.page_finding(Invariant::Kept, page_of(pte), detail)
 }
 
@@ -113,7 +116,11 @@ fn check_permission(view: &View<'_>, pid: Pid, addr: u64, pte: Pte, flags: VmFla
         return Ok(());
     }
     let is = describe::entry(pte);
-    let detail = format!("page {addr} of process {pid} is {is}, in a VMA that is {flags:?}");
+    let detail = format!(
+        "{} of process {pid} is {is}, in a VMA with the flags {}",
+        view.page_at(addr),
+        describe::vma_flags(flags)
+    );
     view.page_finding(Invariant::Permission, page_of(pte), detail)
 }
 
@@ -159,8 +166,10 @@ fn check_write_protection(
     }
     let is = describe::entry(pte);
     let expected = if must { "" } else { "no " };
-    let detail =
-        format!("page {addr} of process {pid} is {is}: expected {expected}uffd write protection");
+    let detail = format!(
+        "{} of process {pid} is {is}: expected {expected}uffd write protection",
+        view.page_at(addr)
+    );
     view.page_finding(Invariant::KeptProtection, page_of(pte), detail)
 }
 
@@ -176,7 +185,10 @@ fn check_areas(view: &View<'_>, model: &Reference, pid_of: impl Fn(MmId) -> Opti
 }
 
 #[inline(never)]
-fn check_area(view: &View<'_>, pid: Pid, differ: Option<String>) -> Check {
-    let Some(differ) = differ else { return Ok(()) };
-    view.finding(Invariant::Area, format!("process {pid}: {differ}"))
+fn check_area(view: &View<'_>, pid: Pid, differ: Option<(u64, String)>) -> Check {
+    let Some((addr, differ)) = differ else {
+        return Ok(());
+    };
+    let detail = format!("{} of process {pid} {differ}", view.page_at(addr));
+    view.finding(Invariant::Area, detail)
 }

@@ -28,13 +28,14 @@ pub fn check_device_mappings(view: &View<'_>) -> Check {
         return Ok(());
     };
     let detail = format!(
-        "{dev:?} maps {:?} ({}) at {mm:?} page {addr}, where the CPU has {}",
+        "{dev:?} maps {:?} ({}) at {}, where the CPU has {}",
         pte.pfn,
         match pte {
             DevicePte { atomic: true, .. } => "atomic",
             DevicePte { write: true, .. } => "write",
             _ => "read",
         },
+        view.place(mm, addr),
         describe::entry(entry)
     );
     view.page_finding(Invariant::DeviceMapping, pte.pfn, detail)
@@ -88,10 +89,10 @@ pub fn check_translations(view: &View<'_>) -> Result<bool, Box<Finding>> {
             continue;
         }
         let detail = format!(
-            "CPU {} caches {} for {mm:?} page {addr}, where the table has {}, and no task owes the \
-             flush",
+            "CPU {} caches {} for {}, where the table has {}, and no task owes the flush",
             cpu.0,
             describe::entry(remembered.pte()),
+            view.place(mm, addr),
             describe::entry(entry)
         );
         view.page_finding(Invariant::Tlb, remembered.pfn(), detail)?;
@@ -115,8 +116,9 @@ pub fn check_freed_translation(view: &View<'_>, pfn: Pfn) -> Check {
         return Ok(());
     };
     let detail = format!(
-        "CPU {} still translates {mm:?} page {addr} to this free page",
-        cpu.0
+        "CPU {} still translates {} to this free page",
+        cpu.0,
+        view.place(mm, addr)
     );
     view.page_finding(Invariant::FreedTranslation, pfn, detail)
 }

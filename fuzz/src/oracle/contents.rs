@@ -1,6 +1,7 @@
 //! Contents and outcomes: what user space sees, compared with the reference model.
 
 use super::{At, Check, View, entry_at, page_of};
+use crate::describe;
 use crate::finding::{PageState, describe};
 use crate::invariant::Invariant;
 use crate::reference::{Pid, Violation};
@@ -8,11 +9,12 @@ use mm_core::{DEVICES, DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, State
 
 /// An access of a CPU or of a device reads the word that was written last, is allowed or denied as
 /// the protection says, and goes to userfaultfd when it must.
-pub fn check_access(at: At, violation: (Violation, String)) -> Check {
-    match violation.0 {
-        Violation::Word => check_read(at, violation.1),
-        Violation::Protection => check_protection(at, violation.1),
-        Violation::WriteProtection => check_write_protection(at, violation.1),
+pub fn check_access(at: At, addr: u64, (rule, text): (Violation, String)) -> Check {
+    let detail = format!("{} {text}", describe::page_at(at.window, addr));
+    match rule {
+        Violation::Word => check_read(at, detail),
+        Violation::Protection => check_protection(at, detail),
+        Violation::WriteProtection => check_write_protection(at, detail),
     }
 }
 
@@ -110,8 +112,8 @@ pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
         let remains = |addr: &u64| all || is_soft_dirty(*addr) || is_written(*addr);
         if let Some(addr) = area.range().find(remains) {
             let detail = format!(
-                "page {addr} is soft-dirty after a clear, or a device can still write to it \
-                 untracked"
+                "{} is soft-dirty after a clear, or a device can still write to it untracked",
+                describe::page_at(at.window, addr)
             );
             check_outcome(at, detail)?;
         }
@@ -135,7 +137,10 @@ pub fn check_resident(
     match populated.find(lacks) {
         Some(addr) => check_outcome(
             at,
-            format!("page {addr} is in an mlocked VMA, but has no entry"),
+            format!(
+                "{} is in an mlocked VMA, but has no entry",
+                describe::page_at(at.window, addr)
+            ),
         ),
         None => Ok(()),
     }
@@ -180,9 +185,13 @@ fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPf
     if shown == expected {
         return Ok(());
     }
-    let is = crate::describe::entry(pte);
-    let detail =
-        format!("{mm:?} page {addr} is {is}: {dev:?} sees {shown:?}, expected {expected:?}");
+    let detail = format!(
+        "{} is {}: {dev:?} sees {}, expected {}",
+        view.place(mm, addr),
+        describe::entry(pte),
+        describe::hmm_pfn(shown),
+        describe::hmm_pfn(expected)
+    );
     view.page_finding(Invariant::Snapshot, page_of(pte), detail)
 }
 
@@ -230,9 +239,13 @@ pub fn check_pagemap(view: &View<'_>, mm: MmId, addr: u64, shown: Pagemap) -> Ch
     if shown == expected {
         return Ok(());
     }
-    let is = crate::describe::entry(pte);
-    let detail =
-        format!("{mm:?} page {addr} is {is}: pagemap shows {shown:?}, expected {expected:?}");
+    let detail = format!(
+        "{} is {}: pagemap shows {}, expected {}",
+        view.place(mm, addr),
+        describe::entry(pte),
+        describe::pagemap(shown),
+        describe::pagemap(expected)
+    );
     view.page_finding(Invariant::Pagemap, page_of(pte), detail)
 }
 

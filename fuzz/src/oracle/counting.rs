@@ -144,8 +144,8 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
         return Ok(());
     }
     let detail = format!(
-        "newly mapped at {:?} page {}, in an mlocked VMA, but not mlocked",
-        write.mm, write.addr
+        "newly mapped at {}, in an mlocked VMA, but not mlocked",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::Mlock, page, detail)
 }

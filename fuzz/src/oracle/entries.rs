@@ -65,8 +65,8 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
     let was = describe::entry(before);
     let detail = format!(
-        "{was} was reclaimed from an mlocked VMA, at {:?} page {}",
-        write.mm, write.addr
+        "{was} was reclaimed from an mlocked VMA, at {}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(
         Invariant::LockedArea,
@@ -92,7 +92,7 @@ fn check_place(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     if good {
         return Ok(());
     }
-    view.page_finding(Invariant::EntryPlace, new.pfn, describe(write, new))
+    view.page_finding(Invariant::EntryPlace, new.pfn, describe(view, write, new))
 }
 
 /// No entry is both writable and write-protected for userfaultfd.
@@ -101,7 +101,7 @@ fn check_write_uffd_wp(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Chec
     if !(new.write && new.uffd_wp) {
         return Ok(());
     }
-    view.page_finding(Invariant::WriteUffdWp, new.pfn, describe(write, new))
+    view.page_finding(Invariant::WriteUffdWp, new.pfn, describe(view, write, new))
 }
 
 /// Only entries of registered VMAs are write-protected for userfaultfd.
@@ -115,7 +115,11 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     if !new.uffd_wp || view.at.op.moves_areas || registered() {
         return Ok(());
     }
-    view.page_finding(Invariant::UffdWpUnregistered, new.pfn, describe(write, new))
+    view.page_finding(
+        Invariant::UffdWpUnregistered,
+        new.pfn,
+        describe(view, write, new),
+    )
 }
 
 /// Where soft-dirty tracks writes, an entry that can be written through without a fault is
@@ -138,7 +142,11 @@ fn check_untracked_write(
     if vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY)) {
         return Ok(());
     }
-    view.page_finding(Invariant::UntrackedWrite, new.pfn, describe(write, new))
+    view.page_finding(
+        Invariant::UntrackedWrite,
+        new.pfn,
+        describe(view, write, new),
+    )
 }
 
 /// A fork copies the soft-dirty bit of an entry.
@@ -164,7 +172,7 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
     }
     let detail = format!(
         "{}: no process that shares it has this soft-dirty bit",
-        describe(write, new)
+        describe(view, write, new)
     );
     view.page_finding(Invariant::Inherited, new.pfn, detail)
 }
@@ -194,8 +202,8 @@ fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         return Ok(());
     }
     let detail = format!(
-        "was {old}, became {new} at {:?} page {}",
-        write.mm, write.addr
+        "was {old}, became {new} at {}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::RoundTrip, new.pfn, detail)
 }
@@ -230,8 +238,8 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
         return Ok(());
     }
     let detail = format!(
-        "was {old}, became {new} at {:?} page {}",
-        write.mm, write.addr
+        "was {old}, became {new} at {}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::SwapRoundTrip, new.pfn, detail)
 }
@@ -247,8 +255,8 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
         return Ok(());
     }
     let detail = format!(
-        "was {old}, became {new} at {:?} page {}; folio dirty: {in_folio}",
-        write.mm, write.addr
+        "was {old}, became {new} at {}; folio dirty: {in_folio}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::DirtyLost, new.pfn, detail)
 }
@@ -264,8 +272,8 @@ fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         return Ok(());
     }
     let detail = format!(
-        "was {old}, became {new} at {:?} page {}",
-        write.mm, write.addr
+        "was {old}, became {new} at {}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::Copied, new.pfn, detail)
 }
@@ -297,8 +305,8 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         return Ok(());
     }
     let detail = format!(
-        "was {old}, became {new} at {:?} page {}",
-        write.mm, write.addr
+        "was {old}, became {new} at {}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::Update, new.pfn, detail)
 }
@@ -324,8 +332,8 @@ pub fn check_moved(view: &View<'_>, from: &PteWrite, write: &PteWrite) -> Check 
         return Ok(());
     }
     let detail = format!(
-        "was {old}, arrived as {new} at {:?} page {}",
-        write.mm, write.addr
+        "was {old}, arrived as {new} at {}",
+        view.place(write.mm, write.addr)
     );
     view.page_finding(Invariant::Moved, new.pfn, detail)
 }
@@ -396,6 +404,6 @@ fn check_migration_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::MigrationEntry, pfn, detail)
 }
 
-fn describe(write: &PteWrite, new: &Meaning) -> String {
-    format!("{:?} page {}: {new}", write.mm, write.addr)
+fn describe(view: &View<'_>, write: &PteWrite, new: &Meaning) -> String {
+    format!("{}: {new}", view.place(write.mm, write.addr))
 }

@@ -23,10 +23,12 @@ mod shadow;
 mod swap;
 
 use crate::contract::{Contract, Moves, Promise};
+use crate::describe;
 use crate::finding::{Finding, PageState};
 use crate::invariant::{Broken, Changes, Invariant};
 use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
+use crate::window::Window;
 use mm_core::{
     Entry, Event, Folio, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
     Walk,
@@ -64,11 +66,23 @@ pub struct At {
     pub step: usize,
     /// The entries that the operation moves, if it is an `mremap` that moves.
     pub moves: Option<Moves>,
+    /// Where the program's pages lie.
+    pub window: Window,
     /// Panic on a finding instead of returning it.
     pub panics: bool,
 }
 
 impl View<'_> {
+    /// A place in an address space, in words.
+    pub(crate) fn place(&self, mm: MmId, addr: u64) -> String {
+        describe::place(self.at.window, mm, addr)
+    }
+
+    /// A page of an address space that is named elsewhere, in words.
+    pub(crate) fn page_at(&self, addr: u64) -> String {
+        describe::page_at(self.at.window, addr)
+    }
+
     /// Reports a finding about `page`, or about no page if that is `None`.
     #[cold]
     #[inline(always)]

@@ -197,13 +197,13 @@ impl Brackets {
         let covers = |b: &Bracket| b.mm == write.mm && (b.first..b.end).contains(&write.addr);
         let mut covering = self.active.iter().map(|(_, b)| b).filter(|b| covers(b));
         let Some(some) = covering.clone().next() else {
-            let detail = format!("{}, but no invalidation covers it", change(write));
+            let detail = format!("{}, but no invalidation covers it", change(view, write));
             return view.finding(Invariant::Bracket, detail);
         };
         if covering.any(|b| says(b, loss, page_of(write.old))) {
             return Ok(());
         }
-        let detail = format!("{}, announced as {some}", change(write));
+        let detail = format!("{}, announced as {some}", change(view, write));
         view.finding(Invariant::AnnouncedEvent, detail)
     }
 }
@@ -257,11 +257,10 @@ fn says(bracket: &Bracket, loss: Loss, page: Option<Pfn>) -> bool {
     }
 }
 
-fn change(write: &PteWrite) -> String {
+fn change(view: &View<'_>, write: &PteWrite) -> String {
     format!(
-        "{:?} page {} was {}, becomes {}",
-        write.mm,
-        write.addr,
+        "{} was {}, becomes {}",
+        view.place(write.mm, write.addr),
         describe::entry(write.old),
         describe::entry(write.new)
     )

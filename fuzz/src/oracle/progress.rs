@@ -127,9 +127,10 @@ pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Che
     let is_locked = |page| view.s.page(page).has(PageFlags::LOCKED);
     let locked = page.is_some_and(is_locked);
     let detail = format!(
-        "task {} repeats the same fault{} while nothing changes ({site:?})",
+        "task {} repeats the same fault{} while nothing changes, in {}",
         task.0,
-        if locked { " on a locked page" } else { "" }
+        if locked { " on a locked page" } else { "" },
+        describe::site(site)
     );
     let broken = Invariant::Livelock.by(Way::Repeats(locked, site));
     view.page_finding(broken, page, detail)

@@ -74,9 +74,10 @@ pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale])
         ..
     } = stale;
     let detail = format!(
-        "the operation returns, but CPU {} still translates {mm:?} page {addr} by {}, which was \
-         stale when the operation began",
+        "the operation returns, but CPU {} still translates {} by {}, which was stale when the \
+         operation began",
         cpu.0,
+        view.place(*mm, *addr),
         describe::entry(remembered.pte())
     );
     view.page_finding(Invariant::Promise, remembered.pfn(), detail)

@@ -36,9 +36,8 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     for place in named.mappings.iter().chain(&named.migrations) {
         if let Some(way) = unreachable(view, place, page) {
             let detail = format!(
-                "{:?} maps it at page {}, but {way}: {}",
-                place.mm,
-                place.addr,
+                "{} maps it, but {way}: {}",
+                view.place(place.mm, place.addr),
                 describe(pfn, page)
             );
             return view.page_finding(Invariant::Reachable.by(way), pfn, detail);
@@ -95,7 +94,7 @@ pub fn check_walks(view: &View<'_>) -> Check {
             let found = (0..).map_while(|n| view.s.rmap_walk_nth(anon_vma, &index, n));
             let mut here = found.map(|(vma, addrs)| (view.s.vma(vma).mm, addrs));
             if !here.any(|(mm, addrs)| mm == place.mm && addrs.contains(&place.addr)) {
-                let detail = format!("the rmap walk misses {:?} page {}", place.mm, place.addr);
+                let detail = format!("the rmap walk misses {}", view.place(place.mm, place.addr));
                 return view.page_finding(Invariant::Walk, pfn, detail);
             }
         }
@@ -173,8 +172,9 @@ fn check_unfaulted_offset(view: &View<'_>) -> Check {
         let area = view.s.vma(*vma);
         if area.anon_vma.is_none() && area.pgoff != area.start {
             let detail = format!(
-                "{vma:?} has no anon_vma, but starts at page {} with offset {}",
-                area.start, area.pgoff
+                "{vma:?} has no anon_vma, but starts at {} with offset {}",
+                view.page_at(area.start),
+                area.pgoff
             );
             return view.finding(Invariant::UnfaultedOffset, detail);
         }

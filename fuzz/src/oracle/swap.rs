@@ -65,8 +65,8 @@ fn check_named(view: &View<'_>) -> Check {
     for (id, places) in view.shadow.named_slots() {
         if let Some(place) = places.first().filter(|_| view.s.swap().slot(id).is_free()) {
             let detail = format!(
-                "{:?} page {} names {id:?}, which is free",
-                place.mm, place.addr
+                "{} names {id:?}, which is free",
+                view.place(place.mm, place.addr)
             );
             return view.finding(Invariant::SlotCount, detail);
         }
@@ -141,10 +141,9 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     for place in view.shadow.named_slot(id) {
         if let Some(problem) = reverse_map::unreachable(view, place, page) {
             let detail = format!(
-                "{:?} page {} names {id:?}, but the cached folio cannot be mapped there, \
+                "{} names {id:?}, but the cached folio cannot be mapped there, \
                  {problem}: {}",
-                place.mm,
-                place.addr,
+                view.place(place.mm, place.addr),
                 describe(folio.head(), page)
             );
             return view.page_finding(Invariant::SwapReachable, folio.head(), detail);

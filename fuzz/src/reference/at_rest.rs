@@ -2,6 +2,7 @@
 
 use super::page::{Page, Protection};
 use super::{Pid, Reference};
+use crate::describe;
 use mm_core::{VmFlags, Vma};
 
 /// The VMA flags that system calls set.
@@ -48,8 +49,8 @@ impl Reference {
         }
     }
 
-    /// Describes the first place where the VMAs of a process, given in the order of their
-    /// addresses, differ from what the calls made of them.
+    /// The first page at which the VMAs of a process, given in the order of their addresses, differ
+    /// from what the calls made of them. The words follow the name of the page.
     ///
     /// - `sticky`: a merge of VMAs keeps the soft-dirty flag of either. Linux 6.12 does not do
     ///   that.
@@ -58,12 +59,13 @@ impl Reference {
         pid: Pid,
         areas: impl Iterator<Item = &'a Vma>,
         sticky: bool,
-    ) -> Option<String> {
+    ) -> Option<(u64, String)> {
         let mut pages = self.spaces[pid].iter().peekable();
         let missing = |page: &Page| {
             let Page { addr, access, .. } = page;
-            let is_certain = !page.uncertain;
-            is_certain.then(|| format!("no VMA at page {addr}, expected one that is {access:?}"))
+            let expected = describe::vma_flags(*access);
+            let differs = format!("is in no VMA: expected one with the flags {expected}");
+            (!page.uncertain).then_some((*addr, differs))
         };
         for area in areas {
             for addr in area.range() {
@@ -74,15 +76,16 @@ impl Reference {
                 }
                 let flags = area.flags & (SAID | VmFlags::SOFTDIRTY);
                 let Some(page) = pages.next_if(|page| page.addr == addr) else {
-                    return Some(format!(
-                        "page {addr} is in a VMA that is {flags:?}: expected none"
-                    ));
+                    let flags = describe::vma_flags(flags);
+                    let differs = format!("is in a VMA with the flags {flags}: expected none");
+                    return Some((addr, differs));
                 };
                 let (expected, certain) = page.flags(sticky);
                 if flags & certain != expected & certain {
-                    return Some(format!(
-                        "page {addr} is in a VMA that is {flags:?}: expected {expected:?}"
-                    ));
+                    let [flags, expected] = [flags, expected].map(describe::vma_flags);
+                    let differs =
+                        format!("is in a VMA with the flags {flags}: expected {expected}");
+                    return Some((addr, differs));
                 }
             }
         }

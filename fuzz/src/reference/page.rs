@@ -108,13 +108,7 @@ impl Page {
         }
     }
 
-    pub(super) fn read(
-        &mut self,
-        addr: u64,
-        word: u64,
-        dropping: bool,
-        either: bool,
-    ) -> Result<(), String> {
+    pub(super) fn read(&mut self, word: u64, dropping: bool, either: bool) -> Result<(), String> {
         if self.may_hold(word) {
             let gone = self.lazy && word == 0;
             if !dropping && !either {
@@ -129,7 +123,7 @@ impl Page {
             return Ok(());
         }
         let expected = self.expected();
-        Err(format!("page {addr} reads {word:#x}, {expected}"))
+        Err(format!("reads {word:#x}, {expected}"))
     }
 
     pub(super) fn may_hold(&self, word: u64) -> bool {

@@ -392,7 +392,7 @@ fn step_budget(lab: &mut Lab<'_>) -> Check {
 
 fn write_protection_is_ignored(lab: &mut Lab<'_>) -> Check {
     let accessed = at_rest::model().access(0, 0, Some(2), Access::Word(2));
-    contents::check_access(lab.at, accessed.unwrap_err())
+    contents::check_access(lab.at, 0, accessed.unwrap_err())
 }
 
 fn outcome(lab: &mut Lab<'_>) -> Check {

@@ -6,7 +6,8 @@ use mm_core::{
     PageFlags, Pfn, PresentPte, Pte, Softleaf, SwapId, TaskId, VmFlags,
 };
 use mm_fuzz::oracle::{At, Check, Holders, Oracles};
-use mm_fuzz::program::OpKind;
+use mm_fuzz::program::{OpKind, Program};
+use mm_fuzz::window::Window;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -34,6 +35,7 @@ fn at(op: OpKind) -> At {
         op: op.contract(),
         step: 0,
         moves: None,
+        window: Window::of(&Program::default()),
         panics: false,
     }
 }
