@@ -1,10 +1,10 @@
-# Every job, one word each.
+# The jobs. `make help` lists them.
 
 # `make fuzz`, `make afl`, `make exhaust`, `make torture`, `make linux-found` and `make linux-fuzz`
 # promise exit statuses, but make itself exits with 2 if a recipe fails, whatever the recipe's
-# status. In question mode (-q), make exits with 1 if the recipe does, and prints no error. So these
-# jobs turn that mode on. Only recipes with `+` run in it. The mode stays off with -n, which must
-# remain a dry run.
+# status. In question mode (-q), make exits with 1 if the recipe exits with 1, and prints no error.
+# So these jobs turn question mode on, if the job is the only goal. In this mode make runs only
+# recipes with `+`. The mode stays off with -n, which must remain a dry run.
 ifneq ($(filter fuzz afl exhaust torture linux-found linux-fuzz,$(MAKECMDGOALS)),)
 ifeq ($(words $(MAKECMDGOALS)),1)
 ifeq ($(findstring n,$(firstword -$(MAKEFLAGS))),)
@@ -52,7 +52,7 @@ test: ## run all tests, with and without the zoo, and the proof that the core is
 # need: $(1) is a rustup component, $(2) a command that comes with it
 need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: install it the same way as your Rust toolchain" >&2; exit 2; }
 # Checks the fuzz targets as cargo-fuzz sees them. Clippy does not link, so libFuzzer need not be
-# compiled. A build folder of its own keeps the flag from invalidating other builds.
+# compiled. The separate build folder keeps `--cfg fuzzing` from invalidating other builds.
 as_fuzzing := CUSTOM_LIBFUZZER_PATH=/not-linked/libfuzzer.a RUSTFLAGS='--cfg fuzzing' \
 	cargo clippy --target-dir $(target_dir)/fuzz-check
 

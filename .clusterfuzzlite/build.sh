@@ -1,3 +1,3 @@
 #!/bin/bash -eu
-# As on OSS-Fuzz.
+# The build is that of OSS-Fuzz.
 exec bash -eu "$SRC/mmfuzz/fuzz/oss-fuzz/build.sh"
