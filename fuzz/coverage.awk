@@ -1,6 +1,6 @@
 #!/usr/bin/awk -f
 # Reads lcov and prints for each file how many lines are reached, and which lines and functions are
-# not. A generic function with several instances is reached if one of them is.
+# not. A generic function is reached if one of its instances is reached.
 
 # Ends a run of lines that are not reached: adds it to `missed`.
 function end_row() {

@@ -1,9 +1,9 @@
 //! Makes artifacts for measuring triage: long programs that have a finding with a bug of the zoo.
 //!
 //! `artifacts OUT SLUG COUNT MIN MAX SEED` writes COUNT wire files of MIN to MAX operations to OUT.
-//! Each is a random program. Every other attempt scatters the witness of the bug over it, with the
-//! preemptions at the same points of the same operations, so that bugs which random programs rarely
-//! trigger have artifacts as well. It gives up after 20,000 programs.
+//! Half of the attempts are random programs. The other half scatter the witness of the bug among
+//! random operations, with its preemptions at the same points of the same operations; so bugs that
+//! random programs rarely trigger have artifacts as well. The tool gives up after 20,000 attempts.
 
 use mm_core::State;
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
@@ -67,7 +67,7 @@ fn random(threads: u8, length: usize, max: usize, rng: &mut fastrand::Rng) -> Pr
     program
 }
 
-/// Scatters the witness among random operations.
+/// Scatters the witness among random operations, to a program of `length` operations.
 fn strewn(
     witness: &Program,
     length: usize,
@@ -125,7 +125,8 @@ impl Points {
         points
     }
 
-    /// The operation that passed a point, and the number of points it had passed before.
+    /// The operation that passed a point, and the number of points that the operation had passed
+    /// before.
     fn place_of(&self, at: u32) -> Option<(usize, usize)> {
         let (step, _) = self.0.iter().find(|(_, points)| points.contains(&at))?;
         let nth = self.of_step(*step).position(|point| point == at)?;

@@ -67,7 +67,7 @@ fn oracles() {
     }
 }
 
-/// Runs a future of the only task to its end. It never waits.
+/// Runs a future of the only task to its end. The future never waits.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -80,7 +80,7 @@ fn machine() -> Kernel {
     Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames())))
 }
 
-/// The cost of an operation on a random page while this many pages are mapped.
+/// The nanoseconds that an operation on a random page takes while this many pages are mapped.
 fn mapped(pages: u64) -> f64 {
     const ROUNDS: usize = 50_000;
     let kernel = machine();
@@ -121,7 +121,7 @@ fn mapped(pages: u64) -> f64 {
     })
 }
 
-/// The cost of a reset after a program, in each geometry.
+/// Prints the nanoseconds that a reset after a program takes, in each geometry.
 fn reset() {
     for (name, geometry) in [("tiny", Geometry::TINY), ("x86_64", Geometry::X86_64)] {
         let kernel = Kernel::new(geometry, Box::new(Dmirror::new(geometry.device_frames())));

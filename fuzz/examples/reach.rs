@@ -1,9 +1,10 @@
-//! The runs that `make coverage` measures: each program of `corpus/` with the rules of the newest
-//! kernel and with those of 6.12, the latter with the state identity that the exhaustive search
-//! uses; and each witness with its bug, because nothing else reaches the code of the bug.
+//! The runs that `make coverage` measures. Each program of `corpus/` runs with the rules of the
+//! newest kernel, and again with those of 6.12. The runs with the rules of 6.12 also compute the
+//! state identity that the exhaustive search uses. Each witness runs with its bug as well, because
+//! nothing else reaches the code of the bug.
 //!
 //! Status 1 if a program cannot be read, or has a finding with the newest rules and without a bug.
-//! A finding in another run is expected.
+//! Findings in the other runs are ignored.
 
 use mm_core::KernelVersion;
 use mm_fuzz::exec::{Executor, Options, Verdict};

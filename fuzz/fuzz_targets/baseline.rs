@@ -1,6 +1,6 @@
-//! libFuzzer target `baseline`: a derived `Arbitrary`, without mutator, dictionary and state
-//! feedback. `make campaign` compares our targets with it. `MMFUZZ_TARGET` names the target whose
-//! limits it uses, `ops` or `races`.
+//! libFuzzer target `baseline`: libFuzzer with a derived `Arbitrary`, and with no mutator,
+//! dictionary or state feedback of ours. `make campaign` compares our targets with this one.
+//! `MMFUZZ_TARGET` names the target whose limits apply, `ops` or `races`.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

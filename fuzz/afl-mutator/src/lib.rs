@@ -2,13 +2,13 @@
 //!
 //! AFL++'s `docs/custom_mutators.md` describes the C ABI. All `unsafe` code of the fuzzing crates
 //! is in this file, except for a link section in two targets and the counters that
-//! `fuzz/src/bin/distil.rs` reads. `afl-fuzz` calls from one thread, keeps what [`afl_custom_init`]
-//! returned, passes it to every call, and ends with [`afl_custom_deinit`]. Every function relies on
-//! that and does not repeat it. Results belong to the mutator and stay valid until the next call of
+//! `fuzz/src/bin/distil.rs` reads. `afl-fuzz` calls all functions from one thread. It passes the
+//! pointer that [`afl_custom_init`] returned to every other function, and calls
+//! [`afl_custom_deinit`] last. Results belong to the mutator and stay valid until the next call of
 //! the same kind.
 //!
-//! `MMFUZZ_TARGET` names the target (`ops` if not set), `MMFUZZ_MAX_LEN` is the maximum size of an
-//! input in bytes (322).
+//! `MMFUZZ_TARGET` names the target (`ops` if not set). `MMFUZZ_MAX_LEN` is the maximum size of an
+//! input in bytes (322 if not set).
 
 mod mutator;
 
@@ -16,7 +16,7 @@ use mm_fuzz::target;
 use mutator::Mutator;
 use std::ffi::{c_int, c_uint, c_void};
 
-/// 64 records.
+/// The size of an input of 64 records, in bytes.
 const MAX_LEN: usize = 322;
 
 fn configured(seed: u32) -> Option<Mutator> {
@@ -29,7 +29,8 @@ fn configured(seed: u32) -> Option<Mutator> {
     Some(Mutator::new(limits, max_len, seed))
 }
 
-/// Makes a mutator. Returns null if the environment is not valid; then `afl-fuzz` exits.
+/// Makes a mutator. Returns null if `MMFUZZ_TARGET` or `MMFUZZ_MAX_LEN` is not valid; then
+/// `afl-fuzz` exits.
 #[unsafe(no_mangle)]
 pub extern "C" fn afl_custom_init(_afl: *mut c_void, seed: c_uint) -> *mut Mutator {
     configured(seed).map_or(std::ptr::null_mut(), |mutator| {
@@ -43,11 +44,11 @@ pub extern "C" fn afl_custom_init(_afl: *mut c_void, seed: c_uint) -> *mut Mutat
 /// `data` is what [`afl_custom_init`] returned, and nothing uses it any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn afl_custom_deinit(data: *mut Mutator) {
-    // SAFETY: it is the box that `afl_custom_init` leaked.
+    // SAFETY: `data` is the box that `afl_custom_init` leaked.
     drop(unsafe { Box::from_raw(data) });
 }
 
-/// Mutates an input.
+/// Mutates an input. Returns the mutant through `out`, and its size.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned; `buf` has `buf_size` bytes; `add_buf` has
@@ -74,7 +75,7 @@ pub unsafe extern "C" fn afl_custom_fuzz(
     unsafe { give(mutator.mutate(input, other, max_size), out) }
 }
 
-/// Starts trimming; returns the number of steps.
+/// Starts trimming. Returns 1 if there is a candidate to run, otherwise 0.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned; `buf` has `buf_size` bytes.
@@ -89,7 +90,7 @@ pub unsafe extern "C" fn afl_custom_init_trim(
     mutator.start_trim(input)
 }
 
-/// Returns the next candidate.
+/// Returns the next candidate of trimming through `out`, and its size.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned; `out` can be written.
@@ -99,8 +100,8 @@ pub unsafe extern "C" fn afl_custom_trim(data: *mut Mutator, out: *mut *const u8
     unsafe { give((&mut *data).trim(), out) }
 }
 
-/// Records whether the candidate had the same coverage as the input; returns the number of steps
-/// done.
+/// Records whether the candidate had the same coverage as the input. Returns 0 if there is another
+/// candidate, otherwise 1.
 ///
 /// # Safety
 /// `data` is what [`afl_custom_init`] returned.
@@ -122,7 +123,7 @@ unsafe fn bytes<'a>(buf: *const u8, size: usize) -> &'a [u8] {
     unsafe { std::slice::from_raw_parts(buf, size) }
 }
 
-/// Returns a result through `out`.
+/// Returns a result through `out`, and its size.
 ///
 /// # Safety
 /// `out` can be written.
@@ -162,7 +163,7 @@ mod tests {
                 "with every candidate accepted, one operation is left"
             );
         }
-        // SAFETY: it is what init returned.
+        // SAFETY: `data` is what `afl_custom_init` returned.
         unsafe { afl_custom_deinit(data) };
     }
 

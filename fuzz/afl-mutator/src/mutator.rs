@@ -6,7 +6,7 @@ use mm_fuzz::program::trim::Trimmer;
 use mm_fuzz::program::wire;
 use mm_fuzz::target;
 
-/// One in this many inputs is a crossover with another one of the queue.
+/// One in this many mutants is a crossover with another input of the queue.
 const CROSSOVERS: u32 = 8;
 
 /// The mutator that an `afl-fuzz` has loaded. Results stay valid until the next call.
@@ -45,7 +45,8 @@ impl Mutator {
         } else {
             let size = input.len().min(room);
             self.out[..size].copy_from_slice(&input[..size]);
-            // AFL++ runs havoc, its own mutation of bytes, as well
+            // this closure mutates no bytes, because AFL++ runs its own mutation of bytes (havoc)
+            // as well
             target::mutate(
                 &mut self.out,
                 size,

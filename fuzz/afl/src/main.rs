@@ -30,7 +30,8 @@ fn main() {
     });
 }
 
-/// Makes the kernel kill this process when its parent ends. A fork does not inherit that.
+/// Makes the kernel kill this process when its parent ends. A forked child does not inherit this
+/// setting.
 #[cfg(afl)]
 fn end_with_parent() {
     use rustix::process::{Signal, set_parent_process_death_signal};

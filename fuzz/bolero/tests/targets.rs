@@ -1,6 +1,7 @@
-//! The fuzz targets as properties, in a crate of their own: bolero sets `--cfg fuzzing`, as
-//! cargo-fuzz does, and must not build libFuzzer's targets. A test binary without a property does
-//! not link under bolero, so this crate has no library.
+//! The fuzz targets as properties. They are in a crate of their own, because bolero sets `--cfg
+//! fuzzing`, as cargo-fuzz does: in mm-fuzz this flag would turn the binaries into libFuzzer's
+//! targets. A test binary without a property does not link under bolero, so this crate has no
+//! library.
 //!
 //! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then
 //! runs random inputs. `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer
@@ -11,10 +12,10 @@ use std::path::Path;
 
 /// Number of random inputs in `cargo test`; `BOLERO_RANDOM_ITERATIONS` overrides it.
 const ITERATIONS: usize = 2_000;
-/// 64 records.
+/// The size of an input of 64 records, in bytes.
 const MAX_LEN: usize = 322;
 
-/// Runs the committed inputs. Bolero itself runs those in `__fuzz__/NAME/corpus`, a link to
+/// Runs the committed inputs. Bolero itself runs the inputs in `__fuzz__/NAME/corpus`, a link to
 /// `fuzz/corpus/NAME`.
 fn replay(name: &str, run: fn(&[u8])) {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
