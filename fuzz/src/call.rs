@@ -24,7 +24,7 @@ pub enum Argument {
 /// How an operation is invoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// No process invokes it: whatever runs the program does it itself.
+    /// No process invokes the operation: the runner of the program does it itself.
     Outside,
     /// `fork`.
     Fork,
@@ -40,13 +40,13 @@ pub enum Call {
     System(Constant, Vec<Argument>),
     /// An ioctl of userfaultfd.
     Uffd {
-        /// Its name and number.
+        /// The name and number of the ioctl.
         request: Constant,
-        /// The type of its argument.
+        /// The C type of its argument.
         argument: &'static str,
-        /// The range in it.
+        /// The range in the argument.
         pages: Pages,
-        /// The `mode` that follows the range; without one, the argument is the range itself.
+        /// The `mode` that follows the range. `None` if the argument is only a range.
         mode: Option<Constant>,
     },
     /// A command of the driver on `struct mmfuzz_range`.
@@ -110,7 +110,7 @@ impl RangeCall {
 pub enum RangeResult {
     /// A word.
     Word,
-    /// The number of pages that moved.
+    /// The number of pages that moved or were reclaimed.
     Moved,
     /// The number of pages that became exclusive to a device.
     Exclusive,
@@ -199,7 +199,7 @@ commands! {
     9 Put "PUT"
     /// Locks a folio.
     10 Lock "LOCK"
-    /// Unlocks it.
+    /// Unlocks a folio.
     11 Unlock "UNLOCK"
     /// Makes allocations fail.
     12 Fail "FAIL"
@@ -207,11 +207,11 @@ commands! {
     13 Observe "OBSERVE"
     /// Gives a device exclusive access to pages.
     14 Exclusive "EXCLUSIVE"
-    /// Gives everything back.
+    /// Releases everything that the session holds, and resets the devices' memory.
     15 Reset "RESET"
     /// Triggers a kernel warning, for a test.
     16 Warn "WARN"
-    /// Removes a device.
+    /// Migrates all pages of a device to system memory, and resets the device's memory.
     17 Release "RELEASE"
     /// Migrates a folio, as compaction does.
     18 Compact "COMPACT"

@@ -11,19 +11,20 @@ use std::ops::Range;
 
 /// What an operation is allowed to do and what it owes.
 ///
-/// Most `bool` fields exempt the operation from an invariant; the comment gives the reason. Two do
-/// not: `reclaims` subjects it to one, and `keeps_address_space` says who holds the address space.
+/// Most `bool` fields exempt the operation from an invariant; the comment gives the reason. Three
+/// differ: `forks` also subjects the operation to an invariant, `reclaims` does only that, and
+/// `keeps_address_space` says who holds the address space.
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
     /// The operation.
     pub kind: OpKind,
-    /// The slot that it works on.
+    /// The slot that the operation works on.
     pub slot: Slot,
-    /// How user space invokes it.
+    /// How user space invokes the operation.
     pub call: fn(Op) -> Call,
-    /// The accesses that are impossible once it has succeeded.
+    /// The accesses that are impossible once the operation has succeeded.
     pub removes: fn(Window, Op, MmId) -> Option<Promise>,
-    /// Where it moves entries to.
+    /// The addresses that the operation moves entries between.
     pub moves: fn(Window, Op) -> Option<Moves>,
     /// It makes a child. Exclusive entries become shared, the child's entries copy the parent's
     /// soft-dirty bits, and it takes the child's `mmap_lock` inside the parent's, because no other
@@ -90,7 +91,7 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// True if the slot is one of a migration.
+    /// True if the slot is that of a migration.
     pub const fn is_migration(self) -> bool {
         matches!(self, Self::NewMigration | Self::Migration)
     }
@@ -99,7 +100,7 @@ impl Slot {
 /// Who takes a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefKind {
-    /// `get` or `pin`.
+    /// `get`, `pin` and their variants.
     Gup,
     /// A pfn walker (`hold`). The executor drops the reference once every thread waits.
     Walker,
@@ -108,16 +109,16 @@ pub enum RefKind {
 /// A move of entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Moves {
-    /// The first address that they leave.
+    /// The first address that the entries leave.
     pub from: u64,
-    /// Number of addresses that they leave.
+    /// Number of addresses that the entries leave.
     pub pages: u64,
-    /// The first address where they arrive.
+    /// The first address where the entries arrive.
     pub to: u64,
 }
 
 impl Moves {
-    /// True if an entry moves from one of the addresses to the other, in either direction.
+    /// True if an entry moves between the two addresses, in either direction.
     pub fn joins(&self, one: u64, other: u64) -> bool {
         let arrives = |from: u64, to: u64| {
             let offset = from.checked_sub(self.from);
@@ -132,7 +133,7 @@ impl Moves {
 pub enum Takes {
     /// Any use of the pages.
     Pages,
-    /// A write to them without a fault.
+    /// A write to the pages without a fault.
     Write,
     /// Any use of the pages whose entries have gone since the operation began.
     Entries,
@@ -145,7 +146,7 @@ pub struct Promise {
     pub mm: MmId,
     /// The ranges.
     pub ranges: [Range<u64>; 2],
-    /// The kind of access that is impossible there.
+    /// The kind of access that is impossible in the ranges.
     pub takes: Takes,
 }
 

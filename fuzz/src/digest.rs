@@ -24,7 +24,7 @@ impl Digest {
         self.0
     }
 
-    /// Adds everything that an observer of the kernel can see.
+    /// Adds the pages, page tables, swap slots and address spaces of the machine.
     pub fn mix_state(&mut self, s: &State) {
         for (pfn, page) in s.memmap().iter() {
             let counts = [page.refcount as u64, page.mapcount as u64];

@@ -1,8 +1,9 @@
-//! The lock of digests, `corpus/digests.lock`. It has a digest of the outcomes and the final state
-//! of each program of `corpus/`. It also has 100 digests of random programs, one for each block of
-//! a thousand. The blocks alternate between the rules of the newest kernel and those of 6.12.
-//! The lock does not say what is right. It shows that an outcome changed: in another build, in
-//! another process, or by an edit that was meant to change nothing.
+//! The lock of digests, `corpus/digests.lock`. The lock has a digest of the outcomes and the final
+//! state of each program of `corpus/`, except those of `corpus/calls`. It also has 100 digests of
+//! random programs, one digest for each block of a thousand programs. The blocks alternate between
+//! the rules of the newest kernel and the rules of 6.12. The lock does not say what is right. It
+//! shows that an outcome changed: in another build, in another process, or by an edit that was
+//! meant to change nothing.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
 use crate::file::{self, MAX_PROGRAM};
@@ -14,7 +15,7 @@ use mm_core::KernelVersion;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The folders of the corpus: those with text, then those with wire.
+/// The folders of the corpus. The first three have programs as text, the others as wire.
 const FOLDERS: [&str; 5] = [
     "seeds",
     "zoo",

@@ -2,10 +2,10 @@
 //! a target whose core is instrumented as for libFuzzer (`src/bin/distil.rs`).
 //!
 //! A feature is what libFuzzer counts with `-use_counters=0`: an edge of the core that was taken,
-//! or a [state](crate::feedback). Each input runs once, on a machine of its own, so that its
-//! features do not depend on the runs before it. The first pass goes through the inputs from short
-//! to long, and keeps those that add a feature. The second pass goes through the kept ones from
-//! long to short, and drops those whose features the others have. After that, none can be dropped
+//! or a [state](crate::feedback). Each input runs on a machine of its own, so that its features do
+//! not depend on the runs before it. The first pass goes through the inputs from short to long, and
+//! keeps those that add a feature. The second pass goes through the kept inputs from long to short,
+//! and drops each input whose features the remaining ones have. After that, no input can be dropped
 //! without losing a feature. docs/corpus.md compares this with libFuzzer's merge.
 
 use crate::exec::{Digest, Executor, Options, Verdict};
@@ -55,7 +55,8 @@ pub struct Summary {
     pub files: [usize; 2],
     /// Number of bytes of these files.
     pub bytes: [usize; 2],
-    /// Number of features of all inputs, and of the kept ones, counted anew.
+    /// Number of features of all inputs, and of the kept inputs, which run once more for this
+    /// count.
     pub features: [usize; 2],
     /// Number of inputs with a finding.
     pub findings: usize,
@@ -100,8 +101,8 @@ impl std::str::FromStr for Summary {
     }
 }
 
-/// The share of the files that one process takes. A hash of a file's name decides the share that it
-/// is in.
+/// The share of the files that one process takes. A hash of a file's name decides which share has
+/// the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
     /// The number of the process, from 0.
@@ -153,9 +154,9 @@ pub fn distil(place: DistilPaths<'_>, coverage: Coverage<'_>) -> Result<Summary>
 }
 
 /// The first half of distilling, for a share of the files: drops each input that adds no feature to
-/// the shorter ones of the share. Distilling all files would drop it as well, so distilling what
-/// all shares keep gives the same result. Also returns the features of all inputs of the share,
-/// including those that it drops.
+/// the shorter inputs of the share. Distilling all files would drop the same input, so distilling
+/// what the shares keep gives the result of distilling all files. Also returns the features of all
+/// inputs of the share, including the dropped ones.
 ///
 /// # Errors
 ///
@@ -321,7 +322,7 @@ impl Runner<'_> {
     }
 }
 
-/// Counts features by their number. Returns true if one of them is new.
+/// Counts features by their number. Returns true if a feature is new.
 fn count(times: &mut Vec<u32>, features: &[u32]) -> bool {
     let greatest = features.last().map_or(0, |greatest| *greatest as usize);
     if times.len() <= greatest {
@@ -344,8 +345,8 @@ fn distinct(inputs: &[Measured]) -> usize {
     times.iter().filter(|times| **times > 0).count()
 }
 
-/// Goes through the inputs from long to short, and drops those whose features the others have.
-/// Returns the indices of those that are left.
+/// Goes through the inputs from long to short, and drops each one whose features the remaining ones
+/// have. Returns the indices of the inputs that are left.
 fn needed(inputs: &[Measured]) -> Vec<usize> {
     let mut times = Vec::new();
     for (_, features) in inputs {

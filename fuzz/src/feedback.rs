@@ -1,10 +1,11 @@
 //! State feedback: features of a run that edges of the code do not show to an engine.
 //!
-//! While a migration is held open, or a thread is preempted or waits, another operation changes
-//! page-table entries. Each combination of *where the migration or thread stands*, *which operation
-//! runs meanwhile*, *what an entry was and becomes*, and whether a CPU still caches the old
-//! translation is a feature. An engine keeps an input with a new feature, as it keeps one that
-//! takes a new edge.
+//! An operation can change page-table entries while a migration is held open, or while another
+//! thread is preempted or waits. Each combination of *where the migration or thread stands*, *which
+//! operation runs meanwhile*, *what an entry was and becomes*, and whether a CPU still caches the
+//! old translation is a feature. If no migration or other thread is interrupted, the operation and
+//! the change of the entry alone are a feature. An engine keeps an input with a new feature, as it
+//! keeps one that takes a new edge.
 //!
 //! Each way in which two VMAs can lie side by side after an operation that changed VMAs is a
 //! feature as well: the next operation depends on it, and edges show the difference only once that

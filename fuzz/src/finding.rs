@@ -9,11 +9,11 @@ use std::fmt;
 pub struct Finding {
     /// The invariant.
     pub invariant: Invariant,
-    /// The way in which it is broken, if it has several.
+    /// The way in which the invariant is broken, if there are several ways.
     pub way: Option<Way>,
     /// The operation that ran.
     pub op: &'static str,
-    /// Its position in the program.
+    /// The position of the operation in the program.
     pub step: usize,
     /// The page that the finding is about, if it is about one.
     pub page: Option<Pfn>,
@@ -29,8 +29,9 @@ impl Finding {
         self.invariant.to_string()
     }
 
-    /// The signature that findings of the same bug share: the invariant, the operation and the
-    /// state of the page. It consists of letters, digits, `/`, `:`, `-` and `+`.
+    /// The signature: the invariant, the operation and the state of the page. Two findings with the
+    /// same signature are taken for the same bug, but one bug can have several signatures. A
+    /// signature consists of letters, digits, `/`, `:`, `-` and `+`.
     pub fn signature(&self) -> String {
         format!("{}:{}:{}", self.invariant, self.op, self.state)
     }

@@ -28,12 +28,13 @@ pub struct InvariantRow {
     pub holds: &'static str,
     /// The kinds of change that can break it.
     pub concerned: Changes,
-    /// The invariant that stands for all those that look at the same thing from different sides. A
-    /// cluster is named after it.
+    /// The invariant that stands for all invariants about the same thing. A cluster is named after
+    /// it.
     pub subject: Invariant,
     /// What a breach is blamed on.
     pub blame: Blame,
-    /// The names of the [`Way`] variants in which it can be broken; empty if there is only one way.
+    /// The names of the [`Way`] variants in which the invariant can be broken; empty if there is
+    /// only one way.
     pub ways: &'static [&'static str],
     /// The exemptions. Each gives a reason unless the reason is obvious.
     pub exempt: &'static [&'static str],

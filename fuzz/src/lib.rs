@@ -1,7 +1,7 @@
 //! An engine-free fuzzing library around `mm-core`.
 //!
-//! Data flow: bytes become a [`program`]; [`exec`] runs it on the core under a schedule; the
-//! [`oracle`]s check after each slice; the result is an [`exec::Verdict`]. An engine's target is a
+//! Bytes become a [`program`], and [`exec`] runs the program on the core under a schedule. The
+//! [`oracle`]s check after each slice. The result is an [`exec::Verdict`]. An engine's target is a
 //! few lines that call [`target`].
 #![forbid(unsafe_code)]
 

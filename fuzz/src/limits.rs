@@ -1,7 +1,7 @@
 //! Every limit: of a program, of what it holds while it runs, and of the machine.
 //!
-//! `program/operand.rs` declares the ranges of operands, and compares them with these limits when
-//! it is compiled.
+//! `program/operand.rs` declares the ranges of operands, and compares them with these limits at
+//! compile time.
 
 pub use mm_core::{DEVICES, MAX_TASKS};
 

@@ -3,10 +3,11 @@
 //! A process is a set of mapped pages, each with a protection and a word; `fork` copies it. The
 //! model has no frames, no page-table entries and no migrations, and shares no code with the core.
 //!
-//! Operations of several threads overlap. One that changes a range is *open* from its start to its
-//! end, and while it is open an access to the range may see the old or the new state. Each
+//! Operations of several threads overlap. An operation that changes a range is *open* from its
+//! start to its end. Meanwhile an access to the range may see the old or the new state. Each
 //! operation changes the model at its end, because the core's locks make operations take effect in
-//! the order in which they end. `Open::overlapped` marks those for which that does not hold.
+//! the order in which they end. `Open::overlapped` marks the operations for which the order of the
+//! ends says nothing.
 
 mod at_rest;
 mod change;
@@ -424,7 +425,7 @@ impl Reference {
         Ok(())
     }
 
-    /// True if every page of `range` can be read, false if one cannot; `None` if that is not
+    /// True if every page of `range` can be read, false if some page cannot; `None` if that is not
     /// certain.
     pub fn readable(&mut self, pid: Pid, range: Range<u64>) -> Option<bool> {
         let mut all = true;

@@ -20,8 +20,8 @@ struct Bench {
     watch: Executor,
     program: Program,
     /// Gives each run a machine whose vectors have no memory yet, so that the code it runs does not
-    /// depend on earlier runs. Engines that compare the code of two runs need that; others are
-    /// faster without.
+    /// depend on earlier runs. Engines that compare the code of two runs need that; the other
+    /// engines run faster with a reused machine.
     fresh: bool,
     /// The engine's counters for features that are not edges of the code.
     counters: Option<&'static Counters>,
@@ -107,7 +107,7 @@ pub fn run_races(data: &[u8]) {
 }
 
 /// Like [`run_ops`], with a planted finding: a fork while a page is mapped on a device. If a
-/// pipeline does not report it, the pipeline is broken.
+/// pipeline does not report this finding, the pipeline is broken.
 pub fn run_canary(data: &[u8]) {
     run(data, Limits::OPS, Some(&mut canary::Canary));
 }
@@ -121,7 +121,8 @@ pub fn run_program(program: Program, limits: Limits) {
     });
 }
 
-/// Runs an input with an observer; without one, with the engine's counters if it has any.
+/// Runs an input with an observer. Without an observer, the engine's counters count the features,
+/// if the engine has any.
 fn run(data: &[u8], limits: Limits, observer: Option<&mut dyn Observer>) {
     BENCH.with_borrow_mut(|bench| {
         wire::decode_into(data, &mut bench.program);
@@ -182,7 +183,8 @@ pub fn mutate_races(
 /// One in this many mutations of a program of several threads preempts an operation in its middle.
 const PREEMPTED: u8 = 4;
 
-/// Mutates an input in place. The input must have run without a finding: this may run it once more.
+/// Mutates an input in place. The input must have run without a finding, because the mutation may
+/// run it once more.
 ///
 /// Arguments and result are those of [`engine::mutate_wire`].
 pub fn mutate(

@@ -5,15 +5,16 @@
 //! There are two layouts. In both, half of the window lies on each side of a boundary of the
 //! second-highest tables, so a program crosses a boundary of every kind of table.
 //!
-//! - [`Window::of_geometry`], for programs without huge pages, which is all of them today. A page
-//!   of the program is one page. Four huge pages fit in the tiny geometry; with the tables of
-//!   x86-64 the 32 pages are a sixteenth of one. The digests of the corpus depend on this layout.
+//! - [`Window::of_geometry`], for programs without huge pages, which all programs are today. A page
+//!   of the program is one page of the machine. Four huge pages fit in the tiny geometry; with the
+//!   tables of x86-64 the 32 pages are a sixteenth of a huge page. The digests of the corpus depend
+//!   on this layout.
 //! - [`Window::with_huge_pages`], for programs with huge pages. Eight pages of the program fill a
-//!   huge page, so four fit in each geometry. In the tiny geometry it is the same layout. With the
-//!   tables of x86-64 a page of the program stands for 64 pages.
+//!   huge page, so four fit in each geometry. In the tiny geometry both layouts are the same. With
+//!   the tables of x86-64 a page of the program stands for 64 pages.
 //!
 //! The guest has the tables of x86-64, whatever the geometry of the program. So in the second
-//! layout a program for the tiny model names the same parts of the same huge pages there.
+//! layout a program for the tiny model names the same parts of the same huge pages in the guest.
 
 use crate::limits::WINDOW_PAGES;
 use crate::program::{Addr, Geometry, Len, Program};
@@ -76,7 +77,7 @@ impl Window {
     }
 
     /// The window of a program with huge pages: [`HUGE_PAGE`](Self::HUGE_PAGE) pages of the program
-    /// fill one, and the window starts at the start of one.
+    /// fill a huge page, and the window starts at the start of a huge page.
     pub const fn with_huge_pages(geometry: Geometry) -> Self {
         let huge = geometry.machine().table_bits();
         Self::laid(geometry, huge.saturating_sub(Self::HUGE_PAGE.ilog2()))
@@ -96,7 +97,8 @@ impl Window {
         1 << self.scale_bits
     }
 
-    /// The address of a page; of the first one, if it stands for several.
+    /// The address of a page of the program. If that page stands for several pages, this is the
+    /// address of the first.
     pub fn addr(self, addr: Addr) -> u64 {
         self.first + (u64::from(addr.get()) << self.scale_bits)
     }

@@ -1,6 +1,6 @@
-//! What the laboratory knows about each bug of the zoo, in addition to the core: the class of its
+//! What the laboratory knows about each bug of the zoo beyond what the core knows: the class of its
 //! root cause, the number of threads that a program needs to show it, and the invariant that must
-//! report it. It also finds bugs by name.
+//! report it. [`find`] and [`parse`] find bugs by name.
 
 pub use mm_core::zoo::{Bug, Zoo};
 

@@ -167,8 +167,8 @@ fn mprotect_there_and_back_changes_nothing() {
     assert_eq!(last.as_deref(), Some("present W soft-dirty 1/1"));
 }
 
-/// In 6.12, the entry itself loses write permission when `mprotect` removes it; newer kernels
-/// decide about the permission when they restore the entry (9a914592140e).
+/// In 6.12, the entry itself loses write permission when `mprotect` makes the VMA read-only. Newer
+/// kernels decide about the permission when they restore the entry (9a914592140e).
 #[cfg(feature = "zoo")]
 #[test]
 fn in_6_12_mprotect_takes_the_write_permission_for_good() {

@@ -1,7 +1,7 @@
 //! The exhaustive search leaves nothing out, and its counts are right.
 //!
-//! Most tests compare it with a simpler search: every sequence of operations, with all names, run
-//! one after the other.
+//! Most tests compare it with a simpler search, which runs every sequence of operations, with all
+//! names.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
@@ -136,7 +136,7 @@ fn canonical(mut program: Vec<Step>) -> Vec<Step> {
     program
 }
 
-/// True if it names page 8, which the alphabet has only after an `mremap` to it.
+/// True if the program names page 8, which the alphabet has only after an `mremap` to it.
 fn names_far(program: &[Step]) -> bool {
     operands(program, OperandKind::Addr).contains(&8)
 }
@@ -350,8 +350,8 @@ fn programs_with_one_identity_go_on_alike() {
 }
 
 /// Repeating operations that undo each other does not keep changing the identity. If it did, a
-/// search would take known states for new ones without end. (Two identities may occur, because free
-/// lists may be in another order from the second time on. No case forks, because a fork always
+/// search would take known states for new states without end. (Two identities may occur, because
+/// free lists may be in another order from the second time on. No case forks, because a fork always
 /// leaves a trace: the reference model counts processes.)
 #[test]
 fn what_is_over_leaves_nothing_in_the_identity() {

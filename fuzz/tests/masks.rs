@@ -1,5 +1,5 @@
-//! The check of an invariant runs only after a change that can break the invariant. That loses
-//! nothing: a run that makes every check after each slice has the same verdict.
+//! The check of an invariant runs only after a change that can break the invariant. The other
+//! checks would find nothing: a run that makes every check after each slice has the same verdict.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Options, Verdict};
@@ -7,7 +7,7 @@ use mm_fuzz::program::mutate::{Limits, mutate};
 use mm_fuzz::program::text;
 use mm_fuzz::zoo::{self, TABLE};
 
-/// Variants of each witness.
+/// Number of variants of each witness.
 const VARIANTS: u64 = 300;
 
 #[test]

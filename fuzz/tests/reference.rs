@@ -228,7 +228,7 @@ fn userfaultfd_passes_over_gaps_but_not_over_all_of_a_range() {
         assert_eq!(model.write_protected(addr), None);
         assert_eq!(model.write(addr, 6), None);
     }
-    // another call on the range affects it as well
+    // an open call on the same range makes the result uncertain as well
     let open = model.begin(4..5, Change::Unregister);
     assert_eq!(model.must_succeed(4..5, Change::WriteProtect), None);
     model.reference.end(open, Change::Unregister, End::Done);

@@ -1,9 +1,10 @@
 //! Named scenarios: the exact states of a page on its way to a device and back.
 //!
-//! The three worries of the 2019 thread on `try_to_unmap_one` come first. Then come the effects of
-//! a round trip, `mprotect`, `fork`, references, eviction and failed allocations on the entries,
-//! counts and contents of a page. A test runs a program and compares the state after the operations
-//! that it names by their text.
+//! The three worries of the 2019 thread on `try_to_unmap_one` come first: the zero page, a device
+//! page of several processes, and a device page that is reused. Then come the effects of a round
+//! trip, `mprotect`, `fork`, references, eviction and failed allocations on the entries, counts and
+//! contents of a page. A test runs a program and compares the state after the operations that it
+//! names by their text.
 //!
 //! An entry is shown as `place[ W][ exclusive][ soft-dirty][ uffd-wp] refcount/mapcount`.
 

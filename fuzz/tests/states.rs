@@ -1,7 +1,7 @@
 //! Every program of the corpus, and 100,000 random ones, end in the state that
 //! `corpus/digests.lock` names. (Cargo runs test files in alphabetical order, and stops at one that
-//! fails. With the zoo, only `wanted.rs` and `zoo.rs` run after this one, the tests of single bugs.
-//! So this test catches only those mutants that no earlier test notices.)
+//! fails. With the zoo, only `wanted.rs` and `zoo.rs`, the tests of single bugs, run after this
+//! test. So `make mutants` sees this test catch only mutants that no earlier test notices.)
 
 use mm_fuzz::digest_lock as lock;
 

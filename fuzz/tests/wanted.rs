@@ -6,7 +6,7 @@ use mm_fuzz::program::{text, wire};
 use std::path::Path;
 use std::process::Command;
 
-/// Tells the child that it is one.
+/// The variable that makes the test `child` run the target.
 const CHILD: &str = "MMFUZZ_WANTED_CHILD";
 const BUG: &str = "ttu-subpage-from-swap-pte";
 const AFTERWARDS: &str = "the process goes on";

@@ -1,12 +1,12 @@
-//! `distil TARGET WORK DIR...`: distils the inputs in the folders into WORK/kept, and puts inputs
-//! with a finding into WORK/found. `make cmin` calls it.
+//! `distil TARGET WORK DIR...`: distils the inputs in the folders DIR into WORK/kept, and puts
+//! inputs with a finding into WORK/found. `make cmin` calls this program.
 //!
 //! It is built as a libFuzzer target, but only to get the counters of the core: it exits before
-//! libFuzzer starts. The counters belong to a process, so it starts one process for each CPU. Each
-//! of these sieves a share of the files (`distil --share K/N TARGET WORK DIR...`), and the parent
-//! distils the inputs that they keep. It prints `distil: files=A->B bytes=A->B features=A->B
-//! findings=N`. Status: 0; 1 if an input has a finding; 2 with a sentence that says what went
-//! wrong.
+//! libFuzzer starts. A process has one set of counters, so `distil` starts a child for each CPU.
+//! Each child sieves a share of the files (`distil --share K/N TARGET WORK DIR...`), and the parent
+//! distils the inputs that the children keep. The last line is `distil: files=A->B bytes=A->B
+//! features=A->B findings=N`. Status: 0; 1 if an input has a finding; 2 with a sentence that says
+//! what went wrong.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
@@ -66,12 +66,12 @@ mod distil {
         Ok(folder)
     }
 
-    /// The folder for the share of the files that one process sieves.
+    /// The folder for the inputs that the process with this number keeps.
     fn sieved(work: &Path, number: u64) -> Result<PathBuf> {
         folder(work, &format!("share.{number}"))
     }
 
-    /// Sieves a share, and prints the features of its inputs.
+    /// Sieves a share, and prints the features of all its inputs.
     fn run_share(number: &str, args: &[String]) -> Result<Summary> {
         let ([target, work], folders) = args.split_first_chunk().ok_or(USAGE)?;
         let share = share(number).ok_or_else(|| format!("{number} is no share: give K/N"))?;
@@ -147,7 +147,7 @@ mod distil {
         })
     }
 
-    /// Distils, and exits.
+    /// Distils or, with `--share`, sieves; then exits.
     pub fn run() {
         // libFuzzer's hook would end the process at the first panic of the core
         std::panic::set_hook(Box::new(|_| {}));

@@ -74,7 +74,7 @@ impl<'a> Run<'a, '_> {
         Ok(())
     }
 
-    /// Resets what is known of the thread's last operation before the next one begins.
+    /// Prepares the checks of a thread's next operation: drops the promise of its last one.
     fn begin(&mut self, task: TaskId, at: At) {
         let world = &mut *self.bench.world.borrow_mut();
         world.promises[task.ix()] = None;
@@ -99,7 +99,7 @@ impl<'a> Run<'a, '_> {
         Some(unfinished().filter(can_run).min_by_key(|t| step(*t)))
     }
 
-    /// True unless the thread waits, or the open migration that it drives does.
+    /// True unless the thread waits, or drives an open migration that waits.
     fn can_run(&self, thread: usize) -> bool {
         let s = self.bench.kernel.state();
         let waits = |task: usize| {

@@ -88,10 +88,10 @@ impl Executor {
     /// wrote, in the positions of their operations and, with several threads, in the numbers of
     /// their scheduling points.
     ///
-    /// `None` if it was not asked for, if a finding came before the last operation ended, or if a
-    /// migration is open: an open migration is a future, whose state cannot be read. With several
-    /// threads, also `None` if every thread waited and something was released: an operation
-    /// appended to the program would run before that release.
+    /// `None` if [`Options::identity`](super::Options::identity) is off, if a finding came before
+    /// the last operation ended, or if a migration is open: an open migration is a future, whose
+    /// state cannot be read. With several threads, also `None` if every thread waited and something
+    /// was released: an operation appended to the program would run before that release.
     ///
     /// 128 bits stand for the state. If they were random, the probability that two of n states
     /// collide would be n² / 2^129: less than 10^-24 for ten million states.

@@ -5,9 +5,9 @@
 //! thread that it names. That thread then runs until its operation ends or waits, or until the next
 //! preemption. A thread that has to wait leaves the machine to the others.
 //!
-//! When every thread waits, the executor ends something outside the model: it releases the folio
-//! locks or drops the references of third parties, or lets a migration go on that the program holds
-//! open. If nothing of that kind is left, the run is deadlocked.
+//! When every thread waits, the executor ends something outside the model. It releases the folio
+//! locks of third parties, or drops the references of third parties, or lets an open migration go
+//! on. If nothing of that kind is left, the run is deadlocked.
 
 mod concurrent;
 mod identity;
@@ -34,7 +34,8 @@ pub use crate::ops::slots::{OpSlots, Slots};
 pub enum Verdict {
     /// Every check passed.
     Pass {
-        /// A digest of all outcomes and of the state before the exits; 0 unless asked for.
+        /// A digest of all outcomes and of the state before the processes exit; 0 unless
+        /// [`Options::digest`] is on.
         digest: u64,
     },
     /// A check failed.
@@ -46,13 +47,13 @@ pub enum Verdict {
 pub struct Options {
     /// On a finding, panic inside the check.
     pub panics: bool,
-    /// Run only the checks of accesses, outcomes, deadlocks, livelocks and the budget of scheduling
-    /// points.
+    /// Run only the checks of accesses, outcomes, long-term pins, deadlocks, livelocks and the
+    /// budget of scheduling points.
     pub unchecked: bool,
     /// Check everything after every slice, by brute force.
     pub thorough: bool,
-    /// Run every check after each slice, including those whose invariants no change of the slice
-    /// can break. The verdict is the same.
+    /// Run every check after each slice, including the checks whose invariants no change of the
+    /// slice can break. The verdict is the same.
     pub every_check: bool,
     /// Compute the digest.
     pub digest: bool,
@@ -91,7 +92,8 @@ pub trait Observer {
 
 impl Observer for () {}
 
-/// A machine for each geometry, and everything that checks it. It is reused from run to run.
+/// A machine for each geometry, and everything that checks the machines. All of this is reused from
+/// run to run.
 pub struct Executor {
     machines: [Option<Kernel>; 2],
     oracles: Oracles,
@@ -145,8 +147,8 @@ impl Executor {
         self.zoo = zoo;
     }
 
-    /// Drops the machines and the memory of their vectors. The next run grows them anew, so it runs
-    /// the same code whatever ran before.
+    /// Drops the machines and the memory of their vectors. The next run grows new vectors, so it
+    /// runs the same code whatever ran before.
     pub fn discard(&mut self) {
         self.machines = [None, None];
     }
@@ -224,7 +226,7 @@ impl<'a, 'k> Run<'a, 'k> {
 
     /// Creates the first process.
     fn boot(&mut self) {
-        // an operation that does not end is stopped there and reported
+        // an operation that does not end is stopped at this scheduling point and reported
         self.bench.kernel.state().preempt_at(STEP_BUDGET);
         let created = self.bench.kernel.current(TaskId(0)).mm_create();
         let world = &mut *self.bench.world.borrow_mut();
@@ -344,8 +346,8 @@ impl<'a, 'k> Run<'a, 'k> {
         Ok(())
     }
 
-    /// Called when every thread waits. Ends something outside the model, or reports the deadlock or
-    /// livelock. Does nothing if no task waits.
+    /// Called when no thread can run. Ends something outside the model, or reports the deadlock or
+    /// livelock. Does nothing if no task waits, except for a migration at its gate.
     fn unblock(&mut self, at: At) -> Checked {
         let waits = |wait: Wait| wait != Wait::Gate;
         let (blocked, stuck, others) = {
@@ -368,7 +370,8 @@ impl<'a, 'k> Run<'a, 'k> {
         if !blocked {
             return Ok(());
         }
-        // a reference makes a task retry again and again; a task that sleeps waits for a lock
+        // only a reference makes a stuck task retry again and again; the other tasks may wait for a
+        // lock
         let released = match stuck {
             Some(_) => self.release_walkers() || others && self.release_locks(),
             None => self.release_locks(),
@@ -422,7 +425,7 @@ impl<'a, 'k> Run<'a, 'k> {
     }
 
     /// Lets the first open migration that can run, and that no thread drives, go on to its next
-    /// gate or its end. Returns false if there is none.
+    /// gate or its end. Returns false if there is no such migration.
     fn run_worker(&mut self, at: At) -> Result<bool, Box<Finding>> {
         for slot in 0..MAX_WORKERS {
             let task = World::worker_task(slot);

@@ -58,8 +58,9 @@ impl Run<'_, '_> {
         })
     }
 
-    /// Reclaims the folios left in the swap cache: they were locked when the last entry of their
-    /// slot went, and memory has not been short since.
+    /// Reclaims the folios left in the swap cache, as Linux would once memory is short. No
+    /// operation could drop them when the last entry of their slot went, for example because they
+    /// were locked.
     fn shrink_swap_cache(&mut self) {
         let cached: Vec<_> = {
             let s = self.bench.kernel.state();

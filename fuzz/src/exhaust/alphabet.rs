@@ -13,9 +13,10 @@
 //! | reference, lock, open migration | the one in the lowest slot: r0, l0, m0 |
 //! | skip | nothing; `pages` may also skip the first page |
 //!
-//! Programs that differ only by a renaming behave alike, and one of them is *canonical*: it numbers
-//! devices and threads in the order of their first use, and if it names a page below 8, it names
-//! page 0. It uses p1 only after a `fork`: before, p1 would be a second name for p0.
+//! Programs that differ only by a renaming behave alike. One program of such a set is *canonical*:
+//! it numbers devices and threads in the order of their first use, and if it names a page below 8,
+//! it names page 0. A canonical program uses p1 only after a `fork`: before, p1 would be a second
+//! name for p0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
 use crate::program::{MAX_PARAMS, Op, OpKind};
@@ -64,8 +65,8 @@ pub struct Used {
 }
 
 impl Used {
-    /// True if the program names page 0 or no page below 8. Any other program is a canonical one
-    /// with its pages shifted.
+    /// True if the program names page 0 or no page below 8. Any other program is a canonical
+    /// program with its pages shifted.
     #[must_use]
     pub const fn is_canonical(self) -> bool {
         self.first || !self.near
@@ -89,7 +90,7 @@ impl Alphabet {
         }
     }
 
-    /// Number of operations, threads not counted.
+    /// Number of operations. An operation counts once, whatever number of threads can run it.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ops.len()

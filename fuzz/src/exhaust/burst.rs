@@ -1,13 +1,13 @@
 //! Two threads: operations that overlap.
 //!
-//! As long as no operation is preempted, a program of two threads runs one operation after the
-//! other. A *burst* begins with an operation that is preempted, and ends when no operation is under
-//! way any more. Between bursts there is a state like any other. So a search is a walk over states:
-//! each step is one operation on either thread, or a burst, which uses up preemptions. The
-//! schedules of a burst are
+//! While no operation is preempted or waits, a program of two threads runs one operation at a time.
+//! A *burst* begins with an operation that is preempted, and ends when no operation is under way
+//! any more. Between bursts no operation is under way. So a search is a walk over the states
+//! between bursts: each step is one operation on either thread, or a burst, which uses up
+//! preemptions. The schedules of a burst are
 //!
 //! - one preemption at each scheduling point of its first operation, and
-//! - for each of these, further ones at later points, up to [`Bound::preemptions`] in all,
+//! - for each of these, further preemptions at later points, up to [`Bound::preemptions`] in all,
 //!
 //! as long as the preemption switches to the other thread and that thread has something to do;
 //! elsewhere a preemption changes nothing. If a program comes to rest before its last operation has
@@ -114,8 +114,8 @@ impl Watch {
         true
     }
 
-    /// The preemptions that are possible from point `from` on: the points at which the other thread
-    /// has something to do, and that thread.
+    /// The preemptions that are possible from point `from` on. Each names a point at which the
+    /// other thread has something to do, and the other thread.
     fn choices(&self, ops: &[Step], from: u32) -> Vec<Preemption> {
         let mut choices = Vec::new();
         let mut waiting: Vec<usize> = (self.first..ops.len()).collect();
@@ -140,7 +140,7 @@ impl Watch {
 }
 
 /// Runs all bursts that begin with the last operation of `program`, which continues `node`. If
-/// `node` is not at rest, it runs the burst that goes on with the waiting operation.
+/// `node` is not at rest, this runs the bursts that go on with the waiting operation.
 pub(super) fn expand<M: Machine>(
     bound: &Bound,
     node: &Node,
@@ -174,7 +174,8 @@ struct Bursts<'a, M> {
     /// Where the burst begins.
     rest: Rest,
     /// Index of the operation that the first preemption interrupts. It is `usize::MAX` if an
-    /// operation waits where the burst begins: then the first preemption may interrupt any.
+    /// operation waits where the burst begins: then the first preemption may interrupt any
+    /// operation.
     preempted: usize,
     program: &'a mut Program,
     machine: &'a mut M,
@@ -222,7 +223,8 @@ impl<M: Machine> Bursts<'_, M> {
         }
     }
 
-    /// Runs the burst with one more preemption, and recursively with further ones after it.
+    /// Runs the burst with one more preemption, and recursively with further preemptions after
+    /// that.
     fn preempted(&mut self, preemption: Preemption, used: Used) {
         self.program.preemptions.push(preemption);
         let mut watch = Watch::new(self.rest.steps);

@@ -1,22 +1,23 @@
 //! Bounded model checking: every program up to a length.
 //!
-//! An [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter ones
-//! first. For each signature it finds, it keeps a shortest program. A bug that it does not find
-//! cannot be found within the bound.
+//! An [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter
+//! programs first. For each signature that the search finds, it keeps a shortest program. No
+//! program within the bound shows a bug that the search does not find.
 //!
-//! **Programs that need not run.** No program is continued after an operation with a finding: the
+//! **Programs that need not run.** No program is continued after an operation with a finding:
 //! appended operations would not run. Two programs that reach the same state behave alike from
 //! there, so only the first of them is continued; an operation without an effect is one such case.
-//! [`Executor::identity`] defines the same state. The executor's digest does *not*: it leaves out
-//! everything that user space cannot see (TLBs, free lists, locks, device mappings, allocations
-//! armed to fail), so it would merge states that behave differently later. A program with an open
-//! migration has no identity and is always continued.
+//! [`Executor::identity`] defines when two states are the same. The executor's digest does *not*:
+//! it leaves out TLBs, free lists, locks, device mappings and allocations armed to fail, so it
+//! would merge states that behave differently later. A program with an open migration has no
+//! identity and is always continued.
 //!
 //! **Layers.** Programs are kept by length, and one layer is finished before the next begins. So
-//! the first program of a signature is a shortest one, no program of one thread runs twice, and an
-//! interrupted search can say what it has covered. A depth-first search would have to keep the
-//! states as well, and would reach most of them first at a depth that leaves too few operations to
-//! continue.
+//! with one thread the first program of a signature is a shortest one. With two threads, a program
+//! with a burst may run before a shorter program, which then replaces it. No program of one thread
+//! runs twice, and an interrupted search can say what it has covered. A depth-first search would
+//! have to keep the states as well, and would reach most of them first at a depth that leaves too
+//! few operations to continue.
 //!
 //! **Two threads.** `burst.rs` explains how the search enumerates overlapping operations.
 //!
@@ -87,9 +88,9 @@ struct Node {
 /// A moment at which no operation is under way, and operations appended later cannot change that.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
-    /// Operations up to then.
+    /// Number of operations up to this moment.
     steps: usize,
-    /// Scheduling points up to then.
+    /// Number of scheduling points up to this moment.
     points: u32,
 }
 
@@ -97,9 +98,9 @@ struct Rest {
 #[derive(Clone, Debug)]
 pub struct WorkItem {
     node: Node,
-    /// Index of the first of these among the operations that can come next.
+    /// Index of the first operation of this part among the operations that can come next.
     from: usize,
-    /// Number of these operations.
+    /// Number of operations of this part.
     count: usize,
 }
 
@@ -119,18 +120,19 @@ pub struct Expansion {
     children: Vec<Child>,
 }
 
-/// A signature, and the first program that has it.
+/// The first of the shortest programs that have a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstProgram {
     /// The program.
     pub program: Program,
-    /// Number of runs up to and including it.
+    /// Number of runs of the search up to and including this program.
     pub runs: u64,
 }
 
-/// A state, and everything else that decides how programs which reach it can go on. It leaves out
-/// which devices, pages and processes they have named. A device or page that is not named yet can
-/// still be renamed, and the number of a process that does not exist stands for one that does.
+/// A state, and everything else that decides how programs which reach it can go on. The names that
+/// the programs have used for devices, pages and processes do not matter: a device or page that is
+/// not named yet can still be renamed, and the number of a process that does not exist stands for a
+/// process that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reached {
     identity: u128,
@@ -243,7 +245,7 @@ pub fn expand(bound: &Bound, task: &WorkItem, machine: &mut impl Machine) -> Opt
         let mut settling = Settling::default();
         let ran = machine.run(&program, bound.merge && !is_last, &mut settling);
         let rest = settling.rest(&program, node.rest);
-        // without a scheduling point, nothing can run in between
+        // an operation without a scheduling point cannot be preempted
         let has_points = rest.points > node.rest.points || !ran.is_whole;
         expansion.add(bound, &program, rest, used, ran);
         if has_points || !node.is_at_rest() {
@@ -293,8 +295,8 @@ impl ExhaustiveSearch {
         }
     }
 
-    /// The work items that continue programs of `length` operations. Call this for one layer after
-    /// the other, each once the layer before has been absorbed.
+    /// The work items that continue programs of `length` operations. Call this for each layer in
+    /// turn, once all results of the layer before have been absorbed.
     pub fn layer(&mut self, bound: &Bound, length: usize) -> Vec<WorkItem> {
         let nodes = std::mem::take(&mut self.layers[length]);
         self.states[length] = nodes.len() as u64;
@@ -321,7 +323,8 @@ impl ExhaustiveSearch {
             if let Some(signature) = ran.found {
                 let known = self.found.get(&signature);
                 let length = known.map_or(usize::MAX, |known| known.program.ops.len());
-                // a program with a burst may be absorbed before a shorter program
+                // a program with a burst may be absorbed before a shorter program, which then
+                // replaces it
                 if node.steps.len() < length {
                     let first = FirstProgram {
                         program: node.program(bound.alphabet.threads()),
@@ -337,8 +340,8 @@ impl ExhaustiveSearch {
         self.runs += expansion.runs;
     }
 
-    /// Keeps a program for continuation unless another one that reached the same state stands for
-    /// it.
+    /// Keeps a program for continuation, unless another program reached the same state and stands
+    /// for it.
     fn keep(&mut self, node: Node, identity: Option<u128>) {
         let length = node.steps.len();
         if let Some(identity) = identity {

@@ -113,8 +113,8 @@ impl fmt::Display for Family {
     }
 }
 
-/// Kinds of change in a slice, and conditions under which a check runs. A row names those that can
-/// break its invariant.
+/// Kinds of change in a slice, and conditions under which a check runs. A row of the table names
+/// the kinds of change that can break its invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes(u16);
 
@@ -189,8 +189,8 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Which function or operation a breach is blamed on. Clusters are named after it. In a race, all
-/// but `Section`, `Locker` and `Way` blame the race itself.
+/// The function or operation that a breach is blamed on. Clusters are named after it. In a race,
+/// all but `Section`, `Locker` and `Way` blame the race itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The function whose section ran last before the check.

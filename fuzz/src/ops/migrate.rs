@@ -216,7 +216,7 @@ impl Running<'_, '_> {
             .state()
             .open_gate(World::worker_task(slot), skip)
         {
-            // it does not wait at a gate: another thread drives it
+            // the migration does not wait at a gate: another thread drives it
             return Outcome::Nothing;
         }
         self.drive(slot).await;

@@ -12,11 +12,11 @@ use crate::window::Window;
 use mm_core::RemapError;
 use std::ops::Range;
 
-/// The operands, but for the process.
+/// The operands except the process.
 struct Operands {
     /// The range, by its first page and its length.
     old: (Addr, Len),
-    /// Where it is afterwards.
+    /// The range afterwards, by its first page and its length.
     new: (Addr, Len),
     how: How,
 }

@@ -2,8 +2,8 @@
 //! program names a slot. If that slot is empty, the name, modulo the number of objects, is an index
 //! into the slots that are taken.
 //!
-//! [`Slots`] is for running a program elsewhere, on a real kernel: it tracks the slots that the
-//! executor's own `World` fills.
+//! [`Slots`] is for running a program on a real kernel: it gives objects the same slots as the
+//! executor's own `World` does in the model.
 
 use crate::contract::{RefKind, Slot};
 use crate::limits::{MAX_HELD, MAX_PROCS, MAX_WORKERS};
@@ -56,9 +56,9 @@ impl<P> Default for Slots<P> {
 /// The slots that an operation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpSlots {
-    /// The slot of the process that it names; `None` if it names none.
+    /// The slot of the process that the operation names; `None` if it names none.
     pub proc: Option<usize>,
-    /// The slot that it takes, frees or continues; 0 if it works on none.
+    /// The slot that the operation takes, frees or continues; 0 if it works on none.
     pub slot: usize,
 }
 

@@ -41,7 +41,8 @@ pub struct World<'k> {
     pub model: Reference,
     /// The writes since the oracles looked last: the process that wrote, and the address.
     pub writers: Vec<(Process, u64)>,
-    /// What the operation that has just ended showed of each page; empty unless it ran alone.
+    /// What the operation that has just ended showed of each page; empty in a program of several
+    /// threads.
     pub shown: Vec<(MmId, u64, Shown)>,
 }
 

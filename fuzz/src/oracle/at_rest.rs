@@ -1,8 +1,8 @@
 //! The state that operations leave behind, compared with the reference model.
 //!
 //! At rest, each page has the word that was written to it last, wherever the page is, and each VMA
-//! is as the calls made it. An access would show the same. This check needs no access, so it
-//! reports a loss where it happens.
+//! is as the calls made it. An access would show a lost word only later. This check needs no
+//! access, so it reports a loss as soon as the operation has ended.
 
 use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;

@@ -78,8 +78,8 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Lru.by(Way::OnLru), pfn, detail)
 }
 
-/// A mapped or swap-cached folio is on the LRU once everybody has put back what they isolated;
-/// otherwise nothing ever reclaims, compacts or migrates it.
+/// Once all isolated folios have been put back, a mapped or swap-cached folio is on the LRU;
+/// otherwise nothing would ever reclaim, compact or migrate it.
 #[inline(never)]
 pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
@@ -203,8 +203,8 @@ fn check_use_without_reference(view: &View<'_>, page: Pfn, referenced: bool) -> 
     view.page_finding(broken, page, detail)
 }
 
-/// A page that was unmapped for migration has no references but those of the operation: the
-/// migration's own and, for the page of a fault, the fault's.
+/// A page that was unmapped for migration has no references except the operation's own: the
+/// migration's reference and, for the page of a fault, the fault's reference.
 #[inline(never)]
 fn check_unmap_references(view: &View<'_>, task: TaskId, page: Pfn, outside: i32) -> Check {
     if outside == 0 {

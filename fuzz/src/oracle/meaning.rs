@@ -7,7 +7,7 @@ use std::fmt;
 /// The bits of an entry, independent of its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Meaning {
-    /// The entry that it was decoded from.
+    /// The entry that was decoded.
     pub(super) pte: Pte,
     pub(super) form: Form,
     /// The page; `None` for a swap entry.

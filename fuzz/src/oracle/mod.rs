@@ -146,8 +146,8 @@ pub(crate) fn page_of(pte: Pte) -> Option<Pfn> {
 }
 
 impl At {
-    /// Makes the finding, and panics with it if `panics` is set. It is inlined into the check, so
-    /// that the panic's top frame is the check.
+    /// Makes the finding, and panics with it if `panics` is set. This function is inlined into the
+    /// check, so that the panic's top frame is the check.
     #[cold]
     #[inline(always)]
     pub(crate) fn report(
@@ -279,10 +279,10 @@ impl Oracles {
     /// Checks what changed since the last call, then empties the log. The check of an invariant
     /// runs only after a kind of change that can break the invariant.
     ///
-    /// The first breach found is the finding, so the order is a matter of priority: single writes
-    /// and events, which name a culprit; then pages; then whole structures. Invalidations come
-    /// before device mappings: a device that was never told of a change is another bug than one
-    /// that was told and keeps its mapping.
+    /// The first breach found is the finding, so the order of the checks is a priority: first
+    /// single writes and events, which name a culprit, then pages, then whole structures.
+    /// Invalidations come before device mappings: if a device was never told of a change, that is
+    /// the bug, not the mapping that the device keeps.
     pub fn after_slice(&mut self, s: &mut State, holders: &Holders, at: At) -> Check {
         let changes = self.changes(s);
         if changes == Changes::NONE {

@@ -54,8 +54,9 @@ impl Brackets {
         self.seqs.clear();
     }
 
-    /// Feeds everything that later checks depend on into `id`: for each sequence number, how far it
-    /// has moved since the last invalidation that the oracle saw.
+    /// Feeds everything that later checks depend on into `id`: the number of invalidations under
+    /// way and, for each sequence number, how far it has moved since the last invalidation that the
+    /// oracle saw.
     pub(super) fn identify(&self, s: &State, id: &mut impl Identity) {
         let Self { active, seqs } = self;
         active.len().hash(id);

@@ -1,9 +1,9 @@
 //! The promise of an operation that removes mappings or permissions: once it returns, nobody can
 //! use them any more.
 //!
-//! Another operation may have cleared an entry without flushing it yet, so that nothing is left to
-//! remove; the promise holds nevertheless. A translation that breaks the promise was stale when the
-//! operation began, and has been cached ever since.
+//! Another operation may have cleared an entry and not flushed it yet. Then nothing is left to
+//! remove, but the promise holds all the same. A translation that breaks the promise was stale when
+//! the operation began, and has been cached ever since.
 
 use super::coherence::is_backed;
 use super::{Check, View};

@@ -12,8 +12,8 @@ use super::{MAX_PREEMPTIONS, Op, OperandKind, Program};
 
 /// One in this many mutations is the engine's own.
 const BYTE_MUTATIONS: u8 = 8;
-/// One in this many results is a new random program. Random programs find some bugs long before
-/// mutation does.
+/// One in this many of all other mutations starts from a new random program instead of the input.
+/// Random programs find some bugs long before mutation does.
 const FRESH: u8 = 8;
 /// Maximum number of mutations of a program in one call.
 const MOST_MUTATIONS: u8 = 4;
@@ -21,12 +21,12 @@ const MOST_MUTATIONS: u8 = 4;
 /// Mutates the program that the first `size` bytes of `data` decode to, in place.
 ///
 /// - `max_size`: the maximum size of the result; capped at the length of `data`.
-/// - `seed`: the result depends only on it, the other arguments and `byte_mutate`.
-/// - `byte_mutate`: the engine's mutator of byte strings, used for one in eight seeds. It gets
-///   `data`, `size` and `max_size`, and returns the new size (libFuzzer:
+/// - `seed`: the result depends on nothing but the arguments and the results of `byte_mutate`.
+/// - `byte_mutate`: the engine's mutator of byte strings, used for one in eight seeds.
+///   `byte_mutate` gets `data`, `size` and `max_size`, and returns the new size (libFuzzer:
 ///   `libfuzzer_sys::fuzzer_mutate`).
 ///
-/// Returns the new size. It is 0, and `data` is unchanged, only if `max_size` is below
+/// Returns the new size. The size is 0, and `data` is unchanged, only if `max_size` is below
 /// [`HEADER_BYTES`], the length of the empty program.
 pub fn mutate_wire(
     data: &mut [u8],
@@ -61,7 +61,7 @@ pub fn mutate_wire(
     for _ in 0..rng.u8(1..=MOST_MUTATIONS) {
         mutate(&mut program, limits, &mut rng);
     }
-    // Two mutations can undo each other; a single one changes something.
+    // Two mutations can undo each other. A single mutation changes the program.
     if program == before {
         mutate(&mut program, limits, &mut rng);
     }
@@ -106,7 +106,7 @@ pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Lim
 }
 
 /// Encodes a canonical program into `out`, which has at least room for the header, and returns the
-/// size. If the room does not suffice, it drops operations at the end, then preemptions.
+/// size. If the room does not suffice, operations at the end are dropped, then preemptions.
 pub(crate) fn store(mut program: Program, out: &mut [u8]) -> usize {
     let records = (out.len() - HEADER_BYTES) / RECORD_BYTES;
     program.preemptions.truncate(records.min(MAX_PREEMPTIONS));

@@ -1,7 +1,7 @@
 //! Random operations and random programs.
 //!
-//! A uniform choice would waste most programs on unmapped addresses. So a program starts with
-//! `mmap` and `write`, stays in a small part of the address window, and reuses operands.
+//! A uniform choice would waste most programs on unmapped addresses. So a program mostly starts
+//! with `mmap` and `write`, stays in a small part of the address window, and reuses operands.
 
 use std::convert::Infallible;
 
@@ -137,7 +137,7 @@ pub(super) fn pick(program: &Program, rng: &mut Rng) -> Option<usize> {
 }
 
 /// The byte of a random operand of type `operand` for an operation: one that the program uses
-/// already, or a new one.
+/// already, for an address also a neighbour of one, or a new one.
 pub(super) fn random_operand(
     kind: OpKind,
     operand: OperandKind,
@@ -157,8 +157,8 @@ pub(super) fn random_operand(
     }
 }
 
-/// The byte of the page before or after one that the program uses: there VMAs merge, and ranges
-/// end.
+/// The byte of a page before or after `addr`. The distance is one page, or the length of a range
+/// that the program uses: there VMAs merge, and ranges end.
 fn neighbour(addr: u8, program: &Program, rng: &mut Rng) -> u8 {
     let pages = OperandKind::Addr.count();
     let len = match rng.u8(0..4) {

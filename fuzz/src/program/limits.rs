@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{MAX_OPS, MAX_THREADS, Program};
 
-/// Limits for generation and mutation, within those that every program has.
+/// Limits for generation and mutation, within the limits of every program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     max_ops: usize,
@@ -67,8 +67,8 @@ impl Limits {
         )
     }
 
-    /// Makes a program canonical and brings it into the limits. Threads above the limit are folded
-    /// into those below it.
+    /// Makes a program canonical and brings it into the limits. Thread numbers are taken modulo the
+    /// number of threads.
     pub fn apply(&self, program: &mut Program) {
         program.ops.truncate(self.max_ops);
         program.threads = program.threads.clamp(self.min_threads, self.max_threads);

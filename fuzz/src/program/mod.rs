@@ -45,7 +45,7 @@ pub struct Program {
     pub geometry: Geometry,
     /// The number of threads, 1 to [`MAX_THREADS`].
     pub threads: u8,
-    /// The operations, in the order in which they start; at most [`MAX_OPS`].
+    /// The operations, at most [`MAX_OPS`]. Each thread runs its own operations in this order.
     pub ops: Vec<Step>,
     /// The preemptions, by ascending `at` without repetition; at most [`MAX_PREEMPTIONS`], and none
     /// with one thread. Without preemptions each operation runs to its end.
@@ -55,7 +55,8 @@ pub struct Program {
 /// The shape of the page tables and the size of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Geometry {
-    /// Tables of 8 entries, and a few dozen frames: boundaries are close.
+    /// Three levels of tables with 8 entries, 96 system frames and 32 frames a device: boundaries
+    /// are close.
     #[default]
     Tiny,
     /// The tables of x86-64: 512 entries, four levels.
@@ -63,7 +64,7 @@ pub enum Geometry {
 }
 
 impl Geometry {
-    /// The machine that has it.
+    /// The geometry of the core.
     pub const fn machine(self) -> mm_core::Geometry {
         match self {
             Self::Tiny => mm_core::Geometry::TINY,
@@ -104,9 +105,9 @@ impl Default for Program {
 
 impl Program {
     /// Makes the program canonical. Clamps the number of threads, takes thread numbers modulo it,
-    /// sorts the preemptions, keeps the first one of each scheduling point and none with one
-    /// thread, and drops everything above [`MAX_OPS`] and [`MAX_PREEMPTIONS`]. Operands are
-    /// canonical by their types.
+    /// sorts the preemptions, keeps only the first preemption of each scheduling point, and drops
+    /// everything above [`MAX_OPS`] and [`MAX_PREEMPTIONS`]. A program of one thread loses all
+    /// preemptions. Operands are canonical by their types.
     pub fn normalize(&mut self) {
         self.threads = self.threads.clamp(1, MAX_THREADS);
         self.ops.truncate(MAX_OPS);

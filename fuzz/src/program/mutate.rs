@@ -86,7 +86,7 @@ pub fn crossover(a: &Program, b: &Program, limits: Limits, rng: &mut Rng) -> Pro
                 .ops
                 .splice(head.start.., b.ops[cut.start..].iter().copied()),
         ),
-        // A part of the other program is inserted, or replaces a part.
+        // A part of the other program is inserted, or (next case) replaces a part.
         1 => drop(
             child
                 .ops
@@ -185,8 +185,8 @@ fn replace_op(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     std::mem::replace(&mut program.ops[at].op, op) != op
 }
 
-/// Changes an operand: by a step up or down, to one of its type from elsewhere in the program, or
-/// to a new one.
+/// Changes an operand: by a step up or down, to an operand of the same type that the program uses,
+/// or to a new value.
 fn change_operand(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     let Some(at) = pick(program, rng) else {
         return false;
@@ -297,7 +297,8 @@ fn add_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     program.preemptions.len() > before
 }
 
-/// Adds a preemption shortly after another one: the thread switches back, or on to a third one.
+/// Adds a preemption shortly after another one: the run switches back to the first thread, or on to
+/// a third thread.
 fn add_detour(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     if program.preemptions.is_empty() && !add_preemption(program, limits, rng) {
         return false;
@@ -333,8 +334,8 @@ fn move_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     preemption != before
 }
 
-/// Moves a preemption and all later ones by the same number of scheduling points. That undoes the
-/// shift of the schedule by an operation inserted or removed before them.
+/// Moves a preemption and all later preemptions by the same number of scheduling points. This can
+/// undo the shift of the schedule by an operation that was inserted or removed before them.
 fn shift_preemptions(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     let preemptions = &mut program.preemptions;
     if preemptions.is_empty() {

@@ -1,6 +1,6 @@
 //! The text form of a program (`.mm`), for people.
 //!
-//! It has one operation a line, in the words of the system calls. [`print()`] is canonical: it
+//! A text has one operation a line, in the words of the system calls. [`print()`] is canonical: it
 //! leaves defaults out, and `parse(print(p)) == p` for each canonical program `p`. [`parse()`] is
 //! lenient only about blanks, comments and a byte order mark. Anything else that it does not
 //! understand is a [`TextError`], which says where the mistake is, what it is, and what would be

@@ -33,8 +33,8 @@ impl Trimmer {
         trimmer
     }
 
-    /// The program to try next; `None` if none is left. It is canonical and shorter than every
-    /// program kept so far.
+    /// The program to try next, which is canonical and shorter than every program kept so far;
+    /// `None` if none is left.
     #[must_use]
     pub const fn candidate(&self) -> Option<&Program> {
         self.candidate.as_ref()
@@ -64,7 +64,7 @@ impl Trimmer {
             self.at = 0;
             self.chunk = self.chunk.min(records).div_ceil(2);
         }
-        // a program without operations is no input
+        // at least one record must stay
         let cut = self.at..(self.at + self.chunk).min(records);
         self.candidate = (cut.len() < records).then(|| without(&self.kept, &cut));
         if self.candidate.is_none() && self.chunk > 1 {
@@ -74,7 +74,7 @@ impl Trimmer {
     }
 }
 
-/// Operations come first, then preemptions.
+/// Number of records. In their order, the operations come first, then the preemptions.
 fn records(program: &Program) -> usize {
     program.ops.len() + program.preemptions.len()
 }

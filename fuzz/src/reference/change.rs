@@ -44,7 +44,7 @@ pub enum Change {
 pub enum End {
     /// Done for all of the range.
     Done,
-    /// It failed, after changing all up to the first address that the call cannot change. For
+    /// It failed, after changing all pages up to the first address that the call cannot change. For
     /// example: an unmapped one ([`Change::Protect`]), one that is mapped and not registered
     /// ([`Change::WriteProtect`]), or an mlocked one ([`Change::Drop`]).
     UpToObstacle,
@@ -93,8 +93,9 @@ impl Change {
         matches!(self, Self::Map(_) | Self::Unmap)
     }
 
-    /// When two calls on a page overlap, this one may take effect before or after the other: it
-    /// walks the pages with `mmap_lock` held for reading, or marks all VMAs long before it ends.
+    /// If a call with this change overlaps with another call on a page, either may take effect
+    /// first: this call walks the pages with `mmap_lock` held for reading, or marks all VMAs long
+    /// before it ends.
     pub(super) const fn is_unordered(self) -> bool {
         matches!(self, Self::Lock | Self::Populate(_))
     }
@@ -118,8 +119,8 @@ impl Change {
         (!page.uncertain && !page.registration_uncertain).then_some(true)
     }
 
-    /// The call changes the whole range first and populates it then. It fails if it cannot populate
-    /// a page, but the change stands. ([`Change::Populate`] stops at such a page instead.)
+    /// The call changes the whole range first and populates it then. The call fails if it cannot
+    /// populate a page, but the change stands. ([`Change::Populate`] stops at such a page instead.)
     pub(super) const fn populates(self) -> bool {
         matches!(self, Self::Lock)
     }

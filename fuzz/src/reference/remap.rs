@@ -1,7 +1,7 @@
 //! `mremap` as user space sees it: which pages end up where.
 //!
 //! The model knows pages but no VMAs, so it cannot always tell whether the old range lies in one
-//! VMA. Where a call within one VMA would succeed, the model therefore accepts `EFAULT` as well.
+//! VMA. So if a call would succeed within one VMA, the model accepts `EFAULT` as well.
 
 use super::{Page, Pid, Protection, Reference};
 use mm_core::{Rules, VmFlags};
@@ -122,7 +122,8 @@ impl Reference {
             RemapEnd::Done => self.remapped(&remap, &written, failures > 0),
             RemapEnd::Fault if remap.moves_areas() => self.perhaps_moved(&remap, failures > 0),
             RemapEnd::Fault if !remap.stay && !remap.rules.mremap_checks_first => {
-                // older kernels look only for a VMA before they unmap; newer ones check everything
+                // before they unmap the destination, older kernels only look for a VMA at the
+                // source; newer kernels check everything
                 let mapped = self.mapped(remap.pid, remap.old.start);
                 if mapped != Some(false) {
                     let left = (mapped.is_none() || disturbed).then_some(Left::Perhaps);

@@ -14,7 +14,7 @@ fn windows() -> impl Iterator<Item = Window> {
     GEOMETRIES.into_iter().flat_map(layouts)
 }
 
-/// The digests of the corpus, and what findings say, depend on it.
+/// The digests of the corpus and the messages of findings depend on the place of the window.
 #[test]
 fn the_window_of_today_stays_where_it_is() {
     let [tiny, x86_64] = GEOMETRIES.map(Window::of_geometry);

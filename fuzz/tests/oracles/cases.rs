@@ -1,5 +1,5 @@
 //! The wrong states, a function for each, with the invariant that must report it. Other files have
-//! those of entries, invalidations, mlock and operations at rest.
+//! the wrong states of entries, invalidations and mlock, and those that show only at rest.
 
 use super::at_rest;
 use super::lab::{Lab, poll};

@@ -1,5 +1,5 @@
-//! Every oracle fires. Where no bug of the zoo makes it fire, a case here does, on a state
-//! corrupted by hand.
+//! Every oracle fires. If no bug of the zoo makes an oracle fire, a case of this test does, on a
+//! state corrupted by hand.
 //!
 //! A case runs operations on a kernel, and no oracle objects. Then [`mm_core::tamper`] changes one
 //! thing, and the right oracle must report it before any other does. The last test compares the

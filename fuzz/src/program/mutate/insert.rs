@@ -11,7 +11,8 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
     if program.ops.len() >= limits.max_ops() {
         return false;
     }
-    // More often at the end than elsewhere, because the reached state is interesting.
+    // A quarter of the insertions are at the end, because they act on the state that the program
+    // reaches.
     let len = program.ops.len();
     let at = if rng.u8(0..4) == 0 {
         len
@@ -23,7 +24,7 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
     true
 }
 
-/// Inserts a `fail` before an operation. It makes one of the next four allocations of a kind fail,
+/// Inserts a `fail` before an operation. One of the next four allocations of a kind then fails,
 /// mostly of a kind that the operation may make.
 pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     let Some(at) = pick(program, rng).filter(|_| program.ops.len() < limits.max_ops()) else {
@@ -42,7 +43,8 @@ pub(super) fn insert_failure(program: &mut Program, limits: &Limits, rng: &mut R
     true
 }
 
-/// Moves a VMA back some time after a move: its pages keep their offsets, so VMAs can merge.
+/// Inserts an `mremap` that moves a range back, some time after the `mremap` that moved it. The
+/// pages keep their offsets, so VMAs can merge.
 pub(super) fn insert_move_back(program: &mut Program, limits: &Limits, rng: &mut Rng) -> bool {
     if program.ops.len() >= limits.max_ops() {
         return false;
