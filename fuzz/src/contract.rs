@@ -26,9 +26,9 @@ pub struct Contract {
     pub removes: fn(Window, Op, MmId) -> Option<Promise>,
     /// The addresses that the operation moves entries between.
     pub moves: fn(Window, Op) -> Option<Moves>,
-    /// It makes a child. Exclusive entries become shared, the child's entries copy the parent's
-    /// soft-dirty bits, and it takes the child's `mmap_lock` inside the parent's, because no other
-    /// task knows the child.
+    /// It makes a child. Exclusive entries become shared, and the child's entries copy the parent's
+    /// soft-dirty bits. It takes the child's `mmap_lock` inside the parent's: no other task knows
+    /// the child yet.
     pub forks: bool,
     /// It reclaims: an entry that it clears was reclaimed, which must not happen in an mlocked VMA.
     pub reclaims: bool,

@@ -1,5 +1,5 @@
-//! The table of invariants: what each one claims, what it is about, whom a breach is blamed on, how
-//! it can be broken, and what it exempts.
+//! The table of invariants: what each invariant claims, what it is about, what a breach is blamed
+//! on, how it can be broken, and what it exempts.
 //!
 //! Signatures, clusters, reports and docs/invariants.md are built from this table; nothing parses
 //! the words of a message. The order of the rows is their order in docs/invariants.md and decides

@@ -1,6 +1,6 @@
 //! The window: the pages that a program can name, and their addresses.
 //!
-//! Nothing else turns a page of a program into an address of the model or of the guest, or back.
+//! No other module turns a page of a program into an address of the model or of the guest, or back.
 //!
 //! There are two layouts. In both, half of the window lies on each side of a boundary of the
 //! second-highest tables, so a program crosses a boundary of every kind of table.

@@ -79,7 +79,7 @@ fn after_exclusive(release: KernelVersion, operations: &str) -> Vec<(String, Out
     all.split_off(2)
 }
 
-/// The same with the newest kernel's rules, without the outcomes.
+/// The entries of [`after_exclusive`] with the newest kernel's rules, without the outcomes.
 fn entries(operations: &str) -> Vec<String> {
     let all = after_exclusive(KernelVersion::V7_3, operations);
     all.into_iter().map(|(entry, _)| entry).collect()

@@ -1,5 +1,5 @@
 //! Crash deduplicators separate findings of different invariants, and join findings of the same
-//! one.
+//! invariant.
 //!
 //! This reimplements ClusterFuzz's rule: it takes the frames below the panic machinery, and skips
 //! the frames of the standard library and of the engine, and all frames whose name contains

@@ -1,4 +1,4 @@
-//! No program that once had a finding without a bug of the zoo has one again.
+//! No program that once had a finding without a bug of the zoo has a finding again.
 
 use mm_fuzz::exec::{Executor, Options, Verdict};
 use mm_fuzz::program::text;

@@ -711,8 +711,8 @@ fn pages_of_a_range_are_written_together_and_stay_in_the_swap_cache() {
 
 #[test]
 fn a_write_that_finds_its_page_in_the_swap_cache_gives_the_slot_up_since_7_3() {
-    // 7.3 finds the page in the swap cache, where reclaim left it. The others read it from swap,
-    // and 6.12 gives the slot up before it maps the page.
+    // 7.3 finds the page in the swap cache, where reclaim left it. The older kernels read the page
+    // from swap, and 6.12 gives the slot up before it maps the page.
     let text = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0\nwrite p0 0";
     let [old, middle, new] = KernelVersion::ALL.map(|release| Film::on(release, text));
     let shown = |film: &Film| film.last().show(0, 0).to_owned();

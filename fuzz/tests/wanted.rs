@@ -11,7 +11,7 @@ const CHILD: &str = "MMFUZZ_WANTED_CHILD";
 const BUG: &str = "ttu-subpage-from-swap-pte";
 const AFTERWARDS: &str = "the process goes on";
 
-/// Not a test: a fuzz target.
+/// Not a test: the process that runs as a fuzz target does.
 #[test]
 fn child() {
     if std::env::var_os(CHILD).is_some() {

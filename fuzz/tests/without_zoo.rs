@@ -66,7 +66,7 @@ fn write(path: &Path, text: &str) {
 }
 
 /// Copies the core without the zoo, and links everything else that the lock needs. Warnings are
-/// errors there.
+/// errors in the copy.
 fn copy(root: &Path, to: &Path) {
     let read = |file: &str| fs::read_to_string(root.join(file)).expect(file);
     let workspace = read("Cargo.toml");

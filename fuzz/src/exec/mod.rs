@@ -7,7 +7,7 @@
 //!
 //! When every thread waits, the executor ends something outside the model. It releases the folio
 //! locks of third parties, or drops the references of third parties, or lets an open migration go
-//! on. If nothing of that kind is left, the run is deadlocked.
+//! on. If nothing of that kind is left, the run is in a deadlock or a livelock.
 
 mod concurrent;
 mod identity;

@@ -207,8 +207,8 @@ impl Settling {
         self.waited |= self.released;
     }
 
-    /// The last point at which the run of `program` was at rest; `before` is the one of the program
-    /// that it continues.
+    /// The last point at which the run of `program` was at rest; `before` is that point in the run
+    /// of the program that it continues.
     fn rest(&self, program: &Program, before: Rest) -> Rest {
         if self.waited && program.threads > 1 {
             return before;

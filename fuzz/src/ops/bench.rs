@@ -76,8 +76,8 @@ impl<'k> Running<'_, 'k> {
         self.bench.kernel.state().fail.failures - self.failures
     }
 
-    /// Checks a postcondition, but only in a program of one thread. In others, another operation
-    /// may have changed the state since this one took effect.
+    /// Checks a postcondition, but only in a program of one thread. In other programs, another
+    /// operation may have changed the state since this operation took effect.
     pub(super) fn postcondition(
         self,
         check: impl FnOnce(At, &State, &mut World<'_>) -> Check,
@@ -105,7 +105,7 @@ impl<'k> Running<'_, 'k> {
         world.model.begin(process.pid, range.clone(), change)
     }
 
-    /// Tells the reference model how a change has ended, and checks that it may have ended so.
+    /// Tells the reference model how a change has ended, and checks that the model allows this end.
     pub(super) fn end(
         self,
         ticket: usize,
@@ -165,7 +165,8 @@ impl<'k> Running<'_, 'k> {
         )
     }
 
-    /// Tells the reference model how an access has ended, and checks that it may have ended so.
+    /// Tells the reference model how an access has ended, and checks that the model allows this
+    /// end.
     pub(super) fn accessed(
         self,
         process: Process,

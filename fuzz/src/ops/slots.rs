@@ -1,6 +1,6 @@
-//! Slots: each object that a program holds has one, the lowest that was free when it was made. A
-//! program names a slot. If that slot is empty, the name, modulo the number of objects, is an index
-//! into the slots that are taken.
+//! Slots: each object that a program holds has a slot, the lowest slot that was free when the
+//! object was made. A program names a slot. If that slot is empty, the name, modulo the number of
+//! objects, is an index into the slots that are taken.
 //!
 //! [`Slots`] is for running a program on a real kernel: it gives objects the same slots as the
 //! executor's own `World` does in the model.

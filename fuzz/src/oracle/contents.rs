@@ -195,8 +195,8 @@ fn check_snapshot(view: &View<'_>, mm: MmId, addr: u64, dev: DevId, shown: HmmPf
     view.page_finding(Invariant::Snapshot, page_of(pte), detail)
 }
 
-/// A long-term pin never gets device memory, nor the zero page: a write of the process would not
-/// reach the pinned page.
+/// A long-term pin never gets device memory or the zero page. If it got the zero page, a write of
+/// the process would not reach the pinned page.
 #[inline(never)]
 pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
     if pfn != Pfn::ZERO && pfn.device().is_none() {

@@ -160,11 +160,11 @@ pub fn check_charge(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Charge, pfn, detail)
 }
 
-/// A migration moves the charge from the old folio to the new one: the old one does not keep it.
+/// A migration moves the charge from the old folio to the new folio: the old folio keeps no charge.
 #[inline(never)]
 fn check_charge_moved(view: &View<'_>, src: Pfn, dst: Pfn) -> Check {
     let page = view.s.page(src);
-    // it may have been freed and reused in the same slice
+    // the old folio may have been freed and reused in the same slice
     let is_mapped = !view.shadow.named(src).mappings.is_empty();
     if is_mapped || !page.has(PageFlags::CHARGED) {
         return Ok(());

@@ -179,8 +179,8 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
 
 /// A migration entry and the entry that replaces it keep write permission, exclusivity, soft-dirty,
 /// uffd-wp and, where the format has room, young. A device-exclusive entry replaces only a writable
-/// mapping. It keeps soft-dirty and uffd-wp, and so does the entry that replaces it, except that a
-/// writable entry may become soft-dirty in a VMA whose writes are not tracked.
+/// mapping. It keeps soft-dirty and uffd-wp, and so does the entry that replaces it. There is one
+/// exception: a writable entry may become soft-dirty in a VMA whose writes are not tracked.
 #[inline(never)]
 fn check_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let young = old.young.zip(new.young).is_none_or(|(a, b)| a == b);
@@ -262,7 +262,7 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
 }
 
 /// An entry that gets another page without a migration gets a copy. If the copy is for a write, the
-/// entry becomes soft-dirty. If it only keeps the page from being shared, the entry keeps
+/// entry becomes soft-dirty. If the copy only keeps the page from being shared, the entry keeps
 /// soft-dirty and uffd-wp.
 #[inline(never)]
 fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
@@ -364,7 +364,8 @@ fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 
 /// A folio becomes dirty only through a dirty entry, through an operation that gets pages to write
 /// to them, or by taking over from a dirty folio. A folio that enters or leaves the swap cache is
-/// dirty as well: its slot does not have its contents yet, or no longer.
+/// dirty as well: the slot does not have the folio's contents yet, or no longer belongs to the
+/// folio.
 #[inline(never)]
 fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);

@@ -10,11 +10,11 @@ use std::hash::Hash;
 pub struct HeldRef {
     /// The page.
     pub pfn: Pfn,
-    /// True if it is a `FOLL_PIN`.
+    /// True if the reference is a pin (`FOLL_PIN`).
     pub pin: bool,
-    /// True if a pfn walker took it, without an access check.
+    /// True if a pfn walker took the reference, without an access check.
     pub speculative: bool,
-    /// The process whose address space it was taken through.
+    /// The process through whose address space the reference was taken.
     pub pid: Pid,
     /// The address in that process.
     pub addr: u64,

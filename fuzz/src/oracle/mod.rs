@@ -507,8 +507,8 @@ impl Oracles {
         self.changed.page(s, &self.shadow, mm, addr);
     }
 
-    /// At rest, checks the pages and VMAs that changed since the last call; with `all`, it checks
-    /// every one.
+    /// At rest, checks the pages and VMAs that changed since the last call; with `all`, checks all
+    /// pages and VMAs.
     pub fn at_rest(
         &mut self,
         s: &State,

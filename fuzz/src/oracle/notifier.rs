@@ -277,7 +277,7 @@ fn check_range(view: &View<'_>, bracket: &Bracket) -> Check {
 }
 
 /// Invalidations for migration by address and for exclusive access have an owner, which may ignore
-/// them. No others have one.
+/// them. No other invalidation has an owner.
 #[inline(never)]
 fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
     let owned = matches!(

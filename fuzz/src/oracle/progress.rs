@@ -58,8 +58,8 @@ pub fn check_waiters(view: &View<'_>) -> Check {
 }
 
 /// A task takes sleeping locks in the order `mmap_lock`, folio lock, anon_vma lock, at most one of
-/// each. That rules deadlocks out. The check runs where a lock is taken, whether or not another
-/// task wants it. A trylock never waits, so it is exempt.
+/// each. This order rules out deadlocks. The check runs where a lock is taken, whether or not
+/// another task wants it. A trylock never waits, so it is exempt.
 #[inline(never)]
 pub fn check_lock_order(view: &View<'_>, task: TaskId, lock: Lock, held: LockClasses) -> Check {
     // dup_mmap: no other task knows the child yet

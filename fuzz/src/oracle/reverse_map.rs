@@ -119,7 +119,7 @@ pub fn check_topology(view: &View<'_>) -> Check {
 fn check_chain(view: &View<'_>) -> Check {
     let s = view.s;
     for (id, avc) in s.avcs().iter() {
-        // one that is allocated and not linked yet is in neither list
+        // an anon_vma_chain that is allocated and not linked yet is in neither list
         let in_chain = s.vma(avc.vma).chain.contains(&AvcId(id));
         let in_tree = s.anon_vma(avc.anon_vma).tree.contains(&AvcId(id));
         let alive = s.vmas().is_live(avc.vma.0) && s.anon_vmas().is_live(avc.anon_vma.0);
@@ -182,7 +182,8 @@ fn check_unfaulted_offset(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The counts of VMAs and children of an anon_vma match a recount, and its root is alive.
+/// The counts of VMAs and children of an anon_vma match a recount, its root is alive, and it has a
+/// reference.
 #[inline(never)]
 fn check_anon_vma_counters(view: &View<'_>) -> Check {
     let s = view.s;

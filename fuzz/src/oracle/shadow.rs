@@ -30,7 +30,8 @@ impl EntryLoc {
 /// The entries that name a page.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub struct Named {
-    /// Entries that hold a reference: all but migration entries.
+    /// Entries that hold a reference to the page: present, device-private and device-exclusive
+    /// entries.
     pub mappings: Vec<EntryLoc>,
     /// Migration entries.
     pub migrations: Vec<EntryLoc>,
@@ -211,8 +212,8 @@ impl Shadow {
         }
     }
 
-    /// A folio migrated: the new one may be dirty if the old one was, or if the old one was in the
-    /// swap cache, which it leaves on the way.
+    /// A folio migrated. The new folio may be dirty if the old folio was dirty or in the swap
+    /// cache. The old folio leaves the swap cache on the way.
     pub(super) fn migrated(&mut self, src: Pfn, dst: Pfn) {
         let from = self.named(src);
         let dirty = from.dirty || from.dirtied || from.cached;

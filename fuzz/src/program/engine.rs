@@ -61,7 +61,7 @@ pub fn mutate_wire(
     for _ in 0..rng.u8(1..=MOST_MUTATIONS) {
         mutate(&mut program, limits, &mut rng);
     }
-    // Two mutations can undo each other. A single mutation changes the program.
+    // Two mutations can undo each other. A single mutation almost always changes the program.
     if program == before {
         mutate(&mut program, limits, &mut rng);
     }

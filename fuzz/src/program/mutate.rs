@@ -44,8 +44,8 @@ const MUTATIONS: [(u32, Mutation); 21] = [
     (4, change_thread_count),
 ];
 
-/// Brings a program into `limits` and makes one change. The result is canonical, and differs from
-/// the program unless `limits` leave hardly any choice.
+/// Brings a program into `limits` and makes one change. The result is canonical, and almost always
+/// differs from the program unless `limits` leave hardly any choice.
 pub fn mutate(program: &mut Program, limits: Limits, rng: &mut Rng) {
     const TRIES: usize = 24;
     const TOTAL: u32 = {

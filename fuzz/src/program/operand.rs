@@ -25,7 +25,8 @@ pub trait Operand: Copy + Eq + fmt::Display {
     const OVER: &'static str = "out of range";
     /// The place of the operand in a wire record.
     const FIELD: RecordField = RecordField::Own;
-    /// The value that applies if the text leaves the operand out. Only a last operand can have one.
+    /// The value that applies if the text leaves the operand out. Only the last operand of an
+    /// operation can have such a value.
     const IMPLIED: Option<Self> = None;
 
     /// The canonical byte of this value, below [`COUNT`](Self::COUNT).

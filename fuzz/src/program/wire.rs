@@ -144,8 +144,8 @@ type Version = (u8, fn(&[u8]) -> Program);
 const VERSIONS: &[Version] = &[(VERSION, decode)];
 
 /// Decodes a file of a corpus, whichever version of the wire form it has; [`encode`] then writes
-/// the current version. A byte that is the number of no version comes from an engine's mutation;
-/// the file is then read by [`decode`], as engines read it.
+/// the current version. If the first byte is the number of no version, an engine's mutation has
+/// changed it: [`decode`] then reads the file, as engines read it.
 #[must_use]
 pub fn decode_any_version(bytes: &[u8]) -> Program {
     decode_by(bytes, VERSIONS)

@@ -21,7 +21,7 @@ pub(super) struct Page {
     pub(super) others: Vec<u64>,
     /// Written since it was mapped or dropped: the page certainly has an entry.
     pub(super) written: bool,
-    /// Read since then: the page has an entry, perhaps of the zero page.
+    /// Read since it was mapped or dropped: the page has an entry, perhaps of the zero page.
     pub(super) read: bool,
     pub(super) protection: Protection,
     pub(super) registered: bool,

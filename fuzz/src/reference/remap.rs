@@ -358,7 +358,8 @@ impl Reference {
 }
 
 impl Page {
-    /// The page may be in the VMA of `other` instead: what the two VMAs differ in is uncertain.
+    /// The page may be in the VMA of `other` instead: the flags in which the two VMAs differ become
+    /// uncertain.
     fn may_also_be(&mut self, other: &Self) {
         self.locked = self.locked.filter(|_| self.locked == other.locked);
         self.left_out = self.left_out.filter(|_| self.left_out == other.left_out);

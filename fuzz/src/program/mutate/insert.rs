@@ -1,4 +1,5 @@
-//! Mutations that insert an operation: a random one, or one that responds to the operations there.
+//! Mutations that insert an operation: a random operation, or one made for the operations that are
+//! there.
 
 use fastrand::Rng;
 
@@ -11,8 +12,8 @@ pub(super) fn insert_op(program: &mut Program, limits: &Limits, rng: &mut Rng) -
     if program.ops.len() >= limits.max_ops() {
         return false;
     }
-    // A quarter of the insertions are at the end, because they act on the state that the program
-    // reaches.
+    // At least a quarter of the insertions are at the end, where they act on the state that the
+    // program reaches.
     let len = program.ops.len();
     let at = if rng.u8(0..4) == 0 {
         len

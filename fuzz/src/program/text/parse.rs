@@ -10,8 +10,8 @@ use super::{Fault, GEOMETRY, PREEMPT, THREADS, TextError, quote};
 /// Maximum length of a text, in bytes. A program of [`MAX_OPS`] operations takes a tenth of it.
 pub const MAX_BYTES: usize = 128 * 1024;
 
-/// The byte order mark that some editors put before a text. One is skipped, and columns count from
-/// after it, as in these editors.
+/// The byte order mark that some editors put before a text. One mark is skipped, and columns count
+/// from the character after it, as in these editors.
 pub const BOM: &str = "\u{feff}";
 
 /// Parses a text.
