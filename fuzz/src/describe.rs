@@ -1,5 +1,7 @@
 //! Entries, places, locks and waits in words, as findings and all pages of triage name them.
 
+use crate::ops::slots::Resolved;
+use crate::oracle::contents::Shown;
 use crate::program::{Addr, Len, Op, OpKind, Operand, OperandKind};
 use crate::window::Window;
 use mm_core::{
@@ -20,6 +22,52 @@ pub fn page_at(window: Window, addr: u64) -> String {
     match window.page(addr) {
         Some(page) => format!("page {addr} (window page {page})"),
         None => format!("page {addr} (outside the window)"),
+    }
+}
+
+/// An operation as in a program. A name that stands for another slot says so: `write p5 (= p0) 0`.
+#[must_use]
+pub fn operation(op: &Op, names: Resolved) -> String {
+    let named = |kind, prefix: char, slot: Option<usize>| {
+        let (name, slot) = (op.operand(kind)?, slot?);
+        let word = format!("{prefix}{name}");
+        (usize::from(name) != slot).then(|| (word, format!("(= {prefix}{slot})")))
+    };
+    let others = [
+        named(OperandKind::Proc, 'p', names.proc),
+        named(OperandKind::MigrationSlot, 'm', names.object),
+        named(OperandKind::RefSlot, 'r', names.object),
+        named(OperandKind::LockSlot, 'l', names.object),
+    ];
+    let mut line = String::new();
+    for word in op.to_string().split(' ') {
+        let other = others.iter().flatten().find(|(name, _)| name == word);
+        let words = std::iter::once(word).chain(other.map(|(_, slot)| slot.as_str()));
+        for word in words {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        }
+    }
+    line
+}
+
+/// What an operation showed of a page.
+#[must_use]
+pub fn shown(shown: Shown) -> String {
+    match shown {
+        Shown::Pagemap(shown) => pagemap(shown),
+        Shown::Snapshot(_, shown) => hmm_pfn(shown),
+    }
+}
+
+/// A range of addresses, in pages of the window.
+#[must_use]
+pub fn range(window: Window, range: &Range<u64>) -> String {
+    let last = range.end.saturating_sub(1).max(range.start);
+    match (window.page(range.start), window.page(last)) {
+        (Some(first), Some(last)) if first == last => format!("window page {first}"),
+        (Some(first), Some(last)) => format!("window pages {first} to {last}"),
+        _ => format!("pages {} to {last}", range.start),
     }
 }
 
@@ -275,6 +323,33 @@ mod tests {
         assert_eq!(entry(Pte::NONE), "none");
         let protnone = PresentPte::new(Pfn::new(0, 7)).protect(false).pte();
         assert_eq!(entry(protnone), "present pfn:7, no access");
+    }
+
+    #[test]
+    fn a_name_that_stands_for_another_slot_says_so() {
+        let program = crate::program::text::parse("write p5 0\nput r5\nfork p0").expect("good");
+        let line =
+            |step: usize, proc, object| operation(&program.ops[step].op, Resolved { proc, object });
+        assert_eq!(line(0, Some(0), None), "write p5 (= p0) 0");
+        assert_eq!(line(0, Some(5), None), "write p5 0");
+        assert_eq!(line(0, None, None), "write p5 0");
+        assert_eq!(line(1, None, Some(1)), "put r5 (= r1)");
+        assert_eq!(line(2, Some(0), None), "fork p0");
+    }
+
+    #[test]
+    fn flags_and_what_is_shown_are_given_in_words() {
+        assert_eq!(vma_flags(VmFlags::empty()), "none");
+        let flags = VmFlags::READ | VmFlags::WRITE | VmFlags::UFFD_WP;
+        assert_eq!(vma_flags(flags), "rw, uffd-wp");
+        assert_eq!(pagemap(Pagemap::empty()), "nothing");
+        assert_eq!(
+            pagemap(Pagemap::PRESENT | Pagemap::SOFT_DIRTY),
+            "present, soft-dirty"
+        );
+        let (pfn, write) = (Pfn::ZERO, false);
+        let zero = HmmPfn::Valid { pfn, write };
+        assert_eq!(hmm_pfn(zero), "zero page, read-only");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `explain`: shows each operation with the entries, struct pages and links of the reverse map that
-//! it changed, then what is wrong, in which function it first was wrong, and what the bug did
+//! `explain`: shows each operation with the entries, struct pages, VMAs and links of the reverse
+//! map that it changed, then what is wrong, in which function it first was wrong, and what the bug did
 //! first.
 
 use crate::Status;
@@ -39,8 +39,20 @@ pub struct ExplainArgs {
 pub struct Explained {
     /// The operation and its outcome, in one line.
     pub operation: String,
+    /// What `pagemap` or `snapshot` showed, page by page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<ExplainedPage>,
     /// What it changed, in lines.
     pub changes: Vec<String>,
+}
+
+/// What an operation showed of a page.
+#[derive(Debug, Serialize)]
+pub struct ExplainedPage {
+    /// The page of the window; `None` outside of it.
+    pub page: Option<u32>,
+    /// The words.
+    pub shown: String,
 }
 
 /// What is wrong, and since when.
@@ -103,9 +115,23 @@ impl Explanation {
         let bugs = zoo.unwrap_or(&without);
         let record = Record::of(program, bugs);
         let moments = record.moments.iter().enumerate();
+        let window = Window::of(program);
         let operations = moments.map(|(i, moment)| Explained {
             operation: moment.line.clone(),
-            changes: record.changes(i, Window::of(program)),
+            shown: moment
+                .shown
+                .iter()
+                .map(|(addr, shown)| ExplainedPage {
+                    page: window.page(*addr),
+                    shown: shown.clone(),
+                })
+                .collect(),
+            changes: moment
+                .note
+                .iter()
+                .cloned()
+                .chain(record.changes(i, window))
+                .collect(),
         });
         let finding = match &record.ended {
             Ended::Pass { .. } => None,
@@ -130,7 +156,10 @@ impl Explanation {
 
     fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let style = Style::of_stdout();
-        for Explained { operation, changes } in &self.operations {
+        for Explained {
+            operation, changes, ..
+        } in &self.operations
+        {
             writeln!(out, "{}", style.heading(operation))?;
             for change in changes {
                 writeln!(out, "        {change}")?;

@@ -4,11 +4,11 @@
 use crate::run::Found;
 use crate::snapshot::{EntryAt, Snapshot, named};
 use crate::style::Style;
-use crate::watch::{Seen, operation_line};
+use crate::watch::Seen;
 use mm_core::{Page, Pfn};
 use mm_fuzz::describe;
 use mm_fuzz::finding;
-use mm_fuzz::program::Program;
+use mm_fuzz::program::{Program, Step};
 use mm_fuzz::window::Window;
 use std::io::{self, Write};
 
@@ -32,7 +32,7 @@ pub fn print(
         .iter()
         .filter_map(|i| Some((*i, program.ops.get(*i)?)))
     {
-        let line = operation_line(program, index, step);
+        let line = seen.lines.line(index, step);
         let is_found = Some(index) == found.step.or(seen.step);
         let how = if is_found { "FINDING" } else { "did not end" };
         writeln!(out, "{line} {}", style.bad(how))?;
@@ -65,11 +65,16 @@ pub fn print(
 /// `at operation 4: read p1 0; page dev0:3`.
 fn location(program: &Program, found: &Found, seen: &Seen) -> String {
     let step = found.step.or(seen.step);
+    let words = |index, step: &Step| describe::operation(&step.op, seen.lines.names(index));
     let place = match step.and_then(|index| Some((index, program.ops.get(index)?))) {
         Some((index, step)) if program.threads > 1 => {
-            format!("at operation {index}, thread t{}: {}", step.thread, step.op)
+            format!(
+                "at operation {index}, thread t{}: {}",
+                step.thread,
+                words(index, step)
+            )
         }
-        Some((index, step)) => format!("at operation {index}: {}", step.op),
+        Some((index, step)) => format!("at operation {index}: {}", words(index, step)),
         None => {
             "after the last operation, while everything is released and all processes exit".into()
         }

@@ -42,6 +42,7 @@ pub mod input;
 mod linux;
 pub mod minimize;
 pub mod objection;
+mod operation;
 mod page;
 mod pool;
 mod progress;

@@ -1,13 +1,13 @@
 //! Records a run operation by operation: the outcome of each, and what it changed.
 
 use crate::bugs::Bugs;
+use crate::operation::OperationLines;
 use crate::run::{Ended, Runner};
-use crate::snapshot::{EntryAt, Snapshot};
-use crate::watch::operation_line;
-use mm_core::{Page, Pfn, State};
+use crate::snapshot::{AreaAt, EntryAt, Snapshot, named};
+use mm_core::{MmId, Page, Pfn, State};
 use mm_fuzz::describe;
-use mm_fuzz::exec::{Observer, Options, Outcome};
-use mm_fuzz::program::{Program, Step};
+use mm_fuzz::exec::{MAX_PROCS, Observer, Options, Outcome, Resolved, ShownPage};
+use mm_fuzz::program::{Op, Program, Step};
 use mm_fuzz::window::Window;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,10 @@ use std::collections::BTreeMap;
 pub struct Moment {
     /// The operation and its outcome, in one line.
     pub line: String,
+    /// What the operation showed, page by page: the address, and the words.
+    pub shown: Vec<(u64, String)>,
+    /// Why nothing happened, if that is the outcome of reclaim or compaction.
+    pub note: Option<String>,
     /// The state.
     pub after: Snapshot,
 }
@@ -30,14 +34,16 @@ pub struct Record {
     pub ended: Ended,
 }
 
-struct Recorder<'a> {
-    program: &'a Program,
+struct Recorder {
+    window: Window,
+    lines: OperationLines,
+    mms: [Option<MmId>; MAX_PROCS],
     moments: Vec<Moment>,
     last: Snapshot,
     step: usize,
 }
 
-impl Observer for Recorder<'_> {
+impl Observer for Recorder {
     fn slice(&mut self, step: usize, _: &State) {
         self.step = step;
     }
@@ -47,13 +53,62 @@ impl Observer for Recorder<'_> {
         self.last.take(s);
     }
 
+    fn begins(&mut self, step: usize, names: Resolved) {
+        self.lines.begins(step, names);
+    }
+
+    fn shown(&mut self, pages: &[ShownPage]) {
+        self.lines.shown(pages);
+    }
+
+    fn processes(&mut self, mms: [Option<MmId>; MAX_PROCS]) {
+        self.mms = mms;
+    }
+
     fn operation(&mut self, step: usize, op: &Step, outcome: Outcome, s: &State) {
         let mut after = Snapshot::default();
         after.take(s);
+        let (line, words) = (self.lines.line(step, op), self.lines.outcome(outcome));
+        let pages = self.lines.pages();
         self.moments.push(Moment {
-            line: format!("{} {outcome}", operation_line(self.program, step, op)),
+            line: format!("{line} {words}"),
+            shown: pages
+                .map(|(addr, shown)| (addr, describe::shown(shown)))
+                .collect(),
+            note: (outcome == Outcome::Moved(0))
+                .then(|| self.stays(step, op.op, &after))
+                .flatten(),
             after,
         });
+    }
+}
+
+impl Recorder {
+    /// Where the page stands that reclaim or compaction left alone.
+    fn stays(&self, step: usize, op: Op, after: &Snapshot) -> Option<String> {
+        let (Op::Reclaim { addr, .. } | Op::Compact { addr, .. }) = op else {
+            return None;
+        };
+        let (mm, addr) = (
+            self.mms[self.lines.names(step).proc?]?,
+            self.window.addr(addr),
+        );
+        let pte = after.entry(mm, addr);
+        let place = describe::place(self.window, mm, addr);
+        let entry = describe::entry(pte);
+        let page = named(pte).and_then(|pfn| Some((pfn, after.page(pfn)?)));
+        Some(match page {
+            None => format!("{place} stays: {entry}"),
+            Some((pfn, page)) => {
+                let flags = page.flags.iter_names().map(|(name, _)| name);
+                let flags = flags.collect::<Vec<_>>().join(", ");
+                format!(
+                    "{place} stays: {entry}; {pfn:?}: refs {}, maps {}, {flags}",
+                    page.refcount,
+                    page.folio_mapcount()
+                )
+            }
+        })
     }
 }
 
@@ -61,7 +116,9 @@ impl Record {
     /// Runs `program` with `bugs`.
     pub fn of(program: &Program, bugs: &Bugs) -> Self {
         let mut recorder = Recorder {
-            program,
+            window: Window::of(program),
+            lines: OperationLines::new(program),
+            mms: [None; MAX_PROCS],
             moments: Vec::new(),
             last: Snapshot::default(),
             step: 0,
@@ -71,11 +128,13 @@ impl Record {
         if let Ended::Found(found) = &ended {
             let step = found.step.unwrap_or(recorder.step);
             let line = match program.ops.get(step) {
-                Some(op) => operation_line(program, step, op),
+                Some(op) => recorder.lines.line(step, op),
                 None => format!("{step:>4}  the end of the program"),
             };
             moments.push(Moment {
                 line: format!("{line} FINDING"),
+                shown: Vec::new(),
+                note: None,
                 after: recorder.last,
             });
         }
@@ -94,7 +153,7 @@ impl Record {
 }
 
 /// Joins two lists by key.
-fn join<K: Ord + Copy, V: Copy>(
+fn join<K: Ord + Copy, V>(
     before: impl Iterator<Item = (K, V)>,
     after: impl Iterator<Item = (K, V)>,
 ) -> BTreeMap<K, (Option<V>, Option<V>)> {
@@ -108,7 +167,7 @@ fn join<K: Ord + Copy, V: Copy>(
     both
 }
 
-/// The entries, struct pages and links of the reverse map that differ between two states, in lines.
+/// The entries, struct pages, VMAs and links of the reverse map that differ between two states, in lines.
 pub fn differences(before: &Snapshot, after: &Snapshot, window: Window) -> Vec<String> {
     let mut lines = Vec::new();
     let entries = |s: &Snapshot| {
@@ -129,6 +188,18 @@ pub fn differences(before: &Snapshot, after: &Snapshot, window: Window) -> Vec<S
         let (old, new) = (old.unwrap_or(never), new.unwrap_or(never));
         lines.extend(page_changes(pfn, &old, &new));
     }
+    let areas = |s: &Snapshot| {
+        let areas = s.areas().iter();
+        let keyed = areas.map(|area| ((area.mm, area.id), area_words(window, area)));
+        keyed.collect::<Vec<_>>().into_iter()
+    };
+    for ((mm, id), (old, new)) in join(areas(before), areas(after)) {
+        if old != new {
+            let words = |area: Option<String>| area.unwrap_or_else(|| "none".to_owned());
+            let (old, new) = (words(old), words(new));
+            lines.push(format!("vma{} of {mm:?}: {old} -> {new}", id.0));
+        }
+    }
     let edges = |s: &Snapshot| s.edges().to_vec().into_iter().map(|edge| (edge, ()));
     for ((vma, anon_vma, mm), (old, new)) in join(edges(before), edges(after)) {
         let what = match (old, new) {
@@ -139,6 +210,12 @@ pub fn differences(before: &Snapshot, after: &Snapshot, window: Window) -> Vec<S
         lines.push(format!("rmap: vma{} of {mm:?} {what} {anon_vma:?}", vma.0));
     }
     lines
+}
+
+/// `window pages 0 to 3, rw, account`.
+fn area_words(window: Window, area: &AreaAt) -> String {
+    let pages = describe::range(window, &area.range);
+    format!("{pages}, {}", describe::vma_flags(area.flags))
 }
 
 /// `pfn:1: refs 1 -> 2, +DIRTY`; `None` if nothing changed.

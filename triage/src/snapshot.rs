@@ -1,7 +1,7 @@
 //! A snapshot of the machine's state at one moment. The state itself moves on, and cannot be
 //! copied.
 
-use mm_core::{AnonVmaId, Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State, VmaId};
+use mm_core::{AnonVmaId, Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State, VmFlags, VmaId};
 use std::ops::Range;
 
 /// An entry and its place.
@@ -15,11 +15,25 @@ pub struct EntryAt {
     pub pte: Pte,
 }
 
-/// Pages, entries, and what was written since an oracle last looked.
+/// A VMA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaAt {
+    /// Its number.
+    pub id: VmaId,
+    /// The address space that it belongs to.
+    pub mm: MmId,
+    /// The addresses that it covers.
+    pub range: Range<u64>,
+    /// Its flags.
+    pub flags: VmFlags,
+}
+
+/// Pages, entries, VMAs, and what was written since an oracle last looked.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pages: Vec<(Pfn, Page)>,
     entries: Vec<EntryAt>,
+    areas: Vec<AreaAt>,
     edges: Vec<(VmaId, AnonVmaId, MmId)>,
     writes: Vec<PteWrite>,
     touched: Vec<Pfn>,
@@ -45,6 +59,16 @@ impl Snapshot {
         let mapped = tables.mapped();
         self.entries
             .extend(mapped.map(|(mm, addr, pte)| EntryAt { mm, addr, pte }));
+        self.areas.clear();
+        for (_, mm) in s.mms().iter() {
+            let areas = mm.vmas.iter().map(|id| (*id, s.vma(*id)));
+            self.areas.extend(areas.map(|(id, vma)| AreaAt {
+                id,
+                mm: vma.mm,
+                range: vma.range(),
+                flags: vma.flags,
+            }));
+        }
         self.edges.clear();
         let links = s.avcs().iter().filter(|(id, _)| s.avcs().is_live(*id));
         let links = links.filter(|(_, avc)| s.vmas().is_live(avc.vma.0));
@@ -66,6 +90,20 @@ impl Snapshot {
     /// The entries of all mapped pages, in no order.
     pub fn entries(&self) -> &[EntryAt] {
         &self.entries
+    }
+
+    /// The VMAs, by address space and address.
+    pub fn areas(&self) -> &[AreaAt] {
+        &self.areas
+    }
+
+    /// The entry for an address.
+    pub fn entry(&self, mm: MmId, addr: u64) -> Pte {
+        let found = |entry: &&EntryAt| (entry.mm, entry.addr) == (mm, addr);
+        self.entries
+            .iter()
+            .find(found)
+            .map_or(Pte::NONE, |entry| entry.pte)
     }
 
     /// The links of the reverse map: the VMA, its anon_vma, and the VMA's address space.

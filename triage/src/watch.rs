@@ -1,9 +1,10 @@
 //! The observer of a run: prints each operation as it ends, and keeps what explains a finding.
 
+use crate::operation::OperationLines;
 use crate::snapshot::Snapshot;
 use crate::timeline::{Timeline, stand};
 use mm_core::State;
-use mm_fuzz::exec::{Observer, Outcome};
+use mm_fuzz::exec::{Observer, Outcome, Resolved, ShownPage};
 use mm_fuzz::program::{Program, Step};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -11,6 +12,7 @@ use std::io::{self, Write};
 /// Watches one run.
 pub struct Watch<'a> {
     program: &'a Program,
+    lines: OperationLines,
     /// Where to print operations; `None` if quiet.
     out: Option<&'a mut dyn Write>,
     /// The first error in printing.
@@ -28,6 +30,8 @@ pub struct Watch<'a> {
 
 /// What is known when a run has ended.
 pub struct Seen {
+    /// Makes the lines of operations.
+    pub lines: OperationLines,
     /// The state before the last slice.
     pub before: Snapshot,
     /// The state after it; `None` if the slice did not end.
@@ -47,6 +51,7 @@ impl<'a> Watch<'a> {
     pub fn new(program: &'a Program, out: Option<&'a mut dyn Write>) -> Self {
         Self {
             program,
+            lines: OperationLines::new(program),
             out,
             result: Ok(()),
             before: Snapshot::default(),
@@ -71,6 +76,7 @@ impl<'a> Watch<'a> {
             (self.before, Some(self.after))
         };
         Ok(Seen {
+            lines: self.lines,
             before,
             after,
             step: self.step,
@@ -85,16 +91,6 @@ impl<'a> Watch<'a> {
             self.result = writeln!(out, "{line}");
         }
     }
-}
-
-/// An operation in one line: its number, its thread if there are several, its words.
-pub fn operation_line(program: &Program, index: usize, step: &Step) -> String {
-    let thread = if program.threads > 1 {
-        format!("t{}  ", step.thread)
-    } else {
-        String::new()
-    };
-    format!("{index:>4}  {thread}{:<36}", step.op.to_string())
 }
 
 impl Observer for Watch<'_> {
@@ -117,14 +113,25 @@ impl Observer for Watch<'_> {
         self.waiting = waiting.map(|(id, task)| stand(id, task)).collect();
     }
 
+    fn begins(&mut self, step: usize, names: Resolved) {
+        self.lines.begins(step, names);
+    }
+
+    fn shown(&mut self, pages: &[ShownPage]) {
+        self.lines.shown(pages);
+    }
+
     fn operation(&mut self, step: usize, op: &Step, outcome: Outcome, _: &State) {
         self.started.remove(&step);
         self.timeline.ended(outcome);
-        let line = format!("{} {outcome}", operation_line(self.program, step, op));
-        self.print(&line);
+        let (line, outcome) = (self.lines.line(step, op), self.lines.outcome(outcome));
+        self.print(&format!("{line} {outcome}"));
     }
 
     fn preempted(&mut self, point: u32, from: u8, to: u8, _: &State) {
+        if from == to {
+            return;
+        }
         // The model counts the points that have been passed; a program numbers them from 0.
         let point = point.saturating_sub(1);
         self.timeline

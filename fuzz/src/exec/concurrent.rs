@@ -45,6 +45,9 @@ impl<'a> Run<'a, '_> {
                 continue;
             };
             let at = self.at(step, &ops[step].op);
+            if threads[thread].running.is_none() {
+                self.begins(step, ops[step].op);
+            }
             self.observer.slice(step, &self.bench.kernel.state());
             let mut future = match threads[thread].running.take() {
                 Some((_, future)) => future,

@@ -27,7 +27,9 @@ use std::task::{Context, Waker};
 pub use crate::digest::Digest;
 pub use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, STEP_BUDGET};
 pub use crate::ops::outcome::Outcome;
-pub use crate::ops::slots::{OpSlots, Slots};
+pub use crate::ops::slots::{OpSlots, Resolved, Slots};
+pub use crate::ops::world::ShownPage;
+pub use crate::oracle::contents::Shown;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub enum Released {
 
 /// Watches a run.
 pub trait Observer {
+    /// An operation is about to begin.
+    fn begins(&mut self, _step: usize, _names: Resolved) {}
     /// A slice of an operation is about to run.
     fn slice(&mut self, _step: usize, _s: &State) {}
     /// A slice has run, and the oracles have not checked it yet.
@@ -84,6 +88,8 @@ pub trait Observer {
     fn released(&mut self, _what: Released) {}
     /// The address spaces of the processes, by slot, before [`Observer::operation`] is called.
     fn processes(&mut self, _mms: [Option<MmId>; MAX_PROCS]) {}
+    /// What an operation showed, before [`Observer::operation`] is called.
+    fn shown(&mut self, _pages: &[ShownPage]) {}
     /// An operation has ended.
     fn operation(&mut self, _step: usize, _op: &Step, _outcome: Outcome, _s: &State) {}
     /// A task was preempted at a scheduling point.
@@ -263,6 +269,7 @@ impl<'a, 'k> Run<'a, 'k> {
         let mut cx = Context::from_waker(Waker::noop());
         for (i, step) in ops.iter().enumerate() {
             let at = self.at(i, &step.op);
+            self.begins(i, step.op);
             self.observer.slice(i, &self.bench.kernel.state());
             let mut op = pin!(self.running(TaskId(0), at).run(step.op));
             let result = loop {
@@ -275,6 +282,11 @@ impl<'a, 'k> Run<'a, 'k> {
             self.finish(step, TaskId(0), at, result)?;
         }
         Ok(())
+    }
+
+    fn begins(&mut self, step: usize, op: Op) {
+        let names = self.bench.world.borrow().resolved(op);
+        self.observer.begins(step, names);
     }
 
     /// An operation has ended.
@@ -296,7 +308,10 @@ impl<'a, 'k> Run<'a, 'k> {
                 self.at_rest(&s, &world, self.options.thorough, at)?;
             }
         }
-        let procs = self.bench.world.borrow().procs;
+        let world = &mut *self.bench.world.borrow_mut();
+        self.observer.shown(&world.shown);
+        world.shown.clear();
+        let procs = world.procs;
         self.observer.processes(procs.map(|p| Some(p?.mm)));
         self.observer
             .operation(at.step, step, outcome, &self.bench.kernel.state());
@@ -325,8 +340,10 @@ impl<'a, 'k> Run<'a, 'k> {
         for (process, addr) in &world.writers {
             self.oracles.wrote(s, process.mm, *addr);
         }
-        self.oracles
-            .shown(s, &world.holders, world.shown.drain(..), at)?;
+        if self.bench.alone {
+            let shown = world.shown.iter().copied();
+            self.oracles.shown(s, &world.holders, shown, at)?;
+        }
         if world.holders.any_refs() {
             let view = View {
                 s,

@@ -53,6 +53,15 @@ impl<P> Default for Slots<P> {
     }
 }
 
+/// The slots that the names in an operation stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// The slot of the process; `None` if the operation names none, or none exists.
+    pub proc: Option<usize>,
+    /// The slot of the reference, the lock or the open migration; `None` likewise.
+    pub object: Option<usize>,
+}
+
 /// The slots that an operation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpSlots {

@@ -2,11 +2,12 @@
 //!
 //! Each object has a [slot](super::slots).
 
-use super::slots::resolve;
-use crate::contract::Promise;
+use super::slots::{Resolved, resolve};
+use crate::contract::{Promise, Slot};
 use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
 use crate::oracle::Holders;
 use crate::oracle::contents::Shown;
+use crate::program::{Op, OperandKind};
 use crate::reference::{Pid, Reference};
 use mm_core::{MmId, Pfn, TaskId};
 use std::future::Future;
@@ -23,6 +24,9 @@ pub struct Process {
 
 /// An open migration.
 pub type Worker<'k> = Pin<Box<dyn Future<Output = ()> + 'k>>;
+
+/// A page of an address space, and what an operation showed of it.
+pub type ShownPage = (MmId, u64, Shown);
 
 /// Everything that a program holds.
 #[derive(Default)]
@@ -41,15 +45,34 @@ pub struct World<'k> {
     pub model: Reference,
     /// The writes since the oracles looked last: the process that wrote, and the address.
     pub writers: Vec<(Process, u64)>,
-    /// What the operation that has just ended showed of each page; empty in a program of several
-    /// threads.
-    pub shown: Vec<(MmId, u64, Shown)>,
+    /// What the operation that has just ended showed.
+    pub shown: Vec<ShownPage>,
 }
 
 impl World<'_> {
     /// The process that `name` stands for.
     pub fn process(&self, name: u8) -> Option<Process> {
         self.procs[resolve(&self.procs, name.into())?]
+    }
+
+    /// The slots that the names in `op` stand for.
+    pub fn resolved(&self, op: Op) -> Resolved {
+        let named = |kind| op.operand(kind).unwrap_or_default().into();
+        Resolved {
+            proc: op
+                .proc()
+                .and_then(|name| resolve(&self.procs, name.get().into())),
+            object: match op.kind().contract().slot {
+                Slot::Migration => resolve(&self.workers, named(OperandKind::MigrationSlot)),
+                Slot::Reference => resolve(&self.holders.refs, named(OperandKind::RefSlot)),
+                Slot::Lock => resolve(&self.holders.locks, named(OperandKind::LockSlot)),
+                Slot::None
+                | Slot::NewProcess
+                | Slot::NewMigration
+                | Slot::NewReference(_)
+                | Slot::NewLock => None,
+            },
+        }
     }
 
     /// The task of the migration in `slot`.
