@@ -1,5 +1,6 @@
-// Opens a report in headless Chromium at the widths of a phone and of a desk, light and dark, and checks it;
-// validates the SARIF and the JSON. `make report-check` calls it: report-check.mjs REPORT-FOLDER SCREENSHOT-FOLDER.
+// Opens a report in headless Chromium at the widths of a phone and of a desk, light and dark, and
+// checks the page. Validates the SARIF and the JSON. `make report-check` calls this script:
+// report-check.mjs REPORT-FOLDER SCREENSHOT-FOLDER.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -51,7 +52,7 @@ for (const width of [375, 1280]) {
     const seen = await page.evaluate(() => ({
       width: document.documentElement.scrollWidth,
       scripts: document.querySelectorAll("script").length,
-      // what a name or a program could have smuggled in
+      // elements that a file name or a program could have smuggled in
       strange: document.querySelectorAll("img, iframe, object, embed, form, [onerror], [onclick]").length,
       outside: [...document.querySelectorAll("[href], [src]")].filter((e) => !e.getAttribute("href")?.startsWith("#")).length,
       clusters: document.querySelectorAll("section.cluster").length,
@@ -63,7 +64,8 @@ for (const width of [375, 1280]) {
     check(`${name}: no links to elsewhere`, seen.outside === 0, `${seen.outside}`);
     check(`${name}: all clusters`, seen.clusters === report.clusters.length && seen.pictures === seen.clusters, JSON.stringify(seen));
 
-    // one cell of a picture can be reached by Tab, the others by the arrow keys; the readout says what is there
+    // Tab reaches one cell of a picture, the arrow keys reach the others. The readout below the
+    // picture describes the cell that has the focus.
     const picture = page.locator("svg.picture").first();
     check(`${name}: one cell in the order of tabs`, (await picture.locator('[tabindex="0"]').count()) === 1);
     await picture.locator('[tabindex="0"]').focus();
@@ -78,7 +80,7 @@ for (const width of [375, 1280]) {
     check(`${name}: there are rows below`, (await label()) !== second);
     await page.screenshot({ path: join(shots, `${name}-focus.png`) });
 
-    // with everything open, so that tables are looked at as well
+    // open everything, so that axe checks the tables as well
     await page.evaluate(() => document.querySelectorAll("details").forEach((details) => { details.open = true; }));
     await page.evaluate(readFileSync(require.resolve("axe-core"), "utf8"));
     const result = await page.evaluate(() => axe.run());
@@ -90,7 +92,7 @@ for (const width of [375, 1280]) {
   }
 }
 
-// print: light, all of each picture on the sheet
+// In print, the page is light even in dark mode, and no picture is wider than the sheet.
 const page = await (await browser.newContext({ colorScheme: "dark" })).newPage();
 await page.goto(url);
 await page.pdf({ path: join(shots, "print.pdf"), format: "A4", margin: { top: "12mm", bottom: "12mm", left: "12mm", right: "12mm" } });

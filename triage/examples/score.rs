@@ -2,13 +2,14 @@
 //!
 //! `score TABLE TRUTH NAME=CLUSTERING…` prints a row of Markdown for each clustering: artifacts,
 //! bugs, clusters, and four indices. The first is over all artifacts. The second is over the
-//! artifacts of every second bug of TABLE, beginning with the first: what makes up the key of a
-//! cluster was chosen by looking at these bugs. The third is over the artifacts of the other bugs.
-//! The fourth is over at most 20 artifacts of each bug.
+//! artifacts of every second bug of TABLE, beginning with the first. Most of what makes up the key
+//! of a cluster was chosen by looking at these bugs. The third is over the artifacts of the other
+//! bugs. The fourth is over at most 20 artifacts of each bug.
 //!
 //! TABLE has one bug on each line, TRUTH has lines of `artifact bug`. A clustering is the output of
-//! `mm-triage cluster --json`, a folder of such files (clusters with one name are one), or lines of
-//! `artifact cluster`. Artifacts are identified by the last part of their paths.
+//! `mm-triage cluster --json`, a folder of such files, or lines of `artifact cluster`. Clusters of
+//! the same name in several files of a folder count as one. Artifacts are identified by the last
+//! part of their paths.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ fn main() {
 }
 
 fn row(name: &str, table: &[&str], truth: &Labels, found: &Labels) -> String {
-    // An artifact that a tool cannot place forms its own cluster.
+    // An artifact that is missing from the clustering counts as a cluster of its own.
     let cluster = |file: &str| found.get(file).map_or(file, String::as_str).to_owned();
     let all: Vec<(String, String)> = truth
         .iter()
@@ -82,7 +83,7 @@ fn row(name: &str, table: &[&str], truth: &Labels, found: &Labels) -> String {
     )
 }
 
-/// The adjusted Rand index of pairs of a bug and a cluster.
+/// The adjusted Rand index of a clustering: each artifact is a pair of its bug and its cluster.
 fn adjusted_rand(pairs: &[(String, String)]) -> f64 {
     let mut both: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let (mut bugs, mut clusters): (BTreeMap<&str, u64>, BTreeMap<&str, u64>) = Default::default();
@@ -100,7 +101,7 @@ fn adjusted_rand(pairs: &[(String, String)]) -> f64 {
     (together - expected) / ((of_bugs + of_clusters) / 2.0 - expected)
 }
 
-/// Artifacts and their clusters.
+/// The cluster of each artifact of a clustering.
 fn clusters(path: &Path) -> Labels {
     if path.is_dir() {
         let entries = fs::read_dir(path).expect("a folder");

@@ -2,7 +2,7 @@
 //!
 //! One bug has many signatures, because many operations meet it on pages in many states. One
 //! invariant can be broken by many bugs. [`key`] says what the artifacts of one bug have in common.
-//! A program that needs two threads shows another bug than one that does not.
+//! An artifact that needs two threads and an artifact that needs one never share a cluster.
 
 pub mod key;
 
@@ -90,10 +90,10 @@ pub struct Clusters {
     pub interrupted: bool,
     /// Files without a finding.
     pub passed: BTreeSet<String>,
-    /// Files that are no programs, and why.
+    /// Files that cannot be read or are no programs, and the reason for each.
     pub unusable: BTreeMap<String, String>,
-    /// Empty files found in folders in this run. They are not remembered, because their writer may
-    /// have been killed or may still be writing.
+    /// The number of empty files that this run found in folders. A later run reads these files
+    /// again, because their writers may have been killed or may still be writing.
     #[serde(default)]
     pub empty: usize,
     /// The clusters, by name.
@@ -106,15 +106,15 @@ pub struct Clusters {
 pub struct Group {
     /// The baseline does not have this cluster; without a baseline, the cluster is new in this run.
     pub new: bool,
-    /// What they have in common.
+    /// What the artifacts have in common.
     pub key: Key,
-    /// The text of the smallest minimized program.
+    /// The text of the smallest of the minimized programs.
     pub program: String,
     /// The signature of that program.
     pub signature: String,
-    /// The states of pages, and the ways of breach, at the first objection.
+    /// The [`key::Keyed::circumstances`] of the artifacts.
     circumstances: BTreeSet<String>,
-    /// The operations that ran at the first objection.
+    /// The [`key::Keyed::operation`]s of the artifacts.
     operations: BTreeSet<String>,
     /// The signatures, and how many files have each.
     pub signatures: BTreeMap<String, u64>,
@@ -162,12 +162,12 @@ pub fn command(args: &ClusterArgs, out: &mut dyn Write) -> io::Result<Status> {
     Ok(all.status())
 }
 
-/// Clusters what `sources` names, adds the results of an earlier run in `output`, and writes the
-/// result there.
+/// Clusters the files of `sources`, together with the clusters of an earlier run in `output`.
+/// Writes the clusters to `output`.
 ///
 /// # Errors
-/// A file of an earlier run is unusable, or the result cannot be written; the status has been
-/// explained on standard error.
+/// A file of an earlier run is unusable, or has other settings, or the clusters cannot be written.
+/// Standard error then has an explanation.
 pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result<Clusters, Status> {
     let bugs = sources.zoo.clone().unwrap_or_default();
     let output = output.map(Output::dir);
@@ -289,7 +289,8 @@ fn load(path: Option<&Path>) -> Result<Clusters, Status> {
     }
 }
 
-/// Looks at one file. Returns no outcome if the user has interrupted the run.
+/// Minimizes and clusters one file. Returns no outcome if the user has interrupted the run, or if
+/// no oracle objects to the minimized program.
 fn one(
     target: Option<Target>,
     bugs: &Bugs,
@@ -336,10 +337,11 @@ impl Clusters {
         files.chain(others).cloned().collect()
     }
 
-    /// The cluster that the artifact joins although its function is not known; `None` if no cluster
-    /// qualifies, or more than one. The cluster has the same invariant, and both are races or
-    /// neither is. It already has a finding in the same circumstances. It also has one at the same
-    /// operation, unless a migration phase broke the invariant.
+    /// The name of the cluster that an artifact without a known function joins. The artifact and
+    /// the cluster must have the same invariant, and both must be races, or neither. The cluster
+    /// must already have a finding in the same circumstances. Unless the function is unknown
+    /// because of a migration phase ([`Vague::Phase`]), the cluster must also have a finding at the
+    /// same operation. Returns `None` if no cluster qualifies, or several do.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {
@@ -386,7 +388,7 @@ impl Clusters {
         group.files.insert(file);
     }
 
-    /// Writes the shortest programs, and then the file that names them.
+    /// Writes the smallest program of each cluster, and then `clusters.json`.
     fn write(&self, dir: &Path) -> Result<(), (PathBuf, io::Error)> {
         let write = |name: String, text: String| {
             let path = dir.join(name);
@@ -403,7 +405,7 @@ impl Clusters {
         write(FILE.to_owned(), json + "\n")
     }
 
-    /// The number of files of any kind.
+    /// The number of all files: in clusters, without a finding, unusable and empty.
     pub fn count(&self) -> usize {
         let of_clusters: usize = self.clusters.values().map(|group| group.files.len()).sum();
         of_clusters + self.passed.len() + self.unusable.len() + self.empty

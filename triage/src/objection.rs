@@ -1,9 +1,9 @@
 //! Finds the function in which the state first was wrong.
 //!
-//! The oracles check the state after each slice, and without preemptions a slice is a whole
-//! operation. This module cuts the operation at every scheduling point, which changes nothing else,
-//! so that the oracles check the state after each section. The first section after which an oracle
-//! objects belongs to a known function.
+//! The oracles check the state after each slice. In a program without preemptions, a slice is a
+//! whole operation. This module cuts the operation of the finding at every scheduling point, which
+//! changes nothing else. So the oracles check the state after each section. The function of the
+//! first section after which an oracle objects has broken the invariant.
 
 use crate::bugs::Bugs;
 use crate::run::{Ended, Found, Runner};
@@ -18,49 +18,58 @@ use std::ops::Range;
 /// The first objection.
 #[derive(Clone, Debug)]
 pub struct Objection {
-    /// What is wrong at that moment.
+    /// The finding at the first objection; its invariant may differ from that of the uncut run.
     pub found: Found,
-    /// The function whose section broke the invariant: the one at the last scheduling point before.
+    /// The function whose section broke the invariant: the function at the last scheduling point
+    /// before that section. [`Site::Start`] if it was the first section of an operation.
     pub site: Site,
-    /// The function that took the innermost lock that is held. Of several locks at the same depth,
-    /// the one that was taken first counts.
+    /// The function that took the innermost lock that is held; `None` if no lock is held. Of
+    /// several locks at the same depth, the lock that was taken first counts.
     pub locked: Option<Site>,
-    /// The function that last removed an entry naming the finding's page.
+    /// The function that last removed or replaced an entry naming the finding's page.
     pub unmapped: Option<Site>,
-    /// An allocation had failed by then.
+    /// An allocation had failed before the objection.
     pub after_failure: bool,
-    /// The objection is to an operation, not to the end of the program.
+    /// The objection came while an operation ran, not at the end of the program.
     pub is_in_an_operation: bool,
-    /// The objection is to an open migration that went on by itself, a whole phase at once, so the
-    /// function is a guess.
+    /// Since the last slice began, the executor has run a whole phase of an open migration at once.
+    /// So the function is a guess.
     pub is_of_a_phase: bool,
 }
 
-/// Records where the last slice began.
+/// Records the sites of the tasks around the last slice, and the locks, entries and scheduling
+/// points of the whole run.
 #[derive(Default)]
 struct Last {
-    /// For each operation, the scheduling points passed when it first ran.
+    /// For each operation, the number of scheduling points passed before the operation began.
     began: Vec<(usize, u32)>,
-    /// Where the tasks were when the operation first ran, when the slice began, and when it ended.
+    /// The site of each task when the operation that began last did so.
     first: [Site; MAX_TASKS],
+    /// The site of each task when the slice began.
     before: [Site; MAX_TASKS],
+    /// The site of each task when the slice ended.
     after: [Site; MAX_TASKS],
-    /// An open migration has gone on by itself since the slice began.
+    /// The executor has run a phase of an open migration since the slice began.
     phase: bool,
     /// An allocation has failed.
     failed: bool,
+    /// The number of scheduling points passed when the slice began.
     from: u32,
+    /// The number of scheduling points passed when the slice ended.
     to: u32,
+    /// The thread of the slice.
     thread: usize,
+    /// The thread of each operation.
     threads: Vec<usize>,
-    /// The thread that had each range of scheduling points.
+    /// Ranges of scheduling points, each with the thread that passed them.
     turns: Vec<(Range<u32>, u8)>,
-    /// The locks that are held, by which task, and which function took them.
+    /// The locks that are held, each with the task that holds it and the function that took it.
     held: Vec<(usize, Lock, Site)>,
-    /// The pages that an entry ceased to name, and in which function.
+    /// The pages that an entry ceased to name, each with the function that wrote the entry.
     unmapped: Vec<(Pfn, Site)>,
-    /// The operation whose last entry write is searched for, and the function of that write.
+    /// The operation whose last write of an entry is searched for.
     writer_of: Option<usize>,
+    /// The function of that write.
     writer: Option<Site>,
 }
 
@@ -73,7 +82,7 @@ impl Observer for Last {
         self.before = s.tasks().each_ref().map(|task| task.site);
         if !self.began.iter().any(|(other, _)| *other == step) {
             self.began.push((step, s.points()));
-            // A new operation starts with its task reset.
+            // The executor resets the task when the operation begins, which is after this call.
             self.before[self.thread] = Site::Start;
             self.first = self.before;
         }
@@ -126,7 +135,7 @@ impl Last {
         }
     }
 
-    /// The objection for a finding that ended the run.
+    /// The objection of a run that ended with the finding. The program has that many operations.
     fn objection(&self, found: Found, operations: usize) -> Objection {
         let mut unmapped = self.unmapped.iter().rev();
         Objection {
@@ -154,7 +163,7 @@ impl Last {
         innermost.map(|(_, _, site)| *site)
     }
 
-    /// The thread that had a scheduling point.
+    /// The thread that passed a scheduling point; 0 if no thread did.
     fn thread_at(&self, point: u32) -> u8 {
         let turn = self
             .turns
@@ -163,8 +172,9 @@ impl Last {
         turn.map_or(0, |(_, thread)| *thread)
     }
 
-    /// The function of the section: the site at which the task that moved stood before it. If a
-    /// migration's worker and the thread that drives it both moved, the worker counts.
+    /// The function of the last section. This is the site, before the section, of the task whose
+    /// site the section changed. If it changed the sites of a migration's worker and of the thread
+    /// that drives the worker, the worker counts.
     fn site(&self) -> Site {
         let moved = |since: [Site; MAX_TASKS]| {
             let after = self.after;
@@ -172,7 +182,8 @@ impl Last {
                 .rev()
                 .find(move |task| since[*task] != after[*task])
         };
-        // A worker may pass the same point twice, so a slice may not show that it moved.
+        // A worker may pass the same site twice. A slice from the one to the other ends with the
+        // same sites as it began, so compare with the sites at the beginning of the operation.
         let driven = || moved(self.first).filter(|_| self.after[self.thread] == Site::Start);
         let task = moved(self.before).or_else(driven).unwrap_or(self.thread);
         match self.before[task] {
@@ -194,9 +205,9 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     if objection.is_in_an_operation {
         return Some(objection);
     }
-    // If the state goes wrong only as the executor ends everything, no function is known. So
-    // operations are appended that do the same: they finish the open migrations, and then exit the
-    // processes.
+    // The finding came at the end of the program, where the executor ends everything, and no
+    // function is known. So append operations that do the same: they finish the open migrations,
+    // and then exit the processes.
     let mut ending = program.clone();
     let thread = program.ops.last().map_or(0, |step| step.thread);
     let finalize = Op::Finalize {
@@ -217,8 +228,8 @@ pub fn first(program: &Program, bugs: &Bugs) -> Option<Objection> {
     placed.or(Some(objection))
 }
 
-/// The first objection. To find it, this cuts the operation with the finding at each of the
-/// operation's scheduling points.
+/// The first objection to a run of `program`. Further runs cut the operation with the finding at
+/// each scheduling point of that operation.
 fn of_run(program: &Program, runner: &mut Runner) -> Option<Objection> {
     let mut last = Last::of(program);
     let Ended::Found(found) = runner.run(program, &mut last) else {
@@ -274,18 +285,18 @@ pub fn last_writer(program: &Program, bugs: &Bugs) -> Option<Site> {
     writer
 }
 
-/// Ranges of scheduling points, each with at most `room` points. Two neighbouring ranges share a
-/// point, so that both ends of every section are cut in one of them.
+/// Splits `points` into ranges of at most `room` scheduling points. Two neighbouring ranges share a
+/// point. So for every section there is a range that contains the points at both of its ends.
 fn windows(points: Range<u32>, room: usize) -> impl Iterator<Item = Range<u32>> {
     let starts = points.clone().step_by(room.saturating_sub(1).max(1));
     starts.map(move |start| start..points.end.min(start + room as u32))
 }
 
-/// The program, cut at each point of a range: the same thread goes on.
+/// The program, cut at each point of a range by a preemption after which the same thread goes on.
 fn cut(program: &Program, points: &Range<u32>, last: &Last) -> Program {
     let mut cut = program.clone();
     cut.threads = cut.threads.max(2);
-    // The program's own preemptions come first, because the first of two at one point counts.
+    // The program's own preemptions come first, because `normalize` keeps the first at each point.
     let cuts = points.clone().filter_map(|point| {
         let (at, to) = (u16::try_from(point).ok()?, last.thread_at(point));
         Some(Preemption { at, to })
@@ -306,7 +317,7 @@ mod tests {
         first(&program, &bugs).expect("a finding").site
     }
 
-    /// The function is the buggy one, whatever operation meets the bug.
+    /// Different operations that meet the same bug give the same function.
     #[test]
     fn the_function_does_not_depend_on_the_operation() {
         for last in ["munmap p0 0 1", "dontneed p0 0 1", "mmap p0 0 1 none"] {

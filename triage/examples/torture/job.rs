@@ -19,7 +19,7 @@ pub enum Job {
     Cmin {
         target: &'static str,
     },
-    /// A command of mm-triage, on whatever is there.
+    /// A command of mm-triage, on the artifacts or witnesses of the tree.
     Triage(&'static str),
 }
 
@@ -31,13 +31,15 @@ pub enum Disturbance {
     Interrupt(u8),
     /// SIGTERM or SIGHUP to the whole process group, once.
     Signal(&'static str),
-    /// SIGKILL to the script alone.
+    /// SIGKILL to the script alone; to mm-triage if it is the command.
     KillScript,
-    /// SIGKILL to make alone, which leaves the script.
+    /// SIGKILL to make alone, so that the script runs on. A command that make did not start is
+    /// killed itself.
     KillMake,
-    /// SIGKILL to the whole process group: make, the script, and what the script runs in it.
+    /// SIGKILL to the whole process group: make, the script, and the script's children that have no
+    /// session of their own.
     KillGroup,
-    /// Only this many bytes are free.
+    /// The disk has only this many bytes free.
     FullDisk(u64),
 }
 
@@ -56,7 +58,7 @@ impl Disturbance {
         }
     }
 
-    /// The name under which it is counted.
+    /// The name under which the disturbance is counted.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::None => "undisturbed",
@@ -187,24 +189,25 @@ impl Job {
         }
     }
 
-    /// Whether it deletes inputs whose features others have.
+    /// Whether the command deletes inputs whose features other inputs have.
     pub const fn distils(&self) -> bool {
         matches!(self, Self::Cmin { .. })
     }
 
-    /// What is wrong with how it ended.
+    /// What is wrong with the exit status and the output of the command.
     pub fn faults(&self, tree: &Path, disturbance: Disturbance, ended: &Ended) -> Vec<String> {
         let mut faults = Vec::new();
         let Ended { status, said } = ended;
         let name = self.name();
         let may = match (self, disturbance) {
             (Self::Engine { target, .. }, Disturbance::None) => {
-                // A finding of ops or races would be a bug of the model or of an oracle. Torture
-                // does not look for those, but the status shows one.
+                // The canary always has a finding. A finding of ops or races would be a bug of the
+                // model or of an oracle.
                 *status == Some(i32::from(*target == "canary"))
             }
             (Self::Engine { .. }, Disturbance::Interrupt(_) | Disturbance::Signal(_)) => {
-                // An interrupted script returns 0 or 1; an interrupted make returns its own.
+                // An interrupted script ends with status 0 or 1. An interrupted make ends with a
+                // status of its own, which is not checked.
                 !said.contains("\ninterrupted after ")
                     || name.starts_with("make")
                     || matches!(status, Some(0 | 1))
@@ -216,7 +219,7 @@ impl Job {
                 matches!(status, Some(0 | 2))
                     && (*status == Some(0) || matches!(self, Self::Triage("minimize")))
             }
-            // If two write to one folder, the second is refused.
+            // If two commands write to one folder, the second is refused.
             (Self::Triage(_), Disturbance::None) => {
                 matches!(status, Some(0 | 1))
                     || *status == Some(2) && said.contains("is writing there")
@@ -227,7 +230,7 @@ impl Job {
         if !may {
             faults.push(format!("{name}: ended with {status:?}"));
         }
-        // Everything that it says it has written is there.
+        // Every file that the command says it has written must exist.
         for artifact in said
             .lines()
             .filter_map(|line| line.strip_prefix("artifact: "))

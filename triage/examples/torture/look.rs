@@ -9,11 +9,13 @@ use std::process::Command;
 /// Everything that must not be lost.
 #[derive(Debug, Default)]
 pub struct Look {
-    /// By target and content.
+    /// For each target, the inputs by their SHA-1.
     inputs: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// For each target, the inputs of the distilled corpus by their SHA-1.
     distilled: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// The SHA-1 of each finding.
     findings: BTreeSet<String>,
-    /// Folders of runs.
+    /// The number of folders that killed runs have left.
     runs: usize,
 }
 
@@ -45,8 +47,8 @@ fn sha1(bytes: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The SHA-1 that a name ends in: all of it as in libFuzzer's names, or the first 8 digits as in
-/// ours.
+/// The SHA-1 at the end of a name, `digits` digits long. libFuzzer's names have all 40 digits, ours
+/// the first 8.
 fn said(name: &str, digits: usize) -> Option<&str> {
     let hash = name.get(name.len().checked_sub(digits)?..)?;
     let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -59,7 +61,7 @@ fn said(name: &str, digits: usize) -> Option<&str> {
 }
 
 impl Look {
-    /// Looks at the tree while nobody writes.
+    /// Looks at the tree. Nobody may write meanwhile.
     pub fn at(tree: &Path) -> Self {
         let mut look = Self::default();
         for target in ["ops", "races", "canary"] {
@@ -91,7 +93,7 @@ impl Look {
         look
     }
 
-    /// Looks at what a killed run has left.
+    /// Adds the inputs and findings in the folder of a killed run.
     fn run(&mut self, run: &Path) {
         let about = fs::read_to_string(run.join("about")).unwrap_or_default();
         let value = |variable: &str| {
@@ -131,7 +133,8 @@ impl Look {
         }
     }
 
-    /// What was there and is not now. Distilling may remove inputs.
+    /// Lists the findings and inputs of `before` that are gone, and says if folders of killed runs
+    /// are left. If `distilled`, inputs may be gone.
     pub fn misses(&self, before: &Self, distilled: bool) -> Vec<String> {
         let mut faults = Vec::new();
         for finding in before.findings.difference(&self.findings) {
@@ -151,7 +154,8 @@ impl Look {
         faults
     }
 
-    /// The features that inputs had and that are lost.
+    /// For each target, says if the inputs and the distilled inputs together have other features
+    /// than with those of `before`, or none at all.
     pub fn features_lost(&self, tree: &Path, before: &[&Self]) -> Vec<String> {
         let mut faults = Vec::new();
         for target in ["ops", "races"] {
@@ -174,7 +178,7 @@ impl Look {
     }
 }
 
-/// How many features the inputs have together with the texts of the corpus.
+/// The number of features that the inputs, corpus/seeds and corpus/regress have together.
 fn features(tree: &Path, target: &str, inputs: &BTreeMap<String, Vec<u8>>) -> u64 {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = dir.path().join("in");
@@ -197,7 +201,9 @@ fn features(tree: &Path, target: &str, inputs: &BTreeMap<String, Vec<u8>>) -> u6
     before.unwrap_or_default()
 }
 
-/// Files whose content does not match their names, and texts that are no programs.
+/// Lists files that are not whole: their content does not match the SHA-1 in their name, or they
+/// are empty, no valid program or JSON, or HTML without its end. Also lists artifacts without a
+/// text beside them.
 pub fn not_whole(tree: &Path) -> Vec<String> {
     let mut faults = Vec::new();
     for folder in ["fuzz/corpus", "fuzz/artifacts", "corpus/distilled", "out"] {

@@ -2,14 +2,15 @@
 //! torture` calls it in a copy of the repository on a file system of its own.
 //!
 //! `torture TREE SECS ROUNDS SEED [ROUND]` runs rounds until the time or the number is used up, or
-//! ROUND alone. A round runs one command, or two side by side, and interrupts it, kills it, or
-//! fills the disk. Then it saves what is still in the folders of killed runs, as the next command
-//! would, and [`look`] checks that every input, feature and finding is still there, that every file
-//! is whole, that nothing still runs, and that the exit status was right. The choices of a round
-//! follow from SEED and its number; the moments do not.
+//! until something is lost. With ROUND, only that round runs. A round runs one command, or two side
+//! by side. It interrupts or kills the first command, fills the disk, or does nothing. Then it
+//! saves what is still in the folders of killed runs, as the next command would. [`look`] checks
+//! that every input, feature and finding is still there, and that every file is whole. [`process`]
+//! checks that nothing still runs, and [`job`] that the exit status was right. The commands and the
+//! disturbance of a round follow from SEED and the number of the round; the moment does not.
 //!
 //! The last line is `torture: rounds=… interrupted=… killed=… full=… losses=… seed=…`. Exit status:
-//! 0 nothing was lost, 1 something was lost, 2 it could not run.
+//! 0 nothing was lost, 1 something was lost, 2 wrong arguments.
 
 mod job;
 mod look;
@@ -82,7 +83,7 @@ fn main() {
 }
 
 impl Torture {
-    /// Runs one round, and returns what is wrong.
+    /// Runs one round. Returns a line for each thing that is wrong.
     fn round(&mut self, number: u64, rng: &mut Rng) -> Vec<String> {
         let full = self.may_fill && number % FULL_EVERY == FULL_EVERY - 1;
         let mut jobs = vec![Job::random(&self.tree, rng)];
@@ -122,7 +123,7 @@ impl Torture {
         let took = began.elapsed();
         let mut faults = Vec::new();
         faults.extend(process::orphans(&self.tree));
-        // The disk stays full as long as somebody writes.
+        // Free the disk only now that no command runs.
         let _ = std::fs::remove_file(&ballast);
         if matches!(disturbance, Disturbance::None) && jobs.len() == 1 {
             self.usual.insert(jobs[0].name(), took);
@@ -158,7 +159,8 @@ impl Torture {
         faults
     }
 
-    /// Runs the commands once more, which remove files that were never finished.
+    /// Runs libFuzzer on each target once more, which removes files that were never finished.
+    /// Returns the number of such files that are left.
     fn at_the_end(&self) -> u64 {
         let mut losses = 0;
         for target in ["ops", "races", "canary"] {

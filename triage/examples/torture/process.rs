@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How long the longest command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How long an engine that nobody has killed may outlive its script.
+/// How long a process may outlive its command. A process that [may stay](Process::may_stay) has
+/// [`PATIENCE`].
 const LAST_MOMENTS: Duration = Duration::from_secs(4);
 /// SIGKILL in a mask of signals.
 const SIGKILL: u64 = 1 << 8;
@@ -25,8 +26,10 @@ pub struct Running {
 
 /// How a command ended.
 pub struct Ended {
-    /// `None` for a signal.
+    /// The exit status: `None` if a signal ended the command, -1 if it took longer than
+    /// [`PATIENCE`].
     pub status: Option<i32>,
+    /// Standard output and standard error.
     pub said: String,
 }
 
@@ -52,8 +55,8 @@ impl Running {
         }
     }
 
-    /// Waits for the time `after`, and disturbs the command unless it has ended. Returns the moment
-    /// in words, such as ` after 120 ms`.
+    /// Waits for the time `after`, and disturbs the command unless the command has ended by then.
+    /// Returns the moment in words, such as ` after 120 ms`.
     pub fn disturb(&mut self, disturbance: Disturbance, after: Duration) -> String {
         if matches!(disturbance, Disturbance::None | Disturbance::FullDisk(_)) {
             return String::new();
@@ -90,7 +93,8 @@ impl Running {
         format!(" after {} ms", after.as_millis())
     }
 
-    /// Waits for its end.
+    /// Waits until the command ends. Kills its process group if this takes longer than
+    /// [`PATIENCE`].
     pub fn wait(&mut self) -> Ended {
         let began = Instant::now();
         let status = loop {
@@ -119,27 +123,27 @@ impl Running {
     }
 }
 
-/// Sends a signal by a shell, whose `kill` is the same everywhere.
+/// Sends a signal with the `kill` that is built into the shell, which is the same everywhere.
 fn kill(signal: &str, process: &str) {
     let command = format!("kill -s {signal} -- {process} 2>/dev/null");
     let _ = Command::new("sh").args(["-c", &command]).status();
 }
 
-/// The script that a make has started.
+/// The first child of make: the script.
 fn script_of(make: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{make}/task/{make}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()
 }
 
-/// A process of the tree.
+/// A process whose working folder is in the tree.
 struct Process {
     pid: u32,
     parent: u32,
     name: String,
     command: String,
-    /// As /proc says it, such as "R (running)".
+    /// The state in the words of /proc, such as "R (running)".
     state: String,
-    /// SIGKILL has been sent: it ends as soon as it gets a CPU.
+    /// SIGKILL is pending: the process ends as soon as it gets a CPU.
     is_killed: bool,
 }
 
@@ -180,8 +184,8 @@ fn processes(tree: &Path) -> Vec<Process> {
 }
 
 impl Process {
-    /// Whether the process and its children may end by themselves: one that has been killed and
-    /// waits for a CPU, a script whose make may have been killed, or a build.
+    /// Whether the process and its children will end by themselves. This holds for a process with a
+    /// pending SIGKILL, for a script (its make may have been killed), and for a build.
     fn may_stay(&self) -> bool {
         let builds = [
             "cargo",
@@ -199,7 +203,8 @@ impl Process {
     }
 }
 
-/// Processes that run on after their command has ended, with nobody to end them.
+/// Waits until no process of the tree runs. If some process runs on with nobody to end it, kills
+/// all processes of the tree, and returns a line about each.
 pub fn orphans(tree: &Path) -> Vec<String> {
     let began = Instant::now();
     loop {
@@ -236,7 +241,7 @@ pub fn fill(ballast: &Path, free: u64) {
         .expect("a shorter file");
 }
 
-/// Saves what killed runs have left.
+/// Saves what killed runs have left, by `fuzz/adopt`. If that fails, returns its output.
 pub fn adopt(tree: &Path) -> Option<String> {
     let output = Command::new(PathBuf::from("fuzz/adopt"))
         .current_dir(tree)

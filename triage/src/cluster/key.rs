@@ -2,12 +2,12 @@
 //!
 //! A key says what is wrong, where it first was wrong, and whether it takes a race:
 //!
-//! - *What*: several invariants look at the same thing from different sides, and which of them
-//!   objects first depends on the rest of the program. They count as one: the table of invariants
-//!   ([`mm_fuzz::invariant`]) names one subject for them.
-//! - *Where*: the invariant's row of that table says what to blame ([`Blame`]). Mostly that is the
-//!   function whose section broke the invariant ([`objection`]). If the invariant can be broken in
-//!   several ways, the place also names the way.
+//! - *What*: several invariants may check the same thing from different sides. The rest of the
+//!   program decides which of them objects first. So these invariants count as one: the table of
+//!   invariants ([`mm_fuzz::invariant`]) gives them the same subject.
+//! - *Where*: the invariant's row of that table says what to blame ([`Blame`]). In most rows this
+//!   is the function whose section broke the invariant ([`objection`]). If the invariant can be
+//!   broken in several ways, the place also names the way.
 
 use crate::bugs::Bugs;
 use crate::objection::{self, Objection};
@@ -19,44 +19,48 @@ use mm_fuzz::invariant::Blame;
 use mm_fuzz::program::Program;
 use serde::{Deserialize, Serialize};
 
-/// The place if no function is to blame.
+/// The place if a race hides the function to blame.
 const A_RACE: &str = "a race";
 
 /// What artifacts of a bug have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
-    /// The invariant, `family/name`; for several about the same thing, their subject. For a panic,
-    /// its place.
+    /// The subject of the invariant. For a panic, its place in the source.
     pub invariant: String,
-    /// The function in which it first was broken, or the way in which it was.
+    /// The function or the operation to blame, or "a race", or the way in which the invariant was
+    /// broken. A function may be followed by the way, and any place by ", after a failed
+    /// allocation".
     pub place: String,
-    /// The finding takes two threads.
+    /// The minimized program has more than one thread.
     pub race: bool,
 }
 
-/// Why the responsible function is not known.
+/// Whether the function to blame is known, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vague {
-    /// It is known.
+    /// The function is known, or the key needs none.
     No,
     /// The first section of an operation broke the invariant. That section has no name.
     FirstSection,
-    /// The migration that broke the invariant went on by itself, a whole phase at once.
+    /// Just before the objection, the executor ran a whole phase of an open migration at once. So
+    /// the function is a guess.
     Phase,
 }
 
-/// The key of a program, and what it was made of.
+/// The key of a program, and what decides which cluster the program joins if its function is not
+/// known.
 #[derive(Clone, Debug)]
 pub struct Keyed {
     /// The key.
     pub key: Key,
-    /// Why the function is not known, if it is not.
+    /// Whether the function is known.
     pub vague: Vague,
-    /// The operation that ran at the first objection.
+    /// The operation that ran at the first objection. For a race whose first objection is to
+    /// another subject, the operation of the finding.
     pub operation: String,
-    /// The state of the page, and the way in which the invariant was broken. They distinguish
-    /// findings whose function is not known.
+    /// The state of the page, and the way in which the invariant was broken, at the same moment as
+    /// `operation`.
     pub circumstances: String,
 }
 
@@ -82,8 +86,8 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     })
 }
 
-/// The key of a race whose first objection is to another invariant than its finding. A different
-/// bug may be behind that objection, so the key has the finding's invariant and no function.
+/// The key of a race whose first objection is to another subject than the finding is. Another bug
+/// may have caused that objection, so the key has the finding's subject and no function.
 fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
@@ -97,8 +101,8 @@ fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     }
 }
 
-/// If an allocation had failed, says so in the place. The program is minimal, so the failure
-/// belongs to the bug.
+/// If an allocation had failed before the objection, adds this to the place. The program is
+/// minimal, so the bug needs the failure.
 fn with_failure(place: String, objection: &Objection) -> String {
     if objection.after_failure {
         format!("{place}, after a failed allocation")
@@ -121,7 +125,8 @@ fn circumstances(found: &Found) -> String {
     }
 }
 
-/// What is wrong: for several invariants about the same thing, the one that stands for all.
+/// The subject of the finding's invariant: several invariants about the same thing have the same
+/// subject. For a panic, its place in the source.
 fn subject(found: &Found) -> String {
     match found.invariant {
         Some(invariant) => invariant.row().subject.to_string(),
@@ -129,7 +134,7 @@ fn subject(found: &Found) -> String {
     }
 }
 
-/// Where it first was wrong, and whether that is a guess.
+/// Where the state first was wrong, and whether the function is known.
 fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vague) {
     let race = program.threads > 1;
     let found = &objection.found;
@@ -148,8 +153,8 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
         Blame::Operation => known(part(found, 1)),
         Blame::Before if race => known(A_RACE.to_owned()),
         Blame::LastWriter => known(last_writer(program, objection, bugs)),
-        // A device maps a page that is gone: the device's fault and the invalidation have raced,
-        // and either may have come last.
+        // For example, a device maps a page that is gone. The device's fault and the invalidation
+        // have raced, and either may have come last.
         Blame::Unmapper | Blame::EitherInARace if race => known(A_RACE.to_owned()),
         Blame::Unmapper => objection.unmapped.map_or_else(|| section(objection), site),
         Blame::EitherInARace | Blame::Section | Blame::Before => section(objection),
@@ -160,7 +165,7 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vagu
     }
 }
 
-/// The function of the section.
+/// The function whose section ran last before the objection, and whether this is known.
 fn section(objection: &Objection) -> (String, Vague) {
     let is_of_first_section = objection.site == Site::Start && objection.is_in_an_operation;
     let vague = match (objection.is_of_a_phase, is_of_first_section) {
@@ -171,8 +176,8 @@ fn section(objection: &Objection) -> (String, Vague) {
     (describe::site(objection.site), vague)
 }
 
-/// The function that last wrote an entry in the operation that has ended, or the operation if that
-/// function has no name.
+/// The function that last wrote an entry in the operation of the objection. If no entry was
+/// written, or the function has no name, the operation itself.
 fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String {
     let mut until = program.clone();
     until
@@ -184,7 +189,7 @@ fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String 
 }
 
 impl Key {
-    /// The name of the cluster: a digest, so it is the same in every run.
+    /// The name of the cluster: a digest of the key, and so the same in every run.
     pub fn name(&self) -> String {
         let mut digest = Digest::default();
         for part in [
@@ -246,8 +251,8 @@ mod tests {
         assert_eq!(unlocked.place, "mremap");
     }
 
-    /// A fault that retries because the page is locked shows another bug than one that retries
-    /// because the page cannot be unmapped.
+    /// A fault can retry because the page is locked, or because the page cannot be unmapped. These
+    /// are two bugs.
     #[test]
     fn livelocks_are_told_apart_by_the_lock_of_the_page() {
         let both = "swapfault-trylock-livelock,pvmw-devpriv-never-matches";
@@ -281,8 +286,8 @@ mod tests {
         assert!(high.place.ends_with(": too many"), "{high:?}");
     }
 
-    /// With both bugs on, the finding of the program is of one invariant, but the first objection,
-    /// after a section in the middle of an operation, is to another one.
+    /// With both bugs on, the program's finding is about one invariant. The first objection comes
+    /// after a section in the middle of an operation, and is about another invariant.
     #[test]
     fn a_race_is_known_by_its_own_finding() {
         let race = "threads 2\npreempt 14 t0\nmmap p0 0 1 rw\nwrite p0 0\nfork p0\n\
