@@ -31,11 +31,11 @@ impl Bugs {
         Err(format!("{names}: {}", ABSENT))
     }
 
-    /// The bugs in a list of names, and in addition those that `kernel` is known to have. A model
-    /// of that kernel needs both.
+    /// The bugs in a list of names, and the bugs that `kernel` is known to have. A model of that
+    /// kernel needs both.
     ///
     /// # Errors
-    /// Those of [`parse`](Self::parse).
+    /// As [`parse`](Self::parse).
     pub fn of_kernel(names: &str, kernel: Version) -> Result<Self, String> {
         let all = known::bugs_of(kernel).fold(names.to_owned(), |all, bug| all + "," + bug);
         Self::parse(&all)
@@ -49,7 +49,7 @@ impl Bugs {
         let _ = executor;
     }
 
-    /// Each bug, and how many threads a program needs to show it.
+    /// The name of each bug, and how many threads a program needs to show the bug.
     pub fn threads(&self) -> Vec<(&str, u8)> {
         #[cfg(feature = "zoo")]
         return self
@@ -62,7 +62,7 @@ impl Bugs {
         Vec::new()
     }
 
-    /// One bug.
+    /// One bug. [`names`](Self::names) stays empty.
     #[cfg(feature = "zoo")]
     pub fn only(bug: mm_fuzz::zoo::Bug) -> Self {
         Self {
@@ -97,7 +97,7 @@ mod names {
         format!("no bug is called \"{unknown}\"; {hint}mm-triage zoo lists all of them")
     }
 
-    /// At most three similar names: first those that contain this one, then those most like it.
+    /// At most three similar names: first the names that contain `unknown`, then the most similar.
     fn like(unknown: &str) -> Vec<&'static str> {
         let likeness = |slug: &str| {
             if slug.contains(unknown) {

@@ -1,9 +1,9 @@
 //! `collect`: copies inputs of engines into a corpus, each by a rename and named by its content.
 //!
 //! Engines create a file under its final name and then fill it, so a kill or a full disk leaves a
-//! partial file. A folder that only `collect` writes to holds nothing but whole inputs. A name that
-//! ends in 40 hexadecimal digits, as libFuzzer's do, is the SHA-1 of the content. A file whose
-//! content does not match such a name is damaged or incomplete, and is not copied.
+//! partial file. A folder that only `collect` writes to has only whole inputs. If a name ends in 40
+//! hexadecimal digits, as in libFuzzer's names, these are the SHA-1 of the content. A file whose
+//! content has another SHA-1 is damaged or incomplete, and is not copied.
 
 use crate::Status;
 use crate::file::{self, ReadError};
@@ -52,7 +52,7 @@ pub struct CollectArgs {
 /// The longest list of files that is read, in bytes.
 const MAX_LIST: u64 = 1 << 30;
 
-/// The counts of what was found and copied.
+/// The numbers of files that were read, copied, there already, and damaged.
 #[derive(Debug, Default)]
 struct Tally {
     files: u64,
@@ -73,8 +73,8 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Copies all files. A file that is damaged or cannot be read does not stop the others; a copy that
-/// cannot be written does.
+/// Copies all files. If a file is damaged or cannot be read, the next files are still copied. If a
+/// copy cannot be written, the command ends.
 pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
     let named = match named(args) {
         Ok(named) => named,
@@ -94,7 +94,8 @@ pub fn command(args: &CollectArgs, out: &mut dyn Write) -> io::Result<Status> {
         };
         let bytes = match file::read(&path, file::MAX_PROGRAM) {
             Ok(bytes) => bytes,
-            // An engine may have replaced the file by a shorter one since it was listed.
+            // An engine may have replaced the file, since the file was listed, by a shorter file
+            // with another name.
             Err(ReadError::Unreadable(error)) if error.kind() == io::ErrorKind::NotFound => {
                 continue;
             }
@@ -190,7 +191,7 @@ pub fn sha1(bytes: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The hash that a name claims.
+/// The SHA-1 at the end of a name; `None` if the name does not end in 40 hexadecimal digits.
 fn said_by(name: &OsStr) -> Option<&str> {
     let name = name.to_str()?;
     let hash = name.get(name.len().checked_sub(40)?..)?;

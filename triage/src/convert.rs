@@ -1,7 +1,7 @@
 //! `convert`: converts programs of any form to text or wire.
 //!
-//! An engine's artifact is wire that may not be canonical. The output is canonical, runs the same,
-//! and converts back to the same program.
+//! An engine's artifact is in wire form, and need not be canonical. The output is canonical, gives
+//! the same run, and converts back to the same program.
 
 use crate::Status;
 use crate::input::{self, Form, Target};
@@ -33,7 +33,7 @@ pub struct ConvertArgs {
     pub files: Vec<PathBuf>,
 }
 
-/// Converts every file. An unusable file does not stop the others.
+/// Converts every file. If a file is unusable, the next files are still converted.
 pub fn command(args: &ConvertArgs, out: &mut dyn Write) -> io::Result<Status> {
     let suffix = match args.to {
         Form::Text => ".mm",

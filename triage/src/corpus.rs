@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Why there is no corpus to read.
 #[derive(Debug)]
 pub enum CorpusError {
-    /// The working folder is in no repository.
+    /// Neither the working folder nor a folder above it has both corpus/ and Cargo.toml.
     NotFound,
     /// A folder cannot be read.
     Unreadable(PathBuf, io::Error),
@@ -32,7 +32,7 @@ impl fmt::Display for CorpusError {
 
 impl std::error::Error for CorpusError {}
 
-/// The corpus: `given`, or that of the repository that the working folder is in.
+/// The corpus: `given`, or the corpus of the repository in which the working folder lies.
 pub fn find(given: Option<&Path>) -> Result<PathBuf, CorpusError> {
     if let Some(dir) = given {
         let unreadable = |error| CorpusError::Unreadable(dir.to_owned(), error);

@@ -42,36 +42,37 @@ const WIDTH: usize = 60;
 /// The first place at which two runs differ.
 #[derive(Debug, Serialize)]
 pub struct Divergence {
-    /// How many operations had ended in both.
+    /// The number of operations that had ended before, the same in both runs.
     pub moment: usize,
     /// The operation of the first run; `None` if that run is over.
     pub a: Option<String>,
     /// The operation of the second run; `None` if that run is over.
     pub b: Option<String>,
-    /// How the states differ, in lines: the first run's value, then the second's.
+    /// A line for each difference of the states, with the first run's value and then the second's.
     pub state: Vec<String>,
 }
 
 impl Divergence {
-    /// The operation of the first run, or that the run is over. For `explain` that is the run
-    /// without the bug.
+    /// The operation of the first run, or `over`. `explain` passes the run without the bug as the
+    /// first run.
     pub fn without(&self) -> String {
         spaced(self.a.as_deref())
     }
 
-    /// The operation of the second run, or that the run is over.
+    /// The operation of the second run, or `over`.
     pub fn with(&self) -> String {
         spaced(self.b.as_deref())
     }
 }
 
-/// The words, separated by single spaces.
+/// The words of the line, separated by single spaces; `over` without a line.
 fn spaced(line: Option<&str>) -> String {
     let words = line.unwrap_or("over").split_whitespace();
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The first difference of two runs; `None` if they are the same to the end.
+/// The first operation after which two runs differ. `None` if they agree after every operation;
+/// even then, one of them may end with a finding and the other not.
 pub fn first(a: &Record, b: &Record, program: &Program) -> Option<Divergence> {
     let count = a.moments.len().max(b.moments.len());
     (0..count).find_map(|i| {
@@ -99,7 +100,7 @@ struct Printed<'a> {
     first: Option<Divergence>,
 }
 
-/// Runs both and prints them.
+/// Runs both programs, or one program twice, and prints the runs.
 pub fn command(args: &DiffArgs, out: &mut dyn Write) -> io::Result<Status> {
     let bugs = args.zoo.clone().unwrap_or_default();
     let load = |path| input::load(path, args.target).map_err(Status::unusable);

@@ -1,7 +1,11 @@
 //! Builds commits, and asks each for its verdict on a program.
 //!
-//! The cache folder holds `builds/COMMIT/mm-triage`, the programs that were built; `target`,
-//! cargo's folder; `tree-*`, worktrees of a run under way; `lock`, held during a run.
+//! The cache folder has:
+//!
+//! - `builds/COMMIT/mm-triage`: the programs that were built;
+//! - `target`: the folder that cargo builds in;
+//! - `tree-*`: the worktree of a build under way;
+//! - `lock`: the file that a run locks until it ends.
 
 use super::git::{Commit, Repository};
 use crate::input::Target;
@@ -17,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Time between two checks of a process and of Ctrl-C.
+/// Time between two looks at whether the process has ended or Ctrl-C has been pressed.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// What each commit is asked.
+/// The command that every commit runs on the program.
 #[derive(Debug)]
 pub struct Question {
     /// The arguments of `mm-triage`.
@@ -28,13 +32,13 @@ pub struct Question {
 }
 
 impl Question {
-    /// Asks what `replay --json` says about the file at `path`, with these options.
+    /// Asks for the verdict of `replay --json` on the file at `path`, with these options.
     ///
     /// # Errors
-    /// The path is no regular file, or the file is too long.
+    /// The path is no regular file, or the file cannot be read or is too long.
     pub fn new(path: &Path, zoo: Option<&str>, target: Option<Target>) -> Result<Self, Status> {
-        // Check the file here, because the `mm-triage` of an old commit does not: it might wait for
-        // a pipe, or read a device without end.
+        // Check the file here, because the `mm-triage` of an old commit does not check it. An old
+        // commit would wait for a pipe, or read a device without end.
         let file =
             file::read(path, file::MAX_PROGRAM).and_then(|_| Ok(std::fs::canonicalize(path)?));
         let file = file.map_err(|error| {
@@ -56,9 +60,9 @@ impl Question {
 /// A commit's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The signature of the finding, `pass` or `unusable`.
+    /// The signature if there is a finding, otherwise `pass` or `unusable`.
     Verdict(String),
-    /// The commit cannot be built or asked, and why.
+    /// The commit cannot be built or asked, for this reason.
     Skip(String),
     /// The user interrupted the run.
     Stopped,
@@ -88,7 +92,8 @@ struct Ended {
 }
 
 impl Ended {
-    /// The last line with an error, or else the last line.
+    /// The last line of standard error that begins with `error`. Without such a line, the last line
+    /// that is not blank.
     fn reason(&self) -> String {
         let lines = || {
             self.err
@@ -135,7 +140,7 @@ impl<'a> Builder<'a> {
         ))
     }
 
-    /// Asks a commit, and calls `tick` now and then with the current activity.
+    /// Asks a commit. Meanwhile calls `tick` with the word `building` or `asking`, again and again.
     ///
     /// # Errors
     /// The cache folder cannot be used.
@@ -167,8 +172,8 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Builds the commit's `mm-triage` and keeps it as `program`. Returns an answer if it does not
-    /// build.
+    /// Builds the commit's `mm-triage` and keeps it as `program`. If there is no such program
+    /// afterwards, returns the answer: the commit is skipped, or the user has interrupted the run.
     fn build(
         &self,
         commit: &Commit,
@@ -199,7 +204,7 @@ impl<'a> Builder<'a> {
             return Ok(Some(Answer::Stopped));
         };
         if !ended.status.success() {
-            // Ctrl-C may have ended the build before it set our flag.
+            // The build may have failed because Ctrl-C reached cargo as well.
             let answer = match self.stop.is_set() {
                 true => Answer::Stopped,
                 false => Answer::Skip(format!("it does not build: {}", ended.reason())),
@@ -210,7 +215,7 @@ impl<'a> Builder<'a> {
         Ok(None)
     }
 
-    /// Copies the built program, by a rename.
+    /// Copies the built program to `program`. A rename makes the whole copy appear at once.
     fn keep(&self, built: &Path, program: &Path) -> io::Result<()> {
         let builds = self.cache.join("builds");
         std::fs::create_dir_all(&builds)?;
@@ -228,7 +233,7 @@ impl<'a> Builder<'a> {
         what: &str,
         tick: &mut dyn FnMut(&str),
     ) -> io::Result<Option<Ended>> {
-        // Files instead of pipes, because nobody reads while we wait.
+        // The output goes to files. A pipe would fill up, because nobody reads while we wait.
         let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
         command
             .stdin(Stdio::null())

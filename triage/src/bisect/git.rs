@@ -8,9 +8,9 @@ use std::process::{Command, Output};
 /// Two commits, as the user names them.
 #[derive(Clone, Debug)]
 pub struct CommitRange {
-    /// The older one.
+    /// The older commit.
     pub from: String,
-    /// The newer one.
+    /// The newer commit.
     pub to: String,
 }
 
@@ -162,7 +162,7 @@ impl Repository {
     /// Adds a worktree of `commit` at `path`.
     ///
     /// # Errors
-    /// Those of git.
+    /// Git cannot add the worktree.
     pub fn add_worktree(&self, path: &Path, commit: &Commit) -> Result<Worktree<'_>, Status> {
         let words = ["worktree", "add", "--quiet", "--detach", "--force"].map(OsStr::new);
         let mut args = words.to_vec();
@@ -191,7 +191,7 @@ fn parse(line: &str) -> Commit {
     let (hash, subject) = line.split_once(' ').unwrap_or((line, ""));
     Commit {
         hash: hash.to_owned(),
-        // The author may have put control characters into it.
+        // The author may have put control characters into the subject.
         subject: subject.escape_debug().to_string(),
     }
 }
@@ -226,7 +226,7 @@ impl Drop for Worktree<'_> {
         args.push(self.path.as_os_str());
         let removed = self.repository.git(&args);
         if !removed.is_ok_and(|output| output.status.success()) {
-            // Git does not know it as a worktree, so remove the folder.
+            // Git does not know the path as a worktree, so remove the folder.
             let _ = std::fs::remove_dir_all(&self.path);
             let _ = self.repository.git(&["worktree", "prune"].map(OsStr::new));
         }

@@ -1,8 +1,8 @@
 //! `bisect`: finds the commit of this repository at which the verdict on a program changes.
 //!
-//! It follows first parents, so the history is a line. Each commit is built in its own worktree and
-//! asked with `replay --json`. A commit that cannot be built or asked is skipped, as by `git bisect
-//! skip`.
+//! The search follows first parents, so the history is a line. Each commit is built in its own
+//! worktree, and its `replay --json` gives the verdict. A commit that cannot be built, or gives no
+//! verdict, is skipped, as by `git bisect skip`.
 
 mod build;
 mod git;
@@ -58,9 +58,10 @@ pub struct BisectArgs {
 struct Tested {
     commit: String,
     subject: String,
-    /// The signature of the finding, `pass` or `unusable`; `None` if the commit could not be asked.
+    /// The signature if there is a finding, otherwise `pass` or `unusable`; `None` if the commit
+    /// was skipped.
     verdict: Option<String>,
-    /// Why it could not be asked.
+    /// Why the commit was skipped.
     why: Option<String>,
 }
 
@@ -68,21 +69,24 @@ struct Tested {
 #[derive(Debug, Serialize)]
 struct Outcome {
     interrupted: bool,
-    /// The verdicts at both ends.
+    /// The verdict at the older end.
     before: String,
+    /// The verdict at the last commit of `first`; after an interrupt, at the newer end.
     after: String,
-    /// The first commit whose verdict differs from that of the older end. If several commits are
-    /// listed, it is one of them.
+    /// The first commit whose verdict differs from `before`. Several commits if each of them may be
+    /// the first, because commits were skipped or the run was interrupted.
     first: Vec<String>,
     /// The number of commits in the range.
     commits: usize,
-    /// The commits that were asked, in that order.
+    /// The commits that were asked or skipped, in that order.
     tested: Vec<Tested>,
 }
 
 /// Why there is no outcome.
 enum Fault {
+    /// The status of the command. The user has been told the reason.
     Told(Status),
+    /// The results cannot be written.
     Io(io::Error),
 }
 
@@ -98,7 +102,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Finds the commit.
+/// Finds the commit, and writes it to `out`.
 pub fn command(args: &BisectArgs, out: &mut dyn Write) -> io::Result<Status> {
     match run(args, out) {
         Ok(status) | Err(Fault::Told(status)) => Ok(status),
@@ -216,7 +220,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Asks a commit. `left` is how many commits may still be the first.
+    /// Asks a commit. `left` is the number of commits that may still be the first.
     fn ask(&mut self, commit: &Commit, left: usize) -> Result<Answer, Status> {
         let count = self.tested.len() as u64;
         let progress = &mut self.progress;
@@ -240,7 +244,8 @@ impl Asked<'_> {
         Ok(answer)
     }
 
-    /// The verdict at an end of the range, which must have one; `None` if the user interrupts.
+    /// The verdict at an end of the range; `None` if the user interrupts. A commit that must be
+    /// skipped is an error here.
     fn end(&mut self, commit: &Commit) -> Result<Option<String>, Fault> {
         match self.ask(commit, 0)? {
             Answer::Verdict(verdict) => Ok(Some(verdict)),

@@ -1,11 +1,11 @@
-//! Binary search among items some of which cannot be tested.
+//! Binary search for the first item that has changed. Some items may be impossible to test.
 
 use std::ops::Range;
 
 /// The result of testing an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// Whether the item has changed.
+    /// True if the item has changed.
     Known(bool),
     /// The item cannot be tested.
     Skip,
@@ -16,15 +16,15 @@ pub enum Probe {
 /// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FirstChange {
-    /// The first changed item is in this range. The last item of the range has changed; the others
-    /// cannot be tested.
+    /// The first changed item is in this range. The last item of the range has changed; all items
+    /// before it in the range cannot be tested.
     First(Range<usize>),
     /// The search was stopped; the first changed item is in this range.
     Stopped(Range<usize>),
 }
 
-/// Finds the first of `count` items that has changed. The caller knows that the last item has
-/// changed. `test` gets an item and how many items may be the first.
+/// Finds the first of `count` items that has changed. The last item must have changed. `test` gets
+/// the item to test, and the number of items that may still be the first.
 ///
 /// # Errors
 /// The first error of `test`.
@@ -32,7 +32,7 @@ pub fn search<E>(
     count: usize,
     mut test: impl FnMut(usize, usize) -> Result<Probe, E>,
 ) -> Result<FirstChange, E> {
-    // No item before `low` has changed; `high` has.
+    // No item before `low` has changed, and the item `high` has changed.
     let (mut low, mut high) = (0, count.saturating_sub(1));
     let mut skipped = vec![false; count];
     while let Some(next) = nearest_to_the_middle(low, high, &skipped) {
@@ -46,7 +46,8 @@ pub fn search<E>(
     Ok(FirstChange::First(low..high + 1))
 }
 
-/// The item to test next between `low` and `high`.
+/// The item to test next: of the items from `low` to before `high` that are not skipped, the
+/// nearest to the middle.
 fn nearest_to_the_middle(low: usize, high: usize, skipped: &[bool]) -> Option<usize> {
     let middle = low + (high - low) / 2;
     let open = (low..high).filter(|i| !skipped[*i]);

@@ -13,16 +13,16 @@ const LEFT: f64 = 52.0;
 const RIGHT: f64 = WIDTH - 150.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = HEIGHT - 44.0;
-/// The time at the left edge, in seconds. The axis is logarithmic, because a bug takes a hundredth
-/// of a second or minutes.
+/// The time at the left edge, in seconds. The axis is logarithmic, because the times of findings
+/// range from a hundredth of a second to minutes.
 const EARLIEST: f64 = 0.01;
-/// The least distance between two names.
+/// The least vertical distance between the names of two engines.
 const LINE: f64 = 16.0;
 /// The number of line styles; the style sheet calls them `e0`, `e1`, …
 const STYLES: usize = 6;
 
-/// The class of an engine's line. It follows the order of the names, so it does not depend on the
-/// results.
+/// The class of an engine's line. It follows from the engine's place in the order of the names, so
+/// it does not depend on the results.
 pub fn class(results: &Results, engine: &str) -> String {
     let at = results.campaign.engines().position(|name| name == engine);
     format!("e{}", at.unwrap_or(0) % STYLES)
@@ -37,7 +37,7 @@ fn y(survival: f64) -> f64 {
     BOTTOM - survival * (BOTTOM - TOP)
 }
 
-/// 0.01, 0.1, 1 … up to the limit.
+/// The times 0.01, 0.1, 1 … below the limit, in seconds.
 pub fn ticks(limit: f64) -> Vec<f64> {
     let powers = (-2..9).map(|power| 10_f64.powi(power));
     powers.take_while(|tick| *tick < limit).collect()
@@ -77,7 +77,7 @@ pub fn curves(results: &Results) -> Markup {
     }
 }
 
-/// The height at which a curve ends.
+/// The survival at the end of an engine's curve.
 fn last(engine: &Engine) -> f64 {
     survival_at(&engine.curve, f64::INFINITY)
 }
@@ -96,12 +96,12 @@ fn line(curve: &[CurveStep], limit: f64) -> String {
     path + &format!("H{RIGHT}")
 }
 
-/// For each engine, the height at which its curve ends and the height of its name, so that no name
-/// covers another.
+/// For each engine, the height at which its curve ends, and the height of its name. The names are
+/// moved upwards so that none covers another.
 fn places(engines: &[Engine]) -> Vec<(f64, f64)> {
     let ends: Vec<f64> = engines.iter().map(|engine| y(last(engine))).collect();
     let mut order: Vec<usize> = (0..ends.len()).collect();
-    // From below, because the last name has the least room.
+    // Begin at the bottom, because the lowest name has the least room below.
     order.sort_by(|&a, &b| ends[b].total_cmp(&ends[a]));
     let mut names = ends.clone();
     let mut below = BOTTOM + LINE;

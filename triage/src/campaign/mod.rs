@@ -1,8 +1,8 @@
 //! `campaign`: shows what the runs of `make campaign` say about the engines, as a page for a
 //! browser.
 //!
-//! No run is left out: a run without a finding is censored at the limit, and every number counts it
-//! so.
+//! No run is left out. A run without a finding is censored at the limit: curves, means and ranks
+//! count it as a run that had not found the bug by then.
 
 mod chart;
 mod html;

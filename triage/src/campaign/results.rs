@@ -12,16 +12,21 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Engine {
     pub name: String,
-    /// The bugs of which it has runs.
+    /// The number of bugs of which the engine has runs.
     pub bugs: usize,
-    /// The bugs that one of its runs has found.
+    /// The number of bugs that at least one run of the engine has found.
     pub bugs_found: usize,
+    /// The number of the engine's runs.
     pub runs: usize,
+    /// The number of its runs with a finding.
     pub runs_found: usize,
+    /// The survival curve over all its runs.
     pub curve: Vec<CurveStep>,
-    /// The restricted mean and its interval.
+    /// The restricted mean, in seconds.
     pub mean: f64,
+    /// The 95 % interval of the restricted mean, in seconds.
     pub interval: (f64, f64),
+    /// The median time to the finding, in seconds; `None` if fewer than half of the runs have one.
     pub median: Option<f64>,
     pub execs_per_second: f64,
 }
@@ -35,9 +40,9 @@ pub struct Pair {
     pub all: Comparison,
     /// `all.p`, corrected for the number of pairs.
     pub p: f64,
-    /// The number of bugs for which the first engine is faster: their A12 is above one half.
+    /// The number of bugs for which the first engine is faster: the A12 is above one half.
     pub faster: usize,
-    /// The number of bugs for which the first engine is slower: their A12 is below one half.
+    /// The number of bugs for which the first engine is slower: the A12 is below one half.
     pub slower: usize,
 }
 
@@ -84,15 +89,15 @@ impl Results {
         )
     }
 
-    /// Whether an engine lacks runs of some bugs, so that the engines are measured by different
-    /// bugs.
+    /// Whether an engine has no run of some bug. Then the numbers of different engines are about
+    /// different bugs.
     pub fn is_partial(&self) -> bool {
         let bugs = self.campaign.bugs.len();
         self.engines.iter().any(|engine| engine.bugs < bugs)
     }
 
-    /// The engines and their pairs, as the page shows them. Values are in seconds, except `a12` and
-    /// `p`.
+    /// The engines and their pairs, as the page shows them. `limit`, `restricted_mean`, `interval`
+    /// and `median` are in seconds.
     pub fn json(&self, page: &Path) -> Value {
         let engines = self.engines.iter().map(|engine| {
             json!({
@@ -179,7 +184,7 @@ impl Engine {
 }
 
 impl Pair {
-    /// Compares two engines; `None` if they have no bug in common.
+    /// Compares two engines; `None` if there is no bug of which both have runs.
     pub fn of(campaign: &Campaign, a: &str, b: &str) -> Option<Self> {
         let (mut times_a, mut times_b, mut each) = (Vec::new(), Vec::new(), Vec::new());
         for bug in &campaign.bugs {

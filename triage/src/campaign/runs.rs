@@ -1,5 +1,5 @@
-//! The files of a campaign, which `fuzz/campaign` writes: `runs.csv`, a line for each run, and
-//! `about.txt`, what all runs have in common.
+//! The files of a campaign, which `fuzz/campaign` writes. `runs.csv` has a line for each run.
+//! `about.txt` has what all runs have in common.
 
 use super::stats::Time;
 use crate::file;
@@ -11,7 +11,7 @@ use std::path::Path;
 const COLUMNS: &str = "bug,engine,run,found,seconds,execs,signature";
 const ABOUT: &str = "about.txt";
 const RUNS: &str = "runs.csv";
-/// The longest of these files that is read, in bytes; enough for half a million runs.
+/// The greatest size of such a file that is read, in bytes; enough for half a million runs.
 const MAX_BYTES: u64 = 1 << 26;
 
 /// One run.
@@ -21,11 +21,11 @@ pub struct Run {
     pub bug: String,
     /// The name of the engine.
     pub engine: String,
-    /// Its number, which is the seed.
+    /// The number of the run, from which the engine's seed follows.
     pub number: u32,
-    /// When it ended.
+    /// The time at which the run ended.
     pub time: Time,
-    /// Programs that were run until then.
+    /// The number of programs that were run until then.
     pub execs: u64,
 }
 
@@ -36,9 +36,9 @@ pub struct Campaign {
     pub about: Vec<(String, String)>,
     /// The limit of a run, in seconds.
     pub limit: f64,
-    /// By engine, bug and number.
+    /// The runs by engine and bug, in the order of the file.
     runs: BTreeMap<String, BTreeMap<String, Vec<Run>>>,
-    /// In the order of the file.
+    /// The bugs, in the order of their first runs in the file.
     pub bugs: Vec<String>,
 }
 
@@ -75,7 +75,8 @@ impl Campaign {
             runs: BTreeMap::new(),
             bugs: Vec::new(),
         };
-        // A line without an end is incomplete, and its run will be made again.
+        // Ignore a last line without a line break: it is incomplete, and `fuzz/campaign` makes its
+        // run again.
         let whole = runs.rfind('\n').map_or("", |end| &runs[..end]);
         let mut lines = whole.lines().enumerate();
         if lines.next().map(|(_, line)| line) != Some(COLUMNS) {
@@ -104,7 +105,7 @@ impl Campaign {
         Ok(())
     }
 
-    /// The engines.
+    /// The engines, sorted by name.
     pub fn engines(&self) -> impl Iterator<Item = &str> {
         self.runs.keys().map(String::as_str)
     }
@@ -136,7 +137,8 @@ impl Campaign {
     }
 }
 
-/// Parses a line; `None` if it is no run within the limit.
+/// Parses a line; `None` if the line is not a run, or the run exceeds the limit or ends before it
+/// without a finding.
 fn parse_run(line: &str, limit: f64) -> Option<Run> {
     let [bug, engine, number, found, seconds, execs, signature] =
         line.split(',').collect::<Vec<_>>().try_into().ok()?;

@@ -1,18 +1,19 @@
-//! The statistics of times to a finding, some of which are censored because the limit came first.
+//! The statistics of times to a finding. A time is censored if the run reached the limit before a
+//! finding.
 //!
 //! Survival is the share of runs that have not found the bug yet. All runs of a campaign have the
-//! same limit. So all that is known of a censored run is that it takes longer than any uncensored
-//! one.
+//! same limit. So a censored run counts as slower than every run with a finding.
 
 use fastrand::Rng;
 use statrs::stats_tests::Alternative;
 use statrs::stats_tests::mannwhitneyu::{MannWhitneyUMethod, mannwhitneyu};
 
-/// Samples of the bootstrap.
+/// The number of samples of the bootstrap.
 const RESAMPLES: usize = 2000;
 /// The seed of its random numbers, so that the same campaign gives the same interval.
 const SEED: u64 = 0x6d6d;
-/// The total size of both samples up to which the exact distribution of U is computed.
+/// The exact distribution of U is computed if both samples together have at most this many times,
+/// and no ties.
 const EXACT: usize = 20;
 
 /// The time of one run.
@@ -25,7 +26,7 @@ pub struct Time {
 }
 
 impl Time {
-    /// The value that ranks are made of: censored times come last, and are tied.
+    /// The value that is compared for ranks: all censored times are equal, and come last.
     fn rank(self) -> f64 {
         if self.found {
             self.seconds
@@ -38,13 +39,13 @@ impl Time {
 /// A step of a survival curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurveStep {
-    /// When the curve falls.
+    /// The time at which the curve falls.
     pub seconds: f64,
-    /// The survival from then on.
+    /// The survival from this time on.
     pub survival: f64,
 }
 
-/// The curve of Kaplan and Meier (1958): it starts at 1, and falls at each time of a finding.
+/// The curve of Kaplan and Meier (1958). It begins at 1, and has a step at each time of a finding.
 pub fn kaplan_meier(times: &[Time]) -> Vec<CurveStep> {
     let mut times = times.to_vec();
     times.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
@@ -70,14 +71,14 @@ pub fn survival_at(curve: &[CurveStep], seconds: f64) -> f64 {
     before.last().map_or(1.0, |step| step.survival)
 }
 
-/// The first time at which half of the runs have found the bug, if they ever do.
+/// The first time at which half of the runs have found the bug; `None` if fewer ever do.
 pub fn median(curve: &[CurveStep]) -> Option<f64> {
     let half = curve.iter().find(|step| step.survival <= 0.5);
     half.map(|step| step.seconds)
 }
 
-/// The restricted mean survival time: the area under the curve up to `limit`. That is the mean time
-/// of a run that is ended at the limit.
+/// The restricted mean survival time: the area under the curve up to `limit`. It is the mean time
+/// of runs that are ended at the limit.
 pub fn restricted_mean(curve: &[CurveStep], limit: f64) -> f64 {
     let (mut area, mut since, mut survival) = (0.0, 0.0, 1.0);
     for step in curve.iter().take_while(|step| step.seconds < limit) {
@@ -111,16 +112,17 @@ fn resample(groups: &[Vec<Time>], rng: &mut Rng) -> Vec<Time> {
 /// How two engines compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// Vargha and Delaney's A12: the probability that a run of the first engine is faster than one
-    /// of the second. A tie counts half.
+    /// Vargha and Delaney's A12: the probability that a run of the first engine is faster than a
+    /// run of the second. A tie counts half.
     pub a12: f64,
-    /// Mann and Whitney's U of the first engine: the number of pairs that it wins.
+    /// Mann and Whitney's U of the first engine: the number of pairs of runs in which the first
+    /// engine is faster. A tie counts half.
     pub u: f64,
     /// The two-sided p of U, corrected for ties.
     pub p: f64,
 }
 
-/// Compares the times of two engines; `None` if one has none.
+/// Compares the times of two engines; `None` if an engine has no times.
 pub fn compare(a: &[Time], b: &[Time]) -> Option<Comparison> {
     let ranks = |times: &[Time]| times.iter().map(|time| time.rank()).collect::<Vec<_>>();
     let method = if a.len() + b.len() <= EXACT {
@@ -128,17 +130,17 @@ pub fn compare(a: &[Time], b: &[Time]) -> Option<Comparison> {
     } else {
         MannWhitneyUMethod::AsymptoticInclContinuityCorrection
     };
-    // U counts the pairs in which b is greater, that is slower.
+    // U counts the pairs in which the time of b is greater.
     let (u, p) = mannwhitneyu(&ranks(b), &ranks(a), method, Alternative::TwoSided).ok()?;
     Some(Comparison {
         a12: u / (a.len() * b.len()) as f64,
         u,
-        // If all times are tied, there is no variance.
+        // p is not a number if all times are tied, because there is no variance.
         p: if p.is_nan() { 1.0 } else { p },
     })
 }
 
-/// Holm's correction of several p, in their order.
+/// Holm's correction of several p, in the order of `p`.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));

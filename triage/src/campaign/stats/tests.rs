@@ -1,5 +1,5 @@
-//! Compares with numbers from scipy 1.17.1 and lifelines 0.30.3. Each test says what they were
-//! asked.
+//! Compares with numbers from scipy 1.17.1 and lifelines 0.30.3. The comment of a test names the
+//! function that gave its numbers.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn same(value: f64, reference: f64) {
 }
 
 /// The remissions under 6-MP of Freireich et al. (1963), in weeks. In weeks 6 and 10 some
-/// remissions end and others are censored. Some are censored in a week in which none ends.
+/// remissions end and others are censored. Other weeks have only censored remissions.
 fn remissions() -> Vec<Time> {
     let ends = [6., 6., 6., 7., 10., 13., 16., 22., 23.];
     let without = [6., 9., 10., 11., 17., 19., 20., 25., 32., 32., 34., 35.];
@@ -79,8 +79,8 @@ fn what_is_never_found_takes_the_whole_time() {
     );
 }
 
-/// With nothing censored before the limit, the restricted mean is the mean. Its interval lies
-/// around it, and is the same each time.
+/// If no time is censored before the limit, the restricted mean is the mean. The interval contains
+/// the mean, and is the same each time.
 #[test]
 fn the_interval_is_around_the_mean_and_repeats() {
     let groups: Vec<_> = (1..=8)
@@ -142,8 +142,8 @@ fn without_a_difference_there_is_none() {
     assert_eq!(compare(&never, &[]), None);
 }
 
-/// Holm (1979): 0.005 times four is 0.02, 0.01 times three 0.03, 0.03 times two 0.06, and 0.04 is
-/// raised to the one before it.
+/// Holm (1979): 0.005 times four is 0.02, 0.01 times three is 0.03, 0.03 times two is 0.06. 0.04
+/// times one would be less than the last result, so it becomes 0.06 as well.
 #[test]
 fn holm_corrects_the_least_most() {
     let corrected = holm(&[0.01, 0.04, 0.03, 0.005]);
