@@ -84,8 +84,8 @@ fn depth(word: &str) -> Result<usize, String> {
     }
 }
 
-/// Runs programs with bugs. The identity of a state takes time, so it is computed only when it is
-/// asked for.
+/// Runs programs with bugs. There are two runners, because computing the identity of a state takes
+/// time: only one of them does.
 struct Machines<'a> {
     plain: Runner,
     identifying: Runner,
@@ -155,7 +155,7 @@ struct Report {
     /// The number of states that were continued, by the length of the program that reaches them
     /// first.
     states: Vec<u64>,
-    /// The share of the work on the longest programs that is done, in thousandths.
+    /// Of the work on the last length that was begun, the share that is done, in thousandths.
     last_length_done: u64,
     /// The findings, shortest program first.
     findings: Vec<Finding>,
@@ -179,7 +179,7 @@ struct Limits {
 struct Finding {
     signature: String,
     operations: usize,
-    /// Programs run until then.
+    /// The number of programs run up to and including this one.
     runs: u64,
     program: String,
 }
@@ -244,7 +244,7 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
     let mut progress = Progress::new("runs");
     let (mut covered, mut done, mut stopped) = (0, 0, false);
     for length in 0..bound.depth {
-        // Whether a wanted finding exists and no shorter program can follow.
+        // True if there is a wanted finding, and no later program is shorter.
         let is_over = |search: &ExhaustiveSearch| {
             let mut found = search.found.iter();
             name.is_some()
@@ -315,13 +315,15 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
     })
 }
 
-/// Whether the signature is of the invariant given with `--oracle`, if any.
+/// Whether the signature is of the invariant given with `--oracle`; without `--oracle`, always
+/// true.
 fn is_wanted(args: &ExhaustArgs, signature: &str) -> bool {
     let invariant = signature.split(':').next();
     args.oracle.is_none() || args.oracle.as_deref() == invariant
 }
 
-/// The findings: shortest program first, then the one found first.
+/// The findings, shortest program first. Of programs of the same length, the one found first comes
+/// first.
 fn findings(search: ExhaustiveSearch) -> Vec<Finding> {
     let mut findings: Vec<_> = search.found.into_iter().collect();
     findings.sort_by_key(|(_, first)| (first.program.ops.len(), first.runs));
@@ -435,7 +437,8 @@ fn all(_: &ExhaustArgs, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
     )))
 }
 
-/// Prints a row for each bug that needs this many threads.
+/// Prints a row for each bug that needs one thread or, with `--threads 2`, for each bug that needs
+/// more.
 #[cfg(feature = "zoo")]
 fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
     let table = mm_fuzz::zoo::TABLE.iter();

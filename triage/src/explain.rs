@@ -1,6 +1,6 @@
 //! `explain`: shows each operation with the entries, struct pages, VMAs and links of the reverse
-//! map that it changed, then what is wrong, in which function it first was wrong, and what the bug did
-//! first.
+//! map that the operation changed. Then shows the finding, the function in which the state first was
+//! wrong, and the first difference to a run without the bug.
 
 use crate::Status;
 use crate::bugs::Bugs;
@@ -42,7 +42,7 @@ pub struct Explained {
     /// What `pagemap` or `snapshot` showed, page by page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<ExplainedPage>,
-    /// What it changed, in lines.
+    /// A line for each thing that the operation changed.
     pub changes: Vec<String>,
 }
 
@@ -55,16 +55,16 @@ pub struct ExplainedPage {
     pub shown: String,
 }
 
-/// What is wrong, and since when.
+/// The finding, and the first objection.
 #[derive(Debug, Serialize)]
 pub struct Cause {
     /// What findings of the same bug have in common.
     pub signature: String,
     /// What was expected and what was found.
     pub detail: String,
-    /// What was wrong when an oracle first objected.
+    /// The first objection: the invariant, and what was expected and found.
     pub first_objection: Option<String>,
-    /// The kernel function whose section ran last before that.
+    /// The kernel function whose section ran last before the first objection.
     pub function: Option<String>,
 }
 
@@ -85,7 +85,8 @@ pub struct Explanation {
     pub operations: Vec<Explained>,
     /// What is wrong; `None` if the run passes.
     pub finding: Option<Cause>,
-    /// Where the run first differs from one without the historical bugs, if there are any.
+    /// Where the run first differs from a run without the historical bugs; `None` if there are no
+    /// bugs, or no difference.
     pub first_difference: Option<Divergence>,
 }
 

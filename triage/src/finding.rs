@@ -1,5 +1,5 @@
-//! Prints a finding for people: what is wrong, where, its page before and after, and the last
-//! steps.
+//! Prints a finding for people: what is wrong and where, the finding's page before and after the
+//! last slice, and the last steps.
 
 use crate::run::Found;
 use crate::snapshot::{EntryAt, Snapshot, named};
@@ -12,11 +12,11 @@ use mm_fuzz::program::{Program, Step};
 use mm_fuzz::window::Window;
 use std::io::{self, Write};
 
-/// How many pages are shown at most.
+/// The most pages that are shown.
 const MAX_PAGES: usize = 4;
-/// How many entries of one page, and how many page-table writes, are shown.
+/// The most entries of one page, and the most page-table writes, that are shown.
 const MAX_LINES: usize = 12;
-/// How many of the lines shown come from the end, if not all are shown.
+/// If there are more, the number of shown lines that come from the end.
 const LAST_LINES: usize = 4;
 
 /// Prints all that is known about a finding.
@@ -85,8 +85,9 @@ fn location(program: &Program, found: &Found, seen: &Seen) -> String {
     }
 }
 
-/// The pages to show: the finding's page. If it has none, or no entry names it, also those at the
-/// operation's addresses, and then those that the last slice changed, up to `MAX_PAGES` in all.
+/// The pages to show: the finding's page, if an entry names this page. Otherwise also the pages at
+/// the operation's addresses, and then the pages that the last slice changed, up to `MAX_PAGES` in
+/// all.
 fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
     let after = seen.after.as_ref().unwrap_or(&seen.before);
     let is_named =

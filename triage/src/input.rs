@@ -1,9 +1,9 @@
 //! Reads programs from files: recognizes the form, and says what is wrong with a file that is no
 //! program.
 //!
-//! A file is text if its name ends in `.mm`, or if it is UTF-8 without control characters.
-//! Everything else is wire, and every byte string decodes. An engine may have saved wire that is
-//! not canonical; that is only noted.
+//! A file is text if its name ends in `.mm`, or if it is UTF-8 without control characters and no
+//! fuzz target is given. Every other file is wire. Every byte string decodes as wire. An engine may
+//! have saved wire that is not canonical; such a file has a note.
 
 use crate::file::{self, MAX_PROGRAM, ReadError};
 use crate::names::shown;
@@ -32,7 +32,8 @@ impl fmt::Display for Form {
     }
 }
 
-/// A fuzz target. Its limits apply: a target folds the threads of a program before it runs it.
+/// A fuzz target. A target brings its inputs into limits, above all of the number of threads,
+/// before it runs them. So a file that is an input of the target is brought into the same limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
     /// One thread
@@ -42,7 +43,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Its name, as on a command line.
+    /// The name of the target on a command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ops => "ops",
@@ -64,9 +65,9 @@ impl Target {
 pub struct Input {
     /// The program, canonical.
     pub program: Program,
-    /// Its form.
+    /// The form of the file.
     pub form: Form,
-    /// A sentence on how the file differs from what an encoder writes, if it does.
+    /// A sentence on why the file is not canonical wire; `None` if it is, or is text.
     pub note: Option<String>,
 }
 
@@ -147,14 +148,15 @@ impl InputError {
         }
     }
 
-    /// The file is empty. In a folder, its writer may have been killed or may have only begun.
+    /// Whether the file is empty. The writer of an empty file in a folder may have been killed, or
+    /// may have only begun.
     pub fn is_empty(&self) -> bool {
         matches!(self.fault, Fault::Empty)
     }
 }
 
-/// Reads the program in the file at `path`. With a `target`, the program is brought into its
-/// limits, and the file is wire unless its name says text.
+/// Reads the program in the file at `path`. With a `target`, the program is brought into the
+/// target's limits, and the file is wire unless its name ends in `.mm`.
 ///
 /// # Errors
 /// Why the file is unusable: it is no regular file, cannot be read, is empty or too long, or is a
@@ -200,7 +202,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// The bytes as text, if they are text.
+/// The bytes as text; `None` if they are wire.
 fn as_text(bytes: &[u8], is_named_mm: bool, target: Option<Target>) -> Result<Option<&str>, Fault> {
     let is_printable = |text: &str| {
         text.chars()

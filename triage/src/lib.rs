@@ -1,17 +1,17 @@
-//! Triage: what to do with a program of `mm-fuzz`, above all one with a finding.
+//! Triage: tools for programs of `mm-fuzz`, above all for a program with a finding.
 //!
 //! The program `mm-triage` only calls [`cli`]. Each command is a module that holds its arguments
 //! and the function that obeys them. Tests and other tools call functions that take a program and
 //! return a value.
 //!
-//! Read these five first, in this order; the others follow from them:
+//! Read these five modules first, in this order; the other modules build on them:
 //!
 //! 1. [`input`]: a file becomes a [`Program`](mm_fuzz::program::Program), or an error that says
 //!    what to do.
 //! 2. [`run`]: a program runs with some [`bugs`], and ends with a pass or with a finding.
 //! 3. [`minimize`]: a program with a finding becomes the shortest one with the same finding.
 //! 4. [`objection`]: the function of the kernel in which something first was wrong.
-//! 5. [`cluster`]: programs with findings become bugs, using the three before.
+//! 5. [`cluster`]: programs with findings are grouped by bug, by means of the three modules before.
 //!
 //! ```
 //! use mm_triage::run::{Ended, run};

@@ -1,6 +1,6 @@
-//! A self-contained page for a browser. Its policy lets the browser load nothing, and run no script
-//! but the given one. It has styles for light, dark and print; the caller brings the style of the
-//! body.
+//! A self-contained page for a browser. Its content security policy lets the browser load nothing,
+//! and run only the given script. The page has styles for light, dark and print. The caller adds
+//! the style of the body.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -9,9 +9,9 @@ const STYLE: &str = include_str!("page.css");
 /// A script of the page.
 #[derive(Clone, Copy, Debug)]
 pub struct Script {
-    /// The script.
+    /// The text of the script.
     pub text: &'static str,
-    /// Its SHA-256, in base64.
+    /// The SHA-256 of the text, in base64.
     pub hash: &'static str,
 }
 

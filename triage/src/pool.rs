@@ -1,18 +1,18 @@
-//! Runs work on many items with several threads. Results come in the order of the items, and memory
-//! does not grow with their number.
+//! Runs work on many items with several threads. Results come in the order of the items. Memory
+//! does not grow with the number of items.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
-/// For each thread, how many items may be under way or done before the oldest result is handed out.
+/// The most items for each thread that have been taken and whose results have not been passed on.
 const AHEAD: usize = 64;
 
 struct Queue<I> {
     items: I,
     taken: usize,
     handed_out: usize,
-    /// No more items are wanted.
+    /// The sink has failed, so no more items are taken.
     closed: bool,
 }
 

@@ -10,7 +10,7 @@ const PERIOD: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Progress {
     what: &'static str,
-    /// When it was last updated; `None` if standard error is no terminal.
+    /// The time of the last update; `None` if standard error is no terminal.
     last: Option<Instant>,
     shown: bool,
 }

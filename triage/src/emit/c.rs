@@ -1,7 +1,8 @@
 //! Writes a program in C, for a real Linux with our driver.
 //!
-//! As for the judge, the model's run gives the order of starts and ends, and the expected outcome
-//! of each operation. The C has one function for each operation, and one process for each process.
+//! As for the judge, the model's run gives the order in which operations start and end, and the
+//! expected outcome of each. The C has one function for each operation, and one process for each
+//! process of the program.
 
 use super::operation::{body, in_c};
 use super::refused::Refused;
@@ -39,11 +40,12 @@ const INCLUDES: &str = "\
 #include <unistd.h>
 ";
 
-/// The program in C, with what a kernel of this version is expected to do.
+/// The program in C. It expects what a kernel of this version does, with the known bugs of that
+/// kernel.
 ///
 /// # Errors
 ///
-/// The operations that user space cannot do.
+/// User space cannot do an operation, or the judge would not run the program.
 pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     let mut executor = Executor::new(Options {
         unchecked: true,
@@ -82,8 +84,8 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     Ok(text)
 }
 
-/// Definitions for the runtime: the bytes of a page of the program, the address of the first one,
-/// and the number of processes.
+/// Definitions for the runtime: the size of a page in bytes, the address of the window's first
+/// page, and the greatest number of processes of a program.
 pub fn constants() -> String {
     let (page, start) = (Window::GUEST.bytes(1), Window::GUEST.start_byte());
     format!(
@@ -98,7 +100,8 @@ fn refused(reasons: Vec<String>) -> Refused {
     }
 }
 
-/// Says why only the model or the judge's agent can do an operation.
+/// What only the model or the judge's agent can do in an operation; `None` if user space can do
+/// the operation.
 fn impossible((i, step): (usize, &Step)) -> Option<String> {
     match step.op {
         Op::Fail { .. } => Some(format!(
@@ -113,13 +116,13 @@ fn impossible((i, step): (usize, &Step)) -> Option<String> {
     }
 }
 
-/// The text so far, and the program's slots, because the C does not track them.
+/// The text so far. Also follows the program's slots, because the C is written with their numbers.
 #[derive(Default)]
 struct Writer {
     functions: String,
     main: String,
     slots: Slots<()>,
-    /// For each running operation, its process and the slot that it works on.
+    /// For each running operation, its process, and the slot that the operation works on.
     runs: BTreeMap<u16, (usize, usize)>,
 }
 
@@ -212,7 +215,7 @@ impl Writer {
         self.slots.set_open(open);
         match outcome {
             Outcome::Child(_) => self.slots.procs[slot] = Some(()),
-            // An operation that waited may have found a lower free slot than when it started.
+            // An operation that waited may have found a lower free slot than it had at its start.
             Outcome::Slot(slot) => self.slots.done(op, slot),
             Outcome::Done => self.slots.done(op, slot),
             _ => {}
@@ -306,7 +309,7 @@ mod tests {
         );
     }
 
-    /// The guest's agent uses the values, and C the names.
+    /// The guest's agent uses the values of the constants, and the emitted C uses their names.
     #[test]
     fn constants_are_what_they_are_in_c() {
         let assertions = super::super::operation::tests::assertions();

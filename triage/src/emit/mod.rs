@@ -21,7 +21,10 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Parses the first two numbers of a kernel's version, or says why it cannot.
+/// Parses the first two numbers of a kernel's version.
+///
+/// # Errors
+/// A sentence, if the word is no version, or the version is older than 6.12.
 fn kernel(word: &str) -> Result<Version, String> {
     let wanted = || "a kernel's version, such as 6.12 or 7.3.4".to_owned();
     let version = known::version(word).ok_or_else(wanted)?;
@@ -69,7 +72,7 @@ const FORMS: &str = "say in which form: `emit --c` is C for a Linux with our dri
 ///
 /// # Errors
 ///
-/// Those of `out`.
+/// `out` cannot be written to.
 pub fn command(args: &EmitArgs, out: &mut dyn Write) -> io::Result<Status> {
     if !args.c && !args.rust {
         return Ok(Status::unusable(FORMS));

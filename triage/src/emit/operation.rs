@@ -7,7 +7,7 @@ use mm_fuzz::program::{Addr, Op};
 use mm_fuzz::window::Window;
 use std::fmt::Write as _;
 
-/// An outcome in the terms of the runtime.
+/// An outcome as the runtime has it: a name of `enum kind`, and the value in C.
 pub fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
     match outcome {
         Outcome::Done => ("DONE", "0".to_owned()),

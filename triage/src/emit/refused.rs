@@ -5,9 +5,9 @@ use std::fmt;
 /// Why a program cannot be written in C.
 #[derive(Debug)]
 pub struct Refused {
-    /// Who cannot do it.
+    /// Who cannot carry out the program.
     pub who: &'static str,
-    /// What cannot be done, a line each.
+    /// A line for each reason.
     pub reasons: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 /*
  * The building blocks of an emitted program: processes that take commands, memory in a window at a
- * fixed address, and the commands of /dev/mmfuzz. PAGE, WINDOW and PROCS are defined before.
+ * fixed address, and the commands of /dev/mmfuzz. PAGE, WINDOW and PROCS are defined above.
  */
 #define UNUSED __attribute__((unused))
 #define UFFD 100
@@ -199,7 +199,7 @@ static UNUSED void waits(int slot, const char *text)
 	}
 }
 
-/* Waits for the end of an operation, and compares. */
+/* Waits up to 5 s for the end of an operation, and compares its outcome. */
 static UNUSED void expect(int slot, const char *text, enum kind kind, unsigned long value)
 {
 	struct timespec until;

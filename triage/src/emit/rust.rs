@@ -1,7 +1,7 @@
-//! `emit --rust`: writes a test that fails as the finding does.
+//! `emit --rust`: writes a test that runs a program and fails with its finding.
 //!
-//! The test holds the program as text, which survives changes of the wire form. The failing check
-//! itself panics, so the backtrace of the test leads to the oracle.
+//! The test has the program as text, because the text survives changes of the wire form. The
+//! failing check itself panics, so the backtrace of the test leads to the oracle.
 
 use crate::bugs::Bugs;
 use crate::run::{self, Ended};

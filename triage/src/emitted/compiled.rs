@@ -7,7 +7,7 @@ use std::process::Command;
 /// Compiles a C text with `cc`, and returns the static program; `None` if `cc` fails.
 ///
 /// # Errors
-/// Those of the folder.
+/// The folder cannot be written to, or the program cannot be read from it.
 pub fn compiled(dir: &Path, name: &str, text: &str) -> io::Result<Option<Vec<u8>>> {
     let (source, binary) = (dir.join(format!("{name}.c")), dir.join(name));
     std::fs::write(&source, text)?;

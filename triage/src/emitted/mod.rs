@@ -15,7 +15,7 @@ const ABUSE: &str = include_str!("../linux/abuse.c");
 /// Compiles the programs that can be written in C, and runs them.
 ///
 /// # Errors
-/// Those of `out`, and of the folder for the compiled programs.
+/// `out`, or the folder for the compiled programs, cannot be written to.
 pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
     if args.stock {
         return stock::command(args, out);
@@ -56,7 +56,7 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
             }
         }
     }
-    // One more program, which misuses the driver.
+    // Add a program that misuses the driver.
     let abuse = format!("{}\n{}{ABUSE}", emit::DRIVER, emit::constants());
     if let Some(binary) = compiled(dir.path(), "abuse", &abuse)? {
         programs.push(("abuse".to_owned(), binary));

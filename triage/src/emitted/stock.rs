@@ -2,9 +2,9 @@
 //! it.
 //!
 //! Such a program expects what a kernel without bugs does. If it says `BROKEN`, a
-//! [known bug](crate::linux::known) of that kernel may explain it. The bug does so if, with it, the
-//! model does something else at that step or was already in another state before the step.
-//! Otherwise nobody has explained it yet.
+//! [known bug](crate::linux::known) of that kernel may explain this. A bug is an explanation if the
+//! model with the bug shows a difference at that step, or differed before the step. A `BROKEN`
+//! without such a bug is reported as not explained.
 
 use super::compiled::compiled;
 use crate::emit::{Known, Stock};
@@ -22,21 +22,21 @@ const SAID: &str = "mmfuzz-agent: ";
 struct Candidate {
     name: String,
     binary: Vec<u8>,
-    /// Known bugs that the model shows in it.
+    /// The known bugs that change what the model does in this program.
     known: Vec<Known>,
 }
 
 /// What became of one program.
 #[derive(Debug, PartialEq, Eq)]
 struct Said {
-    /// Its words.
+    /// The output of the program.
     words: String,
-    /// What the kernel warned of meanwhile.
+    /// The kernel's warnings while the program ran.
     warned: Vec<String>,
 }
 
-/// What each program of a guest said, in the order in which they ran, and the kernel's warnings
-/// after the last of them.
+/// Reads a guest's console. Returns what each program said, in the order in which the programs ran,
+/// and the kernel's warnings after the last program.
 fn said(console: &str) -> (Vec<(String, Said)>, Vec<String>) {
     const WORDS: [&str; 5] = [
         "WARNING:",
@@ -60,8 +60,8 @@ fn said(console: &str) -> (Vec<(String, Said)>, Vec<String>) {
     (all, warned)
 }
 
-/// The bugs that explain what a program said: those that show at that step; if none does, those
-/// with which the model was in another state before.
+/// The bugs that explain why a program is broken at a step: the bugs that first show at that step.
+/// If there are none, the bugs with which the model differed before that step.
 fn explanation(known: &[Known], words: &str) -> Option<String> {
     let step = words.strip_prefix("BROKEN: step ")?.split(':').next()?;
     let step: usize = step.parse().ok()?;
@@ -78,7 +78,7 @@ fn explanation(known: &[Known], words: &str) -> Option<String> {
 fn run(image: &Image, all: &[Candidate]) -> Result<Vec<Said>, String> {
     let mut results = Vec::new();
     while results.len() < all.len() {
-        // they run in the order of their names in the guest
+        // the guest runs the programs in the order of their names
         let rest = &all[results.len()..];
         let numbered = rest.iter().enumerate();
         let programs: Vec<_> = numbered
@@ -99,7 +99,7 @@ fn run(image: &Image, all: &[Candidate]) -> Result<Vec<Said>, String> {
 /// Compiles the programs that stock interfaces can carry out, and runs them.
 ///
 /// # Errors
-/// Those of `out`, and of the folder for what is compiled.
+/// `out`, or the folder for the compiled programs, cannot be written to.
 pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
     let Session { image, files } = match Session::new(args) {
         Ok(session) => session,

@@ -1,7 +1,7 @@
 "use strict";
-// The arrow keys go from cell to cell of a picture. The line under the picture shows the tooltip of
-// the cell that has the focus or that is under the pointer. Where scripts do not run, Tab reaches
-// only the first cell; the tooltips and the tables have the same contents.
+// The arrow keys go from cell to cell of a picture; the line under the picture shows the tooltip text of the cell
+// that has the focus or the pointer. Without this script only the first cell can be reached by keyboard; tooltips
+// and tables have the rest.
 for (const picture of document.querySelectorAll("svg.picture")) {
   const readout = picture.parentElement.nextElementSibling;
   const rows = [...picture.querySelectorAll('[role="row"]')]

@@ -1,9 +1,9 @@
 //! `emit --c --stock`: writes a program in C for any Linux, without a driver of ours. It uses
 //! system calls, files of `/proc`, userfaultfd, and `/dev/hmm_dmirror` of `CONFIG_TEST_HMM`.
 //!
-//! The program prints `ok`, or `BROKEN` and the first step that Linux does otherwise. It expects
-//! what the model does without any bug. So on a kernel with one of the
-//! [known bugs](crate::linux::known) it may say `BROKEN`: that is its purpose.
+//! The program in C expects what the model does without any bug. It prints `ok`, or `BROKEN` and
+//! the first step at which Linux differs. On a kernel with one of the
+//! [known bugs](crate::linux::known), `BROKEN` may show that bug.
 
 mod parts;
 mod sayable;
@@ -18,23 +18,27 @@ use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::Program;
 use watch::{Watched, trace};
 
-/// A program that stock interfaces can carry out, and what is expected of it.
+/// A program that stock interfaces can carry out, and what is expected of each step.
 #[derive(Debug)]
 pub struct Stock {
     program: Program,
-    /// The number of the program's own operations. Those behind them show what it left.
+    /// The number of the program's own operations. The operations after them show what the program
+    /// has left.
     own: usize,
+    /// The run in the model without bugs.
     right: Watched,
+    /// The kernel whose rules the model has.
     kernel: Version,
 }
 
 impl Stock {
-    /// A program in terms of stock interfaces, and what a kernel with these rules and no bugs does
-    /// in it.
+    /// Replaces operations by others that stock interfaces can carry out. Runs the result in the
+    /// model, with the rules of `kernel` and without bugs.
     ///
     /// # Errors
     ///
-    /// What stock interfaces cannot carry out.
+    /// Stock interfaces cannot carry out an operation, or the model's run is not usable: an
+    /// operation waits, frames run out, or there is a finding.
     pub fn of(program: &Program, kernel: Version) -> Result<Self, Refused> {
         let mut executor = Executor::new(options(kernel));
         let as_is = trace(program, &mut executor);
@@ -82,11 +86,12 @@ impl Stock {
 /// A bug that changes what the model does in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// Its name in the zoo.
+    /// The name of the bug in the zoo.
     pub name: &'static str,
-    /// The first step after which the model with this bug is in another state.
+    /// The first step at which the model differs with the bug: in the outcome, in what stock
+    /// interfaces see, or in the state after the step.
     pub first: usize,
-    /// The first step at which stock interfaces see a difference.
+    /// The first step at which stock interfaces see a difference; `None` if they never do.
     pub shows: Option<usize>,
 }
 

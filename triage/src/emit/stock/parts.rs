@@ -1,4 +1,4 @@
-//! The parts of the programs: functions in C, and the headers of libc that each needs.
+//! The parts of the emitted programs: functions in C, and the headers of libc that each needs.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ macro_rules! parts {
 parts! {
     /// Compares what a step yields.
     EXPECT "parts/expect.c" ["stdio.h"]
-    /// Reads and writes of the CPU, none of which raises a signal.
+    /// Reads and writes of the CPU in a program in which none should raise a signal.
     TOUCH "parts/touch.c" ["signal.h"]
-    /// Those that may.
+    /// Reads and writes of the CPU in a program in which one should raise a signal.
     TOUCH_OR_FAULT "parts/touch_or_fault.c" ["setjmp.h" "signal.h"]
     /// Compares pagemap.
     PAGEMAP "parts/pagemap.c" ["fcntl.h" "stdio.h"]
@@ -28,15 +28,15 @@ parts! {
     ACCESS "parts/access.c" []
     /// Compares what a device sees.
     SNAPSHOT "parts/snapshot.c" []
-    /// What is locked in memory.
+    /// The amount of memory that is mlocked.
     MLOCKED "parts/mlocked.c" ["sched.h" "stdio.h"]
     /// Several processes.
     PROCESSES "parts/processes.c" ["errno.h" "signal.h" "sys/prctl.h" "sys/wait.h"]
-    /// The end of one of them.
+    /// The exit of a process.
     LEAVE "parts/leave.c" []
 }
 
-/// Those that a program needs.
+/// The parts that a program needs.
 #[derive(Default)]
 pub struct Parts {
     headers: BTreeSet<&'static str>,
@@ -44,7 +44,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Adds a part behind the others, unless it is there already.
+    /// Adds a part at the end, unless it has been added before.
     pub fn need(&mut self, part: &Part) {
         if !self.texts.contains(&part.0) {
             self.texts.push(part.0);
@@ -52,7 +52,7 @@ impl Parts {
         }
     }
 
-    /// Needs a header of libc.
+    /// Adds a header of libc.
     pub fn need_header(&mut self, name: &'static str) {
         self.headers.insert(name);
     }
@@ -71,7 +71,7 @@ impl Parts {
             .collect()
     }
 
-    /// The functions.
+    /// The text of all parts.
     pub fn functions(&self) -> String {
         self.texts.join("\n")
     }

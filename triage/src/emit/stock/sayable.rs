@@ -1,5 +1,5 @@
-//! Says which operations stock interfaces can carry out. For some of those that they cannot,
-//! another operation is a substitute, where its effect is the same.
+//! Says which operations are *sayable*: stock interfaces can carry them out. For some other
+//! operations there is a substitute. It is used only if it has the same effect in the program.
 
 use super::watch::{Done, Watched};
 use crate::emit::refused::Refused;
@@ -7,18 +7,18 @@ use mm_fuzz::call::{Call, Ioctl};
 use mm_fuzz::program::{Addr, Len, Op, OperandKind, Program, Skip, Step};
 use mm_linux_protocol::SeenProcess;
 
-/// What stands for an operation.
+/// What stands for an operation in the emitted program.
 pub enum Substitute {
-    /// Itself: it can be said as it is.
+    /// The operation itself, because stock interfaces can carry it out.
     Itself,
-    /// Another operation, if it leaves the processes in the same state; and the reason for a
-    /// refusal if it does not.
+    /// Another operation, if it leaves the processes in the same state. If it does not, the
+    /// sentence is the reason for refusing the program.
     For(Op, &'static str),
-    /// Nothing does.
+    /// Nothing. The sentence is the reason for refusing the program.
     None(&'static str),
 }
 
-/// What stands for an operation.
+/// Finds what stands for an operation.
 pub fn stand(op: Op) -> Substitute {
     const HELD: &str = "only a custom driver can hold a migration open";
     const REFERENCE: &str = "only a custom driver can keep a reference to a page";
@@ -71,6 +71,7 @@ fn has_command(op: Op) -> bool {
     }
 }
 
+/// Whether the driver declines a page of the range.
 fn declines(len: Len, skip: Skip) -> bool {
     (0..usize::from(len.get())).any(|page| skip.contains(page))
 }
@@ -80,7 +81,7 @@ fn declines(len: Len, skip: Skip) -> bool {
 ///
 /// # Errors
 ///
-/// What cannot be carried out, by operation.
+/// The operations that stock interfaces cannot carry out, or what else rules out the program.
 pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     if !program.preemptions.is_empty() {
         let why = "preemptions: user space cannot stop a task inside the kernel";
@@ -123,12 +124,12 @@ pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     })
 }
 
-/// Checks that each step with substitutes leaves the same state as the original step, and that the
-/// test driver can carry it out.
+/// Checks that each step of the program with substitutes leaves the same state as the step of the
+/// original program, and that the test driver can carry out the step.
 ///
 /// # Errors
 ///
-/// Where it does not.
+/// The steps for which this does not hold.
 pub fn check(program: &Program, as_is: &Watched, said: &Watched) -> Result<(), Refused> {
     let steps = as_is.steps.iter().zip(&said.steps).zip(&program.ops);
     let mut reasons = Vec::new();
@@ -152,7 +153,7 @@ pub fn check(program: &Program, as_is: &Watched, said: &Watched) -> Result<(), R
     }
 }
 
-/// The processes without the frames that their pages lie in, which may differ.
+/// The processes without the identities of their frames, which may differ between two programs.
 fn without_frames(seen: &[SeenProcess]) -> Vec<SeenProcess> {
     let mut seen = seen.to_vec();
     let entries = seen.iter_mut().flat_map(|process| &mut process.entries);
@@ -171,7 +172,7 @@ fn refused(reasons: Vec<String>) -> Refused {
     }
 }
 
-/// The operation, with its operand replaced by the process that it worked on.
+/// The operation, naming the process that it worked on by that process's slot.
 fn of_process(op: Op, done: &Done) -> Op {
     let Some(proc) = done.place.and_then(|place| place.proc) else {
         return op;
@@ -185,11 +186,11 @@ fn of_process(op: Op, done: &Done) -> Op {
     Op::from_operand_bytes(op.kind(), bytes)
 }
 
-/// Appends operations that show what the program left: for each process pagemap, reads, writes, and
-/// pagemap again.
+/// Appends operations that show what the program has left. For each range of neighbouring pages of
+/// a process these are pagemap, reads, and writes. If there are writes, pagemap follows again.
 ///
-/// A program that mlocks memory gets pagemap alone. Its C compares the `Mlocked` count of
-/// `/proc/meminfo` after it has unmapped everything. An access before that might migrate an mlocked
+/// A program that mlocks memory gets only the first pagemap. Its C unmaps everything at the end and
+/// then compares the `Mlocked` count of `/proc/meminfo`. A read or write could migrate an mlocked
 /// page back from a device, and so change the count.
 pub fn with_looks(mut program: Program, trace: &Watched) -> Program {
     let left = &trace.left;

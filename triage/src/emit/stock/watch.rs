@@ -1,5 +1,6 @@
 //! Runs a program in the model, and notes what stock interfaces can show of each step. Also follows
-//! what `lib/test_hmm.c` has mapped by then, which is not what our driver would have mapped.
+//! which pages `lib/test_hmm.c` would have mapped, because our driver, as the model has it, maps
+//! others.
 
 use crate::linux::observe;
 use mm_core::{
@@ -11,25 +12,26 @@ use mm_fuzz::window::Window;
 use mm_linux_protocol::SeenProcess;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One step, as it has ended.
+/// A step that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// The process and the slot that it works on; `None` if there was nothing to work on.
+    /// The process and the slot that the step works on; `None` if there was nothing to work on.
     pub place: Option<OpSlots>,
-    /// How it ended.
+    /// How the step ended.
     pub outcome: Outcome,
-    /// What pagemap showed, page by page.
+    /// If the step reads pagemap, the value for each page.
     pub pagemap: Vec<Pagemap>,
-    /// What `HMM_DMIRROR_SNAPSHOT` shows of its range on its device after the step.
+    /// If the step has a device, the bytes that `HMM_DMIRROR_SNAPSHOT` of this device would give
+    /// for the step's range after the step.
     pub snapshot: Vec<u8>,
     /// All processes after the step.
     pub seen: Vec<SeenProcess>,
-    /// Why `lib/test_hmm.c` would not do what the model does.
+    /// Why `lib/test_hmm.c` would not do what the model does; `None` if it would.
     pub blocked: Option<&'static str>,
 }
 
 impl Done {
-    /// What stock interfaces see of it.
+    /// What stock interfaces see of the step.
     pub fn shows(&self) -> (Outcome, &[Pagemap], &[u8]) {
         (self.outcome, &self.pagemap, &self.snapshot)
     }
@@ -42,9 +44,9 @@ pub struct Left {
     pub proc: usize,
     /// The page.
     pub page: u8,
-    /// Its area can be read.
+    /// The page's VMA can be read.
     pub reads: bool,
-    /// Its area can be written to.
+    /// The page's VMA can be written to.
     pub writes: bool,
 }
 
@@ -57,13 +59,13 @@ pub struct Watched {
     pub left: Vec<Left>,
     /// An operation waited for another one.
     pub waited: bool,
-    /// Memory ran out.
+    /// An allocation failed, because the model has few frames.
     pub ran_out: bool,
-    /// The model has a finding.
+    /// The signature of the finding, if there is one.
     pub finding: Option<String>,
 }
 
-/// Runs a program, and notes what is shown.
+/// Runs a program, and notes what each step shows.
 pub fn trace(program: &Program, executor: &mut Executor) -> Watched {
     let mut slots = Slots::default();
     slots.procs[0] = Some(());
@@ -93,9 +95,10 @@ struct Watch<'p> {
     /// The step under way.
     running: Option<Running>,
     pagemap: BTreeMap<u64, Pagemap>,
-    /// What mirrors of the test driver map on their own devices, and whether they may write there.
+    /// The pages that the test driver has mapped on their own device: the address space, the device
+    /// and the address, and whether the device may write.
     mirrors: BTreeMap<(MmId, u8, u64), bool>,
-    /// Who has opened which device.
+    /// The devices that are open, each with the slot of the process that has opened it.
     opened: BTreeSet<(usize, u8)>,
     /// Pages that any process has ever had an entry for.
     used: BTreeSet<u8>,
@@ -107,7 +110,7 @@ struct Running {
     step: usize,
     place: Option<OpSlots>,
     blocked: Option<&'static str>,
-    /// Pages of its range that the CPU could write to when it began.
+    /// The pages of the step's range that the CPU could write to before the step.
     writable: Vec<u64>,
 }
 
@@ -126,7 +129,7 @@ pub fn on_device(op: Op) -> Option<(Dev, Addr, Len)> {
     }
 }
 
-/// After a fault on a page of its own device, `lib/test_hmm.c` maps the struct page, not the memory
+/// If a device faults on a page of its own, `lib/test_hmm.c` maps the struct page, not the memory
 /// behind it.
 const FORGOTTEN: &str = "lib/test_hmm.c has no mapping for this access to a page of its own device, and cannot fault it in";
 const NOT_GIVEN_BACK: &str =
@@ -144,7 +147,7 @@ impl Watch<'_> {
         self.window.range(addr, len)
     }
 
-    /// Is the page at `addr` on `dev`? And if so, may it be written to there?
+    /// If the page at `addr` is on `dev`, whether the entry permits writing.
     fn on_own(&self, s: &State, mm: MmId, dev: u8, addr: u64) -> Option<bool> {
         match self.pte(s, mm, addr)?.leaf()? {
             Softleaf::DevicePrivate { pfn, write } => {
@@ -172,8 +175,8 @@ impl Watch<'_> {
         (write && matches!(leaf, Softleaf::DeviceExclusive { .. })).then_some(NOT_GIVEN_BACK)
     }
 
-    /// Adds the pages that an operation has migrated to the mirrors, and removes those that have
-    /// migrated back.
+    /// Adds to the mirrors the pages that the operation has migrated to a device. Removes pages
+    /// that are no longer on the device, and pages of processes that have exited.
     fn update_mirrors(&mut self, s: &State, op: Op, mm: Option<MmId>, writable: &[u64]) {
         let live = self.mms;
         let mut mirrors = std::mem::take(&mut self.mirrors);
@@ -183,8 +186,8 @@ impl Watch<'_> {
         if let (Op::Migrate { addr, len, dev, .. }, Some(mm)) = (op, mm) {
             for addr in self.range(addr, len) {
                 if self.on_own(s, mm, dev.get(), addr).is_some() {
-                    // the entry of a former hole is writable now, but its mapping in the mirror is
-                    // not
+                    // for a former hole, the entry is writable now, but the mapping of the test
+                    // driver is not
                     let write = writable.contains(&addr);
                     mirrors.entry((mm, dev.get(), addr)).or_insert(write);
                 }
@@ -193,7 +196,7 @@ impl Watch<'_> {
         self.mirrors = mirrors;
     }
 
-    /// A byte of `HMM_DMIRROR_SNAPSHOT`.
+    /// The byte of `HMM_DMIRROR_SNAPSHOT` for one page.
     fn snapshot(&self, s: &State, mm: MmId, dev: u8, addr: u64) -> u8 {
         const ERROR: u8 = 0xff;
         const ZERO: u8 = 0x10;
@@ -310,7 +313,7 @@ impl Observer for Watch<'_> {
             self.used
                 .extend(process.entries.iter().map(|(page, _)| *page));
         }
-        // where there is no area, nothing is shown
+        // pagemap is empty where there is no VMA
         let shown = std::mem::take(&mut self.pagemap);
         let pagemap = match op {
             Op::Pagemap { addr, len, .. } => {

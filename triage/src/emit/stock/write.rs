@@ -1,4 +1,4 @@
-//! The text in C: a line for each step, and the parts that these lines use.
+//! Writes the text in C: a line for each step, and the parts that these lines use.
 
 use super::parts::{self, Parts};
 use super::watch::{Done, Watched};
@@ -11,7 +11,7 @@ use mm_fuzz::window::{Pages, Window};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// The program in C; operations from `own` on are there to show what the others left.
+/// The program in C. The operations from number `own` on show what the operations before have left.
 pub fn text(program: &Program, own: usize, right: &Watched, kernel: Version) -> String {
     let mut writer = Writer {
         several: program.ops.iter().zip(&right.steps).any(several),
@@ -75,11 +75,13 @@ struct Writer {
     several: bool,
     /// A read or write of the CPU raises a signal.
     faults: bool,
-    /// The process that starts is p0, because p0 does not exit in the program.
+    /// The process that runs `main` is p0. If p0 exits in the program, a child of `main` is p0.
     main_is_p0: bool,
-    /// The last step that was written.
+    /// The last step that was written, or -1.
     last: i64,
+    /// The processes that live after that step.
     live: BTreeSet<usize>,
+    /// A step calls `mlock`.
     locks: bool,
 }
 
@@ -200,7 +202,7 @@ impl Writer {
         }
     }
 
-    /// The result of a system call.
+    /// Defines the macro for the result of a system call.
     fn result(&mut self) {
         self.parts.need_header("errno.h");
         let value = "((long)(call) == -1 ? -errno : 0)";
@@ -250,8 +252,8 @@ impl Writer {
             }
             Ioctl::Migrate => {
                 let call = self.device(dev, "MIGRATE_TO_DEV", Some(pages));
-                // if pages stay behind, the result depends on whether the mirror maps them, so a
-                // snapshot is compared instead
+                // if some pages do not migrate, the result depends on whether the test driver maps
+                // them, so a snapshot is compared instead
                 if matches!(done.outcome, Outcome::Moved(moved) if moved < pages.count) {
                     let snapshot = self.snapshot(number, dev, pages, done);
                     return format!("{call}, {snapshot}");
@@ -398,7 +400,7 @@ impl Writer {
     }
 }
 
-/// What a step yields, in C.
+/// The value that a step must yield, in C.
 fn wanted(op: Op, outcome: Outcome, slot: usize) -> String {
     let by_cpu = by_cpu(op);
     let on_device = super::watch::on_device(op).map(|(.., len)| u32::from(len.get()));
@@ -406,7 +408,7 @@ fn wanted(op: Op, outcome: Outcome, slot: usize) -> String {
         Outcome::Done | Outcome::Nothing | Outcome::Seen(_) | Outcome::Slot(_) => "0".to_owned(),
         Outcome::Word(word) => word.to_string(),
         Outcome::Moved(pages) => pages.to_string(),
-        // the command fails at the first page that the device cannot have
+        // the command fails if the device gets exclusive access to fewer pages than it asks for
         Outcome::Exclusive(pages) if on_device != Some(pages) => "-EFAULT".to_owned(),
         Outcome::Exclusive(pages) => pages.to_string(),
         Outcome::Child(_) => slot.to_string(),
