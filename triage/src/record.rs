@@ -27,8 +27,8 @@ pub struct Moment {
 /// A run of a program.
 #[derive(Debug)]
 pub struct Record {
-    /// The operations in the order in which they ended. The one with the finding, if any, is the
-    /// last.
+    /// The operations in the order in which they ended. If there is a finding, the operation with
+    /// the finding comes last.
     pub moments: Vec<Moment>,
     /// How the run ended.
     pub ended: Ended,
@@ -141,7 +141,7 @@ impl Record {
         Self { moments, ended }
     }
 
-    /// What a moment changed, in lines.
+    /// A line for each thing that the operation of a moment changed.
     pub fn changes(&self, moment: usize, window: Window) -> Vec<String> {
         let before = moment.checked_sub(1).and_then(|i| self.moments.get(i));
         let nothing = Snapshot::default();
@@ -152,7 +152,7 @@ impl Record {
     }
 }
 
-/// Joins two lists by key.
+/// Joins two lists by key: for each key, the value before and the value after.
 fn join<K: Ord + Copy, V>(
     before: impl Iterator<Item = (K, V)>,
     after: impl Iterator<Item = (K, V)>,
@@ -167,7 +167,8 @@ fn join<K: Ord + Copy, V>(
     both
 }
 
-/// The entries, struct pages, VMAs and links of the reverse map that differ between two states, in lines.
+/// A line for each entry, struct page, VMA and link of the reverse map that differs between two
+/// states.
 pub fn differences(before: &Snapshot, after: &Snapshot, window: Window) -> Vec<String> {
     let mut lines = Vec::new();
     let entries = |s: &Snapshot| {

@@ -1,4 +1,4 @@
-//! Runs a program and survives anything: a panic of the core is a finding as well.
+//! Runs a program. A panic of the core does not end the process: it becomes a finding.
 
 use crate::bugs::Bugs;
 use mm_core::Pfn;
@@ -25,17 +25,18 @@ pub enum Ended {
 /// A finding, or a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// What findings of the same bug have in common.
+    /// The signature (docs/architecture.md).
     pub signature: String,
     /// The invariant; `None` for a panic.
     pub invariant: Option<Invariant>,
-    /// The way in which it is broken, if it has several.
+    /// The way in which the invariant is broken; `None` if the invariant has no ways.
     pub way: Option<Way>,
     /// The invariant, `family/name`; for a panic, its place in the source.
     pub oracle: String,
-    /// The operation; `None` for a panic.
+    /// The number of the operation, or the number of operations at the end of the program; `None`
+    /// for a panic.
     pub step: Option<usize>,
-    /// The page that the finding names.
+    /// The page that the finding is about, if there is one.
     pub page: Option<Pfn>,
     /// What was expected and what was found.
     pub detail: String,
@@ -83,7 +84,8 @@ pub fn run(program: &Program, bugs: &Bugs, thorough: bool, observer: &mut dyn Ob
     Runner::new(bugs, options).run(program, observer)
 }
 
-/// Runs programs one after the other on one machine. Each run leaves the machine as it found it.
+/// Runs programs one after the other, with one executor. Each run begins with a machine that has
+/// been reset.
 #[derive(Debug)]
 pub struct Runner {
     executor: Executor,
@@ -92,7 +94,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A machine with `bugs`.
+    /// A runner with `bugs` put back.
     pub fn new(bugs: &Bugs, options: Options) -> Self {
         let mut executor = Executor::new(options);
         bugs.set(&mut executor);
@@ -103,7 +105,7 @@ impl Runner {
         }
     }
 
-    /// The identity of the state that the last run reached.
+    /// The identity of the state that the last run reached; `None` unless the options ask for it.
     pub const fn identity(&self) -> Option<u128> {
         self.executor.identity()
     }

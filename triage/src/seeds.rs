@@ -32,10 +32,11 @@ pub struct SeedsArgs {
     pub corpus: Option<PathBuf>,
 }
 
-/// The folders of the corpus that hold text programs.
+/// The folders of the corpus that have text programs.
 const FOLDERS: [&str; 3] = ["seeds", "zoo", "regress"];
 
-/// Writes the programs of the corpus. An unusable program does not stop the others.
+/// Writes the programs of the corpus. If a program is unusable, the next programs are still
+/// written.
 pub fn command(args: &SeedsArgs, out: &mut dyn Write) -> io::Result<Status> {
     let paths = match find(args) {
         Ok(paths) => paths,

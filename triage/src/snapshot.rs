@@ -9,7 +9,7 @@ use std::ops::Range;
 pub struct EntryAt {
     /// The address space.
     pub mm: MmId,
-    /// The page that it translates.
+    /// The page number, in the address space, that the entry translates.
     pub addr: u64,
     /// The entry.
     pub pte: Pte,
@@ -28,7 +28,8 @@ pub struct AreaAt {
     pub flags: VmFlags,
 }
 
-/// Pages, entries, VMAs, and what was written since an oracle last looked.
+/// The struct pages, the entries, the VMAs and the reverse map, and what has changed since the
+/// oracles last looked.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pages: Vec<(Pfn, Page)>,

@@ -2,7 +2,8 @@
 
 use mm_fuzz::names;
 
-/// How a command ended. The order is that of severity: the worst of several counts.
+/// How a command ended, in the order of severity. A command with several files ends with the worst
+/// of their statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// All is well.

@@ -1,7 +1,7 @@
-//! Ctrl-C. Long work checks this between two runs, ends cleanly, and says that it was interrupted.
-//! A run of one program is never cut: it takes milliseconds, and the executor's budget of steps
-//! bounds it. Some commands would have nothing to add to their output after an interruption. They
-//! do not install this, so the signal kills them.
+//! Ctrl-C and SIGTERM. A long command checks [`Stop`] between two runs, ends cleanly, and says that
+//! it was interrupted. A run of one program is never cut: it takes milliseconds, and the executor's
+//! budget of scheduling points bounds it. Some commands would have nothing to add to their output
+//! after an interruption. They do not use [`Stop`], so the signal kills them.
 
 use crate::Status;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Set by the first SIGINT or SIGTERM. The second one ends the process at once.
+    /// A flag that the first SIGINT or SIGTERM sets. The second signal ends the process at once.
     ///
     /// # Errors
     /// The handlers cannot be installed.
@@ -20,7 +20,8 @@ impl Stop {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let stop = Self::default();
         for signal in [SIGINT, SIGTERM] {
-            // In this order, the first signal still finds the flag unset.
+            // In this order, the conditional handler runs first, and the first signal finds the
+            // flag unset.
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop.0))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop.0)))
                 .map_err(|error| {
@@ -30,7 +31,7 @@ impl Stop {
         Ok(stop)
     }
 
-    /// Does what a signal does.
+    /// Sets the flag, as a signal does.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// Number of attempts, 20 ms apart, to take a lock that a child just forked may still hold.
+/// The number of further attempts, 20 ms apart, to take a lock. A child that was just forked may
+/// still hold the lock.
 const FORK_TRIES: u32 = 50;
 
 /// Writes `contents` to `path`: all of it, or nothing.
@@ -43,7 +44,7 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = builder.tempfile_in(folder)?;
         match file.as_file().try_lock() {
-            // A sweeper may have removed it first.
+            // Another process may have swept the file before the lock was taken.
             Ok(()) if file.path().exists() => return Ok(file),
             Ok(()) | Err(TryLockError::WouldBlock) => {}
             // This file system has no locks, so nobody removes the file.
@@ -89,8 +90,8 @@ impl Output {
     /// Creates the folder, and takes its lock.
     ///
     /// # Errors
-    /// It cannot be created, or another process holds the lock; the status has been explained on
-    /// standard error.
+    /// The folder cannot be created, or another process holds the lock. Standard error then has an
+    /// explanation.
     pub fn open(dir: &Path) -> Result<Self, Status> {
         make_folder(dir)?;
         let lock = File::open(dir).map_err(|error| refuse_write(dir, &error))?;
@@ -167,7 +168,7 @@ pub fn refuse_write(path: &Path, error: &io::Error) -> Status {
 /// Creates the folder for results, and [sweeps](sweep) it.
 ///
 /// # Errors
-/// It cannot be created; the status has been explained on standard error.
+/// The folder cannot be created. Standard error then has an explanation.
 pub fn make_folder(dir: &Path) -> Result<(), Status> {
     std::fs::create_dir_all(dir).map_err(|error| {
         let dir = shown(dir);
@@ -224,7 +225,7 @@ mod tests {
         sweep(Path::new("/not/there"));
     }
 
-    /// A sweeper may open a file before its writer has locked it.
+    /// A sweep may open a temporary file before its writer has locked it.
     #[test]
     fn writers_and_sweepers_side_by_side_lose_nothing() {
         let dir = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,5 @@
-//! The last steps of the schedule: which slice ran, how far it came, and what it waits for.
+//! The last steps of the schedule: which slice ran, how many scheduling points it passed, and where
+//! the tasks then were.
 
 use mm_core::{MAX_TASKS, Site, State, Task, Wait};
 use mm_fuzz::describe;
@@ -6,7 +7,7 @@ use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{MAX_THREADS, Program};
 use std::collections::VecDeque;
 
-/// How many steps are kept.
+/// The number of steps that are kept.
 const KEPT: usize = 10;
 
 /// Where a task is and what it waits for.
@@ -23,13 +24,14 @@ pub fn task_name(task: usize) -> String {
 /// One slice of the run.
 #[derive(Clone, Debug)]
 struct Slice {
-    /// The operation that it belongs to; one past the last for the end of the program.
+    /// The number of the slice's operation, or the number of operations at the end of the program.
     step: usize,
-    /// The scheduling points passed before and after.
+    /// The numbers of scheduling points passed before and after the slice.
     points: (u32, u32),
-    /// The scheduler chose this slice. If not, something went on while all threads waited.
+    /// The scheduler chose this slice. Otherwise the slice ran after all threads had waited, or at
+    /// the end of the program.
     chosen: bool,
-    /// The tasks that moved, in words.
+    /// The tasks that moved, and where they now are, in words.
     stands: String,
     preempted: Option<String>,
     ended: Option<Outcome>,

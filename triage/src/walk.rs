@@ -1,9 +1,9 @@
-//! Walks the files in a folder and its subfolders, sorted by name, however many there are. It skips
-//! temporary files, whose writers are at work or were killed.
+//! Walks the files in a folder and its subfolders, sorted by name. The walk skips temporary files,
+//! whose writers are at work or were killed.
 //!
 //! Memory is bounded: a limited number of names of each folder is kept, and the folder is read
-//! again for the next ones. The walk does not follow links to folders, so there are no loops. A
-//! link to a file counts as a file.
+//! again for the next names. The walk does not follow links to folders, so there are no loops. It
+//! returns every link as a file.
 
 use crate::file;
 use std::collections::BTreeSet;
@@ -12,17 +12,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How many names of one folder are kept.
+/// The most names of one folder that are kept.
 const KEPT: usize = 1 << 16;
 
 /// What a walk finds.
 #[derive(Debug)]
 pub enum WalkEntry {
-    /// A file that the user named; a walk never returns it.
+    /// A file that the user named. A walk returns no such entry.
     Named(PathBuf),
-    /// A file, or what may be one.
+    /// A file, or anything else that is not a folder.
     File(PathBuf),
-    /// A folder that cannot be read, or not to its end.
+    /// A folder that cannot be read, or cannot be read to its end.
     Unreadable(PathBuf, io::Error),
 }
 
@@ -38,7 +38,7 @@ struct Folder {
     path: PathBuf,
     /// The next names, in ascending order.
     names: BTreeSet<OsString>,
-    /// The greatest name that was kept; the folder may have greater ones.
+    /// If the folder may have more names, the greatest name that was kept.
     more_after: Option<OsString>,
 }
 
@@ -70,7 +70,7 @@ impl Walk {
 }
 
 impl Folder {
-    /// Reads the least names that come after those kept before.
+    /// Reads the next names: the least that are greater than all names kept before.
     fn refill(&mut self, kept: usize) -> io::Result<()> {
         let Some(after) = self.more_after.take() else {
             return Ok(());

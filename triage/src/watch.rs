@@ -17,11 +17,13 @@ pub struct Watch<'a> {
     out: Option<&'a mut dyn Write>,
     /// The first error in printing.
     result: io::Result<()>,
-    /// The states before and after the last slice that ended.
+    /// The state before the last slice that ended.
     before: Snapshot,
+    /// The state after the last slice that ended. If a slice is running, the state before it.
     after: Snapshot,
     /// A slice has begun and not ended.
     running: bool,
+    /// The operation that ran last.
     step: Option<usize>,
     started: BTreeSet<usize>,
     timeline: Timeline,
@@ -34,7 +36,7 @@ pub struct Seen {
     pub lines: OperationLines,
     /// The state before the last slice.
     pub before: Snapshot,
-    /// The state after it; `None` if the slice did not end.
+    /// The state after the last slice; `None` if the slice did not end.
     pub after: Option<Snapshot>,
     /// The operation that ran last.
     pub step: Option<usize>,
@@ -42,7 +44,7 @@ pub struct Seen {
     pub unfinished: BTreeSet<usize>,
     /// The last scheduling steps.
     pub timeline: Timeline,
-    /// The tasks that wait, and for what.
+    /// The tasks that wait, and what each waits for.
     pub waiting: Vec<String>,
 }
 

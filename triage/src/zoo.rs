@@ -1,5 +1,5 @@
-//! `zoo`: runs every historical bug against its witness. With the bug on, the oracle of the table
-//! must object; with it off, none.
+//! `zoo`: runs the witness of every historical bug. With the bug on, the oracle that the table
+//! names must object. With the bug off, no oracle may object.
 
 use crate::Status;
 use std::io::{self, Write};
@@ -41,17 +41,17 @@ mod table {
     use serde::Serialize;
     use std::path::Path;
 
-    /// The result of a witness that passes.
+    /// The word for a run that passes.
     const PASS: &str = "pass";
-    /// The result if there is nothing to run.
+    /// The word if there is no witness to run.
     const NOTHING: &str = "-";
 
     /// A bug and its witness.
     struct Row {
         entry: &'static BugInfo,
-        /// The oracle that objects with the bug on.
+        /// The oracle that objects with the bug on, or [`PASS`], or why there is no witness.
         found: String,
-        /// The oracle that objects with the bug off.
+        /// The oracle that objects with the bug off, or [`PASS`], or [`NOTHING`].
         off: String,
     }
 
@@ -180,7 +180,7 @@ mod table {
     }
 
     fn object(row: &Row) -> String {
-        // A struct keeps this order, most interesting first; a map would not.
+        // A struct keeps the order of its fields; a map would not.
         #[derive(Serialize)]
         struct Line<'a> {
             slug: &'a str,

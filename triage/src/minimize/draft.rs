@@ -1,28 +1,30 @@
 //! A program that is being changed, and its schedule, which has to follow.
 //!
 //! A program gives the place of a preemption as the number of a scheduling point, counted over the
-//! whole run. What matters is at which point of *one operation* it stands. If anything before it is
-//! removed, the same number names another point. A draft therefore keeps its preemptions in terms
-//! of the original program, and places them in one of two ways. The first subtracts the points of
-//! what was removed. It costs nothing, and is right if the other operations pass as many points as
-//! before. The second is exact: it runs the draft up to each preemption in turn.
+//! whole run. But a preemption matters at one point of *one operation*. If an operation before this
+//! point is removed, the same number names another point. A draft therefore keeps its preemptions
+//! in terms of the original program, and places them in one of two ways:
+//!
+//! - It subtracts the points that the removed operations had passed. This costs nothing, and is
+//!   right if the other operations pass as many points as before.
+//! - It runs the draft up to each preemption in turn. This is exact.
 
 use super::edit::Edit;
 use super::predicate::{Predicate, Slice};
 use mm_fuzz::program::{Geometry, MAX_PARAMS, Op, OpKind, OperandKind, Preemption, Program, Step};
 use std::cmp::Ordering;
 
-/// A program for which the predicate holds, and how it ran.
+/// A program for which the predicate holds, and its run.
 #[derive(Clone, Debug)]
 pub struct Best {
     /// The program.
     pub program: Program,
-    /// Its run.
+    /// The turns of its run.
     pub slices: Vec<Slice>,
 }
 
 impl Best {
-    /// The operation that passes point `at`, and how many points it had passed before.
+    /// The operation that passes point `at`, and how many points this operation had passed before.
     fn place_of(&self, at: u16) -> Option<(usize, u32)> {
         let at = u32::from(at);
         let slice = self.slices.iter().find(|s| (s.from..s.to).contains(&at))?;
@@ -46,10 +48,14 @@ impl Best {
     }
 }
 
-/// Defines "smaller": fewer operations, then fewer preemptions, fewer threads, the smaller
-/// geometry; then, operation by operation, an earlier row of the table, smaller operands, an
-/// earlier thread; then earlier preemptions. Every step of the search goes down in this order, so
-/// the search ends.
+/// Defines "smaller". The first of these that differs decides:
+///
+/// 1. fewer operations, then fewer preemptions, then fewer threads, then the smaller geometry;
+/// 2. at the first operation that differs: an earlier row of the table of operations, then smaller
+///    operands, then an earlier thread;
+/// 3. earlier preemptions.
+///
+/// Every accepted change makes the program smaller in this order, so the search ends.
 pub fn compare(a: &Program, b: &Program) -> Ordering {
     let size = |p: &Program| {
         (
@@ -77,7 +83,7 @@ enum Planned {
     Kept { at: u16, to: u8 },
     /// At this point of the draft.
     At { at: u16, to: u8 },
-    /// It is removed.
+    /// Nowhere: the preemption is removed.
     Dropped,
 }
 
@@ -220,8 +226,8 @@ impl Draft {
         program.preemptions.extend(planned.iter().filter_map(place));
     }
 
-    /// Places each preemption by running the draft with those before it, to see where its operation
-    /// reaches the point.
+    /// Places one preemption after the other. For each, runs the draft with the preemptions placed
+    /// so far, to see where the preempted operation reaches its point.
     fn run_up_to_each(&mut self, best: &Best, predicate: &mut impl Predicate) {
         self.program.preemptions.clear();
         for planned in &self.planned {

@@ -81,8 +81,8 @@ pub enum Same {
     Finding,
 }
 
-/// Holds if a program has a finding that agrees with `found`, the finding of the original, in what
-/// `same` asks for.
+/// Holds if a program has a finding that is the same as that of the original program, `found`. The
+/// field `same` says what must be the same.
 struct Alike<'a> {
     runner: Runner,
     same: Same,
@@ -125,7 +125,7 @@ impl Observer for Turns<'_> {
 struct AlikeOnLinux<'a> {
     lab: Lab,
     kind: &'a str,
-    /// Why no guest came up: nothing holds from then on.
+    /// The reason why a guest did not come up. From then on the predicate holds for no program.
     failed: &'a Mutex<Option<String>>,
 }
 
@@ -151,19 +151,19 @@ impl Predicate for AlikeOnLinux<'_> {
 pub struct Minimized<F = Found> {
     /// The smaller program.
     pub program: Program,
-    /// Its finding; on Linux, the kind.
+    /// The finding of the smaller program; on Linux, the kind of the finding.
     pub found: F,
-    /// The number of runs, not counting those that place preemptions.
+    /// The number of changes that were tried.
     pub tests: u64,
-    /// The runs of the last round, in which nothing could be made smaller; `None` if the search was
-    /// stopped.
+    /// The number of changes that were tried in the last round, in which none could be made; `None`
+    /// if the search was stopped.
     pub last_round: Option<u64>,
     /// What each pass did.
     pub passes: Vec<PassStatistics>,
 }
 
 impl Minimized {
-    /// The same result, with its finding reduced to the signature.
+    /// The same result, with the signature instead of the finding.
     fn signed(self) -> Minimized<String> {
         Minimized {
             program: self.program,
@@ -175,7 +175,8 @@ impl Minimized {
     }
 }
 
-/// Makes `program` as small as possible while its finding stays the same; `None` if it has none.
+/// Makes `program` as small as possible while its finding stays the same; `None` if the program has
+/// no finding.
 pub fn minimize(
     program: &Program,
     bugs: &Bugs,
@@ -213,11 +214,11 @@ pub fn minimize(
 }
 
 /// Makes `program` as small as possible while a guest and the model show a finding of the same
-/// kind; `None` if they show none.
+/// kind; `None` if there is no finding.
 ///
 /// # Errors
 ///
-/// Why no guest comes up.
+/// The reason why a guest does not come up.
 pub fn minimize_on_linux(
     program: &Program,
     image: &Image,
@@ -227,7 +228,7 @@ pub fn minimize_on_linux(
     let bugs = Bugs::of_kernel("", image.kernel())?;
     let mut lab = Lab::new(image, &bugs);
     let program = Program {
-        // points inside the kernel cannot be reached
+        // on Linux, a task cannot be preempted at a chosen point inside the kernel
         preemptions: Vec::new(),
         ..program.clone()
     };
@@ -315,7 +316,7 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     } else {
         None
     };
-    // One program is searched by all threads; several are searched by one thread each.
+    // If there is one file, all threads work on it. If there are several, each has one thread.
     let (outer, inner) = if args.files.len() == 1 {
         (1, jobs)
     } else {
@@ -357,7 +358,7 @@ pub fn command(args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<Status> {
     })
 }
 
-/// What the guests boot; `KERNEL` chooses it.
+/// The image that the guests boot. The environment variable `KERNEL` chooses it.
 fn image() -> Result<Image, String> {
     let corpus = corpus::find(None).map_err(|error| error.to_string())?;
     Image::ensure(corpus.parent().unwrap_or(&corpus))
@@ -491,8 +492,8 @@ fn people(done: &Done, args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Prints a row for each pass: what it tried, what was accepted, the operations before it first ran
-/// and after it last ran, and the operations it removed.
+/// Prints a row for each pass: the number of changes tried and accepted, the number of operations
+/// before the pass first ran and after it last ran, and the number of operations that it removed.
 fn statistics(passes: &[PassStatistics], out: &mut dyn Write) -> io::Result<()> {
     let heading = format!(
         "  {:<26}{:>8} {:>8}  {:<12} removed",
@@ -529,7 +530,7 @@ mod tests {
         forks.filter(|op| op.kind() == OpKind::Fork).count() >= 3
     }
 
-    /// Records the programs for which it holds.
+    /// A predicate that records the programs for which it holds.
     #[derive(Clone, Default)]
     struct Fake(Rc<RefCell<Vec<Program>>>);
 

@@ -1,19 +1,20 @@
 //! The passes of the minimizer: ways to simplify a program, tried until none works.
 //!
-//! The predicate is explicit ([`Predicate`]): "the run ends with this signature", or any other. A
-//! pass is a function from a program to a list of changes, in the order in which they are tried.
-//! The first change that the predicate accepts is made, and the pass goes on at the same place in
-//! the list of the new program. So a pass need not know which of its changes succeed. The next
-//! round tries the whole list of each pass again, also of one that made no progress.
+//! The caller gives the [`Predicate`] that must keep holding, such as "the run ends with this
+//! signature". A pass is a function from a program to a list of changes, in the order in which they
+//! are tried. The first change that the predicate accepts is made, and the pass goes on at the same
+//! place in the list of the new program. So a pass need not know which of its changes succeed. The
+//! next round tries the whole list of each pass again, also if the pass had no success before.
 //!
 //! Removal goes from large to small: the whole program, then halves, quarters, and at last single
-//! operations, so that unneeded parts cost only a logarithm. Cheap passes run to a fixpoint. Then
-//! costly passes look for a way out of it: they remove two or three operations at once, or one
-//! while another becomes a different one. After a success the cheap passes begin again.
+//! operations. So a large part that is not needed goes in few tests. Cheap passes run until a whole
+//! round of them changes nothing. Then costly passes make two or three changes at once, at least
+//! one of them a removal: for example, one operation is removed while another is replaced. After a
+//! success the cheap passes begin again.
 //!
-//! The end is certified: in the last round every pass has tried everything, and nothing held. That
-//! round always comes, because every change goes down in the order of
-//! [`compare`](super::draft::compare).
+//! The end is certified: in the last round every pass has tried its whole list, and the predicate
+//! held for no change. That round always comes, because every accepted change makes the program
+//! smaller in the order of [`compare`](super::draft::compare).
 
 use super::draft::{Best, recast, smaller_geometry};
 use super::edit::Edit;
@@ -24,11 +25,12 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// In programs longer than this, no two operations are removed at a time.
+/// The longest program, in operations, for the pass that removes any two operations.
 const MAX_OPS_PAIRS: usize = 32;
-/// The same for three operations, and for one removed while another changes.
+/// The longest program for the passes that remove any three operations, or remove one while
+/// something else changes.
 const MAX_OPS_COSTLY: usize = 14;
-/// The same for two removed while a third one changes.
+/// The longest program for the pass that removes two operations while a third is replaced.
 const MAX_OPS_COSTLIEST: usize = 8;
 
 type Changes = Vec<Vec<Edit>>;
@@ -73,27 +75,29 @@ const COSTLY: &[Pass] = passes![
 /// What a pass did, over all rounds in which it ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PassStatistics {
-    /// Its name.
+    /// The name of the pass.
     pub pass: &'static str,
-    /// The changes that it tried, counted as for one thread. If the search was stopped, the rest of
-    /// the current list counts as tried.
+    /// The number of changes that the pass tried, counted as if one thread had tried them in order.
+    /// If the search was stopped, the rest of the current list counts as tried.
     pub tried: u64,
-    /// The changes that were made.
+    /// The number of changes that were made.
     pub accepted: u64,
-    /// Operations of the program when the pass first began.
+    /// The number of operations of the program when the pass first began.
     pub operations_before: usize,
-    /// Operations when it last ended. Other passes ran in between.
+    /// The number of operations of the program when the pass last ended. Other passes may have
+    /// removed operations in between.
     pub operations_after: usize,
-    /// Operations that the pass itself removed.
+    /// The number of operations that the pass itself removed.
     pub operations_removed: usize,
 }
 
 /// How a search ended.
 #[derive(Debug, Default)]
 pub struct PassesEnded {
-    /// Tests of the last round, in which nothing held; `None` if the search was stopped.
+    /// The number of changes tried in the last round, in which none was accepted; `None` if the
+    /// search was stopped.
     pub last_round: Option<u64>,
-    /// The passes that ran, in the order in which they first did.
+    /// The passes that ran, in the order in which they first ran.
     pub passes: Vec<PassStatistics>,
 }
 
@@ -126,7 +130,7 @@ pub fn minimize<P: Predicate, F: Fn() -> P + Sync>(
 }
 
 /// Makes all changes of one pass that the predicate accepts, in one go through its list. Returns
-/// true if there was one.
+/// true if a change was made.
 fn exhaust<P: Predicate, F: Fn() -> P + Sync>(
     search: &mut Search<'_, P, F>,
     best: &mut Best,
@@ -228,7 +232,7 @@ fn values_of(program: &Program, kind: OperandKind) -> BTreeSet<u8> {
     mine.map(|(_, byte)| byte).collect()
 }
 
-/// Smaller bytes to try instead of `byte`: the least, the middle, the next.
+/// Smaller bytes to try instead of `byte`: 0, the half, and one less.
 fn smaller(byte: u8) -> impl Iterator<Item = u8> {
     let tries = [
         (byte > 0).then_some(0),
@@ -238,8 +242,8 @@ fn smaller(byte: u8) -> impl Iterator<Item = u8> {
     tries.into_iter().flatten()
 }
 
-/// Replaces a value in the whole program by a smaller one, or lowers all values of a type, because
-/// names of processes, addresses and devices have to agree.
+/// Replaces a value in the whole program by a smaller one, or lowers all values of a type by the
+/// same number. Operations that name the same process, address or device so still do.
 fn values(best: &Best) -> Changes {
     let mut changes = Vec::new();
     for kind in OperandKind::ALL.iter().copied() {
@@ -272,14 +276,15 @@ fn operands(best: &Best) -> Changes {
     changes
 }
 
-/// Replaces an operation by one of an earlier row of the table.
+/// Replaces an operation by an operation of an earlier row of the table.
 fn kinds(best: &Best) -> Changes {
     let ops = best.program.ops.iter().enumerate();
     ops.flat_map(|(i, step)| others(i, step.op, step.op.kind().number().into()))
         .collect()
 }
 
-/// Operation `i` as one of the first `rows` rows of the table.
+/// The changes that replace operation `i`, `op`, by an operation of one of the table's first `rows`
+/// rows.
 fn others(i: usize, op: Op, rows: usize) -> impl Iterator<Item = Vec<Edit>> {
     let rows = OpKind::ALL.iter().take(rows);
     let kinds = rows.copied().filter(move |kind| *kind != op.kind());
@@ -311,7 +316,7 @@ fn preemption_points(best: &Best) -> Changes {
     changes
 }
 
-/// Removes two operations at once, neighbours or not: often one undoes the other.
+/// Removes two operations at once, neighbours or not. Often one of them undoes the other.
 fn two_operations(best: &Best) -> Changes {
     let count = best.program.ops.len();
     if count > MAX_OPS_PAIRS {
@@ -335,8 +340,7 @@ fn removed(ops: &[usize]) -> Vec<Edit> {
     ops.iter().map(|i| Edit::Remove(*i..i + 1)).collect()
 }
 
-/// Removes an operation and moves a preemption, because another operation may serve the same
-/// purpose.
+/// Removes an operation and moves a preemption to any point of the run.
 fn operation_and_preemption(best: &Best) -> Changes {
     let program = &best.program;
     if program.ops.len() > MAX_OPS_COSTLY {
@@ -355,8 +359,8 @@ fn operation_and_preemption(best: &Best) -> Changes {
     changes
 }
 
-/// Removes an operation while an operand of another one changes: to the least value, the greatest,
-/// or one that its type has elsewhere in the program.
+/// Removes an operation while an operand of another operation changes: to the least or the greatest
+/// value of its type, or to a value that operands of its type have elsewhere in the program.
 fn operation_and_operand(best: &Best) -> Changes {
     let ops = &best.program.ops;
     if ops.len() > MAX_OPS_COSTLY {
@@ -382,7 +386,7 @@ fn operation_and_operand(best: &Best) -> Changes {
     changes
 }
 
-/// Removes an operation while another one becomes a different one that serves for both.
+/// Removes an operation while another operation is replaced by one that may serve for both.
 fn operation_and_kind(best: &Best) -> Changes {
     let count = best.program.ops.len();
     if count > MAX_OPS_COSTLY {
@@ -391,7 +395,7 @@ fn operation_and_kind(best: &Best) -> Changes {
     with_another_kind(best, (0..count).rev().map(|gone| vec![gone]))
 }
 
-/// Removes two operations while a third one becomes a different one that serves for all.
+/// Removes two operations while a third is replaced by one that may serve for all three.
 fn two_operations_and_kind(best: &Best) -> Changes {
     let count = best.program.ops.len();
     if count > MAX_OPS_COSTLIEST {
@@ -403,7 +407,7 @@ fn two_operations_and_kind(best: &Best) -> Changes {
     with_another_kind(best, pairs)
 }
 
-/// Removes operations while another one becomes a different one.
+/// Removes operations while another operation is replaced.
 fn with_another_kind(best: &Best, gone: impl Iterator<Item = Vec<usize>>) -> Changes {
     let mut changes = Vec::new();
     for gone in gone {

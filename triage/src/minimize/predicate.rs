@@ -1,4 +1,4 @@
-//! The test of each smaller program.
+//! The test that each smaller program must pass.
 
 use mm_fuzz::program::Program;
 
@@ -8,13 +8,13 @@ use mm_fuzz::program::Program;
 pub struct Slice {
     /// The operation.
     pub step: usize,
-    /// Points of the run before the turn.
+    /// The number of points that the run had passed before the turn.
     pub from: u32,
-    /// Points of the run after it.
+    /// The number of points that the run had passed after the turn.
     pub to: u32,
 }
 
-/// Runs a program and says whether it still is what is wanted.
+/// Runs a program and says whether it still has the property that must be kept.
 pub trait Predicate {
     /// Whether the predicate holds; `slices` becomes the turns of the run.
     fn holds(&mut self, program: &Program, slices: &mut Vec<Slice>) -> bool;

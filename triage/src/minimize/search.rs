@@ -1,5 +1,6 @@
-//! Finds the first good one among many candidates. Several threads speculate, and the lowest index
-//! wins, so the result and the number of tests do not depend on the number of threads.
+//! Finds the first of many candidate changes that can be made. Several threads try candidates at
+//! once, and of the candidates that succeed, the lowest index wins. So neither the result nor the
+//! number of tests depends on the number of threads.
 
 use super::draft::{Best, Draft};
 use super::edit::Edit;
@@ -20,7 +21,7 @@ pub struct Search<'a, P, F> {
     draft: Draft,
     jobs: usize,
     stop: &'a Stop,
-    /// Candidates tried, counted as for one thread.
+    /// The number of candidates tried, counted as if one thread had tried them in order.
     pub tests: u64,
 }
 
@@ -67,7 +68,7 @@ impl<'a, P: Predicate, F: Fn() -> P + Sync> Search<'a, P, F> {
         found
     }
 
-    /// The same with several threads, each with its own predicate.
+    /// Like [`first`](Self::first), with several threads, each with its own predicate.
     fn together(&self, best: &Best, changes: &[Vec<Edit>], from: usize) -> Option<(usize, Best)> {
         let Self {
             new_predicate,

@@ -1,5 +1,5 @@
-//! `replay` of folders: how many files pass, which signatures the others have, and which are
-//! unusable.
+//! `replay` of folders: how many files pass, which signatures the findings have, and which files
+//! are unusable.
 //!
 //! Memory does not grow with the number of files: the summary keeps only sums, one example for each
 //! signature, and the first few unusable files.
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How many unusable files are named.
+/// The most unusable files that are named.
 const NAMED: usize = 20;
 
 /// The summary of all files so far.
@@ -35,7 +35,7 @@ struct Summary {
     empty: u64,
     interrupted: bool,
     signatures: BTreeMap<String, Group>,
-    /// The first few unusable files, and why.
+    /// For each of the first few unusable files, a sentence with its name and the reason.
     unusable_files: Vec<String>,
 }
 
@@ -43,8 +43,9 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct Group {
     files: u64,
-    /// The file with the fewest operations, the first of several.
+    /// The file with the fewest operations; of several, the first.
     example: String,
+    /// The number of operations of that file.
     operations: usize,
 }
 
@@ -76,7 +77,7 @@ impl Folders<'_> {
     /// Replays all files in the folders and prints the summary.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// `out` cannot be written to.
     pub fn replay(&self, out: &mut dyn Write) -> io::Result<Status> {
         let stop = match Stop::on_signals() {
             Ok(stop) => stop,

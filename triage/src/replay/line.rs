@@ -9,15 +9,16 @@ use std::path::Path;
 /// What `--json` says about a file.
 #[derive(Debug, Serialize)]
 pub struct Line {
-    /// Its name, as [`shown`].
+    /// The name of the file, in the form of [`shown`].
     pub file: String,
     /// `pass`, `finding`, `unusable` or, in a folder, `empty`.
     pub verdict: &'static str,
     /// The signature of the finding.
     pub signature: Option<String>,
-    /// The operation of the finding.
+    /// The number of the operation with the finding, or the number of operations if the finding is
+    /// at the end.
     pub step: Option<usize>,
-    /// What was found, or what makes the file unusable.
+    /// What was found, or why the file is unusable.
     pub detail: Option<String>,
     /// The digest of a run that passed.
     pub digest: Option<String>,
@@ -45,7 +46,8 @@ impl Line {
         }
     }
 
-    /// The line for a program after its run; `step` is the last operation that ran, if known.
+    /// The line for a program after its run. `step`, the last operation that ran, stands for the
+    /// operation of a finding that has none.
     pub fn ended(file: &Path, ended: Ended, step: Option<usize>) -> Self {
         let line = Self {
             verdict: "pass",
@@ -67,7 +69,7 @@ impl Line {
         }
     }
 
-    /// Prints it as one line.
+    /// Prints the object in one line.
     pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer(&mut *out, self)?;
         writeln!(out)

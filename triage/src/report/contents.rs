@@ -1,4 +1,4 @@
-//! The contents of a report, in no particular form.
+//! The contents of a report, from which all of its forms are made.
 
 use super::picture::Picture;
 use crate::bugs::Bugs;
@@ -11,9 +11,10 @@ use serde::Serialize;
 
 /// The version of `report.json`, which docs/report.schema.json describes.
 const VERSION: u32 = 1;
-/// How many clusters are reported in full.
+/// The most clusters that are reported.
 const MAX_CLUSTERS: usize = 250;
-/// How many files, signatures and unusable files are named.
+/// The most files and the most signatures of a cluster, and the most unusable files, that are
+/// named.
 const NAMED: usize = 20;
 
 /// The contents of a report.
@@ -21,23 +22,23 @@ const NAMED: usize = 20;
 pub struct Report {
     /// The version of report.json.
     pub version: u32,
-    /// The tool that wrote it.
+    /// The tool that wrote the report, with its version.
     pub tool: String,
     /// The historical bugs that were put back, separated by commas.
     pub zoo: String,
     /// The run was interrupted before it had looked at all files.
     pub interrupted: bool,
-    /// Files that were looked at.
+    /// The number of files that were looked at.
     pub files: usize,
-    /// Files without a finding.
+    /// The number of files without a finding.
     pub passed: usize,
-    /// Files that are no programs.
+    /// The number of files that cannot be read or are no programs.
     pub unusable: usize,
-    /// Empty files in folders, which were skipped.
+    /// The number of empty files in folders, which were skipped.
     pub empty: usize,
-    /// The reasons for the first unusable files.
+    /// For the first unusable files, a sentence with the name and the reason.
     pub unusable_files: Vec<String>,
-    /// The clusters, those with most files first.
+    /// The clusters, the clusters with most files first.
     pub clusters: Vec<Cluster>,
     /// The number of clusters that are only in clusters.json.
     pub clusters_left_out: usize,
@@ -46,35 +47,35 @@ pub struct Report {
 /// One cluster: probably one bug.
 #[derive(Debug, Serialize)]
 pub struct Cluster {
-    /// Its name, the same in every run.
+    /// The name of the cluster, the same in every run.
     pub id: String,
     pub new: bool,
-    /// The cluster is new, and some other cluster is not. Only then does the page mark it as new:
-    /// if all are new, there was no earlier run to compare with.
+    /// The cluster is new, and some other cluster is not. Only then do the page and the Markdown
+    /// mark the cluster as new: if all clusters are new, there was probably no earlier run.
     #[serde(skip)]
     pub stands_out: bool,
-    /// `family/name`, or the place of a panic.
+    /// The invariant of the cluster's key, `family/name`, or the place of a panic.
     pub invariant: String,
     /// The invariant in a sentence.
     pub rule: Option<String>,
-    /// The function in which it first was broken, or the way in which it was.
+    /// The place of the cluster's key ([`crate::cluster::key::Key::place`]).
     pub place: String,
     pub race: bool,
     /// The signature of the program.
     pub signature: String,
     pub files: usize,
-    /// The first of the files.
+    /// The names of the first files.
     pub examples: Vec<String>,
     pub signatures: usize,
     /// The most frequent signatures, and how many files have each.
     pub top_signatures: Vec<(String, u64)>,
     /// The shortest program.
     pub program: String,
-    /// The number of its operations, which are the last lines of its text.
+    /// The number of operations of that program. They are the last lines of its text.
     pub operations: usize,
-    /// The program's file, beside the report.
+    /// The name of the program's file in the folder of the report.
     pub file: String,
-    /// The command that replays it in the folder of the report.
+    /// The command that replays the program, to be run in the folder of the report.
     pub replay: String,
     pub explanation: Option<Explanation>,
     pub picture: Option<Picture>,
@@ -177,8 +178,8 @@ impl Cluster {
         }
     }
 
-    /// Whether the place is the bare name of a function. It is not if no function is to blame, or
-    /// if it also says how the invariant was broken or that an allocation had failed.
+    /// Whether the place is only the name of a function or operation. A place with more words has
+    /// the way in which the invariant was broken, or a failed allocation, or no function at all.
     pub fn is_in_a_function(&self) -> bool {
         !self.place.contains(' ')
     }
@@ -198,7 +199,8 @@ impl Cluster {
         Some(self.line_of(failed.operation))
     }
 
-    /// A warning to show first if the program does not do what it did.
+    /// A warning if the program cannot be read, or passes, or has another signature than when it
+    /// was clustered.
     pub fn warning(&self) -> Option<String> {
         let Some(explanation) = &self.explanation else {
             return Some("The program of an earlier run cannot be read by this build.".to_owned());

@@ -1,5 +1,5 @@
-//! Watches a run and keeps what the picture needs: all of a short run, the first and the last steps
-//! of a long one.
+//! Watches a run and keeps what the picture needs: all steps of a short run, and the first and the
+//! last steps of a long run.
 
 use super::state::CellState;
 use crate::snapshot::Snapshot;
@@ -11,19 +11,19 @@ use mm_fuzz::program::{Program, Step};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// How many steps from the start are kept.
+/// The most steps from the start of the run that are kept.
 const FIRST: usize = 12;
-/// How many steps up to the end are kept.
+/// The most steps up to the end of the run that are kept.
 const LAST: usize = 28;
 
 /// What a task is doing after a step.
 #[derive(Clone, Debug)]
 pub struct Doing {
-    /// It runs, it waits, or neither.
+    /// The task runs, waits, or is idle.
     pub state: CellState,
-    /// A few characters.
+    /// In a few characters, what the task waits for.
     pub text: String,
-    /// Where it is, what it waits for and what it holds.
+    /// Where the task is, what it waits for, and which locks it holds.
     pub detail: String,
 }
 
@@ -44,17 +44,18 @@ impl fmt::Display for Given {
 /// A step of the run.
 #[derive(Debug)]
 pub struct Column {
-    /// The operation; one past the last for the end of the program.
+    /// The number of the operation, or the number of operations at the end of the program.
     pub step: usize,
-    /// Scheduling points passed before and after.
+    /// The numbers of scheduling points passed before and after the step.
     pub points: (u32, u32),
-    /// The outcome of the operation, if it ended.
+    /// The outcome of the operation, if it ended in this step.
     pub outcome: Option<Outcome>,
-    /// The point at which it was preempted, and the thread that goes on.
+    /// The point at which the operation was preempted, and the thread that goes on.
     pub preempted: Option<(u32, u8)>,
     /// What was released before the step.
     pub released: Vec<Given>,
-    /// The slots of processes and their address spaces; empty if the operation did not end.
+    /// The slots of processes and their address spaces, after the last operation that has ended.
+    /// Empty if the step did not end.
     pub processes: Vec<(usize, MmId)>,
     /// The tasks after the step.
     pub tasks: [Doing; MAX_TASKS],
@@ -107,8 +108,9 @@ impl Film {
         self.last.back_mut().or(self.first.last_mut())
     }
 
-    /// Ends the film after the run. Returns the steps that were kept, including one that did not
-    /// end, and, if any were left out, how many steps came before the gap and how many it has.
+    /// Ends the film after the run. Returns the steps that were kept; a step that did not end is
+    /// the last of them. If steps were left out, also returns the number of steps before this gap,
+    /// and the number of steps in it.
     pub fn end(mut self) -> (Vec<Column>, Option<(usize, usize)>) {
         if let Some(step) = self.running.take() {
             let unknown = Doing {

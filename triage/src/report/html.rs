@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-/// SHA-256 of the script, in base64; a test compares them.
+/// SHA-256 of the script, in base64. A test compares it with the script.
 const SCRIPT_HASH: &str = "g62Yy99a1p9DNhBLiBB8wFt8D0yFzgdKY/Jq15tBnVY=";
 
 /// A picture with at most this many steps fits beside the program.
@@ -49,7 +49,8 @@ fn header(report: &Report) -> Markup {
 
 fn index(report: &Report) -> Markup {
     html! {
-        // On a phone the style sheet shows it as something else. The roles keep it a table there.
+        // On a phone the style sheet gives the table another display value. Because of the roles,
+        // assistive technology still treats it as a table.
         nav aria-label="Clusters" {
             table.index role="table" {
                 thead role="rowgroup" { tr role="row" {

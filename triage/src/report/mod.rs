@@ -1,9 +1,10 @@
 //! `report`: shows the clusters of a folder as a page for a browser, as Markdown, as JSON and as
 //! SARIF.
 //!
-//! The four files have the same contents, [`Report`], which serializes to `report.json`. It holds
-//! the names of files in the form of [`crate::names::shown`]: one line of text, whatever bytes they
-//! are. Each form escapes its contents, so no name and no byte of an artifact becomes markup.
+//! The four files have the same contents, [`Report`], which serializes to `report.json`. A file
+//! name is in the form of [`crate::names::shown`]: one line of text, also if the name has control
+//! characters. Each of the four forms escapes its contents, so no name and no byte of an artifact
+//! becomes markup.
 
 mod contents;
 mod film;
@@ -58,12 +59,12 @@ pub fn command(args: &ReportArgs, out: &mut dyn Write) -> io::Result<Status> {
     Ok(status)
 }
 
-/// Clusters what `sources` names, and writes the four files to the folder `output`. Returns their
-/// contents, and the exit status.
+/// Clusters the files of `sources`, and writes the four files of the report to the folder `output`.
+/// Returns the contents of the report, and the exit status.
 ///
 /// # Errors
-/// A file of an earlier run is unusable, or a file cannot be written; the status has been explained
-/// on standard error.
+/// A file of an earlier run is unusable, or a file cannot be written. Standard error then has an
+/// explanation.
 pub fn write(sources: &Sources, output: &Path, stop: &Stop) -> Result<(Report, Status), Status> {
     let opened = Output::open(output)?;
     let all = cluster::gather(sources, Some(&opened), stop)?;

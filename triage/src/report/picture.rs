@@ -2,7 +2,8 @@
 //!
 //! Columns are slices of the run; rows are tasks, pages of address spaces, and struct pages. A row
 //! stores spans: a cell that does not change continues the span before it. Memory is bounded: the
-//! picture keeps the first and the last steps of a long run, and the most telling rows.
+//! picture keeps the first and the last steps of a long run. Of many rows it keeps those that the
+//! finding is about, and those that change most.
 
 use super::film::{Column, Film};
 use super::state::CellState;
@@ -19,29 +20,29 @@ use mm_fuzz::window::Window;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// How many rows of one kind are kept.
+/// The most rows of one group of pages that are kept.
 const MAX_ROWS: usize = 24;
 
 /// A column: one slice of the run.
 #[derive(Debug, Serialize)]
 pub struct SliceColumn {
-    /// The operation, by its place in the program; `None` at the end of the program.
+    /// The number of the operation in the program; `None` at the end of the program.
     pub operation: Option<usize>,
-    /// Its first word.
+    /// The first word of the operation, or `end`.
     pub name: String,
     /// The operation had run before, so this is a later slice of it.
     pub continued: bool,
     /// The thread of the operation.
     pub thread: Option<u8>,
-    /// Scheduling points passed before and after.
+    /// The numbers of scheduling points passed before and after the slice.
     pub points: [u32; 2],
     /// The outcome of the operation, if it ended here.
     pub outcome: Option<String>,
-    /// The scheduling point at which it was preempted, and the thread that went on.
+    /// The scheduling point at which the operation was preempted, and the thread that went on.
     pub preempted: Option<(u32, u8)>,
-    /// What was released from outside because every task waited.
+    /// What was released from outside the model before the slice, because every task waited.
     pub released: Vec<String>,
-    /// The finding was made after this step.
+    /// The oracles had their finding after this slice.
     pub failed: bool,
 }
 
@@ -52,7 +53,7 @@ pub struct Span {
     pub from: usize,
     /// The number of steps.
     pub steps: usize,
-    /// What is shown.
+    /// The state that the cell shows.
     pub state: CellState,
     /// A few characters: the page that an entry names, or references and mappings.
     pub text: String,
@@ -63,18 +64,18 @@ pub struct Span {
 /// A row.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    /// What it shows: `page 4`, `dev0:3`, `t1`.
+    /// The name of the page or task: `page 4`, `dev0:3`, `t1`.
     pub name: String,
     /// The finding is about this row.
     pub about_finding: bool,
-    /// Its cells, in order, without gaps.
+    /// The cells of the row, in order, without gaps.
     pub spans: Vec<Span>,
 }
 
 /// Rows that belong together.
 #[derive(Debug, Serialize)]
 pub struct Rows {
-    /// What they are: tasks, an address space, struct pages.
+    /// What the rows are: tasks, an address space, struct pages.
     pub name: String,
     /// The rows.
     pub rows: Vec<Row>,
@@ -144,8 +145,8 @@ fn steps(program: &Program, columns: &[Column], is_found: bool) -> Vec<SliceColu
     steps.collect()
 }
 
-/// Keeps the rows that the finding is about, then those that change most. Returns how many are
-/// dropped.
+/// Keeps the rows that the finding is about, and then the rows that change most. Returns the number
+/// of rows that are dropped.
 fn keep_most_telling(rows: &mut Vec<Row>) -> usize {
     let surplus = rows.len().saturating_sub(MAX_ROWS);
     if surplus > 0 {
@@ -203,7 +204,8 @@ impl Draft<'_> {
         }
     }
 
-    /// The tasks that ever did something, if there are several or one ever waited.
+    /// The tasks that ever did something. None if the program has one thread, only one task did
+    /// something, and no task ever waited.
     fn tasks(&self, program: &Program) -> Vec<Rows> {
         let state = |column: &Column, task: usize| column.tasks[task].state;
         let used = |task: &usize| {
@@ -280,11 +282,12 @@ impl Draft<'_> {
         })
     }
 
-    /// The struct pages that were ever used, first the system's and then those of the devices.
+    /// The struct pages that were ever used: first of the system's memory, then of the devices.
     fn struct_pages(&self) -> Vec<Rows> {
         let pages = self.columns.iter().flat_map(|column| column.after.pages());
         let pages: BTreeSet<_> = pages.map(|(pfn, _)| (pfn.zone(), *pfn)).collect();
-        // The zero page always exists, so hide it if it is not interesting.
+        // The zero page always exists, so hide its row if the row never changes and the finding is
+        // not about the zero page.
         let is_idle = |row: &Row| {
             row.name == format!("{:?}", Pfn::ZERO) && !row.about_finding && row.spans.len() < 2
         };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The address of the schema, as its publisher wants it.
+/// The address of the schema, at its publisher.
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json";
 
@@ -51,7 +51,7 @@ pub fn render(report: &Report) -> String {
     serde_json::to_string_pretty(&log).unwrap_or_default() + "\n"
 }
 
-/// The invariant; all panics are one rule.
+/// The rule of a cluster: its invariant, or `panic` for every panic.
 fn rule_id(cluster: &Cluster) -> &str {
     if cluster.invariant.starts_with("panic at ") {
         "panic"

@@ -15,7 +15,7 @@ pub enum CellState {
     Anonymous,
     /// A page that is copied before it is written.
     Shared,
-    /// A migration entry, or a page that one names.
+    /// A migration entry, or a page that a migration entry names.
     Migration,
     /// A page of a device.
     DevicePrivate,
@@ -25,7 +25,7 @@ pub enum CellState {
     Swapped,
     /// A free page.
     Freed,
-    /// A page that is referenced but that no entry names.
+    /// A page that is in use although no entry names it.
     Held,
     /// A state that should not be there or is not known.
     Unknown,

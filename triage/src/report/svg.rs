@@ -8,15 +8,15 @@ use super::picture::{Picture, Row, SliceColumn, Span};
 use super::state::CellState;
 use maud::{Markup, html};
 
-/// Width of the names of rows.
+/// Width of the names of rows, in pixels.
 const LABEL: usize = 92;
-/// Width of a step.
+/// Width of a step, in pixels.
 const STEP: usize = 84;
-/// Height of a row.
+/// Height of a row, in pixels.
 const ROW: usize = 26;
-/// Height of the name of a group of rows.
+/// Height of the name of a group of rows, in pixels.
 const GROUP: usize = 24;
-/// Width of a character of the small text, in tenths.
+/// Width of a character of the small text, in tenths of a pixel.
 const CHARACTER: usize = 66;
 
 /// The patterns of all pictures of a page.
