@@ -1,4 +1,5 @@
-//! Files that are no programs give a sentence and status 2, or a run; never a panic or a wait.
+//! A command that reads a file that is no program ends with a sentence and status 2, or runs the
+//! file as wire. It never panics or waits.
 
 mod common;
 
@@ -6,7 +7,8 @@ use common::Bench;
 use mm_triage::input::{self, Form, Input};
 use std::time::{Duration, Instant};
 
-/// Checks that such a file is no program, and that the message has all of `parts` in this order.
+/// Checks that a file with this name and contents is no program, and that the message is one line
+/// that has all of `parts` in this order.
 #[track_caller]
 fn is_refused(name: &str, contents: &[u8], parts: &[&str]) {
     let bench = Bench::new();
@@ -67,8 +69,8 @@ fn a_folder_is_no_program() {
     ran.is_unusable(&["folder: is a folder", "name the files in it"]);
 }
 
-/// These commands open what a user names. A blocking open would lose the first signal, and
-/// `/dev/zero` has no end.
+/// These commands open the files that a user names. An open that blocks would ignore the first
+/// Ctrl-C, and `/dev/zero` has no end.
 #[test]
 #[cfg(unix)]
 fn pipes_devices_and_sockets_are_refused_at_once() {
@@ -106,7 +108,7 @@ fn pipes_devices_and_sockets_are_refused_at_once() {
     }
 }
 
-/// A folder may hold what an engine, an editor or a killed process left in it.
+/// An engine, an editor or a killed process may have left such a pipe.
 #[test]
 #[cfg(unix)]
 fn a_pipe_in_a_folder_that_a_command_reads_is_refused_at_once() {
@@ -225,7 +227,7 @@ fn unknown_words_are_named_with_their_place() {
         b"mmap p9 0 1 rw\n",
         &["typing.mm: line 1, column 6: ", "p0 to p7"],
     );
-    // Without the ending it may be an engine's input that happens to be printable.
+    // A file without the ending .mm may be an engine's input that happens to be printable.
     is_refused(
         "crash-5f",
         b"wrte p0 0",
@@ -267,7 +269,7 @@ fn bad_command_lines_are_unusable() {
     }
 }
 
-/// The refusal comes at once, not after the minutes that building a guest takes.
+/// The command must not build a guest, which takes minutes, before it refuses.
 #[test]
 fn what_the_judge_cannot_do_is_refused_before_there_is_a_guest() {
     let bench = Bench::new();

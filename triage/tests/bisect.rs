@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-/// The `mm-triage` of a commit: what it prints for `replay --json`.
+/// Scripts that stand for the `mm-triage` of a commit. Each ends as `replay --json` would.
 const PASS: &str = r#"echo '{"file":"x","verdict":"pass","signature":null}'"#;
 const FINDS: &str = r#"echo '{"file":"x","verdict":"finding","signature":"a/b:c:d"}'; exit 1"#;
 const ANOTHER: &str = r#"echo '{"file":"x","verdict":"finding","signature":"e/f:g:h"}'; exit 1"#;
 const UNUSABLE: &str = r#"echo '{"file":"x","verdict":"unusable","signature":null}'; exit 2"#;
 const OLD: &str = "echo 'error: unexpected argument --json' >&2; exit 2";
-/// It does not build.
+/// Stands for a commit that does not build.
 const BROKEN: &str = "";
 
 /// Does what is needed of `cargo build --target-dir DIR`, and counts its calls.

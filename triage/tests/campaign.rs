@@ -1,6 +1,6 @@
-//! `fuzz/campaign` loses nothing when it is killed, and resumes where it was. `campaign` makes the
-//! same page from the same runs. The engine is the exhaustive search, which needs no separate
-//! build.
+//! A campaign (`fuzz/campaign`) that is killed keeps all runs that have ended, and goes on with the
+//! next. `mm-triage campaign` makes the same page from the same runs. The engine in these tests is
+//! the exhaustive search, because it needs no separate build.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -11,12 +11,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// Found by a program of one or two operations.
+/// A bug that a program of a few operations shows.
 const QUICK: &str = "pgmap-ref-on-alloc";
+/// Another such bug.
 const OTHER: &str = "devpriv-mapping-reuse";
-/// Not found within minutes.
+/// A bug that the search does not find within minutes.
 const HARD: &str = "mremap-wraparound";
-/// Long enough for a quick bug on any machine.
+/// The limit of a run in seconds, long enough for a quick bug on any machine.
 const LIMIT: &str = "600";
 
 fn campaign(bench: &Bench, bugs: &str, secs: &str) -> Command {
@@ -73,7 +74,7 @@ fn half_a_line_is_made_again_and_the_others_stay() {
     assert_eq!(said["engines"][0]["name"], "exhaust");
     assert_eq!(said["engines"][0]["bugs_found"], 2);
 
-    // There is nothing to do, so nothing is done, and the page is the same.
+    // All runs are there, so none is made again, and the page is the same.
     ends_with(&finish(&bench, &both, LIMIT), 0);
     assert_eq!(runs(&bench), first);
     assert_eq!(
@@ -81,7 +82,7 @@ fn half_a_line_is_made_again_and_the_others_stay() {
         page
     );
 
-    // A kill in the middle of a write would leave this.
+    // A kill in the middle of a write would leave half a line.
     fs::write(bench.path("out/runs.csv"), &first[..first.len() - 9]).expect("the runs");
     ends_with(&finish(&bench, &both, LIMIT), 0);
     let again = runs(&bench);
@@ -140,7 +141,7 @@ fn a_kill_loses_the_run_under_way_and_no_other() {
     is_under_way(&bench, &mut child);
     child.kill().expect("SIGKILL");
     child.wait().expect("it is gone");
-    // The engine ends with it, and does not disturb the next measurements.
+    // The engine ends as well, so that it does not disturb the next measurements.
     while !searching(&bench).is_empty() {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -218,7 +219,7 @@ fn censored_runs_are_on_the_page_and_names_are_no_markup() {
     bench.write("c/about.txt", ABOUT);
     let ran = bench.run(&["campaign", "c"]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    // Half of the runs take 5 s; the others take 0.02 s and 2 s on average.
+    // Half of the runs take 5 s. On average, the others take 0.02 s with `fast`, 2 s with `slow`.
     ran.prints(&[
         "2 engines, 2 bugs, 12 runs",
         "fast",

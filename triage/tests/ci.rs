@@ -1,4 +1,5 @@
-//! CI says what it skips because something is missing, and nothing in a workflow changes by itself.
+//! CI says which of its parts it skips because something is missing. Workflows use only actions
+//! pinned to a commit, with few rights and a time limit.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -6,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-/// The PATH, followed by tools that always fail. Before packages are downloaded, the script only
-/// checks that the tools exist, and an apt-get that fails can reach nothing.
+/// The PATH, followed by a folder of tools that always fail. Until the script downloads packages,
+/// it only checks that these tools exist.
 fn with_what_is_missing(bin: &Path) -> OsString {
     std::fs::create_dir_all(bin).expect("a folder");
     for tool in [

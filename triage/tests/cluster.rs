@@ -92,7 +92,7 @@ fn a_second_run_adds_and_says_what_is_new() {
         new.map(|(name, _)| name).collect::<Vec<_>>()
     };
     assert_eq!((names(&all).len(), new(&all).len()), (2, 1), "{all}");
-    // They are the same as in one go, and written.
+    // One run over all files gives the same clusters, and the clusters are written.
     let (_, at_once) = json(&bench, &["night"]);
     assert_eq!(names(&at_once), names(&all));
     let written = std::fs::read(bench.path("out/clusters.json")).expect("it is written");
@@ -105,7 +105,7 @@ fn a_second_run_adds_and_says_what_is_new() {
         let program = std::fs::read_to_string(path).expect("a representative");
         text::parse(&program).expect("a program");
     }
-    // Nothing is new compared with itself.
+    // Compared with its own result, a run has no new cluster.
     let (_, again) = json(&bench, &["night", "--baseline", "out/clusters.json"]);
     assert!(new(&again).is_empty(), "{again}");
 }
@@ -147,8 +147,8 @@ fn what_is_no_earlier_run_is_refused() {
     }
 }
 
-/// Both leave a page mlocked in a VMA that is not mlocked, and the first section of munlock has no
-/// function to name.
+/// Both bugs leave a page mlocked in a VMA that is not mlocked. The first section of munlock has no
+/// name, so the function of the first bug is not known.
 #[test]
 fn a_first_section_joins_clusters_of_its_own_operation_only() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! `convert` loses nothing, and a test that `emit --rust` writes fails as the finding does.
+//! `convert` loses nothing. A test that `emit --rust` writes fails with the finding of its program.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -22,7 +22,7 @@ fn text_and_wire_turn_into_each_other() {
     let read = input::load(&bench.path("out/a.wire"), None).expect("a program");
     assert_eq!((read.form, read.note), (Form::Wire, None));
     assert_eq!(read.program.to_string(), RACE);
-    // An engine's artifact is not canonical; its conversion is.
+    // An engine's artifact need not be canonical. Its conversion is.
     let canonical = wire::encode(&read.program);
     bench.write("crash-5f", [&canonical[..], &[9]].concat());
     let read = input::load(&bench.path("crash-5f"), None).expect("a program");
@@ -68,7 +68,7 @@ fn what_to_emit_has_to_be_said_once() {
     assert!(ran.err.starts_with("error: "), "{ran:?}");
 }
 
-/// A text that is no program still is a fuzz target's input.
+/// A file that looks like text but is no program can still be a fuzz target's input.
 #[test]
 fn what_a_target_runs_can_be_emitted() {
     let bench = Bench::new();
@@ -102,7 +102,7 @@ fn emitted_json_has_the_text_or_what_cannot_be_done() {
     assert!(json("--c", "none.mm", 2)["detail"].is_string());
 }
 
-/// Compiles the emitted test with cargo, as a user does, and runs it.
+/// Compiles two emitted tests with cargo, as a user does, and runs them.
 #[test]
 fn the_emitted_test_fails_as_the_finding_does() {
     let bench = Bench::new();

@@ -1,8 +1,8 @@
 //! The documentation agrees with the code.
 //!
 //! The pages of the zoo and of the invariants, the table of make targets, and the tables of the
-//! judge are generated. With `MMFUZZ_BLESS=1` these tests write them. Everything else is compared:
-//! examples run, commands and paths exist.
+//! judge are generated. With `MMFUZZ_BLESS=1` these tests write them. The other tests check that
+//! the examples of the pages run, and that the commands and paths on the pages exist.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -34,8 +34,8 @@ fn pages() -> Vec<String> {
 /// The width of prose, in characters; `wrapping.rs` checks it.
 const WIDTH: usize = 100;
 
-/// Breaks a text into lines of at most `WIDTH` characters. The first begins with `first`, and the
-/// others are indented as far.
+/// Breaks a text into lines of at most `WIDTH` characters. The first line begins with `first`, and
+/// the other lines are indented by the length of `first`.
 fn wrapped(first: &str, text: &str) -> String {
     let indent = " ".repeat(first.len());
     let (mut page, mut line) = (String::new(), first.to_owned());
@@ -180,7 +180,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "migwait-no-pageref",
         "ffa65753c431",
-        "a waiter drops its reference when it goes to sleep, so a missing reference would matter at one scheduling point only; in `migwait-holds-ref` it lasts throughout the wait",
+        "a waiter drops its reference when it goes to sleep, so a missing reference would matter at one scheduling point only; in `migwait-holds-ref` the waiter keeps its reference throughout the wait",
     ),
     (
         "s390-unused-bit",
@@ -238,13 +238,14 @@ fn zoo_page() -> String {
         \n\
         Each of these {} bugs can be switched on, at the place in `core` that corresponds to its place in\n\
         Linux. `make fuzz ZOO=bug` fuzzes with a bug. `make zoo` runs each bug's witness, a short program in\n\
-        `corpus/zoo/`, with the bug on and off. On, the oracle of this table must object; off, none may.\n\
+        `corpus/zoo/`, twice. With the bug on, the oracle of this table must object. With the bug off, no\n\
+        oracle may object.\n\
         \n\
         \"Here\" in a row says how the model's form of the bug differs from Linux's. \"At the lowest level\"\n\
         means in a page-table entry, not in a huge one.\n\
         \n\
         *Fixed by* is the kernel commit that fixed the bug, or whatever else is known. *Threads* is the\n\
-        number of threads that a program needs to show it.\n\
+        number of threads that a program needs to show the bug.\n\
         \n\
         | bug | fixed by | class | threads | oracle | what is broken | witness |\n\
         |---|---|---|---|---|---|---|\n\

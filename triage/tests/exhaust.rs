@@ -1,5 +1,4 @@
-//! `exhaust` prints its bound, finds the same whatever the number of threads, and says if it ended
-//! early.
+//! `exhaust` prints its bound, has the same result for any `--jobs`, and says if it ended early.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -35,7 +34,7 @@ fn with_two_threads_nothing_is_found_either() {
     assert_eq!(report["findings"], Value::Array(Vec::new()));
 }
 
-/// The shortest program is at most as long as the witness.
+/// The search finds a program of the least length, the same with one and with three jobs.
 #[test]
 fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
     for (bug, args, oracle, length) in [
@@ -151,7 +150,8 @@ fn what_cannot_be_searched_is_refused() {
     }
 }
 
-/// The bug of the README breaks counters first. A search for another invariant does not end there.
+/// The first finding of the README's bug is about counting. A search for another invariant goes on
+/// after this finding.
 #[test]
 fn a_search_for_one_invariant_goes_on_after_others() {
     let find = |oracle| {

@@ -1,4 +1,4 @@
-//! `replay` of folders: a summary whatever is in them, and nothing stops it.
+//! `replay` of folders prints a summary, and no file in a folder stops it.
 #![cfg(feature = "zoo")]
 
 mod common;

@@ -1,5 +1,6 @@
-//! The script that builds the judge's guests: what it needs of its environment, where it gets
-//! sources, and its cache. It removes old images, but none that may be in use.
+//! The script that builds the judge's guests (`triage/linux/image`): what it needs of its
+//! environment, where it gets sources, and its cache. The script removes old images, but no image
+//! that may be in use.
 
 use std::fs::{File, create_dir_all, read_dir};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-/// The script, sourced, and then `functions`.
+/// A bash that sources the script and then runs `functions`.
 fn bash(functions: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("linux/image");
     let mut bash = Command::new("bash");
@@ -204,7 +205,7 @@ fn the_newest_of_a_series_takes_the_place_of_a_version_that_is_gone() {
     let (fetched, found) = said.split_once('\n').expect("two lines");
     assert_eq!(fetched, "fetched linux-source-7.3 7.3.9-1 -");
     assert!(found.starts_with("source-7.3.9-1 for 7.3."), "{found}");
-    // The second time it does not ask the mirror.
+    // The second time the source is in the cache, so the script does not ask the mirror.
     assert_eq!(cache.prints(&find), found);
 }
 

@@ -1,5 +1,5 @@
-//! Nothing that an engine has found is lost: tests `fuzz/keep`, through its script `fuzz/adopt`, in
-//! a tree with nothing else. `make torture` tests the same with whole commands, at random.
+//! Nothing that an engine has found is lost. These tests run `fuzz/adopt`, which uses `fuzz/keep`,
+//! in a tree with only these scripts. `make torture` tests the same with whole commands, at random.
 #![cfg(unix)]
 
 mod common;
@@ -13,7 +13,7 @@ const INPUT: &[u8] = b"\x01\x00";
 const INPUT_NAME: &str = "0e356ba505631fbf715758bed27d503f8b260e3a";
 const OTHER: &[u8] = b"abc";
 const OTHER_NAME: &str = "a9993e364706816aba3e25717850c26c9cd0d89d";
-/// An engine that finds the same in each input.
+/// An engine that has the same finding with every input.
 const ENGINE: &str = "#!/bin/sh\necho 'thread main panicked at x.rs:1:2:\nfinding: some/thing:read:-\n  told'\nexit 77\n";
 
 /// A tree with the scripts and a killed run of `ops`.
@@ -119,7 +119,7 @@ fn what_cannot_be_saved_stays() {
             format!("corpus/{INPUT_NAME}")
         };
         assert!(bench.path(run).join(lost).exists(), "{output:?}");
-        // Once there is room, it is saved.
+        // Once the folder can be made, everything is saved.
         fs::remove_file(bench.path(blocked)).expect("it goes");
         let output = adopt(&bench);
         assert!(output.status.success(), "{output:?}");
@@ -159,7 +159,7 @@ fn only_whole_inputs_are_collected() {
     let listed = fs::read_to_string(bench.path("listed")).expect("a list");
     assert_eq!(listed.matches('\0').count(), 3, "{listed}");
     assert!(!listed.contains("crash-"), "{listed}");
-    // The second time all is known, but a damaged file at the target is written again.
+    // The second time all inputs are there already. A damaged file in the folder is written again.
     bench.write(&format!("to/{INPUT_NAME}"), "");
     let ran = bench.run(&["collect", "--into", "to", "from"]);
     assert_eq!(ran.out, "collect: files=4 new=1 known=2 damaged=1 in to\n");
@@ -187,7 +187,7 @@ fn files_are_collected_by_a_list_and_those_that_are_gone_do_not_matter() {
     assert_eq!(names(&bench.path("to")), ["a"]);
 }
 
-/// What the wrapper passes on to a rustc that prints its arguments.
+/// The arguments that the wrapper passes on to rustc. Here `echo` stands for rustc.
 fn wrapped(args: &[&str]) -> String {
     let wrapper = common::repository().join("fuzz/rustc-core-only");
     let output = Command::new(wrapper)

@@ -1,4 +1,4 @@
-//! What `linux` says about files and guests, with a machine that only has a console.
+//! The messages of `linux` about files and guests. A script that prints a console stands for QEMU.
 #![cfg(all(feature = "zoo", unix))]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use common::{Bench, Ran};
 use std::os::unix::fs::PermissionsExt;
 
-/// A repository whose guest is a script.
+/// A repository whose QEMU is a script that prints `says`.
 fn with_guest(says: &str) -> Bench {
     let bench = Bench::new();
     let script = |name: &str, text: String| {

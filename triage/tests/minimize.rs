@@ -1,5 +1,5 @@
-//! `minimize`: the same signature, 1-minimal, the same for any number of threads, and no partial
-//! file.
+//! `minimize`: the result has the same signature, is 1-minimal, and does not depend on the number
+//! of threads. No partial file is left.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -276,8 +276,8 @@ fn what_cannot_be_minimized_is_said() {
     }
 }
 
-/// Many files are under way when the signal comes. The written ones are whole, and nothing else is
-/// there.
+/// Many files are still to be minimized when the signal comes. The files that have been written are
+/// whole, and there are no others.
 #[test]
 fn an_interrupted_run_leaves_whole_files() {
     let bench = Bench::new();

@@ -1,5 +1,5 @@
-//! No module of triage/src uses one that uses it, directly or through others, so each can be read
-//! with only the modules below it.
+//! No two modules of triage/src use each other, directly or through others. So each module can be
+//! read with only the modules that it uses.
 //!
 //! The rules: a module is a file. A file uses the children that it declares (`mod x;`). It also
 //! uses each module to which one of its paths leads, if the path begins with `crate::`, `super::`
@@ -15,7 +15,7 @@ type Module = Vec<String>;
 /// The modules that each module uses.
 type Uses = BTreeMap<Module, BTreeSet<Module>>;
 
-/// Reads the files in a folder, with the modules that they are.
+/// Reads the files in a folder and its subfolders: the source of each module.
 fn read(dir: &Path, folder: &[String], sources: &mut BTreeMap<Module, String>) {
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -115,7 +115,7 @@ fn uses() -> Uses {
     uses
 }
 
-/// The modules of circles, and those between two circles.
+/// The modules that are in a circle of uses, and the modules between two circles.
 fn in_circles(mut uses: Uses) -> Uses {
     loop {
         let count = uses.len();

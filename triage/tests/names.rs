@@ -1,8 +1,7 @@
 //! No two public types of the workspace share a name, unless a reason for it is written down here.
 //!
-//! What counts: `pub struct`, `enum`, `union`, `trait` and `type` of all libraries, by the text of
-//! their sources. The agent of the guest is a program: nothing of it is public, and its types
-//! mirror those of C.
+//! The test looks at `pub struct`, `enum`, `union`, `trait` and `type` in the sources of all
+//! libraries. The guest's agent does not count: it is a program, so none of its types is public.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +17,7 @@ const LIBRARIES: [&str; 6] = [
     "triage/linux/calls/src",
 ];
 
-/// Names that several types have, and why.
+/// Names that several types share, each with the reason.
 const REASONS: &[(&str, &str)] = &[
     (
         "Access",
@@ -74,7 +73,7 @@ fn declared(source: &str) -> impl Iterator<Item = &str> {
         let name = KINDS.iter().find_map(|kind| item.strip_prefix(kind))?;
         let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
         let name = &name[..end.unwrap_or(name.len())];
-        // a macro has a variable instead
+        // in a macro, the name may be a variable, such as $name
         (!name.is_empty()).then_some(name)
     })
 }

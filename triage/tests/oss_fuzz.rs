@@ -1,4 +1,5 @@
-//! `make oss-fuzz-check` builds a copy of the repository as it is, committed or not.
+//! `make oss-fuzz-check` builds a copy of the repository's files as they are, committed or not. The
+//! copy leaves out ignored files, and files that have been removed.
 #![cfg(unix)]
 
 mod common;
@@ -84,6 +85,6 @@ fn what_is_gone_and_not_committed_is_not_copied() {
     for name in ["corpus/goes", "only", "ignored"] {
         assert!(!there(name), "{name}");
     }
-    // Without a git repository, nothing is checked.
+    // Outside of a git repository, copying fails.
     assert!(!copied(dir.path(), &dir.path().join("other")));
 }

@@ -5,7 +5,7 @@ mod common;
 use common::Bench;
 use mm_triage::input::{self, Form, Target};
 
-/// A device page that two processes map comes back.
+/// Two processes map a device page, and a read by one of them migrates the page back.
 const SHARED: &str = "\
 mmap p0 0 1 rw
 write p0 0

@@ -1,4 +1,4 @@
-//! `report`: its contents in four forms, and that nothing in a folder becomes markup.
+//! `report`: the four forms have the same contents, and no name or byte of a file becomes markup.
 #![cfg(feature = "zoo")]
 
 mod common;
@@ -15,7 +15,7 @@ use std::fs;
 const BUGS: &str = "dup-anon-vma-no-lock,gup-pin-zero-page,slowpath-ro-migent";
 const FORMS: [&str; 4] = ["report.html", "report.json", "report.md", "report.sarif"];
 
-/// The witnesses of the bugs, one with a typing error, and an empty file.
+/// The witnesses of the bugs, a text with a typing error, and an empty file.
 fn night() -> Bench {
     let bench = Bench::new();
     for bug in BUGS.split(',') {
@@ -128,8 +128,8 @@ fn the_json_is_what_its_schema_says() {
     }
 }
 
-/// Checks the rules of the standard that concern the parts that we use; `make report-check`
-/// validates against its schema.
+/// Checks the rules of the SARIF standard for the parts that we use. `make report-check` validates
+/// the file against the schema of SARIF.
 #[test]
 fn the_sarif_has_a_rule_for_each_invariant() {
     let bench = night();
@@ -211,7 +211,7 @@ fn names_and_bytes_are_no_markup() {
     }
     let md = read(&bench, "report.md");
     assert!(!md.contains("\n# head") && !md.contains('\u{1b}'), "{md}");
-    // Names are in code spans, with a longer fence if they have one.
+    // Names are in code spans. If a name has backticks, the fence is longer.
     let outside: String = outside_of_code(&md);
     for smuggled in ["<", "javascript", "alert", "](b)"] {
         assert!(!outside.contains(smuggled), "{smuggled}: {outside}");

@@ -235,7 +235,7 @@ fn limited(bench: &Bench, trap: &str, command: &str) -> std::process::Output {
         .expect("sh runs")
 }
 
-/// 60 artifacts, whose names alone are longer than a block.
+/// The results of an earlier run, and 60 new artifacts, whose names alone are longer than a block.
 fn with_an_earlier_run(command: &str) -> Bench {
     let bench = Bench::new();
     bench.write("night/a.mm", FINDS);
@@ -309,7 +309,7 @@ fn a_full_disk_or_a_death_leaves_the_program_of_an_earlier_run() {
         let dead = run("");
         assert!(dead.status.signal().is_some(), "{dead:?}");
         assert_eq!(written(&bench).0, earlier, "{command:?}");
-        // The next run writes it, and removes what the killed one left.
+        // The next run writes the file, and removes the temporary file of the killed run.
         assert_eq!(written(&bench).1, 1, "{command:?}");
         bench.run(command);
         let (files, temporary) = written(&bench);
@@ -367,7 +367,7 @@ fn a_process_that_dies_while_it_writes_leaves_what_was_there() {
         let output = limited(&bench, "", command);
         assert!(output.status.signal().is_some(), "{output:?}");
         assert_eq!(written(&bench).0, before, "{command}");
-        // The next run does all of it.
+        // The next run has all 60 artifacts.
         let ran = run(&bench, command, "more");
         assert_eq!(ran.status, 1, "{ran:?}");
         let all = json(&bench, "clusters.json").to_string();
@@ -411,7 +411,7 @@ fn ctrl_c_leaves_a_partial_report_that_says_so() {
     }
     for command in ["cluster", "report"] {
         let mut child = spawn(&bench, command, "night");
-        // It handles signals before it makes the folder.
+        // The command handles signals before it makes the folder.
         while !bench.path("out").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -1,4 +1,4 @@
-//! Programs survive the way from text to wire by `seeds`, and back.
+//! Wire files that `seeds` has made of text programs decode to the same programs.
 
 mod common;
 

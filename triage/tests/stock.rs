@@ -167,8 +167,8 @@ fn pagemap_shows_nothing_where_no_area_is() {
     assert!(text.contains(line), "{text}");
 }
 
-/// A known bug of the kernel changes what the model does in the bug's witness. No known bug changes
-/// what it does in a program that shows none.
+/// A known bug of the kernel changes what the model does in the bug's witness. In a program that
+/// shows no bug, no known bug changes what the model does.
 #[test]
 fn a_known_bug_explains_what_its_witness_says() {
     for bug in [

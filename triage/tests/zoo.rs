@@ -1,4 +1,5 @@
-//! Every historical bug has a witness, every witness has a bug, and they match.
+//! Every historical bug has a witness and every witness has a bug. With the bug on, the oracle of
+//! the table objects to the witness.
 
 mod common;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// What a run of the binary printed.
+/// A run of the binary that has ended.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit status.
@@ -44,8 +44,9 @@ impl Bench {
         std::fs::write(path, contents).expect("a file is written");
     }
 
-    /// Fills a folder with what may lie in one besides artifacts: 13 files, 4 of them `artifact`.
-    /// Only root can read one of these four; returns 1 if it could be read, else 0.
+    /// Fills a folder with 13 files of the kinds that may lie among artifacts. Four have the bytes
+    /// of `artifact`. Only root can read one of these four, `secret`. Returns 1 if it can be read,
+    /// and 0 if not.
     #[cfg(unix)]
     pub fn odd_folder(&self, folder: &str, artifact: &[u8]) -> u64 {
         use std::os::unix::ffi::OsStrExt;
@@ -77,7 +78,7 @@ impl Bench {
         fs::File::open(path("secret")).is_ok().into()
     }
 
-    /// Makes 100,000 files, of which 100 are `finds` and the others `passes`.
+    /// Makes 100,000 files. 100 of them have the bytes `finds`, and the others `passes`.
     pub fn crowd(&self, folder: &str, passes: &[u8], finds: &[u8]) {
         self.write("two", finds);
         fs::create_dir(self.path(folder)).expect("a folder");
