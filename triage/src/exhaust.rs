@@ -30,7 +30,7 @@ pub struct ExhaustArgs {
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<usize>,
     /// Put this historical bug back and search until it is found; all: do so for each bug that
-    /// needs as many threads as --threads says, and print a table
+    /// needs one thread or, with --threads 2, for each that needs more, and print a table
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
     /// With --zoo: search until this invariant breaks, named as in docs/zoo.md

@@ -27,9 +27,9 @@ pub const HELP: &str = "\
 The verdict is the signature of the finding, pass, or unusable. Each commit is checked out in its own
 worktree under the cache folder and built with cargo build --release -p mm-triage; its replay --json gives
 the verdict. The built program is kept for later runs; the worktree is removed. A commit that does not
-build is skipped.
-Exit status: 0 the commit is found, 1 only commits that do not build are left, 2 unusable input or command
-line, or the same verdict at both ends, 3 interrupted.";
+build, or gives no verdict, is skipped.
+Exit status: 0 the commit is found, 1 it is one of several because of skipped commits, 2 unusable input or
+command line, or the same verdict at both ends, 3 interrupted.";
 
 /// Arguments of `bisect`.
 #[derive(Debug, clap::Args)]
@@ -273,7 +273,7 @@ impl Outcome {
         let heading = match candidates {
             _ if self.interrupted => "interrupted; the verdict changes at one of:",
             [_] => "the verdict changes at:",
-            _ => "the verdict changes at one of these commits; all but the last do not build:",
+            _ => "the verdict changes at one of these commits; all but the last were skipped:",
         };
         writeln!(out, "{}", style.heading(heading))?;
         for commit in candidates {

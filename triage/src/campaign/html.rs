@@ -124,7 +124,7 @@ fn pairs(results: &Results) -> Markup {
     html! {
         section aria-labelledby="pairs" {
             h2 #pairs { "Pairs" }
-            p { "A12 is the probability that a run of the first engine is faster than one of the second. p is that of Mann and Whitney's U, two-sided, "
+            p { "A12 is the probability that a run of the first engine is faster than one of the second. p is the two-sided p of Mann and Whitney's U, "
                 "corrected for " (counted(results.pairs.len(), "pair")) "." }
             (scroll("Pairs of engines", html! {
                 table.plain-table {
@@ -273,7 +273,7 @@ fn methods() -> Markup {
                     "So the interval holds for bugs like these, and not only for these." }
                 li { "A12 and U of a pair cover all runs of the bugs for which both engines have runs. p is corrected for ties and for "
                     "continuity (for at most 20 runs without ties, p is exact), and then for the number of pairs, by Holm. A bug counts for the "
-                    "engine that is the faster one on it (A12 above a half)." }
+                    "engine that finds it faster (A12 above a half)." }
                 li { "The exhaustive search has no seed: one run of each bug stands for all." }
             }
         }

@@ -48,7 +48,7 @@ pub struct EmitArgs {
     /// The kernel whose behaviour the C expects: 6.12 or newer
     #[arg(long, value_name = "VERSION", value_parser = kernel, default_value = "7.3", conflicts_with = "rust")]
     pub kernel: Version,
-    /// Write Rust: a test that fails as the finding does, and passes once the bug is fixed
+    /// Write Rust: a test that fails with the program's finding until the bug is fixed
     #[arg(long)]
     pub rust: bool,
     /// Historical bugs that the Rust test puts back

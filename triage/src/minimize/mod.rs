@@ -33,8 +33,8 @@ use std::time::Instant;
 /// The end of the command's help.
 pub const HELP: &str = "\
 The result is 1-minimal: if any operation, preemption or thread is removed, or any operand gets a step
-smaller, the signature of the finding changes. It does not depend on --jobs.
-Exit status: 0 every file was minimized, 2 one was unusable or has no finding, 3 interrupted; then the
+smaller, the signature of the finding changes. The result does not depend on --jobs.
+Exit status: 0 every file was minimized, 2 a file was unusable or has no finding, 3 interrupted: the
 smallest programs so far have been written.";
 
 /// Arguments of `minimize`.
@@ -478,7 +478,7 @@ fn people(done: &Done, args: &MinimizeArgs, out: &mut dyn Write) -> io::Result<(
     )?;
     let (tests, seconds) = (line.tests.unwrap_or(0), line.seconds.unwrap_or(0.0));
     let certificate = match line.certified_by {
-        Some(last) => format!("1-minimal: the last {last} all lost the finding"),
+        Some(last) => format!("1-minimal: the last {last} tests all lost the finding"),
         None => "interrupted: the smallest so far".to_owned(),
     };
     writeln!(out, "  {tests} tests in {seconds:.3} s; {certificate}")?;
