@@ -62,7 +62,7 @@ impl Bugs {
         Vec::new()
     }
 
-    /// One bug. [`names`](Self::names) stays empty.
+    /// One bug. Its name is not in the list of names, which stays empty.
     #[cfg(feature = "zoo")]
     pub fn only(bug: mm_fuzz::zoo::Bug) -> Self {
         Self {

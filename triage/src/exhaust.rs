@@ -84,8 +84,8 @@ fn depth(word: &str) -> Result<usize, String> {
     }
 }
 
-/// Runs programs with bugs. There are two runners, because computing the identity of a state takes
-/// time: only one of them does.
+/// Runs programs with bugs. `identifying` computes the identity of the state that a program
+/// reaches. `plain` does not, because this takes time.
 struct Machines<'a> {
     plain: Runner,
     identifying: Runner,
@@ -146,7 +146,7 @@ struct Report {
     bound: Limits,
     /// The user stopped the search before it had covered the bound.
     interrupted: bool,
-    /// The search stopped at its first finding, because it was searching for a bug.
+    /// The search was for a bug, and stopped when it had found the bug.
     stopped_at_finding: bool,
     /// The number of programs covered, of 0, 1, 2 … operations.
     programs: Vec<u128>,

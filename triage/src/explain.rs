@@ -58,7 +58,7 @@ pub struct ExplainedPage {
 /// The finding, and the first objection.
 #[derive(Debug, Serialize)]
 pub struct Cause {
-    /// What findings of the same bug have in common.
+    /// The signature of the finding.
     pub signature: String,
     /// What was expected and what was found.
     pub detail: String,

@@ -67,7 +67,7 @@ pub struct Input {
     pub program: Program,
     /// The form of the file.
     pub form: Form,
-    /// A sentence on why the file is not canonical wire; `None` if it is, or is text.
+    /// A sentence on why the wire is not canonical; `None` for canonical wire and for text.
     pub note: Option<String>,
 }
 

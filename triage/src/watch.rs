@@ -134,7 +134,7 @@ impl Observer for Watch<'_> {
         if from == to {
             return;
         }
-        // The model counts the points that have been passed; a program numbers them from 0.
+        // `point` is the number of points passed, this one included. A program numbers them from 0.
         let point = point.saturating_sub(1);
         self.timeline
             .preempted(format!(", preempted at point {point} for t{to}"));

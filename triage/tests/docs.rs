@@ -409,8 +409,9 @@ fn every_make_command_exists() {
     }
 }
 
-/// Whether a name with a slash need not be a file of the repository: git ignores it, it is a path
-/// of Linux's sources or of `/proc` or `/dev`, or it names an invariant.
+/// Whether a page may have this name with a slash although the repository has no such file. This
+/// holds for ignored files, for paths of Linux's sources, of `/proc` and of `/dev`, and for
+/// invariants.
 fn is_elsewhere(name: &str) -> bool {
     let invariants = || Invariant::named(name).is_some();
     let ignored = read(".gitignore");

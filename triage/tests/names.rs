@@ -21,7 +21,7 @@ const LIBRARIES: [&str; 6] = [
 const REASONS: &[(&str, &str)] = &[
     (
         "Access",
-        "how an access of the reference model ended, and what the ledger says of one before it is made",
+        "how an access of the reference model ended, and what the ledger says of an access beforehand",
     ),
     (
         "Advice",

@@ -123,7 +123,7 @@ fn what_cannot_be_said_is_refused_by_operation() {
         why.contains("user space cannot stop a task inside the kernel"),
         "{why}"
     );
-    // all of them at once
+    // all reasons are listed at once
     let why = refused(&format!("{map}lock p0 0\nfail page 1"));
     assert_eq!(why.lines().count(), 3, "{why}");
 }

@@ -154,8 +154,8 @@ impl Look {
         faults
     }
 
-    /// For each target, says if the inputs and the distilled inputs together have other features
-    /// than with those of `before`, or none at all.
+    /// For each target, counts the features of the inputs that are there now, and the features of
+    /// these and all inputs of `before`. Says if the two numbers differ, or if they are 0.
     pub fn features_lost(&self, tree: &Path, before: &[&Self]) -> Vec<String> {
         let mut faults = Vec::new();
         for target in ["ops", "races"] {

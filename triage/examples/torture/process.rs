@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How long the longest command may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How long a process may outlive its command. A process that [may stay](Process::may_stay) has
-/// [`PATIENCE`].
+/// How long a process may outlive its command. For a process that [may stay](Process::may_stay),
+/// the limit is [`PATIENCE`] instead.
 const LAST_MOMENTS: Duration = Duration::from_secs(4);
 /// SIGKILL in a mask of signals.
 const SIGKILL: u64 = 1 << 8;

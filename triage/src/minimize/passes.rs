@@ -243,7 +243,7 @@ fn smaller(byte: u8) -> impl Iterator<Item = u8> {
 }
 
 /// Replaces a value in the whole program by a smaller one, or lowers all values of a type by the
-/// same number. Operations that name the same process, address or device so still do.
+/// same number. So operations that name the same process, address or device still do.
 fn values(best: &Best) -> Changes {
     let mut changes = Vec::new();
     for kind in OperandKind::ALL.iter().copied() {

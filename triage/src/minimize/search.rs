@@ -1,6 +1,6 @@
-//! Finds the first of many candidate changes that can be made. Several threads try candidates at
-//! once, and of the candidates that succeed, the lowest index wins. So neither the result nor the
-//! number of tests depends on the number of threads.
+//! Finds the first change of a list that can be made. Several threads try changes of the list at
+//! once, and of the changes that succeed, the one with the lowest index wins. So neither the result
+//! nor the number of tests depends on the number of threads.
 
 use super::draft::{Best, Draft};
 use super::edit::Edit;

@@ -38,7 +38,7 @@ pub struct Report {
     pub empty: usize,
     /// For the first unusable files, a sentence with the name and the reason.
     pub unusable_files: Vec<String>,
-    /// The clusters, the clusters with most files first.
+    /// The clusters, sorted by the number of files, largest first.
     pub clusters: Vec<Cluster>,
     /// The number of clusters that are only in clusters.json.
     pub clusters_left_out: usize,

@@ -189,7 +189,7 @@ impl Observer for Film {
     }
 
     fn preempted(&mut self, point: u32, _: u8, to: u8, _: &Kernel) {
-        // The model counts the points that have been passed; a program numbers them from 0.
+        // `point` is the number of points passed, this one included. A program numbers them from 0.
         self.preempted = Some((point.saturating_sub(1), to));
     }
 }

@@ -1,6 +1,5 @@
-//! Runs a program in the model, and notes what stock interfaces can show of each step. Also follows
-//! which pages `lib/test_hmm.c` would have mapped, because our driver, as the model has it, maps
-//! others.
+//! Runs a program in the model, and notes what stock interfaces can show of each step. The model
+//! has our driver. So this module also follows which pages `lib/test_hmm.c` would have mapped.
 
 use crate::linux::observe;
 use mm_core::{
