@@ -1,5 +1,5 @@
-# A source VMA that could not be unmapped stays mlocked. The reference model expected it not to stay
-# mlocked.
+# A source VMA that could not be unmapped stays mlocked. The reference model expected the mlock to
+# end.
 mmap p0 0 2 r
 mlock p0 0 2 on
 fail vma 2

@@ -1,4 +1,5 @@
-# fork allocates an anon_vma before it sees that the child can reuse one, so it fails here.
+# Since 7.2, fork allocates an anon_vma before it sees that the child can reuse one. So this fork
+# fails if the allocation fails.
 mmap p0 0 3 rw
 write p0 1
 fork p0

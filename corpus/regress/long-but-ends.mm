@@ -1,5 +1,5 @@
-# Open migrations keep twelve address spaces alive, and the ranges are long. The run has many
-# scheduling points, and it ends.
+# Open migrations keep the address spaces of four exited processes alive, so there are twelve
+# address spaces, and the ranges are long. The run has many scheduling points, and it ends.
 mmap p0 0 32 rw
 migrate p0 0 32 d0
 fork p0

@@ -1,6 +1,6 @@
-# mlock marks a VMA and waits for a page that it faults in. It ends after another VMA, which is not
-# mlocked, has come to that place. The reference model marked that VMA too, and expected MADV_FREE
-# to fail. Found by fuzzing.
+# mlock marks a VMA and waits for a page that it faults in. Before mlock ends, another VMA, which is
+# not mlocked, replaces the first one. The reference model marked the new VMA too, and expected
+# MADV_FREE to fail. Found by fuzzing.
 threads 2
 mmap p0 0 1 rw
 exclusive d0 p0 0 1

@@ -1,5 +1,5 @@
 # A munmap may have run out of memory, and a registration then stops at a gap. The reference model
-# cannot tell what is registered.
+# cannot tell which pages are registered.
 mmap p0 0 3 none
 fail vma 4
 mmap p0 1 1 none

@@ -1,4 +1,4 @@
-# One thread sets write protection while another clears it. Either may be the last.
+# One thread sets write protection while another clears it. Either of the two may take effect last.
 geometry x86-64
 threads 2
 preempt 13 t0

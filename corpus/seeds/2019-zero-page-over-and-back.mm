@@ -1,6 +1,6 @@
 # The first worry of the 2019 thread "mm/hmm: Fix bad subpage pointer in try_to_unmap_one": the zero
 # page migrates to the device and comes back, repeatedly: by a fault, by the driver and by eviction.
-# It is never counted as a mapped page.
+# The zero page is never counted as a mapped page.
 mmap p0 0 4 rw
 read p0 0
 migrate p0 0 1 d0

@@ -1,6 +1,7 @@
-# The zero page stays mapped if its migration fails. The migration fails because the device page,
-# the anon_vma or its link cannot be allocated, because the driver skips the page, or because a
-# write replaces the zero page between the phases.
+# The zero page stays mapped if its migration fails because the device page, the anon_vma or its
+# link cannot be allocated, or because the driver skips the page. A write that replaces the zero
+# page between the phases makes the migration fail, too. A reference from get or pin does not keep
+# the zero page from migrating.
 mmap p0 0 4 rw
 read p0 0
 read p0 1

@@ -1,4 +1,4 @@
-# The driver is removed while three processes map its pages. All pages migrate to system memory, and
+# The device is removed while three processes map its pages. All pages migrate to system memory, and
 # the device's memory starts out empty again. A page that somebody holds migrates at the second
 # attempt.
 mmap p0 0 4 rw

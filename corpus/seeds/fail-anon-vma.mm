@@ -1,6 +1,6 @@
-# The allocation of an anon_vma fails: for the first write, for the copy of a zero page (by the CPU
-# and by the device), and for the child of a fork, in the middle of its chain. A fault is retried.
-# The fork fails.
+# The allocation of an anon_vma fails: for the first write to a VMA, for the copy of a zero page,
+# and for the child of a fork, once at its second VMA and once at its first. A fault is retried. The
+# fork fails.
 mmap p0 0 4 rw
 fail anon-vma 1
 write p0 0
@@ -11,7 +11,7 @@ read p0 8
 fail anon-vma 1
 write p0 8
 fail anon-vma 1
-dev-write d0 p0 8
+dev-write d0 p0 8 # succeeds: the VMA has an anon_vma
 write p0 8
 migrate p0 8 2 d0
 fail anon-vma 2

@@ -1,6 +1,5 @@
 # The allocation of a link between a VMA and an anon_vma fails: for the first write, for the clone
-# at a split, at a fork and at a fork of a fork, and at a merge that gives a chain to a VMA without
-# one.
+# at a split, at a fork, and at a fork of a fork.
 mmap p0 0 8 rw
 fail avc 1
 write p0 0
@@ -22,9 +21,9 @@ read p1 3
 mmap p0 10 2 rw
 write p0 11
 fail avc 1
-mmap p0 8 2 rw # would merge with both sides
+mmap p0 8 2 rw # merges with one neighbour, and needs no link
 write p0 9
-fork p0
+fork p0 # fails: its first link is the next allocation
 evict d0 0 32
 read p2 3
 read p0 11

@@ -1,5 +1,5 @@
-# The allocation of an address space fails. A fork fails before it has begun, with pages on the
-# device and with a migration open, and succeeds at another attempt.
+# The allocation of an address space fails for a fork, first while a page is on the device. A later
+# fork succeeds, after it has waited for the open migration to end. The next fork fails.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,6 +1,8 @@
-# The allocation of a system page fails: for the first write, for copy-on-write, for the copy that a
-# fork makes of a pinned page, and for the unsharing before a pin. It also fails on the way back
-# from the device: by a fault, by the driver, by eviction, through the other device and by get.
+# The allocation of a system page fails: for the first write, for copy-on-write by a write and by a
+# pin, for the copy that a fork makes of a pinned page, and for a page of a range that the driver
+# migrates back. A fault is retried. The pin and the fork fail. The other failures do not strike:
+# the read, the dev-write and the get after them allocate no page, and the eviction allocates only
+# one.
 mmap p0 0 4 rw
 fail page 1
 write p0 0
@@ -13,7 +15,7 @@ fail page 1
 pin p0 0 r
 pin p0 1 w
 fail page 1
-fork p0 # fails half way
+fork p0 # fails at the copy of the pinned page
 migrate p0 0 4 d0
 fail page 1
 read p0 0

@@ -1,6 +1,6 @@
 # A fork of soft-dirty pages and of pages that userfaultfd write-protects, with each form of entry:
-# present, the zero page, device-private, and migration (when the child forks). The child is not
-# registered.
+# present, the zero page, device-private, and migration (when the child forks). The children of
+# these forks are not registered.
 mmap p0 0 6 rw
 uffd-register p0 0 6
 write p0 0

@@ -1,5 +1,6 @@
 # hmm-tests double_map: two devices read the same read-only range. The range then migrates to the
-# second device. The first device then reads the range again, which brings it back to system memory.
+# second device. The first device then reads two pages again, which brings these pages back to
+# system memory.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# hmm-tests exclusive: the device has exclusive access to the pages and writes to them. The CPU ends
-# that for each page that it touches. pagemap shows the pages before and after.
+# hmm-tests exclusive: the device has exclusive access to the pages and writes to them. An access of
+# the CPU ends the exclusive access to that page. pagemap shows the pages before and after.
 mmap p0 0 3 rw
 write p0 0
 exclusive d0 p0 0 3

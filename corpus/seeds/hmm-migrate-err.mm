@@ -1,5 +1,5 @@
 # hmm-tests migrate_anon_huge_err and migrate_anon_huge_zero_err, in small pages: the device has no
-# memory for one page of a range. On the way back the system has none.
+# memory for one page of a range. On the way back the system has no memory for one page.
 mmap p0 0 8 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# hmm-tests migrate_fault: the CPU's faults bring half of a range back. Then all of it migrates
-# again and comes back.
+# hmm-tests migrate_fault: the CPU's faults bring half of a range back. Then this half migrates
+# again, and faults bring four pages of the range back.
 mmap p0 4 8 rw
 write p0 4
 write p0 5

@@ -1,4 +1,5 @@
-# An mlocked VMA grows, becomes writable and moves. mlock and mprotect stop at a gap.
+# An mlocked VMA becomes writable and grows. mlock and mprotect stop at a gap. A move from page 16
+# fails, because nothing is mapped there.
 mmap p0 0 2 r
 mlock p0 0 2 on
 mprotect p0 0 2 rw

@@ -1,5 +1,6 @@
-# mprotect takes write permission, and then any access, from pages on the device, and gives it back.
-# The entry is read-only from then on, and the next write fault brings the page back with its data.
+# mprotect takes write permission, and later any access, from pages on the device, and gives the
+# permission back. The entry stays read-only, and the next write fault brings the page back with its
+# data.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# mprotect splits VMAs with pages on the device and in system memory, merges them again, and splits
-# them at the boundary of a page table. The rmap walk still finds all pages.
+# mprotect splits VMAs with pages on the device and in system memory, and merges them again. Their
+# ranges lie across the boundary of a page table. The rmap walk still finds all pages.
 geometry x86-64
 mmap p0 8 16 rw
 write p0 9

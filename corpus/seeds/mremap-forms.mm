@@ -1,6 +1,6 @@
-# mremap in all its forms: in place, to another place with another length, with MREMAP_DONTUNMAP,
-# and back into the gap that it left, with each kind of page. A fork skips the VMAs that
-# MADV_DONTFORK names.
+# mremap in its forms: in place, to another place with another length, with MREMAP_DONTUNMAP, and
+# back into the gap that the range left. It moves present pages, device pages and holes. A fork
+# skips the VMAs that MADV_DONTFORK names.
 mmap p0 0 12 rw
 write p0 0
 write p0 6
@@ -42,7 +42,7 @@ write p0 18
 write p0 6
 write p0 9
 fail page-table 2
-mremap p0 4 6 13 6 fixed # fails half way, and goes back
+mremap p0 4 6 13 6 fixed # refused: several VMAs, registered with userfaultfd
 read p0 9
 fail vma 1
 mremap p0 9 1 14 2 fixed

@@ -1,5 +1,5 @@
 # A migration is open while another process of the family exits, while the migrating process exits,
-# and after both have gone. The pages that it holds are freed once.
+# and when the last process exits. The pages that the migration holds are freed once.
 mmap p0 0 4 rw
 write p0 0
 write p0 1

@@ -1,5 +1,5 @@
-# A migration stays open between its phases while its pages are read and written. The migrating
-# process and another one of the family wait for pages that migrate, and for no others.
+# A migration stays open between its phases while its pages are read and written. The CPU and the
+# device wait for pages that migrate, and for no others.
 mmap p0 0 6 rw
 write p0 0
 write p0 1

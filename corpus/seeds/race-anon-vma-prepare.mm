@@ -1,6 +1,6 @@
-# Several threads need the first anon_vma of a VMA at the same time: for a write, for a write of the
-# device, and for a hole that migrates to the device. The losers free theirs. Allocations fail
-# there, too.
+# Two threads need the first anon_vma of a VMA at the same time. First a hole migrates to the device
+# while another thread writes: the migration comes too late and frees its own anon_vma. Then a CPU
+# and a device write to a new VMA: the allocation for the device fails.
 threads 3
 preempt 5 t1
 preempt 12 t2

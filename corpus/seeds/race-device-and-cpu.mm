@@ -1,5 +1,5 @@
-# Two devices and the CPU use one page while it migrates to the first device and back. Each user
-# that comes too late faults again.
+# Two devices and the CPU access a page while it migrates to the first device. All three wait for
+# the end of the migration. Then the second device's write brings the page back.
 geometry x86-64
 threads 4
 preempt 6 t1

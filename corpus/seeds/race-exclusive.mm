@@ -1,4 +1,5 @@
-# A fault, a migration and an invalidation race with make_device_exclusive on the same page.
+# A fault and MADV_DONTNEED race with make_device_exclusive on the same page. Afterwards a migration
+# skips the pages to which a device has exclusive access, and compaction moves one of them.
 threads 3
 preempt 12 t1
 preempt 20 t2

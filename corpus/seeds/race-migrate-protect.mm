@@ -1,5 +1,6 @@
-# A migration is between setup and finalize on one thread. Others set userfaultfd's write
-# protection, clear soft-dirty, and mprotect the pages in a process that shares them.
+# A migration is between setup and finalize on one thread. Other threads set the write protection of
+# userfaultfd, and mprotect the pages in a process that shares them. Soft-dirty is cleared between
+# the migration to the device and the one back.
 threads 3
 preempt 19 t1
 preempt 29 t2

@@ -1,6 +1,7 @@
-# One thread writes to a range while another migrates it. A write after the collection waits. A
-# write to a hole after the setup keeps that page from migrating. A write may also come after the
-# copy.
+# One thread writes to a range while another migrates it. A write to a page that the migration has
+# collected waits for the end of the migration, on the way to the device and on the way back. The
+# second migration skips a page that is on the device already, and a read brings that page back
+# meanwhile.
 threads 2
 preempt 8 t1
 preempt 16 t1

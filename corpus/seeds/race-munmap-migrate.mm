@@ -1,5 +1,6 @@
-# munmap and MADV_DONTNEED race with a migration on another thread. MADV_DONTNEED comes between
-# setup and finalize. munmap in the same process waits for the end of the migration.
+# MADV_DONTNEED removes a migration entry between setup and finalize of a migration on another
+# thread. Later, munmap in the other process removes the last entry of a page while an eviction is
+# under way.
 geometry x86-64
 threads 2
 preempt 24 t1

@@ -1,5 +1,5 @@
-# Different threads run the phases of a migration that is held open. Another one reads, forks and
-# changes protection; whoever needs mmap_lock for writing waits for the end of the migration.
+# Two threads, one after the other, hold a migration open. Meanwhile other threads read, fork and
+# change protection. mprotect needs mmap_lock for writing, so it waits for the end of the migration.
 threads 3
 preempt 12 t1
 preempt 23 t2

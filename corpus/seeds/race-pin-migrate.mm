@@ -1,6 +1,6 @@
-# get_user_pages and pin_user_pages on one thread race with migration and fork on the other. The
-# reference is taken before the collection, between collection and copy, and before the check for
-# other references.
+# A pin comes before a migration collects the page. In a second migration, a speculative reference
+# is taken through the migration entry, before the migration checks for other references. Then a
+# write races with the fork of a pinned page.
 threads 2
 preempt 4 t1
 preempt 17 t1

@@ -1,5 +1,5 @@
-# Two threads touch the same device page. While the first brings it back, the second finds the folio
-# locked, then a migration entry, and in the end the page.
+# Two threads touch the same device page. While the first thread brings the page back, the second
+# waits. Then it finds the page in system memory.
 threads 2
 preempt 18 t1
 preempt 25 t1

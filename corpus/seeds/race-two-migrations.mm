@@ -1,5 +1,5 @@
-# Two threads migrate the same range to different devices, and a third migrates the pages of a
-# child. Each page goes to one of them, and so do the zero page and the holes.
+# Two threads migrate the same range to different devices, and a third thread migrates the pages of
+# a child. Each page goes to one device, and so does each zero page and each hole.
 threads 3
 preempt 10 t1
 preempt 37 t2

@@ -1,6 +1,7 @@
 # Operations that cannot do all their work. Compaction fails on a locked folio, on a pinned page,
 # and without memory. mlock fails on a VMA that permits no access. mremap moves a page and cannot
-# split the VMA that it leaves. Read-ahead lacks memory, and MADV_DONTFORK lacks a VMA.
+# split the VMA that the page leaves. MADV_DONTFORK fails because there is no memory for a VMA.
+# willneed finds nothing in swap, so the failure armed before it does not strike.
 mmap p0 0 4 rw
 write p0 0
 lock p0 0

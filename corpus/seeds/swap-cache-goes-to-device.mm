@@ -1,4 +1,4 @@
-# A page in the swap cache migrates to the device only if no entry names its swap slot.
+# A page in the swap cache does not migrate to the device while another entry names its swap slot.
 mmap p0 0 2 rw
 write p0 0
 write p0 1
