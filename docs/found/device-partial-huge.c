@@ -1,7 +1,7 @@
-// Half of a huge page on a device is unmapped. The page comes home whole when the device goes, and
-// the kernel does not note that it is mapped in part: it is never split, and the memory of the
-// unmapped half is not given back. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root.
-// cc -static
+// Half of a huge page on a device is unmapped. The page comes home whole when the device file is
+// closed. The kernel does not note that the page is mapped in part, so it never splits the page,
+// and the memory of the unmapped half is not given back. Needs CONFIG_TEST_HMM,
+// CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -21,7 +21,8 @@ static void *advise(void *failed)
 	return 0;
 }
 
-// Does userfaultfd have an event while the page is dropped by this advice? -1: the advice fails.
+// Drops the page by this advice. Returns whether userfaultfd has an event for it, or -1 if the
+// advice fails.
 static int told(int uffd, char *p, int how)
 {
 	struct uffd_msg msg = { 0 };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 #define GUARD_INSTALL 102
 
-// 0: guard regions are installed, 2: it cannot be tried.
+// Returns 0 if the guard region is installed, 2 if the test cannot run.
 static int install(void)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), memfd = memfd_create("memory", 0);

@@ -1,5 +1,5 @@
-// The huge zero page that mremap() has moved is soft-dirty. When it is split, its pages are not,
-// and pagemap does not show that they changed. Needs CONFIG_MEM_SOFT_DIRTY and
+// The huge zero page that mremap() has moved is soft-dirty. After a split, its small pages are not
+// soft-dirty, so pagemap does not show that they changed. Needs CONFIG_MEM_SOFT_DIRTY and
 // CONFIG_TRANSPARENT_HUGEPAGE. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>

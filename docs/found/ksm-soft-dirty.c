@@ -1,5 +1,5 @@
-// KSM maps its page in the place of one that was written to, and does not keep the soft-dirty bit:
-// pagemap says that nobody wrote. Needs CONFIG_KSM, CONFIG_MEM_SOFT_DIRTY and root. cc -static
+// KSM replaces a page that was written to by a KSM page, and drops the soft-dirty bit. pagemap then
+// shows no write. Needs CONFIG_KSM, CONFIG_MEM_SOFT_DIRTY and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

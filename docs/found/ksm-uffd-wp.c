@@ -1,6 +1,6 @@
-// KSM maps its page in the place of one that is write-protected for userfaultfd, and does not keep
-// the protection: nobody is told of the next write. Needs CONFIG_KSM, CONFIG_USERFAULTFD and root.
-// cc -static -lpthread
+// KSM replaces a page that is write-protected for userfaultfd by a KSM page, and drops the
+// protection. userfaultfd has no event for the next write. Needs CONFIG_KSM, CONFIG_USERFAULTFD and
+// root. cc -static -lpthread
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-// A page that KSM has replaced by the zero page goes to a device, and still counts: ksm_zero_pages
-// never comes down again. Needs CONFIG_KSM, CONFIG_TEST_HMM and root. cc -static
+// A page that KSM has replaced by the zero page migrates to a device. The kernel still counts it,
+// so ksm_zero_pages never comes down again. Needs CONFIG_KSM, CONFIG_TEST_HMM and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

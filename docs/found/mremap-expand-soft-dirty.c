@@ -1,5 +1,5 @@
-// Pages that mremap() adds to an area are new and not soft-dirty, so these addresses look
-// unchanged; pages that mmap() adds are soft-dirty. Needs CONFIG_MEM_SOFT_DIRTY. cc -static
+// Pages that mremap() adds to an area are new, but not soft-dirty, so these addresses look
+// unchanged. (Pages that mmap() adds are soft-dirty.) Needs CONFIG_MEM_SOFT_DIRTY. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

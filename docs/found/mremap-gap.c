@@ -1,6 +1,6 @@
-// mremap() with MREMAP_FIXED unmaps what was mapped at the new address, for new_size bytes
-// (mremap(2)). Since 6.17 the old range may have holes. Where it has one, what was mapped at the new
-// address stays, with its contents. cc -static
+// mremap(2) says that MREMAP_FIXED unmaps any mapping at the new address, for new_size bytes. Since
+// 6.17 the old range may have holes. Where the old range has a hole, the mapping at the new address
+// stays, with its contents. cc -static
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>

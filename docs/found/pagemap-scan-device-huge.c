@@ -20,8 +20,8 @@ struct scan { uint64_t size, flags, start, end, walk_end, vec, vec_len, max_page
 #define WP_ASYNC (1 << 15)
 static char mirror[HUGE];
 
-// How many pages were written since the last call (PAGE_IS_WRITTEN). They are write-protected again
-// (PM_SCAN_WP_MATCHING).
+// Returns how many pages were written since the last call (PAGE_IS_WRITTEN), and write-protects
+// these pages again (PM_SCAN_WP_MATCHING).
 static int written(char *p)
 {
 	uint64_t region[3];
@@ -33,7 +33,7 @@ static int written(char *p)
 	return n == 1 ? (region[1] - region[0]) / 4096 : n;
 }
 
-// 2 MiB are written and scanned twice; how many pages does the second scan find?
+// Writes 2 MiB once and scans them twice. Returns how many written pages the second scan reports.
 static int again(int uffd, int on_device)
 {
 	int dev = open("/dev/hmm_dmirror0", O_RDWR);

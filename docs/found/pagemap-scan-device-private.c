@@ -18,8 +18,8 @@ struct scan { uint64_t size, flags, start, end, walk_end, vec, vec_len, max_page
 #define WP_ASYNC (1 << 15)
 static char mirror[4096];
 
-// How many pages were written since the last call (PAGE_IS_WRITTEN). They are write-protected again
-// (PM_SCAN_WP_MATCHING).
+// Returns how many pages were written since the last call (PAGE_IS_WRITTEN), and write-protects
+// these pages again (PM_SCAN_WP_MATCHING).
 static int written(char *p)
 {
 	uint64_t region[3];
@@ -31,8 +31,8 @@ static int written(char *p)
 	return n;
 }
 
-// A page is written, then scanned, which write-protects it, then read. Does a second scan find it
-// written?
+// Writes a page, scans it (which write-protects it), and reads it. Returns whether a second scan
+// reports the page as written.
 static int again(int uffd, int on_device)
 {
 	int dev = open("/dev/hmm_dmirror0", O_RDWR);

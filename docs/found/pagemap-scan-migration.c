@@ -41,8 +41,8 @@ static void compact_for_ever(void)
 	}
 }
 
-// How many pages were written since the last call (PAGE_IS_WRITTEN). They are write-protected again
-// (PM_SCAN_WP_MATCHING).
+// Returns how many pages were written since the last call (PAGE_IS_WRITTEN), and write-protects
+// these pages again (PM_SCAN_WP_MATCHING).
 static long written(char *p)
 {
 	static uint64_t regions[PAGES][3];

@@ -35,8 +35,8 @@ static long smaps(char *p, const char *row)
 	return kb;
 }
 
-// Returns the Pss, in kB, of 2 MiB on a device that two processes map. Sets *alone to what smaps
-// calls shared before the second process exists.
+// Returns the Pss, in kB, of 2 MiB on a device that two processes map. Sets *alone to the shared
+// memory, in kB, that smaps shows before the second process exists.
 static long half(int dev, int advice, long *alone)
 {
 	char *p = mmap(0, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,6 +1,6 @@
-// Clearing soft-dirty leaves a device-private entry writable: the page comes home writable, and no
-// write to it is ever seen. Needs CONFIG_TEST_HMM, CONFIG_MEM_SOFT_DIRTY and root. cc -static
-// soft-dirty-device-private.c
+// Clearing soft-dirty leaves a device-private entry writable. The page comes home writable, and
+// pagemap never shows a write to it. Needs CONFIG_TEST_HMM, CONFIG_MEM_SOFT_DIRTY and root. cc
+// -static soft-dirty-device-private.c
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -15,7 +15,7 @@ struct pin { uint64_t addr, size; uint32_t flags; };
 #define PIN_STOP _IO('g', 8)
 #define FOR_WRITE 1
 
-// Is 2 MiB of memory that is pinned for writing soft-dirty after clear_refs?
+// Pins 2 MiB for writing and clears soft-dirty. Returns whether the first page is still soft-dirty.
 static int soft_dirty(int gup_test, int advice)
 {
 	char *p = mmap(0, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

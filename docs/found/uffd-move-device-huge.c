@@ -1,6 +1,6 @@
-// UFFDIO_MOVE onto a huge page that is on a device never returns; onto one in system memory it says
-// EEXIST. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root.
-// cc -static
+// UFFDIO_MOVE onto a huge page that is on a device never returns. Onto a huge page in system memory
+// it fails with EEXIST. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and
+// root. cc -static
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -22,7 +22,7 @@ struct move { uint64_t to, from, len, mode; int64_t moved; };
 #define UFFDIO_MOVE_ _IOWR(UFFDIO, 0x05, struct move)
 static char mirror[HUGE];
 
-// 0: the move says EEXIST, 1: it says something else, 2: it cannot be tried.
+// Returns 0 if the move fails with EEXIST, 1 if it ends otherwise, 2 if it cannot be tried.
 static int move(void)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), dev = open("/dev/hmm_dmirror0", O_RDWR);
