@@ -84,7 +84,10 @@ pub fn vma_flags(flags: VmFlags) -> String {
         (false, false) => "none",
     };
     let others = (flags - (VmFlags::READ | VmFlags::WRITE)).iter_names();
-    let others = others.map(|(name, _)| name.to_lowercase().replace('_', "-"));
+    let others = others.map(|(name, _)| match name {
+        "SOFTDIRTY" => "soft-dirty".to_owned(),
+        name => name.to_lowercase().replace('_', "-"),
+    });
     let words: Vec<String> = std::iter::once(access.to_owned()).chain(others).collect();
     words.join(", ")
 }
