@@ -1,4 +1,5 @@
-# Two threads fault on the same swap slot. The second waits for the folio lock without mmap_lock.
+# Two threads fault on the same swap slot. The second fault overtakes the first and maps the page.
+# The first fault then finds the entry changed.
 threads 2
 preempt 8 t1
 mmap p0 0 1 rw

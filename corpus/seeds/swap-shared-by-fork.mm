@@ -1,5 +1,5 @@
-# Two processes have entries for one swap slot. The first fault puts the page into the swap cache,
-# and the second finds it there.
+# Two processes have entries for one swap slot. Reclaim has left the page in the swap cache. The
+# first fault maps the page from there, and the write of the other process copies it.
 mmap p0 0 1 rw
 write p0 0
 reclaim p0 0

@@ -1,4 +1,4 @@
-# Reclaim unmaps a page from two processes. Each faults it back in.
+# Reclaim unmaps a page from two processes. Each process faults the page back in.
 mmap p0 0 1 rw
 write p0 0
 fork p0
