@@ -199,7 +199,10 @@ pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result
         .chain(found);
     let found = found.take_while(|_| !stop.is_set()).filter(|found| {
         let path = found.path();
-        !known.contains(&shown(path)) && !output.is_some_and(|dir| path.starts_with(dir))
+        let is_program = matches!(found, WalkEntry::Named(_)) || !input::is_no_program(path);
+        is_program
+            && !known.contains(&shown(path))
+            && !output.is_some_and(|dir| path.starts_with(dir))
     });
     let (mut progress, mut count, mut vague) = (Progress::new("files"), 0, Vec::new());
     let done = pool::ordered(

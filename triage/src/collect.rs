@@ -7,6 +7,7 @@
 
 use crate::Status;
 use crate::file::{self, ReadError};
+use crate::input;
 use crate::names::shown;
 use crate::store;
 use crate::walk::{Walk, WalkEntry};
@@ -179,7 +180,7 @@ fn named(args: &CollectArgs) -> Result<Vec<PathBuf>, String> {
 /// The file itself, or the files in the folder and its subfolders.
 fn files(path: &Path) -> Box<dyn Iterator<Item = WalkEntry>> {
     if path.is_dir() {
-        Box::new(Walk::new(path))
+        Box::new(Walk::new(path).filter(|found| !input::is_no_program(found.path())))
     } else {
         Box::new(std::iter::once(WalkEntry::File(path.to_owned())))
     }

@@ -1,6 +1,6 @@
 //! `explain`: shows each operation with the entries, struct pages, VMAs and links of the reverse
-//! map that the operation changed. Then shows the finding, the function in which the state first was
-//! wrong, and the first difference to a run without the bug.
+//! map that the operation changed. Then shows the finding, the function in which the state first
+//! was wrong, and the first difference to a run without the bug.
 
 use crate::Status;
 use crate::bugs::Bugs;

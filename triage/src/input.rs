@@ -116,7 +116,7 @@ impl fmt::Display for InputError {
                 }
             }
             Fault::Empty => f.write_str(
-                "is empty: write at least one line of text (docs/grammar.md), or give another file",
+                "has no operation: write at least one (docs/grammar.md), or give another file",
             ),
             Fault::NotUtf8 { line, column, byte } => write!(
                 f,
@@ -148,8 +148,8 @@ impl InputError {
         }
     }
 
-    /// Whether the file is empty. The writer of an empty file in a folder may have been killed, or
-    /// may have only begun.
+    /// Whether the file has no operation. The writer of an empty file in a folder may have been
+    /// killed, or may have only begun.
     pub fn is_empty(&self) -> bool {
         matches!(self.fault, Fault::Empty)
     }
@@ -159,8 +159,8 @@ impl InputError {
 /// target's limits, and the file is wire unless its name ends in `.mm`.
 ///
 /// # Errors
-/// Why the file is unusable: it is no regular file, cannot be read, is empty or too long, or is a
-/// text with a mistake.
+/// Why the file is unusable: it is no regular file, cannot be read, has no operation, is too long,
+/// or is a text with a mistake.
 pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
     let fail = |fault| InputError {
         path: path.to_owned(),
@@ -169,14 +169,20 @@ pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
     let bytes = read(path).map_err(fail)?;
     let is_named_mm = path.extension().is_some_and(|extension| extension == "mm");
     let mut input = match as_text(&bytes, is_named_mm, target).map_err(fail)? {
-        Some(text) => Input {
-            program: text::parse(text).map_err(|error| {
+        Some(text) => {
+            let program = text::parse(text).map_err(|error| {
                 let error = Box::new(error);
                 fail(Fault::Text { error, is_named_mm })
-            })?,
-            form: Form::Text,
-            note: None,
-        },
+            })?;
+            if program.ops.is_empty() {
+                return Err(fail(Fault::Empty));
+            }
+            Input {
+                program,
+                form: Form::Text,
+                note: None,
+            }
+        }
         None => Input {
             program: wire::decode(&bytes),
             form: Form::Wire,
@@ -192,6 +198,15 @@ pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
         target.limits().apply(&mut input.program);
     }
     Ok(input)
+}
+
+/// Whether a file in a folder has another purpose than to hold a program of the model: the file with
+/// the digests of a corpus, or a program of system calls. Commands that read folders pass over it.
+pub fn is_no_program(path: &Path) -> bool {
+    path.file_name() == Some("digests.lock".as_ref())
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "calls")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {

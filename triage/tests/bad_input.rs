@@ -50,9 +50,10 @@ fn an_empty_file_is_unusable() {
     is_refused(
         "empty",
         b"",
-        &["empty: is empty", "write at least one line"],
+        &["empty: has no operation", "write at least one"],
     );
-    is_refused("empty.mm", b"", &["empty.mm: is empty"]);
+    is_refused("empty.mm", b"", &["empty.mm: has no operation"]);
+    is_refused("c.mm", b"# nothing yet\n", &["c.mm: has no operation"]);
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn an_earlier_run_is_no_more_than_a_file_may_be() {
     let large = std::fs::File::create(bench.path("clusters.json")).expect("a file");
     large.set_len(1 << 40).expect("a file with holes");
     let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
-    ran.is_unusable(&["clusters.json: has more than 536870912 bytes"]);
+    ran.is_unusable(&["clusters.json: is too long: at most 536870912 bytes"]);
     let name = r#"{"version":5,"settings":"","interrupted":false,"passed":[],"unusable":{},"clusters":{"../../x":
         {"new":true,"key":{"invariant":"a/b","place":"c","race":false},"program":"","signature":"","circumstances":[],
          "operations":[],"signatures":{},"files":[]}}}"#;
@@ -181,7 +182,10 @@ fn more_than_a_megabyte_is_unusable() {
     is_refused(
         "long",
         &random_bytes(1, (1 << 20) + 1),
-        &["long: has more than 1048576 bytes", "give another file"],
+        &[
+            "long: is too long: at most 1048576 bytes",
+            "give another file",
+        ],
     );
     is_refused(
         "long.mm",

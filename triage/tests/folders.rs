@@ -51,6 +51,22 @@ unusable:
 }
 
 #[test]
+fn files_that_hold_no_programs_are_passed_over() {
+    let bench = Bench::new();
+    bench.write("corpus/seeds/c.mm", PASSES);
+    bench.write("corpus/digests.lock", "0123 seeds/c.mm\n");
+    bench.write("corpus/calls/a.calls", "mmap p0 0 1 rw\n");
+    bench.write("corpus/later.mm", "# no operation yet\n");
+    let ran = replay(&bench, &["corpus"]);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let expected = "\
+replay: files=2 passed=1 findings=0 signatures=0 unusable=0 empty=1
+passed over 2 files without a program of the model (digests.lock, *.calls)
+";
+    assert_eq!(ran.out, expected);
+}
+
+#[test]
 fn files_and_folders_can_be_mixed() {
     let bench = Bench::new();
     bench.write("night/a.mm", FINDS);
@@ -132,7 +148,7 @@ fn odd_files_are_counted_and_stop_nothing() {
         "odd/artifact (3)",
         "odd/dangling: cannot be read: ",
         "odd/itself: cannot be read: ",
-        "odd/large: has more than ",
+        "odd/large: is too long: at most ",
         "odd/loop: is a link to a folder; give a file",
         "odd/pipe: is a pipe",
     ]);
@@ -152,7 +168,7 @@ fn what_a_killed_writer_left_is_no_input() {
     assert_eq!(ran.out, sums);
     // The user named this file.
     let ran = replay(&bench, &["night/empty"]);
-    ran.is_unusable(&["night/empty: is empty: write at least one line"]);
+    ran.is_unusable(&["night/empty: has no operation: write at least one"]);
 }
 
 #[test]

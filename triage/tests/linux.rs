@@ -40,7 +40,7 @@ fn what_is_no_program_is_said_and_nothing_waits() {
         ("pi\x1bpe", r"pi\x1bpe: is a pipe; give a file"),
         ("/dev/zero", "/dev/zero: is a device; give a file"),
         ("gone", "gone: cannot be read: "),
-        ("kernel", "kernel: is empty: "),
+        ("kernel", "kernel: has no operation: "),
     ] {
         bench.write("kernel", "");
         let ran = linux(&bench, &[file]);

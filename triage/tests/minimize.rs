@@ -263,7 +263,7 @@ fn what_cannot_be_minimized_is_said() {
     let ran = bench.run(&["minimize", "pass.mm"]);
     ran.is_unusable(&["pass.mm: passes", "is --zoo right?"]);
     let ran = bench.run(&["minimize", "file"]);
-    ran.is_unusable(&["file: is empty"]);
+    ran.is_unusable(&["file: has no operation"]);
     let ran = bench.run(&["minimize", "pass.mm", "--output", "file"]);
     ran.is_unusable(&["file: cannot be made", "give a folder"]);
     for other in ["a/pass.mm", "pass"] {

@@ -100,7 +100,7 @@ fn odd_files_are_counted_and_stop_nothing() {
         for (name, why) in [
             ("odd/dangling", "cannot be read: "),
             ("odd/itself", "cannot be read: "),
-            ("odd/large", "has more than "),
+            ("odd/large", "is too long: at most "),
             ("odd/loop", "a link to a folder"),
             ("odd/pipe", "is a pipe"),
         ] {

@@ -20,6 +20,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The most unusable files that are named.
 const NAMED: usize = 20;
@@ -33,6 +34,8 @@ struct Summary {
     unusable: u64,
     /// Empty files, which are skipped: their writer may have been killed or may still be writing.
     empty: u64,
+    /// Files that hold no programs of the model, by their names.
+    other: u64,
     interrupted: bool,
     signatures: BTreeMap<String, Group>,
     /// For each of the first few unusable files, a sentence with its name and the reason.
@@ -89,7 +92,13 @@ impl Folders<'_> {
             ..Options::default()
         };
         let (mut summary, mut progress) = (Summary::default(), Progress::new("files"));
+        let other = AtomicU64::new(0);
         let found = self.folders.iter().flat_map(|folder| Walk::new(folder));
+        let found = found.filter(|found| {
+            let is_other = input::is_no_program(found.path());
+            other.fetch_add(is_other.into(), Ordering::Relaxed);
+            !is_other
+        });
         let result = pool::ordered(
             self.jobs,
             found.take_while(|_| !stop.is_set()),
@@ -109,6 +118,7 @@ impl Folders<'_> {
         progress.end();
         result?;
         summary.interrupted = stop.is_set();
+        summary.other = other.into_inner();
         if self.json {
             serde_json::to_writer(&mut *out, &serde_json::json!({ "summary": summary }))?;
             writeln!(out)?;
@@ -228,6 +238,13 @@ impl Summary {
                 out,
                 "{}",
                 style.bad("interrupted: not all files were looked at")
+            )?;
+        }
+        if self.other > 0 {
+            let files = counted(self.other as usize, "file");
+            writeln!(
+                out,
+                "passed over {files} without a program of the model (digests.lock, *.calls)"
             )?;
         }
         if !signatures.is_empty() {
