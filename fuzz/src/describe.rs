@@ -116,14 +116,17 @@ pub fn hmm_pfn(shown: HmmPfn) -> String {
     match shown {
         HmmPfn::Error => "error".to_owned(),
         HmmPfn::Nothing => "nothing".to_owned(),
-        HmmPfn::Valid { pfn, write } => {
+        HmmPfn::Valid { pfn, write, order } => {
             let page = if pfn == Pfn::ZERO {
                 "zero page".to_owned()
             } else {
                 format!("{pfn:?}")
             };
             let access = if write { "write" } else { "read-only" };
-            format!("{page}, {access}")
+            match order {
+                0 => format!("{page}, {access}"),
+                order => format!("{page}, {access}, order {order}"),
+            }
         }
     }
 }
@@ -350,8 +353,11 @@ mod tests {
             pagemap(Pagemap::PRESENT | Pagemap::SOFT_DIRTY),
             "present, soft-dirty"
         );
-        let (pfn, write) = (Pfn::ZERO, false);
-        let zero = HmmPfn::Valid { pfn, write };
+        let zero = HmmPfn::Valid {
+            pfn: Pfn::ZERO,
+            write: false,
+            order: 0,
+        };
         assert_eq!(hmm_pfn(zero), "zero page, read-only");
     }
 

@@ -200,8 +200,8 @@ pub fn load(path: &Path, target: Option<Target>) -> Result<Input, InputError> {
     Ok(input)
 }
 
-/// Whether a file is not meant to hold a program of the model: the digests of a corpus, or a program
-/// of system calls. Commands that read folders pass over it.
+/// Whether a file is not meant to hold a program of the model: the digests of a corpus, or a
+/// program of system calls. Commands that read folders pass over it.
 pub fn is_no_program(path: &Path) -> bool {
     path.file_name() == Some("digests.lock".as_ref())
         || path

@@ -93,10 +93,10 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Makes the page at `addr` exclusive to `owner` (`make_device_exclusive`). Returns it with
-    /// its folio locked and with a reference, so that the driver maps it before the CPU can get it back. The caller
-    /// holds `mmap_lock` for reading. Returns `None` if the folio is locked and the kernel does not
-    /// wait for it, as in 6.12.
+    /// Makes the page at `addr` exclusive to `owner` (`make_device_exclusive`). Returns it with its
+    /// folio locked and with a reference, so that the driver maps it before the CPU can get it
+    /// back. The caller holds `mmap_lock` for reading. Returns `None` if the folio is locked and
+    /// the kernel does not wait for it, as in 6.12.
     pub async fn make_device_exclusive(
         self,
         mm: MmId,

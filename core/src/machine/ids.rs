@@ -88,8 +88,8 @@ impl Pfn {
     }
 }
 
-/// A folio: one or more consecutive pages that are allocated, locked and freed as one. Its head page
-/// holds what belongs to all of it, and the frame number of the head names it.
+/// A folio: one or more consecutive pages that are allocated, locked and freed as one. Its head
+/// page holds what belongs to all of it, and the frame number of the head names it.
 ///
 /// [`State::folio`](crate::State::folio) finds the folio of a page.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -120,8 +120,8 @@ impl State {
         table
     }
 
-    /// True if a page of `folio` is the one whose CPU fault started the migration, so that the fault
-    /// holds the lock and a reference.
+    /// True if a page of `folio` is the one whose CPU fault started the migration, so that the
+    /// fault holds the lock and a reference.
     fn is_fault_folio(&self, args: &MigrateVma, folio: Folio) -> bool {
         args.fault_page
             .is_some_and(|page| self.folio(page) == folio)

@@ -44,7 +44,8 @@ impl MigratePfn {
         self.0 & Self::WRITE != 0
     }
 
-    /// True if the element stands for a huge page or hole; the elements of the rest of it are empty.
+    /// True if the element stands for a huge page or hole; the elements of the rest of it are
+    /// empty.
     pub const fn is_compound(self) -> bool {
         self.0 & Self::COMPOUND != 0
     }

@@ -248,8 +248,8 @@ impl Current<'_> {
     }
 
     /// Calls `one` for each mapping of a locked folio, under the page-table lock and within an
-    /// invalidation (`rmap_walk`). One page table is one section. Stops when `one` returns false, or when nothing maps the folio
-    /// any more.
+    /// invalidation (`rmap_walk`). One page table is one section. Stops when `one` returns false,
+    /// or when nothing maps the folio any more.
     pub(crate) async fn unmap_each(
         self,
         folio: Folio,

@@ -25,8 +25,8 @@ pub(crate) struct PageVmaMappedWalk {
     pub mm: MmId,
     /// The folio.
     pub folio: Folio,
-    /// The addresses not yet visited, in one lowest-level table. They are those of the folio's pages
-    /// in one VMA.
+    /// The addresses not yet visited, in one lowest-level table. They are those of the folio's
+    /// pages in one VMA.
     pub rest: Range<u64>,
     /// The entries that it looks for.
     pub wanted: Wanted,

@@ -135,8 +135,8 @@ impl Pte {
         }
     }
 
-    /// The entry for page `i` of those that this huge entry stands for, as a split of the huge entry
-    /// would write it. The huge zero page has one frame in the model, which is the zero page.
+    /// The entry for page `i` of those that this huge entry stands for, as a split of the huge
+    /// entry would write it. The huge zero page has one frame in the model, which is the zero page.
     pub const fn part(self, i: u32) -> Self {
         match self.decode() {
             Entry::None => self,
