@@ -247,6 +247,7 @@ impl Current<'_> {
                 let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                     return;
                 };
+                s.tasks[self.task.ix()].walked += 1;
                 let isolated = s.isolate_for_pageout(self, mm, part.range.clone());
                 (part.range.end, isolated)
             };

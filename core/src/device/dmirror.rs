@@ -244,7 +244,7 @@ pub async fn devmem_fault(cur: Current<'_>, fault: DeviceFault) -> Result<(), Fa
         args.migrating() > 0 && args.dst[0].page().is_none() && args.src[0].page().is_some()
     };
     cur.migrate_vma_pages(&mut args).await;
-    cur.preempt(Site::MigrateVmaPages).await;
+    cur.preempt(Site::MigrateVmaFinalize).await;
     cur.migrate_vma_finalize(&mut args).await;
     if out_of_memory {
         Err(FaultError::Oom)

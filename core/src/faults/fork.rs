@@ -338,6 +338,7 @@ impl Current<'_> {
                 let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                     return Ok(());
                 };
+                s.tasks[self.task.ix()].walked += 1;
                 let blocked = s.copy_pte_range(self, copy, part.range.clone())?;
                 addr = blocked.unwrap_or(part.range.end);
                 blocked

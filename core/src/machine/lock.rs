@@ -159,6 +159,9 @@ pub struct Task {
     pub retries: u32,
     /// Pages that the driver must skip, one bit each, as the last [`State::open_gate`] asked.
     pub skip: u8,
+    /// The page tables that the operation's walks over ranges have entered. A walk passes a
+    /// scheduling point before each table, and one after the last.
+    pub walked: u32,
 }
 
 impl Task {
@@ -178,6 +181,7 @@ impl Task {
         self.site = Site::Start;
         self.retries = 0;
         self.skip = 0;
+        self.walked = 0;
     }
 }
 

@@ -279,6 +279,11 @@ impl State {
         self.preempt_at = point;
     }
 
+    /// True if the scheduling point at which a task is preempted was the last to be passed.
+    pub fn is_at_point(&self) -> bool {
+        self.points == self.preempt_at
+    }
+
     /// Page-table writes since [`State::observed`].
     pub fn pte_writes(&self) -> &[PteWrite] {
         &self.tables.writes

@@ -33,6 +33,7 @@ impl Current<'_> {
             let Some(part) = s.tables.next_part(pgd, addr..range.end) else {
                 return;
             };
+            s.tasks[self.task.ix()].walked += 1;
             if flush {
                 s.flush_tlb_batched_pending(mm);
             }
