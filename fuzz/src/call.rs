@@ -219,4 +219,14 @@ commands! {
     19 Reclaim "RECLAIM"
     /// Returns once each unfinished operation waits.
     20 Quiet "QUIET"
+    /// Begins a program with stops.
+    21 Schedule "SCHEDULE"
+    /// Announces the stops of an operation.
+    22 Arm "ARM"
+    /// Ends an operation with stops.
+    23 Disarm "DISARM"
+    /// Waits for the next stop of an operation.
+    24 Await "AWAIT"
+    /// Lets a stopped operation go on.
+    25 GoOn "GO_ON"
 }

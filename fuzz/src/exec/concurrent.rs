@@ -57,11 +57,18 @@ impl<'a> Run<'a, '_> {
                     Box::pin(self.running(task, at).run(ops[step].op))
                 }
             };
-            self.arm(&mut preemptions);
-            match future
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-            {
+            let polled = loop {
+                let stop = self.arm(&mut preemptions);
+                let polled = future
+                    .as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()));
+                if polled.is_pending() && self.passed(stop, step, thread) {
+                    // nobody is preempted there
+                    continue;
+                }
+                break polled;
+            };
+            match polled {
                 Poll::Ready(result) => {
                     // a task that waits for the progress of another may see it now
                     self.bench.kernel.state().wake_progress();
@@ -117,18 +124,43 @@ impl<'a> Run<'a, '_> {
         driven.is_none_or(|task| !waits(task.ix()))
     }
 
-    /// Tells the core at which scheduling point to stop.
-    fn arm(&self, preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>) {
+    /// Tells the core at which scheduling point to stop, and returns whether a preemption asks for
+    /// that point.
+    fn arm(
+        &self,
+        preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>,
+    ) -> bool {
         let s = &mut *self.bench.kernel.state();
         while preemptions
             .next_if(|p| u32::from(p.at) < s.points())
             .is_some()
         {}
-        s.preempt_at(
-            preemptions
-                .peek()
-                .map_or(STEP_BUDGET, |p| u32::from(p.at) + 1),
-        );
+        let next = preemptions
+            .peek()
+            .map_or(STEP_BUDGET, |p| u32::from(p.at) + 1);
+        let at = match self.options.points {
+            true => next.min(s.points() + 1),
+            false => next,
+        };
+        s.preempt_at(at);
+        at == next
+    }
+
+    /// Tells the observer of the scheduling point at which the operation is, if it asked for that.
+    /// Returns true if the operation goes on there, since `stop` is false: no preemption asks for
+    /// the point.
+    fn passed(&mut self, stop: bool, step: usize, thread: usize) -> bool {
+        if !self.options.points {
+            return false;
+        }
+        let s = self.bench.kernel.state();
+        if !s.is_at_point() {
+            return false;
+        }
+        let driven = self.bench.world.borrow().driven[thread];
+        let task = driven.unwrap_or(TaskId(thread as u8));
+        self.observer.point(step, task, &s);
+        !stop
     }
 
     /// The thread named by a preemption at the point just reached.

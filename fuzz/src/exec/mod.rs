@@ -61,6 +61,8 @@ pub struct Options {
     pub digest: bool,
     /// Compute the [identity](Executor::identity).
     pub identity: bool,
+    /// Tell the observer of each scheduling point, in programs of several threads.
+    pub points: bool,
     /// The kernel whose rules the core follows.
     pub release: KernelVersion,
 }
@@ -92,6 +94,9 @@ pub trait Observer {
     fn shown(&mut self, _pages: &[ShownPage]) {}
     /// An operation has ended.
     fn operation(&mut self, _step: usize, _op: &Step, _outcome: Outcome, _s: &State) {}
+    /// The operation has passed a scheduling point, if [`Options::points`] asks for it. `task` is
+    /// the thread's, or that of the migration that it drives.
+    fn point(&mut self, _step: usize, _task: TaskId, _s: &State) {}
     /// A task was preempted at a scheduling point.
     fn preempted(&mut self, _point: u32, _from: u8, _to: u8, _s: &State) {}
 }
@@ -151,6 +156,11 @@ impl Executor {
     #[cfg(feature = "zoo")]
     pub fn set_zoo(&mut self, zoo: mm_core::zoo::Zoo) {
         self.zoo = zoo;
+    }
+
+    /// Whether the observers of later runs are told of each scheduling point: [`Options::points`].
+    pub fn observe_points(&mut self, points: bool) {
+        self.options.points = points;
     }
 
     /// Drops the machines and the memory of their vectors. The next run grows new vectors, so it
