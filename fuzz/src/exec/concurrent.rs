@@ -126,10 +126,7 @@ impl<'a> Run<'a, '_> {
 
     /// Tells the core at which scheduling point to stop, and returns whether a preemption asks for
     /// that point.
-    fn arm(
-        &self,
-        preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>,
-    ) -> bool {
+    fn arm(&self, preemptions: &mut std::iter::Peekable<impl Iterator<Item = Preemption>>) -> bool {
         let s = &mut *self.bench.kernel.state();
         while preemptions
             .next_if(|p| u32::from(p.at) < s.points())

@@ -11,6 +11,7 @@
  * a page table.
  */
 #include <linux/error-injection.h>
+#include <linux/ftrace.h>
 #include <linux/kprobes.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
@@ -107,6 +108,16 @@ static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
 }
 
 /*
+ * Where the probes are: at the first instruction, or right behind the call of ftrace. A probe at that
+ * call would go through ftrace, which looks at all its functions whenever one is enabled.
+ */
+#ifdef CONFIG_FUNCTION_TRACER
+#define BEGIN MCOUNT_INSN_SIZE
+#else
+#define BEGIN 0
+#endif
+
+/*
  * A probe with a post handler is never optimized. To optimize one, kprobes would wait for an RCU
  * grace period.
  */
@@ -115,11 +126,11 @@ static void keep_plain(struct kprobe *probe, struct pt_regs *regs, unsigned long
 }
 
 static struct kprobe probes[] = {
-	{ .symbol_name = "should_failslab", .pre_handler = fail_slab, .post_handler = keep_plain,
+	{ .symbol_name = "should_failslab", .offset = BEGIN, .pre_handler = fail_slab, .post_handler = keep_plain,
 	  .flags = KPROBE_FLAG_DISABLED },
-	{ .symbol_name = "should_fail_alloc_page", .pre_handler = fail_page, .post_handler = keep_plain,
+	{ .symbol_name = "should_fail_alloc_page", .offset = BEGIN, .pre_handler = fail_page, .post_handler = keep_plain,
 	  .flags = KPROBE_FLAG_DISABLED },
-	{ .symbol_name = "folio_alloc_swap", .pre_handler = fail_swap_slot, .post_handler = keep_plain,
+	{ .symbol_name = "folio_alloc_swap", .offset = BEGIN, .pre_handler = fail_swap_slot, .post_handler = keep_plain,
 	  .flags = KPROBE_FLAG_DISABLED },
 };
 

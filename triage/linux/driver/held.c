@@ -69,6 +69,7 @@ static long finish_phase(struct session *session, unsigned int slot, __u64 *open
 	struct held_migration *held = session->migrations[slot];
 	int ret = await_phase(held);
 
+	mmfuzz_pass_stops(held->task, current);
 	if (ret < 0)
 		return ret;
 	*open = ret ? MMFUZZ_OPEN : 0;
@@ -116,6 +117,7 @@ long mmfuzz_setup(struct session *session, struct mmfuzz_range *range)
 	get_task_struct(held->task);
 	held->owner = get_task_struct(current);
 	mmget(held->mm);
+	mmfuzz_pass_stops(current, held->task);
 	wake_up_process(held->task);
 	range->result = slot;
 	return finish_phase(session, slot, &range->word);
@@ -142,6 +144,7 @@ long mmfuzz_next_phase(struct session *session, struct mmfuzz_slot *arg)
 	/* device pages of locked VMAs are freed here, and not in the midst of the migration */
 	lru_add_drain();
 	held->skip = arg->skip;
+	mmfuzz_pass_stops(current, held->task);
 	held->go = true;
 	wake_up_all(&held->wait);
 	ret = finish_phase(session, arg->slot, &open);

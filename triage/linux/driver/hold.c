@@ -75,16 +75,22 @@ static void try_get(struct page *page, struct mmfuzz_entry *out)
 
 /*
  * Takes a reference to the page that an entry names, or that the swap cache has for it, as a pfn
- * walker does.
+ * walker does. A pfn walker takes no mmap_lock, and needs none: it does not walk page tables. We take
+ * it, so that the tables stay. If that fails, no other task runs on this CPU, the only one, until we
+ * have the reference.
  */
 struct page *mmfuzz_hold_entry(unsigned long addr)
 {
 	struct mmfuzz_entry entry = {};
+	bool locked = mmap_read_trylock(current->mm);
 
-	if (!mmap_read_trylock(current->mm))
-		return NULL;
+	if (!locked)
+		preempt_disable();
 	mmfuzz_with_entry(current->mm, addr, &entry, try_get);
-	mmap_read_unlock(current->mm);
+	if (locked)
+		mmap_read_unlock(current->mm);
+	else
+		preempt_enable();
 	return entry.pfn ? pfn_to_page(entry.pfn) : NULL;
 }
 

@@ -174,4 +174,13 @@ long mmfuzz_reclaim(struct mmfuzz_range *range);
 long mmfuzz_fail_next(const struct mmfuzz_fail *arg);
 bool mmfuzz_must_fail(enum mmfuzz_alloc kind);
 
+/* stop.c */
+long mmfuzz_begin_stops(struct mmfuzz_schedule *arg);
+void mmfuzz_end_stops(void);
+long mmfuzz_arm_stops(const struct mmfuzz_stops *stops);
+long mmfuzz_disarm_stops(void);
+void mmfuzz_pass_stops(struct task_struct *from, struct task_struct *to);
+long mmfuzz_await_stop(struct mmfuzz_at *at);
+long mmfuzz_go_on(const struct mmfuzz_at *at);
+
 #endif

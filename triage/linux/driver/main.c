@@ -34,6 +34,7 @@ static long reset(struct session *session, struct mmfuzz_reset *arg)
 
 	if (arg->limit > FRAMES)
 		return -EINVAL;
+	mmfuzz_end_stops();
 	end_session(session, false);
 	mmfuzz_fail_next(&none);
 	/* pages of mlocked VMAs, also device pages, wait in a batch */
@@ -55,6 +56,7 @@ static int mmfuzz_open(struct inode *inode, struct file *file)
 
 static int mmfuzz_release(struct inode *inode, struct file *file)
 {
+	mmfuzz_end_stops();
 	end_session(file->private_data, true);
 	kfree(file->private_data);
 	return 0;
@@ -130,6 +132,9 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		struct mmfuzz_fail fail;
 		struct mmfuzz_observe observe;
 		struct mmfuzz_reset reset;
+		struct mmfuzz_schedule schedule;
+		struct mmfuzz_stops stops;
+		struct mmfuzz_at at;
 	} arg;
 	size_t size = _IOC_SIZE(cmd);
 	long ret;
@@ -175,6 +180,19 @@ static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user
 		break;
 	case MMFUZZ_IOC_FAIL:
 		return mmfuzz_fail_next(&arg.fail);
+	case MMFUZZ_IOC_SCHEDULE:
+		ret = mmfuzz_begin_stops(&arg.schedule);
+		break;
+	case MMFUZZ_IOC_ARM:
+		return mmfuzz_arm_stops(&arg.stops);
+	case MMFUZZ_IOC_DISARM:
+		return mmfuzz_disarm_stops();
+	case MMFUZZ_IOC_AWAIT:
+		ret = mmfuzz_await_stop(&arg.at);
+		break;
+	case MMFUZZ_IOC_GO_ON:
+		ret = mmfuzz_go_on(&arg.at);
+		break;
 	case MMFUZZ_IOC_OBSERVE:
 		ret = mmfuzz_observe_process(&arg.observe);
 		break;

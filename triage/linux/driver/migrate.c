@@ -47,6 +47,12 @@ static void alloc_and_copy(unsigned long *src, unsigned long *dst, unsigned long
 	}
 }
 
+/* Called when pages are collected and unmapped: tasks can be stopped there. */
+static noinline void mmfuzz_setup_done(void)
+{
+	barrier();
+}
+
 static unsigned int migrating(const unsigned long *src, unsigned long n)
 {
 	unsigned int count = 0;
@@ -79,6 +85,7 @@ static int migrate_area(struct held_migration *held, struct vm_area_struct *vma,
 	if (ret)
 		return ret;
 	mmfuzz_gate(held);
+	mmfuzz_setup_done();
 	alloc_and_copy(src, dst, n, held->mirror, start, range->dev, to_system, range->skip | held->skip);
 	migrate_vma_pages(&args);
 	mmfuzz_gate(held);
@@ -134,19 +141,18 @@ long mmfuzz_migrate_now(struct session *session, struct mmfuzz_range *range)
 	return 0;
 }
 
-long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
+static long evict_frames(struct mmfuzz_evict *arg)
 {
 	unsigned long *src, *dst, first;
 	long ret = -ENOMEM;
 
-	if (arg->dev >= MMFUZZ_DEVICES || !arg->len || arg->len > FRAMES || arg->first > FRAMES - arg->len)
-		return -EINVAL;
 	lru_add_drain();
 	first = mmfuzz_devices[arg->dev].first + arg->first;
 	src = kcalloc(arg->len, sizeof(*src), GFP_KERNEL);
 	dst = kcalloc(arg->len, sizeof(*dst), GFP_KERNEL);
 	if (src && dst) {
 		migrate_device_range(src, first, arg->len);
+		mmfuzz_setup_done();
 		alloc_and_copy(src, dst, arg->len, NULL, 0, arg->dev, true, 0);
 		migrate_device_pages(src, dst, arg->len);
 		arg->moved = migrating(src, arg->len);
@@ -158,17 +164,23 @@ long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
 	return ret;
 }
 
+long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
+{
+	if (arg->dev >= MMFUZZ_DEVICES || !arg->len || arg->len > FRAMES || arg->first > FRAMES - arg->len)
+		return -EINVAL;
+	return evict_frames(arg);
+}
+
 /* Migrates all pages of a device to system memory, and resets the device's memory. */
 long mmfuzz_release_device(struct mmfuzz_evict *arg)
 {
-	long ret = 0;
+	long ret;
 
 	if (arg->dev >= MMFUZZ_DEVICES)
 		return -EINVAL;
 	arg->first = arg->moved = 0;
 	arg->len = mmfuzz_devices[arg->dev].fresh;
-	if (arg->len)
-		ret = mmfuzz_evict_frames(arg);
+	ret = evict_frames(arg);
 	mmfuzz_reset_memory(&mmfuzz_devices[arg->dev]);
 	return ret;
 }
@@ -192,6 +204,7 @@ vm_fault_t mmfuzz_migrate_to_ram(struct vm_fault *vmf)
 
 	if (migrate_vma_setup(&args))
 		return VM_FAULT_SIGBUS;
+	mmfuzz_setup_done();
 	/* the notifier callback leaves the device's own mapping to the driver */
 	if (migrating(&src, 1))
 		mmfuzz_device_unmap_all(vmf->vma->vm_mm, device - mmfuzz_devices, args.start);

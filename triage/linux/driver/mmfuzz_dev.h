@@ -161,6 +161,115 @@ struct mmfuzz_reset {
 	__u32 reserved;
 };
 
+/* The places at which a task can be stopped: places.c. */
+enum mmfuzz_at_place {
+	MMFUZZ_AT_FAULT,
+	MMFUZZ_AT_ANON_LOCK,
+	MMFUZZ_AT_WP_LOCK,
+	MMFUZZ_AT_COPY_LOCK,
+	MMFUZZ_AT_SWAP_FAULT,
+	MMFUZZ_AT_SWAP_LOOKUP,
+	MMFUZZ_AT_SWAP_LOOKED_UP,
+	MMFUZZ_AT_SWAP_READ,
+	MMFUZZ_AT_SWAP_IS_READ,
+	MMFUZZ_AT_SWAP_IS_READ_AHEAD,
+	MMFUZZ_AT_SWAP_LOCK,
+	MMFUZZ_AT_MIGRATE_TO_RAM,
+	MMFUZZ_AT_MIGRATION_WAIT,
+	MMFUZZ_AT_EXCLUSIVE_FAULT,
+	MMFUZZ_AT_EXCLUSIVE_LOCK,
+	MMFUZZ_AT_FORK_TABLE,
+	MMFUZZ_AT_FORK_LOCK,
+	MMFUZZ_AT_FORK_END,
+	MMFUZZ_AT_ZAP_TABLE,
+	MMFUZZ_AT_ZAP_END,
+	MMFUZZ_AT_CHANGE_TABLE,
+	MMFUZZ_AT_CHANGE_END,
+	MMFUZZ_AT_CLEAR_TABLE,
+	MMFUZZ_AT_CLEAR_END,
+	MMFUZZ_AT_ADVISE_FREE_TABLE,
+	MMFUZZ_AT_ADVISE_COLD_TABLE,
+	MMFUZZ_AT_ADVISE_END,
+	MMFUZZ_AT_PAGEMAP_TABLE,
+	MMFUZZ_AT_PAGEMAP_HOLE,
+	MMFUZZ_AT_MOVE_LOCK,
+	MMFUZZ_AT_COLLECT_TABLE,
+	MMFUZZ_AT_COLLECT_HOLE,
+	MMFUZZ_AT_TRY_TO_MIGRATE,
+	MMFUZZ_AT_TRY_TO_UNMAP,
+	MMFUZZ_AT_CHECK_PAGE,
+	MMFUZZ_AT_SETUP_DONE,
+	MMFUZZ_AT_VMA_PAGES,
+	MMFUZZ_AT_DEVICE_PAGES,
+	MMFUZZ_AT_PAGE_MAPPING,
+	MMFUZZ_AT_MIGRATE_MAPPING,
+	MMFUZZ_AT_INSERT_LOCK,
+	MMFUZZ_AT_VMA_FINALIZE,
+	MMFUZZ_AT_DEVICE_FINALIZE,
+	MMFUZZ_AT_MIGRATE_ONE,
+	MMFUZZ_AT_UNMAP_ONE,
+	MMFUZZ_AT_WALK_MAPPED,
+	MMFUZZ_AT_REMOVE_PTE,
+	MMFUZZ_AT_PREPARE_LOCK,
+	MMFUZZ_AT_CLONE,
+	MMFUZZ_AT_RMAP_INSERT,
+	MMFUZZ_AT_UNLINK_LOCK,
+	MMFUZZ_AT_RMAP_REMOVE,
+	MMFUZZ_AT_GUP_AREA,
+	MMFUZZ_AT_FOLLOW,
+	MMFUZZ_AT_HMM_TABLE,
+	MMFUZZ_AT_HMM_HOLE,
+	MMFUZZ_AT_DEVICE_MAP,
+	MMFUZZ_AT_INVALIDATED,
+	MMFUZZ_AT_EXCLUSIVE_WALK,
+	MMFUZZ_AT_SHRINK,
+	MMFUZZ_AT_WRITTEN_OUT,
+	MMFUZZ_AT_SUBMIT,
+	MMFUZZ_AT_MOVE_TO_NEW,
+	MMFUZZ_PLACES,
+};
+
+#define MMFUZZ_MAX_STOPS 8
+#define MMFUZZ_MAX_STAGES 2
+
+/*
+ * Where an operation stops: when it has been at one of the places of the first stage as often as
+ * that says, and then at one of those of the second. A place is a bit.
+ */
+struct mmfuzz_stop {
+	__u64 places[MMFUZZ_MAX_STAGES];
+	__u32 times[MMFUZZ_MAX_STAGES];
+	__u32 stages;
+	__u32 reserved;
+};
+
+/* The stops of an operation, in the order in which it comes to them. */
+struct mmfuzz_stops {
+	__u32 step;
+	__u32 count;
+	struct mmfuzz_stop stops[MMFUZZ_MAX_STOPS];
+};
+
+enum mmfuzz_state {
+	MMFUZZ_RUNS,
+	MMFUZZ_STOPPED,
+	MMFUZZ_ENDED,
+	/* It was somewhere else when it should have been at a stop, or where nothing may sleep. */
+	MMFUZZ_ASTRAY,
+};
+
+struct mmfuzz_at {
+	__u32 step;
+	__u32 patience;		/* in: milliseconds */
+	__u32 state;		/* out: enum mmfuzz_state */
+	__u32 passed;		/* out: stops that it has come to */
+};
+
+struct mmfuzz_schedule {
+	__u64 start, end;	/* the window */
+	__u64 present;		/* out: the places that this kernel has */
+};
+
 #define MMFUZZ_IOC_ATTACH _IO('m', 0)
 #define MMFUZZ_IOC_MIGRATE _IOWR('m', 1, struct mmfuzz_range)
 #define MMFUZZ_IOC_SETUP _IOWR('m', 2, struct mmfuzz_range)
@@ -190,5 +299,15 @@ struct mmfuzz_reset {
  * task keeps running.
  */
 #define MMFUZZ_IOC_QUIET _IO('m', 20)
+/* Begins a program with stops. MMFUZZ_IOC_RESET ends it, and lets all tasks go on. */
+#define MMFUZZ_IOC_SCHEDULE _IOWR('m', 21, struct mmfuzz_schedule)
+/* The caller begins an operation with stops. ENODEV if this kernel lacks a place. */
+#define MMFUZZ_IOC_ARM _IOW('m', 22, struct mmfuzz_stops)
+/* The caller's operation with stops has ended. */
+#define MMFUZZ_IOC_DISARM _IO('m', 23)
+/* Waits until an operation is at its next stop or has ended. */
+#define MMFUZZ_IOC_AWAIT _IOWR('m', 24, struct mmfuzz_at)
+/* Lets a stopped operation go on. ENOENT if it is not stopped. */
+#define MMFUZZ_IOC_GO_ON _IOWR('m', 25, struct mmfuzz_at)
 
 #endif

@@ -65,6 +65,10 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     if !cannot.is_empty() {
         return Err(refused(cannot));
     }
+    if !program.preemptions.is_empty() {
+        let text = "preempt a thread inside the kernel".to_owned();
+        return Err(refused(vec![text]));
+    }
     let plan = plan::plan(0, program, &mut executor)
         .map_err(|refusal| refused(vec![refusal.to_string()]))?;
     let mut writer = Writer::default();
@@ -160,7 +164,9 @@ impl Writer {
                 Action::RunMigration(slot) => {
                     let _ = writeln!(self.main, "\trelease(MMFUZZ_IOC_NEXT, {slot});");
                 }
-                Action::Observe | Action::Fail(_) | Action::Crash(_) => {}
+                // programs that have these are refused before
+                Action::Stopped(_) | Action::GoOn(_) | Action::Fail(_) => {}
+                Action::Observe | Action::Crash(_) => {}
             }
         }
         Ok(())

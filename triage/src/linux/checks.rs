@@ -57,6 +57,7 @@ pub fn detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
             plan: vec![Action::Crash(crash)],
             device_frames: 0,
             hints: Vec::new(),
+            stops: Vec::new(),
         };
         let said = match Guest::boot(image) {
             Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply::<Reply>(job.id)) {

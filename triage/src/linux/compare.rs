@@ -60,7 +60,12 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
             ));
             return all;
         };
-        let found = at(expected, event, known);
+        let mut found = at(expected, event, known);
+        if let GuestEvent::Passed(step, _) | GuestEvent::Astray(step) = event {
+            let stops = plan.stopped_in(*step);
+            let name = |what: &str| format!("{what}: {stops}");
+            found.iter_mut().for_each(|d| d.what = name(&d.what));
+        }
         let over = found.iter().any(|difference| difference.accepted.is_none());
         all.extend(found);
         if over {
@@ -131,6 +136,20 @@ fn at(expected: &Expected, event: &GuestEvent, known: &[Accepted]) -> Vec<Differ
             "the operation",
             "ends",
             "does not end",
+        )],
+        (_, GuestEvent::Passed(step, outcome)) => vec![difference(
+            *step,
+            "no stop",
+            "the operation",
+            "comes to a stop inside the kernel",
+            &format!("ends: {outcome:?}"),
+        )],
+        (_, GuestEvent::Astray(step)) => vec![difference(
+            *step,
+            "astray",
+            "the operation",
+            "waits, ends, or comes to its next stop",
+            "is elsewhere inside the kernel",
         )],
         (_, GuestEvent::EndedEarly(step, outcome)) => {
             vec![difference(

@@ -616,6 +616,7 @@ mod tests {
             plan: Vec::new(),
             device_frames: 0,
             hints: Vec::new(),
+            stops: Vec::new(),
         };
         let refused = (0..1_000).find_map(|_| guest.send(&job).err());
         let refused = refused.expect("60 MB are not taken").kind();

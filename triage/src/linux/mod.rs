@@ -20,9 +20,11 @@ mod judge;
 pub mod known;
 mod lab;
 pub mod observe;
+pub mod places;
 pub mod plan;
 mod programs;
 mod queue;
+mod schedule;
 mod tally;
 
 use crate::bugs::Bugs;

@@ -3,14 +3,17 @@
 
 use super::frees::Frees;
 use super::observe;
-use mm_core::{AllocKind, Lock, MmId, Rules, State, Wait};
+use super::places::{self, Points};
+use super::schedule;
+use mm_core::{AllocKind, Event, Lock, MmId, Rules, State, TaskId, Wait};
+use mm_fuzz::describe;
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
 use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, SeenProcess};
-use std::collections::BTreeSet;
+use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, MAX_STOPS, SeenProcess, Stop};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A program that is ready for the guest.
 #[derive(Clone, Debug)]
@@ -19,6 +22,17 @@ pub struct Plan {
     pub job: Job,
     /// What the model says for each `End` and each `Observe` of the job, in order.
     pub expected: Vec<Expected>,
+    /// For each operation that is stopped, its number, and its name and those of the points.
+    pub stops: Vec<(u16, String)>,
+}
+
+impl Plan {
+    /// The name of an operation, and the scheduling points at which it is stopped.
+    pub fn stopped_in(&self, step: u16) -> String {
+        let stops = self.stops.iter().filter(|(number, _)| *number == step);
+        let stops: Vec<_> = stops.map(|(_, name)| name.as_str()).collect();
+        stops.join(" ")
+    }
 }
 
 /// What the model expects.
@@ -33,8 +47,12 @@ pub enum Expected {
 /// Why a real kernel cannot run a program in the way that the model does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
-    /// It preempts threads at points inside the kernel, which the guest cannot do.
-    Preemptions,
+    /// Linux cannot stop an operation at this scheduling point, for this reason.
+    Place(String, &'static str),
+    /// An operation is preempted where the tables of x86-64 have no such point.
+    Geometry,
+    /// An operation is preempted more often than the driver can stop it.
+    Stops,
     /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
     /// An allocation fails while another operation is under way, in a held migration that an
@@ -43,7 +61,7 @@ pub enum Refusal {
     FailureAside,
     /// A process exits while one of its operations runs.
     ExitWhileBusy,
-    /// An operation starts while a writer waits for an `mmap_lock`.
+    /// An operation takes an `mmap_lock` for reading while a writer waits for it.
     QueuedWriter,
     /// A page of a device leaves an mlocked VMA, and then a page of that device outside of mlocked
     /// VMAs is freed. Linux frees the first page late, when it drains the batch of such pages. From
@@ -59,7 +77,9 @@ pub enum Refusal {
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Preemptions => f.write_str("it preempts threads inside the kernel"),
+            Self::Place(site, why) => write!(f, "it preempts a thread in {site}: {why}"),
+            Self::Geometry => f.write_str("its schedule needs the tables of the tiny geometry"),
+            Self::Stops => write!(f, "it preempts an operation more than {MAX_STOPS} times"),
             Self::OutOfMemory => f.write_str("the model runs out of frames"),
             Self::FailureAside => f.write_str(
                 "an allocation fails while another operation runs, or in an operation that is retried",
@@ -102,7 +122,8 @@ pub fn plan_watched(
     watch: &mut dyn Observer,
 ) -> Result<Plan, Refusal> {
     if !program.preemptions.is_empty() {
-        return Err(Refusal::Preemptions);
+        let program = schedule::on_x86_64(program, executor)?;
+        return plan_in_geometry(id, &program, executor, watch);
     }
     let planned = plan_in_geometry(id, program, executor, watch);
     if program.geometry == Geometry::Tiny
@@ -145,8 +166,16 @@ fn plan_in_geometry(
         frees: Frees::default(),
         waits: Vec::new(),
         went_on: None,
+        current: 0,
+        preempted: None,
+        stopped: BTreeSet::new(),
+        stops: BTreeMap::new(),
+        points: BTreeMap::new(),
     };
-    if let Verdict::Finding(finding) = executor.run_observed(program, &mut recorder) {
+    executor.observe_points(!program.preemptions.is_empty());
+    let verdict = executor.run_observed(program, &mut recorder);
+    executor.observe_points(false);
+    if let Verdict::Finding(finding) = verdict {
         recorder
             .refusal
             .get_or_insert(Refusal::Finding(finding.signature()));
@@ -154,6 +183,8 @@ fn plan_in_geometry(
     if let Some(refusal) = recorder.refusal {
         return Err(refusal);
     }
+    let stops = recorder.stops()?;
+    let names = recorder.stop_names();
     let ended = |action: &Action| !matches!(action, Action::RunMigration(_));
     let last = recorder
         .plan
@@ -163,6 +194,7 @@ fn plan_in_geometry(
     recorder.plan.truncate(last);
     let job = Job {
         hints: recorder.hints,
+        stops,
         id,
         program: wire::encode(program),
         plan: recorder.plan,
@@ -174,6 +206,7 @@ fn plan_in_geometry(
     Ok(Plan {
         job,
         expected: recorder.expected,
+        stops: names,
     })
 }
 
@@ -212,9 +245,73 @@ struct Recorder<'p> {
     waits: Vec<Option<Wait>>,
     /// The held migration that the executor has just let go on.
     went_on: Option<usize>,
+    /// The operation of the last slice.
+    current: usize,
+    /// The operation that was preempted at the end of the last slice.
+    preempted: Option<usize>,
+    /// The operations that are preempted.
+    stopped: BTreeSet<usize>,
+    /// The points at which each operation was preempted: indices of its points.
+    stops: BTreeMap<usize, Vec<usize>>,
+    /// The scheduling points of each operation, if the program preempts any.
+    points: BTreeMap<usize, Points>,
 }
 
 impl Recorder<'_> {
+    /// Where operations are stopped, by number.
+    fn stops(&self) -> Result<Vec<(u16, Vec<Stop>)>, Refusal> {
+        let stops = self.stops.iter().map(|(step, at)| {
+            if at.len() > MAX_STOPS {
+                return Err(Refusal::Stops);
+            }
+            let (op, points) = (self.program.ops[*step].op, &self.points[step]);
+            let stop = |at: &usize| {
+                let site = || describe::site(points.all[*at].site);
+                places::stop(op, points, *at).map_err(|why| Refusal::Place(site(), why))
+            };
+            let stops: Result<_, _> = at.iter().map(stop).collect();
+            Ok((*step as u16, stops?))
+        });
+        stops.collect()
+    }
+
+    fn stop_names(&self) -> Vec<(u16, String)> {
+        let names = self.stops.iter().map(|(step, at)| {
+            let mut name = self.program.ops[*step].op.kind().keyword().to_owned();
+            for at in at {
+                let site = describe::site(self.points[step].all[*at].site);
+                name.extend([" in ", &site]);
+            }
+            (*step as u16, name)
+        });
+        names.collect()
+    }
+
+    /// An operation is about to run while others are stopped or wait. If yet another could run, the
+    /// kernel's scheduler decides which does.
+    fn must_be_alone(&mut self, step: usize, s: &State) {
+        let runs = |other: &usize| {
+            *other != step && !self.stopped.contains(other) && !self.asleep(*other, s)
+        };
+        if self.running.iter().any(runs) {
+            self.refuse(Refusal::Order);
+        }
+    }
+
+    /// The operation that was preempted stays where it is, since another one runs.
+    fn stop(&mut self, step: usize) {
+        let Some(preempted) = self.preempted.take().filter(|other| *other != step) else {
+            return;
+        };
+        let points = self.points.get(&preempted);
+        let last = points.map_or(0, |points| points.all.len().saturating_sub(1));
+        self.stops.entry(preempted).or_default().push(last);
+        self.stopped.insert(preempted);
+        self.plan.push(Action::Stopped(preempted as u16));
+        // the driver drains the batch at each stop
+        self.frees.drained();
+    }
+
     /// Whether the operation, or the migration that it drives, waits.
     fn asleep(&self, step: usize, s: &State) -> bool {
         let drives = self.drives(step);
@@ -277,6 +374,24 @@ impl Recorder<'_> {
         }
     }
 
+    /// Whether a task has taken an `mmap_lock` for reading in this slice, though a writer waited for
+    /// it. Linux makes readers queue behind that writer.
+    fn overtakes_writer(&self, s: &State) -> bool {
+        let tasks = s.tasks();
+        let overtakes = |event: &Event| {
+            let Event::Lock { task, lock, .. } = event else {
+                return false;
+            };
+            let Lock::MmapRead(mm) = lock else {
+                return false;
+            };
+            let writer = Some(Wait::Lock(Lock::MmapWrite(*mm)));
+            let took = tasks[task.ix()].waiting != Some(Wait::Lock(*lock));
+            took && self.waits.contains(&writer)
+        };
+        s.events().iter().any(overtakes)
+    }
+
     /// Whether the operation drives a held migration.
     fn drives(&self, step: usize) -> bool {
         matches!(
@@ -307,23 +422,18 @@ fn is_of_folio(wait: &Wait) -> bool {
 impl Observer for Recorder<'_> {
     fn slice(&mut self, step: usize, s: &State) {
         self.watch.slice(step, s);
+        self.current = step;
+        self.stop(step);
         if !self.running.insert(step) {
-            // If two operations were woken, the kernel's scheduler decides which runs first.
-            if self
-                .running
-                .iter()
-                .any(|other| *other != step && !self.asleep(*other, s))
-            {
-                self.refuse(Refusal::Order);
+            self.must_be_alone(step, s);
+            if self.stopped.remove(&step) {
+                self.plan.push(Action::GoOn(step as u16));
+                self.frees.drained();
             }
             return;
         }
-        let writer_waits = |mm: MmId| {
-            let mut waiting = s.tasks().iter().filter_map(|task| task.waiting);
-            waiting.any(|wait| wait == Wait::Lock(Lock::MmapWrite(mm)))
-        };
-        if self.mms.iter().flatten().any(|mm| writer_waits(*mm)) {
-            self.refuse(Refusal::QueuedWriter);
+        if !self.program.preemptions.is_empty() {
+            self.must_be_alone(step, s);
         }
         if matches!(self.program.ops[step].op, Op::Exit { .. }) && self.running.len() > 1 {
             self.refuse(Refusal::ExitWhileBusy);
@@ -338,6 +448,9 @@ impl Observer for Recorder<'_> {
         if step >= self.program.ops.len() {
             return;
         }
+        if let Some(points) = self.points.get_mut(&step) {
+            points.end(s);
+        }
         let went_on = self.went_on.take();
         let now = armed(s);
         let mut kinds = (0..ALLOC_KINDS).filter(|kind| now[*kind] != self.left[*kind]);
@@ -350,6 +463,9 @@ impl Observer for Recorder<'_> {
             && !self.asleep(step, s)
         {
             self.refuse(Refusal::Order);
+        }
+        if self.overtakes_writer(s) {
+            self.refuse(Refusal::QueuedWriter);
         }
         if !self.frees.slice(s) {
             self.refuse(Refusal::LockedDevicePage);
@@ -373,6 +489,16 @@ impl Observer for Recorder<'_> {
         });
     }
 
+    fn point(&mut self, step: usize, task: TaskId, s: &State) {
+        let points = self.points.entry(step).or_default();
+        points.pass(task, s);
+    }
+
+    fn preempted(&mut self, point: u32, from: u8, to: u8, s: &State) {
+        self.watch.preempted(point, from, to, s);
+        self.preempted = Some(self.current);
+    }
+
     fn processes(&mut self, mms: [Option<MmId>; MAX_PROCS]) {
         self.watch.processes(mms);
         self.mms = mms;
@@ -393,7 +519,8 @@ impl Observer for Recorder<'_> {
         self.failed(step, s);
         self.running.remove(&step);
         // Observe only if all other operations wait; otherwise the result depends on timing.
-        if self.running.iter().all(|other| self.asleep(*other, s)) {
+        let waits = |other: &usize| !self.stopped.contains(other) && self.asleep(*other, s);
+        if self.running.iter().all(waits) {
             self.plan.push(Action::Observe);
             self.frees.drained();
             let seen = observe::processes(s, &self.mms, Window::of(self.program));
@@ -468,8 +595,9 @@ mod tests {
 
     #[test]
     fn what_nothing_outside_the_kernel_can_do_is_refused() {
-        let preempted = "threads 2\npreempt 1 t1\nmmap p0 0 1 rw\nt1: mmap p0 1 1 rw";
-        assert_eq!(of(preempted).expect_err("preempted"), Refusal::Preemptions);
+        let preempted =
+            "threads 2\npreempt 2 t1\nmmap p0 0 1 rw\nwrite p0 0\nget-fast p0 0 r\nt1: read p0 0";
+        assert!(matches!(of(preempted), Err(Refusal::Place(site, _)) if site == "gup_fast"));
         let busy =
             "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0\nt1: exit p0";
         assert_eq!(of(busy).expect_err("busy"), Refusal::ExitWhileBusy);

@@ -90,8 +90,6 @@ impl<'a> Queue<'a> {
         let limits = self.args.target.unwrap_or(Target::Ops).limits();
         let rng = &mut fastrand::Rng::with_seed(seed);
         let mut program = random_program(limits, rng);
-        // The guest cannot preempt at points inside the kernel.
-        program.preemptions.clear();
         let one = self.args.single_process;
         let forks = |op: &Op| matches!(op, Op::Fork { .. } | Op::Exit { .. });
         let wanted = |step: &Step| !(one && forks(&step.op));

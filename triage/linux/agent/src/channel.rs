@@ -1,7 +1,7 @@
 //! Shared memory through which the director hands an operation to a thread of a process, and gets
 //! the result.
 
-use crate::driver::{Entry, Observe};
+use crate::driver::{Entry, Observe, Stops};
 use crate::system;
 use mm_fuzz::limits::{MAX_OPS, MAX_PROCS, MAX_THREADS, WINDOW_PAGES};
 use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
@@ -33,6 +33,10 @@ pub struct Request {
     pub word: u64,
     /// The allocations that fail in it, by kind.
     pub fail: [u8; ALLOC_KINDS],
+    /// Where it stops inside the kernel.
+    pub stops: Stops,
+    /// It runs until it waits, whoever else becomes able to run.
+    pub uninterrupted: bool,
 }
 
 impl Request {

@@ -3,7 +3,7 @@
 pub use mm_fuzz::call::Ioctl;
 use mm_fuzz::limits::{DEVICES, WINDOW_PAGES};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::ALLOC_KINDS;
+use mm_linux_protocol::{ALLOC_KINDS, MAX_STAGES, MAX_STOPS, Stop};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -102,6 +102,69 @@ pub struct Reset {
     pub reserved: u32,
 }
 
+/// `struct mmfuzz_stop`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StopAt {
+    pub places: [u64; MAX_STAGES],
+    pub times: [u32; MAX_STAGES],
+    pub stages: u32,
+    pub reserved: u32,
+}
+
+/// `struct mmfuzz_stops`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stops {
+    pub step: u32,
+    pub count: u32,
+    pub stops: [StopAt; MAX_STOPS],
+}
+
+impl Stops {
+    /// The stops of an operation.
+    pub fn of(step: u16, stops: &[Stop]) -> Self {
+        let mut all = Self {
+            step: step.into(),
+            count: stops.len().min(MAX_STOPS) as u32,
+            ..Self::default()
+        };
+        for (at, stop) in all.stops.iter_mut().zip(stops) {
+            for (i, stage) in stop.stages.iter().take(MAX_STAGES).enumerate() {
+                (at.places[i], at.times[i]) = (stage.places, stage.times.into());
+                at.stages = i as u32 + 1;
+            }
+        }
+        all
+    }
+}
+
+/// `struct mmfuzz_at`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct At {
+    pub step: u32,
+    pub patience: u32,
+    pub state: u32,
+    pub passed: u32,
+}
+
+impl At {
+    /// The operation is at a stop.
+    pub const STOPPED: u32 = 1;
+    /// The operation has ended.
+    pub const ENDED: u32 = 2;
+}
+
+/// `struct mmfuzz_schedule`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Schedule {
+    pub start: u64,
+    pub end: u64,
+    pub present: u64,
+}
+
 /// An open session.
 #[derive(Debug)]
 pub struct Driver(File);
@@ -139,8 +202,8 @@ impl Driver {
 /// The number of a command's ioctl, whose argument is a `T`.
 pub const fn number<T>(command: Ioctl) -> u64 {
     let direction: u64 = match command {
-        Ioctl::Attach | Ioctl::Warn | Ioctl::Quiet => 0,
-        Ioctl::Fail => 1,
+        Ioctl::Attach | Ioctl::Warn | Ioctl::Quiet | Ioctl::Disarm => 0,
+        Ioctl::Fail | Ioctl::Arm => 1,
         _ => 3,
     };
     let size = if direction == 0 {

@@ -1,6 +1,7 @@
 //! Errors, and the userfaultfd of a process.
 
 use mm_linux_protocol::GuestOutcome;
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -49,6 +50,28 @@ pub fn shared<T>() -> io::Result<*mut T> {
     } else {
         Ok(memory.cast())
     }
+}
+
+thread_local! {
+    /// What [`run_uninterrupted`] has set for this thread.
+    static UNINTERRUPTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Sets whether this thread runs until it waits, whoever else becomes able to run. Then no other
+/// thread runs between a page fault and the access that it is for, as in the model.
+pub fn run_uninterrupted(on: bool) {
+    if UNINTERRUPTED.replace(on) == on {
+        return;
+    }
+    let (policy, priority) = match on {
+        true => (libc::SCHED_FIFO, 1),
+        false => (libc::SCHED_OTHER, 0),
+    };
+    let parameter = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: a plain call.
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) };
 }
 
 /// The file descriptor of each process's userfaultfd, fixed so that the director can find it.

@@ -4,12 +4,13 @@ use crate::call::{Ended, Ready};
 use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
 use crate::cover::{Cover, Trace};
 use crate::driver::{self, Driver, Ioctl, Observe};
-use crate::system::{done, errno, failed, forget_uffd};
+use crate::system::{self, done, errno, failed, forget_uffd};
 use mm_fuzz::call::Call;
 use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::{Op, OpKind};
 use mm_fuzz::window::Window;
 use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
+use std::sync::{Arc, Barrier};
 
 /// What a worker needs.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +25,21 @@ impl Worker {
     /// Serves the threads of process `slot` forever.
     pub fn serve(self, slot: usize, threads: u8) -> ! {
         let _ = self.driver.call(Ioctl::Attach, &mut ());
-        for thread in 1..usize::from(threads).min(THREADS) {
+        // A thread that begins maps memory, and so takes mmap_lock. It must not do that when an
+        // operation is stopped that holds this lock.
+        let count = usize::from(threads).clamp(1, THREADS);
+        let begun = Arc::new(Barrier::new(count));
+        for thread in 1..count {
+            let begun = Arc::clone(&begun);
             std::thread::spawn(move || {
                 let trace = self.trace();
+                begun.wait();
+                drop(begun);
                 self.shared.channels[slot][thread].serve(|request| self.perform(request, &trace))
             });
         }
+        begun.wait();
+        drop(begun);
         let trace = self.trace();
         self.shared.channels[slot][0].serve(|request| self.perform(request, &trace))
     }
@@ -84,9 +94,23 @@ impl Worker {
             // SAFETY: nothing of ours lies in the window.
             return done(unsafe { libc::munmap(start as *mut _, len as usize) }).into();
         }
+        system::run_uninterrupted(request.uninterrupted);
         trace.iter().for_each(Trace::begin);
-        let response = self.perform_alone(request);
+        let response = match request.stops.count {
+            0 => self.perform_alone(request),
+            _ => self.perform_with_stops(request),
+        };
         trace.iter().for_each(Trace::end);
+        response
+    }
+
+    fn perform_with_stops(self, request: Request) -> Response {
+        let mut stops = request.stops;
+        if let Err(error) = self.driver.call(Ioctl::Arm, &mut stops) {
+            return failed(&error).into();
+        }
+        let response = self.perform_alone(request);
+        let _ = self.driver.call(Ioctl::Disarm, &mut ());
         response
     }
 

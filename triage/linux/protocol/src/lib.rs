@@ -8,6 +8,10 @@
 //! reply answers the right job in time.
 #![forbid(unsafe_code)]
 
+mod place;
+
+pub use place::{MAX_STAGES, MAX_STOPS, Place, Stage, Stop};
+
 use mm_fuzz::limits::{DEVICES, MAX_OPS, MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::AllocKind;
 use serde::de::{DeserializeOwned, Error, SeqAccess, Visitor};
@@ -60,6 +64,8 @@ pub struct Job {
     /// For each operation, by number: the slots that the model has afterwards. With these the guest
     /// need not wait for the result of an operation that takes or frees a slot.
     pub hints: Vec<(u16, Hint)>,
+    /// The operations that are stopped inside the kernel, by number, and where.
+    pub stops: Vec<(u16, Vec<Stop>)>,
 }
 
 /// The model's slots after an operation.
@@ -86,6 +92,10 @@ pub enum Action {
     ReleaseWalkers,
     /// Let an open migration go on to its next gate or its end.
     RunMigration(u8),
+    /// Wait until this operation is at its next stop.
+    Stopped(u16),
+    /// Let this operation, which is stopped, go on.
+    GoOn(u16),
     /// Bring the guest down, to check that the host notices.
     Crash(Crash),
     /// Make allocations fail in the operation that starts next: the nth of each kind, 0 for none.
@@ -131,6 +141,11 @@ pub enum GuestEvent {
     EndedEarly(u16, GuestOutcome),
     /// An operation did not end that should have.
     Hangs(u16),
+    /// An operation ended that should have come to a stop.
+    Passed(u16, GuestOutcome),
+    /// An operation came to a stop when it should have waited or ended; or it came to a later stop
+    /// first, or to one where it must not sleep.
+    Astray(u16),
     /// The processes, by slot.
     Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCS>")] Vec<SeenProcess>),
     /// The processes could not be observed: a writer waits for an `mmap_lock`.
@@ -384,6 +399,12 @@ mod tests {
             ],
             device_frames: 32,
             hints: vec![(1, Hint { ok: true, open: 2 })],
+            stops: vec![(
+                1,
+                vec![Stop {
+                    stages: vec![Stage::new(&[Place::WpLock], 2)],
+                }],
+            )],
         };
         let mut wire = Vec::new();
         send(&mut wire, &job).unwrap();

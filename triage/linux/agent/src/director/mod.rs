@@ -3,6 +3,7 @@
 mod batch;
 mod child;
 mod look;
+mod schedule;
 
 use crate::channel::{Channel, Request, Response, Shared, THREADS};
 use crate::cover::Cover;
@@ -13,7 +14,7 @@ use child::Child;
 use mm_fuzz::exec::Slots;
 use mm_fuzz::limits::{MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::{self, Op, Program, Step, wire};
-use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Job, Reply};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Job, Reply, Stop};
 use std::time::Duration;
 
 /// How long an operation that does not wait may take.
@@ -51,6 +52,8 @@ pub struct Director {
     uffds: Vec<i32>,
     /// The next job may reuse the first process.
     clean: bool,
+    /// Where the operations of the job stop inside the kernel, by number.
+    stops: Vec<(u16, Vec<Stop>)>,
 }
 
 /// The process that runs an operation, and the request for it; `Err` with the outcome if there is
@@ -74,6 +77,8 @@ fn prepare(
         threads: program.threads,
         word: u64::from(number) + 1,
         fail,
+        stops: driver::Stops::default(),
+        uninterrupted: false,
     };
     Ok((place.proc.unwrap_or(SERVICE), request))
 }
@@ -96,6 +101,7 @@ impl Director {
             fail: [0; ALLOC_KINDS],
             uffds: Vec::new(),
             clean: false,
+            stops: Vec::new(),
         };
         director.spawn(SERVICE, THREADS as u8);
         director
@@ -120,6 +126,7 @@ impl Director {
     pub fn run(&mut self, job: &Job) -> Reply {
         let program = wire::decode(&job.program);
         self.begin(&program, job.device_frames);
+        self.schedule(&job.stops);
         let mut events = Vec::with_capacity(job.plan.len());
         let mut rest = &job.plan[..];
         while let Some((action, behind)) = rest.split_first() {
@@ -179,18 +186,16 @@ impl Director {
                     return false;
                 };
                 let pending = self.start(program, step, number);
-                if next == Some(Action::End(number)) {
-                    self.pending.push(pending);
-                    return true;
-                }
-                // The model says that the operation waits. If it retries instead, the guest never
-                // becomes quiet, and the error is ignored.
-                self.quiet();
-                if let Some(outcome) = self.finish(program, pending, Duration::ZERO) {
-                    events.push(GuestEvent::EndedEarly(number, outcome));
-                    return false;
-                }
                 self.pending.push(pending);
+                return self.goes_on(program, pending, next, events);
+            }
+            Action::Stopped(number) => return self.await_stop(program, number, events),
+            Action::GoOn(number) => {
+                let Some(pending) = self.pending.iter().find(|p| p.step == number).copied() else {
+                    return false;
+                };
+                self.go_on(number);
+                return self.goes_on(program, pending, next, events);
             }
             Action::End(number) => {
                 let Some(at) = self.pending.iter().position(|p| p.step == number) else {
@@ -198,6 +203,10 @@ impl Director {
                 };
                 let pending = self.pending[at];
                 match self.finish(program, pending, PATIENCE) {
+                    Some(_) if self.is_astray(number) => {
+                        events.push(GuestEvent::Astray(number));
+                        return false;
+                    }
                     Some(outcome) => {
                         self.pending.swap_remove(at);
                         events.push(GuestEvent::Ended(number, outcome));
@@ -224,6 +233,33 @@ impl Director {
         true
     }
 
+    /// An operation has started, or goes on from a stop. If the plan does not say next that it ends
+    /// or stops, checks that it waits.
+    fn goes_on(
+        &mut self,
+        program: &Program,
+        pending: Pending,
+        next: Option<Action>,
+        events: &mut Vec<GuestEvent>,
+    ) -> bool {
+        let number = pending.step;
+        if [Some(Action::End(number)), Some(Action::Stopped(number))].contains(&next) {
+            return true;
+        }
+        // If it retries instead, the guest never becomes quiet, and the error is ignored.
+        self.quiet();
+        if self.is_at_stop(number) {
+            events.push(GuestEvent::Astray(number));
+            return false;
+        }
+        if let Some(outcome) = self.finish(program, pending, Duration::ZERO) {
+            self.pending.retain(|p| p.step != number);
+            events.push(GuestEvent::EndedEarly(number, outcome));
+            return false;
+        }
+        true
+    }
+
     /// Lets all other tasks run until they wait.
     fn quiet(&self) {
         let _ = self.worker.driver.call(Ioctl::Quiet, &mut ());
@@ -240,6 +276,11 @@ impl Director {
         let (proc, request) = match prepare(&self.slots, program, step.op, number, fail) {
             Ok(ready) => ready,
             Err(outcome) => return pending(0, Place::Over(outcome)),
+        };
+        let request = Request {
+            stops: self.stops_of(number),
+            uninterrupted: !self.stops.is_empty(),
+            ..request
         };
         let slot = usize::from(request.slot);
         match step.op {

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The table of places.c. */
+#ifndef MMFUZZ_STOP_H
+#define MMFUZZ_STOP_H
+
+#include <linux/types.h>
+
+#include "mmfuzz_dev.h"
+
+/* What a call must be about to count: something of the window. */
+enum mmfuzz_of {
+	OF_ANYTHING,
+	OF_ADDRESS,	/* the argument is an address */
+	OF_AREA,	/* the argument is a VMA */
+	OF_VMF,		/* the first argument describes a fault */
+	OF_FAULT,	/* the fault that the task handles */
+	OF_RANGE,	/* the argument is a struct mmu_notifier_range */
+};
+
+struct mmfuzz_place {
+	const char *function;
+	const char *caller;	/* count only calls by this function */
+	enum mmfuzz_of of;
+	unsigned int arg;	/* from 0 */
+	bool returns;		/* the return, not the entry */
+};
+
+extern const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES];
+
+#endif

@@ -1,0 +1,82 @@
+//! The schedule of a program on the page tables of x86-64, which are those of the guest.
+//!
+//! A preemption names a scheduling point by its number in the whole run. With other page tables the
+//! run passes other points, so the number changes.
+
+use super::places::Points;
+use super::plan::Refusal;
+use mm_core::{State, TaskId};
+use mm_fuzz::exec::{Executor, Observer};
+use mm_fuzz::program::{Geometry, Preemption, Program};
+use std::collections::BTreeMap;
+
+/// The points of a run.
+#[derive(Default)]
+struct Watch {
+    /// The points of each operation, and their numbers in the run.
+    points: BTreeMap<usize, (Points, Vec<u32>)>,
+    /// The operation of the last slice.
+    current: usize,
+    /// The preemptions: the operation, the index of the point, and who runs then.
+    preemptions: Vec<(usize, usize, u8)>,
+}
+
+impl Observer for Watch {
+    fn slice(&mut self, step: usize, _s: &State) {
+        self.current = step;
+    }
+
+    fn ran(&mut self, step: usize, s: &State) {
+        if let Some((points, _)) = self.points.get_mut(&step) {
+            points.end(s);
+        }
+    }
+
+    fn point(&mut self, step: usize, task: TaskId, s: &State) {
+        let (points, numbers) = self.points.entry(step).or_default();
+        points.pass(task, s);
+        numbers.push(s.points() - 1);
+    }
+
+    fn preempted(&mut self, _point: u32, _from: u8, to: u8, _s: &State) {
+        let points = self.points.get(&self.current);
+        let at = points.map_or(0, |(points, _)| points.all.len().saturating_sub(1));
+        self.preemptions.push((self.current, at, to));
+    }
+}
+
+fn watch(program: &Program, executor: &mut Executor) -> Watch {
+    let mut watch = Watch::default();
+    executor.observe_points(true);
+    executor.run_observed(program, &mut watch);
+    executor.observe_points(false);
+    watch
+}
+
+/// The program with the tables of x86-64, preempted at the same points of the same operations.
+/// Preemptions that do not take place are dropped.
+///
+/// # Errors
+///
+/// [`Refusal::Geometry`] if an operation does not pass the point there.
+pub fn on_x86_64(program: &Program, executor: &mut Executor) -> Result<Program, Refusal> {
+    let before = watch(program, executor);
+    let mut after = Program {
+        geometry: Geometry::X86_64,
+        preemptions: Vec::new(),
+        ..program.clone()
+    };
+    for (step, at, to) in before.preemptions {
+        let seen = watch(&after, executor);
+        let (old, (new, numbers)) = match (before.points.get(&step), seen.points.get(&step)) {
+            (Some((old, _)), Some(new)) => (old, new),
+            _ => return Err(Refusal::Geometry),
+        };
+        let at = new.find(old, at).map(|at| u16::try_from(numbers[at]));
+        let Some(Ok(at)) = at else {
+            return Err(Refusal::Geometry);
+        };
+        after.preemptions.push(Preemption { at, to });
+    }
+    Ok(after)
+}
