@@ -81,7 +81,7 @@ fn tasks_run_one_after_the_other_unless_told_otherwise() {
 fn a_task_that_waits_lets_the_other_run_and_goes_on_after_it() {
     let (kernel, mm) = kernel();
     let mapped = Cell::new(false);
-    // the reader is stopped while it holds mmap_lock for reading, so the writer must wait
+    // the first task is stopped in its fault, which holds mmap_lock for reading, so mmap must wait
     let all = kernel
         .schedule()
         .task(async |cur| {

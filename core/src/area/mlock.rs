@@ -6,9 +6,9 @@
 //! reclaim the attempt to unmap it. A folio on the LRU also has a count of its mappings in mlocked
 //! VMAs. The count can be too low, because it restarts at zero when the folio returns to the LRU.
 //! An munlock that leaves the count at zero clears the flag. The count changes under the page-table
-//! lock. The kernel has a per-CPU batch of mlocked folios. Of it, the model has two effects: the
-//! batch holds a reference (`VmFault::in_batch`), and counts are lost if it is drained before the
-//! folio reaches the LRU (`State::drain_lru_batch`).
+//! lock. The kernel has a per-CPU batch of mlocked folios. The model has two effects of this batch:
+//! it holds a reference to each folio (`VmFault::in_batch`), and a count that it adds before the
+//! folio reaches the LRU is lost (`State::drain_lru_batch`).
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 
@@ -140,7 +140,7 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// Faults in the mapped pages of a range (`__mm_populate`).
+    /// Faults in the pages of a range that VMAs cover (`__mm_populate`).
     pub(crate) async fn mm_populate(self, mm: MmId, range: Range<u64>) -> Result<(), ChangeError> {
         let lock = Lock::MmapRead(mm);
         self.lock(lock).await;

@@ -333,8 +333,8 @@ impl Current<'_> {
     }
 
     /// Unmaps a range whose pages have moved away. If a split fails for lack of memory, the VMA
-    /// stays mapped. The VMA at the other end of the move keeps the charge, so this one loses it
-    /// unless `keeps_charge` is set.
+    /// stays mapped. It then gives up its charge, because the VMA at the other end of the move is
+    /// charged for the same pages. With `keeps_charge`, both VMAs stay charged.
     async fn unmap_moved(self, vma: VmaId, mm: MmId, range: &Range<u64>, keeps_charge: bool) {
         let mut area = self.state().vma(vma).range();
         if self.do_munmap(mm, range).await.is_ok() || keeps_charge {

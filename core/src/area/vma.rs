@@ -83,8 +83,8 @@ impl Vma {
         addr - self.start + self.pgoff
     }
 
-    /// The addresses of those of the offsets `index` that the VMA covers (`vma_address`,
-    /// `vma_address_end`); `None` if it covers none of them.
+    /// The addresses at which the VMA has the offsets `index` (`vma_address`, `vma_address_end`).
+    /// Offsets outside the VMA are left out; `None` if all of them are outside.
     #[inline]
     pub fn addresses(&self, index: &Range<u64>) -> Option<Range<u64>> {
         let first = index.start.max(self.pgoff);

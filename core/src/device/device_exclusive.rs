@@ -145,8 +145,8 @@ impl Current<'_> {
         self.preempt(Site::RemoveDeviceExclusive).await;
         let folio = { self.state().folio(page) };
         zoo!(self, Bug::ExclNoPageRef => return self.restore_exclusive(vmf, folio).await);
-        // The entry was read without the lock. By now it may be gone, and its page may be free or
-        // belong to somebody else.
+        // The entry was read without the page-table lock. By now it may be gone, and its page
+        // may be free or belong to somebody else.
         if !self.state().folio_try_get(self.task, folio) {
             return Ok(Fault::Done);
         }

@@ -109,7 +109,8 @@ impl fmt::Display for Einval {
 
 impl Error for Einval {}
 
-/// Allocates a destination for `src` and copies the contents: step two of a driver's migration.
+/// Allocates a destination for `src` and copies the contents: the driver's part between
+/// phases 1 and 2.
 pub fn alloc_and_copy(
     s: &mut State,
     cur: Current<'_>,

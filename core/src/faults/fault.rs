@@ -85,8 +85,8 @@ impl State {
     }
 
     /// Looks the entry of a fault up again, under the page-table lock (`pte_offset_map_lock`,
-    /// `pte_same`). Returns the fault with the entry's present location, or `None` if the entry has
-    /// changed.
+    /// `pte_same`). Returns the fault with the location that the entry has now, or `None` if the
+    /// entry has changed.
     pub(crate) fn pte_same(&self, vmf: &VmFault) -> Option<VmFault> {
         let at = self.tables.pte_offset(self.mm(vmf.mm).pgd, vmf.addr)?;
         (self.tables.get(at) == vmf.orig).then_some(VmFault { at, ..*vmf })

@@ -41,7 +41,8 @@ impl FailInject {
         self.countdown[kind as usize] = nth;
     }
 
-    /// Counts down to the failure: 1 if the next allocation of `kind` fails, 0 if none will.
+    /// The number that would [`arm`](Self::arm) the same failure now: 1 if the next allocation of
+    /// `kind` fails, 0 if none will.
     pub fn armed(&self, kind: AllocKind) -> u32 {
         self.countdown[kind as usize]
     }

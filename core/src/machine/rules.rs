@@ -22,8 +22,8 @@ impl KernelVersion {
     /// All versions, oldest first.
     pub const ALL: [Self; 3] = [Self::V6_12, Self::V7_2, Self::V7_3];
 
-    /// The version whose rules apply to kernel `major.minor`. It is the oldest version here that is
-    /// not older than that kernel. For a kernel newer than all of them, it is the newest.
+    /// The version whose rules apply to kernel `major.minor`: that kernel itself if it is listed,
+    /// otherwise the next newer version, or the newest one if there is no newer one.
     pub const fn of(major: u32, minor: u32) -> Self {
         match (major, minor) {
             (..=6, ..=12) | (..=5, _) => Self::V6_12,

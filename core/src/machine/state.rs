@@ -273,8 +273,8 @@ impl State {
         self.points
     }
 
-    /// Sets the scheduling point at which the running task is preempted next: the value that
-    /// [`Self::points`] has there.
+    /// Preempts the running task when it passes scheduling point number `point`, counted as by
+    /// [`Self::points`].
     pub fn preempt_at(&mut self, point: u32) {
         self.preempt_at = point;
     }

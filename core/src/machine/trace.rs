@@ -31,8 +31,8 @@ pub struct PteWrite {
 }
 
 impl PteWrite {
-    /// The write of an entry that stands for pages: a pointer to a table counts as an empty entry.
-    /// `None` if the write only links or unlinks a table.
+    /// This write as it concerns mapped pages. A pointer to a table, before or after the write,
+    /// becomes an empty entry. `None` if the write only links or unlinks a table.
     #[inline]
     pub fn of_leaf(self) -> Option<Self> {
         if self.level == 0 {

@@ -55,7 +55,7 @@ impl State {
         Ok(folio)
     }
 
-    /// Makes a folio with one reference of free pages (`prep_compound_page`).
+    /// Makes a folio out of free pages, with one reference (`prep_compound_page`).
     fn prep_folio(&mut self, first: Pfn, order: u8) -> Folio {
         for i in 1..1 << order {
             let tail = self.page_mut(Pfn(first.0 + i));
@@ -204,7 +204,7 @@ impl State {
     }
 
     /// Moves a folio from the batch to an LRU list (`lru_add`). The mlock count restarts at zero,
-    /// because earlier counts are not known there.
+    /// because `lru_add` cannot tell which mappings have been counted already.
     fn lru_add(&mut self, folio: Folio) {
         let page = self.head_mut(folio);
         page.flags.insert(PageFlags::LRU);

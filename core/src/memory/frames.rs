@@ -31,8 +31,7 @@ pub struct FrameAllocator {
     free: Vec<Pfn>,
     /// Free blocks of more than one frame.
     blocks: Vec<Block>,
-    /// Frames never used that lie below the end of the frames in use, because a block above them
-    /// is aligned.
+    /// Frames that were skipped to align a block above them, and that were never used.
     gaps: Vec<Pfn>,
 }
 

@@ -78,8 +78,8 @@ impl Current<'_> {
         // mappings, so their mlock counts are not lost
         let was_mlocked = self.state().head(src).has(PageFlags::MLOCKED);
         self.preempt(Site::MigratePages).await;
-        // In 6.12, device-exclusive entries do not count in the mapcount (f495bd7e0d9b), so its
-        // version of this test misses them. The model always counts them.
+        // In 6.12, device-exclusive entries do not count in the mapcount (f495bd7e0d9b), so this
+        // test misses them there. The model always counts them.
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
             self.try_to_migrate(src, UnmapFlush::Batch).await;

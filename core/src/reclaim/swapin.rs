@@ -106,7 +106,7 @@ impl State {
         if !slot_first {
             let takes = match rules.swap_slot_goes_to_exclusive {
                 true => exclusive,
-                // 7.0: a write fault that makes the entry writable does not count as a write here
+                // from 7.0 to 7.2, a write fault that makes the entry writable does not count here
                 false => !writable,
             };
             self.put_swap(vmf.vma, vmf.write && takes, slot, folio);

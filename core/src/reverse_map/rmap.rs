@@ -38,7 +38,7 @@ impl State {
         } else {
             own.map(|own| self.anon_vma(own).root)
         };
-        // __page_set_anon_rmap up to 6.1: "already anonymous, nothing to do"
+        // up to 6.1, __page_set_anon_rmap leaves a mapping and an index that are already set
         zoo!(self, Bug::DevprivMappingReuse if self.head(folio).mapping().is_some() =>
             let index = self.head(folio).index);
         zoo!(self, Bug::DevprivMappingReuse =>

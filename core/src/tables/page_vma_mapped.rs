@@ -25,8 +25,8 @@ pub(crate) struct PageVmaMappedWalk {
     pub mm: MmId,
     /// The folio.
     pub folio: Folio,
-    /// The addresses not yet visited, in one lowest-level table. They are those of the folio's
-    /// pages in one VMA.
+    /// The addresses still to visit: where one VMA would map the folio, as far as one lowest-level
+    /// table spans.
     pub rest: Range<u64>,
     /// The entries that it looks for.
     pub wanted: Wanted,
@@ -45,7 +45,7 @@ pub(crate) struct Found {
 
 impl State {
     /// The next entry that is of the wanted kind and names pages of the folio. The caller holds the
-    /// page-table lock, and uses the result before it drops the lock. The walk goes on behind the
+    /// page-table lock, and uses the result before it drops the lock. The walk goes on after the
     /// entry.
     pub(crate) fn page_vma_mapped_walk(&self, walk: &mut PageVmaMappedWalk) -> Option<Found> {
         let pgd = self.mm(walk.mm).pgd;

@@ -12,10 +12,10 @@
 //! - at once, under the page-table lock: `State::ptep_clear_flush`, `State::flush_tlb_range`;
 //! - at the end of the operation, by a *gather*: `State::tlb_gather_mmu`, then for each entry
 //!   `State::tlb_flush_pte_range` and `State::tlb_remove_folio`, then `State::tlb_finish_mmu`.
-//!   The pages are freed after the flush. Until then other CPUs may use stale translations. The
-//!   task holds `mmap_lock` throughout, so no other task may assume yet that they are gone. If two
-//!   tasks gather in one address space at a time, each flushes all of it, because each may have
-//!   skipped entries that the other cleared;
+//!   The pages are freed after the flush. Until then other CPUs may use stale translations. That
+//!   is allowed, because the operation has not returned and still holds `mmap_lock`. If two tasks
+//!   gather in one address space at a time, each flushes all of it, because each may have skipped
+//!   entries that the other cleared;
 //! - at the end of a *batch*: reclaim clears entries with `State::ptep_clear_batched` and flushes
 //!   with `State::try_to_unmap_flush`, before it frees the page and, if a cleared entry was
 //!   dirty, before it writes the page. Meanwhile a cleared entry may still be cached. Code that
@@ -68,7 +68,7 @@ pub struct Tlbs {
     cpus: [Cpu; MAX_TASKS],
     /// The CPUs that cache anything, one bit each.
     used: u8,
-    /// False unless a part of a huge translation may be cached.
+    /// True if a part of a huge translation may be cached.
     huge: bool,
 }
 
@@ -321,8 +321,8 @@ impl State {
         self.tlbs.flush(mm, &range);
     }
 
-    /// True if a CPU may cache this entry (`pte_accessible`). An entry without access may still be
-    /// cached if the flush for its loss of access is pending.
+    /// True if a CPU may cache this entry (`pte_accessible`). A `PROT_NONE` entry may still be
+    /// cached with its old access while a flush is pending.
     fn pte_accessible(&self, mm: MmId, pte: Pte) -> bool {
         let present = pte.present();
         present.is_some_and(|pte| !pte.protnone() || self.mm_tlb_flush_pending(mm))

@@ -130,7 +130,7 @@ fn nothing_is_left_when_all_processes_are_gone() {
     lab.exit(lab.mm);
     lab.exit(child);
     lab.kernel.state().put_external(held.expect("a page"), true);
-    // reclaim finds the page that the device had exclusively, which is still in the swap cache
+    // a folio that is still in the swap cache keeps its frame and its slot until it is reclaimed
     let left: Vec<_> = lab
         .kernel
         .state()
