@@ -154,9 +154,9 @@ pub fn distil(place: DistilPaths<'_>, coverage: Coverage<'_>) -> Result<Summary>
 }
 
 /// The first half of distilling, for a share of the files: drops each input that adds no feature to
-/// the shorter inputs of the share. Distilling all files would drop the same input, so distilling
-/// what the shares keep gives the result of distilling all files. Also returns the features of all
-/// inputs of the share, including the dropped ones.
+/// the shorter inputs of the share. The first pass over all files would drop that input too, so
+/// distilling what the shares keep gives the result of distilling all files. Also returns the
+/// features of all inputs of the share, including the dropped ones.
 ///
 /// # Errors
 ///
@@ -245,8 +245,8 @@ impl<'a> Pass<'a> {
                 let (mut program, len) = load(&path)?;
                 self.summary.files[0] += 1;
                 self.summary.bytes[0] += len;
-                // a text with more threads is a seed for another target; an engine's input gets the
-                // number of threads that the target would give it
+                // a text with more threads than this target has is a seed for another target; an
+                // engine's input gets the number of threads that the target would give it
                 if is_text(&path) && program.threads > *self.limits.thread_range().end() {
                     continue;
                 }

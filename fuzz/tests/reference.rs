@@ -545,7 +545,7 @@ fn of_areas_that_fail_to_move_the_first_ones_may_have() {
     assert!(model.remaps_on(KernelVersion::V7_3, 0..1, 20..21, RemapEnd::OutOfMemory));
     model.assert_reads(0, 5);
     assert_eq!(model.read(20, 5), Some(Violation::Protection));
-    // unless the VMA at the destination could not be unmapped again
+    // the VMA at the destination could not be unmapped again: it is there, without the contents
     let mut model = Model::new();
     assert_eq!(model.write(0, 5), None);
     let remap = model.remap(0..1, 20..21, false);

@@ -92,9 +92,9 @@ impl<'a> Run<'a, '_> {
         self.oracles.before_operation(&s, &world.holders, task, at);
     }
 
-    /// The thread that runs next: the one that a preemption names, if it can run; otherwise the
-    /// thread of the earliest unfinished operation that can. `None` when all operations have ended,
-    /// `Some(None)` when every thread waits.
+    /// The thread that runs next: the one that a preemption names, if it can run; otherwise, of the
+    /// threads that can run, the one with the earliest unfinished operation. `None` when all
+    /// operations have ended, `Some(None)` when every thread waits.
     fn choose(&self, threads: &[Thread<'_>], forced: Option<usize>) -> Option<Option<usize>> {
         let step = |t: usize| {
             let thread = threads.get(t)?;

@@ -374,7 +374,7 @@ impl<'a, 'k> Run<'a, 'k> {
     }
 
     /// Called when no thread can run. Ends something outside the model, or reports the deadlock or
-    /// livelock. Does nothing if no task waits, except for a migration at its gate.
+    /// livelock. Does nothing if no task waits; a migration at its gate does not count as waiting.
     fn unblock(&mut self, at: At) -> Checked {
         let waits = |wait: Wait| wait != Wait::Gate;
         let (blocked, stuck, others) = {
@@ -397,8 +397,8 @@ impl<'a, 'k> Run<'a, 'k> {
         if !blocked {
             return Ok(());
         }
-        // only a reference makes a stuck task retry again and again; the other tasks may wait for a
-        // lock
+        // a task that retries a fault without progress needs a reference dropped; locks are
+        // released only if other tasks wait as well
         let released = match stuck {
             Some(_) => self.release_walkers() || others && self.release_locks(),
             None => self.release_locks(),

@@ -6,7 +6,8 @@
 //!
 //! **Programs that need not run.** No program is continued after an operation with a finding:
 //! appended operations would not run. Two programs that reach the same state behave alike from
-//! there, so only the first of them is continued; an operation without an effect is one such case.
+//! there, so only the first of them is continued. In particular, a program whose last operation has
+//! no effect is not continued: the program without that operation reaches the same state.
 //! [`Executor::identity`] defines when two states are the same. The executor's digest does *not*:
 //! it leaves out TLBs, free lists, locks, device mappings and allocations armed to fail, so it
 //! would merge states that behave differently later. A program with an open migration has no
@@ -16,8 +17,8 @@
 //! with one thread the first program of a signature is a shortest one. With two threads, a program
 //! with a burst may run before a shorter program, which then replaces it. No program of one thread
 //! runs twice, and an interrupted search can say what it has covered. A depth-first search would
-//! have to keep the states as well, and would reach most of them first at a depth that leaves too
-//! few operations to continue.
+//! have to keep the states as well. It would reach most states by a long program first, and would
+//! have to continue them again when a shorter program reaches them, with more operations left.
 //!
 //! **Two threads.** `burst.rs` explains how the search enumerates overlapping operations.
 //!
@@ -85,7 +86,8 @@ struct Node {
     used: Used,
 }
 
-/// A moment at which no operation is under way, and operations appended later cannot change that.
+/// A moment of a run at which no operation is under way, and at which none would be under way if
+/// operations were appended to the program.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     /// Number of operations up to this moment.
@@ -129,10 +131,10 @@ pub struct FirstProgram {
     pub runs: u64,
 }
 
-/// A state, and everything else that decides how programs which reach it can go on. The names that
-/// the programs have used for devices, pages and processes do not matter: a device or page that is
-/// not named yet can still be renamed, and the number of a process that does not exist stands for a
-/// process that does.
+/// A state, and everything else that decides how a program which reaches it can go on. The names
+/// that the program has used so far matter only in the two `bool` fields. Any other name of a
+/// device, page or process leads to a continuation that behaves alike: a device or page that is not
+/// named yet can still be renamed, and a number without a process stands for a live process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reached {
     identity: u128,

@@ -10,10 +10,11 @@ use mm_core::{
     Softleaf,
 };
 
-/// A device maps the page that the CPU's entry names, with at most the access of that entry; the
-/// page is present or in the device's own memory. Under a device-exclusive entry, only one device
-/// maps the page. Under a present entry, no mapping is atomic. The CPU's entry may be a migration
-/// entry if the device maps a locked page of its own: then the driver's own migration is under way.
+/// Each mapping of a device names the page that the CPU's entry names, and permits at most the
+/// access of that entry; the page is present or in the device's own memory. Under a
+/// device-exclusive entry, only one device maps the page. Under a present entry, no mapping is
+/// atomic. The CPU's entry may be a migration entry if the device maps a locked page of its own:
+/// then the driver's own migration is under way.
 #[inline(never)]
 pub fn check_device_mappings(view: &View<'_>) -> Check {
     let mut stale: Option<(Mirror, DevicePte, Pte)> = None;

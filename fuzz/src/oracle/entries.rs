@@ -244,8 +244,8 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
     view.page_finding(Invariant::SwapRoundTrip, new.pfn, detail)
 }
 
-/// A dirty mapping stays dirty on a round trip through a migration or device-exclusive entry: the
-/// folio always, the entry where its format has room.
+/// When a dirty entry is replaced on a round trip through a migration or device-exclusive entry,
+/// the folio is dirty, and the new entry is dirty if its format has room for the bit.
 #[inline(never)]
 fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);
@@ -295,7 +295,7 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
         || !new.soft_dirty && (cleared || downgraded_device);
     let uffd_wp = old.uffd_wp == new.uffd_wp
         || op.changes_uffd_wp
-        // a write fault after the VMA was unregistered
+        // a write fault, after the VMA was unregistered, drops the bit
         || !new.uffd_wp && new.write;
     // MADV_FREE cleans the entry on purpose
     let dirty = !(old.dirty == Some(true) && new.dirty == Some(false)) || op.cleans;

@@ -319,7 +319,7 @@ impl Oracles {
     }
 
     /// Applies the write of the entry of one page to the shadow, and checks it. `taken` is the
-    /// write right before it if that cleared an entry and this one fills one.
+    /// previous write, if that write cleared an entry and this write fills an empty one.
     fn replay_write(
         &mut self,
         s: &State,

@@ -156,7 +156,7 @@ impl Brackets {
         view.finding(Invariant::Pairing, detail)
     }
 
-    /// An operation ends each invalidation that it starts before it returns.
+    /// Before an operation returns, it ends each invalidation that it has started.
     #[inline(never)]
     pub(super) fn check_over(&self, view: &View<'_>, task: TaskId) -> Check {
         let Some((_, open)) = self.active.iter().find(|(t, _)| *t == task) else {

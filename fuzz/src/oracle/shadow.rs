@@ -21,7 +21,7 @@ pub struct EntryLoc {
 }
 
 impl EntryLoc {
-    /// The entry, as if it were split if it is a huge one.
+    /// The entry. For a huge entry, the entry that a split would leave for this address.
     pub fn entry(&self, s: &State) -> Pte {
         s.tables().part(self.at, self.addr)
     }
@@ -37,7 +37,7 @@ pub struct Named {
     pub migrations: Vec<EntryLoc>,
     /// The folio was dirty when the oracles looked last.
     pub dirty: bool,
-    /// A dirty entry has named the page since then.
+    /// A dirty entry has named the page since the oracles looked last.
     pub dirtied: bool,
     /// The folio was in the swap cache when the oracles looked last, or entered it since.
     pub cached: bool,

@@ -136,8 +136,8 @@ pub(super) fn pick(program: &Program, rng: &mut Rng) -> Option<usize> {
     (!program.ops.is_empty()).then(|| rng.usize(..program.ops.len()))
 }
 
-/// The byte of a random operand of type `operand` for an operation: one that the program uses
-/// already, for an address also a neighbour of one, or a new one.
+/// The byte of a random operand of type `operand` for an operation. The value is new, or the
+/// program uses it already. An address may also lie before or after one that the program uses.
 pub(super) fn random_operand(
     kind: OpKind,
     operand: OperandKind,

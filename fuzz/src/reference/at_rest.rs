@@ -50,7 +50,8 @@ impl Reference {
     }
 
     /// The first page at which the VMAs of a process, given in the order of their addresses, differ
-    /// from what the calls made of them. The words follow the name of the page.
+    /// from what the calls made of them. The string says how; a message puts it after the name of
+    /// the page.
     ///
     /// - `sticky`: a merge of VMAs keeps the soft-dirty flag of either. Linux 6.12 does not do
     ///   that.

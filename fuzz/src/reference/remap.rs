@@ -285,8 +285,8 @@ impl Reference {
     }
 
     /// The first VMAs of the old range may have moved. A page that is still in the old range keeps
-    /// its word, unless its VMA stays there without its pages: because the source was to be kept,
-    /// or because memory ran out before it was unmapped.
+    /// its word, with one exception: a VMA may have moved its pages and still cover the old range,
+    /// because the call keeps the source, or because memory ran out before the source was unmapped.
     fn perhaps_moved(&mut self, remap: &RemapCall, left_behind: bool) {
         self.unmapped(remap, Some(Left::Perhaps));
         let space = &mut self.spaces[remap.pid];

@@ -48,7 +48,7 @@ fn a_byte_order_mark_at_the_beginning_is_passed_over() {
     assert_eq!(print(&parse(&marked).expect("the sample")), SAMPLE);
     let column = |text: &str| parse(text).expect_err(text).to_string();
     assert!(column("\u{feff}mmap p9 0 1 rw").starts_with("line 1, column 6: process p9"));
-    // one, and only there
+    // only one mark is passed over, and only at the beginning
     assert!(column("\u{feff}\u{feff}fork p0").starts_with("line 1, column 1: "));
     assert!(column("fork p0\n\u{feff}fork p0").starts_with("line 2, column 1: "));
     let longest = format!("\u{feff}{}", "#".repeat(MAX_BYTES));
