@@ -42,7 +42,7 @@ pub struct ExhaustArgs {
     /// The most preemptions of a program of two threads
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=4))]
     pub preemptions: u8,
-    /// The most consecutive operations that overlap, in programs of two threads
+    /// The greatest number of consecutive operations that overlap, in programs of two threads
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = overlap)]
     pub overlap: usize,
     /// Neighbouring pages that programs name [default: 2 with one thread, 1 with two]
@@ -155,7 +155,8 @@ struct Report {
     /// The number of states that were continued, by the length of the program that reaches them
     /// first.
     states: Vec<u64>,
-    /// Of the work on the last length that was begun, the share that is done, in thousandths.
+    /// The search tries the lengths in order. This is the share of the work that is done on the
+    /// last length tried, in thousandths.
     last_length_done: u64,
     /// The findings, shortest program first.
     findings: Vec<Finding>,
@@ -170,7 +171,7 @@ struct Limits {
     pages: u8,
     /// The number of operations to choose from.
     alphabet: usize,
-    /// The most consecutive operations that overlap.
+    /// The greatest number of consecutive operations that overlap.
     overlap: usize,
 }
 

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 const MAX_PAGES: usize = 4;
 /// The most entries of one page, and the most page-table writes, that are shown.
 const MAX_LINES: usize = 12;
-/// If there are more, the number of shown lines that come from the end.
+/// Of more than [`MAX_LINES`] lines, the first ones and this many of the last ones are shown.
 const LAST_LINES: usize = 4;
 
 /// Prints all that is known about a finding.
@@ -85,9 +85,9 @@ fn location(program: &Program, found: &Found, seen: &Seen) -> String {
     }
 }
 
-/// The pages to show: the finding's page, if an entry names this page. Otherwise also the pages at
-/// the operation's addresses, and then the pages that the last slice changed, up to `MAX_PAGES` in
-/// all.
+/// The pages to show. The finding's page comes first. If no entry names this page, the pages at the
+/// operation's addresses follow, and then the pages that the last slice changed, up to `MAX_PAGES`
+/// in all.
 fn pages(program: &Program, found: &Found, seen: &Seen) -> Vec<Pfn> {
     let after = seen.after.as_ref().unwrap_or(&seen.before);
     let is_named =

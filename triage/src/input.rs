@@ -32,8 +32,8 @@ impl fmt::Display for Form {
     }
 }
 
-/// A fuzz target. A target brings its inputs into limits, above all of the number of threads,
-/// before it runs them. So a file that is an input of the target is brought into the same limits.
+/// A fuzz target. A target brings its inputs into limits before it runs them. The main limit is the
+/// number of threads. A file that is an input of the target is brought into the same limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Target {
     /// One thread

@@ -43,7 +43,7 @@ pub struct Objection {
 struct Last {
     /// For each operation, the number of scheduling points passed before the operation began.
     began: Vec<(usize, u32)>,
-    /// The site of each task when the operation that began last did so.
+    /// The site of each task at the beginning of the operation that began last.
     first: [Site; MAX_TASKS],
     /// The site of each task when the slice began.
     before: [Site; MAX_TASKS],
@@ -67,7 +67,7 @@ struct Last {
     held: Vec<(usize, Lock, Site)>,
     /// The pages that an entry ceased to name, each with the function that wrote the entry.
     unmapped: Vec<(Pfn, Site)>,
-    /// The operation whose last write of an entry is searched for.
+    /// [`last_writer`] looks for the last write of an entry in this operation.
     writer_of: Option<usize>,
     /// The function of that write.
     writer: Option<Site>,
@@ -135,7 +135,8 @@ impl Last {
         }
     }
 
-    /// The objection of a run that ended with the finding. The program has that many operations.
+    /// The objection of a run that ended with the finding `found`. The program has `operations`
+    /// operations.
     fn objection(&self, found: Found, operations: usize) -> Objection {
         let mut unmapped = self.unmapped.iter().rev();
         Objection {
@@ -172,9 +173,9 @@ impl Last {
         turn.map_or(0, |(_, thread)| *thread)
     }
 
-    /// The function of the last section. This is the site, before the section, of the task whose
-    /// site the section changed. If it changed the sites of a migration's worker and of the thread
-    /// that drives the worker, the worker counts.
+    /// The function of the last section. The section moves a task from one site to another, and the
+    /// result is the site that the task leaves. If both a migration's worker and the thread that
+    /// drives the worker move, the worker counts.
     fn site(&self) -> Site {
         let moved = |since: [Site; MAX_TASKS]| {
             let after = self.after;
@@ -182,8 +183,8 @@ impl Last {
                 .rev()
                 .find(move |task| since[*task] != after[*task])
         };
-        // A worker may pass the same site twice. A slice from the one to the other ends with the
-        // same sites as it began, so compare with the sites at the beginning of the operation.
+        // A worker may pass the same site twice. Then the sites before and after the slice between
+        // are the same, so compare with the sites at the beginning of the operation.
         let driven = || moved(self.first).filter(|_| self.after[self.thread] == Site::Start);
         let task = moved(self.before).or_else(driven).unwrap_or(self.thread);
         match self.before[task] {

@@ -6,12 +6,13 @@ use mm_fuzz::exec::{Outcome, Resolved, Shown, ShownPage};
 use mm_fuzz::program::{Program, Step};
 use mm_fuzz::window::Window;
 
-/// Makes the lines of one run. An observer passes on what it is told.
+/// Makes the lines of one run. The run's observer calls [`begins`](Self::begins) and
+/// [`shown`](Self::shown).
 #[derive(Debug)]
 pub struct OperationLines {
     window: Window,
     is_threaded: bool,
-    /// What the names of each operation that has begun stand for.
+    /// For each operation that has begun, the slots that its names stand for.
     names: Vec<Resolved>,
     shown: Vec<ShownPage>,
 }
@@ -55,8 +56,8 @@ impl OperationLines {
         format!("{index:>4}  {thread}{words:<36}")
     }
 
-    /// The outcome of the operation that has just ended; of `pagemap` and `snapshot`, what they
-    /// showed, with neighbours of which they showed the same together.
+    /// The outcome of the operation that has just ended. For `pagemap` and `snapshot`, this is what
+    /// they showed: one entry for each range of neighbouring pages that look the same.
     pub fn outcome(&self, outcome: Outcome) -> String {
         if !matches!(outcome, Outcome::Seen(_)) || self.shown.is_empty() {
             return outcome.to_string();

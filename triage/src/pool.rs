@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 
-/// The most items for each thread that have been taken and whose results have not been passed on.
+/// The most items under way, for each thread. An item is under way from when it is taken until its
+/// result has been passed on.
 const AHEAD: usize = 64;
 
 struct Queue<I> {

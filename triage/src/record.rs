@@ -84,7 +84,7 @@ impl Observer for Recorder {
 }
 
 impl Recorder {
-    /// Where the page stands that reclaim or compaction left alone.
+    /// Describes the page that reclaim or compaction left alone: its place, entry and struct page.
     fn stays(&self, step: usize, op: Op, after: &Snapshot) -> Option<String> {
         let (Op::Reclaim { addr, .. } | Op::Compact { addr, .. }) = op else {
             return None;

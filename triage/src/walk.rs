@@ -70,7 +70,7 @@ impl Walk {
 }
 
 impl Folder {
-    /// Reads the next names: the least that are greater than all names kept before.
+    /// Reads the next names in ascending order, after all names that were kept before.
     fn refill(&mut self, kept: usize) -> io::Result<()> {
         let Some(after) = self.more_after.take() else {
             return Ok(());

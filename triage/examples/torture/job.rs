@@ -8,7 +8,7 @@ use std::path::Path;
 /// A command that writes.
 #[derive(Clone, Copy, Debug)]
 pub enum Job {
-    /// An engine on a target, started by make or by its script, for whole seconds.
+    /// An engine that runs on a target for `secs` seconds. Make or the engine's script starts it.
     Engine {
         afl: bool,
         by_make: bool,

@@ -78,7 +78,7 @@ struct Outcome {
     first: Vec<String>,
     /// The number of commits in the range.
     commits: usize,
-    /// The commits that were asked or skipped, in that order.
+    /// The tested commits, in the order of the tests. The skipped commits are among them.
     tested: Vec<Tested>,
 }
 

@@ -46,7 +46,7 @@ fn about(results: &Results) -> Markup {
     }
 }
 
-/// The name of an engine with its line.
+/// The name of an engine, after a sample of its curve's line.
 fn key(results: &Results, engine: &str) -> Markup {
     html! {
         svg.key width="26" height="10" viewBox="0 0 26 10" aria-hidden="true" {

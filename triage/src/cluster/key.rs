@@ -56,8 +56,8 @@ pub struct Keyed {
     pub key: Key,
     /// Whether the function is known.
     pub vague: Vague,
-    /// The operation that ran at the first objection. For a race whose first objection is to
-    /// another subject, the operation of the finding.
+    /// The operation that ran at the first objection. In a race, the first objection may be about
+    /// another subject than the finding. Then this is the operation of the finding.
     pub operation: String,
     /// The state of the page, and the way in which the invariant was broken, at the same moment as
     /// `operation`.
@@ -86,7 +86,7 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     })
 }
 
-/// The key of a race whose first objection is to another subject than the finding is. Another bug
+/// The key of a race whose first objection and finding are about different subjects. Another bug
 /// may have caused that objection, so the key has the finding's subject and no function.
 fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {

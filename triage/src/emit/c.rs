@@ -1,8 +1,8 @@
 //! Writes a program in C, for a real Linux with our driver.
 //!
-//! As for the judge, the model's run gives the order in which operations start and end, and the
-//! expected outcome of each. The C has one function for each operation, and one process for each
-//! process of the program.
+//! The model's run gives the order in which operations start and end, and the expected outcome of
+//! each. The judge uses the same order and outcomes. The C has one function for each operation, and
+//! one process for each process of the program.
 
 use super::operation::{body, in_c};
 use super::refused::Refused;

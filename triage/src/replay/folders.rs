@@ -34,7 +34,7 @@ struct Summary {
     unusable: u64,
     /// Empty files, which are skipped: their writer may have been killed or may still be writing.
     empty: u64,
-    /// Files that hold no programs of the model, by their names.
+    /// Files whose names say that they hold no program of the model.
     other: u64,
     interrupted: bool,
     signatures: BTreeMap<String, Group>,

@@ -46,8 +46,8 @@ impl Line {
         }
     }
 
-    /// The line for a program after its run. `step`, the last operation that ran, stands for the
-    /// operation of a finding that has none.
+    /// The line for a program after its run. `step` is the last operation that ran. The line has it
+    /// if the finding is a panic, which has no operation of its own.
     pub fn ended(file: &Path, ended: Ended, step: Option<usize>) -> Self {
         let line = Self {
             verdict: "pass",

@@ -1,5 +1,5 @@
-//! `report.md`. Everything from a run or a file stands in code spans and blocks whose fences are
-//! longer than any in the text, so nothing in it is markup.
+//! `report.md`. Everything from a run or a file stands in code spans and blocks. Their fences are
+//! longer than any run of backticks in the text, so nothing in it is markup.
 
 use super::contents::{Cluster, Report};
 use super::picture::Picture;

@@ -1,7 +1,7 @@
 //! `report.sarif`: SARIF 2.1.0, a rule for each invariant and a result for each cluster.
 //!
 //! In SARIF messages, brackets make links and braces make placeholders, so they are escaped. The
-//! addresses of files are their bytes, percent-encoded.
+//! address of a file has the bytes of the file's name, percent-encoded.
 
 use super::contents::{Cluster, Report};
 use crate::names;

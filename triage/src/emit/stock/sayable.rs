@@ -172,7 +172,7 @@ fn refused(reasons: Vec<String>) -> Refused {
     }
 }
 
-/// The operation, naming the process that it worked on by that process's slot.
+/// The operation. Its process operand becomes the slot of the process that it worked on.
 fn of_process(op: Op, done: &Done) -> Op {
     let Some(proc) = done.place.and_then(|place| place.proc) else {
         return op;

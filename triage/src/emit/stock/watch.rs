@@ -54,7 +54,8 @@ pub struct Left {
 pub struct Watched {
     /// Its steps.
     pub steps: Vec<Done>,
-    /// Pages that any process ever had an entry for, in VMAs of processes that live at the end.
+    /// For each process that lives at the end, the pages in its VMAs for which some process ever
+    /// had an entry.
     pub left: Vec<Left>,
     /// An operation waited for another one.
     pub waited: bool,

@@ -75,7 +75,7 @@ struct Writer {
     several: bool,
     /// A read or write of the CPU raises a signal.
     faults: bool,
-    /// The process that runs `main` is p0. If p0 exits in the program, a child of `main` is p0.
+    /// True if `main` runs as p0. False if p0 exits in the program: then p0 is a child of `main`.
     main_is_p0: bool,
     /// The last step that was written, or -1.
     last: i64,
