@@ -1,5 +1,5 @@
-# stale-mapping-after-free-swap (CVE-2026-89755): migration reads the source's mapping before the
-# source leaves the swap cache, and so puts the device page into the slot that the source has left.
+# stale-mapping-after-free-swap (CVE-2026-89755): migration looks up the source's place in the
+# swap cache, then removes the source from there, and still puts the device page into that place.
 # The page is exclusive and in the swap cache when it migrates.
 mmap p0 0 1 rw
 write p0 0

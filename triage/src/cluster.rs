@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 
 /// The end of the command's help.
 pub const HELP: &str = "\
-Each program is minimized with its signature and cut at every scheduling point, so that the first
-check that fails names a function. A cluster is an invariant, that function, and whether the finding
+Each program is minimized while its signature stays the same. The oracles then check the state at
+every scheduling point, so the first check that fails names a function. A cluster is an invariant, that function, and whether the finding
 takes a race. Invariants about the same thing count as one. Where the function says little (such as
 for a free page with references, or a livelock), the way in which the invariant was broken counts
 instead. The name of a cluster comes from these and stays the same from run to run.

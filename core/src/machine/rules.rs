@@ -94,7 +94,8 @@ rules! {
          from a fork (since 6.16; before, it never did)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
         "A VMA that grows over another is soft-dirty if either was. (Before, it keeps its own \
-         mark; if it grows because the flags of a range change, it takes the mark of that range.)"
+         soft-dirty flag, except when it grows because the flags of a range change: then it takes \
+         the flag of that range.)"
     absent_entry_is_not_dirty V7_2 "try_to_migrate_one"
         "Only a present entry is tested for dirty. (Before, a device-private entry always tests \
          dirty: bit 58, the dirty bit of shadow stacks, is part of the inverted offset in such an \
@@ -128,7 +129,7 @@ rules! {
          the child then reuses an inherited anon_vma (before, only if it reuses none)."
     zap_frees_tables V7_2 "zap_pte_range"
         "MADV_DONTNEED frees a page table that it empties, if the range and the VMA cover the whole \
-         table (6.14; before, the table stays until nothing is mapped there)."
+         table (6.14; before, the table stays until the VMAs that use it are unmapped)."
     registered_copy_stays_apart V7_3 "vma_merge_copied_range"
         "mremap does not merge the copy of a VMA that is registered with userfaultfd; the copy \
          itself is not registered."

@@ -80,7 +80,7 @@ bugs! {
         "a live device page holds no reference to its pagemap";
     ZoneDeviceExtraRef "zone-device-extra-ref" "27674ef6c73f"
         "migrate_vma_check_page still allows a device page the extra reference that idle device pages had until 5.18";
-    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24 though its message does not say so"
+    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24, not mentioned in its message"
         "migrate_vma_collect keeps its reference if the trylock fails (here at the lowest level)";
     FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0"
         "migrate_device_finalize puts a folio on the LRU that it is about to free";
@@ -117,7 +117,7 @@ bugs! {
     ForkLinkAfterCopy "fork-link-after-copy" "order rule of anon_vma_fork"
         "a child's VMA is linked to the anon_vmas only after its entries were copied, so a walk misses them";
     StaleMappingAfterFreeSwap "stale-mapping-after-free-swap" "CVE-2026-89755"
-        "migration reads the source's mapping before the source leaves the swap cache, and so puts the device page into the slot that the source has left";
+        "migration looks up the source's place in the swap cache, then removes the source from there, and still puts the device page into that place";
     SwapinSkipCacheAba "swapin-skip-cache-aba" "13ddaf26be32"
         "a fault on a slot that only one entry names bypasses the swap cache, and takes an equal entry for an unchanged one";
     LazyfreeRestoreWritable "lazyfree-restore-writable" "29f40594a281"

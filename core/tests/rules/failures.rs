@@ -130,16 +130,5 @@ fn nothing_is_left_when_all_processes_are_gone() {
     lab.exit(lab.mm);
     lab.exit(child);
     lab.kernel.state().put_external(held.expect("a page"), true);
-    // a folio that is still in the swap cache keeps its frame and its slot until it is reclaimed
-    let left: Vec<_> = lab
-        .kernel
-        .state()
-        .swap()
-        .iter()
-        .filter_map(|(_, s)| s.cache)
-        .collect();
-    for folio in left {
-        lab.run(async |cur| cur.reclaim_folio(folio).await);
-    }
     lab.nothing_is_left();
 }

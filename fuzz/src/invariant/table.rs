@@ -352,8 +352,9 @@ invariants! {
             "a slot whose contents nobody can read any more: no entry names it, and none maps the \
              folio"];
     DeviceMapping = Coherence / "device-mapping",
-        holds: "A device maps the page that the CPU's entry names, with at most the access of that \
-                entry; under a device-exclusive entry, only one device maps it.",
+        holds: "Each mapping of a device names the page that the CPU's entry names, and permits at most \
+                the access of that entry. Under a device-exclusive entry, only one device maps the \
+                page.",
         concerned: DEVICE | ENTRY | PAGE,
         subject: DeviceMapping, blame: EitherInARace, ways: [],
         exempt: ["a migration entry of the device's own page while that page is locked"];
@@ -404,7 +405,7 @@ invariants! {
         subject: AnnouncedSequence, blame: Section, ways: [],
         exempt: ["the device that asked for exclusive access itself"];
     Pairing = Notifier / "pairing",
-        holds: "An operation ends each invalidation that it starts before it returns, and ends no \
+        holds: "Before an operation returns, it ends each invalidation that it started, and it ends no \
                 other.",
         concerned: OPERATION,
         subject: Pairing, blame: Section, ways: [], exempt: [];

@@ -202,7 +202,7 @@ pub fn check_longterm_pin(at: At, pfn: Pfn) -> Check {
     if pfn != Pfn::ZERO && pfn.device().is_none() {
         return Ok(());
     }
-    let detail = format!("a long-term pin of {pfn:?}");
+    let detail = format!("a long-term pin got {pfn:?}, which is the zero page or device memory");
     at.report(
         Invariant::LongtermPin,
         pfn.into(),
