@@ -1,5 +1,5 @@
-# A gap moves onto a page, and the page stays as it was. The reference model gave the page the mark
-# of the gap (MADV_DONTFORK).
+# mremap moves a range whose second page is a gap. The gap arrives at a page that is mapped, and
+# that page stays as it was. The reference model gave this page the MADV_DONTFORK mark of the gap.
 mremap p0 2 2 0 2 fixed
 dontfork p0 0 2 on
 mmap p0 0 1 none

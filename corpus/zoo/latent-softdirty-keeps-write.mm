@@ -1,4 +1,4 @@
-# latent-softdirty-keeps-write (none: clear_soft_dirty (7.3.4)): clearing soft-dirty leaves a
+# latent-softdirty-keeps-write (not fixed in 7.3.4: clear_soft_dirty): clearing soft-dirty leaves a
 # non-present entry writable, so it is restored writable and untracked.
 # The page is on a device when soft-dirty is cleared.
 mmap p0 0 1 rw

@@ -1,6 +1,6 @@
 # swapin-race (4969c1192d15): do_swap_page does not check that the folio it has locked is still in
 # the swap cache of its slot.
-# t1 has found the folio. Then t0 frees the swap slot, and another page of the same address gets the
+# t1 has found the folio. Then t0 frees the swap slot, and a new page at the same address gets the
 # slot.
 threads 2
 preempt 6 t1

@@ -38,5 +38,5 @@ static int is_seen(int on_device)
 int main(void)
 {
 	int system = is_seen(0), device = is_seen(1);
-	printf(system == 1 && device == 0 ? "BROKEN: a write is seen in system memory, and not where the page was on a device\n" : "ok\n");
+	printf(system == 1 && device == 0 ? "BROKEN: a write to a page in system memory makes it soft-dirty, a write to a page that came back from a device does not\n" : "ok\n");
 }

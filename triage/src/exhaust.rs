@@ -364,7 +364,7 @@ impl std::fmt::Display for Limits {
         } = self;
         write!(
             f,
-            "programs of up to {} out of {alphabet}, {}, {}",
+            "programs of up to {}, chosen from {alphabet} (each kind with its operands counts as one), {}, {}",
             counted(*operations, "operation"),
             counted((*pages).into(), "page"),
             counted((*threads).into(), "thread"),

@@ -160,7 +160,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "touch-after-folio-free",
         "399289849560",
-        "the driver gets a page back at the end of a slice, and cannot hand it out again within it",
+        "the driver gets a freed page back only when the slice ends, so nothing reuses the page within that slice",
     ),
     (
         "zap-warn-vma-anon",
@@ -180,7 +180,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "migwait-no-pageref",
         "ffa65753c431",
-        "a waiter drops its reference when it goes to sleep, so a missing reference would matter at one scheduling point only; in `migwait-holds-ref` the waiter keeps its reference throughout the wait",
+        "a waiter drops its reference when it goes to sleep, so a missing reference would show at one scheduling point only, and is left out; `migwait-holds-ref` has the opposite mistake",
     ),
     (
         "s390-unused-bit",
@@ -200,7 +200,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "gup-migrate-lru-check",
         "98c6d259319e",
-        "LRU batches hold no references",
+        "LRU batches hold no references, except to a page that a fault has just read from swap",
     ),
     (
         "interval-notifier-remove-race",

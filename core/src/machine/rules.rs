@@ -121,9 +121,9 @@ rules! {
         "A fault that finds the entry changed frees the swap slot if no entry needs it (before, \
          it leaves the slot alone)."
     locked_swapin_is_held V7_2 "wp_can_reuse_anon_folio"
-        "In an mlocked VMA, a write fault that finds its page in the swap cache copies the page \
-         unless it is exclusive: the fault maps the page before it counts the references, and the \
-         batch of mlock_folio holds one. (7.0; before, it counts them first.)"
+        "In an mlocked VMA, a write fault that finds its page in the swap cache copies the page if \
+         it is not exclusive: the fault maps the page before it checks for other references, and \
+         the mlock batch holds one by then. (7.0; before, the fault checked first.)"
     fork_allocates_first V7_2 "anon_vma_fork"
         "fork allocates an anon_vma and its chain link before it links a VMA of the child, even if \
          the child then reuses an inherited anon_vma (before, only if it reuses none)."

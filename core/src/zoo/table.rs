@@ -155,7 +155,7 @@ bugs! {
     AnonVmaEndlessGrowth "anon-vma-endless-growth" "3fe89b3e2a7b"
         "an anon_vma_clone that fails uncounts a VMA that it has not counted yet";
     VmaModifyAfterOom "vma-modify-after-oom" "47b16d0462a4"
-        "a merge runs out of memory, and its caller then splits off the range of the merged VMA instead of its own";
+        "a merge runs out of memory, and its caller then splits off the whole range that the merged VMA would have covered";
     MremapPartialAtZero "mremap-partial-at-zero" "mm, mremap: fix mremap() expanding vma with addr inside vma (6.1.3)"
         "a VMA does not grow if the old range begins inside it";
     MremapWraparound "mremap-wraparound" "a4a282daf1a1"
@@ -238,11 +238,11 @@ bugs! {
         "an observer reads the mapcount of a page under migration (here: pagemap)";
     PagemapScanLostDirty "pagemap-scan-lost-dirty" "c70dce4982ce"
         "write protection writes back an old copy of the entry (here: UFFDIO_WRITEPROTECT)";
-    LatentSoftdirtyKeepsWrite "latent-softdirty-keeps-write" "none: clear_soft_dirty (7.3.4)"
+    LatentSoftdirtyKeepsWrite "latent-softdirty-keeps-write" "not fixed in 7.3.4: clear_soft_dirty"
         "clearing soft-dirty leaves a non-present entry writable, so it is restored writable and untracked";
-    LatentHoleUntracked "latent-hole-untracked" "none: migrate_vma_insert_page (7.3.4)"
+    LatentHoleUntracked "latent-hole-untracked" "not fixed in 7.3.4: migrate_vma_insert_page"
         "a hole that is filled on a device becomes writable and not soft-dirty, so writes to it are not tracked";
-    LatentZeroPageUffdwpDevice "latent-zero-page-uffdwp-device" "none: migrate_vma_insert_page (7.3.4)"
+    LatentZeroPageUffdwpDevice "latent-zero-page-uffdwp-device" "not fixed in 7.3.4: migrate_vma_insert_page"
         "the zero page loses its uffd-wp bit when it is migrated to a device";
     SwapinRace "swapin-race" "4969c1192d15"
         "do_swap_page does not check that the folio it has locked is still in the swap cache of its slot";

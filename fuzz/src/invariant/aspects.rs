@@ -56,8 +56,8 @@ impl Family {
                 "Counts, compared with the shadow (the replayed log of page-table writes), the \
                  holders, and the tasks.",
                 &[
-                    "The commit charge of a VMA that `mprotect` makes writable: the model does not \
-                     know which failed moves make Linux drop that charge.",
+                    "The commit charge of a VMA that `mprotect` makes writable: some failed mremaps \
+                     make Linux drop the charge, and the model does not know which.",
                     "The order of the LRU, and statistics that no decision depends on: they change \
                      no outcome.",
                 ],
