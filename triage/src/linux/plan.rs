@@ -374,8 +374,8 @@ impl Recorder<'_> {
         }
     }
 
-    /// Whether a task has taken an `mmap_lock` for reading in this slice, though a writer waited for
-    /// it. Linux makes readers queue behind that writer.
+    /// Whether a task has taken an `mmap_lock` for reading in this slice, though a writer waited
+    /// for it. Linux makes readers queue behind that writer.
     fn overtakes_writer(&self, s: &State) -> bool {
         let tasks = s.tasks();
         let overtakes = |event: &Event| {
