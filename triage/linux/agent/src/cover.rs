@@ -75,6 +75,12 @@ impl Cover {
 
     /// Begins to trace this thread; nothing if the kernel refuses.
     pub fn trace(&'static self) -> Option<Trace> {
+        self.open().filter(Trace::enable)
+    }
+
+    /// Prepares a trace for a thread that enables it later. To prepare one takes longer than a short
+    /// program, so threads may take a trace in turn.
+    pub fn open(&'static self) -> Option<Trace> {
         let device = File::options()
             .read(true)
             .write(true)
@@ -95,7 +101,7 @@ impl Cover {
                 fd,
                 0,
             );
-            if area == libc::MAP_FAILED || refused(libc::ioctl(fd, ENABLE, TRACE_PC)) {
+            if area == libc::MAP_FAILED {
                 return None;
             }
             std::slice::from_raw_parts(area.cast::<AtomicU64>(), WORDS)
@@ -103,7 +109,7 @@ impl Cover {
         Some(Trace {
             cover: self,
             area,
-            _device: device,
+            device,
         })
     }
 }
@@ -113,10 +119,16 @@ impl Cover {
 pub struct Trace {
     cover: &'static Cover,
     area: &'static [AtomicU64],
-    _device: File,
+    device: File,
 }
 
 impl Trace {
+    /// The kernel traces the calling thread from now on. False if it traces another.
+    pub fn enable(&self) -> bool {
+        // SAFETY: the file belongs to the trace, and the memory is mapped.
+        unsafe { libc::ioctl(self.device.as_raw_fd(), ENABLE, TRACE_PC) == 0 }
+    }
+
     /// An operation begins.
     pub fn begin(&self) {
         self.area[0].store(0, Ordering::Relaxed);

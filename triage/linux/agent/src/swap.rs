@@ -1,23 +1,27 @@
 //! Swap for the guest: the driver's disk, without readahead, because the model has none.
 
 use mm_fuzz::window::Window;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-const DISK: &str = "/dev/mmfuzz_swap";
+/// The disk.
+pub const DISK: &CStr = c"/dev/mmfuzz_swap";
 const PAGE: usize = Window::PAGE_BYTES as usize;
 
 /// Formats the disk as a swap area, and turns swap on.
 pub fn on() -> io::Result<()> {
     std::fs::write("/proc/sys/vm/page-cluster", "0")?;
-    let disk = File::options().read(true).write(true).open(DISK)?;
+    let disk = File::options()
+        .read(true)
+        .write(true)
+        .open(DISK.to_string_lossy().as_ref())?;
     let pages = io::Seek::seek(&mut &disk, io::SeekFrom::End(0))? / PAGE as u64;
     disk.write_all_at(&header(pages as u32), 0)?;
     disk.sync_all()?;
-    let path = std::ffi::CString::new(DISK)?;
     // SAFETY: a path and no flags.
-    match unsafe { libc::swapon(path.as_ptr(), 0) } {
+    match unsafe { libc::swapon(DISK.as_ptr(), 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

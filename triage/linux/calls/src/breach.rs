@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! kinds {
-    ($($variant:ident, $name:literal, $says:literal;)*) => {
+    ($($variant:ident, $name:literal, $says:literal, $promise:literal;)*) => {
         /// A promise that is broken.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum BreachKind { $(#[doc = $says] $variant),* }
@@ -18,30 +18,64 @@ macro_rules! kinds {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// The sentence.
+            /// What happens.
             pub const fn says(self) -> &'static str {
                 match self { $(Self::$variant => $says),* }
+            }
+
+            /// What is promised.
+            pub const fn promise(self) -> &'static str {
+                match self { $(Self::$variant => $promise),* }
             }
         }
     };
 }
 
 kinds! {
-    NotSoftDirty, "not-soft-dirty", "a page that changed since soft-dirty was cleared is not soft-dirty";
-    NotProtected, "not-protected", "a page has lost its write protection for userfaultfd";
-    WrittenThrough, "written-through", "a write to a page that is write-protected for userfaultfd goes through unnoticed";
-    StillProtected, "still-protected", "a page that was written to still counts as not written";
-    Contents, "contents", "a page does not contain what was written to it last";
-    Denied, "denied", "an access that the mapping allows fails";
-    Allowed, "allowed", "an access that the mapping forbids succeeds";
-    ShownUnmapped, "shown-unmapped", "pagemap shows a page where nothing is mapped";
-    Smaps, "smaps", "a count of smaps exceeds the size of the mapping";
-    NotPopulated, "not-populated", "a page is not there after a call that says it has populated it";
-    Accounting, "accounting", "a count of /proc/self/status is not the sum of smaps";
-    Scan, "scan", "PAGEMAP_SCAN does not report the pages that pagemap shows";
-    Counter, "counter", "a counter of the system does not return to its earlier value after all processes have ended";
-    Hang, "hang", "a system call does not return";
-    Unkillable, "unkillable", "a system call does not return, and its process cannot be killed";
+    NotSoftDirty, "not-soft-dirty", "a page that changed since soft-dirty was cleared is not soft-dirty",
+        "a page that changes after soft-dirty was cleared is soft-dirty";
+    NotProtected, "not-protected", "a page has lost its write protection for userfaultfd",
+        "a page stays write-protected for userfaultfd until it is written to";
+    WrittenThrough, "written-through", "a write to a page that is write-protected for userfaultfd goes through unnoticed",
+        "a write to a page that is write-protected for userfaultfd is noticed";
+    StillProtected, "still-protected", "a page that was accessed still counts as protected",
+        "with asynchronous protection, an access ends the protection of the page";
+    NotRwProtected, "not-rw-protected", "a page has lost its read-write protection for userfaultfd",
+        "a page stays read-write-protected for userfaultfd until it is accessed";
+    AccessedThrough, "accessed-through", "an access to a page that is read-write-protected for userfaultfd goes through unnoticed",
+        "an access to a page that is read-write-protected for userfaultfd is noticed";
+    NotExclusive, "not-exclusive", "a page that only one process maps is not shown as exclusively mapped",
+        "pagemap shows whether a page is mapped exclusively";
+    Mincore, "mincore", "mincore and pagemap disagree about whether a page is resident",
+        "mincore and pagemap agree about which pages are resident";
+    Rss, "rss", "smaps counts another number of pages than pagemap shows",
+        "smaps counts the pages that pagemap shows";
+    Pinned, "pinned", "a pinned page is not the page that the process sees",
+        "a page that is pinned for writing stays the page that the process sees";
+    Alert, "alert", "the kernel reports an error",
+        "the kernel reports no error";
+    Contents, "contents", "a page does not contain what was written to it last",
+        "a page contains what was written to it last";
+    Denied, "denied", "an access that the mapping allows fails",
+        "an access that the mapping allows succeeds";
+    Allowed, "allowed", "an access that the mapping forbids succeeds",
+        "an access that the mapping forbids fails";
+    ShownUnmapped, "shown-unmapped", "pagemap shows a page where nothing is mapped",
+        "pagemap shows no page where nothing is mapped";
+    Smaps, "smaps", "a count of smaps exceeds the size of the mapping",
+        "no count of smaps exceeds the size of the mapping";
+    NotPopulated, "not-populated", "a page is not there after a call that says it has populated it",
+        "a call that populates pages and succeeds has populated them";
+    Accounting, "accounting", "a count of /proc/self/status is not the sum of smaps",
+        "a count of /proc/self/status is the sum of smaps";
+    Scan, "scan", "PAGEMAP_SCAN does not report the pages that pagemap shows",
+        "PAGEMAP_SCAN reports the pages that pagemap shows";
+    Counter, "counter", "a counter of the system does not return to its earlier value after all processes have ended",
+        "a counter of the system returns to its earlier value after all processes have ended";
+    Hang, "hang", "a system call does not return",
+        "a system call returns";
+    Unkillable, "unkillable", "a system call does not return, and its process cannot be killed",
+        "a system call returns";
 }
 
 impl BreachKind {
@@ -50,9 +84,26 @@ impl BreachKind {
         match self {
             Self::ShownUnmapped => Self::Allowed,
             Self::WrittenThrough => Self::NotProtected,
+            Self::AccessedThrough => Self::NotRwProtected,
             other => other,
         }
     }
+}
+
+/// A message of the kernel without its numbers and addresses: messages of one kind are the same.
+pub fn without_numbers(said: &str) -> String {
+    let words = said.split_whitespace().map(|word| {
+        let (name, value) = word.split_once([':', '=']).unwrap_or(("", word));
+        let is_number = value
+            .chars()
+            .all(|c| c.is_ascii_hexdigit() || ",-x()".contains(c));
+        if is_number && !value.is_empty() {
+            name
+        } else {
+            word
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A counter of the system.
@@ -65,7 +116,7 @@ pub struct Counter {
 }
 
 /// The counters that must return to the values that they had before the program.
-pub const COUNTERS: [Counter; 11] = [
+pub const COUNTERS: [Counter; 14] = [
     Counter {
         name: "nr_mlock",
         slack: 0,
@@ -110,15 +161,44 @@ pub const COUNTERS: [Counter; 11] = [
         name: "/sys/kernel/mm/ksm/ksm_zero_pages",
         slack: 0,
     },
+    Counter {
+        name: "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages",
+        slack: 0,
+    },
 ];
 
 /// The fields of `/proc/self/status` that are compared with the sums of smaps, and how far they may
-/// differ, in kB: the kernel adds counts of each CPU late.
-pub const ACCOUNTS: [(&str, u64); 4] = [
+/// differ, in kB, before 6.17, which adds the counts of all CPUs.
+pub const ACCOUNTS: [(&str, u64); 5] = [
     ("VmSize:", 0),
     ("VmLck:", 0),
     ("VmSwap:", 512),
     ("RssAnon:", 512),
+    ("RssShmem:", 512),
+];
+
+/// The fields of smaps that cannot exceed the size of the mapping.
+pub const FIELDS: [&str; 12] = [
+    "Rss:",
+    "Pss:",
+    "Shared_Clean:",
+    "Shared_Dirty:",
+    "Private_Clean:",
+    "Private_Dirty:",
+    "Referenced:",
+    "Anonymous:",
+    "AnonHugePages:",
+    "Swap:",
+    "SwapPss:",
+    "Locked:",
 ];
 
 /// A broken promise, where it was noticed.
@@ -136,7 +216,7 @@ pub struct Breach {
     pub count: u16,
     /// What Linux says.
     pub got: u64,
-    /// What it should say.
+    /// What it should say; for [`BreachKind::Smaps`], the index of the field in [`FIELDS`].
     pub wanted: u64,
 }
 
@@ -159,6 +239,19 @@ impl fmt::Display for Breach {
                 self.got,
                 self.wanted
             ),
+            BreachKind::Smaps => write!(
+                f,
+                ": {} {} kB at page {}",
+                FIELDS[self.wanted as usize % FIELDS.len()],
+                self.got,
+                self.page
+            ),
+            BreachKind::Rss => write!(
+                f,
+                ": {} pages, not {}, in the mapping at page {}",
+                self.got, self.wanted, self.page
+            ),
+            BreachKind::Alert => Ok(()),
             BreachKind::Contents => write!(
                 f,
                 ": page {} of process {} has {:#x}, not {:#x}",

@@ -30,6 +30,12 @@ impl Range {
         Self::new(first, self.len)
     }
 
+    /// The whole huge pages that it meets, and the one behind them.
+    pub fn rounded(self) -> Self {
+        let pages = self.len.next_multiple_of(HUGE) + HUGE;
+        Self::new(self.first / HUGE * HUGE, pages)
+    }
+
     /// True if the range consists of whole huge pages.
     pub const fn is_huge(self) -> bool {
         self.first.is_multiple_of(HUGE) && self.len.is_multiple_of(HUGE)
@@ -47,6 +53,50 @@ pub enum Prot {
     Write,
 }
 
+/// What is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Private anonymous memory.
+    Private,
+    /// Shared anonymous memory.
+    Shared,
+    /// The program's memfd, which has a page for each page of the window, with `MAP_PRIVATE`.
+    File,
+    /// The same with `MAP_SHARED`.
+    SharedFile,
+    /// Private huge pages of hugetlb.
+    Hugetlb,
+    /// Shared huge pages of hugetlb.
+    SharedHugetlb,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::Private,
+        Self::Shared,
+        Self::File,
+        Self::SharedFile,
+        Self::Hugetlb,
+        Self::SharedHugetlb,
+    ];
+
+    /// `MAP_SHARED`.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Shared | Self::SharedFile | Self::SharedHugetlb)
+    }
+
+    /// Maps the memfd.
+    pub const fn is_file(self) -> bool {
+        matches!(self, Self::File | Self::SharedFile)
+    }
+
+    /// `MAP_HUGETLB`.
+    pub const fn is_hugetlb(self) -> bool {
+        matches!(self, Self::Hugetlb | Self::SharedHugetlb)
+    }
+}
+
 /// The modes of `UFFDIO_REGISTER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Modes {
@@ -56,6 +106,20 @@ pub enum Modes {
     Missing,
     /// Both.
     Both,
+    /// Read-write protection, since 7.3.
+    Rwp,
+}
+
+impl Modes {
+    /// Missing pages are among them.
+    pub const fn missing(self) -> bool {
+        matches!(self, Self::Missing | Self::Both)
+    }
+
+    /// Write protection is among them.
+    pub const fn wp(self) -> bool {
+        matches!(self, Self::Wp | Self::Both)
+    }
 }
 
 macro_rules! advices {
@@ -105,17 +169,20 @@ advices! {
     KeepOnFork = 19, "keeponfork", "MADV_KEEPONFORK";
     GuardInstall = 102, "guard-install", "MADV_GUARD_INSTALL";
     GuardRemove = 103, "guard-remove", "MADV_GUARD_REMOVE";
+    Remove = 9, "remove", "MADV_REMOVE";
+    DontNeedLocked = 24, "dontneed-locked", "MADV_DONTNEED_LOCKED";
+    WillNeed = 3, "willneed", "MADV_WILLNEED";
 }
 
 /// A system call, or a few that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Call {
-    /// `mmap` with `MAP_FIXED` of anonymous memory, private or shared.
+    /// `mmap` with `MAP_FIXED`.
     Map {
-        /// What is mapped.
+        /// Where.
         range: Range,
-        /// `MAP_SHARED`.
-        shared: bool,
+        /// What is mapped.
+        kind: Kind,
         /// The protection.
         prot: Prot,
     },
@@ -140,6 +207,17 @@ pub enum Call {
     Read(Range),
     /// Writes through `/proc/self/mem`.
     MemWrite(Range),
+    /// Writes with `process_vm_writev`, which pins the pages.
+    VmWrite(Range),
+    /// Pins pages for writing, as a driver does for DMA (`PIN_LONGTERM_TEST_START` of
+    /// `/sys/kernel/debug/gup_test`).
+    Pin(Range),
+    /// Ends that.
+    Unpin,
+    /// `fallocate` with `FALLOC_FL_PUNCH_HOLE` of these pages of the memfd.
+    Punch(Range),
+    /// `ftruncate` of the memfd to the first page of the range, and back to its size.
+    Truncate(Range),
     /// `madvise`.
     Advise(Range, Advice),
     /// `mlock`, or `mlock2` with `MLOCK_ONFAULT`.
@@ -157,12 +235,16 @@ pub enum Call {
     Ksm,
     /// Compaction of all memory.
     Compact,
+    /// `swapoff`, and `swapon`.
+    SwapOff,
     /// `UFFDIO_REGISTER`.
     Register(Range, Modes),
     /// `UFFDIO_UNREGISTER`.
     Unregister(Range),
     /// `UFFDIO_WRITEPROTECT`, on or off.
     WriteProtect(Range, bool),
+    /// `UFFDIO_RWPROTECT`, on or off.
+    RwProtect(Range, bool),
     /// `UFFDIO_COPY`, write-protected if the flag is set.
     Copy(Range, bool),
     /// `UFFDIO_ZEROPAGE`.
@@ -220,15 +302,22 @@ impl Call {
             Self::Write(_) => "write",
             Self::Read(_) => "read",
             Self::MemWrite(_) => "mem-write",
+            Self::VmWrite(_) => "vm-write",
+            Self::Pin(_) => "pin",
+            Self::Unpin => "unpin",
+            Self::Punch(_) => "punch",
+            Self::Truncate(_) => "truncate",
             Self::Advise(_, advice) => advice.name(),
             Self::Lock { .. } => "mlock",
             Self::Unlock(_) => "munlock",
             Self::ClearSoftDirty => "clear-soft-dirty",
             Self::Ksm => "ksm",
             Self::Compact => "compact",
+            Self::SwapOff => "swapoff",
             Self::Register(..) => "uffd-register",
             Self::Unregister(_) => "uffd-unregister",
             Self::WriteProtect(..) => "uffd-writeprotect",
+            Self::RwProtect(..) => "uffd-rwprotect",
             Self::Copy(..) => "uffd-copy",
             Self::Zero(_) => "uffd-zeropage",
             Self::UffdMove(..) => "uffd-move",
@@ -251,6 +340,7 @@ impl Call {
             Self::Write(_)
             | Self::Read(_)
             | Self::MemWrite(_)
+            | Self::VmWrite(_)
             | Self::DeviceRead(_)
             | Self::DeviceWrite(_)
             | Self::Advise(_, Advice::PopulateRead | Advice::PopulateWrite) => "touch",
@@ -276,12 +366,17 @@ impl Call {
             | Self::Write(range)
             | Self::Read(range)
             | Self::MemWrite(range)
+            | Self::VmWrite(range)
+            | Self::Pin(range)
+            | Self::Punch(range)
+            | Self::Truncate(range)
             | Self::Advise(range, _)
             | Self::Lock { range, .. }
             | Self::Unlock(range)
             | Self::Register(range, _)
             | Self::Unregister(range)
             | Self::WriteProtect(range, _)
+            | Self::RwProtect(range, _)
             | Self::Copy(range, _)
             | Self::Zero(range)
             | Self::UffdMove(range, _)
@@ -292,7 +387,13 @@ impl Call {
             | Self::DeviceRead(range)
             | Self::DeviceWrite(range)
             | Self::Exclusive(range) => Some(range),
-            Self::ClearSoftDirty | Self::Ksm | Self::Compact | Self::Fork | Self::Exit => None,
+            Self::ClearSoftDirty
+            | Self::Ksm
+            | Self::Compact
+            | Self::SwapOff
+            | Self::Unpin
+            | Self::Fork
+            | Self::Exit => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
-use crate::call::{Advice, Call, Modes, Prot, Range, Step};
+use crate::call::{Advice, Call, Kind, Modes, Prot, Range, Step};
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;
 
@@ -11,7 +11,28 @@ const PROTS: [Prot; 5] = [
     Prot::Read,
     Prot::None,
 ];
-const MODES: [Modes; 4] = [Modes::Wp, Modes::Wp, Modes::Missing, Modes::Both];
+const MODES: [Modes; 6] = [
+    Modes::Wp,
+    Modes::Wp,
+    Modes::Missing,
+    Modes::Both,
+    Modes::Rwp,
+    Modes::Rwp,
+];
+const KINDS: [Kind; 12] = [
+    Kind::Private,
+    Kind::Private,
+    Kind::Private,
+    Kind::Private,
+    Kind::Private,
+    Kind::Private,
+    Kind::Shared,
+    Kind::File,
+    Kind::File,
+    Kind::SharedFile,
+    Kind::Hugetlb,
+    Kind::SharedHugetlb,
+];
 /// Offsets and lengths, many of them near the edges of huge pages, where the kernel takes different
 /// paths.
 const OFFSETS: [u16; 12] = [0, 0, 0, 0, 1, 2, 4, 8, 16, 256, 510, 511];
@@ -21,6 +42,7 @@ const LENS: [u16; 10] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE];
 pub fn random_program(rng: &mut Rng) -> Program {
     let mut program = Program {
         wp_async: rng.u8(0..4) == 0,
+        mthp: rng.u8(0..3) == 0,
         steps: Vec::new(),
     };
     let steps = rng.usize(4..20);
@@ -52,6 +74,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
                 let given = other.steps[from..from + count].iter().copied();
                 program.steps.splice(at..at, given);
             }
+            12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,
             13 if len > 0 => program.steps[rng.usize(..len)].process ^= 1,
             _ if len > 0 => {
@@ -100,6 +123,15 @@ fn few(known: &[Range], rng: &mut Rng) -> Range {
     range
 }
 
+/// What to map at a range: huge pages of hugetlb only where they fit.
+fn kind(range: Range, rng: &mut Rng) -> Kind {
+    let kind = pick(&KINDS, rng);
+    if kind.is_hugetlb() && !range.is_huge() {
+        return Kind::Private;
+    }
+    kind
+}
+
 fn insert(program: &mut Program, rng: &mut Rng) {
     let known = ranges(program);
     let len = program.steps.len();
@@ -109,7 +141,7 @@ fn insert(program: &mut Program, rng: &mut Rng) {
         let range = range(&known, rng);
         let map = Call::Map {
             range,
-            shared: rng.u8(0..6) == 0,
+            kind: kind(range, rng),
             prot: Prot::Write,
         };
         let mut calls = vec![map];
@@ -131,12 +163,16 @@ fn insert(program: &mut Program, rng: &mut Rng) {
     } else {
         len
     };
-    // write protection often follows the registration for it
+    // protection often follows the registration for it
     if let Call::Register(range, modes) = call
         && modes != Modes::Missing
         && rng.bool()
     {
-        let call = Call::WriteProtect(range, true);
+        let call = if modes == Modes::Rwp {
+            Call::RwProtect(range, true)
+        } else {
+            Call::WriteProtect(range, true)
+        };
         program.steps.insert(at, Step { process, call });
     }
     program.steps.insert(at, Step { process, call });
@@ -144,10 +180,17 @@ fn insert(program: &mut Program, rng: &mut Rng) {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..64) {
+    match rng.u8(0..74) {
+        64 => Call::VmWrite(few(known, rng)),
+        65 | 66 => Call::Pin(few(known, rng)),
+        67 => Call::Unpin,
+        68 => Call::Punch(range),
+        69 => Call::Truncate(range),
+        70 => Call::SwapOff,
+        71..=73 => Call::RwProtect(range, rng.u8(0..4) > 0),
         0..=3 => Call::Map {
             range,
-            shared: rng.u8(0..5) == 0,
+            kind: kind(range, rng),
             prot: pick(&PROTS, rng),
         },
         4 => Call::Unmap(range),

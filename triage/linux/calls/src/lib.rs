@@ -17,8 +17,8 @@ mod generate;
 mod ledger;
 mod text;
 
-pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter};
-pub use call::{Advice, Call, Modes, Prot, Range, Step};
+pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, without_numbers};
+pub use call::{Advice, Call, Kind, Modes, Prot, Range, Step};
 pub use generate::{mutate, random_program};
 pub use ledger::{Access, Ledger, Shown};
 pub use text::{ParseError, parse};
@@ -44,6 +44,8 @@ pub struct Program {
     /// userfaultfd resolves write-protection faults by itself (`UFFD_FEATURE_WP_ASYNC`). Otherwise
     /// such an access raises SIGBUS (`UFFD_FEATURE_SIGBUS`).
     pub wp_async: bool,
+    /// MADV_HUGEPAGE also gives folios of 16, 64 and 256 kB; otherwise huge pages of 2 MiB only.
+    pub mthp: bool,
     /// The calls, in order. Each ends before the next one starts.
     pub steps: Vec<Step>,
 }
@@ -55,6 +57,8 @@ pub struct CallsJob {
     pub id: u32,
     /// The program.
     pub program: Program,
+    /// Whether smaps and the status of the processes are compared at the end, which takes time.
+    pub closely: bool,
     /// Seconds that a call may take.
     pub patience: u8,
     /// Breaches that are known, each with the name of the call after which it shows, `end`, or the
@@ -71,6 +75,8 @@ pub struct CallsReply {
     pub breach: Option<Breach>,
     /// For each step: 0 (also if it did not run), or a negative error number or signal.
     pub results: Vec<i32>,
+    /// For [`BreachKind::Alert`], the kernel's words.
+    pub said: String,
     /// The number of known breaches that were passed over.
     pub passed_over: u32,
     /// A process could not be killed, so the guest is of no more use.

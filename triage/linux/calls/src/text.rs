@@ -1,6 +1,6 @@
 //! The text of a program: a line for each step.
 
-use crate::call::{Advice, Call, Modes, Prot, Range, Step};
+use crate::call::{Advice, Call, Kind, Modes, Prot, Range, Step};
 use crate::{MAX_STEPS, PAGES, Program};
 use std::fmt::{self, Display};
 
@@ -37,9 +37,23 @@ impl Prot {
     }
 }
 
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Private => "",
+            Self::Shared => "shared",
+            Self::File => "file",
+            Self::SharedFile => "shared-file",
+            Self::Hugetlb => "hugetlb",
+            Self::SharedHugetlb => "shared-hugetlb",
+        }
+    }
+}
+
 impl Modes {
     const fn name(self) -> &'static str {
         match self {
+            Self::Rwp => "rwp",
             Self::Wp => "wp",
             Self::Missing => "missing",
             Self::Both => "missing+wp",
@@ -55,15 +69,18 @@ impl Display for Step {
             write!(f, " {range}")?;
         }
         match self.call {
-            Call::Map { shared, prot, .. } => {
-                write!(f, " {}{}", prot.name(), flag(shared, " shared"))
+            Call::Map { kind, prot, .. } => {
+                let said = format!("{} {}", prot.name(), kind.name());
+                write!(f, " {}", said.trim_end())
             }
             Call::Protect(_, prot) => write!(f, " {}", prot.name()),
             Call::Move { to, keep, .. } => write!(f, " {to}{}", flag(keep, " dontunmap")),
             Call::Resize(_, len) => write!(f, " {len}"),
             Call::Lock { on_fault, .. } => f.write_str(flag(on_fault, " onfault")),
             Call::Register(_, modes) => write!(f, " {}", modes.name()),
-            Call::WriteProtect(_, on) => f.write_str(if on { " on" } else { " off" }),
+            Call::WriteProtect(_, on) | Call::RwProtect(_, on) => {
+                f.write_str(if on { " on" } else { " off" })
+            }
             Call::Copy(_, protect) => f.write_str(flag(protect, " wp")),
             Call::UffdMove(_, to) => write!(f, " {to}"),
             Call::Scan {
@@ -84,6 +101,9 @@ impl Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.wp_async {
             f.write_str("wp-async\n")?;
+        }
+        if self.mthp {
+            f.write_str("mthp\n")?;
         }
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
@@ -106,6 +126,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
         match words[..] {
             [] => {}
             ["wp-async"] => program.wp_async = true,
+            ["mthp"] => program.mthp = true,
             [name, process, ref operands @ ..] => {
                 if program.steps.len() == MAX_STEPS {
                     return Err(failed(format!("a program has at most {MAX_STEPS} steps")));
@@ -139,6 +160,8 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "clear-soft-dirty" => Some(Call::ClearSoftDirty),
         "ksm" => Some(Call::Ksm),
         "compact" => Some(Call::Compact),
+        "swapoff" => Some(Call::SwapOff),
+        "unpin" => Some(Call::Unpin),
         "fork" => Some(Call::Fork),
         "exit" => Some(Call::Exit),
         _ => None,
@@ -168,7 +191,17 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "mmap" => Call::Map {
             range,
             prot: prot()?,
-            shared: flag(1, "shared")?,
+            kind: {
+                let word = rest.get(1).copied().unwrap_or_default();
+                let kind = Kind::ALL.into_iter().find(|kind| kind.name() == word);
+                kind.ok_or_else(|| {
+                    let names = Kind::ALL.map(Kind::name).join(", ");
+                    format!(
+                        "'{word}' is not known: give nothing or one of {}",
+                        &names[2..]
+                    )
+                })?
+            },
         },
         "munmap" => Call::Unmap(range),
         "mprotect" => Call::Protect(range, prot()?),
@@ -181,17 +214,25 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "write" => Call::Write(range),
         "read" => Call::Read(range),
         "mem-write" => Call::MemWrite(range),
+        "vm-write" => Call::VmWrite(range),
+        "pin" => Call::Pin(range),
+        "punch" => Call::Punch(range),
+        "truncate" => Call::Truncate(range),
         "mlock" => Call::Lock {
             range,
             on_fault: flag(0, "onfault")?,
         },
         "munlock" => Call::Unlock(range),
         "uffd-register" => {
-            let modes = [Modes::Wp, Modes::Missing, Modes::Both];
-            Call::Register(range, modes[one_of(&["wp", "missing", "missing+wp"])?])
+            let modes = [Modes::Wp, Modes::Missing, Modes::Both, Modes::Rwp];
+            Call::Register(
+                range,
+                modes[one_of(&["wp", "missing", "missing+wp", "rwp"])?],
+            )
         }
         "uffd-unregister" => Call::Unregister(range),
         "uffd-writeprotect" => Call::WriteProtect(range, one_of(&["off", "on"])? == 1),
+        "uffd-rwprotect" => Call::RwProtect(range, one_of(&["off", "on"])? == 1),
         "uffd-copy" => Call::Copy(range, flag(0, "wp")?),
         "uffd-zeropage" => Call::Zero(range),
         "uffd-move" => Call::UffdMove(range, number(rest.first(), PAGES - 1)?),

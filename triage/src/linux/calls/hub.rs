@@ -1,7 +1,9 @@
 //! What the guests of a run share: the programs that reached something new, and the findings.
 
 use fastrand::Rng;
-use mm_linux_calls::{Breach, BreachKind, COUNTERS, Program, mutate, random_program};
+use mm_linux_calls::{
+    Breach, BreachKind, COUNTERS, Program, mutate, random_program, without_numbers,
+};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 /// One program in this many is generated, not mutated.
@@ -27,7 +29,10 @@ pub enum Symptom {
 
 impl Symptom {
     /// The symptom of a breach in this program.
-    pub fn of(program: &Program, breach: &Breach) -> Self {
+    pub fn of(program: &Program, breach: &Breach, said: &str) -> Self {
+        if breach.kind == BreachKind::Alert {
+            return Self::Broken(BreachKind::Alert, without_numbers(said));
+        }
         let at = if breach.kind == BreachKind::Counter {
             COUNTERS[usize::from(breach.page) % COUNTERS.len()].name
         } else {

@@ -34,6 +34,8 @@ const RUNS_OF_DEATHS: u32 = 40;
 /// machine does.
 const PATIENCE: u8 = 3;
 const CERTAIN: u8 = 12;
+/// One program in this many is looked at closely.
+const CLOSELY: u32 = 4;
 /// The longest file of a program, in bytes.
 const LONGEST: u64 = 1 << 16;
 /// The ending of the programs' files.
@@ -69,6 +71,7 @@ struct Bench<'a> {
     /// Each program gets a guest of its own, because what an earlier one left in the kernel hides
     /// the finding.
     is_fresh: bool,
+    is_reducing: bool,
 }
 
 impl Bench<'_> {
@@ -90,6 +93,7 @@ impl Bench<'_> {
             id: self.jobs,
             program: program.clone(),
             patience: self.patience,
+            closely: task.name.is_some() || self.is_reducing || self.jobs.is_multiple_of(CLOSELY),
             known: task.known.clone(),
         };
         match guest
@@ -114,8 +118,8 @@ impl Bench<'_> {
             Ran::Replied(reply) => match reply.breach {
                 None => return Ok(None),
                 Some(breach) => {
-                    let symptom = Symptom::of(program, &breach);
-                    (symptom, reply.results, Some(breach), String::new())
+                    let symptom = Symptom::of(program, &breach, &reply.said);
+                    (symptom, reply.results, Some(breach), reply.said)
                 }
             },
             Ran::Died(death) => {
@@ -152,6 +156,7 @@ impl Run<'_> {
             jobs: 0,
             patience: PATIENCE,
             is_fresh: false,
+            is_reducing: false,
         };
         while !self.is_over() {
             let task = match self.ends {
@@ -168,7 +173,7 @@ impl Run<'_> {
                     }
                     reply
                         .breach
-                        .map(|breach| Symptom::of(&task.program, &breach))
+                        .map(|breach| Symptom::of(&task.program, &breach, &reply.said))
                 }
                 Ran::Died(death) => {
                     self.hub().ran += 1;
@@ -184,8 +189,9 @@ impl Run<'_> {
             if self.stop.is_set() || task.name.is_none() && !self.hub().wants(&symptom) {
                 continue;
             }
+            bench.is_reducing = true;
             let reduced = self.reduced(&mut bench, &task, &symptom)?;
-            (bench.is_fresh, bench.patience) = (false, PATIENCE);
+            (bench.is_fresh, bench.is_reducing, bench.patience) = (false, false, PATIENCE);
             match reduced {
                 Some(finding) => self.report(finding),
                 None => self.hub().unsteady += 1,
@@ -304,16 +310,16 @@ impl Run<'_> {
         let text = finding.program.to_string();
         let name = crate::collect::sha1(text.as_bytes());
         let name = &name[..12];
+        let (promise, happens) = match &finding.breach {
+            Some(breach) if breach.kind == BreachKind::Alert => {
+                (breach.kind.promise(), finding.console.clone())
+            }
+            Some(breach) => (breach.kind.promise(), breach.to_string()),
+            None => ("the kernel goes on", finding.symptom.to_string()),
+        };
         let comment = format!(
-            "{}\nLinux {}. The program of mmfuzz:\n{}",
-            finding
-                .breach
-                .map_or_else(|| finding.symptom.to_string(), |breach| breach.to_string()),
-            self.image.version,
-            text.trim_end()
-                .lines()
-                .map(|line| format!("  {line}\n"))
-                .collect::<String>()
+            "Expected: {promise}.\nLinux {}: {happens} (cc -static; run as root)",
+            self.image.version
         );
         let c = emit::c(
             &finding.program,
@@ -396,15 +402,34 @@ pub fn command(
         Ok(stop) => stop,
         Err(status) => return Ok(status),
     };
+    fuzz(
+        args,
+        seconds,
+        &image,
+        Hub::new(args.seed, files, seeds),
+        &stop,
+        out,
+    )
+}
+
+/// The same, with an image and with the programs to begin with.
+fn fuzz(
+    args: &LinuxArgs,
+    seconds: u64,
+    image: &Image,
+    hub: Hub,
+    stop: &Stop,
+    out: &mut dyn Write,
+) -> io::Result<Status> {
     let began = Instant::now();
-    let hub = Mutex::new(Hub::new(args.seed, files, seeds));
+    let hub = Mutex::new(hub);
     let lost = AtomicBool::new(false);
     let (said, says) = mpsc::channel();
     let run = Run {
         args,
-        image: &image,
+        image,
         hub: &hub,
-        stop: &stop,
+        stop,
         ends: (seconds > 0).then(|| began + Duration::from_secs(seconds)),
         lost: &lost,
         said,
@@ -465,3 +490,6 @@ pub fn command(
         Status::Pass
     })
 }
+
+#[cfg(all(test, feature = "zoo"))]
+mod tests;

@@ -1,6 +1,6 @@
 //! Makes a program shorter while it has the same finding on the kernel.
 
-use mm_linux_calls::{Advice, Call, HUGE, Program, Prot, Range};
+use mm_linux_calls::{Advice, Call, HUGE, Kind, Program, Prot, Range};
 
 /// Simpler programs: first those with fewer steps, and among them the shortest first.
 fn candidates(program: &Program) -> Vec<Program> {
@@ -26,6 +26,7 @@ fn candidates(program: &Program) -> Vec<Program> {
         }
     };
     changed(&|program| program.wp_async = false);
+    changed(&|program| program.mthp = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // replace a first page, or a length, everywhere in the program
     let ranges = program.steps.iter().flat_map(|step| {
@@ -41,7 +42,7 @@ fn candidates(program: &Program) -> Vec<Program> {
                 changed(&|program| renumber(program, old, new));
             }
         }
-        for new in [1, 2, 16, HUGE] {
+        for new in [1, 2, 3, 4, 16, HUGE] {
             if new < len {
                 changed(&|program| relength(program, len, new));
             }
@@ -49,7 +50,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     }
     for at in 0..len {
         changed(&|program| program.steps[at].process = 0);
-        for new in [1, 16, HUGE] {
+        for new in [1, 3, 16, HUGE] {
             changed(&|program| {
                 if let Some(range) = program.steps[at].call.range_mut() {
                     range.len = range.len.min(new);
@@ -84,11 +85,11 @@ fn relength(program: &mut Program, old: u16, new: u16) {
 
 fn simplify(call: &mut Call) {
     match call {
-        Call::Map { shared, prot, .. } => (*shared, *prot) = (false, Prot::Write),
+        Call::Map { kind, prot, .. } => (*kind, *prot) = (Kind::Private, Prot::Write),
         Call::Move { keep, .. } => *keep = false,
         Call::Copy(_, protect) => *protect = false,
         Call::Lock { on_fault, .. } => *on_fault = false,
-        Call::MemWrite(range) => *call = Call::Write(*range),
+        Call::MemWrite(range) | Call::VmWrite(range) => *call = Call::Write(*range),
         Call::Advise(range, Advice::PopulateWrite) => *call = Call::Write(*range),
         Call::Scan { categories, .. } => *categories &= categories.wrapping_sub(1),
         _ => {}

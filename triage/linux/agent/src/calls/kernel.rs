@@ -1,8 +1,10 @@
 //! The system calls.
 
 use crate::access;
-use crate::cover::{Cover, Trace};
-use mm_linux_calls::{ACCOUNTS, Advice, BASE, Call, Modes, PAGE_BYTES, PAGES, Prot, Range};
+use crate::cover::Trace;
+use mm_linux_calls::{
+    ACCOUNTS, Advice, BASE, Call, FIELDS, Modes, PAGE_BYTES, PAGES, Program, Prot, Range, Step,
+};
 use std::ffi::{c_int, c_ulong};
 use std::fs::File;
 use std::io;
@@ -18,6 +20,9 @@ const KSM_TIME: Duration = Duration::from_millis(60);
 /// poison, move; and asynchronous write protection.
 const FEATURES: u64 = 1 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
 const WP_ASYNC: u64 = 1 << 15;
+/// `UFFD_FEATURE_RWP`, and with asynchronous protection `UFFD_FEATURE_RWP_ASYNC`.
+const RWP: u64 = 1 << 17;
+const RWP_ASYNC: u64 = 1 << 18;
 const API: c_ulong = 0xc018_aa3f;
 const REGISTER: c_ulong = 0xc020_aa00;
 const UNREGISTER: c_ulong = 0x8010_aa01;
@@ -26,6 +31,15 @@ const ZEROPAGE: c_ulong = 0xc020_aa04;
 const MOVE: c_ulong = 0xc028_aa05;
 const WRITEPROTECT: c_ulong = 0xc018_aa06;
 const POISON: c_ulong = 0xc020_aa08;
+const RWPROTECT: c_ulong = 0xc018_aa09;
+/// `PIN_LONGTERM_TEST_START`, `_STOP` and `_READ` of `/sys/kernel/debug/gup_test`.
+const PIN_START: c_ulong = 0x4018_6707;
+const PIN_STOP: c_ulong = 0x6708;
+const PIN_READ: c_ulong = 0x4008_6709;
+/// Huge pages of hugetlb that the guest has.
+const HUGETLB: &str = "16";
+/// The sizes of folios, in kB, that memory with MADV_HUGEPAGE may get.
+const SIZES: [u32; 3] = [16, 64, 256];
 const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
 
 /// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE` and `_SOFT_DIRTY`: the index is the bit in
@@ -33,6 +47,14 @@ const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
 const CATEGORIES: [u64; 4] = [1 << 3, 1 << 4, 1 << 2, 1 << 7];
 /// The bits of an entry of pagemap for the same categories.
 const SHOWN: [u64; 4] = [1 << 63, 1 << 62, 1 << 61, 1 << 55];
+
+/// Bits of an entry of pagemap.
+pub const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const EXCLUSIVE: u64 = 1 << 56;
+/// Bits of kpageflags.
+pub const ZERO_PAGE: u64 = 1 << 24;
+pub const KSM_PAGE: u64 = 1 << 21;
 
 /// The bits of a program's categories that an entry of pagemap shows.
 pub fn categories(entry: u64) -> u8 {
@@ -57,11 +79,39 @@ pub fn set_up() -> io::Result<()> {
         // an older kernel lacks smart_scan
         let _ = std::fs::write(format!("{KSM}{name}"), value);
     }
+    let _ = std::fs::write("/proc/sys/vm/nr_hugepages", HUGETLB);
+    // the end of a process that used the device waits for a grace period
+    let _ = std::fs::write("/sys/kernel/rcu_expedited", "1");
     std::fs::write("/sys/kernel/mm/transparent_hugepage/enabled", "madvise")?;
     std::fs::write(
         "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
         "advise",
     )
+}
+
+/// Turns the sizes of folios below 2 MiB on or off.
+pub fn set_sizes(on: bool) {
+    for size in SIZES {
+        let path = format!("/sys/kernel/mm/transparent_hugepage/hugepages-{size}kB/");
+        // an older kernel lacks them
+        let _ = std::fs::write(
+            format!("{path}enabled"),
+            if on { "madvise" } else { "never" },
+        );
+        let _ = std::fs::write(
+            format!("{path}shmem_enabled"),
+            if on { "advise" } else { "never" },
+        );
+    }
+}
+
+/// The first two numbers of the kernel's version.
+fn version() -> (u32, u32) {
+    let said = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = said
+        .split(['.', '-'])
+        .map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 fn addr(page: u16) -> u64 {
@@ -75,9 +125,15 @@ fn bytes(pages: u16) -> u64 {
 /// What smaps says and should not.
 pub enum Counted {
     /// More than the size of the mapping at this page of the window.
-    TooMuch { page: usize, kb: u64 },
+    TooMuch { page: usize, kb: u64, field: usize },
     /// A field of status, by its number, is not the sum of smaps.
     Differs { field: usize, kb: u64, sum: u64 },
+    /// Another number of pages than pagemap shows.
+    Miscounts {
+        page: usize,
+        counted: u64,
+        held: u64,
+    },
 }
 
 /// What a process needs for its calls.
@@ -87,15 +143,32 @@ pub struct Kernel {
     device: Option<File>,
     pagemap: Option<File>,
     memory: Option<File>,
+    pins: Option<File>,
+    /// The memfd of the program; 0 if it maps none.
+    file: i32,
     /// Memory for what a device or userfaultfd copies.
     buffer: u64,
-    trace: Option<Trace>,
-    cover: Option<&'static Cover>,
+    /// The kernel adds the counts of all CPUs for `/proc/self/status`.
+    adds_all: bool,
+    trace: Option<&'static Trace>,
+    /// The program has asked KSM to merge pages.
+    merges: bool,
 }
 
 impl Kernel {
     /// For a process that has just begun.
-    pub fn new(wp_async: bool, cover: Option<&'static Cover>) -> Self {
+    pub fn new(program: &Program, trace: Option<&'static Trace>) -> Self {
+        let maps_file = |step: &Step| matches!(step.call, Call::Map { kind, .. } if kind.is_file());
+        let file = if program.steps.iter().any(maps_file) {
+            // SAFETY: a name and no flags.
+            unsafe {
+                let file = libc::memfd_create(c"mmfuzz".as_ptr(), 0);
+                libc::ftruncate(file, bytes(PAGES) as i64);
+                file
+            }
+        } else {
+            0
+        };
         // SAFETY: new memory.
         let buffer = unsafe {
             libc::mmap(
@@ -108,19 +181,22 @@ impl Kernel {
             )
         };
         Self {
-            wp_async,
+            wp_async: program.wp_async,
             uffd: None,
             device: None,
             pagemap: None,
             memory: None,
+            pins: None,
+            file,
             buffer: buffer as u64,
-            trace: cover.and_then(Cover::trace),
-            cover,
+            adds_all: version() >= (6, 17),
+            trace,
+            merges: false,
         }
     }
 
     /// In the child of a fork: what belongs to the parent is not used.
-    pub fn forked(&mut self) {
+    pub fn forked(&mut self, trace: Option<&'static Trace>) {
         if let Some(uffd) = self.uffd.take() {
             // SAFETY: the child's copy.
             unsafe { libc::close(uffd) };
@@ -128,7 +204,13 @@ impl Kernel {
         self.device = None;
         self.pagemap = None;
         self.memory = None;
-        self.trace = self.cover.and_then(Cover::trace);
+        self.pins = None;
+        self.trace = trace;
+    }
+
+    /// The file of the device, if it is open.
+    pub fn device_file(&self) -> Option<i32> {
+        self.device.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     fn traced<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
@@ -175,17 +257,35 @@ impl Kernel {
 
     /// Compares smaps with the sizes of the mappings of the window, and its sums with
     /// `/proc/self/status`.
-    pub fn smaps(&mut self) -> Option<Counted> {
+    ///
+    /// `held` tells, for a mapping of the window, how many pages pagemap shows, if smaps must count
+    /// as many.
+    pub fn smaps(
+        &mut self,
+        mut held: impl FnMut(&mut Self, Range) -> Option<u64>,
+    ) -> Option<Counted> {
+        let read_status = || std::fs::read_to_string("/proc/self/status").ok();
+        let before = read_status()?;
         let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
         let (mut page, mut size, mut is_shared, mut sums) = (None, 0, false, [0; ACCOUNTS.len()]);
+        let (mut is_memory, mut rss, mut range) = (false, 0, None);
         for line in smaps.lines() {
             let mut words = line.split_whitespace();
             let first = words.next()?;
-            if let Some((start, _)) = first.split_once('-') {
+            if let Some((start, end)) = first.split_once('-') {
                 // the gate page is no mapping of the process
                 let start = u64::from_str_radix(start, 16).unwrap_or(u64::MAX);
+                let end = u64::from_str_radix(end, 16).unwrap_or(u64::MAX);
+                // the files of the guest lie in memory
+                is_memory = line.contains('/') && !line.contains("/kcov");
                 let in_window = (BASE..BASE + bytes(PAGES)).contains(&start);
                 page = in_window.then(|| ((start - BASE) / PAGE_BYTES) as usize);
+                range = page.map(|page| {
+                    Range::new(
+                        page as u16,
+                        ((end - start) / PAGE_BYTES).min(PAGES.into()) as u16,
+                    )
+                });
                 is_shared = words.next().is_some_and(|rights| rights.ends_with('s'));
                 size = if line.ends_with("[vsyscall]") {
                     u64::MAX
@@ -206,28 +306,57 @@ impl Kernel {
             match first {
                 _ if size == u64::MAX => {}
                 "Size:" => (size, sums[0]) = (kb, sums[0] + kb),
-                "Rss:" | "Pss:" | "Shared_Clean:" | "Shared_Dirty:" | "Private_Clean:"
-                | "Private_Dirty:" | "Referenced:" | "Anonymous:" | "AnonHugePages:" | "Swap:"
-                | "SwapPss:" | "Locked:" => {
+                field if FIELDS.contains(&field) => {
                     if let Some(page) = page.filter(|_| kb > size) {
-                        return Some(Counted::TooMuch { page, kb });
+                        let field = FIELDS.iter().position(|name| *name == field).unwrap_or(0);
+                        return Some(Counted::TooMuch { page, kb, field });
+                    }
+                    match first {
+                        "Rss:" => rss = kb,
+                        "Swap:" if range.is_some() => {
+                            let held = range.and_then(|range| held(self, range));
+                            let counted = (rss + kb) / 4;
+                            if let (Some(page), Some(held)) =
+                                (page, held.filter(|held| *held != counted))
+                            {
+                                return Some(Counted::Miscounts {
+                                    page,
+                                    counted,
+                                    held,
+                                });
+                            }
+                        }
+                        _ => {}
                     }
                     match first {
                         // that of shared memory belongs to no process
-                        "Swap:" if !is_shared => sums[2] += kb,
-                        "Anonymous:" => sums[3] += kb,
+                        "Swap:" if is_memory && !is_shared => {
+                            // it may count what belongs to the file
+                            sums[2] = if kb > 0 { u64::MAX } else { sums[2] };
+                        }
+                        "Swap:" if !is_shared => sums[2] = sums[2].saturating_add(kb),
+                        "Anonymous:" => {
+                            sums[3] += kb;
+                            sums[4] += if is_memory { rss - kb.min(rss) } else { 0 };
+                        }
                         _ => {}
                     }
                 }
                 _ => {}
             }
         }
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let status = read_status()?;
         for (field, (name, slack)) in ACCOUNTS.iter().enumerate() {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kb = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+            let in_status = |status: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name));
+                line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+            };
+            // the reads themselves need memory
+            let kb = in_status(&status).filter(|kb| in_status(&before) == Some(*kb));
             let sum = sums[field];
-            if let Some(kb) = kb.filter(|kb| kb.abs_diff(sum) > *slack) {
+            let slack = if self.adds_all { 0 } else { *slack };
+            let is_known = sum != u64::MAX;
+            if let Some(kb) = kb.filter(|kb| is_known && kb.abs_diff(sum) > slack) {
                 return Some(Counted::Differs { field, kb, sum });
             }
         }
@@ -239,12 +368,17 @@ impl Kernel {
             return uffd;
         }
         let features = FEATURES | if self.wp_async { WP_ASYNC } else { 0 };
-        let mut api = [0xaa, features, 0];
+        let newer = RWP | if self.wp_async { RWP_ASYNC } else { 0 };
+        let mut api = [0xaa, features | newer, 0];
         // SAFETY: plain calls; `api` is a struct uffdio_api.
         let uffd = unsafe {
             let fd =
                 libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) as i32;
-            libc::ioctl(fd, API, &raw mut api);
+            if libc::ioctl(fd, API, &raw mut api) != 0 {
+                // a kernel before 7.3
+                api = [0xaa, features, 0];
+                libc::ioctl(fd, API, &raw mut api);
+            }
             fd
         };
         self.uffd = Some(uffd);
@@ -273,6 +407,70 @@ impl Kernel {
         }
     }
 
+    /// Writes a page's word into process `pid` with process_vm_writev.
+    pub fn write_into(&mut self, pid: i32, page: usize, word: u64) -> Result<(), i32> {
+        let local = libc::iovec {
+            iov_base: (&raw const word).cast_mut().cast(),
+            iov_len: 8,
+        };
+        let remote = libc::iovec {
+            iov_base: addr(page as u16) as *mut _,
+            iov_len: 8,
+        };
+        // SAFETY: reads our word; the other process' window belongs to the program.
+        let wrote = self.traced(|_| unsafe {
+            libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0)
+        });
+        if wrote == 8 { Ok(()) } else { Err(errno()) }
+    }
+
+    /// The words of the pages that are pinned, if they can be read.
+    pub fn pinned(&mut self, len: u16) -> Option<Vec<u64>> {
+        let pins = self.pins.as_ref()?.as_raw_fd();
+        if Self::ioctl(pins, PIN_READ, &mut [self.buffer]) != 0 {
+            return None;
+        }
+        let at = |i: u16| (self.buffer + bytes(i)) as *const u64;
+        // SAFETY: within our buffer, which has a page for each of the window.
+        Some((0..len).map(|i| unsafe { at(i).read_volatile() }).collect())
+    }
+
+    /// Which pages of a range mincore says to be resident; `None` if a part is not mapped.
+    pub fn mincore(&mut self, first: usize, len: usize) -> Option<Vec<u8>> {
+        let mut resident = vec![0; len];
+        let at = addr(first as u16) as *mut _;
+        // SAFETY: the vector has a byte for each page.
+        let failed = self.traced(|_| unsafe {
+            libc::mincore(at, bytes(len as u16) as usize, resident.as_mut_ptr())
+        });
+        (failed == 0).then_some(resident)
+    }
+
+    /// The flags in /proc/kpageflags of the page of an entry of pagemap; all if they cannot be read.
+    pub fn flags(&self, entry: u64) -> u64 {
+        let mut flags = [0; 8];
+        let at = (entry & ((1 << 55) - 1)) * 8;
+        let file = File::open("/proc/kpageflags");
+        let read = file.and_then(|file| file.read_exact_at(&mut flags, at));
+        read.map_or(u64::MAX, |()| u64::from_le_bytes(flags))
+    }
+
+    /// How many pages a range of pagemap shows, without those of zeros that all processes share.
+    /// `None` if it cannot be read.
+    pub fn held(&mut self, range: Range) -> Option<u64> {
+        let mut entries = vec![0; range.len.into()];
+        if !self.pagemap(range.first.into(), &mut entries) {
+            return None;
+        }
+        let is_held = |entry: &&u64| {
+            let is_present = **entry & PRESENT != 0;
+            let may_be_zero = is_present && **entry & EXCLUSIVE == 0;
+            (is_present || **entry & SWAPPED != 0)
+                && !(may_be_zero && self.flags(**entry) & ZERO_PAGE != 0)
+        };
+        Some(entries.iter().filter(is_held).count() as u64)
+    }
+
     /// Makes a call that is no access. Returns 0 or a negative error number, and the number of
     /// pages that it says it has handled.
     pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
@@ -294,17 +492,26 @@ impl Kernel {
             (result, handled as u16)
         };
         let result = match *call {
-            Call::Map {
-                range,
-                shared,
-                prot,
-            } => {
-                let kind = if shared {
+            // the kernel would round the range
+            Call::Map { range, kind, .. } if kind.is_hugetlb() && !range.is_huge() => -libc::EINVAL,
+            Call::Map { range, kind, prot } => {
+                let mut flags = libc::MAP_FIXED;
+                flags |= if kind.is_shared() {
                     libc::MAP_SHARED
                 } else {
                     libc::MAP_PRIVATE
                 };
-                let flags = kind | libc::MAP_ANONYMOUS | libc::MAP_FIXED | libc::MAP_NORESERVE;
+                let (fd, offset) = if kind.is_file() {
+                    (self.file, bytes(range.first) as i64)
+                } else {
+                    flags |= libc::MAP_ANONYMOUS;
+                    (-1, 0)
+                };
+                flags |= if kind.is_hugetlb() {
+                    libc::MAP_HUGETLB
+                } else {
+                    libc::MAP_NORESERVE
+                };
                 // SAFETY: the window belongs to the program.
                 let at = unsafe {
                     let at = addr(range.first) as *mut _;
@@ -313,12 +520,35 @@ impl Kernel {
                         bytes(range.len) as usize,
                         protection(prot),
                         flags,
-                        -1,
-                        0,
+                        fd,
+                        offset,
                     )
                 };
                 if at == libc::MAP_FAILED { errno() } else { 0 }
             }
+            Call::Pin(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 1];
+                self.pin_call(PIN_START, &mut words)
+            }
+            Call::Unpin => self.pin_call(PIN_STOP, &mut []),
+            Call::Punch(range) => {
+                let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+                let (at, len) = (bytes(range.first) as i64, bytes(range.len) as i64);
+                // SAFETY: no memory of ours lies in the file.
+                match unsafe { libc::fallocate(self.file, mode, at, len) } {
+                    0 => 0,
+                    _ => errno(),
+                }
+            }
+            Call::Truncate(range) => {
+                // SAFETY: no memory of ours lies in the file.
+                let failed = unsafe {
+                    libc::ftruncate(self.file, bytes(range.first) as i64) != 0
+                        || libc::ftruncate(self.file, bytes(PAGES) as i64) != 0
+                };
+                if failed { errno() } else { 0 }
+            }
+            Call::SwapOff => swap_off(),
             Call::Unmap(range) => on(range, |at, len| unsafe { libc::munmap(at, len) }),
             Call::Protect(range, prot) => on(range, |at, len| unsafe {
                 libc::mprotect(at, len, protection(prot))
@@ -342,14 +572,18 @@ impl Kernel {
                 let at = unsafe { libc::mremap(addr(range.first) as *mut _, old, new, 0) };
                 if at == libc::MAP_FAILED { errno() } else { 0 }
             }
-            Call::Advise(range, advice) => on(range, |at, len| unsafe {
-                libc::madvise(at, len, advice.number())
-            }),
+            Call::Advise(range, advice) => {
+                self.merges |= advice == Advice::Mergeable;
+                on(range, |at, len| unsafe {
+                    libc::madvise(at, len, advice.number())
+                })
+            }
             Call::Lock { range, on_fault } => on(range, |at, len| unsafe {
                 libc::syscall(libc::SYS_mlock2, at, len, c_int::from(on_fault)) as c_int
             }),
             Call::Unlock(range) => on(range, |at, len| unsafe { libc::munlock(at, len) }),
             Call::ClearSoftDirty => told(std::fs::write("/proc/self/clear_refs", "4")),
+            Call::Ksm if !self.merges => 0,
             Call::Ksm => told(ksm()),
             Call::Compact => told(std::fs::write("/proc/sys/vm/compact_memory", "1")),
             Call::Register(range, modes) => {
@@ -357,6 +591,7 @@ impl Kernel {
                     Modes::Missing => 1,
                     Modes::Wp => 2,
                     Modes::Both => 3,
+                    Modes::Rwp => 8,
                 };
                 let mut words = [addr(range.first), bytes(range.len), modes, 0];
                 self.uffd_call(REGISTER, &mut words)
@@ -367,6 +602,10 @@ impl Kernel {
             Call::WriteProtect(range, protects) => {
                 let mut words = [addr(range.first), bytes(range.len), protects.into()];
                 self.uffd_call(WRITEPROTECT, &mut words)
+            }
+            Call::RwProtect(range, protects) => {
+                let mut words = [addr(range.first), bytes(range.len), protects.into()];
+                self.uffd_call(RWPROTECT, &mut words)
             }
             Call::Copy(range, protects) => {
                 let mode = u64::from(protects) << 1;
@@ -403,12 +642,20 @@ impl Kernel {
             Call::Write(_)
             | Call::Read(_)
             | Call::MemWrite(_)
+            | Call::VmWrite(_)
             | Call::DeviceWrite(_)
             | Call::Scan { .. }
             | Call::Fork
             | Call::Exit => 0,
         };
         (result, 0)
+    }
+
+    fn pin_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {
+        match open(&mut self.pins, "/sys/kernel/debug/gup_test") {
+            Ok(pins) => Self::ioctl(pins.as_raw_fd(), command, words),
+            Err(error) => -error.raw_os_error().unwrap_or(1),
+        }
     }
 
     /// Makes a command of `/dev/hmm_dmirror0`.
@@ -529,6 +776,16 @@ fn open<'a>(slot: &'a mut Option<File>, path: &str) -> io::Result<&'a File> {
     }
 }
 
+/// Brings all pages back from swap, and turns swap on again.
+fn swap_off() -> i32 {
+    // SAFETY: a path.
+    let failed = unsafe { libc::swapoff(crate::swap::DISK.as_ptr()) };
+    let result = if failed == 0 { 0 } else { errno() };
+    // SAFETY: a path and no flags. It fails if swap is still on.
+    unsafe { libc::swapon(crate::swap::DISK.as_ptr(), 0) };
+    result
+}
+
 /// Lets KSM scan all memory as often as it takes to merge what is equal.
 fn ksm() -> io::Result<()> {
     let scans = || -> u64 {
@@ -550,4 +807,4 @@ fn ksm() -> io::Result<()> {
 }
 
 // the list of advice is shared with the host
-const _: () = assert!(Advice::ALL.len() == 17);
+const _: () = assert!(Advice::ALL.len() == 20);

@@ -5,11 +5,14 @@
 //! the odd turn after it the other one looks at its pages. So nothing runs side by side, and a
 //! program repeats.
 
+mod attic;
 mod counters;
 mod kernel;
+mod words;
 
-use crate::cover::Cover;
+use crate::cover::{Cover, Trace};
 use crate::system;
+use attic::Attic;
 use counters::Counters;
 use kernel::{Counted, Kernel};
 use mm_linux_calls::{
@@ -22,12 +25,14 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+use words::Words;
 
 /// How long a process that was killed may take to end.
 const END: Duration = Duration::from_secs(4);
 
 /// What the processes of a program share.
 struct Shared {
+    kept: AtomicU32,
     /// Twice the number of the step, plus one while the other process looks.
     turn: AtomicU32,
     results: [AtomicI32; MAX_STEPS],
@@ -64,6 +69,37 @@ impl Shared {
         unsafe { &mut *self.board.get() }
     }
 
+    /// Waits a little, or until the turn is no longer `now`.
+    fn rest(&self, now: u32) {
+        let time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 20_000_000,
+        };
+        // SAFETY: waits on our word; a wake-up that is missed costs the time.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                &raw const self.turn,
+                libc::FUTEX_WAIT,
+                now,
+                &raw const time,
+            )
+        };
+    }
+
+    fn pass(&self, turn: u32) {
+        self.turn.store(turn, Ordering::SeqCst);
+        // SAFETY: wakes those that wait on our word.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                &raw const self.turn,
+                libc::FUTEX_WAKE,
+                i32::MAX,
+            )
+        };
+    }
+
     fn begin(&self, program: &Program) {
         let board = self.board();
         board.breach = None;
@@ -91,6 +127,8 @@ struct Process<'a> {
     job: &'a CallsJob,
     shared: &'static Shared,
     kernel: Kernel,
+    traces: &'static [Trace],
+    attic: &'static Attic,
 }
 
 impl Process<'_> {
@@ -139,6 +177,15 @@ impl Process<'_> {
         if named.is_empty() || !self.kernel.pagemap(named.start, entries) {
             return;
         }
+        let is_sole = |&(page, ref entry): &(usize, &mut u64)| {
+            self.shared.board().ledger.is_sole(self.me, page, **entry)
+        };
+        let sole = named.clone().zip(entries.iter_mut()).find(is_sole);
+        if let Some((page, entry)) = sole
+            && self.kernel.flags(*entry) & (kernel::ZERO_PAGE | kernel::KSM_PAGE) == 0
+        {
+            self.note(step, page, (BreachKind::NotExclusive, *entry, 1 << 56));
+        }
         for (page, entry) in named.zip(entries) {
             let shown = self
                 .shared
@@ -147,6 +194,52 @@ impl Process<'_> {
                 .check_shown(self.me, page, *entry);
             if let Some(shown) = shown {
                 self.note(step, page, shown);
+            }
+        }
+    }
+
+    /// Looks whether pinned pages contain what the process sees.
+    fn look_at_pins(&mut self, step: usize) {
+        let pinned = self.shared.board().ledger.pinned();
+        let Some((_, range)) = pinned.filter(|(process, _)| *process == self.me) else {
+            return;
+        };
+        let Some(words) = self.kernel.pinned(range.len) else {
+            return;
+        };
+        for (page, got) in range.pages().zip(words) {
+            let wanted = self.shared.board().ledger.pinned_word(self.me, page);
+            if let Some(wanted) = wanted.filter(|wanted| *wanted != got) {
+                self.note(step, page, (BreachKind::Pinned, got, wanted));
+            }
+        }
+    }
+
+    /// Looks whether mincore and pagemap agree.
+    fn look_at_mincore(&mut self, step: usize) {
+        let named = self.shared.board().ledger.named();
+        let mut entries = vec![0; named.len()];
+        if named.is_empty() || !self.kernel.pagemap(named.start, &mut entries) {
+            return;
+        }
+        let pages: Vec<usize> = named.clone().collect();
+        let is_plain = |page: &usize| self.shared.board().ledger.is_plain(self.me, *page);
+        let runs: Vec<_> = pages
+            .chunk_by(|a, b| is_plain(a) == is_plain(b))
+            .filter(|run| is_plain(&run[0]))
+            .map(|run| (run[0], run.len()))
+            .collect();
+        for (first, len) in runs {
+            let Some(resident) = self.kernel.mincore(first, len) else {
+                continue;
+            };
+            for (page, resident) in (first..).zip(resident) {
+                let entry = entries[page - named.start];
+                let is_empty = entry & (0b111 << 61) == 0;
+                let is_present = entry & kernel::PRESENT != 0;
+                if is_present && resident & 1 == 0 || is_empty && resident & 1 != 0 {
+                    self.note(step, page, (BreachKind::Mincore, entry, resident.into()));
+                }
             }
         }
     }
@@ -177,17 +270,42 @@ impl Process<'_> {
         }
     }
 
-    /// Looks at the contents, and at what the process is charged for.
+    /// Looks at the contents, and if asked at what the process is charged for.
     fn look_closely(&mut self, step: usize) {
-        match self.kernel.smaps() {
-            Some(Counted::TooMuch { page, kb }) => {
-                self.note(step, page, (BreachKind::Smaps, kb, 0));
+        if self.job.closely {
+            self.look_at_counts(step);
+        }
+        self.look_at_contents(step);
+    }
+
+    fn look_at_counts(&mut self, step: usize) {
+        self.look_at_mincore(step);
+        let shared = self.shared;
+        let me = self.me;
+        let held = |kernel: &mut Kernel, range: mm_linux_calls::Range| {
+            let ledger = &shared.board().ledger;
+            let is_plain = range.pages().all(|page| ledger.is_plain(me, page));
+            is_plain.then(|| kernel.held(range)).flatten()
+        };
+        match self.kernel.smaps(held) {
+            Some(Counted::Miscounts {
+                page,
+                counted,
+                held,
+            }) => {
+                self.note(step, page, (BreachKind::Rss, counted, held));
+            }
+            Some(Counted::TooMuch { page, kb, field }) => {
+                self.note(step, page, (BreachKind::Smaps, kb, field as u64));
             }
             Some(Counted::Differs { field, kb, sum }) => {
                 self.note(step, field, (BreachKind::Accounting, kb, sum));
             }
             None => {}
         }
+    }
+
+    fn look_at_contents(&mut self, step: usize) {
         for page in self.shared.board().ledger.named() {
             let at = page % 512;
             if self.is_over() || (24..=503).contains(&at) && page % 37 != 0 {
@@ -207,21 +325,23 @@ impl Process<'_> {
 
     /// Waits for this turn. Returns false if the other process ended the program.
     fn wait(&self, turn: u32) -> bool {
-        while self.shared.turn.load(Ordering::SeqCst) < turn {
+        loop {
+            let now = self.shared.turn.load(Ordering::SeqCst);
+            if now >= turn {
+                return true;
+            }
             let other = self.shared.pids[1 - self.me].load(Ordering::SeqCst);
             if self.shared.ended.load(Ordering::SeqCst) != 0 || !is_running(other) {
                 // the other one has died, or has ended in its turn
                 let turn_now = self.shared.turn.load(Ordering::SeqCst);
                 return turn_now >= turn;
             }
-            // SAFETY: no arguments.
-            unsafe { libc::sched_yield() };
+            self.shared.rest(now);
         }
-        true
     }
 
     fn pass(&self, turn: u32) {
-        self.shared.turn.store(turn, Ordering::SeqCst);
+        self.shared.pass(turn);
     }
 
     /// The steps from `first`, then the end.
@@ -241,6 +361,7 @@ impl Process<'_> {
                 if !is_void {
                     self.make(at, &step.call);
                     self.look(at);
+                    self.look_at_pins(at);
                 }
                 let both = self.shared.board().ledger.is_alive(1);
                 self.pass(turn + 1 + u32::from(!both));
@@ -272,6 +393,9 @@ impl Process<'_> {
     }
 
     fn leave(&self) -> ! {
+        if let Some(file) = self.kernel.device_file().filter(|_| !self.job.closely) {
+            self.attic.keep(file, &self.shared.kept);
+        }
         // SAFETY: ends this process, which shares nothing but memory with the others.
         unsafe { libc::_exit(0) }
     }
@@ -293,6 +417,36 @@ impl Process<'_> {
                     if let Some(shown) = shown {
                         self.note(at, page, shown);
                     }
+                }
+            }
+            Call::VmWrite(range) => {
+                let target = if board.ledger.is_alive(1) {
+                    1 - self.me
+                } else {
+                    self.me
+                };
+                let pid = self.shared.pids[target].load(Ordering::SeqCst);
+                board.ledger.apply(target, call, 0, at, 0);
+                for page in range.pages() {
+                    let word = mm_linux_calls::Range::word(at, page);
+                    let wrote = self.kernel.write_into(pid, page, word);
+                    let ok = wrote.is_ok();
+                    let shown = board.ledger.has_written(target, page, word, ok, false);
+                    result = wrote.err().filter(|_| result == 0).unwrap_or(result);
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::RwProtect(range, on) => {
+                let mut entries = [0; PAGES as usize];
+                let entries = &mut entries[..usize::from(range.len)];
+                let is_shown = self.kernel.pagemap(range.first.into(), entries);
+                (result, _) = self.kernel.call(call, at);
+                board.ledger.apply(self.me, call, result, at, 0);
+                for (page, entry) in range.pages().zip(entries).filter(|_| on && result == 0) {
+                    let was_present = is_shown && *entry & kernel::PRESENT != 0;
+                    board.ledger.rw_protected(self.me, page, was_present);
                 }
             }
             Call::Read(range) => {
@@ -329,10 +483,9 @@ impl Process<'_> {
                     -1 => result = kernel::errno(),
                     0 => {
                         self.me = 1;
-                        self.kernel.forked();
+                        self.kernel.forked(trace_of(self.traces, 1));
                         while self.shared.turn.load(Ordering::SeqCst) <= 2 * at as u32 {
-                            // SAFETY: no arguments.
-                            unsafe { libc::sched_yield() };
+                            self.shared.rest(2 * at as u32);
                         }
                         self.pass(2 * at as u32 + 2);
                         self.run(at + 1);
@@ -392,14 +545,29 @@ impl Process<'_> {
     }
 }
 
+/// Begins to trace this process.
+fn trace_of(traces: &'static [Trace], process: usize) -> Option<&'static Trace> {
+    traces.get(process).filter(|trace| trace.enable())
+}
+
 /// Runs programs until the host closes the port.
 pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
     kernel::set_up()?;
     let shared = Shared::new()?;
+    let mut words = Words::open()?;
+    let traces = (0..PROCESSES).map_while(|_| cover?.open()).collect();
+    let traces: &'static [Trace] = Vec::leak(traces);
+    let attic: &'static Attic = Box::leak(Box::new(Attic::new(&shared.kept)?));
     let mut counters = Counters::folded();
+    let mut mthp = false;
     loop {
         let job: CallsJob = receive(port)?;
-        let reply = run(&job, shared, cover, &mut counters);
+        if job.program.mthp != mthp {
+            mthp = job.program.mthp;
+            kernel::set_sizes(mthp);
+        }
+        let mut reply = run(&job, shared, cover, (traces, attic), &mut counters);
+        words.add(&job, &mut reply);
         send(port, &reply)?;
     }
 }
@@ -408,6 +576,7 @@ fn run(
     job: &CallsJob,
     shared: &'static Shared,
     cover: Option<&'static Cover>,
+    (traces, attic): (&'static [Trace], &'static Attic),
     counters: &mut Counters,
 ) -> CallsReply {
     shared.begin(&job.program);
@@ -420,7 +589,9 @@ fn run(
             me: 0,
             job,
             shared,
-            kernel: Kernel::new(job.program.wp_async, cover),
+            traces,
+            attic,
+            kernel: Kernel::new(&job.program, trace_of(traces, 0)),
         };
         process.run(0);
     }
@@ -469,6 +640,7 @@ fn run(
         breach: breach.or(counted),
         results,
         passed_over,
+        said: String::new(),
         stuck: cannot_be_killed,
         reached: cover.map(Cover::take).unwrap_or_default(),
     }
@@ -479,9 +651,9 @@ fn is_over(shared: &Shared, patience: Duration, by_turn: bool) -> bool {
     let (mut began, mut last) = (Instant::now(), 0);
     loop {
         let mut pids = shared.pids.iter().map(|pid| pid.load(Ordering::SeqCst));
-        if !pids.any(is_running) {
+        let Some(running) = pids.find(|pid| is_running(*pid)) else {
             return true;
-        }
+        };
         let turn = shared.turn.load(Ordering::SeqCst);
         if by_turn && turn != last {
             (began, last) = (Instant::now(), turn);
@@ -489,11 +661,26 @@ fn is_over(shared: &Shared, patience: Duration, by_turn: bool) -> bool {
         if began.elapsed() > patience {
             return false;
         }
-        if began.elapsed() > Duration::from_millis(20) {
-            std::thread::sleep(Duration::from_millis(2));
-        } else {
-            // SAFETY: no arguments.
-            unsafe { libc::sched_yield() };
+        wait_for(running);
+    }
+}
+
+/// Waits a little, or until the process has ended.
+fn wait_for(pid: i32) {
+    // SAFETY: a file of our own.
+    unsafe {
+        let file = libc::syscall(libc::SYS_pidfd_open, pid, 0) as i32;
+        if file < 0 {
+            // it is just ending
+            libc::sched_yield();
+            return;
         }
+        let mut ends = libc::pollfd {
+            fd: file,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        libc::poll(&raw mut ends, 1, 50);
+        libc::close(file);
     }
 }

@@ -1,0 +1,246 @@
+//! The check of a promise, as C.
+
+use super::statement::{Needs, read, scan, written};
+use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range};
+
+/// A check.
+#[derive(Clone, Debug, Default)]
+pub struct Check {
+    /// Statements before the program.
+    pub before: String,
+    /// Statements instead of the step behind which the promise is broken.
+    pub instead: Option<String>,
+    /// Statements after it.
+    pub after: String,
+    /// An expression that is true if the promise is broken.
+    pub broken: String,
+    /// A function that the statements call.
+    pub helper: &'static str,
+    /// What the statements use.
+    pub needs: Option<Needs>,
+}
+
+/// Sums up a field of a file of /proc.
+const TOTAL: &str = "\
+static long total(const char *path, const char *field)
+{
+	char line[256];
+	long kb, sum = 0;
+	for (FILE *file = fopen(path, \"r\"); fgets(line, sizeof(line), file);)
+		sum += sscanf(line, field, &kb) == 1 ? kb : 0;
+	return sum;
+}
+";
+
+/// By how much VmLck exceeds the sizes of locked mappings.
+const LOCKED: &str = "\
+static long locked(void)
+{
+	char line[256];
+	long size, status = 0, smaps = 0;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		smaps += sscanf(line, \"Size: %ld\", &size) != 1 && strstr(line, \" lo \") ? size : 0;
+	for (FILE *file = fopen(\"/proc/self/status\", \"r\"); fgets(line, sizeof(line), file);)
+		sscanf(line, \"VmLck: %ld\", &status);
+	return status - smaps;
+}
+";
+
+/// A field of the mapping at an address.
+const FIELD: &str = "\
+static long smaps(char *at, const char *field)
+{
+	char line[256];
+	long from, to, here = 0, kb;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx\", &from, &to) == 2)
+			here = from <= (long)at && (long)at < to;
+		else if (here && sscanf(line, field, &kb) == 1)
+			return kb;
+	return 0;
+}
+";
+
+/// The entry of pagemap of a page.
+fn entry(page: u16) -> String {
+    format!(
+        "long entry;\npread(open(\"/proc/self/pagemap\", O_RDONLY), &entry, 8, (long)AT({page}) / 512);"
+    )
+}
+
+fn of_entry(page: u16, broken: &str) -> Check {
+    Check {
+        after: entry(page),
+        broken: broken.to_owned(),
+        ..Check::default()
+    }
+}
+
+/// An access to the page of a breach without a signal, which must `succeed` or must not. The other
+/// accesses of the step come before.
+fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> Check {
+    let page = breach.page;
+    let before = |range: Range| {
+        let len = page.saturating_sub(range.first);
+        (len > 0).then(|| Range::new(range.first, len))
+    };
+    let step = usize::from(breach.step);
+    let (instead, access) = match call {
+        Some(Call::Write(range)) => (
+            before(*range).map(|range| written(range, step, true)),
+            "pread",
+        ),
+        Some(Call::Read(range)) => (before(*range).map(|range| read(range, true)), "pwrite"),
+        _ => (None, "pwrite"),
+    };
+    let is_access = matches!(call, Some(Call::Write(_) | Call::Read(_)));
+    let mut instead = instead.unwrap_or_default();
+    if access == "pread" {
+        let word = Range::word(step, page.into());
+        instead.push_str(&format!("\npwrite(word, &(long){{ {word:#x} }}, 8, 0);"));
+    }
+    Check {
+        instead: is_access.then(|| instead.trim_start().to_owned()),
+        broken: format!(
+            "{access}(word, AT({page}), 8, 0) {}= 8",
+            if succeeds { '!' } else { '=' }
+        ),
+        needs: Some(Needs::Word),
+        ..Check::default()
+    }
+}
+
+fn account(field: usize) -> Check {
+    let (name, _) = ACCOUNTS[field % ACCOUNTS.len()];
+    let total = |file: &str, field: &str| format!("total(\"/proc/self/{file}\", \"{field} %ld\")");
+    if name == "VmLck:" {
+        return Check {
+            broken: "locked() != 0".to_owned(),
+            helper: LOCKED,
+            ..Check::default()
+        };
+    }
+    let smaps = match name {
+        "VmSize:" => total("smaps", "Size:"),
+        "VmSwap:" => total("smaps", "Swap:"),
+        "RssAnon:" => total("smaps", "Anonymous:"),
+        _ => format!(
+            "{}\n\t+ {} + {}",
+            total("smaps", "Rss:"),
+            total("smaps", "Anonymous:"),
+            total("status", "RssFile:")
+        ),
+    };
+    let differs = format!("{} - {smaps}", total("status", name));
+    Check {
+        // the first reads need memory of their own
+        before: format!("{differs};\nlong before = {differs};"),
+        broken: format!("{differs} != before"),
+        helper: TOTAL,
+        ..Check::default()
+    }
+}
+
+/// The check of a breach. Counters and calls that do not return are checked around the program.
+pub fn check(program: &Program, breach: &Breach) -> Check {
+    let page = breach.page;
+    let step = program.steps.get(usize::from(breach.step));
+    let call = step.map(|step| &step.call);
+    match breach.kind {
+        BreachKind::NotSoftDirty => of_entry(page, "!(entry >> 55 & 1)"),
+        BreachKind::NotProtected | BreachKind::NotRwProtected => {
+            of_entry(page, "!(entry >> 57 & 1)")
+        }
+        BreachKind::StillProtected => of_entry(page, "entry >> 57 & 1"),
+        BreachKind::NotExclusive => of_entry(page, "!(entry >> 56 & 1)"),
+        BreachKind::ShownUnmapped => of_entry(page, "(entry & 13L << 60) != 0"),
+        BreachKind::NotPopulated => of_entry(page, "!(entry >> 62 & 3)"),
+        BreachKind::Mincore => Check {
+            after: format!(
+                "{}\nunsigned char resident;\nmincore(AT({page}), 4096, &resident);",
+                entry(page)
+            ),
+            broken: "entry < 0 ? !(resident & 1) : resident & 1".to_owned(),
+            ..Check::default()
+        },
+        BreachKind::Contents => {
+            let range = Range::new(page, 1);
+            // the step itself reads the page
+            let instead = match call {
+                Some(Call::Read(whole)) if whole.first == page => Some(String::new()),
+                Some(Call::Read(whole)) => {
+                    let len = page - whole.first;
+                    Some(read(Range::new(whole.first, len), false))
+                }
+                _ => None,
+            };
+            Check {
+                instead,
+                broken: format!(
+                    "*(volatile long *)AT({}) != {:#x}",
+                    range.first, breach.wanted
+                ),
+                ..Check::default()
+            }
+        }
+        BreachKind::WrittenThrough | BreachKind::AccessedThrough | BreachKind::Allowed => {
+            access(call, breach, false)
+        }
+        BreachKind::Denied => access(call, breach, true),
+        BreachKind::Pinned => {
+            let pinned = program.steps.iter().rev().find_map(|step| match step.call {
+                Call::Pin(range) if range.pages().contains(&page.into()) => Some(range),
+                _ => None,
+            });
+            let at = pinned.map_or(0, |range| page - range.first);
+            Check {
+                after: "ioctl(pins, _IOW('g', 9, long), &(long){ (long)buffer }); // read the pinned pages"
+                    .to_owned(),
+                broken: format!(
+                    "*(volatile long *)(buffer + {at} * 4096) != *(volatile long *)AT({page})"
+                ),
+                needs: Some(Needs::Pins),
+                ..Check::default()
+            }
+        }
+        BreachKind::Accounting => account(page.into()),
+        BreachKind::Smaps => {
+            let field = FIELDS[breach.wanted as usize % FIELDS.len()];
+            Check {
+                broken: format!(
+                    "smaps(AT({page}), \"{field} %ld\") > smaps(AT({page}), \"Size: %ld\")"
+                ),
+                helper: FIELD,
+                ..Check::default()
+            }
+        }
+        BreachKind::Rss => Check {
+            broken: format!(
+                "smaps(AT({page}), \"Rss: %ld\") + smaps(AT({page}), \"Swap: %ld\") != {} * 4",
+                breach.wanted
+            ),
+            helper: FIELD,
+            ..Check::default()
+        },
+        BreachKind::Scan => {
+            let Some(Call::Scan { categories, .. }) = call else {
+                return Check::default();
+            };
+            let shown = [63, 62, 61, 55].iter().enumerate();
+            let shown = shown.filter(|(bit, _)| categories >> bit & 1 != 0);
+            let shown: u64 = shown.map(|(_, shown)| 1u64 << shown).sum();
+            Check {
+                after: format!(
+                    "{}\nlong regions = {}",
+                    entry(page),
+                    scan(Range::new(page, 1), *categories, false, false)
+                ),
+                broken: format!("regions != ((entry & {shown:#x}) == {shown:#x})"),
+                ..Check::default()
+            }
+        }
+        BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {
+            Check::default()
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! A step of a program as statements of C.
+
+use mm_linux_calls::{Call, HUGE, Modes, Prot, Range};
+
+/// What statements use besides `AT`, which stands for an address of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// The file of userfaultfd.
+    Uffd,
+    /// `/dev/hmm_dmirror0`.
+    Dmirror,
+    /// `/sys/kernel/debug/gup_test`.
+    Pins,
+    /// A file to read words from and write them to: the kernel makes the access, so no signal is
+    /// raised.
+    Word,
+    /// `/proc/self/mem`.
+    Memory,
+}
+
+impl Needs {
+    /// What declares its variable. It belongs to the process that opens it.
+    pub fn declaration(self, features: u32, names: &str) -> String {
+        match self {
+            Self::Uffd => format!(
+                "int uffd = ioctl(open(\"/dev/userfaultfd\", O_RDWR), USERFAULTFD_IOC_NEW, O_NONBLOCK);\n\
+                 ioctl(uffd, UFFDIO_API, &(struct uffdio_api){{ UFFD_API, {features:#x}, 0 }}); // {names}"
+            ),
+            Self::Dmirror => "int dmirror = open(\"/dev/hmm_dmirror0\", O_RDWR);".to_owned(),
+            Self::Pins => "int pins = open(\"/sys/kernel/debug/gup_test\", O_RDWR);".to_owned(),
+            Self::Word => "int word = memfd_create(\"word\", 0);".to_owned(),
+            Self::Memory => "int memory = open(\"/proc/self/mem\", O_RDWR);".to_owned(),
+        }
+    }
+}
+
+/// An address.
+pub fn at(page: u16) -> String {
+    format!("AT({page})")
+}
+
+/// A number of bytes.
+pub fn bytes(pages: u16) -> String {
+    if pages == 1 {
+        "4096".to_owned()
+    } else {
+        format!("{pages} * 4096")
+    }
+}
+
+fn on(range: Range) -> String {
+    format!("{}, {}", at(range.first), bytes(range.len))
+}
+
+fn uffd_range(range: Range) -> String {
+    format!("{{ (long){}, {} }}", at(range.first), bytes(range.len))
+}
+
+const fn protection(prot: Prot) -> &'static str {
+    match prot {
+        Prot::None => "PROT_NONE",
+        Prot::Read => "PROT_READ",
+        Prot::Write => "PROT_READ | PROT_WRITE",
+    }
+}
+
+/// The word that a step writes to page `i`, or to the only page of the range.
+fn word(range: Range, step: usize) -> String {
+    if range.len == 1 {
+        return format!("{:#x}", Range::word(step, range.first.into()));
+    }
+    let (first, last) = (range.first / HUGE, (range.first + range.len - 1) / HUGE);
+    if first == last {
+        format!("{:#x} + i % 2", Range::base(step) + u64::from(first) * 2)
+    } else {
+        format!("{:#x} + i % 2 + i / 512 * 2", Range::base(step))
+    }
+}
+
+/// A statement for each page of a range; `body` gets the page and the word.
+fn each(range: Range, step: usize, body: impl Fn(&str, &str) -> String) -> String {
+    let word = word(range, step);
+    if range.len == 1 {
+        return body(&range.first.to_string(), &word);
+    }
+    let end = range.first + range.len;
+    format!(
+        "for (long i = {}; i < {end}; i++)\n\t{}",
+        range.first,
+        body("i", &word)
+    )
+}
+
+/// Fills the buffer with the words of a range.
+fn filled(range: Range, step: usize) -> String {
+    let first = range.first;
+    each(range, step, |page, word| {
+        let place = match (page, first) {
+            ("i", 0) => "buffer + i * 4096".to_owned(),
+            ("i", _) => format!("buffer + (i - {first}) * 4096"),
+            _ => "buffer".to_owned(),
+        };
+        format!("*(long *)({place}) = {word};")
+    })
+}
+
+/// Writes of a process: without a signal if one of them may `fault`.
+pub fn written(range: Range, step: usize, fault: bool) -> String {
+    each(range, step, |page, word| {
+        if fault {
+            format!("pwrite(word, &(long){{ {word} }}, 8, 0), pread(word, AT({page}), 8, 0);")
+        } else {
+            format!("*(volatile long *)AT({page}) = {word};")
+        }
+    })
+}
+
+/// Reads of a process: without a signal if one of them may `fault`.
+pub fn read(range: Range, fault: bool) -> String {
+    each(range, 0, |page, _| {
+        if fault {
+            format!("pwrite(word, AT({page}), 8, 0);")
+        } else {
+            format!("(void)*(volatile long *)AT({page});")
+        }
+    })
+}
+
+/// The categories of PAGEMAP_SCAN.
+fn mask(categories: u8) -> String {
+    let names = [
+        "8 /* present */",
+        "16 /* swapped */",
+        "4 /* file */",
+        "128 /* soft-dirty */",
+    ];
+    let set = names.iter().enumerate();
+    let set: Vec<_> = set
+        .filter(|(bit, _)| categories >> bit & 1 != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    if set.is_empty() {
+        "0".to_owned()
+    } else {
+        set.join(" | ")
+    }
+}
+
+/// PAGEMAP_SCAN, without a vector for what it finds if it is `blind`.
+pub fn scan(range: Range, categories: u8, protects: bool, blind: bool) -> String {
+    let vector = if blind {
+        "0, 0".to_owned()
+    } else {
+        "(long)(long[512][3]){ { 0 } }, 512".to_owned()
+    };
+    format!(
+        "ioctl(open(\"/proc/self/pagemap\", O_RDONLY), _IOWR('f', 16, long[12]), // PAGEMAP_SCAN\n      \
+         (long[12]){{ 96, {}, (long){}, (long){}, 0, {vector}, [9] = {}, [11] = 255 }});",
+        if protects {
+            "1 /* PM_SCAN_WP_MATCHING */"
+        } else {
+            "0"
+        },
+        at(range.first),
+        at(range.first + range.len),
+        mask(categories)
+    )
+}
+
+fn device(range: Range, command: u8, what: &str) -> String {
+    // a migration has ended before its data are copied out
+    let buffer = if command == 2 || command == 3 {
+        "0"
+    } else {
+        "(long)buffer"
+    };
+    format!(
+        "ioctl(dmirror, _IOWR('H', {command}, long[5]), (long[5]){{ (long){}, {buffer}, {} }}); // {what}",
+        at(range.first),
+        range.len
+    )
+}
+
+fn told(path: &str, text: &str) -> String {
+    format!(
+        "write(open(\"{path}\", O_WRONLY), \"{text}\", {});",
+        text.len()
+    )
+}
+
+/// A step as statements, one a line. `faulted` says that one of its accesses failed. `other` is the
+/// other process, or this one if there is none.
+pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String {
+    match *call {
+        Call::Map { range, kind, prot } => {
+            let (rest, flag) = if kind.is_file() {
+                let offset = if range.first == 0 {
+                    "0".to_owned()
+                } else {
+                    bytes(range.first)
+                };
+                (format!("file, {offset}"), "")
+            } else if kind.is_hugetlb() {
+                ("-1, 0".to_owned(), " | MAP_ANONYMOUS | MAP_HUGETLB")
+            } else {
+                ("-1, 0".to_owned(), " | MAP_ANONYMOUS")
+            };
+            let sharing = if kind.is_shared() {
+                "MAP_SHARED"
+            } else {
+                "MAP_PRIVATE"
+            };
+            format!(
+                "mmap({}, {}, MAP_FIXED | {sharing}{flag}, {rest});",
+                on(range),
+                protection(prot)
+            )
+        }
+        Call::Unmap(range) => format!("munmap({});", on(range)),
+        Call::Protect(range, prot) => format!("mprotect({}, {});", on(range), protection(prot)),
+        Call::Move { range, to, keep } => {
+            let target = range.moved(to);
+            let len = bytes(target.len);
+            format!(
+                "mremap({}, {len}, {len}, MREMAP_MAYMOVE | MREMAP_FIXED{}, {});",
+                at(range.first),
+                if keep { " | MREMAP_DONTUNMAP" } else { "" },
+                at(target.first)
+            )
+        }
+        Call::Resize(range, len) => {
+            let wanted = Range::new(range.first, len);
+            format!("mremap({}, {}, 0);", on(range), bytes(wanted.len))
+        }
+        Call::Write(range) => written(range, step, faulted),
+        Call::Read(range) => read(range, faulted),
+        Call::MemWrite(range) => each(range, step, |page, word| {
+            format!("pwrite(memory, &(long){{ {word} }}, 8, (long)AT({page}));")
+        }),
+        Call::VmWrite(range) => each(range, step, |page, word| {
+            format!(
+                "process_vm_writev({other}, &(struct iovec){{ &(long){{ {word} }}, 8 }}, 1, &(struct iovec){{ AT({page}), 8 }}, 1, 0);"
+            )
+        }),
+        Call::Pin(range) => format!(
+            "ioctl(pins, _IOW('g', 7, long[3]), (long[3]){{ (long){}, {}, 1 }}); // pin for writing",
+            at(range.first),
+            bytes(range.len)
+        ),
+        Call::Unpin => "ioctl(pins, _IO('g', 8)); // unpin".to_owned(),
+        Call::Punch(range) => format!(
+            "fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, {} * 4096, {});",
+            range.first,
+            bytes(range.len)
+        ),
+        Call::Truncate(range) => format!(
+            "ftruncate(file, {} * 4096), ftruncate(file, 2048 * 4096);",
+            range.first
+        ),
+        Call::SwapOff => "char swap[64];\n\
+             fscanf(fopen(\"/proc/swaps\", \"r\"), \"%*[^\\n] %63s\", swap);\n\
+             swapoff(swap), swapon(swap, 0);"
+            .to_owned(),
+        Call::Advise(range, advice) => {
+            let name = advice.c();
+            // older headers lack these
+            let newer = [
+                "MADV_COLLAPSE",
+                "MADV_GUARD_INSTALL",
+                "MADV_GUARD_REMOVE",
+                "MADV_DONTNEED_LOCKED",
+            ];
+            if newer.contains(&name) {
+                let number = advice.number();
+                format!("madvise({}, {number}); // {name}", on(range))
+            } else {
+                format!("madvise({}, {name});", on(range))
+            }
+        }
+        Call::Lock { range, on_fault } => {
+            if on_fault {
+                format!("mlock2({}, MLOCK_ONFAULT);", on(range))
+            } else {
+                format!("mlock({});", on(range))
+            }
+        }
+        Call::Unlock(range) => format!("munlock({});", on(range)),
+        Call::ClearSoftDirty => told("/proc/self/clear_refs", "4"),
+        Call::Ksm => [
+            told("/sys/kernel/mm/ksm/run", "1"),
+            "sleep(2);".to_owned(),
+            told("/sys/kernel/mm/ksm/run", "0"),
+        ]
+        .join("\n"),
+        Call::Compact => told("/proc/sys/vm/compact_memory", "1"),
+        Call::Register(range, modes) => format!(
+            "ioctl(uffd, UFFDIO_REGISTER, &(struct uffdio_register){{ {}, {} }});",
+            uffd_range(range),
+            match modes {
+                Modes::Wp => "UFFDIO_REGISTER_MODE_WP",
+                Modes::Missing => "UFFDIO_REGISTER_MODE_MISSING",
+                Modes::Both => "UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP",
+                Modes::Rwp => "8 /* UFFDIO_REGISTER_MODE_RWP */",
+            }
+        ),
+        Call::Unregister(range) => format!(
+            "ioctl(uffd, UFFDIO_UNREGISTER, &(struct uffdio_range){});",
+            uffd_range(range)
+        ),
+        Call::WriteProtect(range, protects) => format!(
+            "ioctl(uffd, UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){{ {}, {} }});",
+            uffd_range(range),
+            if protects {
+                "UFFDIO_WRITEPROTECT_MODE_WP"
+            } else {
+                "0"
+            }
+        ),
+        Call::RwProtect(range, protects) => format!(
+            "ioctl(uffd, _IOWR(UFFDIO, 9, long[3]), (long[3]){{ (long){}, {}, {} }}); // UFFDIO_RWPROTECT",
+            at(range.first),
+            bytes(range.len),
+            u8::from(protects)
+        ),
+        Call::Copy(range, protects) => format!(
+            "{}\nioctl(uffd, UFFDIO_COPY, &(struct uffdio_copy){{ (long){}, (long)buffer, {}, {}, 0 }});",
+            filled(range, step),
+            at(range.first),
+            bytes(range.len),
+            if protects { "UFFDIO_COPY_MODE_WP" } else { "0" }
+        ),
+        Call::Zero(range) => format!(
+            "ioctl(uffd, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){{ {}, 0, 0 }});",
+            uffd_range(range)
+        ),
+        Call::UffdMove(range, to) => {
+            let target = range.moved(to);
+            format!(
+                "ioctl(uffd, _IOWR(UFFDIO, 5, long[5]), (long[5]){{ (long){}, (long){}, {}, 2 }}); // UFFDIO_MOVE, holes allowed",
+                at(target.first),
+                at(range.first),
+                bytes(target.len)
+            )
+        }
+        Call::Poison(range) => format!(
+            "ioctl(uffd, _IOWR(UFFDIO, 8, long[4]), (long[4]){{ (long){}, {} }}); // UFFDIO_POISON",
+            at(range.first),
+            bytes(range.len)
+        ),
+        Call::Scan {
+            range,
+            categories,
+            protect,
+            blind,
+        } => scan(range, categories, protect, blind),
+        Call::DeviceRead(range) => device(range, 0, "the device reads"),
+        Call::DeviceWrite(range) => {
+            format!(
+                "{}\n{}",
+                filled(range, step),
+                device(range, 1, "the device writes")
+            )
+        }
+        Call::ToDevice(range) => device(range, 2, "migrate to the device"),
+        Call::ToSystem(range) => device(range, 3, "migrate back"),
+        Call::Exclusive(range) => device(range, 5, "exclusive access for the device"),
+        Call::Fork | Call::Exit => String::new(),
+    }
+}
+
+/// What the statements of a call use.
+pub fn needs(call: &Call, faulted: bool) -> Option<Needs> {
+    match call {
+        Call::Write(_) | Call::Read(_) if faulted => Some(Needs::Word),
+        Call::MemWrite(_) => Some(Needs::Memory),
+        Call::Pin(_) | Call::Unpin => Some(Needs::Pins),
+        Call::Register(..)
+        | Call::Unregister(_)
+        | Call::WriteProtect(..)
+        | Call::RwProtect(..)
+        | Call::Copy(..)
+        | Call::Zero(_)
+        | Call::UffdMove(..)
+        | Call::Poison(_) => Some(Needs::Uffd),
+        Call::DeviceRead(_)
+        | Call::DeviceWrite(_)
+        | Call::ToDevice(_)
+        | Call::ToSystem(_)
+        | Call::Exclusive(_) => Some(Needs::Dmirror),
+        _ => None,
+    }
+}

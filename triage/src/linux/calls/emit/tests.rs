@@ -1,0 +1,122 @@
+use super::*;
+use mm_linux_calls::parse;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// The most lines of a C program.
+const MOST: usize = 40;
+
+/// The known programs, by name.
+fn known() -> Vec<(String, Program)> {
+    let dir = mm_fuzz::digest_lock::corpus_dir().join("calls");
+    let programs = super::super::files(&[dir]).expect("programs");
+    assert!(programs.len() > 10);
+    programs.into()
+}
+
+fn assert_compiles(name: &str, c: &str) {
+    let mut cc = Command::new("cc")
+        .args(["-fsyntax-only", "-Wall", "-Wextra", "-Werror"])
+        .args([
+            "-Wno-unused-result",
+            "-Wno-unused-value",
+            "-Wno-missing-field-initializers",
+            "-x",
+            "c",
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cc");
+    let mut stdin = cc.stdin.take().expect("its input");
+    stdin.write_all(c.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = cc.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {said}\n{c}");
+}
+
+/// The breaches that a program may show at its last step or at its end.
+fn breaches(program: &Program) -> Vec<Breach> {
+    let steps = program.steps.len();
+    let mut all = Vec::new();
+    for kind in BreachKind::ALL {
+        for step in [steps - 1, steps] {
+            if *kind == BreachKind::Scan
+                && !matches!(program.steps[steps - 1].call, Call::Scan { .. })
+            {
+                continue;
+            }
+            all.push(Breach {
+                kind: *kind,
+                step: step as u16,
+                process: program.steps[steps - 1].process,
+                page: 1,
+                count: 1,
+                got: 0,
+                wanted: 1,
+            });
+        }
+    }
+    all
+}
+
+#[test]
+fn each_promise_of_each_known_program_is_short_c_that_compiles() {
+    for (name, program) in known() {
+        let results = vec![0; program.steps.len()];
+        for breach in breaches(&program) {
+            let c = c(&program, &results, Some(&breach), "expected\nwhat happens");
+            assert_compiles(&name, &c);
+            let lines = c.lines().count();
+            // to read counters takes more
+            let reads = c.contains("fopen(");
+            let most = if reads { MOST + 3 } else { MOST };
+            assert!(lines <= most, "{name}: {lines} lines\n{c}");
+        }
+        assert_compiles(
+            &name,
+            &c(&program, &results, None, "expected\nwhat happens"),
+        );
+    }
+}
+
+#[test]
+fn random_programs_are_c_that_compiles() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..60 {
+        let program = mm_linux_calls::random_program(&mut rng);
+        let results: Vec<i32> = program.steps.iter().map(|_| -rng.i32(0..2)).collect();
+        for breach in breaches(&program).iter().step_by(7) {
+            assert_compiles("a random program", &c(&program, &results, Some(breach), ""));
+        }
+    }
+}
+
+#[test]
+fn two_processes_take_turns() {
+    let text =
+        "mmap p0 0 1 rw\nfork p0\nwrite p1 0 1\nread p0 0 1\nexit p1\nfork p0\nread p1 0 1\n";
+    let program = parse(text).expect("a program");
+    let c = c(&program, &[0; 7], None, "");
+    let order = [
+        "if (!fork()) {",
+        "= 0x300;",
+        "*turn = 3;",
+        "while (*turn < 4)",
+        "_exit(0);",
+        "while (*turn < 3)",
+        "(void)",
+        "*turn = 4;",
+        "wait(0);",
+        "if (!fork()) {",
+    ];
+    let mut rest = &c[..];
+    for said in order {
+        let at = rest
+            .find(said)
+            .unwrap_or_else(|| panic!("no {said} in {rest}\n{c}"));
+        rest = &rest[at + said.len()..];
+    }
+}
