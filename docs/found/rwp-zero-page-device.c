@@ -1,0 +1,26 @@
+// Expected: a page stays read-write-protected for userfaultfd until it is accessed.
+// Linux 7.3.4: a page has lost its read-write protection for userfaultfd: page 0 of process 0, the first of 1; Linux says 0x40800001f9fffe1c (cc -static; run as root)
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define AT(page) ((char *)0x700000000000 + (page) * 4096L)
+
+int main(void)
+{
+	mmap(AT(0), 4096, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	(void)*(volatile long *)AT(0);
+	int uffd = ioctl(open("/dev/userfaultfd", O_RDWR), USERFAULTFD_IOC_NEW, O_NONBLOCK);
+	ioctl(uffd, UFFDIO_API, &(struct uffdio_api){ UFFD_API, 0x370a1, 0 }); // RWP, SIGBUS, shmem, WP_UNPOPULATED, POISON, MOVE
+	ioctl(uffd, UFFDIO_REGISTER, &(struct uffdio_register){ { (long)AT(0), 4096 }, 8 /* UFFDIO_REGISTER_MODE_RWP */ });
+	ioctl(uffd, _IOWR(UFFDIO, 9, long[3]), (long[3]){ (long)AT(0), 4096, 1 }); // UFFDIO_RWPROTECT
+	int dmirror = open("/dev/hmm_dmirror0", O_RDWR);
+	ioctl(dmirror, _IOWR('H', 2, long[5]), (long[5]){ (long)AT(0), 0, 1 }); // migrate to the device
+	long entry;
+	pread(open("/proc/self/pagemap", O_RDONLY), &entry, 8, (long)AT(0) / 512);
+	int broken = !(entry >> 57 & 1);
+	return puts(broken ? "BROKEN: a page has lost its read-write protection for userfaultfd" : "ok"), broken;
+}
