@@ -36,7 +36,7 @@ pub enum Leak {
     Avc,
     /// A slot of the swap device.
     Slot,
-    /// A lowest-level page table for an address space, which need not be live.
+    /// A lowest-level page table for an address space. The address space need not be live.
     Table(MmId),
 }
 
@@ -75,7 +75,7 @@ impl<'s> Tamper<'s> {
         self.0.anon_vma_mut(anon_vma)
     }
 
-    /// A slot of the swap device that has been used.
+    /// A slot of the swap device; `None` if it was never used.
     pub fn slot(self, slot: SwapId) -> Option<&'s mut SwapSlot> {
         self.0.swap.slot_mut(slot)
     }
@@ -88,7 +88,7 @@ impl<'s> Tamper<'s> {
     }
 
     /// Counts one used entry too many in the lowest-level table for `addr`. Returns false if there
-    /// is none.
+    /// is no such table.
     pub fn miscount_table(self, mm: MmId, addr: u64) -> bool {
         let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
         at.inspect(|at| self.0.tables.miscount(*at)).is_some()

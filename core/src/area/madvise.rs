@@ -45,7 +45,7 @@ pub enum AdviceError {
 /// Why a range was not populated. The pages below the one that failed are populated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PopulateError {
-    /// The page is not mapped (`-ENOMEM`).
+    /// No VMA covers the page (`-ENOMEM`).
     Gap,
     /// The VMA does not permit the access (`-EINVAL`).
     Denied,

@@ -6,9 +6,10 @@
 //! reclaim the attempt to unmap it. A folio on the LRU also has a count of its mappings in mlocked
 //! VMAs. The count can be too low, because it restarts at zero when the folio returns to the LRU.
 //! An munlock that leaves the count at zero clears the flag. The count changes under the page-table
-//! lock. The kernel has a per-CPU batch of mlocked folios. The model has two effects of this batch:
-//! it holds a reference to each folio (`VmFault::in_batch`), and a count that it adds before the
-//! folio reaches the LRU is lost (`State::drain_lru_batch`).
+//! lock. The kernel has a per-CPU batch of mlocked folios. The model has two effects of this batch.
+//! The batch holds a reference to each of its folios (`VmFault::in_batch`). A mapping that the
+//! batch counts before the folio reaches the LRU is missing from the count
+//! (`State::drain_lru_batch`).
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.
 

@@ -83,8 +83,8 @@ impl State {
         }
     }
 
-    /// The changed form of a non-present entry. Every change removes its write permission; a fault
-    /// restores access and write permission (`change_softleaf_pte`).
+    /// The changed form of a non-present entry (`change_softleaf_pte`). Every change removes the
+    /// write permission that the entry records. A later write fault gives it back.
     fn change_softleaf(&self, swap: SwapPte, change: Change) -> SwapPte {
         let reduced = match swap.softleaf() {
             Some(Softleaf::Migration(entry)) if entry.kind == MigrationKind::Write => {

@@ -53,9 +53,10 @@ impl State {
         }
     }
 
-    /// Frees the table whose last entry, at `at`, was just zapped, if the whole table lies in
-    /// `range` and is empty (`try_get_and_clear_pmd`, `free_pte`). `mmap_lock` may be held for
-    /// reading only, so a task that has dropped the page-table lock must look the table up again.
+    /// Frees the table of the entry `at`, which was just zapped, if `at` is the table's last entry,
+    /// and the whole table lies in `range` and is empty (`try_get_and_clear_pmd`, `free_pte`).
+    /// `mmap_lock` may be held for reading only, so a task that has dropped the page-table lock
+    /// must look the table up again.
     fn free_emptied_table(&mut self, mm: MmId, range: &Range<u64>, at: PteRef) {
         let table = self.tables.table(at);
         let whole = table.base..table.base + self.geometry().span(0);

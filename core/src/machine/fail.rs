@@ -48,7 +48,7 @@ impl FailInject {
     }
 
     pub(crate) fn identify(&self, id: &mut impl Identity) {
-        // `failures` is left out: an operation only compares two values of it
+        // `failures` is left out: an operation only uses how much it grows
         let Self {
             countdown,
             failures: _,

@@ -279,7 +279,8 @@ impl State {
         self.preempt_at = point;
     }
 
-    /// True if the scheduling point at which a task is preempted was the last to be passed.
+    /// True if the last scheduling point that was passed is the one that
+    /// [`preempt_at`](Self::preempt_at) named.
     pub fn is_at_point(&self) -> bool {
         self.points == self.preempt_at
     }

@@ -31,8 +31,8 @@ pub struct PteWrite {
 }
 
 impl PteWrite {
-    /// This write as it concerns mapped pages. A pointer to a table, before or after the write,
-    /// becomes an empty entry. `None` if the write only links or unlinks a table.
+    /// This write without pointers to tables: such a pointer, before or after the write, becomes an
+    /// empty entry. `None` if the write only links or unlinks a table.
     #[inline]
     pub fn of_leaf(self) -> Option<Self> {
         if self.level == 0 {
@@ -46,8 +46,8 @@ impl PteWrite {
         (!old.is_none() || !new.is_none()).then_some(Self { old, new, ..self })
     }
 
-    /// A write [of a leaf](Self::of_leaf) page by page: one write for each page that the entry
-    /// stands for, as if huge entries were [split](Pte::part).
+    /// One write for each page that the entry stands for, as if huge entries were
+    /// [split](Pte::part). `self` is the result of [`of_leaf`](Self::of_leaf).
     #[inline]
     pub fn by_page(self, geometry: &Geometry) -> impl Iterator<Item = Self> + use<> {
         let pages = match self.level {

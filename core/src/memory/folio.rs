@@ -47,7 +47,7 @@ impl State {
         self.pgmap_refs[dev.ix()] += 1 << order;
         zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] -= 1);
         let folio = self.prep_folio(first, order);
-        // a second defence, after the clearing at free (12b2285bf3d1)
+        // a second defence: the free has cleared the mapping already (12b2285bf3d1)
         self.clear_mapping(folio);
         self.tasks[task.ix()].refs.push(folio);
         self.folio_trylock(task, folio);

@@ -64,8 +64,8 @@ impl Memmap {
             .unwrap_or(BLANK)
     }
 
-    /// The struct page of `pfn`, mutable. An access outside the map is recorded as wild and goes to
-    /// a page that belongs to nobody.
+    /// The struct page of `pfn`, mutable. If `pfn` is outside the map, it is recorded as wild, and
+    /// the write goes to a page that belongs to nobody.
     #[inline]
     pub(crate) fn page_mut(&mut self, pfn: Pfn) -> &mut Page {
         let Some(section) = self.sections.get_mut(pfn.zone()) else {
@@ -96,8 +96,8 @@ impl Memmap {
         &self.touched
     }
 
-    /// The first access outside the map, if there was one. On hardware this would be a wild
-    /// pointer.
+    /// The frame of the first write outside the map, if there was one. On hardware this would be a
+    /// wild pointer.
     pub fn wild(&self) -> Option<Pfn> {
         self.wild
     }

@@ -44,7 +44,7 @@ impl State {
         to.flags.insert(from.flags & carried);
     }
 
-    /// Replaces a migration entry, which names a page of `src`, by a mapping of that page of `dst`,
+    /// Replaces a migration entry for a page of `src` by a mapping of the matching page of `dst`,
     /// under the page-table lock (`remove_migration_pte`).
     fn remove_migration_pte(&mut self, vma: VmaId, found: Found, src: Folio, dst: Folio) {
         let swap = SwapPte::assume(found.pte);

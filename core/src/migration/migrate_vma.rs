@@ -25,7 +25,7 @@ impl MigratePfn {
         Self(((pfn.0 as u64) << Self::SHIFT) | Self::VALID)
     }
 
-    /// The page; `None` for a hole or for nothing to migrate.
+    /// The page; `None` if the element is a hole or [`NONE`](Self::NONE).
     pub const fn page(self) -> Option<Pfn> {
         if self.0 & Self::VALID != 0 {
             Some(Pfn((self.0 >> Self::SHIFT) as u32))

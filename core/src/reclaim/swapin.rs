@@ -106,7 +106,8 @@ impl State {
         if !slot_first {
             let takes = match rules.swap_slot_goes_to_exclusive {
                 true => exclusive,
-                // from 7.0 to 7.2, a write fault that makes the entry writable does not count here
+                // from 7.0 to 7.2, a write fault is no reason to free the slot if the new entry is
+                // writable
                 false => !writable,
             };
             self.put_swap(vmf.vma, vmf.write && takes, slot, folio);

@@ -154,7 +154,7 @@ impl State {
 
     /// Links `dst` to everything that `src` is linked to, under the root's rwsem
     /// (`anon_vma_clone`). In a fork, `dst` has no anon_vma yet, and may reuse an inherited one
-    /// that no VMA uses.
+    /// that is the `anon_vma` of no VMA.
     pub(crate) fn anon_vma_clone(&mut self, dst: VmaId, src: VmaId) -> Result<(), Enomem> {
         let links = self.vma(src).chain.len();
         for i in 0..links {

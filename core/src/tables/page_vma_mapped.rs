@@ -25,8 +25,8 @@ pub(crate) struct PageVmaMappedWalk {
     pub mm: MmId,
     /// The folio.
     pub folio: Folio,
-    /// The addresses still to visit: where one VMA would map the folio, as far as one lowest-level
-    /// table spans.
+    /// The addresses still to visit. One VMA would map the folio there, and one lowest-level table
+    /// spans them.
     pub rest: Range<u64>,
     /// The entries that it looks for.
     pub wanted: Wanted,
@@ -106,7 +106,8 @@ mod tests {
         let s = &mut *kernel.state();
         let folio = Folio::of_head(Pfn(40));
         s.head_mut(folio).order = 3;
-        // pages 8 to 15 have a huge entry; two pages of the folio are among pages 16 to 23
+        // addresses 8 to 15 have a huge entry for the folio; of the four small entries, those at 17
+        // and 20 map pages of it
         let small = |pfn| PresentPte::new(Pfn(pfn));
         for (addr, pfn) in [(17, 43), (18, 60), (20, 47), (21, 48)] {
             let at = s.pte_alloc(mm, addr).expect("room").expect("a table");
