@@ -8,7 +8,8 @@ function end_row() {
     first = ""
 }
 
-# The lines of functions that are not reached, in ascending order, each after a blank.
+# Returns the first line of each function that is not reached, in ascending order, each after a
+# blank.
 function unreached(    line, sorted, n, i, text) {
     for (line in begins) {
         if (line in reached_at) continue

@@ -219,7 +219,7 @@ commands! {
     19 Reclaim "RECLAIM"
     /// Returns once each unfinished operation waits.
     20 Quiet "QUIET"
-    /// Begins a program with stops.
+    /// Begins a program whose operations stop at given places in the kernel.
     21 Schedule "SCHEDULE"
     /// Announces the stops of an operation.
     22 Arm "ARM"

@@ -25,7 +25,8 @@ pub fn page_at(window: Window, addr: u64) -> String {
     }
 }
 
-/// An operation as in a program. A name that stands for another slot says so: `write p5 (= p0) 0`.
+/// An operation as a program writes it. If a name stands for another slot, the slot follows:
+/// `write p5 (= p0) 0`.
 #[must_use]
 pub fn operation(op: &Op, names: Resolved) -> String {
     let named = |kind, prefix: char, slot: Option<usize>| {
@@ -51,7 +52,7 @@ pub fn operation(op: &Op, names: Resolved) -> String {
     line
 }
 
-/// What an operation showed of a page.
+/// A page as pagemap showed it to user space, or a snapshot to a device.
 #[must_use]
 pub fn shown(shown: Shown) -> String {
     match shown {
@@ -92,7 +93,7 @@ pub fn vma_flags(flags: VmFlags) -> String {
     words.join(", ")
 }
 
-/// What pagemap shows of a page.
+/// A page as pagemap shows it.
 #[must_use]
 pub fn pagemap(shown: Pagemap) -> String {
     let words = [
@@ -110,7 +111,7 @@ pub fn pagemap(shown: Pagemap) -> String {
     words.join(", ")
 }
 
-/// What a snapshot shows a device of a page.
+/// A page as a snapshot shows it to a device.
 #[must_use]
 pub fn hmm_pfn(shown: HmmPfn) -> String {
     match shown {

@@ -51,7 +51,7 @@ impl Pages {
 pub struct Window {
     /// The address of the first page.
     first: u64,
-    /// log2 of the pages that a page of the program stands for.
+    /// log2 of the number of pages that a page of the program stands for.
     scale_bits: u32,
 }
 

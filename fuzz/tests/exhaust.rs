@@ -1,7 +1,7 @@
 //! The exhaustive search leaves nothing out, and its counts are right.
 //!
-//! Most tests compare it with a simpler search, which runs every sequence of operations, with all
-//! names.
+//! Most tests compare it with a simpler search, which runs every sequence of operations, including
+//! those that differ only by a renaming.
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
@@ -203,7 +203,7 @@ fn merging_runs_less_and_finds_the_same() {
     }
 }
 
-/// Runs every sequence as it stands, with all names.
+/// Runs every sequence, including those that differ only by a renaming.
 #[test]
 fn renamed_programs_find_nothing_else() {
     const BUGS: &str = "collapse-no-notifier,hmm-release-callback,vm-normal-page-special,\

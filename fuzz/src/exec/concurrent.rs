@@ -143,9 +143,9 @@ impl<'a> Run<'a, '_> {
         at == next
     }
 
-    /// Tells the observer of the scheduling point at which the operation is, if it asked for that.
-    /// Returns true if the operation goes on there, since `stop` is false: no preemption asks for
-    /// the point.
+    /// With [`Options::points`](super::Options::points), tells the observer of the scheduling point
+    /// at which the operation has stopped. Returns true if the operation goes on at once. It does
+    /// not if `stop` is true: then a preemption asks for this point.
     fn passed(&mut self, stop: bool, step: usize, thread: usize) -> bool {
         if !self.options.points {
             return false;

@@ -94,7 +94,7 @@ pub trait Observer {
     fn shown(&mut self, _pages: &[ShownPage]) {}
     /// An operation has ended.
     fn operation(&mut self, _step: usize, _op: &Step, _outcome: Outcome, _s: &State) {}
-    /// The operation has passed a scheduling point, if [`Options::points`] asks for it. `task` is
+    /// The operation is at a scheduling point, if [`Options::points`] asks for it. `task` is
     /// the thread's, or that of the migration that it drives.
     fn point(&mut self, _step: usize, _task: TaskId, _s: &State) {}
     /// A task was preempted at a scheduling point.
@@ -158,7 +158,7 @@ impl Executor {
         self.zoo = zoo;
     }
 
-    /// Whether the observers of later runs are told of each scheduling point: [`Options::points`].
+    /// Sets [`Options::points`] for later runs: tell the observer of each scheduling point.
     pub fn observe_points(&mut self, points: bool) {
         self.options.points = points;
     }

@@ -7,12 +7,12 @@
 //! preemptions. The schedules of a burst are
 //!
 //! - one preemption at each scheduling point of its first operation, and
-//! - for each of these, further preemptions at later points, up to [`Bound::preemptions`] in all,
+//! - for each of these, further preemptions at later points, up to [`Bound::preemptions`] in all.
 //!
-//! as long as the preemption switches to the other thread and that thread has something to do;
-//! elsewhere a preemption changes nothing. If a program comes to rest before its last operation has
-//! begun, it consists of a shorter burst and a continuation, so it is not kept as a burst of its
-//! own.
+//! Each preemption switches to the other thread, at a point where that thread has something to do.
+//! Any other preemption would change nothing. If a program comes to rest before its last operation
+//! has begun, it consists of a shorter burst and a continuation, so it is not kept as a burst of
+//! its own.
 //!
 //! A burst has at most [`Bound::overlap`] operations. With two threads at most two operations
 //! overlap at a time, but one operation can overlap with several others, one after another.

@@ -86,8 +86,8 @@ struct Node {
     used: Used,
 }
 
-/// A moment of a run at which no operation is under way, and at which none would be under way if
-/// operations were appended to the program.
+/// A moment of a run at which no operation is under way, even if operations are appended to the
+/// program.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     /// Number of operations up to this moment.
@@ -131,10 +131,10 @@ pub struct FirstProgram {
     pub runs: u64,
 }
 
-/// A state, and everything else that decides how a program which reaches it can go on. The names
-/// that the program has used so far matter only in the two `bool` fields. Any other name of a
-/// device, page or process leads to a continuation that behaves alike: a device or page that is not
-/// named yet can still be renamed, and a number without a process stands for a live process.
+/// A state, and everything else that decides how a program which reaches it can go on. Of the names
+/// that the program has used so far, only two facts count: the `bool` fields. Two programs that
+/// differ in other names can go on alike: a device or page that one has not named yet can still be
+/// renamed, and the number of a missing process stands for a live one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reached {
     identity: u128,
@@ -209,8 +209,8 @@ impl Settling {
         self.waited |= self.released;
     }
 
-    /// The last point at which the run of `program` was at rest; `before` is that point in the run
-    /// of the program that it continues.
+    /// The last point at which the run of `program` was at rest. The program extends a shorter one;
+    /// `before` is the last such point in the run of the shorter program.
     fn rest(&self, program: &Program, before: Rest) -> Rest {
         if self.waited && program.threads > 1 {
             return before;

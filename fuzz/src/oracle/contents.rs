@@ -121,8 +121,8 @@ pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
     Ok(())
 }
 
-/// If an operation that ran alone populated a page of a readable mlocked VMA, the page has an
-/// entry.
+/// After an operation that ran alone, each page that it had to populate has an entry, if the page
+/// is in a readable mlocked VMA.
 pub fn check_resident(
     at: At,
     s: &State,

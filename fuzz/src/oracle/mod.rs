@@ -78,7 +78,7 @@ impl View<'_> {
         describe::place(self.at.window, mm, addr)
     }
 
-    /// A page of an address space that is named elsewhere, in words.
+    /// A page in words, without its address space, which the message names elsewhere.
     pub(crate) fn page_at(&self, addr: u64) -> String {
         describe::page_at(self.at.window, addr)
     }
@@ -104,7 +104,7 @@ impl View<'_> {
         entry_at(self.s, mm, addr)
     }
 
-    /// log2 of the pages that the entry for an address stands for.
+    /// log2 of the number of pages that the entry for an address stands for.
     pub(crate) fn order_at(&self, mm: MmId, addr: u64) -> u8 {
         match self.s.tables().walk(self.s.mm(mm).pgd, addr) {
             Walk::Huge(_, level) => self.s.geometry().order(level),

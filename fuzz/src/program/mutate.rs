@@ -242,7 +242,7 @@ fn change_kind(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     new != old
 }
 
-/// Operands taken from one operation for another, and random ones for types that it lacks.
+/// The operands of `kept` for a new operation; random ones of the types that `kept` lacks.
 struct KeepShared<'a> {
     kind: OpKind,
     kept: Op,

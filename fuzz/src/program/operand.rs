@@ -1,8 +1,8 @@
 //! Operands of operations.
 //!
 //! Each operand type has a canonical range: every byte means some value (`from_byte` wraps), and
-//! every value can be encoded. The three forms of a program use the [`Operand`] trait, never a
-//! single type. So a new operand type is one entry here. Elsewhere it needs only its weights in
+//! every value can be encoded. The three forms of a program use the [`Operand`] trait and name no
+//! operand type. So a new operand type is one entry here. Elsewhere it needs only its weights in
 //! [`generate`](super::generate) and its values in [`alphabet`](crate::exhaust::alphabet).
 
 use crate::limits::{DEVICES, MAX_HELD, MAX_PROCS, MAX_WORKERS, WINDOW_PAGES};

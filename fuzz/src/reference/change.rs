@@ -165,7 +165,7 @@ impl Page {
                 self.protection = Protection::No;
             }
             Change::WriteProtect => {
-                // a page written while the call ran may not be protected
+                // if the page was written while the call ran, it is not certainly protected
                 let is_there = self.written || self.read;
                 let there = is_there && self.others.is_empty() && !written_meanwhile;
                 self.protection = if there {

@@ -350,7 +350,7 @@ impl Reference {
             if let Some(from) = from {
                 let page = &mut space[at];
                 page.may_also_be(&from);
-                // a page that arrives is not registered
+                // if a page arrived here, it is not registered
                 page.registration_uncertain |= page.registered;
             }
         }

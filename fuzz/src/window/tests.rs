@@ -74,7 +74,8 @@ fn leaf_tables(s: &State, mm: MmId, addrs: Range<u64>) -> Vec<(u64, usize)> {
     starts.map(|start| (start, used(&start))).collect()
 }
 
-/// A program that names eight pages names all of one huge page: one table of base pages, aligned.
+/// Eight pages of a program fill one aligned huge page. As base pages, they fill one table of the
+/// lowest level.
 #[test]
 fn two_huge_pages_lie_in_the_window_of_each_geometry() {
     for geometry in GEOMETRIES {

@@ -1,5 +1,5 @@
-//! Invalidations made by hand, and the removal of an entry of the zero page, which no count
-//! includes.
+//! Invalidations made by hand. Where a case removes an entry, it is one of the zero page: no count
+//! includes that, so no other oracle reports first.
 
 use super::cases::Case;
 use super::lab::Lab;

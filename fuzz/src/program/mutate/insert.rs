@@ -90,8 +90,8 @@ mod tests {
     use mm_core::State;
     use std::collections::BTreeSet;
 
-    /// The allocations that operations were seen to make: they used up a failure that was armed
-    /// just before.
+    /// The kinds of allocation that operations were seen to make. An operation makes one of a kind
+    /// if it uses up a failure of that kind that was armed just before.
     #[derive(Default)]
     struct Seen {
         armed: Option<mm_core::AllocKind>,
