@@ -46,7 +46,7 @@ pub struct SliceColumn {
     pub failed: bool,
 }
 
-/// A cell, for as many steps as nothing in it changes.
+/// A cell, and the consecutive steps in which it does not change.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// The first step, by its place among the columns.
