@@ -6,9 +6,9 @@
  * The kernel's own allocations are caught where it asks whether to inject a failure,
  * should_failslab() and should_fail_alloc_page(); swap slots are caught in folio_alloc_swap(). A
  * kprobe answers in place of these functions, and is enabled only while a failure is armed. A slab
- * cache is recognized by its name, so caches must not be merged. An allocation with GFP_HIGHUSER is
- * a page of a process (it is movable, too, except for a longterm pin); one with GFP_PGTABLE_USER is
- * a page table.
+ * cache is recognized by its name, so caches must not be merged. An allocation with all flags of
+ * GFP_HIGHUSER is a page of a process; it also has __GFP_MOVABLE, unless it is for a longterm pin.
+ * An allocation with GFP_PGTABLE_USER is a page table.
  */
 #include <linux/error-injection.h>
 #include <linux/ftrace.h>
@@ -34,8 +34,8 @@ static const char *const caches[MMFUZZ_ALLOC_KINDS] = {
 };
 
 /*
- * Counts an allocation. One that may not sleep is only a first attempt, and fails together with
- * the one that follows it.
+ * Counts an allocation. An allocation that may not sleep is only a first attempt. It fails together
+ * with the attempt that follows it.
  */
 static bool count(enum mmfuzz_alloc kind, bool final)
 {

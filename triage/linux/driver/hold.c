@@ -75,9 +75,9 @@ static void try_get(struct page *page, struct mmfuzz_entry *out)
 
 /*
  * Takes a reference to the page that an entry names, or that the swap cache has for it, as a pfn
- * walker does. A pfn walker takes no mmap_lock, and needs none: it does not walk page tables. We take
- * it, so that the tables stay. If that fails, no other task runs on this CPU, the only one, until we
- * have the reference.
+ * walker does. A pfn walker takes no mmap_lock, and needs none: it does not walk page tables. We do
+ * walk them, so we try to take mmap_lock, which keeps the tables. If that fails, we disable
+ * preemption instead: the guest has one CPU, so no other task can free a table.
  */
 struct page *mmfuzz_hold_entry(unsigned long addr)
 {

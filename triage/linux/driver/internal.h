@@ -84,7 +84,7 @@ struct held_ref {
 };
 
 struct session {
-	struct mutex mutex;		/* of all below */
+	struct mutex mutex;		/* protects the fields below */
 	struct held_ref refs[MMFUZZ_MAX_REFS];
 	struct folio *locks[MMFUZZ_MAX_LOCKS];
 	struct held_migration *migrations[MMFUZZ_MAX_MIGRATIONS];

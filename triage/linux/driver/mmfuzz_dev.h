@@ -30,7 +30,7 @@ struct mmfuzz_range {
 	__u32 skip;	/* the driver declines page i if bit i % 8 is set */
 	__u32 flags;	/* MMFUZZ_TO_SYSTEM and those below */
 	__u64 result;	/* out: a count, a word, a slot */
-	__u64 word;	/* in: what a device writes; out: MMFUZZ_OPEN of a migration */
+	__u64 word;	/* in: what a device writes; out: MMFUZZ_OPEN if a migration has not ended */
 };
 
 #define MMFUZZ_TO_SYSTEM (1 << 0)
@@ -44,7 +44,7 @@ struct mmfuzz_range {
 struct mmfuzz_slot {
 	__u32 slot;
 	__u32 skip;	/* as in mmfuzz_range; used if destinations are yet to be supplied */
-	__u32 open;	/* out: MMFUZZ_OPEN if the migration goes on */
+	__u32 open;	/* out: MMFUZZ_OPEN if the migration has not ended */
 	__u32 reserved;
 };
 
@@ -233,8 +233,9 @@ enum mmfuzz_at_place {
 #define MMFUZZ_MAX_STAGES 2
 
 /*
- * Where an operation stops: when it has been at one of the places of the first stage as often as
- * that says, and then at one of those of the second. A place is a bit.
+ * Where an operation stops: at the end of its last stage. A stage ends when the operation has been
+ * at the stage's places (a bit each) as often as its `times` says. The second stage counts from the
+ * end of the first.
  */
 struct mmfuzz_stop {
 	__u64 places[MMFUZZ_MAX_STAGES];
@@ -254,7 +255,7 @@ enum mmfuzz_state {
 	MMFUZZ_RUNS,
 	MMFUZZ_STOPPED,
 	MMFUZZ_ENDED,
-	/* It was somewhere else when it should have been at a stop, or where nothing may sleep. */
+	/* It came to a later stop before an earlier one, or to a stop where it must not sleep. */
 	MMFUZZ_ASTRAY,
 };
 

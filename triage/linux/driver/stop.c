@@ -44,7 +44,7 @@ struct stoppable {
 	enum state state;
 	unsigned int next;	/* the stop that comes next */
 	bool of_window;		/* the task handles a fault in the window */
-	u64 returning;		/* returns that count: the function was entered for the window */
+	u64 returning;		/* returns that will count, because the call works on the window */
 	bool failed;
 	struct {
 		unsigned int stage, count;
@@ -139,7 +139,7 @@ static void wait_there(struct stoppable *op)
 	}
 	for (i = 0; i < depth; i++)
 		rcu_read_unlock();
-	/* the references of batches would make others fail */
+	/* references of LRU batches would make migrations of other tasks fail */
 	lru_add_drain();
 	spin_lock(&operations_lock);
 	if (op->state == GOING)
@@ -176,7 +176,7 @@ static void arrive(struct stoppable *op, u64 places)
 	}
 }
 
-/* Which of the places count, of those at the entry or the return of a function. */
+/* Those of @places that count: the function has the right caller and works on the window. */
 static u64 counting(struct stoppable *op, u64 places, unsigned long *args, unsigned long caller)
 {
 	u64 left;
@@ -205,9 +205,10 @@ bool mmfuzz_entered(unsigned long goes_on, unsigned long *args, unsigned long ca
 	if (!function)
 		return false;
 	/*
-	 * The model's faults take mmap_lock. So do those of the kernel if it finds no VMA without
-	 * it, which may happen at any time. Faults of the agent itself should not wait for
-	 * mmap_lock, which a stopped task may hold.
+	 * A fault in the model always takes mmap_lock. So for faults in the window,
+	 * lock_vma_under_rcu() finds no VMA, as may happen at any time, and the kernel takes
+	 * mmap_lock. Faults of the agent itself should not wait for mmap_lock, which a stopped task
+	 * may hold.
 	 */
 	if (function->finds_area)
 		return in_window(args[1]);
@@ -278,7 +279,10 @@ static bool extent_of(const char *name, unsigned long extent[2])
 	return true;
 }
 
-/* Tells ftrace to send the entries of functions to a trampoline: those that return there, or not. */
+/*
+ * Tells ftrace to send the entries of functions to a trampoline: the functions that have a place at
+ * their return if @returns, otherwise all others.
+ */
 static int follow(struct ftrace_ops *ops, void (*trampoline)(void), bool returns)
 {
 	unsigned long addrs[MMFUZZ_PLACES + 1];
@@ -395,7 +399,10 @@ long mmfuzz_disarm_stops(void)
 	return 0;
 }
 
-/* The stops of the caller's operation are now those of the task that it drives, or the reverse. */
+/*
+ * Moves the stops of an operation from one task to another: from the caller to the migration thread
+ * that it drives, or back.
+ */
 void mmfuzz_pass_stops(struct task_struct *from, struct task_struct *to)
 {
 	struct stoppable *op = operation_of(from);

@@ -7,7 +7,7 @@
 
 #include "mmfuzz_dev.h"
 
-/* What a call must be about to count: something of the window. */
+/* A call counts only if this part of it lies in the window. */
 enum mmfuzz_of {
 	OF_ANYTHING,
 	OF_ADDRESS,	/* the argument is an address */

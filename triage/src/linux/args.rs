@@ -84,8 +84,8 @@ pub struct LinuxArgs {
 }
 
 impl LinuxArgs {
-    /// Whether emitted programs are to run: `--emitted`, and neither of the two checks that exclude
-    /// it.
+    /// Whether emitted programs are to run: with `--emitted`, but without `--selftest` and
+    /// `--check-detection`.
     pub const fn runs_emitted(&self) -> bool {
         self.emitted && !self.selftest && !self.check_detection
     }

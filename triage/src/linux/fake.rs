@@ -36,7 +36,7 @@ pub fn image(dir: &Path, behaviour: &str, patience: Patience) -> Image {
     Image::fake(qemu, patience)
 }
 
-/// The same, with some patience.
+/// Like [`image`], with short limits for a program and for the last words.
 #[cfg(feature = "zoo")]
 pub fn quick_image(dir: &Path, behaviour: &str) -> Image {
     let patience = Patience {

@@ -2,7 +2,7 @@
 //!
 //! A page that leaves an mlocked VMA goes through a batch, and Linux frees it when it drains that
 //! batch. The free frames of a device are a stack, so the order counts. The driver drains the batch
-//! before it looks, before each phase of a held migration, and before it evicts frames;
+//! before it observes, before each phase of a held migration, and before it evicts frames;
 //! `migrate_device_unmap` drains it before a migration allocates.
 
 use mm_core::{DEVICES, MmId, Pte, PteWrite, Softleaf, State, VmFlags};

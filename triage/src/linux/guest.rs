@@ -45,7 +45,8 @@ impl Default for Patience {
 
 /// How many characters of a console line are kept as the reason for a guest's end.
 const LONGEST_LINE: usize = 500;
-/// After a kill, the console ends at once unless children of QEMU keep it open.
+/// How long to wait for the rest of the console after a kill. Children of QEMU may keep the console
+/// open.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// What the guest boots.
@@ -353,7 +354,7 @@ impl Port {
     /// The time left until the deadline.
     fn left(&self) -> io::Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        // A socket takes a zero timeout for none at all.
+        // `UnixStream` refuses a timeout of zero.
         (!left.is_zero())
             .then_some(left)
             .ok_or(io::ErrorKind::TimedOut.into())

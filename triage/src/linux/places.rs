@@ -2,8 +2,8 @@
 //!
 //! A scheduling point of the core lies before a section under the page-table lock, or between two
 //! phases. [`stop`] turns a point of an operation into a stop of the driver: the entry of a
-//! function, or the return from one, and how often the operation must have been there. What is
-//! counted are the earlier points of the operation at which the kernel is in the same function.
+//! function, or the return from one, and how often the operation must have been there. That number
+//! follows from the points of the operation so far at which the kernel is in the same function.
 //!
 //! Where several places between two effects would do, the table has one that the kernel passes in
 //! any case. `docs/linux.md` says which points Linux cannot stop at.
@@ -71,14 +71,14 @@ impl Points {
         after > self.all[at].walked
     }
 
-    /// How many points up to this one, which counts, have one of these names.
+    /// The number of points up to and including point `at` that have one of these names.
     fn count(&self, at: usize, sites: &[Site]) -> usize {
         let points = self.all[..=at].iter();
         points.filter(|point| sites.contains(&point.site)).count()
     }
 
-    /// How many points up to this one, which counts, have its name and enter a table, or do not, as
-    /// it does.
+    /// The number of points up to and including point `at` that are like it: they have its name,
+    /// and either all of them enter a page table or none does.
     pub fn alike(&self, at: usize) -> usize {
         let alike = |i: &usize| {
             self.all[*i].site == self.all[at].site && self.enters(*i) == self.enters(at)
@@ -86,7 +86,8 @@ impl Points {
         (0..=at).filter(alike).count()
     }
 
-    /// The point that is this one in another run of the operation: see [`Self::alike`].
+    /// The point of this run that corresponds to point `at` of `other`, another run of the same
+    /// operation: as many points up to it are [alike](Self::alike). `None` if there is none.
     pub fn find(&self, other: &Self, at: usize) -> Option<usize> {
         let (wanted, alike) = (other.all[at].site, other.alike(at));
         let mut points = (0..self.all.len())
@@ -108,8 +109,8 @@ fn at(places: &[Place], times: usize) -> Stop {
     }
 }
 
-/// At the first of `places` after the operation was at one of `first`, `times` times. No `times`
-/// means from the start.
+/// A stop in two stages: the operation is at any of `first`, as often as `times` says, and then at
+/// any of `places`. If `times` is 0, there is no first stage.
 fn then(first: &[Place], times: usize, places: &[Place]) -> Stop {
     let first = (times > 0).then(|| Stage::new(first, times));
     let stages = first.into_iter().chain([Stage::new(places, 1)]).collect();

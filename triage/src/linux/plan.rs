@@ -22,7 +22,8 @@ pub struct Plan {
     pub job: Job,
     /// What the model says for each `End` and each `Observe` of the job, in order.
     pub expected: Vec<Expected>,
-    /// For each operation that is stopped, its number, and its name and those of the points.
+    /// For each operation that is stopped, its number, and a text with its name and the names of
+    /// the scheduling points.
     pub stops: Vec<(u16, String)>,
 }
 
@@ -287,8 +288,8 @@ impl Recorder<'_> {
         names.collect()
     }
 
-    /// An operation is about to run while others are stopped or wait. If yet another could run, the
-    /// kernel's scheduler decides which does.
+    /// An operation is about to run, and all others must be stopped or wait. If another one could
+    /// run, the kernel's scheduler would decide which of the two runs first.
     fn must_be_alone(&mut self, step: usize, s: &State) {
         let runs = |other: &usize| {
             *other != step && !self.stopped.contains(other) && !self.asleep(*other, s)

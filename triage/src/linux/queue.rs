@@ -31,7 +31,7 @@ pub trait CaseSource: Send {
     fn ran(&mut self, _case: Case, _reached: Reached) {}
 }
 
-/// What a program has reached, as far as somebody follows that.
+/// What a program has reached. A list is empty if the run does not follow it.
 #[derive(Debug, Default)]
 pub struct Reached {
     /// Features of the model's run: numbers of counters.

@@ -17,13 +17,13 @@ use std::os::fd::AsRawFd;
 const GUEST: Window = Window::GUEST;
 const PAGE: u64 = Window::PAGE_BYTES;
 
-/// What happens.
+/// What a call does.
 #[derive(Clone, Copy)]
 enum Act {
     Nothing,
     /// A read of the word at an address.
     Read(u64),
-    /// A write there.
+    /// A write of a word: the address and the word.
     Write(u64, u64),
     /// A system call.
     System(u64, [u64; 6]),
@@ -96,7 +96,8 @@ impl Ready {
         }
     }
 
-    /// Prepares a call that writes `word` or works on `slot`.
+    /// Prepares a call. `word` is the word that it writes, and `slot` the slot that it works on; a
+    /// call that does neither ignores them.
     ///
     /// # Errors
     ///

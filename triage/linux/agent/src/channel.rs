@@ -63,7 +63,7 @@ pub struct Item {
 pub struct ItemResult {
     /// The outcome as user space sees it.
     pub outcome: GuestOutcome,
-    /// The migration goes on.
+    /// The operation opened or drove a migration that has not ended.
     pub open: bool,
     /// The window was observed.
     pub seen: bool,
@@ -125,7 +125,7 @@ pub struct Response {
     pub outcome: GuestOutcome,
     /// The child of a fork.
     pub pid: i32,
-    /// The migration goes on.
+    /// The operation opened or drove a migration that has not ended.
     pub open: bool,
 }
 

@@ -35,7 +35,7 @@ const BITS: usize = 1 << 22;
 pub struct Cover {
     seen: [AtomicU64; BITS / 64],
     fresh: [AtomicU32; MAX_REACHED],
-    /// New places; more than `fresh` holds if some found no room.
+    /// The number of new places. It exceeds the length of `fresh` if some places found no room.
     count: AtomicU32,
 }
 

@@ -23,8 +23,8 @@ use std::marker::PhantomData;
 /// The id of the first reply, which answers no job: the agent has started.
 pub const HELLO: u32 = u32::MAX;
 
-/// The most events of a reply: for each operation its end and an observation, and one that
-/// something hangs.
+/// The most events of a reply: for each operation its end and an observation, and one event that
+/// reports a hang.
 pub const MAX_EVENTS: usize = 2 * MAX_OPS + 1;
 
 /// Longest frame that is accepted, in bytes: the longest reply, with every number at its longest.
@@ -82,7 +82,7 @@ pub struct Hint {
 pub enum Action {
     /// Start the operation with this number.
     Start(u16),
-    /// Wait for the end of this operation, which ends now.
+    /// Wait for the end of this operation. In the model's run it ends at this step.
     End(u16),
     /// Observe all processes; every operation has ended or waits.
     Observe,
@@ -311,7 +311,7 @@ pub mod page {
 }
 
 /// Deserializes a list of at most `N` items. Without a limit, one byte of a frame could become many
-/// of memory.
+/// bytes of memory.
 fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const N: usize>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {

@@ -17,8 +17,8 @@ use corpus::Corpus;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// The files that the command line names, then mutants of the programs that reached something new,
-/// until the time is up.
+/// The source of programs. It gives the files that the command line names, then mutants of the
+/// programs that reached something new, until the time is up.
 pub struct Fuzzer<'a> {
     args: &'a LinuxArgs,
     files: Queue<'a>,
