@@ -1,5 +1,5 @@
-# Since 6.17 one mremap moves several VMAs with the gaps between them. Page 22 stays, since a gap
-# moves there, and page 25 arrives.
+# Since 6.17 one mremap moves several VMAs with the gaps between them. The old page 22 stays mapped,
+# since only a gap moves there. Page 5 arrives at page 25.
 mmap p0 0 2 rw
 mmap p0 5 1 r
 mmap p0 20 6 rw

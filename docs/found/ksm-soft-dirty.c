@@ -1,5 +1,5 @@
-// KSM replaces a page that was written to by a KSM page, and drops the soft-dirty bit. pagemap then
-// shows no write. Needs CONFIG_KSM, CONFIG_MEM_SOFT_DIRTY and root. cc -static
+// KSM merges a page that was written to, and drops its soft-dirty bit. pagemap then shows no write.
+// Needs CONFIG_KSM, CONFIG_MEM_SOFT_DIRTY and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // mremap() marks the pages that it moves soft-dirty, because the contents at the new address have
-// changed. Where it moves a whole page table, it does not, so pagemap does not show that these
-// pages changed. Needs CONFIG_MEM_SOFT_DIRTY. cc -static
+// changed. Where it moves a whole page table, it does not mark them, so pagemap does not show that
+// these pages changed. Needs CONFIG_MEM_SOFT_DIRTY. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
