@@ -180,7 +180,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "migwait-no-pageref",
         "ffa65753c431",
-        "a waiter drops its reference when it goes to sleep, so a missing reference would show at one scheduling point only, and is left out; `migwait-holds-ref` has the opposite mistake",
+        "a waiter drops its reference when it goes to sleep, so the missing reference would show at one scheduling point only; `migwait-holds-ref` has the opposite mistake",
     ),
     (
         "s390-unused-bit",

@@ -72,7 +72,7 @@ fn no_terminal_obeys_the_name_of_a_file_or_the_console_of_a_guest() {
     // Likewise for the name of a program that is refused.
     bench.write(
         "ev\x1b[31mil.mm",
-        "threads 2\npreempt 1 t1\nmmap p0 0 1 rw\nt1: fork p0\n",
+        "threads 2\npreempt 2 t1\nmmap p0 0 1 rw\nwrite p0 0\nget-fast p0 0 r\nt1: read p0 0\n",
     );
     let ran = linux(&bench, &["--verbose", "ev\x1b[31mil.mm"]);
     assert!(

@@ -57,7 +57,7 @@ errors! {
     }
     FaultError {
         Self::Oom => ENOMEM "out of memory while the page was faulted in",
-        Self::Sigbus => EFAULT "the page could not be migrated back to system memory",
+        Self::Sigbus => EFAULT "the page could not be migrated back to system memory, or the entry is corrupt",
         Self::Sigsegv => EFAULT "no VMA allows the access: map the address, or allow the access with mprotect",
         // a task that may not wait for userfaultfd gets SIGBUS
         Self::UffdWp => EFAULT
@@ -71,7 +71,7 @@ errors! {
     }
     HmmError {
         Self::Busy => EBUSY "the range was invalidated since the sequence was read: start over",
-        Self::Fault => EFAULT "the page cannot be faulted in: no VMA allows the access",
+        Self::Fault => EFAULT "the page cannot be faulted in: no VMA allows the access, the page could not be migrated back, or the entry is corrupt",
         Self::Permission => EPERM "the VMA is not writable: request a read",
         // before 7.3 it is -EFAULT (`Rules::hmm_says_why`)
         Self::Oom => ENOMEM "out of memory while the page was faulted in",
@@ -96,7 +96,7 @@ errors! {
     RemapError {
         Self::Fault => EFAULT
             "no VMA covers the old range, or several do and one is registered with userfaultfd",
-        Self::Inval => EINVAL "the ranges overlap, a length does not fit, or the destination ends above user space",
+        Self::Inval => EINVAL "the ranges overlap, the destination ends above user space, or MREMAP_DONTUNMAP changes the length",
         Self::NoRoom => ENOMEM "the VMA cannot grow in place: let it move",
         Self::Enomem => ENOMEM
             "out of memory: no page has moved, except those of VMAs that moved before",

@@ -94,8 +94,8 @@ rules! {
          from a fork (since 6.16; before, it never did)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
         "A VMA that grows over another is soft-dirty if either was. (Before, it keeps its own \
-         soft-dirty flag, except when it grows because the flags of a range change: then it takes \
-         the flag of that range.)"
+         soft-dirty flag. But if it grows because a call changes the flags of a range, it takes the \
+         flag of that range.)"
     absent_entry_is_not_dirty V7_2 "try_to_migrate_one"
         "Only a present entry is tested for dirty. (Before, a device-private entry always tests \
          dirty: bit 58, the dirty bit of shadow stacks, is part of the inverted offset in such an \

@@ -167,7 +167,7 @@ bugs! {
     MremapOldSizeZero "mremap-old-size-zero" "01e67e04c281"
         "a move of length zero invalidates through the mmu notifiers";
     HugetlbMremapDelta "hugetlb-mremap-delta" "CVE-2026-98373"
-        "where the source has no table, only the source address advances (here at the lowest level)";
+        "mremap skips a source range without a table but does not advance the destination, so later entries go to wrong addresses (here at the lowest level)";
     UprobePteOverwritten "uprobe-pte-overwritten" "2b12d06c37fd"
         "a page is mapped at the destination before the entries arrive, and one of them overwrites it";
     LatentMremapUffdNeighbour "latent-mremap-uffd-neighbour" "latent in 6.12.117"

@@ -171,7 +171,7 @@ fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
         return Ok(());
     }
     let detail = format!(
-        "{}: no process that shares it has this soft-dirty bit",
+        "{}: its soft-dirty bit differs from that of every process that shares the page",
         describe(view, write, new)
     );
     view.page_finding(Invariant::Inherited, new.pfn, detail)

@@ -85,7 +85,12 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
         all.push(at_end("leak", "device pages left", "[0, 0]", &leaked));
     }
     if reply.stuck {
-        all.push(at_end("stuck", "the end", "comes", "does not come"));
+        all.push(at_end(
+            "stuck",
+            "the processes",
+            "can be ended",
+            "cannot be ended",
+        ));
     }
     all
 }

@@ -43,13 +43,13 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-munlock-nonpresent",
         kernels: FIRST..OPEN,
-        evidence: "mlock_pte_range skips entries that are not present: the judge, on 6.12.117; on 7.3.4 mlock, a \
-                   migration by /dev/hmm_dmirror, munlock and munmap leave Mlocked of /proc/meminfo too high for good",
+        evidence: "mlock_pte_range skips non-present entries: the judge, on 6.12.117; on 7.3.4, Mlocked of /proc/meminfo \
+                   stays too high for good after mlock, a migration by /dev/hmm_dmirror, munlock and munmap",
     },
     KnownBug {
         name: "latent-softdirty-keeps-write",
         kernels: FIRST..OPEN,
-        evidence: "clear_soft_dirty leaves an entry that is not present writable: docs/found/soft-dirty-migration.c and \
+        evidence: "clear_soft_dirty leaves a non-present entry writable: docs/found/soft-dirty-migration.c and \
                    soft-dirty-device-private.c, on 6.12.117, 7.2.13 and 7.3.4",
     },
     KnownBug {
@@ -68,7 +68,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         name: "latent-mremap-uffd-neighbour",
         kernels: FIRST..(7, 3),
         evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole VMA that the copy merged into: the judge, on \
-                   6.12.117; 7.2.13 has the lines (read, not booted); on 7.3.4 such a copy does not merge",
+                   6.12.117; 7.2.13 has the same code (read, not run); on 7.3.4 such a copy does not merge",
     },
     KnownBug {
         name: "excl-mapcount-dropped",

@@ -218,7 +218,7 @@ fn tables_copied(points: &Points, i: usize) -> usize {
 
 fn copy_range(points: &Points, i: usize) -> Result<Stop, &'static str> {
     if i > 0 && points.all[i - 1].site == Site::CopyPresentPage {
-        return Err("the kernel holds the page-table lock since it copied the pinned page");
+        return Err("the kernel has held the page-table lock since it copied the pinned page");
     }
     Ok(match points.enters(i) {
         true => at(&[Place::ForkTable], tables_copied(points, i)),

@@ -60,7 +60,7 @@ pub enum Refusal {
     /// operation waits for, or in an operation that retries until a reference is dropped. The plan
     /// could not say in which operation, or in which attempt, it fails.
     FailureAside,
-    /// A process exits while one of its operations runs.
+    /// A process exits while another operation runs.
     ExitWhileBusy,
     /// An operation takes an `mmap_lock` for reading while a writer waits for it.
     QueuedWriter,
@@ -85,12 +85,12 @@ impl std::fmt::Display for Refusal {
             Self::FailureAside => f.write_str(
                 "an allocation fails while another operation runs, or in an operation that is retried",
             ),
-            Self::ExitWhileBusy => f.write_str("a process exits while one of its operations runs"),
+            Self::ExitWhileBusy => f.write_str("a process exits while another operation runs"),
             Self::QueuedWriter => {
                 f.write_str("an operation overtakes a writer that waits for mmap_lock")
             }
             Self::LockedDevicePage => f.write_str(
-                "a device page is freed after one that left an mlocked VMA, and Linux frees that one late",
+                "a device page is freed after a page that left an mlocked VMA; Linux frees that earlier page late, when it drains a batch",
             ),
             Self::Order => {
                 f.write_str("two operations are woken at once, and either may run first")
