@@ -28,7 +28,8 @@ enum Change {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChangeError {
     /// Part of the range is not mapped (`-ENOMEM` of `mprotect`, `mlock` and `munlock`). The part
-    /// below the gap has been changed. Or `mlock` marked the range, but could not fault in a page.
+    /// below the gap has been changed. `mlock` also returns this if it marked the whole range but
+    /// could not fault in a page.
     Gap,
     /// Nothing is mapped in the range (`-EINVAL` of `UFFDIO_REGISTER` and `UFFDIO_UNREGISTER`).
     NothingMapped,
@@ -95,7 +96,7 @@ impl State {
                     .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty())
             }
             Some(Softleaf::DevicePrivate { write: true, pfn }) => {
-                // the kernel drops soft-dirty here
+                // soft-dirty is dropped, as in the kernel
                 Softleaf::DevicePrivate { write: false, pfn }
                     .to_swap()
                     .set(SwapFlags::UFFD_WP, swap.uffd_wp())

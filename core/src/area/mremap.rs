@@ -166,7 +166,8 @@ impl Current<'_> {
                 ..MergeRange::new(mm, grown, area.flags)
             }
         };
-        // the VMA itself qualifies, so a neighbour that can grow is always found
+        // the VMA itself is the lower neighbour of the added range and can grow over it, so a
+        // merge is always found
         let merged = self.vma_merge(&what).await?;
         merged.map(|_| ()).ok_or(RemapError::NoRoom)
     }
@@ -229,7 +230,8 @@ impl Current<'_> {
         let locked = self.state().vma(vma).flags.contains(VmFlags::LOCKED);
         zoo!(self, Bug::MremapDontunmapLockedVm => let locked = false);
         if keep_source && locked {
-            // the part that stays is split off, because it loses the mlock mark
+            // the source range is split off, because it loses the mlock mark; the rest of the VMA
+            // keeps it
             let isolated = self.isolate_range(mm, &old).await?;
             vma = isolated.first().copied().unwrap_or(vma);
         }

@@ -66,7 +66,8 @@ impl State {
     fn invalidate_start(&mut self, task: TaskId, range: &NotifierRange) {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
-        // a driver that ignores its own request keeps its sequence (mmu_interval_set_seq)
+        // a driver ignores the invalidation for its own request, so its sequence does not advance
+        // (mmu_interval_set_seq)
         let asked = range
             .owner
             .filter(|_| range.event == NotifierEvent::Exclusive);

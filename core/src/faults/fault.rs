@@ -131,7 +131,8 @@ impl State {
     }
 
     /// True if only this mapping uses the page and no entry names its swap slot
-    /// (`wp_can_reuse_anon_folio`). The folio then belongs to the anon_vma of `vma`.
+    /// (`wp_can_reuse_anon_folio`). If so, the folio gives up its slot and moves to the
+    /// anon_vma of `vma`.
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Folio, vma: VmaId) -> bool {
         let page = *self.head(folio);
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));

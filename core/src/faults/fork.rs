@@ -75,7 +75,7 @@ impl State {
                 // a device page has no pins, so sharing cannot fail
                 self.folio_try_dup_anon_rmap_pte(pfn);
                 if write {
-                    // the kernel drops soft-dirty here
+                    // soft-dirty is dropped, as in the kernel
                     child = Softleaf::DevicePrivate { write: false, pfn }
                         .to_swap()
                         .set(SwapFlags::UFFD_WP, swap.uffd_wp());

@@ -241,7 +241,8 @@ impl Current<'_> {
                 Follow::Page(pte) => {
                     let page = pte.pfn();
                     s.try_grab_folio(page, foll);
-                    // FOLL_TOUCH. If the entry is dirty, whoever clears it marks the folio dirty.
+                    // FOLL_TOUCH: GUP marks the folio dirty. If the entry is dirty, that is left to
+                    // whoever clears the entry.
                     if foll.write() && !pte.dirty() {
                         s.folio_mark_dirty(s.folio(page));
                     }

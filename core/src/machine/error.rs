@@ -59,7 +59,7 @@ errors! {
         Self::Oom => ENOMEM "out of memory while the page was faulted in",
         Self::Sigbus => EFAULT "the page could not be migrated back to system memory, or the entry is corrupt",
         Self::Sigsegv => EFAULT "no VMA allows the access: map the address, or allow the access with mprotect",
-        // a task that may not wait for userfaultfd gets SIGBUS
+        // a fault that may not wait for userfaultfd returns VM_FAULT_SIGBUS, which becomes -EFAULT
         Self::UffdWp => EFAULT
             "userfaultfd write-protects the page: lift the protection and repeat the access",
     }

@@ -41,8 +41,8 @@ impl FailInject {
         self.countdown[kind as usize] = nth;
     }
 
-    /// The number that would [`arm`](Self::arm) the same failure now: 1 if the next allocation of
-    /// `kind` fails, 0 if none will.
+    /// Number of allocations of `kind` up to the one that fails, as for [`arm`](Self::arm): 1 if
+    /// the next one fails, 0 if none will.
     pub fn armed(&self, kind: AllocKind) -> u32 {
         self.countdown[kind as usize]
     }

@@ -157,7 +157,8 @@ pub struct Task {
     /// Number of faults retried since the task last made progress or was woken
     /// ([`State::wake_progress`] resets it too).
     pub retries: u32,
-    /// Pages that the driver must skip, one bit each, as the last [`State::open_gate`] asked.
+    /// Pages that the driver must skip: page `i` if bit `i % 8` is set, as the last
+    /// [`State::open_gate`] asked.
     pub skip: u8,
     /// The page tables that the operation's walks over ranges have entered. A walk passes a
     /// scheduling point before each table, and one after the last.
@@ -461,8 +462,8 @@ impl<'k> Current<'k> {
         }
     }
 
-    /// Sleeps until `wait` is over. The caller must have checked, since its last `.await`, that it
-    /// is not over yet; otherwise the task may sleep for ever.
+    /// Sleeps until `wait` is over. The caller must have checked, since its last `.await`, that
+    /// `wait` is not over yet; otherwise the task may sleep for ever.
     pub const fn sleep_on(self, wait: Wait) -> Sleep<'k> {
         Sleep {
             cur: self,

@@ -1,6 +1,6 @@
 //! The log of what happened, for observers: a debugger, a timeline, an oracle.
 //!
-//! The page tables record each write of an entry, and the map of struct pages records which of them
+//! The page tables record each write of an entry, and the map of struct pages records which pages
 //! changed. The tracepoints here record moments that the state alone does not show. The log grows
 //! until [`State::observed`](crate::State::observed).
 
@@ -31,8 +31,8 @@ pub struct PteWrite {
 }
 
 impl PteWrite {
-    /// This write without pointers to tables: such a pointer, before or after the write, becomes an
-    /// empty entry. `None` if the write only links or unlinks a table.
+    /// This write, as one of a leaf entry: if the entry before or after it points to a table, that
+    /// entry is replaced by an empty one. `None` if the write only links or unlinks a table.
     #[inline]
     pub fn of_leaf(self) -> Option<Self> {
         if self.level == 0 {
@@ -152,7 +152,7 @@ pub enum Event {
         lock: Lock,
         /// False for the `mmap_lock` of an address space that is gone.
         alive: bool,
-        /// The locks that it holds already.
+        /// The locks that the task holds already.
         held: LockClasses,
     },
     /// A reader of `/proc/PID/pagemap` has read an entry.

@@ -174,7 +174,8 @@ impl State {
 
     /// Frees a folio of device-private memory (`free_zone_device_folio`).
     fn free_zone_device_folio(&mut self, folio: Folio, dev: DevId) {
-        // a holder of the folio lock keeps it, and freeing does not check the mlock flag
+        // LOCKED stays, because somebody may hold the folio lock. MLOCKED stays, because this path
+        // does not clear it in the kernel either.
         let order = self.unprep_folio(folio, PageFlags::LOCKED | PageFlags::MLOCKED);
         // 7ab0ad0e74f8: a later migration may map this page where nothing was mapped, and would
         // trust a stale ->mapping
@@ -196,7 +197,8 @@ impl State {
     }
 
     /// Puts a folio on the LRU (`folio_add_lru`). The LRU holds no reference. The kernel's per-CPU
-    /// batch in front of it holds one until it is drained; that reference is not modelled.
+    /// batch in front of it holds one until it is drained. The model does not count that reference;
+    /// a fault on a swap entry allows for it (`map_swap_folio`).
     pub(crate) fn folio_add_lru(&mut self, folio: Folio) {
         self.lru_add(folio);
         let charged = self.head(folio).has(PageFlags::CHARGED);

@@ -27,7 +27,8 @@ enum Shrunk {
 enum Write {
     /// No write is needed.
     None,
-    /// The write completes at the next scheduling point.
+    /// The contents are in the slot. After the next scheduling point, reclaim goes on with the
+    /// folio.
     Over,
     Queued,
 }

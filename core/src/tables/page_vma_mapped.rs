@@ -25,8 +25,8 @@ pub(crate) struct PageVmaMappedWalk {
     pub mm: MmId,
     /// The folio.
     pub folio: Folio,
-    /// The addresses still to visit. One VMA would map the folio there, and one lowest-level table
-    /// spans them.
+    /// The addresses still to visit. They are those at which one VMA may map the folio, cut to
+    /// the span of one lowest-level table.
     pub rest: Range<u64>,
     /// The entries that it looks for.
     pub wanted: Wanted,

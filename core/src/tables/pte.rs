@@ -67,7 +67,8 @@ bitflags! {
         /// `_PAGE_SWP_EXCLUSIVE`, for swap entries only: the page was exclusive to this mapping.
         const EXCLUSIVE = 1 << 3;
         /// What user space tracks about the page. Every conversion of an entry must keep these
-        /// bits.
+        /// bits. The kernel does not always: `change_softleaf_pte` and `copy_nonpresent_pte` drop
+        /// soft-dirty of a writable device-private entry.
         const TRACKING = Self::SOFT_DIRTY.bits() | Self::UFFD_WP.bits();
     }
 }

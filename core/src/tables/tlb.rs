@@ -14,7 +14,7 @@
 //!   `State::tlb_flush_pte_range` and `State::tlb_remove_folio`, then `State::tlb_finish_mmu`.
 //!   The pages are freed after the flush. Until then other CPUs may use stale translations. That
 //!   is allowed, because the operation has not returned and still holds `mmap_lock`. If two tasks
-//!   gather in one address space at a time, each flushes all of it, because each may have skipped
+//!   gather in one address space at once, each flushes all of it, because each may have skipped
 //!   entries that the other cleared;
 //! - at the end of a *batch*: reclaim clears entries with `State::ptep_clear_batched` and flushes
 //!   with `State::try_to_unmap_flush`, before it frees the page and, if a cleared entry was

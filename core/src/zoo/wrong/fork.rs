@@ -26,8 +26,8 @@ impl Current<'_> {
         Ok(())
     }
 
-    /// 57efa1fe5957: `copy_tables` that checks for pins before it takes the page-table lock, and
-    /// shares all pages if it saw none.
+    /// 57efa1fe5957: does what `copy_tables` does, but checks for pins before it takes the
+    /// page-table lock, and shares all pages if it saw none.
     pub(crate) async fn copy_tables_unpinned(
         self,
         copy: Copy,
