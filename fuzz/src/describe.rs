@@ -16,7 +16,7 @@ pub fn place(window: Window, mm: MmId, addr: u64) -> String {
     format!("{mm:?} {}", page_at(window, addr))
 }
 
-/// A page of an address space that the reader knows: `page 52 (window page 4)`.
+/// A page, without its address space, which the message names elsewhere: `page 52 (window page 4)`.
 #[must_use]
 pub fn page_at(window: Window, addr: u64) -> String {
     match window.page(addr) {

@@ -92,7 +92,7 @@ impl Window {
         }
     }
 
-    /// The pages that a page of the program stands for.
+    /// The number of pages that a page of the program stands for.
     pub const fn scale(self) -> u64 {
         1 << self.scale_bits
     }
@@ -143,17 +143,17 @@ impl Window {
         (addr.wrapping_sub(self.first) as i64) >> self.scale_bits
     }
 
-    /// The first byte of a page.
+    /// The address of the first byte of a page.
     pub fn byte(self, addr: Addr) -> u64 {
         self.addr(addr) * Self::PAGE_BYTES
     }
 
-    /// The first byte of the window.
+    /// The address of the first byte of the window.
     pub const fn start_byte(self) -> u64 {
         self.first * Self::PAGE_BYTES
     }
 
-    /// The bytes of `pages` of the program.
+    /// The size of `pages` pages of the program, in bytes.
     pub const fn bytes(self, pages: u32) -> u64 {
         (pages as u64 * Self::PAGE_BYTES) << self.scale_bits
     }

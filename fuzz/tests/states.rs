@@ -1,7 +1,8 @@
 //! Every program of the corpus, and 100,000 random ones, end in the state that
 //! `corpus/digests.lock` names. (Cargo runs test files in alphabetical order, and stops at one that
 //! fails. With the zoo, only `wanted.rs` and `zoo.rs`, the tests of single bugs, run after this
-//! test. So `make mutants` sees this test catch only mutants that no earlier test notices.)
+//! test. So if this test catches a mutant of `make mutants`, no earlier test has noticed that
+//! mutant.)
 
 use mm_fuzz::digest_lock as lock;
 

@@ -1,7 +1,7 @@
 //! The fuzz targets as properties. They are in a crate of their own, because bolero sets `--cfg
 //! fuzzing`, as cargo-fuzz does: in mm-fuzz this flag would turn the binaries into libFuzzer's
-//! targets. This crate has no library: a library's test binary would have no property, and then it
-//! does not link under bolero.
+//! targets. This crate has no library: the test binary of a library would have no property, and
+//! bolero cannot link a test binary without one.
 //!
 //! `cargo test` replays the distilled corpus and what any engine has put into `fuzz/corpus`, then
 //! runs random inputs. `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer

@@ -63,7 +63,7 @@ impl<'a> Run<'a, '_> {
                     .as_mut()
                     .poll(&mut Context::from_waker(Waker::noop()));
                 if polled.is_pending() && self.passed(stop, step, thread) {
-                    // nobody is preempted there
+                    // no preemption asks for this point, so the operation goes on
                     continue;
                 }
                 break polled;
@@ -144,8 +144,8 @@ impl<'a> Run<'a, '_> {
     }
 
     /// With [`Options::points`](super::Options::points), tells the observer of the scheduling point
-    /// at which the operation has stopped. Returns true if the operation goes on at once. It does
-    /// not if `stop` is true: then a preemption asks for this point.
+    /// at which the operation has stopped, and returns true if the operation goes on at once. If
+    /// `stop` is true, a preemption asks for this point, and the operation does not go on.
     fn passed(&mut self, stop: bool, step: usize, thread: usize) -> bool {
         if !self.options.points {
             return false;

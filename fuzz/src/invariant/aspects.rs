@@ -113,8 +113,9 @@ impl fmt::Display for Family {
     }
 }
 
-/// Kinds of change in a slice, and conditions under which a check runs. A row of the table names
-/// the kinds of change that can break its invariant.
+/// A set of kinds of change. A slice makes changes of some kinds; the end of an operation and the
+/// end of the run are kinds as well. A row of the table names the kinds that can break its
+/// invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes(u16);
 

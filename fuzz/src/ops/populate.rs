@@ -57,7 +57,8 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
 }
 
 /// Checks that each page has an entry, which is present and, if `write` is set, writable. If a
-/// migration was `open`, it may have gone on while the call waited and have unmapped pages again.
+/// migration was `open`, it may have gone on while the call waited, and may have unmapped pages
+/// again. Then an entry need be neither present nor writable.
 fn check_populated(
     on: Running<'_, '_>,
     mm: MmId,

@@ -363,9 +363,9 @@ fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 /// A folio becomes dirty only through a dirty entry, through an operation that gets pages to write
-/// to them, or by taking over from a dirty folio. A folio that enters or leaves the swap cache is
-/// dirty as well: the slot does not have the folio's contents yet, or no longer belongs to the
-/// folio.
+/// to them, or as the target of a dirty folio's migration. A folio that enters or leaves the swap
+/// cache is dirty as well: the slot does not have the folio's contents yet, or no longer belongs to
+/// the folio.
 #[inline(never)]
 fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);

@@ -207,8 +207,8 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost entries in this slice and whose last lost entry was present, and folios in
-    /// the swap cache that lost a swap entry in this slice.
+    /// Pages that lost entries in this slice, if the last entry that they lost was present. Also
+    /// the folios in the swap cache whose slot lost an entry in this slice.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],

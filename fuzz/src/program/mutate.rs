@@ -334,8 +334,9 @@ fn move_preemption(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     preemption != before
 }
 
-/// Moves a preemption and all later preemptions by the same number of scheduling points. This can
-/// undo the shift of the schedule by an operation that was inserted or removed before them.
+/// Moves a preemption and all later preemptions by the same number of scheduling points. Inserting
+/// or removing an operation renumbers the scheduling points after it; this mutation can make up for
+/// that.
 fn shift_preemptions(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     let preemptions = &mut program.preemptions;
     if preemptions.is_empty() {

@@ -1,9 +1,9 @@
 //! Trimming: removes records from a program as long as it still does the same. The engine decides
 //! what "the same" is.
 //!
-//! The trimmer removes halves first, then quarters, down to single operations and preemptions, each
-//! from the front. After a removal, it goes on from the same place. AFL++ asks for one candidate at
-//! a time, so this is a state machine.
+//! The trimmer removes halves first, then quarters, down to single operations and preemptions. For
+//! each size it starts at the front. After a removal, it goes on from the same place. AFL++ asks
+//! for one candidate at a time, so this is a state machine.
 
 use std::ops::Range;
 

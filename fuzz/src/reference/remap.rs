@@ -72,8 +72,8 @@ impl RemapCall {
         self.kept().end..self.old.end
     }
 
-    /// True if the call may move several VMAs with the gaps between them. A single page lies in one
-    /// VMA.
+    /// True if the call may move several VMAs with the gaps between them. A call that moves a
+    /// single page cannot: the page lies in one VMA.
     fn moves_areas(&self) -> bool {
         let (old, new) = self.lengths();
         self.rules.mremap_moves_areas && !self.stay && old == new && old > 1

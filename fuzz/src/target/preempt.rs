@@ -113,7 +113,8 @@ mod tests {
             let mut seen = Seen::default();
             let verdict = checking.run_observed(&program, &mut seen);
             assert!(matches!(verdict, Verdict::Pass { .. }));
-            // the preemption back may find that the thread has ended
+            // only the first new preemption must take place: when the second one asks to switch
+            // back, the first thread may have ended
             let mut new = program.preemptions.iter();
             let new = new.find(|new| !before.preemptions.contains(new));
             let new = new.expect("a new preemption");

@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     ("contents/area", area_is_too_long),
 ];
 
-/// The model after the calls of a lab: one page is written and protected.
+/// The reference model after some calls: page 0 is written and write-protected.
 pub fn model() -> Reference {
     let mut model = Reference::default();
     let pid = model.create();

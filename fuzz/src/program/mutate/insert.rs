@@ -90,8 +90,9 @@ mod tests {
     use mm_core::State;
     use std::collections::BTreeSet;
 
-    /// The kinds of allocation that operations were seen to make. An operation makes one of a kind
-    /// if it uses up a failure of that kind that was armed just before.
+    /// The kinds of allocation that operations were seen to make. If a failure of a kind is armed
+    /// just before an operation, and is used up after it, the operation makes allocations of that
+    /// kind.
     #[derive(Default)]
     struct Seen {
         armed: Option<mm_core::AllocKind>,
