@@ -183,8 +183,8 @@ impl Last {
                 .rev()
                 .find(move |task| since[*task] != after[*task])
         };
-        // A worker may pass the same site twice. Then the sites before and after the slice between
-        // are the same, so compare with the sites at the beginning of the operation.
+        // A slice of a worker may end at the site where it began. Then compare with the sites at
+        // the beginning of the operation.
         let driven = || moved(self.first).filter(|_| self.after[self.thread] == Site::Start);
         let task = moved(self.before).or_else(driven).unwrap_or(self.thread);
         match self.before[task] {
