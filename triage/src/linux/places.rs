@@ -2,8 +2,8 @@
 //!
 //! A scheduling point of the core lies before a section under the page-table lock, or between two
 //! phases. [`stop`] turns a point of an operation into a stop of the driver: the entry of a
-//! function, or the return from one, and how often the operation must have been there. That number
-//! follows from the points of the operation so far at which the kernel is in the same function.
+//! function, or the return from one, and how often the operation must have been there. To get that
+//! number, [`stop`] counts the points so far at which the kernel is in the same function.
 //!
 //! Where several places between two effects would do, the table has one that the kernel passes in
 //! any case. `docs/linux.md` says which points Linux cannot stop at.

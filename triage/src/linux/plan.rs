@@ -50,7 +50,7 @@ pub enum Expected {
 pub enum Refusal {
     /// Linux cannot stop an operation at this scheduling point, for this reason.
     Place(String, &'static str),
-    /// An operation is preempted where the tables of x86-64 have no such point.
+    /// An operation is preempted at a point that it does not pass with the page tables of x86-64.
     Geometry,
     /// An operation is preempted more often than the driver can stop it.
     Stops,

@@ -79,7 +79,7 @@ kinds! {
 }
 
 impl BreachKind {
-    /// One kind for all the kinds as which the same bug can show.
+    /// The kind that stands for this one and for the other kinds in which the same bug can show.
     pub const fn group(self) -> Self {
         match self {
             Self::ShownUnmapped => Self::Allowed,
@@ -176,7 +176,8 @@ pub const COUNTERS: [Counter; 14] = [
 ];
 
 /// The fields of `/proc/self/status` that are compared with the sums of smaps, and how far they may
-/// differ, in kB, before 6.17, which adds the counts of all CPUs.
+/// differ, in kB, on a kernel before 6.17. Since 6.17 the kernel adds the counts of all CPUs, and
+/// they may not differ.
 pub const ACCOUNTS: [(&str, u64); 5] = [
     ("VmSize:", 0),
     ("VmLck:", 0),

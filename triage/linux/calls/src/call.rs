@@ -25,12 +25,12 @@ impl Range {
         usize::from(self.first)..usize::from(self.first + self.len)
     }
 
-    /// As many pages from `first`, or fewer at the end of the window.
+    /// A range of the same length that begins at `first`, cut at the end of the window.
     pub fn moved(self, first: u16) -> Self {
         Self::new(first, self.len)
     }
 
-    /// The whole huge pages that it meets, and the one behind them.
+    /// Whole huge pages that contain the range. There may be one more behind it.
     pub fn rounded(self) -> Self {
         let pages = self.len.next_multiple_of(HUGE) + HUGE;
         Self::new(self.first / HUGE * HUGE, pages)

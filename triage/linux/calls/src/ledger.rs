@@ -179,7 +179,7 @@ pub struct Ledger {
     /// The contents of these are not known.
     lost: [u64; CELLS / 64],
     used: u32,
-    /// Pages may be protected in huge pages only.
+    /// A huge page may be protected as a whole.
     has_blocks: bool,
     /// There was a second process.
     has_forked: bool,
@@ -311,7 +311,7 @@ impl Ledger {
         }
         let page = &mut self.pages[process][at];
         if forced {
-            // it need not do what a page fault of the process does
+            // such a write need not do what a page fault of the process does
             page.set(UNSURE, page.any(UNSURE | RWP));
             page.set(RWP, false);
         }
@@ -381,7 +381,8 @@ impl Ledger {
         }
     }
 
-    /// The contents of the memfd change where a process may have a copy of its own, or none.
+    /// The contents of a page of the memfd change. Gives up each page of a process that may or may
+    /// not be a copy of it.
     fn object_changes(&mut self, cell: usize) {
         if cell < FILE_CELLS {
             return;
@@ -394,8 +395,8 @@ impl Ledger {
         });
     }
 
-    /// The same for a device's write to a range, with the page. If it failed, the words of writable
-    /// pages are not known any more.
+    /// The same for a device's write to a range. Returns the broken promise, and the page at which
+    /// it is broken. If the write failed, the words of writable pages are not known any more.
     pub fn device_has_written(
         &mut self,
         process: usize,
@@ -465,8 +466,8 @@ impl Ledger {
             && entry & (PM_FILE | PM_EXCLUSIVE) == 0
     }
 
-    /// True if pagemap and smaps must count the page alike: private memory without any entries that
-    /// are no pages.
+    /// True if pagemap and smaps must count the page alike: it is private anonymous memory, and its
+    /// entry cannot be a marker.
     pub fn is_plain(&self, process: usize, at: usize) -> bool {
         let page = &self.pages[process][at];
         let other = VAGUE | SHARED | FILE | HUGETLB | GUARD | POISON | REG_WP | REG_RWP;
@@ -485,7 +486,8 @@ impl Ledger {
         is_known.then(|| self.word(page))
     }
 
-    /// UFFDIO_RWPROTECT has protected a page that was present or not.
+    /// UFFDIO_RWPROTECT has succeeded on a page. Only if the page was present before is it known to
+    /// be protected.
     pub fn rw_protected(&mut self, process: usize, at: usize, was_present: bool) {
         let page = &mut self.pages[process][at];
         if page.has(REG_RWP) && !page.any(VAGUE | GUARD | POISON) {
@@ -812,7 +814,8 @@ impl Ledger {
             } else {
                 *left = HOLE;
             }
-            // mremap ends a registration without UFFD_FEATURE_EVENT_REMAP, which is not asked for
+            // without UFFD_FEATURE_EVENT_REMAP, mremap ends the registration; we do not ask for
+            // that feature
             page.set(REG_WP | REG_MISSING | REG_RWP, false);
             page.set(PROTECTED | WRITTEN | RWP | UNSURE | PINNED, false);
             page.set(

@@ -61,8 +61,9 @@ pub struct CallsJob {
     pub closely: bool,
     /// Seconds that a call may take.
     pub patience: u8,
-    /// Breaches that are known, each with the name of the call after which it shows, `end`, or the
-    /// counter. The ledger gives up the claim, and the program goes on.
+    /// Known breaches. Each has its kind and the place where it shows: the name of the call before
+    /// it, `end` for the end of the program, or the name of the counter. The ledger gives up the
+    /// claim, and the program goes on.
     pub known: Vec<(BreachKind, String)>,
 }
 

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 /// One program in this many is generated, not mutated.
 const RANDOM: u32 = 6;
-/// For one program in this many, no known breach is passed over: that may hide another breach.
+/// One program in this many passes over no known breach, because passing over one may hide another
+/// breach.
 const STRICT: u32 = 4;
 /// How many breaches with the same symptom are reduced: they may have different causes.
 const MOST_REDUCED: u32 = 10;
-/// The same for those that end or stop a guest, which cost seconds.
+/// The same for breaches that end or stop a guest, which cost seconds.
 const MOST_COSTLY: u32 = 2;
-/// One in this many of the programs that look like one of those is run.
+/// Of the programs that look as if they would end or stop a guest, one in this many is run.
 const RISKED: u32 = 32;
 
 /// What tells breaches apart before they are reduced: the promise, and the call after which it was
@@ -84,8 +85,8 @@ impl CallsFinding {
         steps.map(|step| step.call.family()).collect()
     }
 
-    /// True if both break the same promise and this makes all kinds of calls that `other` makes.
-    /// If this is costly, true if the symptoms are the same.
+    /// True if both break promises of the same group ([`BreachKind::group`]), and this makes all
+    /// kinds of calls that `other` makes. If this is costly, true if the symptoms are the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
@@ -209,7 +210,7 @@ impl Hub {
         if count == 0 || self.rng.u32(0..RANDOM) == 0 {
             random_program(&mut self.rng)
         } else {
-            // every second time, the program is one of the newer half
+            // with probability one half, the program is drawn from the newer half
             let from = if self.rng.bool() { count / 2 } else { 0 };
             let mut program = self.programs[self.rng.usize(from..count)].clone();
             let other = &self.programs[self.rng.usize(..count)];

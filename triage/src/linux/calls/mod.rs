@@ -30,9 +30,10 @@ use std::time::{Duration, Instant};
 const RUNS: u32 = 400;
 /// The same if each run costs a boot or a time-out.
 const RUNS_OF_DEATHS: u32 = 40;
-/// Seconds that a call may take, and those after which it hangs without a doubt, whatever else the
-/// machine does.
+/// Seconds that a call may take.
 const PATIENCE: u8 = 3;
+/// Seconds that a call may take when a reduced finding is confirmed. After them it hangs even on a
+/// busy machine.
 const CERTAIN: u8 = 12;
 /// One program in this many is looked at closely.
 const CLOSELY: u32 = 4;

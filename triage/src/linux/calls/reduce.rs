@@ -2,7 +2,9 @@
 
 use mm_linux_calls::{Advice, Call, HUGE, Kind, Program, Prot, Range};
 
-/// Simpler programs: first those with fewer steps, and among them the shortest first.
+/// Simpler programs, in the order in which they are tried: first those without some of the steps,
+/// the largest removals first; then those with as many steps and simpler settings, operands or
+/// calls.
 fn candidates(program: &Program) -> Vec<Program> {
     let len = program.steps.len();
     let mut all = Vec::new();

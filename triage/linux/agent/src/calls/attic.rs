@@ -39,7 +39,7 @@ impl Attic {
         }
     }
 
-    /// Gives a file of this process away, unless there are enough.
+    /// Gives a file of this process to the process that keeps them, unless `MOST` are kept.
     pub fn keep(&self, file: RawFd, kept: &AtomicU32) {
         let before = kept.load(Ordering::SeqCst);
         // SAFETY: no arguments.

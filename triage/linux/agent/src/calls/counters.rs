@@ -37,9 +37,9 @@ impl Counters {
         (0..COUNTERS.len()).find(|i| (now.0[*i] - self.0[*i]).abs() > COUNTERS[*i].slack)
     }
 
-    /// Compares with the values before the program. A counter that has moved gets time, since
-    /// batches and counts of each CPU are folded late. The values then are what the next
-    /// program is compared with.
+    /// Compares the counters with their values before the program. If one has moved, reads them
+    /// again, the last time after more than a tenth of a second, because the kernel adds batches
+    /// and the counts of each CPU late. The next program is compared with the values read last.
     pub fn check(&mut self, steps: usize, job: &CallsJob) -> Option<Breach> {
         let mut now = Self::read();
         let mut moved = self.moved(&now);

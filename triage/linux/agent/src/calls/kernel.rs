@@ -42,8 +42,8 @@ const HUGETLB: &str = "16";
 const SIZES: [u32; 3] = [16, 64, 256];
 const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
 
-/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE` and `_SOFT_DIRTY`: the index is the bit in
-/// a program's categories.
+/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE` and `_SOFT_DIRTY`. Element `i` stands for bit `i` of a
+/// program's categories.
 const CATEGORIES: [u64; 4] = [1 << 3, 1 << 4, 1 << 2, 1 << 7];
 /// The bits of an entry of pagemap for the same categories.
 const SHOWN: [u64; 4] = [1 << 63, 1 << 62, 1 << 61, 1 << 55];
@@ -122,13 +122,13 @@ fn bytes(pages: u16) -> u64 {
     u64::from(pages) * PAGE_BYTES
 }
 
-/// What smaps says and should not.
+/// An error that smaps shows.
 pub enum Counted {
     /// More than the size of the mapping at this page of the window.
     TooMuch { page: usize, kb: u64, field: usize },
     /// A field of status, by its number, is not the sum of smaps.
     Differs { field: usize, kb: u64, sum: u64 },
-    /// Another number of pages than pagemap shows.
+    /// The mapping at this page counts another number of pages than pagemap shows.
     Miscounts {
         page: usize,
         counted: u64,
@@ -195,7 +195,7 @@ impl Kernel {
         }
     }
 
-    /// In the child of a fork: what belongs to the parent is not used.
+    /// Called in the child of a fork. Drops the files that belong to the parent.
     pub fn forked(&mut self, trace: Option<&'static Trace>) {
         if let Some(uffd) = self.uffd.take() {
             // SAFETY: the child's copy.
@@ -258,8 +258,8 @@ impl Kernel {
     /// Compares smaps with the sizes of the mappings of the window, and its sums with
     /// `/proc/self/status`.
     ///
-    /// `held` tells, for a mapping of the window, how many pages pagemap shows, if smaps must count
-    /// as many.
+    /// `held` is called for each mapping of the window. It returns the number of pages that smaps
+    /// must count, which pagemap shows; `None` if the two may differ.
     pub fn smaps(
         &mut self,
         mut held: impl FnMut(&mut Self, Range) -> Option<u64>,
@@ -329,9 +329,10 @@ impl Kernel {
                         _ => {}
                     }
                     match first {
-                        // that of shared memory belongs to no process
+                        // swap of shared memory is charged to no process
                         "Swap:" if is_memory && !is_shared => {
-                            // it may count what belongs to the file
+                            // swapped pages of the file may be among these, so the sum is
+                            // not known
                             sums[2] = if kb > 0 { u64::MAX } else { sums[2] };
                         }
                         "Swap:" if !is_shared => sums[2] = sums[2].saturating_add(kb),

@@ -3,7 +3,7 @@
 //! Each program runs in a process of its own, with a second one after `fork`. The two and the agent
 //! share the ledger and the results, and take turns: in an even turn one process makes its call, in
 //! the odd turn after it the other one looks at its pages. So nothing runs side by side, and a
-//! program repeats.
+//! program does the same in every run.
 
 mod attic;
 mod counters;
@@ -139,7 +139,8 @@ impl Process<'_> {
         let call = steps.get(step).map_or("end", |step| step.call.name());
         let mut known = self.job.known.iter();
         if known.any(|(known, at)| *known == kind && at == call) {
-            // an account is no page
+            // a breach of accounting concerns the process and no page, so there is no page to
+            // forgive
             if kind != BreachKind::Accounting {
                 board.ledger.forgive(self.me, page);
             }
@@ -646,7 +647,8 @@ fn run(
     }
 }
 
-/// Waits until all processes have ended. `by_turn` restarts the time limit with each turn.
+/// Waits until all processes have ended. Returns false if they have not within `patience`.
+/// `by_turn` restarts the time limit with each turn.
 fn is_over(shared: &Shared, patience: Duration, by_turn: bool) -> bool {
     let (mut began, mut last) = (Instant::now(), 0);
     loop {

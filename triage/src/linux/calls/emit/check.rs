@@ -8,7 +8,7 @@ use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range}
 pub struct Check {
     /// Statements before the program.
     pub before: String,
-    /// Statements instead of the step behind which the promise is broken.
+    /// Statements that replace the step at which the promise is broken.
     pub instead: Option<String>,
     /// Statements after it.
     pub after: String,
@@ -76,8 +76,8 @@ fn of_entry(page: u16, broken: &str) -> Check {
     }
 }
 
-/// An access to the page of a breach without a signal, which must `succeed` or must not. The other
-/// accesses of the step come before.
+/// Checks that the access to the breach's page succeeds, or that it fails if `succeeds` is false.
+/// The access raises no signal. The other accesses of the step come before.
 fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> Check {
     let page = breach.page;
     let before = |range: Range| {

@@ -19,7 +19,7 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// What declares its variable. It belongs to the process that opens it.
+    /// The statements that declare its variable. The file belongs to the process that opens it.
     pub fn declaration(self, features: u32, names: &str) -> String {
         match self {
             Self::Uffd => format!(
@@ -168,7 +168,7 @@ pub fn scan(range: Range, categories: u8, protects: bool, blind: bool) -> String
 }
 
 fn device(range: Range, command: u8, what: &str) -> String {
-    // a migration has ended before its data are copied out
+    // the test driver copies data out only after a migration has ended, so this needs no buffer
     let buffer = if command == 2 || command == 3 {
         "0"
     } else {
