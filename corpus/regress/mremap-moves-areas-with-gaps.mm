@@ -1,5 +1,5 @@
-# Since 6.17 one mremap moves several VMAs with the gaps between them. The old page 22 stays mapped,
-# since only a gap moves there. Page 5 arrives at page 25.
+# Since 6.17 one mremap moves several VMAs with the gaps between them. The page that was mapped at
+# page 22 before stays, since only a gap moves there. Page 5 arrives at page 25.
 mmap p0 0 2 rw
 mmap p0 5 1 r
 mmap p0 20 6 rw

@@ -1,5 +1,6 @@
 // Expected: a page stays read-write-protected for userfaultfd until it is accessed.
-// Linux 7.3.4: a page has lost its read-write protection for userfaultfd: page 0 of process 0, the first of 1; Linux says 0x808000000000518b (cc -static; run as root)
+// Linux 7.3.4: after KSM has merged the page, its pagemap entry is 0x808000000000518b: bit 57, the
+// protection, is clear. Needs CONFIG_KSM, CONFIG_USERFAULTFD and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

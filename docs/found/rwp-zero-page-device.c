@@ -1,5 +1,7 @@
 // Expected: a page stays read-write-protected for userfaultfd until it is accessed.
-// Linux 7.3.4: a page has lost its read-write protection for userfaultfd: page 0 of process 0, the first of 1; Linux says 0x40800001f9fffe1c (cc -static; run as root)
+// Linux 7.3.4: once the zero page has migrated to a device, its pagemap entry is
+// 0x40800001f9fffe1c: bit 57, the protection, is clear. Needs CONFIG_TEST_HMM, CONFIG_USERFAULTFD
+// and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
