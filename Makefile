@@ -92,7 +92,7 @@ bench-triage: ## [CROWD=80] [RUNS=20] [MINIMIZE=100] [FILES=100000] [SEED=1]: me
 mutants: ## [SHARD=k/n] [SECS=10]: measure how many generic mutants of the core are noticed by the tests, the corpus or fuzzing: a percentage
 	fuzz/mutants
 
-report-check: ## check a report in headless Chromium: phone and desk, light and dark, axe-core, keyboard, print; SARIF and JSON by schema
+report-check: ## check a report in headless Chromium: phone and desktop width, light and dark, axe-core, keyboard, print; SARIF and JSON by schema
 	triage/report-check
 
 torture: ## [SECS=300] [ROUNDS=n] [SEED=n]: kill and interrupt commands, run them side by side, fill the disk; check that nothing is lost

@@ -1,4 +1,4 @@
-# latent-thp-trylock-ref (a30b48bf1b24, not mentioned in its message): migrate_vma_collect
+# latent-thp-trylock-ref (a30b48bf1b24, whose message does not mention the bug): migrate_vma_collect
 # keeps its reference if the trylock fails (here at the lowest level).
 # A third party holds the folio lock.
 mmap p0 0 1 rw

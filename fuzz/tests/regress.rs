@@ -17,7 +17,7 @@ fn regression_programs_have_no_finding() {
         let source = std::fs::read_to_string(&path).expect("a readable program");
         assert!(
             source.starts_with('#'),
-            "{} opens with what it was",
+            "{} does not open with a comment that says what the finding was",
             path.display()
         );
         let program = text::parse(&source).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

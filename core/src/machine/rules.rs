@@ -91,7 +91,7 @@ macro_rules! rules {
 rules! {
     bare_area_takes_anon_vma V7_2 "is_mergeable_anon_vma"
         "A VMA without an anon_vma may grow over a VMA that has one, unless that second VMA came \
-         from a fork (since 6.16; before, it never did)."
+         from a fork (6.16; before, such a VMA never grew over the other)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
         "A VMA that grows over another is soft-dirty if either was. (Before, it keeps its own \
          soft-dirty flag. But if it grows because a call changes the flags of a range, it takes the \
@@ -141,8 +141,8 @@ rules! {
         "hmm_range_fault returns -ENOMEM if a fault runs out of memory (before, -EFAULT)."
     swap_write_is_queued V7_3 "__swap_writepage"
         "Reclaim queues the write of a page and leaves the page in the swap cache; reclaiming it \
-         again frees it (before, reclaim writes and frees it at once). A page of zeroes needs no \
-         write."
+         again frees it (before, reclaim writes and frees it at once). A page of zeroes is \
+         never queued."
 }
 
 impl State {

@@ -80,7 +80,7 @@ bugs! {
         "a live device page holds no reference to its pagemap";
     ZoneDeviceExtraRef "zone-device-extra-ref" "27674ef6c73f"
         "migrate_vma_check_page still allows a device page the extra reference that idle device pages had until 5.18";
-    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24, not mentioned in its message"
+    LatentThpTrylockRef "latent-thp-trylock-ref" "a30b48bf1b24, whose message does not mention the bug"
         "migrate_vma_collect keeps its reference if the trylock fails (here at the lowest level)";
     FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0"
         "migrate_device_finalize puts a folio on the LRU that it is about to free";
