@@ -78,8 +78,8 @@ impl Cover {
         self.open().filter(Trace::enable)
     }
 
-    /// Prepares a trace for a thread that enables it later. To prepare one takes longer than a short
-    /// program, so threads may take a trace in turn.
+    /// Prepares a trace for a thread that enables it later. To prepare one takes longer than a
+    /// short program, so threads may take a trace in turn.
     pub fn open(&'static self) -> Option<Trace> {
         let device = File::options()
             .read(true)

@@ -447,7 +447,8 @@ impl Kernel {
         (failed == 0).then_some(resident)
     }
 
-    /// The flags in /proc/kpageflags of the page of an entry of pagemap; all if they cannot be read.
+    /// The flags in /proc/kpageflags of the page of an entry of pagemap; all if they cannot be
+    /// read.
     pub fn flags(&self, entry: u64) -> u64 {
         let mut flags = [0; 8];
         let at = (entry & ((1 << 55) - 1)) * 8;

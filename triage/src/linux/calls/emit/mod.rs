@@ -1,7 +1,7 @@
 //! C for a program of plain system calls: alone, by stock interfaces, with the check that fails.
 //!
-//! The program says `ok`, or `BROKEN` and how, and then ends with status 1. It has one statement for
-//! each step where it can, and declares what it uses where it first uses it.
+//! The program says `ok`, or `BROKEN` and how, and then ends with status 1. It has one statement
+//! for each step where it can, and declares what it uses where it first uses it.
 
 mod check;
 mod statement;
