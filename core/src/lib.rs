@@ -67,7 +67,7 @@ pub use migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 pub use mprotect::ChangeError;
 pub use mremap::{Remap, RemapError};
 pub use notifier::{NotifierEvent, NotifierRange};
-pub use page::{GUP_PIN_COUNTING_BIAS, Page, PageFlags};
+pub use page::{GUP_PIN_COUNTING_BIAS, Mapping, Page, PageFlags};
 pub use pagemap::Pagemap;
 pub use pgtable::{PageTables, Table};
 pub use pte::{

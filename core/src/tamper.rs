@@ -56,7 +56,7 @@ impl<'s> Tamper<'s> {
     /// Sets the mapping and index of a page.
     pub fn identity(self, pfn: Pfn, anon_vma: Option<AnonVmaId>, index: u64) {
         let page = self.0.page_mut(pfn);
-        page.set_mapping(anon_vma);
+        page.set_mapping(anon_vma.into());
         page.index = index;
     }
 

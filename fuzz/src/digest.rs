@@ -28,7 +28,10 @@ impl Digest {
     pub fn mix_state(&mut self, s: &State) {
         for (pfn, page) in s.memmap().iter() {
             let counts = [page.refcount as u64, page.mapcount as u64];
-            let identity = [page.mapping().map_or(0, |m| u64::from(m.0) + 1), page.index];
+            let identity = [
+                page.anon_vma().map_or(0, |m| u64::from(m.0) + 1),
+                page.index,
+            ];
             self.mix(pfn.0.into());
             self.mix(page.flags.bits().into());
             self.mix(page.word);

@@ -112,8 +112,9 @@ impl PageState {
             }
         }
         state.shared = count > 1;
-        state.cached = s.page(pfn).has(PageFlags::SWAPCACHE);
-        state.locked = s.page(pfn).has(PageFlags::LOCKED);
+        let head = s.head(s.folio(pfn));
+        state.cached = head.has(PageFlags::SWAPCACHE);
+        state.locked = head.has(PageFlags::LOCKED);
         state
     }
 
@@ -160,7 +161,7 @@ impl fmt::Display for PageState {
 /// A page in one line, for people.
 pub fn describe(pfn: Pfn, page: &Page) -> String {
     let mapping = page
-        .mapping()
+        .anon_vma()
         .map_or_else(|| "none".to_owned(), |a| format!("{a:?}"));
     format!(
         "{pfn:?}: refs {} maps {} mapping {mapping} index {} word {:#x} flags {:?}",

@@ -243,7 +243,7 @@ fn device_page_reused_under_another_owner() {
         second.pfn, first.pfn,
         "the last page freed is the next used"
     );
-    assert_ne!(second.page.mapping(), first.page.mapping());
+    assert_ne!(second.page.anon_vma(), first.page.anon_vma());
     assert_eq!(second.page.index, first.page.index + 6);
     assert_eq!((first.page.word, second.page.word), (4, 0));
     assert_eq!(

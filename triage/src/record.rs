@@ -228,7 +228,7 @@ fn page_changes(pfn: Pfn, old: &Page, new: &Page) -> Option<String> {
         }
     };
     let mapping = |page: &Page| {
-        let mapping = page.mapping().map(|anon_vma| format!("{anon_vma:?}"));
+        let mapping = page.anon_vma().map(|anon_vma| format!("{anon_vma:?}"));
         mapping.unwrap_or_else(|| "none".to_owned())
     };
     change("refs", old.refcount.to_string(), new.refcount.to_string());

@@ -81,7 +81,7 @@ impl State {
         {
             let cached = page.has(PageFlags::SWAPCACHE);
             if page.has(PageFlags::LOCKED)
-                || page.mapcount != 1
+                || page.folio_mapcount() != 1
                 || cached && !self.folio_free_swap(folio)
             {
                 return;

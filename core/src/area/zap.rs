@@ -40,15 +40,16 @@ impl State {
         }
         self.mm_mut(mm).anon_rss -= 1;
         if let Some(page) = page {
+            let unit = self.unit(page);
             zoo!(self, Bug::ExclMapcountDropped if pte.is_exclusive() =>
-                return self.folio_ref_sub(self.folio(page), 1));
-            self.folio_remove_rmap_pte(page, vma);
+                return self.folio_ref_sub(unit.folio, 1));
+            self.folio_remove_rmap(unit, vma);
             if pte.present().is_some() {
-                self.tlb_remove_folio(cur.task, self.folio(page));
+                self.tlb_remove_folio(cur.task, unit.folio);
             } else {
                 // unlike the end of a gather, this leaves the folio in the swap cache, for reclaim
                 // to find
-                self.folio_ref_sub(self.folio(page), 1);
+                self.folio_ref_sub(unit.folio, 1);
             }
         }
     }

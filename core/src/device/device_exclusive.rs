@@ -69,7 +69,7 @@ impl State {
         }
         zoo!(self, Bug::ExclWritableByVmaFlag =>
             let pte = self.writable_by_vma_flag(vma, swap, bare));
-        zoo!(self, Bug::ExclMapcountDropped => self.folio_add_anon_rmap_pte(pfn, vma, false));
+        zoo!(self, Bug::ExclMapcountDropped => self.folio_add_anon_rmap(self.unit(pfn), vma, false));
         self.tables.set(at, pte.pte());
     }
 

@@ -230,7 +230,7 @@ impl State {
         if zero_page {
             self.mm_mut(vmf.mm).anon_rss += 1;
         } else {
-            self.folio_remove_rmap_pte(old, vmf.vma);
+            self.folio_remove_rmap(self.unit(old), vmf.vma);
             let old = self.folio(old);
             self.free_swap_cache(old);
             self.folio_ref_sub(old, 1);

@@ -73,7 +73,7 @@ impl State {
             Softleaf::DevicePrivate { write, pfn } => {
                 self.folio_ref_add(self.folio(pfn), 1);
                 // a device page has no pins, so sharing cannot fail
-                self.folio_try_dup_anon_rmap_pte(pfn);
+                self.folio_try_dup_anon_rmap(self.unit(pfn));
                 if write {
                     // soft-dirty is dropped, as in the kernel
                     child = Softleaf::DevicePrivate { write: false, pfn }
@@ -112,7 +112,7 @@ impl State {
     ) -> Copied {
         let page = pte.pfn();
         if page != Pfn::ZERO {
-            if !self.folio_try_dup_anon_rmap_pte(page) {
+            if !self.folio_try_dup_anon_rmap(self.unit(page)) {
                 return Copied::NeedsPage;
             }
             self.folio_ref_add(self.folio(page), 1);

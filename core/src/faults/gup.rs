@@ -9,7 +9,6 @@
 use crate::fault::{Fault, FaultError};
 use crate::ids::{MmId, Pfn, TaskId};
 use crate::lock::{Lock, Site};
-use crate::page::GUP_PIN_COUNTING_BIAS;
 use crate::pte::PresentPte;
 use crate::state::{Current, State};
 use bitflags::bitflags;
@@ -92,7 +91,7 @@ impl State {
         }
         let live = self.head(folio).refcount > 0;
         if live {
-            self.folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+            self.folio_pin(folio);
             self.tasks[task.ix()].pins.push(folio);
         }
         live

@@ -5,7 +5,7 @@
 
 use crate::fail::AllocKind;
 use crate::ids::{DevId, Folio, MmId, Pfn, PteRef, SwapId, TaskId};
-use crate::page::{GUP_PIN_COUNTING_BIAS, PageFlags};
+use crate::page::{Mapping, PageFlags};
 use crate::state::{Enomem, State};
 use crate::trace::Event;
 use crate::walk::Walk;
@@ -26,7 +26,6 @@ impl State {
             return Err(Enomem);
         };
         let folio = self.prep_folio(first, order);
-        self.head_mut(folio).swap = SwapId::default();
         self.tasks[task.ix()].refs.push(folio);
         Ok(folio)
     }
@@ -67,6 +66,7 @@ impl State {
         head.flags.set(PageFlags::HEAD, order > 0);
         head.order = order;
         head.refcount = 1;
+        head.swap = SwapId::default();
         Folio::of_head(first)
     }
 
@@ -87,7 +87,7 @@ impl State {
     /// Clears the mapping of a device folio.
     fn clear_mapping(&mut self, folio: Folio) {
         zoo!(self, Bug::DevprivMappingReuse => return);
-        self.head_mut(folio).set_mapping(None);
+        self.head_mut(folio).set_mapping(Mapping::None);
     }
 
     /// Adds references and records no owner: callers use it for mappings, the swap cache and pins
@@ -136,13 +136,30 @@ impl State {
         }
     }
 
+    /// Adds the references of a FOLL_PIN (`try_grab_folio`).
+    pub(crate) fn folio_pin(&mut self, folio: Folio) {
+        let head = self.head_mut(folio);
+        head.refcount += head.pin_refs();
+        head.pincount += i32::from(head.order > 0);
+    }
+
+    /// Drops the references of a FOLL_PIN (`gup_put_folio`).
+    fn folio_unpin(&mut self, folio: Folio) {
+        let head = self.head_mut(folio);
+        head.pincount -= i32::from(head.order > 0);
+        let refs = head.pin_refs();
+        self.folio_ref_sub(folio, refs);
+    }
+
     /// Takes a reference for a holder outside every operation, such as a caller of `get_user_pages`
     /// or a walker of frames. With `pin`, it is a FOLL_PIN. Returns false if the page is free.
     pub fn hold_external(&mut self, page: Pfn, pin: bool) -> bool {
         let folio = self.folio(page);
         let live = self.head(folio).refcount > 0;
-        if live {
-            self.folio_ref_add(folio, if pin { GUP_PIN_COUNTING_BIAS } else { 1 });
+        match pin {
+            _ if !live => {}
+            true => self.folio_pin(folio),
+            false => self.folio_ref_add(folio, 1),
         }
         live
     }
@@ -154,7 +171,7 @@ impl State {
         let pin_counts = folio != Folio::ZERO;
         zoo!(self, Bug::GupPinZeroPage => let pin_counts = true);
         match pin {
-            true if pin_counts => self.folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS),
+            true if pin_counts => self.folio_unpin(folio),
             true => {}
             false => self.folio_ref_sub(folio, 1),
         }
@@ -165,7 +182,7 @@ impl State {
         match folio.device() {
             Some(dev) => self.free_zone_device_folio(folio, dev),
             None => {
-                self.head_mut(folio).set_mapping(None);
+                self.head_mut(folio).set_mapping(Mapping::None);
                 let order = self.unprep_folio(folio, PageFlags::LOCKED);
                 self.frames.free(folio.head(), order);
             }

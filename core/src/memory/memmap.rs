@@ -68,6 +68,17 @@ impl Memmap {
     /// the write goes to a page that belongs to nobody.
     #[inline]
     pub(crate) fn page_mut(&mut self, pfn: Pfn) -> &mut Page {
+        let section = self.sections.get(pfn.zone());
+        // pages above the highest one used are not touched
+        let touched = section.and_then(|s| s.pages.get(pfn.index()));
+        if touched.is_some_and(|page| page.touched) {
+            return &mut self.sections[pfn.zone()].pages[pfn.index()];
+        }
+        self.touch(pfn)
+    }
+
+    /// Records a change of a page that has not changed yet, or that does not exist.
+    fn touch(&mut self, pfn: Pfn) -> &mut Page {
         let Some(section) = self.sections.get_mut(pfn.zone()) else {
             self.wild.get_or_insert(pfn);
             return &mut self.nowhere;

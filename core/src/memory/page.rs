@@ -48,6 +48,22 @@ bitflags! {
 /// References that one FOLL_PIN of a small folio adds (`GUP_PIN_COUNTING_BIAS`).
 pub const GUP_PIN_COUNTING_BIAS: i32 = 1024;
 
+/// What a folio is a page of (`folio->mapping`). Only anonymous folios are modelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mapping {
+    /// Of nothing: it is free, or not mapped yet.
+    #[default]
+    None,
+    /// Of the address spaces that this anon_vma leads to.
+    Anon(AnonVmaId),
+}
+
+impl From<Option<AnonVmaId>> for Mapping {
+    fn from(anon_vma: Option<AnonVmaId>) -> Self {
+        anon_vma.map_or(Self::None, Self::Anon)
+    }
+}
+
 /// The state of one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Page {
@@ -63,7 +79,9 @@ pub struct Page {
     pub large_mapcount: i32,
     /// Large folio: number of huge entries that map all of it.
     pub entire_mapcount: i32,
-    mapping: u32,
+    /// Large folio: number of pins (`_pincount`). Each also counts as a reference.
+    pub pincount: i32,
+    mapping: Mapping,
     /// Folio: its slot while it is in the swap cache (`folio->swap`).
     pub swap: SwapId,
     /// Unevictable folio: the number of its mappings in mlocked VMAs that have been counted.
@@ -87,7 +105,8 @@ impl Page {
         mapcount: 0,
         large_mapcount: 0,
         entire_mapcount: 0,
-        mapping: 0,
+        pincount: 0,
+        mapping: Mapping::None,
         swap: SwapId(0),
         mlock_count: 0,
         tail_offset: 0,
@@ -96,21 +115,23 @@ impl Page {
         touched: false,
     };
 
+    /// Folio: what it is a page of (`folio->mapping`).
+    #[inline]
+    pub const fn mapping(&self) -> Mapping {
+        self.mapping
+    }
+
     /// The anon_vma that `->mapping` names, alive or not (`folio_anon_vma`).
     #[inline]
-    pub const fn mapping(&self) -> Option<AnonVmaId> {
+    pub const fn anon_vma(&self) -> Option<AnonVmaId> {
         match self.mapping {
-            0 => None,
-            m => Some(AnonVmaId(m - 1)),
+            Mapping::None => None,
+            Mapping::Anon(anon_vma) => Some(anon_vma),
         }
     }
 
-    /// Sets or clears `->mapping`. Only anonymous folios have one in the model.
-    pub(crate) const fn set_mapping(&mut self, anon_vma: Option<AnonVmaId>) {
-        self.mapping = match anon_vma {
-            None => 0,
-            Some(AnonVmaId(m)) => m + 1,
-        };
+    pub(crate) const fn set_mapping(&mut self, mapping: Mapping) {
+        self.mapping = mapping;
     }
 
     /// True if all of `flags` are set.
@@ -139,8 +160,27 @@ impl Page {
         Self { word, ..*self }.hash(id);
     }
 
-    /// `folio_maybe_dma_pinned` for a small folio.
+    /// Number of pages of the folio, for a head page (`folio_nr_pages`).
+    #[inline]
+    pub const fn nr_pages(&self) -> i32 {
+        1 << self.order
+    }
+
+    /// References that one FOLL_PIN of the folio adds, for a head page.
+    pub const fn pin_refs(&self) -> i32 {
+        if self.order == 0 {
+            GUP_PIN_COUNTING_BIAS
+        } else {
+            1
+        }
+    }
+
+    /// `folio_maybe_dma_pinned`, for a head page. A small folio with many references looks pinned.
     pub const fn maybe_dma_pinned(&self) -> bool {
-        self.refcount >= GUP_PIN_COUNTING_BIAS
+        if self.order == 0 {
+            self.refcount >= GUP_PIN_COUNTING_BIAS
+        } else {
+            self.pincount > 0
+        }
     }
 }

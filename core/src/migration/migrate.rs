@@ -9,6 +9,7 @@ use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
 use crate::pte::{
     MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
+use crate::rmap::Unit;
 use crate::state::{Current, State};
 use crate::trace::Event;
 
@@ -19,8 +20,8 @@ impl State {
     /// the swap cache.
     pub(crate) fn folio_migrate_mapping(&mut self, src: Folio, dst: Folio, extra: i32) -> bool {
         let from = *self.head(src);
-        let cached = i32::from(from.has(PageFlags::SWAPCACHE));
-        if from.refcount != from.mapcount + cached + extra + 1 {
+        let cached = i32::from(from.has(PageFlags::SWAPCACHE)) * from.nr_pages();
+        if from.refcount != from.folio_mapcount() + cached + extra + 1 {
             zoo!(self, Bug::LatentMixedOrderFallthrough => self.carry_identity(src, dst));
             return false;
         }
@@ -63,7 +64,11 @@ impl State {
             let pte = pte.with_misplaced_uffd_wp());
         zoo!(self, Bug::RestoreWriteAfterMkdirty => let pte = pte.writable_if_dirty());
         self.folio_ref_add(dst, 1);
-        self.folio_add_anon_rmap_pte(page, vma, entry.kind != MigrationKind::Read);
+        self.folio_add_anon_rmap(
+            Unit::page(dst, page),
+            vma,
+            entry.kind != MigrationKind::Read,
+        );
         self.tables.set(found.at, pte);
     }
 
@@ -104,7 +109,7 @@ impl Current<'_> {
     pub(crate) async fn remove_migration_ptes(self, src: Folio, dst: Folio) {
         let (anon_vma, lock) = {
             let s = &*self.state();
-            let Some(anon_vma) = s.head(dst).mapping() else {
+            let Some(anon_vma) = s.head(dst).anon_vma() else {
                 return;
             };
             (anon_vma, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))

@@ -16,9 +16,9 @@ use crate::ids::{Folio, Pfn, PteRef, VmaId};
 use crate::lock::Site;
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
-use crate::page::PageFlags;
+use crate::page::{Mapping, PageFlags};
 use crate::pte::{Entry, Softleaf, SwapFlags};
-use crate::rmap::UnmapFlush;
+use crate::rmap::{Unit, UnmapFlush};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use core::ops::Range;
@@ -54,7 +54,7 @@ impl State {
         zoo!(self, Bug::MigentWriteAttrFromSwapPte if pte.leaf().is_some() =>
             let write = pte.misread().write());
         let folio = self.folio(pfn);
-        if self.head(folio).mapping().is_none() {
+        if self.head(folio).mapping() == Mapping::None {
             return MigratePfn::NONE;
         }
         self.folio_get(cur.task, folio);
@@ -72,7 +72,7 @@ impl State {
         zoo!(self, Bug::CollectTlbOutsidePtl => self.clear_unflushed(at));
         zoo!(self, Bug::LatentSplitUnflushedWindow if !exclusive => self.clear_unflushed(at));
         self.ptep_clear_flush(at);
-        if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
+        if exclusive && !self.folio_try_share_anon_rmap(Unit::page(folio, pfn)) {
             self.tables.set(at, pte);
             if !locked_by_fault {
                 self.folio_unlock(cur.task, folio);
@@ -92,7 +92,7 @@ impl State {
             self.folio_mark_dirty(folio);
         }
         self.tables.set(at, entry.pte());
-        self.folio_remove_rmap_pte(pfn, vma);
+        self.folio_remove_rmap(Unit::page(folio, pfn), vma);
         self.folio_ref_sub(folio, 1);
         MigratePfn::new(pfn).migrating(write)
     }

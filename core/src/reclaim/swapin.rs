@@ -96,10 +96,10 @@ impl State {
             (true, true) => pte.set(PteFlags::RW, true).mkdirty(),
             (writable, _) => pte.set(PteFlags::RW, writable),
         };
-        if self.head(folio).mapping().is_none() {
+        if self.head(folio).anon_vma().is_none() {
             self.folio_add_new_anon_rmap(folio, vmf.vma, vmf.addr, exclusive);
         } else {
-            self.folio_add_anon_rmap_pte(page, vmf.vma, exclusive);
+            self.folio_add_anon_rmap(self.unit(page), vmf.vma, exclusive);
         }
         self.disown(cur.task, folio);
         self.tables.set(vmf.at, pte.pte());
@@ -201,7 +201,7 @@ impl Current<'_> {
             // the batch of mlock_folio holds a reference to a folio mapped in an mlocked VMA
             let in_batch = s.rules().locked_swapin_is_held
                 && s.vma(vmf.vma).flags.contains(VmFlags::LOCKED)
-                && s.head(folio).mapping().is_some();
+                && s.head(folio).anon_vma().is_some();
             let pte = s.map_swap_folio(self, &vmf, slot, folio, fresh && !vmf.write);
             s.folio_unlock(self.task, folio);
             if !vmf.write || pte.write() {

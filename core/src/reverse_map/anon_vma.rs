@@ -359,7 +359,7 @@ impl State {
     pub(crate) fn folio_get_anon_vma(&mut self, task: TaskId, folio: Folio) -> Option<AnonVmaId> {
         let anon_vma = self
             .head(folio)
-            .mapping()
+            .anon_vma()
             .filter(|_| self.folio_mapped(folio))?;
         self.anon_vma_mut(anon_vma).refcount += 1;
         self.tasks[task.ix()].anon_vma_refs.push(anon_vma);

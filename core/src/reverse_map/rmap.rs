@@ -20,6 +20,45 @@ pub(crate) enum UnmapFlush {
     Batch,
 }
 
+/// Pages of a folio that entries of one level map: `nr` entries of one page each at the lowest
+/// level, or one huge entry. All counting is by unit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unit {
+    /// The folio.
+    pub folio: Folio,
+    /// The first of the pages.
+    pub first: Pfn,
+    /// The number of pages.
+    pub nr: u32,
+    /// The level of the entries.
+    pub level: u32,
+}
+
+impl Unit {
+    /// One page of a folio, mapped by an entry of the lowest level.
+    #[inline]
+    pub(crate) const fn page(folio: Folio, page: Pfn) -> Self {
+        Self {
+            folio,
+            first: page,
+            nr: 1,
+            level: 0,
+        }
+    }
+
+    fn pages(self) -> impl Iterator<Item = Pfn> {
+        (self.first.0..self.first.0 + self.nr).map(Pfn)
+    }
+
+    /// The pages whose flags say whether the unit is exclusive.
+    fn flagged(self) -> impl Iterator<Item = Pfn> {
+        self.pages().take(match self.level {
+            0 => self.nr as usize,
+            _ => 1,
+        })
+    }
+}
+
 impl State {
     /// Adds the first mapping of a new page and sets its identity (`folio_add_new_anon_rmap`). A
     /// page that is not exclusive belongs to the root anon_vma, where every VMA that may have
@@ -39,65 +78,131 @@ impl State {
             own.map(|own| self.anon_vma(own).root)
         };
         // up to 6.1, __page_set_anon_rmap leaves a mapping and an index that are already set
-        zoo!(self, Bug::DevprivMappingReuse if self.head(folio).mapping().is_some() =>
+        zoo!(self, Bug::DevprivMappingReuse if self.head(folio).anon_vma().is_some() =>
             let index = self.head(folio).index);
         zoo!(self, Bug::DevprivMappingReuse =>
-            let anon_vma = self.head(folio).mapping().or(anon_vma));
-        let page = self.head_mut(folio);
-        page.flags.insert(PageFlags::SWAPBACKED);
-        page.flags.set(PageFlags::ANON_EXCLUSIVE, exclusive);
-        page.mapcount = 1;
-        page.set_mapping(anon_vma);
-        page.index = index;
-    }
-
-    /// Adds a mapping in `vma` to a page that has an identity (`folio_add_anon_rmap_pte`).
-    pub(crate) fn folio_add_anon_rmap_pte(&mut self, page: Pfn, vma: VmaId, exclusive: bool) {
-        let mapped = self.page_mut(page);
-        mapped.mapcount += 1;
-        if exclusive {
-            mapped.flags.insert(PageFlags::ANON_EXCLUSIVE);
+            let anon_vma = self.head(folio).anon_vma().or(anon_vma));
+        let head = self.head_mut(folio);
+        head.flags.insert(PageFlags::SWAPBACKED);
+        head.set_mapping(anon_vma.into());
+        head.index = index;
+        (head.large_mapcount, head.entire_mapcount) = (0, 0);
+        let unit = self.whole(folio);
+        for page in unit.pages() {
+            self.page_mut(page).mapcount = 0;
         }
-        self.mlock_vma_folio(self.folio(page), vma);
+        self.count_mappings(unit, 1);
+        self.set_anon_exclusive(unit, exclusive);
     }
 
-    /// Removes a mapping in `vma` (`folio_remove_rmap_pte`).
-    pub(crate) fn folio_remove_rmap_pte(&mut self, page: Pfn, vma: VmaId) {
-        self.page_mut(page).mapcount -= 1;
-        self.munlock_vma_folio(self.folio(page), vma);
+    /// All pages of a folio, mapped by one entry if its size allows that.
+    fn whole(&self, folio: Folio) -> Unit {
+        let order = self.head(folio).order;
+        let huge = order > 0 && order == self.geometry().order(1);
+        Unit {
+            folio,
+            first: folio.head(),
+            nr: 1 << order,
+            level: u32::from(huge),
+        }
     }
 
-    /// Adds a mapping for a fork, after which the page is not exclusive
-    /// (`folio_try_dup_anon_rmap_pte`). Fails if the page is exclusive and may be pinned.
-    pub(crate) fn folio_try_dup_anon_rmap_pte(&mut self, page: Pfn) -> bool {
-        let pinned = self.folio_maybe_dma_pinned(self.folio(page));
+    /// One page, mapped by an entry of the lowest level.
+    #[inline]
+    pub(crate) fn unit(&self, page: Pfn) -> Unit {
+        Unit::page(self.folio(page), page)
+    }
+
+    /// Adds `by` mappings of each entry of a unit.
+    #[inline]
+    fn count_mappings(&mut self, unit: Unit, by: i32) {
+        let head = self.head_mut(unit.folio);
+        match (head.order, unit.level) {
+            (0, _) => {
+                head.mapcount += by;
+                return;
+            }
+            (_, 0) => head.large_mapcount += by * unit.nr as i32,
+            (_, _) => {
+                head.entire_mapcount += by;
+                head.large_mapcount += by;
+                return;
+            }
+        }
+        for page in unit.pages() {
+            self.page_mut(page).mapcount += by;
+        }
+    }
+
+    /// Sets or clears `PageAnonExclusive` of a unit. One flag stands for all pages of a huge entry:
+    /// that of the head page.
+    #[inline]
+    fn set_anon_exclusive(&mut self, unit: Unit, exclusive: bool) {
+        for page in unit.flagged() {
+            let flags = &mut self.page_mut(page).flags;
+            flags.set(PageFlags::ANON_EXCLUSIVE, exclusive);
+        }
+    }
+
+    /// Adds mappings in `vma` to pages that have an identity (`__folio_add_anon_rmap`). Only those
+    /// of all pages at once mlock the folio.
+    pub(crate) fn folio_add_anon_rmap(&mut self, unit: Unit, vma: VmaId, exclusive: bool) {
+        self.count_mappings(unit, 1);
+        if exclusive {
+            self.set_anon_exclusive(unit, true);
+        }
+        if self.head(unit.folio).nr_pages() == unit.nr as i32 {
+            self.mlock_vma_folio(unit.folio, vma);
+        }
+    }
+
+    /// Removes mappings in `vma` (`__folio_remove_rmap`).
+    pub(crate) fn folio_remove_rmap(&mut self, unit: Unit, vma: VmaId) {
+        self.count_mappings(unit, -1);
+        self.munlock_vma_folio(unit.folio, vma);
+    }
+
+    /// Adds mappings for a fork, after which the pages are not exclusive
+    /// (`__folio_try_dup_anon_rmap`). Fails if one of them is exclusive and the folio may be pinned.
+    pub(crate) fn folio_try_dup_anon_rmap(&mut self, unit: Unit) -> bool {
+        let pinned = self.folio_maybe_dma_pinned(unit.folio);
         zoo!(self, Bug::ForkPinnedEarlyCow => let pinned = false);
         // a device page cannot be pinned
-        if self.page(page).anon_exclusive() && pinned && page.device().is_none() {
+        if pinned && unit.folio.device().is_none() && self.anon_exclusive(unit) {
             return false;
         }
-        let page = self.page_mut(page);
-        page.flags.remove(PageFlags::ANON_EXCLUSIVE);
-        page.mapcount += 1;
+        self.set_anon_exclusive(unit, false);
+        self.count_mappings(unit, 1);
         true
     }
 
-    /// Makes a page not exclusive after its entry was cleared (`folio_try_share_anon_rmap_pte`).
-    /// Fails if the page may be pinned.
-    pub(crate) fn folio_try_share_anon_rmap_pte(&mut self, page: Pfn) -> bool {
-        zoo!(self, Bug::AnonExclusiveGupFast =>
-            self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE));
-        let pinned = self.folio_maybe_dma_pinned(self.folio(page)) && page.device().is_none();
+    /// Makes pages not exclusive after their entry was cleared (`__folio_try_share_anon_rmap`).
+    /// Fails if the folio may be pinned.
+    pub(crate) fn folio_try_share_anon_rmap(&mut self, unit: Unit) -> bool {
+        zoo!(self, Bug::AnonExclusiveGupFast => self.set_anon_exclusive(unit, false));
+        let pinned = self.folio_maybe_dma_pinned(unit.folio) && unit.folio.device().is_none();
         if !pinned {
-            self.page_mut(page).flags.remove(PageFlags::ANON_EXCLUSIVE);
+            self.set_anon_exclusive(unit, false);
         }
         !pinned
+    }
+
+    /// True if a page of a unit is exclusive.
+    fn anon_exclusive(&self, unit: Unit) -> bool {
+        let mut flagged = unit.flagged();
+        flagged.any(|page| self.page(page).anon_exclusive())
+    }
+
+    /// Number of entries of any level that map a page (`folio_precise_page_mapcount`).
+    pub fn page_mapcount(&self, page: Pfn) -> i32 {
+        let own = self.page(page).mapcount;
+        own + self.head(self.folio(page)).entire_mapcount
     }
 
     /// Moves the page to the anon_vma of `vma`, the only VMA that uses it (`folio_move_anon_rmap`).
     pub(crate) fn folio_move_anon_rmap(&mut self, folio: Folio, vma: VmaId) {
         let anon_vma = self.vma(vma).anon_vma;
-        self.head_mut(folio).set_mapping(anon_vma);
+        self.head_mut(folio).set_mapping(anon_vma.into());
     }
 
     /// `folio_maybe_dma_pinned`.
@@ -163,7 +268,7 @@ impl State {
         if dirty || pte.leaf().is_some() && !self.rules().absent_entry_is_not_dirty {
             self.folio_mark_dirty(folio);
         }
-        if exclusive && !self.folio_try_share_anon_rmap_pte(pfn) {
+        if exclusive && !self.folio_try_share_anon_rmap(Unit::page(folio, pfn)) {
             self.tables.set(at, pte);
             return false;
         }
@@ -178,7 +283,7 @@ impl State {
         zoo!(self, Bug::TtuSubpageFromSwapPte => let pfn = pte.misread().pfn());
         zoo!(self, Bug::ExclMigrateOne if pte.is_exclusive() =>
             let pfn = pte.misread().pfn());
-        self.folio_remove_rmap_pte(pfn, vma);
+        self.folio_remove_rmap(self.unit(pfn), vma);
         self.folio_ref_sub(folio, 1);
         true
     }
@@ -217,7 +322,7 @@ impl Current<'_> {
         loop {
             let (anon_vma, root) = {
                 let s = &*self.state();
-                let anon_vma = s.head(folio).mapping()?;
+                let anon_vma = s.head(folio).anon_vma()?;
                 if !s.folio_mapped(folio) {
                     return None;
                 }
@@ -233,7 +338,7 @@ impl Current<'_> {
                 s.unlock(self.task, lock);
                 return None;
             }
-            if s.head(folio).mapping() == Some(anon_vma) && s.anon_vma(anon_vma).root == root {
+            if s.head(folio).anon_vma() == Some(anon_vma) && s.anon_vma(anon_vma).root == root {
                 return Some((anon_vma, lock));
             }
             s.unlock(self.task, lock);

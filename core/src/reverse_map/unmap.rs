@@ -41,14 +41,14 @@ impl State {
         let page = *self.head(folio);
         if !page.has(PageFlags::SWAPBACKED) {
             // one reference of the reclaimer and one per mapping: nobody else can write to the page
-            let sole = page.refcount == 1 + page.mapcount && !page.has(PageFlags::DIRTY);
+            let sole = page.refcount == 1 + page.folio_mapcount() && !page.has(PageFlags::DIRTY);
             zoo!(self, Bug::LazyfreeThpPmdDiscard => let sole = true);
             if !sole {
                 self.restore_lazyfree(folio, found);
                 return false;
             }
         } else {
-            if exclusive && !self.folio_try_share_anon_rmap_pte(folio.head()) {
+            if exclusive && !self.folio_try_share_anon_rmap(self.unit(folio.head())) {
                 self.tables.set(found.at, found.pte);
                 return false;
             }
@@ -61,7 +61,7 @@ impl State {
             self.mm_mut(mm).swap_ents += 1;
         }
         self.mm_mut(mm).anon_rss -= 1;
-        self.folio_remove_rmap_pte(subpage, vma);
+        self.folio_remove_rmap(self.unit(subpage), vma);
         self.folio_ref_sub(folio, 1);
         true
     }

@@ -35,7 +35,7 @@ bitflags! {
 impl State {
     /// Encodes an entry, under the page-table lock (`pte_to_pagemap_entry`).
     fn pte_to_pagemap_entry(&self, pte: Pte) -> Pagemap {
-        let mapped_once = |page: Pfn| self.page(page).mapcount == 1;
+        let mapped_once = |page: Pfn| self.page_mapcount(page) == 1;
         let mut shown = Pagemap::empty();
         match (pte.decode(), pte.leaf()) {
             (Entry::None, _) => {}

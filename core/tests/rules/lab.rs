@@ -214,7 +214,7 @@ impl Lab {
     pub fn rmap(&self, pfn: Pfn) -> Vec<(MmId, u64)> {
         let s = self.kernel.state();
         let page = s.page(pfn);
-        let anon_vma = page.mapping().expect("an anonymous page");
+        let anon_vma = page.anon_vma().expect("an anonymous page");
         let index = page.index..page.index + 1;
         (0..)
             .map_while(|n| s.rmap_walk_nth(anon_vma, &index, n))

@@ -92,12 +92,19 @@ invariants! {
         concerned: PAGE,
         subject: WildPage, blame: Section, ways: [], exempt: [];
     Mapcount = Counting / "mapcount",
-        holds: "`mapcount` equals the number of entries that map the page.",
+        holds: "`mapcount` equals the number of lowest-level entries that map the page; a large \
+                folio counts the entries that map any part of it, and those that map all of it.",
         concerned: PAGE,
         subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
+    Tail = Counting / "tail",
+        holds: "A tail page of a large folio has no reference, lock, mapping, order or flag of its \
+                own, except that it may be exclusive.",
+        concerned: PAGE,
+        subject: Tail, blame: Section, ways: [], exempt: [];
     Refcount = Counting / "refcount",
-        holds: "`refcount` equals the number of entries that map the page, plus the references of \
-                the swap cache, of operations under way and of other holders.",
+        holds: "`refcount` equals the number of entries that map the folio, plus the references of \
+                the swap cache, of operations under way and of other holders; `pincount` of a large \
+                folio equals the number of its pins.",
         concerned: PAGE,
         subject: Mapcount, blame: Section, ways: [TooMany, TooFew], exempt: [];
     Mlock = Counting / "mlock",

@@ -59,7 +59,7 @@ fn is_coherent(view: &View<'_>, (dev, mm, addr): Mirror, pte: DevicePte, entry: 
             pfn == pte.pfn && pfn.device() == Some(dev) && (write || !pte.write)
         }
         (_, Some(Softleaf::Migration(_))) => {
-            pte.pfn.device() == Some(dev) && view.s.page(pte.pfn).has(PageFlags::LOCKED)
+            pte.pfn.device() == Some(dev) && view.head(pte.pfn).has(PageFlags::LOCKED)
         }
         _ => false,
     }

@@ -95,7 +95,7 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
 pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
     let is_soft_dirty = |addr| match entry_at(s, mm, addr).decode() {
         Entry::None => false,
-        Entry::Present(p) if p.write() && s.page(p.pfn()).maybe_dma_pinned() => false,
+        Entry::Present(p) if p.write() && s.head(s.folio(p.pfn())).maybe_dma_pinned() => false,
         Entry::Present(p) => p.soft_dirty(),
         Entry::Leaf(leaf) => leaf.soft_dirty(),
     };

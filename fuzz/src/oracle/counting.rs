@@ -5,7 +5,7 @@ use super::{Check, View};
 use crate::finding::describe;
 use crate::invariant::{Invariant, Way};
 use mm_core::{
-    DevId, Entry, Event, GUP_PIN_COUNTING_BIAS, Lock, MmId, Page, PageFlags, Pfn, PresentPte, Pte,
+    DevId, Entry, Event, Folio, Lock, Mapping, MmId, Page, PageFlags, Pfn, PresentPte, Pte,
     PteWrite, TaskId, VmFlags,
 };
 
@@ -24,10 +24,10 @@ const fn excess(is_more: bool) -> Way {
     if is_more { Way::TooMany } else { Way::TooFew }
 }
 
-/// `mapcount` equals the number of entries that map the page.
+/// `mapcount` equals the number of entries of the lowest level that map the page.
 #[inline(never)]
 pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    let mapped = view.shadow.named(pfn).mappings.len() as i32;
+    let mapped = view.shadow.named(pfn).small() as i32;
     if page.mapcount == mapped {
         return Ok(());
     }
@@ -39,14 +39,46 @@ pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Mapcount.by(way), pfn, detail)
 }
 
-/// `refcount` equals the number of entries that map the page, plus the references of the swap
-/// cache, of operations under way and of other holders.
+/// A large folio counts the entries that map any part of it, and those that map all of it.
 #[inline(never)]
-pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    let mapped = view.shadow.named(pfn).mappings.len() as i32;
-    let tasks = references_of_tasks(view, pfn);
-    let held = view.holders.references(pfn);
-    let cached = i32::from(page.has(PageFlags::SWAPCACHE));
+pub fn check_large_mapcount(view: &View<'_>, folio: Folio, head: &Page) -> Check {
+    let (all, entire) = (view.folio_mappings(folio), view.huge_mappings(folio));
+    if (head.large_mapcount, head.entire_mapcount) == (all, entire) {
+        return Ok(());
+    }
+    let way = excess(head.large_mapcount + head.entire_mapcount > all + entire);
+    let detail = format!(
+        "{all} entries map the folio, {entire} of them all of it; it counts {} and {}: {way}",
+        head.large_mapcount, head.entire_mapcount
+    );
+    view.page_finding(Invariant::Mapcount.by(way), folio.head(), detail)
+}
+
+/// A tail page has no reference, lock, mapping, order or flag of its own, except that it may be
+/// exclusive.
+#[inline(never)]
+pub fn check_tail(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+    let flags = page.flags - PageFlags::ANON_EXCLUSIVE;
+    let bare = page.refcount == 0 && page.pincount == 0 && page.mapping() == Mapping::None;
+    if bare && flags.is_empty() && page.order == 0 {
+        return Ok(());
+    }
+    let detail = format!("a tail page: {}", describe(pfn, page));
+    view.page_finding(Invariant::Tail, pfn, detail)
+}
+
+/// `refcount` equals the number of entries that map the folio, plus the references of the swap
+/// cache, of operations under way and of other holders. A large folio counts its pins.
+#[inline(never)]
+pub fn check_refcount(view: &View<'_>, folio: Folio, page: &Page) -> Check {
+    let pfn = folio.head();
+    let mapped = view.folio_mappings(folio);
+    let tasks = references_of_tasks(view, folio);
+    let held = view.holders.references(view.s, folio);
+    let cached = i32::from(page.has(PageFlags::SWAPCACHE)) * page.nr_pages();
+    if page.order > 0 {
+        check_pincount(view, folio, page)?;
+    }
     let expected = mapped + tasks + held + cached;
     if page.refcount == expected {
         return Ok(());
@@ -60,12 +92,31 @@ pub fn check_refcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     view.page_finding(Invariant::Refcount.by(way), pfn, detail)
 }
 
-pub(super) fn references_of_tasks(view: &View<'_>, pfn: Pfn) -> i32 {
+/// `pincount` of a large folio equals the number of its pins.
+#[inline(never)]
+fn check_pincount(view: &View<'_>, folio: Folio, head: &Page) -> Check {
+    let pins = view.holders.pins(view.s, folio) + pins_of_tasks(view, folio);
+    if head.pincount == pins {
+        return Ok(());
+    }
+    let way = excess(head.pincount > pins);
+    let detail = format!(
+        "{pins} pins of its pages, pincount is {}: {way}",
+        head.pincount
+    );
+    view.page_finding(Invariant::Refcount.by(way), folio.head(), detail)
+}
+
+pub(super) fn references_of_tasks(view: &View<'_>, folio: Folio) -> i32 {
     let tasks = view.s.tasks().iter();
     let refs = tasks.flat_map(|task| task.refs.iter().chain(&task.gather.folios));
+    let pins = pins_of_tasks(view, folio) * view.s.head(folio).pin_refs();
+    refs.filter(|held| **held == folio).count() as i32 + pins
+}
+
+fn pins_of_tasks(view: &View<'_>, folio: Folio) -> i32 {
     let pins = view.s.tasks().iter().flat_map(|task| &task.pins);
-    let pins = pins.filter(|folio| folio.head() == pfn).count() as i32;
-    refs.filter(|folio| folio.head() == pfn).count() as i32 + pins * GUP_PIN_COUNTING_BIAS
+    pins.filter(|pinned| **pinned == folio).count() as i32
 }
 
 /// A folio on the LRU is charged and in system memory. `check_free_page` covers free folios.
@@ -82,9 +133,12 @@ pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 /// otherwise nothing would ever reclaim, compact or migrate it.
 #[inline(never)]
 pub fn check_on_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    let named = view.shadow.named(pfn);
-    let used = !named.mappings.is_empty() || page.has(PageFlags::SWAPCACHE);
-    let elsewhere = pfn == Pfn::ZERO || pfn.device().is_some() || page.has(PageFlags::LOCKED);
+    let folio = view.s.folio(pfn);
+    let used = view.folio_mappings(folio) > 0 || page.has(PageFlags::SWAPCACHE);
+    let elsewhere = pfn == Pfn::ZERO
+        || pfn.device().is_some()
+        || page.has(PageFlags::LOCKED)
+        || folio.head() != pfn;
     if elsewhere || !used || page.has(PageFlags::LRU) {
         return Ok(());
     }
@@ -107,8 +161,9 @@ pub fn check_mlock(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         let vma = view.s.find_vma(place.mm, place.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED))
     };
-    let mappings = &view.shadow.named(pfn).mappings;
-    let locked = mappings.iter().filter(locked).count();
+    let mappings = view.named_pages(view.s.folio(pfn));
+    let mappings = mappings.flat_map(|named| &named.mappings);
+    let locked = mappings.filter(locked).count();
     let counted = if on_lru { page.mlock_count } else { 0 };
     let detail = if locked == 0 {
         "mlocked, but no mlocked VMA maps it".to_owned()
@@ -139,7 +194,7 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
     let stands = view.s.tables().part(write.at, write.addr) == write.new;
     let vma = view.s.find_vma(write.mm, write.addr);
     let is_locked = vma.is_some_and(|vma| view.s.vma(vma).flags.contains(VmFlags::LOCKED));
-    let mlocked = view.s.page(page).has(PageFlags::MLOCKED);
+    let mlocked = view.head(page).has(PageFlags::MLOCKED);
     if mlocked || !is_locked || !stands || view.at.moves.is_some() {
         return Ok(());
     }
@@ -153,7 +208,7 @@ pub fn check_new_is_mlocked(view: &View<'_>, write: &PteWrite, before: Pte) -> C
 /// A mapped folio is charged.
 #[inline(never)]
 pub fn check_charge(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    if view.shadow.named(pfn).mappings.is_empty() || page.has(PageFlags::CHARGED) {
+    if page.has(PageFlags::CHARGED) || view.folio_mappings(view.s.folio(pfn)) == 0 {
         return Ok(());
     }
     let detail = format!("mapped but not charged: {}", describe(pfn, page));
@@ -246,7 +301,7 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
         }
         Event::Pagemap { mm, addr, shown } => super::contents::check_pagemap(view, mm, addr, shown),
         Event::Migrated { src, dst } => {
-            check_held_elsewhere(view, src.head())?;
+            check_held_elsewhere(view, src)?;
             check_charge_moved(view, src.head(), dst.head())
         }
         Event::SwapCache { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
@@ -269,14 +324,14 @@ fn check_address_space_alive(view: &View<'_>, task: TaskId, lock: Lock, alive: b
 
 /// A page that the program holds a reference to does not move.
 #[inline(never)]
-fn check_held_elsewhere(view: &View<'_>, src: Pfn) -> Check {
-    let held = view.holders.references(src);
+fn check_held_elsewhere(view: &View<'_>, src: Folio) -> Check {
+    let held = view.holders.references(view.s, src);
     if held == 0 {
         return Ok(());
     }
     let detail = format!("moved, although the program holds {held} references");
     let broken = Invariant::UnmapReferences.by(Way::MovedThoughHeld);
-    view.page_finding(broken, src, detail)
+    view.page_finding(broken, src.head(), detail)
 }
 
 /// A free page has no references, no mapcount, no anon_vma, no flag but FREE, and no entries that
@@ -286,7 +341,7 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let named = view.shadow.named(pfn);
     let clean = page.refcount == 0
         && page.mapcount == 0
-        && page.mapping().is_none()
+        && page.mapping() == Mapping::None
         && page.flags == PageFlags::FREE
         && named.mappings.is_empty()
         && named.migrations.is_empty();
@@ -294,7 +349,7 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
         return Ok(());
     }
     let left = [
-        (page.mapping().is_some(), Way::FreeWithMapping),
+        (page.mapping() != Mapping::None, Way::FreeWithMapping),
         (page.refcount < 0, Way::FreeWithFewerReferences),
         (page.refcount > 0, Way::FreeWithReferences),
         (page.mapcount != 0, Way::FreeWithMapcount),
@@ -334,11 +389,11 @@ pub fn check_free_lists(view: &View<'_>) -> Check {
 #[inline(never)]
 pub fn check_zero_page(view: &View<'_>) -> Check {
     let page = view.s.page(Pfn::ZERO);
-    let expected = 1 + view.holders.references(Pfn::ZERO);
+    let expected = 1 + view.holders.references(view.s, Folio::ZERO);
     let clean = page.refcount == expected
         && page.mapcount == 0
         && page.word == 0
-        && page.mapping().is_none()
+        && page.mapping() == Mapping::None
         && !page
             .flags
             .intersects(PageFlags::ANON_EXCLUSIVE | PageFlags::DIRTY);

@@ -3,11 +3,11 @@
 //! Each rule is about one write: the entry before, the entry after, and the operation that ran.
 
 use super::meaning::{Form, Meaning, meaning};
-use super::shadow::EntryLoc;
+use super::shadow::{EntryLoc, Named};
 use super::{Check, View};
 use crate::describe;
 use crate::invariant::Invariant;
-use mm_core::{Page, PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
+use mm_core::{PageFlags, Pfn, Pte, PteWrite, SwapId, VmFlags};
 
 /// Checks one write of the entry of a page. `before` is the entry that it replaces. If the
 /// previous write cleared the same entry, `before` is the entry as it was before that clear.
@@ -221,7 +221,7 @@ fn is_still_exclusive(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Me
         (Some(true), None) => {
             // the process may have exited since, in the same slice
             let stands = view.s.tables().part(write.at, write.addr) == write.new;
-            !stands || view.s.page(page(new)).anon_exclusive()
+            !stands || view.exclusive(page(new))
         }
         _ => true,
     }
@@ -249,7 +249,7 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
 #[inline(never)]
 fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);
-    let page = view.s.page(new.pfn.unwrap_or(Pfn::NOWHERE));
+    let page = view.head(new.pfn.unwrap_or(Pfn::NOWHERE));
     let in_folio = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE);
     if old.dirty != Some(true) || in_entry && in_folio {
         return Ok(());
@@ -286,7 +286,7 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     let downgraded_device = new.form == Form::Device && old.write && !new.write;
     // the holder of a pin may write to the page at any time
     let pinned = old.form == Form::Present && old.write && {
-        let page = view.s.page(old.pfn.unwrap_or(Pfn::NOWHERE));
+        let page = view.head(old.pfn.unwrap_or(Pfn::NOWHERE));
         page.maybe_dma_pinned()
     };
     let cleared = op.clears_soft_dirty && !pinned;
@@ -339,23 +339,23 @@ pub fn check_moved(view: &View<'_>, from: &PteWrite, write: &PteWrite) -> Check 
 }
 
 /// Checks that compare the entries of a page with its struct page.
-pub fn check_entries(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    check_write_exclusive(view, pfn, page)?;
-    check_exclusive_entry(view, pfn, page)?;
-    check_dirty_invented(view, pfn, page)?;
-    check_migration_entry(view, pfn, page)
+pub fn check_entries(view: &View<'_>, pfn: Pfn) -> Check {
+    check_write_exclusive(view, pfn)?;
+    check_exclusive_entry(view, pfn)?;
+    check_dirty_invented(view, pfn)?;
+    check_migration_entry(view, pfn)
 }
 
 /// The page of a device-exclusive entry is exclusive.
 #[inline(never)]
-fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+fn check_exclusive_entry(view: &View<'_>, pfn: Pfn) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
     let form = |place: &EntryLoc| meaning(place.entry(view.s)).map(|m| m.form);
     let any = || {
         let mut forms = mappings.iter().map(form);
         forms.any(|form| form == Some(Form::Exclusive))
     };
-    if page.anon_exclusive() || !any() {
+    if view.s.page(pfn).anon_exclusive() || !any() {
         return Ok(());
     }
     let detail = "a device-exclusive entry names it, but it is not exclusive".to_owned();
@@ -367,13 +367,12 @@ fn check_exclusive_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 /// cache is dirty as well: the slot does not have the folio's contents yet, or no longer belongs to
 /// the folio.
 #[inline(never)]
-fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    let named = view.shadow.named(pfn);
-    if !page.has(PageFlags::DIRTY)
-        || named.dirty
-        || named.dirtied
-        || named.cached
+fn check_dirty_invented(view: &View<'_>, pfn: Pfn) -> Check {
+    let explained = |named: &Named| named.dirty || named.dirtied || named.cached;
+    if !view.head(pfn).has(PageFlags::DIRTY)
+        || explained(view.shadow.named(pfn))
         || view.at.op.dirties_folios
+        || view.named_pages(view.s.folio(pfn)).any(explained)
     {
         return Ok(());
     }
@@ -382,10 +381,10 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 #[inline(never)]
-fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+fn check_write_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
     let writable = |place: &EntryLoc| meaning(place.entry(view.s)).is_some_and(|m| m.write);
-    if page.anon_exclusive() || !mappings.iter().any(writable) {
+    if !mappings.iter().any(writable) || view.exclusive(pfn) {
         return Ok(());
     }
     let detail = format!(
@@ -396,8 +395,9 @@ fn check_write_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 #[inline(never)]
-fn check_migration_entry(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    let in_flight = page.has(PageFlags::LOCKED) && page.refcount > 0;
+fn check_migration_entry(view: &View<'_>, pfn: Pfn) -> Check {
+    let head = view.head(pfn);
+    let in_flight = head.has(PageFlags::LOCKED) && head.refcount > 0;
     if view.shadow.named(pfn).migrations.is_empty() || in_flight {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 
 use crate::limits::MAX_HELD;
 use crate::reference::Pid;
-use mm_core::{Folio, GUP_PIN_COUNTING_BIAS, Identity, Pfn};
+use mm_core::{Folio, Identity, Pfn, State};
 use std::hash::Hash;
 
 /// A reference that the program holds.
@@ -56,23 +56,26 @@ impl Holders {
         self.refs.iter().any(Option::is_some)
     }
 
-    /// The number of references to `pfn` that its refcount must include.
-    pub fn references(&self, pfn: Pfn) -> i32 {
-        let to_page = self.refs.iter().flatten().filter(|held| held.pfn == pfn);
-        to_page
-            .map(|held| match held.pin {
-                // a pin of the zero page does not count
-                true if pfn == Pfn::ZERO => 0,
-                true => GUP_PIN_COUNTING_BIAS,
-                false => 1,
-            })
-            .chain(
-                self.locks
-                    .iter()
-                    .flatten()
-                    .filter(|locked| locked.head() == pfn)
-                    .map(|_| 1),
-            )
-            .sum()
+    /// The number of references to `folio` that its refcount must include.
+    pub fn references(&self, s: &State, folio: Folio) -> i32 {
+        let locks = self.locks.iter().flatten();
+        let locks = locks.filter(|locked| **locked == folio).count() as i32;
+        let held = self.held(s, folio).map(|held| match held.pin {
+            // a pin of the zero page does not count
+            true if folio == Folio::ZERO => 0,
+            true => s.head(folio).pin_refs(),
+            false => 1,
+        });
+        locks + held.sum::<i32>()
+    }
+
+    /// The number of pins of pages of `folio`.
+    pub fn pins(&self, s: &State, folio: Folio) -> i32 {
+        self.held(s, folio).filter(|held| held.pin).count() as i32
+    }
+
+    fn held(&self, s: &State, folio: Folio) -> impl Iterator<Item = &HeldRef> {
+        let held = self.refs.iter().flatten();
+        held.filter(move |held| s.folio(held.pfn) == folio)
     }
 }

@@ -30,8 +30,8 @@ use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use crate::window::Window;
 use mm_core::{
-    Entry, Event, Folio, Identity, MmId, PageFlags, Pfn, Pte, PteWrite, Softleaf, State, TaskId,
-    Walk,
+    Entry, Event, Folio, Identity, MmId, Page, PageFlags, Pfn, Pte, PteWrite, Softleaf, State,
+    TaskId, Walk,
 };
 use std::hash::Hash;
 
@@ -39,6 +39,7 @@ pub use holders::{HeldRef, Holders};
 pub use progress::{check_deadlock, check_livelock, check_step_budget};
 #[cfg(test)]
 pub use promise::PromisedOf;
+use shadow::Named;
 pub use shadow::Shadow;
 
 /// The result of a check: no finding, or one.
@@ -102,6 +103,41 @@ impl View<'_> {
     /// The page-table entry for an address.
     pub(crate) fn entry_at(&self, mm: MmId, addr: u64) -> Pte {
         entry_at(self.s, mm, addr)
+    }
+
+    /// The head page of the folio that a page belongs to.
+    pub(crate) fn head(&self, pfn: Pfn) -> &Page {
+        self.s.head(self.s.folio(pfn))
+    }
+
+    /// The entries that name each page of a folio.
+    pub(crate) fn named_pages(&self, folio: Folio) -> impl Iterator<Item = &Named> {
+        let pages = 0..1 << self.s.head(folio).order;
+        pages.map(move |i| self.shadow.named(Pfn(folio.head().0.wrapping_add(i))))
+    }
+
+    /// Number of entries of any level that map pages of a folio.
+    pub(crate) fn folio_mappings(&self, folio: Folio) -> i32 {
+        if self.s.head(folio).order == 0 {
+            return self.shadow.named(folio.head()).mappings.len() as i32;
+        }
+        let small = self.named_pages(folio).map(|named| named.small() as i32);
+        small.sum::<i32>() + self.huge_mappings(folio)
+    }
+
+    /// Number of huge entries that map a folio.
+    pub(crate) fn huge_mappings(&self, folio: Folio) -> i32 {
+        self.shadow.named(folio.head()).huge() as i32
+    }
+
+    /// True if a page is exclusive to its mapping. If a huge entry maps it, the flag of the head
+    /// page says so.
+    pub(crate) fn exclusive(&self, pfn: Pfn) -> bool {
+        let huge = self.shadow.named(pfn).mappings.iter().any(|p| p.level > 0);
+        match huge {
+            true => self.head(pfn).anon_exclusive(),
+            false => self.s.page(pfn).anon_exclusive(),
+        }
     }
 
     /// log2 of the number of pages that the entry for an address stands for.
@@ -293,7 +329,7 @@ impl Oracles {
         let changes = changes.or(Changes::TLB.when(self.stale));
         self.check_structures(s, holders, at, changes)?;
         for pfn in s.memmap().touched() {
-            self.shadow.note(*pfn, s.page(*pfn));
+            self.shadow.note(*pfn, s.page(*pfn), s.head(s.folio(*pfn)));
         }
         self.shadow.settle();
         self.seen = Seen::of(s);
@@ -542,17 +578,25 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
         return counting::check_zero_page(view);
     }
     let page = view.s.page(pfn);
-    counting::check_mlock(view, pfn, page)?;
+    let folio = view.s.folio(pfn);
+    let head = view.s.head(folio);
+    counting::check_mlock(view, folio.head(), head)?;
     if page.has(PageFlags::FREE) {
         counting::check_free_page(view, pfn, page)?;
         return coherence::check_freed_translation(view, pfn);
     }
     counting::check_mapcount(view, pfn, page)?;
-    counting::check_refcount(view, pfn, page)?;
-    counting::check_lru(view, pfn, page)?;
-    counting::check_charge(view, pfn, page)?;
-    swap::check_cached_page(view, pfn, page)?;
-    reverse_map::check_exclusive(view, pfn, page)?;
-    reverse_map::check_reachable(view, pfn, page)?;
-    entries::check_entries(view, pfn, page)
+    if head.order > 0 {
+        counting::check_large_mapcount(view, folio, head)?;
+    }
+    if folio.head() != pfn {
+        counting::check_tail(view, pfn, page)?;
+    }
+    counting::check_refcount(view, folio, head)?;
+    counting::check_lru(view, folio.head(), head)?;
+    counting::check_charge(view, folio.head(), head)?;
+    swap::check_cached_page(view, folio.head(), head)?;
+    reverse_map::check_exclusive(view, pfn)?;
+    reverse_map::check_reachable(view, pfn)?;
+    entries::check_entries(view, pfn)
 }

@@ -124,7 +124,7 @@ pub fn check_deadlock(s: &State, at: At) -> Check {
 pub fn check_livelock(view: &View<'_>, task: TaskId, mm: MmId, addr: u64) -> Check {
     let site = view.s.tasks()[task.ix()].site;
     let page = page_of(view.entry_at(mm, addr));
-    let is_locked = |page| view.s.page(page).has(PageFlags::LOCKED);
+    let is_locked = |page| view.head(page).has(PageFlags::LOCKED);
     let locked = page.is_some_and(is_locked);
     let detail = format!(
         "task {} repeats the same fault{} while nothing changes, in {}",

@@ -18,10 +18,10 @@ fn area<'a>(view: &View<'a>, mm: MmId, addr: u64) -> Option<&'a Vma> {
 
 /// At most one entry names a `PageAnonExclusive` page.
 #[inline(never)]
-pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+pub fn check_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     let named = view.shadow.named(pfn);
     let entries = named.mappings.len() + named.migrations.len();
-    if !page.anon_exclusive() || entries <= 1 {
+    if entries <= 1 || !view.exclusive(pfn) {
         return Ok(());
     }
     let detail = format!("exclusive, but {entries} entries name it");
@@ -31,9 +31,10 @@ pub fn check_exclusive(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 /// The reverse map leads back to each entry that names the page: the page's anon_vma is alive, the
 /// VMA is linked to it, and index and address match.
 #[inline(never)]
-pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+pub fn check_reachable(view: &View<'_>, pfn: Pfn) -> Check {
     let named = view.shadow.named(pfn);
     for place in named.mappings.iter().chain(&named.migrations) {
+        let page = &identity(view, pfn);
         if let Some(way) = unreachable(view, place, page) {
             let detail = format!(
                 "{} maps it, but {way}: {}",
@@ -46,10 +47,18 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     Ok(())
 }
 
+/// The head page of the folio of a page, with the index of that page.
+fn identity(view: &View<'_>, pfn: Pfn) -> Page {
+    let folio = view.s.folio(pfn);
+    let mut identity = *view.s.head(folio);
+    identity.index += u64::from(pfn.0 - folio.head().0);
+    identity
+}
+
 /// The reason why the reverse map of `page` does not lead to an entry; `None` if it does.
 pub(super) fn unreachable(view: &View<'_>, place: &EntryLoc, page: &Page) -> Option<Way> {
     let s = view.s;
-    let Some(anon_vma) = page.mapping() else {
+    let Some(anon_vma) = page.anon_vma() else {
         return Some(Way::NoMapping);
     };
     if !s.anon_vmas().is_live(anon_vma.0) {
@@ -84,8 +93,9 @@ pub fn check_anon_vma_alive(
 /// The core's own rmap walk finds each entry that names a page.
 #[inline(never)]
 pub fn check_walks(view: &View<'_>) -> Check {
-    for (pfn, page) in view.s.memmap().iter() {
-        let Some(anon_vma) = page.mapping() else {
+    for (pfn, _) in view.s.memmap().iter() {
+        let page = identity(view, pfn);
+        let Some(anon_vma) = page.anon_vma() else {
             continue;
         };
         let named = view.shadow.named(pfn);

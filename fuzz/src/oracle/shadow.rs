@@ -18,6 +18,8 @@ pub struct EntryLoc {
     pub mm: MmId,
     /// The address.
     pub addr: u64,
+    /// The level of its table: more than 0 for one page of a huge entry.
+    pub level: u32,
 }
 
 impl EntryLoc {
@@ -44,6 +46,18 @@ pub struct Named {
     /// The page was exclusive when the oracles looked last.
     pub exclusive: bool,
     changed: bool,
+}
+
+impl Named {
+    /// Number of entries of the lowest level that map the page.
+    pub fn small(&self) -> usize {
+        self.mappings.iter().filter(|p| p.level == 0).count()
+    }
+
+    /// Number of huge entries that map the page, among others.
+    pub fn huge(&self) -> usize {
+        self.mappings.len() - self.small()
+    }
 }
 
 /// The shadow.
@@ -222,9 +236,9 @@ impl Shadow {
         }
     }
 
-    /// Notes whether a folio that was touched is now dirty, in the swap cache, and exclusive.
-    pub(super) fn note(&mut self, pfn: Pfn, page: &Page) {
-        let (dirty, cached) = (page.has(PageFlags::DIRTY), page.has(PageFlags::SWAPCACHE));
+    /// Notes whether a page that was touched is now dirty, in the swap cache, and exclusive.
+    pub(super) fn note(&mut self, pfn: Pfn, page: &Page, head: &Page) {
+        let (dirty, cached) = (head.has(PageFlags::DIRTY), head.has(PageFlags::SWAPCACHE));
         let is = (dirty, cached, page.anon_exclusive());
         let named = self.named(pfn);
         if (named.dirty, named.cached, named.exclusive) != is
@@ -261,6 +275,7 @@ impl Shadow {
             at: write.at,
             mm: write.mm,
             addr: write.addr,
+            level: write.level,
         };
         for entry in [write.old, write.new] {
             if let Some(p) = entry

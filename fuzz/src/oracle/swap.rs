@@ -32,11 +32,13 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 /// reclaimed.
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
-    let page = view.s.page(pfn);
+    let page = view.head(pfn);
     let named = view.shadow.named(pfn);
     let is_mapped = !named.mappings.is_empty() || !named.migrations.is_empty();
+    let folio = view.s.folio(pfn);
     // a task that holds it may still drop it from the cache
-    let is_held = view.holders.references(pfn) > 0 || counting::references_of_tasks(view, pfn) > 0;
+    let is_held = view.holders.references(view.s, folio) > 0
+        || counting::references_of_tasks(view, folio) > 0;
     let excused = is_mapped || is_held || page.has(PageFlags::LOCKED);
     if excused || !page.has(PageFlags::SWAPCACHE) || !view.shadow.named_slot(page.swap).is_empty() {
         return Ok(());
@@ -135,7 +137,7 @@ fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         return Ok(());
     };
     let page = view.s.head(folio);
-    if page.mapping().is_none() {
+    if page.anon_vma().is_none() {
         return Ok(());
     }
     for place in view.shadow.named_slot(id) {

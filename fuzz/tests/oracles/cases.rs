@@ -19,6 +19,9 @@ pub type Case = (&'static str, fn(&mut Lab<'_>) -> Check);
 /// All cases.
 pub const CASES: &[Case] = &[
     ("counting/mapcount", mapcount),
+    ("counting/mapcount", large_mapcount),
+    ("counting/refcount", pincount),
+    ("counting/tail", tail_with_a_reference),
     ("counting/lru", lru_without_charge),
     ("counting/charge", mapped_without_charge),
     ("counting/mlock", new_page_of_a_locked_area_is_not_mlocked),
@@ -79,6 +82,34 @@ pub const CASES: &[Case] = &[
 fn mapcount(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     lab.tamper(|t| t.page(pfn).mapcount += 1);
+    lab.slice()
+}
+
+/// Makes a mapped page the only mapped page of a folio of two.
+fn large(lab: &mut Lab<'_>) -> Pfn {
+    let pfn = lab.write(0);
+    lab.tamper(|t| t.page(Pfn(pfn.0 + 1)).tail_offset = 1);
+    lab.tamper(|t| t.page(pfn).order = 1);
+    lab.tamper(|t| t.page(pfn).large_mapcount = 1);
+    lab.slice().expect("its counts are right");
+    pfn
+}
+
+fn large_mapcount(lab: &mut Lab<'_>) -> Check {
+    let pfn = large(lab);
+    lab.tamper(|t| t.page(pfn).entire_mapcount = 1);
+    lab.slice()
+}
+
+fn pincount(lab: &mut Lab<'_>) -> Check {
+    let pfn = large(lab);
+    lab.tamper(|t| t.page(pfn).pincount = 1);
+    lab.slice()
+}
+
+fn tail_with_a_reference(lab: &mut Lab<'_>) -> Check {
+    let pfn = large(lab);
+    lab.tamper(|t| t.page(Pfn(pfn.0 + 1)).refcount = 1);
     lab.slice()
 }
 
@@ -212,14 +243,14 @@ fn exclusive_but_shared(lab: &mut Lab<'_>) -> Check {
 fn walk_misses_a_mapping(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
     lab.mprotect(2..4, VmFlags::READ);
-    let anon_vma = lab.kernel.state().page(pfn).mapping().unwrap();
+    let anon_vma = lab.kernel.state().page(pfn).anon_vma().unwrap();
     lab.tamper(|t| t.anon_vma(anon_vma).tree.reverse());
     lab.everything()
 }
 
 fn anon_vma_lost_its_references(lab: &mut Lab<'_>) -> Check {
     let pfn = lab.write(0);
-    let anon_vma = lab.kernel.state().page(pfn).mapping().unwrap();
+    let anon_vma = lab.kernel.state().page(pfn).anon_vma().unwrap();
     lab.tamper(|t| t.anon_vma(anon_vma).refcount = 0);
     lab.everything()
 }
@@ -300,7 +331,7 @@ fn cached_folio_belongs_elsewhere(lab: &mut Lab<'_>) -> Check {
     let slot = lab.swap_out(0);
     let pfn = lab.read_ahead(slot);
     let other = lab.write(1);
-    let anon_vma = lab.kernel.state().page(other).mapping();
+    let anon_vma = lab.kernel.state().page(other).anon_vma();
     lab.tamper(|t| t.identity(pfn, anon_vma, 3));
     lab.slice()
 }

@@ -121,7 +121,7 @@ fn of_page(s: &State, pfn: Pfn, window: Window) -> SeenEntry {
             (of.has(PageFlags::LRU), page::LRU),
             (of.has(PageFlags::SWAPBACKED), page::SWAPBACKED),
             (of.anon_exclusive(), page::EXCLUSIVE),
-            (of.mapping().is_some(), page::ANON | page::MAPPING),
+            (of.anon_vma().is_some(), page::ANON | page::MAPPING),
             (of.has(PageFlags::SWAPCACHE), page::SWAPCACHE),
             (of.has(PageFlags::MLOCKED), page::MLOCKED),
             (

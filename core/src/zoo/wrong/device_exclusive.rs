@@ -16,7 +16,7 @@ impl State {
     /// Uncounts the mapping of the device-exclusive entry at `addr`.
     pub(crate) fn uncount_exclusive(&mut self, mm: MmId, addr: u64, page: Pfn) {
         if let Some(vma) = self.find_vma(mm, addr) {
-            self.folio_remove_rmap_pte(page, vma);
+            self.folio_remove_rmap(self.unit(page), vma);
         }
     }
 
