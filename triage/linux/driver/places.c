@@ -3,7 +3,7 @@
  * The places at which a task can be stopped: entries of functions of the kernel, and returns from
  * them. triage/src/linux/places.rs says which scheduling point of the model each stands for.
  *
- * An inlined function has no entry. A function of which `returns` is set has at most six arguments.
+ * A function that is inlined, or declared so, has no entry for ftrace. A function of which `returns` is set has at most six arguments.
  */
 #include <linux/version.h>
 
@@ -52,7 +52,7 @@ const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES] = {
 				       .of = OF_ADDRESS, .arg = 2 },
 	[MMFUZZ_AT_FORK_TABLE] = { "copy_pte_range", .of = OF_ADDRESS, .arg = 4 },
 	[MMFUZZ_AT_FORK_LOCK] = { PTE_LOCK, .caller = "copy_pte_range", .of = OF_ADDRESS, .arg = 2 },
-	[MMFUZZ_AT_FORK_END] = { "copy_p4d_range", .of = OF_ADDRESS, .arg = 4, .returns = true },
+	[MMFUZZ_AT_FORK_END] = { "copy_pte_range", .of = OF_ADDRESS, .arg = 4, .returns = true },
 	[MMFUZZ_AT_ZAP_TABLE] = { "zap_pte_range", .of = OF_ADDRESS, .arg = 3 },
 	[MMFUZZ_AT_ZAP_END] = { ZAP_AREA, .of = OF_ADDRESS, .arg = 2, .returns = true },
 	[MMFUZZ_AT_CHANGE_TABLE] = { "change_pte_range", .of = OF_ADDRESS, .arg = 3 },

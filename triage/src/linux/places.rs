@@ -220,8 +220,14 @@ fn copy_range(points: &Points, i: usize) -> Result<Stop, &'static str> {
     if i > 0 && points.all[i - 1].site == Site::CopyPresentPage {
         return Err("the kernel has held the page-table lock since it copied the pinned page");
     }
-    Ok(match points.enters(i) {
-        true => at(&[Place::ForkTable], tables_copied(points, i)),
-        false => at(&[Place::ForkEnd], points.alike(i)),
-    })
+    let copied = tables_copied(points, i);
+    if points.enters(i) {
+        return Ok(at(&[Place::ForkTable], copied));
+    }
+    let follows_table =
+        i > 0 && points.all[i - 1].site == Site::CopyPteRange && points.enters(i - 1);
+    if !follows_table {
+        return Err("the kernel enters no function between two VMAs without page tables");
+    }
+    Ok(at(&[Place::ForkEnd], copied))
 }

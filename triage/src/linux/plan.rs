@@ -56,7 +56,7 @@ pub enum Refusal {
     Stops,
     /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
-    /// An allocation fails while another operation is under way, in a held migration that an
+    /// An allocation fails in an operation that is stopped, while another operation is under way, in a held migration that an
     /// operation waits for, or in an operation that retries until a reference is dropped. The plan
     /// could not say in which operation, or in which attempt, it fails.
     FailureAside,
@@ -71,6 +71,9 @@ pub enum Refusal {
     /// Two operations are woken at once, or a migration wakes one and goes on itself, and the
     /// outcome depends on which runs first.
     Order,
+    /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These hold `mmap_lock` and write-protect the agent's own pages too, so the thread that
+    /// runs the operation may fault, and then it waits.
+    AgentFaults,
     /// The model has a finding.
     Finding(String),
 }
@@ -95,6 +98,9 @@ impl std::fmt::Display for Refusal {
             Self::Order => {
                 f.write_str("two operations are woken at once, and either may run first")
             }
+            Self::AgentFaults => f.write_str(
+                "an operation ends while a fork or clear-soft-dirty is stopped, and the agent would fault",
+            ),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
     }
@@ -170,6 +176,7 @@ fn plan_in_geometry(
         current: 0,
         preempted: None,
         stopped: BTreeSet::new(),
+        took_mmap_lock: BTreeSet::new(),
         stops: BTreeMap::new(),
         points: BTreeMap::new(),
     };
@@ -252,6 +259,8 @@ struct Recorder<'p> {
     preempted: Option<usize>,
     /// The operations that are preempted.
     stopped: BTreeSet<usize>,
+    /// The running operations that have taken an `mmap_lock`.
+    took_mmap_lock: BTreeSet<usize>,
     /// The points at which each operation was preempted: indices of its points.
     stops: BTreeMap<usize, Vec<usize>>,
     /// The scheduling points of each operation, if the program preempts any.
@@ -341,7 +350,7 @@ impl Recorder<'_> {
                 _ => 0,
             });
         let injected = fail.iter().filter(|nth| **nth > 0).count();
-        if self.running.len() > 1 {
+        if self.running.len() > 1 || self.stops.contains_key(&step) {
             self.refuse(Refusal::FailureAside);
         }
         // A device that is full in the model is full in the guest too.
@@ -465,6 +474,11 @@ impl Observer for Recorder<'_> {
         {
             self.refuse(Refusal::Order);
         }
+        let of_mm = |lock: &Lock| matches!(lock, Lock::MmapRead(_) | Lock::MmapWrite(_));
+        let mut events = s.events().iter();
+        if events.any(|event| matches!(event, Event::Lock { lock, .. } if of_mm(lock))) {
+            self.took_mmap_lock.insert(step);
+        }
         if self.overtakes_writer(s) {
             self.refuse(Refusal::QueuedWriter);
         }
@@ -515,10 +529,22 @@ impl Observer for Recorder<'_> {
         let hint = Hint {
             ok: matches!(outcome, Outcome::Slot(_) | Outcome::Done),
             open: (0..MAX_WORKERS).filter(at_gate).map(|slot| 1 << slot).sum(),
+            child: match outcome {
+                Outcome::Child(slot) => Some(slot as u8),
+                _ => None,
+            },
         };
         self.hints.push((number, hint));
         self.failed(step, s);
         self.running.remove(&step);
+        let program = self.program;
+        let freezes = |step: &usize| {
+            let op = program.ops[*step].op;
+            matches!(op, Op::Fork { .. } | Op::ClearSoftDirty { .. })
+        };
+        if !self.took_mmap_lock.remove(&step) && self.stopped.iter().any(freezes) {
+            self.refuse(Refusal::AgentFaults);
+        }
         // Observe only if all other operations wait; otherwise the result depends on timing.
         let waits = |other: &usize| !self.stopped.contains(other) && self.asleep(*other, s);
         if self.running.iter().all(waits) {
@@ -556,7 +582,12 @@ mod tests {
             [Action::Start(3), run, run, Action::End(3), Action::Observe]
         );
         let hint = plan.job.hints.iter().find(|(step, _)| *step == 2);
-        assert_eq!(hint, Some(&(2, Hint { ok: true, open: 1 })));
+        let slots = Hint {
+            ok: true,
+            open: 1,
+            child: None,
+        };
+        assert_eq!(hint, Some(&(2, slots)));
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub struct Hint {
     pub ok: bool,
     /// The migrations that are open, one bit each.
     pub open: u8,
+    /// The slot of the child that it made. The guest cannot know it when the operation starts, if
+    /// another fork is stopped.
+    pub child: Option<u8>,
 }
 
 /// A step of a plan. The host takes the order from the model's run.
@@ -398,7 +401,14 @@ mod tests {
                 Action::Fail([1, 0, 0, 2, 0, 0, 0, 0]),
             ],
             device_frames: 32,
-            hints: vec![(1, Hint { ok: true, open: 2 })],
+            hints: vec![(
+                1,
+                Hint {
+                    ok: true,
+                    open: 2,
+                    child: Some(3),
+                },
+            )],
             stops: vec![(
                 1,
                 vec![Stop {

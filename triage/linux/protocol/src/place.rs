@@ -41,7 +41,7 @@ pub enum Place {
     ForkTable,
     /// Entry of `pte_offset_map_lock`, called by `copy_pte_range`.
     ForkLock,
-    /// Return from `copy_p4d_range`.
+    /// Return from `copy_pte_range`.
     ForkEnd,
     /// Entry of `zap_pte_range`.
     ZapTable,

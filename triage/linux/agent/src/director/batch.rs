@@ -133,7 +133,7 @@ fn predict<P>(slots: &mut Slots<P>, op: Op, slot: usize, job: &Job, step: u16) {
     let Ok(at) = job.hints.binary_search_by_key(&step, |(step, _)| *step) else {
         return;
     };
-    let Hint { ok, open } = job.hints[at].1;
+    let Hint { ok, open, .. } = job.hints[at].1;
     if ok {
         slots.done(op, slot);
     }

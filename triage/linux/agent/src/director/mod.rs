@@ -14,7 +14,9 @@ use child::Child;
 use mm_fuzz::exec::Slots;
 use mm_fuzz::limits::{MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::{self, Op, Program, Step, wire};
-use mm_linux_protocol::{ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Job, Reply, Stop};
+use mm_linux_protocol::{
+    ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Hint, Job, Reply, Stop,
+};
 use std::time::Duration;
 
 /// How long an operation that does not wait may take.
@@ -54,6 +56,8 @@ pub struct Director {
     clean: bool,
     /// Where the operations of the job stop inside the kernel, by number.
     stops: Vec<(u16, Vec<Stop>)>,
+    /// The slots of the children that the job's forks make.
+    children: Vec<(u16, u8)>,
 }
 
 /// The process that runs an operation, and the request for it; `Err` with the outcome if there is
@@ -102,6 +106,7 @@ impl Director {
             uffds: Vec::new(),
             clean: false,
             stops: Vec::new(),
+            children: Vec::new(),
         };
         director.spawn(SERVICE, THREADS as u8);
         director
@@ -127,6 +132,8 @@ impl Director {
         let program = wire::decode(&job.program);
         self.begin(&program, job.device_frames);
         self.schedule(&job.stops);
+        let child = |(step, hint): &(u16, Hint)| Some((*step, hint.child?));
+        self.children = job.hints.iter().filter_map(child).collect();
         let mut events = Vec::with_capacity(job.plan.len());
         let mut rest = &job.plan[..];
         while let Some((action, behind)) = rest.split_first() {
@@ -277,7 +284,9 @@ impl Director {
             Ok(ready) => ready,
             Err(outcome) => return pending(0, Place::Over(outcome)),
         };
+        let child = self.children.iter().find(|(step, _)| *step == number);
         let request = Request {
+            slot: child.map_or(request.slot, |(_, slot)| *slot),
             stops: self.stops_of(number),
             uninterrupted: !self.stops.is_empty(),
             ..request
