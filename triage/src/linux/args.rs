@@ -11,7 +11,7 @@ pub struct LinuxArgs {
     /// Also run this many random programs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub random: u64,
-    /// Generate the random programs as for this fuzz target, without preemptions
+    /// Generate the random programs as for this fuzz target; those of races have preemptions
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
     /// Give each random program exactly this many operations

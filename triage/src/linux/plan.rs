@@ -560,6 +560,7 @@ impl Observer for Recorder<'_> {
 mod tests {
     use super::*;
     use mm_fuzz::exec::Options;
+    use mm_linux_protocol::{Place, Stage};
 
     fn of(text: &str) -> Result<Plan, Refusal> {
         let program: Program = text.parse().expect("a program");
@@ -604,6 +605,23 @@ mod tests {
         };
         assert_eq!(behind(4), Action::Observe, "the reader waits");
         assert_eq!(behind(5), Action::End(3), "the reader was woken");
+    }
+
+    #[test]
+    fn a_preemption_is_a_stop_at_a_place_of_the_kernel() {
+        let text = "threads 2\npreempt 0 t1\nmmap p0 0 1 rw\nwrite p0 0\nt1: write p0 0";
+        let job = of(text).expect("a plan").job;
+        let behind = job.plan.iter().skip_while(|a| **a != Action::Start(1));
+        let behind: Vec<_> = behind.copied().collect();
+        let (stopped, other) = (Action::Stopped(1), [Action::Start(2), Action::End(2)]);
+        let end = [Action::GoOn(1), Action::End(1), Action::Observe];
+        let plan = [&[Action::Start(1), stopped][..], &other, &end].concat();
+        assert_eq!(behind, plan, "nothing is looked at while it is stopped");
+        let stages = vec![Stage::new(&[Place::PrepareLock], 1)];
+        assert_eq!(job.stops, [(1, vec![Stop { stages }])]);
+        // A thread that is preempted for itself goes on.
+        let own = text.replace("0 t1\n", "0 t0\n");
+        assert_eq!(of(&own).expect("a plan").job.stops, []);
     }
 
     #[test]
