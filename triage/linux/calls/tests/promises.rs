@@ -1,0 +1,125 @@
+//! What the ledger promises of files, read-write protection, pins and hugetlb.
+
+use mm_linux_calls::{Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Prot, Range};
+
+const PRESENT: u64 = 1 << 63;
+const UFFD: u64 = 1 << 57;
+const EXCLUSIVE: u64 = 1 << 56;
+
+/// A ledger in which process 0 has mapped four pages and written 7 to each.
+fn with(kind: Kind, wp_async: bool) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.reset(wp_async);
+    let range = Range::new(0, 4);
+    let prot = Prot::Write;
+    apply(&mut ledger, 0, Call::Map { range, kind, prot });
+    for page in range.pages() {
+        assert_eq!(ledger.has_written(0, page, 7, true, false), None);
+    }
+    ledger
+}
+
+fn apply(ledger: &mut Ledger, process: usize, call: Call) {
+    ledger.apply(process, &call, 0, 9, 0);
+}
+
+fn contents(ledger: &mut Ledger, process: usize, page: usize, word: u64) -> Option<BreachKind> {
+    ledger
+        .has_read(process, page, Some(word))
+        .map(|shown| shown.0)
+}
+
+#[test]
+fn a_copy_of_a_file_outlives_a_hole_and_not_a_truncation() {
+    let mut ledger = with(Kind::File, false);
+    apply(&mut ledger, 0, Call::Punch(Range::new(0, 4)));
+    assert_eq!(contents(&mut ledger, 0, 0, 7), None);
+    assert_eq!(contents(&mut ledger, 0, 0, 0), Some(BreachKind::Contents));
+    apply(&mut ledger, 0, Call::Truncate(Range::new(1, 1)));
+    assert_eq!(contents(&mut ledger, 0, 0, 7), None);
+    assert_eq!(contents(&mut ledger, 0, 1, 0), None);
+    assert_eq!(contents(&mut ledger, 0, 1, 7), Some(BreachKind::Contents));
+}
+
+#[test]
+fn shared_memory_of_a_file_changes_where_nobody_has_a_copy() {
+    let mut ledger = with(Kind::SharedFile, false);
+    let range = Range::new(2, 1);
+    let (kind, prot) = (Kind::File, Prot::Write);
+    apply(&mut ledger, 0, Call::Map { range, kind, prot });
+    assert_eq!(contents(&mut ledger, 0, 2, 7), None);
+    apply(&mut ledger, 0, Call::Punch(range));
+    assert_eq!(contents(&mut ledger, 0, 2, 0), None);
+    // a page that mlock may have copied is not known once the file changes
+    apply(&mut ledger, 0, Call::Advise(range, Advice::PopulateWrite));
+    apply(&mut ledger, 0, Call::Punch(range));
+    assert_eq!(ledger.access(0, 2, false), Access::Either);
+}
+
+#[test]
+fn read_write_protection_ends_with_an_access() {
+    for wp_async in [false, true] {
+        let mut ledger = with(Kind::Private, wp_async);
+        apply(&mut ledger, 0, Call::ClearSoftDirty);
+        apply(&mut ledger, 0, Call::Register(Range::new(0, 4), Modes::Rwp));
+        apply(&mut ledger, 0, Call::RwProtect(Range::new(0, 4), true));
+        ledger.rw_protected(0, 0, true);
+        ledger.rw_protected(0, 1, false);
+        assert_eq!(ledger.check_shown(0, 0, PRESENT | UFFD), None);
+        let shown = ledger.check_shown(0, 0, PRESENT);
+        assert_eq!(shown.map(|shown| shown.0), Some(BreachKind::NotRwProtected));
+        // nothing is known of a page that was not there
+        assert_eq!(ledger.access(0, 1, false), Access::Either);
+        let read = contents(&mut ledger, 0, 0, 7);
+        if wp_async {
+            assert_eq!(read, None);
+            let shown = ledger.check_shown(0, 0, PRESENT | UFFD);
+            assert_eq!(shown.map(|shown| shown.0), Some(BreachKind::StillProtected));
+        } else {
+            assert_eq!(read, Some(BreachKind::AccessedThrough));
+        }
+    }
+}
+
+#[test]
+fn a_pinned_page_is_the_page_that_is_mapped_until_it_is_dropped() {
+    let mut ledger = with(Kind::Private, false);
+    apply(&mut ledger, 0, Call::Pin(Range::new(0, 4)));
+    assert_eq!(ledger.pinned_word(0, 0), Some(7));
+    apply(
+        &mut ledger,
+        0,
+        Call::Advise(Range::new(0, 1), Advice::DontNeed),
+    );
+    assert_eq!(ledger.pinned_word(0, 0), None);
+    assert_eq!(ledger.pinned_word(0, 1), Some(7));
+    apply(&mut ledger, 0, Call::Unpin);
+    assert_eq!(ledger.pinned_word(0, 1), None);
+}
+
+#[test]
+fn a_page_is_exclusive_if_there_was_never_another_process() {
+    let mut ledger = with(Kind::Private, false);
+    assert!(ledger.is_sole(0, 0, PRESENT));
+    assert!(!ledger.is_sole(0, 0, PRESENT | EXCLUSIVE));
+    apply(&mut ledger, 0, Call::Fork);
+    assert!(!ledger.is_sole(0, 0, PRESENT));
+    assert!(!with(Kind::Shared, false).is_sole(0, 0, PRESENT));
+}
+
+#[test]
+fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
+    let mut ledger = Ledger::default();
+    let range = Range::new(0, 512);
+    let (kind, prot) = (Kind::Hugetlb, Prot::Write);
+    apply(&mut ledger, 0, Call::Map { range, kind, prot });
+    assert_eq!(ledger.access(0, 5, true), Access::Either);
+    assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
+    assert_eq!(contents(&mut ledger, 0, 5, 8), Some(BreachKind::Contents));
+    apply(
+        &mut ledger,
+        0,
+        Call::Advise(Range::new(0, 8), Advice::DontNeed),
+    );
+    assert_eq!(contents(&mut ledger, 0, 5, 8), None);
+}
