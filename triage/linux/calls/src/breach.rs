@@ -44,6 +44,8 @@ kinds! {
         "a page stays read-write-protected for userfaultfd until it is accessed";
     AccessedThrough, "accessed-through", "an access to a page that is read-write-protected for userfaultfd goes through unnoticed",
         "an access to a page that is read-write-protected for userfaultfd is noticed";
+    ShownProtected, "shown-protected", "pagemap shows a page as protected where nothing is registered with userfaultfd",
+        "pagemap shows protection only where memory is registered for it";
     NotExclusive, "not-exclusive", "a page that only one process maps is not shown as exclusively mapped",
         "pagemap shows whether a page is mapped exclusively";
     Mincore, "mincore", "mincore and pagemap disagree about whether a page is resident",

@@ -446,6 +446,10 @@ impl Ledger {
         if page.has(PROTECTED) && entry & PM_UFFD_WP == 0 {
             return Some((BreachKind::NotProtected, entry, PM_UFFD_WP));
         }
+        let is_registered = page.any(REG_WP | REG_RWP | HUGETLB);
+        if !is_registered && entry & PM_UFFD_WP != 0 {
+            return Some((BreachKind::ShownProtected, entry, 0));
+        }
         if page.has(RWP) && entry & PM_UFFD_WP == 0 {
             return Some((BreachKind::NotRwProtected, entry, PM_UFFD_WP));
         }

@@ -4,6 +4,7 @@ use mm_linux_calls::{Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Prot
 
 const PRESENT: u64 = 1 << 63;
 const UFFD: u64 = 1 << 57;
+const SOFT_DIRTY: u64 = 1 << 55;
 const EXCLUSIVE: u64 = 1 << 56;
 
 /// A ledger in which process 0 has mapped four pages and written 7 to each.
@@ -79,6 +80,20 @@ fn read_write_protection_ends_with_an_access() {
             assert_eq!(read, Some(BreachKind::AccessedThrough));
         }
     }
+}
+
+#[test]
+fn protection_is_shown_only_where_it_is_registered() {
+    let mut ledger = with(Kind::Private, false);
+    let kind = |ledger: &Ledger| {
+        let shown = ledger.check_shown(0, 0, PRESENT | UFFD | SOFT_DIRTY);
+        shown.map(|shown| shown.0)
+    };
+    assert_eq!(kind(&ledger), Some(BreachKind::ShownProtected));
+    apply(&mut ledger, 0, Call::Register(Range::new(0, 4), Modes::Wp));
+    assert_eq!(kind(&ledger), None);
+    apply(&mut ledger, 0, Call::Unregister(Range::new(0, 4)));
+    assert_eq!(kind(&ledger), Some(BreachKind::ShownProtected));
 }
 
 #[test]

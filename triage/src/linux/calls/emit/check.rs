@@ -151,7 +151,9 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::NotProtected | BreachKind::NotRwProtected => {
             of_entry(page, "!(entry >> 57 & 1)")
         }
-        BreachKind::StillProtected => of_entry(page, "entry >> 57 & 1"),
+        BreachKind::StillProtected | BreachKind::ShownProtected => {
+            of_entry(page, "entry >> 57 & 1")
+        }
         BreachKind::NotExclusive => of_entry(page, "!(entry >> 56 & 1)"),
         BreachKind::ShownUnmapped => of_entry(page, "(entry & 13L << 60) != 0"),
         BreachKind::NotPopulated => of_entry(page, "!(entry >> 62 & 3)"),
