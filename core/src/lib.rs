@@ -57,6 +57,7 @@ pub use frames::FrameAllocator;
 pub use geometry::{Geometry, GeometryError, MemorySizes};
 pub use gup::Foll;
 pub use hmm::{HmmError, HmmPfn, Request};
+pub use huge_memory::Thp;
 pub use identity::Identity;
 pub use ids::{AnonVmaId, AvcId, DevId, Folio, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
 pub use limits::{DEVICES, MAX_TASKS};

@@ -75,6 +75,10 @@ impl State {
         };
         let folio = self.folio(pte.pfn());
         let page = *self.head(folio);
+        if page.order > 0 {
+            // the kernel splits the folio first
+            return;
+        }
         if page
             .flags
             .intersects(PageFlags::SWAPCACHE | PageFlags::DIRTY)
@@ -218,7 +222,7 @@ impl Current<'_> {
                 self.state().tlb_gather_mmu(self.task, mm);
                 self.notifier_start(&notifier).await;
                 let free = |s: &mut State, at| s.madvise_free_pte(self, vma, at);
-                self.walk_page_range(mm, part, Site::MadvisePteRange, true, free)
+                self.walk_page_range(mm, part, Site::MadvisePteRange, true, free, |_, _| false)
                     .await;
                 let s = &mut *self.state();
                 s.notifier_end(self.task, &notifier);
@@ -227,7 +231,7 @@ impl Current<'_> {
             Advice::Cold => {
                 self.state().tlb_gather_mmu(self.task, mm);
                 let cold = |s: &mut State, at| s.madvise_cold_pte(self, at);
-                self.walk_page_range(mm, part, Site::MadvisePteRange, true, cold)
+                self.walk_page_range(mm, part, Site::MadvisePteRange, true, cold, |_, _| false)
                     .await;
                 self.state().tlb_finish_mmu(self.task);
             }
@@ -248,6 +252,9 @@ impl Current<'_> {
                     return;
                 };
                 s.tasks[self.task.ix()].walked += 1;
+                if let (Some(at), Some(vma)) = (part.huge, s.find_vma(mm, part.range.start)) {
+                    s.split_huge_pmd_locked(vma, at);
+                }
                 let isolated = s.isolate_for_pageout(self, mm, part.range.clone());
                 (part.range.end, isolated)
             };

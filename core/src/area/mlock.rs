@@ -21,6 +21,7 @@ use crate::page::PageFlags;
 use crate::pte::{Pte, Softleaf};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
+use crate::walk::Walk;
 use core::ops::Range;
 
 impl State {
@@ -73,8 +74,12 @@ impl State {
         let area = self.vma(vma);
         let (pgd, locked) = (self.mm(area.mm).pgd, area.flags.contains(VmFlags::LOCKED));
         for addr in part {
-            let at = self.tables.pte_offset(pgd, addr);
-            let pte = at.map(|at| self.tables.get(at));
+            let pte = match self.tables.walk(pgd, addr) {
+                Walk::Pte(at) => Some(self.tables.get(at)),
+                // the folio is marked once
+                Walk::Huge(at, _) if self.tables.addr(at) == addr => Some(self.tables.get(at)),
+                Walk::Huge(..) | Walk::Hole(..) => None,
+            };
             zoo!(self, Bug::LatentMunlockNonpresent =>
                 let pte = pte.filter(|pte| pte.present().is_some()));
             zoo!(self, Bug::ExclMapcountDropped => let pte = pte.filter(|pte| !pte.is_exclusive()));

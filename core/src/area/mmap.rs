@@ -5,6 +5,7 @@
 //!
 //! Corresponds to `mm/vma.c`, `mm/mmap.c`.
 
+use crate::huge_memory::Thp;
 use crate::ids::{MmId, VmaId};
 use crate::lock::Lock;
 use crate::merge::MergeRange;
@@ -42,6 +43,12 @@ impl State {
     /// Changes the bounds of a VMA and updates the interval trees (`vma_set_range`). Its pages keep
     /// their offsets.
     pub(crate) fn vma_set_range(&mut self, vma: VmaId, range: Range<u64>) {
+        if self.thp != Thp::Never {
+            let old = self.vma(vma).range();
+            for boundary in [old.start, old.end, range.start, range.end] {
+                self.vma_adjust_trans_huge(vma, boundary);
+            }
+        }
         let chain = core::mem::take(&mut self.vma_mut(vma).chain);
         chain
             .iter()

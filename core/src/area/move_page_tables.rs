@@ -112,6 +112,9 @@ impl Current<'_> {
             let Some(part) = part else {
                 return Ok(go.len);
             };
+            if let Some(at) = part.huge {
+                s.split_huge_pmd_locked(go.src, at);
+            }
             let to = go.to + (part.range.start - go.from);
             zoo!(s, Bug::HugetlbMremapDelta => let to = go.to + done);
             s.pte_alloc(mm, to)?;

@@ -164,7 +164,7 @@ impl Current<'_> {
         zoo!(self, Bug::PagemapScanLostDirty if change == Change::UffdWp =>
             self.writeprotect_copies(vma, range.clone()).await);
         let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
-        self.walk_page_range(mm, range, Site::ChangePteRange, true, apply)
+        self.walk_page_range(mm, range, Site::ChangePteRange, true, apply, |_, _| false)
             .await;
         self.state().notifier_end(self.task, &notifier);
     }
@@ -288,7 +288,7 @@ impl Current<'_> {
     pub(crate) async fn clear_soft_dirty_entries(self, mm: MmId, notifier: &NotifierRange) {
         let all = notifier.range.clone();
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
-        self.walk_page_range(mm, all, Site::ClearRefs, false, clear)
+        self.walk_page_range(mm, all, Site::ClearRefs, false, clear, |_, _| false)
             .await;
         let s = &mut *self.state();
         s.notifier_end(self.task, notifier);

@@ -96,7 +96,11 @@ impl Current<'_> {
                 s.free_emptied_table(mm, &range, at);
             }
         };
-        self.walk_page_range(mm, range.clone(), Site::ZapPteRange, true, zap)
+        let whole = |s: &mut State, at| {
+            s.zap_huge_pmd(self, vma, at);
+            true
+        };
+        self.walk_page_range(mm, range.clone(), Site::ZapPteRange, true, zap, whole)
             .await;
     }
 

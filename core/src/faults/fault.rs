@@ -6,6 +6,7 @@
 //! Corresponds to `mm/memory.c`.
 
 use crate::driver::DeviceFault;
+use crate::huge_memory::{HugeFault, Thp};
 use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::limits::DEVICES;
 use crate::lock::{Lock, Site, Wait};
@@ -15,6 +16,7 @@ use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::trace::Event;
 use crate::vma::VmFlags;
+use crate::walk::Walk;
 
 /// What the caller must do after a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -135,6 +137,9 @@ impl State {
     /// anon_vma of `vma`.
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Folio, vma: VmaId) -> bool {
         let page = *self.head(folio);
+        if page.order > 0 {
+            return false;
+        }
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
         let shared = page.refcount > 1 + cached;
         zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
@@ -322,6 +327,33 @@ impl Current<'_> {
         self.handle_pte_fault(vma, addr, false, true).await
     }
 
+    /// Handles a fault where a huge entry stands for the address, or may be mapped (the part of
+    /// `__handle_mm_fault` for the PMD).
+    async fn handle_pmd_fault(
+        self,
+        vma: VmaId,
+        addr: u64,
+        write: bool,
+        unshare: bool,
+    ) -> Result<HugeFault, FaultError> {
+        let pmd = {
+            let s = &*self.state();
+            match s.tables().walk(s.mm(s.vma(vma).mm).pgd, addr) {
+                Walk::Pte(_) => return Ok(HugeFault::Fallback),
+                Walk::Huge(at, _) => s.tables().get(at).present(),
+                Walk::Hole(..) => None,
+            }
+        };
+        match pmd {
+            None => self.do_huge_pmd_anonymous_page(vma, addr, write).await,
+            Some(pmd) if unshare || write && !pmd.write() => {
+                self.do_huge_pmd_wp_page(vma, addr, pmd, write && !unshare)
+                    .await
+            }
+            Some(_) => Ok(HugeFault::Done(Fault::Done)),
+        }
+    }
+
     async fn handle_pte_fault(
         self,
         vma: VmaId,
@@ -329,6 +361,12 @@ impl Current<'_> {
         write: bool,
         unshare: bool,
     ) -> FaultResult {
+        let thp = self.state().thp;
+        if thp != Thp::Never
+            && let HugeFault::Done(done) = self.handle_pmd_fault(vma, addr, write, unshare).await?
+        {
+            return Ok(done);
+        }
         let vmf = {
             let s = &mut *self.state();
             let mm = s.vma(vma).mm;

@@ -339,6 +339,9 @@ impl Current<'_> {
                     return Ok(());
                 };
                 s.tasks[self.task.ix()].walked += 1;
+                if let Some(at) = part.huge {
+                    s.split_huge_pmd_locked(copy.src, at);
+                }
                 let blocked = s.copy_pte_range(self, copy, part.range.clone())?;
                 addr = blocked.unwrap_or(part.range.end);
                 blocked

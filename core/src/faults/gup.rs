@@ -50,8 +50,8 @@ enum Follow {
 
 impl State {
     fn follow_page_pte(&self, mm: MmId, addr: u64, foll: Foll) -> Follow {
-        let at = self.tables().pte_offset(self.mm(mm).pgd, addr);
-        let Some(pte) = at.and_then(|at| self.tables().get(at).present()) else {
+        let entry = self.tables().entry_for(self.mm(mm).pgd, addr);
+        let Some(pte) = entry.present() else {
             return Follow::NeedsFault;
         };
         if pte.protnone() || foll.write() && !pte.write() {
@@ -69,15 +69,14 @@ impl State {
         }
         match pte.pfn() {
             Pfn::ZERO => foll.contains(Foll::LONGTERM),
-            page => !self.page(page).anon_exclusive(),
+            page => !self.page_anon_exclusive(page),
         }
     }
 
     /// Reads the entry for `addr` without a lock (the loop body of `gup_fast_pte_range`, up to the
     /// reference). Special pages are left to the slow form.
     fn gup_fast_pte(&self, mm: MmId, addr: u64, foll: Foll) -> Option<PresentPte> {
-        let at = self.tables().pte_offset(self.mm(mm).pgd, addr)?;
-        let pte = self.tables().get(at).present()?;
+        let pte = self.tables().entry_for(self.mm(mm).pgd, addr).present()?;
         let permitted = !pte.protnone() && (!foll.write() || pte.write());
         (permitted && !pte.special()).then_some(pte)
     }

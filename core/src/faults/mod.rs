@@ -5,3 +5,4 @@
 pub mod fault;
 pub mod fork;
 pub mod gup;
+pub mod huge_memory;

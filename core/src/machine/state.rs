@@ -10,6 +10,7 @@ use crate::driver::Driver;
 use crate::fail::{AllocKind, FailInject};
 use crate::frames::FrameAllocator;
 use crate::geometry::Geometry;
+use crate::huge_memory::Thp;
 use crate::identity::Identity;
 use crate::ids::{AnonVmaId, AvcId, Folio, MmId, Pfn, TaskId, VmaId};
 use crate::limits::{DEVICES, MAX_TASKS};
@@ -64,6 +65,8 @@ pub struct State {
     pub zoo: Zoo,
     /// The kernel version whose rules apply.
     pub release: KernelVersion,
+    /// When faults map huge pages.
+    pub thp: Thp,
 }
 
 impl State {
@@ -335,6 +338,7 @@ impl State {
             fail,
             zoo: _,
             release: _,
+            thp: _,
         } = self;
         memmap.identify(id);
         frames.hash(id);
@@ -381,6 +385,7 @@ impl Kernel {
         Self {
             state: RefCell::new(State {
                 release: KernelVersion::default(),
+                thp: Thp::default(),
                 geometry,
                 memmap: Memmap::new(&geometry),
                 frames: FrameAllocator::new(0, geometry.system_frames()),

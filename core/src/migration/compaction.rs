@@ -40,6 +40,10 @@ impl State {
 impl Current<'_> {
     /// Moves `folio` to another frame if nobody else holds it. Returns true if it moved.
     pub async fn migrate_pages(self, folio: Folio) -> bool {
+        // compaction takes no folio of this size
+        if self.state().head(folio).order > 0 {
+            return false;
+        }
         let isolated = self.state().folio_isolate_lru(self.task, folio);
         if !isolated {
             return false;

@@ -12,7 +12,8 @@
 //!
 //! Corresponds to `mm/migrate_device.c`.
 
-use crate::ids::{Folio, Pfn, PteRef, VmaId};
+use crate::huge_memory::Thp;
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::Site;
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -54,7 +55,7 @@ impl State {
         zoo!(self, Bug::MigentWriteAttrFromSwapPte if pte.leaf().is_some() =>
             let write = pte.misread().write());
         let folio = self.folio(pfn);
-        if self.head(folio).mapping() == Mapping::None {
+        if self.head(folio).mapping() == Mapping::None || self.head(folio).order > 0 {
             return MigratePfn::NONE;
         }
         self.folio_get(cur.task, folio);
@@ -112,10 +113,12 @@ impl State {
         let holes = (range.start..table.start).map(|_| MigratePfn::NONE.migrating(false));
         args.src.extend(holes);
         for addr in table.clone() {
-            if let Some(at) = self.tables.pte_offset(pgd, addr) {
-                let src = self.collect(cur, args, vma, at);
-                args.src.push(src);
-            }
+            let src = match self.tables.pte_offset(pgd, addr) {
+                Some(at) => self.collect(cur, args, vma, at),
+                // a huge entry that could not be split
+                None => MigratePfn::NONE,
+            };
+            args.src.push(src);
         }
         table
     }
@@ -193,6 +196,10 @@ impl Current<'_> {
         let mut addr = range.start;
         while addr < range.end {
             self.preempt(Site::MigrateVmaCollect).await;
+            let system = args.select == Select::System;
+            if system && self.split_large(mm, vma, addr..range.end).await {
+                continue;
+            }
             let table = { self.state().collect_table(self, args, vma, addr..range.end) };
             addr = table.end;
             zoo!(self, Bug::CollectTlbOutsidePtl => self.flush_collected(mm, table.clone()).await);
@@ -201,6 +208,28 @@ impl Current<'_> {
         self.state().notifier_end(self.task, &notifier);
         args.dst.resize(args.src.len(), MigratePfn::NONE);
         self.migrate_device_unmap(args).await;
+    }
+
+    /// Splits the first huge entry or large folio of the next page table in `range`. Returns true if
+    /// that may have helped, so that the caller starts over.
+    async fn split_large(self, mm: MmId, vma: VmaId, range: Range<u64>) -> bool {
+        let (huge, large) = {
+            let s = &*self.state();
+            if s.thp == Thp::Never {
+                return false;
+            }
+            match s.tables().next_part(s.mm(mm).pgd, range) {
+                None => return false,
+                Some(part) if part.huge.is_some() => (Some(part.range.start), None),
+                Some(part) => (None, s.large_folio_in(mm, part.range)),
+            }
+        };
+        match (huge, large) {
+            (Some(addr), _) => self.split_huge_pmd(vma, addr).await,
+            (_, Some(folio)) => return self.split_mapped_folio(folio).await,
+            (None, None) => return false,
+        }
+        true
     }
 
     /// Phase 1 by frame number: collects and unmaps the pages of the owner's memory in `frames`,

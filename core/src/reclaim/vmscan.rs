@@ -150,6 +150,15 @@ impl Current<'_> {
         self.preempt(Site::ShrinkFolio).await;
         let mut locked = { self.state().folio_trylock(self.task, folio) };
         let marked = self.state().head(folio).has(PageFlags::MLOCKED);
+        if locked && self.state().head(folio).order > 0 {
+            // the kernel reclaims it whole if it can
+            self.split_folio(folio).await;
+            let s = &mut *self.state();
+            if s.head(folio).order > 0 {
+                s.folio_unlock(self.task, folio);
+                locked = false;
+            }
+        }
         if locked && self.unmap_for_reclaim(folio).await && self.needs_pageout(folio) {
             let write = { self.state().swap_writeout(self, folio) };
             if write == Write::Over {

@@ -46,7 +46,7 @@ impl Unit {
         }
     }
 
-    fn pages(self) -> impl Iterator<Item = Pfn> {
+    pub(crate) fn pages(self) -> impl Iterator<Item = Pfn> {
         (self.first.0..self.first.0 + self.nr).map(Pfn)
     }
 
@@ -96,7 +96,7 @@ impl State {
     }
 
     /// All pages of a folio, mapped by one entry if its size allows that.
-    fn whole(&self, folio: Folio) -> Unit {
+    pub(crate) fn whole(&self, folio: Folio) -> Unit {
         let order = self.head(folio).order;
         let huge = order > 0 && order == self.geometry().order(1);
         Unit {
@@ -191,6 +191,13 @@ impl State {
     fn anon_exclusive(&self, unit: Unit) -> bool {
         let mut flagged = unit.flagged();
         flagged.any(|page| self.page(page).anon_exclusive())
+    }
+
+    /// True if a page is exclusive to its mapping. One flag stands for all pages of a huge entry.
+    pub(crate) fn page_anon_exclusive(&self, page: Pfn) -> bool {
+        let head = self.head(self.folio(page));
+        let own = self.page(page);
+        if head.entire_mapcount > 0 { head } else { own }.anon_exclusive()
     }
 
     /// Number of entries of any level that map a page (`folio_precise_page_mapcount`).
@@ -373,17 +380,22 @@ impl Current<'_> {
             let range = NotifierRange::new(mm, addrs.clone(), NotifierEvent::Clear, None);
             self.notifier_start(&range).await;
             let mut ok = true;
-            for rest in geometry.tables(addrs) {
+            for part in geometry.tables(addrs) {
                 self.preempt(site).await;
                 let s = &mut *self.state();
                 let wanted = Wanted::Mapping;
                 let mut walk = PageVmaMappedWalk {
                     mm,
                     folio,
-                    rest,
+                    rest: part.clone(),
                     wanted,
                 };
                 while ok && let Some(found) = s.page_vma_mapped_walk(&mut walk) {
+                    if s.tables.table(found.at).level > 0 {
+                        s.split_huge_pmd_locked(vma, found.at);
+                        walk.rest = part.clone();
+                        continue;
+                    }
                     ok = one(s, vma, found);
                 }
                 if !ok {

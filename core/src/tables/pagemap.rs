@@ -65,10 +65,8 @@ impl State {
         let Some(vma) = self.find_vma(mm, addr) else {
             return Pagemap::empty();
         };
-        let at = self.tables().pte_offset(self.mm(mm).pgd, addr);
-        let mut shown = at.map_or(Pagemap::empty(), |at| {
-            self.pte_to_pagemap_entry(self.tables().get(at))
-        });
+        let entry = self.tables().entry_for(self.mm(mm).pgd, addr);
+        let mut shown = self.pte_to_pagemap_entry(entry);
         if self.vma(vma).flags.contains(VmFlags::SOFTDIRTY) {
             shown |= Pagemap::SOFT_DIRTY;
         }

@@ -11,7 +11,9 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl Current<'_> {
-    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. Set
+    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. A
+    /// huge entry is passed to `whole` if all of it is in the range, and split unless that returns
+    /// true. Set
     /// `flush` if `each` skips empty entries: reclaim may have cleared one without flushing,
     /// leaving a stale TLB entry (`flush_tlb_batched_pending`).
     pub(crate) async fn walk_page_range(
@@ -21,6 +23,7 @@ impl Current<'_> {
         site: Site,
         flush: bool,
         each: impl Fn(&mut State, PteRef),
+        whole: impl Fn(&mut State, PteRef) -> bool,
     ) {
         zoo!(self, Bug::StaleTlbDeferred if site == Site::MadvisePteRange => let flush = false);
         zoo!(self, Bug::MprotectVsBatchedUnmap if site == Site::ChangePteRange =>
@@ -36,6 +39,15 @@ impl Current<'_> {
             s.tasks[self.task.ix()].walked += 1;
             if flush {
                 s.flush_tlb_batched_pending(mm);
+            }
+            if let Some(at) = part.huge {
+                let covered = part.range.end - part.range.start == s.geometry().span(0);
+                if covered && whole(s, at) {
+                    addr = part.range.end;
+                    continue;
+                }
+                let vma = s.find_vma(mm, part.range.start);
+                vma.inspect(|vma| s.split_huge_pmd_locked(*vma, at));
             }
             for addr in part.range.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {

@@ -58,6 +58,9 @@ pub struct PageTables {
     tables: Vec<Table>,
     free: Vec<TableId>,
     used: u32,
+    /// The page tables that huge entries own, in the order in which they came: the table of each
+    /// huge entry, and the table that it owns.
+    deposited: Vec<(TableId, TableId)>,
     pub(crate) writes: Vec<PteWrite>,
 }
 
@@ -69,6 +72,7 @@ impl PageTables {
             tables: Vec::new(),
             free: Vec::new(),
             used: 0,
+            deposited: Vec::new(),
             writes: Vec::new(),
         }
     }
@@ -110,12 +114,13 @@ impl PageTables {
             tables,
             free,
             used,
+            deposited,
             writes,
         } = self;
         let used = *used as usize;
         tables[..used].hash(id);
         entries[..used << geometry.table_bits()].hash(id);
-        (free, writes.len()).hash(id);
+        (free, deposited, writes.len()).hash(id);
     }
 
     pub(crate) const fn geometry(&self) -> &Geometry {
@@ -217,7 +222,50 @@ impl PageTables {
     pub(crate) fn install(&mut self, at: PteRef, mm: MmId, level: u32, addr: u64) {
         let base = addr & !(self.geometry.span(level) - 1);
         let id = self.alloc(mm, level, base);
-        self.set(at, PresentPte::new(Pfn(id.0)).set(PteFlags::RW, true).pte());
+        self.set(at, Self::pointer(id));
+    }
+
+    const fn table_of(&self, at: PteRef) -> TableId {
+        TableId(at.0 >> self.geometry.table_bits())
+    }
+
+    /// Gives an empty lowest-level table to the huge entry that `at` becomes
+    /// (`pgtable_trans_huge_deposit`).
+    pub(crate) fn deposit(&mut self, at: PteRef, table: TableId) {
+        self.deposited.push((self.table_of(at), table));
+    }
+
+    /// Takes the table that was deposited first in the table of `at`
+    /// (`pgtable_trans_huge_withdraw`).
+    pub(crate) fn withdraw(&mut self, at: PteRef) -> Option<TableId> {
+        let of = self.table_of(at);
+        let first = self.deposited.iter().position(|(owner, _)| *owner == of)?;
+        Some(self.deposited.remove(first).1)
+    }
+
+    /// Number of tables that are deposited in table `id`.
+    pub fn deposits(&self, id: TableId) -> usize {
+        self.deposited.iter().filter(|(of, _)| *of == id).count()
+    }
+
+    /// Replaces a huge entry by `table`, with an entry for each of its pages. The log has one write
+    /// for each page, from the [part](Pte::part) of the huge entry to the new entry.
+    pub(crate) fn split(&mut self, at: PteRef, table: TableId, entry: impl Fn(u32) -> Pte) {
+        let huge = self.get(at);
+        self.tables[table.ix()].base = self.addr(at);
+        for i in 0..self.geometry.entries() {
+            self.set(self.entry(table, i), entry(i as u32));
+            if let Some(write) = self.writes.last_mut() {
+                write.old = huge.part(i as u32);
+            }
+        }
+        self.entries[at.ix()] = Self::pointer(table);
+    }
+
+    /// An entry that points to a table.
+    fn pointer(table: TableId) -> Pte {
+        let entry = PresentPte::new(Pfn(table.0));
+        entry.set(PteFlags::RW, true).pte()
     }
 
     /// Frees the tables on the way to `range` that lie entirely within `limits`, which are the
@@ -257,6 +305,7 @@ impl PageTables {
             self.tables[id.ix()].live = false;
         }
         self.used = 0;
+        self.deposited.clear();
         self.free.clear();
         self.writes.clear();
     }

@@ -360,7 +360,11 @@ impl State {
         self.tables.set(at, new);
         if pte_needs_flush(old, new) {
             let addr = self.tables.addr(at);
-            self.tlb_flush_pte_range(task, addr..addr + 1);
+            let pages = match self.tables.table(at).level {
+                0 => 1,
+                level => self.geometry().span(level - 1),
+            };
+            self.tlb_flush_pte_range(task, addr..addr + pages);
         }
     }
 
