@@ -183,6 +183,7 @@ impl Executor {
         });
         kernel.reset();
         kernel.state().release = self.options.release;
+        kernel.state().thp = program.thp;
         #[cfg(feature = "zoo")]
         {
             kernel.state().zoo = self.zoo;

@@ -83,7 +83,7 @@ fn check_pinned_page(view: &View<'_>, pfn: Pfn, entry: Entry) -> Check {
 #[inline(never)]
 fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     let page = view.s.page(pfn);
-    if page.anon_exclusive() {
+    if view.exclusive(pfn) {
         return Ok(());
     }
     let detail = format!("pinned, but not exclusive: {}", describe(pfn, page));

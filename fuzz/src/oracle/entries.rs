@@ -250,7 +250,9 @@ fn check_swap_round_trip(view: &View<'_>, write: &PteWrite, old: &Meaning, new: 
 fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let in_entry = old.dirty.zip(new.dirty).is_none_or(|(was, is)| was == is);
     let page = view.head(new.pfn.unwrap_or(Pfn::NOWHERE));
-    let in_folio = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE);
+    // reclaim splits a large folio, and then may write its pages to their slots
+    let is_written = view.at.op.reclaims && page.has(PageFlags::SWAPCACHE);
+    let in_folio = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE) || is_written;
     if old.dirty != Some(true) || in_entry && in_folio {
         return Ok(());
     }

@@ -23,6 +23,11 @@ pub struct EntryLoc {
 }
 
 impl EntryLoc {
+    /// True if both stand for the same page. A split moves the entry of a page to another place.
+    fn is_at(&self, other: &Self) -> bool {
+        (self.mm, self.addr) == (other.mm, other.addr)
+    }
+
     /// The entry. For a huge entry, the entry that a split would leave for this address.
     pub fn entry(&self, s: &State) -> Pte {
         s.tables().part(self.at, self.addr)
@@ -292,13 +297,13 @@ impl Shadow {
             Kind::Mapping(pfn) => {
                 rss.anon -= 1;
                 if let Some(named) = self.named_mut(pfn) {
-                    named.mappings.retain(|p| *p != place);
+                    named.mappings.retain(|p| !p.is_at(&place));
                 }
             }
             Kind::Migration(pfn) => {
                 rss.anon -= 1;
                 if let Some(named) = self.named_mut(pfn) {
-                    named.migrations.retain(|p| *p != place);
+                    named.migrations.retain(|p| !p.is_at(&place));
                 }
             }
             Kind::Swap(slot) => {

@@ -1,7 +1,7 @@
 //! Programs: the inputs of the laboratory.
 //!
-//! A program is a geometry, a number of threads, a list of operations with the thread that runs
-//! each, and a list of preemptions. It has three forms. Canonical programs convert between them
+//! A program is a geometry, whether faults map huge pages, a number of threads, a list of operations
+//! with the thread that runs each, and a list of preemptions. It has three forms. Canonical programs convert between them
 //! without loss:
 //!
 //! - the value, [`Program`], for mutators, the minimizer and tests;
@@ -36,6 +36,8 @@ pub use operand::{
     OperandKind, Proc, Prot, RefSlot, Skip, Toward,
 };
 
+pub use mm_core::Thp;
+
 pub use crate::limits::{MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS};
 
 /// An input: what runs, on which thread, and where threads are preempted.
@@ -43,6 +45,8 @@ pub use crate::limits::{MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS};
 pub struct Program {
     /// The shape of the page tables that the program runs on.
     pub geometry: Geometry,
+    /// When faults map huge pages.
+    pub thp: Thp,
     /// The number of threads, 1 to [`MAX_THREADS`].
     pub threads: u8,
     /// The operations, at most [`MAX_OPS`]. Each thread runs its own operations in this order.
@@ -92,10 +96,11 @@ pub struct Preemption {
 }
 
 impl Default for Program {
-    /// The empty program: tiny geometry, one thread.
+    /// The empty program: tiny geometry, no huge pages, one thread.
     fn default() -> Self {
         Self {
             geometry: Geometry::default(),
+            thp: Thp::default(),
             threads: 1,
             ops: Vec::new(),
             preemptions: Vec::new(),

@@ -16,9 +16,10 @@ pub use parse::{BOM, MAX_BYTES, parse};
 
 use super::op::{Op, Sink};
 use super::operand::Operand;
-use super::{Geometry, Program, Step};
+use super::{Geometry, Program, Step, Thp};
 
 const GEOMETRY: &str = "geometry";
+const THP: &str = "thp";
 const THREADS: &str = "threads";
 const PREEMPT: &str = "preempt";
 
@@ -33,6 +34,9 @@ impl fmt::Display for Program {
         let program = self.canonical();
         if program.geometry != Geometry::default() {
             writeln!(f, "{GEOMETRY} {}", program.geometry)?;
+        }
+        if program.thp != Thp::default() {
+            writeln!(f, "{THP} {}", program.thp)?;
         }
         if program.threads != 1 {
             writeln!(f, "{THREADS} {}", program.threads)?;

@@ -1,7 +1,7 @@
 //! The wire form of a program, which engines mutate and corpora contain.
 //!
 //! Byte 0 is the version. Byte 1 is the header: bit 0 is the geometry, bits 1 and 2 are the number
-//! of threads less one. Records of five bytes, `kind a b c d`, follow:
+//! of threads less one, bit 3 says whether faults map huge pages. Records of five bytes, `kind a b c d`, follow:
 //!
 //! - an operation: `kind` is its number. `a` has the thread in bits 6 and 7, the device in bits 3
 //!   and 4 (or another operand, if the operation has no device), and the process in bits 0 to 2.
@@ -21,7 +21,8 @@ use std::fmt;
 use super::op::{Op, OpKind, Sink, Source};
 use super::operand::{Operand, RecordField};
 use super::{
-    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
+    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, Thp,
+    insert_preemption,
 };
 
 /// The version that [`encode`] writes.
@@ -35,7 +36,9 @@ pub const MAX_BYTES: usize = HEADER_BYTES + RECORD_BYTES * (MAX_OPS + MAX_PREEMP
 /// The kind of a preemption; all kinds above it are preemptions as well.
 const PREEMPTION: u8 = 0xf0;
 /// The bits of the header that have a meaning.
-const HEADER_BITS: u8 = 0b111;
+const HEADER_BITS: u8 = 0b1111;
+/// The bit of the header that is set if faults map huge pages.
+const THP_BIT: u8 = 1 << 3;
 
 const PROC_BITS: u8 = 0b111;
 const DEV_SHIFT: u32 = 3;
@@ -58,6 +61,10 @@ pub fn decode_into(bytes: &[u8], program: &mut Program) {
         Geometry::Tiny
     } else {
         Geometry::X86_64
+    };
+    program.thp = match header & THP_BIT {
+        0 => Thp::Never,
+        _ => Thp::Always,
     };
     program.threads = ((header >> 1) & 3) + 1;
     program.ops.clear();
@@ -175,7 +182,11 @@ pub fn encode_into(program: &Program, out: &mut Vec<u8>) {
         Geometry::Tiny => 0,
         Geometry::X86_64 => 1,
     };
-    out.extend([VERSION, geometry | (program.threads - 1) << 1]);
+    let thp = match program.thp {
+        Thp::Never => 0,
+        Thp::Always => THP_BIT,
+    };
+    out.extend([VERSION, geometry | (program.threads - 1) << 1 | thp]);
     for preemption in &program.preemptions {
         let [low, high] = preemption.at.to_le_bytes();
         out.extend([PREEMPTION, preemption.to, low, high, 0]);

@@ -10,7 +10,7 @@ use mm_fuzz::describe;
 use mm_fuzz::exec::{
     Executor, FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released, Verdict,
 };
-use mm_fuzz::program::{Geometry, Op, Program, Step, wire};
+use mm_fuzz::program::{Geometry, Op, Program, Step, Thp, wire};
 use mm_fuzz::window::Window;
 use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, Job, MAX_STOPS, SeenProcess, Stop};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +74,8 @@ pub enum Refusal {
     /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These hold `mmap_lock` and write-protect the agent's own pages too, so the thread that
     /// runs the operation may fault, and then it waits.
     AgentFaults,
+    /// Faults map huge pages; the guest has none.
+    HugePages,
     /// The model has a finding.
     Finding(String),
 }
@@ -101,6 +103,7 @@ impl std::fmt::Display for Refusal {
             Self::AgentFaults => f.write_str(
                 "an operation ends while a fork or clear-soft-dirty is stopped, and the agent would fault",
             ),
+            Self::HugePages => f.write_str("its faults map huge pages, and the guest has none"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
     }
@@ -128,6 +131,9 @@ pub fn plan_watched(
     executor: &mut Executor,
     watch: &mut dyn Observer,
 ) -> Result<Plan, Refusal> {
+    if program.thp != Thp::Never {
+        return Err(Refusal::HugePages);
+    }
     if !program.preemptions.is_empty() {
         let program = schedule::on_x86_64(program, executor)?;
         return plan_in_geometry(id, &program, executor, watch);

@@ -63,6 +63,7 @@ pub fn compare(a: &Program, b: &Program) -> Ordering {
             p.preemptions.len(),
             p.threads,
             p.geometry as u8,
+            p.thp as u8,
         )
     };
     let step = |s: &Step| (s.op.kind(), s.op.operand_bytes(), s.thread);
@@ -133,6 +134,7 @@ impl Draft {
     /// Makes the changed program, without its preemptions.
     fn make(&mut self, original: &Program, change: &[Edit]) {
         self.program.geometry = original.geometry;
+        self.program.thp = original.thp;
         self.program.threads = original.threads;
         self.program.ops.clone_from(&original.ops);
         self.planned.clear();
@@ -167,6 +169,7 @@ impl Draft {
             }),
             Edit::Lower { kind, by } => each_operand(ops, kind, |byte| *byte -= by),
             Edit::Geometry(geometry) => self.program.geometry = geometry,
+            Edit::Thp(thp) => self.program.thp = thp,
             Edit::DropPreemptions(ref range) => self.planned[range.clone()].fill(Planned::Dropped),
             Edit::Preempt(i, Preemption { at, to }) => self.planned[i] = Planned::At { at, to },
             Edit::RemoveThread { thread, into } => {

@@ -1,6 +1,6 @@
 //! The parts of a change of a program.
 
-use mm_fuzz::program::{Geometry, Op, OperandKind, Preemption};
+use mm_fuzz::program::{Geometry, Op, OperandKind, Preemption, Thp};
 use std::ops::Range;
 
 /// A part of a change. Operations and preemptions are numbered as in the original program.
@@ -30,6 +30,8 @@ pub enum Edit {
     },
     /// Changes the geometry.
     Geometry(Geometry),
+    /// Changes when faults map huge pages.
+    Thp(Thp),
     /// Removes these preemptions.
     DropPreemptions(Range<usize>),
     /// Replaces a preemption.

@@ -20,7 +20,7 @@ use super::draft::{Best, recast, smaller_geometry};
 use super::edit::Edit;
 use super::predicate::Predicate;
 use super::search::Search;
-use mm_fuzz::program::{Op, OpKind, OperandKind, Preemption, Program};
+use mm_fuzz::program::{Op, OpKind, OperandKind, Preemption, Program, Thp};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -217,8 +217,9 @@ fn threads(best: &Best) -> Changes {
 
 fn geometry(best: &Best) -> Changes {
     let smaller = smaller_geometry(best.program.geometry);
-    let changes = smaller.map(|geometry| vec![Edit::Geometry(geometry)]);
-    changes.into_iter().collect()
+    let smaller = smaller.map(|geometry| vec![Edit::Geometry(geometry)]);
+    let without = (best.program.thp != Thp::Never).then(|| vec![Edit::Thp(Thp::Never)]);
+    smaller.into_iter().chain(without).collect()
 }
 
 /// The values that operands of one type have.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::{MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, OpKind};
 use super::parse::MAX_BYTES;
-use super::{GEOMETRY, PREEMPT, THREADS};
+use super::{GEOMETRY, PREEMPT, THP, THREADS};
 
 /// Why a text is not a program, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +181,7 @@ impl fmt::Display for Fault {
             ),
             Self::LateHeader { keyword } => write!(
                 f,
-                "`{keyword}` comes too late: the order is `{GEOMETRY}` and `{THREADS}`, then \
+                "`{keyword}` comes too late: the order is `{GEOMETRY}`, `{THP}` and `{THREADS}`, then \
                  `{PREEMPT}` lines, then operations"
             ),
             Self::RepeatedHeader { keyword } => {

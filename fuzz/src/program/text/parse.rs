@@ -3,9 +3,10 @@
 use super::super::op::{Op, OpKind, Source};
 use super::super::operand::{Operand, OperandFault, parse_number};
 use super::super::{
-    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, insert_preemption,
+    Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, Thp,
+    insert_preemption,
 };
-use super::{Fault, GEOMETRY, PREEMPT, THREADS, TextError, quote};
+use super::{Fault, GEOMETRY, PREEMPT, THP, THREADS, TextError, quote};
 
 /// Maximum length of a text, in bytes. A program of [`MAX_OPS`] operations takes a tenth of it.
 pub const MAX_BYTES: usize = 128 * 1024;
@@ -53,6 +54,7 @@ struct Misfit {
 struct Parser {
     program: Program,
     has_geometry: bool,
+    has_thp: bool,
     has_threads: bool,
 }
 
@@ -64,6 +66,7 @@ impl Parser {
         };
         match first.text {
             GEOMETRY => self.geometry(first, words),
+            THP => self.thp(first, words),
             THREADS => self.threads(first, words),
             PREEMPT => self.preemption(first, words),
             _ => self.step(first, words),
@@ -81,6 +84,19 @@ impl Parser {
         };
         self.has_geometry = true;
         words.end(|| "geometry tiny|x86-64".into())
+    }
+
+    fn thp(&mut self, first: Word<'_>, words: &mut Words<'_>) -> Result<(), Misfit> {
+        const ACCEPTS: &str = "never or always";
+        self.check_header(first, THP, self.has_thp)?;
+        let word = words.required(THP, ACCEPTS, || "thp always".into())?;
+        self.program.thp = match word.text {
+            "never" => Thp::Never,
+            "always" => Thp::Always,
+            _ => return Err(word.misfit(THP, OperandFault::Malformed, "", ACCEPTS)),
+        };
+        self.has_thp = true;
+        words.end(|| "thp never|always".into())
     }
 
     fn threads(&mut self, first: Word<'_>, words: &mut Words<'_>) -> Result<(), Misfit> {

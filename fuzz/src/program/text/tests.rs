@@ -225,7 +225,7 @@ fn messages() {
         ),
         (
             "fork p0\nthreads 2",
-            "line 2, column 1: `threads` comes too late: the order is `geometry` and `threads`, \
+            "line 2, column 1: `threads` comes too late: the order is `geometry`, `thp` and `threads`, \
              then `preempt` lines, \
              then operations",
         ),

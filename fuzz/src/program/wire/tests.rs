@@ -71,6 +71,7 @@ fn short_strings() {
 fn bytes_of_a_known_program() {
     let program = Program {
         geometry: Geometry::X86_64,
+        thp: Thp::Always,
         threads: 3,
         ops: vec![
             Step {
@@ -94,7 +95,7 @@ fn bytes_of_a_known_program() {
     };
     let bytes = [
         1,
-        0b101,
+        0b1101,
         0xf0,
         1,
         0x02,
@@ -159,7 +160,7 @@ fn check_says_what_is_wrong() {
         message(&[9, 0]),
         "offset 0: version 9 is unknown: this build writes version 1"
     );
-    assert!(message(&[1, 0x80]).starts_with("offset 1: header byte 0x80 has bits outside 0x07"));
+    assert!(message(&[1, 0x80]).starts_with("offset 1: header byte 0x80 has bits outside 0x0f"));
     assert!(
         message(&[1, 0, 0x77, 0, 0, 0, 0]).starts_with("offset 2: record kind 0x77 is unknown")
     );

@@ -4,7 +4,7 @@
 use super::watch::{Done, Watched};
 use crate::emit::refused::Refused;
 use mm_fuzz::call::{Call, Ioctl};
-use mm_fuzz::program::{Addr, Len, Op, OperandKind, Program, Skip, Step};
+use mm_fuzz::program::{Addr, Len, Op, OperandKind, Program, Skip, Step, Thp};
 use mm_linux_protocol::SeenProcess;
 
 /// What stands for an operation in the emitted program.
@@ -107,6 +107,10 @@ pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
     let general = [
         (trace.waited, "an operation waits for another one"),
         (trace.ran_out, "the model's few frames run out"),
+        (
+            program.thp != Thp::Never,
+            "its faults map huge pages of eight pages",
+        ),
     ];
     let general = general.iter().filter(|(is_so, _)| *is_so);
     reasons.extend(general.map(|(_, why)| (*why).to_owned()));
