@@ -14,6 +14,7 @@ use crate::state::State;
 use crate::swap::SwapSlot;
 use crate::trace::Event;
 use crate::vma::{Mm, VmFlags, Vma};
+use crate::walk::Walk;
 
 /// Write access to a [`State`], without any rules.
 #[derive(Debug)]
@@ -80,10 +81,13 @@ impl<'s> Tamper<'s> {
         self.0.swap.slot_mut(slot)
     }
 
-    /// Writes the lowest-level entry for `addr`, and records the write. Returns false if `addr` has
-    /// no page table.
+    /// Writes the entry for `addr`, of the lowest level or huge, and records the write. Returns
+    /// false if there is no table for it.
     pub fn set_pte(self, mm: MmId, addr: u64, pte: Pte) -> bool {
-        let at = self.0.tables.pte_offset(self.0.mm(mm).pgd, addr);
+        let at = match self.0.tables.walk(self.0.mm(mm).pgd, addr) {
+            Walk::Pte(at) | Walk::Huge(at, _) => Some(at),
+            Walk::Hole(..) => None,
+        };
         at.inspect(|at| self.0.tables.set(*at, pte)).is_some()
     }
 

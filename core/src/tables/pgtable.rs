@@ -143,7 +143,11 @@ impl PageTables {
         &self.tables[at.ix() >> self.geometry.table_bits()]
     }
 
-    /// All tables that are part of an address space.
+    pub(crate) fn level(&self, id: TableId) -> u32 {
+        self.tables[id.ix()].level
+    }
+
+    /// All tables that are part of an address space, and those deposited there.
     pub fn tables(&self) -> impl Iterator<Item = (TableId, &Table)> {
         let used = self.tables[..self.used as usize].iter().enumerate();
         used.filter(|(_, t)| t.live)

@@ -114,6 +114,13 @@ impl PageTables {
         }
     }
 
+    /// The huge entries of table `id`, with their addresses.
+    pub fn huge_entries(&self, id: TableId) -> impl Iterator<Item = (u64, Pte)> {
+        let upper = self.level(id) > 0;
+        let entries = self.entries(id).filter(move |_| upper);
+        entries.filter(|(_, pte)| matches!(Below::of(*pte), Below::Huge))
+    }
+
     /// The next part of `range` that lies in one lowest-level table, or that one huge entry stands
     /// for.
     pub(crate) fn next_part(&self, pgd: TableId, range: Range<u64>) -> Option<Part> {

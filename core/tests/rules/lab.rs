@@ -141,8 +141,7 @@ impl Lab {
 
     pub fn pte(&self, mm: MmId, addr: u64) -> Pte {
         let s = self.kernel.state();
-        let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
-        at.map_or(Pte::NONE, |at| s.tables().get(at))
+        s.tables().entry_for(s.mm(mm).pgd, addr)
     }
 
     pub fn present(&self, mm: MmId, addr: u64) -> PresentPte {

@@ -12,6 +12,7 @@ mod device;
 mod failures;
 mod fork;
 mod gup;
+mod huge;
 mod lab;
 mod migrate;
 mod mlock;

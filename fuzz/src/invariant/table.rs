@@ -169,7 +169,7 @@ invariants! {
         subject: Shadow, blame: Section, ways: [], exempt: [];
     PageTables = Counting / "page-tables",
         holds: "A page table belongs to a live address space, and its count of used entries is \
-                right.",
+                right. As many tables are deposited in it as it has huge entries.",
         concerned: END,
         subject: PageTables, blame: Section, ways: [], exempt: [];
     Leak = Counting / "leak",
@@ -239,6 +239,12 @@ invariants! {
                 names device memory. A mapping of the zero page is never writable.",
         concerned: ENTRY,
         subject: EntryPlace, blame: Section, ways: [], exempt: [];
+    HugeEntry = Entries / "huge",
+        holds: "A huge entry lies in one VMA, and names the head page of a folio of its size, or \
+                the zero page.",
+        concerned: ENTRY,
+        subject: HugeEntry, blame: Section, ways: [],
+        exempt: ["an entry that was overwritten before the slice ended"];
     WriteUffdWp = Entries / "write-uffd-wp",
         holds: "No entry is both writable and write-protected for userfaultfd.",
         concerned: ENTRY,

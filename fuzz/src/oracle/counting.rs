@@ -449,7 +449,8 @@ pub fn check_shadow(view: &View<'_>) -> Check {
     view.finding(Invariant::Shadow, detail)
 }
 
-/// A page table belongs to a live address space, and its count of used entries is right.
+/// A page table belongs to a live address space, and its count of used entries is right. As many
+/// tables are deposited in it as it has huge entries.
 #[inline(never)]
 pub fn check_page_tables(view: &View<'_>) -> Check {
     for (id, table) in view.s.tables().tables() {
@@ -459,6 +460,15 @@ pub fn check_page_tables(view: &View<'_>) -> Check {
             .entries(id)
             .filter(|(_, pte)| !pte.is_none())
             .count();
+        let huge = view.s.tables().huge_entries(id).count();
+        let deposited = view.s.tables().deposits(id);
+        if huge != deposited {
+            let detail = format!(
+                "{id:?} of {:?} has {huge} huge entries, but {deposited} tables are deposited there",
+                table.mm
+            );
+            return view.finding(Invariant::PageTables, detail);
+        }
         if !view.s.mms().is_live(table.mm.0.into()) || used != table.used as usize {
             let detail = format!(
                 "{id:?} of {:?} has {used} entries but counts {}, or its address space is gone",

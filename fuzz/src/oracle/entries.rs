@@ -47,6 +47,36 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
 }
 
+/// A huge entry lies in one VMA, and names the head page of a folio of its size, or the zero page.
+/// An entry that was overwritten before the slice ended is not checked.
+#[inline(never)]
+pub fn check_huge_entry(view: &View<'_>, write: &PteWrite) -> Check {
+    let Some(pte) = write.new.present() else {
+        return Ok(());
+    };
+    let stands = view.s.tables().get(write.at) == write.new;
+    let order = view.s.geometry().order(write.level);
+    let vma = view.s.find_vma(write.mm, write.addr);
+    // a VMA that has left its address space is being torn down
+    let inside = vma.is_none_or(|vma| {
+        let area = view.s.vma(vma);
+        area.start <= write.addr && write.addr + (1 << order) <= area.end
+    });
+    let page = view.s.page(pte.pfn());
+    let whole = pte.pfn() == Pfn::ZERO || page.order == order && page.tail_offset == 0;
+    if !stands || inside && whole {
+        return Ok(());
+    }
+    let detail = format!(
+        "the huge entry at {:?} page {} names {:?}, of order {}; inside one VMA: {inside}",
+        write.mm,
+        write.addr,
+        pte.pfn(),
+        page.order
+    );
+    view.page_finding(Invariant::HugeEntry, pte.pfn(), detail)
+}
+
 /// Reclaim takes no page from an mlocked VMA.
 #[inline(never)]
 fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {

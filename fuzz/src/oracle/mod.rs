@@ -344,6 +344,9 @@ impl Oracles {
         }
         let mut cleared: Option<PteWrite> = None;
         for write in s.pte_writes().iter().filter_map(|write| write.of_leaf()) {
+            if write.level > 0 {
+                entries::check_huge_entry(&self.view(s, holders, at), &write)?;
+            }
             let taken = cleared.filter(|_| write.old.is_none());
             cleared = write.new.is_none().then_some(write);
             for page in write.by_page(s.geometry()) {

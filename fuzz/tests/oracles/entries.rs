@@ -4,7 +4,7 @@ use super::cases::Case;
 use super::lab::{Lab, poll};
 use mm_core::{
     DevId, Entry, GUP_PIN_COUNTING_BIAS, MigrationEntry, MigrationKind, PageFlags, Pfn, PresentPte,
-    PteFlags, Softleaf, SwapFlags, SwapPte, TaskId, VmFlags, dmirror,
+    Pte, PteFlags, Softleaf, SwapFlags, SwapPte, TaskId, Thp, VmFlags, dmirror,
 };
 use mm_fuzz::oracle::Check;
 use mm_fuzz::program::OpKind;
@@ -31,6 +31,9 @@ pub const CASES: &[Case] = &[
         migration_entry_of_an_unlocked_page,
     ),
     ("entries/exclusive-entry", a_device_has_a_shared_page_alone),
+    ("entries/huge", huge_entry_names_a_tail_page),
+    ("entries/huge", huge_entry_names_a_small_folio),
+    ("counting/page-tables", huge_entry_goes_without_its_table),
     ("entries/place", exclusive_entry_names_a_device_page),
     ("coherence/device-mapping", two_devices_have_a_page_alone),
     ("entries/untracked-write", write_permission_comes_untracked),
@@ -45,6 +48,55 @@ fn pinned_page_loses_soft_dirty(lab: &mut Lab<'_>) -> Check {
     let clean = lab.present(0).wrprotect().set(PteFlags::SOFT_DIRTY, false);
     lab.set_pte(0, clean.pte());
     lab.slice()
+}
+
+/// Maps a huge page at page 8. Returns its head page.
+fn huge(lab: &mut Lab<'_>) -> Pfn {
+    let mm = lab.mm;
+    lab.kernel.state().thp = Thp::Always;
+    lab.run(OpKind::Mmap, async |cur| {
+        let access = VmFlags::READ | VmFlags::WRITE;
+        cur.mmap(mm, 8..16, access).await.unwrap();
+    });
+    lab.write(8)
+}
+
+/// The huge entry at page 8, with another frame.
+fn huge_entry(lab: &Lab<'_>, pfn: Pfn) -> Pte {
+    let small = lab.present(8);
+    let flags = PteFlags::RW | PteFlags::DIRTY | PteFlags::ACCESSED | PteFlags::SOFT_DIRTY;
+    assert!(small.has(flags));
+    let huge = PresentPte::new(pfn).set(flags | PteFlags::PSE, true);
+    huge.pte()
+}
+
+fn huge_entry_names_a_tail_page(lab: &mut Lab<'_>) -> Check {
+    let pfn = huge(lab);
+    lab.set_pte(8, huge_entry(lab, Pfn(pfn.0 + 1)));
+    lab.slice()
+}
+
+fn huge_entry_names_a_small_folio(lab: &mut Lab<'_>) -> Check {
+    huge(lab);
+    let small = lab.write(0);
+    lab.set_pte(8, huge_entry(lab, small));
+    lab.slice()
+}
+
+fn huge_entry_goes_without_its_table(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.kernel.state().thp = Thp::Always;
+    lab.run(OpKind::Mmap, async |cur| {
+        cur.mmap(mm, 8..16, VmFlags::READ).await.unwrap();
+    });
+    lab.run(OpKind::Read, async |cur| {
+        cur.user_access(mm, 8, None).await.unwrap();
+    });
+    // no count depends on the huge zero page
+    lab.set_pte(8, Pte::NONE);
+    lab.tamper(|t| t.forget_translations());
+    lab.tamper(|t| t.forget_pte_writes());
+    lab.everything()
 }
 
 fn write_permission_comes_untracked(lab: &mut Lab<'_>) -> Check {

@@ -140,8 +140,7 @@ impl<'k> Lab<'k> {
 
     pub fn pte(&self, addr: u64) -> Pte {
         let s = self.kernel.state();
-        let at = s.tables().pte_offset(s.mm(self.mm).pgd, addr);
-        s.tables().get(at.expect("a table"))
+        s.tables().entry_for(s.mm(self.mm).pgd, addr)
     }
 
     pub fn present(&self, addr: u64) -> PresentPte {

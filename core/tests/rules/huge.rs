@@ -1,0 +1,173 @@
+//! Huge pages: faults that map them, and the split of what an operation touches in part.
+
+use crate::lab::{GPU, Lab, READ};
+use mm_core::{AllocKind, MmId, Page, Thp, Walk};
+
+const PAGES: u64 = 8;
+
+/// A machine whose faults map huge pages: pages 0 to 7 and 8 to 15 can be one each.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.kernel.state().thp = Thp::Always;
+    lab
+}
+
+/// A machine with one huge page, with the words 1 to 8.
+fn written() -> Lab {
+    let lab = lab();
+    (0..PAGES).for_each(|addr| lab.write(lab.mm, addr, addr + 1));
+    assert!(is_huge(&lab, 0));
+    lab
+}
+
+fn is_huge(lab: &Lab, addr: u64) -> bool {
+    let s = lab.kernel.state();
+    matches!(s.tables().walk(s.mm(lab.mm).pgd, addr), Walk::Huge(..))
+}
+
+fn head(lab: &Lab, mm: MmId, addr: u64) -> Page {
+    let folio = lab.folio(mm, addr);
+    *lab.kernel.state().head(folio)
+}
+
+fn keeps_its_words(lab: &Lab, mm: MmId) {
+    (0..PAGES).for_each(|addr| assert_eq!(lab.read(mm, addr), addr + 1, "page {addr}"));
+}
+
+/// Number of page tables that huge entries own.
+fn deposits(lab: &Lab) -> usize {
+    let s = lab.kernel.state();
+    s.tables()
+        .tables()
+        .map(|(id, _)| s.tables().deposits(id))
+        .sum()
+}
+
+#[test]
+fn a_write_fault_maps_a_huge_page_where_the_area_covers_it() {
+    let lab = lab();
+    lab.write(lab.mm, 3, 7);
+    assert!(is_huge(&lab, 0) && !is_huge(&lab, 8));
+    let page = head(&lab, lab.mm, 5);
+    assert_eq!((page.order, page.refcount), (3, 1));
+    assert_eq!(
+        (page.large_mapcount, page.entire_mapcount, page.mapcount),
+        (1, 1, 0)
+    );
+    assert_eq!((lab.read(lab.mm, 3), lab.read(lab.mm, 4)), (7, 0));
+    let s = lab.kernel.state();
+    assert_eq!(s.mm(lab.mm).anon_rss, 8);
+    drop(s);
+    assert_eq!(deposits(&lab), 1);
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn a_read_fault_maps_the_huge_zero_page_and_a_write_replaces_it() {
+    let lab = lab();
+    assert_eq!(lab.read(lab.mm, 1), 0);
+    assert!(is_huge(&lab, 1));
+    assert_eq!(lab.kernel.state().mm(lab.mm).anon_rss, 0);
+    lab.write(lab.mm, 6, 7);
+    assert!(is_huge(&lab, 1));
+    assert_eq!((lab.read(lab.mm, 6), lab.read(lab.mm, 1)), (7, 0));
+    assert_eq!(deposits(&lab), 1);
+    assert_eq!(lab.kernel.state().mm(lab.mm).anon_rss, 8);
+}
+
+#[test]
+fn a_fault_falls_back_to_a_small_page() {
+    let lab = lab();
+    lab.munmap(lab.mm, 0..2);
+    lab.write(lab.mm, 3, 7);
+    assert!(!is_huge(&lab, 3), "the area does not cover the range");
+    lab.kernel.state().fail.arm(AllocKind::Page, 1);
+    lab.write(lab.mm, 9, 7);
+    assert!(!is_huge(&lab, 9), "there was no huge page");
+    assert_eq!(lab.kernel.state().mm(lab.mm).anon_rss, 2);
+}
+
+#[test]
+fn a_fork_splits_the_entry_and_shares_the_folio() {
+    let lab = written();
+    let child = lab.fork(lab.mm);
+    assert!(!is_huge(&lab, 0));
+    assert_eq!(head(&lab, lab.mm, 0).large_mapcount, 16);
+    lab.write(child, 2, 9);
+    assert_eq!((lab.read(lab.mm, 2), lab.read(child, 2)), (3, 9));
+    keeps_its_words(&lab, lab.mm);
+    lab.exit(child);
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn an_unmapped_part_leaves_the_rest() {
+    let lab = written();
+    let used = lab.kernel.state().frames().in_use();
+    lab.munmap(lab.mm, 0..4);
+    assert_eq!((lab.read(lab.mm, 4), lab.read(lab.mm, 7)), (5, 8));
+    assert_eq!(head(&lab, lab.mm, 4).large_mapcount, 4);
+    assert_eq!(
+        lab.kernel.state().frames().in_use(),
+        used,
+        "the folio is still whole"
+    );
+    lab.munmap(lab.mm, 4..8);
+    assert_eq!(lab.kernel.state().frames().in_use(), used - 8);
+}
+
+#[test]
+fn protection_of_a_part_splits_and_keeps_all_words() {
+    let lab = written();
+    lab.mprotect(lab.mm, 2..5, READ);
+    assert_eq!((is_huge(&lab, 0), deposits(&lab)), (false, 0));
+    keeps_its_words(&lab, lab.mm);
+    lab.write(lab.mm, 5, 6);
+    keeps_its_words(&lab, lab.mm);
+}
+
+#[test]
+fn migration_to_a_device_splits_the_folio() {
+    let lab = written();
+    assert_eq!(lab.to_device(0..PAGES), 8);
+    assert_eq!(lab.kernel.state().driver().memory(GPU).in_use(), 8);
+    keeps_its_words(&lab, lab.mm);
+    assert_eq!(head(&lab, lab.mm, 3).order, 0);
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn a_folio_that_somebody_holds_is_not_split() {
+    let lab = written();
+    let page = lab.pfn(lab.mm, 2);
+    for pin in [false, true] {
+        assert!(lab.kernel.state().hold_external(page, pin));
+        assert_eq!(head(&lab, lab.mm, 0).pincount, i32::from(pin));
+        assert_eq!(lab.to_device(0..PAGES), 0);
+        keeps_its_words(&lab, lab.mm);
+        assert_eq!(head(&lab, lab.mm, 2).order, 3);
+        lab.kernel.state().put_external(page, pin);
+    }
+    assert_eq!(lab.to_device(0..PAGES), 8);
+}
+
+#[test]
+fn reclaim_splits_the_folio_first() {
+    let lab = written();
+    assert!(lab.reclaim(lab.mm, 0));
+    assert_eq!(head(&lab, lab.mm, 1).order, 0);
+    keeps_its_words(&lab, lab.mm);
+}
+
+#[test]
+fn a_flush_of_one_page_drops_the_huge_translation() {
+    let lab = written();
+    // pages 0 to 7 are in the TLB; dropping page 0 splits the entry
+    let zapped = lab.run(async |cur| cur.madvise(lab.mm, 0..1, mm_core::Advice::DontNeed).await);
+    zapped.expect("mapped");
+    let s = lab.kernel.state();
+    assert_eq!(s.tlbs().iter().count(), 0);
+}
