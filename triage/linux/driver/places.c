@@ -3,7 +3,8 @@
  * The places at which a task can be stopped: entries of functions of the kernel, and returns from
  * them. triage/src/linux/places.rs says which scheduling point of the model each stands for.
  *
- * A function that is inlined, or declared so, has no entry for ftrace. A function of which `returns` is set has at most six arguments.
+ * A function that is inlined, or declared so, has no entry for ftrace. A function of which `returns`
+ * is set has at most six arguments.
  */
 #include <linux/version.h>
 
@@ -25,9 +26,17 @@
 #define SWAPIN_SYNC "swapin_sync"
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#define ADVISED "walk_page_range"
+#else
+#define ADVISED "walk_page_range_vma"
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define WRITEOUT "swap_writepage"
 #define PTE_LOCK "__pte_offset_map_lock"
 #else
+#define WRITEOUT "swap_writeout"
 #define PTE_LOCK "pte_offset_map_lock"
 #endif
 
@@ -61,7 +70,7 @@ const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES] = {
 	[MMFUZZ_AT_CLEAR_END] = { "walk_page_range", .caller = "clear_refs_write", .returns = true },
 	[MMFUZZ_AT_ADVISE_FREE_TABLE] = { "madvise_free_pte_range", .of = OF_ADDRESS, .arg = 1 },
 	[MMFUZZ_AT_ADVISE_COLD_TABLE] = { "madvise_cold_or_pageout_pte_range", .of = OF_ADDRESS, .arg = 1 },
-	[MMFUZZ_AT_ADVISE_END] = { "walk_page_range_vma", .returns = true },
+	[MMFUZZ_AT_ADVISE_END] = { ADVISED, .returns = true },
 	[MMFUZZ_AT_PAGEMAP_TABLE] = { "pagemap_pmd_range", .of = OF_ADDRESS, .arg = 1 },
 	[MMFUZZ_AT_PAGEMAP_HOLE] = { "pagemap_pte_hole" },
 	[MMFUZZ_AT_MOVE_LOCK] = { PTE_LOCK, .caller = "move_ptes", .of = OF_ADDRESS, .arg = 2 },
@@ -96,7 +105,7 @@ const struct mmfuzz_place mmfuzz_places[MMFUZZ_PLACES] = {
 	[MMFUZZ_AT_EXCLUSIVE_WALK] = { "folio_walk_start", .caller = "make_device_exclusive",
 				       .of = OF_ADDRESS, .arg = 2 },
 	[MMFUZZ_AT_SHRINK] = { "shrink_folio_list" },
-	[MMFUZZ_AT_WRITTEN_OUT] = { "swap_writeout", .returns = true },
+	[MMFUZZ_AT_WRITTEN_OUT] = { WRITEOUT, .returns = true },
 	[MMFUZZ_AT_SUBMIT] = { "swap_write_submit" },
 	[MMFUZZ_AT_MOVE_TO_NEW] = { "move_to_new_folio" },
 };

@@ -21,6 +21,9 @@ pub struct Point {
     walked: u32,
     /// A write to swap is queued.
     queued: bool,
+    /// The kernel is older than 6.15, which changed `make_device_exclusive` and faults on device
+    /// pages.
+    old: bool,
 }
 
 impl Point {
@@ -33,6 +36,7 @@ impl Point {
             site,
             walked: s.tasks()[task.ix()].walked,
             queued: site == Site::SwapWritepage && frames.any(written),
+            old: !s.rules().exclusive_waits_for_lock,
         }
     }
 }
@@ -124,8 +128,15 @@ fn then(first: &[Place], times: usize, places: &[Place]) -> Stop {
 /// Why Linux cannot stop there.
 pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
     use Place as P;
-    let Point { site, queued, .. } = points.all[i];
+    let Point {
+        site, queued, old, ..
+    } = points.all[i];
     let n = points.count(i, &[site]);
+    if old && points.count(i, &[Site::MigrateToRam]) > 0 {
+        return Err(
+            "before 6.15, a second fault on the device page retries until this one is over",
+        );
+    }
     if matches!(op, Op::Exit { .. }) {
         return Err("a process that is killed cannot say where it stops");
     }
@@ -157,6 +168,9 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
         Site::MigrationEntryWait => at(&[P::MigrationWait], n),
         Site::RemoveDeviceExclusive => at(&[P::ExclusiveFault], n),
         Site::RestoreExclusive => at(&[P::ExclusiveLock], n),
+        Site::MakeDeviceExclusive if old => {
+            return Err("before 6.15, no function begins for each page");
+        }
         Site::MakeDeviceExclusive => at(&[P::ExclusiveWalk], n),
         Site::CopyPteRange => return copy_range(points, i),
         Site::CopyPresentPage => at(&[P::ForkLock], tables_copied(points, i) + n),
@@ -202,6 +216,9 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
             return Err("no function begins between two folios of reclaim");
         }
         Site::ShrinkFolio => at(&[P::Shrink], 1),
+        Site::SwapWritepage if old => {
+            return Err("before 6.15, the write of a page to swap ends within the call");
+        }
         Site::SwapWritepage if queued => at(&[P::Submit], 1),
         Site::SwapWritepage => at(&[P::WrittenOut], n),
         Site::MigratePages => at(&[P::TryToMigrate, P::MoveToNew], n),
