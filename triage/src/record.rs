@@ -53,8 +53,8 @@ impl Observer for Recorder {
         self.last.take(s);
     }
 
-    fn begins(&mut self, step: usize, names: Resolved) {
-        self.lines.begins(step, names);
+    fn begins(&mut self, step: usize, names: &dyn Fn() -> Resolved) {
+        self.lines.begins(step, names());
     }
 
     fn shown(&mut self, pages: &[ShownPage]) {

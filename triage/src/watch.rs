@@ -115,8 +115,8 @@ impl Observer for Watch<'_> {
         self.waiting = waiting.map(|(id, task)| stand(id, task)).collect();
     }
 
-    fn begins(&mut self, step: usize, names: Resolved) {
-        self.lines.begins(step, names);
+    fn begins(&mut self, step: usize, names: &dyn Fn() -> Resolved) {
+        self.lines.begins(step, names());
     }
 
     fn shown(&mut self, pages: &[ShownPage]) {

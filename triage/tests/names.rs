@@ -32,8 +32,16 @@ const REASONS: &[(&str, &str)] = &[
         "how an operation of the model is invoked, and a plain system call",
     ),
     (
+        "Check",
+        "the result of an oracle's check, and what the C of plain system calls checks",
+    ),
+    (
         "Geometry",
         "a program names a geometry of the core; Geometry::machine converts it",
+    ),
+    (
+        "Kind",
+        "the kind of an entry that the driver saw, and the kind of a mapping of plain system calls",
     ),
     (
         "Program",
@@ -44,6 +52,14 @@ const REASONS: &[(&str, &str)] = &[
         "what the model showed of a page, and what Linux showed that breaks a promise",
     ),
     ("Step", "a step of either kind of Program"),
+    (
+        "Stop",
+        "a signal that ends a command, and a place at which the driver stops a task",
+    ),
+    (
+        "Walk",
+        "where a walk of page tables ends, and a walk of the files in a folder",
+    ),
     (
         "Zoo",
         "the switches with the feature zoo, an empty type without it; a build has only one",

@@ -210,8 +210,8 @@ impl Current<'_> {
         self.migrate_device_unmap(args).await;
     }
 
-    /// Splits the first huge entry or large folio of the next page table in `range`. Returns true if
-    /// that may have helped, so that the caller starts over.
+    /// Splits the first huge entry or large folio of the next page table in `range`. Returns true
+    /// if that may have helped, so that the caller starts over.
     async fn split_large(self, mm: MmId, vma: VmaId, range: Range<u64>) -> bool {
         let (huge, large) = {
             let s = &*self.state();

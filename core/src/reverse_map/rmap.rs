@@ -163,7 +163,8 @@ impl State {
     }
 
     /// Adds mappings for a fork, after which the pages are not exclusive
-    /// (`__folio_try_dup_anon_rmap`). Fails if one of them is exclusive and the folio may be pinned.
+    /// (`__folio_try_dup_anon_rmap`). Fails if one of them is exclusive and the folio may be
+    /// pinned.
     pub(crate) fn folio_try_dup_anon_rmap(&mut self, unit: Unit) -> bool {
         let pinned = self.folio_maybe_dma_pinned(unit.folio);
         zoo!(self, Bug::ForkPinnedEarlyCow => let pinned = false);

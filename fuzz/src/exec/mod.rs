@@ -80,8 +80,8 @@ pub enum Released {
 
 /// Watches a run.
 pub trait Observer {
-    /// An operation is about to begin.
-    fn begins(&mut self, _step: usize, _names: Resolved) {}
+    /// An operation is about to begin. `names` says what its names stand for.
+    fn begins(&mut self, _step: usize, _names: &dyn Fn() -> Resolved) {}
     /// A slice of an operation is about to run.
     fn slice(&mut self, _step: usize, _s: &State) {}
     /// A slice has run, and the oracles have not checked it yet.
@@ -296,8 +296,8 @@ impl<'a, 'k> Run<'a, 'k> {
     }
 
     fn begins(&mut self, step: usize, op: Op) {
-        let names = self.bench.world.borrow().resolved(op);
-        self.observer.begins(step, names);
+        let world = &self.bench.world;
+        self.observer.begins(step, &|| world.borrow().resolved(op));
     }
 
     /// An operation has ended.

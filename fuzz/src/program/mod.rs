@@ -1,8 +1,8 @@
 //! Programs: the inputs of the laboratory.
 //!
-//! A program is a geometry, whether faults map huge pages, a number of threads, a list of operations
-//! with the thread that runs each, and a list of preemptions. It has three forms. Canonical programs convert between them
-//! without loss:
+//! A program is a geometry, whether faults map huge pages, a number of threads, a list of
+//! operations with the thread that runs each, and a list of preemptions. It has three forms.
+//! Canonical programs convert between them without loss:
 //!
 //! - the value, [`Program`], for mutators, the minimizer and tests;
 //! - [`text`] (`.mm`), for people;

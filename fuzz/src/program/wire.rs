@@ -1,7 +1,8 @@
 //! The wire form of a program, which engines mutate and corpora contain.
 //!
 //! Byte 0 is the version. Byte 1 is the header: bit 0 is the geometry, bits 1 and 2 are the number
-//! of threads less one, bit 3 says whether faults map huge pages. Records of five bytes, `kind a b c d`, follow:
+//! of threads less one, bit 3 says whether faults map huge pages. Records of five bytes
+//! follow, `kind a b c d`:
 //!
 //! - an operation: `kind` is its number. `a` has the thread in bits 6 and 7, the device in bits 3
 //!   and 4 (or another operand, if the operation has no device), and the process in bits 0 to 2.

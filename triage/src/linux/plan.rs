@@ -56,9 +56,10 @@ pub enum Refusal {
     Stops,
     /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
-    /// An allocation fails in an operation that is stopped, while another operation is under way, in a held migration that an
-    /// operation waits for, or in an operation that retries until a reference is dropped. The plan
-    /// could not say in which operation, or in which attempt, it fails.
+    /// An allocation fails in an operation that is stopped, while another operation is under way,
+    /// in a held migration that an operation waits for, or in an operation that retries until a
+    /// reference is dropped. The plan could not say in which operation, or in which attempt, it
+    /// fails.
     FailureAside,
     /// A process exits while another operation runs.
     ExitWhileBusy,
@@ -71,8 +72,9 @@ pub enum Refusal {
     /// Two operations are woken at once, or a migration wakes one and goes on itself, and the
     /// outcome depends on which runs first.
     Order,
-    /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These hold `mmap_lock` and write-protect the agent's own pages too, so the thread that
-    /// runs the operation may fault, and then it waits.
+    /// An operation ends without `mmap_lock` while `fork` or `clear-soft-dirty` is stopped. These
+    /// hold `mmap_lock` and write-protect the agent's own pages too, so the thread that runs the
+    /// operation may fault, and then it waits.
     AgentFaults,
     /// Faults map huge pages; the guest has none.
     HugePages,
@@ -135,7 +137,7 @@ pub fn plan_watched(
         return Err(Refusal::HugePages);
     }
     if !program.preemptions.is_empty() {
-        let program = schedule::on_x86_64(program, executor)?;
+        let program = schedule::on_x86_64(program, executor).ok_or(Refusal::Geometry)?;
         return plan_in_geometry(id, &program, executor, watch);
     }
     let planned = plan_in_geometry(id, program, executor, watch);

@@ -4,7 +4,6 @@
 //! run passes other points, so the number changes.
 
 use super::places::Points;
-use super::plan::Refusal;
 use mm_core::{State, TaskId};
 use mm_fuzz::exec::{Executor, Observer};
 use mm_fuzz::program::{Geometry, Preemption, Program};
@@ -54,12 +53,9 @@ fn watch(program: &Program, executor: &mut Executor) -> Watch {
 }
 
 /// The program with the tables of x86-64, preempted at the same points of the same operations.
-/// Preemptions that do not take place are dropped.
-///
-/// # Errors
-///
-/// [`Refusal::Geometry`] if an operation does not pass the point there.
-pub fn on_x86_64(program: &Program, executor: &mut Executor) -> Result<Program, Refusal> {
+/// Preemptions that do not take place are dropped. `None` if an operation does not pass the point
+/// there.
+pub fn on_x86_64(program: &Program, executor: &mut Executor) -> Option<Program> {
     let before = watch(program, executor);
     let mut after = Program {
         geometry: Geometry::X86_64,
@@ -68,15 +64,10 @@ pub fn on_x86_64(program: &Program, executor: &mut Executor) -> Result<Program, 
     };
     for (step, at, to) in before.preemptions {
         let seen = watch(&after, executor);
-        let (old, (new, numbers)) = match (before.points.get(&step), seen.points.get(&step)) {
-            (Some((old, _)), Some(new)) => (old, new),
-            _ => return Err(Refusal::Geometry),
-        };
-        let at = new.find(old, at).map(|at| u16::try_from(numbers[at]));
-        let Some(Ok(at)) = at else {
-            return Err(Refusal::Geometry);
-        };
+        let (old, _) = before.points.get(&step)?;
+        let (new, numbers) = seen.points.get(&step)?;
+        let at = u16::try_from(numbers[new.find(old, at)?]).ok()?;
         after.preemptions.push(Preemption { at, to });
     }
-    Ok(after)
+    Some(after)
 }
