@@ -6,7 +6,7 @@
 #[cfg(fuzzing)]
 mod plain {
     use libfuzzer_sys::arbitrary::{self, Arbitrary};
-    use mm_fuzz::program::{Geometry, MAX_PARAMS, Op, OpKind, Preemption, Program, Step};
+    use mm_fuzz::program::{Geometry, MAX_PARAMS, Op, OpKind, Preemption, Program, Step, Thp};
 
     #[derive(Debug, Arbitrary)]
     pub struct Input {
@@ -24,6 +24,7 @@ mod plain {
                 op: Op::from_operand_bytes(kind(number), operands),
             };
             Self {
+                thp: Thp::Never,
                 geometry: if input.x86_64 {
                     Geometry::X86_64
                 } else {
