@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{MAX_OPS, MAX_THREADS, Program};
+use super::{MAX_OPS, MAX_THREADS, Program, Thp};
 
 /// Limits for generation and mutation, within the limits of every program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +68,10 @@ impl Limits {
     }
 
     /// Makes a program canonical and brings it into the limits. Thread numbers are taken modulo the
-    /// number of threads.
+    /// number of threads. Faults map no huge pages: the engines do not fuzz them yet, because the
+    /// oracles still object where a huge page of an mlocked VMA is split.
     pub fn apply(&self, program: &mut Program) {
+        program.thp = Thp::Never;
         program.ops.truncate(self.max_ops);
         program.threads = program.threads.clamp(self.min_threads, self.max_threads);
         program.normalize();
