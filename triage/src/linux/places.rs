@@ -217,7 +217,7 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
         }
         Site::ShrinkFolio => at(&[P::Shrink], 1),
         Site::SwapWritepage if old => {
-            return Err("before 6.15, the write of a page to swap ends within the call");
+            return Err("the driver knows no place at the end of a write to swap before 6.15");
         }
         Site::SwapWritepage if queued => at(&[P::Submit], 1),
         Site::SwapWritepage => at(&[P::WrittenOut], n),
