@@ -225,3 +225,27 @@ fn only_the_core_is_instrumented_and_compares_are_not_traced() {
         "--crate-name x -C opt-level=3"
     );
 }
+
+/// A fresh clone has no such folder, and a killed run leaves one. A redirection of stderr that stayed
+/// would hide every later error.
+#[test]
+fn a_script_with_a_temporary_folder_keeps_its_stderr() {
+    let bench = tree("fuzz/work/ops.killed");
+    for stale in [false, true] {
+        if stale {
+            fs::create_dir_all(bench.path("work/run.stale")).expect("a folder");
+        }
+        bench.write(
+            "script",
+            "me=script root=$PWD\n. fuzz/common\nmkdir -p work && make_work work\necho heard >&2\n",
+        );
+        let output = Command::new("bash")
+            .args(["-u", "script"])
+            .current_dir(bench.path("."))
+            .output()
+            .expect("bash runs");
+        let err = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(err, "heard\n", "with a stale folder: {stale}");
+        assert_eq!(names(&bench.path("work")), Vec::<String>::new());
+    }
+}
