@@ -117,7 +117,8 @@ impl State {
         }
     }
 
-    /// Starts a new soft-dirty period for one entry (`clear_soft_dirty`).
+    /// Clears soft-dirty of one entry, so that the next write faults and sets it again
+    /// (`clear_soft_dirty`).
     fn clear_soft_dirty(&mut self, at: PteRef) {
         let old = self.tables.get(at);
         let new = match old.decode() {
@@ -136,8 +137,7 @@ impl State {
         }
     }
 
-    /// Starts a new soft-dirty period for the VMAs of an address space, and gathers the flush for
-    /// their entries.
+    /// Clears soft-dirty of the VMAs of an address space, and gathers the flush for their entries.
     pub(crate) fn clear_soft_dirty_areas(&mut self, cur: Current<'_>, mm: MmId) {
         for i in 0..self.mm(mm).vmas.len() {
             let vma = self.mm(mm).vmas[i];

@@ -21,8 +21,8 @@ bitflags! {
         const READ = 1 << 0;
         /// Writable.
         const WRITE = 1 << 1;
-        /// Every page counts as soft-dirty: no soft-dirty period has started since the VMA was
-        /// mapped.
+        /// Every page counts as soft-dirty, because soft-dirty has not been cleared since the VMA
+        /// was mapped.
         const SOFTDIRTY = 1 << 2;
         /// Registered with userfaultfd for write protection.
         const UFFD_WP = 1 << 3;

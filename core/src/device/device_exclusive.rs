@@ -104,11 +104,11 @@ impl Current<'_> {
         owner: DevId,
     ) -> Result<Option<Pfn>, FaultError> {
         loop {
-            // this restores the mapping of a page that is already exclusive to some device
             let vma = { self.state().find_vma(mm, addr) };
             if let Some(vma) = vma {
                 self.split_if_huge(vma, addr).await;
             }
+            // GUP restores the mapping of a page that is already exclusive to some device
             let page = self.get_user_page_remote(mm, addr).await?;
             let folio = { self.state().folio(page) };
             let waits = self.state().rules().exclusive_waits_for_lock;

@@ -49,7 +49,7 @@ impl fmt::Display for Thp {
 /// What became of a huge fault.
 pub(crate) enum HugeFault {
     Done(Fault),
-    /// Map a single page (`VM_FAULT_FALLBACK`).
+    /// Go on with the entry of a single page (`VM_FAULT_FALLBACK`).
     Fallback,
 }
 
@@ -187,7 +187,8 @@ impl State {
         }
     }
 
-    /// Splits the huge entries that a new boundary of a VMA would cut (`vma_adjust_trans_huge`).
+    /// Splits the huge entry that a new boundary of a VMA would cut, if there is one
+    /// (`vma_adjust_trans_huge`).
     pub(crate) fn vma_adjust_trans_huge(&mut self, vma: VmaId, boundary: u64) {
         let mm = self.vma(vma).mm;
         let range = self.pmd_range(boundary);
@@ -349,7 +350,8 @@ impl Current<'_> {
         s.notifier_end(self.task, &notifier);
     }
 
-    /// Splits the huge entry that stands for `addr`, if faults may have made one.
+    /// [`split_huge_pmd`](Self::split_huge_pmd), but starts no invalidation if no huge entry stands
+    /// for `addr`.
     pub(crate) async fn split_if_huge(self, vma: VmaId, addr: u64) {
         let huge = {
             let s = &*self.state();
@@ -361,9 +363,10 @@ impl Current<'_> {
         }
     }
 
-    /// Splits a large folio into its pages (`split_folio`). The folio is locked, and the task holds
-    /// the only reference besides those of mappings; both stay with the head page. Returns false if
-    /// somebody else holds it. Its huge entries are split in either case.
+    /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
+    /// reference, and keeps both, for the head page. Returns false if somebody else holds a
+    /// reference, other than for a mapping. The huge entries that map the folio are split in either
+    /// case.
     pub(crate) async fn split_folio(self, folio: Folio) -> bool {
         let unit = { self.state().whole(folio) };
         self.try_to_migrate(folio, UnmapFlush::Each).await;

@@ -1,4 +1,4 @@
-//! Page faults, fork, and references from outside (GUP).
+//! Page faults, transparent huge pages, fork, and references from outside (GUP).
 //!
 //! [`fault`] is the best module of the crate to begin with.
 

@@ -31,8 +31,8 @@ pub struct PteWrite {
 }
 
 impl PteWrite {
-    /// This write, as one of a leaf entry: if the entry before or after it points to a table, that
-    /// entry is replaced by an empty one. `None` if the write only links or unlinks a table.
+    /// This write, with only leaf entries: `old` and `new` are empty where they pointed to a table.
+    /// `None` if the write only links or unlinks a table.
     #[inline]
     pub fn of_leaf(self) -> Option<Self> {
         if self.level == 0 {

@@ -69,7 +69,7 @@ impl Memmap {
     #[inline]
     pub(crate) fn page_mut(&mut self, pfn: Pfn) -> &mut Page {
         let section = self.sections.get(pfn.zone());
-        // pages above the highest one used are not touched
+        // above `high`, every `touched` is false, so the bound need not be checked
         let touched = section.and_then(|s| s.pages.get(pfn.index()));
         if touched.is_some_and(|page| page.touched) {
             return &mut self.sections[pfn.zone()].pages[pfn.index()];

@@ -48,13 +48,13 @@ bitflags! {
 /// References that one FOLL_PIN of a small folio adds (`GUP_PIN_COUNTING_BIAS`).
 pub const GUP_PIN_COUNTING_BIAS: i32 = 1024;
 
-/// What a folio is a page of (`folio->mapping`). Only anonymous folios are modelled.
+/// The owner of a folio's contents (`folio->mapping`). Only anonymous folios are modelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mapping {
-    /// Of nothing: it is free, or not mapped yet.
+    /// No owner: the folio is free, or not mapped yet.
     #[default]
     None,
-    /// Of the address spaces that this anon_vma leads to.
+    /// The VMAs that this anon_vma links.
     Anon(AnonVmaId),
 }
 
@@ -115,7 +115,7 @@ impl Page {
         touched: false,
     };
 
-    /// Folio: what it is a page of (`folio->mapping`).
+    /// Folio: the owner of its contents (`folio->mapping`).
     #[inline]
     pub const fn mapping(&self) -> Mapping {
         self.mapping

@@ -40,7 +40,7 @@ impl State {
 impl Current<'_> {
     /// Moves `folio` to another frame if nobody else holds it. Returns true if it moved.
     pub async fn migrate_pages(self, folio: Folio) -> bool {
-        // compaction takes no folio of this size
+        // the kernel skips folios as large as a pageblock, and every large folio here is
         if self.state().head(folio).order > 0 {
             return false;
         }

@@ -115,7 +115,8 @@ impl State {
         for addr in table.clone() {
             let src = match self.tables.pte_offset(pgd, addr) {
                 Some(at) => self.collect(cur, args, vma, at),
-                // a huge entry that could not be split
+                // a huge entry, which names no device page; `split_large` splits it if system pages
+                // are to migrate
                 None => MigratePfn::NONE,
             };
             args.src.push(src);

@@ -34,8 +34,8 @@ enum Write {
 }
 
 impl State {
-    /// Prepares a locked folio for unmapping; an ordinary one needs a slot. False if it cannot be
-    /// reclaimed.
+    /// Prepares a locked folio for unmapping: allocates a slot unless it has one or is lazily
+    /// freed. Returns false if it cannot be reclaimed.
     fn prepare_reclaim(&mut self, folio: Folio) -> bool {
         let page = self.head(folio);
         if page

@@ -113,7 +113,7 @@ impl State {
         Unit::page(self.folio(page), page)
     }
 
-    /// Adds `by` mappings of each entry of a unit.
+    /// Adds `by` to the mapcounts of the folio and its pages, once for each entry of the unit.
     #[inline]
     fn count_mappings(&mut self, unit: Unit, by: i32) {
         let head = self.head_mut(unit.folio);
@@ -144,8 +144,8 @@ impl State {
         }
     }
 
-    /// Adds mappings in `vma` to pages that have an identity (`__folio_add_anon_rmap`). Only those
-    /// of all pages at once mlock the folio.
+    /// Adds mappings in `vma` to pages that have an identity (`__folio_add_anon_rmap`). If `vma` is
+    /// mlocked, the folio is mlocked only if the unit has all of its pages.
     pub(crate) fn folio_add_anon_rmap(&mut self, unit: Unit, vma: VmaId, exclusive: bool) {
         self.count_mappings(unit, 1);
         if exclusive {

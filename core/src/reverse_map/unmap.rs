@@ -81,9 +81,9 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Removes the mappings of a locked folio (`try_to_unmap` with `TTU_BATCH_FLUSH`). An ordinary
-    /// folio must be in the swap cache. Some mappings may remain, so the caller checks whether the
-    /// folio is still mapped. The caller owes the flush.
+    /// Removes the mappings of a locked folio (`try_to_unmap` with `TTU_BATCH_FLUSH`). A folio that
+    /// is not lazily freed must be in the swap cache. Some mappings may remain, so the caller
+    /// checks whether the folio is still mapped. The caller owes the flush.
     pub(crate) async fn try_to_unmap(self, folio: Folio) {
         let one = |s: &mut State, vma, found| s.try_to_unmap_one(self, folio, vma, found);
         self.unmap_each(folio, Site::TryToUnmap, one).await;

@@ -11,11 +11,11 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl Current<'_> {
-    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. A
-    /// huge entry is passed to `whole` if all of it is in the range, and split unless that returns
-    /// true. Set
-    /// `flush` if `each` skips empty entries: reclaim may have cleared one without flushing,
-    /// leaving a stale TLB entry (`flush_tlb_batched_pending`).
+    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. If
+    /// the range covers all of a huge entry, the walk calls `whole` for it. If `whole` returns
+    /// false, or the range covers only a part, the walk splits the huge entry. Set `flush` if
+    /// `each` skips empty entries: reclaim may have cleared one without flushing, leaving a stale
+    /// TLB entry (`flush_tlb_batched_pending`).
     pub(crate) async fn walk_page_range(
         self,
         mm: MmId,

@@ -1,8 +1,9 @@
 //! Radix page tables.
 //!
-//! One array holds all entries of all tables; a [`PteRef`] names one of them. Every write goes
-//! through `PageTables::set`, which records it in the [trace](crate::trace), so that an observer
-//! can follow the tables without reading them. [`walk`](crate::walk) reads them.
+//! One array holds all entries of all tables; a [`PteRef`] names one of them. `PageTables::set`
+//! writes an entry and records the write in the [trace](crate::trace), so that an observer can
+//! follow the tables without reading them. A split of a huge entry is recorded as writes of its
+//! pages (`PageTables::split`). [`walk`](crate::walk) reads the tables.
 //!
 //! Corresponds to `include/linux/pgtable.h`, `mm/pgtable-generic.c`, `free_pgtables` in
 //! `mm/memory.c`.
@@ -32,7 +33,7 @@ pub struct Table {
     low: u32,
     /// One more than the highest such index.
     high: u32,
-    /// True while the table is part of an address space.
+    /// True while the table is allocated: linked in an address space, or deposited there.
     pub live: bool,
 }
 
@@ -58,8 +59,8 @@ pub struct PageTables {
     tables: Vec<Table>,
     free: Vec<TableId>,
     used: u32,
-    /// The page tables that huge entries own, in the order in which they came: the table of each
-    /// huge entry, and the table that it owns.
+    /// The deposited page tables, oldest first. Each pair names the table that holds the huge
+    /// entry, and then the deposited table.
     deposited: Vec<(TableId, TableId)>,
     pub(crate) writes: Vec<PteWrite>,
 }

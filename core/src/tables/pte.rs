@@ -429,8 +429,8 @@ pub enum Softleaf {
     },
     /// The page is in system memory, and a device uses it exclusively until the CPU touches it.
     DeviceExclusive {
-        /// Always true since 6.15, where only the restore decides about write permission
-        /// (c25465eb7630). In 6.12, `mprotect` clears it, and the entry is then restored read-only.
+        /// Always true since 6.15 (c25465eb7630). In 6.12, `mprotect` clears it. The restore
+        /// ignores it, except with the bug `excl-writable-by-vma-flag`.
         write: bool,
         /// The system frame.
         pfn: Pfn,

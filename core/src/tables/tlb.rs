@@ -12,10 +12,11 @@
 //! - at once, under the page-table lock: `State::ptep_clear_flush`, `State::flush_tlb_range`;
 //! - at the end of the operation, by a *gather*: `State::tlb_gather_mmu`, then for each entry
 //!   `State::tlb_flush_pte_range` and `State::tlb_remove_folio`, then `State::tlb_finish_mmu`.
-//!   The pages are freed after the flush. Until then other CPUs may use stale translations. That
-//!   is allowed, because the operation has not returned and still holds `mmap_lock`. If two tasks
-//!   gather in one address space at once, each flushes all of it, because each may have skipped
-//!   entries that the other cleared;
+//!   The pages are freed after the flush. Until then other CPUs may use stale translations. That is
+//!   allowed, because the operation has not returned and still holds `mmap_lock`. If another task
+//!   still gathers in the same address space when a gather ends, the ending gather flushes the
+//!   whole address space, because it may have skipped entries that the other task cleared and has
+//!   not flushed;
 //! - at the end of a *batch*: reclaim clears entries with `State::ptep_clear_batched` and flushes
 //!   with `State::try_to_unmap_flush`, before it frees the page and, if a cleared entry was
 //!   dirty, before it writes the page. Meanwhile a cleared entry may still be cached. Code that

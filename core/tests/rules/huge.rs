@@ -1,4 +1,4 @@
-//! Huge pages: faults that map them, and the split of what an operation touches in part.
+//! Huge pages: the faults that map them, and the operations that split them.
 
 use crate::lab::{GPU, Lab, READ};
 use mm_core::{AllocKind, MmId, Page, Thp, Walk};
