@@ -51,8 +51,8 @@ pub enum Call {
     },
     /// A command of the driver on `struct mmfuzz_range`.
     Range(RangeCall),
-    /// A command on `struct mmfuzz_slot`: the slot that the operation works on, with the pages to
-    /// skip.
+    /// A command on `struct mmfuzz_slot`, with the mask of pages to skip. Whoever makes the call
+    /// fills in the slot that the operation works on.
     Slot(Ioctl, u8),
     /// A command on `struct mmfuzz_evict`: the device, the first frame and the number of frames.
     Evict(Ioctl, Dev, [u8; 2]),

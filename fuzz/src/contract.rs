@@ -12,7 +12,7 @@ use std::ops::Range;
 /// What an operation is allowed to do and what it owes.
 ///
 /// Most `bool` fields exempt the operation from an invariant; the comment gives the reason. Three
-/// differ: `forks` also subjects the operation to an invariant, `reclaims` does only that, and
+/// differ: `forks` and `reclaims` also subject the operation to an invariant, and
 /// `keeps_address_space` says who holds the address space.
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
@@ -31,6 +31,7 @@ pub struct Contract {
     /// the child yet.
     pub forks: bool,
     /// It reclaims: an entry that it clears was reclaimed, which must not happen in an mlocked VMA.
+    /// It may split a large folio and write the pages to swap slots, so that they become clean.
     pub reclaims: bool,
     /// It removes the VMA, or its registration with userfaultfd, before it removes a
     /// write-protected entry or clears the entry's uffd-wp bit.

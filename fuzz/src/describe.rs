@@ -202,7 +202,7 @@ fn chosen<'w>(words: &[(bool, &'w str)]) -> impl Iterator<Item = String> + use<'
         .into_iter()
 }
 
-/// What a task waits for, to follow "waits for".
+/// What a task waits for, as a phrase that a message puts after the words "waits for".
 #[must_use]
 pub fn wait(wait: Wait) -> String {
     match wait {

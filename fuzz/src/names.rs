@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-/// The name of a file. Control characters, backslashes and bytes that are not UTF-8 are replaced by
-/// `\n`, `\\`, `\x1b`, `\xff`.
+/// The name of a file. Escapes such as `\n`, `\\`, `\x1b` and `\xff` replace control characters,
+/// backslashes, bytes that are not UTF-8, and characters that change the direction of text.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     let mut out = String::new();
@@ -24,8 +24,8 @@ pub fn shown(path: &Path) -> String {
     out
 }
 
-/// Lines of text. Control characters are replaced, as in `\x1b`, and the carriage return before a
-/// line feed is dropped.
+/// Lines of text. Line feeds and tabs stay, other control characters become escapes such as `\x1b`,
+/// and the carriage return before a line feed is dropped.
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -36,7 +36,7 @@ struct Open {
     kind: Kind,
     /// Pages that were written while the operation was open: the address, the word before the write
     /// (the new word if the model knew no page there), and whether the page was lazily freed before
-    /// it.
+    /// the write.
     written: Vec<(u64, u64, bool)>,
     /// For the destination range of an `mremap`: the start of the range that its pages come from.
     source: Option<u64>,
@@ -246,7 +246,8 @@ impl Reference {
         }
     }
 
-    /// Whether a call that makes `change` fails or stops at `addr`; `None` if that is not certain.
+    /// What a call with this change does when it reaches `addr`: goes on, goes on and fails at its
+    /// end, or stops. `None` if that is not certain.
     fn obstacle(&mut self, pid: Pid, addr: u64, change: Change) -> Option<Obstacle> {
         let unmapped = change.at_unmapped();
         let Some(page) = self.page(pid, addr) else {

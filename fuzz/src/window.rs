@@ -5,13 +5,13 @@
 //! There are two layouts. In both, half of the window lies on each side of a boundary of the
 //! second-highest tables, so a program crosses a boundary of every kind of table.
 //!
-//! - [`Window::of_geometry`], for programs without huge pages, which all programs are today. A page
-//!   of the program is one page of the machine. Four huge pages fit in the tiny geometry; with the
-//!   tables of x86-64 the 32 pages are a sixteenth of a huge page. The digests of the corpus depend
-//!   on this layout.
-//! - [`Window::with_huge_pages`], for programs with huge pages. Eight pages of the program fill a
-//!   huge page, so four fit in each geometry. In the tiny geometry both layouts are the same. With
-//!   the tables of x86-64 a page of the program stands for 64 pages.
+//! - [`Window::of_geometry`], the layout of all programs today, including those with `thp always`.
+//!   A page of the program is one page of the machine. In the tiny geometry, four huge pages fit in
+//!   the window. With the tables of x86-64, the window is a sixteenth of a huge page, so no fault
+//!   can map one. The digests of the corpus depend on this layout.
+//! - [`Window::with_huge_pages`], which only tests use yet. Eight pages of the program fill a huge
+//!   page, so four fit in each geometry. In the tiny geometry both layouts are the same. With the
+//!   tables of x86-64, a page of the program stands for 64 pages.
 //!
 //! The guest has the tables of x86-64, whatever the geometry of the program. So in the second
 //! layout a program for the tiny model names the same parts of the same huge pages in the guest.
@@ -71,13 +71,13 @@ impl Window {
         Self::of_geometry(program.geometry)
     }
 
-    /// The window of a program without huge pages.
+    /// The window in which a page of the program is one page of the machine.
     pub const fn of_geometry(geometry: Geometry) -> Self {
         Self::laid(geometry, 0)
     }
 
-    /// The window of a program with huge pages: [`HUGE_PAGE`](Self::HUGE_PAGE) pages of the program
-    /// fill a huge page, and the window starts at the start of a huge page.
+    /// The window in which [`HUGE_PAGE`](Self::HUGE_PAGE) pages of the program fill a huge page. It
+    /// starts at the start of a huge page.
     pub const fn with_huge_pages(geometry: Geometry) -> Self {
         let huge = geometry.machine().table_bits();
         Self::laid(geometry, huge.saturating_sub(Self::HUGE_PAGE.ilog2()))

@@ -13,7 +13,8 @@ use std::process::Command;
 
 /// Deletes the lines of the zoo:
 ///
-/// - a seam: from the line that begins with `zoo!(` to the one that closes the parenthesis;
+/// - a use of the macro `zoo!`: from the line that begins with `zoo!(` to the one that closes the
+///   parenthesis;
 /// - an item or a field: a line of code with the word `zoo` or `Zoo`;
 /// - with either, the comments and attributes directly above it.
 fn without_zoo(source: &str) -> String {

@@ -70,7 +70,7 @@ impl<'a> Run<'a, '_> {
             };
             match polled {
                 Poll::Ready(result) => {
-                    // a task that waits for the progress of another may see it now
+                    // a task that waits for another to make progress may go on now
                     self.bench.kernel.state().wake_progress();
                     self.finish(&ops[step], task, at, result)?;
                 }

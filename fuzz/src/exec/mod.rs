@@ -375,7 +375,8 @@ impl<'a, 'k> Run<'a, 'k> {
     }
 
     /// Called when no thread can run. Ends something outside the model, or reports the deadlock or
-    /// livelock. Does nothing if no task waits; a migration at its gate does not count as waiting.
+    /// livelock. Does nothing if no task waits. An open migration at a gate, which waits for the
+    /// program to start its next phase ([`Wait::Gate`]), does not count as waiting.
     fn unblock(&mut self, at: At) -> Checked {
         let waits = |wait: Wait| wait != Wait::Gate;
         let (blocked, stuck, others) = {
@@ -453,7 +454,7 @@ impl<'a, 'k> Run<'a, 'k> {
     }
 
     /// Lets the first open migration that can run, and that no thread drives, go on to its next
-    /// gate or its end. Returns false if there is no such migration.
+    /// gate ([`Wait::Gate`]) or to its end. Returns false if there is no such migration.
     fn run_worker(&mut self, at: At) -> Result<bool, Box<Finding>> {
         for slot in 0..MAX_WORKERS {
             let task = World::worker_task(slot);

@@ -86,8 +86,8 @@ struct Node {
     used: Used,
 }
 
-/// A moment of a run at which no operation is under way. None would be under way at this moment
-/// either if operations were appended to the program.
+/// A moment of a run at which no operation is under way. This stays true if operations are appended
+/// to the program.
 #[derive(Clone, Copy, Debug)]
 struct Rest {
     /// Number of operations up to this moment.
@@ -131,11 +131,12 @@ pub struct FirstProgram {
     pub runs: u64,
 }
 
-/// A state, and everything else that decides how a program which reaches it can go on. Which names
-/// the program has used so far does not matter, except for the facts in the two `bool` fields. Two
-/// programs whose used names differ otherwise have the same continuations, up to a renaming: a
-/// device or page that a program has not named yet can still be renamed. The number of a missing
-/// process stands for a live process.
+/// A state, and everything else that decides how a program which reaches it can go on.
+///
+/// The two `bool` fields are all that matters of the names that the program has used. If two
+/// programs agree in these fields and reach the same state, they have the same continuations, up to
+/// a renaming: a device or page that a program has not named yet can still be renamed, and the
+/// number of a missing process stands for a live process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Reached {
     identity: u128,

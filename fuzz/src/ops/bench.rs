@@ -89,8 +89,8 @@ impl<'k> Running<'_, 'k> {
         check(self.at, &self.bench.kernel.state(), world)
     }
 
-    /// Tells the reference model that a change of a range begins. If the pages are `gone`, the
-    /// process need not keep mapping the pages that it pinned in the range.
+    /// Tells the reference model that a change of a range begins. If `gone` is true, the operation
+    /// removes the pages of the range, so the process need not keep mapping those that it pinned.
     pub(super) fn begin(
         self,
         process: Process,

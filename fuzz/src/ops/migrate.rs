@@ -216,14 +216,15 @@ impl Running<'_, '_> {
             .state()
             .open_gate(World::worker_task(slot), skip)
         {
-            // the migration does not wait at a gate: another thread drives it
+            // another thread drives the migration
             return Outcome::Nothing;
         }
         self.drive(slot).await;
         Outcome::Done
     }
 
-    /// Runs the worker in `slot` until it waits at a gate or has finished.
+    /// Runs the open migration in `slot` to the end of its phase. There it waits at a gate
+    /// ([`Wait::Gate`]) for the program to start the next phase, or has finished.
     async fn drive(self, slot: usize) {
         let task = World::worker_task(slot);
         let thread = self.task.ix();

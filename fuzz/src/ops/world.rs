@@ -37,7 +37,8 @@ pub struct World<'k> {
     pub holders: Holders,
     /// Open migrations, by slot; the task is the slot plus [`FIRST_WORKER`].
     pub workers: [Option<Worker<'k>>; MAX_WORKERS],
-    /// The open migration that each thread is driving.
+    /// The open migration that each thread drives. A thread drives a migration while it runs one of
+    /// the migration's phases.
     pub driven: [Option<TaskId>; FIRST_WORKER],
     /// What the operation of each thread promises in case it succeeds.
     pub promises: [Option<Promise>; FIRST_WORKER],

@@ -1,8 +1,9 @@
 //! The state that operations leave behind, compared with the reference model.
 //!
-//! At rest, each page has the word that was written to it last, wherever the page is, and each VMA
-//! is as the calls made it. An access would show a lost word only later. This check needs no
-//! access, so it reports a loss as soon as the operation has ended.
+//! The machine is at rest while no operation that changes a range or forks is under way. Then each
+//! page has the word that was written to it last, wherever the page is, and each VMA is as the
+//! calls made it. An access would show a lost word only later. This check needs no access, so it
+//! reports a loss as soon as the operation has ended.
 
 use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;

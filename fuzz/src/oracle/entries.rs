@@ -1,6 +1,8 @@
 //! Entries: which bits a rewrite must keep, and which combinations of bits an entry may have.
 //!
-//! Each rule is about one write: the entry before, the entry after, and the operation that ran.
+//! Most rules are about one write: the entry before, the entry after, and the operation that ran.
+//! [`check_moved`] compares two writes, and [`check_entries`] compares the entries of a page with
+//! its struct page.
 
 use super::meaning::{Form, Meaning, meaning};
 use super::shadow::{EntryLoc, Named};

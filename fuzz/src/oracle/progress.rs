@@ -37,7 +37,8 @@ pub fn check_nothing_held(view: &View<'_>, task: TaskId) -> Check {
 }
 
 /// A task that waits for a migration to end holds no reference to the page: the migration would
-/// count that reference and fail.
+/// count that reference and fail. The lock order holds for such a task as if it took the folio
+/// lock.
 #[inline(never)]
 pub fn check_waiters(view: &View<'_>) -> Check {
     for (id, task) in view.s.tasks().iter().enumerate() {

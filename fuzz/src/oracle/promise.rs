@@ -58,8 +58,8 @@ impl Stale {
     }
 }
 
-/// Once an operation that removes mappings or permissions returns, no CPU still uses a translation
-/// that was already stale when it began, whichever task owed the flush.
+/// An operation that removes mappings or permissions has returned. No CPU still uses a translation
+/// that was already stale when the operation began, whichever task owed the flush.
 #[inline(never)]
 pub(super) fn check_promise(view: &View<'_>, promise: &Promise, stale: &[Stale]) -> Check {
     let broken = |stale: &&Stale| is_broken(promise, stale, view.entry_at(stale.mm, stale.addr));

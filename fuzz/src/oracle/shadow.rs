@@ -23,7 +23,8 @@ pub struct EntryLoc {
 }
 
 impl EntryLoc {
-    /// True if both stand for the same page. A split moves the entry of a page to another place.
+    /// True if both are entries for the same address of the same address space. They may lie in
+    /// different tables: a split replaces a huge entry by the entries of a table.
     fn is_at(&self, other: &Self) -> bool {
         (self.mm, self.addr) == (other.mm, other.addr)
     }
@@ -59,7 +60,7 @@ impl Named {
         self.mappings.iter().filter(|p| p.level == 0).count()
     }
 
-    /// Number of huge entries that map the page, among others.
+    /// Number of huge entries that map the page. Each maps other pages as well.
     pub fn huge(&self) -> usize {
         self.mappings.len() - self.small()
     }

@@ -194,8 +194,9 @@ pub(super) fn used_operand(operand: OperandKind, program: &Program, rng: &mut Rn
 fn fresh_operand(operand: OperandKind, rng: &mut Rng) -> u8 {
     let any = |rng: &mut Rng| (rng.u16(0..operand.count())) as u8;
     match operand {
-        // The start of the window, or the last pages of a table of the tiny geometry and the first
-        // ones of the next.
+        // The first eight pages of the window, which fill a table of the tiny geometry; or the
+        // pages from just before the end of that table to just after the middle of the window,
+        // where an upper table ends; or any page.
         OperandKind::Addr => match rng.u8(0..8) {
             0..=4 => rng.u8(0..8),
             5..=6 => rng.u8(6..18),

@@ -67,9 +67,9 @@ impl Limits {
         )
     }
 
-    /// Makes a program canonical and brings it into the limits. Thread numbers are taken modulo the
-    /// number of threads. Faults map no huge pages: the engines do not fuzz them yet, because the
-    /// oracles still object where a huge page of an mlocked VMA is split.
+    /// Makes a program canonical and brings it into the limits. Takes thread numbers modulo the
+    /// number of threads. Sets `thp never`: engines do not fuzz huge pages yet, because the oracles
+    /// still object where a huge page of an mlocked VMA is split.
     pub fn apply(&self, program: &mut Program) {
         program.thp = Thp::Never;
         program.ops.truncate(self.max_ops);

@@ -19,7 +19,8 @@ pub enum Change {
     LazyFree,
     /// Gives advice without a visible effect.
     Advise,
-    /// Gives advice without a visible effect, and unlike [`Change::Advise`] also to mlocked VMAs.
+    /// Gives advice without a visible effect. Unlike [`Change::Advise`], it does not fail at an
+    /// mlocked VMA.
     WillNeed,
     /// Locks the pages in memory.
     Lock,

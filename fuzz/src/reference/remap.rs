@@ -210,9 +210,9 @@ impl Reference {
         }
     }
 
-    /// The call has succeeded. `written` lists the pages that were written meanwhile, with the word
-    /// that each held before, or the new word if the model knew no page there, and whether it was
-    /// lazily freed.
+    /// The call has succeeded. `written` lists the pages that were written meanwhile: the address,
+    /// the word before the write (the new word if the model knew no page there), and whether the
+    /// page was lazily freed before the write.
     fn remapped(&mut self, remap: &RemapCall, written: &[(u64, u64, bool)], failures: bool) {
         let RemapCall { pid, old, new, .. } = remap;
         let (kept, tail, grown) = (remap.kept(), remap.tail(), remap.grown());
