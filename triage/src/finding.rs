@@ -16,7 +16,7 @@ use std::io::{self, Write};
 const MAX_PAGES: usize = 4;
 /// The most entries of one page, and the most page-table writes, that are shown.
 const MAX_LINES: usize = 12;
-/// Of more than [`MAX_LINES`] lines, the first ones and this many of the last ones are shown.
+/// If there are more than [`MAX_LINES`] lines, the first ones and this many of the last are shown.
 const LAST_LINES: usize = 4;
 
 /// Prints all that is known about a finding.

@@ -33,8 +33,8 @@ pub enum Disturbance {
     Signal(&'static str),
     /// SIGKILL to the script alone; to mm-triage if it is the command.
     KillScript,
-    /// SIGKILL to make alone, so that the script runs on. A command that make did not start is
-    /// killed itself.
+    /// SIGKILL to make alone, so that the script runs on. If make did not start the command, the
+    /// signal goes to the command.
     KillMake,
     /// SIGKILL to the whole process group: make, the script, and the script's children that have no
     /// session of their own.

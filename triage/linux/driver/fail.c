@@ -108,8 +108,9 @@ static int fail_swap_slot(struct kprobe *probe, struct pt_regs *regs)
 }
 
 /*
- * Where the probes are: at the first instruction, or right behind the call of ftrace. A probe at that
- * call would go through ftrace, which looks at all its functions whenever one is enabled.
+ * Where the probes are: at the function's first instruction or, if that is the call of ftrace,
+ * right after the call. A probe at the call itself would go through ftrace. To enable such a probe,
+ * ftrace looks at all functions that it follows.
  */
 #ifdef CONFIG_FUNCTION_TRACER
 #define BEGIN MCOUNT_INSN_SIZE

@@ -83,8 +83,8 @@ enum mmfuzz_alloc {
 };
 
 /*
- * The allocations that fail: the nth of each kind from now on, 0 for none. Those of the caller and
- * of the migrations held open count.
+ * The allocations that fail: the nth of each kind from now on, 0 for none. The count includes
+ * allocations of the caller and of the migrations held open, and no others.
  */
 struct mmfuzz_fail {
 	__u32 nth[MMFUZZ_ALLOC_KINDS];
@@ -233,9 +233,9 @@ enum mmfuzz_at_place {
 #define MMFUZZ_MAX_STAGES 2
 
 /*
- * Where an operation stops: at the end of its last stage. A stage ends when the operation has been
- * at the stage's places (a bit each) as often as its `times` says. The second stage counts from the
- * end of the first.
+ * Where an operation stops: at the end of the last of these stages. A stage ends when the operation
+ * has been at any of the stage's places (a bit each) as often as the stage's `times` says. The
+ * second stage counts from the end of the first.
  */
 struct mmfuzz_stop {
 	__u64 places[MMFUZZ_MAX_STAGES];

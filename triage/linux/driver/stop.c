@@ -2,14 +2,16 @@
 /*
  * Stops tasks inside the kernel: at the places of places.c, where the program's plan says so.
  *
- * ftrace sends the entries of these functions here, as direct calls: trampoline.S. They run in the
- * context of the task, with nothing else held or disabled, so the task may sleep wherever the
- * function itself might have been preempted. It sleeps until the director releases it or the
- * session is reset. A task in an RCU read-side section leaves it meanwhile. Only page tables of the
- * window are used in such a section here, and nobody frees these while mmap_lock is held.
+ * At the entry of such a function, ftrace calls trampoline.S directly, which calls this file. All
+ * of this runs in the context of the task, with nothing else held or disabled. So the task may
+ * sleep wherever the function itself might have been preempted. It sleeps until the director
+ * releases it or the session is reset. A task in an RCU read-side section leaves it meanwhile. Only
+ * page tables of the window are used in such a section here, and nobody frees these while mmap_lock
+ * is held.
  *
- * Before an operation with stops begins, its thread announces them. Places count from there. If the
- * operation drives a migration that is held open, the thread of that migration stops.
+ * Before an operation with stops begins, its thread announces them. From then on the driver counts
+ * how often the thread is at the places. If the operation drives a migration that is held open, the
+ * thread of that migration stops.
  */
 #include <linux/ftrace.h>
 #include <linux/kallsyms.h>
@@ -30,7 +32,7 @@
 
 /* A function in the table. */
 struct function {
-	unsigned long goes_on;	/* what its call of ftrace returns to */
+	unsigned long goes_on;	/* the address that its call of ftrace returns to */
 	u64 entry, ret;		/* places at its entry, and at its return */
 	bool finds_area;	/* it finds a VMA without mmap_lock */
 };

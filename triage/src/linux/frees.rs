@@ -2,8 +2,9 @@
 //!
 //! A page that leaves an mlocked VMA goes through a batch, and Linux frees it when it drains that
 //! batch. The free frames of a device are a stack, so the order counts. The driver drains the batch
-//! before it observes, before each phase of a held migration, and before it evicts frames;
-//! `migrate_device_unmap` drains it before a migration allocates.
+//! before it observes, compacts, reclaims or evicts frames, before each phase of a held migration,
+//! when a task stops, and before a stopped task goes on. `migrate_device_unmap` drains the batch
+//! before a migration allocates.
 
 use mm_core::{DEVICES, MmId, Pte, PteWrite, Softleaf, State, VmFlags};
 use std::collections::BTreeSet;

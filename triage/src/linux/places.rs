@@ -5,8 +5,8 @@
 //! function, or the return from one, and how often the operation must have been there. To get that
 //! number, [`stop`] counts the points so far at which the kernel is in the same function.
 //!
-//! Where several places between two effects would do, the table has one that the kernel passes in
-//! any case. `docs/linux.md` says which points Linux cannot stop at.
+//! If several places between two effects would do, the table has one that the kernel always passes.
+//! `docs/linux.md` says which points Linux cannot stop at.
 
 use mm_core::{PageFlags, Pfn, Site, State, TaskId};
 use mm_fuzz::program::Op;
@@ -66,7 +66,8 @@ impl Points {
         }
     }
 
-    /// Whether a walk enters a page table at this point. If not, the point follows its last table.
+    /// Whether a walk enters a page table at this point. If not, the point comes after the walk's
+    /// last table.
     fn enters(&self, at: usize) -> bool {
         let after = self
             .all
@@ -91,7 +92,8 @@ impl Points {
     }
 
     /// The point of this run that corresponds to point `at` of `other`, another run of the same
-    /// operation: as many points up to it are [alike](Self::alike). `None` if there is none.
+    /// operation. If point `at` is the nth of the points [like it](Self::alike) in `other`, the
+    /// result is the nth of the points like it in this run. `None` if there are fewer.
     pub fn find(&self, other: &Self, at: usize) -> Option<usize> {
         let (wanted, alike) = (other.all[at].site, other.alike(at));
         let mut points = (0..self.all.len())

@@ -56,10 +56,9 @@ pub enum Refusal {
     Stops,
     /// The model runs out of its few frames; Linux has more.
     OutOfMemory,
-    /// An allocation fails in an operation that is stopped, while another operation is under way,
-    /// in a held migration that an operation waits for, or in an operation that retries until a
-    /// reference is dropped. The plan could not say in which operation, or in which attempt, it
-    /// fails.
+    /// An allocation fails, and the plan could not say in which operation, or in which attempt, it
+    /// fails. The operation is one that is stopped, that runs beside another operation, that waits
+    /// for a held migration which allocates too, or that retries until a reference is dropped.
     FailureAside,
     /// A process exits while another operation runs.
     ExitWhileBusy,
@@ -627,7 +626,7 @@ mod tests {
         assert_eq!(behind, plan, "nothing is looked at while it is stopped");
         let stages = vec![Stage::new(&[Place::PrepareLock], 1)];
         assert_eq!(job.stops, [(1, vec![Stop { stages }])]);
-        // A thread that is preempted for itself goes on.
+        // If a preemption names the thread that runs, that thread goes on, and nothing stops.
         let own = text.replace("0 t1\n", "0 t0\n");
         assert_eq!(of(&own).expect("a plan").job.stops, []);
     }

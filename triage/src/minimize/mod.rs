@@ -228,7 +228,7 @@ pub fn minimize_on_linux(
     let bugs = Bugs::of_kernel("", image.kernel())?;
     let mut lab = Lab::new(image, &bugs);
     let program = Program {
-        // on Linux, a task cannot be preempted at a chosen point inside the kernel
+        // preemptions are dropped, so a finding that needs one is not minimized
         preemptions: Vec::new(),
         ..program.clone()
     };

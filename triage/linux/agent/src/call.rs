@@ -211,8 +211,8 @@ impl Ready {
         perform(self.act, self.argument())
     }
 
-    /// Runs the call while the nth allocation of each kind fails. The allocations of this thread
-    /// and of the migrations held open count.
+    /// Runs the call while the nth allocation of each kind fails. The count includes allocations
+    /// of this thread and of the migrations held open, and no others.
     ///
     /// # Errors
     ///

@@ -27,7 +27,7 @@ const TEXT: u64 = 0xffff_ffff_8100_0000;
 /// Bytes of text that share a bit. Two places are at least five bytes apart, because each is a call
 /// of five bytes.
 const GRAIN: u64 = 4;
-/// Bits: 16 MiB of text.
+/// The number of bits, enough for 16 MiB of text.
 const BITS: usize = 1 << 22;
 
 /// The places that were reached.
@@ -44,7 +44,7 @@ impl Cover {
     ///
     /// # Errors
     ///
-    /// Those of `mmap`, and that this kernel has no KCOV.
+    /// Those of `mmap`; or this kernel has no KCOV.
     pub fn share() -> io::Result<&'static Self> {
         File::open("/sys/kernel/debug/kcov")?;
         // SAFETY: new memory; all fields are valid when zero.

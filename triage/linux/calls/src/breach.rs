@@ -179,7 +179,7 @@ pub const COUNTERS: [Counter; 14] = [
 
 /// The fields of `/proc/self/status` that are compared with the sums of smaps, and how far they may
 /// differ, in kB, on a kernel before 6.17. Since 6.17 the kernel adds the counts of all CPUs, and
-/// they may not differ.
+/// the two must be equal.
 pub const ACCOUNTS: [(&str, u64); 5] = [
     ("VmSize:", 0),
     ("VmLck:", 0),

@@ -30,7 +30,8 @@ impl Range {
         Self::new(first, self.len)
     }
 
-    /// Whole huge pages that contain the range. There may be one more behind it.
+    /// The range, extended to whole huge pages. The result may have one more huge page at its end
+    /// than the range needs.
     pub fn rounded(self) -> Self {
         let pages = self.len.next_multiple_of(HUGE) + HUGE;
         Self::new(self.first / HUGE * HUGE, pages)

@@ -48,7 +48,8 @@ const WRITTEN: u32 = 1 << 16;
 const FILE: u32 = 1 << 18;
 /// The same, and the process has no copy of its own of this page.
 const UNCOPIED: u32 = 1 << 19;
-/// Whether the process has a copy of its own is not known. Both have the same contents.
+/// Whether the process has a copy of its own is not known. The copy would have the same contents
+/// as the page of the memfd.
 const PERHAPS_COPIED: u32 = 1 << 20;
 /// A huge page of hugetlb.
 const HUGETLB: u32 = 1 << 21;
@@ -61,10 +62,12 @@ const UNSURE: u32 = 1 << 24;
 /// It is pinned, and nothing dropped the page since.
 const PINNED: u32 = 1 << 25;
 
-/// It was shared when the claims were given up, so nothing is known of the shared word either.
+/// When its claims were given up, its word lay in the object that it maps: shared memory, or the
+/// memfd. So nothing is known of that word either.
 const WAS_SHARED: u32 = 1 << 17;
 
-/// The words of shared anonymous memory, and behind them those of the memfd.
+/// The index of the memfd's first word among the cells. The cells before it are the words of shared
+/// anonymous memory.
 const FILE_CELLS: usize = 4 * PAGES as usize;
 const CELLS: usize = FILE_CELLS + PAGES as usize;
 
@@ -93,9 +96,10 @@ pub type Shown = (BreachKind, u64, u64);
 #[derive(Clone, Copy, Debug)]
 struct Page {
     flags: u32,
-    /// In shared memory, the index of its word in `Ledger::cells`.
+    /// In a mapping of shared memory or of the memfd, the index of the object's word in
+    /// `Ledger::cells`.
     cell: u32,
-    /// Its word, in private memory.
+    /// Its word, if that does not lie in the object.
     word: u64,
 }
 
@@ -154,8 +158,8 @@ impl Page {
         self.any(SHARED | UNCOPIED)
     }
 
-    /// Something may have read from it or written to it, as a page fault does, without a change
-    /// of its contents.
+    /// Something may have read from it or, if `writes`, written to it, as a page fault does. Its
+    /// contents stay the same.
     const fn is_touched(&mut self, writes: bool, wp_async: bool) {
         let ends = if writes { PROTECTED | RWP } else { RWP };
         if writes {
@@ -176,7 +180,7 @@ pub struct Ledger {
     alive: [bool; PROCESSES],
     pages: [[Page; PAGES as usize]; PROCESSES],
     cells: [u64; CELLS],
-    /// The contents of these are not known.
+    /// The cells whose contents are not known, one bit each.
     lost: [u64; CELLS / 64],
     used: u32,
     /// A huge page may be protected as a whole.
@@ -395,8 +399,9 @@ impl Ledger {
         });
     }
 
-    /// The same for a device's write to a range. Returns the broken promise, and the page at which
-    /// it is broken. If the write failed, the words of writable pages are not known any more.
+    /// Like [`has_written`](Self::has_written), for a device's write to a range. Returns the broken
+    /// promise, and the page at which it is broken. If the write failed, the words of writable
+    /// pages are not known any more.
     pub fn device_has_written(
         &mut self,
         process: usize,
@@ -503,7 +508,7 @@ impl Ledger {
         }
     }
 
-    /// Checks an entry of pagemap behind a call that says it has populated the page.
+    /// Checks an entry of pagemap after a call that says it has populated the page.
     pub fn check_populated(&self, process: usize, at: usize, entry: u64) -> Option<Shown> {
         let page = &self.pages[process][at];
         let counts = page.has(MAPPED) && !page.any(VAGUE | GUARD | POISON);

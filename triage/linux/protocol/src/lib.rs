@@ -140,11 +140,11 @@ pub struct Reply {
 pub enum GuestEvent {
     /// An operation ended as planned.
     Ended(u16, GuestOutcome),
-    /// An operation ended that should have waited.
+    /// An operation that should have waited ended.
     EndedEarly(u16, GuestOutcome),
-    /// An operation did not end that should have.
+    /// An operation that should have ended did not.
     Hangs(u16),
-    /// An operation ended that should have come to a stop.
+    /// An operation that should have come to a stop ended.
     Passed(u16, GuestOutcome),
     /// An operation came to a stop when it should have waited or ended; or it came to a later stop
     /// first, or to one where it must not sleep.

@@ -166,7 +166,7 @@ impl Stage {
     }
 }
 
-/// Where an operation stops: at the last of its stages.
+/// Where an operation stops: at the end of the last of these stages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// The stages, in order: one or two. Each counts from the end of the one before, and the first

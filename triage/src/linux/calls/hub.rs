@@ -15,7 +15,7 @@ const STRICT: u32 = 4;
 const MOST_REDUCED: u32 = 10;
 /// The same for breaches that end or stop a guest, which cost seconds.
 const MOST_COSTLY: u32 = 2;
-/// Of the programs that look as if they would end or stop a guest, one in this many is run.
+/// One in this many of the programs that look as if they would end or stop a guest is run.
 const RISKED: u32 = 32;
 
 /// What tells breaches apart before they are reduced: the promise, and the call after which it was

@@ -32,8 +32,8 @@ const RUNS: u32 = 400;
 const RUNS_OF_DEATHS: u32 = 40;
 /// Seconds that a call may take.
 const PATIENCE: u8 = 3;
-/// Seconds that a call may take when a reduced finding is confirmed. After them it hangs even on a
-/// busy machine.
+/// Seconds that a call may take when a reduced finding is confirmed. A call that takes longer
+/// hangs, even on a busy machine.
 const CERTAIN: u8 = 12;
 /// One program in this many is looked at closely.
 const CLOSELY: u32 = 4;

@@ -51,8 +51,8 @@ impl Corpus {
         [self.programs.len(), self.places.len(), features.count()]
     }
 
-    /// Brings a program into the limits, and removes its preemptions, which the guest cannot carry
-    /// out.
+    /// Brings a program into the limits, and removes its preemptions: the fuzzer runs all programs
+    /// without them, although the guest can carry out most of them.
     pub fn fit(&self, program: &mut Program) {
         self.limits.apply(program);
         program.preemptions.clear();

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The most files that are kept.
 const MOST: u32 = 3000;
 
-/// The way to that process.
+/// The pipe to the process that keeps the files.
 #[derive(Debug)]
 pub struct Attic {
     door: File,

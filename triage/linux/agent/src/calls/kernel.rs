@@ -258,8 +258,8 @@ impl Kernel {
     /// Compares smaps with the sizes of the mappings of the window, and its sums with
     /// `/proc/self/status`.
     ///
-    /// `held` is called for each mapping of the window. It returns the number of pages that smaps
-    /// must count, which pagemap shows; `None` if the two may differ.
+    /// `held` is called for each mapping of the window. It returns the number of pages that pagemap
+    /// shows there, and smaps must count as many. It returns `None` if the two may differ.
     pub fn smaps(
         &mut self,
         mut held: impl FnMut(&mut Self, Range) -> Option<u64>,
@@ -276,7 +276,7 @@ impl Kernel {
                 // the gate page is no mapping of the process
                 let start = u64::from_str_radix(start, 16).unwrap_or(u64::MAX);
                 let end = u64::from_str_radix(end, 16).unwrap_or(u64::MAX);
-                // the files of the guest lie in memory
+                // all file systems of the guest lie in memory
                 is_memory = line.contains('/') && !line.contains("/kcov");
                 let in_window = (BASE..BASE + bytes(PAGES)).contains(&start);
                 page = in_window.then(|| ((start - BASE) / PAGE_BYTES) as usize);
@@ -436,7 +436,7 @@ impl Kernel {
         Some((0..len).map(|i| unsafe { at(i).read_volatile() }).collect())
     }
 
-    /// Which pages of a range mincore says to be resident; `None` if a part is not mapped.
+    /// Which pages of a range are resident, by mincore; `None` if a part is not mapped.
     pub fn mincore(&mut self, first: usize, len: usize) -> Option<Vec<u8>> {
         let mut resident = vec![0; len];
         let at = addr(first as u16) as *mut _;
@@ -447,8 +447,8 @@ impl Kernel {
         (failed == 0).then_some(resident)
     }
 
-    /// The flags in /proc/kpageflags of the page of an entry of pagemap; all if they cannot be
-    /// read.
+    /// The flags in /proc/kpageflags of the page that an entry of pagemap shows. If they cannot be
+    /// read, all flags are set.
     pub fn flags(&self, entry: u64) -> u64 {
         let mut flags = [0; 8];
         let at = (entry & ((1 << 55) - 1)) * 8;
@@ -457,8 +457,8 @@ impl Kernel {
         read.map_or(u64::MAX, |()| u64::from_le_bytes(flags))
     }
 
-    /// How many pages a range of pagemap shows, without those of zeros that all processes share.
-    /// `None` if it cannot be read.
+    /// How many pages pagemap shows in a range. The zero page does not count. `None` if pagemap
+    /// cannot be read.
     pub fn held(&mut self, range: Range) -> Option<u64> {
         let mut entries = vec![0; range.len.into()];
         if !self.pagemap(range.first.into(), &mut entries) {

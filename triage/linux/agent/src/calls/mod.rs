@@ -132,7 +132,8 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    /// Notes a breach, or gives up the claim if the breach is known.
+    /// Notes a breach. If the breach is known, the ledger gives up what it claims of the page
+    /// instead.
     fn note(&self, step: usize, page: usize, (kind, got, wanted): Shown) {
         let board = self.shared.board();
         let steps = &self.job.program.steps;
@@ -271,7 +272,7 @@ impl Process<'_> {
         }
     }
 
-    /// Looks at the contents, and if asked at what the process is charged for.
+    /// Looks at the contents and, if the job asks for it, at what the process is charged for.
     fn look_closely(&mut self, step: usize) {
         if self.job.closely {
             self.look_at_counts(step);

@@ -33,7 +33,8 @@ fn first(plan: &[Action]) -> Option<(u16, [u8; ALLOC_KINDS], bool, &[Action])> {
 impl Director {
     /// The operations at the start of a plan that the only process runs in a row, and the rest of
     /// the plan. For an operation that takes or frees a slot, the batch relies on the model's hint.
-    /// If the kernel does something else, that is the difference, and nothing after it matters.
+    /// If the kernel does something else, the judge reports this operation as the first difference,
+    /// and no later result matters.
     pub(super) fn batch<'j>(
         &self,
         program: &Program,

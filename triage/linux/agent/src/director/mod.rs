@@ -253,7 +253,8 @@ impl Director {
         if [Some(Action::End(number)), Some(Action::Stopped(number))].contains(&next) {
             return true;
         }
-        // If it retries instead, the guest never becomes quiet, and the error is ignored.
+        // An operation may retry instead of waiting. Then the guest never becomes quiet, and
+        // `quiet` ignores the driver's error.
         self.quiet();
         if self.is_at_stop(number) {
             events.push(GuestEvent::Astray(number));

@@ -48,7 +48,8 @@ impl Director {
         stops && self.at(number, Duration::ZERO).state == At::STOPPED
     }
 
-    /// Whether an operation was at a later stop before an earlier one, or where it must not sleep.
+    /// Whether an operation came to a later stop before an earlier one, or to a stop at which it
+    /// must not sleep.
     pub(super) fn is_astray(&self, number: u16) -> bool {
         let stops = self.stops.iter().any(|(step, _)| *step == number);
         stops && self.at(number, Duration::ZERO).state > At::ENDED

@@ -70,7 +70,7 @@ fn each_promise_of_each_known_program_is_short_c_that_compiles() {
             let c = c(&program, &results, Some(&breach), "expected\nwhat happens");
             assert_compiles(&name, &c);
             let lines = c.lines().count();
-            // to read counters takes more
+            // reading counters takes more lines
             let reads = c.contains("fopen(");
             let most = if reads { MOST + 3 } else { MOST };
             assert!(lines <= most, "{name}: {lines} lines\n{c}");
