@@ -364,7 +364,7 @@ impl std::fmt::Display for Limits {
         } = self;
         write!(
             f,
-            "programs of up to {}, chosen from {alphabet} (each kind with its operands counts as one), {}, {}",
+            "programs of up to {}, chosen from {alphabet} (the same kind with other operands counts as another), {}, {}",
             counted(*operations, "operation"),
             counted((*pages).into(), "page"),
             counted((*threads).into(), "thread"),

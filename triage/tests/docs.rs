@@ -200,7 +200,7 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
     (
         "gup-migrate-lru-check",
         "98c6d259319e",
-        "LRU batches hold no references, except to a page that a fault has just read from swap",
+        "LRU batches hold no references, except during a fault: to a page that was just read from swap, and, in an mlocked VMA, to a page from the swap cache",
     ),
     (
         "interval-notifier-remove-race",

@@ -226,8 +226,8 @@ fn only_the_core_is_instrumented_and_compares_are_not_traced() {
     );
 }
 
-/// A fresh clone has no such folder, and a killed run leaves one. A redirection of stderr that stayed
-/// would hide every later error.
+/// A fresh clone has no such folder, and a killed run leaves one. A redirection of stderr that
+/// stayed would hide every later error.
 #[test]
 fn a_script_with_a_temporary_folder_keeps_its_stderr() {
     let bench = tree("fuzz/work/ops.killed");

@@ -68,12 +68,9 @@ impl Family {
                 &["File and KSM mappings: the model has none."],
             ),
             Self::Entries => (
-                "Single writes of page-table entries: the entry before, the entry after, and the \
-                 operation.",
-                &[
-                    "Huge entries: nothing maps one yet.",
-                    "The accessed bit outside of round trips: hardware may set it at any time.",
-                ],
+                "Writes of page-table entries: the entry before, the entry after, and the operation. \
+                 The bits of the entries of a page, beside its struct page.",
+                &["The accessed bit outside of round trips: hardware may set it at any time."],
             ),
             Self::Swap => (
                 "Swap slots, their contents, and the swap cache.",

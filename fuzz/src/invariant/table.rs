@@ -113,7 +113,8 @@ invariants! {
                 mapped in an mlocked VMA is mlocked.",
         concerned: PAGE | ENTRY,
         subject: Mlock, blame: Section, ways: [],
-        exempt: ["a page that comes from swap: it is mlocked only by the next mlock of the VMA",
+        exempt: ["an entry that replaces a non-present entry: a page that comes from swap is mlocked \
+            only by the next mlock of the VMA",
             "a page that mremap moves",
             "an entry that was overwritten before the slice ended"];
     Lru = Counting / "lru",
@@ -268,7 +269,10 @@ invariants! {
         holds: "Dirty survives the round trips through migration and device-exclusive entries: the \
                 folio is dirty, and so is the entry where its format has room.",
         concerned: ENTRY,
-        subject: DirtyLost, blame: Section, ways: [], exempt: [];
+        subject: DirtyLost, blame: Section, ways: [],
+        exempt: ["the folio's dirty flag, if the folio is free",
+            "the folio's dirty flag during reclaim, for a page in the swap cache: reclaim may have \
+            split a large folio and written its pages to their slots"];
     Permission = Entries / "permission",
         holds: "At rest, an entry permits no more access than its VMA.",
         concerned: ENTRY | OPERATION,
@@ -381,9 +385,9 @@ invariants! {
         concerned: PAGE,
         subject: Tlb, blame: Unmapper, ways: [], exempt: [];
     Promise = Coherence / "promise",
-        holds: "Once an operation that removes mappings or permissions returns, no CPU still uses \
-                a translation that was already stale when it began, whichever task owed the \
-                flush.",
+        holds: "When an operation that removes mappings or permissions has returned, no CPU still \
+                uses a translation that was already stale when the operation began, whichever \
+                task owed the flush.",
         concerned: OPERATION,
         subject: Promise, blame: EitherInARace, ways: [], exempt: [];
     Bracket = Notifier / "bracket",

@@ -48,7 +48,7 @@ pub fn check_large_mapcount(view: &View<'_>, folio: Folio, head: &Page) -> Check
     }
     let way = excess(head.large_mapcount + head.entire_mapcount > all + entire);
     let detail = format!(
-        "{all} entries map the folio, {entire} of them all of it; it counts {} and {}: {way}",
+        "{all} entries map pages of the folio, and {entire} of these entries map all of it; the folio counts {} and {}: {way}",
         head.large_mapcount, head.entire_mapcount
     );
     view.page_finding(Invariant::Mapcount.by(way), folio.head(), detail)
@@ -401,7 +401,7 @@ pub fn check_zero_page(view: &View<'_>) -> Check {
         return Ok(());
     }
     let detail = format!(
-        "expected {expected} references: {}",
+        "expected {expected} references, the word 0, no mapcount, no anon_vma, and neither exclusive nor dirty: {}",
         describe(Pfn::ZERO, page)
     );
     view.page_finding(Invariant::ZeroPage, Pfn::ZERO, detail)
@@ -469,11 +469,12 @@ pub fn check_page_tables(view: &View<'_>) -> Check {
             );
             return view.finding(Invariant::PageTables, detail);
         }
-        if !view.s.mms().is_live(table.mm.0.into()) || used != table.used as usize {
-            let detail = format!(
-                "{id:?} of {:?} has {used} entries but counts {}, or its address space is gone",
-                table.mm, table.used
-            );
+        if !view.s.mms().is_live(table.mm.0.into()) {
+            let detail = format!("{id:?} belongs to {:?}, which is gone", table.mm);
+            return view.finding(Invariant::PageTables, detail);
+        }
+        if used != table.used as usize {
+            let detail = format!("{id:?} has {used} entries, but counts {}", table.used);
             return view.finding(Invariant::PageTables, detail);
         }
     }

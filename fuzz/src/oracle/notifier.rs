@@ -273,7 +273,8 @@ fn check_range(view: &View<'_>, bracket: &Bracket) -> Check {
     if bracket.first < bracket.end && bracket.end <= view.s.geometry().task_size() {
         return Ok(());
     }
-    view.finding(Invariant::AnnouncedRange, format!("{bracket} starts"))
+    let detail = format!("{bracket} starts, but its range is empty or leaves the address space");
+    view.finding(Invariant::AnnouncedRange, detail)
 }
 
 /// Invalidations for migration by address and for exclusive access have an owner, which may ignore
@@ -287,7 +288,10 @@ fn check_owner(view: &View<'_>, bracket: &Bracket) -> Check {
     if owned == bracket.owner.is_some() {
         return Ok(());
     }
-    view.finding(Invariant::AnnouncedOwner, format!("{bracket} starts"))
+    let detail = format!(
+        "{bracket} starts, but only migration by address and exclusive access have an owner"
+    );
+    view.finding(Invariant::AnnouncedOwner, detail)
 }
 
 /// An invalidation starts with the VMAs held still: under `mmap_lock` or, in an rmap walk, under

@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn what_is_no_frame_is_not_read() {
         let why = format!(
-            "the guest does not keep to the protocol: a frame of {} bytes, and the longest has {}",
+            "the guest does not keep to the protocol: a frame of {} bytes; the longest that is accepted has {}",
             u32::MAX,
             mm_linux_protocol::MAX_FRAME
         );

@@ -171,7 +171,7 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
         Site::RemoveDeviceExclusive => at(&[P::ExclusiveFault], n),
         Site::RestoreExclusive => at(&[P::ExclusiveLock], n),
         Site::MakeDeviceExclusive if old => {
-            return Err("before 6.15, no function begins for each page");
+            return Err("before 6.15, the kernel enters no function for each page");
         }
         Site::MakeDeviceExclusive => at(&[P::ExclusiveWalk], n),
         Site::CopyPteRange => return copy_range(points, i),
@@ -215,7 +215,7 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
         // each invalidation calls the notifiers of both devices
         Site::NotifierStart => at(&[P::Invalidated], 2 * n),
         Site::ShrinkFolio if n > 1 => {
-            return Err("no function begins between two folios of reclaim");
+            return Err("the kernel enters no function between two folios that it reclaims");
         }
         Site::ShrinkFolio => at(&[P::Shrink], 1),
         Site::SwapWritepage if old => {

@@ -370,7 +370,7 @@ pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     if len > MAX_FRAME {
         return Err(invalid(format!(
-            "a frame of {len} bytes, and the longest has {MAX_FRAME}"
+            "a frame of {len} bytes; the longest that is accepted has {MAX_FRAME}"
         )));
     }
     let mut frame = vec![0; len];
