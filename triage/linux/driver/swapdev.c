@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A swap disk in memory. Its reads and writes end before submit_bio() returns, so nobody ever
- * waits for them. It does not claim to be synchronous, because kernels up to 6.18 bypass the swap
- * cache for a synchronous disk.
+ * waits for them. It claims to be synchronous only with mmfuzz_sync_swap on the kernel's command
+ * line, because kernels up to 6.18 bypass the swap cache for a synchronous disk. Newer ones swap
+ * large folios in from such a disk, and only from such a disk.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
@@ -11,6 +12,14 @@
 #include "internal.h"
 
 static u8 *store;
+static bool is_synchronous;
+
+static int __init mmfuzz_sync_swap(char *unused)
+{
+	is_synchronous = true;
+	return 1;
+}
+__setup("mmfuzz_sync_swap", mmfuzz_sync_swap);
 
 static void swapdev_submit_bio(struct bio *bio)
 {
@@ -39,6 +48,8 @@ static int __init mmfuzz_init_swapdev(void)
 	struct gendisk *disk;
 	int ret;
 
+	if (is_synchronous)
+		limits.features |= BLK_FEAT_SYNCHRONOUS;
 	store = vzalloc(MMFUZZ_SWAP_PAGES * PAGE_SIZE);
 	if (!store)
 		return -ENOMEM;

@@ -57,6 +57,10 @@ pub struct LinuxArgs {
     /// also begins with those that are there
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// With --fuzz, programs that show known findings, or folders of them: other programs with
+    /// these findings go on and do not count, and few of them are made
+    #[arg(long, value_name = "FILE|DIR", requires = "fuzz")]
+    pub known: Vec<PathBuf>,
     /// Only check that the judge notices a guest that panics, warns or hangs
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub check_detection: bool,

@@ -58,6 +58,7 @@ pub fn detection(image: &Image, out: &mut dyn Write) -> io::Result<Status> {
             device_frames: 0,
             hints: Vec::new(),
             stops: Vec::new(),
+            closely: false,
         };
         let said = match Guest::boot(image) {
             Ok(mut guest) => match guest.send(&job).and_then(|()| guest.reply::<Reply>(job.id)) {

@@ -4,9 +4,9 @@ use super::accepted::{self, Accepted};
 use super::plan::{Expected, Plan};
 use mm_fuzz::exec::Outcome as Model;
 use mm_linux_protocol::{
-    GuestEvent, GuestOutcome as Linux, Kind, Reply, SeenEntry, SeenProcess, entry, page,
+    GuestEvent, GuestOutcome as Linux, Kind, LEAKS, Reply, SeenEntry, SeenProcess, entry, page,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A difference between the model and the kernel.
@@ -46,6 +46,24 @@ impl fmt::Display for Difference {
 /// All differences at the first step at which the kernel's run and the model's differ; empty if
 /// they are the same. Steps at which every difference is in `known` do not end the comparison.
 pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference> {
+    compare_but_for(plan, reply, known, &BTreeSet::new())
+}
+
+/// The name under which a difference of a known kind is accepted.
+pub const KNOWN: &str = "known";
+
+/// Like [`compare`]. Differences of these kinds are accepted too, as [`KNOWN`].
+pub fn compare_but_for(
+    plan: &Plan,
+    reply: &Reply,
+    known: &[Accepted],
+    kinds: &BTreeSet<String>,
+) -> Vec<Difference> {
+    let forgive = |difference: &mut Difference| {
+        if kinds.contains(&difference.what) {
+            difference.accepted = Some(KNOWN);
+        }
+    };
     let mut events = reply.events.iter();
     let mut all = Vec::new();
     for expected in &plan.expected {
@@ -66,13 +84,14 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
             let name = |what: &str| format!("{what}: {stops}");
             found.iter_mut().for_each(|d| d.what = name(&d.what));
         }
+        found.iter_mut().for_each(forgive);
         let over = found.iter().any(|difference| difference.accepted.is_none());
         all.extend(found);
         if over {
             return all;
         }
     }
-    let at_end = |what, place, model, linux: &str| Difference {
+    let at_end = |what: &str, place: &str, model: &str, linux: &str| Difference {
         step: None,
         ..difference(0, what, place, model, linux)
     };
@@ -83,6 +102,24 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
     if reply.leaked != [0, 0] {
         let leaked = format!("{:?}", reply.leaked);
         all.push(at_end("leak", "device pages left", "[0, 0]", &leaked));
+    }
+    for (number, before, now) in &reply.leaks {
+        let (name, _) = LEAKS[usize::from(*number) % LEAKS.len()];
+        let mut leak = at_end(
+            &format!("leak {name}"),
+            name,
+            &before.to_string(),
+            &now.to_string(),
+        );
+        forgive(&mut leak);
+        all.push(leak);
+    }
+    if !reply.words.is_empty() {
+        let words = String::from_utf8_lossy(&reply.words);
+        let what = mm_linux_calls::without_numbers(&words);
+        let mut error = at_end(&format!("error {what}"), "the kernel", "no error", &words);
+        forgive(&mut error);
+        all.push(error);
     }
     if reply.stuck {
         all.push(at_end(
@@ -405,6 +442,8 @@ mod tests {
             events: events.collect(),
             leaked: [0, 0],
             stuck: false,
+            leaks: Vec::new(),
+            words: Vec::new(),
             reached: Vec::new(),
         };
         (plan, reply)

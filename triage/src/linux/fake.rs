@@ -99,6 +99,8 @@ fn with_port(path: &str, behaviour: &str) {
         events: Vec::new(),
         leaked: [0, 0],
         stuck: false,
+        leaks: Vec::new(),
+        words: Vec::new(),
         reached: Vec::new(),
     };
     send(&mut port, &hello).expect("the host listens");
@@ -139,6 +141,8 @@ fn runs_calls(port: &mut UnixStream, behaviour: &str) {
                 events: Vec::new(),
                 leaked: [0, 0],
                 stuck: false,
+                leaks: Vec::new(),
+                words: Vec::new(),
                 reached: Vec::new(),
             };
             misbehave(port, reply, behaviour);
@@ -177,6 +181,8 @@ fn as_the_model(job: &Job, executor: &mut Executor) -> Reply {
         events: events.collect(),
         leaked: [0, 0],
         stuck: false,
+        leaks: Vec::new(),
+        words: Vec::new(),
         // a place for each kind of operation
         reached: ops.map(|step| step.op.kind() as u32).collect(),
     }

@@ -139,10 +139,13 @@ impl Image {
         let (image, told) = if follows_coverage {
             (
                 Self::that_follows_coverage(root)?,
-                "mmfuzz=cover mmfuzz_runs=calls",
+                "mmfuzz=cover mmfuzz_runs=calls mmfuzz_sync_swap numa=fake=2",
             )
         } else {
-            (Self::ensure(root)?, "mmfuzz_runs=calls")
+            (
+                Self::ensure(root)?,
+                "mmfuzz_runs=calls mmfuzz_sync_swap numa=fake=2",
+            )
         };
         Ok(Self { told, ..image })
     }
@@ -236,7 +239,10 @@ impl Image {
     ///
     /// A sentence.
     pub fn run_on(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
-        self.run_with(programs, "mmfuzz=programs panic_on_warn=0")
+        self.run_with(
+            programs,
+            "mmfuzz=programs panic_on_warn=0 mmfuzz_sync_swap numa=fake=2",
+        )
     }
 
     /// Like [`Image::run_on`], in a guest without our driver. The driver's swap disk stays.
@@ -245,7 +251,7 @@ impl Image {
     ///
     /// A sentence.
     pub fn run_stock(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
-        let append = "mmfuzz=programs panic_on_warn=0 initcall_blacklist=mmfuzz_init";
+        let append = "mmfuzz=programs panic_on_warn=0 initcall_blacklist=mmfuzz_init mmfuzz_sync_swap numa=fake=2";
         self.run_with(programs, append)
     }
 
@@ -618,6 +624,7 @@ mod tests {
             device_frames: 0,
             hints: Vec::new(),
             stops: Vec::new(),
+            closely: false,
         };
         let refused = (0..1_000).find_map(|_| guest.send(&job).err());
         let refused = refused.expect("60 MB are not taken").kind();

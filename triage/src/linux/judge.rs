@@ -16,7 +16,8 @@ use crate::stop::Stop;
 use crate::store;
 use mm_fuzz::exec::Executor;
 use mm_fuzz::feedback::{self, Counters, Feedback};
-use std::collections::VecDeque;
+use mm_linux_protocol::Reply;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::atomic::AtomicU8;
@@ -25,6 +26,8 @@ use std::time::Instant;
 
 /// How many jobs a guest is sent before it answers the first.
 const AHEAD: usize = 32;
+/// When fuzzing, one program in this many is followed by a look for leaks.
+const LOOK: u32 = 32;
 
 /// What became of a program.
 enum Verdict {
@@ -88,6 +91,10 @@ struct Worker<'j, 'a, S> {
     shows: bool,
     /// Counters of the features of the model's run, if features are followed.
     counters: Option<Box<Counters>>,
+    /// Programs that were sent.
+    ran: u32,
+    /// The programs that ran since the last look for leaks.
+    recent: Vec<(Case, Plan)>,
 }
 
 /// A program that was sent to the guest.
@@ -106,6 +113,8 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
             booted: false,
             shows,
             counters: judge.follows.then(|| Box::new(feedback::no_counters())),
+            ran: 0,
+            recent: Vec::new(),
         }
     }
 
@@ -132,7 +141,10 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
             };
             let features = self.features();
             match planned {
-                Ok(plan) => {
+                Ok(mut plan) => {
+                    // now and then, look for what programs leave behind
+                    self.ran += 1;
+                    plan.job.closely = self.judge.follows && self.ran.is_multiple_of(LOOK);
                     return Some(Sent {
                         case,
                         plan,
@@ -184,7 +196,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
             let Some(id) = sent.front().map(|first| first.plan.job.id) else {
                 return Ok(());
             };
-            match self.guest()?.reply(id) {
+            match self.guest()?.reply::<Reply>(id) {
                 Ok(reply) => {
                     if let Some(Sent {
                         case,
@@ -192,9 +204,20 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                         features,
                     }) = sent.pop_front()
                     {
-                        self.count(&case, verdict_of(&plan, &reply));
-                        let places = reply.reached;
-                        lock(&self.judge.queue).ran(case, Reached { features, places });
+                        let mut reply = reply;
+                        let leaks = std::mem::take(&mut reply.leaks);
+                        let verdict = self.verdict(&plan, &reply);
+                        let is_known = self.count(&case, verdict);
+                        let reached = Reached {
+                            features,
+                            places: reply.reached,
+                            is_known,
+                        };
+                        self.remember(&case, plan);
+                        lock(&self.judge.queue).ran(case, reached);
+                        if !leaks.is_empty() && !reply.stuck {
+                            self.find_leak(&mut sent)?;
+                        }
                         if reply.stuck {
                             self.guest = None;
                             self.one_by_one(&mut sent)?;
@@ -253,13 +276,13 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
             let id = plan.job.id;
             let replied = guest
                 .send(&plan.job)
-                .and_then(|()| guest.reply::<mm_linux_protocol::Reply>(id));
+                .and_then(|()| guest.reply::<Reply>(id));
             let verdict = match replied {
                 Ok(reply) => {
                     if reply.stuck {
                         self.guest = None;
                     }
-                    verdict_of(&plan, &reply)
+                    self.verdict(&plan, &reply)
                 }
                 // The signal may have killed the guest as well.
                 Err(_) if self.judge.stop.is_set() => return Ok(again),
@@ -269,12 +292,19 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                 },
             };
             again |= matches!(verdict, Verdict::Kernel(_));
-            self.count(&case, verdict);
+            if self.count(&case, verdict) {
+                let reached = Reached {
+                    is_known: true,
+                    ..Reached::default()
+                };
+                lock(&self.judge.queue).ran(case, reached);
+            }
         }
         Ok(again)
     }
 
-    fn count(&self, case: &Case, verdict: Verdict) {
+    /// Counts a program. Returns true if it showed a known finding.
+    fn count(&self, case: &Case, verdict: Verdict) -> bool {
         let (args, kernel) = (self.judge.args, self.judge.image.kernel());
         let known_death = match &verdict {
             Verdict::Kernel(death) => {
@@ -284,6 +314,9 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         };
         let tally = &mut *lock(&self.judge.tally);
         tally.programs += 1;
+        if case.is_known || self.is_passed_over(&verdict, tally) {
+            return self.pass_over(case, &verdict, tally);
+        }
         if case.witness_of.is_some() {
             let how = match &verdict {
                 Verdict::Same => "not seen".to_owned(),
@@ -304,7 +337,8 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                 {
                     crate::say(format_args!("{}: accepted: {first}", case.name));
                 }
-                for known in all.iter().filter_map(|difference| difference.accepted) {
+                let accepted = all.iter().filter_map(|difference| difference.accepted);
+                for known in accepted.filter(|name| *name != compare::KNOWN) {
                     tally.accepted.note(known);
                 }
                 let unexplained = all.iter().find(|difference| difference.accepted.is_none());
@@ -323,13 +357,110 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                     }
                     tally.known += 1;
                     tally.accepted.note(known);
-                    return;
+                    return true;
                 }
                 tally.kernel += 1;
                 self.report(case, &lab::kind_of_death(&death.why), &death.why, tally);
                 self.keep(case, "console", &death.console);
             }
         }
+        false
+    }
+
+    /// True if the verdict is a known finding and no other.
+    fn is_passed_over(&self, verdict: &Verdict, tally: &Tally) -> bool {
+        match verdict {
+            Verdict::Same => false,
+            Verdict::Differs(all) => {
+                all.iter().all(|difference| difference.accepted.is_some())
+                    && all
+                        .iter()
+                        .any(|difference| difference.accepted == Some(compare::KNOWN))
+            }
+            Verdict::Kernel(death) => tally
+                .known_kinds
+                .contains_key(&lab::kind_of_death(&death.why)),
+        }
+    }
+
+    /// Counts a known finding, and learns its kind from the program that was given for it. Returns
+    /// true if it has shown.
+    fn pass_over(&self, case: &Case, verdict: &Verdict, tally: &mut Tally) -> bool {
+        let kind = match verdict {
+            Verdict::Same => None,
+            Verdict::Differs(all) => all.first().map(|first| first.what.clone()),
+            Verdict::Kernel(death) => Some(lab::kind_of_death(&death.why)),
+        };
+        match kind {
+            Some(kind) if case.is_known => {
+                tally.known_kinds.entry(kind).or_insert(case.name.clone());
+            }
+            Some(_) => tally.passed_over += 1,
+            None => {
+                crate::say(format_args!("{}: shows no finding", case.name));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn verdict(&self, plan: &Plan, reply: &Reply) -> Verdict {
+        let tally = lock(&self.judge.tally);
+        let kinds = tally.known_kinds.keys().cloned().collect();
+        drop(tally);
+        verdict_of(plan, reply, &kinds)
+    }
+
+    /// Keeps what ran since the last look for leaks.
+    fn remember(&mut self, case: &Case, plan: Plan) {
+        if !self.judge.follows {
+            return;
+        }
+        if plan.job.closely {
+            self.recent.clear();
+        } else {
+            self.recent.push((case.clone(), plan));
+        }
+    }
+
+    /// One of the programs since the last look has left something behind. Runs them one by one, and
+    /// looks after each.
+    fn find_leak(&mut self, sent: &mut VecDeque<Sent>) -> Result<(), Death> {
+        // what was sent meanwhile is sent again
+        let waiting: Vec<u32> = sent.iter().map(|sent| sent.plan.job.id).collect();
+        for id in waiting {
+            if self.guest()?.reply::<Reply>(id).is_err() {
+                self.guest = None;
+                return self.one_by_one(sent).map(|_| ());
+            }
+        }
+        let mut suspects = std::mem::take(&mut self.recent);
+        self.guest = None;
+        for (case, plan) in &mut suspects {
+            if self.judge.stop.is_set() {
+                break;
+            }
+            plan.job.closely = true;
+            let id = plan.job.id;
+            let guest = self.guest()?;
+            let reply = guest
+                .send(&plan.job)
+                .and_then(|()| guest.reply::<Reply>(id));
+            match reply {
+                Ok(reply) if reply.leaks.is_empty() => {}
+                Ok(reply) => {
+                    let verdict = self.verdict(plan, &reply);
+                    self.count(case, verdict);
+                }
+                Err(_) => self.guest = None,
+            }
+        }
+        for Sent { plan, .. } in &*sent {
+            if self.guest()?.send(&plan.job).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn report(&self, case: &Case, what: &str, text: &str, tally: &mut Tally) {
@@ -364,8 +495,8 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
     }
 }
 
-fn verdict_of(plan: &Plan, reply: &mm_linux_protocol::Reply) -> Verdict {
-    let all = compare::compare(plan, reply, accepted::ACCEPTED);
+fn verdict_of(plan: &Plan, reply: &Reply, kinds: &BTreeSet<String>) -> Verdict {
+    let all = compare::compare_but_for(plan, reply, accepted::ACCEPTED, kinds);
     if all.is_empty() {
         Verdict::Same
     } else {

@@ -123,7 +123,10 @@ pub fn command(args: &LinuxArgs, out: &mut dyn Write) -> io::Result<Status> {
     let began = Instant::now();
     let queue = Queue::new(args, files);
     if let Some(seconds) = args.fuzz {
-        let fuzzer = Fuzzer::new(args, queue, seconds);
+        let fuzzer = match Fuzzer::new(args, queue, seconds).with_known() {
+            Ok(fuzzer) => fuzzer,
+            Err(error) => return Ok(Status::unusable(error)),
+        };
         return match judged(args, &image, bugs, &stop, fuzzer) {
             Ok((fuzzer, tally)) => {
                 let status = fuzzer.summary(&tally, &image.version, out)?;

@@ -210,6 +210,7 @@ fn plan_in_geometry(
     let job = Job {
         hints: recorder.hints,
         stops,
+        closely: false,
         id,
         program: wire::encode(program),
         plan: recorder.plan,

@@ -10,6 +10,7 @@ use mm_fuzz::program::{Op, Program, Step};
 use std::collections::VecDeque;
 
 /// A program to judge.
+#[derive(Clone)]
 pub struct Case {
     /// Its place among all programs.
     pub index: u32,
@@ -17,6 +18,8 @@ pub struct Case {
     pub program: Program,
     /// With `--witnesses`, the bug that it is the witness of.
     pub witness_of: Option<String>,
+    /// It was given as one that shows a known finding.
+    pub is_known: bool,
 }
 
 /// Where programs come from.
@@ -38,6 +41,8 @@ pub struct Reached {
     pub features: Vec<u16>,
     /// Places in the kernel: those that its guest had not reached before.
     pub places: Vec<u32>,
+    /// It has shown a known finding.
+    pub is_known: bool,
 }
 
 /// Files, then random programs.
@@ -119,6 +124,7 @@ impl CaseSource for Queue<'_> {
             name,
             program,
             witness_of,
+            is_known: false,
         })
     }
 }

@@ -13,16 +13,20 @@ mod channel;
 mod cover;
 mod director;
 mod driver;
+mod leaks;
 mod swap;
 mod system;
+mod words;
 mod worker;
 
 use driver::Driver;
-use mm_linux_protocol::{HELLO, Job, Reply, receive, send};
+use leaks::Leaks;
+use mm_linux_protocol::{HELLO, Job, MAX_WORDS, Reply, receive, send};
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::time::Duration;
+use words::Words;
 
 fn mount(kind: &str, at: &str) {
     let (kind, at) = (CString::new(kind), CString::new(at));
@@ -68,6 +72,8 @@ const STARTED: Reply = Reply {
     events: Vec::new(),
     leaked: [0, 0],
     stuck: false,
+    leaks: Vec::new(),
+    words: Vec::new(),
     reached: Vec::new(),
 };
 
@@ -99,11 +105,19 @@ fn judge(follows_coverage: bool) -> io::Result<()> {
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
     let cover = cover(follows_coverage)?;
     let mut director = director::Director::new(channel::share(), driver, cover);
+    let mut leaks = Leaks::new();
+    let mut words = Words::open()?;
     let mut port = open_port()?;
     send(&mut port, &STARTED)?;
     loop {
         let job: Job = receive(&mut port)?;
-        let reply = director.run(&job);
+        let mut reply = director.run(&job);
+        if job.closely {
+            director.end_all();
+            reply.leaks = leaks.check();
+        }
+        reply.words = words.error().unwrap_or_default().into_bytes();
+        reply.words.truncate(MAX_WORDS);
         send(&mut port, &reply)?;
     }
 }

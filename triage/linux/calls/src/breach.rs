@@ -118,7 +118,7 @@ pub struct Counter {
 }
 
 /// The counters that must return to the values that they had before the program.
-pub const COUNTERS: [Counter; 14] = [
+pub const COUNTERS: [Counter; 22] = [
     Counter {
         name: "nr_mlock",
         slack: 0,
@@ -152,6 +152,40 @@ pub const COUNTERS: [Counter; 14] = [
         slack: 0,
     },
     Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-16kB/stats/nr_anon",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-16kB/stats/nr_anon_partially_mapped",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/stats/nr_anon",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-64kB/stats/nr_anon_partially_mapped",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-256kB/stats/nr_anon",
+        slack: 0,
+    },
+    Counter {
+        name: "/sys/kernel/mm/transparent_hugepage/hugepages-256kB/stats/nr_anon_partially_mapped",
+        slack: 0,
+    },
+    // in kB; processes of the agent map memory meanwhile
+    Counter {
+        name: "Committed_AS:",
+        slack: 512,
+    },
+    // slots of swap that are in use
+    Counter {
+        name: "/proc/swaps",
+        slack: 0,
+    },
+    Counter {
         name: "nr_anon_pages",
         slack: 64,
     },
@@ -180,12 +214,14 @@ pub const COUNTERS: [Counter; 14] = [
 /// The fields of `/proc/self/status` that are compared with the sums of smaps, and how far they may
 /// differ, in kB, on a kernel before 6.17. Since 6.17 the kernel adds the counts of all CPUs, and
 /// the two must be equal.
-pub const ACCOUNTS: [(&str, u64); 5] = [
+pub const ACCOUNTS: [(&str, u64); 7] = [
     ("VmSize:", 0),
     ("VmLck:", 0),
     ("VmSwap:", 512),
     ("RssAnon:", 512),
     ("RssShmem:", 512),
+    ("HugetlbPages:", 0),
+    ("VmData:", 0),
 ];
 
 /// The fields of smaps that cannot exceed the size of the mapping.

@@ -69,17 +69,23 @@ pub enum Kind {
     Hugetlb,
     /// Shared huge pages of hugetlb.
     SharedHugetlb,
+    /// Private memory of `/dev/zero`.
+    DevZero,
+    /// Anonymous memory that the kernel may drop at any time (`MAP_DROPPABLE`).
+    Droppable,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Private,
         Self::Shared,
         Self::File,
         Self::SharedFile,
         Self::Hugetlb,
         Self::SharedHugetlb,
+        Self::DevZero,
+        Self::Droppable,
     ];
 
     /// `MAP_SHARED`.
@@ -213,7 +219,9 @@ pub enum Call {
     /// Pins pages for writing, as a driver does for DMA (`PIN_LONGTERM_TEST_START` of
     /// `/sys/kernel/debug/gup_test`).
     Pin(Range),
-    /// Ends that.
+    /// Pins pages for reading, as a driver does for DMA.
+    PinRead(Range),
+    /// Ends the pins.
     Unpin,
     /// `fallocate` with `FALLOC_FL_PUNCH_HOLE` of these pages of the memfd.
     Punch(Range),
@@ -234,8 +242,12 @@ pub enum Call {
     ClearSoftDirty,
     /// KSM scans all memory.
     Ksm,
+    /// khugepaged scans all memory.
+    Khugepaged,
     /// Compaction of all memory.
     Compact,
+    /// `move_pages` to the other node.
+    Migrate(Range),
     /// `swapoff`, and `swapon`.
     SwapOff,
     /// `UFFDIO_REGISTER`.
@@ -265,6 +277,9 @@ pub enum Call {
         protect: bool,
         /// There is no vector for what is found.
         blind: bool,
+        /// The most pages that one call may report; 0 if there is no limit. Calls follow each
+        /// other until all is scanned.
+        limit: u16,
     },
     /// `fork`: the second process begins.
     Fork,
@@ -305,6 +320,7 @@ impl Call {
             Self::MemWrite(_) => "mem-write",
             Self::VmWrite(_) => "vm-write",
             Self::Pin(_) => "pin",
+            Self::PinRead(_) => "pin-read",
             Self::Unpin => "unpin",
             Self::Punch(_) => "punch",
             Self::Truncate(_) => "truncate",
@@ -313,7 +329,9 @@ impl Call {
             Self::Unlock(_) => "munlock",
             Self::ClearSoftDirty => "clear-soft-dirty",
             Self::Ksm => "ksm",
+            Self::Khugepaged => "khugepaged",
             Self::Compact => "compact",
+            Self::Migrate(_) => "move-pages",
             Self::SwapOff => "swapoff",
             Self::Register(..) => "uffd-register",
             Self::Unregister(_) => "uffd-unregister",
@@ -369,6 +387,8 @@ impl Call {
             | Self::MemWrite(range)
             | Self::VmWrite(range)
             | Self::Pin(range)
+            | Self::PinRead(range)
+            | Self::Migrate(range)
             | Self::Punch(range)
             | Self::Truncate(range)
             | Self::Advise(range, _)
@@ -390,6 +410,7 @@ impl Call {
             | Self::Exclusive(range) => Some(range),
             Self::ClearSoftDirty
             | Self::Ksm
+            | Self::Khugepaged
             | Self::Compact
             | Self::SwapOff
             | Self::Unpin

@@ -19,7 +19,7 @@ const MODES: [Modes; 6] = [
     Modes::Rwp,
     Modes::Rwp,
 ];
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 14] = [
     Kind::Private,
     Kind::Private,
     Kind::Private,
@@ -32,10 +32,14 @@ const KINDS: [Kind; 12] = [
     Kind::SharedFile,
     Kind::Hugetlb,
     Kind::SharedHugetlb,
+    Kind::DevZero,
+    Kind::Droppable,
 ];
 /// Offsets and lengths, many of them near the edges of huge pages, where the kernel takes different
 /// paths.
 const OFFSETS: [u16; 12] = [0, 0, 0, 0, 1, 2, 4, 8, 16, 256, 510, 511];
+/// Limits of a scan.
+const LIMITS: [u16; 4] = [1, 3, 100, HUGE];
 const LENS: [u16; 10] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE];
 
 /// A random program.
@@ -180,10 +184,13 @@ fn insert(program: &mut Program, rng: &mut Rng) {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..74) {
+    match rng.u8(0..84) {
         64 => Call::VmWrite(few(known, rng)),
         65 | 66 => Call::Pin(few(known, rng)),
         67 => Call::Unpin,
+        74 | 75 => Call::PinRead(few(known, rng)),
+        76..=79 => Call::Khugepaged,
+        80..=83 => Call::Migrate(range),
         68 => Call::Punch(range),
         69 => Call::Truncate(range),
         70 => Call::SwapOff,
@@ -222,9 +229,14 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         52 => Call::Poison(few(known, rng)),
         53 | 54 => Call::Scan {
             range,
-            categories: rng.u8(0..16),
+            categories: rng.u8(0..32),
             protect: rng.bool(),
             blind: rng.u8(0..3) == 0,
+            limit: if rng.u8(0..3) == 0 {
+                pick(&LIMITS, rng)
+            } else {
+                0
+            },
         },
         55 | 56 => Call::Fork,
         57 => Call::Exit,

@@ -10,7 +10,7 @@
 //! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
 //! - soft-dirty of hugetlb, which does not have it, and success of accesses to it, since its pages
 //!   may run out;
-//! - read-write protection of pages of a file, which reclaim drops with the page;
+//! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
 //! - anything that a call which failed may have done.
 
 use crate::breach::BreachKind;
@@ -61,6 +61,8 @@ const RWP: u32 = 1 << 23;
 const UNSURE: u32 = 1 << 24;
 /// It is pinned, and nothing dropped the page since.
 const PINNED: u32 = 1 << 25;
+/// The kernel may drop the page at any time.
+const DROPPABLE: u32 = 1 << 26;
 
 /// When its claims were given up, its word lay in the object that it maps: shared memory, or the
 /// memfd. So nothing is known of that word either.
@@ -284,7 +286,7 @@ impl Ledger {
             (_, None) => return None,
             (_, Some(_)) if page.has(VAGUE) => return None,
             (_, Some(got)) => {
-                let is_zero = page.has(OR_ZERO) && got == 0;
+                let is_zero = page.any(OR_ZERO | DROPPABLE) && got == 0;
                 if page.has(KNOWN) && got != wanted && !is_zero {
                     return Some((BreachKind::Contents, got, wanted));
                 }
@@ -341,7 +343,7 @@ impl Ledger {
         page.set(OR_ZERO | PROTECTED | UNCOPIED | PERHAPS_COPIED | RWP, false);
         page.set(UNSURE, is_unsure);
         page.set(KNOWN | POPULATED, true);
-        page.set(DIRTY, !page.any(SHARED | HUGETLB));
+        page.set(DIRTY, !page.any(SHARED | HUGETLB | DROPPABLE));
         page.set(WRITTEN, is_tracked && self.wp_async && !is_unsure);
         if page.has(SHARED) {
             let cell = page.cell as usize;
@@ -491,7 +493,8 @@ impl Ledger {
     /// What a pinned page must contain.
     pub fn pinned_word(&self, process: usize, at: usize) -> Option<u64> {
         let page = &self.pages[process][at];
-        let is_known = page.has(PINNED | KNOWN) && !page.any(VAGUE | OR_ZERO | PERHAPS_COPIED);
+        let is_known =
+            page.has(PINNED | KNOWN) && !page.any(VAGUE | OR_ZERO | PERHAPS_COPIED | DROPPABLE);
         is_known.then(|| self.word(page))
     }
 
@@ -500,8 +503,8 @@ impl Ledger {
     pub fn rw_protected(&mut self, process: usize, at: usize, was_present: bool) {
         let page = &mut self.pages[process][at];
         if page.has(REG_RWP) && !page.any(VAGUE | GUARD | POISON) {
-            let is_private = !page.any(SHARED | UNCOPIED | PERHAPS_COPIED | HUGETLB | OR_ZERO);
-            page.set(RWP, was_present && is_private && page.has(READABLE));
+            let is_sure = !page.any(UNCOPIED | PERHAPS_COPIED | HUGETLB | OR_ZERO);
+            page.set(RWP, was_present && is_sure && page.has(READABLE));
             page.set(UNSURE, !page.has(RWP));
             page.set(WRITTEN, false);
             self.has_blocks = true;
@@ -519,6 +522,23 @@ impl Ledger {
     /// Gives up what is claimed of a page, so that a known breach does not hide others.
     pub fn forgive(&mut self, process: usize, page: usize) {
         self.pages[process][page].give_up();
+    }
+
+    /// True if PAGEMAP_SCAN must report the page where it matches. A scan that protects skips
+    /// memory that is not registered for asynchronous write protection.
+    pub fn is_scanned(&self, process: usize, at: usize, protect: bool) -> bool {
+        let page = &self.pages[process][at];
+        self.is_mapped(process, at) && (!protect || self.wp_async && page.has(REG_WP))
+    }
+
+    /// A scan that protects has failed, or has not ended: each page of the range may be protected.
+    pub fn may_be_scanned(&mut self, process: usize, range: Range) {
+        self.each_mapped(process, range, |page| {
+            if page.has(REG_WP) {
+                page.set(UNSURE, true);
+                page.set(PROTECTED | WRITTEN, false);
+            }
+        });
     }
 
     /// PAGEMAP_SCAN has write-protected a page.
@@ -566,6 +586,17 @@ impl Ledger {
             Call::Pin(range) => {
                 self.touch(process, range, true);
                 self.each_mapped(process, range, |page| page.set(PINNED, !failed));
+                if !failed {
+                    self.pin = Some((process, range));
+                }
+            }
+            // such a pin breaks copy-on-write, as a write does, and ends no write protection
+            Call::PinRead(range) => {
+                self.touch(process, range, false);
+                self.each_mapped(process, range, |page| {
+                    page.set(PERHAPS_COPIED, page.any(UNCOPIED | PERHAPS_COPIED));
+                    page.set(PINNED, !failed);
+                });
                 if !failed {
                     self.pin = Some((process, range));
                 }
@@ -754,7 +785,8 @@ impl Ledger {
         self.has_blocks |= kind.is_hugetlb();
         let mut flags = MAPPED | KNOWN;
         flags |= match kind {
-            Kind::Private => DIRTY,
+            Kind::Private | Kind::DevZero => DIRTY,
+            Kind::Droppable => DROPPABLE | WIPE,
             Kind::Shared | Kind::SharedFile => SHARED,
             Kind::File => FILE | UNCOPIED | DIRTY,
             Kind::Hugetlb => HUGETLB,
@@ -829,7 +861,7 @@ impl Ledger {
             page.set(PROTECTED | WRITTEN | RWP | UNSURE | PINNED, false);
             page.set(
                 DIRTY,
-                page.has(DIRTY) || page.has(POPULATED) && !page.any(SHARED | HUGETLB),
+                page.has(DIRTY) || page.has(POPULATED) && !page.any(SHARED | HUGETLB | DROPPABLE),
             );
             self.pages[process][to] = page;
         }
@@ -855,7 +887,8 @@ impl Ledger {
             *page = like;
             page.drop_page();
             page.set(GUARD | POISON | PROTECTED, false);
-            page.set(KNOWN | DIRTY, true);
+            page.set(KNOWN, true);
+            page.set(DIRTY, !like.has(DROPPABLE));
             // the object of shared memory may end before the mapping does
             if like.any(SHARED | VAGUE | FILE) {
                 page.set(SHARED | UNCOPIED, false);

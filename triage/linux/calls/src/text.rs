@@ -46,6 +46,8 @@ impl Kind {
             Self::SharedFile => "shared-file",
             Self::Hugetlb => "hugetlb",
             Self::SharedHugetlb => "shared-hugetlb",
+            Self::DevZero => "dev-zero",
+            Self::Droppable => "droppable",
         }
     }
 }
@@ -87,10 +89,15 @@ impl Display for Step {
                 categories,
                 protect,
                 blind,
+                limit,
                 ..
             } => {
                 let protect = flag(protect, " wp");
-                write!(f, " {categories:#x}{protect}{}", flag(blind, " blind"))
+                write!(f, " {categories:#x}{protect}{}", flag(blind, " blind"))?;
+                if limit > 0 {
+                    write!(f, " limit {limit}")?;
+                }
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -159,6 +166,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
     let alone = match name {
         "clear-soft-dirty" => Some(Call::ClearSoftDirty),
         "ksm" => Some(Call::Ksm),
+        "khugepaged" => Some(Call::Khugepaged),
         "compact" => Some(Call::Compact),
         "swapoff" => Some(Call::SwapOff),
         "unpin" => Some(Call::Unpin),
@@ -216,6 +224,8 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "mem-write" => Call::MemWrite(range),
         "vm-write" => Call::VmWrite(range),
         "pin" => Call::Pin(range),
+        "pin-read" => Call::PinRead(range),
+        "move-pages" => Call::Migrate(range),
         "punch" => Call::Punch(range),
         "truncate" => Call::Truncate(range),
         "mlock" => Call::Lock {
@@ -237,12 +247,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "uffd-zeropage" => Call::Zero(range),
         "uffd-move" => Call::UffdMove(range, number(rest.first(), PAGES - 1)?),
         "uffd-poison" => Call::Poison(range),
-        "pagemap-scan" => Call::Scan {
-            range,
-            categories: number(rest.first(), 15)? as u8,
-            protect: rest.get(1) == Some(&"wp"),
-            blind: flag(if rest.get(1) == Some(&"wp") { 2 } else { 1 }, "blind")?,
-        },
+        "pagemap-scan" => scan(range, rest)?,
         "to-device" => Call::ToDevice(range),
         "to-system" => Call::ToSystem(range),
         "device-read" => Call::DeviceRead(range),
@@ -253,6 +258,30 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
             let advice = advice.ok_or_else(|| format!("'{name}' is no call"))?;
             Call::Advise(range, *advice)
         }
+    })
+}
+
+/// The operands of `pagemap-scan` behind the range.
+fn scan(range: Range, words: &[&str]) -> Result<Call, String> {
+    let categories = number(words.first(), 31)? as u8;
+    let (mut protect, mut blind, mut limit) = (false, false, 0);
+    let mut rest = words.iter().skip(1);
+    while let Some(word) = rest.next() {
+        match *word {
+            "wp" => protect = true,
+            "blind" => blind = true,
+            "limit" => limit = number(rest.next(), PAGES)?,
+            other => {
+                return Err(format!("'{other}' is not known: give wp, blind or limit"));
+            }
+        }
+    }
+    Ok(Call::Scan {
+        range,
+        categories,
+        protect,
+        blind,
+        limit,
     })
 }
 

@@ -39,9 +39,28 @@ pub const MAX_FRAME: usize = {
     // kind, operation; kind and word of the outcome
     const ENDED: usize = 4 + 1 + 10;
     const HANGS: usize = 4;
+    // number of leaks, and for each its counter and two values; number of bytes, and each of them
+    const WORDS: usize = 1 + LEAKS.len() * (1 + 10 + 10) + 2 + MAX_WORDS;
     // number; number of events; leaked pages; stuck; number of places, and each of them
-    5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1 + 3 + MAX_REACHED * 5
+    5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1 + WORDS + 3 + MAX_REACHED * 5
 };
+
+/// Counters that must return to an earlier value after all processes have ended: of /proc/vmstat,
+/// or the objects of a slab cache. A difference up to the number is no leak, because the counter
+/// also moves by itself.
+pub const LEAKS: [(&str, i64); 8] = [
+    ("nr_mlock", 0),
+    ("nr_unevictable", 0),
+    ("nr_anon_transparent_hugepages", 0),
+    ("nr_isolated_anon", 0),
+    ("nr_anon_pages", 16),
+    ("nr_page_table_pages", 16),
+    ("/sys/kernel/slab/anon_vma", 0),
+    ("/sys/kernel/slab/anon_vma_chain", 0),
+];
+
+/// The most bytes of the kernel's words in a reply.
+pub const MAX_WORDS: usize = 160;
 
 /// The most places in the kernel that a reply names. A place that finds no room is named when a
 /// later program reaches it.
@@ -66,6 +85,9 @@ pub struct Job {
     pub hints: Vec<(u16, Hint)>,
     /// The operations that are stopped inside the kernel, by number, and where.
     pub stops: Vec<(u16, Vec<Stop>)>,
+    /// All processes end after this program, and the counters of [`LEAKS`] are compared with their
+    /// values at the last time. That takes milliseconds.
+    pub closely: bool,
 }
 
 /// The model's slots after an operation.
@@ -129,6 +151,12 @@ pub struct Reply {
     pub leaked: [u32; DEVICES],
     /// Something could not be ended, and the guest is of no more use.
     pub stuck: bool,
+    /// The counters of [`LEAKS`] that have not returned: number, value before, value now.
+    #[serde(deserialize_with = "at_most::<_, _, { LEAKS.len() }>")]
+    pub leaks: Vec<(u8, i64, i64)>,
+    /// An error that the kernel has reported since the last job, and that has not ended the guest.
+    #[serde(deserialize_with = "at_most::<_, _, MAX_WORDS>")]
+    pub words: Vec<u8>,
     /// Places of the kernel that this guest reached for the first time: the low 32 bits of their
     /// addresses. Empty unless the guest was told to follow coverage.
     #[serde(deserialize_with = "at_most::<_, _, MAX_REACHED>")]
@@ -415,6 +443,7 @@ mod tests {
                     stages: vec![Stage::new(&[Place::WpLock], 2)],
                 }],
             )],
+            closely: true,
         };
         let mut wire = Vec::new();
         send(&mut wire, &job).unwrap();
@@ -459,6 +488,8 @@ mod tests {
             events,
             leaked: [u32::MAX; 2],
             stuck: true,
+            leaks: vec![(u8::MAX, i64::MIN, i64::MIN); LEAKS.len()],
+            words: vec![u8::MAX; MAX_WORDS],
             reached: vec![u32::MAX; MAX_REACHED],
         }
     }
@@ -493,6 +524,8 @@ mod tests {
             events: Vec::new(),
             leaked: [0, 0],
             stuck: false,
+            leaks: Vec::new(),
+            words: Vec::new(),
             reached: Vec::new(),
         };
         let with = |events| {

@@ -93,7 +93,16 @@ fn simplify(call: &mut Call) {
         Call::Lock { on_fault, .. } => *on_fault = false,
         Call::MemWrite(range) | Call::VmWrite(range) => *call = Call::Write(*range),
         Call::Advise(range, Advice::PopulateWrite) => *call = Call::Write(*range),
-        Call::Scan { categories, .. } => *categories &= categories.wrapping_sub(1),
+        Call::Scan {
+            categories, limit, ..
+        } => {
+            if *limit > 0 {
+                *limit = 0;
+            } else {
+                *categories &= categories.wrapping_sub(1);
+            }
+        }
+        Call::PinRead(range) => *call = Call::Pin(*range),
         _ => {}
     }
 }

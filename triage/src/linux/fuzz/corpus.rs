@@ -21,12 +21,19 @@ const RANDOM: u32 = 8;
 const CROSSED: u32 = 8;
 /// Half of the parents are drawn from this many programs that were kept last.
 const FRESH: usize = 32;
+/// Of the programs that look as if they had a known finding, one in this many is run.
+const RISKED: u32 = 32;
+/// How often such a program is replaced. Some findings need so little that most programs look as
+/// if they had them.
+const TRIES: u32 = 16;
 /// Maximum number of mutations of a program.
 const MUTATIONS: u32 = 4;
 
 /// The kept programs, and all that they reached.
 pub struct Corpus {
     programs: Vec<Program>,
+    /// Programs that show known findings.
+    known: Vec<Program>,
     places: HashSet<u32>,
     features: Vec<bool>,
     limits: Limits,
@@ -38,6 +45,7 @@ impl Corpus {
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
             programs: Vec::new(),
+            known: Vec::new(),
             places: HashSet::new(),
             features: vec![false; COUNTERS],
             limits: limits.with_max_ops(MAX_OPS),
@@ -74,8 +82,33 @@ impl Corpus {
         is_new
     }
 
+    /// From now on, few programs are made that have all operations of this one in their order.
+    pub fn avoid(&mut self, program: &Program) {
+        self.known.push(program.clone());
+    }
+
+    fn looks_known(&self, program: &Program) -> bool {
+        let is_in = |known: &Program| {
+            let mut steps = program.ops.iter();
+            let mut needed = known.ops.iter();
+            needed.all(|needed| steps.any(|step| step.op.kind() == needed.op.kind()))
+        };
+        self.known.iter().any(is_in)
+    }
+
     /// The next program to try.
     pub fn next(&mut self) -> Program {
+        let mut program = self.make();
+        for _ in 0..TRIES {
+            if !self.looks_known(&program) || self.rng.u32(0..RISKED) == 0 {
+                break;
+            }
+            program = self.make();
+        }
+        program
+    }
+
+    fn make(&mut self) -> Program {
         let mut program = if self.programs.is_empty() || self.rng.u32(0..RANDOM) == 0 {
             random_program(self.limits, &mut self.rng)
         } else {
@@ -119,6 +152,7 @@ mod tests {
         Reached {
             features: features.to_vec(),
             places: places.to_vec(),
+            is_known: false,
         }
     }
 
@@ -131,6 +165,25 @@ mod tests {
         assert!(corpus.learn(&program, &reached(&[2], &[7])));
         assert!(!corpus.learn(&program, &reached(&[1], &[7])));
         assert_eq!(corpus.sizes(), [2, 2, 1]);
+    }
+
+    #[test]
+    fn programs_with_a_known_finding_are_avoided() {
+        let known: Program = "mmap p0 0 1 rw\nmlock p0 0 1 on\nfork p0"
+            .parse()
+            .expect("a program");
+        let count = |avoids: bool| {
+            let mut corpus = Corpus::new(Limits::OPS, 1);
+            corpus.learn(&known, &reached(&[1], &[]));
+            if avoids {
+                corpus.avoid(&known);
+            }
+            let made: Vec<_> = (0..400).map(|_| corpus.next()).collect();
+            let mut other = Corpus::new(Limits::OPS, 1);
+            other.avoid(&known);
+            made.iter().filter(|made| other.looks_known(made)).count()
+        };
+        assert!(count(true) * 8 < count(false));
     }
 
     #[test]

@@ -10,10 +10,13 @@ mod corpus;
 use super::args::LinuxArgs;
 use super::queue::{Case, CaseSource, Queue, Reached};
 use super::tally::Tally;
-use crate::input::Target;
+use crate::input::{self, Target};
 use crate::names::shown;
+use crate::walk::WalkEntry;
 use crate::{Status, store};
 use corpus::Corpus;
+use mm_fuzz::program::Program;
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,8 @@ use std::time::{Duration, Instant};
 pub struct Fuzzer<'a> {
     args: &'a LinuxArgs,
     files: Queue<'a>,
+    /// Programs that show known findings, with their names. They run first.
+    known: VecDeque<(String, Program)>,
     corpus: Corpus,
     taken: u32,
     began: Instant,
@@ -40,6 +45,7 @@ impl<'a> Fuzzer<'a> {
         Self {
             args,
             files,
+            known: VecDeque::new(),
             corpus: Corpus::new(limits, args.seed),
             taken: 0,
             began,
@@ -47,6 +53,22 @@ impl<'a> Fuzzer<'a> {
             most: u32::MAX,
             full: false,
         }
+    }
+
+    /// Begins with these programs, which show known findings.
+    ///
+    /// # Errors
+    ///
+    /// A file that is no program.
+    pub fn with_known(self) -> Result<Self, String> {
+        let files = super::files_of(&self.args.known).map_err(|error| error.to_string())?;
+        let read = |found: WalkEntry| {
+            let path = found.path();
+            let input = input::load(path, None).map_err(|error| error.to_string())?;
+            Ok((shown(path), input.program))
+        };
+        let known = files.into_iter().map(read).collect::<Result<_, String>>()?;
+        Ok(Self { known, ..self })
     }
 
     /// Writes the findings and the figures of the run; programs can parse the last line.
@@ -61,19 +83,23 @@ impl<'a> Fuzzer<'a> {
             let first = first.text.replace('\n', "\n    ");
             writeln!(out, "{count} x {kind}\n  first in {first}\n")?;
         }
+        for (kind, name) in &tally.known_kinds {
+            writeln!(out, "known ({name}): {kind}")?;
+        }
         let seconds = self.began.elapsed().as_secs_f64();
         let [kept, places, features] = self.corpus.sizes();
         let refused: u64 = tally.refused.values().sum();
         writeln!(
             out,
             "linux-fuzz: version={version} target={} seed={} seconds={seconds:.0} programs={} programs/s={:.0} places={places} \
-             features={features} corpus={kept} findings={} known={} refused={refused} boots={}",
+             features={features} corpus={kept} findings={} known={} passed_over={} refused={refused} boots={}",
             self.args.target.unwrap_or(Target::Ops).name(),
             self.args.seed,
             tally.programs,
             tally.programs as f64 / seconds,
             tally.kinds.len(),
-            tally.known,
+            tally.known + tally.known_kinds.len() as u64,
+            tally.passed_over,
             tally.boots,
         )?;
         Ok(if tally.kinds.is_empty() {
@@ -112,6 +138,15 @@ impl CaseSource for Fuzzer<'_> {
             return None;
         }
         self.taken += 1;
+        if let Some((name, program)) = self.known.pop_front() {
+            return Some(Case {
+                index: self.taken,
+                name,
+                program,
+                witness_of: None,
+                is_known: true,
+            });
+        }
         let case = self.files.next(tally);
         let (name, mut program) = match case {
             Some(case) => (case.name, case.program),
@@ -126,6 +161,7 @@ impl CaseSource for Fuzzer<'_> {
             name,
             program,
             witness_of: None,
+            is_known: false,
         })
     }
 
@@ -134,6 +170,12 @@ impl CaseSource for Fuzzer<'_> {
     }
 
     fn ran(&mut self, case: Case, reached: Reached) {
+        if reached.is_known {
+            if case.is_known {
+                self.corpus.avoid(&case.program);
+            }
+            return;
+        }
         if self.corpus.learn(&case.program, &reached) {
             self.keep(&case);
         }
@@ -204,6 +246,7 @@ mod tests {
             name: "a".to_owned(),
             program: text.parse().expect("a program"),
             witness_of: None,
+            is_known: false,
         };
         let at = |place| Reached {
             places: vec![place],

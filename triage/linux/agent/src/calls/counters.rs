@@ -20,7 +20,20 @@ impl Counters {
     fn read() -> Self {
         let vmstat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
         Self(COUNTERS.map(|counter| {
-            let said = if counter.name.starts_with('/') {
+            let said = if counter.name.ends_with(':') {
+                let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+                let mut lines = meminfo.lines();
+                let line = lines.find_map(|line| line.strip_prefix(counter.name));
+                let line = line.unwrap_or_default().trim();
+                line.trim_end_matches(" kB").to_owned()
+            } else if counter.name == "/proc/swaps" {
+                let said = std::fs::read_to_string(counter.name).unwrap_or_default();
+                let line = said.lines().nth(1).unwrap_or_default();
+                line.split_whitespace()
+                    .nth(3)
+                    .unwrap_or_default()
+                    .to_owned()
+            } else if counter.name.starts_with('/') {
                 std::fs::read_to_string(counter.name).unwrap_or_default()
             } else {
                 let mut lines = vmstat.lines();

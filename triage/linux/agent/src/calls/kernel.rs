@@ -3,7 +3,8 @@
 use crate::access;
 use crate::cover::Trace;
 use mm_linux_calls::{
-    ACCOUNTS, Advice, BASE, Call, FIELDS, Modes, PAGE_BYTES, PAGES, Program, Prot, Range, Step,
+    ACCOUNTS, Advice, BASE, Call, FIELDS, Kind, Modes, PAGE_BYTES, PAGES, Program, Prot, Range,
+    Step,
 };
 use std::ffi::{c_int, c_ulong};
 use std::fs::File;
@@ -13,6 +14,9 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 const KSM: &str = "/sys/kernel/mm/ksm/";
+const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
+/// khugepaged sleeps this long, unless it is woken.
+const NEVER_MS: &str = "1000000000";
 /// How long KSM may take for a scan. It does not scan if no memory is MADV_MERGEABLE.
 const KSM_TIME: Duration = Duration::from_millis(60);
 
@@ -41,12 +45,14 @@ const HUGETLB: &str = "16";
 /// The sizes of folios, in kB, that memory with MADV_HUGEPAGE may get.
 const SIZES: [u32; 3] = [16, 64, 256];
 const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
+const MAP_DROPPABLE: c_int = 8;
+const MPOL_MF_MOVE: c_int = 2;
 
-/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE` and `_SOFT_DIRTY`. Element `i` stands for bit `i` of a
-/// program's categories.
-const CATEGORIES: [u64; 4] = [1 << 3, 1 << 4, 1 << 2, 1 << 7];
+/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE`, `_SOFT_DIRTY` and `_GUARD`. Element `i` stands for bit
+/// `i` of a program's categories.
+const CATEGORIES: [u64; 5] = [1 << 3, 1 << 4, 1 << 2, 1 << 7, 1 << 8];
 /// The bits of an entry of pagemap for the same categories.
-const SHOWN: [u64; 4] = [1 << 63, 1 << 62, 1 << 61, 1 << 55];
+const SHOWN: [u64; 5] = [1 << 63, 1 << 62, 1 << 61, 1 << 55, 1 << 58];
 
 /// Bits of an entry of pagemap.
 pub const PRESENT: u64 = 1 << 63;
@@ -78,6 +84,13 @@ pub fn set_up() -> io::Result<()> {
     ] {
         // an older kernel lacks smart_scan
         let _ = std::fs::write(format!("{KSM}{name}"), value);
+    }
+    for (name, value) in [
+        ("pages_to_scan", "1000000"),
+        ("alloc_sleep_millisecs", "1"),
+        ("scan_sleep_millisecs", NEVER_MS),
+    ] {
+        std::fs::write(format!("{KHUGEPAGED}{name}"), value)?;
     }
     let _ = std::fs::write("/proc/sys/vm/nr_hugepages", HUGETLB);
     // the end of a process that used the device waits for a grace period
@@ -146,6 +159,8 @@ pub struct Kernel {
     pins: Option<File>,
     /// The memfd of the program; 0 if it maps none.
     file: i32,
+    /// `/dev/zero`, once it is open.
+    zero: Option<File>,
     /// Memory for what a device or userfaultfd copies.
     buffer: u64,
     /// The kernel adds the counts of all CPUs for `/proc/self/status`.
@@ -153,6 +168,8 @@ pub struct Kernel {
     trace: Option<&'static Trace>,
     /// The program has asked KSM to merge pages.
     merges: bool,
+    /// The program has asked for huge pages.
+    collapses: bool,
 }
 
 impl Kernel {
@@ -188,10 +205,12 @@ impl Kernel {
             memory: None,
             pins: None,
             file,
+            zero: None,
             buffer: buffer as u64,
             adds_all: version() >= (6, 17),
             trace,
             merges: false,
+            collapses: false,
         }
     }
 
@@ -268,7 +287,7 @@ impl Kernel {
         let before = read_status()?;
         let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
         let (mut page, mut size, mut is_shared, mut sums) = (None, 0, false, [0; ACCOUNTS.len()]);
-        let (mut is_memory, mut rss, mut range) = (false, 0, None);
+        let (mut is_memory, mut rss, mut range, mut is_data) = (false, 0, None, false);
         for line in smaps.lines() {
             let mut words = line.split_whitespace();
             let first = words.next()?;
@@ -286,7 +305,9 @@ impl Kernel {
                         ((end - start) / PAGE_BYTES).min(PAGES.into()) as u16,
                     )
                 });
-                is_shared = words.next().is_some_and(|rights| rights.ends_with('s'));
+                let rights = words.next().unwrap_or_default();
+                is_shared = rights.ends_with('s');
+                is_data = rights.contains('w') && !is_shared;
                 size = if line.ends_with("[vsyscall]") {
                     u64::MAX
                 } else {
@@ -295,8 +316,13 @@ impl Kernel {
                 continue;
             }
             if first == "VmFlags:" {
-                if size != u64::MAX && words.any(|flag| flag == "lo") {
+                let flags: Vec<&str> = words.collect();
+                if size != u64::MAX && flags.contains(&"lo") {
                     sums[1] += size;
+                }
+                // the stack is no data
+                if is_data && !flags.contains(&"gd") {
+                    sums[6] += size;
                 }
                 continue;
             }
@@ -306,6 +332,7 @@ impl Kernel {
             match first {
                 _ if size == u64::MAX => {}
                 "Size:" => (size, sums[0]) = (kb, sums[0] + kb),
+                "Private_Hugetlb:" | "Shared_Hugetlb:" => sums[5] += kb,
                 field if FIELDS.contains(&field) => {
                     if let Some(page) = page.filter(|_| kb > size) {
                         let field = FIELDS.iter().position(|name| *name == field).unwrap_or(0);
@@ -498,22 +525,25 @@ impl Kernel {
             Call::Map { range, kind, .. } if kind.is_hugetlb() && !range.is_huge() => -libc::EINVAL,
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;
-                flags |= if kind.is_shared() {
-                    libc::MAP_SHARED
-                } else {
-                    libc::MAP_PRIVATE
+                flags |= match kind {
+                    Kind::Droppable => MAP_DROPPABLE,
+                    _ if kind.is_shared() => libc::MAP_SHARED,
+                    _ => libc::MAP_PRIVATE,
                 };
                 let (fd, offset) = if kind.is_file() {
                     (self.file, bytes(range.first) as i64)
+                } else if kind == Kind::DevZero {
+                    match open(&mut self.zero, "/dev/zero") {
+                        Ok(zero) => (zero.as_raw_fd(), 0),
+                        Err(error) => return (-error.raw_os_error().unwrap_or(1), 0),
+                    }
                 } else {
                     flags |= libc::MAP_ANONYMOUS;
                     (-1, 0)
                 };
-                flags |= if kind.is_hugetlb() {
-                    libc::MAP_HUGETLB
-                } else {
-                    libc::MAP_NORESERVE
-                };
+                if kind.is_hugetlb() {
+                    flags |= libc::MAP_HUGETLB;
+                }
                 // SAFETY: the window belongs to the program.
                 let at = unsafe {
                     let at = addr(range.first) as *mut _;
@@ -530,6 +560,10 @@ impl Kernel {
             }
             Call::Pin(range) => {
                 let mut words = [addr(range.first), bytes(range.len), 1];
+                self.pin_call(PIN_START, &mut words)
+            }
+            Call::PinRead(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 0];
                 self.pin_call(PIN_START, &mut words)
             }
             Call::Unpin => self.pin_call(PIN_STOP, &mut []),
@@ -576,6 +610,7 @@ impl Kernel {
             }
             Call::Advise(range, advice) => {
                 self.merges |= advice == Advice::Mergeable;
+                self.collapses |= advice == Advice::HugePage;
                 on(range, |at, len| unsafe {
                     libc::madvise(at, len, advice.number())
                 })
@@ -587,6 +622,9 @@ impl Kernel {
             Call::ClearSoftDirty => told(std::fs::write("/proc/self/clear_refs", "4")),
             Call::Ksm if !self.merges => 0,
             Call::Ksm => told(ksm()),
+            Call::Khugepaged if !self.collapses => 0,
+            Call::Khugepaged => told(khugepaged()),
+            Call::Migrate(range) => self.migrate(range),
             Call::Compact => told(std::fs::write("/proc/sys/vm/compact_memory", "1")),
             Call::Register(range, modes) => {
                 let modes = match modes {
@@ -653,6 +691,36 @@ impl Kernel {
         (result, 0)
     }
 
+    /// Moves each page of a range to the other node.
+    fn migrate(&mut self, range: Range) -> i32 {
+        let pages: Vec<u64> = (range.first..range.first + range.len).map(addr).collect();
+        let mut nodes = vec![0 as c_int; pages.len()];
+        // SAFETY: the vectors have an element for each page.
+        let moved = |nodes: *const c_int, status: *mut c_int| unsafe {
+            libc::syscall(
+                libc::SYS_move_pages,
+                0,
+                pages.len(),
+                pages.as_ptr(),
+                nodes,
+                status,
+                MPOL_MF_MOVE,
+            )
+        };
+        if moved(std::ptr::null(), nodes.as_mut_ptr()) != 0 {
+            return errno();
+        }
+        // a page that is not there has a negative status
+        nodes
+            .iter_mut()
+            .for_each(|node| *node = c_int::from(*node == 0));
+        let mut status = vec![0; pages.len()];
+        match moved(nodes.as_ptr(), status.as_mut_ptr()) {
+            -1 => errno(),
+            _ => 0,
+        }
+    }
+
     fn pin_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {
         match open(&mut self.pins, "/sys/kernel/debug/gup_test") {
             Ok(pins) => Self::ioctl(pins.as_raw_fd(), command, words),
@@ -688,63 +756,84 @@ impl Kernel {
         Self::ioctl(device, 0xc028_4800 + number, &mut words)
     }
 
-    /// Scans for pages of all these categories, without a vector if `blind`. Returns the result,
-    /// and which pages of the range were reported.
-    pub fn scan(
-        &mut self,
-        range: Range,
-        categories: u8,
-        protect: bool,
-        blind: bool,
-    ) -> (i32, Vec<bool>) {
+    fn scan_once(&mut self, words: &mut [u64; 12]) -> c_int {
+        self.traced(|kernel| {
+            let Ok(file) = open(&mut kernel.pagemap, "/proc/self/pagemap") else {
+                return -1;
+            };
+            // SAFETY: a struct pm_scan_arg, whose vector has room for as many regions as it says.
+            unsafe { libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN, words.as_mut_ptr()) }
+        })
+    }
+
+    /// Scans for pages of all these categories. Returns the result, and for each page of the range
+    /// that was scanned whether it was reported.
+    pub fn scan(&mut self, scan: Scan) -> (i32, Vec<bool>) {
+        let range = scan.range;
         let mut found = vec![false; range.len.into()];
         let mut regions = vec![[0u64; 3]; PAGES.into()];
         let bits = CATEGORIES.iter().enumerate();
-        let bits = bits.map(|(bit, category)| u64::from(categories >> bit & 1) * category);
+        let bits = bits.map(|(bit, category)| u64::from(scan.categories >> bit & 1) * category);
         let mask: u64 = bits.sum();
         let all: u64 = CATEGORIES.iter().sum::<u64>() | 1 << 1;
         let (start, end) = (addr(range.first), addr(range.first) + bytes(range.len));
-        let (vec, room) = if blind {
+        let (vec, room) = if scan.blind {
             (0, 0)
         } else {
             (regions.as_mut_ptr() as u64, PAGES.into())
         };
-        let mut words = [
-            96,
-            protect.into(),
-            start,
-            end,
-            0,
-            vec,
-            room,
-            0,
-            0,
-            mask,
-            0,
-            all,
-        ];
-        let result = self.traced(
-            |kernel| match open(&mut kernel.pagemap, "/proc/self/pagemap") {
-                // SAFETY: a struct pm_scan_arg, whose vector has room for this many regions.
-                Ok(file) => unsafe {
-                    libc::ioctl(file.as_raw_fd(), PAGEMAP_SCAN, words.as_mut_ptr())
-                },
-                Err(_) => -1,
-            },
-        );
-        if result < 0 {
-            return (errno(), found);
-        }
-        for [first, end, _] in regions.into_iter().take(result as usize) {
-            let at = |addr: u64| (addr.saturating_sub(start) / PAGE_BYTES) as usize;
-            let reported = found.get_mut(at(first)..at(end).min(range.len.into()));
-            reported
-                .into_iter()
-                .flatten()
-                .for_each(|found| *found = true);
+        let mut from = start;
+        while from < end {
+            let mut words = [
+                96,
+                scan.protect.into(),
+                from,
+                end,
+                0,
+                vec,
+                room,
+                scan.limit.into(),
+                0,
+                mask,
+                0,
+                all,
+            ];
+            let result = self.scan_once(&mut words);
+            if result < 0 {
+                return (errno(), found);
+            }
+            for [first, end, _] in regions.iter().take(result as usize) {
+                let at = |addr: u64| (addr.saturating_sub(start) / PAGE_BYTES) as usize;
+                let reported = found.get_mut(at(*first)..at(*end).min(range.len.into()));
+                reported
+                    .into_iter()
+                    .flatten()
+                    .for_each(|found| *found = true);
+            }
+            if words[4] <= from {
+                // a part of a huge page of hugetlb cannot be protected
+                found.truncate(((from - start) / PAGE_BYTES) as usize);
+                return (0, found);
+            }
+            from = words[4];
         }
         (0, found)
     }
+}
+
+/// The operands of PAGEMAP_SCAN.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan {
+    /// What is scanned.
+    pub range: Range,
+    /// Bits of categories.
+    pub categories: u8,
+    /// `PM_SCAN_WP_MATCHING`.
+    pub protect: bool,
+    /// Without a vector.
+    pub blind: bool,
+    /// The most pages that one call may report; 0 if there is no limit.
+    pub limit: u16,
 }
 
 const fn protection(prot: Prot) -> c_int {
@@ -806,6 +895,22 @@ fn ksm() -> io::Result<()> {
         }
     }
     std::fs::write(format!("{KSM}run"), "0")
+}
+
+/// Lets khugepaged scan all memory. A write to this file wakes it, and then it scans everything at
+/// most twice.
+fn khugepaged() -> io::Result<()> {
+    let scans = || -> u64 {
+        let said = std::fs::read_to_string(format!("{KHUGEPAGED}full_scans")).unwrap_or_default();
+        said.trim().parse().unwrap_or(0)
+    };
+    let before = scans();
+    std::fs::write(format!("{KHUGEPAGED}scan_sleep_millisecs"), NEVER_MS)?;
+    let began = Instant::now();
+    while scans() < before + 2 && began.elapsed() < KSM_TIME {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
 }
 
 // the list of advice is shared with the host

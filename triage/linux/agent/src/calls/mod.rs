@@ -12,6 +12,7 @@ mod words;
 
 use crate::cover::{Cover, Trace};
 use crate::system;
+use crate::words::Words;
 use attic::Attic;
 use counters::Counters;
 use kernel::{Counted, Kernel};
@@ -25,7 +26,6 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use words::Words;
 
 /// How long a process that was killed may take to end.
 const END: Duration = Duration::from_secs(4);
@@ -472,9 +472,9 @@ impl Process<'_> {
                     self.note(at, page, shown);
                 }
             }
-            Call::Scan { range, .. } => {
+            Call::Scan { .. } => {
                 board.ledger.apply(self.me, call, 0, at, 0);
-                result = self.scan(at, call, range);
+                result = self.scan(at, call);
             }
             Call::Fork => {
                 if board.ledger.is_alive(1) {
@@ -507,12 +507,13 @@ impl Process<'_> {
     }
 
     /// PAGEMAP_SCAN must report the pages that pagemap shows.
-    fn scan(&mut self, at: usize, call: &Call, range: mm_linux_calls::Range) -> i32 {
+    fn scan(&mut self, at: usize, call: &Call) -> i32 {
         let Call::Scan {
+            range,
             categories,
             protect,
             blind,
-            ..
+            limit,
         } = *call
         else {
             return 0;
@@ -520,12 +521,21 @@ impl Process<'_> {
         let mut entries = [0; PAGES as usize];
         let entries = &mut entries[..usize::from(range.len)];
         let is_shown = self.kernel.pagemap(range.first.into(), entries);
-        let (result, found) = self.kernel.scan(range, categories, protect, blind);
+        let (result, found) = self.kernel.scan(kernel::Scan {
+            range,
+            categories,
+            protect,
+            blind,
+            limit,
+        });
+        let is_whole = found.len() == usize::from(range.len);
+        if protect && (result != 0 || !is_shown || !is_whole) {
+            self.shared.board().ledger.may_be_scanned(self.me, range);
+        }
         if result != 0 || !is_shown {
             return result;
         }
-        for (i, page) in range.pages().enumerate() {
-            let is_found = found[i];
+        for (i, (page, is_found)) in range.pages().zip(found).enumerate() {
             let has = kernel::categories(entries[i]);
             let board = self.shared.board();
             let matches = categories != 0 && has & categories == categories;
@@ -534,8 +544,9 @@ impl Process<'_> {
                 if is_found || blind && matches && self.job.program.wp_async {
                     board.ledger.scanned(self.me, page);
                 }
-            } else if !blind
-                && board.ledger.is_mapped(self.me, page)
+            }
+            if !blind
+                && board.ledger.is_scanned(self.me, page, protect)
                 && categories != 0
                 && matches != is_found
             {
@@ -569,7 +580,7 @@ pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
             kernel::set_sizes(mthp);
         }
         let mut reply = run(&job, shared, cover, (traces, attic), &mut counters);
-        words.add(&job, &mut reply);
+        words::add(&mut words, &job, &mut reply);
         send(port, &reply)?;
     }
 }

@@ -1,85 +1,30 @@
-//! What the kernel says meanwhile: errors that end nothing, such as "Bad rss-counter".
+//! Errors of the kernel that end nothing, as breaches.
 
+use crate::words::Words;
 use mm_linux_calls::{Breach, BreachKind, CallsJob, CallsReply, without_numbers};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 
-/// The level of errors. Smaller ones are worse.
-const ERROR: u32 = 3;
-/// The longest message that is passed on.
-const LONGEST: usize = 160;
-
-/// The kernel's log.
-pub struct Words(File);
-
-impl Words {
-    /// Begins with the messages that come from now on.
-    pub fn open() -> io::Result<Self> {
-        let mut log = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open("/dev/kmsg")?;
-        // to the end
-        io::Seek::seek(&mut log, io::SeekFrom::End(0))?;
-        Ok(Self(log))
+/// Adds an error to a reply that has no breach.
+pub fn add(words: &mut Words, job: &CallsJob, reply: &mut CallsReply) {
+    let Some(said) = words.error().filter(|_| reply.breach.is_none()) else {
+        return;
+    };
+    let kind = without_numbers(&said);
+    if job
+        .known
+        .iter()
+        .any(|(known, at)| *known == BreachKind::Alert && *at == kind)
+    {
+        reply.passed_over += 1;
+        return;
     }
-
-    /// The first error since the last call.
-    fn error(&mut self) -> Option<String> {
-        let mut record = [0; 8192];
-        let mut found = None;
-        loop {
-            let len = match self.0.read(&mut record) {
-                Ok(0) => return found,
-                Ok(len) => len,
-                // messages were overwritten
-                Err(error) if error.raw_os_error() == Some(libc::EPIPE) => continue,
-                Err(_) => return found,
-            };
-            let text = String::from_utf8_lossy(&record[..len]);
-            let Some((head, said)) = text.split_once(';') else {
-                continue;
-            };
-            let level = head
-                .split(',')
-                .next()
-                .and_then(|level| level.parse::<u32>().ok());
-            let is_error = level.is_some_and(|level| level & 7 <= ERROR);
-            // nothing is wrong if memory runs out
-            let is_expected = ["Out of memory", "oom"]
-                .iter()
-                .any(|word| said.contains(word));
-            if found.is_none() && is_error && !is_expected {
-                let line = said.lines().next().unwrap_or_default();
-                found = Some(line.chars().take(LONGEST).collect());
-            }
-        }
-    }
-
-    /// Adds an error to a reply that has no breach.
-    pub fn add(&mut self, job: &CallsJob, reply: &mut CallsReply) {
-        let Some(said) = self.error().filter(|_| reply.breach.is_none()) else {
-            return;
-        };
-        let kind = without_numbers(&said);
-        if job
-            .known
-            .iter()
-            .any(|(known, at)| *known == BreachKind::Alert && *at == kind)
-        {
-            reply.passed_over += 1;
-            return;
-        }
-        reply.breach = Some(Breach {
-            kind: BreachKind::Alert,
-            step: job.program.steps.len() as u16,
-            process: 0,
-            page: 0,
-            count: 1,
-            got: 0,
-            wanted: 0,
-        });
-        reply.said = said;
-    }
+    reply.breach = Some(Breach {
+        kind: BreachKind::Alert,
+        step: job.program.steps.len() as u16,
+        process: 0,
+        page: 0,
+        count: 1,
+        got: 0,
+        wanted: 0,
+    });
+    reply.said = said;
 }

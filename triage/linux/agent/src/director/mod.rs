@@ -155,8 +155,18 @@ impl Director {
             events,
             leaked: self.reset(0).device_frames,
             stuck,
+            leaks: Vec::new(),
+            words: Vec::new(),
             reached: self.worker.cover.map(Cover::take).unwrap_or_default(),
         }
+    }
+
+    /// Ends the processes that stay from program to program.
+    pub fn end_all(&mut self) {
+        if let Some(old) = self.slots.procs[0].take() {
+            old.kill(PATIENCE);
+        }
+        self.clean = false;
     }
 
     fn begin(&mut self, program: &Program, device_frames: u32) {

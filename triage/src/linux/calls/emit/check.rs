@@ -1,6 +1,6 @@
 //! The check of a promise, as C.
 
-use super::statement::{Needs, read, scan, written};
+use super::statement::{Needs, SCAN, read, scanned, written};
 use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range};
 
 /// A check.
@@ -42,6 +42,21 @@ static long locked(void)
 		smaps += sscanf(line, \"Size: %ld\", &size) != 1 && strstr(line, \" lo \") ? size : 0;
 	for (FILE *file = fopen(\"/proc/self/status\", \"r\"); fgets(line, sizeof(line), file);)
 		sscanf(line, \"VmLck: %ld\", &status);
+	return status - smaps;
+}
+";
+
+/// By how much VmData exceeds the sizes of private writable mappings without the stack.
+const DATA: &str = "\
+static long data(void)
+{
+	char line[256], rights[5] = \"\";
+	long size, status = 0, smaps = 0;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%*lx-%*lx %4s\", rights) != 1 && sscanf(line, \"Size: %ld\", &size) != 1)
+			smaps += strstr(line, \"VmFlags\") && rights[1] == 'w' && rights[3] == 'p' && !strstr(line, \" gd \") ? size : 0;
+	for (FILE *file = fopen(\"/proc/self/status\", \"r\"); fgets(line, sizeof(line), file);)
+		sscanf(line, \"VmData: %ld\", &status);
 	return status - smaps;
 }
 ";
@@ -113,15 +128,25 @@ fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> Check {
 fn account(field: usize) -> Check {
     let (name, _) = ACCOUNTS[field % ACCOUNTS.len()];
     let total = |file: &str, field: &str| format!("total(\"/proc/self/{file}\", \"{field} %ld\")");
-    if name == "VmLck:" {
+    let own = match name {
+        "VmLck:" => Some(("locked() != 0", LOCKED)),
+        "VmData:" => Some(("data() != 0", DATA)),
+        _ => None,
+    };
+    if let Some((broken, helper)) = own {
         return Check {
-            broken: "locked() != 0".to_owned(),
-            helper: LOCKED,
+            broken: broken.to_owned(),
+            helper,
             ..Check::default()
         };
     }
     let smaps = match name {
         "VmSize:" => total("smaps", "Size:"),
+        "HugetlbPages:" => format!(
+            "{} - {}",
+            total("smaps", "Private_Hugetlb:"),
+            total("smaps", "Shared_Hugetlb:")
+        ),
         "VmSwap:" => total("smaps", "Swap:"),
         "RssAnon:" => total("smaps", "Anonymous:"),
         _ => format!(
@@ -191,7 +216,9 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::Denied => access(call, breach, true),
         BreachKind::Pinned => {
             let pinned = program.steps.iter().rev().find_map(|step| match step.call {
-                Call::Pin(range) if range.pages().contains(&page.into()) => Some(range),
+                Call::Pin(range) | Call::PinRead(range) if range.pages().contains(&page.into()) => {
+                    Some(range)
+                }
                 _ => None,
             });
             let at = pinned.map_or(0, |range| page - range.first);
@@ -225,19 +252,23 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             ..Check::default()
         },
         BreachKind::Scan => {
-            let Some(Call::Scan { categories, .. }) = call else {
+            let Some(scan @ Call::Scan { categories, .. }) = call else {
                 return Check::default();
             };
-            let shown = [63, 62, 61, 55].iter().enumerate();
+            let shown = [63, 62, 61, 55, 58].iter().enumerate();
             let shown = shown.filter(|(bit, _)| categories >> bit & 1 != 0);
             let shown: u64 = shown.map(|(_, shown)| 1u64 << shown).sum();
             Check {
-                after: format!(
-                    "{}\nlong regions = {}",
+                instead: Some(format!(
+                    "{}\nlong regions[512][3], reported = 0, scan[12] = {};\n\
+                     for (long n = 0; n >= 0 && scan[2] < scan[3]; scan[2] = scan[4]) {{ // PAGEMAP_SCAN\n\t\
+                     n = {SCAN}scan);\n\t\
+                     for (long i = 0; i < n; i++)\n\t\t\
+                     reported |= regions[i][0] <= (long)AT({page}) && (long)AT({page}) < regions[i][1];\n}}",
                     entry(page),
-                    scan(Range::new(page, 1), *categories, false, false)
-                ),
-                broken: format!("regions != ((entry & {shown:#x}) == {shown:#x})"),
+                    scanned(scan, "regions"),
+                )),
+                broken: format!("reported != ((entry & {shown:#x}) == {shown:#x})"),
                 ..Check::default()
             }
         }

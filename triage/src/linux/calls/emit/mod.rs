@@ -24,7 +24,7 @@ static long counter(void)
 ";
 
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 13] = [
+const HEADERS: [(&str, &[&str]); 14] = [
     ("fcntl.h", &["O_", "FALLOC_"]),
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("sched.h", &["sched_yield("]),
@@ -35,6 +35,7 @@ const HEADERS: [(&str, &[&str]); 13] = [
     ("sys/ioctl.h", &["ioctl("]),
     ("sys/mman.h", &["MAP_", "madvise("]),
     ("sys/swap.h", &["swapoff("]),
+    ("sys/syscall.h", &["SYS_"]),
     ("sys/uio.h", &["iovec"]),
     ("sys/wait.h", &["wait(", "waitpid("]),
     ("unistd.h", &[""]),
@@ -163,7 +164,8 @@ impl<'a> Writer<'a> {
     /// Seconds that the second process stays after its last step.
     fn rest(&self) -> usize {
         let steps = self.program.steps.iter();
-        5 + 3 * steps.filter(|step| step.call == Call::Ksm).count()
+        let waits = |step: &&Step| matches!(step.call, Call::Ksm | Call::Khugepaged);
+        5 + 3 * steps.filter(waits).count()
     }
 
     fn declare(&mut self, text: &mut String, depth: usize, process: u8, needs: Option<Needs>) {
@@ -328,11 +330,13 @@ impl<'a> Writer<'a> {
         }
         // pages that KSM may replace by the zero page
         let may_be_zero = |call: &Call| {
-            matches!(call, Call::Zero(_) | Call::Lock { .. } | Call::Pin(_))
-                || matches!(
-                    call,
-                    Call::Advise(_, Advice::PopulateRead | Advice::PopulateWrite)
-                )
+            matches!(
+                call,
+                Call::Zero(_) | Call::Lock { .. } | Call::Pin(_) | Call::PinRead(_)
+            ) || matches!(
+                call,
+                Call::Advise(_, Advice::PopulateRead | Advice::PopulateWrite)
+            )
         };
         if calls().any(|call| *call == Call::Ksm) && calls().any(may_be_zero) {
             add(
@@ -399,7 +403,11 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
     let (helper, main) = match (kind, breach) {
         (Some(BreachKind::Counter), Some(breach)) => {
             let name = COUNTERS[usize::from(breach.page) % COUNTERS.len()].name;
-            let (path, format) = if name.starts_with('/') {
+            let (path, format) = if name == "/proc/swaps" {
+                (name, "%*s %*s %*d %ld".to_owned())
+            } else if name.ends_with(':') {
+                ("/proc/meminfo", format!("{name} %ld"))
+            } else if name.starts_with('/') {
                 (name, "%ld".to_owned())
             } else {
                 ("/proc/vmstat", format!("{name} %ld"))

@@ -1,6 +1,8 @@
 //! A step of a program as statements of C.
 
-use mm_linux_calls::{Call, HUGE, Modes, Prot, Range};
+use mm_linux_calls::{Call, HUGE, Kind, Modes, Prot, Range};
+
+const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 
 /// What statements use besides `AT`, which stands for an address of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +135,7 @@ fn mask(categories: u8) -> String {
         "16 /* swapped */",
         "4 /* file */",
         "128 /* soft-dirty */",
+        "256 /* guard */",
     ];
     let set = names.iter().enumerate();
     let set: Vec<_> = set
@@ -146,24 +149,49 @@ fn mask(categories: u8) -> String {
     }
 }
 
-/// PAGEMAP_SCAN, without a vector for what it finds if it is `blind`.
-pub fn scan(range: Range, categories: u8, protects: bool, blind: bool) -> String {
-    let vector = if blind {
-        "0, 0".to_owned()
-    } else {
-        "(long)(long[512][3]){ { 0 } }, 512".to_owned()
+/// The ioctl of PAGEMAP_SCAN.
+pub const SCAN: &str = "ioctl(open(\"/proc/self/pagemap\", O_RDONLY), _IOWR('f', 16, long[12]), ";
+
+/// The operands of PAGEMAP_SCAN: an array, in which `vector` is the place of what is found.
+pub fn scanned(call: &Call, vector: &str) -> String {
+    let Call::Scan {
+        range,
+        categories,
+        protect,
+        blind,
+        limit,
+    } = *call
+    else {
+        return String::new();
     };
     format!(
-        "ioctl(open(\"/proc/self/pagemap\", O_RDONLY), _IOWR('f', 16, long[12]), // PAGEMAP_SCAN\n      \
-         (long[12]){{ 96, {}, (long){}, (long){}, 0, {vector}, [9] = {}, [11] = 255 }});",
-        if protects {
+        "{{ 96, {}, (long){}, (long){}, 0, {}, {limit}, [9] = {}, [11] = 511 }}",
+        if protect {
             "1 /* PM_SCAN_WP_MATCHING */"
         } else {
             "0"
         },
         at(range.first),
         at(range.first + range.len),
+        if blind {
+            "0, 0".to_owned()
+        } else {
+            format!("(long){vector}, 512")
+        },
         mask(categories)
+    )
+}
+
+/// PAGEMAP_SCAN, repeated to the end of the range if there is a limit.
+pub fn scan(call: &Call) -> String {
+    const VECTOR: &str = "(long[512][3]){ { 0 } }";
+    let operands = scanned(call, VECTOR);
+    if matches!(call, Call::Scan { limit: 0, .. }) {
+        return format!("{SCAN}// PAGEMAP_SCAN\n      (long[12]){operands});");
+    }
+    format!(
+        "for (long scan[12] = {operands}, last = 0; scan[2] < scan[3] && scan[2] != last;)\n\t\
+         {SCAN}scan), last = scan[2], scan[2] = scan[4]; // PAGEMAP_SCAN"
     )
 }
 
@@ -200,15 +228,17 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                     bytes(range.first)
                 };
                 (format!("file, {offset}"), "")
+            } else if kind == Kind::DevZero {
+                ("open(\"/dev/zero\", O_RDWR), 0".to_owned(), "")
             } else if kind.is_hugetlb() {
                 ("-1, 0".to_owned(), " | MAP_ANONYMOUS | MAP_HUGETLB")
             } else {
                 ("-1, 0".to_owned(), " | MAP_ANONYMOUS")
             };
-            let sharing = if kind.is_shared() {
-                "MAP_SHARED"
-            } else {
-                "MAP_PRIVATE"
+            let sharing = match kind {
+                Kind::Droppable => "8 /* MAP_DROPPABLE */",
+                _ if kind.is_shared() => "MAP_SHARED",
+                _ => "MAP_PRIVATE",
             };
             format!(
                 "mmap({}, {}, MAP_FIXED | {sharing}{flag}, {rest});",
@@ -244,6 +274,11 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         }),
         Call::Pin(range) => format!(
             "ioctl(pins, _IOW('g', 7, long[3]), (long[3]){{ (long){}, {}, 1 }}); // pin for writing",
+            at(range.first),
+            bytes(range.len)
+        ),
+        Call::PinRead(range) => format!(
+            "ioctl(pins, _IOW('g', 7, long[3]), (long[3]){{ (long){}, {}, 0 }}); // pin for reading",
             at(range.first),
             bytes(range.len)
         ),
@@ -292,6 +327,20 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             told("/sys/kernel/mm/ksm/run", "0"),
         ]
         .join("\n"),
+        Call::Khugepaged => [
+            told(&format!("{KHUGEPAGED}/pages_to_scan"), "1000000"),
+            told(&format!("{KHUGEPAGED}/scan_sleep_millisecs"), "0"),
+            "sleep(1);".to_owned(),
+            told(&format!("{KHUGEPAGED}/scan_sleep_millisecs"), "99999999"),
+        ]
+        .join("\n"),
+        Call::Migrate(range) => format!(
+            "for (long i = {}; i < {}; i++)\n\t\
+             for (int status, node = 0, tries = 2; tries--; node = !status)\n\t\t\
+             syscall(SYS_move_pages, 0, 1, &(void *){{ AT(i) }}, tries ? 0 : &node, &status, 2);",
+            range.first,
+            range.first + range.len
+        ),
         Call::Compact => told("/proc/sys/vm/compact_memory", "1"),
         Call::Register(range, modes) => format!(
             "ioctl(uffd, UFFDIO_REGISTER, &(struct uffdio_register){{ {}, {} }});",
@@ -347,12 +396,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             at(range.first),
             bytes(range.len)
         ),
-        Call::Scan {
-            range,
-            categories,
-            protect,
-            blind,
-        } => scan(range, categories, protect, blind),
+        Call::Scan { .. } => scan(call),
         Call::DeviceRead(range) => device(range, 0, "the device reads"),
         Call::DeviceWrite(range) => {
             format!(
@@ -373,7 +417,7 @@ pub fn needs(call: &Call, faulted: bool) -> Option<Needs> {
     match call {
         Call::Write(_) | Call::Read(_) if faulted => Some(Needs::Word),
         Call::MemWrite(_) => Some(Needs::Memory),
-        Call::Pin(_) | Call::Unpin => Some(Needs::Pins),
+        Call::Pin(_) | Call::PinRead(_) | Call::Unpin => Some(Needs::Pins),
         Call::Register(..)
         | Call::Unregister(_)
         | Call::WriteProtect(..)

@@ -1,0 +1,61 @@
+//! What programs leave behind in the kernel: counters and slab caches that do not return to their
+//! earlier values.
+
+use mm_linux_protocol::LEAKS;
+use std::time::Duration;
+
+/// The values of all counters.
+type Values = [i64; LEAKS.len()];
+
+/// The values at the last check.
+#[derive(Debug)]
+pub struct Leaks(Values);
+
+/// Reads all counters. One that this kernel lacks is zero.
+fn values() -> Values {
+    // adds the counts of each CPU; a kernel without this file adds them later
+    let _ = std::fs::write("/proc/sys/vm/stat_refresh", "1");
+    let vmstat = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    LEAKS.map(|(name, _)| {
+        let said = if name.starts_with('/') {
+            // frees the objects that each CPU keeps
+            let _ = std::fs::write(format!("{name}/shrink"), "1");
+            std::fs::read_to_string(format!("{name}/objects")).unwrap_or_default()
+        } else {
+            let mut lines = vmstat.lines();
+            let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_default().to_owned()
+        };
+        let first = said.split_whitespace().next().unwrap_or_default();
+        first.parse().unwrap_or(0)
+    })
+}
+
+impl Leaks {
+    /// Begins with the values of now.
+    pub fn new() -> Self {
+        Self(values())
+    }
+
+    /// The counters that have not returned: number, value at the last check, value now. The kernel
+    /// adds batches late, and frees after a grace period, so they are read several times.
+    pub fn check(&mut self) -> Vec<(u8, i64, i64)> {
+        let mut leaked = Vec::new();
+        let mut now = self.0;
+        for pause in [0, 1, 10, 100] {
+            if pause > 0 {
+                // drains the batches of the LRU
+                let _ = std::fs::write("/proc/sys/vm/drop_caches", "1");
+                std::thread::sleep(Duration::from_millis(pause));
+            }
+            now = values();
+            let all = (0..LEAKS.len()).filter(|i| now[*i] - self.0[*i] > LEAKS[*i].1);
+            leaked = all.map(|i| (i as u8, self.0[i], now[i])).collect();
+            if leaked.is_empty() {
+                break;
+            }
+        }
+        self.0 = now;
+        leaked
+    }
+}
