@@ -9,15 +9,15 @@
 //!   A page of the program is one page of the machine. In the tiny geometry, four huge pages fit in
 //!   the window. With the tables of x86-64, the window is a sixteenth of a huge page, so no fault
 //!   can map one. The digests of the corpus depend on this layout.
-//! - [`Window::with_huge_pages`], which only tests use yet. Eight pages of the program fill a huge
-//!   page, so four fit in each geometry. In the tiny geometry both layouts are the same. With the
-//!   tables of x86-64, a page of the program stands for 64 pages.
+//! - [`Window::with_huge_pages`], the layout of programs with `thp always` in the guest. Eight pages
+//!   of the program fill a huge page, so four fit in each geometry. In the tiny geometry both
+//!   layouts are the same. With the tables of x86-64, a page of the program stands for 64 pages.
 //!
 //! The guest has the tables of x86-64, whatever the geometry of the program. So in the second
 //! layout a program for the tiny model names the same parts of the same huge pages in the guest.
 
 use crate::limits::WINDOW_PAGES;
-use crate::program::{Addr, Geometry, Len, Program};
+use crate::program::{Addr, Geometry, Len, Program, Thp};
 use std::ops::Range;
 
 /// Pages of the window, cut off at its end.
@@ -63,12 +63,23 @@ impl Window {
     /// is that of an x86-64 program; a program cannot see it.
     pub const GUEST: Self = Self::of_geometry(Geometry::X86_64);
 
+    /// The window of a program with huge pages in every process of the guest.
+    pub const GUEST_HUGE: Self = Self::with_huge_pages(Geometry::X86_64);
+
     /// Pages of a program that fill a huge page, in the layout with huge pages.
     pub const HUGE_PAGE: u32 = 8;
 
     /// The window of a program.
     pub const fn of(program: &Program) -> Self {
         Self::of_geometry(program.geometry)
+    }
+
+    /// The window of a program in the guest.
+    pub fn in_guest(program: &Program) -> Self {
+        match program.thp {
+            Thp::Never => Self::GUEST,
+            _ => Self::GUEST_HUGE,
+        }
     }
 
     /// The window in which a page of the program is one page of the machine.

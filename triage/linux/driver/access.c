@@ -106,7 +106,7 @@ long mmfuzz_access(struct session *session, struct mmfuzz_range *range)
 long mmfuzz_take_snapshot(struct session *session, struct mmfuzz_snapshot *arg)
 {
 	struct mirror *mirror = mmfuzz_find_mirror(session, current->mm);
-	unsigned long pfns[MMFUZZ_MAX_PAGES];
+	unsigned long pfns[MMFUZZ_MAX_SNAPSHOT];
 	struct hmm_range range = {
 		.start = arg->addr,
 		.end = arg->addr + arg->len * PAGE_SIZE,

@@ -32,7 +32,8 @@ long mmfuzz_compact(struct mmfuzz_range *range)
 		folio_put(folio);
 		return -ENOENT;
 	}
-	isolated = folio_isolate_lru(folio);
+	/* compaction leaves a huge page alone, since a huge page is what it compacts for */
+	isolated = !folio_test_large(folio) && folio_isolate_lru(folio);
 	folio_put(folio);
 	if (isolated) {
 		list_add(&folio->lru, &folios);

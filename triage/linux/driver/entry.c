@@ -56,7 +56,7 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 	/* pte_protnone() recognizes only the entries of NUMA balancing */
 	if (!(pte_flags(pte) & _PAGE_PRESENT))
 		out->pte |= MMFUZZ_PTE_PROTNONE;
-	if (is_zero_pfn(pte_pfn(pte)))
+	if (is_zero_pfn(pte_pfn(pte)) || (out->level && is_huge_zero_pmd(__pmd(pte_val(pte)))))
 		out->pte |= MMFUZZ_PTE_ZERO;
 	return pfn_to_online_page(pte_pfn(pte));
 }
@@ -68,6 +68,13 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 	out->pfn = page_to_pfn(page);
 	out->refs = folio_ref_count(folio);
 	out->maps = atomic_read(&page->_mapcount) + 1;
+	if (folio_test_large(folio)) {
+		out->order = folio_order(folio);
+		out->entire = folio_entire_mapcount(folio);
+		out->refs -= folio_mapcount(folio);
+		if (folio_test_swapcache(folio))
+			out->refs -= folio_nr_pages(folio);
+	}
 	if (folio_test_locked(folio))
 		out->page |= MMFUZZ_PAGE_LOCKED;
 	if (folio_test_dirty(folio))
@@ -78,7 +85,8 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 		out->page |= MMFUZZ_PAGE_SWAPBACKED;
 	if (folio_test_anon(folio)) {
 		out->page |= MMFUZZ_PAGE_ANON;
-		if (PageAnonExclusive(page))
+		/* the head page has the flag of a huge entry */
+		if (PageAnonExclusive(out->level ? &folio->page : page))
 			out->page |= MMFUZZ_PAGE_EXCLUSIVE;
 	}
 	if (folio->mapping)
@@ -87,7 +95,7 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 		out->page |= MMFUZZ_PAGE_SWAPCACHE;
 	if (folio_test_mlocked(folio))
 		out->page |= MMFUZZ_PAGE_MLOCKED;
-	out->index = folio->index;
+	out->index = folio->index + folio_page_idx(folio, page);
 	if (is_device_private_page(page)) {
 		out->device = 1 + (device_of(page) - mmfuzz_devices);
 		out->frame = frame_of(page);
@@ -109,12 +117,33 @@ static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct 
 	struct folio *folio = swap_cache_lookup(entry);
 
 	if (folio) {
-		use(&folio->page, out);
+		use(folio_page(folio, swp_offset(entry) - swp_offset(folio->swap)), out);
 		out->refs--; /* ours */
 		folio_put(folio);
 	}
 	out->frame = swp_offset(entry);
 	out->maps = swp_swapcount(entry);
+}
+
+/* The same for a huge entry. Its bits are those of a small one. */
+static void with_huge_entry(struct mm_struct *mm, unsigned long addr, pmd_t *pmdp, struct mmfuzz_entry *out,
+			    void (*use)(struct page *page, struct mmfuzz_entry *out))
+{
+	spinlock_t *lock = pmd_lock(mm, pmdp);
+	pmd_t pmd = pmdp_get(pmdp);
+	pte_t pte = __pte(pmd_val(pmd));
+	struct page *page = NULL;
+
+	if (!pmd_none(pmd) && (!pmd_present(pmd) || pmd_leaf(pmd))) {
+		out->level = 1;
+		if (pmd_present(pmd))
+			page = decode_present(pte, out);
+		else
+			page = mmfuzz_decode_swap(pte, out);
+		if (page)
+			use(page + vpn(addr & ~PMD_MASK), out);
+	}
+	spin_unlock(lock);
 }
 
 /*
@@ -144,8 +173,10 @@ void mmfuzz_with_entry(struct mm_struct *mm, unsigned long addr, struct mmfuzz_e
 	if (pmd_none(*pmd))
 		return;
 	ptep = pte_offset_map_lock(mm, pmd, addr, &lock);
-	if (!ptep)
+	if (!ptep) {
+		with_huge_entry(mm, addr, pmd, out, use);
 		return;
+	}
 	pte = ptep_get(ptep);
 	if (pte_present(pte))
 		page = decode_present(pte, out);

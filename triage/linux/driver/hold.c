@@ -3,73 +3,122 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 
-static int keep_ref(struct session *session, struct page *page, bool pin)
+static void drop_page(struct page *page, bool pin)
 {
-	int slot;
+	if (pin)
+		unpin_user_page(page);
+	else
+		put_page(page);
+}
+
+static void drop_pages(struct held_pages *held)
+{
+	while (held->count)
+		drop_page(held->pages[--held->count], held->pin);
+}
+
+static void unlock_pages(struct held_pages *held)
+{
+	unsigned int i;
+
+	for (i = 0; i < held->count; i++)
+		folio_unlock(page_folio(held->pages[i]));
+	drop_pages(held);
+}
+
+/* Adds a page with a reference, unless one of the same folio is the last. Returns true if it was added. */
+static bool add_page(struct held_pages *held, struct page *page)
+{
+	if (held->count && page_folio(held->pages[held->count - 1]) == page_folio(page)) {
+		drop_page(page, held->pin);
+		return false;
+	}
+	held->pages[held->count++] = page;
+	return true;
+}
+
+/* Puts pages into a free slot: its number, or an error. */
+static int keep(struct session *session, struct held_pages *slots, unsigned int count, const struct held_pages *held)
+{
+	unsigned int slot;
 
 	mutex_lock(&session->mutex);
-	for (slot = 0; slot < MMFUZZ_MAX_REFS && session->refs[slot].page; slot++)
+	for (slot = 0; slot < count && slots[slot].count; slot++)
 		;
-	if (slot < MMFUZZ_MAX_REFS)
-		session->refs[slot] = (struct held_ref){ page, pin };
-	else
-		slot = -ENOSPC;
+	if (slot < count)
+		slots[slot] = *held;
 	mutex_unlock(&session->mutex);
-	return slot;
+	return slot < count ? slot : -ENOSPC;
 }
 
-static void drop_ref(struct held_ref *ref)
+static long keep_refs(struct session *session, struct mmfuzz_range *range, struct held_pages *held)
 {
-	if (ref->page && ref->pin)
-		unpin_user_page(ref->page);
-	else if (ref->page)
-		put_page(ref->page);
-	ref->page = NULL;
-}
-
-static long keep(struct session *session, struct mmfuzz_range *range, struct page *page, bool pin)
-{
-	struct held_ref ref = { page, pin };
-	int slot = keep_ref(session, page, pin);
+	int slot = keep(session, session->refs, MMFUZZ_MAX_REFS, held);
 
 	if (slot < 0) {
-		drop_ref(&ref);
+		drop_pages(held);
 		return slot;
 	}
 	range->result = slot;
 	return 0;
 }
 
-long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
+static struct held_pages *new_pages(const struct mmfuzz_range *range)
 {
-	unsigned int flags = range->flags & MMFUZZ_WRITE ? FOLL_WRITE : 0;
-	bool pin = range->flags & MMFUZZ_PIN;
-	struct page *page;
+	if (range->len > MMFUZZ_MAX_UNIT)
+		return NULL;
+	return kzalloc(sizeof(struct held_pages), GFP_KERNEL);
+}
+
+static long get_page_at(unsigned long addr, unsigned int flags, bool pin, bool fast, struct page **page)
+{
 	long ret;
 
+	if (fast)
+		ret = pin ? pin_user_pages_fast(addr, 1, flags, page) : get_user_pages_fast(addr, 1, flags, page);
+	else
+		ret = pin ? pin_user_pages_unlocked(addr, 1, page, flags) :
+			    get_user_pages_unlocked(addr, 1, page, flags);
+	return ret == 1 ? 0 : ret ?: -EFAULT;
+}
+
+long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
+{
+	unsigned int flags = range->flags & MMFUZZ_WRITE ? FOLL_WRITE : 0, i;
+	struct held_pages *held;
+	struct page *page;
+	long ret = 0;
+
 	if (range->flags & MMFUZZ_LONGTERM) {
-		if (!pin)
+		if (!(range->flags & MMFUZZ_PIN))
 			return -EINVAL;
 		flags |= FOLL_LONGTERM;
 	}
-	if (range->flags & MMFUZZ_FAST)
-		ret = pin ? pin_user_pages_fast(range->addr, 1, flags, &page) :
-			    get_user_pages_fast(range->addr, 1, flags, &page);
-	else if (pin)
-		ret = pin_user_pages_unlocked(range->addr, 1, &page, flags);
+	held = new_pages(range);
+	if (!held)
+		return -ENOMEM;
+	held->pin = range->flags & MMFUZZ_PIN;
+	for (i = 0; !ret && i < range->len; i++) {
+		ret = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, range->flags & MMFUZZ_FAST, &page);
+		if (!ret)
+			add_page(held, page);
+	}
+	if (ret)
+		drop_pages(held);
 	else
-		ret = get_user_pages_unlocked(range->addr, 1, &page, flags);
-	if (ret != 1)
-		return ret ?: -EFAULT;
-	return keep(session, range, page, pin);
+		ret = keep_refs(session, range, held);
+	kfree(held);
+	return ret;
 }
 
 static void try_get(struct page *page, struct mmfuzz_entry *out)
 {
-	if (!(out->pte & MMFUZZ_PTE_ZERO) && get_page_unless_zero(page))
+	/* a tail page has no references of its own */
+	if (!(out->pte & MMFUZZ_PTE_ZERO) && folio_try_get(page_folio(page)))
 		out->pfn = page_to_pfn(page);
 }
 
@@ -96,41 +145,53 @@ struct page *mmfuzz_hold_entry(unsigned long addr)
 
 long mmfuzz_hold(struct session *session, struct mmfuzz_range *range)
 {
-	struct page *page = mmfuzz_hold_entry(range->addr);
+	struct held_pages *held = new_pages(range);
+	unsigned int i;
+	long ret;
 
-	return page ? keep(session, range, page, false) : -ENOENT;
+	if (!held)
+		return -ENOMEM;
+	for (i = 0; i < range->len; i++) {
+		struct page *page = mmfuzz_hold_entry(range->addr + i * PAGE_SIZE);
+
+		if (page)
+			add_page(held, page);
+	}
+	ret = held->count ? keep_refs(session, range, held) : -ENOENT;
+	kfree(held);
+	return ret;
+}
+
+/* Locks the folio of a page with a reference, and adds the page. */
+static bool add_lock(struct held_pages *held, struct page *page)
+{
+	if (!page)
+		return false;
+	if (!add_page(held, page) || folio_trylock(page_folio(page)))
+		return true;
+	put_page(held->pages[--held->count]);
+	return false;
 }
 
 long mmfuzz_lock(struct session *session, struct mmfuzz_range *range)
 {
-	struct page *page = mmfuzz_hold_entry(range->addr);
-	int slot;
+	struct held_pages *held = new_pages(range);
+	int slot = 0;
+	unsigned int i;
 
-	if (!page)
+	if (!held)
+		return -ENOMEM;
+	for (i = 0; !slot && i < range->len; i++)
+		slot = add_lock(held, mmfuzz_hold_entry(range->addr + i * PAGE_SIZE)) ? 0 : -ENOENT;
+	if (!slot)
+		slot = keep(session, session->locks, MMFUZZ_MAX_LOCKS, held);
+	if (slot < 0)
+		unlock_pages(held);
+	kfree(held);
+	if (slot < 0)
 		return -ENOENT;
-	mutex_lock(&session->mutex);
-	for (slot = 0; slot < MMFUZZ_MAX_LOCKS && session->locks[slot]; slot++)
-		;
-	if (slot < MMFUZZ_MAX_LOCKS && folio_trylock(page_folio(page)))
-		session->locks[slot] = page_folio(page);
-	else
-		slot = -ENOENT;
-	mutex_unlock(&session->mutex);
-	if (slot < 0) {
-		put_page(page);
-		return slot;
-	}
 	range->result = slot;
 	return 0;
-}
-
-static void drop_lock(struct folio **folio)
-{
-	if (*folio) {
-		folio_unlock(*folio);
-		folio_put(*folio);
-	}
-	*folio = NULL;
 }
 
 long mmfuzz_put(struct session *session, struct mmfuzz_slot *arg)
@@ -140,8 +201,8 @@ long mmfuzz_put(struct session *session, struct mmfuzz_slot *arg)
 	if (arg->slot >= MMFUZZ_MAX_REFS)
 		return -EINVAL;
 	mutex_lock(&session->mutex);
-	if (session->refs[arg->slot].page) {
-		drop_ref(&session->refs[arg->slot]);
+	if (session->refs[arg->slot].count) {
+		drop_pages(&session->refs[arg->slot]);
 		ret = 0;
 	}
 	mutex_unlock(&session->mutex);
@@ -155,8 +216,8 @@ long mmfuzz_unlock(struct session *session, struct mmfuzz_slot *arg)
 	if (arg->slot >= MMFUZZ_MAX_LOCKS)
 		return -EINVAL;
 	mutex_lock(&session->mutex);
-	if (session->locks[arg->slot]) {
-		drop_lock(&session->locks[arg->slot]);
+	if (session->locks[arg->slot].count) {
+		unlock_pages(&session->locks[arg->slot]);
 		ret = 0;
 	}
 	mutex_unlock(&session->mutex);
@@ -169,8 +230,8 @@ void mmfuzz_drop_holds(struct session *session)
 
 	mutex_lock(&session->mutex);
 	for (i = 0; i < MMFUZZ_MAX_LOCKS; i++)
-		drop_lock(&session->locks[i]);
+		unlock_pages(&session->locks[i]);
 	for (i = 0; i < MMFUZZ_MAX_REFS; i++)
-		drop_ref(&session->refs[i]);
+		drop_pages(&session->refs[i]);
 	mutex_unlock(&session->mutex);
 }

@@ -21,7 +21,7 @@
 #include "compat.h"
 #include "mmfuzz_dev.h"
 
-/* One subsection, the minimum that memremap_pages() accepts. */
+/* Whole subsections of 512, as memremap_pages() demands. */
 #define FRAMES MMFUZZ_MAX_FRAMES
 
 struct mmfuzz_device {
@@ -78,15 +78,17 @@ struct held_migration {
 	unsigned long dst[MMFUZZ_MAX_PAGES];
 };
 
-struct held_ref {
-	struct page *page;
+/* A page of each folio that a page of the program has. */
+struct held_pages {
+	unsigned int count;
 	bool pin;
+	struct page *pages[MMFUZZ_MAX_UNIT];
 };
 
 struct session {
 	struct mutex mutex;		/* protects the fields below */
-	struct held_ref refs[MMFUZZ_MAX_REFS];
-	struct folio *locks[MMFUZZ_MAX_LOCKS];
+	struct held_pages refs[MMFUZZ_MAX_REFS];
+	struct held_pages locks[MMFUZZ_MAX_LOCKS];
 	struct held_migration *migrations[MMFUZZ_MAX_MIGRATIONS];
 };
 

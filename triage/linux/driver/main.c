@@ -83,22 +83,78 @@ static bool valid_range(const struct mmfuzz_range *range)
 {
 	return range->dev < MMFUZZ_DEVICES && range->len && range->len <= MMFUZZ_MAX_PAGES &&
 	       !(range->addr & ~PAGE_MASK) && range->addr < TASK_SIZE &&
-	       range->len * PAGE_SIZE <= TASK_SIZE - range->addr &&
+	       range->len * PAGE_SIZE <= TASK_SIZE - range->addr && range->unit <= MMFUZZ_MAX_UNIT &&
 	       !(range->flags & ~(MMFUZZ_TO_SYSTEM | MMFUZZ_WRITE | MMFUZZ_PIN |
 				  MMFUZZ_FAST | MMFUZZ_LONGTERM));
+}
+
+/* Runs a command that works on one page for each page of a range. All must give the same word. */
+static long each_page(struct session *session, struct mmfuzz_range *range)
+{
+	unsigned int i;
+
+	for (i = 0; i < range->len; i++) {
+		struct mmfuzz_range one = *range;
+		long ret;
+
+		one.addr += i * PAGE_SIZE;
+		ret = mmfuzz_access(session, &one);
+		if (ret)
+			return ret;
+		if (i && one.result != range->result)
+			return -EUCLEAN;
+		range->result = one.result;
+	}
+	return 0;
+}
+
+/* Runs a command that works on one folio for each folio that a range maps now, and adds the results. */
+static long each_folio(struct mmfuzz_range *range, long (*command)(struct mmfuzz_range *range))
+{
+	DECLARE_BITMAP(firsts, MMFUZZ_MAX_UNIT) = {};
+	struct folio *last = NULL;
+	unsigned int i;
+
+	if (range->len > MMFUZZ_MAX_UNIT)
+		return -EINVAL;
+	for (i = 0; i < range->len; i++) {
+		struct page *page = mmfuzz_hold_entry(range->addr + i * PAGE_SIZE);
+		struct folio *folio = page ? page_folio(page) : NULL;
+
+		if (folio && folio != last)
+			__set_bit(i, firsts);
+		last = folio;
+		if (page)
+			put_page(page);
+	}
+	if (bitmap_empty(firsts, range->len))
+		return -ENOENT;
+	range->result = 0;
+	for_each_set_bit(i, firsts, range->len) {
+		struct mmfuzz_range one = *range;
+		long ret;
+
+		one.addr += i * PAGE_SIZE;
+		ret = command(&one);
+		if (ret)
+			return ret;
+		range->result += one.result;
+	}
+	return 0;
 }
 
 static long range_command(struct session *session, unsigned int cmd, struct mmfuzz_range *range)
 {
 	if (!valid_range(range))
 		return -EINVAL;
+	range->unit = range->unit ?: 1;
 	switch (cmd) {
 	case MMFUZZ_IOC_MIGRATE:
 		return mmfuzz_migrate_now(session, range);
 	case MMFUZZ_IOC_SETUP:
 		return mmfuzz_setup(session, range);
 	case MMFUZZ_IOC_ACCESS:
-		return mmfuzz_access(session, range);
+		return each_page(session, range);
 	case MMFUZZ_IOC_GET:
 		return mmfuzz_get(session, range);
 	case MMFUZZ_IOC_HOLD:
@@ -106,9 +162,9 @@ static long range_command(struct session *session, unsigned int cmd, struct mmfu
 	case MMFUZZ_IOC_LOCK:
 		return mmfuzz_lock(session, range);
 	case MMFUZZ_IOC_RECLAIM:
-		return mmfuzz_reclaim(range);
+		return each_folio(range, mmfuzz_reclaim);
 	case MMFUZZ_IOC_COMPACT:
-		return mmfuzz_compact(range);
+		return each_folio(range, mmfuzz_compact);
 	default:
 		return mmfuzz_make_exclusive(session, range);
 	}
@@ -118,7 +174,7 @@ static long snapshot_command(struct session *session, struct mmfuzz_snapshot *ar
 {
 	struct mmfuzz_range range = { .addr = arg->addr, .len = arg->len, .dev = arg->dev };
 
-	return valid_range(&range) ? mmfuzz_take_snapshot(session, arg) : -EINVAL;
+	return valid_range(&range) && arg->len <= MMFUZZ_MAX_SNAPSHOT ? mmfuzz_take_snapshot(session, arg) : -EINVAL;
 }
 
 static long mmfuzz_ioctl(struct file *file, unsigned int cmd, unsigned long user)

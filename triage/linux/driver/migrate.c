@@ -28,14 +28,15 @@ static struct page *alloc_destination(unsigned int dev, bool to_system)
  * skipped. @mirror is NULL if the device mappings must not be removed here.
  */
 static void alloc_and_copy(unsigned long *src, unsigned long *dst, unsigned long n, struct mirror *mirror,
-			   unsigned long addr, unsigned int dev, bool to_system, unsigned int skip)
+			   unsigned long addr, unsigned int dev, bool to_system, unsigned int skip,
+			   unsigned int unit)
 {
 	unsigned long i;
 
 	for (i = 0; i < n; i++) {
 		struct page *from = migrate_pfn_to_page(src[i]), *to;
 
-		if (skip >> (i % 8) & 1 || !(src[i] & MIGRATE_PFN_MIGRATE) || (to_system && !from))
+		if (skip >> (i / unit % 8) & 1 || !(src[i] & MIGRATE_PFN_MIGRATE) || (to_system && !from))
 			continue;
 		if (to_system && mirror)
 			mmfuzz_device_unmap(mirror, dev, addr + i * PAGE_SIZE);
@@ -86,7 +87,8 @@ static int migrate_area(struct held_migration *held, struct vm_area_struct *vma,
 		return ret;
 	mmfuzz_gate(held);
 	mmfuzz_setup_done();
-	alloc_and_copy(src, dst, n, held->mirror, start, range->dev, to_system, range->skip | held->skip);
+	alloc_and_copy(src, dst, n, held->mirror, start, range->dev, to_system, range->skip | held->skip,
+		       range->unit);
 	migrate_vma_pages(&args);
 	mmfuzz_gate(held);
 	ret = migrating(src, n);
@@ -153,7 +155,7 @@ static long evict_frames(struct mmfuzz_evict *arg)
 	if (src && dst) {
 		migrate_device_range(src, first, arg->len);
 		mmfuzz_setup_done();
-		alloc_and_copy(src, dst, arg->len, NULL, 0, arg->dev, true, 0);
+		alloc_and_copy(src, dst, arg->len, NULL, 0, arg->dev, true, 0, 1);
 		migrate_device_pages(src, dst, arg->len);
 		arg->moved = migrating(src, arg->len);
 		migrate_device_finalize(src, dst, arg->len);
@@ -208,7 +210,7 @@ vm_fault_t mmfuzz_migrate_to_ram(struct vm_fault *vmf)
 	/* the notifier callback leaves the device's own mapping to the driver */
 	if (migrating(&src, 1))
 		mmfuzz_device_unmap_all(vmf->vma->vm_mm, device - mmfuzz_devices, args.start);
-	alloc_and_copy(&src, &dst, 1, NULL, args.start, device - mmfuzz_devices, true, 0);
+	alloc_and_copy(&src, &dst, 1, NULL, args.start, device - mmfuzz_devices, true, 0, 1);
 	no_memory = migrating(&src, 1) && !dst && migrate_pfn_to_page(src);
 	migrate_vma_pages(&args);
 	migrate_vma_finalize(&args);

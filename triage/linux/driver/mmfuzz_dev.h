@@ -3,7 +3,8 @@
  * The interface of /dev/mmfuzz: a driver with two devices that have private memory.
  *
  * Addresses are in bytes and page-aligned; lengths are in pages. A command works on the address
- * space of the caller, unless it says otherwise. Errors: EINVAL for arguments out of range, ENOENT
+ * space of the caller, unless it says otherwise. A page of a program stands for a unit of pages: 1,
+ * or as many as make eight of them a huge page. Errors: EINVAL for arguments out of range, ENOENT
  * for an empty slot or an address space that is not attached, ENOSPC if no slot is free, and those
  * of the kernel functions that a command calls.
  */
@@ -14,23 +15,27 @@
 #include <linux/types.h>
 
 #define MMFUZZ_DEVICES 2
-#define MMFUZZ_MAX_PAGES 64
-#define MMFUZZ_MAX_FRAMES 512
+#define MMFUZZ_MAX_UNIT 64
+#define MMFUZZ_MAX_PAGES (32 * MMFUZZ_MAX_UNIT)
+#define MMFUZZ_MAX_SNAPSHOT 64
+#define MMFUZZ_MAX_FRAMES 2048
 #define MMFUZZ_MAX_REFS 8
 #define MMFUZZ_MAX_LOCKS 8
 #define MMFUZZ_MAX_MIGRATIONS 4
 /* Pages of /dev/mmfuzz_swap. */
-#define MMFUZZ_SWAP_PAGES 2048
+#define MMFUZZ_SWAP_PAGES 8192
 
 /* An operation on a range of pages. Unused fields are 0. */
 struct mmfuzz_range {
 	__u64 addr;
 	__u32 len;	/* pages, 1 to MMFUZZ_MAX_PAGES */
 	__u32 dev;	/* 0 or 1 */
-	__u32 skip;	/* the driver declines page i if bit i % 8 is set */
+	__u32 skip;	/* the driver declines page i if bit i / unit % 8 is set */
 	__u32 flags;	/* MMFUZZ_TO_SYSTEM and those below */
 	__u64 result;	/* out: a count, a word, a slot */
 	__u64 word;	/* in: what a device writes; out: MMFUZZ_OPEN if a migration has not ended */
+	__u32 unit;	/* in: pages that a page of the program stands for; 0 is 1 */
+	__u32 reserved;
 };
 
 #define MMFUZZ_TO_SYSTEM (1 << 0)
@@ -60,7 +65,7 @@ struct mmfuzz_snapshot {
 	__u64 addr;
 	__u32 len;
 	__u32 dev;
-	__u32 seen[MMFUZZ_MAX_PAGES];
+	__u32 seen[MMFUZZ_MAX_SNAPSHOT];
 };
 
 #define MMFUZZ_SEEN_ERROR (1u << 31)
@@ -126,20 +131,31 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_MLOCKED (1 << 8)
 #define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)	/* of the system's memory */
 
+#define MMFUZZ_UNEVEN_KIND (1 << 0)	/* of the entry, its level, the device */
+#define MMFUZZ_UNEVEN_FLAGS (1 << 1)	/* of the entry */
+#define MMFUZZ_UNEVEN_PAGE (1 << 2)	/* the flags of the page */
+#define MMFUZZ_UNEVEN_REFS (1 << 3)
+#define MMFUZZ_UNEVEN_MAPS (1 << 4)
+#define MMFUZZ_UNEVEN_ORDER (1 << 5)
+#define MMFUZZ_UNEVEN_WORD (1 << 6)
+
 /*
  * One entry, and the page that it names. For a swap entry, frame is the slot, maps counts the
- * entries that name it, and the rest describes the folio in the swap cache, if there is one.
+ * entries that name it, and the rest describes the folio in the swap cache, if there is one. A huge
+ * entry is shown as the entries that its split would make, with level 1.
  */
 struct mmfuzz_entry {
 	__u8 kind;		/* enum mmfuzz_kind */
 	__u8 device;		/* 0: the system's memory, else 1 + the device */
 	__u8 pte;		/* MMFUZZ_PTE_* */
-	__u8 reserved;
+	__u8 level;
 	__u32 page;		/* MMFUZZ_PAGE_* */
-	__s32 refs;
-	__s32 maps;
+	__s32 refs;		/* of a large folio: less one for each mapping, and for each page in the swap cache */
+	__s32 maps;		/* entries of level 0 that map the page */
 	__u32 frame;		/* within the device */
-	__u32 reserved_too;
+	__s32 entire;		/* huge entries that map the folio */
+	__u32 order;		/* of the folio */
+	__u32 uneven;		/* MMFUZZ_UNEVEN_*: in what other pages of the unit differ from the first, which is shown */
 	__u64 pfn;
 	__u64 index;
 	__u64 word;		/* the first word of the page */
@@ -149,7 +165,9 @@ struct mmfuzz_observe {
 	__u32 pid;		/* in the caller's pid namespace */
 	__u32 len;		/* pages, 1 to MMFUZZ_MAX_PAGES */
 	__u64 addr;
-	__u64 entries;		/* pointer to len times struct mmfuzz_entry */
+	__u64 entries;		/* pointer to len / unit times struct mmfuzz_entry */
+	__u32 unit;		/* in: entries are those of the first page of each unit; 0 is 1 */
+	__u32 reserved;
 	__s64 anon_rss;		/* out: MM_ANONPAGES, less the anonymous pages mapped outside the range */
 	__s64 swap_ents;	/* out: MM_SWAPENTS */
 	__u64 areas;		/* out: number of VMAs that meet the range */

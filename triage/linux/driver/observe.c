@@ -34,6 +34,20 @@ static int count_anon(pte_t *ptep, unsigned long addr, unsigned long next, struc
 	return 0;
 }
 
+/* A walk that goes on below a huge entry would split it. */
+static int count_huge(pmd_t *pmdp, unsigned long addr, unsigned long next, struct mm_walk *walk)
+{
+	struct census *census = walk->private;
+	pmd_t pmd = pmdp_get_lockless(pmdp);
+
+	if (pmd_none(pmd) || (pmd_present(pmd) && !pmd_leaf(pmd)))
+		return 0;
+	walk->action = ACTION_CONTINUE;
+	if ((addr < census->start || addr >= census->end) && !is_huge_zero_pmd(pmd))
+		census->outside += vpn(next - addr);
+	return 0;
+}
+
 /* Only a VMA with an anon_vma can have anonymous pages. */
 static int skip_area(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
@@ -42,9 +56,34 @@ static int skip_area(unsigned long start, unsigned long end, struct mm_walk *wal
 
 static const struct mm_walk_ops census_ops = {
 	.test_walk = skip_area,
+	.pmd_entry = count_huge,
 	.pte_entry = count_anon,
 	.walk_lock = PGWALK_RDLOCK,
 };
+
+/* In what two pages differ: MMFUZZ_UNEVEN_*. */
+static u32 uneven(const struct mmfuzz_entry *a, const struct mmfuzz_entry *b)
+{
+	return (a->kind != b->kind || a->device != b->device || a->level != b->level ? MMFUZZ_UNEVEN_KIND : 0) |
+	       (a->pte != b->pte ? MMFUZZ_UNEVEN_FLAGS : 0) | (a->page != b->page ? MMFUZZ_UNEVEN_PAGE : 0) |
+	       (a->refs != b->refs ? MMFUZZ_UNEVEN_REFS : 0) |
+	       (a->maps != b->maps || a->entire != b->entire ? MMFUZZ_UNEVEN_MAPS : 0) |
+	       (a->order != b->order ? MMFUZZ_UNEVEN_ORDER : 0) | (a->word != b->word ? MMFUZZ_UNEVEN_WORD : 0);
+}
+
+/* Shows the first page of a unit. */
+static void observe_unit(struct mm_struct *mm, unsigned long addr, unsigned int unit, struct mmfuzz_entry *first)
+{
+	unsigned int i;
+
+	mmfuzz_with_entry(mm, addr, first, mmfuzz_decode_page);
+	for (i = 1; i < unit; i++) {
+		struct mmfuzz_entry entry = {};
+
+		mmfuzz_with_entry(mm, addr + i * PAGE_SIZE, &entry, mmfuzz_decode_page);
+		first->uneven |= uneven(first, &entry);
+	}
+}
 
 static void observe_mm(struct mm_struct *mm, struct mmfuzz_observe *arg, struct mmfuzz_entry *entries)
 {
@@ -53,8 +92,8 @@ static void observe_mm(struct mm_struct *mm, struct mmfuzz_observe *arg, struct 
 	unsigned int i;
 	VMA_ITERATOR(vmi, mm, census.start);
 
-	for (i = 0; i < arg->len; i++)
-		mmfuzz_with_entry(mm, arg->addr + i * PAGE_SIZE, &entries[i], mmfuzz_decode_page);
+	for (i = 0; i < arg->len; i += arg->unit)
+		observe_unit(mm, arg->addr + i * PAGE_SIZE, arg->unit, &entries[i / arg->unit]);
 	walk_page_range(mm, 0, TASK_SIZE, &census_ops, &census);
 	arg->anon_rss = percpu_counter_sum(&mm->rss_stat[MM_ANONPAGES]) - census.outside;
 	arg->swap_ents = percpu_counter_sum(&mm->rss_stat[MM_SWAPENTS]);
@@ -69,10 +108,13 @@ long mmfuzz_observe_process(struct mmfuzz_observe *arg)
 	struct task_struct *task;
 	struct mm_struct *mm;
 	struct pid *pid;
+	unsigned int count;
 	long ret = 0;
 
-	if (!arg->len || arg->len > MMFUZZ_MAX_PAGES || arg->addr & ~PAGE_MASK)
+	arg->unit = arg->unit ?: 1;
+	if (!arg->len || arg->len > MMFUZZ_MAX_PAGES || arg->addr & ~PAGE_MASK || arg->len % arg->unit)
 		return -EINVAL;
+	count = arg->len / arg->unit;
 	pid = find_get_pid(arg->pid);
 	task = get_pid_task(pid, PIDTYPE_PID);
 	put_pid(pid);
@@ -82,7 +124,7 @@ long mmfuzz_observe_process(struct mmfuzz_observe *arg)
 	put_task_struct(task);
 	if (!mm)
 		return -ESRCH;
-	entries = kcalloc(arg->len, sizeof(*entries), GFP_KERNEL);
+	entries = kcalloc(count, sizeof(*entries), GFP_KERNEL);
 	if (!entries) {
 		ret = -ENOMEM;
 	} else if (!mmap_read_trylock(mm)) {
@@ -92,7 +134,7 @@ long mmfuzz_observe_process(struct mmfuzz_observe *arg)
 		lru_add_drain();
 		observe_mm(mm, arg, entries);
 		mmap_read_unlock(mm);
-		if (copy_to_user(u64_to_user_ptr(arg->entries), entries, arg->len * sizeof(*entries)))
+		if (copy_to_user(u64_to_user_ptr(arg->entries), entries, count * sizeof(*entries)))
 			ret = -EFAULT;
 	}
 	kfree(entries);

@@ -12,7 +12,7 @@ use crate::linux::plan::{self, Expected, Plan};
 use mm_core::KernelVersion;
 use mm_fuzz::exec::{Executor, OpSlots, Options, Outcome, Slots};
 use mm_fuzz::limits::MAX_PROCS;
-use mm_fuzz::program::{Op, Program, Step};
+use mm_fuzz::program::{Op, Program, Step, Thp};
 use mm_fuzz::window::Window;
 use mm_linux_protocol::Action;
 use std::collections::BTreeMap;
@@ -68,6 +68,9 @@ pub fn to_c(program: &Program, kernel: Version) -> Result<String, Refused> {
     if !program.preemptions.is_empty() {
         let text = "preempt a thread inside the kernel".to_owned();
         return Err(refused(vec![text]));
+    }
+    if program.thp != Thp::Never {
+        return Err(refused(vec!["map huge pages by faults".to_owned()]));
     }
     let plan = plan::plan(0, program, &mut executor)
         .map_err(|refusal| refused(vec![refusal.to_string()]))?;

@@ -20,6 +20,10 @@ pub struct LinuxArgs {
     /// Give each random program one process: no fork and no exit
     #[arg(long)]
     pub single_process: bool,
+    /// Also compare programs with `thp always`, and generate only such random programs. The model
+    /// does not yet follow Linux in all that such programs do
+    #[arg(long)]
+    pub huge: bool,
     /// Number of the first random program
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,

@@ -5,6 +5,7 @@ use super::plan::{Expected, Plan};
 use mm_fuzz::exec::Outcome as Model;
 use mm_linux_protocol::{
     GuestEvent, GuestOutcome as Linux, Kind, LEAKS, Reply, SeenEntry, SeenProcess, entry, page,
+    uneven,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -78,7 +79,7 @@ pub fn compare_but_for(
             ));
             return all;
         };
-        let mut found = at(expected, event, known);
+        let mut found = at(expected, event, known, plan.unit > 1);
         if let GuestEvent::Passed(step, _) | GuestEvent::Astray(step) = event {
             let stops = plan.stopped_in(*step);
             let name = |what: &str| format!("{what}: {stops}");
@@ -149,7 +150,7 @@ fn difference(step: u16, what: &str, place: &str, model: &str, linux: &str) -> D
     }
 }
 
-fn at(expected: &Expected, event: &GuestEvent, known: &[Accepted]) -> Vec<Difference> {
+fn at(expected: &Expected, event: &GuestEvent, known: &[Accepted], units: bool) -> Vec<Difference> {
     match (expected, event) {
         (Expected::End(step, model), GuestEvent::Ended(at, linux)) if step == at => {
             if same_outcome(*model, *linux) {
@@ -170,7 +171,7 @@ fn at(expected: &Expected, event: &GuestEvent, known: &[Accepted]) -> Vec<Differ
         }
         (Expected::Seen(..), GuestEvent::NotSeen) => Vec::new(),
         (Expected::Seen(step, model), GuestEvent::Seen(linux)) => {
-            processes(*step, model, linux, known)
+            processes(*step, model, linux, known, units)
         }
         (_, GuestEvent::Hangs(step)) => vec![difference(
             *step,
@@ -249,16 +250,24 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
 /// Numbers pages and swap slots in the order in which they are first met, because the model and the
 /// kernel name them differently.
 #[derive(Default)]
-struct Names(BTreeMap<(u8, u64), u64>);
+struct Names {
+    names: BTreeMap<(u8, u64), u64>,
+    /// A page of the program stands for several pages. Then the frames of a device are not the
+    /// model's either.
+    units: bool,
+}
 
 impl Names {
     fn of(&mut self, entry: &SeenEntry) -> u64 {
-        if entry.device > 0 {
+        if entry.device > 0 && !self.units {
             return entry.identity;
         }
-        let next = self.0.len() as u64;
-        let slot = u8::from(entry.kind == Kind::Swap);
-        *self.0.entry((slot, entry.identity)).or_insert(next)
+        let next = self.names.len() as u64;
+        let space = match entry.kind {
+            Kind::Swap => u8::MAX,
+            _ => entry.device,
+        };
+        *self.names.entry((space, entry.identity)).or_insert(next)
     }
 
     /// The entry with only what can be compared.
@@ -266,14 +275,40 @@ impl Names {
         let mut entry = *entry;
         if entry.flags & entry::ZERO != 0 {
             // All mappings of the machine share the struct page of the zero page.
-            let SeenEntry { kind, flags, .. } = entry;
+            let SeenEntry {
+                kind,
+                flags,
+                level,
+                uneven,
+                ..
+            } = entry;
             return SeenEntry {
                 kind,
                 flags,
+                level,
+                uneven,
                 ..SeenEntry::default()
             };
         }
         entry.identity = self.of(&entry);
+        if entry.kind == Kind::Swap && self.units {
+            // A plug of the block layer holds half of the pages that a page stands for. So one call
+            // of MADV_PAGEOUT leaves some of them in the swap cache, and frees others.
+            let SeenEntry {
+                kind,
+                flags,
+                maps,
+                identity,
+                ..
+            } = entry;
+            return SeenEntry {
+                kind,
+                flags,
+                maps,
+                identity,
+                ..SeenEntry::default()
+            };
+        }
         entry
     }
 }
@@ -283,6 +318,7 @@ fn processes(
     model: &[SeenProcess],
     linux: &[SeenProcess],
     known: &[Accepted],
+    units: bool,
 ) -> Vec<Difference> {
     let slots = |processes: &[SeenProcess]| processes.iter().map(|p| p.slot).collect::<Vec<_>>();
     if slots(model) != slots(linux) {
@@ -295,7 +331,11 @@ fn processes(
             &format!("{b:?}"),
         )];
     }
-    let (mut model_names, mut linux_names) = (Names::default(), Names::default());
+    let names = || Names {
+        units,
+        ..Names::default()
+    };
+    let (mut model_names, mut linux_names) = (names(), names());
     let mut all = Vec::new();
     for (a, b) in model.iter().zip(linux) {
         let slot = a.slot;
@@ -365,6 +405,9 @@ fn entry_difference(
                 ("identity", a.identity != b.identity),
                 ("index", a.index != b.index),
                 ("word", a.word != b.word),
+                ("level", a.level != b.level),
+                ("order", a.order != b.order),
+                ("entire", a.entire != b.entire),
             ] {
                 if differs {
                     what += &format!(" {name}");
@@ -372,6 +415,10 @@ fn entry_difference(
             }
             what += &bits(a.flags.into(), b.flags.into(), &entry::NAMES);
             what += &bits(a.page, b.page, &page::NAMES);
+            if b.uneven != 0 {
+                what += " uneven";
+                what += &bits(0, b.uneven.into(), &uneven::NAMES);
+            }
             what
         }
         (Some(a), None) => format!("entry {:?}/none", a.kind),
@@ -406,8 +453,16 @@ fn show(entry: Option<&SeenEntry>) -> String {
         0 => format!("page#{}", e.identity),
         d => format!("d{}:{}", d - 1, e.identity),
     };
+    let huge = match (e.level, e.order, e.entire) {
+        (0, 0, 0) => String::new(),
+        (level, order, entire) => format!(" level {level} order {order} entire {entire}"),
+    };
+    let uneven = match names(e.uneven.into(), &uneven::NAMES) {
+        none if none.is_empty() => none,
+        some => format!(" uneven in {some}"),
+    };
     format!(
-        "{:?}({}) {place} refs {} maps {} index {} word {:#x} ({})",
+        "{:?}({}) {place} refs {} maps {} index {} word {:#x} ({}){huge}{uneven}",
         e.kind,
         names(e.flags.into(), &entry::NAMES),
         e.refs,

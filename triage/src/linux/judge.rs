@@ -16,6 +16,7 @@ use crate::stop::Stop;
 use crate::store;
 use mm_fuzz::exec::Executor;
 use mm_fuzz::feedback::{self, Counters, Feedback};
+use mm_fuzz::program::Thp;
 use mm_linux_protocol::Reply;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, IsTerminal};
@@ -131,6 +132,10 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                         continue;
                     }
                 }
+            }
+            if case.program.thp != Thp::Never && !self.judge.args.huge {
+                self.refuse(case, Refusal::HugePages("needs --huge"));
+                continue;
             }
             let planned = match &self.counters {
                 Some(counters) => {

@@ -2,35 +2,45 @@
 
 use mm_core::{
     DevId, Entry as Decoded, MigrationEntry, MigrationKind, MmId, Page, PageFlags, Pfn, PresentPte,
-    PteFlags, Softleaf, State, SwapId, SwapPte,
+    PteFlags, Softleaf, State, SwapId, SwapPte, Walk,
 };
 use mm_fuzz::limits::MAX_PROCS;
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{Kind, SeenEntry, SeenProcess, entry, page};
+use mm_linux_protocol::{Kind, SeenEntry, SeenProcess, entry, page as flag};
 use std::iter::Sum;
 
-/// All processes of the model.
-pub fn processes(s: &State, mms: &[Option<MmId>; MAX_PROCS], window: Window) -> Vec<SeenProcess> {
+/// All processes of the model. A page of the program stands for `unit` pages of the guest, and the
+/// charges are in the guest's pages.
+pub fn processes(
+    s: &State,
+    mms: &[Option<MmId>; MAX_PROCS],
+    window: Window,
+    unit: u64,
+) -> Vec<SeenProcess> {
     let live = mms.iter().enumerate();
-    live.filter_map(|(slot, mm)| Some(process(s, slot as u8, (*mm)?, window)))
+    live.filter_map(|(slot, mm)| Some(process(s, slot as u8, (*mm)?, window, unit as i64)))
         .collect()
 }
 
-fn process(s: &State, slot: u8, mm: MmId, window: Window) -> SeenProcess {
+fn process(s: &State, slot: u8, mm: MmId, window: Window, unit: i64) -> SeenProcess {
     let pgd = s.mm(mm).pgd;
     let entries = window.each().filter_map(|(page, addr)| {
+        let level = match s.tables().walk(pgd, addr) {
+            Walk::Huge(_, level) => level as u8,
+            Walk::Pte(_) | Walk::Hole(..) => 0,
+        };
         let entry = match s.tables().entry_for(pgd, addr).decode() {
             Decoded::None => return None,
-            Decoded::Present(pte) => present(s, pte, window),
-            Decoded::Leaf(swap) => leaf(s, swap, window),
+            Decoded::Present(pte) => present(s, pte, level, window),
+            Decoded::Leaf(swap) => leaf(s, swap, level, window),
         };
-        Some((page, entry))
+        Some((page, SeenEntry { level, ..entry }))
     });
     SeenProcess {
         slot,
         entries: entries.collect(),
-        anon_rss: s.mm(mm).anon_rss,
-        swap_ents: s.mm(mm).swap_ents,
+        anon_rss: s.mm(mm).anon_rss * unit,
+        swap_ents: s.mm(mm).swap_ents * unit,
         areas: s.mm(mm).vmas.len() as u32,
     }
 }
@@ -40,7 +50,7 @@ fn flags<T: Copy + Sum>(pairs: &[(bool, T)]) -> T {
     on.map(|(_, flag)| *flag).sum()
 }
 
-fn present(s: &State, pte: PresentPte, window: Window) -> SeenEntry {
+fn present(s: &State, pte: PresentPte, level: u8, window: Window) -> SeenEntry {
     let zero = pte.pfn() == Pfn::ZERO;
     let flags = flags(&[
         (pte.write(), entry::WRITE),
@@ -51,12 +61,12 @@ fn present(s: &State, pte: PresentPte, window: Window) -> SeenEntry {
         (pte.protnone(), entry::PROTNONE),
         (zero, entry::ZERO),
     ]);
-    let mut entry = of_page(s, pte.pfn(), window);
+    let mut entry = of_page(s, pte.pfn(), level, window);
     entry.flags = flags;
     entry
 }
 
-fn leaf(s: &State, swap: SwapPte, window: Window) -> SeenEntry {
+fn leaf(s: &State, swap: SwapPte, level: u8, window: Window) -> SeenEntry {
     let Some(leaf) = swap.softleaf() else {
         return SeenEntry {
             kind: Kind::Other,
@@ -67,7 +77,7 @@ fn leaf(s: &State, swap: SwapPte, window: Window) -> SeenEntry {
         Softleaf::Swap(slot) => of_slot(s, slot, window),
         Softleaf::Migration(MigrationEntry { pfn, .. })
         | Softleaf::DevicePrivate { pfn, .. }
-        | Softleaf::DeviceExclusive { pfn, .. } => of_page(s, pfn, window),
+        | Softleaf::DeviceExclusive { pfn, .. } => of_page(s, pfn, level, window),
     };
     entry.flags = flags(&[
         (swap.soft_dirty(), entry::SOFT_DIRTY),
@@ -99,7 +109,7 @@ fn leaf(s: &State, swap: SwapPte, window: Window) -> SeenEntry {
 /// A swap slot, and the folio in the swap cache if there is one.
 fn of_slot(s: &State, id: SwapId, window: Window) -> SeenEntry {
     let slot = s.swap().slot(id);
-    let folio = slot.cache.map(|folio| of_page(s, folio.head(), window));
+    let folio = slot.cache.map(|folio| of_page(s, folio.head(), 0, window));
     SeenEntry {
         maps: slot.count as i32,
         identity: id.0.into(),
@@ -110,34 +120,45 @@ fn of_slot(s: &State, id: SwapId, window: Window) -> SeenEntry {
     }
 }
 
-fn of_page(s: &State, pfn: Pfn, window: Window) -> SeenEntry {
-    let of: &Page = s.page(pfn);
+/// A page that an entry of this level names. The head page has the exclusive flag of a huge entry.
+fn of_page(s: &State, pfn: Pfn, level: u8, window: Window) -> SeenEntry {
+    let page: &Page = s.page(pfn);
+    let of: &Page = s.head(s.folio(pfn));
+    let exclusive = if level > 0 { of } else { page }.anon_exclusive();
+    let large = of.order > 0;
+    let counted = match large {
+        true if of.has(PageFlags::SWAPCACHE) => of.large_mapcount + of.nr_pages(),
+        true => of.large_mapcount,
+        false => 0,
+    };
     let device = pfn.device();
     SeenEntry {
         device: device.map_or(0, |DevId(dev)| dev + 1),
         page: flags(&[
-            (of.has(PageFlags::LOCKED), page::LOCKED),
-            (of.has(PageFlags::DIRTY), page::DIRTY),
-            (of.has(PageFlags::LRU), page::LRU),
-            (of.has(PageFlags::SWAPBACKED), page::SWAPBACKED),
-            (of.anon_exclusive(), page::EXCLUSIVE),
-            (of.anon_vma().is_some(), page::ANON | page::MAPPING),
-            (of.has(PageFlags::SWAPCACHE), page::SWAPCACHE),
-            (of.has(PageFlags::MLOCKED), page::MLOCKED),
+            (of.has(PageFlags::LOCKED), flag::LOCKED),
+            (of.has(PageFlags::DIRTY), flag::DIRTY),
+            (of.has(PageFlags::LRU), flag::LRU),
+            (of.has(PageFlags::SWAPBACKED), flag::SWAPBACKED),
+            (exclusive, flag::EXCLUSIVE),
+            (of.anon_vma().is_some(), flag::ANON | flag::MAPPING),
+            (of.has(PageFlags::SWAPCACHE), flag::SWAPCACHE),
+            (of.has(PageFlags::MLOCKED), flag::MLOCKED),
             (
                 device.is_none() && of.has(PageFlags::UNEVICTABLE),
-                page::UNEVICTABLE,
+                flag::UNEVICTABLE,
             ),
         ]),
-        refs: of.refcount,
-        maps: of.mapcount,
+        refs: of.refcount - counted,
+        maps: page.mapcount,
         identity: if device.is_some() {
             pfn.index() as u64
         } else {
             pfn.0.into()
         },
-        index: window.offset(of.index),
-        word: of.word,
+        index: window.offset(of.index + u64::from(page.tail_offset)),
+        word: page.word,
+        order: of.order,
+        entire: of.entire_mapcount,
         ..SeenEntry::default()
     }
 }

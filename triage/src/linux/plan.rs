@@ -22,6 +22,8 @@ pub struct Plan {
     pub job: Job,
     /// What the model says for each `End` and each `Observe` of the job, in order.
     pub expected: Vec<Expected>,
+    /// The number of pages of the guest that a page of the program stands for.
+    pub unit: u64,
     /// For each operation that is stopped, its number, and a text with its name and the names of
     /// the scheduling points.
     pub stops: Vec<(u16, String)>,
@@ -75,8 +77,8 @@ pub enum Refusal {
     /// hold `mmap_lock` and write-protect the agent's own pages too, so the thread that runs the
     /// operation may fault, and then it waits.
     AgentFaults,
-    /// Faults map huge pages; the guest has none.
-    HugePages,
+    /// Faults map huge pages, and the judge cannot do this in such a program.
+    HugePages(&'static str),
     /// The model has a finding.
     Finding(String),
 }
@@ -104,7 +106,7 @@ impl std::fmt::Display for Refusal {
             Self::AgentFaults => f.write_str(
                 "an operation ends while a fork or clear-soft-dirty is stopped, and the agent would fault",
             ),
-            Self::HugePages => f.write_str("its faults map huge pages, and the guest has none"),
+            Self::HugePages(what) => write!(f, "its faults map huge pages, and it {what}"),
             Self::Finding(signature) => write!(f, "the model has a finding: {signature}"),
         }
     }
@@ -132,8 +134,8 @@ pub fn plan_watched(
     executor: &mut Executor,
     watch: &mut dyn Observer,
 ) -> Result<Plan, Refusal> {
-    if program.thp != Thp::Never {
-        return Err(Refusal::HugePages);
+    if let Some(what) = not_with_huge_pages(program) {
+        return Err(Refusal::HugePages(what));
     }
     if !program.preemptions.is_empty() {
         let program = schedule::on_x86_64(program, executor).ok_or(Refusal::Geometry)?;
@@ -150,6 +152,35 @@ pub fn plan_watched(
         return plan_in_geometry(id, &program, executor, watch);
     }
     planned
+}
+
+/// What the program does that the judge cannot do in a program with huge pages.
+fn not_with_huge_pages(program: &Program) -> Option<&'static str> {
+    if program.thp == Thp::Never {
+        return None;
+    }
+    if program.geometry != Geometry::Tiny {
+        return Some("has the tables of x86-64, in which no huge page fits into the window");
+    }
+    if !program.preemptions.is_empty() {
+        return Some("preempts");
+    }
+    let mut ops = program.ops.iter();
+    ops.find_map(|step| fits_huge_pages(&step.op).err())
+}
+
+/// Whether the judge can do an operation in a program with huge pages.
+///
+/// # Errors
+///
+/// What the operation does that the judge cannot do.
+pub const fn fits_huge_pages(op: &Op) -> Result<(), &'static str> {
+    match op {
+        Op::Fail { .. } => Err("makes an allocation fail"),
+        Op::Evict { .. } => Err("evicts frames by number"),
+        Op::Snapshot { .. } => Err("takes a snapshot for a device"),
+        _ => Ok(()),
+    }
 }
 
 fn refuses_table(job: &Job) -> bool {
@@ -207,6 +238,7 @@ fn plan_in_geometry(
         .rposition(ended)
         .map_or(0, |last| last + 1);
     recorder.plan.truncate(last);
+    let unit = Window::in_guest(program).scale();
     let job = Job {
         hints: recorder.hints,
         stops,
@@ -215,25 +247,16 @@ fn plan_in_geometry(
         program: wire::encode(program),
         plan: recorder.plan,
         device_frames: match program.geometry {
-            Geometry::Tiny => mm_core::Geometry::TINY.device_frames(),
+            Geometry::Tiny => mm_core::Geometry::TINY.device_frames() * unit as u32,
             Geometry::X86_64 => 0,
         },
     };
     Ok(Plan {
         job,
         expected: recorder.expected,
+        unit,
         stops: names,
     })
-}
-
-/// The outcome as the program sees it: before 7.3, any failure of a device's fault is -EFAULT.
-fn seen_as(op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
-    match (op, outcome) {
-        (Op::DevRead { .. } | Op::DevWrite { .. }, Outcome::Enomem) if !rules.hmm_says_why => {
-            Outcome::Segv
-        }
-        _ => outcome,
-    }
 }
 
 struct Recorder<'p> {
@@ -276,6 +299,20 @@ struct Recorder<'p> {
 }
 
 impl Recorder<'_> {
+    /// The outcome as the guest sees it: in pages of the guest, and before 7.3, any failure of a
+    /// device's fault is -EFAULT.
+    fn seen_as(&self, op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
+        let unit = Window::in_guest(self.program).scale() as u32;
+        match (op, outcome) {
+            (Op::DevRead { .. } | Op::DevWrite { .. }, Outcome::Enomem) if !rules.hmm_says_why => {
+                Outcome::Segv
+            }
+            (_, Outcome::Moved(pages)) => Outcome::Moved(pages * unit),
+            (_, Outcome::Exclusive(pages)) => Outcome::Exclusive(pages * unit),
+            _ => outcome,
+        }
+    }
+
     /// Where operations are stopped, by number.
     fn stops(&self) -> Result<Vec<(u16, Vec<Stop>)>, Refusal> {
         let stops = self.stops.iter().map(|(step, at)| {
@@ -531,8 +568,10 @@ impl Observer for Recorder<'_> {
         self.watch.operation(step, op, outcome, s);
         let number = step as u16;
         self.plan.push(Action::End(number));
-        self.expected
-            .push(Expected::End(number, seen_as(op.op, outcome, s.rules())));
+        self.expected.push(Expected::End(
+            number,
+            self.seen_as(op.op, outcome, s.rules()),
+        ));
         let at_gate = |slot: &usize| s.tasks()[FIRST_WORKER + slot].waiting.is_some();
         let hint = Hint {
             ok: matches!(outcome, Outcome::Slot(_) | Outcome::Done),
@@ -558,7 +597,8 @@ impl Observer for Recorder<'_> {
         if self.running.iter().all(waits) {
             self.plan.push(Action::Observe);
             self.frees.drained();
-            let seen = observe::processes(s, &self.mms, Window::of(self.program));
+            let unit = Window::in_guest(self.program).scale();
+            let seen = observe::processes(s, &self.mms, Window::of(self.program), unit);
             self.expected.push(Expected::Seen(number, seen));
         }
     }

@@ -1,12 +1,13 @@
 //! The judge's programs: files first, then random programs.
 
 use super::args::LinuxArgs;
+use super::plan;
 use super::tally::Tally;
 use crate::input::{self, Target};
 use crate::names::shown;
 use crate::walk::WalkEntry;
 use mm_fuzz::program::generate::{random_program, random_step};
-use mm_fuzz::program::{Op, Program, Step};
+use mm_fuzz::program::{Geometry, Op, Program, Step, Thp};
 use std::collections::VecDeque;
 
 /// A program to judge.
@@ -97,8 +98,14 @@ impl<'a> Queue<'a> {
         let mut program = random_program(limits, rng);
         let one = self.args.single_process;
         let forks = |op: &Op| matches!(op, Op::Fork { .. } | Op::Exit { .. });
-        let wanted = |step: &Step| !(one && forks(&step.op));
+        let fit = |step: &Step| !self.args.huge || plan::fits_huge_pages(&step.op).is_ok();
+        let wanted = |step: &Step| !(one && forks(&step.op)) && fit(step);
         program.ops.retain(wanted);
+        if self.args.huge {
+            program.thp = Thp::Always;
+            program.geometry = Geometry::Tiny;
+            program.preemptions.clear();
+        }
         if let Some(len) = self.args.ops {
             while program.ops.len() < len {
                 let step = random_step(&program, program.ops.len(), rng);

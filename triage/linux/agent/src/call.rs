@@ -14,17 +14,19 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-const GUEST: Window = Window::GUEST;
 const PAGE: u64 = Window::PAGE_BYTES;
+/// The bits of a pagemap entry that are compared.
+const SHOWN: u64 = 7 << 55 | 7 << 61;
 
 /// What a call does.
 #[derive(Clone, Copy)]
 enum Act {
     Nothing,
-    /// A read of the word at an address.
-    Read(u64),
-    /// A write of a word: the address and the word.
-    Write(u64, u64),
+    /// A read of the word at an address, and at the same place of the pages behind it: the address
+    /// and the number of pages.
+    Read(u64, u64),
+    /// A write of a word: the address, the number of pages, and the word.
+    Write(u64, u64, u64),
     /// A system call.
     System(u64, [u64; 6]),
     /// A system call that takes the address of [`Memory`]. The fields are its number, the file, the
@@ -42,6 +44,7 @@ enum Memory {
     Uffd([u64; 4]),
     ClearRefs([u8; 1]),
     Pagemap([u64; WINDOW_PAGES as usize]),
+    PagemapOfUnits(Vec<u64>),
 }
 
 /// A prepared call.
@@ -61,6 +64,8 @@ pub enum Ended {
     Word(u64),
     /// The access raised this signal.
     Signal(i32),
+    /// The pages that a page of the program stands for have different words.
+    Uneven,
 }
 
 /// A system call that does not set `errno`, because writing `errno` after a fork would copy a page.
@@ -96,21 +101,31 @@ impl Ready {
         }
     }
 
-    /// Prepares a call. `word` is the word that it writes, and `slot` the slot that it works on; a
-    /// call that does neither ignores them.
+    /// Prepares a call of a program in this window. `word` is the word that it writes, and `slot`
+    /// the slot that it works on; a call that does neither ignores them.
     ///
     /// # Errors
     ///
     /// The file of the call cannot be opened.
-    pub fn of(call: &Call, word: u64, slot: u8, driver: &Driver) -> io::Result<Self> {
+    pub fn of(
+        call: &Call,
+        window: Window,
+        word: u64,
+        slot: u8,
+        driver: &Driver,
+    ) -> io::Result<Self> {
+        let unit = window.scale();
         Ok(match call {
             Call::Outside => Self::new(Act::Nothing, Memory::None),
             Call::Fork => Self::new(Act::System(libc::SYS_fork as u64, [0; 6]), Memory::None),
-            Call::Read(addr) => Self::new(Act::Read(GUEST.byte(*addr)), Memory::None),
-            Call::Write(addr) => Self::new(Act::Write(GUEST.byte(*addr), word), Memory::None),
-            Call::System(Constant(_, number), arguments) => {
-                Self::new(Act::System(*number, values(arguments)), Memory::None)
+            Call::Read(addr) => Self::new(Act::Read(window.byte(*addr), unit), Memory::None),
+            Call::Write(addr) => {
+                Self::new(Act::Write(window.byte(*addr), unit, word), Memory::None)
             }
+            Call::System(Constant(_, number), arguments) => Self::new(
+                Act::System(*number, values(window, arguments)),
+                Memory::None,
+            ),
             Call::ClearRefs => {
                 let file = File::options().write(true).open("/proc/self/clear_refs")?;
                 let act = Act::Argument(libc::SYS_write as u64, descriptor(&file), None, [1, 0]);
@@ -121,13 +136,20 @@ impl Ready {
             }
             Call::Pagemap(pages) => {
                 let file = File::open("/proc/self/pagemap")?;
-                let pages = GUEST.pages(*pages);
+                let pages = window.pages(*pages);
                 let of = |pages: u64| pages * size_of::<u64>() as u64;
-                let place = [of(pages.end - pages.start), of(pages.start)];
+                let count = pages.end - pages.start;
+                let place = [of(count), of(pages.start)];
                 let act = Act::Argument(libc::SYS_pread64 as u64, descriptor(&file), None, place);
                 Self {
                     _file: Some(file),
-                    ..Self::new(act, Memory::Pagemap([0; WINDOW_PAGES as usize]))
+                    ..Self::new(
+                        act,
+                        match unit {
+                            1 => Memory::Pagemap([0; WINDOW_PAGES as usize]),
+                            _ => Memory::PagemapOfUnits(vec![0; count as usize]),
+                        },
+                    )
                 }
             }
             Call::Uffd {
@@ -136,7 +158,7 @@ impl Ready {
                 mode,
                 ..
             } => {
-                let [addr, len] = range(*pages);
+                let [addr, len] = range(window, *pages);
                 let mode = mode.map_or(0, |mode| mode.1);
                 Self::new(
                     ioctl(uffd() as u64, *request),
@@ -145,8 +167,9 @@ impl Ready {
             }
             Call::Range(range) => {
                 let argument = driver::Range {
-                    addr: GUEST.byte(range.pages.first),
-                    len: GUEST.count(range.pages.count),
+                    addr: window.byte(range.pages.first),
+                    len: window.count(range.pages.count),
+                    unit: unit as u32,
                     dev: range.dev.into(),
                     skip: range.skip.into(),
                     flags: range.flags.0,
@@ -181,8 +204,8 @@ impl Ready {
             }
             Call::Snapshot(dev, pages) => {
                 let argument = driver::Snapshot {
-                    addr: GUEST.byte(pages.first),
-                    len: GUEST.count(pages.count),
+                    addr: window.byte(pages.first),
+                    len: window.count(pages.count),
                     dev: dev.get().into(),
                     seen: [0; driver::MAX_PAGES],
                 };
@@ -203,6 +226,7 @@ impl Ready {
             Memory::Uffd(argument) => std::ptr::from_mut(argument) as u64,
             Memory::ClearRefs(argument) => std::ptr::from_mut(argument) as u64,
             Memory::Pagemap(argument) => std::ptr::from_mut(argument) as u64,
+            Memory::PagemapOfUnits(argument) => argument.as_mut_ptr() as u64,
         }
     }
 
@@ -239,8 +263,8 @@ impl Ready {
         let mut rehearsed = 0;
         for act in [
             Act::Nothing,
-            Act::Read(here),
-            Act::Write(here, 0),
+            Act::Read(here, 1),
+            Act::Write(here, 1, 0),
             Act::System(libc::SYS_getppid as u64, [0; 6]),
             Act::Argument(libc::SYS_getppid as u64, 0, None, [0; 2]),
         ] {
@@ -261,6 +285,7 @@ impl Ready {
         let result = match ended {
             Ended::Word(word) => return GuestOutcome::Word(word),
             Ended::Signal(signal) => return GuestOutcome::Signal(signal),
+            Ended::Uneven => return GuestOutcome::Uneven,
             Ended::Returned(result) => result,
         };
         if result < 0 {
@@ -283,9 +308,22 @@ impl Ready {
                 digest(seen.iter().map(|seen| (*seen).into()))
             }
             (Memory::Pagemap(entries), Call::Pagemap(pages)) => {
-                const SHOWN: u64 = 7 << 55 | 7 << 61;
-                let entries = &entries[..GUEST.count(pages.count) as usize];
+                let entries = &entries[..pages.count as usize];
                 digest(entries.iter().map(|entry| entry & SHOWN))
+            }
+            (Memory::PagemapOfUnits(entries), Call::Pagemap(pages)) => {
+                let mut units = entries.chunks(entries.len() / pages.count as usize);
+                let shown = |unit: &[u64]| {
+                    let first = unit[0] & SHOWN;
+                    unit.iter()
+                        .all(|entry| entry & SHOWN == first)
+                        .then_some(first)
+                };
+                units
+                    .by_ref()
+                    .map(shown)
+                    .collect::<Option<Vec<_>>>()
+                    .map_or(GuestOutcome::Uneven, |seen| digest(seen.into_iter()))
             }
             (_, Call::Outside) => GuestOutcome::Nothing,
             _ => GuestOutcome::Done,
@@ -307,14 +345,10 @@ impl Ready {
 fn perform(act: Act, argument: u64) -> Ended {
     match act {
         Act::Nothing => Ended::Returned(0),
-        Act::Read(addr) => match access::read(addr) {
-            Ok(word) => Ended::Word(word),
-            Err(signal) => Ended::Signal(signal),
-        },
-        Act::Write(addr, word) => match access::write(addr, word) {
-            Ok(()) => Ended::Word(word),
-            Err(signal) => Ended::Signal(signal),
-        },
+        Act::Read(addr, unit) => each_page(addr, unit, access::read),
+        Act::Write(addr, unit, word) => {
+            each_page(addr, unit, |addr| access::write(addr, word).map(|()| word))
+        }
         Act::System(number, arguments) => Ended::Returned(system_call(number, arguments)),
         Act::Argument(number, file, Some(request), [a, b]) => {
             Ended::Returned(system_call(number, [file, request, argument, a, b, 0]))
@@ -323,6 +357,20 @@ fn perform(act: Act, argument: u64) -> Ended {
             Ended::Returned(system_call(number, [file, argument, a, b, 0, 0]))
         }
     }
+}
+
+/// Accesses the word at an address, and at the same place of the pages behind it.
+#[inline(always)]
+fn each_page(addr: u64, unit: u64, access: impl Fn(u64) -> Result<u64, i32>) -> Ended {
+    let mut ended = None;
+    for page in 0..unit {
+        match (access(addr + page * PAGE), ended) {
+            (Err(signal), _) => return Ended::Signal(signal),
+            (Ok(word), Some(other)) if word != other => return Ended::Uneven,
+            (Ok(word), _) => ended = Some(word),
+        }
+    }
+    ended.map_or(Ended::Uneven, Ended::Word)
 }
 
 /// Unshares the stack around this frame. Otherwise, after a fork, copy-on-write of the stack would
@@ -344,16 +392,16 @@ fn descriptor(file: &File) -> u64 {
     file.as_raw_fd() as u64
 }
 
-fn range(pages: Pages) -> [u64; 2] {
-    [GUEST.byte(pages.first), GUEST.bytes(pages.count)]
+fn range(window: Window, pages: Pages) -> [u64; 2] {
+    [window.byte(pages.first), window.bytes(pages.count)]
 }
 
-fn values(arguments: &[Argument]) -> [u64; 6] {
+fn values(window: Window, arguments: &[Argument]) -> [u64; 6] {
     let mut values = [0; 6];
     for (value, argument) in values.iter_mut().zip(arguments) {
         *value = match *argument {
-            Argument::At(addr) => GUEST.byte(addr),
-            Argument::Bytes(pages) => GUEST.bytes(pages),
+            Argument::At(addr) => window.byte(addr),
+            Argument::Bytes(pages) => window.bytes(pages),
             Argument::Is(Constant(_, value)) => value,
         };
     }

@@ -37,6 +37,8 @@ pub struct Request {
     pub stops: Stops,
     /// It runs until it waits, whoever else becomes able to run.
     pub uninterrupted: bool,
+    /// The program is one with huge pages.
+    pub huge: bool,
 }
 
 impl Request {
@@ -56,6 +58,8 @@ pub struct Item {
     pub request: Option<Request>,
     /// Observe the window afterwards.
     pub observe: bool,
+    /// The program is one with huge pages.
+    pub huge: bool,
 }
 
 /// The result of one operation.

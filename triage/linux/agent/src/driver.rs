@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// The most pages of a snapshot or an observation.
+/// The most pages of a snapshot.
 pub const MAX_PAGES: usize = 64;
 const _: () = assert!(Window::GUEST.count(WINDOW_PAGES) as usize <= MAX_PAGES);
 
@@ -23,6 +23,8 @@ pub struct Range {
     pub flags: u32,
     pub result: u64,
     pub word: u64,
+    pub unit: u32,
+    pub reserved: u32,
 }
 
 /// `struct mmfuzz_slot`.
@@ -69,12 +71,14 @@ pub struct Entry {
     pub kind: u8,
     pub device: u8,
     pub pte: u8,
-    pub reserved: u8,
+    pub level: u8,
     pub page: u32,
     pub refs: i32,
     pub maps: i32,
     pub frame: u32,
-    pub reserved_too: u32,
+    pub entire: i32,
+    pub order: u32,
+    pub uneven: u32,
     pub pfn: u64,
     pub index: u64,
     pub word: u64,
@@ -88,6 +92,8 @@ pub struct Observe {
     pub len: u32,
     pub addr: u64,
     pub entries: u64,
+    pub unit: u32,
+    pub reserved: u32,
     pub anon_rss: i64,
     pub swap_ents: i64,
     pub areas: u64,

@@ -12,6 +12,14 @@ use mm_fuzz::window::Window;
 use mm_linux_protocol::{ALLOC_KINDS, GuestOutcome};
 use std::sync::{Arc, Barrier};
 
+/// The window of a program.
+fn window(huge: bool) -> Window {
+    match huge {
+        false => Window::GUEST,
+        true => Window::GUEST_HUGE,
+    }
+}
+
 /// What a worker needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Worker {
@@ -53,13 +61,15 @@ impl Worker {
     pub fn observe(
         self,
         pid: i32,
+        window: Window,
         sums: &mut Observe,
         entries: &mut [driver::Entry; WINDOW_PAGES as usize],
     ) -> bool {
         *sums = Observe {
             pid: pid as u32,
-            len: Window::GUEST.count(WINDOW_PAGES),
-            addr: Window::GUEST.start_byte(),
+            len: window.count(WINDOW_PAGES),
+            addr: window.start_byte(),
+            unit: window.scale() as u32,
             entries: entries.as_mut_ptr() as u64,
             ..Observe::default()
         };
@@ -74,7 +84,8 @@ impl Worker {
         if item.observe {
             // SAFETY: a plain call.
             let pid = unsafe { libc::getpid() };
-            result.seen = self.observe(pid, &mut result.sums, &mut result.entries);
+            let window = window(item.huge);
+            result.seen = self.observe(pid, window, &mut result.sums, &mut result.entries);
         }
     }
 
@@ -87,10 +98,9 @@ impl Worker {
         }
         if request.kind == Request::CLEAN {
             forget_uffd();
-            let (start, len) = (
-                Window::GUEST.start_byte(),
-                Window::GUEST.bytes(WINDOW_PAGES),
-            );
+            // the larger window contains the other
+            let window = window(true);
+            let (start, len) = (window.start_byte(), window.bytes(WINDOW_PAGES));
             // SAFETY: nothing of ours lies in the window.
             return done(unsafe { libc::munmap(start as *mut _, len as usize) }).into();
         }
@@ -121,15 +131,21 @@ impl Worker {
         if matches!(call, Call::Fork) && !fails {
             return self.fork(request);
         }
-        let ran =
-            Ready::of(&call, request.word, request.slot, self.driver).and_then(|mut ready| {
-                let ended = if fails {
-                    ready.run_failing(request.fail, self.driver)?
-                } else {
-                    ready.run()
-                };
-                Ok((ready, ended))
-            });
+        let ran = Ready::of(
+            &call,
+            window(request.huge),
+            request.word,
+            request.slot,
+            self.driver,
+        )
+        .and_then(|mut ready| {
+            let ended = if fails {
+                ready.run_failing(request.fail, self.driver)?
+            } else {
+                ready.run()
+            };
+            Ok((ready, ended))
+        });
         match ran {
             Ok((_, Ended::Returned(0))) if matches!(call, Call::Fork) => self.born(request),
             Ok((_, Ended::Returned(pid @ 1..))) if matches!(call, Call::Fork) => Response {

@@ -31,8 +31,9 @@ pub const MAX_EVENTS: usize = 2 * MAX_OPS + 1;
 /// Postcard takes 3, 5 and 10 bytes for numbers of 16, 32 and 64 bits, and one for a byte, a kind
 /// and a short length. A job is much shorter.
 pub const MAX_FRAME: usize = {
-    // page, kind, device, flags; page flags; references, mappings; identity, index, word
-    const ENTRY: usize = 4 + 3 + 2 * 5 + 3 * 10;
+    // page, kind, device, flags, level, order, uneven; page flags; references, mappings, entire;
+    // identity, index, word
+    const ENTRY: usize = 7 + 3 + 3 * 5 + 3 * 10;
     // slot, number of entries; charges; VMAs
     const PROCESS: usize = 2 + WINDOW_PAGES as usize * ENTRY + 2 * 10 + 5;
     const SEEN: usize = 2 + MAX_PROCS * PROCESS;
@@ -206,6 +207,8 @@ pub enum GuestOutcome {
     Errno(i32),
     /// It had nothing to work on.
     Nothing,
+    /// A page of the program stands for several pages, and they are not alike.
+    Uneven,
 }
 
 /// A process and its window.
@@ -261,9 +264,10 @@ pub struct SeenEntry {
     pub flags: u8,
     /// Flags of the page: [`page`].
     pub page: u16,
-    /// The page's reference count.
+    /// The page's reference count; of a large folio, those references that are neither of a mapping
+    /// nor of the swap cache.
     pub refs: i32,
-    /// The page's mapcount; for a swap entry, the entries that name the slot.
+    /// The page's mapcount, without huge entries; for a swap entry, the entries that name the slot.
     pub maps: i32,
     /// A number that no other page has at this moment. On a device it is the frame.
     pub identity: u64,
@@ -271,6 +275,15 @@ pub struct SeenEntry {
     pub index: i64,
     /// The first word of the page.
     pub word: u64,
+    /// The level of the entry: 1 if it is huge, and shows as those that its split would make.
+    pub level: u8,
+    /// log2 of the folio's pages, in pages of the program.
+    pub order: u8,
+    /// The huge entries that map the folio.
+    pub entire: i32,
+    /// The page stands for several pages of the guest: in what others differ from the first:
+    /// [`uneven`].
+    pub uneven: u8,
 }
 
 /// Flags of an entry.
@@ -338,6 +351,20 @@ pub mod page {
         "swap-cache",
         "mlocked",
         "unevictable",
+    ];
+}
+
+/// In what pages of the guest differ that a page of the program stands for.
+pub mod uneven {
+    /// Their names, lowest bit first.
+    pub const NAMES: [&str; 7] = [
+        "kind",
+        "flags",
+        "page flags",
+        "refs",
+        "maps",
+        "order",
+        "word",
     ];
 }
 
@@ -469,6 +496,10 @@ mod tests {
             identity: u64::MAX,
             index: i64::MIN,
             word: u64::MAX,
+            level: u8::MAX,
+            order: u8::MAX,
+            entire: i32::MIN,
+            uneven: u8::MAX,
         };
         let process = SeenProcess {
             slot: u8::MAX,

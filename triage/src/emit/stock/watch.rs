@@ -308,7 +308,7 @@ impl Observer for Watch<'_> {
         let proc = place.and_then(|place| place.proc);
         let mm = proc.and_then(|proc| self.mms[proc]);
         self.update_mirrors(s, op, mm, &writable);
-        let seen = observe::processes(s, &self.mms, self.window);
+        let seen = observe::processes(s, &self.mms, self.window, 1);
         for process in &seen {
             self.used
                 .extend(process.entries.iter().map(|(page, _)| *page));

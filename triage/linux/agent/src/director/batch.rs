@@ -4,6 +4,7 @@ use super::{Director, PATIENCE, look, prepare};
 use crate::channel::{BATCH, Item, Request, Response};
 use mm_fuzz::exec::Slots;
 use mm_fuzz::program::{Op, Program};
+use mm_fuzz::window::Window;
 use mm_linux_protocol::{ALLOC_KINDS, Action, GuestEvent, GuestOutcome, Hint, Job};
 
 /// One operation of a batch.
@@ -64,7 +65,12 @@ impl Director {
             if request.is_some() {
                 predict(&mut slots, op, slot, job, step);
             }
-            let item = Item { request, observe };
+            let huge = Window::in_guest(program) != Window::GUEST;
+            let item = Item {
+                request,
+                observe,
+                huge,
+            };
             batch.push(Planned {
                 step,
                 slot,
@@ -115,7 +121,8 @@ impl Director {
             });
             events.push(GuestEvent::Ended(planned.step, outcome));
             if planned.item.observe && result.seen {
-                let seen = look::process_of(0, &result.sums, &result.entries);
+                let seen =
+                    look::process_of(0, Window::in_guest(program), &result.sums, &result.entries);
                 events.push(GuestEvent::Seen(vec![seen]));
             } else if planned.item.observe {
                 events.push(GuestEvent::NotSeen);

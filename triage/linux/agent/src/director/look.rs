@@ -18,7 +18,12 @@ const KINDS: [Kind; 10] = [
 ];
 
 /// The process in `slot`.
-pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> SeenProcess {
+pub fn process_of(
+    slot: usize,
+    window: Window,
+    sums: &Observe,
+    entries: &[driver::Entry],
+) -> SeenProcess {
     let mapped = entries
         .iter()
         .enumerate()
@@ -26,7 +31,7 @@ pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> See
     SeenProcess {
         slot: slot as u8,
         entries: mapped
-            .map(|(page, entry)| (page as u8, entry_of(entry)))
+            .map(|(page, entry)| (page as u8, entry_of(entry, window)))
             .collect(),
         anon_rss: sums.anon_rss,
         swap_ents: sums.swap_ents,
@@ -34,7 +39,7 @@ pub fn process_of(slot: usize, sums: &Observe, entries: &[driver::Entry]) -> See
     }
 }
 
-fn entry_of(entry: &driver::Entry) -> SeenEntry {
+fn entry_of(entry: &driver::Entry, window: Window) -> SeenEntry {
     let kind = KINDS
         .get(usize::from(entry.kind) - 1)
         .copied()
@@ -56,8 +61,13 @@ fn entry_of(entry: &driver::Entry) -> SeenEntry {
         // A folio in the swap cache may have no index yet.
         index: match in_swap {
             true => 0,
-            false => Window::GUEST.offset(entry.index),
+            false => window.offset(entry.index),
         },
         word: entry.word,
+        level: entry.level,
+        // in pages of the program
+        order: (entry.order as u8).saturating_sub(window.scale().ilog2() as u8),
+        entire: entry.entire,
+        uneven: entry.uneven as u8,
     }
 }

@@ -4,6 +4,7 @@ mod batch;
 mod child;
 mod look;
 mod schedule;
+mod thp;
 
 use crate::channel::{Channel, Request, Response, Shared, THREADS};
 use crate::cover::Cover;
@@ -13,7 +14,8 @@ use crate::worker::Worker;
 use child::Child;
 use mm_fuzz::exec::Slots;
 use mm_fuzz::limits::{MAX_PROCS, WINDOW_PAGES};
-use mm_fuzz::program::{self, Op, Program, Step, wire};
+use mm_fuzz::program::{self, Op, Program, Step, Thp, wire};
+use mm_fuzz::window::Window;
 use mm_linux_protocol::{
     ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Hint, Job, Reply, Stop,
 };
@@ -58,6 +60,8 @@ pub struct Director {
     stops: Vec<(u16, Vec<Stop>)>,
     /// The slots of the children that the job's forks make.
     children: Vec<(u16, u8)>,
+    /// When faults map huge pages.
+    thp: Thp,
 }
 
 /// The process that runs an operation, and the request for it; `Err` with the outcome if there is
@@ -83,6 +87,7 @@ fn prepare(
         fail,
         stops: driver::Stops::default(),
         uninterrupted: false,
+        huge: Window::in_guest(program) != Window::GUEST,
     };
     Ok((place.proc.unwrap_or(SERVICE), request))
 }
@@ -107,6 +112,7 @@ impl Director {
             clean: false,
             stops: Vec::new(),
             children: Vec::new(),
+            thp: thp::never(),
         };
         director.spawn(SERVICE, THREADS as u8);
         director
@@ -171,6 +177,10 @@ impl Director {
 
     fn begin(&mut self, program: &Program, device_frames: u32) {
         self.reset(device_frames);
+        if self.thp != program.thp {
+            self.thp = program.thp;
+            let _ = std::fs::write(thp::ENABLED, program.thp.to_string());
+        }
         if program.threads > 1 || !self.clean {
             if let Some(old) = self.slots.procs[0].take() {
                 old.kill(PATIENCE);
@@ -234,7 +244,7 @@ impl Director {
                     }
                 }
             }
-            Action::Observe => events.push(self.observe()),
+            Action::Observe => events.push(self.observe(Window::in_guest(program))),
             Action::ReleaseLocks => {
                 self.release_locks();
                 self.quiet();
@@ -414,16 +424,19 @@ impl Director {
         true
     }
 
-    fn observe(&self) -> GuestEvent {
+    fn observe(&self, window: Window) -> GuestEvent {
         let mut processes = Vec::new();
         let live = self.slots.procs.iter().enumerate();
         for (slot, child) in live.filter_map(|(slot, child)| Some((slot, (*child)?))) {
             let mut entries = [driver::Entry::default(); WINDOW_PAGES as usize];
             let mut sums = Observe::default();
-            if !self.worker.observe(child.pid, &mut sums, &mut entries) {
+            if !self
+                .worker
+                .observe(child.pid, window, &mut sums, &mut entries)
+            {
                 return GuestEvent::NotSeen;
             }
-            processes.push(look::process_of(slot, &sums, &entries));
+            processes.push(look::process_of(slot, window, &sums, &entries));
         }
         GuestEvent::Seen(processes)
     }

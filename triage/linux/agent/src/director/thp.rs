@@ -1,0 +1,22 @@
+//! Huge pages of the guest: faults map them as the program says, and nothing else makes them.
+
+use mm_fuzz::program::Thp;
+
+/// Says when faults map huge pages: "never" or "always".
+pub const ENABLED: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/// Turns huge pages off until a program wants them. A fault that wants one compacts memory first, so
+/// that it gets one. khugepaged sleeps.
+pub fn never() -> Thp {
+    for (file, word) in [
+        ("enabled", "never"),
+        // off by default in a small machine
+        ("use_zero_page", "1"),
+        ("defrag", "always"),
+        ("khugepaged/defrag", "0"),
+        ("khugepaged/scan_sleep_millisecs", "4294967295"),
+    ] {
+        let _ = std::fs::write(format!("/sys/kernel/mm/transparent_hugepage/{file}"), word);
+    }
+    Thp::Never
+}
