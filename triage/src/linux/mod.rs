@@ -36,10 +36,9 @@ use fuzz::Fuzzer;
 pub use guest::Image;
 use judge::Judge;
 pub use lab::Lab;
-use queue::{CaseSource, Queue};
+use queue::{CaseSource, Queue, files_of};
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 use tally::Tally;
@@ -192,17 +191,4 @@ fn judged<S: CaseSource>(
     tally.kernel_version = image.kernel();
     tally.interrupted = stop.is_set();
     Ok((source.unwrap_or_else(PoisonError::into_inner), tally))
-}
-
-/// The files in `given`, and the programs in its folders.
-fn files_of(given: &[PathBuf]) -> Result<VecDeque<WalkEntry>, corpus::CorpusError> {
-    let mut files = VecDeque::new();
-    for path in given {
-        if path.is_dir() {
-            files.extend(corpus::programs(path)?.into_iter().map(WalkEntry::File));
-        } else {
-            files.push_back(WalkEntry::Named(path.clone()));
-        }
-    }
-    Ok(files)
 }

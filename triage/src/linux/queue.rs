@@ -3,12 +3,31 @@
 use super::args::LinuxArgs;
 use super::plan;
 use super::tally::Tally;
+use crate::corpus;
 use crate::input::{self, Target};
 use crate::names::shown;
 use crate::walk::WalkEntry;
 use mm_fuzz::program::generate::{random_program, random_step};
 use mm_fuzz::program::{Geometry, Op, Program, Step, Thp};
 use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// The files in `given`, and the programs in its folders.
+///
+/// # Errors
+///
+/// A folder cannot be read.
+pub fn files_of(given: &[PathBuf]) -> Result<VecDeque<WalkEntry>, corpus::CorpusError> {
+    let mut files = VecDeque::new();
+    for path in given {
+        if path.is_dir() {
+            files.extend(corpus::programs(path)?.into_iter().map(WalkEntry::File));
+        } else {
+            files.push_back(WalkEntry::Named(path.clone()));
+        }
+    }
+    Ok(files)
+}
 
 /// A program to judge.
 #[derive(Clone)]

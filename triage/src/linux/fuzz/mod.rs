@@ -8,7 +8,7 @@
 mod corpus;
 
 use super::args::LinuxArgs;
-use super::queue::{Case, CaseSource, Queue, Reached};
+use super::queue::{Case, CaseSource, Queue, Reached, files_of};
 use super::tally::Tally;
 use crate::input::{self, Target};
 use crate::names::shown;
@@ -61,7 +61,7 @@ impl<'a> Fuzzer<'a> {
     ///
     /// A file that is no program.
     pub fn with_known(self) -> Result<Self, String> {
-        let files = super::files_of(&self.args.known).map_err(|error| error.to_string())?;
+        let files = files_of(&self.args.known).map_err(|error| error.to_string())?;
         let read = |found: WalkEntry| {
             let path = found.path();
             let input = input::load(path, None).map_err(|error| error.to_string())?;
