@@ -36,7 +36,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             boot: Duration::from_secs(60),
-            program: Duration::from_secs(20),
+            program: Duration::from_secs(40),
             whole: Duration::from_secs(300),
             last_words: Duration::from_millis(200),
         }

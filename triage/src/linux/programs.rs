@@ -1,7 +1,8 @@
 //! `linux --programs FILE.c…`: runs C programs, each in a guest of its own.
 //!
 //! docs/found keeps a program for each bug of Linux. Its output begins with `BROKEN` or is `ok`.
-//! With any other output, the program counts as failed.
+//! If the kernel dies before the program says anything, that counts as `BROKEN`. With any other
+//! output, the program counts as failed.
 
 use super::guest::Image;
 use crate::Status;
@@ -12,6 +13,9 @@ use std::process::{Command, Stdio};
 
 /// The agent's prefix for the output of a program.
 const SAID: &str = "mmfuzz-agent: ";
+
+/// The most lines of the kernel that are printed for a program.
+const KERNEL_LINES: usize = 8;
 
 /// The C programs among the arguments, and those in the folders among them, sorted by name.
 fn sources(given: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
@@ -75,6 +79,25 @@ pub fn said(image: &Image, name: &str, source: &str) -> String {
     }
 }
 
+/// The lines in which the kernel reports an error, and what the program says. A program that the
+/// kernel did not survive says `BROKEN`; another one that says nothing says an empty text.
+fn heard(console: &str) -> (Vec<&str>, &str) {
+    const WORDS: [&str; 5] = ["WARNING:", "BUG:", "kernel BUG at", "Oops", "Kernel panic"];
+    let kernel = console
+        .lines()
+        .filter(|line| WORDS.iter().any(|word| line.contains(word)));
+    let kernel: Vec<&str> = kernel.map(str::trim).collect();
+    let said = console.lines().filter_map(|line| line.split_once(SAID));
+    let mut said = said.filter_map(|(_, said)| said.split_once(": "));
+    let is_dead = kernel.iter().any(|line| line.contains("Kernel panic"));
+    let said = match said.next() {
+        Some((_, said)) => said,
+        None if is_dead => "BROKEN: the kernel dies",
+        None => "",
+    };
+    (kernel, said)
+}
+
 /// Runs each program, and prints its output and the kernel's warnings meanwhile.
 pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Result<Status> {
     let sources = match sources(given) {
@@ -103,16 +126,13 @@ pub fn command(image: &Image, given: &[PathBuf], out: &mut dyn Write) -> io::Res
             Ok(console) => console,
             Err(error) => return Ok(Status::unusable(error)),
         };
-        let kernel = console.lines().filter(|line| {
-            let words = ["WARNING:", "BUG:", "Oops", "Kernel panic"];
-            words.iter().any(|word| line.contains(word))
-        });
-        for line in kernel {
-            writeln!(out, "  {}", line.trim())?;
+        let (kernel, said) = heard(&console);
+        for line in kernel.iter().take(KERNEL_LINES) {
+            writeln!(out, "  {line}")?;
         }
-        let said = console.lines().filter_map(|line| line.split_once(SAID));
-        let said = said.filter_map(|(_, said)| said.split_once(": "));
-        let said = said.map(|(_, said)| said).next().unwrap_or("");
+        if kernel.len() > KERNEL_LINES {
+            writeln!(out, "  and {} more", kernel.len() - KERNEL_LINES)?;
+        }
         let counted = match said {
             "ok" => &mut ok,
             said if said.starts_with("BROKEN") => &mut broken,
@@ -154,6 +174,18 @@ mod tests {
         let names = sources(&given).expect("they can be read");
         let expected = [dir.path().join("a.c"), dir.path().join("b.c"), "x.c".into()];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn a_program_that_kills_the_kernel_is_broken() {
+        let dead = "[ 2.6] kernel BUG at mm/migrate.c:368!\n[ 2.7] Kernel panic - not syncing: x\n";
+        let (kernel, said) = heard(dead);
+        assert_eq!((kernel.len(), said), (2, "BROKEN: the kernel dies"));
+        let (kernel, said) = heard("mmfuzz-agent: a: ok\n[ 3.0] reboot: Power down\n");
+        assert_eq!((kernel.len(), said), (0, "ok"));
+        let warned = "[ 1.0] WARNING: mm/rmap.c:1\nmmfuzz-agent: a: BROKEN: x: y\n";
+        assert_eq!(heard(warned).1, "BROKEN: x: y");
+        assert_eq!(heard("[ 3.0] reboot: Power down\n").1, "");
     }
 
     #[test]
