@@ -50,7 +50,7 @@ int main(void)
 	dontneed = told(uffd, p, MADV_DONTNEED);
 	guard = told(uffd, p + 4096, GUARD_INSTALL);
 	if (dontneed != 1 || guard < 0)
-		return perror("madvise"), 2;
+		return puts("cannot be run: no MADV_GUARD_INSTALL"), 2;
 	printf(guard ? "ok\n" : "BROKEN: an event for MADV_DONTNEED, none for MADV_GUARD_INSTALL\n");
 	return !guard;
 }

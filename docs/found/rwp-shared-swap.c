@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +19,8 @@ static int reaches(int sharing)
 	ioctl(uffd, UFFDIO_API, &(struct uffdio_api){ UFFD_API, 1 << 17 | UFFD_FEATURE_SIGBUS, 0 }); // RWP
 	*(volatile char *)p = 1;
 	ioctl(uffd, UFFDIO_REGISTER, &(struct uffdio_register){ { (long)p, 4096 }, 8 /* UFFDIO_REGISTER_MODE_RWP */ });
-	ioctl(uffd, _IOWR(UFFDIO, 9, long[3]), (long[3]){ (long)p, 4096, 1 }); // UFFDIO_RWPROTECT
+	if (ioctl(uffd, _IOWR(UFFDIO, 9, long[3]), (long[3]){ (long)p, 4096, 1 })) // UFFDIO_RWPROTECT
+		puts("cannot be run: no UFFDIO_RWPROTECT"), exit(2);
 	int word = memfd_create("word", 0);
 	if (write(word, p, 1) == 1)
 		return 0; // it was never protected: not this bug

@@ -18,7 +18,8 @@ int main(void)
 	int uffd = ioctl(open("/dev/userfaultfd", O_RDWR), USERFAULTFD_IOC_NEW, O_NONBLOCK);
 	ioctl(uffd, UFFDIO_API, &(struct uffdio_api){ UFFD_API, 0x370a1, 0 }); // RWP, SIGBUS, shmem, WP_UNPOPULATED, POISON, MOVE
 	ioctl(uffd, UFFDIO_REGISTER, &(struct uffdio_register){ { (long)AT(0), 4096 }, 8 /* UFFDIO_REGISTER_MODE_RWP */ });
-	ioctl(uffd, _IOWR(UFFDIO, 9, long[3]), (long[3]){ (long)AT(0), 4096, 1 }); // UFFDIO_RWPROTECT
+	if (ioctl(uffd, _IOWR(UFFDIO, 9, long[3]), (long[3]){ (long)AT(0), 4096, 1 })) // UFFDIO_RWPROTECT
+		return puts("cannot be run: no UFFDIO_RWPROTECT"), 2;
 	int dmirror = open("/dev/hmm_dmirror0", O_RDWR);
 	ioctl(dmirror, _IOWR('H', 2, long[5]), (long[5]){ (long)AT(0), 0, 1 }); // migrate to the device
 	long entry;

@@ -36,7 +36,7 @@ static int move(void)
 	madvise(p, HUGE, MADV_HUGEPAGE);
 	*small = *p = 1;
 	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(dev, MIGRATE_TO_DEV, &cmd))
-		return perror("userfaultfd or /dev/hmm_dmirror0"), 2;
+		return puts("cannot be run: no UFFDIO_MOVE, or no huge device pages"), fflush(stdout), 2;
 	return ioctl(uffd, UFFDIO_MOVE_, &move) && errno == EEXIST ? 0 : 1;
 }
 
