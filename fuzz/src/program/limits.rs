@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{MAX_OPS, MAX_THREADS, Program, Thp};
+use super::{MAX_OPS, MAX_THREADS, Program};
 
 /// Limits for generation and mutation, within the limits of every program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +67,9 @@ impl Limits {
         )
     }
 
-    /// Makes a program canonical and brings it into the limits. Takes thread numbers modulo the
-    /// number of threads. Sets `thp never`: engines do not fuzz huge pages yet, because the oracles
-    /// still object where a huge page of an mlocked VMA is split.
+    /// Makes a program canonical and brings it into the limits. Thread numbers are taken modulo the
+    /// number of threads.
     pub fn apply(&self, program: &mut Program) {
-        program.thp = Thp::Never;
         program.ops.truncate(self.max_ops);
         program.threads = program.threads.clamp(self.min_threads, self.max_threads);
         program.normalize();

@@ -13,14 +13,14 @@ use super::generate::{pick, random_op, random_operand, random_preemption, used_o
 pub use super::limits::Limits;
 use super::op::{MAX_PARAMS, Op, OpKind, Source};
 use super::operand::{Operand, OperandKind};
-use super::{Geometry, MAX_PREEMPTIONS, Preemption, Program, Step, insert_preemption};
+use super::{Geometry, MAX_PREEMPTIONS, Preemption, Program, Step, Thp, insert_preemption};
 
 /// Changes a program. Returns true if the mutation applied; the program stays canonical and within
 /// `limits`.
 type Mutation = fn(&mut Program, &Limits, &mut Rng) -> bool;
 
 /// The mutations and their weights.
-const MUTATIONS: [(u32, Mutation); 21] = [
+const MUTATIONS: [(u32, Mutation); 22] = [
     (60, insert::insert_op),
     (15, insert::insert_failure),
     (10, insert::insert_move_back),
@@ -41,6 +41,7 @@ const MUTATIONS: [(u32, Mutation); 21] = [
     (15, retarget_preemption),
     (15, delete_preemption),
     (3, toggle_geometry),
+    (3, toggle_thp),
     (4, change_thread_count),
 ];
 
@@ -391,6 +392,14 @@ fn toggle_geometry(program: &mut Program, _: &Limits, _: &mut Rng) -> bool {
     program.geometry = match program.geometry {
         Geometry::Tiny => Geometry::X86_64,
         Geometry::X86_64 => Geometry::Tiny,
+    };
+    true
+}
+
+fn toggle_thp(program: &mut Program, _: &Limits, _: &mut Rng) -> bool {
+    program.thp = match program.thp {
+        Thp::Never => Thp::Always,
+        Thp::Always => Thp::Never,
     };
     true
 }
