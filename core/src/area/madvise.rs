@@ -6,6 +6,7 @@
 //! Corresponds to `mm/madvise.c`.
 
 use crate::fault::FaultError;
+use crate::huge_split::Split;
 use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -253,7 +254,7 @@ impl Current<'_> {
                 };
                 s.tasks[self.task.ix()].walked += 1;
                 if let (Some(at), Some(vma)) = (part.huge, s.find_vma(mm, part.range.start)) {
-                    s.split_huge_pmd_locked(vma, at);
+                    s.split_huge_pmd_locked(vma, at, Split::Mapped);
                 }
                 let isolated = s.isolate_for_pageout(self, mm, part.range.clone());
                 (part.range.end, isolated)

@@ -5,6 +5,7 @@
 //!
 //! Corresponds to `move_page_tables` in `mm/mremap.c`.
 
+use crate::huge_split::Split;
 use crate::ids::{MmId, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -113,7 +114,7 @@ impl Current<'_> {
                 return Ok(go.len);
             };
             if let Some(at) = part.huge {
-                s.split_huge_pmd_locked(go.src, at);
+                s.split_huge_pmd_locked(go.src, at, Split::Mapped);
             }
             let to = go.to + (part.range.start - go.from);
             zoo!(s, Bug::HugetlbMremapDelta => let to = go.to + done);

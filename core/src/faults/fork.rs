@@ -2,6 +2,7 @@
 //!
 //! Corresponds to `dup_mmap` in `mm/mmap.c`, `copy_page_range` in `mm/memory.c`.
 
+use crate::huge_split::Split;
 use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -340,7 +341,7 @@ impl Current<'_> {
                 };
                 s.tasks[self.task.ix()].walked += 1;
                 if let Some(at) = part.huge {
-                    s.split_huge_pmd_locked(copy.src, at);
+                    s.split_huge_pmd_locked(copy.src, at, Split::Mapped);
                 }
                 let blocked = s.copy_pte_range(self, copy, part.range.clone())?;
                 addr = blocked.unwrap_or(part.range.end);

@@ -1,12 +1,9 @@
-//! Transparent huge pages: huge faults, the split of a huge entry, its zap, and the split of a
-//! folio.
+//! Transparent huge pages: huge faults.
 //!
 //! A huge entry names the head page of a folio of that size, or the zero page, and lies at an
 //! aligned address inside one VMA. Each one owns a *deposited* page table, which a split of the
 //! entry installs without an allocation. After the split, entries of single pages map the folio,
-//! which stays large until it is split as well.
-//!
-//! An operation that has no form for huge entries splits them first.
+//! which stays large until it is split as well ([`huge_split`](crate::huge_split)).
 //!
 //! Corresponds to `mm/huge_memory.c`.
 
@@ -15,9 +12,7 @@ use crate::fault::{Fault, FaultError};
 use crate::ids::{Folio, MmId, Pfn, PteRef, TableId, VmaId};
 use crate::lock::Site;
 use crate::notifier::{NotifierEvent, NotifierRange};
-use crate::page::PageFlags;
 use crate::pte::{PresentPte, Pte, PteFlags};
-use crate::rmap::{Unit, UnmapFlush};
 use crate::state::{Current, Enomem, State};
 use crate::walk::Walk;
 use core::fmt;
@@ -60,7 +55,7 @@ impl State {
     }
 
     /// The addresses of the huge entry that would stand for `addr`.
-    fn pmd_range(&self, addr: u64) -> Range<u64> {
+    pub(crate) fn pmd_range(&self, addr: u64) -> Range<u64> {
         let end = self.geometry().end_of(addr, PMD - 1);
         end - self.geometry().span(PMD - 1)..end
     }
@@ -128,117 +123,6 @@ impl State {
         }
         self.charge(folio);
         Ok(folio)
-    }
-
-    /// Replaces the huge entry `at` by a page table of entries that map the same pages, under the
-    /// PMD lock (`__split_huge_pmd_locked`). Huge and small translations of an address never exist
-    /// side by side, so the huge one is flushed first.
-    pub(crate) fn split_huge_pmd_locked(&mut self, vma: VmaId, at: PteRef) {
-        let (mm, first) = (self.tables.table(at).mm, self.tables.addr(at));
-        let Some(pmd) = self.tables.get(at).present() else {
-            return;
-        };
-        let range = first..first + self.geometry().span(PMD - 1);
-        self.flush_tlb_range(mm, range);
-        let Some(table) = self.tables.withdraw(at) else {
-            return;
-        };
-        if pmd.pfn() == Pfn::ZERO {
-            // the kernel keeps only uffd-wp here
-            let zero = self.mk_pte(vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
-            let zero = zero.set(PteFlags::UFFD_WP, pmd.uffd_wp()).pte();
-            self.tables.split(at, table, |_| zero);
-            return;
-        }
-        let folio = self.folio(pmd.pfn());
-        let unit = self.whole(folio);
-        let exclusive = self.page(folio.head()).anon_exclusive();
-        if pmd.dirty() {
-            self.folio_mark_dirty(folio);
-        }
-        self.folio_ref_add(folio, unit.nr as i32 - 1);
-        let pages = Unit { level: 0, ..unit };
-        self.folio_add_anon_rmap(pages, vma, exclusive);
-        self.folio_remove_rmap(unit, vma);
-        // pte_mkdirty sets soft-dirty as well
-        let pmd = if pmd.dirty() { pmd.mkdirty() } else { pmd };
-        self.tables.split(at, table, |i| pmd.pte().part(i));
-    }
-
-    /// Removes a whole huge entry, under the PMD lock (`zap_huge_pmd`).
-    pub(crate) fn zap_huge_pmd(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
-        let pte = self.tables.get(at);
-        let Some(pmd) = pte.present() else { return };
-        self.set_pte_gathered(cur.task, at, pte, Pte::NONE);
-        self.free_deposit(at);
-        if pmd.pfn() == Pfn::ZERO {
-            return;
-        }
-        let mm = self.vma(vma).mm;
-        self.mm_mut(mm).anon_rss -= 1 << self.pmd_order();
-        let unit = self.whole(self.folio(pmd.pfn()));
-        self.folio_remove_rmap(unit, vma);
-        self.tlb_remove_folio(cur.task, unit.folio);
-    }
-
-    fn free_deposit(&mut self, at: PteRef) {
-        if let Some(table) = self.tables.withdraw(at) {
-            self.tables.free(table);
-        }
-    }
-
-    /// Splits the huge entry that a new boundary of a VMA would cut, if there is one
-    /// (`vma_adjust_trans_huge`).
-    pub(crate) fn vma_adjust_trans_huge(&mut self, vma: VmaId, boundary: u64) {
-        let mm = self.vma(vma).mm;
-        let range = self.pmd_range(boundary);
-        if range.start == boundary {
-            return;
-        }
-        if let Walk::Huge(at, _) = self.tables.walk(self.mm(mm).pgd, boundary) {
-            self.split_huge_pmd_locked(vma, at);
-        }
-    }
-
-    /// The first large folio that an entry of a single page in `range` maps.
-    pub(crate) fn large_folio_in(&self, mm: MmId, mut range: Range<u64>) -> Option<Folio> {
-        let pgd = self.mm(mm).pgd;
-        range.find_map(|addr| {
-            let at = self.tables.pte_offset(pgd, addr)?;
-            let folio = self.folio(self.tables.get(at).present()?.pfn());
-            (self.head(folio).order > 0).then_some(folio)
-        })
-    }
-
-    /// Makes each page of a folio a folio of its own, if nobody holds the folio besides the caller,
-    /// and migration entries stand for all its mappings (steps 3 to 5 of `__folio_split`). The new
-    /// folios are locked, and `task` holds a reference to each.
-    fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio) -> bool {
-        let head = *self.head(folio);
-        let cached = head.has(PageFlags::SWAPCACHE) || head.has(PageFlags::WRITEBACK);
-        if head.refcount != 1 || head.folio_mapcount() != 0 || cached {
-            return false;
-        }
-        let unit = self.whole(folio);
-        for page in unit.pages().skip(1) {
-            let part = self.page_mut(page);
-            let index = head.index + u64::from(part.tail_offset);
-            part.tail_offset = 0;
-            part.flags = head.flags - PageFlags::HEAD - PageFlags::ANON_EXCLUSIVE;
-            part.flags -= PageFlags::LOCKED;
-            part.set_mapping(head.mapping());
-            part.index = index;
-            part.refcount = 1;
-            part.mlock_count = head.mlock_count;
-            let part = Folio::of_head(page);
-            self.tasks[cur.task.ix()].refs.push(part);
-            self.folio_trylock(cur.task, part);
-            self.folio_add_lru(part);
-        }
-        let head = self.head_mut(folio);
-        head.order = 0;
-        head.flags -= PageFlags::HEAD | PageFlags::ANON_EXCLUSIVE;
-        true
     }
 }
 
@@ -333,77 +217,5 @@ impl Current<'_> {
             _ => s.folio_put(self.task, folio),
         }
         s.notifier_end(self.task, &notifier);
-    }
-
-    /// Splits the huge entry that stands for `addr`, if there is one (`__split_huge_pmd`).
-    pub(crate) async fn split_huge_pmd(self, vma: VmaId, addr: u64) {
-        let (mm, range) = {
-            let s = &*self.state();
-            (s.vma(vma).mm, s.pmd_range(addr))
-        };
-        let notifier = NotifierRange::new(mm, range, NotifierEvent::Clear, None);
-        self.notifier_start(&notifier).await;
-        let s = &mut *self.state();
-        if let Walk::Huge(at, _) = s.tables.walk(s.mm(mm).pgd, addr) {
-            s.split_huge_pmd_locked(vma, at);
-        }
-        s.notifier_end(self.task, &notifier);
-    }
-
-    /// [`split_huge_pmd`](Self::split_huge_pmd), but starts no invalidation if no huge entry stands
-    /// for `addr`.
-    pub(crate) async fn split_if_huge(self, vma: VmaId, addr: u64) {
-        let huge = {
-            let s = &*self.state();
-            let walk = s.tables().walk(s.mm(s.vma(vma).mm).pgd, addr);
-            matches!(walk, Walk::Huge(..))
-        };
-        if huge {
-            self.split_huge_pmd(vma, addr).await;
-        }
-    }
-
-    /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
-    /// reference, and keeps both, for the head page. Returns false if somebody else holds a
-    /// reference, other than for a mapping. The huge entries that map the folio are split in either
-    /// case.
-    pub(crate) async fn split_folio(self, folio: Folio) -> bool {
-        let unit = { self.state().whole(folio) };
-        self.try_to_migrate(folio, UnmapFlush::Each).await;
-        let split = { self.state().split_unmapped(self, folio) };
-        if !split {
-            self.remove_migration_ptes(folio, folio).await;
-            return false;
-        }
-        for page in unit.pages() {
-            let part = Folio::of_head(page);
-            self.remove_migration_ptes(part, part).await;
-            if part != folio {
-                let s = &mut *self.state();
-                s.folio_unlock(self.task, part);
-                s.folio_put(self.task, part);
-            }
-        }
-        true
-    }
-
-    /// Splits a large folio that an entry maps. Returns false if it is locked, or if somebody else
-    /// holds it. The kernel waits for the lock, even if the task holds those of other folios.
-    pub(crate) async fn split_mapped_folio(self, folio: Folio) -> bool {
-        {
-            let s = &mut *self.state();
-            if !s.folio_try_get(self.task, folio) {
-                return false;
-            }
-            if !s.folio_trylock(self.task, folio) {
-                s.folio_put(self.task, folio);
-                return false;
-            }
-        }
-        let split = self.split_folio(folio).await;
-        let s = &mut *self.state();
-        s.folio_unlock(self.task, folio);
-        s.folio_put(self.task, folio);
-        split
     }
 }

@@ -6,3 +6,5 @@ pub mod fault;
 pub mod fork;
 pub mod gup;
 pub mod huge_memory;
+pub mod huge_pmd;
+pub mod huge_split;

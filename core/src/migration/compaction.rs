@@ -10,7 +10,7 @@
 use crate::ids::{AnonVmaId, Folio};
 use crate::lock::Site;
 use crate::page::PageFlags;
-use crate::rmap::UnmapFlush;
+use crate::rmap::{RmapLock, Ttu};
 use crate::state::{Current, State};
 
 impl State {
@@ -86,7 +86,7 @@ impl Current<'_> {
         // test misses them there. The model always counts them.
         let was_mapped = self.state().folio_mapped(src);
         if was_mapped {
-            self.try_to_migrate(src, UnmapFlush::Batch).await;
+            self.try_to_migrate(src, Ttu::COMPACT).await;
         }
         let moved = {
             let s = &mut *self.state();
@@ -94,7 +94,7 @@ impl Current<'_> {
             !s.folio_mapped(src) && s.move_to_new_folio(src, dst)
         };
         if was_mapped {
-            self.remove_migration_ptes(src, if moved { dst } else { src })
+            self.remove_migration_ptes(src, if moved { dst } else { src }, RmapLock::Take)
                 .await;
             if !was_mlocked {
                 self.state().drain_lru_batch(dst);

@@ -9,7 +9,7 @@ use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
 use crate::pte::{
     MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-use crate::rmap::Unit;
+use crate::rmap::{RmapLock, Unit};
 use crate::state::{Current, State};
 use crate::trace::Event;
 
@@ -106,15 +106,18 @@ impl Current<'_> {
     /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller does: it
     /// holds `mmap_lock` of an address space that mapped the folio when the migration began, or a
     /// reference to the anon_vma.
-    pub(crate) async fn remove_migration_ptes(self, src: Folio, dst: Folio) {
-        let (anon_vma, lock) = {
+    pub(crate) async fn remove_migration_ptes(self, src: Folio, dst: Folio, lock: RmapLock) {
+        let (anon_vma, root) = {
             let s = &*self.state();
             let Some(anon_vma) = s.head(dst).anon_vma() else {
                 return;
             };
-            (anon_vma, Lock::AnonVmaRead(s.anon_vma(anon_vma).root))
+            (anon_vma, s.anon_vma(anon_vma).root)
         };
-        self.lock(lock).await;
+        let taken = (lock == RmapLock::Take).then_some(Lock::AnonVmaRead(root));
+        if let Some(lock) = taken {
+            self.lock(lock).await;
+        }
         let geometry = *self.state().geometry();
         let index = { self.state().rmap_walk_begin(dst, anon_vma) };
         let mut n = 0;
@@ -134,7 +137,7 @@ impl Current<'_> {
                 }
             }
         }
-        self.unlock(lock);
+        taken.inspect(|lock| self.unlock(*lock));
     }
 
     /// Sleeps until the migration of the page at `addr` is over, if its entry is still a migration

@@ -19,7 +19,7 @@ use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::{Mapping, PageFlags};
 use crate::pte::{Entry, Softleaf, SwapFlags};
-use crate::rmap::{Unit, UnmapFlush};
+use crate::rmap::{RmapLock, Ttu, Unit};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use core::ops::Range;
@@ -284,7 +284,7 @@ impl Current<'_> {
             }
             self.preempt(Site::MigrateVmaUnmap).await;
             if self.is_mapped(folio) {
-                self.try_to_migrate(folio, UnmapFlush::Each).await;
+                self.try_to_migrate(folio, Ttu::MIGRATE).await;
             }
             let s = &mut *self.state();
             if s.folio_mapped(folio) || !s.migrate_vma_check_folio(args, folio) {
@@ -430,7 +430,8 @@ impl Current<'_> {
         let has_entries = args.has_entries(i);
         zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
         if has_entries {
-            self.remove_migration_ptes(src, target).await;
+            self.remove_migration_ptes(src, target, RmapLock::Take)
+                .await;
             self.state().drain_lru_batch(target);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Corresponds to `mm/rmap.c`, `include/linux/rmap.h`.
 
+use crate::huge_split::Split;
 use crate::ids::{AnonVmaId, Folio, Pfn, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -18,6 +19,46 @@ use core::ops::Range;
 pub(crate) enum UnmapFlush {
     Each,
     Batch,
+}
+
+/// Who takes the anon_vma lock for a walk: the walk, for reading, or its caller, for writing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RmapLock {
+    Take,
+    Held,
+}
+
+/// How mappings of a folio are removed (`TTU_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ttu {
+    pub flush: UnmapFlush,
+    /// How huge entries are split first (`TTU_SPLIT_HUGE_PMD`).
+    pub split: Split,
+    pub lock: RmapLock,
+}
+
+impl Ttu {
+    /// Of a migration.
+    pub(crate) const MIGRATE: Self = Self {
+        flush: UnmapFlush::Each,
+        split: Split::Frozen,
+        lock: RmapLock::Take,
+    };
+    /// Of compaction.
+    pub(crate) const COMPACT: Self = Self {
+        flush: UnmapFlush::Batch,
+        ..Self::MIGRATE
+    };
+    /// Of the split of a folio (`unmap_folio`).
+    pub(crate) const SPLIT_FOLIO: Self = Self {
+        lock: RmapLock::Held,
+        ..Self::MIGRATE
+    };
+    /// Of reclaim.
+    pub(crate) const RECLAIM: Self = Self {
+        split: Split::Mapped,
+        ..Self::COMPACT
+    };
 }
 
 /// Pages of a folio that entries of one level map: `nr` entries of one page each at the lowest
@@ -355,9 +396,10 @@ impl Current<'_> {
 
     /// Replaces the mappings of a locked folio by migration entries (`try_to_migrate`). Some may
     /// remain, so the caller checks whether the folio is still mapped.
-    pub(crate) async fn try_to_migrate(self, folio: Folio, flush: UnmapFlush) {
-        let one = |s: &mut State, vma, found| s.try_to_migrate_one(self, folio, vma, found, flush);
-        self.unmap_each(folio, Site::TryToMigrate, one).await;
+    pub(crate) async fn try_to_migrate(self, folio: Folio, ttu: Ttu) {
+        let one =
+            |s: &mut State, vma, found| s.try_to_migrate_one(self, folio, vma, found, ttu.flush);
+        self.unmap_each(folio, Site::TryToMigrate, ttu, one).await;
     }
 
     /// Calls `one` for each mapping of a locked folio, under the page-table lock and within an
@@ -367,10 +409,18 @@ impl Current<'_> {
         self,
         folio: Folio,
         site: Site,
+        ttu: Ttu,
         one: impl Fn(&mut State, VmaId, Found) -> bool,
     ) {
-        let Some((anon_vma, lock)) = self.folio_lock_anon_vma_read(folio).await else {
-            return;
+        let (anon_vma, lock) = match ttu.lock {
+            RmapLock::Take => match self.folio_lock_anon_vma_read(folio).await {
+                Some((anon_vma, lock)) => (anon_vma, Some(lock)),
+                None => return,
+            },
+            RmapLock::Held => match { self.state().head(folio).anon_vma() } {
+                Some(anon_vma) => (anon_vma, None),
+                None => return,
+            },
         };
         let geometry = *self.state().geometry();
         let index = { self.state().rmap_walk_begin(folio, anon_vma) };
@@ -393,7 +443,7 @@ impl Current<'_> {
                 };
                 while ok && let Some(found) = s.page_vma_mapped_walk(&mut walk) {
                     if s.tables.table(found.at).level > 0 {
-                        s.split_huge_pmd_locked(vma, found.at);
+                        s.split_huge_pmd_locked(vma, found.at, ttu.split);
                         walk.rest = part.clone();
                         continue;
                     }
@@ -409,6 +459,6 @@ impl Current<'_> {
                 break;
             }
         }
-        self.unlock(lock);
+        lock.inspect(|lock| self.unlock(*lock));
     }
 }

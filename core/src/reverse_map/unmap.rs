@@ -8,6 +8,7 @@ use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
 use crate::pte::{PresentPte, Softleaf, SwapFlags};
+use crate::rmap::Ttu;
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
 
@@ -86,6 +87,7 @@ impl Current<'_> {
     /// checks whether the folio is still mapped. The caller owes the flush.
     pub(crate) async fn try_to_unmap(self, folio: Folio) {
         let one = |s: &mut State, vma, found| s.try_to_unmap_one(self, folio, vma, found);
-        self.unmap_each(folio, Site::TryToUnmap, one).await;
+        self.unmap_each(folio, Site::TryToUnmap, Ttu::RECLAIM, one)
+            .await;
     }
 }

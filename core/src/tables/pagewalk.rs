@@ -5,6 +5,7 @@
 //! Locks: the caller holds `mmap_lock`. One page table is one section, that is, one hold of the
 //! page-table lock.
 
+use crate::huge_split::Split;
 use crate::ids::{MmId, PteRef};
 use crate::lock::Site;
 use crate::state::{Current, State};
@@ -47,7 +48,7 @@ impl Current<'_> {
                     continue;
                 }
                 let vma = s.find_vma(mm, part.range.start);
-                vma.inspect(|vma| s.split_huge_pmd_locked(*vma, at));
+                vma.inspect(|vma| s.split_huge_pmd_locked(*vma, at, Split::Mapped));
             }
             for addr in part.range.clone() {
                 if let Some(at) = s.tables.pte_offset(pgd, addr) {

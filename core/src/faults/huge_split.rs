@@ -1,0 +1,260 @@
+//! Splitting: a huge entry into entries of single pages, and a large folio into its pages.
+//!
+//! The split of an entry installs the page table that the entry owns, so it needs no allocation.
+//! The folio stays large. The split of a folio replaces all its mappings by migration entries,
+//! makes each page a folio of its own, and then restores the mappings.
+//!
+//! Lock order: the folio lock, then the anon_vma lock for writing, then the page-table lock.
+//!
+//! Corresponds to `mm/huge_memory.c`.
+
+use crate::huge_memory::PMD;
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
+use crate::lock::Lock;
+use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::page::PageFlags;
+use crate::pte::{Entry, PresentPte, Pte, PteFlags};
+use crate::rmap::{RmapLock, Ttu, Unit};
+use crate::state::{Current, State};
+use crate::walk::Walk;
+use core::ops::Range;
+
+/// What the split of a huge entry leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Split {
+    /// Mappings of the same pages.
+    Mapped,
+    /// Migration entries, unless the folio is exclusive and may be pinned (`freeze`).
+    Frozen,
+}
+
+impl State {
+    /// Replaces the huge entry `at` by a page table of entries for the same pages, under the PMD
+    /// lock (`__split_huge_pmd_locked`).
+    pub(crate) fn split_huge_pmd_locked(&mut self, vma: VmaId, at: PteRef, how: Split) {
+        let pmd = self.tables.get(at);
+        match (pmd.decode(), pmd.leaf()) {
+            (Entry::Present(pmd), _) => self.split_present_pmd(vma, at, pmd, how),
+            _ => {}
+        }
+    }
+
+    /// Huge and small translations of an address never exist side by side, so the huge one is
+    /// flushed first.
+    fn split_present_pmd(&mut self, vma: VmaId, at: PteRef, pmd: PresentPte, how: Split) {
+        let (mm, first) = (self.tables.table(at).mm, self.tables.addr(at));
+        self.flush_tlb_range(mm, first..first + self.geometry().span(PMD - 1));
+        if pmd.pfn() == Pfn::ZERO {
+            // the kernel keeps only uffd-wp here
+            let zero = self.mk_pte(vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
+            let zero = zero.set(PteFlags::UFFD_WP, pmd.uffd_wp()).pte();
+            self.populate_split(at, |_| zero);
+            return;
+        }
+        let folio = self.folio(pmd.pfn());
+        let exclusive = self.page(folio.head()).anon_exclusive();
+        if pmd.dirty() {
+            self.folio_mark_dirty(folio);
+        }
+        if self.split_mapping(vma, folio, exclusive, how) == Split::Frozen {
+            self.populate_split(at, |i| {
+                let page = Pfn(pmd.pfn().0 + i);
+                let (write, young, dirty) = (pmd.write(), pmd.young(), pmd.dirty());
+                let entry = Self::make_migration_entry(page, write, exclusive, young, dirty);
+                entry.set(pmd.tracking(), true).pte()
+            });
+            return;
+        }
+        // pte_mkdirty sets soft-dirty as well
+        let pmd = if pmd.dirty() { pmd.mkdirty() } else { pmd };
+        self.populate_split(at, |i| pmd.pte().part(i));
+    }
+
+    /// Turns the mapping of a whole folio into mappings of its pages, or drops it if the entries
+    /// freeze. Returns what was done.
+    fn split_mapping(&mut self, vma: VmaId, folio: Folio, exclusive: bool, how: Split) -> Split {
+        let unit = self.whole(folio);
+        let mut done = how;
+        if how == Split::Frozen && exclusive && !self.folio_try_share_anon_rmap(unit) {
+            done = Split::Mapped;
+        }
+        match done {
+            Split::Mapped => {
+                self.folio_ref_add(folio, unit.nr as i32 - 1);
+                self.folio_add_anon_rmap(Unit { level: 0, ..unit }, vma, exclusive);
+                self.folio_remove_rmap(unit, vma);
+            }
+            Split::Frozen => {
+                self.folio_remove_rmap(unit, vma);
+                self.folio_ref_sub(folio, 1);
+            }
+        }
+        done
+    }
+
+    /// Installs the page table that the huge entry `at` owns, with `entry(i)` for page `i`.
+    fn populate_split(&mut self, at: PteRef, entry: impl Fn(u32) -> Pte) {
+        if let Some(table) = self.tables.withdraw(at) {
+            self.tables.split(at, table, entry);
+        }
+    }
+
+    /// Splits the huge entries that a new boundary of a VMA would cut (`vma_adjust_trans_huge`).
+    pub(crate) fn vma_adjust_trans_huge(&mut self, vma: VmaId, boundary: u64) {
+        let mm = self.vma(vma).mm;
+        let range = self.pmd_range(boundary);
+        if range.start == boundary {
+            return;
+        }
+        if let Walk::Huge(at, _) = self.tables.walk(self.mm(mm).pgd, boundary) {
+            self.split_huge_pmd_locked(vma, at, Split::Mapped);
+        }
+    }
+
+    /// The first large folio that an entry of a single page in `range` maps.
+    pub(crate) fn large_folio_in(&self, mm: MmId, mut range: Range<u64>) -> Option<Folio> {
+        let pgd = self.mm(mm).pgd;
+        range.find_map(|addr| {
+            let at = self.tables.pte_offset(pgd, addr)?;
+            let folio = self.folio(self.tables.get(at).present()?.pfn());
+            (self.head(folio).order > 0).then_some(folio)
+        })
+    }
+
+    /// True if nobody but the caller and the mappings hold the folio, before anything is touched
+    /// (`folio_check_splittable`, the racy check of `__folio_split`).
+    fn may_split(&self, folio: Folio) -> bool {
+        let head = self.head(folio);
+        let cached = head.has(PageFlags::SWAPCACHE) || head.has(PageFlags::WRITEBACK);
+        !cached && head.refcount == head.folio_mapcount() + 1
+    }
+
+    /// Makes each page of a folio a folio of its own, if nobody holds the folio besides the caller,
+    /// and migration entries stand for all its mappings (steps 3 to 5 of `__folio_split`). The new
+    /// folios are locked, and `task` holds a reference to each.
+    fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio) -> bool {
+        let head = *self.head(folio);
+        if head.refcount != 1 || head.folio_mapcount() != 0 {
+            return false;
+        }
+        let unit = self.whole(folio);
+        for page in unit.pages().skip(1) {
+            let part = self.page_mut(page);
+            let index = head.index + u64::from(part.tail_offset);
+            part.tail_offset = 0;
+            part.flags = head.flags - PageFlags::HEAD - PageFlags::ANON_EXCLUSIVE;
+            part.flags -= PageFlags::LOCKED;
+            part.set_mapping(head.mapping());
+            part.index = index;
+            part.refcount = 1;
+            part.mlock_count = head.mlock_count;
+            let part = Folio::of_head(page);
+            self.tasks[cur.task.ix()].refs.push(part);
+            self.folio_trylock(cur.task, part);
+            self.folio_add_lru(part);
+        }
+        let head = self.head_mut(folio);
+        head.order = 0;
+        head.flags -= PageFlags::HEAD | PageFlags::ANON_EXCLUSIVE;
+        true
+    }
+}
+
+impl Current<'_> {
+    /// Splits the huge entry that stands for `addr`, if there is one (`__split_huge_pmd`).
+    pub(crate) async fn split_huge_pmd(self, vma: VmaId, addr: u64) {
+        let (mm, range) = {
+            let s = &*self.state();
+            (s.vma(vma).mm, s.pmd_range(addr))
+        };
+        let notifier = NotifierRange::new(mm, range, NotifierEvent::Clear, None);
+        self.notifier_start(&notifier).await;
+        let s = &mut *self.state();
+        if let Walk::Huge(at, _) = s.tables.walk(s.mm(mm).pgd, addr) {
+            s.split_huge_pmd_locked(vma, at, Split::Mapped);
+        }
+        s.notifier_end(self.task, &notifier);
+    }
+
+    /// Splits the huge entry that stands for `addr`, if faults may have made one.
+    pub(crate) async fn split_if_huge(self, vma: VmaId, addr: u64) {
+        let huge = {
+            let s = &*self.state();
+            let walk = s.tables().walk(s.mm(s.vma(vma).mm).pgd, addr);
+            matches!(walk, Walk::Huge(..))
+        };
+        if huge {
+            self.split_huge_pmd(vma, addr).await;
+        }
+    }
+
+    /// Splits a large folio into its pages (`split_folio`). The folio is locked, and the task holds
+    /// the only reference besides those of mappings; both stay with the head page. Returns false if
+    /// somebody else holds it, or if nothing maps it.
+    ///
+    /// The anon_vma is locked for writing from the unmap to the restore, which keeps out other
+    /// splits, and a reference keeps it alive: the mappings may go while migration entries stand
+    /// for them.
+    pub(crate) async fn split_folio(self, folio: Folio) -> bool {
+        let held = { self.state().folio_get_anon_vma(self.task, folio) };
+        let Some(anon_vma) = held else {
+            return false;
+        };
+        let lock = Lock::AnonVmaWrite(self.state().anon_vma(anon_vma).root);
+        self.lock(lock).await;
+        let split = self.split_folio_locked(folio).await;
+        let s = &mut *self.state();
+        s.unlock(self.task, lock);
+        s.put_task_anon_vma(self.task, anon_vma);
+        split
+    }
+
+    /// The split, with the anon_vma locked for writing (steps 1 to 7 of `__folio_split`).
+    async fn split_folio_locked(self, folio: Folio) -> bool {
+        let unit = {
+            let s = &*self.state();
+            if !s.may_split(folio) {
+                return false;
+            }
+            s.whole(folio)
+        };
+        self.try_to_migrate(folio, Ttu::SPLIT_FOLIO).await;
+        let split = { self.state().split_unmapped(self, folio) };
+        if !split {
+            self.remove_migration_ptes(folio, folio, RmapLock::Held)
+                .await;
+            return false;
+        }
+        for page in unit.pages() {
+            let part = Folio::of_head(page);
+            self.remove_migration_ptes(part, part, RmapLock::Held).await;
+        }
+        let s = &mut *self.state();
+        for page in unit.pages().skip(1) {
+            let part = Folio::of_head(page);
+            s.folio_unlock(self.task, part);
+            s.folio_put(self.task, part);
+        }
+        true
+    }
+
+    /// Splits a large folio that an entry maps. Returns false if it is locked, or if somebody else
+    /// holds it. The kernel waits for the lock, even if the task holds those of other folios.
+    pub(crate) async fn split_mapped_folio(self, folio: Folio) -> bool {
+        {
+            let s = &mut *self.state();
+            if !s.folio_try_get(self.task, folio) {
+                return false;
+            }
+            if !s.folio_trylock(self.task, folio) {
+                s.folio_put(self.task, folio);
+                return false;
+            }
+        }
+        let split = self.split_folio(folio).await;
+        let s = &mut *self.state();
+        s.folio_unlock(self.task, folio);
+        s.folio_put(self.task, folio);
+        split
+    }
+}
