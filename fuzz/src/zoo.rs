@@ -131,6 +131,17 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentZeroPageUffdwpDevice => ("K3", 1, "contents/kept-protection"),
         Bug::SwapinRace => ("K6", 2, "swap/given-up"),
         Bug::PagemapNoMmget => ("K6", 2, "counting/address-space-alive"),
+        Bug::ThpSplitDirty => ("K3", 1, "entries/update"),
+        Bug::HugezeroSplitUffdwp => ("K3", 1, "entries/update"),
+        Bug::LatentHugeZeroSplitSoftdirty => ("K3", 1, "entries/update"),
+        Bug::LatentSplitPmdSoftdirty => ("K3", 1, "entries/update"),
+        Bug::SplitHeadExclusive => ("K12", 1, "entries/write-exclusive"),
+        Bug::LatentSoftdirtyPmdPinned => ("K3", 1, "entries/update"),
+        Bug::LatentHugeZeroUnshare => ("K3", 1, "contents/kept-protection"),
+        Bug::LargeReuseOtherMm => ("K12", 1, "reverse-map/exclusive"),
+        Bug::DepositForkMissing => ("K4", 1, "counting/page-tables"),
+        Bug::DepositZapKept => ("K4", 1, "counting/page-tables"),
+        Bug::DepositMoveMissing => ("K4", 1, "counting/page-tables"),
     }
 }
 

@@ -6,7 +6,7 @@
 //! Corresponds to `mm/madvise.c`.
 
 use crate::fault::FaultError;
-use crate::huge_split::Split;
+use crate::huge_memory::Thp;
 use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
@@ -15,6 +15,7 @@ use crate::pte::{Entry, PresentPte, PteFlags, Softleaf};
 use crate::state::{Current, Enomem, State};
 use crate::swapin::Lookup;
 use crate::vma::VmFlags;
+use crate::walk::Walk;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -57,17 +58,58 @@ pub enum PopulateError {
 }
 
 impl State {
-    /// The folio of an entry if it is on the LRU and the entry is its only mapping. `MADV_COLD` and
-    /// `MADV_PAGEOUT` skip all other folios.
-    fn sole_lru_folio(&self, pte: PresentPte) -> Option<Folio> {
+    /// The folio of an entry if it is on the LRU and nothing else maps it: one huge entry, or an
+    /// entry for each of its pages. `MADV_COLD` and `MADV_PAGEOUT` skip all other folios.
+    fn sole_lru_folio(&self, range: &Range<u64>, at: PteRef, pte: PresentPte) -> Option<Folio> {
         let folio = self.folio(pte.pfn());
         let head = self.head(folio);
-        let sole = head.has(PageFlags::LRU) && head.folio_mapcount() == 1;
-        (folio != Folio::ZERO && sole).then_some(folio)
+        if folio == Folio::ZERO || !head.has(PageFlags::LRU) {
+            return None;
+        }
+        let sole = match self.tables.table(at).level {
+            0 => head.folio_mapcount() == head.nr_pages() && self.wholly_advised(range, at, pte),
+            _ => head.folio_mapcount() == 1,
+        };
+        sole.then_some(folio)
+    }
+
+    /// True if the entries in `range` map all of the folio that the entry `at` maps. The kernel
+    /// splits any other large folio, and skips one that it cannot split.
+    fn wholly_advised(&self, range: &Range<u64>, at: PteRef, pte: PresentPte) -> bool {
+        let mm = self.tables.table(at).mm;
+        self.head(self.folio(pte.pfn())).order == 0
+            || self.maps_all_of_folio(mm, range, self.tables.addr(at), pte.pfn())
+    }
+
+    /// The first large folio in `rest` that advice on `range` would cut and that no other process
+    /// maps, and the address behind the page where it was found.
+    fn folio_cut_by_advice(
+        &self,
+        mm: MmId,
+        rest: &Range<u64>,
+        range: &Range<u64>,
+    ) -> Option<(Folio, u64)> {
+        let pgd = self.mm(mm).pgd;
+        rest.clone().find_map(|addr| {
+            let (at, level) = match self.tables.walk(pgd, addr) {
+                Walk::Pte(at) => (at, 0),
+                Walk::Huge(at, level) => (at, level),
+                Walk::Hole(..) => return None,
+            };
+            let pte = self.tables.get(at).present()?;
+            let folio = self.folio(pte.pfn());
+            let first = self.tables.addr(at);
+            let cut = match level {
+                0 => !self.wholly_advised(range, at, pte),
+                _ => first < range.start || range.end < first + self.entry_pages(at),
+            };
+            let splits = cut && folio != Folio::ZERO && !self.mapped_by_others(mm, folio);
+            splits.then_some((folio, addr + 1))
+        })
     }
 
     /// Makes one entry lazily freed, under the page-table lock (`madvise_free_pte_range`).
-    fn madvise_free_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
+    fn madvise_free_pte(&mut self, cur: Current<'_>, vma: VmaId, range: &Range<u64>, at: PteRef) {
         let entry = self.tables.get(at);
         let pte = match (entry.decode(), entry.leaf()) {
             (Entry::Present(pte), _) if pte.pfn() != Pfn::ZERO => pte,
@@ -76,8 +118,8 @@ impl State {
         };
         let folio = self.folio(pte.pfn());
         let page = *self.head(folio);
-        if page.order > 0 {
-            // the kernel splits the folio first
+        let mappings = page.nr_pages();
+        if !self.wholly_advised(range, at, pte) {
             return;
         }
         if page
@@ -86,7 +128,7 @@ impl State {
         {
             let cached = page.has(PageFlags::SWAPCACHE);
             if page.has(PageFlags::LOCKED)
-                || page.folio_mapcount() != 1
+                || page.folio_mapcount() != mappings
                 || cached && !self.folio_free_swap(folio)
             {
                 return;
@@ -94,17 +136,21 @@ impl State {
             self.head_mut(folio).flags.remove(PageFlags::DIRTY);
         }
         self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED | PteFlags::DIRTY);
+        self.folio_mark_lazyfree(folio);
+    }
+
+    /// `folio_mark_lazyfree`.
+    pub(crate) fn folio_mark_lazyfree(&mut self, folio: Folio) {
         let page = self.head(folio);
         if page.has(PageFlags::LRU) && !page.has(PageFlags::UNEVICTABLE) {
-            // folio_mark_lazyfree
             self.head_mut(folio).flags.remove(PageFlags::SWAPBACKED);
         }
     }
 
     /// Makes one entry old, under the page-table lock.
-    fn madvise_cold_pte(&mut self, cur: Current<'_>, at: PteRef) {
+    fn madvise_cold_pte(&mut self, cur: Current<'_>, range: &Range<u64>, at: PteRef) {
         if let Some(pte) = self.tables.get(at).present()
-            && self.sole_lru_folio(pte).is_some()
+            && self.sole_lru_folio(range, at, pte).is_some()
         {
             self.set_pte_aged(cur, at, pte, PteFlags::ACCESSED);
         }
@@ -112,12 +158,18 @@ impl State {
 
     /// Clears bits that the MMU sets, and gathers a flush so that the MMU sets them again at the
     /// next use (`clear_young_dirty_ptes`, `tlb_remove_tlb_entries`).
-    fn set_pte_aged(&mut self, cur: Current<'_>, at: PteRef, pte: PresentPte, bits: PteFlags) {
+    pub(crate) fn set_pte_aged(
+        &mut self,
+        cur: Current<'_>,
+        at: PteRef,
+        pte: PresentPte,
+        bits: PteFlags,
+    ) {
         let aged = pte.set(bits, false);
         if aged != pte {
             let addr = self.tables.addr(at);
             self.tables.set(at, aged.pte());
-            self.tlb_flush_pte_range(cur.task, addr..addr + 1);
+            self.tlb_flush_pte_range(cur.task, addr..addr + self.entry_pages(at));
         }
     }
 
@@ -127,10 +179,12 @@ impl State {
         self.flush_tlb_batched_pending(mm);
         let pgd = self.mm(mm).pgd;
         let mut isolated = Vec::new();
-        for addr in range {
-            let at = self.tables.pte_offset(pgd, addr);
-            let pte = at.and_then(|at| self.tables.get(at).present());
-            if let Some(folio) = pte.and_then(|pte| self.sole_lru_folio(pte))
+        for addr in range.clone() {
+            let (Walk::Pte(at) | Walk::Huge(at, _)) = self.tables.walk(pgd, addr) else {
+                continue;
+            };
+            let pte = self.tables.get(at).present();
+            if let Some(folio) = pte.and_then(|pte| self.sole_lru_folio(&range, at, pte))
                 && self.folio_isolate_lru(cur.task, folio)
             {
                 if self.head(folio).has(PageFlags::UNEVICTABLE) {
@@ -222,8 +276,16 @@ impl Current<'_> {
                 let notifier = NotifierRange::new(mm, part.clone(), NotifierEvent::Clear, None);
                 self.state().tlb_gather_mmu(self.task, mm);
                 self.notifier_start(&notifier).await;
-                let free = |s: &mut State, at| s.madvise_free_pte(self, vma, at);
-                self.walk_page_range(mm, part, Site::MadvisePteRange, true, free, |_, _| false)
+                self.split_cut_folios(mm, &part).await;
+                let range = part.clone();
+                let free = |s: &mut State, at| s.madvise_free_pte(self, vma, &range, at);
+                let huge = |s: &mut State, at, covered| {
+                    if covered {
+                        s.madvise_free_huge_pmd(self, at);
+                    }
+                    true
+                };
+                self.walk_page_range(mm, part, Site::MadvisePteRange, true, free, huge)
                     .await;
                 let s = &mut *self.state();
                 s.notifier_end(self.task, &notifier);
@@ -231,8 +293,16 @@ impl Current<'_> {
             }
             Advice::Cold => {
                 self.state().tlb_gather_mmu(self.task, mm);
-                let cold = |s: &mut State, at| s.madvise_cold_pte(self, at);
-                self.walk_page_range(mm, part, Site::MadvisePteRange, true, cold, |_, _| false)
+                self.split_cut_folios(mm, &part).await;
+                let range = part.clone();
+                let cold = |s: &mut State, at| s.madvise_cold_pte(self, &range, at);
+                let huge = |s: &mut State, at, covered| {
+                    if covered {
+                        s.madvise_cold_pte(self, &range, at);
+                    }
+                    true
+                };
+                self.walk_page_range(mm, part, Site::MadvisePteRange, true, cold, huge)
                     .await;
                 self.state().tlb_finish_mmu(self.task);
             }
@@ -241,8 +311,25 @@ impl Current<'_> {
         }
     }
 
+    /// Splits the large folios that advice on `range` would cut. One that is locked, or that
+    /// somebody else holds, stays as it is, and the advice skips it. The kernel does this during
+    /// the walk.
+    async fn split_cut_folios(self, mm: MmId, range: &Range<u64>) {
+        let mut rest = range.clone();
+        while self.state().thp != Thp::Never {
+            let found = { self.state().folio_cut_by_advice(mm, &rest, range) };
+            let Some((folio, next)) = found else {
+                return;
+            };
+            if !self.split_mapped_folio(folio).await {
+                rest.start = next;
+            }
+        }
+    }
+
     /// Reclaims the pages of a range, one page table at a time.
     async fn pageout_range(self, mm: MmId, range: Range<u64>) {
+        self.split_cut_folios(mm, &range).await;
         let mut addr = range.start;
         loop {
             self.preempt(Site::MadvisePteRange).await;
@@ -253,10 +340,14 @@ impl Current<'_> {
                     return;
                 };
                 s.tasks[self.task.ix()].walked += 1;
-                if let (Some(at), Some(vma)) = (part.huge, s.find_vma(mm, part.range.start)) {
-                    s.split_huge_pmd_locked(vma, at, Split::Mapped);
-                }
-                let isolated = s.isolate_for_pageout(self, mm, part.range.clone());
+                let cut = part.huge.is_some_and(|at| {
+                    let pages = part.range.end - part.range.start;
+                    pages < s.entry_pages(at)
+                });
+                let isolated = match cut {
+                    true => Vec::new(),
+                    false => s.isolate_for_pageout(self, mm, part.range.clone()),
+                };
                 (part.range.end, isolated)
             };
             self.shrink_folio_list(isolated).await;

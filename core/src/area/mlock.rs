@@ -73,20 +73,29 @@ impl State {
     fn mlock_vma_pages_range(&mut self, vma: VmaId, part: Range<u64>) {
         let area = self.vma(vma);
         let (pgd, locked) = (self.mm(area.mm).pgd, area.flags.contains(VmFlags::LOCKED));
-        for addr in part {
-            let pte = match self.tables.walk(pgd, addr) {
-                Walk::Pte(at) => Some(self.tables.get(at)),
-                // the folio is marked once
-                Walk::Huge(at, _) if self.tables.addr(at) == addr => Some(self.tables.get(at)),
-                Walk::Huge(..) | Walk::Hole(..) => None,
+        let mut rest = part;
+        while let Some(addr) = rest.next() {
+            let (pte, more, whole) = match self.tables.walk(pgd, addr) {
+                Walk::Pte(at) => {
+                    let more = self.folio_pte_batch(pgd, addr, rest.end);
+                    (Some(self.tables.get(at)), more, false)
+                }
+                Walk::Huge(at, _) => (Some(self.tables.get(at)), self.entry_pages(at) - 1, true),
+                Walk::Hole(..) => continue,
             };
+            rest.start += more;
             zoo!(self, Bug::LatentMunlockNonpresent =>
                 let pte = pte.filter(|pte| pte.present().is_some()));
             zoo!(self, Bug::ExclMapcountDropped => let pte = pte.filter(|pte| !pte.is_exclusive()));
-            match pte.and_then(Self::mapped_page) {
-                Some(page) if locked => self.mlock_folio(self.folio(page)),
-                Some(page) => self.munlock_folio(self.folio(page)),
-                None => {}
+            let Some(folio) = pte.and_then(Self::mapped_page).map(|page| self.folio(page)) else {
+                continue;
+            };
+            // a large folio is mlocked only if all of it is mapped here
+            let whole = whole || more + 1 == 1 << self.head(folio).order;
+            match locked {
+                true if whole => self.mlock_folio(folio),
+                true => {}
+                false => self.munlock_folio(folio),
             }
         }
     }

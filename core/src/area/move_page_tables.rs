@@ -12,6 +12,7 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::pte::{Entry, Pte, PteFlags, SwapFlags};
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
+use crate::walk::Walk;
 use core::ops::Range;
 
 /// A move of page-table entries between two VMAs.
@@ -44,6 +45,15 @@ impl Move {
     }
 }
 
+/// Entries that move in one section.
+struct Step {
+    from: u64,
+    to: u64,
+    count: u64,
+    /// One huge entry stands for them.
+    huge: bool,
+}
+
 impl State {
     /// The entry as it is written to the destination. It is soft-dirty, so that user space sees the
     /// move. It loses userfaultfd write protection unless `keep_uffd_wp`.
@@ -61,12 +71,77 @@ impl State {
         }
     }
 
-    /// Moves the first `count` entries at `from`, which lie in one page table on each side, under
-    /// both page-table locks (`move_ptes`).
-    fn move_ptes(&mut self, go: &Move, from: PteRef, to: PteRef, count: u64) {
+    /// True if entries keep userfaultfd write protection when they move.
+    fn keeps_uffd_wp(&self, go: &Move) -> bool {
         let registered = self.vma(go.src).flags.contains(VmFlags::UFFD_WP);
         let keep_uffd_wp = !registered;
         zoo!(self, Bug::MremapUffdwpLeft => let keep_uffd_wp = true);
+        keep_uffd_wp
+    }
+
+    /// Finds what to move from offset `done` on, and allocates the tables at the destination. A
+    /// huge entry that cannot move whole is split. `None` if nothing is left.
+    fn next_step(&mut self, go: &Move, mm: MmId, done: u64) -> Result<Option<Step>, Enomem> {
+        let source = go.source();
+        let part = self
+            .tables
+            .next_part(self.mm(mm).pgd, go.from + done..source.end);
+        let Some(part) = part else {
+            return Ok(None);
+        };
+        let (from, len) = (part.range.start, part.range.end - part.range.start);
+        let to = go.to + (from - go.from);
+        zoo!(self, Bug::HugetlbMremapDelta => let to = go.to + done);
+        let span = self.geometry().span(0);
+        if let Some(at) = part.huge {
+            let whole = len == span && to % span == 0;
+            if whole && self.pmd_alloc(mm, to)?.is_some() {
+                let (count, huge) = (span, true);
+                return Ok(Some(Step {
+                    from,
+                    to,
+                    count,
+                    huge,
+                }));
+            }
+            self.split_huge_pmd_locked(go.src, at, Split::Mapped);
+        }
+        self.pte_alloc(mm, to)?;
+        let (count, huge) = (len.min(span - to % span), false);
+        Ok(Some(Step {
+            from,
+            to,
+            count,
+            huge,
+        }))
+    }
+
+    /// Moves the entries of a step, under both page-table locks. Returns false if a huge entry is
+    /// no longer there.
+    fn take_step(&mut self, go: &Move, mm: MmId, step: &Step) -> bool {
+        let pgd = self.mm(mm).pgd;
+        if step.huge {
+            let keep_uffd_wp = self.keeps_uffd_wp(go);
+            let moved = |pte| Self::moved_pte(pte, keep_uffd_wp);
+            return match self.tables.walk(pgd, step.from) {
+                Walk::Huge(at, _) => self.move_huge_pmd(mm, at, step.to, moved),
+                Walk::Pte(_) | Walk::Hole(..) => false,
+            };
+        }
+        let from = self.tables.pte_offset(pgd, step.from);
+        if let (Some(from), Some(to)) = (from, self.tables.pte_offset(pgd, step.to)) {
+            let moved = self.tables.addr(from);
+            self.flush_tlb_batched_pending(mm);
+            self.move_ptes(go, from, to, step.count);
+            self.flush_tlb_range(mm, moved..moved + step.count);
+        }
+        true
+    }
+
+    /// Moves the first `count` entries at `from`, which lie in one page table on each side, under
+    /// both page-table locks (`move_ptes`).
+    fn move_ptes(&mut self, go: &Move, from: PteRef, to: PteRef, count: u64) {
+        let keep_uffd_wp = self.keeps_uffd_wp(go);
         for i in 0..count as u32 {
             let (src, dst) = (PteRef(from.0 + i), PteRef(to.0 + i));
             let pte = Self::moved_pte(self.tables.get(src), keep_uffd_wp);
@@ -103,44 +178,30 @@ impl Current<'_> {
         done
     }
 
-    /// Moves the entries from offset `done` on, up to the end of a page table on either side.
-    /// Returns the offset behind them.
+    /// Moves the entries from offset `done` on, up to the end of a page table on either side, or one
+    /// huge entry. Returns the offset behind them.
     async fn move_table(self, go: &Move, mm: MmId, done: u64) -> Result<u64, Enomem> {
-        let (from, to, count, lock) = {
-            let s = &mut *self.state();
-            let source = go.source();
-            let part = s.tables.next_part(s.mm(mm).pgd, go.from + done..source.end);
-            let Some(part) = part else {
-                return Ok(go.len);
-            };
-            if let Some(at) = part.huge {
-                s.split_huge_pmd_locked(go.src, at, Split::Mapped);
-            }
-            let to = go.to + (part.range.start - go.from);
-            zoo!(s, Bug::HugetlbMremapDelta => let to = go.to + done);
-            s.pte_alloc(mm, to)?;
-            let span = s.geometry().span(0);
-            let room = span - to % span;
-            let rmap = s.anon_vma_root(go.src).filter(|_| go.need_rmap_locks);
-            let count = room.min(part.range.end - part.range.start);
-            (part.range.start, to, count, rmap.map(Lock::AnonVmaWrite))
+        let Some(step) = ({ self.state().next_step(go, mm, done)? }) else {
+            return Ok(go.len);
+        };
+        let lock = {
+            let s = &*self.state();
+            let root = s.anon_vma_root(go.src).filter(|_| go.need_rmap_locks);
+            root.map(Lock::AnonVmaWrite)
         };
         if let Some(lock) = lock {
             self.lock(lock).await;
         }
         self.preempt(Site::MovePtes).await;
         let s = &mut *self.state();
-        let pgd = s.mm(mm).pgd;
-        let places = (s.tables.pte_offset(pgd, from), s.tables.pte_offset(pgd, to));
-        if let (Some(from), Some(to)) = places {
-            let moved = s.tables.addr(from);
-            s.flush_tlb_batched_pending(mm);
-            s.move_ptes(go, from, to, count);
-            s.flush_tlb_range(mm, moved..moved + count);
-        }
+        let moved = s.take_step(go, mm, &step);
         if let Some(lock) = lock {
             s.unlock(self.task, lock);
         }
-        Ok(from + count - go.from)
+        Ok(match moved {
+            true => step.from + step.count - go.from,
+            // the huge entry was split meanwhile
+            false => done,
+        })
     }
 }

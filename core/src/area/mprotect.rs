@@ -59,7 +59,8 @@ impl State {
         writable && !watched && self.page(pte.pfn()).anon_exclusive()
     }
 
-    /// Changes one entry, under the page-table lock (the loop body of `change_pte_range`).
+    /// Changes one entry, under the page-table lock (the loop body of `change_pte_range`, and
+    /// `change_huge_pmd`).
     fn change_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef, change: Change) {
         let old = self.tables.get(at);
         let new = match old.decode() {
@@ -121,10 +122,13 @@ impl State {
     /// (`clear_soft_dirty`).
     fn clear_soft_dirty(&mut self, at: PteRef) {
         let old = self.tables.get(at);
+        let pinned = old.present().is_some_and(|pte| self.pte_is_pinned(pte));
+        zoo!(self, Bug::LatentSoftdirtyPmdPinned if self.tables.table(at).level > 0 =>
+            let pinned = false);
         let new = match old.decode() {
             Entry::None => return,
             // a pinned page may be written through the pin at any time, so it stays soft-dirty
-            Entry::Present(pte) if self.pte_is_pinned(pte) => return,
+            Entry::Present(_) if pinned => return,
             Entry::Present(pte) => pte.wrprotect().set(PteFlags::SOFT_DIRTY, false).pte(),
             Entry::Leaf(swap) => {
                 let swap = self.change_softleaf(swap, Change::Protection);
@@ -134,6 +138,16 @@ impl State {
         zoo!(self, Bug::LatentSoftdirtyKeepsWrite => let new = Self::soft_dirty_cleared_alone(old, new));
         if new != old {
             self.tables.set(at, new);
+        }
+    }
+
+    /// Clears soft-dirty of a huge entry, and flushes it at once (`clear_soft_dirty_pmd`).
+    fn clear_soft_dirty_pmd(&mut self, mm: MmId, at: PteRef) {
+        let before = self.tables.get(at);
+        self.clear_soft_dirty(at);
+        if before.present().is_some() && self.tables.get(at) != before {
+            let first = self.tables.addr(at);
+            self.flush_tlb_range(mm, first..first + self.entry_pages(at));
         }
     }
 
@@ -164,7 +178,13 @@ impl Current<'_> {
         zoo!(self, Bug::PagemapScanLostDirty if change == Change::UffdWp =>
             self.writeprotect_copies(vma, range.clone()).await);
         let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
-        self.walk_page_range(mm, range, Site::ChangePteRange, true, apply, |_, _| false)
+        let huge = |s: &mut State, at, covered| {
+            if covered {
+                s.change_pte(self, vma, at, change);
+            }
+            covered
+        };
+        self.walk_page_range(mm, range, Site::ChangePteRange, true, apply, huge)
             .await;
         self.state().notifier_end(self.task, &notifier);
     }
@@ -288,7 +308,11 @@ impl Current<'_> {
     pub(crate) async fn clear_soft_dirty_entries(self, mm: MmId, notifier: &NotifierRange) {
         let all = notifier.range.clone();
         let clear = |s: &mut State, at| s.clear_soft_dirty(at);
-        self.walk_page_range(mm, all, Site::ClearRefs, false, clear, |_, _| false)
+        let huge = |s: &mut State, at, _| {
+            s.clear_soft_dirty_pmd(mm, at);
+            true
+        };
+        self.walk_page_range(mm, all, Site::ClearRefs, false, clear, huge)
             .await;
         let s = &mut *self.state();
         s.notifier_end(self.task, notifier);

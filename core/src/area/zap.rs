@@ -11,8 +11,8 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl State {
-    /// Clears one entry and drops what it held, under the page-table lock. The page of a present
-    /// entry goes to the gather of `cur`.
+    /// Clears one entry, of any level, and drops what it held, under the page-table lock. The page
+    /// of a present entry goes to the gather of `cur`.
     pub(crate) fn zap_pte(&mut self, cur: Current<'_>, vma: VmaId, at: PteRef) {
         let mm = self.vma(vma).mm;
         let pte = self.tables.get(at);
@@ -38,9 +38,9 @@ impl State {
         if special {
             return;
         }
-        self.mm_mut(mm).anon_rss -= 1;
+        self.mm_mut(mm).anon_rss -= self.entry_pages(at) as i64;
         if let Some(page) = page {
-            let unit = self.unit(page);
+            let unit = self.entry_unit(at, page);
             zoo!(self, Bug::ExclMapcountDropped if pte.is_exclusive() =>
                 return self.folio_ref_sub(unit.folio, 1));
             self.folio_remove_rmap(unit, vma);
@@ -96,9 +96,11 @@ impl Current<'_> {
                 s.free_emptied_table(mm, &range, at);
             }
         };
-        let whole = |s: &mut State, at| {
-            s.zap_huge_pmd(self, vma, at);
-            true
+        let whole = |s: &mut State, at, covered| {
+            if covered {
+                s.zap_huge_pmd(self, vma, at);
+            }
+            covered
         };
         self.walk_page_range(mm, range.clone(), Site::ZapPteRange, true, zap, whole)
             .await;

@@ -138,7 +138,7 @@ impl State {
     fn wp_can_reuse_anon_folio(&mut self, cur: Current<'_>, folio: Folio, vma: VmaId) -> bool {
         let page = *self.head(folio);
         if page.order > 0 {
-            return false;
+            return self.wp_can_reuse_large_anon_folio(cur, self.vma(vma).mm, folio);
         }
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
         let shared = page.refcount > 1 + cached;
@@ -347,8 +347,7 @@ impl Current<'_> {
         match pmd {
             None => self.do_huge_pmd_anonymous_page(vma, addr, write).await,
             Some(pmd) if unshare || write && !pmd.write() => {
-                self.do_huge_pmd_wp_page(vma, addr, pmd, write && !unshare)
-                    .await
+                self.do_huge_pmd_wp_page(vma, addr, pmd, unshare).await
             }
             Some(_) => Ok(HugeFault::Done(Fault::Done)),
         }

@@ -11,6 +11,7 @@ use crate::pte::{
 };
 use crate::state::{Current, Enomem, State};
 use crate::vma::{VmFlags, Vma};
+use crate::walk::Part;
 use core::ops::Range;
 
 /// The parent's and the child's side of a copy.
@@ -19,11 +20,11 @@ pub(crate) struct Copy {
     src: VmaId,
     dst: VmaId,
     pub(crate) src_mm: MmId,
-    dst_mm: MmId,
+    pub(crate) dst_mm: MmId,
 }
 
-/// The result for one entry: it is copied, or a new page must be allocated first.
-enum Copied {
+/// The result for one entry: it is copied, or new pages must be allocated first.
+pub(crate) enum Copied {
     Done,
     NeedsPage,
 }
@@ -45,8 +46,15 @@ impl From<Enomem> for ForkError {
 }
 
 impl State {
-    /// Copies a non-present entry, under both page-table locks (`copy_nonpresent_pte`).
-    fn copy_nonpresent_pte(&mut self, copy: Copy, from: PteRef, to: PteRef, swap: SwapPte) {
+    /// Copies a non-present entry, under both page-table locks (`copy_nonpresent_pte`,
+    /// `copy_huge_non_present_pmd`).
+    pub(crate) fn copy_nonpresent_pte(
+        &mut self,
+        copy: Copy,
+        from: PteRef,
+        to: PteRef,
+        swap: SwapPte,
+    ) {
         let Some(leaf) = swap.softleaf() else { return };
         let mut child = swap;
         match leaf {
@@ -74,22 +82,25 @@ impl State {
             Softleaf::DevicePrivate { write, pfn } => {
                 self.folio_ref_add(self.folio(pfn), 1);
                 // a device page has no pins, so sharing cannot fail
-                self.folio_try_dup_anon_rmap(self.unit(pfn));
+                self.folio_try_dup_anon_rmap(self.entry_unit(from, pfn));
                 if write {
-                    // soft-dirty is dropped, as in the kernel
+                    // as in the kernel, only a huge entry keeps soft-dirty
+                    let huge = self.tables.table(from).level > 0;
                     child = Softleaf::DevicePrivate { write: false, pfn }
                         .to_swap()
+                        .set(SwapFlags::SOFT_DIRTY, swap.soft_dirty() && huge)
                         .set(SwapFlags::UFFD_WP, swap.uffd_wp());
                     self.tables.set(from, child.pte());
                 }
             }
         }
+        let pages = self.entry_pages(from) as i64;
         let mm = self.mm_mut(copy.dst_mm);
         match leaf {
             Softleaf::Swap(_) => mm.swap_ents += 1,
             Softleaf::Migration(_)
             | Softleaf::DevicePrivate { .. }
-            | Softleaf::DeviceExclusive { .. } => mm.anon_rss += 1,
+            | Softleaf::DeviceExclusive { .. } => mm.anon_rss += pages,
         }
         let registered = self.registered(copy.dst);
         zoo!(self, Bug::ForkUffdwpSpecial => let registered = true);
@@ -104,7 +115,7 @@ impl State {
     }
 
     /// Copies a present entry, under both page-table locks (`copy_present_ptes`).
-    fn copy_present_pte(
+    pub(crate) fn copy_present_pte(
         &mut self,
         copy: Copy,
         from: PteRef,
@@ -113,11 +124,11 @@ impl State {
     ) -> Copied {
         let page = pte.pfn();
         if page != Pfn::ZERO {
-            if !self.folio_try_dup_anon_rmap(self.unit(page)) {
+            if !self.folio_try_dup_anon_rmap(self.entry_unit(from, page)) {
                 return Copied::NeedsPage;
             }
             self.folio_ref_add(self.folio(page), 1);
-            self.mm_mut(copy.dst_mm).anon_rss += 1;
+            self.mm_mut(copy.dst_mm).anon_rss += self.entry_pages(from) as i64;
         }
         let shared = pte.wrprotect();
         zoo!(self, Bug::WrprotectLosesDirty => let shared = shared.set(PteFlags::DIRTY, false));
@@ -173,6 +184,25 @@ impl State {
             }
         }
         Ok(None)
+    }
+
+    /// Copies the huge entry or the entries of a part of a VMA. A huge entry of a pinned folio is
+    /// split first. Returns where the copy goes on, and whether the child needs a copy of the page
+    /// there.
+    fn copy_part(
+        &mut self,
+        cur: Current<'_>,
+        copy: Copy,
+        part: &Part,
+    ) -> Result<(u64, bool), ForkError> {
+        if let Some(at) = part.huge {
+            if let Copied::Done = self.copy_huge_pmd(copy, at)? {
+                return Ok((part.range.end, false));
+            }
+            self.split_huge_pmd_locked(copy.src, at, Split::Mapped);
+        }
+        let blocked = self.copy_pte_range(cur, copy, part.range.clone())?;
+        Ok((blocked.unwrap_or(part.range.end), blocked.is_some()))
     }
 
     /// Gives the child a copy of a pinned page, under both page-table locks (`copy_present_page`).
@@ -340,15 +370,14 @@ impl Current<'_> {
                     return Ok(());
                 };
                 s.tasks[self.task.ix()].walked += 1;
-                if let Some(at) = part.huge {
-                    s.split_huge_pmd_locked(copy.src, at, Split::Mapped);
-                }
-                let blocked = s.copy_pte_range(self, copy, part.range.clone())?;
-                addr = blocked.unwrap_or(part.range.end);
-                blocked
+                s.copy_part(self, copy, &part)?
             };
-            if let Some(addr) = blocked {
-                self.copy_pinned_page(copy, addr).await?;
+            match blocked {
+                (at, true) => {
+                    self.copy_pinned_page(copy, at).await?;
+                    addr = at;
+                }
+                (next, false) => addr = next,
             }
         }
     }

@@ -10,8 +10,9 @@
 use crate::fail::AllocKind;
 use crate::fault::{Fault, FaultError};
 use crate::ids::{Folio, MmId, Pfn, PteRef, TableId, VmaId};
-use crate::lock::Site;
+use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
+use crate::page::PageFlags;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::{Current, Enomem, State};
 use crate::walk::Walk;
@@ -70,7 +71,7 @@ impl State {
 
     /// Allocates the upper tables for `addr` (`pmd_alloc`). Returns the entry that may become huge,
     /// or `None` if it is not empty.
-    fn pmd_alloc(&mut self, mm: MmId, addr: u64) -> Result<Option<PteRef>, Enomem> {
+    pub(crate) fn pmd_alloc(&mut self, mm: MmId, addr: u64) -> Result<Option<PteRef>, Enomem> {
         let pgd = self.mm(mm).pgd;
         loop {
             match self.tables.walk(pgd, addr) {
@@ -85,7 +86,7 @@ impl State {
     }
 
     /// The entry for `addr`, if it is still empty, under the PMD lock.
-    fn empty_pmd(&self, mm: MmId, addr: u64) -> Option<PteRef> {
+    pub(crate) fn empty_pmd(&self, mm: MmId, addr: u64) -> Option<PteRef> {
         match self.tables.walk(self.mm(mm).pgd, addr) {
             Walk::Hole(at, PMD) => Some(at),
             _ => None,
@@ -93,7 +94,7 @@ impl State {
     }
 
     /// The page table that a new huge entry owns (`pte_alloc_one`).
-    fn alloc_deposit(&mut self, mm: MmId, addr: u64) -> Result<TableId, Enomem> {
+    pub(crate) fn alloc_deposit(&mut self, mm: MmId, addr: u64) -> Result<TableId, Enomem> {
         self.may_alloc(AllocKind::PageTable)?;
         Ok(self.tables.alloc(mm, PMD - 1, self.pmd_range(addr).start))
     }
@@ -106,13 +107,77 @@ impl State {
         addr: u64,
         at: PteRef,
         folio: Folio,
+        uffd_wp: bool,
     ) {
         let pte = self.mk_pte(vma, folio.head()).set(PteFlags::PSE, true);
-        let pte = self.maybe_mkwrite(vma, pte.mkdirty());
+        let pte = match uffd_wp {
+            true => pte.set(PteFlags::UFFD_WP, true),
+            false => self.maybe_mkwrite(vma, pte.mkdirty()),
+        };
         let mm = self.vma(vma).mm;
         self.mm_mut(mm).anon_rss += 1 << self.pmd_order();
         let first = self.pmd_range(addr).start;
         self.map_new_anon_page(cur, vma, first, at, pte);
+    }
+
+    /// Decides under the folio lock, which it drops, whether the only reference to a huge page is
+    /// that of its entry, and if so reuses the page.
+    fn wp_can_reuse_huge(
+        &mut self,
+        cur: Current<'_>,
+        vma: VmaId,
+        at: PteRef,
+        orig: PresentPte,
+        unshare: bool,
+    ) -> bool {
+        let folio = self.folio(orig.pfn());
+        if !self.head(folio).anon_exclusive() {
+            self.folio_free_swap(folio);
+            if self.head(folio).refcount != 1 {
+                self.folio_unlock(cur.task, folio);
+                return false;
+            }
+            self.folio_move_anon_rmap(folio, vma);
+            let flags = &mut self.head_mut(folio).flags;
+            flags.insert(PageFlags::ANON_EXCLUSIVE);
+        }
+        self.folio_unlock(cur.task, folio);
+        self.reuse_huge_pmd(vma, at, orig, unshare);
+        true
+    }
+
+    /// Makes the entry of an exclusive huge page writable, for a write.
+    fn reuse_huge_pmd(&mut self, vma: VmaId, at: PteRef, orig: PresentPte, unshare: bool) {
+        if !unshare {
+            let young = orig.set(PteFlags::ACCESSED, true).mkdirty();
+            self.tables.set(at, self.maybe_mkwrite(vma, young).pte());
+        }
+    }
+
+    /// True if all references to a large folio are those of mappings in `mm`. The last page of a
+    /// folio that is mapped at all is copied, so that the folio goes
+    /// (`__wp_can_reuse_large_anon_folio`).
+    pub(crate) fn wp_can_reuse_large_anon_folio(
+        &mut self,
+        cur: Current<'_>,
+        mm: MmId,
+        folio: Folio,
+    ) -> bool {
+        let head = self.head(folio);
+        let shared = self.mapped_by_others(mm, folio);
+        zoo!(self, Bug::LargeReuseOtherMm => let shared = false);
+        if head.folio_mapcount() <= 1 || shared {
+            return false;
+        }
+        if head.has(PageFlags::SWAPCACHE) {
+            if !self.folio_trylock(cur.task, folio) {
+                return false;
+            }
+            self.folio_free_swap(folio);
+            self.folio_unlock(cur.task, folio);
+        }
+        let head = self.head(folio);
+        head.folio_mapcount() == head.refcount
     }
 
     /// A new, cleared, charged huge page.
@@ -165,7 +230,7 @@ impl Current<'_> {
         };
         s.tables.deposit(at, table);
         match folio {
-            Some(folio) => s.map_new_huge_page(self, vma, addr, at, folio),
+            Some(folio) => s.map_new_huge_page(self, vma, addr, at, folio, false),
             None => {
                 let zero = s.mk_pte(vma, Pfn::ZERO);
                 let zero = zero.set(PteFlags::PSE | PteFlags::SPECIAL, true);
@@ -175,30 +240,39 @@ impl Current<'_> {
         Ok(HugeFault::Done(Fault::Done))
     }
 
-    /// Handles a fault on a huge entry: a write to the huge zero page gets a huge page if there is
-    /// one, any other write splits the entry (`do_huge_pmd_wp_page`). An unshare splits it too.
+    /// Handles a write to, or an unshare of, a read-only huge entry (`wp_huge_pmd`,
+    /// `do_huge_pmd_wp_page`). The huge zero page is replaced by a huge page, and a huge page that
+    /// nobody else uses is reused. Otherwise the entry is split, so that one page can be copied.
     pub(crate) async fn do_huge_pmd_wp_page(
         self,
         vma: VmaId,
         addr: u64,
-        pmd: PresentPte,
-        write: bool,
+        orig: PresentPte,
+        unshare: bool,
     ) -> Result<HugeFault, FaultError> {
-        if write && pmd.pfn() == Pfn::ZERO && !pmd.uffd_wp() {
+        if !unshare && self.state().vma(vma).flags.userfaultfd_pte_wp(orig) {
+            return Err(FaultError::UffdWp);
+        }
+        if orig.pfn() == Pfn::ZERO {
             self.anon_vma_prepare(vma).await?;
             let folio = { self.state().alloc_huge_page(self) };
             if let Ok(folio) = folio {
-                self.replace_huge_zero(vma, addr, folio).await;
+                self.replace_huge_zero(vma, addr, orig, folio).await;
                 return Ok(HugeFault::Done(Fault::Done));
             }
+        } else if self.reuse_huge_page(vma, addr, orig, unshare).await {
+            return Ok(HugeFault::Done(Fault::Done));
         }
         self.split_huge_pmd(vma, addr).await;
         Ok(HugeFault::Fallback)
     }
 
     /// Replaces the huge zero page by a new huge page (`do_huge_zero_wp_pmd`). The deposited table
-    /// stays.
-    async fn replace_huge_zero(self, vma: VmaId, addr: u64, folio: Folio) {
+    /// stays. If the entry is write-protected for userfaultfd, the fault is an unshare, and the new
+    /// entry stays so.
+    async fn replace_huge_zero(self, vma: VmaId, addr: u64, orig: PresentPte, folio: Folio) {
+        let uffd_wp = orig.uffd_wp();
+        zoo!(self, Bug::LatentHugeZeroUnshare => let uffd_wp = false);
         let (mm, range) = {
             let s = &*self.state();
             (s.vma(vma).mm, s.pmd_range(addr))
@@ -207,15 +281,49 @@ impl Current<'_> {
         self.notifier_start(&notifier).await;
         self.preempt(Site::DoWpPage).await;
         let s = &mut *self.state();
-        let is_zero = |pte: Pte| pte.present().is_some_and(|p| p.pfn() == Pfn::ZERO);
-        match s.tables.walk(s.mm(mm).pgd, addr) {
-            Walk::Huge(at, _) if is_zero(s.tables.get(at)) => {
+        match s.pmd_same(mm, addr, orig.pte()) {
+            Some(at) => {
                 s.tables.set(at, Pte::NONE);
                 s.flush_tlb_range(mm, range);
-                s.map_new_huge_page(self, vma, addr, at, folio);
+                s.map_new_huge_page(self, vma, addr, at, folio, uffd_wp);
             }
-            _ => s.folio_put(self.task, folio),
+            None => s.folio_put(self.task, folio),
         }
         s.notifier_end(self.task, &notifier);
+    }
+
+    /// Makes a huge page exclusive, and its entry writable unless the fault is an unshare. Returns
+    /// false if somebody else uses the page. If another task holds the folio lock, the fault waits.
+    async fn reuse_huge_page(self, vma: VmaId, addr: u64, orig: PresentPte, unshare: bool) -> bool {
+        self.preempt(Site::DoWpPage).await;
+        let mm = self.state().vma(vma).mm;
+        let folio = {
+            let s = &mut *self.state();
+            let Some(at) = s.pmd_same(mm, addr, orig.pte()) else {
+                return true;
+            };
+            let folio = s.folio(orig.pfn());
+            if s.head(folio).anon_exclusive() {
+                s.reuse_huge_pmd(vma, at, orig, unshare);
+                return true;
+            }
+            if s.folio_trylock(self.task, folio) {
+                return s.wp_can_reuse_huge(self, vma, at, orig, unshare);
+            }
+            s.folio_get(self.task, folio);
+            folio
+        };
+        self.lock(Lock::Folio(folio)).await;
+        let s = &mut *self.state();
+        let same = s.pmd_same(mm, addr, orig.pte());
+        let reused = same.is_none_or(|at| {
+            s.folio_put(self.task, folio);
+            s.wp_can_reuse_huge(self, vma, at, orig, unshare)
+        });
+        if same.is_none() {
+            s.folio_unlock(self.task, folio);
+            s.folio_put(self.task, folio);
+        }
+        reused
     }
 }

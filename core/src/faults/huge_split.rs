@@ -16,6 +16,7 @@ use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, PteFlags};
 use crate::rmap::{RmapLock, Ttu, Unit};
 use crate::state::{Current, State};
+use crate::trace::Event;
 use crate::walk::Walk;
 use core::ops::Range;
 
@@ -45,14 +46,20 @@ impl State {
         let (mm, first) = (self.tables.table(at).mm, self.tables.addr(at));
         self.flush_tlb_range(mm, first..first + self.geometry().span(PMD - 1));
         if pmd.pfn() == Pfn::ZERO {
-            // the kernel keeps only uffd-wp here
+            let (soft_dirty, uffd_wp) = (pmd.soft_dirty(), pmd.uffd_wp());
+            zoo!(self, Bug::LatentHugeZeroSplitSoftdirty => let soft_dirty = false);
+            zoo!(self, Bug::HugezeroSplitUffdwp => let uffd_wp = false);
             let zero = self.mk_pte(vma, Pfn::ZERO).set(PteFlags::SPECIAL, true);
-            let zero = zero.set(PteFlags::UFFD_WP, pmd.uffd_wp()).pte();
+            let zero = zero
+                .set(PteFlags::SOFT_DIRTY, soft_dirty)
+                .set(PteFlags::UFFD_WP, uffd_wp)
+                .pte();
             self.populate_split(at, |_| zero);
             return;
         }
         let folio = self.folio(pmd.pfn());
         let exclusive = self.page(folio.head()).anon_exclusive();
+        zoo!(self, Bug::ThpSplitDirty => let pmd = pmd.set(PteFlags::DIRTY, false));
         if pmd.dirty() {
             self.folio_mark_dirty(folio);
         }
@@ -66,7 +73,7 @@ impl State {
             return;
         }
         // pte_mkdirty sets soft-dirty as well
-        let pmd = if pmd.dirty() { pmd.mkdirty() } else { pmd };
+        zoo!(self, Bug::LatentSplitPmdSoftdirty if pmd.dirty() => let pmd = pmd.mkdirty());
         self.populate_split(at, |i| pmd.pte().part(i));
     }
 
@@ -82,6 +89,8 @@ impl State {
             Split::Mapped => {
                 self.folio_ref_add(folio, unit.nr as i32 - 1);
                 self.folio_add_anon_rmap(Unit { level: 0, ..unit }, vma, exclusive);
+                zoo!(self, Bug::SplitHeadExclusive if exclusive =>
+                    self.unshare_tails(unit));
                 self.folio_remove_rmap(unit, vma);
             }
             Split::Frozen => {
@@ -94,12 +103,15 @@ impl State {
 
     /// Installs the page table that the huge entry `at` owns, with `entry(i)` for page `i`.
     fn populate_split(&mut self, at: PteRef, entry: impl Fn(u32) -> Pte) {
-        if let Some(table) = self.tables.withdraw(at) {
-            self.tables.split(at, table, entry);
+        match self.tables.withdraw(at) {
+            Some(table) => self.tables.split(at, table, entry),
+            // the kernel would crash here; no path leads here
+            None => self.tables.set(at, Pte::NONE),
         }
     }
 
-    /// Splits the huge entries that a new boundary of a VMA would cut (`vma_adjust_trans_huge`).
+    /// Splits the huge entry that a new boundary of a VMA would cut, if there is one
+    /// (`vma_adjust_trans_huge`).
     pub(crate) fn vma_adjust_trans_huge(&mut self, vma: VmaId, boundary: u64) {
         let mm = self.vma(vma).mm;
         let range = self.pmd_range(boundary);
@@ -138,6 +150,8 @@ impl State {
             return false;
         }
         let unit = self.whole(folio);
+        let pages = unit.nr;
+        self.events.push(Event::FolioSplit { folio, pages });
         for page in unit.pages().skip(1) {
             let part = self.page_mut(page);
             let index = head.index + u64::from(part.tail_offset);
@@ -176,7 +190,8 @@ impl Current<'_> {
         s.notifier_end(self.task, &notifier);
     }
 
-    /// Splits the huge entry that stands for `addr`, if faults may have made one.
+    /// [`split_huge_pmd`](Self::split_huge_pmd), but starts no invalidation if no huge entry stands
+    /// for `addr`.
     pub(crate) async fn split_if_huge(self, vma: VmaId, addr: u64) {
         let huge = {
             let s = &*self.state();
@@ -188,9 +203,9 @@ impl Current<'_> {
         }
     }
 
-    /// Splits a large folio into its pages (`split_folio`). The folio is locked, and the task holds
-    /// the only reference besides those of mappings; both stay with the head page. Returns false if
-    /// somebody else holds it, or if nothing maps it.
+    /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
+    /// reference, and keeps both, for the head page. Returns false if somebody else holds a
+    /// reference, other than for a mapping, or if nothing maps the folio.
     ///
     /// The anon_vma is locked for writing from the unmap to the restore, which keeps out other
     /// splits, and a reference keeps it alive: the mappings may go while migration entries stand

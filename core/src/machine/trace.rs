@@ -100,6 +100,13 @@ pub enum Event {
         /// The new folio.
         dst: Folio,
     },
+    /// Each page of a large folio became a folio of its own.
+    FolioSplit {
+        /// The folio, which is now its first page.
+        folio: Folio,
+        /// The number of pages.
+        pages: u32,
+    },
     /// A folio went into the swap cache.
     SwapCache {
         /// The folio.

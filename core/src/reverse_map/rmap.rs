@@ -3,7 +3,7 @@
 //! Corresponds to `mm/rmap.c`, `include/linux/rmap.h`.
 
 use crate::huge_split::Split;
-use crate::ids::{AnonVmaId, Folio, Pfn, VmaId};
+use crate::ids::{AnonVmaId, Folio, MmId, Pfn, VmaId};
 use crate::lock::{Lock, Site};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::{Page, PageFlags};
@@ -262,6 +262,37 @@ impl State {
     /// True if the folio is mapped (`folio_mapped`).
     pub(crate) fn folio_mapped(&self, folio: Folio) -> bool {
         self.head(folio).folio_mapcount() > 0
+    }
+
+    /// True if an address space other than `mm` maps a page of a mapped folio
+    /// (`folio_maybe_mapped_shared`, which may err for more than two address spaces).
+    pub(crate) fn mapped_by_others(&self, mm: MmId, folio: Folio) -> bool {
+        let head = self.head(folio);
+        let Some(anon_vma) = head.anon_vma() else {
+            return false;
+        };
+        let index = head.index..head.index + (1 << head.order);
+        let mut own = 0;
+        let mut n = 0;
+        while let Some((vma, addrs)) = self.rmap_walk_nth(anon_vma, &index, n) {
+            n += 1;
+            if self.vma(vma).mm != mm {
+                continue;
+            }
+            for rest in self.geometry().tables(addrs) {
+                let wanted = Wanted::Mapping;
+                let mut walk = PageVmaMappedWalk {
+                    mm,
+                    folio,
+                    rest,
+                    wanted,
+                };
+                while self.page_vma_mapped_walk(&mut walk).is_some() {
+                    own += 1;
+                }
+            }
+        }
+        own < head.folio_mapcount()
     }
 
     /// Records the start of a walk for `folio`. Returns the page offsets to look for.

@@ -6,17 +6,61 @@
 //! page-table lock.
 
 use crate::huge_split::Split;
-use crate::ids::{MmId, PteRef};
+use crate::ids::{MmId, Pfn, PteRef, TableId};
 use crate::lock::Site;
 use crate::state::{Current, State};
 use core::ops::Range;
 
+impl State {
+    /// Number of entries right behind that for `addr`, in the same table and below `end`, that map
+    /// the pages right behind its page, of the same folio (`folio_pte_batch`).
+    pub(crate) fn folio_pte_batch(&self, pgd: TableId, addr: u64, end: u64) -> u64 {
+        let page = |addr| {
+            let at = self.tables.pte_offset(pgd, addr)?;
+            Some(self.tables.get(at).present()?.pfn())
+        };
+        let Some(first) = page(addr).filter(|page| *page != Pfn::ZERO) else {
+            return 0;
+        };
+        let folio = self.folio(first);
+        let end = end.min(self.geometry().end_of(addr, 0));
+        let behind = (addr + 1..end).zip(first.0 + 1..);
+        let same = behind.take_while(|(addr, pfn)| {
+            page(*addr) == Some(Pfn(*pfn)) && self.folio(Pfn(*pfn)) == folio
+        });
+        same.count() as u64
+    }
+
+    /// True if entries of one table, in `range`, map all pages of the folio of `page`, one behind
+    /// the other. The entry for `addr` maps `page`.
+    pub(crate) fn maps_all_of_folio(
+        &self,
+        mm: MmId,
+        range: &Range<u64>,
+        addr: u64,
+        page: Pfn,
+    ) -> bool {
+        let unit = self.whole(self.folio(page));
+        let Some(first) = addr.checked_sub(u64::from(page.0 - unit.first.0)) else {
+            return false;
+        };
+        let pgd = self.mm(mm).pgd;
+        let names_head = || {
+            let pte = self.tables.entry_for(pgd, first).present();
+            pte.is_some_and(|pte| pte.pfn() == unit.first)
+        };
+        range.start <= first
+            && names_head()
+            && self.folio_pte_batch(pgd, first, range.end) + 1 == u64::from(unit.nr)
+    }
+}
+
 impl Current<'_> {
-    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. If
-    /// the range covers all of a huge entry, the walk calls `whole` for it. If `whole` returns
-    /// false, or the range covers only a part, the walk splits the huge entry. Set `flush` if
-    /// `each` skips empty entries: reclaim may have cleared one without flushing, leaving a stale
-    /// TLB entry (`flush_tlb_batched_pending`).
+    /// Calls `each` for the entries of `range`, with a scheduling point before each page table. For
+    /// a huge entry, the walk calls `huge`, and says whether the range covers all of the entry. If
+    /// `huge` returns false, the walk splits the entry. Set `flush` if `each` skips empty entries:
+    /// reclaim may have cleared one without flushing, leaving a stale TLB entry
+    /// (`flush_tlb_batched_pending`).
     pub(crate) async fn walk_page_range(
         self,
         mm: MmId,
@@ -24,7 +68,7 @@ impl Current<'_> {
         site: Site,
         flush: bool,
         each: impl Fn(&mut State, PteRef),
-        whole: impl Fn(&mut State, PteRef) -> bool,
+        huge: impl Fn(&mut State, PteRef, bool) -> bool,
     ) {
         zoo!(self, Bug::StaleTlbDeferred if site == Site::MadvisePteRange => let flush = false);
         zoo!(self, Bug::MprotectVsBatchedUnmap if site == Site::ChangePteRange =>
@@ -43,7 +87,7 @@ impl Current<'_> {
             }
             if let Some(at) = part.huge {
                 let covered = part.range.end - part.range.start == s.geometry().span(0);
-                if covered && whole(s, at) {
+                if huge(s, at, covered) {
                     addr = part.range.end;
                     continue;
                 }

@@ -248,6 +248,16 @@ impl PageTables {
         Some(self.deposited.remove(first).1)
     }
 
+    /// Gives the table that was deposited first in the table of `from` to the table of `to`, if
+    /// these differ (`pmd_move_must_withdraw`).
+    pub(crate) fn move_deposit(&mut self, from: PteRef, to: PteRef) {
+        if self.table_of(from) != self.table_of(to)
+            && let Some(table) = self.withdraw(from)
+        {
+            self.deposit(to, table);
+        }
+    }
+
     /// Number of tables that are deposited in table `id`.
     pub fn deposits(&self, id: TableId) -> usize {
         self.deposited.iter().filter(|(of, _)| *of == id).count()

@@ -248,4 +248,26 @@ bugs! {
         "do_swap_page does not check that the folio it has locked is still in the swap cache of its slot";
     PagemapNoMmget "pagemap-no-mmget" "pin rule of pagemap_read"
         "nothing keeps the address space alive while a pagemap reader is between two tables, without mmap_lock";
+    ThpSplitDirty "thp-split-dirty" "0ccf7f168e17"
+        "the split of a huge entry loses its dirty bit";
+    HugezeroSplitUffdwp "hugezero-split-uffdwp" "42b2af2c9b7e"
+        "the split of a huge zero page drops uffd-wp";
+    LatentHugeZeroSplitSoftdirty "latent-huge-zero-split-softdirty" "not fixed in 7.3.4: __split_huge_zero_page_pmd"
+        "the split of a huge zero page drops soft-dirty";
+    LatentSplitPmdSoftdirty "latent-split-pmd-softdirty" "not fixed in 7.3.4: __split_huge_pmd_locked"
+        "the split of a dirty huge entry makes its pages soft-dirty";
+    SplitHeadExclusive "split-head-exclusive" "rule of __split_huge_pmd_locked"
+        "the split of a huge entry leaves only the head page exclusive";
+    LatentSoftdirtyPmdPinned "latent-softdirty-pmd-pinned" "not fixed in 7.3.4: clear_soft_dirty_pmd"
+        "clearing soft-dirty of a huge entry does not look whether the page is pinned";
+    LatentHugeZeroUnshare "latent-huge-zero-unshare" "not fixed in 7.3.4: do_huge_pmd_wp_page"
+        "a long-term pin replaces a write-protected huge zero page by a writable huge page without uffd-wp";
+    LargeReuseOtherMm "large-reuse-other-mm" "rule of __wp_can_reuse_large_anon_folio"
+        "a write reuses a page of a large folio that another process maps as well";
+    DepositForkMissing "deposit-fork-missing" "rule of copy_huge_pmd"
+        "the child's huge entry gets no page table of its own";
+    DepositZapKept "deposit-zap-kept" "rule of zap_huge_pmd"
+        "the page table of a huge entry stays when the entry goes";
+    DepositMoveMissing "deposit-move-missing" "rule of move_huge_pmd"
+        "a huge entry that moves leaves its page table with the old table";
 }

@@ -1,7 +1,7 @@
 //! Huge pages: the faults that map them, and the operations that split them.
 
 use crate::lab::{GPU, Lab, READ};
-use mm_core::{AllocKind, MmId, Page, Thp, Walk};
+use mm_core::{Advice, AllocKind, MmId, Page, PageFlags, Remap, Thp, Walk};
 
 const PAGES: u64 = 8;
 
@@ -21,8 +21,12 @@ fn written() -> Lab {
 }
 
 fn is_huge(lab: &Lab, addr: u64) -> bool {
+    is_huge_in(lab, lab.mm, addr)
+}
+
+fn is_huge_in(lab: &Lab, mm: MmId, addr: u64) -> bool {
     let s = lab.kernel.state();
-    matches!(s.tables().walk(s.mm(lab.mm).pgd, addr), Walk::Huge(..))
+    matches!(s.tables().walk(s.mm(mm).pgd, addr), Walk::Huge(..))
 }
 
 fn head(lab: &Lab, mm: MmId, addr: u64) -> Page {
@@ -89,17 +93,107 @@ fn a_fault_falls_back_to_a_small_page() {
 }
 
 #[test]
-fn a_fork_splits_the_entry_and_shares_the_folio() {
+fn a_fork_shares_the_huge_entry_and_a_write_splits_it() {
     let lab = written();
     let child = lab.fork(lab.mm);
-    assert!(!is_huge(&lab, 0));
-    assert_eq!(head(&lab, lab.mm, 0).large_mapcount, 16);
+    assert!(is_huge_in(&lab, lab.mm, 0) && is_huge_in(&lab, child, 0));
+    let page = head(&lab, lab.mm, 0);
+    assert_eq!((page.large_mapcount, page.entire_mapcount), (2, 2));
+    assert_eq!((page.refcount, deposits(&lab)), (2, 2));
     lab.write(child, 2, 9);
+    assert!(is_huge_in(&lab, lab.mm, 0) && !is_huge_in(&lab, child, 0));
     assert_eq!((lab.read(lab.mm, 2), lab.read(child, 2)), (3, 9));
     keeps_its_words(&lab, lab.mm);
     lab.exit(child);
     lab.exit(lab.mm);
     lab.nothing_is_left();
+}
+
+#[test]
+fn a_fork_splits_the_entry_of_a_pinned_page_and_copies() {
+    let lab = written();
+    let page = lab.pfn(lab.mm, 2);
+    assert!(lab.kernel.state().hold_external(page, true));
+    let child = lab.fork(lab.mm);
+    assert!(!is_huge_in(&lab, lab.mm, 0) && !is_huge_in(&lab, child, 0));
+    assert_eq!(head(&lab, lab.mm, 0).large_mapcount, 8);
+    keeps_its_words(&lab, child);
+    lab.kernel.state().put_external(page, true);
+}
+
+#[test]
+fn the_last_user_of_a_huge_page_reuses_it() {
+    let lab = written();
+    let child = lab.fork(lab.mm);
+    lab.exit(child);
+    let before = lab.pfn(lab.mm, 0);
+    lab.write(lab.mm, 4, 5);
+    assert!(is_huge(&lab, 0));
+    assert_eq!(lab.pfn(lab.mm, 0), before);
+    assert!(head(&lab, lab.mm, 0).anon_exclusive());
+}
+
+#[test]
+fn all_pages_but_the_last_of_a_split_entry_are_reused() {
+    let lab = written();
+    let child = lab.fork(lab.mm);
+    lab.exit(child);
+    lab.mprotect(lab.mm, 0..1, READ);
+    let before = lab.pfn(lab.mm, 4);
+    lab.write(lab.mm, 4, 5);
+    assert_eq!(lab.pfn(lab.mm, 4), before);
+    assert_eq!(head(&lab, lab.mm, 4).order, 3);
+}
+
+#[test]
+fn a_whole_huge_page_moves_with_its_table() {
+    let lab = lab();
+    (8..16).for_each(|addr| lab.write(lab.mm, addr, addr));
+    let moved = lab.run(async |cur| cur.mremap(lab.mm, 8..16, 8, Remap::Fixed(64)).await);
+    moved.expect("mapped");
+    assert!(is_huge(&lab, 64));
+    assert_eq!((deposits(&lab), lab.read(lab.mm, 67)), (1, 11));
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn protection_of_a_whole_huge_page_leaves_it_whole() {
+    let lab = written();
+    lab.mprotect(lab.mm, 0..PAGES, READ);
+    assert!(is_huge(&lab, 0));
+    lab.run(async |cur| cur.clear_soft_dirty(lab.mm).await);
+    assert!(is_huge(&lab, 0));
+    keeps_its_words(&lab, lab.mm);
+}
+
+#[test]
+fn advice_on_a_part_splits_the_folio() {
+    let lab = written();
+    let freed = lab.run(async |cur| cur.madvise(lab.mm, 0..2, Advice::Free).await);
+    freed.expect("mapped");
+    assert_eq!(head(&lab, lab.mm, 0).order, 0);
+    assert!(!head(&lab, lab.mm, 0).has(PageFlags::SWAPBACKED));
+    assert!(head(&lab, lab.mm, 2).has(PageFlags::SWAPBACKED));
+    (8..16).for_each(|addr| lab.write(lab.mm, addr, addr));
+    let freed = lab.run(async |cur| cur.madvise(lab.mm, 8..16, Advice::Free).await);
+    freed.expect("mapped");
+    assert!(is_huge(&lab, 8));
+    assert!(!head(&lab, lab.mm, 8).has(PageFlags::SWAPBACKED));
+}
+
+#[test]
+fn munlock_of_a_part_takes_the_mark_and_mlock_of_a_part_gives_none() {
+    let lab = written();
+    let mlock = |range| lab.run(async |cur| cur.mlock(lab.mm, range).await);
+    mlock(0..PAGES).expect("mapped");
+    assert!(head(&lab, lab.mm, 0).has(PageFlags::MLOCKED));
+    lab.munmap(lab.mm, 0..1);
+    assert!(!head(&lab, lab.mm, 1).has(PageFlags::MLOCKED));
+    let munlocked = lab.run(async |cur| cur.munlock(lab.mm, 1..PAGES).await);
+    munlocked.expect("mapped");
+    mlock(1..PAGES).expect("mapped");
+    assert!(!head(&lab, lab.mm, 1).has(PageFlags::MLOCKED));
 }
 
 #[test]

@@ -256,7 +256,8 @@ invariants! {
         subject: UffdWpUnregistered, blame: Section, ways: [],
         exempt: ["unregister, mmap, munmap and exit, which remove the VMA or its registration \
                   before the entry, within one operation",
-            "an entry whose VMA has left the address space and is being torn down"];
+            "an entry whose VMA has left the address space and is being torn down",
+            "an entry that was overwritten before the slice ended"];
     RoundTrip = Entries / "round-trip",
         holds: "Write permission, exclusivity, soft-dirty, uffd-wp and young survive the round \
                 trip through a migration entry; soft-dirty and uffd-wp survive the one through a \

@@ -304,7 +304,10 @@ pub fn check_event(view: &View<'_>, event: &Event) -> Check {
             check_held_elsewhere(view, src)?;
             check_charge_moved(view, src.head(), dst.head())
         }
-        Event::SwapCache { .. } | Event::DeviceAlloc { .. } | Event::Invalidate { .. } => Ok(()),
+        Event::SwapCache { .. }
+        | Event::FolioSplit { .. }
+        | Event::DeviceAlloc { .. }
+        | Event::Invalidate { .. } => Ok(()),
     }
 }
 

@@ -147,7 +147,9 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
         let vma = view.s.find_vma(write.mm, write.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::UFFD_WP))
     };
-    if !new.uffd_wp || view.at.op.moves_areas || registered() {
+    // one page of a huge entry may be unmapped right after the split
+    let stands = view.s.tables().part(write.at, write.addr) == write.new;
+    if !new.uffd_wp || view.at.op.moves_areas || !stands || registered() {
         return Ok(());
     }
     view.page_finding(
@@ -287,7 +289,13 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
     let page = view.head(new.pfn.unwrap_or(Pfn::NOWHERE));
     // reclaim splits a large folio, and then may write its pages to their slots
     let is_written = view.at.op.reclaims && page.has(PageFlags::SWAPCACHE);
-    let in_folio = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE) || is_written;
+    // MADV_FREE splits a large folio, and then cleans the entry and its page
+    let is_cleaned = view.at.op.cleans && {
+        let now = view.entry_at(write.mm, write.addr).present();
+        now.is_some_and(|now| !now.dirty())
+    };
+    let kept = page.has(PageFlags::DIRTY) || page.has(PageFlags::FREE);
+    let in_folio = kept || is_written || is_cleaned;
     if old.dirty != Some(true) || in_entry && in_folio {
         return Ok(());
     }

@@ -329,7 +329,12 @@ impl Oracles {
         let changes = changes.or(Changes::TLB.when(self.stale));
         self.check_structures(s, holders, at, changes)?;
         for pfn in s.memmap().touched() {
-            self.shadow.note(*pfn, s.page(*pfn), s.head(s.folio(*pfn)));
+            let head = s.head(s.folio(*pfn));
+            // a flag of a large folio is one of each of its pages, also after a split
+            for i in 0..1 << s.page(*pfn).order {
+                let page = Pfn(pfn.0.wrapping_add(i));
+                self.shadow.note(page, s.page(page), head);
+            }
         }
         self.shadow.settle();
         self.seen = Seen::of(s);
@@ -395,6 +400,7 @@ impl Oracles {
             match *event {
                 Event::SwapCache { folio } => self.shadow.cached(folio.head()),
                 Event::Migrated { src, dst } => self.shadow.migrated(src.head(), dst.head()),
+                Event::FolioSplit { folio, pages } => self.shadow.split(folio.head(), pages),
                 _ => {}
             }
         }

@@ -242,6 +242,22 @@ impl Shadow {
         }
     }
 
+    /// A large folio was split. Its pages may be dirty if one of them was.
+    pub(super) fn split(&mut self, head: Pfn, pages: u32) {
+        let pages = || (0..pages).map(|i| Pfn(head.0.wrapping_add(i)));
+        let dirty = |pfn| {
+            let named = self.named(pfn);
+            named.dirty || named.dirtied || named.cached
+        };
+        if pages().any(dirty) {
+            for pfn in pages() {
+                if let Some(named) = self.named_mut(pfn) {
+                    named.dirtied = true;
+                }
+            }
+        }
+    }
+
     /// Notes whether a page that was touched is now dirty, in the swap cache, and exclusive.
     pub(super) fn note(&mut self, pfn: Pfn, page: &Page, head: &Page) {
         let (dirty, cached) = (head.has(PageFlags::DIRTY), head.has(PageFlags::SWAPCACHE));

@@ -5,6 +5,7 @@ mod device_exclusive;
 mod dmirror;
 mod fork;
 mod gup;
+mod huge_memory;
 mod migrate;
 mod mprotect;
 mod mremap;
