@@ -15,7 +15,7 @@ async fn move_block(cur: Current<'_>, to: Direction, mut args: MigrateVma) -> us
     // an incomplete block does not go to the device; the way back takes whatever is there
     if to == Direction::ToSystem || u64::from(args.cpages) == BLOCK {
         for i in (0..args.src.len()).filter(|i| args.src[*i].migrates()) {
-            let folio = alloc_and_copy(&mut cur.state(), cur, GPU, to, args.src[i]);
+            let folio = alloc_and_copy(&mut cur.state(), cur, GPU, to, args.src[i], 0);
             args.dst[i] = folio.map_or(MigratePfn::NONE, |f| MigratePfn::new(f.head()));
         }
     }

@@ -6,8 +6,8 @@ extern crate alloc;
 use mm_core::{
     Current, DevId, DeviceFault, DevicePte, Devices, Driver, DriverFuture, Enomem, FaultError,
     Folio, Geometry, HmmError, HmmPfn, Kernel, Lock, MigratePfn, MigrateRange, MigrateVma, Mirror,
-    MmId, NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, TaskId, VmFlags, Wait,
-    errno,
+    MmId, NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, TaskId, Thp, VmFlags,
+    Wait, errno,
 };
 
 /// Removes the statements of the bugs from the copy: they work only in the core.

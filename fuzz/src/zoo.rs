@@ -142,6 +142,16 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::DepositForkMissing => ("K4", 1, "counting/page-tables"),
         Bug::DepositZapKept => ("K4", 1, "counting/page-tables"),
         Bug::DepositMoveMissing => ("K4", 1, "counting/page-tables"),
+        Bug::SplitPmdMigrationRef => ("K4", 1, "counting/refcount"),
+        Bug::LatentRestorePmdSoftdirty => ("K3", 1, "entries/round-trip"),
+        Bug::LatentClearSoftdirtyDevprivPmd => ("K3", 1, "contents/outcome"),
+        Bug::LatentMoveSoftdirtyDevprivPmd => ("K3", 1, "entries/moved"),
+        Bug::LatentHmmAbsentPmdOffset => ("K14", 1, "coherence/device-mapping"),
+        Bug::LatentPmdTrylockLivelock => ("K11", 1, "progress/livelock"),
+        Bug::LatentCollectHugeFaultRef => ("K4", 1, "progress/livelock"),
+        Bug::LatentSplitFaultPageFreed => ("K6", 2, "counting/free-list"),
+        Bug::LatentSplitSharedPmd => ("K2", 1, "entries/huge"),
+        Bug::DepositInsertTwice => ("K4", 1, "counting/page-tables"),
     }
 }
 

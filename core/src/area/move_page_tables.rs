@@ -94,7 +94,7 @@ impl State {
         zoo!(self, Bug::HugetlbMremapDelta => let to = go.to + done);
         let span = self.geometry().span(0);
         if let Some(at) = part.huge {
-            let whole = len == span && to % span == 0;
+            let whole = len == span && to.is_multiple_of(span);
             if whole && self.pmd_alloc(mm, to)?.is_some() {
                 let (count, huge) = (span, true);
                 return Ok(Some(Step {

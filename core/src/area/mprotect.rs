@@ -135,6 +135,8 @@ impl State {
                 swap.set(SwapFlags::SOFT_DIRTY, false).pte()
             }
         };
+        zoo!(self, Bug::LatentClearSoftdirtyDevprivPmd
+            if old.is_device_private() && self.tables.table(at).level > 0 => return);
         zoo!(self, Bug::LatentSoftdirtyKeepsWrite => let new = Self::soft_dirty_cleared_alone(old, new));
         if new != old {
             self.tables.set(at, new);

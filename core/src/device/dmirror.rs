@@ -9,7 +9,7 @@
 use crate::{
     Current, DevId, DeviceFault, DevicePte, Devices, Driver, DriverFuture, Enomem, FaultError,
     Folio, HmmError, HmmPfn, Lock, MigratePfn, MigrateRange, MigrateVma, Mirror, MmId,
-    NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, VmFlags, Wait, errno,
+    NotifierEvent, NotifierRange, Pfn, Request, Select, Site, State, Thp, VmFlags, Wait, errno,
 };
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -109,35 +109,38 @@ impl fmt::Display for Einval {
 
 impl Error for Einval {}
 
-/// Allocates a destination for `src` and copies the contents: the driver's part between
-/// phases 1 and 2.
+/// Allocates a destination of 2^`order` pages for `src` and copies the contents: the driver's part
+/// between phases 1 and 2.
 pub fn alloc_and_copy(
     s: &mut State,
     cur: Current<'_>,
     dev: DevId,
     direction: Direction,
     src: MigratePfn,
+    order: u8,
 ) -> Result<Folio, Enomem> {
-    let source = src.page().map(|page| s.page(page).word);
-    match direction {
-        Direction::ToDevice => {
-            let dst = s.alloc_device_folio(cur.task, dev, 0)?;
-            let word = source.unwrap_or(0);
-            zoo!(s, Bug::NouveauZeroPageMigrate if source.is_none() => let word = s.page(dst.head()).word);
-            s.set_word(dst.head(), word);
-            Ok(dst)
-        }
+    let dst = match direction {
+        Direction::ToDevice => s.alloc_device_folio(cur.task, dev, order)?,
         Direction::ToSystem => {
-            let dst = s.folio_alloc(cur.task, 0)?;
+            let dst = s.folio_alloc(cur.task, order)?;
             s.folio_trylock(cur.task, dst);
-            s.set_word(dst.head(), source.unwrap_or(0));
-            Ok(dst)
+            dst
         }
+    };
+    for i in 0..1 << order {
+        let source = src.page().map(|page| s.page(Pfn(page.0 + i)).word);
+        let page = Pfn(dst.head().0 + i);
+        let word = source.unwrap_or(0);
+        zoo!(s, Bug::NouveauZeroPageMigrate if source.is_none() && direction == Direction::ToDevice =>
+            let word = s.page(page).word);
+        s.set_word(page, word);
     }
+    Ok(dst)
 }
 
 /// Fills in the destinations of a migration, and removes the device's mappings of pages that leave
-/// the device.
+/// the device. A huge source gets a huge destination, unless there is none, or a page of it is
+/// skipped. Then it gets a destination for each page that is not skipped.
 fn alloc_and_copy_all(
     s: &mut State,
     cur: Current<'_>,
@@ -145,25 +148,52 @@ fn alloc_and_copy_all(
     direction: Direction,
     skip: u8,
 ) {
-    for i in 0..args.src.len() {
-        let src = args.src[i];
-        let skipped = skip >> (i % 8) & 1 != 0;
+    let huge = s.geometry().order(1);
+    let skipped = |i: usize| skip >> (i % 8) & 1 != 0;
+    let mut next = 0;
+    while next < args.src.len() {
+        let (i, src) = (next, args.src[next]);
         let wanted = src.migrates() && (direction == Direction::ToDevice || src.page().is_some());
-        zoo!(s, Bug::PagemapDriverPfnsInMpfn if !skipped && !src.migrates() =>
+        zoo!(s, Bug::PagemapDriverPfnsInMpfn if !skipped(i) && !src.migrates() =>
             s.leave_destination(cur, args, direction, i));
-        if skipped || !wanted {
-            continue;
-        }
-        if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
-            s.driver_mut()
-                .unmap((args.owner, area.mm, area.range.start + i as u64));
-        }
-        let Ok(dst) = alloc_and_copy(s, cur, args.owner, direction, src) else {
-            zoo!(s, Bug::AmdkfdHoleMigration => args.dst.fill(MigratePfn::NONE));
-            continue;
+        next += match wanted && src.is_compound() {
+            true => 1 << huge,
+            false => 1,
         };
-        args.dst[i] = MigratePfn::new(dst.head());
+        let pages = i..next.min(args.src.len());
+        if wanted && pages.len() > 1 && !pages.clone().any(skipped) {
+            unmap_for_copy(s, args, direction, pages.clone());
+            if let Ok(dst) = alloc_and_copy(s, cur, args.owner, direction, src, huge) {
+                args.dst[i] = MigratePfn::new(dst.head()).compound();
+                continue;
+            }
+        }
+        for j in pages.filter(|j| wanted && !skipped(*j)) {
+            unmap_for_copy(s, args, direction, j..j + 1);
+            let src = src.of_huge((j - i) as u32);
+            let Ok(dst) = alloc_and_copy(s, cur, args.owner, direction, src, 0) else {
+                zoo!(s, Bug::AmdkfdHoleMigration => args.dst.fill(MigratePfn::NONE));
+                continue;
+            };
+            args.dst[j] = MigratePfn::new(dst.head());
+        }
     }
+}
+
+/// Removes the device's mappings of pages that leave the device.
+fn unmap_for_copy(s: &mut State, args: &MigrateVma, direction: Direction, pages: Range<usize>) {
+    if let (Some(area), Direction::ToSystem) = (&args.area, direction) {
+        for i in pages {
+            let at = (args.owner, area.mm, area.range.start + i as u64);
+            s.driver_mut().unmap(at);
+        }
+    }
+}
+
+/// The number of pages that a migration moved.
+fn pages_moved(cur: Current<'_>, args: &MigrateVma) -> u32 {
+    let order = cur.state().geometry().order(1);
+    args.pages_migrating(1 << order)
 }
 
 /// Migrates a range, one VMA at a time. Returns the number of pages moved.
@@ -205,6 +235,7 @@ async fn migrate_area(cur: Current<'_>, request: &MigrateRequest, area: MigrateR
         Direction::ToSystem => Select::DevicePrivate,
     };
     let mut args = MigrateVma::new(area, select, request.dev);
+    args.compound = cur.state().thp != Thp::Never;
     cur.migrate_vma_setup(&mut args).await;
     phase(cur, request, Site::MigrateVmaSetup).await;
     {
@@ -216,7 +247,7 @@ async fn migrate_area(cur: Current<'_>, request: &MigrateRequest, area: MigrateR
     cur.migrate_vma_pages(&mut args).await;
     phase(cur, request, Site::MigrateVmaFinalize).await;
     cur.migrate_vma_finalize(&mut args).await;
-    args.migrating() as u32
+    pages_moved(cur, &args)
 }
 
 /// Ends a phase. If the program takes the migration step by step, the task waits at a gate.
@@ -227,9 +258,12 @@ async fn phase(cur: Current<'_>, request: &MigrateRequest, site: Site) {
     cur.preempt(site).await;
 }
 
-/// Migrates the page of a CPU fault back to system memory (`dmirror_devmem_fault`).
+/// Migrates the page or the huge page of a CPU fault back to system memory
+/// (`dmirror_devmem_fault`).
 pub async fn devmem_fault(cur: Current<'_>, fault: DeviceFault) -> Result<(), FaultError> {
-    let range = fault.addr..fault.addr + 1;
+    let range = fault.range.clone();
+    // this driver asks for the faulting page only
+    zoo!(cur, Bug::LatentCollectHugeFaultRef => let range = fault.addr..fault.addr + 1);
     let area = MigrateRange {
         mm: fault.mm,
         vma: fault.vma,
@@ -237,6 +271,7 @@ pub async fn devmem_fault(cur: Current<'_>, fault: DeviceFault) -> Result<(), Fa
     };
     let mut args = MigrateVma::new(area, Select::DevicePrivate, fault.dev);
     args.fault_page = fault.fault_page;
+    args.compound = fault.range.end - fault.range.start > 1;
     cur.migrate_vma_setup(&mut args).await;
     cur.preempt(Site::MigrateVmaSetup).await;
     let out_of_memory = {
@@ -265,7 +300,7 @@ pub async fn evict(cur: Current<'_>, dev: DevId, frames: Range<u32>) -> u32 {
     cur.migrate_vma_pages(&mut args).await;
     cur.preempt(Site::MigrateVmaFinalize).await;
     cur.migrate_vma_finalize(&mut args).await;
-    args.migrating() as u32
+    pages_moved(cur, &args)
 }
 
 /// Removes the device: evicts its pages, and releases its memory unless somebody still holds a page

@@ -19,6 +19,7 @@ use core::any::Any;
 use core::fmt::Debug;
 use core::future::Future;
 use core::hash::{BuildHasherDefault, Hasher};
+use core::ops::Range;
 use core::pin::Pin;
 use hashbrown::HashMap;
 
@@ -40,7 +41,7 @@ pub struct DevicePte {
 pub type Mirror = (DevId, MmId, u64);
 
 /// A CPU fault on a page in device memory, for the driver of that device (`struct vm_fault`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DeviceFault {
     /// The device.
     pub dev: DevId,
@@ -50,8 +51,10 @@ pub struct DeviceFault {
     pub vma: VmaId,
     /// The faulting address.
     pub addr: u64,
-    /// The page that the entry named.
+    /// The page that the entry named; the first page if the entry is huge.
     pub page: Pfn,
+    /// The addresses that the entry stands for: more than one if it is huge.
+    pub range: Range<u64>,
     /// The page if the fault holds its lock and a reference, as for
     /// [`MigrateVma::fault_page`](crate::MigrateVma::fault_page).
     pub fault_page: Option<Pfn>,
@@ -98,6 +101,11 @@ pub trait Driver: Any + Debug {
     /// (`dev_pagemap_ops::folio_free`).
     fn folio_free(&mut self, dev: DevId, folio: Folio, order: u8) {
         self.devices_mut().memory_mut(dev).free(folio.head(), order);
+    }
+    /// A folio of `dev` was split, and `page` is now a folio of its own
+    /// (`dev_pagemap_ops::folio_split`).
+    fn folio_split(&mut self, dev: DevId, folio: Folio, page: Pfn) {
+        let _ = (dev, folio, page);
     }
     /// The memory of `dev`.
     fn memory(&self, dev: DevId) -> &FrameAllocator {

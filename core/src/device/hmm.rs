@@ -93,6 +93,8 @@ impl State {
         };
         let known = |pfn, write| Handled::Known(HmmPfn::Valid { pfn, write, order });
         let pte = self.tables().part(at, addr);
+        zoo!(self, Bug::LatentHmmAbsentPmdOffset if order > 0 && pte.leaf().is_some() =>
+            let pte = self.tables().get(at));
         zoo!(self, Bug::HmmNonownerDevprivNotFaulted
             if request != Request::Nothing && pte.on_other_device(dev) => return Handled::Broken);
         match (pte.decode(), pte.leaf()) {

@@ -212,6 +212,17 @@ impl State {
         WpAction::Finished(Ok(Fault::Done))
     }
 
+    /// Locks the folio of a device page for a fault, and takes a reference, under the page-table
+    /// lock. Returns the folio, and false if somebody else has the lock.
+    fn lock_for_fault(&mut self, cur: Current<'_>, page: Pfn) -> (Folio, bool) {
+        let folio = self.folio(page);
+        let locked = self.folio_trylock(cur.task, folio);
+        if locked {
+            self.folio_get(cur.task, folio);
+        }
+        (folio, locked)
+    }
+
     /// Replaces the copied page by the copy, under the page-table lock. Returns false if the entry
     /// has changed.
     fn wp_page_copied(&mut self, cur: Current<'_>, vmf: &VmFault, old: Pfn, new: Folio) -> bool {
@@ -336,15 +347,27 @@ impl Current<'_> {
         write: bool,
         unshare: bool,
     ) -> Result<HugeFault, FaultError> {
-        let pmd = {
+        let (mm, pmd) = {
             let s = &*self.state();
-            match s.tables().walk(s.mm(s.vma(vma).mm).pgd, addr) {
+            let mm = s.vma(vma).mm;
+            match s.tables().walk(s.mm(mm).pgd, addr) {
                 Walk::Pte(_) => return Ok(HugeFault::Fallback),
-                Walk::Huge(at, _) => s.tables().get(at).present(),
-                Walk::Hole(..) => None,
+                Walk::Huge(at, _) => (mm, s.tables().get(at)),
+                Walk::Hole(..) => (mm, Pte::NONE),
             }
         };
-        match pmd {
+        match pmd.leaf() {
+            Some(Softleaf::Migration(_)) => {
+                self.migration_entry_wait(mm, addr).await;
+                return Ok(HugeFault::Done(Fault::Done));
+            }
+            Some(Softleaf::DevicePrivate { pfn, .. }) => {
+                let done = self.do_huge_pmd_device_private(vma, addr, pmd, pfn).await?;
+                return Ok(HugeFault::Done(done));
+            }
+            _ => {}
+        }
+        match pmd.present() {
             None => self.do_huge_pmd_anonymous_page(vma, addr, write).await,
             Some(pmd) if unshare || write && !pmd.write() => {
                 self.do_huge_pmd_wp_page(vma, addr, pmd, unshare).await
@@ -483,47 +506,94 @@ impl Current<'_> {
     /// Handles a fault on a device-private entry: the driver migrates the page back (the
     /// device-private branch of `do_swap_page`).
     async fn do_device_page(self, vmf: VmFault, page: Pfn) -> FaultResult {
+        let fault = DeviceFault {
+            dev: page.device().unwrap_or_default(),
+            mm: vmf.mm,
+            vma: vmf.vma,
+            addr: vmf.addr,
+            page,
+            range: vmf.addr..vmf.addr + 1,
+            fault_page: None,
+        };
         self.preempt(Site::DoSwapPage).await;
-        zoo!(self, Bug::FaultDevprivNoPageref =>
-            return self.migrate_to_ram(&vmf, page, None).await);
+        zoo!(self, Bug::FaultDevprivNoPageref => return self.migrate_to_ram(fault).await);
         let (folio, locked) = {
             let s = &mut *self.state();
             if s.pte_same(&vmf).is_none() {
                 return Ok(Fault::Done);
             }
             // under the page-table lock, the reference of the entry keeps the page alive
-            let folio = s.folio(page);
-            let locked = s.folio_trylock(self.task, folio);
-            if locked {
-                s.folio_get(self.task, folio);
-            }
-            (folio, locked)
+            s.lock_for_fault(self, page)
         };
         if !locked {
             zoo!(self, Bug::SwapfaultTrylockLivelock => return Ok(Fault::Done));
             self.sleep_on(Wait::Unlock(folio)).await;
             return Ok(Fault::Done);
         }
-        let result = self.migrate_to_ram(&vmf, page, Some(page)).await;
+        let fault_page = Some(page);
+        let result = self
+            .migrate_to_ram(DeviceFault {
+                fault_page,
+                ..fault
+            })
+            .await;
+        let s = &mut *self.state();
+        // the folio may have been split meanwhile: the lock and the reference went with the page
+        let folio = s.folio(page);
+        s.folio_unlock(self.task, folio);
+        s.folio_put(self.task, folio);
+        result
+    }
+
+    /// Handles a fault on a huge device-private entry (`do_huge_pmd_device_private`). The fault
+    /// concerns the head page, whatever the address.
+    async fn do_huge_pmd_device_private(
+        self,
+        vma: VmaId,
+        addr: u64,
+        pmd: Pte,
+        page: Pfn,
+    ) -> FaultResult {
+        self.preempt(Site::DoSwapPage).await;
+        let (mm, range, folio, locked) = {
+            let s = &mut *self.state();
+            let mm = s.vma(vma).mm;
+            if s.pmd_same(mm, addr, pmd).is_none() {
+                return Ok(Fault::Done);
+            }
+            let (folio, locked) = s.lock_for_fault(self, page);
+            (mm, s.pmd_range(addr), folio, locked)
+        };
+        if !locked {
+            zoo!(self, Bug::LatentPmdTrylockLivelock => return Ok(Fault::Done));
+            self.sleep_on(Wait::Unlock(folio)).await;
+            return Ok(Fault::Done);
+        }
+        let fault = DeviceFault {
+            dev: page.device().unwrap_or_default(),
+            mm,
+            vma,
+            addr,
+            page,
+            range,
+            fault_page: Some(page),
+        };
+        let result = self.migrate_to_ram(fault).await;
         let s = &mut *self.state();
         s.folio_unlock(self.task, folio);
         s.folio_put(self.task, folio);
         result
     }
 
-    /// Calls the driver (`dev_pagemap_ops::migrate_to_ram`). `fault_page` is the page if the fault
-    /// holds the lock of its folio and a reference.
-    async fn migrate_to_ram(
-        self,
-        vmf: &VmFault,
-        page: Pfn,
-        fault_page: Option<Pfn>,
-    ) -> FaultResult {
+    /// Calls the driver (`dev_pagemap_ops::migrate_to_ram`). `fault_page` of `fault` is the page if
+    /// the fault holds the lock of its folio and a reference.
+    async fn migrate_to_ram(self, fault: DeviceFault) -> FaultResult {
         self.preempt(Site::MigrateToRam).await;
         let brought_home = {
             let s = &mut *self.state();
             // `referenced` is only for the event. The kernel finds the driver by page_pgmap(); here
             // the frame number names the device.
+            let page = fault.page;
             let referenced = s.head(s.folio(page)).refcount > 0;
             s.events.push(Event::MigrateToRam {
                 task: self.task,
@@ -533,15 +603,8 @@ impl Current<'_> {
             let Some(dev) = page.device().filter(|dev| dev.ix() < DEVICES) else {
                 return Err(FaultError::Sigbus);
             };
-            let fault = DeviceFault {
-                dev,
-                mm: vmf.mm,
-                vma: vmf.vma,
-                addr: vmf.addr,
-                page,
-                fault_page,
-            };
-            s.driver().migrate_to_ram(self, fault)
+            s.driver()
+                .migrate_to_ram(self, DeviceFault { dev, ..fault })
         };
         brought_home.await.map(|()| Fault::Done)
     }

@@ -96,7 +96,13 @@ impl State {
     /// The page table that a new huge entry owns (`pte_alloc_one`).
     pub(crate) fn alloc_deposit(&mut self, mm: MmId, addr: u64) -> Result<TableId, Enomem> {
         self.may_alloc(AllocKind::PageTable)?;
-        Ok(self.tables.alloc(mm, PMD - 1, self.pmd_range(addr).start))
+        Ok(self.new_deposit(mm, addr))
+    }
+
+    /// The page table that a new huge entry owns, once its allocation is allowed.
+    pub(crate) fn new_deposit(&mut self, mm: MmId, addr: u64) -> TableId {
+        let first = self.pmd_range(addr).start;
+        self.tables.alloc(mm, PMD - 1, first)
     }
 
     /// Maps a new huge page, under the PMD lock (`map_anon_folio_pmd_pf`).

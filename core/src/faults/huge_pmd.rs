@@ -90,12 +90,15 @@ impl State {
             return false;
         };
         let pmd = self.tables.get(from);
+        let new = moved(pmd);
+        zoo!(self, Bug::LatentMoveSoftdirtyDevprivPmd if pmd.is_device_private() =>
+            let new = new.as_soft_dirty_as(pmd));
         let first = self.tables.addr(from);
         let owner = to;
         zoo!(self, Bug::DepositMoveMissing => let owner = from);
         self.tables.move_deposit(from, owner);
         self.tables.set(from, Pte::NONE);
-        self.tables.set(to, moved(pmd));
+        self.tables.set(to, new);
         if pmd.present().is_some() {
             self.flush_tlb_range(mm, first..first + self.geometry().span(PMD - 1));
         }

@@ -9,16 +9,15 @@
 //! Corresponds to `mm/huge_memory.c`.
 
 use crate::huge_memory::PMD;
-use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, Pfn, PteRef, VmaId};
 use crate::lock::Lock;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
-use crate::pte::{Entry, PresentPte, Pte, PteFlags};
+use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
 use crate::rmap::{RmapLock, Ttu, Unit};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::walk::Walk;
-use core::ops::Range;
 
 /// What the split of a huge entry leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,6 +35,23 @@ impl State {
         let pmd = self.tables.get(at);
         match (pmd.decode(), pmd.leaf()) {
             (Entry::Present(pmd), _) => self.split_present_pmd(vma, at, pmd, how),
+            (_, Some(Softleaf::DevicePrivate { write, pfn })) => {
+                let folio = self.folio(pfn);
+                let exclusive = self.page(pfn).anon_exclusive();
+                let entry = match self.split_mapping(vma, folio, exclusive, how) {
+                    Split::Mapped => pmd,
+                    Split::Frozen => {
+                        let frozen =
+                            Self::make_migration_entry(pfn, write, exclusive, false, false);
+                        frozen.set(pmd.tracking(), true).pte()
+                    }
+                };
+                self.populate_split(at, |i| entry.part(i));
+            }
+            (_, Some(Softleaf::Migration(_))) => {
+                zoo!(self, Bug::SplitPmdMigrationRef => self.get_split_migration(pmd));
+                self.populate_split(at, |i| pmd.part(i));
+            }
             _ => {}
         }
     }
@@ -123,16 +139,6 @@ impl State {
         }
     }
 
-    /// The first large folio that an entry of a single page in `range` maps.
-    pub(crate) fn large_folio_in(&self, mm: MmId, mut range: Range<u64>) -> Option<Folio> {
-        let pgd = self.mm(mm).pgd;
-        range.find_map(|addr| {
-            let at = self.tables.pte_offset(pgd, addr)?;
-            let folio = self.folio(self.tables.get(at).present()?.pfn());
-            (self.head(folio).order > 0).then_some(folio)
-        })
-    }
-
     /// True if nobody but the caller and the mappings hold the folio, before anything is touched
     /// (`folio_check_splittable`, the racy check of `__folio_split`).
     fn may_split(&self, folio: Folio) -> bool {
@@ -143,8 +149,8 @@ impl State {
 
     /// Makes each page of a folio a folio of its own, if nobody holds the folio besides the caller,
     /// and migration entries stand for all its mappings (steps 3 to 5 of `__folio_split`). The new
-    /// folios are locked, and `task` holds a reference to each.
-    fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio) -> bool {
+    /// folios are locked, and `task` holds a reference to each. They go onto the LRU if `lru`.
+    pub(crate) fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio, lru: bool) -> bool {
         let head = *self.head(folio);
         if head.refcount != 1 || head.folio_mapcount() != 0 {
             return false;
@@ -165,7 +171,10 @@ impl State {
             let part = Folio::of_head(page);
             self.tasks[cur.task.ix()].refs.push(part);
             self.folio_trylock(cur.task, part);
-            self.folio_add_lru(part);
+            if lru {
+                self.folio_add_lru(part);
+            }
+            self.driver_folio_split(folio, page);
         }
         let head = self.head_mut(folio);
         head.order = 0;
@@ -190,13 +199,15 @@ impl Current<'_> {
         s.notifier_end(self.task, &notifier);
     }
 
-    /// [`split_huge_pmd`](Self::split_huge_pmd), but starts no invalidation if no huge entry stands
-    /// for `addr`.
+    /// [`split_huge_pmd`](Self::split_huge_pmd), but does nothing if no present huge entry stands
+    /// for `addr` (`FOLL_SPLIT_PMD`).
     pub(crate) async fn split_if_huge(self, vma: VmaId, addr: u64) {
         let huge = {
             let s = &*self.state();
-            let walk = s.tables().walk(s.mm(s.vma(vma).mm).pgd, addr);
-            matches!(walk, Walk::Huge(..))
+            match s.tables().walk(s.mm(s.vma(vma).mm).pgd, addr) {
+                Walk::Huge(at, _) => s.tables().get(at).present().is_some(),
+                Walk::Pte(_) | Walk::Hole(..) => false,
+            }
         };
         if huge {
             self.split_huge_pmd(vma, addr).await;
@@ -204,20 +215,22 @@ impl Current<'_> {
     }
 
     /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
-    /// reference, and keeps both, for the head page. Returns false if somebody else holds a
+    /// reference. Returns false if somebody else holds a
     /// reference, other than for a mapping, or if nothing maps the folio.
+    ///
+    /// Both go to the part that has the page `kept`.
     ///
     /// The anon_vma is locked for writing from the unmap to the restore, which keeps out other
     /// splits, and a reference keeps it alive: the mappings may go while migration entries stand
     /// for them.
-    pub(crate) async fn split_folio(self, folio: Folio) -> bool {
+    pub(crate) async fn split_folio(self, folio: Folio, kept: Pfn) -> bool {
         let held = { self.state().folio_get_anon_vma(self.task, folio) };
         let Some(anon_vma) = held else {
             return false;
         };
         let lock = Lock::AnonVmaWrite(self.state().anon_vma(anon_vma).root);
         self.lock(lock).await;
-        let split = self.split_folio_locked(folio).await;
+        let split = self.split_folio_locked(folio, kept).await;
         let s = &mut *self.state();
         s.unlock(self.task, lock);
         s.put_task_anon_vma(self.task, anon_vma);
@@ -225,7 +238,7 @@ impl Current<'_> {
     }
 
     /// The split, with the anon_vma locked for writing (steps 1 to 7 of `__folio_split`).
-    async fn split_folio_locked(self, folio: Folio) -> bool {
+    async fn split_folio_locked(self, folio: Folio, kept: Pfn) -> bool {
         let unit = {
             let s = &*self.state();
             if !s.may_split(folio) {
@@ -234,7 +247,8 @@ impl Current<'_> {
             s.whole(folio)
         };
         self.try_to_migrate(folio, Ttu::SPLIT_FOLIO).await;
-        let split = { self.state().split_unmapped(self, folio) };
+        let lru = folio.device().is_none();
+        let split = { self.state().split_unmapped(self, folio, lru) };
         if !split {
             self.remove_migration_ptes(folio, folio, RmapLock::Held)
                 .await;
@@ -245,7 +259,7 @@ impl Current<'_> {
             self.remove_migration_ptes(part, part, RmapLock::Held).await;
         }
         let s = &mut *self.state();
-        for page in unit.pages().skip(1) {
+        for page in unit.pages().filter(|page| *page != kept) {
             let part = Folio::of_head(page);
             s.folio_unlock(self.task, part);
             s.folio_put(self.task, part);
@@ -266,7 +280,7 @@ impl Current<'_> {
                 return false;
             }
         }
-        let split = self.split_folio(folio).await;
+        let split = self.split_folio(folio, folio.head()).await;
         let s = &mut *self.state();
         s.folio_unlock(self.task, folio);
         s.folio_put(self.task, folio);

@@ -84,6 +84,13 @@ impl State {
         order
     }
 
+    /// Tells the driver that `page` of a folio of its memory is now a folio of its own.
+    pub(crate) fn driver_folio_split(&mut self, folio: Folio, page: Pfn) {
+        if let Some(dev) = folio.device() {
+            self.driver_mut().folio_split(dev, folio, page);
+        }
+    }
+
     /// Clears the mapping of a device folio.
     fn clear_mapping(&mut self, folio: Folio) {
         zoo!(self, Bug::DevprivMappingReuse => return);

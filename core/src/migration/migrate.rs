@@ -46,7 +46,7 @@ impl State {
     }
 
     /// Replaces a migration entry for a page of `src` by a mapping of the matching page of `dst`,
-    /// under the page-table lock (`remove_migration_pte`).
+    /// under the page-table lock (`remove_migration_pte`, `remove_migration_pmd`).
     fn remove_migration_pte(&mut self, vma: VmaId, found: Found, src: Folio, dst: Folio) {
         let swap = SwapPte::assume(found.pte);
         let leaf = swap.softleaf();
@@ -55,20 +55,25 @@ impl State {
             return;
         };
         let page = Pfn(dst.head().0 + (found.page.0 - src.head().0));
+        let huge = self.tables.table(found.at).level > 0;
         let pte = if dst.device().is_some() {
             Self::device_private_pte(entry, swap, page).pte()
         } else {
-            self.restored_pte(vma, entry, swap, page).pte()
+            let pte = self.restored_pte(vma, entry, swap, page);
+            // pmd_mkdirty sets soft-dirty as well
+            zoo!(self, Bug::LatentRestorePmdSoftdirty if huge && pte.dirty() =>
+                let pte = pte.mkdirty());
+            pte.set(PteFlags::PSE, huge).pte()
         };
         zoo!(self, Bug::RestoreUffdwpAccessor if dst.device().is_some() =>
             let pte = pte.with_misplaced_uffd_wp());
         zoo!(self, Bug::RestoreWriteAfterMkdirty => let pte = pte.writable_if_dirty());
         self.folio_ref_add(dst, 1);
-        self.folio_add_anon_rmap(
-            Unit::page(dst, page),
-            vma,
-            entry.kind != MigrationKind::Read,
-        );
+        let unit = match huge {
+            true => self.whole(dst),
+            false => Unit::page(dst, page),
+        };
+        self.folio_add_anon_rmap(unit, vma, entry.kind != MigrationKind::Read);
         self.tables.set(found.at, pte);
     }
 
@@ -141,14 +146,13 @@ impl Current<'_> {
     }
 
     /// Sleeps until the migration of the page at `addr` is over, if its entry is still a migration
-    /// entry (`migration_entry_wait`). The task holds no reference while it sleeps, because the
+    /// entry (`migration_entry_wait`, `pmd_migration_entry_wait`). The task holds no reference while it sleeps, because the
     /// migration would count it.
     pub(crate) async fn migration_entry_wait(self, mm: MmId, addr: u64) {
         self.preempt(Site::MigrationEntryWait).await;
         let folio = {
             let s = &mut *self.state();
-            let at = s.tables().pte_offset(s.mm(mm).pgd, addr);
-            let leaf = at.and_then(|at| s.tables().get(at).leaf());
+            let leaf = s.tables().entry_for(s.mm(mm).pgd, addr).leaf();
             let Some(Softleaf::Migration(entry)) = leaf else {
                 return;
             };

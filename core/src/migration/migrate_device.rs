@@ -12,9 +12,9 @@
 //!
 //! Corresponds to `mm/migrate_device.c`.
 
-use crate::huge_memory::Thp;
-use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, Pfn, PteRef, VmaId};
 use crate::lock::Site;
+use crate::migrate_huge::Collected;
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::{Mapping, PageFlags};
@@ -99,7 +99,8 @@ impl State {
     }
 
     /// Collects the holes up to the next page table, and the entries of that table that lie in
-    /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries.
+    /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries. `collect_large`
+    /// has collected or split what is huge there.
     fn collect_table(
         &mut self,
         cur: Current<'_>,
@@ -110,13 +111,10 @@ impl State {
         let pgd = self.mm(self.vma(vma).mm).pgd;
         let part = self.tables.next_part(pgd, range.clone());
         let table = part.map_or(range.end..range.end, |part| part.range);
-        let holes = (range.start..table.start).map(|_| MigratePfn::NONE.migrating(false));
-        args.src.extend(holes);
+        self.collect_holes(args, range.start..table.start);
         for addr in table.clone() {
             let src = match self.tables.pte_offset(pgd, addr) {
                 Some(at) => self.collect(cur, args, vma, at),
-                // a huge entry, which names no device page; `split_large` splits it if system pages
-                // are to migrate
                 None => MigratePfn::NONE,
             };
             args.src.push(src);
@@ -126,7 +124,7 @@ impl State {
 
     /// True if a page of `folio` is the one whose CPU fault started the migration, so that the
     /// fault holds the lock and a reference.
-    fn is_fault_folio(&self, args: &MigrateVma, folio: Folio) -> bool {
+    pub(crate) fn is_fault_folio(&self, args: &MigrateVma, folio: Folio) -> bool {
         args.fault_page
             .is_some_and(|page| self.folio(page) == folio)
     }
@@ -148,9 +146,15 @@ impl State {
         !self.head(folio).has(PageFlags::SWAPCACHE) || self.folio_free_swap(folio)
     }
 
-    /// Fills a hole, or replaces the zero page, with a device page, under the page-table lock (the
-    /// end of `migrate_vma_insert_page`).
-    fn insert_device_page(&mut self, vma: VmaId, addr: u64, at: PteRef, folio: Folio) -> bool {
+    /// Fills a hole, or replaces the zero page, with a device page of the same size, under the
+    /// page-table lock (the end of `migrate_vma_insert_page`).
+    pub(crate) fn insert_device_page(
+        &mut self,
+        vma: VmaId,
+        addr: u64,
+        at: PteRef,
+        folio: Folio,
+    ) -> bool {
         zoo!(self, Bug::KhugepagedZeroPfnNonpresent if self.tables.get(at).looks_like_zero() =>
             self.clear_unflushed(at));
         let uffd_wp = match self.tables.get(at).decode() {
@@ -164,7 +168,7 @@ impl State {
         zoo!(self, Bug::LatentZeroPageUffdwpDevice => let uffd_wp = false);
         let area = self.vma(vma);
         let (mm, write) = (area.mm, area.flags.contains(crate::vma::VmFlags::WRITE));
-        self.mm_mut(mm).anon_rss += 1;
+        self.mm_mut(mm).anon_rss += self.entry_pages(at) as i64;
         self.folio_add_new_anon_rmap(folio, vma, addr, true);
         self.folio_ref_add(folio, 1);
         self.charge(folio);
@@ -197,9 +201,13 @@ impl Current<'_> {
         let mut addr = range.start;
         while addr < range.end {
             self.preempt(Site::MigrateVmaCollect).await;
-            let system = args.select == Select::System;
-            if system && self.split_large(mm, vma, addr..range.end).await {
-                continue;
+            match self.collect_large(args, vma, addr..range.end).await {
+                Collected::Nothing => {}
+                Collected::Again => continue,
+                Collected::To(next) => {
+                    addr = next;
+                    continue;
+                }
             }
             let table = { self.state().collect_table(self, args, vma, addr..range.end) };
             addr = table.end;
@@ -211,37 +219,21 @@ impl Current<'_> {
         self.migrate_device_unmap(args).await;
     }
 
-    /// Splits the first huge entry or large folio of the next page table in `range`. Returns true
-    /// if that may have helped, so that the caller starts over.
-    async fn split_large(self, mm: MmId, vma: VmaId, range: Range<u64>) -> bool {
-        let (huge, large) = {
-            let s = &*self.state();
-            if s.thp == Thp::Never {
-                return false;
-            }
-            match s.tables().next_part(s.mm(mm).pgd, range) {
-                None => return false,
-                Some(part) if part.huge.is_some() => (Some(part.range.start), None),
-                Some(part) => (None, s.large_folio_in(mm, part.range)),
-            }
-        };
-        match (huge, large) {
-            (Some(addr), _) => self.split_huge_pmd(vma, addr).await,
-            (_, Some(folio)) => return self.split_mapped_folio(folio).await,
-            (None, None) => return false,
-        }
-        true
-    }
-
     /// Phase 1 by frame number: collects and unmaps the pages of the owner's memory in `frames`,
-    /// wherever they are mapped (`migrate_device_range`).
+    /// wherever they are mapped (`migrate_device_range`). Skips a large folio of which only a part
+    /// is in the range.
     pub async fn migrate_device_range(self, args: &mut MigrateVma, frames: Range<u32>) {
-        for frame in frames {
+        let zone = args.owner.0 as u32 + 1;
+        let mut frame = frames.start;
+        while frame < frames.end {
             let s = &mut *self.state();
-            let pfn = Pfn::new(args.owner.0 as u32 + 1, frame);
-            let mut src = MigratePfn::NONE;
+            let pfn = Pfn::new(zone, frame);
             let folio = s.folio(pfn);
-            if s.folio_try_get(self.task, folio) {
+            let behind = folio.head().0 + (1 << s.head(folio).order);
+            let nr = (behind - pfn.0).min(frames.end - frame);
+            let whole = pfn == folio.head() && pfn.0 + nr == behind;
+            let mut src = MigratePfn::NONE;
+            if whole && s.folio_try_get(self.task, folio) {
                 if s.folio_trylock(self.task, folio) {
                     src = MigratePfn::new(pfn).migrating(false);
                 } else {
@@ -249,6 +241,8 @@ impl Current<'_> {
                 }
             }
             args.src.push(src);
+            args.src.extend((1..nr).map(|_| MigratePfn::NONE));
+            frame += nr;
         }
         args.dst.resize(args.src.len(), MigratePfn::NONE);
         self.migrate_device_unmap(args).await;
@@ -270,6 +264,9 @@ impl Current<'_> {
             let system = folio.device().is_none();
             {
                 let s = &mut *self.state();
+                if s.head(folio).order > 0 {
+                    args.src[i] = args.src[i].compound();
+                }
                 if system {
                     if !s.folio_isolate_lru(self.task, folio) {
                         args.src[i] = args.src[i].refused();
@@ -300,7 +297,8 @@ impl Current<'_> {
                     .iter()
                     .filter(|f| **f == folio)
                     .count();
-                let cached = i32::from(s.head(folio).has(PageFlags::SWAPCACHE));
+                let head = s.head(folio);
+                let cached = i32::from(head.has(PageFlags::SWAPCACHE)) * head.nr_pages();
                 let outside = s.head(folio).refcount - own as i32 - cached;
                 s.events.push(Event::Unmapped {
                     task: self.task,
@@ -347,12 +345,19 @@ impl Current<'_> {
     pub async fn migrate_vma_pages(self, args: &mut MigrateVma) {
         let mut notifier: Option<NotifierRange> = None;
         for i in 0..args.src.len() {
+            if args.src[i].is_compound() && args.src[i].page().is_none() {
+                self.divide_hole(args, i);
+            }
             let Some(dst) = self.destination(args, i) else {
                 args.src[i] = args.src[i].refused();
                 continue;
             };
             if let Some(src) = self.source(args, i) {
                 self.preempt(Site::MigrateVmaPages).await;
+                if !self.orders_match(args, i, src).await {
+                    args.src[i] = args.src[i].refused().single();
+                    continue;
+                }
                 let s = &mut *self.state();
                 let extra = i32::from(s.is_fault_folio(args, src));
                 zoo!(s, Bug::StaleMappingAfterFreeSwap => s.leave_swap_cache_to(src, dst));
@@ -365,6 +370,7 @@ impl Current<'_> {
                 continue;
             };
             let addr = area.range.start + i as u64;
+            let huge = args.dst[i].is_compound();
             if notifier.is_none() {
                 let range = addr..area.range.end;
                 let owner = Some(args.owner);
@@ -372,7 +378,11 @@ impl Current<'_> {
                 self.notifier_start(&range).await;
                 notifier = Some(range);
             }
-            if !self.migrate_vma_insert_page(&area, addr, dst).await {
+            let inserted = match huge {
+                true => self.migrate_vma_insert_huge_page(&area, addr, dst).await,
+                false => self.migrate_vma_insert_page(&area, addr, dst).await,
+            };
+            if !inserted {
                 args.src[i] = args.src[i].refused();
             }
         }
@@ -384,6 +394,11 @@ impl Current<'_> {
     /// Fills a hole (`migrate_vma_insert_page`). Returns false if another task has filled it, or
     /// memory ran out.
     async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, folio: Folio) -> bool {
+        // a huge zero page makes way
+        let zero = { self.state().is_huge_zero(area.mm, addr) };
+        if zero {
+            self.split_huge_pmd(area.vma, addr).await;
+        }
         if !matches!(self.state().pte_alloc(area.mm, addr), Ok(Some(_))) {
             return false;
         }

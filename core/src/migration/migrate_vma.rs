@@ -60,6 +60,21 @@ impl MigratePfn {
         Self(self.0 | Self::MIGRATE | if write { Self::WRITE } else { 0 })
     }
 
+    /// An element that stands for one page or hole.
+    #[must_use]
+    pub const fn single(self) -> Self {
+        Self(self.0 & !Self::COMPOUND)
+    }
+
+    /// The element for page `i` of the huge page or hole that this element stands for.
+    #[must_use]
+    pub const fn of_huge(self, i: u32) -> Self {
+        match self.page() {
+            Some(_) => Self(self.single().0 + ((i as u64) << Self::SHIFT)),
+            None => self.single(),
+        }
+    }
+
     /// Without the permission to migrate.
     #[must_use]
     pub const fn refused(self) -> Self {
@@ -100,6 +115,9 @@ pub struct MigrateVma {
     pub cpages: u32,
     /// The pages to take.
     pub select: Select,
+    /// Take whole huge pages and aligned huge holes (`MIGRATE_VMA_SELECT_COMPOUND`). Otherwise a
+    /// huge page is split first.
+    pub compound: bool,
     /// The device whose driver migrates (`pgmap_owner`).
     pub owner: DevId,
     /// The page whose CPU fault started the migration; the fault holds the lock of its folio and a
@@ -132,6 +150,7 @@ impl MigrateVma {
             dst: Vec::new(),
             cpages: 0,
             select: Select::DevicePrivate,
+            compound: false,
             owner,
             fault_page: None,
             anon_vmas: Vec::new(),
@@ -144,8 +163,16 @@ impl MigrateVma {
         self.area.is_some() || self.anon_vmas.get(i).is_some_and(Option::is_some)
     }
 
-    /// Number of pages and holes that have migrated or still may.
+    /// Number of elements that have migrated or still may. A huge page or hole is one.
     pub fn migrating(&self) -> usize {
         self.src.iter().filter(|src| src.migrates()).count()
+    }
+
+    /// Number of pages and holes that have migrated or still may.
+    pub fn pages_migrating(&self, huge: u32) -> u32 {
+        let migrating = self.src.iter().filter(|src| src.migrates());
+        migrating
+            .map(|src| if src.is_compound() { huge } else { 1 })
+            .sum()
     }
 }

@@ -6,4 +6,5 @@
 pub mod compaction;
 pub(crate) mod migrate;
 pub mod migrate_device;
+pub(crate) mod migrate_huge;
 pub mod migrate_vma;

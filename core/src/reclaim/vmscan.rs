@@ -152,7 +152,7 @@ impl Current<'_> {
         let marked = self.state().head(folio).has(PageFlags::MLOCKED);
         if locked && self.state().head(folio).order > 0 {
             // the kernel reclaims it whole if it can
-            self.split_folio(folio).await;
+            self.split_folio(folio, folio.head()).await;
             let s = &mut *self.state();
             if s.head(folio).order > 0 {
                 s.folio_unlock(self.task, folio);

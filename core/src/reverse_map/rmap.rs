@@ -32,8 +32,8 @@ pub(crate) enum RmapLock {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ttu {
     pub flush: UnmapFlush,
-    /// How huge entries are split first (`TTU_SPLIT_HUGE_PMD`).
-    pub split: Split,
+    /// How huge entries are split first, if they are (`TTU_SPLIT_HUGE_PMD`).
+    pub split: Option<Split>,
     pub lock: RmapLock,
 }
 
@@ -41,7 +41,7 @@ impl Ttu {
     /// Of a migration.
     pub(crate) const MIGRATE: Self = Self {
         flush: UnmapFlush::Each,
-        split: Split::Frozen,
+        split: None,
         lock: RmapLock::Take,
     };
     /// Of compaction.
@@ -51,12 +51,13 @@ impl Ttu {
     };
     /// Of the split of a folio (`unmap_folio`).
     pub(crate) const SPLIT_FOLIO: Self = Self {
+        split: Some(Split::Frozen),
         lock: RmapLock::Held,
         ..Self::MIGRATE
     };
     /// Of reclaim.
     pub(crate) const RECLAIM: Self = Self {
-        split: Split::Mapped,
+        split: Some(Split::Mapped),
         ..Self::COMPACT
     };
 }
@@ -325,8 +326,8 @@ impl State {
     }
 
     /// Replaces one mapping of `folio` by a migration entry, under the page-table lock
-    /// (`try_to_migrate_one`). Returns false if that is impossible; the mapping is then unchanged.
-    fn try_to_migrate_one(
+    /// (`try_to_migrate_one`, `set_pmd_migration_entry`). Returns false if that is impossible; the mapping is then unchanged.
+    pub(crate) fn try_to_migrate_one(
         &mut self,
         cur: Current<'_>,
         folio: Folio,
@@ -335,6 +336,7 @@ impl State {
         flush: UnmapFlush,
     ) -> bool {
         let Found { at, pte, page: pfn } = found;
+        let unit = self.entry_unit(at, pfn);
         let exclusive = self.page(pfn).anon_exclusive();
         match flush {
             UnmapFlush::Each => self.ptep_clear_flush(at),
@@ -348,7 +350,7 @@ impl State {
         if dirty || pte.leaf().is_some() && !self.rules().absent_entry_is_not_dirty {
             self.folio_mark_dirty(folio);
         }
-        if exclusive && !self.folio_try_share_anon_rmap(Unit::page(folio, pfn)) {
+        if exclusive && !self.folio_try_share_anon_rmap(unit) {
             self.tables.set(at, pte);
             return false;
         }
@@ -363,7 +365,7 @@ impl State {
         zoo!(self, Bug::TtuSubpageFromSwapPte => let pfn = pte.misread().pfn());
         zoo!(self, Bug::ExclMigrateOne if pte.is_exclusive() =>
             let pfn = pte.misread().pfn());
-        self.folio_remove_rmap(self.unit(pfn), vma);
+        self.folio_remove_rmap(self.entry_unit(at, pfn), vma);
         self.folio_ref_sub(folio, 1);
         true
     }
@@ -448,10 +450,11 @@ impl Current<'_> {
                 Some((anon_vma, lock)) => (anon_vma, Some(lock)),
                 None => return,
             },
-            RmapLock::Held => match { self.state().head(folio).anon_vma() } {
-                Some(anon_vma) => (anon_vma, None),
-                None => return,
-            },
+            RmapLock::Held => {
+                let anon_vma = self.state().head(folio).anon_vma();
+                let Some(anon_vma) = anon_vma else { return };
+                (anon_vma, None)
+            }
         };
         let geometry = *self.state().geometry();
         let index = { self.state().rmap_walk_begin(folio, anon_vma) };
@@ -473,8 +476,10 @@ impl Current<'_> {
                     wanted,
                 };
                 while ok && let Some(found) = s.page_vma_mapped_walk(&mut walk) {
-                    if s.tables.table(found.at).level > 0 {
-                        s.split_huge_pmd_locked(vma, found.at, ttu.split);
+                    if s.tables.table(found.at).level > 0
+                        && let Some(how) = ttu.split
+                    {
+                        s.split_huge_pmd_locked(vma, found.at, how);
                         walk.rest = part.clone();
                         continue;
                     }

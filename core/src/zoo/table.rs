@@ -270,4 +270,24 @@ bugs! {
         "the page table of a huge entry stays when the entry goes";
     DepositMoveMissing "deposit-move-missing" "rule of move_huge_pmd"
         "a huge entry that moves leaves its page table with the old table";
+    SplitPmdMigrationRef "split-pmd-migration-ref" "9d84604b845c"
+        "the split of a huge migration entry takes a reference for each page";
+    LatentRestorePmdSoftdirty "latent-restore-pmd-softdirty" "not fixed in 7.3.4: remove_migration_pmd"
+        "a dirty huge page is soft-dirty when its migration is over";
+    LatentClearSoftdirtyDevprivPmd "latent-clear-softdirty-devpriv-pmd" "not fixed in 7.3.4: clear_soft_dirty_pmd"
+        "clearing soft-dirty skips a huge device-private entry";
+    LatentMoveSoftdirtyDevprivPmd "latent-move-softdirty-devpriv-pmd" "not fixed in 7.3.4: move_soft_dirty_pmd"
+        "a huge device-private entry that moves does not become soft-dirty";
+    LatentHmmAbsentPmdOffset "latent-hmm-absent-pmd-offset" "not fixed in 7.3.4: hmm_vma_handle_absent_pmd"
+        "hmm_range_fault takes the first page of a huge device page for the one at the address";
+    LatentPmdTrylockLivelock "latent-pmd-trylock-livelock" "not fixed in 7.3.4: do_huge_pmd_device_private"
+        "a fault on a huge device page retries at once if the folio is locked";
+    LatentCollectHugeFaultRef "latent-collect-huge-fault-ref" "not fixed in 7.3.4: migrate_vma_collect_huge_pmd"
+        "the huge page of a fault has a reference too many to be split, so a driver that asks for one page makes no progress";
+    LatentSplitFaultPageFreed "latent-split-fault-page-freed" "not fixed in 7.3.4: migrate_vma_split_folio"
+        "the split of a fault's folio keeps the head page, and takes the fault's page back after it may have been freed";
+    LatentSplitSharedPmd "latent-split-shared-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
+        "a source that is split in the middle of a migration keeps the huge migration entries of other processes";
+    DepositInsertTwice "deposit-insert-twice" "rule of migrate_vma_insert_huge_pmd_page"
+        "a huge device page that replaces the huge zero page brings a second page table";
 }

@@ -223,10 +223,55 @@ fn protection_of_a_part_splits_and_keeps_all_words() {
 }
 
 #[test]
-fn migration_to_a_device_splits_the_folio() {
+fn a_huge_page_goes_to_a_device_and_comes_back_whole() {
     let lab = written();
     assert_eq!(lab.to_device(0..PAGES), 8);
     assert_eq!(lab.kernel.state().driver().memory(GPU).in_use(), 8);
+    assert!(is_huge(&lab, 0));
+    assert_eq!((lab.device(lab.mm, 3), deposits(&lab)), (Some(GPU), 1));
+    keeps_its_words(&lab, lab.mm);
+    assert!(is_huge(&lab, 0));
+    assert_eq!(lab.device(lab.mm, 3), None);
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn a_huge_hole_and_the_huge_zero_page_become_huge_device_pages() {
+    let lab = lab();
+    assert_eq!(lab.read(lab.mm, 8), 0);
+    assert_eq!(lab.to_device(0..16), 16);
+    assert!(is_huge(&lab, 0) && is_huge(&lab, 8));
+    assert_eq!((lab.rss(lab.mm), deposits(&lab)), (16, 2));
+    assert_eq!((lab.read(lab.mm, 3), lab.read(lab.mm, 9)), (0, 0));
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn a_huge_page_is_split_if_the_other_side_has_no_huge_page() {
+    let lab = written();
+    lab.kernel.state().fail.arm(AllocKind::DevicePage, 1);
+    assert_eq!(lab.to_device(0..PAGES), 8);
+    assert!(!is_huge(&lab, 0));
+    keeps_its_words(&lab, lab.mm);
+    let whole = written();
+    assert_eq!(whole.to_device(0..PAGES), 8);
+    whole.kernel.state().fail.arm(AllocKind::Page, 1);
+    assert_eq!(whole.read(whole.mm, 5), 6);
+    assert!(!is_huge(&whole, 0));
+    assert_eq!(whole.device(whole.mm, 4), Some(GPU));
+    keeps_its_words(&whole, whole.mm);
+    whole.exit(whole.mm);
+    whole.nothing_is_left();
+}
+
+#[test]
+fn a_part_of_a_huge_page_goes_to_a_device_alone() {
+    let lab = written();
+    assert_eq!(lab.to_device(2..4), 2);
+    assert!(!is_huge(&lab, 0));
+    assert_eq!(head(&lab, lab.mm, 5).order, 0);
     keeps_its_words(&lab, lab.mm);
     assert_eq!(head(&lab, lab.mm, 3).order, 0);
     lab.exit(lab.mm);

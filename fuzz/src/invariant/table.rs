@@ -242,7 +242,7 @@ invariants! {
         subject: EntryPlace, blame: Section, ways: [], exempt: [];
     HugeEntry = Entries / "huge",
         holds: "A huge entry lies in one VMA, and names the head page of a folio of its size, or \
-                the zero page.",
+                the zero page; it is present, device-private or a migration entry.",
         concerned: ENTRY,
         subject: HugeEntry, blame: Section, ways: [],
         exempt: ["an entry that was overwritten before the slice ended"];

@@ -49,13 +49,15 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
 }
 
-/// A huge entry lies in one VMA, and names the head page of a folio of its size, or the zero page.
+/// A huge entry lies in one VMA, and names the head page of a folio of its size, or the zero page. It
+/// is present, device-private or a migration entry.
 /// An entry that was overwritten before the slice ended is not checked.
 #[inline(never)]
 pub fn check_huge_entry(view: &View<'_>, write: &PteWrite) -> Check {
-    let Some(pte) = write.new.present() else {
+    let Some(new) = meaning(write.new) else {
         return Ok(());
     };
+    let pfn = new.pfn.unwrap_or(Pfn::NOWHERE);
     let stands = view.s.tables().get(write.at) == write.new;
     let order = view.s.geometry().order(write.level);
     let vma = view.s.find_vma(write.mm, write.addr);
@@ -64,19 +66,22 @@ pub fn check_huge_entry(view: &View<'_>, write: &PteWrite) -> Check {
         let area = view.s.vma(vma);
         area.start <= write.addr && write.addr + (1 << order) <= area.end
     });
-    let page = view.s.page(pte.pfn());
-    let whole = pte.pfn() == Pfn::ZERO || page.order == order && page.tail_offset == 0;
+    let page = view.s.page(pfn);
+    let whole = match new.form {
+        Form::Zero => true,
+        Form::Present | Form::Device | Form::Migration => {
+            page.order == order && page.tail_offset == 0
+        }
+        Form::Exclusive | Form::Swap => false,
+    };
     if !stands || inside && whole {
         return Ok(());
     }
     let detail = format!(
-        "the huge entry at {:?} page {} names {:?}, of order {}; inside one VMA: {inside}",
-        write.mm,
-        write.addr,
-        pte.pfn(),
-        page.order
+        "the huge entry at {:?} page {} is {new}, of order {}; inside one VMA: {inside}",
+        write.mm, write.addr, page.order
     );
-    view.page_finding(Invariant::HugeEntry, pte.pfn(), detail)
+    view.page_finding(Invariant::HugeEntry, new.pfn, detail)
 }
 
 /// Reclaim takes no page from an mlocked VMA. A migration entry, which the split of a large folio

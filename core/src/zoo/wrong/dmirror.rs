@@ -16,7 +16,7 @@ impl State {
             let addr = area.range.start + i as u64;
             self.driver_mut().unmap((args.owner, area.mm, addr));
         }
-        if let Ok(dst) = alloc_and_copy(self, cur, args.owner, direction, args.src[i]) {
+        if let Ok(dst) = alloc_and_copy(self, cur, args.owner, direction, args.src[i], 0) {
             args.dst[i] = MigratePfn::new(dst.head());
             self.folio_unlock(cur.task, dst);
             self.folio_put(cur.task, dst);

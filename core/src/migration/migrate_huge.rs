@@ -1,0 +1,358 @@
+//! Migration of huge pages and huge holes to and from device memory.
+//!
+//! The arrays have an element for each page. The first element of a huge page or hole has the flag
+//! COMPOUND, and the others are empty. The driver answers it with a huge destination, or with a
+//! destination for each page; then the source is split.
+//!
+//! Corresponds to `mm/migrate_device.c`.
+
+use crate::fail::AllocKind;
+use crate::huge_memory::{PMD, Thp};
+use crate::huge_split::Split;
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
+use crate::lock::{Lock, Site};
+use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
+use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
+use crate::pte::{Entry, Softleaf};
+use crate::rmap::UnmapFlush;
+use crate::state::{Current, State};
+use crate::walk::Walk;
+use core::ops::Range;
+
+/// What became of the huge entries and large folios at the start of a range.
+pub(crate) enum Collected {
+    /// There is none that could be taken or split.
+    Nothing,
+    /// A folio was split: look again.
+    Again,
+    /// All up to this address has been collected.
+    To(u64),
+}
+
+/// What an entry is for a migration.
+enum Source {
+    Skip,
+    Hole,
+    Page { page: Pfn, write: bool },
+}
+
+impl State {
+    /// Collects holes, as huge ones where the migration wants these (`migrate_vma_collect_hole`).
+    pub(crate) fn collect_holes(&self, args: &mut MigrateVma, range: Range<u64>) {
+        let hole = MigratePfn::NONE.migrating(false);
+        let mut addr = range.start;
+        while addr < range.end {
+            let pmd = self.pmd_range(addr);
+            if args.compound && pmd.start == addr && pmd.end <= range.end {
+                args.src.push(hole.compound());
+                Self::collect_skip(args, addr + 1..pmd.end);
+                addr = pmd.end;
+            } else {
+                args.src.push(hole);
+                addr += 1;
+            }
+        }
+    }
+
+    /// Collects nothing for a range (`migrate_vma_collect_skip`).
+    fn collect_skip(args: &mut MigrateVma, range: Range<u64>) {
+        args.src.extend(range.map(|_| MigratePfn::NONE));
+    }
+
+    /// What a migration would take from the entry `at`.
+    fn source_at(&self, args: &MigrateVma, at: PteRef) -> Source {
+        let pte = self.tables.get(at);
+        match (pte.decode(), pte.leaf()) {
+            (Entry::Present(pte), _) if args.select == Select::System => match pte.pfn() {
+                Pfn::ZERO => Source::Hole,
+                page => Source::Page {
+                    page,
+                    write: pte.write(),
+                },
+            },
+            (_, Some(Softleaf::DevicePrivate { write, pfn: page }))
+                if args.select == Select::DevicePrivate && page.device() == Some(args.owner) =>
+            {
+                Source::Page { page, write }
+            }
+            _ => Source::Skip,
+        }
+    }
+
+    /// Collects the huge entry `at`, of which `range` is migrated, under the PMD lock
+    /// (`migrate_vma_collect_huge_pmd`). If it must be split instead, returns the folio, with its
+    /// lock and a reference.
+    fn collect_huge_pmd(
+        &mut self,
+        cur: Current<'_>,
+        args: &mut MigrateVma,
+        vma: VmaId,
+        at: PteRef,
+        range: Range<u64>,
+    ) -> Option<Folio> {
+        let (page, write) = match self.source_at(args, at) {
+            Source::Skip => {
+                Self::collect_skip(args, range);
+                return None;
+            }
+            Source::Hole => {
+                self.collect_holes(args, range);
+                return None;
+            }
+            Source::Page { page, write } => (page, write),
+        };
+        let folio = self.folio(page);
+        if !self.take_folio(cur, args, folio) {
+            Self::collect_skip(args, range);
+            return None;
+        }
+        let pte = self.tables.get(at);
+        let found = Found { at, pte, page };
+        let whole = range.end - range.start == self.entry_pages(at);
+        if args.compound
+            && whole
+            && self.try_to_migrate_one(cur, folio, vma, found, UnmapFlush::Each)
+        {
+            let src = MigratePfn::new(page).migrating(write);
+            args.src.push(src.compound());
+            Self::collect_skip(args, range.start + 1..range.end);
+            return None;
+        }
+        Some(folio)
+    }
+
+    /// The first large folio that an entry of a single page in `range` maps, if the migration would
+    /// take that page.
+    fn large_folio_in(&self, args: &MigrateVma, mm: MmId, mut range: Range<u64>) -> Option<Folio> {
+        let pgd = self.mm(mm).pgd;
+        range.find_map(|addr| {
+            let at = self.tables.pte_offset(pgd, addr)?;
+            let Source::Page { page, .. } = self.source_at(args, at) else {
+                return None;
+            };
+            let folio = self.folio(page);
+            (self.head(folio).order > 0).then_some(folio)
+        })
+    }
+
+    /// Takes a reference to a folio that an entry maps, and its lock. A fault has the lock of its
+    /// own folio.
+    fn take_folio(&mut self, cur: Current<'_>, args: &MigrateVma, folio: Folio) -> bool {
+        self.folio_get(cur.task, folio);
+        let locked = self.is_fault_folio(args, folio) || self.folio_trylock(cur.task, folio);
+        if !locked {
+            self.folio_put(cur.task, folio);
+        }
+        locked
+    }
+
+    /// True if the huge zero page is mapped at `addr`.
+    pub(crate) fn is_huge_zero(&self, mm: MmId, addr: u64) -> bool {
+        self.thp != Thp::Never
+            && match self.tables.walk(self.mm(mm).pgd, addr) {
+                Walk::Huge(at, _) => {
+                    let pmd = self.tables.get(at).present();
+                    pmd.is_some_and(|pmd| pmd.pfn() == Pfn::ZERO)
+                }
+                Walk::Pte(_) | Walk::Hole(..) => false,
+            }
+    }
+
+    /// Maps a huge device page in a huge hole, or in place of the huge zero page, under the PMD lock
+    /// (the end of `migrate_vma_insert_huge_pmd_page`). The page table of the huge zero page stays.
+    fn insert_huge_device_page(&mut self, area: &MigrateRange, addr: u64, folio: Folio) -> bool {
+        let (at, hole) = match self.tables.walk(self.mm(area.mm).pgd, addr) {
+            Walk::Hole(at, PMD) => (at, true),
+            Walk::Huge(at, _) => (at, false),
+            Walk::Pte(_) | Walk::Hole(..) => return false,
+        };
+        let inserted = self.insert_device_page(area.vma, addr, at, folio);
+        zoo!(self, Bug::DepositInsertTwice => let hole = true);
+        if inserted && hole {
+            let table = self.new_deposit(area.mm, addr);
+            self.tables.deposit(at, table);
+        }
+        inserted
+    }
+}
+
+impl Current<'_> {
+    /// Collects the huge entry at the start of `range`, with the holes in front of it, or splits the
+    /// next large folio that a page table maps there.
+    pub(crate) async fn collect_large(
+        self,
+        args: &mut MigrateVma,
+        vma: VmaId,
+        range: Range<u64>,
+    ) -> Collected {
+        let (part, taken) = {
+            let s = &mut *self.state();
+            if s.thp == Thp::Never {
+                return Collected::Nothing;
+            }
+            let mm = s.vma(vma).mm;
+            let Some(part) = s.tables.next_part(s.mm(mm).pgd, range.clone()) else {
+                return Collected::Nothing;
+            };
+            let taken = match part.huge {
+                Some(at) => {
+                    s.collect_holes(args, range.start..part.range.start);
+                    s.collect_huge_pmd(self, args, vma, at, part.range.clone())
+                }
+                None => {
+                    let folio = s.large_folio_in(args, mm, part.range.clone());
+                    let taken = folio.filter(|folio| s.take_folio(self, args, *folio));
+                    if taken.is_none() {
+                        return Collected::Nothing;
+                    }
+                    taken
+                }
+            };
+            (part, taken)
+        };
+        let Some(folio) = taken else {
+            return Collected::To(part.range.end);
+        };
+        let split = self.split_taken_folio(args, folio).await;
+        match (split, part.huge) {
+            (true, None) => Collected::Again,
+            (false, None) => Collected::Nothing,
+            // the holes in front have been collected
+            (true, Some(_)) => Collected::To(part.range.start),
+            (false, Some(_)) => {
+                State::collect_skip(args, part.range.clone());
+                Collected::To(part.range.end)
+            }
+        }
+    }
+
+    /// Splits a folio that the migration has taken, and releases it (`migrate_vma_split_folio`). If
+    /// it is the folio of the fault, the lock and the reference of the fault go to the folio that
+    /// then has its page.
+    async fn split_taken_folio(self, args: &MigrateVma, folio: Folio) -> bool {
+        let by_fault = { self.state().is_fault_folio(args, folio) };
+        let fault_page = args.fault_page.filter(|_| by_fault);
+        let extra = false;
+        zoo!(self, Bug::LatentCollectHugeFaultRef => let extra = true);
+        if by_fault && !extra {
+            // the split counts on one reference, which is that of the fault
+            self.state().folio_put(self.task, folio);
+        }
+        let kept = fault_page.unwrap_or(folio.head());
+        zoo!(self, Bug::LatentSplitFaultPageFreed => let kept = folio.head());
+        let split = self.split_folio(folio, kept).await;
+        let s = &mut *self.state();
+        zoo!(s, Bug::LatentSplitFaultPageFreed if split => s.hand_over_fault(self, args, folio));
+        zoo!(s, Bug::LatentCollectHugeFaultRef if by_fault => s.folio_put(self.task, folio));
+        if !by_fault {
+            s.folio_unlock(self.task, folio);
+            s.folio_put(self.task, folio);
+        }
+        split
+    }
+
+    /// A huge hole whose destination is not huge becomes holes of single pages.
+    pub(crate) fn divide_hole(self, args: &mut MigrateVma, i: usize) {
+        if args.dst[i].is_compound() || !args.src[i].migrates() {
+            return;
+        }
+        let pages = 1_usize << self.state().pmd_order();
+        let end = args.src.len().min(i + pages);
+        args.src[i..end].fill(MigratePfn::NONE.migrating(false));
+    }
+
+    /// True if source `i`, a page of `src`, can migrate to its destination. A huge source is split
+    /// if its destination is one page. That is refused by frame number, where no VMA is known, and
+    /// for a folio that somebody holds.
+    pub(crate) async fn orders_match(self, args: &mut MigrateVma, i: usize, src: Folio) -> bool {
+        let (from, to) = (args.src[i], args.dst[i]);
+        if from.is_compound() == to.is_compound() {
+            return true;
+        }
+        if to.is_compound() || args.area.is_none() || !from.migrates() {
+            return false;
+        }
+        zoo!(self, Bug::LatentSplitSharedPmd => {
+            self.state().split_own_migration_pmd(args, i);
+            return self.split_source(args, i, src);
+        });
+        self.split_migration_pmds(src).await;
+        self.split_source(args, i, src)
+    }
+
+    /// Splits a huge source whose mappings are migration entries of single pages
+    /// (`migrate_vma_split_unmapped_folio`).
+    pub(crate) fn split_source(self, args: &mut MigrateVma, i: usize, src: Folio) -> bool {
+        let s = &mut *self.state();
+        let pages = s.whole(src).nr as usize;
+        let split = s.split_unmapped(self, src, false);
+        if split {
+            let from = args.src[i];
+            for (j, element) in args.src[i..].iter_mut().take(pages).enumerate() {
+                *element = from.of_huge(j as u32);
+            }
+        }
+        split
+    }
+
+    /// Splits the huge migration entries that name a locked folio, in all address spaces.
+    async fn split_migration_pmds(self, folio: Folio) {
+        let (anon_vma, root) = {
+            let s = &*self.state();
+            let Some(anon_vma) = s.head(folio).anon_vma() else {
+                return;
+            };
+            (anon_vma, s.anon_vma(anon_vma).root)
+        };
+        let lock = Lock::AnonVmaRead(root);
+        self.lock(lock).await;
+        let geometry = *self.state().geometry();
+        let index = { self.state().rmap_walk_begin(folio, anon_vma) };
+        let mut n = 0;
+        while let Some((vma, addrs)) = { self.state().rmap_walk_nth(anon_vma, &index, n) } {
+            n += 1;
+            for rest in geometry.tables(addrs) {
+                self.preempt(Site::MigrateVmaPages).await;
+                let s = &mut *self.state();
+                let mut walk = PageVmaMappedWalk {
+                    mm: s.vma(vma).mm,
+                    folio,
+                    rest,
+                    wanted: Wanted::Migration,
+                };
+                while let Some(found) = s.page_vma_mapped_walk(&mut walk) {
+                    if s.tables.table(found.at).level > 0 {
+                        s.split_huge_pmd_locked(vma, found.at, Split::Mapped);
+                    }
+                }
+            }
+        }
+        self.unlock(lock);
+    }
+
+    /// Fills a huge hole (`migrate_vma_insert_huge_pmd_page`). Returns false if another task has
+    /// filled it, or memory ran out.
+    pub(crate) async fn migrate_vma_insert_huge_page(
+        self,
+        area: &MigrateRange,
+        addr: u64,
+        folio: Folio,
+    ) -> bool {
+        let suitable = {
+            let s = &mut *self.state();
+            let (covers, pmd) = (s.vma(area.vma).range(), s.pmd_range(addr));
+            let fits = covers.start <= pmd.start && pmd.end <= covers.end && pmd.start == addr;
+            fits && s.pmd_alloc(area.mm, addr).is_ok()
+        };
+        if !suitable || self.anon_vma_prepare(area.vma).await.is_err() {
+            return false;
+        }
+        // the page table that the entry will own
+        if { self.state().may_alloc(AllocKind::PageTable) }.is_err() {
+            return false;
+        }
+        self.preempt(Site::MigrateVmaInsertPage).await;
+        let s = &mut *self.state();
+        s.insert_huge_device_page(area, addr, folio)
+    }
+}

@@ -1,0 +1,12 @@
+# latent-split-fault-page-freed (7.3.4 has it): the split of a fault's folio keeps the head page, and
+# takes the fault's page back after it may have been freed.
+# t1's MADV_DONTNEED comes between the lookup of the large folio on the device and its split.
+thp always
+threads 2
+preempt 22 t1
+mmap p0 0 8 rw
+write p0 0
+migrate p0 0 8 d0
+munmap p0 0 1
+read p0 5
+t1: dontneed p0 5 1

@@ -1,0 +1,8 @@
+# latent-split-shared-pmd (7.3.4 has it): a source that is split in the middle of a migration keeps
+# the huge migration entries of other processes. The device has no huge page.
+thp always
+mmap p0 0 8 rw
+write p0 0
+fork p0
+fail device-page 1
+migrate p0 0 8 d0
