@@ -152,6 +152,20 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentSplitFaultPageFreed => ("K6", 2, "counting/free-list"),
         Bug::LatentSplitSharedPmd => ("K2", 1, "entries/huge"),
         Bug::DepositInsertTwice => ("K4", 1, "counting/page-tables"),
+        Bug::LatentSplitFreezeWrongPmd => ("K2", 1, "counting/free-page"),
+        Bug::InsertHugePgtableLeak => ("K4", 1, "counting/leak"),
+        Bug::CollectPartialFolio => ("K5", 1, "contents/outcome"),
+        Bug::MigwaitHeadPage => ("K11", 1, "progress/deadlock"),
+        Bug::ZoneDeviceReinitOrder => ("K5", 1, "counting/mapcount"),
+        Bug::TouchAfterFolioFree => ("K6", 1, "counting/pgmap-refs"),
+        Bug::SplitUnmapFailBug => ("K4", 1, "counting/refcount"),
+        Bug::SplitPmdMigrationMapcount => ("K4", 1, "counting/mapcount"),
+        Bug::PvmwPteMappedThp => ("K2", 1, "counting/free-page"),
+        Bug::ThpUffdwpMigration => ("K3", 1, "entries/round-trip"),
+        Bug::HugeReuseHeld => ("K12", 1, "contents/held-page"),
+        Bug::GupTailExclusive => ("K12", 1, "progress/livelock"),
+        Bug::HugezeroWpNoFlush => ("K7", 1, "coherence/tlb"),
+        Bug::ForkHugeKeepsWrite => ("K12", 1, "entries/write-exclusive"),
     }
 }
 

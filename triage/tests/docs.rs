@@ -130,7 +130,7 @@ const CLASSES: [(&str, &str); 14] = [
 ];
 
 /// Bugs of this part of Linux that are not in the table, and why.
-const LEFT_OUT: [(&str, &str, &str); 17] = [
+const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "mremap-rmap-lock-normal-pmd",
         "97113eb39fa7, 6fa1066fc5d0",
@@ -156,11 +156,6 @@ const LEFT_OUT: [(&str, &str, &str); 17] = [
         "excl-folio-walk",
         "438354724f69",
         "`make_device_exclusive` follows the newer version, which walks no reverse map",
-    ),
-    (
-        "touch-after-folio-free",
-        "399289849560",
-        "the driver gets a freed page back only when the slice ends, so nothing reuses the page within that slice",
     ),
     (
         "zap-warn-vma-anon",

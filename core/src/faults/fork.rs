@@ -132,7 +132,10 @@ impl State {
         }
         let shared = pte.wrprotect();
         zoo!(self, Bug::WrprotectLosesDirty => let shared = shared.set(PteFlags::DIRTY, false));
-        if pte.write() {
+        let changes = pte.write();
+        zoo!(self, Bug::ForkHugeKeepsWrite if self.tables.table(from).level > 0 =>
+            let changes = false);
+        if changes {
             self.tables.set(from, shared.pte());
         }
         let tracked = self.registered(copy.dst);

@@ -139,7 +139,9 @@ impl State {
         let folio = self.folio(orig.pfn());
         if !self.head(folio).anon_exclusive() {
             self.folio_free_swap(folio);
-            if self.head(folio).refcount != 1 {
+            let held = self.head(folio).refcount != 1;
+            zoo!(self, Bug::HugeReuseHeld => let held = self.head(folio).folio_mapcount() != 1);
+            if held {
                 self.folio_unlock(cur.task, folio);
                 return false;
             }
@@ -290,6 +292,7 @@ impl Current<'_> {
         match s.pmd_same(mm, addr, orig.pte()) {
             Some(at) => {
                 s.tables.set(at, Pte::NONE);
+                zoo!(s, Bug::HugezeroWpNoFlush => let range = range.start..range.start);
                 s.flush_tlb_range(mm, range);
                 s.map_new_huge_page(self, vma, addr, at, folio, uffd_wp);
             }

@@ -50,6 +50,7 @@ impl State {
             }
             (_, Some(Softleaf::Migration(_))) => {
                 zoo!(self, Bug::SplitPmdMigrationRef => self.get_split_migration(pmd));
+                zoo!(self, Bug::SplitPmdMigrationMapcount => self.map_split_migration(vma, pmd));
                 self.populate_split(at, |i| pmd.part(i));
             }
             _ => {}
@@ -144,6 +145,7 @@ impl State {
     fn may_split(&self, folio: Folio) -> bool {
         let head = self.head(folio);
         let cached = head.has(PageFlags::SWAPCACHE) || head.has(PageFlags::WRITEBACK);
+        zoo!(self, Bug::SplitUnmapFailBug => return true);
         !cached && head.refcount == head.folio_mapcount() + 1
     }
 
@@ -152,7 +154,9 @@ impl State {
     /// folios are locked, and `task` holds a reference to each. They go onto the LRU if `lru`.
     pub(crate) fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio, lru: bool) -> bool {
         let head = *self.head(folio);
-        if head.refcount != 1 || head.folio_mapcount() != 0 {
+        let held = head.refcount != 1 || head.folio_mapcount() != 0;
+        zoo!(self, Bug::SplitUnmapFailBug => let held = false);
+        if held {
             return false;
         }
         let unit = self.whole(folio);

@@ -201,10 +201,12 @@ impl State {
         // LOCKED stays, because somebody may hold the folio lock. MLOCKED stays, because this path
         // does not clear it in the kernel either.
         let order = self.unprep_folio(folio, PageFlags::LOCKED | PageFlags::MLOCKED);
+        zoo!(self, Bug::ZoneDeviceReinitOrder => self.leave_tails(folio, order));
         // 7ab0ad0e74f8: a later migration may map this page where nothing was mapped, and would
         // trust a stale ->mapping
         self.clear_mapping(folio);
         self.driver_mut().folio_free(dev, folio, order);
+        zoo!(self, Bug::TouchAfterFolioFree => let order = self.head(folio).order);
         self.pgmap_refs[dev.ix()] -= 1 << order;
         zoo!(self, Bug::PgmapRefOnAlloc => self.pgmap_refs[dev.ix()] += 1);
     }

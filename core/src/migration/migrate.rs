@@ -160,8 +160,10 @@ impl Current<'_> {
             if !s.head(folio).has(PageFlags::LOCKED) {
                 return;
             }
+            zoo!(s, Bug::MigwaitHeadPage => let folio = Folio::of_head(entry.pfn));
             folio
         };
+        zoo!(self, Bug::MigwaitHeadPage => return self.wait_for_migration_of_held(folio).await);
         zoo!(self, Bug::MigwaitHoldsRef => return self.wait_for_migration_of_held(folio).await);
         self.sleep_on(Wait::Unlock(folio)).await;
     }

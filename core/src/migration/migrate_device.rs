@@ -55,7 +55,9 @@ impl State {
         zoo!(self, Bug::MigentWriteAttrFromSwapPte if pte.leaf().is_some() =>
             let write = pte.misread().write());
         let folio = self.folio(pfn);
-        if self.head(folio).mapping() == Mapping::None || self.head(folio).order > 0 {
+        let large = self.head(folio).order > 0;
+        zoo!(self, Bug::CollectPartialFolio => let large = false);
+        if self.head(folio).mapping() == Mapping::None || large {
             return MigratePfn::NONE;
         }
         self.folio_get(cur.task, folio);
@@ -230,7 +232,7 @@ impl Current<'_> {
             let pfn = Pfn::new(zone, frame);
             let folio = s.folio(pfn);
             let behind = folio.head().0 + (1 << s.head(folio).order);
-            let nr = (behind - pfn.0).min(frames.end - frame);
+            let nr = behind.saturating_sub(pfn.0).clamp(1, frames.end - frame);
             let whole = pfn == folio.head() && pfn.0 + nr == behind;
             let mut src = MigratePfn::NONE;
             if whole && s.folio_try_get(self.task, folio) {

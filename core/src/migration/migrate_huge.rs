@@ -164,10 +164,14 @@ impl State {
         let (at, hole) = match self.tables.walk(self.mm(area.mm).pgd, addr) {
             Walk::Hole(at, PMD) => (at, true),
             Walk::Huge(at, _) => (at, false),
-            Walk::Pte(_) | Walk::Hole(..) => return false,
+            Walk::Pte(_) | Walk::Hole(..) => {
+                zoo!(self, Bug::InsertHugePgtableLeak => self.new_deposit(area.mm, addr));
+                return false;
+            }
         };
         let inserted = self.insert_device_page(area.vma, addr, at, folio);
         zoo!(self, Bug::DepositInsertTwice => let hole = true);
+        zoo!(self, Bug::InsertHugePgtableLeak if !inserted => self.new_deposit(area.mm, addr));
         if inserted && hole {
             let table = self.new_deposit(area.mm, addr);
             self.tables.deposit(at, table);
@@ -200,6 +204,7 @@ impl Current<'_> {
                     s.collect_huge_pmd(self, args, vma, at, part.range.clone())
                 }
                 None => {
+                    zoo!(s, Bug::CollectPartialFolio => return Collected::Nothing);
                     let folio = s.large_folio_in(args, mm, part.range.clone());
                     let taken = folio.filter(|folio| s.take_folio(self, args, *folio));
                     if taken.is_none() {
@@ -276,6 +281,8 @@ impl Current<'_> {
             self.state().split_own_migration_pmd(args, i);
             return self.split_source(args, i, src);
         });
+        zoo!(self, Bug::LatentSplitFreezeWrongPmd =>
+            self.state().split_own_migration_pmd(args, i));
         self.split_migration_pmds(src).await;
         self.split_source(args, i, src)
     }

@@ -240,7 +240,9 @@ impl State {
     pub(crate) fn page_anon_exclusive(&self, page: Pfn) -> bool {
         let head = self.head(self.folio(page));
         let own = self.page(page);
-        if head.entire_mapcount > 0 { head } else { own }.anon_exclusive()
+        let entire = head.entire_mapcount > 0;
+        zoo!(self, Bug::GupTailExclusive => let entire = false);
+        if entire { head } else { own }.anon_exclusive()
     }
 
     /// Number of entries of any level that map a page (`folio_precise_page_mapcount`).
@@ -360,6 +362,8 @@ impl State {
             let writable = pte.misread().write());
         zoo!(self, Bug::RmapSoftdirtyUffdCopy if pte.leaf().is_some() =>
             let tracking = pte.misread().tracking());
+        zoo!(self, Bug::ThpUffdwpMigration if unit.level > 0 =>
+            let tracking = tracking - crate::pte::SwapFlags::UFFD_WP);
         let entry = Self::make_migration_entry(pfn, writable, exclusive, young, dirty);
         self.tables.set(at, entry.set(tracking, true).pte());
         zoo!(self, Bug::TtuSubpageFromSwapPte => let pfn = pte.misread().pfn());

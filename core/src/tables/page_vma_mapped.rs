@@ -56,6 +56,7 @@ impl State {
                 Walk::Hole(..) => return None,
             };
             walk.rest.start = next;
+            zoo!(self, Bug::PvmwPteMappedThp if self.tables().get(at).is_none() => return None);
             if let Some(found) = self.check_pte(walk, at) {
                 return Some(found);
             }

@@ -290,4 +290,32 @@ bugs! {
         "a source that is split in the middle of a migration keeps the huge migration entries of other processes";
     DepositInsertTwice "deposit-insert-twice" "rule of migrate_vma_insert_huge_pmd_page"
         "a huge device page that replaces the huge zero page brings a second page table";
+    LatentSplitFreezeWrongPmd "latent-split-freeze-wrong-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
+        "a source that is split in the middle of a migration freezes whatever huge entry is there now";
+    InsertHugePgtableLeak "insert-huge-pgtable-leak" "2c6f81d58741"
+        "the page table for a huge device page is lost if the page cannot be inserted";
+    CollectPartialFolio "collect-partial-folio" "022a12deda53"
+        "migrate_vma_collect takes single pages of a large folio";
+    MigwaitHeadPage "migwait-head-page" "ffc90cbb2970"
+        "a task that waits for the migration of a huge page takes a reference to a tail page";
+    ZoneDeviceReinitOrder "zone-device-reinit-order" "12b2285bf3d1"
+        "pages of a freed huge device page stay its tails when they are used again";
+    TouchAfterFolioFree "touch-after-folio-free" "399289849560"
+        "free_zone_device_folio reads the order of the folio after the driver has it again";
+    SplitUnmapFailBug "split-unmap-fail-bug" "504e070dc08f"
+        "the split of a folio goes on although a page is still mapped or held";
+    SplitPmdMigrationMapcount "split-pmd-migration-mapcount" "ec0abae6dcdf"
+        "the split of a huge migration entry counts a mapping of each page";
+    PvmwPteMappedThp "pvmw-pte-mapped-thp" "a9a7504d9bea"
+        "page_vma_mapped_walk ends at a hole, and misses the pages behind it (here an empty entry)";
+    ThpUffdwpMigration "thp-uffdwp-migration" "24bf08c4376b"
+        "a huge migration entry does not keep uffd-wp";
+    HugeReuseHeld "huge-reuse-held" "rule of do_huge_pmd_wp_page"
+        "a write reuses a huge page although somebody besides its entry holds it";
+    GupTailExclusive "gup-tail-exclusive" "rule of gup_must_unshare"
+        "GUP asks the tail page whether it is exclusive, and not the head of a huge page";
+    HugezeroWpNoFlush "hugezero-wp-no-flush" "rule of do_huge_zero_wp_pmd"
+        "replacing the huge zero page flushes nothing";
+    ForkHugeKeepsWrite "fork-huge-keeps-write" "rule of copy_huge_pmd"
+        "fork leaves the huge entry of the parent writable";
 }

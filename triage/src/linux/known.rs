@@ -71,6 +71,44 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
                    6.12.117; 7.2.13 has the same code (read, not run); on 7.3.4 such a copy does not merge",
     },
     KnownBug {
+        name: "latent-huge-zero-split-softdirty",
+        kernels: FIRST..OPEN,
+        evidence: "__split_huge_zero_page_pmd keeps only uffd-wp: docs/found/huge-zero-split-soft-dirty.c, on 6.12.117, \
+                   7.2.13 and 7.3.4",
+    },
+    KnownBug {
+        name: "latent-softdirty-pmd-pinned",
+        kernels: FIRST..OPEN,
+        evidence: "clear_soft_dirty_pmd does not look for pins: docs/found/soft-dirty-pinned-huge.c, on 6.12.117, 7.2.13 and \
+                   7.3.4",
+    },
+    KnownBug {
+        name: "latent-huge-zero-unshare",
+        kernels: (7, 3)..OPEN,
+        evidence: "do_huge_zero_wp_pmd drops uffd-wp in an unshare fault: docs/found/uffd-wp-huge-zero-pin.c, on 7.3.4; \
+                   6.12.117 does not do that, 7.2.13 was not run",
+    },
+    KnownBug {
+        name: "latent-split-pmd-softdirty",
+        kernels: FIRST..OPEN,
+        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: 7.3.4, read, not run",
+    },
+    KnownBug {
+        name: "latent-restore-pmd-softdirty",
+        kernels: FIRST..OPEN,
+        evidence: "remove_migration_pmd sets dirty after soft-dirty: a refused migration to /dev/hmm_dmirror, on 7.3.4",
+    },
+    KnownBug {
+        name: "latent-clear-softdirty-devpriv-pmd",
+        kernels: (7, 1)..OPEN,
+        evidence: "clear_soft_dirty_pmd skips a device-private entry: pagemap after /dev/hmm_dmirror and clear_refs, on 7.3.4",
+    },
+    KnownBug {
+        name: "latent-move-softdirty-devpriv-pmd",
+        kernels: (7, 1)..OPEN,
+        evidence: "move_soft_dirty_pmd skips a device-private entry: pagemap after /dev/hmm_dmirror and mremap, on 7.3.4",
+    },
+    KnownBug {
         name: "excl-mapcount-dropped",
         kernels: FIRST..(6, 15),
         evidence: "6.15 changed the rules for device-exclusive entries: the judge, on 6.12.117",

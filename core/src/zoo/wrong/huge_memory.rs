@@ -1,5 +1,5 @@
 use crate::huge_split::Split;
-use crate::ids::{Folio, PteRef};
+use crate::ids::{Folio, Pfn, PteRef, VmaId};
 use crate::migrate_vma::MigrateVma;
 use crate::page::PageFlags;
 use crate::pte::{Entry, Pte, Softleaf, SwapFlags};
@@ -44,6 +44,21 @@ impl State {
         if let Some(Softleaf::Migration(entry)) = pmd.leaf() {
             let unit = self.whole(self.folio(entry.pfn));
             self.folio_ref_add(unit.folio, unit.nr as i32 - 1);
+        }
+    }
+
+    /// Counts a mapping of each page of a huge migration entry that is split.
+    pub(crate) fn map_split_migration(&mut self, vma: VmaId, pmd: Pte) {
+        if let Some(Softleaf::Migration(entry)) = pmd.leaf() {
+            let unit = self.whole(self.folio(entry.pfn));
+            self.folio_add_anon_rmap(Unit { level: 0, ..unit }, vma, false);
+        }
+    }
+
+    /// Leaves the pages of a freed folio as tails of it.
+    pub(crate) fn leave_tails(&mut self, folio: Folio, order: u8) {
+        for i in 1..1 << order {
+            self.page_mut(Pfn(folio.head().0 + i)).tail_offset = i;
         }
     }
 

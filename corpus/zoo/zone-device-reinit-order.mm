@@ -1,0 +1,7 @@
+# zone-device-reinit-order (12b2285bf3d1): pages of a freed huge device page stay its tails when
+# they are used again. The memory of the device is full, so the pages are those of the huge page.
+thp always
+mmap p0 0 32 rw
+migrate p0 0 32 d0
+dontneed p0 0 8
+migrate p0 0 2 d0
