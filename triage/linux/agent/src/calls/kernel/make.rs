@@ -1,0 +1,361 @@
+//! Calls that are no accesses.
+
+use super::system::{khugepaged, ksm, swap_off};
+use super::{Kernel, addr, bytes, errno, open, told};
+use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
+use std::ffi::{c_int, c_ulong};
+use std::os::fd::AsRawFd;
+
+/// Features of userfaultfd: SIGBUS, missing and write-protected shared memory, unpopulated pages,
+/// poison, move; and asynchronous write protection.
+const FEATURES: u64 = 1 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
+const WP_ASYNC: u64 = 1 << 15;
+/// `UFFD_FEATURE_RWP`, and with asynchronous protection `UFFD_FEATURE_RWP_ASYNC`.
+const RWP: u64 = 1 << 17;
+const RWP_ASYNC: u64 = 1 << 18;
+const API: c_ulong = 0xc018_aa3f;
+const REGISTER: c_ulong = 0xc020_aa00;
+const UNREGISTER: c_ulong = 0x8010_aa01;
+const COPY: c_ulong = 0xc028_aa03;
+const ZEROPAGE: c_ulong = 0xc020_aa04;
+const MOVE: c_ulong = 0xc028_aa05;
+const WRITEPROTECT: c_ulong = 0xc018_aa06;
+const POISON: c_ulong = 0xc020_aa08;
+const RWPROTECT: c_ulong = 0xc018_aa09;
+/// `PIN_LONGTERM_TEST_START`, `_STOP` and `_READ` of `/sys/kernel/debug/gup_test`.
+const PIN_START: c_ulong = 0x4018_6707;
+const PIN_STOP: c_ulong = 0x6708;
+const PIN_READ: c_ulong = 0x4008_6709;
+const MAP_DROPPABLE: c_int = 8;
+const MPOL_MF_MOVE: c_int = 2;
+
+impl Kernel {
+    fn uffd(&mut self) -> i32 {
+        if let Some(uffd) = self.uffd {
+            return uffd;
+        }
+        let features = FEATURES | if self.wp_async { WP_ASYNC } else { 0 };
+        let newer = RWP | if self.wp_async { RWP_ASYNC } else { 0 };
+        let mut api = [0xaa, features | newer, 0];
+        // SAFETY: plain calls; `api` is a struct uffdio_api.
+        let uffd = unsafe {
+            let fd =
+                libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) as i32;
+            if libc::ioctl(fd, API, &raw mut api) != 0 {
+                // a kernel before 7.3
+                api = [0xaa, features, 0];
+                libc::ioctl(fd, API, &raw mut api);
+            }
+            fd
+        };
+        self.uffd = Some(uffd);
+        uffd
+    }
+
+    /// Makes an ioctl; its structure's words are changed in place.
+    fn ioctl(fd: c_int, command: c_ulong, words: &mut [u64]) -> i32 {
+        // SAFETY: the structure has the size that the command says.
+        match unsafe { libc::ioctl(fd, command, words.as_mut_ptr()) } {
+            -1 => errno(),
+            _ => 0,
+        }
+    }
+
+    fn uffd_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {
+        let uffd = self.uffd();
+        Self::ioctl(uffd, command, words)
+    }
+
+    fn fill(&self, range: Range, step: usize) {
+        for (i, page) in range.pages().enumerate() {
+            let at = (self.buffer + i as u64 * PAGE_BYTES) as *mut u64;
+            // SAFETY: within our buffer, which has a page for each of the window.
+            unsafe { at.write_volatile(Range::word(step, page)) };
+        }
+    }
+
+    /// Makes a call that is no access. Returns 0 or a negative error number, and the number of
+    /// pages that it says it has handled.
+    pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
+        // touched first, so that the call itself does not fault on it
+        if let Call::Copy(range, _) = call {
+            self.fill(*range, step);
+        }
+        self.traced(|kernel| kernel.make(call))
+    }
+
+    fn make(&mut self, call: &Call) -> (i32, u16) {
+        let pages = |handled: u64, result: i32| {
+            let handled = handled as i64;
+            let handled = if handled < 0 {
+                0
+            } else {
+                handled as u64 / PAGE_BYTES
+            };
+            (result, handled as u16)
+        };
+        let result = match *call {
+            // the kernel would round the range
+            Call::Map { range, kind, .. } if kind.is_hugetlb() && !range.is_huge() => -libc::EINVAL,
+            Call::Map { range, kind, prot } => {
+                let mut flags = libc::MAP_FIXED;
+                flags |= match kind {
+                    Kind::Droppable => MAP_DROPPABLE,
+                    _ if kind.is_shared() => libc::MAP_SHARED,
+                    _ => libc::MAP_PRIVATE,
+                };
+                let (fd, offset) = if kind.is_file() {
+                    (self.file, bytes(range.first) as i64)
+                } else if kind == Kind::DevZero {
+                    match open(&mut self.zero, "/dev/zero") {
+                        Ok(zero) => (zero.as_raw_fd(), 0),
+                        Err(error) => return (-error.raw_os_error().unwrap_or(1), 0),
+                    }
+                } else {
+                    flags |= libc::MAP_ANONYMOUS;
+                    (-1, 0)
+                };
+                if kind.is_hugetlb() {
+                    flags |= libc::MAP_HUGETLB;
+                }
+                // SAFETY: the window belongs to the program.
+                let at = unsafe {
+                    let at = addr(range.first) as *mut _;
+                    libc::mmap(
+                        at,
+                        bytes(range.len) as usize,
+                        protection(prot),
+                        flags,
+                        fd,
+                        offset,
+                    )
+                };
+                if at == libc::MAP_FAILED { errno() } else { 0 }
+            }
+            Call::Pin(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 1];
+                self.pin_call(PIN_START, &mut words)
+            }
+            Call::PinRead(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 0];
+                self.pin_call(PIN_START, &mut words)
+            }
+            Call::Unpin => self.pin_call(PIN_STOP, &mut []),
+            Call::Punch(range) => {
+                let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+                let (at, len) = (bytes(range.first) as i64, bytes(range.len) as i64);
+                // SAFETY: no memory of ours lies in the file.
+                match unsafe { libc::fallocate(self.file, mode, at, len) } {
+                    0 => 0,
+                    _ => errno(),
+                }
+            }
+            Call::Truncate(range) => {
+                // SAFETY: no memory of ours lies in the file.
+                let failed = unsafe {
+                    libc::ftruncate(self.file, bytes(range.first) as i64) != 0
+                        || libc::ftruncate(self.file, bytes(PAGES) as i64) != 0
+                };
+                if failed { errno() } else { 0 }
+            }
+            Call::SwapOff => swap_off(),
+            Call::Unmap(range) => on(range, |at, len| unsafe { libc::munmap(at, len) }),
+            Call::Protect(range, prot) => on(range, |at, len| unsafe {
+                libc::mprotect(at, len, protection(prot))
+            }),
+            Call::Move { range, to, keep } => {
+                let target = range.moved(to);
+                let kept = if keep { libc::MREMAP_DONTUNMAP } else { 0 };
+                let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | kept;
+                let len = bytes(target.len) as usize;
+                // SAFETY: both places are in the window.
+                let at = unsafe {
+                    let (from, to) = (addr(range.first), addr(target.first));
+                    libc::mremap(from as *mut _, len, len, flags, to)
+                };
+                if at == libc::MAP_FAILED { errno() } else { 0 }
+            }
+            Call::Resize(range, len) => {
+                let wanted = Range::new(range.first, len);
+                let (old, new) = (bytes(range.len) as usize, bytes(wanted.len) as usize);
+                // SAFETY: stays within the window.
+                let at = unsafe { libc::mremap(addr(range.first) as *mut _, old, new, 0) };
+                if at == libc::MAP_FAILED { errno() } else { 0 }
+            }
+            Call::Advise(range, advice) => {
+                self.merges |= advice == Advice::Mergeable;
+                self.collapses |= advice == Advice::HugePage;
+                on(range, |at, len| unsafe {
+                    libc::madvise(at, len, advice.number())
+                })
+            }
+            Call::Lock { range, on_fault } => on(range, |at, len| unsafe {
+                libc::syscall(libc::SYS_mlock2, at, len, c_int::from(on_fault)) as c_int
+            }),
+            Call::Unlock(range) => on(range, |at, len| unsafe { libc::munlock(at, len) }),
+            Call::ClearSoftDirty => told(std::fs::write("/proc/self/clear_refs", "4")),
+            Call::Ksm if !self.merges => 0,
+            Call::Ksm => told(ksm()),
+            Call::Khugepaged if !self.collapses => 0,
+            Call::Khugepaged => told(khugepaged()),
+            Call::Migrate(range) => self.migrate(range),
+            Call::Compact => told(std::fs::write("/proc/sys/vm/compact_memory", "1")),
+            Call::Register(range, modes) => {
+                let modes = match modes {
+                    Modes::Missing => 1,
+                    Modes::Wp => 2,
+                    Modes::Both => 3,
+                    Modes::Rwp => 8,
+                };
+                let mut words = [addr(range.first), bytes(range.len), modes, 0];
+                self.uffd_call(REGISTER, &mut words)
+            }
+            Call::Unregister(range) => {
+                self.uffd_call(UNREGISTER, &mut [addr(range.first), bytes(range.len)])
+            }
+            Call::WriteProtect(range, protects) => {
+                let mut words = [addr(range.first), bytes(range.len), protects.into()];
+                self.uffd_call(WRITEPROTECT, &mut words)
+            }
+            Call::RwProtect(range, protects) => {
+                let mut words = [addr(range.first), bytes(range.len), protects.into()];
+                self.uffd_call(RWPROTECT, &mut words)
+            }
+            Call::Copy(range, protects) => {
+                let mode = u64::from(protects) << 1;
+                let mut words = [addr(range.first), self.buffer, bytes(range.len), mode, 0];
+                let result = self.uffd_call(COPY, &mut words);
+                return pages(words[4], result);
+            }
+            Call::Zero(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 0, 0];
+                let result = self.uffd_call(ZEROPAGE, &mut words);
+                return pages(words[3], result);
+            }
+            Call::UffdMove(range, to) => {
+                let target = range.moved(to);
+                let mut words = [
+                    addr(target.first),
+                    addr(range.first),
+                    bytes(target.len),
+                    2,
+                    0,
+                ];
+                let result = self.uffd_call(MOVE, &mut words);
+                return pages(words[4], result);
+            }
+            Call::Poison(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 0, 0];
+                let result = self.uffd_call(POISON, &mut words);
+                return pages(words[3], result);
+            }
+            Call::ToDevice(_) | Call::ToSystem(_) | Call::DeviceRead(_) | Call::Exclusive(_) => {
+                return (self.command(call), 0);
+            }
+            // the processes themselves do these
+            Call::Write(_)
+            | Call::Read(_)
+            | Call::MemWrite(_)
+            | Call::VmWrite(_)
+            | Call::DeviceWrite(_)
+            | Call::Scan { .. }
+            | Call::Fork
+            | Call::Exit => 0,
+        };
+        (result, 0)
+    }
+
+    /// Moves each page of a range to the other node.
+    fn migrate(&mut self, range: Range) -> i32 {
+        let pages: Vec<u64> = (range.first..range.first + range.len).map(addr).collect();
+        let mut nodes = vec![0 as c_int; pages.len()];
+        // SAFETY: the vectors have an element for each page.
+        let moved = |nodes: *const c_int, status: *mut c_int| unsafe {
+            libc::syscall(
+                libc::SYS_move_pages,
+                0,
+                pages.len(),
+                pages.as_ptr(),
+                nodes,
+                status,
+                MPOL_MF_MOVE,
+            )
+        };
+        if moved(std::ptr::null(), nodes.as_mut_ptr()) != 0 {
+            return errno();
+        }
+        // a page that is not there has a negative status
+        nodes
+            .iter_mut()
+            .for_each(|node| *node = c_int::from(*node == 0));
+        let mut status = vec![0; pages.len()];
+        match moved(nodes.as_ptr(), status.as_mut_ptr()) {
+            -1 => errno(),
+            _ => 0,
+        }
+    }
+
+    fn pin_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {
+        match open(&mut self.pins, "/sys/kernel/debug/gup_test") {
+            Ok(pins) => Self::ioctl(pins.as_raw_fd(), command, words),
+            Err(error) => -error.raw_os_error().unwrap_or(1),
+        }
+    }
+
+    /// The words of the pages that are pinned, if they can be read.
+    pub fn pinned(&mut self, len: u16) -> Option<Vec<u64>> {
+        let pins = self.pins.as_ref()?.as_raw_fd();
+        if Self::ioctl(pins, PIN_READ, &mut [self.buffer]) != 0 {
+            return None;
+        }
+        let at = |i: u16| (self.buffer + bytes(i)) as *const u64;
+        // SAFETY: within our buffer, which has a page for each of the window.
+        Some((0..len).map(|i| unsafe { at(i).read_volatile() }).collect())
+    }
+
+    /// Makes a command of `/dev/hmm_dmirror0`.
+    pub fn device(&mut self, call: &Call, step: usize) -> i32 {
+        if let Some(range) = call.range() {
+            self.fill(range, step);
+        }
+        self.traced(|kernel| kernel.command(call))
+    }
+
+    fn command(&mut self, call: &Call) -> i32 {
+        let number: c_ulong = match call {
+            Call::DeviceRead(_) => 0,
+            Call::DeviceWrite(_) => 1,
+            Call::ToDevice(_) => 2,
+            Call::ToSystem(_) => 3,
+            _ => 5,
+        };
+        let Some(range) = call.range() else {
+            return 0;
+        };
+        let buffer = self.buffer;
+        let device = match open(&mut self.device, "/dev/hmm_dmirror0") {
+            Ok(device) => device.as_raw_fd(),
+            Err(error) => return -error.raw_os_error().unwrap_or(1),
+        };
+        let mut words = [addr(range.first), buffer, range.len.into(), 0, 0];
+        Self::ioctl(device, 0xc028_4800 + number, &mut words)
+    }
+}
+
+const fn protection(prot: Prot) -> c_int {
+    match prot {
+        Prot::None => libc::PROT_NONE,
+        Prot::Read => libc::PROT_READ,
+        Prot::Write => libc::PROT_READ | libc::PROT_WRITE,
+    }
+}
+
+fn on(range: Range, call: impl FnOnce(*mut libc::c_void, usize) -> c_int) -> i32 {
+    match call(addr(range.first) as *mut _, bytes(range.len) as usize) {
+        -1 => errno(),
+        _ => 0,
+    }
+}
+
+// the list of advice is shared with the host
+const _: () = assert!(Advice::ALL.len() == 20);

@@ -1,0 +1,235 @@
+//! The system calls.
+
+mod make;
+mod scan;
+mod smaps;
+mod system;
+
+pub use scan::{Scan, categories};
+pub use smaps::Counted;
+pub use system::{set_sizes, set_up};
+
+use crate::access;
+use crate::cover::Trace;
+use mm_linux_calls::{BASE, Call, PAGE_BYTES, PAGES, Program, Range, Step};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+/// Bits of an entry of pagemap.
+pub const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const EXCLUSIVE: u64 = 1 << 56;
+/// Bits of kpageflags.
+pub const ZERO_PAGE: u64 = 1 << 24;
+pub const KSM_PAGE: u64 = 1 << 21;
+
+/// The negative error number of the last call.
+pub fn errno() -> i32 {
+    -io::Error::last_os_error().raw_os_error().unwrap_or(1)
+}
+
+fn addr(page: u16) -> u64 {
+    BASE + u64::from(page) * PAGE_BYTES
+}
+
+fn bytes(pages: u16) -> u64 {
+    u64::from(pages) * PAGE_BYTES
+}
+
+fn told(result: io::Result<()>) -> i32 {
+    result.map_or_else(|error| -error.raw_os_error().unwrap_or(1), |()| 0)
+}
+
+/// Opens a file when it is first needed. It belongs to the address space that opens it.
+fn open<'a>(slot: &'a mut Option<File>, path: &str) -> io::Result<&'a File> {
+    match slot {
+        Some(file) => Ok(file),
+        none => {
+            let writes = path != "/proc/self/pagemap";
+            let file = File::options().read(true).write(writes).open(path)?;
+            Ok(none.insert(file))
+        }
+    }
+}
+
+/// What a process needs for its calls.
+pub struct Kernel {
+    wp_async: bool,
+    uffd: Option<i32>,
+    device: Option<File>,
+    pagemap: Option<File>,
+    memory: Option<File>,
+    pins: Option<File>,
+    /// The memfd of the program; 0 if it maps none.
+    file: i32,
+    /// `/dev/zero`, once it is open.
+    zero: Option<File>,
+    /// Memory for what a device or userfaultfd copies.
+    buffer: u64,
+    /// The kernel adds the counts of all CPUs for `/proc/self/status`.
+    adds_all: bool,
+    trace: Option<&'static Trace>,
+    /// The program has asked KSM to merge pages.
+    merges: bool,
+    /// The program has asked for huge pages.
+    collapses: bool,
+}
+
+impl Kernel {
+    /// For a process that has just begun.
+    pub fn new(program: &Program, trace: Option<&'static Trace>) -> Self {
+        let maps_file = |step: &Step| matches!(step.call, Call::Map { kind, .. } if kind.is_file());
+        let file = if program.steps.iter().any(maps_file) {
+            // SAFETY: a name and no flags.
+            unsafe {
+                let file = libc::memfd_create(c"mmfuzz".as_ptr(), 0);
+                libc::ftruncate(file, bytes(PAGES) as i64);
+                file
+            }
+        } else {
+            0
+        };
+        // SAFETY: new memory.
+        let buffer = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes(PAGES) as usize,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        Self {
+            wp_async: program.wp_async,
+            uffd: None,
+            device: None,
+            pagemap: None,
+            memory: None,
+            pins: None,
+            file,
+            zero: None,
+            buffer: buffer as u64,
+            adds_all: system::version() >= (6, 17),
+            trace,
+            merges: false,
+            collapses: false,
+        }
+    }
+
+    /// Called in the child of a fork. Drops the files that belong to the parent.
+    pub fn forked(&mut self, trace: Option<&'static Trace>) {
+        if let Some(uffd) = self.uffd.take() {
+            // SAFETY: the child's copy.
+            unsafe { libc::close(uffd) };
+        }
+        self.device = None;
+        self.pagemap = None;
+        self.memory = None;
+        self.pins = None;
+        self.trace = trace;
+    }
+
+    /// The file of the device, if it is open.
+    pub fn device_file(&self) -> Option<i32> {
+        self.device.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    fn traced<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+        if let Some(trace) = &self.trace {
+            trace.begin();
+        }
+        let result = call(self);
+        if let Some(trace) = &self.trace {
+            trace.end();
+        }
+        result
+    }
+
+    /// Reads a page's word; a negative signal if that fails.
+    pub fn read(&mut self, page: usize) -> Result<u64, i32> {
+        self.traced(|_| access::read(addr(page as u16)).map_err(|signal| -signal))
+    }
+
+    /// Writes a page's word, through /proc/self/mem if `forced`.
+    pub fn write(&mut self, page: usize, word: u64, forced: bool) -> Result<(), i32> {
+        let at = addr(page as u16);
+        self.traced(|kernel| {
+            if !forced {
+                return access::write(at, word).map_err(|signal| -signal);
+            }
+            let memory = open(&mut kernel.memory, "/proc/self/mem");
+            let wrote = memory.and_then(|file| file.write_all_at(&word.to_le_bytes(), at));
+            wrote.map_err(|error| -error.raw_os_error().unwrap_or(1))
+        })
+    }
+
+    /// Reads entries of pagemap from `first` on.
+    pub fn pagemap(&mut self, first: usize, entries: &mut [u64]) -> bool {
+        let Ok(file) = open(&mut self.pagemap, "/proc/self/pagemap") else {
+            return false;
+        };
+        let at = addr(first as u16) / PAGE_BYTES * 8;
+        let len = size_of_val(entries);
+        // SAFETY: any bytes are entries.
+        let bytes =
+            unsafe { std::slice::from_raw_parts_mut(entries.as_mut_ptr().cast::<u8>(), len) };
+        file.read_exact_at(bytes, at).is_ok()
+    }
+
+    /// Writes a page's word into process `pid` with process_vm_writev.
+    pub fn write_into(&mut self, pid: i32, page: usize, word: u64) -> Result<(), i32> {
+        let local = libc::iovec {
+            iov_base: (&raw const word).cast_mut().cast(),
+            iov_len: 8,
+        };
+        let remote = libc::iovec {
+            iov_base: addr(page as u16) as *mut _,
+            iov_len: 8,
+        };
+        // SAFETY: reads our word; the other process' window belongs to the program.
+        let wrote = self.traced(|_| unsafe {
+            libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0)
+        });
+        if wrote == 8 { Ok(()) } else { Err(errno()) }
+    }
+
+    /// Which pages of a range are resident, by mincore; `None` if a part is not mapped.
+    pub fn mincore(&mut self, first: usize, len: usize) -> Option<Vec<u8>> {
+        let mut resident = vec![0; len];
+        let at = addr(first as u16) as *mut _;
+        // SAFETY: the vector has a byte for each page.
+        let failed = self.traced(|_| unsafe {
+            libc::mincore(at, bytes(len as u16) as usize, resident.as_mut_ptr())
+        });
+        (failed == 0).then_some(resident)
+    }
+
+    /// The flags in /proc/kpageflags of the page that an entry of pagemap shows. If they cannot be
+    /// read, all flags are set.
+    pub fn flags(&self, entry: u64) -> u64 {
+        let mut flags = [0; 8];
+        let at = (entry & ((1 << 55) - 1)) * 8;
+        let file = File::open("/proc/kpageflags");
+        let read = file.and_then(|file| file.read_exact_at(&mut flags, at));
+        read.map_or(u64::MAX, |()| u64::from_le_bytes(flags))
+    }
+
+    /// How many pages pagemap shows in a range. The zero page does not count. `None` if pagemap
+    /// cannot be read.
+    pub fn held(&mut self, range: Range) -> Option<u64> {
+        let mut entries = vec![0; range.len.into()];
+        if !self.pagemap(range.first.into(), &mut entries) {
+            return None;
+        }
+        let is_held = |entry: &&u64| {
+            let is_present = **entry & PRESENT != 0;
+            let may_be_zero = is_present && **entry & EXCLUSIVE == 0;
+            (is_present || **entry & SWAPPED != 0)
+                && !(may_be_zero && self.flags(**entry) & ZERO_PAGE != 0)
+        };
+        Some(entries.iter().filter(is_held).count() as u64)
+    }
+}

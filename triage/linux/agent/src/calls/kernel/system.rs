@@ -1,0 +1,114 @@
+//! What is set for the whole system, and work that the kernel does when it is asked to.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+const KSM: &str = "/sys/kernel/mm/ksm/";
+const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
+/// khugepaged sleeps this long, unless it is woken.
+const NEVER_MS: &str = "1000000000";
+/// How long KSM may take for a scan. It does not scan if no memory is MADV_MERGEABLE.
+const KSM_TIME: Duration = Duration::from_millis(60);
+/// Huge pages of hugetlb that the guest has.
+const HUGETLB: &str = "16";
+/// The sizes of folios, in kB, that memory with MADV_HUGEPAGE may get.
+const SIZES: [u32; 3] = [16, 64, 256];
+
+/// Sets what does not change from program to program.
+pub fn set_up() -> io::Result<()> {
+    for (name, value) in [
+        ("pages_to_scan", "100000"),
+        ("sleep_millisecs", "0"),
+        ("smart_scan", "0"),
+        ("use_zero_pages", "1"),
+    ] {
+        // an older kernel lacks smart_scan
+        let _ = std::fs::write(format!("{KSM}{name}"), value);
+    }
+    for (name, value) in [
+        ("pages_to_scan", "1000000"),
+        ("alloc_sleep_millisecs", "1"),
+        ("scan_sleep_millisecs", NEVER_MS),
+    ] {
+        std::fs::write(format!("{KHUGEPAGED}{name}"), value)?;
+    }
+    let _ = std::fs::write("/proc/sys/vm/nr_hugepages", HUGETLB);
+    // the end of a process that used the device waits for a grace period
+    let _ = std::fs::write("/sys/kernel/rcu_expedited", "1");
+    std::fs::write("/sys/kernel/mm/transparent_hugepage/enabled", "madvise")?;
+    std::fs::write(
+        "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+        "advise",
+    )
+}
+
+/// Turns the sizes of folios below 2 MiB on or off.
+pub fn set_sizes(on: bool) {
+    for size in SIZES {
+        let path = format!("/sys/kernel/mm/transparent_hugepage/hugepages-{size}kB/");
+        // an older kernel lacks them
+        let _ = std::fs::write(
+            format!("{path}enabled"),
+            if on { "madvise" } else { "never" },
+        );
+        let _ = std::fs::write(
+            format!("{path}shmem_enabled"),
+            if on { "advise" } else { "never" },
+        );
+    }
+}
+
+/// The first two numbers of the kernel's version.
+pub(super) fn version() -> (u32, u32) {
+    let said = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = said
+        .split(['.', '-'])
+        .map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// Brings all pages back from swap, and turns swap on again.
+pub(super) fn swap_off() -> i32 {
+    // SAFETY: a path.
+    let failed = unsafe { libc::swapoff(crate::swap::DISK.as_ptr()) };
+    let result = if failed == 0 { 0 } else { super::errno() };
+    // SAFETY: a path and no flags. It fails if swap is still on.
+    unsafe { libc::swapon(crate::swap::DISK.as_ptr(), 0) };
+    result
+}
+
+/// Lets KSM scan all memory as often as it takes to merge what is equal.
+pub(super) fn ksm() -> io::Result<()> {
+    let scans = || -> u64 {
+        let said = std::fs::read_to_string(format!("{KSM}full_scans")).unwrap_or_default();
+        said.trim().parse().unwrap_or(0)
+    };
+    let mut last = scans();
+    let wanted = last + 3;
+    std::fs::write(format!("{KSM}run"), "1")?;
+    let mut began = Instant::now();
+    while last < wanted && began.elapsed() < KSM_TIME {
+        std::thread::sleep(Duration::from_micros(200));
+        let now = scans();
+        if now != last {
+            (last, began) = (now, Instant::now());
+        }
+    }
+    std::fs::write(format!("{KSM}run"), "0")
+}
+
+/// Lets khugepaged scan all memory. A write to this file wakes it, and then it scans everything at
+/// most twice.
+pub(super) fn khugepaged() -> io::Result<()> {
+    let scans = || -> u64 {
+        let said = std::fs::read_to_string(format!("{KHUGEPAGED}full_scans")).unwrap_or_default();
+        said.trim().parse().unwrap_or(0)
+    };
+    let before = scans();
+    std::fs::write(format!("{KHUGEPAGED}scan_sleep_millisecs"), NEVER_MS)?;
+    let began = Instant::now();
+    while scans() < before + 2 && began.elapsed() < KSM_TIME {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Ok(())
+}

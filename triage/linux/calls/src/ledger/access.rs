@@ -1,0 +1,200 @@
+//! Accesses: what they do, and what they must not do.
+
+use super::page::*;
+use super::{Access, FILE_CELLS, Ledger, Shown};
+use crate::HUGE;
+use crate::breach::BreachKind;
+use crate::call::Range;
+
+impl Ledger {
+    /// What an access to a page does.
+    pub fn access(&self, process: usize, page: usize, writes: bool) -> Access {
+        let page = &self.pages[process][page];
+        let needed = if writes { WRITABLE } else { READABLE };
+        let is_shut = !page.has(MAPPED | needed) || page.any(GUARD | POISON);
+        let may_be_missing = page.has(REG_MISSING) && (page.has(SHARED) || !page.has(POPULATED));
+        let may_be_protected = page.has(UNSURE) && (writes || page.has(REG_RWP));
+        let is_protected = !self.wp_async && writes && page.has(PROTECTED);
+        if page.has(VAGUE) {
+            Access::Either
+        } else if is_shut || page.has(RWP) && !self.wp_async {
+            Access::Faults
+        } else if page.has(HUGETLB) || may_be_missing || may_be_protected {
+            Access::Either
+        } else if is_protected {
+            Access::Faults
+        } else {
+            Access::Allowed
+        }
+    }
+
+    pub(super) fn word(&self, page: &Page) -> u64 {
+        if page.is_in_object() {
+            self.cells[page.cell as usize]
+        } else {
+            page.word
+        }
+    }
+
+    /// Notes that a read of a page has ended: `got` is the word, or `None` after a signal. Returns
+    /// the promise that is broken, if one is.
+    pub fn has_read(&mut self, process: usize, at: usize, got: Option<u64>) -> Option<Shown> {
+        let page = self.pages[process][at];
+        let wanted = self.word(&page);
+        match (self.access(process, at, false), got) {
+            (Access::Allowed, None) => return Some((BreachKind::Denied, 0, wanted)),
+            (Access::Faults, Some(got)) if page.has(RWP) => {
+                return Some((BreachKind::AccessedThrough, got, 0));
+            }
+            (Access::Faults, Some(got)) => return Some((BreachKind::Allowed, got, 0)),
+            (_, None) => return None,
+            (_, Some(_)) if page.has(VAGUE) => return None,
+            (_, Some(got)) => {
+                let is_zero = page.any(OR_ZERO | DROPPABLE) && got == 0;
+                if page.has(KNOWN) && got != wanted && !is_zero {
+                    return Some((BreachKind::Contents, got, wanted));
+                }
+            }
+        }
+        self.loosen(process, at);
+        let page = &mut self.pages[process][at];
+        // the next read of a page that was freed lazily may find it gone
+        page.set(POPULATED, !page.has(OR_ZERO));
+        page.set(WRITTEN, page.any(WRITTEN | RWP));
+        page.set(RWP, false);
+        None
+    }
+
+    /// The same for a write of `word`. `forced` writes (`/proc/self/mem`) need no permission.
+    pub fn has_written(
+        &mut self,
+        process: usize,
+        at: usize,
+        word: u64,
+        succeeded: bool,
+        forced: bool,
+    ) -> Option<Shown> {
+        let expected = self.access(process, at, true);
+        if self.pages[process][at].has(VAGUE) {
+            self.loosen(process, at);
+            return None;
+        }
+        let page = &mut self.pages[process][at];
+        if forced {
+            // such a write need not do what a page fault of the process does
+            page.set(UNSURE, page.any(UNSURE | RWP));
+            page.set(RWP, false);
+        }
+        if !succeeded {
+            let denied = expected == Access::Allowed && !forced;
+            return denied.then_some((BreachKind::Denied, 0, word));
+        }
+        if page.has(PROTECTED) && !self.wp_async {
+            return Some((BreachKind::WrittenThrough, word, 0));
+        }
+        if page.has(RWP) && !self.wp_async {
+            return Some((BreachKind::AccessedThrough, word, 0));
+        }
+        if expected == Access::Faults && !(forced && page.has(MAPPED) && !page.any(GUARD | POISON))
+        {
+            return Some((BreachKind::Allowed, word, 0));
+        }
+        self.loosen(process, at);
+        let page = &mut self.pages[process][at];
+        let is_tracked = page.has(REG_WP) || page.has(RWP) || page.has(REG_RWP | WRITTEN);
+        // whether a write through /proc/self/mem ends the protection is not known
+        let is_unsure = page.has(UNSURE | REG_RWP) && forced;
+        page.set(OR_ZERO | PROTECTED | UNCOPIED | PERHAPS_COPIED | RWP, false);
+        page.set(UNSURE, is_unsure);
+        page.set(KNOWN | POPULATED, true);
+        page.set(DIRTY, !page.any(SHARED | HUGETLB | DROPPABLE));
+        page.set(WRITTEN, is_tracked && self.wp_async && !is_unsure);
+        if page.has(SHARED) {
+            let cell = page.cell as usize;
+            self.cells[cell] = word;
+            self.object_changes(cell);
+        } else {
+            page.word = word;
+        }
+        None
+    }
+
+    /// An access to a page ends its protection. A huge page may be protected as a whole, so the
+    /// other pages of the same huge page may lose theirs.
+    pub(super) fn loosen(&mut self, process: usize, at: usize) {
+        if !self.has_blocks {
+            return;
+        }
+        let huge = usize::from(HUGE);
+        let first = at / huge * huge;
+        for other in (first..first + huge).filter(|other| *other != at) {
+            let page = &mut self.pages[process][other];
+            let kinds = if page.has(HUGETLB) {
+                PROTECTED | RWP
+            } else {
+                RWP
+            };
+            if page.any(kinds) {
+                page.set(kinds, false);
+                page.set(UNSURE, true);
+            }
+        }
+    }
+
+    /// Something may have read from the pages of a range or written to them, as page faults do.
+    pub(super) fn touch(&mut self, process: usize, range: Range, writes: bool) {
+        let wp_async = self.wp_async;
+        self.each_mapped(process, range, |page| page.is_touched(writes, wp_async));
+        if wp_async {
+            self.loosen(process, range.first.into());
+            self.loosen(process, usize::from(range.first + range.len) - 1);
+        }
+    }
+
+    /// The contents of a page of the memfd change. Gives up each page of a process that may or may
+    /// not be a copy of it.
+    pub(super) fn object_changes(&mut self, cell: usize) {
+        if cell < FILE_CELLS {
+            return;
+        }
+        let pages = self.pages.iter_mut().flatten();
+        let copies = pages.filter(|page| page.has(PERHAPS_COPIED) && page.cell as usize == cell);
+        copies.for_each(|page| {
+            page.set(UNCOPIED, false);
+            page.give_up();
+        });
+    }
+
+    /// Like [`has_written`](Self::has_written), for a device's write to a range. Returns the broken
+    /// promise, and the page at which it is broken. If the write failed, the words of writable
+    /// pages are not known any more.
+    pub fn device_has_written(
+        &mut self,
+        process: usize,
+        range: Range,
+        step: usize,
+        succeeded: bool,
+    ) -> Option<(usize, Shown)> {
+        if !succeeded {
+            self.touch(process, range, true);
+        }
+        for at in range.pages() {
+            let word = Range::word(step, at);
+            if succeeded {
+                let breach = self.has_written(process, at, word, true, false);
+                if let Some(breach) = breach {
+                    return Some((at, breach));
+                }
+            }
+            let page = &mut self.pages[process][at];
+            page.set(DIRTY | WRITTEN, false);
+            if !succeeded {
+                page.set(KNOWN, page.has(KNOWN) && !page.has(WRITABLE));
+                if page.any(SHARED | FILE) && page.has(WRITABLE) {
+                    page.give_up();
+                }
+            }
+        }
+        None
+    }
+}

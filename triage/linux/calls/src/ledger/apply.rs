@@ -1,0 +1,252 @@
+//! Calls that have ended: what each changes.
+
+use super::page::*;
+use super::{FILE_CELLS, Ledger};
+use crate::PAGES;
+use crate::call::{Call, Modes, Prot, Range};
+
+impl Ledger {
+    /// Notes that a call has ended with `result`: 0, or a negative error number. `done` is the
+    /// number of pages that it says it has handled. The functions above note the accesses.
+    pub fn apply(&mut self, process: usize, call: &Call, result: i32, step: usize, done: u16) {
+        if let Some(range) = call.range() {
+            self.name(range);
+        }
+        let failed = result != 0;
+        match *call {
+            Call::Map { range, kind, prot } => self.map(process, range, kind, prot, failed),
+            Call::Unmap(range) => self.each(process, range, |page| {
+                if failed {
+                    page.give_up();
+                } else {
+                    *page = HOLE;
+                }
+            }),
+            Call::Protect(range, prot) => self.each_mapped(process, range, |page| {
+                if failed {
+                    page.give_up();
+                }
+                page.set(READABLE, prot != Prot::None);
+                page.set(WRITABLE, prot == Prot::Write);
+            }),
+            Call::Move { range, to, keep } => self.remap(process, range, to, keep, failed),
+            Call::Resize(range, len) => self.resize(process, range, len, failed),
+            Call::Advise(range, advice) => self.advise(process, range, advice, failed),
+            // these may fault pages in, as a write or a read does
+            Call::Lock { range, .. } | Call::Exclusive(range) => {
+                self.touch(process, range, true);
+            }
+            Call::DeviceRead(range) => {
+                self.touch(process, range, false);
+            }
+            Call::Pin(range) => {
+                self.touch(process, range, true);
+                self.each_mapped(process, range, |page| page.set(PINNED, !failed));
+                if !failed {
+                    self.pin = Some((process, range));
+                }
+            }
+            // such a pin breaks copy-on-write, as a write does, and ends no write protection
+            Call::PinRead(range) => {
+                self.touch(process, range, false);
+                self.each_mapped(process, range, |page| {
+                    page.set(PERHAPS_COPIED, page.any(UNCOPIED | PERHAPS_COPIED));
+                    page.set(PINNED, !failed);
+                });
+                if !failed {
+                    self.pin = Some((process, range));
+                }
+            }
+            Call::Unpin => self.end_pin(),
+            Call::Punch(range) => self.zero(range, false, failed),
+            Call::Truncate(range) => {
+                self.zero(Range::new(range.first, PAGES), true, failed);
+            }
+            Call::ClearSoftDirty if !failed => {
+                for page in &mut self.pages[process] {
+                    page.set(DIRTY, false);
+                }
+            }
+            Call::Register(range, modes) if !failed => self.each_mapped(process, range, |page| {
+                // Linux ignores a second registration for fewer modes, which nobody documents
+                page.set(PROTECTED, page.has(PROTECTED) && modes.wp());
+                page.set(REG_WP, page.has(REG_WP) || modes.wp());
+                page.set(REG_MISSING, page.has(REG_MISSING) || modes.missing());
+                page.set(REG_RWP, page.has(REG_RWP) || modes == Modes::Rwp);
+                page.set(UNSURE, page.any(UNSURE | RWP) && modes != Modes::Rwp);
+                page.set(RWP, page.has(RWP) && modes == Modes::Rwp);
+            }),
+            Call::Unregister(range) => self.each_mapped(process, range, |page| {
+                page.set(PROTECTED | WRITTEN | RWP | UNSURE, false);
+                page.set(
+                    REG_WP | REG_MISSING | REG_RWP,
+                    failed && page.any(REG_WP | REG_MISSING | REG_RWP),
+                );
+                if failed {
+                    page.give_up();
+                }
+            }),
+            // it may have protected a part
+            Call::WriteProtect(range, true) if failed => self.each_mapped(process, range, |page| {
+                if page.has(REG_WP) {
+                    page.give_up();
+                }
+            }),
+            Call::WriteProtect(range, on) => self.each_mapped(process, range, |page| {
+                let protects = on && !failed && page.has(REG_WP) && !page.any(GUARD | POISON);
+                page.set(PROTECTED, protects);
+                page.set(WRITTEN, false);
+                page.set(UNSURE, page.has(UNSURE) && !protects && !page.has(REG_WP));
+            }),
+            // the agent notes which pages it has protected
+            Call::RwProtect(range, on) => self.each_mapped(process, range, |page| {
+                if !page.has(REG_RWP) {
+                    return;
+                }
+                if failed {
+                    page.give_up();
+                } else if !on {
+                    page.set(RWP | UNSURE | WRITTEN, false);
+                }
+            }),
+            Call::Copy(range, protect) => {
+                let filled = Range::new(range.first, done);
+                for at in filled.pages().take(done.into()) {
+                    let word = Range::word(step, at);
+                    let page = &mut self.pages[process][at];
+                    page.set(KNOWN | POPULATED, true);
+                    page.set(OR_ZERO | WRITTEN | UNCOPIED | PERHAPS_COPIED, false);
+                    page.set(DIRTY, !page.any(SHARED | HUGETLB));
+                    page.set(PROTECTED, protect && page.has(REG_WP));
+                    page.set(UNSURE, page.has(REG_RWP));
+                    page.word = word;
+                    if page.has(SHARED) {
+                        let cell = page.cell as usize;
+                        self.cells[cell] = word;
+                        self.object_changes(cell);
+                    }
+                }
+            }
+            Call::Zero(range) => {
+                let filled = Range::new(range.first, done);
+                for at in filled.pages().take(done.into()) {
+                    let page = &mut self.pages[process][at];
+                    page.set(PROTECTED | OR_ZERO | WRITTEN, false);
+                    page.set(UNCOPIED | PERHAPS_COPIED, false);
+                    page.set(UNSURE, page.has(REG_RWP));
+                    page.set(KNOWN | POPULATED, true);
+                    page.word = 0;
+                    if page.has(SHARED) {
+                        let cell = page.cell as usize;
+                        self.cells[cell] = 0;
+                        self.object_changes(cell);
+                    }
+                }
+            }
+            Call::UffdMove(range, to) => self.uffd_move(process, range, to, done),
+            Call::Poison(range) => {
+                let range = Range::new(range.first, done);
+                for at in range.pages().take(done.into()) {
+                    let page = &mut self.pages[process][at];
+                    page.set(POISON, true);
+                    page.set(PINNED, false);
+                }
+            }
+            Call::Fork if !failed => self.fork(),
+            Call::Exit => {
+                self.alive[1] = false;
+                if self.pin.is_some_and(|(process, _)| process == 1) {
+                    self.end_pin();
+                }
+            }
+            _ => {}
+        }
+        self.give_up_shared();
+    }
+
+    /// UFFDIO_RWPROTECT has succeeded on a page. Only if the page was present before is it known to
+    /// be protected.
+    pub fn rw_protected(&mut self, process: usize, at: usize, was_present: bool) {
+        let page = &mut self.pages[process][at];
+        if page.has(REG_RWP) && !page.any(VAGUE | GUARD | POISON) {
+            let is_sure = !page.any(UNCOPIED | PERHAPS_COPIED | HUGETLB | OR_ZERO);
+            page.set(RWP, was_present && is_sure && page.has(READABLE));
+            page.set(UNSURE, !page.has(RWP));
+            page.set(WRITTEN, false);
+            self.has_blocks = true;
+        }
+    }
+
+    /// A scan that protects has failed, or has not ended: each page of the range may be protected.
+    pub fn may_be_scanned(&mut self, process: usize, range: Range) {
+        self.each_mapped(process, range, |page| {
+            if page.has(REG_WP) {
+                page.set(UNSURE, true);
+                page.set(PROTECTED | WRITTEN, false);
+            }
+        });
+    }
+
+    /// PAGEMAP_SCAN has write-protected a page.
+    pub fn scanned(&mut self, process: usize, page: usize) {
+        let page = &mut self.pages[process][page];
+        if page.has(REG_WP) && !page.any(GUARD | POISON | VAGUE) {
+            page.set(PROTECTED, true);
+            page.set(WRITTEN, false);
+        }
+    }
+
+    pub(super) fn end_pin(&mut self) {
+        if let Some((process, range)) = self.pin.take() {
+            self.each(process, range, |page| page.set(PINNED, false));
+        }
+    }
+
+    /// Pages of the memfd become zero. A truncation drops copies of them, too.
+    pub(super) fn zero(&mut self, range: Range, truncates: bool, failed: bool) {
+        let first = (FILE_CELLS + usize::from(range.first)) as u32;
+        let hit = first..first + u32::from(range.len);
+        for cell in hit.clone() {
+            let cell = cell as usize;
+            self.cells[cell] = 0;
+            self.lost[cell / 64] &= !(1 << (cell % 64));
+        }
+        let pages = self.pages.iter_mut().flatten();
+        for page in pages.filter(|page| page.any(SHARED | FILE) && hit.contains(&page.cell)) {
+            if page.has(VAGUE) {
+                continue;
+            }
+            if failed || page.has(PERHAPS_COPIED) {
+                page.give_up();
+            } else if truncates || page.is_in_object() {
+                page.is_punched();
+            }
+        }
+    }
+
+    /// Gives up each page that shares its word with one that was given up.
+    pub(super) fn give_up_shared(&mut self) {
+        let named = self.named();
+        let mut is_any = false;
+        for process in &mut self.pages {
+            for page in process[named.clone()]
+                .iter_mut()
+                .filter(|page| page.has(WAS_SHARED))
+            {
+                self.lost[page.cell as usize / 64] |= 1 << (page.cell % 64);
+                page.set(WAS_SHARED, false);
+                is_any = true;
+            }
+        }
+        if is_any {
+            let pages = self.pages.iter_mut().flatten();
+            pages
+                .filter(|page| page.is_in_object() && !page.has(VAGUE))
+                .filter(|page| self.lost[page.cell as usize / 64] >> (page.cell % 64) & 1 != 0)
+                .for_each(|page| {
+                    page.give_up();
+                    page.set(WAS_SHARED, false);
+                });
+        }
+    }
+}

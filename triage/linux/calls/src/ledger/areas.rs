@@ -1,0 +1,260 @@
+//! Calls that make, move and drop mappings.
+
+use super::page::*;
+use super::{FILE_CELLS, Ledger};
+use crate::call::{Advice, Kind, Prot, Range};
+
+impl Ledger {
+    pub(super) fn map(
+        &mut self,
+        process: usize,
+        range: Range,
+        kind: Kind,
+        prot: Prot,
+        failed: bool,
+    ) {
+        self.has_blocks |= kind.is_hugetlb();
+        let mut flags = MAPPED | KNOWN;
+        flags |= match kind {
+            Kind::Private | Kind::DevZero => DIRTY,
+            Kind::Droppable => DROPPABLE | WIPE,
+            Kind::Shared | Kind::SharedFile => SHARED,
+            Kind::File => FILE | UNCOPIED | DIRTY,
+            Kind::Hugetlb => HUGETLB,
+            Kind::SharedHugetlb => SHARED | HUGETLB,
+        };
+        if prot != Prot::None {
+            flags |= READABLE;
+        }
+        if prot == Prot::Write {
+            flags |= WRITABLE;
+        }
+        let first = self.used;
+        let is_new = kind.is_shared() && !kind.is_file();
+        let is_full = is_new && first as usize + usize::from(range.len) > FILE_CELLS;
+        if failed || is_full {
+            return self.each(process, range, Page::give_up);
+        }
+        for (i, at) in range.pages().enumerate() {
+            let cell = match kind {
+                _ if kind.is_file() => FILE_CELLS + at,
+                _ if is_new => first as usize + i,
+                _ => 0,
+            };
+            let page = &mut self.pages[process][at];
+            *page = Page {
+                flags,
+                cell: cell as u32,
+                word: 0,
+            };
+            if is_new {
+                self.cells[cell] = 0;
+                self.used = cell as u32 + 1;
+            } else if kind.is_file() && self.lost[cell / 64] >> (cell % 64) & 1 != 0 {
+                page.give_up();
+                page.set(WAS_SHARED, false);
+            }
+        }
+    }
+
+    /// Whether Linux rounds a range, because huge pages of hugetlb are mapped there.
+    pub(super) fn is_rounded(&self, process: usize, range: Range) -> bool {
+        let mut pages = self.pages[process][range.pages()].iter();
+        !range.is_huge() && pages.any(|page| page.has(HUGETLB))
+    }
+
+    pub(super) fn remap(
+        &mut self,
+        process: usize,
+        range: Range,
+        to: u16,
+        keep: bool,
+        failed: bool,
+    ) {
+        let target = range.moved(to);
+        let range = Range::new(range.first, target.len);
+        self.name(target);
+        if self.is_rounded(process, range) || self.is_rounded(process, target) {
+            self.each(process, range.rounded(), Page::give_up);
+            return self.each(process, target.rounded(), Page::give_up);
+        }
+        if failed {
+            self.each(process, range, Page::give_up);
+            return self.each(process, target, Page::give_up);
+        }
+        for (from, to) in range.pages().zip(target.pages()) {
+            let mut page = self.pages[process][from];
+            let left = &mut self.pages[process][from];
+            if keep && page.has(MAPPED) {
+                left.drop_page();
+                // the entries move, and nothing says that the protection stays behind
+                left.set(GUARD | POISON | PROTECTED, false);
+                left.set(VAGUE, page.any(VAGUE | POISON | GUARD));
+            } else {
+                *left = HOLE;
+            }
+            // without UFFD_FEATURE_EVENT_REMAP, mremap ends the registration; we do not ask for
+            // that feature
+            page.set(REG_WP | REG_MISSING | REG_RWP, false);
+            page.set(PROTECTED | WRITTEN | RWP | UNSURE | PINNED, false);
+            page.set(
+                DIRTY,
+                page.has(DIRTY) || page.has(POPULATED) && !page.any(SHARED | HUGETLB | DROPPABLE),
+            );
+            self.pages[process][to] = page;
+        }
+    }
+
+    pub(super) fn resize(&mut self, process: usize, range: Range, len: u16, failed: bool) {
+        let wanted = Range::new(range.first, len);
+        self.name(wanted);
+        if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
+            self.each(process, range.rounded(), Page::give_up);
+            return self.each(process, wanted.rounded(), Page::give_up);
+        }
+        if failed || wanted.len == range.len {
+            return;
+        }
+        if wanted.len < range.len {
+            let tail = Range::new(range.first + wanted.len, range.len - wanted.len);
+            return self.each(process, tail, |page| *page = HOLE);
+        }
+        let like = self.pages[process][usize::from(range.first + range.len - 1)];
+        let tail = Range::new(range.first + range.len, wanted.len - range.len);
+        self.each(process, tail, |page| {
+            *page = like;
+            page.drop_page();
+            page.set(GUARD | POISON | PROTECTED, false);
+            page.set(KNOWN, true);
+            page.set(DIRTY, !like.has(DROPPABLE));
+            // the object of shared memory may end before the mapping does
+            if like.any(SHARED | VAGUE | FILE) {
+                page.set(SHARED | UNCOPIED, false);
+                page.give_up();
+            }
+        });
+    }
+
+    pub(super) fn advise(&mut self, process: usize, range: Range, advice: Advice, failed: bool) {
+        if advice == Advice::Remove {
+            return self.remove(process, range, failed);
+        }
+        if matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
+            return self.touch(process, range, advice == Advice::PopulateWrite);
+        }
+        let is_huge = range.is_huge();
+        self.each_mapped(process, range, |page| match advice {
+            // on hugetlb, Linux rounds the range
+            Advice::DontNeed | Advice::DontNeedLocked if page.has(HUGETLB) && !is_huge => {
+                page.give_up();
+            }
+            Advice::DontNeed | Advice::DontNeedLocked if page.has(POISON) => page.give_up(),
+            Advice::DontNeed | Advice::DontNeedLocked if failed && page.has(FILE) => {
+                page.give_up();
+            }
+            Advice::DontNeed | Advice::DontNeedLocked if failed => {
+                page.set(UNSURE, page.any(UNSURE | RWP));
+                page.set(POPULATED | DIRTY | WRITTEN | RWP | PINNED, false);
+                if !page.has(SHARED) {
+                    page.set(OR_ZERO, true);
+                    page.set(UNSURE, page.any(UNSURE | PROTECTED));
+                    page.set(PROTECTED, false);
+                }
+            }
+            Advice::DontNeed | Advice::DontNeedLocked if !page.has(GUARD) => page.drop_page(),
+            Advice::Free if !page.any(SHARED | FILE | HUGETLB) => {
+                page.set(OR_ZERO, true);
+                page.set(UNSURE, page.any(UNSURE | PROTECTED | RWP));
+                page.set(
+                    POPULATED | DIRTY | PROTECTED | WRITTEN | RWP | PINNED,
+                    false,
+                );
+            }
+            Advice::DontFork | Advice::DoFork if !failed => {
+                page.set(DONT_FORK, advice == Advice::DontFork);
+            }
+            Advice::WipeOnFork | Advice::KeepOnFork if !failed => {
+                page.set(WIPE, advice == Advice::WipeOnFork);
+            }
+            Advice::GuardInstall | Advice::GuardRemove | Advice::DontFork | Advice::WipeOnFork
+                if failed =>
+            {
+                page.give_up();
+            }
+            Advice::GuardInstall => {
+                page.drop_page();
+                page.set(POISON | PROTECTED | UNSURE, false);
+                page.set(GUARD, true);
+            }
+            Advice::GuardRemove => page.set(GUARD, false),
+            _ => {}
+        });
+    }
+
+    /// MADV_REMOVE punches a hole into what is mapped.
+    pub(super) fn remove(&mut self, process: usize, range: Range, failed: bool) {
+        for at in range.pages() {
+            let page = self.pages[process][at];
+            if !page.has(MAPPED) || page.has(VAGUE) {
+                continue;
+            }
+            if failed {
+                if page.any(SHARED | FILE) {
+                    self.pages[process][at].give_up();
+                }
+            } else if page.cell as usize >= FILE_CELLS {
+                self.zero(
+                    Range::new((page.cell as usize - FILE_CELLS) as u16, 1),
+                    false,
+                    false,
+                );
+            } else if page.has(SHARED) {
+                self.cells[page.cell as usize] = 0;
+                let pages = self.pages.iter_mut().flatten();
+                let pages = pages.filter(|other| other.has(SHARED) && other.cell == page.cell);
+                for page in pages.filter(|page| !page.has(VAGUE)) {
+                    page.is_punched();
+                }
+            }
+        }
+    }
+
+    pub(super) fn uffd_move(&mut self, process: usize, range: Range, to: u16, done: u16) {
+        let target = range.moved(to);
+        self.name(target);
+        for (from, to) in range.pages().zip(target.pages()).take(done.into()) {
+            let moved = self.pages[process][from];
+            if moved.has(VAGUE) {
+                self.pages[process][to].give_up();
+                continue;
+            }
+            self.pages[process][from].drop_page();
+            let page = &mut self.pages[process][to];
+            page.word = moved.word;
+            page.set(KNOWN | OR_ZERO | POPULATED, false);
+            page.flags |= moved.flags & (KNOWN | OR_ZERO | POPULATED);
+            page.set(PROTECTED | WRITTEN | RWP | PINNED, false);
+            page.set(UNSURE, page.has(REG_RWP));
+            // a page of zeros may be a hole, and then the target need not be soft-dirty
+            page.set(DIRTY, moved.has(POPULATED | KNOWN) && moved.word != 0);
+        }
+    }
+
+    pub(super) fn fork(&mut self) {
+        self.alive[1] = true;
+        self.has_forked = true;
+        self.pages[1] = self.pages[0];
+        for page in &mut self.pages[1] {
+            if page.has(DONT_FORK) {
+                *page = HOLE;
+                continue;
+            }
+            if page.has(WIPE) {
+                page.drop_page();
+                page.set(GUARD | POISON, false);
+            }
+            page.set(REG_WP | REG_MISSING | REG_RWP | RWP | UNSURE, false);
+            page.set(PROTECTED | WRITTEN | DIRTY | PINNED, false);
+        }
+    }
+}

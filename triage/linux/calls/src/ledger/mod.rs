@@ -1,0 +1,142 @@
+//! The ledger: what user space may rely on, page by page.
+//!
+//! An entry of the ledger is a promise of Linux to the process that owns the page. A call changes
+//! the entries of the pages on which it has a documented effect, and no others. Where the
+//! documentation leaves a choice, or a call failed halfway, the ledger gives up the claim: it never
+//! guesses. It is plain data without pointers, so that the processes of a program can share it.
+//!
+//! What it does not claim, and why:
+//! - soft-dirty of shared memory, which is lost when the page is reclaimed;
+//! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
+//! - soft-dirty of hugetlb, which does not have it, and success of accesses to it, since its pages
+//!   may run out;
+//! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
+//! - anything that a call which failed may have done.
+
+mod access;
+mod apply;
+mod areas;
+mod page;
+mod shown;
+
+use crate::breach::BreachKind;
+use crate::call::Range;
+use crate::{PAGES, PROCESSES};
+use page::{HOLE, MAPPED, Page, VAGUE};
+
+/// The index of the memfd's first word among the cells. The cells before it are the words of shared
+/// anonymous memory.
+const FILE_CELLS: usize = 4 * PAGES as usize;
+const CELLS: usize = FILE_CELLS + PAGES as usize;
+
+/// What the ledger says of an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It succeeds.
+    Allowed,
+    /// It raises a signal.
+    Faults,
+    /// Either.
+    Either,
+}
+
+/// A broken promise: the kind, what Linux says, and what it should say.
+pub type Shown = (BreachKind, u64, u64);
+
+/// The promises to the processes of a program.
+#[derive(Debug)]
+pub struct Ledger {
+    wp_async: bool,
+    alive: [bool; PROCESSES],
+    pages: [[Page; PAGES as usize]; PROCESSES],
+    cells: [u64; CELLS],
+    /// The cells whose contents are not known, one bit each.
+    lost: [u64; CELLS / 64],
+    used: u32,
+    /// A huge page may be protected as a whole.
+    has_blocks: bool,
+    /// There was a second process.
+    has_forked: bool,
+    /// The process that pins pages, and the range.
+    pin: Option<(usize, Range)>,
+    /// The pages that the program has named lie between these two.
+    named: (usize, usize),
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            wp_async: false,
+            alive: [true, false],
+            pages: [[HOLE; PAGES as usize]; PROCESSES],
+            cells: [0; CELLS],
+            lost: [0; CELLS / 64],
+            used: 0,
+            has_blocks: false,
+            has_forked: false,
+            pin: None,
+            named: (PAGES.into(), 0),
+        }
+    }
+}
+
+impl Ledger {
+    /// Begins a program.
+    pub fn reset(&mut self, wp_async: bool) {
+        self.wp_async = wp_async;
+        self.alive = [true, false];
+        self.pages = [[HOLE; PAGES as usize]; PROCESSES];
+        self.cells[FILE_CELLS..].fill(0);
+        self.lost.fill(0);
+        self.used = 0;
+        self.has_blocks = false;
+        self.has_forked = false;
+        self.pin = None;
+        self.named = (PAGES.into(), 0);
+    }
+
+    /// The pages that the program may have changed.
+    pub fn named(&self) -> std::ops::Range<usize> {
+        self.named.0..self.named.1.max(self.named.0)
+    }
+
+    /// True if the process runs.
+    pub fn is_alive(&self, process: usize) -> bool {
+        self.alive[process]
+    }
+
+    /// True if the page lies in a mapping.
+    pub fn is_mapped(&self, process: usize, page: usize) -> bool {
+        let page = &self.pages[process][page];
+        page.has(MAPPED) && !page.has(VAGUE)
+    }
+
+    /// Gives up what is claimed of a page, so that a known breach does not hide others.
+    pub fn forgive(&mut self, process: usize, page: usize) {
+        self.pages[process][page].give_up();
+    }
+
+    pub(super) fn name(&mut self, range: Range) {
+        let pages = range.pages();
+        self.named = (self.named.0.min(pages.start), self.named.1.max(pages.end));
+    }
+
+    pub(super) fn each(&mut self, process: usize, range: Range, change: impl FnMut(&mut Page)) {
+        self.pages[process][range.pages()]
+            .iter_mut()
+            .for_each(change);
+    }
+
+    pub(super) fn each_mapped(
+        &mut self,
+        process: usize,
+        range: Range,
+        mut change: impl FnMut(&mut Page),
+    ) {
+        self.each(process, range, |page| {
+            if page.has(MAPPED) && !page.has(VAGUE) {
+                change(page);
+            }
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! A page of the ledger: its flags, and how they change together.
+
+pub const MAPPED: u32 = 1 << 0;
+/// Nothing is claimed of the page.
+pub const VAGUE: u32 = 1 << 1;
+pub const READABLE: u32 = 1 << 2;
+pub const WRITABLE: u32 = 1 << 3;
+pub const SHARED: u32 = 1 << 4;
+/// Registered with userfaultfd for write protection.
+pub const REG_WP: u32 = 1 << 5;
+/// Registered with userfaultfd for missing pages.
+pub const REG_MISSING: u32 = 1 << 6;
+pub const GUARD: u32 = 1 << 7;
+pub const POISON: u32 = 1 << 8;
+/// An access succeeded, and nothing dropped the page since.
+pub const POPULATED: u32 = 1 << 9;
+pub const DONT_FORK: u32 = 1 << 10;
+pub const WIPE: u32 = 1 << 11;
+/// The contents are known.
+pub const KNOWN: u32 = 1 << 12;
+/// The contents may also be zero.
+pub const OR_ZERO: u32 = 1 << 13;
+/// pagemap must show it as soft-dirty.
+pub const DIRTY: u32 = 1 << 14;
+/// It is write-protected for userfaultfd.
+pub const PROTECTED: u32 = 1 << 15;
+/// It was written to since it was protected.
+pub const WRITTEN: u32 = 1 << 16;
+
+/// A private mapping of the memfd.
+pub const FILE: u32 = 1 << 18;
+/// The same, and the process has no copy of its own of this page.
+pub const UNCOPIED: u32 = 1 << 19;
+/// Whether the process has a copy of its own is not known. The copy would have the same contents
+/// as the page of the memfd.
+pub const PERHAPS_COPIED: u32 = 1 << 20;
+/// A huge page of hugetlb.
+pub const HUGETLB: u32 = 1 << 21;
+/// Registered with userfaultfd for read-write protection.
+pub const REG_RWP: u32 = 1 << 22;
+/// It is read-write-protected for userfaultfd.
+pub const RWP: u32 = 1 << 23;
+/// Whether it is protected for userfaultfd is not known.
+pub const UNSURE: u32 = 1 << 24;
+/// It is pinned, and nothing dropped the page since.
+pub const PINNED: u32 = 1 << 25;
+/// The kernel may drop the page at any time.
+pub const DROPPABLE: u32 = 1 << 26;
+
+/// When its claims were given up, its word lay in the object that it maps: shared memory, or the
+/// memfd. So nothing is known of that word either.
+pub const WAS_SHARED: u32 = 1 << 17;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    pub flags: u32,
+    /// In a mapping of shared memory or of the memfd, the index of the object's word in
+    /// `Ledger::cells`.
+    pub cell: u32,
+    /// Its word, if that does not lie in the object.
+    pub word: u64,
+}
+
+pub const HOLE: Page = Page {
+    flags: 0,
+    cell: 0,
+    word: 0,
+};
+
+impl Page {
+    pub const fn has(&self, flags: u32) -> bool {
+        self.flags & flags == flags
+    }
+
+    pub const fn any(&self, flags: u32) -> bool {
+        self.flags & flags != 0
+    }
+
+    pub const fn set(&mut self, flags: u32, on: bool) {
+        if on {
+            self.flags |= flags;
+        } else {
+            self.flags &= !flags;
+        }
+    }
+
+    /// Nothing is claimed of it until it is mapped or unmapped.
+    pub const fn give_up(&mut self) {
+        let shared = self.flags & (SHARED | WAS_SHARED | UNCOPIED) != 0;
+        self.flags = MAPPED | VAGUE | if shared { WAS_SHARED } else { 0 };
+    }
+
+    /// The page is gone. The next access finds zero, or in shared memory what the object contains.
+    pub const fn drop_page(&mut self) {
+        self.set(UNSURE, self.any(UNSURE | PROTECTED) && self.any(FILE));
+        self.set(POPULATED | OR_ZERO | DIRTY | WRITTEN | RWP | PINNED, false);
+        if !self.has(SHARED) {
+            self.word = 0;
+            self.set(KNOWN, true);
+            self.set(PROTECTED | PERHAPS_COPIED, false);
+            self.set(UNCOPIED, self.has(FILE));
+        }
+    }
+
+    /// What it maps becomes zero. Write protection may stay.
+    pub const fn is_punched(&mut self) {
+        let is_unsure = self.any(UNSURE | PROTECTED | REG_WP | REG_RWP);
+        self.set(PROTECTED | RWP, false);
+        self.drop_page();
+        self.set(KNOWN, true);
+        self.set(UNSURE, is_unsure);
+    }
+
+    /// Its word lies in the object that is mapped.
+    pub const fn is_in_object(&self) -> bool {
+        self.any(SHARED | UNCOPIED)
+    }
+
+    /// Something may have read from it or, if `writes`, written to it, as a page fault does. Its
+    /// contents stay the same.
+    pub const fn is_touched(&mut self, writes: bool, wp_async: bool) {
+        let ends = if writes { PROTECTED | RWP } else { RWP };
+        if writes {
+            self.set(PERHAPS_COPIED, self.any(UNCOPIED | PERHAPS_COPIED));
+        }
+        if wp_async {
+            self.set(UNSURE, self.any(UNSURE | ends));
+            self.set(ends, false);
+        }
+        self.set(WRITTEN, false);
+    }
+}

@@ -1,0 +1,95 @@
+//! What Linux must show of a page.
+
+use super::page::*;
+use super::{Ledger, Shown};
+use crate::breach::BreachKind;
+use crate::call::Range;
+
+// bits of an entry of pagemap
+const PM_SOFT_DIRTY: u64 = 1 << 55;
+const PM_UFFD_WP: u64 = 1 << 57;
+const PM_SWAP: u64 = 1 << 62;
+const PM_PRESENT: u64 = 1 << 63;
+const PM_FILE: u64 = 1 << 61;
+const PM_EXCLUSIVE: u64 = 1 << 56;
+
+impl Ledger {
+    /// Checks an entry of pagemap.
+    pub fn check_shown(&self, process: usize, at: usize, entry: u64) -> Option<Shown> {
+        let page = &self.pages[process][at];
+        if page.has(VAGUE) {
+            return None;
+        }
+        if !page.has(MAPPED) {
+            let shows = entry & (PM_PRESENT | PM_SWAP | PM_UFFD_WP) != 0;
+            return shows.then_some((BreachKind::ShownUnmapped, entry, 0));
+        }
+        if page.any(GUARD | POISON) {
+            return None;
+        }
+        if page.has(DIRTY) && entry & PM_SOFT_DIRTY == 0 {
+            return Some((BreachKind::NotSoftDirty, entry, PM_SOFT_DIRTY));
+        }
+        if page.has(PROTECTED) && entry & PM_UFFD_WP == 0 {
+            return Some((BreachKind::NotProtected, entry, PM_UFFD_WP));
+        }
+        let is_registered = page.any(REG_WP | REG_RWP | HUGETLB);
+        if !is_registered && entry & PM_UFFD_WP != 0 {
+            return Some((BreachKind::ShownProtected, entry, 0));
+        }
+        if page.has(RWP) && entry & PM_UFFD_WP == 0 {
+            return Some((BreachKind::NotRwProtected, entry, PM_UFFD_WP));
+        }
+        if page.has(WRITTEN) && entry & PM_UFFD_WP != 0 {
+            return Some((BreachKind::StillProtected, entry, 0));
+        }
+        None
+    }
+
+    /// True if pagemap must show the page as mapped by this process alone, unless it is a zero page
+    /// or one of KSM.
+    pub fn is_sole(&self, process: usize, at: usize, entry: u64) -> bool {
+        let page = &self.pages[process][at];
+        !self.has_forked
+            && page.has(MAPPED)
+            && !page.any(VAGUE | SHARED | FILE | HUGETLB | GUARD | POISON)
+            && entry & PM_PRESENT != 0
+            && entry & (PM_FILE | PM_EXCLUSIVE) == 0
+    }
+
+    /// True if pagemap and smaps must count the page alike: it is private anonymous memory, and its
+    /// entry cannot be a marker.
+    pub fn is_plain(&self, process: usize, at: usize) -> bool {
+        let page = &self.pages[process][at];
+        let other = VAGUE | SHARED | FILE | HUGETLB | GUARD | POISON | REG_WP | REG_RWP;
+        page.has(MAPPED) && !page.any(other)
+    }
+
+    /// The range that a process pins, and what its pages contain, where that is known.
+    pub fn pinned(&self) -> Option<(usize, Range)> {
+        self.pin
+    }
+
+    /// What a pinned page must contain.
+    pub fn pinned_word(&self, process: usize, at: usize) -> Option<u64> {
+        let page = &self.pages[process][at];
+        let is_known =
+            page.has(PINNED | KNOWN) && !page.any(VAGUE | OR_ZERO | PERHAPS_COPIED | DROPPABLE);
+        is_known.then(|| self.word(page))
+    }
+
+    /// Checks an entry of pagemap after a call that says it has populated the page.
+    pub fn check_populated(&self, process: usize, at: usize, entry: u64) -> Option<Shown> {
+        let page = &self.pages[process][at];
+        let counts = page.has(MAPPED) && !page.any(VAGUE | GUARD | POISON);
+        let is_there = entry & (PM_PRESENT | PM_SWAP) != 0;
+        (counts && !is_there).then_some((BreachKind::NotPopulated, entry, PM_PRESENT))
+    }
+
+    /// True if PAGEMAP_SCAN must report the page where it matches. A scan that protects skips
+    /// memory that is not registered for asynchronous write protection.
+    pub fn is_scanned(&self, process: usize, at: usize, protect: bool) -> bool {
+        let page = &self.pages[process][at];
+        self.is_mapped(process, at) && (!protect || self.wp_async && page.has(REG_WP))
+    }
+}

@@ -1,0 +1,166 @@
+use super::*;
+use mm_fuzz::exec::Options;
+use mm_linux_protocol::{Hint, Place, Stage, Stop};
+
+fn of(text: &str) -> Result<Plan, Refusal> {
+    let program: Program = text.parse().expect("a program");
+    let mut executor = Executor::new(Options {
+        unchecked: true,
+        ..Options::default()
+    });
+    plan(1, &program, &mut executor)
+}
+
+#[test]
+fn an_operation_that_waits_ends_after_what_it_waits_for() {
+    let plan = of("mmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0").expect("a plan");
+    let behind = plan.job.plan.iter().skip_while(|a| **a != Action::Start(3));
+    let behind: Vec<_> = behind.copied().collect();
+    let run = Action::RunMigration(0);
+    assert_eq!(
+        behind,
+        [Action::Start(3), run, run, Action::End(3), Action::Observe]
+    );
+    let hint = plan.job.hints.iter().find(|(step, _)| *step == 2);
+    let slots = Hint {
+        ok: true,
+        open: 1,
+        child: None,
+    };
+    assert_eq!(hint, Some(&(2, slots)));
+}
+
+#[test]
+fn nothing_is_looked_at_while_an_operation_could_run() {
+    let text = "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nt1: read p0 0\n\
+                pages m0\nfinalize m0\nread p0 0";
+    let plan = of(text).expect("a plan").job.plan;
+    let behind = |end| {
+        plan[plan
+            .iter()
+            .position(|a| *a == Action::End(end))
+            .expect("an end")
+            + 1]
+    };
+    assert_eq!(behind(4), Action::Observe, "the reader waits");
+    assert_eq!(behind(5), Action::End(3), "the reader was woken");
+}
+
+#[test]
+fn a_preemption_is_a_stop_at_a_place_of_the_kernel() {
+    let text = "threads 2\npreempt 0 t1\nmmap p0 0 1 rw\nwrite p0 0\nt1: write p0 0";
+    let job = of(text).expect("a plan").job;
+    let behind = job.plan.iter().skip_while(|a| **a != Action::Start(1));
+    let behind: Vec<_> = behind.copied().collect();
+    let (stopped, other) = (Action::Stopped(1), [Action::Start(2), Action::End(2)]);
+    let end = [Action::GoOn(1), Action::End(1), Action::Observe];
+    let plan = [&[Action::Start(1), stopped][..], &other, &end].concat();
+    assert_eq!(behind, plan, "nothing is looked at while it is stopped");
+    let stages = vec![Stage::new(&[Place::PrepareLock], 1)];
+    assert_eq!(job.stops, [(1, vec![Stop { stages }])]);
+    // If a preemption names the thread that runs, that thread goes on, and nothing stops.
+    let own = text.replace("0 t1\n", "0 t0\n");
+    assert_eq!(of(&own).expect("a plan").job.stops, []);
+}
+
+#[test]
+fn failures_are_planned_for_the_operation_that_meets_them() {
+    let planned = |text: &str, step| {
+        let plan = of(text).expect("a plan").job.plan;
+        let start = plan.iter().position(|a| *a == Action::Start(step));
+        plan[start.expect("a start") - 1]
+    };
+    let text = "mmap p0 0 2 rw\nwrite p0 0\nfail device-page 2\nmigrate p0 0 2 d0";
+    assert_eq!(planned(text, 3), Action::Fail([0, 0, 0, 0, 0, 2, 0, 0]));
+    let text =
+        "geometry x86-64\nmmap p0 0 2 rw\nfail avc 2\nfail page-table 3\nwrite p0 0\nfork p0";
+    assert_eq!(planned(text, 3), Action::Fail([0, 3, 0, 0, 0, 0, 0, 0]));
+    assert_eq!(planned(text, 4), Action::Fail([0, 0, 0, 0, 1, 0, 0, 0]));
+    let tiny = "mmap p0 0 2 rw\nfail page-table 2\nwrite p0 0";
+    assert_eq!(planned(tiny, 2), Action::Fail([0, 2, 0, 0, 0, 0, 0, 0]));
+    let frames = of(tiny).expect("a plan").job.device_frames;
+    assert_eq!(frames, 0, "the tables are those of x86-64");
+}
+
+#[test]
+fn what_nothing_outside_the_kernel_can_do_is_refused() {
+    let preempted =
+        "threads 2\npreempt 2 t1\nmmap p0 0 1 rw\nwrite p0 0\nget-fast p0 0 r\nt1: read p0 0";
+    assert!(matches!(of(preempted), Err(Refusal::Place(site, _)) if site == "gup_fast"));
+    let busy =
+        "threads 2\nmmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nread p0 0\nt1: exit p0";
+    assert_eq!(of(busy).expect_err("busy"), Refusal::ExitWhileBusy);
+    let stays = "mmap p0 0 1 rw\nmlock p0 0 1 on\nmigrate p0 0 1 d0\nread p0 1";
+    of(stays).expect("it stays on the device");
+    let late =
+        "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 0 1 on\nmigrate p0 0 2 d0\nmunmap p0 0 2";
+    assert_eq!(of(late).expect_err("freed late"), Refusal::LockedDevicePage);
+    let areas = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmprotect p0 1 1 r\nsetup p0 0 2 d0 to-dev\nread p0 0";
+    assert_eq!(of(areas).expect_err("two areas"), Refusal::Order);
+    let beside = "mmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nfail avc 1\nmunmap p0 0 1";
+    assert_eq!(of(beside).expect_err("beside"), Refusal::FailureAside);
+    let overtaking =
+        "threads 2\nmmap p0 0 1 rw\nsetup p0 0 1 d0 to-dev\nmunmap p0 0 1\nt1: read p0 0";
+    assert_eq!(
+        of(overtaking).expect_err("overtaking"),
+        Refusal::QueuedWriter
+    );
+}
+
+#[test]
+fn a_device_page_of_a_locked_area_is_freed_in_order() {
+    for last in ["munmap p0 0 2", "exit p0", "mmap p0 0 2 rw", "read p0 0"] {
+        let text = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 0 2 on\nmigrate p0 0 2 d0";
+        of(&format!("{text}\n{last}")).expect(last);
+    }
+    // The page of the mlocked VMA goes last.
+    of("mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 1 1 on\nmigrate p0 0 2 d0\nmunmap p0 0 2")
+        .expect("a plan");
+    // A fork takes no page away.
+    of("mmap p0 0 1 rw\nwrite p0 0\nmlock p0 0 1 on\nmigrate p0 0 1 d0\nfork p0").expect("a plan");
+}
+
+#[test]
+fn a_migration_that_an_operation_waits_for_goes_on_behind_who_was_let_go() {
+    let behind = |text: &str, step| {
+        let plan = of(text).expect("a plan").job.plan;
+        let start = plan.iter().position(|a| *a == Action::Start(step));
+        plan[start.expect("a start")..].to_vec()
+    };
+    let run = Action::RunMigration(0);
+    let (locks, end) = (Action::ReleaseLocks, [Action::End(4), Action::Observe]);
+    // Nobody waits for the folio that is unlocked.
+    let writer = "mmap p0 0 2 rw\nwrite p0 0\nlock p0 0\nsetup p0 1 1 d0 to-dev\nmunmap p0 0 2";
+    let plan = [&[Action::Start(4), locks, run, run][..], &end].concat();
+    assert_eq!(behind(writer, 4), plan);
+    // An allocation of the migration fails, in the model as in Linux.
+    let fails =
+        "mmap p0 0 1 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev\nfail device-page 1\nmunmap p0 0 1";
+    let plan = [&[Action::Start(4), run, run][..], &end].concat();
+    assert_eq!(behind(fails, 4), plan);
+}
+
+#[test]
+fn a_device_that_runs_out_of_memory_is_told_so_since_7_3() {
+    use mm_core::KernelVersion;
+    let seen = |release: KernelVersion| {
+        let program = "mmap p0 0 1 rw\nfail page 1\ndev-write d0 p0 0";
+        let mut executor = Executor::new(Options {
+            unchecked: true,
+            release,
+            ..Options::default()
+        });
+        let plan = plan(1, &program.parse().expect("a program"), &mut executor);
+        let expected = plan.expect("a plan").expected;
+        let last = expected
+            .into_iter()
+            .rev()
+            .find_map(|expected| match expected {
+                Expected::End(_, outcome) => Some(outcome),
+                Expected::Seen(..) => None,
+            });
+        last.expect("an end")
+    };
+    let all = KernelVersion::ALL.map(seen);
+    assert_eq!(all, [Outcome::Segv, Outcome::Segv, Outcome::Enomem]);
+}
