@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
+/// How the first line of a program begins that has a finding on Linux.
+pub const SAVED: &str = "# on Linux: ";
+
 /// The number of further attempts, 20 ms apart, to take a lock. A child that was just forked may
 /// still hold the lock.
 const FORK_TRIES: u32 = 50;

@@ -1,5 +1,5 @@
 //! Walks the files in a folder and its subfolders, sorted by name. The walk skips temporary files,
-//! whose writers are at work or were killed.
+//! whose writers are at work or were killed, and files about findings on Linux.
 //!
 //! Memory is bounded: a limited number of names of each folder is kept, and the folder is read
 //! again for the next names. The walk does not follow links to folders, so there are no loops. It
@@ -12,6 +12,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The endings of the files about a finding on Linux that are no programs of the model.
+const ENDINGS: [&str; 3] = ["calls", "console", "c"];
 /// The most names of one folder that are kept.
 const KEPT: usize = 1 << 16;
 
@@ -77,7 +79,10 @@ impl Folder {
         };
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name();
-            if file::is_temporary(&name) {
+            let ending = Path::new(&name).extension();
+            let is_of_linux =
+                ending.is_some_and(|ending| ENDINGS.iter().any(|other| ending == *other));
+            if file::is_temporary(&name) || is_of_linux {
                 continue;
             }
             if name > after && (self.names.len() < kept || self.names.last() > Some(&name)) {
@@ -147,7 +152,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             fs::write(path, "").expect("a file");
         }
-        for unfinished in [".mm-triage-0a.tmp", "b/.mm-triage-0b.tmp"] {
+        for unfinished in [".mm-triage-0a.tmp", "b/.mm-triage-0b.tmp", "a.calls", "a.c"] {
             fs::write(dir.path().join(unfinished), "x").expect("a file");
         }
         fs::create_dir(dir.path().join("empty")).expect("a folder");

@@ -1,5 +1,6 @@
 //! The contents of a report, from which all of its forms are made.
 
+use super::kernel::KernelFinding;
 use super::picture::Picture;
 use crate::bugs::Bugs;
 use crate::cluster::{Clusters, Group};
@@ -42,6 +43,9 @@ pub struct Report {
     pub clusters: Vec<Cluster>,
     /// The number of clusters that are only in clusters.json.
     pub clusters_left_out: usize,
+    /// Findings on a real Linux.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_linux: Vec<KernelFinding>,
 }
 
 /// One cluster: probably one bug.
@@ -103,6 +107,7 @@ impl Report {
             unusable_files: all.unusable.values().take(NAMED).cloned().collect(),
             clusters: clusters.collect(),
             clusters_left_out: ranked.len().saturating_sub(MAX_CLUSTERS),
+            on_linux: Vec::new(),
         }
     }
 

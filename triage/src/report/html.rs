@@ -1,6 +1,7 @@
 //! `report.html`: a self-contained page. `maud` escapes all text and every attribute.
 
 use super::contents::{Cluster, Report};
+use super::kernel::KernelFinding;
 use super::picture::Picture;
 use super::state::CellState;
 use super::svg::{draw, patterns, step_title, swatch};
@@ -24,6 +25,7 @@ pub fn render(report: &Report) -> String {
         main {
             @if !report.clusters.is_empty() { (index(report)) (legend()) }
             @for (i, cluster) in report.clusters.iter().enumerate() { (section(i + 1, cluster)) }
+            @for (i, finding) in report.on_linux.iter().enumerate() { (on_linux(i + 1, finding)) }
             (unusable(report))
         }
         footer { (report.tool) "; report.json has all of this, in the format that docs/report.schema.json describes." }
@@ -134,6 +136,36 @@ fn section(number: usize, cluster: &Cluster) -> Markup {
                 }
                 div.below { (facts(cluster)) }
             }
+        }
+    }
+}
+
+/// A finding on a real Linux.
+fn on_linux(number: usize, finding: &KernelFinding) -> Markup {
+    let part = |name: &str, text: &str| {
+        html! {
+            h3 { (name) }
+            div.scroll tabindex="0" role="region" aria-label=(format!("{name} of finding {number} on Linux")) {
+                pre { code { (text) } }
+            }
+        }
+    };
+    let label = format!("Timeline of finding {number} on Linux");
+    html! {
+        section.cluster id=(format!("l-{number}")) aria-labelledby=(format!("hl-{number}")) {
+            h2 id=(format!("hl-{number}")) { "On Linux: " (finding.what) }
+            p { code { (finding.file) } }
+            @if !finding.console.is_empty() { (part("What the kernel said", &finding.console.join("\n"))) }
+            (part("The program", &finding.program))
+            @if let Some(picture) = &finding.picture {
+                h3 { "What the model does" }
+                div.scroll.timeline { (draw(picture, &label, &finding.what)) }
+                details {
+                    summary { "The picture as a table" }
+                    (table(picture, &label))
+                }
+            }
+            @if let Some(c) = &finding.c { (part("The program in C", c)) }
         }
     }
 }

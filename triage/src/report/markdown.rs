@@ -39,6 +39,25 @@ pub fn render(report: &Report) -> String {
     for cluster in &report.clusters {
         section(&mut out, cluster);
     }
+    for finding in &report.on_linux {
+        let _ = write!(
+            out,
+            "\n## On Linux: {}\n\n{}\n\n{}",
+            span(&finding.what),
+            span(&finding.file),
+            block("", &finding.program)
+        );
+        let console = finding.console.join("\n");
+        let parts = [("", Some(&console)), ("c", finding.c.as_ref())];
+        for (language, text) in parts {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                let _ = write!(out, "\n{}", block(language, text));
+            }
+        }
+        if let Some(picture) = &finding.picture {
+            let _ = write!(out, "\n{}", block("", &grid(picture)));
+        }
+    }
     if !report.unusable_files.is_empty() {
         let _ = write!(out, "\n## Unusable files\n\n");
         for why in &report.unusable_files {

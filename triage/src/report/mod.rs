@@ -9,6 +9,7 @@
 mod contents;
 mod film;
 mod html;
+pub mod kernel;
 mod markdown;
 mod picture;
 mod sarif;
@@ -27,7 +28,8 @@ use std::path::{Path, PathBuf};
 /// The end of the command's help.
 pub const HELP: &str = "\
 Does what cluster -o OUT does, and writes to the same folder report.html (self-contained), report.md,
-report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0).
+report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0). The first three also show the
+findings that make linux-fuzz has saved.
 Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial report is written.";
 
 /// Arguments of `report`.
@@ -68,7 +70,9 @@ pub fn command(args: &ReportArgs, out: &mut dyn Write) -> io::Result<Status> {
 pub fn write(sources: &Sources, output: &Path, stop: &Stop) -> Result<(Report, Status), Status> {
     let opened = Output::open(output)?;
     let all = cluster::gather(sources, Some(&opened), stop)?;
-    let report = Report::of(&all, sources.zoo.as_ref());
+    let mut report = Report::of(&all, sources.zoo.as_ref());
+    let bugs = sources.zoo.clone().unwrap_or_default();
+    report.on_linux = kernel::gather(&sources.files, &bugs);
     let forms = [
         ("report.json", report.json()),
         ("report.sarif", sarif::render(&report)),
@@ -79,7 +83,9 @@ pub fn write(sources: &Sources, output: &Path, stop: &Stop) -> Result<(Report, S
         let path = output.join(name);
         store::write(&path, contents).map_err(|error| store::refuse_write(&path, &error))?;
     }
-    Ok((report, all.status()))
+    let status = all.status();
+    let found = !report.on_linux.is_empty() && status == Status::Pass;
+    Ok((report, if found { Status::Finding } else { status }))
 }
 
 fn print(report: &Report, args: &ReportArgs, out: &mut dyn Write) -> io::Result<()> {
