@@ -65,6 +65,10 @@ pub struct LinuxArgs {
     /// these findings go on and do not count, and few of them are made
     #[arg(long, value_name = "FILE|DIR", requires = "fuzz")]
     pub known: Vec<PathBuf>,
+    /// With --fuzz and --calls, run the judge's kernel, which does not follow coverage. It need not
+    /// be built once more
+    #[arg(long)]
+    pub no_coverage: bool,
     /// Only check that the judge notices a guest that panics, warns or hangs
     #[arg(long, conflicts_with_all = ["files", "random"])]
     pub check_detection: bool,

@@ -104,17 +104,9 @@ pub fn compare_but_for(
         let leaked = format!("{:?}", reply.leaked);
         all.push(at_end("leak", "device pages left", "[0, 0]", &leaked));
     }
-    for (number, before, now) in &reply.leaks {
-        let (name, _) = LEAKS[usize::from(*number) % LEAKS.len()];
-        let mut leak = at_end(
-            &format!("leak {name}"),
-            name,
-            &before.to_string(),
-            &now.to_string(),
-        );
-        forgive(&mut leak);
-        all.push(leak);
-    }
+    let mut leaked = leaks(reply);
+    leaked.iter_mut().for_each(forgive);
+    all.extend(leaked);
     if !reply.words.is_empty() {
         let words = String::from_utf8_lossy(&reply.words);
         let what = mm_linux_calls::without_numbers(&words);
@@ -131,6 +123,19 @@ pub fn compare_but_for(
         ));
     }
     all
+}
+
+/// What the program has left behind, as differences.
+pub fn leaks(reply: &Reply) -> Vec<Difference> {
+    let leaks = reply.leaks.iter().map(|(number, before, now)| {
+        let (name, _) = LEAKS[usize::from(*number) % LEAKS.len()];
+        let (before, now) = (before.to_string(), now.to_string());
+        Difference {
+            step: None,
+            ..difference(0, &format!("leak {name}"), name, &before, &now)
+        }
+    });
+    leaks.collect()
 }
 
 fn step_of(expected: &Expected) -> u16 {

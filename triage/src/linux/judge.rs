@@ -3,9 +3,6 @@
 //! Each guest runs one program at a time, so its results do not depend on the number of guests.
 //! Lock order: the queue before the tally.
 
-mod known;
-mod leaks;
-
 use super::accepted;
 use super::args::LinuxArgs;
 use super::compare::{self, Difference};
@@ -16,7 +13,7 @@ use super::queue::{Case, CaseSource, Reached};
 use super::tally::{Example, Tally};
 use crate::bugs::Bugs;
 use crate::stop::Stop;
-use crate::store;
+use crate::store::{self, SAVED};
 use mm_fuzz::exec::Executor;
 use mm_fuzz::feedback::{self, Counters, Feedback};
 use mm_fuzz::program::Thp;
@@ -221,10 +218,14 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
                             places: reply.reached,
                             is_known,
                         };
+                        let was_close = plan.job.closely;
                         self.remember(&case, plan);
                         lock(&self.judge.queue).ran(case, reached);
                         if !leaks.is_empty() && !reply.stuck {
                             self.find_leak(&mut sent)?;
+                        }
+                        if was_close {
+                            self.recent.clear();
                         }
                         if reply.stuck {
                             self.guest = None;
@@ -375,6 +376,103 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         false
     }
 
+    /// True if the verdict is a known finding and no other.
+    fn is_passed_over(&self, verdict: &Verdict, tally: &Tally) -> bool {
+        match verdict {
+            Verdict::Same => false,
+            Verdict::Differs(all) => {
+                all.iter().all(|difference| difference.accepted.is_some())
+                    && all
+                        .iter()
+                        .any(|difference| difference.accepted == Some(compare::KNOWN))
+            }
+            Verdict::Kernel(death) => tally
+                .known_kinds
+                .contains_key(&lab::kind_of_death(&death.why)),
+        }
+    }
+
+    /// Counts a known finding, and learns its kind from the program that was given for it. Returns
+    /// true if it has shown.
+    fn pass_over(&self, case: &Case, verdict: &Verdict, tally: &mut Tally) -> bool {
+        let kind = match verdict {
+            Verdict::Same => None,
+            Verdict::Differs(all) => all.first().map(|first| first.what.clone()),
+            Verdict::Kernel(death) => Some(lab::kind_of_death(&death.why)),
+        };
+        match kind {
+            Some(kind) if case.is_known => {
+                tally.known_kinds.entry(kind).or_insert(case.name.clone());
+            }
+            Some(_) => tally.passed_over += 1,
+            None => {
+                crate::say(format_args!("{}: shows no finding", case.name));
+                return false;
+            }
+        }
+        true
+    }
+
+    fn verdict(&self, plan: &Plan, reply: &Reply) -> Verdict {
+        let tally = lock(&self.judge.tally);
+        let kinds = tally.known_kinds.keys().cloned().collect();
+        drop(tally);
+        verdict_of(plan, reply, &kinds)
+    }
+
+    /// Keeps what ran since the last look for leaks.
+    fn remember(&mut self, case: &Case, plan: Plan) {
+        if !self.judge.follows {
+            return;
+        }
+        self.recent.push((case.clone(), plan));
+    }
+
+    /// One of the programs since the last look has left something behind. Runs them one by one, and
+    /// looks after each.
+    fn find_leak(&mut self, sent: &mut VecDeque<Sent>) -> Result<(), Death> {
+        // what was sent meanwhile is sent again
+        let waiting: Vec<u32> = sent.iter().map(|sent| sent.plan.job.id).collect();
+        for id in waiting {
+            if self.guest()?.reply::<Reply>(id).is_err() {
+                self.guest = None;
+                return self.one_by_one(sent).map(|_| ());
+            }
+        }
+        let mut suspects = std::mem::take(&mut self.recent);
+        self.guest = None;
+        for (case, plan) in &mut suspects {
+            if self.judge.stop.is_set() {
+                break;
+            }
+            plan.job.closely = true;
+            let id = plan.job.id;
+            let guest = self.guest()?;
+            let reply = guest
+                .send(&plan.job)
+                .and_then(|()| guest.reply::<Reply>(id));
+            match reply {
+                Ok(reply) if reply.leaks.is_empty() => {}
+                Ok(reply) => {
+                    // the program may differ elsewhere, too; that was counted when it ran before
+                    let kinds = lock(&self.judge.tally).known_kinds.clone();
+                    let mut all = compare::leaks(&reply);
+                    for leak in &mut all {
+                        leak.accepted = kinds.contains_key(&leak.what).then_some(compare::KNOWN);
+                    }
+                    self.count(case, Verdict::Differs(all));
+                }
+                Err(_) => self.guest = None,
+            }
+        }
+        for Sent { plan, .. } in &*sent {
+            if self.guest()?.send(&plan.job).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn report(&self, case: &Case, what: &str, text: &str, tally: &mut Tally) {
         if self.judge.args.verbose {
             crate::say(format_args!("{}: {text}", case.name));
@@ -385,7 +483,8 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         };
         if tally.note(what, first) <= 3 {
             let header: String = text.lines().map(|line| format!("# {line}\n")).collect();
-            self.keep(case, "mm", &format!("# {}\n{header}{}", what, case.program));
+            let text = format!("{SAVED}{what}\n{header}{}", case.program);
+            self.keep(case, "mm", &text);
         }
     }
 

@@ -257,9 +257,14 @@ impl Hub {
         *count <= most && !(is_known && symptom.is_costly())
     }
 
+    /// True if there is a finding like this one.
+    pub fn has(&self, finding: &CallsFinding) -> bool {
+        self.findings.iter().any(|other| finding.contains(other))
+    }
+
     /// Adds a finding. Returns true if there was none like it.
     pub fn add(&mut self, finding: CallsFinding) -> bool {
-        if self.findings.iter().any(|other| finding.contains(other)) {
+        if self.has(&finding) {
             return false;
         }
         self.findings.push(finding);

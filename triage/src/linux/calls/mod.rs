@@ -274,10 +274,29 @@ impl Run<'_> {
                 .finding(&program, task)?
                 .filter(|found| found.symptom == *symptom),
         };
+        if let Some(found) = &found
+            && matches!(found.symptom, Symptom::Died(_))
+            && !task.known.is_empty()
+            && self.is_known(bench, found)?
+        {
+            return Ok(None);
+        }
         Ok(found.map(|found| CallsFinding {
             known: task.name.clone(),
             ..found
         }))
+    }
+
+    /// True if the program shows a known breach before the kernel dies, if no breach is passed
+    /// over. Then the death is what comes of that breach.
+    fn is_known(&self, bench: &mut Bench<'_>, death: &CallsFinding) -> Result<bool, Death> {
+        let strict = CallsTask {
+            name: None,
+            program: death.program.clone(),
+            known: Vec::new(),
+        };
+        let first = bench.finding(&death.program, &strict)?;
+        Ok(first.is_some_and(|first| first.symptom != death.symptom && self.hub().has(&first)))
     }
 
     /// Adds a finding. If it is new, prints it and, unless it is a known one, saves it.
@@ -395,7 +414,7 @@ pub fn command(
             "there is no program: name files, or give seconds to fuzz",
         ));
     }
-    let image = match Image::for_calls(root, seconds > 0) {
+    let image = match Image::for_calls(root, seconds > 0 && !args.no_coverage) {
         Ok(image) => image,
         Err(error) => return Ok(Status::unusable(error)),
     };

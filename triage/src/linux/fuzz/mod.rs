@@ -202,7 +202,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let image = fake::quick_image(dir.path(), behaviour);
         let bugs = Bugs::of_kernel("", image.kernel()).expect("bugs");
-        let mut fuzzer = Fuzzer::new(args, Queue::new(args, [].into()), 600);
+        let fuzzer = Fuzzer::new(args, Queue::new(args, [].into()), 600);
+        let mut fuzzer = fuzzer.with_known().expect("programs");
         fuzzer.most = most;
         let judged = judged(args, &image, bugs, &Stop::default(), fuzzer);
         let (fuzzer, tally) = judged.expect("the guest comes up");
@@ -233,6 +234,75 @@ mod tests {
         let names = programs.map(|entry| entry.expect("an entry").file_name());
         let text = names.map(|name| name.to_string_lossy().into_owned());
         assert!(text.into_iter().any(|name| name.ends_with(".console")));
+    }
+
+    #[test]
+    fn the_program_that_leaves_something_behind_is_found() {
+        let saved = tempfile::tempdir().expect("a folder");
+        let folder = saved.path().to_str().expect("a name");
+        let args = args(&["--fuzz", "600", "--jobs", "1", "--save", folder]);
+        let (said, status) = said(&args, "leaks", 64);
+        assert_eq!(status, Status::Finding);
+        assert!(said.contains(" x leak nr_mlock\n"), "{said}");
+        assert!(said.contains("model 5, Linux 6"), "{said}");
+        assert!(said.contains("\n    fork p"), "{said}");
+    }
+
+    #[test]
+    fn a_known_finding_does_not_count_and_is_avoided() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let known = dir.path().join("known.mm");
+        std::fs::write(&known, "mmap p0 0 1 rw\nfork p0\n").expect("a program");
+        let known = known.to_str().expect("a name");
+        let args = args(&["--fuzz", "600", "--jobs", "1", "--known", known]);
+        let (said, _) = said(&args, "dies", 30);
+        assert!(
+            said.contains(&format!("known ({known}): kernel: ")),
+            "{said}"
+        );
+        assert!(!said.contains(" x kernel: "), "{said}");
+        assert_eq!(figure(&said, "known"), 1);
+        assert!(figure(&said, "passed_over") < 10, "{said}");
+    }
+
+    #[test]
+    fn an_interrupted_run_leaves_whole_files() {
+        let (saved, kept) = (tempfile::tempdir(), tempfile::tempdir());
+        let [saved, kept] = [saved, kept].map(|dir| dir.expect("a folder"));
+        let name = |dir: &tempfile::TempDir| dir.path().to_str().expect("a name").to_owned();
+        let (save, keep) = (name(&saved), name(&kept));
+        let args = args(&[
+            "--fuzz", "600", "--jobs", "2", "--save", &save, "--keep", &keep,
+        ]);
+        let dir = tempfile::tempdir().expect("a folder");
+        let image = fake::quick_image(dir.path(), "dies");
+        let bugs = Bugs::of_kernel("", image.kernel()).expect("bugs");
+        let fuzzer = Fuzzer::new(&args, Queue::new(&args, [].into()), 600);
+        let stop = Stop::default();
+        let interrupted = std::thread::scope(|scope| {
+            // as soon as there is something to tear
+            scope.spawn(|| {
+                let is_begun = || kept.path().read_dir().expect("a folder").count() > 3;
+                while !is_begun() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                stop.set();
+            });
+            let (_, tally) = judged(&args, &image, bugs, &stop, fuzzer).expect("it comes up");
+            tally.interrupted
+        });
+        assert!(interrupted);
+        let files = [&kept, &saved].map(|dir| dir.path().read_dir().expect("a folder"));
+        for entry in files.into_iter().flatten() {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("whole text");
+            if path.extension().is_some_and(|ending| ending == "mm") {
+                let program: mm_fuzz::program::Program = text.parse().expect("a whole program");
+                assert!(!program.ops.is_empty(), "{text}");
+            } else {
+                assert!(path.extension().is_some_and(|ending| ending == "console"));
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::super::frees::Frees;
 use super::super::observe;
 use super::super::places::{self, Points};
-use super::{Expected, Refusal};
+use super::expected::{Expected, Refusal};
 use mm_core::{AllocKind, Event, Lock, MmId, Rules, State, TaskId, Wait};
 use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};

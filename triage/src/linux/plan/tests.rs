@@ -1,5 +1,5 @@
 use super::*;
-use mm_fuzz::exec::Options;
+use mm_fuzz::exec::{Options, Outcome};
 use mm_linux_protocol::{Hint, Place, Stage, Stop};
 
 fn of(text: &str) -> Result<Plan, Refusal> {

@@ -52,7 +52,7 @@ pub const DROPPABLE: u32 = 1 << 26;
 pub const WAS_SHARED: u32 = 1 << 17;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub(crate) struct Page {
     pub flags: u32,
     /// In a mapping of shared memory or of the memfd, the index of the object's word in
     /// `Ledger::cells`.
