@@ -5,8 +5,8 @@ use mm_fuzz::program::Thp;
 /// Says when faults map huge pages: "never" or "always".
 pub const ENABLED: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
-/// Turns huge pages off until a program wants them. A fault that wants one compacts memory first, so
-/// that it gets one. khugepaged sleeps.
+/// Turns huge pages off until a program wants them. A fault that wants one compacts memory first,
+/// so that it gets one. khugepaged sleeps.
 pub fn never() -> Thp {
     for (file, word) in [
         ("enabled", "never"),
