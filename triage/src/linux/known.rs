@@ -84,9 +84,9 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     },
     KnownBug {
         name: "latent-huge-zero-unshare",
-        kernels: (7, 3)..OPEN,
-        evidence: "do_huge_zero_wp_pmd drops uffd-wp in an unshare fault: docs/found/uffd-wp-huge-zero-pin.c, on 7.3.4; \
-                   6.12.117 does not do that, 7.2.13 was not run",
+        kernels: (7, 2)..OPEN,
+        evidence: "do_huge_zero_wp_pmd drops uffd-wp in an unshare fault: docs/found/uffd-wp-huge-zero-pin.c, on 7.2.13 \
+                   and 7.3.4; 6.12.117 does not do that",
     },
     KnownBug {
         name: "latent-split-pmd-softdirty",
