@@ -65,6 +65,9 @@ pub enum Kind {
     File,
     /// The same with `MAP_SHARED`.
     SharedFile,
+    /// The same, but the two halves of the window have each other's pages of the memfd. So two
+    /// mappings of a process can have the same pages.
+    SharedTwin,
     /// Private huge pages of hugetlb.
     Hugetlb,
     /// Shared huge pages of hugetlb.
@@ -77,11 +80,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Private,
         Self::Shared,
         Self::File,
         Self::SharedFile,
+        Self::SharedTwin,
         Self::Hugetlb,
         Self::SharedHugetlb,
         Self::DevZero,
@@ -90,12 +94,28 @@ impl Kind {
 
     /// `MAP_SHARED`.
     pub const fn is_shared(self) -> bool {
-        matches!(self, Self::Shared | Self::SharedFile | Self::SharedHugetlb)
+        matches!(
+            self,
+            Self::Shared | Self::SharedFile | Self::SharedTwin | Self::SharedHugetlb
+        )
     }
 
     /// Maps the memfd.
     pub const fn is_file(self) -> bool {
-        matches!(self, Self::File | Self::SharedFile)
+        matches!(self, Self::File | Self::SharedFile | Self::SharedTwin)
+    }
+
+    /// The page of the memfd that a mapping of `range` begins with. `None` if the mapping would not
+    /// be of pages that follow each other.
+    pub const fn file_page(self, range: Range) -> Option<u16> {
+        const HALF: u16 = PAGES / 2;
+        let is_low = range.first + range.len <= HALF;
+        match self {
+            Self::SharedTwin if is_low => Some(range.first + HALF),
+            Self::SharedTwin if range.first >= HALF => Some(range.first - HALF),
+            Self::SharedTwin => None,
+            _ => Some(range.first),
+        }
     }
 
     /// `MAP_HUGETLB`.
@@ -289,6 +309,8 @@ pub enum Call {
     ToDevice(Range),
     /// Migration back.
     ToSystem(Range),
+    /// The next huge page that the device driver asks for cannot be had.
+    DeviceLacksHuge,
     /// The device reads.
     DeviceRead(Range),
     /// The device writes a word to each page.
@@ -346,6 +368,7 @@ impl Call {
             Self::Exit => "exit",
             Self::ToDevice(_) => "to-device",
             Self::ToSystem(_) => "to-system",
+            Self::DeviceLacksHuge => "device-lacks-huge",
             Self::DeviceRead(_) => "device-read",
             Self::DeviceWrite(_) => "device-write",
             Self::Exclusive(_) => "device-exclusive",
@@ -413,6 +436,7 @@ impl Call {
             | Self::Khugepaged
             | Self::Compact
             | Self::SwapOff
+            | Self::DeviceLacksHuge
             | Self::Unpin
             | Self::Fork
             | Self::Exit => None,

@@ -19,7 +19,7 @@ const MODES: [Modes; 6] = [
     Modes::Rwp,
     Modes::Rwp,
 ];
-const KINDS: [Kind; 14] = [
+const KINDS: [Kind; 16] = [
     Kind::Private,
     Kind::Private,
     Kind::Private,
@@ -30,6 +30,8 @@ const KINDS: [Kind; 14] = [
     Kind::File,
     Kind::File,
     Kind::SharedFile,
+    Kind::SharedFile,
+    Kind::SharedTwin,
     Kind::Hugetlb,
     Kind::SharedHugetlb,
     Kind::DevZero,
@@ -114,6 +116,11 @@ fn range(known: &[Range], rng: &mut Rng) -> Range {
     }
 }
 
+/// The range whose pages of the memfd another mapping has at `range`.
+fn twin(range: Range) -> Range {
+    range.moved((range.first + PAGES / 2) % PAGES)
+}
+
 fn pick<T: Copy>(from: &[T], rng: &mut Rng) -> T {
     from[rng.usize(..from.len())]
 }
@@ -184,13 +191,19 @@ fn insert(program: &mut Program, rng: &mut Rng) {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..84) {
+    match rng.u8(0..86) {
         64 => Call::VmWrite(few(known, rng)),
         65 | 66 => Call::Pin(few(known, rng)),
         67 => Call::Unpin,
         74 | 75 => Call::PinRead(few(known, rng)),
         76..=79 => Call::Khugepaged,
         80..=83 => Call::Migrate(range),
+        84 => Call::DeviceLacksHuge,
+        85 => Call::Map {
+            range: twin(range),
+            kind: Kind::SharedTwin,
+            prot: pick(&PROTS, rng),
+        },
         68 => Call::Punch(range),
         69 => Call::Truncate(range),
         70 => Call::SwapOff,

@@ -188,6 +188,26 @@ impl Process<'_> {
         {
             self.note(step, page, (BreachKind::NotExclusive, *entry, 1 << 56));
         }
+        let mut locked = named.clone().zip(entries.iter());
+        let gone = locked.find(|(page, entry)| {
+            let board = self.shared.board();
+            board.ledger.is_resident(self.me, *page, **entry)
+                && (self.kernel.mincore(*page, 1)).is_some_and(|resident| resident[0] & 1 == 0)
+        });
+        if let Some((page, entry)) = gone {
+            self.note(step, page, (BreachKind::NotLocked, *entry, 1));
+        }
+        for (page, entry) in named.clone().zip(entries.iter()) {
+            let is_unmerged = self
+                .shared
+                .board()
+                .ledger
+                .is_unmerged(self.me, page, *entry);
+            if is_unmerged && self.kernel.flags(*entry) & kernel::KSM_PAGE != 0 {
+                self.note(step, page, (BreachKind::Merged, *entry, 0));
+                break;
+            }
+        }
         for (page, entry) in named.zip(entries) {
             let shown = self
                 .shared

@@ -5,6 +5,9 @@ use super::{FILE_CELLS, Ledger};
 use crate::PAGES;
 use crate::call::{Call, Modes, Prot, Range};
 
+/// The error number of a call whose arguments are not valid.
+const EINVAL: i32 = 22;
+
 impl Ledger {
     /// Notes that a call has ended with `result`: 0, or a negative error number. `done` is the
     /// number of pages that it says it has handled. The functions above note the accesses.
@@ -32,9 +35,24 @@ impl Ledger {
             Call::Move { range, to, keep } => self.remap(process, range, to, keep, failed),
             Call::Resize(range, len) => self.resize(process, range, len, failed),
             Call::Advise(range, advice) => self.advise(process, range, advice, failed),
-            // these may fault pages in, as a write or a read does
-            Call::Lock { range, .. } | Call::Exclusive(range) => {
+            Call::Lock { range, on_fault } => {
                 self.touch(process, range, true);
+                let locks = !failed && !on_fault;
+                self.each_mapped(process, range, |page| {
+                    let is_there = page.has(READABLE) && !page.any(GUARD | POISON | DROPPABLE);
+                    let is_plain = !page.any(HUGETLB | REG_MISSING | RWP | UNSURE | OR_ZERO);
+                    page.set(LOCKED, locks && is_there && is_plain);
+                });
+            }
+            Call::Unlock(range) => self.each_mapped(process, range, |page| page.set(LOCKED, false)),
+            // a page on a device is not in memory
+            Call::ToDevice(range) => {
+                self.each_mapped(process, range, |page| page.set(LOCKED, false));
+            }
+            // these may fault pages in, as a write or a read does
+            Call::Exclusive(range) => {
+                self.touch(process, range, true);
+                self.each_mapped(process, range, |page| page.set(LOCKED, false));
             }
             Call::DeviceRead(range) => {
                 self.touch(process, range, false);
@@ -77,6 +95,10 @@ impl Ledger {
                 page.set(RWP, page.has(RWP) && modes == Modes::Rwp);
             }),
             Call::Unregister(range) => self.each_mapped(process, range, |page| {
+                // a call that fails because of its arguments has done nothing
+                if result == -EINVAL {
+                    return;
+                }
                 page.set(PROTECTED | WRITTEN | RWP | UNSURE, false);
                 page.set(
                     REG_WP | REG_MISSING | REG_RWP,

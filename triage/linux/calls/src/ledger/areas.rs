@@ -18,7 +18,7 @@ impl Ledger {
         flags |= match kind {
             Kind::Private | Kind::DevZero => DIRTY,
             Kind::Droppable => DROPPABLE | WIPE,
-            Kind::Shared | Kind::SharedFile => SHARED,
+            Kind::Shared | Kind::SharedFile | Kind::SharedTwin => SHARED,
             Kind::File => FILE | UNCOPIED | DIRTY,
             Kind::Hugetlb => HUGETLB,
             Kind::SharedHugetlb => SHARED | HUGETLB,
@@ -32,12 +32,13 @@ impl Ledger {
         let first = self.used;
         let is_new = kind.is_shared() && !kind.is_file();
         let is_full = is_new && first as usize + usize::from(range.len) > FILE_CELLS;
+        let file_page = kind.file_page(range).unwrap_or_default();
         if failed || is_full {
             return self.each(process, range, Page::give_up);
         }
         for (i, at) in range.pages().enumerate() {
             let cell = match kind {
-                _ if kind.is_file() => FILE_CELLS + at,
+                _ if kind.is_file() => FILE_CELLS + usize::from(file_page) + i,
                 _ if is_new => first as usize + i,
                 _ => 0,
             };
@@ -96,7 +97,10 @@ impl Ledger {
             // without UFFD_FEATURE_EVENT_REMAP, mremap ends the registration; we do not ask for
             // that feature
             page.set(REG_WP | REG_MISSING | REG_RWP, false);
-            page.set(PROTECTED | WRITTEN | RWP | UNSURE | PINNED, false);
+            page.set(
+                PROTECTED | WRITTEN | RWP | UNSURE | PINNED | LOCKED | UNMERGED,
+                false,
+            );
             page.set(
                 DIRTY,
                 page.has(DIRTY) || page.has(POPULATED) && !page.any(SHARED | HUGETLB | DROPPABLE),
@@ -143,6 +147,7 @@ impl Ledger {
             return self.touch(process, range, advice == Advice::PopulateWrite);
         }
         let is_huge = range.is_huge();
+        let wp_async = self.wp_async;
         self.each_mapped(process, range, |page| match advice {
             // on hugetlb, Linux rounds the range
             Advice::DontNeed | Advice::DontNeedLocked if page.has(HUGETLB) && !is_huge => {
@@ -161,7 +166,11 @@ impl Ledger {
                     page.set(PROTECTED, false);
                 }
             }
-            Advice::DontNeed | Advice::DontNeedLocked if !page.has(GUARD) => page.drop_page(),
+            Advice::DontNeed | Advice::DontNeedLocked if !page.has(GUARD) => {
+                let ends = wp_async && page.has(REG_WP | PROTECTED) && !page.any(SHARED | FILE);
+                page.drop_page();
+                page.set(WRITTEN, ends);
+            }
             Advice::Free if !page.any(SHARED | FILE | HUGETLB) => {
                 page.set(OR_ZERO, true);
                 page.set(UNSURE, page.any(UNSURE | PROTECTED | RWP));
@@ -187,6 +196,8 @@ impl Ledger {
                 page.set(GUARD, true);
             }
             Advice::GuardRemove => page.set(GUARD, false),
+            Advice::Mergeable => page.set(UNMERGED, false),
+            Advice::Unmergeable => page.set(UNMERGED, !failed && !page.any(HUGETLB)),
             _ => {}
         });
     }
@@ -208,6 +219,7 @@ impl Ledger {
                     false,
                     false,
                 );
+                self.was_removed(process, at, page.flags);
             } else if page.has(SHARED) {
                 self.cells[page.cell as usize] = 0;
                 let pages = self.pages.iter_mut().flatten();
@@ -215,7 +227,19 @@ impl Ledger {
                 for page in pages.filter(|page| !page.has(VAGUE)) {
                     page.is_punched();
                 }
+                self.was_removed(process, at, page.flags);
             }
+        }
+    }
+
+    /// MADV_REMOVE counts as a write: userfaultfd.rst says that it drops the asynchronous
+    /// protection. `before` are the flags that the page had.
+    fn was_removed(&mut self, process: usize, at: usize, before: u32) {
+        let needed = SHARED | REG_WP | PROTECTED;
+        if self.wp_async && before & needed == needed {
+            let page = &mut self.pages[process][at];
+            page.set(UNSURE, false);
+            page.set(WRITTEN, true);
         }
     }
 
@@ -233,7 +257,10 @@ impl Ledger {
             page.word = moved.word;
             page.set(KNOWN | OR_ZERO | POPULATED, false);
             page.flags |= moved.flags & (KNOWN | OR_ZERO | POPULATED);
-            page.set(PROTECTED | WRITTEN | RWP | PINNED, false);
+            page.set(
+                PROTECTED | WRITTEN | RWP | PINNED | LOCKED | UNMERGED,
+                false,
+            );
             page.set(UNSURE, page.has(REG_RWP));
             // a page of zeros may be a hole, and then the target need not be soft-dirty
             page.set(DIRTY, moved.has(POPULATED | KNOWN) && moved.word != 0);
@@ -254,7 +281,8 @@ impl Ledger {
                 page.set(GUARD | POISON, false);
             }
             page.set(REG_WP | REG_MISSING | REG_RWP | RWP | UNSURE, false);
-            page.set(PROTECTED | WRITTEN | DIRTY | PINNED, false);
+            // a child inherits no locks
+            page.set(PROTECTED | WRITTEN | DIRTY | PINNED | LOCKED, false);
         }
     }
 }

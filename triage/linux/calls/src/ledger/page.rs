@@ -47,6 +47,11 @@ pub const PINNED: u32 = 1 << 25;
 /// The kernel may drop the page at any time.
 pub const DROPPABLE: u32 = 1 << 26;
 
+/// It is locked into memory, and was there when it was locked.
+pub const LOCKED: u32 = 1 << 27;
+/// No page of KSM is left in it.
+pub const UNMERGED: u32 = 1 << 28;
+
 /// When its claims were given up, its word lay in the object that it maps: shared memory, or the
 /// memfd. So nothing is known of that word either.
 pub const WAS_SHARED: u32 = 1 << 17;
@@ -93,7 +98,10 @@ impl Page {
     /// The page is gone. The next access finds zero, or in shared memory what the object contains.
     pub const fn drop_page(&mut self) {
         self.set(UNSURE, self.any(UNSURE | PROTECTED) && self.any(FILE));
-        self.set(POPULATED | OR_ZERO | DIRTY | WRITTEN | RWP | PINNED, false);
+        self.set(
+            POPULATED | OR_ZERO | DIRTY | WRITTEN | RWP | PINNED | LOCKED,
+            false,
+        );
         if !self.has(SHARED) {
             self.word = 0;
             self.set(KNOWN, true);

@@ -40,6 +40,9 @@ impl Ledger {
         if page.has(RWP) && entry & PM_UFFD_WP == 0 {
             return Some((BreachKind::NotRwProtected, entry, PM_UFFD_WP));
         }
+        if page.has(LOCKED) && !page.any(SHARED | FILE) && entry & PM_PRESENT == 0 {
+            return Some((BreachKind::NotLocked, entry, PM_PRESENT));
+        }
         if page.has(WRITTEN) && entry & PM_UFFD_WP != 0 {
             return Some((BreachKind::StillProtected, entry, 0));
         }
@@ -55,6 +58,22 @@ impl Ledger {
             && !page.any(VAGUE | SHARED | FILE | HUGETLB | GUARD | POISON)
             && entry & PM_PRESENT != 0
             && entry & (PM_FILE | PM_EXCLUSIVE) == 0
+    }
+
+    /// True if mincore must show the page as resident: it is locked, but belongs to an object, so it
+    /// may be in memory without an entry.
+    pub fn is_resident(&self, process: usize, at: usize, entry: u64) -> bool {
+        let page = &self.pages[process][at];
+        page.has(MAPPED | LOCKED)
+            && page.any(SHARED | FILE)
+            && !page.has(VAGUE)
+            && entry & PM_PRESENT == 0
+    }
+
+    /// True if the page must not be one of KSM.
+    pub fn is_unmerged(&self, process: usize, at: usize, entry: u64) -> bool {
+        let page = &self.pages[process][at];
+        page.has(MAPPED | UNMERGED) && !page.has(VAGUE) && entry & PM_PRESENT != 0
     }
 
     /// True if pagemap and smaps must count the page alike: it is private anonymous memory, and its

@@ -179,6 +179,21 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::StillProtected | BreachKind::ShownProtected => {
             of_entry(page, "entry >> 57 & 1")
         }
+        BreachKind::NotLocked if breach.wanted == 1 => Check {
+            after: format!("unsigned char resident;\nmincore(AT({page}), 4096, &resident);"),
+            broken: "!(resident & 1)".to_owned(),
+            ..Check::default()
+        },
+        BreachKind::NotLocked => of_entry(page, "!(entry >> 63 & 1)"),
+        BreachKind::Merged => Check {
+            after: format!(
+                "{}\nlong flags = 0;\n\
+                 pread(open(\"/proc/kpageflags\", O_RDONLY), &flags, 8, (entry & ((1L << 55) - 1)) * 8);",
+                entry(page)
+            ),
+            broken: "flags >> 21 & 1 /* KPF_KSM */".to_owned(),
+            ..Check::default()
+        },
         BreachKind::NotExclusive => of_entry(page, "!(entry >> 56 & 1)"),
         BreachKind::ShownUnmapped => of_entry(page, "(entry & 13L << 60) != 0"),
         BreachKind::NotPopulated => of_entry(page, "!(entry >> 62 & 3)"),

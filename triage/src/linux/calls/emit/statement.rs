@@ -222,10 +222,9 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
     match *call {
         Call::Map { range, kind, prot } => {
             let (rest, flag) = if kind.is_file() {
-                let offset = if range.first == 0 {
-                    "0".to_owned()
-                } else {
-                    bytes(range.first)
+                let offset = match kind.file_page(range) {
+                    None | Some(0) => "0".to_owned(),
+                    Some(first) => bytes(first),
                 };
                 (format!("file, {offset}"), "")
             } else if kind == Kind::DevZero {
@@ -408,6 +407,9 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         Call::ToDevice(range) => device(range, 2, "migrate to the device"),
         Call::ToSystem(range) => device(range, 3, "migrate back"),
         Call::Exclusive(range) => device(range, 5, "exclusive access for the device"),
+        Call::DeviceLacksHuge => "ioctl(dmirror, _IOWR('H', 8, long[5]), (long[5]){ 0, 0, 1 }); \
+                                  // the device's next huge allocation fails"
+            .to_owned(),
         Call::Fork | Call::Exit => String::new(),
     }
 }
@@ -430,6 +432,7 @@ pub fn needs(call: &Call, faulted: bool) -> Option<Needs> {
         | Call::DeviceWrite(_)
         | Call::ToDevice(_)
         | Call::ToSystem(_)
+        | Call::DeviceLacksHuge
         | Call::Exclusive(_) => Some(Needs::Dmirror),
         _ => None,
     }

@@ -97,6 +97,7 @@ impl Kernel {
         let result = match *call {
             // the kernel would round the range
             Call::Map { range, kind, .. } if kind.is_hugetlb() && !range.is_huge() => -libc::EINVAL,
+            Call::Map { range, kind, .. } if kind.file_page(range).is_none() => -libc::EINVAL,
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;
                 flags |= match kind {
@@ -105,7 +106,8 @@ impl Kernel {
                     _ => libc::MAP_PRIVATE,
                 };
                 let (fd, offset) = if kind.is_file() {
-                    (self.file, bytes(range.first) as i64)
+                    let first = kind.file_page(range).unwrap_or_default();
+                    (self.file, bytes(first) as i64)
                 } else if kind == Kind::DevZero {
                     match open(&mut self.zero, "/dev/zero") {
                         Ok(zero) => (zero.as_raw_fd(), 0),
@@ -249,7 +251,11 @@ impl Kernel {
                 let result = self.uffd_call(POISON, &mut words);
                 return pages(words[3], result);
             }
-            Call::ToDevice(_) | Call::ToSystem(_) | Call::DeviceRead(_) | Call::Exclusive(_) => {
+            Call::ToDevice(_)
+            | Call::ToSystem(_)
+            | Call::DeviceRead(_)
+            | Call::DeviceLacksHuge
+            | Call::Exclusive(_) => {
                 return (self.command(call), 0);
             }
             // the processes themselves do these
@@ -327,11 +333,11 @@ impl Kernel {
             Call::DeviceWrite(_) => 1,
             Call::ToDevice(_) => 2,
             Call::ToSystem(_) => 3,
+            Call::DeviceLacksHuge => 8,
             _ => 5,
         };
-        let Some(range) = call.range() else {
-            return 0;
-        };
+        // the flag that the driver fails its next huge allocation stands in place of the length
+        let range = call.range().unwrap_or(Range { first: 0, len: 1 });
         let buffer = self.buffer;
         let device = match open(&mut self.device, "/dev/hmm_dmirror0") {
             Ok(device) => device.as_raw_fd(),
