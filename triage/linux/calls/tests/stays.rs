@@ -1,0 +1,144 @@
+//! What the ledger promises of locked and unmerged pages, of twins, and of calls that fail.
+
+use mm_linux_calls::{Advice, BreachKind, Call, Kind, Ledger, Modes, Prot, Range};
+
+const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const UFFD: u64 = 1 << 57;
+const SOFT_DIRTY: u64 = 1 << 55;
+const PAGE: Range = Range { first: 0, len: 1 };
+
+/// A ledger in which process 0 has mapped a page and written 7 to it.
+fn with(kind: Kind, wp_async: bool) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.reset(wp_async);
+    map(&mut ledger, PAGE, kind);
+    assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
+    ledger
+}
+
+fn map(ledger: &mut Ledger, range: Range, kind: Kind) {
+    let prot = Prot::Write;
+    apply(ledger, Call::Map { range, kind, prot }, 0);
+}
+
+fn apply(ledger: &mut Ledger, call: Call, result: i32) {
+    ledger.apply(0, &call, result, 9, 1);
+}
+
+fn shown(ledger: &Ledger, entry: u64) -> Option<BreachKind> {
+    ledger.check_shown(0, 0, entry).map(|shown| shown.0)
+}
+
+fn lock() -> Call {
+    Call::Lock {
+        range: PAGE,
+        on_fault: false,
+    }
+}
+
+#[test]
+fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
+    let swapped = SWAPPED | SOFT_DIRTY;
+    let locked = || {
+        let mut ledger = with(Kind::Private, false);
+        apply(&mut ledger, lock(), 0);
+        ledger
+    };
+    assert_eq!(shown(&locked(), PRESENT | SOFT_DIRTY), None);
+    assert_eq!(shown(&locked(), swapped), Some(BreachKind::NotLocked));
+    for call in [
+        Call::Unlock(PAGE),
+        Call::ToDevice(PAGE),
+        Call::Advise(PAGE, Advice::DontNeedLocked),
+    ] {
+        let mut ledger = locked();
+        apply(&mut ledger, call, 0);
+        assert_ne!(
+            shown(&ledger, swapped),
+            Some(BreachKind::NotLocked),
+            "{call:?}"
+        );
+    }
+    let mut ledger = with(Kind::Private, false);
+    apply(&mut ledger, lock(), -12);
+    assert_eq!(shown(&ledger, swapped), None, "a lock that failed");
+}
+
+#[test]
+fn a_locked_page_of_an_object_may_lack_an_entry_and_not_be_out_of_memory() {
+    let mut ledger = with(Kind::SharedFile, false);
+    assert!(!ledger.is_resident(0, 0, 0));
+    apply(&mut ledger, lock(), 0);
+    assert!(ledger.is_resident(0, 0, 0));
+    assert!(!ledger.is_resident(0, 0, PRESENT), "it is there");
+    assert_eq!(shown(&ledger, 0), None);
+}
+
+#[test]
+fn unmerging_leaves_no_page_of_ksm() {
+    let mut ledger = with(Kind::Private, false);
+    assert!(!ledger.is_unmerged(0, 0, PRESENT));
+    apply(&mut ledger, Call::Advise(PAGE, Advice::Unmergeable), -22);
+    assert!(!ledger.is_unmerged(0, 0, PRESENT), "it failed");
+    apply(&mut ledger, Call::Advise(PAGE, Advice::Unmergeable), 0);
+    assert!(ledger.is_unmerged(0, 0, PRESENT));
+    apply(&mut ledger, Call::Advise(PAGE, Advice::Mergeable), 0);
+    assert!(!ledger.is_unmerged(0, 0, PRESENT));
+}
+
+#[test]
+fn twins_have_the_same_pages() {
+    let mut ledger = with(Kind::SharedFile, false);
+    let twin = Range::new(1024, 1);
+    map(&mut ledger, twin, Kind::SharedTwin);
+    assert_eq!(ledger.has_read(0, 1024, Some(7)), None);
+    assert_eq!(ledger.has_written(0, 1024, 8, true, false), None);
+    assert_eq!(ledger.has_read(0, 0, Some(8)), None);
+    let stale = ledger.has_read(0, 0, Some(7));
+    assert_eq!(stale.map(|shown| shown.0), Some(BreachKind::Contents));
+    assert_eq!(Kind::SharedTwin.file_page(Range::new(1000, 100)), None);
+    assert_eq!(
+        Kind::SharedFile.file_page(Range::new(1000, 100)),
+        Some(1000)
+    );
+}
+
+fn protected(kind: Kind, wp_async: bool) -> Ledger {
+    let mut ledger = with(kind, wp_async);
+    apply(&mut ledger, Call::Register(PAGE, Modes::Wp), 0);
+    apply(&mut ledger, Call::WriteProtect(PAGE, true), 0);
+    assert_eq!(
+        shown(&ledger, PRESENT | SOFT_DIRTY),
+        Some(BreachKind::NotProtected)
+    );
+    ledger
+}
+
+#[test]
+fn unregistering_that_fails_for_its_arguments_protects_on() {
+    for (result, after) in [
+        (-22, Some(BreachKind::NotProtected)),
+        (0, None),
+        (-12, None),
+    ] {
+        let mut ledger = protected(Kind::Private, false);
+        apply(&mut ledger, Call::Unregister(PAGE), result);
+        assert_eq!(shown(&ledger, PRESENT | SOFT_DIRTY), after, "{result}");
+    }
+}
+
+#[test]
+fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
+    for (kind, call) in [
+        (Kind::SharedFile, Call::Advise(PAGE, Advice::Remove)),
+        (Kind::Shared, Call::Advise(PAGE, Advice::Remove)),
+        (Kind::Private, Call::Advise(PAGE, Advice::DontNeed)),
+    ] {
+        for (wp_async, breach) in [(true, Some(BreachKind::StillProtected)), (false, None)] {
+            let mut ledger = protected(kind, wp_async);
+            apply(&mut ledger, call, 0);
+            assert_eq!(shown(&ledger, UFFD), breach, "{kind:?} {wp_async}");
+        }
+    }
+}
