@@ -116,23 +116,18 @@ impl Ledger {
         self.pages[process][page].give_up();
     }
 
-    pub(super) fn name(&mut self, range: Range) {
+    fn name(&mut self, range: Range) {
         let pages = range.pages();
         self.named = (self.named.0.min(pages.start), self.named.1.max(pages.end));
     }
 
-    pub(super) fn each(&mut self, process: usize, range: Range, change: impl FnMut(&mut Page)) {
+    fn each(&mut self, process: usize, range: Range, change: impl FnMut(&mut Page)) {
         self.pages[process][range.pages()]
             .iter_mut()
             .for_each(change);
     }
 
-    pub(super) fn each_mapped(
-        &mut self,
-        process: usize,
-        range: Range,
-        mut change: impl FnMut(&mut Page),
-    ) {
+    fn each_mapped(&mut self, process: usize, range: Range, mut change: impl FnMut(&mut Page)) {
         self.each(process, range, |page| {
             if page.has(MAPPED) && !page.has(VAGUE) {
                 change(page);
