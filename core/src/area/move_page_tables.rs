@@ -178,8 +178,8 @@ impl Current<'_> {
         done
     }
 
-    /// Moves the entries from offset `done` on, up to the end of a page table on either side, or one
-    /// huge entry. Returns the offset behind them.
+    /// Moves the entries from offset `done` on, up to the end of a page table on either side, or
+    /// one huge entry. Returns the offset behind them.
     async fn move_table(self, go: &Move, mm: MmId, done: u64) -> Result<u64, Enomem> {
         let Some(step) = ({ self.state().next_step(go, mm, done)? }) else {
             return Ok(go.len);

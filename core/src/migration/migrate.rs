@@ -146,8 +146,8 @@ impl Current<'_> {
     }
 
     /// Sleeps until the migration of the page at `addr` is over, if its entry is still a migration
-    /// entry (`migration_entry_wait`, `pmd_migration_entry_wait`). The task holds no reference while it sleeps, because the
-    /// migration would count it.
+    /// entry (`migration_entry_wait`, `pmd_migration_entry_wait`). The task holds no reference
+    /// while it sleeps, because the migration would count it.
     pub(crate) async fn migration_entry_wait(self, mm: MmId, addr: u64) {
         self.preempt(Site::MigrationEntryWait).await;
         let folio = {

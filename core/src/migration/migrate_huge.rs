@@ -158,8 +158,9 @@ impl State {
             }
     }
 
-    /// Maps a huge device page in a huge hole, or in place of the huge zero page, under the PMD lock
-    /// (the end of `migrate_vma_insert_huge_pmd_page`). The page table of the huge zero page stays.
+    /// Maps a huge device page in a huge hole, or in place of the huge zero page, under the PMD
+    /// lock (the end of `migrate_vma_insert_huge_pmd_page`). The page table of the huge zero page
+    /// stays.
     fn insert_huge_device_page(&mut self, area: &MigrateRange, addr: u64, folio: Folio) -> bool {
         let (at, hole) = match self.tables.walk(self.mm(area.mm).pgd, addr) {
             Walk::Hole(at, PMD) => (at, true),
@@ -181,8 +182,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Collects the huge entry at the start of `range`, with the holes in front of it, or splits the
-    /// next large folio that a page table maps there.
+    /// Collects the huge entry at the start of `range`, with the holes in front of it, or splits
+    /// the next large folio that a page table maps there.
     pub(crate) async fn collect_large(
         self,
         args: &mut MigrateVma,

@@ -328,7 +328,8 @@ impl State {
     }
 
     /// Replaces one mapping of `folio` by a migration entry, under the page-table lock
-    /// (`try_to_migrate_one`, `set_pmd_migration_entry`). Returns false if that is impossible; the mapping is then unchanged.
+    /// (`try_to_migrate_one`, `set_pmd_migration_entry`). Returns false if that is impossible; the
+    /// mapping is then unchanged.
     pub(crate) fn try_to_migrate_one(
         &mut self,
         cur: Current<'_>,

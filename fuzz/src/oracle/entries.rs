@@ -49,9 +49,9 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
 }
 
-/// A huge entry lies in one VMA, and names the head page of a folio of its size, or the zero page. It
-/// is present, device-private or a migration entry.
-/// An entry that was overwritten before the slice ended is not checked.
+/// A huge entry lies in one VMA, and names the head page of a folio of its size, or the zero page.
+/// It is present, device-private or a migration entry. An entry that was overwritten before the
+/// slice ended is not checked.
 #[inline(never)]
 pub fn check_huge_entry(view: &View<'_>, write: &PteWrite) -> Check {
     let Some(new) = meaning(write.new) else {

@@ -60,8 +60,8 @@ impl Ledger {
             && entry & (PM_FILE | PM_EXCLUSIVE) == 0
     }
 
-    /// True if mincore must show the page as resident: it is locked, but belongs to an object, so it
-    /// may be in memory without an entry.
+    /// True if mincore must show the page as resident: it is locked, but belongs to an object, so
+    /// it may be in memory without an entry.
     pub fn is_resident(&self, process: usize, at: usize, entry: u64) -> bool {
         let page = &self.pages[process][at];
         page.has(MAPPED | LOCKED)
