@@ -544,7 +544,10 @@ mod tests {
         assert_eq!(wire.len(), 4 + MAX_FRAME);
         assert_eq!(receive::<Reply>(&mut wire.as_slice()).unwrap(), reply);
         let long = (MAX_FRAME as u32 + 1).to_le_bytes();
-        let why = format!("a frame of {} bytes, and the longest has", MAX_FRAME + 1);
+        let why = format!(
+            "a frame of {} bytes; the longest that is accepted has",
+            MAX_FRAME + 1
+        );
         assert!(refused(&long).starts_with(&why));
     }
 
