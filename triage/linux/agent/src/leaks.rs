@@ -7,9 +7,9 @@ use std::time::Duration;
 /// The values of all counters.
 type Values = [i64; LEAKS.len()];
 
-/// The values at the last check.
-#[derive(Debug)]
-pub struct Leaks(Values);
+/// The values at the last check; `None` before the first one.
+#[derive(Debug, Default)]
+pub struct Leaks(Option<Values>);
 
 /// Reads all counters. One that this kernel lacks is zero.
 fn values() -> Values {
@@ -32,16 +32,19 @@ fn values() -> Values {
 }
 
 impl Leaks {
-    /// Begins with the values of now.
-    pub fn new() -> Self {
-        Self(values())
+    /// Begins with the values of now, unless it has begun. Returns true if it begins.
+    pub fn begin(&mut self) -> bool {
+        let begins = self.0.is_none();
+        self.0.get_or_insert_with(values);
+        begins
     }
 
     /// The counters that have not returned: number, value at the last check, value now. The kernel
     /// adds batches late, and frees after a grace period, so they are read several times.
     pub fn check(&mut self) -> Vec<(u8, i64, i64)> {
+        let before = self.0.unwrap_or_else(values);
         let mut leaked = Vec::new();
-        let mut now = self.0;
+        let mut now = before;
         for pause in [0, 1, 10, 100] {
             if pause > 0 {
                 // drains the batches of the LRU
@@ -49,13 +52,13 @@ impl Leaks {
                 std::thread::sleep(Duration::from_millis(pause));
             }
             now = values();
-            let all = (0..LEAKS.len()).filter(|i| now[*i] - self.0[*i] > LEAKS[*i].1);
-            leaked = all.map(|i| (i as u8, self.0[i], now[i])).collect();
+            let all = (0..LEAKS.len()).filter(|i| now[*i] - before[*i] > LEAKS[*i].1);
+            leaked = all.map(|i| (i as u8, before[i], now[i])).collect();
             if leaked.is_empty() {
                 break;
             }
         }
-        self.0 = now;
+        self.0 = Some(now);
         leaked
     }
 }
