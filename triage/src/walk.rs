@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The endings of the files about a finding on Linux that are no programs of the model.
-const ENDINGS: [&str; 3] = ["calls", "console", "c"];
+const ENDINGS: [&str; 2] = ["console", "c"];
 /// The most names of one folder that are kept.
 const KEPT: usize = 1 << 16;
 
@@ -152,7 +152,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             fs::write(path, "").expect("a file");
         }
-        for unfinished in [".mm-triage-0a.tmp", "b/.mm-triage-0b.tmp", "a.calls", "a.c"] {
+        for unfinished in [".mm-triage-0a.tmp", "b/.mm-triage-0b.tmp", "a.console", "a.c"] {
             fs::write(dir.path().join(unfinished), "x").expect("a file");
         }
         fs::create_dir(dir.path().join("empty")).expect("a folder");
