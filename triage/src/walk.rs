@@ -152,7 +152,12 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             fs::write(path, "").expect("a file");
         }
-        for unfinished in [".mm-triage-0a.tmp", "b/.mm-triage-0b.tmp", "a.console", "a.c"] {
+        for unfinished in [
+            ".mm-triage-0a.tmp",
+            "b/.mm-triage-0b.tmp",
+            "a.console",
+            "a.c",
+        ] {
             fs::write(dir.path().join(unfinished), "x").expect("a file");
         }
         fs::create_dir(dir.path().join("empty")).expect("a folder");
