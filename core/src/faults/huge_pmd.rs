@@ -1,7 +1,7 @@
 //! The forms of a huge entry: what operations do with an entry that stands for a whole huge page.
 //!
 //! Most operations treat a huge entry as they treat one of the lowest level: the functions for
-//! entries count by [`Unit`], and a huge entry is one unit. Here is what huge entries have besides.
+//! entries count by `Unit`, and a huge entry is one unit. Here is what huge entries have besides.
 //! An entry of which an operation covers only a part is [split](crate::huge_split) first.
 //!
 //! Corresponds to `mm/huge_memory.c`.
