@@ -273,7 +273,9 @@ invariants! {
         subject: DirtyLost, blame: Section, ways: [],
         exempt: ["the folio's dirty flag, if the folio is free",
             "the folio's dirty flag during reclaim, for a page in the swap cache: reclaim may have \
-            split a large folio and written its pages to their slots"];
+            split a large folio and written its pages to their slots",
+            "the folio's dirty flag, if MADV_FREE has split a large folio and then cleaned the page \
+            and its entry"];
     Permission = Entries / "permission",
         holds: "At rest, an entry permits no more access than its VMA.",
         concerned: ENTRY | OPERATION,
