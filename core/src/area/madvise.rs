@@ -58,8 +58,9 @@ pub enum PopulateError {
 }
 
 impl State {
-    /// The folio of an entry if it is on the LRU and nothing else maps it: one huge entry, or an
-    /// entry for each of its pages. `MADV_COLD` and `MADV_PAGEOUT` skip all other folios.
+    /// The folio of the entry `at`, if the folio is on the LRU and only the advised entries map it:
+    /// one huge entry, or one entry for each page. `MADV_COLD` and `MADV_PAGEOUT` skip all other
+    /// folios.
     fn sole_lru_folio(&self, range: &Range<u64>, at: PteRef, pte: PresentPte) -> Option<Folio> {
         let folio = self.folio(pte.pfn());
         let head = self.head(folio);
@@ -74,15 +75,16 @@ impl State {
     }
 
     /// True if the entries in `range` map all of the folio that the entry `at` maps. The kernel
-    /// splits any other large folio, and skips one that it cannot split.
+    /// splits any other large folio. It skips a folio that another process maps, or that it cannot
+    /// split.
     fn wholly_advised(&self, range: &Range<u64>, at: PteRef, pte: PresentPte) -> bool {
         let mm = self.tables.table(at).mm;
         self.head(self.folio(pte.pfn())).order == 0
             || self.maps_all_of_folio(mm, range, self.tables.addr(at), pte.pfn())
     }
 
-    /// The first large folio in `rest` that advice on `range` would cut and that no other process
-    /// maps, and the address behind the page where it was found.
+    /// The first large folio in `rest` of which the entries in `range` map only a part, and that no
+    /// other process maps. Also returns the address behind the page where the folio was found.
     fn folio_cut_by_advice(
         &self,
         mm: MmId,
@@ -139,7 +141,8 @@ impl State {
         self.folio_mark_lazyfree(folio);
     }
 
-    /// `folio_mark_lazyfree`.
+    /// Marks a folio as lazily freed: reclaim may drop a clean one without writing it to swap
+    /// (`folio_mark_lazyfree`).
     pub(crate) fn folio_mark_lazyfree(&mut self, folio: Folio) {
         let page = self.head(folio);
         if page.has(PageFlags::LRU) && !page.has(PageFlags::UNEVICTABLE) {
@@ -311,9 +314,8 @@ impl Current<'_> {
         }
     }
 
-    /// Splits the large folios that advice on `range` would cut. One that is locked, or that
-    /// somebody else holds, stays as it is, and the advice skips it. The kernel does this during
-    /// the walk.
+    /// Splits the large folios of which the entries in `range` map only a part. The advice skips a
+    /// folio that is locked or that somebody else holds. The kernel splits them during the walk.
     async fn split_cut_folios(self, mm: MmId, range: &Range<u64>) {
         let mut rest = range.clone();
         while self.state().thp != Thp::Never {

@@ -116,8 +116,8 @@ impl State {
         }))
     }
 
-    /// Moves the entries of a step, under both page-table locks. Returns false if a huge entry is
-    /// no longer there.
+    /// Moves the entries of a step, under both page-table locks. Returns false if a huge entry did
+    /// not move: it is no longer there, or its place at the destination has been filled.
     fn take_step(&mut self, go: &Move, mm: MmId, step: &Step) -> bool {
         let pgd = self.mm(mm).pgd;
         if step.huge {
@@ -200,7 +200,7 @@ impl Current<'_> {
         }
         Ok(match moved {
             true => step.from + step.count - go.from,
-            // the huge entry was split meanwhile
+            // the huge entry was split, or its place filled, meanwhile
             false => done,
         })
     }

@@ -139,8 +139,8 @@ pub fn alloc_and_copy(
 }
 
 /// Fills in the destinations of a migration, and removes the device's mappings of pages that leave
-/// the device. A huge source gets a huge destination, unless there is none, or a page of it is
-/// skipped. Then it gets a destination for each page that is not skipped.
+/// the device. A huge source gets a huge destination. If that cannot be allocated, or a page of the
+/// source is skipped, each page that is not skipped gets its own destination.
 fn alloc_and_copy_all(
     s: &mut State,
     cur: Current<'_>,
@@ -262,7 +262,7 @@ async fn phase(cur: Current<'_>, request: &MigrateRequest, site: Site) {
 /// (`dmirror_devmem_fault`).
 pub async fn devmem_fault(cur: Current<'_>, fault: DeviceFault) -> Result<(), FaultError> {
     let range = fault.range.clone();
-    // this driver asks for the faulting page only
+    // with this bug, the driver asks only for the faulting page
     zoo!(cur, Bug::LatentCollectHugeFaultRef => let range = fault.addr..fault.addr + 1);
     let area = MigrateRange {
         mm: fault.mm,

@@ -99,7 +99,8 @@ impl State {
         Ok(self.new_deposit(mm, addr))
     }
 
-    /// The page table that a new huge entry owns, once its allocation is allowed.
+    /// Makes the page table that a new huge entry will own. The caller has asked
+    /// [`may_alloc`](Self::may_alloc).
     pub(crate) fn new_deposit(&mut self, mm: MmId, addr: u64) -> TableId {
         let first = self.pmd_range(addr).start;
         self.tables.alloc(mm, PMD - 1, first)
@@ -126,8 +127,8 @@ impl State {
         self.map_new_anon_page(cur, vma, first, at, pte);
     }
 
-    /// Decides under the folio lock, which it drops, whether the only reference to a huge page is
-    /// that of its entry, and if so reuses the page.
+    /// Reuses a huge page that is exclusive, or to which only its entry has a reference. Returns
+    /// false for any other page. The task holds the folio lock, and this function drops it.
     fn wp_can_reuse_huge(
         &mut self,
         cur: Current<'_>,
@@ -154,7 +155,7 @@ impl State {
         true
     }
 
-    /// Makes the entry of an exclusive huge page writable, for a write.
+    /// Makes the entry of an exclusive huge page writable, unless the fault is an unshare.
     fn reuse_huge_pmd(&mut self, vma: VmaId, at: PteRef, orig: PresentPte, unshare: bool) {
         if !unshare {
             let young = orig.set(PteFlags::ACCESSED, true).mkdirty();
@@ -162,8 +163,8 @@ impl State {
         }
     }
 
-    /// True if all references to a large folio are those of mappings in `mm`. The last page of a
-    /// folio that is mapped at all is copied, so that the folio goes
+    /// True if all references to a large folio are those of mappings in `mm`. A folio with only one
+    /// mapping left is not reused: its page is copied, so that the folio can be freed
     /// (`__wp_can_reuse_large_anon_folio`).
     pub(crate) fn wp_can_reuse_large_anon_folio(
         &mut self,
@@ -277,7 +278,7 @@ impl Current<'_> {
 
     /// Replaces the huge zero page by a new huge page (`do_huge_zero_wp_pmd`). The deposited table
     /// stays. If the entry is write-protected for userfaultfd, the fault is an unshare, and the new
-    /// entry stays so.
+    /// entry is write-protected, too.
     async fn replace_huge_zero(self, vma: VmaId, addr: u64, orig: PresentPte, folio: Folio) {
         let uffd_wp = orig.uffd_wp();
         zoo!(self, Bug::LatentHugeZeroUnshare => let uffd_wp = false);
@@ -302,7 +303,8 @@ impl Current<'_> {
     }
 
     /// Makes a huge page exclusive, and its entry writable unless the fault is an unshare. Returns
-    /// false if somebody else uses the page. If another task holds the folio lock, the fault waits.
+    /// false if somebody else uses the page. Returns true also if the entry has changed, and then
+    /// the access is tried again. If another task holds the folio lock, the fault waits.
     async fn reuse_huge_page(self, vma: VmaId, addr: u64, orig: PresentPte, unshare: bool) -> bool {
         self.preempt(Site::DoWpPage).await;
         let mm = self.state().vma(vma).mm;

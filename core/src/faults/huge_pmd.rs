@@ -1,8 +1,8 @@
-//! The forms of a huge entry: what operations do with an entry that stands for a whole huge page.
+//! What operations do with a huge entry: an entry that stands for a whole huge page.
 //!
 //! Most operations treat a huge entry as they treat one of the lowest level: the functions for
-//! entries count by `Unit`, and a huge entry is one unit. Here is what huge entries have besides.
-//! An entry of which an operation covers only a part is [split](crate::huge_split) first.
+//! entries count by `Unit`, and a huge entry is one unit. This module has the parts that differ. If
+//! an operation covers only a part of a huge entry, it [splits](crate::huge_split) the entry first.
 //!
 //! Corresponds to `mm/huge_memory.c`.
 
@@ -16,7 +16,7 @@ use crate::state::{Current, Enomem, State};
 use crate::walk::Walk;
 
 impl State {
-    /// Number of pages that the entry `at`, which is not empty, stands for.
+    /// Number of pages that the entry `at` stands for, or would stand for if it mapped a page.
     #[inline]
     pub(crate) fn entry_pages(&self, at: PteRef) -> u64 {
         match self.tables.table(at).level {
@@ -53,7 +53,8 @@ impl State {
     }
 
     /// Copies a huge entry for a fork, under both PMD locks (`copy_huge_pmd`). The child's entry
-    /// gets a page table of its own. A pinned huge page is left to be split.
+    /// gets a page table of its own. The entry of a pinned page is not copied, and the caller
+    /// splits it.
     pub(crate) fn copy_huge_pmd(&mut self, copy: Copy, from: PteRef) -> Result<Copied, Enomem> {
         let (mm, addr) = (copy.dst_mm, self.tables.addr(from));
         let Some(to) = self.pmd_alloc(mm, addr)? else {
@@ -105,8 +106,8 @@ impl State {
         true
     }
 
-    /// Makes a whole huge page lazily freed, if no other process maps it, under the PMD lock
-    /// (`madvise_free_huge_pmd`).
+    /// Makes a whole huge page lazily freed, under the PMD lock, if nothing else maps the page and
+    /// nobody holds its lock (`madvise_free_huge_pmd`).
     pub(crate) fn madvise_free_huge_pmd(&mut self, cur: Current<'_>, at: PteRef) {
         let Some(pmd) = self.tables.get(at).present() else {
             return;

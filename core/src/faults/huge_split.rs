@@ -57,8 +57,8 @@ impl State {
         }
     }
 
-    /// Huge and small translations of an address never exist side by side, so the huge one is
-    /// flushed first.
+    /// Splits a huge entry that is present. Huge and small translations of an address never exist
+    /// side by side, so the huge one is flushed first.
     fn split_present_pmd(&mut self, vma: VmaId, at: PteRef, pmd: PresentPte, how: Split) {
         let (mm, first) = (self.tables.table(at).mm, self.tables.addr(at));
         self.flush_tlb_range(mm, first..first + self.geometry().span(PMD - 1));
@@ -140,8 +140,9 @@ impl State {
         }
     }
 
-    /// True if nobody but the caller and the mappings hold the folio, before anything is touched
-    /// (`folio_check_splittable`, the racy check of `__folio_split`).
+    /// True if only the caller and the mappings hold the folio, and it is neither in the swap cache
+    /// nor under writeback. This is an early check, before anything changes
+    /// (`folio_check_splittable`, and the racy check in `__folio_split`).
     fn may_split(&self, folio: Folio) -> bool {
         let head = self.head(folio);
         let cached = head.has(PageFlags::SWAPCACHE) || head.has(PageFlags::WRITEBACK);
@@ -149,9 +150,9 @@ impl State {
         !cached && head.refcount == head.folio_mapcount() + 1
     }
 
-    /// Makes each page of a folio a folio of its own, if nobody holds the folio besides the caller,
-    /// and migration entries stand for all its mappings (steps 3 to 5 of `__folio_split`). The new
-    /// folios are locked, and `task` holds a reference to each. They go onto the LRU if `lru`.
+    /// Makes each page of a folio a folio of its own (`__folio_freeze_and_split_unmapped`). Returns
+    /// false if somebody besides the caller holds the folio, or an entry still maps it. The new
+    /// folios are locked, and the task holds a reference to each. They go onto the LRU if `lru`.
     pub(crate) fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio, lru: bool) -> bool {
         let head = *self.head(folio);
         let held = head.refcount != 1 || head.folio_mapcount() != 0;
@@ -219,14 +220,13 @@ impl Current<'_> {
     }
 
     /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
-    /// reference. Returns false if somebody else holds a
-    /// reference, other than for a mapping, or if nothing maps the folio.
+    /// reference. After the split, it holds those of the page `kept`. Returns false if nothing maps
+    /// the folio, if it is in the swap cache or under writeback, or if somebody else holds a
+    /// reference other than for a mapping.
     ///
-    /// Both go to the part that has the page `kept`.
-    ///
-    /// The anon_vma is locked for writing from the unmap to the restore, which keeps out other
-    /// splits, and a reference keeps it alive: the mappings may go while migration entries stand
-    /// for them.
+    /// The anon_vma is locked for writing until the mappings are restored, which keeps out other
+    /// splits. A reference keeps the anon_vma alive, because the migration entries that replace the
+    /// mappings may be removed.
     pub(crate) async fn split_folio(self, folio: Folio, kept: Pfn) -> bool {
         let held = { self.state().folio_get_anon_vma(self.task, folio) };
         let Some(anon_vma) = held else {
@@ -241,7 +241,7 @@ impl Current<'_> {
         split
     }
 
-    /// The split, with the anon_vma locked for writing (steps 1 to 7 of `__folio_split`).
+    /// Splits a folio whose anon_vma is locked for writing (the rest of `__folio_split`).
     async fn split_folio_locked(self, folio: Folio, kept: Pfn) -> bool {
         let unit = {
             let s = &*self.state();

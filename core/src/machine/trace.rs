@@ -102,7 +102,7 @@ pub enum Event {
     },
     /// Each page of a large folio became a folio of its own.
     FolioSplit {
-        /// The folio, which is now its first page.
+        /// The folio. It keeps only its first page.
         folio: Folio,
         /// The number of pages.
         pages: u32,

@@ -396,7 +396,7 @@ impl Current<'_> {
     /// Fills a hole (`migrate_vma_insert_page`). Returns false if another task has filled it, or
     /// memory ran out.
     async fn migrate_vma_insert_page(self, area: &MigrateRange, addr: u64, folio: Folio) -> bool {
-        // a huge zero page makes way
+        // an entry of the huge zero page is split, so that one page can be replaced
         let zero = { self.state().is_huge_zero(area.mm, addr) };
         if zero {
             self.split_huge_pmd(area.vma, addr).await;

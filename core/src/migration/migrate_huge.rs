@@ -1,8 +1,8 @@
 //! Migration of huge pages and huge holes to and from device memory.
 //!
 //! The arrays have an element for each page. The first element of a huge page or hole has the flag
-//! COMPOUND, and the others are empty. The driver answers it with a huge destination, or with a
-//! destination for each page; then the source is split.
+//! COMPOUND, and the others are empty. The driver provides one huge destination, or a destination
+//! for each page. In the second case the source is split.
 //!
 //! Corresponds to `mm/migrate_device.c`.
 
@@ -135,8 +135,9 @@ impl State {
         })
     }
 
-    /// Takes a reference to a folio that an entry maps, and its lock. A fault has the lock of its
-    /// own folio.
+    /// Takes a reference to a folio that an entry maps, and its lock. If the folio is that of the
+    /// fault, the fault already has the lock. Returns false, and takes nothing, if somebody else
+    /// has the lock.
     fn take_folio(&mut self, cur: Current<'_>, args: &MigrateVma, folio: Folio) -> bool {
         self.folio_get(cur.task, folio);
         let locked = self.is_fault_folio(args, folio) || self.folio_trylock(cur.task, folio);
@@ -182,8 +183,8 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Collects the huge entry at the start of `range`, with the holes in front of it, or splits
-    /// the next large folio that a page table maps there.
+    /// Collects the next huge entry in `range`, with the holes in front of it. If a page table
+    /// comes before any huge entry, splits the first large folio that it maps.
     pub(crate) async fn collect_large(
         self,
         args: &mut MigrateVma,
@@ -241,7 +242,7 @@ impl Current<'_> {
         let extra = false;
         zoo!(self, Bug::LatentCollectHugeFaultRef => let extra = true);
         if by_fault && !extra {
-            // the split counts on one reference, which is that of the fault
+            // the split allows one reference besides those of the mappings: that of the fault
             self.state().folio_put(self.task, folio);
         }
         let kept = fault_page.unwrap_or(folio.head());
@@ -268,8 +269,8 @@ impl Current<'_> {
     }
 
     /// True if source `i`, a page of `src`, can migrate to its destination. A huge source is split
-    /// if its destination is one page. That is refused by frame number, where no VMA is known, and
-    /// for a folio that somebody holds.
+    /// if its destination is one page. The split is refused if the migration is by frame number,
+    /// because no VMA is known, and if somebody holds the folio.
     pub(crate) async fn orders_match(self, args: &mut MigrateVma, i: usize, src: Folio) -> bool {
         let (from, to) = (args.src[i], args.dst[i]);
         if from.is_compound() == to.is_compound() {
@@ -288,8 +289,8 @@ impl Current<'_> {
         self.split_source(args, i, src)
     }
 
-    /// Splits a huge source whose mappings are migration entries of single pages
-    /// (`migrate_vma_split_unmapped_folio`).
+    /// Splits a huge source whose mappings are migration entries of single pages. Returns false if
+    /// somebody holds it (`migrate_vma_split_unmapped_folio`).
     pub(crate) fn split_source(self, args: &mut MigrateVma, i: usize, src: Folio) -> bool {
         let s = &mut *self.state();
         let pages = s.whole(src).nr as usize;
@@ -338,8 +339,8 @@ impl Current<'_> {
         self.unlock(lock);
     }
 
-    /// Fills a huge hole (`migrate_vma_insert_huge_pmd_page`). Returns false if another task has
-    /// filled it, or memory ran out.
+    /// Fills a huge hole (`migrate_vma_insert_huge_pmd_page`). Returns false if the huge page does
+    /// not fit into the VMA, another task has filled the hole, or memory ran out.
     pub(crate) async fn migrate_vma_insert_huge_page(
         self,
         area: &MigrateRange,
@@ -355,7 +356,7 @@ impl Current<'_> {
         if !suitable || self.anon_vma_prepare(area.vma).await.is_err() {
             return false;
         }
-        // the page table that the entry will own
+        // the entry will own a page table
         if { self.state().may_alloc(AllocKind::PageTable) }.is_err() {
             return false;
         }

@@ -60,7 +60,7 @@ impl MigratePfn {
         Self(self.0 | Self::MIGRATE | if write { Self::WRITE } else { 0 })
     }
 
-    /// An element that stands for one page or hole.
+    /// The same element, standing for one page or hole.
     #[must_use]
     pub const fn single(self) -> Self {
         Self(self.0 & !Self::COMPOUND)
@@ -168,7 +168,8 @@ impl MigrateVma {
         self.src.iter().filter(|src| src.migrates()).count()
     }
 
-    /// Number of pages and holes that have migrated or still may.
+    /// Number of pages that have migrated or still may. Each page of a hole counts. `huge` is the
+    /// number of pages of a huge page.
     pub fn pages_migrating(&self, huge: u32) -> u32 {
         let migrating = self.src.iter().filter(|src| src.migrates());
         migrating

@@ -12,8 +12,8 @@ use crate::state::{Current, State};
 use core::ops::Range;
 
 impl State {
-    /// Number of entries right behind that for `addr`, in the same table and below `end`, that map
-    /// the pages right behind its page, of the same folio (`folio_pte_batch`).
+    /// Counts the entries after the one for `addr` that map the following pages of the same folio,
+    /// one after the other (`folio_pte_batch`). Stops at `end`, and at the end of the page table.
     pub(crate) fn folio_pte_batch(&self, pgd: TableId, addr: u64, end: u64) -> u64 {
         let page = |addr| {
             let at = self.tables.pte_offset(pgd, addr)?;
@@ -31,8 +31,8 @@ impl State {
         same.count() as u64
     }
 
-    /// True if entries of one table, in `range`, map all pages of the folio of `page`, one behind
-    /// the other. The entry for `addr` maps `page`.
+    /// True if entries in `range`, all in one page table, map all pages of the folio of `page` in
+    /// their order. The entry for `addr` maps `page`.
     pub(crate) fn maps_all_of_folio(
         &self,
         mm: MmId,
@@ -57,10 +57,10 @@ impl State {
 
 impl Current<'_> {
     /// Calls `each` for the entries of `range`, with a scheduling point before each page table. For
-    /// a huge entry, the walk calls `huge`, and says whether the range covers all of the entry. If
-    /// `huge` returns false, the walk splits the entry. Set `flush` if `each` skips empty entries:
-    /// reclaim may have cleared one without flushing, leaving a stale TLB entry
-    /// (`flush_tlb_batched_pending`).
+    /// a huge entry, the walk calls `huge`, with true if the range covers all of the entry. If
+    /// `huge` returns false, the walk splits the entry, and then calls `each`. Set `flush` if
+    /// `each` skips empty entries: reclaim may have cleared one without flushing, leaving a stale
+    /// TLB entry (`flush_tlb_batched_pending`).
     pub(crate) async fn walk_page_range(
         self,
         mm: MmId,

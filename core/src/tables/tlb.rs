@@ -335,7 +335,7 @@ impl State {
         self.tables.set(at, Pte::NONE);
         let mm = self.tables.table(at).mm;
         if self.pte_accessible(mm, pte) {
-            // any address of a huge translation drops all of it
+            // a flush of any one address drops the whole huge translation
             self.flush_tlb_page(mm, self.tables.addr(at));
         }
         pte

@@ -1,4 +1,5 @@
-//! Huge pages: the faults that map them, and the operations that split them.
+//! Huge pages: the faults that map them, the operations that treat them as one entry, and those
+//! that split them.
 
 use crate::lab::{GPU, Lab, READ};
 use mm_core::{Advice, AllocKind, MmId, Page, PageFlags, Remap, Thp, Walk};
