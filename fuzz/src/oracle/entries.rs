@@ -84,8 +84,9 @@ pub fn check_huge_entry(view: &View<'_>, write: &PteWrite) -> Check {
     view.page_finding(Invariant::HugeEntry, new.pfn, detail)
 }
 
-/// Reclaim takes no page from an mlocked VMA. A migration entry, which the split of a large folio
-/// makes, takes nothing: an entry that is cleared for it is not empty when the slice ends.
+/// Reclaim takes no page from an mlocked VMA. The split of a large folio takes no page either. It
+/// clears an entry, but then writes a migration entry, so the entry is not empty when the slice
+/// ends.
 #[inline(never)]
 fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     let form = |pte| meaning(pte).map(|meaning| meaning.form);
@@ -152,7 +153,7 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
         let vma = view.s.find_vma(write.mm, write.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::UFFD_WP))
     };
-    // one page of a huge entry may be unmapped right after the split
+    // an entry that the split of a huge entry makes may be removed before the slice ends
     let stands = view.s.tables().part(write.at, write.addr) == write.new;
     if !new.uffd_wp || view.at.op.moves_areas || !stands || registered() {
         return Ok(());

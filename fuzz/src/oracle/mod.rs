@@ -330,7 +330,7 @@ impl Oracles {
         self.check_structures(s, holders, at, changes)?;
         for pfn in s.memmap().touched() {
             let head = s.head(s.folio(*pfn));
-            // a flag of a large folio is one of each of its pages, also after a split
+            // each page of a large folio has the flags of the folio, and keeps them in a split
             for i in 0..1 << s.page(*pfn).order {
                 let page = Pfn(pfn.0.wrapping_add(i));
                 self.shadow.note(page, s.page(page), head);
