@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// How the first line of a program begins that has a finding on Linux.
+/// The start of the first line of a file with a program that has a finding on Linux.
 pub const SAVED: &str = "# on Linux: ";
 
 /// The number of further attempts, 20 ms apart, to take a lock. A child that was just forked may

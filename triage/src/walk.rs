@@ -1,5 +1,5 @@
 //! Walks the files in a folder and its subfolders, sorted by name. The walk skips temporary files,
-//! whose writers are at work or were killed, and files about findings on Linux.
+//! whose writers are at work or were killed, and the consoles and C of findings on Linux.
 //!
 //! Memory is bounded: a limited number of names of each folder is kept, and the folder is read
 //! again for the next names. The walk does not follow links to folders, so there are no loops. It
@@ -12,7 +12,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The endings of the files about a finding on Linux that are no programs of the model.
+/// The endings of what lies beside the program of a finding on Linux: a console, and C. A walk
+/// skips these files.
 const ENDINGS: [&str; 2] = ["console", "c"];
 /// The most names of one folder that are kept.
 const KEPT: usize = 1 << 16;

@@ -125,7 +125,7 @@ static void decode_slot(pte_t pte, struct mmfuzz_entry *out, void (*use)(struct 
 	out->maps = swp_swapcount(entry);
 }
 
-/* The same for a huge entry. Its bits are those of a small one. */
+/* mmfuzz_with_entry() for a huge entry, whose bits are those of a small one. */
 static void with_huge_entry(struct mm_struct *mm, unsigned long addr, pmd_t *pmdp, struct mmfuzz_entry *out,
 			    void (*use)(struct page *page, struct mmfuzz_entry *out))
 {

@@ -30,7 +30,10 @@ static void unlock_pages(struct held_pages *held)
 	drop_pages(held);
 }
 
-/* Adds a page with a reference, unless one of the same folio is the last. Returns true if it was added. */
+/*
+ * Adds a page, with its reference, and returns true. If the page added last is of the same folio,
+ * drops the reference instead, and returns false.
+ */
 static bool add_page(struct held_pages *held, struct page *page)
 {
 	if (held->count && page_folio(held->pages[held->count - 1]) == page_folio(page)) {
@@ -41,7 +44,7 @@ static bool add_page(struct held_pages *held, struct page *page)
 	return true;
 }
 
-/* Puts pages into a free slot: its number, or an error. */
+/* Puts pages into a free slot. Returns the number of the slot, or an error. */
 static int keep(struct session *session, struct held_pages *slots, unsigned int count, const struct held_pages *held)
 {
 	unsigned int slot;
@@ -162,7 +165,7 @@ long mmfuzz_hold(struct session *session, struct mmfuzz_range *range)
 	return ret;
 }
 
-/* Locks the folio of a page with a reference, and adds the page. */
+/* Locks the folio of a page, and adds the page with its reference. Returns false if it cannot. */
 static bool add_lock(struct held_pages *held, struct page *page)
 {
 	if (!page)

@@ -21,7 +21,7 @@
 #include "compat.h"
 #include "mmfuzz_dev.h"
 
-/* Whole subsections of 512, as memremap_pages() demands. */
+/* Whole subsections of 512 frames, as memremap_pages() demands. */
 #define FRAMES MMFUZZ_MAX_FRAMES
 
 struct mmfuzz_device {
@@ -78,7 +78,7 @@ struct held_migration {
 	unsigned long dst[MMFUZZ_MAX_PAGES];
 };
 
-/* A page of each folio that a page of the program has. */
+/* What is held for one page of the program: a page of each folio in its unit. */
 struct held_pages {
 	unsigned int count;
 	bool pin;

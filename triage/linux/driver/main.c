@@ -88,7 +88,7 @@ static bool valid_range(const struct mmfuzz_range *range)
 				  MMFUZZ_FAST | MMFUZZ_LONGTERM));
 }
 
-/* Runs a command that works on one page for each page of a range. All must give the same word. */
+/* Lets the device access each page of a range. All accesses must give the same word. */
 static long each_page(struct session *session, struct mmfuzz_range *range)
 {
 	unsigned int i;
@@ -108,7 +108,7 @@ static long each_page(struct session *session, struct mmfuzz_range *range)
 	return 0;
 }
 
-/* Runs a command that works on one folio for each folio that a range maps now, and adds the results. */
+/* Finds the folios that a range maps now, runs a command for each, and adds the results. */
 static long each_folio(struct mmfuzz_range *range, long (*command)(struct mmfuzz_range *range))
 {
 	DECLARE_BITMAP(firsts, MMFUZZ_MAX_UNIT) = {};

@@ -150,12 +150,12 @@ struct mmfuzz_entry {
 	__u8 pte;		/* MMFUZZ_PTE_* */
 	__u8 level;
 	__u32 page;		/* MMFUZZ_PAGE_* */
-	__s32 refs;		/* of a large folio: less one for each mapping, and for each page in the swap cache */
+	__s32 refs;		/* for a large folio, without those of mappings and of the swap cache */
 	__s32 maps;		/* entries of level 0 that map the page */
 	__u32 frame;		/* within the device */
 	__s32 entire;		/* huge entries that map the folio */
 	__u32 order;		/* of the folio */
-	__u32 uneven;		/* MMFUZZ_UNEVEN_*: in what other pages of the unit differ from the first, which is shown */
+	__u32 uneven;		/* MMFUZZ_UNEVEN_*: where other pages of the unit differ from the first */
 	__u64 pfn;
 	__u64 index;
 	__u64 word;		/* the first word of the page */

@@ -71,7 +71,7 @@ static u32 uneven(const struct mmfuzz_entry *a, const struct mmfuzz_entry *b)
 	       (a->order != b->order ? MMFUZZ_UNEVEN_ORDER : 0) | (a->word != b->word ? MMFUZZ_UNEVEN_WORD : 0);
 }
 
-/* Shows the first page of a unit. */
+/* Shows the first page of a unit, and in what the other pages differ from it. */
 static void observe_unit(struct mm_struct *mm, unsigned long addr, unsigned int unit, struct mmfuzz_entry *first)
 {
 	unsigned int i;

@@ -57,16 +57,16 @@ pub struct LinuxArgs {
     /// run the FILEs
     #[arg(long, value_name = "SECS", conflicts_with_all = ["random", "emitted", "witnesses", "programs", "json", "expect_accepted", "fuzz"])]
     pub calls: Option<u64>,
-    /// With --fuzz and --calls, keep the programs that reach something new in this folder; --calls
+    /// With --fuzz or --calls, keep the programs that reach something new in this folder; --calls
     /// also begins with those that are there
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// With --fuzz, programs that show known findings, or folders of them: other programs with
-    /// these findings go on and do not count, and few of them are made
+    /// With --fuzz, programs that show known findings, or folders of them: a finding like theirs
+    /// does not count, the comparison goes on after it, and few programs are made that may show it
     #[arg(long, value_name = "FILE|DIR", requires = "fuzz")]
     pub known: Vec<PathBuf>,
-    /// With --fuzz and --calls, run the judge's kernel, which does not follow coverage. It need not
-    /// be built once more
+    /// With --fuzz or --calls, run the judge's kernel, which does not follow coverage, so that no
+    /// second kernel is built
     #[arg(long)]
     pub no_coverage: bool,
     /// Only check that the judge notices a guest that panics, warns or hangs

@@ -50,7 +50,7 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
     compare_but_for(plan, reply, known, &BTreeSet::new())
 }
 
-/// The name under which a difference of a known kind is accepted.
+/// The name under which a difference of the kind of a known finding is accepted.
 pub const KNOWN: &str = "known";
 
 /// Like [`compare`]. Differences of these kinds are accepted too, as [`KNOWN`].
@@ -257,8 +257,8 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
 #[derive(Default)]
 struct Names {
     names: BTreeMap<(u8, u64), u64>,
-    /// A page of the program stands for several pages. Then the frames of a device are not the
-    /// model's either.
+    /// A page of the program stands for several pages. Then frames of a device, too, have other
+    /// numbers than in the model.
     units: bool,
 }
 

@@ -392,8 +392,8 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         }
     }
 
-    /// Counts a known finding, and learns its kind from the program that was given for it. Returns
-    /// true if it has shown.
+    /// Counts a known finding. If the program was given for a known finding, learns the kind of the
+    /// finding. Returns false if the program shows no finding.
     fn pass_over(&self, case: &Case, verdict: &Verdict, tally: &mut Tally) -> bool {
         let kind = match verdict {
             Verdict::Same => None,
@@ -420,7 +420,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
         verdict_of(plan, reply, &kinds)
     }
 
-    /// Keeps what ran since the last look for leaks.
+    /// Keeps a program for a later search for a leak.
     fn remember(&mut self, case: &Case, plan: Plan) {
         if !self.judge.follows {
             return;
@@ -429,7 +429,7 @@ impl<'j, 'a, S: CaseSource> Worker<'j, 'a, S> {
     }
 
     /// One of the programs since the last look has left something behind. Runs them one by one, and
-    /// looks after each.
+    /// looks for leaks after each.
     fn find_leak(&mut self, sent: &mut VecDeque<Sent>) -> Result<(), Death> {
         // what was sent meanwhile is sent again
         let waiting: Vec<u32> = sent.iter().map(|sent| sent.plan.job.id).collect();

@@ -79,8 +79,8 @@ pub fn said(image: &Image, name: &str, source: &str) -> String {
     }
 }
 
-/// The lines in which the kernel reports an error, and what the program says. A program that the
-/// kernel did not survive says `BROKEN`; another one that says nothing says an empty text.
+/// The lines in which the kernel reports an error, and what the program says. If it says nothing,
+/// that is `BROKEN` if the kernel died, and otherwise an empty text.
 fn heard(console: &str) -> (Vec<&str>, &str) {
     const WORDS: [&str; 5] = ["WARNING:", "BUG:", "kernel BUG at", "Oops", "Kernel panic"];
     let kernel = console

@@ -30,7 +30,7 @@ pub const HELP: &str = "\
 Does what cluster -o OUT does, and writes to the same folder report.html (self-contained), report.md,
 report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0). The first three also show the
 findings that make linux-fuzz has saved.
-Exit status: 0 no finding, 1 clusters, 2 an unusable file, 3 interrupted; the partial report is written.";
+Exit status: 0 no finding, 1 findings, 2 an unusable file, 3 interrupted; the partial report is written.";
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]

@@ -22,10 +22,11 @@ const SHOWN: u64 = 7 << 55 | 7 << 61;
 #[derive(Clone, Copy)]
 enum Act {
     Nothing,
-    /// A read of the word at an address, and at the same place of the pages behind it: the address
-    /// and the number of pages.
+    /// A read of a word from each of several pages, at the same place in each: the address in the
+    /// first page, and the number of pages.
     Read(u64, u64),
-    /// A write of a word: the address, the number of pages, and the word.
+    /// A write of a word to each of several pages, at the same place in each: the address in the
+    /// first page, the number of pages, and the word.
     Write(u64, u64, u64),
     /// A system call.
     System(u64, [u64; 6]),
@@ -359,7 +360,8 @@ fn perform(act: Act, argument: u64) -> Ended {
     }
 }
 
-/// Accesses the word at an address, and at the same place of the pages behind it.
+/// Accesses a word in each of `unit` pages, at the same place in each. `addr` is the address in the
+/// first page. Ends at the first signal, and at the first word that differs.
 #[inline(always)]
 fn each_page(addr: u64, unit: u64, access: impl Fn(u64) -> Result<u64, i32>) -> Ended {
     let mut ended = None;

@@ -32,15 +32,16 @@ fn values() -> Values {
 }
 
 impl Leaks {
-    /// Begins with the values of now, unless it has begun. Returns true if it begins.
+    /// Reads the first values, unless that was done before. Returns true if it reads them.
     pub fn begin(&mut self) -> bool {
         let begins = self.0.is_none();
         self.0.get_or_insert_with(values);
         begins
     }
 
-    /// The counters that have not returned: number, value at the last check, value now. The kernel
-    /// adds batches late, and frees after a grace period, so they are read several times.
+    /// The counters that have grown by more than [`LEAKS`] allows: number, value at the last check,
+    /// value now. The kernel adds the counts of each CPU late, and frees some memory only after a
+    /// grace period, so the counters are read several times.
     pub fn check(&mut self) -> Vec<(u8, i64, i64)> {
         let before = self.0.unwrap_or_else(values);
         let mut leaked = Vec::new();

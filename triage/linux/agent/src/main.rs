@@ -114,7 +114,8 @@ fn judge(follows_coverage: bool) -> io::Result<()> {
         let mut reply = director.run(&job);
         if job.closely {
             director.end_all();
-            // The agent itself grows with the first program, so that one runs once more.
+            // The counters are first read after a program, because the agent itself grows with its
+            // first one. That program then runs once more, to be checked.
             if leaks.begin() {
                 let reached = reply.reached;
                 reply = director.run(&job);

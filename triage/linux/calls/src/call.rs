@@ -309,7 +309,7 @@ pub enum Call {
     ToDevice(Range),
     /// Migration back.
     ToSystem(Range),
-    /// The next huge page that the device driver asks for cannot be had.
+    /// The device driver's next allocation for a migration fails, whatever its size.
     DeviceLacksHuge,
     /// The device reads.
     DeviceRead(Range),

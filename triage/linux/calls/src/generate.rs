@@ -116,7 +116,8 @@ fn range(known: &[Range], rng: &mut Rng) -> Range {
     }
 }
 
-/// The range whose pages of the memfd another mapping has at `range`.
+/// The range at which [`Kind::SharedTwin`] maps the pages of the memfd that other kinds map at
+/// `range`.
 fn twin(range: Range) -> Range {
     range.moved((range.first + PAGES / 2) % PAGES)
 }

@@ -46,9 +46,10 @@ pub const MAX_FRAME: usize = {
     5 + 2 + MAX_OPS * (ENDED + SEEN) + HANGS + 2 * 5 + 1 + WORDS + 3 + MAX_REACHED * 5
 };
 
-/// Counters that must return to an earlier value after all processes have ended: of /proc/vmstat,
-/// or the objects of a slab cache. A difference up to the number is no leak, because the counter
-/// also moves by itself. The memory of the agent itself grows by tens of pages with long programs.
+/// Counters that must return to an earlier value after all processes have ended: lines of
+/// /proc/vmstat, or the objects of a slab cache. The number says by how much a counter may grow
+/// without a leak, because it also moves by itself: with long programs, the memory of the agent
+/// grows by tens of pages.
 pub const LEAKS: [(&str, i64); 8] = [
     ("nr_mlock", 0),
     ("nr_unevictable", 0),
@@ -87,7 +88,7 @@ pub struct Job {
     /// The operations that are stopped inside the kernel, by number, and where.
     pub stops: Vec<(u16, Vec<Stop>)>,
     /// All processes end after this program, and the counters of [`LEAKS`] are compared with their
-    /// values at the last time. That takes milliseconds.
+    /// values after the last such program. That takes milliseconds.
     pub closely: bool,
 }
 
@@ -275,14 +276,15 @@ pub struct SeenEntry {
     pub index: i64,
     /// The first word of the page.
     pub word: u64,
-    /// The level of the entry: 1 if it is huge, and shows as those that its split would make.
+    /// The level of the entry: 1 if it is huge. A huge entry is shown as the entries that its split
+    /// would make.
     pub level: u8,
     /// log2 of the folio's pages, in pages of the program.
     pub order: u8,
     /// The huge entries that map the folio.
     pub entire: i32,
-    /// The page stands for several pages of the guest: in what others differ from the first:
-    /// [`uneven`].
+    /// Set if the page stands for several pages of the guest that differ. Says in what the others
+    /// differ from the first: [`uneven`].
     pub uneven: u8,
 }
 
@@ -354,7 +356,7 @@ pub mod page {
     ];
 }
 
-/// In what pages of the guest differ that a page of the program stands for.
+/// If a page of the program stands for several pages of the guest, in what these pages differ.
 pub mod uneven {
     /// Their names, lowest bit first.
     pub const NAMES: [&str; 7] = [

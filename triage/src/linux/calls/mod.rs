@@ -287,8 +287,8 @@ impl Run<'_> {
         }))
     }
 
-    /// True if the program shows a known breach before the kernel dies, if no breach is passed
-    /// over. Then the death is what comes of that breach.
+    /// Runs the program once more, and passes over no breach. True if the program then shows a
+    /// known breach before the kernel dies: that breach counts as the cause.
     fn is_known(&self, bench: &mut Bench<'_>, death: &CallsFinding) -> Result<bool, Death> {
         let strict = CallsTask {
             name: None,

@@ -23,8 +23,8 @@ const CROSSED: u32 = 8;
 const FRESH: usize = 32;
 /// Of the programs that look as if they had a known finding, one in this many is run.
 const RISKED: u32 = 32;
-/// How often such a program is replaced. Some findings need so little that most programs look as
-/// if they had them.
+/// The most times that such a program is replaced. Some findings need so few operations that most
+/// programs look as if they had them.
 const TRIES: u32 = 16;
 /// Maximum number of mutations of a program.
 const MUTATIONS: u32 = 4;
@@ -82,7 +82,8 @@ impl Corpus {
         is_new
     }
 
-    /// From now on, few programs are made that have all operations of this one in their order.
+    /// From now on, few programs are made that have operations of the same kinds as this one, in
+    /// the same order.
     pub fn avoid(&mut self, program: &Program) {
         self.known.push(program.clone());
     }

@@ -55,7 +55,7 @@ impl<'a> Fuzzer<'a> {
         }
     }
 
-    /// Begins with these programs, which show known findings.
+    /// Begins with the programs of `--known`, which show known findings.
     ///
     /// # Errors
     ///

@@ -167,7 +167,7 @@ impl Director {
         }
     }
 
-    /// Ends the processes that stay from program to program.
+    /// Ends the first process, which otherwise stays from program to program.
     pub fn end_all(&mut self) {
         if let Some(old) = self.slots.procs[0].take() {
             old.kill(PATIENCE);

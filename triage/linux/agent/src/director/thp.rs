@@ -2,7 +2,7 @@
 
 use mm_fuzz::program::Thp;
 
-/// Says when faults map huge pages: "never" or "always".
+/// The file that says when faults map huge pages: "never" or "always".
 pub const ENABLED: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// Turns huge pages off until a program wants them. A fault that wants one compacts memory first,
@@ -10,7 +10,7 @@ pub const ENABLED: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 pub fn never() -> Thp {
     for (file, word) in [
         ("enabled", "never"),
-        // off by default in a small machine
+        // Linux turns this off in a machine with less than 512 MiB
         ("use_zero_page", "1"),
         ("defrag", "always"),
         ("khugepaged/defrag", "0"),

@@ -10,7 +10,8 @@ const EINVAL: i32 = 22;
 
 impl Ledger {
     /// Notes that a call has ended with `result`: 0, or a negative error number. `done` is the
-    /// number of pages that it says it has handled. The functions above note the accesses.
+    /// number of pages that it says it has handled. [`has_read`](Self::has_read) and
+    /// [`has_written`](Self::has_written) note the accesses.
     pub fn apply(&mut self, process: usize, call: &Call, result: i32, step: usize, done: u16) {
         if let Some(range) = call.range() {
             self.name(range);

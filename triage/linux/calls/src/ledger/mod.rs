@@ -105,7 +105,7 @@ impl Ledger {
         self.alive[process]
     }
 
-    /// True if the page lies in a mapping.
+    /// True if the page is known to lie in a mapping.
     pub fn is_mapped(&self, process: usize, page: usize) -> bool {
         let page = &self.pages[process][page];
         page.has(MAPPED) && !page.has(VAGUE)

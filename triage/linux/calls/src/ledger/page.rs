@@ -49,7 +49,7 @@ pub const DROPPABLE: u32 = 1 << 26;
 
 /// It is locked into memory, and was there when it was locked.
 pub const LOCKED: u32 = 1 << 27;
-/// No page of KSM is left in it.
+/// MADV_UNMERGEABLE has succeeded, so it is no page of KSM.
 pub const UNMERGED: u32 = 1 << 28;
 
 /// When its claims were given up, its word lay in the object that it maps: shared memory, or the
@@ -95,7 +95,8 @@ impl Page {
         self.flags = MAPPED | VAGUE | if shared { WAS_SHARED } else { 0 };
     }
 
-    /// The page is gone. The next access finds zero, or in shared memory what the object contains.
+    /// The page is gone. The next access finds zero, or what the object contains if shared memory
+    /// or the memfd is mapped.
     pub const fn drop_page(&mut self) {
         self.set(UNSURE, self.any(UNSURE | PROTECTED) && self.any(FILE));
         self.set(

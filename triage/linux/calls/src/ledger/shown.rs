@@ -84,7 +84,7 @@ impl Ledger {
         page.has(MAPPED) && !page.any(other)
     }
 
-    /// The range that a process pins, and what its pages contain, where that is known.
+    /// The process that pins pages, and the range.
     pub fn pinned(&self) -> Option<(usize, Range)> {
         self.pin
     }

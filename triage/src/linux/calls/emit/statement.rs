@@ -408,7 +408,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         Call::ToSystem(range) => device(range, 3, "migrate back"),
         Call::Exclusive(range) => device(range, 5, "exclusive access for the device"),
         Call::DeviceLacksHuge => "ioctl(dmirror, _IOWR('H', 8, long[5]), (long[5]){ 0, 0, 1 }); \
-                                  // the device's next huge allocation fails"
+                                  // the driver's next allocation fails"
             .to_owned(),
         Call::Fork | Call::Exit => String::new(),
     }

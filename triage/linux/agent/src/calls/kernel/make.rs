@@ -336,7 +336,8 @@ impl Kernel {
             Call::DeviceLacksHuge => 8,
             _ => 5,
         };
-        // the flag that the driver fails its next huge allocation stands in place of the length
+        // `DeviceLacksHuge` has no range. In place of the length, its command has the flag that
+        // makes the driver's next allocation fail
         let range = call.range().unwrap_or(Range { first: 0, len: 1 });
         let buffer = self.buffer;
         let device = match open(&mut self.device, "/dev/hmm_dmirror0") {

@@ -45,8 +45,8 @@ impl Kernel {
         })
     }
 
-    /// Scans for pages of all these categories. Returns the result, and for each page of the range
-    /// that was scanned whether it was reported.
+    /// Scans for pages of all these categories. Returns the result, and says for each page that was
+    /// scanned whether it was reported.
     pub fn scan(&mut self, scan: Scan) -> (i32, Vec<bool>) {
         let range = scan.range;
         let mut found = vec![false; range.len.into()];
@@ -90,7 +90,7 @@ impl Kernel {
                     .for_each(|found| *found = true);
             }
             if words[4] <= from {
-                // a part of a huge page of hugetlb cannot be protected
+                // the scan ends here: it cannot protect a part of a huge page of hugetlb
                 found.truncate(((from - start) / PAGE_BYTES) as usize);
                 return (0, found);
             }

@@ -64,7 +64,7 @@ impl Kernel {
                 if size != u64::MAX && flags.contains(&"lo") {
                     sums[1] += size;
                 }
-                // the stack is no data
+                // VmData does not count the stack
                 if is_data && !flags.contains(&"gd") {
                     sums[6] += size;
                 }

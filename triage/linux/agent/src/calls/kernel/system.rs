@@ -7,7 +7,8 @@ const KSM: &str = "/sys/kernel/mm/ksm/";
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
 /// khugepaged sleeps this long, unless it is woken.
 const NEVER_MS: &str = "1000000000";
-/// How long KSM may take for a scan. It does not scan if no memory is MADV_MERGEABLE.
+/// How long KSM may take for a scan, and khugepaged for two. KSM does not scan if no memory is
+/// MADV_MERGEABLE.
 const KSM_TIME: Duration = Duration::from_millis(60);
 /// Huge pages of hugetlb that the guest has.
 const HUGETLB: &str = "16";
@@ -97,8 +98,8 @@ pub(super) fn ksm() -> io::Result<()> {
     std::fs::write(format!("{KSM}run"), "0")
 }
 
-/// Lets khugepaged scan all memory. A write to this file wakes it, and then it scans everything at
-/// most twice.
+/// Lets khugepaged scan all memory. A write to scan_sleep_millisecs wakes it, and then it scans all
+/// memory at most twice.
 pub(super) fn khugepaged() -> io::Result<()> {
     let scans = || -> u64 {
         let said = std::fs::read_to_string(format!("{KHUGEPAGED}full_scans")).unwrap_or_default();
