@@ -1,6 +1,6 @@
 // Expected: pages of a locked mapping are not written to swap (mlock(2)).
 // Linux 7.3.4: after another mapping of the same memfd is collapsed to a huge page, no page of the
-// locked mapping is locked any more, and reclaim writes all to swap. Needs
+// locked mapping is locked any more, and reclaim writes them to swap. Needs
 // CONFIG_TRANSPARENT_HUGEPAGE, 2 MiB of free swap and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,7 +20,8 @@ static int swap_free(void)
 	return atoi(strstr(text, "SwapFree:") + 9);
 }
 
-// Locks a mapping and asks to reclaim the other. Returns how many kB go to swap.
+// Locks one mapping, and asks to reclaim the same pages through the other. Returns how many kB go
+// to swap.
 static int swapped(int collapses)
 {
 	int memory = memfd_create("memory", 0), before = swap_free();

@@ -1,8 +1,8 @@
 // Expected: memory can migrate to a device while MADV_DONTNEED drops it.
-// Linux 7.3.4: the kernel writes behind an array of 512 page numbers, and maps a huge page at an
-// address that is not a multiple of 2 MiB: WARNING in folio_add_new_anon_rmap, Oops. The race is won
-// within a second. Needs CONFIG_PT_RECLAIM, CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root.
-// cc -static
+// Linux 7.3.4: the kernel writes past the end of two arrays of 512 page numbers, and maps a huge
+// page at an address that is not a multiple of 2 MiB: WARNING in folio_add_new_anon_rmap, Oops. The
+// program wins the race within some seconds. Needs CONFIG_PT_RECLAIM, CONFIG_TEST_HMM,
+// CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>

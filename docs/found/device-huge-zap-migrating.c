@@ -1,6 +1,6 @@
 // Expected: a huge page can be dropped by MADV_DONTNEED while it comes home from a device.
 // Linux 7.3.4: the call drops a reference that is not its own; kernel BUG in
-// do_huge_pmd_device_private: page_ref_count(page) == 0. The race is won within a second.
+// do_huge_pmd_device_private: page_ref_count(page) == 0. The program wins the race within a second.
 // Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>

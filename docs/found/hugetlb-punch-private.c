@@ -8,7 +8,8 @@
 #include <unistd.h>
 #define SIZE (2l << 20)
 
-// Writes 1 to a private mapping, punches a hole into the memfd, and returns what the mapping contains then.
+// Writes 1 to a private mapping, and punches a hole into the memfd. Returns what the mapping then
+// contains.
 static int left(int flags)
 {
 	int memory = memfd_create("memory", flags);

@@ -1,5 +1,6 @@
 // Expected: memory that KSM has merged can be read after it was on a device.
-// Linux 7.3.4: the read never returns, since a migration entry stays behind (cc -static; run as root)
+// Linux 7.3.4: the read never returns, since a migration entry stays behind. Needs CONFIG_KSM,
+// CONFIG_TEST_HMM and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -18,7 +18,7 @@ static void set(const char *path, const char *text)
 	close(fd);
 }
 
-// How many of the pages are soft-dirty.
+// Returns how many of the pages are soft-dirty.
 static int soft_dirty(char *p)
 {
 	uint64_t entries[PAGES];

@@ -1,6 +1,6 @@
 // KSM merges a page that is write-protected for userfaultfd, and drops the protection. userfaultfd
-// has no event for the next write. Needs CONFIG_KSM, CONFIG_USERFAULTFD and root. cc -static
-// -lpthread
+// has no event for the next write. Needs CONFIG_KSM, CONFIG_USERFAULTFD and root.
+// cc -static -lpthread
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>

@@ -12,7 +12,7 @@
 #define AT ((char *)0x700000000000)
 
 // Writes to 512 pages, clears soft-dirty, and moves the pages to another node and back. Returns how
-// many pages are soft-dirty then, or -1.
+// many pages are then soft-dirty, or -1 if that cannot be done.
 static int soft_dirty(int advice)
 {
 	static void *pages[512];

@@ -17,7 +17,8 @@ static void set(const char *path, const char *to)
 		perror(path);
 }
 
-// Writes to 512 pages, makes them read-only and collapses them. Returns how many are soft-dirty.
+// Writes to 512 pages, makes them read-only and has them collapsed. Returns how many are then
+// soft-dirty.
 static int soft_dirty(char *at, int advice)
 {
 	static long entry[512];

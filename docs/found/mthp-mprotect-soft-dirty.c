@@ -17,7 +17,8 @@ static void set(const char *path, const char *to)
 		perror(path);
 }
 
-// Writes to 512 pages, clears soft-dirty, calls mprotect. Returns how many pages are soft-dirty then.
+// Writes to 512 pages, clears soft-dirty, and calls mprotect. Returns how many pages are then
+// soft-dirty.
 static int soft_dirty(int advice)
 {
 	static long entry[512];

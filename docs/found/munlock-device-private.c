@@ -1,5 +1,5 @@
 // munlock() passes over device-private pages: they stay mlocked, and Mlocked: of /proc/meminfo
-// never comes down again. Needs CONFIG_TEST_HMM and root. cc -static munlock-device-private.c
+// never comes down again. Needs CONFIG_TEST_HMM and root. cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

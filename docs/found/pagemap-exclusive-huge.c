@@ -1,6 +1,6 @@
 // pagemap asks only the head page of a THP for the exclusive bit, and shows the answer for all its
 // pages: 512 pages of the parent count as exclusive although the child maps 511 of them. Needs
-// CONFIG_TRANSPARENT_HUGEPAGE.
+// CONFIG_TRANSPARENT_HUGEPAGE. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // PAGEMAP_SCAN says that it write-protects a huge page on a device, and does not: each scan reports
 // all its pages as written. UFFDIO_WRITEPROTECT does protect it. Needs CONFIG_TEST_HMM,
-// CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD, root. cc -static
+// CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // Expected: PAGEMAP_SCAN reports and write-protects huge pages that are written.
 // Linux 7.3.4: with max_pages less than a huge page, the scan splits the huge page. Its small pages
 // are not huge, so none is reported or protected, here and in any later scan. Needs
-// CONFIG_TRANSPARENT_HUGEPAGE, USERFAULTFD and root. cc -static
+// CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

@@ -1,6 +1,7 @@
 // Expected: PAGEMAP_SCAN reports each matching page before walk_end, where it says that it stopped.
-// Linux 7.3.4: if max_pages is less than a huge page, a scan that protects skips the first huge page
-// and says that it stopped behind it. Needs CONFIG_HUGETLBFS, USERFAULTFD and root. cc -static
+// Linux 7.3.4: if max_pages is less than a huge page, a scan that protects skips the first huge
+// page, and says that it stopped behind this page. Needs CONFIG_HUGETLBFS, CONFIG_USERFAULTFD and
+// root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

@@ -1,6 +1,6 @@
 // Expected: PAGEMAP_SCAN reports as soft-dirty the pages that pagemap shows as soft-dirty.
-// Linux 7.3.4: clear_refs does not touch pages of hugetlb. pagemap never shows them as soft-dirty, and
-// PAGEMAP_SCAN always reports them. Needs CONFIG_HUGETLBFS, MEM_SOFT_DIRTY and root. cc -static
+// Linux 7.3.4: clear_refs does not touch pages of hugetlb. pagemap never shows them as soft-dirty,
+// and PAGEMAP_SCAN always does. Needs CONFIG_HUGETLBFS, CONFIG_MEM_SOFT_DIRTY and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

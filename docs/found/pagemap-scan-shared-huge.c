@@ -1,7 +1,7 @@
 // Expected: a page stays write-protected for userfaultfd until it is written to.
 // Linux 7.3.4: PAGEMAP_SCAN protects a huge page of shared memory as a whole. When the mapping is
 // split, all its pages lose the protection, and the next scan reports them as written. Needs
-// CONFIG_TRANSPARENT_HUGEPAGE, SHMEM, USERFAULTFD and root. cc -static
+// CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_SHMEM, CONFIG_USERFAULTFD and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

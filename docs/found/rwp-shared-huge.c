@@ -1,7 +1,7 @@
-// Expected (Documentation/admin-guide/mm/userfaultfd.rst): UFFDIO_RWPROTECT makes the pages that are
-// present inaccessible and leaves them resident, also in shmem.
+// Expected (Documentation/admin-guide/mm/userfaultfd.rst): UFFDIO_RWPROTECT makes present pages
+// inaccessible and leaves them resident, also in shmem.
 // Linux 7.3.4: it unmaps a huge page of shared memory, so the next access goes through. Needs
-// CONFIG_TRANSPARENT_HUGEPAGE, USERFAULTFD and root. cc -static
+// CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

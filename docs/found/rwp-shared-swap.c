@@ -1,7 +1,7 @@
-// Expected (Documentation/admin-guide/mm/userfaultfd.rst): read-write protection works on shmem, and
-// is preserved across page reclaim.
-// Linux 7.3.4: a page of shared memory loses it when it is reclaimed; a private page keeps it. Needs
-// CONFIG_USERFAULTFD, swap and root. cc -static
+// Expected (Documentation/admin-guide/mm/userfaultfd.rst): read-write protection works on shmem,
+// and is preserved across page reclaim.
+// Linux 7.3.4: a page of shared memory loses the protection when it is reclaimed; a private page
+// keeps it. Needs CONFIG_USERFAULTFD, swap and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-// an access to a protected page in swap: 1 if it succeeds
+// Returns 1 if an access to a protected page in swap succeeds.
 static int reaches(int sharing)
 {
 	char *p = mmap(0, 4096, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);

@@ -37,7 +37,7 @@ int main(void)
 	while (tries--)
 		madvise(p, SIZE, PAGEOUT);
 	if (before - swap_free() < SIZE / 1024)
-		return puts("the huge page is not in swap"), 2;
+		return puts("cannot be run: the huge page is not in swap"), 2;
 	child = fork();
 	if (!child) {
 		close(1), close(2);

@@ -16,7 +16,7 @@ struct hmm_dmirror_cmd { uint64_t addr, ptr, npages, cpages, faults; };
 #define MIGRATE_TO_DEV _IOWR('H', 0x02, struct hmm_dmirror_cmd)
 static char mirror[HUGE];
 
-// A row of smaps for the area with this page, in kB.
+// Returns a row of smaps, in kB, for the mapping with this page.
 static long smaps(char *p, const char *row)
 {
 	char line[512];

@@ -10,7 +10,7 @@
 #define PAGEOUT 21
 #define COLLAPSE 25
 
-// "Swap:" of smaps, in kB, of the mapping that begins at p.
+// Returns "Swap:" of smaps, in kB, of the mapping that begins at p.
 static long swap(char *p)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "r");
@@ -41,7 +41,7 @@ int main(void)
 		madvise(p, SIZE, PAGEOUT);
 	page = mmap(0, 4096, PROT_READ, MAP_SHARED, memory, 5 * 4096);
 	if (swap(p) != SIZE / 1024)
-		return puts("the huge page is not in swap"), 2;
+		return puts("cannot be run: the huge page is not in swap"), 2;
 	if (swap(page) <= 4)
 		return puts("ok"), 0;
 	printf("BROKEN: a mapping of 4 kB has %ld kB in swap\n", swap(page));

@@ -1,6 +1,6 @@
 // Expected: smaps counts a page in swap once, so Swap is at most the size of the mapping.
-// Linux 7.3.4: in a private mapping of shared memory that is read-only, smaps counts the private copy
-// of a page and the page of the file. Needs root for nothing but swap to be on. cc -static
+// Linux 7.3.4: in a read-only private mapping of shared memory, smaps counts the private copy of a
+// page and also the page of the file. Needs swap, but not root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

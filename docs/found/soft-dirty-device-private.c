@@ -1,6 +1,6 @@
 // Clearing soft-dirty leaves a device-private entry writable. The page comes home writable, and
-// pagemap never shows a write to it. Needs CONFIG_TEST_HMM, CONFIG_MEM_SOFT_DIRTY and root. cc
-// -static soft-dirty-device-private.c
+// pagemap never shows a write to it. Needs CONFIG_TEST_HMM, CONFIG_MEM_SOFT_DIRTY and root.
+// cc -static
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>

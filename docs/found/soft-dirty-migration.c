@@ -1,6 +1,6 @@
 // Clearing soft-dirty leaves a migration entry writable. A page that compaction moves at that
 // moment comes back writable, and pagemap never shows a write to it. No device is needed. Needs
-// CONFIG_MEM_SOFT_DIRTY, CONFIG_COMPACTION and root.
+// CONFIG_MEM_SOFT_DIRTY, CONFIG_COMPACTION and root. cc -static
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // Expected: pages of a locked mapping stay locked until they are unlocked (mlock(2)).
-// Linux 7.3.4: when a hole is punched into a huge page of a memfd, the other 511 pages are not locked
-// any more, and reclaim writes them to swap. Needs CONFIG_TRANSPARENT_HUGEPAGE, 2 MiB of free swap
-// and root (for RLIMIT_MEMLOCK). cc -static
+// Linux 7.3.4: when a hole is punched into a huge page of a memfd, the other 511 pages are not
+// locked any more, and reclaim writes them to swap. Needs CONFIG_TRANSPARENT_HUGEPAGE, 2 MiB of
+// free swap and root (for RLIMIT_MEMLOCK). cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,8 +20,8 @@ static int meminfo(const char *what)
 	return atoi(strstr(text, what) + strlen(what));
 }
 
-// Locks 2 MiB, punches a hole of a page, and asks to reclaim all through another mapping. Returns how
-// many kB go to swap.
+// Locks 2 MiB, punches a hole of a page, and asks to reclaim the rest through another mapping.
+// Returns how many kB go to swap.
 static int swapped(int collapses)
 {
 	int memory = memfd_create("memory", 0), before = meminfo("SwapFree:");

@@ -28,7 +28,7 @@ int main(void)
 		return perror("hugetlb or userfaultfd"), 2;
 	memset(from, 1, SIZE);
 	if (!ioctl(uffd, UFFDIO_COPY, &copy))
-		return puts("there is a free huge page"), 2;
+		return puts("cannot be run: there is a free huge page"), 2;
 	if (copy.copy != -EEXIST)
 		return puts("ok"), 0;
 	puts("BROKEN: nothing is mapped there, and UFFDIO_COPY says EEXIST");

@@ -1,7 +1,8 @@
 // Expected: memory that is registered with no userfaultfd is not write-protected for one.
 // Linux 7.3.4: a fork waits until the monitor has read its event. If the monitor ends instead, the
 // registration of the child ends, but its pages keep uffd-wp, even when they are written to. With
-// PAGE_TABLE_CHECK the kernel warns when such a page moves. Needs CONFIG_USERFAULTFD, root. cc -static
+// CONFIG_PAGE_TABLE_CHECK the kernel warns when such a page moves. Needs CONFIG_USERFAULTFD and
+// root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

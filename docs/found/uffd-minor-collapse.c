@@ -28,7 +28,7 @@ int main(void)
 		return perror("userfaultfd"), 2;
 	memset(other, 1, SIZE);
 	if (write(null[1], p, 1) == 1)	// EFAULT instead of SIGBUS, which stands for an event
-		return puts("no minor fault"), 2;
+		return puts("cannot be run: an access to the page raises no minor fault"), 2;
 	madvise(p, SIZE, COLLAPSE);
 	if (write(null[1], p, 1) < 0)
 		return puts("ok"), 0;

@@ -1,6 +1,7 @@
-// Expected: UFFDIO_MOVE leaves write protection behind where the destination is not registered for it.
-// Linux 7.3.4: a page that is in swap keeps the uffd-wp bit of its entry, and a present page does not.
-// With PAGE_TABLE_CHECK the kernel warns at swap-in. cc -static; run as root, with swap
+// Expected: UFFDIO_MOVE drops write protection if the destination is not registered for it.
+// Linux 7.3.4: a page in swap keeps the uffd-wp bit of its entry; a present page does not. With
+// CONFIG_PAGE_TABLE_CHECK the kernel warns at swap-in. Needs CONFIG_USERFAULTFD, swap and root.
+// cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

@@ -31,7 +31,7 @@ int main(void)
 		return perror("userfaultfd"), 2;
 	memset(other, 1, SIZE);
 	if (write(null[1], p, 1) == 1)	// EFAULT instead of SIGBUS
-		return puts("the page is not poisoned"), 2;
+		return puts("cannot be run: the page is not poisoned"), 2;
 	if (madvise(other, SIZE, COLLAPSE))
 		return perror("MADV_COLLAPSE"), 2;
 	if (write(null[1], p, 1) < 0)

@@ -15,7 +15,7 @@
 struct poison { struct uffdio_range range; uint64_t mode; int64_t updated; };
 #define UFFDIO_POISON_ _IOWR(UFFDIO, 8, struct poison)
 
-// Whether a read of the page by a child raises SIGBUS.
+// Returns whether a read of the page by a child raises SIGBUS, or -1 if the test cannot run.
 static int faults(int flags)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), status = 0;

@@ -11,7 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Registers a page with these modes, and then for write protection. Whether a read of the page still faults.
+// Registers a page with these modes, and then for write protection only. Returns whether a read of
+// the page still faults.
 static int faults(int modes)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), null[2];

@@ -20,7 +20,8 @@ static void *touch(void *p)
 	return 0;
 }
 
-// Whether a thread that waits in a range registered with this mode goes on when the range is unregistered.
+// Returns whether a thread that waits in a range registered with this mode goes on when the range
+// is unregistered.
 static int woken(int mode)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), result;

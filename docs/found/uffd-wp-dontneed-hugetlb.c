@@ -16,7 +16,7 @@
 #define WP_UNPOPULATED (1 << 13)
 #define WP_ASYNC (1 << 15)
 
-// Whether a page counts as not written to (bit 57 of pagemap) after MADV_DONTNEED.
+// Returns whether a page counts as not written to (bit 57 of pagemap) after MADV_DONTNEED.
 static int unwritten(int flags)
 {
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), pagemap = open("/proc/self/pagemap", O_RDONLY);

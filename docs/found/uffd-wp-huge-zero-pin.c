@@ -1,7 +1,7 @@
 // Expected: a page stays write-protected for userfaultfd until it is written to.
-// Linux 7.3.4: a pin for reading (FOLL_LONGTERM) replaces the huge zero page by a page of its own,
-// which is writable. A small zero page stays protected. Needs CONFIG_GUP_TEST, TRANSPARENT_HUGEPAGE,
-// USERFAULTFD and root. cc -static
+// Linux 7.3.4: a pin for reading (FOLL_LONGTERM) replaces the huge zero page by a huge page of the
+// process's own, which is writable. A small zero page stays protected. Needs CONFIG_GUP_TEST,
+// CONFIG_TRANSPARENT_HUGEPAGE, CONFIG_USERFAULTFD and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

@@ -24,7 +24,7 @@ int main(void)
 	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
 		return perror("userfaultfd"), 2;
 	if (!ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
-		return puts("UFFDIO_WRITEPROTECT did not fail"), 2;
+		return puts("cannot be run: UFFDIO_WRITEPROTECT did not fail"), 2;
 	pread(pagemap, &entry, 8, (uintptr_t)p / 4096 * 8);
 	if (!(entry >> 57 & 1))
 		return puts("ok"), 0;

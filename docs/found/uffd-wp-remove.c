@@ -14,7 +14,7 @@
 #define WP_UNPOPULATED (1 << 13)
 #define WP_ASYNC (1 << 15)
 
-// Whether the page shows as protected (not written to) in pagemap.
+// Returns whether pagemap shows the page as protected, that is, as not written to.
 static int is_protected(char *p)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY);

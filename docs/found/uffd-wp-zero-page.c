@@ -1,5 +1,5 @@
 // A zero page that is write-protected for userfaultfd loses the protection on its way to a device
-// and back. Needs CONFIG_TEST_HMM, CONFIG_USERFAULTFD and root. cc -static uffd-wp-zero-page.c
+// and back. Needs CONFIG_TEST_HMM, CONFIG_USERFAULTFD and root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>
