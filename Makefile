@@ -80,7 +80,7 @@ times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug]: measure the time to finding of
 campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: compare the engines
 	@fuzz/campaign
 
-exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2] [OVERLAP=2] [PAGES=n]: run every program up to a length; with ZOO=all, write docs/exhaust.md
+exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2] [OVERLAP=2] [PAGES=n] [HUGE=yes]: run every program up to a length; with ZOO=all, write docs/exhaust.md
 	$(run)triage/exhaust
 
 bench: ## measure the speed of the core, of the oracles and of the target: a table

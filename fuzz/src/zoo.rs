@@ -21,6 +21,8 @@ pub struct BugInfo {
     pub threads: u8,
     /// The invariant that must report it, `family/invariant`.
     pub oracle: &'static str,
+    /// Only programs with huge pages (`thp always`) show it.
+    pub huge: bool,
 }
 
 /// The class, threads and invariant of a bug. A bug without a line does not compile.
@@ -171,6 +173,48 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
 
 const BUGS: usize = mm_core::zoo::TABLE.len();
 
+/// True for a bug that only programs with huge pages show.
+const fn needs_huge_pages(bug: Bug) -> bool {
+    matches!(
+        bug,
+        Bug::ThpSplitDirty
+            | Bug::HugezeroSplitUffdwp
+            | Bug::LatentHugeZeroSplitSoftdirty
+            | Bug::LatentSplitPmdSoftdirty
+            | Bug::SplitHeadExclusive
+            | Bug::LatentSoftdirtyPmdPinned
+            | Bug::LatentHugeZeroUnshare
+            | Bug::LargeReuseOtherMm
+            | Bug::DepositForkMissing
+            | Bug::DepositZapKept
+            | Bug::DepositMoveMissing
+            | Bug::SplitPmdMigrationRef
+            | Bug::LatentRestorePmdSoftdirty
+            | Bug::LatentClearSoftdirtyDevprivPmd
+            | Bug::LatentMoveSoftdirtyDevprivPmd
+            | Bug::LatentHmmAbsentPmdOffset
+            | Bug::LatentPmdTrylockLivelock
+            | Bug::LatentCollectHugeFaultRef
+            | Bug::LatentSplitFaultPageFreed
+            | Bug::LatentSplitSharedPmd
+            | Bug::DepositInsertTwice
+            | Bug::LatentSplitFreezeWrongPmd
+            | Bug::InsertHugePgtableLeak
+            | Bug::CollectPartialFolio
+            | Bug::MigwaitHeadPage
+            | Bug::ZoneDeviceReinitOrder
+            | Bug::TouchAfterFolioFree
+            | Bug::SplitUnmapFailBug
+            | Bug::SplitPmdMigrationMapcount
+            | Bug::PvmwPteMappedThp
+            | Bug::ThpUffdwpMigration
+            | Bug::HugeReuseHeld
+            | Bug::GupTailExclusive
+            | Bug::HugezeroWpNoFlush
+            | Bug::ForkHugeKeepsWrite
+    )
+}
+
 /// All bugs, in the order of [`Bug`].
 pub static TABLE: &[BugInfo] = &{
     let mut table = [entry(0); BUGS];
@@ -193,6 +237,7 @@ const fn entry(i: usize) -> BugInfo {
         class,
         threads,
         oracle,
+        huge: needs_huge_pages(row.bug),
     }
 }
 

@@ -5,11 +5,11 @@
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
-use mm_fuzz::exhaust::alphabet::{Alphabet, Size};
+use mm_fuzz::exhaust::alphabet::{Alphabet, Pages, Size};
 use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
-use mm_fuzz::program::operand::{Addr, Dev, OperandKind, Proc};
-use mm_fuzz::program::{MAX_PREEMPTIONS, Op, OpKind, Preemption, Program, Step};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use mm_fuzz::program::operand::{Addr, Dev, Len, OperandKind, Proc, Skip};
+use mm_fuzz::program::{MAX_PREEMPTIONS, Op, OpKind, Preemption, Program, Step, Thp};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Runs programs and counts them.
 struct Counting {
@@ -51,7 +51,13 @@ impl Machine for Counting {
 
 fn bound(kinds: &[OpKind], pages: u8, threads: u8, depth: usize, merge: bool) -> Bound {
     Bound {
-        alphabet: Alphabet::new(Size { pages, threads }, kinds),
+        alphabet: Alphabet::new(
+            Size {
+                pages: Pages::Small(pages),
+                threads,
+            },
+            kinds,
+        ),
         depth,
         preemptions: if threads > 1 { 2 } else { 0 },
         overlap: 3,
@@ -288,27 +294,33 @@ fn every_schedule(program: &mut Program, from: u16, run: &mut impl FnMut(&Progra
 /// Merging relies on this: programs with the same identity behave alike, whatever comes next.
 #[test]
 fn programs_with_one_identity_go_on_alike() {
+    go_on_alike(Pages::Small(2), 30_000, 8);
+}
+
+#[test]
+fn programs_of_huge_pages_with_one_identity_go_on_alike() {
+    go_on_alike(Pages::Huge, 30_000, 6);
+}
+
+/// Compares the continuations of `count` random programs that name `pages` and have fewer than
+/// `longest` operations.
+fn go_on_alike(pages: Pages, count: usize, longest: usize) {
     const BUGS: &str = "devpriv-mapping-reuse,cow-either-way,anon-vma-degree-ambiguity,mremap-uffdwp-left,\
         stale-mapping-after-free-swap,nouveau-zero-page-migrate,zone-device-extra-ref";
     let mut rng = fastrand::Rng::with_seed(5);
-    let alphabet = Alphabet::new(
-        Size {
-            pages: 2,
-            threads: 2,
-        },
-        OpKind::ALL,
-    );
+    let alphabet = Alphabet::new(Size { pages, threads: 2 }, OpKind::ALL);
     let ops: Vec<Op> = alphabet.ops().collect();
     let mut machine = Counting::new(BUGS);
     let mut groups: HashMap<u128, Vec<Program>> = HashMap::new();
     // programs of all lengths, so that words and positions differ; an mmap and a write often come
     // first, so that later operations have an effect
-    for _ in 0..30_000 {
+    for _ in 0..count {
         let mut program = Program {
             threads: 2,
+            thp: pages.thp(),
             ..Program::default()
         };
-        for at in 0..rng.usize(1..8) {
+        for at in 0..rng.usize(1..longest) {
             let kind = [OpKind::Mmap, OpKind::Write][at.min(1)];
             let op = if at < 2 && rng.bool() {
                 ops.iter().find(|op| op.kind() == kind)
@@ -378,25 +390,75 @@ fn what_is_over_leaves_nothing_in_the_identity() {
 
 #[test]
 fn operands_of_the_alphabet_are_few() {
-    let alphabet = Alphabet::new(
-        Size {
-            pages: 2,
-            threads: 1,
-        },
-        OpKind::ALL,
-    );
-    let kinds: HashSet<OpKind> = alphabet.ops().map(|op| op.kind()).collect();
-    assert_eq!(kinds.len(), OpKind::COUNT, "every kind is there");
-    let ops: HashSet<Op> = alphabet.ops().collect();
-    assert_eq!(ops.len(), alphabet.len(), "each operation is there once");
-    assert!(
-        ops.iter()
-            .all(|op| op.proc().is_none_or(|proc| proc <= Proc::new(1)))
-    );
+    let ops = operations(Pages::Small(2));
     let read = |proc, addr| Op::Read {
         proc: Proc::new(proc),
         addr: Addr::new(addr),
     };
     assert!(ops.contains(&read(1, 8)) && !ops.contains(&read(0, 2)));
     assert!(ops.contains(&Op::Release { dev: Dev::MAX }));
+}
+
+/// The operations of an alphabet of one thread. Each kind is there, each operation is there once,
+/// and there are two processes at most.
+fn operations(pages: Pages) -> HashSet<Op> {
+    let alphabet = Alphabet::new(Size { pages, threads: 1 }, OpKind::ALL);
+    let kinds: HashSet<OpKind> = alphabet.ops().map(|op| op.kind()).collect();
+    assert_eq!(kinds.len(), OpKind::COUNT, "every kind is there");
+    let ops: HashSet<Op> = alphabet.ops().collect();
+    assert_eq!(ops.len(), alphabet.len(), "each operation is there once");
+    let mut procs = ops.iter().filter_map(|op| op.proc());
+    assert!(procs.all(|proc| proc <= Proc::new(1)));
+    ops
+}
+
+#[test]
+fn the_alphabet_of_a_huge_page_names_the_whole_page_and_parts() {
+    let ops = operations(Pages::Huge);
+    let migrate = |addr, len| Op::Migrate {
+        proc: Proc::new(0),
+        addr: Addr::new(addr),
+        len: Len::new(len),
+        dev: Dev::MIN,
+        skip: Skip::NOTHING,
+    };
+    for (addr, len) in [(0, 8), (0, 1), (4, 4), (8, 8), (8, 1)] {
+        assert!(ops.contains(&migrate(addr, len)), "{addr} {len}");
+    }
+    assert!(!ops.contains(&migrate(0, 4)));
+    // each program is canonical: pages of a huge page have no other names
+    let alphabet = Alphabet::new(
+        Size {
+            pages: Pages::Huge,
+            threads: 1,
+        },
+        &[OpKind::Read],
+    );
+    assert_eq!(alphabet.count(1), [1, 2]);
+}
+
+/// A program of the search has huge pages.
+#[test]
+fn a_search_of_huge_pages_finds_a_bug_of_them() {
+    let bound = Bound {
+        alphabet: Alphabet::new(
+            Size {
+                pages: Pages::Huge,
+                threads: 1,
+            },
+            &[OpKind::Mmap, OpKind::Write, OpKind::Dontneed],
+        ),
+        depth: 3,
+        preemptions: 0,
+        overlap: 1,
+        merge: true,
+    };
+    let found = search(&bound, &mut Counting::new("split-head-exclusive")).found;
+    let first = found.values().next().expect("a finding");
+    assert_eq!(first.program.thp, Thp::Always);
+    assert_eq!(first.program.ops.len(), 3);
+    assert_eq!(
+        search(&bound, &mut Counting::new("")).found,
+        BTreeMap::new()
+    );
 }

@@ -3,15 +3,19 @@
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Options, Verdict};
-use mm_fuzz::program::text;
+use mm_fuzz::program::{Program, Thp, text};
 use mm_fuzz::zoo::{self, TABLE, Zoo};
+
+fn parsed(text: &str) -> Program {
+    text::parse(text).expect("a program")
+}
 
 #[test]
 fn every_bug_is_caught_by_its_oracle() {
     let mut executor = Executor::new(Options::default());
     let mut oracle = |zoo: Zoo, text: &str| {
         executor.set_zoo(zoo);
-        match executor.run(&text::parse(text).expect("a program")) {
+        match executor.run(&parsed(text)) {
             Verdict::Pass { .. } => None,
             Verdict::Finding(finding) => Some(finding.oracle()),
         }
@@ -23,5 +27,7 @@ fn every_bug_is_caught_by_its_oracle() {
         let found = oracle(zoo::only(entry.bug), &witness);
         assert_eq!(found.as_deref(), Some(entry.oracle), "{}", entry.slug);
         assert_eq!(oracle(Zoo::default(), &witness), None, "{}", entry.slug);
+        let has_huge_pages = parsed(&witness).thp != Thp::Never;
+        assert_eq!(has_huge_pages, entry.huge, "{}", entry.slug);
     }
 }

@@ -8,7 +8,7 @@ use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, pool};
 use mm_fuzz::exec::{Observer, Options};
-use mm_fuzz::exhaust::alphabet::{Alphabet, Size};
+use mm_fuzz::exhaust::alphabet::{Alphabet, Pages, Size};
 use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
 use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
@@ -30,7 +30,8 @@ pub struct ExhaustArgs {
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<usize>,
     /// Put this historical bug back and search until it is found; all: do so for each bug that
-    /// needs one thread or, with --threads 2, for each that needs more, and print a table
+    /// needs one thread or, with --threads 2, for each that needs more, and print a table; with
+    /// --huge, for the bugs that need huge pages, and without it for the others
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
     /// With --zoo: search until this invariant breaks, named as in docs/zoo.md
@@ -48,6 +49,10 @@ pub struct ExhaustArgs {
     /// Neighbouring pages that programs name [default: 2 with one thread, 1 with two]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub pages: Option<u8>,
+    /// Programs have huge pages (thp always): operations name a huge page, its first page and its
+    /// second half
+    #[arg(long, conflicts_with = "pages")]
+    pub huge: bool,
     /// Threads that search [default: one for each processor]
     #[arg(long, short, value_name = "N", value_parser = pool::jobs)]
     pub jobs: Option<usize>,
@@ -62,9 +67,14 @@ impl ExhaustArgs {
         self.depth.unwrap_or(if self.threads > 1 { 3 } else { 4 })
     }
 
-    /// Neighbouring pages that programs name.
-    pub fn pages(&self) -> u8 {
-        self.pages.unwrap_or(if self.threads > 1 { 1 } else { 2 })
+    /// The pages that programs name.
+    pub fn pages(&self) -> Pages {
+        match self.pages {
+            _ if self.huge => Pages::Huge,
+            Some(pages) => Pages::Small(pages),
+            None if self.threads > 1 => Pages::Small(1),
+            None => Pages::Small(2),
+        }
     }
 }
 
@@ -168,7 +178,9 @@ struct Limits {
     operations: usize,
     threads: u8,
     preemptions: u8,
+    /// Neighbouring pages, or the eight pages of a huge page.
     pages: u8,
+    huge: bool,
     /// The number of operations to choose from.
     alphabet: usize,
     /// The greatest number of consecutive operations that overlap.
@@ -302,7 +314,11 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
             operations: bound.depth,
             threads: args.threads,
             preemptions: bound.preemptions,
-            pages: args.pages(),
+            pages: match args.pages() {
+                Pages::Small(pages) => pages,
+                Pages::Huge => 8,
+            },
+            huge: args.huge,
             alphabet: bound.alphabet.len(),
             overlap: bound.overlap,
         },
@@ -359,14 +375,19 @@ impl std::fmt::Display for Limits {
             threads,
             preemptions,
             pages,
+            huge,
             alphabet,
             overlap,
         } = self;
+        let pages = match huge {
+            false => counted((*pages).into(), "page"),
+            true => "a huge page".to_owned(),
+        };
         write!(
             f,
             "programs of up to {}, chosen from {alphabet} (the same kind with other operands counts as another), {}, {}",
             counted(*operations, "operation"),
-            counted((*pages).into(), "page"),
+            pages,
             counted((*threads).into(), "thread"),
         )?;
         if *threads > 1 {
@@ -439,11 +460,12 @@ fn all(_: &ExhaustArgs, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// Prints a row for each bug that needs one thread or, with `--threads 2`, for each bug that needs
-/// more.
+/// more. With `--huge`, the bugs are those that need huge pages.
 #[cfg(feature = "zoo")]
 fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
     let table = mm_fuzz::zoo::TABLE.iter();
-    let bugs = table.filter(|entry| (entry.threads > 1) == (args.threads > 1));
+    let bugs =
+        table.filter(|entry| (entry.threads > 1) == (args.threads > 1) && entry.huge == args.huge);
     let (mut found, mut missed) = (0, Vec::new());
     for (index, entry) in bugs.enumerate() {
         let report = search(args, Some(entry.slug), &Bugs::only(entry.bug), stop)?;

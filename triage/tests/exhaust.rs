@@ -176,3 +176,19 @@ fn a_search_for_one_invariant_goes_on_after_others() {
     assert!(runs(&other) > runs(&wanted));
     assert_eq!(other["findings"][0], wanted["findings"][0]);
 }
+
+#[test]
+fn huge_pages_are_an_alphabet_of_their_own() {
+    let (status, report) = json(&["--huge", "--depth", "2"]);
+    assert_eq!(status, 0, "{report}");
+    assert_eq!(report["bound"]["huge"], true);
+    let (status, report) = json(&["--huge", "--depth", "3", "--zoo", "split-head-exclusive"]);
+    assert_eq!(status, 1, "{report}");
+    let program = report["findings"][0]["program"].as_str();
+    assert!(
+        program.is_some_and(|text| text.contains("thp always")),
+        "{report}"
+    );
+    let ran = Bench::new().run(&["exhaust", "--huge", "--pages", "2"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+}

@@ -5,9 +5,9 @@
 //! | operand | values |
 //! |---|---|
 //! | process | p0, and p1 after a `fork` |
-//! | page | 0 to [`Size::pages`] - 1; page 8, in another page table, once `mremap` moved to it |
-//! | range | every range of these pages; for `mremap`, see `moves` |
-//! | device | d0 and d1; `evict` empties the first two pages |
+//! | page | see [`Pages`]; page 8, in another page table, once `mremap` moved to it |
+//! | range | see [`Pages`]; for `mremap`, see `moves` |
+//! | device | d0 and d1; `evict` empties the first two pages, or the first eight ([`Pages::Huge`]) |
 //! | protection, access, switch, direction, kind of allocation | all; `mmap` never takes `none` |
 //! | allocation to fail | the next one |
 //! | reference, lock, open migration | the one in the lowest slot: r0, l0, m0 |
@@ -16,22 +16,81 @@
 //! Programs that differ only by a renaming behave alike. One program of such a set is *canonical*:
 //! it numbers devices and threads in the order of their first use, and if it names a page below 8,
 //! it names page 0. A canonical program uses p1 only after a `fork`: before, p1 would be a second
-//! name for p0.
+//! name for p0. The pages of a huge page cannot be renamed: with [`Pages::Huge`], a program need not
+//! name page 0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
-use crate::program::{MAX_PARAMS, Op, OpKind};
+use crate::program::{MAX_PARAMS, Op, OpKind, Thp};
 use std::collections::BTreeMap;
 
 /// The page that `mremap` moves ranges to.
 const FAR: u8 = 8;
 
+/// The number of pages of a huge page.
+const HUGE: u8 = 8;
+
 /// The size of an alphabet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Number of neighbouring pages that operations name, 1 to 4.
-    pub pages: u8,
+    /// The pages that operations name.
+    pub pages: Pages,
     /// Number of threads, 1 or 2.
     pub threads: u8,
+}
+
+/// The pages and ranges of pages that operations name, besides page 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// Page 0 and its neighbours, so many pages (1 to 4), and every range of them. Programs have
+    /// `thp never`.
+    Small(u8),
+    /// A huge page: pages 0 and 4, and the ranges of all eight pages, of page 0, and of the second
+    /// half. Operations name as many pages at page 8 as here. Programs have `thp always`.
+    Huge,
+}
+
+impl Pages {
+    /// When the kernel gives huge pages to the programs.
+    #[must_use]
+    pub const fn thp(self) -> Thp {
+        match self {
+            Self::Small(_) => Thp::Never,
+            Self::Huge => Thp::Always,
+        }
+    }
+
+    /// The pages below 8 that operations without a range name.
+    fn single(self) -> Vec<u8> {
+        match self {
+            Self::Small(pages) => (0..pages).collect(),
+            Self::Huge => vec![0, HUGE / 2],
+        }
+    }
+
+    /// The ranges below page 8, each as its first page and its length.
+    fn ranges(self) -> Vec<(u8, u8)> {
+        let from = |page, pages: u8| (1..=pages - page).map(move |len| (page, len));
+        match self {
+            Self::Small(pages) => (0..pages).flat_map(|page| from(page, pages)).collect(),
+            Self::Huge => vec![(0, HUGE), (0, 1), (HUGE / 2, HUGE / 2)],
+        }
+    }
+
+    /// The ranges at page 8.
+    fn far_ranges(self) -> Vec<(u8, u8)> {
+        match self {
+            Self::Small(_) => vec![(FAR, 1)],
+            Self::Huge => vec![(FAR, HUGE), (FAR, 1)],
+        }
+    }
+
+    /// Number of pages that `evict` empties.
+    const fn evicted(self) -> u8 {
+        match self {
+            Self::Small(_) => 2,
+            Self::Huge => HUGE,
+        }
+    }
 }
 
 /// The operations, in the order in which they are enumerated.
@@ -86,7 +145,7 @@ impl Alphabet {
         let ops = kinds.iter().flat_map(|kind| operations(*kind, size.pages));
         Self {
             size,
-            ops: ops.map(Letter::new).collect(),
+            ops: ops.map(|op| Letter::new(op, size.pages)).collect(),
         }
     }
 
@@ -106,6 +165,12 @@ impl Alphabet {
     #[must_use]
     pub const fn threads(&self) -> u8 {
         self.size.threads
+    }
+
+    /// When the kernel gives huge pages to the programs.
+    #[must_use]
+    pub const fn thp(&self) -> Thp {
+        self.size.pages.thp()
     }
 
     /// All operations, whether or not they can come next.
@@ -147,7 +212,7 @@ impl Alphabet {
 }
 
 impl Letter {
-    fn new(op: Op) -> Self {
+    fn new(op: Op, pages_named: Pages) -> Self {
         let (mut letter, mut pages) = (
             Self {
                 op,
@@ -179,6 +244,9 @@ impl Letter {
             letter.names_first |= how != How::Stay && to.get() == 0;
             letter.names_near |= how != How::Stay && to.get() != FAR;
         }
+        if pages_named == Pages::Huge {
+            letter.names_first = true; // nothing can be renamed: each program is canonical
+        }
         letter
     }
 
@@ -205,7 +273,7 @@ impl Letter {
 const LAST_PROC: u8 = 1;
 
 /// All operations of a kind.
-fn operations(kind: OpKind, pages: u8) -> Vec<Op> {
+fn operations(kind: OpKind, pages: Pages) -> Vec<Op> {
     if kind == OpKind::Mremap {
         return moves(pages);
     }
@@ -227,18 +295,29 @@ fn operations(kind: OpKind, pages: u8) -> Vec<Op> {
     let ops = all
         .into_iter()
         .map(|bytes| Op::from_operand_bytes(kind, bytes));
-    ops.filter(|op| is_range_of(*op, pages)).collect()
+    ops.filter(|op| kind == OpKind::Evict || has_named_range(*op, pages))
+        .collect()
 }
 
 /// The bytes that an operand can have.
-fn values(kind: OpKind, operand: OperandKind, pages: u8) -> Vec<u8> {
+fn values(kind: OpKind, operand: OperandKind, pages: Pages) -> Vec<u8> {
     let all = || (0..operand.count() as u8).collect();
+    let has_range = || {
+        let mut params = kind.params().iter();
+        params.any(|param| param.kind == OperandKind::Len)
+    };
     match operand {
         OperandKind::Proc => (0..=LAST_PROC).collect(),
         OperandKind::Addr if kind == OpKind::Evict => vec![0],
-        OperandKind::Addr => (0..pages).chain([FAR]).collect(),
-        OperandKind::Len if kind == OpKind::Evict => vec![1],
-        OperandKind::Len => (0..pages).collect(),
+        OperandKind::Addr if has_range() => {
+            distinct(named_ranges(pages).map(|(page, _)| page).collect())
+        }
+        OperandKind::Addr => [pages.single(), vec![FAR]].concat(),
+        OperandKind::Len if kind == OpKind::Evict => vec![Len::new(pages.evicted()).byte()],
+        OperandKind::Len => {
+            let bytes = named_ranges(pages).map(|(_, len)| Len::new(len).byte());
+            distinct(bytes.collect())
+        }
         OperandKind::Prot if kind == OpKind::Mmap => {
             [Prot::Read, Prot::ReadWrite].map(Operand::byte).into()
         }
@@ -256,9 +335,20 @@ fn values(kind: OpKind, operand: OperandKind, pages: u8) -> Vec<u8> {
     }
 }
 
-/// True if `op` has no range, or one that ends within the pages. A range at page 8 may have one
-/// page only.
-fn is_range_of(op: Op, pages: u8) -> bool {
+/// The bytes in ascending order, each once.
+fn distinct(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.sort_unstable();
+    bytes.dedup();
+    bytes
+}
+
+/// All ranges that operations name.
+fn named_ranges(pages: Pages) -> impl Iterator<Item = (u8, u8)> {
+    pages.ranges().into_iter().chain(pages.far_ranges())
+}
+
+/// True if `op` has no range, or one that operations name.
+fn has_named_range(op: Op, pages: Pages) -> bool {
     let bytes = op.operand_bytes();
     let operand = |wanted| {
         let place = op
@@ -269,15 +359,16 @@ fn is_range_of(op: Op, pages: u8) -> bool {
         place.map(|place| bytes[place])
     };
     match (operand(OperandKind::Addr), operand(OperandKind::Len)) {
-        (Some(FAR), Some(len)) => len == 0,
-        (Some(page), Some(len)) if op.kind() != OpKind::Evict => page + len < pages,
+        (Some(page), Some(byte)) => {
+            named_ranges(pages).any(|(first, len)| first == page && Len::new(len).byte() == byte)
+        }
         _ => true,
     }
 }
 
-/// The `mremap`s: every range to page 8, page 8 to every page, and every range grown or shrunk by a
-/// page in place.
-fn moves(pages: u8) -> Vec<Op> {
+/// The `mremap`s: every range to page 8, every range at page 8 to every page at which it ends below
+/// page 8, and every range grown or shrunk by a page in place.
+fn moves(pages: Pages) -> Vec<Op> {
     let mut all = Vec::new();
     for proc in 0..=LAST_PROC {
         let mut remap = |addr, len, to, newlen, how| {
@@ -290,9 +381,7 @@ fn moves(pages: u8) -> Vec<Op> {
                 how,
             });
         };
-        for (addr, len) in
-            (0..pages).flat_map(|addr| (1..=pages - addr).map(move |len| (addr, len)))
-        {
+        for (addr, len) in pages.ranges() {
             remap(addr, len, FAR, len, How::Fixed);
             remap(addr, len, FAR, len, How::Dontunmap);
             remap(addr, len, 0, len + 1, How::Stay);
@@ -300,9 +389,13 @@ fn moves(pages: u8) -> Vec<Op> {
                 remap(addr, len, 0, len - 1, How::Stay);
             }
         }
-        for page in 0..pages {
-            remap(FAR, 1, page, 1, How::Fixed);
-            remap(FAR, 1, page, 1, How::Dontunmap);
+        for (addr, len) in pages.far_ranges() {
+            for page in pages.single() {
+                if page + len <= FAR {
+                    remap(addr, len, page, len, How::Fixed);
+                    remap(addr, len, page, len, How::Dontunmap);
+                }
+            }
         }
     }
     all

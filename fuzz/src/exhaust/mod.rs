@@ -179,9 +179,10 @@ impl Node {
     }
 
     /// The program.
-    fn program(&self, threads: u8) -> Program {
+    fn program(&self, alphabet: &Alphabet) -> Program {
         Program {
-            threads,
+            threads: alphabet.threads(),
+            thp: alphabet.thp(),
             ops: self.steps.to_vec(),
             preemptions: self.preemptions.to_vec(),
             ..Program::default()
@@ -238,7 +239,7 @@ impl Observer for Settling {
 pub fn expand(bound: &Bound, task: &WorkItem, machine: &mut impl Machine) -> Option<Expansion> {
     let WorkItem { node, from, count } = task;
     let mut expansion = Expansion::default();
-    let mut program = node.program(bound.alphabet.threads());
+    let mut program = node.program(&bound.alphabet);
     let is_last = node.steps.len() + 1 == bound.depth;
     let next = bound.alphabet.next(node.used).skip(*from).take(*count);
     for (thread, op, used) in next {
@@ -331,7 +332,7 @@ impl ExhaustiveSearch {
                 // replaces it
                 if node.steps.len() < length {
                     let first = FirstProgram {
-                        program: node.program(bound.alphabet.threads()),
+                        program: node.program(&bound.alphabet),
                         runs: self.runs + runs,
                     };
                     self.found.insert(signature, first);
