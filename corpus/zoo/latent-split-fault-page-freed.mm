@@ -1,5 +1,5 @@
-# latent-split-fault-page-freed (7.3.4 has it): the split of a fault's folio keeps the head page, and
-# takes the fault's page back after it may have been freed.
+# latent-split-fault-page-freed (7.3.4 has it): the split of the folio of a fault keeps its reference
+# to the head page, and takes a new one to the page of the fault, which may be free by then.
 # t1's MADV_DONTNEED comes between the lookup of the large folio on the device and its split.
 thp always
 threads 2

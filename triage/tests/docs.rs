@@ -134,7 +134,7 @@ const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "mremap-rmap-lock-normal-pmd",
         "97113eb39fa7, 6fa1066fc5d0",
-        "`move_page_tables` moves single entries; a table never moves as a whole",
+        "`move_page_tables` moves entry by entry; a table never moves as a whole",
     ),
     ("mseal-merge-end", "2697dd8ae721", "there is no `mseal`"),
     (
@@ -150,7 +150,7 @@ const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "unmap-nr-pages-stale",
         "3f8968e9cbf9",
-        "a mapping is unmapped page by page; the bug needs a batch, and so a large folio",
+        "a mapping is unmapped page by page; the bug needs a batch of entries",
     ),
     (
         "excl-folio-walk",

@@ -259,17 +259,17 @@ bugs! {
     SplitHeadExclusive "split-head-exclusive" "rule of __split_huge_pmd_locked"
         "the split of a huge entry leaves only the head page exclusive";
     LatentSoftdirtyPmdPinned "latent-softdirty-pmd-pinned" "not fixed in 7.3.4: clear_soft_dirty_pmd"
-        "clearing soft-dirty of a huge entry does not look whether the page is pinned";
-    LatentHugeZeroUnshare "latent-huge-zero-unshare" "not fixed in 7.3.4: do_huge_pmd_wp_page"
+        "clearing soft-dirty of a huge entry does not check whether the page is pinned";
+    LatentHugeZeroUnshare "latent-huge-zero-unshare" "not fixed in 7.3.4: do_huge_zero_wp_pmd"
         "a long-term pin replaces a write-protected huge zero page by a writable huge page without uffd-wp";
     LargeReuseOtherMm "large-reuse-other-mm" "rule of __wp_can_reuse_large_anon_folio"
         "a write reuses a page of a large folio that another process maps as well";
     DepositForkMissing "deposit-fork-missing" "rule of copy_huge_pmd"
-        "the child's huge entry gets no page table of its own";
+        "the child's huge entry gets no deposited page table of its own";
     DepositZapKept "deposit-zap-kept" "rule of zap_huge_pmd"
-        "the page table of a huge entry stays when the entry goes";
+        "the deposited page table of a huge entry stays when the entry goes";
     DepositMoveMissing "deposit-move-missing" "rule of move_huge_pmd"
-        "a huge entry that moves leaves its page table with the old table";
+        "a huge entry that moves leaves its deposited page table behind, in the old table";
     SplitPmdMigrationRef "split-pmd-migration-ref" "9d84604b845c"
         "the split of a huge migration entry takes a reference for each page";
     LatentRestorePmdSoftdirty "latent-restore-pmd-softdirty" "not fixed in 7.3.4: remove_migration_pmd"
@@ -283,15 +283,15 @@ bugs! {
     LatentPmdTrylockLivelock "latent-pmd-trylock-livelock" "not fixed in 7.3.4: do_huge_pmd_device_private"
         "a fault on a huge device page retries at once if the folio is locked";
     LatentCollectHugeFaultRef "latent-collect-huge-fault-ref" "not fixed in 7.3.4: migrate_vma_collect_huge_pmd"
-        "the huge page of a fault has a reference too many to be split, so a driver that asks for one page makes no progress";
+        "the huge page of a fault has one reference more than a split allows, so a driver that asks for one page makes no progress";
     LatentSplitFaultPageFreed "latent-split-fault-page-freed" "not fixed in 7.3.4: migrate_vma_split_folio"
-        "the split of a fault's folio keeps the head page, and takes the fault's page back after it may have been freed";
+        "the split of the folio of a fault keeps its reference to the head page, and takes a new one to the page of the fault, which may be free by then";
     LatentSplitSharedPmd "latent-split-shared-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
         "a source that is split in the middle of a migration keeps the huge migration entries of other processes";
     DepositInsertTwice "deposit-insert-twice" "rule of migrate_vma_insert_huge_pmd_page"
         "a huge device page that replaces the huge zero page brings a second page table";
     LatentSplitFreezeWrongPmd "latent-split-freeze-wrong-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
-        "a source that is split in the middle of a migration freezes whatever huge entry is there now";
+        "a source that is split in the middle of a migration freezes the huge entry that is there now, whichever page it names";
     InsertHugePgtableLeak "insert-huge-pgtable-leak" "2c6f81d58741"
         "the page table for a huge device page is lost if the page cannot be inserted";
     CollectPartialFolio "collect-partial-folio" "022a12deda53"
@@ -299,15 +299,15 @@ bugs! {
     MigwaitHeadPage "migwait-head-page" "ffc90cbb2970"
         "a task that waits for the migration of a huge page takes a reference to a tail page";
     ZoneDeviceReinitOrder "zone-device-reinit-order" "12b2285bf3d1"
-        "pages of a freed huge device page stay its tails when they are used again";
+        "pages of a huge device page still count as its tails when they are used again after it was freed";
     TouchAfterFolioFree "touch-after-folio-free" "399289849560"
-        "free_zone_device_folio reads the order of the folio after the driver has it again";
+        "free_zone_device_folio reads the order of the folio after it has gone back to the driver";
     SplitUnmapFailBug "split-unmap-fail-bug" "504e070dc08f"
         "the split of a folio goes on although a page is still mapped or held";
     SplitPmdMigrationMapcount "split-pmd-migration-mapcount" "ec0abae6dcdf"
         "the split of a huge migration entry counts a mapping of each page";
     PvmwPteMappedThp "pvmw-pte-mapped-thp" "a9a7504d9bea"
-        "page_vma_mapped_walk ends at a hole, and misses the pages behind it (here an empty entry)";
+        "page_vma_mapped_walk ends at a hole (here: at an empty entry), and misses the pages behind it";
     ThpUffdwpMigration "thp-uffdwp-migration" "24bf08c4376b"
         "a huge migration entry does not keep uffd-wp";
     HugeReuseHeld "huge-reuse-held" "rule of do_huge_pmd_wp_page"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* References and folio locks that a program holds, in the slots of its session. */
+#include <linux/err.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -72,9 +73,12 @@ static long keep_refs(struct session *session, struct mmfuzz_range *range, struc
 
 static struct held_pages *new_pages(const struct mmfuzz_range *range)
 {
+	struct held_pages *held;
+
 	if (range->len > MMFUZZ_MAX_UNIT)
-		return NULL;
-	return kzalloc(sizeof(struct held_pages), GFP_KERNEL);
+		return ERR_PTR(-EINVAL);
+	held = kzalloc(sizeof(*held), GFP_KERNEL);
+	return held ? held : ERR_PTR(-ENOMEM);
 }
 
 static long get_page_at(unsigned long addr, unsigned int flags, bool pin, bool fast, struct page **page)
@@ -102,8 +106,8 @@ long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
 		flags |= FOLL_LONGTERM;
 	}
 	held = new_pages(range);
-	if (!held)
-		return -ENOMEM;
+	if (IS_ERR(held))
+		return PTR_ERR(held);
 	held->pin = range->flags & MMFUZZ_PIN;
 	for (i = 0; !ret && i < range->len; i++) {
 		ret = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, range->flags & MMFUZZ_FAST, &page);
@@ -152,8 +156,8 @@ long mmfuzz_hold(struct session *session, struct mmfuzz_range *range)
 	unsigned int i;
 	long ret;
 
-	if (!held)
-		return -ENOMEM;
+	if (IS_ERR(held))
+		return PTR_ERR(held);
 	for (i = 0; i < range->len; i++) {
 		struct page *page = mmfuzz_hold_entry(range->addr + i * PAGE_SIZE);
 
@@ -182,8 +186,8 @@ long mmfuzz_lock(struct session *session, struct mmfuzz_range *range)
 	int slot = 0;
 	unsigned int i;
 
-	if (!held)
-		return -ENOMEM;
+	if (IS_ERR(held))
+		return PTR_ERR(held);
 	for (i = 0; !slot && i < range->len; i++)
 		slot = add_lock(held, mmfuzz_hold_entry(range->addr + i * PAGE_SIZE)) ? 0 : -ENOENT;
 	if (!slot)

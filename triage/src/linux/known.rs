@@ -79,7 +79,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-softdirty-pmd-pinned",
         kernels: FIRST..OPEN,
-        evidence: "clear_soft_dirty_pmd does not look for pins: docs/found/soft-dirty-pinned-huge.c, on 6.12.117, 7.2.13 and \
+        evidence: "clear_soft_dirty_pmd does not check for pins: docs/found/soft-dirty-pinned-huge.c, on 6.12.117, 7.2.13 and \
                    7.3.4",
     },
     KnownBug {
@@ -91,12 +91,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-split-pmd-softdirty",
         kernels: FIRST..OPEN,
-        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: 7.3.4, read, not run",
+        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: 7.3.4, only read; 7.2.13 and 6.12.117 not run",
     },
     KnownBug {
         name: "latent-restore-pmd-softdirty",
         kernels: FIRST..OPEN,
-        evidence: "remove_migration_pmd sets dirty after soft-dirty: a refused migration to /dev/hmm_dmirror, on 7.3.4",
+        evidence: "remove_migration_pmd sets dirty after soft-dirty: docs/found/move-huge-soft-dirty.c, on 7.3.4; 7.2.13 and 6.12.117 not run",
     },
     KnownBug {
         name: "latent-clear-softdirty-devpriv-pmd",

@@ -48,7 +48,7 @@ kinds! {
         "pagemap shows protection only where memory is registered for it";
     NotExclusive, "not-exclusive", "a page that only one process maps is not shown as exclusively mapped",
         "pagemap shows whether a page is mapped exclusively";
-    NotLocked, "not-locked", "a page that is locked into memory is not there",
+    NotLocked, "not-locked", "a page that is locked into memory is not in memory",
         "a page that is locked stays in memory until it is unlocked or dropped";
     Merged, "merged", "a page is one of KSM after MADV_UNMERGEABLE has succeeded",
         "MADV_UNMERGEABLE, when it succeeds, has taken back what KSM did to the range";
