@@ -16,7 +16,7 @@
 //! Programs that differ only by a renaming behave alike. One program of such a set is *canonical*:
 //! it numbers devices and threads in the order of their first use, and if it names a page below 8,
 //! it names page 0. A canonical program uses p1 only after a `fork`: before, p1 would be a second
-//! name for p0. The pages of a huge page cannot be renamed: with [`Pages::Huge`], a program need not
+//! | device | d0 and d1; `evict` empties the first two pages, or all eight with [`Pages::Huge`] |
 //! name page 0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
