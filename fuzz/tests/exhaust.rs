@@ -5,7 +5,7 @@
 #![cfg(feature = "zoo")]
 
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
-use mm_fuzz::exhaust::alphabet::{Alphabet, Pages, Size};
+use mm_fuzz::exhaust::alphabet::{Alphabet, NamedPages, Size};
 use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
 use mm_fuzz::program::operand::{Addr, Dev, Len, OperandKind, Proc, Skip};
 use mm_fuzz::program::{MAX_PREEMPTIONS, Op, OpKind, Preemption, Program, Step, Thp};
@@ -53,7 +53,7 @@ fn bound(kinds: &[OpKind], pages: u8, threads: u8, depth: usize, merge: bool) ->
     Bound {
         alphabet: Alphabet::new(
             Size {
-                pages: Pages::Small(pages),
+                pages: NamedPages::Small(pages),
                 threads,
             },
             kinds,
@@ -294,17 +294,17 @@ fn every_schedule(program: &mut Program, from: u16, run: &mut impl FnMut(&Progra
 /// Merging relies on this: programs with the same identity behave alike, whatever comes next.
 #[test]
 fn programs_with_one_identity_go_on_alike() {
-    go_on_alike(Pages::Small(2), 30_000, 8);
+    go_on_alike(NamedPages::Small(2), 30_000, 8);
 }
 
 #[test]
 fn programs_of_huge_pages_with_one_identity_go_on_alike() {
-    go_on_alike(Pages::Huge, 30_000, 6);
+    go_on_alike(NamedPages::Huge, 30_000, 6);
 }
 
 /// Compares the continuations of `count` random programs that name `pages` and have fewer than
 /// `longest` operations.
-fn go_on_alike(pages: Pages, count: usize, longest: usize) {
+fn go_on_alike(pages: NamedPages, count: usize, longest: usize) {
     const BUGS: &str = "devpriv-mapping-reuse,cow-either-way,anon-vma-degree-ambiguity,mremap-uffdwp-left,\
         stale-mapping-after-free-swap,nouveau-zero-page-migrate,zone-device-extra-ref";
     let mut rng = fastrand::Rng::with_seed(5);
@@ -390,7 +390,7 @@ fn what_is_over_leaves_nothing_in_the_identity() {
 
 #[test]
 fn operands_of_the_alphabet_are_few() {
-    let ops = operations(Pages::Small(2));
+    let ops = operations(NamedPages::Small(2));
     let read = |proc, addr| Op::Read {
         proc: Proc::new(proc),
         addr: Addr::new(addr),
@@ -401,7 +401,7 @@ fn operands_of_the_alphabet_are_few() {
 
 /// The operations of an alphabet of one thread. Each kind is there, each operation is there once,
 /// and there are two processes at most.
-fn operations(pages: Pages) -> HashSet<Op> {
+fn operations(pages: NamedPages) -> HashSet<Op> {
     let alphabet = Alphabet::new(Size { pages, threads: 1 }, OpKind::ALL);
     let kinds: HashSet<OpKind> = alphabet.ops().map(|op| op.kind()).collect();
     assert_eq!(kinds.len(), OpKind::COUNT, "every kind is there");
@@ -414,7 +414,7 @@ fn operations(pages: Pages) -> HashSet<Op> {
 
 #[test]
 fn the_alphabet_of_a_huge_page_names_the_whole_page_and_parts() {
-    let ops = operations(Pages::Huge);
+    let ops = operations(NamedPages::Huge);
     let migrate = |addr, len| Op::Migrate {
         proc: Proc::new(0),
         addr: Addr::new(addr),
@@ -429,7 +429,7 @@ fn the_alphabet_of_a_huge_page_names_the_whole_page_and_parts() {
     // each program is canonical: pages of a huge page have no other names
     let alphabet = Alphabet::new(
         Size {
-            pages: Pages::Huge,
+            pages: NamedPages::Huge,
             threads: 1,
         },
         &[OpKind::Read],
@@ -443,7 +443,7 @@ fn a_search_of_huge_pages_finds_a_bug_of_them() {
     let bound = Bound {
         alphabet: Alphabet::new(
             Size {
-                pages: Pages::Huge,
+                pages: NamedPages::Huge,
                 threads: 1,
             },
             &[OpKind::Mmap, OpKind::Write, OpKind::Dontneed],

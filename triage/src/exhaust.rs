@@ -8,7 +8,7 @@ use crate::stop::Stop;
 use crate::style::Style;
 use crate::{Status, pool};
 use mm_fuzz::exec::{Observer, Options};
-use mm_fuzz::exhaust::alphabet::{Alphabet, Pages, Size};
+use mm_fuzz::exhaust::alphabet::{Alphabet, NamedPages, Size};
 use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
 use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
@@ -68,12 +68,12 @@ impl ExhaustArgs {
     }
 
     /// The pages that programs name.
-    pub fn pages(&self) -> Pages {
+    pub fn pages(&self) -> NamedPages {
         match self.pages {
-            _ if self.huge => Pages::Huge,
-            Some(pages) => Pages::Small(pages),
-            None if self.threads > 1 => Pages::Small(1),
-            None => Pages::Small(2),
+            _ if self.huge => NamedPages::Huge,
+            Some(pages) => NamedPages::Small(pages),
+            None if self.threads > 1 => NamedPages::Small(1),
+            None => NamedPages::Small(2),
         }
     }
 }
@@ -315,8 +315,8 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
             threads: args.threads,
             preemptions: bound.preemptions,
             pages: match args.pages() {
-                Pages::Small(pages) => pages,
-                Pages::Huge => 8,
+                NamedPages::Small(pages) => pages,
+                NamedPages::Huge => 8,
             },
             huge: args.huge,
             alphabet: bound.alphabet.len(),

@@ -5,9 +5,9 @@
 //! | operand | values |
 //! |---|---|
 //! | process | p0, and p1 after a `fork` |
-//! | page | see [`Pages`]; page 8, in another page table, once `mremap` moved to it |
-//! | range | see [`Pages`]; for `mremap`, see `moves` |
-//! | device | d0 and d1; `evict` empties the first two pages, or the first eight ([`Pages::Huge`]) |
+//! | page | see [`NamedPages`]; page 8, in another page table, once `mremap` moved to it |
+//! | range | see [`NamedPages`]; for `mremap`, see `moves` |
+//! | device | d0 and d1; `evict` empties the first two pages, or all eight of a huge page |
 //! | protection, access, switch, direction, kind of allocation | all; `mmap` never takes `none` |
 //! | allocation to fail | the next one |
 //! | reference, lock, open migration | the one in the lowest slot: r0, l0, m0 |
@@ -16,8 +16,8 @@
 //! Programs that differ only by a renaming behave alike. One program of such a set is *canonical*:
 //! it numbers devices and threads in the order of their first use, and if it names a page below 8,
 //! it names page 0. A canonical program uses p1 only after a `fork`: before, p1 would be a second
-//! | device | d0 and d1; `evict` empties the first two pages, or all eight with [`Pages::Huge`] |
-//! name page 0.
+//! name for p0. The pages of a huge page cannot be renamed: with [`NamedPages::Huge`], a program
+//! need not name page 0.
 
 use crate::program::operand::{Addr, Dev, How, Len, Nth, Operand, OperandKind, Proc, Prot, Skip};
 use crate::program::{MAX_PARAMS, Op, OpKind, Thp};
@@ -33,14 +33,14 @@ const HUGE: u8 = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// The pages that operations name.
-    pub pages: Pages,
+    pub pages: NamedPages,
     /// Number of threads, 1 or 2.
     pub threads: u8,
 }
 
 /// The pages and ranges of pages that operations name, besides page 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pages {
+pub enum NamedPages {
     /// Page 0 and its neighbours, so many pages (1 to 4), and every range of them. Programs have
     /// `thp never`.
     Small(u8),
@@ -49,7 +49,7 @@ pub enum Pages {
     Huge,
 }
 
-impl Pages {
+impl NamedPages {
     /// When the kernel gives huge pages to the programs.
     #[must_use]
     pub const fn thp(self) -> Thp {
@@ -212,7 +212,7 @@ impl Alphabet {
 }
 
 impl Letter {
-    fn new(op: Op, pages_named: Pages) -> Self {
+    fn new(op: Op, named: NamedPages) -> Self {
         let (mut letter, mut pages) = (
             Self {
                 op,
@@ -244,7 +244,7 @@ impl Letter {
             letter.names_first |= how != How::Stay && to.get() == 0;
             letter.names_near |= how != How::Stay && to.get() != FAR;
         }
-        if pages_named == Pages::Huge {
+        if named == NamedPages::Huge {
             letter.names_first = true; // nothing can be renamed: each program is canonical
         }
         letter
@@ -273,7 +273,7 @@ impl Letter {
 const LAST_PROC: u8 = 1;
 
 /// All operations of a kind.
-fn operations(kind: OpKind, pages: Pages) -> Vec<Op> {
+fn operations(kind: OpKind, pages: NamedPages) -> Vec<Op> {
     if kind == OpKind::Mremap {
         return moves(pages);
     }
@@ -300,7 +300,7 @@ fn operations(kind: OpKind, pages: Pages) -> Vec<Op> {
 }
 
 /// The bytes that an operand can have.
-fn values(kind: OpKind, operand: OperandKind, pages: Pages) -> Vec<u8> {
+fn values(kind: OpKind, operand: OperandKind, pages: NamedPages) -> Vec<u8> {
     let all = || (0..operand.count() as u8).collect();
     let has_range = || {
         let mut params = kind.params().iter();
@@ -343,12 +343,12 @@ fn distinct(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// All ranges that operations name.
-fn named_ranges(pages: Pages) -> impl Iterator<Item = (u8, u8)> {
+fn named_ranges(pages: NamedPages) -> impl Iterator<Item = (u8, u8)> {
     pages.ranges().into_iter().chain(pages.far_ranges())
 }
 
 /// True if `op` has no range, or one that operations name.
-fn has_named_range(op: Op, pages: Pages) -> bool {
+fn has_named_range(op: Op, pages: NamedPages) -> bool {
     let bytes = op.operand_bytes();
     let operand = |wanted| {
         let place = op
@@ -368,7 +368,7 @@ fn has_named_range(op: Op, pages: Pages) -> bool {
 
 /// The `mremap`s: every range to page 8, every range at page 8 to every page at which it ends below
 /// page 8, and every range grown or shrunk by a page in place.
-fn moves(pages: Pages) -> Vec<Op> {
+fn moves(pages: NamedPages) -> Vec<Op> {
     let mut all = Vec::new();
     for proc in 0..=LAST_PROC {
         let mut remap = |addr, len, to, newlen, how| {
