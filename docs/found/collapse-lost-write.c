@@ -1,0 +1,47 @@
+// Expected: what was written to shared memory stays there.
+// Linux 7.3.4: a collapse of a huge page that is mapped by small entries forgets that an entry is
+// dirty. If that write was the first one to the huge page, reclaim discards the page. Needs
+// CONFIG_TRANSPARENT_HUGEPAGE and root (for shmem_enabled). cc -static
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define HUGE (2L << 20)
+#define AT ((char *)(1l << 32))
+
+// Writes to a huge page of shared memory through a small entry, then lets reclaim try to take it.
+// Returns what the memory contains.
+static int written(int collapses)
+{
+	int memory = memfd_create("memory", 0);
+	volatile char *p = AT;
+
+	ftruncate(memory, HUGE);
+	mmap(AT, HUGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, memory, 0);
+	*p;	// reads a hole: the huge page is clean
+	mmap(AT, HUGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED, memory, 0);
+	madvise(AT, HUGE, MADV_NOHUGEPAGE);
+	*p;
+	*p = 7;
+	if (collapses) {
+		madvise(AT, HUGE, MADV_HUGEPAGE);
+		madvise(AT, HUGE, 25 /* MADV_COLLAPSE */);
+	}
+	mmap(AT, HUGE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_SHARED | MAP_POPULATE, memory, 0);
+	for (int i = 0; i < 3; i++)
+		madvise(AT, HUGE, 21 /* MADV_PAGEOUT: reclaim */);
+	return *p;
+}
+
+int main(void)
+{
+	int file = open("/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/shmem_enabled", O_WRONLY);
+	int after;
+
+	if (write(file, "always", 6) != 6 || written(0) != 7)
+		return puts("no huge pages of shared memory"), 2;
+	after = written(1);
+	printf(after == 7 ? "ok\n" : "BROKEN: shared memory contains %d instead of 7, after it was collapsed\n", after);
+	return after != 7;
+}
