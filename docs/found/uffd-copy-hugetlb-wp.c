@@ -6,56 +6,46 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#define SIZE (2ul << 20)
-static int uffd;
-static struct uffdio_copy copy = { .len = SIZE, .mode = UFFDIO_COPY_MODE_WP };
-static void *copies(void *unused)
-{
-	ioctl(uffd, UFFDIO_COPY, &copy);
-	return unused;
-}
+#define SIZE (2l << 20)
+#define FROM ((char *)(1l << 32))
+#define TO ((char *)(2l << 32))
 
-// Registers a range.
 static void registers(int fd, char *p, int mode)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .range = { (uintptr_t)p, SIZE }, .mode = mode };
-	ioctl(fd, UFFDIO_API, &api);
-	ioctl(fd, UFFDIO_UNREGISTER, &reg.range);
-	if (ioctl(fd, UFFDIO_REGISTER, &reg))
+	ioctl(fd, UFFDIO_API, &(struct uffdio_api){ UFFD_API });
+	ioctl(fd, UFFDIO_UNREGISTER, &(struct uffdio_range){ (long)p, SIZE });
+	if (ioctl(fd, UFFDIO_REGISTER, &(struct uffdio_register){ { (long)p, SIZE }, mode }))
 		perror("userfaultfd");
+}
+
+static void *copies(void *uffd)
+{
+	ioctl((long)uffd, UFFDIO_COPY, &(struct uffdio_copy){ (long)TO, (long)FROM, SIZE, UFFDIO_COPY_MODE_WP });
+	return uffd;
 }
 
 int main(void)
 {
-	char *from = mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *p;
-	int source = syscall(SYS_userfaultfd, O_CLOEXEC);
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)from, SIZE } };
+	long source = syscall(SYS_userfaultfd, O_CLOEXEC), uffd = syscall(SYS_userfaultfd, O_CLOEXEC), entry = 0;
 	struct uffd_msg fault;
 	pthread_t thread;
-	long entry = 0;
 
 	write(open("/proc/sys/vm/nr_hugepages", O_WRONLY), "4", 1);
-	p = mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	if (p == MAP_FAILED)
-		return perror("hugetlb"), 2;
-	registers(source, from, UFFDIO_REGISTER_MODE_MISSING);
-	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	registers(uffd, p, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
-	copy.dst = (uintptr_t)p, copy.src = (uintptr_t)from;
-	pthread_create(&thread, 0, copies, 0);
+	mmap(FROM, SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mmap(TO, SIZE, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	registers(source, FROM, UFFDIO_REGISTER_MODE_MISSING);
+	registers(uffd, TO, UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
+	pthread_create(&thread, 0, copies, (void *)uffd);
 	read(source, &fault, sizeof(fault));	// the copy waits
-	registers(uffd, p, UFFDIO_REGISTER_MODE_MISSING);
-	ioctl(source, UFFDIO_ZEROPAGE, &zero);
+	registers(uffd, TO, UFFDIO_REGISTER_MODE_MISSING);
+	ioctl(source, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){ { (long)FROM, SIZE } });
 	pthread_join(thread, 0);
-	pread(open("/proc/self/pagemap", O_RDONLY), &entry, 8, (long)p / 512);
+	pread(open("/proc/self/pagemap", O_RDONLY), &entry, 8, (long)TO / 512);
 	puts(entry >> 57 & 1 ? "BROKEN: a page is write-protected for userfaultfd where this is not registered" : "ok");
 	return entry >> 57 & 1;
 }
