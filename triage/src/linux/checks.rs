@@ -1,7 +1,8 @@
 //! Checks in a guest that compare nothing: the kernel's own tests, and whether the judge notices a
 //! guest that dies.
 
-use super::guest::{Guest, Image};
+use super::guest::Guest;
+use super::image::Image;
 use crate::Status;
 use mm_fuzz::program::{Program, wire};
 use mm_linux_protocol::{Action, Crash, Job, Reply};

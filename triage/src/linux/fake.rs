@@ -1,7 +1,7 @@
 //! A guest for tests: this very program, run in place of QEMU. It answers as the model does, except
 //! for programs that fork: there it misbehaves as a broken kernel may.
 
-use super::guest::{Image, Patience};
+use super::image::{Image, Patience};
 use super::plan::{self, Expected};
 use crate::bugs::Bugs;
 use mm_core::KernelVersion;

@@ -6,7 +6,8 @@
 use super::accepted;
 use super::args::LinuxArgs;
 use super::compare::{self, Difference};
-use super::guest::{Death, Guest, Image};
+use super::guest::{Death, Guest};
+use super::image::Image;
 use super::lab;
 use super::plan::{self, Plan, Refusal};
 use super::queue::{Case, CaseSource, Reached};

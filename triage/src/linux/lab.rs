@@ -3,7 +3,8 @@
 
 use super::accepted;
 use super::compare;
-use super::guest::{Death, Guest, Image};
+use super::guest::{Death, Guest};
+use super::image::Image;
 use super::plan;
 use crate::bugs::Bugs;
 use mm_fuzz::exec::{Executor, Observer, Options};

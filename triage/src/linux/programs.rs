@@ -4,7 +4,7 @@
 //! If the kernel dies before the program says anything, that counts as `BROKEN`. With any other
 //! output, the program counts as failed.
 
-use super::guest::Image;
+use super::image::Image;
 use crate::Status;
 use mm_fuzz::names::shown;
 use std::io::{self, Write};

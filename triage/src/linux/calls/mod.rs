@@ -10,7 +10,8 @@ mod hub;
 mod reduce;
 
 use super::args::LinuxArgs;
-use super::guest::{Death, Guest, Image};
+use super::guest::{Death, Guest};
+use super::image::Image;
 use super::lab::kind_of_death;
 use super::programs;
 use crate::stop::Stop;
