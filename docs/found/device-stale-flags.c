@@ -28,8 +28,7 @@ static char *on_device(int dmirror, int locked)
 			process_vm_readv(getpid(), &(struct iovec){ text, SIZE }, 1, &(struct iovec){ p, SIZE }, 1, 0);
 		write(open("/proc/sys/vm/drop_caches", O_WRONLY), "1", 1); // drains the batches of the LRU
 	}
-	if (ioctl(dmirror, _IOWR('H', 2, long[5]), (long[5]){ (long)p, (long)mirror, 64 }))
-		perror("/dev/hmm_dmirror0");
+	ioctl(dmirror, _IOWR('H', 2, long[5]), (long[5]){ (long)p, (long)mirror, 64 });
 	if (locked)
 		kill(child, SIGKILL), wait(0);
 	return p;
@@ -39,8 +38,8 @@ int main(void)
 {
 	int dmirror = open("/dev/hmm_dmirror0", O_RDWR);
 	munmap(on_device(dmirror, 1), SIZE);
-	char *p = on_device(dmirror, 0);
+	volatile char *p = on_device(dmirror, 0);
 	for (long i = 0; i < SIZE; i += 4096)
-		*(volatile char *)(p + i); // comes home
+		p[i]; // comes home
 	return puts("ok"), 0;
 }
