@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,10 +11,8 @@
 
 static void set(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		perror(path), exit(2);
-	close(fd);
+	if (write(open(path, O_WRONLY), text, strlen(text)) < 0)
+		perror(path);
 }
 
 // Writes zeros to a private page, then changes the file. Returns what the private page contains.
@@ -39,7 +36,6 @@ int main(void)
 	int before, after;
 	set(KSM "use_zero_pages", "1");
 	set(KSM "pages_to_scan", "10000");
-	set(KSM "sleep_millisecs", "20");
 	set(KSM "run", "1");
 	before = private(0), after = private(1);
 	set(KSM "run", "0");
