@@ -21,21 +21,19 @@ static void *discard(void *p)
 
 int main(void)
 {
-	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC), mem = open("/proc/self/mem", O_RDWR), stale = 0, lost = 0;
+	int uffd = syscall(SYS_userfaultfd, O_NONBLOCK), mem = open("/proc/self/mem", O_RDWR), stale = 0, lost = 0;
 	volatile char *p = mmap(0, SIZE + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct uffdio_register reg = { .range = { (long)p + SIZE, 4096 }, .mode = UFFDIO_REGISTER_MODE_WP };
-	struct pollfd poll_event = { uffd, POLLIN };
 	struct uffd_msg event;
 	pthread_t thread;
 
-	fcntl(uffd, F_SETFL, O_NONBLOCK);
 	if (ioctl(uffd, UFFDIO_API, &(struct uffdio_api){ UFFD_API, UFFD_FEATURE_EVENT_REMOVE }) || ioctl(uffd, UFFDIO_REGISTER, &reg))
 		return perror("userfaultfd"), 2;
 	pthread_create(&thread, 0, discard, (void *)p);
-	do	// until the thread waits
+	do
 		for (int i = 0; i < SIZE; i += 4096)
 			p[i] = 7;
-	while (!poll(&poll_event, 1, 0));
+	while (!poll(&(struct pollfd){ uffd, POLLIN }, 1, 0));	// until the thread waits
 	for (int i = 0; i < SIZE; i += 4096) {
 		pwrite(mem, "\5", 1, (long)p + i);
 		stale += p[i] == 7;
