@@ -25,17 +25,23 @@
 #define pte_swp_uffd pte_swp_uffd_wp
 #endif
 
-/* Begins the life of a device page of order 0. */
-static inline void begin_device_page(struct page *page, struct dev_pagemap *pagemap)
+/* Begins the life of a device folio. Before 6.19 its order must be 0. */
+static inline void begin_device_folio(struct page *page, struct dev_pagemap *pagemap, unsigned int order)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
-	zone_device_page_init(page, pagemap, 0);
+	zone_device_page_init(page, pagemap, order);
 #elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
-	zone_device_page_init(page, 0);
+	zone_device_page_init(page, order);
 #else
 	zone_device_page_init(page);
 #endif
 }
+
+/* Before 6.19, no huge page migrates to a device. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define MIGRATE_PFN_COMPOUND 0
+#define MIGRATE_VMA_SELECT_COMPOUND 0
+#endif
 
 /*
  * Defines an operation of struct dev_pagemap_ops that calls @free with a page that is no longer

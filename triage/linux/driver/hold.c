@@ -93,9 +93,25 @@ static long get_page_at(unsigned long addr, unsigned int flags, bool pin, bool f
 	return ret == 1 ? 0 : ret ?: -EFAULT;
 }
 
+/* Whether gup_fast() succeeds for all pages of a range. If the first page waits, the rest must not be fast. */
+static bool all_fast(const struct mmfuzz_range *range, unsigned int flags)
+{
+	unsigned int i;
+
+	for (i = 0; i < range->len; i++) {
+		struct page *page;
+
+		if (get_user_pages_fast_only(range->addr + i * PAGE_SIZE, 1, flags & FOLL_WRITE, &page) != 1)
+			return false;
+		put_page(page);
+	}
+	return true;
+}
+
 long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
 {
 	unsigned int flags = range->flags & MMFUZZ_WRITE ? FOLL_WRITE : 0, i;
+	bool fast = range->flags & MMFUZZ_FAST;
 	struct held_pages *held;
 	struct page *page;
 	long ret = 0;
@@ -109,8 +125,10 @@ long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
 	if (IS_ERR(held))
 		return PTR_ERR(held);
 	held->pin = range->flags & MMFUZZ_PIN;
+	if (fast && range->len > 1)
+		fast = all_fast(range, flags);
 	for (i = 0; !ret && i < range->len; i++) {
-		ret = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, range->flags & MMFUZZ_FAST, &page);
+		ret = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, fast, &page);
 		if (!ret)
 			add_page(held, page);
 	}

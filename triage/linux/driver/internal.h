@@ -24,16 +24,29 @@
 /* Whole subsections of 512 frames, as memremap_pages() demands. */
 #define FRAMES MMFUZZ_MAX_FRAMES
 
+/* Units of a huge page. */
+#define BLOCK 8
+
+/*
+ * Memory is handed out in frames of one unit: as many pages as a page of the program stands for.
+ * Eight aligned frames are a block, which holds a huge page.
+ */
 struct mmfuzz_device {
 	struct dev_pagemap pagemap;
 	struct resource *resource;
 	unsigned long first;		/* pfn */
 	spinlock_t lock;		/* protects the fields below */
-	unsigned int limit;
-	unsigned int fresh;		/* frames never used since the reset */
+	unsigned int unit;		/* pages of a frame */
+	unsigned int limit;		/* frames */
+	unsigned int fresh;		/* frames below this number have been used since the reset */
 	unsigned int nr_free;
-	unsigned int in_use;
+	unsigned int nr_blocks;
+	unsigned int nr_gaps;
+	unsigned int in_use;		/* pages */
 	u16 free[FRAMES];		/* a stack */
+	u16 blocks[FRAMES / BLOCK];	/* a stack of free blocks, by their first frames */
+	u16 gaps[FRAMES];		/* a stack of frames that were skipped to align a block */
+	u16 used[FRAMES];		/* pages in use of each frame */
 	u8 *memory;			/* what the device holds */
 };
 
@@ -97,14 +110,20 @@ static inline struct mmfuzz_device *device_of(const struct page *page)
 	return container_of(page_pgmap(page), struct mmfuzz_device, pagemap);
 }
 
-static inline unsigned int frame_of(struct page *page)
+/* The number of a page in its device's memory. */
+static inline unsigned int number_of(struct page *page)
 {
 	return page_to_pfn(page) - device_of(page)->first;
 }
 
+static inline unsigned int frame_of(struct page *page)
+{
+	return number_of(page) / device_of(page)->unit;
+}
+
 static inline void *device_word(struct page *page)
 {
-	return device_of(page)->memory + (size_t)frame_of(page) * PAGE_SIZE;
+	return device_of(page)->memory + (size_t)number_of(page) * PAGE_SIZE;
 }
 
 static inline unsigned long vpn(unsigned long addr)
@@ -116,7 +135,9 @@ static inline unsigned long vpn(unsigned long addr)
 int mmfuzz_init_devices(void);
 void mmfuzz_reset_memory(struct mmfuzz_device *device);
 void mmfuzz_reset_devices(struct mmfuzz_reset *arg);
-struct page *mmfuzz_alloc_device_page(struct mmfuzz_device *device);
+int mmfuzz_take_frame(struct mmfuzz_device *device);
+struct page *mmfuzz_begin_device_page(struct mmfuzz_device *device, unsigned int frame, unsigned int nth);
+struct page *mmfuzz_alloc_huge_device_page(struct mmfuzz_device *device);
 void mmfuzz_copy_contents(struct page *dst, struct page *src);
 
 /* mirror.c */

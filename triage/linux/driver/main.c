@@ -32,7 +32,7 @@ static long reset(struct session *session, struct mmfuzz_reset *arg)
 {
 	static const struct mmfuzz_fail none;
 
-	if (arg->limit > FRAMES)
+	if (arg->limit > FRAMES || arg->unit > MMFUZZ_MAX_UNIT)
 		return -EINVAL;
 	mmfuzz_end_stops();
 	end_session(session, false);

@@ -55,9 +55,9 @@ struct mmfuzz_slot {
 
 struct mmfuzz_evict {
 	__u32 dev;
-	__u32 first;	/* frame */
+	__u32 first;	/* frame, of as many pages as a page of the program stands for */
 	__u32 len;	/* frames */
-	__u32 moved;	/* out */
+	__u32 moved;	/* out: pages */
 };
 
 /* What the device sees of each page: MMFUZZ_SEEN_* and the frame of a device page. */
@@ -175,8 +175,8 @@ struct mmfuzz_observe {
 
 struct mmfuzz_reset {
 	__u32 device_frames[MMFUZZ_DEVICES];	/* out: frames still in use */
-	__u32 limit;				/* in: frames of each device from now on; 0: as many as there are */
-	__u32 reserved;
+	__u32 limit;				/* in: pages of each device from now on; 0: as many as there are */
+	__u32 unit;				/* in: pages that a page of the program stands for; 0 is 1 */
 };
 
 /* The places at which a task can be stopped: places.c. */

@@ -4,7 +4,7 @@
 //! linux` counts how often each occurs. `make linux-diff` fails if one no longer occurs.
 
 use super::known::{FIRST, OPEN, Version};
-use mm_fuzz::program::{Op, Program};
+use mm_fuzz::program::{Op, Program, Thp};
 use mm_linux_protocol::SeenEntry;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -21,6 +21,8 @@ pub struct Accepted {
     pub reason: &'static str,
     /// The kernels that have it.
     pub kernels: Range<Version>,
+    /// Only programs with huge pages show it, and the judge runs those on request.
+    pub huge: bool,
     /// How it shows.
     pub sign: Sign,
 }
@@ -45,6 +47,7 @@ pub const ACCEPTED: &[Accepted] = &[
         reason: "vmg->vma is cleared before it is compared with prev, so the iterator is not set back after an \
                  expansion that ran out of memory, and vma_iter_store warns; 7.0 does not have these lines",
         kernels: FIRST..(7, 0),
+        huge: false,
         sign: Sign::Death(
             has_failure,
             &["WARNING:", "maple_tree.h", " __mmap_region+"],
@@ -56,9 +59,22 @@ pub const ACCEPTED: &[Accepted] = &[
         reason: "the iterator moves to prev before the expansion, and nothing moves it back when memory runs out; \
                  __mmap_new_vma, which is inlined, stores there, and vma_iter_store warns",
         kernels: (7, 2)..OPEN,
+        huge: false,
         sign: Sign::Death(
             has_failure,
             &["WARNING:", "maple_tree.h", " __mmap_region+"],
+        ),
+    },
+    Accepted {
+        name: "shared-huge-warns",
+        function: "remove_migration_pmd",
+        reason: "a check of DEBUG_VM asks pmd_write of a device-private entry, and takes its soft-dirty bit for the \
+                 write bit: docs/found/device-huge-shared-warning.c",
+        kernels: (7, 3)..OPEN,
+        huge: true,
+        sign: Sign::Death(
+            shares_huge_pages,
+            &["WARNING:", "huge_memory.c", " remove_migration_pmd+"],
         ),
     },
 ];
@@ -76,6 +92,12 @@ pub fn entry(list: &[Accepted], model: &SeenEntry, linux: &SeenEntry) -> Option<
 fn has_failure(program: &Program) -> bool {
     let mut steps = program.ops.iter();
     steps.any(|step| matches!(step.op, Op::Fail { .. }))
+}
+
+/// Whether the program forks after it may have mapped huge pages.
+fn shares_huge_pages(program: &Program) -> bool {
+    let mut steps = program.ops.iter();
+    program.thp != Thp::Never && steps.any(|step| matches!(step.op, Op::Fork { .. }))
 }
 
 /// The name of this kernel's accepted difference that explains why a guest ended, if any.
@@ -119,6 +141,9 @@ impl Counts {
         let mut all = true;
         for known in list.iter().filter(|known| known.kernels.contains(&kernel)) {
             let count = self.0.get(known.name).copied().unwrap_or_default();
+            if known.huge && count == 0 {
+                continue;
+            }
             let missing = count == 0 && expected;
             all &= !missing;
             let note = if missing { "NO LONGER THERE: " } else { "" };
@@ -143,6 +168,7 @@ pub mod tests {
         function: "folio_get",
         reason: "for a test",
         kernels: FIRST..(7, 0),
+        huge: false,
         sign: Sign::Entry(|model, linux| {
             let counted = SeenEntry {
                 refs: model.refs + 1,
@@ -179,6 +205,10 @@ pub mod tests {
         assert_eq!(of((6, 12), &plain, why), None);
         assert_eq!(of((6, 12), &fails, "WARNING: at mm/rmap.c:9"), None);
         assert_eq!(death(ONE_MORE, (6, 12), &fails, why), None);
+        let why = "WARNING: mm/huge_memory.c:5187 at remove_migration_pmd+0x310/0x580";
+        let shares = text::parse("thp always\nmmap p0 0 8 rw\nfork p0\n").expect("a program");
+        assert_eq!(of((7, 3), &shares, why), Some("shared-huge-warns"));
+        assert_eq!(of((7, 3), &plain, why), None);
     }
 
     #[test]

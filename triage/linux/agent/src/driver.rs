@@ -105,7 +105,7 @@ pub struct Observe {
 pub struct Reset {
     pub device_frames: [u32; DEVICES],
     pub limit: u32,
-    pub reserved: u32,
+    pub unit: u32,
 }
 
 /// `struct mmfuzz_stop`.

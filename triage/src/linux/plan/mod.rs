@@ -104,7 +104,6 @@ fn not_with_huge_pages(program: &Program) -> Option<&'static str> {
 pub const fn fits_huge_pages(op: &Op) -> Result<(), &'static str> {
     match op {
         Op::Fail { .. } => Err("makes an allocation fail"),
-        Op::Evict { .. } => Err("evicts frames by number"),
         Op::Snapshot { .. } => Err("takes a snapshot for a device"),
         _ => Ok(()),
     }

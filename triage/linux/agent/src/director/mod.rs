@@ -159,7 +159,7 @@ impl Director {
         Reply {
             id: job.id,
             events,
-            leaked: self.reset(0).device_frames,
+            leaked: self.reset(0, 1).device_frames,
             stuck,
             leaks: Vec::new(),
             words: Vec::new(),
@@ -176,7 +176,7 @@ impl Director {
     }
 
     fn begin(&mut self, program: &Program, device_frames: u32) {
-        self.reset(device_frames);
+        self.reset(device_frames, Window::in_guest(program).scale() as u32);
         if self.thp != program.thp {
             self.thp = program.thp;
             let _ = std::fs::write(thp::ENABLED, program.thp.to_string());
@@ -190,9 +190,11 @@ impl Director {
         self.clean = program.threads == 1;
     }
 
-    fn reset(&self, limit: u32) -> Reset {
+    /// Limits the devices to `limit` pages each, in frames of `unit` pages.
+    fn reset(&self, limit: u32, unit: u32) -> Reset {
         let mut reset = Reset {
             limit,
+            unit,
             ..Reset::default()
         };
         let _ = self.worker.driver.call(Ioctl::Reset, &mut reset);
@@ -443,7 +445,7 @@ impl Director {
 
     /// Ends everything. Returns false if something does not end.
     fn end(&mut self) -> bool {
-        self.reset(0);
+        self.reset(0, 1);
         for uffd in self.uffds.drain(..) {
             // SAFETY: ours, and closed once.
             unsafe { libc::close(uffd) };
