@@ -1,7 +1,7 @@
-# zeropage-remap-lost-bits (9658d698a8a8): an entry that gets another page loses soft-dirty and
-# uffd-wp (here: when an unshare copies the page).
-# The pin unshares a page that a fork shares, and its entry loses soft-dirty.
-mmap p0 0 1 rw
+# zeropage-remap-lost-bits (9658d698a8a8): the split of a folio maps the shared zero page for a
+# page of zeroes and drops soft-dirty and uffd-wp.
+# MADV_COLD of one page splits the folio. Page 1 has only zeroes, and loses soft-dirty.
+thp always
+mmap p0 0 8 rw
 write p0 0
-fork p0
-pin p0 0 r
+cold p0 0 1

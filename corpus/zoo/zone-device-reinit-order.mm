@@ -2,6 +2,9 @@
 # they are used again. The memory of the device is full, so the pages are those of the huge page.
 thp always
 mmap p0 0 32 rw
-migrate p0 0 32 d0
+migrate p0 0 8 d0
+migrate p0 8 8 d0
+migrate p0 16 8 d0
+migrate p0 24 8 d0
 dontneed p0 0 8
 migrate p0 0 2 d0

@@ -167,6 +167,8 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::HugeReuseHeld => ("K12", 1, "contents/held-page"),
         Bug::GupTailExclusive => ("K12", 1, "progress/livelock"),
         Bug::HugezeroWpNoFlush => ("K7", 1, "coherence/tlb"),
+        Bug::ZeropageRemapMlocked => ("K5", 1, "entries/locked-area"),
+        Bug::LatentMprotectBatchSoftdirty => ("K3", 1, "entries/update"),
         Bug::ForkHugeKeepsWrite => ("K12", 1, "entries/write-exclusive"),
     }
 }
@@ -212,6 +214,9 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::GupTailExclusive
             | Bug::HugezeroWpNoFlush
             | Bug::ForkHugeKeepsWrite
+            | Bug::ZeropageRemapLostBits
+            | Bug::ZeropageRemapMlocked
+            | Bug::LatentMprotectBatchSoftdirty
     )
 }
 

@@ -66,6 +66,8 @@ impl State {
         let new = match old.decode() {
             Entry::None => return,
             Entry::Present(pte) => {
+                zoo!(self, Bug::LatentMprotectBatchSoftdirty if self.dirties_batch(at, pte) =>
+                    let pte = pte.mkdirty());
                 let mut pte = pte.protect(self.vma(vma).accessible()).wrprotect();
                 match change {
                     Change::Protection => {}

@@ -140,7 +140,8 @@ pub fn alloc_and_copy(
 
 /// Fills in the destinations of a migration, and removes the device's mappings of pages that leave
 /// the device. A huge source gets a huge destination. If that cannot be allocated, or a page of the
-/// source is skipped, each page that is not skipped gets its own destination.
+/// source is skipped, each page that is not skipped gets its own destination. A huge hole gets all
+/// of these or none, because the kernel would dereference a missing one.
 fn alloc_and_copy_all(
     s: &mut State,
     cur: Current<'_>,
@@ -168,15 +169,34 @@ fn alloc_and_copy_all(
                 continue;
             }
         }
+        let huge_hole = src.is_compound() && src.page().is_none();
+        if huge_hole && pages.clone().any(skipped) {
+            continue;
+        }
         for j in pages.filter(|j| wanted && !skipped(*j)) {
             unmap_for_copy(s, args, direction, j..j + 1);
             let src = src.of_huge((j - i) as u32);
             let Ok(dst) = alloc_and_copy(s, cur, args.owner, direction, src, 0) else {
                 zoo!(s, Bug::AmdkfdHoleMigration => args.dst.fill(MigratePfn::NONE));
+                if huge_hole {
+                    free_destinations(s, cur, &mut args.dst[i..j]);
+                    break;
+                }
                 continue;
             };
             args.dst[j] = MigratePfn::new(dst.head());
         }
+    }
+}
+
+/// Gives destinations back.
+fn free_destinations(s: &mut State, cur: Current<'_>, dst: &mut [MigratePfn]) {
+    for dst in dst {
+        let page = core::mem::replace(dst, MigratePfn::NONE).page();
+        page.map(|page| s.folio(page)).inspect(|folio| {
+            s.folio_unlock(cur.task, *folio);
+            s.folio_put(cur.task, *folio);
+        });
     }
 }
 

@@ -237,8 +237,6 @@ impl State {
         } else {
             self.maybe_mkwrite(vmf.vma, pte.mkdirty())
         };
-        zoo!(self, Bug::ZeropageRemapLostBits if vmf.unshare =>
-            let pte = self.mk_pte(vmf.vma, new.head()));
         self.ptep_clear_flush(vmf.at);
         self.map_new_anon_page(cur, vmf.vma, vmf.addr, vmf.at, pte);
         let zero_page = old == Pfn::ZERO;

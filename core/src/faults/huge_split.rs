@@ -14,7 +14,7 @@ use crate::lock::Lock;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{Entry, PresentPte, Pte, PteFlags, Softleaf};
-use crate::rmap::{RmapLock, Ttu, Unit};
+use crate::rmap::{RmapLock, Ttu, Unit, Zeroes};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::walk::Walk;
@@ -254,13 +254,19 @@ impl Current<'_> {
         let lru = folio.device().is_none();
         let split = { self.state().split_unmapped(self, folio, lru) };
         if !split {
-            self.remove_migration_ptes(folio, folio, RmapLock::Held)
+            self.remove_migration_ptes(folio, folio, RmapLock::Held, Zeroes::Mapped)
                 .await;
             return false;
         }
+        // a device page keeps its zeroes: they may be there to be written by the device
+        let zeroes = match folio.device() {
+            None => Zeroes::Shared,
+            Some(_) => Zeroes::Mapped,
+        };
         for page in unit.pages() {
             let part = Folio::of_head(page);
-            self.remove_migration_ptes(part, part, RmapLock::Held).await;
+            self.remove_migration_ptes(part, part, RmapLock::Held, zeroes)
+                .await;
         }
         let s = &mut *self.state();
         for page in unit.pages().filter(|page| *page != kept) {

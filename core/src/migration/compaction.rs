@@ -10,7 +10,7 @@
 use crate::ids::{AnonVmaId, Folio};
 use crate::lock::Site;
 use crate::page::PageFlags;
-use crate::rmap::{RmapLock, Ttu};
+use crate::rmap::{RmapLock, Ttu, Zeroes};
 use crate::state::{Current, State};
 
 impl State {
@@ -94,7 +94,8 @@ impl Current<'_> {
             !s.folio_mapped(src) && s.move_to_new_folio(src, dst)
         };
         if was_mapped {
-            self.remove_migration_ptes(src, if moved { dst } else { src }, RmapLock::Take)
+            let target = if moved { dst } else { src };
+            self.remove_migration_ptes(src, target, RmapLock::Take, Zeroes::Mapped)
                 .await;
             if !was_mlocked {
                 self.state().drain_lru_batch(dst);

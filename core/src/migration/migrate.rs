@@ -9,9 +9,10 @@ use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
 use crate::pte::{
     MigrationEntry, MigrationKind, PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte,
 };
-use crate::rmap::{RmapLock, Unit};
+use crate::rmap::{RmapLock, Unit, Zeroes};
 use crate::state::{Current, State};
 use crate::trace::Event;
+use crate::vma::VmFlags;
 
 impl State {
     /// Moves the identity of `src` to `dst`, unless somebody else holds `src`
@@ -77,6 +78,32 @@ impl State {
         self.tables.set(found.at, pte);
     }
 
+    /// Replaces the migration entry of a page that has only zeroes by a mapping of the zero page,
+    /// under the page-table lock. Nothing maps the page then. Returns false in an mlocked VMA, for
+    /// an mlocked page, and for a page with contents (`try_to_map_unused_to_zeropage`).
+    fn try_to_map_unused_to_zeropage(&mut self, vma: VmaId, found: Found) -> bool {
+        let area = self.vma(vma);
+        let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
+        let page = self.page(found.page);
+        let locked = locked || page.has(PageFlags::MLOCKED);
+        zoo!(self, Bug::ZeropageRemapMlocked => let locked = false);
+        if locked || page.word != 0 {
+            return false;
+        }
+        let swap = SwapPte::assume(found.pte);
+        let tracking = [swap.soft_dirty(), swap.uffd_wp()];
+        zoo!(self, Bug::ZeropageRemapLostBits => let tracking = [false; 2]);
+        let [soft_dirty, uffd_wp] = tracking;
+        let zero = self
+            .mk_pte(vma, Pfn::ZERO)
+            .set(PteFlags::SPECIAL, true)
+            .set(PteFlags::SOFT_DIRTY, soft_dirty)
+            .set(PteFlags::UFFD_WP, uffd_wp);
+        self.tables.set(found.at, zero.pte());
+        self.mm_mut(mm).anon_rss -= 1;
+        true
+    }
+
     fn device_private_pte(entry: MigrationEntry, swap: SwapPte, page: Pfn) -> SwapPte {
         let write = entry.kind == MigrationKind::Write;
         Softleaf::DevicePrivate { write, pfn: page }
@@ -106,12 +133,19 @@ impl State {
 
 impl Current<'_> {
     /// Ends the migration of `src` (`remove_migration_ptes`). Every migration entry that names
-    /// `src` becomes a mapping of `dst`, which is `src` itself if the migration failed.
+    /// `src` becomes a mapping of `dst`, which is `src` itself if the migration failed, or of the
+    /// zero page if `zeroes` and the contents permit that.
     ///
     /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller does: it
     /// holds `mmap_lock` of an address space that mapped the folio when the migration began, or a
     /// reference to the anon_vma.
-    pub(crate) async fn remove_migration_ptes(self, src: Folio, dst: Folio, lock: RmapLock) {
+    pub(crate) async fn remove_migration_ptes(
+        self,
+        src: Folio,
+        dst: Folio,
+        lock: RmapLock,
+        zeroes: Zeroes,
+    ) {
         let (anon_vma, root) = {
             let s = &*self.state();
             let Some(anon_vma) = s.head(dst).anon_vma() else {
@@ -138,7 +172,11 @@ impl Current<'_> {
                     wanted: Wanted::Migration,
                 };
                 while let Some(found) = s.page_vma_mapped_walk(&mut walk) {
-                    s.remove_migration_pte(vma, found, src, dst);
+                    let shared =
+                        zeroes == Zeroes::Shared && s.try_to_map_unused_to_zeropage(vma, found);
+                    if !shared {
+                        s.remove_migration_pte(vma, found, src, dst);
+                    }
                 }
             }
         }

@@ -19,7 +19,7 @@ use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::{Mapping, PageFlags};
 use crate::pte::{Entry, Softleaf, SwapFlags};
-use crate::rmap::{RmapLock, Ttu, Unit};
+use crate::rmap::{RmapLock, Ttu, Unit, Zeroes};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use core::ops::Range;
@@ -447,7 +447,7 @@ impl Current<'_> {
         let has_entries = args.has_entries(i);
         zoo!(self, Bug::MigrationRcuAnonVma => let has_entries = true);
         if has_entries {
-            self.remove_migration_ptes(src, target, RmapLock::Take)
+            self.remove_migration_ptes(src, target, RmapLock::Take, Zeroes::Mapped)
                 .await;
             self.state().drain_lru_batch(target);
         }

@@ -37,20 +37,32 @@ enum Source {
 }
 
 impl State {
-    /// Collects holes, as huge ones where the migration wants these (`migrate_vma_collect_hole`).
+    /// Collects a range without entries, hole by hole. A hole ends where a table ends.
     pub(crate) fn collect_holes(&self, args: &mut MigrateVma, range: Range<u64>) {
-        let hole = MigratePfn::NONE.migrating(false);
+        let pgd = args.area.as_ref().map(|area| self.mm(area.mm).pgd);
         let mut addr = range.start;
         while addr < range.end {
-            let pmd = self.pmd_range(addr);
-            if args.compound && pmd.start == addr && pmd.end <= range.end {
-                args.src.push(hole.compound());
-                Self::collect_skip(args, addr + 1..pmd.end);
-                addr = pmd.end;
-            } else {
-                args.src.push(hole);
-                addr += 1;
-            }
+            let level = match pgd.map(|pgd| self.tables.walk(pgd, addr)) {
+                Some(Walk::Hole(_, level)) => level,
+                _ => PMD,
+            };
+            let end = range.end.min(self.geometry().end_of(addr, level - 1));
+            self.collect_hole(args, addr..end);
+            addr = end;
+        }
+    }
+
+    /// Collects a hole: as a huge one if the migration wants that and both ends are aligned. If the
+    /// hole is larger than a huge page, because an upper table is missing, only its first huge page
+    /// is collected (`migrate_vma_collect_hole`).
+    fn collect_hole(&self, args: &mut MigrateVma, range: Range<u64>) {
+        let hole = MigratePfn::NONE.migrating(false);
+        let aligned = |addr| self.pmd_range(addr).start == addr;
+        if args.compound && aligned(range.start) && aligned(range.end) {
+            args.src.push(hole.compound());
+            Self::collect_skip(args, range.start + 1..range.end);
+        } else {
+            args.src.extend(range.map(|_| hole));
         }
     }
 

@@ -28,6 +28,15 @@ pub(crate) enum RmapLock {
     Held,
 }
 
+/// What replaces the migration entry of a page that has only zeroes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Zeroes {
+    /// A mapping of the page.
+    Mapped,
+    /// A mapping of the shared zero page, so that the page goes (`TTU_USE_SHARED_ZEROPAGE`).
+    Shared,
+}
+
 /// How mappings of a folio are removed (`TTU_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ttu {
@@ -350,12 +359,17 @@ impl State {
             (_, Some(Softleaf::DevicePrivate { write, .. })) => (write, false, false),
             _ => (false, false, false),
         };
-        if dirty || pte.leaf().is_some() && !self.rules().absent_entry_is_not_dirty {
+        let marks = dirty || pte.leaf().is_some() && !self.rules().absent_entry_is_not_dirty;
+        if marks && unit.level == 0 {
             self.folio_mark_dirty(folio);
         }
         if exclusive && !self.folio_try_share_anon_rmap(unit) {
             self.tables.set(at, pte);
             return false;
+        }
+        // a huge entry that stays marks nothing
+        if marks && unit.level > 0 {
+            self.folio_mark_dirty(folio);
         }
         let tracking = pte.tracking();
         zoo!(self, Bug::SlowpathRoMigent if pte.leaf().is_some() => let writable = false);

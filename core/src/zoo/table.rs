@@ -229,7 +229,7 @@ bugs! {
     KhugepagedZeroPfnNonpresent "khugepaged-zero-pfn-nonpresent" "mm/khugepaged: guard is_zero_pfn() calls with pte_present() (2026)"
         "a non-present entry is mistaken for the zero page (here: a device-exclusive one in migrate_vma_collect)";
     ZeropageRemapLostBits "zeropage-remap-lost-bits" "9658d698a8a8"
-        "an entry that gets another page loses soft-dirty and uffd-wp (here: when an unshare copies the page)";
+        "the split of a folio maps the shared zero page for a page of zeroes and drops soft-dirty and uffd-wp";
     UprobeZeropage "uprobe-zeropage" "bddf10d26e6e"
         "replacing the zero page uncounts it like a normal page (here: in copy-on-write)";
     PagemapPmdWarn "pagemap-pmd-warn" "cd1fc0e3c1f6"
@@ -318,4 +318,8 @@ bugs! {
         "replacing the huge zero page flushes nothing";
     ForkHugeKeepsWrite "fork-huge-keeps-write" "rule of copy_huge_pmd"
         "fork leaves the huge entry of the parent writable";
+    ZeropageRemapMlocked "zeropage-remap-mlocked" "rule of try_to_map_unused_to_zeropage"
+        "the split of a folio maps the shared zero page in an mlocked VMA";
+    LatentMprotectBatchSoftdirty "latent-mprotect-batch-softdirty" "not fixed in 7.3.4: modify_prot_start_ptes"
+        "mprotect makes dirty pages of a large folio soft-dirty that are mapped one by one";
 }

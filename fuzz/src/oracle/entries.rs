@@ -37,6 +37,7 @@ pub fn check_write(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
         (Form::Zero | Form::Present, Form::Present) if old.pfn != new.pfn => {
             check_copied(view, write, &old, &new)
         }
+        (Form::Migration, Form::Zero) => check_copied(view, write, &old, &new),
         (Form::Present | Form::Exclusive, Form::Swap) | (Form::Swap, Form::Present) => {
             check_swap_round_trip(view, write, &old, &new)
         }
@@ -84,14 +85,15 @@ pub fn check_huge_entry(view: &View<'_>, write: &PteWrite) -> Check {
     view.page_finding(Invariant::HugeEntry, new.pfn, detail)
 }
 
-/// Reclaim takes no page from an mlocked VMA. The split of a large folio takes no page either. It
-/// clears an entry, but then writes a migration entry, so the entry is not empty when the slice
-/// ends.
+/// Reclaim takes no page from an mlocked VMA. The split of a large folio takes no page either, and
+/// maps no zero page there. It clears an entry, but then writes a migration entry, so the entry is
+/// not empty when the slice ends.
 #[inline(never)]
 fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     let form = |pte| meaning(pte).map(|meaning| meaning.form);
     let taken = match (form(before), form(write.new)) {
-        (Some(Form::Present | Form::Exclusive), Some(Form::Swap)) => true,
+        (Some(Form::Present | Form::Exclusive), Some(Form::Swap))
+        | (Some(Form::Migration), Some(Form::Zero)) => true,
         (Some(Form::Present | Form::Exclusive), None) if view.at.op.reclaims => {
             view.entry_at(write.mm, write.addr).is_none()
         }
@@ -313,8 +315,8 @@ fn check_dirty_lost(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Mean
 }
 
 /// An entry that gets another page without a migration gets a copy. If the copy is for a write, the
-/// entry becomes soft-dirty. If the copy only keeps the page from being shared, the entry keeps
-/// soft-dirty and uffd-wp.
+/// entry becomes soft-dirty. If the copy only keeps the page from being shared, or if the zero page
+/// replaces a page of zeroes, the entry keeps soft-dirty and uffd-wp.
 #[inline(never)]
 fn check_copied(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning) -> Check {
     let written = new.write || new.dirty == Some(true);

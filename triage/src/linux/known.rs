@@ -94,6 +94,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: 7.3.4, only read; 7.2.13 and 6.12.117 not run",
     },
     KnownBug {
+        name: "latent-mprotect-batch-softdirty",
+        kernels: (6, 17)..OPEN,
+        evidence: "modify_prot_start_ptes sets dirty, and so soft-dirty, in a batch of entries: the judge, on 7.3.4, and \
+                   docs/found/mthp-mprotect-soft-dirty.c, on 7.2.13 and 7.3.4; 6.12.117 does not do that",
+    },
+    KnownBug {
         name: "latent-restore-pmd-softdirty",
         kernels: FIRST..OPEN,
         evidence: "remove_migration_pmd sets dirty after soft-dirty: docs/found/move-huge-soft-dirty.c, on 7.3.4; 7.2.13 and 6.12.117 not run",

@@ -1,12 +1,19 @@
-use crate::ids::{MmId, VmaId};
+use crate::ids::{MmId, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::merge::MergeRange;
 use crate::notifier::NotifierRange;
-use crate::pte::{Entry, Pte, PteFlags, SwapFlags};
+use crate::pte::{Entry, PresentPte, Pte, PteFlags, SwapFlags};
 use crate::state::{Current, Enomem, State};
 use core::ops::Range;
 
 impl State {
+    /// True if mprotect collects the dirty bit of this entry with those of its neighbours. A page
+    /// of the model stands for several pages of Linux where that matters, so it has neighbours.
+    pub(crate) fn dirties_batch(&self, at: PteRef, pte: PresentPte) -> bool {
+        let large = self.head(self.folio(pte.pfn())).order > 0;
+        pte.dirty() && large && self.tables().table(at).level == 0
+    }
+
     /// Clears soft-dirty of a non-present entry and keeps its write permission, as Linux does.
     pub(crate) fn soft_dirty_cleared_alone(old: Pte, new: Pte) -> Pte {
         match old.decode() {

@@ -1,0 +1,7 @@
+# Where an upper table is missing, the kernel offers only the first huge page of a hole to the
+# device. The second call finds the upper table, and so the second huge page.
+thp always
+mmap p0 0 16 rw
+migrate p0 0 16 d0
+migrate p0 0 16 d0
+read p0 9

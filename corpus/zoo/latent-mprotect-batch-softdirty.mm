@@ -1,0 +1,8 @@
+# latent-mprotect-batch-softdirty (not fixed in 7.3.4): mprotect makes dirty pages of a large folio
+# soft-dirty that are mapped one by one.
+thp always
+mmap p0 0 8 rw
+write p0 0
+munmap p0 7 1
+clear-soft-dirty p0
+mprotect p0 0 2 r
