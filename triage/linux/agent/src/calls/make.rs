@@ -1,0 +1,162 @@
+//! A process makes a call, and tells the ledger.
+
+use super::{Process, kernel, trace_of};
+use mm_linux_calls::{BreachKind, Call, PAGES, Range};
+use std::sync::atomic::Ordering;
+
+impl Process<'_> {
+    /// Makes a call, and tells the ledger.
+    pub(super) fn make(&mut self, at: usize, call: &Call) {
+        let board = self.shared.board();
+        let mut result = 0;
+        match *call {
+            Call::Write(range) | Call::MemWrite(range) => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                let forced = matches!(call, Call::MemWrite(_));
+                for page in range.pages() {
+                    let word = Range::word(at, page);
+                    let wrote = self.kernel.write(page, word, forced);
+                    let ok = wrote.is_ok();
+                    let shown = board.ledger.has_written(self.me, page, word, ok, forced);
+                    result = wrote.err().filter(|_| result == 0).unwrap_or(result);
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::VmWrite(range) => {
+                let target = if board.ledger.is_alive(1) {
+                    1 - self.me
+                } else {
+                    self.me
+                };
+                let pid = self.shared.pids[target].load(Ordering::SeqCst);
+                board.ledger.apply(target, call, 0, at, 0);
+                for page in range.pages() {
+                    let word = Range::word(at, page);
+                    let wrote = self.kernel.write_into(pid, page, word);
+                    let ok = wrote.is_ok();
+                    let shown = board.ledger.has_written(target, page, word, ok, false);
+                    result = wrote.err().filter(|_| result == 0).unwrap_or(result);
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::RwProtect(range, on) => {
+                let mut entries = [0; PAGES as usize];
+                let entries = &mut entries[..usize::from(range.len)];
+                let is_shown = self.kernel.pagemap(range.first.into(), entries);
+                (result, _) = self.kernel.call(call, at);
+                board.ledger.apply(self.me, call, result, at, 0);
+                for (page, entry) in range.pages().zip(entries).filter(|_| on && result == 0) {
+                    let was_present = is_shown && *entry & kernel::PRESENT != 0;
+                    board.ledger.rw_protected(self.me, page, was_present);
+                }
+            }
+            Call::Read(range) => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                for page in range.pages() {
+                    let read = self.kernel.read(page);
+                    let shown = board.ledger.has_read(self.me, page, read.ok());
+                    result = read.err().filter(|_| result == 0).unwrap_or(result);
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::DeviceWrite(range) => {
+                result = self.kernel.device(call, at);
+                board.ledger.apply(self.me, call, result, at, 0);
+                let breach = board
+                    .ledger
+                    .device_has_written(self.me, range, at, result == 0);
+                if let Some((page, shown)) = breach {
+                    self.note(at, page, shown);
+                }
+            }
+            Call::Scan { .. } => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                result = self.scan(at, call);
+            }
+            Call::Fork => {
+                if board.ledger.is_alive(1) {
+                    return;
+                }
+                // SAFETY: this process has one thread.
+                match unsafe { libc::fork() } {
+                    -1 => result = kernel::errno(),
+                    0 => {
+                        self.me = 1;
+                        self.kernel.forked(trace_of(self.traces, 1));
+                        while self.shared.turn.load(Ordering::SeqCst) <= 2 * at as u32 {
+                            self.shared.rest(2 * at as u32);
+                        }
+                        self.pass(2 * at as u32 + 2);
+                        self.run(at + 1);
+                    }
+                    pid => self.shared.pids[1].store(pid, Ordering::SeqCst),
+                }
+                board.ledger.apply(self.me, call, result, at, 0);
+            }
+            _ => {
+                let done;
+                (result, done) = self.kernel.call(call, at);
+                board.ledger.apply(self.me, call, result, at, done);
+                self.look_for_pages(at, call, result);
+            }
+        }
+        self.shared.results[at].store(result, Ordering::SeqCst);
+    }
+
+    /// PAGEMAP_SCAN must report the pages that pagemap shows.
+    fn scan(&mut self, at: usize, call: &Call) -> i32 {
+        let Call::Scan {
+            range,
+            categories,
+            protect,
+            blind,
+            limit,
+        } = *call
+        else {
+            return 0;
+        };
+        let mut entries = [0; PAGES as usize];
+        let entries = &mut entries[..usize::from(range.len)];
+        let is_shown = self.kernel.pagemap(range.first.into(), entries);
+        let (result, found) = self.kernel.scan(kernel::Scan {
+            range,
+            categories,
+            protect,
+            blind,
+            limit,
+        });
+        let is_whole = found.len() == usize::from(range.len);
+        if protect && (result != 0 || !is_shown || !is_whole) {
+            self.shared.board().ledger.may_be_scanned(self.me, range);
+        }
+        if result != 0 || !is_shown {
+            return result;
+        }
+        for (i, (page, is_found)) in range.pages().zip(found).enumerate() {
+            let has = kernel::categories(entries[i]);
+            let board = self.shared.board();
+            let matches = categories != 0 && has & categories == categories;
+            if protect {
+                // a scan without a vector protects what it would report
+                if is_found || blind && matches && self.job.program.wp_async {
+                    board.ledger.scanned(self.me, page);
+                }
+            }
+            if !blind
+                && board.ledger.is_scanned(self.me, page, protect)
+                && categories != 0
+                && matches != is_found
+            {
+                let shown = (BreachKind::Scan, entries[i], u64::from(categories));
+                self.note(at, page, shown);
+            }
+        }
+        0
+    }
+}

@@ -1,0 +1,93 @@
+//! The memory that the agent and the processes of a program share.
+
+use crate::system;
+use mm_linux_calls::{Breach, Ledger, MAX_STEPS, PROCESSES, Program};
+use std::cell::UnsafeCell;
+use std::io;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+/// What the processes of a program share.
+pub struct Shared {
+    pub kept: AtomicU32,
+    /// Twice the number of the step, plus one while the other process looks.
+    pub turn: AtomicU32,
+    pub results: [AtomicI32; MAX_STEPS],
+    pub pids: [AtomicI32; PROCESSES],
+    pub passed_over: AtomicU32,
+    pub ended: AtomicU32,
+    /// Written by the process whose turn it is.
+    board: UnsafeCell<Board>,
+}
+
+pub struct Board {
+    pub breach: Option<Breach>,
+    pub ledger: Ledger,
+}
+
+// SAFETY: the processes take turns; see `Shared::turn`.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub fn new() -> io::Result<&'static Self> {
+        let memory = system::shared::<Self>()?;
+        // SAFETY: new memory, for which all zeros are valid: integers, flags, and `None`, which
+        // `begin` writes anew. Each page is touched now, because a counter counts them.
+        unsafe {
+            memory.cast::<u8>().write_bytes(0, size_of::<Self>());
+            Ok(&*memory)
+        }
+    }
+
+    /// The board, for the process whose turn it is.
+    #[allow(clippy::mut_from_ref)]
+    pub fn board(&self) -> &mut Board {
+        // SAFETY: only one process has its turn.
+        unsafe { &mut *self.board.get() }
+    }
+
+    /// Waits a little, or until the turn is no longer `now`.
+    pub fn rest(&self, now: u32) {
+        let time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 20_000_000,
+        };
+        // SAFETY: waits on our word; a wake-up that is missed costs the time.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                &raw const self.turn,
+                libc::FUTEX_WAIT,
+                now,
+                &raw const time,
+            )
+        };
+    }
+
+    pub fn pass(&self, turn: u32) {
+        self.turn.store(turn, Ordering::SeqCst);
+        // SAFETY: wakes those that wait on our word.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                &raw const self.turn,
+                libc::FUTEX_WAKE,
+                i32::MAX,
+            )
+        };
+    }
+
+    pub fn begin(&self, program: &Program) {
+        let board = self.board();
+        board.breach = None;
+        board.ledger.reset(program.wp_async);
+        self.turn.store(0, Ordering::SeqCst);
+        self.ended.store(0, Ordering::SeqCst);
+        self.passed_over.store(0, Ordering::SeqCst);
+        self.pids
+            .iter()
+            .for_each(|pid| pid.store(0, Ordering::SeqCst));
+        self.results
+            .iter()
+            .for_each(|result| result.store(0, Ordering::SeqCst));
+    }
+}
