@@ -78,6 +78,10 @@ kinds! {
         "PAGEMAP_SCAN reports the pages that pagemap shows";
     Counter, "counter", "a counter of the system does not return to its earlier value after all processes have ended",
         "a counter of the system returns to its earlier value after all processes have ended";
+    NoEvent, "no-event", "memory that is registered with userfaultfd is moved, dropped or unmapped without an event",
+        "userfaultfd has an event when memory is moved, dropped or unmapped";
+    FalseEvent, "false-event", "userfaultfd has an event that says what has not happened",
+        "an event of userfaultfd says what has happened";
     Hang, "hang", "a system call does not return",
         "a system call returns";
     Unkillable, "unkillable", "a system call does not return, and its process cannot be killed",

@@ -1,6 +1,7 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
-use crate::call::{Advice, Call, Kind, Modes, Prot, Range, Step};
+use crate::call::{Advice, Call, Kind, Modes, Prot, Step};
+use crate::range::Range;
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;
 
@@ -48,6 +49,7 @@ const LENS: [u16; 10] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE];
 pub fn random_program(rng: &mut Rng) -> Program {
     let mut program = Program {
         wp_async: rng.u8(0..4) == 0,
+        monitor: rng.u8(0..4) == 0,
         mthp: rng.u8(0..3) == 0,
         steps: Vec::new(),
     };
@@ -80,6 +82,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
                 let given = other.steps[from..from + count].iter().copied();
                 program.steps.splice(at..at, given);
             }
+            12 if rng.u8(0..3) == 0 => program.monitor ^= true,
             12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,
             13 if len > 0 => program.steps[rng.usize(..len)].process ^= 1,
@@ -192,7 +195,9 @@ fn insert(program: &mut Program, rng: &mut Rng) {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..86) {
+    match rng.u8(0..88) {
+        86 => Call::Seal(range),
+        87 => Call::RemapFile(range, self::range(known, rng).first),
         64 => Call::VmWrite(few(known, rng)),
         65 | 66 => Call::Pin(few(known, rng)),
         67 => Call::Unpin,

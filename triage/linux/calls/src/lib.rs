@@ -13,14 +13,18 @@
 
 mod breach;
 mod call;
+mod event;
 mod generate;
 mod ledger;
+mod range;
 mod text;
 
 pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, without_numbers};
-pub use call::{Advice, Call, Kind, Modes, Prot, Range, Step};
+pub use call::{Advice, Call, Kind, Modes, Prot, Step};
+pub use event::Event;
 pub use generate::{mutate, random_program};
 pub use ledger::{Access, Ledger, Shown};
+pub use range::Range;
 pub use text::{ParseError, parse};
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +48,8 @@ pub struct Program {
     /// userfaultfd resolves write-protection faults by itself (`UFFD_FEATURE_WP_ASYNC`). Otherwise
     /// such an access raises SIGBUS (`UFFD_FEATURE_SIGBUS`).
     pub wp_async: bool,
+    /// A thread of each process reads its userfaultfd: it resolves page faults, and notes events.
+    pub monitor: bool,
     /// MADV_HUGEPAGE also gives folios of 16, 64 and 256 kB; otherwise huge pages of 2 MiB only.
     pub mthp: bool,
     /// The calls, in order. Each ends before the next one starts.

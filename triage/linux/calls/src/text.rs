@@ -1,6 +1,7 @@
 //! The text of a program: a line for each step.
 
-use crate::call::{Advice, Call, Kind, Modes, Prot, Range, Step};
+use crate::call::{Advice, Call, Kind, Modes, Prot, Step};
+use crate::range::Range;
 use crate::{MAX_STEPS, PAGES, Program};
 use std::fmt::{self, Display};
 
@@ -78,7 +79,7 @@ impl Display for Step {
             }
             Call::Protect(_, prot) => write!(f, " {}", prot.name()),
             Call::Move { to, keep, .. } => write!(f, " {to}{}", flag(keep, " dontunmap")),
-            Call::Resize(_, len) => write!(f, " {len}"),
+            Call::Resize(_, number) | Call::RemapFile(_, number) => write!(f, " {number}"),
             Call::Lock { on_fault, .. } => f.write_str(flag(on_fault, " onfault")),
             Call::Register(_, modes) => write!(f, " {}", modes.name()),
             Call::WriteProtect(_, on) | Call::RwProtect(_, on) => {
@@ -110,6 +111,9 @@ impl Display for Program {
         if self.wp_async {
             f.write_str("wp-async\n")?;
         }
+        if self.monitor {
+            f.write_str("monitor\n")?;
+        }
         if self.mthp {
             f.write_str("mthp\n")?;
         }
@@ -134,6 +138,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
         match words[..] {
             [] => {}
             ["wp-async"] => program.wp_async = true,
+            ["monitor"] => program.monitor = true,
             ["mthp"] => program.mthp = true,
             [name, process, ref operands @ ..] => {
                 if program.steps.len() == MAX_STEPS {
@@ -214,6 +219,8 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
             },
         },
         "munmap" => Call::Unmap(range),
+        "mseal" => Call::Seal(range),
+        "remap-file-pages" => Call::RemapFile(range, number(rest.first(), PAGES - 1)?),
         "mprotect" => Call::Protect(range, prot()?),
         "mremap" => Call::Move {
             range,

@@ -10,7 +10,7 @@ const PRESENT: u64 = 1 << 63;
 fn ran(text: &str) -> Ledger {
     let program = parse(text).expect("a program");
     let mut ledger = Ledger::default();
-    ledger.reset(program.wp_async);
+    ledger.reset(&program);
     for (at, step) in program.steps.iter().enumerate() {
         let process = usize::from(step.process);
         let done = step.call.range().map_or(0, |range| range.len);

@@ -1,6 +1,6 @@
 //! What the ledger promises of files, read-write protection, pins and hugetlb.
 
-use mm_linux_calls::{Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Prot, Range};
+use mm_linux_calls::{Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Program, Prot, Range};
 
 const PRESENT: u64 = 1 << 63;
 const UFFD: u64 = 1 << 57;
@@ -10,7 +10,10 @@ const EXCLUSIVE: u64 = 1 << 56;
 /// A ledger in which process 0 has mapped four pages and written 7 to each.
 fn with(kind: Kind, wp_async: bool) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.reset(wp_async);
+    ledger.reset(&Program {
+        wp_async,
+        ..Program::default()
+    });
     let range = Range::new(0, 4);
     let prot = Prot::Write;
     apply(&mut ledger, 0, Call::Map { range, kind, prot });

@@ -1,6 +1,6 @@
 //! What the ledger promises of locked and unmerged pages, of twins, and of calls that fail.
 
-use mm_linux_calls::{Advice, BreachKind, Call, Kind, Ledger, Modes, Prot, Range};
+use mm_linux_calls::{Advice, BreachKind, Call, Kind, Ledger, Modes, Program, Prot, Range};
 
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
@@ -11,7 +11,10 @@ const PAGE: Range = Range { first: 0, len: 1 };
 /// A ledger in which process 0 has mapped a page and written 7 to it.
 fn with(kind: Kind, wp_async: bool) -> Ledger {
     let mut ledger = Ledger::default();
-    ledger.reset(wp_async);
+    ledger.reset(&Program {
+        wp_async,
+        ..Program::default()
+    });
     map(&mut ledger, PAGE, kind);
     assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
     ledger

@@ -28,12 +28,15 @@ fn candidates(program: &Program) -> Vec<Program> {
         }
     };
     changed(&|program| program.wp_async = false);
+    changed(&|program| program.monitor = false);
     changed(&|program| program.mthp = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // replace a first page, or a length, everywhere in the program
     let ranges = program.steps.iter().flat_map(|step| {
         let target = match step.call {
-            Call::Move { to, .. } | Call::UffdMove(_, to) => Some(Range::new(to, 1)),
+            Call::Move { to, .. } | Call::UffdMove(_, to) | Call::RemapFile(_, to) => {
+                Some(Range::new(to, 1))
+            }
             _ => None,
         };
         step.call.range().into_iter().chain(target)
@@ -69,7 +72,8 @@ fn renumber(program: &mut Program, old: u16, new: u16) {
         if let Some(range) = step.call.range_mut().filter(|range| range.first == old) {
             *range = Range::new(new, range.len);
         }
-        if let Call::Move { to, .. } | Call::UffdMove(_, to) = &mut step.call
+        if let Call::Move { to, .. } | Call::UffdMove(_, to) | Call::RemapFile(_, to) =
+            &mut step.call
             && *to == old
         {
             *to = new;

@@ -126,6 +126,49 @@ impl Process<'_> {
         }
     }
 
+    /// The entries of all pages before a call that may bring events; none if no monitor reads them.
+    pub(super) fn entries_before(&mut self, call: &Call) -> Vec<u64> {
+        let brings_events = matches!(
+            call,
+            Call::Unmap(_)
+                | Call::Map { .. }
+                | Call::RemapFile(..)
+                | Call::Move { .. }
+                | Call::Resize(..)
+                | Call::Advise(..)
+        );
+        let mut entries = Vec::new();
+        if brings_events && self.kernel.is_watched() {
+            entries.resize(PAGES.into(), 0);
+            if !self.kernel.pagemap(0, &mut entries) {
+                entries.clear();
+            }
+        }
+        entries
+    }
+
+    /// Looks whether a call has brought the events that it must bring. `before` are the entries of
+    /// the pages before it.
+    pub(super) fn look_at_events(&mut self, step: usize, call: &Call, result: i32, before: &[u64]) {
+        if before.is_empty() && *call != Call::Fork {
+            return;
+        }
+        let Some(events) = self.kernel.events() else {
+            return;
+        };
+        let mut after = vec![0; before.len()];
+        self.kernel.pagemap(0, &mut after);
+        let stays = |page: usize| {
+            let frame = |entries: &[u64]| entries.get(page).and_then(|entry| kernel::frame(*entry));
+            frame(before).is_some() && frame(before) == frame(&after)
+        };
+        let ledger = &self.shared.board().ledger;
+        let broken = ledger.check_events(self.me, call, result, &events, stays);
+        if let Some((page, shown)) = broken {
+            self.note(step, page, shown);
+        }
+    }
+
     /// Looks at the contents and, if the job asks for it, at what the process is charged for.
     pub(super) fn look_closely(&mut self, step: usize) {
         if self.job.closely {

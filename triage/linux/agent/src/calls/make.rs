@@ -97,11 +97,14 @@ impl Process<'_> {
                     }
                     pid => self.shared.pids[1].store(pid, Ordering::SeqCst),
                 }
+                self.look_at_events(at, call, result, &[]);
                 board.ledger.apply(self.me, call, result, at, 0);
             }
             _ => {
                 let done;
+                let before = self.entries_before(call);
                 (result, done) = self.kernel.call(call, at);
+                self.look_at_events(at, call, result, &before);
                 board.ledger.apply(self.me, call, result, at, done);
                 self.look_for_pages(at, call, result);
             }

@@ -10,6 +10,7 @@ mod counters;
 mod kernel;
 mod look;
 mod make;
+mod monitor;
 mod shared;
 mod words;
 
@@ -208,7 +209,7 @@ fn run(
             shared,
             traces,
             attic,
-            kernel: Kernel::new(&job.program, trace_of(traces, 0)),
+            kernel: Kernel::new(&job.program, &shared.mailbox, trace_of(traces, 0)),
         };
         process.run(0);
     }

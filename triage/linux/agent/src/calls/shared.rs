@@ -1,5 +1,6 @@
 //! The memory that the agent and the processes of a program share.
 
+use super::monitor::Mailbox;
 use crate::system;
 use mm_linux_calls::{Breach, Ledger, MAX_STEPS, PROCESSES, Program};
 use std::cell::UnsafeCell;
@@ -13,6 +14,7 @@ pub struct Shared {
     pub turn: AtomicU32,
     pub results: [AtomicI32; MAX_STEPS],
     pub pids: [AtomicI32; PROCESSES],
+    pub mailbox: Mailbox,
     pub passed_over: AtomicU32,
     pub ended: AtomicU32,
     /// Written by the process whose turn it is.
@@ -79,7 +81,8 @@ impl Shared {
     pub fn begin(&self, program: &Program) {
         let board = self.board();
         board.breach = None;
-        board.ledger.reset(program.wp_async);
+        board.ledger.reset(program);
+        self.mailbox.clear();
         self.turn.store(0, Ordering::SeqCst);
         self.ended.store(0, Ordering::SeqCst);
         self.passed_over.store(0, Ordering::SeqCst);

@@ -4,7 +4,7 @@ use super::page::*;
 use super::{Access, FILE_CELLS, Ledger, Shown};
 use crate::HUGE;
 use crate::breach::BreachKind;
-use crate::call::Range;
+use crate::range::Range;
 
 impl Ledger {
     /// What an access to a page does.
@@ -12,12 +12,13 @@ impl Ledger {
         let page = &self.pages[process][page];
         let needed = if writes { WRITABLE } else { READABLE };
         let is_shut = !page.has(MAPPED | needed) || page.any(GUARD | POISON);
-        let may_be_missing = page.has(REG_MISSING) && (page.has(SHARED) || !page.has(POPULATED));
+        let may_be_missing =
+            !self.monitor && page.has(REG_MISSING) && (page.has(SHARED) || !page.has(POPULATED));
         let may_be_protected = page.has(UNSURE) && (writes || page.has(REG_RWP));
-        let is_protected = !self.wp_async && writes && page.has(PROTECTED);
+        let is_protected = !self.resolves() && writes && page.has(PROTECTED);
         if page.has(VAGUE) {
             Access::Either
-        } else if is_shut || page.has(RWP) && !self.wp_async {
+        } else if is_shut || page.has(RWP) && !self.resolves() {
             Access::Faults
         } else if page.has(HUGETLB) || may_be_missing || may_be_protected {
             Access::Either
@@ -62,6 +63,11 @@ impl Ledger {
         page.set(POPULATED, !page.has(OR_ZERO));
         page.set(WRITTEN, page.any(WRITTEN | RWP));
         page.set(RWP, false);
+        // what the monitor fills in is a copy
+        page.set(
+            PERHAPS_COPIED,
+            page.has(PERHAPS_COPIED) || page.has(UNCOPIED | REG_MISSING),
+        );
         None
     }
 
@@ -75,6 +81,7 @@ impl Ledger {
         forced: bool,
     ) -> Option<Shown> {
         let expected = self.access(process, at, true);
+        let resolves = self.resolves();
         if self.pages[process][at].has(VAGUE) {
             self.loosen(process, at);
             return None;
@@ -89,10 +96,10 @@ impl Ledger {
             let denied = expected == Access::Allowed && !forced;
             return denied.then_some((BreachKind::Denied, 0, word));
         }
-        if page.has(PROTECTED) && !self.wp_async {
+        if page.has(PROTECTED) && !resolves {
             return Some((BreachKind::WrittenThrough, word, 0));
         }
-        if page.has(RWP) && !self.wp_async {
+        if page.has(RWP) && !resolves {
             return Some((BreachKind::AccessedThrough, word, 0));
         }
         if expected == Access::Faults && !(forced && page.has(MAPPED) && !page.any(GUARD | POISON))
@@ -108,7 +115,7 @@ impl Ledger {
         page.set(UNSURE, is_unsure);
         page.set(KNOWN | POPULATED, true);
         page.set(DIRTY, !page.any(SHARED | HUGETLB | DROPPABLE));
-        page.set(WRITTEN, is_tracked && self.wp_async && !is_unsure);
+        page.set(WRITTEN, is_tracked && resolves && !is_unsure);
         if page.has(SHARED) {
             let cell = page.cell as usize;
             self.cells[cell] = word;
@@ -143,9 +150,9 @@ impl Ledger {
 
     /// Something may have read from the pages of a range or written to them, as page faults do.
     pub(super) fn touch(&mut self, process: usize, range: Range, writes: bool) {
-        let wp_async = self.wp_async;
-        self.each_mapped(process, range, |page| page.is_touched(writes, wp_async));
-        if wp_async {
+        let resolves = self.resolves();
+        self.each_mapped(process, range, |page| page.is_touched(writes, resolves));
+        if resolves {
             self.loosen(process, range.first.into());
             self.loosen(process, usize::from(range.first + range.len) - 1);
         }

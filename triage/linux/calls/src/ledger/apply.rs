@@ -3,7 +3,8 @@
 use super::page::*;
 use super::{FILE_CELLS, Ledger};
 use crate::PAGES;
-use crate::call::{Call, Modes, Prot, Range};
+use crate::call::{Call, Modes, Prot};
+use crate::range::Range;
 
 /// The error number of a call whose arguments are not valid.
 const EINVAL: i32 = 22;
@@ -26,6 +27,7 @@ impl Ledger {
                     *page = HOLE;
                 }
             }),
+            Call::RemapFile(range, page) => self.remap_file(process, range, page, failed),
             Call::Protect(range, prot) => self.each_mapped(process, range, |page| {
                 if failed {
                     page.give_up();

@@ -2,7 +2,8 @@
 
 use super::page::*;
 use super::{FILE_CELLS, Ledger};
-use crate::call::{Advice, Kind, Prot, Range};
+use crate::call::{Advice, Kind, Prot};
+use crate::range::Range;
 
 impl Ledger {
     pub(super) fn map(
@@ -58,6 +59,28 @@ impl Ledger {
         }
     }
 
+    /// remap_file_pages maps other pages of the same object.
+    pub(super) fn remap_file(&mut self, process: usize, range: Range, page: u16, failed: bool) {
+        for (i, at) in range.pages().enumerate() {
+            let place = FILE_CELLS + usize::from(page) + i;
+            let page = &mut self.pages[process][at];
+            let is_file = page.cell as usize >= FILE_CELLS && page.has(SHARED);
+            if failed || !is_file || place >= self.cells.len() || page.has(VAGUE) {
+                page.give_up();
+                continue;
+            }
+            *page = Page {
+                flags: page.flags & (MAPPED | READABLE | WRITABLE | SHARED) | KNOWN,
+                cell: place as u32,
+                word: 0,
+            };
+            if self.lost[place / 64] >> (place % 64) & 1 != 0 {
+                page.give_up();
+                page.set(WAS_SHARED, false);
+            }
+        }
+    }
+
     /// Whether Linux rounds a range, because huge pages of hugetlb are mapped there.
     pub(super) fn is_rounded(&self, process: usize, range: Range) -> bool {
         let mut pages = self.pages[process][range.pages()].iter();
@@ -94,13 +117,13 @@ impl Ledger {
             } else {
                 *left = HOLE;
             }
-            // without UFFD_FEATURE_EVENT_REMAP, mremap ends the registration; we do not ask for
-            // that feature
-            page.set(REG_WP | REG_MISSING | REG_RWP, false);
-            page.set(
-                PROTECTED | WRITTEN | RWP | UNSURE | PINNED | LOCKED | UNMERGED,
-                false,
-            );
+            // without UFFD_FEATURE_EVENT_REMAP, mremap ends the registration; only the monitor asks
+            // for that feature
+            if !self.monitor {
+                page.set(REG_WP | REG_MISSING | REG_RWP, false);
+                page.set(PROTECTED | WRITTEN | RWP | UNSURE, false);
+            }
+            page.set(PINNED | LOCKED | UNMERGED, false);
             page.set(
                 DIRTY,
                 page.has(DIRTY) || page.has(POPULATED) && !page.any(SHARED | HUGETLB | DROPPABLE),
@@ -280,9 +303,19 @@ impl Ledger {
                 page.drop_page();
                 page.set(GUARD | POISON, false);
             }
-            page.set(REG_WP | REG_MISSING | REG_RWP | RWP | UNSURE, false);
+            if self.monitor {
+                page.set(
+                    UNSURE,
+                    page.any(UNSURE | RWP | WRITTEN) || page.has(WIPE | PROTECTED),
+                );
+                page.set(PROTECTED, page.has(PROTECTED) && !page.has(UNSURE));
+                page.set(RWP | WRITTEN, false);
+            } else {
+                page.set(REG_WP | REG_MISSING | REG_RWP | RWP | UNSURE, false);
+                page.set(PROTECTED | WRITTEN, false);
+            }
             // a child inherits no locks
-            page.set(PROTECTED | WRITTEN | DIRTY | PINNED | LOCKED, false);
+            page.set(DIRTY | PINNED | LOCKED, false);
         }
     }
 }

@@ -16,12 +16,13 @@
 mod access;
 mod apply;
 mod areas;
+mod events;
 mod page;
 mod shown;
 
 use crate::breach::BreachKind;
-use crate::call::Range;
-use crate::{PAGES, PROCESSES};
+use crate::range::Range;
+use crate::{PAGES, PROCESSES, Program};
 use page::{HOLE, MAPPED, Page, VAGUE};
 
 /// The index of the memfd's first word among the cells. The cells before it are the words of shared
@@ -47,6 +48,8 @@ pub type Shown = (BreachKind, u64, u64);
 #[derive(Debug)]
 pub struct Ledger {
     wp_async: bool,
+    /// A monitor resolves page faults.
+    monitor: bool,
     alive: [bool; PROCESSES],
     pages: [[Page; PAGES as usize]; PROCESSES],
     cells: [u64; CELLS],
@@ -67,6 +70,7 @@ impl Default for Ledger {
     fn default() -> Self {
         Self {
             wp_async: false,
+            monitor: false,
             alive: [true, false],
             pages: [[HOLE; PAGES as usize]; PROCESSES],
             cells: [0; CELLS],
@@ -82,8 +86,9 @@ impl Default for Ledger {
 
 impl Ledger {
     /// Begins a program.
-    pub fn reset(&mut self, wp_async: bool) {
-        self.wp_async = wp_async;
+    pub fn reset(&mut self, program: &Program) {
+        self.wp_async = program.wp_async;
+        self.monitor = program.monitor;
         self.alive = [true, false];
         self.pages = [[HOLE; PAGES as usize]; PROCESSES];
         self.cells[FILE_CELLS..].fill(0);
@@ -114,6 +119,12 @@ impl Ledger {
     /// Gives up what is claimed of a page, so that a known breach does not hide others.
     pub fn forgive(&mut self, process: usize, page: usize) {
         self.pages[process][page].give_up();
+    }
+
+    /// An access to a protected page ends the protection and succeeds, because the kernel or the
+    /// monitor resolves the page fault.
+    const fn resolves(&self) -> bool {
+        self.wp_async || self.monitor
     }
 
     fn name(&mut self, range: Range) {

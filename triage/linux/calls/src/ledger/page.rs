@@ -127,12 +127,12 @@ impl Page {
 
     /// Something may have read from it or, if `writes`, written to it, as a page fault does. Its
     /// contents stay the same.
-    pub const fn is_touched(&mut self, writes: bool, wp_async: bool) {
+    pub const fn is_touched(&mut self, writes: bool, resolves: bool) {
         let ends = if writes { PROTECTED | RWP } else { RWP };
-        if writes {
+        if writes || self.has(REG_MISSING) {
             self.set(PERHAPS_COPIED, self.any(UNCOPIED | PERHAPS_COPIED));
         }
-        if wp_async {
+        if resolves {
             self.set(UNSURE, self.any(UNSURE | ends));
             self.set(ends, false);
         }

@@ -3,7 +3,7 @@
 use super::page::*;
 use super::{Ledger, Shown};
 use crate::breach::BreachKind;
-use crate::call::Range;
+use crate::range::Range;
 
 // bits of an entry of pagemap
 const PM_SOFT_DIRTY: u64 = 1 << 55;

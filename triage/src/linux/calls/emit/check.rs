@@ -1,6 +1,7 @@
 //! The check of a promise, as C.
 
-use super::statement::{Needs, SCAN, read, scanned, written};
+use super::monitor::watched;
+use super::statement::{Needs, SCAN, read, scanned, statement, written};
 use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range};
 
 /// A check.
@@ -287,6 +288,18 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
+        BreachKind::NoEvent | BreachKind::FalseEvent if program.monitor => {
+            let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
+            let (instead, broken) =
+                watched(breach.kind, call, breach.got, &step.unwrap_or_default());
+            Check {
+                instead: Some(instead),
+                broken,
+                needs: Some(Needs::Uffd),
+                ..Check::default()
+            }
+        }
+        BreachKind::NoEvent | BreachKind::FalseEvent => Check::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {
             Check::default()
         }

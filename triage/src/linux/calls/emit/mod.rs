@@ -4,6 +4,7 @@
 //! for each step where it can, and declares what it uses where it first uses it.
 
 mod check;
+mod monitor;
 mod statement;
 
 use check::{Check, check};
@@ -24,9 +25,10 @@ static long counter(void)
 ";
 
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 14] = [
+const HEADERS: [(&str, &[&str]); 15] = [
     ("fcntl.h", &["O_", "FALLOC_"]),
     ("linux/userfaultfd.h", &["UFFDIO"]),
+    ("pthread.h", &["pthread_"]),
     ("sched.h", &["sched_yield("]),
     ("signal.h", &["kill("]),
     ("stdio.h", &["puts(", "printf(", "fopen(", "scanf("]),
@@ -40,33 +42,6 @@ const HEADERS: [(&str, &[&str]); 14] = [
     ("sys/wait.h", &["wait(", "waitpid("]),
     ("unistd.h", &[""]),
 ];
-
-/// The features of userfaultfd that the program's file has, and their names.
-fn features(program: &Program) -> (u32, &'static str) {
-    let is_rwp = |call: &Call| {
-        matches!(
-            call,
-            Call::Register(_, mm_linux_calls::Modes::Rwp) | Call::RwProtect(..)
-        )
-    };
-    let has_rwp = program.steps.iter().any(|step| is_rwp(&step.call));
-    let basic = 0x1_70a1;
-    match (program.wp_async, has_rwp) {
-        (false, false) => (basic, "SIGBUS, shmem, WP_UNPOPULATED, POISON, MOVE"),
-        (true, false) => (
-            basic | 1 << 15,
-            "WP_ASYNC, SIGBUS, shmem, WP_UNPOPULATED, POISON, MOVE",
-        ),
-        (false, true) => (
-            basic | 1 << 17,
-            "RWP, SIGBUS, shmem, WP_UNPOPULATED, POISON, MOVE",
-        ),
-        (true, true) => (
-            basic | 1 << 15 | 1 << 17 | 1 << 18,
-            "WP_ASYNC, RWP_ASYNC, SIGBUS, shmem, WP_UNPOPULATED, POISON, MOVE",
-        ),
-    }
-}
 
 /// Adds lines.
 fn add(text: &mut String, depth: usize, lines: &str) {
@@ -172,8 +147,7 @@ impl<'a> Writer<'a> {
         let declared = &mut self.declared[usize::from(process)];
         if let Some(needs) = needs.filter(|needs| !declared.contains(needs)) {
             declared.push(needs);
-            let (features, names) = features(self.program);
-            add(text, depth, &needs.declaration(features, names));
+            add(text, depth, &needs.declaration(self.program));
         }
     }
 
@@ -466,6 +440,9 @@ fn read_all(program: &Program) -> String {
 }
 
 fn assemble(program: &Program, helper: &str, main: &str, comment: &str) -> String {
+    let watches = main.contains(", monitor, 0)");
+    let monitor = if watches { monitor::MONITOR } else { "" };
+    let helper = &format!("{monitor}{helper}");
     let code = format!("{helper}{main}");
     let mut text = String::new();
     for line in comment.lines() {

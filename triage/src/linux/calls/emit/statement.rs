@@ -1,6 +1,6 @@
 //! A step of a program as statements of C.
 
-use mm_linux_calls::{Call, HUGE, Kind, Modes, Prot, Range};
+use mm_linux_calls::{Call, HUGE, Kind, Modes, Program, Prot, Range};
 
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 
@@ -22,12 +22,9 @@ pub enum Needs {
 
 impl Needs {
     /// The statements that declare its variable. The file belongs to the process that opens it.
-    pub fn declaration(self, features: u32, names: &str) -> String {
+    pub fn declaration(self, program: &Program) -> String {
         match self {
-            Self::Uffd => format!(
-                "int uffd = ioctl(open(\"/dev/userfaultfd\", O_RDWR), USERFAULTFD_IOC_NEW, O_NONBLOCK);\n\
-                 ioctl(uffd, UFFDIO_API, &(struct uffdio_api){{ UFFD_API, {features:#x}, 0 }}); // {names}"
-            ),
+            Self::Uffd => super::monitor::declaration(program),
             Self::Dmirror => "int dmirror = open(\"/dev/hmm_dmirror0\", O_RDWR);".to_owned(),
             Self::Pins => "int pins = open(\"/sys/kernel/debug/gup_test\", O_RDWR);".to_owned(),
             Self::Word => "int word = memfd_create(\"word\", 0);".to_owned(),
@@ -246,6 +243,8 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             )
         }
         Call::Unmap(range) => format!("munmap({});", on(range)),
+        Call::Seal(range) => format!("syscall(462, {}, 0); // mseal", on(range)),
+        Call::RemapFile(range, page) => format!("remap_file_pages({}, 0, {page}, 0);", on(range)),
         Call::Protect(range, prot) => format!("mprotect({}, {});", on(range), protection(prot)),
         Call::Move { range, to, keep } => {
             let target = range.moved(to);

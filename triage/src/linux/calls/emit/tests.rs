@@ -54,7 +54,7 @@ fn breaches(program: &Program) -> Vec<Breach> {
                 process: program.steps[steps - 1].process,
                 page: 1,
                 count: 1,
-                got: 0,
+                got: 0x16,
                 wanted: 1,
             });
         }
@@ -73,6 +73,8 @@ fn each_promise_of_each_known_program_is_short_c_that_compiles() {
             // reading counters takes more lines
             let reads = c.contains("fopen(");
             let most = if reads { MOST + 8 } else { MOST };
+            // the thread that reads events leaves little room for other helpers
+            let most = if program.monitor { 60 } else { most };
             assert!(lines <= most, "{name}: {lines} lines\n{c}");
         }
         assert_compiles(

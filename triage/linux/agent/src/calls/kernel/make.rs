@@ -1,14 +1,18 @@
 //! Calls that are no accesses.
 
 use super::system::{khugepaged, ksm, swap_off};
-use super::{Kernel, addr, bytes, errno, open, told};
+use super::{Kernel, Monitor, addr, bytes, errno, open, told};
 use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
-use std::ffi::{c_int, c_ulong};
+use std::ffi::{c_int, c_long, c_ulong};
 use std::os::fd::AsRawFd;
 
-/// Features of userfaultfd: SIGBUS, missing and write-protected shared memory, unpopulated pages,
-/// poison, move; and asynchronous write protection.
-const FEATURES: u64 = 1 | 1 << 5 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
+/// Features of userfaultfd: missing and write-protected shared memory, unpopulated pages, poison,
+/// move; and asynchronous write protection.
+const FEATURES: u64 = 1 | 1 << 5 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
+/// SIGBUS.
+const ALONE: u64 = 1 << 7;
+/// The events of fork, mremap, dropped and unmapped memory, and missing huge pages.
+const WATCHED: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6;
 const WP_ASYNC: u64 = 1 << 15;
 /// `UFFD_FEATURE_RWP`, and with asynchronous protection `UFFD_FEATURE_RWP_ASYNC`.
 const RWP: u64 = 1 << 17;
@@ -27,6 +31,7 @@ const PIN_START: c_ulong = 0x4018_6707;
 const PIN_STOP: c_ulong = 0x6708;
 const PIN_READ: c_ulong = 0x4008_6709;
 const MAP_DROPPABLE: c_int = 8;
+const MSEAL: c_long = 462;
 const MPOL_MF_MOVE: c_int = 2;
 
 impl Kernel {
@@ -34,7 +39,12 @@ impl Kernel {
         if let Some(uffd) = self.uffd {
             return uffd;
         }
-        let features = FEATURES | if self.wp_async { WP_ASYNC } else { 0 };
+        let watched = if self.mailbox.is_some() {
+            WATCHED
+        } else {
+            ALONE
+        };
+        let features = FEATURES | watched | if self.wp_async { WP_ASYNC } else { 0 };
         let newer = RWP | if self.wp_async { RWP_ASYNC } else { 0 };
         let mut api = [0xaa, features | newer, 0];
         // SAFETY: plain calls; `api` is a struct uffdio_api.
@@ -49,6 +59,8 @@ impl Kernel {
             fd
         };
         self.uffd = Some(uffd);
+        let monitor = self.mailbox.map(|mailbox| Monitor::begin(uffd, mailbox));
+        self.monitor = monitor.and_then(Result::ok);
         uffd
     }
 
@@ -162,6 +174,15 @@ impl Kernel {
             }
             Call::SwapOff => swap_off(),
             Call::Unmap(range) => on(range, |at, len| unsafe { libc::munmap(at, len) }),
+            // SAFETY: the window belongs to the program.
+            Call::Seal(range) => on(range, |at, len| unsafe {
+                libc::syscall(MSEAL, at, len, 0) as c_int
+            }),
+            // SAFETY: as above.
+            Call::RemapFile(range, page) => on(range, |at, len| unsafe {
+                let page = c_ulong::from(page);
+                libc::syscall(libc::SYS_remap_file_pages, at, len, 0, page, 0) as c_int
+            }),
             Call::Protect(range, prot) => on(range, |at, len| unsafe {
                 libc::mprotect(at, len, protection(prot))
             }),

@@ -9,9 +9,10 @@ pub use scan::{Scan, categories};
 pub use smaps::Counted;
 pub use system::{set_sizes, set_up};
 
+use super::monitor::{Mailbox, Monitor};
 use crate::access;
 use crate::cover::Trace;
-use mm_linux_calls::{BASE, Call, PAGE_BYTES, PAGES, Program, Range, Step};
+use mm_linux_calls::{BASE, Call, Event, PAGE_BYTES, PAGES, Program, Range, Step};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -28,6 +29,11 @@ pub const KSM_PAGE: u64 = 1 << 21;
 /// The negative error number of the last call.
 pub fn errno() -> i32 {
     -io::Error::last_os_error().raw_os_error().unwrap_or(1)
+}
+
+/// The frame of a page that is present.
+pub fn frame(entry: u64) -> Option<u64> {
+    (entry & PRESENT != 0).then_some(entry & ((1 << 55) - 1))
 }
 
 fn addr(page: u16) -> u64 {
@@ -58,6 +64,10 @@ fn open<'a>(slot: &'a mut Option<File>, path: &str) -> io::Result<&'a File> {
 pub struct Kernel {
     wp_async: bool,
     uffd: Option<i32>,
+    /// Where the monitor leaves what it reads, if the program has one.
+    mailbox: Option<&'static Mailbox>,
+    /// The monitor, once there is a userfaultfd.
+    monitor: Option<Monitor>,
     device: Option<File>,
     pagemap: Option<File>,
     memory: Option<File>,
@@ -79,7 +89,11 @@ pub struct Kernel {
 
 impl Kernel {
     /// For a process that has just begun.
-    pub fn new(program: &Program, trace: Option<&'static Trace>) -> Self {
+    pub fn new(
+        program: &Program,
+        mailbox: &'static Mailbox,
+        trace: Option<&'static Trace>,
+    ) -> Self {
         let maps_file = |step: &Step| matches!(step.call, Call::Map { kind, .. } if kind.is_file());
         let file = if program.steps.iter().any(maps_file) {
             // SAFETY: a name and no flags.
@@ -105,6 +119,8 @@ impl Kernel {
         Self {
             wp_async: program.wp_async,
             uffd: None,
+            mailbox: program.monitor.then_some(mailbox),
+            monitor: None,
             device: None,
             pagemap: None,
             memory: None,
@@ -125,11 +141,25 @@ impl Kernel {
             // SAFETY: the child's copy.
             unsafe { libc::close(uffd) };
         }
+        self.uffd = self.monitor.as_ref().and_then(Monitor::inherited);
+        if self.uffd.is_none() {
+            self.monitor = None;
+        }
         self.device = None;
         self.pagemap = None;
         self.memory = None;
         self.pins = None;
         self.trace = trace;
+    }
+
+    /// True if a monitor reads the userfaultfd.
+    pub fn is_watched(&self) -> bool {
+        self.monitor.is_some()
+    }
+
+    /// The events since the last time; `None` if nobody knows.
+    pub fn events(&self) -> Option<Vec<Event>> {
+        self.monitor.as_ref()?.events()
     }
 
     /// The file of the device, if it is open.

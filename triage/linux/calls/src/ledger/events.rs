@@ -1,0 +1,94 @@
+//! Which events a call must bring, and which it must not.
+
+use super::page::*;
+use super::{Ledger, Shown};
+use crate::breach::BreachKind;
+use crate::call::{Advice, Call};
+use crate::event::Event;
+use crate::range::Range;
+
+impl Ledger {
+    /// Checks the events of a call that has ended with `result`, before [`apply`](Self::apply).
+    /// `stays` says whether the page is still there that was there before the call. Returns the
+    /// page, and the promise that is broken.
+    pub fn check_events(
+        &self,
+        process: usize,
+        call: &Call,
+        result: i32,
+        events: &[Event],
+        stays: impl Fn(usize) -> bool,
+    ) -> Option<(usize, Shown)> {
+        let missing = (result == 0).then(|| self.missing_event(process, call, events));
+        if let Some((page, number)) = missing.flatten() {
+            return Some((page, (BreachKind::NoEvent, number.into(), 0)));
+        }
+        let may_stay = matches!(
+            call,
+            // it drops pages later, or maps the same page again
+            Call::Advise(_, Advice::Free) | Call::RemapFile(..)
+        );
+        for event in events {
+            let (Event::Remove(range) | Event::Unmap(range)) = event else {
+                continue;
+            };
+            let page = range.pages().find(|page| stays(*page));
+            if let Some(page) = page.filter(|_| !may_stay) {
+                let number = event.number().into();
+                return Some((page, (BreachKind::FalseEvent, number, 0)));
+            }
+        }
+        None
+    }
+
+    /// The first page for which an event is missing, and the number of the event.
+    fn missing_event(&self, process: usize, call: &Call, events: &[Event]) -> Option<(usize, u8)> {
+        let unmap = |range| (range, Event::Unmap(range));
+        let wanted = match *call {
+            Call::Unmap(range) | Call::Map { range, .. } | Call::RemapFile(range, _) => {
+                vec![unmap(range)]
+            }
+            Call::Move { range, to, .. } => {
+                let target = range.moved(to);
+                let from = Range::new(range.first, target.len);
+                vec![(from, Event::Remap(from)), unmap(target)]
+            }
+            Call::Resize(range, len) if len < range.len => {
+                let left = Range::new(range.first, len).len;
+                vec![unmap(Range::new(range.first + left, range.len - left))]
+            }
+            Call::Advise(
+                range,
+                Advice::DontNeed
+                | Advice::DontNeedLocked
+                | Advice::Free
+                | Advice::Remove
+                | Advice::GuardInstall,
+            ) => vec![(range, Event::Remove(range))],
+            Call::Fork => vec![(self.whole(), Event::Fork)],
+            _ => return None,
+        };
+        let is_told = |page: usize, number: u8| {
+            let mut of_kind = events.iter().filter(|event| event.number() == number);
+            of_kind.any(|event| event.covers(page))
+        };
+        let counts = |page: usize, number: u8| {
+            let page = &self.pages[process][page];
+            let is_inherited = number != Event::Fork.number() || !page.has(DONT_FORK);
+            page.has(MAPPED)
+                && page.any(REG_WP | REG_MISSING | REG_RWP)
+                && !page.any(VAGUE | HUGETLB)
+                && is_inherited
+        };
+        wanted.into_iter().find_map(|(range, event)| {
+            let number = event.number();
+            let mut pages = range.pages();
+            let page = pages.find(|page| counts(*page, number) && !is_told(*page, number));
+            page.map(|page| (page, number))
+        })
+    }
+
+    fn whole(&self) -> Range {
+        Range::new(0, crate::PAGES)
+    }
+}
