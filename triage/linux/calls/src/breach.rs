@@ -82,6 +82,10 @@ kinds! {
         "userfaultfd has an event when memory is moved, dropped or unmapped";
     FalseEvent, "false-event", "userfaultfd has an event that says what has not happened",
         "an event of userfaultfd says what has happened";
+    Waits, "waits", "a thread waits for userfaultfd, although nothing stops its access any more",
+        "a thread that waits for userfaultfd goes on when nothing stops its access any more";
+    NotFilled, "not-filled", "userfaultfd does not fill in a page that is missing",
+        "a page that is missing and registered can be filled in";
     Hang, "hang", "a system call does not return",
         "a system call returns";
     Unkillable, "unkillable", "a system call does not return, and its process cannot be killed",

@@ -96,6 +96,8 @@ pub enum Modes {
     Both,
     /// Read-write protection, since 7.3.
     Rwp,
+    /// Pages that the object has, and that are not mapped.
+    Minor,
 }
 
 impl Modes {
@@ -251,6 +253,20 @@ pub enum Call {
     UffdMove(Range, u16),
     /// `UFFDIO_POISON`.
     Poison(Range),
+    /// `UFFDIO_CONTINUE`.
+    Continue(Range),
+    /// `UFFDIO_WAKE`.
+    Wake(Range),
+    /// The userfaultfd is closed.
+    CloseUffd,
+    /// A thread begins to access the first page of the range. If it waits for the userfaultfd, the
+    /// monitor leaves it alone, and the program goes on.
+    Start {
+        /// The first page of it.
+        range: Range,
+        /// It writes.
+        writes: bool,
+    },
     /// `PAGEMAP_SCAN`: the categories that must all be set, and whether matching pages are
     /// write-protected.
     Scan {
@@ -330,6 +346,11 @@ impl Call {
             Self::Zero(_) => "uffd-zeropage",
             Self::UffdMove(..) => "uffd-move",
             Self::Poison(_) => "uffd-poison",
+            Self::Continue(_) => "uffd-continue",
+            Self::Wake(_) => "uffd-wake",
+            Self::CloseUffd => "uffd-close",
+            Self::Start { writes: true, .. } => "start-write",
+            Self::Start { writes: false, .. } => "start-read",
             Self::Scan { .. } => "pagemap-scan",
             Self::Fork => "fork",
             Self::Exit => "exit",
@@ -355,6 +376,22 @@ impl Call {
             | Self::Advise(_, Advice::PopulateRead | Advice::PopulateWrite) => "touch",
             Self::Advise(_, Advice::HugePage | Advice::Collapse) => "hugepage",
             other => other.name(),
+        }
+    }
+
+    /// It fills pages in by userfaultfd.
+    pub const fn fills(&self) -> bool {
+        matches!(
+            self,
+            Self::Copy(..) | Self::Zero(_) | Self::UffdMove(..) | Self::Continue(_)
+        )
+    }
+
+    /// The pages that it fills in.
+    pub fn filled(&self) -> Range {
+        match *self {
+            Self::UffdMove(range, to) => range.moved(to),
+            _ => self.range().unwrap_or(Range::new(0, 1)),
         }
     }
 
@@ -394,6 +431,9 @@ impl Call {
             | Self::Zero(range)
             | Self::UffdMove(range, _)
             | Self::Poison(range)
+            | Self::Continue(range)
+            | Self::Wake(range)
+            | Self::Start { range, .. }
             | Self::Scan { range, .. }
             | Self::ToDevice(range)
             | Self::ToSystem(range)
@@ -407,6 +447,7 @@ impl Call {
             | Self::SwapOff
             | Self::DeviceLacksHuge
             | Self::Unpin
+            | Self::CloseUffd
             | Self::Fork
             | Self::Exit => None,
         }

@@ -12,13 +12,14 @@ const PROTS: [Prot; 5] = [
     Prot::Read,
     Prot::None,
 ];
-const MODES: [Modes; 6] = [
+const MODES: [Modes; 7] = [
     Modes::Wp,
     Modes::Wp,
     Modes::Missing,
     Modes::Both,
     Modes::Rwp,
     Modes::Rwp,
+    Modes::Minor,
 ];
 const KINDS: [Kind; 16] = [
     Kind::Private,
@@ -180,7 +181,7 @@ fn insert(program: &mut Program, rng: &mut Rng) {
     };
     // protection often follows the registration for it
     if let Call::Register(range, modes) = call
-        && modes != Modes::Missing
+        && !matches!(modes, Modes::Missing | Modes::Minor)
         && rng.bool()
     {
         let call = if modes == Modes::Rwp {
@@ -195,7 +196,14 @@ fn insert(program: &mut Program, rng: &mut Rng) {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..88) {
+    match rng.u8(0..96) {
+        88..=91 => Call::Start {
+            range: Range::new(range.first, 1),
+            writes: rng.u8(0..3) > 0,
+        },
+        92 | 93 => Call::Continue(range),
+        94 => Call::Wake(range),
+        95 => Call::CloseUffd,
         86 => Call::Seal(range),
         87 => Call::RemapFile(range, self::range(known, rng).first),
         64 => Call::VmWrite(few(known, rng)),

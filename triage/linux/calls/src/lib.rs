@@ -23,7 +23,7 @@ pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, withou
 pub use call::{Advice, Call, Kind, Modes, Prot, Step};
 pub use event::Event;
 pub use generate::{mutate, random_program};
-pub use ledger::{Access, Ledger, Shown};
+pub use ledger::{Access, Ledger, Shown, wakes};
 pub use range::Range;
 pub use text::{ParseError, parse};
 

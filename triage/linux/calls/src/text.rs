@@ -58,6 +58,7 @@ impl Modes {
     const fn name(self) -> &'static str {
         match self {
             Self::Rwp => "rwp",
+            Self::Minor => "minor",
             Self::Wp => "wp",
             Self::Missing => "missing",
             Self::Both => "missing+wp",
@@ -177,6 +178,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "swapoff" => Some(Call::SwapOff),
         "device-lacks-huge" => Some(Call::DeviceLacksHuge),
         "unpin" => Some(Call::Unpin),
+        "uffd-close" => Some(Call::CloseUffd),
         "fork" => Some(Call::Fork),
         "exit" => Some(Call::Exit),
         _ => None,
@@ -243,10 +245,16 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         },
         "munlock" => Call::Unlock(range),
         "uffd-register" => {
-            let modes = [Modes::Wp, Modes::Missing, Modes::Both, Modes::Rwp];
+            let modes = [
+                Modes::Wp,
+                Modes::Missing,
+                Modes::Both,
+                Modes::Rwp,
+                Modes::Minor,
+            ];
             Call::Register(
                 range,
-                modes[one_of(&["wp", "missing", "missing+wp", "rwp"])?],
+                modes[one_of(&["wp", "missing", "missing+wp", "rwp", "minor"])?],
             )
         }
         "uffd-unregister" => Call::Unregister(range),
@@ -256,6 +264,12 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "uffd-zeropage" => Call::Zero(range),
         "uffd-move" => Call::UffdMove(range, number(rest.first(), PAGES - 1)?),
         "uffd-poison" => Call::Poison(range),
+        "uffd-continue" => Call::Continue(range),
+        "uffd-wake" => Call::Wake(range),
+        "start-write" | "start-read" => Call::Start {
+            range,
+            writes: name == "start-write",
+        },
         "pagemap-scan" => scan(range, rest)?,
         "to-device" => Call::ToDevice(range),
         "to-system" => Call::ToSystem(range),

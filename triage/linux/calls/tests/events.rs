@@ -63,6 +63,9 @@ fn an_event_for_a_page_that_is_still_there_is_false() {
     let freed = format!("{REGISTERED}free p0 0 2\n");
     let event = [Event::Remove(Range::new(0, 2))];
     assert_eq!(broken(&freed, 0, &event, true), None);
+    let shared = freed.replace("rw\n", "rw shared\n");
+    let failed = broken(&shared, -22, &event, true);
+    assert_eq!(failed, Some(BreachKind::FalseEvent), "shared memory");
 }
 
 #[test]

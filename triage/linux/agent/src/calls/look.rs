@@ -7,6 +7,10 @@ use mm_linux_calls::{Access, Advice, BreachKind, Call, PAGES, Range};
 impl Process<'_> {
     /// Looks at all pages of this process.
     pub(super) fn look(&mut self, step: usize) {
+        if let Some(page) = self.kernel.stuck_at() {
+            self.note(step, page, (BreachKind::NotFilled, 0, 0));
+        }
+        self.look_at_waiters(step, None);
         let named = self.shared.board().ledger.named();
         let mut entries = [0; PAGES as usize];
         let entries = &mut entries[named.clone()];
@@ -165,6 +169,27 @@ impl Process<'_> {
         let ledger = &self.shared.board().ledger;
         let broken = ledger.check_events(self.me, call, result, &events, stays);
         if let Some((page, shown)) = broken {
+            self.note(step, page, shown);
+        }
+    }
+
+    /// Looks whether a call says of a page that it is there, or that it cannot be filled in, and an
+    /// access says that it is missing.
+    pub(super) fn look_for_filled(&mut self, step: usize, call: &Call, result: i32) {
+        let page = usize::from(call.filled().first);
+        let is_refused = call.fills() && [-libc::EEXIST, -libc::EFAULT].contains(&result);
+        let ledger = &mut self.shared.board().ledger;
+        // a monitor notices such pages itself
+        if !is_refused || self.kernel.is_watched() || !ledger.is_missing_here(self.me, page) {
+            return;
+        }
+        let read = self.kernel.read(page);
+        let shown = if read == Err(-libc::SIGBUS) {
+            Some((BreachKind::NotFilled, 0, result.unsigned_abs().into()))
+        } else {
+            ledger.has_read(self.me, page, read.ok())
+        };
+        if let Some(shown) = shown {
             self.note(step, page, shown);
         }
     }

@@ -53,6 +53,7 @@ impl Process<'_> {
                     let was_present = is_shown && *entry & kernel::PRESENT != 0;
                     board.ledger.rw_protected(self.me, page, was_present);
                 }
+                self.look_at_waiters(at, Some((call, result, 0)));
             }
             Call::Read(range) => {
                 board.ledger.apply(self.me, call, 0, at, 0);
@@ -75,6 +76,10 @@ impl Process<'_> {
                     self.note(at, page, shown);
                 }
             }
+            Call::Start { range, writes } => {
+                board.ledger.apply(self.me, call, 0, at, 0);
+                self.start(at, range, writes);
+            }
             Call::Scan { .. } => {
                 board.ledger.apply(self.me, call, 0, at, 0);
                 result = self.scan(at, call);
@@ -88,6 +93,7 @@ impl Process<'_> {
                     -1 => result = kernel::errno(),
                     0 => {
                         self.me = 1;
+                        self.waiters.clear();
                         self.kernel.forked(trace_of(self.traces, 1));
                         while self.shared.turn.load(Ordering::SeqCst) <= 2 * at as u32 {
                             self.shared.rest(2 * at as u32);
@@ -106,7 +112,9 @@ impl Process<'_> {
                 (result, done) = self.kernel.call(call, at);
                 self.look_at_events(at, call, result, &before);
                 board.ledger.apply(self.me, call, result, at, done);
+                self.look_for_filled(at, call, result);
                 self.look_for_pages(at, call, result);
+                self.look_at_waiters(at, Some((call, result, done)));
             }
         }
         self.shared.results[at].store(result, Ordering::SeqCst);

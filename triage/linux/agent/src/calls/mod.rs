@@ -12,6 +12,7 @@ mod look;
 mod make;
 mod monitor;
 mod shared;
+mod waiters;
 mod words;
 
 use crate::cover::{Cover, Trace};
@@ -26,6 +27,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use waiters::Waiter;
 
 /// How long a process that was killed may take to end.
 const END: Duration = Duration::from_secs(4);
@@ -43,6 +45,8 @@ struct Process<'a> {
     kernel: Kernel,
     traces: &'static [Trace],
     attic: &'static Attic,
+    /// Its threads whose access has not ended.
+    waiters: Vec<Waiter>,
 }
 
 impl Process<'_> {
@@ -209,6 +213,7 @@ fn run(
             shared,
             traces,
             attic,
+            waiters: Vec::new(),
             kernel: Kernel::new(&job.program, &shared.mailbox, trace_of(traces, 0)),
         };
         process.run(0);

@@ -13,14 +13,25 @@ use std::time::{Duration, Instant};
 
 /// The most events of a call.
 const MOST: usize = 64;
+/// The most threads of a program whose faults are not resolved.
+const ALONE: usize = 32;
+/// How often the monitor tries again to resolve a fault.
+const RETRIES: u32 = 8;
 /// How long the thread may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 const HUGE_BYTES: u64 = 2 << 20;
 
+// requests
+const SYNC: u8 = 0;
+const CLOSE: u8 = 1;
+const CLOSE_CHILD: u8 = 2;
+
+const UNREGISTER: c_ulong = 0x8010_aa01;
 const WAKE: c_ulong = 0x8010_aa02;
 const COPY: c_ulong = 0xc028_aa03;
 const ZEROPAGE: c_ulong = 0xc020_aa04;
 const WRITEPROTECT: c_ulong = 0xc018_aa06;
+const CONTINUE: c_ulong = 0xc020_aa07;
 const RWPROTECT: c_ulong = 0xc018_aa09;
 
 // events
@@ -31,6 +42,7 @@ const REMOVE: u8 = 0x15;
 const UNMAP: u8 = 0x16;
 // flags of a page fault
 const FAULT_WP: u64 = 1 << 1;
+const FAULT_MINOR: u64 = 1 << 2;
 const FAULT_RWP: u64 = 1 << 3;
 
 /// Where the thread leaves what it has read. All processes of a program share it.
@@ -42,6 +54,15 @@ pub struct Mailbox {
     /// The userfaultfd that the last fork has made, in the process of the thread; 0 if there is
     /// none.
     child: AtomicI32,
+    /// The address of the last fault that could not be resolved, and how often that happened.
+    failed_at: AtomicU64,
+    failures: AtomicU32,
+    /// One more than the page of a fault that could not be resolved, or not by UFFDIO_ZEROPAGE,
+    /// which says that the page exists.
+    stuck: AtomicU32,
+    /// Threads whose faults are not resolved.
+    alone: [AtomicI32; ALONE],
+    alone_count: AtomicU32,
 }
 
 impl Mailbox {
@@ -49,6 +70,36 @@ impl Mailbox {
     pub fn clear(&self) {
         self.count.store(0, Ordering::SeqCst);
         self.child.store(0, Ordering::SeqCst);
+        self.stuck.store(0, Ordering::SeqCst);
+        self.alone_count.store(0, Ordering::SeqCst);
+        let alone = self.alone.iter();
+        alone.for_each(|thread| thread.store(0, Ordering::SeqCst));
+    }
+
+    /// The faults of this thread are not resolved.
+    pub fn leave_alone(&self, thread: i32) {
+        let at = self.alone_count.fetch_add(1, Ordering::SeqCst) as usize;
+        if let Some(slot) = self.alone.get(at) {
+            slot.store(thread, Ordering::SeqCst);
+        }
+    }
+
+    fn leaves_alone(&self, thread: i32) -> bool {
+        let mut alone = self.alone.iter();
+        alone.any(|alone| alone.load(Ordering::SeqCst) == thread)
+    }
+
+    /// True unless a fault at this address could not be resolved several times.
+    fn may_retry(&self, at: u64) -> bool {
+        if self.failed_at.swap(at, Ordering::SeqCst) != at {
+            self.failures.store(0, Ordering::SeqCst);
+        }
+        self.failures.fetch_add(1, Ordering::SeqCst) < RETRIES
+    }
+
+    fn is_stuck_at(&self, at: u64) {
+        let page = pages(at, at + PAGE_BYTES).first;
+        self.stuck.store(u32::from(page) + 1, Ordering::SeqCst);
     }
 
     fn note(&self, words: [u64; 3]) {
@@ -85,6 +136,8 @@ pub struct Monitor {
     /// The end of a pipe. The thread answers each byte.
     door: c_int,
     mailbox: &'static Mailbox,
+    /// It is the monitor of the parent.
+    is_parents: bool,
 }
 
 impl Monitor {
@@ -98,7 +151,11 @@ impl Monitor {
         let [inside, door] = ends;
         let thread = std::thread::Builder::new().stack_size(128 << 10);
         thread.spawn(move || watch(uffd, inside, mailbox))?;
-        let monitor = Self { door, mailbox };
+        let monitor = Self {
+            door,
+            mailbox,
+            is_parents: false,
+        };
         // A thread that starts allocates memory. libc holds the locks of its allocator during a
         // fork, which waits for the thread.
         monitor.is_current();
@@ -107,13 +164,24 @@ impl Monitor {
 
     /// Waits until the thread has noted all that has happened. Returns false if it does not answer.
     fn is_current(&self) -> bool {
+        self.asks(SYNC)
+    }
+
+    /// The thread closes the userfaultfd. Returns true if that was the file of this process.
+    pub fn close(self) -> bool {
+        self.asks(if self.is_parents { CLOSE_CHILD } else { CLOSE });
+        !self.is_parents
+    }
+
+    /// Asks the thread, and waits for its answer. Returns false if there is none.
+    fn asks(&self, what: u8) -> bool {
         let before = self.mailbox.answers.load(Ordering::SeqCst);
         let time = libc::timespec {
             tv_sec: 0,
             tv_nsec: 20_000_000,
         };
         // SAFETY: a byte of ours.
-        if unsafe { libc::write(self.door, [0u8].as_ptr().cast(), 1) } != 1 {
+        if unsafe { libc::write(self.door, [what].as_ptr().cast(), 1) } != 1 {
             return false;
         }
         let began = Instant::now();
@@ -140,8 +208,15 @@ impl Monitor {
         self.is_current().then(|| self.mailbox.take())
     }
 
+    /// The page of a fault that could not be resolved.
+    pub fn stuck_at(&self) -> Option<usize> {
+        let stuck = self.mailbox.stuck.swap(0, Ordering::SeqCst);
+        (stuck as usize).checked_sub(1)
+    }
+
     /// In the child of a fork, a userfaultfd for its memory, if it inherits a registration.
-    pub fn inherited(&self) -> Option<c_int> {
+    pub fn inherited(&mut self) -> Option<c_int> {
+        self.is_parents = true;
         if !self.is_current() {
             return None;
         }
@@ -175,6 +250,9 @@ fn watch(uffd: c_int, inside: c_int, mailbox: &Mailbox) {
         // SAFETY: as above; wakes those that wait on our word.
         unsafe {
             if polled[2].revents != 0 && libc::read(inside, byte.as_mut_ptr().cast(), 1) == 1 {
+                if let Some(file) = files.get_mut(usize::from(byte[0]).wrapping_sub(1)) {
+                    libc::close(std::mem::replace(file, -1));
+                }
                 mailbox.answers.fetch_add(1, Ordering::SeqCst);
                 let word = &raw const mailbox.answers;
                 libc::syscall(libc::SYS_futex, word, libc::FUTEX_WAKE, i32::MAX);
@@ -191,7 +269,8 @@ fn read_all(fd: c_int, child: &mut c_int, mailbox: &Mailbox) {
     while fd >= 0 && unsafe { libc::read(fd, message.as_mut_ptr().cast(), 32) } == 32 {
         let [head, one, two, three] = message;
         match head as u8 {
-            PAGEFAULT => resolve(fd, one, two & !(PAGE_BYTES - 1)),
+            PAGEFAULT if mailbox.leaves_alone(three as i32) => {}
+            PAGEFAULT => resolve(fd, one, two & !(PAGE_BYTES - 1), mailbox),
             FORK => {
                 // SAFETY: ours, and closed once.
                 unsafe { libc::close(*child) };
@@ -206,7 +285,7 @@ fn read_all(fd: c_int, child: &mut c_int, mailbox: &Mailbox) {
 }
 
 /// Lets the thread go on that has faulted at a page.
-fn resolve(fd: c_int, flags: u64, at: u64) {
+fn resolve(fd: c_int, flags: u64, at: u64, mailbox: &Mailbox) {
     let call = |command: c_ulong, words: &mut [u64]| {
         // SAFETY: the structure has the size that the command says.
         match unsafe { libc::ioctl(fd, command, words.as_mut_ptr()) } {
@@ -216,22 +295,32 @@ fn resolve(fd: c_int, flags: u64, at: u64) {
     };
     let huge = at & !(HUGE_BYTES - 1);
     let both = |command: c_ulong| {
-        call(command, &mut [at, PAGE_BYTES, 0]) == 0
-            || call(command, &mut [huge, HUGE_BYTES, 0]) == 0
+        call(command, &mut [at, PAGE_BYTES, 0, 0]) == 0
+            || call(command, &mut [huge, HUGE_BYTES, 0, 0]) == 0
     };
     let is_resolved = if flags & FAULT_WP != 0 {
         both(WRITEPROTECT)
     } else if flags & FAULT_RWP != 0 {
         both(RWPROTECT)
+    } else if flags & FAULT_MINOR != 0 {
+        both(CONTINUE)
     } else {
-        call(ZEROPAGE, &mut [at, PAGE_BYTES, 0, 0]) == 0 || {
+        let result = call(ZEROPAGE, &mut [at, PAGE_BYTES, 0, 0]);
+        if result == -libc::EEXIST {
+            mailbox.is_stuck_at(at);
+        }
+        result == 0 || {
             let zeros = zeros();
             call(COPY, &mut [at, zeros, PAGE_BYTES, 0, 0]) == 0
                 || call(COPY, &mut [huge, zeros, HUGE_BYTES, 0, 0]) == 0
         }
     };
-    if !is_resolved {
-        call(WAKE, &mut [at, PAGE_BYTES]);
+    let woken = is_resolved || call(WAKE, &mut [at, PAGE_BYTES]) != 0;
+    if !woken && !mailbox.may_retry(at) {
+        mailbox.is_stuck_at(at);
+        // the access goes on without us
+        call(UNREGISTER, &mut [at, PAGE_BYTES]);
+        call(UNREGISTER, &mut [huge, HUGE_BYTES]);
     }
 }
 

@@ -12,8 +12,7 @@ impl Ledger {
         let page = &self.pages[process][page];
         let needed = if writes { WRITABLE } else { READABLE };
         let is_shut = !page.has(MAPPED | needed) || page.any(GUARD | POISON);
-        let may_be_missing =
-            !self.monitor && page.has(REG_MISSING) && (page.has(SHARED) || !page.has(POPULATED));
+        let may_be_missing = !self.monitor && page.may_be_missing();
         let may_be_protected = page.has(UNSURE) && (writes || page.has(REG_RWP));
         let is_protected = !self.resolves() && writes && page.has(PROTECTED);
         if page.has(VAGUE) {

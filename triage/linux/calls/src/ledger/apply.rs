@@ -89,24 +89,28 @@ impl Ledger {
                 }
             }
             Call::Register(range, modes) if !failed => self.each_mapped(process, range, |page| {
-                // Linux ignores a second registration for fewer modes, which nobody documents
+                // Linux ignores a second registration for fewer modes. Nobody documents what becomes
+                // of the protection then
                 page.set(PROTECTED, page.has(PROTECTED) && modes.wp());
                 page.set(REG_WP, page.has(REG_WP) || modes.wp());
-                page.set(REG_MISSING, page.has(REG_MISSING) || modes.missing());
+                page.set(REG_MISSING, modes.missing());
+                page.set(REG_MINOR, modes == Modes::Minor);
                 page.set(REG_RWP, page.has(REG_RWP) || modes == Modes::Rwp);
                 page.set(UNSURE, page.any(UNSURE | RWP) && modes != Modes::Rwp);
                 page.set(RWP, page.has(RWP) && modes == Modes::Rwp);
             }),
+            Call::CloseUffd => {
+                for page in &mut self.pages[process] {
+                    page.set(REGISTERED | PROTECTED | WRITTEN | RWP | UNSURE, false);
+                }
+            }
             Call::Unregister(range) => self.each_mapped(process, range, |page| {
                 // a call that fails because of its arguments has done nothing
                 if result == -EINVAL {
                     return;
                 }
                 page.set(PROTECTED | WRITTEN | RWP | UNSURE, false);
-                page.set(
-                    REG_WP | REG_MISSING | REG_RWP,
-                    failed && page.any(REG_WP | REG_MISSING | REG_RWP),
-                );
+                page.set(REGISTERED, failed && page.any(REGISTERED));
                 if failed {
                     page.give_up();
                 }

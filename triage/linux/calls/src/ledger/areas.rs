@@ -120,7 +120,7 @@ impl Ledger {
             // without UFFD_FEATURE_EVENT_REMAP, mremap ends the registration; only the monitor asks
             // for that feature
             if !self.monitor {
-                page.set(REG_WP | REG_MISSING | REG_RWP, false);
+                page.set(REGISTERED, false);
                 page.set(PROTECTED | WRITTEN | RWP | UNSURE, false);
             }
             page.set(PINNED | LOCKED | UNMERGED, false);
@@ -311,7 +311,7 @@ impl Ledger {
                 page.set(PROTECTED, page.has(PROTECTED) && !page.has(UNSURE));
                 page.set(RWP | WRITTEN, false);
             } else {
-                page.set(REG_WP | REG_MISSING | REG_RWP | RWP | UNSURE, false);
+                page.set(REGISTERED | RWP | UNSURE, false);
                 page.set(PROTECTED | WRITTEN, false);
             }
             // a child inherits no locks

@@ -23,17 +23,21 @@ impl Ledger {
         if let Some((page, number)) = missing.flatten() {
             return Some((page, (BreachKind::NoEvent, number.into(), 0)));
         }
-        let may_stay = matches!(
-            call,
-            // it drops pages later, or maps the same page again
-            Call::Advise(_, Advice::Free) | Call::RemapFile(..)
-        );
+        let may_stay = |page: usize| match call {
+            // it drops pages later; and only private memory without a file
+            Call::Advise(_, Advice::Free) => {
+                result == 0 || !self.pages[process][page].any(SHARED | FILE)
+            }
+            // it maps the same page again
+            Call::RemapFile(..) => true,
+            _ => false,
+        };
         for event in events {
             let (Event::Remove(range) | Event::Unmap(range)) = event else {
                 continue;
             };
-            let page = range.pages().find(|page| stays(*page));
-            if let Some(page) = page.filter(|_| !may_stay) {
+            let mut pages = range.pages();
+            if let Some(page) = pages.find(|page| stays(*page) && !may_stay(*page)) {
                 let number = event.number().into();
                 return Some((page, (BreachKind::FalseEvent, number, 0)));
             }
@@ -75,10 +79,7 @@ impl Ledger {
         let counts = |page: usize, number: u8| {
             let page = &self.pages[process][page];
             let is_inherited = number != Event::Fork.number() || !page.has(DONT_FORK);
-            page.has(MAPPED)
-                && page.any(REG_WP | REG_MISSING | REG_RWP)
-                && !page.any(VAGUE | HUGETLB)
-                && is_inherited
+            page.has(MAPPED) && page.any(REGISTERED) && !page.any(VAGUE | HUGETLB) && is_inherited
         };
         wanted.into_iter().find_map(|(range, event)| {
             let number = event.number();

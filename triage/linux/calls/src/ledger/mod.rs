@@ -19,6 +19,9 @@ mod areas;
 mod events;
 mod page;
 mod shown;
+mod waiters;
+
+pub use waiters::wakes;
 
 use crate::breach::BreachKind;
 use crate::range::Range;

@@ -51,6 +51,10 @@ pub const DROPPABLE: u32 = 1 << 26;
 pub const LOCKED: u32 = 1 << 27;
 /// MADV_UNMERGEABLE has succeeded, so it is no page of KSM.
 pub const UNMERGED: u32 = 1 << 28;
+/// Registered with userfaultfd for minor faults.
+pub const REG_MINOR: u32 = 1 << 29;
+/// Registered with userfaultfd.
+pub const REGISTERED: u32 = REG_WP | REG_MISSING | REG_RWP | REG_MINOR;
 
 /// When its claims were given up, its word lay in the object that it maps: shared memory, or the
 /// memfd. So nothing is known of that word either.
@@ -118,6 +122,11 @@ impl Page {
         self.drop_page();
         self.set(KNOWN, true);
         self.set(UNSURE, is_unsure);
+    }
+
+    /// An access may wait for userfaultfd to fill it in, or to map it.
+    pub const fn may_be_missing(&self) -> bool {
+        self.has(REG_MISSING) && (self.has(SHARED) || !self.has(POPULATED)) || self.has(REG_MINOR)
     }
 
     /// Its word lies in the object that is mapped.

@@ -84,6 +84,14 @@ impl Ledger {
         page.has(MAPPED) && !page.any(other)
     }
 
+    /// True if an access to the page, if it is not there, is a missing fault. The page belongs to a
+    /// private mapping.
+    pub fn is_missing_here(&self, process: usize, at: usize) -> bool {
+        let page = &self.pages[process][at];
+        page.has(MAPPED | READABLE | REG_MISSING)
+            && !page.any(VAGUE | SHARED | FILE | GUARD | POISON)
+    }
+
     /// The process that pins pages, and the range.
     pub fn pinned(&self) -> Option<(usize, Range)> {
         self.pin

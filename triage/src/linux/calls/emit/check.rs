@@ -2,7 +2,7 @@
 
 use super::monitor::watched;
 use super::statement::{Needs, SCAN, read, scanned, statement, written};
-use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range};
+use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range, Step};
 
 /// A check.
 #[derive(Clone, Debug, Default)]
@@ -167,6 +167,10 @@ fn account(field: usize) -> Check {
     }
 }
 
+const fn is_start(step: &Step) -> bool {
+    matches!(step.call, Call::Start { .. })
+}
+
 /// The check of a breach. Counters and calls that do not return are checked around the program.
 pub fn check(program: &Program, breach: &Breach) -> Check {
     let page = breach.page;
@@ -299,7 +303,27 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
-        BreachKind::NoEvent | BreachKind::FalseEvent => Check::default(),
+        BreachKind::Waits if program.steps.iter().any(is_start) => Check {
+            after: "sleep(1);".to_owned(),
+            broken: "!done".to_owned(),
+            ..Check::default()
+        },
+        BreachKind::NotFilled if call.is_some_and(Call::fills) => {
+            let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
+            Check {
+                instead: Some(format!("errno = 0;\n{}", step.unwrap_or_default())),
+                broken: format!(
+                    "errno == {} && pwrite(word, AT({page}), 8, 0) != 8",
+                    breach.wanted
+                ),
+                needs: Some(Needs::Word),
+                ..Check::default()
+            }
+        }
+        BreachKind::NoEvent
+        | BreachKind::FalseEvent
+        | BreachKind::Waits
+        | BreachKind::NotFilled => Check::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {
             Check::default()
         }

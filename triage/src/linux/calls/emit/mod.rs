@@ -25,7 +25,8 @@ static long counter(void)
 ";
 
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 15] = [
+const HEADERS: [(&str, &[&str]); 16] = [
+    ("errno.h", &["errno"]),
     ("fcntl.h", &["O_", "FALLOC_"]),
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("pthread.h", &["pthread_"]),
@@ -440,9 +441,7 @@ fn read_all(program: &Program) -> String {
 }
 
 fn assemble(program: &Program, helper: &str, main: &str, comment: &str) -> String {
-    let watches = main.contains(", monitor, 0)");
-    let monitor = if watches { monitor::MONITOR } else { "" };
-    let helper = &format!("{monitor}{helper}");
+    let helper = &format!("{}{helper}", monitor::threads(program, main));
     let code = format!("{helper}{main}");
     let mut text = String::new();
     for line in comment.lines() {

@@ -1,21 +1,64 @@
 //! The monitor of a program, as C: a thread that reads its userfaultfd.
 
-use mm_linux_calls::{BreachKind, Call, Program};
+use mm_linux_calls::{BreachKind, Call, Program, Range};
 
-/// It resolves page faults, and counts what it reads.
-pub const MONITOR: &str = "\
+/// It counts what it reads.
+const READS: &str = "\
 static int uffd, events[32];
 static void *monitor(void *unused)
 {
 	for (struct uffd_msg msg; read(uffd, &msg, sizeof(msg)) > 0; events[msg.event]++)
+";
+/// And resolves page faults.
+const RESOLVES: &str = "\
 		if (msg.event == UFFD_EVENT_PAGEFAULT) {
 			struct uffdio_range page = { msg.arg.pagefault.address & -4096L, 4096 };
 			ioctl(uffd, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){ page, 0, 0 });
 			ioctl(uffd, UFFDIO_WRITEPROTECT, &(struct uffdio_writeprotect){ page, 0 });
 		}
-	return unused;
-}
 ";
+
+/// The functions of the threads that the statements begin.
+pub fn threads(program: &Program, main: &str) -> String {
+    let mut text = String::new();
+    let starts: Vec<_> = program
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(at, step)| match step.call {
+            Call::Start { range, writes } => Some((writes, Range::word(at, range.first.into()))),
+            _ => None,
+        })
+        .collect();
+    if main.contains(", monitor, 0)") {
+        text.push_str(READS);
+        // the threads wait until the program does something
+        text.push_str(if starts.is_empty() {
+            RESOLVES
+        } else {
+            "\t\t;\n"
+        });
+        text.push_str("\treturn unused;\n}\n");
+    }
+    if !starts.is_empty() {
+        text.push_str("static volatile int done;\n");
+    }
+    for writes in [true, false] {
+        let name = if writes { "start_write" } else { "start_read" };
+        let Some((_, word)) = starts.iter().rfind(|start| start.0 == writes) else {
+            continue;
+        };
+        let access = if writes {
+            format!("*(volatile long *)at = {word:#x}")
+        } else {
+            "(void)*(volatile long *)at".to_owned()
+        };
+        text.push_str(&format!(
+            "static void *{name}(void *at)\n{{\n\t{access};\n\tdone++;\n\treturn at;\n}}\n"
+        ));
+    }
+    text
+}
 
 /// The features of userfaultfd that the program's file has, and their names.
 pub fn features(program: &Program) -> (u32, String) {
@@ -30,9 +73,9 @@ pub fn features(program: &Program) -> (u32, String) {
         (program.wp_async, 1 << 15, "WP_ASYNC, "),
         (has_rwp, 1 << 17, "RWP, "),
         (program.wp_async && has_rwp, 1 << 18, "RWP_ASYNC, "),
-        (program.monitor, 0x5e, "events, "),
+        (program.monitor, 0x15e, "events, "),
         (!program.monitor, 0x80, "SIGBUS, "),
-        (true, 0x1_7021, "shmem, WP_UNPOPULATED, POISON, MOVE"),
+        (true, 0x1_7621, "shmem, WP_UNPOPULATED, POISON, MOVE"),
     ];
     let all = all.iter().filter(|(has, ..)| *has);
     all.fold((0, String::new()), |(bits, names), (_, bit, name)| {

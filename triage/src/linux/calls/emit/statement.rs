@@ -347,6 +347,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                 Modes::Wp => "UFFDIO_REGISTER_MODE_WP",
                 Modes::Missing => "UFFDIO_REGISTER_MODE_MISSING",
                 Modes::Both => "UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP",
+                Modes::Minor => "UFFDIO_REGISTER_MODE_MINOR",
                 Modes::Rwp => "8 /* UFFDIO_REGISTER_MODE_RWP */",
             }
         ),
@@ -394,6 +395,20 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             at(range.first),
             bytes(range.len)
         ),
+        Call::Continue(range) => format!(
+            "ioctl(uffd, UFFDIO_CONTINUE, &(struct uffdio_continue){{ {}, 0, 0 }});",
+            uffd_range(range)
+        ),
+        Call::Wake(range) => format!(
+            "ioctl(uffd, UFFDIO_WAKE, &(struct uffdio_range){});",
+            uffd_range(range)
+        ),
+        Call::CloseUffd => "close(uffd);".to_owned(),
+        Call::Start { range, writes } => format!(
+            "pthread_create(&(pthread_t){{ 0 }}, 0, {}, {}), sleep(1);",
+            if writes { "start_write" } else { "start_read" },
+            at(range.first)
+        ),
         Call::Scan { .. } => scan(call),
         Call::DeviceRead(range) => device(range, 0, "the device reads"),
         Call::DeviceWrite(range) => {
@@ -426,7 +441,10 @@ pub fn needs(call: &Call, faulted: bool) -> Option<Needs> {
         | Call::Copy(..)
         | Call::Zero(_)
         | Call::UffdMove(..)
-        | Call::Poison(_) => Some(Needs::Uffd),
+        | Call::Poison(_)
+        | Call::Continue(_)
+        | Call::Wake(_)
+        | Call::CloseUffd => Some(Needs::Uffd),
         Call::DeviceRead(_)
         | Call::DeviceWrite(_)
         | Call::ToDevice(_)

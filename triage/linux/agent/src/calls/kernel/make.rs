@@ -6,13 +6,14 @@ use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
 use std::os::fd::AsRawFd;
 
-/// Features of userfaultfd: missing and write-protected shared memory, unpopulated pages, poison,
-/// move; and asynchronous write protection.
-const FEATURES: u64 = 1 | 1 << 5 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
+/// Features of userfaultfd: missing and write-protected shared memory, minor faults, unpopulated
+/// pages, poison, move; and asynchronous write protection.
+const FEATURES: u64 = 1 | 1 << 5 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
 /// SIGBUS.
 const ALONE: u64 = 1 << 7;
-/// The events of fork, mremap, dropped and unmapped memory, and missing huge pages.
-const WATCHED: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6;
+/// The events of fork, mremap, dropped and unmapped memory, missing huge pages, and the number of
+/// the thread that faults.
+const WATCHED: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 8;
 const WP_ASYNC: u64 = 1 << 15;
 /// `UFFD_FEATURE_RWP`, and with asynchronous protection `UFFD_FEATURE_RWP_ASYNC`.
 const RWP: u64 = 1 << 17;
@@ -20,10 +21,12 @@ const RWP_ASYNC: u64 = 1 << 18;
 const API: c_ulong = 0xc018_aa3f;
 const REGISTER: c_ulong = 0xc020_aa00;
 const UNREGISTER: c_ulong = 0x8010_aa01;
+const WAKE: c_ulong = 0x8010_aa02;
 const COPY: c_ulong = 0xc028_aa03;
 const ZEROPAGE: c_ulong = 0xc020_aa04;
 const MOVE: c_ulong = 0xc028_aa05;
 const WRITEPROTECT: c_ulong = 0xc018_aa06;
+const CONTINUE: c_ulong = 0xc020_aa07;
 const POISON: c_ulong = 0xc020_aa08;
 const RWPROTECT: c_ulong = 0xc018_aa09;
 /// `PIN_LONGTERM_TEST_START`, `_STOP` and `_READ` of `/sys/kernel/debug/gup_test`.
@@ -62,6 +65,17 @@ impl Kernel {
         let monitor = self.mailbox.map(|mailbox| Monitor::begin(uffd, mailbox));
         self.monitor = monitor.and_then(Result::ok);
         uffd
+    }
+
+    fn close_uffd(&mut self) -> i32 {
+        let uffd = self.uffd.take();
+        // the monitor closes the file that it reads, and the child of a fork has another one
+        let is_closed = self.monitor.take().is_some_and(Monitor::close);
+        if let Some(uffd) = uffd.filter(|_| !is_closed) {
+            // SAFETY: ours, and closed once.
+            unsafe { libc::close(uffd) };
+        }
+        0
     }
 
     /// Makes an ioctl; its structure's words are changed in place.
@@ -228,6 +242,7 @@ impl Kernel {
                     Modes::Missing => 1,
                     Modes::Wp => 2,
                     Modes::Both => 3,
+                    Modes::Minor => 4,
                     Modes::Rwp => 8,
                 };
                 let mut words = [addr(range.first), bytes(range.len), modes, 0];
@@ -272,6 +287,13 @@ impl Kernel {
                 let result = self.uffd_call(POISON, &mut words);
                 return pages(words[3], result);
             }
+            Call::Continue(range) => {
+                let mut words = [addr(range.first), bytes(range.len), 0, 0];
+                let result = self.uffd_call(CONTINUE, &mut words);
+                return pages(words[3], result);
+            }
+            Call::Wake(range) => self.uffd_call(WAKE, &mut [addr(range.first), bytes(range.len)]),
+            Call::CloseUffd => self.close_uffd(),
             Call::ToDevice(_)
             | Call::ToSystem(_)
             | Call::DeviceRead(_)
@@ -286,6 +308,7 @@ impl Kernel {
             | Call::VmWrite(_)
             | Call::DeviceWrite(_)
             | Call::Scan { .. }
+            | Call::Start { .. }
             | Call::Fork
             | Call::Exit => 0,
         };

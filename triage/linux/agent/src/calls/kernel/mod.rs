@@ -36,7 +36,7 @@ pub fn frame(entry: u64) -> Option<u64> {
     (entry & PRESENT != 0).then_some(entry & ((1 << 55) - 1))
 }
 
-fn addr(page: u16) -> u64 {
+pub fn addr(page: u16) -> u64 {
     BASE + u64::from(page) * PAGE_BYTES
 }
 
@@ -141,7 +141,7 @@ impl Kernel {
             // SAFETY: the child's copy.
             unsafe { libc::close(uffd) };
         }
-        self.uffd = self.monitor.as_ref().and_then(Monitor::inherited);
+        self.uffd = self.monitor.as_mut().and_then(Monitor::inherited);
         if self.uffd.is_none() {
             self.monitor = None;
         }
@@ -155,6 +155,11 @@ impl Kernel {
     /// True if a monitor reads the userfaultfd.
     pub fn is_watched(&self) -> bool {
         self.monitor.is_some()
+    }
+
+    /// The page of a fault that the monitor could not resolve.
+    pub fn stuck_at(&self) -> Option<usize> {
+        self.monitor.as_ref()?.stuck_at()
     }
 
     /// The events since the last time; `None` if nobody knows.

@@ -1,0 +1,37 @@
+//! Threads that wait for a userfaultfd: when they must go on.
+
+use super::Ledger;
+use super::page::*;
+use crate::call::Call;
+use crate::range::Range;
+
+/// True if the call, which has ended with `result` after `done` pages, wakes a thread that waits
+/// for a page.
+pub fn wakes(call: &Call, result: i32, done: u16, page: usize) -> bool {
+    let is_done = |range: Range| range.pages().take(done.into()).any(|at| at == page);
+    match *call {
+        Call::Copy(range, _) | Call::Zero(range) | Call::Poison(range) | Call::Continue(range) => {
+            is_done(range)
+        }
+        Call::UffdMove(range, to) => is_done(range.moved(to)),
+        Call::Unregister(range)
+        | Call::Wake(range)
+        | Call::WriteProtect(range, false)
+        | Call::RwProtect(range, false) => result == 0 && range.pages().contains(&page),
+        Call::CloseUffd => result == 0,
+        _ => false,
+    }
+}
+
+impl Ledger {
+    /// True if nothing stops an access to the page: neither the mapping nor a userfaultfd.
+    pub fn is_free(&self, process: usize, at: usize, writes: bool) -> bool {
+        let page = &self.pages[process][at];
+        let needed = if writes { WRITABLE } else { READABLE };
+        let is_protected = page.any(UNSURE | RWP) || writes && page.has(PROTECTED);
+        page.has(MAPPED | needed)
+            && !page.any(VAGUE | GUARD | POISON | HUGETLB)
+            && !is_protected
+            && !page.may_be_missing()
+    }
+}
