@@ -86,6 +86,14 @@ kinds! {
         "a thread that waits for userfaultfd goes on when nothing stops its access any more";
     NotFilled, "not-filled", "userfaultfd does not fill in a page that is missing",
         "a page that is missing and registered can be filled in";
+    SoftDirty, "soft-dirty", "a page to which nobody has written is soft-dirty",
+        "a page is soft-dirty only if it was written to";
+    FailedChange, "failed-change", "a call of userfaultfd that failed has changed the protection of a page",
+        "a call of userfaultfd that fails changes nothing";
+    WalkEnd, "walk-end", "PAGEMAP_SCAN reports pages behind walk_end",
+        "walk_end of PAGEMAP_SCAN is the end of what was scanned";
+    SmapsShared, "smaps-shared", "smaps counts pages as shared that only one process maps",
+        "smaps counts pages as shared only if they are";
     Hang, "hang", "a system call does not return",
         "a system call returns";
     Unkillable, "unkillable", "a system call does not return, and its process cannot be killed",

@@ -197,6 +197,8 @@ pub enum Call {
     Resize(Range, u16),
     /// Writes a word to each page.
     Write(Range),
+    /// Writes a word to every other page.
+    WriteAlternate(Range),
     /// Reads the word of each page.
     Read(Range),
     /// Writes through `/proc/self/mem`.
@@ -257,6 +259,8 @@ pub enum Call {
     Continue(Range),
     /// `UFFDIO_WAKE`.
     Wake(Range),
+    /// The process may have no more mappings than it has now (`vm.max_map_count`).
+    MapLimit,
     /// The userfaultfd is closed.
     CloseUffd,
     /// A thread begins to access the first page of the range. If it waits for the userfaultfd, the
@@ -321,6 +325,7 @@ impl Call {
             Self::Move { .. } => "mremap",
             Self::Resize(..) => "resize",
             Self::Write(_) => "write",
+            Self::WriteAlternate(_) => "write-alternate",
             Self::Read(_) => "read",
             Self::MemWrite(_) => "mem-write",
             Self::VmWrite(_) => "vm-write",
@@ -348,6 +353,7 @@ impl Call {
             Self::Poison(_) => "uffd-poison",
             Self::Continue(_) => "uffd-continue",
             Self::Wake(_) => "uffd-wake",
+            Self::MapLimit => "map-limit",
             Self::CloseUffd => "uffd-close",
             Self::Start { writes: true, .. } => "start-write",
             Self::Start { writes: false, .. } => "start-read",
@@ -368,6 +374,7 @@ impl Call {
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Write(_)
+            | Self::WriteAlternate(_)
             | Self::Read(_)
             | Self::MemWrite(_)
             | Self::VmWrite(_)
@@ -412,6 +419,7 @@ impl Call {
             | Self::Move { range, .. }
             | Self::Resize(range, _)
             | Self::Write(range)
+            | Self::WriteAlternate(range)
             | Self::Read(range)
             | Self::MemWrite(range)
             | Self::VmWrite(range)
@@ -447,6 +455,7 @@ impl Call {
             | Self::SwapOff
             | Self::DeviceLacksHuge
             | Self::Unpin
+            | Self::MapLimit
             | Self::CloseUffd
             | Self::Fork
             | Self::Exit => None,

@@ -44,7 +44,7 @@ const KINDS: [Kind; 16] = [
 const OFFSETS: [u16; 12] = [0, 0, 0, 0, 1, 2, 4, 8, 16, 256, 510, 511];
 /// Limits of a scan.
 const LIMITS: [u16; 4] = [1, 3, 100, HUGE];
-const LENS: [u16; 10] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE];
+const LENS: [u16; 11] = [1, 1, 1, 2, 4, 8, 16, 16, HUGE, 2 * HUGE, PAGES];
 
 /// A random program.
 pub fn random_program(rng: &mut Rng) -> Program {
@@ -196,7 +196,9 @@ fn insert(program: &mut Program, rng: &mut Rng) {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..96) {
+    match rng.u8(0..99) {
+        96 | 97 => Call::MapLimit,
+        98 => Call::WriteAlternate(range),
         88..=91 => Call::Start {
             range: Range::new(range.first, 1),
             writes: rng.u8(0..3) > 0,

@@ -173,6 +173,41 @@ impl Process<'_> {
         }
     }
 
+    /// The entries of the pages whose protection a call of userfaultfd may change.
+    pub(super) fn protection_before(&mut self, call: &Call) -> Vec<u64> {
+        let (Call::Register(range, _) | Call::Unregister(range) | Call::WriteProtect(range, _)) =
+            *call
+        else {
+            return Vec::new();
+        };
+        let mut entries = vec![0; range.len.into()];
+        let is_shown = self.kernel.pagemap(range.first.into(), &mut entries);
+        if is_shown { entries } else { Vec::new() }
+    }
+
+    /// Looks whether a call of userfaultfd that failed has changed the protection of a page. `before`
+    /// are the entries before it.
+    pub(super) fn look_for_change(
+        &mut self,
+        step: usize,
+        call: &Call,
+        result: i32,
+        before: &[u64],
+    ) {
+        let Some(range) = call.range().filter(|_| result != 0 && !before.is_empty()) else {
+            return;
+        };
+        let mut after = vec![0; before.len()];
+        if !self.kernel.pagemap(range.first.into(), &mut after) {
+            return;
+        }
+        let mut pages = range.pages().zip(before.iter().zip(after));
+        let changed = pages.find(|(_, (before, after))| (**before ^ after) & kernel::UFFD_WP != 0);
+        if let Some((page, (_, after))) = changed {
+            self.note(step, page, (BreachKind::FailedChange, after, 0));
+        }
+    }
+
     /// Looks whether a call says of a page that it is there, or that it cannot be filled in, and an
     /// access says that it is missing.
     pub(super) fn look_for_filled(&mut self, step: usize, call: &Call, result: i32) {
@@ -211,13 +246,17 @@ impl Process<'_> {
             let is_plain = range.pages().all(|page| ledger.is_plain(me, page));
             is_plain.then(|| kernel.held(range)).flatten()
         };
-        match self.kernel.smaps(held) {
+        let is_alone = shared.board().ledger.is_alone();
+        match self.kernel.smaps(is_alone, held) {
             Some(Counted::Miscounts {
                 page,
                 counted,
                 held,
             }) => {
                 self.note(step, page, (BreachKind::Rss, counted, held));
+            }
+            Some(Counted::Shared { page, kb }) => {
+                self.note(step, page, (BreachKind::SmapsShared, kb, 0));
             }
             Some(Counted::TooMuch { page, kb, field }) => {
                 self.note(step, page, (BreachKind::Smaps, kb, field as u64));

@@ -10,10 +10,11 @@ impl Process<'_> {
         let board = self.shared.board();
         let mut result = 0;
         match *call {
-            Call::Write(range) | Call::MemWrite(range) => {
+            Call::Write(range) | Call::MemWrite(range) | Call::WriteAlternate(range) => {
                 board.ledger.apply(self.me, call, 0, at, 0);
                 let forced = matches!(call, Call::MemWrite(_));
-                for page in range.pages() {
+                let is_alternate = matches!(call, Call::WriteAlternate(_));
+                for page in range.pages().step_by(1 + usize::from(is_alternate)) {
                     let word = Range::word(at, page);
                     let wrote = self.kernel.write(page, word, forced);
                     let ok = wrote.is_ok();
@@ -48,6 +49,7 @@ impl Process<'_> {
                 let entries = &mut entries[..usize::from(range.len)];
                 let is_shown = self.kernel.pagemap(range.first.into(), entries);
                 (result, _) = self.kernel.call(call, at);
+                self.look_for_change(at, call, result, if is_shown { entries } else { &[] });
                 board.ledger.apply(self.me, call, result, at, 0);
                 for (page, entry) in range.pages().zip(entries).filter(|_| on && result == 0) {
                     let was_present = is_shown && *entry & kernel::PRESENT != 0;
@@ -109,8 +111,10 @@ impl Process<'_> {
             _ => {
                 let done;
                 let before = self.entries_before(call);
+                let protection = self.protection_before(call);
                 (result, done) = self.kernel.call(call, at);
                 self.look_at_events(at, call, result, &before);
+                self.look_for_change(at, call, result, &protection);
                 board.ledger.apply(self.me, call, result, at, done);
                 self.look_for_filled(at, call, result);
                 self.look_for_pages(at, call, result);
@@ -135,13 +139,16 @@ impl Process<'_> {
         let mut entries = [0; PAGES as usize];
         let entries = &mut entries[..usize::from(range.len)];
         let is_shown = self.kernel.pagemap(range.first.into(), entries);
-        let (result, found) = self.kernel.scan(kernel::Scan {
+        let (result, found, behind) = self.kernel.scan(kernel::Scan {
             range,
             categories,
             protect,
             blind,
             limit,
         });
+        if let Some(behind) = behind {
+            self.note(at, behind, (BreachKind::WalkEnd, 0, 0));
+        }
         let is_whole = found.len() == usize::from(range.len);
         if protect && (result != 0 || !is_shown || !is_whole) {
             self.shared.board().ledger.may_be_scanned(self.me, range);

@@ -252,6 +252,14 @@ fn run(
         .collect();
     let breach = breach.or(shared.board().breach);
     let passed_over = shared.passed_over.load(Ordering::SeqCst);
+    if job
+        .program
+        .steps
+        .iter()
+        .any(|step| step.call == Call::MapLimit)
+    {
+        kernel::free_maps();
+    }
     // a process that could not be killed still holds what the counters count
     let counted = if cannot_be_killed {
         None

@@ -81,6 +81,7 @@ impl Ledger {
     ) -> Option<Shown> {
         let expected = self.access(process, at, true);
         let resolves = self.resolves();
+        self.soil(process, at);
         if self.pages[process][at].has(VAGUE) {
             self.loosen(process, at);
             return None;
@@ -125,6 +126,21 @@ impl Ledger {
         None
     }
 
+    /// Something may write to a page. The entry of a huge page has one soft-dirty bit for all its
+    /// pages.
+    fn soil(&mut self, process: usize, at: usize) {
+        let huge = usize::from(HUGE);
+        let first = at / huge * huge;
+        let pages = self.pages[process][first..first + huge].iter_mut();
+        pages.for_each(|page| page.set(CLEAN, false));
+    }
+
+    /// All pages of a process may be soft-dirty, because their mappings may be.
+    pub(super) fn may_all_be_dirty(&mut self, process: usize) {
+        let pages = self.pages[process].iter_mut();
+        pages.for_each(|page| page.set(CLEAN, false));
+    }
+
     /// An access to a page ends its protection. A huge page may be protected as a whole, so the
     /// other pages of the same huge page may lose theirs.
     pub(super) fn loosen(&mut self, process: usize, at: usize) {
@@ -150,6 +166,11 @@ impl Ledger {
     /// Something may have read from the pages of a range or written to them, as page faults do.
     pub(super) fn touch(&mut self, process: usize, range: Range, writes: bool) {
         let resolves = self.resolves();
+        if writes {
+            let pages = range.pages();
+            let blocks = pages.clone().step_by(HUGE.into()).chain([pages.end - 1]);
+            blocks.for_each(|at| self.soil(process, at));
+        }
         self.each_mapped(process, range, |page| page.is_touched(writes, resolves));
         if resolves {
             self.loosen(process, range.first.into());

@@ -3,7 +3,7 @@
 use super::page::*;
 use super::{FILE_CELLS, Ledger};
 use crate::PAGES;
-use crate::call::{Call, Modes, Prot};
+use crate::call::{Advice, Call, Modes, Prot};
 use crate::range::Range;
 
 /// The error number of a call whose arguments are not valid.
@@ -18,6 +18,24 @@ impl Ledger {
             self.name(range);
         }
         let failed = result != 0;
+        // a new mapping is soft-dirty, and an old one may merge with it
+        let maps = matches!(
+            call,
+            Call::Map { .. } | Call::Move { .. } | Call::Resize(..) | Call::RemapFile(..)
+        );
+        let is_soiled = matches!(
+            call,
+            Call::PinRead(_)
+                | Call::DeviceRead(_)
+                | Call::Copy(..)
+                | Call::Zero(_)
+                | Call::UffdMove(..)
+                | Call::Poison(_)
+                | Call::Advise(_, Advice::Mergeable | Advice::Unmergeable)
+        );
+        if maps || is_soiled {
+            self.may_all_be_dirty(process);
+        }
         match *call {
             Call::Map { range, kind, prot } => self.map(process, range, kind, prot, failed),
             Call::Unmap(range) => self.each(process, range, |page| {
@@ -84,8 +102,12 @@ impl Ledger {
                 self.zero(Range::new(range.first, PAGES), true, failed);
             }
             Call::ClearSoftDirty if !failed => {
+                let is_unpinned = self.pin.is_none();
                 for page in &mut self.pages[process] {
+                    let other = VAGUE | SHARED | FILE | HUGETLB | DROPPABLE | GUARD | POISON;
+                    let is_plain = page.has(MAPPED | POPULATED | KNOWN) && !page.any(other);
                     page.set(DIRTY, false);
+                    page.set(CLEAN, is_plain && is_unpinned);
                 }
             }
             Call::Register(range, modes) if !failed => self.each_mapped(process, range, |page| {

@@ -315,7 +315,7 @@ impl Ledger {
                 page.set(PROTECTED | WRITTEN, false);
             }
             // a child inherits no locks
-            page.set(DIRTY | PINNED | LOCKED, false);
+            page.set(DIRTY | PINNED | LOCKED | CLEAN, false);
         }
     }
 }

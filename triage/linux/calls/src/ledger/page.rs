@@ -53,6 +53,8 @@ pub const LOCKED: u32 = 1 << 27;
 pub const UNMERGED: u32 = 1 << 28;
 /// Registered with userfaultfd for minor faults.
 pub const REG_MINOR: u32 = 1 << 29;
+/// Nobody has written to it since soft-dirty was cleared.
+pub const CLEAN: u32 = 1 << 30;
 /// Registered with userfaultfd.
 pub const REGISTERED: u32 = REG_WP | REG_MISSING | REG_RWP | REG_MINOR;
 
@@ -104,7 +106,7 @@ impl Page {
     pub const fn drop_page(&mut self) {
         self.set(UNSURE, self.any(UNSURE | PROTECTED) && self.any(FILE));
         self.set(
-            POPULATED | OR_ZERO | DIRTY | WRITTEN | RWP | PINNED | LOCKED,
+            POPULATED | OR_ZERO | DIRTY | WRITTEN | RWP | PINNED | LOCKED | CLEAN,
             false,
         );
         if !self.has(SHARED) {

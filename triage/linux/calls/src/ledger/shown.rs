@@ -30,6 +30,9 @@ impl Ledger {
         if page.has(DIRTY) && entry & PM_SOFT_DIRTY == 0 {
             return Some((BreachKind::NotSoftDirty, entry, PM_SOFT_DIRTY));
         }
+        if page.has(CLEAN) && entry & PM_SOFT_DIRTY != 0 {
+            return Some((BreachKind::SoftDirty, entry, 0));
+        }
         if page.has(PROTECTED) && entry & PM_UFFD_WP == 0 {
             return Some((BreachKind::NotProtected, entry, PM_UFFD_WP));
         }
@@ -90,6 +93,11 @@ impl Ledger {
         let page = &self.pages[process][at];
         page.has(MAPPED | READABLE | REG_MISSING)
             && !page.any(VAGUE | SHARED | FILE | GUARD | POISON)
+    }
+
+    /// True if no other process can map what this one maps.
+    pub fn is_alone(&self) -> bool {
+        !self.has_forked
     }
 
     /// The process that pins pages, and the range.

@@ -178,6 +178,41 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
     let call = step.map(|step| &step.call);
     match breach.kind {
         BreachKind::NotSoftDirty => of_entry(page, "!(entry >> 55 & 1)"),
+        BreachKind::SoftDirty => of_entry(page, "entry >> 55 & 1"),
+        BreachKind::FailedChange if call.is_some() => {
+            let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
+            Check {
+                instead: Some(format!("{}\n{}", entry(page), step.unwrap_or_default())),
+                after: format!(
+                    "long after;\npread(open(\"/proc/self/pagemap\", O_RDONLY), &after, 8, (long)AT({page}) / 512);"
+                ),
+                broken: "(entry ^ after) >> 57 & 1".to_owned(),
+                needs: Some(Needs::Uffd),
+                ..Check::default()
+            }
+        }
+        BreachKind::SmapsShared => Check {
+            broken: format!(
+                "smaps(AT({page}), \"Shared_Clean: %ld\") + smaps(AT({page}), \"Shared_Dirty: %ld\") > 0"
+            ),
+            helper: FIELD,
+            ..Check::default()
+        },
+        BreachKind::WalkEnd => {
+            let Some(scan @ Call::Scan { .. }) = call else {
+                return Check::default();
+            };
+            Check {
+                instead: Some(format!(
+                    "static long regions[2048][3], scan[12];\n\
+                     memcpy(scan, (long[12]){}, sizeof(scan));\n\
+                     long n = {SCAN}scan); // PAGEMAP_SCAN",
+                    scanned(scan, "regions").replace(", 512,", ", 2048,"),
+                )),
+                broken: "n > 0 && regions[n - 1][1] > scan[4]".to_owned(),
+                ..Check::default()
+            }
+        }
         BreachKind::NotProtected | BreachKind::NotRwProtected => {
             of_entry(page, "!(entry >> 57 & 1)")
         }
@@ -215,7 +250,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             // the step itself reads the page
             let instead = match call {
                 Some(Call::Read(whole)) if whole.first == page => Some(String::new()),
-                Some(Call::Read(whole)) => {
+                Some(Call::Read(whole)) if page > whole.first => {
                     let len = page - whole.first;
                     Some(read(Range::new(whole.first, len), false))
                 }
@@ -322,6 +357,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         }
         BreachKind::NoEvent
         | BreachKind::FalseEvent
+        | BreachKind::FailedChange
         | BreachKind::Waits
         | BreachKind::NotFilled => Check::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {

@@ -34,7 +34,7 @@ const HEADERS: [(&str, &[&str]); 16] = [
     ("signal.h", &["kill("]),
     ("stdio.h", &["puts(", "printf(", "fopen(", "scanf("]),
     ("stdlib.h", &["atol(", "exit(b"]),
-    ("string.h", &["strncmp(", "strstr("]),
+    ("string.h", &["strncmp(", "strstr(", "memcpy("]),
     ("sys/ioctl.h", &["ioctl("]),
     ("sys/mman.h", &["MAP_", "madvise("]),
     ("sys/swap.h", &["swapoff("]),

@@ -261,6 +261,13 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             format!("mremap({}, {}, 0);", on(range), bytes(wanted.len))
         }
         Call::Write(range) => written(range, step, faulted),
+        Call::WriteAlternate(range) => {
+            let (first, last) = (range.first, range.first + range.len);
+            format!(
+                "for (long i = {first}; i < {last}; i += 2)\n\t*(volatile long *)AT(i) = {};",
+                word(Range::new(first, range.len.max(2)), step)
+            )
+        }
         Call::Read(range) => read(range, faulted),
         Call::MemWrite(range) => each(range, step, |page, word| {
             format!("pwrite(memory, &(long){{ {word} }}, 8, (long)AT({page}));")
@@ -404,6 +411,11 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             uffd_range(range)
         ),
         Call::CloseUffd => "close(uffd);".to_owned(),
+        Call::MapLimit => "{\n\tchar line[512];\n\tlong maps = 0;\n\t\
+             for (FILE *file = fopen(\"/proc/self/maps\", \"r\"); fgets(line, 512, file);)\n\t\t\
+             maps += !strstr(line, \"vsyscall\");\n\t\
+             dprintf(open(\"/proc/sys/vm/max_map_count\", O_WRONLY), \"%ld\", maps);\n}"
+            .to_owned(),
         Call::Start { range, writes } => format!(
             "pthread_create(&(pthread_t){{ 0 }}, 0, {}, {}), sleep(1);",
             if writes { "start_write" } else { "start_read" },

@@ -1,6 +1,6 @@
 //! Calls that are no accesses.
 
-use super::system::{khugepaged, ksm, swap_off};
+use super::system::{khugepaged, ksm, limit_maps, swap_off};
 use super::{Kernel, Monitor, addr, bytes, errno, open, told};
 use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
@@ -294,6 +294,7 @@ impl Kernel {
             }
             Call::Wake(range) => self.uffd_call(WAKE, &mut [addr(range.first), bytes(range.len)]),
             Call::CloseUffd => self.close_uffd(),
+            Call::MapLimit => told(limit_maps()),
             Call::ToDevice(_)
             | Call::ToSystem(_)
             | Call::DeviceRead(_)
@@ -303,6 +304,7 @@ impl Kernel {
             }
             // the processes themselves do these
             Call::Write(_)
+            | Call::WriteAlternate(_)
             | Call::Read(_)
             | Call::MemWrite(_)
             | Call::VmWrite(_)

@@ -7,7 +7,7 @@ mod system;
 
 pub use scan::{Scan, categories};
 pub use smaps::Counted;
-pub use system::{set_sizes, set_up};
+pub use system::{free_maps, set_sizes, set_up};
 
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
@@ -20,6 +20,7 @@ use std::os::unix::fs::FileExt;
 
 /// Bits of an entry of pagemap.
 pub const PRESENT: u64 = 1 << 63;
+pub const UFFD_WP: u64 = 1 << 57;
 const SWAPPED: u64 = 1 << 62;
 const EXCLUSIVE: u64 = 1 << 56;
 /// Bits of kpageflags.

@@ -1,7 +1,7 @@
 //! PAGEMAP_SCAN.
 
 use super::{Kernel, addr, bytes, errno, open};
-use mm_linux_calls::{PAGE_BYTES, PAGES, Range};
+use mm_linux_calls::{BASE, PAGE_BYTES, PAGES, Range};
 use std::ffi::{c_int, c_ulong};
 use std::os::fd::AsRawFd;
 
@@ -45,9 +45,10 @@ impl Kernel {
         })
     }
 
-    /// Scans for pages of all these categories. Returns the result, and says for each page that was
-    /// scanned whether it was reported.
-    pub fn scan(&mut self, scan: Scan) -> (i32, Vec<bool>) {
+    /// Scans for pages of all these categories. Returns the result, says for each page that was
+    /// scanned whether it was reported, and names a page that was reported although it lies behind
+    /// the end of the scan.
+    pub fn scan(&mut self, scan: Scan) -> (i32, Vec<bool>, Option<usize>) {
         let range = scan.range;
         let mut found = vec![false; range.len.into()];
         let mut regions = vec![[0u64; 3]; PAGES.into()];
@@ -79,7 +80,12 @@ impl Kernel {
             ];
             let result = self.scan_once(&mut words);
             if result < 0 {
-                return (errno(), found);
+                return (errno(), found, None);
+            }
+            let mut reported = regions.iter().take(result as usize);
+            if let Some([_, end, _]) = reported.find(|[_, end, _]| *end > words[4]) {
+                let behind = (end.saturating_sub(BASE) / PAGE_BYTES) as usize - 1;
+                return (0, found, Some(behind));
             }
             for [first, end, _] in regions.iter().take(result as usize) {
                 let at = |addr: u64| (addr.saturating_sub(start) / PAGE_BYTES) as usize;
@@ -92,10 +98,10 @@ impl Kernel {
             if words[4] <= from {
                 // the scan ends here: it cannot protect a part of a huge page of hugetlb
                 found.truncate(((from - start) / PAGE_BYTES) as usize);
-                return (0, found);
+                return (0, found, None);
             }
             from = words[4];
         }
-        (0, found)
+        (0, found, None)
     }
 }

@@ -7,6 +7,8 @@ use mm_linux_calls::{ACCOUNTS, BASE, FIELDS, PAGE_BYTES, PAGES, Range};
 pub enum Counted {
     /// More than the size of the mapping at this page of the window.
     TooMuch { page: usize, kb: u64, field: usize },
+    /// Pages that only this process maps count as shared in the mapping at this page.
+    Shared { page: usize, kb: u64 },
     /// A field of status, by its number, is not the sum of smaps.
     Differs { field: usize, kb: u64, sum: u64 },
     /// The mapping at this page counts another number of pages than pagemap shows.
@@ -23,14 +25,19 @@ impl Kernel {
     ///
     /// `held` is called for each mapping of the window. It returns the number of pages that pagemap
     /// shows there, and smaps must count as many. It returns `None` if the two may differ.
+    ///
+    /// `is_alone` says that no other process can map the same private pages.
     pub fn smaps(
         &mut self,
+        is_alone: bool,
         mut held: impl FnMut(&mut Self, Range) -> Option<u64>,
     ) -> Option<Counted> {
         let read_status = || std::fs::read_to_string("/proc/self/status").ok();
         let before = read_status()?;
         let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
         let (mut page, mut size, mut is_shared, mut sums) = (None, 0, false, [0; ACCOUNTS.len()]);
+        let is_alone = is_alone && !self.merges;
+        let mut shared = 0;
         let (mut is_memory, mut rss, mut range, mut is_data) = (false, 0, None, false);
         for line in smaps.lines() {
             let mut words = line.split_whitespace();
@@ -83,10 +90,16 @@ impl Kernel {
                         return Some(Counted::TooMuch { page, kb, field });
                     }
                     match first {
-                        "Rss:" => rss = kb,
+                        "Rss:" => (rss, shared) = (kb, 0),
+                        "Shared_Clean:" | "Shared_Dirty:" => shared += kb,
                         "Swap:" if range.is_some() => {
                             let held = range.and_then(|range| held(self, range));
                             let counted = (rss + kb) / 4;
+                            if let Some(page) =
+                                page.filter(|_| is_alone && held.is_some() && shared > 0)
+                            {
+                                return Some(Counted::Shared { page, kb: shared });
+                            }
                             if let (Some(page), Some(held)) =
                                 (page, held.filter(|held| *held != counted))
                             {

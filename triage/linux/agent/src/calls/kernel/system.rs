@@ -78,6 +78,22 @@ pub(super) fn swap_off() -> i32 {
     result
 }
 
+const MAPS: &str = "/proc/sys/vm/max_map_count";
+
+/// This process can have no more mappings than it has.
+pub(super) fn limit_maps() -> io::Result<()> {
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    // the gate page is no mapping of the process
+    let count = maps.lines().filter(|map| !map.ends_with("[vsyscall]"));
+    std::fs::write(MAPS, count.count().to_string())
+}
+
+/// Ends the limit.
+pub fn free_maps() {
+    // if it cannot be written, there is no limit either
+    let _ = std::fs::write(MAPS, "65530");
+}
+
 /// Lets KSM scan all memory as often as it takes to merge what is equal.
 pub(super) fn ksm() -> io::Result<()> {
     let scans = || -> u64 {
