@@ -4,7 +4,7 @@ use crate::range::Range;
 
 /// What a userfaultfd tells its monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum UffdEvent {
     /// A child has a copy of the registration.
     Fork,
     /// Pages have moved from this range.
@@ -15,7 +15,7 @@ pub enum Event {
     Unmap(Range),
 }
 
-impl Event {
+impl UffdEvent {
     /// Its number in Linux.
     pub const fn number(self) -> u8 {
         match self {

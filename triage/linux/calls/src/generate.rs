@@ -51,6 +51,7 @@ pub fn random_program(rng: &mut Rng) -> Program {
     let mut program = Program {
         wp_async: rng.u8(0..4) == 0,
         monitor: rng.u8(0..4) == 0,
+        huge_file: rng.u8(0..8) == 0,
         mthp: rng.u8(0..3) == 0,
         steps: Vec::new(),
     };
@@ -84,6 +85,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
                 program.steps.splice(at..at, given);
             }
             12 if rng.u8(0..3) == 0 => program.monitor ^= true,
+            12 if rng.u8(0..6) == 0 => program.huge_file ^= true,
             12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,
             13 if len > 0 => program.steps[rng.usize(..len)].process ^= 1,

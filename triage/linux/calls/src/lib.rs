@@ -21,7 +21,7 @@ mod text;
 
 pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, without_numbers};
 pub use call::{Advice, Call, Kind, Modes, Prot, Step};
-pub use event::Event;
+pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
 pub use ledger::{Access, Ledger, Shown, wakes};
 pub use range::Range;
@@ -50,10 +50,19 @@ pub struct Program {
     pub wp_async: bool,
     /// A thread of each process reads its userfaultfd: it resolves page faults, and notes events.
     pub monitor: bool,
+    /// The memfd consists of huge pages of hugetlb.
+    pub huge_file: bool,
     /// MADV_HUGEPAGE also gives folios of 16, 64 and 256 kB; otherwise huge pages of 2 MiB only.
     pub mthp: bool,
     /// The calls, in order. Each ends before the next one starts.
     pub steps: Vec<Step>,
+}
+
+impl Program {
+    /// Mappings of this kind have huge pages of hugetlb.
+    pub const fn is_hugetlb(&self, kind: Kind) -> bool {
+        kind.is_hugetlb() || self.huge_file && kind.is_file()
+    }
 }
 
 /// What the guest is asked to run.

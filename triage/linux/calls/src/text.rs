@@ -115,6 +115,9 @@ impl Display for Program {
         if self.monitor {
             f.write_str("monitor\n")?;
         }
+        if self.huge_file {
+            f.write_str("huge-file\n")?;
+        }
         if self.mthp {
             f.write_str("mthp\n")?;
         }
@@ -140,6 +143,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
             [] => {}
             ["wp-async"] => program.wp_async = true,
             ["monitor"] => program.monitor = true,
+            ["huge-file"] => program.huge_file = true,
             ["mthp"] => program.mthp = true,
             [name, process, ref operands @ ..] => {
                 if program.steps.len() == MAX_STEPS {

@@ -1,11 +1,11 @@
 //! Which events of userfaultfd a call must bring, and which it must not.
 
-use mm_linux_calls::{BreachKind, Call, Event, Ledger, Range, parse};
+use mm_linux_calls::{BreachKind, Call, Ledger, Range, UffdEvent, parse};
 
 const EPERM: i32 = 1;
 
 /// What is wrong with the events of the last call of a program. The calls before it succeed.
-fn broken(text: &str, result: i32, events: &[Event], stays: bool) -> Option<BreachKind> {
+fn broken(text: &str, result: i32, events: &[UffdEvent], stays: bool) -> Option<BreachKind> {
     let program = parse(text).expect("a program");
     assert!(program.monitor);
     let mut ledger = Ledger::default();
@@ -24,16 +24,16 @@ const REGISTERED: &str = "monitor\nmmap p0 0 4 rw\nuffd-register p0 0 2 missing\
 fn each_way_to_take_registered_memory_away_brings_its_event() {
     let range = Range::new(0, 2);
     let ways = [
-        ("munmap p0 0 2", Event::Unmap(range)),
-        ("mmap p0 0 2 rw", Event::Unmap(range)),
-        ("remap-file-pages p0 0 2 8", Event::Unmap(range)),
-        ("resize p0 0 4 1", Event::Unmap(Range::new(1, 3))),
-        ("mremap p0 0 2 512", Event::Remap(range)),
-        ("dontneed p0 0 2", Event::Remove(range)),
-        ("free p0 0 2", Event::Remove(range)),
-        ("remove p0 0 2", Event::Remove(range)),
-        ("guard-install p0 0 2", Event::Remove(range)),
-        ("fork p0", Event::Fork),
+        ("munmap p0 0 2", UffdEvent::Unmap(range)),
+        ("mmap p0 0 2 rw", UffdEvent::Unmap(range)),
+        ("remap-file-pages p0 0 2 8", UffdEvent::Unmap(range)),
+        ("resize p0 0 4 1", UffdEvent::Unmap(Range::new(1, 3))),
+        ("mremap p0 0 2 512", UffdEvent::Remap(range)),
+        ("dontneed p0 0 2", UffdEvent::Remove(range)),
+        ("free p0 0 2", UffdEvent::Remove(range)),
+        ("remove p0 0 2", UffdEvent::Remove(range)),
+        ("guard-install p0 0 2", UffdEvent::Remove(range)),
+        ("fork p0", UffdEvent::Fork),
     ];
     for (call, event) in ways {
         let text = format!("{REGISTERED}{call}\n");
@@ -47,21 +47,21 @@ fn each_way_to_take_registered_memory_away_brings_its_event() {
         }
         assert_eq!(broken(&elsewhere, 0, &[], false), None, "{call} elsewhere");
     }
-    let whole = [Event::Unmap(Range::new(0, 1))];
+    let whole = [UffdEvent::Unmap(Range::new(0, 1))];
     let half = broken(&format!("{REGISTERED}munmap p0 0 2\n"), 0, &whole, false);
     assert_eq!(half, Some(BreachKind::NoEvent), "an event for a half");
 }
 
 #[test]
 fn an_event_for_a_page_that_is_still_there_is_false() {
-    let event = [Event::Unmap(Range::new(0, 2))];
+    let event = [UffdEvent::Unmap(Range::new(0, 2))];
     let text = format!("{REGISTERED}munmap p0 0 2\n");
     let failed = broken(&text, -EPERM, &event, true);
     assert_eq!(failed, Some(BreachKind::FalseEvent));
     assert_eq!(broken(&text, -EPERM, &event, false), None);
     // a page that is freed lazily is still there
     let freed = format!("{REGISTERED}free p0 0 2\n");
-    let event = [Event::Remove(Range::new(0, 2))];
+    let event = [UffdEvent::Remove(Range::new(0, 2))];
     assert_eq!(broken(&freed, 0, &event, true), None);
     let shared = freed.replace("rw\n", "rw shared\n");
     let failed = broken(&shared, -22, &event, true);

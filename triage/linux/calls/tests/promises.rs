@@ -46,6 +46,30 @@ fn a_copy_of_a_file_outlives_a_hole_and_not_a_truncation() {
 }
 
 #[test]
+fn a_write_to_a_huge_page_of_a_file_copies_all_of_it() {
+    let mut ledger = Ledger::default();
+    ledger.reset(&Program {
+        huge_file: true,
+        ..Program::default()
+    });
+    let prot = Prot::Write;
+    let map = |range, kind| Call::Map { range, kind, prot };
+    let whole = Range::new(0, 512);
+    apply(&mut ledger, 0, map(whole, Kind::SharedFile));
+    assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
+    apply(&mut ledger, 0, map(whole, Kind::File));
+    assert_eq!(ledger.has_written(0, 0, 8, true, false), None);
+    apply(&mut ledger, 0, Call::Punch(whole));
+    for (page, word) in [(0, 8), (5, 7)] {
+        assert_eq!(contents(&mut ledger, 0, page, word), None);
+        let lost = contents(&mut ledger, 0, page, 0);
+        assert_eq!(lost, Some(BreachKind::Contents), "page {page}");
+    }
+    apply(&mut ledger, 0, Call::Truncate(whole));
+    assert_eq!(contents(&mut ledger, 0, 5, 0), None);
+}
+
+#[test]
 fn shared_memory_of_a_file_changes_where_nobody_has_a_copy() {
     let mut ledger = with(Kind::SharedFile, false);
     let range = Range::new(2, 1);

@@ -29,6 +29,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     };
     changed(&|program| program.wp_async = false);
     changed(&|program| program.monitor = false);
+    changed(&|program| program.huge_file = false);
     changed(&|program| program.mthp = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // replace a first page, or a length, everywhere in the program

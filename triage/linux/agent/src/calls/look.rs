@@ -185,8 +185,8 @@ impl Process<'_> {
         if is_shown { entries } else { Vec::new() }
     }
 
-    /// Looks whether a call of userfaultfd that failed has changed the protection of a page. `before`
-    /// are the entries before it.
+    /// Looks whether a call of userfaultfd that failed has changed the protection of a page.
+    /// `before` are the entries before it.
     pub(super) fn look_for_change(
         &mut self,
         step: usize,

@@ -5,7 +5,7 @@
 //! too. So a call that waits until its event is read goes on.
 
 use super::kernel::errno;
-use mm_linux_calls::{BASE, Event, PAGE_BYTES, PAGES, Range};
+use mm_linux_calls::{BASE, PAGE_BYTES, PAGES, Range, UffdEvent};
 use std::ffi::{c_int, c_ulong, c_void};
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -109,16 +109,16 @@ impl Mailbox {
         }
     }
 
-    fn take(&self) -> Vec<Event> {
+    fn take(&self) -> Vec<UffdEvent> {
         let count = self.count.swap(0, Ordering::SeqCst) as usize;
         let events = self.events.iter().take(count);
         let events = events.map(|words| {
             let [number, from, end] = words.each_ref().map(|word| word.load(Ordering::SeqCst));
             match number as u8 {
-                REMAP => Event::Remap(pages(from, end)),
-                REMOVE => Event::Remove(pages(from, end)),
-                UNMAP => Event::Unmap(pages(from, end)),
-                _ => Event::Fork,
+                REMAP => UffdEvent::Remap(pages(from, end)),
+                REMOVE => UffdEvent::Remove(pages(from, end)),
+                UNMAP => UffdEvent::Unmap(pages(from, end)),
+                _ => UffdEvent::Fork,
             }
         });
         events.collect()
@@ -204,7 +204,7 @@ impl Monitor {
     }
 
     /// The events since the last time; `None` if the thread does not answer.
-    pub fn events(&self) -> Option<Vec<Event>> {
+    pub fn events(&self) -> Option<Vec<UffdEvent>> {
         self.is_current().then(|| self.mailbox.take())
     }
 

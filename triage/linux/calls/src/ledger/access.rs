@@ -108,6 +108,7 @@ impl Ledger {
         }
         self.loosen(process, at);
         let page = &mut self.pages[process][at];
+        let copies = page.has(HUGETLB | FILE);
         let is_tracked = page.has(REG_WP) || page.has(RWP) || page.has(REG_RWP | WRITTEN);
         // whether a write through /proc/self/mem ends the protection is not known
         let is_unsure = page.has(UNSURE | REG_RWP) && forced;
@@ -123,6 +124,9 @@ impl Ledger {
         } else {
             page.word = word;
         }
+        if copies {
+            self.copy_huge(process, at);
+        }
         None
     }
 
@@ -133,6 +137,30 @@ impl Ledger {
         let first = at / huge * huge;
         let pages = self.pages[process][first..first + huge].iter_mut();
         pages.for_each(|page| page.set(CLEAN, false));
+    }
+
+    /// A write to a private page of a hugetlb file copies the whole huge page.
+    fn copy_huge(&mut self, process: usize, at: usize) {
+        let huge = usize::from(HUGE);
+        let first = at / huge * huge;
+        for other in first..first + huge {
+            let word = self.word(&self.pages[process][other]);
+            let page = &mut self.pages[process][other];
+            if page.has(HUGETLB | FILE) && page.any(UNCOPIED | PERHAPS_COPIED) {
+                page.word = word;
+                page.set(UNCOPIED | PERHAPS_COPIED, false);
+            }
+        }
+    }
+
+    /// The same, if something may have written to it.
+    fn may_copy_huge(&mut self, process: usize, at: usize) {
+        let huge = usize::from(HUGE);
+        let first = at / huge * huge;
+        for page in &mut self.pages[process][first..first + huge] {
+            let may_be_copied = page.has(HUGETLB | UNCOPIED);
+            page.set(PERHAPS_COPIED, page.has(PERHAPS_COPIED) || may_be_copied);
+        }
     }
 
     /// All pages of a process may be soft-dirty, because their mappings may be.
@@ -169,7 +197,10 @@ impl Ledger {
         if writes {
             let pages = range.pages();
             let blocks = pages.clone().step_by(HUGE.into()).chain([pages.end - 1]);
-            blocks.for_each(|at| self.soil(process, at));
+            blocks.for_each(|at| {
+                self.soil(process, at);
+                self.may_copy_huge(process, at);
+            });
         }
         self.each_mapped(process, range, |page| page.is_touched(writes, resolves));
         if resolves {

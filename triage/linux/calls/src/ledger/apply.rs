@@ -111,8 +111,8 @@ impl Ledger {
                 }
             }
             Call::Register(range, modes) if !failed => self.each_mapped(process, range, |page| {
-                // Linux ignores a second registration for fewer modes. Nobody documents what becomes
-                // of the protection then
+                // Linux ignores a second registration for fewer modes. Nobody documents what
+                // becomes of the protection then
                 page.set(PROTECTED, page.has(PROTECTED) && modes.wp());
                 page.set(REG_WP, page.has(REG_WP) || modes.wp());
                 page.set(REG_MISSING, modes.missing());

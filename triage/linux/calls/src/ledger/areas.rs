@@ -14,8 +14,12 @@ impl Ledger {
         prot: Prot,
         failed: bool,
     ) {
-        self.has_blocks |= kind.is_hugetlb();
+        let is_huge_file = self.huge_file && kind.is_file();
+        self.has_blocks |= kind.is_hugetlb() || is_huge_file;
         let mut flags = MAPPED | KNOWN;
+        if is_huge_file {
+            flags |= HUGETLB;
+        }
         flags |= match kind {
             Kind::Private | Kind::DevZero => DIRTY,
             Kind::Droppable => DROPPABLE | WIPE,
@@ -64,7 +68,8 @@ impl Ledger {
         for (i, at) in range.pages().enumerate() {
             let place = FILE_CELLS + usize::from(page) + i;
             let page = &mut self.pages[process][at];
-            let is_file = page.cell as usize >= FILE_CELLS && page.has(SHARED);
+            let is_file =
+                page.cell as usize >= FILE_CELLS && page.has(SHARED) && !page.has(HUGETLB);
             if failed || !is_file || place >= self.cells.len() || page.has(VAGUE) {
                 page.give_up();
                 continue;
@@ -261,8 +266,9 @@ impl Ledger {
         let needed = SHARED | REG_WP | PROTECTED;
         if self.wp_async && before & needed == needed {
             let page = &mut self.pages[process][at];
-            page.set(UNSURE, false);
-            page.set(WRITTEN, true);
+            // a part of a huge page of hugetlb becomes zero, and stays protected
+            page.set(UNSURE, page.has(HUGETLB));
+            page.set(WRITTEN, !page.has(HUGETLB));
         }
     }
 

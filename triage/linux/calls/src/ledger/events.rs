@@ -4,7 +4,7 @@ use super::page::*;
 use super::{Ledger, Shown};
 use crate::breach::BreachKind;
 use crate::call::{Advice, Call};
-use crate::event::Event;
+use crate::event::UffdEvent;
 use crate::range::Range;
 
 impl Ledger {
@@ -16,7 +16,7 @@ impl Ledger {
         process: usize,
         call: &Call,
         result: i32,
-        events: &[Event],
+        events: &[UffdEvent],
         stays: impl Fn(usize) -> bool,
     ) -> Option<(usize, Shown)> {
         let missing = (result == 0).then(|| self.missing_event(process, call, events));
@@ -33,7 +33,7 @@ impl Ledger {
             _ => false,
         };
         for event in events {
-            let (Event::Remove(range) | Event::Unmap(range)) = event else {
+            let (UffdEvent::Remove(range) | UffdEvent::Unmap(range)) = event else {
                 continue;
             };
             let mut pages = range.pages();
@@ -46,8 +46,13 @@ impl Ledger {
     }
 
     /// The first page for which an event is missing, and the number of the event.
-    fn missing_event(&self, process: usize, call: &Call, events: &[Event]) -> Option<(usize, u8)> {
-        let unmap = |range| (range, Event::Unmap(range));
+    fn missing_event(
+        &self,
+        process: usize,
+        call: &Call,
+        events: &[UffdEvent],
+    ) -> Option<(usize, u8)> {
+        let unmap = |range| (range, UffdEvent::Unmap(range));
         let wanted = match *call {
             Call::Unmap(range) | Call::Map { range, .. } | Call::RemapFile(range, _) => {
                 vec![unmap(range)]
@@ -55,7 +60,7 @@ impl Ledger {
             Call::Move { range, to, .. } => {
                 let target = range.moved(to);
                 let from = Range::new(range.first, target.len);
-                vec![(from, Event::Remap(from)), unmap(target)]
+                vec![(from, UffdEvent::Remap(from)), unmap(target)]
             }
             Call::Resize(range, len) if len < range.len => {
                 let left = Range::new(range.first, len).len;
@@ -68,8 +73,8 @@ impl Ledger {
                 | Advice::Free
                 | Advice::Remove
                 | Advice::GuardInstall,
-            ) => vec![(range, Event::Remove(range))],
-            Call::Fork => vec![(self.whole(), Event::Fork)],
+            ) => vec![(range, UffdEvent::Remove(range))],
+            Call::Fork => vec![(self.whole(), UffdEvent::Fork)],
             _ => return None,
         };
         let is_told = |page: usize, number: u8| {
@@ -78,7 +83,7 @@ impl Ledger {
         };
         let counts = |page: usize, number: u8| {
             let page = &self.pages[process][page];
-            let is_inherited = number != Event::Fork.number() || !page.has(DONT_FORK);
+            let is_inherited = number != UffdEvent::Fork.number() || !page.has(DONT_FORK);
             page.has(MAPPED) && page.any(REGISTERED) && !page.any(VAGUE | HUGETLB) && is_inherited
         };
         wanted.into_iter().find_map(|(range, event)| {

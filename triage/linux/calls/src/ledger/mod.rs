@@ -53,6 +53,8 @@ pub struct Ledger {
     wp_async: bool,
     /// A monitor resolves page faults.
     monitor: bool,
+    /// The memfd is one of hugetlb.
+    huge_file: bool,
     alive: [bool; PROCESSES],
     pages: [[Page; PAGES as usize]; PROCESSES],
     cells: [u64; CELLS],
@@ -74,6 +76,7 @@ impl Default for Ledger {
         Self {
             wp_async: false,
             monitor: false,
+            huge_file: false,
             alive: [true, false],
             pages: [[HOLE; PAGES as usize]; PROCESSES],
             cells: [0; CELLS],
@@ -92,6 +95,7 @@ impl Ledger {
     pub fn reset(&mut self, program: &Program) {
         self.wp_async = program.wp_async;
         self.monitor = program.monitor;
+        self.huge_file = program.huge_file;
         self.alive = [true, false];
         self.pages = [[HOLE; PAGES as usize]; PROCESSES];
         self.cells[FILE_CELLS..].fill(0);

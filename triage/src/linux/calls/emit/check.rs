@@ -167,6 +167,13 @@ fn account(field: usize) -> Check {
     }
 }
 
+const fn is_registration(call: &Call) -> bool {
+    matches!(
+        call,
+        Call::Register(..) | Call::Unregister(_) | Call::WriteProtect(..) | Call::RwProtect(..)
+    )
+}
+
 const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
@@ -179,7 +186,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
     match breach.kind {
         BreachKind::NotSoftDirty => of_entry(page, "!(entry >> 55 & 1)"),
         BreachKind::SoftDirty => of_entry(page, "entry >> 55 & 1"),
-        BreachKind::FailedChange if call.is_some() => {
+        BreachKind::FailedChange if call.is_some_and(is_registration) => {
             let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
             Check {
                 instead: Some(format!("{}\n{}", entry(page), step.unwrap_or_default())),
@@ -187,7 +194,6 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                     "long after;\npread(open(\"/proc/self/pagemap\", O_RDONLY), &after, 8, (long)AT({page}) / 512);"
                 ),
                 broken: "(entry ^ after) >> 57 & 1".to_owned(),
-                needs: Some(Needs::Uffd),
                 ..Check::default()
             }
         }
@@ -334,7 +340,6 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             Check {
                 instead: Some(instead),
                 broken,
-                needs: Some(Needs::Uffd),
                 ..Check::default()
             }
         }

@@ -36,7 +36,7 @@ const HEADERS: [(&str, &[&str]); 16] = [
     ("stdlib.h", &["atol(", "exit(b"]),
     ("string.h", &["strncmp(", "strstr(", "memcpy("]),
     ("sys/ioctl.h", &["ioctl("]),
-    ("sys/mman.h", &["MAP_", "madvise("]),
+    ("sys/mman.h", &["MAP_", "MFD_", "madvise("]),
     ("sys/swap.h", &["swapoff("]),
     ("sys/syscall.h", &["SYS_"]),
     ("sys/uio.h", &["iovec"]),
@@ -205,7 +205,12 @@ impl<'a> Writer<'a> {
                 let writes =
                     |step: &Step| step.process == 0 && matches!(step.call, Call::VmWrite(_));
                 let fork = if self.program.steps[at..].iter().any(writes) {
-                    add(text, depth, "pid_t child = fork();");
+                    let declares = if text.contains("pid_t child") {
+                        ""
+                    } else {
+                        "pid_t "
+                    };
+                    add(text, depth, &format!("{declares}child = fork();"));
                     "if (!child)"
                 } else {
                     "if (!fork())"
@@ -224,6 +229,7 @@ impl<'a> Writer<'a> {
             _ => {}
         }
         if let Some(instead) = watched.and_then(|_| self.check.instead.clone()) {
+            self.declare(text, depth, step.process, needs(&step.call, false));
             self.declare(text, depth, step.process, self.check.needs);
             return add(text, depth, &instead);
         }
@@ -320,7 +326,7 @@ impl<'a> Writer<'a> {
                 "write(open(\"/sys/kernel/mm/ksm/use_zero_pages\", O_WRONLY), \"1\", 1);",
             );
         }
-        if kinds().any(Kind::is_hugetlb) {
+        if kinds().any(|kind| program.is_hugetlb(kind)) {
             add(
                 &mut text,
                 depth,
@@ -332,7 +338,11 @@ impl<'a> Writer<'a> {
             add(
                 &mut text,
                 depth,
-                "int file = memfd_create(\"file\", 0);\nftruncate(file, 2048 * 4096);",
+                if program.huge_file {
+                    "int file = memfd_create(\"file\", MFD_HUGETLB);\nftruncate(file, 2048 * 4096);"
+                } else {
+                    "int file = memfd_create(\"file\", 0);\nftruncate(file, 2048 * 4096);"
+                },
             );
         }
         if self.takes_turns() {
@@ -402,9 +412,9 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
         (Some(BreachKind::Hang | BreachKind::Unkillable), _) => {
             let body = writer.body(1);
             let main = format!(
-                "\tpid_t child = fork();\n\tif (child) {{\n\t\tsleep(10);\n\
-                 \t\tint broken = !waitpid(child, 0, WNOHANG);\n\
-                 \t\tkill(child, SIGKILL);\n\
+                "\tpid_t program = fork();\n\tif (program) {{\n\t\tsleep(10);\n\
+                 \t\tint broken = !waitpid(program, 0, WNOHANG);\n\
+                 \t\tkill(program, SIGKILL);\n\
                  \t\treturn puts(broken ? \"BROKEN: {says}\" : \"ok\"), broken;\n\t}}\n{body}"
             );
             (helper, main)

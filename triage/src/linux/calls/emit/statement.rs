@@ -297,9 +297,9 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             "ftruncate(file, {} * 4096), ftruncate(file, 2048 * 4096);",
             range.first
         ),
-        Call::SwapOff => "char swap[64];\n\
-             fscanf(fopen(\"/proc/swaps\", \"r\"), \"%*[^\\n] %63s\", swap);\n\
-             swapoff(swap), swapon(swap, 0);"
+        Call::SwapOff => "{\n\tchar swap[64];\n\t\
+             fscanf(fopen(\"/proc/swaps\", \"r\"), \"%*[^\\n] %63s\", swap);\n\t\
+             swapoff(swap), swapon(swap, 0);\n}"
             .to_owned(),
         Call::Advise(range, advice) => {
             let name = advice.c();

@@ -122,7 +122,11 @@ impl Kernel {
         };
         let result = match *call {
             // the kernel would round the range
-            Call::Map { range, kind, .. } if kind.is_hugetlb() && !range.is_huge() => -libc::EINVAL,
+            Call::Map { range, kind, .. }
+                if (kind.is_hugetlb() || self.huge_file && kind.is_file()) && !range.is_huge() =>
+            {
+                -libc::EINVAL
+            }
             Call::Map { range, kind, .. } if kind.file_page(range).is_none() => -libc::EINVAL,
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;

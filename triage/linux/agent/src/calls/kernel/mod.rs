@@ -12,7 +12,7 @@ pub use system::{free_maps, set_sizes, set_up};
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
 use crate::cover::Trace;
-use mm_linux_calls::{BASE, Call, Event, PAGE_BYTES, PAGES, Program, Range, Step};
+use mm_linux_calls::{BASE, Call, PAGE_BYTES, PAGES, Program, Range, Step, UffdEvent};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -64,6 +64,8 @@ fn open<'a>(slot: &'a mut Option<File>, path: &str) -> io::Result<&'a File> {
 /// What a process needs for its calls.
 pub struct Kernel {
     wp_async: bool,
+    /// The memfd is one of hugetlb.
+    huge_file: bool,
     uffd: Option<i32>,
     /// Where the monitor leaves what it reads, if the program has one.
     mailbox: Option<&'static Mailbox>,
@@ -99,7 +101,12 @@ impl Kernel {
         let file = if program.steps.iter().any(maps_file) {
             // SAFETY: a name and no flags.
             unsafe {
-                let file = libc::memfd_create(c"mmfuzz".as_ptr(), 0);
+                let flags = if program.huge_file {
+                    libc::MFD_HUGETLB
+                } else {
+                    0
+                };
+                let file = libc::memfd_create(c"mmfuzz".as_ptr(), flags);
                 libc::ftruncate(file, bytes(PAGES) as i64);
                 file
             }
@@ -119,6 +126,7 @@ impl Kernel {
         };
         Self {
             wp_async: program.wp_async,
+            huge_file: program.huge_file,
             uffd: None,
             mailbox: program.monitor.then_some(mailbox),
             monitor: None,
@@ -164,7 +172,7 @@ impl Kernel {
     }
 
     /// The events since the last time; `None` if nobody knows.
-    pub fn events(&self) -> Option<Vec<Event>> {
+    pub fn events(&self) -> Option<Vec<UffdEvent>> {
         self.monitor.as_ref()?.events()
     }
 

@@ -10,6 +10,8 @@ const NEVER_MS: &str = "1000000000";
 /// How long KSM may take for a scan, and khugepaged for two. KSM does not scan if no memory is
 /// MADV_MERGEABLE.
 const KSM_TIME: Duration = Duration::from_millis(60);
+/// The same for khugepaged.
+const KHUGEPAGED_TIME: Duration = Duration::from_millis(150);
 /// Huge pages of hugetlb that the guest has.
 const HUGETLB: &str = "16";
 /// The sizes of folios, in kB, that memory with MADV_HUGEPAGE may get.
@@ -121,11 +123,16 @@ pub(super) fn khugepaged() -> io::Result<()> {
         let said = std::fs::read_to_string(format!("{KHUGEPAGED}full_scans")).unwrap_or_default();
         said.trim().parse().unwrap_or(0)
     };
-    let before = scans();
+    let mut last = scans();
+    let wanted = last + 2;
     std::fs::write(format!("{KHUGEPAGED}scan_sleep_millisecs"), NEVER_MS)?;
-    let began = Instant::now();
-    while scans() < before + 2 && began.elapsed() < KSM_TIME {
+    let mut began = Instant::now();
+    while last < wanted && began.elapsed() < KHUGEPAGED_TIME {
         std::thread::sleep(Duration::from_micros(200));
+        let now = scans();
+        if now != last {
+            (last, began) = (now, Instant::now());
+        }
     }
     Ok(())
 }
