@@ -273,9 +273,9 @@ long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
 {
 	unsigned int frames;
 
-	if (arg->dev >= MMFUZZ_DEVICES || !arg->len)
+	if (arg->dev >= MMFUZZ_DEVICES || !arg->len || arg->len > FRAMES || arg->first > FRAMES - arg->len)
 		return -EINVAL;
-	/* a program does not know how many frames the device has */
+	/* with units of many pages, the device has fewer frames: a program may name more of them */
 	arg->moved = 0;
 	frames = FRAMES / mmfuzz_devices[arg->dev].unit;
 	if (arg->first >= frames)
