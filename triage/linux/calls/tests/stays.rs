@@ -50,22 +50,38 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
     };
     assert_eq!(shown(&locked(), PRESENT | SOFT_DIRTY), None);
     assert_eq!(shown(&locked(), swapped), Some(BreachKind::NotLocked));
-    for call in [
-        Call::Unlock(PAGE),
-        Call::ToDevice(PAGE),
-        Call::Advise(PAGE, Advice::DontNeedLocked),
+    for (call, result) in [
+        (Call::Unlock(PAGE), 0),
+        (Call::ToDevice(PAGE), 0),
+        (Call::Advise(PAGE, Advice::DontNeedLocked), 0),
+        // behind the page, the range has a hole
+        (Call::Advise(PAGE, Advice::DontNeedLocked), -12),
     ] {
         let mut ledger = locked();
-        apply(&mut ledger, call, 0);
+        apply(&mut ledger, call, result);
         assert_ne!(
             shown(&ledger, swapped),
             Some(BreachKind::NotLocked),
             "{call:?}"
         );
     }
+    let mut refuses = locked();
+    apply(&mut refuses, Call::Advise(PAGE, Advice::DontNeed), -22);
+    assert_eq!(shown(&refuses, swapped), Some(BreachKind::NotLocked));
     let mut ledger = with(Kind::Private, false);
     apply(&mut ledger, lock(), -12);
     assert_eq!(shown(&ledger, swapped), None, "a lock that failed");
+}
+
+/// Linux counts an entry for such a page as "maybe shared", on purpose.
+#[test]
+fn smaps_may_count_a_page_as_shared_that_a_device_has_for_itself() {
+    let mut ledger = with(Kind::Private, false);
+    assert!(ledger.is_alone());
+    apply(&mut ledger, Call::Exclusive(PAGE), 0);
+    assert!(!ledger.is_alone());
+    ledger.reset(&Program::default());
+    assert!(ledger.is_alone());
 }
 
 #[test]

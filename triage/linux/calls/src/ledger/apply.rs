@@ -72,6 +72,7 @@ impl Ledger {
             }
             // these may fault pages in, as a write or a read does
             Call::Exclusive(range) => {
+                self.has_exclusive = true;
                 self.touch(process, range, true);
                 self.each_mapped(process, range, |page| page.set(LOCKED, false));
             }

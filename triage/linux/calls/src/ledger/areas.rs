@@ -188,6 +188,8 @@ impl Ledger {
             Advice::DontNeed | Advice::DontNeedLocked if failed => {
                 page.set(UNSURE, page.any(UNSURE | RWP));
                 page.set(POPULATED | DIRTY | WRITTEN | RWP | PINNED, false);
+                // MADV_DONTNEED refuses locked pages
+                page.set(LOCKED, page.has(LOCKED) && advice == Advice::DontNeed);
                 if !page.has(SHARED) {
                     page.set(OR_ZERO, true);
                     page.set(UNSURE, page.any(UNSURE | PROTECTED));

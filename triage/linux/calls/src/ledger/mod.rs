@@ -65,6 +65,8 @@ pub struct Ledger {
     has_blocks: bool,
     /// There was a second process.
     has_forked: bool,
+    /// The device has had exclusive access to pages.
+    has_exclusive: bool,
     /// The process that pins pages, and the range.
     pin: Option<(usize, Range)>,
     /// The pages that the program has named lie between these two.
@@ -84,6 +86,7 @@ impl Default for Ledger {
             used: 0,
             has_blocks: false,
             has_forked: false,
+            has_exclusive: false,
             pin: None,
             named: (PAGES.into(), 0),
         }
@@ -103,6 +106,7 @@ impl Ledger {
         self.used = 0;
         self.has_blocks = false;
         self.has_forked = false;
+        self.has_exclusive = false;
         self.pin = None;
         self.named = (PAGES.into(), 0);
     }

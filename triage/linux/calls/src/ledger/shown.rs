@@ -95,9 +95,10 @@ impl Ledger {
             && !page.any(VAGUE | SHARED | FILE | GUARD | POISON)
     }
 
-    /// True if no other process can map what this one maps.
+    /// True if no other process can map what this one maps, and Linux knows it. Of an entry for a
+    /// page that a device has for itself, smaps says "maybe shared" on purpose (`smaps_account`).
     pub fn is_alone(&self) -> bool {
-        !self.has_forked
+        !self.has_forked && !self.has_exclusive
     }
 
     /// The process that pins pages, and the range.
