@@ -161,3 +161,14 @@ fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
         }
     }
 }
+
+/// The mapping at page 0 has page 1 of the object then, so a write there changes page 1.
+#[test]
+fn remapped_pages_of_shared_memory_promise_no_contents() {
+    let mut ledger = Ledger::default();
+    ledger.reset(&Program::default());
+    map(&mut ledger, Range { first: 0, len: 2 }, Kind::Shared);
+    apply(&mut ledger, Call::RemapFile(PAGE, 1), 0);
+    assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
+    assert_eq!(ledger.has_read(0, 1, Some(7)), None);
+}

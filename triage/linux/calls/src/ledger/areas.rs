@@ -65,6 +65,16 @@ impl Ledger {
 
     /// remap_file_pages maps other pages of the same object.
     pub(super) fn remap_file(&mut self, process: usize, range: Range, page: u16, failed: bool) {
+        // of an object without a name, the ledger does not know which mapping has which page of it
+        let is_unnamed =
+            |page: &Page| page.any(SHARED | WAS_SHARED) && (page.cell as usize) < FILE_CELLS;
+        if self.pages[process][range.pages()].iter().any(is_unnamed) {
+            for page in self.pages.iter_mut().flatten() {
+                if is_unnamed(page) {
+                    page.give_up();
+                }
+            }
+        }
         for (i, at) in range.pages().enumerate() {
             let place = FILE_CELLS + usize::from(page) + i;
             let page = &mut self.pages[process][at];
