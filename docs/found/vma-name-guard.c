@@ -19,7 +19,7 @@ static int readable(int named)
 	if (p == MAP_FAILED || NAME(p) || madvise(p, PAGE, 102 /* MADV_GUARD_INSTALL */))
 		return perror("mmap, PR_SET_VMA, MADV_GUARD_INSTALL"), 2;
 	if (named && NAME(p + 8 * PAGE))
-		return perror("PR_SET_VMA"), 2;
+		return puts("cannot be run: no PR_SET_VMA_ANON_NAME"), 2;
 	if (!fork()) {
 		*(volatile char *)p;
 		_exit(0);
