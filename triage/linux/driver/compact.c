@@ -3,6 +3,7 @@
 #include <linux/list.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
@@ -37,7 +38,8 @@ long mmfuzz_compact(struct mmfuzz_range *range)
 	folio_put(folio);
 	if (isolated) {
 		list_add(&folio->lru, &folios);
-		node_stat_mod_folio(folio, NR_ISOLATED_ANON, 1);
+		/* a lazily freed page counts as a page of a file */
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON + folio_is_file_lru(folio), 1);
 		ret = migrate_pages(&folios, alloc_target, NULL, 0, MIGRATE_ASYNC, MR_COMPACTION, NULL);
 		if (ret)
 			putback_movable_pages(&folios);

@@ -50,11 +50,12 @@ pub const MAX_FRAME: usize = {
 /// /proc/vmstat, or the objects of a slab cache. The number says by how much a counter may grow
 /// without a leak, because it also moves by itself: with long programs, the memory of the agent
 /// grows by tens of pages.
-pub const LEAKS: [(&str, i64); 8] = [
+pub const LEAKS: [(&str, i64); 9] = [
     ("nr_mlock", 0),
     ("nr_unevictable", 0),
     ("nr_anon_transparent_hugepages", 0),
     ("nr_isolated_anon", 0),
+    ("nr_isolated_file", 0),
     ("nr_anon_pages", 128),
     ("nr_page_table_pages", 16),
     ("/sys/kernel/slab/anon_vma", 0),
