@@ -1,5 +1,5 @@
-# mremap splits a write-protected huge entry and unmaps one of its pages, where a VMA without
-# userfaultfd arrives. An oracle looked for the new VMA at the old entry.
+# mremap splits a write-protected huge entry and unmaps one of its pages, to put a VMA without
+# userfaultfd in its place. An oracle checked the old entry against the new VMA.
 thp always
 mmap p0 0 8 rw
 uffd-register p0 0 8

@@ -1,5 +1,5 @@
-# The flag DIRTY of a large folio becomes one of each of its pages when it is split, although only
-# one of them was written.
+# When a large folio is split, each of its pages gets its flag DIRTY, although only one of them was
+# written.
 thp always
 mmap p0 0 8 rw
 write p0 0

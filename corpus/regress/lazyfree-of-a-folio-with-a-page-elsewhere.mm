@@ -1,5 +1,5 @@
-# As many entries as the folio has pages map it, but one lies outside the range: the folio is split,
-# and not freed lazily as a whole.
+# The folio has as many mappings as pages, but one of them lies outside the range. So the folio is
+# split, and not freed lazily as a whole.
 thp always
 mmap p0 0 16 rw
 write p0 8

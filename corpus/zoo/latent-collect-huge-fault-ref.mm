@@ -1,5 +1,5 @@
-# latent-collect-huge-fault-ref (7.3.4 has it): the huge page of a fault has a reference too many to
-# be split. With this bug the driver asks for the page of the fault alone.
+# latent-collect-huge-fault-ref (7.3.4 has it): the huge page of a fault has one reference more than
+# a split allows. With this bug on, the driver asks to migrate only the faulting page.
 thp always
 mmap p0 0 8 rw
 write p0 0

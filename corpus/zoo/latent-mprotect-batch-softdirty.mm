@@ -1,5 +1,5 @@
-# latent-mprotect-batch-softdirty (not fixed in 7.3.4): mprotect makes dirty pages of a large folio
-# soft-dirty that are mapped one by one.
+# latent-mprotect-batch-softdirty (not fixed in 7.3.4): if a large folio is mapped by small
+# entries, mprotect makes its dirty pages soft-dirty.
 thp always
 mmap p0 0 8 rw
 write p0 0
