@@ -1,7 +1,8 @@
 // Expected: memory that fallocate has allocated is zero, and read sees what the mapping contains.
 // Linux 7.3.4: MADV_COLLAPSE maps a huge page of tmpfs that fallocate has allocated, although it was
-// never cleared: the process sees what another one has left there, and read does not see its
-// writes. Needs CONFIG_TRANSPARENT_HUGEPAGE and root (to mount a tmpfs with huge=). cc -static
+// never cleared. The process sees what another process has left there, and read(2) does not see what
+// the process writes. Needs CONFIG_TRANSPARENT_HUGEPAGE and root (to mount a tmpfs with huge=).
+// cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // Expected: what was written to shared memory stays there.
 // Linux 7.3.4: a collapse of a huge page that is mapped by small entries forgets that an entry is
-// dirty. If that write was the first one to the huge page, reclaim discards the page. Needs
-// CONFIG_TRANSPARENT_HUGEPAGE and root (for shmem_enabled). cc -static
+// dirty. If the write that made the entry dirty was the first one to the huge page, reclaim discards
+// the page. Needs CONFIG_TRANSPARENT_HUGEPAGE and root (for shmem_enabled). cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-// Expected: a driver may give small pages to a huge page that migrates to its device, even if fork
-// has shared the huge page; both processes keep its contents.
+// Expected: a driver may provide small pages for a huge page that migrates to its device, even if
+// fork has shared the huge page; both processes keep its contents.
 // Linux 7.3.4: kernel BUG at mm/migrate.c:368, in remove_migration_pte. Needs CONFIG_TEST_HMM,
 // CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #define _GNU_SOURCE

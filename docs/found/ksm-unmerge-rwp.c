@@ -44,6 +44,6 @@ int main(void)
 	merged = merged == 1 << 8;
 	lost = test(3 << 17); // and UFFD_FEATURE_RWP_ASYNC
 	printf(merged || lost ? "BROKEN: MADV_UNMERGEABLE of read-write-protected pages%s%s\n" : "ok\n",
-	       merged ? " leaves them merged;" : "", lost ? " ends their protection in the asynchronous mode" : "");
+	       merged ? " leaves them merged in the synchronous mode;" : "", lost ? " ends their protection in the asynchronous mode" : "");
 	return merged || lost;
 }

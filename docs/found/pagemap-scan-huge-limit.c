@@ -27,5 +27,5 @@ int main(void)
 	scan[1] = 1 /* PM_SCAN_WP_MATCHING */, scan[7] = 100 /* max_pages */;
 	int limited = ioctl(pagemap, _IOWR('f', 16, long[12]), scan);
 	int broken = before == 1 && limited == 0;
-	return puts(broken ? "BROKEN: a scan for at most 100 pages of a huge page that is written reports none" : "ok"), broken;
+	return puts(broken ? "BROKEN: a scan with a limit of 100 pages reports nothing of a huge page that is written" : "ok"), broken;
 }

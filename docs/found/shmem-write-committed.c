@@ -38,6 +38,6 @@ int main(void)
 {
 	mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);	// so that it stays above 0
 	int truncated = less(0), written = less(1), broken = written - truncated > SIZE / 2048;
-	printf(broken ? "BROKEN: %d kB less are committed after memory was unmapped that ftruncate had made longer, %d kB less after write had\n" : "ok\n", truncated, written);
+	printf(broken ? "BROKEN: Committed_AS falls by %d kB if ftruncate made memory longer, and by %d kB if write did\n" : "ok\n", truncated, written);
 	return broken;
 }

@@ -44,6 +44,6 @@ int main(void)
 	ioctl(source, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){ { (long)FROM, SIZE } });
 	pthread_join(thread, 0);
 	pread(open("/proc/self/pagemap", O_RDONLY), &entry, 8, (long)TO / 512);
-	puts(entry >> 57 & 1 ? "BROKEN: a page is write-protected for userfaultfd where this is not registered" : "ok");
+	puts(entry >> 57 & 1 ? "BROKEN: a page is write-protected for userfaultfd where write protection is not registered" : "ok");
 	return entry >> 57 & 1;
 }
