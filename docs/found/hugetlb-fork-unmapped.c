@@ -1,5 +1,5 @@
-// Expected: a process that fork makes has the memory of its parent as it was (fork(2)), or dies when
-// it accesses it, as the parent does.
+// Expected: a child has the memory that its parent had at fork (fork(2)). If an access raises SIGBUS in
+// the parent, it does so in the child.
 // Linux 7.3.4: if a huge page was taken from a process because the pool was empty, the process gets
 // SIGBUS, but a child that it makes later reads zeros. Needs hugetlb and root (for nr_hugepages).
 // cc -static
