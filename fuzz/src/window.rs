@@ -5,10 +5,11 @@
 //! There are two layouts. In both, half of the window lies on each side of a boundary of the
 //! second-highest tables, so a program crosses a boundary of every kind of table.
 //!
-//! - [`Window::of_geometry`], the layout of all programs today, including those with `thp always`.
-//!   A page of the program is one page of the machine. In the tiny geometry, four huge pages fit in
-//!   the window. With the tables of x86-64, the window is a sixteenth of a huge page, so no fault
-//!   can map one. The digests of the corpus depend on this layout.
+//! - [`Window::of_geometry`], the layout of all programs in the model, and of programs with
+//!   `thp never` in the guest. A page of the program is one page of the machine. In the tiny
+//!   geometry, four huge pages fit in the window. With the tables of x86-64, the window is a
+//!   sixteenth of a huge page, so no fault can map one. The digests of the corpus depend on this
+//!   layout.
 //! - [`Window::with_huge_pages`], the layout of programs with `thp always` in the guest. Eight
 //!   pages of the program fill a huge page, so four fit in each geometry. In the tiny geometry both
 //!   layouts are the same. With the tables of x86-64, a page of the program stands for 64 pages.
@@ -59,11 +60,11 @@ impl Window {
     /// Bytes of a page of the guest.
     pub const PAGE_BYTES: u64 = 4096;
 
-    /// The window of every process of the guest, whatever the geometry of the program. The address
-    /// is that of an x86-64 program; a program cannot see it.
+    /// The window of every process of the guest if the program has `thp never`, whatever its
+    /// geometry. The address is that of an x86-64 program; a program cannot see it.
     pub const GUEST: Self = Self::of_geometry(Geometry::X86_64);
 
-    /// The window of a program with huge pages in every process of the guest.
+    /// The window of every process of the guest if the program has huge pages.
     pub const GUEST_HUGE: Self = Self::with_huge_pages(Geometry::X86_64);
 
     /// Pages of a program that fill a huge page, in the layout with huge pages.

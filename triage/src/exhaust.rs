@@ -29,9 +29,10 @@ pub struct ExhaustArgs {
     /// The most operations of a program [default: 4 with one thread, 3 with two]
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<usize>,
-    /// Put this historical bug back and search until it is found; all: do so for each bug that
-    /// needs one thread or, with --threads 2, for each that needs more, and print a table; with
-    /// --huge, for the bugs that need huge pages, and without it for the others
+    /// Put this historical bug back and search until it is found; all: do so for many bugs, one
+    /// after the other, and print a table. With all, --threads 2 selects the bugs that need more
+    /// than one thread, and --huge those that need huge pages; without these, the search is for
+    /// the other bugs
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
     /// With --zoo: search until this invariant breaks, named as in docs/zoo.md

@@ -315,7 +315,8 @@ impl Current<'_> {
     }
 
     /// Splits the large folios of which the entries in `range` map only a part. The advice skips a
-    /// folio that is locked or that somebody else holds. The kernel splits them during the walk.
+    /// folio that is locked or that somebody else holds. The kernel has no such pass before its
+    /// walk: it splits each folio when the walk reaches it.
     async fn split_cut_folios(self, mm: MmId, range: &Range<u64>) {
         let mut rest = range.clone();
         while self.state().thp != Thp::Never {

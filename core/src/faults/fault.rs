@@ -212,8 +212,9 @@ impl State {
         WpAction::Finished(Ok(Fault::Done))
     }
 
-    /// Locks the folio of a device page for a fault, and takes a reference, under the page-table
-    /// lock. Returns the folio, and false if somebody else has the lock.
+    /// Tries to lock the folio of a device page for a fault, under the page-table lock. If it locks
+    /// the folio, it also takes a reference. Returns the folio, and false if somebody else has
+    /// locked it.
     fn lock_for_fault(&mut self, cur: Current<'_>, page: Pfn) -> (Folio, bool) {
         let folio = self.folio(page);
         let locked = self.folio_trylock(cur.task, folio);

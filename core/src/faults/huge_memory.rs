@@ -277,8 +277,8 @@ impl Current<'_> {
     }
 
     /// Replaces the huge zero page by a new huge page (`do_huge_zero_wp_pmd`). The deposited table
-    /// stays. If the entry is write-protected for userfaultfd, the fault is an unshare, and the new
-    /// entry is write-protected, too.
+    /// stays. If the entry is write-protected for userfaultfd, so is the new one. Only an unshare
+    /// comes here with such an entry, because a write is reported to userfaultfd.
     async fn replace_huge_zero(self, vma: VmaId, addr: u64, orig: PresentPte, folio: Folio) {
         let uffd_wp = orig.uffd_wp();
         zoo!(self, Bug::LatentHugeZeroUnshare => let uffd_wp = false);

@@ -94,8 +94,8 @@ impl State {
         self.populate_split(at, |i| pmd.pte().part(i));
     }
 
-    /// Turns the mapping of a whole folio into mappings of its pages, or drops it if the entries
-    /// freeze. Returns what was done.
+    /// Turns the mapping of a whole folio into mappings of its pages, or drops the mapping if
+    /// migration entries take its place. Returns which of the two was done.
     fn split_mapping(&mut self, vma: VmaId, folio: Folio, exclusive: bool, how: Split) -> Split {
         let unit = self.whole(folio);
         let mut done = how;
@@ -258,7 +258,7 @@ impl Current<'_> {
                 .await;
             return false;
         }
-        // a device page keeps its zeroes: they may be there to be written by the device
+        // a device page of zeroes is kept: the device may be about to write to it
         let zeroes = match folio.device() {
             None => Zeroes::Shared,
             Some(_) => Zeroes::Mapped,

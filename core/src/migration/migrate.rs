@@ -79,8 +79,8 @@ impl State {
     }
 
     /// Replaces the migration entry of a page that has only zeroes by a mapping of the zero page,
-    /// under the page-table lock. Nothing maps the page then. Returns false in an mlocked VMA, for
-    /// an mlocked page, and for a page with contents (`try_to_map_unused_to_zeropage`).
+    /// under the page-table lock. The page itself is not mapped again. Returns false in an mlocked
+    /// VMA, for an mlocked page, and for a page with contents (`try_to_map_unused_to_zeropage`).
     fn try_to_map_unused_to_zeropage(&mut self, vma: VmaId, found: Found) -> bool {
         let area = self.vma(vma);
         let (mm, locked) = (area.mm, area.flags.contains(VmFlags::LOCKED));
@@ -133,8 +133,8 @@ impl State {
 
 impl Current<'_> {
     /// Ends the migration of `src` (`remove_migration_ptes`). Every migration entry that names
-    /// `src` becomes a mapping of `dst`, which is `src` itself if the migration failed, or of the
-    /// zero page if `zeroes` and the contents permit that.
+    /// `src` becomes a mapping of `dst`, or of the zero page if `zeroes` and the contents permit
+    /// that. If the migration failed, `dst` is `src` itself.
     ///
     /// Nothing maps the folio now, so no mapping keeps its anon_vma alive. The caller does: it
     /// holds `mmap_lock` of an address space that mapped the folio when the migration began, or a

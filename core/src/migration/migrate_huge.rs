@@ -29,7 +29,7 @@ pub(crate) enum Collected {
     To(u64),
 }
 
-/// What an entry is for a migration.
+/// How a migration treats an entry.
 enum Source {
     Skip,
     Hole,
@@ -246,8 +246,8 @@ impl Current<'_> {
     }
 
     /// Splits a folio that the migration has taken, and releases it (`migrate_vma_split_folio`). If
-    /// it is the folio of the fault, the lock and the reference of the fault go to the folio that
-    /// then has its page.
+    /// it is the folio of the fault, the lock and the reference of the fault go to the new folio of
+    /// the fault's page.
     async fn split_taken_folio(self, args: &MigrateVma, folio: Folio) -> bool {
         let by_fault = { self.state().is_fault_folio(args, folio) };
         let fault_page = args.fault_page.filter(|_| by_fault);
@@ -281,8 +281,8 @@ impl Current<'_> {
     }
 
     /// True if source `i`, a page of `src`, can migrate to its destination. A huge source is split
-    /// if its destination is one page. The split is refused if the migration is by frame number,
-    /// because no VMA is known, and if somebody holds the folio.
+    /// if its destination is one page. The split fails if somebody holds the folio. It is not tried
+    /// if the migration is by frame number, because then no VMA is known.
     pub(crate) async fn orders_match(self, args: &mut MigrateVma, i: usize, src: Folio) -> bool {
         let (from, to) = (args.src[i], args.dst[i]);
         if from.is_compound() == to.is_compound() {

@@ -367,7 +367,7 @@ impl State {
             self.tables.set(at, pte);
             return false;
         }
-        // a huge entry that stays marks nothing
+        // unlike a small entry, a huge one marks the folio dirty only if it is replaced
         if marks && unit.level > 0 {
             self.folio_mark_dirty(folio);
         }

@@ -285,7 +285,7 @@ bugs! {
     LatentCollectHugeFaultRef "latent-collect-huge-fault-ref" "not fixed in 7.3.4: migrate_vma_collect_huge_pmd"
         "the huge page of a fault has one reference more than a split allows, so a driver that asks for one page makes no progress";
     LatentSplitFaultPageFreed "latent-split-fault-page-freed" "not fixed in 7.3.4: migrate_vma_split_folio"
-        "the split of the folio of a fault keeps its reference to the head page, and takes a new one to the page of the fault, which may be free by then";
+        "when the folio of a fault is split, the fault's reference stays with the head page, and the page of the fault, which may be free by then, gets a new one";
     LatentSplitSharedPmd "latent-split-shared-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
         "a source that is split in the middle of a migration keeps the huge migration entries of other processes";
     DepositInsertTwice "deposit-insert-twice" "rule of migrate_vma_insert_huge_pmd_page"
@@ -321,5 +321,5 @@ bugs! {
     ZeropageRemapMlocked "zeropage-remap-mlocked" "rule of try_to_map_unused_to_zeropage"
         "the split of a folio maps the shared zero page in an mlocked VMA";
     LatentMprotectBatchSoftdirty "latent-mprotect-batch-softdirty" "not fixed in 7.3.4: modify_prot_start_ptes"
-        "mprotect makes dirty pages of a large folio soft-dirty that are mapped one by one";
+        "mprotect makes dirty pages of a large folio soft-dirty if each page has an entry of its own";
 }

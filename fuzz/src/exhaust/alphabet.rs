@@ -41,11 +41,11 @@ pub struct Size {
 /// The pages and ranges of pages that operations name, besides page 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedPages {
-    /// Page 0 and its neighbours, so many pages (1 to 4), and every range of them. Programs have
+    /// The first pages, 1 to 4 as this number says, and every range of them. Programs have
     /// `thp never`.
     Small(u8),
     /// A huge page: pages 0 and 4, and the ranges of all eight pages, of page 0, and of the second
-    /// half. Operations name as many pages at page 8 as here. Programs have `thp always`.
+    /// half. The ranges at page 8 have eight pages or one. Programs have `thp always`.
     Huge,
 }
 
@@ -366,8 +366,9 @@ fn has_named_range(op: Op, pages: NamedPages) -> bool {
     }
 }
 
-/// The `mremap`s: every range to page 8, every range at page 8 to every page at which it ends below
-/// page 8, and every range grown or shrunk by a page in place.
+/// The `mremap`s. They move every range below page 8 to page 8. They move every range at page 8 to
+/// each named page below page 8, if there is room for it below page 8. They grow and shrink every
+/// range below page 8 in place by one page.
 fn moves(pages: NamedPages) -> Vec<Op> {
     let mut all = Vec::new();
     for proc in 0..=LAST_PROC {

@@ -1,4 +1,5 @@
-//! Minimizes a program: with the model, or with a guest, as the judge of what is the same.
+//! Minimizes a program. The model, or a guest, runs each smaller program to see whether it shows
+//! the same finding.
 
 use super::draft::Best;
 use super::passes::{self, PassStatistics};

@@ -42,7 +42,8 @@ pub enum Refusal {
     /// hold `mmap_lock` and write-protect the agent's own pages too, so the thread that runs the
     /// operation may fault, and then it waits.
     AgentFaults,
-    /// Faults map huge pages, and the judge cannot do this in such a program.
+    /// Faults map huge pages, and the program does something that the judge cannot do with huge
+    /// pages. The text says what.
     HugePages(&'static str),
     /// The model has a finding.
     Finding(String),

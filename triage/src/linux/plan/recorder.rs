@@ -52,7 +52,7 @@ pub struct Recorder<'p> {
 }
 
 impl Recorder<'_> {
-    /// The outcome as the guest sees it: in pages of the guest, and before 7.3, any failure of a
+    /// The outcome as the guest sees it. It counts pages of the guest. Before 7.3, any failure of a
     /// device's fault is -EFAULT.
     fn seen_as(&self, op: Op, outcome: Outcome, rules: &Rules) -> Outcome {
         let unit = Window::in_guest(self.program).scale() as u32;

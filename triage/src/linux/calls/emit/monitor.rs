@@ -32,7 +32,7 @@ pub fn threads(program: &Program, main: &str) -> String {
         .collect();
     if main.contains(", monitor, 0)") {
         text.push_str(READS);
-        // the threads wait until the program does something
+        // with a thread of `Start`, a call of the program resolves the faults, not the monitor
         text.push_str(if starts.is_empty() {
             RESOLVES
         } else {

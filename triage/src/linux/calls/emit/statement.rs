@@ -149,7 +149,8 @@ fn mask(categories: u8) -> String {
 /// The ioctl of PAGEMAP_SCAN.
 pub const SCAN: &str = "ioctl(open(\"/proc/self/pagemap\", O_RDONLY), _IOWR('f', 16, long[12]), ";
 
-/// The operands of PAGEMAP_SCAN: an array, in which `vector` is the place of what is found.
+/// The operands of PAGEMAP_SCAN, as an array. The kernel writes the regions that it finds to
+/// `vector`.
 pub fn scanned(call: &Call, vector: &str) -> String {
     let Call::Scan {
         range,

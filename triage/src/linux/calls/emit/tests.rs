@@ -62,8 +62,9 @@ fn breaches(program: &Program) -> Vec<Breach> {
     all
 }
 
-/// All of the C is short. The compiler gets a seventh of it, from program to program another one,
-/// so it sees each promise with several programs.
+/// The C of each promise of each program is short. The compiler gets every seventh text of a
+/// program. Which ones these are shifts from program to program, so it sees each promise with
+/// several programs.
 #[test]
 fn each_promise_of_each_known_program_is_short_c_that_compiles() {
     for (at, (name, program)) in known().into_iter().enumerate() {
