@@ -85,9 +85,9 @@ int mmfuzz_take_frame(struct mmfuzz_device *device)
 
 /*
  * Clears the flags that the last users left; since 6.19 the kernel clears those of the lowest byte
- * only. If a page was last active and now takes an unevictable one, that one migrates back with both
- * flags, and folio_migrate_flags() hits a BUG with CONFIG_DEBUG_VM. A page may still look like the
- * tail of its last folio, so the functions for folios cannot be used.
+ * only. If an unevictable page migrates to a device page that was active when it was freed, it
+ * migrates back with both flags, and folio_migrate_flags() hits a BUG with CONFIG_DEBUG_VM. A page may
+ * still look like the tail of its last folio, so the functions for folios cannot be used.
  */
 static void begin_pages(struct mmfuzz_device *device, struct page *page, unsigned int order)
 {
@@ -197,7 +197,7 @@ void mmfuzz_reset_devices(struct mmfuzz_reset *arg)
 
 		spin_lock(&device->lock);
 		arg->device_frames[i] = device->in_use;
-		/* pages that were leaked keep the frames as they are */
+		/* while a leaked page is in use, the frames keep their size */
 		if (!device->in_use)
 			device->unit = unit;
 		device->limit = (arg->limit ?: FRAMES) / device->unit;

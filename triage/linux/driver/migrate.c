@@ -338,7 +338,7 @@ static vm_fault_t migrate_for_fault(struct vm_fault *vmf, unsigned long *src, un
 	return no_memory ? VM_FAULT_OOM : 0;
 }
 
-/* A CPU fault on a device page. Without an entry of a single page, the entry is huge. */
+/* A CPU fault on a device page. The entry of a large folio is huge if the fault has no pte. */
 vm_fault_t mmfuzz_migrate_to_ram(struct vm_fault *vmf)
 {
 	unsigned long src = 0, dst = 0, *arrays;

@@ -3,10 +3,10 @@
  * The interface of /dev/mmfuzz: a driver with two devices that have private memory.
  *
  * Addresses are in bytes and page-aligned; lengths are in pages. A command works on the address
- * space of the caller, unless it says otherwise. A page of a program stands for a unit of pages: 1,
- * or as many as make eight of them a huge page. Errors: EINVAL for arguments out of range, ENOENT
- * for an empty slot or an address space that is not attached, ENOSPC if no slot is free, and those
- * of the kernel functions that a command calls.
+ * space of the caller, unless it says otherwise. A page of a program stands for a unit: one page, or
+ * 64 pages (an eighth of a huge page) in a program with huge pages. Errors: EINVAL for arguments
+ * out of range, ENOENT for an empty slot or an address space that is not attached, ENOSPC if no
+ * slot is free, and those of the kernel functions that a command calls.
  */
 #ifndef MMFUZZ_DEV_H
 #define MMFUZZ_DEV_H

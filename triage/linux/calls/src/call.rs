@@ -66,8 +66,8 @@ impl Kind {
         matches!(self, Self::File | Self::SharedFile | Self::SharedTwin)
     }
 
-    /// The page of the memfd that a mapping of `range` begins with. `None` if the mapping would not
-    /// be of pages that follow each other.
+    /// The page of the memfd that a mapping of `range` begins with. `None` if the pages of the
+    /// mapping would not be contiguous in the memfd.
     pub const fn file_page(self, range: Range) -> Option<u16> {
         const HALF: u16 = PAGES / 2;
         let is_low = range.first + range.len <= HALF;

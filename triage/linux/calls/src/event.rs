@@ -26,7 +26,7 @@ impl UffdEvent {
         }
     }
 
-    /// The pages that it is about. A fork is about all.
+    /// True if it is about this page. A fork is about all pages.
     pub fn covers(self, page: usize) -> bool {
         match self {
             Self::Fork => true,

@@ -89,7 +89,7 @@ pub struct Job {
     /// The operations that are stopped inside the kernel, by number, and where.
     pub stops: Vec<(u16, Vec<Stop>)>,
     /// All processes end after this program, and the counters of [`LEAKS`] are compared with their
-    /// values after the last such program. That takes milliseconds.
+    /// values after the previous such program. That takes milliseconds.
     pub closely: bool,
 }
 

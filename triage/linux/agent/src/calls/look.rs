@@ -208,8 +208,8 @@ impl Process<'_> {
         }
     }
 
-    /// Looks whether a call says of a page that it is there, or that it cannot be filled in, and an
-    /// access says that it is missing.
+    /// Looks whether a call failed to fill in a page, as if the page were there (EEXIST) or could
+    /// not be filled in (EFAULT), although an access finds the page missing.
     pub(super) fn look_for_filled(&mut self, step: usize, call: &Call, result: i32) {
         let page = usize::from(call.filled().first);
         let is_refused = call.fills() && [-libc::EEXIST, -libc::EFAULT].contains(&result);

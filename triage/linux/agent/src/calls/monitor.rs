@@ -1,8 +1,8 @@
 //! The monitor: a thread that reads the userfaultfd of its process.
 //!
-//! It resolves page faults as soon as it reads them, and notes all other events. A process whose
-//! memory a fork has copied has a userfaultfd of its own; the thread of the parent reads that one,
-//! too. So a call that waits until its event is read goes on.
+//! It resolves page faults as soon as it reads them, and notes all other events. The child of a
+//! fork has a userfaultfd of its own, and the thread of the parent reads that one, too. So no call
+//! of either process waits forever until its event is read.
 
 use super::kernel::errno;
 use mm_linux_calls::{BASE, PAGE_BYTES, PAGES, Range, UffdEvent};
@@ -51,14 +51,14 @@ pub struct Mailbox {
     answers: AtomicU32,
     count: AtomicU32,
     events: [[AtomicU64; 3]; MOST],
-    /// The userfaultfd that the last fork has made, in the process of the thread; 0 if there is
-    /// none.
+    /// The userfaultfd that the last fork has made: a descriptor of the process that the thread
+    /// belongs to. 0 if there is none.
     child: AtomicI32,
     /// The address of the last fault that could not be resolved, and how often that happened.
     failed_at: AtomicU64,
     failures: AtomicU32,
-    /// One more than the page of a fault that could not be resolved, or not by UFFDIO_ZEROPAGE,
-    /// which says that the page exists.
+    /// One more than the page of a fault that could not be resolved, or for which UFFDIO_ZEROPAGE
+    /// said that the page exists.
     stuck: AtomicU32,
     /// Threads whose faults are not resolved.
     alone: [AtomicI32; ALONE],
@@ -89,7 +89,8 @@ impl Mailbox {
         alone.any(|alone| alone.load(Ordering::SeqCst) == thread)
     }
 
-    /// True unless a fault at this address could not be resolved several times.
+    /// Notes a fault that could not be resolved. Returns false if the last [`RETRIES`] such faults
+    /// were at this address, too.
     fn may_retry(&self, at: u64) -> bool {
         if self.failed_at.swap(at, Ordering::SeqCst) != at {
             self.failures.store(0, Ordering::SeqCst);
@@ -156,8 +157,8 @@ impl Monitor {
             mailbox,
             is_parents: false,
         };
-        // A thread that starts allocates memory. libc holds the locks of its allocator during a
-        // fork, which waits for the thread.
+        // Waits until the thread runs, because it allocates memory when it starts. During a fork,
+        // libc holds the locks of its allocator, and the fork waits for the thread.
         monitor.is_current();
         Ok(monitor)
     }
@@ -261,7 +262,8 @@ fn watch(uffd: c_int, inside: c_int, mailbox: &Mailbox) {
     }
 }
 
-/// Reads all messages of a userfaultfd. `child` becomes that of a child.
+/// Reads all messages of a userfaultfd. A message about a fork sets `child` to the userfaultfd of
+/// the child.
 fn read_all(fd: c_int, child: &mut c_int, mailbox: &Mailbox) {
     // a struct uffd_msg
     let mut message = [0u64; 4];

@@ -95,8 +95,8 @@ impl Process<'_> {
         self.waiters.extend(waiter);
     }
 
-    /// Notes the accesses that have ended, and those that should have ended after `call`, with its
-    /// result and the number of pages that it has handled.
+    /// Notes the accesses that have ended, and those that should have ended after a call. `call` is
+    /// the call, its result, and the number of pages that it has handled.
     pub(super) fn look_at_waiters(&mut self, step: usize, call: Option<(&Call, i32, u16)>) {
         for waiter in std::mem::take(&mut self.waiters) {
             let Waiter { page, writes, .. } = waiter;

@@ -1,4 +1,4 @@
-//! Errors of the kernel that end nothing, as breaches.
+//! Makes breaches of the errors that the kernel prints and survives.
 
 use crate::words::Words;
 use mm_linux_calls::{Breach, BreachKind, CallsJob, CallsReply, without_numbers};

@@ -87,8 +87,8 @@ impl Ledger {
         page.has(MAPPED) && !page.any(other)
     }
 
-    /// True if an access to the page, if it is not there, is a missing fault. The page belongs to a
-    /// private mapping.
+    /// True if an access to the page is a missing fault unless the page is there. Claims that only
+    /// of private memory without a file.
     pub fn is_missing_here(&self, process: usize, at: usize) -> bool {
         let page = &self.pages[process][at];
         page.has(MAPPED | READABLE | REG_MISSING)

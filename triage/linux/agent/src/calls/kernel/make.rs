@@ -6,13 +6,13 @@ use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
 use std::os::fd::AsRawFd;
 
-/// Features of userfaultfd: missing and write-protected shared memory, minor faults, unpopulated
-/// pages, poison, move; and asynchronous write protection.
+/// Features of userfaultfd for every program: missing and write-protected shared memory, minor
+/// faults, unpopulated pages, poison, move.
 const FEATURES: u64 = 1 | 1 << 5 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 16;
-/// SIGBUS.
+/// Without a monitor, `UFFD_FEATURE_SIGBUS`.
 const ALONE: u64 = 1 << 7;
-/// The events of fork, mremap, dropped and unmapped memory, missing huge pages, and the number of
-/// the thread that faults.
+/// With a monitor: events of fork, mremap, and dropped and unmapped memory; missing pages of
+/// hugetlb; the number of the thread that faults.
 const WATCHED: u64 = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 8;
 const WP_ASYNC: u64 = 1 << 15;
 /// `UFFD_FEATURE_RWP`, and with asynchronous protection `UFFD_FEATURE_RWP_ASYNC`.
@@ -69,7 +69,7 @@ impl Kernel {
 
     fn close_uffd(&mut self) -> i32 {
         let uffd = self.uffd.take();
-        // the monitor closes the file that it reads, and the child of a fork has another one
+        // the monitor closes its descriptor; the child of a fork has one of its own, closed here
         let is_closed = self.monitor.take().is_some_and(Monitor::close);
         if let Some(uffd) = uffd.filter(|_| !is_closed) {
             // SAFETY: ours, and closed once.

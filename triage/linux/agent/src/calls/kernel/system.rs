@@ -7,10 +7,9 @@ const KSM: &str = "/sys/kernel/mm/ksm/";
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
 /// khugepaged sleeps this long, unless it is woken.
 const NEVER_MS: &str = "1000000000";
-/// How long KSM may take for a scan, and khugepaged for two. KSM does not scan if no memory is
-/// MADV_MERGEABLE.
+/// How long KSM may take for a scan. It does not scan if no memory is MADV_MERGEABLE.
 const KSM_TIME: Duration = Duration::from_millis(60);
-/// The same for khugepaged.
+/// How long khugepaged may take for a scan.
 const KHUGEPAGED_TIME: Duration = Duration::from_millis(150);
 /// Huge pages of hugetlb that the guest has.
 const HUGETLB: &str = "16";
