@@ -74,9 +74,9 @@ impl State {
         sole.then_some(folio)
     }
 
-    /// True if the entries in `range` map all of the folio that the entry `at` maps. The kernel
-    /// splits any other large folio. It skips a folio that another process maps, or that it cannot
-    /// split.
+    /// True if the entries in `range` map all of the folio that the entry `at` maps. Otherwise the
+    /// kernel splits the folio. If another process maps the folio, or the split fails, the kernel
+    /// skips it.
     fn wholly_advised(&self, range: &Range<u64>, at: PteRef, pte: PresentPte) -> bool {
         let mm = self.tables.table(at).mm;
         self.head(self.folio(pte.pfn())).order == 0

@@ -225,8 +225,8 @@ impl Current<'_> {
     /// reference other than for a mapping.
     ///
     /// The anon_vma is locked for writing until the mappings are restored, which keeps out other
-    /// splits. A reference keeps the anon_vma alive, because the migration entries that replace the
-    /// mappings may be removed.
+    /// splits. Another task may unmap the folio meanwhile, and remove its VMAs, so the task also
+    /// holds a reference to the anon_vma.
     pub(crate) async fn split_folio(self, folio: Folio, kept: Pfn) -> bool {
         let held = { self.state().folio_get_anon_vma(self.task, folio) };
         let Some(anon_vma) = held else {

@@ -41,8 +41,8 @@ pub struct Size {
 /// The pages and ranges of pages that operations name, besides page 8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NamedPages {
-    /// The first pages, 1 to 4 as this number says, and every range of them. Programs have
-    /// `thp never`.
+    /// The first pages, as many as this number says (1 to 4), and every range of them. Programs
+    /// have `thp never`.
     Small(u8),
     /// A huge page: pages 0 and 4, and the ranges of all eight pages, of page 0, and of the second
     /// half. The ranges at page 8 have eight pages or one. Programs have `thp always`.

@@ -297,8 +297,10 @@ impl Names {
         }
         entry.identity = self.of(&entry);
         if entry.kind == Kind::Swap && self.units {
-            // A plug of the block layer holds half of the pages that a page stands for. So one call
-            // of MADV_PAGEOUT leaves some of them in the swap cache, and frees others.
+            // A page of the program stands for 64 pages. One call of MADV_PAGEOUT leaves some of
+            // them in the swap cache, and frees others. The reason, only read in 7.3.4: a write to
+            // swap has at most 32 folios (`struct swap_iocb`), and reclaim passes over a folio that
+            // waits for others to be written with it.
             let SeenEntry {
                 kind,
                 flags,

@@ -91,7 +91,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-split-pmd-softdirty",
         kernels: FIRST..OPEN,
-        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: 7.3.4, only read; 7.2.13 and 6.12.117 not run",
+        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: only read, in 6.12.117 and 7.3.4",
     },
     KnownBug {
         name: "latent-mprotect-batch-softdirty",
@@ -102,7 +102,8 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-restore-pmd-softdirty",
         kernels: FIRST..OPEN,
-        evidence: "remove_migration_pmd sets dirty after soft-dirty: docs/found/move-huge-soft-dirty.c, on 7.3.4; 7.2.13 and 6.12.117 not run",
+        evidence: "remove_migration_pmd calls pmd_mkdirty, which also sets soft-dirty: docs/found/move-huge-soft-dirty.c, on \
+                   7.3.4; 7.2.13 and 6.12.117 not run",
     },
     KnownBug {
         name: "latent-clear-softdirty-devpriv-pmd",
