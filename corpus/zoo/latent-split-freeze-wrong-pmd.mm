@@ -1,5 +1,6 @@
-# latent-split-freeze-wrong-pmd (7.3.4 has it): a source that is split in the middle of a migration
-# freezes whatever huge entry is there now. Here it is a new huge page.
+# latent-split-freeze-wrong-pmd (7.3.4 has it): if a source folio is split in the middle of a
+# migration, the split freezes the huge entry that is now at the folio's address. Here that entry
+# names a new huge page.
 thp always
 mmap p0 0 8 rw
 write p0 0

@@ -1,5 +1,5 @@
-# latent-split-shared-pmd (7.3.4 has it): a source that is split in the middle of a migration keeps
-# the huge migration entries of other processes. The device has no huge page.
+# latent-split-shared-pmd (7.3.4 has it): if a source folio is split in the middle of a
+# migration, other processes keep their huge migration entries for it. The device has no huge page.
 thp always
 mmap p0 0 8 rw
 write p0 0

@@ -287,11 +287,11 @@ bugs! {
     LatentSplitFaultPageFreed "latent-split-fault-page-freed" "not fixed in 7.3.4: migrate_vma_split_folio"
         "when the folio of a fault is split, the fault's reference stays with the head page, and the page of the fault gets a new one, although it may be free by then";
     LatentSplitSharedPmd "latent-split-shared-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
-        "a source that is split in the middle of a migration keeps the huge migration entries of other processes";
+        "if a source folio is split in the middle of a migration, other processes keep their huge migration entries for it";
     DepositInsertTwice "deposit-insert-twice" "rule of migrate_vma_insert_huge_pmd_page"
         "a huge device page that replaces the huge zero page brings a second page table";
     LatentSplitFreezeWrongPmd "latent-split-freeze-wrong-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
-        "a source that is split in the middle of a migration freezes the huge entry that is there now, whichever page it names";
+        "if a source folio is split in the middle of a migration, the split freezes the huge entry that is now at the folio's address, whichever page that entry names";
     InsertHugePgtableLeak "insert-huge-pgtable-leak" "2c6f81d58741"
         "the page table for a huge device page is lost if the page cannot be inserted";
     CollectPartialFolio "collect-partial-folio" "022a12deda53"
