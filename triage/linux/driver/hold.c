@@ -93,7 +93,10 @@ static long get_page_at(unsigned long addr, unsigned int flags, bool pin, bool f
 	return ret == 1 ? 0 : ret ?: -EFAULT;
 }
 
-/* Whether gup_fast() succeeds for all pages of a range. If the first page waits, the rest must not be fast. */
+/*
+ * Whether gup_fast() succeeds for all pages of a range. If it fails for one page, all pages must
+ * take the slow path.
+ */
 static bool all_fast(const struct mmfuzz_range *range, unsigned int flags)
 {
 	unsigned int i;

@@ -21,7 +21,7 @@
 #include "compat.h"
 #include "mmfuzz_dev.h"
 
-/* Whole subsections of 512 frames, as memremap_pages() demands. */
+/* Pages of a device: whole subsections of 512 pages, as memremap_pages() demands. */
 #define FRAMES MMFUZZ_MAX_FRAMES
 
 /* Units of a huge page. */

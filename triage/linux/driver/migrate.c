@@ -275,7 +275,7 @@ long mmfuzz_evict_frames(struct mmfuzz_evict *arg)
 
 	if (arg->dev >= MMFUZZ_DEVICES || !arg->len || arg->len > FRAMES || arg->first > FRAMES - arg->len)
 		return -EINVAL;
-	/* with units of many pages, the device has fewer frames: a program may name more of them */
+	/* with units of many pages, the device has fewer frames, so a program may name one beyond them */
 	arg->moved = 0;
 	frames = FRAMES / mmfuzz_devices[arg->dev].unit;
 	if (arg->first >= frames)

@@ -174,7 +174,7 @@ struct mmfuzz_observe {
 };
 
 struct mmfuzz_reset {
-	__u32 device_frames[MMFUZZ_DEVICES];	/* out: frames still in use */
+	__u32 device_frames[MMFUZZ_DEVICES];	/* out: pages still in use */
 	__u32 limit;				/* in: pages of each device from now on; 0: as many as there are */
 	__u32 unit;				/* in: pages that a page of the program stands for; 0 is 1 */
 };

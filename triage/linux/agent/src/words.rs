@@ -1,4 +1,4 @@
-//! What the kernel says meanwhile: errors that end nothing, such as "Bad rss-counter".
+//! What the kernel says while programs run: errors that it survives, such as "Bad rss-counter".
 
 use std::fs::File;
 use std::io::{self, Read};

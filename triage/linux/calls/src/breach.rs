@@ -131,7 +131,7 @@ pub fn without_numbers(said: &str) -> String {
 /// A counter of the system.
 #[derive(Clone, Copy, Debug)]
 pub struct Counter {
-    /// Its name in `/proc/vmstat`, or its path.
+    /// Its name in `/proc/vmstat`; with a colon, its name in `/proc/meminfo`; or its path.
     pub name: &'static str,
     /// A difference up to this is no breach, because the counter also moves by itself.
     pub slack: i64,

@@ -180,7 +180,8 @@ pub enum Call {
     Unmap(Range),
     /// `mseal`.
     Seal(Range),
-    /// `remap_file_pages`: the range has other pages of the object that it maps, from this one on.
+    /// `remap_file_pages`: the range maps other pages of its object, beginning with this page of
+    /// the object.
     RemapFile(Range, u16),
     /// `mprotect`.
     Protect(Range, Prot),
@@ -266,7 +267,7 @@ pub enum Call {
     /// A thread begins to access the first page of the range. If it waits for the userfaultfd, the
     /// monitor leaves it alone, and the program goes on.
     Start {
-        /// The first page of it.
+        /// The range. Only its first page is accessed.
         range: Range,
         /// It writes.
         writes: bool,
@@ -276,7 +277,7 @@ pub enum Call {
     Scan {
         /// What is scanned.
         range: Range,
-        /// Bits of present, swapped, file, soft-dirty.
+        /// Bits of present, swapped, file, soft-dirty, guard.
         categories: u8,
         /// `PM_SCAN_WP_MATCHING`.
         protect: bool,

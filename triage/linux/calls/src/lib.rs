@@ -46,7 +46,8 @@ pub const PROCESSES: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Program {
     /// userfaultfd resolves write-protection faults by itself (`UFFD_FEATURE_WP_ASYNC`). Otherwise
-    /// such an access raises SIGBUS (`UFFD_FEATURE_SIGBUS`).
+    /// the monitor resolves them. Without a monitor, such an access raises SIGBUS
+    /// (`UFFD_FEATURE_SIGBUS`).
     pub wp_async: bool,
     /// A thread of each process reads its userfaultfd: it resolves page faults, and notes events.
     pub monitor: bool,

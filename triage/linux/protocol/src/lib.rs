@@ -150,7 +150,7 @@ pub struct Reply {
     /// What happened, in order.
     #[serde(deserialize_with = "at_most::<_, _, MAX_EVENTS>")]
     pub events: Vec<GuestEvent>,
-    /// Frames of each device that are still in use after all processes ended.
+    /// Pages of each device that are still in use after all processes ended.
     pub leaked: [u32; DEVICES],
     /// Something could not be ended, and the guest is of no more use.
     pub stuck: bool,

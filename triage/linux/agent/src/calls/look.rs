@@ -130,7 +130,7 @@ impl Process<'_> {
         }
     }
 
-    /// The entries of all pages before a call that may bring events; none if no monitor reads them.
+    /// The entries of all pages before a call that may bring events; none without a monitor.
     pub(super) fn entries_before(&mut self, call: &Call) -> Vec<u64> {
         let brings_events = matches!(
             call,

@@ -2,7 +2,7 @@
 //!
 //! It resolves page faults as soon as it reads them, and notes all other events. The child of a
 //! fork has a userfaultfd of its own, and the thread of the parent reads that one, too. So no call
-//! of either process waits forever until its event is read.
+//! of either process hangs because nobody reads its event.
 
 use super::kernel::errno;
 use mm_linux_calls::{BASE, PAGE_BYTES, PAGES, Range, UffdEvent};

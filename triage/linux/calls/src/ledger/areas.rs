@@ -65,7 +65,7 @@ impl Ledger {
 
     /// remap_file_pages maps other pages of the same object.
     pub(super) fn remap_file(&mut self, process: usize, range: Range, page: u16, failed: bool) {
-        // of an object without a name, the ledger does not know which mapping has which page of it
+        // the ledger does not know which pages of shared anonymous memory a mapping has
         let is_unnamed =
             |page: &Page| page.any(SHARED | WAS_SHARED) && (page.cell as usize) < FILE_CELLS;
         if self.pages[process][range.pages()].iter().any(is_unnamed) {

@@ -24,7 +24,7 @@ impl Ledger {
             return Some((page, (BreachKind::NoEvent, number.into(), 0)));
         }
         let may_stay = |page: usize| match call {
-            // it drops pages later; if it fails on shared memory or a file, no event may come
+            // it drops pages later; if it fails on shared memory or a file, an event is false
             Call::Advise(_, Advice::Free) => {
                 result == 0 || !self.pages[process][page].any(SHARED | FILE)
             }

@@ -52,8 +52,8 @@ impl Ledger {
         None
     }
 
-    /// True if pagemap must show the page as mapped by this process alone, unless it is a zero page
-    /// or one of KSM.
+    /// True if only this process maps the page, but `entry` does not say so. That is a breach
+    /// unless the page is a zero page or one of KSM.
     pub fn is_sole(&self, process: usize, at: usize, entry: u64) -> bool {
         let page = &self.pages[process][at];
         !self.has_forked

@@ -103,7 +103,7 @@ impl Kernel {
     /// Makes a call that is no access. Returns 0 or a negative error number, and the number of
     /// pages that it says it has handled.
     pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
-        // touched first, so that the call itself does not fault on it
+        // the buffer is touched first, so that the call itself does not fault on it
         if let Call::Copy(range, _) = call {
             self.fill(*range, step);
         }
