@@ -46,10 +46,11 @@ pub const PROCESSES: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Program {
     /// userfaultfd resolves write-protection faults by itself (`UFFD_FEATURE_WP_ASYNC`). Otherwise
-    /// the monitor resolves them. Without a monitor, such an access raises SIGBUS
+    /// the monitor resolves them. Without a monitor, an access that meets one raises SIGBUS
     /// (`UFFD_FEATURE_SIGBUS`).
     pub wp_async: bool,
-    /// A thread of each process reads its userfaultfd: it resolves page faults, and notes events.
+    /// A thread of the first process reads the userfaultfds of both processes. It resolves page
+    /// faults, and notes events.
     pub monitor: bool,
     /// The memfd consists of huge pages of hugetlb.
     pub huge_file: bool,
