@@ -49,8 +49,8 @@ pub struct Program {
     /// the monitor resolves them. Without a monitor, an access that meets one raises SIGBUS
     /// (`UFFD_FEATURE_SIGBUS`).
     pub wp_async: bool,
-    /// A thread of the first process reads the userfaultfds of both processes. It resolves page
-    /// faults, and notes events.
+    /// A thread reads the userfaultfd of each process: one thread for both if the child inherits a
+    /// registration, else one in each process. It resolves page faults, and notes events.
     pub monitor: bool,
     /// The memfd consists of huge pages of hugetlb.
     pub huge_file: bool,
