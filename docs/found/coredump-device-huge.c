@@ -1,6 +1,6 @@
 // Expected: a core dump has the contents of memory.
-// Linux 7.3.4: it has zeros for a huge page on a device; for small pages on a device it has the
-// contents. Needs CONFIG_COREDUMP, CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// Linux 7.3.4: it has zeros for a huge page on a device. Small pages on a device are there. Needs
+// CONFIG_COREDUMP, CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #include <elf.h>
 #include <fcntl.h>
 #include <stdio.h>
