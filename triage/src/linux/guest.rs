@@ -110,7 +110,7 @@ impl Guest {
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let socket = dir.path().join("port");
         let mut qemu = image.qemu(image.told);
-        qemu.args(["-device", "virtio-serial-pci"])
+        qemu.args(["-device", "virtio-serial-device"])
             .args([
                 "-device",
                 "virtserialport,chardev=port,name=mmfuzz",

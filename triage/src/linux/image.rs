@@ -269,7 +269,7 @@ impl Image {
     /// a file grow without limit.
     pub(super) fn qemu(&self, append: &str) -> Command {
         let mut qemu = Command::new(&self.qemu);
-        qemu.args(["-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
+        qemu.args(["-machine", "microvm,acpi=off", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
             .args(["-display", "none", "-append"])
             .arg(format!(
                 "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 no_timer_check \
