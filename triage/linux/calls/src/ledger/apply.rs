@@ -84,6 +84,7 @@ impl Ledger {
                 self.each_mapped(process, range, |page| page.set(PINNED, !failed));
                 if !failed {
                     self.pin = Some((process, range));
+                    self.pin_writes = true;
                 }
             }
             // such a pin breaks copy-on-write, as a write does, and ends no write protection
@@ -95,6 +96,7 @@ impl Ledger {
                 });
                 if !failed {
                     self.pin = Some((process, range));
+                    self.pin_writes = false;
                 }
             }
             Call::Unpin => self.end_pin(),
@@ -107,7 +109,9 @@ impl Ledger {
                 for page in &mut self.pages[process] {
                     let other = VAGUE | SHARED | FILE | HUGETLB | DROPPABLE | GUARD | POISON;
                     let is_plain = page.has(MAPPED | POPULATED | KNOWN) && !page.any(other);
-                    page.set(DIRTY, false);
+                    // a device may write to a pinned page at any time
+                    let stays = page.has(DIRTY | PINNED) && self.pin_writes;
+                    page.set(DIRTY, stays && !page.any(other));
                     page.set(CLEAN, is_plain && is_unpinned);
                 }
             }

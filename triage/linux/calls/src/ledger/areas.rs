@@ -303,8 +303,9 @@ impl Ledger {
                 false,
             );
             page.set(UNSURE, page.has(REG_RWP));
-            // a page of zeros may be a hole, and then the target need not be soft-dirty
-            page.set(DIRTY, moved.has(POPULATED | KNOWN) && moved.word != 0);
+            // where nothing was accessed, there may be a hole, and then the target need not be
+            // soft-dirty
+            page.set(DIRTY, moved.has(POPULATED | KNOWN));
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Ledger {
     has_exclusive: bool,
     /// The process that pins pages, and the range.
     pin: Option<(usize, Range)>,
+    /// The pages are pinned for writing.
+    pin_writes: bool,
     /// The pages that the program has named lie between these two.
     named: (usize, usize),
 }
@@ -88,6 +90,7 @@ impl Default for Ledger {
             has_forked: false,
             has_exclusive: false,
             pin: None,
+            pin_writes: false,
             named: (PAGES.into(), 0),
         }
     }
@@ -108,6 +111,7 @@ impl Ledger {
         self.has_forked = false;
         self.has_exclusive = false;
         self.pin = None;
+        self.pin_writes = false;
         self.named = (PAGES.into(), 0);
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 const KSM: &str = "/sys/kernel/mm/ksm/";
+const THP: &str = "/sys/kernel/mm/transparent_hugepage/";
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/";
 /// khugepaged sleeps this long, unless it is woken.
 const NEVER_MS: &str = "1000000000";
@@ -37,11 +38,17 @@ pub fn set_up() -> io::Result<()> {
     let _ = std::fs::write("/proc/sys/vm/nr_hugepages", HUGETLB);
     // the end of a process that used the device waits for a grace period
     let _ = std::fs::write("/sys/kernel/rcu_expedited", "1");
-    std::fs::write("/sys/kernel/mm/transparent_hugepage/enabled", "madvise")?;
-    std::fs::write(
-        "/sys/kernel/mm/transparent_hugepage/shmem_enabled",
-        "advise",
-    )
+    for (name, value) in [
+        ("enabled", "madvise"),
+        ("shmem_enabled", "advise"),
+        // Linux turns these off in a machine with less than 512 MiB
+        ("use_zero_page", "1"),
+        ("defrag", "madvise"),
+        ("khugepaged/defrag", "1"),
+    ] {
+        std::fs::write(format!("{THP}{name}"), value)?;
+    }
+    Ok(())
 }
 
 /// Turns the sizes of folios below 2 MiB on or off.
