@@ -260,6 +260,35 @@ pub const FIELDS: [&str; 12] = [
     "Locked:",
 ];
 
+/// Bits of [`Breach::memory`].
+pub mod memory {
+    /// Shared memory, without or with a file.
+    pub const SHARED: u8 = 1;
+    /// Huge pages of hugetlb.
+    pub const HUGETLB: u8 = 2;
+    /// A private mapping of the memfd.
+    pub const FILE: u8 = 4;
+    /// Memory that the kernel may drop.
+    pub const DROPPABLE: u8 = 8;
+}
+
+/// The place of a breach, which tells breaches of one promise apart: the call after which it shows,
+/// and what kind of memory it concerns (bits of [`memory`]), unless that is plain private memory.
+pub fn place(call: &str, kind: u8) -> String {
+    let words = [
+        (memory::SHARED, "shared"),
+        (memory::FILE, "file"),
+        (memory::HUGETLB, "hugetlb"),
+        (memory::DROPPABLE, "droppable"),
+    ];
+    let mut text = call.to_owned();
+    for (number, (_, word)) in words.iter().filter(|(bit, _)| kind & bit != 0).enumerate() {
+        text.push_str(if number == 0 { " of " } else { " " });
+        text.push_str(word);
+    }
+    text
+}
+
 /// A broken promise, where it was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breach {
@@ -271,6 +300,8 @@ pub struct Breach {
     pub process: u8,
     /// The first page; for a counter, its index in [`COUNTERS`].
     pub page: u16,
+    /// What kind of memory the page belongs to: bits of [`memory`], 0 for plain private memory.
+    pub memory: u8,
     /// How many pages of the process break the promise after this step.
     pub count: u16,
     /// What Linux says.

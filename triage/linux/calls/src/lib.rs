@@ -19,7 +19,9 @@ mod ledger;
 mod range;
 mod text;
 
-pub use breach::{ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, without_numbers};
+pub use breach::{
+    ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, memory, place, without_numbers,
+};
 pub use call::{Advice, Call, Kind, Modes, Prot, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
@@ -78,9 +80,9 @@ pub struct CallsJob {
     pub closely: bool,
     /// Seconds that a call may take.
     pub patience: u8,
-    /// Known breaches. Each has its kind and the place where it shows: the name of the call before
-    /// it, `end` for the end of the program, or the name of the counter. The ledger gives up the
-    /// claim, and the program goes on.
+    /// Known breaches. Each has its kind and the place where it shows ([`place`]): the name of the
+    /// call before it, or `end` for the end of the program, and the kind of memory; or the name of
+    /// the counter. The ledger gives up the claim, and the program goes on.
     pub known: Vec<(BreachKind, String)>,
 }
 

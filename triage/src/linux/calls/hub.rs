@@ -2,7 +2,8 @@
 
 use fastrand::Rng;
 use mm_linux_calls::{
-    Breach, BreachKind, COUNTERS, Program, mutate, random_program, without_numbers,
+    Breach, BreachKind, COUNTERS, Call, Kind, Program, mutate, place, random_program,
+    without_numbers,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
@@ -18,8 +19,8 @@ const MOST_COSTLY: u32 = 2;
 /// One in this many of the programs that look as if they would end or stop a guest is run.
 const RISKED: u32 = 32;
 
-/// What tells breaches apart before they are reduced: the promise, and the call after which it was
-/// broken, or the counter. For a dead kernel, what it says.
+/// What tells breaches apart before they are reduced: the promise, the call after which it was
+/// broken and the kind of memory, or the counter. For a dead kernel, what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Symptom {
     /// A promise.
@@ -35,12 +36,13 @@ impl Symptom {
             return Self::Broken(BreachKind::Alert, without_numbers(said));
         }
         let at = if breach.kind == BreachKind::Counter {
-            COUNTERS[usize::from(breach.page) % COUNTERS.len()].name
+            let counter = COUNTERS[usize::from(breach.page) % COUNTERS.len()];
+            counter.name.to_owned()
         } else {
             let step = program.steps.get(usize::from(breach.step));
-            step.map_or("end", |step| step.call.name())
+            place(step.map_or("end", |step| step.call.name()), breach.memory)
         };
-        Self::Broken(breach.kind, at.to_owned())
+        Self::Broken(breach.kind, at)
     }
 }
 
@@ -85,8 +87,20 @@ impl CallsFinding {
         steps.map(|step| step.call.family()).collect()
     }
 
+    /// The kinds of memory that it maps. The reduction replaces each kind by private memory where
+    /// that has the same finding.
+    fn kinds(&self) -> HashSet<(Kind, bool)> {
+        let steps = self.program.steps.iter();
+        let kinds = steps.filter_map(|step| match step.call {
+            Call::Map { kind, .. } => Some((kind, self.program.is_hugetlb(kind))),
+            _ => None,
+        });
+        kinds.collect()
+    }
+
     /// True if both break promises of the same group ([`BreachKind::group`]), and this makes all
-    /// kinds of calls that `other` makes. If this is costly, true if the symptoms are the same.
+    /// kinds of calls that `other` makes, and maps all kinds of memory that `other` maps. If this is
+    /// costly, true if the symptoms are the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
@@ -95,7 +109,9 @@ impl CallsFinding {
             }
             _ => false,
         };
-        alike && self.calls().is_superset(&other.calls())
+        alike
+            && self.calls().is_superset(&other.calls())
+            && self.kinds().is_superset(&other.kinds())
     }
 
     /// True if the program makes all calls of this finding in their order.
@@ -305,6 +321,10 @@ mod tests {
         assert!(!hub.add(finding(lost, "ksm", longer)));
         assert!(hub.add(finding(lost, "resize", "mmap p0 0 1 rw\nresize p0 0 1 2\n")));
         assert!(hub.add(finding(BreachKind::Contents, "end", longer)));
+        let shared = "mmap p0 0 1 rw shared\nwrite p0 0 1\nksm p0\n";
+        assert!(hub.add(finding(lost, "ksm of shared", shared)));
+        let both = "mmap p0 0 1 rw\nmmap p0 1 1 rw shared\nwrite p0 0 1\nksm p0\n";
+        assert!(!hub.add(finding(lost, "ksm", both)));
         assert!(!hub.add(finding(lost, "fork", longer)));
     }
 

@@ -81,6 +81,7 @@ impl Counters {
             step: steps as u16,
             process: 0,
             page: counter as u16,
+            memory: 0,
             count: 1,
             got: got as u64,
             wanted: wanted as u64,

@@ -20,7 +20,7 @@ use crate::words::Words;
 use attic::Attic;
 use counters::Counters;
 use kernel::Kernel;
-use mm_linux_calls::{Breach, BreachKind, Call, CallsJob, CallsReply, PROCESSES, Shown};
+use mm_linux_calls::{Breach, BreachKind, Call, CallsJob, CallsReply, PROCESSES, Shown, place};
 use mm_linux_protocol::{receive, send};
 use shared::Shared;
 use std::fs::File;
@@ -56,10 +56,14 @@ impl Process<'_> {
         let board = self.shared.board();
         let steps = &self.job.program.steps;
         let call = steps.get(step).map_or("end", |step| step.call.name());
+        // a breach of accounting concerns the process and no page
+        let memory = match kind {
+            BreachKind::Accounting => 0,
+            _ => board.ledger.memory(self.me, page),
+        };
+        let place = place(call, memory);
         let mut known = self.job.known.iter();
-        if known.any(|(known, at)| *known == kind && at == call) {
-            // a breach of accounting concerns the process and no page, so there is no page to
-            // forgive
+        if known.any(|(known, at)| *known == kind && *at == place) {
             if kind != BreachKind::Accounting {
                 board.ledger.forgive(self.me, page);
             }
@@ -77,6 +81,7 @@ impl Process<'_> {
                     step: step as u16,
                     process: self.me as u8,
                     page: page as u16,
+                    memory,
                     count: 1,
                     got,
                     wanted,
@@ -241,6 +246,7 @@ fn run(
             step: step.min(steps) as u16,
             process: job.program.steps.get(step).map_or(0, |step| step.process),
             page: 0,
+            memory: 0,
             count: 0,
             got: 0,
             wanted: 0,

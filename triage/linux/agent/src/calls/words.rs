@@ -22,6 +22,7 @@ pub fn add(words: &mut Words, job: &CallsJob, reply: &mut CallsReply) {
         step: job.program.steps.len() as u16,
         process: 0,
         page: 0,
+        memory: 0,
         count: 1,
         got: 0,
         wanted: 0,

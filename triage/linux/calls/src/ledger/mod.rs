@@ -23,10 +23,10 @@ mod waiters;
 
 pub use waiters::wakes;
 
-use crate::breach::BreachKind;
+use crate::breach::{BreachKind, memory};
 use crate::range::Range;
 use crate::{PAGES, PROCESSES, Program};
-use page::{HOLE, MAPPED, Page, VAGUE};
+use page::{DROPPABLE, FILE, HOLE, HUGETLB, MAPPED, Page, SHARED, VAGUE};
 
 /// The index of the memfd's first word among the cells. The cells before it are the words of shared
 /// anonymous memory.
@@ -129,6 +129,19 @@ impl Ledger {
     pub fn is_mapped(&self, process: usize, page: usize) -> bool {
         let page = &self.pages[process][page];
         page.has(MAPPED) && !page.has(VAGUE)
+    }
+
+    /// What kind of memory a page belongs to: bits of [`memory`].
+    pub fn memory(&self, process: usize, page: usize) -> u8 {
+        let page = &self.pages[process][page];
+        let bits = [
+            (SHARED, memory::SHARED),
+            (HUGETLB, memory::HUGETLB),
+            (FILE, memory::FILE),
+            (DROPPABLE, memory::DROPPABLE),
+        ];
+        let bits = bits.iter().filter(|(flag, _)| page.has(*flag));
+        bits.map(|(_, bit)| bit).sum()
     }
 
     /// Gives up what is claimed of a page, so that a known breach does not hide others.

@@ -53,6 +53,7 @@ fn breaches(program: &Program) -> Vec<Breach> {
                 step: step as u16,
                 process: program.steps[steps - 1].process,
                 page: 1,
+                memory: 0,
                 count: 1,
                 got: 0x16,
                 wanted: 1,
