@@ -90,6 +90,8 @@ kinds! {
         "a page is soft-dirty only if it was written to";
     FailedChange, "failed-change", "a call of userfaultfd that failed has changed the protection of a page",
         "a call of userfaultfd that fails changes nothing";
+    FailedMapping, "failed-mapping", "a call that failed has changed a mapping",
+        "a call that fails leaves mappings as they were";
     WalkEnd, "walk-end", "PAGEMAP_SCAN reports pages behind walk_end",
         "walk_end of PAGEMAP_SCAN is the end of what was scanned";
     SmapsShared, "smaps-shared", "smaps counts pages as shared that only one process maps",

@@ -206,6 +206,24 @@ pub enum Call {
     MemWrite(Range),
     /// Writes with `process_vm_writev`, which pins the pages.
     VmWrite(Range),
+    /// Writes zero to each page.
+    WriteZero(Range),
+    /// Reads through `/proc/self/mem`.
+    MemRead(Range),
+    /// Reads with `process_vm_readv`, which pins the pages.
+    VmRead(Range),
+    /// Writes a word to each page of the memfd, by `pwrite`.
+    FileWrite(Range),
+    /// Reads the word of each page of the memfd, by `pread`.
+    FileRead(Range),
+    /// `fallocate` of these pages of the memfd.
+    Allocate(Range),
+    /// Puts the pages, at most 16, into a pipe (`vmsplice`), which has references to them.
+    Splice(Range),
+    /// Closes the pipe.
+    Unsplice,
+    /// Gives the range a name (`PR_SET_VMA_ANON_NAME`).
+    Name(Range),
     /// Pins pages for writing, as a driver does for DMA (`PIN_LONGTERM_TEST_START` of
     /// `/sys/kernel/debug/gup_test`).
     Pin(Range),
@@ -262,6 +280,8 @@ pub enum Call {
     Wake(Range),
     /// The process may have no more mappings than it has now (`vm.max_map_count`).
     MapLimit,
+    /// hugetlb may have no more huge pages than are in use now (`vm.nr_hugepages`).
+    HugetlbLimit,
     /// The userfaultfd is closed.
     CloseUffd,
     /// A thread begins to access the first page of the range. If it waits for the userfaultfd, the
@@ -312,6 +332,20 @@ pub struct Step {
     pub process: u8,
     /// The call.
     pub call: Call,
+    /// The number of the call's allocation of memory that fails, from 1; 0 if none fails. Of calls
+    /// that access each page of a range, the access to the first page counts.
+    pub fail: u8,
+}
+
+impl Step {
+    /// A call whose allocations succeed.
+    pub const fn new(process: u8, call: Call) -> Self {
+        Self {
+            process,
+            call,
+            fail: 0,
+        }
+    }
 }
 
 impl Call {
@@ -330,6 +364,15 @@ impl Call {
             Self::Read(_) => "read",
             Self::MemWrite(_) => "mem-write",
             Self::VmWrite(_) => "vm-write",
+            Self::WriteZero(_) => "write-zero",
+            Self::MemRead(_) => "mem-read",
+            Self::VmRead(_) => "vm-read",
+            Self::FileWrite(_) => "file-write",
+            Self::FileRead(_) => "file-read",
+            Self::Allocate(_) => "fallocate",
+            Self::Splice(_) => "splice",
+            Self::Unsplice => "unsplice",
+            Self::Name(_) => "name",
             Self::Pin(_) => "pin",
             Self::PinRead(_) => "pin-read",
             Self::Unpin => "unpin",
@@ -355,6 +398,7 @@ impl Call {
             Self::Continue(_) => "uffd-continue",
             Self::Wake(_) => "uffd-wake",
             Self::MapLimit => "map-limit",
+            Self::HugetlbLimit => "hugetlb-limit",
             Self::CloseUffd => "uffd-close",
             Self::Start { writes: true, .. } => "start-write",
             Self::Start { writes: false, .. } => "start-read",
@@ -379,6 +423,9 @@ impl Call {
             | Self::Read(_)
             | Self::MemWrite(_)
             | Self::VmWrite(_)
+            | Self::WriteZero(_)
+            | Self::MemRead(_)
+            | Self::VmRead(_)
             | Self::DeviceRead(_)
             | Self::DeviceWrite(_)
             | Self::Advise(_, Advice::PopulateRead | Advice::PopulateWrite) => "touch",
@@ -424,6 +471,14 @@ impl Call {
             | Self::Read(range)
             | Self::MemWrite(range)
             | Self::VmWrite(range)
+            | Self::WriteZero(range)
+            | Self::MemRead(range)
+            | Self::VmRead(range)
+            | Self::FileWrite(range)
+            | Self::FileRead(range)
+            | Self::Allocate(range)
+            | Self::Splice(range)
+            | Self::Name(range)
             | Self::Pin(range)
             | Self::PinRead(range)
             | Self::Migrate(range)
@@ -456,7 +511,9 @@ impl Call {
             | Self::SwapOff
             | Self::DeviceLacksHuge
             | Self::Unpin
+            | Self::Unsplice
             | Self::MapLimit
+            | Self::HugetlbLimit
             | Self::CloseUffd
             | Self::Fork
             | Self::Exit => None,

@@ -53,6 +53,7 @@ pub fn random_program(rng: &mut Rng) -> Program {
         monitor: rng.u8(0..4) == 0,
         huge_file: rng.u8(0..8) == 0,
         mthp: rng.u8(0..3) == 0,
+        always: rng.u8(0..8) == 0,
         steps: Vec::new(),
     };
     let steps = rng.usize(4..20);
@@ -86,8 +87,13 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
             }
             12 if rng.u8(0..3) == 0 => program.monitor ^= true,
             12 if rng.u8(0..6) == 0 => program.huge_file ^= true,
+            12 if rng.u8(0..6) == 0 => program.always ^= true,
             12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,
+            13 if len > 0 && rng.bool() => {
+                let step = &mut program.steps[rng.usize(..len)];
+                step.fail = if step.fail == 0 { fail(rng) } else { 0 };
+            }
             13 if len > 0 => program.steps[rng.usize(..len)].process ^= 1,
             _ if len > 0 => {
                 let known = ranges(program);
@@ -171,7 +177,7 @@ fn insert(program: &mut Program, rng: &mut Rng) {
         } else {
             range
         }));
-        let steps = calls.into_iter().map(|call| Step { process, call });
+        let steps = calls.into_iter().map(|call| Step::new(process, call));
         program.steps.splice(0..0, steps);
         return;
     }
@@ -191,14 +197,32 @@ fn insert(program: &mut Program, rng: &mut Rng) {
         } else {
             Call::WriteProtect(range, true)
         };
-        program.steps.insert(at, Step { process, call });
+        program.steps.insert(at, Step::new(process, call));
     }
-    program.steps.insert(at, Step { process, call });
+    let fail = if rng.u8(0..16) == 0 { fail(rng) } else { 0 };
+    let step = Step::new(process, call);
+    program.steps.insert(at, Step { fail, ..step });
+}
+
+/// The number of an allocation that fails. Most calls make few.
+fn fail(rng: &mut Rng) -> u8 {
+    let most = pick(&[3, 8, 20], rng);
+    rng.u8(1..=most)
 }
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..99) {
+    match rng.u8(0..114) {
+        99 | 100 => Call::WriteZero(few(known, rng)),
+        101 => Call::MemRead(few(known, rng)),
+        102 | 103 => Call::VmRead(few(known, rng)),
+        104 | 105 => Call::FileWrite(few(known, rng)),
+        106 => Call::FileRead(few(known, rng)),
+        107 | 108 => Call::Allocate(range),
+        109 => Call::Splice(few(known, rng)),
+        110 => Call::Unsplice,
+        111 | 112 => Call::Name(range),
+        113 => Call::HugetlbLimit,
         96 | 97 => Call::MapLimit,
         98 => Call::WriteAlternate(range),
         88..=91 => Call::Start {

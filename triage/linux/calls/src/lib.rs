@@ -39,6 +39,8 @@ pub const PAGES: u16 = 4 * HUGE;
 pub const PAGE_BYTES: u64 = 4096;
 /// The address of the window's first page. A huge page can lie there.
 pub const BASE: u64 = 0x7000_0000_0000;
+/// The highest number of an allocation that can be made to fail.
+pub const MOST_FAIL: u8 = 99;
 /// Most steps of a program.
 pub const MAX_STEPS: usize = 32;
 /// Most processes of a program: the first one, and a child.
@@ -58,6 +60,8 @@ pub struct Program {
     pub huge_file: bool,
     /// MADV_HUGEPAGE also gives folios of 16, 64 and 256 kB; otherwise huge pages of 2 MiB only.
     pub mthp: bool,
+    /// All memory may have huge pages, also the memfd; otherwise memory with MADV_HUGEPAGE only.
+    pub always: bool,
     /// The calls, in order. Each ends before the next one starts.
     pub steps: Vec<Step>,
 }

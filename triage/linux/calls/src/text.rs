@@ -2,7 +2,7 @@
 
 use crate::call::{Advice, Call, Kind, Modes, Prot, Step};
 use crate::range::Range;
-use crate::{MAX_STEPS, PAGES, Program};
+use crate::{MAX_STEPS, MOST_FAIL, PAGES, Program};
 use std::fmt::{self, Display};
 
 /// A line that is no step, and why.
@@ -69,6 +69,9 @@ impl Modes {
 impl Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flag = |set: bool, word| if set { word } else { "" };
+        if self.fail > 0 {
+            write!(f, "fail {} ", self.fail)?;
+        }
         write!(f, "{} p{}", self.call.name(), self.process)?;
         if let Some(range) = self.call.range() {
             write!(f, " {range}")?;
@@ -121,6 +124,9 @@ impl Display for Program {
         if self.mthp {
             f.write_str("mthp\n")?;
         }
+        if self.always {
+            f.write_str("always\n")?;
+        }
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
@@ -132,19 +138,28 @@ impl Display for Program {
 /// The first line that is no step, or that is one step too many.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
     let mut program = Program::default();
-    for (number, line) in text.lines().enumerate() {
+    for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
         let words: Vec<&str> = line.split_whitespace().collect();
         let failed = |why: String| ParseError {
-            line: number + 1,
+            line: at + 1,
             why,
         };
+        let (fail, words) = match words[..] {
+            ["fail", ref rest @ ..] => {
+                let fail = number(rest.first(), MOST_FAIL.into()).map_err(failed)?;
+                (fail as u8, rest.get(1..).unwrap_or_default())
+            }
+            ref words => (0, words),
+        };
         match words[..] {
-            [] => {}
+            [] if fail == 0 => {}
+            [] => return Err(failed("fail has no call".to_owned())),
             ["wp-async"] => program.wp_async = true,
             ["monitor"] => program.monitor = true,
             ["huge-file"] => program.huge_file = true,
             ["mthp"] => program.mthp = true,
+            ["always"] => program.always = true,
             [name, process, ref operands @ ..] => {
                 if program.steps.len() == MAX_STEPS {
                     return Err(failed(format!("a program has at most {MAX_STEPS} steps")));
@@ -155,7 +170,11 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
                     other => return Err(failed(format!("'{other}' is no process: give p0 or p1"))),
                 };
                 let call = call(name, operands).map_err(failed)?;
-                program.steps.push(Step { process, call });
+                program.steps.push(Step {
+                    process,
+                    call,
+                    fail,
+                });
             }
             [name] => return Err(failed(format!("'{name}' has no process: give p0 or p1"))),
         }
@@ -182,7 +201,9 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "swapoff" => Some(Call::SwapOff),
         "device-lacks-huge" => Some(Call::DeviceLacksHuge),
         "unpin" => Some(Call::Unpin),
+        "unsplice" => Some(Call::Unsplice),
         "map-limit" => Some(Call::MapLimit),
+        "hugetlb-limit" => Some(Call::HugetlbLimit),
         "uffd-close" => Some(Call::CloseUffd),
         "fork" => Some(Call::Fork),
         "exit" => Some(Call::Exit),
@@ -240,6 +261,14 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "read" => Call::Read(range),
         "mem-write" => Call::MemWrite(range),
         "vm-write" => Call::VmWrite(range),
+        "write-zero" => Call::WriteZero(range),
+        "mem-read" => Call::MemRead(range),
+        "vm-read" => Call::VmRead(range),
+        "file-write" => Call::FileWrite(range),
+        "file-read" => Call::FileRead(range),
+        "fallocate" => Call::Allocate(range),
+        "splice" => Call::Splice(range),
+        "name" => Call::Name(range),
         "pin" => Call::Pin(range),
         "pin-read" => Call::PinRead(range),
         "move-pages" => Call::Migrate(range),

@@ -31,6 +31,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     changed(&|program| program.monitor = false);
     changed(&|program| program.huge_file = false);
     changed(&|program| program.mthp = false);
+    changed(&|program| program.always = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // replace a first page, or a length, everywhere in the program
     let ranges = program.steps.iter().flat_map(|step| {
@@ -56,6 +57,9 @@ fn candidates(program: &Program) -> Vec<Program> {
     }
     for at in 0..len {
         changed(&|program| program.steps[at].process = 0);
+        changed(&|program| program.steps[at].fail = 0);
+        changed(&|program| program.steps[at].fail = program.steps[at].fail.min(1));
+        changed(&|program| program.steps[at].fail = program.steps[at].fail.saturating_sub(1));
         for new in [1, 3, 16, HUGE] {
             changed(&|program| {
                 if let Some(range) = program.steps[at].call.range_mut() {
@@ -96,7 +100,10 @@ fn simplify(call: &mut Call) {
         Call::Move { keep, .. } => *keep = false,
         Call::Copy(_, protect) => *protect = false,
         Call::Lock { on_fault, .. } => *on_fault = false,
-        Call::MemWrite(range) | Call::VmWrite(range) => *call = Call::Write(*range),
+        Call::MemWrite(range) | Call::VmWrite(range) | Call::WriteZero(range) => {
+            *call = Call::Write(*range);
+        }
+        Call::MemRead(range) | Call::VmRead(range) => *call = Call::Read(*range),
         Call::Advise(range, Advice::PopulateWrite) => *call = Call::Write(*range),
         Call::Scan {
             categories, limit, ..

@@ -1,8 +1,8 @@
 //! What a process looks at after each call, and at the end.
 
 use super::Process;
-use super::kernel::{self, Counted, Kernel};
-use mm_linux_calls::{Access, Advice, BreachKind, Call, PAGES, Range};
+use super::kernel::{self, Counted, Kernel, Mappings};
+use mm_linux_calls::{Access, Advice, BreachKind, Call, PAGES, Range, Step};
 
 impl Process<'_> {
     /// Looks at all pages of this process.
@@ -205,6 +205,30 @@ impl Process<'_> {
         let changed = pages.find(|(_, (before, after))| (**before ^ after) & kernel::UFFD_WP != 0);
         if let Some((page, (_, after))) = changed {
             self.note(step, page, (BreachKind::FailedChange, after, 0));
+        }
+    }
+
+    /// The mappings before a call that is to lack memory.
+    pub(super) fn mappings_before(&self, step: &Step) -> Option<Mappings> {
+        (step.fail > 0).then(|| self.kernel.mappings()).flatten()
+    }
+
+    /// Looks whether a call that failed has changed mappings. `before` are those before it.
+    pub(super) fn look_at_mappings(
+        &mut self,
+        step: usize,
+        call: &Call,
+        result: i32,
+        before: Option<&Mappings>,
+    ) {
+        let Some(before) = before.filter(|_| result < 0) else {
+            return;
+        };
+        let Some(after) = self.kernel.mappings() else {
+            return;
+        };
+        if let Some(page) = before.changed(&after, call) {
+            self.note(step, page, (BreachKind::FailedMapping, 0, 0));
         }
     }
 

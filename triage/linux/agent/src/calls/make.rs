@@ -1,24 +1,35 @@
 //! A process makes a call, and tells the ledger.
 
 use super::{Process, kernel, trace_of};
-use mm_linux_calls::{BreachKind, Call, PAGES, Range};
+use mm_linux_calls::{BreachKind, Call, PAGES, Range, Step};
 use std::sync::atomic::Ordering;
 
 impl Process<'_> {
     /// Makes a call, and tells the ledger.
-    pub(super) fn make(&mut self, at: usize, call: &Call) {
+    pub(super) fn make(&mut self, at: usize, step: &Step) {
         let board = self.shared.board();
+        let call = &step.call;
         let mut result = 0;
+        let mappings = self.mappings_before(step);
+        self.kernel.fail_next(call, step.fail);
         match *call {
-            Call::Write(range) | Call::MemWrite(range) | Call::WriteAlternate(range) => {
+            Call::Write(range)
+            | Call::WriteZero(range)
+            | Call::MemWrite(range)
+            | Call::WriteAlternate(range) => {
                 board.ledger.apply(self.me, call, 0, at, 0);
                 let forced = matches!(call, Call::MemWrite(_));
+                let mut may_fail = step.fail > 0;
                 let is_alternate = matches!(call, Call::WriteAlternate(_));
                 for page in range.pages().step_by(1 + usize::from(is_alternate)) {
-                    let word = Range::word(at, page);
+                    let word = match call {
+                        Call::WriteZero(_) => 0,
+                        _ => Range::word(at, page),
+                    };
                     let wrote = self.kernel.write(page, word, forced);
                     let ok = wrote.is_ok();
-                    let shown = board.ledger.has_written(self.me, page, word, ok, forced);
+                    let excused = forced || std::mem::take(&mut may_fail) && !ok;
+                    let shown = board.ledger.has_written(self.me, page, word, ok, excused);
                     result = wrote.err().filter(|_| result == 0).unwrap_or(result);
                     if let Some(shown) = shown {
                         self.note(at, page, shown);
@@ -33,16 +44,48 @@ impl Process<'_> {
                 };
                 let pid = self.shared.pids[target].load(Ordering::SeqCst);
                 board.ledger.apply(target, call, 0, at, 0);
+                let mut may_fail = step.fail > 0;
                 for page in range.pages() {
                     let word = Range::word(at, page);
                     let wrote = self.kernel.write_into(pid, page, word);
                     let ok = wrote.is_ok();
-                    let shown = board.ledger.has_written(target, page, word, ok, false);
+                    let excused = std::mem::take(&mut may_fail) && !ok;
+                    let shown = board.ledger.has_written(target, page, word, ok, excused);
                     result = wrote.err().filter(|_| result == 0).unwrap_or(result);
                     if let Some(shown) = shown {
                         self.note(at, page, shown);
                     }
                 }
+            }
+            Call::MemRead(range) | Call::VmRead(range) => {
+                let is_other = matches!(call, Call::VmRead(_)) && board.ledger.is_alive(1);
+                let target = if is_other { 1 - self.me } else { self.me };
+                let pid = self.shared.pids[target].load(Ordering::SeqCst);
+                board.ledger.apply(target, call, 0, at, 0);
+                for page in range.pages() {
+                    let read = match call {
+                        Call::VmRead(_) => self.kernel.read_from(pid, page),
+                        _ => self.kernel.read_memory(page),
+                    };
+                    result = read.err().filter(|_| result == 0).unwrap_or(result);
+                    let read = read.ok();
+                    let shown = read.and_then(|got| board.ledger.check_word(target, page, got));
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+            }
+            Call::FileRead(range) => {
+                for page in range.pages() {
+                    let read = self.kernel.read_file(page);
+                    result = read.err().filter(|_| result == 0).unwrap_or(result);
+                    let read = read.ok();
+                    let shown = read.and_then(|got| board.ledger.check_file_word(page, got));
+                    if let Some(shown) = shown {
+                        self.note(at, page, shown);
+                    }
+                }
+                board.ledger.apply(self.me, call, 0, at, 0);
             }
             Call::RwProtect(range, on) => {
                 let mut entries = [0; PAGES as usize];
@@ -59,10 +102,14 @@ impl Process<'_> {
             }
             Call::Read(range) => {
                 board.ledger.apply(self.me, call, 0, at, 0);
+                let mut may_fail = step.fail > 0;
                 for page in range.pages() {
                     let read = self.kernel.read(page);
-                    let shown = board.ledger.has_read(self.me, page, read.ok());
                     result = read.err().filter(|_| result == 0).unwrap_or(result);
+                    if std::mem::take(&mut may_fail) && read.is_err() {
+                        continue;
+                    }
+                    let shown = board.ledger.has_read(self.me, page, read.ok());
                     if let Some(shown) = shown {
                         self.note(at, page, shown);
                     }
@@ -91,7 +138,7 @@ impl Process<'_> {
                     return;
                 }
                 // SAFETY: this process has one thread.
-                match unsafe { libc::fork() } {
+                match self.kernel.failing(|_| unsafe { libc::fork() }) {
                     -1 => result = kernel::errno(),
                     0 => {
                         self.me = 1;
@@ -121,6 +168,9 @@ impl Process<'_> {
                 self.look_at_waiters(at, Some((call, result, done)));
             }
         }
+        // what is left of the failure concerns no other call
+        self.kernel.fail_next(call, 0);
+        self.look_at_mappings(at, call, result, mappings.as_ref());
         self.shared.results[at].store(result, Ordering::SeqCst);
     }
 

@@ -130,7 +130,7 @@ impl Process<'_> {
                 }
                 let is_void = !is_mine || matches!(step.call, Call::Exit) && self.me == 0;
                 if !is_void {
-                    self.make(at, &step.call);
+                    self.make(at, &step);
                     self.look(at);
                     self.look_at_pins(at);
                 }
@@ -186,12 +186,13 @@ pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
     let traces: &'static [Trace] = Vec::leak(traces);
     let attic: &'static Attic = Box::leak(Box::new(Attic::new(&shared.kept)?));
     let mut counters = Counters::folded();
-    let mut mthp = false;
+    let mut headers = (false, false);
     loop {
         let job: CallsJob = receive(port)?;
-        if job.program.mthp != mthp {
-            mthp = job.program.mthp;
-            kernel::set_sizes(mthp);
+        let wanted = (job.program.mthp, job.program.always);
+        if wanted != headers {
+            headers = wanted;
+            kernel::set_headers(&job.program);
         }
         let mut reply = run(&job, shared, cover, (traces, attic), &mut counters);
         words::add(&mut words, &job, &mut reply);
@@ -258,13 +259,12 @@ fn run(
         .collect();
     let breach = breach.or(shared.board().breach);
     let passed_over = shared.passed_over.load(Ordering::SeqCst);
-    if job
-        .program
-        .steps
-        .iter()
-        .any(|step| step.call == Call::MapLimit)
-    {
+    let makes = |call| job.program.steps.iter().any(|step| step.call == call);
+    if makes(Call::MapLimit) {
         kernel::free_maps();
+    }
+    if makes(Call::HugetlbLimit) {
+        kernel::free_hugetlb();
     }
     // a process that could not be killed still holds what the counters count
     let counted = if cannot_be_killed {

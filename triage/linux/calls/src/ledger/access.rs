@@ -70,6 +70,24 @@ impl Ledger {
         None
     }
 
+    /// Checks a word that was read from a page in another way than by an access of the process.
+    pub fn check_word(&self, process: usize, at: usize, got: u64) -> Option<Shown> {
+        let page = &self.pages[process][at];
+        let is_known = page.has(MAPPED | KNOWN) && !page.any(VAGUE | PERHAPS_COPIED | POISON);
+        let wanted = self.word(page);
+        let may_be_zero = page.any(OR_ZERO | DROPPABLE | GUARD) && got == 0;
+        let is_broken = is_known && got != wanted && !may_be_zero;
+        is_broken.then_some((BreachKind::Contents, got, wanted))
+    }
+
+    /// The same for a page of the memfd.
+    pub fn check_file_word(&self, at: usize, got: u64) -> Option<Shown> {
+        let cell = FILE_CELLS + at;
+        let wanted = self.cells[cell];
+        let is_broken = self.lost[cell / 64] >> (cell % 64) & 1 == 0 && got != wanted;
+        is_broken.then_some((BreachKind::Contents, got, wanted))
+    }
+
     /// The same for a write of `word`. `forced` writes (`/proc/self/mem`) need no permission.
     pub fn has_written(
         &mut self,

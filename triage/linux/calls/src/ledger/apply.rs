@@ -100,6 +100,14 @@ impl Ledger {
                 }
             }
             Call::Unpin => self.end_pin(),
+            Call::MemRead(range) | Call::VmRead(range) | Call::Splice(range) => {
+                self.touch(process, range, false);
+                // what is shared with another process may have been copied
+                self.each_mapped(process, range, |page| {
+                    page.set(PERHAPS_COPIED, page.any(UNCOPIED | PERHAPS_COPIED));
+                });
+            }
+            Call::FileWrite(range) => self.write_file(range, step, failed),
             Call::Punch(range) => self.zero(range, false, failed),
             Call::Truncate(range) => {
                 self.zero(Range::new(range.first, PAGES), true, failed);
@@ -276,6 +284,30 @@ impl Ledger {
                 page.give_up();
             } else if truncates || page.is_in_object() {
                 page.is_punched();
+            }
+        }
+    }
+
+    /// Words are written to the memfd.
+    fn write_file(&mut self, range: Range, step: usize, failed: bool) {
+        for at in range.pages() {
+            let cell = FILE_CELLS + at;
+            self.cells[cell] = Range::word(step, at);
+            let bit = 1 << (cell % 64);
+            self.lost[cell / 64] &= !bit;
+            if failed {
+                self.lost[cell / 64] |= bit;
+            }
+            self.object_changes(cell);
+            let pages = self.pages.iter_mut().flatten();
+            let pages = pages.filter(|page| page.is_in_object() && page.cell as usize == cell);
+            for page in pages.filter(|page| !page.has(VAGUE)) {
+                if failed {
+                    page.give_up();
+                } else {
+                    page.set(KNOWN, true);
+                    page.set(OR_ZERO, false);
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The check of a promise, as C.
 
 use super::monitor::watched;
-use super::statement::{Needs, SCAN, read, scanned, statement, written};
+use super::statement::{Needs, SCAN, failing, read, scanned, statement, written};
 use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range, Step};
 
 /// A check.
@@ -74,6 +74,22 @@ static long smaps(char *at, const char *field)
 		else if (here && sscanf(line, field, &kb) == 1)
 			return kb;
 	return 0;
+}
+";
+
+/// A number that stands for the flags of the mapping at an address, without that of soft-dirty.
+const FLAGS: &str = "\
+static long flags(char *at)
+{
+	char line[256];
+	long from, to, here = 0, sum = 0;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx\", &from, &to) == 2)
+			here = from <= (long)at && (long)at < to;
+		else if (here && !strncmp(line, \"VmFlags:\", 8))
+			for (char *word = strtok(line + 8, \" \\n\"); word; word = strtok(0, \" \\n\"))
+				sum = strcmp(word, \"sd\") ? sum * 31 + *word * 256 + word[1] : sum;
+	return sum;
 }
 ";
 
@@ -178,6 +194,12 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
+/// The step at which a promise is broken, as a statement.
+fn made(step: &Step, breach: &Breach) -> String {
+    let text = statement(&step.call, breach.step.into(), false, "getpid()");
+    failing(text, step.fail)
+}
+
 /// The check of a breach. Counters and calls that do not return are checked around the program.
 pub fn check(program: &Program, breach: &Breach) -> Check {
     let page = breach.page;
@@ -187,13 +209,25 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::NotSoftDirty => of_entry(page, "!(entry >> 55 & 1)"),
         BreachKind::SoftDirty => of_entry(page, "entry >> 55 & 1"),
         BreachKind::FailedChange if call.is_some_and(is_registration) => {
-            let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
+            let step = step.map(|step| made(step, breach));
             Check {
                 instead: Some(format!("{}\n{}", entry(page), step.unwrap_or_default())),
                 after: format!(
                     "long after;\npread(open(\"/proc/self/pagemap\", O_RDONLY), &after, 8, (long)AT({page}) / 512);"
                 ),
                 broken: "(entry ^ after) >> 57 & 1".to_owned(),
+                ..Check::default()
+            }
+        }
+        BreachKind::FailedMapping => {
+            let step = step.map(|step| made(step, breach));
+            Check {
+                instead: Some(format!(
+                    "long before = flags(AT({page}));\n{}",
+                    step.unwrap_or_default()
+                )),
+                broken: format!("flags(AT({page})) != before"),
+                helper: FLAGS,
                 ..Check::default()
             }
         }
@@ -249,6 +283,12 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 entry(page)
             ),
             broken: "entry < 0 ? !(resident & 1) : resident & 1".to_owned(),
+            ..Check::default()
+        },
+        BreachKind::Contents if matches!(call, Some(Call::FileRead(_))) => Check {
+            instead: Some(String::new()),
+            after: format!("long got = 0;\npread(file, &got, 8, {page} * 4096);"),
+            broken: format!("got != {:#x}", breach.wanted),
             ..Check::default()
         },
         BreachKind::Contents => {
@@ -334,7 +374,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             }
         }
         BreachKind::NoEvent | BreachKind::FalseEvent if program.monitor => {
-            let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
+            let step = step.map(|step| made(step, breach));
             let (instead, broken) =
                 watched(breach.kind, call, breach.got, &step.unwrap_or_default());
             Check {
@@ -349,7 +389,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             ..Check::default()
         },
         BreachKind::NotFilled if call.is_some_and(Call::fills) => {
-            let step = call.map(|call| statement(call, breach.step.into(), false, "getpid()"));
+            let step = step.map(|step| made(step, breach));
             Check {
                 instead: Some(format!("errno = 0;\n{}", step.unwrap_or_default())),
                 broken: format!(

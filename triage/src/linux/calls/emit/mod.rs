@@ -9,7 +9,7 @@ mod statement;
 
 use check::{Check, check};
 use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, Kind, Program, Step};
-use statement::{Needs, needs, statement};
+use statement::{Needs, failing, needs, statement};
 use std::fmt::Write;
 
 /// A counter of /proc/vmstat or /sys.
@@ -24,17 +24,27 @@ static long counter(void)
 }
 ";
 
+/// Lets any allocation fail.
+const FAILURES: &str = "\
+int debugfs = open(\"/sys/kernel/debug\", O_PATH);
+write(openat(debugfs, \"failslab/ignore-gfp-wait\", O_WRONLY), \"N\", 1);
+write(openat(debugfs, \"fail_page_alloc/ignore-gfp-wait\", O_WRONLY), \"N\", 1);
+write(openat(debugfs, \"fail_page_alloc/ignore-gfp-highmem\", O_WRONLY), \"N\", 1);
+write(openat(debugfs, \"fail_page_alloc/min-order\", O_WRONLY), \"0\", 1);
+";
+
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 16] = [
+const HEADERS: [(&str, &[&str]); 17] = [
     ("errno.h", &["errno"]),
-    ("fcntl.h", &["O_", "FALLOC_"]),
+    ("fcntl.h", &["O_", "FALLOC_", "fallocate(", "SPLICE_"]),
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("pthread.h", &["pthread_"]),
+    ("sys/prctl.h", &["prctl("]),
     ("sched.h", &["sched_yield("]),
     ("signal.h", &["kill("]),
     ("stdio.h", &["puts(", "printf(", "fopen(", "scanf("]),
     ("stdlib.h", &["atol(", "exit(b"]),
-    ("string.h", &["strncmp(", "strstr(", "memcpy("]),
+    ("string.h", &["strncmp(", "strstr(", "memcpy(", "strtok("]),
     ("sys/ioctl.h", &["ioctl("]),
     ("sys/mman.h", &["MAP_", "MFD_", "madvise("]),
     ("sys/swap.h", &["swapoff("]),
@@ -196,14 +206,23 @@ impl<'a> Writer<'a> {
         let step = &self.program.steps[at];
         let watched = self.breach.filter(|breach| usize::from(breach.step) == at);
         match step.call {
+            _ if step.fail > 0 => {
+                self.declare(text, depth, step.process, Some(Needs::Failure));
+            }
+            _ => {}
+        }
+        match step.call {
             Call::Exit => return add(text, depth, "_exit(0);"),
             Call::Fork => {
                 let mut life = String::new();
                 self.declared[1].clear();
                 self.process(&mut life, depth + 1, 1, number + 1);
+                if step.fail > 0 {
+                    add(text, depth, &format!("dprintf(fail, \"{}\");", step.fail));
+                }
                 let is_short = life.lines().count() == 1;
                 let writes =
-                    |step: &Step| step.process == 0 && matches!(step.call, Call::VmWrite(_));
+                    |step: &Step| step.process == 0 && matches!(step.call, Call::VmWrite(_) | Call::VmRead(_));
                 let fork = if self.program.steps[at..].iter().any(writes) {
                     let declares = if text.contains("pid_t child") {
                         ""
@@ -224,6 +243,9 @@ impl<'a> Writer<'a> {
                 if !is_short {
                     add(text, depth, "}");
                 }
+                if step.fail > 0 {
+                    add(text, depth, "dprintf(fail, \"0\");");
+                }
                 return;
             }
             _ => {}
@@ -243,7 +265,8 @@ impl<'a> Writer<'a> {
             0 => "getpid()",
             _ => "getppid()",
         };
-        add(text, depth, &statement(&step.call, at, faulted, other));
+        let made = statement(&step.call, at, faulted, other);
+        add(text, depth, &failing(made, step.fail));
     }
 
     fn checked(&mut self, text: &mut String, depth: usize, process: u8) {
@@ -274,19 +297,29 @@ impl<'a> Writer<'a> {
                 _ => None,
             })
         };
-        if calls().any(|call| call.family() == "hugepage") {
+        if program.always || calls().any(|call| call.family() == "hugepage") {
+            let (anonymous, shmem) = match program.always {
+                true => ("always", "always"),
+                false => ("madvise", "advise"),
+            };
             const HUGE: &str = "/sys/kernel/mm/transparent_hugepage";
             add(
                 &mut text,
                 depth,
-                &format!("write(open(\"{HUGE}/enabled\", O_WRONLY), \"madvise\", 7);"),
+                &format!(
+                    "write(open(\"{HUGE}/enabled\", O_WRONLY), \"{anonymous}\", {});",
+                    anonymous.len()
+                ),
             );
             let shared = kinds().any(|kind| kind.is_shared() || kind.is_file());
             if shared {
                 add(
                     &mut text,
                     depth,
-                    &format!("write(open(\"{HUGE}/shmem_enabled\", O_WRONLY), \"advise\", 6);"),
+                    &format!(
+                        "write(open(\"{HUGE}/shmem_enabled\", O_WRONLY), \"{shmem}\", {});",
+                        shmem.len()
+                    ),
                 );
             }
             if program.mthp {
@@ -308,6 +341,9 @@ impl<'a> Writer<'a> {
                     }
                 }
             }
+        }
+        if program.steps.iter().any(|step| step.fail > 0) {
+            add(&mut text, depth, FAILURES);
         }
         // pages that KSM may replace by the zero page
         let may_be_zero = |call: &Call| {
@@ -333,7 +369,16 @@ impl<'a> Writer<'a> {
                 "write(open(\"/proc/sys/vm/nr_hugepages\", O_WRONLY), \"16\", 2);",
             );
         }
-        let uses_file = |call: &Call| matches!(call, Call::Punch(_) | Call::Truncate(_));
+        let uses_file = |call: &Call| {
+            matches!(
+                call,
+                Call::Punch(_)
+                    | Call::Truncate(_)
+                    | Call::FileWrite(_)
+                    | Call::FileRead(_)
+                    | Call::Allocate(_)
+            )
+        };
         if kinds().any(Kind::is_file) || calls().any(uses_file) {
             add(
                 &mut text,

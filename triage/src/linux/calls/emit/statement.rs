@@ -18,6 +18,10 @@ pub enum Needs {
     Word,
     /// `/proc/self/mem`.
     Memory,
+    /// A pipe.
+    Pipe,
+    /// `/proc/self/fail-nth`.
+    Failure,
 }
 
 impl Needs {
@@ -28,6 +32,8 @@ impl Needs {
             Self::Dmirror => "int dmirror = open(\"/dev/hmm_dmirror0\", O_RDWR);".to_owned(),
             Self::Pins => "int pins = open(\"/sys/kernel/debug/gup_test\", O_RDWR);".to_owned(),
             Self::Word => "int word = memfd_create(\"word\", 0);".to_owned(),
+            Self::Pipe => "int ends[2];\npipe(ends);".to_owned(),
+            Self::Failure => "int fail = open(\"/proc/self/fail-nth\", O_RDWR);".to_owned(),
             Self::Memory => "int memory = open(\"/proc/self/mem\", O_RDWR);".to_owned(),
         }
     }
@@ -278,6 +284,42 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                 "process_vm_writev({other}, &(struct iovec){{ &(long){{ {word} }}, 8 }}, 1, &(struct iovec){{ AT({page}), 8 }}, 1, 0);"
             )
         }),
+        Call::WriteZero(range) => each(range, step, |page, _| {
+            if faulted {
+                format!("pwrite(word, &(long){{ 0 }}, 8, 0), pread(word, AT({page}), 8, 0);")
+            } else {
+                format!("*(volatile long *)AT({page}) = 0;")
+            }
+        }),
+        Call::MemRead(range) => each(range, 0, |page, _| {
+            format!("pread(memory, &(long){{ 0 }}, 8, (long)AT({page}));")
+        }),
+        Call::VmRead(range) => each(range, 0, |page, _| {
+            format!(
+                "process_vm_readv({other}, &(struct iovec){{ &(long){{ 0 }}, 8 }}, 1, &(struct iovec){{ AT({page}), 8 }}, 1, 0);"
+            )
+        }),
+        Call::FileWrite(range) => each(range, step, |page, word| {
+            format!("pwrite(file, &(long){{ {word} }}, 8, {page} * 4096);")
+        }),
+        Call::FileRead(range) => each(range, 0, |page, _| {
+            format!("pread(file, &(long){{ 0 }}, 8, {page} * 4096);")
+        }),
+        Call::Allocate(range) => format!(
+            "fallocate(file, 0, {} * 4096, {});",
+            range.first,
+            bytes(range.len)
+        ),
+        Call::Splice(range) => format!(
+            "vmsplice(ends[1], &(struct iovec){{ {} }}, 1, SPLICE_F_NONBLOCK);",
+            on(range)
+        ),
+        Call::Unsplice => "close(ends[0]), close(ends[1]), pipe(ends);".to_owned(),
+        Call::Name(range) => format!(
+            "prctl(0x53564d41 /* PR_SET_VMA */, 0, {}, \"name\");",
+            on(range)
+        ),
+        Call::HugetlbLimit => told("/proc/sys/vm/nr_hugepages", "0"),
         Call::Pin(range) => format!(
             "ioctl(pins, _IOW('g', 7, long[3]), (long[3]){{ (long){}, {}, 1 }}); // pin for writing",
             at(range.first),
@@ -441,11 +483,20 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
     }
 }
 
+/// Statements whose allocation with this number fails, if it is not 0.
+pub fn failing(text: String, number: u8) -> String {
+    if number == 0 {
+        return text;
+    }
+    format!("dprintf(fail, \"{number}\");\n{text}\ndprintf(fail, \"0\");")
+}
+
 /// What the statements of a call use.
 pub fn needs(call: &Call, faulted: bool) -> Option<Needs> {
     match call {
-        Call::Write(_) | Call::Read(_) if faulted => Some(Needs::Word),
-        Call::MemWrite(_) => Some(Needs::Memory),
+        Call::Write(_) | Call::WriteZero(_) | Call::Read(_) if faulted => Some(Needs::Word),
+        Call::Splice(_) | Call::Unsplice => Some(Needs::Pipe),
+        Call::MemWrite(_) | Call::MemRead(_) => Some(Needs::Memory),
         Call::Pin(_) | Call::PinRead(_) | Call::Unpin => Some(Needs::Pins),
         Call::Register(..)
         | Call::Unregister(_)

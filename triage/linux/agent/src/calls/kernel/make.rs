@@ -1,6 +1,6 @@
 //! Calls that are no accesses.
 
-use super::system::{khugepaged, ksm, limit_maps, swap_off};
+use super::system::{khugepaged, ksm, limit_hugetlb, limit_maps, swap_off};
 use super::{Kernel, Monitor, addr, bytes, errno, open, told};
 use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
@@ -33,6 +33,9 @@ const RWPROTECT: c_ulong = 0xc018_aa09;
 const PIN_START: c_ulong = 0x4018_6707;
 const PIN_STOP: c_ulong = 0x6708;
 const PIN_READ: c_ulong = 0x4008_6709;
+const PR_SET_VMA: c_int = 0x5356_4d41;
+const PINS: &str = "/sys/kernel/debug/gup_test";
+const DEVICE: &str = "/dev/hmm_dmirror0";
 const MAP_DROPPABLE: c_int = 8;
 const MSEAL: c_long = 462;
 const MPOL_MF_MOVE: c_int = 2;
@@ -78,6 +81,34 @@ impl Kernel {
         0
     }
 
+    /// Opens the files that a call needs.
+    pub(super) fn prepare(&mut self, call: &Call) {
+        // if a file cannot be opened, the call fails
+        let _ = match call {
+            Call::Register(..)
+            | Call::Unregister(_)
+            | Call::WriteProtect(..)
+            | Call::RwProtect(..)
+            | Call::Copy(..)
+            | Call::Zero(_)
+            | Call::UffdMove(..)
+            | Call::Poison(_)
+            | Call::Continue(_) => {
+                self.uffd();
+                return;
+            }
+            Call::Pin(_) | Call::PinRead(_) => open(&mut self.pins, PINS),
+            Call::MemWrite(_) | Call::MemRead(_) => open(&mut self.memory, "/proc/self/mem"),
+            Call::Scan { .. } => open(&mut self.pagemap, "/proc/self/pagemap"),
+            Call::ToDevice(_)
+            | Call::ToSystem(_)
+            | Call::DeviceRead(_)
+            | Call::DeviceWrite(_)
+            | Call::Exclusive(_) => open(&mut self.device, DEVICE),
+            _ => return,
+        };
+    }
+
     /// Makes an ioctl; its structure's words are changed in place.
     fn ioctl(fd: c_int, command: c_ulong, words: &mut [u64]) -> i32 {
         // SAFETY: the structure has the size that the command says.
@@ -104,7 +135,7 @@ impl Kernel {
     /// pages that it says it has handled.
     pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
         // the buffer is touched first, so that the call itself does not fault on it
-        if let Call::Copy(range, _) = call {
+        if let Call::Copy(range, _) | Call::FileWrite(range) = call {
             self.fill(*range, step);
         }
         self.traced(|kernel| kernel.make(call))
@@ -173,6 +204,35 @@ impl Kernel {
                 self.pin_call(PIN_START, &mut words)
             }
             Call::Unpin => self.pin_call(PIN_STOP, &mut []),
+            Call::Allocate(range) => {
+                let (at, len) = (bytes(range.first) as i64, bytes(range.len) as i64);
+                // SAFETY: no memory of ours lies in the file.
+                match unsafe { libc::fallocate(self.file, 0, at, len) } {
+                    0 => 0,
+                    _ => errno(),
+                }
+            }
+            Call::FileWrite(range) => {
+                let wrote = |(i, page): (usize, usize)| {
+                    let (at, place) = (bytes(page as u16) as i64, self.buffer + bytes(i as u16));
+                    // SAFETY: within our buffer, which has a page for each of the window.
+                    unsafe { libc::pwrite(self.file, place as *const _, 8, at) == 8 }
+                };
+                if range.pages().enumerate().all(wrote) { 0 } else { errno() }
+            }
+            Call::Splice(range) => self.splice(range),
+            Call::Unsplice => {
+                for end in self.pipe.take().into_iter().flatten() {
+                    // SAFETY: ours, and closed once.
+                    unsafe { libc::close(end) };
+                }
+                0
+            }
+            // SAFETY: a name.
+            Call::Name(range) => on(range, |at, len| unsafe {
+                libc::prctl(PR_SET_VMA, 0, at, len, c"name".as_ptr())
+            }),
+            Call::HugetlbLimit => told(limit_hugetlb()),
             Call::Punch(range) => {
                 let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
                 let (at, len) = (bytes(range.first) as i64, bytes(range.len) as i64);
@@ -312,6 +372,10 @@ impl Kernel {
             | Call::Read(_)
             | Call::MemWrite(_)
             | Call::VmWrite(_)
+            | Call::WriteZero(_)
+            | Call::MemRead(_)
+            | Call::VmRead(_)
+            | Call::FileRead(_)
             | Call::DeviceWrite(_)
             | Call::Scan { .. }
             | Call::Start { .. }
@@ -319,6 +383,27 @@ impl Kernel {
             | Call::Exit => 0,
         };
         (result, 0)
+    }
+
+    /// Puts the pages of a range into a pipe, at most as many as fit.
+    fn splice(&mut self, range: Range) -> i32 {
+        let mut ends = [0; 2];
+        // SAFETY: the array has room for two files.
+        if self.pipe.is_none() && unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } == 0 {
+            self.pipe = Some(ends);
+        }
+        let Some([_, end]) = self.pipe else {
+            return errno();
+        };
+        let memory = libc::iovec {
+            iov_base: addr(range.first) as *mut _,
+            iov_len: bytes(range.len) as usize,
+        };
+        // SAFETY: the window belongs to the program.
+        match unsafe { libc::vmsplice(end, &raw const memory, 1, libc::SPLICE_F_NONBLOCK) } {
+            -1 => errno(),
+            _ => 0,
+        }
     }
 
     /// Moves each page of a range to the other node.
@@ -352,7 +437,7 @@ impl Kernel {
     }
 
     fn pin_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {
-        match open(&mut self.pins, "/sys/kernel/debug/gup_test") {
+        match open(&mut self.pins, PINS) {
             Ok(pins) => Self::ioctl(pins.as_raw_fd(), command, words),
             Err(error) => -error.raw_os_error().unwrap_or(1),
         }
@@ -390,7 +475,7 @@ impl Kernel {
         // makes the driver's next allocation fail
         let range = call.range().unwrap_or(Range { first: 0, len: 1 });
         let buffer = self.buffer;
-        let device = match open(&mut self.device, "/dev/hmm_dmirror0") {
+        let device = match open(&mut self.device, DEVICE) {
             Ok(device) => device.as_raw_fd(),
             Err(error) => return -error.raw_os_error().unwrap_or(1),
         };

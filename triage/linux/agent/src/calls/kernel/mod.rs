@@ -1,13 +1,15 @@
 //! The system calls.
 
 mod make;
+mod mappings;
 mod scan;
 mod smaps;
 mod system;
 
+pub use mappings::Mappings;
 pub use scan::{Scan, categories};
 pub use smaps::Counted;
-pub use system::{free_maps, set_sizes, set_up};
+pub use system::{free_hugetlb, free_maps, set_headers, set_up};
 
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
@@ -61,6 +63,16 @@ fn open<'a>(slot: &'a mut Option<File>, path: &str) -> io::Result<&'a File> {
     }
 }
 
+/// Reads a word of a file.
+fn read_at(file: io::Result<&File>, at: u64) -> Result<u64, i32> {
+    let mut word = [0; 8];
+    let read = file.and_then(|file| file.read_exact_at(&mut word, at));
+    match read {
+        Ok(()) => Ok(u64::from_le_bytes(word)),
+        Err(error) => Err(-error.raw_os_error().unwrap_or(1)),
+    }
+}
+
 /// What a process needs for its calls.
 pub struct Kernel {
     wp_async: bool,
@@ -75,6 +87,12 @@ pub struct Kernel {
     pagemap: Option<File>,
     memory: Option<File>,
     pins: Option<File>,
+    /// `/proc/self/fail-nth`, once a call has needed it.
+    failures: Option<File>,
+    /// The ends of the pipe that has references to pages.
+    pipe: Option<[i32; 2]>,
+    /// The number of the next call's allocation that fails; 0 if none does.
+    fail: u8,
     /// The memfd of the program; 0 if it maps none.
     file: i32,
     /// `/dev/zero`, once it is open.
@@ -134,6 +152,9 @@ impl Kernel {
             pagemap: None,
             memory: None,
             pins: None,
+            failures: None,
+            pipe: None,
+            fail: 0,
             file,
             zero: None,
             buffer: buffer as u64,
@@ -158,6 +179,8 @@ impl Kernel {
         self.pagemap = None;
         self.memory = None;
         self.pins = None;
+        self.failures = None;
+        self.fail = 0;
         self.trace = trace;
     }
 
@@ -181,11 +204,40 @@ impl Kernel {
         self.device.as_ref().map(AsRawFd::as_raw_fd)
     }
 
+    /// Makes the allocation with this number fail in the next call, and in no later one.
+    pub fn fail_next(&mut self, call: &Call, number: u8) {
+        if number > 0 {
+            // a file that the call would open first is no part of it
+            self.prepare(call);
+        }
+        self.fail = number;
+    }
+
+    /// Says which allocation of this thread fails from now on; 0 if none does.
+    fn set_failure(&mut self, number: u8) {
+        if let Ok(file) = open(&mut self.failures, "/proc/self/fail-nth") {
+            // a kernel without such failures makes all allocations
+            let _ = file.write_all_at(number.to_string().as_bytes(), 0);
+        }
+    }
+
+    /// Makes a call of the program, or the first part of one, which may lack memory.
+    pub fn failing<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+        let number = std::mem::take(&mut self.fail);
+        if number == 0 {
+            return call(self);
+        }
+        self.set_failure(number);
+        let result = call(self);
+        self.set_failure(0);
+        result
+    }
+
     fn traced<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         if let Some(trace) = &self.trace {
             trace.begin();
         }
-        let result = call(self);
+        let result = self.failing(call);
         if let Some(trace) = &self.trace {
             trace.end();
         }
@@ -238,6 +290,42 @@ impl Kernel {
             libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0)
         });
         if wrote == 8 { Ok(()) } else { Err(errno()) }
+    }
+
+    /// Reads a page's word through /proc/self/mem.
+    pub fn read_memory(&mut self, page: usize) -> Result<u64, i32> {
+        self.traced(|kernel| {
+            let memory = open(&mut kernel.memory, "/proc/self/mem");
+            read_at(memory, addr(page as u16))
+        })
+    }
+
+    /// Reads the word of a page of the memfd.
+    pub fn read_file(&mut self, page: usize) -> Result<u64, i32> {
+        let mut word = 0u64;
+        let at = bytes(page as u16) as i64;
+        // SAFETY: reads into our word.
+        let read =
+            self.traced(|kernel| unsafe { libc::pread(kernel.file, (&raw mut word).cast(), 8, at) });
+        if read == 8 { Ok(word) } else { Err(errno()) }
+    }
+
+    /// Reads a page's word of process `pid` with process_vm_readv.
+    pub fn read_from(&mut self, pid: i32, page: usize) -> Result<u64, i32> {
+        let mut word = 0u64;
+        let local = libc::iovec {
+            iov_base: (&raw mut word).cast(),
+            iov_len: 8,
+        };
+        let remote = libc::iovec {
+            iov_base: addr(page as u16) as *mut _,
+            iov_len: 8,
+        };
+        // SAFETY: reads into our word.
+        let read = self.traced(|_| unsafe {
+            libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0)
+        });
+        if read == 8 { Ok(word) } else { Err(errno()) }
     }
 
     /// Which pages of a range are resident, by mincore; `None` if a part is not mapped.

@@ -1,5 +1,6 @@
 //! What is set for the whole system, and work that the kernel does when it is asked to.
 
+use mm_linux_calls::Program;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,18 @@ pub fn set_up() -> io::Result<()> {
     ] {
         std::fs::write(format!("{KHUGEPAGED}{name}"), value)?;
     }
-    let _ = std::fs::write("/proc/sys/vm/nr_hugepages", HUGETLB);
+    free_hugetlb();
+    for (name, value) in [
+        ("failslab/ignore-gfp-wait", "N"),
+        ("failslab/verbose", "0"),
+        ("fail_page_alloc/ignore-gfp-wait", "N"),
+        ("fail_page_alloc/ignore-gfp-highmem", "N"),
+        ("fail_page_alloc/min-order", "0"),
+        ("fail_page_alloc/verbose", "0"),
+    ] {
+        // on a kernel without these files, few allocations can fail
+        let _ = std::fs::write(format!("/sys/kernel/debug/{name}"), value);
+    }
     // the end of a process that used the device waits for a grace period
     let _ = std::fs::write("/sys/kernel/rcu_expedited", "1");
     for (name, value) in [
@@ -51,8 +63,24 @@ pub fn set_up() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets all memory have huge pages, or only memory with MADV_HUGEPAGE.
+fn set_always(on: bool) {
+    for (name, otherwise) in [("enabled", "madvise"), ("shmem_enabled", "advise")] {
+        let _ = std::fs::write(
+            format!("{THP}{name}"),
+            if on { "always" } else { otherwise },
+        );
+    }
+}
+
+/// Sets what a program's headers ask for.
+pub fn set_headers(program: &Program) {
+    set_sizes(program.mthp);
+    set_always(program.always);
+}
+
 /// Turns the sizes of folios below 2 MiB on or off.
-pub fn set_sizes(on: bool) {
+fn set_sizes(on: bool) {
     for size in SIZES {
         let path = format!("/sys/kernel/mm/transparent_hugepage/hugepages-{size}kB/");
         // an older kernel lacks them
@@ -86,6 +114,7 @@ pub(super) fn swap_off() -> i32 {
     result
 }
 
+const HUGETLB_PAGES: &str = "/proc/sys/vm/nr_hugepages";
 const MAPS: &str = "/proc/sys/vm/max_map_count";
 
 /// This process can have no more mappings than it has.
@@ -100,6 +129,17 @@ pub(super) fn limit_maps() -> io::Result<()> {
 pub fn free_maps() {
     // if it cannot be written, there is no limit either
     let _ = std::fs::write(MAPS, "65530");
+}
+
+/// hugetlb has no more huge pages than are in use or reserved.
+pub(super) fn limit_hugetlb() -> io::Result<()> {
+    std::fs::write(HUGETLB_PAGES, "0")
+}
+
+/// hugetlb has as many huge pages again as at first.
+pub fn free_hugetlb() {
+    // if there are as many, this does nothing; otherwise it needs free memory in large pieces
+    let _ = std::fs::write(HUGETLB_PAGES, HUGETLB);
 }
 
 /// Lets KSM scan all memory as often as it takes to merge what is equal.

@@ -1,0 +1,123 @@
+//! The mappings of the window, and what a call that fails may change of them.
+
+use super::Kernel;
+use mm_linux_calls::{Advice, BASE, Call, PAGE_BYTES, PAGES, Range};
+
+/// The words of `VmFlags:` in smaps that are compared.
+const WORDS: [&str; 16] = [
+    "rd", "wr", "sh", "lo", "lf", "dc", "wf", "hg", "nh", "mg", "um", "uw", "ui", "ur", "sl", "ht",
+];
+const PROTECTION: u64 = 0b11;
+const LOCKS: u64 = 0b11 << 3;
+const HUGETLB: u64 = 1 << 15;
+const ALL: u64 = u64::MAX;
+
+/// A mapping, as far as it lies in the window.
+#[derive(Clone, Copy, Debug)]
+struct Mapping {
+    /// The number of its first page.
+    first: usize,
+    /// The bits of its [`WORDS`], and the highest bit.
+    bits: u64,
+}
+
+/// The mapping of each page of the window.
+pub struct Mappings(Vec<Option<Mapping>>);
+
+impl Kernel {
+    /// Reads the mappings; `None` if that fails.
+    pub fn mappings(&self) -> Option<Mappings> {
+        let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+        let mut pages = vec![None; PAGES.into()];
+        let mut range = 0..0;
+        for line in smaps.lines() {
+            let mut words = line.split_whitespace();
+            let first = words.next()?;
+            if let Some((start, end)) = first.split_once('-') {
+                let page = |word: &str| {
+                    let at = u64::from_str_radix(word, 16).unwrap_or(0).max(BASE);
+                    (((at - BASE) / PAGE_BYTES) as usize).min(PAGES.into())
+                };
+                range = page(start)..page(end);
+            } else if first == "VmFlags:" {
+                let known = words.filter_map(|word| WORDS.iter().position(|known| *known == word));
+                let bits = known.map(|bit| 1 << bit).sum::<u64>() | 1 << 63;
+                let first = range.start;
+                pages[range.clone()].fill(Some(Mapping { first, bits }));
+            }
+        }
+        Some(Mappings(pages))
+    }
+}
+
+impl Mappings {
+    /// The first page of which a call that has failed has changed more than it may.
+    pub fn changed(&self, after: &Self, call: &Call) -> Option<usize> {
+        let bits = |mapping: &Option<Mapping>| mapping.map_or(0, |mapping| mapping.bits);
+        let pages = self.0.iter().zip(&after.0).enumerate();
+        let mut changed = pages.filter(|(_, (before, after))| bits(before) != bits(after));
+        changed
+            .find(|(page, (before, after))| {
+                let change = bits(before) ^ bits(after);
+                change & !self.may_change(call, *page) != 0
+            })
+            .map(|(page, _)| page)
+    }
+
+    /// The bits that a call that fails may change of a page.
+    fn may_change(&self, call: &Call, page: usize) -> u64 {
+        let within = |range: Range, bits| {
+            // of hugetlb, Linux rounds the range
+            let is_hugetlb = self.any(range, HUGETLB);
+            let range = if is_hugetlb { range.rounded() } else { range };
+            let bits = if is_hugetlb { ALL } else { bits };
+            if range.pages().contains(&page) {
+                bits
+            } else {
+                0
+            }
+        };
+        match *call {
+            // the old mapping is gone, and the new one is not there
+            Call::Map { range, .. } | Call::RemapFile(range, _) => within(range, ALL),
+            Call::Unmap(range) => within(range, 0),
+            Call::Protect(range, _) => within(range, PROTECTION),
+            Call::Lock { range, .. } | Call::Unlock(range) => within(range, LOCKS),
+            Call::Move { range, to, .. } => {
+                let target = range.moved(to);
+                let from = Range::new(range.first, target.len);
+                // what lies in more than one mapping moves piece by piece
+                let pieces = if self.is_one(from) { 0 } else { ALL };
+                within(from, pieces) | within(target, ALL)
+            }
+            Call::Resize(range, len) => {
+                within(range, 0) | within(Range::new(range.first, len), 0)
+            }
+            Call::Advise(range, advice) => {
+                let words: &[&str] = match advice {
+                    Advice::HugePage | Advice::NoHugePage => &["hg", "nh"],
+                    Advice::Mergeable | Advice::Unmergeable => &["mg"],
+                    Advice::DontFork | Advice::DoFork => &["dc"],
+                    Advice::WipeOnFork | Advice::KeepOnFork => &["wf"],
+                    _ => &[],
+                };
+                let bits = WORDS.iter().enumerate();
+                let bits = bits.filter(|(_, word)| words.contains(word));
+                within(range, bits.map(|(bit, _)| 1 << bit).sum())
+            }
+            _ => 0,
+        }
+    }
+
+    fn any(&self, range: Range, bits: u64) -> bool {
+        let mut pages = self.0[range.pages()].iter().flatten();
+        pages.any(|mapping| mapping.bits & bits != 0)
+    }
+
+    /// True if the range lies in one mapping.
+    fn is_one(&self, range: Range) -> bool {
+        let first = |mapping: &Option<Mapping>| mapping.map(|mapping| mapping.first);
+        let pages = &self.0[range.pages()];
+        pages[0].is_some() && pages.iter().all(|page| first(page) == first(&pages[0]))
+    }
+}
