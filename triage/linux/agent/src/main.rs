@@ -91,6 +91,8 @@ fn calls(follows_coverage: bool) -> io::Result<()> {
     // SAFETY: the kernel then reaps the processes of the programs.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     swap::on()?;
+    // for gup_test and failing allocations
+    mount("debugfs", "/sys/kernel/debug");
     let cover = cover(follows_coverage)?;
     let mut port = open_port()?;
     send(&mut port, &STARTED)?;
