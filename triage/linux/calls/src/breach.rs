@@ -78,6 +78,8 @@ kinds! {
         "PAGEMAP_SCAN reports the pages that pagemap shows";
     Counter, "counter", "a counter of the system does not return to its earlier value after all processes have ended",
         "a counter of the system returns to its earlier value after all processes have ended";
+    BelowZero, "below-zero", "a counter of the system is below 0",
+        "no counter of the system falls below 0";
     NoEvent, "no-event", "memory that is registered with userfaultfd is moved, dropped or unmapped without an event",
         "userfaultfd has an event when memory is moved, dropped or unmapped";
     FalseEvent, "false-event", "userfaultfd has an event that says what has not happened",
@@ -322,6 +324,12 @@ impl fmt::Display for Breach {
                 COUNTERS[usize::from(self.page) % COUNTERS.len()].name,
                 self.got,
                 self.wanted
+            ),
+            BreachKind::BelowZero => write!(
+                f,
+                ": {} is {}",
+                COUNTERS[usize::from(self.page) % COUNTERS.len()].name,
+                self.got as i64
             ),
             BreachKind::Hang | BreachKind::Unkillable => Ok(()),
             BreachKind::Accounting => write!(

@@ -16,6 +16,7 @@ mod call;
 mod event;
 mod generate;
 mod ledger;
+mod mappings;
 mod range;
 mod text;
 
@@ -26,6 +27,7 @@ pub use call::{Advice, Call, Kind, Modes, Prot, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
 pub use ledger::{Access, Ledger, Shown, wakes};
+pub use mappings::Mappings;
 pub use range::Range;
 pub use text::{ParseError, parse};
 

@@ -141,10 +141,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
     for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let failed = |why: String| ParseError {
-            line: at + 1,
-            why,
-        };
+        let failed = |why: String| ParseError { line: at + 1, why };
         let (fail, words) = match words[..] {
             ["fail", ref rest @ ..] => {
                 let fail = number(rest.first(), MOST_FAIL.into()).map_err(failed)?;
@@ -379,6 +376,11 @@ mod tests {
         assert_eq!(
             refused("ksm p0 1"),
             "line 1: '1' is too much: ksm has no operands"
+        );
+        assert_eq!(refused("fail 3"), "line 1: fail has no call");
+        assert_eq!(
+            refused("fail 100 fork p0"),
+            "line 1: '100' is no number from 0 to 99"
         );
         assert_eq!(
             refused("write p0 4096 1"),

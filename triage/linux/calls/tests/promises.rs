@@ -1,6 +1,8 @@
 //! What the ledger promises of files, read-write protection, pins and hugetlb.
 
-use mm_linux_calls::{Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Program, Prot, Range};
+use mm_linux_calls::{
+    Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Program, Prot, Range, place,
+};
 
 const PRESENT: u64 = 1 << 63;
 const UFFD: u64 = 1 << 57;
@@ -164,4 +166,80 @@ fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
         Call::Advise(Range::new(0, 8), Advice::DontNeed),
     );
     assert_eq!(contents(&mut ledger, 0, 5, 8), None);
+}
+
+#[test]
+fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
+    let write = Call::FileWrite(Range::new(0, 4));
+    let word = Range::word(9, 1);
+    let mut ledger = with(Kind::SharedFile, false);
+    assert_eq!(ledger.check_file_word(1, 7), None);
+    apply(&mut ledger, 0, write);
+    assert_eq!(contents(&mut ledger, 0, 1, word), None);
+    assert_eq!(contents(&mut ledger, 0, 1, 7), Some(BreachKind::Contents));
+    let told = ledger.check_file_word(1, 7).map(|shown| shown.0);
+    assert_eq!(told, Some(BreachKind::Contents));
+    let mut ledger = with(Kind::File, false);
+    apply(&mut ledger, 0, write);
+    assert_eq!(contents(&mut ledger, 0, 1, 7), None);
+    assert_eq!(
+        contents(&mut ledger, 0, 1, word),
+        Some(BreachKind::Contents)
+    );
+    // of a page that was only read, nobody knows whether there is a copy
+    apply(
+        &mut ledger,
+        0,
+        Call::Advise(Range::new(0, 4), Advice::DontNeed),
+    );
+    apply(&mut ledger, 0, Call::VmRead(Range::new(0, 1)));
+    apply(&mut ledger, 0, Call::FileWrite(Range::new(0, 4)));
+    assert_eq!(contents(&mut ledger, 0, 0, 1), None);
+    assert_eq!(contents(&mut ledger, 0, 1, 1), Some(BreachKind::Contents));
+}
+
+#[test]
+fn what_is_pinned_for_writing_stays_soft_dirty() {
+    let dirty = |pin| {
+        let mut ledger = with(Kind::Private, false);
+        apply(&mut ledger, 0, pin);
+        apply(&mut ledger, 0, Call::ClearSoftDirty);
+        ledger.check_shown(0, 0, PRESENT).map(|shown| shown.0)
+    };
+    let range = Range::new(0, 4);
+    assert_eq!(dirty(Call::Pin(range)), Some(BreachKind::NotSoftDirty));
+    assert_eq!(dirty(Call::PinRead(range)), None);
+    assert_eq!(dirty(Call::Pin(Range::new(1, 3))), None);
+}
+
+#[test]
+fn a_page_of_zeros_that_was_read_is_moved() {
+    let moved = |reads: bool| {
+        let mut ledger = with(Kind::Private, false);
+        apply(
+            &mut ledger,
+            0,
+            Call::Advise(Range::new(0, 4), Advice::DontNeed),
+        );
+        apply(&mut ledger, 0, Call::ClearSoftDirty);
+        if reads {
+            assert_eq!(contents(&mut ledger, 0, 0, 0), None);
+        }
+        ledger.apply(0, &Call::UffdMove(Range::new(0, 1), 2), 0, 9, 1);
+        ledger.check_shown(0, 2, PRESENT).map(|shown| shown.0)
+    };
+    assert_eq!(moved(true), Some(BreachKind::NotSoftDirty));
+    assert_eq!(moved(false), None);
+}
+
+#[test]
+fn the_place_of_a_breach_names_the_memory() {
+    assert_eq!(
+        place("resize", with(Kind::Private, false).memory(0, 0)),
+        "resize"
+    );
+    let shared = with(Kind::SharedFile, false).memory(0, 0);
+    assert_eq!(place("end", shared), "end of shared");
+    let file = with(Kind::File, false).memory(0, 0);
+    assert_eq!(place("read", file), "read of file");
 }

@@ -35,7 +35,7 @@ impl Symptom {
         if breach.kind == BreachKind::Alert {
             return Self::Broken(BreachKind::Alert, without_numbers(said));
         }
-        let at = if breach.kind == BreachKind::Counter {
+        let at = if [BreachKind::Counter, BreachKind::BelowZero].contains(&breach.kind) {
             let counter = COUNTERS[usize::from(breach.page) % COUNTERS.len()];
             counter.name.to_owned()
         } else {
@@ -81,10 +81,11 @@ pub struct CallsFinding {
 }
 
 impl CallsFinding {
-    /// The kinds of calls, which tell causes apart.
+    /// The kinds of calls, which tell causes apart, and whether one lacks memory.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
-        steps.map(|step| step.call.family()).collect()
+        let fails = steps.clone().any(|step| step.fail > 0).then_some("fail");
+        steps.map(|step| step.call.family()).chain(fails).collect()
     }
 
     /// The kinds of memory that it maps. The reduction replaces each kind by private memory where

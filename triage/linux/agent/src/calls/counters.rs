@@ -41,8 +41,16 @@ impl Counters {
                     lines.find_map(|line| line.strip_prefix(counter.name)?.strip_prefix(' '));
                 line.unwrap_or_default().to_owned()
             };
-            said.trim().parse().unwrap_or(0)
+            let said = said.trim();
+            let unsigned = said.parse::<u64>().map(u64::cast_signed);
+            unsigned.or_else(|_| said.parse()).unwrap_or(0)
         }))
+    }
+
+    /// A counter that is below 0, and its value. Linux prints most of them as unsigned numbers.
+    pub fn below_zero() -> Option<(usize, i64)> {
+        let now = Self::read().0.into_iter().enumerate();
+        now.into_iter().find(|(_, value)| *value < 0)
     }
 
     /// The first counter that has not returned.

@@ -1,8 +1,15 @@
 //! What a process looks at after each call, and at the end.
 
 use super::Process;
-use super::kernel::{self, Counted, Kernel, Mappings};
-use mm_linux_calls::{Access, Advice, BreachKind, Call, PAGES, Range, Step};
+use super::counters::Counters;
+use super::kernel::{self, Counted, Kernel};
+use mm_linux_calls::{Access, Advice, BreachKind, Call, Mappings, PAGES, Range, Step};
+
+/// The mappings of this process.
+fn mappings() -> Option<Mappings> {
+    let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+    Mappings::parse(&smaps)
+}
 
 impl Process<'_> {
     /// Looks at all pages of this process.
@@ -209,8 +216,11 @@ impl Process<'_> {
     }
 
     /// The mappings before a call that is to lack memory.
-    pub(super) fn mappings_before(&self, step: &Step) -> Option<Mappings> {
-        (step.fail > 0).then(|| self.kernel.mappings()).flatten()
+    pub(super) fn mappings_before(step: &Step) -> Option<Mappings> {
+        if step.fail == 0 {
+            return None;
+        }
+        mappings()
     }
 
     /// Looks whether a call that failed has changed mappings. `before` are those before it.
@@ -224,7 +234,7 @@ impl Process<'_> {
         let Some(before) = before.filter(|_| result < 0) else {
             return;
         };
-        let Some(after) = self.kernel.mappings() else {
+        let Some(after) = mappings() else {
             return;
         };
         if let Some(page) = before.changed(&after, call) {
@@ -262,6 +272,10 @@ impl Process<'_> {
     }
 
     fn look_at_counts(&mut self, step: usize) {
+        if let Some((counter, value)) = Counters::below_zero() {
+            let shown = (BreachKind::BelowZero, value.cast_unsigned(), 0);
+            self.note(step, counter, shown);
+        }
         self.look_at_mincore(step);
         let shared = self.shared;
         let me = self.me;

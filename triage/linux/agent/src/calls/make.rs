@@ -10,7 +10,7 @@ impl Process<'_> {
         let board = self.shared.board();
         let call = &step.call;
         let mut result = 0;
-        let mappings = self.mappings_before(step);
+        let mappings = Self::mappings_before(step);
         self.kernel.fail_next(call, step.fail);
         match *call {
             Call::Write(range)

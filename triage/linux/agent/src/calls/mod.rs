@@ -20,7 +20,9 @@ use crate::words::Words;
 use attic::Attic;
 use counters::Counters;
 use kernel::Kernel;
-use mm_linux_calls::{Breach, BreachKind, Call, CallsJob, CallsReply, PROCESSES, Shown, place};
+use mm_linux_calls::{
+    Breach, BreachKind, COUNTERS, Call, CallsJob, CallsReply, PROCESSES, Shown, place,
+};
 use mm_linux_protocol::{receive, send};
 use shared::Shared;
 use std::fs::File;
@@ -56,15 +58,18 @@ impl Process<'_> {
         let board = self.shared.board();
         let steps = &self.job.program.steps;
         let call = steps.get(step).map_or("end", |step| step.call.name());
-        // a breach of accounting concerns the process and no page
-        let memory = match kind {
-            BreachKind::Accounting => 0,
-            _ => board.ledger.memory(self.me, page),
+        let (memory, place) = match kind {
+            // these concern no page
+            BreachKind::Accounting => (0, call.to_owned()),
+            BreachKind::BelowZero => (0, COUNTERS[page].name.to_owned()),
+            _ => {
+                let memory = board.ledger.memory(self.me, page);
+                (memory, place(call, memory))
+            }
         };
-        let place = place(call, memory);
         let mut known = self.job.known.iter();
         if known.any(|(known, at)| *known == kind && *at == place) {
-            if kind != BreachKind::Accounting {
+            if ![BreachKind::Accounting, BreachKind::BelowZero].contains(&kind) {
                 board.ledger.forgive(self.me, page);
             }
             self.shared.passed_over.fetch_add(1, Ordering::SeqCst);
@@ -111,6 +116,15 @@ impl Process<'_> {
         }
     }
 
+    /// Waits until the other process has ended, and its memory is gone.
+    fn wait_for_end(&self) {
+        let other = self.shared.pids[1 - self.me].load(Ordering::SeqCst);
+        let began = Instant::now();
+        while is_running(other) && began.elapsed() < END {
+            wait_for(other);
+        }
+    }
+
     fn pass(&self, turn: u32) {
         self.shared.pass(turn);
     }
@@ -142,6 +156,9 @@ impl Process<'_> {
             } else {
                 if !self.wait(turn + 1) {
                     break;
+                }
+                if matches!(step.call, Call::Exit) && step.process == 1 {
+                    self.wait_for_end();
                 }
                 if self.shared.board().ledger.is_alive(self.me) {
                     self.look(at);

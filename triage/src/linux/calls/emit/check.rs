@@ -333,6 +333,10 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
+        BreachKind::BelowZero => Check {
+            broken: "counter() < 0".to_owned(),
+            ..Check::default()
+        },
         BreachKind::Accounting => account(page.into()),
         BreachKind::Smaps => {
             let field = FIELDS[breach.wanted as usize % FIELDS.len()];

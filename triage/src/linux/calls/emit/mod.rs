@@ -17,7 +17,7 @@ const COUNTER: &str = "\
 static long counter(void)
 {
 	char line[128];
-	long value = 0;
+	unsigned long value = 0;
 	for (FILE *file = fopen(\"PATH\", \"r\"); fgets(line, sizeof(line), file);)
 		sscanf(line, \"FORMAT\", &value);
 	return value;
@@ -221,8 +221,9 @@ impl<'a> Writer<'a> {
                     add(text, depth, &format!("dprintf(fail, \"{}\");", step.fail));
                 }
                 let is_short = life.lines().count() == 1;
-                let writes =
-                    |step: &Step| step.process == 0 && matches!(step.call, Call::VmWrite(_) | Call::VmRead(_));
+                let writes = |step: &Step| {
+                    step.process == 0 && matches!(step.call, Call::VmWrite(_) | Call::VmRead(_))
+                };
                 let fork = if self.program.steps[at..].iter().any(writes) {
                     let declares = if text.contains("pid_t child") {
                         ""
@@ -423,6 +424,22 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The name of the counter of a breach, and a function that reads it.
+fn counter(breach: &Breach) -> (&'static str, String) {
+    let name = COUNTERS[usize::from(breach.page) % COUNTERS.len()].name;
+    let (path, format) = if name == "/proc/swaps" {
+        (name, "%*s %*s %*d %lu".to_owned())
+    } else if name.ends_with(':') {
+        ("/proc/meminfo", format!("{name} %lu"))
+    } else if name.starts_with('/') {
+        (name, "%lu".to_owned())
+    } else {
+        ("/proc/vmstat", format!("{name} %lu"))
+    };
+    let read = COUNTER.replace("PATH", path).replace("FORMAT", &format);
+    (name, read)
+}
+
 /// C that runs the program and checks the promise. Without a breach, the C only runs the program:
 /// the kernel died, and its console shows that.
 pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &str) -> String {
@@ -432,16 +449,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
     let says = kind.map_or("", BreachKind::says);
     let (helper, main) = match (kind, breach) {
         (Some(BreachKind::Counter), Some(breach)) => {
-            let name = COUNTERS[usize::from(breach.page) % COUNTERS.len()].name;
-            let (path, format) = if name == "/proc/swaps" {
-                (name, "%*s %*s %*d %ld".to_owned())
-            } else if name.ends_with(':') {
-                ("/proc/meminfo", format!("{name} %ld"))
-            } else if name.starts_with('/') {
-                (name, "%ld".to_owned())
-            } else {
-                ("/proc/vmstat", format!("{name} %ld"))
-            };
+            let (name, helper) = counter(breach);
             let body = writer.body(1);
             let main = format!(
                 "\tlong before = counter();\n\tif (fork()) {{\n\t\twait(0), sleep(2);\n\
@@ -449,10 +457,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
                  \t\tint broken = counter() != before;\n\
                  \t\treturn puts(broken ? \"BROKEN: {name} does not return to its earlier value\" : \"ok\"), broken;\n\t}}\n{body}"
             );
-            (
-                COUNTER.replace("PATH", path).replace("FORMAT", &format),
-                main,
-            )
+            (helper, main)
         }
         (Some(BreachKind::Hang | BreachKind::Unkillable), _) => {
             let body = writer.body(1);
@@ -471,6 +476,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
                 format!("{body}\tputs(\"ok, unless the kernel says more\");\n"),
             )
         }
+        (Some(BreachKind::BelowZero), Some(breach)) => (counter(breach).1, writer.body(1)),
         _ => (helper, writer.body(1)),
     };
     assemble(program, &helper, &main, comment)

@@ -218,7 +218,11 @@ impl Kernel {
                     // SAFETY: within our buffer, which has a page for each of the window.
                     unsafe { libc::pwrite(self.file, place as *const _, 8, at) == 8 }
                 };
-                if range.pages().enumerate().all(wrote) { 0 } else { errno() }
+                if range.pages().enumerate().all(wrote) {
+                    0
+                } else {
+                    errno()
+                }
             }
             Call::Splice(range) => self.splice(range),
             Call::Unsplice => {

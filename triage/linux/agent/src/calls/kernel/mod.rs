@@ -1,12 +1,10 @@
 //! The system calls.
 
 mod make;
-mod mappings;
 mod scan;
 mod smaps;
 mod system;
 
-pub use mappings::Mappings;
 pub use scan::{Scan, categories};
 pub use smaps::Counted;
 pub use system::{free_hugetlb, free_maps, set_headers, set_up};
@@ -305,8 +303,8 @@ impl Kernel {
         let mut word = 0u64;
         let at = bytes(page as u16) as i64;
         // SAFETY: reads into our word.
-        let read =
-            self.traced(|kernel| unsafe { libc::pread(kernel.file, (&raw mut word).cast(), 8, at) });
+        let read = self
+            .traced(|kernel| unsafe { libc::pread(kernel.file, (&raw mut word).cast(), 8, at) });
         if read == 8 { Ok(word) } else { Err(errno()) }
     }
 

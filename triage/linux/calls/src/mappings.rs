@@ -1,7 +1,8 @@
 //! The mappings of the window, and what a call that fails may change of them.
 
-use super::Kernel;
-use mm_linux_calls::{Advice, BASE, Call, PAGE_BYTES, PAGES, Range};
+use crate::call::{Advice, Call};
+use crate::range::Range;
+use crate::{BASE, PAGE_BYTES, PAGES};
 
 /// The words of `VmFlags:` in smaps that are compared.
 const WORDS: [&str; 16] = [
@@ -22,12 +23,12 @@ struct Mapping {
 }
 
 /// The mapping of each page of the window.
+#[derive(Debug)]
 pub struct Mappings(Vec<Option<Mapping>>);
 
-impl Kernel {
-    /// Reads the mappings; `None` if that fails.
-    pub fn mappings(&self) -> Option<Mappings> {
-        let smaps = std::fs::read_to_string("/proc/self/smaps").ok()?;
+impl Mappings {
+    /// Reads a file smaps; `None` if it is none.
+    pub fn parse(smaps: &str) -> Option<Self> {
         let mut pages = vec![None; PAGES.into()];
         let mut range = 0..0;
         for line in smaps.lines() {
@@ -46,11 +47,9 @@ impl Kernel {
                 pages[range.clone()].fill(Some(Mapping { first, bits }));
             }
         }
-        Some(Mappings(pages))
+        Some(Self(pages))
     }
-}
 
-impl Mappings {
     /// The first page of which a call that has failed has changed more than it may.
     pub fn changed(&self, after: &Self, call: &Call) -> Option<usize> {
         let bits = |mapping: &Option<Mapping>| mapping.map_or(0, |mapping| mapping.bits);
@@ -90,9 +89,7 @@ impl Mappings {
                 let pieces = if self.is_one(from) { 0 } else { ALL };
                 within(from, pieces) | within(target, ALL)
             }
-            Call::Resize(range, len) => {
-                within(range, 0) | within(Range::new(range.first, len), 0)
-            }
+            Call::Resize(range, len) => within(range, 0) | within(Range::new(range.first, len), 0),
             Call::Advise(range, advice) => {
                 let words: &[&str] = match advice {
                     Advice::HugePage | Advice::NoHugePage => &["hg", "nh"],
@@ -119,5 +116,50 @@ impl Mappings {
         let first = |mapping: &Option<Mapping>| mapping.map(|mapping| mapping.first);
         let pages = &self.0[range.pages()];
         pages[0].is_some() && pages.iter().all(|page| first(page) == first(&pages[0]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Prot;
+
+    /// A file smaps whose mappings have these first pages, numbers of pages, and flags.
+    fn smaps(mappings: &[(u64, u64, &str)]) -> Mappings {
+        let mapping = |&(first, len, flags): &(u64, u64, &str)| {
+            let (start, end) = (BASE + first * PAGE_BYTES, BASE + (first + len) * PAGE_BYTES);
+            format!("{start:x}-{end:x} rw-p 00000000 00:00 0\nSize: 4 kB\nVmFlags: {flags}\n")
+        };
+        let text: String = mappings.iter().map(mapping).collect();
+        Mappings::parse(&text).expect("mappings")
+    }
+
+    #[test]
+    fn a_call_that_fails_may_change_what_it_is_for_within_its_range() {
+        let before = smaps(&[(0, 4, "rd wr"), (4, 4, "rd wr lo")]);
+        let changed = |after: &[(u64, u64, &str)], call| before.changed(&smaps(after), &call);
+        let range = Range::new(0, 4);
+        let shorter = [(0, 2, "rd wr"), (4, 4, "rd wr lo")];
+        assert_eq!(changed(&shorter, Call::Unmap(range)), Some(2));
+        assert_eq!(changed(&shorter, Call::Fork), Some(2));
+        let (to, keep) = (100, false);
+        assert_eq!(changed(&shorter, Call::Move { range, to, keep }), Some(2));
+        let both = Range::new(0, 8);
+        let range = both;
+        assert_eq!(changed(&shorter, Call::Move { range, to, keep }), None);
+        let read = [(0, 4, "rd"), (4, 4, "rd wr lo")];
+        assert_eq!(changed(&read, Call::Protect(both, Prot::Read)), None);
+        let second = Range::new(4, 4);
+        assert_eq!(changed(&read, Call::Protect(second, Prot::Read)), Some(0));
+        assert_eq!(changed(&read, Call::Unlock(both)), Some(0));
+        let unlocked = [(0, 8, "rd wr")];
+        assert_eq!(changed(&unlocked, Call::Unlock(both)), None);
+        assert_eq!(
+            changed(&unlocked, Call::Advise(both, Advice::DontFork)),
+            Some(4)
+        );
+        // other flags are not compared
+        let dirty = [(0, 4, "rd wr sd ac"), (4, 4, "rd wr lo")];
+        assert_eq!(changed(&dirty, Call::Fork), None);
     }
 }
