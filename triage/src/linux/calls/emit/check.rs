@@ -1,7 +1,7 @@
 //! The check of a promise, as C.
 
 use super::monitor::watched;
-use super::statement::{Needs, SCAN, failing, read, scanned, statement, written};
+use super::statement::{Needs, SCAN, failing, needs, read, scanned, statement, written};
 use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range, Step};
 
 /// A check.
@@ -194,6 +194,20 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
+/// A call that can be replaced by the same with a check around it.
+const fn lacks_memory(step: &Step) -> bool {
+    step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)
+}
+
+/// A monitor reads the userfaultfd when the promise is broken.
+fn is_watched(program: &Program, breach: &Breach) -> bool {
+    let mut steps = program.steps.iter().take(usize::from(breach.step) + 1);
+    let opens = |step: &Step| {
+        step.process == breach.process && needs(&step.call, false) == Some(Needs::Uffd)
+    };
+    program.monitor && steps.any(opens)
+}
+
 /// The step at which a promise is broken, as a statement.
 fn made(step: &Step, breach: &Breach) -> String {
     let text = statement(&step.call, breach.step.into(), false, "getpid()");
@@ -219,7 +233,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
-        BreachKind::FailedMapping => {
+        BreachKind::FailedMapping if step.is_some_and(lacks_memory) => {
             let step = step.map(|step| made(step, breach));
             Check {
                 instead: Some(format!(
@@ -377,7 +391,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
-        BreachKind::NoEvent | BreachKind::FalseEvent if program.monitor => {
+        BreachKind::NoEvent | BreachKind::FalseEvent if is_watched(program, breach) => {
             let step = step.map(|step| made(step, breach));
             let (instead, broken) =
                 watched(breach.kind, call, breach.got, &step.unwrap_or_default());
@@ -406,6 +420,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         }
         BreachKind::NoEvent
         | BreachKind::FalseEvent
+        | BreachKind::FailedMapping
         | BreachKind::FailedChange
         | BreachKind::Waits
         | BreachKind::NotFilled => Check::default(),

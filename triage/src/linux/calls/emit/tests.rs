@@ -128,3 +128,15 @@ fn two_processes_take_turns() {
         rest = &rest[at + said.len()..];
     }
 }
+
+#[test]
+fn a_call_without_memory_is_short_c_that_compiles() {
+    let text = "mmap p0 0 4 rw\nfork p0\nfail 2 mlock p1 0 4\nfail 3 mremap p0 0 1 8\n";
+    let program = parse(text).expect("a program");
+    for breach in breaches(&program) {
+        let c = c(&program, &[0; 4], Some(&breach), "");
+        assert_compiles(breach.kind.name(), &c);
+        assert!(c.contains("dprintf(fail, \"3\");"), "{c}");
+        assert!(c.lines().count() <= MOST + 16, "{c}");
+    }
+}
