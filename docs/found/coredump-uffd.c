@@ -55,6 +55,6 @@ int main(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ RLIM_INFINITY, RLIM_INFINITY });
 	int wp = in_dump(WP), minor = in_dump(MINOR), rwp = in_dump(RWP), broken = wp == 16 && (!minor || !rwp);
-	printf(wp < 0 ? "cannot be run: no core dump, or no userfaultfd\n" : broken ? "BROKEN: of 16 pages, a core dump has %d if they are write-protected, %d if they are registered for minor faults, %d if they are protected from reads (-1: cannot be)\n" : "ok\n", wp, minor, rwp);
+	printf(wp < 0 ? "cannot be run: no core dump, or no userfaultfd\n" : broken ? "BROKEN: of 16 pages, a core dump has %d if they are write-protected, %d if they are registered for minor faults, %d if they are protected from reads (-1: could not be tried)\n" : "ok\n", wp, minor, rwp);
 	return broken;
 }

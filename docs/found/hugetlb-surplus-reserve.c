@@ -22,7 +22,7 @@ static char *map(void)
 }
 
 // Returns 1 if an access after MADV_DONTNEED raises SIGBUS, 0 if not, -1 if the test cannot run. The pool
-// has 1 page, and surplus more may be allocated.
+// has 1 page, and as many more as "surplus" says may be allocated.
 static int lost(const char *surplus)
 {
 	char *mine, *second, *third;

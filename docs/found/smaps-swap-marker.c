@@ -41,6 +41,6 @@ int main(void)
 	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
 		return perror("userfaultfd"), 2;
 	long after = swap(mine);
-	printf(before == after ? "ok\n" : "BROKEN: Swap of a private mapping of shared memory: %ld kB, and %ld kB when it is write-protected by userfaultfd \n", before, after);
+	printf(before == after ? "ok\n" : "BROKEN: Swap of a private mapping of shared memory: %ld kB, and %ld kB when it is write-protected by userfaultfd\n", before, after);
 	return before != after;
 }

@@ -50,6 +50,6 @@ int main(void)
 	now = vm_pin(pinned);
 	ring(to, UNREGISTER, 0, 0);
 	then = vm_pin(unpinned);
-	printf(count > 1 ? "BROKEN: the limit is 3 MiB; %d MiB are pinned, and VmPin is %s; nothing is pinned, and VmPin is %s\n" : "ok\n", count * 2, now, then);
+	printf(count > 1 ? "BROKEN: the limit is 3 MiB; while %d MiB are pinned, VmPin is %s; once nothing is pinned, VmPin is %s\n" : "ok\n", count * 2, now, then);
 	return count > 1;
 }

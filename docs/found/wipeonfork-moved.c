@@ -1,5 +1,6 @@
-// Memory that mremap has moved and MADV_WIPEONFORK empties keeps the page offset of its old place in the
-// child. Then a split of it warns. Needs CONFIG_DEBUG_VM and root (for /dev/kmsg). cc -static
+// If mremap has moved memory that has MADV_WIPEONFORK, the child gets it empty, but with the page
+// offset of its old place. The kernel warns when the child splits this mapping. Needs
+// CONFIG_DEBUG_VM and root (for /dev/kmsg). cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
