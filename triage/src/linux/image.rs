@@ -90,12 +90,12 @@ impl Image {
         let (image, told) = if follows_coverage {
             (
                 Self::that_follows_coverage(root)?,
-                "mmfuzz=cover mmfuzz_runs=calls mmfuzz_sync_swap numa=fake=2",
+                "mmfuzz=cover mmfuzz_runs=calls mmfuzz_sync_swap numa=fake=2U",
             )
         } else {
             (
                 Self::ensure(root)?,
-                "mmfuzz_runs=calls mmfuzz_sync_swap numa=fake=2",
+                "mmfuzz_runs=calls mmfuzz_sync_swap numa=fake=2U",
             )
         };
         Ok(Self { told, ..image })
@@ -192,7 +192,7 @@ impl Image {
     pub fn run_on(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
         self.run_with(
             programs,
-            "mmfuzz=programs panic_on_warn=0 mmfuzz_sync_swap numa=fake=2",
+            "mmfuzz=programs panic_on_warn=0 mmfuzz_sync_swap numa=fake=2U",
         )
     }
 
@@ -202,7 +202,7 @@ impl Image {
     ///
     /// A sentence.
     pub fn run_stock(&self, programs: &[(String, Vec<u8>)]) -> Result<String, String> {
-        let append = "mmfuzz=programs panic_on_warn=0 initcall_blacklist=mmfuzz_init mmfuzz_sync_swap numa=fake=2";
+        let append = "mmfuzz=programs panic_on_warn=0 initcall_blacklist=mmfuzz_init mmfuzz_sync_swap numa=fake=2U";
         self.run_with(programs, append)
     }
 
