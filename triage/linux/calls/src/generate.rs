@@ -60,7 +60,16 @@ pub fn random_program(rng: &mut Rng) -> Program {
     while program.steps.len() < steps {
         insert(&mut program, rng);
     }
+    leave_room(&mut program);
     program
+}
+
+/// The thread of a monitor needs mappings of its own, so a program with a monitor does not limit
+/// them.
+fn leave_room(program: &mut Program) {
+    if program.monitor {
+        program.steps.retain(|step| step.call != Call::MapLimit);
+    }
 }
 
 /// Changes a program a little. It may get steps of `other`.
@@ -106,6 +115,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
         }
     }
     program.steps.truncate(MAX_STEPS);
+    leave_room(program);
 }
 
 fn ranges(program: &Program) -> Vec<Range> {

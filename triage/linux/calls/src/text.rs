@@ -135,7 +135,8 @@ impl Display for Program {
 ///
 /// # Errors
 ///
-/// The first line that is no step, or that is one step too many.
+/// The first line that is no step, that is one step too many, or that limits the mappings of a
+/// program with a monitor.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
     let mut program = Program::default();
     for (at, line) in text.lines().enumerate() {
@@ -176,7 +177,19 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
             [name] => return Err(failed(format!("'{name}' has no process: give p0 or p1"))),
         }
     }
-    Ok(program)
+    let limit = text
+        .lines()
+        .position(|line| line.trim_start().starts_with("map-limit"));
+    let limits = program.steps.iter().any(|step| step.call == Call::MapLimit);
+    match limit.filter(|_| program.monitor && limits) {
+        Some(at) => Err(ParseError {
+            line: at + 1,
+            why: "a program with a monitor cannot have map-limit: the monitor needs mappings of \
+                  its own"
+                .to_owned(),
+        }),
+        None => Ok(program),
+    }
 }
 
 fn number(word: Option<&&str>, most: u16) -> Result<u16, String> {
@@ -378,6 +391,11 @@ mod tests {
             "line 1: '1' is too much: ksm has no operands"
         );
         assert_eq!(refused("fail 3"), "line 1: fail has no call");
+        assert_eq!(
+            refused("ksm p0\nmap-limit p0\nmonitor"),
+            "line 2: a program with a monitor cannot have map-limit: the monitor needs mappings of \
+             its own"
+        );
         assert_eq!(
             refused("fail 100 fork p0"),
             "line 1: '100' is no number from 0 to 99"
