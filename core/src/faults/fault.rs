@@ -213,8 +213,8 @@ impl State {
     }
 
     /// Tries to lock the folio of a device page for a fault, under the page-table lock. If it locks
-    /// the folio, it also takes a reference. Returns the folio, and false if somebody else has
-    /// locked it.
+    /// the folio, it also takes a reference. Returns the folio, and whether it is now locked for
+    /// the fault: false if somebody else has locked it.
     fn lock_for_fault(&mut self, cur: Current<'_>, page: Pfn) -> (Folio, bool) {
         let folio = self.folio(page);
         let locked = self.folio_trylock(cur.task, folio);

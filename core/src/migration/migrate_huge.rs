@@ -92,8 +92,8 @@ impl State {
     }
 
     /// Collects the huge entry `at`, of which `range` is migrated, under the PMD lock
-    /// (`migrate_vma_collect_huge_pmd`). If it must be split instead, returns the folio, with its
-    /// lock and a reference.
+    /// (`migrate_vma_collect_huge_pmd`). If the folio must be split instead, returns the folio,
+    /// with its lock and a reference.
     fn collect_huge_pmd(
         &mut self,
         cur: Current<'_>,

@@ -214,8 +214,8 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    /// Whether the program has three forks before an eviction of at least five pages. It runs
-    /// nothing.
+    /// Whether the program has three forks before an eviction of at least five pages. The test
+    /// does not run the program.
     fn is_wanted(program: &Program) -> bool {
         let ops = || program.ops.iter().map(|step| step.op);
         let evict = ops().position(|op| matches!(op, Op::Evict { len, .. } if len.get() >= 5));

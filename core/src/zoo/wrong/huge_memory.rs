@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// Takes a reference for each page but one of a huge migration entry that is split.
+    /// When a huge migration entry is split, takes a reference for each of its pages except one.
     pub(crate) fn get_split_migration(&mut self, pmd: Pte) {
         if let Some(Softleaf::Migration(entry)) = pmd.leaf() {
             let unit = self.whole(self.folio(entry.pfn));

@@ -81,15 +81,15 @@ pub struct CallsFinding {
 }
 
 impl CallsFinding {
-    /// The kinds of calls, which tell causes apart, and whether one lacks memory.
+    /// The kinds of calls, which tell causes apart, and `fail` if one of the calls lacks memory.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
         let fails = steps.clone().any(|step| step.fail > 0).then_some("fail");
         steps.map(|step| step.call.family()).chain(fails).collect()
     }
 
-    /// The kinds of memory that it maps. The reduction replaces each kind by private memory where
-    /// that has the same finding.
+    /// The kinds of memory that the program maps. The reduction replaces each kind by private memory
+    /// if the finding stays the same with private memory.
     fn kinds(&self) -> HashSet<(Kind, bool)> {
         let steps = self.program.steps.iter();
         let kinds = steps.filter_map(|step| match step.call {

@@ -35,7 +35,7 @@ pub struct Recorder<'p> {
     pub frees: Frees,
     /// What each task waited for after the last slice.
     pub waits: Vec<Option<Wait>>,
-    /// The held migration that the executor has just let go on.
+    /// The held migration that the executor has just resumed.
     pub went_on: Option<usize>,
     /// The operation of the last slice.
     pub current: usize,

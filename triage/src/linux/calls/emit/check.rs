@@ -47,7 +47,7 @@ static long locked(void)
 }
 ";
 
-/// By how much VmData exceeds the sizes of private writable mappings without the stack.
+/// VmData, less the total size of the private writable mappings other than the stack.
 const DATA: &str = "\
 static long data(void)
 {
@@ -194,7 +194,8 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
-/// A call that can be replaced by the same with a check around it.
+/// True if an allocation of the step is made to fail, and the step is neither a fork nor an exit. A
+/// check goes around the call of such a step.
 const fn lacks_memory(step: &Step) -> bool {
     step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)
 }

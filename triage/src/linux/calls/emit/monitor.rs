@@ -2,14 +2,14 @@
 
 use mm_linux_calls::{BreachKind, Call, Program, Range};
 
-/// It counts what it reads.
+/// The start of the monitor. It counts the events that it reads.
 const READS: &str = "\
 static int uffd, events[32];
 static void *monitor(void *unused)
 {
 	for (struct uffd_msg msg; read(uffd, &msg, sizeof(msg)) > 0; events[msg.event]++)
 ";
-/// And resolves page faults.
+/// The part of the monitor that resolves page faults.
 const RESOLVES: &str = "\
 		if (msg.event == UFFD_EVENT_PAGEFAULT) {
 			struct uffdio_range page = { msg.arg.pagefault.address & -4096L, 4096 };
@@ -60,7 +60,7 @@ pub fn threads(program: &Program, main: &str) -> String {
     text
 }
 
-/// The features of userfaultfd that the program's file has, and their names.
+/// The features that the program's userfaultfd has, and their names.
 pub fn features(program: &Program) -> (u32, String) {
     let is_rwp = |call: &Call| {
         matches!(
