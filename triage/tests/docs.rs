@@ -412,9 +412,18 @@ fn is_elsewhere(name: &str) -> bool {
     let ignored = read(".gitignore");
     let mut ignored = ignored.lines().map(|line| line.trim_start_matches('/'));
     ignored.any(|folder| name.starts_with(folder))
-        || ["mm/", "lib/", "fs/", "/proc/", "/dev/"]
-            .iter()
-            .any(|dir| name.starts_with(dir))
+        || [
+            "mm/",
+            "lib/",
+            "fs/",
+            "kernel/",
+            "ipc/",
+            "io_uring/",
+            "/proc/",
+            "/dev/",
+        ]
+        .iter()
+        .any(|dir| name.starts_with(dir))
         || invariants()
 }
 
