@@ -1,7 +1,8 @@
 // Expected: MADV_DONTNEED and a write to the range work while a huge page migrates to a device.
-// Linux 7.3.4: if the device provides small pages, the migration takes the huge page that the write has
-// mapped for the old one, and frees it while it is mapped. Each access to it waits for ever. A race, which
-// a real-time thread wins. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// Linux 7.3.4: if the device provides small pages, the migration confuses the old huge page with the one
+// that the write has mapped, and frees the latter while it is mapped. Each access to it waits for ever. A
+// race, which a real-time thread wins. Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root.
+// cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // Expected: an access to a guard region raises SIGSEGV, also in a child (madvise(2)).
-// Linux 7.3.4: if mprotect of another thread runs at the same time, it takes back the mark that the mapping
-// has guard regions, and a child can read them. A race: the program tries for 30 seconds. Needs root, for
-// SCHED_FIFO. cc -static -lpthread
+// Linux 7.3.4: if mprotect of another thread runs at the same time as MADV_GUARD_INSTALL, it takes back the
+// mark that the mapping has guard regions, and a child can read them. A race: the program tries for 30
+// seconds. Needs root, for SCHED_FIFO. cc -static -lpthread
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 // Expected: set_mempolicy_home_node changes the home node of a policy, and nothing else.
-// Linux 7.3.4: of shared memory, it also brings back the nodes that mbind last set through the same
-// mapping, in place of those that another mapping has set since. Needs two nodes. cc -static
+// Linux 7.3.4: for shared memory, it also brings back the nodes that mbind last set through the
+// same mapping, in place of those that another mapping has set since. Needs two nodes. cc -static
 #define _GNU_SOURCE
 #include <linux/mempolicy.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // Expected: MADV_HWPOISON poisons the pages of its range, and MADV_SOFT_OFFLINE replaces them.
-// Linux 7.3.4: if they are a huge page (THP), only the first page of the range. Needs
-// CONFIG_MEMORY_FAILURE, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// Linux 7.3.4: if they are a huge page (THP), the calls handle only the first page of the range.
+// Needs CONFIG_MEMORY_FAILURE, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

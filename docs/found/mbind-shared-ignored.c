@@ -1,6 +1,7 @@
 // Expected: mbind that succeeds sets the policy of the memory.
 // Linux 7.3.4: it does nothing to shared memory if it repeats the last policy that was set through
-// the same mapping, although another mapping has set another since. Needs two nodes. cc -static
+// the same mapping, although another policy was set through a second mapping since. Needs two
+// nodes. cc -static
 #define _GNU_SOURCE
 #include <linux/mempolicy.h>
 #include <stdio.h>

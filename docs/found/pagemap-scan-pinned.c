@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 struct scan { long size, flags, start, end, walk_end, vec, vec_len, max_pages, inverted, mask, anyof, ret; };
-static char *page; // one for userfaultfd, and one without it
+static char *page; // two pages: the first is registered with userfaultfd
 
 // Returns whether the page was written to since the last call, and write-protects it again.
 static int written(void)

@@ -1,7 +1,7 @@
 // Expected: a page of memory that is not registered with userfaultfd is not write-protected for it.
 // Linux 7.3.4: UFFDIO_COPY with UFFDIO_COPY_MODE_WP, at the same time as UFFDIO_UNREGISTER, leaves such a
-// page. A race: the program tries for 30 seconds. Needs root, for SCHED_FIFO and /proc/self/pagemap.
-// cc -static -lpthread
+// page write-protected. A race: the program tries for 30 seconds. Needs root, for SCHED_FIFO and
+// /proc/self/pagemap. cc -static -lpthread
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
