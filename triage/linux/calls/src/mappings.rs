@@ -27,7 +27,7 @@ struct Mapping {
 pub struct Mappings(Vec<Option<Mapping>>);
 
 impl Mappings {
-    /// Reads a file smaps; `None` if it is none.
+    /// Reads a file smaps; `None` if the text is not such a file.
     pub fn parse(smaps: &str) -> Option<Self> {
         let mut pages = vec![None; PAGES.into()];
         let mut range = 0..0;

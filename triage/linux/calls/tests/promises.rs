@@ -186,7 +186,7 @@ fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
         contents(&mut ledger, 0, 1, word),
         Some(BreachKind::Contents)
     );
-    // of a page that was only read, nobody knows whether there is a copy
+    // nobody knows whether a page that was only read has been copied
     apply(
         &mut ledger,
         0,

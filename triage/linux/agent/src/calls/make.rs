@@ -168,7 +168,7 @@ impl Process<'_> {
                 self.look_at_waiters(at, Some((call, result, done)));
             }
         }
-        // what is left of the failure concerns no other call
+        // a failure that did not happen must not reach a later call
         self.kernel.fail_next(call, 0);
         self.look_at_mappings(at, call, result, mappings.as_ref());
         self.shared.results[at].store(result, Ordering::SeqCst);

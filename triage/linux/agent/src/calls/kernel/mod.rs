@@ -205,7 +205,7 @@ impl Kernel {
     /// Makes the allocation with this number fail in the next call, and in no later one.
     pub fn fail_next(&mut self, call: &Call, number: u8) {
         if number > 0 {
-            // a file that the call would open first is no part of it
+            // the files are opened first, so that no allocation for this counts
             self.prepare(call);
         }
         self.fail = number;

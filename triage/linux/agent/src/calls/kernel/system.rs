@@ -136,7 +136,7 @@ pub(super) fn limit_hugetlb() -> io::Result<()> {
     std::fs::write(HUGETLB_PAGES, "0")
 }
 
-/// hugetlb has as many huge pages again as at first.
+/// Gives hugetlb back the number of huge pages that it had at first.
 pub fn free_hugetlb() {
     // if there are as many, this does nothing; otherwise it needs free memory in large pieces
     let _ = std::fs::write(HUGETLB_PAGES, HUGETLB);
