@@ -88,8 +88,8 @@ impl CallsFinding {
         steps.map(|step| step.call.family()).chain(fails).collect()
     }
 
-    /// The kinds of memory that the program maps. The reduction replaces each kind by private memory
-    /// if the finding stays the same with private memory.
+    /// The kinds of memory that the program maps. The reduction replaces each kind by private
+    /// memory if the finding stays the same with private memory.
     fn kinds(&self) -> HashSet<(Kind, bool)> {
         let steps = self.program.steps.iter();
         let kinds = steps.filter_map(|step| match step.call {
@@ -100,8 +100,8 @@ impl CallsFinding {
     }
 
     /// True if both break promises of the same group ([`BreachKind::group`]), and this makes all
-    /// kinds of calls that `other` makes, and maps all kinds of memory that `other` maps. If this is
-    /// costly, true if the symptoms are the same.
+    /// kinds of calls that `other` makes, and maps all kinds of memory that `other` maps. If this
+    /// is costly, true if the symptoms are the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
