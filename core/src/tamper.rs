@@ -145,7 +145,7 @@ impl<'s> Tamper<'s> {
             Leak::AnonVma => s.alloc_anon_vma().is_ok(),
             Leak::Avc => s.alloc_avc().is_ok(),
             Leak::Slot => {
-                let slot = s.swap.alloc();
+                let slot = s.swap.alloc(0);
                 slot.inspect(|slot| s.swap_duplicate(*slot)).is_some()
             }
             Leak::Table(mm) => {

@@ -1,4 +1,4 @@
-# Reclaim splits a large folio whose pages an mlocked VMA maps in part: the munlock of one page took
+# Reclaim split a large folio whose pages an mlocked VMA maps in part: the munlock of one page took
 # the folio's flag. The split clears each entry, writes a migration entry, and maps the page again.
 # An oracle mistook the clear for a page that reclaim dropped.
 thp always

@@ -18,6 +18,7 @@ use crate::rmap::{RmapLock, Ttu, Unit, Zeroes};
 use crate::state::{Current, State};
 use crate::trace::Event;
 use crate::walk::Walk;
+use alloc::vec::Vec;
 
 /// What the split of a huge entry leaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,16 @@ pub(crate) enum Split {
     Mapped,
     /// Migration entries, unless the folio is exclusive and may be pinned (`freeze`).
     Frozen,
+}
+
+/// Where the split of a folio leaves its pages, except the first one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parts {
+    OnLru,
+    /// With a reference of the isolation for each.
+    Isolated,
+    /// Pages of a device, which has no LRU.
+    OffLru,
 }
 
 impl State {
@@ -140,22 +151,46 @@ impl State {
         }
     }
 
-    /// True if only the caller and the mappings hold the folio, and it is neither in the swap cache
-    /// nor under writeback. This is an early check, before anything changes
-    /// (`folio_check_splittable`, and the racy check in `__folio_split`).
-    fn may_split(&self, folio: Folio) -> bool {
+    /// Marks a folio of system memory that is mapped in part only, so that it is split before it is
+    /// reclaimed (`deferred_split_folio`). A folio that is being reclaimed, and so is in the swap
+    /// cache, is not marked.
+    pub(crate) fn deferred_split_folio(&mut self, folio: Folio) {
+        if folio.device().is_none() && !self.head(folio).has(PageFlags::SWAPCACHE) {
+            let flags = &mut self.head_mut(folio).flags;
+            flags.insert(PageFlags::PARTIALLY_MAPPED);
+        }
+    }
+
+    /// Number of references that the swap cache holds to a folio (`folio_cache_ref_count`).
+    pub(crate) fn folio_cache_refs(&self, folio: Folio) -> i32 {
         let head = self.head(folio);
-        let cached = head.has(PageFlags::SWAPCACHE) || head.has(PageFlags::WRITEBACK);
+        i32::from(head.has(PageFlags::SWAPCACHE)) * head.nr_pages()
+    }
+
+    /// True if only the caller, the mappings and the swap cache hold the folio
+    /// (`folio_expected_ref_count`).
+    pub(crate) fn only_mappings_hold(&self, folio: Folio) -> bool {
+        let head = self.head(folio);
+        head.refcount == head.folio_mapcount() + self.folio_cache_refs(folio) + 1
+    }
+
+    /// True if only the caller, the mappings and the swap cache hold the folio, and it is not under
+    /// writeback. This is an early check, before anything changes (`folio_check_splittable`, and
+    /// the racy check in `__folio_split`).
+    fn may_split(&self, folio: Folio) -> bool {
         zoo!(self, Bug::SplitUnmapFailBug => return true);
-        !cached && head.refcount == head.folio_mapcount() + 1
+        !self.head(folio).has(PageFlags::WRITEBACK) && self.only_mappings_hold(folio)
     }
 
     /// Makes each page of a folio a folio of its own (`__folio_freeze_and_split_unmapped`). Returns
     /// false if somebody besides the caller holds the folio, or an entry still maps it. The new
-    /// folios are locked, and the task holds a reference to each. They go onto the LRU if `lru`.
-    pub(crate) fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio, lru: bool) -> bool {
+    /// folios are locked, and the task holds a reference to each. Those of system memory go onto
+    /// the LRU, or are isolated from it: the task then holds one more reference to each of them. A
+    /// folio in the swap cache passes on its slots.
+    pub(crate) fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio, parts: Parts) -> bool {
+        let cached = self.folio_cache_refs(folio);
         let head = *self.head(folio);
-        let held = head.refcount != 1 || head.folio_mapcount() != 0;
+        let held = head.refcount != 1 + cached || head.folio_mapcount() != 0;
         zoo!(self, Bug::SplitUnmapFailBug => let held = false);
         if held {
             return false;
@@ -163,27 +198,34 @@ impl State {
         let unit = self.whole(folio);
         let pages = unit.nr;
         self.events.push(Event::FolioSplit { folio, pages });
+        if cached > 0 {
+            self.split_in_swap_cache(folio);
+        }
+        let own = i32::from(cached > 0);
         for page in unit.pages().skip(1) {
             let part = self.page_mut(page);
             let index = head.index + u64::from(part.tail_offset);
             part.tail_offset = 0;
             part.flags = head.flags - PageFlags::HEAD - PageFlags::ANON_EXCLUSIVE;
-            part.flags -= PageFlags::LOCKED;
+            part.flags -= PageFlags::LOCKED | PageFlags::PARTIALLY_MAPPED;
             part.set_mapping(head.mapping());
             part.index = index;
-            part.refcount = 1;
+            part.refcount = 1 + own;
             part.mlock_count = head.mlock_count;
             let part = Folio::of_head(page);
             self.tasks[cur.task.ix()].refs.push(part);
             self.folio_trylock(cur.task, part);
-            if lru {
-                self.folio_add_lru(part);
+            match parts {
+                Parts::OnLru => self.folio_add_lru(part),
+                Parts::Isolated => self.folio_get(cur.task, part),
+                Parts::OffLru => {}
             }
             self.driver_folio_split(folio, page);
         }
         let head = self.head_mut(folio);
         head.order = 0;
-        head.flags -= PageFlags::HEAD | PageFlags::ANON_EXCLUSIVE;
+        head.flags -= PageFlags::HEAD | PageFlags::ANON_EXCLUSIVE | PageFlags::PARTIALLY_MAPPED;
+        head.refcount -= cached - own;
         true
     }
 }
@@ -221,20 +263,41 @@ impl Current<'_> {
 
     /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
     /// reference. After the split, it holds those of the page `kept`. Returns false if nothing maps
-    /// the folio, if it is in the swap cache or under writeback, or if somebody else holds a
-    /// reference other than for a mapping.
+    /// the folio, if it is under writeback, or if somebody besides the mappings and the swap cache
+    /// holds it.
     ///
     /// The anon_vma is locked for writing until the mappings are restored, which keeps out other
     /// splits. Another task may unmap the folio meanwhile, and remove its VMAs, so the task also
     /// holds a reference to the anon_vma.
     pub(crate) async fn split_folio(self, folio: Folio, kept: Pfn) -> bool {
+        let parts = match folio.device() {
+            None => Parts::OnLru,
+            Some(_) => Parts::OffLru,
+        };
+        self.split_folio_to(folio, kept, parts).await
+    }
+
+    /// Splits an isolated folio for reclaim (`split_folio_to_list`). The task keeps the lock and
+    /// its reference to the first page. Appends the other pages, which are isolated too, to `list`.
+    pub(crate) async fn split_folio_to_list(self, folio: Folio, list: &mut Vec<Folio>) -> bool {
+        let pages = { self.state().whole(folio).pages() };
+        let split = self
+            .split_folio_to(folio, folio.head(), Parts::Isolated)
+            .await;
+        if split {
+            list.extend(pages.skip(1).map(Folio::of_head));
+        }
+        split
+    }
+
+    async fn split_folio_to(self, folio: Folio, kept: Pfn, parts: Parts) -> bool {
         let held = { self.state().folio_get_anon_vma(self.task, folio) };
         let Some(anon_vma) = held else {
             return false;
         };
         let lock = Lock::AnonVmaWrite(self.state().anon_vma(anon_vma).root);
         self.lock(lock).await;
-        let split = self.split_folio_locked(folio, kept).await;
+        let split = self.split_folio_locked(folio, kept, parts).await;
         let s = &mut *self.state();
         s.unlock(self.task, lock);
         s.put_task_anon_vma(self.task, anon_vma);
@@ -242,7 +305,7 @@ impl Current<'_> {
     }
 
     /// Splits a folio whose anon_vma is locked for writing (the rest of `__folio_split`).
-    async fn split_folio_locked(self, folio: Folio, kept: Pfn) -> bool {
+    async fn split_folio_locked(self, folio: Folio, kept: Pfn, parts: Parts) -> bool {
         let unit = {
             let s = &*self.state();
             if !s.may_split(folio) {
@@ -251,8 +314,7 @@ impl Current<'_> {
             s.whole(folio)
         };
         self.try_to_migrate(folio, Ttu::SPLIT_FOLIO).await;
-        let lru = folio.device().is_none();
-        let split = { self.state().split_unmapped(self, folio, lru) };
+        let split = { self.state().split_unmapped(self, folio, parts) };
         if !split {
             self.remove_migration_ptes(folio, folio, RmapLock::Held, Zeroes::Mapped)
                 .await;
@@ -272,6 +334,7 @@ impl Current<'_> {
         for page in unit.pages().filter(|page| *page != kept) {
             let part = Folio::of_head(page);
             s.folio_unlock(self.task, part);
+            s.free_swap_cache(part);
             s.folio_put(self.task, part);
         }
         true

@@ -8,7 +8,7 @@
 
 use crate::fail::AllocKind;
 use crate::huge_memory::{PMD, Thp};
-use crate::huge_split::Split;
+use crate::huge_split::{Parts, Split};
 use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::lock::{Lock, Site};
 use crate::migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
@@ -306,7 +306,7 @@ impl Current<'_> {
     pub(crate) fn split_source(self, args: &mut MigrateVma, i: usize, src: Folio) -> bool {
         let s = &mut *self.state();
         let pages = s.whole(src).nr as usize;
-        let split = s.split_unmapped(self, src, false);
+        let split = s.split_unmapped(self, src, Parts::OffLru);
         if split {
             let from = args.src[i];
             for (j, element) in args.src[i..].iter_mut().take(pages).enumerate() {

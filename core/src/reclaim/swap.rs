@@ -3,11 +3,12 @@
 //! A slot keeps the contents of a page that has no frame. Page-table entries name the slot, and its
 //! `count` is their number. The *swap cache* holds the folio that is written to the slot or was
 //! read from it. A fault on the slot looks there first, so all entries of the slot get the same
-//! folio.
+//! folio. A large folio has a *run* of slots: as many as it has pages, side by side, and aligned to
+//! that number. The folio names the first of them, and each slot is that of one page.
 //!
 //! Invariants:
-//! - `cache` is `Some(folio)` exactly while the folio has `SWAPCACHE` and names the slot; the cache
-//!   holds one reference to the folio;
+//! - `cache` is `Some(folio)` exactly while the folio has `SWAPCACHE` and its run covers the slot;
+//!   the cache holds one reference to the folio for each of its pages;
 //! - a slot is free if no entry names it and no folio is cached;
 //! - a folio enters and leaves the cache under its lock.
 //!
@@ -19,7 +20,7 @@
 
 use crate::fail::AllocKind;
 use crate::identity::Identity;
-use crate::ids::{Folio, SwapId};
+use crate::ids::{Folio, Pfn, SwapId};
 use crate::page::PageFlags;
 use crate::state::{Enomem, State};
 use crate::trace::Event;
@@ -86,8 +87,12 @@ impl SwapDevice {
         self.slots.get_mut(slot.ix())
     }
 
-    pub(crate) fn alloc(&mut self) -> Option<SwapId> {
+    /// Allocates a run of 2^`order` slots, aligned to that number. Returns the first of them.
+    pub(crate) fn alloc(&mut self, order: u8) -> Option<SwapId> {
         self.changes += 1;
+        if order > 0 {
+            return self.alloc_run(1 << order);
+        }
         self.free.pop().or_else(|| {
             let next = SwapId(self.slots.len() as u32);
             (next.0 < self.capacity).then(|| {
@@ -95,6 +100,24 @@ impl SwapDevice {
                 next
             })
         })
+    }
+
+    /// Allocates the lowest run of `size` free slots (a free cluster, if the run is as long as
+    /// one).
+    fn alloc_run(&mut self, size: u32) -> Option<SwapId> {
+        let used = self.slots.len() as u32;
+        let is_free = |slot: u32| slot >= used || self.slots[slot as usize].is_free();
+        // slot 0 is the header, so the run that would begin there is never free
+        let firsts = (1..self.capacity / size).map(|n| n * size);
+        let first = firsts
+            .take_while(|first| *first < used.next_multiple_of(size) + size)
+            .find(|first| (*first..first + size).all(is_free))?;
+        self.free
+            .retain(|slot| !(first..first + size).contains(&slot.0));
+        self.free.extend((used..first).rev().map(SwapId));
+        let end = used.max(first + size) as usize;
+        self.slots.resize(end, SwapSlot::default());
+        Some(SwapId(first))
     }
 
     /// Changes a slot, and frees it once nothing needs it. A slot that does not exist is ignored: a
@@ -145,31 +168,81 @@ impl State {
         self.swap.slot(slot).cache
     }
 
-    /// Puts a locked folio into the swap cache of `slot` (`add_to_swap_cache`).
+    /// The slots of a folio in the swap cache, with their pages.
+    fn cached_pages(&self, folio: Folio) -> impl Iterator<Item = (SwapId, Pfn)> + use<> {
+        let (first, head) = (self.head(folio).swap.0, folio.head().0);
+        let pages = 0..1 << self.head(folio).order;
+        pages.map(move |i| (SwapId(first.wrapping_add(i)), Pfn(head + i)))
+    }
+
+    /// The slot of a page whose folio is in the swap cache (`page_swap_entry`).
+    pub fn page_slot(&self, page: Pfn) -> SwapId {
+        let first = self.head(self.folio(page)).swap;
+        SwapId(first.0 + self.page(page).tail_offset)
+    }
+
+    /// True if `folio` is in the swap cache, and `slot` is that of one of its pages
+    /// (`folio_matches_swap_entry`).
+    pub(crate) fn folio_matches_slot(&self, folio: Folio, slot: SwapId) -> bool {
+        let head = self.head(folio);
+        let behind = head.swap.0.saturating_add(1 << head.order);
+        head.has(PageFlags::SWAPCACHE) && (head.swap.0..behind).contains(&slot.0)
+    }
+
+    /// The page of `folio` whose slot is `slot`. A run is aligned, so the number of the slot tells.
+    pub(crate) fn page_of_slot(&self, folio: Folio, slot: SwapId) -> Pfn {
+        let pages = 1 << self.head(folio).order;
+        Pfn(folio.head().0 + slot.0 % pages)
+    }
+
+    /// The page in the swap cache of `slot`.
+    pub fn swap_cache_page(&self, slot: SwapId) -> Option<Pfn> {
+        let folio = self.swap_cache_folio(slot)?;
+        Some(self.page_of_slot(folio, slot))
+    }
+
+    /// Puts a locked folio into the swap cache, under the run of slots that begins at `slot`
+    /// (`add_to_swap_cache`).
     pub(crate) fn add_to_swap_cache(&mut self, folio: Folio, slot: SwapId) {
-        self.folio_ref_add(folio, 1);
+        let nr = self.head(folio).nr_pages();
+        self.folio_ref_add(folio, nr);
         let page = self.head_mut(folio);
         page.flags.insert(PageFlags::SWAPCACHE);
         page.swap = slot;
-        self.swap.update(slot, |s| s.cache = Some(folio));
+        for (slot, _) in self.cached_pages(folio) {
+            self.swap.update(slot, |s| s.cache = Some(folio));
+        }
         self.events.push(Event::SwapCache { folio });
     }
 
     /// Removes a locked folio from the swap cache (`delete_from_swap_cache`). The caller holds a
-    /// reference besides that of the cache.
+    /// reference besides those of the cache.
     pub(crate) fn delete_from_swap_cache(&mut self, folio: Folio) {
         let page = self.head_mut(folio);
         page.flags.remove(PageFlags::SWAPCACHE);
-        let slot = page.swap;
-        self.swap.update(slot, |s| s.cache = None);
-        self.folio_ref_sub(folio, 1);
+        let nr = page.nr_pages();
+        for (slot, _) in self.cached_pages(folio) {
+            self.swap.update(slot, |s| s.cache = None);
+        }
+        self.folio_ref_sub(folio, nr);
     }
 
-    /// Allocates a slot for a locked folio and puts the folio into the swap cache (`add_to_swap`).
-    /// The folio becomes dirty, because the slot has no contents yet.
+    /// Gives the slot of each page of a folio that was just split to that page
+    /// (`__swap_cache_replace_folio`). The folio must still have its order.
+    pub(crate) fn split_in_swap_cache(&mut self, folio: Folio) {
+        for (slot, page) in self.cached_pages(folio) {
+            self.page_mut(page).swap = slot;
+            let part = Folio::of_head(page);
+            self.swap.update(slot, |s| s.cache = Some(part));
+        }
+    }
+
+    /// Allocates slots for a locked folio and puts the folio into the swap cache
+    /// (`folio_alloc_swap`). The folio becomes dirty, because the slots have no contents yet.
     pub(crate) fn add_to_swap(&mut self, folio: Folio) -> Result<(), Enomem> {
         self.may_alloc(AllocKind::SwapSlot)?;
-        let Some(slot) = self.swap.alloc() else {
+        let order = self.head(folio).order;
+        let Some(slot) = self.swap.alloc(order) else {
             self.fail.failures += 1;
             return Err(Enomem);
         };
@@ -189,19 +262,24 @@ impl State {
             .update(slot, |s| s.count = s.count.saturating_sub(1));
     }
 
-    /// Writes the contents of a folio to its slot.
+    /// Writes the contents of a folio to its slots.
     pub(crate) fn swap_write(&mut self, folio: Folio) {
-        let page = self.head(folio);
-        let (slot, word) = (page.swap, page.word);
-        self.swap.update(slot, |s| s.word = word);
+        for (slot, page) in self.cached_pages(folio) {
+            let word = self.page(page).word;
+            self.swap.update(slot, |s| s.word = word);
+        }
     }
 
-    /// Removes a locked folio from the swap cache if no entry names its slot (`folio_free_swap`).
-    /// The contents of the slot are lost, so the folio becomes dirty.
+    /// Removes a locked folio from the swap cache if no entry names one of its slots
+    /// (`folio_free_swap`). The contents of the slots are lost, so the folio becomes dirty.
     pub(crate) fn folio_free_swap(&mut self, folio: Folio) -> bool {
         let page = self.head(folio);
         let freeable = page.has(PageFlags::SWAPCACHE) && !page.has(PageFlags::WRITEBACK);
-        if !freeable || self.swap.slot(page.swap).count != 0 {
+        if !freeable {
+            return false;
+        }
+        let swapped = |(slot, _)| self.swap.slot(slot).count != 0;
+        if self.cached_pages(folio).any(swapped) {
             return false;
         }
         self.delete_from_swap_cache(folio);
@@ -214,7 +292,7 @@ impl State {
         self.swap.update(slot, |s| s.cache = Some(dst));
     }
 
-    /// Frees the slot of a folio that has lost its last mapping, unless the folio is locked
+    /// Frees the slots of a folio that has lost its last mapping, unless the folio is locked
     /// (`free_swap_cache`).
     pub(crate) fn free_swap_cache(&mut self, folio: Folio) {
         let page = self.head(folio);

@@ -8,12 +8,14 @@
 //! Corresponds to `do_swap_page` in `mm/memory.c`, `__read_swap_cache_async` in `mm/swap_state.c`.
 
 use crate::fault::{Fault, FaultError, FaultResult, VmFault};
-use crate::ids::{Folio, SwapId, VmaId};
+use crate::ids::{Folio, Pfn, SwapId, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
-use crate::pte::{PresentPte, PteFlags, SwapPte};
+use crate::pte::{PresentPte, PteFlags, Softleaf, SwapFlags, SwapPte};
+use crate::rmap::Unit;
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
+use core::ops::RangeInclusive;
 
 /// Result of looking up the folio of a slot.
 #[derive(Clone, Copy)]
@@ -58,12 +60,55 @@ impl State {
     fn should_try_to_free_swap(&self, vma: VmaId, write: bool, folio: Folio) -> bool {
         let (area, page) = (self.vma(vma), self.head(folio));
         let locked = area.flags.contains(VmFlags::LOCKED) || page.has(PageFlags::MLOCKED);
-        locked || write && (self.rules().swap_slot_goes_to_exclusive || page.refcount == 2)
+        let unheld = page.refcount == 1 + page.nr_pages();
+        locked || write && (self.rules().swap_slot_goes_to_exclusive || unheld)
+    }
+
+    /// The first address and the pages that a fault on a swap entry maps: all pages of a large
+    /// folio in the swap cache, if all its entries lie in one page table and one VMA, and are like
+    /// the faulting one (`swap_pte_batch`). Otherwise the page of the entry.
+    fn swapped_unit(&self, vmf: &VmFault, slot: SwapId, folio: Folio) -> (u64, Unit) {
+        let page = self.page_of_slot(folio, slot);
+        let one = (vmf.addr, Unit::page(folio, page));
+        let head = self.head(folio);
+        if head.order == 0 || !head.has(PageFlags::SWAPCACHE) {
+            return one;
+        }
+        let nr = 1 << head.order;
+        let Some(first) = vmf.addr.checked_sub(u64::from(page.0 - folio.head().0)) else {
+            return one;
+        };
+        let (area, table) = (self.vma(vmf.vma).range(), self.pmd_range(vmf.addr));
+        let end = first + u64::from(nr);
+        if first < area.start.max(table.start) || end > area.end.min(table.end) {
+            return one;
+        }
+        let pgd = self.mm(vmf.mm).pgd;
+        let bits = SwapPte::assume(vmf.orig);
+        let alike = (first..end).zip(head.swap.0..).all(|(addr, slot)| {
+            let entry = Softleaf::Swap(SwapId(slot)).to_swap();
+            let entry = entry
+                .set(bits.tracking(), true)
+                .set(SwapFlags::EXCLUSIVE, bits.exclusive());
+            self.tables.entry_for(pgd, addr) == entry.pte()
+        });
+        match alike {
+            true => (
+                first,
+                Unit {
+                    nr,
+                    first: folio.head(),
+                    ..one.1
+                },
+            ),
+            false => one,
+        }
     }
 
     /// Maps a locked folio in place of the swap entry, under the page-table lock (the end of
-    /// `do_swap_page`). Returns the new entry. `in_lru_batch` is true if the folio was just read
-    /// and an LRU batch still holds a reference to it; only a write fault drains the batch.
+    /// `do_swap_page`). A large folio is mapped whole if possible. Returns the new entry for the
+    /// faulting address. `in_lru_batch` is true if the folio was just read and an LRU batch still
+    /// holds a reference to it; only a write fault drains the batch.
     pub(crate) fn map_swap_folio(
         &mut self,
         cur: Current<'_>,
@@ -72,21 +117,26 @@ impl State {
         folio: Folio,
         in_lru_batch: bool,
     ) -> PresentPte {
-        let (swap, page) = (SwapPte::assume(vmf.orig), folio.head());
+        let swap = SwapPte::assume(vmf.orig);
+        let (first, unit) = self.swapped_unit(vmf, slot, folio);
         // kernels since 7.0 map first, so that a concurrent fault finds the folio in the cache
         let rules = self.rules();
         let slot_first = !rules.swap_slot_goes_after_mapping;
+        let slots = match unit.nr {
+            1 => slot..=slot,
+            _ => self.page_slot(unit.first)..=self.page_slot(Pfn(unit.first.0 + unit.nr - 1)),
+        };
         if slot_first {
-            self.put_swap(vmf.vma, vmf.write, slot, folio);
+            self.put_swap(vmf.vma, vmf.write, slots.clone(), folio);
         }
         let mm = self.mm_mut(vmf.mm);
-        mm.anon_rss += 1;
-        mm.swap_ents -= 1;
+        mm.anon_rss += i64::from(unit.nr);
+        mm.swap_ents -= i64::from(unit.nr);
         // if the slot is freed only after the mapping, the swap cache still holds a reference here,
         // so the count is not 1
         let exclusive = swap.exclusive() || !in_lru_batch && self.head(folio).refcount == 1;
         let pte = self
-            .mk_pte(vmf.vma, page)
+            .mk_pte(vmf.vma, unit.first)
             .set(PteFlags::SOFT_DIRTY, swap.soft_dirty())
             .set(PteFlags::UFFD_WP, swap.uffd_wp());
         let flags = self.vma(vmf.vma).flags;
@@ -99,10 +149,20 @@ impl State {
         if self.head(folio).anon_vma().is_none() {
             self.folio_add_new_anon_rmap(folio, vmf.vma, vmf.addr, exclusive);
         } else {
-            self.folio_add_anon_rmap(self.unit(page), vmf.vma, exclusive);
+            self.folio_add_anon_rmap(unit, vmf.vma, exclusive);
         }
         self.disown(cur.task, folio);
-        self.tables.set(vmf.at, pte.pte());
+        self.folio_ref_add(folio, unit.nr as i32 - 1);
+        if unit.nr == 1 {
+            self.tables.set(vmf.at, pte.pte());
+        } else {
+            let pgd = self.mm(vmf.mm).pgd;
+            for i in 0..unit.nr {
+                if let Some(at) = self.tables.pte_offset(pgd, first + u64::from(i)) {
+                    self.tables.set(at, pte.pte().part(i));
+                }
+            }
+        }
         if !slot_first {
             let takes = match rules.swap_slot_goes_to_exclusive {
                 true => exclusive,
@@ -110,14 +170,17 @@ impl State {
                 // writable
                 false => !writable,
             };
-            self.put_swap(vmf.vma, vmf.write && takes, slot, folio);
+            self.put_swap(vmf.vma, vmf.write && takes, slots, folio);
         }
-        pte
+        let page = Pfn(unit.first.0 + (vmf.addr - first) as u32);
+        pte.with_pfn(page)
     }
 
-    /// Drops the entry's use of the slot, and frees the slot if it should be freed.
-    fn put_swap(&mut self, vma: VmaId, write: bool, slot: SwapId, folio: Folio) {
-        self.swap_free(slot);
+    /// Drops the entries' uses of the slots, and frees the slots if they should be freed.
+    fn put_swap(&mut self, vma: VmaId, write: bool, slots: RangeInclusive<SwapId>, folio: Folio) {
+        for slot in slots.start().0..=slots.end().0 {
+            self.swap_free(SwapId(slot));
+        }
         if self.should_try_to_free_swap(vma, write, folio) {
             self.folio_free_swap(folio);
         }
@@ -187,8 +250,7 @@ impl Current<'_> {
         self.preempt(Site::FolioLockOrRetry).await;
         let (orig, action) = {
             let s = &mut *self.state();
-            let page = s.head(folio);
-            let cached = page.has(PageFlags::SWAPCACHE) && page.swap == slot;
+            let cached = s.folio_matches_slot(folio, slot);
             zoo!(s, Bug::SwapinRace => let cached = true);
             let Some(vmf) = s.pte_same(&vmf).filter(|_| cached) else {
                 if s.rules().late_swapin_frees_slot {

@@ -16,7 +16,8 @@ use alloc::vec::Vec;
 
 /// The result for one folio.
 enum Shrunk {
-    Freed,
+    /// It had so many pages.
+    Freed(u32),
     Kept,
     /// It is written once all folios of the list have been tried.
     Queued,
@@ -33,29 +34,53 @@ enum Write {
     Queued,
 }
 
+/// What a folio needs before it can be unmapped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// A slot for each of its pages.
+    Slots,
+    /// A split: some of its pages are not mapped any more, and need no write.
+    Split,
+    /// It cannot be reclaimed.
+    Refused,
+}
+
 impl State {
-    /// Prepares a locked folio for unmapping: allocates a slot unless it has one or is lazily
-    /// freed. Returns false if it cannot be reclaimed.
-    fn prepare_reclaim(&mut self, folio: Folio) -> bool {
+    /// What a locked folio needs before it can be unmapped. It needs no slots if it has them, or if
+    /// it is lazily freed.
+    fn needs_for_reclaim(&self, folio: Folio) -> Needs {
         let page = self.head(folio);
         if page
             .flags
             .intersects(PageFlags::WRITEBACK | PageFlags::MLOCKED)
         {
-            return false;
+            return Needs::Refused;
         }
         if !page.has(PageFlags::SWAPBACKED) || page.has(PageFlags::SWAPCACHE) {
-            return true;
+            return Needs::Nothing;
         }
-        !page.maybe_dma_pinned() && self.add_to_swap(folio).is_ok()
+        if page.maybe_dma_pinned() || page.order > 0 && !self.only_mappings_hold(folio) {
+            return Needs::Refused;
+        }
+        match page.has(PageFlags::PARTIALLY_MAPPED) {
+            true => Needs::Split,
+            false => Needs::Slots,
+        }
+    }
+
+    /// True if all pages of the folio have only zeroes (`is_folio_zero_filled`).
+    fn is_zero_filled(&self, folio: Folio) -> bool {
+        let mut pages = self.whole(folio).pages();
+        pages.all(|page| self.page(page).word == 0)
     }
 
     /// True if the unmapped folio must be written and nobody else holds it
     /// (`is_page_cache_freeable`).
     fn needs_pageout(&self, folio: Folio) -> bool {
         let page = self.head(folio);
-        // the reclaimer's reference and that of the swap cache
-        page.has(PageFlags::SWAPBACKED | PageFlags::DIRTY) && page.refcount == 2
+        // the reclaimer's reference and those of the swap cache
+        page.has(PageFlags::SWAPBACKED | PageFlags::DIRTY) && page.refcount == 1 + page.nr_pages()
     }
 
     /// Removes an unmapped folio that nobody else holds, if its contents are in its slot or are not
@@ -65,7 +90,8 @@ impl State {
         if !page.has(PageFlags::SWAPBACKED) {
             return page.refcount == 1;
         }
-        if !page.has(PageFlags::SWAPCACHE) || page.refcount != 2 || page.has(PageFlags::DIRTY) {
+        let held = page.refcount != 1 + page.nr_pages();
+        if !page.has(PageFlags::SWAPCACHE) || held || page.has(PageFlags::DIRTY) {
             return false;
         }
         self.delete_from_swap_cache(folio);
@@ -73,14 +99,14 @@ impl State {
     }
 
     /// Starts to write a locked folio (`pageout`, `swap_writeout`). The folio is unlocked at once,
-    /// so it may be mapped and written again while the device works. If no entry names the slot any
-    /// more, the slot is freed instead. A page of zeroes needs no device.
+    /// so it may be mapped and written again while the device works. If no entry names a slot any
+    /// more, the slots are freed instead. A folio of zeroes needs no device.
     fn swap_writeout(&mut self, cur: Current<'_>, folio: Folio) -> Write {
         self.head_mut(folio).flags.remove(PageFlags::DIRTY);
         self.try_to_unmap_flush_dirty(cur.task);
         let write = if self.folio_free_swap(folio) {
             Write::None
-        } else if self.head(folio).word == 0 {
+        } else if self.is_zero_filled(folio) {
             self.swap_write(folio);
             Write::Over
         } else {
@@ -109,27 +135,31 @@ impl State {
 }
 
 impl Current<'_> {
-    /// Reclaims the folio if it is on the LRU. Returns true if that freed it.
-    pub async fn reclaim_folio(self, folio: Folio) -> bool {
+    /// Reclaims the folio if it is on the LRU. Returns the number of pages that this freed.
+    pub async fn reclaim_folio(self, folio: Folio) -> u32 {
         let isolated = {
             let s = &mut *self.state();
             // reclaim does not scan the list of unevictable folios
             let looked_at = !s.head(folio).has(PageFlags::UNEVICTABLE);
             (looked_at && s.folio_isolate_lru(self.task, folio)).then_some(folio)
         };
-        self.shrink_folio_list(isolated).await > 0
+        self.shrink_folio_list(isolated).await
     }
 
     /// Reclaims isolated folios, or puts them back on the LRU (`shrink_folio_list`,
-    /// `swap_write_submit`). Returns the number of freed folios. Folios with a queued write go back
+    /// `swap_write_submit`). Returns the number of freed pages. Folios with a queued write go back
     /// to the LRU once they are written.
     pub(crate) async fn shrink_folio_list(self, folios: impl IntoIterator<Item = Folio>) -> u32 {
-        let (mut freed, mut queued) = (0, Vec::new());
+        let (mut freed, mut queued, mut parts) = (0, Vec::new(), Vec::new());
         for folio in folios {
-            match self.shrink_folio(folio).await {
-                Shrunk::Freed => freed += 1,
-                Shrunk::Kept => {}
-                Shrunk::Queued => queued.push(folio),
+            let mut next = Some(folio);
+            while let Some(folio) = next {
+                match self.shrink_folio(folio, &mut parts).await {
+                    Shrunk::Freed(pages) => freed += pages,
+                    Shrunk::Kept => {}
+                    Shrunk::Queued => queued.push(folio),
+                }
+                next = parts.pop();
             }
         }
         if !queued.is_empty() {
@@ -145,21 +175,13 @@ impl Current<'_> {
     }
 
     /// Reclaims an isolated folio, or puts it back on the LRU (the loop body of
-    /// `shrink_folio_list`).
-    async fn shrink_folio(self, folio: Folio) -> Shrunk {
+    /// `shrink_folio_list`). If it splits the folio, it appends the other pages, which are
+    /// isolated, to `parts`. They are reclaimed next, the last first.
+    async fn shrink_folio(self, folio: Folio, parts: &mut Vec<Folio>) -> Shrunk {
         self.preempt(Site::ShrinkFolio).await;
         let mut locked = { self.state().folio_trylock(self.task, folio) };
         let marked = self.state().head(folio).has(PageFlags::MLOCKED);
-        if locked && self.state().head(folio).order > 0 {
-            // the kernel reclaims it whole if it can
-            self.split_folio(folio, folio.head()).await;
-            let s = &mut *self.state();
-            if s.head(folio).order > 0 {
-                s.folio_unlock(self.task, folio);
-                locked = false;
-            }
-        }
-        if locked && self.unmap_for_reclaim(folio).await && self.needs_pageout(folio) {
+        if locked && self.unmap_for_reclaim(folio, parts).await && self.needs_pageout(folio) {
             let write = { self.state().swap_writeout(self, folio) };
             if write == Write::Over {
                 self.preempt(Site::SwapWritepage).await;
@@ -184,19 +206,42 @@ impl Current<'_> {
             s.folio_unlock(self.task, folio);
         }
         if freed {
+            let pages = 1 << s.head(folio).order;
             s.folio_put(self.task, folio);
-            return Shrunk::Freed;
+            return Shrunk::Freed(pages);
         }
         s.putback_reclaimed(self, folio, marked);
         Shrunk::Kept
     }
 
-    async fn unmap_for_reclaim(self, folio: Folio) -> bool {
-        if !self.state().prepare_reclaim(folio) {
+    async fn unmap_for_reclaim(self, folio: Folio, parts: &mut Vec<Folio>) -> bool {
+        if !self.prepare_reclaim(folio, parts).await {
             return false;
         }
         self.try_to_unmap(folio).await;
         !self.is_mapped(folio)
+    }
+
+    /// Prepares a locked folio for unmapping. A folio of which pages are not mapped any more is
+    /// split, and so is one for which there is no run of slots. Returns false if the folio cannot
+    /// be reclaimed.
+    async fn prepare_reclaim(self, folio: Folio, parts: &mut Vec<Folio>) -> bool {
+        let needs = self.state().needs_for_reclaim(folio);
+        match needs {
+            Needs::Nothing => return true,
+            Needs::Refused => return false,
+            Needs::Slots => {}
+            Needs::Split => {
+                if !self.split_folio_to_list(folio, parts).await {
+                    return false;
+                }
+            }
+        }
+        let added = { self.state().add_to_swap(folio).is_ok() };
+        if added || self.state().head(folio).order == 0 {
+            return added;
+        }
+        self.split_folio_to_list(folio, parts).await && self.state().add_to_swap(folio).is_ok()
     }
 
     fn needs_pageout(self, folio: Folio) -> bool {

@@ -11,6 +11,7 @@ use crate::page_vma_mapped::{Found, PageVmaMappedWalk, Wanted};
 use crate::pte::{MigrationEntry, MigrationKind, Softleaf, SwapPte};
 use crate::state::{Current, State};
 use crate::trace::Event;
+use crate::vma::VmFlags;
 use core::ops::Range;
 
 /// When cleared entries are flushed: each at once, or all later by the batch of the task
@@ -37,6 +38,13 @@ pub(crate) enum Zeroes {
     Shared,
 }
 
+/// Whether a huge entry of an mlocked VMA is split and removed like any other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mlocked {
+    Goes,
+    Stays,
+}
+
 /// How mappings of a folio are removed (`TTU_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ttu {
@@ -44,6 +52,7 @@ pub(crate) struct Ttu {
     /// How huge entries are split first, if they are (`TTU_SPLIT_HUGE_PMD`).
     pub split: Option<Split>,
     pub lock: RmapLock,
+    pub mlocked: Mlocked,
 }
 
 impl Ttu {
@@ -52,6 +61,7 @@ impl Ttu {
         flush: UnmapFlush::Each,
         split: None,
         lock: RmapLock::Take,
+        mlocked: Mlocked::Goes,
     };
     /// Of compaction.
     pub(crate) const COMPACT: Self = Self {
@@ -67,6 +77,7 @@ impl Ttu {
     /// Of reclaim.
     pub(crate) const RECLAIM: Self = Self {
         split: Some(Split::Mapped),
+        mlocked: Mlocked::Stays,
         ..Self::COMPACT
     };
 }
@@ -210,7 +221,22 @@ impl State {
     /// Removes mappings in `vma` (`__folio_remove_rmap`).
     pub(crate) fn folio_remove_rmap(&mut self, unit: Unit, vma: VmaId) {
         self.count_mappings(unit, -1);
+        if self.head(unit.folio).order > 0 && self.leaves_partially_mapped(unit) {
+            self.deferred_split_folio(unit.folio);
+        }
         self.munlock_vma_folio(unit.folio, vma);
+    }
+
+    /// True if the mappings that were just removed were the last ones of some pages of a large
+    /// folio, and other pages are still mapped.
+    fn leaves_partially_mapped(&self, unit: Unit) -> bool {
+        if self.head(unit.folio).entire_mapcount > 0 {
+            return false;
+        }
+        let mut removed = unit.pages();
+        let lost = removed.any(|page| self.page(page).mapcount == 0);
+        let mut all = self.whole(unit.folio).pages();
+        lost && all.any(|page| self.page(page).mapcount > 0)
     }
 
     /// Adds mappings for a fork, after which the pages are not exclusive
@@ -495,8 +521,11 @@ impl Current<'_> {
                     wanted,
                 };
                 while ok && let Some(found) = s.page_vma_mapped_walk(&mut walk) {
+                    let stays =
+                        ttu.mlocked == Mlocked::Stays && s.vma(vma).flags.contains(VmFlags::LOCKED);
                     if s.tables.table(found.at).level > 0
                         && let Some(how) = ttu.split
+                        && !stays
                     {
                         s.split_huge_pmd_locked(vma, found.at, how);
                         walk.rest = part.clone();

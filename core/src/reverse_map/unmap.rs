@@ -3,12 +3,12 @@
 //!
 //! Corresponds to `try_to_unmap_one` in `mm/rmap.c`.
 
-use crate::ids::{Folio, VmaId};
+use crate::ids::{Folio, Pfn, VmaId};
 use crate::lock::Site;
 use crate::page::PageFlags;
 use crate::page_vma_mapped::Found;
-use crate::pte::{PresentPte, Softleaf, SwapFlags};
-use crate::rmap::Ttu;
+use crate::pte::{PresentPte, PteFlags, Softleaf, SwapFlags};
+use crate::rmap::{Ttu, Unit};
 use crate::state::{Current, State};
 use crate::vma::VmFlags;
 
@@ -27,11 +27,17 @@ impl State {
         // a non-present entry of a page on the LRU can only be device-exclusive, and is never dirty
         let dirty = found.pte.present().is_some_and(PresentPte::dirty);
         if locked {
-            // the folio may have lost its mlock flag
-            self.mlock_folio(folio);
+            if self.maps_whole_folio(vma, folio, found) {
+                // the folio may have lost its mlock flag
+                self.mlock_folio(folio);
+            }
             return false;
         }
-        let subpage = folio.head();
+        let head = *self.head(folio);
+        if !head.has(PageFlags::SWAPBACKED) && head.order > 0 {
+            return self.unmap_lazyfree_batch(cur, folio, vma, found);
+        }
+        let subpage = found.page;
         zoo!(self, Bug::ExclUnmapOne if found.pte.leaf().is_some() =>
             let subpage = found.pte.misread().pfn());
         let exclusive = self.page(subpage).anon_exclusive();
@@ -39,22 +45,23 @@ impl State {
         if dirty {
             self.folio_mark_dirty(folio);
         }
-        let page = *self.head(folio);
-        if !page.has(PageFlags::SWAPBACKED) {
+        let head = *self.head(folio);
+        if !head.has(PageFlags::SWAPBACKED) {
             // one reference of the reclaimer and one per mapping: nobody else can write to the page
-            let sole = page.refcount == 1 + page.folio_mapcount() && !page.has(PageFlags::DIRTY);
+            let sole = head.refcount == 1 + head.folio_mapcount() && !head.has(PageFlags::DIRTY);
             zoo!(self, Bug::LazyfreeThpPmdDiscard => let sole = true);
             if !sole {
                 self.restore_lazyfree(folio, found);
                 return false;
             }
         } else {
-            if exclusive && !self.folio_try_share_anon_rmap(self.unit(folio.head())) {
+            if exclusive && !self.folio_try_share_anon_rmap(self.unit(found.page)) {
                 self.tables.set(found.at, found.pte);
                 return false;
             }
-            self.swap_duplicate(page.swap);
-            let entry = Softleaf::Swap(page.swap)
+            let slot = self.page_slot(found.page);
+            self.swap_duplicate(slot);
+            let entry = Softleaf::Swap(slot)
                 .to_swap()
                 .set(SwapFlags::EXCLUSIVE, exclusive)
                 .set(found.pte.tracking(), true);
@@ -65,6 +72,81 @@ impl State {
         self.folio_remove_rmap(self.unit(subpage), vma);
         self.folio_ref_sub(folio, 1);
         true
+    }
+
+    /// True if the entries of `vma` map all of the folio, under one page-table lock. `found` is the
+    /// first of them.
+    fn maps_whole_folio(&self, vma: VmaId, folio: Folio, found: Found) -> bool {
+        let (area, addr) = (self.vma(vma), self.tables.addr(found.at));
+        self.head(folio).order == 0
+            || self.tables.table(found.at).level > 0
+            || self.maps_all_of_folio(area.mm, &area.range(), addr, found.page)
+    }
+
+    /// Removes the mappings of a lazily freed large folio by the entry `found` and those behind it
+    /// that are like it (`folio_unmap_pte_batch`). If that is impossible, all of them stay, and all
+    /// are young or dirty if one of them was.
+    fn unmap_lazyfree_batch(
+        &mut self,
+        cur: Current<'_>,
+        folio: Folio,
+        vma: VmaId,
+        found: Found,
+    ) -> bool {
+        let area = self.vma(vma);
+        let (mm, end, addr) = (area.mm, area.end, self.tables.addr(found.at));
+        let pgd = self.mm(mm).pgd;
+        let used = PteFlags::ACCESSED | PteFlags::DIRTY;
+        let like = |pte: PresentPte| pte.set(used, false).pte();
+        let first = found.pte.present().map(like);
+        let behind = match first {
+            None => 0,
+            Some(first) => {
+                let most = self.folio_pte_batch(pgd, addr, end);
+                let same = (1..=most).take_while(|i| {
+                    let pte = self.tables.entry_for(pgd, addr + i).present();
+                    pte.map(like) == Some(first.part(*i as u32))
+                });
+                same.count() as u64
+            }
+        };
+        let batch = || (addr..=addr + behind).zip(0..);
+        let mut merged = found.pte;
+        for (addr, _) in batch() {
+            let Some(at) = self.tables.pte_offset(pgd, addr) else {
+                continue;
+            };
+            let pte = self.ptep_clear_batched(cur.task, at);
+            if let (Some(all), Some(one)) = (merged.present(), pte.present()) {
+                let bits = one.flags() & used;
+                merged = all.set(bits, true).pte();
+            }
+        }
+        if merged.present().is_some_and(PresentPte::dirty) {
+            self.folio_mark_dirty(folio);
+        }
+        let head = self.head(folio);
+        let sole = head.refcount == 1 + head.folio_mapcount() && !head.has(PageFlags::DIRTY);
+        zoo!(self, Bug::LazyfreeThpPmdDiscard => let sole = true);
+        if sole {
+            let nr = behind as u32 + 1;
+            let first = found.page;
+            let unit = Unit {
+                nr,
+                ..Unit::page(folio, first)
+            };
+            self.mm_mut(mm).anon_rss -= i64::from(nr);
+            self.folio_remove_rmap(unit, vma);
+            self.folio_ref_sub(folio, nr as i32);
+            return true;
+        }
+        for (addr, i) in batch() {
+            if let Some(at) = self.tables.pte_offset(pgd, addr) {
+                let (pte, page) = (merged.part(i), Pfn(found.page.0 + i));
+                self.restore_lazyfree(folio, Found { at, pte, page });
+            }
+        }
+        false
     }
 
     /// Restores the mapping of a lazily freed folio that is dirty or that somebody holds. A dirty

@@ -2,7 +2,9 @@
 //! that split them.
 
 use crate::lab::{GPU, Lab, READ};
-use mm_core::{Advice, AllocKind, MmId, Page, PageFlags, Remap, Thp, Walk};
+use mm_core::{
+    Advice, AllocKind, Folio, MmId, Page, PageFlags, Remap, Softleaf, SwapId, Thp, Walk,
+};
 
 const PAGES: u64 = 8;
 
@@ -294,12 +296,102 @@ fn a_folio_that_somebody_holds_is_not_split() {
     assert_eq!(lab.to_device(0..PAGES), 8);
 }
 
+/// Reclaims a folio. Returns the number of freed pages.
+fn shrink(lab: &Lab, folio: Folio) -> u32 {
+    lab.run(async |cur| cur.reclaim_folio(folio).await)
+}
+
 #[test]
-fn reclaim_splits_the_folio_first() {
+fn reclaim_writes_a_huge_page_whole_into_a_run_of_slots() {
     let lab = written();
-    assert!(lab.reclaim(lab.mm, 0));
-    assert_eq!(head(&lab, lab.mm, 1).order, 0);
+    let folio = lab.folio(lab.mm, 0);
+    assert_eq!(shrink(&lab, folio), 0, "the write is queued");
+    let slots: Vec<_> = (0..PAGES).map(|addr| lab.leaf(lab.mm, addr)).collect();
+    let run: Vec<_> = (8..16).map(|slot| Softleaf::Swap(SwapId(slot))).collect();
+    assert_eq!(slots, run);
+    assert_eq!(lab.slot(lab.mm, 5).cache, Some(folio));
+    assert_eq!(shrink(&lab, folio), 8);
+    assert_eq!(
+        (lab.slot(lab.mm, 5).cache, lab.slot(lab.mm, 5).word),
+        (None, 6)
+    );
     keeps_its_words(&lab, lab.mm);
+    let orders = (0..PAGES).map(|addr| head(&lab, lab.mm, addr).order);
+    assert!(orders.eq([0; 8]), "swap-in reads single pages");
+}
+
+#[test]
+fn a_fault_maps_all_of_a_huge_page_in_the_swap_cache() {
+    let lab = written();
+    shrink(&lab, lab.folio(lab.mm, 0));
+    assert_eq!(lab.read(lab.mm, 3), 4);
+    assert!(!is_huge(&lab, 0));
+    let page = head(&lab, lab.mm, 7);
+    assert_eq!((page.order, page.large_mapcount, page.refcount), (3, 8, 16));
+    assert_eq!(lab.rss(lab.mm), 8);
+    lab.write(lab.mm, 2, 3);
+    let cached = |lab: &Lab| head(lab, lab.mm, 2).has(PageFlags::SWAPCACHE);
+    assert!(
+        cached(&lab),
+        "the pages are exclusive and writable, so no fault frees the slots"
+    );
+    lab.munmap(lab.mm, 7..8);
+    assert!(cached(&lab));
+    lab.munmap(lab.mm, 0..7);
+    lab.exit(lab.mm);
+    lab.nothing_is_left();
+}
+
+#[test]
+fn a_fault_maps_one_page_if_another_entry_has_gone() {
+    let lab = written();
+    shrink(&lab, lab.folio(lab.mm, 0));
+    lab.munmap(lab.mm, 5..6);
+    lab.write(lab.mm, 3, 9);
+    let page = head(&lab, lab.mm, 3);
+    assert_eq!((page.order, page.large_mapcount), (3, 1));
+    assert!(
+        page.has(PageFlags::SWAPCACHE),
+        "other entries name its slots"
+    );
+    assert!(matches!(lab.leaf(lab.mm, 4), Softleaf::Swap(_)));
+    assert_eq!((lab.read(lab.mm, 3), lab.read(lab.mm, 4)), (9, 5));
+}
+
+#[test]
+fn a_huge_page_without_a_run_of_slots_is_split() {
+    let lab = written();
+    lab.kernel.state().fail.arm(AllocKind::SwapSlot, 1);
+    shrink(&lab, lab.folio(lab.mm, 0));
+    let slots: Vec<_> = (0..PAGES).map(|addr| lab.leaf(lab.mm, addr)).collect();
+    let run = [1, 8, 7, 6, 5, 4, 3, 2].map(|slot| Softleaf::Swap(SwapId(slot)));
+    assert_eq!(slots, run);
+    keeps_its_words(&lab, lab.mm);
+}
+
+#[test]
+fn a_partially_mapped_huge_page_is_split_and_its_unmapped_pages_go() {
+    let lab = written();
+    lab.munmap(lab.mm, 5..6);
+    let folio = lab.folio(lab.mm, 0);
+    assert!(head(&lab, lab.mm, 0).has(PageFlags::PARTIALLY_MAPPED));
+    let frames = lab.frames();
+    shrink(&lab, folio);
+    assert_eq!(lab.frames(), frames - 1);
+    assert!((0..5).all(|addr| matches!(lab.leaf(lab.mm, addr), Softleaf::Swap(_))));
+    assert_eq!(lab.read(lab.mm, 6), 7);
+    assert_eq!(head(&lab, lab.mm, 6).order, 0);
+}
+
+#[test]
+fn a_huge_page_in_the_swap_cache_can_be_split() {
+    let lab = written();
+    shrink(&lab, lab.folio(lab.mm, 0));
+    lab.read(lab.mm, 0);
+    // a migration splits a large folio that small entries map
+    assert_eq!(lab.to_device(0..PAGES), 8);
+    keeps_its_words(&lab, lab.mm);
+    assert_eq!(head(&lab, lab.mm, 1).order, 0);
 }
 
 #[test]

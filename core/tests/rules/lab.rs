@@ -130,7 +130,7 @@ impl Lab {
     /// Reclaims the page at an address. Returns true if that freed it.
     pub fn reclaim(&self, mm: MmId, addr: u64) -> bool {
         let folio = self.folio(mm, addr);
-        let reclaim = || self.run(async |cur| cur.reclaim_folio(folio).await);
+        let reclaim = || self.run(async |cur| cur.reclaim_folio(folio).await) > 0;
         // since 7.3 the write to swap is queued, and the second reclaim frees the page
         let is_queued = || {
             let s = self.kernel.state();

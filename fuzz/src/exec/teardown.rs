@@ -62,10 +62,12 @@ impl Run<'_, '_> {
     /// operation could drop them when the last entry of their slot went, for example because they
     /// were locked.
     fn shrink_swap_cache(&mut self) {
-        let cached: Vec<_> = {
+        let mut cached: Vec<_> = {
             let s = self.bench.kernel.state();
             s.swap().iter().filter_map(|(_, slot)| slot.cache).collect()
         };
+        // each slot of a large folio has it
+        cached.dedup();
         let mut cx = Context::from_waker(Waker::noop());
         for folio in cached {
             self.bench.kernel.state().renew_task(TaskId(0));

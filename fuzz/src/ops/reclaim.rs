@@ -30,7 +30,7 @@ pub(super) const COMPACT: Contract = Contract::of(OpKind::Compact, call);
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
     let moved = match op {
         Op::Reclaim { addr, .. } => match on.named_folio(process, on.addr(addr)) {
-            Some(folio) => on.cur().reclaim_folio(folio).await.into(),
+            Some(folio) => on.cur().reclaim_folio(folio).await,
             None => return Ok(Outcome::Nothing),
         },
         Op::Compact { addr, .. } => {

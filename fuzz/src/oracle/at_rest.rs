@@ -9,7 +9,7 @@ use super::{Check, Shadow, View, entry_at, page_of};
 use crate::describe;
 use crate::invariant::Invariant;
 use crate::reference::{Pid, Reference};
-use mm_core::{Entry, Folio, MigrationKind, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
+use mm_core::{Entry, MigrationKind, MmId, PageFlags, Pfn, Pte, Softleaf, State, VmFlags};
 
 /// The changes since the last check.
 #[derive(Debug, Default)]
@@ -132,14 +132,12 @@ fn word(s: &State, pte: Pte) -> Option<u64> {
         Entry::None => Some(0),
         Entry::Present(present) => Some(of(present.pfn())),
         Entry::Leaf(leaf) => match leaf.softleaf()? {
-            Softleaf::Swap(slot) => {
-                let slot = s.swap().slot(slot);
-                match slot.cache {
-                    // a fault may still be reading it in
-                    Some(folio) if s.head(folio).has(PageFlags::LOCKED) => None,
-                    cache => Some(cache.map(Folio::head).map_or(slot.word, of)),
-                }
-            }
+            Softleaf::Swap(slot) => match s.swap_cache_page(slot) {
+                // a fault may still be reading it in
+                Some(page) if s.head(s.folio(page)).has(PageFlags::LOCKED) => None,
+                Some(page) => Some(of(page)),
+                None => Some(s.swap().slot(slot).word),
+            },
             leaf => leaf.pfn().map(of),
         },
     }

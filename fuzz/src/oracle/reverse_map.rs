@@ -48,7 +48,7 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn) -> Check {
 }
 
 /// The head page of the folio of a page, with the index of that page.
-fn identity(view: &View<'_>, pfn: Pfn) -> Page {
+pub(super) fn identity(view: &View<'_>, pfn: Pfn) -> Page {
     let folio = view.s.folio(pfn);
     let mut identity = *view.s.head(folio);
     identity.index += u64::from(pfn.0 - folio.head().0);

@@ -4,15 +4,15 @@ use super::shadow::EntryLoc;
 use super::{Check, View, counting, reverse_map};
 use crate::finding::describe;
 use crate::invariant::Invariant;
-use mm_core::{Entry, Folio, Page, PageFlags, Pfn, SwapId, SwapSlot};
+use mm_core::{Entry, Page, PageFlags, Pfn, SwapId, SwapSlot};
 
 /// Checks all slots that were ever used.
 pub fn check_slots(view: &View<'_>) -> Check {
     for (id, slot) in view.s.swap().iter() {
         check_count(view, id, slot)?;
         check_cache(view, id, slot)?;
-        check_exclusive(view, id, slot)?;
-        check_reachable(view, id, slot)?;
+        check_exclusive(view, id)?;
+        check_reachable(view, id)?;
     }
     check_named(view)
 }
@@ -22,8 +22,12 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     if !page.has(PageFlags::SWAPCACHE) {
         return Ok(());
     }
-    check_in_slot(view, pfn, page)?;
-    check_contents(view, pfn, page)
+    for i in 0..1 << page.order {
+        let part = Pfn(pfn.0 + i);
+        check_in_slot(view, part)?;
+        check_contents(view, part, page)?;
+    }
+    Ok(())
 }
 
 /// A folio leaves the swap cache when the last entry that maps it or names its slot goes, unless it
@@ -33,14 +37,18 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     let page = view.head(pfn);
-    let named = view.shadow.named(pfn);
-    let is_mapped = !named.mappings.is_empty() || !named.migrations.is_empty();
     let folio = view.s.folio(pfn);
+    let mut pages = view.named_pages(folio);
+    let is_mapped = pages.any(|named| !named.mappings.is_empty() || !named.migrations.is_empty());
     // a task that holds it may still drop it from the cache
     let is_held = view.holders.references(view.s, folio) > 0
         || counting::references_of_tasks(view, folio) > 0;
     let excused = is_mapped || is_held || page.has(PageFlags::LOCKED);
-    if excused || !page.has(PageFlags::SWAPCACHE) || !view.shadow.named_slot(page.swap).is_empty() {
+    if excused || !page.has(PageFlags::SWAPCACHE) {
+        return Ok(());
+    }
+    let mut slots = (page.swap.0..).take(1 << page.order).map(SwapId);
+    if slots.any(|slot| !view.shadow.named_slot(slot).is_empty()) {
         return Ok(());
     }
     let detail = format!(
@@ -76,14 +84,15 @@ fn check_named(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The folio that a slot caches has the SWAPCACHE flag and names the slot.
+/// The folio that a slot caches has the SWAPCACHE flag, and the slot is that of one of its pages.
 #[inline(never)]
 fn check_cache(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     let Some(folio) = slot.cache else {
         return Ok(());
     };
     let page = view.s.head(folio);
-    if page.has(PageFlags::SWAPCACHE) && page.swap == id {
+    let slots = page.swap.0..page.swap.0.saturating_add(1 << page.order);
+    if page.has(PageFlags::SWAPCACHE) && slots.contains(&id.0) {
         return Ok(());
     }
     let detail = format!(
@@ -93,24 +102,25 @@ fn check_cache(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
     view.page_finding(Invariant::SlotCache, folio.head(), detail)
 }
 
-/// The slot of a folio in the swap cache caches that folio.
+/// The slot of a page in the swap cache caches the folio of that page.
 #[inline(never)]
-fn check_in_slot(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
-    let slot = view.s.swap().slot(page.swap);
-    if slot.cache.map(Folio::head) == Some(pfn) {
+fn check_in_slot(view: &View<'_>, pfn: Pfn) -> Check {
+    let id = view.s.page_slot(pfn);
+    let slot = view.s.swap().slot(id);
+    if slot.cache == Some(view.s.folio(pfn)) && view.s.swap_cache_page(id) == Some(pfn) {
         return Ok(());
     }
     let detail = format!(
-        "in the swap cache under {:?}, but that slot caches {:?}",
-        page.swap, slot.cache
+        "in the swap cache under {id:?}, but that slot caches {:?}",
+        slot.cache
     );
     view.page_finding(Invariant::SlotCache, pfn, detail)
 }
 
-/// A slot that an exclusive entry names has no other entry. A cached folio is not exclusive while
-/// an entry names its slot.
+/// A slot that an exclusive entry names has no other entry. A cached page is not exclusive while an
+/// entry names its slot.
 #[inline(never)]
-fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
+fn check_exclusive(view: &View<'_>, id: SwapId) -> Check {
     let places = view.shadow.named_slot(id);
     let exclusive = |place: &EntryLoc| matches!(place.entry(view.s).decode(), Entry::Leaf(leaf) if leaf.exclusive());
     if places.len() > 1 && places.iter().any(exclusive) {
@@ -120,58 +130,56 @@ fn check_exclusive(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
         );
         return view.finding(Invariant::SwapExclusive, detail);
     }
-    match slot.cache {
-        Some(folio) if !places.is_empty() && view.s.head(folio).anon_exclusive() => {
+    match view.s.swap_cache_page(id) {
+        Some(page) if !places.is_empty() && view.s.page(page).anon_exclusive() => {
             let detail = format!("exclusive, but {} entries name its slot", places.len());
-            view.page_finding(Invariant::SwapExclusive, folio.head(), detail)
+            view.page_finding(Invariant::SwapExclusive, page, detail)
         }
         _ => Ok(()),
     }
 }
 
-/// The anon_vma and the index of a folio in the swap cache, if it has an anon_vma, lead to each
-/// entry that names its slot: the folio can be mapped there again.
+/// The anon_vma and the index of a page in the swap cache, if its folio has an anon_vma, lead to
+/// each entry that names its slot: the page can be mapped there again.
 #[inline(never)]
-fn check_reachable(view: &View<'_>, id: SwapId, slot: &SwapSlot) -> Check {
-    let Some(folio) = slot.cache else {
+fn check_reachable(view: &View<'_>, id: SwapId) -> Check {
+    let Some(pfn) = view.s.swap_cache_page(id) else {
         return Ok(());
     };
-    let page = view.s.head(folio);
+    let page = reverse_map::identity(view, pfn);
     if page.anon_vma().is_none() {
         return Ok(());
     }
     for place in view.shadow.named_slot(id) {
-        if let Some(problem) = reverse_map::unreachable(view, place, page) {
+        if let Some(problem) = reverse_map::unreachable(view, place, &page) {
             let detail = format!(
-                "{} names {id:?}, but the cached folio cannot be mapped there, \
+                "{} names {id:?}, but the cached page cannot be mapped there, \
                  {problem}: {}",
                 view.place(place.mm, place.addr),
-                describe(folio.head(), page)
+                describe(pfn, &page)
             );
-            return view.page_finding(Invariant::SwapReachable, folio.head(), detail);
+            return view.page_finding(Invariant::SwapReachable, pfn, detail);
         }
     }
     Ok(())
 }
 
-/// A clean folio in the swap cache has the contents of its slot, if anybody can still read them. A
-/// folio is clean if neither it nor an entry is dirty, and no read or write of it is under way.
+/// A page of a clean folio in the swap cache has the contents of its slot, if anybody can still
+/// read them. A folio is clean if neither it nor an entry is dirty, and no read or write of it is
+/// under way.
 #[inline(never)]
-fn check_contents(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
+fn check_contents(view: &View<'_>, pfn: Pfn, head: &Page) -> Check {
     let places = &view.shadow.named(pfn).mappings;
     let dirty =
         |place: &EntryLoc| matches!(place.entry(view.s).decode(), Entry::Present(p) if p.dirty());
     let under_way = PageFlags::DIRTY | PageFlags::LOCKED | PageFlags::WRITEBACK;
-    let settled = !page.flags.intersects(under_way);
-    let SwapSlot { word, count, .. } = view.s.swap().slot(page.swap);
+    let settled = !head.flags.intersects(under_way);
+    let (id, page) = (view.s.page_slot(pfn), view.s.page(pfn));
+    let SwapSlot { word, count, .. } = view.s.swap().slot(id);
     let wanted = count > 0 || !places.is_empty();
     if !settled || !wanted || page.word == word || places.iter().any(dirty) {
         return Ok(());
     }
-    let detail = format!(
-        "clean, but {:?} has {word:#x}: {}",
-        page.swap,
-        describe(pfn, page)
-    );
+    let detail = format!("clean, but {id:?} has {word:#x}: {}", describe(pfn, page));
     view.page_finding(Invariant::SlotContents, pfn, detail)
 }

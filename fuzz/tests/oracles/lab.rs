@@ -85,7 +85,11 @@ impl<'k> Lab<'k> {
     pub fn swap_out(&mut self, addr: u64) -> SwapId {
         let pfn = self.write(addr);
         let folio = self.folio(pfn);
-        let mut reclaim = || self.run(OpKind::Reclaim, async |cur| cur.reclaim_folio(folio).await);
+        let mut reclaim = || {
+            self.run(OpKind::Reclaim, async |cur| {
+                cur.reclaim_folio(folio).await > 0
+            })
+        };
         // the first call writes it to swap, the second frees it
         assert!(!reclaim() && reclaim(), "nobody else has the page");
         match self.pte(addr).leaf() {

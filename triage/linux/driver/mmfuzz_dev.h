@@ -23,7 +23,7 @@
 #define MMFUZZ_MAX_LOCKS 8
 #define MMFUZZ_MAX_MIGRATIONS 4
 /* Pages of /dev/mmfuzz_swap. */
-#define MMFUZZ_SWAP_PAGES 2048
+#define MMFUZZ_SWAP_PAGES 16384
 
 /* An operation on a range of pages. Unused fields are 0. */
 struct mmfuzz_range {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A swap disk in memory. Its reads and writes end before submit_bio() returns, so nobody ever
- * waits for them. It claims to be synchronous only with mmfuzz_sync_swap on the kernel's command
- * line, because kernels up to 6.18 bypass the swap cache for a synchronous disk. Newer ones swap
- * large folios in from such a disk, and only from such a disk.
+ * A swap disk in memory, which takes a page when it is first written. Its reads and writes end
+ * before submit_bio() returns, so nobody ever waits for them. It claims to be synchronous only with
+ * mmfuzz_sync_swap on the kernel's command line, because kernels up to 6.18 bypass the swap cache
+ * for a synchronous disk. Newer ones swap large folios in from such a disk, and only from such a
+ * disk.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
-#include <linux/vmalloc.h>
+#include <linux/mm.h>
 
 #include "internal.h"
 
-static u8 *store;
+static struct page *store[MMFUZZ_SWAP_PAGES];
 static bool is_synchronous;
 
 static int __init mmfuzz_sync_swap(char *unused)
@@ -23,16 +24,27 @@ __setup("mmfuzz_sync_swap", mmfuzz_sync_swap);
 
 static void swapdev_submit_bio(struct bio *bio)
 {
-	u8 *at = store + (bio->bi_iter.bi_sector << SECTOR_SHIFT);
 	struct bvec_iter iter;
 	struct bio_vec bvec;
 
+	/* a block is a page, so a segment lies in one page of the disk */
 	bio_for_each_segment(bvec, bio, iter) {
-		if (op_is_write(bio_op(bio)))
-			memcpy_from_bvec(at, &bvec);
+		struct page **page = &store[iter.bi_sector >> (PAGE_SHIFT - SECTOR_SHIFT)];
+		unsigned int offset = offset_in_page(iter.bi_sector << SECTOR_SHIFT);
+		bool is_write = op_is_write(bio_op(bio));
+
+		if (!*page && is_write)
+			*page = alloc_page(GFP_NOIO | __GFP_ZERO);
+		if (!*page && is_write) {
+			bio_io_error(bio);
+			return;
+		}
+		if (is_write)
+			memcpy_from_bvec(page_address(*page) + offset, &bvec);
+		else if (*page)
+			memcpy_to_bvec(&bvec, page_address(*page) + offset);
 		else
-			memcpy_to_bvec(&bvec, at);
-		at += bvec.bv_len;
+			memzero_bvec(&bvec);
 	}
 	bio_endio(bio);
 }
@@ -50,9 +62,6 @@ static int __init mmfuzz_init_swapdev(void)
 
 	if (is_synchronous)
 		limits.features |= BLK_FEAT_SYNCHRONOUS;
-	store = vzalloc(MMFUZZ_SWAP_PAGES * PAGE_SIZE);
-	if (!store)
-		return -ENOMEM;
 	disk = blk_alloc_disk(&limits, NUMA_NO_NODE);
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);

@@ -109,14 +109,15 @@ fn leaf(s: &State, swap: SwapPte, level: u8, window: Window) -> SeenEntry {
 /// A swap slot, and the folio in the swap cache if there is one.
 fn of_slot(s: &State, id: SwapId, window: Window) -> SeenEntry {
     let slot = s.swap().slot(id);
-    let folio = slot.cache.map(|folio| of_page(s, folio.head(), 0, window));
+    let page = s.swap_cache_page(id);
+    let page = page.map(|page| of_page(s, page, 0, window));
     SeenEntry {
         maps: slot.count as i32,
         identity: id.0.into(),
         // The index is not compared: a folio in the swap cache may have no index yet, or the one
         // that another entry gave it.
         index: 0,
-        ..folio.unwrap_or_default()
+        ..page.unwrap_or_default()
     }
 }
 
