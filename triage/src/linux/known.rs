@@ -103,7 +103,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         name: "latent-restore-pmd-softdirty",
         kernels: FIRST..OPEN,
         evidence: "remove_migration_pmd calls pmd_mkdirty, which also sets soft-dirty: docs/found/move-huge-soft-dirty.c, on \
-                   7.3.4; 7.2.13 and 6.12.117 not run",
+                   6.12.117, 7.2.13 and 7.3.4",
     },
     KnownBug {
         name: "latent-clear-softdirty-devpriv-pmd",
