@@ -30,9 +30,9 @@ pub struct ExhaustArgs {
     #[arg(long, value_name = "N", value_parser = depth)]
     pub depth: Option<usize>,
     /// Put this historical bug back and search until it is found; all: do so for many bugs, one
-    /// after the other, and print a table. With all, --threads 2 selects the bugs that need more
-    /// than one thread, and --huge those that need huge pages; without these, the search is for
-    /// the other bugs
+    /// after the other, and print a table. With all, --threads selects the bugs that need one
+    /// thread (1) or more (2). --huge selects the bugs that need huge pages; without --huge, the
+    /// search is for those that need none
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
     /// With --zoo: search until this invariant breaks, named as in docs/zoo.md
@@ -461,7 +461,8 @@ fn all(_: &ExhaustArgs, _: &Stop, _: &mut dyn Write) -> io::Result<Status> {
 }
 
 /// Prints a row for each bug that needs one thread or, with `--threads 2`, for each bug that needs
-/// more. With `--huge`, the bugs are those that need huge pages.
+/// more. With `--huge`, these are only bugs that need huge pages; without it, only bugs that need
+/// none.
 #[cfg(feature = "zoo")]
 fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Status> {
     let table = mm_fuzz::zoo::TABLE.iter();

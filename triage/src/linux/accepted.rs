@@ -68,8 +68,8 @@ pub const ACCEPTED: &[Accepted] = &[
     Accepted {
         name: "shared-huge-warns",
         function: "remove_migration_pmd",
-        reason: "a check of DEBUG_VM asks pmd_write of a device-private entry, and takes its soft-dirty bit for the \
-                 write bit: docs/found/device-huge-shared-warning.c",
+        reason: "a check under DEBUG_VM calls pmd_write on a device-private entry; pmd_write takes the entry's \
+                 soft-dirty bit for the write bit: docs/found/device-huge-shared-warning.c",
         kernels: (7, 3)..OPEN,
         huge: true,
         sign: Sign::Death(
@@ -94,7 +94,7 @@ fn has_failure(program: &Program) -> bool {
     steps.any(|step| matches!(step.op, Op::Fail { .. }))
 }
 
-/// Whether the program forks after it may have mapped huge pages.
+/// Whether the program may map huge pages, and has a fork anywhere.
 fn shares_huge_pages(program: &Program) -> bool {
     let mut steps = program.ops.iter();
     program.thp != Thp::Never && steps.any(|step| matches!(step.op, Op::Fork { .. }))

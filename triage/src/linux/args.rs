@@ -57,7 +57,7 @@ pub struct LinuxArgs {
     /// run the FILEs
     #[arg(long, value_name = "SECS", conflicts_with_all = ["random", "emitted", "witnesses", "programs", "json", "expect_accepted", "fuzz"])]
     pub calls: Option<u64>,
-    /// With --fuzz or --calls, keep the programs that reach something new in this folder; --calls
+    /// With --fuzz or --calls, keep in this folder the programs that reach something new; --calls
     /// also begins with those that are there
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,

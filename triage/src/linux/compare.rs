@@ -50,7 +50,7 @@ pub fn compare(plan: &Plan, reply: &Reply, known: &[Accepted]) -> Vec<Difference
     compare_but_for(plan, reply, known, &BTreeSet::new())
 }
 
-/// The name under which a difference of the kind of a known finding is accepted.
+/// The name under which a difference is accepted if a known finding is of the same kind.
 pub const KNOWN: &str = "known";
 
 /// Like [`compare`]. Differences of these kinds are accepted too, as [`KNOWN`].
@@ -299,8 +299,8 @@ impl Names {
         if entry.kind == Kind::Swap && self.units {
             // A page of the program stands for 64 pages. One call of MADV_PAGEOUT leaves some of
             // them in the swap cache, and frees others. The reason, only read in 7.3.4: a write to
-            // swap has at most 32 folios (`struct swap_iocb`), and reclaim passes over a folio that
-            // waits for others to be written with it.
+            // swap has at most 32 folios (`struct swap_iocb`), and reclaim keeps a folio whose
+            // write still collects further folios.
             let SeenEntry {
                 kind,
                 flags,

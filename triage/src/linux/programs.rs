@@ -79,8 +79,8 @@ pub fn said(image: &Image, name: &str, source: &str) -> String {
     }
 }
 
-/// The lines in which the kernel reports an error, and what the program says. If it says nothing,
-/// that is `BROKEN` if the kernel died, and otherwise an empty text.
+/// The lines in which the kernel reports an error, and what the program says. A program that says
+/// nothing counts as saying `BROKEN` if the kernel died, and an empty text otherwise.
 fn heard(console: &str) -> (Vec<&str>, &str) {
     const WORDS: [&str; 5] = ["WARNING:", "BUG:", "kernel BUG at", "Oops", "Kernel panic"];
     let kernel = console

@@ -1,5 +1,5 @@
 //! Findings on a real Linux, which `make linux-fuzz` has saved: what the kernel said, the program,
-//! its C, and for programs of the model what the model does in them.
+//! and its C or, if the program is one of the model, what the model does.
 
 use super::picture::Picture;
 use crate::bugs::Bugs;

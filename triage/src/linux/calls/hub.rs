@@ -19,8 +19,9 @@ const MOST_COSTLY: u32 = 2;
 /// One in this many of the programs that look as if they would end or stop a guest is run.
 const RISKED: u32 = 32;
 
-/// What tells breaches apart before they are reduced: the promise, the call after which it was
-/// broken and the kind of memory, or the counter. For a dead kernel, what it says.
+/// What tells breaches apart before they are reduced: the promise, and the call after which it was
+/// broken, with the kind of memory. A promise about a counter has the counter's name in place of
+/// the call. For a dead kernel, what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Symptom {
     /// A promise.
@@ -99,9 +100,9 @@ impl CallsFinding {
         kinds.collect()
     }
 
-    /// True if both break promises of the same group ([`BreachKind::group`]), and this makes all
-    /// kinds of calls that `other` makes, and maps all kinds of memory that `other` maps. If this
-    /// is costly, true if the symptoms are the same.
+    /// True if both findings break promises of the same group ([`BreachKind::group`]), and the
+    /// program of `self` makes all kinds of calls and maps all kinds of memory that the program of
+    /// `other` does. If the symptom of `self` is costly, true if the symptoms are the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,

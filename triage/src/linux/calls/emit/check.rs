@@ -77,7 +77,7 @@ static long smaps(char *at, const char *field)
 }
 ";
 
-/// A number that stands for the flags of the mapping at an address, without that of soft-dirty.
+/// A hash of the flags of the mapping at an address. The soft-dirty flag is left out.
 const FLAGS: &str = "\
 static long flags(char *at)
 {
@@ -194,13 +194,13 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
-/// True if an allocation of the step is made to fail, and the step is neither a fork nor an exit. A
-/// check goes around the call of such a step.
+/// True if an allocation of the step is made to fail, and the step is neither a fork nor an exit.
+/// Then a check can put statements before and after the call.
 const fn lacks_memory(step: &Step) -> bool {
     step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)
 }
 
-/// A monitor reads the userfaultfd when the promise is broken.
+/// True if a monitor reads the userfaultfd of the breach's process when the promise is broken.
 fn is_watched(program: &Program, breach: &Breach) -> bool {
     let mut steps = program.steps.iter().take(usize::from(breach.step) + 1);
     let opens = |step: &Step| {

@@ -483,7 +483,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
     }
 }
 
-/// Statements whose allocation with this number fails, if it is not 0.
+/// The statements, in which the allocation with this number fails. With 0, none is made to fail.
 pub fn failing(text: String, number: u8) -> String {
     if number == 0 {
         return text;

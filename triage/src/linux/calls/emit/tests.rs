@@ -63,9 +63,9 @@ fn breaches(program: &Program) -> Vec<Breach> {
     all
 }
 
-/// The C of each promise of each program is short. The compiler gets every seventh text of a
-/// program. Which ones these are shifts from program to program, so it sees each promise with
-/// several programs.
+/// The C of each promise of each program is short. The compiler gets one text in seven. The choice
+/// shifts by one text from program to program, so the compiler sees each promise with several
+/// programs.
 #[test]
 fn each_promise_of_each_known_program_is_short_c_that_compiles() {
     for (at, (name, program)) in known().into_iter().enumerate() {
@@ -79,7 +79,7 @@ fn each_promise_of_each_known_program_is_short_c_that_compiles() {
             // reading counters takes more lines
             let reads = c.contains("fopen(");
             let most = if reads { MOST + 8 } else { MOST };
-            // the thread that reads events leaves little room for other helpers
+            // the functions and the declaration of a monitor take still more lines
             let most = if program.monitor { 60 } else { most };
             assert!(lines <= most, "{name}: {lines} lines\n{c}");
         }
