@@ -33,7 +33,7 @@ pub(crate) enum Split {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Parts {
     OnLru,
-    /// With a reference of the isolation for each.
+    /// Isolated from the LRU. The isolation holds a reference to each.
     Isolated,
     /// Pages of a device, which has no LRU.
     OffLru,
@@ -183,10 +183,10 @@ impl State {
     }
 
     /// Makes each page of a folio a folio of its own (`__folio_freeze_and_split_unmapped`). Returns
-    /// false if somebody besides the caller holds the folio, or an entry still maps it. The new
-    /// folios are locked, and the task holds a reference to each. Those of system memory go onto
-    /// the LRU, or are isolated from it: the task then holds one more reference to each of them. A
-    /// folio in the swap cache passes on its slots.
+    /// false if somebody besides the caller and the swap cache holds the folio, or an entry still
+    /// maps it. The new folios are locked, and the task holds a reference to each. `parts` says
+    /// where they go. With [`Parts::Isolated`], the task holds one more reference to each, that of
+    /// the isolation. A folio in the swap cache passes on its slots.
     pub(crate) fn split_unmapped(&mut self, cur: Current<'_>, folio: Folio, parts: Parts) -> bool {
         let cached = self.folio_cache_refs(folio);
         let head = *self.head(folio);

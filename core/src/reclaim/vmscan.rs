@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 /// The result for one folio.
 enum Shrunk {
-    /// It had so many pages.
+    /// The number of its pages.
     Freed(u32),
     Kept,
     /// It is written once all folios of the list have been tried.
@@ -222,9 +222,9 @@ impl Current<'_> {
         !self.is_mapped(folio)
     }
 
-    /// Prepares a locked folio for unmapping. A folio of which pages are not mapped any more is
-    /// split, and so is one for which there is no run of slots. Returns false if the folio cannot
-    /// be reclaimed.
+    /// Prepares a locked folio for unmapping. Splits the folio if some of its pages are not mapped
+    /// any more, or if there is no run of slots for it. Returns false if the folio cannot be
+    /// reclaimed.
     async fn prepare_reclaim(self, folio: Folio, parts: &mut Vec<Folio>) -> bool {
         let needs = self.state().needs_for_reclaim(folio);
         match needs {

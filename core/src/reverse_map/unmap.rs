@@ -83,9 +83,9 @@ impl State {
             || self.maps_all_of_folio(area.mm, &area.range(), addr, found.page)
     }
 
-    /// Removes the mappings of a lazily freed large folio by the entry `found` and those behind it
-    /// that are like it (`folio_unmap_pte_batch`). If that is impossible, all of them stay, and all
-    /// are young or dirty if one of them was.
+    /// Removes the entry `found` of a lazily freed large folio, and the entries behind it that are
+    /// like it (`folio_unmap_pte_batch`). If that is impossible, all of them stay. Then all are
+    /// young if one of them was young, and all are dirty if one of them was dirty.
     fn unmap_lazyfree_batch(
         &mut self,
         cur: Current<'_>,

@@ -248,8 +248,8 @@ impl PageTables {
         Some(self.deposited.remove(first).1)
     }
 
-    /// Gives the table that was deposited first in the table of `from` to the table of `to`, if
-    /// these differ (`pmd_move_must_withdraw`).
+    /// Moves a deposited table along with a huge entry: withdraws one at `from`, and deposits it at
+    /// `to`. Does nothing if both entries lie in one table (`pmd_move_must_withdraw`).
     pub(crate) fn move_deposit(&mut self, from: PteRef, to: PteRef) {
         if self.table_of(from) != self.table_of(to)
             && let Some(table) = self.withdraw(from)

@@ -66,7 +66,7 @@ impl Run<'_, '_> {
             let s = self.bench.kernel.state();
             s.swap().iter().filter_map(|(_, slot)| slot.cache).collect()
         };
-        // each slot of a large folio has it
+        // each slot of a large folio caches that folio
         cached.dedup();
         let mut cx = Context::from_waker(Waker::noop());
         for folio in cached {

@@ -7,9 +7,9 @@ use crate::state::{Current, Enomem, State};
 use core::ops::Range;
 
 impl State {
-    /// True if mprotect collects the dirty bit of this entry with those of its neighbours. One
-    /// entry of the model is enough: in the guest, a page of a program with huge pages stands for
-    /// several pages, and their entries are neighbours.
+    /// True if mprotect collects the dirty bit of this entry with those of its neighbours. In the
+    /// model, an entry needs no neighbour for that. The reason is the guest: there, a page of a
+    /// program with huge pages stands for several pages, whose entries are neighbours.
     pub(crate) fn dirties_batch(&self, at: PteRef, pte: PresentPte) -> bool {
         let large = self.head(self.folio(pte.pfn())).order > 0;
         pte.dirty() && large && self.tables().table(at).level == 0
