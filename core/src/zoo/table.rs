@@ -285,7 +285,7 @@ bugs! {
     LatentCollectHugeFaultRef "latent-collect-huge-fault-ref" "not fixed in 7.3.4: migrate_vma_collect_huge_pmd"
         "the huge page of a fault has one reference more than a split allows, so a driver that asks for one page makes no progress";
     LatentSplitFaultPageFreed "latent-split-fault-page-freed" "not fixed in 7.3.4: migrate_vma_split_folio"
-        "when the folio of a fault is split, the fault's reference stays with the head page, and the page of the fault gets a new one, although it may be free by then";
+        "when the folio of a fault is split, the fault's reference stays with the head page; a new reference goes to the page of the fault, which may be free by then";
     LatentSplitSharedPmd "latent-split-shared-pmd" "not fixed in 7.3.4: migrate_vma_split_unmapped_folio"
         "if a source folio is split in the middle of a migration, other processes keep their huge migration entries for it";
     DepositInsertTwice "deposit-insert-twice" "rule of migrate_vma_insert_huge_pmd_page"
