@@ -14,7 +14,8 @@
 #define SIZE (64 * 4096L)
 static char mirror[SIZE], text[SIZE];
 
-// Makes pages that are locked by two processes, or active, and moves them to the device.
+// Makes pages, and moves them to the device. If "locked" is not 0, two processes lock the pages.
+// Otherwise the pages are active.
 static char *on_device(int dmirror, int locked)
 {
 	char *p = mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

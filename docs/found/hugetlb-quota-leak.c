@@ -1,6 +1,6 @@
 // Expected: a fault that found no huge page takes nothing from the size of a hugetlbfs mount.
-// Linux 7.3.4: each such fault uses up a page of size=. Later faults fail although huge pages are free,
-// and the mount is empty. Needs hugetlb and root (to mount, and for nr_hugepages). cc -static
+// Linux 7.3.4: each such fault uses up a page of size=. Later faults fail although huge pages are
+// free and the mount is empty. Needs hugetlb and root (to mount, and for nr_hugepages). cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

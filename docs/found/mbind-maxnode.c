@@ -1,6 +1,7 @@
 // Expected: mbind uses the bits of the node mask only up to maxnode.
-// Linux 7.3.4: with maxnode above the kernel's own maximum, a bit after maxnode, in the same word,
-// makes it fail with EINVAL. With a small maxnode it does not. Needs CONFIG_NUMA. cc -static
+// Linux 7.3.4: if maxnode is above the kernel's own maximum, mbind fails with EINVAL because of a
+// bit after maxnode, in the same word. If maxnode is small, mbind ignores such a bit. Needs
+// CONFIG_NUMA. cc -static
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/mempolicy.h>

@@ -1,5 +1,5 @@
 // Expected: after PR_SET_MDWE, no new memory is writable and executable (PR_SET_MDWE(2const)).
-// Linux 7.3.4: execve of a file whose PT_GNU_STACK asks for it gives an executable stack. cc -static
+// Linux 7.3.4: if PT_GNU_STACK of a file asks for an executable stack, execve gives one. cc -static
 #define _GNU_SOURCE
 #include <elf.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // Expected: Committed_AS of /proc/meminfo returns to its earlier value when memory is unmapped.
 // Linux 7.3.4: if write or fallocate makes anonymous shared memory longer, nothing is added, but its
-// new size is subtracted at the end. Needs CONFIG_CHECKPOINT_RESTORE or root (for map_files).
+// new size is subtracted at the end. Needs CAP_CHECKPOINT_RESTORE or root (for map_files).
 // cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,6 +1,7 @@
-// Expected: once a call that should change mappings has failed, UFFDIO_COPY works again. Linux 7.3.4: after a
-// brk that fails, it says EAGAIN for good, so whoever waits for a missing page waits for ever. munmap,
-// which fails in the same way, has no such effect. Needs CONFIG_USERFAULTFD. cc -static -lpthread
+// Expected: once a call that should change mappings has failed, UFFDIO_COPY works again.
+// Linux 7.3.4: after a brk that fails, it says EAGAIN for good, so whoever waits for a missing page
+// waits for ever. munmap, which fails in the same way, has no such effect. Needs CONFIG_USERFAULTFD.
+// cc -static -lpthread
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -21,7 +22,8 @@ static void *monitor(void *unused)
 	return unused;
 }
 
-// Registers the first of two pages, seals the second, and tries to unmap both. How often does UFFDIO_COPY to the first say EAGAIN?
+// Registers the first of two pages, seals the second, and tries to unmap both. Returns how often
+// UFFDIO_COPY to the first then says EAGAIN.
 static int fails(char *p, int shrink)
 {
 	struct uffdio_copy copy = { .dst = (uintptr_t)p, .src = (uintptr_t)source, .len = 4096 };

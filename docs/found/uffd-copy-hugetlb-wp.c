@@ -1,6 +1,6 @@
 // Expected: UFFDIO_COPY with UFFDIO_COPY_MODE_WP fails where write protection is not registered.
-// Linux 7.3.4: into hugetlb it succeeds, if the range was registered for it when the call began, and
-// was registered anew while the call waited for its source. Needs CONFIG_HUGETLBFS,
+// Linux 7.3.4: into hugetlb it succeeds, if the range was registered for write protection when the
+// call began, and was registered anew while the call waited for its source. Needs CONFIG_HUGETLBFS,
 // CONFIG_USERFAULTFD and root (to get a huge page). cc -static -lpthread
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -27,7 +27,7 @@ int main(void)
 	if (ftruncate(memory, SIZE) || pipe(null) || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg))
 		return perror("userfaultfd"), 2;
 	memset(other, 1, SIZE);
-	if (write(null[1], p, 1) == 1)	// EFAULT instead of SIGBUS, which stands for an event
+	if (write(null[1], p, 1) == 1)	// EFAULT stands for a fault that a monitor would have to serve
 		return puts("cannot be run: an access to the page raises no minor fault"), 2;
 	madvise(p, SIZE, COLLAPSE);
 	if (write(null[1], p, 1) < 0)

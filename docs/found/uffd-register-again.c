@@ -25,7 +25,7 @@ static int faults(int modes)
 	reg.mode = UFFDIO_REGISTER_MODE_WP;
 	if (ioctl(uffd, UFFDIO_REGISTER, &reg))
 		return perror("UFFDIO_REGISTER"), -1;
-	return write(null[1], p, 1) < 0;	// EFAULT instead of SIGBUS, which stands for an event
+	return write(null[1], p, 1) < 0;	// EFAULT stands for a fault that a monitor would have to serve
 }
 
 int main(void)

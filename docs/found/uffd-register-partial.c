@@ -25,7 +25,7 @@ int main(void)
 		;	// up to vm.max_map_count
 	if (!ioctl(uffd, UFFDIO_REGISTER, &reg))	// must split the second mapping
 		return puts("cannot be run: UFFDIO_REGISTER did not fail"), 2;
-	if (write(null[1], p, 1) == 1)	// EFAULT instead of SIGBUS, which stands for an event
+	if (write(null[1], p, 1) == 1)	// EFAULT stands for a fault that a monitor would have to serve
 		return puts("ok"), 0;
 	puts("BROKEN: UFFDIO_REGISTER has failed, and a page is registered");
 	return 1;

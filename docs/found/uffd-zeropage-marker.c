@@ -24,7 +24,7 @@ int main(void)
 	int zero = ioctl(uffd, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){ { (long)AT(0), 4096 }, 0, 0 }) ? errno : 0;
 	int move = ioctl(uffd, _IOWR(UFFDIO, 5, long[5]), (long[5]){ (long)AT(1), (long)AT(3), 4096, 0 }) ? errno : 0; // UFFDIO_MOVE
 	int other = ioctl(uffd, UFFDIO_ZEROPAGE, &(struct uffdio_zeropage){ { (long)AT(2), 4096 }, 0, 0 });
-	int word = memfd_create("word", 0), missing = write(word, AT(0), 8) < 0; // SIGBUS, as an error
+	int word = memfd_create("word", 0), missing = write(word, AT(0), 8) < 0; // EFAULT stands for a missing fault
 	int copy = ioctl(uffd, UFFDIO_COPY, &(struct uffdio_copy){ (long)AT(0), (long)AT(3), 4096, UFFDIO_COPY_MODE_WP, 0 });
 	int broken = zero == EEXIST && move == EEXIST && !other && missing && !copy;
 	return puts(broken ? "BROKEN: a page exists for UFFDIO_ZEROPAGE and UFFDIO_MOVE, and is missing for an access" : "ok"), broken;

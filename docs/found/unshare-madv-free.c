@@ -12,7 +12,8 @@
 #define SIZE (32 * 4096)
 static char buffer[SIZE];
 
-// Writes to memory, has it read or not, lets a child free its copy, and returns how many pages are lost.
+// Writes to memory, and lets a child free its copy. If "reads" is not 0, process_vm_readv has read
+// the memory before. Returns how many pages are lost.
 static int lost(int reads)
 {
 	char *p = memset(mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 7, SIZE);
