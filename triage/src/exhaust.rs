@@ -386,7 +386,7 @@ impl std::fmt::Display for Limits {
         };
         write!(
             f,
-            "programs of up to {}, chosen from {alphabet} (the same kind with other operands counts as another), {}, {}",
+            "programs of up to {}, chosen from {alphabet} (the same kind of operation with other operands counts as another operation), {}, {}",
             counted(*operations, "operation"),
             pages,
             counted((*threads).into(), "thread"),

@@ -297,7 +297,7 @@ pub enum Call {
     Scan {
         /// What is scanned.
         range: Range,
-        /// Bits of present, swapped, file, soft-dirty, guard.
+        /// Bits 0 to 4 stand for present, swapped, file, soft-dirty and guard.
         categories: u8,
         /// `PM_SCAN_WP_MATCHING`.
         protect: bool,
@@ -332,8 +332,8 @@ pub struct Step {
     pub process: u8,
     /// The call.
     pub call: Call,
-    /// The number of the call's allocation of memory that fails, from 1; 0 if none fails. Of calls
-    /// that access each page of a range, the access to the first page counts.
+    /// Which of the call's allocations of memory fails, counted from 1; 0 if none fails. If the call
+    /// accesses each page of a range, only the allocations for the first page are counted.
     pub fail: u8,
 }
 

@@ -86,9 +86,11 @@ pub struct CallsJob {
     pub closely: bool,
     /// Seconds that a call may take.
     pub patience: u8,
-    /// Known breaches. Each has its kind and the place where it shows ([`place`]): the name of the
-    /// call before it, or `end` for the end of the program, and the kind of memory; or the name of
-    /// the counter. The ledger gives up the claim, and the program goes on.
+    /// Known breaches, each with its kind and the place where it shows. For a counter, the place is
+    /// the counter's name; for [`BreachKind::Alert`], the kernel's words without their numbers. For
+    /// other breaches, [`place`] makes it of the name of the call before the breach (`end` at the
+    /// end of the program) and the kind of memory. If one of these breaches shows, the ledger gives
+    /// up the claim, and the program goes on.
     pub known: Vec<(BreachKind, String)>,
 }
 

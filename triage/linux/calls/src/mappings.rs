@@ -18,7 +18,8 @@ const ALL: u64 = u64::MAX;
 struct Mapping {
     /// The number of its first page.
     first: usize,
-    /// The bits of its [`WORDS`], and the highest bit.
+    /// Bit `i` is set if `VmFlags:` has word `i` of [`WORDS`]. The highest bit is always set, so a
+    /// mapping without any of these words differs from a hole.
     bits: u64,
 }
 
@@ -50,7 +51,7 @@ impl Mappings {
         Some(Self(pages))
     }
 
-    /// The first page of which a call that has failed has changed more than it may.
+    /// The first page whose mapping a failed call has changed in a way that it may not.
     pub fn changed(&self, after: &Self, call: &Call) -> Option<usize> {
         let bits = |mapping: &Option<Mapping>| mapping.map_or(0, |mapping| mapping.bits);
         let pages = self.0.iter().zip(&after.0).enumerate();
@@ -63,10 +64,10 @@ impl Mappings {
             .map(|(page, _)| page)
     }
 
-    /// The bits that a call that fails may change of a page.
+    /// The bits of the page's mapping that a failed call may change.
     fn may_change(&self, call: &Call, page: usize) -> u64 {
         let within = |range: Range, bits| {
-            // of hugetlb, Linux rounds the range
+            // Linux rounds a range of hugetlb to huge pages
             let is_hugetlb = self.any(range, HUGETLB);
             let range = if is_hugetlb { range.rounded() } else { range };
             let bits = if is_hugetlb { ALL } else { bits };

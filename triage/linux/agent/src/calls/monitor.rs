@@ -157,8 +157,9 @@ impl Monitor {
             mailbox,
             is_parents: false,
         };
-        // Waits until the thread runs, because it allocates memory when it starts. During a fork,
-        // libc holds the locks of its allocator, and the fork waits for the thread.
+        // Waits until the thread runs. A thread allocates memory when it starts. During a fork of
+        // this process, libc holds the locks of the allocator, so a starting thread would wait for
+        // the fork, and the fork would wait until the thread has read the event of the fork.
         monitor.is_current();
         Ok(monitor)
     }
@@ -168,7 +169,8 @@ impl Monitor {
         self.asks(SYNC)
     }
 
-    /// The thread closes the userfaultfd. Returns true if that was the file of this process.
+    /// Makes the thread close its descriptor of the userfaultfd. Returns true if the thread belongs
+    /// to this process, so that the process has no descriptor left to close.
     pub fn close(self) -> bool {
         self.asks(if self.is_parents { CLOSE_CHILD } else { CLOSE });
         !self.is_parents

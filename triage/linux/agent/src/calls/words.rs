@@ -1,4 +1,4 @@
-//! Makes breaches of the errors that the kernel prints and survives.
+//! Turns the errors that the kernel prints and survives into breaches.
 
 use crate::words::Words;
 use mm_linux_calls::{Breach, BreachKind, CallsJob, CallsReply, without_numbers};
