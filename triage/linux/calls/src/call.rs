@@ -332,8 +332,8 @@ pub struct Step {
     pub process: u8,
     /// The call.
     pub call: Call,
-    /// Which of the call's allocations of memory fails, counted from 1; 0 if none fails. If the call
-    /// accesses each page of a range, only the allocations for the first page are counted.
+    /// Which of the call's allocations of memory fails, counted from 1; 0 if none fails. If the
+    /// call accesses each page of a range, only the allocations for the first page are counted.
     pub fail: u8,
 }
 

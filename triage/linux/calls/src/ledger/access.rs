@@ -171,8 +171,8 @@ impl Ledger {
         }
     }
 
-    /// If something may have written to a private page of a hugetlb file, all pages of the same huge
-    /// page may be copies.
+    /// If something may have written to a private page of a hugetlb file, all pages of the same
+    /// huge page may be copies.
     fn may_copy_huge(&mut self, process: usize, at: usize) {
         let huge = usize::from(HUGE);
         let first = at / huge * huge;

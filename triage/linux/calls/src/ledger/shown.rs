@@ -122,8 +122,8 @@ impl Ledger {
         (counts && !is_there).then_some((BreachKind::NotPopulated, entry, PM_PRESENT))
     }
 
-    /// True if PAGEMAP_SCAN must report the page if its categories match. A scan that protects skips
-    /// memory that is not registered for asynchronous write protection.
+    /// True if PAGEMAP_SCAN must report the page if its categories match. A scan that protects
+    /// skips memory that is not registered for asynchronous write protection.
     pub fn is_scanned(&self, process: usize, at: usize, protect: bool) -> bool {
         let page = &self.pages[process][at];
         self.is_mapped(process, at) && (!protect || self.wp_async && page.has(REG_WP))
