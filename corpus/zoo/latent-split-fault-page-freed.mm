@@ -1,5 +1,5 @@
 # latent-split-fault-page-freed (7.3.4 has it): when the folio of a fault is split, the fault's
-# reference stays with the head page, and the page of the fault gets a new one, although it may be
+# reference stays with the head page; a new reference goes to the page of the fault, which may be
 # free by then.
 # t1's MADV_DONTNEED comes between the lookup of the large folio on the device and its split.
 thp always
