@@ -140,9 +140,9 @@ pub fn alloc_and_copy(
 
 /// Fills in the destinations of a migration, and removes the device's mappings of pages that leave
 /// the device. A huge source gets a huge destination. If that cannot be allocated, or a page of the
-/// source is skipped, each page that is not skipped gets its own destination. For a huge hole,
-/// either every page gets one or none does: if the first page has one, the kernel dereferences
-/// those of all pages of the hole without a check.
+/// source is skipped, each page that is not skipped gets its own destination. In a huge hole,
+/// either every page gets a destination or none does: if the first page has one, the kernel
+/// dereferences the destinations of all pages of the hole without a check.
 fn alloc_and_copy_all(
     s: &mut State,
     cur: Current<'_>,

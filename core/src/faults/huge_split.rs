@@ -152,8 +152,8 @@ impl State {
     }
 
     /// Marks a folio of system memory that is mapped in part only, so that it is split before it is
-    /// reclaimed (`deferred_split_folio`). A folio that is being reclaimed, and so is in the swap
-    /// cache, is not marked.
+    /// reclaimed (`deferred_split_folio`). A folio in the swap cache is not marked, because reclaim
+    /// may already be at work on it.
     pub(crate) fn deferred_split_folio(&mut self, folio: Folio) {
         if folio.device().is_none() && !self.head(folio).has(PageFlags::SWAPCACHE) {
             let flags = &mut self.head_mut(folio).flags;

@@ -101,8 +101,9 @@ impl State {
     }
 
     /// Collects the holes up to the next page table, and the entries of that table that lie in
-    /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries. `collect_large`
-    /// has collected or split what is huge there.
+    /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries. None of them is
+    /// huge, because `collect_large` has collected or split huge entries. A large folio that it
+    /// could not split is skipped.
     fn collect_table(
         &mut self,
         cur: Current<'_>,

@@ -37,8 +37,8 @@ enum Source {
 }
 
 impl State {
-    /// Collects a range that has no entries, or only one of the huge zero page, hole by hole. A
-    /// hole ends where the table that is missing there would end.
+    /// Collects, hole by hole, a range that has no entries, or only an entry of the huge zero page.
+    /// A hole ends where the table that is missing there would end.
     pub(crate) fn collect_holes(&self, args: &mut MigrateVma, range: Range<u64>) {
         let pgd = args.area.as_ref().map(|area| self.mm(area.mm).pgd);
         let mut addr = range.start;

@@ -102,8 +102,8 @@ impl SwapDevice {
         })
     }
 
-    /// Allocates the lowest run of `size` free slots. If a run is as long as a cluster, it is a
-    /// free cluster.
+    /// Allocates the lowest run of `size` free slots. In the kernel, the run of a huge page is a
+    /// whole cluster of slots, all of them free.
     fn alloc_run(&mut self, size: u32) -> Option<SwapId> {
         let used = self.slots.len() as u32;
         let is_free = |slot: u32| slot >= used || self.slots[slot as usize].is_free();
@@ -227,8 +227,9 @@ impl State {
         self.folio_ref_sub(folio, nr);
     }
 
-    /// During the split of a folio, makes the slot of each page cache the new folio of that page
-    /// (`__swap_cache_replace_folio`). The old folio must still have its order.
+    /// Puts the new folio of each page into the swap cache, under the slot of that page, in place of
+    /// the folio that is being split (`__swap_cache_replace_folio`). The old folio must still have
+    /// its order.
     pub(crate) fn split_in_swap_cache(&mut self, folio: Folio) {
         for (slot, page) in self.cached_pages(folio) {
             self.page_mut(page).swap = slot;

@@ -34,7 +34,8 @@ pub(crate) enum RmapLock {
 pub(crate) enum Zeroes {
     /// A mapping of the page.
     Mapped,
-    /// A mapping of the shared zero page, so that the page goes (`TTU_USE_SHARED_ZEROPAGE`).
+    /// A mapping of the shared zero page, so that the page can be freed
+    /// (`TTU_USE_SHARED_ZEROPAGE`).
     Shared,
 }
 

@@ -59,7 +59,7 @@ impl NamedPages {
         }
     }
 
-    /// The pages below 8 that operations without a range name.
+    /// The pages below 8 that an operation names if it has no range.
     fn single(self) -> Vec<u8> {
         match self {
             Self::Small(pages) => (0..pages).collect(),

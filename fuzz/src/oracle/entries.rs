@@ -155,7 +155,7 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
         let vma = view.s.find_vma(write.mm, write.addr);
         vma.is_none_or(|vma| view.s.vma(vma).flags.contains(VmFlags::UFFD_WP))
     };
-    // an entry that the split of a huge entry makes may be removed before the slice ends
+    // the split of a huge entry makes entries that may be removed before the slice ends
     let stands = view.s.tables().part(write.at, write.addr) == write.new;
     if !new.uffd_wp || view.at.op.moves_areas || !stands || registered() {
         return Ok(());
