@@ -189,7 +189,8 @@ impl State {
         head.has(PageFlags::SWAPCACHE) && (head.swap.0..behind).contains(&slot.0)
     }
 
-    /// The page of `folio` whose slot is `slot`. A run is aligned, so the number of the slot tells.
+    /// The page of `folio` whose slot is `slot`. A run is aligned, so the number of the slot
+    /// says which page of the folio it is.
     pub(crate) fn page_of_slot(&self, folio: Folio, slot: SwapId) -> Pfn {
         let pages = 1 << self.head(folio).order;
         Pfn(folio.head().0 + slot.0 % pages)
@@ -227,9 +228,9 @@ impl State {
         self.folio_ref_sub(folio, nr);
     }
 
-    /// Puts the new folio of each page into the swap cache, under the slot of that page, in place of
-    /// the folio that is being split (`__swap_cache_replace_folio`). The old folio must still have
-    /// its order.
+    /// Puts the new folio of each page into the swap cache, under the slot of that page, in place
+    /// of the folio that is being split (`__swap_cache_replace_folio`). The old folio must still
+    /// have its order.
     pub(crate) fn split_in_swap_cache(&mut self, folio: Folio) {
         for (slot, page) in self.cached_pages(folio) {
             self.page_mut(page).swap = slot;
