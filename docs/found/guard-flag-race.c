@@ -1,6 +1,6 @@
 // Expected: an access to a guard region raises SIGSEGV, also in a child (madvise(2)).
-// Linux 7.3.4: if mprotect of another thread runs at the same time as MADV_GUARD_INSTALL, it takes back the
-// mark that the mapping has guard regions, and a child can read them. A race: the program tries for 30
+// Linux 7.3.4: mprotect of another thread, at the same time as MADV_GUARD_INSTALL, takes back the mark that
+// the mapping has guard regions, and a child can read them. A race: the program tries for 30
 // seconds. Needs root, for SCHED_FIFO. cc -static -lpthread
 #define _GNU_SOURCE
 #include <pthread.h>

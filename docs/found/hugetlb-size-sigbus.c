@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Makes a file of a page and 4096 bytes, punches a hole over the last page, and returns the signal that a
-// read before the end raises.
+// Makes a file of one page and "more" bytes, punches a hole over its last page, and returns the signal
+// that a read before the end raises.
 static int reads(int flags, long page, int more)
 {
 	int memory = memfd_create("memory", flags), status;

@@ -1,6 +1,6 @@
 // Expected: after mseal, MADV_DONTNEED does not discard anonymous memory that is read-only.
-// Linux 7.3.4: a MADV_DONTNEED that has waited for a monitor to read its event does. Needs
-// CONFIG_USERFAULTFD. cc -static -lpthread
+// Linux 7.3.4: a MADV_DONTNEED that has waited for a monitor to read its event still discards it.
+// Needs CONFIG_USERFAULTFD. cc -static -lpthread
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

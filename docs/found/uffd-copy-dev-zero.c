@@ -15,7 +15,8 @@
 #define AT(page) ((char *)0x700000000000 + (page) * 4096L)
 static char buffer[4096] __attribute__((aligned(4096)));
 
-// The errors of both calls for a missing page, or 0 and 0; the page is registered at this address.
+// Registers two pages at this address. Stores the error of UFFDIO_COPY to the first and that of
+// UFFDIO_ZEROPAGE to the second, or 0 for success. Returns 0 if the pages cannot be registered.
 static int filled(int uffd, char *at, int *copy, int *zero)
 {
 	struct uffdio_register reg = { { (long)at, 2 * 4096 }, UFFDIO_REGISTER_MODE_MISSING, 0 };

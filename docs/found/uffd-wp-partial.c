@@ -1,7 +1,7 @@
 // Expected: a UFFDIO_WRITEPROTECT that fails changes nothing. UFFDIO_RWPROTECT (7.3) checks the
 // whole range first.
-// Linux 7.3.4: one whose range ends where nothing is registered fails (ENOENT), and has protected
-// the beginning. Needs CONFIG_USERFAULTFD. cc -static
+// Linux 7.3.4: UFFDIO_WRITEPROTECT of a range that ends where nothing is registered fails (ENOENT),
+// and has protected the beginning. Needs CONFIG_USERFAULTFD. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>
