@@ -131,9 +131,9 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_MLOCKED (1 << 8)
 #define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)	/* of the system's memory */
 
-#define MMFUZZ_UNEVEN_KIND (1 << 0)	/* of the entry, its level, the device */
-#define MMFUZZ_UNEVEN_FLAGS (1 << 1)	/* of the entry */
-#define MMFUZZ_UNEVEN_PAGE (1 << 2)	/* the flags of the page */
+#define MMFUZZ_UNEVEN_KIND (1 << 0)	/* the entry's kind or level, or the device */
+#define MMFUZZ_UNEVEN_FLAGS (1 << 1)	/* the entry's flags */
+#define MMFUZZ_UNEVEN_PAGE (1 << 2)	/* the page's flags */
 #define MMFUZZ_UNEVEN_REFS (1 << 3)
 #define MMFUZZ_UNEVEN_MAPS (1 << 4)
 #define MMFUZZ_UNEVEN_ORDER (1 << 5)

@@ -82,7 +82,7 @@ kinds! {
         "no counter of the system falls below 0";
     NoEvent, "no-event", "memory that is registered with userfaultfd is moved, dropped or unmapped without an event",
         "userfaultfd has an event when memory is moved, dropped or unmapped";
-    FalseEvent, "false-event", "userfaultfd has an event that says what has not happened",
+    FalseEvent, "false-event", "userfaultfd has an event for a change that has not happened",
         "an event of userfaultfd says what has happened";
     Waits, "waits", "a thread waits for userfaultfd, although nothing stops its access any more",
         "a thread that waits for userfaultfd goes on when nothing stops its access any more";
@@ -199,7 +199,7 @@ pub const COUNTERS: [Counter; 22] = [
         name: "/sys/kernel/mm/transparent_hugepage/hugepages-256kB/stats/nr_anon_partially_mapped",
         slack: 0,
     },
-    // in kB; processes of the agent map memory meanwhile
+    // in kB; the slack is for what the agent's processes map at the same time
     Counter {
         name: "Committed_AS:",
         slack: 512,

@@ -73,7 +73,7 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
     assert_eq!(shown(&ledger, swapped), None, "a lock that failed");
 }
 
-/// Linux counts an entry for such a page as "maybe shared", on purpose.
+/// Linux counts the entry of a page that a device has for itself as "maybe shared", on purpose.
 #[test]
 fn smaps_may_count_a_page_as_shared_that_a_device_has_for_itself() {
     let mut ledger = with(Kind::Private, false);
@@ -162,7 +162,8 @@ fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
     }
 }
 
-/// The mapping at page 0 has page 1 of the object then, so a write there changes page 1.
+/// After the remap, the mapping at page 0 has page 1 of the object, so a write to page 0 also
+/// changes page 1.
 #[test]
 fn remapped_pages_of_shared_memory_promise_no_contents() {
     let mut ledger = Ledger::default();

@@ -280,7 +280,7 @@ mod tests {
         let fuzzer = Fuzzer::new(&args, Queue::new(&args, [].into()), 600);
         let stop = Stop::default();
         let interrupted = std::thread::scope(|scope| {
-            // as soon as there is something to tear
+            // stops the run while it writes files, so that the stop could tear one
             scope.spawn(|| {
                 let is_begun = || kept.path().read_dir().expect("a folder").count() > 3;
                 while !is_begun() {

@@ -9,8 +9,8 @@ use crate::range::Range;
 
 impl Ledger {
     /// Checks the events of a call that has ended with `result`, before [`apply`](Self::apply).
-    /// `stays` says whether the page is still there that was there before the call. Returns the
-    /// page, and the promise that is broken.
+    /// `stays` says whether a page still has the frame that it had before the call. Returns a
+    /// page for which a promise is broken, and the promise.
     pub fn check_events(
         &self,
         process: usize,

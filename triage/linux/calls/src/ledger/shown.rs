@@ -87,16 +87,17 @@ impl Ledger {
         page.has(MAPPED) && !page.any(other)
     }
 
-    /// True if an access to the page is a missing fault unless the page is there. Claims that only
-    /// of private memory without a file.
+    /// True if userfaultfd must stop an access to the page when the page is missing. False for
+    /// shared memory and files, of which the ledger claims nothing here.
     pub fn is_missing_here(&self, process: usize, at: usize) -> bool {
         let page = &self.pages[process][at];
         page.has(MAPPED | READABLE | REG_MISSING)
             && !page.any(VAGUE | SHARED | FILE | GUARD | POISON)
     }
 
-    /// True if no other process can map what this one maps, and Linux knows it. Of an entry for a
-    /// page that a device has for itself, smaps says "maybe shared" on purpose (`smaps_account`).
+    /// True if no other process can map what this one maps, and Linux knows it. It does not know
+    /// it of a page that a device has for itself: smaps counts the entry as "maybe shared", on
+    /// purpose (`smaps_account`).
     pub fn is_alone(&self) -> bool {
         !self.has_forked && !self.has_exclusive
     }

@@ -72,7 +72,8 @@ impl Kernel {
 
     fn close_uffd(&mut self) -> i32 {
         let uffd = self.uffd.take();
-        // the monitor closes its descriptor; the child of a fork has one of its own, closed here
+        // A monitor thread of this process closes the descriptor. If the thread is the parent's, it
+        // cannot close the descriptor of this process.
         let is_closed = self.monitor.take().is_some_and(Monitor::close);
         if let Some(uffd) = uffd.filter(|_| !is_closed) {
             // SAFETY: ours, and closed once.
@@ -232,7 +233,7 @@ impl Kernel {
                 }
                 0
             }
-            // SAFETY: a name.
+            // SAFETY: the name is a string that ends with a zero byte.
             Call::Name(range) => on(range, |at, len| unsafe {
                 libc::prctl(PR_SET_VMA, 0, at, len, c"name".as_ptr())
             }),

@@ -192,7 +192,7 @@ impl Kernel {
         self.monitor.as_ref()?.stuck_at()
     }
 
-    /// The events since the last time; `None` if nobody knows.
+    /// The events since the last time; `None` without a monitor, or if it does not answer.
     pub fn events(&self) -> Option<Vec<UffdEvent>> {
         self.monitor.as_ref()?.events()
     }
@@ -214,12 +214,13 @@ impl Kernel {
     /// Says which allocation of this thread fails from now on; 0 if none does.
     fn set_failure(&mut self, number: u8) {
         if let Ok(file) = open(&mut self.failures, "/proc/self/fail-nth") {
-            // a kernel without such failures makes all allocations
+            // on a kernel that cannot make allocations fail, the call runs without a failure
             let _ = file.write_all_at(number.to_string().as_bytes(), 0);
         }
     }
 
-    /// Makes a call of the program, or the first part of one, which may lack memory.
+    /// Makes a call of the program, or its first part. The allocation that
+    /// [`fail_next`](Self::fail_next) chose fails in it.
     pub fn failing<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         let number = std::mem::take(&mut self.fail);
         if number == 0 {
