@@ -6,7 +6,7 @@ use crate::swap::SwapSlot;
 
 impl Current<'_> {
     /// Reads a slot that only one entry names. The folio is not in the swap cache, so no other task
-    /// can find it. Kernels up to 6.18 do this with fast devices. The folio stays locked. Returns
+    /// can find it. Kernels before 7.0 do this with fast devices. The folio stays locked. Returns
     /// `None` if several entries name the slot, if it has a cached folio, or if memory runs out.
     pub(crate) async fn swapin_past_cache(self, slot: SwapId) -> Option<Folio> {
         let folio = {
