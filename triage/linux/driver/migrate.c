@@ -176,7 +176,7 @@ static int migrate_area(struct held_migration *held, struct vm_area_struct *vma,
 	};
 	int ret;
 
-	/* only a program with huge pages has units */
+	/* only in a program with huge pages is a unit more than one page */
 	if (range->unit > 1)
 		args.flags |= MIGRATE_VMA_SELECT_COMPOUND;
 	memset(held->dst, 0, sizeof(held->dst));

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The values of all counters.
 type Values = [i64; LEAKS.len()];
 
-/// The values at the last check; `None` before the first one.
+/// The values that were read last; `None` before the first reading.
 #[derive(Debug, Default)]
 pub struct Leaks(Option<Values>);
 

@@ -280,7 +280,7 @@ pub enum Call {
     Wake(Range),
     /// The process may have no more mappings than it has now (`vm.max_map_count`).
     MapLimit,
-    /// hugetlb may have no more huge pages than are in use now (`vm.nr_hugepages`).
+    /// hugetlb may have no more huge pages than are in use or reserved now (`vm.nr_hugepages`).
     HugetlbLimit,
     /// The userfaultfd is closed.
     CloseUffd,

@@ -88,9 +88,9 @@ pub struct CallsJob {
     pub patience: u8,
     /// Known breaches, each with its kind and the place where it shows. For a counter, the place is
     /// the counter's name; for [`BreachKind::Alert`], the kernel's words without their numbers. For
-    /// other breaches, [`place`] makes it of the name of the call before the breach (`end` at the
-    /// end of the program) and the kind of memory. If one of these breaches shows, the ledger gives
-    /// up the claim, and the program goes on.
+    /// other breaches, the place is what [`place`] returns for the name of the call before the
+    /// breach (`end` at the end of the program) and the kind of memory. If one of these breaches
+    /// shows, the ledger gives up the claim, and the program goes on.
     pub known: Vec<(BreachKind, String)>,
 }
 

@@ -54,7 +54,7 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
         (Call::Unlock(PAGE), 0),
         (Call::ToDevice(PAGE), 0),
         (Call::Advise(PAGE, Advice::DontNeedLocked), 0),
-        // behind the page, the range has a hole
+        // ENOMEM, as if a hole followed the page in the range: the page is dropped all the same
         (Call::Advise(PAGE, Advice::DontNeedLocked), -12),
     ] {
         let mut ledger = locked();

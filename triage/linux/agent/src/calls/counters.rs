@@ -47,7 +47,8 @@ impl Counters {
         }))
     }
 
-    /// A counter that is below 0, and its value. Linux prints most of them as unsigned numbers.
+    /// A counter that is below 0, and its value. Linux prints most counters as unsigned numbers, so
+    /// one that is below 0 reads as a number near 2^64.
     pub fn below_zero() -> Option<(usize, i64)> {
         let now = Self::read().0.into_iter().enumerate();
         now.into_iter().find(|(_, value)| *value < 0)

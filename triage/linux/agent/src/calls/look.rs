@@ -223,7 +223,7 @@ impl Process<'_> {
         mappings()
     }
 
-    /// Looks whether a call that failed has changed mappings. `before` are those before it.
+    /// Looks whether a call that failed has changed mappings. `before` are the mappings before it.
     pub(super) fn look_at_mappings(
         &mut self,
         step: usize,

@@ -137,7 +137,7 @@ impl Process<'_> {
                 if board.ledger.is_alive(1) {
                     return;
                 }
-                // SAFETY: this process has one thread.
+                // SAFETY: only this thread goes on in the child, where libc's allocator works.
                 match self.kernel.failing(|_| unsafe { libc::fork() }) {
                     -1 => result = kernel::errno(),
                     0 => {

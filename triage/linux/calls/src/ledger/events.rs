@@ -24,7 +24,8 @@ impl Ledger {
             return Some((page, (BreachKind::NoEvent, number.into(), 0)));
         }
         let may_stay = |page: usize| match call {
-            // it drops pages later; if it fails on shared memory or a file, an event is false
+            // MADV_FREE drops private pages later, so they may stay. On shared memory or a file, it
+            // fails and drops nothing, so an event there is false
             Call::Advise(_, Advice::Free) => {
                 result == 0 || !self.pages[process][page].any(SHARED | FILE)
             }

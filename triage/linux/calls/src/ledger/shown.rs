@@ -95,9 +95,9 @@ impl Ledger {
             && !page.any(VAGUE | SHARED | FILE | GUARD | POISON)
     }
 
-    /// True if no other process can map what this one maps, and Linux knows it. It does not know
-    /// it of a page that a device has for itself: smaps counts the entry as "maybe shared", on
-    /// purpose (`smaps_account`).
+    /// True if no other process can map what this one maps, and smaps can tell. smaps cannot tell
+    /// for a page that a device has for itself: it counts the entry as "maybe shared", on purpose
+    /// (`smaps_account`).
     pub fn is_alone(&self) -> bool {
         !self.has_forked && !self.has_exclusive
     }

@@ -205,13 +205,14 @@ impl Kernel {
     /// Makes the allocation with this number fail in the next call, and in no later one.
     pub fn fail_next(&mut self, call: &Call, number: u8) {
         if number > 0 {
-            // the files are opened first, so that no allocation for this counts
+            // the files are opened first, so that the count begins with the call's own allocations
             self.prepare(call);
         }
         self.fail = number;
     }
 
-    /// Says which allocation of this thread fails from now on; 0 if none does.
+    /// Makes an allocation of this thread fail: the next one if `number` is 1, the one after it if
+    /// 2, and so on; none if 0.
     fn set_failure(&mut self, number: u8) {
         if let Ok(file) = open(&mut self.failures, "/proc/self/fail-nth") {
             // on a kernel that cannot make allocations fail, the call runs without a failure
@@ -219,8 +220,8 @@ impl Kernel {
         }
     }
 
-    /// Makes a call of the program, or its first part. The allocation that
-    /// [`fail_next`](Self::fail_next) chose fails in it.
+    /// Makes a call of the program, or one of the accesses or scans that it consists of. The
+    /// allocation that [`fail_next`](Self::fail_next) chose fails in the first of these.
     pub fn failing<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
         let number = std::mem::take(&mut self.fail);
         if number == 0 {

@@ -117,7 +117,7 @@ pub(super) fn swap_off() -> i32 {
 const HUGETLB_PAGES: &str = "/proc/sys/vm/nr_hugepages";
 const MAPS: &str = "/proc/sys/vm/max_map_count";
 
-/// This process can have no more mappings than it has.
+/// From now on, this process can have no more mappings than it has now.
 pub(super) fn limit_maps() -> io::Result<()> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     // the gate page is no mapping of the process
@@ -127,18 +127,19 @@ pub(super) fn limit_maps() -> io::Result<()> {
 
 /// Ends the limit.
 pub fn free_maps() {
-    // if it cannot be written, there is no limit either
+    // if the file cannot be written, `limit_maps` could not set a limit either
     let _ = std::fs::write(MAPS, "65530");
 }
 
-/// hugetlb has no more huge pages than are in use or reserved.
+/// Leaves hugetlb only the huge pages that are in use or reserved.
 pub(super) fn limit_hugetlb() -> io::Result<()> {
     std::fs::write(HUGETLB_PAGES, "0")
 }
 
 /// Gives hugetlb back the number of huge pages that it had at first.
 pub fn free_hugetlb() {
-    // if there are as many, this does nothing; otherwise it needs free memory in large pieces
+    // if hugetlb still has that number, the write does nothing; otherwise it needs free memory in
+    // large pieces
     let _ = std::fs::write(HUGETLB_PAGES, HUGETLB);
 }
 
