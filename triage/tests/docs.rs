@@ -150,7 +150,7 @@ const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "unmap-nr-pages-stale",
         "3f8968e9cbf9",
-        "a mapping is unmapped page by page; the bug needs a batch of entries",
+        "only a clean, lazily freed folio is unmapped in batches; the bug needs a device-exclusive entry behind a batch, and the folio of such an entry is dirty",
     ),
     (
         "excl-folio-walk",
