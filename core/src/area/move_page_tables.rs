@@ -45,7 +45,7 @@ impl Move {
     }
 }
 
-/// Entries that move in one section.
+/// Entries that move in one atomic section.
 struct Step {
     from: u64,
     to: u64,

@@ -189,8 +189,8 @@ impl State {
         head.has(PageFlags::SWAPCACHE) && (head.swap.0..behind).contains(&slot.0)
     }
 
-    /// The page of `folio` whose slot is `slot`. A run is aligned, so the number of the slot
-    /// says which page of the folio it is.
+    /// The page of `folio` whose slot is `slot`. A run is aligned, so the lowest bits of the slot's
+    /// number are the index of the page in the folio.
     pub(crate) fn page_of_slot(&self, folio: Folio, slot: SwapId) -> Pfn {
         let pages = 1 << self.head(folio).order;
         Pfn(folio.head().0 + slot.0 % pages)

@@ -74,8 +74,8 @@ impl State {
         true
     }
 
-    /// True if the entries of `vma` map all of the folio, under one page-table lock. `found` is the
-    /// first of them.
+    /// True if `vma` maps all of the folio, by one huge entry or by the entries of one page table.
+    /// `found` is the first entry.
     fn maps_whole_folio(&self, vma: VmaId, folio: Folio, found: Found) -> bool {
         let (area, addr) = (self.vma(vma), self.tables.addr(found.at));
         self.head(folio).order == 0

@@ -242,7 +242,8 @@ impl Shadow {
         }
     }
 
-    /// A large folio was split. Its pages may be dirty if one of them was.
+    /// A large folio was split. Each of its pages may be dirty if one of them was dirty or in the
+    /// swap cache.
     pub(super) fn split(&mut self, head: Pfn, pages: u32) {
         let pages = || (0..pages).map(|i| Pfn(head.0.wrapping_add(i)));
         let dirty = |pfn| {

@@ -31,7 +31,7 @@ pub struct Tally {
     pub accepted: Counts,
     /// Kinds of known findings, and the programs that were given for them.
     pub known_kinds: BTreeMap<String, String>,
-    /// Programs that showed a known finding.
+    /// Programs, other than those of `--known`, that showed a known finding.
     pub passed_over: u64,
     /// For each kind of difference, the count and the first program that shows it.
     pub kinds: BTreeMap<String, (u64, Example)>,

@@ -8,8 +8,8 @@ use core::ops::Range;
 
 impl State {
     /// True if mprotect collects the dirty bit of this entry with those of its neighbours. In the
-    /// model, an entry needs no neighbour for that. The reason is the guest: there, a page of a
-    /// program with huge pages stands for several pages, whose entries are neighbours.
+    /// model, an entry needs no neighbour for that. In the guest, it always has neighbours: if a
+    /// program has huge pages, each of its pages stands for 64 pages of the guest.
     pub(crate) fn dirties_batch(&self, at: PteRef, pte: PresentPte) -> bool {
         let large = self.head(self.folio(pte.pfn())).order > 0;
         pte.dirty() && large && self.tables().table(at).level == 0

@@ -102,7 +102,8 @@ impl CallsFinding {
 
     /// True if both findings break promises of the same group ([`BreachKind::group`]), and the
     /// program of `self` makes all kinds of calls and maps all kinds of memory that the program of
-    /// `other` does. If the symptom of `self` is costly, true if the symptoms are the same.
+    /// `other` does. If the symptom of `self` is costly, only the symptoms are compared: they must
+    /// be the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,

@@ -18,7 +18,7 @@ const RESOLVES: &str = "\
 		}
 ";
 
-/// The functions of the threads that the statements begin.
+/// The functions that the threads of the program run.
 pub fn threads(program: &Program, main: &str) -> String {
     let mut text = String::new();
     let starts: Vec<_> = program
