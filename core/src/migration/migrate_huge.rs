@@ -38,7 +38,7 @@ enum Source {
 
 impl State {
     /// Collects, hole by hole, a range that has no entries, or only an entry of the huge zero page.
-    /// A hole ends where the table that is missing there would end.
+    /// Each missing table makes one hole: the part of the range that the table would cover.
     pub(crate) fn collect_holes(&self, args: &mut MigrateVma, range: Range<u64>) {
         let pgd = args.area.as_ref().map(|area| self.mm(area.mm).pgd);
         let mut addr = range.start;
@@ -53,9 +53,9 @@ impl State {
         }
     }
 
-    /// Collects a hole: as a huge one if the migration wants that and both ends are aligned. If the
-    /// hole is larger than a huge page, because an upper table is missing, only its first huge page
-    /// is collected (`migrate_vma_collect_hole`).
+    /// Collects a hole: as a huge one if the migration wants that and both ends are aligned. A huge
+    /// hole is larger than a huge page if an upper table is missing. Of such a hole, only the first
+    /// huge page is collected (`migrate_vma_collect_hole`).
     fn collect_hole(&self, args: &mut MigrateVma, range: Range<u64>) {
         let hole = MigratePfn::NONE.migrating(false);
         let aligned = |addr| self.pmd_range(addr).start == addr;

@@ -176,7 +176,8 @@ impl State {
         pte.with_pfn(page)
     }
 
-    /// Drops the entries' uses of the slots, and frees the slots if they should be freed.
+    /// Drops the entries' uses of the slots. Frees the slots if this fault should free them
+    /// (`should_try_to_free_swap`) and no other entry names any of them.
     fn put_swap(&mut self, vma: VmaId, write: bool, slots: RangeInclusive<SwapId>, folio: Folio) {
         for slot in slots.start().0..=slots.end().0 {
             self.swap_free(SwapId(slot));

@@ -245,7 +245,7 @@ impl Letter {
             letter.names_near |= how != How::Stay && to.get() != FAR;
         }
         if named == NamedPages::Huge {
-            letter.names_first = true; // nothing can be renamed: each program is canonical
+            letter.names_first = true; // no page can be renamed: a program need not name page 0
         }
         letter
     }

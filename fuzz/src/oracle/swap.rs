@@ -139,8 +139,8 @@ fn check_exclusive(view: &View<'_>, id: SwapId) -> Check {
     }
 }
 
-/// The anon_vma and the index of a page in the swap cache, if its folio has an anon_vma, lead to
-/// each entry that names its slot: the page can be mapped there again.
+/// If a page in the swap cache has an anon_vma, its anon_vma and its index lead to each entry that
+/// names its slot. So the page can be mapped there again.
 #[inline(never)]
 fn check_reachable(view: &View<'_>, id: SwapId) -> Check {
     let Some(pfn) = view.s.swap_cache_page(id) else {
