@@ -108,12 +108,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-clear-softdirty-devpriv-pmd",
         kernels: (7, 1)..OPEN,
-        evidence: "clear_soft_dirty_pmd skips a device-private entry: pagemap after /dev/hmm_dmirror and clear_refs, on 7.3.4",
+        evidence: "clear_soft_dirty_pmd skips a device-private entry: docs/found/clear-refs-device-huge.c, on 7.2.13 and 7.3.4",
     },
     KnownBug {
         name: "latent-move-softdirty-devpriv-pmd",
         kernels: (7, 1)..OPEN,
-        evidence: "move_soft_dirty_pmd skips a device-private entry: pagemap after /dev/hmm_dmirror and mremap, on 7.3.4",
+        evidence: "move_soft_dirty_pmd skips a device-private entry: docs/found/mremap-device-huge.c, on 7.2.13 and 7.3.4",
     },
     KnownBug {
         name: "excl-mapcount-dropped",
