@@ -231,7 +231,7 @@ invariants! {
         concerned: AREA,
         subject: Layout, blame: Section, ways: [], exempt: [];
     LockedArea = Entries / "locked-area",
-        holds: "Reclaim takes no page from an mlocked VMA.",
+        holds: "Reclaim and the split of a large folio take no page from an mlocked VMA.",
         concerned: ENTRY,
         subject: LockedArea, blame: Section, ways: [],
         exempt: ["an address space without users, which is being torn down"];
@@ -245,7 +245,9 @@ invariants! {
                 the zero page; it is present, device-private or a migration entry.",
         concerned: ENTRY,
         subject: HugeEntry, blame: Section, ways: [],
-        exempt: ["an entry that was overwritten before the slice ended"];
+        exempt: ["the limits of the VMA, if the VMA has left the address space and is being torn \
+                  down",
+            "an entry that was overwritten before the slice ended"];
     WriteUffdWp = Entries / "write-uffd-wp",
         holds: "No entry is both writable and write-protected for userfaultfd.",
         concerned: ENTRY,

@@ -108,7 +108,7 @@ fn check_locked_area(view: &View<'_>, write: &PteWrite, before: Pte) -> Check {
     }
     let was = describe::entry(before);
     let detail = format!(
-        "{was} was reclaimed from an mlocked VMA, at {}",
+        "{was} was taken from an mlocked VMA, at {}",
         view.place(write.mm, write.addr)
     );
     view.page_finding(
