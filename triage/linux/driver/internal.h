@@ -38,7 +38,7 @@ struct mmfuzz_device {
 	spinlock_t lock;		/* protects the fields below */
 	unsigned int unit;		/* pages of a frame */
 	unsigned int limit;		/* frames */
-	unsigned int fresh;		/* frames below this number have been used since the reset */
+	unsigned int fresh;		/* frames from this number on are unused since the reset */
 	unsigned int nr_free;
 	unsigned int nr_blocks;
 	unsigned int nr_gaps;

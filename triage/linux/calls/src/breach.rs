@@ -302,7 +302,8 @@ pub struct Breach {
     pub step: u16,
     /// The process.
     pub process: u8,
-    /// The first page; for a counter, its index in [`COUNTERS`].
+    /// The first page; for a counter, its index in [`COUNTERS`]; for [`BreachKind::Accounting`],
+    /// the index of the field in [`ACCOUNTS`].
     pub page: u16,
     /// What kind of memory the page belongs to: bits of [`memory`], 0 for plain private memory.
     pub memory: u8,

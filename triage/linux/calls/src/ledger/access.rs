@@ -88,7 +88,8 @@ impl Ledger {
         is_broken.then_some((BreachKind::Contents, got, wanted))
     }
 
-    /// The same for a write of `word`. `forced` writes (`/proc/self/mem`) need no permission.
+    /// Notes that a write of `word` to a page has ended. Returns the promise that is broken, if one
+    /// is. `forced` writes (`/proc/self/mem`) need no permission.
     pub fn has_written(
         &mut self,
         process: usize,

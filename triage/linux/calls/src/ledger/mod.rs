@@ -8,8 +8,8 @@
 //! What it does not claim, and why:
 //! - soft-dirty of shared memory, which is lost when the page is reclaimed;
 //! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
-//! - soft-dirty of hugetlb, which does not have it, and success of accesses to it, since its pages
-//!   may run out;
+//! - soft-dirty of hugetlb, which does not have it;
+//! - success of accesses to hugetlb, whose pages may run out;
 //! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
 //! - anything that a call which failed may have done.
 
@@ -149,8 +149,8 @@ impl Ledger {
         self.pages[process][page].give_up();
     }
 
-    /// An access to a protected page ends the protection and succeeds, because the kernel or the
-    /// monitor resolves the page fault.
+    /// True if an access to a protected page ends the protection and succeeds, because the kernel
+    /// or the monitor resolves the page fault.
     const fn resolves(&self) -> bool {
         self.wp_async || self.monitor
     }
