@@ -365,7 +365,12 @@ impl Current<'_> {
                 self.uffd_wp_range(vma, part.clone(), change).await;
             }
             let flags = flags ^ VmFlags::UFFD_WP;
-            self.vma_modify_flags(vma, &part, flags).await?;
+            let is_whole = part == self.state().vma(vma).range();
+            match self.vma_modify_flags(vma, &part, flags).await {
+                // userfaultfd_clear_vma does without a merge for which memory runs out
+                Err(Enomem) if !on && is_whole => self.state().vma_mut(vma).flags = flags,
+                result => drop(result?),
+            }
         }
     }
 
