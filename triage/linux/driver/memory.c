@@ -84,10 +84,11 @@ int mmfuzz_take_frame(struct mmfuzz_device *device)
 }
 
 /*
- * Clears the flags that the last users left; since 6.19 the kernel clears those of the lowest byte
- * only. If an unevictable page migrates to a device page that was active when it was freed, it
- * migrates back with both flags, and folio_migrate_flags() hits a BUG with CONFIG_DEBUG_VM. A page may
- * still look like the tail of its last folio, so the functions for folios cannot be used.
+ * Clears the flags that the last users left. Before 6.19 the kernel clears none of them; since then
+ * it clears only those in the lowest byte. If an unevictable page migrates to a device page that was
+ * active when it was freed, it migrates back with both flags, and folio_migrate_flags() hits a BUG
+ * with CONFIG_DEBUG_VM. A page may still look like the tail of its last folio, so the functions for
+ * folios cannot be used.
  */
 static void begin_pages(struct mmfuzz_device *device, struct page *page, unsigned int order)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A swap disk in memory, which takes a page when it is first written. Its reads and writes end
- * before submit_bio() returns, so nobody ever waits for them. It claims to be synchronous only with
- * mmfuzz_sync_swap on the kernel's command line, because kernels before 7.0 bypass the swap cache
- * for a synchronous disk. Newer ones swap large folios in from such a disk, and only from such a
- * disk.
+ * A swap disk in memory. A page of the disk takes memory once it is written. Reads and writes end
+ * before submit_bio() returns, so nobody ever waits for them. The disk claims to be synchronous only
+ * with mmfuzz_sync_swap on the kernel's command line, because kernels before 7.0 bypass the swap
+ * cache for a synchronous disk. Newer ones swap large folios in from such a disk, and only from such
+ * a disk.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>

@@ -1,8 +1,9 @@
 //! The monitor: a thread that reads the userfaultfd of its process.
 //!
-//! It resolves page faults as soon as it reads them, and notes all other events. The child of a
-//! fork has a userfaultfd of its own, and the thread of the parent reads that one, too. So no call
-//! of either process hangs because nobody reads its event.
+//! It resolves page faults as soon as it reads them, except those of threads that a program starts.
+//! It notes all other events. The child of a fork has a userfaultfd of its own, and the thread of
+//! the parent reads that one, too. So no call of either process hangs because nobody reads its
+//! event.
 
 use super::kernel::errno;
 use mm_linux_calls::{BASE, PAGE_BYTES, PAGES, Range, UffdEvent};

@@ -29,7 +29,7 @@ impl Ledger {
             Call::Advise(_, Advice::Free) => {
                 result == 0 || !self.pages[process][page].any(SHARED | FILE)
             }
-            // it maps the same page again
+            // the call may map the same page again
             Call::RemapFile(..) => true,
             _ => false,
         };

@@ -126,7 +126,7 @@ impl Page {
         self.set(UNSURE, is_unsure);
     }
 
-    /// An access may wait for userfaultfd to fill it in, or to map it.
+    /// An access may wait until userfaultfd fills the page in or maps it.
     pub const fn may_be_missing(&self) -> bool {
         self.has(REG_MISSING) && (self.has(SHARED) || !self.has(POPULATED)) || self.has(REG_MINOR)
     }
