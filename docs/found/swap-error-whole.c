@@ -54,7 +54,7 @@ int main(void)
 		madvise(p, PAGES * 4096, MADV_PAGEOUT);
 	if (before - swap_free() != PAGES * 4)
 		return puts("cannot be run: the huge page is not in swap"), 2;
-	partition(3, 1023);	// a huge page has only one place, whose last page this takes
+	partition(3, 1023);	// the huge page fits only into pages 512 to 1023; the last one is lost now
 	for (int page = 0; page < PAGES; page++)
 		count += pread(memory, &byte, 1, page * 4096l) == 1;
 	if (count >= PAGES - 1)
