@@ -1,5 +1,6 @@
 //! Breaches: the promises that Linux does not keep.
 
+use crate::call::Resource;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -98,6 +99,20 @@ kinds! {
         "walk_end of PAGEMAP_SCAN is the end of what was scanned";
     SmapsShared, "smaps-shared", "smaps counts pages as shared that only one process maps",
         "smaps counts pages as shared only if they are";
+    StackGap, "stack-gap", "a mapping reaches into the gap before a stack",
+        "the pages before a stack are free of mappings that were not fixed there";
+    Sealed, "sealed", "a file changes in spite of its seals",
+        "a sealed file keeps its size and does not become executable";
+    OverLimit, "over-limit", "a process gets more than its limit allows",
+        "a call fails that would exceed a limit of its process";
+    WriteExec, "write-exec", "memory becomes writable and executable after PR_SET_MDWE",
+        "after PR_SET_MDWE, no memory becomes writable and executable";
+    Policy, "policy", "get_mempolicy shows another policy than mbind has set",
+        "get_mempolicy shows the policy that mbind has set";
+    Node, "node", "a page is not on the node that mbind demands",
+        "a page that is faulted in is on the node to which mbind binds it";
+    Attaches, "attaches", "shm_nattch exceeds the number of attaches",
+        "shm_nattch is the number of current attaches";
     Hang, "hang", "a system call does not return",
         "a system call returns";
     Unkillable, "unkillable", "a system call does not return, and its process cannot be killed",
@@ -353,6 +368,30 @@ impl fmt::Display for Breach {
                 self.got, self.wanted, self.page
             ),
             BreachKind::Alert => Ok(()),
+            BreachKind::OverLimit => {
+                let resource = Resource::ALL[self.wanted as usize % Resource::ALL.len()];
+                match resource.field() {
+                    Some(field) => write!(f, ": {field} {} kB", self.got),
+                    None => write!(f, ": a stack has grown by {} pages", self.got),
+                }
+            }
+            BreachKind::Sealed => write!(f, ": {:#x}, and before {:#x}", self.got, self.wanted),
+            BreachKind::Attaches => write!(f, ": {}", self.got),
+            BreachKind::Node => write!(
+                f,
+                ": page {} of process {} is on node {}, not {}",
+                self.page, self.process, self.got, self.wanted
+            ),
+            BreachKind::Policy => write!(
+                f,
+                ": page {} of process {} has mode {} and nodes {:#x}, not {} and {:#x}",
+                self.page,
+                self.process,
+                self.got >> 8,
+                self.got & 255,
+                self.wanted >> 8,
+                self.wanted & 255
+            ),
             BreachKind::Contents => write!(
                 f,
                 ": page {} of process {} has {:#x}, not {:#x}",

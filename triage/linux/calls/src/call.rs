@@ -13,6 +13,125 @@ pub enum Prot {
     Read,
     /// `PROT_READ | PROT_WRITE`.
     Write,
+    /// `PROT_READ | PROT_EXEC`.
+    Exec,
+    /// `PROT_READ | PROT_WRITE | PROT_EXEC`.
+    All,
+}
+
+impl Prot {
+    /// All protections.
+    pub const ALL: [Self; 5] = [Self::None, Self::Read, Self::Write, Self::Exec, Self::All];
+
+    /// `PROT_WRITE` is among them.
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::All)
+    }
+
+    /// `PROT_EXEC` is among them.
+    pub const fn executes(self) -> bool {
+        matches!(self, Self::Exec | Self::All)
+    }
+}
+
+/// What a limit of the process is about (`setrlimit`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Resource {
+    /// `RLIMIT_DATA`.
+    Data,
+    /// `RLIMIT_AS`.
+    Space,
+    /// `RLIMIT_MEMLOCK`, and the process loses CAP_IPC_LOCK, with which the limit does not hold.
+    Locked,
+    /// `RLIMIT_STACK`.
+    Stack,
+}
+
+impl Resource {
+    /// All of them. [`OverLimit`](crate::BreachKind::OverLimit) names one by its index.
+    pub const ALL: [Self; 4] = [Self::Data, Self::Space, Self::Locked, Self::Stack];
+    /// How much more than it has a process may get, in kB.
+    pub const ROOM_KB: u64 = 1024;
+
+    /// Its word in a program.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Space => "as",
+            Self::Locked => "memlock",
+            Self::Stack => "stack",
+        }
+    }
+
+    /// Its name in C.
+    pub const fn c(self) -> &'static str {
+        match self {
+            Self::Data => "RLIMIT_DATA",
+            Self::Space => "RLIMIT_AS",
+            Self::Locked => "RLIMIT_MEMLOCK",
+            Self::Stack => "RLIMIT_STACK",
+        }
+    }
+
+    /// The field of `/proc/self/status` that the limit bounds. The limit of a stack bounds each
+    /// stack by itself.
+    pub const fn field(self) -> Option<&'static str> {
+        match self {
+            Self::Data => Some("VmData:"),
+            Self::Space => Some("VmSize:"),
+            Self::Locked => Some("VmLck:"),
+            Self::Stack => None,
+        }
+    }
+}
+
+/// A policy of memory on two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Policy {
+    /// `MPOL_DEFAULT`.
+    Default,
+    /// `MPOL_PREFERRED`.
+    Preferred,
+    /// `MPOL_BIND`.
+    Bind,
+    /// `MPOL_INTERLEAVE`.
+    Interleave,
+    /// `MPOL_LOCAL`.
+    Local,
+    /// `MPOL_PREFERRED_MANY`.
+    PreferredMany,
+}
+
+impl Policy {
+    /// All policies, in the order of their numbers in Linux.
+    pub const ALL: [Self; 6] = [
+        Self::Default,
+        Self::Preferred,
+        Self::Bind,
+        Self::Interleave,
+        Self::Local,
+        Self::PreferredMany,
+    ];
+
+    /// Its word in a program.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Preferred => "preferred",
+            Self::Bind => "bind",
+            Self::Interleave => "interleave",
+            Self::Local => "local",
+            Self::PreferredMany => "preferred-many",
+        }
+    }
+
+    /// The mask of nodes that belongs to it.
+    pub const fn mask(self, node: u8) -> u64 {
+        match self {
+            Self::Default | Self::Local => 0,
+            _ => 1 << node,
+        }
+    }
 }
 
 /// What is mapped.
@@ -37,11 +156,16 @@ pub enum Kind {
     DevZero,
     /// Anonymous memory that the kernel may drop at any time (`MAP_DROPPABLE`).
     Droppable,
+    /// Private anonymous memory that grows downwards when somebody accesses a page before it
+    /// (`MAP_GROWSDOWN`).
+    Stack,
+    /// A new segment of shared memory of System V, attached with `SHM_REMAP`.
+    Shm,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Private,
         Self::Shared,
         Self::File,
@@ -51,13 +175,15 @@ impl Kind {
         Self::SharedHugetlb,
         Self::DevZero,
         Self::Droppable,
+        Self::Stack,
+        Self::Shm,
     ];
 
     /// `MAP_SHARED`.
     pub const fn is_shared(self) -> bool {
         matches!(
             self,
-            Self::Shared | Self::SharedFile | Self::SharedTwin | Self::SharedHugetlb
+            Self::Shared | Self::SharedFile | Self::SharedTwin | Self::SharedHugetlb | Self::Shm
         )
     }
 
@@ -196,6 +322,8 @@ pub enum Call {
     },
     /// `mremap` in place to another number of pages.
     Resize(Range, u16),
+    /// `brk`, after the heap was placed at this range (`PR_SET_MM`): to another number of pages.
+    Brk(Range, u16),
     /// Writes a word to each page.
     Write(Range),
     /// Writes a word to every other page.
@@ -246,6 +374,26 @@ pub enum Call {
     },
     /// `munlock`.
     Unlock(Range),
+    /// `mlockall` with these flags: 1 current, 2 future, 4 on fault.
+    LockAll(u8),
+    /// `munlockall`.
+    UnlockAll,
+    /// `msync`.
+    Sync(Range),
+    /// `mbind`, with this node.
+    Bind(Range, Policy, u8),
+    /// `set_mempolicy_home_node`.
+    HomeNode(Range, u8),
+    /// `F_ADD_SEALS` of the memfd.
+    SealFile(u8),
+    /// `ftruncate` of the memfd to a number of pages.
+    FileSize(u16),
+    /// `fchmod` of the memfd, which would make it executable.
+    FileMode,
+    /// `setrlimit`: of this, the process may get [`Resource::ROOM_KB`] more than it has.
+    Limit(Resource),
+    /// `PR_SET_MDWE`.
+    Mdwe,
     /// Clears the soft-dirty bits (4 to `/proc/self/clear_refs`).
     ClearSoftDirty,
     /// KSM scans all memory.
@@ -359,6 +507,17 @@ impl Call {
             Self::Protect(..) => "mprotect",
             Self::Move { .. } => "mremap",
             Self::Resize(..) => "resize",
+            Self::Brk(..) => "brk",
+            Self::LockAll(_) => "mlockall",
+            Self::UnlockAll => "munlockall",
+            Self::Sync(_) => "msync",
+            Self::Bind(..) => "mbind",
+            Self::HomeNode(..) => "home-node",
+            Self::SealFile(_) => "seal-file",
+            Self::FileSize(_) => "file-size",
+            Self::FileMode => "chmod",
+            Self::Limit(_) => "limit",
+            Self::Mdwe => "mdwe",
             Self::Write(_) => "write",
             Self::WriteAlternate(_) => "write-alternate",
             Self::Read(_) => "read",
@@ -434,6 +593,24 @@ impl Call {
         }
     }
 
+    /// It is about the memfd itself.
+    pub const fn is_about_file(&self) -> bool {
+        matches!(self, Self::SealFile(_) | Self::FileSize(_) | Self::FileMode)
+    }
+
+    /// It may map memory, or change what may be done with it.
+    pub const fn changes_mappings(&self) -> bool {
+        matches!(
+            self,
+            Self::Map { .. }
+                | Self::Protect(..)
+                | Self::Brk(..)
+                | Self::Move { .. }
+                | Self::Resize(..)
+                | Self::RemapFile(..)
+        )
+    }
+
     /// It fills pages in by userfaultfd.
     pub const fn fills(&self) -> bool {
         matches!(
@@ -466,6 +643,10 @@ impl Call {
             | Self::Protect(range, _)
             | Self::Move { range, .. }
             | Self::Resize(range, _)
+            | Self::Brk(range, _)
+            | Self::Sync(range)
+            | Self::Bind(range, ..)
+            | Self::HomeNode(range, _)
             | Self::Write(range)
             | Self::WriteAlternate(range)
             | Self::Read(range)
@@ -505,6 +686,13 @@ impl Call {
             | Self::DeviceWrite(range)
             | Self::Exclusive(range) => Some(range),
             Self::ClearSoftDirty
+            | Self::LockAll(_)
+            | Self::UnlockAll
+            | Self::SealFile(_)
+            | Self::FileSize(_)
+            | Self::FileMode
+            | Self::Limit(_)
+            | Self::Mdwe
             | Self::Ksm
             | Self::Khugepaged
             | Self::Compact

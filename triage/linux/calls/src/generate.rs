@@ -1,13 +1,18 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
-use crate::call::{Advice, Call, Kind, Modes, Prot, Step};
+use crate::call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
 use crate::range::Range;
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;
 
-const PROTS: [Prot; 5] = [
+const PROTS: [Prot; 10] = [
     Prot::Write,
     Prot::Write,
+    Prot::Write,
+    Prot::Write,
+    Prot::Write,
+    Prot::Exec,
+    Prot::All,
     Prot::Write,
     Prot::Read,
     Prot::None,
@@ -21,7 +26,7 @@ const MODES: [Modes; 7] = [
     Modes::Rwp,
     Modes::Minor,
 ];
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 19] = [
     Kind::Private,
     Kind::Private,
     Kind::Private,
@@ -38,6 +43,9 @@ const KINDS: [Kind; 16] = [
     Kind::SharedHugetlb,
     Kind::DevZero,
     Kind::Droppable,
+    Kind::Stack,
+    Kind::Stack,
+    Kind::Shm,
 ];
 /// Offsets and lengths, many of them near the edges of huge pages, where the kernel takes different
 /// paths.
@@ -54,6 +62,7 @@ pub fn random_program(rng: &mut Rng) -> Program {
         huge_file: rng.u8(0..8) == 0,
         mthp: rng.u8(0..3) == 0,
         always: rng.u8(0..8) == 0,
+        implies_exec: rng.u8(0..16) == 0,
         steps: Vec::new(),
     };
     let steps = rng.usize(4..20);
@@ -97,6 +106,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
             12 if rng.u8(0..3) == 0 => program.monitor ^= true,
             12 if rng.u8(0..6) == 0 => program.huge_file ^= true,
             12 if rng.u8(0..6) == 0 => program.always ^= true,
+            12 if rng.u8(0..8) == 0 => program.implies_exec ^= true,
             12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,
             13 if len > 0 && rng.bool() => {
@@ -222,7 +232,28 @@ fn fail(rng: &mut Rng) -> u8 {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..114) {
+    match rng.u8(0..138) {
+        114..=117 => Call::Brk(range, pick(&LENS, rng)),
+        118 => Call::LockAll(rng.u8(1..8)),
+        119 => Call::UnlockAll,
+        120 => Call::Sync(range),
+        121..=123 => Call::Bind(range, pick(&Policy::ALL, rng), rng.u8(0..2)),
+        124 => Call::HomeNode(range, rng.u8(0..2)),
+        125 => Call::SealFile(1 << rng.u8(0..6) | 1 << rng.u8(0..6)),
+        126 => Call::FileSize(self::range(known, rng).first),
+        127 => Call::FileMode,
+        128..=130 => Call::Limit(pick(&Resource::ALL, rng)),
+        131 => Call::Mdwe,
+        // the pages before a stack
+        132..=137 => {
+            let first = range.first.saturating_sub(pick(&OFFSETS, rng).max(1));
+            let below = Range::new(first, 1);
+            match rng.u8(0..4) {
+                0 | 1 => Call::Write(below),
+                2 => Call::Read(below),
+                _ => Call::MemRead(below),
+            }
+        }
         99 | 100 => Call::WriteZero(few(known, rng)),
         101 => Call::MemRead(few(known, rng)),
         102 | 103 => Call::VmRead(few(known, rng)),

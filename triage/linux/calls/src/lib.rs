@@ -23,7 +23,7 @@ mod text;
 pub use breach::{
     ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, memory, place, without_numbers,
 };
-pub use call::{Advice, Call, Kind, Modes, Prot, Step};
+pub use call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
 pub use ledger::{Access, Ledger, Shown, wakes};
@@ -64,6 +64,8 @@ pub struct Program {
     pub mthp: bool,
     /// All memory may have huge pages, also the memfd; otherwise memory with MADV_HUGEPAGE only.
     pub always: bool,
+    /// Calls that change mappings have the personality READ_IMPLIES_EXEC.
+    pub implies_exec: bool,
     /// The calls, in order. Each ends before the next one starts.
     pub steps: Vec<Step>,
 }
@@ -72,6 +74,20 @@ impl Program {
     /// Mappings of this kind have huge pages of hugetlb.
     pub const fn is_hugetlb(&self, kind: Kind) -> bool {
         kind.is_hugetlb() || self.huge_file && kind.is_file()
+    }
+
+    /// The flags of `memfd_create` for the memfd: `MFD_HUGETLB`, and `MFD_ALLOW_SEALING` or
+    /// `MFD_NOEXEC_SEAL`.
+    pub fn file_flags(&self) -> u32 {
+        let has = |wanted: fn(&Call) -> bool| self.steps.iter().any(|step| wanted(&step.call));
+        let seals = if has(|call| *call == Call::FileMode) {
+            8
+        } else if has(|call| matches!(call, Call::SealFile(_))) {
+            2
+        } else {
+            0
+        };
+        seals | if self.huge_file { 4 } else { 0 }
     }
 }
 

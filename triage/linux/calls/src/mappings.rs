@@ -5,10 +5,11 @@ use crate::range::Range;
 use crate::{BASE, PAGE_BYTES, PAGES};
 
 /// The words of `VmFlags:` in smaps that are compared.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "rd", "wr", "sh", "lo", "lf", "dc", "wf", "hg", "nh", "mg", "um", "uw", "ui", "ur", "sl", "ht",
+    "ex",
 ];
-const PROTECTION: u64 = 0b11;
+const PROTECTION: u64 = 0b11 | 1 << 16;
 const LOCKS: u64 = 0b11 << 3;
 const HUGETLB: u64 = 1 << 15;
 const ALL: u64 = u64::MAX;
@@ -90,7 +91,9 @@ impl Mappings {
                 let pieces = if self.is_one(from) { 0 } else { ALL };
                 within(from, pieces) | within(target, ALL)
             }
-            Call::Resize(range, len) => within(range, 0) | within(Range::new(range.first, len), 0),
+            Call::Resize(range, len) | Call::Brk(range, len) => {
+                within(range, 0) | within(Range::new(range.first, len), 0)
+            }
             Call::Advise(range, advice) => {
                 let words: &[&str] = match advice {
                     Advice::HugePage | Advice::NoHugePage => &["hg", "nh"],

@@ -1,6 +1,6 @@
 //! The text of a program: a line for each step.
 
-use crate::call::{Advice, Call, Kind, Modes, Prot, Step};
+use crate::call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
 use crate::range::Range;
 use crate::{MAX_STEPS, MOST_FAIL, PAGES, Program};
 use std::fmt::{self, Display};
@@ -34,6 +34,8 @@ impl Prot {
             Self::None => "none",
             Self::Read => "r",
             Self::Write => "rw",
+            Self::Exec => "rx",
+            Self::All => "rwx",
         }
     }
 }
@@ -50,6 +52,8 @@ impl Kind {
             Self::SharedHugetlb => "shared-hugetlb",
             Self::DevZero => "dev-zero",
             Self::Droppable => "droppable",
+            Self::Stack => "stack",
+            Self::Shm => "shm",
         }
     }
 }
@@ -83,7 +87,14 @@ impl Display for Step {
             }
             Call::Protect(_, prot) => write!(f, " {}", prot.name()),
             Call::Move { to, keep, .. } => write!(f, " {to}{}", flag(keep, " dontunmap")),
-            Call::Resize(_, number) | Call::RemapFile(_, number) => write!(f, " {number}"),
+            Call::Resize(_, number)
+            | Call::Brk(_, number)
+            | Call::RemapFile(_, number)
+            | Call::FileSize(number) => write!(f, " {number}"),
+            Call::LockAll(flags) | Call::SealFile(flags) => write!(f, " {flags:#x}"),
+            Call::Bind(_, policy, node) => write!(f, " {} {node}", policy.name()),
+            Call::HomeNode(_, node) => write!(f, " {node}"),
+            Call::Limit(resource) => write!(f, " {}", resource.name()),
             Call::Lock { on_fault, .. } => f.write_str(flag(on_fault, " onfault")),
             Call::Register(_, modes) => write!(f, " {}", modes.name()),
             Call::WriteProtect(_, on) | Call::RwProtect(_, on) => {
@@ -127,6 +138,9 @@ impl Display for Program {
         if self.always {
             f.write_str("always\n")?;
         }
+        if self.implies_exec {
+            f.write_str("implies-exec\n")?;
+        }
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
@@ -158,6 +172,7 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
             ["huge-file"] => program.huge_file = true,
             ["mthp"] => program.mthp = true,
             ["always"] => program.always = true,
+            ["implies-exec"] => program.implies_exec = true,
             [name, process, ref operands @ ..] => {
                 if program.steps.len() == MAX_STEPS {
                     return Err(failed(format!("a program has at most {MAX_STEPS} steps")));
@@ -217,6 +232,9 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "uffd-close" => Some(Call::CloseUffd),
         "fork" => Some(Call::Fork),
         "exit" => Some(Call::Exit),
+        "munlockall" => Some(Call::UnlockAll),
+        "chmod" => Some(Call::FileMode),
+        "mdwe" => Some(Call::Mdwe),
         _ => None,
     };
     if let Some(call) = alone {
@@ -224,6 +242,22 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
             [] => Ok(call),
             [other, ..] => Err(format!("'{other}' is too much: {name} has no operands")),
         };
+    }
+    let without_range = match name {
+        "mlockall" => Some(Call::LockAll(number(operands.first(), 7)? as u8)),
+        "seal-file" => Some(Call::SealFile(number(operands.first(), 63)? as u8)),
+        "file-size" => Some(Call::FileSize(number(operands.first(), PAGES)?)),
+        "limit" => {
+            let word = operands.first().copied().unwrap_or_default();
+            let resource = Resource::ALL.into_iter().find(|it| it.name() == word);
+            Some(Call::Limit(resource.ok_or_else(|| {
+                format!("'{word}' is not known: give one of data, as, memlock, stack")
+            })?))
+        }
+        _ => None,
+    };
+    if let Some(call) = without_range {
+        return Ok(call);
     }
     let first = number(operands.first(), PAGES - 1)?;
     let range = Range::new(first, number(operands.get(1), PAGES)?);
@@ -238,8 +272,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         let found = names.iter().position(|name| *name == word);
         found.ok_or_else(|| format!("'{word}' is not known: give one of {}", names.join(", ")))
     };
-    let prot =
-        || Ok::<_, String>([Prot::None, Prot::Read, Prot::Write][one_of(&["none", "r", "rw"])?]);
+    let prot = || Ok::<_, String>(Prot::ALL[one_of(&Prot::ALL.map(Prot::name))?]);
     Ok(match name {
         "mmap" => Call::Map {
             range,
@@ -266,6 +299,14 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
             keep: flag(1, "dontunmap")?,
         },
         "resize" => Call::Resize(range, number(rest.first(), PAGES)?),
+        "brk" => Call::Brk(range, number(rest.first(), PAGES)?),
+        "msync" => Call::Sync(range),
+        "mbind" => Call::Bind(
+            range,
+            Policy::ALL[one_of(&Policy::ALL.map(Policy::name))?],
+            number(rest.get(1), 1)? as u8,
+        ),
+        "home-node" => Call::HomeNode(range, number(rest.first(), 1)? as u8),
         "write" => Call::Write(range),
         "write-alternate" => Call::WriteAlternate(range),
         "read" => Call::Read(range),
@@ -375,7 +416,7 @@ mod tests {
         let refused = |text: &str| parse(text).expect_err("no program").to_string();
         assert_eq!(
             refused("# a\nmmap p0 0 1 x"),
-            "line 2: 'x' is not known: give one of none, r, rw"
+            "line 2: 'x' is not known: give one of none, r, rw, rx, rwx"
         );
         assert_eq!(
             refused("write p2 0 1"),

@@ -32,6 +32,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     changed(&|program| program.huge_file = false);
     changed(&|program| program.mthp = false);
     changed(&|program| program.always = false);
+    changed(&|program| program.implies_exec = false);
     changed(&|program| program.steps.iter_mut().for_each(|step| step.process = 0));
     // replace a first page, or a length, everywhere in the program
     let ranges = program.steps.iter().flat_map(|step| {
@@ -98,6 +99,8 @@ fn simplify(call: &mut Call) {
     match call {
         Call::Map { kind, prot, .. } => (*kind, *prot) = (Kind::Private, Prot::Write),
         Call::Move { keep, .. } => *keep = false,
+        Call::LockAll(flags) if *flags > 1 => *flags &= flags.wrapping_sub(1),
+        Call::SealFile(seals) if seals.count_ones() > 1 => *seals &= seals.wrapping_sub(1),
         Call::Copy(_, protect) => *protect = false,
         Call::Lock { on_fault, .. } => *on_fault = false,
         Call::MemWrite(range) | Call::VmWrite(range) | Call::WriteZero(range) => {

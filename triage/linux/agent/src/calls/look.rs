@@ -3,7 +3,7 @@
 use super::Process;
 use super::counters::Counters;
 use super::kernel::{self, Counted, Kernel};
-use mm_linux_calls::{Access, Advice, BreachKind, Call, Mappings, PAGES, Range, Step};
+use mm_linux_calls::{Access, Advice, BreachKind, Call, Mappings, PAGES, Policy, Range, Step};
 
 /// The mappings of this process.
 fn mappings() -> Option<Mappings> {
@@ -146,6 +146,7 @@ impl Process<'_> {
                 | Call::RemapFile(..)
                 | Call::Move { .. }
                 | Call::Resize(..)
+                | Call::Brk(..)
                 | Call::Advise(..)
         );
         let mut entries = Vec::new();
@@ -215,9 +216,98 @@ impl Process<'_> {
         }
     }
 
-    /// The mappings before a call that is to lack memory.
+    /// The pages of private memory that a call may bind to a node and that are not there.
+    pub(super) fn empty_before(&mut self, call: &Call) -> Vec<usize> {
+        let Call::Bind(range, Policy::Bind, _) = *call else {
+            return Vec::new();
+        };
+        let mut entries = vec![0u64; range.len.into()];
+        if !self.kernel.pagemap(range.first.into(), &mut entries) {
+            return Vec::new();
+        }
+        let ledger = &self.shared.board().ledger;
+        let pages = range.pages().zip(entries);
+        let pages = pages
+            .filter(|(page, entry)| *entry & kernel::ANY == 0 && ledger.is_plain(self.me, *page));
+        pages.map(|(page, _)| page).collect()
+    }
+
+    /// Looks whether pages that were just written to for the first time are on the node to which
+    /// they are bound.
+    pub(super) fn look_at_nodes(&mut self, step: usize, call: &Call, fresh: &[usize]) {
+        let Call::Write(range) = *call else {
+            return;
+        };
+        for page in fresh.iter().filter(|page| range.pages().contains(page)) {
+            let wanted = self.shared.board().ledger.policy(self.me, *page);
+            let Some((Policy::Bind, wanted)) = wanted else {
+                continue;
+            };
+            if let Some(node) = self.kernel.node(*page).filter(|node| *node != wanted) {
+                let shown = (BreachKind::Node, node.into(), wanted.into());
+                return self.note(step, *page, shown);
+            }
+        }
+    }
+
+    /// Looks at what a call must not exceed or change: limits, seals, PR_SET_MDWE, the gap before a
+    /// stack, and policies.
+    pub(super) fn look_at_limits(&mut self, step: usize, call: &Call, result: i32) {
+        if let Some((index, kb)) = self.kernel.beyond_limit() {
+            self.note(step, 0, (BreachKind::OverLimit, kb, index));
+        }
+        if self.job.program.file_flags() & !4 != 0
+            && let Some((now, before)) = self.kernel.unsealed()
+        {
+            self.note(step, 0, (BreachKind::Sealed, now, before));
+        }
+        if result != 0 {
+            return;
+        }
+        if let Call::Resize(range, len) | Call::Brk(range, len) = *call
+            && len > range.len
+        {
+            let last = Range::new(range.first, len).pages().end - 1;
+            if self.shared.board().ledger.is_in_gap(self.me, last) {
+                self.note(step, last, (BreachKind::StackGap, 0, 0));
+            }
+        }
+        let made = match *call {
+            Call::Map { range, .. } | Call::Protect(range, _) => Some(range),
+            Call::Brk(range, len) if len > range.len => {
+                Some(Range::new(range.first + range.len, len - range.len))
+            }
+            _ => None,
+        };
+        if let Some(page) = made.and_then(|range| self.kernel.writable_code(range)) {
+            self.note(step, page, (BreachKind::WriteExec, 0, 0));
+        }
+        if let Call::Bind(range, ..) | Call::HomeNode(range, _) = *call {
+            self.look_at_policies(step, range.pages());
+        }
+    }
+
+    /// Looks whether get_mempolicy shows what mbind has set.
+    fn look_at_policies(&mut self, step: usize, pages: std::ops::Range<usize>) {
+        let mut last = None;
+        for page in pages {
+            let wanted = self.shared.board().ledger.policy(self.me, page);
+            let wanted = wanted.filter(|wanted| last.replace(*wanted) != Some(*wanted));
+            let Some((policy, node)) = wanted else {
+                continue;
+            };
+            let number = Policy::ALL.iter().position(|known| *known == policy);
+            let wanted = (number.unwrap_or(0) as u64, policy.mask(node));
+            if let Some(got) = self.kernel.policy(page).filter(|got| *got != wanted) {
+                let shown = |(mode, mask): (u64, u64)| mode << 8 | mask;
+                return self.note(step, page, (BreachKind::Policy, shown(got), shown(wanted)));
+            }
+        }
+    }
+
+    /// The mappings before a call that is to lack memory, or that fails without an error number.
     pub(super) fn mappings_before(step: &Step) -> Option<Mappings> {
-        if step.fail == 0 {
+        if step.fail == 0 && !matches!(step.call, Call::Brk(..)) {
             return None;
         }
         mappings()
@@ -267,8 +357,20 @@ impl Process<'_> {
     pub(super) fn look_closely(&mut self, step: usize) {
         if self.job.closely {
             self.look_at_counts(step);
+            let named = self.shared.board().ledger.named();
+            self.look_at_policies(step, named);
+            self.look_at_attaches(step);
         }
         self.look_at_contents(step);
+    }
+
+    /// Looks whether a segment is said to be attached more often than once for each process.
+    fn look_at_attaches(&mut self, step: usize) {
+        let most = 1 + u64::from(self.shared.board().ledger.is_alive(1));
+        if let Some((made, count)) = self.kernel.attached_too_often(most) {
+            let shown = (BreachKind::Attaches, count, made as u64);
+            self.note(step, 0, shown);
+        }
     }
 
     fn look_at_counts(&mut self, step: usize) {

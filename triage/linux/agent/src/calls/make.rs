@@ -11,6 +11,11 @@ impl Process<'_> {
         let call = &step.call;
         let mut result = 0;
         let mappings = Self::mappings_before(step);
+        let fresh = std::mem::take(&mut self.fresh);
+        if at == 0 && self.job.program.file_flags() & !4 != 0 {
+            // what the memfd is like at first
+            let _ = self.kernel.unsealed();
+        }
         self.kernel.fail_next(call, step.fail);
         match *call {
             Call::Write(range)
@@ -69,8 +74,11 @@ impl Process<'_> {
                     };
                     result = read.err().filter(|_| result == 0).unwrap_or(result);
                     let read = read.ok();
+                    // only this way of reading makes a stack grow
+                    let grows = read.is_some() && matches!(call, Call::MemRead(_));
+                    let grown = grows.then(|| board.ledger.grow(target, page)).flatten();
                     let shown = read.and_then(|got| board.ledger.check_word(target, page, got));
-                    if let Some(shown) = shown {
+                    if let Some(shown) = grown.or(shown) {
                         self.note(at, page, shown);
                     }
                 }
@@ -159,6 +167,7 @@ impl Process<'_> {
                 let done;
                 let before = self.entries_before(call);
                 let protection = self.protection_before(call);
+                let empty = self.empty_before(call);
                 (result, done) = self.kernel.call(call, at);
                 self.look_at_events(at, call, result, &before);
                 self.look_for_change(at, call, result, &protection);
@@ -166,8 +175,11 @@ impl Process<'_> {
                 self.look_for_filled(at, call, result);
                 self.look_for_pages(at, call, result);
                 self.look_at_waiters(at, Some((call, result, done)));
+                self.fresh = if result == 0 { empty } else { Vec::new() };
             }
         }
+        self.look_at_nodes(at, call, &fresh);
+        self.look_at_limits(at, call, result);
         // a failure that did not happen must not reach a later call
         self.kernel.fail_next(call, 0);
         self.look_at_mappings(at, call, result, mappings.as_ref());

@@ -49,6 +49,8 @@ struct Process<'a> {
     attic: &'static Attic,
     /// Its threads whose access has not ended.
     waiters: Vec<Waiter>,
+    /// Pages that have just been bound to a node, and that were not there before.
+    fresh: Vec<usize>,
 }
 
 impl Process<'_> {
@@ -237,6 +239,7 @@ fn run(
             traces,
             attic,
             waiters: Vec::new(),
+            fresh: Vec::new(),
             kernel: Kernel::new(&job.program, &shared.mailbox, trace_of(traces, 0)),
         };
         process.run(0);

@@ -8,14 +8,17 @@ use crate::range::Range;
 
 impl Ledger {
     /// What an access to a page does.
-    pub fn access(&self, process: usize, page: usize, writes: bool) -> Access {
-        let page = &self.pages[process][page];
+    pub fn access(&self, process: usize, at: usize, writes: bool) -> Access {
+        let page = &self.pages[process][at];
         let needed = if writes { WRITABLE } else { READABLE };
         let is_shut = !page.has(MAPPED | needed) || page.any(GUARD | POISON);
         let may_be_missing = !self.monitor && page.may_be_missing();
         let may_be_protected = page.has(UNSURE) && (writes || page.has(REG_RWP));
         let is_protected = !self.resolves() && writes && page.has(PROTECTED);
         if page.has(VAGUE) {
+            Access::Either
+        } else if is_shut && self.stack_above(process, at).is_some() {
+            // a stack grows, unless there is no room
             Access::Either
         } else if is_shut || page.has(RWP) && !self.resolves() {
             Access::Faults
@@ -39,6 +42,11 @@ impl Ledger {
     /// Notes that a read of a page has ended: `got` is the word, or `None` after a signal. Returns
     /// the promise that is broken, if one is.
     pub fn has_read(&mut self, process: usize, at: usize, got: Option<u64>) -> Option<Shown> {
+        if got.is_some()
+            && let Some(shown) = self.grow(process, at)
+        {
+            return Some(shown);
+        }
         let page = self.pages[process][at];
         let wanted = self.word(&page);
         match (self.access(process, at, false), got) {
@@ -98,6 +106,9 @@ impl Ledger {
         succeeded: bool,
         forced: bool,
     ) -> Option<Shown> {
+        if succeeded && let Some(shown) = self.grow(process, at) {
+            return Some(shown);
+        }
         let expected = self.access(process, at, true);
         let resolves = self.resolves();
         self.soil(process, at);

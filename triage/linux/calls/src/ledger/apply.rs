@@ -3,7 +3,7 @@
 use super::page::*;
 use super::{FILE_CELLS, Ledger};
 use crate::PAGES;
-use crate::call::{Advice, Call, Modes, Prot};
+use crate::call::{Advice, Call, Modes, Prot, Resource};
 use crate::range::Range;
 
 /// The error number of a call whose arguments are not valid.
@@ -21,7 +21,11 @@ impl Ledger {
         // a new mapping is soft-dirty, and an old one may merge with it
         let maps = matches!(
             call,
-            Call::Map { .. } | Call::Move { .. } | Call::Resize(..) | Call::RemapFile(..)
+            Call::Map { .. }
+                | Call::Move { .. }
+                | Call::Resize(..)
+                | Call::RemapFile(..)
+                | Call::Brk(..)
         );
         let is_soiled = matches!(
             call,
@@ -51,20 +55,29 @@ impl Ledger {
                     page.give_up();
                 }
                 page.set(READABLE, prot != Prot::None);
-                page.set(WRITABLE, prot == Prot::Write);
+                page.set(WRITABLE, prot.writes());
             }),
             Call::Move { range, to, keep } => self.remap(process, range, to, keep, failed),
             Call::Resize(range, len) => self.resize(process, range, len, failed),
-            Call::Advise(range, advice) => self.advise(process, range, advice, failed),
-            Call::Lock { range, on_fault } => {
-                self.touch(process, range, true);
-                let locks = !failed && !on_fault;
-                self.each_mapped(process, range, |page| {
-                    let is_there = page.has(READABLE) && !page.any(GUARD | POISON | DROPPABLE);
-                    let is_plain = !page.any(HUGETLB | REG_MISSING | RWP | UNSURE | OR_ZERO);
-                    page.set(LOCKED, locks && is_there && is_plain);
-                });
+            Call::Brk(range, len) => self.brk(process, range, len, failed),
+            Call::Bind(range, policy, node) => self.bind(process, range, (policy, node), failed),
+            Call::FileSize(pages) => self.shorten(pages),
+            Call::Limit(Resource::Stack) => {
+                self.limits_stack[process] = true;
+                let pages = self.pages[process].iter_mut();
+                pages.for_each(|page| page.set(GROWN, false));
             }
+            Call::Advise(range, advice) => self.advise(process, range, advice, failed),
+            Call::Lock { range, on_fault } => self.lock(process, range, !failed && !on_fault),
+            Call::LockAll(flags) => {
+                if flags & 1 != 0 {
+                    self.lock(process, Range::new(0, PAGES), !failed && flags & 4 == 0);
+                }
+                self.locks_future[process] |= flags & 2 != 0;
+            }
+            Call::UnlockAll => self.each_mapped(process, Range::new(0, PAGES), |page| {
+                page.set(LOCKED, false);
+            }),
             Call::Unlock(range) => self.each_mapped(process, range, |page| page.set(LOCKED, false)),
             // a page on a device is not in memory
             Call::ToDevice(range) => {
@@ -111,6 +124,9 @@ impl Ledger {
             Call::Punch(range) => self.zero(range, false, failed),
             Call::Truncate(range) => {
                 self.zero(Range::new(range.first, PAGES), true, failed);
+                if failed {
+                    self.shorten(range.first);
+                }
             }
             Call::ClearSoftDirty if !failed => {
                 let is_unpinned = self.pin.is_none();
@@ -225,7 +241,21 @@ impl Ledger {
             }
             _ => {}
         }
+        // what is mapped or becomes accessible is faulted in
+        if self.locks_future[process] && call.changes_mappings() {
+            self.touch(process, Range::new(0, PAGES), true);
+        }
         self.give_up_shared();
+    }
+
+    /// A range is locked into memory. All of it is faulted in if `locks`.
+    fn lock(&mut self, process: usize, range: Range, locks: bool) {
+        self.touch(process, range, true);
+        self.each_mapped(process, range, |page| {
+            let is_there = page.has(READABLE) && !page.any(GUARD | POISON | DROPPABLE);
+            let is_plain = !page.any(HUGETLB | REG_MISSING | RWP | UNSURE | OR_ZERO);
+            page.set(LOCKED, locks && is_there && is_plain);
+        });
     }
 
     /// UFFDIO_RWPROTECT has succeeded on a page. Only if the page was present before is it known to
@@ -270,7 +300,8 @@ impl Ledger {
     pub(super) fn zero(&mut self, range: Range, truncates: bool, failed: bool) {
         let first = (FILE_CELLS + usize::from(range.first)) as u32;
         let hit = first..first + u32::from(range.len);
-        for cell in hit.clone() {
+        let end = FILE_CELLS + self.file_end;
+        for cell in hit.clone().filter(|cell| (*cell as usize) < end) {
             let cell = cell as usize;
             self.cells[cell] = 0;
             self.lost[cell / 64] &= !(1 << (cell % 64));
@@ -295,7 +326,7 @@ impl Ledger {
             self.cells[cell] = Range::word(step, at);
             let bit = 1 << (cell % 64);
             self.lost[cell / 64] &= !bit;
-            if failed {
+            if failed || at >= self.file_end {
                 self.lost[cell / 64] |= bit;
             }
             self.object_changes(cell);

@@ -1,9 +1,17 @@
 //! Calls that make, move and drop mappings.
 
 use super::page::*;
-use super::{FILE_CELLS, Ledger};
-use crate::call::{Advice, Kind, Prot};
+use super::{FILE_CELLS, Ledger, Shown};
+use crate::breach::BreachKind;
+use crate::call::{Advice, Kind, Policy, Prot, Resource};
 use crate::range::Range;
+
+/// The pages before a stack that must be free (`stack_guard_gap`).
+const GAP: usize = 256;
+/// How many pages a stack may grow by once it is limited.
+const STACK_PAGES: usize = (Resource::ROOM_KB / 4) as usize;
+/// The index of the stack among [`Resource::ALL`].
+const STACK_INDEX: u64 = 3;
 
 impl Ledger {
     pub(super) fn map(
@@ -22,8 +30,9 @@ impl Ledger {
         }
         flags |= match kind {
             Kind::Private | Kind::DevZero => DIRTY,
+            Kind::Stack => DIRTY | STACK,
             Kind::Droppable => DROPPABLE | WIPE,
-            Kind::Shared | Kind::SharedFile | Kind::SharedTwin => SHARED,
+            Kind::Shared | Kind::SharedFile | Kind::SharedTwin | Kind::Shm => SHARED,
             Kind::File => FILE | UNCOPIED | DIRTY,
             Kind::Hugetlb => HUGETLB,
             Kind::SharedHugetlb => SHARED | HUGETLB,
@@ -31,13 +40,14 @@ impl Ledger {
         if prot != Prot::None {
             flags |= READABLE;
         }
-        if prot == Prot::Write {
+        if prot.writes() {
             flags |= WRITABLE;
         }
         let first = self.used;
         let is_new = kind.is_shared() && !kind.is_file();
         let is_full = is_new && first as usize + usize::from(range.len) > FILE_CELLS;
         let file_page = kind.file_page(range).unwrap_or_default();
+        let policy = (!kind.is_shared() && !kind.is_file()).then_some((Policy::Default, 0));
         if failed || is_full {
             return self.each(process, range, Page::give_up);
         }
@@ -52,6 +62,7 @@ impl Ledger {
                 flags,
                 cell: cell as u32,
                 word: 0,
+                policy,
             };
             if is_new {
                 self.cells[cell] = 0;
@@ -85,9 +96,9 @@ impl Ledger {
                 continue;
             }
             *page = Page {
-                flags: page.flags & (MAPPED | READABLE | WRITABLE | SHARED) | KNOWN,
+                flags: page.flags & (MAPPED | READABLE | WRITABLE | SHARED | DONT_FORK) | KNOWN,
                 cell: place as u32,
-                word: 0,
+                ..HOLE
             };
             if self.lost[place / 64] >> (place % 64) & 1 != 0 {
                 page.give_up();
@@ -175,6 +186,106 @@ impl Ledger {
                 page.give_up();
             }
         });
+    }
+
+    /// The heap, which lies at this range, gets another number of pages.
+    pub(super) fn brk(&mut self, process: usize, range: Range, len: u16, failed: bool) {
+        let wanted = Range::new(range.first, len);
+        self.name(wanted);
+        if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
+            self.each(process, range.rounded(), Page::give_up);
+            return self.each(process, wanted.rounded(), Page::give_up);
+        }
+        if failed || wanted.len == range.len {
+            return;
+        }
+        if wanted.len < range.len {
+            let tail = Range::new(range.first + wanted.len, range.len - wanted.len);
+            return self.each(process, tail, |page| *page = HOLE);
+        }
+        let tail = Range::new(range.first + range.len, wanted.len - range.len);
+        self.map(process, tail, Kind::Private, Prot::Write, false);
+    }
+
+    /// The first page of the stack that grows if a process accesses this page, where nothing is
+    /// mapped.
+    pub(super) fn stack_above(&self, process: usize, at: usize) -> Option<usize> {
+        let pages = &self.pages[process];
+        if pages[at].has(MAPPED) {
+            return None;
+        }
+        let mut above = at + 1..pages.len();
+        above
+            .find(|page| pages[*page].has(MAPPED))
+            .filter(|page| pages[*page].has(STACK))
+    }
+
+    /// An access to a page where nothing was mapped has succeeded, so a stack has grown. Returns
+    /// the promise that is broken, if the stack is larger now than it may be.
+    pub fn grow(&mut self, process: usize, at: usize) -> Option<Shown> {
+        let first = self.stack_above(process, at)?;
+        let like = self.pages[process][first];
+        self.name(Range::new(at as u16, 1));
+        self.may_all_be_dirty(process);
+        let kept = MAPPED | READABLE | WRITABLE | STACK | DONT_FORK | WIPE | REGISTERED;
+        for page in &mut self.pages[process][at..first] {
+            *page = Page {
+                flags: like.flags & kept | KNOWN | DIRTY | GROWN,
+                policy: like.policy,
+                ..HOLE
+            };
+            if like.has(VAGUE) {
+                page.give_up();
+            }
+        }
+        let grown = self.pages[process][at..].iter();
+        let grown = grown.take_while(|page| page.has(STACK | GROWN)).count();
+        let is_broken = self.limits_stack[process] && grown > STACK_PAGES;
+        is_broken.then_some((BreachKind::OverLimit, grown as u64, STACK_INDEX))
+    }
+
+    /// True if a mapping that has just grown up to this page reaches into the gap before a stack.
+    pub fn is_in_gap(&self, process: usize, last: usize) -> bool {
+        let pages = &self.pages[process];
+        let behind = pages.iter().skip(last + 1).take(GAP);
+        let next = behind.into_iter().find(|page| page.has(MAPPED));
+        !pages[last].any(STACK | VAGUE)
+            && next.is_some_and(|page| page.has(STACK) && !page.has(VAGUE))
+    }
+
+    pub(super) fn bind(&mut self, process: usize, range: Range, set: (Policy, u8), failed: bool) {
+        let in_object = |page: &Page| page.any(SHARED | FILE);
+        if self.pages[process][range.pages()].iter().any(in_object) {
+            // the policy belongs to the object, which others may map
+            let pages = self.pages.iter_mut().flatten();
+            pages
+                .filter(|page| in_object(page))
+                .for_each(|page| page.policy = None);
+        }
+        self.each_mapped(process, range, |page| {
+            page.policy = (!failed).then_some(set);
+        });
+    }
+
+    /// The policy that get_mempolicy must show for a page.
+    pub fn policy(&self, process: usize, at: usize) -> Option<(Policy, u8)> {
+        let page = &self.pages[process][at];
+        page.policy.filter(|_| page.has(MAPPED) && !page.has(VAGUE))
+    }
+
+    /// What lies behind this page of the memfd may be behind its end.
+    pub(super) fn shorten(&mut self, pages: u16) {
+        self.file_end = self.file_end.min(pages.into());
+        let end = FILE_CELLS + self.file_end;
+        for cell in end..self.cells.len() {
+            self.lost[cell / 64] |= 1 << (cell % 64);
+        }
+        let pages = self.pages.iter_mut().flatten();
+        let beyond = pages.filter(|page| page.any(SHARED | FILE) && page.cell as usize >= end);
+        for page in beyond.filter(|page| !page.has(VAGUE)) {
+            page.give_up();
+            page.set(WAS_SHARED, false);
+        }
     }
 
     pub(super) fn advise(&mut self, process: usize, range: Range, advice: Advice, failed: bool) {
@@ -274,7 +385,7 @@ impl Ledger {
 
     /// MADV_REMOVE counts as a write: userfaultfd.rst says that it drops the asynchronous
     /// protection. `before` are the flags that the page had.
-    fn was_removed(&mut self, process: usize, at: usize, before: u32) {
+    fn was_removed(&mut self, process: usize, at: usize, before: u64) {
         let needed = SHARED | REG_WP | PROTECTED;
         if self.wp_async && before & needed == needed {
             let page = &mut self.pages[process][at];
@@ -336,5 +447,7 @@ impl Ledger {
             // a child inherits no locks
             page.set(DIRTY | PINNED | LOCKED | CLEAN, false);
         }
+        self.limits_stack[1] = self.limits_stack[0];
+        self.locks_future[1] = false;
     }
 }

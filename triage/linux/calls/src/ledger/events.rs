@@ -63,7 +63,7 @@ impl Ledger {
                 let from = Range::new(range.first, target.len);
                 vec![(from, UffdEvent::Remap(from)), unmap(target)]
             }
-            Call::Resize(range, len) if len < range.len => {
+            Call::Resize(range, len) | Call::Brk(range, len) if len < range.len => {
                 let left = Range::new(range.first, len).len;
                 vec![unmap(Range::new(range.first + left, range.len - left))]
             }

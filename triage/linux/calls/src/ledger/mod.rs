@@ -73,6 +73,12 @@ pub struct Ledger {
     pin_writes: bool,
     /// The pages that the program has named lie between these two.
     named: (usize, usize),
+    /// The pages of the memfd that are certainly before its end.
+    file_end: usize,
+    /// The stacks of the process are limited.
+    limits_stack: [bool; PROCESSES],
+    /// What the process maps may be locked.
+    locks_future: [bool; PROCESSES],
 }
 
 impl Default for Ledger {
@@ -92,6 +98,9 @@ impl Default for Ledger {
             pin: None,
             pin_writes: false,
             named: (PAGES.into(), 0),
+            file_end: PAGES.into(),
+            limits_stack: [false; PROCESSES],
+            locks_future: [false; PROCESSES],
         }
     }
 }
@@ -113,6 +122,9 @@ impl Ledger {
         self.pin = None;
         self.pin_writes = false;
         self.named = (PAGES.into(), 0);
+        self.file_end = PAGES.into();
+        self.limits_stack = [false; PROCESSES];
+        self.locks_future = [false; PROCESSES];
     }
 
     /// The pages that the program may have changed.

@@ -1,93 +1,102 @@
 //! A page of the ledger: its flags, and how they change together.
 
-pub const MAPPED: u32 = 1 << 0;
+use crate::call::Policy;
+
+pub const MAPPED: u64 = 1 << 0;
 /// Nothing is claimed of the page.
-pub const VAGUE: u32 = 1 << 1;
-pub const READABLE: u32 = 1 << 2;
-pub const WRITABLE: u32 = 1 << 3;
-pub const SHARED: u32 = 1 << 4;
+pub const VAGUE: u64 = 1 << 1;
+pub const READABLE: u64 = 1 << 2;
+pub const WRITABLE: u64 = 1 << 3;
+pub const SHARED: u64 = 1 << 4;
 /// Registered with userfaultfd for write protection.
-pub const REG_WP: u32 = 1 << 5;
+pub const REG_WP: u64 = 1 << 5;
 /// Registered with userfaultfd for missing pages.
-pub const REG_MISSING: u32 = 1 << 6;
-pub const GUARD: u32 = 1 << 7;
-pub const POISON: u32 = 1 << 8;
+pub const REG_MISSING: u64 = 1 << 6;
+pub const GUARD: u64 = 1 << 7;
+pub const POISON: u64 = 1 << 8;
 /// An access succeeded, and nothing dropped the page since.
-pub const POPULATED: u32 = 1 << 9;
-pub const DONT_FORK: u32 = 1 << 10;
-pub const WIPE: u32 = 1 << 11;
+pub const POPULATED: u64 = 1 << 9;
+pub const DONT_FORK: u64 = 1 << 10;
+pub const WIPE: u64 = 1 << 11;
 /// The contents are known.
-pub const KNOWN: u32 = 1 << 12;
+pub const KNOWN: u64 = 1 << 12;
 /// The contents may also be zero.
-pub const OR_ZERO: u32 = 1 << 13;
+pub const OR_ZERO: u64 = 1 << 13;
 /// pagemap must show it as soft-dirty.
-pub const DIRTY: u32 = 1 << 14;
+pub const DIRTY: u64 = 1 << 14;
 /// It is write-protected for userfaultfd.
-pub const PROTECTED: u32 = 1 << 15;
+pub const PROTECTED: u64 = 1 << 15;
 /// It was written to since it was protected.
-pub const WRITTEN: u32 = 1 << 16;
+pub const WRITTEN: u64 = 1 << 16;
 
 /// A private mapping of the memfd.
-pub const FILE: u32 = 1 << 18;
+pub const FILE: u64 = 1 << 18;
 /// The same, and the process has no copy of its own of this page.
-pub const UNCOPIED: u32 = 1 << 19;
+pub const UNCOPIED: u64 = 1 << 19;
 /// Whether the process has a copy of its own is not known. The copy would have the same contents
 /// as the page of the memfd.
-pub const PERHAPS_COPIED: u32 = 1 << 20;
+pub const PERHAPS_COPIED: u64 = 1 << 20;
 /// A huge page of hugetlb.
-pub const HUGETLB: u32 = 1 << 21;
+pub const HUGETLB: u64 = 1 << 21;
 /// Registered with userfaultfd for read-write protection.
-pub const REG_RWP: u32 = 1 << 22;
+pub const REG_RWP: u64 = 1 << 22;
 /// It is read-write-protected for userfaultfd.
-pub const RWP: u32 = 1 << 23;
+pub const RWP: u64 = 1 << 23;
 /// Whether it is protected for userfaultfd is not known.
-pub const UNSURE: u32 = 1 << 24;
+pub const UNSURE: u64 = 1 << 24;
 /// It is pinned, and nothing dropped the page since.
-pub const PINNED: u32 = 1 << 25;
+pub const PINNED: u64 = 1 << 25;
 /// The kernel may drop the page at any time.
-pub const DROPPABLE: u32 = 1 << 26;
+pub const DROPPABLE: u64 = 1 << 26;
 
 /// It is locked into memory, and was there when it was locked.
-pub const LOCKED: u32 = 1 << 27;
+pub const LOCKED: u64 = 1 << 27;
 /// MADV_UNMERGEABLE has succeeded, so it is no page of KSM.
-pub const UNMERGED: u32 = 1 << 28;
+pub const UNMERGED: u64 = 1 << 28;
 /// Registered with userfaultfd for minor faults.
-pub const REG_MINOR: u32 = 1 << 29;
+pub const REG_MINOR: u64 = 1 << 29;
 /// Nobody has written to it since soft-dirty was cleared.
-pub const CLEAN: u32 = 1 << 30;
+pub const CLEAN: u64 = 1 << 30;
 /// Registered with userfaultfd.
-pub const REGISTERED: u32 = REG_WP | REG_MISSING | REG_RWP | REG_MINOR;
+pub const REGISTERED: u64 = REG_WP | REG_MISSING | REG_RWP | REG_MINOR;
 
 /// When its claims were given up, its word lay in the object that it maps: shared memory, or the
 /// memfd. So nothing is known of that word either.
-pub const WAS_SHARED: u32 = 1 << 17;
+pub const WAS_SHARED: u64 = 1 << 17;
+/// The mapping grows downwards.
+pub const STACK: u64 = 1 << 31;
+/// The mapping has grown by this page since the stack was limited.
+pub const GROWN: u64 = 1 << 32;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
-    pub flags: u32,
+    pub flags: u64,
     /// In a mapping of shared memory or of the memfd, the index of the object's word in
     /// `Ledger::cells`.
     pub cell: u32,
     /// Its word, if that does not lie in the object.
     pub word: u64,
+    /// The policy that `mbind` has set, and its node; `None` if that is not known.
+    pub policy: Option<(Policy, u8)>,
 }
 
 pub const HOLE: Page = Page {
     flags: 0,
     cell: 0,
     word: 0,
+    policy: None,
 };
 
 impl Page {
-    pub const fn has(&self, flags: u32) -> bool {
+    pub const fn has(&self, flags: u64) -> bool {
         self.flags & flags == flags
     }
 
-    pub const fn any(&self, flags: u32) -> bool {
+    pub const fn any(&self, flags: u64) -> bool {
         self.flags & flags != 0
     }
 
-    pub const fn set(&mut self, flags: u32, on: bool) {
+    pub const fn set(&mut self, flags: u64, on: bool) {
         if on {
             self.flags |= flags;
         } else {
@@ -98,7 +107,9 @@ impl Page {
     /// Nothing is claimed of it until it is mapped or unmapped.
     pub const fn give_up(&mut self) {
         let shared = self.flags & (SHARED | WAS_SHARED | UNCOPIED) != 0;
-        self.flags = MAPPED | VAGUE | if shared { WAS_SHARED } else { 0 };
+        let stack = self.flags & STACK;
+        self.flags = MAPPED | VAGUE | stack | if shared { WAS_SHARED } else { 0 };
+        self.policy = None;
     }
 
     /// The page is gone. The next access finds zero, or what the object contains if shared memory

@@ -1,8 +1,10 @@
 //! The check of a promise, as C.
 
 use super::monitor::watched;
-use super::statement::{Needs, SCAN, failing, needs, read, scanned, statement, written};
-use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range, Step};
+use super::statement::{
+    Fails, Needs, SCAN, failing, limit, needs, read, scanned, statement, with_personality, written,
+};
+use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range, Resource, Step};
 
 /// A check.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +24,7 @@ pub struct Check {
 }
 
 /// Sums up a field of a file of /proc.
-const TOTAL: &str = "\
+pub const TOTAL: &str = "\
 static long total(const char *path, const char *field)
 {
 	char line[256];
@@ -74,6 +76,19 @@ static long smaps(char *at, const char *field)
 		else if (here && sscanf(line, field, &kb) == 1)
 			return kb;
 	return 0;
+}
+";
+
+/// Whether the mapping at an address is writable and executable.
+const CODE: &str = "\
+static int writable_code(char *at)
+{
+	char line[256], rights[5];
+	long from, to, found = 0;
+	for (FILE *file = fopen(\"/proc/self/maps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx %4s\", &from, &to, rights) == 3 && from <= (long)at && (long)at < to)
+			found = rights[1] == 'w' && rights[2] == 'x';
+	return found;
 }
 ";
 
@@ -194,10 +209,11 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
-/// True if an allocation of the step is made to fail, and the step is neither a fork nor an exit.
-/// Then a check can put statements before and after the call.
-const fn lacks_memory(step: &Step) -> bool {
-    step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)
+/// True if the agent looks whether the step fails and has changed mappings. A check goes around the
+/// call of such a step.
+const fn may_fail(step: &Step) -> bool {
+    matches!(step.call, Call::Brk(..))
+        || step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)
 }
 
 /// True if a monitor reads the userfaultfd of the breach's process when the promise is broken.
@@ -210,9 +226,25 @@ fn is_watched(program: &Program, breach: &Breach) -> bool {
 }
 
 /// The step at which a promise is broken, as a statement.
-fn made(step: &Step, breach: &Breach) -> String {
+fn made(program: &Program, step: &Step, breach: &Breach) -> String {
     let text = statement(&step.call, breach.step.into(), false, "getpid()");
-    failing(text, step.fail)
+    let text = with_personality(program, &step.call, text);
+    failing(
+        text,
+        if step.fail > 0 {
+            Fails::AtN
+        } else {
+            Fails::Never
+        },
+    )
+}
+
+fn is_mapped(page: u16) -> Check {
+    Check {
+        after: "unsigned char resident;".to_owned(),
+        broken: format!("!mincore(AT({page}), 4096, &resident)"),
+        ..Check::default()
+    }
 }
 
 /// The check of a breach. Counters and calls that do not return are checked around the program.
@@ -224,7 +256,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::NotSoftDirty => of_entry(page, "!(entry >> 55 & 1)"),
         BreachKind::SoftDirty => of_entry(page, "entry >> 55 & 1"),
         BreachKind::FailedChange if call.is_some_and(is_registration) => {
-            let step = step.map(|step| made(step, breach));
+            let step = step.map(|step| made(program, step, breach));
             Check {
                 instead: Some(format!("{}\n{}", entry(page), step.unwrap_or_default())),
                 after: format!(
@@ -234,8 +266,8 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
-        BreachKind::FailedMapping if step.is_some_and(lacks_memory) => {
-            let step = step.map(|step| made(step, breach));
+        BreachKind::FailedMapping if step.is_some_and(may_fail) => {
+            let step = step.map(|step| made(program, step, breach));
             Check {
                 instead: Some(format!(
                     "long before = flags(AT({page}));\n{}",
@@ -393,7 +425,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             }
         }
         BreachKind::NoEvent | BreachKind::FalseEvent if is_watched(program, breach) => {
-            let step = step.map(|step| made(step, breach));
+            let step = step.map(|step| made(program, step, breach));
             let (instead, broken) =
                 watched(breach.kind, call, breach.got, &step.unwrap_or_default());
             Check {
@@ -408,7 +440,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             ..Check::default()
         },
         BreachKind::NotFilled if call.is_some_and(Call::fills) => {
-            let step = step.map(|step| made(step, breach));
+            let step = step.map(|step| made(program, step, breach));
             Check {
                 instead: Some(format!("errno = 0;\n{}", step.unwrap_or_default())),
                 broken: format!(
@@ -419,11 +451,81 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 ..Check::default()
             }
         }
+        // the page is mapped
+        BreachKind::StackGap => is_mapped(page),
+        BreachKind::OverLimit => {
+            let resource = Resource::ALL[breach.wanted as usize % Resource::ALL.len()];
+            let Some(field) = resource.field() else {
+                return is_mapped(page);
+            };
+            Check {
+                broken: format!(
+                    "total(\"/proc/self/status\", \"{field} %ld\") > {}",
+                    limit(resource)
+                ),
+                ..Check::default()
+            }
+        }
+        BreachKind::Sealed if program.file_flags() & !4 != 0 => {
+            let step = step.map(|step| made(program, step, breach));
+            Check {
+                instead: Some(format!(
+                    "struct stat before, after;\nfstat(file, &before);\n{}",
+                    step.unwrap_or_default()
+                )),
+                after: "fstat(file, &after);".to_owned(),
+                broken: "before.st_size != after.st_size || before.st_mode != after.st_mode"
+                    .to_owned(),
+                ..Check::default()
+            }
+        }
+        BreachKind::WriteExec => Check {
+            broken: format!("writable_code(AT({page}))"),
+            helper: CODE,
+            ..Check::default()
+        },
+        BreachKind::Policy => Check {
+            after: format!(
+                "int mode = -1;\nlong mask = 0;\n\
+                 syscall(SYS_get_mempolicy, &mode, &mask, 64L, AT({page}), 2L);"
+            ),
+            broken: format!(
+                "mode != {} || mask != {}",
+                breach.wanted >> 8,
+                breach.wanted & 255
+            ),
+            ..Check::default()
+        },
+        BreachKind::Node => Check {
+            after: format!(
+                "int node = -1;\n\
+                 syscall(SYS_move_pages, 0L, 1L, &(void *){{ AT({page}) }}, 0L, &node, 0L);"
+            ),
+            broken: format!("node >= 0 && node != {}", breach.wanted),
+            ..Check::default()
+        },
+        BreachKind::Attaches => {
+            let calls = program.steps.iter().map(|step| &step.call);
+            let lives = calls.fold(1, |lives, call| match call {
+                Call::Fork => 2,
+                Call::Exit => 1,
+                _ => lives,
+            });
+            Check {
+                after: format!(
+                    "struct shmid_ds segment;\nshmctl(shm[{}], IPC_STAT, &segment);",
+                    breach.wanted
+                ),
+                broken: format!("segment.shm_nattch > {lives}"),
+                ..Check::default()
+            }
+        }
         BreachKind::NoEvent
         | BreachKind::FalseEvent
         | BreachKind::FailedMapping
         | BreachKind::FailedChange
         | BreachKind::Waits
+        | BreachKind::Sealed
         | BreachKind::NotFilled => Check::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {
             Check::default()

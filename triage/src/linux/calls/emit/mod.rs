@@ -9,7 +9,7 @@ mod statement;
 
 use check::{Check, check};
 use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, Kind, Program, Step};
-use statement::{Needs, failing, needs, statement};
+use statement::{Fails, Needs, failing, needs, statement, told, with_personality};
 use std::fmt::Write;
 
 /// A counter of /proc/vmstat or /sys.
@@ -26,29 +26,65 @@ static long counter(void)
 
 /// Lets any allocation fail.
 const FAILURES: &str = "\
-int debugfs = open(\"/sys/kernel/debug\", O_PATH);
-write(openat(debugfs, \"failslab/ignore-gfp-wait\", O_WRONLY), \"N\", 1);
-write(openat(debugfs, \"fail_page_alloc/ignore-gfp-wait\", O_WRONLY), \"N\", 1);
-write(openat(debugfs, \"fail_page_alloc/ignore-gfp-highmem\", O_WRONLY), \"N\", 1);
-write(openat(debugfs, \"fail_page_alloc/min-order\", O_WRONLY), \"0\", 1);
+SET(\"/sys/kernel/debug/failslab/ignore-gfp-wait\", \"N\");
+SET(\"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait\", \"N\");
+SET(\"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem\", \"N\");
+SET(\"/sys/kernel/debug/fail_page_alloc/min-order\", \"0\");
 ";
 
+/// Places the heap somewhere, calls brk, and places it where it was. The start of the heap must
+/// never lie behind its end.
+const HEAP: &str = "\
+#define HEAP(what, at) prctl(PR_SET_MM, PR_SET_MM_##what, at, 0, 0)
+#define BRK(from, to, end) ({ \\
+	long own = syscall(SYS_brk, 0L); \\
+	HEAP(BRK, to), HEAP(START_BRK, from), syscall(SYS_brk, end), HEAP(START_BRK, own), HEAP(BRK, own); })
+";
+
+/// How many allocations of a call are made to fail, one after the other.
+const TRIES: u8 = 40;
+
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 17] = [
+const HEADERS: [(&str, &[&str]); 21] = [
     ("errno.h", &["errno"]),
-    ("fcntl.h", &["O_", "FALLOC_", "fallocate(", "SPLICE_"]),
+    (
+        "fcntl.h",
+        &["O_", "FALLOC_", "fallocate(", "fcntl(", "SPLICE_", "SET("],
+    ),
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("pthread.h", &["pthread_"]),
-    ("sys/prctl.h", &["prctl("]),
-    ("sched.h", &["sched_yield("]),
+    ("sys/prctl.h", &["prctl(", "BRK("]),
+    ("sched.h", &["WAIT("]),
     ("signal.h", &["kill("]),
     ("stdio.h", &["puts(", "printf(", "fopen(", "scanf("]),
     ("stdlib.h", &["atol(", "exit(b"]),
-    ("string.h", &["strncmp(", "strstr(", "memcpy(", "strtok("]),
+    (
+        "string.h",
+        &["strncmp(", "strstr(", "memcpy(", "strtok(", "SET("],
+    ),
     ("sys/ioctl.h", &["ioctl("]),
-    ("sys/mman.h", &["MAP_", "MFD_", "madvise("]),
+    (
+        "sys/mman.h",
+        &[
+            "MAP_",
+            "MFD_",
+            "PROT_",
+            "madvise(",
+            "memfd_create(",
+            "mincore(",
+            "mlock",
+            "mprotect(",
+            "msync(",
+            "munmap(",
+            "munlock",
+        ],
+    ),
+    ("sys/personality.h", &["personality("]),
+    ("sys/resource.h", &["rlimit("]),
+    ("sys/shm.h", &["shmget(", "shmctl("]),
+    ("sys/stat.h", &["fstat(", "fchmod("]),
     ("sys/swap.h", &["swapoff("]),
-    ("sys/syscall.h", &["SYS_"]),
+    ("sys/syscall.h", &["SYS_", "BRK("]),
     ("sys/uio.h", &["iovec"]),
     ("sys/wait.h", &["wait(", "waitpid("]),
     ("unistd.h", &[""]),
@@ -80,6 +116,8 @@ struct Writer<'a> {
     events: Vec<(u8, Event)>,
     /// For each process, what it has declared.
     declared: [Vec<Needs>; 2],
+    /// The step whose allocations fail one after the other, in one run of the program each.
+    tried: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
@@ -103,6 +141,12 @@ impl<'a> Writer<'a> {
                 break;
             }
         }
+        let is_tried = breach.is_none_or(|breach| !waits_for_ever(program, breach));
+        let mut made = events.iter().rev().filter_map(|(_, event)| match event {
+            Event::Step(at) => Some(*at),
+            Event::Check => None,
+        });
+        let tried = made.find(|at| is_tried && program.steps[*at].fail > 0);
         if let Some(breach) = breach {
             let process = if is_checked || both {
                 breach.process
@@ -118,6 +162,17 @@ impl<'a> Writer<'a> {
             check: breach.map_or_else(Check::default, |breach| check(program, breach)),
             events,
             declared: [Vec::new(), Vec::new()],
+            tried,
+        }
+    }
+
+    /// Which allocation of a step fails. What the kernel has cached decides which number shows a
+    /// bug, so the program tries all numbers for one of its steps.
+    fn fails(&self, at: usize) -> Fails {
+        match self.program.steps[at].fail {
+            0 => Fails::Never,
+            _ if self.tried == Some(at) => Fails::AtN,
+            number => Fails::At(number),
         }
     }
 
@@ -177,11 +232,7 @@ impl<'a> Writer<'a> {
                 if self.call(number - 1) == Some(&Call::Exit) {
                     add(text, depth, "wait(0);");
                 } else {
-                    add(
-                        text,
-                        depth,
-                        &format!("while (*turn < {number})\n\tsched_yield();"),
-                    );
+                    add(text, depth, &format!("WAIT({number});"));
                 }
             }
             match event {
@@ -218,7 +269,7 @@ impl<'a> Writer<'a> {
                 self.declared[1].clear();
                 self.process(&mut life, depth + 1, 1, number + 1);
                 if step.fail > 0 {
-                    add(text, depth, &format!("dprintf(fail, \"{}\");", step.fail));
+                    add(text, depth, &self.fails(at).begin());
                 }
                 let is_short = life.lines().count() == 1;
                 let writes = |step: &Step| {
@@ -267,7 +318,8 @@ impl<'a> Writer<'a> {
             _ => "getppid()",
         };
         let made = statement(&step.call, at, faulted, other);
-        add(text, depth, &failing(made, step.fail));
+        let made = with_personality(self.program, &step.call, made);
+        add(text, depth, &failing(made, self.fails(at)));
     }
 
     fn checked(&mut self, text: &mut String, depth: usize, process: u8) {
@@ -280,11 +332,14 @@ impl<'a> Writer<'a> {
         add(text, depth, &check.after);
         add(text, depth, &format!("int broken = {};", check.broken));
         let said = format!("puts(broken ? \"BROKEN: {says}\" : \"ok\")");
-        if process == 1 {
-            add(text, depth, &format!("{said};\nexit(broken);"));
-        } else {
-            add(text, depth, &format!("return {said}, broken;"));
-        }
+        let end = match (process, self.tried) {
+            // the first of all processes says it
+            (0, Some(_)) => "return broken;".to_owned(),
+            (_, Some(_)) => "exit(broken);".to_owned(),
+            (0, None) => format!("return {said}, broken;"),
+            (_, None) => format!("{said};\nexit(broken);"),
+        };
+        add(text, depth, &end);
     }
 
     /// The statements of the whole program.
@@ -307,20 +362,14 @@ impl<'a> Writer<'a> {
             add(
                 &mut text,
                 depth,
-                &format!(
-                    "write(open(\"{HUGE}/enabled\", O_WRONLY), \"{anonymous}\", {});",
-                    anonymous.len()
-                ),
+                &told(&format!("{HUGE}/enabled"), anonymous),
             );
             let shared = kinds().any(|kind| kind.is_shared() || kind.is_file());
             if shared {
                 add(
                     &mut text,
                     depth,
-                    &format!(
-                        "write(open(\"{HUGE}/shmem_enabled\", O_WRONLY), \"{shmem}\", {});",
-                        shmem.len()
-                    ),
+                    &told(&format!("{HUGE}/shmem_enabled"), shmem),
                 );
             }
             if program.mthp {
@@ -329,15 +378,13 @@ impl<'a> Writer<'a> {
                     add(
                         &mut text,
                         depth,
-                        &format!("write(open(\"{path}/enabled\", O_WRONLY), \"madvise\", 7);"),
+                        &told(&format!("{path}/enabled"), "madvise"),
                     );
                     if shared {
                         add(
                             &mut text,
                             depth,
-                            &format!(
-                                "write(open(\"{path}/shmem_enabled\", O_WRONLY), \"advise\", 6);"
-                            ),
+                            &told(&format!("{path}/shmem_enabled"), "advise"),
                         );
                     }
                 }
@@ -360,15 +407,11 @@ impl<'a> Writer<'a> {
             add(
                 &mut text,
                 depth,
-                "write(open(\"/sys/kernel/mm/ksm/use_zero_pages\", O_WRONLY), \"1\", 1);",
+                &told("/sys/kernel/mm/ksm/use_zero_pages", "1"),
             );
         }
         if kinds().any(|kind| program.is_hugetlb(kind)) {
-            add(
-                &mut text,
-                depth,
-                "write(open(\"/proc/sys/vm/nr_hugepages\", O_WRONLY), \"16\", 2);",
-            );
+            add(&mut text, depth, &told("/proc/sys/vm/nr_hugepages", "16"));
         }
         let uses_file = |call: &Call| {
             matches!(
@@ -378,17 +421,16 @@ impl<'a> Writer<'a> {
                     | Call::FileWrite(_)
                     | Call::FileRead(_)
                     | Call::Allocate(_)
-            )
+            ) || call.is_about_file()
         };
         if kinds().any(Kind::is_file) || calls().any(uses_file) {
             add(
                 &mut text,
                 depth,
-                if program.huge_file {
-                    "int file = memfd_create(\"file\", MFD_HUGETLB);\nftruncate(file, 2048 * 4096);"
-                } else {
-                    "int file = memfd_create(\"file\", 0);\nftruncate(file, 2048 * 4096);"
-                },
+                &format!(
+                    "int file = memfd_create(\"file\", {});\nftruncate(file, 2048 * 4096);",
+                    file_flags(program)
+                ),
             );
         }
         if self.takes_turns() {
@@ -424,6 +466,23 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The flags of `memfd_create`.
+fn file_flags(program: &Program) -> String {
+    let flags = program.file_flags();
+    let names = [
+        (2, "MFD_ALLOW_SEALING"),
+        (4, "MFD_HUGETLB"),
+        (8, "8 /* MFD_NOEXEC_SEAL */"),
+    ];
+    let set = names.iter().filter(|(bit, _)| flags & bit != 0);
+    let set: Vec<_> = set.map(|(_, name)| *name).collect();
+    if set.is_empty() {
+        "0".to_owned()
+    } else {
+        set.join(" | ")
+    }
+}
+
 /// The name of the counter of a breach, and a function that reads it.
 fn counter(breach: &Breach) -> (&'static str, String) {
     let name = COUNTERS[usize::from(breach.page) % COUNTERS.len()].name;
@@ -440,6 +499,41 @@ fn counter(breach: &Breach) -> (&'static str, String) {
     (name, read)
 }
 
+/// True if a step does not return. If the monitor cannot fill a page in, an access to it waits.
+fn waits_for_ever(program: &Program, breach: &Breach) -> bool {
+    match breach.kind {
+        BreachKind::Hang | BreachKind::Unkillable => true,
+        BreachKind::NotFilled => {
+            let step = program.steps.get(usize::from(breach.step));
+            program.monitor && !step.is_some_and(|step| step.call.fills())
+        }
+        _ => false,
+    }
+}
+
+/// An expression that is true if a counter has not returned to its earlier value.
+fn moved(breach: &Breach) -> String {
+    match COUNTERS[usize::from(breach.page) % COUNTERS.len()].slack {
+        0 => "counter() != before".to_owned(),
+        slack if breach.got > breach.wanted => format!("counter() > before + {slack}"),
+        slack => format!("counter() < before - {slack}"),
+    }
+}
+
+/// The beginning of a program that makes one allocation after the other fail, until one shows the
+/// bug. A process that dies of a signal shows nothing.
+fn begin(is_tried: bool, says: &str) -> String {
+    if !is_tried {
+        return String::new();
+    }
+    format!(
+        "\tint n = 0, status = 0;\n\
+         \twhile (!WEXITSTATUS(status) && n++ < {TRIES} && fork())\n\t\twait(&status);\n\
+         \tif (WEXITSTATUS(status) || n > {TRIES})\n\
+         \t\treturn puts(WEXITSTATUS(status) ? \"BROKEN: {says}\" : \"ok\"), WEXITSTATUS(status);\n"
+    )
+}
+
 /// C that runs the program and checks the promise. Without a breach, the C only runs the program:
 /// the kernel died, and its console shows that.
 pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &str) -> String {
@@ -447,19 +541,32 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
     let writer = Writer::new(program, results, breach);
     let helper = writer.check.helper.to_owned();
     let says = kind.map_or("", BreachKind::says);
+    let is_tried = writer.tried.is_some();
+    let hangs = breach.is_some_and(|breach| waits_for_ever(program, breach));
+    // the first process makes another one for each allocation that fails
+    let each = |rest: &str| {
+        format!(
+            "\tint n = 0;\n\twhile (n++ < {TRIES} && fork())\n\t\twait(0);\n\tif (n > {TRIES}){rest}"
+        )
+    };
     let (helper, main) = match (kind, breach) {
         (Some(BreachKind::Counter), Some(breach)) => {
             let (name, helper) = counter(breach);
+            let begin = if is_tried {
+                each(" {\n\t\tsleep(2);\n")
+            } else {
+                "\tif (fork()) {\n\t\twait(0), sleep(2);\n".to_owned()
+            };
+            let moved = moved(breach);
             let body = writer.body(1);
             let main = format!(
-                "\tlong before = counter();\n\tif (fork()) {{\n\t\twait(0), sleep(2);\n\
-                 \t\twrite(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n\
-                 \t\tint broken = counter() != before;\n\
+                "\tlong before = counter();\n{begin}\t\twrite(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n\
+                 \t\tint broken = {moved};\n\
                  \t\treturn puts(broken ? \"BROKEN: {name} does not return to its earlier value\" : \"ok\"), broken;\n\t}}\n{body}"
             );
             (helper, main)
         }
-        (Some(BreachKind::Hang | BreachKind::Unkillable), _) => {
+        _ if hangs => {
             let body = writer.body(1);
             let main = format!(
                 "\tpid_t program = fork();\n\tif (program) {{\n\t\tsleep(10);\n\
@@ -471,13 +578,19 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
         }
         (None | Some(BreachKind::Alert), _) => {
             let body = writer.body(1) + &read_all(program);
-            (
-                helper,
-                format!("{body}\tputs(\"ok, unless the kernel says more\");\n"),
-            )
+            const ENDS: &str = "puts(\"ok, unless the kernel says more\")";
+            let main = if is_tried {
+                let begin = each(&format!("\n\t\treturn {ENDS}, 0;\n"));
+                format!("{begin}{body}")
+            } else {
+                format!("{body}\t{ENDS};\n")
+            };
+            (helper, main)
         }
-        (Some(BreachKind::BelowZero), Some(breach)) => (counter(breach).1, writer.body(1)),
-        _ => (helper, writer.body(1)),
+        (Some(BreachKind::BelowZero), Some(breach)) => {
+            (counter(breach).1, begin(is_tried, says) + &writer.body(1))
+        }
+        _ => (helper, begin(is_tried, says) + &writer.body(1)),
     };
     assemble(program, &helper, &main, comment)
 }
@@ -501,8 +614,28 @@ fn read_all(program: &Program) -> String {
     )
 }
 
+/// What the statements use besides `helper`: a function, and variables.
+fn own(program: &Program, code: &str) -> String {
+    let mut text = String::new();
+    if code.contains("total(") && !code.contains("long total(") {
+        text.push_str(check::TOTAL);
+    }
+    for resource in mm_linux_calls::Resource::ALL {
+        let name = statement::limit(resource);
+        if code.contains(name) {
+            let _ = writeln!(text, "static long {name};");
+        }
+    }
+    if code.contains("shm[") {
+        let _ = writeln!(text, "static int shm[{}];", program.steps.len());
+    }
+    text
+}
+
 fn assemble(program: &Program, helper: &str, main: &str, comment: &str) -> String {
-    let helper = &format!("{}{helper}", monitor::threads(program, main));
+    let threads = monitor::threads(program, main);
+    let own = own(program, &format!("{helper}{main}"));
+    let helper = &format!("{threads}{own}{helper}");
     let code = format!("{helper}{main}");
     let mut text = String::new();
     for line in comment.lines() {
@@ -513,6 +646,15 @@ fn assemble(program: &Program, helper: &str, main: &str, comment: &str) -> Strin
         if words.iter().any(|word| code.contains(word)) {
             let _ = writeln!(text, "#include <{header}>");
         }
+    }
+    if code.contains("SET(") {
+        text.push_str("#define SET(path, text) write(open(path, O_WRONLY), text, strlen(text))\n");
+    }
+    if code.contains("BRK(") {
+        text.push_str(HEAP);
+    }
+    if code.contains("WAIT(") {
+        text.push_str("#define WAIT(number) while (*turn < (number)) sched_yield()\n");
     }
     if code.contains("AT(") {
         text.push_str("#define AT(page) ((char *)0x700000000000 + (page) * 4096L)\n");

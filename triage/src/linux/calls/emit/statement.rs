@@ -1,6 +1,6 @@
 //! A step of a program as statements of C.
 
-use mm_linux_calls::{Call, HUGE, Kind, Modes, Program, Prot, Range};
+use mm_linux_calls::{Call, HUGE, Kind, Modes, Policy, Program, Prot, Range, Resource};
 
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 
@@ -66,6 +66,8 @@ const fn protection(prot: Prot) -> &'static str {
         Prot::None => "PROT_NONE",
         Prot::Read => "PROT_READ",
         Prot::Write => "PROT_READ | PROT_WRITE",
+        Prot::Exec => "PROT_READ | PROT_EXEC",
+        Prot::All => "PROT_READ | PROT_WRITE | PROT_EXEC",
     }
 }
 
@@ -213,17 +215,35 @@ fn device(range: Range, command: u8, what: &str) -> String {
     )
 }
 
-fn told(path: &str, text: &str) -> String {
-    format!(
-        "write(open(\"{path}\", O_WRONLY), \"{text}\", {});",
-        text.len()
-    )
+/// Writes a text to a file of the kernel.
+pub fn told(path: &str, text: &str) -> String {
+    format!("SET(\"{path}\", \"{text}\");")
+}
+
+/// Statements of one line each, as one statement.
+fn joined(statements: &[String]) -> String {
+    let parts = statements.iter().map(|text| text.trim_end_matches(';'));
+    parts.collect::<Vec<_>>().join(", ") + ";"
 }
 
 /// A step as statements, one a line. `faulted` says that one of its accesses failed. `other` is the
 /// other process, or this one if there is none.
 pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String {
     match *call {
+        Call::Map {
+            range,
+            kind: Kind::Shm,
+            prot,
+        } => format!(
+            "shmat(shm[{step}] = shmget(IPC_PRIVATE, {}, 0600), {}, SHM_REMAP{}), shmctl(shm[{step}], IPC_RMID, 0);",
+            bytes(range.len),
+            at(range.first),
+            if prot == Prot::Read {
+                " | SHM_RDONLY"
+            } else {
+                ""
+            }
+        ),
         Call::Map { range, kind, prot } => {
             let (rest, flag) = if kind.is_file() {
                 let offset = match kind.file_page(range) {
@@ -240,6 +260,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             };
             let sharing = match kind {
                 Kind::Droppable => "8 /* MAP_DROPPABLE */",
+                Kind::Stack => "MAP_PRIVATE | MAP_GROWSDOWN",
                 _ if kind.is_shared() => "MAP_SHARED",
                 _ => "MAP_PRIVATE",
             };
@@ -267,6 +288,59 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             let wanted = Range::new(range.first, len);
             format!("mremap({}, {}, 0);", on(range), bytes(wanted.len))
         }
+        Call::Brk(range, len) => {
+            let wanted = Range::new(range.first, len);
+            let end = |range: Range| at(range.first + range.len);
+            let (first, last) = (at(range.first), end(range));
+            format!("BRK({first}, {last}, {});", end(wanted))
+        }
+        Call::LockAll(flags) => format!("mlockall({flags});"),
+        Call::UnlockAll => "munlockall();".to_owned(),
+        Call::Sync(range) => format!("msync({}, MS_SYNC | MS_INVALIDATE);", on(range)),
+        Call::Bind(range, policy, node) => format!(
+            "syscall(SYS_mbind, {}, {}L, &(long){{ {} }}, 64L, 0L); // MPOL_{}",
+            on(range),
+            Policy::ALL.iter().position(|it| *it == policy).unwrap_or(0),
+            policy.mask(node),
+            policy.name().to_uppercase().replace('-', "_"),
+        ),
+        Call::HomeNode(range, node) => format!(
+            "syscall(450, {}, {node}L, 0L); // set_mempolicy_home_node",
+            on(range)
+        ),
+        Call::SealFile(seals) => {
+            let names = ["SEAL", "SHRINK", "GROW", "WRITE", "FUTURE_WRITE", "EXEC"];
+            let set = names.iter().enumerate();
+            let set = set.filter(|(bit, _)| seals >> bit & 1 != 0);
+            let set: Vec<_> = set.map(|(_, name)| format!("F_SEAL_{name}")).collect();
+            let said = if seals == 0 {
+                "none".to_owned()
+            } else {
+                set.join(" | ")
+            };
+            format!("fcntl(file, F_ADD_SEALS, {seals:#x}); // {said}")
+        }
+        Call::FileSize(pages) => format!("ftruncate(file, {pages} * 4096);"),
+        Call::FileMode => "fchmod(file, 0777);".to_owned(),
+        Call::Limit(resource) => {
+            let (name, room) = (resource.c(), Resource::ROOM_KB);
+            let Some(field) = resource.field() else {
+                return format!(
+                    "setrlimit({name}, &(struct rlimit){{ {room} * 1024, RLIM_INFINITY }});"
+                );
+            };
+            let limit = limit(resource);
+            let drops = if resource == Resource::Locked {
+                "\nsyscall(SYS_capset, (int[]){ 0x20080522, 0 }, (int[]){ ~(1 << 14), ~(1 << 14), 0, 511, 511, 0 }); // not CAP_IPC_LOCK"
+            } else {
+                ""
+            };
+            format!(
+                "{limit} = total(\"/proc/self/status\", \"{field} %ld\") + {room};\n\
+                 setrlimit({name}, &(struct rlimit){{ {limit} * 1024, RLIM_INFINITY }});{drops}"
+            )
+        }
+        Call::Mdwe => "prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0);".to_owned(),
         Call::Write(range) => written(range, step, faulted),
         Call::WriteAlternate(range) => {
             let (first, last) = (range.first, range.first + range.len);
@@ -369,17 +443,18 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         }
         Call::Unlock(range) => format!("munlock({});", on(range)),
         Call::ClearSoftDirty => told("/proc/self/clear_refs", "4"),
-        Call::Ksm => [
+        Call::Ksm => joined(&[
             told("/sys/kernel/mm/ksm/run", "1"),
-            "sleep(2);".to_owned(),
+            "sleep(2)".to_owned(),
             told("/sys/kernel/mm/ksm/run", "0"),
-        ]
-        .join("\n"),
+        ]),
         Call::Khugepaged => [
             told(&format!("{KHUGEPAGED}/pages_to_scan"), "1000000"),
-            told(&format!("{KHUGEPAGED}/scan_sleep_millisecs"), "0"),
-            "sleep(1);".to_owned(),
-            told(&format!("{KHUGEPAGED}/scan_sleep_millisecs"), "99999999"),
+            joined(&[
+                told(&format!("{KHUGEPAGED}/scan_sleep_millisecs"), "0"),
+                "sleep(1)".to_owned(),
+                told(&format!("{KHUGEPAGED}/scan_sleep_millisecs"), "99999999"),
+            ]),
         ]
         .join("\n"),
         Call::Migrate(range) => format!(
@@ -483,12 +558,63 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
     }
 }
 
-/// The statements, in which the allocation with this number fails. With 0, none is made to fail.
-pub fn failing(text: String, number: u8) -> String {
-    if number == 0 {
+/// The variable for a limit, in kB.
+pub const fn limit(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Data => "data_limit",
+        Resource::Space => "space_limit",
+        Resource::Locked => "lock_limit",
+        Resource::Stack => "stack_limit",
+    }
+}
+
+/// Statements with the personality that the program asks for.
+pub fn with_personality(program: &Program, call: &Call, text: String) -> String {
+    if !program.implies_exec || !call.changes_mappings() {
         return text;
     }
-    format!("dprintf(fail, \"{number}\");\n{text}\ndprintf(fail, \"0\");")
+    joined(&[
+        "personality(READ_IMPLIES_EXEC)".to_owned(),
+        text,
+        "personality(0)".to_owned(),
+    ])
+}
+
+/// Which allocation of a statement fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fails {
+    /// None.
+    Never,
+    /// The one with this number.
+    At(u8),
+    /// The one with the number `n`, a variable.
+    AtN,
+}
+
+impl Fails {
+    /// The statement before the one that fails.
+    pub fn begin(self) -> String {
+        match self {
+            Self::Never => String::new(),
+            Self::At(number) => format!("dprintf(fail, \"{number}\");"),
+            Self::AtN => "dprintf(fail, \"%d\", n);".to_owned(),
+        }
+    }
+}
+
+/// Statements of which an allocation fails.
+pub fn failing(text: String, fails: Fails) -> String {
+    if fails == Fails::Never {
+        return text;
+    }
+    let end = "dprintf(fail, \"0\");".to_owned();
+    let is_expression = !["for ", "{", "int ", "long "]
+        .iter()
+        .any(|word| text.starts_with(word));
+    if is_expression && !text.contains('\n') && text.ends_with(';') {
+        return joined(&[fails.begin(), text, end]);
+    }
+    format!("{}\n{text}\n{end}", fails.begin())
 }
 
 /// What the statements of a call use.

@@ -139,10 +139,13 @@ impl Kernel {
         if let Call::Copy(range, _) | Call::FileWrite(range) = call {
             self.fill(*range, step);
         }
-        self.traced(|kernel| kernel.make(call))
+        if call.changes_mappings() {
+            return self.with_personality(|kernel| kernel.traced(|kernel| kernel.make(call, step)));
+        }
+        self.traced(|kernel| kernel.make(call, step))
     }
 
-    fn make(&mut self, call: &Call) -> (i32, u16) {
+    fn make(&mut self, call: &Call, step: usize) -> (i32, u16) {
         let pages = |handled: u64, result: i32| {
             let handled = handled as i64;
             let handled = if handled < 0 {
@@ -160,10 +163,19 @@ impl Kernel {
                 -libc::EINVAL
             }
             Call::Map { range, kind, .. } if kind.file_page(range).is_none() => -libc::EINVAL,
+            Call::Map {
+                range,
+                kind: Kind::Shm,
+                prot,
+            } => match prot {
+                Prot::Read | Prot::Write => self.attach(range, prot == Prot::Read, step),
+                _ => -libc::EINVAL,
+            },
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;
                 flags |= match kind {
                     Kind::Droppable => MAP_DROPPABLE,
+                    Kind::Stack => libc::MAP_PRIVATE | libc::MAP_GROWSDOWN,
                     _ if kind.is_shared() => libc::MAP_SHARED,
                     _ => libc::MAP_PRIVATE,
                 };
@@ -288,6 +300,23 @@ impl Kernel {
                 let at = unsafe { libc::mremap(addr(range.first) as *mut _, old, new, 0) };
                 if at == libc::MAP_FAILED { errno() } else { 0 }
             }
+            Call::Brk(range, len) => Self::brk(range, len),
+            Call::LockAll(flags) => Self::lock_all(flags),
+            // SAFETY: no arguments.
+            Call::UnlockAll => match unsafe { libc::munlockall() } {
+                -1 => errno(),
+                _ => 0,
+            },
+            Call::Sync(range) => on(range, |at, len| unsafe {
+                libc::msync(at, len, libc::MS_SYNC | libc::MS_INVALIDATE)
+            }),
+            Call::Bind(range, policy, node) => Self::bind(range, policy, node),
+            Call::HomeNode(range, node) => Self::home_node(range, node),
+            Call::SealFile(seals) => self.seal_file(seals),
+            Call::FileSize(pages) => self.file_size(pages),
+            Call::FileMode => self.file_mode(),
+            Call::Limit(resource) => self.limit(resource),
+            Call::Mdwe => self.refuse_exec(),
             Call::Advise(range, advice) => {
                 self.merges |= advice == Advice::Mergeable;
                 self.collapses |= advice == Advice::HugePage;
@@ -494,6 +523,8 @@ const fn protection(prot: Prot) -> c_int {
         Prot::None => libc::PROT_NONE,
         Prot::Read => libc::PROT_READ,
         Prot::Write => libc::PROT_READ | libc::PROT_WRITE,
+        Prot::Exec => libc::PROT_READ | libc::PROT_EXEC,
+        Prot::All => libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
     }
 }
 

@@ -1,10 +1,13 @@
 //! The system calls.
 
+mod limits;
 mod make;
 mod scan;
 mod smaps;
 mod system;
 
+pub use limits::FileState;
+use limits::Limited;
 pub use scan::{Scan, categories};
 pub use smaps::Counted;
 pub use system::{free_hugetlb, free_maps, set_headers, set_up};
@@ -22,6 +25,8 @@ use std::os::unix::fs::FileExt;
 pub const PRESENT: u64 = 1 << 63;
 pub const UFFD_WP: u64 = 1 << 57;
 const SWAPPED: u64 = 1 << 62;
+/// The page is somewhere: in memory, or in swap.
+pub const ANY: u64 = PRESENT | SWAPPED;
 const EXCLUSIVE: u64 = 1 << 56;
 /// Bits of kpageflags.
 pub const ZERO_PAGE: u64 = 1 << 24;
@@ -104,6 +109,16 @@ pub struct Kernel {
     merges: bool,
     /// The program has asked for huge pages.
     collapses: bool,
+    /// Calls that change mappings have the personality READ_IMPLIES_EXEC.
+    implies_exec: bool,
+    /// The segments of shared memory that were attached: the step, and the number of the segment.
+    segments: Vec<(usize, i32)>,
+    /// What is limited.
+    limits: Vec<Limited>,
+    /// PR_SET_MDWE.
+    refuses_exec: bool,
+    /// What the memfd was like when somebody last looked.
+    state: Option<FileState>,
 }
 
 impl Kernel {
@@ -113,15 +128,14 @@ impl Kernel {
         mailbox: &'static Mailbox,
         trace: Option<&'static Trace>,
     ) -> Self {
-        let maps_file = |step: &Step| matches!(step.call, Call::Map { kind, .. } if kind.is_file());
+        let maps_file = |step: &Step| match step.call {
+            Call::Map { kind, .. } => kind.is_file(),
+            ref call => call.is_about_file(),
+        };
         let file = if program.steps.iter().any(maps_file) {
-            // SAFETY: a name and no flags.
+            // SAFETY: a name and flags.
             unsafe {
-                let flags = if program.huge_file {
-                    libc::MFD_HUGETLB
-                } else {
-                    0
-                };
+                let flags = program.file_flags();
                 let file = libc::memfd_create(c"mmfuzz".as_ptr(), flags);
                 libc::ftruncate(file, bytes(PAGES) as i64);
                 file
@@ -160,6 +174,11 @@ impl Kernel {
             trace,
             merges: false,
             collapses: false,
+            implies_exec: program.implies_exec,
+            segments: Vec::new(),
+            limits: Vec::new(),
+            refuses_exec: false,
+            state: None,
         }
     }
 
@@ -230,6 +249,20 @@ impl Kernel {
         self.set_failure(number);
         let result = call(self);
         self.set_failure(0);
+        result
+    }
+
+    /// Makes a call that changes mappings, with the personality of the program.
+    fn with_personality<T>(&mut self, call: impl FnOnce(&mut Self) -> T) -> T {
+        const READ_IMPLIES_EXEC: std::ffi::c_ulong = 0x40_0000;
+        if !self.implies_exec {
+            return call(self);
+        }
+        // SAFETY: plain calls. They are only about what is mapped meanwhile.
+        unsafe { libc::personality(READ_IMPLIES_EXEC) };
+        let result = call(self);
+        // SAFETY: as above.
+        unsafe { libc::personality(0) };
         result
     }
 

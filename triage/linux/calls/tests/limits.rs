@@ -1,0 +1,140 @@
+//! What the ledger promises of stacks, the heap, policies, locks, and a memfd that is made shorter.
+
+use mm_linux_calls::{
+    Access, BreachKind, Call, Kind, Ledger, PAGES, Policy, Program, Prot, Range, Resource,
+};
+
+const PRESENT: u64 = 1 << 63;
+
+fn ledger() -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.reset(&Program::default());
+    ledger
+}
+
+fn apply(ledger: &mut Ledger, call: Call) {
+    ledger.apply(0, &call, 0, 9, 0);
+}
+
+fn map(ledger: &mut Ledger, first: u16, len: u16, kind: Kind) {
+    let range = Range::new(first, len);
+    let prot = Prot::Write;
+    apply(ledger, Call::Map { range, kind, prot });
+}
+
+fn kind_of(shown: Option<(BreachKind, u64, u64)>) -> Option<BreachKind> {
+    shown.map(|shown| shown.0)
+}
+
+#[test]
+fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
+    let mut ledger = ledger();
+    map(&mut ledger, 16, 1, Kind::Stack);
+    apply(&mut ledger, Call::ClearSoftDirty);
+    assert_eq!(ledger.access(0, 8, false), Access::Either);
+    assert_eq!(ledger.access(0, 17, false), Access::Faults);
+    assert_eq!(ledger.has_read(0, 8, Some(0)), None);
+    for page in 8..16 {
+        assert!(ledger.is_mapped(0, page));
+        let shown = ledger.check_shown(0, page, 0);
+        assert_eq!(kind_of(shown), Some(BreachKind::NotSoftDirty));
+    }
+    assert!(!ledger.is_mapped(0, 7));
+    // other memory does not grow
+    map(&mut ledger, 100, 1, Kind::Private);
+    let shown = ledger.has_read(0, 99, Some(0));
+    assert_eq!(kind_of(shown), Some(BreachKind::Allowed));
+}
+
+#[test]
+fn a_limited_stack_grows_only_so_far() {
+    let mut ledger = ledger();
+    map(&mut ledger, PAGES - 1, 1, Kind::Stack);
+    assert_eq!(ledger.grow(0, 1700), None);
+    apply(&mut ledger, Call::Limit(Resource::Stack));
+    assert_eq!(ledger.grow(0, 1700 - 256), None);
+    assert_eq!(
+        kind_of(ledger.grow(0, 1700 - 257)),
+        Some(BreachKind::OverLimit)
+    );
+}
+
+#[test]
+fn only_another_mapping_may_not_lie_in_the_gap_before_a_stack() {
+    let mut ledger = ledger();
+    map(&mut ledger, 0, 8, Kind::Private);
+    map(&mut ledger, 263, 1, Kind::Stack);
+    assert!(ledger.is_in_gap(0, 7));
+    assert!(!ledger.is_in_gap(0, 6));
+    map(&mut ledger, 9, 1, Kind::Private);
+    assert!(!ledger.is_in_gap(0, 7));
+    map(&mut ledger, 9, 1, Kind::Stack);
+    assert!(ledger.is_in_gap(0, 7));
+    assert!(!ledger.is_in_gap(0, 9));
+}
+
+#[test]
+fn the_heap_grows_and_shrinks() {
+    let mut ledger = ledger();
+    apply(&mut ledger, Call::Brk(Range::new(0, 1), 4));
+    assert!(!ledger.is_mapped(0, 0));
+    assert!((1..4).all(|page| ledger.is_mapped(0, page)));
+    apply(&mut ledger, Call::Brk(Range::new(0, 4), 2));
+    assert!(ledger.is_mapped(0, 1));
+    assert!(!ledger.is_mapped(0, 2));
+    // a call that fails changes nothing
+    ledger.apply(0, &Call::Brk(Range::new(0, 2), 1), -12, 9, 0);
+    assert!(ledger.is_mapped(0, 1));
+}
+
+#[test]
+fn a_policy_is_known_until_another_mapping_may_change_it() {
+    let mut ledger = ledger();
+    map(&mut ledger, 0, 4, Kind::Private);
+    assert_eq!(ledger.policy(0, 0), Some((Policy::Default, 0)));
+    apply(&mut ledger, Call::Bind(Range::new(0, 2), Policy::Bind, 1));
+    assert_eq!(ledger.policy(0, 1), Some((Policy::Bind, 1)));
+    assert_eq!(ledger.policy(0, 2), Some((Policy::Default, 0)));
+    map(&mut ledger, 0, 1, Kind::SharedFile);
+    assert_eq!(ledger.policy(0, 0), None);
+    apply(&mut ledger, Call::Bind(Range::new(0, 1), Policy::Bind, 1));
+    assert_eq!(ledger.policy(0, 0), Some((Policy::Bind, 1)));
+    map(&mut ledger, 1024, 1, Kind::SharedTwin);
+    apply(
+        &mut ledger,
+        Call::Bind(Range::new(1024, 1), Policy::Local, 0),
+    );
+    assert_eq!(ledger.policy(0, 0), None);
+}
+
+#[test]
+fn mlockall_locks_what_is_mapped() {
+    let mut ledger = ledger();
+    map(&mut ledger, 0, 1, Kind::Private);
+    apply(&mut ledger, Call::LockAll(2));
+    assert_eq!(ledger.check_shown(0, 0, 1 << 55), None);
+    apply(&mut ledger, Call::LockAll(1));
+    let shown = ledger.check_shown(0, 0, 1 << 55);
+    assert_eq!(kind_of(shown), Some(BreachKind::NotLocked));
+    assert_eq!(ledger.check_shown(0, 0, PRESENT | 1 << 55), None);
+    apply(&mut ledger, Call::UnlockAll);
+    assert_eq!(ledger.check_shown(0, 0, 1 << 55), None);
+}
+
+#[test]
+fn nothing_is_known_behind_the_end_of_a_memfd() {
+    let mut ledger = ledger();
+    map(&mut ledger, 0, 4, Kind::SharedFile);
+    apply(&mut ledger, Call::FileSize(2));
+    assert_eq!(ledger.access(0, 1, true), Access::Allowed);
+    assert_eq!(ledger.access(0, 2, true), Access::Either);
+    map(&mut ledger, 0, 4, Kind::SharedFile);
+    assert_eq!(ledger.access(0, 2, true), Access::Either);
+    assert_eq!(ledger.check_file_word(3, 7), None);
+    apply(&mut ledger, Call::Punch(Range::new(0, 4)));
+    assert_eq!(ledger.check_file_word(3, 7), None);
+    assert_eq!(
+        kind_of(ledger.check_file_word(1, 7)),
+        Some(BreachKind::Contents)
+    );
+}
