@@ -414,6 +414,7 @@ fn is_elsewhere(name: &str) -> bool {
     ignored.any(|folder| name.starts_with(folder))
         || [
             "mm/",
+            "arch/",
             "lib/",
             "fs/",
             "kernel/",
