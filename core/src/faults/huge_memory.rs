@@ -85,6 +85,21 @@ impl State {
         }
     }
 
+    /// Marks the huge entry for `addr` as used for writing, so that it also becomes soft-dirty.
+    /// Returns false if the entry is not huge (`touch_pmd`).
+    pub(crate) fn touch_pmd(&mut self, mm: MmId, addr: u64) -> bool {
+        let Walk::Huge(at, _) = self.tables.walk(self.mm(mm).pgd, addr) else {
+            return false;
+        };
+        if let Some(pmd) = self.tables.get(at).present() {
+            let touched = pmd.set(PteFlags::ACCESSED, true).mkdirty();
+            if touched != pmd {
+                self.tables.set(at, touched.pte());
+            }
+        }
+        true
+    }
+
     /// The entry for `addr`, if it is still empty, under the PMD lock.
     pub(crate) fn empty_pmd(&self, mm: MmId, addr: u64) -> Option<PteRef> {
         match self.tables.walk(self.mm(mm).pgd, addr) {

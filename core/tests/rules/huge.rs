@@ -3,7 +3,7 @@
 
 use crate::lab::{GPU, Lab, READ};
 use mm_core::{
-    Advice, AllocKind, Folio, MmId, Page, PageFlags, Remap, Softleaf, SwapId, Thp, Walk,
+    Advice, AllocKind, Foll, Folio, MmId, Page, PageFlags, Remap, Softleaf, SwapId, Thp, Walk,
 };
 
 const PAGES: u64 = 8;
@@ -392,6 +392,25 @@ fn a_huge_page_in_the_swap_cache_can_be_split() {
     assert_eq!(lab.to_device(0..PAGES), 8);
     keeps_its_words(&lab, lab.mm);
     assert_eq!(head(&lab, lab.mm, 1).order, 0);
+}
+
+#[test]
+fn a_reference_for_writing_marks_the_huge_entry_and_not_the_folio() {
+    let lab = lab();
+    // a hole that comes home from a device has a clean, writable entry
+    assert_eq!(lab.to_device(0..PAGES), 8);
+    lab.read(lab.mm, 0);
+    let pte = || lab.present(lab.mm, 3);
+    assert!(is_huge(&lab, 0) && pte().write() && !pte().dirty());
+    let dirty = || head(&lab, lab.mm, 0).has(PageFlags::DIRTY);
+    let before = dirty();
+    let page = lab.run(async |cur| {
+        cur.get_user_page(lab.mm, 3, Foll::GET | Foll::WRITE).await
+    });
+    let page = page.expect("mapped");
+    assert!(pte().dirty() && pte().soft_dirty());
+    assert_eq!(dirty(), before);
+    lab.kernel.state().put_external(page, false);
 }
 
 #[test]
