@@ -170,6 +170,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::ZeropageRemapMlocked => ("K5", 1, "entries/locked-area"),
         Bug::LatentMprotectBatchSoftdirty => ("K3", 1, "entries/update"),
         Bug::ForkHugeKeepsWrite => ("K12", 1, "entries/write-exclusive"),
+        Bug::LatentDeviceRangeMidFolio => ("K14", 1, "contents/outcome"),
     }
 }
 
@@ -217,6 +218,7 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::ZeropageRemapLostBits
             | Bug::ZeropageRemapMlocked
             | Bug::LatentMprotectBatchSoftdirty
+            | Bug::LatentDeviceRangeMidFolio
     )
 }
 

@@ -234,6 +234,9 @@ impl Current<'_> {
             let folio = s.folio(pfn);
             let behind = folio.head().0 + (1 << s.head(folio).order);
             let nr = behind.saturating_sub(pfn.0).clamp(1, frames.end - frame);
+            // the kernel steps by the size of the folio, wherever in the folio it begins
+            zoo!(s, Bug::LatentDeviceRangeMidFolio if pfn != folio.head() =>
+                let nr = (1 << s.head(folio).order).min(frames.end - frame));
             let whole = pfn == folio.head() && pfn.0 + nr == behind;
             let mut src = MigratePfn::NONE;
             if whole && s.folio_try_get(self.task, folio) {

@@ -322,4 +322,6 @@ bugs! {
         "the split of a folio maps the shared zero page in an mlocked VMA";
     LatentMprotectBatchSoftdirty "latent-mprotect-batch-softdirty" "not fixed in 7.3.4: modify_prot_start_ptes"
         "mprotect makes dirty pages of a large folio soft-dirty if each page has an entry of its own";
+    LatentDeviceRangeMidFolio "latent-device-range-mid-folio" "not fixed in 7.3.4: migrate_device_range"
+        "if a range of device pages begins inside a huge page, the first pages behind that huge page are skipped too";
 }

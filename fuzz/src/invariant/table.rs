@@ -45,7 +45,8 @@ invariants! {
     Outcome = Contents / "outcome",
         holds: "An operation fails only for a reason that user space can know. Its effect \
                 matches its result: as many pages moved as it reports, pages populated in a \
-                readable mlocked VMA have an entry, and nothing is soft-dirty after a clear.",
+                readable mlocked VMA have an entry, nothing is soft-dirty after a clear, and an \
+                eviction moves every page that is not locked and that only its mappings hold.",
         concerned: OPERATION,
         subject: Outcome, blame: Section, ways: [],
         exempt: ["pages pinned while writable, which stay soft-dirty through a clear"];

@@ -5,10 +5,11 @@ use super::outcome::{self, Outcome};
 use super::world::Process;
 use crate::call::{self, Call, Ioctl, Pages, RangeResult};
 use crate::contract::Contract;
-use crate::oracle::contents::Shown;
+use crate::oracle::contents::{self, Shown};
+use crate::oracle::{At, Check};
 use crate::program::{self, Op, OpKind};
 use crate::reference::Access;
-use mm_core::{DevId, FaultError};
+use mm_core::{DevId, FaultError, Folio, PageFlags, Pfn, State};
 use std::ops::Range;
 
 fn call(op: Op) -> Call {
@@ -48,8 +49,42 @@ pub(super) async fn evict(
     let first = u32::from(first.get());
     let limit = on.bench.kernel.state().geometry().device_frames();
     let frames = first..(first + u32::from(len.get())).min(limit);
+    let wanted = movable(&on.bench.kernel.state(), dev(of), frames.clone());
     let moved = mm_core::dmirror::evict(on.cur(), dev(of), frames).await;
+    if on.failed_allocations() == 0 {
+        on.postcondition(|at, s, _| check_evicted(at, s, &wanted))?;
+    }
     Ok(Outcome::Moved(moved))
+}
+
+/// The folios in a range of device frames that an eviction must move: those that lie in the range
+/// as a whole, that are not locked, and that only their mappings hold.
+fn movable(s: &State, dev: DevId, frames: Range<u32>) -> Vec<Folio> {
+    let folios = frames.clone().map(|frame| {
+        let page = Pfn::new(u32::from(dev.0) + 1, frame);
+        (frame, page, s.folio(page))
+    });
+    let heads = folios.filter(|(_, page, folio)| folio.head() == *page);
+    let whole = heads.filter(|(frame, _, folio)| {
+        let head = s.head(*folio);
+        let free = head.has(PageFlags::FREE) || head.has(PageFlags::LOCKED);
+        !free && frame + (1 << head.order) <= frames.end && head.refcount == head.folio_mapcount()
+    });
+    whole.map(|(_, _, folio)| folio).collect()
+}
+
+/// An eviction moves all folios that it can move.
+fn check_evicted(at: At, s: &State, wanted: &[Folio]) -> Check {
+    let left = wanted
+        .iter()
+        .find(|folio| !s.head(**folio).has(PageFlags::FREE));
+    match left {
+        None => Ok(()),
+        Some(folio) => {
+            let detail = format!("{folio:?} is still on the device, though nobody holds it");
+            contents::check_outcome(at, detail)
+        }
+    }
 }
 
 pub(super) async fn release(on: Running<'_, '_>, of: program::Dev) -> OpResult {
