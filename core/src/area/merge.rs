@@ -6,7 +6,7 @@
 //!
 //! Corresponds to `vma_merge_new_range` and `vma_merge_existing_range` in `mm/vma.c`.
 
-use crate::ids::{AnonVmaId, MmId, VmaId};
+use crate::ids::{AnonVmaId, MmId, TaskId, VmaId};
 use crate::lock::Lock;
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
@@ -118,7 +118,12 @@ impl State {
     }
 
     /// Carries out a merge, under the anon_vma lock. If memory runs out, nothing has changed.
-    fn commit_merge(&mut self, what: &MergeRange, merge: &Merge) -> Result<(), Enomem> {
+    fn commit_merge(
+        &mut self,
+        task: TaskId,
+        what: &MergeRange,
+        merge: &Merge,
+    ) -> Result<(), Enomem> {
         let Merge { target, grown, .. } = merge;
         if let Some(donor) = self.anon_vma_donor(what, merge) {
             // dup_anon_vma
@@ -129,9 +134,9 @@ impl State {
         for vma in [what.middle, merge.next].into_iter().flatten() {
             let range = self.vma(vma).range();
             if range.start < grown.start {
-                self.vma_set_range(vma, range.start..grown.start);
+                self.vma_set_range(task, vma, range.start..grown.start);
             } else if range.end > grown.end {
-                self.vma_set_range(vma, grown.end..range.end);
+                self.vma_set_range(task, vma, grown.end..range.end);
             } else {
                 flags |= self.vma(vma).flags & VmFlags::SOFTDIRTY;
                 self.unlink_anon_vmas(vma);
@@ -142,7 +147,7 @@ impl State {
         if self.rules().merging_keeps_soft_dirty {
             self.vma_mut(*target).flags |= flags & VmFlags::SOFTDIRTY;
         }
-        self.vma_set_range(*target, grown.clone());
+        self.vma_set_range(task, *target, grown.clone());
         Ok(())
     }
 }
@@ -162,7 +167,7 @@ impl Current<'_> {
         if let Some(lock) = lock {
             self.lock(lock).await;
         }
-        let result = { self.state().commit_merge(what, &merge) };
+        let result = { self.state().commit_merge(self.task, what, &merge) };
         if let Some(lock) = lock {
             self.unlock(lock);
         }

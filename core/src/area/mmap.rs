@@ -6,7 +6,7 @@
 //! Corresponds to `mm/vma.c`, `mm/mmap.c`.
 
 use crate::huge_memory::Thp;
-use crate::ids::{MmId, VmaId};
+use crate::ids::{MmId, TaskId, VmaId};
 use crate::lock::Lock;
 use crate::merge::MergeRange;
 use crate::state::{Current, Enomem, State};
@@ -42,11 +42,10 @@ impl State {
 
     /// Changes the bounds of a VMA and updates the interval trees (`vma_set_range`). Its pages keep
     /// their offsets.
-    pub(crate) fn vma_set_range(&mut self, vma: VmaId, range: Range<u64>) {
+    pub(crate) fn vma_set_range(&mut self, task: TaskId, vma: VmaId, range: Range<u64>) {
         if self.thp != Thp::Never {
-            let old = self.vma(vma).range();
-            for boundary in [old.start, old.end, range.start, range.end] {
-                self.vma_adjust_trans_huge(vma, boundary);
+            for boundary in [range.start, range.end] {
+                self.vma_adjust_trans_huge(task, vma, boundary);
             }
         }
         let chain = core::mem::take(&mut self.vma_mut(vma).chain);
@@ -62,7 +61,7 @@ impl State {
         self.vma_mut(vma).chain = chain;
     }
 
-    fn split_locked(&mut self, vma: VmaId, addr: u64) -> Result<VmaId, Enomem> {
+    fn split_locked(&mut self, task: TaskId, vma: VmaId, addr: u64) -> Result<VmaId, Enomem> {
         let old = self.vma(vma);
         let (mm, range, flags) = (old.mm, old.range(), old.flags);
         let (pgoff, anon_vma) = (old.index(addr), old.anon_vma);
@@ -72,7 +71,7 @@ impl State {
             self.free_vma(new);
             return Err(e);
         }
-        self.vma_set_range(vma, range.start..addr);
+        self.vma_set_range(task, vma, range.start..addr);
         self.insert_vma(mm, new);
         Ok(new)
     }
@@ -87,7 +86,7 @@ impl Current<'_> {
         if let Some(lock) = lock {
             self.lock(lock).await;
         }
-        let new = { self.state().split_locked(vma, addr) };
+        let new = { self.state().split_locked(self.task, vma, addr) };
         if let Some(lock) = lock {
             self.unlock(lock);
         }

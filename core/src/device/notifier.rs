@@ -63,7 +63,7 @@ impl NotifierRange {
 
 impl State {
     /// The part of `mmu_notifier_invalidate_range_start` that does not sleep.
-    fn invalidate_start(&mut self, task: TaskId, range: &NotifierRange) {
+    pub(crate) fn invalidate_start(&mut self, task: TaskId, range: &NotifierRange) {
         let notifier = &mut self.mm_mut(range.mm).notifier;
         notifier.active += 1;
         // a driver ignores the invalidation for its own request, so its sequence does not advance

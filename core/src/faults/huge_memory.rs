@@ -61,12 +61,17 @@ impl State {
         end - self.geometry().span(PMD - 1)..end
     }
 
-    /// True if a fault at `addr` may map a huge page: it is allowed, and the VMA covers its range
-    /// (`thp_vma_allowable_order`, `thp_vma_suitable_order`).
-    pub(crate) fn thp_suitable(&self, vma: VmaId, addr: u64) -> bool {
+    /// True if the VMA covers the range of the huge entry for `addr` (`thp_vma_suitable_order`).
+    pub(crate) fn covers_pmd(&self, vma: VmaId, addr: u64) -> bool {
         let area = self.vma(vma).range();
         let range = self.pmd_range(addr);
-        self.thp == Thp::Always && area.start <= range.start && range.end <= area.end
+        area.start <= range.start && range.end <= area.end
+    }
+
+    /// True if a fault at `addr` may map a huge page: it is allowed, and the VMA covers its range
+    /// (`thp_vma_allowable_order`).
+    pub(crate) fn thp_suitable(&self, vma: VmaId, addr: u64) -> bool {
+        self.thp == Thp::Always && self.covers_pmd(vma, addr)
     }
 
     /// Allocates the upper tables for `addr` (`pmd_alloc`). Returns the entry that may become huge,

@@ -9,7 +9,7 @@
 //! Corresponds to `mm/huge_memory.c`.
 
 use crate::huge_memory::PMD;
-use crate::ids::{Folio, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, Pfn, PteRef, TaskId, VmaId};
 use crate::lock::Lock;
 use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
@@ -138,17 +138,24 @@ impl State {
         }
     }
 
-    /// Splits the huge entry that a new boundary of a VMA would cut, if there is one
-    /// (`vma_adjust_trans_huge`).
-    pub(crate) fn vma_adjust_trans_huge(&mut self, vma: VmaId, boundary: u64) {
+    /// Splits the huge entry that a new boundary inside a VMA would cut, if there is one
+    /// (`vma_adjust_trans_huge`). The invalidation starts before anybody looks, so devices lose
+    /// their mappings of the range even if it has small entries or none. The kernel's callbacks may
+    /// sleep here; those of the model do not.
+    pub(crate) fn vma_adjust_trans_huge(&mut self, task: TaskId, vma: VmaId, boundary: u64) {
         let mm = self.vma(vma).mm;
         let range = self.pmd_range(boundary);
-        if range.start == boundary {
+        let found = self.tables.walk(self.mm(mm).pgd, boundary);
+        let has_upper_tables = !matches!(found, Walk::Hole(_, level) if level > PMD);
+        if range.start == boundary || !self.covers_pmd(vma, boundary) || !has_upper_tables {
             return;
         }
-        if let Walk::Huge(at, _) = self.tables.walk(self.mm(mm).pgd, boundary) {
+        let notifier = NotifierRange::new(mm, range, NotifierEvent::Clear, None);
+        self.invalidate_start(task, &notifier);
+        if let Walk::Huge(at, _) = found {
             self.split_huge_pmd_locked(vma, at, Split::Mapped);
         }
+        self.notifier_end(task, &notifier);
     }
 
     /// Marks a folio of system memory that is mapped in part only, so that it is split before it is
