@@ -204,16 +204,22 @@ impl Current<'_> {
         let mut addr = range.start;
         while addr < range.end {
             self.preempt(Site::MigrateVmaCollect).await;
-            match self.collect_large(args, vma, addr..range.end).await {
-                Collected::Nothing => {}
+            let skipped = match self.collect_large(args, vma, addr..range.end).await {
+                Collected::Nothing => None,
                 Collected::Again => continue,
                 Collected::To(next) => {
                     addr = next;
                     continue;
                 }
-            }
-            let table = { self.state().collect_table(self, args, vma, addr..range.end) };
+                Collected::Skipped(skipped) => Some(skipped),
+            };
+            let end = skipped.as_ref().map_or(range.end, |skipped| skipped.start);
+            let table = { self.state().collect_table(self, args, vma, addr..end) };
             addr = table.end;
+            if let Some(skipped) = skipped {
+                addr = skipped.end;
+                State::collect_skip(args, skipped);
+            }
             zoo!(self, Bug::CollectTlbOutsidePtl => self.flush_collected(mm, table.clone()).await);
             zoo!(self, Bug::LatentSplitUnflushedWindow => self.flush_collected(mm, table).await);
         }

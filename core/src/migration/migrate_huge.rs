@@ -27,6 +27,9 @@ pub(crate) enum Collected {
     Again,
     /// All up to this address has been collected.
     To(u64),
+    /// An entry of a single page maps a folio that cannot be split: the entries from there on, up
+    /// to the end of the page table, are skipped. Those in front have not been collected.
+    Skipped(Range<u64>),
 }
 
 /// How a migration treats an entry.
@@ -68,7 +71,7 @@ impl State {
     }
 
     /// Collects nothing for a range (`migrate_vma_collect_skip`).
-    fn collect_skip(args: &mut MigrateVma, range: Range<u64>) {
+    pub(crate) fn collect_skip(args: &mut MigrateVma, range: Range<u64>) {
         args.src.extend(range.map(|_| MigratePfn::NONE));
     }
 
@@ -135,8 +138,13 @@ impl State {
     }
 
     /// The first large folio that an entry of a single page in `range` maps, if the migration would
-    /// take that page.
-    fn large_folio_in(&self, args: &MigrateVma, mm: MmId, mut range: Range<u64>) -> Option<Folio> {
+    /// take that page, and the address of the entry.
+    fn large_folio_in(
+        &self,
+        args: &MigrateVma,
+        mm: MmId,
+        mut range: Range<u64>,
+    ) -> Option<(Folio, u64)> {
         let pgd = self.mm(mm).pgd;
         range.find_map(|addr| {
             let at = self.tables.pte_offset(pgd, addr)?;
@@ -144,7 +152,7 @@ impl State {
                 return None;
             };
             let folio = self.folio(page);
-            (self.head(folio).order > 0).then_some(folio)
+            (self.head(folio).order > 0).then_some((folio, addr))
         })
     }
 
@@ -197,14 +205,15 @@ impl State {
 
 impl Current<'_> {
     /// Collects the next huge entry in `range`, with the holes in front of it. If a page table
-    /// comes before any huge entry, splits the first large folio that it maps.
+    /// comes before any huge entry, splits the first large folio that it maps. The kernel collects
+    /// the entries in front of that folio first.
     pub(crate) async fn collect_large(
         self,
         args: &mut MigrateVma,
         vma: VmaId,
         range: Range<u64>,
     ) -> Collected {
-        let (part, taken) = {
+        let (part, taken, first) = {
             let s = &mut *self.state();
             if s.thp == Thp::Never {
                 return Collected::Nothing;
@@ -213,22 +222,23 @@ impl Current<'_> {
             let Some(part) = s.tables.next_part(s.mm(mm).pgd, range.clone()) else {
                 return Collected::Nothing;
             };
-            let taken = match part.huge {
+            match part.huge {
                 Some(at) => {
                     s.collect_holes(args, range.start..part.range.start);
-                    s.collect_huge_pmd(self, args, vma, at, part.range.clone())
+                    let taken = s.collect_huge_pmd(self, args, vma, at, part.range.clone());
+                    let first = part.range.start;
+                    (part, taken, first)
                 }
                 None => {
                     zoo!(s, Bug::CollectPartialFolio => return Collected::Nothing);
-                    let folio = s.large_folio_in(args, mm, part.range.clone());
-                    let taken = folio.filter(|folio| s.take_folio(self, args, *folio));
-                    if taken.is_none() {
+                    let found = s.large_folio_in(args, mm, part.range.clone());
+                    let taken = found.filter(|(folio, _)| s.take_folio(self, args, *folio));
+                    let Some((folio, first)) = taken else {
                         return Collected::Nothing;
-                    }
-                    taken
+                    };
+                    (part, Some(folio), first)
                 }
-            };
-            (part, taken)
+            }
         };
         let Some(folio) = taken else {
             return Collected::To(part.range.end);
@@ -236,7 +246,7 @@ impl Current<'_> {
         let split = self.split_taken_folio(args, folio).await;
         match (split, part.huge) {
             (true, None) => Collected::Again,
-            (false, None) => Collected::Nothing,
+            (false, None) => Collected::Skipped(first..part.range.end),
             // the holes in front have been collected
             (true, Some(_)) => Collected::To(part.range.start),
             (false, Some(_)) => {
@@ -362,8 +372,7 @@ impl Current<'_> {
     ) -> bool {
         let suitable = {
             let s = &mut *self.state();
-            let (covers, pmd) = (s.vma(area.vma).range(), s.pmd_range(addr));
-            let fits = covers.start <= pmd.start && pmd.end <= covers.end && pmd.start == addr;
+            let fits = s.covers_pmd(area.vma, addr) && s.pmd_range(addr).start == addr;
             fits && s.pmd_alloc(area.mm, addr).is_ok()
         };
         if !suitable || self.anon_vma_prepare(area.vma).await.is_err() {

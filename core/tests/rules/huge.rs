@@ -282,6 +282,20 @@ fn a_part_of_a_huge_page_goes_to_a_device_alone() {
 }
 
 #[test]
+fn a_folio_that_cannot_be_split_ends_the_collection_of_its_table() {
+    let lab = written();
+    // page 0 has a small entry of the large folio, and page 4 a page of its own
+    let child = lab.fork(lab.mm);
+    lab.write(lab.mm, 4, 5);
+    let page = lab.pfn(lab.mm, 2);
+    assert!(lab.kernel.state().hold_external(page, false));
+    assert_eq!(lab.to_device(3..6), 0, "page 3 is in front of page 4");
+    assert_eq!(lab.to_device(4..6), 1);
+    lab.kernel.state().put_external(page, false);
+    lab.exit(child);
+}
+
+#[test]
 fn a_folio_that_somebody_holds_is_not_split() {
     let lab = written();
     let page = lab.pfn(lab.mm, 2);
