@@ -75,6 +75,14 @@ impl FrameAllocator {
         self.free.iter().copied().chain(blocks)
     }
 
+    /// The number of frames of the free block that has `frame`; 1 if it is free as a single frame,
+    /// or not free.
+    pub fn free_block_size(&self, frame: Pfn) -> u32 {
+        let has = |block: &&Block| block.frames().any(|of| of == frame);
+        let block = self.blocks.iter().find(has);
+        block.map_or(1, |block| 1 << block.order)
+    }
+
     /// Number of frames up to the highest that was ever allocated.
     pub fn fresh(&self) -> u32 {
         self.fresh

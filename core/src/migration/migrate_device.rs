@@ -104,7 +104,7 @@ impl State {
     /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries. None of them is
     /// huge, because `collect_large` has collected or split huge entries. A large folio that it
     /// could not split is skipped.
-    fn collect_table(
+    pub(crate) fn collect_table(
         &mut self,
         cur: Current<'_>,
         args: &mut MigrateVma,
@@ -204,22 +204,13 @@ impl Current<'_> {
         let mut addr = range.start;
         while addr < range.end {
             self.preempt(Site::MigrateVmaCollect).await;
-            let skipped = match self.collect_large(args, vma, addr..range.end).await {
-                Collected::Nothing => None,
-                Collected::Again => continue,
-                Collected::To(next) => {
-                    addr = next;
-                    continue;
-                }
-                Collected::Skipped(skipped) => Some(skipped),
-            };
-            let end = skipped.as_ref().map_or(range.end, |skipped| skipped.start);
-            let table = { self.state().collect_table(self, args, vma, addr..end) };
-            addr = table.end;
-            if let Some(skipped) = skipped {
-                addr = skipped.end;
-                State::collect_skip(args, skipped);
+            let large = self.collect_large(args, vma, addr..range.end).await;
+            if let Collected::To(next) = large {
+                addr = next;
+                continue;
             }
+            let table = { self.state().collect_table(self, args, vma, addr..range.end) };
+            addr = table.end;
             zoo!(self, Bug::CollectTlbOutsidePtl => self.flush_collected(mm, table.clone()).await);
             zoo!(self, Bug::LatentSplitUnflushedWindow => self.flush_collected(mm, table).await);
         }
@@ -240,9 +231,10 @@ impl Current<'_> {
             let folio = s.folio(pfn);
             let behind = folio.head().0 + (1 << s.head(folio).order);
             let nr = behind.saturating_sub(pfn.0).clamp(1, frames.end - frame);
-            // the kernel steps by the size of the folio, wherever in the folio it begins
-            zoo!(s, Bug::LatentDeviceRangeMidFolio if pfn != folio.head() =>
-                let nr = (1 << s.head(folio).order).min(frames.end - frame));
+            // the kernel steps by the size of the folio, wherever in the folio it begins, and even
+            // if that folio has been freed
+            zoo!(s, Bug::LatentDeviceRangeMidFolio =>
+                let nr = s.size_of_last_folio(pfn).min(frames.end - frame));
             let whole = pfn == folio.head() && pfn.0 + nr == behind;
             let mut src = MigratePfn::NONE;
             if whole && s.folio_try_get(self.task, folio) {

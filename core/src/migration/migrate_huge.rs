@@ -23,13 +23,9 @@ use core::ops::Range;
 pub(crate) enum Collected {
     /// There is none that could be taken or split.
     Nothing,
-    /// A folio was split: look again.
-    Again,
-    /// All up to this address has been collected.
+    /// All up to this address has been collected. If a folio was split, this is the address of its
+    /// first entry.
     To(u64),
-    /// An entry of a single page maps a folio that cannot be split: the entries from there on, up
-    /// to the end of the page table, are skipped. Those in front have not been collected.
-    Skipped(Range<u64>),
 }
 
 /// How a migration treats an entry.
@@ -71,7 +67,7 @@ impl State {
     }
 
     /// Collects nothing for a range (`migrate_vma_collect_skip`).
-    pub(crate) fn collect_skip(args: &mut MigrateVma, range: Range<u64>) {
+    fn collect_skip(args: &mut MigrateVma, range: Range<u64>) {
         args.src.extend(range.map(|_| MigratePfn::NONE));
     }
 
@@ -205,8 +201,8 @@ impl State {
 
 impl Current<'_> {
     /// Collects the next huge entry in `range`, with the holes in front of it. If a page table
-    /// comes before any huge entry, splits the first large folio that it maps. The kernel collects
-    /// the entries in front of that folio first.
+    /// comes before any huge entry, splits the first large folio that it maps, and collects what is
+    /// in front of it. If that folio cannot be split, the rest of the table is skipped.
     pub(crate) async fn collect_large(
         self,
         args: &mut MigrateVma,
@@ -236,6 +232,7 @@ impl Current<'_> {
                     let Some((folio, first)) = taken else {
                         return Collected::Nothing;
                     };
+                    s.collect_table(self, args, vma, range.start..first);
                     (part, Some(folio), first)
                 }
             }
@@ -244,16 +241,11 @@ impl Current<'_> {
             return Collected::To(part.range.end);
         };
         let split = self.split_taken_folio(args, folio).await;
-        match (split, part.huge) {
-            (true, None) => Collected::Again,
-            (false, None) => Collected::Skipped(first..part.range.end),
-            // the holes in front have been collected
-            (true, Some(_)) => Collected::To(part.range.start),
-            (false, Some(_)) => {
-                State::collect_skip(args, part.range.clone());
-                Collected::To(part.range.end)
-            }
+        if split {
+            return Collected::To(first);
         }
+        State::collect_skip(args, first..part.range.end);
+        Collected::To(part.range.end)
     }
 
     /// Splits a folio that the migration has taken, and releases it (`migrate_vma_split_folio`). If

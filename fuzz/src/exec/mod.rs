@@ -200,6 +200,7 @@ impl Executor {
             }),
             window: Window::of(program),
             alone: program.threads == 1,
+            unchecked: self.options.unchecked,
         };
         self.identity = None;
         let run = Run {

@@ -67,8 +67,9 @@ fn movable(s: &State, dev: DevId, frames: Range<u32>) -> Vec<Folio> {
     let heads = folios.filter(|(_, page, folio)| folio.head() == *page);
     let whole = heads.filter(|(frame, _, folio)| {
         let head = s.head(*folio);
-        let free = head.has(PageFlags::FREE) || head.has(PageFlags::LOCKED);
-        !free && frame + (1 << head.order) <= frames.end && head.refcount == head.folio_mapcount()
+        let free = head.refcount == 0 || head.has(PageFlags::LOCKED);
+        let held = head.refcount != head.folio_mapcount();
+        !free && !held && frame + (1 << head.order) <= frames.end
     });
     whole.map(|(_, _, folio)| folio).collect()
 }

@@ -82,6 +82,16 @@ impl Pte {
 }
 
 impl State {
+    /// The number of pages of the folio that a device page belongs to, or of the free huge page that
+    /// it was a part of.
+    pub(crate) fn size_of_last_folio(&self, page: Pfn) -> u32 {
+        let free = self.page(page).has(PageFlags::FREE);
+        match page.device().filter(|_| free) {
+            Some(dev) => self.driver().memory(dev).free_block_size(page),
+            None => 1 << self.head(self.folio(page)).order,
+        }
+    }
+
     /// Clears an entry without a flush.
     pub(crate) fn clear_unflushed(&mut self, at: PteRef) {
         self.tables.set(at, Pte::NONE);
