@@ -62,7 +62,7 @@ pub use identity::Identity;
 pub use ids::{AnonVmaId, AvcId, DevId, Folio, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
 pub use limits::{DEVICES, MAX_TASKS};
 pub use lock::{Lock, LockClasses, RwSem, Site, Task, Wait};
-pub use madvise::{Advice, AdviceError, PopulateError};
+pub use madvise::{Advice, AdviceError, AreaAdvice, PopulateError};
 pub use memmap::Memmap;
 pub use migrate_vma::{MigratePfn, MigrateRange, MigrateVma, Select};
 pub use mprotect::ChangeError;

@@ -591,6 +591,16 @@ fn a_write_during_a_remap_arrives_or_not() {
 }
 
 #[test]
+fn advice_on_huge_pages_leaves_contents_alone() {
+    let mut model = Model::new();
+    model.assert_reads(0, 0);
+    model.done(0..4, Change::AdviseHuge(VmFlags::HUGEPAGE));
+    model.change(1..2, Change::AdviseHuge(VmFlags::NOHUGEPAGE), End::OutOfMemory);
+    model.assert_reads(0, 0);
+    model.assert_reads(1, 0);
+}
+
+#[test]
 fn a_fork_leaves_out_what_it_is_told_to() {
     let mut model = Model::new();
     model.done(0..4, Change::LeaveOut(true));

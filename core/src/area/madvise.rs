@@ -35,6 +35,31 @@ pub enum Advice {
     WillNeed,
 }
 
+/// Advice that only changes the flags of the VMAs in a range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AreaAdvice {
+    /// `fork` leaves the range out (`MADV_DONTFORK`).
+    DontFork,
+    /// Undoes [`DontFork`](Self::DontFork) (`MADV_DOFORK`).
+    DoFork,
+    /// Faults may map huge pages (`MADV_HUGEPAGE`).
+    HugePage,
+    /// Faults map no huge pages (`MADV_NOHUGEPAGE`). Those that are mapped stay.
+    NoHugePage,
+}
+
+impl AreaAdvice {
+    /// The flags that a VMA with these flags gets.
+    fn advise(self, flags: VmFlags) -> VmFlags {
+        match self {
+            Self::DontFork => flags | VmFlags::DONTCOPY,
+            Self::DoFork => flags - VmFlags::DONTCOPY,
+            Self::HugePage => flags - VmFlags::NOHUGEPAGE | VmFlags::HUGEPAGE,
+            Self::NoHugePage => flags - VmFlags::HUGEPAGE | VmFlags::NOHUGEPAGE,
+        }
+    }
+}
+
 /// Why `madvise` failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AdviceError {
@@ -216,13 +241,13 @@ impl Current<'_> {
         result
     }
 
-    /// `madvise(MADV_DONTFORK)` if `on`, otherwise `MADV_DOFORK`. Returns false if part of the
-    /// range is not mapped.
-    pub async fn madvise_dontfork(
+    /// Gives advice that changes the flags of VMAs (`madvise_update_vma`). Returns false if part of
+    /// the range is not mapped.
+    pub async fn madvise_flags(
         self,
         mm: MmId,
         mut rest: Range<u64>,
-        on: bool,
+        advice: AreaAdvice,
     ) -> Result<bool, Enomem> {
         let lock = Lock::MmapWrite(mm);
         self.lock(lock).await;
@@ -234,10 +259,10 @@ impl Current<'_> {
             };
             let complete = part.start == rest.start;
             rest.start = part.end;
-            let mut flags = self.state().vma(vma).flags;
-            if flags.contains(VmFlags::DONTCOPY) != on {
-                flags.toggle(VmFlags::DONTCOPY);
-                result = match self.vma_reset_flags(vma, &part, flags).await {
+            let flags = self.state().vma(vma).flags;
+            let advised = advice.advise(flags);
+            if advised != flags {
+                result = match self.vma_reset_flags(vma, &part, advised).await {
                     Ok(_) => result,
                     Err(e) => Err(e),
                 };

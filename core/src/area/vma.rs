@@ -32,6 +32,10 @@ bitflags! {
         const LOCKED = 1 << 5;
         /// `fork` does not copy the VMA (`VM_DONTCOPY`).
         const DONTCOPY = 1 << 6;
+        /// Advised to have huge pages (`VM_HUGEPAGE`).
+        const HUGEPAGE = 1 << 7;
+        /// Advised to have no huge pages (`VM_NOHUGEPAGE`).
+        const NOHUGEPAGE = 1 << 8;
     }
 }
 

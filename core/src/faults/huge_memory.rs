@@ -15,6 +15,7 @@ use crate::notifier::{NotifierEvent, NotifierRange};
 use crate::page::PageFlags;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
 use crate::walk::Walk;
 use core::fmt;
 use core::ops::Range;
@@ -28,8 +29,10 @@ pub enum Thp {
     /// Never.
     #[default]
     Never,
-    /// Whenever the VMA covers the range of the huge entry.
+    /// Whenever the VMA covers the range of the huge entry, unless it was advised against.
     Always,
+    /// Like [`Always`](Self::Always), but only in a VMA for which it was advised.
+    Madvise,
 }
 
 /// The word for it in `/sys/kernel/mm/transparent_hugepage/enabled`.
@@ -38,6 +41,7 @@ impl fmt::Display for Thp {
         f.write_str(match self {
             Self::Never => "never",
             Self::Always => "always",
+            Self::Madvise => "madvise",
         })
     }
 }
@@ -61,6 +65,16 @@ impl State {
         end - self.geometry().span(PMD - 1)..end
     }
 
+    /// True if faults in a VMA may map huge pages (`thp_vma_allowable_order`).
+    fn thp_allowed(&self, vma: VmaId) -> bool {
+        let flags = self.vma(vma).flags;
+        match self.thp {
+            Thp::Never => false,
+            Thp::Always => !flags.contains(VmFlags::NOHUGEPAGE),
+            Thp::Madvise => flags.contains(VmFlags::HUGEPAGE),
+        }
+    }
+
     /// True if the VMA covers the range of the huge entry for `addr` (`thp_vma_suitable_order`).
     pub(crate) fn covers_pmd(&self, vma: VmaId, addr: u64) -> bool {
         let area = self.vma(vma).range();
@@ -68,10 +82,9 @@ impl State {
         area.start <= range.start && range.end <= area.end
     }
 
-    /// True if a fault at `addr` may map a huge page: it is allowed, and the VMA covers its range
-    /// (`thp_vma_allowable_order`).
-    pub(crate) fn thp_suitable(&self, vma: VmaId, addr: u64) -> bool {
-        self.thp == Thp::Always && self.covers_pmd(vma, addr)
+    /// True if a fault at `addr` may map a huge page.
+    fn thp_suitable(&self, vma: VmaId, addr: u64) -> bool {
+        self.thp_allowed(vma) && self.covers_pmd(vma, addr)
     }
 
     /// Allocates the upper tables for `addr` (`pmd_alloc`). Returns the entry that may become huge,

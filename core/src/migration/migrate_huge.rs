@@ -364,6 +364,7 @@ impl Current<'_> {
     ) -> bool {
         let suitable = {
             let s = &mut *self.state();
+            // whatever MADV_NOHUGEPAGE said
             let fits = s.covers_pmd(area.vma, addr) && s.pmd_range(addr).start == addr;
             fits && s.pmd_alloc(area.mm, addr).is_ok()
         };

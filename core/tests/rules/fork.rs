@@ -1,7 +1,7 @@
 //! Fork, copy-on-write, and page exclusivity.
 
 use crate::lab::{Lab, READ};
-use mm_core::{Pfn, PteFlags, VmFlags};
+use mm_core::{AreaAdvice, Pfn, PteFlags, VmFlags};
 
 #[test]
 fn the_first_read_maps_the_zero_page_and_takes_no_memory() {
@@ -101,7 +101,7 @@ fn an_area_without_an_anon_vma_has_no_entries_worth_copying() {
 #[test]
 fn a_fork_leaves_out_what_madvise_dontfork_names() {
     let lab = Lab::with(&[7, 8, 9]);
-    let marked = lab.run(async |cur| cur.madvise_dontfork(lab.mm, 1..2, true).await);
+    let marked = lab.run(async |cur| cur.madvise_flags(lab.mm, 1..2, AreaAdvice::DontFork).await);
     assert_eq!(marked, Ok(true));
     let child = lab.fork(lab.mm);
     assert_eq!(lab.areas(child), [0..1, 2..16]);

@@ -3,7 +3,8 @@
 
 use crate::lab::{GPU, Lab, READ};
 use mm_core::{
-    Advice, AllocKind, Foll, Folio, MmId, Page, PageFlags, Remap, Softleaf, SwapId, Thp, Walk,
+    Advice, AllocKind, AreaAdvice, Foll, Folio, MmId, Page, PageFlags, Remap, Softleaf, SwapId, Thp,
+    Walk,
 };
 
 const PAGES: u64 = 8;
@@ -93,6 +94,38 @@ fn a_fault_falls_back_to_a_small_page() {
     lab.write(lab.mm, 9, 7);
     assert!(!is_huge(&lab, 9), "there was no huge page");
     assert_eq!(lab.kernel.state().mm(lab.mm).anon_rss, 2);
+}
+
+#[test]
+fn advice_says_where_faults_map_huge_pages() {
+    let advise = |lab: &Lab, range, advice| {
+        let advised = lab.run(async |cur| cur.madvise_flags(lab.mm, range, advice).await);
+        assert_eq!(advised, Ok(true));
+    };
+    let lab = lab();
+    advise(&lab, 0..PAGES, AreaAdvice::NoHugePage);
+    lab.write(lab.mm, 0, 1);
+    lab.write(lab.mm, 8, 1);
+    assert!(!is_huge(&lab, 0) && is_huge(&lab, 8));
+    lab.kernel.state().thp = Thp::Madvise;
+    advise(&lab, 8..16, AreaAdvice::NoHugePage);
+    assert!(is_huge(&lab, 8), "what is mapped stays");
+    let dropped = lab.run(async |cur| cur.madvise(lab.mm, 0..16, Advice::DontNeed).await);
+    dropped.expect("mapped");
+    advise(&lab, 0..PAGES, AreaAdvice::HugePage);
+    lab.write(lab.mm, 0, 1);
+    lab.write(lab.mm, 8, 1);
+    assert!(is_huge(&lab, 0) && !is_huge(&lab, 8));
+}
+
+#[test]
+fn a_huge_hole_goes_to_a_device_whole_whatever_was_advised() {
+    let lab = lab();
+    let advice = AreaAdvice::NoHugePage;
+    let advised = lab.run(async |cur| cur.madvise_flags(lab.mm, 0..16, advice).await);
+    assert_eq!(advised, Ok(true));
+    assert_eq!(lab.to_device(0..PAGES), 8);
+    assert!(is_huge(&lab, 0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Migration to a device's memory and back, and to another frame.
 
 use crate::lab::{GPU, Lab, OTHER_GPU, READ, READ_WRITE};
-use mm_core::{
+use mm_core::{AreaAdvice, 
     Direction, Foll, Lock, MigrateRange, MigrateVma, MigrationKind, PageFlags, Select, Site,
     Softleaf, TaskId, VmFlags, dmirror,
 };
@@ -115,7 +115,7 @@ fn a_migration_entry_remembers_how_the_page_was_mapped() {
     let lab = Lab::with(&[1, 2, 3]);
     // page 0 is writable, page 1 exclusive and read-only, page 2 shared
     lab.mprotect(lab.mm, 1..2, READ);
-    let dontfork = lab.run(async |cur| cur.madvise_dontfork(lab.mm, 0..2, true).await);
+    let dontfork = lab.run(async |cur| cur.madvise_flags(lab.mm, 0..2, AreaAdvice::DontFork).await);
     assert_eq!(dontfork, Ok(true));
     lab.fork(lab.mm);
     let mut request = lab.request(0..3, Direction::ToDevice);

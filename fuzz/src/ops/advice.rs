@@ -7,7 +7,7 @@ use crate::call::{Call, Constant, Pages};
 use crate::contract::{Contract, Promise};
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::{Change, End};
-use mm_core::{Advice, AdviceError};
+use mm_core::{Advice, AdviceError, AreaAdvice, VmFlags};
 use std::ops::Range;
 
 fn call(op: Op) -> Call {
@@ -22,6 +22,12 @@ fn call(op: Op) -> Call {
         } => match switch {
             OnOff::On => (addr, len, Constant("MADV_DONTFORK", 10)),
             OnOff::Off => (addr, len, Constant("MADV_DOFORK", 11)),
+        },
+        Op::Hugepage {
+            addr, len, switch, ..
+        } => match switch {
+            OnOff::On => (addr, len, Constant("MADV_HUGEPAGE", 14)),
+            OnOff::Off => (addr, len, Constant("MADV_NOHUGEPAGE", 15)),
         },
         _ => return Call::Outside,
     };
@@ -56,6 +62,8 @@ pub(super) const WILLNEED: Contract = Contract::of(OpKind::Willneed, call);
 
 pub(super) const DONTFORK: Contract = Contract::of(OpKind::Dontfork, call);
 
+pub(super) const HUGEPAGE: Contract = Contract::of(OpKind::Hugepage, call);
+
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {
     let (addr, len, advice, change) = match op {
         Op::Dontneed { addr, len, .. } => (addr, len, Advice::DontNeed, Change::Drop),
@@ -65,7 +73,23 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
         Op::Willneed { addr, len, .. } => (addr, len, Advice::WillNeed, Change::WillNeed),
         Op::Dontfork {
             addr, len, switch, ..
-        } => return dontfork(on, process, on.range(addr, len), switch).await,
+        } => {
+            let (advice, change) = match switch {
+                OnOff::On => (AreaAdvice::DontFork, Change::LeaveOut(true)),
+                OnOff::Off => (AreaAdvice::DoFork, Change::LeaveOut(false)),
+            };
+            return advise_areas(on, process, on.range(addr, len), advice, change).await;
+        }
+        Op::Hugepage {
+            addr, len, switch, ..
+        } => {
+            let (advice, flags) = match switch {
+                OnOff::On => (AreaAdvice::HugePage, VmFlags::HUGEPAGE),
+                OnOff::Off => (AreaAdvice::NoHugePage, VmFlags::NOHUGEPAGE),
+            };
+            let change = Change::AdviseHuge(flags);
+            return advise_areas(on, process, on.range(addr, len), advice, change).await;
+        }
         _ => return Ok(Outcome::Nothing),
     };
     let range = on.range(addr, len);
@@ -78,19 +102,15 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
     on.end_as(ticket, change, ended)
 }
 
-async fn dontfork(
+async fn advise_areas(
     on: Running<'_, '_>,
     process: Process,
     range: Range<u64>,
-    switch: OnOff,
+    advice: AreaAdvice,
+    change: Change,
 ) -> OpResult {
-    let leaves_out = switch == OnOff::On;
-    let change = Change::LeaveOut(leaves_out);
     let ticket = on.begin(process, &range, change, false);
-    let result = on
-        .cur()
-        .madvise_dontfork(process.mm, range, leaves_out)
-        .await;
+    let result = on.cur().madvise_flags(process.mm, range, advice).await;
     let ended = match result {
         Ok(true) => (End::Done, Outcome::Done),
         Ok(false) => (End::SkippingGaps, Outcome::Enomem),

@@ -77,6 +77,7 @@ static CONTRACTS: [Contract; OpKind::COUNT] = [
     device::RELEASE,
     reclaim::COMPACT,
     populate::POPULATE,
+    advice::HUGEPAGE,
 ];
 
 const _: () = {
@@ -142,7 +143,8 @@ impl Running<'_, '_> {
             | Op::Cold { .. }
             | Op::Pageout { .. }
             | Op::Willneed { .. }
-            | Op::Dontfork { .. } => advice::run(self, process, op).await,
+            | Op::Dontfork { .. }
+            | Op::Hugepage { .. } => advice::run(self, process, op).await,
             Op::Mlock { .. } => mlock::run(self, process, op).await,
             Op::Mremap { .. } => mremap::run(self, process, op).await,
             Op::Populate { .. } => populate::run(self, process, op).await,

@@ -41,7 +41,7 @@ const MUTATIONS: [(u32, Mutation); 22] = [
     (15, retarget_preemption),
     (15, delete_preemption),
     (3, toggle_geometry),
-    (3, toggle_thp),
+    (3, change_thp),
     (4, change_thread_count),
 ];
 
@@ -396,10 +396,11 @@ fn toggle_geometry(program: &mut Program, _: &Limits, _: &mut Rng) -> bool {
     true
 }
 
-fn toggle_thp(program: &mut Program, _: &Limits, _: &mut Rng) -> bool {
+fn change_thp(program: &mut Program, _: &Limits, rng: &mut Rng) -> bool {
     program.thp = match program.thp {
+        Thp::Never if rng.u8(..4) == 0 => Thp::Madvise,
         Thp::Never => Thp::Always,
-        Thp::Always => Thp::Never,
+        Thp::Always | Thp::Madvise => Thp::Never,
     };
     true
 }

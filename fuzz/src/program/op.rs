@@ -290,6 +290,10 @@ ops! {
     /// `MADV_POPULATE_READ` or `MADV_POPULATE_WRITE`).
     43 "populate" Populate { proc: Proc, addr: Addr, len: Len, access: Access }
         drawn (1, 3) allocates [Page, PageTable, AnonVma, Avc]
+    /// Lets faults in the range map huge pages, or forbids it (`madvise` with `MADV_HUGEPAGE` or
+    /// `MADV_NOHUGEPAGE`).
+    44 "hugepage" Hugepage { proc: Proc, addr: Addr, len: Len, switch: OnOff }
+        drawn (2, 2) allocates [Vma, Avc]
 }
 
 /// Maximum number of operands of an operation.
@@ -481,7 +485,7 @@ mod tests {
     use super::*;
 
     /// Every corpus relies on these. Append to this list; never change a line of it.
-    const LOCKED: [&str; 44] = [
+    const LOCKED: [&str; 45] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -526,6 +530,7 @@ mod tests {
         "release dev",
         "compact proc addr",
         "populate proc addr len access",
+        "hugepage proc addr len switch",
     ];
 
     #[test]

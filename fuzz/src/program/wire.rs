@@ -1,8 +1,8 @@
 //! The wire form of a program, which engines mutate and corpora contain.
 //!
 //! Byte 0 is the version. Byte 1 is the header: bit 0 is the geometry, bits 1 and 2 are the number
-//! of threads less one, bit 3 says whether faults map huge pages. Records of five bytes
-//! follow, `kind a b c d`:
+//! of threads less one, bits 3 and 4 say when faults map huge pages (0 never, 1 always, 2 where it
+//! was advised, and 3 is read as 1). Records of five bytes follow, `kind a b c d`:
 //!
 //! - an operation: `kind` is its number. `a` has the thread in bits 6 and 7, the device in bits 3
 //!   and 4 (or another operand, if the operation has no device), and the process in bits 0 to 2.
@@ -37,9 +37,11 @@ pub const MAX_BYTES: usize = HEADER_BYTES + RECORD_BYTES * (MAX_OPS + MAX_PREEMP
 /// The kind of a preemption; all kinds above it are preemptions as well.
 const PREEMPTION: u8 = 0xf0;
 /// The bits of the header that have a meaning.
-const HEADER_BITS: u8 = 0b1111;
+const HEADER_BITS: u8 = 0b1_1111;
 /// The bit of the header that is set if faults map huge pages.
 const THP_BIT: u8 = 1 << 3;
+/// The bit of the header that is set if faults map huge pages only where it was advised.
+const THP_MADVISE_BIT: u8 = 1 << 4;
 
 const PROC_BITS: u8 = 0b111;
 const DEV_SHIFT: u32 = 3;
@@ -63,9 +65,12 @@ pub fn decode_into(bytes: &[u8], program: &mut Program) {
     } else {
         Geometry::X86_64
     };
-    program.thp = match header & THP_BIT {
-        0 => Thp::Never,
-        _ => Thp::Always,
+    program.thp = if header & THP_BIT != 0 {
+        Thp::Always
+    } else if header & THP_MADVISE_BIT != 0 {
+        Thp::Madvise
+    } else {
+        Thp::Never
     };
     program.threads = ((header >> 1) & 3) + 1;
     program.ops.clear();
@@ -186,6 +191,7 @@ pub fn encode_into(program: &Program, out: &mut Vec<u8>) {
     let thp = match program.thp {
         Thp::Never => 0,
         Thp::Always => THP_BIT,
+        Thp::Madvise => THP_MADVISE_BIT,
     };
     out.extend([VERSION, geometry | (program.threads - 1) << 1 | thp]);
     for preemption in &program.preemptions {

@@ -10,7 +10,11 @@ const SAID: VmFlags = VmFlags::READ
     .union(VmFlags::WRITE)
     .union(VmFlags::UFFD_WP)
     .union(VmFlags::LOCKED)
-    .union(VmFlags::DONTCOPY);
+    .union(VmFlags::DONTCOPY)
+    .union(HUGE);
+
+/// Those of advice on huge pages.
+const HUGE: VmFlags = VmFlags::HUGEPAGE.union(VmFlags::NOHUGEPAGE);
 
 impl Reference {
     /// True if no operation is under way that changes a range or forks.
@@ -105,6 +109,8 @@ impl Page {
         certain.set(VmFlags::LOCKED, self.locked.is_some());
         flags.set(VmFlags::DONTCOPY, self.left_out == Some(true));
         certain.set(VmFlags::DONTCOPY, self.left_out.is_some());
+        flags |= self.advised.unwrap_or_default();
+        certain.set(HUGE, self.advised.is_some());
         flags &= SAID;
         if self.fresh && sticky {
             flags |= VmFlags::SOFTDIRTY;

@@ -36,6 +36,8 @@ pub enum Change {
     WriteUnprotect,
     /// Leaves the pages out of forks if true.
     LeaveOut(bool),
+    /// Advises that the pages be huge, or not: the flag that the VMA gets.
+    AdviseHuge(VmFlags),
     /// Faults the pages in, for writing if true.
     Populate(bool),
 }
@@ -69,9 +71,8 @@ impl Change {
     pub(super) const fn at_unmapped(self) -> Obstacle {
         match self {
             Self::Protect(_) | Self::Lock | Self::Unlock | Self::Populate(_) => Obstacle::Stops,
-            Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed | Self::LeaveOut(_) => {
-                Obstacle::Fails
-            }
+            Self::Drop | Self::LazyFree | Self::Advise | Self::WillNeed => Obstacle::Fails,
+            Self::LeaveOut(_) | Self::AdviseHuge(_) => Obstacle::Fails,
             _ => Obstacle::None,
         }
     }
@@ -177,6 +178,7 @@ impl Page {
             }
             Change::WriteUnprotect => self.protection = Protection::No,
             Change::LeaveOut(on) => self.left_out = Some(on),
+            Change::AdviseHuge(flag) => self.advised = Some(flag),
             // a lazily freed page may vanish again
             Change::Populate(_) if self.lazy => {}
             Change::Populate(false) => self.read = true,
@@ -202,6 +204,7 @@ impl Page {
             Change::Register | Change::Unregister => self.registration_uncertain = true,
             Change::WriteProtect | Change::WriteUnprotect => {}
             Change::LeaveOut(_) => self.left_out = None,
+            Change::AdviseHuge(_) => self.advised = None,
             Change::Populate(_) => return,
         }
         let may_protect = change == Change::WriteProtect;

@@ -35,6 +35,8 @@ pub(super) struct Page {
     pub(super) locked: Option<bool>,
     /// A fork leaves the page out; `None` if that is not certain.
     pub(super) left_out: Option<bool>,
+    /// The flag of the advice on huge pages, if there was any; `None` if that is not certain.
+    pub(super) advised: Option<VmFlags>,
     /// Certainly mapped after the last clear of soft-dirty, so that its VMA is soft-dirty.
     pub(super) fresh: bool,
 }
@@ -55,6 +57,7 @@ impl Page {
             lazy,
             locked,
             left_out,
+            advised,
             fresh,
         } = self;
         (addr, access, id.word(*word), others.len()).hash(id);
@@ -63,7 +66,7 @@ impl Page {
         }
         (written, read, protection).hash(id);
         (registered, registration_uncertain).hash(id);
-        (uncertain, lazy, locked, left_out, fresh).hash(id);
+        (uncertain, lazy, locked, left_out, advised, fresh).hash(id);
     }
 }
 
@@ -83,6 +86,7 @@ impl Page {
             lazy: false,
             locked: Some(false),
             left_out: Some(false),
+            advised: Some(VmFlags::empty()),
             fresh: false,
         }
     }

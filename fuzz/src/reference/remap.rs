@@ -343,6 +343,7 @@ impl Reference {
                 page.uncertain = true;
                 if let Some(from) = &from {
                     (page.locked, page.left_out) = (from.locked, from.left_out);
+                    page.advised = from.advised;
                 }
                 space.insert(at, page);
                 at
@@ -363,6 +364,7 @@ impl Page {
     fn may_also_be(&mut self, other: &Self) {
         self.locked = self.locked.filter(|_| self.locked == other.locked);
         self.left_out = self.left_out.filter(|_| self.left_out == other.left_out);
+        self.advised = self.advised.filter(|_| self.advised == other.advised);
         self.fresh &= other.fresh;
     }
 

@@ -121,7 +121,10 @@ impl<'a> Queue<'a> {
         let wanted = |step: &Step| !(one && forks(&step.op)) && fit(step);
         program.ops.retain(wanted);
         if self.args.huge {
-            program.thp = Thp::Always;
+            program.thp = match seed % 4 {
+                3 => Thp::Madvise,
+                _ => Thp::Always,
+            };
             program.geometry = Geometry::Tiny;
             program.preemptions.clear();
         }

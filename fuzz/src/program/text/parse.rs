@@ -87,16 +87,17 @@ impl Parser {
     }
 
     fn thp(&mut self, first: Word<'_>, words: &mut Words<'_>) -> Result<(), Misfit> {
-        const ACCEPTS: &str = "never or always";
+        const ACCEPTS: &str = "never, always or madvise";
         self.check_header(first, THP, self.has_thp)?;
         let word = words.required(THP, ACCEPTS, || "thp always".into())?;
         self.program.thp = match word.text {
             "never" => Thp::Never,
             "always" => Thp::Always,
+            "madvise" => Thp::Madvise,
             _ => return Err(word.misfit(THP, OperandFault::Malformed, "", ACCEPTS)),
         };
         self.has_thp = true;
-        words.end(|| "thp never|always".into())
+        words.end(|| "thp never|always|madvise".into())
     }
 
     fn threads(&mut self, first: Word<'_>, words: &mut Words<'_>) -> Result<(), Misfit> {

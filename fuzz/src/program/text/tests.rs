@@ -224,6 +224,10 @@ fn messages() {
             "line 1, column 10: bad geometry \"huge\": expected tiny or x86-64",
         ),
         (
+            "thp sometimes",
+            "line 1, column 5: bad thp \"sometimes\": expected never, always or madvise",
+        ),
+        (
             "fork p0\nthreads 2",
             "line 2, column 1: `threads` comes too late: the order is `geometry`, `thp` and `threads`, \
              then `preempt` lines, \

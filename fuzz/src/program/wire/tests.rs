@@ -68,6 +68,20 @@ fn short_strings() {
 }
 
 #[test]
+fn two_bits_of_the_header_say_when_faults_map_huge_pages() {
+    let thp = |header| decode(&[VERSION, header]).thp;
+    let read = [0, 8, 16, 24].map(thp);
+    assert_eq!(read, [Thp::Never, Thp::Always, Thp::Madvise, Thp::Always]);
+    for thp in read {
+        let program = Program {
+            thp,
+            ..Program::default()
+        };
+        assert_eq!(decode(&encode(&program)), program);
+    }
+}
+
+#[test]
 fn bytes_of_a_known_program() {
     let program = Program {
         geometry: Geometry::X86_64,
@@ -160,7 +174,7 @@ fn check_says_what_is_wrong() {
         message(&[9, 0]),
         "offset 0: version 9 is unknown: this build writes version 1"
     );
-    assert!(message(&[1, 0x80]).starts_with("offset 1: header byte 0x80 has bits outside 0x0f"));
+    assert!(message(&[1, 0x80]).starts_with("offset 1: header byte 0x80 has bits outside 0x1f"));
     assert!(
         message(&[1, 0, 0x77, 0, 0, 0, 0]).starts_with("offset 2: record kind 0x77 is unknown")
     );
