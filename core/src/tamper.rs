@@ -6,7 +6,7 @@
 
 use crate::anon_vma::AnonVma;
 use crate::driver::{DevicePte, Mirror};
-use crate::ids::{AnonVmaId, DevId, MmId, Pfn, SwapId, TaskId, VmaId};
+use crate::ids::{AnonVmaId, DevId, Folio, MmId, Pfn, SwapId, TaskId, VmaId};
 use crate::lock::Lock;
 use crate::page::Page;
 use crate::pte::Pte;
@@ -130,6 +130,11 @@ impl<'s> Tamper<'s> {
     /// Puts a system frame on the free list, whatever its state.
     pub fn list_as_free(self, pfn: Pfn) {
         self.0.frames.free(pfn, 0);
+    }
+
+    /// Puts a folio on the queue of deferred splits, whatever its state.
+    pub fn queue_split(self, folio: Folio) {
+        self.0.deferred_splits.push(folio);
     }
 
     /// Allocates an object that nothing refers to. Returns false if none is left.

@@ -49,6 +49,12 @@ pub enum Call {
         /// The `mode` that follows the range. `None` if the argument is only a range.
         mode: Option<Constant>,
     },
+    /// A write of a range to `/sys/kernel/debug/split_huge_pages`.
+    SplitHugePages(Pages),
+    /// A write of 2 to `/proc/sys/vm/drop_caches`, which calls all shrinkers. If true, a huge page
+    /// of which more than half of the pages have only zeroes is underused (`max_ptes_none` of
+    /// khugepaged); otherwise none is.
+    ShrinkSplitQueue(bool),
     /// A command of the driver on `struct mmfuzz_range`.
     Range(RangeCall),
     /// A command on `struct mmfuzz_slot`, with the mask of pages to skip. Whoever makes the call

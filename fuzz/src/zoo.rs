@@ -171,6 +171,9 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentMprotectBatchSoftdirty => ("K3", 1, "entries/update"),
         Bug::ForkHugeKeepsWrite => ("K12", 1, "entries/write-exclusive"),
         Bug::LatentDeviceRangeMidFolio => ("K14", 1, "contents/outcome"),
+        Bug::SplitClobberSwpEntry => ("K3", 1, "swap/cache"),
+        Bug::DeferredSplitVsMigration => ("K4", 1, "counting/split-queue"),
+        Bug::LatentPartialNotQueued => ("K4", 1, "counting/split-queue"),
     }
 }
 
@@ -219,6 +222,9 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::ZeropageRemapMlocked
             | Bug::LatentMprotectBatchSoftdirty
             | Bug::LatentDeviceRangeMidFolio
+            | Bug::SplitClobberSwpEntry
+            | Bug::DeferredSplitVsMigration
+            | Bug::LatentPartialNotQueued
     )
 }
 

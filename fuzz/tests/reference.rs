@@ -595,7 +595,11 @@ fn advice_on_huge_pages_leaves_contents_alone() {
     let mut model = Model::new();
     model.assert_reads(0, 0);
     model.done(0..4, Change::AdviseHuge(VmFlags::HUGEPAGE));
-    model.change(1..2, Change::AdviseHuge(VmFlags::NOHUGEPAGE), End::OutOfMemory);
+    model.change(
+        1..2,
+        Change::AdviseHuge(VmFlags::NOHUGEPAGE),
+        End::OutOfMemory,
+    );
     model.assert_reads(0, 0);
     model.assert_reads(1, 0);
 }

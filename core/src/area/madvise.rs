@@ -54,8 +54,8 @@ impl AreaAdvice {
         match self {
             Self::DontFork => flags | VmFlags::DONTCOPY,
             Self::DoFork => flags - VmFlags::DONTCOPY,
-            Self::HugePage => flags - VmFlags::NOHUGEPAGE | VmFlags::HUGEPAGE,
-            Self::NoHugePage => flags - VmFlags::HUGEPAGE | VmFlags::NOHUGEPAGE,
+            Self::HugePage => (flags - VmFlags::NOHUGEPAGE) | VmFlags::HUGEPAGE,
+            Self::NoHugePage => (flags - VmFlags::HUGEPAGE) | VmFlags::NOHUGEPAGE,
         }
     }
 }

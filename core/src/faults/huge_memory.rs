@@ -158,6 +158,7 @@ impl State {
         self.mm_mut(mm).anon_rss += 1 << self.pmd_order();
         let first = self.pmd_range(addr).start;
         self.map_new_anon_page(cur, vma, first, at, pte);
+        self.deferred_split_folio(folio, false);
     }
 
     /// Reuses a huge page that is exclusive, or to which only its entry has a reference. Returns

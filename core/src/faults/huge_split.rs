@@ -158,16 +158,6 @@ impl State {
         self.notifier_end(task, &notifier);
     }
 
-    /// Marks a folio of system memory that is mapped in part only, so that it is split before it is
-    /// reclaimed (`deferred_split_folio`). A folio in the swap cache is not marked, because reclaim
-    /// may already be at work on it.
-    pub(crate) fn deferred_split_folio(&mut self, folio: Folio) {
-        if folio.device().is_none() && !self.head(folio).has(PageFlags::SWAPCACHE) {
-            let flags = &mut self.head_mut(folio).flags;
-            flags.insert(PageFlags::PARTIALLY_MAPPED);
-        }
-    }
-
     /// Number of references that the swap cache holds to a folio (`folio_cache_ref_count`).
     pub(crate) fn folio_cache_refs(&self, folio: Folio) -> i32 {
         let head = self.head(folio);
@@ -205,6 +195,7 @@ impl State {
         let unit = self.whole(folio);
         let pages = unit.nr;
         self.events.push(Event::FolioSplit { folio, pages });
+        self.folio_unqueue_deferred_split(folio);
         if cached > 0 {
             self.split_in_swap_cache(folio);
         }
@@ -231,7 +222,7 @@ impl State {
         }
         let head = self.head_mut(folio);
         head.order = 0;
-        head.flags -= PageFlags::HEAD | PageFlags::ANON_EXCLUSIVE | PageFlags::PARTIALLY_MAPPED;
+        head.flags -= PageFlags::HEAD | PageFlags::ANON_EXCLUSIVE;
         head.refcount -= cached - own;
         true
     }

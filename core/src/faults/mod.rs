@@ -2,6 +2,7 @@
 //!
 //! [`fault`] is the best module of the crate to begin with.
 
+pub mod deferred_split;
 pub mod fault;
 pub mod fork;
 pub mod gup;

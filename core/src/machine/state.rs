@@ -59,6 +59,8 @@ pub struct State {
     pub(crate) preempt_at: u32,
     pub(crate) events: Vec<Event>,
     pub(crate) topology: u32,
+    /// The queue of deferred splits.
+    pub(crate) deferred_splits: Vec<Folio>,
     /// The allocations that must fail.
     pub fail: FailInject,
     /// The historical bugs that are switched on.
@@ -335,6 +337,7 @@ impl State {
             preempt_at: _,
             events,
             topology: _,
+            deferred_splits,
             fail,
             zoo: _,
             release: _,
@@ -349,7 +352,7 @@ impl State {
         vmas.identify(id, Hash::hash);
         anon_vmas.identify(id, Hash::hash);
         avcs.identify(id, Hash::hash);
-        (pgmap_refs, events.len()).hash(id);
+        (pgmap_refs, events.len(), deferred_splits).hash(id);
         for dev in 0..pgmap_refs.len() {
             driver.memory(crate::DevId(dev as u8)).hash(id);
         }
@@ -405,6 +408,7 @@ impl Kernel {
                 preempt_at: u32::MAX,
                 events: Vec::new(),
                 topology: 0,
+                deferred_splits: Vec::new(),
                 fail: FailInject::default(),
                 zoo: Zoo::default(),
             }),
@@ -456,6 +460,7 @@ impl Kernel {
         s.preempt_at = u32::MAX;
         s.events.clear();
         (s.topology, s.driver_changes) = (0, 0);
+        s.deferred_splits.clear();
         s.fail = FailInject::default();
     }
 }

@@ -189,6 +189,14 @@ impl State {
         match folio.device() {
             Some(dev) => self.free_zone_device_folio(folio, dev),
             None => {
+                let queued = self.head(folio).order > 0;
+                // before f8f931bba0f9, the queue was that of the memory cgroup, to which a folio
+                // that has moved is not charged any more
+                zoo!(self, Bug::DeferredSplitVsMigration
+                    if !self.head(folio).has(PageFlags::CHARGED) => let queued = false);
+                if queued {
+                    self.folio_unqueue_deferred_split(folio);
+                }
                 self.head_mut(folio).set_mapping(Mapping::None);
                 let order = self.unprep_folio(folio, PageFlags::LOCKED);
                 self.frames.free(folio.head(), order);

@@ -26,6 +26,11 @@ impl State {
             zoo!(self, Bug::LatentMixedOrderFallthrough => self.carry_identity(src, dst));
             return false;
         }
+        let queued = from.order > 0;
+        zoo!(self, Bug::DeferredSplitVsMigration => let queued = false);
+        if queued {
+            self.folio_unqueue_deferred_split(src);
+        }
         self.carry_identity(src, dst);
         if from.has(PageFlags::UNEVICTABLE) {
             self.head_mut(dst).flags.insert(PageFlags::UNEVICTABLE);
@@ -180,6 +185,7 @@ impl Current<'_> {
                 }
             }
         }
+        self.state().queue_if_partially_mapped(dst);
         taken.inspect(|lock| self.unlock(*lock));
     }
 

@@ -233,7 +233,10 @@ impl State {
     /// have its order.
     pub(crate) fn split_in_swap_cache(&mut self, folio: Folio) {
         for (slot, page) in self.cached_pages(folio) {
-            self.page_mut(page).swap = slot;
+            let own = slot;
+            zoo!(self, Bug::SplitClobberSwpEntry if page != folio.head() =>
+                let own = SwapId::default());
+            self.page_mut(page).swap = own;
             let part = Folio::of_head(page);
             self.swap.update(slot, |s| s.cache = Some(part));
         }

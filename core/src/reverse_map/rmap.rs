@@ -223,7 +223,7 @@ impl State {
     pub(crate) fn folio_remove_rmap(&mut self, unit: Unit, vma: VmaId) {
         self.count_mappings(unit, -1);
         if self.head(unit.folio).order > 0 && self.leaves_partially_mapped(unit) {
-            self.deferred_split_folio(unit.folio);
+            self.deferred_split_folio(unit.folio, true);
         }
         self.munlock_vma_folio(unit.folio, vma);
     }

@@ -323,5 +323,11 @@ bugs! {
     LatentMprotectBatchSoftdirty "latent-mprotect-batch-softdirty" "not fixed in 7.3.4: modify_prot_start_ptes"
         "mprotect makes dirty pages of a large folio soft-dirty if each page has an entry of its own";
     LatentDeviceRangeMidFolio "latent-device-range-mid-folio" "not fixed in 7.3.4: migrate_device_range"
-        "if a range of device pages begins inside a huge page, the first pages behind that huge page are skipped too";
+        "if a range of device pages begins inside a huge page, even a freed one, as many pages are skipped as a huge page has";
+    SplitClobberSwpEntry "split-clobber-swp-entry" "71e2d666ef85"
+        "the split of a folio in the swap cache erases the slots of all pages but the first";
+    DeferredSplitVsMigration "deferred-split-vs-migration" "f8f931bba0f9"
+        "a folio that has moved stays on the queue of deferred splits, even when it is freed";
+    LatentPartialNotQueued "latent-partial-not-queued" "not fixed in 7.3.4: remove_migration_ptes"
+        "nobody queues a folio for a deferred split if a part of it was unmapped while it was on a device or had migration entries";
 }

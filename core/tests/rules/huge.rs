@@ -3,8 +3,8 @@
 
 use crate::lab::{GPU, Lab, READ};
 use mm_core::{
-    Advice, AllocKind, AreaAdvice, Foll, Folio, MmId, Page, PageFlags, Remap, Softleaf, SwapId, Thp,
-    Walk,
+    Advice, AllocKind, AreaAdvice, Folio, Foll, KernelVersion, MmId, Page, PageFlags, Remap,
+    Softleaf, SwapId, Thp, Walk, dmirror,
 };
 
 const PAGES: u64 = 8;
@@ -430,6 +430,92 @@ fn a_partially_mapped_huge_page_is_split_and_its_unmapped_pages_go() {
     assert_eq!(head(&lab, lab.mm, 6).order, 0);
 }
 
+/// Runs the shrinker of the queue of deferred splits. Returns the length of the queue then.
+fn scan(lab: &Lab, underused: bool) -> usize {
+    lab.run(async |cur| cur.deferred_split_scan(underused).await);
+    lab.kernel.state().deferred_splits().len()
+}
+
+#[test]
+fn the_shrinker_splits_what_is_mapped_in_part_and_frees_the_rest() {
+    let lab = written();
+    assert_eq!(lab.kernel.state().deferred_splits().len(), 1);
+    lab.munmap(lab.mm, 5..6);
+    let (page, frames) = (lab.pfn(lab.mm, 1), lab.frames());
+    assert!(lab.kernel.state().hold_external(page, false));
+    assert_eq!(
+        scan(&lab, false),
+        1,
+        "somebody holds it, so it stays queued"
+    );
+    lab.kernel.state().put_external(page, false);
+    assert_eq!(scan(&lab, false), 0);
+    assert_eq!((head(&lab, lab.mm, 0).order, lab.frames()), (0, frames - 1));
+    assert_eq!(lab.read(lab.mm, 6), 7);
+}
+
+#[test]
+fn the_shrinker_splits_a_huge_page_with_more_zeroes_than_contents() {
+    let few = lab();
+    (0..3).for_each(|addr| few.write(few.mm, addr, 1));
+    assert_eq!(
+        scan(&few, false),
+        0,
+        "not underused, so it leaves the queue"
+    );
+    assert_eq!(scan(&few, true), 0);
+    assert!(is_huge(&few, 0));
+    let sparse = lab();
+    (0..3).for_each(|addr| sparse.write(sparse.mm, addr, 1));
+    assert_eq!(scan(&sparse, true), 0);
+    assert!(!is_huge(&sparse, 0));
+    assert_eq!((sparse.rss(sparse.mm), sparse.read(sparse.mm, 7)), (3, 0));
+    let full = written();
+    assert_eq!(scan(&full, true), 0);
+    assert!(is_huge(&full, 0));
+}
+
+#[test]
+fn the_shrinker_spares_an_mlocked_huge_page_of_zeroes_since_7_2() {
+    for (release, huge) in [(KernelVersion::V7_3, true), (KernelVersion::V6_12, false)] {
+        let lab = lab();
+        lab.kernel.state().release = release;
+        lab.run(async |cur| cur.mlock(lab.mm, 0..PAGES).await)
+            .expect("mapped");
+        scan(&lab, true);
+        assert_eq!(is_huge(&lab, 0), huge);
+    }
+}
+
+#[test]
+fn a_request_splits_the_folios_of_a_range_that_nobody_holds() {
+    let lab = written();
+    let split = || lab.run(async |cur| cur.split_huge_pages(lab.mm, 3..4).await);
+    let page = lab.pfn(lab.mm, 2);
+    assert!(lab.kernel.state().hold_external(page, true));
+    split();
+    assert!(is_huge(&lab, 0));
+    lab.kernel.state().put_external(page, true);
+    split();
+    assert_eq!((is_huge(&lab, 0), head(&lab, lab.mm, 0).order), (false, 0));
+    keeps_its_words(&lab, lab.mm);
+    assert!(lab.kernel.state().deferred_splits().is_empty());
+}
+
+#[test]
+fn what_lost_a_part_on_a_device_is_queued_when_it_comes_home() {
+    let lab = written();
+    assert_eq!(lab.to_device(0..PAGES), 8);
+    assert!(lab.kernel.state().deferred_splits().is_empty());
+    lab.munmap(lab.mm, 0..4);
+    let evicted = lab.run(async |cur| dmirror::evict(cur, GPU, 0..8).await);
+    assert_eq!(evicted, 8);
+    assert!(head(&lab, lab.mm, 4).has(PageFlags::PARTIALLY_MAPPED));
+    let frames = lab.frames();
+    assert_eq!(scan(&lab, false), 0);
+    assert_eq!(lab.frames(), frames - 4);
+}
+
 #[test]
 fn a_huge_page_in_the_swap_cache_can_be_split() {
     let lab = written();
@@ -451,9 +537,7 @@ fn a_reference_for_writing_marks_the_huge_entry_and_not_the_folio() {
     assert!(is_huge(&lab, 0) && pte().write() && !pte().dirty());
     let dirty = || head(&lab, lab.mm, 0).has(PageFlags::DIRTY);
     let before = dirty();
-    let page = lab.run(async |cur| {
-        cur.get_user_page(lab.mm, 3, Foll::GET | Foll::WRITE).await
-    });
+    let page = lab.run(async |cur| cur.get_user_page(lab.mm, 3, Foll::GET | Foll::WRITE).await);
     let page = page.expect("mapped");
     assert!(pte().dirty() && pte().soft_dirty());
     assert_eq!(dirty(), before);

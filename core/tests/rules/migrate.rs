@@ -1,9 +1,9 @@
 //! Migration to a device's memory and back, and to another frame.
 
 use crate::lab::{GPU, Lab, OTHER_GPU, READ, READ_WRITE};
-use mm_core::{AreaAdvice, 
-    Direction, Foll, Lock, MigrateRange, MigrateVma, MigrationKind, PageFlags, Select, Site,
-    Softleaf, TaskId, VmFlags, dmirror,
+use mm_core::{
+    AreaAdvice, Direction, Foll, Lock, MigrateRange, MigrateVma, MigrationKind, PageFlags, Select,
+    Site, Softleaf, TaskId, VmFlags, dmirror,
 };
 
 #[test]

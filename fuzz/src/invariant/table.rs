@@ -147,6 +147,16 @@ invariants! {
                 entries that name it.",
         concerned: PAGE,
         subject: FreePage, blame: Way, ways: [FreeWithMapping, FreeWithFewerReferences, FreeWithReferences, FreeWithMapcount, FreeWithFlags, FreeWithEntries], exempt: [];
+    SplitQueue = Counting / "split-queue",
+        holds: "A folio on the queue of deferred splits is a large folio of system memory in use, \
+                and is there once. A folio is there if it is marked as partially mapped. It is \
+                marked if some of its pages are mapped and others are not.",
+        concerned: PAGE | ENTRY,
+        subject: SplitQueue, blame: Section, ways: [],
+        exempt: ["a locked folio, whose mappings may be migration entries",
+            "a folio that was in the swap cache: what loses its mappings there is not queued",
+            "pages of a device",
+            "a folio of two pages, which has no room for the list"];
     FreeList = Counting / "free-list",
         holds: "Each frame on a free list is free, and is listed once.",
         concerned: END,

@@ -20,6 +20,7 @@ mod proc_files;
 mod process;
 mod reclaim;
 pub mod slots;
+mod split;
 #[cfg(test)]
 mod tests;
 mod uffd;
@@ -78,6 +79,8 @@ static CONTRACTS: [Contract; OpKind::COUNT] = [
     reclaim::COMPACT,
     populate::POPULATE,
     advice::HUGEPAGE,
+    split::SPLIT,
+    split::SPLIT_QUEUE,
 ];
 
 const _: () = {
@@ -107,6 +110,7 @@ impl Running<'_, '_> {
             Op::Fail { alloc, nth } => Ok(fail::run(self, alloc, nth)),
             Op::Evict { dev, first, len } => device::evict(self, dev, first, len).await,
             Op::Release { dev } => device::release(self, dev).await,
+            Op::SplitQueue { switch } => Ok(split::queue(self, switch).await),
             Op::Pages { .. } | Op::Finalize { .. } => migrate::go_on(self, op).await,
             Op::Put { .. } | Op::Unlock { .. } => Ok(held::give_back(self, op)),
             _ => self.run_in_process(op).await,
@@ -171,10 +175,12 @@ impl Running<'_, '_> {
             | Op::Hold { .. }
             | Op::Lock { .. } => held::run(self, process, op).await,
             Op::Reclaim { .. } | Op::Compact { .. } => reclaim::run(self, process, op).await,
+            Op::Split { addr, len, .. } => Ok(split::range(self, process, addr, len).await),
             // they name no process
             Op::Fail { .. }
             | Op::Evict { .. }
             | Op::Release { .. }
+            | Op::SplitQueue { .. }
             | Op::Pages { .. }
             | Op::Finalize { .. }
             | Op::Put { .. }

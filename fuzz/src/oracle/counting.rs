@@ -119,6 +119,46 @@ fn pins_of_tasks(view: &View<'_>, folio: Folio) -> i32 {
     pins.filter(|pinned| **pinned == folio).count() as i32
 }
 
+/// The queue of deferred splits has large folios of system memory, each once.
+#[inline(never)]
+pub fn check_split_queue(view: &View<'_>) -> Check {
+    let queue = view.s.deferred_splits();
+    for (i, folio) in queue.iter().enumerate() {
+        let head = view.s.head(*folio);
+        let fits = head.order > 0 && !head.has(PageFlags::FREE) && folio.device().is_none();
+        if !fits || queue[..i].contains(folio) {
+            let detail = format!(
+                "on the queue of deferred splits twice, or not a large folio in use: {}",
+                describe(folio.head(), head)
+            );
+            return view.page_finding(Invariant::SplitQueue, folio.head(), detail);
+        }
+    }
+    Ok(())
+}
+
+/// A large folio of which a part has lost its mappings is marked, and a marked one is queued.
+#[inline(never)]
+pub fn check_partially_mapped(view: &View<'_>, folio: Folio, head: &Page) -> Check {
+    let marked = head.has(PageFlags::PARTIALLY_MAPPED);
+    let pages = || view.named_pages(folio);
+    let partial = pages().any(|named| named.mappings.is_empty())
+        && pages().any(|named| !named.mappings.is_empty());
+    let exempt = head.has(PageFlags::LOCKED)
+        || head.order <= 1
+        || folio.device().is_some()
+        || view.shadow.named(folio.head()).was_cached;
+    let detail = if marked && !view.s.deferred_splits().contains(&folio) {
+        "marked as partially mapped, but not on the queue of deferred splits"
+    } else if partial && !marked && !exempt {
+        "some of its pages are mapped and others are not, but it is not marked"
+    } else {
+        return Ok(());
+    };
+    let detail = format!("{detail}: {}", describe(folio.head(), head));
+    view.page_finding(Invariant::SplitQueue, folio.head(), detail)
+}
+
 /// A folio on the LRU is charged and in system memory. `check_free_page` covers free folios.
 #[inline(never)]
 pub fn check_lru(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
@@ -498,6 +538,7 @@ pub fn check_leaks(view: &View<'_>) -> Check {
         ("anon_vmas", s.anon_vmas().live()),
         ("anon_vma_chains", s.avcs().live()),
         ("page tables", s.tables().tables().count() as u32),
+        ("queued folios", s.deferred_splits().len() as u32),
         (
             "swap slots",
             s.swap().iter().filter(|(_, slot)| !slot.is_free()).count() as u32,

@@ -398,7 +398,10 @@ impl Oracles {
     fn replay_events(&mut self, s: &State, holders: &Holders, at: At) -> Check {
         for event in s.events() {
             match *event {
-                Event::SwapCache { folio } => self.shadow.cached(folio.head()),
+                Event::SwapCache { folio } => {
+                    let large = s.head(folio).order > 0;
+                    self.shadow.cached(folio.head(), large);
+                }
                 Event::Migrated { src, dst } => self.shadow.migrated(src.head(), dst.head()),
                 Event::FolioSplit { folio, pages } => self.shadow.split(folio.head(), pages),
                 _ => {}
@@ -435,6 +438,9 @@ impl Oracles {
         };
         for pfn in s.memmap().touched().iter().chain(self.shadow.changed()) {
             check_page(&view, *pfn)?;
+        }
+        if concern(Changes::PAGE) {
+            counting::check_split_queue(&view)?;
         }
         for mm in self.shadow.changed_mms() {
             counting::check_rss(&view, mm)?;
@@ -478,6 +484,7 @@ impl Oracles {
             counting::check_rss(&view, mm_core::MmId(mm as u16))?;
         }
         counting::check_free_lists(&view)?;
+        counting::check_split_queue(&view)?;
         counting::check_page_tables(&view)?;
         swap::check_slots(&view)?;
         reverse_map::check_topology(&view)?;
@@ -597,6 +604,7 @@ fn check_page(view: &View<'_>, pfn: Pfn) -> Check {
     counting::check_mapcount(view, pfn, page)?;
     if head.order > 0 {
         counting::check_large_mapcount(view, folio, head)?;
+        counting::check_partially_mapped(view, folio, head)?;
     }
     if folio.head() != pfn {
         counting::check_tail(view, pfn, page)?;

@@ -49,6 +49,9 @@ pub struct Named {
     pub dirtied: bool,
     /// The folio was in the swap cache when the oracles looked last, or entered it since.
     pub cached: bool,
+    /// The page is the head of a large folio that has been in the swap cache since it was
+    /// allocated.
+    pub was_cached: bool,
     /// The page was exclusive when the oracles looked last.
     pub exclusive: bool,
     changed: bool,
@@ -117,6 +120,7 @@ const EMPTY: &Named = &Named {
     dirty: false,
     dirtied: false,
     cached: false,
+    was_cached: false,
     exclusive: false,
     changed: false,
 };
@@ -128,7 +132,7 @@ impl Shadow {
             named.mappings.clear();
             named.migrations.clear();
             (named.dirty, named.dirtied) = (false, false);
-            (named.cached, named.exclusive) = (false, false);
+            (named.cached, named.was_cached, named.exclusive) = (false, false, false);
             named.changed = false;
         }
         self.changed.clear();
@@ -226,9 +230,10 @@ impl Shadow {
     }
 
     /// A folio entered the swap cache.
-    pub(super) fn cached(&mut self, pfn: Pfn) {
+    pub(super) fn cached(&mut self, pfn: Pfn, large: bool) {
         if let Some(named) = self.named_mut(pfn) {
             named.cached = true;
+            named.was_cached |= large;
         }
     }
 
@@ -264,10 +269,15 @@ impl Shadow {
         let (dirty, cached) = (head.has(PageFlags::DIRTY), head.has(PageFlags::SWAPCACHE));
         let is = (dirty, cached, page.anon_exclusive());
         let named = self.named(pfn);
-        if (named.dirty, named.cached, named.exclusive) != is
+        let was_cached = named.was_cached && head.order > 0;
+        if (
+            (named.dirty, named.cached, named.exclusive),
+            named.was_cached,
+        ) != (is, was_cached)
             && let Some(named) = self.named_mut(pfn)
         {
             (named.dirty, named.cached, named.exclusive) = is;
+            named.was_cached = was_cached;
         }
     }
 

@@ -199,7 +199,7 @@ ops! {
     /// Closes an open migration: `migrate_vma_finalize` replaces the migration entries and unlocks
     /// the pages.
     16 "finalize" Finalize { migration: MigrationSlot }
-        drawn (1, 6) allocates [PageTable]
+        drawn (1, 6) allocates [PageTable, DevicePage, Page]
     /// Takes a reference to the page by `get_user_pages` (`FOLL_GET`), faulting as needed.
     17 "get" Get { proc: Proc, addr: Addr, access: Access }
         drawn (1, 4) allocates [Page, PageTable, AnonVma, Avc]
@@ -294,6 +294,14 @@ ops! {
     /// `MADV_NOHUGEPAGE`).
     44 "hugepage" Hugepage { proc: Proc, addr: Addr, len: Len, switch: OnOff }
         drawn (2, 2) allocates [Vma, Avc]
+    /// Splits the huge pages that present entries in the range map (a write to the file
+    /// `split_huge_pages` of debugfs).
+    45 "split" Split { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 2) allocates []
+    /// The shrinker of the queue of deferred splits tries each huge page there; with `on`, also
+    /// those that are mapped whole, of which more than half of the pages have only zeroes.
+    46 "split-queue" SplitQueue { switch: OnOff }
+        drawn (1, 2) allocates []
 }
 
 /// Maximum number of operands of an operation.
@@ -485,7 +493,7 @@ mod tests {
     use super::*;
 
     /// Every corpus relies on these. Append to this list; never change a line of it.
-    const LOCKED: [&str; 45] = [
+    const LOCKED: [&str; 47] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -531,6 +539,8 @@ mod tests {
         "compact proc addr",
         "populate proc addr len access",
         "hugepage proc addr len switch",
+        "split proc addr len",
+        "split-queue switch",
     ];
 
     #[test]

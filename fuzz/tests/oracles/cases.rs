@@ -2,11 +2,11 @@
 //! the wrong states of entries, invalidations and mlock, and those that show only at rest.
 
 use super::at_rest;
-use super::lab::{Lab, poll};
+use super::lab::{Lab, READ_WRITE, poll};
 use mm_core::tamper::Leak;
 use mm_core::{
     Advice, DevId, Entry, Event, HmmPfn, Lock, LockClasses, MmId, PageFlags, Pfn, PresentPte, Pte,
-    PteFlags, Softleaf, SwapFlags, SwapId, TaskId, VmFlags, dmirror,
+    PteFlags, Softleaf, SwapFlags, SwapId, TaskId, Thp, VmFlags, dmirror,
 };
 use mm_fuzz::oracle::contents::{self, Shown};
 use mm_fuzz::oracle::{self, Check, HeldRef, View};
@@ -22,6 +22,9 @@ pub const CASES: &[Case] = &[
     ("counting/mapcount", large_mapcount),
     ("counting/refcount", pincount),
     ("counting/tail", tail_with_a_reference),
+    ("counting/split-queue", small_folio_is_queued),
+    ("counting/split-queue", marked_folio_is_not_queued),
+    ("counting/split-queue", partially_mapped_folio_is_not_marked),
     ("counting/lru", lru_without_charge),
     ("counting/charge", mapped_without_charge),
     ("counting/mlock", new_page_of_a_locked_area_is_not_mlocked),
@@ -110,6 +113,34 @@ fn pincount(lab: &mut Lab<'_>) -> Check {
 fn tail_with_a_reference(lab: &mut Lab<'_>) -> Check {
     let pfn = large(lab);
     lab.tamper(|t| t.page(Pfn(pfn.0 + 1)).refcount = 1);
+    lab.slice()
+}
+
+fn small_folio_is_queued(lab: &mut Lab<'_>) -> Check {
+    let pfn = lab.write(0);
+    let folio = lab.folio(pfn);
+    lab.tamper(|t| t.queue_split(folio));
+    lab.tamper(|t| t.page(pfn).index += 0);
+    lab.slice()
+}
+
+fn marked_folio_is_not_queued(lab: &mut Lab<'_>) -> Check {
+    let pfn = large(lab);
+    lab.flags(pfn, PageFlags::PARTIALLY_MAPPED, true);
+    lab.slice()
+}
+
+fn partially_mapped_folio_is_not_marked(lab: &mut Lab<'_>) -> Check {
+    let mm = lab.mm;
+    lab.kernel.state().thp = Thp::Always;
+    lab.run(OpKind::Mmap, async |cur| {
+        cur.mmap(mm, 0..8, READ_WRITE).await.unwrap();
+    });
+    let pfn = lab.write(0);
+    lab.run(OpKind::Munmap, async |cur| {
+        cur.munmap(mm, 4..8).await.unwrap();
+    });
+    lab.flags(pfn, PageFlags::PARTIALLY_MAPPED, false);
     lab.slice()
 }
 

@@ -119,6 +119,10 @@ fn impossible((i, step): (usize, &Step)) -> Option<String> {
             "operation {i}: {}: compare what is seen, page by page",
             step.op
         )),
+        Op::Split { .. } | Op::SplitQueue { .. } => Some(format!(
+            "operation {i}: {}: write to files that only root can write",
+            step.op
+        )),
         _ => None,
     }
 }

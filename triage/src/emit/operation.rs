@@ -65,7 +65,11 @@ pub fn body(op: Op, number: u16, slot: usize) -> String {
             command.name(),
             dev.get()
         ),
-        Call::Outside | Call::Pagemap(_) | Call::Snapshot(..) => "done(NOTHING, 0);".to_owned(),
+        Call::Outside
+        | Call::Pagemap(_)
+        | Call::Snapshot(..)
+        | Call::SplitHugePages(_)
+        | Call::ShrinkSplitQueue(_) => "done(NOTHING, 0);".to_owned(),
     }
 }
 

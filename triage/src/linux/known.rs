@@ -121,6 +121,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         evidence: "migrate_device_range steps by the size of a whole folio: the judge, on 7.3.4",
     },
     KnownBug {
+        name: "latent-partial-not-queued",
+        kernels: FIRST..OPEN,
+        evidence: "a migration restores the mappings of a part of a folio, and nobody queues it: \
+                   docs/found/device-partial-huge.c, on 7.3.4; in older kernels only read",
+    },
+    KnownBug {
         name: "excl-mapcount-dropped",
         kernels: FIRST..(6, 15),
         evidence: "6.15 changed the rules for device-exclusive entries: the judge, on 6.12.117",

@@ -82,8 +82,8 @@ impl Pte {
 }
 
 impl State {
-    /// The number of pages of the folio that a device page belongs to, or of the free huge page that
-    /// it was a part of.
+    /// The number of pages of the folio that a device page belongs to, or of the free huge page
+    /// that it was a part of.
     pub(crate) fn size_of_last_folio(&self, page: Pfn) -> u32 {
         let free = self.page(page).has(PageFlags::FREE);
         match page.device().filter(|_| free) {

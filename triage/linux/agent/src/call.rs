@@ -15,6 +15,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 const PAGE: u64 = Window::PAGE_BYTES;
+/// A huge page with more pages of zeroes than this is underused, unless it is 511.
+const MAX_PTES_NONE: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none";
 /// The bits of a pagemap entry that are compared.
 const SHOWN: u64 = 7 << 55 | 7 << 61;
 
@@ -46,6 +48,7 @@ enum Memory {
     ClearRefs([u8; 1]),
     Pagemap([u64; WINDOW_PAGES as usize]),
     PagemapOfUnits(Vec<u64>),
+    Text(Vec<u8>),
 }
 
 /// A prepared call.
@@ -166,6 +169,16 @@ impl Ready {
                     Memory::Uffd([addr, len, mode, 0]),
                 )
             }
+            Call::SplitHugePages(pages) => {
+                let [addr, len] = range(window, *pages);
+                let pid = std::process::id();
+                let text = format!("{pid},{addr:#x},{:#x},0", addr + len);
+                Self::told("/sys/kernel/debug/split_huge_pages", &text)?
+            }
+            Call::ShrinkSplitQueue(underused) => {
+                std::fs::write(MAX_PTES_NONE, if *underused { "256" } else { "511" })?;
+                Self::told("/proc/sys/vm/drop_caches", "2")?
+            }
             Call::Range(range) => {
                 let argument = driver::Range {
                     addr: window.byte(range.pages.first),
@@ -216,6 +229,17 @@ impl Ready {
         })
     }
 
+    /// A write of a text to a file.
+    fn told(path: &str, text: &str) -> io::Result<Self> {
+        let file = File::options().write(true).open(path)?;
+        let (number, len) = (libc::SYS_write as u64, text.len() as u64);
+        Ok(Self {
+            act: Act::Argument(number, descriptor(&file), None, [len, 0]),
+            memory: Memory::Text(text.into()),
+            _file: Some(file),
+        })
+    }
+
     /// The address of its memory.
     fn argument(&mut self) -> u64 {
         match &mut self.memory {
@@ -228,6 +252,7 @@ impl Ready {
             Memory::ClearRefs(argument) => std::ptr::from_mut(argument) as u64,
             Memory::Pagemap(argument) => std::ptr::from_mut(argument) as u64,
             Memory::PagemapOfUnits(argument) => argument.as_mut_ptr() as u64,
+            Memory::Text(argument) => argument.as_mut_ptr() as u64,
         }
     }
 

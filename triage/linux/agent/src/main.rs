@@ -104,6 +104,8 @@ fn judge(follows_coverage: bool) -> io::Result<()> {
     // SAFETY: the kernel then reaps children that the director does not wait for.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     swap::on()?;
+    // for splits of huge pages
+    mount("debugfs", "/sys/kernel/debug");
     let driver: &'static Driver = Box::leak(Box::new(Driver::open()?));
     let cover = cover(follows_coverage)?;
     let mut director = director::Director::new(channel::share(), driver, cover);

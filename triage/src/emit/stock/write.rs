@@ -173,7 +173,11 @@ impl Writer {
             }
             Call::Snapshot(dev, pages) => self.snapshot(number, dev.get(), pages, done),
             // sayable.rs has refused them
-            Call::Outside | Call::Slot(..) | Call::Evict(..) => format!("(void)\"{op}\""),
+            Call::Outside
+            | Call::Slot(..)
+            | Call::Evict(..)
+            | Call::SplitHugePages(_)
+            | Call::ShrinkSplitQueue(_) => format!("(void)\"{op}\""),
         }
     }
 
