@@ -40,6 +40,11 @@ fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
         assert_eq!(kind_of(shown), Some(BreachKind::NotSoftDirty));
     }
     assert!(!ledger.is_mapped(0, 7));
+    // it also grows across pages where a call that failed may have left nothing
+    ledger.apply(0, &Call::Unmap(Range::new(5, 1)), -1, 9, 0);
+    assert_eq!(ledger.access(0, 4, false), Access::Either);
+    assert_eq!(ledger.has_read(0, 4, Some(0)), None);
+    assert_eq!(ledger.access(0, 6, true), Access::Either);
     // other memory does not grow
     map(&mut ledger, 100, 1, Kind::Private);
     let shown = ledger.has_read(0, 99, Some(0));

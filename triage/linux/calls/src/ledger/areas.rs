@@ -215,8 +215,11 @@ impl Ledger {
             return None;
         }
         let mut above = at + 1..pages.len();
+        // where nothing is claimed, nothing may be mapped
         above
-            .find(|page| pages[*page].has(MAPPED))
+            .find(|page| {
+                pages[*page].has(MAPPED) && !pages[*page].has(VAGUE) || pages[*page].has(STACK)
+            })
             .filter(|page| pages[*page].has(STACK))
     }
 
@@ -227,6 +230,7 @@ impl Ledger {
         let like = self.pages[process][first];
         self.name(Range::new(at as u16, 1));
         self.may_all_be_dirty(process);
+        let is_vague = (at..=first).any(|page| self.pages[process][page].has(VAGUE));
         let kept = MAPPED | READABLE | WRITABLE | STACK | DONT_FORK | WIPE | REGISTERED;
         for page in &mut self.pages[process][at..first] {
             *page = Page {
@@ -234,7 +238,7 @@ impl Ledger {
                 policy: like.policy,
                 ..HOLE
             };
-            if like.has(VAGUE) {
+            if is_vague {
                 page.give_up();
             }
         }

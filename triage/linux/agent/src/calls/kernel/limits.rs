@@ -183,7 +183,12 @@ impl Kernel {
             Resource::Locked => libc::RLIMIT_MEMLOCK,
             Resource::Stack => libc::RLIMIT_STACK,
         };
-        let now = resource.field().and_then(status).unwrap_or(0);
+        let now = match resource.field().map(status) {
+            Some(Some(now)) => now,
+            None => 0,
+            // memory was lacking
+            Some(None) => return -libc::ENOMEM,
+        };
         let limit = now + Resource::ROOM_KB;
         let wanted = libc::rlimit {
             rlim_cur: limit * 1024,
