@@ -91,7 +91,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-split-pmd-softdirty",
         kernels: FIRST..OPEN,
-        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: only read, in 6.12.117 and 7.3.4",
+        evidence: "pte_mkdirty in __split_huge_pmd_locked sets soft-dirty: docs/found/split-soft-dirty.c, on 6.12.117, 7.2.13 and 7.3.4",
     },
     KnownBug {
         name: "latent-mprotect-batch-softdirty",
