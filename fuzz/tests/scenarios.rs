@@ -605,13 +605,20 @@ fn a_neighbour_grows_before_an_area_is_split_or_made() {
 }
 
 #[test]
-fn a_merge_that_runs_out_of_memory_ends_a_change_of_flags_but_not_mmap() {
+fn a_merge_that_runs_out_of_memory_ends_mprotect_but_neither_unregister_nor_mmap() {
+    let film = Film::of(
+        "mmap p0 4 4 rw\nwrite p0 4\nmprotect p0 4 4 r\nmmap p0 0 4 rw\nfail avc 1\n\
+         mprotect p0 4 4 rw\nexit p0",
+    );
+    let protected = film.after("mprotect p0 4 4 rw");
+    assert_eq!(protected.outcome, Outcome::Enomem);
+    assert_eq!(protected.areas[0], [0..4, 4..8]);
     let film = Film::of(
         "mmap p0 0 8 rw\nuffd-register p0 4 4\nwrite p0 4\nfail avc 1\nuffd-unregister p0 4 4\n\
          exit p0",
     );
     let unregistered = film.after("uffd-unregister p0 4 4");
-    assert_eq!(unregistered.outcome, Outcome::Enomem);
+    assert_eq!(unregistered.outcome, Outcome::Done);
     assert_eq!(unregistered.areas[0], [0..4, 4..8]);
     let film =
         Film::of("mmap p0 0 4 rw\nmmap p0 8 4 rw\nwrite p0 8\nfail avc 1\nmmap p0 4 4 rw\nexit p0");
