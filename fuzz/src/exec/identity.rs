@@ -110,6 +110,7 @@ impl Run<'_, '_> {
             driven,
             // no operation is under way
             promises: _,
+            freed: _,
             shown: _,
             model,
             writers,

@@ -15,6 +15,7 @@ mod teardown;
 
 use crate::finding::Finding;
 use crate::ops::bench::{Bench, OpResult, Running};
+use crate::ops::check_evicted;
 use crate::ops::world::{Process, World};
 use crate::oracle::{self, At, Oracles, View, contents};
 use crate::program::{Op, Program, Step};
@@ -306,10 +307,12 @@ impl<'a, 'k> Run<'a, 'k> {
         self.look(at)?;
         let outcome = result?;
         self.outcomes.mix(outcome.code());
+        let freed = std::mem::take(&mut self.bench.world.borrow_mut().freed);
         if !self.options.unchecked {
             let world = self.bench.world.borrow();
             let s = self.bench.kernel.state();
             self.oracles.after_operation(&s, &world.holders, task, at)?;
+            check_evicted(at, &s, &freed)?;
             let promise = world.promises[task.ix()].as_ref();
             let is_done = matches!(outcome, Outcome::Done | Outcome::Child(_));
             if let Some(promise) = promise.filter(|_| is_done) {

@@ -91,6 +91,14 @@ impl<'k> Running<'_, 'k> {
         check(self.at, &self.bench.kernel.state(), world)
     }
 
+    /// Says which folios the operation must have freed once it has ended, but only in a program of
+    /// one thread.
+    pub(super) fn frees(self, folios: Vec<Folio>) {
+        if self.bench.alone {
+            self.bench.world.borrow_mut().freed = folios;
+        }
+    }
+
     /// Tells the reference model that a change of a range begins. If `gone` is true, the operation
     /// removes the pages of the range, so the process need not keep mapping those that it pinned.
     pub(super) fn begin(

@@ -52,7 +52,7 @@ pub(super) async fn evict(
     let wanted = movable(&on.bench.kernel.state(), dev(of), frames.clone());
     let moved = mm_core::dmirror::evict(on.cur(), dev(of), frames).await;
     if on.failed_allocations() == 0 {
-        on.postcondition(|at, s, _| check_evicted(at, s, &wanted))?;
+        on.frees(wanted);
     }
     Ok(Outcome::Moved(moved))
 }
@@ -74,8 +74,9 @@ fn movable(s: &State, dev: DevId, frames: Range<u32>) -> Vec<Folio> {
     whole.map(|(_, _, folio)| folio).collect()
 }
 
-/// An eviction moves all folios that it can move.
-fn check_evicted(at: At, s: &State, wanted: &[Folio]) -> Check {
+/// An eviction moves all folios that it can move. This is checked behind the oracles of slices: if
+/// one of them objects, it says better what went wrong.
+pub fn check_evicted(at: At, s: &State, wanted: &[Folio]) -> Check {
     let left = wanted
         .iter()
         .find(|folio| !s.head(**folio).has(PageFlags::FREE));

@@ -26,6 +26,8 @@ mod tests;
 mod uffd;
 pub mod world;
 
+pub use device::check_evicted;
+
 use crate::contract::Contract;
 use crate::program::{Op, OpKind};
 use bench::{OpResult, Running};

@@ -9,7 +9,7 @@ use crate::oracle::Holders;
 use crate::oracle::contents::Shown;
 use crate::program::{Op, OperandKind};
 use crate::reference::{Pid, Reference};
-use mm_core::{MmId, Pfn, TaskId};
+use mm_core::{Folio, MmId, Pfn, TaskId};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -42,6 +42,8 @@ pub struct World<'k> {
     pub driven: [Option<TaskId>; FIRST_WORKER],
     /// What the operation of each thread promises in case it succeeds.
     pub promises: [Option<Promise>; FIRST_WORKER],
+    /// The folios that the operation that has just ended must have freed.
+    pub freed: Vec<Folio>,
     /// The reference model.
     pub model: Reference,
     /// The writes since the oracles looked last: the process that wrote, and the address.
