@@ -299,7 +299,7 @@ fn programs_with_one_identity_go_on_alike() {
 
 #[test]
 fn programs_of_huge_pages_with_one_identity_go_on_alike() {
-    go_on_alike(NamedPages::Huge, 30_000, 6);
+    go_on_alike(NamedPages::Huge, 40_000, 6);
 }
 
 /// Compares the continuations of `count` random programs that name `pages` and have fewer than

@@ -72,7 +72,7 @@ fn what_to_emit_has_to_be_said_once() {
 #[test]
 fn what_a_target_runs_can_be_emitted() {
     let bench = Bench::new();
-    bench.write("crash-5f", "wrte p0 0");
+    bench.write("crash-5f", "bad p0 0");
     bench
         .run(&["emit", "--rust", "crash-5f"])
         .is_unusable(&["--target ops"]);

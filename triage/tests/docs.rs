@@ -417,6 +417,7 @@ fn is_elsewhere(name: &str) -> bool {
             "arch/",
             "lib/",
             "fs/",
+            "include/linux/",
             "kernel/",
             "ipc/",
             "io_uring/",
