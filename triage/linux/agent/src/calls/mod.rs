@@ -53,6 +53,15 @@ struct Process<'a> {
     fresh: Vec<usize>,
 }
 
+/// Breaches that concern a counter, a limit or a file, but no page.
+const PAGELESS: [BreachKind; 5] = [
+    BreachKind::Accounting,
+    BreachKind::BelowZero,
+    BreachKind::OverLimit,
+    BreachKind::Sealed,
+    BreachKind::Attaches,
+];
+
 impl Process<'_> {
     /// Notes a breach. If the breach is known, the ledger gives up what it claims of the page
     /// instead.
@@ -60,18 +69,18 @@ impl Process<'_> {
         let board = self.shared.board();
         let steps = &self.job.program.steps;
         let call = steps.get(step).map_or("end", |step| step.call.name());
+        let concerns_page = !PAGELESS.contains(&kind);
         let (memory, place) = match kind {
-            // these concern no page
-            BreachKind::Accounting => (0, call.to_owned()),
             BreachKind::BelowZero => (0, COUNTERS[page].name.to_owned()),
-            _ => {
+            _ if concerns_page => {
                 let memory = board.ledger.memory(self.me, page);
                 (memory, place(call, memory))
             }
+            _ => (0, call.to_owned()),
         };
         let mut known = self.job.known.iter();
         if known.any(|(known, at)| *known == kind && *at == place) {
-            if ![BreachKind::Accounting, BreachKind::BelowZero].contains(&kind) {
+            if concerns_page {
                 board.ledger.forgive(self.me, page);
             }
             self.shared.passed_over.fetch_add(1, Ordering::SeqCst);
