@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How many characters of a console line are kept as the reason for a guest's end.
 const LONGEST_LINE: usize = 500;
+/// The memory of a guest that takes jobs, in MB.
+const MEMORY: u32 = 512;
 /// A running guest.
 #[derive(Debug)]
 pub struct Guest {
@@ -109,7 +111,7 @@ impl Guest {
         let dir = tempfile::Builder::new().prefix("mmfuzz").tempdir();
         let dir = dir.map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let socket = dir.path().join("port");
-        let mut qemu = image.qemu(image.told);
+        let mut qemu = image.qemu(image.told, MEMORY);
         qemu.args(["-device", "virtio-serial-device"])
             .args([
                 "-device",

@@ -27,6 +27,19 @@ pub struct Patience {
     pub last_words: Duration,
 }
 
+impl Patience {
+    /// For a kernel with KASAN, under which programs take several times as long.
+    fn with_kasan() -> Self {
+        let usual = Self::default();
+        Self {
+            boot: usual.boot * 4,
+            program: usual.program * 4,
+            whole: usual.whole * 4,
+            ..usual
+        }
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self {
@@ -53,6 +66,8 @@ pub struct Image {
     /// What the agent is told on the kernel's command line.
     pub(super) told: &'static str,
     pub(super) patience: Patience,
+    /// Its kernel has KASAN, which needs an eighth of all memory and keeps freed memory for a while.
+    has_kasan: bool,
     /// The image's folder, locked. While this is open, no other build removes the image.
     _in_use: Arc<File>,
 }
@@ -121,6 +136,7 @@ impl Image {
             values.next().map(str::to_owned).unwrap_or_default()
         };
         let kernel = PathBuf::from(field("kernel"));
+        let has_kasan = field("kasan") == "yes";
         let in_use = kernel.parent().unwrap_or(&kernel);
         let in_use = File::open(in_use).and_then(|folder| folder.lock_shared().map(|()| folder));
         let in_use =
@@ -131,7 +147,12 @@ impl Image {
             initramfs: field("initramfs").into(),
             qemu: field("qemu").into(),
             told: "",
-            patience: Patience::default(),
+            patience: if has_kasan {
+                Patience::with_kasan()
+            } else {
+                Patience::default()
+            },
+            has_kasan,
             _in_use: Arc::new(in_use),
         })
     }
@@ -148,6 +169,7 @@ impl Image {
             qemu,
             told: "",
             patience,
+            has_kasan: false,
             _in_use: Arc::new(File::open("/dev/null").expect("the device")),
         }
     }
@@ -172,7 +194,7 @@ impl Image {
     /// A sentence.
     pub fn selftest(&self) -> Result<String, String> {
         // The upstream tests of 7.3 move huge pages.
-        self.console("mmfuzz=selftest", "1024")
+        self.console("mmfuzz=selftest", 1024)
     }
 
     /// Runs static programs (names and contents) in a guest, and returns its console.
@@ -230,14 +252,14 @@ impl Image {
             ..self.clone()
         };
         // Some of the programs fragment the guest's memory, so it must not have too much.
-        image.console(append, "600")
+        image.console(append, 600)
     }
 
     /// Runs a guest to its end, and returns its console.
-    fn console(&self, append: &str, megabytes: &str) -> Result<String, String> {
+    fn console(&self, append: &str, megabytes: u32) -> Result<String, String> {
         let failed = |error: io::Error| self.cannot_be_run(&error);
-        let mut qemu = self.qemu(append);
-        let (mut qemu, console) = spawn(qemu.args(["-m", megabytes])).map_err(failed)?;
+        let mut qemu = self.qemu(append, megabytes);
+        let (mut qemu, console) = spawn(&mut qemu).map_err(failed)?;
         let began = Instant::now();
         loop {
             match qemu.try_wait() {
@@ -265,11 +287,13 @@ impl Image {
         format!("{}: cannot be run: {error}", shown(&self.qemu))
     }
 
-    /// The machine without a port. The console goes to standard output, because a guest could make
+    /// The machine without a port, with this memory in MB, or more for KASAN. The console goes to standard output, because a guest could make
     /// a file grow without limit.
-    pub(super) fn qemu(&self, append: &str) -> Command {
+    pub(super) fn qemu(&self, append: &str, megabytes: u32) -> Command {
+        let megabytes = megabytes * if self.has_kasan { 2 } else { 1 };
         let mut qemu = Command::new(&self.qemu);
-        qemu.args(["-machine", "microvm,acpi=off", "-accel", "tcg", "-cpu", "qemu64", "-m", "512", "-nodefaults", "-no-reboot"])
+        qemu.args(["-machine", "microvm,acpi=off", "-accel", "tcg", "-cpu", "qemu64", "-nodefaults", "-no-reboot"])
+            .args(["-m", &megabytes.to_string()])
             .args(["-display", "none", "-append"])
             .arg(format!(
                 "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 no_timer_check \
