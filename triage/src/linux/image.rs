@@ -66,7 +66,8 @@ pub struct Image {
     /// What the agent is told on the kernel's command line.
     pub(super) told: &'static str,
     pub(super) patience: Patience,
-    /// Its kernel has KASAN, which needs an eighth of all memory and keeps freed memory for a while.
+    /// Its kernel has KASAN, which needs an eighth of all memory, and keeps freed memory for a
+    /// while.
     has_kasan: bool,
     /// The image's folder, locked. While this is open, no other build removes the image.
     _in_use: Arc<File>,
@@ -287,8 +288,8 @@ impl Image {
         format!("{}: cannot be run: {error}", shown(&self.qemu))
     }
 
-    /// The machine without a port, with this memory in MB, or more for KASAN. The console goes to standard output, because a guest could make
-    /// a file grow without limit.
+    /// The machine without a port, with this memory in MB, or more for KASAN. The console goes to
+    /// standard output, because a guest could make a file grow without limit.
     pub(super) fn qemu(&self, append: &str, megabytes: u32) -> Command {
         let megabytes = megabytes * if self.has_kasan { 2 } else { 1 };
         let mut qemu = Command::new(&self.qemu);
