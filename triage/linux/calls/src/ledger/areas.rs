@@ -158,22 +158,32 @@ impl Ledger {
         }
     }
 
-    pub(super) fn resize(&mut self, process: usize, range: Range, len: u16, failed: bool) {
+    /// Gives a range another number of pages. What a smaller range loses becomes a hole. Returns the
+    /// pages that a larger range gains, for the caller to fill.
+    fn gained(&mut self, process: usize, range: Range, len: u16, failed: bool) -> Option<Range> {
         let wanted = Range::new(range.first, len);
         self.name(wanted);
         if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
             self.each(process, range.rounded(), Page::give_up);
-            return self.each(process, wanted.rounded(), Page::give_up);
+            self.each(process, wanted.rounded(), Page::give_up);
+            return None;
         }
-        if failed || wanted.len == range.len {
-            return;
+        if failed {
+            return None;
         }
         if wanted.len < range.len {
-            let tail = Range::new(range.first + wanted.len, range.len - wanted.len);
-            return self.each(process, tail, |page| *page = HOLE);
+            let lost = Range::new(range.first + wanted.len, range.len - wanted.len);
+            self.each(process, lost, |page| *page = HOLE);
         }
+        let gained = wanted.len.checked_sub(range.len).filter(|len| *len > 0)?;
+        Some(Range::new(range.first + range.len, gained))
+    }
+
+    pub(super) fn resize(&mut self, process: usize, range: Range, len: u16, failed: bool) {
+        let Some(tail) = self.gained(process, range, len, failed) else {
+            return;
+        };
         let like = self.pages[process][usize::from(range.first + range.len - 1)];
-        let tail = Range::new(range.first + range.len, wanted.len - range.len);
         self.each(process, tail, |page| {
             *page = like;
             page.drop_page();
@@ -190,20 +200,9 @@ impl Ledger {
 
     /// The heap, which lies at this range, gets another number of pages.
     pub(super) fn brk(&mut self, process: usize, range: Range, len: u16, failed: bool) {
-        let wanted = Range::new(range.first, len);
-        self.name(wanted);
-        if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
-            self.each(process, range.rounded(), Page::give_up);
-            return self.each(process, wanted.rounded(), Page::give_up);
-        }
-        if failed || wanted.len == range.len {
+        let Some(tail) = self.gained(process, range, len, failed) else {
             return;
-        }
-        if wanted.len < range.len {
-            let tail = Range::new(range.first + wanted.len, range.len - wanted.len);
-            return self.each(process, tail, |page| *page = HOLE);
-        }
-        let tail = Range::new(range.first + range.len, wanted.len - range.len);
+        };
         self.map(process, tail, Kind::Private, Prot::Write, false);
     }
 
