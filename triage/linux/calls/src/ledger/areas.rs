@@ -158,8 +158,8 @@ impl Ledger {
         }
     }
 
-    /// Gives a range another number of pages. What a smaller range loses becomes a hole. Returns the
-    /// pages that a larger range gains, for the caller to fill.
+    /// Gives a range another number of pages. What a smaller range loses becomes a hole. Returns
+    /// the pages that a larger range gains, for the caller to fill.
     fn gained(&mut self, process: usize, range: Range, len: u16, failed: bool) -> Option<Range> {
         let wanted = Range::new(range.first, len);
         self.name(wanted);
