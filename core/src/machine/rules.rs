@@ -131,8 +131,8 @@ rules! {
         "MADV_DONTNEED frees a page table that it empties, if the range and the VMA cover the whole \
          table (6.14; before, the table stays until the VMAs that use it are unmapped)."
     underused_spares_mlocked V7_2 "deferred_split_scan"
-        "The shrinker of deferred splits does not split an mlocked huge page because of its pages \
-         of zeroes (before, it does)."
+        "For the shrinker of deferred splits, an mlocked huge page is never underused, so its pages \
+         of zeroes are no reason to split it (before, they are)."
     registered_copy_stays_apart V7_3 "vma_merge_copied_range"
         "mremap does not merge the copy of a VMA that is registered with userfaultfd; the copy \
          itself is not registered."

@@ -123,7 +123,7 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-partial-not-queued",
         kernels: FIRST..OPEN,
-        evidence: "a migration restores the mappings of a part of a folio, and nobody queues it: \
+        evidence: "a migration restores the mappings of a part of a folio, and nobody queues the folio for a split: \
                    docs/found/device-partial-huge.c, on 7.3.4; in older kernels only read",
     },
     KnownBug {
