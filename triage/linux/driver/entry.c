@@ -58,7 +58,7 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_PROTNONE;
 	if (is_zero_pfn(pte_pfn(pte)) || (out->level && is_huge_zero_pmd(__pmd(pte_val(pte)))))
 		out->pte |= MMFUZZ_PTE_ZERO;
-	/* a huge entry without access has none of the low bits of the frame number inverted */
+	/* without access, the frame number is inverted, but in a huge entry its low bits are not */
 	return pfn_to_online_page(out->level ? pmd_pfn(__pmd(pte_val(pte))) : pte_pfn(pte));
 }
 

@@ -15,7 +15,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 const PAGE: u64 = Window::PAGE_BYTES;
-/// A huge page with more pages of zeroes than this is underused, unless it is 511.
+/// A huge page is underused if it has more pages of zeroes than this file says. If the file says
+/// 511, no huge page is.
 const MAX_PTES_NONE: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none";
 /// The bits of a pagemap entry that are compared.
 const SHOWN: u64 = 7 << 55 | 7 << 61;

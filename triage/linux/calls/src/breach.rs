@@ -100,11 +100,11 @@ kinds! {
     SmapsShared, "smaps-shared", "smaps counts pages as shared that only one process maps",
         "smaps counts pages as shared only if they are";
     StackGap, "stack-gap", "a mapping reaches into the gap before a stack",
-        "the pages before a stack are free of mappings that were not fixed there";
+        "mremap and brk let no mapping grow into the gap before a stack";
     Sealed, "sealed", "a file changes in spite of its seals",
         "a sealed file keeps its size and does not become executable";
     OverLimit, "over-limit", "a process gets more than its limit allows",
-        "a call fails that would exceed a limit of its process";
+        "a call that would exceed a limit of its process fails";
     WriteExec, "write-exec", "memory becomes writable and executable after PR_SET_MDWE",
         "after PR_SET_MDWE, no memory becomes writable and executable";
     Policy, "policy", "get_mempolicy shows another policy than mbind has set",
@@ -375,7 +375,11 @@ impl fmt::Display for Breach {
                     None => write!(f, ": a stack has grown by {} pages", self.got),
                 }
             }
-            BreachKind::Sealed => write!(f, ": {:#x}, and before {:#x}", self.got, self.wanted),
+            BreachKind::Sealed => write!(
+                f,
+                ": its size or mode is {:#x} and was {:#x}",
+                self.got, self.wanted
+            ),
             BreachKind::Attaches => write!(f, ": {}", self.got),
             BreachKind::Node => write!(
                 f,

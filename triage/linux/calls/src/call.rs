@@ -50,7 +50,7 @@ pub enum Resource {
 impl Resource {
     /// All of them. [`OverLimit`](crate::BreachKind::OverLimit) names one by its index.
     pub const ALL: [Self; 4] = [Self::Data, Self::Space, Self::Locked, Self::Stack];
-    /// How much more than it has a process may get, in kB.
+    /// A limit is this much above what the process has when the limit is set, in kB.
     pub const ROOM_KB: u64 = 1024;
 
     /// Its word in a program.
@@ -390,7 +390,7 @@ pub enum Call {
     FileSize(u16),
     /// `fchmod` of the memfd, which would make it executable.
     FileMode,
-    /// `setrlimit`: of this, the process may get [`Resource::ROOM_KB`] more than it has.
+    /// `setrlimit`: the process may get [`Resource::ROOM_KB`] more of this resource than it has.
     Limit(Resource),
     /// `PR_SET_MDWE`.
     Mdwe,

@@ -214,7 +214,7 @@ impl Ledger {
             return None;
         }
         let mut above = at + 1..pages.len();
-        // where nothing is claimed, nothing may be mapped
+        // if nothing is claimed of a page, it is perhaps not mapped
         above
             .find(|page| {
                 pages[*page].has(MAPPED) && !pages[*page].has(VAGUE) || pages[*page].has(STACK)
@@ -276,7 +276,7 @@ impl Ledger {
         page.policy.filter(|_| page.has(MAPPED) && !page.has(VAGUE))
     }
 
-    /// What lies behind this page of the memfd may be behind its end.
+    /// The memfd may now end before this page. So nothing is known of this page and those after it.
     pub(super) fn shorten(&mut self, pages: u16) {
         self.file_end = self.file_end.min(pages.into());
         let end = FILE_CELLS + self.file_end;

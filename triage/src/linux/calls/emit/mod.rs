@@ -333,7 +333,7 @@ impl<'a> Writer<'a> {
         add(text, depth, &format!("int broken = {};", check.broken));
         let said = format!("puts(broken ? \"BROKEN: {says}\" : \"ok\")");
         let end = match (process, self.tried) {
-            // the first of all processes says it
+            // the first process prints the line
             (0, Some(_)) => "return broken;".to_owned(),
             (_, Some(_)) => "exit(broken);".to_owned(),
             (0, None) => format!("return {said}, broken;"),

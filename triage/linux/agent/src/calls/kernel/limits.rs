@@ -94,8 +94,8 @@ impl Kernel {
         }
     }
 
-    /// A segment that is said to be attached more often than `most` times: its step, and the
-    /// number.
+    /// A segment that is said to be attached more often than `most` times: its step, and how often
+    /// it is said to be attached.
     pub fn attached_too_often(&self, most: u64) -> Option<(usize, u64)> {
         let count = |id: i32| {
             // SAFETY: a struct shmid_ds is all integers.
@@ -274,7 +274,8 @@ impl Kernel {
         told(unsafe { libc::fchmod(self.file, 0o777) }.into())
     }
 
-    /// Looks at the memfd. Returns what it was and what it is, if its seals forbid that.
+    /// Looks at the memfd. If its size or its mode has changed in spite of its seals, returns the
+    /// new value and the old one.
     pub fn unsealed(&mut self) -> Option<(u64, u64)> {
         if self.file == 0 {
             return None;
