@@ -367,7 +367,7 @@ impl Current<'_> {
             let flags = flags ^ VmFlags::UFFD_WP;
             let is_whole = part == self.state().vma(vma).range();
             match self.vma_modify_flags(vma, &part, flags).await {
-                // userfaultfd_clear_vma does without a merge for which memory runs out
+                // if memory runs out for a merge, userfaultfd_clear_vma sets the flags without it
                 Err(Enomem) if !on && is_whole => self.state().vma_mut(vma).flags = flags,
                 result => drop(result?),
             }

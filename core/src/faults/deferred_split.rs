@@ -39,15 +39,16 @@ impl State {
         }
     }
 
-    /// Takes a folio off the queue, and takes its mark (`folio_unqueue_deferred_split`).
+    /// Takes a folio off the queue, and removes its mark (`folio_unqueue_deferred_split`).
     pub(crate) fn folio_unqueue_deferred_split(&mut self, folio: Folio) {
         self.deferred_splits.retain(|queued| *queued != folio);
         let flags = &mut self.head_mut(folio).flags;
         flags.remove(PageFlags::PARTIALLY_MAPPED);
     }
 
-    /// Queues a large folio that has got its mappings back, if some of its pages have none: they
-    /// were unmapped while migration entries stood for them, and that queues nothing.
+    /// Queues a large folio that a migration has mapped again, if some of its pages have no
+    /// mappings. Those pages were unmapped while the folio was on a device or had migration
+    /// entries, and such an unmapping does not queue the folio.
     pub(crate) fn queue_if_partially_mapped(&mut self, folio: Folio) {
         let head = self.head(folio);
         if head.order == 0 || head.entire_mapcount > 0 || head.large_mapcount == 0 {
@@ -76,8 +77,8 @@ impl State {
         head.has(PageFlags::PARTIALLY_MAPPED) || underused && !spared && self.is_underused(folio)
     }
 
-    /// The large folio of system or device memory that a present entry for an address names, if
-    /// only its mappings and the swap cache hold it.
+    /// The large folio that a present entry for an address names, if only its mappings and the swap
+    /// cache hold it.
     fn splittable_at(&self, mm: MmId, addr: u64) -> Option<Folio> {
         let page = self.tables.entry_for(self.mm(mm).pgd, addr).present()?;
         let folio = (page.pfn() != Pfn::ZERO).then(|| self.folio(page.pfn()))?;
@@ -90,7 +91,8 @@ impl State {
 impl Current<'_> {
     /// Tries all folios of the queue once (`deferred_split_scan`): splits those that are marked
     /// and, if `underused` is set, those that have too many pages of zeroes. A marked folio that
-    /// cannot be split stays on the queue. Any other leaves it.
+    /// cannot be split stays on the queue, and so does an underused folio that is locked. All other
+    /// folios leave the queue.
     pub async fn deferred_split_scan(self, underused: bool) {
         let isolated: Vec<Folio> = {
             let s = &mut *self.state();
@@ -116,7 +118,7 @@ impl Current<'_> {
         }
     }
 
-    /// Splits the large folios that present entries in a range name, up to the first address
+    /// Splits the large folios to which present entries of a range point, up to the first address
     /// without a VMA (`split_huge_pages_pid`, which is a write to the file `split_huge_pages` of
     /// debugfs). A folio that is locked or that somebody holds is left alone.
     pub async fn split_huge_pages(self, mm: MmId, range: Range<u64>) {

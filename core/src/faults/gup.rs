@@ -239,8 +239,9 @@ impl Current<'_> {
                 Follow::Page(pte) => {
                     let page = pte.pfn();
                     s.try_grab_folio(page, foll);
-                    // FOLL_TOUCH: GUP marks the folio dirty, or a huge entry. If a small entry is
-                    // dirty, marking the folio is left to whoever clears the entry.
+                    // FOLL_TOUCH: if the entry is huge, GUP marks the entry dirty, otherwise the
+                    // folio. If a small entry is dirty, marking the folio is left to whoever clears
+                    // the entry.
                     if foll.write() && !s.touch_pmd(mm, addr) && !pte.dirty() {
                         s.folio_mark_dirty(s.folio(page));
                     }

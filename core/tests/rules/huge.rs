@@ -458,11 +458,7 @@ fn the_shrinker_splits_what_is_mapped_in_part_and_frees_the_rest() {
 fn the_shrinker_splits_a_huge_page_with_more_zeroes_than_contents() {
     let few = lab();
     (0..3).for_each(|addr| few.write(few.mm, addr, 1));
-    assert_eq!(
-        scan(&few, false),
-        0,
-        "not underused, so it leaves the queue"
-    );
+    assert_eq!(scan(&few, false), 0, "not marked, so it leaves the queue");
     assert_eq!(scan(&few, true), 0);
     assert!(is_huge(&few, 0));
     let sparse = lab();
