@@ -74,8 +74,8 @@ fn movable(s: &State, dev: DevId, frames: Range<u32>) -> Vec<Folio> {
     whole.map(|(_, _, folio)| folio).collect()
 }
 
-/// An eviction moves all folios that it can move. This is checked behind the oracles of slices: if
-/// one of them objects, it says better what went wrong.
+/// An eviction moves all folios that it can move. The oracles of slices run before this check,
+/// because the finding of such an oracle says better what went wrong.
 pub fn check_evicted(at: At, s: &State, wanted: &[Folio]) -> Check {
     let left = wanted
         .iter()

@@ -49,7 +49,7 @@ pub struct Named {
     pub dirtied: bool,
     /// The folio was in the swap cache when the oracles looked last, or entered it since.
     pub cached: bool,
-    /// The page is the head of a large folio that has been in the swap cache since it was
+    /// The page is the head of a large folio that was in the swap cache at some time since it was
     /// allocated.
     pub was_cached: bool,
     /// The page was exclusive when the oracles looked last.

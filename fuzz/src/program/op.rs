@@ -294,12 +294,13 @@ ops! {
     /// `MADV_NOHUGEPAGE`).
     44 "hugepage" Hugepage { proc: Proc, addr: Addr, len: Len, switch: OnOff }
         drawn (2, 2) allocates [Vma, Avc]
-    /// Splits the huge pages that present entries in the range map (a write to the file
+    /// Splits the huge pages to which present entries of the range point (a write to the file
     /// `split_huge_pages` of debugfs).
     45 "split" Split { proc: Proc, addr: Addr, len: Len }
         drawn (1, 2) allocates []
-    /// The shrinker of the queue of deferred splits tries each huge page there; with `on`, also
-    /// those that are mapped whole, of which more than half of the pages have only zeroes.
+    /// Runs the shrinker of the queue of deferred splits. It splits the huge pages on the queue
+    /// that are mapped in part; with `on`, also those of which more than half of the pages have
+    /// only zeroes.
     46 "split-queue" SplitQueue { switch: OnOff }
         drawn (1, 2) allocates []
 }

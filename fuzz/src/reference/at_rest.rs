@@ -13,7 +13,7 @@ const SAID: VmFlags = VmFlags::READ
     .union(VmFlags::DONTCOPY)
     .union(HUGE);
 
-/// Those of advice on huge pages.
+/// The VMA flags that advice on huge pages sets.
 const HUGE: VmFlags = VmFlags::HUGEPAGE.union(VmFlags::NOHUGEPAGE);
 
 impl Reference {

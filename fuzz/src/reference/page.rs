@@ -35,7 +35,8 @@ pub(super) struct Page {
     pub(super) locked: Option<bool>,
     /// A fork leaves the page out; `None` if that is not certain.
     pub(super) left_out: Option<bool>,
-    /// The flag of the advice on huge pages, if there was any; `None` if that is not certain.
+    /// The flag that the last advice on huge pages set, empty if there was none; `None` if that is
+    /// not certain.
     pub(super) advised: Option<VmFlags>,
     /// Certainly mapped after the last clear of soft-dirty, so that its VMA is soft-dirty.
     pub(super) fresh: bool,
