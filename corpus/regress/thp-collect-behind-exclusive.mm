@@ -1,5 +1,5 @@
-# The split of the huge page, which page 9 causes, maps the zero page at page 8. The migration has
-# passed page 8 by then, and does not collect it.
+# The migration skips page 8, whose entry is device-exclusive, and splits the huge page when it
+# reaches page 9. The split maps the zero page at page 8, but the migration does not go back there.
 thp always
 mmap p0 2 14 rw
 exclusive d0 p0 4 5

@@ -11,8 +11,8 @@
 #include <unistd.h>
 #define SIZE (1L << 30)
 
-// Another process attaches to one that has the page, and reads it. Returns what it has read, or -1 if it
-// has not ended after 5 s.
+// Makes two processes: an owner, which has the page, and a reader, which attaches to the owner and
+// reads the page. Returns what the reader has read, or -1 if the reader has not ended after 5 s.
 static int peek(char *page, int protection)
 {
 	int owner = fork(), reader, status, ended = 0;
