@@ -6,6 +6,9 @@
 mod canary;
 mod preempt;
 
+pub use canary::Canary;
+pub use preempt::preempt;
+
 use crate::exec::{Executor, Observer, Options, Verdict};
 use crate::feedback::{Counters, Feedback};
 use crate::program::mutate::Limits;
@@ -181,7 +184,7 @@ pub fn mutate_races(
 }
 
 /// One in this many mutations of a program of several threads preempts an operation in its middle.
-const PREEMPTED: u8 = 4;
+pub const PREEMPTED: u8 = 4;
 
 /// Mutates an input in place. The input must have run without a finding, because the mutation may
 /// run it once more.

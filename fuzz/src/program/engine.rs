@@ -1,4 +1,5 @@
-//! Mutation of byte strings for engines: libFuzzer's custom mutator and custom crossover.
+//! Mutation for engines: of byte strings, as libFuzzer's custom mutator and custom crossover, and
+//! of programs.
 //!
 //! The result is always the canonical wire form of a program within the limits of the target. So a
 //! corpus contains each program once, and no mutation is wasted on bytes that nothing reads.
@@ -55,18 +56,82 @@ pub fn mutate_wire(
         }
         // The byte mutation changed only bytes without a meaning, so mutate the structure instead.
     }
+    change(&before, &mut program, limits, &mut rng);
+    store(program, &mut data[..max_size])
+}
+
+/// Mutates a program, for engines that keep programs instead of bytes: `child` becomes a mutant of
+/// `parent`, in canonical form, whose wire form has at most `max_size` bytes, at least
+/// [`HEADER_BYTES`]. `parent` must be within `limits`. The memory of `child` is reused.
+///
+/// One in eight mutants changes bytes of the wire form instead, as [`mutate_wire`] leaves to its
+/// engine. The result depends on nothing but the arguments.
+pub fn mutate_program(
+    parent: &Program,
+    child: &mut Program,
+    max_size: usize,
+    limits: Limits,
+    rng: &mut Rng,
+) {
+    let limits = limits.with_max_ops(records(max_size));
+    copy(parent, child);
+    if rng.u8(0..BYTE_MUTATIONS) == 0 {
+        change_bytes(child, rng);
+        limits.apply(child);
+        fit(child, max_size);
+        if child != parent {
+            return;
+        }
+    }
+    change(parent, child, limits, rng);
+    fit(child, max_size);
+}
+
+/// The number of records for which this many bytes have room.
+fn records(max_size: usize) -> usize {
+    max_size.saturating_sub(HEADER_BYTES) / RECORD_BYTES
+}
+
+/// Copies a program into the memory of another.
+fn copy(from: &Program, to: &mut Program) {
+    (to.geometry, to.thp, to.threads) = (from.geometry, from.thp, from.threads);
+    to.ops.clone_from(&from.ops);
+    to.preemptions.clone_from(&from.preemptions);
+}
+
+/// Changes a few bytes of the wire form: a bit is flipped, a number moves by a little, or a byte is
+/// random.
+fn change_bytes(program: &mut Program, rng: &mut Rng) {
+    const MOST_BYTES: u8 = 4;
+    const FAR: u8 = 16;
+    let mut bytes = wire::encode(program);
+    for _ in 0..rng.u8(1..=MOST_BYTES) {
+        let at = rng.usize(1..bytes.len());
+        let byte = bytes[at];
+        bytes[at] = match rng.u8(0..4) {
+            0 => byte ^ (1 << rng.u8(0..8)),
+            1 => byte.wrapping_add(rng.u8(1..=FAR)),
+            2 => byte.wrapping_sub(rng.u8(1..=FAR)),
+            _ => rng.u8(..),
+        };
+    }
+    wire::decode_into(&bytes, program);
+}
+
+/// Makes a few mutations of `program`, or of a new random program. `before` is the program that the
+/// result should differ from.
+fn change(before: &Program, program: &mut Program, limits: Limits, rng: &mut Rng) {
     if rng.u8(0..FRESH) == 0 {
-        program = random_program(limits, &mut rng);
+        *program = random_program(limits, rng);
     }
     for _ in 0..rng.u8(1..=MOST_MUTATIONS) {
-        mutate(&mut program, limits, &mut rng);
+        mutate(program, limits, rng);
     }
     // Two mutations can undo each other. A single mutation almost always changes the program.
     if program == before {
-        mutate(&mut program, limits, &mut rng);
+        mutate(program, limits, rng);
     }
-    shorten_ranges(&mut program, &mut rng);
-    store(program, &mut data[..max_size])
+    shorten_ranges(program, rng);
 }
 
 /// Shortens most long ranges. Long ranges make a program slow, and an engine that counts how often
@@ -108,12 +173,18 @@ pub fn crossover_wire(a: &[u8], b: &[u8], out: &mut [u8], seed: u32, limits: Lim
 /// Encodes a canonical program into `out`, which has at least room for the header, and returns the
 /// size. If the room does not suffice, operations at the end are dropped, then preemptions.
 pub(crate) fn store(mut program: Program, out: &mut [u8]) -> usize {
-    let records = (out.len() - HEADER_BYTES) / RECORD_BYTES;
-    program.preemptions.truncate(records.min(MAX_PREEMPTIONS));
-    program.ops.truncate(records - program.preemptions.len());
+    fit(&mut program, out.len());
     let bytes = wire::encode(&program);
     out[..bytes.len()].copy_from_slice(&bytes);
     bytes.len()
+}
+
+/// Drops operations at the end, then preemptions, until the wire form of a canonical program has at
+/// most `max_size` bytes, or only the header.
+pub fn fit(program: &mut Program, max_size: usize) {
+    let records = records(max_size);
+    program.preemptions.truncate(records.min(MAX_PREEMPTIONS));
+    program.ops.truncate(records - program.preemptions.len());
 }
 
 #[cfg(test)]
@@ -188,6 +259,25 @@ mod tests {
                 assert_eq!(new_size, 0);
             }
         }
+    }
+
+    #[test]
+    fn mutants_of_programs_are_canonical_fit_and_differ() {
+        let mut rng = Rng::with_seed(20);
+        let (mut parent, mut child) = (Program::default(), Program::default());
+        let mut same = 0;
+        for seed in 0..20_000 {
+            let limits = [Limits::OPS, Limits::RACES][seed % 2];
+            let max_size = rng.usize(HEADER_BYTES..200);
+            limits.apply(&mut parent);
+            mutate_program(&parent, &mut child, max_size, limits, &mut rng);
+            let bytes = wire::encode(&child);
+            assert!(bytes.len() <= max_size);
+            assert_eq!(check_output(&bytes, limits), child);
+            same += u32::from(child == parent);
+            std::mem::swap(&mut parent, &mut child);
+        }
+        assert!(same < 1_000, "{same}");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use crate::exec::{Observer, Outcome};
 use crate::program::{Op, Step};
 use mm_core::State;
 
-/// Reports a state that is not a bug.
-pub(super) struct Canary;
+/// Reports a state that is not a bug, by a panic: a fork while a page is mapped on a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Canary;
 
 impl Observer for Canary {
     fn operation(&mut self, step: usize, op: &Step, outcome: Outcome, s: &State) {

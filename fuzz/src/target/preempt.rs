@@ -46,7 +46,7 @@ impl Observer for Slices {
 /// Preempts an operation of a program of several threads at a point that it passes when `executor`
 /// runs the program. Another thread then finishes its operation, or runs a part of it. Returns true
 /// if the program has changed.
-pub(super) fn preempt(program: &mut Program, executor: &mut Executor, rng: &mut Rng) -> bool {
+pub fn preempt(program: &mut Program, executor: &mut Executor, rng: &mut Rng) -> bool {
     /// The thread resumes after at most this many points, unless the other operation ends first.
     const DETOUR: u16 = 6;
     if program.threads == 1 || program.preemptions.len() + 2 > MAX_PREEMPTIONS {
