@@ -24,7 +24,7 @@ ZOO_ON := --workspace --features zoo
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n] [SANITIZER=address]: fuzz with libFuzzer; status 1 with a finding
+fuzz: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n] [ENGINE=libfuzzer|fast] [GO_ON=yes] [SANITIZER=address]: fuzz with libFuzzer, or with our own engine; status 1 with a finding
 	$(run)fuzz/run
 
 afl: ## [TARGET=ops|races] [SECS=60] [ZOO=bug] [SEEDS=none] [JOBS=1] [SEED=n]: fuzz with AFL++; status 1 with a finding
@@ -74,7 +74,7 @@ deny: ## check licences, duplicates and sources of all packages by deny.toml; no
 zoo: ## run the witness of every historical bug: a table
 	cargo run --quiet --release -p mm-triage -- zoo
 
-times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug]: measure the time to finding of every historical bug, into docs/times.md
+times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug] [ENGINE=libfuzzer|fast] [EXPECTED=yes]: measure the time to finding of every historical bug, into docs/times.md
 	fuzz/times
 
 campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: compare the engines

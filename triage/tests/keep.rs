@@ -65,8 +65,17 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn what_a_killed_run_has_left_is_saved() {
-    let bench = tree("fuzz/work/libfuzzer.killed");
-    let output = adopt(&bench);
+    for engine in ["libfuzzer", "fast"] {
+        let run = format!("fuzz/work/{engine}.killed");
+        let bench = tree(&run);
+        let about = fs::read_to_string(bench.path(&run).join("about")).expect("it is there");
+        bench.write(&format!("{run}/about"), about.replace("libfuzzer", engine));
+        is_saved(&bench);
+    }
+}
+
+fn is_saved(bench: &Bench) {
+    let output = adopt(bench);
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
     assert!(
