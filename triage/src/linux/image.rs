@@ -73,6 +73,18 @@ pub struct Image {
     _in_use: Arc<File>,
 }
 
+/// The frequency of this machine's TSC, which QEMU's guests read, in kHz. A guest cannot measure it,
+/// since it has no other timer to compare it with. If it is not known, time in the guest is wrong by
+/// a factor.
+fn tsc_khz() -> u32 {
+    const USUAL: u32 = 2_000_000;
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut fields = info.lines().filter_map(|line| line.split_once(':'));
+    let megahertz = fields.find(|(name, _)| name.trim_end() == "cpu MHz");
+    let megahertz: Option<f64> = megahertz.and_then(|(_, number)| number.trim().parse().ok());
+    megahertz.map_or(USUAL, |megahertz| (megahertz * 1000.0) as u32)
+}
+
 impl Image {
     /// Finds the image, or builds it with `triage/linux/image` of the repository at `root`.
     ///
@@ -298,7 +310,8 @@ impl Image {
             .args(["-display", "none", "-append"])
             .arg(format!(
                 "console=ttyS0 reboot=t panic=-1 panic_on_warn=1 oops=panic hung_task_panic=1 no_timer_check \
-                 loglevel=5 {append}"
+                 tsc=reliable tsc_early_khz={} loglevel=5 {append}",
+                tsc_khz()
             ))
             .args(["-serial", "stdio", "-kernel"])
             .arg(&self.kernel)
