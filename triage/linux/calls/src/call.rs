@@ -483,15 +483,18 @@ pub struct Step {
     /// Which of the call's allocations of memory fails, counted from 1; 0 if none fails. If the
     /// call accesses each page of a range, only the allocations for the first page are counted.
     pub fail: u8,
+    /// The call begins while the call of the step before it runs, in a second thread.
+    pub beside: bool,
 }
 
 impl Step {
-    /// A call whose allocations succeed.
+    /// A call whose allocations succeed, and that is made after the call before it.
     pub const fn new(process: u8, call: Call) -> Self {
         Self {
             process,
             call,
             fail: 0,
+            beside: false,
         }
     }
 }

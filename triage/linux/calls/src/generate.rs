@@ -17,6 +17,8 @@ const PROTS: [Prot; 10] = [
     Prot::Read,
     Prot::None,
 ];
+/// One new call in this many begins while the one before it runs, if it can.
+const BESIDE: u8 = 8;
 const MODES: [Modes; 7] = [
     Modes::Wp,
     Modes::Wp,
@@ -69,16 +71,17 @@ pub fn random_program(rng: &mut Rng) -> Program {
     while program.steps.len() < steps {
         insert(&mut program, rng);
     }
-    leave_room(&mut program);
+    mend(&mut program);
     program
 }
 
 /// The thread of a monitor needs mappings of its own, so a program with a monitor does not limit
-/// them.
-fn leave_room(program: &mut Program) {
+/// them. Calls that cannot be made at once are made one after the other.
+fn mend(program: &mut Program) {
     if program.monitor {
         program.steps.retain(|step| step.call != Call::MapLimit);
     }
+    program.separate();
 }
 
 /// Changes a program a little. It may get steps of `other`.
@@ -109,6 +112,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
             12 if rng.u8(0..8) == 0 => program.implies_exec ^= true,
             12 if rng.bool() => program.mthp ^= true,
             12 => program.wp_async ^= true,
+            13 if len > 0 && rng.u8(0..3) == 0 => program.steps[rng.usize(..len)].beside ^= true,
             13 if len > 0 && rng.bool() => {
                 let step = &mut program.steps[rng.usize(..len)];
                 step.fail = if step.fail == 0 { fail(rng) } else { 0 };
@@ -125,7 +129,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
         }
     }
     program.steps.truncate(MAX_STEPS);
-    leave_room(program);
+    mend(program);
 }
 
 fn ranges(program: &Program) -> Vec<Range> {
@@ -220,8 +224,13 @@ fn insert(program: &mut Program, rng: &mut Rng) {
         program.steps.insert(at, Step::new(process, call));
     }
     let fail = if rng.u8(0..16) == 0 { fail(rng) } else { 0 };
-    let step = Step::new(process, call);
-    program.steps.insert(at, Step { fail, ..step });
+    let step = Step {
+        process,
+        call,
+        fail,
+        beside: rng.u8(0..BESIDE) == 0,
+    };
+    program.steps.insert(at, step);
 }
 
 /// The number of an allocation that fails. Most calls make few.

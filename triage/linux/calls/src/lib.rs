@@ -7,10 +7,13 @@
 //! page write-protected for userfaultfd stays so, and which accesses are allowed. Swap, compaction,
 //! KSM, huge pages and devices must not change any of that.
 //!
+//! Two calls of a process can run at once: see [`Program::why_not_beside`].
+//!
 //! The agent in the guest runs the program and asks the ledger after each call; the host generates,
 //! reduces and prints programs.
 #![forbid(unsafe_code)]
 
+mod beside;
 mod breach;
 mod call;
 mod event;
@@ -26,7 +29,7 @@ pub use breach::{
 pub use call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
-pub use ledger::{Access, Ledger, Shown, wakes};
+pub use ledger::{Access, Done, Ledger, Shown, wakes};
 pub use mappings::Mappings;
 pub use range::Range;
 pub use text::{ParseError, parse};
@@ -66,7 +69,8 @@ pub struct Program {
     pub always: bool,
     /// Calls that change mappings have the personality READ_IMPLIES_EXEC.
     pub implies_exec: bool,
-    /// The calls, in order. Each ends before the next one starts.
+    /// The calls, in order. Each ends before the next one starts, unless that is
+    /// [`beside`](Step::beside) it.
     pub steps: Vec<Step>,
 }
 
@@ -102,6 +106,11 @@ pub struct CallsJob {
     pub closely: bool,
     /// Seconds that a call may take.
     pub patience: u8,
+    /// How often a program that makes two calls at once runs, at least once. In the first run, the
+    /// second call begins after the first one has ended; in the second run, before the first one
+    /// begins. In each other run it begins at another moment of the first one. The runs end with
+    /// the first breach.
+    pub tries: u16,
     /// Known breaches, each with its kind and the place where it shows. For a counter, the place is
     /// the counter's name; for [`BreachKind::Alert`], the kernel's words without their numbers. For
     /// other breaches, the place is what [`place`] returns for the name of the call before the

@@ -73,6 +73,9 @@ impl Modes {
 impl Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flag = |set: bool, word| if set { word } else { "" };
+        if self.beside {
+            f.write_str("beside ")?;
+        }
         if self.fail > 0 {
             write!(f, "fail {} ", self.fail)?;
         }
@@ -149,15 +152,19 @@ impl Display for Program {
 ///
 /// # Errors
 ///
-/// The first line that is no step, that is one step too many, or that limits the mappings of a
-/// program with a monitor.
+/// The first line that is no step, that is one step too many, whose call cannot be made beside the
+/// one before it, or that limits the mappings of a program with a monitor.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
     let mut program = Program::default();
     for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default();
         let words: Vec<&str> = line.split_whitespace().collect();
         let failed = |why: String| ParseError { line: at + 1, why };
-        let (fail, words) = match words[..] {
+        let (beside, words) = match words[..] {
+            ["beside", ref rest @ ..] => (true, rest),
+            ref words => (false, words),
+        };
+        let (fail, words) = match *words {
             ["fail", ref rest @ ..] => {
                 let fail = number(rest.first(), MOST_FAIL.into()).map_err(failed)?;
                 (fail as u8, rest.get(1..).unwrap_or_default())
@@ -165,8 +172,9 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
             ref words => (0, words),
         };
         match words[..] {
-            [] if fail == 0 => {}
-            [] => return Err(failed("fail has no call".to_owned())),
+            [] if fail > 0 => return Err(failed("fail has no call".to_owned())),
+            [] if beside => return Err(failed("beside has no call".to_owned())),
+            [] => {}
             ["wp-async"] => program.wp_async = true,
             ["monitor"] => program.monitor = true,
             ["huge-file"] => program.huge_file = true,
@@ -187,7 +195,12 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
                     process,
                     call,
                     fail,
+                    beside,
                 });
+                let last = program.steps.len() - 1;
+                if beside && let Some(why) = program.why_not_beside(last) {
+                    return Err(failed(format!("{name} cannot be beside: {why}")));
+                }
             }
             [name] => return Err(failed(format!("'{name}' has no process: give p0 or p1"))),
         }
@@ -432,6 +445,15 @@ mod tests {
             "line 1: '1' is too much: ksm has no operands"
         );
         assert_eq!(refused("fail 3"), "line 1: fail has no call");
+        assert_eq!(refused("beside"), "line 1: beside has no call");
+        assert_eq!(
+            refused("ksm p0\nbeside exit p0"),
+            "line 2: exit cannot be beside: it must be made alone"
+        );
+        assert_eq!(
+            refused("beside ksm p0"),
+            "line 1: ksm cannot be beside: there is no call before it"
+        );
         assert_eq!(
             refused("ksm p0\nmap-limit p0\nmonitor"),
             "line 2: a program with a monitor cannot have map-limit: the monitor needs mappings of \

@@ -82,11 +82,14 @@ pub struct CallsFinding {
 }
 
 impl CallsFinding {
-    /// The kinds of calls, which tell causes apart, and `fail` if one of the calls lacks memory.
+    /// The kinds of calls, which tell causes apart; also `fail` if one of the calls lacks memory,
+    /// and `beside` if two calls are made at once.
     fn calls(&self) -> BTreeSet<&'static str> {
         let steps = self.program.steps.iter();
         let fails = steps.clone().any(|step| step.fail > 0).then_some("fail");
-        steps.map(|step| step.call.family()).chain(fails).collect()
+        let beside = self.program.makes_two_at_once().then_some("beside");
+        let families = steps.map(|step| step.call.family());
+        families.chain(fails).chain(beside).collect()
     }
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private

@@ -31,6 +31,12 @@ use std::time::{Duration, Instant};
 const RUNS: u32 = 400;
 /// The same if each run costs a boot or a time-out.
 const RUNS_OF_DEATHS: u32 = 40;
+/// The same if the program makes two calls at once, so that it runs many times each.
+const RUNS_OF_TWO: u32 = 120;
+/// How often a program runs that makes two calls at once.
+const TRIES: u16 = 5;
+/// The same when it is to show a finding again.
+const TRIES_AGAIN: u16 = 100;
 /// Seconds that a call may take.
 const PATIENCE: u8 = 3;
 /// Seconds that a call may take when a reduced finding is confirmed. A call that takes longer
@@ -95,6 +101,11 @@ impl Bench<'_> {
             id: self.jobs,
             program: program.clone(),
             patience: self.patience,
+            tries: if task.name.is_some() || self.is_reducing {
+                TRIES_AGAIN
+            } else {
+                TRIES
+            },
             closely: task.name.is_some() || self.is_reducing || self.jobs.is_multiple_of(CLOSELY),
             known: task.known.clone(),
         };
@@ -253,6 +264,7 @@ impl Run<'_> {
         let runs = match (symptom, &task.name) {
             (_, Some(_)) => 0,
             _ if symptom.is_costly() || bench.is_fresh => RUNS_OF_DEATHS,
+            _ if task.program.makes_two_at_once() => RUNS_OF_TWO,
             _ => RUNS,
         };
         let mut last = None;

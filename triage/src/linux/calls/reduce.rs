@@ -11,6 +11,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     let mut without = |range: std::ops::Range<usize>| {
         let mut shorter = program.clone();
         shorter.steps.drain(range);
+        shorter.separate();
         all.push(shorter);
     };
     let mut size = len / 2;
@@ -23,6 +24,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     let mut changed = |change: &dyn Fn(&mut Program)| {
         let mut simpler = program.clone();
         change(&mut simpler);
+        simpler.separate();
         if simpler != *program {
             all.push(simpler);
         }
@@ -58,6 +60,13 @@ fn candidates(program: &Program) -> Vec<Program> {
     }
     for at in 0..len {
         changed(&|program| program.steps[at].process = 0);
+        changed(&|program| program.steps[at].beside = false);
+        // one after the other, the second call first
+        changed(&|program| {
+            if std::mem::take(&mut program.steps[at].beside) {
+                program.steps.swap(at - 1, at);
+            }
+        });
         changed(&|program| program.steps[at].fail = 0);
         changed(&|program| program.steps[at].fail = program.steps[at].fail.min(1));
         changed(&|program| program.steps[at].fail = program.steps[at].fail.saturating_sub(1));

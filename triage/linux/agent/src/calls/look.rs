@@ -307,7 +307,9 @@ impl Process<'_> {
 
     /// The mappings before a call that is to lack memory, or that fails without an error number.
     pub(super) fn mappings_before(step: &Step) -> Option<Mappings> {
-        if step.fail == 0 && !matches!(step.call, Call::Brk(..)) {
+        let lacks_memory = step.fail > 0 && !step.call.is_access();
+        // an access that fails may have made a stack grow
+        if !lacks_memory && !matches!(step.call, Call::Brk(..)) {
             return None;
         }
         mappings()

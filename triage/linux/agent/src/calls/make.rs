@@ -1,7 +1,7 @@
 //! A process makes a call, and tells the ledger.
 
 use super::{Process, kernel, trace_of};
-use mm_linux_calls::{BreachKind, Call, PAGES, Range, Step};
+use mm_linux_calls::{BreachKind, Call, PAGES, Step};
 use std::sync::atomic::Ordering;
 
 impl Process<'_> {
@@ -18,82 +18,13 @@ impl Process<'_> {
         }
         self.kernel.fail_next(call, step.fail);
         match *call {
-            Call::Write(range)
-            | Call::WriteZero(range)
-            | Call::MemWrite(range)
-            | Call::WriteAlternate(range) => {
-                board.ledger.apply(self.me, call, 0, at, 0);
-                let forced = matches!(call, Call::MemWrite(_));
-                let mut may_fail = step.fail > 0;
-                let is_alternate = matches!(call, Call::WriteAlternate(_));
-                for page in range.pages().step_by(1 + usize::from(is_alternate)) {
-                    let word = match call {
-                        Call::WriteZero(_) => 0,
-                        _ => Range::word(at, page),
-                    };
-                    let wrote = self.kernel.write(page, word, forced);
-                    let ok = wrote.is_ok();
-                    let excused = forced || std::mem::take(&mut may_fail) && !ok;
-                    let shown = board.ledger.has_written(self.me, page, word, ok, excused);
-                    result = wrote.err().filter(|_| result == 0).unwrap_or(result);
-                    if let Some(shown) = shown {
-                        self.note(at, page, shown);
-                    }
+            _ if call.is_access() || matches!(call, Call::DeviceWrite(_)) => {
+                let (target, pid) = self.target(call);
+                let done = self.kernel.perform(call, at, pid);
+                result = done.result;
+                for (page, shown) in board.ledger.tell(target, call, at, &done, step.fail > 0) {
+                    self.note(at, page, shown);
                 }
-            }
-            Call::VmWrite(range) => {
-                let target = if board.ledger.is_alive(1) {
-                    1 - self.me
-                } else {
-                    self.me
-                };
-                let pid = self.shared.pids[target].load(Ordering::SeqCst);
-                board.ledger.apply(target, call, 0, at, 0);
-                let mut may_fail = step.fail > 0;
-                for page in range.pages() {
-                    let word = Range::word(at, page);
-                    let wrote = self.kernel.write_into(pid, page, word);
-                    let ok = wrote.is_ok();
-                    let excused = std::mem::take(&mut may_fail) && !ok;
-                    let shown = board.ledger.has_written(target, page, word, ok, excused);
-                    result = wrote.err().filter(|_| result == 0).unwrap_or(result);
-                    if let Some(shown) = shown {
-                        self.note(at, page, shown);
-                    }
-                }
-            }
-            Call::MemRead(range) | Call::VmRead(range) => {
-                let is_other = matches!(call, Call::VmRead(_)) && board.ledger.is_alive(1);
-                let target = if is_other { 1 - self.me } else { self.me };
-                let pid = self.shared.pids[target].load(Ordering::SeqCst);
-                board.ledger.apply(target, call, 0, at, 0);
-                for page in range.pages() {
-                    let read = match call {
-                        Call::VmRead(_) => self.kernel.read_from(pid, page),
-                        _ => self.kernel.read_memory(page),
-                    };
-                    result = read.err().filter(|_| result == 0).unwrap_or(result);
-                    let read = read.ok();
-                    // only this way of reading makes a stack grow
-                    let grows = read.is_some() && matches!(call, Call::MemRead(_));
-                    let grown = grows.then(|| board.ledger.grow(target, page)).flatten();
-                    let shown = read.and_then(|got| board.ledger.check_word(target, page, got));
-                    if let Some(shown) = grown.or(shown) {
-                        self.note(at, page, shown);
-                    }
-                }
-            }
-            Call::FileRead(range) => {
-                for page in range.pages() {
-                    let read = self.kernel.read_file(page);
-                    result = read.err().filter(|_| result == 0).unwrap_or(result);
-                    let read = read.ok();
-                    let shown = read.and_then(|got| board.ledger.check_file_word(page, got));
-                    if let Some(shown) = shown {
-                        self.note(at, page, shown);
-                    }
-                }
-                board.ledger.apply(self.me, call, 0, at, 0);
             }
             Call::RwProtect(range, on) => {
                 let mut entries = [0; PAGES as usize];
@@ -108,31 +39,6 @@ impl Process<'_> {
                 }
                 self.look_at_waiters(at, Some((call, result, 0)));
             }
-            Call::Read(range) => {
-                board.ledger.apply(self.me, call, 0, at, 0);
-                let mut may_fail = step.fail > 0;
-                for page in range.pages() {
-                    let read = self.kernel.read(page);
-                    result = read.err().filter(|_| result == 0).unwrap_or(result);
-                    if std::mem::take(&mut may_fail) && read.is_err() {
-                        continue;
-                    }
-                    let shown = board.ledger.has_read(self.me, page, read.ok());
-                    if let Some(shown) = shown {
-                        self.note(at, page, shown);
-                    }
-                }
-            }
-            Call::DeviceWrite(range) => {
-                result = self.kernel.device(call, at);
-                board.ledger.apply(self.me, call, result, at, 0);
-                let breach = board
-                    .ledger
-                    .device_has_written(self.me, range, at, result == 0);
-                if let Some((page, shown)) = breach {
-                    self.note(at, page, shown);
-                }
-            }
             Call::Start { range, writes } => {
                 board.ledger.apply(self.me, call, 0, at, 0);
                 self.start(at, range, writes);
@@ -145,21 +51,7 @@ impl Process<'_> {
                 if board.ledger.is_alive(1) {
                     return;
                 }
-                // SAFETY: only this thread goes on in the child, where libc's allocator works.
-                match self.kernel.failing(|_| unsafe { libc::fork() }) {
-                    -1 => result = kernel::errno(),
-                    0 => {
-                        self.me = 1;
-                        self.waiters.clear();
-                        self.kernel.forked(trace_of(self.traces, 1));
-                        while self.shared.turn.load(Ordering::SeqCst) <= 2 * at as u32 {
-                            self.shared.rest(2 * at as u32);
-                        }
-                        self.pass(2 * at as u32 + 2);
-                        self.run(at + 1);
-                    }
-                    pid => self.shared.pids[1].store(pid, Ordering::SeqCst),
-                }
+                result = self.fork(at);
                 self.look_at_events(at, call, result, &[]);
                 board.ledger.apply(self.me, call, result, at, 0);
             }
@@ -184,6 +76,34 @@ impl Process<'_> {
         self.kernel.fail_next(call, 0);
         self.look_at_mappings(at, call, result, mappings.as_ref());
         self.shared.results[at].store(result, Ordering::SeqCst);
+    }
+
+    /// Forks. The child begins with the step after `at`. Returns 0 or a negative error number.
+    pub(super) fn fork(&mut self, at: usize) -> i32 {
+        // SAFETY: only this thread goes on in the child, where libc's allocator works.
+        match self.kernel.failing(|_| unsafe { libc::fork() }) {
+            -1 => return kernel::errno(),
+            0 => {
+                self.me = 1;
+                self.waiters.clear();
+                self.kernel.forked(trace_of(self.traces, 1));
+                while self.shared.turn.load(Ordering::SeqCst) <= 2 * at as u32 {
+                    self.shared.rest(2 * at as u32);
+                }
+                self.pass(2 * at as u32 + 2);
+                self.run(at + 1);
+            }
+            pid => self.shared.pids[1].store(pid, Ordering::SeqCst),
+        }
+        0
+    }
+
+    /// The process whose pages a call accesses, and its number.
+    pub(super) fn target(&self, call: &Call) -> (usize, i32) {
+        let is_far = matches!(call, Call::VmWrite(_) | Call::VmRead(_));
+        let is_other = is_far && self.shared.board().ledger.is_alive(1);
+        let target = if is_other { 1 - self.me } else { self.me };
+        (target, self.shared.pids[target].load(Ordering::SeqCst))
     }
 
     /// PAGEMAP_SCAN must report the pages that pagemap shows.

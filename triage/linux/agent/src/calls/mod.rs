@@ -3,9 +3,10 @@
 //! Each program runs in a process of its own, with a second one after `fork`. The two and the agent
 //! share the ledger and the results, and take turns: in an even turn one process makes its call, in
 //! the odd turn after it the other one looks at its pages. So nothing runs side by side, and a
-//! program does the same in every run.
+//! program does the same in every run, unless it makes two calls at once (`beside`).
 
 mod attic;
+mod beside;
 mod counters;
 mod kernel;
 mod look;
@@ -24,12 +25,16 @@ use mm_linux_calls::{
     Breach, BreachKind, COUNTERS, Call, CallsJob, CallsReply, PROCESSES, Shown, place,
 };
 use mm_linux_protocol::{receive, send};
-use shared::Shared;
+use shared::{AFTERWARDS, Shared};
 use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use waiters::Waiter;
+
+/// Of the runs of a program that makes two calls at once, the first is looked at closely, and so is
+/// one in this many.
+const CLOSELY: u32 = 8;
 
 /// How long a process that was killed may take to end.
 const END: Duration = Duration::from_secs(4);
@@ -153,9 +158,15 @@ impl Process<'_> {
                 if both && !self.wait(turn) {
                     break;
                 }
-                let is_void = !is_mine || matches!(step.call, Call::Exit) && self.me == 0;
+                // the first of two calls waits for the turn of the second
+                let waits = self.job.program.has_beside(at);
+                let is_void = !is_mine || waits || matches!(step.call, Call::Exit) && self.me == 0;
                 if !is_void {
-                    self.make(at, &step);
+                    if step.beside {
+                        self.make_both(at, &steps[at - 1], &step);
+                    } else {
+                        self.make(at, &step);
+                    }
                     self.look(at);
                     self.look_at_pins(at);
                 }
@@ -222,10 +233,51 @@ pub fn serve(port: &mut File, cover: Option<&'static Cover>) -> io::Result<()> {
             headers = wanted;
             kernel::set_headers(&job.program);
         }
-        let mut reply = run(&job, shared, cover, (traces, attic), &mut counters);
+        let mut reply = run_all(&job, shared, cover, (traces, attic), &mut counters);
         words::add(&mut words, &job, &mut reply);
         send(port, &reply)?;
     }
+}
+
+/// Runs a program as often as the job says, until there is a breach.
+fn run_all(
+    job: &CallsJob,
+    shared: &'static Shared,
+    cover: Option<&'static Cover>,
+    (traces, attic): (&'static [Trace], &'static Attic),
+    counters: &mut Counters,
+) -> CallsReply {
+    shared.share.store(AFTERWARDS, Ordering::SeqCst);
+    let mut reply = run(job, shared, cover, (traces, attic), counters);
+    let tries = if job.program.makes_two_at_once() {
+        job.tries
+    } else {
+        1
+    };
+    for number in 1..u32::from(tries) {
+        if reply.breach.is_some() || reply.stuck {
+            break;
+        }
+        // in the second run, the second call begins first
+        let share = match number {
+            1 => 0,
+            _ => beside::share(job.id.wrapping_add(number)),
+        };
+        shared.share.store(share, Ordering::SeqCst);
+        let closely = job.closely && number % CLOSELY == 0;
+        let next = CallsJob {
+            closely,
+            ..job.clone()
+        };
+        let next = run(&next, shared, cover, (traces, attic), counters);
+        reply.reached.extend(next.reached);
+        reply = CallsReply {
+            reached: reply.reached,
+            passed_over: reply.passed_over + next.passed_over,
+            ..next
+        };
+    }
+    reply
 }
 
 fn run(

@@ -7,12 +7,20 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
+/// See [`Shared::share`].
+pub const AFTERWARDS: u32 = u32::MAX;
+
 /// What the processes of a program share.
 pub struct Shared {
     pub kept: AtomicU32,
     /// Twice the number of the step, plus one while the other process looks.
     pub turn: AtomicU32,
     pub results: [AtomicI32; MAX_STEPS],
+    /// When the second of two calls begins: after this share of the time that the first one takes,
+    /// in thousandths. [`AFTERWARDS`]: when the first one has ended.
+    pub share: AtomicU32,
+    /// How long the first of two calls takes, in nanoseconds, by its step.
+    pub spans: [AtomicU32; MAX_STEPS],
     pub pids: [AtomicI32; PROCESSES],
     pub mailbox: Mailbox,
     pub passed_over: AtomicU32,
@@ -24,6 +32,8 @@ pub struct Shared {
 pub struct Board {
     pub breach: Option<Breach>,
     pub ledger: Ledger,
+    /// The ledger for the other order of two calls.
+    pub other: Ledger,
 }
 
 // SAFETY: the processes take turns; see `Shared::turn`.

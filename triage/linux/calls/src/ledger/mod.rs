@@ -11,16 +11,20 @@
 //! - soft-dirty of hugetlb, which does not have it;
 //! - success of accesses to hugetlb, whose pages may run out;
 //! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
-//! - anything that a call which failed may have done.
+//! - anything that a call which failed may have done;
+//! - what depends on which of two calls that ran at once came first.
 
 mod access;
 mod apply;
 mod areas;
 mod events;
+mod merge;
 mod page;
 mod shown;
+mod tell;
 mod waiters;
 
+pub use tell::Done;
 pub use waiters::wakes;
 
 use crate::breach::{BreachKind, memory};
@@ -48,7 +52,7 @@ pub enum Access {
 pub type Shown = (BreachKind, u64, u64);
 
 /// The promises to the processes of a program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ledger {
     wp_async: bool,
     /// A monitor resolves page faults.

@@ -3,6 +3,7 @@
 //! The program says `ok`, or `BROKEN` and how, and then ends with status 1. It has one statement
 //! for each step where it can, and declares what it uses where it first uses it.
 
+mod beside;
 mod check;
 mod monitor;
 mod statement;
@@ -42,7 +43,17 @@ const HEAP: &str = "\
 ";
 
 /// How many allocations of a call are made to fail, one after the other.
-const TRIES: u8 = 40;
+const FAILURES_TRIED: u16 = 40;
+
+/// How often the program runs, in a process of its own each time: once for each allocation that
+/// fails, or for each delay between two calls that it makes at once.
+fn tries(program: &Program) -> u16 {
+    if program.makes_two_at_once() {
+        beside::DELAYS
+    } else {
+        FAILURES_TRIED
+    }
+}
 
 /// The headers, and the words that need them.
 const HEADERS: [(&str, &[&str]); 21] = [
@@ -54,7 +65,7 @@ const HEADERS: [(&str, &[&str]); 21] = [
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("pthread.h", &["pthread_"]),
     ("sys/prctl.h", &["prctl(", "BRK("]),
-    ("sched.h", &["WAIT("]),
+    ("sched.h", &["WAIT(", "SCHED_"]),
     ("signal.h", &["kill("]),
     ("stdio.h", &["puts(", "printf(", "fopen(", "scanf("]),
     ("stdlib.h", &["atol(", "exit(b"]),
@@ -118,6 +129,10 @@ struct Writer<'a> {
     declared: [Vec<Needs>; 2],
     /// The step whose allocations fail one after the other, in one run of the program each.
     tried: Option<usize>,
+    /// The program runs more than once, each time in a process of its own.
+    is_tried: bool,
+    /// The statements of a call that is made at once with the next one.
+    first: String,
 }
 
 impl<'a> Writer<'a> {
@@ -163,6 +178,8 @@ impl<'a> Writer<'a> {
             events,
             declared: [Vec::new(), Vec::new()],
             tried,
+            is_tried: tried.is_some() || program.makes_two_at_once(),
+            first: String::new(),
         }
     }
 
@@ -202,11 +219,14 @@ impl<'a> Writer<'a> {
         last == Some(&Call::Fork)
     }
 
-    /// Seconds that the second process stays after its last step.
-    fn rest(&self) -> usize {
+    /// The statement by which the second process stays for a while after its last step.
+    fn rest(&self) -> String {
         let steps = self.program.steps.iter();
         let waits = |step: &&Step| matches!(step.call, Call::Ksm | Call::Khugepaged);
-        5 + 3 * steps.filter(waits).count()
+        match steps.filter(waits).count() {
+            0 if self.is_tried => "usleep(100000), _exit(0);".to_owned(),
+            count => format!("sleep({}), _exit(0);", 5 + 3 * count),
+        }
     }
 
     fn declare(&mut self, text: &mut String, depth: usize, process: u8, needs: Option<Needs>) {
@@ -249,7 +269,7 @@ impl<'a> Writer<'a> {
             }
         }
         if process == 1 {
-            add(text, depth, &format!("sleep({}), _exit(0);", self.rest()));
+            add(text, depth, &self.rest());
         }
     }
 
@@ -270,6 +290,10 @@ impl<'a> Writer<'a> {
                 self.process(&mut life, depth + 1, 1, number + 1);
                 if step.fail > 0 {
                     add(text, depth, &self.fails(at).begin());
+                }
+                let is_first = self.program.has_beside(at);
+                if is_first {
+                    add(text, depth, &beside::start(at + 1));
                 }
                 let is_short = life.lines().count() == 1;
                 let writes = |step: &Step| {
@@ -298,28 +322,38 @@ impl<'a> Writer<'a> {
                 if step.fail > 0 {
                     add(text, depth, "dprintf(fail, \"0\");");
                 }
+                if is_first {
+                    add(text, depth, &beside::join(at + 1));
+                }
                 return;
             }
             _ => {}
         }
-        if let Some(instead) = watched.and_then(|_| self.check.instead.clone()) {
+        let instead = watched.and_then(|_| self.check.instead.clone());
+        if let Some(instead) = instead.filter(|_| !step.beside) {
             self.declare(text, depth, step.process, needs(&step.call, false));
             self.declare(text, depth, step.process, self.check.needs);
             return add(text, depth, &instead);
         }
         let faulted = self.results.get(at).is_some_and(|result| *result < 0);
         self.declare(text, depth, step.process, needs(&step.call, faulted));
-        let forks = self.events[..number].iter().any(|(_, event)| {
-            matches!(event, Event::Step(at) if self.program.steps[*at].call == Call::Fork)
-        });
-        let other = match step.process {
-            0 if forks => "child",
-            0 => "getpid()",
-            _ => "getppid()",
-        };
+        let other = other(self.program, at);
         let made = statement(&step.call, at, faulted, other);
         let made = with_personality(self.program, &step.call, made);
-        add(text, depth, &failing(made, self.fails(at)));
+        let made = failing(made, self.fails(at));
+        if self.program.has_beside(at) {
+            self.first = made;
+        } else if step.beside {
+            // nothing is left to do behind a fork
+            let first = std::mem::take(&mut self.first);
+            if !first.is_empty() {
+                add(text, depth, &beside::start(at));
+                add(text, depth, &first);
+                add(text, depth, &beside::join(at));
+            }
+        } else {
+            add(text, depth, &made);
+        }
     }
 
     fn checked(&mut self, text: &mut String, depth: usize, process: u8) {
@@ -332,12 +366,12 @@ impl<'a> Writer<'a> {
         add(text, depth, &check.after);
         add(text, depth, &format!("int broken = {};", check.broken));
         let said = format!("puts(broken ? \"BROKEN: {says}\" : \"ok\")");
-        let end = match (process, self.tried) {
+        let end = match (process, self.is_tried) {
             // the first process prints the line
-            (0, Some(_)) => "return broken;".to_owned(),
-            (_, Some(_)) => "exit(broken);".to_owned(),
-            (0, None) => format!("return {said}, broken;"),
-            (_, None) => format!("{said};\nexit(broken);"),
+            (0, true) => "return broken;".to_owned(),
+            (_, true) => "exit(broken);".to_owned(),
+            (0, false) => format!("return {said}, broken;"),
+            (_, false) => format!("{said};\nexit(broken);"),
         };
         add(text, depth, &end);
     }
@@ -466,6 +500,18 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// The process that a step of [`Call::VmWrite`] or [`Call::VmRead`] accesses, in C.
+fn other(program: &Program, at: usize) -> &'static str {
+    let forks = program.steps[..at]
+        .iter()
+        .any(|step| step.call == Call::Fork);
+    match program.steps[at].process {
+        0 if forks => "child",
+        0 => "getpid()",
+        _ => "getppid()",
+    }
+}
+
 /// The flags of `memfd_create`.
 fn file_flags(program: &Program) -> String {
     let flags = program.file_flags();
@@ -520,16 +566,16 @@ fn moved(breach: &Breach) -> String {
     }
 }
 
-/// The beginning of a program that makes one allocation after the other fail, until one shows the
-/// bug. A process that dies of a signal shows nothing.
-fn begin(is_tried: bool, says: &str) -> String {
-    if !is_tried {
+/// The beginning of a program that runs again and again until a run shows the bug. A process that
+/// dies of a signal shows nothing.
+fn begin(tries: u16, says: &str) -> String {
+    if tries == 0 {
         return String::new();
     }
     format!(
         "\tint n = 0, status = 0;\n\
-         \twhile (!WEXITSTATUS(status) && n++ < {TRIES} && fork())\n\t\twait(&status);\n\
-         \tif (WEXITSTATUS(status) || n > {TRIES})\n\
+         \twhile (!WEXITSTATUS(status) && n++ < {tries} && fork())\n\t\twait(&status);\n\
+         \tif (WEXITSTATUS(status) || n > {tries})\n\
          \t\treturn puts(WEXITSTATUS(status) ? \"BROKEN: {says}\" : \"ok\"), WEXITSTATUS(status);\n"
     )
 }
@@ -541,12 +587,13 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
     let writer = Writer::new(program, results, breach);
     let helper = writer.check.helper.to_owned();
     let says = kind.map_or("", BreachKind::says);
-    let is_tried = writer.tried.is_some();
+    let is_tried = writer.is_tried;
+    let tries = if is_tried { tries(program) } else { 0 };
     let hangs = breach.is_some_and(|breach| waits_for_ever(program, breach));
     // the first process makes another one for each allocation that fails
     let each = |rest: &str| {
         format!(
-            "\tint n = 0;\n\twhile (n++ < {TRIES} && fork())\n\t\twait(0);\n\tif (n > {TRIES}){rest}"
+            "\tint n = 0;\n\twhile (n++ < {tries} && fork())\n\t\twait(0);\n\tif (n > {tries}){rest}"
         )
     };
     let (helper, main) = match (kind, breach) {
@@ -563,6 +610,17 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
                 "\tlong before = counter();\n{begin}\t\twrite(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n\
                  \t\tint broken = {moved};\n\
                  \t\treturn puts(broken ? \"BROKEN: {name} does not return to its earlier value\" : \"ok\"), broken;\n\t}}\n{body}"
+            );
+            (helper, main)
+        }
+        _ if hangs && is_tried => {
+            let body = writer.body(1);
+            let main = format!(
+                "\tint n = 0;\n\tfor (pid_t program; n++ < {tries} && (program = fork());)\n\
+                 \t\tfor (int ticks = 0; !waitpid(program, 0, WNOHANG); usleep(1000))\n\
+                 \t\t\tif (++ticks > 10000)\n\
+                 \t\t\t\treturn kill(program, SIGKILL), puts(\"BROKEN: {says}\"), 1;\n\
+                 \tif (n > {tries})\n\t\treturn puts(\"ok\"), 0;\n{body}"
             );
             (helper, main)
         }
@@ -588,11 +646,19 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
             (helper, main)
         }
         (Some(BreachKind::BelowZero), Some(breach)) => {
-            (counter(breach).1, begin(is_tried, says) + &writer.body(1))
+            (counter(breach).1, begin(tries, says) + &writer.body(1))
         }
-        _ => (helper, begin(is_tried, says) + &writer.body(1)),
+        _ => (helper, begin(tries, says) + &writer.body(1)),
     };
-    assemble(program, &helper, &main, comment)
+    let faults = |at: usize| results.get(at).is_some_and(|result| *result < 0);
+    let threads = beside::threads(program, faults);
+    let (shared, main) = beside::share(&threads, &main);
+    assemble(
+        program,
+        &format!("{shared}{threads}{helper}"),
+        &main,
+        comment,
+    )
 }
 
 /// Reads each page without a signal, as the agent does at the end of a program.

@@ -147,3 +147,34 @@ fn a_call_without_memory_is_short_c_that_compiles() {
         assert!(c.lines().count() <= MOST + 22, "{c}");
     }
 }
+
+#[test]
+fn two_calls_at_once_are_short_c_that_compiles() {
+    let text = "mmap p0 0 4 rw\nwrite p0 0 4\nuffd-register p0 0 4 wp\nfork p0\n\
+                uffd-writeprotect p0 0 4 on\nbeside vm-write p0 0 4\nread p0 0 4\n";
+    let program = parse(text).expect("a program");
+    for breach in breaches(&program) {
+        let c = c(&program, &[0; 7], Some(&breach), "");
+        assert_compiles(breach.kind.name(), &c);
+        let order = [
+            "static void *beside5(void *delay)",
+            "SCHED_FIFO",
+            "usleep((long)delay",
+            "process_vm_writev(child",
+            "int main(void)",
+            "n++ < 500 && ",
+            "child = fork()",
+            "pthread_create(&thread5",
+            "UFFDIO_WRITEPROTECT",
+            "pthread_join(thread5, 0);",
+        ];
+        let mut rest = &c[..];
+        for said in order {
+            let at = rest
+                .find(said)
+                .unwrap_or_else(|| panic!("no {said} in {rest}\n{c}"));
+            rest = &rest[at + said.len()..];
+        }
+        assert!(c.lines().count() <= MOST + 32, "{c}");
+    }
+}

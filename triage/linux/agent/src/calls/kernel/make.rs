@@ -136,7 +136,7 @@ impl Kernel {
     /// pages that it says it has handled.
     pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
         // the buffer is touched first, so that the call itself does not fault on it
-        if let Call::Copy(range, _) | Call::FileWrite(range) = call {
+        if let Call::Copy(range, _) | Call::FileWrite(range) | Call::DeviceWrite(range) = call {
             self.fill(*range, step);
         }
         if call.changes_mappings() {
@@ -396,6 +396,7 @@ impl Kernel {
             Call::ToDevice(_)
             | Call::ToSystem(_)
             | Call::DeviceRead(_)
+            | Call::DeviceWrite(_)
             | Call::DeviceLacksHuge
             | Call::Exclusive(_) => {
                 return (self.command(call), 0);
@@ -410,7 +411,6 @@ impl Kernel {
             | Call::MemRead(_)
             | Call::VmRead(_)
             | Call::FileRead(_)
-            | Call::DeviceWrite(_)
             | Call::Scan { .. }
             | Call::Start { .. }
             | Call::Fork
@@ -489,13 +489,6 @@ impl Kernel {
     }
 
     /// Makes a command of `/dev/hmm_dmirror0`.
-    pub fn device(&mut self, call: &Call, step: usize) -> i32 {
-        if let Some(range) = call.range() {
-            self.fill(range, step);
-        }
-        self.traced(|kernel| kernel.command(call))
-    }
-
     fn command(&mut self, call: &Call) -> i32 {
         let number: c_ulong = match call {
             Call::DeviceRead(_) => 0,

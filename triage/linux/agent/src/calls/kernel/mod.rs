@@ -15,7 +15,7 @@ pub use system::{free_hugetlb, free_maps, set_headers, set_up};
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
 use crate::cover::Trace;
-use mm_linux_calls::{BASE, Call, PAGE_BYTES, PAGES, Program, Range, Step, UffdEvent};
+use mm_linux_calls::{BASE, Call, Done, PAGE_BYTES, PAGES, Program, Range, Step, UffdEvent};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -52,6 +52,22 @@ fn bytes(pages: u16) -> u64 {
 
 fn told(result: io::Result<()>) -> i32 {
     result.map_or_else(|error| -error.raw_os_error().unwrap_or(1), |()| 0)
+}
+
+/// Memory for what a device or userfaultfd copies, with a page for each of the window.
+fn new_buffer() -> u64 {
+    // SAFETY: new memory.
+    let buffer = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes(PAGES) as usize,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    buffer as u64
 }
 
 /// Opens a file when it is first needed. It belongs to the address space that opens it.
@@ -143,17 +159,6 @@ impl Kernel {
         } else {
             0
         };
-        // SAFETY: new memory.
-        let buffer = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                bytes(PAGES) as usize,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
         Self {
             wp_async: program.wp_async,
             huge_file: program.huge_file,
@@ -169,7 +174,7 @@ impl Kernel {
             fail: 0,
             file,
             zero: None,
-            buffer: buffer as u64,
+            buffer: new_buffer(),
             adds_all: system::version() >= (6, 17),
             trace,
             merges: false,
@@ -180,6 +185,38 @@ impl Kernel {
             refuses_exec: false,
             state: None,
         }
+    }
+
+    /// What a second thread of the process needs to make this call.
+    pub fn beside(&mut self, call: &Call) -> Self {
+        self.prepare(call);
+        let copied = |file: &Option<File>| file.as_ref().and_then(|file| file.try_clone().ok());
+        Self {
+            mailbox: None,
+            monitor: None,
+            device: copied(&self.device),
+            pagemap: None,
+            memory: copied(&self.memory),
+            pins: None,
+            failures: None,
+            pipe: None,
+            fail: 0,
+            zero: None,
+            buffer: new_buffer(),
+            trace: None,
+            segments: Vec::new(),
+            limits: Vec::new(),
+            state: None,
+            ..*self
+        }
+    }
+
+    /// Ends what [`beside`](Self::beside) began.
+    pub fn join(&mut self, other: Self) {
+        self.merges |= other.merges;
+        self.collapses |= other.collapses;
+        // SAFETY: the other thread has ended, and nobody else uses its buffer.
+        unsafe { libc::munmap(other.buffer as *mut _, bytes(PAGES) as usize) };
     }
 
     /// Called in the child of a fork. Drops the files that belong to the parent.
@@ -275,6 +312,39 @@ impl Kernel {
             trace.end();
         }
         result
+    }
+
+    /// Makes a call as step `step`. If it accesses another process, that is `pid`.
+    pub fn perform(&mut self, call: &Call, step: usize, pid: i32) -> Done {
+        if !call.is_access() {
+            let (result, pages) = self.call(call, step);
+            let accesses = Vec::new();
+            return Done {
+                result,
+                pages,
+                accesses,
+            };
+        }
+        let access = |page: usize| {
+            let word = call.word(step, page);
+            let result = match call {
+                Call::Read(_) => self.read(page),
+                Call::MemRead(_) => self.read_memory(page),
+                Call::VmRead(_) => self.read_from(pid, page),
+                Call::FileRead(_) => self.read_file(page),
+                Call::VmWrite(_) => self.write_into(pid, page, word).map(|()| word),
+                Call::MemWrite(_) => self.write(page, word, true).map(|()| word),
+                _ => self.write(page, word, false).map(|()| word),
+            };
+            (page, result)
+        };
+        let accesses: Vec<_> = call.accessed().map(access).collect();
+        let failure = accesses.iter().find_map(|(_, access)| access.err());
+        Done {
+            result: failure.unwrap_or(0),
+            pages: 0,
+            accesses,
+        }
     }
 
     /// Reads a page's word; a negative signal if that fails.

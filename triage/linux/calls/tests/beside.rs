@@ -1,0 +1,164 @@
+//! Two calls at once: the ledger claims what is true in both orders.
+
+use mm_linux_calls::{BreachKind, Call, Done, Kind, Ledger, Program, Prot, Range, parse};
+
+const PRESENT: u64 = 1 << 63;
+const SOFT_DIRTY: u64 = 1 << 55;
+const PAGES: Range = Range { first: 0, len: 2 };
+
+/// A ledger in which process 0 has mapped two pages and written 7 to each.
+fn written() -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.reset(&Program::default());
+    let map = Call::Map {
+        range: PAGES,
+        kind: Kind::Private,
+        prot: Prot::Write,
+    };
+    ledger.apply(0, &map, 0, 0, 0);
+    for page in PAGES.pages() {
+        assert_eq!(ledger.has_written(0, page, 7, true, false), None);
+    }
+    ledger
+}
+
+/// What two calls have done at once. The first is step 1, the second step 2.
+fn both(ledger: &mut Ledger, first: (Call, &Done), second: (Call, &Done)) -> Vec<BreachKind> {
+    let mut other = Ledger::default();
+    let broken = ledger.tell_at_once(
+        (0, &first.0, 1, first.1),
+        (0, &second.0, 2, second.1),
+        &mut other,
+    );
+    broken.into_iter().map(|(_, _, shown)| shown.0).collect()
+}
+
+/// An access to page 0.
+fn access(result: Result<u64, i32>) -> Done {
+    Done {
+        accesses: vec![(0, result)],
+        ..Done::default()
+    }
+}
+
+fn reads(ledger: &mut Ledger, page: usize, word: u64) -> Option<BreachKind> {
+    ledger.has_read(0, page, Some(word)).map(|shown| shown.0)
+}
+
+#[test]
+fn a_write_is_not_lost_in_a_call_that_keeps_contents() {
+    let mut ledger = written();
+    let write = Call::Write(Range::new(0, 1));
+    let word = write.word(2, 0);
+    let broken = both(
+        &mut ledger,
+        (Call::Compact, &Done::default()),
+        (write, &access(Ok(word))),
+    );
+    assert_eq!(broken, []);
+    assert_eq!(reads(&mut ledger, 0, 7), Some(BreachKind::Contents));
+    assert_eq!(reads(&mut ledger, 0, word), None);
+    assert_eq!(reads(&mut ledger, 1, 7), None);
+}
+
+#[test]
+fn what_depends_on_the_order_is_not_claimed() {
+    let clear = Call::ClearSoftDirty;
+    let write = Call::Write(Range::new(0, 1));
+    let word = write.word(2, 0);
+    let mut ledger = written();
+    let broken = both(
+        &mut ledger,
+        (clear, &Done::default()),
+        (write, &access(Ok(word))),
+    );
+    assert_eq!(broken, []);
+    for entry in [PRESENT, PRESENT | SOFT_DIRTY] {
+        assert_eq!(ledger.check_shown(0, 0, entry), None);
+    }
+    assert_eq!(reads(&mut ledger, 0, 7), Some(BreachKind::Contents));
+    // two writes: either word
+    let mut ledger = written();
+    let first = write.word(1, 0);
+    let broken = both(
+        &mut ledger,
+        (write, &access(Ok(first))),
+        (write, &access(Ok(word))),
+    );
+    assert_eq!(broken, []);
+    for got in [first, word] {
+        assert_eq!(reads(&mut ledger, 0, got), None);
+    }
+}
+
+#[test]
+fn the_result_of_an_access_says_which_came_first() {
+    let protect = Call::Protect(Range::new(0, 1), Prot::None);
+    let write = Call::Write(Range::new(0, 1));
+    let word = write.word(2, 0);
+    for (result, contents) in [(Ok(word), word), (Err(-11), 7)] {
+        let mut ledger = written();
+        let broken = both(
+            &mut ledger,
+            (protect, &Done::default()),
+            (write, &access(result)),
+        );
+        assert_eq!(broken, []);
+        ledger.apply(0, &Call::Protect(PAGES, Prot::Write), 0, 3, 0);
+        assert_eq!(reads(&mut ledger, 0, 1), Some(BreachKind::Contents));
+        assert_eq!(reads(&mut ledger, 0, contents), None);
+    }
+}
+
+#[test]
+fn what_is_true_in_no_order_is_a_breach() {
+    let mut ledger = written();
+    let read = Call::Read(Range::new(0, 1));
+    let write = Call::Write(Range::new(0, 1));
+    let word = write.word(1, 0);
+    let broken = both(
+        &mut ledger,
+        (write, &access(Ok(word))),
+        (read, &access(Ok(9))),
+    );
+    assert_eq!(broken, [BreachKind::Contents]);
+    let mut ledger = written();
+    let advise = Call::Advise(PAGES, mm_linux_calls::Advice::PageOut);
+    let broken = both(
+        &mut ledger,
+        (advise, &Done::default()),
+        (read, &access(Err(-11))),
+    );
+    assert_eq!(broken, [BreachKind::Denied]);
+}
+
+#[test]
+fn a_page_that_may_or_may_not_have_moved_is_vague() {
+    let mut ledger = written();
+    let moves = Call::Move {
+        range: Range::new(0, 1),
+        to: 8,
+        keep: false,
+    };
+    let unmap = Call::Unmap(Range::new(8, 1));
+    let done = Done::default();
+    assert_eq!(both(&mut ledger, (moves, &done), (unmap, &done)), []);
+    for shows in [0, PRESENT] {
+        assert_eq!(ledger.check_shown(0, 8, shows), None);
+    }
+    let shown = ledger.check_shown(0, 0, PRESENT).map(|shown| shown.0);
+    assert_eq!(shown, Some(BreachKind::ShownUnmapped));
+}
+
+#[test]
+fn calls_that_cannot_be_made_at_once_are_separated() {
+    let text = "mmap p0 0 4 rw\nwrite p0 0 4\nbeside compact p0\n";
+    let mut program = parse(text).expect("a program");
+    assert!(program.makes_two_at_once() && program.has_beside(1));
+    program.steps.remove(1);
+    program.separate();
+    assert!(program.has_beside(0), "mmap can be beside compact");
+    program.steps[0].fail = 1;
+    program.separate();
+    assert!(!program.makes_two_at_once());
+}
