@@ -1,4 +1,4 @@
-# The boundary of a new VMA lies in the range of a huge page that has small entries by now. It
+# The boundary of a new VMA lies in the range of a huge page that has small entries by now. mmap
 # invalidates all of that range, so the device loses page 9.
 thp always
 mmap p0 0 16 rw

@@ -38,7 +38,7 @@ static int signal_of_other(long size)
 	p[0] = 1;
 	child = fork();
 	if (!child) {
-		char byte = p[0];	// in the other process, the mapping has its page table now
+		char byte = p[0];	// this process is the other one; its mapping has a page table now
 
 		write(from[1], &byte, 1);
 		read(to[0], &byte, 1);

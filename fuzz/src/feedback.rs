@@ -11,8 +11,8 @@
 //! feature as well: the next operation depends on it, and edges show the difference only once that
 //! operation has run.
 //!
-//! Features are counted in an array of the target: libFuzzer's extra counters. Other engines go
-//! without; docs/experiments/state-feedback.md says why AFL++ does.
+//! Features are counted in an array: libFuzzer's extra counters in its targets, an array of its own
+//! in mm-fast. Other engines go without; docs/experiments/state-feedback.md says why AFL++ does.
 
 use crate::exec::{Observer, Outcome};
 use crate::program::{OpKind, Program, Step};

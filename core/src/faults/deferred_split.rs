@@ -5,8 +5,9 @@
 //! on a queue, for the shrinker. A new huge page is queued as well, but not marked: the shrinker
 //! splits it if it is underused, that is, if it has many pages of zeroes.
 //!
-//! A folio leaves the queue when it is split or freed, or when it moves to another folio. While it
-//! is in the swap cache it is not put on the queue, because reclaim is already at work on it.
+//! A folio leaves the queue when it is split or freed, when its contents migrate to another folio,
+//! or when the shrinker finds no reason to split it. While it is in the swap cache it is not put on
+//! the queue, because reclaim is already at work on it.
 //!
 //! Corresponds to `deferred_split_folio`, `deferred_split_scan` and `split_huge_pages_pid` in
 //! `mm/huge_memory.c`.

@@ -29,9 +29,9 @@ pub enum Thp {
     /// Never.
     #[default]
     Never,
-    /// Whenever the VMA covers the range of the huge entry, unless it was advised against.
+    /// Whenever the VMA covers the range of the huge entry, unless MADV_NOHUGEPAGE was advised.
     Always,
-    /// Like [`Always`](Self::Always), but only in a VMA for which it was advised.
+    /// Like [`Always`](Self::Always), but only in a VMA for which MADV_HUGEPAGE was advised.
     Madvise,
 }
 

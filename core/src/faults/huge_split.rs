@@ -139,9 +139,9 @@ impl State {
     }
 
     /// Splits the huge entry that a new boundary inside a VMA would cut, if there is one
-    /// (`vma_adjust_trans_huge`). The invalidation does not depend on whether the entry is huge, so
-    /// devices lose their mappings of the range even if it has small entries or none. The kernel's
-    /// callbacks may sleep here; those of the model do not.
+    /// (`vma_adjust_trans_huge`). Devices lose their mappings of the range of that entry even if
+    /// the range has small entries or none: the kernel calls the MMU notifiers before it looks
+    /// whether the entry is huge. The kernel's callbacks may sleep here; those of the model do not.
     pub(crate) fn vma_adjust_trans_huge(&mut self, task: TaskId, vma: VmaId, boundary: u64) {
         let mm = self.vma(vma).mm;
         let range = self.pmd_range(boundary);

@@ -190,8 +190,8 @@ impl State {
             Some(dev) => self.free_zone_device_folio(folio, dev),
             None => {
                 let queued = self.head(folio).order > 0;
-                // before f8f931bba0f9, the queue was that of the memory cgroup, to which a folio
-                // that has moved is not charged any more
+                // before f8f931bba0f9, a folio was only removed from the queue of its memory
+                // cgroup; once its contents have migrated it has no cgroup, so it stayed queued
                 zoo!(self, Bug::DeferredSplitVsMigration
                     if !self.head(folio).has(PageFlags::CHARGED) => let queued = false);
                 if queued {

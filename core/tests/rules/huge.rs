@@ -317,7 +317,7 @@ fn a_part_of_a_huge_page_goes_to_a_device_alone() {
 #[test]
 fn a_folio_that_cannot_be_split_ends_the_collection_of_its_table() {
     let lab = written();
-    // page 0 has a small entry of the large folio, and page 4 a page of its own
+    // after the write, page 4 has a small folio, and small entries map the large folio elsewhere
     let child = lab.fork(lab.mm);
     lab.write(lab.mm, 4, 5);
     let page = lab.pfn(lab.mm, 2);

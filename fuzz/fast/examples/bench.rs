@@ -35,7 +35,7 @@ fn processor_time() -> f64 {
     spent.unwrap_or(0.0)
 }
 
-/// The least nanoseconds that a call of `body` takes for each of [`EXECS`] executions.
+/// Nanoseconds for one execution, in the fastest call of `body`. A call does [`EXECS`] executions.
 fn least(mut body: impl FnMut()) -> f64 {
     let once = |_| {
         let began = processor_time();

@@ -8,9 +8,9 @@
 //!   fewest executions had wins. FairFuzz (Lemieux and Sen, ASE 2018) aims at such rare branches,
 //!   and libFuzzer's `-entropic` (Böhme, Manès and Cha, FSE 2020) prefers inputs with rare
 //!   features.
-//! - Each choice of a feature counts as if an execution had the feature, as AFLFast (Böhme, Pham
-//!   and Roychoudhury, CCS 2016) lowers the energy of inputs that were chosen often. So a feature
-//!   that no later execution can have does not win for ever.
+//! - Each choice of a feature counts as if an execution had the feature. So a feature that no later
+//!   execution can have does not win for ever. In the same way, AFLFast (Böhme, Pham and
+//!   Roychoudhury, CCS 2016) lowers the energy of inputs that were chosen often.
 
 use fastrand::Rng;
 use mm_fuzz::program::Program;
@@ -27,7 +27,7 @@ struct Feature {
     champion: u32,
     /// The length of that program; `u32::MAX` if there is none.
     len: u32,
-    /// How often an execution had it or it was chosen, or the greatest number.
+    /// Number of executions that had it, and of times that it was chosen. Saturates.
     hits: u32,
 }
 
@@ -36,7 +36,7 @@ struct Feature {
 pub struct Kept {
     /// The program.
     pub program: Program,
-    /// The program was read from a file, so it needs no new one.
+    /// The program was read from a file or written to one, so it needs no new file.
     pub is_on_disk: bool,
     /// Number of features of which it is the champion.
     owned: u32,
@@ -170,7 +170,7 @@ impl Corpus {
         self.programs.iter().flatten().map(|kept| &kept.program)
     }
 
-    /// Number of features that the programs have, below and from `split`.
+    /// Number of features that the programs have: those with numbers below `split`, and the rest.
     pub fn features(&self, split: u32) -> (usize, usize) {
         let below = self.seen.iter().filter(|number| **number < split).count();
         (below, self.seen.len() - below)

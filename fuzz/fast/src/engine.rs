@@ -1,8 +1,9 @@
 //! The loop: choose a parent, mutate it, run the mutant, keep it if it is worth keeping.
 //!
-//! A mutant that adds nothing becomes the next parent a few times, so that changes pile up before
-//! the run returns to the corpus; that is libFuzzer's `-mutate_depth`. The mutations are those that
-//! libFuzzer gets from us (`mm_fuzz::program::engine`, `mm_fuzz::target::preempt`).
+//! A mutant that adds nothing becomes the next parent, so that changes pile up. After five mutants
+//! in a row, the engine chooses from the corpus again; that is libFuzzer's `-mutate_depth`. The
+//! mutations are those that libFuzzer gets from us (`mm_fuzz::program::engine`,
+//! `mm_fuzz::target::preempt`).
 //!
 //! The loop reads no clock and no file. With the same seed and the same imported programs, it does
 //! the same.

@@ -212,7 +212,7 @@ impl<'a> Worker<'a> {
         Ok(ExitCode::from(if has_finding { STATUS_FINDING } else { 0 }))
     }
 
-    /// Runs mutants. Returns true if a finding has ended it.
+    /// Runs mutants until the worker should end. Returns true if a finding ends the worker.
     fn fuzz(&mut self) -> Result<bool> {
         while !self.is_over() {
             watch::RUNS.store(self.engine.execs(), Ordering::Relaxed);

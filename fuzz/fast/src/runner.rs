@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// The counters of the states, where each word has eight of them.
+/// The counters of the states. They are aligned, so [`take`] reads all of them in words of eight.
 #[derive(Debug)]
 #[repr(align(64))]
 struct States(Counters);
@@ -163,7 +163,7 @@ impl Runner {
             notes,
             input: Vec::new(),
         };
-        // the process itself may have run code of the core
+        // making the executors has run code of the core: those edges belong to no program
         runner.take_features(&mut Vec::new());
         Ok(runner)
     }
@@ -218,7 +218,7 @@ impl Runner {
 
     /// Replaces the executors: a panic may have left their machines halfway through an operation.
     pub fn renew(&mut self) {
-        // the bugs were known when the runner was made
+        // this cannot fail: `new` has made executors with the same options
         if let (Ok(executor), Ok(watch)) =
             (self.options.executor(false), self.options.executor(true))
         {

@@ -1,4 +1,4 @@
-//! What watches a worker from a second thread: a run that hangs, and memory that grows.
+//! A second thread watches a worker, for a run that hangs and for memory that grows.
 //!
 //! The executor ends a run after a number of scheduling points, and reports it. So only a loop
 //! without a scheduling point hangs. Neither a hang nor a lack of memory can be survived in the

@@ -11,7 +11,7 @@ use super::mutate::{Limits, crossover, mutate};
 use super::wire::{self, HEADER_BYTES, RECORD_BYTES};
 use super::{MAX_PREEMPTIONS, Op, OperandKind, Program};
 
-/// One in this many mutations is the engine's own.
+/// One in this many mutations changes bytes instead of the program.
 const BYTE_MUTATIONS: u8 = 8;
 /// One in this many of all other mutations starts from a new random program instead of the input.
 /// Random programs find some bugs long before mutation does.
@@ -61,11 +61,11 @@ pub fn mutate_wire(
 }
 
 /// Mutates a program, for engines that keep programs instead of bytes: `child` becomes a mutant of
-/// `parent`, in canonical form, whose wire form has at most `max_size` bytes, at least
-/// [`HEADER_BYTES`]. `parent` must be within `limits`. The memory of `child` is reused.
+/// `parent`, in canonical form. Its wire form has at most `max_size` bytes. `max_size` must be at
+/// least [`HEADER_BYTES`], and `parent` must be within `limits`. The memory of `child` is reused.
 ///
-/// One in eight mutants changes bytes of the wire form instead, as [`mutate_wire`] leaves to its
-/// engine. The result depends on nothing but the arguments.
+/// For one mutant in eight, bytes of the wire form are changed instead. ([`mutate_wire`] lets its
+/// engine do this.) The result depends on nothing but the arguments.
 pub fn mutate_program(
     parent: &Program,
     child: &mut Program,

@@ -36,7 +36,7 @@ pub enum Change {
     WriteUnprotect,
     /// Leaves the pages out of forks if true.
     LeaveOut(bool),
-    /// Advises that the pages be huge, or not: the flag that the VMA gets.
+    /// Advises for or against huge pages. The value is the flag that the VMA gets.
     AdviseHuge(VmFlags),
     /// Faults the pages in, for writing if true.
     Populate(bool),

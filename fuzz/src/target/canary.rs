@@ -4,7 +4,7 @@ use crate::exec::{Observer, Outcome};
 use crate::program::{Op, Step};
 use mm_core::State;
 
-/// Reports a state that is not a bug, by a panic: a fork while a page is mapped on a device.
+/// Panics in a state that is not a bug: a process forks while a page is mapped on a device.
 #[derive(Clone, Copy, Debug)]
 pub struct Canary;
 
