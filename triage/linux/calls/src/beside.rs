@@ -79,7 +79,7 @@ impl Call {
             // the agent compares what these do with what pagemap showed before
             | Self::RwProtect(..)
             | Self::Scan { .. }
-            // these begin or end threads, processes, and what threads wait for
+            // these start, wake or end threads or processes
             | Self::Start { .. }
             | Self::Wake(_)
             | Self::CloseUffd
@@ -118,7 +118,7 @@ impl Program {
         } else if first.beside {
             Some("the call before it is already beside another one")
         } else if fails(first) || fails(second) {
-            Some("no allocation of the two calls can be made to fail")
+            Some("neither of the two calls may have an allocation that fails")
         } else if !first.call.can_be_first() {
             Some("the call before it must be made alone")
         } else if !second.call.has_one_effect() {
@@ -138,7 +138,7 @@ impl Program {
         self.steps.iter().any(|step| step.beside)
     }
 
-    /// Makes calls one after the other that cannot be made at once.
+    /// If two calls cannot be made at once, makes them one after the other.
     pub fn separate(&mut self) {
         for at in 0..self.steps.len() {
             if self.steps[at].beside && self.why_not_beside(at).is_some() {

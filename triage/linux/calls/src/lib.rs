@@ -69,8 +69,8 @@ pub struct Program {
     pub always: bool,
     /// Calls that change mappings have the personality READ_IMPLIES_EXEC.
     pub implies_exec: bool,
-    /// The calls, in order. Each ends before the next one starts, unless that is
-    /// [`beside`](Step::beside) it.
+    /// The calls, in order. Each ends before the next one starts, unless the next one is
+    /// [`beside`](Step::beside).
     pub steps: Vec<Step>,
 }
 
@@ -106,10 +106,10 @@ pub struct CallsJob {
     pub closely: bool,
     /// Seconds that a call may take.
     pub patience: u8,
-    /// How often a program that makes two calls at once runs, at least once. In the first run, the
-    /// second call begins after the first one has ended; in the second run, before the first one
-    /// begins. In each other run it begins at another moment of the first one. The runs end with
-    /// the first breach.
+    /// The most runs of a program that makes two calls at once. It runs at least once. In the first
+    /// run, the second call begins after the first one has ended; in the second run, before the
+    /// first one begins. In each other run it begins at another moment of the first one. The runs
+    /// end with the first breach.
     pub tries: u16,
     /// Known breaches, each with its kind and the place where it shows. For a counter, the place is
     /// the counter's name; for [`BreachKind::Alert`], the kernel's words without their numbers. For

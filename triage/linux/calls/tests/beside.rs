@@ -22,7 +22,8 @@ fn written() -> Ledger {
     ledger
 }
 
-/// What two calls have done at once. The first is step 1, the second step 2.
+/// Tells the ledger what two calls have done at once: step 1 and step 2. Returns the promises that
+/// are broken.
 fn both(ledger: &mut Ledger, first: (Call, &Done), second: (Call, &Done)) -> Vec<BreachKind> {
     let mut other = Ledger::default();
     let broken = ledger.tell_at_once(
@@ -157,7 +158,7 @@ fn calls_that_cannot_be_made_at_once_are_separated() {
     assert!(program.makes_two_at_once() && program.has_beside(1));
     program.steps.remove(1);
     program.separate();
-    assert!(program.has_beside(0), "mmap can be beside compact");
+    assert!(program.has_beside(0), "compact can be beside mmap");
     program.steps[0].fail = 1;
     program.separate();
     assert!(!program.makes_two_at_once());

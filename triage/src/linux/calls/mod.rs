@@ -31,7 +31,8 @@ use std::time::{Duration, Instant};
 const RUNS: u32 = 400;
 /// The same if each run costs a boot or a time-out.
 const RUNS_OF_DEATHS: u32 = 40;
-/// The same if the program makes two calls at once, so that it runs many times each.
+/// The same if the program makes two calls at once. In each of these runs, the guest repeats the
+/// program many times.
 const RUNS_OF_TWO: u32 = 120;
 /// How often a program runs that makes two calls at once.
 const TRIES: u16 = 5;

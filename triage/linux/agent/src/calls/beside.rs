@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 /// What it takes to start the second call, at most.
 const START: Duration = Duration::from_micros(100);
 
-/// The share of a run, in thousandths: the runs come ever closer to each moment of the call.
+/// The share for the run with this number, in thousandths. The shares of successive runs cover the
+/// first call ever more densely.
 pub const fn share(number: u32) -> u32 {
     (number as u64 * 618 % 1000) as u32
 }

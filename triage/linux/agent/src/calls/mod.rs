@@ -32,8 +32,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use waiters::Waiter;
 
-/// Of the runs of a program that makes two calls at once, the first is looked at closely, and so is
-/// one in this many.
+/// If a job asks to look closely at a program that makes two calls at once, this is done in the
+/// first run and in one run in this many.
 const CLOSELY: u32 = 8;
 
 /// How long a process that was killed may take to end.

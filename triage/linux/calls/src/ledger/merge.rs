@@ -43,8 +43,9 @@ impl Page {
 
 impl Ledger {
     /// Keeps what is true in both ledgers: two calls ran at once, and nobody knows which came first
-    /// to a page. `denies` says of a page of a process that the accesses of the calls to it cannot
-    /// have been in this order; `other_denies`, the same for the order of `other`.
+    /// to a page. `denies` is true for a page of a process if the results of accesses to that page
+    /// contradict the order of calls that `self` has noted. `other_denies` says the same of
+    /// `other`.
     pub fn merge(
         &mut self,
         other: &Self,

@@ -12,7 +12,7 @@
 //! - success of accesses to hugetlb, whose pages may run out;
 //! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
 //! - anything that a call which failed may have done;
-//! - what depends on which of two calls that ran at once came first.
+//! - what depends on the order of two calls that ran at once.
 
 mod access;
 mod apply;

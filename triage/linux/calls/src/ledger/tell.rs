@@ -20,7 +20,7 @@ pub struct Done {
 }
 
 impl Call {
-    /// It accesses each page of its range by itself.
+    /// It accesses pages of its range one by one.
     pub const fn is_access(&self) -> bool {
         matches!(
             self,
@@ -76,7 +76,7 @@ impl Ledger {
             let shown = match call {
                 Call::Read(_) if is_excused => None,
                 Call::Read(_) => self.has_read(process, page, got),
-                // only this way of reading makes a stack grow
+                // unlike process_vm_readv, /proc/self/mem makes a stack grow
                 Call::MemRead(_) if got.is_some() => self
                     .grow(process, page)
                     .or_else(|| self.check_word(process, page, got?)),

@@ -1,14 +1,14 @@
 //! Two calls at once, as C: a thread that makes the second call after a delay.
 //!
 //! On a machine with one CPU the thread needs a real-time priority to run in the middle of the
-//! first call. On a machine with more, it runs on another one. The program tries one delay after
-//! the other.
+//! first call. On a machine with more CPUs, it runs on another CPU. The program tries one delay
+//! after the other.
 
 use super::statement::statement;
 use mm_linux_calls::Program;
 use std::fmt::Write;
 
-/// How many delays a program tries. They are spread over 2 ms, and come ever closer to each moment.
+/// How many delays a program tries. They cover 2 ms ever more densely.
 pub const DELAYS: u16 = 500;
 
 /// Variables that the thread and the rest of the program may share, with their types.
@@ -53,7 +53,7 @@ pub fn join(at: usize) -> String {
     format!("pthread_join(thread{at}, 0);")
 }
 
-/// Makes the variables global that `main` declares and a thread may use. Returns their
+/// Makes global the variables that `main` declares and a thread may use. Returns their
 /// declarations, and what is left of `main`.
 pub fn share(threads: &str, main: &str) -> (String, String) {
     let (mut globals, mut main) = (String::new(), main.to_owned());

@@ -131,7 +131,7 @@ struct Writer<'a> {
     tried: Option<usize>,
     /// The program runs more than once, each time in a process of its own.
     is_tried: bool,
-    /// The statements of a call that is made at once with the next one.
+    /// The statements of a call during which the next call begins.
     first: String,
 }
 
@@ -344,7 +344,7 @@ impl<'a> Writer<'a> {
         if self.program.has_beside(at) {
             self.first = made;
         } else if step.beside {
-            // nothing is left to do behind a fork
+            // if the first call is a fork, its statements have made this call, too
             let first = std::mem::take(&mut self.first);
             if !first.is_empty() {
                 add(text, depth, &beside::start(at));
@@ -590,7 +590,7 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
     let is_tried = writer.is_tried;
     let tries = if is_tried { tries(program) } else { 0 };
     let hangs = breach.is_some_and(|breach| waits_for_ever(program, breach));
-    // the first process makes another one for each allocation that fails
+    // the first process makes another one for each try
     let each = |rest: &str| {
         format!(
             "\tint n = 0;\n\twhile (n++ < {tries} && fork())\n\t\twait(0);\n\tif (n > {tries}){rest}"

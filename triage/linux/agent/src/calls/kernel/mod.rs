@@ -54,7 +54,7 @@ fn told(result: io::Result<()>) -> i32 {
     result.map_or_else(|error| -error.raw_os_error().unwrap_or(1), |()| 0)
 }
 
-/// Memory for what a device or userfaultfd copies, with a page for each of the window.
+/// Memory for what a device or userfaultfd copies, with a page for each page of the window.
 fn new_buffer() -> u64 {
     // SAFETY: new memory.
     let buffer = unsafe {
