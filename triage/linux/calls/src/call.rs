@@ -23,12 +23,12 @@ impl Prot {
     /// All protections.
     pub const ALL: [Self; 5] = [Self::None, Self::Read, Self::Write, Self::Exec, Self::All];
 
-    /// `PROT_WRITE` is among them.
+    /// It has `PROT_WRITE`.
     pub const fn writes(self) -> bool {
         matches!(self, Self::Write | Self::All)
     }
 
-    /// `PROT_EXEC` is among them.
+    /// It has `PROT_EXEC`.
     pub const fn executes(self) -> bool {
         matches!(self, Self::Exec | Self::All)
     }

@@ -305,7 +305,8 @@ impl Process<'_> {
         }
     }
 
-    /// The mappings before a call that is to lack memory, or that fails without an error number.
+    /// The mappings before a call that is to lack memory, or before `brk`, which reports failure
+    /// without an error number.
     pub(super) fn mappings_before(step: &Step) -> Option<Mappings> {
         let lacks_memory = step.fail > 0 && !step.call.is_access();
         // an access that fails may have made a stack grow

@@ -209,8 +209,8 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
-/// True if the agent looks whether the step, if it fails, has changed mappings. Then the check puts
-/// statements before and after the call.
+/// True if the agent compares the mappings before and after the step, should the step fail. Then
+/// the check puts statements before and after the call.
 const fn may_fail(step: &Step) -> bool {
     matches!(step.call, Call::Brk(..))
         || step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)
