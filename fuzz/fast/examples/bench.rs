@@ -12,8 +12,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;
 
-const EXECS: u64 = 100_000;
-const REPETITIONS: usize = 5;
+const EXECS: u64 = 20_000;
+const REPETITIONS: usize = 3;
 const MAX_LEN: usize = 322;
 
 /// Collects the inputs of a run.
