@@ -61,8 +61,8 @@ pub fn start(dir: &Path, worker: u64, journal: PathBuf) -> Result<(), String> {
 }
 
 impl Watch {
-    /// Looks once a second. `resident` is the memory of the process in bytes. Returns the status
-    /// with which the process should end.
+    /// Looks at the worker; the thread calls this once a second. `resident` is the memory of the
+    /// process in bytes. Returns the status with which the process should end, if it should.
     fn look(&mut self, runs: u64, resident: u64) -> Option<i32> {
         let is_same = runs == self.runs;
         self.seconds = if is_same { self.seconds + 1 } else { 0 };
