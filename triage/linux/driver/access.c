@@ -79,7 +79,7 @@ static int device_fault(struct mirror *mirror, struct mmfuzz_range *arg)
 		ret = ret ? hmm_fault_error(ret) : -EBUSY;
 	}
 	mmap_read_unlock(mirror->mm);
-	/* 7.3 names the first page of a huge device page, even if the range starts behind that page */
+	/* 7.3 names the first page of a huge device page for a range that starts at a later one */
 	if (!ret && hmm_pfn_to_map_order(pfn) == HPAGE_PMD_ORDER)
 		pfn = (pfn & ~(HPAGE_PMD_NR - 1)) | (vpn(arg->addr) & (HPAGE_PMD_NR - 1));
 	return ret ?: mmfuzz_device_map(&mirror->tables[arg->dev], arg->addr, pfn & ~HMM_PFN_FLAGS,

@@ -488,7 +488,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// A call whose allocations succeed, and that is made after the call before it.
+    /// A call whose allocations succeed, and that begins once the call before it has ended.
     pub const fn new(process: u8, call: Call) -> Self {
         Self {
             process,

@@ -152,8 +152,8 @@ impl Display for Program {
 ///
 /// # Errors
 ///
-/// The first line that is no step, that is one step too many, whose call cannot be made beside the
-/// one before it, or that limits the mappings of a program with a monitor.
+/// The first line that is no step, that is one step too many, that asks for `beside` where that
+/// is not possible, or that limits the mappings of a program with a monitor.
 pub fn parse(text: &str) -> Result<Program, ParseError> {
     let mut program = Program::default();
     for (at, line) in text.lines().enumerate() {

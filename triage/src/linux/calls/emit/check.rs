@@ -209,8 +209,8 @@ const fn is_start(step: &Step) -> bool {
     matches!(step.call, Call::Start { .. })
 }
 
-/// True if the agent compares the mappings before and after the step, should the step fail. Then
-/// the check puts statements before and after the call.
+/// True for `brk`, and for a step with an allocation that fails, unless it is a fork or an exit.
+/// Then the check of mappings puts statements before and after the call.
 const fn may_fail(step: &Step) -> bool {
     matches!(step.call, Call::Brk(..))
         || step.fail > 0 && !matches!(step.call, Call::Fork | Call::Exit)

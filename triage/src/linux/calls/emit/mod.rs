@@ -367,7 +367,7 @@ impl<'a> Writer<'a> {
         add(text, depth, &format!("int broken = {};", check.broken));
         let said = format!("puts(broken ? \"BROKEN: {says}\" : \"ok\")");
         let end = match (process, self.is_tried) {
-            // the first process prints the line
+            // the process that starts each run prints the line
             (0, true) => "return broken;".to_owned(),
             (_, true) => "exit(broken);".to_owned(),
             (0, false) => format!("return {said}, broken;"),

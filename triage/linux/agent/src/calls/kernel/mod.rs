@@ -295,7 +295,7 @@ impl Kernel {
         if !self.implies_exec {
             return call(self);
         }
-        // SAFETY: plain calls. The personality affects only what is mapped while it is set.
+        // SAFETY: plain calls. The personality affects only calls that are made while it is set.
         unsafe { libc::personality(READ_IMPLIES_EXEC) };
         let result = call(self);
         // SAFETY: as above.
