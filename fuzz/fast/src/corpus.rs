@@ -7,10 +7,10 @@
 //! - The next parent is the champion of a feature. Of a few random features, the one that the
 //!   fewest executions had wins. FairFuzz (Lemieux and Sen, ASE 2018) aims at such rare branches,
 //!   and libFuzzer's `-entropic` (Böhme, Manès and Cha, FSE 2020) prefers inputs with rare
-//!   features.
+//!   features. AFLFast (Böhme, Pham and Roychoudhury, CCS 2016) gives less energy to an input whose
+//!   path many executions took.
 //! - Each choice of a feature counts as if an execution had the feature. So a feature that no later
-//!   execution can have does not win for ever. In the same way, AFLFast (Böhme, Pham and
-//!   Roychoudhury, CCS 2016) lowers the energy of inputs that were chosen often.
+//!   execution can have does not win for ever.
 
 use fastrand::Rng;
 use mm_fuzz::program::Program;
