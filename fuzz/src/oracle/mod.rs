@@ -243,8 +243,9 @@ pub struct Oracles {
     stale: bool,
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
-    /// Pages that lost entries in this slice, if the last entry that they lost was present. Also
-    /// the folios in the swap cache whose slot lost an entry in this slice.
+    /// Pages that lost entries in this slice, if the last entry that their folio lost was present.
+    /// Also the folios in the swap cache whose slots lost entries in this slice, if no other entry
+    /// that mapped the folio was lost after them.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],
@@ -375,7 +376,10 @@ impl Oracles {
         self.shadow.apply(write);
         self.changed.entry(write.mm, write.addr);
         if let Some(pfn) = page_of(write.old).filter(|pfn| page_of(write.new) != Some(*pfn)) {
-            self.unmapped.retain(|unmapped| *unmapped != pfn);
+            // the last entry that the folio lost counts
+            let folio = s.folio(pfn);
+            self.unmapped
+                .retain(|unmapped| s.folio(*unmapped) != folio);
             self.unmapped.extend(write.old.present().map(|_| pfn));
         }
         self.unmapped
