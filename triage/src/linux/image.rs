@@ -73,9 +73,9 @@ pub struct Image {
     _in_use: Arc<File>,
 }
 
-/// The frequency of this machine's TSC, in kHz. QEMU's guests read this TSC, and have no other
-/// timer by which they could measure its frequency. If the frequency is not known, time in the
-/// guest is wrong by a factor.
+/// The frequency of this machine's TSC, in kHz. It is taken to be the frequency of the CPU. QEMU's
+/// guests read this TSC, and have no other timer by which they could measure its frequency. If the
+/// frequency is not known, time in the guest is wrong by a factor.
 fn tsc_khz() -> u32 {
     const USUAL: u32 = 2_000_000;
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

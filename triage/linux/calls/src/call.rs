@@ -50,7 +50,8 @@ pub enum Resource {
 impl Resource {
     /// All of them. [`OverLimit`](crate::BreachKind::OverLimit) names one by its index.
     pub const ALL: [Self; 4] = [Self::Data, Self::Space, Self::Locked, Self::Stack];
-    /// A limit is this much above what the process has when the limit is set, in kB.
+    /// A limit is this much above what the process has when the limit is set, in kB. The limit of a
+    /// stack is this much in all.
     pub const ROOM_KB: u64 = 1024;
 
     /// Its word in a program.
@@ -390,7 +391,8 @@ pub enum Call {
     FileSize(u16),
     /// `fchmod` of the memfd, which would make it executable.
     FileMode,
-    /// `setrlimit`: the process may get [`Resource::ROOM_KB`] more of this resource than it has.
+    /// `setrlimit`: the process may get [`Resource::ROOM_KB`] more of this resource than it has. A
+    /// stack may have that much in all.
     Limit(Resource),
     /// `PR_SET_MDWE`.
     Mdwe,

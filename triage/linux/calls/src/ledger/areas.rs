@@ -222,8 +222,9 @@ impl Ledger {
             .filter(|page| pages[*page].has(STACK))
     }
 
-    /// An access to a page where nothing was mapped has succeeded, so a stack has grown. Returns
-    /// the promise that is broken, if the stack is larger now than it may be.
+    /// An access to a page has succeeded. If nothing was mapped there, but a stack lies behind it,
+    /// the stack has grown. Returns the promise that is broken, if the stack is larger now than it
+    /// may be.
     pub fn grow(&mut self, process: usize, at: usize) -> Option<Shown> {
         let first = self.stack_above(process, at)?;
         let like = self.pages[process][first];

@@ -33,8 +33,8 @@ SET(\"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem\", \"N\");
 SET(\"/sys/kernel/debug/fail_page_alloc/min-order\", \"0\");
 ";
 
-/// Places the heap somewhere, calls brk, and places it where it was. The start of the heap must
-/// never lie behind its end.
+/// Places the heap somewhere, calls brk, and sets the start and the end of the heap to where its
+/// end was. The start of the heap must never lie behind its end.
 const HEAP: &str = "\
 #define HEAP(what, at) prctl(PR_SET_MM, PR_SET_MM_##what, at, 0, 0)
 #define BRK(from, to, end) ({ \\

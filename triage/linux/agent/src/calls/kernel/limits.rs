@@ -52,7 +52,7 @@ impl Kernel {
     pub(super) fn brk(range: Range, len: u16) -> i32 {
         let wanted = Range::new(range.first, len);
         let end = |range: Range| addr(range.first) + bytes(range.len);
-        // SAFETY: the window belongs to the program. At the end the heap of libc is back in place.
+        // SAFETY: the window belongs to the program. At the end the break of libc is back in place.
         let now = unsafe {
             let own = libc::syscall(libc::SYS_brk, 0);
             libc::prctl(PR_SET_MM, PR_SET_MM_BRK, end(range), 0, 0);
