@@ -378,8 +378,7 @@ impl Oracles {
         if let Some(pfn) = page_of(write.old).filter(|pfn| page_of(write.new) != Some(*pfn)) {
             // the last entry that the folio lost counts
             let folio = s.folio(pfn);
-            self.unmapped
-                .retain(|unmapped| s.folio(*unmapped) != folio);
+            self.unmapped.retain(|unmapped| s.folio(*unmapped) != folio);
             self.unmapped.extend(write.old.present().map(|_| pfn));
         }
         self.unmapped
