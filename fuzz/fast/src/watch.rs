@@ -19,7 +19,7 @@ const MAX_SECONDS: u32 = 10;
 /// The worker may have this much memory, which is libFuzzer's limit.
 const MAX_RESIDENT: u64 = 2 << 30;
 
-/// Number of runs that have begun; the watch reads it once a second.
+/// Number of runs that ended before the present one; the watch reads it once a second.
 pub static RUNS: AtomicU64 = AtomicU64::new(0);
 
 /// What the watch knows.

@@ -244,8 +244,8 @@ pub struct Oracles {
     brackets: notifier::Brackets,
     changed: at_rest::Changed,
     /// Pages that lost entries in this slice, if the last entry that their folio lost was present.
-    /// Also the folios in the swap cache whose slots lost entries in this slice, if no other entry
-    /// that mapped the folio was lost after them.
+    /// Also the folios in the swap cache that lost a swap entry in this slice, and lost no mapping
+    /// afterwards.
     unmapped: Vec<Pfn>,
     /// The TLB entries that were stale when each thread's operation began, as long as they stay so.
     found_stale: [Vec<promise::Stale>; MAX_THREADS as usize],

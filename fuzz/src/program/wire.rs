@@ -38,7 +38,8 @@ pub const MAX_BYTES: usize = HEADER_BYTES + RECORD_BYTES * (MAX_OPS + MAX_PREEMP
 const PREEMPTION: u8 = 0xf0;
 /// The bits of the header that have a meaning.
 const HEADER_BITS: u8 = 0b1_1111;
-/// The bit of the header that is set if faults map huge pages wherever a VMA has room for them.
+/// The bit of the header that is set if faults map huge pages wherever a VMA has room for them and
+/// nobody advised against it.
 const THP_BIT: u8 = 1 << 3;
 /// The bit of the header that is set if faults map huge pages only where it was advised.
 const THP_MADVISE_BIT: u8 = 1 << 4;
