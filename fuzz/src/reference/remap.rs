@@ -265,6 +265,11 @@ impl Reference {
                 {
                     page.others.extend(there.others.iter().chain([&there.word]));
                     page.registration_uncertain |= there.registered | there.registration_uncertain;
+                    page.lazy |= there.lazy;
+                    page.written &= there.written;
+                    if there.protection != Protection::No {
+                        page.protection = Protection::Maybe;
+                    }
                     page.may_also_be(there);
                 }
                 let at = |a: u64| a == addr || a == from.addr;
