@@ -29,7 +29,7 @@ pub use breach::{
 pub use call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
-pub use ledger::{Access, Done, Ledger, Shown, wakes};
+pub use ledger::{Access, Ledger, Performed, Shown, wakes};
 pub use mappings::Mappings;
 pub use range::Range;
 pub use text::{ParseError, parse};

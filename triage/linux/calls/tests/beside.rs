@@ -1,6 +1,6 @@
 //! Two calls at once: the ledger claims what is true in both orders.
 
-use mm_linux_calls::{BreachKind, Call, Done, Kind, Ledger, Program, Prot, Range, parse};
+use mm_linux_calls::{BreachKind, Call, Kind, Ledger, Performed, Program, Prot, Range, parse};
 
 const PRESENT: u64 = 1 << 63;
 const SOFT_DIRTY: u64 = 1 << 55;
@@ -24,7 +24,11 @@ fn written() -> Ledger {
 
 /// Tells the ledger what two calls have done at once: step 1 and step 2. Returns the promises that
 /// are broken.
-fn both(ledger: &mut Ledger, first: (Call, &Done), second: (Call, &Done)) -> Vec<BreachKind> {
+fn both(
+    ledger: &mut Ledger,
+    first: (Call, &Performed),
+    second: (Call, &Performed),
+) -> Vec<BreachKind> {
     let mut other = Ledger::default();
     let broken = ledger.tell_at_once(
         (0, &first.0, 1, first.1),
@@ -35,10 +39,10 @@ fn both(ledger: &mut Ledger, first: (Call, &Done), second: (Call, &Done)) -> Vec
 }
 
 /// An access to page 0.
-fn access(result: Result<u64, i32>) -> Done {
-    Done {
+fn access(result: Result<u64, i32>) -> Performed {
+    Performed {
         accesses: vec![(0, result)],
-        ..Done::default()
+        ..Performed::default()
     }
 }
 
@@ -53,7 +57,7 @@ fn a_write_is_not_lost_in_a_call_that_keeps_contents() {
     let word = write.word(2, 0);
     let broken = both(
         &mut ledger,
-        (Call::Compact, &Done::default()),
+        (Call::Compact, &Performed::default()),
         (write, &access(Ok(word))),
     );
     assert_eq!(broken, []);
@@ -70,7 +74,7 @@ fn what_depends_on_the_order_is_not_claimed() {
     let mut ledger = written();
     let broken = both(
         &mut ledger,
-        (clear, &Done::default()),
+        (clear, &Performed::default()),
         (write, &access(Ok(word))),
     );
     assert_eq!(broken, []);
@@ -101,7 +105,7 @@ fn the_result_of_an_access_says_which_came_first() {
         let mut ledger = written();
         let broken = both(
             &mut ledger,
-            (protect, &Done::default()),
+            (protect, &Performed::default()),
             (write, &access(result)),
         );
         assert_eq!(broken, []);
@@ -127,7 +131,7 @@ fn what_is_true_in_no_order_is_a_breach() {
     let advise = Call::Advise(PAGES, mm_linux_calls::Advice::PageOut);
     let broken = both(
         &mut ledger,
-        (advise, &Done::default()),
+        (advise, &Performed::default()),
         (read, &access(Err(-11))),
     );
     assert_eq!(broken, [BreachKind::Denied]);
@@ -142,7 +146,7 @@ fn a_page_that_may_or_may_not_have_moved_is_vague() {
         keep: false,
     };
     let unmap = Call::Unmap(Range::new(8, 1));
-    let done = Done::default();
+    let done = Performed::default();
     assert_eq!(both(&mut ledger, (moves, &done), (unmap, &done)), []);
     for shows in [0, PRESENT] {
         assert_eq!(ledger.check_shown(0, 8, shows), None);

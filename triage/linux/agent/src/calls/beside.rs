@@ -8,7 +8,7 @@
 use super::Process;
 use super::kernel::Kernel;
 use super::shared::AFTERWARDS;
-use mm_linux_calls::{Call, Done, Step};
+use mm_linux_calls::{Call, Performed, Step};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn hurry() {
 
 /// A thread that makes a call after a delay.
 struct Second {
-    thread: JoinHandle<(Done, Kernel)>,
+    thread: JoinHandle<(Performed, Kernel)>,
     goes: &'static AtomicU32,
 }
 
@@ -65,7 +65,7 @@ impl Second {
     fn prepare(
         mut kernel: Kernel,
         delay: Duration,
-        call: impl FnOnce(&mut Kernel) -> Done + Send + 'static,
+        call: impl FnOnce(&mut Kernel) -> Performed + Send + 'static,
     ) -> Option<Self> {
         let [is_ready, goes]: &'static [AtomicU32; 2] = Box::leak(Box::default());
         let thread = std::thread::Builder::new().stack_size(256 << 10);
@@ -89,7 +89,7 @@ impl Second {
     }
 
     /// What the call has done.
-    fn join(self) -> Option<(Done, Kernel)> {
+    fn join(self) -> Option<(Performed, Kernel)> {
         self.thread.join().ok()
     }
 }
@@ -119,9 +119,9 @@ impl Process<'_> {
         let began = Instant::now();
         let (first_target, first_pid) = self.target(&first.call);
         let done = if first.call == Call::Fork {
-            Done {
+            Performed {
                 result: self.fork(at),
-                ..Done::default()
+                ..Performed::default()
             }
         } else {
             self.kernel.perform(&first.call, at - 1, first_pid)

@@ -24,7 +24,7 @@ mod shown;
 mod tell;
 mod waiters;
 
-pub use tell::Done;
+pub use tell::Performed;
 pub use waiters::wakes;
 
 use crate::breach::{BreachKind, memory};

@@ -5,11 +5,11 @@ use crate::call::Call;
 use crate::range::Range;
 
 /// A broken promise to a process, with the page.
-pub type Broken = (usize, usize, Shown);
+pub type BrokenAt = (usize, usize, Shown);
 
 /// What a call has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct Performed {
     /// 0, or a negative error number or signal. Of several accesses, the first failure.
     pub result: i32,
     /// The number of pages that the call says it has handled.
@@ -61,7 +61,7 @@ impl Ledger {
         process: usize,
         call: &Call,
         step: usize,
-        done: &Done,
+        done: &Performed,
         mut may_fail: bool,
     ) -> Vec<(usize, Shown)> {
         let mut broken = Vec::new();
@@ -99,8 +99,8 @@ impl Ledger {
     /// concerns, and its step.
     pub fn tell_in_order<const N: usize>(
         &mut self,
-        calls: [(usize, &Call, usize, &Done); N],
-    ) -> Vec<Broken> {
+        calls: [(usize, &Call, usize, &Performed); N],
+    ) -> Vec<BrokenAt> {
         let each = calls.into_iter().flat_map(|(process, call, step, done)| {
             let broken = self.tell(process, call, step, done, false);
             broken
@@ -114,14 +114,14 @@ impl Ledger {
     /// is room for the other order.
     pub fn tell_at_once(
         &mut self,
-        first: (usize, &Call, usize, &Done),
-        second: (usize, &Call, usize, &Done),
+        first: (usize, &Call, usize, &Performed),
+        second: (usize, &Call, usize, &Performed),
         other: &mut Self,
-    ) -> Vec<Broken> {
+    ) -> Vec<BrokenAt> {
         other.clone_from(self);
         let broken = self.tell_in_order([first, second]);
         let reverse = other.tell_in_order([second, first]);
-        let denies = |broken: &[Broken], process, page| {
+        let denies = |broken: &[BrokenAt], process, page| {
             broken
                 .iter()
                 .any(|broken| (broken.0, broken.1) == (process, page))

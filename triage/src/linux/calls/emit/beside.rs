@@ -4,7 +4,8 @@
 //! first call. On a machine with more CPUs, it runs on another CPU. The program tries one delay
 //! after the other.
 
-use super::statement::statement;
+use super::lines::add;
+use super::statement::{other, statement};
 use mm_linux_calls::Program;
 use std::fmt::Write;
 
@@ -31,13 +32,13 @@ pub fn threads(program: &Program, faults: impl Fn(usize) -> bool) -> String {
         .enumerate()
         .filter(|(_, step)| step.beside)
     {
-        let second = statement(&step.call, at, faults(at), super::other(program, at));
+        let second = statement(&step.call, at, faults(at), other(program, at));
         let _ = write!(
             text,
             "static void *beside{at}(void *delay)\n{{\n\
              \tsyscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &(int){{ 1 }});\n\tusleep((long)delay * 1237 % 2000);\n"
         );
-        super::add(&mut text, 1, &second);
+        add(&mut text, 1, &second);
         text.push_str("\treturn 0;\n}\n");
     }
     text

@@ -5,12 +5,14 @@
 
 mod beside;
 mod check;
+mod lines;
 mod monitor;
 mod statement;
 
 use check::{Check, check};
+use lines::add;
 use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, Kind, Program, Step};
-use statement::{Fails, Needs, failing, needs, statement, told, with_personality};
+use statement::{Fails, Needs, failing, needs, other, statement, told, with_personality};
 use std::fmt::Write;
 
 /// A counter of /proc/vmstat or /sys.
@@ -100,13 +102,6 @@ const HEADERS: [(&str, &[&str]); 21] = [
     ("sys/wait.h", &["wait(", "waitpid("]),
     ("unistd.h", &[""]),
 ];
-
-/// Adds lines.
-fn add(text: &mut String, depth: usize, lines: &str) {
-    for line in lines.lines() {
-        let _ = writeln!(text, "{}{line}", "\t".repeat(depth));
-    }
-}
 
 /// What happens, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -497,18 +492,6 @@ impl<'a> Writer<'a> {
             }
         }
         text
-    }
-}
-
-/// The process that a step of [`Call::VmWrite`] or [`Call::VmRead`] accesses, in C.
-fn other(program: &Program, at: usize) -> &'static str {
-    let forks = program.steps[..at]
-        .iter()
-        .any(|step| step.call == Call::Fork);
-    match program.steps[at].process {
-        0 if forks => "child",
-        0 => "getpid()",
-        _ => "getppid()",
     }
 }
 

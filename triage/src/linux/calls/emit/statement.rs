@@ -617,6 +617,18 @@ pub fn failing(text: String, fails: Fails) -> String {
     format!("{}\n{text}\n{end}", fails.begin())
 }
 
+/// The process that a step of [`Call::VmWrite`] or [`Call::VmRead`] accesses, in C.
+pub fn other(program: &Program, at: usize) -> &'static str {
+    let forks = program.steps[..at]
+        .iter()
+        .any(|step| step.call == Call::Fork);
+    match program.steps[at].process {
+        0 if forks => "child",
+        0 => "getpid()",
+        _ => "getppid()",
+    }
+}
+
 /// What the statements of a call use.
 pub fn needs(call: &Call, faulted: bool) -> Option<Needs> {
     match call {

@@ -15,7 +15,7 @@ pub use system::{free_hugetlb, free_maps, set_headers, set_up};
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
 use crate::cover::Trace;
-use mm_linux_calls::{BASE, Call, Done, PAGE_BYTES, PAGES, Program, Range, Step, UffdEvent};
+use mm_linux_calls::{BASE, Call, PAGE_BYTES, PAGES, Performed, Program, Range, Step, UffdEvent};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -315,11 +315,11 @@ impl Kernel {
     }
 
     /// Makes a call as step `step`. If it accesses another process, that is `pid`.
-    pub fn perform(&mut self, call: &Call, step: usize, pid: i32) -> Done {
+    pub fn perform(&mut self, call: &Call, step: usize, pid: i32) -> Performed {
         if !call.is_access() {
             let (result, pages) = self.call(call, step);
             let accesses = Vec::new();
-            return Done {
+            return Performed {
                 result,
                 pages,
                 accesses,
@@ -340,7 +340,7 @@ impl Kernel {
         };
         let accesses: Vec<_> = call.accessed().map(access).collect();
         let failure = accesses.iter().find_map(|(_, access)| access.err());
-        Done {
+        Performed {
             result: failure.unwrap_or(0),
             pages: 0,
             accesses,
