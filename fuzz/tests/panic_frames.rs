@@ -63,7 +63,7 @@ fn is_ignored(name: &str) -> bool {
 }
 
 /// The last part of a path. With line tables alone, a frame may have no other.
-fn function(name: &str) -> &str {
+fn last_part(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }
 
@@ -89,7 +89,7 @@ fn invariants_are_buckets() {
     for bucket in [&one, &other] {
         let check = bucket
             .iter()
-            .any(|name| function(name).starts_with("check_"));
+            .any(|name| last_part(name).starts_with("check_"));
         assert!(check, "no check in {bucket:?}");
     }
 }
