@@ -58,7 +58,7 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_PROTNONE;
 	if (is_zero_pfn(pte_pfn(pte)) || (out->level && is_huge_zero_pmd(__pmd(pte_val(pte)))))
 		out->pte |= MMFUZZ_PTE_ZERO;
-	/* a PROT_NONE entry has its frame number inverted, a huge one without the low bits */
+	/* a PROT_NONE entry has its frame number inverted; in a huge entry, the low bits are not */
 	return pfn_to_online_page(out->level ? pmd_pfn(__pmd(pte_val(pte))) : pte_pfn(pte));
 }
 
