@@ -592,6 +592,7 @@ impl Call {
             | Self::VmRead(_)
             | Self::DeviceRead(_)
             | Self::DeviceWrite(_)
+            | Self::Start { .. }
             | Self::Advise(_, Advice::PopulateRead | Advice::PopulateWrite) => "touch",
             Self::Advise(_, Advice::HugePage | Advice::Collapse) => "hugepage",
             other => other.name(),

@@ -143,3 +143,19 @@ fn nothing_is_known_behind_the_end_of_a_memfd() {
         Some(BreachKind::Contents)
     );
 }
+
+#[test]
+fn a_stack_may_have_grown_by_an_access_that_failed() {
+    let mut ledger = ledger();
+    map(&mut ledger, 16, 1, Kind::Stack);
+    assert_eq!(ledger.has_written(0, 8, 1, false, false), None);
+    for page in 8..16 {
+        for entry in [0, PRESENT] {
+            assert_eq!(ledger.check_shown(0, page, entry), None);
+        }
+    }
+    assert_eq!(
+        kind_of(ledger.check_shown(0, 7, PRESENT)),
+        Some(BreachKind::ShownUnmapped)
+    );
+}

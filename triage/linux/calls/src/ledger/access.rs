@@ -47,6 +47,9 @@ impl Ledger {
         {
             return Some(shown);
         }
+        if got.is_none() {
+            self.may_grow(process, at);
+        }
         let page = self.pages[process][at];
         let wanted = self.word(&page);
         match (self.access(process, at, false), got) {
@@ -108,6 +111,9 @@ impl Ledger {
     ) -> Option<Shown> {
         if succeeded && let Some(shown) = self.grow(process, at) {
             return Some(shown);
+        }
+        if !succeeded {
+            self.may_grow(process, at);
         }
         let expected = self.access(process, at, true);
         let resolves = self.resolves();

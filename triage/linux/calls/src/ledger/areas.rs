@@ -248,6 +248,17 @@ impl Ledger {
         is_broken.then_some((BreachKind::OverLimit, grown as u64, STACK_INDEX))
     }
 
+    /// An access to a page has failed. If nothing was mapped there, but a stack lies behind it, the
+    /// stack may have grown before the access failed.
+    pub(super) fn may_grow(&mut self, process: usize, at: usize) {
+        if let Some(first) = self.stack_above(process, at) {
+            self.name(Range::new(at as u16, 1));
+            self.may_all_be_dirty(process);
+            let pages = self.pages[process][at..first].iter_mut();
+            pages.for_each(Page::give_up);
+        }
+    }
+
     /// True if a mapping that has just grown up to this page reaches into the gap before a stack.
     pub fn is_in_gap(&self, process: usize, last: usize) -> bool {
         let pages = &self.pages[process];

@@ -80,9 +80,11 @@ impl Ledger {
                 Call::MemRead(_) if got.is_some() => self
                     .grow(process, page)
                     .or_else(|| self.check_word(process, page, got?)),
-                Call::MemRead(_) | Call::VmRead(_) => {
-                    got.and_then(|got| self.check_word(process, page, got))
+                Call::MemRead(_) => {
+                    self.may_grow(process, page);
+                    None
                 }
+                Call::VmRead(_) => got.and_then(|got| self.check_word(process, page, got)),
                 Call::FileRead(_) => got.and_then(|got| self.check_file_word(page, got)),
                 _ => {
                     let forced = matches!(call, Call::MemWrite(_));
