@@ -21,7 +21,7 @@
 //! assert!(matches!(run(&program, &Bugs::default(), false, &mut ()), Ended::Pass { .. }));
 //! ```
 //!
-//! No two modules use each other, directly or not; `tests/modules.rs` checks this.
+//! No two modules use each other, directly or not; `tests/it/modules.rs` checks this.
 #![forbid(unsafe_code)]
 
 pub mod bisect;

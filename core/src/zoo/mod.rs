@@ -13,7 +13,7 @@
 //! }
 //! ```
 //!
-//! Deleting every line of the zoo leaves the right algorithm, which `fuzz/tests/without_zoo.rs`
+//! Deleting every line of the zoo leaves the right algorithm, which `fuzz/tests/it/without_zoo.rs`
 //! proves. So a seam is never inside an expression, and the right code never tests for a bug.
 //! Functions that only bugs need are in `zoo/wrong/`, in a file named after the module that they
 //! break. Without the feature the macro expands to nothing, [`Zoo`] is empty, and neither the bugs

@@ -1,9 +1,7 @@
 //! The messages of `linux` about files and guests. A script that prints a console stands for QEMU.
 #![cfg(all(feature = "zoo", unix))]
 
-mod common;
-
-use common::{Bench, Ran};
+use crate::common::{Bench, Ran};
 use std::os::unix::fs::PermissionsExt;
 
 /// A repository whose QEMU is a script that prints `says`.

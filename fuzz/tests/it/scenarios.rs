@@ -495,7 +495,7 @@ fn mlock_starts_again_behind_what_it_populated() {
 
 #[test]
 fn populate_faults_in_each_page_and_says_why_it_cannot() {
-    let film = Film::of(include_str!("../../corpus/seeds/populate.mm"));
+    let film = Film::of(include_str!("../../../corpus/seeds/populate.mm"));
     let outcomes = film
         .shots
         .iter()

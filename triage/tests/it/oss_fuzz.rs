@@ -2,8 +2,6 @@
 //! copy leaves out ignored files, and files that have been removed.
 #![cfg(unix)]
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
@@ -21,7 +19,7 @@ fn run(dir: &Path, program: &str, args: &[&str]) {
 
 /// Copies as fuzz/oss-fuzz/check does, and returns whether that succeeds.
 fn copied(from: &Path, to: &Path) -> bool {
-    let script = common::repository().join("fuzz/oss-fuzz/check");
+    let script = crate::common::repository().join("fuzz/oss-fuzz/check");
     let output = Command::new("bash")
         .arg("-c")
         .arg("source \"$1\" && cd \"$2\" && copy_files \"$3\"")

@@ -34,6 +34,7 @@ fn ci_leaves_the_judge_out_where_no_package_source_can_be_reached() {
     // There are no package lists, and nobody listens at the proxy's port.
     let text = format!(
         "Dir::State::Lists \"{}/lists\";\n\
+         Acquire::Retries \"0\";\n\
          Acquire::http::Proxy \"http://127.0.0.1:9\";\n\
          Acquire::https::Proxy \"http://127.0.0.1:9\";\n",
         dir.path().display()

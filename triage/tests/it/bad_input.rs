@@ -1,9 +1,7 @@
 //! A command that reads a file that is no program ends with a sentence and status 2, or runs the
 //! file as wire. It never panics or waits.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use mm_triage::input::{self, Form, Input};
 use std::time::{Duration, Instant};
 
@@ -31,7 +29,7 @@ fn load(name: &str, contents: &[u8]) -> Input {
     input::load(&bench.path(name), None).expect("a program")
 }
 
-fn replay(name: &str, contents: &[u8]) -> common::Ran {
+fn replay(name: &str, contents: &[u8]) -> crate::common::Ran {
     let bench = Bench::new();
     bench.write(name, contents);
     let start = Instant::now();
@@ -280,7 +278,7 @@ fn what_the_judge_cannot_do_is_refused_before_there_is_a_guest() {
     let cache = bench.path("cache");
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_mm-triage"))
         .args(["linux", "--zoo", "no-such-bug"])
-        .current_dir(common::repository())
+        .current_dir(crate::common::repository())
         .env("XDG_CACHE_HOME", &cache)
         .output()
         .expect("mm-triage runs");

@@ -1,8 +1,6 @@
 //! The same programs in two processes give the same verdicts and the same digests.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use mm_fuzz::exec::Options;
 use mm_fuzz::program::generate::random_program;
 use mm_fuzz::program::mutate::Limits;

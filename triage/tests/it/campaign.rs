@@ -3,9 +3,7 @@
 //! the exhaustive search, because it needs no separate build.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, repository};
+use crate::common::{Bench, repository};
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};

@@ -30,7 +30,12 @@ fn bucket(zoo: &str, bytes: &[u8]) -> Vec<String> {
     let input = dir.path().join("input");
     std::fs::write(&input, bytes).expect("an input");
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            "panic_frames::child",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(INPUT, &input)
         .env("MMFUZZ_ZOO", zoo)
         .env("RUST_BACKTRACE", "1")

@@ -1,9 +1,7 @@
 //! `exhaust` prints its bound, has the same result for any `--jobs`, and says if it ended early.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use serde_json::Value;
 
 fn json(args: &[&str]) -> (i32, Value) {

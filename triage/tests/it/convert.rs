@@ -1,9 +1,7 @@
 //! `convert` loses nothing. A test that `emit --rust` writes fails with the finding of its program.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, repository};
+use crate::common::{Bench, repository};
 use mm_fuzz::program::wire;
 use mm_triage::bugs::Bugs;
 use mm_triage::emit::to_rust;

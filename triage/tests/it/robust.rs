@@ -1,9 +1,7 @@
 //! Commands survive any folder, a full disk, a kill during a write, and Ctrl-C.
 #![cfg(all(feature = "zoo", unix))]
 
-mod common;
-
-use common::{Bench, Ran};
+use crate::common::{Bench, Ran};
 use mm_fuzz::program::{text, wire};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,8 +1,6 @@
 //! The output and exit statuses of `replay`.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use mm_triage::input::{self, Form, Target};
 
 /// Two processes map a device page, and a read by one of them migrates the page back.

@@ -1,9 +1,7 @@
 //! The output of `explain` and `diff`.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, repository};
+use crate::common::{Bench, repository};
 use mm_triage::bugs::Bugs;
 use mm_triage::explain::Explanation;
 use mm_triage::input;

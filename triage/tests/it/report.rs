@@ -1,9 +1,7 @@
 //! `report`: the four forms have the same contents, and no name or byte of a file becomes markup.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, json_schema, repository};
+use crate::common::{Bench, json_schema, repository};
 use mm_triage::bugs::Bugs;
 use mm_triage::cluster::Sources;
 use mm_triage::report;
@@ -59,7 +57,7 @@ fn golden(name: &str, text: &str) {
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         text, expected,
-        "{name} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test report writes it"
+        "{name} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test it report writes it"
     );
 }
 
@@ -92,7 +90,7 @@ fn the_command_of_a_cluster_replays_its_finding() {
     for cluster in report["clusters"].as_array().expect("clusters") {
         let command = cluster["replay"].as_str().expect("a command");
         let words: Vec<&str> = command.split(' ').skip(1).collect();
-        let ran = common::run_in(&bench.path("out"), &words);
+        let ran = crate::common::run_in(&bench.path("out"), &words);
         assert_eq!((ran.status, &*ran.err), (1, ""), "{command}: {ran:?}");
         let signature = cluster["signature"].as_str().expect("a signature");
         ran.prints(&["finding: ", signature]);

@@ -1,8 +1,6 @@
 //! Wire files that `seeds` has made of text programs decode to the same programs.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use mm_fuzz::program::{text, wire};
 use mm_triage::seeds::{self, SeedsArgs};
 use mm_triage::{Status, input};

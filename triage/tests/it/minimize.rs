@@ -2,9 +2,7 @@
 //! of threads. No partial file is left.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, repository};
+use crate::common::{Bench, repository};
 use mm_fuzz::exec::{Executor, Options, Verdict};
 use mm_fuzz::program::generate::random_step;
 use mm_fuzz::program::{Op, Program, text, wire};

@@ -5,9 +5,7 @@
 //! the examples of the pages run, and that the commands and paths on the pages exist.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, repository, run_in};
+use crate::common::{Bench, repository, run_in};
 use mm_fuzz::invariant::{self, Family, Invariant};
 use mm_fuzz::zoo::{BugInfo, TABLE};
 use std::collections::BTreeSet;
@@ -71,7 +69,7 @@ fn compare(path: &str, expected: &str) {
     }
     assert!(
         !differs(),
-        "{path} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs writes it"
+        "{path} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test it docs writes it"
     );
 }
 
@@ -229,7 +227,7 @@ fn zoo_page() -> String {
     format!(
         "# The zoo\n\
         \n\
-        <!-- Generated from core/src/zoo/table.rs and fuzz/src/zoo.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\
+        <!-- Generated from core/src/zoo/table.rs and fuzz/src/zoo.rs by triage/tests/it/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test it docs -->\n\
         \n\
         Each of these {} bugs can be switched on, at the place in `core` that corresponds to its place in\n\
         Linux. `make fuzz ZOO=bug` fuzzes with a bug. `make zoo` runs each bug's witness, a short program in\n\
@@ -332,7 +330,7 @@ fn the_table_of_make_targets_is_make_help() {
 }
 
 #[allow(dead_code, reason = "only its table is for the page")]
-#[path = "../src/linux/known.rs"]
+#[path = "../../src/linux/known.rs"]
 mod known;
 
 #[test]
@@ -510,7 +508,7 @@ fn the_transcript_of_the_readme_is_what_replay_prints() {
 /// The page of the invariants, by family.
 fn invariants_page() -> String {
     let mut page = "# Invariants\n\n\
-        <!-- Generated from fuzz/src/invariant/table.rs by triage/tests/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test docs -->\n\n"
+        <!-- Generated from fuzz/src/invariant/table.rs by triage/tests/it/docs.rs: MMFUZZ_BLESS=1 cargo test -p mm-triage --test it docs -->\n\n"
         .to_owned();
     page += &wrapped(
         "",

@@ -3,9 +3,7 @@
 //! Cargo is a stub that copies a script of the commit, except in one test that builds.
 #![cfg(unix)]
 
-mod common;
-
-use common::{Bench, Ran};
+use crate::common::{Bench, Ran};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,6 @@
 //! Prose in Markdown and comments in Rust are wrapped at 100 columns.
 
-mod common;
-
-use common::repository;
+use crate::common::repository;
 use std::fs;
 
 /// The width of prose and comments, in characters.

@@ -1,9 +1,7 @@
 //! `replay` of folders prints a summary, and no file in a folder stops it.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, Ran};
+use crate::common::{Bench, Ran};
 use mm_fuzz::program::{text, wire};
 use serde_json::Value;
 use std::fs;

@@ -1,9 +1,7 @@
 //! `emit --c --stock`: C that needs no driver of ours.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::{Bench, repository};
+use crate::common::{Bench, repository};
 use mm_fuzz::program::Program;
 use mm_triage::emit::Stock;
 use mm_triage::{corpus, input};
@@ -52,7 +50,7 @@ fn two_programs_are_as_they_were() {
         let expected = std::fs::read_to_string(&file).unwrap_or_default();
         assert_eq!(
             expected, text,
-            "{name} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test stock writes it"
+            "{name} has drifted; MMFUZZ_BLESS=1 cargo test -p mm-triage --test it stock writes it"
         );
     }
 }

@@ -1,9 +1,7 @@
 //! `cluster`: one cluster for each bug, with a stable name, and what is new.
 #![cfg(feature = "zoo")]
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use mm_fuzz::program::{text, wire};
 use mm_triage::Status;
 use mm_triage::bugs::Bugs;

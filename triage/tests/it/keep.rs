@@ -2,9 +2,7 @@
 //! in a tree with only these scripts. `make torture` tests the same with whole commands, at random.
 #![cfg(unix)]
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output};
@@ -23,7 +21,7 @@ fn tree(run: &str) -> Bench {
         let path = bench.path("fuzz").join(script);
         fs::create_dir_all(bench.path("fuzz")).expect("a folder");
         // A link would be followed to the real tree.
-        fs::copy(common::repository().join("fuzz").join(script), path).expect("a copy");
+        fs::copy(crate::common::repository().join("fuzz").join(script), path).expect("a copy");
     }
     bench.write("engine", ENGINE);
     let made = Command::new("chmod")
@@ -198,7 +196,7 @@ fn files_are_collected_by_a_list_and_those_that_are_gone_do_not_matter() {
 
 /// The arguments that the wrapper passes on to rustc. Here `echo` stands for rustc.
 fn wrapped(args: &[&str]) -> String {
-    let wrapper = common::repository().join("fuzz/rustc-core-only");
+    let wrapper = crate::common::repository().join("fuzz/rustc-core-only");
     let output = Command::new(wrapper)
         .args([&["echo"], args].concat())
         .output();

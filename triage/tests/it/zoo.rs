@@ -1,14 +1,12 @@
 //! Every historical bug has a witness and every witness has a bug. With the bug on, the oracle of
 //! the table objects to the witness.
 
-mod common;
-
-use common::Bench;
+use crate::common::Bench;
 
 #[cfg(feature = "zoo")]
 mod with_the_zoo {
     use super::*;
-    use common::repository;
+    use crate::common::repository;
     use mm_fuzz::zoo::TABLE;
     use mm_triage::Status;
     use mm_triage::zoo::{self, ZooArgs};

@@ -26,7 +26,12 @@ fn child() {
 /// The output of the target on the witness of the bug.
 fn run(oracle: &str) -> String {
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            "wanted::child",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .env(CHILD, "1")
         .env("MMFUZZ_ZOO", BUG)
         .env("MMFUZZ_ORACLE", oracle)
