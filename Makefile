@@ -46,8 +46,9 @@ test: ## run all tests, with and without the zoo, and the proof that the core is
 	cargo test -p mm-core -p mm-fuzz -- --quiet
 	cargo test $(ZOO_ON) -- --quiet
 	core/no_std-proof/check
-	cargo run --quiet -p mm-fuzz --example lock
-	cargo run --quiet --release -p mm-fuzz --example lock
+	cargo run --quiet --profile test -p mm-fuzz --example lock
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo run --quiet --release -p mm-fuzz --example lock
 
 # need: $(1) is a rustup component, $(2) a command that comes with it
 need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: install it the same way as your Rust toolchain" >&2; exit 2; }
