@@ -148,8 +148,15 @@ fn the_core_without_the_zoo_ends_every_program_as_the_lock_says() {
     let to = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("without_zoo");
     copy(&root, &to);
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--offline", "--package", "mm-fuzz"])
-        .args(["--example", "lock", "--target-dir", "target"])
+        .args(["run", "--quiet", "--profile=test", "--offline"])
+        .args([
+            "-p",
+            "mm-fuzz",
+            "--example",
+            "lock",
+            "--target-dir",
+            "target",
+        ])
         .env_remove("RUSTFLAGS")
         // builds faster; nothing is built on this build
         .env("CARGO_INCREMENTAL", "0")

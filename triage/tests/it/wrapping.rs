@@ -7,11 +7,12 @@ use std::fs;
 const WIDTH: usize = 100;
 
 /// The pages outside of docs/.
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "core/README.md",
+    "triage/README.md",
 ];
 
 /// The folders whose comments are checked.
