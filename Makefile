@@ -19,7 +19,7 @@ target_dir := $(or $(CARGO_TARGET_DIR),target)
 ZOO_OFF := --workspace --no-default-features
 ZOO_ON := --workspace --features zoo
 
-.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check deny zoo times campaign bench bench-triage mutants report-check torture clean \
+.PHONY: help fuzz afl exhaust cmin bless coverage oss-fuzz-check test check deny zoo times campaign bench bench-check bench-triage mutants report-check torture clean \
 	linux-image linux-selftest linux-diff linux-check linux-found linux-fuzz
 help: ## list the jobs
 	@awk -F ': ## ' '/^[a-z-]+: ## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,8 +84,11 @@ campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUN
 exhaust: ## [DEPTH=4] [ZOO=bug|all] [DEPTH_RACES=3] [THREADS=1|2] [PREEMPTIONS=2] [OVERLAP=2] [PAGES=n] [HUGE=yes]: run every program up to a length; with ZOO=all, write docs/exhaust.md
 	$(run)triage/exhaust
 
-bench: ## measure the speed of the core, of the oracles and of the target: a table
+bench: ## measure the speed of the core, of the oracles and of the target: a table; with valgrind, instructions too
 	fuzz/bench
+
+bench-check: ## [BLESS=yes]: count the instructions of an operation with callgrind, and compare them with fuzz/instructions.lock; status 2 if they grew by more than 5 %
+	@fuzz/bench-check
 
 bench-triage: ## [CROWD=80] [RUNS=20] [MINIMIZE=100] [FILES=100000] [SEED=1]: measure how good triage is, compared with its peers, into docs/triage.md
 	triage/bench/run

@@ -1,11 +1,28 @@
-//! CI says which of its parts it skips because something is missing. Workflows use only actions
-//! pinned to a commit, with few rights and a time limit.
+//! CI says which of its parts it skips because something is missing, and notices code that needs
+//! more instructions. Workflows use only actions pinned to a commit, with few rights and a time
+//! limit.
 
 use std::ffi::OsString;
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+
+/// Writes a shell script that stands for a tool.
+fn tool(dir: &Path, name: &str, script: &str) {
+    let file = dir.join(name);
+    std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("a file");
+    let runs = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&file, runs).expect("permissions");
+}
+
+/// The PATH, behind a folder of tools.
+fn with_tools(dir: &Path) -> OsString {
+    let mut path = OsString::from(dir);
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
+}
 
 /// The PATH, followed by a folder of tools that always fail. Until the script downloads packages,
 /// it only checks that these tools exist.
@@ -14,10 +31,7 @@ fn with_what_is_missing(bin: &Path) -> OsString {
     for tool in [
         "apt-get", "dpkg", "make", "gcc", "ld", "bc", "perl", "xz", "gzip",
     ] {
-        let file = bin.join(tool);
-        std::fs::write(&file, "#!/bin/sh\nexit 100\n").expect("a file");
-        let runs = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&file, runs).expect("permissions");
+        self::tool(bin, tool, "exit 100");
     }
     let mut path = std::env::var_os("PATH").unwrap_or_default();
     path.push(":");
@@ -61,19 +75,12 @@ fn ci_leaves_the_judge_out_where_no_package_source_can_be_reached() {
 /// The output of .ci/msrv if rustup has these toolchains, and the arguments that cargo got.
 fn msrv(toolchains: &str) -> (String, String) {
     let dir = tempfile::tempdir().expect("a folder");
-    let tool = |name: &str, script: &str| {
-        let file = dir.path().join(name);
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("a file");
-        let runs = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&file, runs).expect("permissions");
-    };
+    let tool = |name: &str, script: &str| tool(dir.path(), name, script);
     let called = dir.path().join("called");
     tool("rustup", &format!("printf '{toolchains}'"));
     let note = "echo \"$RUSTUP_TOOLCHAIN: $*\"";
     tool("cargo", &format!("{note} >'{}'", called.display()));
-    let mut path = OsString::from(dir.path());
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let path = with_tools(dir.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let output = Command::new(root.join(".ci/msrv"))
         .env("PATH", path)
@@ -100,6 +107,51 @@ fn ci_builds_with_the_oldest_rust_where_that_is_there_and_says_where_not() {
         let build = format!("{toolchain}: build --quiet --workspace --locked ");
         assert!(called.starts_with(&build), "{called}");
     }
+}
+
+/// The status and the output of fuzz/bench-check, if each count is `tenths` tenths of the lock's.
+/// The compiler's version is that of the lock, followed by `suffix`.
+fn bench_check(tenths: u64, suffix: &str) -> (Option<i32>, String) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let lock = std::fs::read_to_string(root.join("fuzz/instructions.lock")).expect("the lock");
+    let mut lines = lock.lines();
+    let compiler = lines.next().and_then(|line| line.strip_prefix("compiler "));
+    let compiler = compiler.expect("the compiler");
+    let dir = tempfile::tempdir().expect("a folder");
+    let tool = |name: &str, script: &str| tool(dir.path(), name, script);
+    tool("rustc", &format!("echo '{compiler}{suffix}'"));
+    tool("cargo", ":");
+    // callgrind's arguments: the tool, the output, what is counted, the program, and its two
+    let mut valgrind = String::from("out=${2#*=}\ncase $5-$6 in\n");
+    for line in lines {
+        let (name, count) = line.split_once(' ').expect("a count");
+        let count: u64 = count.parse().expect("a number");
+        let total = count * tenths;
+        writeln!(valgrind, "{name}) echo 'summary: {total}' >\"$out\" ;;").expect("a string");
+    }
+    valgrind.push_str("esac\necho 10");
+    tool("valgrind", &valgrind);
+    let path = with_tools(dir.path());
+    let output = Command::new(root.join("fuzz/bench-check"))
+        .env("PATH", path)
+        .env_remove("BLESS")
+        .output()
+        .expect("the script");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.code(), said)
+}
+
+#[test]
+fn more_instructions_than_the_lock_says_fail_the_check() {
+    let (status, said) = bench_check(10, "");
+    assert_eq!((status, said.lines().count()), (Some(0), 4), "{said}");
+    let (status, said) = bench_check(11, "");
+    let worse = said.matches(" instructions an operation, and ").count();
+    assert_eq!((status, worse), (Some(1), 4), "{said}");
+    let (status, said) = bench_check(11, " of tomorrow");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("bench-check: not compared"), "{said}");
 }
 
 /// What is wrong with a workflow: an action that may be another commit tomorrow, rights that it
