@@ -107,6 +107,12 @@ impl Memmap {
         &self.touched
     }
 
+    /// True if `pfn` is one of the pages [`touched`](Self::touched).
+    #[inline]
+    pub fn is_touched(&self, pfn: Pfn) -> bool {
+        self.page(pfn).touched
+    }
+
     /// The frame of the first write outside the map, if there was one. On hardware this would be a
     /// wild pointer.
     pub fn wild(&self) -> Option<Pfn> {

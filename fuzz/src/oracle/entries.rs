@@ -437,7 +437,7 @@ fn check_dirty_invented(view: &View<'_>, pfn: Pfn) -> Check {
 fn check_write_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     let mappings = &view.shadow.named(pfn).mappings;
     let writable = |place: &EntryLoc| meaning(place.entry(view.s)).is_some_and(|m| m.write);
-    if !mappings.iter().any(writable) || view.exclusive(pfn) {
+    if view.exclusive(pfn) || !mappings.iter().any(writable) {
         return Ok(());
     }
     let detail = format!(

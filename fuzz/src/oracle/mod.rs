@@ -439,7 +439,10 @@ impl Oracles {
             holders,
             at,
         };
-        for pfn in s.memmap().touched().iter().chain(self.shadow.changed()) {
+        let touched = s.memmap().touched().iter();
+        let named = self.shadow.changed().iter();
+        let only_named = named.filter(|pfn| !s.memmap().is_touched(**pfn));
+        for pfn in touched.chain(only_named) {
             check_page(&view, *pfn)?;
         }
         if concern(Changes::PAGE) {
