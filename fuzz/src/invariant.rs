@@ -33,8 +33,7 @@ pub struct InvariantRow {
     pub subject: Invariant,
     /// What a breach is blamed on.
     pub blame: Blame,
-    /// The names of the [`Way`] variants in which the invariant can be broken; empty if there is
-    /// only one way.
+    /// The [`Way::kind`]s in which the invariant can be broken; empty if there is only one way.
     pub ways: &'static [&'static str],
     /// The exemptions. Each gives a reason unless the reason is obvious.
     pub exempt: &'static [&'static str],
@@ -94,9 +93,8 @@ impl Broken {
     /// True if the row lists the way, or if there is no way and the row lists none.
     pub fn is_of_the_table(&self) -> bool {
         let ways = self.invariant.row().ways;
-        let way = self.way.map(|way| format!("{way:?}"));
-        let kind = way.as_deref().and_then(|way| way.split('(').next());
-        kind.map_or(ways.is_empty(), |kind| ways.contains(&kind))
+        self.way
+            .map_or(ways.is_empty(), |way| ways.contains(&way.kind()))
     }
 }
 

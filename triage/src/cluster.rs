@@ -74,7 +74,7 @@ pub struct ClusterArgs {
 /// The name of the file in the output folder.
 const FILE: &str = "clusters.json";
 /// The version of that file's format.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// The longest such file that is read, in bytes; it can name more than a million files.
 const MAX_BYTES: u64 = 1 << 29;
 
@@ -455,12 +455,8 @@ impl Clusters {
             )?;
         }
         for (name, group) in self.ranked() {
-            let Key {
-                invariant,
-                place,
-                race,
-            } = &group.key;
-            let race = if *race { ", a race" } else { "" };
+            let (invariant, place) = (&group.key.invariant, group.key.place());
+            let race = if group.key.race { ", a race" } else { "" };
             let new = if group.new { ", new" } else { "" };
             let heading = format!("{name}  {invariant}: {place}{race}{new}");
             writeln!(out, "\n{}", style.heading(heading))?;

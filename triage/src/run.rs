@@ -42,6 +42,13 @@ pub struct Found {
     pub detail: String,
 }
 
+impl Found {
+    /// True if the core panicked.
+    pub const fn is_panic(&self) -> bool {
+        self.invariant.is_none()
+    }
+}
+
 impl From<Finding> for Found {
     fn from(finding: Finding) -> Self {
         Self {
@@ -51,27 +58,25 @@ impl From<Finding> for Found {
             oracle: finding.oracle(),
             step: Some(finding.step),
             page: finding.page,
-            #[cfg(test)]
-            detail: reworded(finding.detail),
-            #[cfg(not(test))]
-            detail: finding.detail,
+            detail: worded(finding.detail),
         }
     }
 }
 
 #[cfg(test)]
 thread_local! {
-    /// Replaces the words of all messages, to test that nothing depends on them.
+    /// Replaces the words of all messages, and the sentences of the table, to test that nothing
+    /// depends on them.
     pub static REWORDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-#[cfg(test)]
-fn reworded(detail: String) -> String {
+/// Words for people; a test may replace them.
+pub(crate) fn worded(words: String) -> String {
+    #[cfg(test)]
     if REWORDED.get() {
-        "in other words".to_owned()
-    } else {
-        detail
+        return "in other words".to_owned();
     }
+    words
 }
 
 /// Runs `program` on a new machine, and computes the digest.

@@ -1,7 +1,6 @@
 //! The ways in which an invariant can be broken.
 
 use mm_core::{Lock, LockClasses, Site, Wait};
-use std::fmt;
 
 /// The way in which an invariant is broken, for invariants that have several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +70,63 @@ pub enum Way {
     OverBudget,
 }
 
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Way {
+    /// The name of the way without its data, as the table lists it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::TooMany => "TooMany",
+            Self::TooFew => "TooFew",
+            Self::OnLru => "OnLru",
+            Self::NotOnLru => "NotOnLru",
+            Self::UnchargedAndMapped => "UnchargedAndMapped",
+            Self::UnchargedAndNotMapped => "UnchargedAndNotMapped",
+            Self::NoMapping => "NoMapping",
+            Self::AnonVmaFreed => "AnonVmaFreed",
+            Self::NoArea => "NoArea",
+            Self::OtherIndex => "OtherIndex",
+            Self::NotLinked => "NotLinked",
+            Self::UnmappedThoughHeld => "UnmappedThoughHeld",
+            Self::MovedThoughHeld => "MovedThoughHeld",
+            Self::NoReference => "NoReference",
+            Self::WalkOfFreed => "WalkOfFreed",
+            Self::FreeWithMapping => "FreeWithMapping",
+            Self::FreeWithFewerReferences => "FreeWithFewerReferences",
+            Self::FreeWithReferences => "FreeWithReferences",
+            Self::FreeWithMapcount => "FreeWithMapcount",
+            Self::FreeWithFlags => "FreeWithFlags",
+            Self::FreeWithEntries => "FreeWithEntries",
+            Self::HoldsLock => "HoldsLock",
+            Self::HoldsReference => "HoldsReference",
+            Self::HoldsPin => "HoldsPin",
+            Self::HoldsAnonVma => "HoldsAnonVma",
+            Self::OwesFlush => "OwesFlush",
+            Self::WaitsWithReference => "WaitsWithReference",
+            Self::Takes(..) => "Takes",
+            Self::Waits(..) => "Waits",
+            Self::Repeats(..) => "Repeats",
+            Self::OverBudget => "OverBudget",
+        }
+    }
+
+    /// The name of the way with its data, as keys of clusters have it. It does not depend on the
+    /// words for people.
+    pub fn name(self) -> String {
+        let kind = self.kind();
+        match self {
+            Self::Takes(lock, held) => format!("{kind} {lock:?} with {}", class_names(held)),
+            Self::Waits(standstill) => format!("{kind} {}", standstill.name()),
+            Self::Repeats(on_locked, site) => {
+                let page = if on_locked { "locked" } else { "unlocked" };
+                format!("{kind} {page} in {}", crate::describe::site(site))
+            }
+            _ => kind.to_owned(),
+        }
+    }
+
+    /// The way in words, for messages. Other crates cannot see them, so nothing but the text of a
+    /// message depends on them.
+    pub(crate) fn words(self) -> String {
+        let words = match self {
             Self::TooMany => "too many",
             Self::TooFew => "too few",
             Self::OnLru => "on the LRU",
@@ -105,22 +158,28 @@ impl fmt::Display for Way {
             }
             Self::OverBudget => "exceeds its budget of scheduling points",
             Self::Takes(lock, held) => {
-                return write!(
-                    f,
-                    "takes {lock} while it holds {}",
-                    crate::describe::lock_classes(*held)
+                return format!(
+                    "takes {} while it holds {}",
+                    lock.words(),
+                    crate::describe::lock_classes(held)
                 );
             }
-            Self::Waits(standstill) => return standstill.fmt(f),
+            Self::Waits(standstill) => return standstill.words(),
             Self::Repeats(on_locked, site) => {
-                let page = if *on_locked { " on a locked page" } else { "" };
-                return write!(
-                    f,
-                    "repeats a fault{page} in {}",
-                    crate::describe::site(*site)
-                );
+                let page = if on_locked { " on a locked page" } else { "" };
+                return format!("repeats a fault{page} in {}", crate::describe::site(site));
             }
-        })
+        };
+        words.to_owned()
+    }
+}
+
+/// The names of lock classes; `none` if there are none.
+fn class_names(classes: LockClasses) -> String {
+    let names: Vec<&str> = classes.iter_names().map(|(name, _)| name).collect();
+    match names[..] {
+        [] => "none".to_owned(),
+        _ => names.join("+"),
     }
 }
 
@@ -181,9 +240,9 @@ impl From<Wait> for Awaited {
     }
 }
 
-impl fmt::Display for Awaited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Awaited {
+    const fn words(self) -> &'static str {
+        match self {
             Self::MmapRead => "an mmap_lock for reading",
             Self::MmapWrite => "an mmap_lock for writing",
             Self::AnonVmaRead => "an anon_vma lock for reading",
@@ -192,7 +251,7 @@ impl fmt::Display for Awaited {
             Self::Migration => "the end of a migration",
             Self::Invalidation => "the end of invalidations",
             Self::Progress => "progress",
-        })
+        }
     }
 }
 
@@ -209,20 +268,32 @@ impl Standstill {
     }
 }
 
-impl fmt::Display for Standstill {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut semicolon = "";
-        for bit in (0..64).filter(|bit| self.0 >> bit & 1 == 1) {
+impl Standstill {
+    /// The pairs, in a fixed order.
+    fn pairs(self) -> impl Iterator<Item = (LockClasses, Awaited)> {
+        let bits = (0..64).filter(move |bit| self.0 >> bit & 1 == 1);
+        bits.map(|bit| {
             let held = LockClasses::from_bits_truncate(bit / 8);
-            let waits = Awaited::ALL[usize::from(bit % 8)];
-            write!(
-                f,
-                "{semicolon}holds {}, waits for {waits}",
-                crate::describe::lock_classes(held)
-            )?;
-            semicolon = "; ";
-        }
-        Ok(())
+            (held, Awaited::ALL[usize::from(bit % 8)])
+        })
+    }
+
+    fn name(self) -> String {
+        let pairs = self
+            .pairs()
+            .map(|(held, waits)| format!("{waits:?} with {}", class_names(held)));
+        pairs.collect::<Vec<_>>().join(", ")
+    }
+
+    fn words(self) -> String {
+        let pairs = self.pairs().map(|(held, waits)| {
+            format!(
+                "holds {}, waits for {}",
+                crate::describe::lock_classes(held),
+                waits.words()
+            )
+        });
+        pairs.collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -236,9 +307,28 @@ mod tests {
         let one = Standstill::default().and(held, Awaited::MmapWrite);
         assert_eq!(one, one.and(held, Awaited::MmapWrite));
         assert_eq!(
-            one.and(LockClasses::empty(), Awaited::Folio).to_string(),
+            one.and(LockClasses::empty(), Awaited::Folio).words(),
             "holds no lock, waits for a folio lock; holds a folio lock, waits for an mmap_lock for \
              writing"
         );
+        let two = one.and(LockClasses::empty(), Awaited::Folio);
+        let name = Way::Waits(two).name();
+        assert_eq!(name, "Waits Folio with none, MmapWrite with FOLIO");
+    }
+
+    /// A name consists of identifiers and "with" or "in", and so has none of the words for people.
+    #[test]
+    fn the_names_of_ways_are_no_words() {
+        let site = Site::DoSwapPage;
+        let takes = Way::Takes(
+            Awaited::AnonVmaWrite,
+            LockClasses::MMAP | LockClasses::FOLIO,
+        );
+        assert_eq!(takes.name(), "Takes AnonVmaWrite with MMAP+FOLIO");
+        let repeats = [true, false].map(|locked| Way::Repeats(locked, site).name());
+        let [locked, unlocked] = repeats;
+        assert_eq!(locked, "Repeats locked in do_swap_page");
+        assert_eq!(unlocked, "Repeats unlocked in do_swap_page");
+        assert_eq!(Way::TooMany.name(), "TooMany");
     }
 }

@@ -34,7 +34,8 @@ pub fn check_mapcount(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     let way = excess(page.mapcount > mapped);
     let detail = format!(
         "{mapped} entries map it, mapcount is {}: {way}",
-        page.mapcount
+        page.mapcount,
+        way = way.words()
     );
     view.page_finding(Invariant::Mapcount.by(way), pfn, detail)
 }
@@ -49,7 +50,9 @@ pub fn check_large_mapcount(view: &View<'_>, folio: Folio, head: &Page) -> Check
     let way = excess(head.large_mapcount + head.entire_mapcount > all + entire);
     let detail = format!(
         "{all} entries map pages of the folio, and {entire} of these entries map all of it; the folio counts {} and {}: {way}",
-        head.large_mapcount, head.entire_mapcount
+        head.large_mapcount,
+        head.entire_mapcount,
+        way = way.words()
     );
     view.page_finding(Invariant::Mapcount.by(way), folio.head(), detail)
 }
@@ -87,7 +90,8 @@ pub fn check_refcount(view: &View<'_>, folio: Folio, page: &Page) -> Check {
     let detail = format!(
         "refcount is {}, but {mapped} entries map it, operations under way hold {tasks}, the swap \
          cache holds {cached}, and the program holds {held}: {way}",
-        page.refcount
+        page.refcount,
+        way = way.words()
     );
     view.page_finding(Invariant::Refcount.by(way), pfn, detail)
 }
@@ -102,7 +106,8 @@ fn check_pincount(view: &View<'_>, folio: Folio, head: &Page) -> Check {
     let way = excess(head.pincount > pins);
     let detail = format!(
         "{pins} pins of its pages, pincount is {}: {way}",
-        head.pincount
+        head.pincount,
+        way = way.words()
     );
     view.page_finding(Invariant::Refcount.by(way), folio.head(), detail)
 }
@@ -400,7 +405,7 @@ pub fn check_free_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
     ];
     let way = left.iter().find(|(is, _)| *is);
     let way = way.map_or(Way::FreeWithEntries, |(_, way)| *way);
-    let detail = format!("{way}: {}", describe(pfn, page));
+    let detail = format!("{way}: {}", describe(pfn, page), way = way.words());
     view.page_finding(Invariant::FreePage.by(way), pfn, detail)
 }
 
@@ -463,7 +468,10 @@ pub fn check_rss(view: &View<'_>, mm: MmId) -> Check {
     }
     let is_more = anon + swap > expected.anon + expected.swap;
     let way = excess(is_more);
-    let detail = format!("{mm:?} counts {counted:?}, its entries say {expected:?}: {way}");
+    let detail = format!(
+        "{mm:?} counts {counted:?}, its entries say {expected:?}: {way}",
+        way = way.words()
+    );
     view.finding(Invariant::Rss.by(way), detail)
 }
 
@@ -474,7 +482,10 @@ pub fn check_pgmap_refs(view: &View<'_>) -> Check {
         let live = view.s.driver().memory(DevId(dev as u8)).in_use();
         if i64::from(live) != *refs {
             let way = excess(*refs > i64::from(live));
-            let detail = format!("device {dev} has {live} live pages and {refs} references: {way}");
+            let detail = format!(
+                "device {dev} has {live} live pages and {refs} references: {way}",
+                way = way.words()
+            );
             return view.finding(Invariant::PgmapRefs.by(way), detail);
         }
     }

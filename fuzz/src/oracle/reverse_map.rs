@@ -39,7 +39,8 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn) -> Check {
             let detail = format!(
                 "{} maps it, but {way}: {}",
                 view.place(place.mm, place.addr),
-                describe(pfn, page)
+                describe(pfn, page),
+                way = way.words()
             );
             return view.page_finding(Invariant::Reachable.by(way), pfn, detail);
         }

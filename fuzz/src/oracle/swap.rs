@@ -156,7 +156,8 @@ fn check_reachable(view: &View<'_>, id: SwapId) -> Check {
                 "{} names {id:?}, but the cached page cannot be mapped there, \
                  {problem}: {}",
                 view.place(place.mm, place.addr),
-                describe(pfn, &page)
+                describe(pfn, &page),
+                problem = problem.words()
             );
             return view.page_finding(Invariant::SwapReachable, pfn, detail);
         }

@@ -7,7 +7,10 @@
 //!   invariants ([`mm_fuzz::invariant`]) gives them the same subject.
 //! - *Where*: the invariant's row of that table says what to blame ([`Blame`]). In most rows this
 //!   is the function whose section broke the invariant ([`objection`]). If the invariant can be
-//!   broken in several ways, the place also names the way.
+//!   broken in several ways, the key also names the way.
+//!
+//! A key consists of names and flags. It has no words for people, so rewording a message moves no
+//! artifact to another cluster.
 
 use crate::bugs::Bugs;
 use crate::objection::{self, Objection};
@@ -19,19 +22,22 @@ use mm_fuzz::invariant::Blame;
 use mm_fuzz::program::Program;
 use serde::{Deserialize, Serialize};
 
-/// The place if a race hides the function to blame.
-const A_RACE: &str = "a race";
-
 /// What artifacts of a bug have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
     /// The subject of the invariant. For a panic, its place in the source.
     pub invariant: String,
-    /// The function or the operation to blame, or "a race", or the way in which the invariant was
-    /// broken. A function may be followed by the way, and any place by ", after a failed
-    /// allocation".
-    pub place: String,
+    /// The core panicked.
+    pub panic: bool,
+    /// The function or the operation to blame; `None` if a race hides it, or if the way stands for
+    /// it.
+    pub function: Option<String>,
+    /// The name of the way in which the invariant was broken; `None` if the invariant has no ways,
+    /// or if the function stands for the way.
+    pub way: Option<String>,
+    /// An allocation had failed before. The program is minimal, so the bug needs the failure.
+    pub after_failure: bool,
     /// The minimized program has more than one thread.
     pub race: bool,
 }
@@ -59,8 +65,8 @@ pub struct Keyed {
     /// The operation that ran at the first objection. In a race, the first objection may be about
     /// another subject than the finding. Then this is the operation of the finding.
     pub operation: String,
-    /// The state of the page, and the way in which the invariant was broken, at the same moment as
-    /// `operation`.
+    /// The state of the page, and the name of the way in which the invariant was broken, at the
+    /// same moment as `operation`.
     pub circumstances: String,
 }
 
@@ -77,7 +83,10 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
     Some(Keyed {
         key: Key {
             invariant,
-            place: with_failure(place, &objection),
+            panic: objection.found.is_panic(),
+            function: place.function,
+            way: place.way,
+            after_failure: objection.after_failure,
             race,
         },
         vague,
@@ -92,22 +101,15 @@ fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
     Keyed {
         key: Key {
             invariant,
-            place: with_failure(A_RACE.to_owned(), objection),
+            panic: found.is_panic(),
+            function: None,
+            way: None,
+            after_failure: objection.after_failure,
             race: true,
         },
         vague: Vague::No,
         operation: part(found, 1),
         circumstances: circumstances(found),
-    }
-}
-
-/// If an allocation had failed before the objection, adds this to the place. The program is
-/// minimal, so the bug needs the failure.
-fn with_failure(place: String, objection: &Objection) -> String {
-    if objection.after_failure {
-        format!("{place}, after a failed allocation")
-    } else {
-        place
     }
 }
 
@@ -120,7 +122,7 @@ fn part(found: &Found, number: usize) -> String {
 fn circumstances(found: &Found) -> String {
     let state = part(found, 2);
     match found.way {
-        Some(way) => format!("{state}: {way}"),
+        Some(way) => format!("{state}: {}", way.name()),
         None => state,
     }
 }
@@ -134,46 +136,64 @@ fn subject(found: &Found) -> String {
     }
 }
 
+/// Where the state first was wrong, as [`Key`] has it.
+struct Place {
+    function: Option<String>,
+    way: Option<String>,
+}
+
 /// Where the state first was wrong, and whether the function is known.
-fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (String, Vague) {
+fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (Place, Vague) {
     let race = program.threads > 1;
     let found = &objection.found;
     let row = found.invariant.map(|invariant| invariant.row());
-    let way = found.way.map(|way| way.to_string());
-    let known = |place: String| (place, Vague::No);
+    let way = || found.way.map(|way| way.name());
+    let hidden = (None, Vague::No);
+    let known = |function: String| (Some(function), Vague::No);
     let site = |site| known(describe::site(site));
-    let (place, vague) = match row.map_or(Blame::Section, |row| row.blame) {
+    let (function, vague) = match row.map_or(Blame::Section, |row| row.blame) {
         // The way in which the invariant was broken stands for the place.
-        Blame::Way => return known(way.unwrap_or_default()),
+        Blame::Way => hidden,
         Blame::Locker => match objection.locked {
-            Some(locker) => return site(locker),
-            None => return known(way.unwrap_or_default()),
+            Some(locker) => {
+                let (function, vague) = site(locker);
+                return (
+                    Place {
+                        function,
+                        way: None,
+                    },
+                    vague,
+                );
+            }
+            None => hidden,
         },
-        Blame::Operation | Blame::LastWriter if race => known(A_RACE.to_owned()),
+        Blame::Operation | Blame::LastWriter | Blame::Before if race => hidden,
         Blame::Operation => known(part(found, 1)),
-        Blame::Before if race => known(A_RACE.to_owned()),
         Blame::LastWriter => known(last_writer(program, objection, bugs)),
         // For example, a device maps a page that is gone. The device's fault and the invalidation
         // have raced, and either may have come last.
-        Blame::Unmapper | Blame::EitherInARace if race => known(A_RACE.to_owned()),
+        Blame::Unmapper | Blame::EitherInARace if race => hidden,
         Blame::Unmapper => objection.unmapped.map_or_else(|| section(objection), site),
         Blame::EitherInARace | Blame::Section | Blame::Before => section(objection),
     };
-    match way {
-        Some(way) => (format!("{place}: {way}"), vague),
-        None => (place, vague),
-    }
+    (
+        Place {
+            function,
+            way: way(),
+        },
+        vague,
+    )
 }
 
 /// The function whose section ran last before the objection, and whether this is known.
-fn section(objection: &Objection) -> (String, Vague) {
+fn section(objection: &Objection) -> (Option<String>, Vague) {
     let is_of_first_section = objection.site == Site::Start && objection.is_in_an_operation;
     let vague = match (objection.is_of_a_phase, is_of_first_section) {
         (true, _) => Vague::Phase,
         (false, true) => Vague::FirstSection,
         (false, false) => Vague::No,
     };
-    (describe::site(objection.site), vague)
+    (Some(describe::site(objection.site)), vague)
 }
 
 /// The function that last wrote an entry in the operation of the objection. If no entry was
@@ -191,16 +211,43 @@ fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String 
 impl Key {
     /// The name of the cluster: a digest of the key, and so the same in every run.
     pub fn name(&self) -> String {
+        let Self {
+            invariant,
+            panic,
+            function,
+            way,
+            after_failure,
+            race,
+        } = self;
         let mut digest = Digest::default();
-        for part in [
-            &*self.invariant,
-            &*self.place,
-            if self.race { "race" } else { "" },
-        ] {
-            part.bytes().for_each(|byte| digest.mix(byte.into()));
-            digest.mix(0x100);
+        for part in [Some(invariant), function.as_ref(), way.as_ref()] {
+            let bytes = part.into_iter().flat_map(|part| part.bytes());
+            bytes.for_each(|byte| digest.mix(byte.into()));
+            digest.mix(0x100 + u64::from(part.is_some()));
+        }
+        for flag in [panic, after_failure, race] {
+            digest.mix((*flag).into());
         }
         format!("{:08x}", digest.value() as u32)
+    }
+
+    /// Where the state first was wrong, for people: the function and the way, as far as the key has
+    /// them.
+    pub fn place(&self) -> String {
+        let place = match (&self.function, &self.way) {
+            (Some(function), Some(way)) => format!("{function}: {way}"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => "a race".to_owned(),
+        };
+        match self.after_failure {
+            true => format!("{place}, after a failed allocation"),
+            false => place,
+        }
+    }
+
+    /// Whether the place is only the name of a function or operation.
+    pub const fn is_in_a_function(&self) -> bool {
+        self.function.is_some() && self.way.is_none() && !self.after_failure
     }
 }
 
@@ -222,7 +269,7 @@ mod tests {
     fn what_is_found_at_the_end_is_found_where_the_processes_exit() {
         let key = |text| key("collapse-no-notifier", text);
         let at_the_end = key("mmap p0 0 1 r\nread p0 0\n");
-        assert_eq!(at_the_end.place, "zap_pte_range");
+        assert_eq!(at_the_end.place(), "zap_pte_range");
         assert_eq!(at_the_end, key("mmap p0 0 1 r\nread p0 0\nmunmap p0 0 1\n"));
         assert_eq!(
             at_the_end,
@@ -236,7 +283,7 @@ mod tests {
             let text = format!("mmap p0 0 1 rw\nwrite p0 0\nfork p0\n{last}\n");
             key("cow-wp-simplification", &text)
         };
-        assert_eq!(key("pin p0 0 r").place, "do_wp_page");
+        assert_eq!(key("pin p0 0 r").place(), "do_wp_page");
         assert_eq!(key("pin p0 0 r"), key("dev-write d0 p0 0"));
     }
 
@@ -245,10 +292,10 @@ mod tests {
         let lost = "mmap p0 0 4 rw\nwrite p0 0\nfail page-table 2\nmremap p0 0 4 13 4 fixed\n";
         let lost = key("mremap-wraparound", lost);
         assert_eq!(lost.invariant, "contents/read");
-        assert_eq!(lost.place, "zap_pte_range, after a failed allocation");
+        assert_eq!(lost.place(), "zap_pte_range, after a failed allocation");
         let unlocked = "mmap p0 0 2 none\nmlock p0 0 2 on\nmremap p0 0 1 2 1 dontunmap\n";
         let unlocked = key("mremap-dontunmap-locked-vm", unlocked);
-        assert_eq!(unlocked.place, "mremap");
+        assert_eq!(unlocked.place(), "mremap");
     }
 
     /// A fault can retry because the page is locked, or because the page cannot be unmapped. These
@@ -263,14 +310,16 @@ mod tests {
         let (locked, shared) = (key("lock p0 0"), key("fork p0"));
         assert_eq!(locked.invariant, "progress/livelock");
         assert_eq!(locked.invariant, shared.invariant);
-        assert!(locked.place.contains("on a locked page"), "{locked:?}");
-        assert!(!shared.place.contains("locked"), "{shared:?}");
+        let start =
+            |key: &Key, name: &str| key.way.as_ref().is_some_and(|way| way.starts_with(name));
+        assert!(start(&locked, "Repeats locked in "), "{locked:?}");
+        assert!(start(&shared, "Repeats unlocked in "), "{shared:?}");
     }
 
     #[test]
     fn a_translation_is_blamed_on_who_took_the_entry_away() {
         let written = key("oom-reaper-tlb", "mmap p0 0 1 rw\nwrite p0 0\n");
-        assert_eq!(written.place, "zap_pte_range");
+        assert_eq!(written.place(), "zap_pte_range");
         assert_eq!(written, key("oom-reaper-tlb", "mmap p0 0 1 r\nread p0 0\n"));
     }
 
@@ -282,8 +331,9 @@ mod tests {
             key("driver-evict-on-release", program),
         );
         assert_eq!(low.invariant, high.invariant);
-        assert!(low.place.ends_with(": too few"), "{low:?}");
-        assert!(high.place.ends_with(": too many"), "{high:?}");
+        assert_eq!(low.way.as_deref(), Some("TooFew"), "{low:?}");
+        assert_eq!(high.way.as_deref(), Some("TooMany"), "{high:?}");
+        assert!(low.place().ends_with(": TooFew"), "{low:?}");
     }
 
     /// With both bugs on, the program's finding is about one invariant. The first objection comes
@@ -294,13 +344,14 @@ mod tests {
                     setup p1 0 1 d0 to-dev\npages m0 skip=0x01\nt1: mremap p0 0 1 8 1 fixed\nfinalize m0\n";
         let key = key("exec-stack-migration,restore-write-after-mkdirty", race);
         assert_eq!(
-            (&*key.invariant, &*key.place),
-            ("entries/round-trip", A_RACE)
+            (&*key.invariant, &*key.place()),
+            ("entries/round-trip", "a race")
         );
         assert!(key.race);
     }
 
-    /// The signatures and keys of all witnesses do not depend on the wording of findings.
+    /// The signatures and keys of all witnesses do not depend on the wording of findings, which
+    /// includes the words for ways. Each part of a key is a name: nothing in it is a sentence.
     #[test]
     fn no_key_depends_on_the_words_of_a_message() {
         use crate::run::{Ended, REWORDED, run};
@@ -325,6 +376,14 @@ mod tests {
             REWORDED.set(false);
             let (message, ..) = of_witness(entry.slug);
             let (_, signature, key, circumstances, operation) = of_witness(entry.slug);
+            assert!(
+                key.panic || mm_fuzz::invariant::Invariant::named(&key.invariant).is_some(),
+                "{key:?}"
+            );
+            let is_a_name =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+            let function = key.function.iter().chain([&operation]);
+            function.for_each(|name| assert!(name.chars().all(is_a_name), "{key:?}"));
             REWORDED.set(true);
             let other = of_witness(entry.slug);
             assert_ne!(message, other.0, "{}", entry.slug);

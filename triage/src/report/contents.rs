@@ -3,9 +3,11 @@
 use super::kernel::KernelFinding;
 use super::picture::Picture;
 use crate::bugs::Bugs;
+use crate::cluster::key::Key;
 use crate::cluster::{Clusters, Group};
 use crate::explain::Explanation;
 use crate::page::counted;
+use crate::run::worded;
 use mm_fuzz::invariant::Invariant;
 use mm_fuzz::program::text;
 use serde::Serialize;
@@ -60,10 +62,16 @@ pub struct Cluster {
     pub stands_out: bool,
     /// The invariant of the cluster's key, `family/name`, or the place of a panic.
     pub invariant: String,
+    /// The core panicked.
+    #[serde(skip)]
+    pub panic: bool,
     /// The invariant in a sentence.
     pub rule: Option<String>,
-    /// The place of the cluster's key ([`crate::cluster::key::Key::place`]).
+    /// The place of the cluster's key ([`Key::place`]).
     pub place: String,
+    /// The place is only the name of a function or operation ([`Key::is_in_a_function`]).
+    #[serde(skip)]
+    pub is_in_a_function: bool,
     pub race: bool,
     /// The signature of the program.
     pub signature: String,
@@ -166,8 +174,10 @@ impl Cluster {
             new: group.new,
             stands_out: false,
             invariant: group.key.invariant.clone(),
-            rule: rule(&group.key.invariant).map(str::to_owned),
-            place: group.key.place.clone(),
+            panic: group.key.panic,
+            rule: rule(&group.key),
+            place: group.key.place(),
+            is_in_a_function: group.key.is_in_a_function(),
             race: group.key.race,
             signature: group.signature.clone(),
             files: group.files.len(),
@@ -181,12 +191,6 @@ impl Cluster {
             explanation: program.as_ref().map(|p| Explanation::of(p, zoo)),
             picture: program.as_ref().map(|p| Picture::of(p, &bugs)),
         }
-    }
-
-    /// Whether the place is only the name of a function or operation. A place with more words has
-    /// the way in which the invariant was broken, or a failed allocation, or no function at all.
-    pub fn is_in_a_function(&self) -> bool {
-        !self.place.contains(' ')
     }
 
     /// The line of an operation in the text of the program, from 0; the last line for the end of
@@ -221,10 +225,79 @@ impl Cluster {
     }
 }
 
-/// The table's sentence on an invariant.
-fn rule(invariant: &str) -> Option<&'static str> {
-    if invariant.starts_with("panic at ") {
-        return Some("The model does not panic.");
+/// The table's sentence on the invariant of a key.
+fn rule(key: &Key) -> Option<String> {
+    let sentence = match key.panic {
+        true => "The model does not panic.",
+        false => Invariant::named(&key.invariant)?.row().holds,
+    };
+    Some(worded(sentence.to_owned()))
+}
+
+#[cfg(all(test, feature = "zoo"))]
+mod tests {
+    use super::*;
+    use crate::cluster::{Sources, gather};
+    use crate::run::REWORDED;
+    use crate::stop::Stop;
+    use serde_json::Value;
+
+    /// Replaces the words of messages and of the table by null.
+    fn without_words(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match &**name {
+                        "rule" | "detail" | "first_objection" => *value = Value::Null,
+                        _ => without_words(value),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(without_words),
+            _ => {}
+        }
     }
-    Some(Invariant::named(invariant)?.row().holds)
+
+    /// Other words for messages, ways and invariants change a report only where it shows them.
+    #[test]
+    fn nothing_in_a_report_depends_on_words_but_the_words() {
+        let zoo = format!("{}/../corpus/zoo", env!("CARGO_MANIFEST_DIR"));
+        let slugs = [
+            "pgmap-ref-on-alloc",
+            "gup-pin-zero-page",
+            "dup-anon-vma-no-lock",
+        ];
+        let bugs = Bugs::parse(&slugs.join(",")).expect("bugs");
+        let witness = |slug: &&str| format!("{zoo}/{slug}.mm").into();
+        let sources = Sources {
+            zoo: Some(bugs.clone()),
+            target: None,
+            baseline: None,
+            jobs: Some(1),
+            files: slugs.iter().map(witness).collect(),
+        };
+        let report = |reworded| {
+            REWORDED.set(reworded);
+            let all = gather(&sources, None, &Stop::default()).expect("clusters");
+            let report = Report::of(&all, Some(&bugs)).json();
+            REWORDED.set(false);
+            serde_json::from_str(&report).expect("JSON")
+        };
+        let [mut usual, mut reworded]: [Value; 2] = [false, true].map(report);
+        assert_eq!(
+            usual["clusters"].as_array().map(Vec::len),
+            Some(slugs.len())
+        );
+        for cluster in reworded["clusters"].as_array().expect("clusters") {
+            assert_eq!(cluster["rule"], "in other words");
+            assert_eq!(
+                cluster["explanation"]["finding"]["detail"],
+                "in other words"
+            );
+        }
+        assert_ne!(usual, reworded);
+        without_words(&mut usual);
+        without_words(&mut reworded);
+        assert_eq!(usual, reworded);
+    }
 }

@@ -68,7 +68,7 @@ fn index(report: &Report) -> Markup {
                             td role="cell" { a href=(format!("#c-{}", cluster.id)) { code { (cluster.id) } } (badges(cluster)) }
                             td role="cell" { (cluster.invariant) }
                             td role="cell" {
-                                @if cluster.is_in_a_function() { code { (cluster.place) } } @else { (cluster.place) }
+                                @if cluster.is_in_a_function { code { (cluster.place) } } @else { (cluster.place) }
                             }
                             td.number role="cell" { (with_unit(cluster.files, "file")) }
                             td.number role="cell" { (with_unit(cluster.operations, "operation")) }

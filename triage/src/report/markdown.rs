@@ -77,7 +77,7 @@ fn section(out: &mut String, cluster: &Cluster) {
         "\n## {}\n\n{}{}{}.",
         cluster.id,
         span(&cluster.invariant),
-        if cluster.is_in_a_function() {
+        if cluster.is_in_a_function {
             " in "
         } else {
             ": "

@@ -53,7 +53,7 @@ pub fn render(report: &Report) -> String {
 
 /// The rule of a cluster: its invariant, or `panic` for every panic.
 fn rule_id(cluster: &Cluster) -> &str {
-    if cluster.invariant.starts_with("panic at ") {
+    if cluster.panic {
         "panic"
     } else {
         &cluster.invariant
@@ -75,7 +75,7 @@ fn result(cluster: &Cluster, rule: Option<usize>) -> Value {
         .as_ref()
         .and_then(|e| e.finding.as_ref());
     let detail = detail.map_or(&*cluster.signature, |cause| &cause.detail);
-    let place = if cluster.is_in_a_function() {
+    let place = if cluster.is_in_a_function {
         format!("{}: ", cluster.place)
     } else {
         String::new()

@@ -139,8 +139,8 @@ fn an_earlier_run_is_no_more_than_a_file_may_be() {
     large.set_len(1 << 40).expect("a file with holes");
     let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);
     ran.is_unusable(&["clusters.json: is too long: at most 536870912 bytes"]);
-    let name = r#"{"version":5,"settings":"","interrupted":false,"passed":[],"unusable":{},"clusters":{"../../x":
-        {"new":true,"key":{"invariant":"a/b","place":"c","race":false},"program":"","signature":"","circumstances":[],
+    let name = r#"{"version":6,"settings":"","interrupted":false,"passed":[],"unusable":{},"clusters":{"../../x":
+        {"new":true,"key":{"invariant":"a/b","panic":false,"function":"c","way":null,"after_failure":false,"race":false},"program":"","signature":"","circumstances":[],
          "operations":[],"signatures":{},"files":[]}}}"#;
     bench.write("clusters.json", name);
     let ran = bench.run(&["cluster", "a.mm", "--baseline", "clusters.json"]);

@@ -64,7 +64,7 @@ fn one_bug_met_by_three_operations_is_one_cluster() {
     };
     assert_eq!((group.files.len(), group.signatures.len()), (3, 3));
     assert_eq!(group.key.invariant, "notifier/bracket");
-    assert_eq!(group.key.place, "zap_pte_range");
+    assert_eq!(group.key.place(), "zap_pte_range");
     assert_eq!(group.program.lines().count(), 3);
     let path = |name: &str| bench.path(name).to_string_lossy().into_owned();
     assert_eq!(all.passed, [path("night/pass.mm")].into());
