@@ -112,7 +112,7 @@ impl fmt::Display for Family {
 
 /// A set of kinds of change. A slice makes changes of some kinds; the end of an operation and the
 /// end of the run are kinds as well. A row of the table names the kinds that can break its
-/// invariant.
+/// invariant, and the checks after a slice run only after these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changes(u16);
 

@@ -52,7 +52,7 @@ invariants! {
         exempt: ["pages pinned while writable, which stay soft-dirty through a clear"];
     Kept = Contents / "kept",
         holds: "At rest, a page holds the word that was written to it last, wherever the page is.",
-        concerned: ENTRY | OPERATION,
+        concerned: ENTRY | ACCESS | OPERATION,
         subject: Read, blame: LastWriter, ways: [],
         exempt: ["a folio in the swap cache that is locked: a fault may still be reading it in"];
     KeptProtection = Contents / "kept-protection",
@@ -86,7 +86,7 @@ invariants! {
     HeldPage = Contents / "held-page",
         holds: "The contents seen through a reference of `get` or `pin` change only when the \
                 process that took it writes.",
-        concerned: ACCESS,
+        concerned: PAGE | ACCESS,
         subject: HeldPage, blame: Section, ways: [], exempt: [];
     WildPage = Counting / "wild-page",
         holds: "No struct page outside the memory map is changed.",
@@ -121,7 +121,7 @@ invariants! {
     Lru = Counting / "lru",
         holds: "A folio on the LRU is charged, allocated and in system memory; at the end of a \
                 run, each mapped or swap-cached folio is on the LRU.",
-        concerned: PAGE | EVENT,
+        concerned: PAGE | EVENT | END,
         subject: Lru, blame: Way, ways: [OnLru, NotOnLru, UnchargedAndMapped, UnchargedAndNotMapped],
         exempt: ["at the end: device pages, the zero page, and locked folios"];
     Charge = Counting / "charge",
@@ -151,7 +151,7 @@ invariants! {
         holds: "A folio on the queue of deferred splits is a large folio of system memory in use, \
                 and is there once. A folio is there if it is marked as partially mapped. It is \
                 marked if some of its pages are mapped and others are not.",
-        concerned: PAGE | ENTRY,
+        concerned: PAGE,
         subject: SplitQueue, blame: Section, ways: [],
         exempt: ["a locked folio, whose mappings may be migration entries",
             "a folio that was in the swap cache: what loses its mappings there is not queued",
@@ -393,7 +393,7 @@ invariants! {
         exempt: ["a migration entry of the device's own page while that page is locked"];
     Tlb = Coherence / "tlb",
         holds: "The page tables back each TLB entry, or an operation under way owes its flush.",
-        concerned: TLB | ENTRY,
+        concerned: TLB,
         subject: Tlb, blame: Unmapper, ways: [],
         exempt: [];
     FreedTranslation = Coherence / "freed-translation",
@@ -440,7 +440,7 @@ invariants! {
     Pairing = Notifier / "pairing",
         holds: "Before an operation returns, it ends each invalidation that it started, and it ends no \
                 other.",
-        concerned: OPERATION,
+        concerned: EVENT | OPERATION,
         subject: Pairing, blame: Section, ways: [], exempt: [];
     LocksHeld = Progress / "locks-held",
         holds: "An operation that has ended holds no lock, no reference and no pin, and owes no \
@@ -450,7 +450,7 @@ invariants! {
     LockOrder = Progress / "lock-order",
         holds: "A task takes sleeping locks in the order `mmap_lock`, folio lock, anon_vma lock, \
                 at most one of each.",
-        concerned: EVENT,
+        concerned: EVENT | TASK,
         subject: LocksHeld, blame: Locker, ways: [Takes],
         exempt: ["trylocks, which never wait",
             "the mmap_lock of the child in fork: no other task knows the child yet"];

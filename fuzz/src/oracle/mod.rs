@@ -13,6 +13,7 @@ mod coherence;
 pub mod contents;
 mod counting;
 mod entries;
+mod gates;
 mod holders;
 mod meaning;
 mod notifier;
@@ -25,7 +26,7 @@ mod swap;
 use crate::contract::{Contract, Moves, Promise};
 use crate::describe;
 use crate::finding::{Finding, PageState};
-use crate::invariant::{Broken, Changes, Invariant};
+use crate::invariant::{Broken, Changes};
 use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
 use crate::window::Window;
@@ -313,8 +314,16 @@ impl Oracles {
             .or(Changes::TASK.when(s.tasks().iter().any(|task| task.waiting.is_some())))
     }
 
-    /// Checks what changed since the last call, then empties the log. The check of an invariant
-    /// runs only after a kind of change that can break the invariant.
+    /// These kinds of change of a slice, and those that show only when its log has been replayed.
+    fn all_changes(&self, changes: Changes) -> Changes {
+        changes
+            .or(Changes::PAGE.when(!self.shadow.changed().is_empty()))
+            .or(Changes::TLB.when(self.stale))
+    }
+
+    /// Checks what changed since the last call, then empties the log. A check runs only after a
+    /// kind of change that can break an invariant that the check reports: [`gates`] takes the kinds
+    /// from the table.
     ///
     /// The first breach found is the finding, so the order of the checks is a priority: first
     /// single writes and events, which name a culprit, then pages, then whole structures.
@@ -325,10 +334,16 @@ impl Oracles {
         if changes == Changes::NONE {
             return Ok(());
         }
-        self.replay_writes(s, holders, at)?;
-        self.replay_events(s, holders, at)?;
-        let changes = changes.or(Changes::TLB.when(self.stale));
-        self.check_structures(s, holders, at, changes)?;
+        if let Err(finding) = self.check_slice(s, holders, at, changes) {
+            let row = finding.invariant.row();
+            debug_assert!(
+                self.all_changes(changes).intersects(row.concerned),
+                "{} is broken by a change that its row does not name",
+                finding.invariant
+            );
+            return Err(finding);
+        }
+        self.brackets.forget_dead(s);
         for pfn in s.memmap().touched() {
             let head = s.head(s.folio(*pfn));
             // each page of a large folio has the flags of the folio, and keeps them in a split
@@ -343,11 +358,26 @@ impl Oracles {
         Ok(())
     }
 
-    /// Applies the log of page-table writes to the shadow, and checks each write.
-    fn replay_writes(&mut self, s: &State, holders: &Holders, at: At) -> Check {
-        if let Some(pfn) = s.memmap().wild() {
+    /// Replays the log of a slice with these kinds of change, and checks what changed.
+    fn check_slice(&mut self, s: &State, holders: &Holders, at: At, changes: Changes) -> Check {
+        let concern = |kinds| changes.intersects(kinds);
+        if concern(gates::WILD)
+            && let Some(pfn) = s.memmap().wild()
+        {
             counting::check_wild_page(&self.view(s, holders, at), pfn)?;
         }
+        if concern(gates::WRITES) {
+            self.replay_writes(s, holders, at)?;
+        }
+        if concern(gates::EVENTS) {
+            self.replay_events(s, holders, at)?;
+        }
+        let changes = self.all_changes(changes);
+        self.check_structures(s, holders, at, changes)
+    }
+
+    /// Applies the log of page-table writes to the shadow, and checks each write.
+    fn replay_writes(&mut self, s: &State, holders: &Holders, at: At) -> Check {
         let mut cleared: Option<PteWrite> = None;
         for write in s.pte_writes().iter().filter_map(|write| write.of_leaf()) {
             if write.level > 0 {
@@ -423,15 +453,6 @@ impl Oracles {
         at: At,
         changes: Changes,
     ) -> Check {
-        const PGMAP: Changes = Invariant::concerned(&[Invariant::PgmapRefs]);
-        const SLOTS: Changes = Invariant::concerned(&[
-            Invariant::SlotCount,
-            Invariant::SlotCache,
-            Invariant::SwapExclusive,
-            Invariant::SwapReachable,
-        ]);
-        const MAPPINGS: Changes = Invariant::concerned(&[Invariant::DeviceMapping]);
-
         let concern = |kinds| changes.intersects(kinds);
         let view = View {
             s,
@@ -439,41 +460,49 @@ impl Oracles {
             holders,
             at,
         };
-        let touched = s.memmap().touched().iter();
-        let named = self.shadow.changed().iter();
-        let only_named = named.filter(|pfn| !s.memmap().is_touched(**pfn));
-        for pfn in touched.chain(only_named) {
-            check_page(&view, *pfn)?;
+        if concern(gates::PAGES) {
+            let touched = s.memmap().touched().iter();
+            let named = self.shadow.changed().iter();
+            let only_named = named.filter(|pfn| !s.memmap().is_touched(**pfn));
+            for pfn in touched.chain(only_named) {
+                check_page(&view, *pfn)?;
+            }
         }
-        if concern(Changes::PAGE) {
+        if concern(gates::SPLIT_QUEUE) {
             counting::check_split_queue(&view)?;
         }
-        for mm in self.shadow.changed_mms() {
-            counting::check_rss(&view, mm)?;
+        if concern(gates::COUNTERS) {
+            for mm in self.shadow.changed_mms() {
+                counting::check_rss(&view, mm)?;
+            }
         }
-        if concern(Changes::AREA) {
+        if concern(gates::TOPOLOGY) {
             reverse_map::check_topology(&view)?;
         }
-        if concern(PGMAP) {
+        if concern(gates::PGMAP) {
             counting::check_pgmap_refs(&view)?;
         }
-        if concern(SLOTS) {
+        if concern(gates::SLOTS) {
             swap::check_slots(&view)?;
         }
-        for pfn in self.unmapped.drain(..).filter(|pfn| *pfn != Pfn::ZERO) {
-            swap::check_given_up(&view, pfn)?;
+        if concern(gates::GIVEN_UP) {
+            for pfn in self.unmapped.drain(..).filter(|pfn| *pfn != Pfn::ZERO) {
+                swap::check_given_up(&view, pfn)?;
+            }
         }
-        if concern(Changes::TLB) {
+        if concern(gates::TRANSLATIONS) {
             self.stale = coherence::check_translations(&view)?;
             for stale in &mut self.found_stale {
                 stale.retain(|stale| stale.persists(&view));
             }
         }
-        self.brackets.replay(&view)?;
-        if concern(MAPPINGS) {
+        if concern(gates::BRACKETS) {
+            self.brackets.replay(&view)?;
+        }
+        if concern(gates::MAPPINGS) {
             coherence::check_device_mappings(&view)?;
         }
-        if concern(Changes::TASK) {
+        if concern(gates::WAITERS) {
             progress::check_waiters(&view)?;
         }
         Ok(())

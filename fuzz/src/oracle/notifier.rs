@@ -109,13 +109,15 @@ impl Brackets {
                 self.check_end(view, task, &bracket)?;
             }
         }
-        self.check_writes(view, writes, seen..writes.len())?;
+        self.check_writes(view, writes, seen..writes.len())
+    }
+
+    /// Forgets the sequence numbers of address spaces that are gone: another address space may get
+    /// the same number.
+    pub(super) fn forget_dead(&mut self, s: &State) {
         if !self.seqs.is_empty() {
-            // another address space may reuse the number
-            self.seqs
-                .retain(|(mm, _)| view.s.mms().is_live(mm.0.into()));
+            self.seqs.retain(|(mm, _)| s.mms().is_live(mm.0.into()));
         }
-        Ok(())
     }
 
     /// Each invalidation advances the sequence number of each device, so that a reader of the page
