@@ -39,8 +39,17 @@ pub struct InvariantRow {
     pub blame: Blame,
     /// The [`Way::kind`]s in which the invariant can be broken; empty if there is only one way.
     pub ways: &'static [&'static str],
-    /// The exemptions. Each gives a reason unless the reason is obvious.
-    pub exempt: &'static [&'static str],
+    /// What is not checked, and why not.
+    pub exempt: &'static [Exemption],
+}
+
+/// A case in which an invariant is not checked, or need not hold.
+#[derive(Debug)]
+pub struct Exemption {
+    /// The case.
+    pub what: &'static str,
+    /// The reason.
+    pub why: &'static str,
 }
 
 impl Invariant {
@@ -134,6 +143,15 @@ mod tests {
         for row in TABLE {
             let subject = row.subject.row();
             assert_eq!(subject.subject, row.subject, "{}", row.invariant);
+        }
+    }
+
+    #[test]
+    fn each_exemption_has_a_case_and_a_reason() {
+        for row in TABLE {
+            for Exemption { what, why } in row.exempt {
+                assert!(!what.is_empty() && !why.is_empty(), "{}", row.invariant);
+            }
         }
     }
 

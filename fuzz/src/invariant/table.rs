@@ -1,12 +1,12 @@
 //! The rows: one for each invariant, in the order of docs/invariants.md.
 
-use super::{Blame, Changes, Family, InvariantRow};
+use super::{Blame, Changes, Exemption, Family, InvariantRow};
 
 macro_rules! invariants {
     ($($variant:ident = $family:ident / $name:literal,
         holds: $holds:literal,
         concerned: $first:ident $(| $more:ident)*,
-        subject: $subject:ident, blame: $blame:ident, ways: [$($way:ident),*], exempt: [$($exempt:literal),* $(,)?];)*) => {
+        subject: $subject:ident, blame: $blame:ident, ways: [$($way:ident),*], exempt: [$($what:literal: $why:literal),* $(,)?];)*) => {
         /// The invariants.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Invariant {
@@ -23,7 +23,7 @@ macro_rules! invariants {
             subject: Invariant::$subject,
             blame: Blame::$blame,
             ways: &[$(stringify!($way)),*],
-            exempt: &[$($exempt),*],
+            exempt: &[$(Exemption { what: $what, why: $why }),*],
         }),*];
     };
 }
@@ -49,12 +49,19 @@ invariants! {
                 eviction moves every page that is not locked and that only its mappings hold.",
         concerned: OPERATION,
         subject: Outcome, blame: Section, ways: [],
-        exempt: ["pages pinned while writable, which stay soft-dirty through a clear"];
+        exempt: [
+            "pages pinned while writable, which stay soft-dirty through a clear":
+                "the holder of the pin may write at any time without a fault, so Linux does not \
+                write-protect them",
+        ];
     Kept = Contents / "kept",
         holds: "At rest, a page holds the word that was written to it last, wherever the page is.",
         concerned: ENTRY | ACCESS | OPERATION,
         subject: Read, blame: LastWriter, ways: [],
-        exempt: ["a folio in the swap cache that is locked: a fault may still be reading it in"];
+        exempt: [
+            "a folio in the swap cache that is locked":
+                "a fault may still be reading it in",
+        ];
     KeptProtection = Contents / "kept-protection",
         holds: "At rest, an entry is write-protected for userfaultfd if and only if a call \
                 protected the page and nothing has lifted that.",
@@ -70,7 +77,10 @@ invariants! {
         holds: "pagemap shows what the entry and the VMA of a page say.",
         concerned: EVENT,
         subject: Pagemap, blame: Section, ways: [],
-        exempt: ["an address space that was torn down since the read"];
+        exempt: [
+            "an address space that was torn down since the read":
+                "its entries and VMAs are gone, so nothing is left to compare with",
+        ];
     Snapshot = Contents / "snapshot",
         holds: "A snapshot shows a device exactly the pages that it could map without a fault.",
         concerned: OPERATION,
@@ -87,7 +97,12 @@ invariants! {
         holds: "The contents seen through a reference of `get` or `pin` change only when the \
                 process that took it writes.",
         concerned: PAGE | ACCESS,
-        subject: HeldPage, blame: Section, ways: [], exempt: [];
+        subject: HeldPage, blame: Section, ways: [],
+        exempt: [
+            "a reference that a frame-number walker took":
+                "it was taken without an access check, and no mapping of a process goes with \
+                it: whoever maps the page may write",
+        ];
     WildPage = Counting / "wild-page",
         holds: "No struct page outside the memory map is changed.",
         concerned: PAGE,
@@ -114,21 +129,41 @@ invariants! {
                 mapped in an mlocked VMA is mlocked.",
         concerned: PAGE | ENTRY,
         subject: Mlock, blame: Section, ways: [],
-        exempt: ["an entry that replaces a non-present entry: a page that comes from swap is mlocked \
-            only by the next mlock of the VMA",
-            "a page that mremap moves",
-            "an entry that was overwritten before the slice ended"];
+        exempt: [
+            "an entry that replaces a non-present entry":
+                "Linux does not mlock a page that it has just read from swap, nor a large folio \
+                that is mapped in part",
+            "a page that mremap moves":
+                "the move changes neither the page nor its flags, so a page that was not \
+                mlocked before is not mlocked now",
+            "an entry that was overwritten before the slice ended":
+                "the flag of the page is that of the end of the slice, when the page may have \
+                lost this mapping again",
+            "a mapping whose VMA has left the address space":
+                "it is being torn down, and whether it was mlocked cannot be looked up any more",
+        ];
     Lru = Counting / "lru",
         holds: "A folio on the LRU is charged, allocated and in system memory; at the end of a \
                 run, each mapped or swap-cached folio is on the LRU.",
         concerned: PAGE | EVENT | END,
         subject: Lru, blame: Way, ways: [OnLru, NotOnLru, UnchargedAndMapped, UnchargedAndNotMapped],
-        exempt: ["at the end: device pages, the zero page, and locked folios"];
+        exempt: [
+            "at the end: device pages":
+                "reclaim does not manage the memory of a device, so its pages are never on the \
+                LRU",
+            "at the end: the zero page":
+                "it is never freed, so reclaim need not find it",
+            "at the end: locked folios":
+                "whoever holds the lock may have isolated the folio, as a migration does",
+        ];
     Charge = Counting / "charge",
         holds: "A mapped folio is charged; the source of a finished migration is not.",
         concerned: PAGE | EVENT,
         subject: Charge, blame: Section, ways: [],
-        exempt: ["a source folio that was freed and reused within the slice"];
+        exempt: [
+            "a source folio that was freed and reused within the slice":
+                "it has the charge of its new use",
+        ];
     UseWithoutReference = Counting / "use-without-reference",
         holds: "`migrate_to_ram` is called only with a page that somebody holds a reference to.",
         concerned: EVENT,
@@ -153,10 +188,18 @@ invariants! {
                 marked if some of its pages are mapped and others are not.",
         concerned: PAGE,
         subject: SplitQueue, blame: Section, ways: [],
-        exempt: ["a locked folio, whose mappings may be migration entries",
-            "a folio that was in the swap cache: what loses its mappings there is not queued",
-            "pages of a device",
-            "a folio of two pages, which has no room for the list"];
+        exempt: [
+            "a locked folio":
+                "its mappings may be migration entries at the moment, and these do not count as \
+                mappings",
+            "a folio that was in the swap cache while it was large":
+                "Linux does not queue a folio that loses mappings there, since reclaim may be \
+                at work on it",
+            "pages of a device":
+                "Linux neither marks nor queues them: the shrinker works on system memory only",
+            "a folio of two pages":
+                "its struct pages have no room for the list",
+        ];
     FreeList = Counting / "free-list",
         holds: "Each frame on a free list is free, and is listed once.",
         concerned: END,
@@ -213,13 +256,20 @@ invariants! {
                 alive; a VMA is linked to its anon_vma.",
         concerned: AREA,
         subject: Chain, blame: Section, ways: [],
-        exempt: ["an anon_vma_chain that is allocated and in neither list yet"];
+        exempt: [
+            "an anon_vma_chain that is allocated and in neither list yet":
+                "an allocation that may sleep comes before the lock under which both lists \
+                change",
+        ];
     AnonVmaCounters = ReverseMap / "anon-vma-counters",
         holds: "The counts of VMAs and children of an anon_vma match a recount, its root is alive, \
                 and it has a reference.",
         concerned: AREA,
         subject: AnonVmaCounters, blame: Section, ways: [],
-        exempt: ["an anon_vma without links: it is not linked yet, or only a reference keeps it"];
+        exempt: [
+            "an anon_vma without links":
+                "it is not linked yet, or only a reference keeps it",
+        ];
     AnonVmaReuse = ReverseMap / "anon-vma-reuse",
         holds: "VMAs of different processes never have the same `vma->anon_vma`.",
         concerned: AREA,
@@ -245,7 +295,10 @@ invariants! {
         holds: "Reclaim and the split of a large folio take no page from an mlocked VMA.",
         concerned: ENTRY,
         subject: LockedArea, blame: Section, ways: [],
-        exempt: ["an address space without users, which is being torn down"];
+        exempt: [
+            "an address space without users":
+                "its teardown takes all pages, and may run within an operation that reclaims",
+        ];
     EntryPlace = Entries / "place",
         holds: "A present or device-exclusive entry names system memory. A device-private entry \
                 names device memory. A mapping of the zero page is never writable.",
@@ -256,9 +309,13 @@ invariants! {
                 the zero page; it is present, device-private or a migration entry.",
         concerned: ENTRY,
         subject: HugeEntry, blame: Section, ways: [],
-        exempt: ["the limits of the VMA, if the VMA has left the address space and is being torn \
-                  down",
-            "an entry that was overwritten before the slice ended"];
+        exempt: [
+            "the limits of the VMA, if the VMA has left the address space":
+                "it is being torn down and cannot be looked up any more",
+            "an entry that was overwritten before the slice ended":
+                "the VMA and the folio are looked up at the end of the slice, and both may have \
+                been split since",
+        ];
     WriteUffdWp = Entries / "write-uffd-wp",
         holds: "No entry is both writable and write-protected for userfaultfd.",
         concerned: ENTRY,
@@ -267,28 +324,50 @@ invariants! {
         holds: "Only entries of registered VMAs are write-protected for userfaultfd.",
         concerned: ENTRY,
         subject: UffdWpUnregistered, blame: Section, ways: [],
-        exempt: ["unregister, mmap, munmap and exit, which remove the VMA or its registration \
-                  before the entry, within one operation",
-            "an entry whose VMA has left the address space and is being torn down",
-            "an entry that was overwritten before the slice ended"];
+        exempt: [
+            "unregister, mmap, munmap and exit":
+                "they remove the VMA or its registration before the entry, within one operation",
+            "an entry whose VMA has left the address space":
+                "it is being torn down, and the registration cannot be looked up any more",
+            "an entry that was overwritten before the slice ended":
+                "the split of a huge entry makes entries that the operation may remove at once",
+        ];
     RoundTrip = Entries / "round-trip",
         holds: "Write permission, exclusivity, soft-dirty, uffd-wp and young survive the round \
                 trip through a migration entry; soft-dirty and uffd-wp survive the one through a \
                 device-exclusive entry.",
         concerned: ENTRY,
         subject: RoundTrip, blame: Section, ways: [],
-        exempt: ["the write bit of a device-exclusive entry, which means nothing",
-            "young, where the entry format has no room for it"];
+        exempt: [
+            "the write bit of a device-exclusive entry":
+                "it means nothing: the fault that restores the entry takes the permission from \
+                the VMA and the page",
+            "soft-dirty: a device-exclusive entry that becomes writable in a VMA whose \
+                writes are not tracked":
+                "the entry is marked dirty with the permission, which marks it soft-dirty as \
+                well",
+            "young, where one of the two formats has no room for it":
+                "there is no bit to compare",
+            "exclusivity that only the struct page had, in a fork":
+                "fork shares the page in the same slice",
+            "exclusivity of an entry that was overwritten before the slice ended":
+                "the struct page is that of the end of the slice, when the process may have \
+                exited",
+        ];
     DirtyLost = Entries / "dirty-lost",
         holds: "Dirty survives the round trips through migration and device-exclusive entries: the \
                 folio is dirty, and so is the entry where its format has room.",
         concerned: ENTRY,
         subject: DirtyLost, blame: Section, ways: [],
-        exempt: ["the folio's dirty flag, if the folio is free",
-            "the folio's dirty flag during reclaim, for a page in the swap cache: reclaim may have \
-            split a large folio and written its pages to their slots",
-            "the folio's dirty flag, if MADV_FREE has split a large folio and then cleaned the page \
-            and its entry"];
+        exempt: [
+            "the folio's dirty flag, if the folio is free":
+                "freeing it cleared the flag, and nobody can read the contents any more",
+            "the folio's dirty flag during reclaim, for a page in the swap cache":
+                "reclaim may have split a large folio and written its pages to their slots",
+            "the folio's dirty flag during MADV_FREE, if the entry is clean at the end of \
+                the slice":
+                "MADV_FREE may have split a large folio and then cleaned the page and its entry",
+        ];
     Permission = Entries / "permission",
         holds: "At rest, an entry permits no more access than its VMA.",
         concerned: ENTRY | OPERATION,
@@ -298,13 +377,18 @@ invariants! {
                 soft-dirty, whether or not it is present.",
         concerned: ENTRY,
         subject: UntrackedWrite, blame: Section, ways: [],
-        exempt: ["an entry that was writable and not soft-dirty before this write: its VMA may \
-                  have lost the soft-dirty flag in a merge"];
+        exempt: [
+            "an entry that was writable and not soft-dirty before this write":
+                "its VMA may have lost the soft-dirty flag in a merge",
+        ];
     Inherited = Entries / "inherited",
         holds: "A fork copies the soft-dirty bit of an entry.",
         concerned: ENTRY,
         subject: Inherited, blame: Section, ways: [],
-        exempt: ["an entry whose page no other process maps at this address any more"];
+        exempt: [
+            "an entry whose page no other process maps at this address any more":
+                "the parent may have exited or unmapped it, so nothing is left to compare with",
+        ];
     Copied = Entries / "copied",
         holds: "An entry that gets a copy of its page is soft-dirty if the copy is for a write; \
                 otherwise it keeps soft-dirty and uffd-wp.",
@@ -314,10 +398,18 @@ invariants! {
         holds: "A folio becomes dirty only by a write.",
         concerned: PAGE,
         subject: DirtyInvented, blame: Section, ways: [],
-        exempt: ["operations that get a page in order to write to it: device writes, GUP, pins, \
-                  exclusive access, and those that populate",
-            "folios that enter or leave the swap cache, and the target of a dirty folio's \
-             migration"];
+        exempt: [
+            "operations that get a page in order to write to it: device writes, GUP, pins, \
+                exclusive access, and those that populate":
+                "they mark the folio dirty beside its entries, for the write that they allow",
+            "folios that enter or leave the swap cache":
+                "the slot does not have the contents yet, or belongs to the folio no longer",
+            "the target of a migration, if the source was dirty or in the swap cache":
+                "it takes over the state of the source",
+            "the pages of a folio that was split, if one of them was dirty or in the swap \
+                cache":
+                "each of them gets the dirty flag of the folio",
+        ];
     ExclusiveEntry = Entries / "exclusive-entry",
         holds: "The page of a device-exclusive entry is exclusive.",
         concerned: PAGE,
@@ -327,17 +419,36 @@ invariants! {
                 page pinned while writable stays soft-dirty.",
         concerned: ENTRY,
         subject: Update, blame: Section, ways: [],
-        exempt: ["soft-dirty: clear_refs, unless the page is pinned and writable",
-            "soft-dirty: a device-private entry that loses write permission, where Linux drops the \
-             bit",
-            "dirty: MADV_FREE cleans the entry on purpose",
-            "uffd-wp: operations that set or clear it, and a write fault after the VMA was \
-             unregistered",
-            "exclusive: fork shares the page"];
+        exempt: [
+            "soft-dirty: an entry that also becomes dirty or writable":
+                "marking an entry dirty for a write marks it soft-dirty",
+            "soft-dirty: clear_refs, unless the page is pinned and writable":
+                "clearing the bit is its purpose",
+            "soft-dirty: a device-private entry that loses write permission":
+                "Linux makes a new entry for it and does not copy the bit",
+            "dirty: MADV_FREE":
+                "it cleans the entry on purpose: the contents may be dropped",
+            "uffd-wp: operations that set or clear it":
+                "changing the bit is their purpose",
+            "uffd-wp: an entry that becomes writable":
+                "a write fault after the VMA was unregistered drops the bit",
+            "exclusive: fork":
+                "it shares the page",
+        ];
     SwapRoundTrip = Entries / "swap-round-trip",
         holds: "Soft-dirty, uffd-wp and exclusivity survive the round trip through a swap entry.",
         concerned: ENTRY,
-        subject: SwapRoundTrip, blame: Section, ways: [], exempt: [];
+        subject: SwapRoundTrip, blame: Section, ways: [],
+        exempt: [
+            "soft-dirty: an entry that becomes writable":
+                "the fault that reads the page in may be for a write, which marks the entry \
+                soft-dirty",
+            "exclusivity that only the struct page had, in a fork":
+                "fork shares the page in the same slice",
+            "exclusivity of an entry that was overwritten before the slice ended":
+                "the struct page is that of the end of the slice, when the process may have \
+                exited",
+        ];
     Moved = Entries / "moved",
         holds: "An entry that mremap moves keeps its bits and becomes soft-dirty; only uffd-wp may \
                 be dropped.",
@@ -375,22 +486,36 @@ invariants! {
                 goes.",
         concerned: ENTRY,
         subject: GivenUp, blame: Section, ways: [],
-        exempt: ["a folio that is locked or held: whoever locked or holds it may drop it later",
-            "a folio whose last entry was device-exclusive: it stays until it is reclaimed"];
+        exempt: [
+            "a folio that is locked or held":
+                "whoever locked or holds it may drop it from the swap cache later",
+            "a folio whose last entry was device-exclusive":
+                "Linux drops such an entry's reference without a look at the swap cache, so the \
+                folio stays there until it is reclaimed",
+        ];
     SlotContents = Swap / "contents",
         holds: "A clean folio in the swap cache has the contents of its slot.",
         concerned: PAGE,
         subject: SlotContents, blame: Section, ways: [],
-        exempt: ["a folio that is dirty, locked, or has a dirty entry",
-            "a slot whose contents nobody can read any more: no entry names it, and none maps the \
-             folio"];
+        exempt: [
+            "a folio that is dirty or has a dirty entry":
+                "its contents are newer than those of the slot",
+            "a folio that is locked or under writeback":
+                "a read or a write of the slot may be under way",
+            "a slot that no entry names, if no entry maps the page either":
+                "nobody can read its contents any more",
+        ];
     DeviceMapping = Coherence / "device-mapping",
         holds: "Each mapping of a device names the page that the CPU's entry names, and permits at most \
                 the access of that entry. Under a device-exclusive entry, only one device maps the \
                 page.",
         concerned: DEVICE | ENTRY | PAGE,
         subject: DeviceMapping, blame: EitherInARace, ways: [],
-        exempt: ["a migration entry of the device's own page while that page is locked"];
+        exempt: [
+            "a migration entry of the device's own page while that page is locked":
+                "the driver's own migration is under way, and the driver may ignore the \
+                invalidations that it owns",
+        ];
     Tlb = Coherence / "tlb",
         holds: "The page tables back each TLB entry, or an operation under way owes its flush.",
         concerned: TLB,
@@ -417,7 +542,11 @@ invariants! {
                 by its device.",
         concerned: EVENT | ENTRY,
         subject: AnnouncedEvent, blame: Section, ways: [],
-        exempt: ["munmap and zap events, which allow every loss"];
+        exempt: [
+            "munmap and zap events":
+                "they allow every loss, since a driver drops the mapping whatever becomes of \
+                the entry",
+        ];
     AnnouncedOwner = Notifier / "owner",
         holds: "Invalidations for migration by address and for exclusive access have an owner, all \
                 others have none.",
@@ -436,7 +565,10 @@ invariants! {
         holds: "Each invalidation advances the sequence number of each device.",
         concerned: EVENT,
         subject: AnnouncedSequence, blame: Section, ways: [],
-        exempt: ["the device that asked for exclusive access itself"];
+        exempt: [
+            "the device that asked for exclusive access":
+                "a driver may ignore the invalidations that it owns",
+        ];
     Pairing = Notifier / "pairing",
         holds: "Before an operation returns, it ends each invalidation that it started, and it ends no \
                 other.",
@@ -452,8 +584,12 @@ invariants! {
                 at most one of each.",
         concerned: EVENT | TASK,
         subject: LocksHeld, blame: Locker, ways: [Takes],
-        exempt: ["trylocks, which never wait",
-            "the mmap_lock of the child in fork: no other task knows the child yet"];
+        exempt: [
+            "trylocks":
+                "they never wait, so they cannot be part of a deadlock",
+            "the mmap_lock of the child in fork":
+                "no other task knows the child yet",
+        ];
     WaiterReference = Progress / "waiter-reference",
         holds: "A task that waits for a migration to end holds no reference to the page.",
         concerned: TASK,

@@ -6,7 +6,7 @@
 #![cfg(feature = "zoo")]
 
 use crate::common::{Bench, repository, run_in};
-use mm_fuzz::invariant::{self, Family, Invariant};
+use mm_fuzz::invariant::{self, Exemption, Family, Invariant};
 use mm_fuzz::zoo::{BugInfo, TABLE};
 use std::collections::BTreeSet;
 use std::fs;
@@ -536,12 +536,14 @@ fn invariants_page() -> String {
                 ways.join(", ")
             );
         }
-        let exempt = rows().flat_map(|row| row.exempt.iter().map(move |why| (row, why)));
+        let exempt = rows().flat_map(|row| row.exempt.iter().map(move |case| (row, case)));
         let exempt: String = exempt
-            .map(|(row, why)| wrapped("- ", &format!("`{}`: {why}", row.invariant)))
+            .map(|(row, Exemption { what, why })| {
+                format!("| `{}` | {what} | {why} |\n", row.invariant)
+            })
             .collect();
         if !exempt.is_empty() {
-            page += &format!("\nExempt:\n\n{exempt}");
+            page += &format!("\n| exempt from | what | why |\n|---|---|---|\n{exempt}");
         }
         let not_checked = not_checked.iter().map(|what| wrapped("- ", what));
         let not_checked: String = not_checked.collect();
