@@ -23,7 +23,7 @@ pub enum Argument {
 
 /// How an operation is invoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
+pub enum Invocation {
     /// No process invokes the operation: the runner of the program does it itself.
     Outside,
     /// `fork`.
@@ -66,7 +66,7 @@ pub enum Call {
     Snapshot(Dev, Pages),
 }
 
-impl Call {
+impl Invocation {
     /// A system call on a range, followed by constants.
     pub fn on_range(name: Constant, pages: Pages, rest: &[Constant]) -> Self {
         let range = [Argument::At(pages.first), Argument::Bytes(pages.count)];

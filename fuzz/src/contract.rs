@@ -3,7 +3,7 @@
 //! The contract of an operation stands beside its code in [`crate::ops`], and [`OpKind::contract`]
 //! finds it. An oracle never names an operation.
 
-use crate::call::Call;
+use crate::call::Invocation;
 use crate::program::{Op, OpKind};
 use crate::window::Window;
 use mm_core::MmId;
@@ -21,7 +21,7 @@ pub struct Contract {
     /// The slot that the operation works on.
     pub slot: Slot,
     /// How user space invokes the operation.
-    pub call: fn(Op) -> Call,
+    pub call: fn(Op) -> Invocation,
     /// The accesses that are impossible once the operation has succeeded.
     pub removes: fn(Window, Op, MmId) -> Option<Promise>,
     /// The addresses that the operation moves entries between.
@@ -51,7 +51,7 @@ pub struct Contract {
 
 impl Contract {
     /// The contract of an operation that takes no slot, removes nothing, and has no exemption.
-    pub const fn of(kind: OpKind, call: fn(Op) -> Call) -> Self {
+    pub const fn of(kind: OpKind, call: fn(Op) -> Invocation) -> Self {
         Self {
             kind,
             call,

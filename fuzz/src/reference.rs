@@ -56,7 +56,7 @@ enum Kind {
 
 /// How an access ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessEnd {
     /// This word was read, or written.
     Word(u64),
     /// The access was denied.
@@ -337,7 +337,7 @@ impl Reference {
         pid: Pid,
         addr: u64,
         write: Option<u64>,
-        result: Access,
+        result: AccessEnd,
     ) -> Result<(), (Violation, String)> {
         let protection = |text| Err((Violation::Protection, text));
         let either = self.touched_by_open(pid, addr);
@@ -354,7 +354,7 @@ impl Reference {
         let arriving = self.arriving(pid, addr);
         let Some(page) = self.page(pid, addr) else {
             return match result {
-                Access::Denied => Ok(()),
+                AccessEnd::Denied => Ok(()),
                 _ if either => {
                     // the page may have just arrived there
                     let here = |o: &&mut Open| o.pid == pid && o.range.contains(&addr);
@@ -368,8 +368,8 @@ impl Reference {
         let either = either || page.uncertain;
         let allowed = page.access.contains(needed);
         match result {
-            Access::Denied if !allowed || either => Ok(()),
-            Access::Denied => protection(format!(
+            AccessEnd::Denied if !allowed || either => Ok(()),
+            AccessEnd::Denied => protection(format!(
                 "is in a VMA with the flags {}: expected access to succeed",
                 describe::vma_flags(page.access)
             )),
@@ -377,19 +377,19 @@ impl Reference {
                 "is in a VMA with the flags {}: expected SIGSEGV",
                 describe::vma_flags(page.access)
             )),
-            Access::WriteProtected if page.protection != Protection::No || either => Ok(()),
-            Access::WriteProtected => Err((
+            AccessEnd::WriteProtected if page.protection != Protection::No || either => Ok(()),
+            AccessEnd::WriteProtected => Err((
                 Violation::WriteProtection,
                 "is not write-protected".to_owned(),
             )),
-            Access::Word(_)
+            AccessEnd::Word(_)
                 if write.is_some() && page.protection == Protection::Must && !either =>
             {
                 let text = "is write-protected: expected a userfaultfd event".to_owned();
                 Err((Violation::WriteProtection, text))
             }
-            Access::Word(word) if write.is_none() && arriving.contains(&word) => Ok(()),
-            Access::Word(word) => match write {
+            AccessEnd::Word(word) if write.is_none() && arriving.contains(&word) => Ok(()),
+            AccessEnd::Word(word) => match write {
                 None => page
                     .read(word, dropping, either)
                     .map_err(|text| (Violation::Word, text)),

@@ -17,7 +17,7 @@ use crate::run;
 use crate::stop::Stop;
 use crate::store::Output;
 use crate::style::Style;
-use crate::walk::{Walk, WalkEntry};
+use crate::walk::{FolderWalk, WalkEntry};
 use crate::{file, pool, store};
 use key::{Key, Vague};
 use mm_fuzz::program::{Program, text};
@@ -191,7 +191,9 @@ pub fn gather(sources: &Sources, output: Option<&Output>, stop: &Stop) -> Result
     };
     let known = all.files();
     let (folders, files): (Vec<_>, Vec<_>) = sources.files.iter().partition(|path| path.is_dir());
-    let found = folders.into_iter().flat_map(|folder| Walk::new(folder));
+    let found = folders
+        .into_iter()
+        .flat_map(|folder| FolderWalk::new(folder));
     let found = files
         .into_iter()
         .cloned()

@@ -10,7 +10,7 @@ use crate::file::{self, ReadError};
 use crate::input;
 use crate::names::shown;
 use crate::store;
-use crate::walk::{Walk, WalkEntry};
+use crate::walk::{FolderWalk, WalkEntry};
 use serde_json::json;
 use sha1::{Digest, Sha1};
 use std::ffi::OsStr;
@@ -180,7 +180,7 @@ fn named(args: &CollectArgs) -> Result<Vec<PathBuf>, String> {
 /// The file itself, or the files in the folder and its subfolders.
 fn files(path: &Path) -> Box<dyn Iterator<Item = WalkEntry>> {
     if path.is_dir() {
-        Box::new(Walk::new(path).filter(|found| !input::is_no_program(found.path())))
+        Box::new(FolderWalk::new(path).filter(|found| !input::is_no_program(found.path())))
     } else {
         Box::new(std::iter::once(WalkEntry::File(path.to_owned())))
     }

@@ -31,7 +31,7 @@ pub enum WalkEntry {
 
 /// A walk under way.
 #[derive(Debug)]
-pub struct Walk {
+pub struct FolderWalk {
     kept: usize,
     folders: Vec<Folder>,
 }
@@ -53,7 +53,7 @@ impl WalkEntry {
     }
 }
 
-impl Walk {
+impl FolderWalk {
     /// Walks the files under `root`.
     pub fn new(root: &Path) -> Self {
         Self::keeping(root, KEPT)
@@ -100,7 +100,7 @@ impl Folder {
     }
 }
 
-impl Iterator for Walk {
+impl Iterator for FolderWalk {
     type Item = WalkEntry;
 
     fn next(&mut self) -> Option<WalkEntry> {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn names(root: &Path, kept: usize) -> Vec<String> {
-        let files = Walk::keeping(root, kept).map(|found| match found {
+        let files = FolderWalk::keeping(root, kept).map(|found| match found {
             WalkEntry::Named(path) | WalkEntry::File(path) => path
                 .strip_prefix(root)
                 .expect("under it")
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_said_once() {
-        let mut walk = Walk::new(Path::new("/not/there"));
+        let mut walk = FolderWalk::new(Path::new("/not/there"));
         assert!(matches!(walk.next(), Some(WalkEntry::Unreadable(..))));
         assert!(walk.next().is_none());
     }

@@ -7,7 +7,7 @@
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::{Program, wire};
 use mm_fuzz_fast::engine::Engine;
-use mm_fuzz_fast::runner::{Notes, Runner, RunnerOptions};
+use mm_fuzz_fast::runner::{InProcessRunner, Notes, RunnerOptions};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;
@@ -48,7 +48,7 @@ fn least(mut body: impl FnMut()) -> f64 {
 fn fuzz(target: &str, notes: Box<dyn Notes>) {
     let options = RunnerOptions::of(target, String::new()).expect("a target");
     let mut engine = Engine::new(
-        Runner::new(options, notes).expect("no bug is on"),
+        InProcessRunner::new(options, notes).expect("no bug is on"),
         1,
         MAX_LEN,
     );

@@ -54,12 +54,12 @@ pub struct Corpus {
     /// The features that a program has, in the order in which they were found.
     seen: Vec<u32>,
     /// What has changed since [`Corpus::take_changes`].
-    changes: Changes,
+    changes: CorpusChanges,
 }
 
 /// What became of the corpus since the last look.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct CorpusChanges {
     /// Indices that got a new program. Some of these programs may be gone already.
     pub added: Vec<u32>,
     /// Programs that were dropped.
@@ -156,7 +156,7 @@ impl Corpus {
     }
 
     /// What has changed since the last call.
-    pub fn take_changes(&mut self) -> Changes {
+    pub fn take_changes(&mut self) -> CorpusChanges {
         std::mem::take(&mut self.changes)
     }
 

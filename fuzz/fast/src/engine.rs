@@ -9,7 +9,7 @@
 //! the same.
 
 use crate::corpus::Corpus;
-use crate::runner::{Ran, Runner};
+use crate::runner::{ExitKind, InProcessRunner};
 use fastrand::Rng;
 use mm_fuzz::program::Program;
 use mm_fuzz::program::engine::{fit, mutate_program};
@@ -22,7 +22,7 @@ const DEPTH: u32 = 5;
 
 /// A fuzzing engine.
 pub struct Engine {
-    runner: Runner,
+    runner: InProcessRunner,
     corpus: Corpus,
     rng: Rng,
     /// The maximum size of the wire form of a mutant, in bytes.
@@ -38,7 +38,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine with an empty corpus.
-    pub fn new(runner: Runner, seed: u64, max_size: usize) -> Self {
+    pub fn new(runner: InProcessRunner, seed: u64, max_size: usize) -> Self {
         Self {
             corpus: Corpus::new(runner.features()),
             runner,
@@ -141,9 +141,9 @@ impl Engine {
         let ran = self.runner.run(&self.child);
         self.runner.take_features(&mut self.features);
         match ran {
-            Ran::Passed => {}
-            Ran::Ignored => return Err(None),
-            Ran::Found(signature) => {
+            ExitKind::Passed => {}
+            ExitKind::Ignored => return Err(None),
+            ExitKind::Found(signature) => {
                 let is_new = self.signatures.insert(signature.clone());
                 return Err(is_new.then_some(signature));
             }
@@ -165,7 +165,7 @@ mod tests {
     fn engine(target: &str, seed: u64) -> Engine {
         let options = RunnerOptions::of(target, String::new()).expect("a target");
         Engine::new(
-            Runner::new(options, Box::new(())).expect("a runner"),
+            InProcessRunner::new(options, Box::new(())).expect("a runner"),
             seed,
             200,
         )

@@ -7,7 +7,7 @@
 //! Inputs have the names that libFuzzer would give them: the SHA-1 of the content. Each is written
 //! beside the three folders and then renamed, so that nobody reads a part of it.
 
-use crate::corpus::{Changes, Corpus};
+use crate::corpus::{Corpus, CorpusChanges};
 use mm_fuzz::file::{self, MAX_PROGRAM, ReadError};
 use mm_fuzz::names::shown;
 use mm_fuzz::program::{Program, wire};
@@ -89,7 +89,7 @@ impl Folder {
     /// # Errors
     /// A sentence: a file cannot be written.
     pub fn save(&mut self, corpus: &mut Corpus) -> Result<()> {
-        let Changes { added, dropped } = corpus.take_changes();
+        let CorpusChanges { added, dropped } = corpus.take_changes();
         for index in added {
             let Some(kept) = corpus.get_mut(index) else {
                 continue;

@@ -22,7 +22,7 @@ use mm_fuzz::target;
 use mm_fuzz_fast::engine::Engine;
 use mm_fuzz_fast::folder::Folder;
 use mm_fuzz_fast::raw::{self, Journal};
-use mm_fuzz_fast::runner::{self, Runner, RunnerOptions};
+use mm_fuzz_fast::runner::{self, InProcessRunner, RunnerOptions};
 use mm_fuzz_fast::watch;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
         let zoo = std::env::var("MMFUZZ_ZOO").unwrap_or_default();
         let mut options = RunnerOptions::of(&args.target, zoo)?;
         options.wanted = std::env::var("MMFUZZ_ORACLE").ok();
-        let runner = Runner::new(options, Box::new(journal))?;
+        let runner = InProcessRunner::new(options, Box::new(journal))?;
         let seed = match args.seed {
             0 => RandomState::new().hash_one(0) >> 32,
             seed => seed,

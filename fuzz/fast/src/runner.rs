@@ -72,7 +72,7 @@ impl Observer for Planted<'_> {
 }
 
 /// What runs the programs of a target.
-pub struct Runner {
+pub struct InProcessRunner {
     executor: Executor,
     /// Runs a program without checks, to see what it does.
     watch: Executor,
@@ -83,7 +83,7 @@ pub struct Runner {
     input: Vec<u8>,
 }
 
-/// What a [`Runner`] runs.
+/// What an [`InProcessRunner`] runs.
 #[derive(Clone, Debug)]
 pub struct RunnerOptions {
     /// What programs may have.
@@ -98,7 +98,7 @@ pub struct RunnerOptions {
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ran {
+pub enum ExitKind {
     /// Without a finding.
     Passed,
     /// With a finding of this signature.
@@ -148,7 +148,7 @@ fn put_back(_: &mut Executor, slugs: &str) -> Result<(), String> {
     Err("this build has no zoo; build it with the feature `zoo`".to_owned())
 }
 
-impl Runner {
+impl InProcessRunner {
     /// A runner that tells `notes` of each input.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl Runner {
     }
 
     /// Runs a program. A panic is a finding.
-    pub fn run(&mut self, program: &Program) -> Ran {
+    pub fn run(&mut self, program: &Program) -> ExitKind {
         wire::encode_into(program, &mut self.input);
         self.notes.begins(&self.input);
         let executor = &mut self.executor;
@@ -204,14 +204,14 @@ impl Runner {
         let result = catch_unwind(AssertUnwindSafe(run));
         self.notes.ended();
         match result {
-            Ok(Verdict::Pass { .. }) => Ran::Passed,
+            Ok(Verdict::Pass { .. }) => ExitKind::Passed,
             Ok(Verdict::Finding(finding)) => match &self.options.wanted {
-                Some(wanted) if finding.oracle() != *wanted => Ran::Ignored,
-                _ => Ran::Found(finding.signature()),
+                Some(wanted) if finding.oracle() != *wanted => ExitKind::Ignored,
+                _ => ExitKind::Found(finding.signature()),
             },
             Err(panic) => {
                 self.renew();
-                Ran::Found(signature_of(&*panic))
+                ExitKind::Found(signature_of(&*panic))
             }
         }
     }
@@ -315,13 +315,16 @@ mod tests {
     #[test]
     fn a_panic_is_a_finding_and_the_next_program_runs() {
         let options = RunnerOptions::of("canary", String::new()).expect("a target");
-        let mut runner = Runner::new(options, Box::new(())).expect("a runner");
+        let mut runner = InProcessRunner::new(options, Box::new(())).expect("a runner");
         let program = |text: &str| text.parse::<Program>().expect("a program");
         let planted = program("mmap p0 0 1 rw\nwrite p0 0\nmigrate p0 0 1 d0\nfork p0\n");
         let found = runner.run(&planted);
-        assert_eq!(found, Ran::Found("canary/planted:fork:device".to_owned()));
+        assert_eq!(
+            found,
+            ExitKind::Found("canary/planted:fork:device".to_owned())
+        );
         let other = program("mmap p0 0 1 rw\nfork p0\n");
-        assert_eq!(runner.run(&other), Ran::Passed);
+        assert_eq!(runner.run(&other), ExitKind::Passed);
         assert_eq!(runner.run(&planted), found);
     }
 
@@ -329,6 +332,6 @@ mod tests {
     fn what_does_not_exist_is_refused() {
         assert!(RunnerOptions::of("opps", String::new()).is_err());
         let options = RunnerOptions::of("ops", "no-such-bug".to_owned()).expect("a target");
-        assert!(Runner::new(options, Box::new(())).is_err());
+        assert!(InProcessRunner::new(options, Box::new(())).is_err());
     }
 }

@@ -3,21 +3,21 @@
 use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Flags, Ioctl, Pages, RangeCall, RangeResult};
+use crate::call::{Flags, Invocation, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::Contract;
 use crate::program::{Op, OpKind};
-use crate::reference::Access;
+use crate::reference::AccessEnd;
 use mm_core::{DevId, FaultError, HmmError};
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let (dev, addr, flags) = match op {
-        Op::Read { addr, .. } => return Call::Read(addr),
-        Op::Write { addr, .. } => return Call::Write(addr),
+        Op::Read { addr, .. } => return Invocation::Read(addr),
+        Op::Write { addr, .. } => return Invocation::Write(addr),
         Op::DevRead { dev, addr, .. } => (dev, addr, Flags::default()),
         Op::DevWrite { dev, addr, .. } => (dev, addr, Flags::WRITE),
-        _ => return Call::Outside,
+        _ => return Invocation::Outside,
     };
-    Call::Range(RangeCall {
+    Invocation::Range(RangeCall {
         dev: dev.get(),
         flags,
         ..RangeCall::new(Ioctl::Access, Pages::one(addr), RangeResult::Word)
@@ -52,9 +52,9 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
 async fn by_cpu(on: Running<'_, '_>, process: Process, addr: u64, write: Option<u64>) -> OpResult {
     let result = on.cur().user_access(process.mm, addr, write).await;
     let (access, outcome) = match result {
-        Ok(word) => (Access::Word(word), Outcome::Word(word)),
-        Err(FaultError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
-        Err(FaultError::Sigsegv) => (Access::Denied, Outcome::Segv),
+        Ok(word) => (AccessEnd::Word(word), Outcome::Word(word)),
+        Err(FaultError::UffdWp) => (AccessEnd::WriteProtected, Outcome::WriteProtected),
+        Err(FaultError::Sigsegv) => (AccessEnd::Denied, Outcome::Segv),
         Err(fault) => return on.fault_failed(fault),
     };
     on.accessed(process, addr, write, access)?;
@@ -71,10 +71,10 @@ async fn by_device(
     let cur = on.cur();
     let result = mm_core::dmirror::access(cur, dev, process.mm, addr, write).await;
     let (access, outcome) = match result {
-        Ok(word) => (Access::Word(word), Outcome::Word(word)),
-        Err(HmmError::UffdWp) => (Access::WriteProtected, Outcome::WriteProtected),
+        Ok(word) => (AccessEnd::Word(word), Outcome::Word(word)),
+        Err(HmmError::UffdWp) => (AccessEnd::WriteProtected, Outcome::WriteProtected),
         Err(HmmError::Oom) => return on.fault_failed(FaultError::Oom),
-        Err(_) => (Access::Denied, Outcome::Segv),
+        Err(_) => (AccessEnd::Denied, Outcome::Segv),
     };
     on.accessed(process, addr, write, access)?;
     Ok(outcome)

@@ -3,14 +3,14 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Constant, Pages};
+use crate::call::{Constant, Invocation, Pages};
 use crate::contract::{Contract, Promise};
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::{Change, End};
 use mm_core::{Advice, AdviceError, AreaAdvice, VmFlags};
 use std::ops::Range;
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let (addr, len, advice) = match op {
         Op::Dontneed { addr, len, .. } => (addr, len, Constant("MADV_DONTNEED", 4)),
         Op::Lazyfree { addr, len, .. } => (addr, len, Constant("MADV_FREE", 8)),
@@ -29,9 +29,9 @@ fn call(op: Op) -> Call {
             OnOff::On => (addr, len, Constant("MADV_HUGEPAGE", 14)),
             OnOff::Off => (addr, len, Constant("MADV_NOHUGEPAGE", 15)),
         },
-        _ => return Call::Outside,
+        _ => return Invocation::Outside,
     };
-    Call::on_range(Constant("madvise", 28), Pages::of(addr, len), &[advice])
+    Invocation::on_range(Constant("madvise", 28), Pages::of(addr, len), &[advice])
 }
 
 pub(super) const DONTNEED: Contract = Contract {

@@ -5,7 +5,7 @@ use super::world::{Process, World};
 use crate::finding::Finding;
 use crate::oracle::{At, Check, contents};
 use crate::program;
-use crate::reference::{Access, Change, End};
+use crate::reference::{AccessEnd, Change, End};
 use crate::window::Window;
 use mm_core::{
     ChangeError, Current, DevId, FaultError, Folio, Kernel, Pfn, Softleaf, State, TaskId, VmFlags,
@@ -182,10 +182,10 @@ impl<'k> Running<'_, 'k> {
         process: Process,
         addr: u64,
         write: Option<u64>,
-        access: Access,
+        access: AccessEnd,
     ) -> Check {
         let world = &mut *self.bench.world.borrow_mut();
-        if write.is_some() && matches!(access, Access::Word(_)) {
+        if write.is_some() && matches!(access, AccessEnd::Word(_)) {
             world.writers.push((process, addr));
         }
         match world.model.access(process.pid, addr, write, access) {

@@ -3,21 +3,23 @@
 use super::bench::{OpResult, Running, dev};
 use super::outcome::{self, Outcome};
 use super::world::Process;
-use crate::call::{self, Call, Ioctl, Pages, RangeResult};
+use crate::call::{self, Invocation, Ioctl, Pages, RangeResult};
 use crate::contract::Contract;
 use crate::oracle::contents::{self, Shown};
 use crate::oracle::{At, Check};
 use crate::program::{self, Op, OpKind};
-use crate::reference::Access;
+use crate::reference::AccessEnd;
 use mm_core::{DevId, FaultError, Folio, PageFlags, Pfn, State};
 use std::ops::Range;
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     match op {
-        Op::Evict { dev, first, len } => Call::Evict(Ioctl::Evict, dev, [first.get(), len.get()]),
-        Op::Release { dev } => Call::Evict(Ioctl::Release, dev, [0, 0]),
-        Op::Snapshot { dev, addr, len, .. } => Call::Snapshot(dev, Pages::of(addr, len)),
-        Op::Exclusive { dev, addr, len, .. } => Call::Range(call::RangeCall {
+        Op::Evict { dev, first, len } => {
+            Invocation::Evict(Ioctl::Evict, dev, [first.get(), len.get()])
+        }
+        Op::Release { dev } => Invocation::Evict(Ioctl::Release, dev, [0, 0]),
+        Op::Snapshot { dev, addr, len, .. } => Invocation::Snapshot(dev, Pages::of(addr, len)),
+        Op::Exclusive { dev, addr, len, .. } => Invocation::Range(call::RangeCall {
             dev: dev.get(),
             ..call::RangeCall::new(
                 Ioctl::Exclusive,
@@ -25,7 +27,7 @@ fn call(op: Op) -> Call {
                 RangeResult::Exclusive,
             )
         }),
-        _ => Call::Outside,
+        _ => Invocation::Outside,
     }
 }
 
@@ -133,9 +135,9 @@ async fn exclusive(
         return Ok(Outcome::Exclusive(made.0));
     };
     let (access, outcome) = match fault {
-        FaultError::UffdWp => (Access::WriteProtected, Outcome::WriteProtected),
-        FaultError::Sigsegv => (Access::Denied, Outcome::Segv),
-        fault => (Access::Denied, on.fault_failed(fault)?),
+        FaultError::UffdWp => (AccessEnd::WriteProtected, Outcome::WriteProtected),
+        FaultError::Sigsegv => (AccessEnd::Denied, Outcome::Segv),
+        fault => (AccessEnd::Denied, on.fault_failed(fault)?),
     };
     if fault != FaultError::Oom {
         on.accessed(process, addr, Some(0), access)?;

@@ -2,12 +2,12 @@
 
 use super::bench::Running;
 use super::outcome::Outcome;
-use crate::call::Call;
+use crate::call::Invocation;
 use crate::contract::Contract;
 use crate::program::{self, Nth, OpKind};
 use mm_core::AllocKind;
 
-pub(super) const FAIL: Contract = Contract::of(OpKind::Fail, |_| Call::Outside);
+pub(super) const FAIL: Contract = Contract::of(OpKind::Fail, |_| Invocation::Outside);
 
 impl From<program::AllocKind> for AllocKind {
     fn from(kind: program::AllocKind) -> Self {

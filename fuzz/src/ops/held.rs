@@ -4,22 +4,22 @@ use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::Process;
-use crate::call::{Call, Flags, Ioctl, Pages, RangeCall, RangeResult};
+use crate::call::{Flags, Invocation, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::{Contract, RefKind, Slot};
 use crate::oracle::{HeldRef, contents};
 use crate::program::{self, Addr, Op, OpKind};
-use crate::reference::Access;
+use crate::reference::AccessEnd;
 use mm_core::{FaultError, Foll, Pfn};
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let (command, addr, flags) = match op {
-        Op::Put { .. } => return Call::Slot(Ioctl::Put, 0),
-        Op::Unlock { .. } => return Call::Slot(Ioctl::Unlock, 0),
+        Op::Put { .. } => return Invocation::Slot(Ioctl::Put, 0),
+        Op::Unlock { .. } => return Invocation::Slot(Ioctl::Unlock, 0),
         Op::Hold { addr, .. } => (Ioctl::Hold, addr, Flags::default()),
         Op::Lock { addr, .. } => (Ioctl::Lock, addr, Flags::default()),
         _ => {
             let Some((addr, access, how, fast)) = gup_of(op) else {
-                return Call::Outside;
+                return Invocation::Outside;
             };
             let chosen = [
                 (access == program::Access::Write, Flags::WRITE),
@@ -32,7 +32,7 @@ fn call(op: Op) -> Call {
             (Ioctl::Get, addr, flags)
         }
     };
-    Call::Range(RangeCall {
+    Invocation::Range(RangeCall {
         flags,
         ..RangeCall::new(command, Pages::one(addr), RangeResult::Slot)
     })
@@ -125,12 +125,12 @@ impl Running<'_, '_> {
         let pfn = match result {
             Ok(pfn) => pfn,
             Err(FaultError::UffdWp) => {
-                self.accessed(process, addr, Some(0), Access::WriteProtected)?;
+                self.accessed(process, addr, Some(0), AccessEnd::WriteProtected)?;
                 return Ok(Outcome::WriteProtected);
             }
             Err(FaultError::Sigsegv) => {
                 let write = foll.contains(Foll::WRITE).then_some(0);
-                self.accessed(process, addr, write, Access::Denied)?;
+                self.accessed(process, addr, write, AccessEnd::Denied)?;
                 return Ok(Outcome::Segv);
             }
             Err(fault) => return self.fault_failed(fault),
@@ -148,7 +148,7 @@ impl Running<'_, '_> {
             identity,
         };
         let outcome = self.keep(held);
-        self.accessed(process, addr, None, Access::Word(word))?;
+        self.accessed(process, addr, None, AccessEnd::Word(word))?;
         if foll.contains(Foll::LONGTERM) {
             contents::check_longterm_pin(self.at, pfn)?;
         }

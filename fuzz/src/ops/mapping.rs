@@ -3,7 +3,7 @@
 use super::bench::{OpResult, Running, access_flags};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Constant, Pages};
+use crate::call::{Constant, Invocation, Pages};
 use crate::contract::{Contract, Promise};
 use crate::oracle::contents;
 use crate::program::{Op, OpKind, Prot};
@@ -19,30 +19,30 @@ fn protection(prot: Prot) -> Constant {
     }
 }
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     match op {
         Op::Mmap {
             addr, len, prot, ..
         } => {
             let flags = Constant("MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED", 0x32);
             let (fd, offset) = (Constant("-1", u64::MAX), Constant("0", 0));
-            Call::on_range(
+            Invocation::on_range(
                 Constant("mmap", 9),
                 Pages::of(addr, len),
                 &[protection(prot), flags, fd, offset],
             )
         }
         Op::Munmap { addr, len, .. } => {
-            Call::on_range(Constant("munmap", 11), Pages::of(addr, len), &[])
+            Invocation::on_range(Constant("munmap", 11), Pages::of(addr, len), &[])
         }
         Op::Mprotect {
             addr, len, prot, ..
-        } => Call::on_range(
+        } => Invocation::on_range(
             Constant("mprotect", 10),
             Pages::of(addr, len),
             &[protection(prot)],
         ),
-        _ => Call::Outside,
+        _ => Invocation::Outside,
     }
 }
 

@@ -4,7 +4,7 @@ use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
 use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
-use crate::call::{Call, Flags, Ioctl, Pages, RangeCall, RangeResult};
+use crate::call::{Flags, Invocation, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::{Contract, Slot};
 use crate::oracle::{Check, contents, entry_at};
 use crate::program::{self, Op, OpKind, Toward};
@@ -12,7 +12,7 @@ use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait, dmirror};
 use std::future::poll_fn;
 use std::task::Poll;
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let (command, (addr, len), dev, skip, back) = match op {
         Op::Migrate {
             addr,
@@ -35,15 +35,15 @@ fn call(op: Op) -> Call {
             toward,
             ..
         } => (Ioctl::Setup, (addr, len), dev, 0, toward == Toward::System),
-        Op::Pages { skip, .. } => return Call::Slot(Ioctl::Next, skip.get()),
-        Op::Finalize { .. } => return Call::Slot(Ioctl::Next, 0),
-        _ => return Call::Outside,
+        Op::Pages { skip, .. } => return Invocation::Slot(Ioctl::Next, skip.get()),
+        Op::Finalize { .. } => return Invocation::Slot(Ioctl::Next, 0),
+        _ => return Invocation::Outside,
     };
     let result = match command {
         Ioctl::Setup => RangeResult::Slot,
         _ => RangeResult::Moved,
     };
-    Call::Range(RangeCall {
+    Invocation::Range(RangeCall {
         dev: dev.get(),
         skip,
         flags: if back {

@@ -3,23 +3,23 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Constant, Pages};
+use crate::call::{Constant, Invocation, Pages};
 use crate::contract::Contract;
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::Change;
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let Op::Mlock {
         addr, len, switch, ..
     } = op
     else {
-        return Call::Outside;
+        return Invocation::Outside;
     };
     let name = match switch {
         OnOff::On => Constant("mlock", 149),
         OnOff::Off => Constant("munlock", 150),
     };
-    Call::on_range(name, Pages::of(addr, len), &[])
+    Invocation::on_range(name, Pages::of(addr, len), &[])
 }
 
 pub(super) const MLOCK: Contract = Contract {

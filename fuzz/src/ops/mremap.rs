@@ -3,7 +3,7 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Argument, Call, Constant, Pages};
+use crate::call::{Argument, Constant, Invocation, Pages};
 use crate::contract::{Contract, Moves, Promise};
 use crate::oracle::contents;
 use crate::program::{Addr, How, Len, Op, OpKind};
@@ -51,9 +51,9 @@ impl Operands {
     }
 }
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let Some(operands) = Operands::of(op) else {
-        return Call::Outside;
+        return Invocation::Outside;
     };
     let flags = match operands.how {
         How::Stay => Constant("0", 0),
@@ -68,7 +68,7 @@ fn call(op: Op) -> Call {
         Argument::Is(flags),
         Argument::At(new.first),
     ];
-    Call::System(Constant("mremap", 25), arguments)
+    Invocation::System(Constant("mremap", 25), arguments)
 }
 
 pub(super) const MREMAP: Contract = Contract {

@@ -3,7 +3,7 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Constant, Pages};
+use crate::call::{Constant, Invocation, Pages};
 use crate::contract::Contract;
 use crate::oracle::{Check, contents, entry_at};
 use crate::program::{Access, Op, OpKind};
@@ -16,18 +16,18 @@ pub(super) const POPULATE: Contract = Contract {
     ..Contract::of(OpKind::Populate, call)
 };
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let Op::Populate {
         addr, len, access, ..
     } = op
     else {
-        return Call::Outside;
+        return Invocation::Outside;
     };
     let advice = match access {
         Access::Read => Constant("MADV_POPULATE_READ", 22),
         Access::Write => Constant("MADV_POPULATE_WRITE", 23),
     };
-    Call::on_range(Constant("madvise", 28), Pages::of(addr, len), &[advice])
+    Invocation::on_range(Constant("madvise", 28), Pages::of(addr, len), &[advice])
 }
 
 pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResult {

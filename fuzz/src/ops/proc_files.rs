@@ -3,16 +3,16 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Pages};
+use crate::call::{Invocation, Pages};
 use crate::contract::{Contract, Promise};
 use crate::oracle::contents::{self, Shown};
 use crate::program::{Op, OpKind};
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     match op {
-        Op::ClearSoftDirty { .. } => Call::ClearRefs,
-        Op::Pagemap { addr, len, .. } => Call::Pagemap(Pages::of(addr, len)),
-        _ => Call::Outside,
+        Op::ClearSoftDirty { .. } => Invocation::ClearRefs,
+        Op::Pagemap { addr, len, .. } => Invocation::Pagemap(Pages::of(addr, len)),
+        _ => Invocation::Outside,
     }
 }
 

@@ -4,7 +4,7 @@ use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::slots::free_slot;
 use super::world::Process;
-use crate::call::Call;
+use crate::call::Invocation;
 use crate::contract::{Contract, Promise, Slot};
 use crate::oracle::{Check, contents};
 use crate::program::OpKind;
@@ -14,12 +14,12 @@ pub(super) const FORK: Contract = Contract {
     slot: Slot::NewProcess,
     removes: |_, _, mm| Some(Promise::writes(mm, 0..u64::MAX)),
     forks: true,
-    ..Contract::of(OpKind::Fork, |_| Call::Fork)
+    ..Contract::of(OpKind::Fork, |_| Invocation::Fork)
 };
 
 pub(super) const EXIT: Contract = Contract {
     moves_areas: true,
-    ..Contract::of(OpKind::Exit, |_| Call::Outside)
+    ..Contract::of(OpKind::Exit, |_| Invocation::Outside)
 };
 
 pub(super) async fn fork(on: Running<'_, '_>, process: Process) -> OpResult {

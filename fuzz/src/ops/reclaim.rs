@@ -3,17 +3,17 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Ioctl, Pages, RangeCall, RangeResult};
+use crate::call::{Invocation, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::Contract;
 use crate::program::{Op, OpKind};
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     let (command, addr) = match op {
         Op::Reclaim { addr, .. } => (Ioctl::Reclaim, addr),
         Op::Compact { addr, .. } => (Ioctl::Compact, addr),
-        _ => return Call::Outside,
+        _ => return Invocation::Outside,
     };
-    Call::Range(RangeCall::new(
+    Invocation::Range(RangeCall::new(
         command,
         Pages::one(addr),
         RangeResult::Moved,

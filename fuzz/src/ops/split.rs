@@ -3,15 +3,15 @@
 use super::bench::Running;
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Pages};
+use crate::call::{Invocation, Pages};
 use crate::contract::Contract;
 use crate::program::{Addr, Len, OnOff, Op, OpKind};
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     match op {
-        Op::Split { addr, len, .. } => Call::SplitHugePages(Pages::of(addr, len)),
-        Op::SplitQueue { switch } => Call::ShrinkSplitQueue(switch == OnOff::On),
-        _ => Call::Outside,
+        Op::Split { addr, len, .. } => Invocation::SplitHugePages(Pages::of(addr, len)),
+        Op::SplitQueue { switch } => Invocation::ShrinkSplitQueue(switch == OnOff::On),
+        _ => Invocation::Outside,
     }
 }
 

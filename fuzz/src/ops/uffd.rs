@@ -3,20 +3,20 @@
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
 use super::world::Process;
-use crate::call::{Call, Constant, Pages};
+use crate::call::{Constant, Invocation, Pages};
 use crate::contract::{Contract, Promise};
 use crate::program::{OnOff, Op, OpKind};
 use crate::reference::Change;
 
-fn call(op: Op) -> Call {
+fn call(op: Op) -> Invocation {
     match op {
-        Op::UffdRegister { addr, len, .. } => Call::Uffd {
+        Op::UffdRegister { addr, len, .. } => Invocation::Uffd {
             request: Constant("UFFDIO_REGISTER", 0xc020_aa00),
             argument: "uffdio_register",
             pages: Pages::of(addr, len),
             mode: Some(Constant("UFFDIO_REGISTER_MODE_WP", 1 << 1)),
         },
-        Op::UffdUnregister { addr, len, .. } => Call::Uffd {
+        Op::UffdUnregister { addr, len, .. } => Invocation::Uffd {
             request: Constant("UFFDIO_UNREGISTER", 0x8010_aa01),
             argument: "uffdio_range",
             pages: Pages::of(addr, len),
@@ -24,7 +24,7 @@ fn call(op: Op) -> Call {
         },
         Op::UffdWp {
             addr, len, switch, ..
-        } => Call::Uffd {
+        } => Invocation::Uffd {
             request: Constant("UFFDIO_WRITEPROTECT", 0xc018_aa06),
             argument: "uffdio_writeprotect",
             pages: Pages::of(addr, len),
@@ -33,7 +33,7 @@ fn call(op: Op) -> Call {
                 OnOff::Off => Constant("0", 0),
             }),
         },
-        _ => Call::Outside,
+        _ => Invocation::Outside,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rules of the reference model: what it allows, and what it must report.
 
 use mm_core::{KernelVersion, VmFlags, Vma};
-use mm_fuzz::reference::{Access, Change, End, Pid, Reference, RemapCall, RemapEnd, Violation};
+use mm_fuzz::reference::{AccessEnd, Change, End, Pid, Reference, RemapCall, RemapEnd, Violation};
 use std::ops::Range;
 
 const READ: VmFlags = VmFlags::READ;
@@ -43,30 +43,30 @@ impl Model {
         answer
     }
 
-    fn access(&mut self, addr: u64, write: Option<u64>, result: Access) -> Option<Violation> {
+    fn access(&mut self, addr: u64, write: Option<u64>, result: AccessEnd) -> Option<Violation> {
         let accessed = self.reference.access(self.pid, addr, write, result);
         accessed.err().map(|(violation, _)| violation)
     }
 
     /// The verdict of the model on a read that returns `word`.
     fn read(&mut self, addr: u64, word: u64) -> Option<Violation> {
-        self.access(addr, None, Access::Word(word))
+        self.access(addr, None, AccessEnd::Word(word))
     }
 
     fn write(&mut self, addr: u64, word: u64) -> Option<Violation> {
-        self.access(addr, Some(word), Access::Word(word))
+        self.access(addr, Some(word), AccessEnd::Word(word))
     }
 
     fn read_denied(&mut self, addr: u64) -> Option<Violation> {
-        self.access(addr, None, Access::Denied)
+        self.access(addr, None, AccessEnd::Denied)
     }
 
     fn write_denied(&mut self, addr: u64) -> Option<Violation> {
-        self.access(addr, Some(9), Access::Denied)
+        self.access(addr, Some(9), AccessEnd::Denied)
     }
 
     fn write_protected(&mut self, addr: u64) -> Option<Violation> {
-        self.access(addr, Some(9), Access::WriteProtected)
+        self.access(addr, Some(9), AccessEnd::WriteProtected)
     }
 
     fn assert_reads(&mut self, addr: u64, word: u64) {

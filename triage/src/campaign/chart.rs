@@ -1,6 +1,6 @@
 //! The pictures of the page as SVG: the curves of all engines, and a mean with its interval.
 
-use super::results::{Engine, Results};
+use super::results::{EngineResults, Results};
 use super::stats::{CurveStep, survival_at};
 use maud::{Markup, html};
 use std::fmt::Write;
@@ -78,7 +78,7 @@ pub fn curves(results: &Results) -> Markup {
 }
 
 /// The survival at the end of an engine's curve.
-fn last(engine: &Engine) -> f64 {
+fn last(engine: &EngineResults) -> f64 {
     survival_at(&engine.curve, f64::INFINITY)
 }
 
@@ -98,7 +98,7 @@ fn line(curve: &[CurveStep], limit: f64) -> String {
 
 /// For each engine, the height at which its curve ends, and the height of its name. The names are
 /// moved upwards so that none covers another.
-fn places(engines: &[Engine]) -> Vec<(f64, f64)> {
+fn places(engines: &[EngineResults]) -> Vec<(f64, f64)> {
     let ends: Vec<f64> = engines.iter().map(|engine| y(last(engine))).collect();
     let mut order: Vec<usize> = (0..ends.len()).collect();
     // Begin at the bottom, because the lowest name has the least room below.
@@ -113,7 +113,7 @@ fn places(engines: &[Engine]) -> Vec<(f64, f64)> {
 }
 
 /// A mean and its interval, on a scale from 0 to the limit.
-pub fn whisker(results: &Results, engine: &Engine) -> Markup {
+pub fn whisker(results: &Results, engine: &EngineResults) -> Markup {
     const SCALE: f64 = 160.0;
     let at = |seconds: f64| {
         format!(

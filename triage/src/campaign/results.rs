@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// An engine over all bugs.
 #[derive(Debug)]
-pub struct Engine {
+pub struct EngineResults {
     pub name: String,
     /// The number of bugs of which the engine has runs.
     pub bugs: usize,
@@ -51,7 +51,7 @@ pub struct Pair {
 pub struct Results {
     pub campaign: Campaign,
     /// The engines, fastest first.
-    pub engines: Vec<Engine>,
+    pub engines: Vec<EngineResults>,
     pub pairs: Vec<Pair>,
 }
 
@@ -59,7 +59,7 @@ impl Results {
     pub fn of(campaign: Campaign) -> Self {
         let mut engines: Vec<_> = campaign
             .engines()
-            .map(|name| Engine::of(&campaign, name))
+            .map(|name| EngineResults::of(&campaign, name))
             .collect();
         engines.sort_by(|a, b| a.mean.total_cmp(&b.mean));
         let mut pairs = Vec::new();
@@ -160,7 +160,7 @@ impl Results {
 pub const PARTIAL: &str =
     "Some engines have no run of some bugs, so the engines' means and curves cover different bugs.";
 
-impl Engine {
+impl EngineResults {
     pub fn of(campaign: &Campaign, name: &str) -> Self {
         let times = campaign.bugs.iter().map(|bug| campaign.times(name, bug));
         let groups: Vec<_> = times.filter(|times| !times.is_empty()).collect();

@@ -1,7 +1,7 @@
 //! Writes one operation and its outcome in C, in terms of `runtime.c` and of the driver's
 //! interface.
 
-use mm_fuzz::call::{Argument, Call, Constant, Flags, RangeCall, RangeResult};
+use mm_fuzz::call::{Argument, Constant, Flags, Invocation, RangeCall, RangeResult};
 use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{Addr, Op};
 use mm_fuzz::window::Window;
@@ -33,15 +33,15 @@ pub fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
 pub fn body(op: Op, number: u16, slot: usize) -> String {
     let word = u64::from(number) + 1;
     match (op.kind().contract().call)(op) {
-        Call::Fork => "op_fork();".to_owned(),
-        Call::Read(addr) => format!("op_read({});", addr.get()),
-        Call::Write(addr) => format!("op_write({}, {word});", addr.get()),
-        Call::ClearRefs => "op_clear_refs();".to_owned(),
-        Call::System(Constant(name, _), arguments) => {
+        Invocation::Fork => "op_fork();".to_owned(),
+        Invocation::Read(addr) => format!("op_read({});", addr.get()),
+        Invocation::Write(addr) => format!("op_write({}, {word});", addr.get()),
+        Invocation::ClearRefs => "op_clear_refs();".to_owned(),
+        Invocation::System(Constant(name, _), arguments) => {
             let arguments: Vec<String> = arguments.into_iter().map(argument).collect();
             format!("result((long){name}({}));", arguments.join(", "))
         }
-        Call::Uffd {
+        Invocation::Uffd {
             request,
             argument,
             pages,
@@ -58,18 +58,18 @@ pub fn body(op: Op, number: u16, slot: usize) -> String {
                 request.0
             )
         }
-        Call::Range(call) => range(&call, word),
-        Call::Slot(command, skip) => format!("op_slot({}, {slot}, {skip});", command.name()),
-        Call::Evict(command, dev, [first, len]) => format!(
+        Invocation::Range(call) => range(&call, word),
+        Invocation::Slot(command, skip) => format!("op_slot({}, {slot}, {skip});", command.name()),
+        Invocation::Evict(command, dev, [first, len]) => format!(
             "op_evict({}, (struct mmfuzz_evict){{ .dev = {}, .first = {first}, .len = {len} }});",
             command.name(),
             dev.get()
         ),
-        Call::Outside
-        | Call::Pagemap(_)
-        | Call::Snapshot(..)
-        | Call::SplitHugePages(_)
-        | Call::ShrinkSplitQueue(_) => "done(NOTHING, 0);".to_owned(),
+        Invocation::Outside
+        | Invocation::Pagemap(_)
+        | Invocation::Snapshot(..)
+        | Invocation::SplitHugePages(_)
+        | Invocation::ShrinkSplitQueue(_) => "done(NOTHING, 0);".to_owned(),
     }
 }
 
@@ -133,7 +133,7 @@ pub mod tests {
         for (kind, byte) in all.flat_map(|kind| (0..4).map(move |byte| (*kind, byte))) {
             let op = Op::from_operand_bytes(kind, [byte; MAX_PARAMS]);
             match (kind.contract().call)(op) {
-                Call::System(Constant(name, number), arguments) => {
+                Invocation::System(Constant(name, number), arguments) => {
                     values.insert(format!("SYS_{name}"), number);
                     for argument in arguments {
                         if let Argument::Is(Constant(name, value)) = argument {
@@ -141,7 +141,7 @@ pub mod tests {
                         }
                     }
                 }
-                Call::Uffd { request, mode, .. } => {
+                Invocation::Uffd { request, mode, .. } => {
                     for Constant(name, value) in mode.into_iter().chain([request]) {
                         values.insert(name.to_owned(), value);
                     }

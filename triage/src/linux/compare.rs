@@ -4,8 +4,8 @@ use super::accepted::{self, Accepted};
 use super::plan::{Expected, Plan};
 use mm_fuzz::exec::Outcome as Model;
 use mm_linux_protocol::{
-    GuestEvent, GuestOutcome as Linux, Kind, LEAKS, Reply, SeenEntry, SeenProcess, entry, page,
-    uneven,
+    EntryKind, GuestEvent, GuestOutcome as Linux, LEAKS, Reply, SeenEntry, SeenProcess, entry,
+    page, uneven,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -269,7 +269,7 @@ impl Names {
         }
         let next = self.names.len() as u64;
         let space = match entry.kind {
-            Kind::Swap => u8::MAX,
+            EntryKind::Swap => u8::MAX,
             _ => entry.device,
         };
         *self.names.entry((space, entry.identity)).or_insert(next)
@@ -296,7 +296,7 @@ impl Names {
             };
         }
         entry.identity = self.of(&entry);
-        if entry.kind == Kind::Swap && self.units {
+        if entry.kind == EntryKind::Swap && self.units {
             // A page of the program stands for 64 pages. One call of MADV_PAGEOUT leaves some of
             // them in the swap cache, and frees others. The reason, only read in 7.3.4: a write to
             // swap has at most 32 folios (`struct swap_iocb`), and reclaim keeps a folio whose
@@ -538,7 +538,7 @@ mod tests {
         let entry = |change: fn(&mut SeenEntry)| seen(|p| change(&mut p.entries[0].1));
         assert_eq!(entry(|e| e.refs += 1), ["entry DeviceWrite: refs"]);
         assert_eq!(
-            entry(|e| e.kind = Kind::DeviceRead),
+            entry(|e| e.kind = EntryKind::DeviceRead),
             ["entry DeviceWrite/DeviceRead:"]
         );
         assert_eq!(

@@ -6,7 +6,7 @@ use mm_core::{
 };
 use mm_fuzz::limits::MAX_PROCS;
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{Kind, SeenEntry, SeenProcess, entry, page as flag};
+use mm_linux_protocol::{EntryKind, SeenEntry, SeenProcess, entry, page as flag};
 use std::iter::Sum;
 
 /// All processes of the model. A page of the program stands for `unit` pages of the guest, and the
@@ -69,7 +69,7 @@ fn present(s: &State, pte: PresentPte, level: u8, window: Window) -> SeenEntry {
 fn leaf(s: &State, swap: SwapPte, level: u8, window: Window) -> SeenEntry {
     let Some(leaf) = swap.softleaf() else {
         return SeenEntry {
-            kind: Kind::Other,
+            kind: EntryKind::Other,
             ..SeenEntry::default()
         };
     };
@@ -86,20 +86,20 @@ fn leaf(s: &State, swap: SwapPte, level: u8, window: Window) -> SeenEntry {
     entry.kind = match leaf {
         Softleaf::Swap(_) => {
             entry.flags |= flags(&[(swap.exclusive(), entry::EXCLUSIVE)]);
-            Kind::Swap
+            EntryKind::Swap
         }
-        Softleaf::DevicePrivate { write: true, .. } => Kind::DeviceWrite,
-        Softleaf::DevicePrivate { write: false, .. } => Kind::DeviceRead,
-        Softleaf::DeviceExclusive { .. } => Kind::Exclusive,
+        Softleaf::DevicePrivate { write: true, .. } => EntryKind::DeviceWrite,
+        Softleaf::DevicePrivate { write: false, .. } => EntryKind::DeviceRead,
+        Softleaf::DeviceExclusive { .. } => EntryKind::Exclusive,
         Softleaf::Migration(migration) => {
             entry.flags |= flags(&[
                 (migration.young, entry::YOUNG),
                 (migration.dirty, entry::DIRTY),
             ]);
             match migration.kind {
-                MigrationKind::Read => Kind::MigrationRead,
-                MigrationKind::ReadExclusive => Kind::MigrationReadExclusive,
-                MigrationKind::Write => Kind::MigrationWrite,
+                MigrationKind::Read => EntryKind::MigrationRead,
+                MigrationKind::ReadExclusive => EntryKind::MigrationReadExclusive,
+                MigrationKind::Write => EntryKind::MigrationWrite,
             }
         }
     };

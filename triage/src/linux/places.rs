@@ -10,7 +10,7 @@
 
 use mm_core::{PageFlags, Pfn, Site, State, TaskId};
 use mm_fuzz::program::Op;
-use mm_linux_protocol::{Place, Stage, Stop};
+use mm_linux_protocol::{Place, Stage, StopPoint};
 
 /// A scheduling point that an operation has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,18 +109,18 @@ const SWAP_FAULTS: &[Site] = &[
     Site::RemoveDeviceExclusive,
 ];
 
-fn at(places: &[Place], times: usize) -> Stop {
-    Stop {
+fn at(places: &[Place], times: usize) -> StopPoint {
+    StopPoint {
         stages: vec![Stage::new(places, times)],
     }
 }
 
 /// A stop in two stages: the operation is at any of `first`, as often as `times` says, and then at
 /// any of `places`. If `times` is 0, there is no first stage.
-fn then(first: &[Place], times: usize, places: &[Place]) -> Stop {
+fn then(first: &[Place], times: usize, places: &[Place]) -> StopPoint {
     let first = (times > 0).then(|| Stage::new(first, times));
     let stages = first.into_iter().chain([Stage::new(places, 1)]).collect();
-    Stop { stages }
+    StopPoint { stages }
 }
 
 /// Where the driver stops an operation that the model preempts at a point.
@@ -128,7 +128,7 @@ fn then(first: &[Place], times: usize, places: &[Place]) -> Stop {
 /// # Errors
 ///
 /// Why Linux cannot stop there.
-pub fn stop(op: Op, points: &Points, i: usize) -> Result<Stop, &'static str> {
+pub fn stop(op: Op, points: &Points, i: usize) -> Result<StopPoint, &'static str> {
     use Place as P;
     let Point {
         site, queued, old, ..
@@ -235,7 +235,7 @@ fn tables_copied(points: &Points, i: usize) -> usize {
     (0..=i).filter(|at| is_copy(*at) && !again(*at)).count()
 }
 
-fn copy_range(points: &Points, i: usize) -> Result<Stop, &'static str> {
+fn copy_range(points: &Points, i: usize) -> Result<StopPoint, &'static str> {
     if i > 0 && points.all[i - 1].site == Site::CopyPresentPage {
         return Err("the kernel has held the page-table lock since it copied the pinned page");
     }

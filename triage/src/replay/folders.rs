@@ -14,7 +14,7 @@ use crate::progress::Progress;
 use crate::run::{Ended, Runner};
 use crate::stop::Stop;
 use crate::style::Style;
-use crate::walk::{Walk, WalkEntry};
+use crate::walk::{FolderWalk, WalkEntry};
 use mm_fuzz::exec::Options;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -93,7 +93,10 @@ impl Folders<'_> {
         };
         let (mut summary, mut progress) = (Summary::default(), Progress::new("files"));
         let other = AtomicU64::new(0);
-        let found = self.folders.iter().flat_map(|folder| Walk::new(folder));
+        let found = self
+            .folders
+            .iter()
+            .flat_map(|folder| FolderWalk::new(folder));
         let found = found.filter(|found| {
             let is_other = input::is_no_program(found.path());
             other.fetch_add(is_other.into(), Ordering::Relaxed);

@@ -1,65 +1,33 @@
 //! No two public types of the workspace share a name, unless a reason for it is written down here.
 //!
 //! The test looks at `pub struct`, `enum`, `union`, `trait` and `type` in the sources of all
-//! libraries. The guest's agent does not count: it is a program, so none of its types is public.
+//! libraries: the members of the workspace that have a `src/lib.rs`. A program, such as the guest's
+//! agent, does not count: none of its types is public.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders of the libraries' sources.
-const LIBRARIES: [&str; 6] = [
-    "core/src",
-    "fuzz/src",
-    "fuzz/afl-mutator/src",
-    "triage/src",
-    "triage/linux/protocol/src",
-    "triage/linux/calls/src",
-];
-
-/// Names that several types share, each with the reason.
+/// Names that several types share, each with the reason why they do.
 const REASONS: &[(&str, &str)] = &[
     (
-        "Access",
-        "how an access of the reference model ended, and what the ledger says of an access beforehand",
-    ),
-    (
         "Advice",
-        "madvise of the core, and all of madvise that a program of plain system calls can use",
+        "both are the advice of madvise, the kernel's word",
     ),
     (
-        "Call",
-        "how an operation of the model is invoked, and a plain system call",
-    ),
-    (
-        "Check",
-        "the result of an oracle's check, and what the C of plain system calls checks",
+        "AllocKind",
+        "a program names a kind of allocation of the core; AllocKind::kind converts it",
     ),
     (
         "Geometry",
         "a program names a geometry of the core; Geometry::machine converts it",
     ),
     (
-        "Kind",
-        "the kind of an entry that the driver saw, and the kind of a mapping of plain system calls",
-    ),
-    (
         "Program",
-        "a program of the model's operations, and one of plain system calls",
+        "each of the two languages has programs; no type or function deals with both languages",
     ),
-    (
-        "Shown",
-        "what the model showed of a page, and what Linux showed that breaks a promise",
-    ),
-    ("Step", "a step of either kind of Program"),
-    (
-        "Stop",
-        "a signal that ends a command, and a place at which the driver stops a task",
-    ),
-    (
-        "Walk",
-        "where a walk of page tables ends, and a walk of the files in a folder",
-    ),
+    ("Prot", "both are the protection of mmap, the kernel's word"),
+    ("Step", "the element of either Program"),
     (
         "Zoo",
         "the switches with the feature zoo, an empty type without it; a build has only one",
@@ -94,12 +62,47 @@ fn declared(source: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The names of the public types that a source declares by a macro of its own: `pub struct $name`
+/// or `pub enum $name` in the macro, and each name four columns from the left where it is called.
+fn declared_by_macros(source: &str) -> impl Iterator<Item = &str> {
+    let macros = source.split("\nmacro_rules! ").skip(1).filter_map(|text| {
+        let (body, _) = text.split_once("\n}")?;
+        let is_type = body.contains("pub struct $name") || body.contains("pub enum $name");
+        is_type.then(|| body.split_once(' ').map(|(name, _)| name))?
+    });
+    let calls = macros.flat_map(move |name| {
+        let call = format!("\n{name}! {{\n");
+        let starts: Vec<_> = source.match_indices(&call).collect();
+        starts.into_iter().filter_map(move |(at, _)| {
+            let body = &source[at + call.len()..];
+            body.split_once("\n}").map(|(body, _)| body)
+        })
+    });
+    calls.flat_map(str::lines).filter_map(|line| {
+        let item = line.strip_prefix("    ")?;
+        let name = item.split(|c: char| !c.is_alphanumeric()).next()?;
+        name.starts_with(char::is_uppercase).then_some(name)
+    })
+}
+
+/// The folders of the libraries' sources.
+fn libraries(root: &Path) -> Vec<PathBuf> {
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).expect("the workspace");
+    let (_, members) = workspace.split_once("\nmembers = [").expect("members");
+    let (members, _) = members.split_once(']').expect("their end");
+    let members = members.split('"').skip(1).step_by(2);
+    let sources = members.map(|member| root.join(member).join("src"));
+    sources
+        .filter(|source| source.join("lib.rs").exists())
+        .collect()
+}
+
 fn types() -> Types {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut types = Types::new();
-    for library in LIBRARIES {
+    for library in libraries(root) {
         let mut files = Vec::new();
-        sources(&root.join(library), &mut files);
+        sources(&library, &mut files);
         files.sort();
         for file in files {
             let source = fs::read_to_string(&file).expect("a source");
@@ -108,7 +111,7 @@ fn types() -> Types {
                 .expect("below")
                 .display()
                 .to_string();
-            for name in declared(&source) {
+            for name in declared(&source).chain(declared_by_macros(&source)) {
                 types
                     .entry(name.to_owned())
                     .or_default()
@@ -158,6 +161,10 @@ fn each_kind_of_declaration_is_seen() {
         "Window",
         "WalkEntry",
         "SeenEntry",
+        "InProcessRunner",
+        "MmId",
+        "LockSlot",
+        "AllocKind",
     ] {
         assert!(types.contains_key(name), "{name}");
     }

@@ -5,7 +5,7 @@ use super::lab::{Lab, READ_WRITE};
 use mm_core::{Pfn, PteFlags, VmFlags};
 use mm_fuzz::oracle::Check;
 use mm_fuzz::program::OpKind;
-use mm_fuzz::reference::{Access, Change, End, Reference};
+use mm_fuzz::reference::{AccessEnd, Change, End, Reference};
 
 /// All cases.
 pub const CASES: &[Case] = &[
@@ -30,7 +30,7 @@ pub fn model() -> Reference {
         let ticket = model.begin(pid, 0..4, change);
         model.end(ticket, change, End::Done);
     }
-    model.access(pid, 0, Some(7), Access::Word(7)).unwrap();
+    model.access(pid, 0, Some(7), AccessEnd::Word(7)).unwrap();
     let ticket = model.begin(pid, 0..1, Change::WriteProtect);
     model.end(ticket, Change::WriteProtect, End::Done);
     model

@@ -11,7 +11,7 @@ use mm_core::{
 use mm_fuzz::oracle::contents::{self, Shown};
 use mm_fuzz::oracle::{self, Check, HeldRef, View};
 use mm_fuzz::program::OpKind;
-use mm_fuzz::reference::Access;
+use mm_fuzz::reference::AccessEnd;
 
 /// The invariant that must report a case, and the case.
 pub type Case = (&'static str, fn(&mut Lab<'_>) -> Check);
@@ -453,7 +453,7 @@ fn step_budget(lab: &mut Lab<'_>) -> Check {
 // Contents and outcome. The rules of the reference model have tests of their own.
 
 fn write_protection_is_ignored(lab: &mut Lab<'_>) -> Check {
-    let accessed = at_rest::model().access(0, 0, Some(2), Access::Word(2));
+    let accessed = at_rest::model().access(0, 0, Some(2), AccessEnd::Word(2));
     contents::check_access(lab.at, 0, accessed.unwrap_err())
 }
 

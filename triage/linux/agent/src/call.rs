@@ -4,7 +4,7 @@
 use crate::access;
 use crate::driver::{self, Driver, Fail, Ioctl};
 use crate::system::{failed, uffd};
-use mm_fuzz::call::{Argument, Call, Constant, RangeResult};
+use mm_fuzz::call::{Argument, Constant, Invocation, RangeResult};
 use mm_fuzz::exec::Digest;
 use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::window::{Pages, Window};
@@ -113,7 +113,7 @@ impl Ready {
     ///
     /// The file of the call cannot be opened.
     pub fn of(
-        call: &Call,
+        call: &Invocation,
         window: Window,
         word: u64,
         slot: u8,
@@ -121,17 +121,17 @@ impl Ready {
     ) -> io::Result<Self> {
         let unit = window.scale();
         Ok(match call {
-            Call::Outside => Self::new(Act::Nothing, Memory::None),
-            Call::Fork => Self::new(Act::System(libc::SYS_fork as u64, [0; 6]), Memory::None),
-            Call::Read(addr) => Self::new(Act::Read(window.byte(*addr), unit), Memory::None),
-            Call::Write(addr) => {
+            Invocation::Outside => Self::new(Act::Nothing, Memory::None),
+            Invocation::Fork => Self::new(Act::System(libc::SYS_fork as u64, [0; 6]), Memory::None),
+            Invocation::Read(addr) => Self::new(Act::Read(window.byte(*addr), unit), Memory::None),
+            Invocation::Write(addr) => {
                 Self::new(Act::Write(window.byte(*addr), unit, word), Memory::None)
             }
-            Call::System(Constant(_, number), arguments) => Self::new(
+            Invocation::System(Constant(_, number), arguments) => Self::new(
                 Act::System(*number, values(window, arguments)),
                 Memory::None,
             ),
-            Call::ClearRefs => {
+            Invocation::ClearRefs => {
                 let file = File::options().write(true).open("/proc/self/clear_refs")?;
                 let act = Act::Argument(libc::SYS_write as u64, descriptor(&file), None, [1, 0]);
                 Self {
@@ -139,7 +139,7 @@ impl Ready {
                     ..Self::new(act, Memory::ClearRefs(*b"4"))
                 }
             }
-            Call::Pagemap(pages) => {
+            Invocation::Pagemap(pages) => {
                 let file = File::open("/proc/self/pagemap")?;
                 let pages = window.pages(*pages);
                 let of = |pages: u64| pages * size_of::<u64>() as u64;
@@ -157,7 +157,7 @@ impl Ready {
                     )
                 }
             }
-            Call::Uffd {
+            Invocation::Uffd {
                 request: Constant(_, request),
                 pages,
                 mode,
@@ -170,17 +170,17 @@ impl Ready {
                     Memory::Uffd([addr, len, mode, 0]),
                 )
             }
-            Call::SplitHugePages(pages) => {
+            Invocation::SplitHugePages(pages) => {
                 let [addr, len] = range(window, *pages);
                 let pid = std::process::id();
                 let text = format!("{pid},{addr:#x},{:#x},0", addr + len);
                 Self::told("/sys/kernel/debug/split_huge_pages", &text)?
             }
-            Call::ShrinkSplitQueue(underused) => {
+            Invocation::ShrinkSplitQueue(underused) => {
                 std::fs::write(MAX_PTES_NONE, if *underused { "256" } else { "511" })?;
                 Self::told("/proc/sys/vm/drop_caches", "2")?
             }
-            Call::Range(range) => {
+            Invocation::Range(range) => {
                 let argument = driver::Range {
                     addr: window.byte(range.pages.first),
                     len: window.count(range.pages.count),
@@ -194,7 +194,7 @@ impl Ready {
                 let act = command::<driver::Range>(driver, range.command);
                 Self::new(act, Memory::Range(argument))
             }
-            Call::Slot(what, skip) => {
+            Invocation::Slot(what, skip) => {
                 let argument = driver::Slot {
                     slot: slot.into(),
                     skip: (*skip).into(),
@@ -205,7 +205,7 @@ impl Ready {
                     Memory::Slot(argument),
                 )
             }
-            Call::Evict(what, dev, [first, len]) => {
+            Invocation::Evict(what, dev, [first, len]) => {
                 let argument = driver::Evict {
                     dev: dev.get().into(),
                     first: (*first).into(),
@@ -217,7 +217,7 @@ impl Ready {
                     Memory::Evict(argument),
                 )
             }
-            Call::Snapshot(dev, pages) => {
+            Invocation::Snapshot(dev, pages) => {
                 let argument = driver::Snapshot {
                     addr: window.byte(pages.first),
                     len: window.count(pages.count),
@@ -308,7 +308,7 @@ impl Ready {
     }
 
     /// The outcome.
-    pub fn outcome(&self, call: &Call, ended: Ended) -> GuestOutcome {
+    pub fn outcome(&self, call: &Invocation, ended: Ended) -> GuestOutcome {
         let result = match ended {
             Ended::Word(word) => return GuestOutcome::Word(word),
             Ended::Signal(signal) => return GuestOutcome::Signal(signal),
@@ -318,12 +318,14 @@ impl Ready {
         if result < 0 {
             let error = -result as i32;
             return match call {
-                Call::System(..) | Call::Uffd { .. } | Call::Fork => GuestOutcome::Errno(error),
+                Invocation::System(..) | Invocation::Uffd { .. } | Invocation::Fork => {
+                    GuestOutcome::Errno(error)
+                }
                 _ => failed(&io::Error::from_raw_os_error(error)),
             };
         }
         match (&self.memory, call) {
-            (Memory::Range(range), Call::Range(asked)) => match asked.result {
+            (Memory::Range(range), Invocation::Range(asked)) => match asked.result {
                 RangeResult::Word => GuestOutcome::Word(range.result),
                 RangeResult::Moved => GuestOutcome::Moved(range.result as u32),
                 RangeResult::Exclusive => GuestOutcome::Exclusive(range.result as u32),
@@ -334,11 +336,11 @@ impl Ready {
                 let seen = &snapshot.seen[..snapshot.len as usize];
                 digest(seen.iter().map(|seen| (*seen).into()))
             }
-            (Memory::Pagemap(entries), Call::Pagemap(pages)) => {
+            (Memory::Pagemap(entries), Invocation::Pagemap(pages)) => {
                 let entries = &entries[..pages.count as usize];
                 digest(entries.iter().map(|entry| entry & SHOWN))
             }
-            (Memory::PagemapOfUnits(entries), Call::Pagemap(pages)) => {
+            (Memory::PagemapOfUnits(entries), Invocation::Pagemap(pages)) => {
                 let mut units = entries.chunks(entries.len() / pages.count as usize);
                 let shown = |unit: &[u64]| {
                     let first = unit[0] & SHOWN;
@@ -352,7 +354,7 @@ impl Ready {
                     .collect::<Option<Vec<_>>>()
                     .map_or(GuestOutcome::Uneven, |seen| digest(seen.into_iter()))
             }
-            (_, Call::Outside) => GuestOutcome::Nothing,
+            (_, Invocation::Outside) => GuestOutcome::Nothing,
             _ => GuestOutcome::Done,
         }
     }

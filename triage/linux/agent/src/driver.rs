@@ -3,7 +3,7 @@
 pub use mm_fuzz::call::Ioctl;
 use mm_fuzz::limits::{DEVICES, WINDOW_PAGES};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{ALLOC_KINDS, MAX_STAGES, MAX_STOPS, Stop};
+use mm_linux_protocol::{ALLOC_KINDS, MAX_STAGES, MAX_STOPS, StopPoint};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -129,7 +129,7 @@ pub struct Stops {
 
 impl Stops {
     /// The stops of an operation.
-    pub fn of(step: u16, stops: &[Stop]) -> Self {
+    pub fn of(step: u16, stops: &[StopPoint]) -> Self {
         let mut all = Self {
             step: step.into(),
             count: stops.len().min(MAX_STOPS) as u32,

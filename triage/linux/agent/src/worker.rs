@@ -5,7 +5,7 @@ use crate::channel::{Item, ItemResult, Request, Response, Shared, THREADS};
 use crate::cover::{Cover, Trace};
 use crate::driver::{self, Driver, Ioctl, Observe};
 use crate::system::{self, done, errno, failed, forget_uffd};
-use mm_fuzz::call::Call;
+use mm_fuzz::call::Invocation;
 use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::{Op, OpKind};
 use mm_fuzz::window::Window;
@@ -128,7 +128,7 @@ impl Worker {
         let op = Op::from_operand_bytes(OpKind::from_number(request.kind), request.operands);
         let call = (op.kind().contract().call)(op);
         let fails = request.fail != [0; ALLOC_KINDS];
-        if matches!(call, Call::Fork) && !fails {
+        if matches!(call, Invocation::Fork) && !fails {
             return self.fork(request);
         }
         let ran = Ready::of(
@@ -147,8 +147,8 @@ impl Worker {
             Ok((ready, ended))
         });
         match ran {
-            Ok((_, Ended::Returned(0))) if matches!(call, Call::Fork) => self.born(request),
-            Ok((_, Ended::Returned(pid @ 1..))) if matches!(call, Call::Fork) => Response {
+            Ok((_, Ended::Returned(0))) if matches!(call, Invocation::Fork) => self.born(request),
+            Ok((_, Ended::Returned(pid @ 1..))) if matches!(call, Invocation::Fork) => Response {
                 outcome: GuestOutcome::Child(request.slot),
                 pid: pid as i32,
                 open: false,

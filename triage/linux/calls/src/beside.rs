@@ -6,14 +6,14 @@
 //! on each page at one moment, so only those can be made at once.
 
 use crate::Program;
-use crate::call::{Call, Kind, Step};
+use crate::call::{Call, MapKind, Step};
 
 impl Call {
     /// It takes effect on each page at one moment, and changes nothing else that the ledger knows.
     /// So the ledger can tell what may be true if another such call runs meanwhile.
     pub const fn has_one_effect(&self) -> bool {
         match self {
-            Self::Map { kind, .. } => !matches!(kind, Kind::Shm | Kind::Stack),
+            Self::Map { kind, .. } => !matches!(kind, MapKind::Shm | MapKind::Stack),
             Self::Unmap(_)
             | Self::Seal(_)
             | Self::RemapFile(..)

@@ -137,7 +137,7 @@ impl Policy {
 
 /// What is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
+pub enum MapKind {
     /// Private anonymous memory.
     Private,
     /// Shared anonymous memory.
@@ -164,7 +164,7 @@ pub enum Kind {
     Shm,
 }
 
-impl Kind {
+impl MapKind {
     /// All kinds.
     pub const ALL: [Self; 11] = [
         Self::Private,
@@ -299,7 +299,7 @@ pub enum Call {
         /// Where.
         range: Range,
         /// What is mapped.
-        kind: Kind,
+        kind: MapKind,
         /// The protection.
         prot: Prot,
     },

@@ -1,6 +1,6 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
-use crate::call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
+use crate::call::{Advice, Call, MapKind, Modes, Policy, Prot, Resource, Step};
 use crate::range::Range;
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;
@@ -28,26 +28,26 @@ const MODES: [Modes; 7] = [
     Modes::Rwp,
     Modes::Minor,
 ];
-const KINDS: [Kind; 19] = [
-    Kind::Private,
-    Kind::Private,
-    Kind::Private,
-    Kind::Private,
-    Kind::Private,
-    Kind::Private,
-    Kind::Shared,
-    Kind::File,
-    Kind::File,
-    Kind::SharedFile,
-    Kind::SharedFile,
-    Kind::SharedTwin,
-    Kind::Hugetlb,
-    Kind::SharedHugetlb,
-    Kind::DevZero,
-    Kind::Droppable,
-    Kind::Stack,
-    Kind::Stack,
-    Kind::Shm,
+const KINDS: [MapKind; 19] = [
+    MapKind::Private,
+    MapKind::Private,
+    MapKind::Private,
+    MapKind::Private,
+    MapKind::Private,
+    MapKind::Private,
+    MapKind::Shared,
+    MapKind::File,
+    MapKind::File,
+    MapKind::SharedFile,
+    MapKind::SharedFile,
+    MapKind::SharedTwin,
+    MapKind::Hugetlb,
+    MapKind::SharedHugetlb,
+    MapKind::DevZero,
+    MapKind::Droppable,
+    MapKind::Stack,
+    MapKind::Stack,
+    MapKind::Shm,
 ];
 /// Offsets and lengths, many of them near the edges of huge pages, where the kernel takes different
 /// paths.
@@ -152,7 +152,7 @@ fn range(known: &[Range], rng: &mut Rng) -> Range {
     }
 }
 
-/// The range at which [`Kind::SharedTwin`] maps the pages of the memfd that other kinds map at
+/// The range at which [`MapKind::SharedTwin`] maps the pages of the memfd that other kinds map at
 /// `range`.
 fn twin(range: Range) -> Range {
     range.moved((range.first + PAGES / 2) % PAGES)
@@ -172,10 +172,10 @@ fn few(known: &[Range], rng: &mut Rng) -> Range {
 }
 
 /// What to map at a range: huge pages of hugetlb only where they fit.
-fn kind(range: Range, rng: &mut Rng) -> Kind {
+fn kind(range: Range, rng: &mut Rng) -> MapKind {
     let kind = pick(&KINDS, rng);
     if kind.is_hugetlb() && !range.is_huge() {
-        return Kind::Private;
+        return MapKind::Private;
     }
     kind
 }
@@ -293,7 +293,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         84 => Call::DeviceLacksHuge,
         85 => Call::Map {
             range: twin(range),
-            kind: Kind::SharedTwin,
+            kind: MapKind::SharedTwin,
             prot: pick(&PROTS, rng),
         },
         68 => Call::Punch(range),

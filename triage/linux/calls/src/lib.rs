@@ -26,10 +26,10 @@ mod text;
 pub use breach::{
     ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, memory, place, without_numbers,
 };
-pub use call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
+pub use call::{Advice, Call, MapKind, Modes, Policy, Prot, Resource, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
-pub use ledger::{Access, Ledger, Performed, Shown, wakes};
+pub use ledger::{AccessPromise, BrokenPromise, Ledger, Performed, wakes};
 pub use mappings::Mappings;
 pub use range::Range;
 pub use text::{ParseError, parse};
@@ -76,7 +76,7 @@ pub struct Program {
 
 impl Program {
     /// Mappings of this kind have huge pages of hugetlb.
-    pub const fn is_hugetlb(&self, kind: Kind) -> bool {
+    pub const fn is_hugetlb(&self, kind: MapKind) -> bool {
         kind.is_hugetlb() || self.huge_file && kind.is_file()
     }
 

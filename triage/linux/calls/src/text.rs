@@ -1,6 +1,6 @@
 //! The text of a program: a line for each step.
 
-use crate::call::{Advice, Call, Kind, Modes, Policy, Prot, Resource, Step};
+use crate::call::{Advice, Call, MapKind, Modes, Policy, Prot, Resource, Step};
 use crate::range::Range;
 use crate::{MAX_STEPS, MOST_FAIL, PAGES, Program};
 use std::fmt::{self, Display};
@@ -40,7 +40,7 @@ impl Prot {
     }
 }
 
-impl Kind {
+impl MapKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Private => "",
@@ -292,9 +292,9 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
             prot: prot()?,
             kind: {
                 let word = rest.get(1).copied().unwrap_or_default();
-                let kind = Kind::ALL.into_iter().find(|kind| kind.name() == word);
+                let kind = MapKind::ALL.into_iter().find(|kind| kind.name() == word);
                 kind.ok_or_else(|| {
-                    let names = Kind::ALL.map(Kind::name).join(", ");
+                    let names = MapKind::ALL.map(MapKind::name).join(", ");
                     format!(
                         "'{word}' is not known: give nothing or one of {}",
                         &names[2..]

@@ -1,6 +1,6 @@
 //! Two calls at once: the ledger claims what is true in both orders.
 
-use mm_linux_calls::{BreachKind, Call, Kind, Ledger, Performed, Program, Prot, Range, parse};
+use mm_linux_calls::{BreachKind, Call, Ledger, MapKind, Performed, Program, Prot, Range, parse};
 
 const PRESENT: u64 = 1 << 63;
 const SOFT_DIRTY: u64 = 1 << 55;
@@ -12,7 +12,7 @@ fn written() -> Ledger {
     ledger.reset(&Program::default());
     let map = Call::Map {
         range: PAGES,
-        kind: Kind::Private,
+        kind: MapKind::Private,
         prot: Prot::Write,
     };
     ledger.apply(0, &map, 0, 0, 0);

@@ -1,6 +1,6 @@
 //! Each promise of the ledger is broken once, and the calls that end a promise end it.
 
-use mm_linux_calls::{Access, BreachKind, Call, Ledger, Range, parse};
+use mm_linux_calls::{AccessPromise, BreachKind, Call, Ledger, Range, parse};
 
 const SOFT_DIRTY: u64 = 1 << 55;
 const UFFD_WP: u64 = 1 << 57;
@@ -105,7 +105,7 @@ fn a_protected_page_stays_protected() {
         assert_eq!(lost(&format!("{protected}{call}\n")), None, "{call}");
     }
     let mut ledger = ran(protected);
-    assert_eq!(ledger.access(0, 0, true), Access::Faults);
+    assert_eq!(ledger.access(0, 0, true), AccessPromise::Faults);
     let through = kind(ledger.has_written(0, 0, 7, true, false));
     assert_eq!(through, Some(BreachKind::WrittenThrough));
     assert_eq!(ledger.has_written(0, 0, 7, false, false), None);
@@ -189,7 +189,7 @@ fn what_a_failed_call_may_have_done_to_shared_memory_concerns_both() {
 #[test]
 fn guard_regions_allow_no_access_and_come_back_empty() {
     let guarded = "mmap p0 0 1 rw\nwrite p0 0 1\nguard-install p0 0 1\n";
-    assert_eq!(ran(guarded).access(0, 0, false), Access::Faults);
+    assert_eq!(ran(guarded).access(0, 0, false), AccessPromise::Faults);
     let mut removed = ran(&format!("{guarded}guard-remove p0 0 1\n"));
     assert_eq!(removed.has_read(0, 0, Some(0)), None);
     let old = removed.has_read(0, 0, Some(Range::word(1, 0)));
@@ -202,7 +202,7 @@ fn nothing_is_claimed_after_a_call_that_failed() {
     let call = parse("mremap p0 0 1 1").expect("a program").steps[0].call;
     ledger.apply(0, &call, -22, 2, 0);
     for page in 0..2 {
-        assert_eq!(ledger.access(0, page, true), Access::Either);
+        assert_eq!(ledger.access(0, page, true), AccessPromise::Either);
         assert_eq!(ledger.check_shown(0, page, 0), None);
         assert_eq!(ledger.has_read(0, page, Some(99)), None);
     }

@@ -1,7 +1,7 @@
 //! What the ledger promises of stacks, the heap, policies, locks, and a memfd that is made shorter.
 
 use mm_linux_calls::{
-    Access, BreachKind, Call, Kind, Ledger, PAGES, Policy, Program, Prot, Range, Resource,
+    AccessPromise, BreachKind, Call, Ledger, MapKind, PAGES, Policy, Program, Prot, Range, Resource,
 };
 
 const PRESENT: u64 = 1 << 63;
@@ -16,7 +16,7 @@ fn apply(ledger: &mut Ledger, call: Call) {
     ledger.apply(0, &call, 0, 9, 0);
 }
 
-fn map(ledger: &mut Ledger, first: u16, len: u16, kind: Kind) {
+fn map(ledger: &mut Ledger, first: u16, len: u16, kind: MapKind) {
     let range = Range::new(first, len);
     let prot = Prot::Write;
     apply(ledger, Call::Map { range, kind, prot });
@@ -29,10 +29,10 @@ fn kind_of(shown: Option<(BreachKind, u64, u64)>) -> Option<BreachKind> {
 #[test]
 fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
     let mut ledger = ledger();
-    map(&mut ledger, 16, 1, Kind::Stack);
+    map(&mut ledger, 16, 1, MapKind::Stack);
     apply(&mut ledger, Call::ClearSoftDirty);
-    assert_eq!(ledger.access(0, 8, false), Access::Either);
-    assert_eq!(ledger.access(0, 17, false), Access::Faults);
+    assert_eq!(ledger.access(0, 8, false), AccessPromise::Either);
+    assert_eq!(ledger.access(0, 17, false), AccessPromise::Faults);
     assert_eq!(ledger.has_read(0, 8, Some(0)), None);
     for page in 8..16 {
         assert!(ledger.is_mapped(0, page));
@@ -42,11 +42,11 @@ fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
     assert!(!ledger.is_mapped(0, 7));
     // it also grows across pages where a call that failed may have left nothing
     ledger.apply(0, &Call::Unmap(Range::new(5, 1)), -1, 9, 0);
-    assert_eq!(ledger.access(0, 4, false), Access::Either);
+    assert_eq!(ledger.access(0, 4, false), AccessPromise::Either);
     assert_eq!(ledger.has_read(0, 4, Some(0)), None);
-    assert_eq!(ledger.access(0, 6, true), Access::Either);
+    assert_eq!(ledger.access(0, 6, true), AccessPromise::Either);
     // other memory does not grow
-    map(&mut ledger, 100, 1, Kind::Private);
+    map(&mut ledger, 100, 1, MapKind::Private);
     let shown = ledger.has_read(0, 99, Some(0));
     assert_eq!(kind_of(shown), Some(BreachKind::Allowed));
 }
@@ -54,7 +54,7 @@ fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
 #[test]
 fn a_limited_stack_grows_only_so_far() {
     let mut ledger = ledger();
-    map(&mut ledger, PAGES - 1, 1, Kind::Stack);
+    map(&mut ledger, PAGES - 1, 1, MapKind::Stack);
     assert_eq!(ledger.grow(0, 1700), None);
     apply(&mut ledger, Call::Limit(Resource::Stack));
     assert_eq!(ledger.grow(0, 1700 - 256), None);
@@ -67,13 +67,13 @@ fn a_limited_stack_grows_only_so_far() {
 #[test]
 fn only_another_mapping_may_not_lie_in_the_gap_before_a_stack() {
     let mut ledger = ledger();
-    map(&mut ledger, 0, 8, Kind::Private);
-    map(&mut ledger, 263, 1, Kind::Stack);
+    map(&mut ledger, 0, 8, MapKind::Private);
+    map(&mut ledger, 263, 1, MapKind::Stack);
     assert!(ledger.is_in_gap(0, 7));
     assert!(!ledger.is_in_gap(0, 6));
-    map(&mut ledger, 9, 1, Kind::Private);
+    map(&mut ledger, 9, 1, MapKind::Private);
     assert!(!ledger.is_in_gap(0, 7));
-    map(&mut ledger, 9, 1, Kind::Stack);
+    map(&mut ledger, 9, 1, MapKind::Stack);
     assert!(ledger.is_in_gap(0, 7));
     assert!(!ledger.is_in_gap(0, 9));
 }
@@ -95,16 +95,16 @@ fn the_heap_grows_and_shrinks() {
 #[test]
 fn a_policy_is_known_until_another_mapping_may_change_it() {
     let mut ledger = ledger();
-    map(&mut ledger, 0, 4, Kind::Private);
+    map(&mut ledger, 0, 4, MapKind::Private);
     assert_eq!(ledger.policy(0, 0), Some((Policy::Default, 0)));
     apply(&mut ledger, Call::Bind(Range::new(0, 2), Policy::Bind, 1));
     assert_eq!(ledger.policy(0, 1), Some((Policy::Bind, 1)));
     assert_eq!(ledger.policy(0, 2), Some((Policy::Default, 0)));
-    map(&mut ledger, 0, 1, Kind::SharedFile);
+    map(&mut ledger, 0, 1, MapKind::SharedFile);
     assert_eq!(ledger.policy(0, 0), None);
     apply(&mut ledger, Call::Bind(Range::new(0, 1), Policy::Bind, 1));
     assert_eq!(ledger.policy(0, 0), Some((Policy::Bind, 1)));
-    map(&mut ledger, 1024, 1, Kind::SharedTwin);
+    map(&mut ledger, 1024, 1, MapKind::SharedTwin);
     apply(
         &mut ledger,
         Call::Bind(Range::new(1024, 1), Policy::Local, 0),
@@ -115,7 +115,7 @@ fn a_policy_is_known_until_another_mapping_may_change_it() {
 #[test]
 fn mlockall_locks_what_is_mapped() {
     let mut ledger = ledger();
-    map(&mut ledger, 0, 1, Kind::Private);
+    map(&mut ledger, 0, 1, MapKind::Private);
     apply(&mut ledger, Call::LockAll(2));
     assert_eq!(ledger.check_shown(0, 0, 1 << 55), None);
     apply(&mut ledger, Call::LockAll(1));
@@ -129,12 +129,12 @@ fn mlockall_locks_what_is_mapped() {
 #[test]
 fn nothing_is_known_behind_the_end_of_a_memfd() {
     let mut ledger = ledger();
-    map(&mut ledger, 0, 4, Kind::SharedFile);
+    map(&mut ledger, 0, 4, MapKind::SharedFile);
     apply(&mut ledger, Call::FileSize(2));
-    assert_eq!(ledger.access(0, 1, true), Access::Allowed);
-    assert_eq!(ledger.access(0, 2, true), Access::Either);
-    map(&mut ledger, 0, 4, Kind::SharedFile);
-    assert_eq!(ledger.access(0, 2, true), Access::Either);
+    assert_eq!(ledger.access(0, 1, true), AccessPromise::Allowed);
+    assert_eq!(ledger.access(0, 2, true), AccessPromise::Either);
+    map(&mut ledger, 0, 4, MapKind::SharedFile);
+    assert_eq!(ledger.access(0, 2, true), AccessPromise::Either);
     assert_eq!(ledger.check_file_word(3, 7), None);
     apply(&mut ledger, Call::Punch(Range::new(0, 4)));
     assert_eq!(ledger.check_file_word(3, 7), None);
@@ -147,7 +147,7 @@ fn nothing_is_known_behind_the_end_of_a_memfd() {
 #[test]
 fn a_stack_may_have_grown_by_an_access_that_failed() {
     let mut ledger = ledger();
-    map(&mut ledger, 16, 1, Kind::Stack);
+    map(&mut ledger, 16, 1, MapKind::Stack);
     assert_eq!(ledger.has_written(0, 8, 1, false, false), None);
     for page in 8..16 {
         for entry in [0, PRESENT] {

@@ -1,7 +1,7 @@
 //! What the ledger promises of files, read-write protection, pins and hugetlb.
 
 use mm_linux_calls::{
-    Access, Advice, BreachKind, Call, Kind, Ledger, Modes, Program, Prot, Range, place,
+    AccessPromise, Advice, BreachKind, Call, Ledger, MapKind, Modes, Program, Prot, Range, place,
 };
 
 const PRESENT: u64 = 1 << 63;
@@ -10,7 +10,7 @@ const SOFT_DIRTY: u64 = 1 << 55;
 const EXCLUSIVE: u64 = 1 << 56;
 
 /// A ledger in which process 0 has mapped four pages and written 7 to each.
-fn with(kind: Kind, wp_async: bool) -> Ledger {
+fn with(kind: MapKind, wp_async: bool) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.reset(&Program {
         wp_async,
@@ -37,7 +37,7 @@ fn contents(ledger: &mut Ledger, process: usize, page: usize, word: u64) -> Opti
 
 #[test]
 fn a_copy_of_a_file_outlives_a_hole_and_not_a_truncation() {
-    let mut ledger = with(Kind::File, false);
+    let mut ledger = with(MapKind::File, false);
     apply(&mut ledger, 0, Call::Punch(Range::new(0, 4)));
     assert_eq!(contents(&mut ledger, 0, 0, 7), None);
     assert_eq!(contents(&mut ledger, 0, 0, 0), Some(BreachKind::Contents));
@@ -57,9 +57,9 @@ fn a_write_to_a_huge_page_of_a_file_copies_all_of_it() {
     let prot = Prot::Write;
     let map = |range, kind| Call::Map { range, kind, prot };
     let whole = Range::new(0, 512);
-    apply(&mut ledger, 0, map(whole, Kind::SharedFile));
+    apply(&mut ledger, 0, map(whole, MapKind::SharedFile));
     assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
-    apply(&mut ledger, 0, map(whole, Kind::File));
+    apply(&mut ledger, 0, map(whole, MapKind::File));
     assert_eq!(ledger.has_written(0, 0, 8, true, false), None);
     apply(&mut ledger, 0, Call::Punch(whole));
     for (page, word) in [(0, 8), (5, 7)] {
@@ -73,9 +73,9 @@ fn a_write_to_a_huge_page_of_a_file_copies_all_of_it() {
 
 #[test]
 fn shared_memory_of_a_file_changes_where_nobody_has_a_copy() {
-    let mut ledger = with(Kind::SharedFile, false);
+    let mut ledger = with(MapKind::SharedFile, false);
     let range = Range::new(2, 1);
-    let (kind, prot) = (Kind::File, Prot::Write);
+    let (kind, prot) = (MapKind::File, Prot::Write);
     apply(&mut ledger, 0, Call::Map { range, kind, prot });
     assert_eq!(contents(&mut ledger, 0, 2, 7), None);
     apply(&mut ledger, 0, Call::Punch(range));
@@ -83,13 +83,13 @@ fn shared_memory_of_a_file_changes_where_nobody_has_a_copy() {
     // a page that mlock may have copied is not known once the file changes
     apply(&mut ledger, 0, Call::Advise(range, Advice::PopulateWrite));
     apply(&mut ledger, 0, Call::Punch(range));
-    assert_eq!(ledger.access(0, 2, false), Access::Either);
+    assert_eq!(ledger.access(0, 2, false), AccessPromise::Either);
 }
 
 #[test]
 fn read_write_protection_ends_with_an_access() {
     for wp_async in [false, true] {
-        let mut ledger = with(Kind::Private, wp_async);
+        let mut ledger = with(MapKind::Private, wp_async);
         apply(&mut ledger, 0, Call::ClearSoftDirty);
         apply(&mut ledger, 0, Call::Register(Range::new(0, 4), Modes::Rwp));
         apply(&mut ledger, 0, Call::RwProtect(Range::new(0, 4), true));
@@ -99,7 +99,7 @@ fn read_write_protection_ends_with_an_access() {
         let shown = ledger.check_shown(0, 0, PRESENT);
         assert_eq!(shown.map(|shown| shown.0), Some(BreachKind::NotRwProtected));
         // nothing is known of a page that was not there
-        assert_eq!(ledger.access(0, 1, false), Access::Either);
+        assert_eq!(ledger.access(0, 1, false), AccessPromise::Either);
         let read = contents(&mut ledger, 0, 0, 7);
         if wp_async {
             assert_eq!(read, None);
@@ -113,7 +113,7 @@ fn read_write_protection_ends_with_an_access() {
 
 #[test]
 fn protection_is_shown_only_where_it_is_registered() {
-    let mut ledger = with(Kind::Private, false);
+    let mut ledger = with(MapKind::Private, false);
     let kind = |ledger: &Ledger| {
         let shown = ledger.check_shown(0, 0, PRESENT | UFFD | SOFT_DIRTY);
         shown.map(|shown| shown.0)
@@ -127,7 +127,7 @@ fn protection_is_shown_only_where_it_is_registered() {
 
 #[test]
 fn a_pinned_page_is_the_page_that_is_mapped_until_it_is_dropped() {
-    let mut ledger = with(Kind::Private, false);
+    let mut ledger = with(MapKind::Private, false);
     apply(&mut ledger, 0, Call::Pin(Range::new(0, 4)));
     assert_eq!(ledger.pinned_word(0, 0), Some(7));
     apply(
@@ -143,21 +143,21 @@ fn a_pinned_page_is_the_page_that_is_mapped_until_it_is_dropped() {
 
 #[test]
 fn a_page_is_exclusive_if_there_was_never_another_process() {
-    let mut ledger = with(Kind::Private, false);
+    let mut ledger = with(MapKind::Private, false);
     assert!(ledger.is_sole(0, 0, PRESENT));
     assert!(!ledger.is_sole(0, 0, PRESENT | EXCLUSIVE));
     apply(&mut ledger, 0, Call::Fork);
     assert!(!ledger.is_sole(0, 0, PRESENT));
-    assert!(!with(Kind::Shared, false).is_sole(0, 0, PRESENT));
+    assert!(!with(MapKind::Shared, false).is_sole(0, 0, PRESENT));
 }
 
 #[test]
 fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
     let mut ledger = Ledger::default();
     let range = Range::new(0, 512);
-    let (kind, prot) = (Kind::Hugetlb, Prot::Write);
+    let (kind, prot) = (MapKind::Hugetlb, Prot::Write);
     apply(&mut ledger, 0, Call::Map { range, kind, prot });
-    assert_eq!(ledger.access(0, 5, true), Access::Either);
+    assert_eq!(ledger.access(0, 5, true), AccessPromise::Either);
     assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
     assert_eq!(contents(&mut ledger, 0, 5, 8), Some(BreachKind::Contents));
     apply(
@@ -172,14 +172,14 @@ fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
 fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
     let write = Call::FileWrite(Range::new(0, 4));
     let word = Range::word(9, 1);
-    let mut ledger = with(Kind::SharedFile, false);
+    let mut ledger = with(MapKind::SharedFile, false);
     assert_eq!(ledger.check_file_word(1, 7), None);
     apply(&mut ledger, 0, write);
     assert_eq!(contents(&mut ledger, 0, 1, word), None);
     assert_eq!(contents(&mut ledger, 0, 1, 7), Some(BreachKind::Contents));
     let told = ledger.check_file_word(1, 7).map(|shown| shown.0);
     assert_eq!(told, Some(BreachKind::Contents));
-    let mut ledger = with(Kind::File, false);
+    let mut ledger = with(MapKind::File, false);
     apply(&mut ledger, 0, write);
     assert_eq!(contents(&mut ledger, 0, 1, 7), None);
     assert_eq!(
@@ -201,7 +201,7 @@ fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
 #[test]
 fn what_is_pinned_for_writing_stays_soft_dirty() {
     let dirty = |pin| {
-        let mut ledger = with(Kind::Private, false);
+        let mut ledger = with(MapKind::Private, false);
         apply(&mut ledger, 0, pin);
         apply(&mut ledger, 0, Call::ClearSoftDirty);
         ledger.check_shown(0, 0, PRESENT).map(|shown| shown.0)
@@ -215,7 +215,7 @@ fn what_is_pinned_for_writing_stays_soft_dirty() {
 #[test]
 fn a_page_of_zeros_that_was_read_is_moved() {
     let moved = |reads: bool| {
-        let mut ledger = with(Kind::Private, false);
+        let mut ledger = with(MapKind::Private, false);
         apply(
             &mut ledger,
             0,
@@ -235,11 +235,11 @@ fn a_page_of_zeros_that_was_read_is_moved() {
 #[test]
 fn the_place_of_a_breach_names_the_memory() {
     assert_eq!(
-        place("resize", with(Kind::Private, false).memory(0, 0)),
+        place("resize", with(MapKind::Private, false).memory(0, 0)),
         "resize"
     );
-    let shared = with(Kind::SharedFile, false).memory(0, 0);
+    let shared = with(MapKind::SharedFile, false).memory(0, 0);
     assert_eq!(place("end", shared), "end of shared");
-    let file = with(Kind::File, false).memory(0, 0);
+    let file = with(MapKind::File, false).memory(0, 0);
     assert_eq!(place("read", file), "read of file");
 }

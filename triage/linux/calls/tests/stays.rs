@@ -1,6 +1,6 @@
 //! What the ledger promises of locked and unmerged pages, of twins, and of calls that fail.
 
-use mm_linux_calls::{Advice, BreachKind, Call, Kind, Ledger, Modes, Program, Prot, Range};
+use mm_linux_calls::{Advice, BreachKind, Call, Ledger, MapKind, Modes, Program, Prot, Range};
 
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
@@ -9,7 +9,7 @@ const SOFT_DIRTY: u64 = 1 << 55;
 const PAGE: Range = Range { first: 0, len: 1 };
 
 /// A ledger in which process 0 has mapped a page and written 7 to it.
-fn with(kind: Kind, wp_async: bool) -> Ledger {
+fn with(kind: MapKind, wp_async: bool) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.reset(&Program {
         wp_async,
@@ -20,7 +20,7 @@ fn with(kind: Kind, wp_async: bool) -> Ledger {
     ledger
 }
 
-fn map(ledger: &mut Ledger, range: Range, kind: Kind) {
+fn map(ledger: &mut Ledger, range: Range, kind: MapKind) {
     let prot = Prot::Write;
     apply(ledger, Call::Map { range, kind, prot }, 0);
 }
@@ -44,7 +44,7 @@ fn lock() -> Call {
 fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
     let swapped = SWAPPED | SOFT_DIRTY;
     let locked = || {
-        let mut ledger = with(Kind::Private, false);
+        let mut ledger = with(MapKind::Private, false);
         apply(&mut ledger, lock(), 0);
         ledger
     };
@@ -68,7 +68,7 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
     let mut refuses = locked();
     apply(&mut refuses, Call::Advise(PAGE, Advice::DontNeed), -22);
     assert_eq!(shown(&refuses, swapped), Some(BreachKind::NotLocked));
-    let mut ledger = with(Kind::Private, false);
+    let mut ledger = with(MapKind::Private, false);
     apply(&mut ledger, lock(), -12);
     assert_eq!(shown(&ledger, swapped), None, "a lock that failed");
 }
@@ -76,7 +76,7 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
 /// Linux counts the entry of a page that a device has for itself as "maybe shared", on purpose.
 #[test]
 fn smaps_may_count_a_page_as_shared_that_a_device_has_for_itself() {
-    let mut ledger = with(Kind::Private, false);
+    let mut ledger = with(MapKind::Private, false);
     assert!(ledger.is_alone());
     apply(&mut ledger, Call::Exclusive(PAGE), 0);
     assert!(!ledger.is_alone());
@@ -86,7 +86,7 @@ fn smaps_may_count_a_page_as_shared_that_a_device_has_for_itself() {
 
 #[test]
 fn a_locked_page_of_an_object_may_lack_an_entry_and_not_be_out_of_memory() {
-    let mut ledger = with(Kind::SharedFile, false);
+    let mut ledger = with(MapKind::SharedFile, false);
     assert!(!ledger.is_resident(0, 0, 0));
     apply(&mut ledger, lock(), 0);
     assert!(ledger.is_resident(0, 0, 0));
@@ -96,7 +96,7 @@ fn a_locked_page_of_an_object_may_lack_an_entry_and_not_be_out_of_memory() {
 
 #[test]
 fn unmerging_leaves_no_page_of_ksm() {
-    let mut ledger = with(Kind::Private, false);
+    let mut ledger = with(MapKind::Private, false);
     assert!(!ledger.is_unmerged(0, 0, PRESENT));
     apply(&mut ledger, Call::Advise(PAGE, Advice::Unmergeable), -22);
     assert!(!ledger.is_unmerged(0, 0, PRESENT), "it failed");
@@ -108,22 +108,22 @@ fn unmerging_leaves_no_page_of_ksm() {
 
 #[test]
 fn twins_have_the_same_pages() {
-    let mut ledger = with(Kind::SharedFile, false);
+    let mut ledger = with(MapKind::SharedFile, false);
     let twin = Range::new(1024, 1);
-    map(&mut ledger, twin, Kind::SharedTwin);
+    map(&mut ledger, twin, MapKind::SharedTwin);
     assert_eq!(ledger.has_read(0, 1024, Some(7)), None);
     assert_eq!(ledger.has_written(0, 1024, 8, true, false), None);
     assert_eq!(ledger.has_read(0, 0, Some(8)), None);
     let stale = ledger.has_read(0, 0, Some(7));
     assert_eq!(stale.map(|shown| shown.0), Some(BreachKind::Contents));
-    assert_eq!(Kind::SharedTwin.file_page(Range::new(1000, 100)), None);
+    assert_eq!(MapKind::SharedTwin.file_page(Range::new(1000, 100)), None);
     assert_eq!(
-        Kind::SharedFile.file_page(Range::new(1000, 100)),
+        MapKind::SharedFile.file_page(Range::new(1000, 100)),
         Some(1000)
     );
 }
 
-fn protected(kind: Kind, wp_async: bool) -> Ledger {
+fn protected(kind: MapKind, wp_async: bool) -> Ledger {
     let mut ledger = with(kind, wp_async);
     apply(&mut ledger, Call::Register(PAGE, Modes::Wp), 0);
     apply(&mut ledger, Call::WriteProtect(PAGE, true), 0);
@@ -141,7 +141,7 @@ fn unregistering_that_fails_for_its_arguments_protects_on() {
         (0, None),
         (-12, None),
     ] {
-        let mut ledger = protected(Kind::Private, false);
+        let mut ledger = protected(MapKind::Private, false);
         apply(&mut ledger, Call::Unregister(PAGE), result);
         assert_eq!(shown(&ledger, PRESENT | SOFT_DIRTY), after, "{result}");
     }
@@ -150,9 +150,9 @@ fn unregistering_that_fails_for_its_arguments_protects_on() {
 #[test]
 fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
     for (kind, call) in [
-        (Kind::SharedFile, Call::Advise(PAGE, Advice::Remove)),
-        (Kind::Shared, Call::Advise(PAGE, Advice::Remove)),
-        (Kind::Private, Call::Advise(PAGE, Advice::DontNeed)),
+        (MapKind::SharedFile, Call::Advise(PAGE, Advice::Remove)),
+        (MapKind::Shared, Call::Advise(PAGE, Advice::Remove)),
+        (MapKind::Private, Call::Advise(PAGE, Advice::DontNeed)),
     ] {
         for (wp_async, breach) in [(true, Some(BreachKind::StillProtected)), (false, None)] {
             let mut ledger = protected(kind, wp_async);
@@ -168,7 +168,7 @@ fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
 fn remapped_pages_of_shared_memory_promise_no_contents() {
     let mut ledger = Ledger::default();
     ledger.reset(&Program::default());
-    map(&mut ledger, Range { first: 0, len: 2 }, Kind::Shared);
+    map(&mut ledger, Range { first: 0, len: 2 }, MapKind::Shared);
     apply(&mut ledger, Call::RemapFile(PAGE, 1), 0);
     assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
     assert_eq!(ledger.has_read(0, 1, Some(7)), None);

@@ -1,6 +1,6 @@
 //! When a thread that waits for a userfaultfd must go on.
 
-use mm_linux_calls::{Access, Call, Ledger, parse, wakes};
+use mm_linux_calls::{AccessPromise, Call, Ledger, parse, wakes};
 
 fn ran(text: &str) -> Ledger {
     let program = parse(text).expect("a program");
@@ -82,9 +82,9 @@ fn a_thread_is_free_where_nothing_stops_its_access() {
 fn the_last_registration_counts_for_missing_pages() {
     let text = "mmap p0 0 1 rw\nuffd-register p0 0 1 missing+wp\n";
     let ledger = ran(text);
-    assert_eq!(ledger.access(0, 0, true), Access::Either);
+    assert_eq!(ledger.access(0, 0, true), AccessPromise::Either);
     assert!(ledger.is_missing_here(0, 0));
     let again = ran(&format!("{text}uffd-register p0 0 1 wp\n"));
-    assert_eq!(again.access(0, 0, true), Access::Allowed);
+    assert_eq!(again.access(0, 0, true), AccessPromise::Allowed);
     assert!(!again.is_missing_here(0, 0));
 }

@@ -10,7 +10,7 @@
 
 mod place;
 
-pub use place::{MAX_STAGES, MAX_STOPS, Place, Stage, Stop};
+pub use place::{MAX_STAGES, MAX_STOPS, Place, Stage, StopPoint};
 
 use mm_fuzz::limits::{DEVICES, MAX_OPS, MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::AllocKind;
@@ -87,7 +87,7 @@ pub struct Job {
     /// need not wait for the result of an operation that takes or frees a slot.
     pub hints: Vec<(u16, Hint)>,
     /// The operations that are stopped inside the kernel, by number, and where.
-    pub stops: Vec<(u16, Vec<Stop>)>,
+    pub stops: Vec<(u16, Vec<StopPoint>)>,
     /// All processes end after this program, and the counters of [`LEAKS`] are compared with their
     /// values after the previous such program. That takes milliseconds.
     pub closely: bool,
@@ -231,7 +231,7 @@ pub struct SeenProcess {
 
 /// The kind of a page-table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub enum Kind {
+pub enum EntryKind {
     /// A present entry.
     #[default]
     Present,
@@ -259,7 +259,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct SeenEntry {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// 0 for system memory, else 1 + the number of the device.
     pub device: u8,
     /// Flags of the entry: [`entry`].
@@ -469,7 +469,7 @@ mod tests {
             )],
             stops: vec![(
                 1,
-                vec![Stop {
+                vec![StopPoint {
                     stages: vec![Stage::new(&[Place::WpLock], 2)],
                 }],
             )],
@@ -490,7 +490,7 @@ mod tests {
     /// The longest reply: every number at its longest, and as many of everything as there can be.
     fn largest() -> Reply {
         let entry = SeenEntry {
-            kind: Kind::Other,
+            kind: EntryKind::Other,
             device: u8::MAX,
             flags: u8::MAX,
             page: u16::MAX,

@@ -168,7 +168,7 @@ impl Stage {
 
 /// Where an operation stops: at the end of the last of these stages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stop {
+pub struct StopPoint {
     /// The stages, in order: one or two. Each counts from the end of the one before, and the first
     /// from the start of the operation.
     pub stages: Vec<Stage>,

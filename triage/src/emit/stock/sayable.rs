@@ -3,7 +3,7 @@
 
 use super::watch::{Done, Watched};
 use crate::emit::refused::Refused;
-use mm_fuzz::call::{Call, Ioctl};
+use mm_fuzz::call::{Invocation, Ioctl};
 use mm_fuzz::program::{Addr, Len, Op, OperandKind, Program, Skip, Step, Thp};
 use mm_linux_protocol::SeenProcess;
 
@@ -61,12 +61,12 @@ pub fn stand(op: Op) -> Substitute {
 /// Whether stock interfaces have a call for the operation.
 fn has_command(op: Op) -> bool {
     match (op.kind().contract().call)(op) {
-        Call::Range(range) => matches!(
+        Invocation::Range(range) => matches!(
             range.command,
             Ioctl::Migrate | Ioctl::Access | Ioctl::Exclusive
         ),
-        Call::Slot(..) => false,
-        Call::Evict(command, ..) => command == Ioctl::Release,
+        Invocation::Slot(..) => false,
+        Invocation::Evict(command, ..) => command == Ioctl::Release,
         _ => true,
     }
 }

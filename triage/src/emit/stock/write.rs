@@ -4,7 +4,7 @@ use super::parts::{self, Parts};
 use super::watch::{Done, Watched};
 use crate::emit::operation::argument;
 use crate::linux::known::Version;
-use mm_fuzz::call::{Call, Constant, Flags, Ioctl, RangeCall};
+use mm_fuzz::call::{Constant, Flags, Invocation, Ioctl, RangeCall};
 use mm_fuzz::exec::Outcome;
 use mm_fuzz::program::{Op, Program};
 use mm_fuzz::window::{Pages, Window};
@@ -124,15 +124,15 @@ impl Writer {
         let wanted = wanted(op, done.outcome, slot);
         let expect = |call: String| format!("expect({number}, \"{op}\", {call}, {wanted})");
         match (op.kind().contract().call)(op) {
-            Call::Fork => expect(format!("spawn({slot})")),
-            Call::Read(addr) => expect(self.touch(addr.get(), 0)),
-            Call::Write(addr) => expect(self.touch(addr.get(), word)),
-            Call::ClearRefs => {
+            Invocation::Fork => expect(format!("spawn({slot})")),
+            Invocation::Read(addr) => expect(self.touch(addr.get(), 0)),
+            Invocation::Write(addr) => expect(self.touch(addr.get(), word)),
+            Invocation::ClearRefs => {
                 self.parts.need_header("fcntl.h");
                 let call = "write(open(\"/proc/self/clear_refs\", O_WRONLY), \"4\", 1)";
                 format!("expect({number}, \"{op}\", {call}, 1)")
             }
-            Call::Pagemap(pages) => {
+            Invocation::Pagemap(pages) => {
                 self.parts.need(&parts::PAGEMAP);
                 let shown = done.pagemap.iter().map(|shown| shown.bits() >> 55);
                 let shown: Vec<String> = shown.map(|bits| format!("{bits:#x}")).collect();
@@ -143,13 +143,13 @@ impl Writer {
                     shown.join(", ")
                 )
             }
-            Call::System(Constant(name, _), arguments) => {
+            Invocation::System(Constant(name, _), arguments) => {
                 self.result();
                 self.locks |= name == "mlock";
                 let arguments: Vec<String> = arguments.into_iter().map(argument).collect();
                 expect(format!("result({name}({}))", arguments.join(", ")))
             }
-            Call::Uffd {
+            Invocation::Uffd {
                 request,
                 pages,
                 mode,
@@ -166,18 +166,18 @@ impl Writer {
                 let (first, count) = (pages.first.get(), pages.count);
                 expect(format!("uffd({}, {first}, {count}, {mode})", request.0))
             }
-            Call::Range(range) => self.range(number, op, &range, done, &wanted),
-            Call::Evict(Ioctl::Release, dev, _) => {
+            Invocation::Range(range) => self.range(number, op, &range, done, &wanted),
+            Invocation::Evict(Ioctl::Release, dev, _) => {
                 let call = self.device(dev.get(), "RELEASE", None);
                 format!("expect({number}, \"{op}\", {call}, 0)")
             }
-            Call::Snapshot(dev, pages) => self.snapshot(number, dev.get(), pages, done),
+            Invocation::Snapshot(dev, pages) => self.snapshot(number, dev.get(), pages, done),
             // sayable.rs has refused them
-            Call::Outside
-            | Call::Slot(..)
-            | Call::Evict(..)
-            | Call::SplitHugePages(_)
-            | Call::ShrinkSplitQueue(_) => format!("(void)\"{op}\""),
+            Invocation::Outside
+            | Invocation::Slot(..)
+            | Invocation::Evict(..)
+            | Invocation::SplitHugePages(_)
+            | Invocation::ShrinkSplitQueue(_) => format!("(void)\"{op}\""),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use mm_linux_calls::{
-    Breach, BreachKind, COUNTERS, Call, Kind, Program, mutate, place, random_program,
+    Breach, BreachKind, COUNTERS, Call, MapKind, Program, mutate, place, random_program,
     without_numbers,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -94,7 +94,7 @@ impl CallsFinding {
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private
     /// memory if the finding stays the same with private memory.
-    fn kinds(&self) -> HashSet<(Kind, bool)> {
+    fn kinds(&self) -> HashSet<(MapKind, bool)> {
         let steps = self.program.steps.iter();
         let kinds = steps.filter_map(|step| match step.call {
             Call::Map { kind, .. } => Some((kind, self.program.is_hugetlb(kind))),

@@ -1,6 +1,6 @@
 //! Makes a program shorter while it has the same finding on the kernel.
 
-use mm_linux_calls::{Advice, Call, HUGE, Kind, Program, Prot, Range};
+use mm_linux_calls::{Advice, Call, HUGE, MapKind, Program, Prot, Range};
 
 /// Simpler programs, in the order in which they are tried: first those without some of the steps,
 /// the largest removals first; then those with as many steps and simpler settings, operands or
@@ -106,7 +106,7 @@ fn relength(program: &mut Program, old: u16, new: u16) {
 
 fn simplify(call: &mut Call) {
     match call {
-        Call::Map { kind, prot, .. } => (*kind, *prot) = (Kind::Private, Prot::Write),
+        Call::Map { kind, prot, .. } => (*kind, *prot) = (MapKind::Private, Prot::Write),
         Call::Move { keep, .. } => *keep = false,
         Call::LockAll(flags) if *flags > 1 => *flags &= flags.wrapping_sub(1),
         Call::SealFile(seals) if seals.count_ones() > 1 => *seals &= seals.wrapping_sub(1),

@@ -30,7 +30,7 @@ const TRIES: u32 = 16;
 const MUTATIONS: u32 = 4;
 
 /// The kept programs, and all that they reached.
-pub struct Corpus {
+pub struct KernelCorpus {
     programs: Vec<Program>,
     /// Programs that show known findings.
     known: Vec<Program>,
@@ -40,7 +40,7 @@ pub struct Corpus {
     rng: Rng,
 }
 
-impl Corpus {
+impl KernelCorpus {
     /// An empty corpus.
     pub fn new(limits: Limits, seed: u64) -> Self {
         Self {
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_program_is_kept_once_for_what_it_is_the_first_to_reach() {
-        let mut corpus = Corpus::new(Limits::OPS, 1);
+        let mut corpus = KernelCorpus::new(Limits::OPS, 1);
         let program = Program::default();
         assert!(corpus.learn(&program, &reached(&[1, 2], &[])));
         assert!(!corpus.learn(&program, &reached(&[2], &[])));
@@ -174,13 +174,13 @@ mod tests {
             .parse()
             .expect("a program");
         let count = |avoids: bool| {
-            let mut corpus = Corpus::new(Limits::OPS, 1);
+            let mut corpus = KernelCorpus::new(Limits::OPS, 1);
             corpus.learn(&known, &reached(&[1], &[]));
             if avoids {
                 corpus.avoid(&known);
             }
             let made: Vec<_> = (0..400).map(|_| corpus.next()).collect();
-            let mut other = Corpus::new(Limits::OPS, 1);
+            let mut other = KernelCorpus::new(Limits::OPS, 1);
             other.avoid(&known);
             made.iter().filter(|made| other.looks_known(made)).count()
         };
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn programs_can_be_carried_out_and_depend_on_the_seed_alone() {
         let made = |seed| {
-            let mut corpus = Corpus::new(Limits::RACES, seed);
+            let mut corpus = KernelCorpus::new(Limits::RACES, seed);
             let mut made = Vec::new();
             for number in 0..200 {
                 let program = corpus.next();

@@ -14,7 +14,7 @@ use crate::input::{self, Target};
 use crate::names::shown;
 use crate::walk::WalkEntry;
 use crate::{Status, store};
-use corpus::Corpus;
+use corpus::KernelCorpus;
 use mm_fuzz::program::Program;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ pub struct Fuzzer<'a> {
     files: Queue<'a>,
     /// Programs that show known findings, with their names. They run first.
     known: VecDeque<(String, Program)>,
-    corpus: Corpus,
+    corpus: KernelCorpus,
     taken: u32,
     began: Instant,
     ends: Instant,
@@ -46,7 +46,7 @@ impl<'a> Fuzzer<'a> {
             args,
             files,
             known: VecDeque::new(),
-            corpus: Corpus::new(limits, args.seed),
+            corpus: KernelCorpus::new(limits, args.seed),
             taken: 0,
             began,
             ends: began + Duration::from_secs(seconds),

@@ -9,7 +9,7 @@ use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};
 use mm_fuzz::program::{Op, Program, Step};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, MAX_STOPS, Stop};
+use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, MAX_STOPS, StopPoint};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Recorder<'p> {
@@ -67,7 +67,7 @@ impl Recorder<'_> {
     }
 
     /// Where operations are stopped, by number.
-    pub fn stops(&self) -> Result<Vec<(u16, Vec<Stop>)>, Refusal> {
+    pub fn stops(&self) -> Result<Vec<(u16, Vec<StopPoint>)>, Refusal> {
         let stops = self.stops.iter().map(|(step, at)| {
             if at.len() > MAX_STOPS {
                 return Err(Refusal::Stops);

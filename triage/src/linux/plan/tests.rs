@@ -1,6 +1,6 @@
 use super::*;
 use mm_fuzz::exec::{Options, Outcome};
-use mm_linux_protocol::{Hint, Place, Stage, Stop};
+use mm_linux_protocol::{Hint, Place, Stage, StopPoint};
 
 fn of(text: &str) -> Result<Plan, Refusal> {
     let program: Program = text.parse().expect("a program");
@@ -57,7 +57,7 @@ fn a_preemption_is_a_stop_at_a_place_of_the_kernel() {
     let plan = [&[Action::Start(1), stopped][..], &other, &end].concat();
     assert_eq!(behind, plan, "nothing is looked at while it is stopped");
     let stages = vec![Stage::new(&[Place::PrepareLock], 1)];
-    assert_eq!(job.stops, [(1, vec![Stop { stages }])]);
+    assert_eq!(job.stops, [(1, vec![StopPoint { stages }])]);
     // If a preemption names the thread that runs, that thread goes on, and nothing stops.
     let own = text.replace("0 t1\n", "0 t0\n");
     assert_eq!(of(&own).expect("a plan").job.stops, []);

@@ -3,7 +3,9 @@
 use super::Process;
 use super::counters::Counters;
 use super::kernel::{self, Counted, Kernel};
-use mm_linux_calls::{Access, Advice, BreachKind, Call, Mappings, PAGES, Policy, Range, Step};
+use mm_linux_calls::{
+    AccessPromise, Advice, BreachKind, Call, Mappings, PAGES, Policy, Range, Step,
+};
 
 /// The mappings of this process.
 fn mappings() -> Option<Mappings> {
@@ -129,7 +131,7 @@ impl Process<'_> {
         for (page, entry) in range.pages().zip(entries) {
             let board = self.shared.board();
             // mlock leaves pages out that it may not access
-            let readable = board.ledger.access(self.me, page, false) == Access::Allowed;
+            let readable = board.ledger.access(self.me, page, false) == AccessPromise::Allowed;
             let shown = board.ledger.check_populated(self.me, page, *entry);
             if let Some(shown) = shown.filter(|_| readable) {
                 self.note(step, page, shown);

@@ -22,7 +22,7 @@ use attic::Attic;
 use counters::Counters;
 use kernel::Kernel;
 use mm_linux_calls::{
-    Breach, BreachKind, COUNTERS, Call, CallsJob, CallsReply, PROCESSES, Shown, place,
+    Breach, BreachKind, BrokenPromise, COUNTERS, Call, CallsJob, CallsReply, PROCESSES, place,
 };
 use mm_linux_protocol::{receive, send};
 use shared::{AFTERWARDS, Shared};
@@ -70,7 +70,7 @@ const PAGELESS: [BreachKind; 5] = [
 impl Process<'_> {
     /// Notes a breach. If the breach is known, the ledger gives up what it claims of the page
     /// instead.
-    fn note(&self, step: usize, page: usize, (kind, got, wanted): Shown) {
+    fn note(&self, step: usize, page: usize, (kind, got, wanted): BrokenPromise) {
         let board = self.shared.board();
         let steps = &self.job.program.steps;
         let call = steps.get(step).map_or("end", |step| step.call.name());

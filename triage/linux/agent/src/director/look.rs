@@ -2,19 +2,19 @@
 
 use crate::driver::{self, Observe};
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{Kind, SeenEntry, SeenProcess};
+use mm_linux_protocol::{EntryKind, SeenEntry, SeenProcess};
 
-const KINDS: [Kind; 10] = [
-    Kind::Present,
-    Kind::MigrationRead,
-    Kind::MigrationReadExclusive,
-    Kind::MigrationWrite,
-    Kind::DeviceRead,
-    Kind::DeviceWrite,
-    Kind::Exclusive,
-    Kind::Swap,
-    Kind::Marker,
-    Kind::Other,
+const KINDS: [EntryKind; 10] = [
+    EntryKind::Present,
+    EntryKind::MigrationRead,
+    EntryKind::MigrationReadExclusive,
+    EntryKind::MigrationWrite,
+    EntryKind::DeviceRead,
+    EntryKind::DeviceWrite,
+    EntryKind::Exclusive,
+    EntryKind::Swap,
+    EntryKind::Marker,
+    EntryKind::Other,
 ];
 
 /// The process in `slot`.
@@ -43,8 +43,8 @@ fn entry_of(entry: &driver::Entry, window: Window) -> SeenEntry {
     let kind = KINDS
         .get(usize::from(entry.kind) - 1)
         .copied()
-        .unwrap_or(Kind::Other);
-    let in_swap = kind == Kind::Swap;
+        .unwrap_or(EntryKind::Other);
+    let in_swap = kind == EntryKind::Swap;
     let identity = if entry.device > 0 || in_swap {
         entry.frame.into()
     } else {

@@ -17,7 +17,7 @@ use mm_fuzz::limits::{MAX_PROCS, WINDOW_PAGES};
 use mm_fuzz::program::{self, Op, Program, Step, Thp, wire};
 use mm_fuzz::window::Window;
 use mm_linux_protocol::{
-    ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Hint, Job, Reply, Stop,
+    ALLOC_KINDS, Action, Crash, GuestEvent, GuestOutcome, Hint, Job, Reply, StopPoint,
 };
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub struct Director {
     /// The next job may reuse the first process.
     clean: bool,
     /// Where the operations of the job stop inside the kernel, by number.
-    stops: Vec<(u16, Vec<Stop>)>,
+    stops: Vec<(u16, Vec<StopPoint>)>,
     /// The slots of the children that the job's forks make.
     children: Vec<(u16, u8)>,
     /// When faults map huge pages.

@@ -5,12 +5,12 @@ use crate::driver::{At, Ioctl, Schedule, Stops};
 use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::Program;
 use mm_fuzz::window::Window;
-use mm_linux_protocol::{GuestEvent, Stop};
+use mm_linux_protocol::{GuestEvent, StopPoint};
 use std::time::Duration;
 
 impl Director {
     /// Prepares the kernel for the stops of a job.
-    pub(super) fn schedule(&mut self, stops: &[(u16, Vec<Stop>)]) {
+    pub(super) fn schedule(&mut self, stops: &[(u16, Vec<StopPoint>)]) {
         self.stops = stops.to_vec();
         if stops.is_empty() {
             return;

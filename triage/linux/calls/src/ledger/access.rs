@@ -1,14 +1,14 @@
 //! Accesses: what they do, and what they must not do.
 
 use super::page::*;
-use super::{Access, FILE_CELLS, Ledger, Shown};
+use super::{AccessPromise, BrokenPromise, FILE_CELLS, Ledger};
 use crate::HUGE;
 use crate::breach::BreachKind;
 use crate::range::Range;
 
 impl Ledger {
     /// What an access to a page does.
-    pub fn access(&self, process: usize, at: usize, writes: bool) -> Access {
+    pub fn access(&self, process: usize, at: usize, writes: bool) -> AccessPromise {
         let page = &self.pages[process][at];
         let needed = if writes { WRITABLE } else { READABLE };
         let is_shut = !page.has(MAPPED | needed) || page.any(GUARD | POISON);
@@ -16,18 +16,18 @@ impl Ledger {
         let may_be_protected = page.has(UNSURE) && (writes || page.has(REG_RWP));
         let is_protected = !self.resolves() && writes && page.has(PROTECTED);
         if page.has(VAGUE) {
-            Access::Either
+            AccessPromise::Either
         } else if is_shut && self.stack_above(process, at).is_some() {
             // a stack grows, unless there is no room
-            Access::Either
+            AccessPromise::Either
         } else if is_shut || page.has(RWP) && !self.resolves() {
-            Access::Faults
+            AccessPromise::Faults
         } else if page.has(HUGETLB) || may_be_missing || may_be_protected {
-            Access::Either
+            AccessPromise::Either
         } else if is_protected {
-            Access::Faults
+            AccessPromise::Faults
         } else {
-            Access::Allowed
+            AccessPromise::Allowed
         }
     }
 
@@ -41,7 +41,12 @@ impl Ledger {
 
     /// Notes that a read of a page has ended: `got` is the word, or `None` after a signal. Returns
     /// the promise that is broken, if one is.
-    pub fn has_read(&mut self, process: usize, at: usize, got: Option<u64>) -> Option<Shown> {
+    pub fn has_read(
+        &mut self,
+        process: usize,
+        at: usize,
+        got: Option<u64>,
+    ) -> Option<BrokenPromise> {
         if got.is_some()
             && let Some(shown) = self.grow(process, at)
         {
@@ -53,11 +58,11 @@ impl Ledger {
         let page = self.pages[process][at];
         let wanted = self.word(&page);
         match (self.access(process, at, false), got) {
-            (Access::Allowed, None) => return Some((BreachKind::Denied, 0, wanted)),
-            (Access::Faults, Some(got)) if page.has(RWP) => {
+            (AccessPromise::Allowed, None) => return Some((BreachKind::Denied, 0, wanted)),
+            (AccessPromise::Faults, Some(got)) if page.has(RWP) => {
                 return Some((BreachKind::AccessedThrough, got, 0));
             }
-            (Access::Faults, Some(got)) => return Some((BreachKind::Allowed, got, 0)),
+            (AccessPromise::Faults, Some(got)) => return Some((BreachKind::Allowed, got, 0)),
             (_, None) => return None,
             (_, Some(_)) if page.has(VAGUE) => return None,
             (_, Some(got)) => {
@@ -82,7 +87,7 @@ impl Ledger {
     }
 
     /// Checks a word that was read from a page in another way than by an access of the process.
-    pub fn check_word(&self, process: usize, at: usize, got: u64) -> Option<Shown> {
+    pub fn check_word(&self, process: usize, at: usize, got: u64) -> Option<BrokenPromise> {
         let page = &self.pages[process][at];
         let is_known = page.has(MAPPED | KNOWN) && !page.any(VAGUE | PERHAPS_COPIED | POISON);
         let wanted = self.word(page);
@@ -92,7 +97,7 @@ impl Ledger {
     }
 
     /// The same for a page of the memfd.
-    pub fn check_file_word(&self, at: usize, got: u64) -> Option<Shown> {
+    pub fn check_file_word(&self, at: usize, got: u64) -> Option<BrokenPromise> {
         let cell = FILE_CELLS + at;
         let wanted = self.cells[cell];
         let is_broken = self.lost[cell / 64] >> (cell % 64) & 1 == 0 && got != wanted;
@@ -108,7 +113,7 @@ impl Ledger {
         word: u64,
         succeeded: bool,
         forced: bool,
-    ) -> Option<Shown> {
+    ) -> Option<BrokenPromise> {
         if succeeded && let Some(shown) = self.grow(process, at) {
             return Some(shown);
         }
@@ -129,7 +134,7 @@ impl Ledger {
             page.set(RWP, false);
         }
         if !succeeded {
-            let denied = expected == Access::Allowed && !forced;
+            let denied = expected == AccessPromise::Allowed && !forced;
             return denied.then_some((BreachKind::Denied, 0, word));
         }
         if page.has(PROTECTED) && !resolves {
@@ -138,7 +143,8 @@ impl Ledger {
         if page.has(RWP) && !resolves {
             return Some((BreachKind::AccessedThrough, word, 0));
         }
-        if expected == Access::Faults && !(forced && page.has(MAPPED) && !page.any(GUARD | POISON))
+        if expected == AccessPromise::Faults
+            && !(forced && page.has(MAPPED) && !page.any(GUARD | POISON))
         {
             return Some((BreachKind::Allowed, word, 0));
         }
@@ -269,7 +275,7 @@ impl Ledger {
         range: Range,
         step: usize,
         succeeded: bool,
-    ) -> Option<(usize, Shown)> {
+    ) -> Option<(usize, BrokenPromise)> {
         if !succeeded {
             self.touch(process, range, true);
         }

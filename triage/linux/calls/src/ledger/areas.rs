@@ -1,9 +1,9 @@
 //! Calls that make, move and drop mappings.
 
 use super::page::*;
-use super::{FILE_CELLS, Ledger, Shown};
+use super::{BrokenPromise, FILE_CELLS, Ledger};
 use crate::breach::BreachKind;
-use crate::call::{Advice, Kind, Policy, Prot, Resource};
+use crate::call::{Advice, MapKind, Policy, Prot, Resource};
 use crate::range::Range;
 
 /// The pages before a stack that must be free (`stack_guard_gap`).
@@ -18,7 +18,7 @@ impl Ledger {
         &mut self,
         process: usize,
         range: Range,
-        kind: Kind,
+        kind: MapKind,
         prot: Prot,
         failed: bool,
     ) {
@@ -29,13 +29,13 @@ impl Ledger {
             flags |= HUGETLB;
         }
         flags |= match kind {
-            Kind::Private | Kind::DevZero => DIRTY,
-            Kind::Stack => DIRTY | STACK,
-            Kind::Droppable => DROPPABLE | WIPE,
-            Kind::Shared | Kind::SharedFile | Kind::SharedTwin | Kind::Shm => SHARED,
-            Kind::File => FILE | UNCOPIED | DIRTY,
-            Kind::Hugetlb => HUGETLB,
-            Kind::SharedHugetlb => SHARED | HUGETLB,
+            MapKind::Private | MapKind::DevZero => DIRTY,
+            MapKind::Stack => DIRTY | STACK,
+            MapKind::Droppable => DROPPABLE | WIPE,
+            MapKind::Shared | MapKind::SharedFile | MapKind::SharedTwin | MapKind::Shm => SHARED,
+            MapKind::File => FILE | UNCOPIED | DIRTY,
+            MapKind::Hugetlb => HUGETLB,
+            MapKind::SharedHugetlb => SHARED | HUGETLB,
         };
         if prot != Prot::None {
             flags |= READABLE;
@@ -203,7 +203,7 @@ impl Ledger {
         let Some(tail) = self.gained(process, range, len, failed) else {
             return;
         };
-        self.map(process, tail, Kind::Private, Prot::Write, false);
+        self.map(process, tail, MapKind::Private, Prot::Write, false);
     }
 
     /// The first page of the stack that grows if a process accesses this page, where nothing is
@@ -225,7 +225,7 @@ impl Ledger {
     /// An access to a page has succeeded. If nothing was mapped there, but a stack lies behind it,
     /// the stack has grown. Returns the promise that is broken, if the stack is larger now than it
     /// may be.
-    pub fn grow(&mut self, process: usize, at: usize) -> Option<Shown> {
+    pub fn grow(&mut self, process: usize, at: usize) -> Option<BrokenPromise> {
         let first = self.stack_above(process, at)?;
         let like = self.pages[process][first];
         self.name(Range::new(at as u16, 1));

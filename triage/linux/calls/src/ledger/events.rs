@@ -1,7 +1,7 @@
 //! Which events a call must bring, and which it must not.
 
 use super::page::*;
-use super::{Ledger, Shown};
+use super::{BrokenPromise, Ledger};
 use crate::breach::BreachKind;
 use crate::call::{Advice, Call};
 use crate::event::UffdEvent;
@@ -18,7 +18,7 @@ impl Ledger {
         result: i32,
         events: &[UffdEvent],
         stays: impl Fn(usize) -> bool,
-    ) -> Option<(usize, Shown)> {
+    ) -> Option<(usize, BrokenPromise)> {
         let missing = (result == 0).then(|| self.missing_event(process, call, events));
         if let Some((page, number)) = missing.flatten() {
             return Some((page, (BreachKind::NoEvent, number.into(), 0)));

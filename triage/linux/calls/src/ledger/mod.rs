@@ -39,7 +39,7 @@ const CELLS: usize = FILE_CELLS + PAGES as usize;
 
 /// What the ledger says of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessPromise {
     /// It succeeds.
     Allowed,
     /// It raises a signal.
@@ -49,7 +49,7 @@ pub enum Access {
 }
 
 /// A broken promise: the kind, what Linux says, and what it should say.
-pub type Shown = (BreachKind, u64, u64);
+pub type BrokenPromise = (BreachKind, u64, u64);
 
 /// The promises to the processes of a program.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What Linux must show of a page.
 
 use super::page::*;
-use super::{Ledger, Shown};
+use super::{BrokenPromise, Ledger};
 use crate::breach::BreachKind;
 use crate::range::Range;
 
@@ -15,7 +15,7 @@ const PM_EXCLUSIVE: u64 = 1 << 56;
 
 impl Ledger {
     /// Checks an entry of pagemap.
-    pub fn check_shown(&self, process: usize, at: usize, entry: u64) -> Option<Shown> {
+    pub fn check_shown(&self, process: usize, at: usize, entry: u64) -> Option<BrokenPromise> {
         let page = &self.pages[process][at];
         if page.has(VAGUE) {
             return None;
@@ -116,7 +116,7 @@ impl Ledger {
     }
 
     /// Checks an entry of pagemap after a call that says it has populated the page.
-    pub fn check_populated(&self, process: usize, at: usize, entry: u64) -> Option<Shown> {
+    pub fn check_populated(&self, process: usize, at: usize, entry: u64) -> Option<BrokenPromise> {
         let page = &self.pages[process][at];
         let counts = page.has(MAPPED) && !page.any(VAGUE | GUARD | POISON);
         let is_there = entry & (PM_PRESENT | PM_SWAP) != 0;

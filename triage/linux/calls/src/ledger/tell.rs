@@ -1,11 +1,11 @@
 //! What a call has done, and the ledger's answer.
 
-use super::{Ledger, Shown};
+use super::{BrokenPromise, Ledger};
 use crate::call::Call;
 use crate::range::Range;
 
 /// A broken promise to a process, with the page.
-pub type BrokenAt = (usize, usize, Shown);
+pub type BrokenAt = (usize, usize, BrokenPromise);
 
 /// What a call has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Ledger {
         step: usize,
         done: &Performed,
         mut may_fail: bool,
-    ) -> Vec<(usize, Shown)> {
+    ) -> Vec<(usize, BrokenPromise)> {
         let mut broken = Vec::new();
         let result = if call.is_access() { 0 } else { done.result };
         self.apply(process, call, result, step, done.pages);

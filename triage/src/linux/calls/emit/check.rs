@@ -8,7 +8,7 @@ use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range,
 
 /// A check.
 #[derive(Clone, Debug, Default)]
-pub struct Check {
+pub struct EmittedCheck {
     /// Statements before the program.
     pub before: String,
     /// Statements that replace the step at which the promise is broken.
@@ -115,17 +115,17 @@ fn entry(page: u16) -> String {
     )
 }
 
-fn of_entry(page: u16, broken: &str) -> Check {
-    Check {
+fn of_entry(page: u16, broken: &str) -> EmittedCheck {
+    EmittedCheck {
         after: entry(page),
         broken: broken.to_owned(),
-        ..Check::default()
+        ..EmittedCheck::default()
     }
 }
 
 /// Checks that the access to the breach's page succeeds, or that it fails if `succeeds` is false.
 /// The access raises no signal. The other accesses of the step come before.
-fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> Check {
+fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> EmittedCheck {
     let page = breach.page;
     let before = |range: Range| {
         let len = page.saturating_sub(range.first);
@@ -146,18 +146,18 @@ fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> Check {
         let word = Range::word(step, page.into());
         instead.push_str(&format!("\npwrite(word, &(long){{ {word:#x} }}, 8, 0);"));
     }
-    Check {
+    EmittedCheck {
         instead: is_access.then(|| instead.trim_start().to_owned()),
         broken: format!(
             "{access}(word, AT({page}), 8, 0) {}= 8",
             if succeeds { '!' } else { '=' }
         ),
         needs: Some(Needs::Word),
-        ..Check::default()
+        ..EmittedCheck::default()
     }
 }
 
-fn account(field: usize) -> Check {
+fn account(field: usize) -> EmittedCheck {
     let (name, _) = ACCOUNTS[field % ACCOUNTS.len()];
     let total = |file: &str, field: &str| format!("total(\"/proc/self/{file}\", \"{field} %ld\")");
     let own = match name {
@@ -166,10 +166,10 @@ fn account(field: usize) -> Check {
         _ => None,
     };
     if let Some((broken, helper)) = own {
-        return Check {
+        return EmittedCheck {
             broken: broken.to_owned(),
             helper,
-            ..Check::default()
+            ..EmittedCheck::default()
         };
     }
     let smaps = match name {
@@ -189,12 +189,12 @@ fn account(field: usize) -> Check {
         ),
     };
     let differs = format!("{} - {smaps}", total("status", name));
-    Check {
+    EmittedCheck {
         // the first reads need memory of their own
         before: format!("{differs};\nlong before = {differs};"),
         broken: format!("{differs} != before"),
         helper: TOTAL,
-        ..Check::default()
+        ..EmittedCheck::default()
     }
 }
 
@@ -239,16 +239,16 @@ fn made(program: &Program, step: &Step, breach: &Breach) -> String {
     )
 }
 
-fn is_mapped(page: u16) -> Check {
-    Check {
+fn is_mapped(page: u16) -> EmittedCheck {
+    EmittedCheck {
         after: "unsigned char resident;".to_owned(),
         broken: format!("!mincore(AT({page}), 4096, &resident)"),
-        ..Check::default()
+        ..EmittedCheck::default()
     }
 }
 
 /// The check of a breach. Counters and calls that do not return are checked around the program.
-pub fn check(program: &Program, breach: &Breach) -> Check {
+pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
     let page = breach.page;
     let step = program.steps.get(usize::from(breach.step));
     let call = step.map(|step| &step.call);
@@ -257,39 +257,39 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::SoftDirty => of_entry(page, "entry >> 55 & 1"),
         BreachKind::FailedChange if call.is_some_and(is_registration) => {
             let step = step.map(|step| made(program, step, breach));
-            Check {
+            EmittedCheck {
                 instead: Some(format!("{}\n{}", entry(page), step.unwrap_or_default())),
                 after: format!(
                     "long after;\npread(open(\"/proc/self/pagemap\", O_RDONLY), &after, 8, (long)AT({page}) / 512);"
                 ),
                 broken: "(entry ^ after) >> 57 & 1".to_owned(),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         BreachKind::FailedMapping if step.is_some_and(may_fail) => {
             let step = step.map(|step| made(program, step, breach));
-            Check {
+            EmittedCheck {
                 instead: Some(format!(
                     "long before = flags(AT({page}));\n{}",
                     step.unwrap_or_default()
                 )),
                 broken: format!("flags(AT({page})) != before"),
                 helper: FLAGS,
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
-        BreachKind::SmapsShared => Check {
+        BreachKind::SmapsShared => EmittedCheck {
             broken: format!(
                 "smaps(AT({page}), \"Shared_Clean: %ld\") + smaps(AT({page}), \"Shared_Dirty: %ld\") > 0"
             ),
             helper: FIELD,
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::WalkEnd => {
             let Some(scan @ Call::Scan { .. }) = call else {
-                return Check::default();
+                return EmittedCheck::default();
             };
-            Check {
+            EmittedCheck {
                 instead: Some(format!(
                     "static long regions[2048][3], scan[12];\n\
                      memcpy(scan, (long[12]){}, sizeof(scan));\n\
@@ -297,7 +297,7 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                     scanned(scan, "regions").replace(", 512,", ", 2048,"),
                 )),
                 broken: "n > 0 && regions[n - 1][1] > scan[4]".to_owned(),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         BreachKind::NotProtected | BreachKind::NotRwProtected => {
@@ -306,37 +306,37 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         BreachKind::StillProtected | BreachKind::ShownProtected => {
             of_entry(page, "entry >> 57 & 1")
         }
-        BreachKind::NotLocked if breach.wanted == 1 => Check {
+        BreachKind::NotLocked if breach.wanted == 1 => EmittedCheck {
             after: format!("unsigned char resident;\nmincore(AT({page}), 4096, &resident);"),
             broken: "!(resident & 1)".to_owned(),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::NotLocked => of_entry(page, "!(entry >> 63 & 1)"),
-        BreachKind::Merged => Check {
+        BreachKind::Merged => EmittedCheck {
             after: format!(
                 "{}\nlong flags = 0;\n\
                  pread(open(\"/proc/kpageflags\", O_RDONLY), &flags, 8, (entry & ((1L << 55) - 1)) * 8);",
                 entry(page)
             ),
             broken: "flags >> 21 & 1 /* KPF_KSM */".to_owned(),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::NotExclusive => of_entry(page, "!(entry >> 56 & 1)"),
         BreachKind::ShownUnmapped => of_entry(page, "(entry & 13L << 60) != 0"),
         BreachKind::NotPopulated => of_entry(page, "!(entry >> 62 & 3)"),
-        BreachKind::Mincore => Check {
+        BreachKind::Mincore => EmittedCheck {
             after: format!(
                 "{}\nunsigned char resident;\nmincore(AT({page}), 4096, &resident);",
                 entry(page)
             ),
             broken: "entry < 0 ? !(resident & 1) : resident & 1".to_owned(),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
-        BreachKind::Contents if matches!(call, Some(Call::FileRead(_))) => Check {
+        BreachKind::Contents if matches!(call, Some(Call::FileRead(_))) => EmittedCheck {
             instead: Some(String::new()),
             after: format!("long got = 0;\npread(file, &got, 8, {page} * 4096);"),
             broken: format!("got != {:#x}", breach.wanted),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::Contents => {
             let range = Range::new(page, 1);
@@ -349,13 +349,13 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 }
                 _ => None,
             };
-            Check {
+            EmittedCheck {
                 instead,
                 broken: format!(
                     "*(volatile long *)AT({}) != {:#x}",
                     range.first, breach.wanted
                 ),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         BreachKind::WrittenThrough | BreachKind::AccessedThrough | BreachKind::Allowed => {
@@ -370,47 +370,47 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 _ => None,
             });
             let at = pinned.map_or(0, |range| page - range.first);
-            Check {
+            EmittedCheck {
                 after: "ioctl(pins, _IOW('g', 9, long), &(long){ (long)buffer }); // read the pinned pages"
                     .to_owned(),
                 broken: format!(
                     "*(volatile long *)(buffer + {at} * 4096) != *(volatile long *)AT({page})"
                 ),
                 needs: Some(Needs::Pins),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
-        BreachKind::BelowZero => Check {
+        BreachKind::BelowZero => EmittedCheck {
             broken: "counter() < 0".to_owned(),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::Accounting => account(page.into()),
         BreachKind::Smaps => {
             let field = FIELDS[breach.wanted as usize % FIELDS.len()];
-            Check {
+            EmittedCheck {
                 broken: format!(
                     "smaps(AT({page}), \"{field} %ld\") > smaps(AT({page}), \"Size: %ld\")"
                 ),
                 helper: FIELD,
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
-        BreachKind::Rss => Check {
+        BreachKind::Rss => EmittedCheck {
             broken: format!(
                 "smaps(AT({page}), \"Rss: %ld\") + smaps(AT({page}), \"Swap: %ld\") != {} * 4",
                 breach.wanted
             ),
             helper: FIELD,
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::Scan => {
             let Some(scan @ Call::Scan { categories, .. }) = call else {
-                return Check::default();
+                return EmittedCheck::default();
             };
             let shown = [63, 62, 61, 55, 58].iter().enumerate();
             let shown = shown.filter(|(bit, _)| categories >> bit & 1 != 0);
             let shown: u64 = shown.map(|(_, shown)| 1u64 << shown).sum();
-            Check {
+            EmittedCheck {
                 instead: Some(format!(
                     "{}\nlong regions[512][3], reported = 0, scan[12] = {};\n\
                      for (long n = 0; n >= 0 && scan[2] < scan[3]; scan[2] = scan[4]) {{ // PAGEMAP_SCAN\n\t\
@@ -421,34 +421,34 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                     scanned(scan, "regions"),
                 )),
                 broken: format!("reported != ((entry & {shown:#x}) == {shown:#x})"),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         BreachKind::NoEvent | BreachKind::FalseEvent if is_watched(program, breach) => {
             let step = step.map(|step| made(program, step, breach));
             let (instead, broken) =
                 watched(breach.kind, call, breach.got, &step.unwrap_or_default());
-            Check {
+            EmittedCheck {
                 instead: Some(instead),
                 broken,
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
-        BreachKind::Waits if program.steps.iter().any(is_start) => Check {
+        BreachKind::Waits if program.steps.iter().any(is_start) => EmittedCheck {
             after: "sleep(1);".to_owned(),
             broken: "!done".to_owned(),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::NotFilled if call.is_some_and(Call::fills) => {
             let step = step.map(|step| made(program, step, breach));
-            Check {
+            EmittedCheck {
                 instead: Some(format!("errno = 0;\n{}", step.unwrap_or_default())),
                 broken: format!(
                     "errno == {} && pwrite(word, AT({page}), 8, 0) != 8",
                     breach.wanted
                 ),
                 needs: Some(Needs::Word),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         // the page is mapped
@@ -458,17 +458,17 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
             let Some(field) = resource.field() else {
                 return is_mapped(page);
             };
-            Check {
+            EmittedCheck {
                 broken: format!(
                     "total(\"/proc/self/status\", \"{field} %ld\") > {}",
                     limit(resource)
                 ),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         BreachKind::Sealed if program.file_flags() & !4 != 0 => {
             let step = step.map(|step| made(program, step, breach));
-            Check {
+            EmittedCheck {
                 instead: Some(format!(
                     "struct stat before, after;\nfstat(file, &before);\n{}",
                     step.unwrap_or_default()
@@ -476,15 +476,15 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 after: "fstat(file, &after);".to_owned(),
                 broken: "before.st_size != after.st_size || before.st_mode != after.st_mode"
                     .to_owned(),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
-        BreachKind::WriteExec => Check {
+        BreachKind::WriteExec => EmittedCheck {
             broken: format!("writable_code(AT({page}))"),
             helper: CODE,
-            ..Check::default()
+            ..EmittedCheck::default()
         },
-        BreachKind::Policy => Check {
+        BreachKind::Policy => EmittedCheck {
             after: format!(
                 "int mode = -1;\nlong mask = 0;\n\
                  syscall(SYS_get_mempolicy, &mode, &mask, 64L, AT({page}), 2L);"
@@ -494,15 +494,15 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 breach.wanted >> 8,
                 breach.wanted & 255
             ),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
-        BreachKind::Node => Check {
+        BreachKind::Node => EmittedCheck {
             after: format!(
                 "int node = -1;\n\
                  syscall(SYS_move_pages, 0L, 1L, &(void *){{ AT({page}) }}, 0L, &node, 0L);"
             ),
             broken: format!("node >= 0 && node != {}", breach.wanted),
-            ..Check::default()
+            ..EmittedCheck::default()
         },
         BreachKind::Attaches => {
             let calls = program.steps.iter().map(|step| &step.call);
@@ -511,13 +511,13 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
                 Call::Exit => 1,
                 _ => lives,
             });
-            Check {
+            EmittedCheck {
                 after: format!(
                     "struct shmid_ds segment;\nshmctl(shm[{}], IPC_STAT, &segment);",
                     breach.wanted
                 ),
                 broken: format!("segment.shm_nattch > {lives}"),
-                ..Check::default()
+                ..EmittedCheck::default()
             }
         }
         BreachKind::NoEvent
@@ -526,9 +526,9 @@ pub fn check(program: &Program, breach: &Breach) -> Check {
         | BreachKind::FailedChange
         | BreachKind::Waits
         | BreachKind::Sealed
-        | BreachKind::NotFilled => Check::default(),
+        | BreachKind::NotFilled => EmittedCheck::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {
-            Check::default()
+            EmittedCheck::default()
         }
     }
 }

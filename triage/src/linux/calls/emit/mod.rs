@@ -9,9 +9,9 @@ mod lines;
 mod monitor;
 mod statement;
 
-use check::{Check, check};
+use check::{EmittedCheck, check};
 use lines::add;
-use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, Kind, Program, Step};
+use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, MapKind, Program, Step};
 use statement::{Fails, Needs, failing, needs, other, statement, told, with_personality};
 use std::fmt::Write;
 
@@ -117,7 +117,7 @@ struct Writer<'a> {
     program: &'a Program,
     results: &'a [i32],
     breach: Option<&'a Breach>,
-    check: Check,
+    check: EmittedCheck,
     /// The events, each with its process.
     events: Vec<(u8, Event)>,
     /// For each process, what it has declared.
@@ -169,7 +169,7 @@ impl<'a> Writer<'a> {
             program,
             results,
             breach,
-            check: breach.map_or_else(Check::default, |breach| check(program, breach)),
+            check: breach.map_or_else(EmittedCheck::default, |breach| check(program, breach)),
             events,
             declared: [Vec::new(), Vec::new()],
             tried,
@@ -452,7 +452,7 @@ impl<'a> Writer<'a> {
                     | Call::Allocate(_)
             ) || call.is_about_file()
         };
-        if kinds().any(Kind::is_file) || calls().any(uses_file) {
+        if kinds().any(MapKind::is_file) || calls().any(uses_file) {
             add(
                 &mut text,
                 depth,

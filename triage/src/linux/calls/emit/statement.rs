@@ -1,6 +1,6 @@
 //! A step of a program as statements of C.
 
-use mm_linux_calls::{Call, HUGE, Kind, Modes, Policy, Program, Prot, Range, Resource};
+use mm_linux_calls::{Call, HUGE, MapKind, Modes, Policy, Program, Prot, Range, Resource};
 
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 
@@ -232,7 +232,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
     match *call {
         Call::Map {
             range,
-            kind: Kind::Shm,
+            kind: MapKind::Shm,
             prot,
         } => format!(
             "shmat(shm[{step}] = shmget(IPC_PRIVATE, {}, 0600), {}, SHM_REMAP{}), shmctl(shm[{step}], IPC_RMID, 0);",
@@ -251,7 +251,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                     Some(first) => bytes(first),
                 };
                 (format!("file, {offset}"), "")
-            } else if kind == Kind::DevZero {
+            } else if kind == MapKind::DevZero {
                 ("open(\"/dev/zero\", O_RDWR), 0".to_owned(), "")
             } else if kind.is_hugetlb() {
                 ("-1, 0".to_owned(), " | MAP_ANONYMOUS | MAP_HUGETLB")
@@ -259,8 +259,8 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                 ("-1, 0".to_owned(), " | MAP_ANONYMOUS")
             };
             let sharing = match kind {
-                Kind::Droppable => "8 /* MAP_DROPPABLE */",
-                Kind::Stack => "MAP_PRIVATE | MAP_GROWSDOWN",
+                MapKind::Droppable => "8 /* MAP_DROPPABLE */",
+                MapKind::Stack => "MAP_PRIVATE | MAP_GROWSDOWN",
                 _ if kind.is_shared() => "MAP_SHARED",
                 _ => "MAP_PRIVATE",
             };

@@ -2,7 +2,7 @@
 
 use super::system::{khugepaged, ksm, limit_hugetlb, limit_maps, swap_off};
 use super::{Kernel, Monitor, addr, bytes, errno, open, told};
-use mm_linux_calls::{Advice, Call, Kind, Modes, PAGE_BYTES, PAGES, Prot, Range};
+use mm_linux_calls::{Advice, Call, MapKind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
 use std::os::fd::AsRawFd;
 
@@ -165,7 +165,7 @@ impl Kernel {
             Call::Map { range, kind, .. } if kind.file_page(range).is_none() => -libc::EINVAL,
             Call::Map {
                 range,
-                kind: Kind::Shm,
+                kind: MapKind::Shm,
                 prot,
             } => match prot {
                 Prot::Read | Prot::Write => self.attach(range, prot == Prot::Read, step),
@@ -174,15 +174,15 @@ impl Kernel {
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;
                 flags |= match kind {
-                    Kind::Droppable => MAP_DROPPABLE,
-                    Kind::Stack => libc::MAP_PRIVATE | libc::MAP_GROWSDOWN,
+                    MapKind::Droppable => MAP_DROPPABLE,
+                    MapKind::Stack => libc::MAP_PRIVATE | libc::MAP_GROWSDOWN,
                     _ if kind.is_shared() => libc::MAP_SHARED,
                     _ => libc::MAP_PRIVATE,
                 };
                 let (fd, offset) = if kind.is_file() {
                     let first = kind.file_page(range).unwrap_or_default();
                     (self.file, bytes(first) as i64)
-                } else if kind == Kind::DevZero {
+                } else if kind == MapKind::DevZero {
                     match open(&mut self.zero, "/dev/zero") {
                         Ok(zero) => (zero.as_raw_fd(), 0),
                         Err(error) => return (-error.raw_os_error().unwrap_or(1), 0),
