@@ -3,7 +3,7 @@
 use crate::fault::FaultError;
 use crate::fork::ForkError;
 use crate::hmm::HmmError;
-use crate::madvise::AdviceError;
+use crate::madvise::{AdviceError, PopulateError};
 use crate::mprotect::ChangeError;
 use crate::mremap::RemapError;
 use crate::state::Enomem;
@@ -82,6 +82,14 @@ errors! {
         Self::Gap => ENOMEM "part of the range is not mapped; the mapped parts took the advice",
         Self::Locked => EINVAL
             "a VMA is mlocked: munlock it; the part of the range below it took the advice",
+    }
+    PopulateError {
+        Self::Gap => ENOMEM "part of the range is not mapped; the pages below it are populated",
+        Self::Denied => EINVAL
+            "a VMA does not allow the access: allow it with mprotect; the pages below are populated",
+        Self::Fault => EFAULT
+            "a page cannot be faulted in: it could not be migrated back, its entry is corrupt, or userfaultfd must handle the write; the pages below are populated",
+        Self::Enomem => ENOMEM "out of memory: the pages below the one that failed are populated",
     }
     ChangeError {
         Self::Gap => ENOMEM
