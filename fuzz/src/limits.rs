@@ -9,6 +9,13 @@ pub use mm_core::{DEVICES, MAX_TASKS};
 pub const MAX_OPS: usize = 256;
 /// Maximum number of preemptions in a program, in every form.
 pub const MAX_PREEMPTIONS: usize = 32;
+/// Maximum number of records, each an operation or a preemption, in an input of an engine, unless
+/// the user gives another length. Every witness has at most a quarter of them, so an engine has
+/// room for operations that do nothing for the bug. All engines have the same maximum, so that a
+/// campaign can compare them. [`wire::MAX_INPUT_BYTES`](crate::program::wire::MAX_INPUT_BYTES) is
+/// the same in bytes.
+pub const MAX_INPUT_RECORDS: usize = 64;
+
 /// Maximum number of threads of a program.
 pub const MAX_THREADS: u8 = 4;
 /// Number of pages in the window: all that a program can name.

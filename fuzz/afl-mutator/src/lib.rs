@@ -12,16 +12,14 @@
 
 mod mutator;
 
+use mm_fuzz::program::wire::MAX_INPUT_BYTES;
 use mm_fuzz::target;
 use mutator::Mutator;
 use std::ffi::{c_int, c_uint, c_void};
 
-/// The size of an input of 64 records, in bytes.
-const MAX_LEN: usize = 322;
-
 fn configured(seed: u32) -> Option<Mutator> {
     let name = std::env::var("MMFUZZ_TARGET").unwrap_or_else(|_| "ops".to_owned());
-    let max_len = std::env::var("MMFUZZ_MAX_LEN").map_or(Ok(MAX_LEN), |text| text.parse());
+    let max_len = std::env::var("MMFUZZ_MAX_LEN").map_or(Ok(MAX_INPUT_BYTES), |text| text.parse());
     let (Some(limits), Ok(max_len)) = (target::limits(&name), max_len) else {
         eprintln!("mm-afl-mutator: MMFUZZ_TARGET or MMFUZZ_MAX_LEN is not valid");
         return None;
@@ -156,7 +154,7 @@ mod tests {
                 bytes(out, size).to_vec()
             };
             assert_eq!(wire::check(&mutant), Ok(()));
-            assert!(mutant.len() <= MAX_LEN);
+            assert!(mutant.len() <= MAX_INPUT_BYTES);
             assert_eq!(
                 trim(data, &one),
                 0,

@@ -7,13 +7,12 @@
 //! runs random inputs. `cargo bolero test -p mm-fuzz-bolero ops --engine libfuzzer --sanitizer
 //! NONE` fuzzes; it starts from the inputs in `fuzz/corpus`, and adds new ones there.
 
+use mm_fuzz::program::wire::MAX_INPUT_BYTES;
 use mm_fuzz::target;
 use std::path::Path;
 
 /// Number of random inputs in `cargo test`; `BOLERO_RANDOM_ITERATIONS` overrides it.
 const ITERATIONS: usize = 2_000;
-/// The size of an input of 64 records, in bytes.
-const MAX_LEN: usize = 322;
 
 /// Runs the committed inputs. Bolero itself runs the inputs in `__fuzz__/NAME/corpus`, a link to
 /// `fuzz/corpus/NAME`.
@@ -35,7 +34,7 @@ fn ops() {
     replay("ops", target::run_ops);
     bolero::check!()
         .with_iterations(ITERATIONS)
-        .with_max_len(MAX_LEN)
+        .with_max_len(MAX_INPUT_BYTES)
         .for_each(|input: &[u8]| target::run_ops(input));
 }
 
@@ -45,6 +44,6 @@ fn races() {
     replay("races", target::run_races);
     bolero::check!()
         .with_iterations(ITERATIONS)
-        .with_max_len(MAX_LEN)
+        .with_max_len(MAX_INPUT_BYTES)
         .for_each(|input: &[u8]| target::run_races(input));
 }

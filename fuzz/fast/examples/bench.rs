@@ -5,7 +5,8 @@
 //! processor time of this process.
 
 use mm_fuzz::exec::{Executor, Options};
-use mm_fuzz::program::{Program, wire};
+use mm_fuzz::program::Program;
+use mm_fuzz::program::wire::{self, MAX_INPUT_BYTES};
 use mm_fuzz_fast::engine::Engine;
 use mm_fuzz_fast::runner::{InProcessRunner, Notes, RunnerOptions};
 use std::cell::RefCell;
@@ -14,7 +15,6 @@ use std::rc::Rc;
 
 const EXECS: u64 = 20_000;
 const REPETITIONS: usize = 3;
-const MAX_LEN: usize = 322;
 
 /// Collects the inputs of a run.
 #[derive(Default)]
@@ -50,7 +50,7 @@ fn fuzz(target: &str, notes: Box<dyn Notes>) {
     let mut engine = Engine::new(
         InProcessRunner::new(options, notes).expect("no bug is on"),
         1,
-        MAX_LEN,
+        MAX_INPUT_BYTES,
     );
     for _ in 0..EXECS {
         assert_eq!(engine.step(), None, "a finding");

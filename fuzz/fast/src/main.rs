@@ -17,7 +17,8 @@
 //! without `--go-on`; 70 if an input hangs; 71 if one needs too much memory; 2 with a sentence if
 //! something could not be done.
 
-use mm_fuzz::program::{Program, wire};
+use mm_fuzz::program::Program;
+use mm_fuzz::program::wire::{self, MAX_INPUT_BYTES};
 use mm_fuzz::target;
 use mm_fuzz_fast::engine::Engine;
 use mm_fuzz_fast::folder::Folder;
@@ -35,8 +36,6 @@ type Result<T> = std::result::Result<T, String>;
 
 /// The status of a worker that ends with a finding, as libFuzzer's.
 const STATUS_FINDING: u8 = 77;
-/// The maximum size of an input without `--max-len`, in bytes: 64 records.
-const MAX_LEN: usize = 322;
 /// Number of executions between two looks at the clock.
 const BATCH: u64 = 64;
 /// How often a worker writes what it keeps, and reads what others have kept.
@@ -70,7 +69,7 @@ impl Args {
             seed: 0,
             seconds: None,
             execs: None,
-            max_len: MAX_LEN,
+            max_len: MAX_INPUT_BYTES,
             goes_on: false,
         };
         while let Some(option) = args.next() {

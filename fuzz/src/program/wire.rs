@@ -25,6 +25,7 @@ use super::{
     Geometry, MAX_OPS, MAX_PREEMPTIONS, MAX_THREADS, Preemption, Program, Step, Thp,
     insert_preemption,
 };
+use crate::limits::MAX_INPUT_RECORDS;
 
 /// The version that [`encode`] writes.
 pub const VERSION: u8 = 1;
@@ -34,6 +35,8 @@ pub const HEADER_BYTES: usize = 2;
 pub const RECORD_BYTES: usize = 5;
 /// The length of the longest canonical program, in bytes.
 pub const MAX_BYTES: usize = HEADER_BYTES + RECORD_BYTES * (MAX_OPS + MAX_PREEMPTIONS);
+/// Maximum size of an input of an engine in bytes, unless the user gives another.
+pub const MAX_INPUT_BYTES: usize = HEADER_BYTES + RECORD_BYTES * MAX_INPUT_RECORDS;
 /// The kind of a preemption; all kinds above it are preemptions as well.
 const PREEMPTION: u8 = 0xf0;
 /// The bits of the header that have a meaning.

@@ -6,6 +6,7 @@ mod determinism;
 mod dictionary;
 mod exclusive;
 mod exhaust;
+mod limits;
 mod masks;
 mod oracles;
 mod panic_frames;

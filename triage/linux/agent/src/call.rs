@@ -222,7 +222,7 @@ impl Ready {
                     addr: window.byte(pages.first),
                     len: window.count(pages.count),
                     dev: dev.get().into(),
-                    seen: [0; driver::MAX_PAGES],
+                    seen: [0; driver::MAX_SNAPSHOT],
                 };
                 let act = command::<driver::Snapshot>(driver, Ioctl::Snapshot);
                 Self::new(act, Memory::Snapshot(argument))

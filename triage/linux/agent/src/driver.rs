@@ -8,9 +8,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// The most pages of a snapshot.
-pub const MAX_PAGES: usize = 64;
-const _: () = assert!(Window::GUEST.count(WINDOW_PAGES) as usize <= MAX_PAGES);
+/// The most pages of a snapshot (`MMFUZZ_MAX_SNAPSHOT`): the length of an array in a command of the
+/// driver. It bounds no program, because the window is smaller.
+pub const MAX_SNAPSHOT: usize = 64;
+const _: () = assert!(Window::GUEST.count(WINDOW_PAGES) as usize <= MAX_SNAPSHOT);
 
 /// `struct mmfuzz_range`.
 #[repr(C)]
@@ -54,7 +55,7 @@ pub struct Snapshot {
     pub addr: u64,
     pub len: u32,
     pub dev: u32,
-    pub seen: [u32; MAX_PAGES],
+    pub seen: [u32; MAX_SNAPSHOT],
 }
 
 /// `struct mmfuzz_fail`.
