@@ -1,6 +1,10 @@
 //! The window: the pages that a program can name, and their addresses.
 //!
 //! No other module turns a page of a program into an address of the model or of the guest, or back.
+//! The exception is emitted C, which has to do it when it runs: `at(page)` in
+//! `triage/src/emit/runtime.c`, and the macro `at` in `triage/src/emit/stock/write.rs`. Their
+//! numbers come from here, and a test in `triage/src/emit/c.rs` compares each page with
+//! [`Window::byte`].
 //!
 //! There are two layouts. In both, half of the window lies on each side of a boundary of the
 //! second-highest tables, so a program crosses a boundary of every kind of table.

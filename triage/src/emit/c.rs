@@ -287,39 +287,42 @@ mod tests {
         status.expect("cc").success()
     }
 
-    /// The emitted C maps the pages of a program at the addresses that the guest's agent uses.
+    /// The emitted C maps the pages of a program at the addresses that the guest's agent uses,
+    /// whether it needs our driver or not.
     #[test]
     fn pages_are_where_the_window_has_them() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (source, program) = (dir.path().join("at.c"), dir.path().join("at"));
-        let pages: Vec<u8> = (0..=Addr::MAX.get()).collect();
-        let wrong = pages.iter().map(|page| {
-            let byte = Window::GUEST.byte(Addr::new(*page));
-            format!(
-                "\tif (at({page}) != (char *){byte:#x}ul)\n\t\treturn {};\n",
-                page + 1
-            )
-        });
-        let (wrong, constants) = (wrong.collect::<String>(), constants());
-        let head = format!("{INCLUDES}\n{DRIVER}\n{constants}{RUNTIME}\n");
-        let text = format!("{head}int main(void)\n{{\n{wrong}\treturn 0;\n}}\n");
-        std::fs::write(&source, text).expect("written");
-        let cc = std::process::Command::new("cc");
-        let built = { cc }
-            .arg("-pthread")
-            .arg("-o")
-            .arg(&program)
-            .arg(&source)
-            .status();
-        assert!(built.expect("cc").success());
-        let ran = std::process::Command::new(&program)
-            .status()
-            .expect("it runs");
-        assert_eq!(
-            ran.code(),
-            Some(0),
-            "one more than the page that is elsewhere"
-        );
+        let driver = format!("{INCLUDES}\n{DRIVER}\n{}{RUNTIME}\n", constants());
+        for head in [driver, crate::emit::stock::window()] {
+            let dir = tempfile::tempdir().expect("a folder");
+            let (source, program) = (dir.path().join("at.c"), dir.path().join("at"));
+            let pages: Vec<u8> = (0..=Addr::MAX.get()).collect();
+            let wrong = pages.iter().map(|page| {
+                let byte = Window::GUEST.byte(Addr::new(*page));
+                format!(
+                    "\tif (at({page}) != (char *){byte:#x}ul)\n\t\treturn {};\n",
+                    page + 1
+                )
+            });
+            let wrong = wrong.collect::<String>();
+            let text = format!("{head}int main(void)\n{{\n{wrong}\treturn 0;\n}}\n");
+            std::fs::write(&source, text).expect("written");
+            let cc = std::process::Command::new("cc");
+            let built = { cc }
+                .arg("-pthread")
+                .arg("-o")
+                .arg(&program)
+                .arg(&source)
+                .status();
+            assert!(built.expect("cc").success());
+            let ran = std::process::Command::new(&program)
+                .status()
+                .expect("it runs");
+            assert_eq!(
+                ran.code(),
+                Some(0),
+                "one more than the page that is elsewhere"
+            );
+        }
     }
 
     /// The guest's agent uses the values of the constants, and the emitted C uses their names.

@@ -59,7 +59,7 @@ static void expect(int step, const char *what, long got, long wanted)
 }
 
 struct dmirror_cmd { unsigned long addr, ptr, npages, cpages, faults; };
-static unsigned long mirror[32 * 512];
+static unsigned long mirror[32 * PAGE / sizeof(long)];
 static long device(int dev, unsigned long command, int page, long pages)
 {
 	struct dmirror_cmd cmd = { (long)at(page), (long)mirror, pages, 0, 0 };

@@ -17,6 +17,8 @@ use mm_core::KernelVersion;
 use mm_fuzz::exec::{Executor, Options};
 use mm_fuzz::program::Program;
 use watch::{Watched, trace};
+#[cfg(test)]
+pub use write::window;
 
 /// A program that stock interfaces can carry out, and what is expected of each step.
 #[derive(Debug)]

@@ -1,4 +1,7 @@
 //! The parts of the emitted programs: functions in C, and the headers of libc that each needs.
+//!
+//! `WINDOW_PAGES` in a text stands for the number of pages in the window, and `FORGET` for
+//! statements of a new process.
 
 use std::collections::BTreeSet;
 

@@ -6,6 +6,7 @@ use crate::emit::operation::argument;
 use crate::linux::known::Version;
 use mm_fuzz::call::{Constant, Flags, Invocation, Ioctl, RangeCall};
 use mm_fuzz::exec::Outcome;
+use mm_fuzz::limits::WINDOW_PAGES;
 use mm_fuzz::program::{Op, Program};
 use mm_fuzz::window::{Pages, Window};
 use std::collections::{BTreeMap, BTreeSet};
@@ -301,12 +302,7 @@ impl Writer {
         let _ = writeln!(text, "// {}cc -static", self.needs(program));
         text += "#define _GNU_SOURCE\n";
         text += &self.parts.headers();
-        let window = Window::GUEST.start_byte();
-        let _ = writeln!(text, "#define PAGE 4096ul");
-        let _ = writeln!(
-            text,
-            "#define at(page) ((char *){window:#x} + (page) * PAGE)"
-        );
+        text += &window();
         for (name, value) in &self.defines {
             let _ = writeln!(text, "#define {name} {value}");
         }
@@ -329,6 +325,7 @@ impl Writer {
         }
         text += "\n";
         let mut functions = self.parts.functions().replace("FORGET", &forget);
+        functions = functions.replace("WINDOW_PAGES", &WINDOW_PAGES.to_string());
         if !self.several {
             functions = functions.replace("stop(", "_exit(");
         }
@@ -394,7 +391,7 @@ impl Writer {
             text += "\tif (self != MAIN)\n\t\t_exit(0);\n\twhile (wait(NULL) > 0)\n\t\t;\n";
         }
         if self.locks {
-            text += "\tmunmap(at(0), 32 * PAGE);\n";
+            let _ = writeln!(text, "\tmunmap(at(0), {WINDOW_PAGES} * PAGE);");
             let _ = writeln!(
                 text,
                 "\texpect({steps}, \"Mlocked of /proc/meminfo, in kB, once all is unmapped\", mlocked(), before);"
@@ -402,6 +399,12 @@ impl Writer {
         }
         text
     }
+}
+
+/// The macros of C that turn a page of a program into an address, as [`Window::GUEST`] does.
+pub fn window() -> String {
+    let (page, start) = (Window::GUEST.bytes(1), Window::GUEST.start_byte());
+    format!("#define PAGE {page}ul\n#define at(page) ((char *){start:#x} + (page) * PAGE)\n")
 }
 
 /// The value that a step must yield, in C.

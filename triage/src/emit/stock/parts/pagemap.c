@@ -1,7 +1,7 @@
 /* Bits 55 and up: 1 soft-dirty, 2 mapped once, 4 uffd-wp, 0x40 file, 0x80 not present, 0x100 present. */
 static void pagemap(int step, int page, int pages, const unsigned long *wanted)
 {
-	unsigned long entry[32];
+	unsigned long entry[WINDOW_PAGES];
 	int fd = open("/proc/self/pagemap", O_RDONLY), i;
 	if (pread(fd, entry, pages * 8, (unsigned long)at(page) / PAGE * 8) != pages * 8 || close(fd))
 		perror("/proc/self/pagemap"), stop(2);
