@@ -62,6 +62,24 @@ pub struct ExhaustArgs {
     pub json: bool,
 }
 
+/// The defaults of the command line.
+impl Default for ExhaustArgs {
+    fn default() -> Self {
+        Self {
+            depth: None,
+            zoo: None,
+            oracle: None,
+            threads: 1,
+            preemptions: 2,
+            overlap: 2,
+            pages: None,
+            huge: false,
+            jobs: None,
+            json: false,
+        }
+    }
+}
+
 impl ExhaustArgs {
     /// The most operations of a program.
     pub fn depth(&self) -> usize {
@@ -149,53 +167,61 @@ impl Machine for Machines<'_> {
 }
 
 /// The result of a search.
-#[derive(Debug, Serialize)]
-struct Report {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SearchReport {
     /// The bug that was put back.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bug: Option<String>,
-    bound: Limits,
+    pub bug: Option<String>,
+    /// What the search had to cover.
+    pub bound: SearchBound,
     /// The user stopped the search before it had covered the bound.
-    interrupted: bool,
+    pub interrupted: bool,
     /// The search was for a bug, and stopped when it had found the bug.
-    stopped_at_finding: bool,
+    pub stopped_at_finding: bool,
     /// The number of programs covered, of 0, 1, 2 … operations.
-    programs: Vec<u128>,
+    pub programs: Vec<u128>,
     /// The number of programs that were run.
-    runs: u64,
+    pub runs: u64,
     /// The number of states that were continued, by the length of the program that reaches them
     /// first.
-    states: Vec<u64>,
+    pub states: Vec<u64>,
     /// The search tries the lengths in order. This is the share of the work that is done on the
     /// last length tried, in thousandths.
-    last_length_done: u64,
+    pub last_length_done: u64,
     /// The findings, shortest program first.
-    findings: Vec<Finding>,
+    pub findings: Vec<FirstFinding>,
 }
 
 /// The bound, in numbers.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Limits {
-    operations: usize,
-    threads: u8,
-    preemptions: u8,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SearchBound {
+    /// The most operations of a program.
+    pub operations: usize,
+    /// The threads of each program.
+    pub threads: u8,
+    /// The most preemptions of a program.
+    pub preemptions: u8,
     /// Neighbouring pages, or the eight pages of a huge page.
-    pages: u8,
-    huge: bool,
+    pub pages: u8,
+    /// Programs have huge pages.
+    pub huge: bool,
     /// The number of operations to choose from.
-    alphabet: usize,
+    pub alphabet: usize,
     /// The greatest number of consecutive operations that overlap.
-    overlap: usize,
+    pub overlap: usize,
 }
 
 /// The first program that shows a signature.
-#[derive(Debug, Serialize)]
-struct Finding {
-    signature: String,
-    operations: usize,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FirstFinding {
+    /// The signature.
+    pub signature: String,
+    /// The number of operations of the program.
+    pub operations: usize,
     /// The number of programs run up to and including this one.
-    runs: u64,
-    program: String,
+    pub runs: u64,
+    /// The program, as text.
+    pub program: String,
 }
 
 /// Searches once, or once for every bug.
@@ -252,7 +278,15 @@ fn bound(args: &ExhaustArgs) -> Bound {
 }
 
 /// Searches with `bugs`. If `name` is given, the search ends when that bug is found.
-fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> io::Result<Report> {
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn search(
+    args: &ExhaustArgs,
+    name: Option<&str>,
+    bugs: &Bugs,
+    stop: &Stop,
+) -> io::Result<SearchReport> {
     let bound = bound(args);
     let mut search = ExhaustiveSearch::new(&bound);
     let mut progress = Progress::new("runs");
@@ -309,9 +343,9 @@ fn search(args: &ExhaustArgs, name: Option<&str>, bugs: &Bugs, stop: &Stop) -> i
         covered = length + 1;
     }
     progress.end();
-    Ok(Report {
+    Ok(SearchReport {
         bug: name.map(str::to_owned),
-        bound: Limits {
+        bound: SearchBound {
             operations: bound.depth,
             threads: args.threads,
             preemptions: bound.preemptions,
@@ -342,10 +376,10 @@ fn is_wanted(args: &ExhaustArgs, signature: &str) -> bool {
 
 /// The findings, shortest program first. Of programs of the same length, the one found first comes
 /// first.
-fn findings(search: ExhaustiveSearch) -> Vec<Finding> {
+fn findings(search: ExhaustiveSearch) -> Vec<FirstFinding> {
     let mut findings: Vec<_> = search.found.into_iter().collect();
     findings.sort_by_key(|(_, first)| (first.program.ops.len(), first.runs));
-    let finding = |(signature, first): (String, exhaust::FirstProgram)| Finding {
+    let finding = |(signature, first): (String, exhaust::FirstProgram)| FirstFinding {
         signature,
         operations: first.program.ops.len(),
         runs: first.runs,
@@ -354,7 +388,7 @@ fn findings(search: ExhaustiveSearch) -> Vec<Finding> {
     findings.into_iter().map(finding).collect()
 }
 
-fn one(args: &ExhaustArgs, report: Report, out: &mut dyn Write) -> io::Result<Status> {
+fn one(args: &ExhaustArgs, report: SearchReport, out: &mut dyn Write) -> io::Result<Status> {
     let status = match () {
         () if report.interrupted => Status::Interrupted,
         () if report.findings.is_empty() => Status::Pass,
@@ -369,7 +403,7 @@ fn one(args: &ExhaustArgs, report: Report, out: &mut dyn Write) -> io::Result<St
     Ok(status)
 }
 
-impl std::fmt::Display for Limits {
+impl std::fmt::Display for SearchBound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
             operations,
@@ -402,7 +436,7 @@ impl std::fmt::Display for Limits {
     }
 }
 
-fn people(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn people(report: &SearchReport, out: &mut dyn Write) -> io::Result<()> {
     let style = Style::of_stdout();
     writeln!(out, "bound: {}", report.bound)?;
     let covered = report.programs.len() - 1;
@@ -515,7 +549,12 @@ fn all(args: &ExhaustArgs, stop: &Stop, out: &mut dyn Write) -> io::Result<Statu
 }
 
 #[cfg(feature = "zoo")]
-fn row(args: &ExhaustArgs, slug: &str, first: &Finding, out: &mut dyn Write) -> io::Result<()> {
+fn row(
+    args: &ExhaustArgs,
+    slug: &str,
+    first: &FirstFinding,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if args.json {
         return Ok(());
     }

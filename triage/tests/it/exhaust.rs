@@ -1,13 +1,19 @@
-//! `exhaust` prints its bound, has the same result for any `--jobs`, and says if it ended early.
+//! An exhaustive search covers its bound, and has the same result for any number of jobs. The tests
+//! that call the program are about its command line: what it prints, its statuses, Ctrl-C.
 #![cfg(feature = "zoo")]
 
 use crate::common::Bench;
+use mm_fuzz::program::text;
+use mm_triage::bugs::Bugs;
+use mm_triage::exhaust::{ExhaustArgs, SearchReport};
+use mm_triage::run::{Ended, run};
+use mm_triage::stop::Stop;
 use serde_json::Value;
 
-fn json(args: &[&str]) -> (i32, Value) {
-    let ran = Bench::new().run(&[&["exhaust", "--json"][..], args].concat());
-    assert_eq!(ran.err, "", "{ran:?}");
-    (ran.status, serde_json::from_str(&ran.out).expect("JSON"))
+/// Searches until this bug is found.
+fn search(bug: Option<&str>, args: &ExhaustArgs) -> SearchReport {
+    let bugs = Bugs::parse(bug.unwrap_or_default()).expect("a bug");
+    mm_triage::exhaust::search(args, bug, &bugs, &Stop::default()).expect("it ends")
 }
 
 #[test]
@@ -25,45 +31,67 @@ fn without_a_bug_nothing_is_found_and_the_bound_is_said() {
 
 #[test]
 fn with_two_threads_nothing_is_found_either() {
-    let (status, report) = json(&["--depth", "2", "--threads", "2"]);
-    assert_eq!(status, 0, "{report}");
-    assert_eq!(report["bound"]["preemptions"], 2);
-    assert_eq!(report["interrupted"], false);
-    assert_eq!(report["findings"], Value::Array(Vec::new()));
+    let report = search(
+        None,
+        &ExhaustArgs {
+            depth: Some(2),
+            threads: 2,
+            ..ExhaustArgs::default()
+        },
+    );
+    assert_eq!(report.bound.preemptions, 2);
+    assert!(!report.interrupted, "{report:?}");
+    assert_eq!(report.findings, []);
 }
 
 /// The search finds a program of the least length, the same with one and with three jobs.
 #[test]
 fn a_bug_is_found_by_a_shortest_program_whatever_the_threads() {
-    for (bug, args, oracle, length) in [
-        (
-            "ttu-subpage-from-swap-pte",
-            &["--depth", "4"][..],
-            "counting/",
-            3,
-        ),
-        (
-            "dirty-cow",
-            &["--depth", "3", "--threads", "2", "--overlap", "2"],
-            "counting/zero-page",
-            3,
-        ),
+    for (bug, depth, threads, oracle) in [
+        ("ttu-subpage-from-swap-pte", 4, 1, "counting/"),
+        ("dirty-cow", 3, 2, "counting/zero-page"),
     ] {
-        let with_jobs = |jobs| json(&[&["--zoo", bug, "--jobs", jobs], args].concat());
-        let (status, report) = with_jobs("1");
-        assert_eq!(status, 1, "{report}");
-        let finding = &report["findings"][0];
-        let signature = finding["signature"].as_str().expect("a signature");
-        assert!(signature.starts_with(oracle), "{report}");
-        assert_eq!(finding["operations"], length, "{report}");
-        assert_eq!(report["stopped_at_finding"], true);
-        assert_eq!(with_jobs("3"), (1, report.clone()), "{bug}");
-        // The printed program shows the bug.
-        let bench = Bench::new();
-        bench.write("found.mm", finding["program"].as_str().expect("a program"));
-        let replay = bench.run(&["replay", "--zoo", bug, "found.mm"]);
-        replay.prints(&["finding: ", signature]);
+        let with_jobs = |jobs| {
+            let args = ExhaustArgs {
+                depth: Some(depth),
+                threads,
+                jobs: Some(jobs),
+                ..ExhaustArgs::default()
+            };
+            search(Some(bug), &args)
+        };
+        let report = with_jobs(1);
+        let finding = &report.findings[0];
+        assert!(finding.signature.starts_with(oracle), "{report:?}");
+        assert_eq!(finding.operations, 3, "{report:?}");
+        assert!(report.stopped_at_finding);
+        assert_eq!(with_jobs(3), report, "{bug}");
+        // The program shows the bug.
+        let program = text::parse(&finding.program).expect("a program");
+        let bugs = Bugs::parse(bug).expect("a bug");
+        match run(&program, &bugs, false, &mut ()) {
+            Ended::Found(found) => assert_eq!(found.signature, finding.signature),
+            Ended::Pass { .. } => panic!("no finding: {}", finding.program),
+        }
     }
+}
+
+/// The report of the command is that of the search, and its status says that there is a finding.
+#[test]
+fn the_command_prints_the_report_of_the_search() {
+    const BUG: &str = "ttu-subpage-from-swap-pte";
+    let ran = Bench::new().run(&[
+        "exhaust", "--json", "--depth", "3", "--pages", "1", "--zoo", BUG,
+    ]);
+    assert_eq!((ran.status, &*ran.err), (1, ""), "{ran:?}");
+    let args = ExhaustArgs {
+        depth: Some(3),
+        pages: Some(1),
+        ..ExhaustArgs::default()
+    };
+    let report = serde_json::to_value(search(Some(BUG), &args)).expect("JSON");
+    let printed: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(report, printed);
 }
 
 /// Waits until a process handles SIGINT and has used some processor time, as /proc shows it.
@@ -137,6 +165,7 @@ fn what_cannot_be_searched_is_refused() {
     for (args, why) in [
         (&["--depth", "0"][..], "from 1 to 16"),
         (&["--threads", "3"], "3"),
+        (&["--huge", "--pages", "2"], "--huge"),
         (
             &["--zoo", "no-such-bug"],
             "no bug is called \"no-such-bug\"",
@@ -152,41 +181,35 @@ fn what_cannot_be_searched_is_refused() {
 /// after this finding.
 #[test]
 fn a_search_for_one_invariant_goes_on_after_others() {
-    let find = |oracle| {
-        json(&[
-            "--zoo",
-            "ttu-subpage-from-swap-pte",
-            "--depth",
-            "3",
-            "--pages",
-            "1",
-            "--oracle",
-            oracle,
-        ])
-        .1
+    let find = |oracle: &str| {
+        let args = ExhaustArgs {
+            depth: Some(3),
+            pages: Some(1),
+            oracle: Some(oracle.to_owned()),
+            ..ExhaustArgs::default()
+        };
+        search(Some("ttu-subpage-from-swap-pte"), &args)
     };
     let wanted = find("counting/wild-page");
-    assert_eq!(wanted["stopped_at_finding"], true, "{wanted}");
+    assert!(wanted.stopped_at_finding, "{wanted:?}");
     let other = find("progress/livelock");
-    assert_eq!(other["stopped_at_finding"], false, "{other}");
-    assert_eq!(other["interrupted"], false);
-    let runs = |report: &Value| report["runs"].as_u64().expect("a number");
-    assert!(runs(&other) > runs(&wanted));
-    assert_eq!(other["findings"][0], wanted["findings"][0]);
+    assert!(!other.stopped_at_finding, "{other:?}");
+    assert!(!other.interrupted);
+    assert!(other.runs > wanted.runs);
+    assert_eq!(other.findings[0], wanted.findings[0]);
 }
 
 #[test]
 fn huge_pages_are_an_alphabet_of_their_own() {
-    let (status, report) = json(&["--huge", "--depth", "2"]);
-    assert_eq!(status, 0, "{report}");
-    assert_eq!(report["bound"]["huge"], true);
-    let (status, report) = json(&["--huge", "--depth", "3", "--zoo", "split-head-exclusive"]);
-    assert_eq!(status, 1, "{report}");
-    let program = report["findings"][0]["program"].as_str();
-    assert!(
-        program.is_some_and(|text| text.contains("thp always")),
-        "{report}"
-    );
-    let ran = Bench::new().run(&["exhaust", "--huge", "--pages", "2"]);
-    assert_eq!(ran.status, 2, "{ran:?}");
+    let huge = |depth| ExhaustArgs {
+        depth: Some(depth),
+        huge: true,
+        ..ExhaustArgs::default()
+    };
+    let report = search(None, &huge(2));
+    assert!(report.bound.huge);
+    assert_eq!(report.findings, []);
+    let report = search(Some("split-head-exclusive"), &huge(3));
+    let program = &report.findings[0].program;
+    assert!(program.contains("thp always"), "{program}");
 }
