@@ -1,5 +1,7 @@
 //! A command that reads a file that is no program ends with a sentence and status 2, or runs the
 //! file as wire. It never panics or waits.
+//!
+//! These tests run the program, because they are about its command line: sentences and statuses.
 
 use crate::common::Bench;
 use mm_triage::input::{self, Form, Input};

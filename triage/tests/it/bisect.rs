@@ -1,6 +1,9 @@
 //! `bisect` finds the commit at which a verdict changes, in repositories of a few commits.
 //!
 //! Cargo is a stub that copies a script of the commit, except in one test that builds.
+//!
+//! These tests run the program, because they are about its command line: it runs git and cargo, and
+//! Ctrl-C must leave no worktree.
 #![cfg(unix)]
 
 use crate::common::{Bench, Ran};

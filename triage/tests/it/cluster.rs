@@ -1,4 +1,7 @@
 //! `cluster`: one cluster for each bug, with a stable name, and what is new.
+//!
+//! The tests that run the program are about its command line: output, statuses, files. The others
+//! call functions.
 #![cfg(feature = "zoo")]
 
 use crate::common::Bench;

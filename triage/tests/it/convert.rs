@@ -1,4 +1,7 @@
 //! `convert` loses nothing. A test that `emit --rust` writes fails with the finding of its program.
+//!
+//! The tests that run the program are about its command line: output, statuses, files. The others
+//! call functions.
 #![cfg(feature = "zoo")]
 
 use crate::common::{Bench, repository};

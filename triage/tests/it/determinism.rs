@@ -1,4 +1,6 @@
 //! The same programs in two processes give the same verdicts and the same digests.
+//!
+//! One test calls functions; the others run the program, because two processes must agree.
 
 use crate::common::Bench;
 use mm_fuzz::exec::Options;

@@ -1,4 +1,7 @@
 //! `replay` of folders prints a summary, and no file in a folder stops it.
+//!
+//! These tests run the program, because they are about its command line: the printed summary, JSON,
+//! statuses, Ctrl-C.
 #![cfg(feature = "zoo")]
 
 use crate::common::{Bench, Ran};

@@ -1,4 +1,7 @@
 //! The messages of `linux` about files and guests. A script that prints a console stands for QEMU.
+//!
+//! These tests run the program, because they are about its command line: sentences, statuses, and
+//! the process of the guest.
 #![cfg(all(feature = "zoo", unix))]
 
 use crate::common::{Bench, Ran};

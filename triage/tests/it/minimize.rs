@@ -1,5 +1,8 @@
 //! `minimize`: the result has the same signature, is 1-minimal, and does not depend on the number
 //! of threads. No partial file is left.
+//!
+//! The tests that run the program are about its command line: output, statuses, files. The others
+//! call functions.
 #![cfg(feature = "zoo")]
 
 use crate::common::{Bench, repository};

@@ -1,4 +1,6 @@
 //! The output and exit statuses of `replay`.
+//!
+//! These tests run the program, because they are about its command line.
 
 use crate::common::Bench;
 use mm_triage::input::{self, Form, Target};

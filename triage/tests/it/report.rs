@@ -1,4 +1,7 @@
 //! `report`: the four forms have the same contents, and no name or byte of a file becomes markup.
+//!
+//! The tests that run the program are about its command line: output, statuses, files. The others
+//! call functions.
 #![cfg(feature = "zoo")]
 
 use crate::common::{Bench, json_schema, repository};

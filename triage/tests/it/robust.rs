@@ -1,4 +1,7 @@
 //! Commands survive any folder, a full disk, a kill during a write, and Ctrl-C.
+//!
+//! These tests run the program, because they are about its process: signals, a full output,
+//! statuses, and the files that remain.
 #![cfg(all(feature = "zoo", unix))]
 
 use crate::common::{Bench, Ran};

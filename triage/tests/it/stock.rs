@@ -1,4 +1,7 @@
 //! `emit --c --stock`: C that needs no driver of ours.
+//!
+//! The tests that run the program are about its command line: output, statuses, files. The others
+//! call functions.
 #![cfg(feature = "zoo")]
 
 use crate::common::{Bench, repository};

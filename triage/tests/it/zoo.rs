@@ -1,5 +1,8 @@
 //! Every historical bug has a witness and every witness has a bug. With the bug on, the oracle of
 //! the table objects to the witness.
+//!
+//! The tests that run the program are about its command line: output, statuses, files. The others
+//! call functions.
 
 use crate::common::Bench;
 
