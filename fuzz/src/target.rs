@@ -76,14 +76,22 @@ pub fn init(counters: Option<&'static Counters>) {
     });
 }
 
+/// Switches on the historical bugs with these names, separated by commas.
+///
+/// # Errors
+/// A sentence: there is no such bug, or this build has no bugs.
 #[cfg(feature = "zoo")]
-fn put_back(executor: &mut Executor, slugs: &str) -> Result<(), String> {
+pub fn put_back(executor: &mut Executor, slugs: &str) -> Result<(), String> {
     executor.set_zoo(crate::zoo::parse(slugs)?);
     Ok(())
 }
 
+/// Without the feature `zoo`, there is no bug to switch on.
+///
+/// # Errors
+/// A sentence, unless `slugs` is empty.
 #[cfg(not(feature = "zoo"))]
-fn put_back(_: &mut Executor, slugs: &str) -> Result<(), String> {
+pub fn put_back(_: &mut Executor, slugs: &str) -> Result<(), String> {
     if slugs.is_empty() {
         return Ok(());
     }

@@ -129,23 +129,9 @@ impl RunnerOptions {
             unchecked,
             ..Options::default()
         });
-        put_back(&mut executor, &self.zoo).map_err(|why| format!("MMFUZZ_ZOO: {why}"))?;
+        target::put_back(&mut executor, &self.zoo).map_err(|why| format!("MMFUZZ_ZOO: {why}"))?;
         Ok(executor)
     }
-}
-
-#[cfg(feature = "zoo")]
-fn put_back(executor: &mut Executor, slugs: &str) -> Result<(), String> {
-    executor.set_zoo(mm_fuzz::zoo::parse(slugs)?);
-    Ok(())
-}
-
-#[cfg(not(feature = "zoo"))]
-fn put_back(_: &mut Executor, slugs: &str) -> Result<(), String> {
-    if slugs.is_empty() {
-        return Ok(());
-    }
-    Err("this build has no zoo; build it with the feature `zoo`".to_owned())
 }
 
 impl InProcessRunner {

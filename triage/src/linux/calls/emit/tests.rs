@@ -37,6 +37,17 @@ fn assert_compiles(name: &str, c: &str) {
     assert!(output.status.success(), "{name}: {said}\n{c}");
 }
 
+/// Checks that a text has all of `parts` in this order.
+#[track_caller]
+fn assert_in_order(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let at = rest.find(part);
+        let at = at.unwrap_or_else(|| panic!("no {part} in {rest}\n{text}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
 /// The breaches that a program may show at its last step or at its end.
 fn breaches(program: &Program) -> Vec<Breach> {
     let steps = program.steps.len();
@@ -122,13 +133,7 @@ fn two_processes_take_turns() {
         "wait(0);",
         "if (!fork()) {",
     ];
-    let mut rest = &c[..];
-    for said in order {
-        let at = rest
-            .find(said)
-            .unwrap_or_else(|| panic!("no {said} in {rest}\n{c}"));
-        rest = &rest[at + said.len()..];
-    }
+    assert_in_order(&c, &order);
 }
 
 #[test]
@@ -167,13 +172,7 @@ fn two_calls_at_once_are_short_c_that_compiles() {
             "UFFDIO_WRITEPROTECT",
             "pthread_join(thread5, 0);",
         ];
-        let mut rest = &c[..];
-        for said in order {
-            let at = rest
-                .find(said)
-                .unwrap_or_else(|| panic!("no {said} in {rest}\n{c}"));
-            rest = &rest[at + said.len()..];
-        }
+        assert_in_order(&c, &order);
         assert!(c.lines().count() <= MOST + 32, "{c}");
     }
 }
