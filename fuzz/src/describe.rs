@@ -1,8 +1,8 @@
 //! Entries, places, locks and waits in words, as findings and all pages of triage name them.
 
-use crate::ops::slots::Resolved;
-use crate::oracle::contents::Shown;
 use crate::program::{Addr, Len, Op, OpKind, Operand, OperandKind};
+use crate::shown::Shown;
+use crate::slots::Resolved;
 use crate::window::Window;
 use mm_core::{
     DEVICES, Entry, HmmPfn, Lock, LockClasses, MigrationKind, MmId, Pagemap, Pfn, PresentPte, Pte,

@@ -23,6 +23,8 @@ pub mod ops;
 pub mod oracle;
 pub mod program;
 pub mod reference;
+pub mod shown;
+pub mod slots;
 pub mod target;
 pub mod window;
 #[cfg(feature = "zoo")]

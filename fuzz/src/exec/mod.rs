@@ -28,9 +28,9 @@ use std::task::{Context, Waker};
 pub use crate::digest::Digest;
 pub use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, STEP_BUDGET};
 pub use crate::ops::outcome::Outcome;
-pub use crate::ops::slots::{OpSlots, Resolved, Slots};
 pub use crate::ops::world::ShownPage;
-pub use crate::oracle::contents::Shown;
+pub use crate::shown::Shown;
+pub use crate::slots::{OpSlots, Resolved, Slots};
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use crate::finding::Finding;
 use crate::oracle::{At, Check, contents};
 use crate::program;
 use crate::reference::{AccessEnd, Change, End};
+use crate::shown::Shown;
 use crate::window::Window;
 use mm_core::{
     ChangeError, Current, DevId, FaultError, Folio, Kernel, Pfn, Softleaf, State, TaskId, VmFlags,
@@ -226,7 +227,7 @@ impl<'k> Running<'_, 'k> {
         self,
         process: Process,
         range: Range<u64>,
-        shown: impl ExactSizeIterator<Item = contents::Shown>,
+        shown: impl ExactSizeIterator<Item = Shown>,
     ) -> Check {
         if shown.len() as u64 != range.end - range.start {
             let pages = range.end - range.start;

@@ -5,10 +5,11 @@ use super::outcome::{self, Outcome};
 use super::world::Process;
 use crate::call::{self, Invocation, Ioctl, Pages, RangeResult};
 use crate::contract::Contract;
-use crate::oracle::contents::{self, Shown};
+use crate::oracle::contents;
 use crate::oracle::{At, Check};
 use crate::program::{self, Op, OpKind};
 use crate::reference::AccessEnd;
+use crate::shown::Shown;
 use mm_core::{DevId, FaultError, Folio, PageFlags, Pfn, State};
 use std::ops::Range;
 

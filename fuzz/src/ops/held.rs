@@ -2,13 +2,13 @@
 
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
-use super::slots::{free_slot, resolve};
 use super::world::Process;
 use crate::call::{Flags, Invocation, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::{Contract, RefKind, Slot};
 use crate::oracle::{HeldRef, contents};
 use crate::program::{self, Addr, Op, OpKind};
 use crate::reference::AccessEnd;
+use crate::slots::{free_slot, resolve};
 use mm_core::{FaultError, Foll, Pfn};
 
 fn call(op: Op) -> Invocation {

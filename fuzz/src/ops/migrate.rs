@@ -2,12 +2,12 @@
 
 use super::bench::{OpResult, Running, dev};
 use super::outcome::Outcome;
-use super::slots::{free_slot, resolve};
 use super::world::{Process, World};
 use crate::call::{Flags, Invocation, Ioctl, Pages, RangeCall, RangeResult};
 use crate::contract::{Contract, Slot};
 use crate::oracle::{Check, contents, entry_at};
 use crate::program::{self, Op, OpKind, Toward};
+use crate::slots::{free_slot, resolve};
 use mm_core::{Direction, Entry, MigrateRequest, Pfn, Softleaf, Wait, dmirror};
 use std::future::poll_fn;
 use std::task::Poll;

@@ -19,7 +19,6 @@ mod populate;
 mod proc_files;
 mod process;
 mod reclaim;
-pub mod slots;
 mod split;
 #[cfg(test)]
 mod tests;

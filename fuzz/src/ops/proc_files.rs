@@ -5,8 +5,9 @@ use super::outcome::Outcome;
 use super::world::Process;
 use crate::call::{Invocation, Pages};
 use crate::contract::{Contract, Promise};
-use crate::oracle::contents::{self, Shown};
+use crate::oracle::contents;
 use crate::program::{Op, OpKind};
+use crate::shown::Shown;
 
 fn call(op: Op) -> Invocation {
     match op {

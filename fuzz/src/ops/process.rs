@@ -2,12 +2,12 @@
 
 use super::bench::{OpResult, Running};
 use super::outcome::Outcome;
-use super::slots::free_slot;
 use super::world::Process;
 use crate::call::Invocation;
 use crate::contract::{Contract, Promise, Slot};
 use crate::oracle::{Check, contents};
 use crate::program::OpKind;
+use crate::slots::free_slot;
 use mm_core::ForkError;
 
 pub(super) const FORK: Contract = Contract {

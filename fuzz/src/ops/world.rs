@@ -1,14 +1,14 @@
 //! Everything that a running program holds: processes, references, locks, open migrations.
 //!
-//! Each object has a [slot](super::slots).
+//! Each object has a [slot](crate::slots).
 
-use super::slots::{Resolved, resolve};
 use crate::contract::{Promise, Slot};
 use crate::limits::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS};
 use crate::oracle::Holders;
-use crate::oracle::contents::Shown;
 use crate::program::{Op, OperandKind};
 use crate::reference::{Pid, Reference};
+use crate::shown::Shown;
+use crate::slots::{Resolved, resolve};
 use mm_core::{Folio, MmId, Pfn, TaskId};
 use std::future::Future;
 use std::pin::Pin;

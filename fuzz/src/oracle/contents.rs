@@ -5,6 +5,7 @@ use crate::describe;
 use crate::finding::{PageState, describe};
 use crate::invariant::Invariant;
 use crate::reference::{Pid, Violation};
+use crate::shown::Shown;
 use mm_core::{DEVICES, DevId, Entry, HmmPfn, MmId, Pagemap, Pfn, Softleaf, State, VmFlags};
 
 /// An access of a CPU or of a device reads the word that was written last, is allowed or denied as
@@ -144,15 +145,6 @@ pub fn check_resident(
         ),
         None => Ok(()),
     }
-}
-
-/// What an operation showed of a page.
-#[derive(Clone, Copy, Debug)]
-pub enum Shown {
-    /// Shown by pagemap.
-    Pagemap(Pagemap),
-    /// Shown to a device by a snapshot.
-    Snapshot(DevId, HmmPfn),
 }
 
 /// An operation that ran alone showed the page as it is.

@@ -29,6 +29,7 @@ use crate::finding::{Finding, PageState};
 use crate::invariant::{Broken, Changes};
 use crate::limits::MAX_THREADS;
 use crate::reference::{Pid, Reference};
+use crate::shown::Shown;
 use crate::window::Window;
 use mm_core::{
     Entry, Event, Folio, Identity, MmId, Page, PageFlags, Pfn, Pte, PteWrite, Softleaf, State,
@@ -579,7 +580,7 @@ impl Oracles {
         &self,
         s: &State,
         holders: &Holders,
-        shown: impl Iterator<Item = (MmId, u64, contents::Shown)>,
+        shown: impl Iterator<Item = (MmId, u64, Shown)>,
         at: At,
     ) -> Check {
         let view = self.view(s, holders, at);

@@ -8,10 +8,11 @@ use mm_core::{
     Advice, DevId, Entry, Event, HmmPfn, Lock, LockClasses, MmId, PageFlags, Pfn, PresentPte, Pte,
     PteFlags, Softleaf, SwapFlags, SwapId, TaskId, Thp, VmFlags, dmirror,
 };
-use mm_fuzz::oracle::contents::{self, Shown};
+use mm_fuzz::oracle::contents;
 use mm_fuzz::oracle::{self, Check, HeldRef, View};
 use mm_fuzz::program::OpKind;
 use mm_fuzz::reference::AccessEnd;
+use mm_fuzz::shown::Shown;
 
 /// The invariant that must report a case, and the case.
 pub type Case = (&'static str, fn(&mut Lab<'_>) -> Check);
