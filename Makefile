@@ -57,7 +57,7 @@ need = @$(2) --version >/dev/null 2>&1 || { echo "$(1) is missing: install it th
 as_fuzzing := CUSTOM_LIBFUZZER_PATH=/not-linked/libfuzzer.a RUSTFLAGS='--cfg fuzzing' \
 	cargo clippy --target-dir $(target_dir)/fuzz-check
 
-check: ## run rustfmt, clippy and rustdoc; warnings are errors
+check: ## run rustfmt, clippy and rustdoc; warnings are errors; package the core, and build the package
 	$(call need,rustfmt,cargo fmt)
 	$(call need,clippy,cargo clippy)
 	cargo fmt --all --check
@@ -68,6 +68,7 @@ check: ## run rustfmt, clippy and rustdoc; warnings are errors
 	$(as_fuzzing) -p mm-fuzz --bins -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(ZOO_OFF) --no-deps
 	RUSTDOCFLAGS=-Dwarnings cargo doc $(ZOO_ON) --no-deps
+	cargo package --quiet -p mm-core --allow-dirty --offline
 
 deny: ## check licences, duplicates and sources of all packages by deny.toml; not the advisories, which need the network
 	@.ci/deny
