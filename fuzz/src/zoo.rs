@@ -174,6 +174,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::SplitClobberSwpEntry => ("K3", 1, "swap/cache"),
         Bug::DeferredSplitVsMigration => ("K4", 1, "counting/split-queue"),
         Bug::LatentPartialNotQueued => ("K4", 1, "counting/split-queue"),
+        Bug::LatentMoveNormalPmdSoftdirty => ("K3", 1, "entries/moved"),
     }
 }
 
@@ -225,6 +226,7 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::SplitClobberSwpEntry
             | Bug::DeferredSplitVsMigration
             | Bug::LatentPartialNotQueued
+            | Bug::LatentMoveNormalPmdSoftdirty
     )
 }
 

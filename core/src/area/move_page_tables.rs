@@ -148,6 +148,10 @@ impl State {
             if pte.is_none() {
                 continue;
             }
+            // not fixed in 7.3.4: a page table that moves as a whole keeps its entries as they are
+            zoo!(self, Bug::LatentMoveNormalPmdSoftdirty
+                if self.moves_whole_table(go, self.tables.addr(from), count) =>
+                let pte = self.tables.get(src));
             zoo!(self, Bug::MremapBatchWritable => let pte = self.writable_as_first(to..dst, pte));
             self.tables.set(src, Pte::NONE);
             self.tables.set(dst, pte);

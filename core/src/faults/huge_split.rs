@@ -176,7 +176,8 @@ impl State {
     /// the racy check in `__folio_split`).
     fn may_split(&self, folio: Folio) -> bool {
         zoo!(self, Bug::SplitUnmapFailBug => return true);
-        !self.head(folio).has(PageFlags::WRITEBACK) && self.only_mappings_hold(folio)
+        let head = self.head(folio);
+        head.order > 0 && !head.has(PageFlags::WRITEBACK) && self.only_mappings_hold(folio)
     }
 
     /// Makes each page of a folio a folio of its own (`__folio_freeze_and_split_unmapped`). Returns
@@ -261,8 +262,8 @@ impl Current<'_> {
 
     /// Splits a large folio into its pages (`split_folio`). The task holds the folio lock and one
     /// reference. After the split, it holds those of the page `kept`. Returns false if nothing maps
-    /// the folio, if it is under writeback, or if somebody besides the mappings and the swap cache
-    /// holds it.
+    /// the folio, if it is not large any more, if it is under writeback, or if somebody besides the
+    /// mappings and the swap cache holds it.
     ///
     /// The anon_vma is locked for writing until the mappings are restored, which keeps out other
     /// splits. Another task may unmap the folio meanwhile, and remove its VMAs, so the task also

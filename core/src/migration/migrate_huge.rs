@@ -202,14 +202,15 @@ impl State {
 impl Current<'_> {
     /// Collects the next huge entry in `range`, with the holes in front of it. If a page table
     /// comes before any huge entry, splits the first large folio that it maps, and collects what is
-    /// in front of it. If that folio cannot be split, the rest of the table is skipped.
+    /// in front of it. The split waits for the folio's lock. If the folio cannot be split, the rest
+    /// of the table is skipped.
     pub(crate) async fn collect_large(
         self,
         args: &mut MigrateVma,
         vma: VmaId,
         range: Range<u64>,
     ) -> Collected {
-        let (part, taken, first) = {
+        let (part, taken, first, locked) = {
             let s = &mut *self.state();
             if s.thp == Thp::Never {
                 return Collected::Nothing;
@@ -223,23 +224,27 @@ impl Current<'_> {
                     s.collect_holes(args, range.start..part.range.start);
                     let taken = s.collect_huge_pmd(self, args, vma, at, part.range.clone());
                     let first = part.range.start;
-                    (part, taken, first)
+                    (part, taken, first, true)
                 }
                 None => {
                     zoo!(s, Bug::CollectPartialFolio => return Collected::Nothing);
                     let found = s.large_folio_in(args, mm, part.range.clone());
-                    let taken = found.filter(|(folio, _)| s.take_folio(self, args, *folio));
-                    let Some((folio, first)) = taken else {
+                    let Some((folio, first)) = found else {
                         return Collected::Nothing;
                     };
+                    s.folio_get(self.task, folio);
                     s.collect_table(self, args, vma, range.start..first);
-                    (part, Some(folio), first)
+                    (part, Some(folio), first, s.is_fault_folio(args, folio))
                 }
             }
         };
         let Some(folio) = taken else {
             return Collected::To(part.range.end);
         };
+        if !locked {
+            // nobody else can be sure to split the folio, so the migration waits for its lock
+            self.lock(Lock::Folio(folio)).await;
+        }
         let split = self.split_taken_folio(args, folio).await;
         if split {
             return Collected::To(first);

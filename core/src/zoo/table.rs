@@ -330,4 +330,6 @@ bugs! {
         "a folio that has moved stays on the queue of deferred splits, even when it is freed";
     LatentPartialNotQueued "latent-partial-not-queued" "not fixed in 7.3.4: remove_migration_ptes"
         "nobody queues a folio for a deferred split if a part of it was unmapped while it was on a device or had migration entries";
+    LatentMoveNormalPmdSoftdirty "latent-move-normal-pmd-softdirty" "not fixed in 7.3.4: move_normal_pmd"
+        "if mremap moves a page table as a whole, its entries do not become soft-dirty";
 }

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A swap disk in memory. A page of the disk takes memory once it is written. Reads and writes end
- * before submit_bio() returns, so nobody ever waits for them. The disk claims to be synchronous only
- * with mmfuzz_sync_swap on the kernel's command line, because kernels before 7.0 bypass the swap
- * cache for a synchronous disk. Newer ones swap large folios in from such a disk, and only from such
- * a disk.
+ * before submit_bio() returns, so nobody ever waits for them. The exceptions are writes of 32 pages
+ * or more, as of a full batch of reclaim: they end when the task returns to user space. If such a
+ * write ended at once, reclaim would free the folio that fills the batch, and keep the others. The
+ * pages that one page of the model stands for would then differ. The disk claims to be synchronous
+ * only with mmfuzz_sync_swap on the kernel's command line, because kernels before 7.0 bypass the
+ * swap cache for a synchronous disk. Newer ones swap large folios in from such a disk, and only
+ * from such a disk.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/swap.h>
+#include <linux/task_work.h>
 
 #include "internal.h"
 
@@ -21,6 +27,44 @@ static int __init mmfuzz_sync_swap(char *unused)
 	return 1;
 }
 __setup("mmfuzz_sync_swap", mmfuzz_sync_swap);
+
+/* writes that have not ended, and the work that ends them */
+static struct bio_list unended;
+static DEFINE_SPINLOCK(unended_lock);
+static struct callback_head end_work;
+
+static void end_writes(struct callback_head *unused)
+{
+	struct bio *bio, *ended;
+
+	spin_lock(&unended_lock);
+	ended = bio_list_get(&unended);
+	spin_unlock(&unended_lock);
+	while ((bio = ended)) {
+		ended = bio->bi_next;
+		bio->bi_next = NULL;
+		bio_endio(bio);
+	}
+}
+
+/* Returns false if nothing would end the write later. */
+static bool end_later(struct bio *bio)
+{
+	bool first;
+
+	if (current->flags & PF_KTHREAD)
+		return false;
+	spin_lock(&unended_lock);
+	first = bio_list_empty(&unended);
+	bio_list_add(&unended, bio);
+	spin_unlock(&unended_lock);
+	if (!first)
+		return true;
+	init_task_work(&end_work, end_writes);
+	if (task_work_add(current, &end_work, TWA_RESUME))
+		end_writes(NULL);
+	return true;
+}
 
 static void swapdev_submit_bio(struct bio *bio)
 {
@@ -46,6 +90,8 @@ static void swapdev_submit_bio(struct bio *bio)
 		else
 			memzero_bvec(&bvec);
 	}
+	if (op_is_write(bio_op(bio)) && bio->bi_iter.bi_size >= SWAP_CLUSTER_MAX << PAGE_SHIFT && end_later(bio))
+		return;
 	bio_endio(bio);
 }
 

@@ -77,6 +77,15 @@ pub const ACCEPTED: &[Accepted] = &[
             &["WARNING:", "huge_memory.c", " remove_migration_pmd+"],
         ),
     },
+    Accepted {
+        name: "split-shared-huge-dies",
+        function: "remove_migration_pte",
+        reason: "the driver has small pages for a huge page that another process maps, and the huge migration entry of that \
+                 process names a small folio: docs/found/device-huge-split-shared.c",
+        kernels: (7, 3)..OPEN,
+        huge: true,
+        sign: Sign::Death(shares_huge_pages, &["kernel BUG at mm/migrate.c:368!"]),
+    },
 ];
 
 /// The name of the accepted difference that a pair of entries shows.

@@ -116,6 +116,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
         evidence: "move_soft_dirty_pmd skips a device-private entry: docs/found/mremap-device-huge.c, on 7.2.13 and 7.3.4",
     },
     KnownBug {
+        name: "latent-move-normal-pmd-softdirty",
+        kernels: FIRST..OPEN,
+        evidence: "move_normal_pmd moves a page table without its entries: docs/found/mremap-soft-dirty.c, on 6.12.117, \
+                   7.2.13 and 7.3.4",
+    },
+    KnownBug {
         name: "latent-device-range-mid-folio",
         kernels: (7, 1)..OPEN,
         evidence: "migrate_device_range steps by the size of a whole folio: the judge, on 7.3.4",

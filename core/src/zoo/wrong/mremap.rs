@@ -1,8 +1,10 @@
+use crate::huge_memory::Thp;
 use crate::ids::{PteRef, VmaId};
 use crate::lock::Site;
 use crate::move_page_tables::Move;
 use crate::pte::{PresentPte, Pte, PteFlags};
 use crate::state::{Current, Enomem, State};
+use crate::vma::VmFlags;
 use core::ops::Range;
 
 impl State {
@@ -16,6 +18,29 @@ impl State {
         let first = arrived.filter_map(Pte::present).next();
         let write = first.unwrap_or(present).write();
         present.set(PteFlags::RW, write).pte()
+    }
+
+    /// True if Linux moves the page table of `count` entries from `from` on as a whole
+    /// (`move_normal_pmd`). They are the whole table, or they are its end and nothing is mapped in
+    /// front of the move, neither in this table nor in that of the destination
+    /// (`try_realign_addr`).
+    ///
+    /// False in programs without huge pages: their pages are too few for a page table of Linux.
+    pub(crate) fn moves_whole_table(&self, go: &Move, from: u64, count: u64) -> bool {
+        let (span, to) = (self.geometry().span(0), go.to + (from - go.from));
+        let in_front = from % span;
+        let to_the_end = to % span == in_front && in_front + count == span;
+        let registered = |vma| self.vma(vma).flags.contains(VmFlags::UFFD_WP);
+        if self.thp == Thp::Never || !to_the_end || registered(go.src) || registered(go.dst) {
+            return false;
+        }
+        let begins_at = |vma, addr: u64| {
+            let vmas = &self.mm(self.vma(vma).mm).vmas;
+            let mut before = vmas.iter().map(|vma| self.vma(*vma).range());
+            self.vma(vma).start == addr
+                && !before.any(|vma| vma.start < addr && vma.end > addr - in_front)
+        };
+        in_front == 0 || from == go.from && begins_at(go.src, from) && begins_at(go.dst, to)
     }
 
     /// Maps a new page at `addr`, as `uprobe_mmap` does when a VMA grows over a probed address.

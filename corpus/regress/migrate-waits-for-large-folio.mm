@@ -1,0 +1,7 @@
+# On Linux, the migration waits for the lock of a large folio that is mapped page by page. The model
+# skipped the page.
+thp always
+mmap p0 0 8 rw
+exclusive d0 p0 0 1
+lock p0 0
+migrate p0 0 2 d0
