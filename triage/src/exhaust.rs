@@ -10,6 +10,7 @@ use crate::{Status, pool};
 use mm_fuzz::exec::{Observer, Options};
 use mm_fuzz::exhaust::alphabet::{Alphabet, NamedPages, Size};
 use mm_fuzz::exhaust::{self, Bound, ExhaustiveSearch, Machine, Ran};
+use mm_fuzz::invariant::Invariant;
 use mm_fuzz::program::{OpKind, Program};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -36,8 +37,8 @@ pub struct ExhaustArgs {
     #[arg(long, value_name = "SLUG|all")]
     pub zoo: Option<String>,
     /// With --zoo: search until this invariant breaks, named as in docs/zoo.md
-    #[arg(long, value_name = "FAMILY/INVARIANT", requires = "zoo")]
-    pub oracle: Option<String>,
+    #[arg(long, value_name = "FAMILY/INVARIANT", requires = "zoo", value_parser = invariant)]
+    pub oracle: Option<Invariant>,
     /// Threads of the programs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     pub threads: u8,
@@ -97,6 +98,11 @@ impl ExhaustArgs {
     }
 }
 
+/// Looks up the name of an invariant.
+fn invariant(name: &str) -> Result<Invariant, String> {
+    Invariant::named(name).ok_or_else(|| "not an invariant of docs/invariants.md".to_owned())
+}
+
 /// Parses the number of operations that overlap.
 fn overlap(word: &str) -> Result<usize, String> {
     match word.parse() {
@@ -150,10 +156,12 @@ impl Machine for Machines<'_> {
         match ended {
             Ended::Pass { .. } => Ran {
                 found: None,
+                invariant: None,
                 is_whole: true,
                 identity,
             },
             Ended::Found(found) => Ran {
+                invariant: found.invariant,
                 found: Some(found.signature),
                 is_whole: found.step.is_some_and(|step| step >= program.ops.len()),
                 identity,
@@ -216,6 +224,9 @@ pub struct SearchBound {
 pub struct FirstFinding {
     /// The signature.
     pub signature: String,
+    /// The invariant, `family/name`; `None` for a panic.
+    #[serde(skip)]
+    pub oracle: Option<String>,
     /// The number of operations of the program.
     pub operations: usize,
     /// The number of programs run up to and including this one.
@@ -294,10 +305,10 @@ pub fn search(
     for length in 0..bound.depth {
         // True if there is a wanted finding, and no later program is shorter.
         let is_over = |search: &ExhaustiveSearch| {
-            let mut found = search.found.iter();
+            let mut found = search.found.values();
             name.is_some()
-                && found.any(|(signature, first)| {
-                    is_wanted(args, signature) && first.program.ops.len() <= length + 1
+                && found.any(|first| {
+                    is_wanted(args, first.invariant) && first.program.ops.len() <= length + 1
                 })
         };
         let tasks = search.layer(&bound, length);
@@ -367,11 +378,10 @@ pub fn search(
     })
 }
 
-/// Whether the signature is of the invariant given with `--oracle`; without `--oracle`, always
+/// Whether this invariant of a finding is the one given with `--oracle`; without `--oracle`, always
 /// true.
-fn is_wanted(args: &ExhaustArgs, signature: &str) -> bool {
-    let invariant = signature.split(':').next();
-    args.oracle.is_none() || args.oracle.as_deref() == invariant
+fn is_wanted(args: &ExhaustArgs, invariant: Option<Invariant>) -> bool {
+    args.oracle.is_none() || args.oracle == invariant
 }
 
 /// The findings, shortest program first. Of programs of the same length, the one found first comes
@@ -381,6 +391,7 @@ fn findings(search: ExhaustiveSearch) -> Vec<FirstFinding> {
     findings.sort_by_key(|(_, first)| (first.program.ops.len(), first.runs));
     let finding = |(signature, first): (String, exhaust::FirstProgram)| FirstFinding {
         signature,
+        oracle: first.invariant.map(|invariant| invariant.to_string()),
         operations: first.program.ops.len(),
         runs: first.runs,
         program: first.program.to_string(),
@@ -558,7 +569,7 @@ fn row(
     if args.json {
         return Ok(());
     }
-    let oracle = first.signature.split(':').next().unwrap_or_default();
+    let oracle = first.oracle.as_deref().unwrap_or(&first.signature);
     writeln!(
         out,
         "| `{slug}` | {} | {} | {oracle} |",

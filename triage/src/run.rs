@@ -3,7 +3,7 @@
 use crate::bugs::Bugs;
 use mm_core::Pfn;
 use mm_fuzz::exec::{Executor, Observer, Options, Verdict};
-use mm_fuzz::finding::Finding;
+use mm_fuzz::finding::{Finding, PageState};
 use mm_fuzz::invariant::{Invariant, Way};
 use mm_fuzz::program::Program;
 use std::cell::RefCell;
@@ -36,8 +36,12 @@ pub struct Found {
     /// The number of the operation, or the number of operations at the end of the program; `None`
     /// for a panic.
     pub step: Option<usize>,
+    /// The keyword of the operation that ran; empty for a panic.
+    pub op: &'static str,
     /// The page that the finding is about, if there is one.
     pub page: Option<Pfn>,
+    /// The state of that page; `None` for a panic.
+    pub state: Option<PageState>,
     /// What was expected and what was found.
     pub detail: String,
 }
@@ -57,7 +61,9 @@ impl From<Finding> for Found {
             way: finding.way,
             oracle: finding.oracle(),
             step: Some(finding.step),
+            op: finding.op,
             page: finding.page,
+            state: Some(finding.state),
             detail: worded(finding.detail),
         }
     }
@@ -130,7 +136,9 @@ impl Runner {
                     way: None,
                     oracle: format!("panic at {place}"),
                     step: None,
+                    op: "",
                     page: None,
+                    state: None,
                     detail: message,
                 })
             }

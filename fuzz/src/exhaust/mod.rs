@@ -32,6 +32,7 @@ pub mod alphabet;
 mod burst;
 
 use crate::exec::{Observer, Outcome, Released};
+use crate::invariant::Invariant;
 use crate::program::{Preemption, Program, Step};
 use alphabet::{Alphabet, Used};
 use mm_core::State;
@@ -57,6 +58,8 @@ pub struct Bound {
 pub struct Ran {
     /// The signature of the finding, if there was one.
     pub found: Option<String>,
+    /// The invariant of the finding; `None` if there was none, or a panic.
+    pub invariant: Option<Invariant>,
     /// All operations ended: there was no finding, or only one in the teardown. So the program can
     /// be continued.
     pub is_whole: bool,
@@ -127,6 +130,8 @@ pub struct Expansion {
 pub struct FirstProgram {
     /// The program.
     pub program: Program,
+    /// The invariant of the signature; `None` for a panic.
+    pub invariant: Option<Invariant>,
     /// Number of runs of the search up to and including this program.
     pub runs: u64,
 }
@@ -333,6 +338,7 @@ impl ExhaustiveSearch {
                 if node.steps.len() < length {
                     let first = FirstProgram {
                         program: node.program(&bound.alphabet),
+                        invariant: ran.invariant,
                         runs: self.runs + runs,
                     };
                     self.found.insert(signature, first);

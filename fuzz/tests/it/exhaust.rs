@@ -37,11 +37,13 @@ impl Machine for Counting {
         match verdict {
             Verdict::Pass { .. } => Ran {
                 found: None,
+                invariant: None,
                 is_whole: true,
                 identity,
             },
             Verdict::Finding(finding) => Ran {
                 found: Some(finding.signature()),
+                invariant: Some(finding.invariant),
                 is_whole: finding.step >= program.ops.len(),
                 identity,
             },

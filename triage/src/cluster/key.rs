@@ -90,7 +90,7 @@ pub fn of(program: &Program, found: &Found, bugs: &Bugs) -> Option<Keyed> {
             race,
         },
         vague,
-        operation: part(&objection.found, 1),
+        operation: objection.found.op.to_owned(),
         circumstances: circumstances(&objection.found),
     })
 }
@@ -108,19 +108,15 @@ fn of_race(invariant: String, found: &Found, objection: &Objection) -> Keyed {
             race: true,
         },
         vague: Vague::No,
-        operation: part(found, 1),
+        operation: found.op.to_owned(),
         circumstances: circumstances(found),
     }
 }
 
-/// A part of a signature: 1 is the operation, 2 the state of the page.
-fn part(found: &Found, number: usize) -> String {
-    let mut parts = found.signature.split(':');
-    parts.nth(number).unwrap_or_default().to_owned()
-}
-
 fn circumstances(found: &Found) -> String {
-    let state = part(found, 2);
+    let state = found
+        .state
+        .map_or_else(String::new, |state| state.to_string());
     match found.way {
         Some(way) => format!("{state}: {}", way.name()),
         None => state,
@@ -168,7 +164,7 @@ fn place(program: &Program, objection: &Objection, bugs: &Bugs) -> (Place, Vague
             None => hidden,
         },
         Blame::Operation | Blame::LastWriter | Blame::Before if race => hidden,
-        Blame::Operation => known(part(found, 1)),
+        Blame::Operation => known(found.op.to_owned()),
         Blame::LastWriter => known(last_writer(program, objection, bugs)),
         // For example, a device maps a page that is gone. The device's fault and the invalidation
         // have raced, and either may have come last.
@@ -205,7 +201,7 @@ fn last_writer(program: &Program, objection: &Objection, bugs: &Bugs) -> String 
         .truncate(objection.found.step.map_or(usize::MAX, |step| step + 1));
     let writer = objection::last_writer(&until, bugs);
     let writer = writer.filter(|site| *site != Site::Start);
-    writer.map_or_else(|| part(&objection.found, 1), describe::site)
+    writer.map_or_else(|| objection.found.op.to_owned(), describe::site)
 }
 
 impl Key {

@@ -3,6 +3,7 @@
 #![cfg(feature = "zoo")]
 
 use crate::common::Bench;
+use mm_fuzz::invariant::Invariant;
 use mm_fuzz::program::text;
 use mm_triage::bugs::Bugs;
 use mm_triage::exhaust::{ExhaustArgs, SearchReport};
@@ -170,6 +171,10 @@ fn what_cannot_be_searched_is_refused() {
             &["--zoo", "no-such-bug"],
             "no bug is called \"no-such-bug\"",
         ),
+        (
+            &["--zoo", "split-head-exclusive", "--oracle", "progress/no"],
+            "not an invariant of docs/invariants.md",
+        ),
     ] {
         let ran = bench.run(&[&["exhaust"], args].concat());
         assert_eq!(ran.status, 2, "{ran:?}");
@@ -185,7 +190,7 @@ fn a_search_for_one_invariant_goes_on_after_others() {
         let args = ExhaustArgs {
             depth: Some(3),
             pages: Some(1),
-            oracle: Some(oracle.to_owned()),
+            oracle: Invariant::named(oracle),
             ..ExhaustArgs::default()
         };
         search(Some("ttu-subpage-from-swap-pte"), &args)
