@@ -323,7 +323,7 @@ impl Oracles {
     }
 
     /// Checks what changed since the last call, then empties the log. A check runs only after a
-    /// kind of change that can break an invariant that the check reports: [`gates`] takes the kinds
+    /// kind of change that can break an invariant that the check reports: `gates` takes the kinds
     /// from the table.
     ///
     /// The first breach found is the finding, so the order of the checks is a priority: first
