@@ -259,7 +259,7 @@ impl Ready {
 
     /// Runs the call.
     pub fn run(&mut self) -> Ended {
-        perform(self.act, self.argument())
+        perform(self.act, self.argument(), true)
     }
 
     /// Runs the call while the nth allocation of each kind fails. The count includes allocations
@@ -296,10 +296,11 @@ impl Ready {
             Act::Argument(libc::SYS_getppid as u64, 0, None, [0; 2]),
         ] {
             rehearsed |= set(&none);
-            std::hint::black_box(perform(std::hint::black_box(act), here));
+            std::hint::black_box(perform(std::hint::black_box(act), here, false));
         }
         let armed = set(&some);
-        let ended = perform(self.act, argument);
+        // behind the page whose allocation fails, none may arrive
+        let ended = perform(self.act, argument, false);
         let disarmed = set(&none);
         match rehearsed.min(armed).min(disarmed) {
             0 => Ok(ended),
@@ -370,14 +371,15 @@ impl Ready {
     }
 }
 
+/// Carries out the act. An access goes on to the pages behind a signal if `past_signals`.
 #[inline(never)]
-fn perform(act: Act, argument: u64) -> Ended {
+fn perform(act: Act, argument: u64, past_signals: bool) -> Ended {
     match act {
         Act::Nothing => Ended::Returned(0),
-        Act::Read(addr, unit) => each_page(addr, unit, access::read),
-        Act::Write(addr, unit, word) => {
-            each_page(addr, unit, |addr| access::write(addr, word).map(|()| word))
-        }
+        Act::Read(addr, unit) => each_page(addr, unit, past_signals, access::read),
+        Act::Write(addr, unit, word) => each_page(addr, unit, past_signals, |addr| {
+            access::write(addr, word).map(|()| word)
+        }),
         Act::System(number, arguments) => Ended::Returned(system_call(number, arguments)),
         Act::Argument(number, file, Some(request), [a, b]) => {
             Ended::Returned(system_call(number, [file, request, argument, a, b, 0]))
@@ -389,18 +391,26 @@ fn perform(act: Act, argument: u64) -> Ended {
 }
 
 /// Accesses a word in each of `unit` pages, at the same place in each. `addr` is the address in the
-/// first page. Ends at the first signal, and at the first word that differs.
+/// first page. All accesses end alike, with the same word or the same signal; otherwise the result
+/// is [`Ended::Uneven`]. Ends at the first signal unless `past_signals`.
 #[inline(always)]
-fn each_page(addr: u64, unit: u64, access: impl Fn(u64) -> Result<u64, i32>) -> Ended {
-    let mut ended = None;
-    for page in 0..unit {
-        match (access(addr + page * PAGE), ended) {
-            (Err(signal), _) => return Ended::Signal(signal),
-            (Ok(word), Some(other)) if word != other => return Ended::Uneven,
-            (Ok(word), _) => ended = Some(word),
+fn each_page(
+    addr: u64,
+    unit: u64,
+    past_signals: bool,
+    access: impl Fn(u64) -> Result<u64, i32>,
+) -> Ended {
+    let first = access(addr);
+    if past_signals || first.is_ok() {
+        for page in 1..unit {
+            match access(addr + page * PAGE) {
+                Err(signal) if !past_signals => return Ended::Signal(signal),
+                other if other != first => return Ended::Uneven,
+                _ => {}
+            }
         }
     }
-    ended.map_or(Ended::Uneven, Ended::Word)
+    first.map_or_else(Ended::Signal, Ended::Word)
 }
 
 /// Unshares the stack around this frame. Otherwise, after a fork, copy-on-write of the stack would
