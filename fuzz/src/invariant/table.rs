@@ -602,6 +602,11 @@ invariants! {
         holds: "Between two tries of a fault, the task has slept or something has changed.",
         concerned: TASK,
         subject: Livelock, blame: Way, ways: [Repeats], exempt: [];
+    ForkSequence = Progress / "fork-sequence",
+        holds: "At rest, `write_protect_seq` of each address space is even; while it is odd, \
+                GUP-fast takes no pins.",
+        concerned: AREA | OPERATION,
+        subject: ForkSequence, blame: Operation, ways: [], exempt: [];
     StepBudget = Progress / "step-budget",
         holds: "A run ends within its budget of scheduling points.",
         concerned: TASK,

@@ -50,6 +50,7 @@ impl Changed {
         }
         if self.topology != view.s.topology() {
             self.topology = view.s.topology();
+            check_fork_sequence(view)?;
             check_areas(view, model, pid_of)?;
         }
         Ok(())
@@ -69,7 +70,19 @@ pub(super) fn check_everything(
             check_page(view, model, mm, pid, addr)?;
         }
     }
+    check_fork_sequence(view)?;
     check_areas(view, model, pid_of)
+}
+
+#[inline(never)]
+fn check_fork_sequence(view: &View<'_>) -> Check {
+    let mut spaces = view.s.mms().iter();
+    let Some((mm, space)) = spaces.find(|(_, space)| space.write_protect_seq % 2 != 0) else {
+        return Ok(());
+    };
+    let seq = space.write_protect_seq;
+    let detail = format!("write_protect_seq of mm{mm} is {seq}, but no fork is under way");
+    view.finding(Invariant::ForkSequence, detail)
 }
 
 fn check_page(view: &View<'_>, model: &Reference, mm: MmId, pid: Pid, addr: u64) -> Check {

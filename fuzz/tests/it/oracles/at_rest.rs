@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
         "entries/permission",
         entry_is_writable_in_an_area_that_is_not,
     ),
+    ("progress/fork-sequence", fork_leaves_the_sequence_odd),
     ("contents/area", area_is_left_out_of_forks),
     ("contents/area", area_is_missing),
     ("contents/area", area_is_too_long),
@@ -114,6 +115,15 @@ fn page_is_protected(lab: &mut Lab<'_>) -> Check {
     });
     let protected = lab.present(1).set(PteFlags::UFFD_WP, true);
     lab.set_pte(1, protected.pte());
+    all_at_rest(lab)
+}
+
+fn fork_leaves_the_sequence_odd(lab: &mut Lab<'_>) -> Check {
+    protect(lab);
+    lab.fork();
+    at_rest(lab).expect("the fork has ended");
+    let mm = lab.mm;
+    lab.tamper(|t| t.mm(mm).write_protect_seq += 1);
     all_at_rest(lab)
 }
 
