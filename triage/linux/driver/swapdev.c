@@ -47,12 +47,12 @@ static void end_writes(struct callback_head *unused)
 	}
 }
 
-/* Returns false if nothing would end the write later. */
+/* Returns false if nothing would end the write later, or if the task waits for its end. */
 static bool end_later(struct bio *bio)
 {
 	bool first;
 
-	if (current->flags & PF_KTHREAD)
+	if (is_synchronous || current->flags & PF_KTHREAD)
 		return false;
 	spin_lock(&unended_lock);
 	first = bio_list_empty(&unended);
