@@ -242,7 +242,7 @@ impl Current<'_> {
             return Collected::To(part.range.end);
         };
         if !locked {
-            // nobody else can be sure to split the folio, so the migration waits for its lock
+            // the migration takes no part of a large folio, so it waits for the lock to split it
             self.lock(Lock::Folio(folio)).await;
         }
         let split = self.split_taken_folio(args, folio).await;
