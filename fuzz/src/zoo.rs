@@ -175,6 +175,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::DeferredSplitVsMigration => ("K4", 1, "counting/split-queue"),
         Bug::LatentPartialNotQueued => ("K4", 1, "counting/split-queue"),
         Bug::LatentMoveNormalPmdSoftdirty => ("K3", 1, "entries/moved"),
+        Bug::LatentSplitFolioLock => ("K11", 1, "progress/lock-order"),
     }
 }
 
@@ -227,6 +228,7 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::DeferredSplitVsMigration
             | Bug::LatentPartialNotQueued
             | Bug::LatentMoveNormalPmdSoftdirty
+            | Bug::LatentSplitFolioLock
     )
 }
 

@@ -332,4 +332,6 @@ bugs! {
         "nobody queues a folio for a deferred split if a part of it was unmapped while it was on a device or had migration entries";
     LatentMoveNormalPmdSoftdirty "latent-move-normal-pmd-softdirty" "not fixed in 7.3.4: move_normal_pmd"
         "if mremap moves a page table as a whole, its entries do not become soft-dirty";
+    LatentSplitFolioLock "latent-split-folio-lock" "not fixed in 7.3.4: migrate_vma_split_folio"
+        "a migration sleeps for the lock of a large folio that it will split, with the locks of other folios held";
 }

@@ -22,13 +22,19 @@ static void drop_pages(struct held_pages *held)
 		drop_page(held->pages[--held->count], held->pin);
 }
 
+/*
+ * Gives up locks and references. A task that waits for a lock runs only afterwards: a reference
+ * would make the split that it waits for fail.
+ */
 static void unlock_pages(struct held_pages *held)
 {
 	unsigned int i;
 
+	preempt_disable();
 	for (i = 0; i < held->count; i++)
 		folio_unlock(page_folio(held->pages[i]));
 	drop_pages(held);
+	preempt_enable();
 }
 
 /*

@@ -122,6 +122,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
                    7.2.13 and 7.3.4",
     },
     KnownBug {
+        name: "latent-split-folio-lock",
+        kernels: (7, 1)..OPEN,
+        evidence: "migrate_vma_split_folio sleeps in folio_lock: the judge, on 7.3.4, shows that it waits; 7.2.13 has the same \
+                   code, and 6.12.117 tries the lock (both read, not run)",
+    },
+    KnownBug {
         name: "latent-device-range-mid-folio",
         kernels: (7, 1)..OPEN,
         evidence: "migrate_device_range steps by the size of a whole folio: the judge, on 7.3.4",

@@ -1,5 +1,5 @@
 use crate::ids::{DevId, Folio, MmId, Pfn, PteRef};
-use crate::lock::{Site, Wait};
+use crate::lock::{Lock, Site, Wait};
 use crate::page::PageFlags;
 use crate::pte::{
     Entry, MigrationEntry, MigrationKind, PresentPte, Pte, PteFlags, Softleaf, SwapFlags, SwapPte,
@@ -115,6 +115,13 @@ impl Current<'_> {
         if held {
             self.state().folio_put(self.task, folio);
         }
+    }
+
+    /// Takes a reference to a locked folio, and sleeps for its lock. Returns true.
+    pub(crate) async fn take_busy_folio(self, folio: Folio) -> bool {
+        self.state().folio_get(self.task, folio);
+        self.lock(Lock::Folio(folio)).await;
+        true
     }
 
     /// Flushes the entries that were cleared without a flush.
