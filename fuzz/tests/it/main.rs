@@ -6,6 +6,7 @@ mod determinism;
 mod dictionary;
 mod exclusive;
 mod exhaust;
+mod film;
 mod limits;
 mod masks;
 mod oracles;
