@@ -60,6 +60,7 @@ pub use hmm::{HmmError, HmmPfn, Request};
 pub use huge_memory::Thp;
 pub use identity::Identity;
 pub use ids::{AnonVmaId, AvcId, DevId, Folio, MmId, Pfn, PteRef, SwapId, TableId, TaskId, VmaId};
+pub use khugepaged::CollapseError;
 pub use limits::{DEVICES, MAX_TASKS};
 pub use lock::{Lock, LockClasses, RwSem, Site, Task, Wait};
 pub use madvise::{Advice, AdviceError, AreaAdvice, PopulateError};

@@ -40,7 +40,8 @@ struct Open {
     written: Vec<(u64, u64, bool)>,
     /// For the destination range of an `mremap`: the start of the range that its pages come from.
     source: Option<u64>,
-    /// True if an operation on an overlapping range was open at the same time. Two operations that
+    /// True if an operation on an overlapping range was open at the same time, other than advice
+    /// without a visible effect. Two operations that
     /// hold `mmap_lock` for reading go over the pages side by side, so the order of their ends is
     /// not the order of their effects.
     overlapped: bool,
@@ -51,6 +52,9 @@ enum Kind {
     Range,
     /// A range operation that drops contents.
     Drop,
+    /// A range operation without a visible effect. It makes the order of no other operation
+    /// uncertain.
+    Advice,
     Fork,
 }
 
@@ -169,10 +173,10 @@ impl Reference {
         self.push(
             pid,
             range,
-            if change.drops() {
-                Kind::Drop
-            } else {
-                Kind::Range
+            match change {
+                Change::Advise | Change::WillNeed => Kind::Advice,
+                change if change.drops() => Kind::Drop,
+                _ => Kind::Range,
             },
         )
     }
@@ -183,8 +187,8 @@ impl Reference {
         let mut overlapped = false;
         for other in self.open.iter_mut().filter(|other| other.pid == pid) {
             if other.range.start < range.end && range.start < other.range.end {
-                other.overlapped = true;
-                overlapped = true;
+                other.overlapped |= kind != Kind::Advice;
+                overlapped |= other.kind != Kind::Advice;
             }
         }
         let written = Vec::new();

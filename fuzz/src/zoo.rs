@@ -176,6 +176,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentPartialNotQueued => ("K4", 1, "counting/split-queue"),
         Bug::LatentMoveNormalPmdSoftdirty => ("K3", 1, "entries/moved"),
         Bug::LatentSplitFolioLock => ("K11", 1, "progress/lock-order"),
+        Bug::KhugepagedUffdwpRecheck => ("K3", 2, "contents/kept-protection"),
     }
 }
 
@@ -229,6 +230,7 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::LatentPartialNotQueued
             | Bug::LatentMoveNormalPmdSoftdirty
             | Bug::LatentSplitFolioLock
+            | Bug::KhugepagedUffdwpRecheck
     )
 }
 

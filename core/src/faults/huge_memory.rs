@@ -140,7 +140,7 @@ impl State {
     }
 
     /// Maps a new huge page, under the PMD lock (`map_anon_folio_pmd_pf`).
-    fn map_new_huge_page(
+    pub(crate) fn map_new_huge_page(
         &mut self,
         cur: Current<'_>,
         vma: VmaId,
@@ -224,7 +224,7 @@ impl State {
     }
 
     /// A new, cleared, charged huge page.
-    fn alloc_huge_page(&mut self, cur: Current<'_>) -> Result<Folio, Enomem> {
+    pub(crate) fn alloc_huge_page(&mut self, cur: Current<'_>) -> Result<Folio, Enomem> {
         let folio = self.folio_alloc(cur.task, self.pmd_order())?;
         for page in self.whole(folio).pages() {
             self.page_mut(page).word = 0;

@@ -9,3 +9,4 @@ pub mod gup;
 pub mod huge_memory;
 pub mod huge_pmd;
 pub mod huge_split;
+pub mod khugepaged;

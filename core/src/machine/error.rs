@@ -3,6 +3,7 @@
 use crate::fault::FaultError;
 use crate::fork::ForkError;
 use crate::hmm::HmmError;
+use crate::khugepaged::CollapseError;
 use crate::madvise::{AdviceError, PopulateError};
 use crate::mprotect::ChangeError;
 use crate::mremap::RemapError;
@@ -90,6 +91,14 @@ errors! {
         Self::Fault => EFAULT
             "a page cannot be faulted in: it could not be migrated back, its entry is corrupt, or userfaultfd must handle the write; the pages below are populated",
         Self::Enomem => ENOMEM "out of memory: the pages below the one that failed are populated",
+    }
+    CollapseError {
+        Self::Gap => ENOMEM "part of the range is not mapped; the mapped parts are collapsed",
+        Self::NoHugePage => ENOMEM "no huge page is free: the range below is collapsed",
+        Self::Hole => EBUSY "a VMA with userfaultfd has a page without contents: fill it first",
+        Self::Held => EAGAIN "a page is locked, or somebody holds it: try again",
+        Self::Unsuitable => EINVAL
+            "a VMA or an entry cannot become huge: see madvise(2) and MADV_NOHUGEPAGE",
     }
     ChangeError {
         Self::Gap => ENOMEM

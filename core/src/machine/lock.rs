@@ -133,6 +133,7 @@ pub enum Site {
     RestoreExclusive,
     PagemapRead,
     MigratePages,
+    CollapseHugePage,
 }
 
 /// The kernel's record of a running operation: its locks, its references, and what it waits for.

@@ -240,6 +240,24 @@ impl PageTables {
         self.deposited.push((self.table_of(at), table));
     }
 
+    /// Empties the entry that points to the lowest-level table for `addr`. Returns that entry and
+    /// the table (`pmdp_collapse_flush`, without the flush).
+    pub(crate) fn unlink(&mut self, pgd: TableId, addr: u64) -> Option<(PteRef, TableId)> {
+        let mut table = pgd;
+        for level in (1..self.geometry.levels()).rev() {
+            let at = self.entry(table, self.geometry.index(addr, level));
+            let Below::Table(below) = Below::of(self.get(at)) else {
+                return None;
+            };
+            if level == 1 {
+                self.set(at, Pte::NONE);
+                return Some((at, below));
+            }
+            table = below;
+        }
+        None
+    }
+
     /// Takes the table that was deposited first in the table of `at`
     /// (`pgtable_trans_huge_withdraw`).
     pub(crate) fn withdraw(&mut self, at: PteRef) -> Option<TableId> {

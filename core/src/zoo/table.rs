@@ -334,4 +334,6 @@ bugs! {
         "if mremap moves a page table as a whole, its entries do not become soft-dirty";
     LatentSplitFolioLock "latent-split-folio-lock" "not fixed in 7.3.4: migrate_vma_split_folio"
         "a migration sleeps for the lock of a large folio that it will split, with the locks of other folios held";
+    KhugepagedUffdwpRecheck "khugepaged-uffdwp-recheck" "dd47ac428c3f"
+        "a collapse looks for write-protected entries only before it takes the locks";
 }

@@ -7,6 +7,7 @@
 mod access;
 mod advice;
 pub mod bench;
+mod collapse;
 mod device;
 mod fail;
 mod held;
@@ -82,6 +83,7 @@ static CONTRACTS: [Contract; OpKind::COUNT] = [
     advice::HUGEPAGE,
     split::SPLIT,
     split::SPLIT_QUEUE,
+    collapse::COLLAPSE,
 ];
 
 const _: () = {
@@ -152,6 +154,7 @@ impl Running<'_, '_> {
             | Op::Hugepage { .. } => advice::run(self, process, op).await,
             Op::Mlock { .. } => mlock::run(self, process, op).await,
             Op::Mremap { .. } => mremap::run(self, process, op).await,
+            Op::Collapse { .. } => collapse::run(self, process, op).await,
             Op::Populate { .. } => populate::run(self, process, op).await,
             Op::UffdRegister { .. } | Op::UffdUnregister { .. } | Op::UffdWp { .. } => {
                 uffd::run(self, process, op).await

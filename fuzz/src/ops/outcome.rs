@@ -30,7 +30,8 @@ pub enum Outcome {
     /// mapped. For `mremap` also: there is no room to grow. For `fork` also: the folio of a
     /// device-exclusive entry is locked.
     Enomem,
-    /// EAGAIN: how `madvise` and `mlock` report that memory ran out.
+    /// EAGAIN: how `madvise` and `mlock` report that memory ran out, and `collapse` that a page is
+    /// locked or held.
     Eagain,
     /// EINVAL: the call rejects its arguments or its range. For example, nothing in the range is
     /// mapped.
@@ -39,6 +40,8 @@ pub enum Outcome {
     Enoent,
     /// EFAULT: no single VMA covers the old range of `mremap`, or a fault of `populate` failed.
     Efault,
+    /// EBUSY: `collapse` leaves a hole to userfaultfd.
+    Ebusy,
     /// The object that the operation needs does not exist.
     Nothing,
 }
@@ -70,6 +73,8 @@ impl Outcome {
             Self::Efault => (13, 0),
             Self::Exclusive(pages) => (14, pages as u64),
             Self::Eagain => (15, 0),
+            // there is no kind left, and `Done` has no value
+            Self::Ebusy => (0, 1),
         };
         value.wrapping_mul(16) + kind
     }
@@ -109,6 +114,7 @@ impl fmt::Display for Outcome {
             Self::Einval => f.write_str("EINVAL"),
             Self::Enoent => f.write_str("ENOENT"),
             Self::Efault => f.write_str("EFAULT"),
+            Self::Ebusy => f.write_str("EBUSY"),
             Self::Nothing => f.write_str("nothing there"),
         }
     }

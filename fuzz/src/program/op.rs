@@ -303,6 +303,10 @@ ops! {
     /// only zeroes.
     46 "split-queue" SplitQueue { switch: OnOff }
         drawn (1, 2) allocates []
+    /// Makes huge pages of the range: copies its pages, faulting as needed (`madvise` with
+    /// `MADV_COLLAPSE`).
+    47 "collapse" Collapse { proc: Proc, addr: Addr, len: Len }
+        drawn (1, 3) allocates [Page]
 }
 
 /// Maximum number of operands of an operation.
@@ -494,7 +498,7 @@ mod tests {
     use super::*;
 
     /// Every corpus relies on these. Append to this list; never change a line of it.
-    const LOCKED: [&str; 47] = [
+    const LOCKED: [&str; 48] = [
         "mmap proc addr len prot",
         "munmap proc addr len",
         "mprotect proc addr len prot",
@@ -542,6 +546,7 @@ mod tests {
         "hugepage proc addr len switch",
         "split proc addr len",
         "split-queue switch",
+        "collapse proc addr len",
     ];
 
     #[test]

@@ -55,6 +55,9 @@ pub enum End {
     SkippingGaps,
     /// It ran out of memory somewhere in the range.
     OutOfMemory,
+    /// It failed for a reason that the reference model does not know. The call has no visible
+    /// effect.
+    Refused,
 }
 
 /// The effect of an address on a call that reaches it.
@@ -130,9 +133,10 @@ impl Change {
 
 impl Page {
     pub(super) fn change(&mut self, change: Change, end: End, written_meanwhile: bool) {
-        if end == End::OutOfMemory {
-            self.change_perhaps(change);
-            return;
+        match end {
+            End::OutOfMemory => return self.change_perhaps(change),
+            End::Refused => return,
+            End::Done | End::UpToObstacle | End::SkippingGaps => {}
         }
         match change {
             Change::Map(_) | Change::Unmap | Change::Advise | Change::WillNeed => {}

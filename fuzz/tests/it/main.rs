@@ -2,6 +2,7 @@
 //!
 //! They are one program, which links faster than one for each file.
 
+mod collapse;
 mod determinism;
 mod dictionary;
 mod exclusive;

@@ -23,6 +23,7 @@ pub fn in_c(outcome: Outcome, op: Op) -> (&'static str, String) {
         Outcome::Enomem => ("FAILED", "ENOMEM".to_owned()),
         Outcome::Eagain => ("FAILED", "EAGAIN".to_owned()),
         Outcome::Einval => ("FAILED", "EINVAL".to_owned()),
+        Outcome::Ebusy => ("FAILED", "EBUSY".to_owned()),
         Outcome::Enoent => ("FAILED", "ENOENT".to_owned()),
         Outcome::Nothing if matches!(op, Op::Fork { .. }) => ("FAILED", "0".to_owned()),
         Outcome::Nothing => ("NOTHING", "0".to_owned()),

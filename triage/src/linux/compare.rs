@@ -247,6 +247,7 @@ fn same_outcome(model: Model, linux: Linux) -> bool {
         (Model::Enomem, Linux::Errno(12)) => true,
         (Model::Eagain, Linux::Errno(11)) => true,
         (Model::Einval, Linux::Errno(22)) => true,
+        (Model::Ebusy, Linux::Errno(16)) => true,
         (Model::Enoent, Linux::Errno(2)) | (Model::Efault, Linux::Errno(14)) => true,
         _ => false,
     }

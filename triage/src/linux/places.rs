@@ -223,6 +223,7 @@ pub fn stop(op: Op, points: &Points, i: usize) -> Result<StopPoint, &'static str
         }
         Site::SwapWritepage if queued => at(&[P::Submit], 1),
         Site::SwapWritepage => at(&[P::WrittenOut], n),
+        Site::CollapseHugePage => return Err("the driver knows no place in a collapse"),
         Site::MigratePages => at(&[P::TryToMigrate, P::MoveToNew], n),
     })
 }

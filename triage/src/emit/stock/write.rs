@@ -427,6 +427,7 @@ fn wanted(op: Op, outcome: Outcome, slot: usize) -> String {
         Outcome::Enomem => "-ENOMEM".to_owned(),
         Outcome::Eagain => "-EAGAIN".to_owned(),
         Outcome::Einval => "-EINVAL".to_owned(),
+        Outcome::Ebusy => "-EBUSY".to_owned(),
         Outcome::Enoent => "-ENOENT".to_owned(),
     }
 }
