@@ -4,7 +4,7 @@ use super::shadow::EntryLoc;
 use super::{Check, View, counting, reverse_map};
 use crate::finding::describe;
 use crate::invariant::Invariant;
-use mm_core::{Entry, Page, PageFlags, Pfn, SwapId, SwapSlot};
+use mm_core::{Entry, Event, Page, PageFlags, Pfn, SwapId, SwapSlot};
 
 /// Checks all slots that were ever used.
 pub fn check_slots(view: &View<'_>) -> Check {
@@ -31,7 +31,7 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 /// A folio leaves the swap cache when the last entry that maps it or names its slot goes, unless it
-/// is locked or held. The caller passes a page only if the last entry that its folio lost was
+/// is locked or held, or was just split. The caller passes a page only if the last entry that its folio lost was
 /// present or a swap entry: a folio that lost a device-exclusive entry may stay in the swap cache
 /// until it is reclaimed.
 #[inline(never)]
@@ -43,7 +43,11 @@ pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     // a task that holds it may still drop it from the cache
     let is_held = view.holders.references(view.s, folio) > 0
         || counting::references_of_tasks(view, folio) > 0;
-    let excused = is_mapped || is_held || page.has(PageFlags::LOCKED);
+    // a split drops all its pages from the cache but the one that its caller has locked
+    let was_split =
+        |event: &Event| matches!(event, Event::FolioSplit { folio, .. } if folio.head() == pfn);
+    let is_kept = view.s.events().iter().any(was_split);
+    let excused = is_mapped || is_held || is_kept || page.has(PageFlags::LOCKED);
     if excused || !page.has(PageFlags::SWAPCACHE) {
         return Ok(());
     }
