@@ -31,9 +31,9 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 /// A folio leaves the swap cache when the last entry that maps it or names its slot goes, unless it
-/// is locked or held, or was just split. The caller passes a page only if the last entry that its folio lost was
-/// present or a swap entry: a folio that lost a device-exclusive entry may stay in the swap cache
-/// until it is reclaimed.
+/// is locked or held, or was just split. The caller passes a page only if the last entry that its
+/// folio lost was present or a swap entry: a folio that lost a device-exclusive entry may stay in
+/// the swap cache until it is reclaimed.
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     let page = view.head(pfn);
