@@ -58,6 +58,13 @@ enum Kind {
     Fork,
 }
 
+impl Kind {
+    /// True if the operation may change pages of its process.
+    const fn changes_pages(self) -> bool {
+        matches!(self, Self::Range | Self::Drop)
+    }
+}
+
 /// How an access ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessEnd {
@@ -148,7 +155,7 @@ impl Reference {
     fn touched_by_open(&self, pid: Pid, addr: u64) -> bool {
         self.open
             .iter()
-            .any(|o| o.kind != Kind::Fork && o.pid == pid && o.range.contains(&addr))
+            .any(|o| o.kind.changes_pages() && o.pid == pid && o.range.contains(&addr))
     }
 
     /// The words of pages that an open `mremap` moves to `addr`.

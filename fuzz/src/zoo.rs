@@ -177,6 +177,10 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::LatentMoveNormalPmdSoftdirty => ("K3", 1, "entries/moved"),
         Bug::LatentSplitFolioLock => ("K11", 1, "progress/lock-order"),
         Bug::KhugepagedUffdwpRecheck => ("K3", 2, "contents/kept-protection"),
+        Bug::HugeFaultNoRecheck => ("K6", 2, "counting/mapcount"),
+        Bug::HugezeroWpNoRecheck => ("K6", 2, "counting/mapcount"),
+        Bug::CollapseStaleArea => ("K6", 2, "entries/huge"),
+        Bug::CollapseHeldRecheck => ("K6", 2, "contents/pinned-page"),
     }
 }
 
@@ -231,6 +235,10 @@ const fn needs_huge_pages(bug: Bug) -> bool {
             | Bug::LatentMoveNormalPmdSoftdirty
             | Bug::LatentSplitFolioLock
             | Bug::KhugepagedUffdwpRecheck
+            | Bug::HugeFaultNoRecheck
+            | Bug::HugezeroWpNoRecheck
+            | Bug::CollapseStaleArea
+            | Bug::CollapseHeldRecheck
     )
 }
 

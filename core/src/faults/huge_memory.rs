@@ -266,7 +266,9 @@ impl Current<'_> {
         };
         self.preempt(Site::DoAnonymousPage).await;
         let s = &mut *self.state();
-        let Some(at) = s.empty_pmd(mm, addr) else {
+        let empty = s.empty_pmd(mm, addr);
+        zoo!(s, Bug::HugeFaultNoRecheck => let empty = empty.or(s.huge_pmd(mm, addr)));
+        let Some(at) = empty else {
             s.tables.free(table);
             folio.inspect(|folio| s.folio_put(self.task, *folio));
             return Ok(HugeFault::Done(Fault::Done));
@@ -324,7 +326,9 @@ impl Current<'_> {
         self.notifier_start(&notifier).await;
         self.preempt(Site::DoWpPage).await;
         let s = &mut *self.state();
-        match s.pmd_same(mm, addr, orig.pte()) {
+        let same = s.pmd_same(mm, addr, orig.pte());
+        zoo!(s, Bug::HugezeroWpNoRecheck => let same = s.huge_pmd(mm, addr));
+        match same {
             Some(at) => {
                 s.tables.set(at, Pte::NONE);
                 zoo!(s, Bug::HugezeroWpNoFlush => let range = range.start..range.start);

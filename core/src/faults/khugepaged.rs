@@ -174,7 +174,9 @@ impl State {
             if !self.folio_trylock(cur.task, folio) {
                 return Err(Scan::Skip(CollapseError::Held));
             }
-            if self.is_held(folio) || !self.folio_isolate_lru(cur.task, folio) {
+            let held = self.is_held(folio);
+            zoo!(self, Bug::CollapseHeldRecheck => let held = false);
+            if held || !self.folio_isolate_lru(cur.task, folio) {
                 self.folio_unlock(cur.task, folio);
                 return Err(Scan::Skip(CollapseError::Held));
             }
@@ -403,7 +405,9 @@ impl Current<'_> {
         let gone = Scan::Stop(CollapseError::Unsuitable);
         let (vma, root) = {
             let s = &*self.state();
-            let vma = s.collapsible_area(mm, range).ok_or(gone)?;
+            let area = s.collapsible_area(mm, range);
+            zoo!(s, Bug::CollapseStaleArea => let area = s.find_vma(mm, range.start));
+            let vma = area.ok_or(gone)?;
             s.collapsible_table(mm, range)?;
             let anon_vma = s.vma(vma).anon_vma.ok_or(gone)?;
             (vma, s.anon_vma(anon_vma).root)

@@ -1,5 +1,5 @@
 use crate::huge_split::Split;
-use crate::ids::{Folio, Pfn, PteRef, VmaId};
+use crate::ids::{Folio, MmId, Pfn, PteRef, VmaId};
 use crate::migrate_vma::MigrateVma;
 use crate::page::PageFlags;
 use crate::pte::{Entry, Pte, Softleaf, SwapFlags};
@@ -24,6 +24,14 @@ impl Pte {
 }
 
 impl State {
+    /// The huge entry for `addr`, whatever it maps.
+    pub(crate) fn huge_pmd(&self, mm: MmId, addr: u64) -> Option<PteRef> {
+        match self.tables.walk(self.mm(mm).pgd, addr) {
+            Walk::Huge(at, _) => Some(at),
+            Walk::Pte(_) | Walk::Hole(..) => None,
+        }
+    }
+
     /// Clears `PageAnonExclusive` of all pages but the first.
     pub(crate) fn unshare_tails(&mut self, unit: Unit) {
         for page in unit.pages().skip(1) {

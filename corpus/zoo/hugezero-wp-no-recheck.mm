@@ -1,0 +1,9 @@
+# hugezero-wp-no-recheck: t0 and t1 write to the huge zero page at once. t0 maps its huge page in
+# place of that of t1, so the word of t1 is lost.
+thp always
+threads 2
+preempt 2 t1
+mmap p0 0 8 rw
+read p0 0
+write p0 0
+t1: write p0 1
