@@ -10,7 +10,7 @@ use fastrand::Rng;
 use super::limits::Limits;
 use super::op::{Op, OpKind, Source};
 use super::operand::{Operand, OperandKind, Prot};
-use super::{Geometry, Preemption, Program, Step, insert_preemption};
+use super::{Geometry, Preemption, Program, Step, Thp, insert_preemption};
 
 /// Number of steps at the start of a program that are drawn with the early weights.
 const EARLY_STEPS: usize = 3;
@@ -153,7 +153,23 @@ pub(super) fn random_operand(
             neighbour(byte, program, rng)
         }
         Some(byte) => byte,
+        None if program.thp != Thp::Never && rng.bool() => huge_operand(operand, rng),
         None => fresh_operand(operand, rng),
+    }
+}
+
+/// The byte of an operand for a program with huge pages: a range of a whole huge page, or one that
+/// begins with it, or one of half a huge page.
+fn huge_operand(operand: OperandKind, rng: &mut Rng) -> u8 {
+    const HUGE: u8 = 8;
+    match operand {
+        OperandKind::Addr => rng.u8(0..3) * HUGE,
+        OperandKind::Len => match rng.u8(0..8) {
+            0..=5 => HUGE - 1,
+            6 => 2 * HUGE - 1,
+            _ => HUGE / 2 - 1,
+        },
+        _ => fresh_operand(operand, rng),
     }
 }
 

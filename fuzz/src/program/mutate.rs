@@ -41,7 +41,7 @@ const MUTATIONS: [(u32, Mutation); 22] = [
     (15, retarget_preemption),
     (15, delete_preemption),
     (3, toggle_geometry),
-    (3, change_thp),
+    (6, change_thp),
     (4, change_thread_count),
 ];
 
