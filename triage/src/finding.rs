@@ -150,7 +150,7 @@ fn page_lines(window: Window, pfn: Pfn, snapshot: &Snapshot) -> Vec<String> {
         lines.push("no entry names it".to_owned());
     }
     let is_exclusive = page.is_some_and(Page::anon_exclusive);
-    let entries = entries.iter().map(|EntryAt { mm, addr, pte }| {
+    let entries = entries.iter().map(|EntryAt { mm, addr, pte, .. }| {
         let place = describe::place(window, *mm, *addr);
         let exclusive = if is_exclusive { ", page exclusive" } else { "" };
         format!("{place}: {}{exclusive}", describe::entry(*pte))

@@ -173,7 +173,7 @@ pub fn differences(before: &Snapshot, after: &Snapshot, window: Window) -> Vec<S
     let mut lines = Vec::new();
     let entries = |s: &Snapshot| {
         let entries = s.entries().iter();
-        let keyed = entries.map(|EntryAt { mm, addr, pte }| ((*mm, *addr), *pte));
+        let keyed = entries.map(|EntryAt { mm, addr, pte, .. }| ((*mm, *addr), *pte));
         keyed.collect::<Vec<_>>().into_iter()
     };
     for ((mm, addr), (old, new)) in join(entries(before), entries(after)) {

@@ -2,6 +2,7 @@
 //! copied.
 
 use mm_core::{AnonVmaId, Entry, MmId, Page, Pfn, Pte, PteWrite, Softleaf, State, VmFlags, VmaId};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// An entry and its place.
@@ -11,8 +12,19 @@ pub struct EntryAt {
     pub mm: MmId,
     /// The page number, in the address space, that the entry translates.
     pub addr: u64,
-    /// The entry.
+    /// The entry; that of a page of a huge page as if the huge entry were split.
     pub pte: Pte,
+    /// The huge entry that stands for the page, if one does.
+    pub huge: Option<Huge>,
+}
+
+/// The place of a page in a huge entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Huge {
+    /// The number of the page, from 0.
+    pub page: u64,
+    /// The number of pages that the huge entry maps.
+    pub pages: u64,
 }
 
 /// A VMA.
@@ -57,9 +69,23 @@ impl Snapshot {
             .extend(s.memmap().iter().map(|(pfn, page)| (pfn, *page)));
         self.entries.clear();
         let tables = s.tables();
-        let mapped = tables.mapped();
-        self.entries
-            .extend(mapped.map(|(mm, addr, pte)| EntryAt { mm, addr, pte }));
+        let huge = tables.tables().flat_map(|(id, table)| {
+            let entries = tables.huge_entries(id);
+            entries.map(|(addr, _)| (table.mm, addr))
+        });
+        let huge: BTreeSet<(MmId, u64)> = huge.collect();
+        let pages = s.geometry().span(0);
+        self.entries.extend(tables.mapped().map(|(mm, addr, pte)| {
+            let page = addr % pages;
+            let huge = huge.contains(&(mm, addr - page));
+            let huge = huge.then_some(Huge { page, pages });
+            EntryAt {
+                mm,
+                addr,
+                pte,
+                huge,
+            }
+        }));
         self.areas.clear();
         for (_, mm) in s.mms().iter() {
             let areas = mm.vmas.iter().map(|id| (*id, s.vma(*id)));

@@ -106,7 +106,7 @@ fn legend() -> Markup {
             }
             p {
                 "A column is a scheduling step. A row is a page of an address space, a struct page, or a task. The cell of an entry "
-                "shows the page that it names, and " code { "w" } " if it is writable. The cell of a struct page shows "
+                "shows the page that it names, and " code { "w" } " if it is writable. Cells of one huge entry touch. The cell of a struct page shows "
                 "references/mappings, and " code { "L" } " if it is locked. " code { "✗" } " marks what the finding is about. A dashed "
                 "line is a preemption, with the scheduling point and the thread that goes on. Point at a cell, or go there with the "
                 "arrow keys, for all counts and bits."

@@ -9,7 +9,7 @@ use super::film::{Column, Film};
 use super::state::CellState;
 use crate::bugs::Bugs;
 use crate::run::{Ended, Runner};
-use crate::snapshot::{EntryAt, named};
+use crate::snapshot::{EntryAt, Huge, named};
 use crate::timeline::task_name;
 use mm_core::{Entry, MAX_TASKS, MmId, Page, PageFlags, Pfn, Pte, Softleaf};
 use mm_fuzz::describe;
@@ -59,6 +59,15 @@ pub struct Span {
     pub text: String,
     /// All counts and bits.
     pub detail: String,
+    /// The page below belongs to the same huge entry.
+    pub joined: bool,
+}
+
+impl Span {
+    fn shows(&self, cell: &Cell) -> bool {
+        (self.state, &self.text, &self.detail, self.joined)
+            == (cell.state, &cell.text, &cell.detail, cell.joined)
+    }
 }
 
 /// A row.
@@ -163,7 +172,24 @@ fn keep_most_telling(rows: &mut Vec<Row>) -> usize {
 }
 
 /// What a cell shows, before cells become spans.
-type Cell = (CellState, String, String);
+#[derive(PartialEq, Eq)]
+struct Cell {
+    state: CellState,
+    text: String,
+    detail: String,
+    joined: bool,
+}
+
+impl Cell {
+    const fn new(state: CellState, text: String, detail: String) -> Self {
+        Self {
+            state,
+            text,
+            detail,
+            joined: false,
+        }
+    }
+}
 
 struct Draft<'a> {
     window: Window,
@@ -176,24 +202,20 @@ impl Draft<'_> {
     fn row(&self, name: String, about_finding: bool, cell: impl Fn(&Column) -> Cell) -> Row {
         let mut spans: Vec<Span> = Vec::new();
         for (i, column) in self.columns.iter().enumerate() {
-            let (state, text, detail) = match column.complete {
+            let unknown = || "the step did not end".to_owned();
+            let cell = match column.complete {
                 true => cell(column),
-                false => (
-                    CellState::Unknown,
-                    String::new(),
-                    "the step did not end".to_owned(),
-                ),
+                false => Cell::new(CellState::Unknown, String::new(), unknown()),
             };
             match spans.last_mut() {
-                Some(last) if last.state == state && last.text == text && last.detail == detail => {
-                    last.steps += 1;
-                }
+                Some(last) if last.shows(&cell) => last.steps += 1,
                 _ => spans.push(Span {
                     from: i,
                     steps: 1,
-                    state,
-                    text,
-                    detail,
+                    state: cell.state,
+                    text: cell.text,
+                    detail: cell.detail,
+                    joined: cell.joined,
                 }),
             }
         }
@@ -222,7 +244,7 @@ impl Draft<'_> {
         let rows = used.into_iter().map(|task| {
             self.row(task_name(task), false, |column| {
                 let stand = &column.tasks[task];
-                (stand.state, stand.text.clone(), stand.detail.clone())
+                Cell::new(stand.state, stand.text.clone(), stand.detail.clone())
             })
         });
         vec![Rows {
@@ -265,20 +287,25 @@ impl Draft<'_> {
     fn virtual_page(&self, mm: MmId, addr: u64) -> Row {
         let entry = |column: &Column| {
             let mut entries = column.after.entries().iter();
-            entries
-                .find(|e| (e.mm, e.addr) == (mm, addr))
-                .map_or(Pte::NONE, |e: &EntryAt| e.pte)
+            entries.find(|e| (e.mm, e.addr) == (mm, addr)).copied()
         };
+        let page_of = |column| entry(column).and_then(|entry| named(entry.pte));
         let mut last = self.columns.iter().rev().take(2);
-        let about = self.page.is_some() && last.any(|column| named(entry(column)) == self.page);
+        let about = self.page.is_some() && last.any(|column| page_of(column) == self.page);
         let name = match self.window.page(addr) {
             Some(page) => format!("page {page}"),
             None => format!("page {addr} (outside the window)"),
         };
         self.row(name, about, |column| {
-            let pte = entry(column);
-            let page = named(pte).and_then(|pfn| column.after.page(pfn));
-            virtual_cell(pte, page)
+            let Some(EntryAt { pte, huge, .. }) = entry(column) else {
+                return Cell::new(CellState::None, String::new(), "no entry".to_owned());
+            };
+            let pfn = named(pte);
+            // the flags of a huge page are those of its head
+            let head = pfn.map(|pfn| Pfn(pfn.0 - huge.map_or(0, |huge| huge.page as u32)));
+            let head = head.filter(|_| pfn != Some(Pfn::ZERO)).or(pfn);
+            let page = head.and_then(|pfn| column.after.page(pfn));
+            virtual_cell(pte, page, huge)
         })
     }
 
@@ -287,9 +314,11 @@ impl Draft<'_> {
         let pages = self.columns.iter().flat_map(|column| column.after.pages());
         let pages: BTreeSet<_> = pages.map(|(pfn, _)| (pfn.zone(), *pfn)).collect();
         // The zero page always exists, so hide its row if the row never changes and the finding is
-        // not about the zero page.
+        // not about the zero page. Hide pages that were only passed over by an allocation.
+        let is_free = |span: &Span| matches!(span.state, CellState::None | CellState::Freed);
         let is_idle = |row: &Row| {
-            row.name == format!("{:?}", Pfn::ZERO) && !row.about_finding && row.spans.len() < 2
+            let zero = row.name == format!("{:?}", Pfn::ZERO) && row.spans.len() < 2;
+            !row.about_finding && (zero || row.spans.iter().all(is_free))
         };
         let rows = pages.into_iter().map(|(_, pfn)| {
             self.row(format!("{pfn:?}"), self.page == Some(pfn), |column| {
@@ -309,10 +338,10 @@ impl Draft<'_> {
 }
 
 /// The cell of an entry, with the struct page that it names.
-fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
+fn virtual_cell(pte: Pte, page: Option<&Page>, huge: Option<Huge>) -> Cell {
     let is_free = page.is_some_and(|page| page.has(PageFlags::FREE));
     let state = match pte.decode() {
-        Entry::None => return (CellState::None, String::new(), "no entry".to_owned()),
+        Entry::None => CellState::None,
         Entry::Present(present) if present.pfn() == Pfn::ZERO => CellState::Zero,
         Entry::Leaf(leaf) => match leaf.softleaf() {
             None => CellState::Unknown,
@@ -352,19 +381,26 @@ fn virtual_cell(pte: Pte, page: Option<&Page>) -> Cell {
     } else {
         ""
     };
-    (
+    let place = huge.map(|huge| format!("page {} of {} of a huge entry: ", huge.page, huge.pages));
+    let place = place.unwrap_or_default();
+    Cell {
         state,
-        format!("{target}{}", if write { " w" } else { "" }),
-        format!("{}{exclusive}", describe::entry(pte)),
-    )
+        text: format!("{target}{}", if write { " w" } else { "" }),
+        detail: format!("{place}{}{exclusive}", describe::entry(pte)),
+        joined: huge.is_some_and(|huge| huge.page + 1 < huge.pages),
+    }
 }
 
-/// The cell of a struct page, by its own state and by the entries that name it.
+/// The cell of a struct page, by its own state and by the entries that name it. A page of a large
+/// folio, other than the first one, has no references of its own.
 fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
     let Some(page) = column.after.page(pfn) else {
-        return (CellState::None, String::new(), "never used".to_owned());
+        return Cell::new(CellState::None, String::new(), "never used".to_owned());
     };
+    let head = Pfn(pfn.0 - page.tail_offset);
+    let is_tail = head != pfn;
     let entries = column.after.entries_of(pfn);
+    let is_exclusive = |pfn| column.after.page(pfn).is_some_and(Page::anon_exclusive);
     let leaf = |wanted: fn(Softleaf) -> bool| {
         let mut leaves = entries.iter().filter_map(|e| match e.pte.decode() {
             Entry::Leaf(leaf) => leaf.softleaf(),
@@ -374,7 +410,7 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
     };
     let state = if pfn == Pfn::ZERO {
         CellState::Zero
-    } else if page.has(PageFlags::FREE) {
+    } else if page.has(PageFlags::FREE) || !is_tail && page.refcount == 0 && entries.is_empty() {
         CellState::Freed
     } else if pfn.zone() > mm_core::DEVICES {
         CellState::Unknown
@@ -388,7 +424,9 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
         CellState::Held
     } else if pfn.device().is_some() {
         CellState::DevicePrivate
-    } else if page.anon_exclusive() {
+    } else if page.anon_exclusive()
+        || entries.iter().any(|e| e.huge.is_some()) && is_exclusive(head)
+    {
         CellState::Anonymous
     } else {
         CellState::Shared
@@ -402,13 +440,14 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
         CellState::Zero | CellState::Freed if page.refcount == 0 && page.folio_mapcount() == 0 => {
             String::new()
         }
+        _ if is_tail => format!("of {head:?}"),
         _ => format!("{}/{}{locked}", page.refcount, page.folio_mapcount()),
     };
     let described = finding::describe(pfn, page);
     let detail = described
         .split_once(": ")
         .map_or(&*described, |(_, rest)| rest);
-    (state, text, format!("{detail}, named by {}", entries.len()))
+    Cell::new(state, text, format!("{detail}, named by {}", entries.len()))
 }
 
 #[cfg(test)]
@@ -442,6 +481,25 @@ mod tests {
             ["page 4: .ADA.", "pfn:1: .AFAF", "dev0:0: .DF"]
         );
         assert!(picture.steps.iter().all(|step| !step.failed));
+    }
+
+    #[test]
+    fn the_cells_of_a_huge_entry_are_joined_until_it_splits() {
+        let picture = picture("thp always\nmmap p0 0 8 rw\nwrite p0 0\ndontneed p0 7 1\n");
+        let joined = |column: usize| {
+            let rows = picture.groups[0].rows.iter();
+            let spans = rows.map(move |row| &row.spans[column]);
+            spans.map(|span| (span.state.letter(), span.joined))
+        };
+        let huge: Vec<_> = joined(1).collect();
+        assert_eq!(huge[..7], [("A", true); 7]);
+        assert_eq!(huge[7], ("A", false), "the last page");
+        let split: Vec<_> = joined(2).collect();
+        assert_eq!(split[..7], [("A", false); 7]);
+        assert_eq!(split[7], ("", false));
+        let head = &picture.groups[1].rows[0];
+        assert_eq!(head.name, "pfn:8", "pages that were never used have no row");
+        assert_eq!(picture.groups[1].rows[1].spans[1].text, "of pfn:8");
     }
 
     #[test]

@@ -211,11 +211,12 @@ fn cell(span: &Span, row: &Row, y: usize, steps: &[SliceColumn], is_first: bool)
     let title = cell_title(span, row, steps);
     // An empty cell is part of the order of cells, but shows only a line.
     let room = (width - 28) * 10 / CHARACTER;
+    let height = if span.joined { ROW } else { ROW - 2 };
     html! {
         g class=(format!("cell {}", span.state.class())) role="gridcell" aria-colspan=(span.steps)
             tabindex=(if is_first { "0" } else { "-1" }) {
             title { (title) }
-            rect x=(left + 1) y=(y + 1) width=(width - 2) height=(ROW - 2) rx="3" {}
+            rect x=(left + 1) y=(y + 1) width=(width - 2) height=(height) rx="3" {}
             @if matches!(span.state, CellState::None | CellState::Idle) {
                 path.line d=(format!("M{} {}h{}", left + 8, y + ROW / 2, width - 16)) {}
             } @else {
