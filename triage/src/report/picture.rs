@@ -315,10 +315,10 @@ impl Draft<'_> {
         let pages: BTreeSet<_> = pages.map(|(pfn, _)| (pfn.zone(), *pfn)).collect();
         // The zero page always exists, so hide its row if the row never changes and the finding is
         // not about the zero page. Hide pages that were only passed over by an allocation.
-        let is_free = |span: &Span| matches!(span.state, CellState::None | CellState::Freed);
+        let is_unused = |span: &Span| span.state == CellState::None;
         let is_idle = |row: &Row| {
             let zero = row.name == format!("{:?}", Pfn::ZERO) && row.spans.len() < 2;
-            !row.about_finding && (zero || row.spans.iter().all(is_free))
+            !row.about_finding && (zero || row.spans.iter().all(is_unused))
         };
         let rows = pages.into_iter().map(|(_, pfn)| {
             self.row(format!("{pfn:?}"), self.page == Some(pfn), |column| {
@@ -410,8 +410,10 @@ fn struct_cell(pfn: Pfn, column: &Column) -> Cell {
     };
     let state = if pfn == Pfn::ZERO {
         CellState::Zero
-    } else if page.has(PageFlags::FREE) || !is_tail && page.refcount == 0 && entries.is_empty() {
+    } else if page.has(PageFlags::FREE) {
         CellState::Freed
+    } else if !is_tail && page.refcount == 0 && entries.is_empty() {
+        CellState::None
     } else if pfn.zone() > mm_core::DEVICES {
         CellState::Unknown
     } else if leaf(|leaf| matches!(leaf, Softleaf::Migration(_))) {
