@@ -66,6 +66,6 @@ int main(void)
 	if (stat <= 0 || applied <= 0)
 		return printf("cannot be run: stat has passed %ld bytes, and %ld are migrated\n", stat, applied), 2;
 	if (migrated < applied)
-		return printf("BROKEN: %ld bytes are migrated, and %ld have passed the filter; for \"stat\", all have passed\n", applied, migrated), 1;
+		return printf("BROKEN: %ld bytes are migrated, and %ld have passed the filter; for \"stat\", %ld have passed\n", applied, migrated, stat), 1;
 	return puts("ok"), 0;
 }
