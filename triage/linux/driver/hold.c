@@ -136,10 +136,13 @@ long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
 	held->pin = range->flags & MMFUZZ_PIN;
 	if (fast && range->len > 1)
 		fast = all_fast(range, flags);
-	for (i = 0; !ret && i < range->len; i++) {
-		ret = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, fast, &page);
-		if (!ret)
+	/* a page that cannot be had was faulted in, so go on with those behind it, which fail alike */
+	for (i = 0; i < range->len && ret != -EUCLEAN; i++) {
+		long one = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, fast, &page);
+
+		if (!one)
 			add_page(held, page);
+		ret = i && one != ret ? -EUCLEAN : one;
 	}
 	if (ret)
 		drop_pages(held);

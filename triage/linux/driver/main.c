@@ -88,24 +88,26 @@ static bool valid_range(const struct mmfuzz_range *range)
 				  MMFUZZ_FAST | MMFUZZ_LONGTERM));
 }
 
-/* Lets the device access each page of a range. All accesses must give the same word. */
+/* Lets the device access each page of a range. All accesses must give the same word, or fail alike. */
 static long each_page(struct session *session, struct mmfuzz_range *range)
 {
+	struct mmfuzz_range first = *range;
+	long ret = mmfuzz_access(session, &first);
 	unsigned int i;
 
-	for (i = 0; i < range->len; i++) {
+	for (i = 1; i < range->len && ret != -EINTR; i++) {
 		struct mmfuzz_range one = *range;
-		long ret;
+		long other;
 
 		one.addr += i * PAGE_SIZE;
-		ret = mmfuzz_access(session, &one);
-		if (ret)
-			return ret;
-		if (i && one.result != range->result)
+		other = mmfuzz_access(session, &one);
+		if (other == -EINTR)
+			return other;
+		if (other != ret || (!ret && one.result != first.result))
 			return -EUCLEAN;
-		range->result = one.result;
 	}
-	return 0;
+	range->result = first.result;
+	return ret;
 }
 
 /* Finds the folios that a range maps now, runs a command for each, and adds the results. */

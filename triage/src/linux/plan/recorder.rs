@@ -4,7 +4,7 @@ use super::super::frees::Frees;
 use super::super::observe;
 use super::super::places::{self, Points};
 use super::expected::{Expected, Refusal};
-use mm_core::{AllocKind, Event, Lock, MmId, Rules, State, TaskId, Wait};
+use mm_core::{AllocKind, Event, Lock, MmId, Pfn, PresentPte, Rules, State, TaskId, Wait};
 use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};
 use mm_fuzz::program::{Op, Program, Step};
@@ -64,6 +64,31 @@ impl Recorder<'_> {
             (_, Outcome::Exclusive(pages)) => Outcome::Exclusive(pages * unit),
             _ => outcome,
         }
+    }
+
+    /// True if the operation takes a reference to a page of a large folio, and must make the page
+    /// exclusive before. Whether it reuses or copies the page depends on the folio's references. A
+    /// page of the program is many pages of the guest, so the guest's references add up.
+    fn holds_part_of_shared(&self, op: Op, s: &State) -> bool {
+        let (Op::Get { addr, .. }
+        | Op::GetFast { addr, .. }
+        | Op::Pin { addr, .. }
+        | Op::PinFast { addr, .. }
+        | Op::PinLongterm { addr, .. }) = op
+        else {
+            return false;
+        };
+        let addr = Window::of(self.program).addr(addr);
+        self.mms.iter().flatten().any(|mm| {
+            let entry = s.tables().entry_for(s.mm(*mm).pgd, addr).present();
+            let page = entry.map(PresentPte::pfn).filter(|pfn| *pfn != Pfn::ZERO);
+            page.is_some_and(|pfn| {
+                let head = s.head(s.folio(pfn));
+                let whole = head.entire_mapcount > 0;
+                let exclusive = if whole { head } else { s.page(pfn) }.anon_exclusive();
+                head.order > 0 && !exclusive
+            })
+        })
     }
 
     /// Where operations are stopped, by number.
@@ -245,6 +270,11 @@ impl Observer for Recorder<'_> {
         }
         if matches!(self.program.ops[step].op, Op::Exit { .. }) && self.running.len() > 1 {
             self.refuse(Refusal::ExitWhileBusy);
+        }
+        if self.holds_part_of_shared(self.program.ops[step].op, s) {
+            self.refuse(Refusal::HugePages(
+                "takes references to pages of a shared huge page: the guest takes them one by one, and each is one more holder for the next",
+            ));
         }
         self.armed = armed(s);
         (self.left, self.beside) = (self.armed, false);

@@ -108,6 +108,18 @@ fn what_nothing_outside_the_kernel_can_do_is_refused() {
 }
 
 #[test]
+fn references_to_parts_of_a_shared_huge_page_are_refused() {
+    let refused = |text: &str| matches!(of(text), Err(Refusal::HugePages(_)));
+    let huge = "thp always\nmmap p0 0 8 rw\nwrite p0 0";
+    assert!(!refused(&format!("{huge}\npin p0 0 r\nget p0 1 w")));
+    assert!(!refused(&format!("{huge}\nfork p0\nread p0 0")));
+    assert!(refused(&format!("{huge}\nfork p0\npin p0 0 r")));
+    assert!(refused(&format!("{huge}\nfork p0\nget p1 3 w")));
+    let small = "mmap p0 0 8 rw\nwrite p0 0";
+    assert!(!refused(&format!("{small}\nfork p0\npin p0 0 r")));
+}
+
+#[test]
 fn a_device_page_of_a_locked_area_is_freed_in_order() {
     for last in ["munmap p0 0 2", "exit p0", "mmap p0 0 2 rw", "read p0 0"] {
         let text = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 0 2 on\nmigrate p0 0 2 d0";
