@@ -33,7 +33,7 @@ impl Call {
             | Self::VmRead(_)
             | Self::FileWrite(_)
             | Self::FileRead(_)
-            | Self::Allocate(_)
+            | Self::Allocate(..)
             | Self::Name(_)
             | Self::Migrate(_)
             | Self::Punch(_)

@@ -93,6 +93,8 @@ kinds! {
         "a page is soft-dirty only if it was written to";
     FailedChange, "failed-change", "a call of userfaultfd that failed has changed the protection of a page",
         "a call of userfaultfd that fails changes nothing";
+    FailedFile, "failed-file", "a call that failed has changed the size of a file, or takes space",
+        "a call that fails leaves a file as it was";
     FailedMapping, "failed-mapping", "a call that failed has changed a mapping",
         "a call that fails leaves mappings as they were";
     WalkEnd, "walk-end", "PAGEMAP_SCAN reports pages behind walk_end",
@@ -379,6 +381,13 @@ impl fmt::Display for Breach {
                 f,
                 ": its size or mode is {:#x} and was {:#x}",
                 self.got, self.wanted
+            ),
+            BreachKind::FailedFile => write!(
+                f,
+                ": its {} is {} and was {}",
+                if self.page == 0 { "size" } else { "space" },
+                self.got,
+                self.wanted
             ),
             BreachKind::Attaches => write!(f, ": {}", self.got),
             BreachKind::Node => write!(

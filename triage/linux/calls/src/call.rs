@@ -212,6 +212,31 @@ impl MapKind {
     }
 }
 
+/// What the program's memfd is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FileKind {
+    /// A memfd.
+    #[default]
+    Plain,
+    /// A memfd that consists of huge pages of hugetlb.
+    Hugetlb,
+    /// A file of a tmpfs that has room for three quarters of it.
+    Tmpfs,
+    /// Shared anonymous memory, opened by `/proc/self/map_files`.
+    Anonymous,
+}
+
+impl FileKind {
+    /// All kinds but the first, each with its word in the header of a program.
+    pub const HEADERS: [(Self, &'static str); 3] = [
+        (Self::Hugetlb, "huge-file"),
+        (Self::Tmpfs, "tmpfs-file"),
+        (Self::Anonymous, "anonymous-file"),
+    ];
+    /// How many pages a tmpfs has room for.
+    pub const ROOM: u16 = PAGES / 4 * 3;
+}
+
 /// The modes of `UFFDIO_REGISTER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Modes {
@@ -345,8 +370,8 @@ pub enum Call {
     FileWrite(Range),
     /// Reads the word of each page of the memfd, by `pread`.
     FileRead(Range),
-    /// `fallocate` of these pages of the memfd.
-    Allocate(Range),
+    /// `fallocate` of these pages of the memfd, with `FALLOC_FL_KEEP_SIZE` if the flag is set.
+    Allocate(Range, bool),
     /// Puts the pages, at most 16, into a pipe (`vmsplice`), which has references to them.
     Splice(Range),
     /// Closes the pipe.
@@ -533,7 +558,7 @@ impl Call {
             Self::VmRead(_) => "vm-read",
             Self::FileWrite(_) => "file-write",
             Self::FileRead(_) => "file-read",
-            Self::Allocate(_) => "fallocate",
+            Self::Allocate(..) => "fallocate",
             Self::Splice(_) => "splice",
             Self::Unsplice => "unsplice",
             Self::Name(_) => "name",
@@ -601,7 +626,17 @@ impl Call {
 
     /// It is about the memfd itself.
     pub const fn is_about_file(&self) -> bool {
-        matches!(self, Self::SealFile(_) | Self::FileSize(_) | Self::FileMode)
+        matches!(
+            self,
+            Self::SealFile(_)
+                | Self::FileSize(_)
+                | Self::FileMode
+                | Self::FileWrite(_)
+                | Self::FileRead(_)
+                | Self::Allocate(..)
+                | Self::Punch(_)
+                | Self::Truncate(_)
+        )
     }
 
     /// It may map memory, or change what may be done with it.
@@ -663,7 +698,7 @@ impl Call {
             | Self::VmRead(range)
             | Self::FileWrite(range)
             | Self::FileRead(range)
-            | Self::Allocate(range)
+            | Self::Allocate(range, _)
             | Self::Splice(range)
             | Self::Name(range)
             | Self::Pin(range)

@@ -1,6 +1,6 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
-use crate::call::{Advice, Call, MapKind, Modes, Policy, Prot, Resource, Step};
+use crate::call::{Advice, Call, FileKind, MapKind, Modes, Policy, Prot, Resource, Step};
 use crate::range::Range;
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;
@@ -61,7 +61,7 @@ pub fn random_program(rng: &mut Rng) -> Program {
     let mut program = Program {
         wp_async: rng.u8(0..4) == 0,
         monitor: rng.u8(0..4) == 0,
-        huge_file: rng.u8(0..8) == 0,
+        file: file(rng),
         mthp: rng.u8(0..3) == 0,
         always: rng.u8(0..8) == 0,
         implies_exec: rng.u8(0..16) == 0,
@@ -107,7 +107,7 @@ pub fn mutate(program: &mut Program, other: &Program, rng: &mut Rng) {
                 program.steps.splice(at..at, given);
             }
             12 if rng.u8(0..3) == 0 => program.monitor ^= true,
-            12 if rng.u8(0..6) == 0 => program.huge_file ^= true,
+            12 if rng.u8(0..6) == 0 => program.file = file(rng),
             12 if rng.u8(0..6) == 0 => program.always ^= true,
             12 if rng.u8(0..8) == 0 => program.implies_exec ^= true,
             12 if rng.bool() => program.mthp ^= true,
@@ -233,6 +233,14 @@ fn insert(program: &mut Program, rng: &mut Rng) {
     program.steps.insert(at, step);
 }
 
+/// What the memfd is.
+fn file(rng: &mut Rng) -> FileKind {
+    if rng.u8(0..4) > 0 {
+        return FileKind::Plain;
+    }
+    pick(&FileKind::HEADERS, rng).0
+}
+
 /// The number of an allocation that fails. Most calls make few.
 fn fail(rng: &mut Rng) -> u8 {
     let most = pick(&[3, 8, 20], rng);
@@ -268,7 +276,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         102 | 103 => Call::VmRead(few(known, rng)),
         104 | 105 => Call::FileWrite(few(known, rng)),
         106 => Call::FileRead(few(known, rng)),
-        107 | 108 => Call::Allocate(range),
+        107 | 108 => Call::Allocate(range, rng.bool()),
         109 => Call::Splice(few(known, rng)),
         110 => Call::Unsplice,
         111 | 112 => Call::Name(range),

@@ -26,7 +26,7 @@ mod text;
 pub use breach::{
     ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, memory, place, without_numbers,
 };
-pub use call::{Advice, Call, MapKind, Modes, Policy, Prot, Resource, Step};
+pub use call::{Advice, Call, FileKind, MapKind, Modes, Policy, Prot, Resource, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
 pub use ledger::{AccessPromise, BrokenPromise, Ledger, Performed, wakes};
@@ -61,8 +61,8 @@ pub struct Program {
     /// A thread reads the userfaultfd of each process: one thread for both if the child inherits a
     /// registration, else one in each process. It resolves page faults, and notes events.
     pub monitor: bool,
-    /// The memfd consists of huge pages of hugetlb.
-    pub huge_file: bool,
+    /// What the memfd is.
+    pub file: FileKind,
     /// MADV_HUGEPAGE also gives folios of 16, 64 and 256 kB; otherwise huge pages of 2 MiB only.
     pub mthp: bool,
     /// All memory may have huge pages, also the memfd; otherwise memory with MADV_HUGEPAGE only.
@@ -77,7 +77,15 @@ pub struct Program {
 impl Program {
     /// Mappings of this kind have huge pages of hugetlb.
     pub const fn is_hugetlb(&self, kind: MapKind) -> bool {
-        kind.is_hugetlb() || self.huge_file && kind.is_file()
+        kind.is_hugetlb() || matches!(self.file, FileKind::Hugetlb) && kind.is_file()
+    }
+
+    /// The program has a memfd.
+    pub fn uses_file(&self) -> bool {
+        self.steps.iter().any(|step| match step.call {
+            Call::Map { kind, .. } => kind.is_file(),
+            ref call => call.is_about_file(),
+        })
     }
 
     /// The flags of `memfd_create` for the memfd: `MFD_HUGETLB`, and `MFD_ALLOW_SEALING` or
@@ -91,7 +99,7 @@ impl Program {
         } else {
             0
         };
-        seals | if self.huge_file { 4 } else { 0 }
+        seals | if self.file == FileKind::Hugetlb { 4 } else { 0 }
     }
 }
 

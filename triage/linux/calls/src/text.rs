@@ -1,6 +1,6 @@
 //! The text of a program: a line for each step.
 
-use crate::call::{Advice, Call, MapKind, Modes, Policy, Prot, Resource, Step};
+use crate::call::{Advice, Call, FileKind, MapKind, Modes, Policy, Prot, Resource, Step};
 use crate::range::Range;
 use crate::{MAX_STEPS, MOST_FAIL, PAGES, Program};
 use std::fmt::{self, Display};
@@ -104,6 +104,7 @@ impl Display for Step {
                 f.write_str(if on { " on" } else { " off" })
             }
             Call::Copy(_, protect) => f.write_str(flag(protect, " wp")),
+            Call::Allocate(_, keeps) => f.write_str(flag(keeps, " keep-size")),
             Call::UffdMove(_, to) => write!(f, " {to}"),
             Call::Scan {
                 categories,
@@ -132,8 +133,11 @@ impl Display for Program {
         if self.monitor {
             f.write_str("monitor\n")?;
         }
-        if self.huge_file {
-            f.write_str("huge-file\n")?;
+        let file = FileKind::HEADERS
+            .iter()
+            .find(|(kind, _)| *kind == self.file);
+        if let Some((_, word)) = file {
+            writeln!(f, "{word}")?;
         }
         if self.mthp {
             f.write_str("mthp\n")?;
@@ -177,7 +181,6 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
             [] => {}
             ["wp-async"] => program.wp_async = true,
             ["monitor"] => program.monitor = true,
-            ["huge-file"] => program.huge_file = true,
             ["mthp"] => program.mthp = true,
             ["always"] => program.always = true,
             ["implies-exec"] => program.implies_exec = true,
@@ -202,7 +205,13 @@ pub fn parse(text: &str) -> Result<Program, ParseError> {
                     return Err(failed(format!("{name} cannot be beside: {why}")));
                 }
             }
-            [name] => return Err(failed(format!("'{name}' has no process: give p0 or p1"))),
+            [name] => {
+                let mut kinds = FileKind::HEADERS.iter();
+                let Some((kind, _)) = kinds.find(|(_, word)| *word == name) else {
+                    return Err(failed(format!("'{name}' has no process: give p0 or p1")));
+                };
+                program.file = *kind;
+            }
         }
     }
     let limit = text
@@ -330,7 +339,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "vm-read" => Call::VmRead(range),
         "file-write" => Call::FileWrite(range),
         "file-read" => Call::FileRead(range),
-        "fallocate" => Call::Allocate(range),
+        "fallocate" => Call::Allocate(range, flag(0, "keep-size")?),
         "splice" => Call::Splice(range),
         "name" => Call::Name(range),
         "pin" => Call::Pin(range),

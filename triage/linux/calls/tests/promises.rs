@@ -1,7 +1,8 @@
 //! What the ledger promises of files, read-write protection, pins and hugetlb.
 
 use mm_linux_calls::{
-    AccessPromise, Advice, BreachKind, Call, Ledger, MapKind, Modes, Program, Prot, Range, place,
+    AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Modes, Program, Prot,
+    Range, place,
 };
 
 const PRESENT: u64 = 1 << 63;
@@ -51,7 +52,7 @@ fn a_copy_of_a_file_outlives_a_hole_and_not_a_truncation() {
 fn a_write_to_a_huge_page_of_a_file_copies_all_of_it() {
     let mut ledger = Ledger::default();
     ledger.reset(&Program {
-        huge_file: true,
+        file: FileKind::Hugetlb,
         ..Program::default()
     });
     let prot = Prot::Write;

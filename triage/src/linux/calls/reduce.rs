@@ -1,6 +1,6 @@
 //! Makes a program shorter while it has the same finding on the kernel.
 
-use mm_linux_calls::{Advice, Call, HUGE, MapKind, Program, Prot, Range};
+use mm_linux_calls::{Advice, Call, FileKind, HUGE, MapKind, Program, Prot, Range};
 
 /// Simpler programs, in the order in which they are tried: first those without some of the steps,
 /// the largest removals first; then those with as many steps and simpler settings, operands or
@@ -31,7 +31,7 @@ fn candidates(program: &Program) -> Vec<Program> {
     };
     changed(&|program| program.wp_async = false);
     changed(&|program| program.monitor = false);
-    changed(&|program| program.huge_file = false);
+    changed(&|program| program.file = FileKind::Plain);
     changed(&|program| program.mthp = false);
     changed(&|program| program.always = false);
     changed(&|program| program.implies_exec = false);
@@ -111,6 +111,7 @@ fn simplify(call: &mut Call) {
         Call::LockAll(flags) if *flags > 1 => *flags &= flags.wrapping_sub(1),
         Call::SealFile(seals) if seals.count_ones() > 1 => *seals &= seals.wrapping_sub(1),
         Call::Copy(_, protect) => *protect = false,
+        Call::Allocate(_, keeps) => *keeps = false,
         Call::Lock { on_fault, .. } => *on_fault = false,
         Call::MemWrite(range) | Call::VmWrite(range) | Call::WriteZero(range) => {
             *call = Call::Write(*range);

@@ -11,6 +11,7 @@ impl Process<'_> {
         let call = &step.call;
         let mut result = 0;
         let mappings = Self::mappings_before(step);
+        let file = self.kernel.file_before(call);
         let fresh = std::mem::take(&mut self.fresh);
         if at == 0 && self.job.program.file_flags() & !4 != 0 {
             // what the memfd is like at first
@@ -72,6 +73,11 @@ impl Process<'_> {
         }
         self.look_at_nodes(at, call, &fresh);
         self.look_at_limits(at, call, result);
+        if let Some(file) = file.filter(|_| result < 0)
+            && let Some((which, now, before)) = self.kernel.file_changed(&file)
+        {
+            self.note(at, which, (BreachKind::FailedFile, now, before));
+        }
         // a failure that did not happen must not reach a later call
         self.kernel.fail_next(call, 0);
         self.look_at_mappings(at, call, result, mappings.as_ref());

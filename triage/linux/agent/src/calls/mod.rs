@@ -59,11 +59,12 @@ struct Process<'a> {
 }
 
 /// Breaches that concern a counter, a limit or a file, but no page.
-const PAGELESS: [BreachKind; 5] = [
+const PAGELESS: [BreachKind; 6] = [
     BreachKind::Accounting,
     BreachKind::BelowZero,
     BreachKind::OverLimit,
     BreachKind::Sealed,
+    BreachKind::FailedFile,
     BreachKind::Attaches,
 ];
 

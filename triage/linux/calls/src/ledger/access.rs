@@ -4,6 +4,7 @@ use super::page::*;
 use super::{AccessPromise, BrokenPromise, FILE_CELLS, Ledger};
 use crate::HUGE;
 use crate::breach::BreachKind;
+use crate::call::FileKind;
 use crate::range::Range;
 
 impl Ledger {
@@ -22,13 +23,19 @@ impl Ledger {
             AccessPromise::Either
         } else if is_shut || page.has(RWP) && !self.resolves() {
             AccessPromise::Faults
-        } else if page.has(HUGETLB) || may_be_missing || may_be_protected {
+        } else if page.has(HUGETLB) || self.may_be_full(page) || may_be_missing || may_be_protected
+        {
             AccessPromise::Either
         } else if is_protected {
             AccessPromise::Faults
         } else {
             AccessPromise::Allowed
         }
+    }
+
+    /// The memfd may have no room for the page.
+    fn may_be_full(&self, page: &Page) -> bool {
+        self.file == FileKind::Tmpfs && page.any(SHARED | FILE) && page.cell as usize >= FILE_CELLS
     }
 
     pub(super) fn word(&self, page: &Page) -> u64 {
@@ -125,6 +132,9 @@ impl Ledger {
         self.soil(process, at);
         if self.pages[process][at].has(VAGUE) {
             self.loosen(process, at);
+            if succeeded {
+                self.loses(process, at);
+            }
             return None;
         }
         let page = &mut self.pages[process][at];
@@ -286,6 +296,8 @@ impl Ledger {
                 if let Some(breach) = breach {
                     return Some((at, breach));
                 }
+            } else if self.pages[process][at].has(VAGUE) {
+                self.loses(process, at);
             }
             let page = &mut self.pages[process][at];
             page.set(DIRTY | WRITTEN, false);

@@ -61,7 +61,10 @@ impl Ledger {
             Call::Resize(range, len) => self.resize(process, range, len, failed),
             Call::Brk(range, len) => self.brk(process, range, len, failed),
             Call::Bind(range, policy, node) => self.bind(process, range, (policy, node), failed),
-            Call::FileSize(pages) => self.shorten(pages),
+            Call::FileSize(pages) => self.set_end(pages, failed),
+            Call::Allocate(_, true) => {}
+            Call::Allocate(_, false) if failed => self.is_end_known = false,
+            Call::Allocate(range, false) => self.lengthen(range.pages().end),
             Call::Limit(Resource::Stack) => {
                 self.limits_stack[process] = true;
                 let pages = self.pages[process].iter_mut();
@@ -123,6 +126,9 @@ impl Ledger {
             Call::FileWrite(range) => self.write_file(range, step, failed),
             Call::Punch(range) => self.zero(range, false, failed),
             Call::Truncate(range) => {
+                if !failed {
+                    self.set_end(PAGES, false);
+                }
                 self.zero(Range::new(range.first, PAGES), true, failed);
                 if failed {
                     self.shorten(range.first);
@@ -193,6 +199,10 @@ impl Ledger {
                 let filled = Range::new(range.first, done);
                 for at in filled.pages().take(done.into()) {
                     let word = Range::word(step, at);
+                    if self.pages[process][at].has(VAGUE) {
+                        self.loses(process, at);
+                        continue;
+                    }
                     let page = &mut self.pages[process][at];
                     page.set(KNOWN | POPULATED, true);
                     page.set(OR_ZERO | WRITTEN | UNCOPIED | PERHAPS_COPIED, false);
@@ -210,6 +220,10 @@ impl Ledger {
             Call::Zero(range) => {
                 let filled = Range::new(range.first, done);
                 for at in filled.pages().take(done.into()) {
+                    if self.pages[process][at].has(VAGUE) {
+                        self.loses(process, at);
+                        continue;
+                    }
                     let page = &mut self.pages[process][at];
                     page.set(PROTECTED | OR_ZERO | WRITTEN, false);
                     page.set(UNCOPIED | PERHAPS_COPIED, false);
@@ -321,6 +335,11 @@ impl Ledger {
 
     /// Words are written to the memfd.
     fn write_file(&mut self, range: Range, step: usize, failed: bool) {
+        if failed {
+            self.is_end_known = false;
+        } else {
+            self.lengthen(range.pages().end);
+        }
         for at in range.pages() {
             let cell = FILE_CELLS + at;
             self.cells[cell] = Range::word(step, at);

@@ -3,7 +3,7 @@
 use super::page::*;
 use super::{BrokenPromise, FILE_CELLS, Ledger};
 use crate::breach::BreachKind;
-use crate::call::{Advice, MapKind, Policy, Prot, Resource};
+use crate::call::{Advice, FileKind, MapKind, Policy, Prot, Resource};
 use crate::range::Range;
 
 /// The pages before a stack that must be free (`stack_guard_gap`).
@@ -22,7 +22,7 @@ impl Ledger {
         prot: Prot,
         failed: bool,
     ) {
-        let is_huge_file = self.huge_file && kind.is_file();
+        let is_huge_file = self.file == FileKind::Hugetlb && kind.is_file();
         self.has_blocks |= kind.is_hugetlb() || is_huge_file;
         let mut flags = MAPPED | KNOWN;
         if is_huge_file {
@@ -70,6 +70,7 @@ impl Ledger {
             } else if kind.is_file() && self.lost[cell / 64] >> (cell % 64) & 1 != 0 {
                 page.give_up();
                 page.set(WAS_SHARED, false);
+                page.set(BEYOND, true);
             }
         }
     }
@@ -103,6 +104,7 @@ impl Ledger {
             if self.lost[place / 64] >> (place % 64) & 1 != 0 {
                 page.give_up();
                 page.set(WAS_SHARED, false);
+                page.set(BEYOND, true);
             }
         }
     }
@@ -300,6 +302,57 @@ impl Ledger {
         for page in beyond.filter(|page| !page.has(VAGUE)) {
             page.give_up();
             page.set(WAS_SHARED, false);
+            page.set(BEYOND, true);
+        }
+        self.is_end_known = false;
+    }
+
+    /// ftruncate of the memfd has succeeded. What it gains is zero.
+    pub(super) fn set_end(&mut self, pages: u16, failed: bool) {
+        let is_shorter = usize::from(pages) < self.file_end;
+        if failed || is_shorter || self.file == FileKind::Hugetlb {
+            self.shorten(pages);
+        } else {
+            self.lengthen(pages.into());
+            self.file_end = pages.into();
+        }
+        // mmap makes a file of hugetlb longer
+        self.is_end_known = !failed && self.file != FileKind::Hugetlb;
+    }
+
+    /// The memfd, whose end is known, ends behind this page now, unless it is longer. What it gains
+    /// is zero.
+    pub(super) fn lengthen(&mut self, end: usize) {
+        if !self.is_end_known {
+            return;
+        }
+        for cell in (FILE_CELLS..).take(end).skip(self.file_end) {
+            self.cells[cell] = 0;
+            self.lost[cell / 64] &= !(1 << (cell % 64));
+        }
+        self.file_end = self.file_end.max(end);
+    }
+
+    /// A page of which nothing is claimed was written to: what it maps is not known.
+    pub(super) fn loses(&mut self, process: usize, at: usize) {
+        let page = self.pages[process][at];
+        let cell = page.cell as usize;
+        let end = FILE_CELLS + self.file_end;
+        let lost = match page.has(BEYOND) {
+            // what is written behind the end of the memfd is gone when the memfd gets longer
+            true if cell >= end && self.is_end_known => return,
+            true => cell..cell + 1,
+            false => FILE_CELLS..end,
+        };
+        for cell in lost.clone() {
+            self.lost[cell / 64] |= 1 << (cell % 64);
+        }
+        let pages = self.pages.iter_mut().flatten();
+        let pages =
+            pages.filter(|page| page.is_in_object() && lost.contains(&(page.cell as usize)));
+        for page in pages.filter(|page| !page.has(VAGUE)) {
+            page.give_up();
+            page.set(WAS_SHARED, false);
         }
     }
 
@@ -372,10 +425,12 @@ impl Ledger {
     pub(super) fn remove(&mut self, process: usize, range: Range, failed: bool) {
         for at in range.pages() {
             let page = self.pages[process][at];
-            if !page.has(MAPPED) || page.has(VAGUE) {
+            if !page.has(MAPPED) {
                 continue;
             }
-            if failed {
+            if page.has(VAGUE) {
+                self.loses(process, at);
+            } else if failed {
                 if page.any(SHARED | FILE) {
                     self.pages[process][at].give_up();
                 }

@@ -82,6 +82,8 @@ impl Ledger {
             self.named.0.min(other.named.0),
             self.named.1.max(other.named.1),
         );
+        self.is_end_known =
+            self.is_end_known && other.is_end_known && self.file_end == other.file_end;
         self.file_end = self.file_end.min(other.file_end);
         if self.pin != other.pin {
             self.pin = None;

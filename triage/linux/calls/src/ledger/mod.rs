@@ -9,7 +9,8 @@
 //! - soft-dirty of shared memory, which is lost when the page is reclaimed;
 //! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
 //! - soft-dirty of hugetlb, which does not have it;
-//! - success of accesses to hugetlb, whose pages may run out;
+//! - success of accesses to hugetlb, whose pages may run out, and to a file of a tmpfs, which may be
+//!   full;
 //! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
 //! - anything that a call which failed may have done;
 //! - what depends on the order of two calls that ran at once.
@@ -28,6 +29,7 @@ pub use tell::Performed;
 pub use waiters::wakes;
 
 use crate::breach::{BreachKind, memory};
+use crate::call::FileKind;
 use crate::range::Range;
 use crate::{PAGES, PROCESSES, Program};
 use page::{DROPPABLE, FILE, HOLE, HUGETLB, MAPPED, Page, SHARED, VAGUE};
@@ -57,8 +59,8 @@ pub struct Ledger {
     wp_async: bool,
     /// A monitor resolves page faults.
     monitor: bool,
-    /// The memfd is one of hugetlb.
-    huge_file: bool,
+    /// What the memfd is.
+    file: FileKind,
     alive: [bool; PROCESSES],
     pages: [[Page; PAGES as usize]; PROCESSES],
     cells: [u64; CELLS],
@@ -79,6 +81,8 @@ pub struct Ledger {
     named: (usize, usize),
     /// The pages of the memfd that are certainly before its end.
     file_end: usize,
+    /// The memfd ends right there.
+    is_end_known: bool,
     /// The stacks of the process are limited.
     limits_stack: [bool; PROCESSES],
     /// What the process maps may be locked.
@@ -90,7 +94,7 @@ impl Default for Ledger {
         Self {
             wp_async: false,
             monitor: false,
-            huge_file: false,
+            file: FileKind::Plain,
             alive: [true, false],
             pages: [[HOLE; PAGES as usize]; PROCESSES],
             cells: [0; CELLS],
@@ -103,6 +107,7 @@ impl Default for Ledger {
             pin_writes: false,
             named: (PAGES.into(), 0),
             file_end: PAGES.into(),
+            is_end_known: true,
             limits_stack: [false; PROCESSES],
             locks_future: [false; PROCESSES],
         }
@@ -114,7 +119,7 @@ impl Ledger {
     pub fn reset(&mut self, program: &Program) {
         self.wp_async = program.wp_async;
         self.monitor = program.monitor;
-        self.huge_file = program.huge_file;
+        self.file = program.file;
         self.alive = [true, false];
         self.pages = [[HOLE; PAGES as usize]; PROCESSES];
         self.cells[FILE_CELLS..].fill(0);
@@ -127,6 +132,7 @@ impl Ledger {
         self.pin_writes = false;
         self.named = (PAGES.into(), 0);
         self.file_end = PAGES.into();
+        self.is_end_known = true;
         self.limits_stack = [false; PROCESSES];
         self.locks_future = [false; PROCESSES];
     }

@@ -68,6 +68,10 @@ pub const STACK: u64 = 1 << 31;
 /// The mapping has grown by this page since the stack was limited.
 pub const GROWN: u64 = 1 << 32;
 
+/// Nothing else is claimed of the page, but it maps the word of the memfd that its cell says. When
+/// it was mapped, or later, this word was not known, or lay behind the end of the memfd.
+pub const BEYOND: u64 = 1 << 33;
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
     pub flags: u64,

@@ -278,6 +278,19 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
                 ..EmittedCheck::default()
             }
         }
+        BreachKind::FailedFile if program.uses_file() => {
+            let step = step.map(|step| made(program, step, breach));
+            EmittedCheck {
+                instead: Some(format!(
+                    "struct stat before, after;\nfstat(file, &before), errno = 0;\n{}\nint error = errno;",
+                    step.unwrap_or_default()
+                )),
+                after: "fstat(file, &after);".to_owned(),
+                broken: "error && (before.st_size != after.st_size || before.st_blocks < after.st_blocks)"
+                    .to_owned(),
+                ..EmittedCheck::default()
+            }
+        }
         BreachKind::SmapsShared => EmittedCheck {
             broken: format!(
                 "smaps(AT({page}), \"Shared_Clean: %ld\") + smaps(AT({page}), \"Shared_Dirty: %ld\") > 0"
@@ -525,6 +538,7 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
         | BreachKind::FailedMapping
         | BreachKind::FailedChange
         | BreachKind::Waits
+        | BreachKind::FailedFile
         | BreachKind::Sealed
         | BreachKind::NotFilled => EmittedCheck::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {

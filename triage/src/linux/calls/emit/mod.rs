@@ -11,7 +11,7 @@ mod statement;
 
 use check::{EmittedCheck, check};
 use lines::add;
-use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, MapKind, Program, Step};
+use mm_linux_calls::{Advice, Breach, BreachKind, COUNTERS, Call, FileKind, Program, Step};
 use statement::{Fails, Needs, failing, needs, other, statement, told, with_personality};
 use std::fmt::Write;
 
@@ -58,7 +58,7 @@ fn tries(program: &Program) -> u16 {
 }
 
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 21] = [
+const HEADERS: [(&str, &[&str]); 22] = [
     ("errno.h", &["errno"]),
     (
         "fcntl.h",
@@ -95,7 +95,8 @@ const HEADERS: [(&str, &[&str]); 21] = [
     ("sys/personality.h", &["personality("]),
     ("sys/resource.h", &["rlimit("]),
     ("sys/shm.h", &["shmget(", "shmctl("]),
-    ("sys/stat.h", &["fstat(", "fchmod("]),
+    ("sys/mount.h", &["mount("]),
+    ("sys/stat.h", &["fstat(", "fchmod(", "mkdir("]),
     ("sys/swap.h", &["swapoff("]),
     ("sys/syscall.h", &["SYS_", "BRK("]),
     ("sys/uio.h", &["iovec"]),
@@ -442,24 +443,11 @@ impl<'a> Writer<'a> {
         if kinds().any(|kind| program.is_hugetlb(kind)) {
             add(&mut text, depth, &told("/proc/sys/vm/nr_hugepages", "16"));
         }
-        let uses_file = |call: &Call| {
-            matches!(
-                call,
-                Call::Punch(_)
-                    | Call::Truncate(_)
-                    | Call::FileWrite(_)
-                    | Call::FileRead(_)
-                    | Call::Allocate(_)
-            ) || call.is_about_file()
-        };
-        if kinds().any(MapKind::is_file) || calls().any(uses_file) {
+        if program.uses_file() {
             add(
                 &mut text,
                 depth,
-                &format!(
-                    "int file = memfd_create(\"file\", {});\nftruncate(file, 2048 * 4096);",
-                    file_flags(program)
-                ),
+                &format!("{}\nftruncate(file, 2048 * 4096);", made(program)),
             );
         }
         if self.takes_turns() {
@@ -492,6 +480,28 @@ impl<'a> Writer<'a> {
             }
         }
         text
+    }
+}
+
+/// The statements that make the memfd, or what stands for it.
+fn made(program: &Program) -> String {
+    let size = 4 * FileKind::ROOM / 1024;
+    let huge = if program.always { "always" } else { "advise" };
+    match program.file {
+        FileKind::Plain | FileKind::Hugetlb => {
+            let flags = file_flags(program);
+            format!("int file = memfd_create(\"file\", {flags});")
+        }
+        FileKind::Tmpfs => format!(
+            "mkdir(\"/mnt\", 0755), mount(\"tmpfs\", \"/mnt\", \"tmpfs\", 0, \"size={size}m,huge={huge}\");\n\
+             int file = open(\"/mnt\", O_TMPFILE | O_RDWR, 0600);"
+        ),
+        FileKind::Anonymous => "\
+char *memory = mmap(0, 2048 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), path[64];
+sprintf(path, \"/proc/self/map_files/%lx-%lx\", (long)memory, (long)memory + 2048 * 4096);
+int file = open(path, O_RDWR);
+munmap(memory, 2048 * 4096);"
+            .to_owned(),
     }
 }
 

@@ -379,8 +379,9 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         Call::FileRead(range) => each(range, 0, |page, _| {
             format!("pread(file, &(long){{ 0 }}, 8, {page} * 4096);")
         }),
-        Call::Allocate(range) => format!(
-            "fallocate(file, 0, {} * 4096, {});",
+        Call::Allocate(range, keeps) => format!(
+            "fallocate(file, {}, {} * 4096, {});",
+            if keeps { "FALLOC_FL_KEEP_SIZE" } else { "0" },
             range.first,
             bytes(range.len)
         ),

@@ -1,4 +1,4 @@
-//! Limits of the process, seals of the memfd, policies of memory, and other states that a call sets
+//! Limits of the process, policies of memory, and other states that a call sets
 //! and later calls must not exceed or change.
 
 use super::{Kernel, addr, bytes, errno};
@@ -11,11 +11,6 @@ const PR_SET_MM_BRK: c_ulong = 7;
 const PR_SET_MDWE: c_int = 65;
 const SET_MEMPOLICY_HOME_NODE: c_long = 450;
 const MPOL_F_ADDR: c_ulong = 2;
-const F_ADD_SEALS: c_int = 1033;
-const F_GET_SEALS: c_int = 1034;
-const SEAL_SHRINK: c_int = 2;
-const SEAL_GROW: c_int = 4;
-const SEAL_EXEC: c_int = 0x20;
 /// Version 3 of `capset`, and all capabilities but CAP_IPC_LOCK.
 const CAP_VERSION: u32 = 0x2008_0522;
 const CAPS: [u32; 6] = [!(1 << 14), !(1 << 14), 0, 0x1ff, 0x1ff, 0];
@@ -28,14 +23,6 @@ pub struct Limited {
     last: u64,
 }
 
-/// What the memfd is like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileState {
-    seals: c_int,
-    size: i64,
-    mode: u32,
-}
-
 /// A field of /proc/self/status, in kB.
 fn status(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -43,7 +30,7 @@ fn status(field: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-fn told(result: c_long) -> i32 {
+pub(super) fn told(result: c_long) -> i32 {
     if result == -1 { errno() } else { 0 }
 }
 
@@ -257,47 +244,5 @@ impl Kernel {
             (rest[1..3] == *"wx" && first < page(end).min(range.pages().end)).then_some(first)
         });
         found.into_iter().next()
-    }
-
-    pub(super) fn seal_file(&self, seals: u8) -> i32 {
-        // SAFETY: a file of ours.
-        told(unsafe { libc::fcntl(self.file, F_ADD_SEALS, c_int::from(seals)) }.into())
-    }
-
-    pub(super) fn file_size(&self, pages: u16) -> i32 {
-        // SAFETY: no memory of ours lies in the file.
-        told(unsafe { libc::ftruncate(self.file, bytes(pages) as i64) }.into())
-    }
-
-    pub(super) fn file_mode(&self) -> i32 {
-        // SAFETY: a file of ours.
-        told(unsafe { libc::fchmod(self.file, 0o777) }.into())
-    }
-
-    /// Looks at the memfd. If its size or its mode has changed in spite of its seals, returns the
-    /// new value and the old one.
-    pub fn unsealed(&mut self) -> Option<(u64, u64)> {
-        if self.file == 0 {
-            return None;
-        }
-        // SAFETY: a struct stat is all integers, and the file is ours.
-        let state = unsafe {
-            let mut stat: libc::stat = std::mem::zeroed();
-            libc::fstat(self.file, &raw mut stat);
-            FileState {
-                seals: libc::fcntl(self.file, F_GET_SEALS).max(0),
-                size: stat.st_size,
-                mode: stat.st_mode & 0o111,
-            }
-        };
-        let before = self.state.replace(state)?;
-        let is_sealed = |seal: c_int| before.seals & seal != 0;
-        let is_broken = is_sealed(SEAL_SHRINK) && state.size < before.size
-            || is_sealed(SEAL_GROW) && state.size > before.size;
-        if is_broken {
-            return Some((state.size as u64, before.size as u64));
-        }
-        let is_executable = is_sealed(SEAL_EXEC) && state.mode & !before.mode != 0;
-        is_executable.then_some((state.mode.into(), before.mode.into()))
     }
 }

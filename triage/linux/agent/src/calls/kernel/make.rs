@@ -2,7 +2,7 @@
 
 use super::system::{khugepaged, ksm, limit_hugetlb, limit_maps, swap_off};
 use super::{Kernel, Monitor, addr, bytes, errno, open, told};
-use mm_linux_calls::{Advice, Call, MapKind, Modes, PAGE_BYTES, PAGES, Prot, Range};
+use mm_linux_calls::{Advice, Call, FileKind, MapKind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
 use std::os::fd::AsRawFd;
 
@@ -158,7 +158,8 @@ impl Kernel {
         let result = match *call {
             // the kernel would round the range
             Call::Map { range, kind, .. }
-                if (kind.is_hugetlb() || self.huge_file && kind.is_file()) && !range.is_huge() =>
+                if (kind.is_hugetlb() || self.file_kind == FileKind::Hugetlb && kind.is_file())
+                    && !range.is_huge() =>
             {
                 -libc::EINVAL
             }
@@ -217,10 +218,11 @@ impl Kernel {
                 self.pin_call(PIN_START, &mut words)
             }
             Call::Unpin => self.pin_call(PIN_STOP, &mut []),
-            Call::Allocate(range) => {
+            Call::Allocate(range, keeps) => {
                 let (at, len) = (bytes(range.first) as i64, bytes(range.len) as i64);
+                let mode = if keeps { libc::FALLOC_FL_KEEP_SIZE } else { 0 };
                 // SAFETY: no memory of ours lies in the file.
-                match unsafe { libc::fallocate(self.file, 0, at, len) } {
+                match unsafe { libc::fallocate(self.file, mode, at, len) } {
                     0 => 0,
                     _ => errno(),
                 }

@@ -1,12 +1,14 @@
 //! The system calls.
 
+mod file;
 mod limits;
 mod make;
 mod scan;
 mod smaps;
 mod system;
 
-pub use limits::FileState;
+pub use file::FileState;
+pub use file::mount;
 use limits::Limited;
 pub use scan::{Scan, categories};
 pub use smaps::Counted;
@@ -15,7 +17,9 @@ pub use system::{free_hugetlb, free_maps, set_headers, set_up};
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
 use crate::cover::Trace;
-use mm_linux_calls::{BASE, Call, PAGE_BYTES, PAGES, Performed, Program, Range, Step, UffdEvent};
+use mm_linux_calls::{
+    BASE, Call, FileKind, PAGE_BYTES, PAGES, Performed, Program, Range, UffdEvent,
+};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -95,8 +99,8 @@ fn read_at(file: io::Result<&File>, at: u64) -> Result<u64, i32> {
 /// What a process needs for its calls.
 pub struct Kernel {
     wp_async: bool,
-    /// The memfd is one of hugetlb.
-    huge_file: bool,
+    /// What the memfd is.
+    file_kind: FileKind,
     uffd: Option<i32>,
     /// Where the monitor leaves what it reads, if the program has one.
     mailbox: Option<&'static Mailbox>,
@@ -144,24 +148,14 @@ impl Kernel {
         mailbox: &'static Mailbox,
         trace: Option<&'static Trace>,
     ) -> Self {
-        let maps_file = |step: &Step| match step.call {
-            Call::Map { kind, .. } => kind.is_file(),
-            ref call => call.is_about_file(),
-        };
-        let file = if program.steps.iter().any(maps_file) {
-            // SAFETY: a name and flags.
-            unsafe {
-                let flags = program.file_flags();
-                let file = libc::memfd_create(c"mmfuzz".as_ptr(), flags);
-                libc::ftruncate(file, bytes(PAGES) as i64);
-                file
-            }
+        let file = if program.uses_file() {
+            file::create(program)
         } else {
             0
         };
         Self {
             wp_async: program.wp_async,
-            huge_file: program.huge_file,
+            file_kind: program.file,
             uffd: None,
             mailbox: program.monitor.then_some(mailbox),
             monitor: None,

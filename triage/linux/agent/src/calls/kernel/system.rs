@@ -36,6 +36,7 @@ pub fn set_up() -> io::Result<()> {
     ] {
         std::fs::write(format!("{KHUGEPAGED}{name}"), value)?;
     }
+    super::mount();
     free_hugetlb();
     for (name, value) in [
         ("failslab/ignore-gfp-wait", "N"),

@@ -1,0 +1,161 @@
+//! The memfd of the program, or what stands for it: its size, its space, and its seals.
+
+use super::limits::told;
+use super::{Kernel, bytes, errno};
+use mm_linux_calls::{Call, FileKind, PAGES, Program};
+use std::ffi::{CStr, c_int};
+use std::fs::File;
+use std::os::fd::IntoRawFd;
+
+const F_ADD_SEALS: c_int = 1033;
+const F_GET_SEALS: c_int = 1034;
+const SEAL_SHRINK: c_int = 2;
+const SEAL_GROW: c_int = 4;
+const SEAL_EXEC: c_int = 0x20;
+/// Two tmpfs: one in which memory with MADV_HUGEPAGE may have huge pages, and one in which all
+/// memory may have them.
+const MOUNTS: [(&CStr, &str); 2] = [(c"/file", "advise"), (c"/file-always", "always")];
+
+/// What the memfd is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileState {
+    seals: c_int,
+    size: i64,
+    /// In bytes.
+    space: i64,
+    mode: u32,
+}
+
+impl FileState {
+    /// What a call that has failed must not have changed: 0 for the size or 1 for the space that
+    /// the file takes, its value after the call, and the value before.
+    pub fn changed(&self, before: &Self) -> Option<(usize, u64, u64)> {
+        if self.size != before.size {
+            return Some((0, self.size as u64, before.size as u64));
+        }
+        // reclaim may take pages away at any time
+        (self.space > before.space).then_some((1, self.space as u64, before.space as u64))
+    }
+}
+
+/// Mounts the file systems.
+pub fn mount() {
+    for (path, huge) in MOUNTS {
+        let options = format!("size={},huge={huge}\0", bytes(FileKind::ROOM));
+        // SAFETY: strings that end with a zero byte. If this fails, there is no file later.
+        unsafe {
+            libc::mkdir(path.as_ptr(), 0o700);
+            let kind = c"tmpfs".as_ptr();
+            libc::mount(kind, path.as_ptr(), kind, 0, options.as_ptr().cast());
+        }
+    }
+}
+
+/// Shared anonymous memory as a file; -1 if that cannot be had.
+fn anonymous() -> c_int {
+    // SAFETY: new memory, which is unmapped when the file is open.
+    unsafe {
+        let len = bytes(PAGES) as usize;
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let at = libc::mmap(std::ptr::null_mut(), len, rights, flags, -1, 0);
+        let path = format!(
+            "/proc/self/map_files/{:x}-{:x}",
+            at as usize,
+            at as usize + len
+        );
+        let file = File::options().read(true).write(true).open(path);
+        libc::munmap(at, len);
+        file.map_or(-1, IntoRawFd::into_raw_fd)
+    }
+}
+
+/// Makes the memfd of a program.
+pub(super) fn create(program: &Program) -> c_int {
+    let flags = program.file_flags();
+    // SAFETY: strings that end with a zero byte, and a file of ours.
+    unsafe {
+        let file = match program.file {
+            FileKind::Plain | FileKind::Hugetlb => libc::memfd_create(c"mmfuzz".as_ptr(), flags),
+            FileKind::Tmpfs => {
+                let (path, _) = MOUNTS[usize::from(program.always)];
+                libc::open(path.as_ptr(), libc::O_TMPFILE | libc::O_RDWR, 0o600)
+            }
+            FileKind::Anonymous => anonymous(),
+        };
+        libc::ftruncate(file, bytes(PAGES) as i64);
+        file
+    }
+}
+
+impl Kernel {
+    pub(super) fn seal_file(&self, seals: u8) -> i32 {
+        // SAFETY: a file of ours.
+        told(unsafe { libc::fcntl(self.file, F_ADD_SEALS, c_int::from(seals)) }.into())
+    }
+
+    pub(super) fn file_size(&self, pages: u16) -> i32 {
+        // SAFETY: no memory of ours lies in the file.
+        match unsafe { libc::ftruncate(self.file, bytes(pages) as i64) } {
+            0 => 0,
+            _ => errno(),
+        }
+    }
+
+    pub(super) fn file_mode(&self) -> i32 {
+        // SAFETY: a file of ours.
+        told(unsafe { libc::fchmod(self.file, 0o777) }.into())
+    }
+
+    /// What the memfd is like; `None` if the program has none.
+    fn file_state(&self) -> Option<FileState> {
+        if self.file <= 0 {
+            return None;
+        }
+        // SAFETY: a struct stat is all integers, and the file is ours.
+        unsafe {
+            let mut stat: libc::stat = std::mem::zeroed();
+            libc::fstat(self.file, &raw mut stat);
+            Some(FileState {
+                seals: libc::fcntl(self.file, F_GET_SEALS).max(0),
+                size: stat.st_size,
+                space: stat.st_blocks * 512,
+                mode: stat.st_mode & 0o111,
+            })
+        }
+    }
+
+    /// What the memfd is like before a call that must not change it if the call fails. hugetlb
+    /// keeps what a call has allocated before it fails, as other file systems than tmpfs do.
+    pub fn file_before(&self, call: &Call) -> Option<FileState> {
+        let is_about = match call {
+            Call::Allocate(..) => self.file_kind != FileKind::Hugetlb,
+            Call::Map { kind, .. } => kind.is_file(),
+            Call::Punch(_) | Call::FileSize(_) => true,
+            // one of several writes may have succeeded
+            Call::FileWrite(range) => range.len == 1,
+            _ => false,
+        };
+        self.file_state().filter(|_| is_about)
+    }
+
+    /// What a call that has failed has changed of the memfd: see [`FileState::changed`].
+    pub fn file_changed(&self, before: &FileState) -> Option<(usize, u64, u64)> {
+        self.file_state()?.changed(before)
+    }
+
+    /// Looks at the memfd. If its size or its mode has changed in spite of its seals, returns the
+    /// new value and the old one.
+    pub fn unsealed(&mut self) -> Option<(u64, u64)> {
+        let state = self.file_state()?;
+        let before = self.state.replace(state)?;
+        let is_sealed = |seal: c_int| before.seals & seal != 0;
+        let is_broken = is_sealed(SEAL_SHRINK) && state.size < before.size
+            || is_sealed(SEAL_GROW) && state.size > before.size;
+        if is_broken {
+            return Some((state.size as u64, before.size as u64));
+        }
+        let is_executable = is_sealed(SEAL_EXEC) && state.mode & !before.mode != 0;
+        is_executable.then_some((state.mode.into(), before.mode.into()))
+    }
+}

@@ -1,0 +1,96 @@
+//! What the ledger promises of a memfd that changes its size, and of a file that may be full.
+
+use mm_linux_calls::{
+    AccessPromise, BreachKind, Call, FileKind, Ledger, MapKind, Program, Prot, Range,
+};
+
+fn ledger(file: FileKind) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.reset(&Program {
+        file,
+        ..Program::default()
+    });
+    ledger
+}
+
+fn apply(ledger: &mut Ledger, call: Call) {
+    ledger.apply(0, &call, 0, 9, 0);
+}
+
+fn map(ledger: &mut Ledger, first: u16, len: u16, kind: MapKind) {
+    let range = Range::new(first, len);
+    let prot = Prot::Write;
+    apply(ledger, Call::Map { range, kind, prot });
+}
+
+/// The kind of the breach if a page of the memfd contains 7.
+fn file_word(ledger: &Ledger, page: usize) -> Option<BreachKind> {
+    ledger.check_file_word(page, 7).map(|shown| shown.0)
+}
+
+#[test]
+fn what_a_memfd_gains_is_zero() {
+    for gains in [
+        Call::FileSize(4),
+        Call::Allocate(Range::new(3, 1), false),
+        Call::FileWrite(Range::new(3, 1)),
+        Call::Truncate(Range::new(4, 1)),
+    ] {
+        let mut ledger = ledger(FileKind::Plain);
+        map(&mut ledger, 0, 4, MapKind::SharedFile);
+        apply(&mut ledger, Call::FileSize(1));
+        // a write behind the end goes through if a huge page lies there, and is gone later
+        assert_eq!(ledger.has_written(0, 2, 7, true, false), None);
+        assert_eq!(file_word(&ledger, 2), None);
+        apply(&mut ledger, gains);
+        assert_eq!(
+            file_word(&ledger, 2),
+            Some(BreachKind::Contents),
+            "{gains:?}"
+        );
+        // the mapping maps the page again
+        assert_eq!(ledger.has_written(0, 2, 7, true, false), None);
+        assert_eq!(file_word(&ledger, 2), None);
+        assert_eq!(file_word(&ledger, 1), Some(BreachKind::Contents));
+    }
+}
+
+#[test]
+fn what_does_not_make_a_memfd_longer_says_nothing_of_its_end() {
+    let mut ledger = ledger(FileKind::Plain);
+    apply(&mut ledger, Call::FileSize(1));
+    apply(&mut ledger, Call::Allocate(Range::new(3, 1), true));
+    assert_eq!(file_word(&ledger, 2), None);
+    // nor does a call that failed
+    ledger.apply(0, &Call::FileWrite(Range::new(3, 1)), -28, 9, 0);
+    apply(&mut ledger, Call::Allocate(Range::new(3, 1), false));
+    assert_eq!(file_word(&ledger, 2), None);
+    apply(&mut ledger, Call::Truncate(Range::new(2, 1)));
+    assert_eq!(file_word(&ledger, 2), Some(BreachKind::Contents));
+}
+
+#[test]
+fn a_write_to_a_page_of_which_nothing_is_claimed_may_change_the_memfd() {
+    let mut ledger = ledger(FileKind::Plain);
+    map(&mut ledger, 0, 2, MapKind::SharedFile);
+    ledger.apply(0, &Call::Unmap(Range::new(0, 1)), -12, 9, 0);
+    apply(&mut ledger, Call::FileWrite(Range::new(0, 2)));
+    assert_eq!(file_word(&ledger, 0), Some(BreachKind::Contents));
+    assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
+    assert_eq!(file_word(&ledger, 0), None);
+}
+
+#[test]
+fn a_tmpfs_may_be_full() {
+    for (file, promise) in [
+        (FileKind::Plain, AccessPromise::Allowed),
+        (FileKind::Anonymous, AccessPromise::Allowed),
+        (FileKind::Tmpfs, AccessPromise::Either),
+    ] {
+        let mut ledger = ledger(file);
+        map(&mut ledger, 0, 1, MapKind::SharedFile);
+        map(&mut ledger, 1, 1, MapKind::Shared);
+        assert_eq!(ledger.access(0, 0, true), promise);
+        assert_eq!(ledger.access(0, 1, true), AccessPromise::Allowed);
+    }
+}
