@@ -13,7 +13,7 @@ impl Call {
     /// So the ledger can tell what may be true if another such call runs meanwhile.
     pub const fn has_one_effect(&self) -> bool {
         match self {
-            Self::Map { kind, .. } => !matches!(kind, MapKind::Shm | MapKind::Stack),
+            Self::Map { kind, .. } => !matches!(kind, MapKind::Shm | MapKind::Stack | MapKind::Secret),
             Self::Unmap(_)
             | Self::Seal(_)
             | Self::RemapFile(..)
@@ -75,6 +75,8 @@ impl Call {
             | Self::Pin(_)
             | Self::PinRead(_)
             | Self::Unpin
+            | Self::UringRead(_)
+            | Self::Detach(_)
             | Self::DeviceLacksHuge
             // the agent compares what these do with what pagemap showed before
             | Self::RwProtect(..)

@@ -104,7 +104,17 @@ kinds! {
     StackGap, "stack-gap", "a mapping reaches into the gap before a stack",
         "mremap and brk let no mapping grow into the gap before a stack";
     Sealed, "sealed", "a file changes in spite of its seals",
-        "a sealed file keeps its size and does not become executable";
+        "a sealed file keeps its size, mode and contents, and is not mapped for writing";
+    Exposed, "exposed", "secret memory is given to somebody else",
+        "memory of memfd_secret is there for its process alone";
+    NotLockable, "not-lockable", "mlock of memory that the process can access fails",
+        "mlock of memory that the process can access succeeds";
+    StillLocked, "still-locked", "memory is still locked after munlockall",
+        "munlockall unlocks all memory of the process";
+    MoveStatus, "move-status", "the status that move_pages reports is not where the page is",
+        "the status that move_pages reports for a page says where it is, or that it was not moved";
+    Resident, "resident", "mincore does not show the pages that are in memory",
+        "mincore shows the pages that are in memory";
     OverLimit, "over-limit", "a process gets more than its limit allows",
         "a call that would exceed a limit of its process fails";
     WriteExec, "write-exec", "memory becomes writable and executable after PR_SET_MDWE",
@@ -379,8 +389,26 @@ impl fmt::Display for Breach {
             }
             BreachKind::Sealed => write!(
                 f,
-                ": its size or mode is {:#x} and was {:#x}",
-                self.got, self.wanted
+                ": {} {:#x} and was {:#x}",
+                match self.page {
+                    0 => "its size or mode is",
+                    1 => "what is mapped for writing has the size",
+                    _ => "a hash of its contents is",
+                },
+                self.got,
+                self.wanted
+            ),
+            BreachKind::StillLocked => write!(f, ": VmLck is {} kB", self.got),
+            BreachKind::MoveStatus => write!(
+                f,
+                ": page {} of process {} has status {} and is on node {}",
+                self.page, self.process, self.got as i64, self.wanted
+            ),
+            BreachKind::Resident if self.wanted > 1 => write!(
+                f,
+                ": {} pages more than before, of which {} were read",
+                self.got,
+                self.wanted - 2
             ),
             BreachKind::FailedFile => write!(
                 f,

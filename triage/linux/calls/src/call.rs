@@ -162,11 +162,13 @@ pub enum MapKind {
     Stack,
     /// A new segment of shared memory of System V, attached with `SHM_REMAP`.
     Shm,
+    /// A new file of `memfd_secret`, with `MAP_SHARED`.
+    Secret,
 }
 
 impl MapKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Private,
         Self::Shared,
         Self::File,
@@ -178,13 +180,19 @@ impl MapKind {
         Self::Droppable,
         Self::Stack,
         Self::Shm,
+        Self::Secret,
     ];
 
     /// `MAP_SHARED`.
     pub const fn is_shared(self) -> bool {
         matches!(
             self,
-            Self::Shared | Self::SharedFile | Self::SharedTwin | Self::SharedHugetlb | Self::Shm
+            Self::Shared
+                | Self::SharedFile
+                | Self::SharedTwin
+                | Self::SharedHugetlb
+                | Self::Shm
+                | Self::Secret
         )
     }
 
@@ -385,6 +393,10 @@ pub enum Call {
     PinRead(Range),
     /// Ends the pins.
     Unpin,
+    /// io_uring reads a word for each page into a registered buffer (`IORING_OP_READ_FIXED`).
+    UringRead(Range),
+    /// `shmdt` at the first page of the range.
+    Detach(Range),
     /// `fallocate` with `FALLOC_FL_PUNCH_HOLE` of these pages of the memfd.
     Punch(Range),
     /// `ftruncate` of the memfd to the first page of the range, and back to its size.
@@ -565,6 +577,8 @@ impl Call {
             Self::Pin(_) => "pin",
             Self::PinRead(_) => "pin-read",
             Self::Unpin => "unpin",
+            Self::UringRead(_) => "uring-read",
+            Self::Detach(_) => "shmdt",
             Self::Punch(_) => "punch",
             Self::Truncate(_) => "truncate",
             Self::Advise(_, advice) => advice.name(),
@@ -703,6 +717,8 @@ impl Call {
             | Self::Name(range)
             | Self::Pin(range)
             | Self::PinRead(range)
+            | Self::UringRead(range)
+            | Self::Detach(range)
             | Self::Migrate(range)
             | Self::Punch(range)
             | Self::Truncate(range)

@@ -28,7 +28,7 @@ const MODES: [Modes; 7] = [
     Modes::Rwp,
     Modes::Minor,
 ];
-const KINDS: [MapKind; 19] = [
+const KINDS: [MapKind; 20] = [
     MapKind::Private,
     MapKind::Private,
     MapKind::Private,
@@ -48,6 +48,7 @@ const KINDS: [MapKind; 19] = [
     MapKind::Stack,
     MapKind::Stack,
     MapKind::Shm,
+    MapKind::Secret,
 ];
 /// Offsets and lengths, many of them near the edges of huge pages, where the kernel takes different
 /// paths.
@@ -249,7 +250,9 @@ fn fail(rng: &mut Rng) -> u8 {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..138) {
+    match rng.u8(0..142) {
+        138..=140 => Call::UringRead(few(known, rng)),
+        141 => Call::Detach(range),
         114..=117 => Call::Brk(range, pick(&LENS, rng)),
         118 => Call::LockAll(rng.u8(1..8)),
         119 => Call::UnlockAll,

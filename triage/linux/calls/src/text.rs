@@ -54,6 +54,7 @@ impl MapKind {
             Self::Droppable => "droppable",
             Self::Stack => "stack",
             Self::Shm => "shm",
+            Self::Secret => "secret",
         }
     }
 }
@@ -344,6 +345,8 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "name" => Call::Name(range),
         "pin" => Call::Pin(range),
         "pin-read" => Call::PinRead(range),
+        "uring-read" => Call::UringRead(range),
+        "shmdt" => Call::Detach(range),
         "move-pages" => Call::Migrate(range),
         "punch" => Call::Punch(range),
         "truncate" => Call::Truncate(range),

@@ -1,7 +1,9 @@
-//! What the ledger promises of a memfd that changes its size, and of a file that may be full.
+//! What the ledger promises of a memfd that changes its size, of a file that may be full, of secret
+//! memory, and of what is in memory.
 
 use mm_linux_calls::{
-    AccessPromise, BreachKind, Call, FileKind, Ledger, MapKind, Program, Prot, Range,
+    AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Program, Prot, Range,
+    Resource,
 };
 
 fn ledger(file: FileKind) -> Ledger {
@@ -93,4 +95,74 @@ fn a_tmpfs_may_be_full() {
         assert_eq!(ledger.access(0, 0, true), promise);
         assert_eq!(ledger.access(0, 1, true), AccessPromise::Allowed);
     }
+}
+
+#[test]
+fn secret_memory_is_given_to_nobody() {
+    let mut ledger = ledger(FileKind::Plain);
+    map(&mut ledger, 0, 1, MapKind::Shared);
+    map(&mut ledger, 1, 1, MapKind::Secret);
+    let both = Range::new(0, 2);
+    assert_eq!(ledger.exposed(0, &Call::Pin(both), true), Some(1));
+    assert_eq!(ledger.exposed(0, &Call::Pin(both), false), None);
+    assert_eq!(ledger.exposed(0, &Call::Pin(Range::new(0, 1)), true), None);
+    // it takes what it can
+    assert_eq!(ledger.exposed(0, &Call::Splice(both), true), None);
+    assert_eq!(ledger.exposed(0, &Call::Read(both), true), None);
+    assert_eq!(ledger.access(0, 1, true), AccessPromise::Allowed);
+    apply(&mut ledger, Call::Limit(Resource::Locked));
+    assert_eq!(ledger.access(0, 1, true), AccessPromise::Either);
+}
+
+#[test]
+fn mlock_may_fail_only_where_an_access_may() {
+    let mut ledger = ledger(FileKind::Plain);
+    map(&mut ledger, 0, 2, MapKind::Private);
+    assert!(ledger.is_lockable(0, Range::new(0, 2)));
+    assert!(!ledger.is_lockable(0, Range::new(0, 3)));
+    apply(
+        &mut ledger,
+        Call::Advise(Range::new(1, 1), Advice::GuardInstall),
+    );
+    assert!(!ledger.is_lockable(0, Range::new(0, 2)));
+    assert!(ledger.is_lockable(0, Range::new(0, 1)));
+    apply(&mut ledger, Call::Limit(Resource::Locked));
+    assert!(!ledger.is_lockable(0, Range::new(0, 1)));
+}
+
+#[test]
+fn shared_hugetlb_keeps_what_was_written() {
+    let mut ledger = ledger(FileKind::Plain);
+    map(&mut ledger, 0, 512, MapKind::SharedHugetlb);
+    map(&mut ledger, 512, 1, MapKind::Shared);
+    for page in [0, 512] {
+        assert!(!ledger.is_kept(0, page));
+        assert_eq!(ledger.has_written(0, page, 7, true, false), None);
+    }
+    assert!(ledger.is_kept(0, 0));
+    assert!(!ledger.is_kept(0, 512), "it may be swapped");
+    apply(
+        &mut ledger,
+        Call::Advise(Range::new(0, 512), Advice::DontNeed),
+    );
+    assert!(ledger.is_kept(0, 0));
+    apply(
+        &mut ledger,
+        Call::Advise(Range::new(0, 512), Advice::Remove),
+    );
+    assert!(!ledger.is_kept(0, 0));
+}
+
+#[test]
+fn shmdt_unmaps_what_begins_there() {
+    let mut ledger = ledger(FileKind::Plain);
+    map(&mut ledger, 4, 2, MapKind::Shm);
+    map(&mut ledger, 8, 1, MapKind::SharedFile);
+    ledger.apply(0, &Call::Detach(Range::new(4, 1)), -22, 9, 0);
+    assert_eq!(ledger.access(0, 4, true), AccessPromise::Either);
+    map(&mut ledger, 4, 2, MapKind::Shm);
+    apply(&mut ledger, Call::Detach(Range::new(4, 1)));
+    assert_eq!(ledger.access(0, 4, true), AccessPromise::Faults);
+    assert_eq!(ledger.access(0, 5, true), AccessPromise::Either);
+    assert_eq!(ledger.access(0, 8, true), AccessPromise::Allowed);
 }

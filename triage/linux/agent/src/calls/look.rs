@@ -92,10 +92,12 @@ impl Process<'_> {
             return;
         }
         let pages: Vec<usize> = named.clone().collect();
-        let is_plain = |page: &usize| self.shared.board().ledger.is_plain(self.me, *page);
+        let shared = self.shared;
+        let ledger = &shared.board().ledger;
+        let is_mapped = |page: &usize| ledger.is_mapped(self.me, *page);
         let runs: Vec<_> = pages
-            .chunk_by(|a, b| is_plain(a) == is_plain(b))
-            .filter(|run| is_plain(&run[0]))
+            .chunk_by(|a, b| is_mapped(a) == is_mapped(b))
+            .filter(|run| is_mapped(&run[0]))
             .map(|run| (run[0], run.len()))
             .collect();
         for (first, len) in runs {
@@ -106,10 +108,73 @@ impl Process<'_> {
                 let entry = entries[page - named.start];
                 let is_empty = entry & (0b111 << 61) == 0;
                 let is_present = entry & kernel::PRESENT != 0;
-                if is_present && resident & 1 == 0 || is_empty && resident & 1 != 0 {
+                let is_shown = resident & 1 != 0;
+                let is_plain = ledger.is_plain(self.me, page);
+                if is_present && !is_shown || is_plain && is_empty && is_shown {
                     self.note(step, page, (BreachKind::Mincore, entry, resident.into()));
+                } else if !is_shown && ledger.is_kept(self.me, page) {
+                    self.note(step, page, (BreachKind::Resident, 0, 1));
                 }
             }
+        }
+    }
+
+    /// How many pages of a range mincore shows, and how many were read from swap since boot, before
+    /// a call that reads pages from swap. `None` if the call does not, or a part is not mapped.
+    pub(super) fn resident_before(&mut self, call: &Call) -> Option<(u64, u64)> {
+        let Call::Advise(range, Advice::WillNeed) = *call else {
+            return None;
+        };
+        self.resident(range)
+    }
+
+    fn resident(&mut self, range: Range) -> Option<(u64, u64)> {
+        let pages = self.kernel.mincore(range.first.into(), range.len.into())?;
+        let shown = pages.iter().filter(|page| **page & 1 != 0).count() as u64;
+        Some((shown, kernel::read_from_swap()))
+    }
+
+    /// Looks whether mincore shows more new pages than were read from swap. `before` is what
+    /// [`resident_before`](Self::resident_before) has returned.
+    pub(super) fn look_at_resident(
+        &mut self,
+        step: usize,
+        call: &Call,
+        before: Option<(u64, u64)>,
+    ) {
+        let (Some(range), Some(before)) = (call.range(), before) else {
+            return;
+        };
+        if let Some(after) = self.resident(range) {
+            let shown = after.0.saturating_sub(before.0);
+            let read = after.1.saturating_sub(before.1);
+            if shown > read {
+                let shown = (BreachKind::Resident, shown, 2 + read);
+                self.note(step, range.first.into(), shown);
+            }
+        }
+    }
+
+    /// Looks whether mlock failed without a reason, and whether munlockall has left something
+    /// locked.
+    pub(super) fn look_at_locks(&mut self, step: usize, made: &Step, result: i32) {
+        let limits = self.job.program.steps.iter();
+        let may_fail = made.fail > 0 || limits.into_iter().any(|step| step.call == Call::MapLimit);
+        match made.call {
+            Call::Lock { range, .. }
+                if result < 0
+                    && !may_fail
+                    && self.shared.board().ledger.is_lockable(self.me, range) =>
+            {
+                let shown = (BreachKind::NotLockable, result.unsigned_abs().into(), 0);
+                self.note(step, range.first.into(), shown);
+            }
+            Call::UnlockAll if result == 0 => {
+                if let Some(kb) = kernel::status("VmLck:").filter(|kb| *kb > 0) {
+                    self.note(step, 0, (BreachKind::StillLocked, kb, 0));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -258,10 +323,11 @@ impl Process<'_> {
         if let Some((index, kb)) = self.kernel.beyond_limit() {
             self.note(step, 0, (BreachKind::OverLimit, kb, index));
         }
+        let is_alone = self.shared.board().ledger.is_alone();
         if self.job.program.file_flags() & !4 != 0
-            && let Some((now, before)) = self.kernel.unsealed()
+            && let Some((which, now, before)) = self.kernel.unsealed(Some(call), is_alone)
         {
-            self.note(step, 0, (BreachKind::Sealed, now, before));
+            self.note(step, which, (BreachKind::Sealed, now, before));
         }
         if result != 0 {
             return;

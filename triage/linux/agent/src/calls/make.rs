@@ -15,14 +15,31 @@ impl Process<'_> {
         let fresh = std::mem::take(&mut self.fresh);
         if at == 0 && self.job.program.file_flags() & !4 != 0 {
             // what the memfd is like at first
-            let _ = self.kernel.unsealed();
+            let _ = self.kernel.unsealed(None, false);
         }
         self.kernel.fail_next(call, step.fail);
         match *call {
-            _ if call.is_access() || matches!(call, Call::DeviceWrite(_)) => {
+            _ if call.is_access() || matches!(call, Call::DeviceWrite(_) | Call::UringRead(_)) => {
                 let (target, pid) = self.target(call);
                 let done = self.kernel.perform(call, at, pid);
                 result = done.result;
+                let got = done.accesses.iter().find(|(_, access)| access.is_ok());
+                let got = match call {
+                    Call::DeviceWrite(_) | Call::UringRead(_) => result == 0,
+                    Call::VmRead(_) | Call::VmWrite(_) | Call::MemRead(_) | Call::MemWrite(_) => {
+                        let ledger = &board.ledger;
+                        got.is_some_and(|_| {
+                            done.accesses.iter().any(|(page, access)| {
+                                let one = Call::Pin(mm_linux_calls::Range::new(*page as u16, 1));
+                                ledger.exposed(target, &one, access.is_ok()).is_some()
+                            })
+                        })
+                    }
+                    _ => false,
+                };
+                if let Some(page) = board.ledger.exposed(target, call, got) {
+                    self.note(at, page, (BreachKind::Exposed, 0, 0));
+                }
                 for (page, shown) in board.ledger.tell(target, call, at, &done, step.fail > 0) {
                     self.note(at, page, shown);
                 }
@@ -61,7 +78,18 @@ impl Process<'_> {
                 let before = self.entries_before(call);
                 let protection = self.protection_before(call);
                 let empty = self.empty_before(call);
+                let resident = self.resident_before(call);
                 (result, done) = self.kernel.call(call, at);
+                self.look_at_resident(at, call, resident);
+                if let Some(page) = board.ledger.exposed(self.me, call, result == 0) {
+                    self.note(at, page, (BreachKind::Exposed, 0, 0));
+                }
+                self.look_at_locks(at, step, result);
+                if let Some((i, status, node)) = self.kernel.misplaced.take() {
+                    let first = call.range().map_or(0, |range| usize::from(range.first));
+                    let shown = (BreachKind::MoveStatus, status as u64, node as u64);
+                    self.note(at, first + i, shown);
+                }
                 self.look_at_events(at, call, result, &before);
                 self.look_for_change(at, call, result, &protection);
                 board.ledger.apply(self.me, call, result, at, done);

@@ -59,12 +59,13 @@ struct Process<'a> {
 }
 
 /// Breaches that concern a counter, a limit or a file, but no page.
-const PAGELESS: [BreachKind; 6] = [
+const PAGELESS: [BreachKind; 7] = [
     BreachKind::Accounting,
     BreachKind::BelowZero,
     BreachKind::OverLimit,
     BreachKind::Sealed,
     BreachKind::FailedFile,
+    BreachKind::StillLocked,
     BreachKind::Attaches,
 ];
 

@@ -33,9 +33,12 @@ impl Ledger {
         }
     }
 
-    /// The memfd may have no room for the page.
+    /// The memfd may have no room for the page, or the limit of locked memory may leave none.
     fn may_be_full(&self, page: &Page) -> bool {
-        self.file == FileKind::Tmpfs && page.any(SHARED | FILE) && page.cell as usize >= FILE_CELLS
+        page.has(SECRET) && self.limits_locks
+            || self.file == FileKind::Tmpfs
+                && page.any(SHARED | FILE)
+                && page.cell as usize >= FILE_CELLS
     }
 
     pub(super) fn word(&self, page: &Page) -> u64 {

@@ -65,6 +65,8 @@ impl Ledger {
             Call::Allocate(_, true) => {}
             Call::Allocate(_, false) if failed => self.is_end_known = false,
             Call::Allocate(range, false) => self.lengthen(range.pages().end),
+            Call::Detach(range) => self.detach(process, range, failed),
+            Call::Limit(Resource::Locked) => self.limits_locks = true,
             Call::Limit(Resource::Stack) => {
                 self.limits_stack[process] = true;
                 let pages = self.pages[process].iter_mut();
@@ -266,7 +268,7 @@ impl Ledger {
     fn lock(&mut self, process: usize, range: Range, locks: bool) {
         self.touch(process, range, true);
         self.each_mapped(process, range, |page| {
-            let is_there = page.has(READABLE) && !page.any(GUARD | POISON | DROPPABLE);
+            let is_there = page.has(READABLE) && !page.any(GUARD | POISON);
             let is_plain = !page.any(HUGETLB | REG_MISSING | RWP | UNSURE | OR_ZERO);
             page.set(LOCKED, locks && is_there && is_plain);
         });

@@ -2,6 +2,7 @@
 
 use super::page::*;
 use super::{BrokenPromise, FILE_CELLS, Ledger};
+use crate::PAGES;
 use crate::breach::BreachKind;
 use crate::call::{Advice, FileKind, MapKind, Policy, Prot, Resource};
 use crate::range::Range;
@@ -33,6 +34,7 @@ impl Ledger {
             MapKind::Stack => DIRTY | STACK,
             MapKind::Droppable => DROPPABLE | WIPE,
             MapKind::Shared | MapKind::SharedFile | MapKind::SharedTwin | MapKind::Shm => SHARED,
+            MapKind::Secret => SHARED | SECRET,
             MapKind::File => FILE | UNCOPIED | DIRTY,
             MapKind::Hugetlb => HUGETLB,
             MapKind::SharedHugetlb => SHARED | HUGETLB,
@@ -64,6 +66,7 @@ impl Ledger {
                 word: 0,
                 policy,
             };
+            page.set(ATTACH, kind == MapKind::Shm && i == 0);
             if is_new {
                 self.cells[cell] = 0;
                 self.used = cell as u32 + 1;
@@ -72,6 +75,23 @@ impl Ledger {
                 page.set(WAS_SHARED, false);
                 page.set(BEYOND, true);
             }
+        }
+    }
+
+    /// shmdt detaches the first attach that lies there or behind, and all of it.
+    pub(super) fn detach(&mut self, process: usize, range: Range, failed: bool) {
+        let first = usize::from(range.first);
+        let is_attach = self.pages[process][first].has(ATTACH);
+        let pages = self.pages[process][first..].iter_mut();
+        let pages = pages.filter(|page| {
+            page.any(SHARED | WAS_SHARED | VAGUE) && (page.cell as usize) < FILE_CELLS
+        });
+        pages.for_each(Page::give_up);
+        self.name(Range::new(range.first, PAGES));
+        if is_attach && !failed {
+            let page = &mut self.pages[process][first];
+            self.lost[page.cell as usize / 64] |= 1 << (page.cell % 64);
+            *page = HOLE;
         }
     }
 

@@ -77,6 +77,7 @@ impl Ledger {
         }
         self.used = self.used.max(other.used);
         self.has_blocks |= other.has_blocks;
+        self.limits_locks |= other.limits_locks;
         self.has_exclusive |= other.has_exclusive;
         self.named = (
             self.named.0.min(other.named.0),

@@ -9,8 +9,8 @@
 //! - soft-dirty of shared memory, which is lost when the page is reclaimed;
 //! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
 //! - soft-dirty of hugetlb, which does not have it;
-//! - success of accesses to hugetlb, whose pages may run out, and to a file of a tmpfs, which may be
-//!   full;
+//! - success of accesses to hugetlb, whose pages may run out, and to a file of a tmpfs, which may
+//!   be full;
 //! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
 //! - anything that a call which failed may have done;
 //! - what depends on the order of two calls that ran at once.
@@ -85,6 +85,8 @@ pub struct Ledger {
     is_end_known: bool,
     /// The stacks of the process are limited.
     limits_stack: [bool; PROCESSES],
+    /// The locked memory of a process is limited.
+    limits_locks: bool,
     /// What the process maps may be locked.
     locks_future: [bool; PROCESSES],
 }
@@ -109,6 +111,7 @@ impl Default for Ledger {
             file_end: PAGES.into(),
             is_end_known: true,
             limits_stack: [false; PROCESSES],
+            limits_locks: false,
             locks_future: [false; PROCESSES],
         }
     }
@@ -134,6 +137,7 @@ impl Ledger {
         self.file_end = PAGES.into();
         self.is_end_known = true;
         self.limits_stack = [false; PROCESSES];
+        self.limits_locks = false;
         self.locks_future = [false; PROCESSES];
     }
 

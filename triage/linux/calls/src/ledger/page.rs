@@ -72,6 +72,11 @@ pub const GROWN: u64 = 1 << 32;
 /// it was mapped, or later, this word was not known, or lay behind the end of the memfd.
 pub const BEYOND: u64 = 1 << 33;
 
+/// Memory of memfd_secret.
+pub const SECRET: u64 = 1 << 34;
+/// The first page of an attached segment.
+pub const ATTACH: u64 = 1 << 35;
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {
     pub flags: u64,

@@ -1,8 +1,9 @@
 //! What Linux must show of a page.
 
 use super::page::*;
-use super::{BrokenPromise, Ledger};
+use super::{AccessPromise, BrokenPromise, Ledger};
 use crate::breach::BreachKind;
+use crate::call::Call;
 use crate::range::Range;
 
 // bits of an entry of pagemap
@@ -71,6 +72,54 @@ impl Ledger {
             && page.any(SHARED | FILE)
             && !page.has(VAGUE)
             && entry & PM_PRESENT == 0
+    }
+
+    /// The page that a call has given to somebody else, although it is secret memory. `got` says
+    /// whether the call has got what it asked for.
+    pub fn exposed(&self, process: usize, call: &Call, got: bool) -> Option<usize> {
+        let range = match *call {
+            // it takes the first pages if it cannot take all
+            Call::Splice(range) => Range::new(range.first, 1),
+            Call::Pin(range)
+            | Call::PinRead(range)
+            | Call::UringRead(range)
+            | Call::DeviceRead(range)
+            | Call::DeviceWrite(range)
+            | Call::MemRead(range)
+            | Call::MemWrite(range)
+            | Call::VmRead(range)
+            | Call::VmWrite(range) => range,
+            _ => return None,
+        };
+        let is_secret = |at: &usize| {
+            let page = &self.pages[process][*at];
+            page.has(SECRET) && !page.has(VAGUE)
+        };
+        range.pages().find(is_secret).filter(|_| got)
+    }
+
+    /// True if mlock of the range must succeed: the process can access all of it, and nothing has
+    /// to resolve page faults.
+    pub fn is_lockable(&self, process: usize, range: Range) -> bool {
+        !self.limits_locks
+            && range.pages().all(|at| {
+                let page = &self.pages[process][at];
+                let other = VAGUE | GUARD | POISON | HUGETLB | DROPPABLE | REGISTERED | UNSURE;
+                page.has(MAPPED | READABLE)
+                    && !page.any(other)
+                    && self.access(process, at, false) == AccessPromise::Allowed
+            })
+    }
+
+    /// True if the page is certainly in memory, because it is one of a shared object that is never
+    /// swapped, and contains something.
+    pub fn is_kept(&self, process: usize, at: usize) -> bool {
+        let page = &self.pages[process][at];
+        let cell = page.cell as usize;
+        page.has(MAPPED | SHARED | HUGETLB | KNOWN)
+            && !page.any(VAGUE | GUARD | POISON | OR_ZERO)
+            && self.lost[cell / 64] >> (cell % 64) & 1 == 0
+            && self.word(page) != 0
     }
 
     /// True if the page must not be one of KSM.

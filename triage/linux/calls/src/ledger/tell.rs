@@ -67,7 +67,7 @@ impl Ledger {
         let mut broken = Vec::new();
         let result = if call.is_access() { 0 } else { done.result };
         self.apply(process, call, result, step, done.pages);
-        if let Call::DeviceWrite(range) = *call {
+        if let Call::DeviceWrite(range) | Call::UringRead(range) = *call {
             broken.extend(self.device_has_written(process, range, step, result == 0));
         }
         for &(page, access) in &done.accesses {

@@ -4,7 +4,9 @@ use super::monitor::watched;
 use super::statement::{
     Fails, Needs, SCAN, failing, limit, needs, read, scanned, statement, with_personality, written,
 };
-use mm_linux_calls::{ACCOUNTS, Breach, BreachKind, Call, FIELDS, Program, Range, Resource, Step};
+use mm_linux_calls::{
+    ACCOUNTS, Advice, Breach, BreachKind, Call, FIELDS, Program, Range, Resource, Step,
+};
 
 /// A check.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +109,60 @@ static long flags(char *at)
 	return sum;
 }
 ";
+
+/// How much of a memfd is mapped for writing.
+const WRITABLE: &str = "\
+static long writable(void)
+{
+	char line[256], rights[5];
+	long from, to, sum = 0;
+	for (FILE *file = fopen(\"/proc/self/maps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx %4s\", &from, &to, rights) == 3 && rights[1] == 'w' && rights[3] == 's' && strstr(line, \"/memfd:\"))
+			sum += to - from;
+	return sum;
+}
+";
+
+/// Checks that a call gets nothing of a page of secret memory.
+fn exposed(call: Option<&Call>, page: u16) -> EmittedCheck {
+    let one = Range::new(page, 1);
+    let far = |name: &str| {
+        format!(
+            "{name}(getpid(), &(struct iovec){{ &(long){{ 0 }}, 8 }}, 1, &(struct iovec){{ AT({page}), 8 }}, 1, 0) == 8"
+        )
+    };
+    let (of, broken) = match call {
+        Some(Call::VmRead(_)) => (None, far("process_vm_readv")),
+        Some(Call::VmWrite(_)) => (None, far("process_vm_writev")),
+        Some(Call::MemRead(_)) => (
+            Some(Needs::Memory),
+            format!("pread(memory, &(long){{ 0 }}, 8, (long)AT({page})) == 8"),
+        ),
+        Some(Call::MemWrite(_)) => (
+            Some(Needs::Memory),
+            format!("pwrite(memory, &(long){{ 1 }}, 8, (long)AT({page})) == 8"),
+        ),
+        // these calls say whether they have got the page
+        Some(call @ (Call::Pin(_) | Call::PinRead(_) | Call::DeviceRead(_) | Call::Splice(_))) => {
+            let mut call = *call;
+            if let Some(range) = call.range_mut() {
+                *range = one;
+            }
+            let made = statement(&call, 0, false, "getpid()");
+            let made = made.split("; //").next().unwrap_or_default();
+            (
+                needs(&call, false),
+                format!("{} >= 0", made.trim_end_matches(';')),
+            )
+        }
+        _ => (None, String::new()),
+    };
+    EmittedCheck {
+        broken,
+        needs: of,
+        ..EmittedCheck::default()
+    }
+}
 
 /// The entry of pagemap of a page.
 fn entry(page: u16) -> String {
@@ -252,6 +308,10 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
     let page = breach.page;
     let step = program.steps.get(usize::from(breach.step));
     let call = step.map(|step| &step.call);
+    // the check makes the call, with statements before and after it
+    let is_replaced =
+        step.is_some_and(|step| !step.beside && !matches!(step.call, Call::Fork | Call::Exit));
+    let is_sure = step.is_some_and(|step| step.fail == 0);
     match breach.kind {
         BreachKind::NotSoftDirty => of_entry(page, "!(entry >> 55 & 1)"),
         BreachKind::SoftDirty => of_entry(page, "entry >> 55 & 1"),
@@ -278,7 +338,7 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
                 ..EmittedCheck::default()
             }
         }
-        BreachKind::FailedFile if program.uses_file() => {
+        BreachKind::FailedFile if program.uses_file() && is_replaced => {
             let step = step.map(|step| made(program, step, breach));
             EmittedCheck {
                 instead: Some(format!(
@@ -479,7 +539,101 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
                 ..EmittedCheck::default()
             }
         }
-        BreachKind::Sealed if program.file_flags() & !4 != 0 => {
+        BreachKind::MoveStatus if is_replaced && is_sure => {
+            let Some(Call::Migrate(range)) = call else {
+                return EmittedCheck::default();
+            };
+            let (len, i) = (range.len, page.saturating_sub(range.first));
+            let moved = |nodes: &str, status: &str| {
+                format!("syscall(SYS_move_pages, 0L, {len}L, pages, {nodes}, {status}, 2L);")
+            };
+            EmittedCheck {
+                instead: Some(format!(
+                    "void *pages[{len}];\nint nodes[{len}], status[{len}], now[{len}];\n\
+                     for (int i = 0; i < {len}; i++)\n\tpages[i] = AT({} + i);\n{}\n\
+                     for (int i = 0; i < {len}; i++)\n\tnodes[i] = !nodes[i];\n{}\n{}",
+                    range.first,
+                    moved("0L", "nodes"),
+                    moved("nodes", "status"),
+                    moved("0L", "now"),
+                )),
+                broken: format!(
+                    "now[{i}] >= 0 && (status[{i}] < 0 ? now[{i}] == nodes[{i}] : now[{i}] != status[{i}])"
+                ),
+                ..EmittedCheck::default()
+            }
+        }
+        BreachKind::Resident => match call {
+            Some(Call::Advise(range, Advice::WillNeed)) if is_replaced => {
+                let (first, len) = (range.first, range.len);
+                let count = |into: &str| {
+                    format!(
+                        "mincore(AT({first}), {len} * 4096, resident);\n\
+                         for (int i = 0; i < {len}; i++)\n\t{into} += resident[i] & 1;"
+                    )
+                };
+                let step = step.map(|step| made(program, step, breach));
+                EmittedCheck {
+                    instead: Some(format!(
+                        "unsigned char resident[{len}];\nlong before = 0, after = 0, reads;\n{}\n\
+                         reads = total(\"/proc/vmstat\", \"pswpin %ld\");\n{}\n\
+                         reads = total(\"/proc/vmstat\", \"pswpin %ld\") - reads;\n{}",
+                        count("before"),
+                        step.unwrap_or_default(),
+                        count("after"),
+                    )),
+                    broken: "after - before > reads".to_owned(),
+                    ..EmittedCheck::default()
+                }
+            }
+            _ => EmittedCheck {
+                after: format!("unsigned char resident;\nmincore(AT({page}), 4096, &resident);"),
+                broken: "!(resident & 1)".to_owned(),
+                ..EmittedCheck::default()
+            },
+        },
+        BreachKind::StillLocked => EmittedCheck {
+            broken: "total(\"/proc/self/status\", \"VmLck: %ld\") > 0".to_owned(),
+            ..EmittedCheck::default()
+        },
+        BreachKind::NotLockable if is_replaced && is_sure => match call {
+            Some(call @ Call::Lock { .. }) => EmittedCheck {
+                instead: Some(format!(
+                    "int failed = {}",
+                    statement(call, 0, false, "getpid()")
+                )),
+                broken: "failed".to_owned(),
+                ..EmittedCheck::default()
+            },
+            _ => EmittedCheck::default(),
+        },
+        BreachKind::Exposed => exposed(call, page),
+        BreachKind::Sealed if page == 1 && program.uses_file() && is_replaced => {
+            let step = step.map(|step| made(program, step, breach));
+            EmittedCheck {
+                instead: Some(format!(
+                    "long before = writable();\n{}",
+                    step.unwrap_or_default()
+                )),
+                broken: "writable() > before".to_owned(),
+                helper: WRITABLE,
+                ..EmittedCheck::default()
+            }
+        }
+        BreachKind::Sealed if page == 2 && program.uses_file() && is_replaced => {
+            let step = step.map(|step| made(program, step, breach));
+            EmittedCheck {
+                instead: Some(format!(
+                    "static char before[2048 * 4096], after[2048 * 4096];\n\
+                     pread(file, before, sizeof(before), 0);\n{}",
+                    step.unwrap_or_default()
+                )),
+                after: "pread(file, after, sizeof(after), 0);".to_owned(),
+                broken: "memcmp(before, after, sizeof(after))".to_owned(),
+                ..EmittedCheck::default()
+            }
+        }
+        BreachKind::Sealed if program.file_flags() & !4 != 0 && is_replaced => {
             let step = step.map(|step| made(program, step, breach));
             EmittedCheck {
                 instead: Some(format!(
@@ -539,6 +693,8 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
         | BreachKind::FailedChange
         | BreachKind::Waits
         | BreachKind::FailedFile
+        | BreachKind::NotLockable
+        | BreachKind::MoveStatus
         | BreachKind::Sealed
         | BreachKind::NotFilled => EmittedCheck::default(),
         BreachKind::Alert | BreachKind::Counter | BreachKind::Hang | BreachKind::Unkillable => {

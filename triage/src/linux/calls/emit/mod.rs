@@ -44,6 +44,24 @@ const HEAP: &str = "\
 	HEAP(BRK, to), HEAP(START_BRK, from), syscall(SYS_brk, end), HEAP(START_BRK, own), HEAP(BRK, own); })
 ";
 
+/// Lets io_uring read what is in `buffer` into a registered buffer.
+const URING_READ: &str = "\
+static void uring_read(char *to, long len)
+{
+	struct io_uring_params params = { 0 };
+	int ring = syscall(SYS_io_uring_setup, 1, &params), source = memfd_create(\"source\", 0);
+	char *rings = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	struct io_uring_sqe *sqe = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+	pwrite(source, buffer, len, 0);
+	syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &(struct iovec){ to, len }, 1);
+	*sqe = (struct io_uring_sqe){ .opcode = IORING_OP_READ_FIXED, .fd = source, .addr = (long)to, .len = len };
+	__atomic_store_n((unsigned *)(rings + params.sq_off.tail), 1, __ATOMIC_RELEASE);
+	syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
+	syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, 0, 0);
+	munmap(rings, 4096), munmap(sqe, 4096), close(ring), close(source);
+}
+";
+
 /// How many allocations of a call are made to fail, one after the other.
 const FAILURES_TRIED: u16 = 40;
 
@@ -58,12 +76,13 @@ fn tries(program: &Program) -> u16 {
 }
 
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 22] = [
+const HEADERS: [(&str, &[&str]); 23] = [
     ("errno.h", &["errno"]),
     (
         "fcntl.h",
         &["O_", "FALLOC_", "fallocate(", "fcntl(", "SPLICE_", "SET("],
     ),
+    ("linux/io_uring.h", &["IORING_"]),
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("pthread.h", &["pthread_"]),
     ("sys/prctl.h", &["prctl(", "BRK("]),
@@ -73,7 +92,9 @@ const HEADERS: [(&str, &[&str]); 22] = [
     ("stdlib.h", &["atol(", "exit(b"]),
     (
         "string.h",
-        &["strncmp(", "strstr(", "memcpy(", "strtok(", "SET("],
+        &[
+            "memcmp(", "strncmp(", "strstr(", "memcpy(", "strtok(", "SET(",
+        ],
     ),
     ("sys/ioctl.h", &["ioctl("]),
     (
@@ -94,7 +115,7 @@ const HEADERS: [(&str, &[&str]); 22] = [
     ),
     ("sys/personality.h", &["personality("]),
     ("sys/resource.h", &["rlimit("]),
-    ("sys/shm.h", &["shmget(", "shmctl("]),
+    ("sys/shm.h", &["shmget(", "shmctl(", "shmdt("]),
     ("sys/mount.h", &["mount("]),
     ("sys/stat.h", &["fstat(", "fchmod(", "mkdir("]),
     ("sys/swap.h", &["swapoff("]),
@@ -497,10 +518,10 @@ fn made(program: &Program) -> String {
              int file = open(\"/mnt\", O_TMPFILE | O_RDWR, 0600);"
         ),
         FileKind::Anonymous => "\
-char *memory = mmap(0, 2048 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), path[64];
-sprintf(path, \"/proc/self/map_files/%lx-%lx\", (long)memory, (long)memory + 2048 * 4096);
+char *object = mmap(0, 2048 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), path[64];
+sprintf(path, \"/proc/self/map_files/%lx-%lx\", (long)object, (long)object + 2048 * 4096);
 int file = open(path, O_RDWR);
-munmap(memory, 2048 * 4096);"
+munmap(object, 2048 * 4096);"
             .to_owned(),
     }
 }
@@ -684,6 +705,12 @@ fn own(program: &Program, code: &str) -> String {
         if code.contains(name) {
             let _ = writeln!(text, "static long {name};");
         }
+    }
+    if code.contains("secret =") {
+        text.push_str("static int secret;\n");
+    }
+    if code.contains("uring_read(") {
+        text.push_str(URING_READ);
     }
     if code.contains("shm[") {
         let _ = writeln!(text, "static int shm[{}];", program.steps.len());

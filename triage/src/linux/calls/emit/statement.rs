@@ -244,6 +244,18 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                 ""
             }
         ),
+        Call::Map {
+            range,
+            kind: MapKind::Secret,
+            prot,
+        } => format!(
+            "ftruncate(secret = syscall(447, 0L), {}), mmap({}, {}, MAP_FIXED | MAP_SHARED, secret, 0); // memfd_secret",
+            bytes(range.len),
+            on(range),
+            protection(prot)
+        ),
+        Call::Detach(range) => format!("shmdt({});", at(range.first)),
+        Call::UringRead(range) => format!("{}\nuring_read({});", filled(range, step), on(range)),
         Call::Map { range, kind, prot } => {
             let (rest, flag) = if kind.is_file() {
                 let offset = match kind.file_page(range) {

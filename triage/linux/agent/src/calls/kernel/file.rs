@@ -11,6 +11,8 @@ const F_ADD_SEALS: c_int = 1033;
 const F_GET_SEALS: c_int = 1034;
 const SEAL_SHRINK: c_int = 2;
 const SEAL_GROW: c_int = 4;
+const SEAL_WRITE: c_int = 8;
+const SEAL_FUTURE_WRITE: c_int = 0x10;
 const SEAL_EXEC: c_int = 0x20;
 /// Two tmpfs: one in which memory with MADV_HUGEPAGE may have huge pages, and one in which all
 /// memory may have them.
@@ -144,18 +146,70 @@ impl Kernel {
         self.file_state()?.changed(before)
     }
 
-    /// Looks at the memfd. If its size or its mode has changed in spite of its seals, returns the
-    /// new value and the old one.
-    pub fn unsealed(&mut self) -> Option<(u64, u64)> {
+    /// Looks at the memfd after a call. If it has changed in spite of its seals, returns what: 0
+    /// for its size or mode, 1 for how much of it this process maps for writing, 2 for its
+    /// contents; and the new value and the old one. `is_alone` says that no other process can map
+    /// it.
+    pub fn unsealed(&mut self, call: Option<&Call>, is_alone: bool) -> Option<(usize, u64, u64)> {
         let state = self.file_state()?;
+        let writable = self.writable();
         let before = self.state.replace(state)?;
-        let is_sealed = |seal: c_int| before.seals & seal != 0;
+        let is_sealed = |seals: c_int| before.seals & seals != 0;
+        let most = self.writable;
+        self.writable = writable.max(most);
+        let contents = if state.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0 {
+            self.contents(state.size)
+        } else {
+            None
+        };
+        let contents_before = std::mem::replace(&mut self.contents, contents);
         let is_broken = is_sealed(SEAL_SHRINK) && state.size < before.size
             || is_sealed(SEAL_GROW) && state.size > before.size;
         if is_broken {
-            return Some((state.size as u64, before.size as u64));
+            return Some((0, state.size as u64, before.size as u64));
         }
-        let is_executable = is_sealed(SEAL_EXEC) && state.mode & !before.mode != 0;
-        is_executable.then_some((state.mode.into(), before.mode.into()))
+        if is_sealed(SEAL_EXEC) && state.mode & !before.mode != 0 {
+            return Some((0, state.mode.into(), before.mode.into()));
+        }
+        // what was mapped for writing before the seal may be so again
+        let most = if is_sealed(SEAL_WRITE) { 0 } else { most };
+        if is_sealed(SEAL_WRITE | SEAL_FUTURE_WRITE) && writable > most {
+            return Some((1, writable, most));
+        }
+        let may_write = !is_sealed(SEAL_WRITE) && most > 0
+            || matches!(call, Some(Call::FileSize(_) | Call::Truncate(_)));
+        match (contents, contents_before) {
+            (Some(now), Some(before)) if now != before && is_alone && !may_write => {
+                Some((2, now, before))
+            }
+            _ => None,
+        }
+    }
+
+    /// How many bytes of the memfd this process maps for writing, with `MAP_SHARED`.
+    fn writable(&self) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let shared = maps.lines().filter(|line| line.contains("/memfd:mmfuzz"));
+        let sizes = shared.filter_map(|line| {
+            let (place, rest) = line.split_once(' ')?;
+            let (start, end) = place.split_once('-')?;
+            let number = |at: &str| u64::from_str_radix(at, 16).ok();
+            let is_writable = rest.as_bytes().get(1) == Some(&b'w');
+            let is_shared = rest.as_bytes().get(3) == Some(&b's');
+            (is_writable && is_shared).then_some(number(end)? - number(start)?)
+        });
+        sizes.sum()
+    }
+
+    /// A hash of the contents of the memfd.
+    fn contents(&self, size: i64) -> Option<u64> {
+        let mut words = vec![0u64; (size.max(0) as usize).min(bytes(PAGES) as usize) / 8];
+        // SAFETY: reads into our words.
+        let read = unsafe { libc::pread(self.file, words.as_mut_ptr().cast(), words.len() * 8, 0) };
+        // a longer file with more zeros has the same hash
+        let hash = words.iter().zip(1u64..).fold(0u64, |hash, (word, at)| {
+            hash.wrapping_add((*word ^ word << 23).wrapping_mul(at | 1 << 40))
+        });
+        (read == (words.len() * 8) as isize).then_some(hash)
     }
 }

@@ -24,7 +24,7 @@ pub struct Limited {
 }
 
 /// A field of /proc/self/status, in kB.
-fn status(field: &str) -> Option<u64> {
+pub fn status(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse().ok()
@@ -55,45 +55,6 @@ impl Kernel {
         } else {
             -libc::ENOMEM
         }
-    }
-
-    /// Attaches a new segment.
-    pub(super) fn attach(&mut self, range: Range, reads_only: bool, step: usize) -> i32 {
-        let flags = libc::SHM_REMAP | if reads_only { libc::SHM_RDONLY } else { 0 };
-        // SAFETY: the window belongs to the program.
-        unsafe {
-            let id = libc::shmget(
-                libc::IPC_PRIVATE,
-                bytes(range.len) as usize,
-                libc::IPC_CREAT | 0o600,
-            );
-            if id < 0 {
-                return errno();
-            }
-            let at = libc::shmat(id, addr(range.first) as *const _, flags);
-            let result = if at as isize == -1 { errno() } else { 0 };
-            // the segment stays while it is attached
-            libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut());
-            if result == 0 {
-                self.segments.push((step, id));
-            }
-            result
-        }
-    }
-
-    /// A segment that is said to be attached more often than `most` times: its step, and how often
-    /// it is said to be attached.
-    pub fn attached_too_often(&self, most: u64) -> Option<(usize, u64)> {
-        let count = |id: i32| {
-            // SAFETY: a struct shmid_ds is all integers.
-            let mut state: libc::shmid_ds = unsafe { std::mem::zeroed() };
-            // SAFETY: as above.
-            let failed = unsafe { libc::shmctl(id, libc::IPC_STAT, &raw mut state) } != 0;
-            (!failed).then_some(state.shm_nattch as u64)
-        };
-        let counts = self.segments.iter();
-        let mut counts = counts.filter_map(|(step, id)| Some((*step, count(*id)?)));
-        counts.find(|(_, count)| *count > most)
     }
 
     pub(super) fn bind(range: Range, policy: Policy, node: u8) -> i32 {

@@ -136,7 +136,11 @@ impl Kernel {
     /// pages that it says it has handled.
     pub fn call(&mut self, call: &Call, step: usize) -> (i32, u16) {
         // the buffer is touched first, so that the call itself does not fault on it
-        if let Call::Copy(range, _) | Call::FileWrite(range) | Call::DeviceWrite(range) = call {
+        if let Call::Copy(range, _)
+        | Call::FileWrite(range)
+        | Call::DeviceWrite(range)
+        | Call::UringRead(range) = call
+        {
             self.fill(*range, step);
         }
         if call.changes_mappings() {
@@ -172,6 +176,13 @@ impl Kernel {
                 Prot::Read | Prot::Write => self.attach(range, prot == Prot::Read, step),
                 _ => -libc::EINVAL,
             },
+            Call::Map {
+                range,
+                kind: MapKind::Secret,
+                prot,
+            } => Self::map_secret(range, protection(prot)),
+            Call::Detach(range) => Self::detach(range),
+            Call::UringRead(range) => self.uring_read(range),
             Call::Map { range, kind, prot } => {
                 let mut flags = libc::MAP_FIXED;
                 flags |= match kind {
@@ -444,6 +455,7 @@ impl Kernel {
 
     /// Moves each page of a range to the other node.
     fn migrate(&mut self, range: Range) -> i32 {
+        self.misplaced = None;
         let pages: Vec<u64> = (range.first..range.first + range.len).map(addr).collect();
         let mut nodes = vec![0 as c_int; pages.len()];
         // SAFETY: the vectors have an element for each page.
@@ -461,15 +473,30 @@ impl Kernel {
         if moved(std::ptr::null(), nodes.as_mut_ptr()) != 0 {
             return errno();
         }
+        let before = nodes.clone();
         // a page that is not there has a negative status
         nodes
             .iter_mut()
             .for_each(|node| *node = c_int::from(*node == 0));
         let mut status = vec![0; pages.len()];
-        match moved(nodes.as_ptr(), status.as_mut_ptr()) {
-            -1 => errno(),
-            _ => 0,
+        if moved(nodes.as_ptr(), status.as_mut_ptr()) == -1 {
+            return errno();
         }
+        let mut now = vec![0; pages.len()];
+        if moved(std::ptr::null(), now.as_mut_ptr()) == 0 {
+            let is_wrong = |i: &usize| {
+                let was_moved = now[*i] == nodes[*i] && before[*i] >= 0 && before[*i] != now[*i];
+                now[*i] >= 0
+                    && if status[*i] < 0 {
+                        was_moved
+                    } else {
+                        status[*i] != now[*i]
+                    }
+            };
+            let wrong = (0..pages.len()).find(is_wrong);
+            self.misplaced = wrong.map(|i| (i, status[i], now[i]));
+        }
+        0
     }
 
     fn pin_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {

@@ -3,6 +3,7 @@
 mod file;
 mod limits;
 mod make;
+mod objects;
 mod scan;
 mod smaps;
 mod system;
@@ -10,9 +11,10 @@ mod system;
 pub use file::FileState;
 pub use file::mount;
 use limits::Limited;
+pub use limits::status;
 pub use scan::{Scan, categories};
 pub use smaps::Counted;
-pub use system::{free_hugetlb, free_maps, set_headers, set_up};
+pub use system::{free_hugetlb, free_maps, read_from_swap, set_headers, set_up};
 
 use super::monitor::{Mailbox, Monitor};
 use crate::access;
@@ -133,12 +135,19 @@ pub struct Kernel {
     implies_exec: bool,
     /// The segments of shared memory that were attached: the step, and the number of the segment.
     segments: Vec<(usize, i32)>,
+    /// A page whose status of the last move_pages was wrong: its index in the range, the status,
+    /// and the node.
+    pub misplaced: Option<(usize, i32, i32)>,
     /// What is limited.
     limits: Vec<Limited>,
     /// PR_SET_MDWE.
     refuses_exec: bool,
     /// What the memfd was like when somebody last looked.
     state: Option<FileState>,
+    /// The most of the memfd that this process has mapped for writing, in bytes.
+    writable: u64,
+    /// A hash of the contents of the memfd at that time, if they are sealed.
+    contents: Option<u64>,
 }
 
 impl Kernel {
@@ -175,9 +184,12 @@ impl Kernel {
             collapses: false,
             implies_exec: program.implies_exec,
             segments: Vec::new(),
+            misplaced: None,
             limits: Vec::new(),
             refuses_exec: false,
             state: None,
+            writable: 0,
+            contents: None,
         }
     }
 
@@ -198,6 +210,7 @@ impl Kernel {
             zero: None,
             buffer: new_buffer(),
             trace: None,
+            misplaced: None,
             segments: Vec::new(),
             limits: Vec::new(),
             state: None,

@@ -47,8 +47,9 @@ impl Kernel {
                 let start = u64::from_str_radix(start, 16).unwrap_or(u64::MAX);
                 let end = u64::from_str_radix(end, 16).unwrap_or(u64::MAX);
                 // all file systems of the guest lie in memory
-                is_memory =
-                    line.contains('/') && !line.contains("/kcov") || line.contains("[anon_shmem:");
+                let other = ["/kcov", "/secretmem"];
+                is_memory = line.contains('/') && !other.iter().any(|name| line.contains(name))
+                    || line.contains("[anon_shmem:");
                 let in_window = (BASE..BASE + bytes(PAGES)).contains(&start);
                 page = in_window.then(|| ((start - BASE) / PAGE_BYTES) as usize);
                 range = page.map(|page| {

@@ -37,6 +37,13 @@ pub fn set_up() -> io::Result<()> {
         std::fs::write(format!("{KHUGEPAGED}{name}"), value)?;
     }
     super::mount();
+    let none = libc::rlimit {
+        rlim_cur: libc::RLIM_INFINITY,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // secret memory is limited by this, also for root
+    // SAFETY: a structure of ours.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const none) };
     free_hugetlb();
     for (name, value) in [
         ("failslab/ignore-gfp-wait", "N"),
@@ -142,6 +149,18 @@ pub fn free_hugetlb() {
     // if hugetlb still has that number, the write does nothing; otherwise it needs free memory in
     // large pieces
     let _ = std::fs::write(HUGETLB_PAGES, HUGETLB);
+}
+
+/// How many pages were read from swap since boot. Pages of zeros are not read.
+pub fn read_from_swap() -> u64 {
+    let said = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let mut pages = 0;
+    for line in said.lines() {
+        if let Some(("pswpin" | "swpin_zero", number)) = line.split_once(' ') {
+            pages += number.parse::<u64>().unwrap_or(0);
+        }
+    }
+    pages
 }
 
 /// Lets KSM scan all memory as often as it takes to merge what is equal.
