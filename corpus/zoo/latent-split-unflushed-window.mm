@@ -1,4 +1,4 @@
-# latent-split-unflushed-window (latent in 7.1.3): migrate_vma_collect drops the page-table lock
+# latent-split-unflushed-window (7.3.4 has it): migrate_vma_collect drops the page-table lock
 # while entries of shared pages are cleared and not flushed.
 # The thread is preempted there, while its CPU still has a read-only TLB entry. In
 # collect-tlb-outside-ptl the page is not shared.

@@ -182,7 +182,7 @@ bugs! {
         "once a fault has broken COW, gup no longer asks for write permission, and writes to whatever page is mapped by then";
     CollectTlbOutsidePtl "collect-tlb-outside-ptl" "60bae7370896"
         "migrate_vma_collect drops the page-table lock before it flushes the entries that it cleared";
-    LatentSplitUnflushedWindow "latent-split-unflushed-window" "latent in 7.1.3"
+    LatentSplitUnflushedWindow "latent-split-unflushed-window" "not fixed in 7.3.4: migrate_vma_collect_pmd"
         "migrate_vma_collect drops the page-table lock while entries of shared pages are cleared and not flushed";
     SoftdirtyNoFlush "softdirty-no-flush" "912efa17e512"
         "clear_refs write-protects entries without a flush, so the next writes are not tracked";
