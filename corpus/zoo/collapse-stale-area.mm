@@ -1,7 +1,7 @@
 # collapse-stale-area: t1 unmaps a part of the range while the collapse of t0 does not hold mmap_lock.
 thp madvise
 threads 2
-preempt 2 t1
+preempt 3 t1
 mmap p0 0 8 rw
 write p0 0
 collapse p0 0 8

@@ -1,15 +1,17 @@
 //! Collapse: a huge page in place of a page table (`MADV_COLLAPSE`).
 //!
-//! A collapse copies the pages of an aligned range into a huge page. It takes pages of other
-//! processes too, but none that somebody besides mappings and the swap cache holds. Empty entries
-//! and zero pages become zeroes. Entries that are not present are faulted in before: a page on a
-//! device comes home.
+//! A collapse copies the pages of an aligned range into a huge page. It takes shared pages too, but
+//! no page with references besides those of mappings and the swap cache. Holes and zero pages
+//! become zeroes. Swap entries and the entries of devices are faulted in first: a page on a device
+//! comes home.
 //!
-//! The collapse takes `mmap_lock` for reading, drops it, and takes it for writing, so it looks at
-//! everything again. While the entry of the page table is empty, `mmap_lock`, the anon_vma lock and
-//! the folio locks keep everybody out except `gup_fast`. `gup_fast` holds a reference while it
-//! looks again, and then the collapse fails. So the model has no scheduling point there, and the
-//! state never has an unlinked page table.
+//! The collapse takes `mmap_lock` for reading, drops it, and takes it for writing, so it checks
+//! everything again. While the PMD entry is empty, `mmap_lock`, the lock of the VMA, the anon_vma
+//! lock and the folio locks keep everybody out except `gup_fast`. The kernel waits until each
+//! `gup_fast` that has begun has ended. One that has ended with a reference makes the collapse
+//! fail. So the model has no scheduling point while the page table is unlinked. In the model, a
+//! `gup_fast` that holds a reference and has not checked the entry again also makes the collapse
+//! fail; in the kernel it gives the reference back.
 //!
 //! Corresponds to `mm/khugepaged.c`.
 
@@ -37,8 +39,9 @@ pub enum CollapseError {
     Hole,
     /// A page is locked, isolated, or held (`-EAGAIN`).
     Held,
-    /// The VMA has no room for a huge page, has no page yet, or MADV_NOHUGEPAGE was advised; or an
-    /// entry is write-protected for userfaultfd, or there is none (`-EINVAL`).
+    /// The VMA has no room for a huge page, has no page yet, or MADV_NOHUGEPAGE was advised; there
+    /// is no page table, or a huge entry of a device; or an entry is write-protected for
+    /// userfaultfd, or its fault failed (`-EINVAL`).
     Unsuitable,
 }
 
@@ -100,7 +103,7 @@ impl State {
         head.refcount != head.folio_mapcount() + self.folio_cache_refs(folio)
     }
 
-    /// Looks whether the range can be collapsed, under the page-table lock (`collapse_scan_pmd`).
+    /// Checks whether the range can be collapsed, under the page-table lock (`collapse_scan_pmd`).
     /// Returns true if it has entries that are not present.
     fn collapse_scan(&self, vma: VmaId, range: &Range<u64>) -> Result<bool, Scan> {
         let mm = self.vma(vma).mm;
@@ -230,7 +233,6 @@ impl State {
         huge: Folio,
     ) -> Result<(), Scan> {
         let mm = self.vma(vma).mm;
-        self.collapsible_table(mm, range)?;
         self.flush_tlb_range(mm, range.clone());
         let mut taken = Vec::new();
         let isolated = self.collapse_isolate(cur, vma, range, &mut taken);
@@ -286,7 +288,7 @@ impl Current<'_> {
         vma: VmaId,
         part: Range<u64>,
     ) -> Result<(), CollapseError> {
-        let (mut addr, end, pages) = {
+        let (mut addr, mut end, pages) = {
             let s = &*self.state();
             if !s.collapse_possible(vma) {
                 return Err(CollapseError::Unsuitable);
@@ -302,6 +304,14 @@ impl Current<'_> {
         while addr < end {
             let range = addr..addr + pages;
             addr = range.end;
+            // the VMA may have changed while the lock was dropped
+            let area = {
+                let s = &*self.state();
+                let vma = s.collapsible_area(mm, &range);
+                vma.map(|vma| s.vma(vma).range())
+            };
+            let area = area.ok_or(CollapseError::Unsuitable)?;
+            end = end.min(area.end / pages * pages);
             match self.collapse_range(mm, range).await {
                 Ok(()) | Err(Scan::IsHuge) => {}
                 Err(Scan::Skip(error)) => result = Err(error),
@@ -311,7 +321,8 @@ impl Current<'_> {
         result
     }
 
-    /// Collapses one range of the size of a huge page (`collapse_single_pmd`).
+    /// Collapses one range of the size of a huge page (`collapse_single_pmd`). Drops `mmap_lock`
+    /// and takes it again if the range looks suitable.
     async fn collapse_range(self, mm: MmId, range: Range<u64>) -> Result<(), Scan> {
         let gone = Scan::Stop(CollapseError::Unsuitable);
         let absent = {
@@ -321,6 +332,7 @@ impl Current<'_> {
         };
         let lock = Lock::MmapRead(mm);
         self.unlock(lock);
+        self.preempt(Site::CollapseHugePage).await;
         let result = self.collapse_huge_page(mm, range, absent).await;
         self.lock(lock).await;
         result

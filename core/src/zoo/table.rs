@@ -335,13 +335,13 @@ bugs! {
     LatentSplitFolioLock "latent-split-folio-lock" "not fixed in 7.3.4: migrate_vma_split_folio"
         "a migration sleeps for the lock of a large folio that it will split, with the locks of other folios held";
     KhugepagedUffdwpRecheck "khugepaged-uffdwp-recheck" "dd47ac428c3f"
-        "a collapse looks for write-protected entries only before it takes the locks";
+        "a collapse checks for write-protected entries only before it takes the locks";
     HugeFaultNoRecheck "huge-fault-no-recheck" "rule of do_huge_pmd_anonymous_page"
         "a fault maps its huge page although another task has mapped one meanwhile";
     HugezeroWpNoRecheck "hugezero-wp-no-recheck" "rule of do_huge_zero_wp_pmd"
         "a write to the huge zero page maps its huge page although another task has mapped one meanwhile";
     CollapseStaleArea "collapse-stale-area" "rule of hugepage_vma_revalidate"
-        "a collapse that has taken mmap_lock again does not look whether the VMA still covers the range";
+        "a collapse that has taken mmap_lock again does not check whether the VMA still covers the range";
     CollapseHeldRecheck "collapse-held-recheck" "rule of __collapse_huge_page_isolate"
-        "a collapse looks for references to a page only before it takes the locks";
+        "a collapse checks for references to a page only before it takes the locks";
 }

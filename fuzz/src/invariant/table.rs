@@ -489,7 +489,7 @@ invariants! {
         exempt: [
             "a folio that is locked or held":
                 "whoever locked or holds it may drop it from the swap cache later",
-            "the first page of a folio that is split after this page has lost its last entry":
+            "the first page of a folio that was split in the same section":
                 "Linux drops the other pages from the swap cache; the caller of the split holds \
                 the first one and only puts it, so the page stays there until it is reclaimed",
             "a folio whose last entry was device-exclusive":

@@ -30,7 +30,7 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
         return Ok(Outcome::Nothing);
     };
     let range = on.range(addr, len);
-    // user space sees no change of a page
+    // contents and permissions stay
     let change = Change::WillNeed;
     let ticket = on.begin(process, &range, change, false);
     let collapsed = on.cur().madvise_collapse(process.mm, range.clone()).await;
@@ -48,13 +48,18 @@ pub(super) async fn run(on: Running<'_, '_>, process: Process, op: Op) -> OpResu
     on.end_as(ticket, change, ended)
 }
 
-/// Checks that a huge entry stands for each aligned part of the range.
+/// Checks that a huge entry stands for each aligned part of the range that lies in one VMA.
 fn check_huge(on: Running<'_, '_>, mm: MmId, range: Range<u64>) -> Check {
     on.postcondition(|at, s, _| {
         let pages = s.geometry().span(0);
+        let in_one_area = |first: &u64| {
+            let mut areas = s.mm(mm).vmas.iter().map(|vma| s.vma(*vma).range());
+            areas.any(|area| area.start <= *first && first + pages <= area.end)
+        };
         let mut parts = (range.start.next_multiple_of(pages)..range.end)
             .step_by(pages as usize)
-            .filter(|first| first + pages <= range.end);
+            .filter(|first| first + pages <= range.end)
+            .filter(in_one_area);
         match parts.find(|first| !matches!(s.tables().walk(s.mm(mm).pgd, *first), Walk::Huge(..))) {
             Some(first) => contents::check_outcome(at, format!("page {first} has no huge entry")),
             None => Ok(()),

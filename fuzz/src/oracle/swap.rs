@@ -31,9 +31,9 @@ pub fn check_cached_page(view: &View<'_>, pfn: Pfn, page: &Page) -> Check {
 }
 
 /// A folio leaves the swap cache when the last entry that maps it or names its slot goes, unless it
-/// is locked or held, or was just split. The caller passes a page only if the last entry that its
-/// folio lost was present or a swap entry: a folio that lost a device-exclusive entry may stay in
-/// the swap cache until it is reclaimed.
+/// is locked or held, or was the first page of a folio that was just split. The caller passes a
+/// page only if the last entry that its folio lost was present or a swap entry: a folio that lost a
+/// device-exclusive entry may stay in the swap cache until it is reclaimed.
 #[inline(never)]
 pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     let page = view.head(pfn);
@@ -43,7 +43,7 @@ pub fn check_given_up(view: &View<'_>, pfn: Pfn) -> Check {
     // a task that holds it may still drop it from the cache
     let is_held = view.holders.references(view.s, folio) > 0
         || counting::references_of_tasks(view, folio) > 0;
-    // a split drops all its pages from the cache but the one that its caller has locked
+    // a split leaves only its first page in the cache
     let was_split =
         |event: &Event| matches!(event, Event::FolioSplit { folio, .. } if folio.head() == pfn);
     let is_kept = view.s.events().iter().any(was_split);

@@ -1,8 +1,7 @@
 //! `MADV_COLLAPSE`: what it makes huge, and what it refuses.
 
-use crate::film::Film;
+use crate::film::{Film, Shot};
 use mm_fuzz::exec::Outcome;
-use mm_fuzz::limits::WINDOW_PAGES;
 
 const SEED: &str = include_str!("../../../corpus/seeds/collapse.mm");
 
@@ -62,9 +61,12 @@ fn a_collapse_says_why_it_refuses() {
         let film = Film::of(&format!(
             "thp madvise\nmmap p0 0 8 rw\nwrite p0 0\n{ops}\ncollapse p0 0 8"
         ));
-        let last = film.last();
-        let kept = last.entries[0].iter().flatten().count() < WINDOW_PAGES as usize;
-        assert!(kept && last.rss[0] <= 1, "nothing has changed");
+        let [.., before, last] = &film.shots[..] else {
+            panic!("at least two operations");
+        };
+        let shown = |shot: &Shot| (0..8).map(|page| shot.show(0, page).to_owned()).collect();
+        let (before, after): (Vec<_>, Vec<_>) = (shown(before), shown(last));
+        assert_eq!(before, after, "{ops}");
         last.outcome
     };
     assert_eq!(on_one_page("pin p0 0 w"), Outcome::Eagain);
@@ -79,6 +81,26 @@ fn a_collapse_says_why_it_refuses() {
     ));
     assert_eq!(film.last().outcome, Outcome::Einval);
     assert!(film.last().show(0, 3).contains("uffd-wp"));
+}
+
+#[test]
+fn a_collapse_leaves_what_two_vmas_share_of_a_huge_page() {
+    let film = Film::of(
+        "thp madvise\nmmap p0 0 24 rw\nwrite p0 0\nwrite p0 16\nmprotect p0 12 12 r\n\
+         collapse p0 0 24",
+    );
+    assert_eq!(film.last().outcome, Outcome::Done);
+    assert_eq!(film.last().rss[0], 16);
+}
+
+#[test]
+fn a_collapse_leaves_what_was_split_off_while_it_waited() {
+    let film = Film::of(
+        "thp madvise\nthreads 2\nmmap p0 0 24 rw\nwrite p0 0\nwrite p0 8\nwrite p0 16\n\
+         exclusive d0 p0 0 1\nlock p0 0\nt1: collapse p0 0 24\nmprotect p0 16 8 r\nunlock l0",
+    );
+    assert_eq!(film.outcome("collapse p0 0 24"), Outcome::Eagain);
+    assert_eq!(film.last().rss[0], 1 + 8 + 1);
 }
 
 #[test]

@@ -23,8 +23,8 @@ static void drop_pages(struct held_pages *held)
 }
 
 /*
- * Gives up locks and references. A task that waits for a lock runs only afterwards: a reference
- * would make the split that it waits for fail.
+ * Gives up locks and references. No waiter may run in between: with a reference of ours left, its
+ * split would fail. The guest has one CPU, so without preemption nobody else runs.
  */
 static void unlock_pages(struct held_pages *held)
 {
@@ -136,7 +136,7 @@ long mmfuzz_get(struct session *session, struct mmfuzz_range *range)
 	held->pin = range->flags & MMFUZZ_PIN;
 	if (fast && range->len > 1)
 		fast = all_fast(range, flags);
-	/* a page that cannot be had was faulted in, so go on with those behind it, which fail alike */
+	/* GUP faults a page in even if it then refuses it: try all pages, which must fail alike */
 	for (i = 0; i < range->len && ret != -EUCLEAN; i++) {
 		long one = get_page_at(range->addr + i * PAGE_SIZE, flags, held->pin, fast, &page);
 

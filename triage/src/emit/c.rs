@@ -38,6 +38,9 @@ const INCLUDES: &str = "\
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 ";
 
 /// The program in C. It expects what a kernel of this version does, with the known bugs of that

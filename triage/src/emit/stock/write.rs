@@ -148,6 +148,10 @@ impl Writer {
                 self.result();
                 self.locks |= name == "mlock";
                 let arguments: Vec<String> = arguments.into_iter().map(argument).collect();
+                if arguments.iter().any(|argument| argument == "MADV_COLLAPSE") {
+                    // glibc has it since 2.37
+                    self.defines.insert("MADV_COLLAPSE", "25".to_owned());
+                }
                 expect(format!("result({name}({}))", arguments.join(", ")))
             }
             Invocation::Uffd {

@@ -4,10 +4,11 @@ use super::super::frees::Frees;
 use super::super::observe;
 use super::super::places::{self, Points};
 use super::expected::{Expected, Refusal};
-use mm_core::{AllocKind, Event, Lock, MmId, Pfn, PresentPte, Rules, State, TaskId, Wait};
+use mm_core::{AllocKind, Event, Lock, MmId, Pfn, Rules, Softleaf, State, TaskId, Wait};
 use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};
-use mm_fuzz::program::{Op, Program, Step};
+use mm_fuzz::program::{Access, Op, Program, Step};
+use mm_fuzz::slots::resolve;
 use mm_fuzz::window::Window;
 use mm_linux_protocol::{ALLOC_KINDS, Action, Hint, MAX_STOPS, StopPoint};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,28 +68,44 @@ impl Recorder<'_> {
     }
 
     /// True if the operation takes a reference to a page of a large folio, and must make the page
-    /// exclusive before. Whether it reuses or copies the page depends on the folio's references. A
-    /// page of the program is many pages of the guest, so the guest's references add up.
+    /// exclusive first. Whether Linux then reuses or copies the page depends on the folio's
+    /// references. A page of the program is many pages of the guest, so the guest's references add
+    /// up.
     fn holds_part_of_shared(&self, op: Op, s: &State) -> bool {
-        let (Op::Get { addr, .. }
-        | Op::GetFast { addr, .. }
+        let (Op::Get {
+            addr,
+            access: Access::Write,
+            ..
+        }
+        | Op::GetFast {
+            addr,
+            access: Access::Write,
+            ..
+        }
         | Op::Pin { addr, .. }
         | Op::PinFast { addr, .. }
         | Op::PinLongterm { addr, .. }) = op
         else {
             return false;
         };
+        let name = op.proc().map_or(0, |name| name.get().into());
+        let Some(mm) = resolve(&self.mms, name).and_then(|slot| self.mms[slot]) else {
+            return false;
+        };
         let addr = Window::of(self.program).addr(addr);
-        self.mms.iter().flatten().any(|mm| {
-            let entry = s.tables().entry_for(s.mm(*mm).pgd, addr).present();
-            let page = entry.map(PresentPte::pfn).filter(|pfn| *pfn != Pfn::ZERO);
-            page.is_some_and(|pfn| {
+        let pte = s.tables().entry_for(s.mm(mm).pgd, addr);
+        let is_large = |folio| s.head(folio).order > 0;
+        match (pte.present(), pte.leaf()) {
+            (Some(present), _) if present.pfn() != Pfn::ZERO => {
+                let pfn = present.pfn();
                 let head = s.head(s.folio(pfn));
                 let whole = head.entire_mapcount > 0;
                 let exclusive = if whole { head } else { s.page(pfn) }.anon_exclusive();
                 head.order > 0 && !exclusive
-            })
-        })
+            }
+            (_, Some(Softleaf::Swap(slot))) => s.swap().slot(slot).cache.is_some_and(is_large),
+            _ => false,
+        }
     }
 
     /// Where operations are stopped, by number.
@@ -273,7 +290,7 @@ impl Observer for Recorder<'_> {
         }
         if self.holds_part_of_shared(self.program.ops[step].op, s) {
             self.refuse(Refusal::HugePages(
-                "takes references to pages of a shared huge page: the guest takes them one by one, and each is one more holder for the next",
+                "takes references to a shared huge page: in the guest, the references to its pages change how the next page is made exclusive",
             ));
         }
         self.armed = armed(s);

@@ -112,7 +112,7 @@ fn references_to_parts_of_a_shared_huge_page_are_refused() {
     let refused = |text: &str| matches!(of(text), Err(Refusal::HugePages(_)));
     let huge = "thp always\nmmap p0 0 8 rw\nwrite p0 0";
     assert!(!refused(&format!("{huge}\npin p0 0 r\nget p0 1 w")));
-    assert!(!refused(&format!("{huge}\nfork p0\nread p0 0")));
+    assert!(!refused(&format!("{huge}\nfork p0\nread p0 0\nget p0 0 r")));
     assert!(refused(&format!("{huge}\nfork p0\npin p0 0 r")));
     assert!(refused(&format!("{huge}\nfork p0\nget p1 3 w")));
     let small = "mmap p0 0 8 rw\nwrite p0 0";
