@@ -12,7 +12,7 @@ pub struct EntryAt {
     pub mm: MmId,
     /// The page number, in the address space, that the entry translates.
     pub addr: u64,
-    /// The entry; that of a page of a huge page as if the huge entry were split.
+    /// The entry. For a page of a huge entry: the entry that a split would give it.
     pub pte: Pte,
     /// The huge entry that stands for the page, if one does.
     pub huge: Option<Huge>,

@@ -78,7 +78,7 @@ impl Ledger {
         }
     }
 
-    /// shmdt detaches the first attach that lies there or behind, and all of it.
+    /// shmdt detaches the whole first attach at or behind the address.
     pub(super) fn detach(&mut self, process: usize, range: Range, failed: bool) {
         let first = usize::from(range.first);
         let is_attach = self.pages[process][first].has(ATTACH);
@@ -327,7 +327,7 @@ impl Ledger {
         self.is_end_known = false;
     }
 
-    /// ftruncate of the memfd has succeeded. What it gains is zero.
+    /// ftruncate of the memfd. If it has succeeded, what the memfd gains is zero.
     pub(super) fn set_end(&mut self, pages: u16, failed: bool) {
         let is_shorter = usize::from(pages) < self.file_end;
         if failed || is_shorter || self.file == FileKind::Hugetlb {
@@ -340,8 +340,7 @@ impl Ledger {
         self.is_end_known = !failed && self.file != FileKind::Hugetlb;
     }
 
-    /// The memfd, whose end is known, ends behind this page now, unless it is longer. What it gains
-    /// is zero.
+    /// Makes the memfd at least this long, if its end is known. What it gains is zero.
     pub(super) fn lengthen(&mut self, end: usize) {
         if !self.is_end_known {
             return;
@@ -353,7 +352,7 @@ impl Ledger {
         self.file_end = self.file_end.max(end);
     }
 
-    /// A page of which nothing is claimed was written to: what it maps is not known.
+    /// A page without promises was written to: forgets the word that it may map.
     pub(super) fn loses(&mut self, process: usize, at: usize) {
         let page = self.pages[process][at];
         let cell = page.cell as usize;

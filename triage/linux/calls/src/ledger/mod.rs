@@ -81,7 +81,7 @@ pub struct Ledger {
     named: (usize, usize),
     /// The pages of the memfd that are certainly before its end.
     file_end: usize,
-    /// The memfd ends right there.
+    /// True if the memfd ends exactly at `file_end`.
     is_end_known: bool,
     /// The stacks of the process are limited.
     limits_stack: [bool; PROCESSES],

@@ -29,8 +29,8 @@ pub struct FileState {
 }
 
 impl FileState {
-    /// What a call that has failed must not have changed: 0 for the size or 1 for the space that
-    /// the file takes, its value after the call, and the value before.
+    /// What a failed call has changed: 0 (the size) or 1 (the space that the file takes), the new
+    /// value, and the old one.
     pub fn changed(&self, before: &Self) -> Option<(usize, u64, u64)> {
         if self.size != before.size {
             return Some((0, self.size as u64, before.size as u64));

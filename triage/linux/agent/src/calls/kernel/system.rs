@@ -151,7 +151,7 @@ pub fn free_hugetlb() {
     let _ = std::fs::write(HUGETLB_PAGES, HUGETLB);
 }
 
-/// How many pages were read from swap since boot. Pages of zeros are not read.
+/// How many pages came from swap since boot. Pages of zeros, which swap does not store, count too.
 pub fn read_from_swap() -> u64 {
     let said = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
     let mut pages = 0;
