@@ -1,0 +1,146 @@
+//! Functions, macros and settings in C that the emitted programs use.
+
+/// A counter of /proc/vmstat or /sys.
+pub const COUNTER: &str = "\
+static long counter(void)
+{
+	char line[128];
+	unsigned long value = 0;
+	for (FILE *file = fopen(\"PATH\", \"r\"); fgets(line, sizeof(line), file);)
+		sscanf(line, \"FORMAT\", &value);
+	return value;
+}
+";
+
+/// Lets any allocation fail.
+pub const FAILURES: &str = "\
+SET(\"/sys/kernel/debug/failslab/ignore-gfp-wait\", \"N\");
+SET(\"/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait\", \"N\");
+SET(\"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem\", \"N\");
+SET(\"/sys/kernel/debug/fail_page_alloc/min-order\", \"0\");
+";
+
+/// Places the heap somewhere, calls brk, and sets the start and the end of the heap to where its
+/// end was. The start of the heap must never lie behind its end.
+pub const HEAP: &str = "\
+#define HEAP(what, at) prctl(PR_SET_MM, PR_SET_MM_##what, at, 0, 0)
+#define BRK(from, to, end) ({ \\
+	long own = syscall(SYS_brk, 0L); \\
+	HEAP(BRK, to), HEAP(START_BRK, from), syscall(SYS_brk, end), HEAP(START_BRK, own), HEAP(BRK, own); })
+";
+
+/// Lets io_uring read what is in `buffer` into a registered buffer.
+pub const URING_READ: &str = "\
+static void uring_read(char *to, long len)
+{
+	struct io_uring_params params = { 0 };
+	int ring = syscall(SYS_io_uring_setup, 1, &params), source = memfd_create(\"source\", 0);
+	char *rings = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+	struct io_uring_sqe *sqe = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
+	pwrite(source, buffer, len, 0);
+	syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &(struct iovec){ to, len }, 1);
+	*sqe = (struct io_uring_sqe){ .opcode = IORING_OP_READ_FIXED, .fd = source, .addr = (long)to, .len = len };
+	__atomic_store_n((unsigned *)(rings + params.sq_off.tail), 1, __ATOMIC_RELEASE);
+	syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
+	syscall(SYS_io_uring_register, ring, IORING_UNREGISTER_BUFFERS, 0, 0);
+	munmap(rings, 4096), munmap(sqe, 4096), close(ring), close(source);
+}
+";
+
+/// Sums up a field of a file of /proc.
+pub const TOTAL: &str = "\
+static long total(const char *path, const char *field)
+{
+	char line[256];
+	long kb, sum = 0;
+	for (FILE *file = fopen(path, \"r\"); fgets(line, sizeof(line), file);)
+		sum += sscanf(line, field, &kb) == 1 ? kb : 0;
+	return sum;
+}
+";
+
+/// By how much VmLck exceeds the sizes of locked mappings.
+pub const LOCKED: &str = "\
+static long locked(void)
+{
+	char line[256];
+	long size, status = 0, smaps = 0;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		smaps += sscanf(line, \"Size: %ld\", &size) != 1 && strstr(line, \" lo \") ? size : 0;
+	for (FILE *file = fopen(\"/proc/self/status\", \"r\"); fgets(line, sizeof(line), file);)
+		sscanf(line, \"VmLck: %ld\", &status);
+	return status - smaps;
+}
+";
+
+/// VmData, less the total size of the private writable mappings other than the stack.
+pub const DATA: &str = "\
+static long data(void)
+{
+	char line[256], rights[5] = \"\";
+	long size, status = 0, smaps = 0;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%*lx-%*lx %4s\", rights) != 1 && sscanf(line, \"Size: %ld\", &size) != 1)
+			smaps += strstr(line, \"VmFlags\") && rights[1] == 'w' && rights[3] == 'p' && !strstr(line, \" gd \") ? size : 0;
+	for (FILE *file = fopen(\"/proc/self/status\", \"r\"); fgets(line, sizeof(line), file);)
+		sscanf(line, \"VmData: %ld\", &status);
+	return status - smaps;
+}
+";
+
+/// A field of the mapping at an address.
+pub const FIELD: &str = "\
+static long smaps(char *at, const char *field)
+{
+	char line[256];
+	long from, to, here = 0, kb;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx\", &from, &to) == 2)
+			here = from <= (long)at && (long)at < to;
+		else if (here && sscanf(line, field, &kb) == 1)
+			return kb;
+	return 0;
+}
+";
+
+/// Whether the mapping at an address is writable and executable.
+pub const CODE: &str = "\
+static int writable_code(char *at)
+{
+	char line[256], rights[5];
+	long from, to, found = 0;
+	for (FILE *file = fopen(\"/proc/self/maps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx %4s\", &from, &to, rights) == 3 && from <= (long)at && (long)at < to)
+			found = rights[1] == 'w' && rights[2] == 'x';
+	return found;
+}
+";
+
+/// A hash of the flags of the mapping at an address. The soft-dirty flag is left out.
+pub const FLAGS: &str = "\
+static long flags(char *at)
+{
+	char line[256];
+	long from, to, here = 0, sum = 0;
+	for (FILE *file = fopen(\"/proc/self/smaps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx\", &from, &to) == 2)
+			here = from <= (long)at && (long)at < to;
+		else if (here && !strncmp(line, \"VmFlags:\", 8))
+			for (char *word = strtok(line + 8, \" \\n\"); word; word = strtok(0, \" \\n\"))
+				sum = strcmp(word, \"sd\") ? sum * 31 + *word * 256 + word[1] : sum;
+	return sum;
+}
+";
+
+/// How much of a memfd is mapped for writing.
+pub const WRITABLE: &str = "\
+static long writable(void)
+{
+	char line[256], rights[5];
+	long from, to, sum = 0;
+	for (FILE *file = fopen(\"/proc/self/maps\", \"r\"); fgets(line, sizeof(line), file);)
+		if (sscanf(line, \"%lx-%lx %4s\", &from, &to, rights) == 3 && rights[1] == 'w' && rights[3] == 's' && strstr(line, \"/memfd:\"))
+			sum += to - from;
+	return sum;
+}
+";
