@@ -6,7 +6,8 @@
 //! on each page at one moment, so only those can be made at once.
 
 use crate::Program;
-use crate::call::{Call, MapKind, Step};
+use crate::call::{Call, Step};
+use crate::operand::MapKind;
 
 impl Call {
     /// It takes effect on each page at one moment, and changes nothing else that the ledger knows.

@@ -1,6 +1,6 @@
 //! Breaches: the promises that Linux does not keep.
 
-use crate::call::Resource;
+use crate::operand::Resource;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,6 +1,7 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
-use crate::call::{Advice, Call, FileKind, MapKind, Modes, Policy, Prot, Resource, Step};
+use crate::call::{Call, Step};
+use crate::operand::{Advice, FileKind, MapKind, Modes, Policy, Prot, Resource};
 use crate::range::Range;
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;

@@ -20,17 +20,19 @@ mod event;
 mod generate;
 mod ledger;
 mod mappings;
+mod operand;
 mod range;
 mod text;
 
 pub use breach::{
     ACCOUNTS, Breach, BreachKind, COUNTERS, Counter, FIELDS, memory, place, without_numbers,
 };
-pub use call::{Advice, Call, FileKind, MapKind, Modes, Policy, Prot, Resource, Step};
+pub use call::{Call, Step};
 pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
 pub use ledger::{AccessPromise, BrokenPromise, Ledger, Performed, wakes};
 pub use mappings::Mappings;
+pub use operand::{Advice, FileKind, MapKind, Modes, Policy, Prot, Resource};
 pub use range::Range;
 pub use text::{ParseError, parse};
 

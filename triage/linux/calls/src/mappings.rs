@@ -1,6 +1,7 @@
 //! The mappings of the window, and what a call that fails may change of them.
 
-use crate::call::{Advice, Call};
+use crate::call::Call;
+use crate::operand::Advice;
 use crate::range::Range;
 use crate::{BASE, PAGE_BYTES, PAGES};
 
@@ -126,7 +127,7 @@ impl Mappings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Prot;
+    use crate::operand::Prot;
 
     /// A file smaps whose mappings have these first pages, numbers of pages, and flags.
     fn smaps(mappings: &[(u64, u64, &str)]) -> Mappings {

@@ -1,6 +1,7 @@
 //! The text of a program: a line for each step.
 
-use crate::call::{Advice, Call, FileKind, MapKind, Modes, Policy, Prot, Resource, Step};
+use crate::call::{Call, Step};
+use crate::operand::{Advice, FileKind, MapKind, Modes, Policy, Prot, Resource};
 use crate::range::Range;
 use crate::{MAX_STEPS, MOST_FAIL, PAGES, Program};
 use std::fmt::{self, Display};

@@ -4,7 +4,7 @@ use super::page::*;
 use super::{AccessPromise, BrokenPromise, FILE_CELLS, Ledger};
 use crate::HUGE;
 use crate::breach::BreachKind;
-use crate::call::FileKind;
+use crate::operand::FileKind;
 use crate::range::Range;
 
 impl Ledger {

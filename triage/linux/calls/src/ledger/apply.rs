@@ -3,7 +3,8 @@
 use super::page::*;
 use super::{FILE_CELLS, Ledger};
 use crate::PAGES;
-use crate::call::{Advice, Call, Modes, Prot, Resource};
+use crate::call::Call;
+use crate::operand::{Advice, Modes, Prot, Resource};
 use crate::range::Range;
 
 /// The error number of a call whose arguments are not valid.

@@ -4,7 +4,7 @@ use super::page::*;
 use super::{BrokenPromise, FILE_CELLS, Ledger};
 use crate::PAGES;
 use crate::breach::BreachKind;
-use crate::call::{Advice, FileKind, MapKind, Policy, Prot, Resource};
+use crate::operand::{Advice, FileKind, MapKind, Policy, Prot, Resource};
 use crate::range::Range;
 
 /// The pages before a stack that must be free (`stack_guard_gap`).

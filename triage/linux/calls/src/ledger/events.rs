@@ -3,8 +3,9 @@
 use super::page::*;
 use super::{BrokenPromise, Ledger};
 use crate::breach::BreachKind;
-use crate::call::{Advice, Call};
+use crate::call::Call;
 use crate::event::UffdEvent;
+use crate::operand::Advice;
 use crate::range::Range;
 
 impl Ledger {

@@ -29,7 +29,7 @@ pub use tell::Performed;
 pub use waiters::wakes;
 
 use crate::breach::{BreachKind, memory};
-use crate::call::FileKind;
+use crate::operand::FileKind;
 use crate::range::Range;
 use crate::{PAGES, PROCESSES, Program};
 use page::{DROPPABLE, FILE, HOLE, HUGETLB, MAPPED, Page, SHARED, VAGUE};

@@ -1,6 +1,6 @@
 //! A page of the ledger: its flags, and how they change together.
 
-use crate::call::Policy;
+use crate::operand::Policy;
 
 pub const MAPPED: u64 = 1 << 0;
 /// Nothing is claimed of the page.

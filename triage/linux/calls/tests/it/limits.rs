@@ -1,34 +1,13 @@
 //! What the ledger promises of stacks, the heap, policies, locks, and a memfd that is made shorter.
 
+use crate::common::{PRESENT, apply, kind_of, ledger, map};
 use mm_linux_calls::{
-    AccessPromise, BreachKind, Call, Ledger, MapKind, PAGES, Policy, Program, Prot, Range, Resource,
+    AccessPromise, BreachKind, Call, MapKind, PAGES, Policy, Program, Range, Resource,
 };
-
-const PRESENT: u64 = 1 << 63;
-
-fn ledger() -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.reset(&Program::default());
-    ledger
-}
-
-fn apply(ledger: &mut Ledger, call: Call) {
-    ledger.apply(0, &call, 0, 9, 0);
-}
-
-fn map(ledger: &mut Ledger, first: u16, len: u16, kind: MapKind) {
-    let range = Range::new(first, len);
-    let prot = Prot::Write;
-    apply(ledger, Call::Map { range, kind, prot });
-}
-
-fn kind_of(shown: Option<(BreachKind, u64, u64)>) -> Option<BreachKind> {
-    shown.map(|shown| shown.0)
-}
 
 #[test]
 fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, 16, 1, MapKind::Stack);
     apply(&mut ledger, Call::ClearSoftDirty);
     assert_eq!(ledger.access(0, 8, false), AccessPromise::Either);
@@ -53,7 +32,7 @@ fn a_stack_grows_and_its_new_pages_are_soft_dirty() {
 
 #[test]
 fn a_limited_stack_grows_only_so_far() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, PAGES - 1, 1, MapKind::Stack);
     assert_eq!(ledger.grow(0, 1700), None);
     apply(&mut ledger, Call::Limit(Resource::Stack));
@@ -66,7 +45,7 @@ fn a_limited_stack_grows_only_so_far() {
 
 #[test]
 fn only_another_mapping_may_not_lie_in_the_gap_before_a_stack() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, 0, 8, MapKind::Private);
     map(&mut ledger, 263, 1, MapKind::Stack);
     assert!(ledger.is_in_gap(0, 7));
@@ -80,7 +59,7 @@ fn only_another_mapping_may_not_lie_in_the_gap_before_a_stack() {
 
 #[test]
 fn the_heap_grows_and_shrinks() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     apply(&mut ledger, Call::Brk(Range::new(0, 1), 4));
     assert!(!ledger.is_mapped(0, 0));
     assert!((1..4).all(|page| ledger.is_mapped(0, page)));
@@ -94,7 +73,7 @@ fn the_heap_grows_and_shrinks() {
 
 #[test]
 fn a_policy_is_known_until_another_mapping_may_change_it() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, 0, 4, MapKind::Private);
     assert_eq!(ledger.policy(0, 0), Some((Policy::Default, 0)));
     apply(&mut ledger, Call::Bind(Range::new(0, 2), Policy::Bind, 1));
@@ -114,7 +93,7 @@ fn a_policy_is_known_until_another_mapping_may_change_it() {
 
 #[test]
 fn mlockall_locks_what_is_mapped() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, 0, 1, MapKind::Private);
     apply(&mut ledger, Call::LockAll(2));
     assert_eq!(ledger.check_shown(0, 0, 1 << 55), None);
@@ -128,7 +107,7 @@ fn mlockall_locks_what_is_mapped() {
 
 #[test]
 fn nothing_is_known_behind_the_end_of_a_memfd() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, 0, 4, MapKind::SharedFile);
     apply(&mut ledger, Call::FileSize(2));
     assert_eq!(ledger.access(0, 1, true), AccessPromise::Allowed);
@@ -146,7 +125,7 @@ fn nothing_is_known_behind_the_end_of_a_memfd() {
 
 #[test]
 fn a_stack_may_have_grown_by_an_access_that_failed() {
-    let mut ledger = ledger();
+    let mut ledger = ledger(&Program::default());
     map(&mut ledger, 16, 1, MapKind::Stack);
     assert_eq!(ledger.has_written(0, 8, 1, false, false), None);
     for page in 8..16 {

@@ -1,16 +1,7 @@
 //! When a thread that waits for a userfaultfd must go on.
 
-use mm_linux_calls::{AccessPromise, Call, Ledger, parse, wakes};
-
-fn ran(text: &str) -> Ledger {
-    let program = parse(text).expect("a program");
-    let mut ledger = Ledger::default();
-    ledger.reset(&program);
-    for (at, step) in program.steps.iter().enumerate() {
-        ledger.apply(step.process.into(), &step.call, 0, at, 0);
-    }
-    ledger
-}
+use crate::common::ran;
+use mm_linux_calls::{AccessPromise, Call, parse, wakes};
 
 fn call(text: &str) -> Call {
     parse(text).expect("a program").steps[0].call

@@ -1,27 +1,12 @@
 //! When the ledger claims that a page is not soft-dirty.
 
-use mm_linux_calls::{BreachKind, Ledger, Range, parse};
-
-const PRESENT: u64 = 1 << 63;
-const SOFT_DIRTY: u64 = 1 << 55;
+use crate::common::{PRESENT, SOFT_DIRTY, kind_of, ran};
+use mm_linux_calls::BreachKind;
 
 /// What the ledger says of page 0 if pagemap shows it as soft-dirty after a program.
 fn dirty(text: &str) -> Option<BreachKind> {
-    let program = parse(text).expect("a program");
-    let mut ledger = Ledger::default();
-    ledger.reset(&program);
-    for (at, step) in program.steps.iter().enumerate() {
-        ledger.apply(step.process.into(), &step.call, 0, at, 0);
-        if step.call.name() == "write" {
-            for page in step.call.range().into_iter().flat_map(Range::pages) {
-                let word = Range::word(at, page);
-                let process = step.process.into();
-                assert_eq!(ledger.has_written(process, page, word, true, false), None);
-            }
-        }
-    }
-    let shown = ledger.check_shown(0, 0, PRESENT | SOFT_DIRTY);
-    shown.map(|shown| shown.0)
+    let ledger = ran(text);
+    kind_of(ledger.check_shown(0, 0, PRESENT | SOFT_DIRTY))
 }
 
 const CLEARED: &str = "mmap p0 0 1024 rw\nwrite p0 0 2\nclear-soft-dirty p0\n";

@@ -1,34 +1,10 @@
 //! What the ledger promises of files, read-write protection, pins and hugetlb.
 
+use crate::common::{EXCLUSIVE, PRESENT, SOFT_DIRTY, UFFD_WP, apply, written};
 use mm_linux_calls::{
     AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Modes, Program, Prot,
     Range, place,
 };
-
-const PRESENT: u64 = 1 << 63;
-const UFFD: u64 = 1 << 57;
-const SOFT_DIRTY: u64 = 1 << 55;
-const EXCLUSIVE: u64 = 1 << 56;
-
-/// A ledger in which process 0 has mapped four pages and written 7 to each.
-fn with(kind: MapKind, wp_async: bool) -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.reset(&Program {
-        wp_async,
-        ..Program::default()
-    });
-    let range = Range::new(0, 4);
-    let prot = Prot::Write;
-    apply(&mut ledger, 0, Call::Map { range, kind, prot });
-    for page in range.pages() {
-        assert_eq!(ledger.has_written(0, page, 7, true, false), None);
-    }
-    ledger
-}
-
-fn apply(ledger: &mut Ledger, process: usize, call: Call) {
-    ledger.apply(process, &call, 0, 9, 0);
-}
 
 fn contents(ledger: &mut Ledger, process: usize, page: usize, word: u64) -> Option<BreachKind> {
     ledger
@@ -38,11 +14,11 @@ fn contents(ledger: &mut Ledger, process: usize, page: usize, word: u64) -> Opti
 
 #[test]
 fn a_copy_of_a_file_outlives_a_hole_and_not_a_truncation() {
-    let mut ledger = with(MapKind::File, false);
-    apply(&mut ledger, 0, Call::Punch(Range::new(0, 4)));
+    let mut ledger = written(MapKind::File, 4, false);
+    apply(&mut ledger, Call::Punch(Range::new(0, 4)));
     assert_eq!(contents(&mut ledger, 0, 0, 7), None);
     assert_eq!(contents(&mut ledger, 0, 0, 0), Some(BreachKind::Contents));
-    apply(&mut ledger, 0, Call::Truncate(Range::new(1, 1)));
+    apply(&mut ledger, Call::Truncate(Range::new(1, 1)));
     assert_eq!(contents(&mut ledger, 0, 0, 7), None);
     assert_eq!(contents(&mut ledger, 0, 1, 0), None);
     assert_eq!(contents(&mut ledger, 0, 1, 7), Some(BreachKind::Contents));
@@ -58,45 +34,45 @@ fn a_write_to_a_huge_page_of_a_file_copies_all_of_it() {
     let prot = Prot::Write;
     let map = |range, kind| Call::Map { range, kind, prot };
     let whole = Range::new(0, 512);
-    apply(&mut ledger, 0, map(whole, MapKind::SharedFile));
+    apply(&mut ledger, map(whole, MapKind::SharedFile));
     assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
-    apply(&mut ledger, 0, map(whole, MapKind::File));
+    apply(&mut ledger, map(whole, MapKind::File));
     assert_eq!(ledger.has_written(0, 0, 8, true, false), None);
-    apply(&mut ledger, 0, Call::Punch(whole));
+    apply(&mut ledger, Call::Punch(whole));
     for (page, word) in [(0, 8), (5, 7)] {
         assert_eq!(contents(&mut ledger, 0, page, word), None);
         let lost = contents(&mut ledger, 0, page, 0);
         assert_eq!(lost, Some(BreachKind::Contents), "page {page}");
     }
-    apply(&mut ledger, 0, Call::Truncate(whole));
+    apply(&mut ledger, Call::Truncate(whole));
     assert_eq!(contents(&mut ledger, 0, 5, 0), None);
 }
 
 #[test]
 fn shared_memory_of_a_file_changes_where_nobody_has_a_copy() {
-    let mut ledger = with(MapKind::SharedFile, false);
+    let mut ledger = written(MapKind::SharedFile, 4, false);
     let range = Range::new(2, 1);
     let (kind, prot) = (MapKind::File, Prot::Write);
-    apply(&mut ledger, 0, Call::Map { range, kind, prot });
+    apply(&mut ledger, Call::Map { range, kind, prot });
     assert_eq!(contents(&mut ledger, 0, 2, 7), None);
-    apply(&mut ledger, 0, Call::Punch(range));
+    apply(&mut ledger, Call::Punch(range));
     assert_eq!(contents(&mut ledger, 0, 2, 0), None);
     // a page that mlock may have copied is not known once the file changes
-    apply(&mut ledger, 0, Call::Advise(range, Advice::PopulateWrite));
-    apply(&mut ledger, 0, Call::Punch(range));
+    apply(&mut ledger, Call::Advise(range, Advice::PopulateWrite));
+    apply(&mut ledger, Call::Punch(range));
     assert_eq!(ledger.access(0, 2, false), AccessPromise::Either);
 }
 
 #[test]
 fn read_write_protection_ends_with_an_access() {
     for wp_async in [false, true] {
-        let mut ledger = with(MapKind::Private, wp_async);
-        apply(&mut ledger, 0, Call::ClearSoftDirty);
-        apply(&mut ledger, 0, Call::Register(Range::new(0, 4), Modes::Rwp));
-        apply(&mut ledger, 0, Call::RwProtect(Range::new(0, 4), true));
+        let mut ledger = written(MapKind::Private, 4, wp_async);
+        apply(&mut ledger, Call::ClearSoftDirty);
+        apply(&mut ledger, Call::Register(Range::new(0, 4), Modes::Rwp));
+        apply(&mut ledger, Call::RwProtect(Range::new(0, 4), true));
         ledger.rw_protected(0, 0, true);
         ledger.rw_protected(0, 1, false);
-        assert_eq!(ledger.check_shown(0, 0, PRESENT | UFFD), None);
+        assert_eq!(ledger.check_shown(0, 0, PRESENT | UFFD_WP), None);
         let shown = ledger.check_shown(0, 0, PRESENT);
         assert_eq!(shown.map(|shown| shown.0), Some(BreachKind::NotRwProtected));
         // nothing is known of a page that was not there
@@ -104,7 +80,7 @@ fn read_write_protection_ends_with_an_access() {
         let read = contents(&mut ledger, 0, 0, 7);
         if wp_async {
             assert_eq!(read, None);
-            let shown = ledger.check_shown(0, 0, PRESENT | UFFD);
+            let shown = ledger.check_shown(0, 0, PRESENT | UFFD_WP);
             assert_eq!(shown.map(|shown| shown.0), Some(BreachKind::StillProtected));
         } else {
             assert_eq!(read, Some(BreachKind::AccessedThrough));
@@ -114,42 +90,41 @@ fn read_write_protection_ends_with_an_access() {
 
 #[test]
 fn protection_is_shown_only_where_it_is_registered() {
-    let mut ledger = with(MapKind::Private, false);
+    let mut ledger = written(MapKind::Private, 4, false);
     let kind = |ledger: &Ledger| {
-        let shown = ledger.check_shown(0, 0, PRESENT | UFFD | SOFT_DIRTY);
+        let shown = ledger.check_shown(0, 0, PRESENT | UFFD_WP | SOFT_DIRTY);
         shown.map(|shown| shown.0)
     };
     assert_eq!(kind(&ledger), Some(BreachKind::ShownProtected));
-    apply(&mut ledger, 0, Call::Register(Range::new(0, 4), Modes::Wp));
+    apply(&mut ledger, Call::Register(Range::new(0, 4), Modes::Wp));
     assert_eq!(kind(&ledger), None);
-    apply(&mut ledger, 0, Call::Unregister(Range::new(0, 4)));
+    apply(&mut ledger, Call::Unregister(Range::new(0, 4)));
     assert_eq!(kind(&ledger), Some(BreachKind::ShownProtected));
 }
 
 #[test]
 fn a_pinned_page_is_the_page_that_is_mapped_until_it_is_dropped() {
-    let mut ledger = with(MapKind::Private, false);
-    apply(&mut ledger, 0, Call::Pin(Range::new(0, 4)));
+    let mut ledger = written(MapKind::Private, 4, false);
+    apply(&mut ledger, Call::Pin(Range::new(0, 4)));
     assert_eq!(ledger.pinned_word(0, 0), Some(7));
     apply(
         &mut ledger,
-        0,
         Call::Advise(Range::new(0, 1), Advice::DontNeed),
     );
     assert_eq!(ledger.pinned_word(0, 0), None);
     assert_eq!(ledger.pinned_word(0, 1), Some(7));
-    apply(&mut ledger, 0, Call::Unpin);
+    apply(&mut ledger, Call::Unpin);
     assert_eq!(ledger.pinned_word(0, 1), None);
 }
 
 #[test]
 fn a_page_is_exclusive_if_there_was_never_another_process() {
-    let mut ledger = with(MapKind::Private, false);
+    let mut ledger = written(MapKind::Private, 4, false);
     assert!(ledger.is_sole(0, 0, PRESENT));
     assert!(!ledger.is_sole(0, 0, PRESENT | EXCLUSIVE));
-    apply(&mut ledger, 0, Call::Fork);
+    apply(&mut ledger, Call::Fork);
     assert!(!ledger.is_sole(0, 0, PRESENT));
-    assert!(!with(MapKind::Shared, false).is_sole(0, 0, PRESENT));
+    assert!(!written(MapKind::Shared, 4, false).is_sole(0, 0, PRESENT));
 }
 
 #[test]
@@ -157,13 +132,12 @@ fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
     let mut ledger = Ledger::default();
     let range = Range::new(0, 512);
     let (kind, prot) = (MapKind::Hugetlb, Prot::Write);
-    apply(&mut ledger, 0, Call::Map { range, kind, prot });
+    apply(&mut ledger, Call::Map { range, kind, prot });
     assert_eq!(ledger.access(0, 5, true), AccessPromise::Either);
     assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
     assert_eq!(contents(&mut ledger, 0, 5, 8), Some(BreachKind::Contents));
     apply(
         &mut ledger,
-        0,
         Call::Advise(Range::new(0, 8), Advice::DontNeed),
     );
     assert_eq!(contents(&mut ledger, 0, 5, 8), None);
@@ -173,15 +147,15 @@ fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
 fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
     let write = Call::FileWrite(Range::new(0, 4));
     let word = Range::word(9, 1);
-    let mut ledger = with(MapKind::SharedFile, false);
+    let mut ledger = written(MapKind::SharedFile, 4, false);
     assert_eq!(ledger.check_file_word(1, 7), None);
-    apply(&mut ledger, 0, write);
+    apply(&mut ledger, write);
     assert_eq!(contents(&mut ledger, 0, 1, word), None);
     assert_eq!(contents(&mut ledger, 0, 1, 7), Some(BreachKind::Contents));
     let told = ledger.check_file_word(1, 7).map(|shown| shown.0);
     assert_eq!(told, Some(BreachKind::Contents));
-    let mut ledger = with(MapKind::File, false);
-    apply(&mut ledger, 0, write);
+    let mut ledger = written(MapKind::File, 4, false);
+    apply(&mut ledger, write);
     assert_eq!(contents(&mut ledger, 0, 1, 7), None);
     assert_eq!(
         contents(&mut ledger, 0, 1, word),
@@ -190,11 +164,10 @@ fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
     // nobody knows whether a page that was only read has been copied
     apply(
         &mut ledger,
-        0,
         Call::Advise(Range::new(0, 4), Advice::DontNeed),
     );
-    apply(&mut ledger, 0, Call::VmRead(Range::new(0, 1)));
-    apply(&mut ledger, 0, Call::FileWrite(Range::new(0, 4)));
+    apply(&mut ledger, Call::VmRead(Range::new(0, 1)));
+    apply(&mut ledger, Call::FileWrite(Range::new(0, 4)));
     assert_eq!(contents(&mut ledger, 0, 0, 1), None);
     assert_eq!(contents(&mut ledger, 0, 1, 1), Some(BreachKind::Contents));
 }
@@ -202,9 +175,9 @@ fn a_write_to_the_file_shows_in_each_mapping_but_not_in_copies() {
 #[test]
 fn what_is_pinned_for_writing_stays_soft_dirty() {
     let dirty = |pin| {
-        let mut ledger = with(MapKind::Private, false);
-        apply(&mut ledger, 0, pin);
-        apply(&mut ledger, 0, Call::ClearSoftDirty);
+        let mut ledger = written(MapKind::Private, 4, false);
+        apply(&mut ledger, pin);
+        apply(&mut ledger, Call::ClearSoftDirty);
         ledger.check_shown(0, 0, PRESENT).map(|shown| shown.0)
     };
     let range = Range::new(0, 4);
@@ -216,13 +189,12 @@ fn what_is_pinned_for_writing_stays_soft_dirty() {
 #[test]
 fn a_page_of_zeros_that_was_read_is_moved() {
     let moved = |reads: bool| {
-        let mut ledger = with(MapKind::Private, false);
+        let mut ledger = written(MapKind::Private, 4, false);
         apply(
             &mut ledger,
-            0,
             Call::Advise(Range::new(0, 4), Advice::DontNeed),
         );
-        apply(&mut ledger, 0, Call::ClearSoftDirty);
+        apply(&mut ledger, Call::ClearSoftDirty);
         if reads {
             assert_eq!(contents(&mut ledger, 0, 0, 0), None);
         }
@@ -236,11 +208,11 @@ fn a_page_of_zeros_that_was_read_is_moved() {
 #[test]
 fn the_place_of_a_breach_names_the_memory() {
     assert_eq!(
-        place("resize", with(MapKind::Private, false).memory(0, 0)),
+        place("resize", written(MapKind::Private, 4, false).memory(0, 0)),
         "resize"
     );
-    let shared = with(MapKind::SharedFile, false).memory(0, 0);
+    let shared = written(MapKind::SharedFile, 4, false).memory(0, 0);
     assert_eq!(place("end", shared), "end of shared");
-    let file = with(MapKind::File, false).memory(0, 0);
+    let file = written(MapKind::File, 4, false).memory(0, 0);
     assert_eq!(place("read", file), "read of file");
 }

@@ -1,26 +1,9 @@
 //! Two calls at once: the ledger claims what is true in both orders.
 
-use mm_linux_calls::{BreachKind, Call, Ledger, MapKind, Performed, Program, Prot, Range, parse};
+use crate::common::{PRESENT, SOFT_DIRTY, written};
+use mm_linux_calls::{BreachKind, Call, Ledger, MapKind, Performed, Prot, Range, parse};
 
-const PRESENT: u64 = 1 << 63;
-const SOFT_DIRTY: u64 = 1 << 55;
 const PAGES: Range = Range { first: 0, len: 2 };
-
-/// A ledger in which process 0 has mapped two pages and written 7 to each.
-fn written() -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.reset(&Program::default());
-    let map = Call::Map {
-        range: PAGES,
-        kind: MapKind::Private,
-        prot: Prot::Write,
-    };
-    ledger.apply(0, &map, 0, 0, 0);
-    for page in PAGES.pages() {
-        assert_eq!(ledger.has_written(0, page, 7, true, false), None);
-    }
-    ledger
-}
 
 /// Tells the ledger what two calls have done at once: step 1 and step 2. Returns the promises that
 /// are broken.
@@ -52,7 +35,7 @@ fn reads(ledger: &mut Ledger, page: usize, word: u64) -> Option<BreachKind> {
 
 #[test]
 fn a_write_is_not_lost_in_a_call_that_keeps_contents() {
-    let mut ledger = written();
+    let mut ledger = written(MapKind::Private, 2, false);
     let write = Call::Write(Range::new(0, 1));
     let word = write.word(2, 0);
     let broken = both(
@@ -71,7 +54,7 @@ fn what_depends_on_the_order_is_not_claimed() {
     let clear = Call::ClearSoftDirty;
     let write = Call::Write(Range::new(0, 1));
     let word = write.word(2, 0);
-    let mut ledger = written();
+    let mut ledger = written(MapKind::Private, 2, false);
     let broken = both(
         &mut ledger,
         (clear, &Performed::default()),
@@ -83,7 +66,7 @@ fn what_depends_on_the_order_is_not_claimed() {
     }
     assert_eq!(reads(&mut ledger, 0, 7), Some(BreachKind::Contents));
     // two writes: either word
-    let mut ledger = written();
+    let mut ledger = written(MapKind::Private, 2, false);
     let first = write.word(1, 0);
     let broken = both(
         &mut ledger,
@@ -102,7 +85,7 @@ fn the_result_of_an_access_says_which_came_first() {
     let write = Call::Write(Range::new(0, 1));
     let word = write.word(2, 0);
     for (result, contents) in [(Ok(word), word), (Err(-11), 7)] {
-        let mut ledger = written();
+        let mut ledger = written(MapKind::Private, 2, false);
         let broken = both(
             &mut ledger,
             (protect, &Performed::default()),
@@ -117,7 +100,7 @@ fn the_result_of_an_access_says_which_came_first() {
 
 #[test]
 fn what_is_true_in_no_order_is_a_breach() {
-    let mut ledger = written();
+    let mut ledger = written(MapKind::Private, 2, false);
     let read = Call::Read(Range::new(0, 1));
     let write = Call::Write(Range::new(0, 1));
     let word = write.word(1, 0);
@@ -127,7 +110,7 @@ fn what_is_true_in_no_order_is_a_breach() {
         (read, &access(Ok(9))),
     );
     assert_eq!(broken, [BreachKind::Contents]);
-    let mut ledger = written();
+    let mut ledger = written(MapKind::Private, 2, false);
     let advise = Call::Advise(PAGES, mm_linux_calls::Advice::PageOut);
     let broken = both(
         &mut ledger,
@@ -139,7 +122,7 @@ fn what_is_true_in_no_order_is_a_breach() {
 
 #[test]
 fn a_page_that_may_or_may_not_have_moved_is_vague() {
-    let mut ledger = written();
+    let mut ledger = written(MapKind::Private, 2, false);
     let moves = Call::Move {
         range: Range::new(0, 1),
         to: 8,

@@ -1,46 +1,11 @@
 //! Each promise of the ledger is broken once, and the calls that end a promise end it.
 
-use mm_linux_calls::{AccessPromise, BreachKind, Call, Ledger, Range, parse};
-
-const SOFT_DIRTY: u64 = 1 << 55;
-const UFFD_WP: u64 = 1 << 57;
-const PRESENT: u64 = 1 << 63;
-
-/// Runs a program without a kernel. All its calls succeed, on their whole ranges.
-fn ran(text: &str) -> Ledger {
-    let program = parse(text).expect("a program");
-    let mut ledger = Ledger::default();
-    ledger.reset(&program);
-    for (at, step) in program.steps.iter().enumerate() {
-        let process = usize::from(step.process);
-        let done = step.call.range().map_or(0, |range| range.len);
-        ledger.apply(process, &step.call, 0, at, done);
-        match step.call {
-            Call::Write(range) => {
-                for page in range.pages() {
-                    let word = Range::word(at, page);
-                    let breach = ledger.has_written(process, page, word, true, false);
-                    assert_eq!(breach, None, "{text}");
-                }
-            }
-            Call::Read(range) => {
-                for page in range.pages() {
-                    assert!(ledger.has_read(process, page, Some(0)).is_none(), "{text}");
-                }
-            }
-            _ => {}
-        }
-    }
-    ledger
-}
-
-fn kind(shown: Option<(BreachKind, u64, u64)>) -> Option<BreachKind> {
-    shown.map(|(kind, ..)| kind)
-}
+use crate::common::{PRESENT, SOFT_DIRTY, UFFD_WP, kind_of, ran};
+use mm_linux_calls::{AccessPromise, BreachKind, Range, parse};
 
 #[test]
 fn a_written_page_stays_soft_dirty() {
-    let lost = |text: &str, page| kind(ran(text).check_shown(0, page, PRESENT));
+    let lost = |text: &str, page| kind_of(ran(text).check_shown(0, page, PRESENT));
     let written = "mmap p0 0 2 rw\nclear-soft-dirty p0\nwrite p0 0 1\n";
     assert_eq!(lost(written, 0), Some(BreachKind::NotSoftDirty));
     assert_eq!(lost(written, 1), None);
@@ -81,7 +46,7 @@ fn a_written_page_stays_soft_dirty() {
 fn a_protected_page_stays_protected() {
     let protected = "mmap p0 0 1 rw\nwrite p0 0 1\nclear-soft-dirty p0\nuffd-register p0 0 1 wp\n\
                      uffd-writeprotect p0 0 1 on\n";
-    let lost = |text: &str| kind(ran(text).check_shown(0, 0, PRESENT));
+    let lost = |text: &str| kind_of(ran(text).check_shown(0, 0, PRESENT));
     assert_eq!(lost(protected), Some(BreachKind::NotProtected));
     for call in [
         "ksm p0",
@@ -106,7 +71,7 @@ fn a_protected_page_stays_protected() {
     }
     let mut ledger = ran(protected);
     assert_eq!(ledger.access(0, 0, true), AccessPromise::Faults);
-    let through = kind(ledger.has_written(0, 0, 7, true, false));
+    let through = kind_of(ledger.has_written(0, 0, 7, true, false));
     assert_eq!(through, Some(BreachKind::WrittenThrough));
     assert_eq!(ledger.has_written(0, 0, 7, false, false), None);
     let shared = protected.replace("rw\n", "rw shared\n");
@@ -122,13 +87,13 @@ fn asynchronous_protection_ends_with_the_first_write() {
     let shown = PRESENT | SOFT_DIRTY;
     let mut ledger = ran(text);
     assert_eq!(
-        kind(ledger.check_shown(0, 0, shown | UFFD_WP)),
+        kind_of(ledger.check_shown(0, 0, shown | UFFD_WP)),
         Some(BreachKind::StillProtected)
     );
     assert_eq!(ledger.check_shown(0, 0, shown), None);
     ledger.scanned(0, 0);
     assert_eq!(
-        kind(ledger.check_shown(0, 0, shown)),
+        kind_of(ledger.check_shown(0, 0, shown)),
         Some(BreachKind::NotProtected)
     );
 }
@@ -139,24 +104,27 @@ fn a_page_contains_what_was_written_last() {
     let word = Range::word(1, 0);
     assert_eq!(ledger.has_read(0, 8, Some(word)), None);
     assert_eq!(
-        kind(ledger.has_read(0, 8, Some(word + 1))),
+        kind_of(ledger.has_read(0, 8, Some(word + 1))),
         Some(BreachKind::Contents)
     );
-    assert_eq!(kind(ledger.has_read(0, 8, None)), Some(BreachKind::Denied));
     assert_eq!(
-        kind(ledger.has_read(0, 0, Some(word))),
+        kind_of(ledger.has_read(0, 8, None)),
+        Some(BreachKind::Denied)
+    );
+    assert_eq!(
+        kind_of(ledger.has_read(0, 0, Some(word))),
         Some(BreachKind::Allowed)
     );
     assert_eq!(ledger.has_read(0, 0, None), None);
     assert_eq!(
-        kind(ledger.check_shown(0, 0, PRESENT)),
+        kind_of(ledger.check_shown(0, 0, PRESENT)),
         Some(BreachKind::ShownUnmapped)
     );
     let mut freed = ran("mmap p0 0 1 rw\nwrite p0 0 1\nfree p0 0 1\n");
     assert_eq!(freed.has_read(0, 0, Some(0)), None);
     assert_eq!(freed.has_read(0, 0, Some(Range::word(1, 0))), None);
     assert_eq!(
-        kind(freed.has_read(0, 0, Some(7))),
+        kind_of(freed.has_read(0, 0, Some(7))),
         Some(BreachKind::Contents)
     );
 }
@@ -168,7 +136,7 @@ fn processes_share_what_is_shared_and_nothing_else() {
     assert_eq!(ledger.has_read(0, 0, Some(Range::word(4, 0))), None);
     assert_eq!(ledger.has_read(0, 1, Some(Range::word(2, 1))), None);
     assert_eq!(
-        kind(ledger.has_read(0, 1, Some(Range::word(4, 1)))),
+        kind_of(ledger.has_read(0, 1, Some(Range::word(4, 1)))),
         Some(BreachKind::Contents)
     );
     assert_eq!(ledger.has_read(1, 1, Some(Range::word(4, 1))), None);
@@ -181,7 +149,7 @@ fn what_a_failed_call_may_have_done_to_shared_memory_concerns_both() {
     ledger.apply(0, &call, -22, 3, 0);
     assert_eq!(ledger.has_read(1, 0, Some(99)), None);
     assert_eq!(
-        kind(ledger.has_read(1, 4, Some(99))),
+        kind_of(ledger.has_read(1, 4, Some(99))),
         Some(BreachKind::Contents)
     );
 }
@@ -193,7 +161,7 @@ fn guard_regions_allow_no_access_and_come_back_empty() {
     let mut removed = ran(&format!("{guarded}guard-remove p0 0 1\n"));
     assert_eq!(removed.has_read(0, 0, Some(0)), None);
     let old = removed.has_read(0, 0, Some(Range::word(1, 0)));
-    assert_eq!(kind(old), Some(BreachKind::Contents));
+    assert_eq!(kind_of(old), Some(BreachKind::Contents));
 }
 
 #[test]

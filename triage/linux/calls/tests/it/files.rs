@@ -1,33 +1,21 @@
 //! What the ledger promises of a memfd that changes its size, of a file that may be full, of secret
 //! memory, and of what is in memory.
 
+use crate::common::{apply, kind_of, ledger, map};
 use mm_linux_calls::{
-    AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Program, Prot, Range,
-    Resource,
+    AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Program, Range, Resource,
 };
 
-fn ledger(file: FileKind) -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.reset(&Program {
+fn of(file: FileKind) -> Ledger {
+    ledger(&Program {
         file,
         ..Program::default()
-    });
-    ledger
-}
-
-fn apply(ledger: &mut Ledger, call: Call) {
-    ledger.apply(0, &call, 0, 9, 0);
-}
-
-fn map(ledger: &mut Ledger, first: u16, len: u16, kind: MapKind) {
-    let range = Range::new(first, len);
-    let prot = Prot::Write;
-    apply(ledger, Call::Map { range, kind, prot });
+    })
 }
 
 /// The kind of the breach if a page of the memfd contains 7.
 fn file_word(ledger: &Ledger, page: usize) -> Option<BreachKind> {
-    ledger.check_file_word(page, 7).map(|shown| shown.0)
+    kind_of(ledger.check_file_word(page, 7))
 }
 
 #[test]
@@ -38,7 +26,7 @@ fn what_a_memfd_gains_is_zero() {
         Call::FileWrite(Range::new(3, 1)),
         Call::Truncate(Range::new(4, 1)),
     ] {
-        let mut ledger = ledger(FileKind::Plain);
+        let mut ledger = of(FileKind::Plain);
         map(&mut ledger, 0, 4, MapKind::SharedFile);
         apply(&mut ledger, Call::FileSize(1));
         // a write behind the end goes through if a huge page lies there, and is gone later
@@ -59,7 +47,7 @@ fn what_a_memfd_gains_is_zero() {
 
 #[test]
 fn what_does_not_make_a_memfd_longer_says_nothing_of_its_end() {
-    let mut ledger = ledger(FileKind::Plain);
+    let mut ledger = of(FileKind::Plain);
     apply(&mut ledger, Call::FileSize(1));
     apply(&mut ledger, Call::Allocate(Range::new(3, 1), true));
     assert_eq!(file_word(&ledger, 2), None);
@@ -73,7 +61,7 @@ fn what_does_not_make_a_memfd_longer_says_nothing_of_its_end() {
 
 #[test]
 fn a_write_to_a_page_of_which_nothing_is_claimed_may_change_the_memfd() {
-    let mut ledger = ledger(FileKind::Plain);
+    let mut ledger = of(FileKind::Plain);
     map(&mut ledger, 0, 2, MapKind::SharedFile);
     ledger.apply(0, &Call::Unmap(Range::new(0, 1)), -12, 9, 0);
     apply(&mut ledger, Call::FileWrite(Range::new(0, 2)));
@@ -89,7 +77,7 @@ fn a_tmpfs_may_be_full() {
         (FileKind::Anonymous, AccessPromise::Allowed),
         (FileKind::Tmpfs, AccessPromise::Either),
     ] {
-        let mut ledger = ledger(file);
+        let mut ledger = of(file);
         map(&mut ledger, 0, 1, MapKind::SharedFile);
         map(&mut ledger, 1, 1, MapKind::Shared);
         assert_eq!(ledger.access(0, 0, true), promise);
@@ -99,7 +87,7 @@ fn a_tmpfs_may_be_full() {
 
 #[test]
 fn secret_memory_is_given_to_nobody() {
-    let mut ledger = ledger(FileKind::Plain);
+    let mut ledger = of(FileKind::Plain);
     map(&mut ledger, 0, 1, MapKind::Shared);
     map(&mut ledger, 1, 1, MapKind::Secret);
     let both = Range::new(0, 2);
@@ -116,7 +104,7 @@ fn secret_memory_is_given_to_nobody() {
 
 #[test]
 fn mlock_may_fail_only_where_an_access_may() {
-    let mut ledger = ledger(FileKind::Plain);
+    let mut ledger = of(FileKind::Plain);
     map(&mut ledger, 0, 2, MapKind::Private);
     assert!(ledger.is_lockable(0, Range::new(0, 2)));
     assert!(!ledger.is_lockable(0, Range::new(0, 3)));
@@ -132,7 +120,7 @@ fn mlock_may_fail_only_where_an_access_may() {
 
 #[test]
 fn shared_hugetlb_keeps_what_was_written() {
-    let mut ledger = ledger(FileKind::Plain);
+    let mut ledger = of(FileKind::Plain);
     map(&mut ledger, 0, 512, MapKind::SharedHugetlb);
     map(&mut ledger, 512, 1, MapKind::Shared);
     for page in [0, 512] {
@@ -155,7 +143,7 @@ fn shared_hugetlb_keeps_what_was_written() {
 
 #[test]
 fn shmdt_unmaps_what_begins_there() {
-    let mut ledger = ledger(FileKind::Plain);
+    let mut ledger = of(FileKind::Plain);
     map(&mut ledger, 4, 2, MapKind::Shm);
     map(&mut ledger, 8, 1, MapKind::SharedFile);
     ledger.apply(0, &Call::Detach(Range::new(4, 1)), -22, 9, 0);

@@ -1,36 +1,12 @@
 //! What the ledger promises of locked and unmerged pages, of twins, and of calls that fail.
 
-use mm_linux_calls::{Advice, BreachKind, Call, Ledger, MapKind, Modes, Program, Prot, Range};
+use crate::common::{PRESENT, SOFT_DIRTY, SWAPPED, UFFD_WP, apply, kind_of, map, written};
+use mm_linux_calls::{Advice, BreachKind, Call, Ledger, MapKind, Modes, Program, Range};
 
-const PRESENT: u64 = 1 << 63;
-const SWAPPED: u64 = 1 << 62;
-const UFFD: u64 = 1 << 57;
-const SOFT_DIRTY: u64 = 1 << 55;
 const PAGE: Range = Range { first: 0, len: 1 };
 
-/// A ledger in which process 0 has mapped a page and written 7 to it.
-fn with(kind: MapKind, wp_async: bool) -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.reset(&Program {
-        wp_async,
-        ..Program::default()
-    });
-    map(&mut ledger, PAGE, kind);
-    assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
-    ledger
-}
-
-fn map(ledger: &mut Ledger, range: Range, kind: MapKind) {
-    let prot = Prot::Write;
-    apply(ledger, Call::Map { range, kind, prot }, 0);
-}
-
-fn apply(ledger: &mut Ledger, call: Call, result: i32) {
-    ledger.apply(0, &call, result, 9, 1);
-}
-
 fn shown(ledger: &Ledger, entry: u64) -> Option<BreachKind> {
-    ledger.check_shown(0, 0, entry).map(|shown| shown.0)
+    kind_of(ledger.check_shown(0, 0, entry))
 }
 
 fn lock() -> Call {
@@ -44,8 +20,8 @@ fn lock() -> Call {
 fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
     let swapped = SWAPPED | SOFT_DIRTY;
     let locked = || {
-        let mut ledger = with(MapKind::Private, false);
-        apply(&mut ledger, lock(), 0);
+        let mut ledger = written(MapKind::Private, 1, false);
+        apply(&mut ledger, lock());
         ledger
     };
     assert_eq!(shown(&locked(), PRESENT | SOFT_DIRTY), None);
@@ -58,7 +34,7 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
         (Call::Advise(PAGE, Advice::DontNeedLocked), -12),
     ] {
         let mut ledger = locked();
-        apply(&mut ledger, call, result);
+        ledger.apply(0, &call, result, 9, 1);
         assert_ne!(
             shown(&ledger, swapped),
             Some(BreachKind::NotLocked),
@@ -66,19 +42,19 @@ fn a_locked_page_stays_in_memory_until_it_is_unlocked() {
         );
     }
     let mut refuses = locked();
-    apply(&mut refuses, Call::Advise(PAGE, Advice::DontNeed), -22);
+    refuses.apply(0, &Call::Advise(PAGE, Advice::DontNeed), -22, 9, 1);
     assert_eq!(shown(&refuses, swapped), Some(BreachKind::NotLocked));
-    let mut ledger = with(MapKind::Private, false);
-    apply(&mut ledger, lock(), -12);
+    let mut ledger = written(MapKind::Private, 1, false);
+    ledger.apply(0, &lock(), -12, 9, 1);
     assert_eq!(shown(&ledger, swapped), None, "a lock that failed");
 }
 
 /// Linux counts the entry of a page that a device has for itself as "maybe shared", on purpose.
 #[test]
 fn smaps_may_count_a_page_as_shared_that_a_device_has_for_itself() {
-    let mut ledger = with(MapKind::Private, false);
+    let mut ledger = written(MapKind::Private, 1, false);
     assert!(ledger.is_alone());
-    apply(&mut ledger, Call::Exclusive(PAGE), 0);
+    apply(&mut ledger, Call::Exclusive(PAGE));
     assert!(!ledger.is_alone());
     ledger.reset(&Program::default());
     assert!(ledger.is_alone());
@@ -86,9 +62,9 @@ fn smaps_may_count_a_page_as_shared_that_a_device_has_for_itself() {
 
 #[test]
 fn a_locked_page_of_an_object_may_lack_an_entry_and_not_be_out_of_memory() {
-    let mut ledger = with(MapKind::SharedFile, false);
+    let mut ledger = written(MapKind::SharedFile, 1, false);
     assert!(!ledger.is_resident(0, 0, 0));
-    apply(&mut ledger, lock(), 0);
+    apply(&mut ledger, lock());
     assert!(ledger.is_resident(0, 0, 0));
     assert!(!ledger.is_resident(0, 0, PRESENT), "it is there");
     assert_eq!(shown(&ledger, 0), None);
@@ -96,21 +72,21 @@ fn a_locked_page_of_an_object_may_lack_an_entry_and_not_be_out_of_memory() {
 
 #[test]
 fn unmerging_leaves_no_page_of_ksm() {
-    let mut ledger = with(MapKind::Private, false);
+    let mut ledger = written(MapKind::Private, 1, false);
     assert!(!ledger.is_unmerged(0, 0, PRESENT));
-    apply(&mut ledger, Call::Advise(PAGE, Advice::Unmergeable), -22);
+    ledger.apply(0, &Call::Advise(PAGE, Advice::Unmergeable), -22, 9, 1);
     assert!(!ledger.is_unmerged(0, 0, PRESENT), "it failed");
-    apply(&mut ledger, Call::Advise(PAGE, Advice::Unmergeable), 0);
+    apply(&mut ledger, Call::Advise(PAGE, Advice::Unmergeable));
     assert!(ledger.is_unmerged(0, 0, PRESENT));
-    apply(&mut ledger, Call::Advise(PAGE, Advice::Mergeable), 0);
+    apply(&mut ledger, Call::Advise(PAGE, Advice::Mergeable));
     assert!(!ledger.is_unmerged(0, 0, PRESENT));
 }
 
 #[test]
 fn twins_have_the_same_pages() {
-    let mut ledger = with(MapKind::SharedFile, false);
+    let mut ledger = written(MapKind::SharedFile, 1, false);
     let twin = Range::new(1024, 1);
-    map(&mut ledger, twin, MapKind::SharedTwin);
+    map(&mut ledger, twin.first, twin.len, MapKind::SharedTwin);
     assert_eq!(ledger.has_read(0, 1024, Some(7)), None);
     assert_eq!(ledger.has_written(0, 1024, 8, true, false), None);
     assert_eq!(ledger.has_read(0, 0, Some(8)), None);
@@ -124,9 +100,9 @@ fn twins_have_the_same_pages() {
 }
 
 fn protected(kind: MapKind, wp_async: bool) -> Ledger {
-    let mut ledger = with(kind, wp_async);
-    apply(&mut ledger, Call::Register(PAGE, Modes::Wp), 0);
-    apply(&mut ledger, Call::WriteProtect(PAGE, true), 0);
+    let mut ledger = written(kind, 1, wp_async);
+    apply(&mut ledger, Call::Register(PAGE, Modes::Wp));
+    apply(&mut ledger, Call::WriteProtect(PAGE, true));
     assert_eq!(
         shown(&ledger, PRESENT | SOFT_DIRTY),
         Some(BreachKind::NotProtected)
@@ -142,7 +118,7 @@ fn unregistering_that_fails_for_its_arguments_protects_on() {
         (-12, None),
     ] {
         let mut ledger = protected(MapKind::Private, false);
-        apply(&mut ledger, Call::Unregister(PAGE), result);
+        ledger.apply(0, &Call::Unregister(PAGE), result, 9, 1);
         assert_eq!(shown(&ledger, PRESENT | SOFT_DIRTY), after, "{result}");
     }
 }
@@ -156,8 +132,8 @@ fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
     ] {
         for (wp_async, breach) in [(true, Some(BreachKind::StillProtected)), (false, None)] {
             let mut ledger = protected(kind, wp_async);
-            apply(&mut ledger, call, 0);
-            assert_eq!(shown(&ledger, UFFD), breach, "{kind:?} {wp_async}");
+            apply(&mut ledger, call);
+            assert_eq!(shown(&ledger, UFFD_WP), breach, "{kind:?} {wp_async}");
         }
     }
 }
@@ -168,8 +144,8 @@ fn dropping_a_page_counts_as_a_write_with_asynchronous_protection() {
 fn remapped_pages_of_shared_memory_promise_no_contents() {
     let mut ledger = Ledger::default();
     ledger.reset(&Program::default());
-    map(&mut ledger, Range { first: 0, len: 2 }, MapKind::Shared);
-    apply(&mut ledger, Call::RemapFile(PAGE, 1), 0);
+    map(&mut ledger, 0, 2, MapKind::Shared);
+    apply(&mut ledger, Call::RemapFile(PAGE, 1));
     assert_eq!(ledger.has_written(0, 0, 7, true, false), None);
     assert_eq!(ledger.has_read(0, 1, Some(7)), None);
 }
