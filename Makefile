@@ -76,7 +76,7 @@ deny: ## check licences, duplicates and sources of all packages by deny.toml; no
 zoo: ## run the witness of every historical bug: a table
 	cargo run --quiet --release -p mm-triage -- zoo
 
-times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug] [ENGINE=libfuzzer|fast] [EXPECTED=yes]: measure the time to finding of every historical bug; without ZOO, ENGINE=fast and EXPECTED, write docs/times.md
+times: ## [SECS=300] [RUNS=3] [JOBS=1] [ZOO=bug] [ENGINE=libfuzzer|fast] [EXPECTED=yes]: measure the time to finding of every historical bug; if none of ZOO, ENGINE=fast and EXPECTED is given, write docs/times.md
 	fuzz/times
 
 campaign: ## [BUGS=bug,…] [ENGINES=libfuzzer,afl,random,exhaust,baseline] [RUNS=5] [SECS=60] [OUT=docs/campaign]: compare the engines

@@ -1,7 +1,7 @@
 // Expected: a real-time thread can read memory that is on its way to a device.
-// Linux 7.3.4: the unlock of the page wakes the thread, which preempts the migration before it drops
-// its reference. The thread cannot bring the page home because of that reference, and
-// faults again and again. Needs one CPU, CONFIG_TEST_HMM and root. cc -static
+// Linux 7.3.4: the unlock of the page wakes the thread, which preempts the migration before the
+// migration drops its reference. The thread cannot bring the page home because of that reference,
+// and faults again and again. Needs one CPU, CONFIG_TEST_HMM and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>

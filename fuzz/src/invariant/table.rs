@@ -137,8 +137,8 @@ invariants! {
                 "the move changes neither the page nor its flags, so a page that was not \
                 mlocked before is not mlocked now",
             "an entry that was overwritten before the slice ended":
-                "the flag of the page is that of the end of the slice, when the page may have \
-                lost this mapping again",
+                "the oracle sees the flag of the page only at the end of the slice, and the page \
+                may have lost this mapping by then",
             "a mapping whose VMA has left the address space":
                 "it is being torn down, and whether it was mlocked cannot be looked up any more",
         ];
@@ -344,15 +344,15 @@ invariants! {
                 the VMA and the page",
             "soft-dirty: a device-exclusive entry that becomes writable in a VMA whose \
                 writes are not tracked":
-                "the entry is marked dirty with the permission, which marks it soft-dirty as \
-                well",
+                "together with the permission it gets the dirty bit, and what sets this bit sets \
+                soft-dirty as well",
             "young, where one of the two formats has no room for it":
                 "there is no bit to compare",
             "exclusivity that only the struct page had, in a fork":
                 "fork shares the page in the same slice",
             "exclusivity of an entry that was overwritten before the slice ended":
-                "the struct page is that of the end of the slice, when the process may have \
-                exited",
+                "the oracle sees the struct page only at the end of the slice, and the process may \
+                have exited by then",
         ];
     DirtyLost = Entries / "dirty-lost",
         holds: "Dirty survives the round trips through migration and device-exclusive entries: the \
@@ -401,7 +401,8 @@ invariants! {
         exempt: [
             "operations that get a page in order to write to it: device writes, GUP, pins, \
                 exclusive access, and those that populate":
-                "they mark the folio dirty beside its entries, for the write that they allow",
+                "they mark the folio dirty directly, not by way of an entry, for the write that \
+                they allow",
             "folios that enter or leave the swap cache":
                 "the slot does not have the contents yet, or belongs to the folio no longer",
             "the target of a migration, if the source was dirty or in the swap cache":
@@ -446,8 +447,8 @@ invariants! {
             "exclusivity that only the struct page had, in a fork":
                 "fork shares the page in the same slice",
             "exclusivity of an entry that was overwritten before the slice ended":
-                "the struct page is that of the end of the slice, when the process may have \
-                exited",
+                "the oracle sees the struct page only at the end of the slice, and the process may \
+                have exited by then",
         ];
     Moved = Entries / "moved",
         holds: "An entry that mremap moves keeps its bits and becomes soft-dirty; only uffd-wp may \
