@@ -39,9 +39,10 @@ pub enum CollapseError {
     Hole,
     /// A page is locked, isolated, or held (`-EAGAIN`).
     Held,
-    /// The VMA has no room for a huge page, has no page yet, or MADV_NOHUGEPAGE was advised; there
-    /// is no page table, or a huge entry of a device; or an entry is write-protected for
-    /// userfaultfd, or its fault failed (`-EINVAL`).
+    /// The range cannot become huge (`-EINVAL`). Its VMA may have no room for a huge page, have had
+    /// no page yet, or have MADV_NOHUGEPAGE. The range may have no page table, or a huge entry of a
+    /// device. One of its entries may be write-protected for userfaultfd, or its page may fail to
+    /// be faulted in.
     Unsuitable,
 }
 
@@ -58,8 +59,9 @@ enum Scan {
 
 impl State {
     /// True if the VMA has room for a huge page, and nothing speaks against one
-    /// (`collapse_possible`). A collapse does not obey [`State::thp`]. But `never` stands for a
-    /// Linux whose huge pages are larger than the VMAs of the program.
+    /// (`collapse_possible`). A collapse does not obey [`State::thp`], with one exception: `never`
+    /// allows none, because it stands for a Linux whose huge pages are larger than the VMAs of the
+    /// program.
     fn collapse_possible(&self, vma: VmaId) -> bool {
         let area = self.vma(vma);
         let last = area.end.saturating_sub(1 << self.pmd_order());

@@ -20,10 +20,10 @@ impl State {
         present.set(PteFlags::RW, write).pte()
     }
 
-    /// True if Linux moves the page table of `count` entries from `from` on as a whole
-    /// (`move_normal_pmd`). They are the whole table, or they are its end and nothing is mapped in
-    /// front of the move, neither in this table nor in that of the destination
-    /// (`try_realign_addr`).
+    /// True if Linux moves the `count` entries from `from` on by moving their page table as a whole
+    /// (`move_normal_pmd`). The entries must fill the table, or reach from somewhere in it to its
+    /// end. In the second case, nothing may be mapped in front of the move, neither in this table
+    /// nor in that of the destination (`try_realign_addr`).
     ///
     /// False in programs without huge pages: their pages are too few for a page table of Linux.
     pub(crate) fn moves_whole_table(&self, go: &Move, from: u64, count: u64) -> bool {
