@@ -58,7 +58,7 @@ pub struct Bound {
 pub struct Ran {
     /// The signature of the finding, if there was one.
     pub found: Option<String>,
-    /// The invariant of the finding; `None` if there was none, or a panic.
+    /// The invariant of the finding; `None` if there was no finding, or if it is a panic.
     pub invariant: Option<Invariant>,
     /// All operations ended: there was no finding, or only one in the teardown. So the program can
     /// be continued.

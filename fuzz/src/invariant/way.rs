@@ -316,7 +316,8 @@ mod tests {
         assert_eq!(name, "Waits Folio with none, MmapWrite with FOLIO");
     }
 
-    /// A name consists of identifiers and "with" or "in", and so has none of the words for people.
+    /// A name consists of identifiers, "with", "in" and "none". It contains no text of
+    /// [`Way::words`].
     #[test]
     fn the_names_of_ways_are_no_words() {
         let site = Site::DoSwapPage;

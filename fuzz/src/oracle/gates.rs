@@ -1,8 +1,8 @@
 //! The kinds of change after which [`Oracles::after_slice`](super::Oracles::after_slice) runs each
 //! group of checks. They come from the rows of the invariants that the group reports.
 //!
-//! Some groups visit a list: of written entries, of tracepoints, of changed pages. The list is
-//! empty unless the slice made changes of one kind. Then each row of the group must name that kind,
+//! Some groups visit a list: of written entries, of tracepoints, of changed pages. Such a list is
+//! empty unless the slice made changes of one kind. Each row of such a group must name that kind,
 //! or the build fails.
 
 use crate::invariant::{Changes, Invariant as I};

@@ -153,7 +153,7 @@ impl Oracles {
             .or(Changes::TASK.when(s.tasks().iter().any(|task| task.waiting.is_some())))
     }
 
-    /// These kinds of change of a slice, and those that show only when its log has been replayed.
+    /// Adds to the kinds of change of a slice those that show only after its log has been replayed.
     fn all_changes(&self, changes: Changes) -> Changes {
         changes
             .or(Changes::PAGE.when(!self.shadow.changed().is_empty()))

@@ -55,8 +55,8 @@ pub enum End {
     SkippingGaps,
     /// It ran out of memory somewhere in the range.
     OutOfMemory,
-    /// It failed for a reason that the reference model does not know. What it has done before that
-    /// changes neither contents nor permissions.
+    /// It failed for a reason that the reference model does not know. It has changed neither
+    /// contents nor permissions, whatever else it did before it failed.
     Refused,
 }
 

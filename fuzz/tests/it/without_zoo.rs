@@ -158,7 +158,7 @@ fn the_core_without_the_zoo_ends_every_program_as_the_lock_says() {
             "target",
         ])
         .env_remove("RUSTFLAGS")
-        // builds faster; nothing is built on this build
+        // for speed: nothing rebuilds this copy, so it needs no incremental state
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_PROFILE_TEST_DEBUG", "false")
         .current_dir(&to)
