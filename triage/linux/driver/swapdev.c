@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A swap disk in memory. A page of the disk takes memory once it is written. Reads and writes end
- * before submit_bio() returns, so nobody ever waits for them. A disk that is not synchronous ends
- * writes of 32 pages or more, such as a full batch of reclaim, when the task returns to user space.
- * If such a write ended at once, reclaim would free the folio that fills the batch, and keep the
- * others. The pages that one page of the model stands for would then differ. The disk claims to be
- * synchronous only with mmfuzz_sync_swap on the kernel's command line, because kernels before 7.0
- * bypass the swap cache for a synchronous disk. Newer ones swap large folios in from such a disk,
- * and only from such a disk.
+ * A swap disk in memory. A page of the disk takes memory once it is written. Reads, and writes of
+ * fewer than 32 pages, end before submit_bio() returns, so nobody ever waits for them. The same
+ * holds for all writes to a synchronous disk, and for those of kernel threads. Other writes, such
+ * as a full batch of reclaim, end when the task returns to user space. If such a write ended at
+ * once, reclaim would free the folio that fills the batch, and keep the others. The pages that one
+ * page of the model stands for would then differ.
+ *
+ * The disk claims to be synchronous only with mmfuzz_sync_swap on the kernel's command line,
+ * because kernels before 7.0 bypass the swap cache for a synchronous disk. Newer ones swap large
+ * folios in from such a disk, and only from such a disk.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>

@@ -299,7 +299,7 @@ impl Ready {
             std::hint::black_box(perform(std::hint::black_box(act), here, false));
         }
         let armed = set(&some);
-        // behind the page whose allocation fails, none may arrive
+        // stop at the first signal: no page behind the one whose allocation fails may be faulted in
         let ended = perform(self.act, argument, false);
         let disarmed = set(&none);
         match rehearsed.min(armed).min(disarmed) {

@@ -228,7 +228,7 @@ pub enum FileKind {
     Plain,
     /// A memfd that consists of huge pages of hugetlb.
     Hugetlb,
-    /// A file of a tmpfs that has room for three quarters of it.
+    /// A file of a tmpfs. The tmpfs has room for three quarters of the window: [`FileKind::ROOM`].
     Tmpfs,
     /// Shared anonymous memory, opened by `/proc/self/map_files`.
     Anonymous,

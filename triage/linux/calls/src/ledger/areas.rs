@@ -352,7 +352,8 @@ impl Ledger {
         self.file_end = self.file_end.max(end);
     }
 
-    /// A page without promises was written to: forgets the word that it may map.
+    /// A page without promises was written to. Forgets the word of the memfd that it maps, or all
+    /// words of the memfd if it is not known which.
     pub(super) fn loses(&mut self, process: usize, at: usize) {
         let page = self.pages[process][at];
         let cell = page.cell as usize;

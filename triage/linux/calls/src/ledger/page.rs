@@ -68,8 +68,8 @@ pub const STACK: u64 = 1 << 31;
 /// The mapping has grown by this page since the stack was limited.
 pub const GROWN: u64 = 1 << 32;
 
-/// Only this is known of the page: it maps the word of the memfd in its cell. That word was once
-/// unknown, or behind the end of the memfd.
+/// Nothing is known of the page but the word of the memfd that it maps: the one that `Page::cell`
+/// says. What this word contained was once unknown, or it lay behind the end of the memfd.
 pub const BEYOND: u64 = 1 << 33;
 
 /// Memory of memfd_secret.

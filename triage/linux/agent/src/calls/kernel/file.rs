@@ -171,7 +171,8 @@ impl Kernel {
         if is_sealed(SEAL_EXEC) && state.mode & !before.mode != 0 {
             return Some((0, state.mode.into(), before.mode.into()));
         }
-        // what was mapped for writing before the seal may be so again
+        // F_SEAL_WRITE permits no writable mapping; under F_SEAL_FUTURE_WRITE, as many bytes may be
+        // writable as were before the seal
         let most = if is_sealed(SEAL_WRITE) { 0 } else { most };
         if is_sealed(SEAL_WRITE | SEAL_FUTURE_WRITE) && writable > most {
             return Some((1, writable, most));

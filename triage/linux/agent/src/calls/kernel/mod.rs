@@ -144,9 +144,9 @@ pub struct Kernel {
     refuses_exec: bool,
     /// What the memfd was like when somebody last looked.
     state: Option<FileState>,
-    /// The most of the memfd that this process has mapped for writing, in bytes.
+    /// The largest part of the memfd that this process ever had mapped for writing, in bytes.
     writable: u64,
-    /// A hash of the contents of the memfd at that time, if they are sealed.
+    /// A hash of the contents of the memfd when somebody last looked, if they were sealed then.
     contents: Option<u64>,
 }
 
