@@ -1,8 +1,8 @@
 //! The tests of the commands of mm-triage, and of what the repository's docs, names and layout
 //! promise.
 //!
-//! They are one program: one for each file took a minute more to link, and they ran one after the
-//! other.
+//! They are one program. A program for each file took a minute more to link, and the programs ran
+//! one after the other.
 
 mod bad_input;
 mod bisect;

@@ -62,8 +62,9 @@ fn declared(source: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The names of the public types that a source declares by a macro of its own: `pub struct $name`
-/// or `pub enum $name` in the macro, and each name four columns from the left where it is called.
+/// The names of the public types that a source declares by a macro of its own. Such a macro
+/// contains `pub struct $name` or `pub enum $name`. In a call of the macro, each line that declares
+/// a type is indented by four columns and begins with the name.
 fn declared_by_macros(source: &str) -> impl Iterator<Item = &str> {
     let macros = source.split("\nmacro_rules! ").skip(1).filter_map(|text| {
         let (body, _) = text.split_once("\n}")?;
