@@ -73,6 +73,10 @@ void mmfuzz_decode_page(struct page *page, struct mmfuzz_entry *out)
 		out->order = folio_order(folio);
 		out->entire = folio_entire_mapcount(folio);
 		out->refs -= folio_mapcount(folio);
+		if (folio_test_partially_mapped(folio))
+			out->page |= MMFUZZ_PAGE_PARTIAL;
+		if (!is_device_private_page(page) && !list_empty(&folio->_deferred_list))
+			out->page |= MMFUZZ_PAGE_QUEUED;
 		if (folio_test_swapcache(folio))
 			out->refs -= folio_nr_pages(folio);
 	}

@@ -130,6 +130,8 @@ enum mmfuzz_kind {
 #define MMFUZZ_PAGE_SWAPCACHE (1 << 7)
 #define MMFUZZ_PAGE_MLOCKED (1 << 8)
 #define MMFUZZ_PAGE_UNEVICTABLE (1 << 9)	/* of the system's memory */
+#define MMFUZZ_PAGE_PARTIAL (1 << 10)	/* a large folio that is marked as partially mapped */
+#define MMFUZZ_PAGE_QUEUED (1 << 11)	/* a large folio on the queue of deferred splits */
 
 #define MMFUZZ_UNEVEN_KIND (1 << 0)	/* the entry's kind or level, or the device */
 #define MMFUZZ_UNEVEN_FLAGS (1 << 1)	/* the entry's flags */

@@ -148,6 +148,8 @@ fn of_page(s: &State, pfn: Pfn, level: u8, window: Window) -> SeenEntry {
                 device.is_none() && of.has(PageFlags::UNEVICTABLE),
                 flag::UNEVICTABLE,
             ),
+            (of.has(PageFlags::PARTIALLY_MAPPED), flag::PARTIAL),
+            (s.deferred_splits().contains(&s.folio(pfn)), flag::QUEUED),
         ]),
         refs: of.refcount - counted,
         maps: page.mapcount,

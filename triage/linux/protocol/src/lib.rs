@@ -342,8 +342,12 @@ pub mod page {
     pub const MLOCKED: u16 = 1 << 8;
     /// On the unevictable list, or last was.
     pub const UNEVICTABLE: u16 = 1 << 9;
+    /// A large folio that is marked as partially mapped.
+    pub const PARTIAL: u16 = 1 << 10;
+    /// A large folio on the queue of deferred splits.
+    pub const QUEUED: u16 = 1 << 11;
     /// Their names, lowest bit first.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 12] = [
         "locked",
         "dirty",
         "lru",
@@ -354,6 +358,8 @@ pub mod page {
         "swap-cache",
         "mlocked",
         "unevictable",
+        "partially mapped",
+        "queued for a split",
     ];
 }
 
