@@ -11,6 +11,7 @@ use crate::pte::{
 };
 use crate::state::{Current, Enomem, State};
 use crate::vma::VmFlags;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 /// The change to the entries of a VMA (`MM_CP_*`).
@@ -57,6 +58,43 @@ impl State {
         let writable = flags.contains(VmFlags::WRITE) && !pte.protnone() && !pte.special();
         let watched = flags.needs_soft_dirty_wp(pte) || flags.userfaultfd_pte_wp(pte);
         writable && !watched && self.page(pte.pfn()).anon_exclusive()
+    }
+
+    /// Makes all entries of a batch young or dirty if one of them is (`modify_prot_start_ptes`). A
+    /// batch is the entry `at`, and the entries behind it and before `end` that map the next pages
+    /// of the same large folio and differ in these bits only (`mprotect_folio_pte_batch`).
+    fn collect_young_dirty(&mut self, at: PteRef, end: u64) {
+        const COLLECTED: PteFlags = PteFlags::ACCESSED.union(PteFlags::DIRTY);
+        let Some(first) = self.tables.get(at).present() else {
+            return;
+        };
+        let folio = self.whole(self.folio(first.pfn()));
+        if folio.nr == 1 || !self.rules().mprotect_batches {
+            return;
+        }
+        let addr = self.tables.addr(at);
+        let pages = folio.pages().skip_while(|page| *page != first.pfn());
+        let end = end.min(self.geometry().end_of(addr, 0));
+        let same = |pte: PresentPte, page| {
+            pte.set(COLLECTED, false) == first.with_pfn(page).set(COLLECTED, false)
+        };
+        let batch: Vec<(PteRef, PresentPte)> = (0..end - addr)
+            .map(|i| self.tables.behind(at, i))
+            .zip(pages)
+            .map_while(|(at, page)| {
+                let pte = self.tables.get(at).present()?;
+                same(pte, page).then_some((at, pte))
+            })
+            .collect();
+        let collected = batch
+            .iter()
+            .fold(PteFlags::empty(), |all, (_, pte)| all | pte.flags());
+        for (at, pte) in batch {
+            let new = pte.set(collected & COLLECTED, true);
+            if new != pte {
+                self.tables.set(at, new.pte());
+            }
+        }
     }
 
     /// Changes one entry, under the page-table lock (the loop body of `change_pte_range`, and
@@ -181,7 +219,11 @@ impl Current<'_> {
         self.notifier_start(&notifier).await;
         zoo!(self, Bug::PagemapScanLostDirty if change == Change::UffdWp =>
             self.writeprotect_copies(vma, range.clone()).await);
-        let apply = |s: &mut State, at| s.change_pte(self, vma, at, change);
+        let end = range.end;
+        let apply = |s: &mut State, at| {
+            s.collect_young_dirty(at, end);
+            s.change_pte(self, vma, at, change);
+        };
         let huge = |s: &mut State, at, covered| {
             if covered {
                 s.change_pte(self, vma, at, change);

@@ -127,6 +127,10 @@ rules! {
     fork_allocates_first V7_2 "anon_vma_fork"
         "fork allocates an anon_vma and its chain link before it links a VMA of the child, even if \
          the child then reuses an inherited anon_vma (before, only if it reuses none)."
+    mprotect_batches V7_2 "modify_prot_start_ptes"
+        "mprotect changes the entries of a batch at once, and all of them become young or dirty if \
+         one is. A batch maps consecutive pages of a large folio, by entries that differ in these \
+         bits only. (6.17; before, mprotect changes each entry by itself.)"
     zap_frees_tables V7_2 "zap_pte_range"
         "MADV_DONTNEED frees a page table that it empties, if the range and the VMA cover the whole \
          table (6.14; before, the table stays until the VMAs that use it are unmapped)."

@@ -139,6 +139,11 @@ impl PageTables {
         self.tables[at.ix() >> self.geometry.table_bits()].used += 1;
     }
 
+    /// The entry that lies `distance` entries behind `at` in the same table.
+    pub(crate) const fn behind(&self, at: PteRef, distance: u64) -> PteRef {
+        PteRef(at.0 + distance as u32)
+    }
+
     /// The table that holds `at`.
     pub fn table(&self, at: PteRef) -> &Table {
         &self.tables[at.ix() >> self.geometry.table_bits()]

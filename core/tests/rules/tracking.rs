@@ -1,7 +1,9 @@
 //! Tracking for user space: soft-dirty, userfaultfd write protection, pagemap.
 
-use crate::lab::{Deed, GPU, Lab};
-use mm_core::{Direction, FaultError, Foll, Pagemap, Pfn, Remap, Site, TaskId, dmirror};
+use crate::lab::{Deed, GPU, Lab, READ};
+use mm_core::{
+    Direction, FaultError, Foll, KernelVersion, Pagemap, Pfn, Remap, Site, TaskId, Thp, dmirror,
+};
 use std::cell::RefCell;
 
 fn pagemap(lab: &Lab, addr: u64) -> Pagemap {
@@ -227,4 +229,21 @@ fn the_page_that_replaces_the_zero_page_at_a_pin_keeps_uffd_wp() {
     let page = lab.run(async |cur| cur.get_user_page(lab.mm, 1, foll).await);
     assert!(page.is_ok_and(|page| page != Pfn::ZERO));
     assert!(pagemap(&lab, 1).contains(Pagemap::UFFD_WP));
+}
+
+#[test]
+fn since_7_2_mprotect_makes_a_batch_young_if_one_entry_is() {
+    for (release, young) in [(KernelVersion::V7_3, true), (KernelVersion::V6_12, false)] {
+        let lab = Lab::new();
+        lab.kernel.state().release = release;
+        lab.kernel.state().thp = Thp::Always;
+        lab.write(lab.mm, 0, 1);
+        let made = lab.run(async |cur| dmirror::exclusive(cur, GPU, lab.mm, 0..1).await);
+        assert_eq!(made.0, 1);
+        lab.fork(lab.mm);
+        let is_young = |addr| lab.present(lab.mm, addr).young();
+        assert_eq!([0, 1, 2].map(is_young), [false, true, true]);
+        lab.mprotect(lab.mm, 0..2, READ);
+        assert_eq!([0, 1, 2].map(is_young), [young, true, true], "{release:?}");
+    }
 }
