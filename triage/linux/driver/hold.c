@@ -248,15 +248,22 @@ long mmfuzz_put(struct session *session, struct mmfuzz_slot *arg)
 
 long mmfuzz_unlock(struct session *session, struct mmfuzz_slot *arg)
 {
+	bool all = arg->slot == MMFUZZ_ALL_SLOTS;
+	unsigned int i;
 	long ret = -ENOENT;
 
-	if (arg->slot >= MMFUZZ_MAX_LOCKS)
+	if (!all && arg->slot >= MMFUZZ_MAX_LOCKS)
 		return -EINVAL;
 	mutex_lock(&session->mutex);
-	if (session->locks[arg->slot].count) {
-		unlock_pages(&session->locks[arg->slot]);
-		ret = 0;
+	/* a waiter for one folio must not run while others are still locked */
+	preempt_disable();
+	for (i = 0; i < MMFUZZ_MAX_LOCKS; i++) {
+		if ((all || i == arg->slot) && session->locks[i].count) {
+			unlock_pages(&session->locks[i]);
+			ret = 0;
+		}
 	}
+	preempt_enable();
 	mutex_unlock(&session->mutex);
 	return ret;
 }

@@ -21,6 +21,7 @@
 #define MMFUZZ_MAX_FRAMES 2048
 #define MMFUZZ_MAX_REFS 8
 #define MMFUZZ_MAX_LOCKS 8
+#define MMFUZZ_ALL_SLOTS 0xffffffff
 #define MMFUZZ_MAX_MIGRATIONS 4
 /* Pages of /dev/mmfuzz_swap. */
 #define MMFUZZ_SWAP_PAGES 16384
@@ -302,6 +303,7 @@ struct mmfuzz_schedule {
 #define MMFUZZ_IOC_HOLD _IOWR('m', 8, struct mmfuzz_range)
 #define MMFUZZ_IOC_PUT _IOWR('m', 9, struct mmfuzz_slot)
 #define MMFUZZ_IOC_LOCK _IOWR('m', 10, struct mmfuzz_range)
+/* Unlocks what the slot holds; MMFUZZ_ALL_SLOTS stands for all slots, unlocked at once. */
 #define MMFUZZ_IOC_UNLOCK _IOWR('m', 11, struct mmfuzz_slot)
 #define MMFUZZ_IOC_FAIL _IOW('m', 12, struct mmfuzz_fail)
 #define MMFUZZ_IOC_OBSERVE _IOWR('m', 13, struct mmfuzz_observe)

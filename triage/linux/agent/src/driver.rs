@@ -11,6 +11,8 @@ use std::os::fd::AsRawFd;
 /// The most pages of a snapshot (`MMFUZZ_MAX_SNAPSHOT`): the length of an array in a command of the
 /// driver. It bounds no program, because the window is smaller.
 pub const MAX_SNAPSHOT: usize = 64;
+/// Stands for all slots (`MMFUZZ_ALL_SLOTS`).
+pub const ALL_SLOTS: usize = u32::MAX as usize;
 const _: () = assert!(Window::GUEST.count(WINDOW_PAGES) as usize <= MAX_SNAPSHOT);
 
 /// `struct mmfuzz_range`.

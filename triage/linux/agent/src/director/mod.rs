@@ -399,8 +399,8 @@ impl Director {
     }
 
     fn release_locks(&mut self) {
-        for slot in self.slots.take_locks() {
-            slot_command(self.worker.driver, Ioctl::Unlock, slot);
+        if self.slots.take_locks().count() > 0 {
+            slot_command(self.worker.driver, Ioctl::Unlock, driver::ALL_SLOTS);
         }
     }
 
