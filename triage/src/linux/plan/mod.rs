@@ -141,6 +141,7 @@ fn plan_in_geometry(
         preempted: None,
         stopped: BTreeSet::new(),
         took_mmap_lock: BTreeSet::new(),
+        brought_in: BTreeSet::new(),
         stops: BTreeMap::new(),
         points: BTreeMap::new(),
     };

@@ -4,7 +4,9 @@ use super::super::frees::Frees;
 use super::super::observe;
 use super::super::places::{self, Points};
 use super::expected::{Expected, Refusal};
-use mm_core::{AllocKind, Event, Lock, MmId, Pfn, Rules, Softleaf, State, TaskId, Wait};
+use mm_core::{
+    AllocKind, Event, Lock, MmId, Pfn, PresentPte, Pte, Rules, Softleaf, State, TaskId, Wait,
+};
 use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};
 use mm_fuzz::program::{Access, Op, Program, Step};
@@ -46,6 +48,8 @@ pub struct Recorder<'p> {
     pub stopped: BTreeSet<usize>,
     /// The running operations that have taken an `mmap_lock`.
     pub took_mmap_lock: BTreeSet<usize>,
+    /// The running operations that have brought in a page that is write-protected for userfaultfd.
+    pub brought_in: BTreeSet<usize>,
     /// The points at which each operation was preempted: indices of its points.
     pub stops: BTreeMap<usize, Vec<usize>>,
     /// The scheduling points of each operation, if the program preempts any.
@@ -105,6 +109,38 @@ impl Recorder<'_> {
             }
             (_, Some(Softleaf::Swap(slot))) => s.swap().slot(slot).cache.is_some_and(is_large),
             _ => false,
+        }
+    }
+
+    /// Refuses what ends otherwise if a page of the program is many pages of the guest.
+    fn slice_of_unit(&mut self, step: usize, s: &State) {
+        let op = &self.program.ops[step];
+        let waiting = &s.tasks()[usize::from(op.thread)].waiting;
+        let waits = waiting.as_ref().is_some_and(is_of_folio);
+        if waits && matches!(op.op, Op::Collapse { .. }) {
+            self.refuse(Refusal::HugePages(
+                "collapses pages and waits for them: in the guest, it waits for the first of a unit and brings in the others",
+            ));
+        }
+        let protected = |pte: Pte| pte.present().is_some_and(PresentPte::uffd_wp);
+        let mut writes = s.pte_writes().iter();
+        if writes.any(|write| write.old.leaf().is_some() && protected(write.new)) {
+            self.brought_in.insert(step);
+        }
+    }
+
+    /// Refuses a call that has failed at a page that it brought in.
+    fn end_of_unit(&mut self, step: usize, op: Op, outcome: Outcome) {
+        let brought_in = self.brought_in.remove(&step);
+        let in_one_call = matches!(
+            op,
+            Op::Mlock { .. } | Op::Populate { .. } | Op::Exclusive { .. }
+        );
+        let succeeds = matches!(outcome, Outcome::Done | Outcome::Exclusive(_));
+        if brought_in && in_one_call && !succeeds {
+            self.refuse(Refusal::HugePages(
+                "fails at a page that it has brought in: in the guest, it brings in the first of a unit and leaves the others",
+            ));
         }
     }
 
@@ -306,6 +342,9 @@ impl Observer for Recorder<'_> {
         if let Some(points) = self.points.get_mut(&step) {
             points.end(s);
         }
+        if Window::in_guest(self.program).scale() > 1 {
+            self.slice_of_unit(step, s);
+        }
         let went_on = self.went_on.take();
         let now = armed(s);
         let mut kinds = (0..ALLOC_KINDS).filter(|kind| now[*kind] != self.left[*kind]);
@@ -383,6 +422,7 @@ impl Observer for Recorder<'_> {
         };
         self.hints.push((number, hint));
         self.failed(step, s);
+        self.end_of_unit(step, op.op, outcome);
         self.running.remove(&step);
         let program = self.program;
         let freezes = |step: &usize| {

@@ -120,6 +120,27 @@ fn references_to_parts_of_a_shared_huge_page_are_refused() {
 }
 
 #[test]
+fn what_handles_a_part_of_a_unit_is_refused() {
+    let refused = |text: &str| matches!(of(text), Err(Refusal::HugePages(_)));
+    let moving = "mmap p0 0 8 rw\nwrite p0 0\nsetup p0 0 1 d0 to-dev";
+    assert!(refused(&format!("thp always\n{moving}\ncollapse p0 0 8")));
+    assert!(!refused(&format!("{moving}\ncollapse p0 0 8")));
+    assert!(!refused(&format!("thp always\n{moving}\nread p0 0")));
+    let protected = "mmap p0 0 1 rw\nwrite p0 0\nuffd-register p0 0 1\nuffd-wp p0 0 1 on\nfork p0";
+    for call in [
+        "mlock p0 0 1 on",
+        "populate p0 0 1 w",
+        "exclusive d0 p0 0 1",
+    ] {
+        let swapped = format!("{protected}\nreclaim p0 0\n{call}");
+        assert!(refused(&format!("thp madvise\n{swapped}")), "{call}");
+        assert!(!refused(&swapped), "{call}");
+        let present = format!("thp madvise\n{protected}\n{call}");
+        assert!(!refused(&present), "{call}");
+    }
+}
+
+#[test]
 fn a_device_page_of_a_locked_area_is_freed_in_order() {
     for last in ["munmap p0 0 2", "exit p0", "mmap p0 0 2 rw", "read p0 0"] {
         let text = "mmap p0 0 2 rw\nwrite p0 0\nwrite p0 1\nmlock p0 0 2 on\nmigrate p0 0 2 d0";
