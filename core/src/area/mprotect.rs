@@ -72,14 +72,13 @@ impl State {
         if folio.nr == 1 || !self.rules().mprotect_batches {
             return;
         }
-        let addr = self.tables.addr(at);
+        let left = (end - self.tables.addr(at)) as usize;
         let pages = folio.pages().skip_while(|page| *page != first.pfn());
-        let end = end.min(self.geometry().end_of(addr, 0));
         let same = |pte: PresentPte, page| {
             pte.set(COLLECTED, false) == first.with_pfn(page).set(COLLECTED, false)
         };
-        let batch: Vec<(PteRef, PresentPte)> = (0..end - addr)
-            .map(|i| self.tables.behind(at, i))
+        let entries = self.tables.from(at).take(left);
+        let batch: Vec<(PteRef, PresentPte)> = entries
             .zip(pages)
             .map_while(|(at, page)| {
                 let pte = self.tables.get(at).present()?;

@@ -139,11 +139,43 @@ impl State {
             self.tables.set(from, shared.pte());
         }
         let tracked = self.registered(copy.dst);
+        let soft_dirty = self.soft_dirty_of_batch(copy.src, from, pte);
         let child = shared
             .set(PteFlags::ACCESSED, false)
+            .set(PteFlags::SOFT_DIRTY, soft_dirty)
             .set(PteFlags::UFFD_WP, pte.uffd_wp() && tracked);
         self.tables.set(to, child.pte());
         Copied::Done
+    }
+
+    /// The soft-dirty bit of the child's copy of an entry. `fork` copies entries in batches, and
+    /// each copy gets the bit of the batch's first entry. A batch maps consecutive pages of a large
+    /// folio, by entries that differ at most in write permission and young. In a soft-dirty VMA,
+    /// where the bit has no meaning, they may also differ in soft-dirty (`copy_present_ptes`).
+    fn soft_dirty_of_batch(&self, src: VmaId, at: PteRef, pte: PresentPte) -> bool {
+        const IGNORED: PteFlags = PteFlags::RW
+            .union(PteFlags::ACCESSED)
+            .union(PteFlags::SOFT_DIRTY);
+        let folio = self.whole(self.folio(pte.pfn()));
+        let vma = self.vma(src);
+        let huge = self.tables.table(at).level > 0;
+        if folio.nr == 1 || huge || !vma.flags.contains(VmFlags::SOFTDIRTY) {
+            return pte.soft_dirty();
+        }
+        let behind = (self.tables.addr(at) - vma.start) as usize;
+        let pages = (folio.first.0..pte.pfn().0).rev().map(Pfn);
+        self.tables
+            .before(at)
+            .take(behind)
+            .zip(pages)
+            .map_while(|(at, page)| {
+                let before = self.tables.get(at).present()?;
+                let same = pte.with_pfn(page).set(IGNORED, false);
+                (before.set(IGNORED, false) == same).then_some(before)
+            })
+            .last()
+            .unwrap_or(pte)
+            .soft_dirty()
     }
 
     /// Copies the entries of `range`, which lies in one page table, and skips those that the child

@@ -139,9 +139,16 @@ impl PageTables {
         self.tables[at.ix() >> self.geometry.table_bits()].used += 1;
     }
 
-    /// The entry that lies `distance` entries behind `at` in the same table.
-    pub(crate) const fn behind(&self, at: PteRef, distance: u64) -> PteRef {
-        PteRef(at.0 + distance as u32)
+    /// The entries of the table of `at`, from `at` to the last one.
+    pub(crate) fn from(&self, at: PteRef) -> impl Iterator<Item = PteRef> + use<> {
+        let last = at.0 | (self.geometry.entries() as u32 - 1);
+        (at.0..=last).map(PteRef)
+    }
+
+    /// The entries of the table of `at` before `at`, from the nearest to the first one.
+    pub(crate) fn before(&self, at: PteRef) -> impl Iterator<Item = PteRef> + use<> {
+        let first = at.0 & !(self.geometry.entries() as u32 - 1);
+        (first..at.0).rev().map(PteRef)
     }
 
     /// The table that holds `at`.

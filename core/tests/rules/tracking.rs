@@ -247,3 +247,25 @@ fn since_7_2_mprotect_makes_a_batch_young_if_one_entry_is() {
         assert_eq!([0, 1, 2].map(is_young), [young, true, true], "{release:?}");
     }
 }
+
+#[test]
+fn in_a_soft_dirty_vma_fork_copies_the_soft_dirty_bit_of_the_first_entry() {
+    let child_of = |remaps: bool| {
+        let lab = Lab::new();
+        lab.kernel.state().thp = Thp::Always;
+        lab.write(lab.mm, 0, 1);
+        // the entry becomes eight entries, of which the write makes one soft-dirty
+        let made = lab.run(async |cur| dmirror::exclusive(cur, GPU, lab.mm, 0..1).await);
+        assert_eq!(made.0, 1);
+        clear_soft_dirty(&lab);
+        lab.write(lab.mm, 2, 3);
+        if remaps {
+            // the new VMA is soft-dirty, and so is the VMA that it merges with
+            lab.mmap(0..1);
+        }
+        let child = lab.fork(lab.mm);
+        [1, 2].map(|addr| lab.present(child, addr).soft_dirty())
+    };
+    assert_eq!(child_of(false), [false, true]);
+    assert_eq!(child_of(true), [false, false]);
+}

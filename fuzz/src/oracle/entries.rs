@@ -194,10 +194,18 @@ fn check_untracked_write(
     )
 }
 
+/// True if an entry is one of those that a fork copies with the soft-dirty bit of another entry.
+fn copies_in_batches(view: &View<'_>, write: &PteWrite, new: &Meaning) -> bool {
+    let vma = view.s.find_vma(write.mm, write.addr);
+    let soft_dirty = vma.is_some_and(|vma| view.s.vma(vma).flags.contains(VmFlags::SOFTDIRTY));
+    let large = |page| view.head(page).order > 0;
+    soft_dirty && new.form == Form::Present && new.pfn.is_some_and(large)
+}
+
 /// A fork copies the soft-dirty bit of an entry.
 #[inline(never)]
 fn check_inherited(view: &View<'_>, write: &PteWrite, new: &Meaning) -> Check {
-    if !view.at.op.forks {
+    if !view.at.op.forks || copies_in_batches(view, write, new) {
         return Ok(());
     }
     let copied = match new.slot {
