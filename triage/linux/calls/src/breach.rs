@@ -125,6 +125,18 @@ kinds! {
         "a page that is faulted in is on the node to which mbind binds it";
     Attaches, "attaches", "shm_nattch exceeds the number of attaches",
         "shm_nattch is the number of current attaches";
+    SealIgnored, "seal-ignored", "a call succeeds although mseal forbids it",
+        "a call that would unmap, move, protect or discard sealed memory fails";
+    NotUndone, "not-undone", "a call that takes another one back fails",
+        "a call can be taken back, if there is a call for that";
+    FalseExclusive, "false-exclusive", "pagemap shows a page as exclusively mapped that two processes map",
+        "pagemap shows a page as exclusively mapped only if one process maps it";
+    HugePage, "huge-page", "there is a huge page in memory that had MADV_NOHUGEPAGE from the beginning",
+        "memory with MADV_NOHUGEPAGE gets no huge pages";
+    Evictable, "evictable", "a page that is locked into memory does not count as locked",
+        "a page that is locked into memory counts as locked";
+    FilledIn, "filled-in", "a page appears where userfaultfd waits for somebody to fill it in",
+        "where memory is registered with userfaultfd, only userfaultfd fills pages in";
     Hang, "hang", "a system call does not return",
         "a system call returns";
     Unkillable, "unkillable", "a system call does not return, and its process cannot be killed",

@@ -164,7 +164,7 @@ pub enum Call {
     Scan {
         /// What is scanned.
         range: Range,
-        /// Bits 0 to 4 stand for present, swapped, file, soft-dirty and guard.
+        /// Bits 0 to 6 stand for present, swapped, file, soft-dirty, guard, written and huge.
         categories: u8,
         /// `PM_SCAN_WP_MATCHING`.
         protect: bool,

@@ -235,6 +235,11 @@ fn insert(program: &mut Program, rng: &mut Rng) {
     program.steps.insert(at, step);
 }
 
+/// Categories of PAGEMAP_SCAN: mostly few of them, because a page must have all.
+fn categories(rng: &mut Rng) -> u8 {
+    1 << rng.u8(0..7) | if rng.bool() { 1 << rng.u8(0..7) } else { 0 }
+}
+
 /// What the memfd is.
 fn file(rng: &mut Rng) -> FileKind {
     if rng.u8(0..4) > 0 {
@@ -346,7 +351,7 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         52 => Call::Poison(few(known, rng)),
         53 | 54 => Call::Scan {
             range,
-            categories: rng.u8(0..32),
+            categories: categories(rng),
             protect: rng.bool(),
             blind: rng.u8(0..3) == 0,
             limit: if rng.u8(0..3) == 0 {

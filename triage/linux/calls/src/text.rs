@@ -398,7 +398,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
 
 /// The operands of `pagemap-scan` behind the range.
 fn scan(range: Range, words: &[&str]) -> Result<Call, String> {
-    let categories = number(words.first(), 31)? as u8;
+    let categories = number(words.first(), 127)? as u8;
     let (mut protect, mut blind, mut limit) = (false, false, 0);
     let mut rest = words.iter().skip(1);
     while let Some(word) = rest.next() {

@@ -6,6 +6,7 @@ use super::kernel::{self, Counted, Kernel};
 use mm_linux_calls::{
     AccessPromise, Advice, BreachKind, Call, Mappings, PAGES, Policy, Range, Step,
 };
+use std::collections::HashMap;
 
 /// The mappings of this process.
 fn mappings() -> Option<Mappings> {
@@ -35,6 +36,7 @@ impl Process<'_> {
         {
             self.note(step, page, (BreachKind::NotExclusive, *entry, 1 << 56));
         }
+        self.look_at_both(step, &named, entries);
         let mut locked = named.clone().zip(entries.iter());
         let gone = locked.find(|(page, entry)| {
             let board = self.shared.board();
@@ -67,6 +69,117 @@ impl Process<'_> {
         }
     }
 
+    /// Looks whether a page that both processes map is shown as mapped by one of them only.
+    fn look_at_both(&self, step: usize, named: &std::ops::Range<usize>, entries: &[u64]) {
+        let board = self.shared.board();
+        let when = step as u32 + 1;
+        let [first, second] = &mut board.seen;
+        let (mine, other) = if self.me == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        mine.0.fill(0);
+        mine.0[named.clone()].copy_from_slice(entries);
+        mine.1 = when;
+        if other.1 != when || !board.ledger.is_alive(1) {
+            return;
+        }
+        let frames = |entries: &[u64]| -> HashMap<u64, u64> {
+            let known = entries.iter();
+            known
+                .filter_map(|entry| Some((kernel::frame(*entry)?, *entry)))
+                .collect()
+        };
+        let others = frames(&other.0);
+        for (page, entry) in named.clone().zip(entries) {
+            let both = kernel::frame(*entry).and_then(|frame| others.get(&frame));
+            let shown = both.map(|other| *entry | *other);
+            let is_exclusive = shown.is_some_and(|shown| shown & kernel::EXCLUSIVE != 0);
+            if is_exclusive && board.ledger.is_mapped(self.me, page) {
+                self.note(step, page, (BreachKind::FalseExclusive, *entry, 0));
+                break;
+            }
+        }
+    }
+
+    /// The pages that wait for userfaultfd to fill them in, before a call that must not do that;
+    /// none if there is a monitor, which fills them in at any time.
+    pub(super) fn awaiting_before(&mut self, call: &Call) -> Vec<usize> {
+        let may_fill = call.fills()
+            || call.changes_mappings()
+            || matches!(
+                call,
+                Call::Poison(_)
+                    | Call::WriteProtect(..)
+                    | Call::RwProtect(..)
+                    | Call::Scan { .. }
+                    | Call::Unmap(_)
+                    | Call::Detach(_)
+                    | Call::Register(..)
+                    | Call::Unregister(_)
+                    | Call::CloseUffd
+                    | Call::Fork
+                    | Call::Exit
+            );
+        if may_fill || self.kernel.is_watched() {
+            return Vec::new();
+        }
+        self.awaiting(|entry| entry & kernel::ANY == 0)
+    }
+
+    /// The pages that wait for userfaultfd, and whose entry is as `is_wanted` says.
+    fn awaiting(&mut self, is_wanted: impl Fn(u64) -> bool) -> Vec<usize> {
+        let me = self.me;
+        let ledger = &self.shared.board().ledger;
+        let pages: Vec<usize> = ledger
+            .named()
+            .filter(|page| ledger.awaits(me, *page))
+            .collect();
+        let (Some(first), Some(last)) = (pages.first(), pages.last()) else {
+            return Vec::new();
+        };
+        let mut entries = vec![0; last - first + 1];
+        if !self.kernel.pagemap(*first, &mut entries) {
+            return Vec::new();
+        }
+        let is_as_wanted = |page: &usize| is_wanted(entries[page - first]);
+        pages.iter().copied().filter(is_as_wanted).collect()
+    }
+
+    /// Looks whether a call has filled in a page that waits for userfaultfd.
+    pub(super) fn look_for_intruders(&mut self, step: usize, before: &[usize]) {
+        if before.is_empty() {
+            return;
+        }
+        let there = self.awaiting(|entry| entry & kernel::ANY != 0);
+        if let Some(page) = there.into_iter().find(|page| before.contains(page)) {
+            self.note(step, page, (BreachKind::FilledIn, 0, 0));
+        }
+    }
+
+    /// Looks whether a device has read what the pages contain.
+    pub(super) fn look_at_device(&mut self, step: usize, call: &Call, result: i32) {
+        let Call::DeviceRead(range) = *call else {
+            return;
+        };
+        if result != 0 {
+            return;
+        }
+        for (page, got) in range.pages().zip(self.kernel.copied(range.len)) {
+            let ledger = &self.shared.board().ledger;
+            if let Some(shown) = ledger.check_word(self.me, page, got) {
+                self.note(step, page, shown);
+            }
+        }
+    }
+
+    /// True if a call may fail although the ledger knows no reason.
+    pub(super) fn is_excused(&self, made: &Step) -> bool {
+        let mut steps = self.job.program.steps.iter();
+        made.fail > 0 || steps.any(|step| step.call == Call::MapLimit)
+    }
+
     /// Looks whether pinned pages contain what the process sees.
     pub(super) fn look_at_pins(&mut self, step: usize) {
         let pinned = self.shared.board().ledger.pinned();
@@ -81,6 +194,33 @@ impl Process<'_> {
             if let Some(wanted) = wanted.filter(|wanted| *wanted != got) {
                 self.note(step, page, (BreachKind::Pinned, got, wanted));
             }
+        }
+    }
+
+    /// Looks whether locked pages count as locked.
+    fn look_for_evictable(&mut self, step: usize) {
+        let me = self.me;
+        let ledger = &self.shared.board().ledger;
+        let named = ledger.named();
+        let mut entries = vec![0; named.len()];
+        if named.is_empty() || !self.kernel.pagemap(named.start, &mut entries) {
+            return;
+        }
+        let locked = named.zip(entries);
+        let locked: Vec<_> = locked
+            .filter(|(page, entry)| ledger.is_locked(me, *page, *entry))
+            .collect();
+        let is_evictable = |kernel: &Kernel, entry: u64| {
+            kernel.flags(entry) & (kernel::NOT_ONE | kernel::LOCKED_PAGE) == 0
+        };
+        let mut evictable = locked.iter();
+        let Some(found) = evictable.find(|(_, entry)| is_evictable(&self.kernel, *entry)) else {
+            return;
+        };
+        // the kernel locks pages in batches; this ends them
+        let _ = std::fs::write("/proc/sys/vm/drop_caches", "1");
+        if is_evictable(&self.kernel, found.1) {
+            self.note(step, found.0, (BreachKind::Evictable, found.1, 0));
         }
     }
 
@@ -158,8 +298,7 @@ impl Process<'_> {
     /// Looks whether mlock failed without a reason, and whether munlockall has left something
     /// locked.
     pub(super) fn look_at_locks(&mut self, step: usize, made: &Step, result: i32) {
-        let limits = self.job.program.steps.iter();
-        let may_fail = made.fail > 0 || limits.into_iter().any(|step| step.call == Call::MapLimit);
+        let may_fail = self.is_excused(made);
         match made.call {
             Call::Lock { range, .. }
                 if result < 0
@@ -283,10 +422,12 @@ impl Process<'_> {
         }
     }
 
-    /// The pages of private memory that a call may bind to a node and that are not there.
+    /// The pages of private memory that a call may bind to a node, or forbid to be huge, and that
+    /// are not there.
     pub(super) fn empty_before(&mut self, call: &Call) -> Vec<usize> {
-        let Call::Bind(range, Policy::Bind, _) = *call else {
-            return Vec::new();
+        let range = match *call {
+            Call::Bind(range, Policy::Bind, _) | Call::Advise(range, Advice::NoHugePage) => range,
+            _ => return Vec::new(),
         };
         let mut entries = vec![0u64; range.len.into()];
         if !self.kernel.pagemap(range.first.into(), &mut entries) {
@@ -403,12 +544,13 @@ impl Process<'_> {
         }
     }
 
-    /// Looks whether a call failed to fill in a page, as if the page were there (EEXIST) or could
-    /// not be filled in (EFAULT), although an access finds the page missing.
+    /// Looks whether a call failed to fill in a page, as if the page were there (EEXIST), could not
+    /// be filled in (EFAULT) or had no source (ENOENT), although an access finds the page missing.
     pub(super) fn look_for_filled(&mut self, step: usize, call: &Call, result: i32) {
         let page = usize::from(call.filled().first);
-        let is_refused = call.fills() && [-libc::EEXIST, -libc::EFAULT].contains(&result);
         let ledger = &mut self.shared.board().ledger;
+        let is_refused = call.fills() && [-libc::EEXIST, -libc::EFAULT].contains(&result)
+            || result == -libc::ENOENT && ledger.can_move(self.me, call);
         // a monitor notices such pages itself
         if !is_refused || self.kernel.is_watched() || !ledger.is_missing_here(self.me, page) {
             return;
@@ -450,6 +592,7 @@ impl Process<'_> {
             self.note(step, counter, shown);
         }
         self.look_at_mincore(step);
+        self.look_for_evictable(step);
         let shared = self.shared;
         let me = self.me;
         let held = |kernel: &mut Kernel, range: Range| {
@@ -458,7 +601,14 @@ impl Process<'_> {
             is_plain.then(|| kernel.held(range)).flatten()
         };
         let is_alone = shared.board().ledger.is_alone();
-        match self.kernel.smaps(is_alone, held) {
+        let is_without_huge = |range: Range| {
+            let ledger = &shared.board().ledger;
+            ledger.is_without_huge(me, range)
+        };
+        match self.kernel.smaps(is_alone, is_without_huge, held) {
+            Some(Counted::Huge { page, kb }) => {
+                self.note(step, page, (BreachKind::HugePage, kb, 0));
+            }
             Some(Counted::Miscounts {
                 page,
                 counted,

@@ -13,6 +13,8 @@ impl Process<'_> {
         let mappings = Self::mappings_before(step);
         let file = self.kernel.file_before(call);
         let fresh = std::mem::take(&mut self.fresh);
+        let awaiting = self.awaiting_before(call);
+        let is_excused = self.is_excused(step);
         if at == 0 && self.job.program.file_flags() & !4 != 0 {
             // what the memfd is like at first
             let _ = self.kernel.unsealed(None, false);
@@ -39,6 +41,10 @@ impl Process<'_> {
                 };
                 if let Some(page) = board.ledger.exposed(target, call, got) {
                     self.note(at, page, (BreachKind::Exposed, 0, 0));
+                }
+                let outcome = (board.ledger).check_outcome(self.me, call, result, is_excused);
+                if let Some((page, shown)) = outcome {
+                    self.note(at, page, shown);
                 }
                 for (page, shown) in board.ledger.tell(target, call, at, &done, step.fail > 0) {
                     self.note(at, page, shown);
@@ -92,13 +98,25 @@ impl Process<'_> {
                 }
                 self.look_at_events(at, call, result, &before);
                 self.look_for_change(at, call, result, &protection);
+                self.look_at_device(at, call, result);
+                let outcome = (board.ledger).check_outcome(self.me, call, result, is_excused);
+                if let Some((page, shown)) = outcome {
+                    self.note(at, page, shown);
+                }
                 board.ledger.apply(self.me, call, result, at, done);
                 self.look_for_filled(at, call, result);
                 self.look_for_pages(at, call, result);
                 self.look_at_waiters(at, Some((call, result, done)));
-                self.fresh = if result == 0 { empty } else { Vec::new() };
+                if let Call::Advise(..) = call {
+                    for page in empty.into_iter().filter(|_| result == 0) {
+                        board.ledger.is_never_huge(self.me, page);
+                    }
+                } else if result == 0 {
+                    self.fresh = empty;
+                }
             }
         }
+        self.look_for_intruders(at, &awaiting);
         self.look_at_nodes(at, call, &fresh);
         self.look_at_limits(at, call, result);
         if let Some(file) = file.filter(|_| result < 0)
@@ -155,13 +173,24 @@ impl Process<'_> {
         let mut entries = [0; PAGES as usize];
         let entries = &mut entries[..usize::from(range.len)];
         let is_shown = self.kernel.pagemap(range.first.into(), entries);
-        let (result, found, behind) = self.kernel.scan(kernel::Scan {
+        let scan = kernel::Scan {
             range,
             categories,
             protect,
             blind,
             limit,
+        };
+        let is_hidden = categories >> kernel::SHOWN_CATEGORIES != 0;
+        let plain = is_hidden.then(|| {
+            let plain = kernel::Scan {
+                protect: false,
+                blind: false,
+                limit: 0,
+                ..scan
+            };
+            self.kernel.scan(plain)
         });
+        let (result, found, behind) = self.kernel.scan(scan);
         if let Some(behind) = behind {
             self.note(at, behind, (BreachKind::WalkEnd, 0, 0));
         }
@@ -175,7 +204,12 @@ impl Process<'_> {
         for (i, (page, is_found)) in range.pages().zip(found).enumerate() {
             let has = kernel::categories(entries[i]);
             let board = self.shared.board();
-            let matches = categories != 0 && has & categories == categories;
+            // what pagemap does not show, a scan without a limit and without protection shows
+            let matches = match &plain {
+                Some((0, plain, _)) => plain.get(i) == Some(&true),
+                Some(_) => is_found,
+                None => categories != 0 && has & categories == categories,
+            };
             if protect {
                 // a scan without a vector protects what it would report
                 if is_found || blind && matches && self.job.program.wp_async {

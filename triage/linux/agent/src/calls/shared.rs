@@ -2,7 +2,7 @@
 
 use super::monitor::Mailbox;
 use crate::system;
-use mm_linux_calls::{Breach, Ledger, MAX_STEPS, PROCESSES, Program};
+use mm_linux_calls::{Breach, Ledger, MAX_STEPS, PAGES, PROCESSES, Program};
 use std::cell::UnsafeCell;
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
@@ -34,6 +34,9 @@ pub struct Board {
     pub ledger: Ledger,
     /// The ledger for the other order of two calls.
     pub other: Ledger,
+    /// The entries of each process that were last read, and twice the number of the step after
+    /// which that was, plus two.
+    pub seen: [([u64; PAGES as usize], u32); PROCESSES],
 }
 
 // SAFETY: the processes take turns; see `Shared::turn`.
@@ -91,6 +94,7 @@ impl Shared {
     pub fn begin(&self, program: &Program) {
         let board = self.board();
         board.breach = None;
+        board.seen.iter_mut().for_each(|seen| seen.1 = 0);
         board.ledger.reset(program);
         self.mailbox.clear();
         self.turn.store(0, Ordering::SeqCst);

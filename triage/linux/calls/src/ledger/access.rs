@@ -4,7 +4,7 @@ use super::page::*;
 use super::{AccessPromise, BrokenPromise, FILE_CELLS, Ledger};
 use crate::HUGE;
 use crate::breach::BreachKind;
-use crate::operand::FileKind;
+use crate::operand::{FileKind, Policy};
 use crate::range::Range;
 
 impl Ledger {
@@ -23,7 +23,10 @@ impl Ledger {
             AccessPromise::Either
         } else if is_shut || page.has(RWP) && !self.resolves() {
             AccessPromise::Faults
-        } else if page.has(HUGETLB) || self.may_be_full(page) || may_be_missing || may_be_protected
+        } else if self.may_lack_huge(page)
+            || self.may_be_full(page)
+            || may_be_missing
+            || may_be_protected
         {
             AccessPromise::Either
         } else if is_protected {
@@ -31,6 +34,16 @@ impl Ledger {
         } else {
             AccessPromise::Allowed
         }
+    }
+
+    /// There may be no huge page of hugetlb for the page. If the process has reserved one, it is
+    /// there, unless it may be on a node that the policy of the page forbids.
+    fn may_lack_huge(&self, page: &Page) -> bool {
+        let is_reserved = page.has(RESERVED)
+            && !page.any(REGISTERED | UNSURE | PROTECTED)
+            && matches!(page.policy, Some((Policy::Default, _)))
+            && !self.has_forked;
+        page.has(HUGETLB) && !is_reserved
     }
 
     /// The memfd may have no room for the page, or the limit of locked memory may leave none.

@@ -50,6 +50,9 @@ impl Ledger {
                     *page = HOLE;
                 }
             }),
+            Call::Seal(range) if !failed => {
+                self.each_mapped(process, range, |page| page.set(SEALED, true));
+            }
             Call::RemapFile(range, page) => self.remap_file(process, range, page, failed),
             Call::Protect(range, prot) => self.each_mapped(process, range, |page| {
                 if failed {
@@ -286,6 +289,15 @@ impl Ledger {
             page.set(WRITTEN, false);
             self.has_blocks = true;
         }
+    }
+
+    /// MADV_NOHUGEPAGE has succeeded on a page where nothing was.
+    pub fn is_never_huge(&mut self, process: usize, at: usize) {
+        let page = &mut self.pages[process][at];
+        page.set(
+            NO_HUGE,
+            page.has(MAPPED) && !page.any(VAGUE | SHARED | FILE | HUGETLB),
+        );
     }
 
     /// A scan that protects has failed, or has not ended: each page of the range may be protected.

@@ -36,7 +36,7 @@ impl Ledger {
             MapKind::Shared | MapKind::SharedFile | MapKind::SharedTwin | MapKind::Shm => SHARED,
             MapKind::Secret => SHARED | SECRET,
             MapKind::File => FILE | UNCOPIED | DIRTY,
-            MapKind::Hugetlb => HUGETLB,
+            MapKind::Hugetlb => HUGETLB | RESERVED,
             MapKind::SharedHugetlb => SHARED | HUGETLB,
         };
         if prot != Prot::None {
@@ -186,8 +186,17 @@ impl Ledger {
         let wanted = Range::new(range.first, len);
         self.name(wanted);
         if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
-            self.each(process, range.rounded(), Page::give_up);
-            self.each(process, wanted.rounded(), Page::give_up);
+            // what is no huge page, and lies behind both ends, is left alone
+            let ends = range.pages().end.max(wanted.pages().end);
+            let shrinks = wanted.len <= range.len;
+            for rounded in [range.rounded(), wanted.rounded()] {
+                for at in rounded.pages() {
+                    let page = &mut self.pages[process][at];
+                    if at < ends || !shrinks || page.has(HUGETLB) {
+                        page.give_up();
+                    }
+                }
+            }
             return None;
         }
         if failed {
@@ -435,6 +444,7 @@ impl Ledger {
                 page.set(GUARD, true);
             }
             Advice::GuardRemove => page.set(GUARD, false),
+            Advice::HugePage => page.set(NO_HUGE, false),
             Advice::Mergeable => page.set(UNMERGED, false),
             Advice::Unmergeable => page.set(UNMERGED, !failed && !page.any(HUGETLB)),
             _ => {}
@@ -500,7 +510,7 @@ impl Ledger {
             page.set(KNOWN | OR_ZERO | POPULATED, false);
             page.flags |= moved.flags & (KNOWN | OR_ZERO | POPULATED);
             page.set(
-                PROTECTED | WRITTEN | RWP | PINNED | LOCKED | UNMERGED,
+                PROTECTED | WRITTEN | RWP | PINNED | LOCKED | UNMERGED | NO_HUGE,
                 false,
             );
             page.set(UNSURE, page.has(REG_RWP));
@@ -535,7 +545,7 @@ impl Ledger {
                 page.set(PROTECTED | WRITTEN, false);
             }
             // a child inherits no locks
-            page.set(DIRTY | PINNED | LOCKED | CLEAN, false);
+            page.set(DIRTY | PINNED | LOCKED | CLEAN | SEALED, false);
         }
         self.limits_stack[1] = self.limits_stack[0];
         self.locks_future[1] = false;

@@ -4,7 +4,17 @@ use super::page::*;
 use super::{CELLS, Ledger};
 
 /// What Linux is held to only if it is true in both ledgers.
-const CLAIMS: u64 = POPULATED | KNOWN | DIRTY | WRITTEN | PINNED | LOCKED | UNMERGED | CLEAN;
+const CLAIMS: u64 = POPULATED
+    | KNOWN
+    | DIRTY
+    | WRITTEN
+    | PINNED
+    | LOCKED
+    | UNMERGED
+    | CLEAN
+    | SEALED
+    | NO_HUGE
+    | RESERVED;
 /// What weakens other claims if it is true in one of the ledgers.
 const DOUBTS: u64 = OR_ZERO | PERHAPS_COPIED | UNSURE;
 /// Protection of userfaultfd. If the ledgers differ, nobody knows whether the page is protected.

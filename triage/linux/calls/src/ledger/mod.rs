@@ -20,6 +20,7 @@ mod apply;
 mod areas;
 mod events;
 mod merge;
+mod outcome;
 mod page;
 mod shown;
 mod tell;

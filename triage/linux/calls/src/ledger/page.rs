@@ -76,6 +76,12 @@ pub const BEYOND: u64 = 1 << 33;
 pub const SECRET: u64 = 1 << 34;
 /// The first page of an attached segment.
 pub const ATTACH: u64 = 1 << 35;
+/// mseal has sealed its mapping.
+pub const SEALED: u64 = 1 << 36;
+/// Its mapping has MADV_NOHUGEPAGE, and nothing was there when it got it.
+pub const NO_HUGE: u64 = 1 << 37;
+/// A huge page of hugetlb that this process has reserved.
+pub const RESERVED: u64 = 1 << 38;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Page {

@@ -144,6 +144,34 @@ impl Ledger {
             && !page.any(VAGUE | SHARED | FILE | GUARD | POISON)
     }
 
+    /// True if kpageflags must show the page as locked: it is private, and in memory.
+    pub fn is_locked(&self, process: usize, at: usize, entry: u64) -> bool {
+        let page = &self.pages[process][at];
+        page.has(MAPPED | LOCKED) && !page.any(VAGUE | SHARED | FILE) && entry & PM_PRESENT != 0
+    }
+
+    /// True if the page waits until userfaultfd fills it in or maps it, if its entry is empty.
+    pub fn awaits(&self, process: usize, at: usize) -> bool {
+        let page = &self.pages[process][at];
+        let cell = page.cell as usize;
+        let is_in_object = || {
+            page.has(SHARED | KNOWN)
+                && !page.has(OR_ZERO)
+                && self.lost[cell / 64] >> (cell % 64) & 1 == 0
+                && self.word(page) != 0
+        };
+        page.has(MAPPED)
+            && !page.any(VAGUE | GUARD | POISON)
+            && (page.has(REG_MISSING) && !page.any(SHARED | FILE)
+                || page.has(REG_MINOR) && is_in_object())
+    }
+
+    /// True if none of these pages may be a part of a huge page.
+    pub fn is_without_huge(&self, process: usize, range: Range) -> bool {
+        let mut pages = self.pages[process][range.pages()].iter();
+        pages.all(|page| page.has(MAPPED | NO_HUGE) && !page.has(VAGUE))
+    }
+
     /// True if no other process can map what this one maps, and smaps can tell. smaps cannot tell
     /// for a page that a device has for itself: it counts the entry as "maybe shared", on purpose
     /// (`smaps_account`).

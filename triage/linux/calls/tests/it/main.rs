@@ -9,6 +9,7 @@ mod events;
 mod files;
 mod ledger;
 mod limits;
+mod outcome;
 mod promises;
 mod stays;
 mod waiters;

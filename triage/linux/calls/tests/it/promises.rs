@@ -133,7 +133,8 @@ fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
     let range = Range::new(0, 512);
     let (kind, prot) = (MapKind::Hugetlb, Prot::Write);
     apply(&mut ledger, Call::Map { range, kind, prot });
-    assert_eq!(ledger.access(0, 5, true), AccessPromise::Either);
+    // the process has reserved the page
+    assert_eq!(ledger.access(0, 5, true), AccessPromise::Allowed);
     assert_eq!(ledger.has_written(0, 5, 7, true, false), None);
     assert_eq!(contents(&mut ledger, 0, 5, 8), Some(BreachKind::Contents));
     apply(
@@ -141,6 +142,9 @@ fn an_access_to_hugetlb_may_fail_and_calls_are_rounded() {
         Call::Advise(Range::new(0, 8), Advice::DontNeed),
     );
     assert_eq!(contents(&mut ledger, 0, 5, 8), None);
+    apply(&mut ledger, Call::Map { range, kind, prot });
+    apply(&mut ledger, Call::Fork);
+    assert_eq!(ledger.access(0, 5, true), AccessPromise::Either);
 }
 
 #[test]

@@ -95,6 +95,17 @@ fn made(program: &Program, step: &Step, breach: &Breach) -> String {
     )
 }
 
+/// Makes the call, and looks at its outcome.
+fn outcome(program: &Program, breach: &Breach, broken: &str) -> EmittedCheck {
+    let step = program.steps.get(usize::from(breach.step));
+    let step = step.map(|step| made(program, step, breach));
+    EmittedCheck {
+        instead: Some(format!("errno = 0;\n{}", step.unwrap_or_default())),
+        broken: broken.to_owned(),
+        ..EmittedCheck::default()
+    }
+}
+
 fn is_mapped(page: u16) -> EmittedCheck {
     EmittedCheck {
         after: "unsigned char resident;".to_owned(),
@@ -187,6 +198,18 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
             broken: format!("got != {:#x}", breach.wanted),
             ..EmittedCheck::default()
         },
+        BreachKind::Contents if is_replaced && matches!(call, Some(Call::DeviceRead(_))) => {
+            let first = call.and_then(Call::range).map_or(page, |range| range.first);
+            outcome(
+                program,
+                breach,
+                &format!(
+                    "*(volatile long *)(buffer + {} * 4096) != {:#x}",
+                    page.saturating_sub(first),
+                    breach.wanted
+                ),
+            )
+        }
         BreachKind::Contents => {
             let range = Range::new(page, 1);
             // the step itself reads the page
@@ -209,6 +232,11 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
         }
         BreachKind::WrittenThrough | BreachKind::AccessedThrough | BreachKind::Allowed => {
             access(call, breach, false)
+        }
+        BreachKind::Denied
+            if is_replaced && matches!(call, Some(Call::DeviceRead(_) | Call::DeviceWrite(_))) =>
+        {
+            outcome(program, breach, "errno")
         }
         BreachKind::Denied => access(call, breach, true),
         BreachKind::Pinned => pinned(program, page),
@@ -327,6 +355,29 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
             broken: "before.st_size != after.st_size || before.st_mode != after.st_mode".to_owned(),
             ..EmittedCheck::default()
         },
+        BreachKind::SealIgnored if matches!(call, Some(Call::Brk(..))) => EmittedCheck {
+            after: "unsigned char resident;".to_owned(),
+            broken: format!("mincore(AT({page}), 4096, &resident)"),
+            ..EmittedCheck::default()
+        },
+        BreachKind::SealIgnored if is_replaced => outcome(program, breach, "!errno"),
+        BreachKind::NotUndone if is_replaced => outcome(program, breach, "errno"),
+        BreachKind::FalseExclusive => of_entry(page, "entry >> 56 & 1"),
+        BreachKind::Evictable => EmittedCheck {
+            after: format!(
+                "write(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n{}\nlong flags = -1;\n\
+                 pread(open(\"/proc/kpageflags\", O_RDONLY), &flags, 8, (entry & ((1L << 55) - 1)) * 8);",
+                entry(page)
+            ),
+            broken: "!(flags >> 33 & 1) /* KPF_MLOCKED */".to_owned(),
+            ..EmittedCheck::default()
+        },
+        BreachKind::FilledIn => of_entry(page, "entry >> 62 & 3"),
+        BreachKind::HugePage => EmittedCheck {
+            broken: format!("smaps(AT({page}), \"AnonHugePages: %ld\") > 0"),
+            helper: FIELD,
+            ..EmittedCheck::default()
+        },
         BreachKind::WriteExec => EmittedCheck {
             broken: format!("writable_code(AT({page}))"),
             helper: CODE,
@@ -359,6 +410,8 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
         | BreachKind::FailedChange
         | BreachKind::Waits
         | BreachKind::FailedFile
+        | BreachKind::SealIgnored
+        | BreachKind::NotUndone
         | BreachKind::NotLockable
         | BreachKind::MoveStatus
         | BreachKind::Sealed

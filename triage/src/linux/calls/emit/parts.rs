@@ -104,6 +104,8 @@ pub fn mask(categories: u8) -> String {
         "4 /* file */",
         "128 /* soft-dirty */",
         "256 /* guard */",
+        "2 /* written */",
+        "64 /* huge */",
     ];
     let set = names.iter().enumerate();
     let set: Vec<_> = set

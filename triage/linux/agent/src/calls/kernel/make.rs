@@ -509,12 +509,15 @@ impl Kernel {
     /// The words of the pages that are pinned, if they can be read.
     pub fn pinned(&mut self, len: u16) -> Option<Vec<u64>> {
         let pins = self.pins.as_ref()?.as_raw_fd();
-        if Self::ioctl(pins, PIN_READ, &mut [self.buffer]) != 0 {
-            return None;
-        }
+        let is_read = Self::ioctl(pins, PIN_READ, &mut [self.buffer]) == 0;
+        is_read.then(|| self.copied(len))
+    }
+
+    /// The words of the pages that a device has just read.
+    pub fn copied(&self, len: u16) -> Vec<u64> {
         let at = |i: u16| (self.buffer + bytes(i)) as *const u64;
-        // SAFETY: within our buffer, which has a page for each of the window.
-        Some((0..len).map(|i| unsafe { at(i).read_volatile() }).collect())
+        // SAFETY: within our buffer, which has a page for each page of the window.
+        (0..len).map(|i| unsafe { at(i).read_volatile() }).collect()
     }
 
     /// Makes a command of `/dev/hmm_dmirror0`.

@@ -12,7 +12,7 @@ pub use file::FileState;
 pub use file::mount;
 use limits::Limited;
 pub use limits::status;
-pub use scan::{Scan, categories};
+pub use scan::{SHOWN_CATEGORIES, Scan, categories};
 pub use smaps::Counted;
 pub use system::{free_hugetlb, free_maps, read_from_swap, set_headers, set_up};
 
@@ -33,10 +33,13 @@ pub const UFFD_WP: u64 = 1 << 57;
 const SWAPPED: u64 = 1 << 62;
 /// The page is somewhere: in memory, or in swap.
 pub const ANY: u64 = PRESENT | SWAPPED;
-const EXCLUSIVE: u64 = 1 << 56;
+pub const EXCLUSIVE: u64 = 1 << 56;
 /// Bits of kpageflags.
 pub const ZERO_PAGE: u64 = 1 << 24;
 pub const KSM_PAGE: u64 = 1 << 21;
+pub const LOCKED_PAGE: u64 = 1 << 33;
+/// What cannot be locked as one page: parts of larger folios, pages of KSM, and the zero page.
+pub const NOT_ONE: u64 = 1 << 15 | 1 << 16 | 1 << 17 | 1 << 22 | KSM_PAGE | ZERO_PAGE;
 
 /// The negative error number of the last call.
 pub fn errno() -> i32 {

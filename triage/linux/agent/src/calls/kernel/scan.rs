@@ -6,11 +6,14 @@ use std::ffi::{c_int, c_ulong};
 use std::os::fd::AsRawFd;
 
 const PAGEMAP_SCAN: c_ulong = 0xc060_6610;
-/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE`, `_SOFT_DIRTY` and `_GUARD`. Element `i` stands for bit
-/// `i` of a program's categories.
-const CATEGORIES: [u64; 5] = [1 << 3, 1 << 4, 1 << 2, 1 << 7, 1 << 8];
-/// The bits of an entry of pagemap for the same categories.
+/// `PAGE_IS_PRESENT`, `_SWAPPED`, `_FILE`, `_SOFT_DIRTY`, `_GUARD`, `_WRITTEN` and `_HUGE`. Element
+/// `i` stands for bit `i` of a program's categories.
+const CATEGORIES: [u64; 7] = [1 << 3, 1 << 4, 1 << 2, 1 << 7, 1 << 8, 1 << 1, 1 << 6];
+/// The bits of an entry of pagemap for the first five categories.
 const SHOWN: [u64; 5] = [1 << 63, 1 << 62, 1 << 61, 1 << 55, 1 << 58];
+
+/// How many of the categories an entry of pagemap shows.
+pub const SHOWN_CATEGORIES: u32 = SHOWN.len() as u32;
 
 /// The bits of a program's categories that an entry of pagemap shows.
 pub fn categories(entry: u64) -> u8 {
@@ -24,7 +27,7 @@ pub fn categories(entry: u64) -> u8 {
 pub struct Scan {
     /// What is scanned.
     pub range: Range,
-    /// Bits of categories.
+    /// Bits of categories. pagemap shows the first [`SHOWN_CATEGORIES`] of them.
     pub categories: u8,
     /// `PM_SCAN_WP_MATCHING`.
     pub protect: bool,
@@ -55,7 +58,7 @@ impl Kernel {
         let bits = CATEGORIES.iter().enumerate();
         let bits = bits.map(|(bit, category)| u64::from(scan.categories >> bit & 1) * category);
         let mask: u64 = bits.sum();
-        let all: u64 = CATEGORIES.iter().sum::<u64>() | 1 << 1;
+        let all: u64 = CATEGORIES.iter().sum();
         let (start, end) = (addr(range.first), addr(range.first) + bytes(range.len));
         let (vec, room) = if scan.blind {
             (0, 0)

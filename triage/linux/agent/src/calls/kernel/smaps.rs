@@ -9,6 +9,8 @@ pub enum Counted {
     TooMuch { page: usize, kb: u64, field: usize },
     /// Pages that only this process maps count as shared in the mapping at this page.
     Shared { page: usize, kb: u64 },
+    /// A huge page in memory that must not have one.
+    Huge { page: usize, kb: u64 },
     /// A field of status, by its number, is not the sum of smaps.
     Differs { field: usize, kb: u64, sum: u64 },
     /// The mapping at this page counts another number of pages than pagemap shows.
@@ -26,10 +28,13 @@ impl Kernel {
     /// `held` is called for each mapping of the window. It returns the number of pages that pagemap
     /// shows there, and smaps must count as many. It returns `None` if the two may differ.
     ///
+    /// `is_without_huge` says that a mapping must have no huge page.
+    ///
     /// `is_alone` says that no other process can map the same private pages.
     pub fn smaps(
         &mut self,
         is_alone: bool,
+        is_without_huge: impl Fn(Range) -> bool,
         mut held: impl FnMut(&mut Self, Range) -> Option<u64>,
     ) -> Option<Counted> {
         let read_status = || std::fs::read_to_string("/proc/self/status").ok();
@@ -94,6 +99,12 @@ impl Kernel {
                     match first {
                         "Rss:" => (rss, shared) = (kb, 0),
                         "Shared_Clean:" | "Shared_Dirty:" => shared += kb,
+                        "AnonHugePages:" if kb > 0 => {
+                            if let Some(page) = page.filter(|_| range.is_some_and(&is_without_huge))
+                            {
+                                return Some(Counted::Huge { page, kb });
+                            }
+                        }
                         "Swap:" if range.is_some() => {
                             let held = range.and_then(|range| held(self, range));
                             let counted = (rss + kb) / 4;

@@ -1,0 +1,162 @@
+//! Which calls must fail, which must succeed, and what must not appear.
+
+use crate::common::{apply, kind_of, map, written};
+use mm_linux_calls::{Advice, BreachKind, Call, Ledger, MapKind, Modes, Prot, Range};
+
+const FOUR: Range = Range { first: 0, len: 4 };
+const HUGE: Range = Range { first: 0, len: 512 };
+const EINVAL: i32 = 22;
+
+/// The kind of the breach if a call ends like this.
+fn broken(ledger: &Ledger, call: Call, result: i32) -> Option<BreachKind> {
+    let found = ledger.check_outcome(0, &call, result, false);
+    found.map(|(_, shown)| shown.0)
+}
+
+#[test]
+fn what_is_sealed_is_not_unmapped_moved_protected_or_discarded() {
+    let mut ledger = written(MapKind::Private, 4, false);
+    apply(&mut ledger, Call::Protect(FOUR, Prot::Read));
+    let (to, keep) = (100, false);
+    let second = Range::new(1, 1);
+    let forbidden = [
+        Call::Unmap(FOUR),
+        Call::Protect(second, Prot::Write),
+        Call::Move {
+            range: FOUR,
+            to,
+            keep,
+        },
+        Call::Move {
+            range: Range::new(100, 4),
+            to: 0,
+            keep,
+        },
+        Call::Resize(FOUR, 1),
+        Call::Advise(FOUR, Advice::DontNeed),
+        Call::Advise(second, Advice::WipeOnFork),
+    ];
+    let allowed = [
+        Call::Unmap(Range::new(2, 2)),
+        Call::Advise(FOUR, Advice::PageOut),
+        Call::Resize(FOUR, 4),
+    ];
+    assert!(
+        forbidden
+            .iter()
+            .all(|call| broken(&ledger, *call, 0).is_none())
+    );
+    apply(&mut ledger, Call::Seal(second));
+    for call in forbidden {
+        assert_eq!(
+            broken(&ledger, call, 0),
+            Some(BreachKind::SealIgnored),
+            "{call:?}"
+        );
+        assert_eq!(broken(&ledger, call, -1), None, "{call:?}");
+    }
+    for call in allowed {
+        assert_eq!(broken(&ledger, call, 0), None, "{call:?}");
+    }
+}
+
+#[test]
+fn what_can_be_written_to_may_be_discarded() {
+    let mut ledger = written(MapKind::Private, 4, false);
+    apply(&mut ledger, Call::Seal(FOUR));
+    assert_eq!(
+        broken(&ledger, Call::Advise(FOUR, Advice::DontNeed), 0),
+        None
+    );
+    // a part of a huge page cannot be discarded, and Linux says that it was
+    let mut ledger = written(MapKind::Hugetlb, 512, false);
+    apply(&mut ledger, Call::Protect(HUGE, Prot::Read));
+    apply(&mut ledger, Call::Seal(HUGE));
+    assert_eq!(
+        broken(&ledger, Call::Advise(FOUR, Advice::DontNeed), 0),
+        None
+    );
+    let whole = Call::Advise(HUGE, Advice::DontNeed);
+    assert_eq!(broken(&ledger, whole, 0), Some(BreachKind::SealIgnored));
+}
+
+#[test]
+fn advice_can_be_taken_back() {
+    for (advice, back) in [
+        (Advice::DontFork, Advice::DoFork),
+        (Advice::WipeOnFork, Advice::KeepOnFork),
+        (Advice::GuardInstall, Advice::GuardRemove),
+    ] {
+        let mut ledger = written(MapKind::Private, 4, false);
+        let back = Call::Advise(FOUR, back);
+        assert_eq!(broken(&ledger, back, -EINVAL), None);
+        apply(&mut ledger, Call::Advise(FOUR, advice));
+        assert_eq!(broken(&ledger, back, -EINVAL), Some(BreachKind::NotUndone));
+        let longer = Call::Advise(Range::new(0, 5), Advice::DoFork);
+        assert_eq!(broken(&ledger, longer, -EINVAL), None);
+        assert!(ledger.check_outcome(0, &back, -EINVAL, true).is_none());
+    }
+}
+
+#[test]
+fn a_device_can_access_what_its_process_can() {
+    let mut ledger = written(MapKind::Private, 4, false);
+    let (reads, writes) = (Call::DeviceRead(FOUR), Call::DeviceWrite(FOUR));
+    assert_eq!(broken(&ledger, reads, -14), Some(BreachKind::Denied));
+    assert_eq!(broken(&ledger, writes, -14), Some(BreachKind::Denied));
+    // other calls were faster
+    assert_eq!(broken(&ledger, writes, -16), None);
+    apply(&mut ledger, Call::Protect(FOUR, Prot::Read));
+    assert_eq!(broken(&ledger, writes, -14), None);
+    apply(&mut ledger, Call::Register(FOUR, Modes::Missing));
+    assert_eq!(broken(&ledger, reads, -14), None);
+}
+
+#[test]
+fn a_page_waits_for_userfaultfd_until_it_is_filled_in() {
+    let mut ledger = written(MapKind::Private, 4, false);
+    assert!(!ledger.awaits(0, 1));
+    apply(&mut ledger, Call::Register(FOUR, Modes::Missing));
+    assert!(ledger.awaits(0, 1));
+    apply(&mut ledger, Call::Unregister(FOUR));
+    assert!(!ledger.awaits(0, 1));
+    // a minor fault needs a page of the object
+    let mut ledger = written(MapKind::Shared, 1, false);
+    map(&mut ledger, 1, 3, MapKind::Shared);
+    apply(&mut ledger, Call::Register(FOUR, Modes::Minor));
+    assert!(ledger.awaits(0, 0));
+    assert!(!ledger.awaits(0, 1));
+}
+
+#[test]
+fn memory_without_huge_pages_gets_none() {
+    let mut ledger = written(MapKind::Private, 4, false);
+    let range = Range::new(1, 3);
+    assert!(!ledger.is_without_huge(0, range));
+    (1..4).for_each(|page| ledger.is_never_huge(0, page));
+    assert!(ledger.is_without_huge(0, range));
+    assert!(!ledger.is_without_huge(0, FOUR));
+    apply(
+        &mut ledger,
+        Call::Advise(Range::new(2, 1), Advice::HugePage),
+    );
+    assert!(!ledger.is_without_huge(0, range));
+}
+
+#[test]
+fn mremap_that_shrinks_leaves_what_lies_behind_its_range() {
+    let mut ledger = written(MapKind::Hugetlb, 512, false);
+    map(&mut ledger, 512, 512, MapKind::Private);
+    apply(&mut ledger, Call::Resize(Range::new(0, 513), 512));
+    assert!(!ledger.is_mapped(0, 512));
+    assert!(ledger.is_mapped(0, 513));
+}
+
+#[test]
+fn a_huge_page_that_is_reserved_is_there() {
+    let mut ledger = written(MapKind::Hugetlb, 1024, false);
+    let denied = |ledger: &mut Ledger| kind_of(ledger.has_read(0, 512, None));
+    assert_eq!(denied(&mut ledger), Some(BreachKind::Denied));
+    apply(&mut ledger, Call::Fork);
+    assert_eq!(denied(&mut ledger), None);
+}
