@@ -32,6 +32,7 @@ impl Call {
             | Self::WriteZero(_)
             | Self::MemRead(_)
             | Self::VmRead(_)
+            | Self::FarRead(_)
             | Self::FileWrite(_)
             | Self::FileRead(_)
             | Self::Allocate(..)
@@ -79,6 +80,7 @@ impl Call {
             | Self::UringRead(_)
             | Self::Detach(_)
             | Self::DeviceLacksHuge
+            | Self::Odd(..)
             // the agent compares what these do with what pagemap showed before
             | Self::RwProtect(..)
             | Self::Scan { .. }

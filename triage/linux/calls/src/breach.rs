@@ -127,6 +127,8 @@ kinds! {
         "shm_nattch is the number of current attaches";
     SealIgnored, "seal-ignored", "a call succeeds although mseal forbids it",
         "a call that would unmap, move, protect or discard sealed memory fails";
+    Accepted, "accepted", "a call with arguments that cannot be right succeeds",
+        "a range that wraps around, and memory that cannot be read, are errors";
     NotUndone, "not-undone", "a call that takes another one back fails",
         "a call can be taken back, if there is a call for that";
     FalseExclusive, "false-exclusive", "pagemap shows a page as exclusively mapped that two processes map",

@@ -1,6 +1,6 @@
 //! The system calls.
 
-use crate::operand::{Advice, MapKind, Modes, Policy, Prot, Resource};
+use crate::operand::{Advice, MapKind, Modes, Odd, Policy, Prot, Resource};
 use crate::range::Range;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,10 @@ pub enum Call {
     MemRead(Range),
     /// Reads with `process_vm_readv`, which pins the pages.
     VmRead(Range),
+    /// Reads the memory of the other process through `/proc/PID/mem`.
+    FarRead(Range),
+    /// A call with odd arguments, at the first page of the range.
+    Odd(Range, Odd),
     /// Writes a word to each page of the memfd, by `pwrite`.
     FileWrite(Range),
     /// Reads the word of each page of the memfd, by `pread`.
@@ -248,6 +252,8 @@ impl Call {
             Self::WriteZero(_) => "write-zero",
             Self::MemRead(_) => "mem-read",
             Self::VmRead(_) => "vm-read",
+            Self::FarRead(_) => "far-read",
+            Self::Odd(_, odd) => odd.name(),
             Self::FileWrite(_) => "file-write",
             Self::FileRead(_) => "file-read",
             Self::Allocate(..) => "fallocate",
@@ -298,7 +304,8 @@ impl Call {
     }
 
     /// The name of the call. Calls that touch pages share a name, and so do those that ask for huge
-    /// pages: which of them a program makes rarely matters to a bug.
+    /// pages, and those whose range wraps around: which of them a program makes rarely matters to a
+    /// bug.
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Write(_)
@@ -309,11 +316,13 @@ impl Call {
             | Self::WriteZero(_)
             | Self::MemRead(_)
             | Self::VmRead(_)
+            | Self::FarRead(_)
             | Self::DeviceRead(_)
             | Self::DeviceWrite(_)
             | Self::Start { .. }
             | Self::Advise(_, Advice::PopulateRead | Advice::PopulateWrite) => "touch",
             Self::Advise(_, Advice::HugePage | Advice::Collapse) => "hugepage",
+            Self::Odd(_, odd) if !odd.is_about_file() => "odd",
             other => other.name(),
         }
     }
@@ -330,7 +339,7 @@ impl Call {
                 | Self::Allocate(..)
                 | Self::Punch(_)
                 | Self::Truncate(_)
-        )
+        ) || matches!(self, Self::Odd(_, odd) if odd.is_about_file())
     }
 
     /// It may map memory, or change what may be done with it.
@@ -390,6 +399,8 @@ impl Call {
             | Self::WriteZero(range)
             | Self::MemRead(range)
             | Self::VmRead(range)
+            | Self::FarRead(range)
+            | Self::Odd(range, _)
             | Self::FileWrite(range)
             | Self::FileRead(range)
             | Self::Allocate(range, _)

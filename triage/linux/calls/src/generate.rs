@@ -1,7 +1,7 @@
 //! Random programs and mutations. The same seed gives the same ones.
 
 use crate::call::{Call, Step};
-use crate::operand::{Advice, FileKind, MapKind, Modes, Policy, Prot, Resource};
+use crate::operand::{Advice, FileKind, MapKind, Modes, Odd, Policy, Prot, Resource};
 use crate::range::Range;
 use crate::{HUGE, MAX_STEPS, PAGES, Program};
 use fastrand::Rng;
@@ -256,7 +256,13 @@ fn fail(rng: &mut Rng) -> u8 {
 
 fn random_call(known: &[Range], rng: &mut Rng) -> Call {
     let range = range(known, rng);
-    match rng.u8(0..142) {
+    match rng.u8(0..146) {
+        142 | 143 => Call::Odd(range, pick(Odd::ALL, rng)),
+        144 => Call::FarRead(few(known, rng)),
+        145 => {
+            let first = range.first.saturating_sub(pick(&OFFSETS, rng).max(1));
+            Call::FarRead(Range::new(first, 1))
+        }
         138..=140 => Call::UringRead(few(known, rng)),
         141 => Call::Detach(range),
         114..=117 => Call::Brk(range, pick(&LENS, rng)),

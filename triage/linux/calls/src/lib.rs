@@ -32,7 +32,7 @@ pub use event::UffdEvent;
 pub use generate::{mutate, random_program};
 pub use ledger::{AccessPromise, BrokenPromise, Ledger, Performed, wakes};
 pub use mappings::Mappings;
-pub use operand::{Advice, FileKind, MapKind, Modes, Policy, Prot, Resource};
+pub use operand::{Advice, FileKind, MapKind, Modes, Odd, Policy, Prot, Resource};
 pub use range::Range;
 pub use text::{ParseError, parse};
 

@@ -45,11 +45,20 @@ pub enum Resource {
     Locked,
     /// `RLIMIT_STACK`.
     Stack,
+    /// `RLIMIT_MEMLOCK`, which does not hold for a process that has CAP_IPC_LOCK. There is no room
+    /// at all.
+    LockedByRoot,
 }
 
 impl Resource {
     /// All of them. [`OverLimit`](crate::BreachKind::OverLimit) names one by its index.
-    pub const ALL: [Self; 4] = [Self::Data, Self::Space, Self::Locked, Self::Stack];
+    pub const ALL: [Self; 5] = [
+        Self::Data,
+        Self::Space,
+        Self::Locked,
+        Self::Stack,
+        Self::LockedByRoot,
+    ];
     /// A limit is this much above what the process has when the limit is set, in kB. The limit of a
     /// stack is this much in all.
     pub const ROOM_KB: u64 = 1024;
@@ -60,6 +69,7 @@ impl Resource {
             Self::Data => "data",
             Self::Space => "as",
             Self::Locked => "memlock",
+            Self::LockedByRoot => "memlock-root",
             Self::Stack => "stack",
         }
     }
@@ -69,7 +79,7 @@ impl Resource {
         match self {
             Self::Data => "RLIMIT_DATA",
             Self::Space => "RLIMIT_AS",
-            Self::Locked => "RLIMIT_MEMLOCK",
+            Self::Locked | Self::LockedByRoot => "RLIMIT_MEMLOCK",
             Self::Stack => "RLIMIT_STACK",
         }
     }
@@ -81,7 +91,7 @@ impl Resource {
             Self::Data => Some("VmData:"),
             Self::Space => Some("VmSize:"),
             Self::Locked => Some("VmLck:"),
-            Self::Stack => None,
+            Self::Stack | Self::LockedByRoot => None,
         }
     }
 }
@@ -243,6 +253,57 @@ impl FileKind {
     ];
     /// How many pages a tmpfs has room for.
     pub const ROOM: u16 = PAGES / 4 * 3;
+}
+
+macro_rules! odd_calls {
+    ($($variant:ident = $name:literal;)*) => {
+        /// A call with arguments that no program needs: a range of memory that is so long that its
+        /// end wraps around, a place at the greatest offset that a file can have, or a buffer that
+        /// cannot be read.
+        #[allow(missing_docs)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Odd { $($variant),* }
+
+        impl Odd {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its word in a program.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+        }
+    };
+}
+
+odd_calls! {
+    Lock = "odd-mlock";
+    Unlock = "odd-munlock";
+    Sync = "odd-msync";
+    Unmap = "odd-munmap";
+    Protect = "odd-mprotect";
+    Advise = "odd-madvise";
+    Bind = "odd-mbind";
+    HomeNode = "odd-home-node";
+    Seal = "odd-mseal";
+    Move = "odd-mremap";
+    RemapFile = "odd-remap-file-pages";
+    Name = "odd-name";
+    Allocate = "odd-fallocate";
+    Punch = "odd-punch";
+    FileWrite = "odd-file-write";
+}
+
+impl Odd {
+    /// It is about the memfd.
+    pub const fn is_about_file(self) -> bool {
+        matches!(self, Self::Allocate | Self::Punch | Self::FileWrite)
+    }
+
+    /// It must fail.
+    pub const fn must_fail(self) -> bool {
+        !matches!(self, Self::Allocate | Self::Punch)
+    }
 }
 
 /// The modes of `UFFDIO_REGISTER`.

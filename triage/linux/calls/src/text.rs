@@ -1,7 +1,7 @@
 //! The text of a program: a line for each step.
 
 use crate::call::{Call, Step};
-use crate::operand::{Advice, FileKind, MapKind, Modes, Policy, Prot, Resource};
+use crate::operand::{Advice, FileKind, MapKind, Modes, Odd, Policy, Prot, Resource};
 use crate::range::Range;
 use crate::{MAX_STEPS, MOST_FAIL, PAGES, Program};
 use std::fmt::{self, Display};
@@ -275,7 +275,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
             let word = operands.first().copied().unwrap_or_default();
             let resource = Resource::ALL.into_iter().find(|it| it.name() == word);
             Some(Call::Limit(resource.ok_or_else(|| {
-                format!("'{word}' is not known: give one of data, as, memlock, stack")
+                format!("'{word}' is not known: give one of data, as, memlock, stack, memlock-root")
             })?))
         }
         _ => None,
@@ -339,6 +339,7 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "write-zero" => Call::WriteZero(range),
         "mem-read" => Call::MemRead(range),
         "vm-read" => Call::VmRead(range),
+        "far-read" => Call::FarRead(range),
         "file-write" => Call::FileWrite(range),
         "file-read" => Call::FileRead(range),
         "fallocate" => Call::Allocate(range, flag(0, "keep-size")?),
@@ -389,6 +390,9 @@ fn call(name: &str, operands: &[&str]) -> Result<Call, String> {
         "device-write" => Call::DeviceWrite(range),
         "device-exclusive" => Call::Exclusive(range),
         _ => {
+            if let Some(odd) = Odd::ALL.iter().find(|odd| odd.name() == name) {
+                return Ok(Call::Odd(range, *odd));
+            }
             let advice = Advice::ALL.iter().find(|advice| advice.name() == name);
             let advice = advice.ok_or_else(|| format!("'{name}' is no call"))?;
             Call::Advise(range, *advice)

@@ -116,7 +116,9 @@ fn simplify(call: &mut Call) {
         Call::MemWrite(range) | Call::VmWrite(range) | Call::WriteZero(range) => {
             *call = Call::Write(*range);
         }
-        Call::MemRead(range) | Call::VmRead(range) => *call = Call::Read(*range),
+        Call::MemRead(range) | Call::VmRead(range) | Call::FarRead(range) => {
+            *call = Call::Read(*range)
+        }
         Call::Advise(range, Advice::PopulateWrite) => *call = Call::Write(*range),
         Call::Scan {
             categories, limit, ..

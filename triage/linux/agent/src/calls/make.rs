@@ -28,7 +28,11 @@ impl Process<'_> {
                 let got = done.accesses.iter().find(|(_, access)| access.is_ok());
                 let got = match call {
                     Call::DeviceWrite(_) | Call::UringRead(_) => result == 0,
-                    Call::VmRead(_) | Call::VmWrite(_) | Call::MemRead(_) | Call::MemWrite(_) => {
+                    Call::VmRead(_)
+                    | Call::FarRead(_)
+                    | Call::VmWrite(_)
+                    | Call::MemRead(_)
+                    | Call::MemWrite(_) => {
                         let ledger = &board.ledger;
                         got.is_some_and(|_| {
                             done.accesses.iter().any(|(page, access)| {
@@ -152,7 +156,7 @@ impl Process<'_> {
 
     /// The process whose pages a call accesses, and its number.
     pub(super) fn target(&self, call: &Call) -> (usize, i32) {
-        let is_far = matches!(call, Call::VmWrite(_) | Call::VmRead(_));
+        let is_far = matches!(call, Call::VmWrite(_) | Call::VmRead(_) | Call::FarRead(_));
         let is_other = is_far && self.shared.board().ledger.is_alive(1);
         let target = if is_other { 1 - self.me } else { self.me };
         (target, self.shared.pids[target].load(Ordering::SeqCst))

@@ -122,7 +122,10 @@ impl Ledger {
                 }
             }
             Call::Unpin => self.end_pin(),
-            Call::MemRead(range) | Call::VmRead(range) | Call::Splice(range) => {
+            Call::MemRead(range)
+            | Call::FarRead(range)
+            | Call::VmRead(range)
+            | Call::Splice(range) => {
                 self.touch(process, range, false);
                 // what is shared with another process may have been copied
                 self.each_mapped(process, range, |page| {

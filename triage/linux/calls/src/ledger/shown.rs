@@ -86,6 +86,7 @@ impl Ledger {
             | Call::DeviceRead(range)
             | Call::DeviceWrite(range)
             | Call::MemRead(range)
+            | Call::FarRead(range)
             | Call::MemWrite(range)
             | Call::VmRead(range)
             | Call::VmWrite(range) => range,

@@ -31,6 +31,7 @@ impl Call {
                 | Self::VmWrite(_)
                 | Self::Read(_)
                 | Self::MemRead(_)
+                | Self::FarRead(_)
                 | Self::VmRead(_)
                 | Self::FileRead(_)
         )
@@ -77,10 +78,10 @@ impl Ledger {
                 Call::Read(_) if is_excused => None,
                 Call::Read(_) => self.has_read(process, page, got),
                 // unlike process_vm_readv, /proc/self/mem makes a stack grow
-                Call::MemRead(_) if got.is_some() => self
+                Call::MemRead(_) | Call::FarRead(_) if got.is_some() => self
                     .grow(process, page)
                     .or_else(|| self.check_word(process, page, got?)),
-                Call::MemRead(_) => {
+                Call::MemRead(_) | Call::FarRead(_) => {
                     self.may_grow(process, page);
                     None
                 }

@@ -1,7 +1,9 @@
 //! Which calls must fail, which must succeed, and what must not appear.
 
 use crate::common::{apply, kind_of, map, written};
-use mm_linux_calls::{Advice, BreachKind, Call, Ledger, MapKind, Modes, Prot, Range};
+use mm_linux_calls::{
+    Advice, BreachKind, Call, Ledger, MapKind, Modes, Odd, Prot, Range, Resource,
+};
 
 const FOUR: Range = Range { first: 0, len: 4 };
 const HUGE: Range = Range { first: 0, len: 512 };
@@ -159,4 +161,26 @@ fn a_huge_page_that_is_reserved_is_there() {
     assert_eq!(denied(&mut ledger), Some(BreachKind::Denied));
     apply(&mut ledger, Call::Fork);
     assert_eq!(denied(&mut ledger), None);
+}
+
+#[test]
+fn a_range_that_wraps_around_is_refused() {
+    let ledger = written(MapKind::Private, 1, false);
+    let page = Range::new(0, 1);
+    for odd in Odd::ALL {
+        let wanted = odd.must_fail().then_some(BreachKind::Accepted);
+        assert_eq!(broken(&ledger, Call::Odd(page, *odd), 0), wanted, "{odd:?}");
+        assert_eq!(broken(&ledger, Call::Odd(page, *odd), -EINVAL), None);
+    }
+}
+
+#[test]
+fn root_may_lock_and_have_more_than_its_limit() {
+    let denied = |resource: Resource| {
+        let mut ledger = written(MapKind::Secret, 1, false);
+        apply(&mut ledger, Call::Limit(resource));
+        kind_of(ledger.has_read(0, 0, None))
+    };
+    assert_eq!(denied(Resource::Locked), None);
+    assert_eq!(denied(Resource::LockedByRoot), Some(BreachKind::Denied));
 }

@@ -6,12 +6,13 @@ use mm_linux_calls::Program;
 use std::fmt::Write;
 
 /// The headers, and the words that need them.
-const HEADERS: [(&str, &[&str]); 23] = [
+const HEADERS: [(&str, &[&str]); 24] = [
     ("errno.h", &["errno"]),
     (
         "fcntl.h",
         &["O_", "FALLOC_", "fallocate(", "fcntl(", "SPLICE_", "SET("],
     ),
+    ("limits.h", &["LONG_MAX"]),
     ("linux/io_uring.h", &["IORING_"]),
     ("linux/userfaultfd.h", &["UFFDIO"]),
     ("pthread.h", &["pthread_"]),

@@ -361,6 +361,7 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
             ..EmittedCheck::default()
         },
         BreachKind::SealIgnored if is_replaced => outcome(program, breach, "!errno"),
+        BreachKind::Accepted if is_replaced => outcome(program, breach, "!errno"),
         BreachKind::NotUndone if is_replaced => outcome(program, breach, "errno"),
         BreachKind::FalseExclusive => of_entry(page, "entry >> 56 & 1"),
         BreachKind::Evictable => EmittedCheck {
@@ -411,6 +412,7 @@ pub fn check(program: &Program, breach: &Breach) -> EmittedCheck {
         | BreachKind::Waits
         | BreachKind::FailedFile
         | BreachKind::SealIgnored
+        | BreachKind::Accepted
         | BreachKind::NotUndone
         | BreachKind::NotLockable
         | BreachKind::MoveStatus

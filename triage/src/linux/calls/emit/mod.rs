@@ -21,7 +21,7 @@ mod writer;
 use assemble::assemble;
 use check::waits_for_ever;
 use functions::COUNTER;
-use mm_linux_calls::{Breach, BreachKind, COUNTERS, Call, Program};
+use mm_linux_calls::{Breach, BreachKind, COUNTERS, Call, MapKind, Program};
 use writer::Writer;
 
 /// How many allocations of a call are made to fail, one after the other.
@@ -101,7 +101,11 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
                 "\tif (fork()) {\n\t\twait(0), sleep(2);\n".to_owned()
             };
             let moved = moved(breach);
-            let body = writer.body(1);
+            let mut body = writer.body(1);
+            if has_stack(program) {
+                // the agent, too, reads all pages at the end, and that makes a stack grow
+                body += &read_all(program);
+            }
             let main = format!(
                 "\tlong before = counter();\n{begin}\t\twrite(open(\"/proc/sys/vm/drop_caches\", O_WRONLY), \"1\", 1);\n\
                  \t\tint broken = {moved};\n\
@@ -155,6 +159,12 @@ pub fn c(program: &Program, results: &[i32], breach: Option<&Breach>, comment: &
         &main,
         comment,
     )
+}
+
+/// True if the program maps a stack.
+fn has_stack(program: &Program) -> bool {
+    let mut calls = program.steps.iter().map(|step| step.call);
+    calls.any(|call| matches!(call, Call::Map { kind, .. } if kind == MapKind::Stack))
 }
 
 /// Reads each page without a signal, as the agent does at the end of a program.

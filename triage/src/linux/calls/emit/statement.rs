@@ -4,7 +4,7 @@ use super::parts::{
     at, bytes, device, each, filled, joined, on, protection, read, scan, told, uffd_range, word,
     written,
 };
-use mm_linux_calls::{Call, MapKind, Modes, Policy, Program, Prot, Range, Resource};
+use mm_linux_calls::{Call, MapKind, Modes, Odd, Policy, Program, Prot, Range, Resource};
 
 const KHUGEPAGED: &str = "/sys/kernel/mm/transparent_hugepage/khugepaged";
 
@@ -118,6 +118,9 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
         Call::FileMode => "fchmod(file, 0777);".to_owned(),
         Call::Limit(resource) => {
             let (name, room) = (resource.c(), Resource::ROOM_KB);
+            if resource == Resource::LockedByRoot {
+                return format!("setrlimit({name}, &(struct rlimit){{ 0, RLIM_INFINITY }});");
+            }
             let Some(field) = resource.field() else {
                 return format!(
                     "setrlimit({name}, &(struct rlimit){{ {room} * 1024, RLIM_INFINITY }});"
@@ -167,6 +170,15 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
                 "process_vm_readv({other}, &(struct iovec){{ &(long){{ 0 }}, 8 }}, 1, &(struct iovec){{ AT({page}), 8 }}, 1, 0);"
             )
         }),
+        Call::FarRead(range) => format!(
+            "{{\n\tchar path[32];\n\tsprintf(path, \"/proc/%d/mem\", {other});\n\t\
+             int far = open(path, O_RDONLY);\n\t{}\n\tclose(far);\n}}",
+            each(range, 0, |page, _| {
+                format!("pread(far, &(long){{ 0 }}, 8, (long)AT({page}));")
+            })
+            .replace('\n', "\n\t")
+        ),
+        Call::Odd(range, odd) => odd_call(range, odd),
         Call::FileWrite(range) => each(range, step, |page, word| {
             format!("pwrite(file, &(long){{ {word} }}, 8, {page} * 4096);")
         }),
@@ -353,12 +365,38 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
     }
 }
 
+/// A call with odd arguments.
+fn odd_call(range: Range, odd: Odd) -> String {
+    let page = at(range.first);
+    let number = |name: &str| format!("syscall({name}, {page}, -1L, 0L, 0L, 0L, 0L);");
+    match odd {
+        Odd::Lock => format!("mlock({page}, -1L);"),
+        Odd::Unlock => format!("munlock({page}, -1L);"),
+        Odd::Sync => format!("msync({page}, -1L, MS_SYNC);"),
+        Odd::Unmap => format!("munmap({page}, -1L);"),
+        Odd::Protect => format!("mprotect({page}, -1L, PROT_READ);"),
+        Odd::Advise => format!("madvise({page}, -1L, MADV_WILLNEED);"),
+        Odd::Bind => number("SYS_mbind"),
+        Odd::HomeNode => number("450 /* set_mempolicy_home_node */"),
+        Odd::Seal => number("462 /* mseal */"),
+        Odd::Move => format!("mremap({page}, -1L, 4096, 0);"),
+        Odd::RemapFile => number("SYS_remap_file_pages"),
+        Odd::Name => format!("prctl(0x53564d41 /* PR_SET_VMA */, 0, {page}, -1L, \"name\");"),
+        Odd::Allocate => "fallocate(file, FALLOC_FL_KEEP_SIZE, LONG_MAX - 1, 1);".to_owned(),
+        Odd::Punch => {
+            "fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, LONG_MAX - 1, 1);"
+                .to_owned()
+        }
+        Odd::FileWrite => format!("pwrite(file, (void *)8, 8, {} * 4096);", range.first),
+    }
+}
+
 /// The variable for a limit, in kB.
 pub const fn limit(resource: Resource) -> &'static str {
     match resource {
         Resource::Data => "data_limit",
         Resource::Space => "space_limit",
-        Resource::Locked => "lock_limit",
+        Resource::Locked | Resource::LockedByRoot => "lock_limit",
         Resource::Stack => "stack_limit",
     }
 }

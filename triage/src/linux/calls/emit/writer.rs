@@ -178,7 +178,7 @@ impl<'a> Writer<'a> {
     fn step(&mut self, text: &mut String, depth: usize, number: usize, at: usize) {
         let step = &self.program.steps[at];
         let watched = self.breach.filter(|breach| usize::from(breach.step) == at);
-        if step.fail > 0 {
+        if step.fail > 0 && step.call != Call::Exit {
             self.declare(text, depth, step.process, Some(Needs::Failure));
         }
         match step.call {
@@ -228,7 +228,11 @@ impl<'a> Writer<'a> {
         }
         let is_short = life.lines().count() == 1;
         let writes = |step: &Step| {
-            step.process == 0 && matches!(step.call, Call::VmWrite(_) | Call::VmRead(_))
+            step.process == 0
+                && matches!(
+                    step.call,
+                    Call::VmWrite(_) | Call::VmRead(_) | Call::FarRead(_)
+                )
         };
         let fork = if self.program.steps[at..].iter().any(writes) {
             let declares = if text.contains("pid_t child") {

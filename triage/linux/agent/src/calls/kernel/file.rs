@@ -134,6 +134,7 @@ impl Kernel {
             Call::Allocate(..) => self.file_kind != FileKind::Hugetlb,
             Call::Map { kind, .. } => kind.is_file(),
             Call::Punch(_) | Call::FileSize(_) => true,
+            Call::Odd(_, odd) => odd.is_about_file(),
             // one of several writes may have succeeded
             Call::FileWrite(range) => range.len == 1,
             _ => false,

@@ -128,7 +128,7 @@ impl Kernel {
         let number = match resource {
             Resource::Data => libc::RLIMIT_DATA,
             Resource::Space => libc::RLIMIT_AS,
-            Resource::Locked => libc::RLIMIT_MEMLOCK,
+            Resource::Locked | Resource::LockedByRoot => libc::RLIMIT_MEMLOCK,
             Resource::Stack => libc::RLIMIT_STACK,
         };
         let now = match resource.field().map(status) {
@@ -137,7 +137,10 @@ impl Kernel {
             // memory was lacking
             Some(None) => return -libc::ENOMEM,
         };
-        let limit = now + Resource::ROOM_KB;
+        let limit = match resource {
+            Resource::LockedByRoot => 0,
+            _ => now + Resource::ROOM_KB,
+        };
         let wanted = libc::rlimit {
             rlim_cur: limit * 1024,
             rlim_max: libc::RLIM_INFINITY,

@@ -325,6 +325,7 @@ impl Kernel {
             }),
             Call::Bind(range, policy, node) => Self::bind(range, policy, node),
             Call::HomeNode(range, node) => Self::home_node(range, node),
+            Call::Odd(range, odd) => self.odd(range, odd),
             Call::SealFile(seals) => self.seal_file(seals),
             Call::FileSize(pages) => self.file_size(pages),
             Call::FileMode => self.file_mode(),
@@ -422,6 +423,7 @@ impl Kernel {
             | Call::VmWrite(_)
             | Call::WriteZero(_)
             | Call::MemRead(_)
+            | Call::FarRead(_)
             | Call::VmRead(_)
             | Call::FileRead(_)
             | Call::Scan { .. }

@@ -4,6 +4,7 @@ mod file;
 mod limits;
 mod make;
 mod objects;
+mod odd;
 mod scan;
 mod smaps;
 mod system;
@@ -341,6 +342,7 @@ impl Kernel {
                 Call::Read(_) => self.read(page),
                 Call::MemRead(_) => self.read_memory(page),
                 Call::VmRead(_) => self.read_from(pid, page),
+                Call::FarRead(_) => self.read_far(pid, page),
                 Call::FileRead(_) => self.read_file(page),
                 Call::VmWrite(_) => self.write_into(pid, page, word).map(|()| word),
                 Call::MemWrite(_) => self.write(page, word, true).map(|()| word),
@@ -439,6 +441,13 @@ impl Kernel {
             libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0)
         });
         if read == 8 { Ok(word) } else { Err(errno()) }
+    }
+
+    /// Reads a page's word through the file mem of process `pid`.
+    pub fn read_far(&mut self, pid: i32, page: usize) -> Result<u64, i32> {
+        let file = File::open(format!("/proc/{pid}/mem"));
+        let file = file.map_err(|error| -error.raw_os_error().unwrap_or(1))?;
+        self.traced(|_| read_at(Ok(&file), addr(page as u16)))
     }
 
     /// Which pages of a range are resident, by mincore; `None` if a part is not mapped.
