@@ -194,6 +194,11 @@ impl Run<'_> {
                     Some(Symptom::Died(kind_of_death(&death.why)))
                 }
             };
+            let symptom = match symptom {
+                // what earlier programs have left in the kernel may hide the finding
+                None if task.name.is_some() => self.alone(&mut bench, &task)?,
+                other => other,
+            };
             let Some(symptom) = symptom else {
                 if let Some(name) = &task.name {
                     let _ = self.said.send(format!("no finding: {name}"));
@@ -215,6 +220,17 @@ impl Run<'_> {
         hub.boots += bench.boots;
         hub.runs += u64::from(bench.jobs);
         Ok(())
+    }
+
+    /// What a program shows in a guest of its own.
+    fn alone(&self, bench: &mut Bench<'_>, task: &CallsTask) -> Result<Option<Symptom>, Death> {
+        if self.stop.is_set() {
+            return Ok(None);
+        }
+        bench.guest = None;
+        Ok(bench
+            .finding(&task.program, task)?
+            .map(|found| found.symptom))
     }
 
     /// Counts a run. Returns true if the program is to be kept for later runs.
