@@ -99,6 +99,11 @@ impl Ledger {
         range.pages().find(is_secret).filter(|_| got)
     }
 
+    /// True if the page is one of memfd_secret.
+    pub(super) fn is_secret(&self, process: usize, at: usize) -> bool {
+        self.pages[process][at].has(SECRET)
+    }
+
     /// True if mlock of the range must succeed: the process can access all of it, and nothing has
     /// to resolve page faults.
     pub fn is_lockable(&self, process: usize, range: Range) -> bool {

@@ -88,7 +88,9 @@ impl Ledger {
                 Call::VmRead(_) => got.and_then(|got| self.check_word(process, page, got)),
                 Call::FileRead(_) => got.and_then(|got| self.check_file_word(page, got)),
                 _ => {
-                    let forced = matches!(call, Call::MemWrite(_));
+                    // nobody else may access secret memory, not even by process_vm_writev
+                    let is_far = matches!(call, Call::VmWrite(_)) && self.is_secret(process, page);
+                    let forced = matches!(call, Call::MemWrite(_)) || is_far;
                     let word = call.word(step, page);
                     self.has_written(process, page, word, got.is_some(), forced || is_excused)
                 }

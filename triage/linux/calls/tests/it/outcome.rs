@@ -2,7 +2,7 @@
 
 use crate::common::{apply, kind_of, map, written};
 use mm_linux_calls::{
-    Advice, BreachKind, Call, Ledger, MapKind, Modes, Odd, Prot, Range, Resource,
+    Advice, BreachKind, Call, Ledger, MapKind, Modes, Odd, Performed, Prot, Range, Resource,
 };
 
 const FOUR: Range = Range { first: 0, len: 4 };
@@ -183,4 +183,20 @@ fn root_may_lock_and_have_more_than_its_limit() {
     };
     assert_eq!(denied(Resource::Locked), None);
     assert_eq!(denied(Resource::LockedByRoot), Some(BreachKind::Denied));
+}
+
+#[test]
+fn a_write_of_another_process_to_secret_memory_fails() {
+    let broken = |kind| {
+        let page = Range::new(0, 1);
+        let done = Performed {
+            result: -14,
+            pages: 0,
+            accesses: vec![(0, Err(-14))],
+        };
+        let mut ledger = written(kind, 1, false);
+        ledger.tell(0, &Call::VmWrite(page), 9, &done, false)
+    };
+    assert!(broken(MapKind::Secret).is_empty());
+    assert_eq!(broken(MapKind::Shared).len(), 1);
 }
