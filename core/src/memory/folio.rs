@@ -250,9 +250,11 @@ impl State {
     }
 
     /// Drains the per-CPU LRU batch that the folio went through. It is drained only now, so mlock
-    /// counts added since the folio was queued are lost.
+    /// counts added since the folio was queued are lost. A large folio never stays in a batch
+    /// (`folio_may_be_lru_cached`).
     pub(crate) fn drain_lru_batch(&mut self, folio: Folio) {
-        if self.head(folio).has(PageFlags::LRU) {
+        let page = self.head(folio);
+        if page.has(PageFlags::LRU) && page.order == 0 {
             self.lru_add(folio);
         }
     }

@@ -5,7 +5,8 @@ use super::super::observe;
 use super::super::places::{self, Points};
 use super::expected::{Expected, Refusal};
 use mm_core::{
-    AllocKind, Event, Lock, MmId, Pfn, PresentPte, Pte, Rules, Softleaf, State, TaskId, Wait,
+    AllocKind, Event, Lock, MmId, Pfn, PresentPte, Pte, PteWrite, Rules, Softleaf, State, SwapPte,
+    TaskId, VmFlags, Wait,
 };
 use mm_fuzz::describe;
 use mm_fuzz::exec::{FIRST_WORKER, MAX_PROCS, MAX_WORKERS, Observer, Outcome, Released};
@@ -126,6 +127,20 @@ impl Recorder<'_> {
         let mut writes = s.pte_writes().iter();
         if writes.any(|write| write.old.leaf().is_some() && protected(write.new)) {
             self.brought_in.insert(step);
+        }
+        let shared = |pte: Pte| {
+            let leaf = SwapPte::assume(pte);
+            matches!(pte.leaf(), Some(Softleaf::Swap(_))) && !leaf.exclusive()
+        };
+        let is_locked = |write: &PteWrite| {
+            let vma = s.find_vma(write.mm, write.addr);
+            vma.is_some_and(|vma| s.vma(vma).flags.contains(VmFlags::LOCKED))
+        };
+        let mut writes = s.pte_writes().iter();
+        if writes.any(|w| shared(w.old) && w.new.present().is_some() && is_locked(w)) {
+            self.refuse(Refusal::HugePages(
+                "brings in a shared page of swap in an mlocked VMA: in the guest, the mlock batch is full at one page of the unit",
+            ));
         }
     }
 

@@ -138,6 +138,12 @@ fn what_handles_a_part_of_a_unit_is_refused() {
         let present = format!("thp madvise\n{protected}\n{call}");
         assert!(!refused(&present), "{call}");
     }
+    let swapped = "mmap p0 0 1 rw\nwrite p0 0\nreclaim p0 0";
+    let shared = format!("thp madvise\n{swapped}\nfork p0\nexit p0\nmlock p1 0 1 on");
+    assert!(refused(&shared));
+    assert!(!refused(&format!(
+        "thp madvise\n{swapped}\nmlock p0 0 1 on"
+    )));
 }
 
 #[test]
