@@ -303,8 +303,8 @@ ops! {
     /// only zeroes.
     46 "split-queue" SplitQueue { switch: OnOff }
         drawn (1, 2) allocates []
-    /// Makes huge pages of the aligned parts of the range that one VMA covers: faults in what is in
-    /// swap or on a device, and fills holes with zeroes (`madvise` with `MADV_COLLAPSE`).
+    /// Makes a huge page of each aligned part of the range that lies in one VMA. Faults in what is
+    /// in swap or on a device, and fills holes with zeroes (`madvise` with `MADV_COLLAPSE`).
     47 "collapse" Collapse { proc: Proc, addr: Addr, len: Len }
         drawn (1, 3) allocates [Page]
 }

@@ -118,8 +118,8 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-move-normal-pmd-softdirty",
         kernels: FIRST..OPEN,
-        evidence: "move_normal_pmd moves a page table without its entries: docs/found/mremap-soft-dirty.c, on 6.12.117, \
-                   7.2.13 and 7.3.4",
+        evidence: "move_normal_pmd moves a page table as a whole, and does not mark its entries soft-dirty: \
+                   docs/found/mremap-soft-dirty.c, on 6.12.117, 7.2.13 and 7.3.4",
     },
     KnownBug {
         name: "latent-split-folio-lock",
