@@ -181,6 +181,7 @@ const fn expected(bug: Bug) -> (&'static str, u8, &'static str) {
         Bug::HugezeroWpNoRecheck => ("K6", 2, "counting/mapcount"),
         Bug::CollapseStaleArea => ("K6", 2, "entries/huge"),
         Bug::CollapseHeldRecheck => ("K6", 2, "contents/pinned-page"),
+        Bug::LatentSoftdirtyReadonlyPinned => ("K3", 1, "entries/update"),
     }
 }
 

@@ -205,7 +205,8 @@ impl State {
     }
 
     fn pte_is_pinned(&self, pte: PresentPte) -> bool {
-        pte.write() && !pte.special() && self.folio_maybe_dma_pinned(self.folio(pte.pfn()))
+        zoo!(self, Bug::LatentSoftdirtyReadonlyPinned if !pte.write() => return false);
+        !pte.special() && self.folio_maybe_dma_pinned(self.folio(pte.pfn()))
     }
 }
 

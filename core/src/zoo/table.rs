@@ -344,4 +344,6 @@ bugs! {
         "a collapse that has taken mmap_lock again does not check whether the VMA still covers the range";
     CollapseHeldRecheck "collapse-held-recheck" "rule of __collapse_huge_page_isolate"
         "a collapse checks for references to a page only before it takes the locks";
+    LatentSoftdirtyReadonlyPinned "latent-softdirty-readonly-pinned" "not fixed in 7.3.4: pte_is_pinned"
+        "clearing soft-dirty takes a page for not pinned if its entry is not writable";
 }

@@ -50,9 +50,8 @@ invariants! {
         concerned: OPERATION,
         subject: Outcome, blame: Section, ways: [],
         exempt: [
-            "pages pinned while writable, which stay soft-dirty through a clear":
-                "the holder of the pin may write at any time without a fault, so Linux does not \
-                write-protect them",
+            "pinned pages, which stay soft-dirty through a clear":
+                "the holder of the pin may write at any time without a fault",
         ];
     Kept = Contents / "kept",
         holds: "At rest, a page holds the word that was written to it last, wherever the page is.",
@@ -420,13 +419,13 @@ invariants! {
         subject: Exclusive, blame: Section, ways: [], exempt: [];
     Update = Entries / "update",
         holds: "An update in place keeps the bits that the operation is not meant to change; a \
-                page pinned while writable stays soft-dirty.",
+                pinned page stays soft-dirty.",
         concerned: ENTRY,
         subject: Update, blame: Section, ways: [],
         exempt: [
             "soft-dirty: an entry that also becomes dirty or writable":
                 "marking an entry dirty for a write marks it soft-dirty",
-            "soft-dirty: clear_refs, unless the page is pinned and writable":
+            "soft-dirty: clear_refs, unless the page is pinned":
                 "clearing the bit is its purpose",
             "soft-dirty: a device-private entry that loses write permission":
                 "Linux makes a new entry for it and does not copy the bit",

@@ -91,12 +91,12 @@ fn check_pinned_exclusive(view: &View<'_>, pfn: Pfn) -> Check {
     view.page_finding(Invariant::PinnedExclusive, pfn, detail)
 }
 
-/// After a clear that ran alone, nothing is soft-dirty except pinned pages that are writable, and
-/// no device keeps atomic access, by which it could write without setting the bit.
+/// After a clear that ran alone, nothing is soft-dirty except pinned pages, and no device keeps
+/// atomic access, by which it could write without setting the bit.
 pub fn check_cleared(at: At, s: &State, mm: MmId) -> Check {
     let is_soft_dirty = |addr| match entry_at(s, mm, addr).decode() {
         Entry::None => false,
-        Entry::Present(p) if p.write() && s.head(s.folio(p.pfn())).maybe_dma_pinned() => false,
+        Entry::Present(p) if s.head(s.folio(p.pfn())).maybe_dma_pinned() => false,
         Entry::Present(p) => p.soft_dirty(),
         Entry::Leaf(leaf) => leaf.soft_dirty(),
     };

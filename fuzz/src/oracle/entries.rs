@@ -346,7 +346,7 @@ fn check_update(view: &View<'_>, write: &PteWrite, old: &Meaning, new: &Meaning)
     let dirtied = new.dirty == Some(true) && old.dirty == Some(false) || new.write && !old.write;
     let downgraded_device = new.form == Form::Device && old.write && !new.write;
     // the holder of a pin may write to the page at any time
-    let pinned = old.form == Form::Present && old.write && {
+    let pinned = old.form == Form::Present && {
         let page = view.head(old.pfn.unwrap_or(Pfn::NOWHERE));
         page.maybe_dma_pinned()
     };

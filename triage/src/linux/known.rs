@@ -77,6 +77,12 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
                    7.2.13 and 7.3.4",
     },
     KnownBug {
+        name: "latent-softdirty-readonly-pinned",
+        kernels: FIRST..OPEN,
+        evidence: "pte_is_pinned asks whether the entry is writable: docs/found/soft-dirty-pinned-protected.c, on 6.12.117, \
+                   7.2.13 and 7.3.4",
+    },
+    KnownBug {
         name: "latent-softdirty-pmd-pinned",
         kernels: FIRST..OPEN,
         evidence: "clear_soft_dirty_pmd does not check for pins: docs/found/soft-dirty-pinned-huge.c, on 6.12.117, 7.2.13 and \
