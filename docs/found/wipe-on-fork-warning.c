@@ -1,4 +1,4 @@
-// Expected: a child can change the protection of a part of memory with MADV_WIPEONFORK.
+// Expected: after MADV_WIPEONFORK, a child can change the protection of a part of the memory.
 // Linux 7.3.4: if the parent has moved the memory with mremap, the kernel warns in the child.
 // Needs CONFIG_DEBUG_VM; root only to read the log. cc -static
 #define _GNU_SOURCE
