@@ -5,8 +5,8 @@
 //! the words of a message. The order of the rows is their order in docs/invariants.md and decides
 //! nothing else.
 //!
-//! The priority of the checks is no column. One pass over a page, an entry or a tracepoint reports
-//! several invariants, so the checks cannot be sorted by invariant;
+//! The table does not say in which order the checks run. One pass over a page, an entry or a
+//! tracepoint reports several invariants, so the checks cannot be sorted by invariant;
 //! [`Oracles::after_slice`](crate::oracle::Oracles::after_slice) states the order and follows it.
 
 mod aspects;

@@ -158,8 +158,8 @@ pub(super) fn random_operand(
     }
 }
 
-/// The byte of an operand for a program with huge pages: a range of a whole huge page, or one that
-/// begins with it, or one of half a huge page.
+/// The byte of an operand for a program with huge pages. Ranges begin where a huge page can begin,
+/// and are one huge page, two, or half of one long.
 fn huge_operand(operand: OperandKind, rng: &mut Rng) -> u8 {
     const HUGE: u8 = 8;
     match operand {

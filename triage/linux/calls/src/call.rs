@@ -304,8 +304,8 @@ impl Call {
     }
 
     /// The name of the call. Calls that touch pages share a name, and so do those that ask for huge
-    /// pages, and those whose range wraps around: which of them a program makes rarely matters to a
-    /// bug.
+    /// pages, and those whose range wraps around: for a bug, it rarely matters which of them a
+    /// program makes.
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Write(_)

@@ -45,8 +45,8 @@ pub enum Resource {
     Locked,
     /// `RLIMIT_STACK`.
     Stack,
-    /// `RLIMIT_MEMLOCK`, which does not hold for a process that has CAP_IPC_LOCK. There is no room
-    /// at all.
+    /// `RLIMIT_MEMLOCK` of 0 bytes. The process keeps CAP_IPC_LOCK, so the limit does not hold
+    /// for it.
     LockedByRoot,
 }
 

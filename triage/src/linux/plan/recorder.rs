@@ -113,7 +113,7 @@ impl Recorder<'_> {
         }
     }
 
-    /// Refuses what ends otherwise if a page of the program is many pages of the guest.
+    /// Refuses what ends differently if a page of the program is many pages of the guest.
     fn slice_of_unit(&mut self, step: usize, s: &State) {
         let op = &self.program.ops[step];
         let waiting = &s.tasks()[usize::from(op.thread)].waiting;

@@ -34,8 +34,8 @@ pub struct Board {
     pub ledger: Ledger,
     /// The ledger for the other order of two calls.
     pub other: Ledger,
-    /// The entries of each process that were last read, and twice the number of the step after
-    /// which that was, plus two.
+    /// The entries of each process that were last read, and the number of the step after which
+    /// they were read, plus one; 0 before the first read.
     pub seen: [([u64; PAGES as usize], u32); PROCESSES],
 }
 

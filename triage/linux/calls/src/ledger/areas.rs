@@ -186,7 +186,7 @@ impl Ledger {
         let wanted = Range::new(range.first, len);
         self.name(wanted);
         if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
-            // what is no huge page, and lies behind both ends, is left alone
+            // a range that shrinks leaves small pages behind its old end alone
             let ends = range.pages().end.max(wanted.pages().end);
             let shrinks = wanted.len <= range.len;
             for rounded in [range.rounded(), wanted.rounded()] {

@@ -68,8 +68,8 @@ pub const STACK: u64 = 1 << 31;
 /// The mapping has grown by this page since the stack was limited.
 pub const GROWN: u64 = 1 << 32;
 
-/// Nothing is known of the page but the word of the memfd that it maps: the one that `Page::cell`
-/// says. What this word contained was once unknown, or it lay behind the end of the memfd.
+/// Only one thing is known of the page: which word of the memfd it maps (`Page::cell`). The
+/// contents of that word were once unknown, or the word lay behind the end of the memfd.
 pub const BEYOND: u64 = 1 << 33;
 
 /// Memory of memfd_secret.
@@ -78,7 +78,7 @@ pub const SECRET: u64 = 1 << 34;
 pub const ATTACH: u64 = 1 << 35;
 /// mseal has sealed its mapping.
 pub const SEALED: u64 = 1 << 36;
-/// Its mapping has MADV_NOHUGEPAGE, and nothing was there when it got it.
+/// Its mapping has MADV_NOHUGEPAGE, and had no page here when it got the advice.
 pub const NO_HUGE: u64 = 1 << 37;
 /// A huge page of hugetlb that this process has reserved.
 pub const RESERVED: u64 = 1 << 38;

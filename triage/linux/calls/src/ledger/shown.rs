@@ -156,7 +156,7 @@ impl Ledger {
         page.has(MAPPED | LOCKED) && !page.any(VAGUE | SHARED | FILE) && entry & PM_PRESENT != 0
     }
 
-    /// True if the page waits until userfaultfd fills it in or maps it, if its entry is empty.
+    /// True if the page, should its entry be empty, waits until userfaultfd fills it in or maps it.
     pub fn awaits(&self, process: usize, at: usize) -> bool {
         let page = &self.pages[process][at];
         let cell = page.cell as usize;

@@ -127,8 +127,8 @@ impl Kernel {
         }
     }
 
-    /// What the memfd is like before a call that must not change it if the call fails. hugetlb
-    /// keeps what a call has allocated before it fails, as other file systems than tmpfs do.
+    /// What the memfd is like before a call that must not change it if the call fails. hugetlb,
+    /// like other file systems except tmpfs, keeps what a call has allocated before it fails.
     pub fn file_before(&self, call: &Call) -> Option<FileState> {
         let is_about = match call {
             Call::Allocate(..) => self.file_kind != FileKind::Hugetlb,

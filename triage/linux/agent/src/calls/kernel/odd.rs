@@ -21,8 +21,8 @@ impl Kernel {
             unsafe { libc::syscall(number, at, LEN, 0, 0, 0, 0) }
         };
         let keeps = libc::FALLOC_FL_KEEP_SIZE;
-        // SAFETY: a call that does what its arguments say fails, and touches only the window. No
-        // memory of ours lies in the file.
+        // SAFETY: in a correct kernel, each call fails or touches only the window and the file.
+        // No memory of ours lies in the file.
         told(unsafe {
             match odd {
                 Odd::Lock => libc::mlock(at, LEN).into(),
