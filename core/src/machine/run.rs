@@ -97,7 +97,8 @@ impl Kernel {
     /// # let driver = Dmirror::new(Geometry::TINY.device_frames());
     /// # let kernel = Kernel::new(Geometry::TINY, Box::new(driver));
     /// # let mm = kernel.current(TaskId(0)).mm_create()?;
-    /// # kernel.run(TaskId(0), async |cur| cur.mmap(mm, 0..1, VmFlags::READ | VmFlags::WRITE).await)??;
+    /// # let flags = VmFlags::READ | VmFlags::WRITE;
+    /// # kernel.run(TaskId(0), async |cur| cur.mmap(mm, 0..1, flags).await)??;
     /// // both tasks write to a page that is not mapped yet; the second runs in the middle of the
     /// // first
     /// kernel
