@@ -129,8 +129,8 @@ impl Recorder<'_> {
             self.brought_in.insert(step);
         }
         let shared = |pte: Pte| {
-            let leaf = SwapPte::assume(pte);
-            matches!(pte.leaf(), Some(Softleaf::Swap(_))) && !leaf.exclusive()
+            let swapped = matches!(pte.leaf(), Some(Softleaf::Swap(_)));
+            swapped && !SwapPte::assume(pte).exclusive()
         };
         let is_locked = |write: &PteWrite| {
             let vma = s.find_vma(write.mm, write.addr);
