@@ -1,4 +1,4 @@
-# When a large folio is split, each of its pages gets its flag DIRTY, although only one of them was
+# When a dirty large folio is split, each of its pages becomes dirty, although only one of them was
 # written.
 thp always
 mmap p0 0 8 rw

@@ -1,5 +1,6 @@
-# With huge pages, the judge's driver stopped at the first page that may not be written. So
-# only that one of 64 pages came home (`mm-triage linux --huge`).
+# With huge pages, the judge's driver stopped at the first page that may not be written. In the
+# guest, 64 pages stand for one page of the program (`mm-triage linux --huge`). Only the first of
+# them came back from the device.
 thp madvise
 mmap p0 0 1 rw
 uffd-register p0 0 1

@@ -1,5 +1,5 @@
 # Where an upper table is missing, the kernel offers only the first huge page of a hole to the
-# device. The second call finds the upper table, and so the second huge page.
+# device. The second migrate finds the upper table, so the kernel also offers the second huge page.
 thp always
 mmap p0 0 16 rw
 migrate p0 0 16 d0

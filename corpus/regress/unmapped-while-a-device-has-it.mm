@@ -1,5 +1,5 @@
 # A device gets exclusive access to a page of a process that has already exited. The folio stays in
-# the swap cache, because only the end of a present mapping removes a folio from the swap cache. The
+# the swap cache, because the end of a device-exclusive entry does not remove it from there. The
 # oracle asked whether the page lost any present entry in the slice. It must ask which entry the
 # page lost last.
 threads 2

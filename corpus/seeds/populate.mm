@@ -17,7 +17,7 @@ populate p0 2 2 r
 mprotect p0 3 1 r
 populate p0 2 2 w # fails at the second page
 munmap p0 4 1
-populate p0 3 3 r # fails at the hole
+populate p0 3 3 r # fails at the gap
 fail page 1
 populate p0 5 1 w # out of memory
 fail page 2

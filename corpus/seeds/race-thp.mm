@@ -1,5 +1,6 @@
-# Two threads fault in one range at a time: one maps a huge page, the other sees it or its own small
-# page. Then one splits what the other writes.
+# Two threads fault in the same range at the same time. One thread maps a huge page; the other sees
+# that huge page, or a small page of its own. Then one thread splits the huge page that the other
+# thread writes to.
 thp always
 threads 2
 preempt 2 t1

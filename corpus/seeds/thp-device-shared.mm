@@ -1,5 +1,5 @@
-# A huge page that two processes map goes over and comes back: whole, in part, with other forms in
-# the child, and evicted.
+# A huge page that two processes map goes over and comes back: whole, in part, while the child maps
+# it by small entries, and by an eviction.
 thp always
 mmap p0 0 16 rw
 write p0 1

@@ -1,5 +1,5 @@
-# A huge page is shared with a child and goes to a device that has only small pages: the entry is
-# split by the fork, the folio by the migration. Both processes and the device touch its pages.
+# A huge page is shared with a child and goes to a device. It stays whole in the fork and in the
+# migration. Both processes and the device touch its pages.
 thp always
 mmap p0 0 8 rw
 write p0 0

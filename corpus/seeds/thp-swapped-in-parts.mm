@@ -1,5 +1,6 @@
-# Reclaim splits a huge page of which a part is not mapped any more. A huge page in the swap cache of
-# which a page is not swapped out comes back page by page, and a migration splits it.
+# Reclaim splits a huge page of which a part is not mapped any more. Another huge page is in the
+# swap cache. The child has unmapped one of its pages, so the child gets it back page by page. A
+# migration splits it.
 thp always
 mmap p0 0 16 rw
 write p0 1

@@ -1,5 +1,6 @@
 # zone-device-reinit-order (12b2285bf3d1): pages of a freed huge device page stay its tails when
-# they are used again. The memory of the device is full, so the pages are those of the huge page.
+# they are used again. The rest of the device is full, so the last migration reuses pages of the
+# freed huge page.
 thp always
 mmap p0 0 32 rw
 migrate p0 0 8 d0
