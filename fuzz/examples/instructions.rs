@@ -1,5 +1,5 @@
 //! `instructions distilled|random checked|unchecked`: runs programs, and prints how many operations
-//! they have. `fuzz/bench-instructions` counts the instructions of [`measured`] with callgrind.
+//! they have. `fuzz/bench-check` counts the instructions of [`measured`] with callgrind.
 //!
 //! The programs are those of `corpus/distilled/ops`, or random ones.
 

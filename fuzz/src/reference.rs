@@ -40,10 +40,9 @@ struct Open {
     written: Vec<(u64, u64, bool)>,
     /// For the destination range of an `mremap`: the start of the range that its pages come from.
     source: Option<u64>,
-    /// True if an operation on an overlapping range was open at the same time, other than advice
-    /// without a visible effect. Two operations that
-    /// hold `mmap_lock` for reading go over the pages side by side, so the order of their ends is
-    /// not the order of their effects.
+    /// True if another operation on an overlapping range was open at the same time. Advice without
+    /// a visible effect does not count. Two operations that hold `mmap_lock` for reading go over
+    /// the pages side by side, so the order of their ends is not the order of their effects.
     overlapped: bool,
 }
 
@@ -52,7 +51,7 @@ enum Kind {
     Range,
     /// A range operation that drops contents.
     Drop,
-    /// A range operation without a visible effect. It makes the order of no other operation
+    /// A range operation without a visible effect. It never makes the order of other operations
     /// uncertain.
     Advice,
     Fork,

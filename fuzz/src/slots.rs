@@ -9,7 +9,8 @@ use crate::contract::{RefKind, Slot};
 use crate::limits::{MAX_HELD, MAX_PROCS, MAX_WORKERS};
 use crate::program::{Op, OperandKind};
 
-/// The slot that `name` stands for; `None` if all are free.
+/// The slot that `name` stands for; `None` if all slots are free, or if `name` is beyond the last
+/// slot.
 pub fn resolve<T>(slots: &[Option<T>], name: usize) -> Option<usize> {
     if slots.get(name)?.is_some() {
         return Some(name);

@@ -14,9 +14,10 @@
 //!   geometry, four huge pages fit in the window. With the tables of x86-64, the window is a
 //!   sixteenth of a huge page, so no fault can map one. The digests of the corpus depend on this
 //!   layout.
-//! - [`Window::with_huge_pages`], the layout of programs with `thp always` in the guest. Eight
-//!   pages of the program fill a huge page, so four fit in each geometry. In the tiny geometry both
-//!   layouts are the same. With the tables of x86-64, a page of the program stands for 64 pages.
+//! - [`Window::with_huge_pages`], the layout of programs with `thp always` or `thp madvise` in the
+//!   guest. Eight pages of the program fill a huge page, so four fit in each geometry. In the tiny
+//!   geometry both layouts are the same. With the tables of x86-64, a page of the program stands
+//!   for 64 pages.
 //!
 //! The guest has the tables of x86-64, whatever the geometry of the program. So in the second
 //! layout a program for the tiny model names the same parts of the same huge pages in the guest.

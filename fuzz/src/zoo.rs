@@ -21,7 +21,7 @@ pub struct BugInfo {
     pub threads: u8,
     /// The invariant that must report it, `family/invariant`.
     pub oracle: &'static str,
-    /// Only programs with huge pages (`thp always`) show it.
+    /// Only programs with huge pages (`thp always` or `thp madvise`) show it.
     pub huge: bool,
 }
 

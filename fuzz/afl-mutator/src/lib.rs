@@ -1,9 +1,9 @@
 //! AFL++'s custom mutator library: `AFL_CUSTOM_MUTATOR_LIBRARY` of `make afl`.
 //!
-//! AFL++'s `docs/custom_mutators.md` describes the C ABI. All `unsafe` code of the fuzzing crates
-//! is in this file, except for a link section in two targets and the counters that
-//! `fuzz/src/bin/distil.rs` reads. `afl-fuzz` calls all functions from one thread. It passes the
-//! pointer that [`afl_custom_init`] returned to every other function, and calls
+//! AFL++'s `docs/custom_mutators.md` describes the C ABI. Outside this file, the fuzzing crates
+//! have `unsafe` code only in `fuzz/fast/src/raw.rs`, in a link section of two targets, and in
+//! `fuzz/src/bin/distil.rs`, which reads counters. `afl-fuzz` calls all functions from one thread.
+//! It passes the pointer that [`afl_custom_init`] returned to every other function, and calls
 //! [`afl_custom_deinit`] last. Results belong to the mutator and stay valid until the next call of
 //! the same kind.
 //!

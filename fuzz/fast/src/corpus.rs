@@ -4,11 +4,11 @@
 //!   The shortest program with a feature is the feature's champion, and a program that is no
 //!   champion any more is dropped. So short programs are mutated more often. Champions are AFL's
 //!   `top_rated` (`update_bitmap_score`); dropping the others is libFuzzer's `-reduce_inputs`.
-//! - The next parent is the champion of a feature. Of a few random features, the one that the
-//!   fewest executions had wins. FairFuzz (Lemieux and Sen, ASE 2018) aims at such rare branches,
-//!   and libFuzzer's `-entropic` (Böhme, Manès and Cha, FSE 2020) prefers inputs with rare
-//!   features. AFLFast (Böhme, Pham and Roychoudhury, CCS 2016) gives less energy to an input whose
-//!   path many executions took.
+//! - The next parent is the champion of a feature. The engine draws a few features at random, and
+//!   takes the one that the fewest executions had. FairFuzz (Lemieux and Sen, ASE 2018) aims at
+//!   such rare branches, and libFuzzer's `-entropic` (Böhme, Manès and Cha, FSE 2020) prefers
+//!   inputs with rare features. AFLFast (Böhme, Pham and Roychoudhury, CCS 2016) gives less energy
+//!   to an input whose path many executions took.
 //! - Each choice of a feature counts as if an execution had the feature. So a feature that no later
 //!   execution can have does not win for ever.
 

@@ -17,7 +17,8 @@ use mm_fuzz::target::{PREEMPTED, preempt};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Number of mutants in a row, each of the one before, until a new parent is chosen.
+/// After this many mutants in a row, a new parent is chosen. Each of these mutants is made from the
+/// one before it.
 const DEPTH: u32 = 5;
 
 /// A fuzzing engine.

@@ -6,8 +6,10 @@
 //! between bursts: each step is one operation on either thread, or a burst, which uses up
 //! preemptions. The schedules of a burst are
 //!
-//! - one preemption at each scheduling point of its first operation, and
-//! - for each of these, further preemptions at later points, up to [`Bound::preemptions`] in all.
+//! - for each scheduling point of the first operation of the burst, a schedule with one preemption,
+//!   at this point, and
+//! - for each of these schedules, those that add preemptions at later points, up to
+//!   [`Bound::preemptions`] in all.
 //!
 //! Each preemption switches to the other thread, at a point where that thread has something to do.
 //! Any other preemption would change nothing. If a program comes to rest before its last operation

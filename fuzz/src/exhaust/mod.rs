@@ -1,8 +1,8 @@
 //! Bounded model checking: every program up to a length.
 //!
 //! An [`ExhaustiveSearch`] enumerates all canonical programs of an [`alphabet`], the shorter
-//! programs first. For each signature that the search finds, it keeps a shortest program. No
-//! program within the bound shows a bug that the search does not find.
+//! programs first. For each signature that the search finds, it keeps a shortest program. The
+//! search finds every bug that a program within the bound shows.
 //!
 //! **Programs that need not run.** No program is continued after an operation with a finding:
 //! appended operations would not run. Two programs that reach the same state behave alike from

@@ -69,7 +69,7 @@ impl Family {
             ),
             Self::Entries => (
                 "Writes of page-table entries: the entry before, the entry after, and the operation. \
-                 The bits of the entries of a page, beside its struct page.",
+                 The bits of the entries of a page, compared with its struct page.",
                 &["The accessed bit outside of round trips: hardware may set it at any time."],
             ),
             Self::Swap => (

@@ -389,7 +389,7 @@ invariants! {
                 "the parent may have exited or unmapped it, so nothing is left to compare with",
             "a present entry of a large folio in a soft-dirty VMA":
                 "the VMA makes the page soft-dirty for user space, and the kernel copies the entry \
-                with its neighbours, with the bit of the first",
+                and its neighbours as one batch, and gives all of them the bit of the first entry",
         ];
     Copied = Entries / "copied",
         holds: "An entry that gets a copy of its page is soft-dirty if the copy is for a write; \

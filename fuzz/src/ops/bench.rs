@@ -165,7 +165,8 @@ impl<'k> Running<'_, 'k> {
         Ok(outcome)
     }
 
-    /// Checks that an allocation has failed: otherwise memory cannot run out.
+    /// Checks that an allocation has failed since the operation began. Without that, an operation
+    /// must not report that memory ran out.
     pub(super) fn check_out_of_memory(self) -> Check {
         if self.bench.kernel.state().fail.failures != self.failures {
             return Ok(());

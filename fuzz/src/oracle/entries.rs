@@ -167,10 +167,10 @@ fn check_uffd_wp_registered(view: &View<'_>, write: &PteWrite, new: &Meaning) ->
     )
 }
 
-/// Where soft-dirty tracks writes, an entry that can be written through without a fault is
-/// soft-dirty: a present entry, a device-private entry, or a migration entry that becomes present
-/// again. An entry that was writable and not soft-dirty before may stay so: its VMA may have lost
-/// the soft-dirty flag in a merge.
+/// Where soft-dirty tracks writes, an entry with write permission is soft-dirty, whether it is
+/// present, device-private or a migration entry. A migration entry gives its permission to the
+/// entry that replaces it. An entry that was writable and not soft-dirty before may stay so: its
+/// VMA may have lost the soft-dirty flag in a merge.
 #[inline(never)]
 fn check_untracked_write(
     view: &View<'_>,

@@ -7,8 +7,8 @@
 
 use crate::invariant::{Changes, Invariant as I};
 
-/// The kinds that can break one of these invariants. Each of them can be broken by `listed`, the
-/// kind of change that the group has a list of.
+/// The kinds of changes that can break one of these invariants. Each of the invariants must name
+/// `listed`, the kind of change that the group visits a list of.
 const fn visiting(listed: Changes, invariants: &[I]) -> Changes {
     let mut i = 0;
     while i < invariants.len() {

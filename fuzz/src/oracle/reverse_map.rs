@@ -48,7 +48,8 @@ pub fn check_reachable(view: &View<'_>, pfn: Pfn) -> Check {
     Ok(())
 }
 
-/// The head page of the folio of a page, with the index of that page.
+/// A copy of the head page of the folio that `pfn` belongs to, with the index of `pfn` instead of
+/// that of the head.
 pub(super) fn identity(view: &View<'_>, pfn: Pfn) -> Page {
     let folio = view.s.folio(pfn);
     let mut identity = *view.s.head(folio);

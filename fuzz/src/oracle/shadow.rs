@@ -182,7 +182,8 @@ impl Shadow {
         all.map(|place| place.entry(s).decode())
     }
 
-    /// Pages that gained or lost an entry since [`Shadow::settle`], or whose other fields changed.
+    /// Pages that gained or lost an entry since [`Shadow::settle`], or whose [`Named`] changed in
+    /// another field.
     pub(super) fn changed(&self) -> &[Pfn] {
         &self.changed
     }

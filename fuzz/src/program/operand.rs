@@ -49,7 +49,7 @@ pub enum OperandFault {
     Malformed,
     /// It is a number below the range.
     TooSmall,
-    /// It is a number above the range, of any length.
+    /// It is a number above the range, however many digits it has.
     TooLarge,
 }
 
@@ -291,7 +291,8 @@ numbers! {
         const WHAT: &'static str = "reference";
         const ACCEPTS: &'static str = "r0 to r7";
     }
-    /// A migration that `setup` opened. The number is resolved like that of a [`Proc`].
+    /// A migration that `setup` opened. The numbers 0 to 3 are resolved like that of a [`Proc`]. No
+    /// slot has the numbers 4 to 7, and they stand for nothing.
     MigrationSlot = "m" 0..=7 {
         const WHAT: &'static str = "migration";
         const ACCEPTS: &'static str = "m0 to m7";
@@ -462,7 +463,7 @@ impl Operand for Skip {
     }
 }
 
-// each slot has a name; a name beyond the last slot stands for a slot that is taken
+// each slot has a name; a name beyond the last slot stands for nothing
 const _: () = {
     assert!(Proc::MAX.get() as usize + 1 == MAX_PROCS);
     assert!(RefSlot::MAX.get() as usize + 1 == MAX_HELD);

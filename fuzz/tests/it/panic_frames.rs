@@ -67,7 +67,7 @@ fn is_ignored(name: &str) -> bool {
         || name.contains("assert")
 }
 
-/// The last part of a path. With line tables alone, a frame may have no other.
+/// The last part of a path. In a build with line tables alone, a frame may show only this part.
 fn last_part(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }

@@ -1,8 +1,7 @@
 //! Every program of the corpus, and 100,000 random ones, end in the state that
-//! `corpus/digests.lock` names. (Cargo runs test files in alphabetical order, and stops at one that
-//! fails. With the zoo, only `wanted.rs` and `zoo.rs`, the tests of single bugs, run after this
-//! test. So if this test catches a mutant of `make mutants`, no earlier test has noticed that
-//! mutant.)
+//! `corpus/digests.lock` names. (All files of this folder are one program, which runs every test
+//! even if some fail. So if the log of a mutant of `make mutants` shows this test as the only one
+//! that failed, no other test has noticed that mutant.)
 
 use mm_fuzz::digest_lock as lock;
 
