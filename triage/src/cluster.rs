@@ -344,9 +344,9 @@ impl Clusters {
 
     /// The name of the cluster that an artifact without a known function joins. The artifact and
     /// the cluster must have the same invariant, and both must be races, or neither. The cluster
-    /// must already have a finding in the same circumstances. Unless the function is unknown
-    /// because of a migration phase ([`Vague::Phase`]), the cluster must also have a finding at the
-    /// same operation. Returns `None` if no cluster qualifies, or several do.
+    /// must already have a finding in the same circumstances. If the function is unknown for
+    /// another reason than a migration phase ([`Vague::Phase`]), the cluster must also have a
+    /// finding at the same operation. Returns `None` if no cluster qualifies, or several do.
     fn only_cluster_like(&self, artifact: &Artifact) -> Option<String> {
         let key = &artifact.key;
         let mut alike = self.clusters.iter().filter(|(_, group)| {

@@ -193,8 +193,8 @@ pub struct SearchReport {
     /// The number of states that were continued, by the length of the program that reaches them
     /// first.
     pub states: Vec<u64>,
-    /// The search tries the lengths in order. This is the share of the work that is done on the
-    /// last length tried, in thousandths.
+    /// The search tries the lengths in order. For the last length tried, this is the share of its
+    /// work that is done, in thousandths.
     pub last_length_done: u64,
     /// The findings, shortest program first.
     pub findings: Vec<FirstFinding>,
@@ -453,7 +453,7 @@ fn people(report: &SearchReport, out: &mut dyn Write) -> io::Result<()> {
     let covered = report.programs.len() - 1;
     writeln!(
         out,
-        "covered: {} programs, renamings not counted; {} were run, because the others reach the same states\n",
+        "covered: {} programs, renamings not counted; only {} were run, because the others reach the same states\n",
         report.programs.iter().sum::<u128>(),
         report.runs
     )?;

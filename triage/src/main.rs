@@ -1,9 +1,9 @@
 //! The program `mm-triage`: parses the command line and hands it to [`mm_triage::cli`].
 //!
-//! Every command ends with status 0 (all is well), 1 (a finding, or a bug of the zoo that is not
-//! found), 2 (unusable input, or nothing could be done) or 3 (interrupted). Results go to standard
-//! output. Standard error has one sentence for each input that could not be used, or that runs
-//! although something is wrong with it.
+//! Every command ends with status 0 (all is well), 1 (a finding, or another result that the help of
+//! the command names, such as a difference), 2 (unusable input, or nothing could be done) or 3
+//! (interrupted). Results go to standard output. Standard error has one sentence for each input
+//! that could not be used, or that runs although something is wrong with it.
 #![forbid(unsafe_code)]
 
 use clap::Parser;

@@ -33,8 +33,8 @@ pub struct Found {
     pub way: Option<Way>,
     /// The invariant, `family/name`; for a panic, its place in the source.
     pub oracle: String,
-    /// The number of the operation, or the number of operations at the end of the program; `None`
-    /// for a panic.
+    /// The number of the operation. If the finding is at the end of the program, the number of all
+    /// operations. `None` for a panic.
     pub step: Option<usize>,
     /// The keyword of the operation that ran; empty for a panic.
     pub op: &'static str,
@@ -71,8 +71,8 @@ impl From<Finding> for Found {
 
 #[cfg(test)]
 thread_local! {
-    /// Replaces the words of all messages, and the sentences of the table, to test that nothing
-    /// depends on them.
+    /// If true, other words stand for all messages, and for the sentences of the table of
+    /// invariants. A test sets this, to check that nothing depends on the words.
     pub static REWORDED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 

@@ -24,7 +24,8 @@ pub fn task_name(task: usize) -> String {
 /// One slice of the run.
 #[derive(Clone, Debug)]
 struct Slice {
-    /// The number of the slice's operation, or the number of operations at the end of the program.
+    /// The number of the slice's operation. If the slice is the end of the program, the number of
+    /// all operations.
     step: usize,
     /// The numbers of scheduling points passed before and after the slice.
     points: (u32, u32),

@@ -261,8 +261,8 @@ invariants! {
                 change",
         ];
     AnonVmaCounters = ReverseMap / "anon-vma-counters",
-        holds: "The counts of VMAs and children of an anon_vma match a recount, its root is alive, \
-                and it has a reference.",
+        holds: "The counts of VMAs and children of an anon_vma match a recount; the anon_vma has a \
+                reference, and its root is alive.",
         concerned: AREA,
         subject: AnonVmaCounters, blame: Section, ways: [],
         exempt: [

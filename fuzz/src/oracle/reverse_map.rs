@@ -194,8 +194,8 @@ fn check_unfaulted_offset(view: &View<'_>) -> Check {
     Ok(())
 }
 
-/// The counts of VMAs and children of an anon_vma match a recount, its root is alive, and it has a
-/// reference.
+/// The counts of VMAs and children of an anon_vma match a recount. The anon_vma has a reference,
+/// and its root is alive.
 #[inline(never)]
 fn check_anon_vma_counters(view: &View<'_>) -> Check {
     let s = view.s;

@@ -154,8 +154,9 @@ impl Look {
         faults
     }
 
-    /// For each target, counts the features of the inputs that are there now, and the features of
-    /// these and all inputs of `before`. Says if the two numbers differ, or if they are 0.
+    /// For each target, makes two counts of features: of the inputs that are there now, and of the
+    /// inputs that are there now or were there in a look of `before`. Says if the two counts
+    /// differ, or if they are 0.
     pub fn features_lost(&self, tree: &Path, before: &[&Self]) -> Vec<String> {
         let mut faults = Vec::new();
         for target in ["ops", "races"] {

@@ -30,11 +30,12 @@ pub struct Key {
     pub invariant: String,
     /// The core panicked.
     pub panic: bool,
-    /// The function or the operation to blame; `None` if a race hides it, or if the way stands for
-    /// it.
+    /// The function or the operation to blame; `None` if a race hides it, or if the key has the way
+    /// in its place.
     pub function: Option<String>,
     /// The name of the way in which the invariant was broken; `None` if the invariant has no ways,
-    /// or if the function stands for the way.
+    /// or if the key has the function that took a lock in its place. Also `None` if the first
+    /// objection of a race is about another subject than the finding.
     pub way: Option<String>,
     /// An allocation had failed before. The program is minimal, so the bug needs the failure.
     pub after_failure: bool,

@@ -231,7 +231,8 @@ impl Writer {
         self.slots.set_open(open);
         match outcome {
             Outcome::Child(_) => self.slots.procs[slot] = Some(()),
-            // An operation that waited may have found a lower free slot than it had at its start.
+            // While an operation waits, a lower slot may become free. So take the slot of the
+            // outcome, not the one that was free at the start.
             Outcome::Slot(slot) => self.slots.done(op, slot),
             Outcome::Done => self.slots.done(op, slot),
             _ => {}
@@ -323,7 +324,7 @@ mod tests {
             assert_eq!(
                 ran.code(),
                 Some(0),
-                "one more than the page that is elsewhere"
+                "a page is at another address; the status is the number of the page plus one"
             );
         }
     }

@@ -50,7 +50,8 @@ impl Best {
 
 /// Defines "smaller". The first of these that differs decides:
 ///
-/// 1. fewer operations, then fewer preemptions, then fewer threads, then the smaller geometry;
+/// 1. fewer operations, then fewer preemptions, then fewer threads, then the smaller geometry, then
+///    `thp`: `never` before the others;
 /// 2. at the first operation that differs: an earlier row of the table of operations, then smaller
 ///    operands, then an earlier thread;
 /// 3. earlier preemptions.

@@ -258,7 +258,8 @@ mod tests {
         }
     }
 
-    /// Other words for messages, ways and invariants change a report only where it shows them.
+    /// If messages, ways and invariants get other words, a report changes only where it shows these
+    /// words.
     #[test]
     fn nothing_in_a_report_depends_on_words_but_the_words() {
         let zoo = format!("{}/../corpus/zoo", env!("CARGO_MANIFEST_DIR"));

@@ -44,7 +44,8 @@ impl fmt::Display for Given {
 /// A step of the run.
 #[derive(Debug)]
 pub struct Column {
-    /// The number of the operation, or the number of operations at the end of the program.
+    /// The number of the operation. If the step is the end of the program, the number of all
+    /// operations.
     pub step: usize,
     /// The numbers of scheduling points passed before and after the step.
     pub points: (u32, u32),

@@ -1,5 +1,6 @@
-//! Findings on a real Linux, which `make linux-fuzz` has saved: what the kernel said, the program,
-//! and its C or, if the program is one of the model, what the model does.
+//! Findings on a real Linux, which `make linux-fuzz` has saved. Each has what the kernel said, and
+//! the program. A program of system calls also has its C. A program of the model also has what the
+//! model does.
 
 use super::picture::Picture;
 use crate::bugs::Bugs;

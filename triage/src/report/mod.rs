@@ -1,10 +1,10 @@
 //! `report`: shows the clusters of a folder as a page for a browser, as Markdown, as JSON and as
 //! SARIF.
 //!
-//! The four files have the same contents, [`Report`], which serializes to `report.json`. A file
-//! name is in the form of [`crate::names::shown`]: one line of text, also if the name has control
-//! characters. Each of the four forms escapes its contents, so no name and no byte of an artifact
-//! becomes markup.
+//! The four files are made from one [`Report`], which serializes to `report.json`. SARIF leaves out
+//! programs, pictures and findings on Linux. A file name is in the form of [`crate::names::shown`]:
+//! one line of text, also if the name has control characters. Each of the four forms escapes its
+//! contents, so no name and no byte of an artifact becomes markup.
 
 mod contents;
 mod film;
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub const HELP: &str = "\
 Does what cluster -o OUT does, and writes to the same folder report.html (self-contained), report.md,
 report.json (docs/report.schema.json) and report.sarif (SARIF 2.1.0). The first three also show the
-findings that make linux-fuzz has saved.
+findings that a run of make linux-fuzz has saved.
 Exit status: 0 no finding, 1 findings, 2 an unusable file, 3 interrupted; the partial report is written.";
 
 /// Arguments of `report`.

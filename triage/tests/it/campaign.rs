@@ -1,6 +1,6 @@
-//! A campaign (`fuzz/campaign`) that is killed keeps all runs that have ended, and goes on with the
-//! next. `mm-triage campaign` makes the same page from the same runs. The engine in these tests is
-//! the exhaustive search, because it needs no separate build.
+//! A campaign (`fuzz/campaign`) that is killed keeps all runs that have ended. If it is started
+//! again, it goes on with the next run. `mm-triage campaign` makes the same page from the same
+//! runs. The engine in these tests is the exhaustive search, because it needs no separate build.
 //!
 //! These tests run the script and the program, because they are about processes: kills, and the
 //! files that a killed campaign leaves.

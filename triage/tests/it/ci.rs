@@ -1,6 +1,6 @@
-//! CI says which of its parts it skips because something is missing, and notices code that needs
-//! more instructions. Workflows use only actions pinned to a commit, with few rights and a time
-//! limit.
+//! CI says which of its parts it skips because something is missing. It fails if an operation takes
+//! over 5 % more CPU instructions than `fuzz/instructions.lock` says. Workflows use only actions
+//! pinned to a commit, with few rights and a time limit.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -121,7 +121,8 @@ fn bench_check(tenths: u64, suffix: &str) -> (Option<i32>, String) {
     let tool = |name: &str, script: &str| tool(dir.path(), name, script);
     tool("rustc", &format!("echo '{compiler}{suffix}'"));
     tool("cargo", ":");
-    // callgrind's arguments: the tool, the output, what is counted, the program, and its two
+    // callgrind's arguments: the tool, the output, what is counted, the program, and the program's
+    // two arguments
     let mut valgrind = String::from("out=${2#*=}\ncase $5-$6 in\n");
     for line in lines {
         let (name, count) = line.split_once(' ').expect("a count");

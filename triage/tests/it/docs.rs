@@ -148,7 +148,7 @@ const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "unmap-nr-pages-stale",
         "3f8968e9cbf9",
-        "only a clean, lazily freed folio is unmapped in batches; the bug needs a device-exclusive entry behind a batch, and the folio of such an entry is dirty",
+        "the bug needs a device-exclusive entry that follows a batch of entries of the same folio; only a clean, lazily freed folio is unmapped in batches, and a folio with a device-exclusive entry is dirty",
     ),
     (
         "excl-folio-walk",
@@ -158,7 +158,7 @@ const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "zap-warn-vma-anon",
         "be3f38d05cc5",
-        "there are no file mappings, and so no anonymous pages in one",
+        "there are no file mappings, so no file mapping has anonymous pages",
     ),
     (
         "testhmm-close-dangling",
@@ -193,7 +193,7 @@ const LEFT_OUT: [(&str, &str, &str); 16] = [
     (
         "gup-migrate-lru-check",
         "98c6d259319e",
-        "LRU batches hold no references, except during a fault: to a page that was just read from swap, and, in an mlocked VMA, to a page from the swap cache",
+        "LRU batches hold references only during a fault: one to a page that was just read from swap; if the VMA is mlocked, one to a page from the swap cache",
     ),
     (
         "interval-notifier-remove-race",
@@ -402,7 +402,7 @@ fn every_make_command_exists() {
     }
 }
 
-/// Whether a page may have this name with a slash although the repository has no such file. This
+/// Whether a page may mention this name with a slash although it is no file of the repository. This
 /// holds for ignored files, for paths of Linux's sources, of `/proc` and of `/dev`, and for
 /// invariants.
 fn is_elsewhere(name: &str) -> bool {
@@ -499,7 +499,7 @@ fn the_transcript_of_the_readme_is_what_replay_prints() {
     for line in shown.lines().filter(|line| line.trim() != "…") {
         assert!(
             printed.any(|p| p == line),
-            "replay no longer prints, or not here: {line:?}\n{}",
+            "replay does not print this line, or prints it at another place: {line:?}\n{}",
             ran.out
         );
     }

@@ -233,8 +233,9 @@ fn only_the_core_is_instrumented_and_compares_are_not_traced() {
     );
 }
 
-/// A fresh clone has no such folder, and a killed run leaves one. A redirection of stderr that
-/// stayed would hide every later error.
+/// `make_work` looks for the temporary folders of killed scripts. A fresh clone has none. To open
+/// such a folder, `make_work` redirects stderr. If the redirection stayed, it would hide every
+/// later error.
 #[test]
 fn a_script_with_a_temporary_folder_keeps_its_stderr() {
     let bench = tree("fuzz/work/ops.killed");

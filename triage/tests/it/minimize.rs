@@ -167,7 +167,8 @@ fn each_pass_says_what_it_did() {
 
 #[test]
 fn a_preemption_follows_its_operation() {
-    // Removing the long run before the race moves the scheduling points of everything after it.
+    // The program begins with operations that do not matter. Removing them moves the scheduling
+    // points of the race.
     let slug = "dup-anon-vma-no-lock";
     let mut program = witness(slug);
     let before = text::parse(

@@ -1,4 +1,4 @@
-//! `report`: the four forms have the same contents, and no name or byte of a file becomes markup.
+//! `report`: the four forms are made from one report, and no name or byte of a file becomes markup.
 //!
 //! The tests that run the program are about its command line: output, statuses, files. The others
 //! call functions.

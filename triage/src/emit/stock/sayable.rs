@@ -109,7 +109,7 @@ pub fn sayable(program: &Program, trace: &Watched) -> Result<Program, Refused> {
         (trace.ran_out, "the model's few frames run out"),
         (
             program.thp != Thp::Never,
-            "its faults map huge pages of eight pages",
+            "the program has huge pages, which have eight pages in the model",
         ),
     ];
     let general = general.iter().filter(|(is_so, _)| *is_so);

@@ -95,8 +95,9 @@ struct Watch<'p> {
     /// The step under way.
     running: Option<Running>,
     pagemap: BTreeMap<u64, Pagemap>,
-    /// The pages that the test driver has mapped on their own device: the address space, the device
-    /// and the address, and whether the device may write.
+    /// The pages that lie on a device and that the test driver has mapped for the same device. The
+    /// key is the address space, the device and the address. The value says whether the device may
+    /// write.
     mirrors: BTreeMap<(MmId, u8, u64), bool>,
     /// The devices that are open, each with the slot of the process that has opened it.
     opened: BTreeSet<(usize, u8)>,
