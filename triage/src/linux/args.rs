@@ -11,7 +11,7 @@ pub struct LinuxArgs {
     /// Also run this many random programs
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub random: u64,
-    /// Generate the random programs as for this fuzz target; those of races have preemptions
+    /// Generate the random programs as for this fuzz target; for `races`, they have preemptions
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
     /// Give each random program exactly this many operations
@@ -20,8 +20,8 @@ pub struct LinuxArgs {
     /// Give each random program one process: no fork and no exit
     #[arg(long)]
     pub single_process: bool,
-    /// Also compare programs with `thp always`, and generate only such random programs. The model
-    /// does not yet follow Linux in all that such programs do
+    /// Also compare programs with `thp always` or `thp madvise`, and generate only such random
+    /// programs. The model does not yet follow Linux in all that such programs do
     #[arg(long)]
     pub huge: bool,
     /// Number of the first random program
@@ -34,7 +34,7 @@ pub struct LinuxArgs {
     /// model, and expect a kernel without it to differ
     #[arg(long)]
     pub witnesses: bool,
-    /// Fail if an accepted difference does not occur
+    /// Fail if an accepted difference does not occur, except those of huge pages
     #[arg(long)]
     pub expect_accepted: bool,
     /// Write each FILE as a C program, compile it with cc, and run it in the guest; skip those that

@@ -299,9 +299,9 @@ impl Names {
         entry.identity = self.of(&entry);
         if entry.kind == EntryKind::Swap && self.units {
             // A page of the program stands for 64 pages. One call of MADV_PAGEOUT leaves some of
-            // them in the swap cache, and frees others. The reason, only read in 7.3.4: a write to
-            // swap has at most 32 folios (`struct swap_iocb`), and reclaim keeps a folio whose
-            // write still collects further folios.
+            // them in the swap cache, and frees others. The reason is from the source of 7.3.4, and
+            // no test shows it: a write to swap has at most 32 folios (`struct swap_iocb`), and
+            // reclaim keeps a folio whose write still collects further folios.
             let SeenEntry {
                 kind,
                 flags,

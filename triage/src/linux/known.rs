@@ -67,8 +67,8 @@ pub const KNOWN_BUGS: &[KnownBug] = &[
     KnownBug {
         name: "latent-mremap-uffd-neighbour",
         kernels: FIRST..(7, 3),
-        evidence: "mremap_userfaultfd_prep takes userfaultfd from the whole VMA that the copy merged into: the judge, on \
-                   6.12.117; 7.2.13 has the same code (read, not run); on 7.3.4 such a copy does not merge",
+        evidence: "mremap_userfaultfd_prep ends the userfaultfd registration of the whole VMA that the copy merged into: the \
+                   judge, on 6.12.117; 7.2.13 has the same code (read, not run); on 7.3.4 such a copy does not merge",
     },
     KnownBug {
         name: "latent-huge-zero-split-softdirty",

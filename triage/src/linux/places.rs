@@ -5,8 +5,8 @@
 //! function, or the return from one, and how often the operation must have been there. To get that
 //! number, [`stop`] counts the points so far at which the kernel is in the same function.
 //!
-//! If several places between two effects would do, the table has one that the kernel always passes.
-//! `docs/linux.md` says which points Linux cannot stop at.
+//! If several places between two effects would do, [`stop`] names one that the kernel always
+//! passes. `docs/linux.md` says which points Linux cannot stop at.
 
 use mm_core::{PageFlags, Pfn, Site, State, TaskId};
 use mm_fuzz::program::Op;

@@ -50,7 +50,8 @@ pub trait CaseSource: Send {
     /// Ends the source: no more programs will be judged.
     fn end(&mut self);
 
-    /// A program has run, on the model and on the kernel, which is alive.
+    /// A program has run, on the model and on the kernel. If the program ended the kernel, this is
+    /// called only for a known finding.
     fn ran(&mut self, _case: Case, _reached: Reached) {}
 }
 

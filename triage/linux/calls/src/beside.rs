@@ -3,7 +3,8 @@
 //! A step that is [`beside`](Step::beside) begins while the call of the step before it runs, in a
 //! second thread of the same process. The ledger then knows two orders, and holds Linux to what is
 //! true in both ([`Ledger::merge`](crate::Ledger::merge)). That is right for calls that take effect
-//! on each page at one moment, so only those can be made at once.
+//! on each page at one moment, so the second call must be of that kind. The first must be of that
+//! kind, too, or a fork, a pin or the end of a pin.
 
 use crate::Program;
 use crate::call::{Call, Step};

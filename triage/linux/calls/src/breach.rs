@@ -129,8 +129,8 @@ kinds! {
         "a call that would unmap, move, protect or discard sealed memory fails";
     Accepted, "accepted", "a call with arguments that cannot be right succeeds",
         "a range that wraps around, and memory that cannot be read, are errors";
-    NotUndone, "not-undone", "a call that takes another one back fails",
-        "a call can be taken back, if there is a call for that";
+    NotUndone, "not-undone", "a call that undoes an earlier call fails",
+        "a call can be undone, if there is a call for that";
     FalseExclusive, "false-exclusive", "pagemap shows a page as exclusively mapped that two processes map",
         "pagemap shows a page as exclusively mapped only if one process maps it";
     HugePage, "huge-page", "there is a huge page in memory that had MADV_NOHUGEPAGE from the beginning",
@@ -157,7 +157,8 @@ impl BreachKind {
     }
 }
 
-/// A message of the kernel without its numbers and addresses: messages of one kind are the same.
+/// A message of the kernel without its numbers and addresses. So messages that differ only in these
+/// become equal.
 pub fn without_numbers(said: &str) -> String {
     let words = said.split_whitespace().map(|word| {
         let (name, value) = word.split_once([':', '=']).unwrap_or(("", word));
@@ -343,8 +344,9 @@ pub struct Breach {
     pub step: u16,
     /// The process.
     pub process: u8,
-    /// The first page; for a counter, its index in [`COUNTERS`]; for [`BreachKind::Accounting`],
-    /// the index of the field in [`ACCOUNTS`].
+    /// The first page. For a counter, its index in [`COUNTERS`]. For [`BreachKind::Accounting`],
+    /// the index of the field in [`ACCOUNTS`]. For [`BreachKind::Sealed`] and
+    /// [`BreachKind::FailedFile`], a number that says what has changed.
     pub page: u16,
     /// What kind of memory the page belongs to: bits of [`memory`], 0 for plain private memory.
     pub memory: u8,
@@ -352,7 +354,10 @@ pub struct Breach {
     pub count: u16,
     /// What Linux says.
     pub got: u64,
-    /// What it should say; for [`BreachKind::Smaps`], the index of the field in [`FIELDS`].
+    /// What it should say. For [`BreachKind::Smaps`], the index of the field in [`FIELDS`]. For
+    /// [`BreachKind::OverLimit`], the index of the limit in [`Resource::ALL`]. For
+    /// [`BreachKind::Attaches`], the step that made the segment. For [`BreachKind::Resident`] after
+    /// MADV_WILLNEED, the number of pages that were read from swap, plus 2.
     pub wanted: u64,
 }
 
@@ -406,7 +411,7 @@ impl fmt::Display for Breach {
                 ": {} {:#x} and was {:#x}",
                 match self.page {
                     0 => "its size or mode is",
-                    1 => "what is mapped for writing has the size",
+                    1 => "the size that is mapped for writing is",
                     _ => "a hash of its contents is",
                 },
                 self.got,
@@ -420,7 +425,7 @@ impl fmt::Display for Breach {
             ),
             BreachKind::Resident if self.wanted > 1 => write!(
                 f,
-                ": {} pages more than before, of which {} were read",
+                ": mincore shows {} pages more than before the call, but only {} were read from swap",
                 self.got,
                 self.wanted - 2
             ),

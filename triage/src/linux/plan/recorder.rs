@@ -120,7 +120,7 @@ impl Recorder<'_> {
         let waits = waiting.as_ref().is_some_and(is_of_folio);
         if waits && matches!(op.op, Op::Collapse { .. }) {
             self.refuse(Refusal::HugePages(
-                "collapses pages and waits for them: in the guest, it waits for the first of a unit and brings in the others",
+                "collapses pages and waits for them: a page of the program is many pages of the guest, and there the call waits for the first of these and brings in the others",
             ));
         }
         let protected = |pte: Pte| pte.present().is_some_and(PresentPte::uffd_wp);
@@ -139,7 +139,7 @@ impl Recorder<'_> {
         let mut writes = s.pte_writes().iter();
         if writes.any(|w| shared(w.old) && w.new.present().is_some() && is_locked(w)) {
             self.refuse(Refusal::HugePages(
-                "brings in a shared page of swap in an mlocked VMA: in the guest, the mlock batch is full at one page of the unit",
+                "brings in a shared page of swap in an mlocked VMA: a page of the program is many pages of the guest, and the mlock batch fills up in the middle of these",
             ));
         }
     }
@@ -154,7 +154,7 @@ impl Recorder<'_> {
         let succeeds = matches!(outcome, Outcome::Done | Outcome::Exclusive(_));
         if brought_in && in_one_call && !succeeds {
             self.refuse(Refusal::HugePages(
-                "fails at a page that it has brought in: in the guest, it brings in the first of a unit and leaves the others",
+                "fails at a page that it has brought in: a page of the program is many pages of the guest, and there the call brings in the first of these and leaves the others",
             ));
         }
     }

@@ -186,7 +186,8 @@ impl Ledger {
         let wanted = Range::new(range.first, len);
         self.name(wanted);
         if self.is_rounded(process, range) || self.is_rounded(process, wanted) {
-            // a range that shrinks leaves small pages behind its old end alone
+            // a call that shrinks a range does not touch the small pages after the old end of the
+            // range
             let ends = range.pages().end.max(wanted.pages().end);
             let shrinks = wanted.len <= range.len;
             for rounded in [range.rounded(), wanted.rounded()] {

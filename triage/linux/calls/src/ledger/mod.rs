@@ -7,11 +7,13 @@
 //!
 //! What it does not claim, and why:
 //! - soft-dirty of shared memory, which is lost when the page is reclaimed;
-//! - soft-dirty of a child's pages, and of pages that a device writes: Linux promises neither;
+//! - soft-dirty of pages that a child inherits, until the child writes to them, and of pages that a
+//!   device writes: Linux promises neither;
 //! - soft-dirty of hugetlb, which does not have it;
-//! - success of accesses to hugetlb, whose pages may run out, and to a file of a tmpfs, which may
-//!   be full;
-//! - read-write protection of a file's pages in a private mapping, which may or may not be copies;
+//! - success of accesses to hugetlb pages that the process has not reserved, which may run out, and
+//!   to a file of a tmpfs, which may be full;
+//! - read-write protection of a page in a private mapping of a file, unless the page is certainly a
+//!   copy;
 //! - anything that a call which failed may have done;
 //! - what depends on the order of two calls that ran at once.
 

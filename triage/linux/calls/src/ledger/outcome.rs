@@ -98,8 +98,8 @@ impl Ledger {
         is_whole && pages.all(|page| page.has(MAPPED | done) && !page.any(other))
     }
 
-    /// True if UFFDIO_MOVE cannot lack a page to move: both places are mapped, and holes count as
-    /// moved.
+    /// True if UFFDIO_MOVE has no reason to say ENOENT: both places are mapped, and a hole at the
+    /// source counts as moved.
     pub fn can_move(&self, process: usize, call: &Call) -> bool {
         let Call::UffdMove(range, to) = *call else {
             return false;

@@ -156,7 +156,8 @@ impl Ledger {
         page.has(MAPPED | LOCKED) && !page.any(VAGUE | SHARED | FILE) && entry & PM_PRESENT != 0
     }
 
-    /// True if the page, should its entry be empty, waits until userfaultfd fills it in or maps it.
+    /// True if an access to the page must wait until userfaultfd fills the page in or maps it,
+    /// provided that the entry of the page is empty.
     pub fn awaits(&self, process: usize, at: usize) -> bool {
         let page = &self.pages[process][at];
         let cell = page.cell as usize;

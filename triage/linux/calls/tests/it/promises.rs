@@ -57,7 +57,7 @@ fn shared_memory_of_a_file_changes_where_nobody_has_a_copy() {
     assert_eq!(contents(&mut ledger, 0, 2, 7), None);
     apply(&mut ledger, Call::Punch(range));
     assert_eq!(contents(&mut ledger, 0, 2, 0), None);
-    // a page that mlock may have copied is not known once the file changes
+    // once the file changes, nothing is known of a page that MADV_POPULATE_WRITE may have copied
     apply(&mut ledger, Call::Advise(range, Advice::PopulateWrite));
     apply(&mut ledger, Call::Punch(range));
     assert_eq!(ledger.access(0, 2, false), AccessPromise::Either);

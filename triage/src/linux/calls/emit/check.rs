@@ -20,8 +20,8 @@ fn of_entry(page: u16, broken: &str) -> EmittedCheck {
     }
 }
 
-/// Checks that the access to the breach's page succeeds, or that it fails if `succeeds` is false.
-/// The access raises no signal. The other accesses of the step come before.
+/// Checks the access to the breach's page. If `succeeds`, the access must succeed; otherwise it
+/// must fail. The access raises no signal. The other accesses of the step come before.
 fn access(call: Option<&Call>, breach: &Breach, succeeds: bool) -> EmittedCheck {
     let page = breach.page;
     let before = |range: Range| {

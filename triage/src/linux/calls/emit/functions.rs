@@ -1,6 +1,6 @@
 //! Functions, macros and settings in C that the emitted programs use.
 
-/// A counter of /proc/vmstat or /sys.
+/// A counter of the system, from a file of /proc or /sys.
 pub const COUNTER: &str = "\
 static long counter(void)
 {
@@ -20,8 +20,9 @@ SET(\"/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem\", \"N\");
 SET(\"/sys/kernel/debug/fail_page_alloc/min-order\", \"0\");
 ";
 
-/// Places the heap somewhere, calls brk, and sets the start and the end of the heap to where its
-/// end was. The start of the heap must never lie behind its end.
+/// Places the heap from `from` to `to`, and calls brk with `end`. Then sets both the start and the
+/// end of the heap to the place where the heap ended before all this. The start of the heap must
+/// never lie behind its end.
 pub const HEAP: &str = "\
 #define HEAP(what, at) prctl(PR_SET_MM, PR_SET_MM_##what, at, 0, 0)
 #define BRK(from, to, end) ({ \\

@@ -1,4 +1,5 @@
-//! C for a program of plain system calls: alone, by stock interfaces, with the check that fails.
+//! C for a program of plain system calls. The C needs nothing of ours: it uses stock interfaces,
+//! and has the check that fails.
 //!
 //! The program says `ok`, or `BROKEN` and how, and then ends with status 1. It has one statement
 //! for each step where it can, and declares what it uses where it first uses it.

@@ -167,7 +167,8 @@ pub fn scan(call: &Call) -> String {
 }
 
 pub fn device(range: Range, command: u8, what: &str) -> String {
-    // the test driver copies data out only after a migration has ended, so this needs no buffer
+    // these two commands migrate; the test driver copies data out afterwards, so without a buffer
+    // only that copy fails
     let buffer = if command == 2 || command == 3 {
         "0"
     } else {

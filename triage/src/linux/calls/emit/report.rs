@@ -116,8 +116,8 @@ pub fn reported(call: &Call, page: u16) -> EmittedCheck {
     }
 }
 
-/// Checks whether PAGEMAP_SCAN reports a page as it does without a limit and without protection:
-/// pagemap does not show these categories.
+/// Checks whether PAGEMAP_SCAN reports a page as a second scan does that has no limit and does not
+/// protect. This is for the categories "written" and "huge", which pagemap does not show.
 fn reported_at_once(call: &Call, page: u16) -> EmittedCheck {
     EmittedCheck {
         instead: Some(format!(
