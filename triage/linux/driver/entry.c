@@ -53,7 +53,7 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_YOUNG;
 	if (pte_dirty(pte))
 		out->pte |= MMFUZZ_PTE_DIRTY;
-	/* pte_protnone() recognizes only the entries of NUMA balancing */
+	/* in an older kernel without NUMA balancing, pte_protnone() is always 0 */
 	if (!(pte_flags(pte) & _PAGE_PRESENT))
 		out->pte |= MMFUZZ_PTE_PROTNONE;
 	if (is_zero_pfn(pte_pfn(pte)) || (out->level && is_huge_zero_pmd(__pmd(pte_val(pte)))))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes allocations fail: the nth of a kind from now on, for one task and the migrations that it
- * holds open.
+ * Makes allocations fail: the nth of a kind from now on. Allocations of one task and of all
+ * migrations that are held open count. Allocations of device pages count in every task.
  *
  * The kernel's own allocations are caught where it asks whether to inject a failure,
  * should_failslab() and should_fail_alloc_page(); swap slots are caught in folio_alloc_swap(). A

@@ -23,8 +23,8 @@ static void drop_pages(struct held_pages *held)
 }
 
 /*
- * Gives up locks and references. No waiter may run in between: with a reference of ours left, its
- * split would fail. The guest has one CPU, so without preemption nobody else runs.
+ * Gives up locks and references. No waiter may run in between: a waiter cannot split a folio to
+ * which we still have a reference. The guest has one CPU, so without preemption nobody else runs.
  */
 static void unlock_pages(struct held_pages *held)
 {

@@ -86,7 +86,7 @@ struct held_migration {
 	enum phase phase;
 	bool go;
 	bool stepwise;
-	u32 skip;			/* for the gate that was opened last */
+	u32 skip;			/* the pages to decline at the gate that was opened last */
 	unsigned long src[MMFUZZ_MAX_PAGES];
 	unsigned long dst[MMFUZZ_MAX_PAGES];
 };

@@ -71,8 +71,9 @@ static void free_destinations(const struct copying *c, unsigned long first, unsi
 }
 
 /*
- * Supplies destinations for @nr single pages. The pages of a unit share a frame of the device. A huge
- * hole gets all or none: __migrate_device_pages() dereferences a missing one.
+ * Supplies destinations for @nr single pages. The pages of a unit share a frame of the device. A
+ * huge hole gets all its destinations or none, because __migrate_device_pages() would dereference a
+ * destination that is missing.
  */
 static void copy_pages(const struct copying *c, unsigned long first, unsigned long nr, bool huge)
 {

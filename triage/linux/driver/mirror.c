@@ -23,8 +23,8 @@ static bool mirror_invalidate(struct mmu_interval_notifier *notifier,
 	void *entry;
 
 	/*
-	 * the driver itself makes the page exclusive: mmfuzz_device_map() then checks the sequence
-	 * number
+	 * The driver itself makes the page exclusive, so this leaves the sequence number as it is.
+	 * mmfuzz_device_map() then finds only what others have invalidated.
 	 */
 	if (range->event == MMU_NOTIFY_EXCLUSIVE && own)
 		return true;

@@ -90,7 +90,8 @@ enum mmfuzz_alloc {
 
 /*
  * The allocations that fail: the nth of each kind from now on, 0 for none. The count includes
- * allocations of the caller and of the migrations held open, and no others.
+ * allocations of the caller and of the migrations held open. Of the other tasks, it includes only
+ * allocations of device pages.
  */
 struct mmfuzz_fail {
 	__u32 nth[MMFUZZ_ALLOC_KINDS];
@@ -313,9 +314,15 @@ struct mmfuzz_schedule {
 #define MMFUZZ_IOC_WARN _IO('m', 16)
 /* Evicts all pages of a device, and resets its memory. Only dev and moved are used. */
 #define MMFUZZ_IOC_RELEASE _IOWR('m', 17, struct mmfuzz_evict)
-/* Migrates the folio that an entry names, as compaction does. The result is 1 page or 0. */
+/*
+ * Migrates the folios that the entries of a range name, as compaction does. The result is the number
+ * of folios that migrated.
+ */
 #define MMFUZZ_IOC_COMPACT _IOWR('m', 18, struct mmfuzz_range)
-/* Reclaims the folio that an entry names. The result is the number of pages that this freed. */
+/*
+ * Reclaims the folios that the entries of a range name. The result is the number of pages that this
+ * freed.
+ */
 #define MMFUZZ_IOC_RECLAIM _IOWR('m', 19, struct mmfuzz_range)
 /*
  * Returns when no other task wants to run, so every operation that has not ended waits. EBUSY if a

@@ -3,8 +3,8 @@
  * The places at which a task can be stopped: entries of functions of the kernel, and returns from
  * them. triage/src/linux/places.rs says which scheduling point of the model each stands for.
  *
- * A function that is inlined, or declared so, has no entry for ftrace. A function of which `returns`
- * is set has at most six arguments.
+ * A function that is inlined, or declared so, has no entry for ftrace. If the entry of a function
+ * has `returns` set, the function must have at most six arguments.
  */
 #include <linux/version.h>
 

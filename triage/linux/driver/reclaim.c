@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reclaims one page, in the way of memory pressure. */
+/* Reclaims one folio, as memory pressure does. */
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/swap.h>

@@ -269,7 +269,10 @@ static struct function *function_named(const char *name)
 	return &functions[nr_functions++];
 }
 
-/* The first and the last address of a function. False if this kernel does not have it. */
+/*
+ * The first address of a function, and the address behind its end. False if this kernel does not
+ * have it.
+ */
 static bool extent_of(const char *name, unsigned long extent[2])
 {
 	unsigned long size, offset;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The two trampolines to which ftrace sends the entries of the functions that stop.c names. Both
- * save the argument registers and tell stop.c. mmfuzz_enter then goes on in the function.
- * mmfuzz_enter_and_return calls the function, and tells stop.c of its return as well; a function
- * with arguments on the stack cannot be called so.
+ * The two trampolines to which ftrace sends the entries of the functions that stop.c follows;
+ * places.c names most of them. Both save the argument registers and tell stop.c. mmfuzz_enter then
+ * goes on in the function. mmfuzz_enter_and_return calls the function, and tells stop.c of its
+ * return as well; a function with arguments on the stack cannot be called so.
  *
  * On entry, (%rsp) is where the function goes on, and 8(%rsp) where it returns to.
  */

@@ -69,7 +69,8 @@ pub enum Ended {
     Word(u64),
     /// The access raised this signal.
     Signal(i32),
-    /// The pages that a page of the program stands for have different words.
+    /// The accesses did not all end alike. A page of the program stands for several pages, and
+    /// these gave different words or signals.
     Uneven,
 }
 
@@ -262,8 +263,9 @@ impl Ready {
         perform(self.act, self.argument(), true)
     }
 
-    /// Runs the call while the nth allocation of each kind fails. The count includes allocations
-    /// of this thread and of the migrations held open, and no others.
+    /// Runs the call while the nth allocation of each kind fails. The count includes allocations of
+    /// this thread and of the migrations held open. Of the other tasks, it includes only
+    /// allocations of device pages.
     ///
     /// # Errors
     ///

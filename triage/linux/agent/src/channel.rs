@@ -15,7 +15,8 @@ const DONE: u32 = 2;
 
 /// The most threads of a process.
 pub const THREADS: usize = MAX_THREADS as usize;
-/// The most processes of a program, and one more for work that no process does.
+/// The most processes of a program, and one more for work that belongs to no process of the
+/// program.
 pub const PROCS: usize = MAX_PROCS + 1;
 
 /// What a thread is to do.
@@ -116,7 +117,10 @@ impl Batch {
 
     /// The result of an operation that has ended.
     pub fn result(&self, i: usize) -> &ItemResult {
-        assert!(i < self.done(), "the worker writes it");
+        assert!(
+            i < self.done(),
+            "operation {i} has not ended, so the worker may still write its result"
+        );
         // SAFETY: it is done, so it is written and will not be touched again.
         unsafe { &(&*self.results.get())[i] }
     }

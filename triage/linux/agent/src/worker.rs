@@ -33,8 +33,8 @@ impl Worker {
     /// Serves the threads of process `slot` forever.
     pub fn serve(self, slot: usize, threads: u8) -> ! {
         let _ = self.driver.call(Ioctl::Attach, &mut ());
-        // A thread that begins maps memory, and so takes mmap_lock. It must not do that when an
-        // operation is stopped that holds this lock.
+        // A new thread takes mmap_lock, because it maps memory. It must not do that while a stopped
+        // operation holds this lock.
         let count = usize::from(threads).clamp(1, THREADS);
         let begun = Arc::new(Barrier::new(count));
         for thread in 1..count {
@@ -57,7 +57,8 @@ impl Worker {
         self.cover.and_then(Cover::trace)
     }
 
-    /// Observes the window of a process. Returns false if a writer waits for its `mmap_lock`.
+    /// Observes the window of a process. Returns false if the driver cannot observe it, for example
+    /// because a writer holds its `mmap_lock` or waits for it.
     pub fn observe(
         self,
         pid: i32,

@@ -182,7 +182,8 @@ pub enum GuestEvent {
     Astray(u16),
     /// The processes, by slot.
     Seen(#[serde(deserialize_with = "at_most::<_, _, MAX_PROCS>")] Vec<SeenProcess>),
-    /// The processes could not be observed: a writer waits for an `mmap_lock`.
+    /// The processes could not be observed, for example because a writer holds an `mmap_lock` or
+    /// waits for one.
     NotSeen,
 }
 
@@ -340,7 +341,7 @@ pub mod page {
     pub const SWAPCACHE: u16 = 1 << 7;
     /// Mapped in an mlocked VMA, as far as Linux has counted.
     pub const MLOCKED: u16 = 1 << 8;
-    /// On the unevictable list, or last was.
+    /// On the unevictable list, or isolated from it.
     pub const UNEVICTABLE: u16 = 1 << 9;
     /// A large folio that is marked as partially mapped.
     pub const PARTIAL: u16 = 1 << 10;
@@ -363,7 +364,8 @@ pub mod page {
     ];
 }
 
-/// If a page of the program stands for several pages of the guest, in what these pages differ.
+/// The properties in which pages of the guest differ, although one page of the program stands for
+/// them.
 pub mod uneven {
     /// Their names, lowest bit first.
     pub const NAMES: [&str; 7] = [

@@ -422,8 +422,8 @@ impl Process<'_> {
         }
     }
 
-    /// The pages of private memory that a call may bind to a node, or forbid to be huge, and that
-    /// are not there.
+    /// The empty pages (neither in memory nor in swap) of the private memory that a call binds to a
+    /// node or marks with MADV_NOHUGEPAGE.
     pub(super) fn empty_before(&mut self, call: &Call) -> Vec<usize> {
         let range = match *call {
             Call::Bind(range, Policy::Bind, _) | Call::Advise(range, Advice::NoHugePage) => range,
@@ -544,8 +544,9 @@ impl Process<'_> {
         }
     }
 
-    /// Looks whether a call failed to fill in a page, as if the page were there (EEXIST), could not
-    /// be filled in (EFAULT) or had no source (ENOENT), although an access finds the page missing.
+    /// Looks whether a call refused to fill in a page for no reason. The error says that the page
+    /// is there (EEXIST), that it cannot be filled in (EFAULT) or that it has no source (ENOENT);
+    /// but an access finds the page missing.
     pub(super) fn look_for_filled(&mut self, step: usize, call: &Call, result: i32) {
         let page = usize::from(call.filled().first);
         let ledger = &mut self.shared.board().ledger;

@@ -2,8 +2,8 @@
 //!
 //! It resolves page faults as soon as it reads them, except those of threads that a program starts.
 //! It notes all other events. The child of a fork has a userfaultfd of its own, and the thread of
-//! the parent reads that one, too. So no call of either process hangs because nobody reads its
-//! event.
+//! the parent reads that one, too. So the events of both processes are read, and every call that
+//! waits for a reader goes on.
 
 use super::kernel::errno;
 use mm_linux_calls::{BASE, PAGE_BYTES, PAGES, Range, UffdEvent};

@@ -40,7 +40,8 @@ impl Child {
 
     /// Kills the process. Returns false if it does not end within `patience`.
     pub fn kill(self, patience: Duration) -> bool {
-        // SAFETY: a process of ours that was not reaped, or is gone.
+        // SAFETY: the number is that of a process of ours. If the process has already gone, the
+        // call fails.
         unsafe { libc::kill(self.pid, libc::SIGKILL) };
         let ended = self.ended(patience);
         self.forget();

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// How long an operation that does not wait may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The process slot for work that no process does.
+/// The slot of our own process, for work that belongs to no process of the program.
 const SERVICE: usize = MAX_PROCS;
 
 /// An operation that has not ended.

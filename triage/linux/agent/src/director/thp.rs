@@ -1,8 +1,9 @@
-//! Huge pages of the guest: faults map them as the program says, and nothing else makes them.
+//! Huge pages of the guest. Faults map them as the program says, MADV_COLLAPSE makes them, and
+//! khugepaged makes none.
 
 use mm_fuzz::program::Thp;
 
-/// The file that says when faults map huge pages: "never" or "always".
+/// The file that says when faults map huge pages: "never", "madvise" or "always".
 pub const ENABLED: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// Turns huge pages off until a program wants them. A fault that wants one compacts memory first,

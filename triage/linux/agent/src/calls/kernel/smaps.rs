@@ -5,7 +5,7 @@ use mm_linux_calls::{ACCOUNTS, BASE, FIELDS, PAGE_BYTES, PAGES, Range};
 
 /// An error that smaps shows.
 pub enum Counted {
-    /// More than the size of the mapping at this page of the window.
+    /// A field of smaps exceeds the size of the mapping at this page of the window.
     TooMuch { page: usize, kb: u64, field: usize },
     /// Pages that only this process maps count as shared in the mapping at this page.
     Shared { page: usize, kb: u64 },
