@@ -1,5 +1,5 @@
 # pagemap-driver-pfns-in-mpfn (1f1be4ba643f): the driver leaves destinations in the array for pages
-# that may not migrate.
+# that must not migrate.
 # Page 6 is not on the device, so it may not migrate back. Its destination is freed, then reused for
 # page 0, which the process pins, and then freed a second time.
 mmap p0 0 7 rw

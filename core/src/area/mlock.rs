@@ -7,8 +7,8 @@
 //! VMAs. The count can be too low, because it restarts at zero when the folio returns to the LRU.
 //! An munlock that leaves the count at zero clears the flag. The count changes under the page-table
 //! lock. The kernel has a per-CPU batch of mlocked folios. The model has two effects of this batch.
-//! The batch holds a reference to each of its folios (`VmFault::in_batch`). A mapping that the
-//! batch counts before the folio reaches the LRU is missing from the count
+//! The batch holds a reference to each of its folios (`VmFault::in_batch`). If the batch is
+//! processed before a folio is on the LRU, the folio's mappings in that batch are not counted
 //! (`State::drain_lru_batch`).
 //!
 //! Corresponds to `mm/mlock.c`, `populate_vma_page_range` in `mm/gup.c`.

@@ -270,8 +270,8 @@ impl Current<'_> {
             let s = &*self.state();
             let area = s.vma(src);
             // Existing pages keep their offsets. A VMA that never had a page takes the offsets of
-            // the destination, so that more VMAs can merge. If the source stays, it must then not
-            // be the neighbour that grows.
+            // the destination, so that more VMAs can merge. If such a source stays, it must not be
+            // the neighbour that grows.
             let faulted = area.anon_vma.is_some();
             let flags = area.flags - VmFlags::UFFD_WP;
             zoo!(s, Bug::LatentMremapUffdNeighbour => let flags = area.flags);

@@ -6,8 +6,9 @@
 //! splits it if it is underused, that is, if it has many pages of zeroes.
 //!
 //! A folio leaves the queue when it is split or freed, when its contents migrate to another folio,
-//! or when the shrinker finds no reason to split it. While it is in the swap cache it is not put on
-//! the queue, because reclaim is already at work on it.
+//! when the shrinker finds no reason to split it, or when the split of an unmarked folio fails.
+//! While it is in the swap cache it is not put on the queue, because reclaim is already at work on
+//! it.
 //!
 //! Corresponds to `deferred_split_folio`, `deferred_split_scan` and `split_huge_pages_pid` in
 //! `mm/huge_memory.c`.

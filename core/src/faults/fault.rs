@@ -143,8 +143,9 @@ impl State {
         let cached = i32::from(page.has(PageFlags::SWAPCACHE));
         let shared = page.refcount > 1 + cached;
         zoo!(self, Bug::CowEitherWay if page.mapcount == 1 => let shared = false);
-        // be068f29034f: the first version made this check only after it had locked the folio, and
-        // did not unlock the folio before it returned
+        // before be068f29034f, do_wp_page unlocked the page only after it had dropped the
+        // page-table lock, when the page could be free already. Here, this check is skipped, and
+        // the folio stays locked if the check below refuses.
         zoo!(self, Bug::CowWpSimplification => let shared = false);
         if shared {
             return false;

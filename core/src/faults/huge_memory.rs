@@ -35,7 +35,7 @@ pub enum Thp {
     Madvise,
 }
 
-/// The word for it in `/sys/kernel/mm/transparent_hugepage/enabled`.
+/// The setting, as the word that `/sys/kernel/mm/transparent_hugepage/enabled` has for it.
 impl fmt::Display for Thp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

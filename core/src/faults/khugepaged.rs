@@ -41,8 +41,8 @@ pub enum CollapseError {
     Held,
     /// The range cannot become huge (`-EINVAL`). Its VMA may have no room for a huge page, have had
     /// no page yet, or have MADV_NOHUGEPAGE. The range may have no page table, or a huge entry of a
-    /// device. One of its entries may be write-protected for userfaultfd, or its page may fail to
-    /// be faulted in.
+    /// device. One of its entries may be write-protected for userfaultfd, or may name a page that
+    /// cannot be faulted in.
     Unsuitable,
 }
 

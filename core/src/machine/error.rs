@@ -94,7 +94,7 @@ errors! {
     }
     CollapseError {
         Self::Gap => ENOMEM "part of the range is not mapped; the mapped parts are collapsed",
-        Self::NoHugePage => ENOMEM "no huge page is free: ranges below may be collapsed",
+        Self::NoHugePage => ENOMEM "no huge page is free: ranges below the one that failed may have been collapsed",
         Self::Hole => EBUSY "a VMA with userfaultfd has a page without contents: fill it first",
         Self::Held => EAGAIN "a page is locked, or somebody holds it: try again",
         Self::Unsuitable => EINVAL

@@ -48,7 +48,7 @@ impl FailInject {
     }
 
     pub(crate) fn identify(&self, id: &mut impl Identity) {
-        // `failures` is left out: an operation only uses how much it grows
+        // `failures` is left out: an operation uses only the difference between two readings of it
         let Self {
             countdown,
             failures: _,

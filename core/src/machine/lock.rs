@@ -6,7 +6,7 @@
 //! holds the borrow of the [`State`].
 //!
 //! Lock order, outer to inner: `mmap_lock`, folio lock, `anon_vma` rwsem, page-table lock. A task
-//! takes the locks of several folios only by [`State::folio_trylock`].
+//! that holds a folio lock takes another one only by [`State::folio_trylock`].
 //!
 //! Corresponds to `kernel/locking/rwsem.c`, `folio_lock` and `folio_wait_bit_common` in
 //! `mm/filemap.c`, and the interval part of `mm/mmu_notifier.c`.
@@ -161,7 +161,7 @@ pub struct Task {
     /// Pages that the driver must skip: page `i` if bit `i % 8` is set, as the last
     /// [`State::open_gate`] asked.
     pub skip: u8,
-    /// The page tables that the operation's walks over ranges have entered. A walk passes a
+    /// Number of page tables that the operation's walks over ranges have entered. A walk passes a
     /// scheduling point before each table, and one after the last.
     pub walked: u32,
 }

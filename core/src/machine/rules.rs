@@ -91,7 +91,8 @@ macro_rules! rules {
 rules! {
     bare_area_takes_anon_vma V7_2 "is_mergeable_anon_vma"
         "A VMA without an anon_vma may grow over a VMA that has one, unless that second VMA came \
-         from a fork (6.16; before, such a VMA never grew over the other)."
+         from a fork (6.16; before, a VMA without an anon_vma never grew over one that has an \
+         anon_vma)."
     merging_keeps_soft_dirty V7_2 "vma_merge_existing_range"
         "A VMA that grows over another is soft-dirty if either was. (Before, it keeps its own \
          soft-dirty flag. But if it grows because a call changes the flags of a range, it takes the \
@@ -141,9 +142,9 @@ rules! {
         "mremap does not merge the copy of a VMA that is registered with userfaultfd; the copy \
          itself is not registered."
     swap_slot_goes_to_exclusive V7_3 "should_try_to_free_swap"
-        "A write fault frees the swap slot if the swap entry marks the page exclusive. (7.2: if \
-         nobody else holds a reference and the new entry is not writable; before 7.2: if nobody \
-         else holds a reference.)"
+        "A write fault frees the swap slot if the swap entry marks the page exclusive. (From \
+         7.0 to 7.2: if nobody else holds a reference and the new entry is not writable; before \
+         7.0: if nobody else holds a reference.)"
     hmm_says_why V7_3 "hmm_do_fault"
         "hmm_range_fault returns -ENOMEM if a fault runs out of memory (before, -EFAULT)."
     swap_write_is_queued V7_3 "__swap_writepage"

@@ -42,8 +42,9 @@ bitflags! {
         /// Folio: on the unevictable list, which reclaim does not scan, or was there when it left
         /// the LRU.
         const UNEVICTABLE = 1 << 11;
-        /// Large folio: some of its pages have lost their last mapping while others were mapped. It
-        /// stays set until the folio is split or freed.
+        /// Large folio: some of its pages have lost their last mapping while others were mapped.
+        /// The flag stays set until the folio is split or freed, or its contents migrate to another
+        /// folio.
         const PARTIALLY_MAPPED = 1 << 12;
     }
 }

@@ -40,7 +40,8 @@ impl State {
 impl Current<'_> {
     /// Moves `folio` to another frame if nobody else holds it. Returns true if it moved.
     pub async fn migrate_pages(self, folio: Folio) -> bool {
-        // the kernel skips folios as large as a pageblock, and every large folio here is
+        // the kernel skips folios as large as a pageblock; every large folio of the model is that
+        // large
         if self.state().head(folio).order > 0 {
             return false;
         }

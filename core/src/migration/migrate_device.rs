@@ -102,8 +102,8 @@ impl State {
 
     /// Collects the holes up to the next page table, and the entries of that table that lie in
     /// `range` (`migrate_vma_collect_pmd`). Returns the addresses of these entries. None of them is
-    /// huge, because `collect_large` has collected or split huge entries. A large folio that it
-    /// could not split is skipped.
+    /// huge, because `collect_large` has collected or split huge entries. A large folio that
+    /// `collect_large` could not split is skipped.
     pub(crate) fn collect_table(
         &mut self,
         cur: Current<'_>,
@@ -231,8 +231,8 @@ impl Current<'_> {
             let folio = s.folio(pfn);
             let behind = folio.head().0 + (1 << s.head(folio).order);
             let nr = behind.saturating_sub(pfn.0).clamp(1, frames.end - frame);
-            // the kernel steps by the size of the folio, wherever in the folio it begins, and even
-            // if that folio has been freed
+            // the kernel steps by the size of the folio, even if the range begins inside the folio,
+            // and even if that folio has been freed
             zoo!(s, Bug::LatentDeviceRangeMidFolio =>
                 let nr = s.size_of_last_folio(pfn).min(frames.end - frame));
             let whole = pfn == folio.head() && pfn.0 + nr == behind;

@@ -57,25 +57,25 @@ pub(crate) struct Ttu {
 }
 
 impl Ttu {
-    /// Of a migration.
+    /// How a migration removes mappings.
     pub(crate) const MIGRATE: Self = Self {
         flush: UnmapFlush::Each,
         split: None,
         lock: RmapLock::Take,
         mlocked: Mlocked::Goes,
     };
-    /// Of compaction.
+    /// How compaction removes mappings.
     pub(crate) const COMPACT: Self = Self {
         flush: UnmapFlush::Batch,
         ..Self::MIGRATE
     };
-    /// Of the split of a folio (`unmap_folio`).
+    /// How the split of a folio removes mappings (`unmap_folio`).
     pub(crate) const SPLIT_FOLIO: Self = Self {
         split: Some(Split::Frozen),
         lock: RmapLock::Held,
         ..Self::MIGRATE
     };
-    /// Of reclaim.
+    /// How reclaim removes mappings.
     pub(crate) const RECLAIM: Self = Self {
         split: Some(Split::Mapped),
         mlocked: Mlocked::Stays,
@@ -140,7 +140,8 @@ impl State {
         } else {
             own.map(|own| self.anon_vma(own).root)
         };
-        // up to 6.1, __page_set_anon_rmap leaves a mapping and an index that are already set
+        // up to 6.1, __page_set_anon_rmap does not change the mapping and the index of a page that
+        // already has a mapping
         zoo!(self, Bug::DevprivMappingReuse if self.head(folio).anon_vma().is_some() =>
             let index = self.head(folio).index);
         zoo!(self, Bug::DevprivMappingReuse =>

@@ -84,8 +84,8 @@ impl State {
     }
 
     /// Removes the entry `found` of a lazily freed large folio, and the entries behind it that are
-    /// like it (`folio_unmap_pte_batch`). If that is impossible, all of them stay. Then all are
-    /// young if one of them was young, and all are dirty if one of them was dirty.
+    /// like it (`folio_unmap_pte_batch`). If that is impossible, all of them stay. Entries that
+    /// stay all become young if one of them was young, and dirty if one of them was dirty.
     fn unmap_lazyfree_batch(
         &mut self,
         cur: Current<'_>,

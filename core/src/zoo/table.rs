@@ -85,7 +85,7 @@ bugs! {
     FinalizeLruDeadFolio "finalize-lru-dead-folio" "41cddf83d8b0"
         "migrate_device_finalize puts a folio on the LRU that it is about to free";
     PagemapDriverPfnsInMpfn "pagemap-driver-pfns-in-mpfn" "1f1be4ba643f"
-        "the driver leaves destinations in the array for pages that may not migrate";
+        "the driver leaves destinations in the array for pages that must not migrate";
     LatentMixedOrderFallthrough "latent-mixed-order-fallthrough" "latent in 7.1.3"
         "a destination takes over mapping and charge although its migration was refused";
     NouveauZeroPageMigrate "nouveau-zero-page-migrate" "9d4296a7d4b3"
@@ -101,7 +101,7 @@ bugs! {
     CowEitherWay "cow-either-way" "17839856fd58"
         "a write reuses a page that is mapped once, even if somebody else holds a reference";
     CowWpSimplification "cow-wp-simplification" "be068f29034f"
-        "wp_can_reuse_anon_folio returns with the folio locked if it refuses";
+        "a write fault that reuses a page unlocks it only after it has dropped the page-table lock (here: wp_can_reuse_anon_folio returns with the folio locked if it refuses)";
     AnonExclusiveGupFast "anon-exclusive-gup-fast" "088b8aa537c2"
         "PageAnonExclusive is cleared before pins are checked";
     AnonVmaDegreeAmbiguity "anon-vma-degree-ambiguity" "2555283eb40d"
@@ -195,7 +195,7 @@ bugs! {
     PagemapNotifierOutsideLock "pagemap-notifier-outside-lock" "4cccb6221cae"
         "an invalidation starts before mmap_lock is taken (here: in clear_refs)";
     GpusvmMapOrder "gpusvm-map-order" "c50729c68aaf"
-        "the driver maps as many pages as the folio order says, beyond the requested range (here: two)";
+        "the driver maps as many pages as the folio order says, beyond the requested range (here: always two pages)";
     XeDerefHmmPages "xe-deref-hmm-pages" "0a98219bcc96"
         "the driver uses a page from hmm_range_fault before it checks the sequence";
     MprotectVsBatchedUnmap "mprotect-vs-batched-unmap" "3ea277194daa"
@@ -323,7 +323,7 @@ bugs! {
     LatentMprotectBatchSoftdirty "latent-mprotect-batch-softdirty" "not fixed in 7.3.4: modify_prot_start_ptes"
         "mprotect makes dirty pages of a large folio soft-dirty if each page has an entry of its own";
     LatentDeviceRangeMidFolio "latent-device-range-mid-folio" "not fixed in 7.3.4: migrate_device_range"
-        "if a range of device pages begins inside a huge page, even a freed one, as many pages are skipped as a huge page has";
+        "if a range of device pages begins inside a huge page, even a freed one, migrate_device_range skips as many pages as a whole huge page has";
     SplitClobberSwpEntry "split-clobber-swp-entry" "71e2d666ef85"
         "the split of a folio in the swap cache erases the slots of all pages but the first";
     DeferredSplitVsMigration "deferred-split-vs-migration" "f8f931bba0f9"
@@ -345,5 +345,5 @@ bugs! {
     CollapseHeldRecheck "collapse-held-recheck" "rule of __collapse_huge_page_isolate"
         "a collapse checks for references to a page only before it takes the locks";
     LatentSoftdirtyReadonlyPinned "latent-softdirty-readonly-pinned" "not fixed in 7.3.4: pte_is_pinned"
-        "clearing soft-dirty takes a page for not pinned if its entry is not writable";
+        "clearing soft-dirty treats a pinned page as not pinned if its entry is not writable";
 }

@@ -322,7 +322,11 @@ fn a_folio_that_cannot_be_split_ends_the_collection_of_its_table() {
     lab.write(lab.mm, 4, 5);
     let page = lab.pfn(lab.mm, 2);
     assert!(lab.kernel.state().hold_external(page, false));
-    assert_eq!(lab.to_device(3..6), 0, "page 3 is in front of page 4");
+    assert_eq!(
+        lab.to_device(3..6),
+        0,
+        "page 3 maps the folio that cannot be split, so the collection never reaches page 4"
+    );
     assert_eq!(lab.to_device(4..6), 1);
     lab.kernel.state().put_external(page, false);
     lab.exit(child);

@@ -7,8 +7,8 @@ use crate::state::{Current, Enomem, State};
 use core::ops::Range;
 
 impl State {
-    /// True if mprotect collects the dirty bit of this entry with those of its neighbours. In the
-    /// model, an entry needs no neighbour for that. In the guest, it always has neighbours: if a
+    /// True if mprotect collects the dirty bit of this entry with those of its neighbours. The
+    /// model does not look for neighbours, because in the guest an entry always has some: if a
     /// program has huge pages, each of its pages stands for 64 pages of the guest.
     pub(crate) fn dirties_batch(&self, at: PteRef, pte: PresentPte) -> bool {
         let large = self.head(self.folio(pte.pfn())).order > 0;
