@@ -58,7 +58,10 @@ static struct page *decode_present(pte_t pte, struct mmfuzz_entry *out)
 		out->pte |= MMFUZZ_PTE_PROTNONE;
 	if (is_zero_pfn(pte_pfn(pte)) || (out->level && is_huge_zero_pmd(__pmd(pte_val(pte)))))
 		out->pte |= MMFUZZ_PTE_ZERO;
-	/* a PROT_NONE entry has its frame number inverted; in a huge entry, the low bits are not */
+	/*
+	 * a PROT_NONE entry holds its frame number inverted; a huge one leaves the low bits of the
+	 * number 0, so only pmd_pfn() decodes it
+	 */
 	return pfn_to_online_page(out->level ? pmd_pfn(__pmd(pte_val(pte))) : pte_pfn(pte));
 }
 

@@ -63,8 +63,8 @@ static int mmfuzz_release(struct inode *inode, struct file *file)
 }
 
 /*
- * The guest has one CPU. A task that waits by retrying never stops, so the others get at least a
- * few turns.
+ * The guest has one CPU. A task that waits by retrying never stops running, so this waits only for
+ * a limited time. The other tasks get at least a few turns before it gives up.
  */
 static long quiet(void)
 {

@@ -315,8 +315,8 @@ struct mmfuzz_schedule {
 /* Evicts all pages of a device, and resets its memory. Only dev and moved are used. */
 #define MMFUZZ_IOC_RELEASE _IOWR('m', 17, struct mmfuzz_evict)
 /*
- * Migrates the folios that the entries of a range name, as compaction does. The result is the number
- * of folios that migrated.
+ * Migrates the folios that the entries of a range name, as compaction does. The result is the
+ * number of folios that migrated.
  */
 #define MMFUZZ_IOC_COMPACT _IOWR('m', 18, struct mmfuzz_range)
 /*

@@ -373,7 +373,8 @@ impl Ready {
     }
 }
 
-/// Carries out the act. An access goes on to the pages behind a signal if `past_signals`.
+/// Carries out the act. If `past_signals`, an access that raises a signal at one page still goes on
+/// to the later pages.
 #[inline(never)]
 fn perform(act: Act, argument: u64, past_signals: bool) -> Ended {
     match act {
@@ -393,8 +394,8 @@ fn perform(act: Act, argument: u64, past_signals: bool) -> Ended {
 }
 
 /// Accesses a word in each of `unit` pages, at the same place in each. `addr` is the address in the
-/// first page. All accesses end alike, with the same word or the same signal; otherwise the result
-/// is [`Ended::Uneven`]. Ends at the first signal unless `past_signals`.
+/// first page. If the accesses do not all end alike, with the same word or the same signal, the
+/// result is [`Ended::Uneven`]. Ends at the first signal unless `past_signals`.
 #[inline(always)]
 fn each_page(
     addr: u64,

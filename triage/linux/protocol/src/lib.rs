@@ -81,7 +81,7 @@ pub struct Job {
     pub program: Vec<u8>,
     /// The steps, in order.
     pub plan: Vec<Action>,
-    /// Frames of each device.
+    /// Pages that each device may use; 0 if it may use all that it has.
     pub device_frames: u32,
     /// For each operation, by number: the slots that the model has afterwards. With these the guest
     /// need not wait for the result of an operation that takes or frees a slot.
@@ -272,7 +272,8 @@ pub struct SeenEntry {
     pub refs: i32,
     /// The page's mapcount, without huge entries; for a swap entry, the entries that name the slot.
     pub maps: i32,
-    /// A number that no other page has at this moment. On a device it is the frame.
+    /// A number that no other page of the same memory has at this moment: on a device the frame,
+    /// for a swap entry the slot, otherwise the pfn.
     pub identity: u64,
     /// The page's offset in the window, if it is anonymous.
     pub index: i64,

@@ -1,5 +1,5 @@
-//! Counters of the system. After a program's processes have ended, they must return to the values
-//! from before the program.
+//! Counters of the system. Once the processes of a program have ended, the counters must return to
+//! their values from before the program.
 
 use mm_linux_calls::{Breach, BreachKind, COUNTERS, CallsJob};
 use std::time::Duration;

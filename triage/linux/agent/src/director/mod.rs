@@ -190,7 +190,8 @@ impl Director {
         self.clean = program.threads == 1;
     }
 
-    /// Limits the devices to `limit` pages each, in frames of `unit` pages.
+    /// Limits each device to `limit` pages; 0 stands for all that it has. From now on a frame of a
+    /// device has `unit` pages.
     fn reset(&self, limit: u32, unit: u32) -> Reset {
         let mut reset = Reset {
             limit,

@@ -142,7 +142,7 @@ impl Kernel {
         self.file_state().filter(|_| is_about)
     }
 
-    /// What a call that has failed has changed of the memfd: see [`FileState::changed`].
+    /// The change that a failed call has made to the memfd: see [`FileState::changed`].
     pub fn file_changed(&self, before: &FileState) -> Option<(usize, u64, u64)> {
         self.file_state()?.changed(before)
     }
