@@ -19,8 +19,8 @@
 static char page[LEN];
 enum { WP = UFFDIO_REGISTER_MODE_WP, MINOR = UFFDIO_REGISTER_MODE_MINOR, RWP = 8 };
 
-// A child registers 16 pages of a file in that mode, protects them, and dumps core. Returns how
-// many of the pages the dump has.
+// A child registers 16 pages of a file in this mode, protects them (except for MINOR), and dumps
+// core. Returns how many of the pages the dump has.
 static int in_dump(int mode)
 {
 	int count = 0, file, status;

@@ -1,4 +1,4 @@
-// Expected: memory of which a device has exclusive access can be reclaimed.
+// Expected: memory to which a device has exclusive access can be reclaimed.
 // Linux 7.3.4: if the pages belong to a folio of 64 kB, reclaim takes a page-table entry that is
 // not present for a present one: WARNING in folio_pte_batch. The program fills the memory (600 MB
 // or less). Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE, swap and root. cc -static

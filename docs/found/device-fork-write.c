@@ -1,7 +1,7 @@
 // Expected: a device can write to memory whose page it holds, also after a fork.
-// Linux 7.3.4: hmm_range_fault was asked for write access, but reports the device's own page as
-// read-only, and that it succeeded: WARNING in dmirror_do_fault, and the write fails with EFAULT.
-// Needs CONFIG_TEST_HMM and root. cc -static
+// Linux 7.3.4: hmm_range_fault, asked for write access, reports the device's own page as read-only
+// and returns success: WARNING in dmirror_do_fault, and the write fails with EFAULT. Needs
+// CONFIG_TEST_HMM and root. cc -static
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>

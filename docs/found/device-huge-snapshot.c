@@ -1,7 +1,7 @@
-// Expected: a device is told the same of pages in the memory of another device, whether they are small
-// or a huge page: they are not mapped, and a fault would bring them home.
-// Linux 7.3.4: of a huge page, hmm_range_fault says that an access is impossible (HMM_PFN_ERROR). Needs
-// CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
+// Expected: hmm_range_fault tells a device that pages in the memory of another device are not
+// mapped, and that a fault would bring them home. It says this of small pages and of a huge page.
+// Linux 7.3.4: of a huge page, hmm_range_fault says that an access is impossible (HMM_PFN_ERROR).
+// Needs CONFIG_TEST_HMM, CONFIG_TRANSPARENT_HUGEPAGE and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

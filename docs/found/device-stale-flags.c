@@ -1,6 +1,6 @@
 // Expected: a page of a device can be used again, whatever page was there before.
-// Linux 7.3.4: if a locked page was there before, and an active page comes home from there: kernel BUG
-// in folio_migrate_flags (DEBUG_VM). Needs CONFIG_TEST_HMM and root. cc -static
+// Linux 7.3.4: the kernel dies (BUG in folio_migrate_flags, DEBUG_VM) if an mlocked page was there
+// before, and an active page then comes home from there. Needs CONFIG_TEST_HMM and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

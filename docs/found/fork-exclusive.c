@@ -1,7 +1,7 @@
-// Expected: fork fails with ENOMEM only if memory is tight. Linux 7.3.4: also if a page of which a
-// device has exclusive access is locked for a moment, here because another process marks all pages
-// idle. Without the device, no fork fails. Needs CONFIG_TEST_HMM, CONFIG_IDLE_PAGE_TRACKING and root.
-// cc -static
+// Expected: fork fails with ENOMEM only if memory is tight. Linux 7.3.4: fork also fails if a
+// device has exclusive access to a page, and the lock of its folio is held for a moment. Here
+// another process holds it, because it marks all pages idle. Without the device, no fork fails.
+// Needs CONFIG_TEST_HMM, CONFIG_IDLE_PAGE_TRACKING and root. cc -static
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

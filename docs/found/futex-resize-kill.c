@@ -1,6 +1,6 @@
 // Expected: a process that waits in prctl can be killed.
-// Linux 7.3.4: PR_FUTEX_HASH_SET_SLOTS waits until no other thread is in a futex call, without looking
-// for signals. A futex call that waits for a page holds it up. Needs userfaultfd with kernel faults
+// Linux 7.3.4: PR_FUTEX_HASH_SET_SLOTS waits until no thread uses the old hash, without looking for
+// signals. A futex call that waits for a page holds it up. Needs userfaultfd with kernel faults
 // (root). cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -57,6 +57,6 @@ int main(void)
 	if (gone)
 		return puts("ok"), 0;
 	waitpid(killed, &status, 0);
-	printf("BROKEN: 5 s after SIGKILL, the process still waits in prctl; it ends when another process has its page\n");
+	printf("BROKEN: 5 s after SIGKILL, the process still waits in prctl; the wait ends when a page is filled in that another process waits for\n");
 	return 1;
 }

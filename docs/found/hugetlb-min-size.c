@@ -40,6 +40,6 @@ int main(void)
 
 	if (pool != 1 || both != 1 || minimum < 0)
 		return 2;
-	puts(minimum ? "ok" : "BROKEN: 1 of 4 huge pages is free, and a mount with min_size=4M that has 3 keeps it; with size= it does not");
+	puts(minimum ? "ok" : "BROKEN: 1 of 4 huge pages is free; a mount with min_size=4M uses the other 3, and keeps the free one reserved; with size=, it does not");
 	return !minimum;
 }

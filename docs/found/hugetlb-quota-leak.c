@@ -40,7 +40,7 @@ int main(void)
 	second = touch(p, "4");
 	if (!second && mounted.f_bfree == 1)
 		return puts("ok"), 0;
-	printf("BROKEN: a touch raises signal %d without huge pages, and signal %d with 4 free ones; an empty mount has %ld of 1 pages\n",
+	printf("BROKEN: a touch raises signal %d if no huge page is free, and signal %d once 4 are free; in an empty mount, %ld of 1 pages are free\n",
 	       first, second, (long)mounted.f_bfree);
 	return 1;
 }

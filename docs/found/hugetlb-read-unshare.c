@@ -41,6 +41,6 @@ int main(void)
 	int plain = is_seen(0), broken = !is_seen(1);
 	if (plain != 1)
 		return puts("no huge page"), 2;
-	puts(broken ? "BROKEN: process_vm_readv has taken a huge page from the child of the process, which gets SIGBUS; /proc/self/mem has not" : "ok");
+	puts(broken ? "BROKEN: process_vm_readv of a process takes a huge page from its child, and the child gets SIGBUS; a read of /proc/self/mem takes none" : "ok");
 	return broken;
 }

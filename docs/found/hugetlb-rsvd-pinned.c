@@ -1,7 +1,8 @@
 // Expected: a huge page that mmap has reserved is there when it is touched.
-// Linux 7.3.4: a private huge page that is unmapped while something else uses it (here a pipe) gives its
-// reservation back before the page. HugePages_Rsvd falls below 0, mmap reserves more than there is, and
-// a touch raises SIGBUS. Needs hugetlb and root (for nr_hugepages). cc -static
+// Linux 7.3.4: if a private huge page is unmapped while something else uses it (here a pipe), the
+// kernel gives its reservation back before the page is free. HugePages_Rsvd falls below 0, mmap
+// reserves more than there is, and a touch raises SIGBUS. Needs hugetlb and root (for
+// nr_hugepages). cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

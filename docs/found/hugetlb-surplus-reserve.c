@@ -21,8 +21,8 @@ static char *map(void)
 	return mmap(0, HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 }
 
-// Returns 1 if an access after MADV_DONTNEED raises SIGBUS, 0 if not, -1 if the test cannot run. The pool
-// has 1 page, and as many more as "surplus" says may be allocated.
+// Returns 1 if an access after MADV_DONTNEED raises SIGBUS, 0 if not, -1 if the test cannot run.
+// The pool has 1 page. "surplus" is how many more pages the kernel may allocate.
 static int lost(const char *surplus)
 {
 	char *mine, *second, *third;

@@ -71,7 +71,7 @@ int main(void)
 	all[0] = poison(small), all[1] = poison(folio), all[2] = poison(shared), all[3] = poison(huge);
 	if (all[0] == 1 && all[1] == 1 && all[2] == 1 && all[3] == 1)
 		return puts("ok"), 0;
-	printf("BROKEN: signals for a page of small anonymous pages: %d, of folios of 64 kB: %d, of small shared pages: %d, of a huge shared page: %d\n",
+	printf("BROKEN: signals for an error in a small anonymous page: %d, in an anonymous folio of 64 kB: %d, in a small shared page: %d, in a huge shared page: %d\n",
 	       all[0], all[1], all[2], all[3]);
 	return 1;
 }

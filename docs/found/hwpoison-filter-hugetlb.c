@@ -26,7 +26,7 @@ static void *map(long pages)
 static void killed(int signal)
 {
 	(void)signal;
-	printf("BROKEN: the filter excludes the page, and MADV_HWPOISON says 0; then 4 huge pages are free, and SIGBUS comes after %d\n", usable);
+	printf("BROKEN: the filter excludes the page, and MADV_HWPOISON says 0; then mmap reserves 4 huge pages, but only %d can be touched before SIGBUS\n", usable);
 	fflush(stdout);
 	_exit(1);
 }

@@ -1,7 +1,7 @@
 // Expected: ksm_zero_pages of /sys/kernel/mm/ksm is 0 when no page is mapped any more.
-// Linux 7.3.4: fork copies the parent's count before it takes mmap_lock. Zero pages that KSM maps until
-// then are not counted for the child, but taken from the count when the child exits. The count falls
-// below 0. Needs CONFIG_KSM and root. cc -static
+// Linux 7.3.4: fork copies the parent's count before it takes mmap_lock. Zero pages that KSM maps
+// between the copy and the lock are not counted for the child, but are subtracted when the child
+// exits. The count falls below 0. Needs CONFIG_KSM and root. cc -static
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
-// Expected: a process sees what it has written to /proc/self/mem before, and its later writes stay.
+// Expected: once a process has written to /proc/self/mem, its threads see the new contents, and
+// their later writes stay.
 // Linux 7.3.4: MADV_DONTNEED of two mappings drops pages of the first one, and then waits until a
-// monitor has read an event about the second one, without a flush of the TLB. Other threads go on with
-// the dropped pages. Needs CONFIG_USERFAULTFD. cc -static -lpthread
+// monitor has read an event about the second one, without a flush of the TLB. Other threads go on
+// with the dropped pages. Needs CONFIG_USERFAULTFD. cc -static -lpthread
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>

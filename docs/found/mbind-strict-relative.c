@@ -17,8 +17,9 @@ static int node_of(char *page)
 	return node;
 }
 
-// Sets the policy of two pages, the first of which exists, with MPOL_MF_STRICT. Returns whether
-// that fails although the policy has both pages on the same node.
+// Sets the policy of two pages, the first of which exists, with MPOL_MF_STRICT. Returns whether the
+// call fails with EIO although the second page, which the policy places, is on the same node as the
+// first.
 static int wrong(int policy, unsigned long nodes)
 {
 	char *pages = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

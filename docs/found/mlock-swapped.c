@@ -18,7 +18,8 @@ static long value(const char *name)
 	return atol(strstr(text, name) + strlen(name));
 }
 
-// Writes to memory, moves it to swap so many times, locks it, and returns by how many kB "Mlocked" grew.
+// Writes to memory, calls MADV_PAGEOUT for it "times" times, locks it, and returns by how many kB
+// "Mlocked" grew.
 static long locked(int times)
 {
 	long before = value("Mlocked:"), swap = value("SwapFree:");
@@ -43,6 +44,6 @@ int main(void)
 
 	if (swapped >= fresh / 2)
 		return puts("ok"), 0;
-	printf("BROKEN: mlock of %ld kB: %ld kB are locked; of as much in swap: %ld kB\n", SIZE / 1024, fresh, swapped);
+	printf("BROKEN: mlock of %ld kB locks %ld kB; if the memory is in swap, mlock locks %ld kB\n", SIZE / 1024, fresh, swapped);
 	return 1;
 }

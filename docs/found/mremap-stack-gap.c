@@ -26,7 +26,7 @@ int main(void)
 	char *q = mmap(hint, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (!start || p != start - 300 * PAGE || q == hint)
-		return puts("mmap within the gap, or not before it"), 2;
+		return puts("cannot be run: mmap has mapped a page within the gap before the stack, or could not map one below the gap"), 2;
 	if (mremap(p, PAGE, 300 * PAGE, MREMAP_MAYMOVE) != p)
 		return puts("ok"), 0;
 	start[-1] = 7;	// an overflow of the stack

@@ -1,6 +1,6 @@
-// PAGEMAP_SCAN write-protects a device-private entry and leaves it writable. The page comes home
-// writable and unprotected. With CONFIG_PAGE_TABLE_CHECK the kernel warns. Needs CONFIG_TEST_HMM,
-// CONFIG_USERFAULTFD and root. cc -static
+// PAGEMAP_SCAN sets the uffd-wp bit of a device-private entry, but the entry stays writable. The
+// page comes home writable and unprotected. With CONFIG_PAGE_TABLE_CHECK the kernel warns. Needs
+// CONFIG_TEST_HMM, CONFIG_USERFAULTFD and root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>

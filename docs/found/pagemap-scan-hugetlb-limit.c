@@ -25,5 +25,5 @@ int main(void)
 	long stopped = (scan[4] - (long)AT(0)) / 4096;
 	if (regions || !stopped)
 		return puts("ok"), 0;
-	return printf("BROKEN: the scan stopped at page %ld and has reported none of these pages, which are written\n", stopped), 1;
+	return printf("BROKEN: the scan stopped at page %ld and has reported none of the pages before that, which are written\n", stopped), 1;
 }

@@ -1,7 +1,7 @@
-// PAGEMAP_SCAN write-protects a migration entry and leaves it writable: a page that compaction
-// moves at that moment comes back writable and unprotected. With CONFIG_PAGE_TABLE_CHECK the kernel
-// warns. No device is needed. Needs CONFIG_USERFAULTFD, CONFIG_COMPACTION and root.
-// cc -static
+// PAGEMAP_SCAN sets the uffd-wp bit of a migration entry, but the entry stays writable. So a page
+// that compaction moves at that moment comes back writable and unprotected. With
+// CONFIG_PAGE_TABLE_CHECK the kernel warns. No device is needed. Needs CONFIG_USERFAULTFD,
+// CONFIG_COMPACTION and root. cc -static
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <signal.h>

@@ -36,7 +36,7 @@ static int less(int writes)
 
 int main(void)
 {
-	mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);	// so that it stays above 0
+	mmap(0, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);	// keeps Committed_AS above 0
 	int truncated = less(0), written = less(1), broken = written - truncated > SIZE / 2048;
 	printf(broken ? "BROKEN: Committed_AS falls by %d kB if ftruncate made memory longer, and by %d kB if write did\n" : "ok\n", truncated, written);
 	return broken;

@@ -52,6 +52,6 @@ int main(void)
 	setrlimit(RLIMIT_STACK, &limit);
 	plain = grow(low, 2);
 	split = grow(low, ROUNDS);
-	printf(split > 1 ? "BROKEN: with RLIMIT_STACK of 1 MiB, a stack of %d MiB; without mprotect, %d%s\n" : "ok\n", split, plain, plain ? "" : " (SIGSEGV)");
+	printf(split > 1 ? "BROKEN: with RLIMIT_STACK of 1 MiB, a stack grows to %d MiB after mprotect; without mprotect, to %d MiB%s\n" : "ok\n", split, plain, plain ? "" : " (0 means SIGSEGV)");
 	return split > 1;
 }

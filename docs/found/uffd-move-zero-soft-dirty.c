@@ -31,6 +31,6 @@ int main(void)
 		return perror("UFFDIO_MOVE"), 2;
 	pread(open("/proc/self/pagemap", O_RDONLY), entry, sizeof(entry), (long)to / PAGE * 8);
 	broken = (entry[1] >> 55 & 1) && !(entry[0] >> 55 & 1);
-	puts(broken ? "BROKEN: a page has become 0 by UFFDIO_MOVE and is not soft-dirty, another page is" : "ok");
+	puts(broken ? "BROKEN: UFFDIO_MOVE of the zero page does not make its destination soft-dirty, UFFDIO_MOVE of another page does" : "ok");
 	return broken;
 }

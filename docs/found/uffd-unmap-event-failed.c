@@ -38,7 +38,7 @@ int main(void)
 	sleep(1);
 	event = read(uffd, &msg, sizeof(msg)) == sizeof(msg) && msg.event == UFFD_EVENT_UNMAP;
 	pthread_join(thread, 0);
-	// UFFD_FEATURE_SIGBUS, and so EFAULT here, stands for a fault that the monitor would have to serve
+	// EFAULT (by UFFD_FEATURE_SIGBUS) stands for a fault that the monitor would have to serve
 	if (!failed || write(null[1], p, 1) == 1)
 		return puts("cannot be run: munmap did not fail, or the range is not registered any more"), 2;
 	puts(event ? "BROKEN: an event says that a range is unmapped, after munmap has failed" : "ok");

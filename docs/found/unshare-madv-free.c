@@ -1,7 +1,8 @@
-// Expected: what a process has written to its memory stays there, whatever its child does with its copy.
-// Linux 7.3.4: the copy that process_vm_readv makes of a page which is shared since fork is not dirty.
-// MADV_FREE in a later child then gives up the page that it shares with its parent, and reclaim
-// throws away what the parent has written. Needs no privilege. cc -static
+// Expected: what a process has written to its memory stays there, whatever its child does with its
+// copy.
+// Linux 7.3.4: if fork has shared a page, process_vm_readv makes a copy of it, and the copy is not
+// dirty. MADV_FREE in a later child then gives up the page that it shares with its parent, and
+// reclaim throws away what the parent has written. Needs no privilege. cc -static
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
