@@ -9,6 +9,7 @@ use mm_fuzz::exec::{Executor, Options, Outcome as Model};
 use mm_fuzz::program::{Op, wire};
 use mm_linux_calls::{Call, CallsJob, CallsReply};
 use mm_linux_protocol::{GuestEvent, GuestOutcome, HELLO, Job, MAX_FRAME, Reply, receive, send};
+use serde::Serialize;
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -133,7 +134,8 @@ fn with_port(path: &str, behaviour: &str) {
                 return;
             }
         } else if forks {
-            misbehave(&mut port, reply, behaviour);
+            reply.id += 1;
+            misbehave(&mut port, &reply, behaviour);
         } else if send(&mut port, &reply).is_err() {
             return;
         }
@@ -144,30 +146,21 @@ fn with_port(path: &str, behaviour: &str) {
 fn runs_calls(port: &mut UnixStream, behaviour: &str) {
     while let Ok(job) = receive::<CallsJob>(port) {
         let steps = &job.program.steps;
-        if steps.iter().any(|step| step.call == Call::Fork) {
-            let reply = Reply {
-                id: job.id,
-                events: Vec::new(),
-                leaked: [0, 0],
-                stuck: false,
-                leaks: Vec::new(),
-                words: Vec::new(),
-                reached: Vec::new(),
-            };
-            misbehave(port, reply, behaviour);
-            continue;
-        }
-        let reply = CallsReply {
+        let mut reply = CallsReply {
             id: job.id,
             breach: None,
             results: vec![0; steps.len()],
             said: String::new(),
             passed_over: 0,
+            runs: 1,
             stuck: false,
             // a place for each number of steps
             reached: vec![steps.len() as u32],
         };
-        if send(port, &reply).is_err() {
+        if steps.iter().any(|step| step.call == Call::Fork) {
+            reply.id += 1;
+            misbehave(port, &reply, behaviour);
+        } else if send(port, &reply).is_err() {
             return;
         }
     }
@@ -197,14 +190,12 @@ fn as_the_model(job: &Job, executor: &mut Executor) -> Reply {
     }
 }
 
-fn misbehave(port: &mut UnixStream, mut reply: Reply, behaviour: &str) {
+/// `wrong` is a reply to another job.
+fn misbehave(port: &mut UnixStream, wrong: &impl Serialize, behaviour: &str) {
     let mut write = |bytes: &[u8]| drop(port.write_all(bytes));
     let begun = Instant::now();
     match behaviour {
-        "wrong-id" => {
-            reply.id += 1;
-            let _ = send(port, &reply);
-        }
+        "wrong-id" => drop(send(port, wrong)),
         "oversized" => write(&u32::MAX.to_le_bytes()),
         "garbage" => write(&[[8, 0, 0, 0], [0xff; 4], [0xff; 4]].concat()),
         "trickle" => {

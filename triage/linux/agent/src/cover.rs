@@ -8,7 +8,7 @@
 //! Exits, kernel threads (one runs each migration that is held open) and interrupts are not traced.
 
 use crate::system;
-use mm_linux_protocol::MAX_REACHED;
+use mm_linux_protocol::{MAX_REACHED, PLACE_BITS};
 use std::ffi::c_int;
 use std::fs::File;
 use std::io;
@@ -28,7 +28,10 @@ const TEXT: u64 = 0xffff_ffff_8100_0000;
 /// of five bytes.
 const GRAIN: u64 = 4;
 /// The number of bits, enough for 16 MiB of text.
-const BITS: usize = 1 << 22;
+const BITS: usize = 1 << PLACE_BITS;
+/// How far apart the bits of two calls are for the same place. An odd number, so that the calls
+/// spread over all bits.
+const SPREAD: usize = 0x9_e377;
 
 /// The places that were reached.
 #[derive(Debug)]
@@ -51,9 +54,10 @@ impl Cover {
         system::shared().map(|memory| unsafe { &*memory })
     }
 
-    /// Notes a place.
-    fn reach(&self, place: u64) {
-        let bit = (place.wrapping_sub(TEXT) / GRAIN) as usize % BITS;
+    /// Notes a place that a call with this number has reached.
+    fn reach(&self, place: u64, call: u16) {
+        let place = place.wrapping_sub(TEXT) / GRAIN % BITS as u64;
+        let bit = (place as usize).wrapping_add(usize::from(call).wrapping_mul(SPREAD)) % BITS;
         let (word, mask) = (&self.seen[bit / 64], 1 << (bit % 64));
         if word.load(Ordering::Relaxed) & mask != 0 {
             return;
@@ -62,7 +66,8 @@ impl Cover {
         // a place without room stays unseen, so that the next program that reaches it reports it
         if let Some(fresh) = self.fresh.get(at) {
             word.fetch_or(mask, Ordering::Relaxed);
-            fresh.store(place as u32, Ordering::Relaxed);
+            let id = u32::from(call) << PLACE_BITS | place as u32;
+            fresh.store(id, Ordering::Relaxed);
         }
     }
 
@@ -134,12 +139,13 @@ impl Trace {
         self.area[0].store(0, Ordering::Relaxed);
     }
 
-    /// It has ended.
-    pub fn end(&self) {
+    /// It has ended. `call` is its number, if places are told apart by the call that reached them;
+    /// otherwise 0.
+    pub fn end(&self, call: u16) {
         let count = self.area[0].load(Ordering::Relaxed) as usize;
         // Noting a place may enter the kernel, and KCOV traces that as well. `count` was read
         // before, so it leaves those places out.
         let places = self.area[1..].iter().take(count);
-        places.for_each(|place| self.cover.reach(place.load(Ordering::Relaxed)));
+        places.for_each(|place| self.cover.reach(place.load(Ordering::Relaxed), call));
     }
 }

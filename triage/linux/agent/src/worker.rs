@@ -111,7 +111,7 @@ impl Worker {
             0 => self.perform_alone(request),
             _ => self.perform_with_stops(request),
         };
-        trace.iter().for_each(Trace::end);
+        trace.iter().for_each(|trace| trace.end(0));
         response
     }
 

@@ -303,6 +303,13 @@ impl Call {
         }
     }
 
+    /// A number for the call, from 1 to 1023, made of its name. Few calls share a number.
+    pub fn number(&self) -> u16 {
+        let hash = |sum: u32, byte: u8| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let sum = self.name().bytes().fold(0x811c_9dc5, hash);
+        (sum % 1023) as u16 + 1
+    }
+
     /// The name of the call. Calls that touch pages share a name, and so do those that ask for huge
     /// pages, and those whose range wraps around: for a bug, it rarely matters which of them a
     /// program makes.

@@ -142,6 +142,8 @@ pub struct CallsReply {
     pub said: String,
     /// The number of known breaches that were passed over.
     pub passed_over: u32,
+    /// How often the program ran.
+    pub runs: u16,
     /// A process could not be killed, so the guest is of no more use.
     pub stuck: bool,
     /// Places of the kernel that this guest reached for the first time.

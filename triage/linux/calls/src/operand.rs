@@ -206,6 +206,14 @@ impl MapKind {
         )
     }
 
+    /// Shared memory that is kept as anonymous shared memory is.
+    pub const fn is_shmem(self) -> bool {
+        matches!(
+            self,
+            Self::Shared | Self::SharedFile | Self::SharedTwin | Self::Shm
+        )
+    }
+
     /// Maps the memfd.
     pub const fn is_file(self) -> bool {
         matches!(self, Self::File | Self::SharedFile | Self::SharedTwin)

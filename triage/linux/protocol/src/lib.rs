@@ -69,6 +69,10 @@ pub const MAX_WORDS: usize = 160;
 /// later program reaches it.
 pub const MAX_REACHED: usize = 1 << 14;
 
+/// The low bits of the number of a place: its offset in the kernel's text, in units of 4 bytes. The
+/// high bits are the number of the call that reached it, if places are told apart by calls.
+pub const PLACE_BITS: u32 = 22;
+
 /// The number of kinds of allocations.
 pub const ALLOC_KINDS: usize = AllocKind::ALL.len();
 
@@ -160,8 +164,8 @@ pub struct Reply {
     /// An error that the kernel has reported since the last job, and that has not ended the guest.
     #[serde(deserialize_with = "at_most::<_, _, MAX_WORDS>")]
     pub words: Vec<u8>,
-    /// Places of the kernel that this guest reached for the first time: the low 32 bits of their
-    /// addresses. Empty unless the guest was told to follow coverage.
+    /// Places of the kernel that this guest reached for the first time: their numbers, of
+    /// [`PLACE_BITS`] bits. Empty unless the guest was told to follow coverage.
     #[serde(deserialize_with = "at_most::<_, _, MAX_REACHED>")]
     pub reached: Vec<u32>,
 }

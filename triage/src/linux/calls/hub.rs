@@ -5,6 +5,7 @@ use mm_linux_calls::{
     Breach, BreachKind, COUNTERS, Call, MapKind, Program, mutate, place, random_program,
     without_numbers,
 };
+use mm_linux_protocol::PLACE_BITS;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 /// One program in this many is generated, not mutated.
@@ -18,6 +19,12 @@ const MOST_REDUCED: u32 = 10;
 const MOST_COSTLY: u32 = 2;
 /// One in this many of the programs that look as if they would end or stop a guest is run.
 const RISKED: u32 = 32;
+/// One in this many of the programs that look as if they had a known finding is reduced, if it
+/// breaks a promise of the same group.
+const UNSURE: u32 = 8;
+/// Of the programs that could make two calls at once, one in this many does. The others make one
+/// call at a time, because a program that makes two at once runs several times.
+const TWO: u32 = 8;
 
 /// What tells breaches apart before they are reduced: the promise, and the call after which it was
 /// broken, with the kind of memory. A promise about a counter has the counter's name in place of
@@ -93,14 +100,20 @@ impl CallsFinding {
     }
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private
-    /// memory if the finding stays the same with private memory.
+    /// memory if the finding stays the same with private memory. Kinds that the kernel keeps alike
+    /// count as one. A call with wrong arguments mostly fails or succeeds before it looks at memory.
     fn kinds(&self) -> HashSet<(MapKind, bool)> {
-        let steps = self.program.steps.iter();
+        let is_of_memory = !matches!(self.symptom, Symptom::Broken(BreachKind::Accepted, _));
+        let steps = self.program.steps.iter().filter(|_| is_of_memory);
         let kinds = steps.filter_map(|step| match step.call {
             Call::Map { kind, .. } => Some((kind, self.program.is_hugetlb(kind))),
             _ => None,
         });
-        kinds.collect()
+        let alike = |(kind, is_hugetlb): (MapKind, bool)| {
+            let is_alike = kind.is_shmem() && !is_hugetlb;
+            (if is_alike { MapKind::Shared } else { kind }, is_hugetlb)
+        };
+        kinds.map(alike).collect()
     }
 
     /// True if both findings break promises of the same group ([`BreachKind::group`]), and the
@@ -136,7 +149,10 @@ pub struct Hub {
     /// Programs that earlier runs kept.
     seeds: VecDeque<Program>,
     programs: Vec<Program>,
+    /// Places in the kernel.
     places: HashSet<u32>,
+    /// Places, each with the call that reached it.
+    reached: HashSet<u32>,
     reduced: BTreeMap<Symptom, u32>,
     /// The distinct findings, known ones among them.
     pub findings: Vec<CallsFinding>,
@@ -171,6 +187,7 @@ impl Hub {
             seeds,
             programs: Vec::new(),
             places: HashSet::new(),
+            reached: HashSet::new(),
             reduced: BTreeMap::new(),
             findings: Vec::new(),
             ran: 0,
@@ -207,6 +224,12 @@ impl Hub {
         };
         while self.looks_costly(&program) && self.rng.u32(0..RISKED) > 0 {
             program = self.make();
+        }
+        if program.makes_two_at_once() && self.rng.u32(0..TWO) > 0 {
+            program
+                .steps
+                .iter_mut()
+                .for_each(|step| step.beside = false);
         }
         let is_strict = self.rng.u32(0..STRICT) == 0;
         CallsTask {
@@ -254,17 +277,33 @@ impl Hub {
 
     /// Notes what a program reached, and keeps it if that is new. Returns true if it is.
     pub fn learn(&mut self, program: &Program, reached: &[u32]) -> bool {
-        let before = self.places.len();
-        self.places.extend(reached);
-        let is_new = self.places.len() > before;
+        let before = self.reached.len();
+        self.reached.extend(reached);
+        let is_new = self.reached.len() > before;
+        let place = |reached: &u32| reached & ((1 << PLACE_BITS) - 1);
+        self.places.extend(reached.iter().map(place));
         if is_new {
             self.programs.push(program.clone());
         }
         is_new
     }
 
-    /// True if a finding with this symptom is to be reduced.
-    pub fn wants(&mut self, symptom: &Symptom) -> bool {
+    /// True if the program makes all calls of a known finding in their order, and breaks a promise
+    /// of the same group.
+    fn looks_known(&self, program: &Program, symptom: &Symptom) -> bool {
+        let Symptom::Broken(kind, _) = symptom else {
+            return false;
+        };
+        let is_alike = |known: &CallsFinding| match &known.symptom {
+            Symptom::Broken(known, _) => known.group() == kind.group(),
+            Symptom::Died(_) => false,
+        };
+        let mut findings = self.findings.iter();
+        findings.any(|known| is_alike(known) && known.is_likely_in(program))
+    }
+
+    /// True if a finding of this program is to be reduced.
+    pub fn wants(&mut self, program: &Program, symptom: &Symptom) -> bool {
         let most = if symptom.is_costly() {
             MOST_COSTLY
         } else {
@@ -276,12 +315,20 @@ impl Hub {
             .any(|finding| finding.symptom == *symptom);
         let count = self.reduced.entry(symptom.clone()).or_default();
         *count += 1;
-        *count <= most && !(is_known && symptom.is_costly())
+        let is_one_of_few = *count <= most && !(is_known && symptom.is_costly());
+        is_one_of_few && (!self.looks_known(program, symptom) || self.rng.u32(0..UNSURE) == 0)
     }
 
     /// True if there is a finding like this one.
     pub fn has(&self, finding: &CallsFinding) -> bool {
         self.findings.iter().any(|other| finding.contains(other))
+    }
+
+    /// The name of a known program with the same symptom. The cause may be another one.
+    pub fn resembles(&self, finding: &CallsFinding) -> Option<&str> {
+        let mut known = self.findings.iter().filter(|known| known.known.is_some());
+        let known = known.find(|known| known.symptom == finding.symptom);
+        known.and_then(|known| known.known.as_deref())
     }
 
     /// Adds a finding. Returns true if there was none like it.
@@ -329,6 +376,10 @@ mod tests {
         assert!(hub.add(finding(BreachKind::Contents, "end", longer)));
         let shared = "mmap p0 0 1 rw shared\nwrite p0 0 1\nksm p0\n";
         assert!(hub.add(finding(lost, "ksm of shared", shared)));
+        let file = "mmap p0 0 1 rw shared-file\nwrite p0 0 1\nksm p0\n";
+        assert!(!hub.add(finding(lost, "ksm of shared", file)));
+        let huge = "huge-file\nmmap p0 0 512 rw shared-file\nwrite p0 0 1\nksm p0\n";
+        assert!(hub.add(finding(lost, "ksm of shared-hugetlb", huge)));
         let both = "mmap p0 0 1 rw\nmmap p0 1 1 rw shared\nwrite p0 0 1\nksm p0\n";
         assert!(!hub.add(finding(lost, "ksm", both)));
         assert!(!hub.add(finding(lost, "fork", longer)));
@@ -339,10 +390,10 @@ mod tests {
         let mut hub = hub();
         let hang = |text| finding(BreachKind::Hang, "guard-install", text);
         let text = "mmap p0 0 1 rw shared\nguard-install p0 0 1\n";
-        assert!(hub.wants(&hang(text).symptom));
+        assert!(hub.wants(&hang(text).program, &hang(text).symptom));
         assert!(hub.add(hang(text)));
         assert!(!hub.add(hang("mmap p0 0 1 rw\nguard-install p0 0 1\n")));
-        assert!(!hub.wants(&hang(text).symptom));
+        assert!(!hub.wants(&hang(text).program, &hang(text).symptom));
         let risky = "mmap p0 0 1 rw\nread p0 0 1\nguard-install p0 4 1\n";
         assert!(hub.looks_costly(&parse(risky).expect("a program")));
         let other = "guard-install p0 0 1\nmmap p0 0 1 rw\n";

@@ -38,6 +38,11 @@ const RUNS_OF_TWO: u32 = 120;
 const TRIES: u16 = 5;
 /// The same when it is to show a finding again.
 const TRIES_AGAIN: u16 = 100;
+/// A simpler program runs at most this many times as often as the program that it comes from had to
+/// run to show the finding.
+const PATIENT: u16 = 4;
+/// How long a reduction may go on when the time of the run is over.
+const GRACE: Duration = Duration::from_secs(30);
 /// Seconds that a call may take.
 const PATIENCE: u8 = 3;
 /// Seconds that a call may take when a reduced finding is confirmed. A call that takes longer
@@ -80,6 +85,10 @@ struct Bench<'a> {
     /// Each program gets a guest of its own, because what an earlier one left in the kernel hides
     /// the finding.
     is_fresh: bool,
+    /// How often a program runs that makes two calls at once.
+    tries: u16,
+    /// How often the last program ran.
+    ran: u16,
     is_reducing: bool,
 }
 
@@ -102,10 +111,10 @@ impl Bench<'_> {
             id: self.jobs,
             program: program.clone(),
             patience: self.patience,
-            tries: if task.name.is_some() || self.is_reducing {
+            tries: if task.name.is_some() {
                 TRIES_AGAIN
             } else {
-                TRIES
+                self.tries
             },
             closely: task.name.is_some() || self.is_reducing || self.jobs.is_multiple_of(CLOSELY),
             known: task.known.clone(),
@@ -116,6 +125,7 @@ impl Bench<'_> {
         {
             Ok(reply) => {
                 self.guest = (!reply.stuck).then_some(guest);
+                self.ran = reply.runs;
                 Ok(Ran::Replied(reply))
             }
             Err(error) => Ok(Ran::Died(guest.death(&error))),
@@ -161,6 +171,12 @@ impl Run<'_> {
         self.stop.is_set() || self.ends.is_some_and(|ends| Instant::now() >= ends)
     }
 
+    /// The time has been over for so long that reductions end.
+    fn is_late(&self) -> bool {
+        let ends = self.ends.and_then(|ends| ends.checked_add(GRACE));
+        ends.is_some_and(|ends| Instant::now() >= ends)
+    }
+
     /// Works until the time is up.
     fn work(&self) -> Result<(), Death> {
         let mut bench = Bench {
@@ -170,6 +186,8 @@ impl Run<'_> {
             jobs: 0,
             patience: PATIENCE,
             is_fresh: false,
+            tries: TRIES,
+            ran: 0,
             is_reducing: false,
         };
         while !self.is_over() {
@@ -205,12 +223,15 @@ impl Run<'_> {
                 }
                 continue;
             };
-            if self.stop.is_set() || task.name.is_none() && !self.hub().wants(&symptom) {
+            if self.stop.is_set()
+                || task.name.is_none() && !self.hub().wants(&task.program, &symptom)
+            {
                 continue;
             }
-            bench.is_reducing = true;
+            (bench.is_reducing, bench.tries) = (true, TRIES_AGAIN);
             let reduced = self.reduced(&mut bench, &task, &symptom)?;
-            (bench.is_fresh, bench.is_reducing, bench.patience) = (false, false, PATIENCE);
+            (bench.is_fresh, bench.is_reducing) = (false, false);
+            (bench.tries, bench.patience) = (TRIES, PATIENCE);
             match reduced {
                 Some(finding) => self.report(finding),
                 None => self.hub().unsteady += 1,
@@ -284,9 +305,10 @@ impl Run<'_> {
             _ if task.program.makes_two_at_once() => RUNS_OF_TWO,
             _ => RUNS,
         };
+        bench.tries = (bench.ran.saturating_mul(PATIENT)).clamp(TRIES, TRIES_AGAIN);
         let mut last = None;
         let program = reduce::reduce(task.program.clone(), runs, |program| {
-            if self.stop.is_set() {
+            if self.stop.is_set() || self.is_late() {
                 return Ok(false);
             }
             let found = bench.finding(program, task)?;
@@ -296,7 +318,7 @@ impl Run<'_> {
             }
             Ok::<_, Death>(same)
         })?;
-        bench.patience = CERTAIN;
+        (bench.patience, bench.tries) = (CERTAIN, TRIES_AGAIN);
         let hangs = matches!(symptom, Symptom::Broken(BreachKind::Hang, _));
         let found = match last.filter(|last: &CallsFinding| !hangs && last.program == program) {
             Some(last) => Some(last),
@@ -337,9 +359,10 @@ impl Run<'_> {
         let said = finding
             .breach
             .map_or_else(String::new, |breach| format!(": {breach}"));
-        let what = match &finding.known {
-            Some(name) => format!("known ({name})"),
-            None => "finding".to_owned(),
+        let what = match (&finding.known, self.hub().resembles(&finding)) {
+            (Some(name), _) => format!("known ({name})"),
+            (None, Some(name)) => format!("finding (the symptom of {name})"),
+            (None, None) => "finding".to_owned(),
         };
         let program = finding.program.to_string().replace('\n', "\n    ");
         let mut text = format!(

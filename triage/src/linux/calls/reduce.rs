@@ -1,6 +1,7 @@
 //! Makes a program shorter while it has the same finding on the kernel.
 
 use mm_linux_calls::{Advice, Call, FileKind, HUGE, MapKind, Program, Prot, Range};
+use std::collections::HashSet;
 
 /// Simpler programs, in the order in which they are tried: first those without some of the steps,
 /// the largest removals first; then those with as many steps and simpler settings, operands or
@@ -8,6 +9,12 @@ use mm_linux_calls::{Advice, Call, FileKind, HUGE, MapKind, Program, Prot, Range
 fn candidates(program: &Program) -> Vec<Program> {
     let len = program.steps.len();
     let mut all = Vec::new();
+    // one call at a time runs once, two at once run many times
+    if program.makes_two_at_once() {
+        let mut alone = program.clone();
+        alone.steps.iter_mut().for_each(|step| step.beside = false);
+        all.push(alone);
+    }
     let mut without = |range: std::ops::Range<usize>| {
         let mut shorter = program.clone();
         shorter.steps.drain(range);
@@ -78,6 +85,13 @@ fn candidates(program: &Program) -> Vec<Program> {
             });
         }
         changed(&|program| simplify(&mut program.steps[at].call));
+        changed(&|program| {
+            if let Call::Map { kind, .. } = &mut program.steps[at].call
+                && kind.is_shmem()
+            {
+                *kind = MapKind::Shared;
+            }
+        });
     }
     all
 }
@@ -141,19 +155,25 @@ pub fn reduce<E>(
     mut is_same: impl FnMut(&Program) -> Result<bool, E>,
 ) -> Result<Program, E> {
     let mut left = runs;
-    'again: loop {
-        for shorter in candidates(&program) {
-            if left == 0 {
-                return Ok(program);
-            }
-            left -= 1;
-            if is_same(&shorter)? {
-                program = shorter;
-                continue 'again;
-            }
+    let mut tried = HashSet::from([program.clone()]);
+    // After a success, the list goes on where it was, because what failed before mostly fails again.
+    // It ends when all candidates of the list have failed.
+    let mut list = candidates(&program);
+    let (mut at, mut failed) = (0, 0);
+    while failed < list.len() && left > 0 {
+        let candidate = &list[at % list.len()];
+        (at, failed) = (at + 1, failed + 1);
+        if !tried.insert(candidate.clone()) {
+            continue;
         }
-        return Ok(program);
+        left -= 1;
+        if is_same(candidate)? {
+            program = candidate.clone();
+            list = candidates(&program);
+            failed = 0;
+        }
     }
+    Ok(program)
 }
 
 #[cfg(test)]

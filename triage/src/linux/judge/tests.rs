@@ -44,7 +44,7 @@ fn is_death(behaviour: &str, why: &str) {
 
 #[test]
 fn a_reply_to_something_else_is_no_reply() {
-    let why = "the guest does not keep to the protocol: a reply to job 3, where one to 2 is due";
+    let why = "the guest does not keep to the protocol: a reply to another job than the last one";
     is_death("wrong-id", why);
 }
 

@@ -20,6 +20,7 @@ impl Process<'_> {
             let _ = self.kernel.unsealed(None, false);
         }
         self.kernel.fail_next(call, step.fail);
+        self.kernel.begin(Some(call));
         match *call {
             _ if call.is_access() || matches!(call, Call::DeviceWrite(_) | Call::UringRead(_)) => {
                 let (target, pid) = self.target(call);
@@ -120,6 +121,7 @@ impl Process<'_> {
                 }
             }
         }
+        self.kernel.begin(None);
         self.look_for_intruders(at, &awaiting);
         self.look_at_nodes(at, call, &fresh);
         self.look_at_limits(at, call, result);

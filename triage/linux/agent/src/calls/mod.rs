@@ -276,6 +276,7 @@ fn run_all(
         reply = CallsReply {
             reached: reply.reached,
             passed_over: reply.passed_over + next.passed_over,
+            runs: reply.runs + 1,
             ..next
         };
     }
@@ -361,6 +362,7 @@ fn run(
         results,
         passed_over,
         said: String::new(),
+        runs: 1,
         stuck: cannot_be_killed,
         reached: cover.map(Cover::take).unwrap_or_default(),
     }

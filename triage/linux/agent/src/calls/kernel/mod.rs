@@ -27,6 +27,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// Bits of an entry of pagemap.
 pub const PRESENT: u64 = 1 << 63;
@@ -131,6 +132,8 @@ pub struct Kernel {
     /// The kernel adds the counts of all CPUs for `/proc/self/status`.
     adds_all: bool,
     trace: Option<&'static Trace>,
+    /// The number of the call that the process makes; 0 while it only looks.
+    number: u16,
     /// The program has asked KSM to merge pages.
     merges: bool,
     /// The program has asked for huge pages.
@@ -184,6 +187,7 @@ impl Kernel {
             buffer: new_buffer(),
             adds_all: system::version() >= (6, 17),
             trace,
+            number: 0,
             merges: false,
             collapses: false,
             implies_exec: program.implies_exec,
@@ -269,6 +273,11 @@ impl Kernel {
         self.device.as_ref().map(AsRawFd::as_raw_fd)
     }
 
+    /// From now on, places are noted as reached by this call, or, if `None`, by no call.
+    pub fn begin(&mut self, call: Option<&Call>) {
+        self.number = call.map_or(0, Call::number);
+    }
+
     /// Makes the allocation with this number fail in the next call, and in no later one.
     pub fn fail_next(&mut self, call: &Call, number: u8) {
         if number > 0 {
@@ -320,7 +329,7 @@ impl Kernel {
         }
         let result = self.failing(call);
         if let Some(trace) = &self.trace {
-            trace.end();
+            trace.end(self.number);
         }
         result
     }
@@ -464,11 +473,14 @@ impl Kernel {
     /// The flags in /proc/kpageflags of the page that an entry of pagemap shows. If they cannot be
     /// read, all flags are set.
     pub fn flags(&self, entry: u64) -> u64 {
+        static FILE: OnceLock<Option<File>> = OnceLock::new();
+        let file = FILE.get_or_init(|| File::open("/proc/kpageflags").ok());
         let mut flags = [0; 8];
         let at = (entry & ((1 << 55) - 1)) * 8;
-        let file = File::open("/proc/kpageflags");
-        let read = file.and_then(|file| file.read_exact_at(&mut flags, at));
-        read.map_or(u64::MAX, |()| u64::from_le_bytes(flags))
+        match file.as_ref().map(|file| file.read_exact_at(&mut flags, at)) {
+            Some(Ok(())) => u64::from_le_bytes(flags),
+            _ => u64::MAX,
+        }
     }
 
     /// How many pages pagemap shows in a range. The zero page does not count. `None` if pagemap
