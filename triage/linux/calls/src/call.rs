@@ -362,6 +362,20 @@ impl Call {
         )
     }
 
+    /// It writes to memory of a process, and may wait for userfaultfd.
+    pub const fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::Write(_)
+                | Self::WriteAlternate(_)
+                | Self::WriteZero(_)
+                | Self::MemWrite(_)
+                | Self::VmWrite(_)
+                | Self::DeviceWrite(_)
+                | Self::UringRead(_)
+        )
+    }
+
     /// It fills pages in by userfaultfd.
     pub const fn fills(&self) -> bool {
         matches!(

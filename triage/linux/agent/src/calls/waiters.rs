@@ -118,6 +118,11 @@ impl Process<'_> {
                 let word = waiter.said.word.load(Ordering::SeqCst);
                 ledger.has_read(self.me, page, (!has_faulted).then_some(word))
             };
+            let steps = &self.job.program.steps;
+            if writes && steps.get(step).is_some_and(|step| step.call.writes()) {
+                // what woke the thread may have been the same write to the page
+                ledger.has_raced(self.me, page);
+            }
             if let Some(shown) = shown {
                 self.note(step, page, shown);
             }

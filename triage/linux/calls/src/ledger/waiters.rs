@@ -24,6 +24,22 @@ pub fn wakes(call: &Call, result: i32, done: u16, page: usize) -> bool {
 }
 
 impl Ledger {
+    /// Two writes to a page have ended in an order that nobody knows.
+    pub fn has_raced(&mut self, process: usize, at: usize) {
+        let page = self.pages[process][at];
+        self.pages[process][at].give_up();
+        if !page.has(SHARED) {
+            return;
+        }
+        self.lost[page.cell as usize / 64] |= 1 << (page.cell % 64);
+        let pages = self.pages.iter_mut().flatten();
+        for page in pages.filter(|other| other.is_in_object() && other.cell == page.cell) {
+            page.give_up();
+            page.set(WAS_SHARED, false);
+        }
+        self.pages[process][at].set(WAS_SHARED, false);
+    }
+
     /// True if nothing stops an access to the page: neither the mapping nor a userfaultfd.
     pub fn is_free(&self, process: usize, at: usize, writes: bool) -> bool {
         let page = &self.pages[process][at];

@@ -79,3 +79,21 @@ fn the_last_registration_counts_for_missing_pages() {
     assert_eq!(again.access(0, 0, true), AccessPromise::Allowed);
     assert!(!again.is_missing_here(0, 0));
 }
+
+#[test]
+fn after_two_writes_in_an_unknown_order_no_contents_are_claimed() {
+    let text = "mmap p0 0 2 rw\nwrite p0 0 2\n";
+    let shared = "mmap p0 0 2 rw shared\nwrite p0 0 2\nfork p0\n";
+    for (text, processes) in [(text, 1), (shared, 2)] {
+        let mut ledger = ran(text);
+        for process in 0..processes {
+            assert!(ledger.check_word(process, 0, 7).is_some(), "{text}");
+        }
+        ledger.has_raced(0, 0);
+        for process in 0..processes {
+            assert_eq!(ledger.check_word(process, 0, 7), None, "{text}");
+            assert_eq!(ledger.has_read(process, 0, Some(7)), None, "{text}");
+            assert!(ledger.check_word(process, 1, 7).is_some(), "{text}");
+        }
+    }
+}
