@@ -214,7 +214,10 @@ impl Ledger {
                     }
                     let page = &mut self.pages[process][at];
                     page.set(KNOWN | POPULATED, true);
-                    page.set(OR_ZERO | WRITTEN | UNCOPIED | PERHAPS_COPIED, false);
+                    page.set(
+                        OR_ZERO | WRITTEN | UNCOPIED | PERHAPS_COPIED | POISON,
+                        false,
+                    );
                     page.set(DIRTY, !page.any(SHARED | HUGETLB));
                     page.set(PROTECTED, protect && page.has(REG_WP));
                     page.set(UNSURE, page.has(REG_RWP));
@@ -234,7 +237,7 @@ impl Ledger {
                         continue;
                     }
                     let page = &mut self.pages[process][at];
-                    page.set(PROTECTED | OR_ZERO | WRITTEN, false);
+                    page.set(PROTECTED | OR_ZERO | WRITTEN | POISON, false);
                     page.set(UNCOPIED | PERHAPS_COPIED, false);
                     page.set(UNSURE, page.has(REG_RWP));
                     page.set(KNOWN | POPULATED, true);
@@ -244,6 +247,16 @@ impl Ledger {
                         self.cells[cell] = 0;
                         self.object_changes(cell);
                     }
+                }
+            }
+            Call::Continue(range) => {
+                // it maps what the object contains
+                for page in self.pages[process][range.pages()]
+                    .iter_mut()
+                    .take(done.into())
+                {
+                    page.set(PROTECTED | POISON | WRITTEN, false);
+                    page.set(UNSURE, page.has(REG_RWP));
                 }
             }
             Call::UffdMove(range, to) => self.uffd_move(process, range, to, done),

@@ -1,6 +1,6 @@
 //! What the ledger promises of files, read-write protection, pins and hugetlb.
 
-use crate::common::{EXCLUSIVE, PRESENT, SOFT_DIRTY, UFFD_WP, apply, written};
+use crate::common::{EXCLUSIVE, PRESENT, SOFT_DIRTY, UFFD_WP, apply, ran, written};
 use mm_linux_calls::{
     AccessPromise, Advice, BreachKind, Call, FileKind, Ledger, MapKind, Modes, Program, Prot,
     Range, place,
@@ -219,4 +219,20 @@ fn the_place_of_a_breach_names_the_memory() {
     assert_eq!(place("end", shared), "end of shared");
     let file = written(MapKind::File, 4, false).memory(0, 0);
     assert_eq!(place("read", file), "read of file");
+}
+
+#[test]
+fn what_userfaultfd_fills_in_is_neither_poisoned_nor_protected() {
+    let text = "mmap p0 0 1 rw shared\nuffd-register p0 0 1 missing+wp\n\
+                uffd-writeprotect p0 0 1 on\nuffd-poison p0 0 1\n";
+    let before = ran(text).access(0, 0, false);
+    assert_eq!(before, AccessPromise::Faults);
+    for call in ["uffd-copy", "uffd-zeropage", "uffd-continue"] {
+        let mut ledger = ran(&format!("{text}{call} p0 0 1\n"));
+        assert_eq!(ledger.has_read(0, 0, Some(0)).map(|(kind, ..)| kind), {
+            // only a copy has other contents
+            (call == "uffd-copy").then_some(BreachKind::Contents)
+        });
+        assert_eq!(ledger.check_shown(0, 0, PRESENT), None, "{call}");
+    }
 }
