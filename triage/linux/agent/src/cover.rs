@@ -5,7 +5,8 @@
 //! director last took it. So a guest reports a place once, with the first program that reached it,
 //! and the host keeps the union over the guests.
 //!
-//! Exits, kernel threads (one runs each migration that is held open) and interrupts are not traced.
+//! Exits, interrupts and kernel threads are not traced. Each migration that is held open has a
+//! kernel thread of its own.
 
 use crate::system;
 use mm_linux_protocol::{MAX_REACHED, PLACE_BITS};
@@ -119,7 +120,7 @@ impl Cover {
     }
 }
 
-/// The trace of one thread, which must not be used by another.
+/// A trace. Only one thread may use it at a time.
 #[derive(Debug)]
 pub struct Trace {
     cover: &'static Cover,

@@ -46,7 +46,8 @@ pub const PAGES: u16 = 4 * HUGE;
 pub const PAGE_BYTES: u64 = 4096;
 /// The address of the window's first page. A huge page can lie there.
 pub const BASE: u64 = 0x7000_0000_0000;
-/// The highest number of an allocation that can be made to fail.
+/// The highest value of [`Step::fail`]. Allocations of a call with a higher number cannot be made
+/// to fail.
 pub const MOST_FAIL: u8 = 99;
 /// Most steps of a program.
 pub const MAX_STEPS: usize = 32;
@@ -57,7 +58,7 @@ pub const PROCESSES: usize = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Program {
     /// userfaultfd resolves write-protection faults by itself (`UFFD_FEATURE_WP_ASYNC`). Otherwise
-    /// the monitor resolves them. Without a monitor, an access that meets one raises SIGBUS
+    /// the monitor resolves them. Without a monitor, a write to a protected page raises SIGBUS
     /// (`UFFD_FEATURE_SIGBUS`).
     pub wp_async: bool,
     /// A thread reads the userfaultfd of each process: one thread for both if the child inherits a

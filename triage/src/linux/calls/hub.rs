@@ -164,7 +164,8 @@ pub struct Hub {
     pub runs: u64,
     /// Breaches that were passed over.
     pub passed_over: u64,
-    /// Findings that did not occur again.
+    /// Findings that did not occur again, and deaths of the kernel for which a known breach counts
+    /// as the cause.
     pub unsteady: u64,
 }
 

@@ -281,7 +281,7 @@ impl Run<'_> {
     }
 
     /// Reduces the program of a finding; a file's program stays as it is. `None` if the finding
-    /// does not occur again.
+    /// does not occur again, or if the kernel died and a known breach counts as the cause.
     fn reduced(
         &self,
         bench: &mut Bench<'_>,
@@ -351,7 +351,8 @@ impl Run<'_> {
         Ok(first.is_some_and(|first| first.symptom != death.symptom && self.hub().has(&first)))
     }
 
-    /// Adds a finding. If it is new, prints it and, unless it is a known one, saves it.
+    /// Adds a finding. If this run has none like it yet, prints it. Then also saves it, unless a
+    /// file of a known bug shows it.
     fn report(&self, finding: CallsFinding) {
         if !self.hub().add(finding.clone()) {
             return;

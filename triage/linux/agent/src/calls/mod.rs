@@ -32,8 +32,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use waiters::Waiter;
 
-/// If a job asks to look closely at a program that makes two calls at once, this is done in the
-/// first run and in one run in this many.
+/// A program that makes two calls at once runs several times. If the job asks to look closely, the
+/// agent does so in the first run, and then in every run whose number is a multiple of this.
 const CLOSELY: u32 = 8;
 
 /// How long a process that was killed may take to end.
