@@ -8,7 +8,7 @@
 
 use crate::Program;
 use crate::call::{Call, Step};
-use crate::operand::MapKind;
+use crate::operand::{Advice, MapKind};
 
 impl Call {
     /// It takes effect on each page at one moment, and changes nothing else that the ledger knows.
@@ -16,6 +16,8 @@ impl Call {
     pub const fn has_one_effect(&self) -> bool {
         match self {
             Self::Map { kind, .. } => !matches!(kind, MapKind::Shm | MapKind::Stack | MapKind::Secret),
+            // the agent looks at the frames first
+            Self::Advise(_, advice) => !matches!(advice, Advice::HwPoison | Advice::SoftOffline),
             Self::Unmap(_)
             | Self::Seal(_)
             | Self::RemapFile(..)
@@ -40,7 +42,6 @@ impl Call {
             | Self::Name(_)
             | Self::Migrate(_)
             | Self::Punch(_)
-            | Self::Advise(..)
             | Self::Lock { .. }
             | Self::Unlock(_)
             | Self::Register(..)

@@ -339,7 +339,13 @@ fn random_call(known: &[Range], rng: &mut Rng) -> Call {
         13..=20 => Call::Write(few(known, rng)),
         21 | 22 => Call::Read(few(known, rng)),
         23 => Call::MemWrite(few(known, rng)),
-        24..=33 => Call::Advise(range, pick(Advice::ALL, rng)),
+        24..=33 => match pick(Advice::ALL, rng) {
+            // each page costs the guest a frame until the program has ended
+            advice @ (Advice::HwPoison | Advice::SoftOffline) => {
+                Call::Advise(Range::new(range.first, 1), advice)
+            }
+            advice => Call::Advise(range, advice),
+        },
         34 => Call::Lock {
             range,
             on_fault: rng.bool(),

@@ -391,4 +391,6 @@ advices! {
     Remove = 9, "remove", "MADV_REMOVE";
     DontNeedLocked = 24, "dontneed-locked", "MADV_DONTNEED_LOCKED";
     WillNeed = 3, "willneed", "MADV_WILLNEED";
+    HwPoison = 100, "hwpoison", "MADV_HWPOISON";
+    SoftOffline = 101, "soft-offline", "MADV_SOFT_OFFLINE";
 }

@@ -4,6 +4,9 @@
 use mm_linux_calls::{Breach, BreachKind, COUNTERS, CallsJob};
 use std::time::Duration;
 
+/// Counters of hugetlb.
+const HUGETLB: &str = "/sys/kernel/mm/hugepages/";
+
 /// Their values.
 #[derive(Clone, Debug)]
 pub struct Counters([i64; COUNTERS.len()]);
@@ -55,19 +58,22 @@ impl Counters {
     }
 
     /// The first counter that has not returned.
-    fn moved(&self, now: &Self) -> Option<usize> {
-        (0..COUNTERS.len()).find(|i| (now.0[*i] - self.0[*i]).abs() > COUNTERS[*i].slack)
+    fn moved(&self, now: &Self, is_healed: bool) -> Option<usize> {
+        let counts = |i: &usize| !is_healed || !COUNTERS[*i].name.starts_with(HUGETLB);
+        let mut counters = (0..COUNTERS.len()).filter(counts);
+        counters.find(|i| (now.0[*i] - self.0[*i]).abs() > COUNTERS[*i].slack)
     }
 
     /// Compares the counters with their values before the program. If one has moved, reads them
     /// again, the last time after more than a tenth of a second, because the kernel adds batches
-    /// and the counts of each CPU late. The next program is compared with the values read last.
-    pub fn check(&mut self, steps: usize, job: &CallsJob) -> Option<Breach> {
+    /// and the counts of each CPU late. The next program is compared with the values read last. If
+    /// frames were broken and given back, the counts of hugetlb need not return.
+    pub fn check(&mut self, steps: usize, job: &CallsJob, is_healed: bool) -> Option<Breach> {
         let mut now = Self::read();
-        let mut moved = self.moved(&now);
+        let mut moved = self.moved(&now, is_healed);
         if moved.is_some() {
             now = Self::folded();
-            moved = self.moved(&now);
+            moved = self.moved(&now, is_healed);
         }
         for pause in [1, 10, 100] {
             if moved.is_none() {
@@ -77,7 +83,7 @@ impl Counters {
             let _ = std::fs::write("/proc/sys/vm/drop_caches", "1");
             std::thread::sleep(Duration::from_millis(pause));
             now = Self::folded();
-            moved = self.moved(&now);
+            moved = self.moved(&now, is_healed);
         }
         let before = std::mem::replace(self, now);
         let counter = moved?;

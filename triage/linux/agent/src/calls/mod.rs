@@ -12,6 +12,7 @@ mod kernel;
 mod look;
 mod make;
 mod monitor;
+mod poisoned;
 mod shared;
 mod waiters;
 mod words;
@@ -304,7 +305,7 @@ fn run(
             attic,
             waiters: Vec::new(),
             fresh: Vec::new(),
-            kernel: Kernel::new(&job.program, &shared.mailbox, trace_of(traces, 0)),
+            kernel: Kernel::new(&job.program, shared, trace_of(traces, 0)),
         };
         process.run(0);
     }
@@ -347,14 +348,16 @@ fn run(
     if makes(Call::MapLimit) {
         kernel::free_maps();
     }
-    if makes(Call::HugetlbLimit) {
+    // a process that could not be killed may still use the frames
+    let is_healed = !cannot_be_killed && shared.poisoned.heal();
+    if is_healed || makes(Call::HugetlbLimit) {
         kernel::free_hugetlb();
     }
     // a process that could not be killed still holds what the counters count
     let counted = if cannot_be_killed {
         None
     } else {
-        counters.check(steps, job)
+        counters.check(steps, job, is_healed)
     };
     CallsReply {
         id: job.id,

@@ -1,6 +1,7 @@
 //! The memory that the agent and the processes of a program share.
 
 use super::monitor::Mailbox;
+use super::poisoned::Poisoned;
 use crate::system;
 use mm_linux_calls::{Breach, Ledger, MAX_STEPS, PAGES, PROCESSES, Program};
 use std::cell::UnsafeCell;
@@ -23,6 +24,7 @@ pub struct Shared {
     pub spans: [AtomicU32; MAX_STEPS],
     pub pids: [AtomicI32; PROCESSES],
     pub mailbox: Mailbox,
+    pub poisoned: Poisoned,
     pub passed_over: AtomicU32,
     pub ended: AtomicU32,
     /// Written by the process whose turn it is.

@@ -96,7 +96,12 @@ impl Ledger {
             }
         }
         self.loosen(process, at);
+        let monitor = self.monitor;
         let page = &mut self.pages[process][at];
+        // what the monitor fills in is not protected
+        let is_filled = monitor && page.may_be_missing();
+        page.set(UNSURE, page.has(UNSURE) || is_filled && page.has(PROTECTED));
+        page.set(PROTECTED, page.has(PROTECTED) && !is_filled);
         // the next read of a page that was freed lazily may find it gone
         page.set(POPULATED, !page.has(OR_ZERO));
         page.set(WRITTEN, page.any(WRITTEN | RWP));

@@ -390,6 +390,9 @@ impl Ledger {
         if advice == Advice::Remove {
             return self.remove(process, range, failed);
         }
+        if advice == Advice::HwPoison {
+            return self.break_frames(process, range);
+        }
         if matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
             return self.touch(process, range, advice == Advice::PopulateWrite);
         }
@@ -445,11 +448,41 @@ impl Ledger {
                 page.set(GUARD, true);
             }
             Advice::GuardRemove => page.set(GUARD, false),
+            // the kernel may drop a page that it can read again from a file
+            Advice::SoftOffline => page.set(POPULATED, page.has(POPULATED) && !page.any(FILE)),
             Advice::HugePage => page.set(NO_HUGE, false),
             Advice::Mergeable => page.set(UNMERGED, false),
             Advice::Unmergeable => page.set(UNMERGED, !failed && !page.any(HUGETLB)),
             _ => {}
         });
+    }
+
+    /// The frames of these pages are broken. All pages that may have the same frame are lost: those
+    /// with the same word, because `fork` or KSM may have made them share it.
+    fn break_frames(&mut self, process: usize, range: Range) {
+        for at in range.pages() {
+            let broken = self.pages[process][at];
+            if !broken.has(MAPPED) {
+                continue;
+            }
+            // a huge page of hugetlb is one frame, and what a page without promises shares is not
+            // known
+            let is_any = broken.any(VAGUE | HUGETLB | OR_ZERO);
+            let word = self.word(&broken);
+            for owner in 0..self.pages.len() {
+                for page in self.named() {
+                    let other = self.pages[owner][page];
+                    if other.has(MAPPED) && (is_any || self.word(&other) == word) {
+                        self.pages[owner][page].give_up();
+                    }
+                }
+            }
+            for cell in 0..self.cells.len() {
+                if is_any || self.cells[cell] == word {
+                    self.lost[cell / 64] |= 1 << (cell % 64);
+                }
+            }
+        }
     }
 
     /// MADV_REMOVE punches a hole into what is mapped.

@@ -165,7 +165,12 @@ impl Page {
     /// Something may have read from it or, if `writes`, written to it, as a page fault does. Its
     /// contents stay the same.
     pub const fn is_touched(&mut self, writes: bool, resolves: bool) {
-        let ends = if writes { PROTECTED | RWP } else { RWP };
+        // what the monitor fills in is not protected
+        let ends = if writes || self.may_be_missing() {
+            PROTECTED | RWP
+        } else {
+            RWP
+        };
         if writes || self.has(REG_MISSING) {
             self.set(PERHAPS_COPIED, self.any(UNCOPIED | PERHAPS_COPIED));
         }

@@ -1,6 +1,6 @@
 //! When a thread that waits for a userfaultfd must go on.
 
-use crate::common::ran;
+use crate::common::{PRESENT, ran};
 use mm_linux_calls::{AccessPromise, Call, parse, wakes};
 
 fn call(text: &str) -> Call {
@@ -96,4 +96,30 @@ fn after_two_writes_in_an_unknown_order_no_contents_are_claimed() {
             assert!(ledger.check_word(process, 1, 7).is_some(), "{text}");
         }
     }
+}
+
+#[test]
+fn a_monitor_that_fills_a_page_in_ends_its_protection() {
+    let text = "mmap p0 0 1 rw shared\nuffd-register p0 0 1 missing+wp\n\
+                uffd-writeprotect p0 0 1 on\n";
+    let read = |monitor: &str| {
+        let mut ledger = ran(&format!("{monitor}{text}"));
+        assert!(ledger.check_shown(0, 0, PRESENT).is_some(), "{monitor}");
+        assert_eq!(ledger.has_read(0, 0, Some(0)), None, "{monitor}");
+        ledger.check_shown(0, 0, PRESENT)
+    };
+    assert_eq!(read("monitor\n"), None);
+    assert!(read("").is_some());
+}
+
+#[test]
+fn a_broken_frame_takes_what_may_share_it() {
+    let text = "mmap p0 0 4 rw\nwrite p0 0 4\nfork p0\nhwpoison p0 1 1\n";
+    let ledger = ran(text);
+    for process in [0, 1] {
+        assert_eq!(ledger.check_word(process, 1, 7), None);
+        assert!(ledger.check_word(process, 2, 7).is_some());
+    }
+    let offline = ran(&text.replace("hwpoison", "soft-offline"));
+    assert!(offline.check_word(0, 1, 7).is_some());
 }

@@ -230,6 +230,7 @@ pub fn statement(call: &Call, step: usize, faulted: bool, other: &str) -> String
             // older headers lack these
             let newer = [
                 "MADV_COLLAPSE",
+                "MADV_SOFT_OFFLINE",
                 "MADV_GUARD_INSTALL",
                 "MADV_GUARD_REMOVE",
                 "MADV_DONTNEED_LOCKED",

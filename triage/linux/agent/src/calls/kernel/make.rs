@@ -1,7 +1,7 @@
 //! Calls that are no accesses.
 
 use super::system::{khugepaged, ksm, limit_hugetlb, limit_maps, swap_off};
-use super::{Kernel, Monitor, addr, bytes, errno, open, told};
+use super::{Kernel, Monitor, ZERO_PAGE, addr, bytes, errno, frame, open, told};
 use mm_linux_calls::{Advice, Call, FileKind, MapKind, Modes, PAGE_BYTES, PAGES, Prot, Range};
 use std::ffi::{c_int, c_long, c_ulong};
 use std::os::fd::AsRawFd;
@@ -122,6 +122,19 @@ impl Kernel {
     fn uffd_call(&mut self, command: c_ulong, words: &mut [u64]) -> i32 {
         let uffd = self.uffd();
         Self::ioctl(uffd, command, words)
+    }
+
+    /// Notes the frames of a range that the process is about to declare broken. Returns false if a
+    /// page is not present, or is the zero page, which many others use.
+    fn may_poison(&mut self, range: Range) -> bool {
+        let mut entries = vec![0; range.len.into()];
+        let is_shown = self.pagemap(range.first.into(), &mut entries);
+        let is_fit = |entry: &u64| frame(*entry).is_some() && self.flags(*entry) & ZERO_PAGE == 0;
+        is_shown
+            && entries.iter().all(is_fit)
+            && entries
+                .iter()
+                .all(|entry| self.poisoned.add(frame(*entry).unwrap_or_default()))
     }
 
     fn fill(&self, range: Range, step: usize) {
@@ -331,6 +344,11 @@ impl Kernel {
             Call::FileMode => self.file_mode(),
             Call::Limit(resource) => self.limit(resource),
             Call::Mdwe => self.refuse_exec(),
+            Call::Advise(range, Advice::HwPoison | Advice::SoftOffline)
+                if !self.may_poison(range) =>
+            {
+                -libc::EINVAL
+            }
             Call::Advise(range, advice) => {
                 self.merges |= advice == Advice::Mergeable;
                 self.collapses |= advice == Advice::HugePage;
@@ -563,4 +581,4 @@ fn on(range: Range, call: impl FnOnce(*mut libc::c_void, usize) -> c_int) -> i32
 }
 
 // the list of advice is shared with the host
-const _: () = assert!(Advice::ALL.len() == 20);
+const _: () = assert!(Advice::ALL.len() == 22);

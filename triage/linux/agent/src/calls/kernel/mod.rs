@@ -18,6 +18,8 @@ pub use smaps::Counted;
 pub use system::{free_hugetlb, free_maps, read_from_swap, set_headers, set_up};
 
 use super::monitor::{Mailbox, Monitor};
+use super::poisoned::Poisoned;
+use super::shared::Shared;
 use crate::access;
 use crate::cover::Trace;
 use mm_linux_calls::{
@@ -111,6 +113,8 @@ pub struct Kernel {
     uffd: Option<i32>,
     /// Where the monitor leaves what it reads, if the program has one.
     mailbox: Option<&'static Mailbox>,
+    /// Where the process notes the frames that it declares broken.
+    poisoned: &'static Poisoned,
     /// The monitor, once there is a userfaultfd.
     monitor: Option<Monitor>,
     device: Option<File>,
@@ -159,11 +163,7 @@ pub struct Kernel {
 
 impl Kernel {
     /// For a process that has just begun.
-    pub fn new(
-        program: &Program,
-        mailbox: &'static Mailbox,
-        trace: Option<&'static Trace>,
-    ) -> Self {
+    pub fn new(program: &Program, shared: &'static Shared, trace: Option<&'static Trace>) -> Self {
         let file = if program.uses_file() {
             file::create(program)
         } else {
@@ -173,7 +173,8 @@ impl Kernel {
             wp_async: program.wp_async,
             file_kind: program.file,
             uffd: None,
-            mailbox: program.monitor.then_some(mailbox),
+            mailbox: program.monitor.then_some(&shared.mailbox),
+            poisoned: &shared.poisoned,
             monitor: None,
             device: None,
             pagemap: None,
