@@ -118,8 +118,8 @@ impl CallsFinding {
 
     /// True if both findings break promises of the same group ([`BreachKind::group`]), and the
     /// program of `self` makes all kinds of calls and maps all kinds of memory that the program of
-    /// `other` does. If the symptom of `self` is costly, only the symptoms are compared: they must
-    /// be the same.
+    /// `other` does; if their symptoms are the same, also the other way round. If the symptom of
+    /// `self` is costly, only the symptoms are compared: they must be the same.
     fn contains(&self, other: &Self) -> bool {
         let alike = match (&self.symptom, &other.symptom) {
             _ if self.symptom.is_costly() => return self.symptom == other.symptom,
@@ -128,9 +128,10 @@ impl CallsFinding {
             }
             _ => false,
         };
-        alike
-            && self.calls().is_superset(&other.calls())
-            && self.kinds().is_superset(&other.kinds())
+        let is_in = |inner: &Self, outer: &Self| {
+            outer.calls().is_superset(&inner.calls()) && outer.kinds().is_superset(&inner.kinds())
+        };
+        alike && (is_in(other, self) || self.symptom == other.symptom && is_in(self, other))
     }
 
     /// True if the program makes all calls of this finding in their order.
@@ -384,6 +385,9 @@ mod tests {
         let both = "mmap p0 0 1 rw\nmmap p0 1 1 rw shared\nwrite p0 0 1\nksm p0\n";
         assert!(!hub.add(finding(lost, "ksm", both)));
         assert!(!hub.add(finding(lost, "fork", longer)));
+        let shorter = "mmap p0 0 1 rw\nksm p0\n";
+        assert!(!hub.add(finding(lost, "ksm", shorter)));
+        assert!(hub.add(finding(lost, "end", shorter)));
     }
 
     #[test]
