@@ -94,6 +94,7 @@ impl Kernel {
             | Call::Zero(_)
             | Call::UffdMove(..)
             | Call::Poison(_)
+            | Call::Wake(_)
             | Call::Continue(_) => {
                 self.uffd();
                 return;
