@@ -110,8 +110,12 @@ impl CallsFinding {
             _ => None,
         });
         let alike = |(kind, is_hugetlb): (MapKind, bool)| {
-            let is_alike = kind.is_shmem() && !is_hugetlb;
-            (if is_alike { MapKind::Shared } else { kind }, is_hugetlb)
+            let kind = match kind {
+                MapKind::DevZero | MapKind::Droppable => MapKind::Private,
+                kind if kind.is_shmem() && !is_hugetlb => MapKind::Shared,
+                kind => kind,
+            };
+            (kind, is_hugetlb)
         };
         kinds.map(alike).collect()
     }
