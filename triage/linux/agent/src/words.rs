@@ -45,8 +45,8 @@ impl Words {
                 .next()
                 .and_then(|level| level.parse::<u32>().ok());
             let is_error = level.is_some_and(|level| level & 7 <= ERROR);
-            // nothing is wrong if memory runs out, or if a page is touched after UFFDIO_POISON, or is
-            // declared broken
+            // nothing is wrong if memory runs out, if a page is touched after UFFDIO_POISON, or if
+            // a frame is declared broken
             let is_expected = ["Out of memory", "oom", "MCE: Killing", "Memory failure: "]
                 .iter()
                 .any(|word| said.contains(word));

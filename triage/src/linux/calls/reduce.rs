@@ -156,8 +156,8 @@ pub fn reduce<E>(
 ) -> Result<Program, E> {
     let mut left = runs;
     let mut tried = HashSet::from([program.clone()]);
-    // After a success, the list goes on where it was, because what failed before mostly fails again.
-    // It ends when all candidates of the list have failed.
+    // After a success, the new list is tried from the same place, because what failed before mostly
+    // fails again. The reduction ends when all candidates of a list have failed.
     let mut list = candidates(&program);
     let (mut at, mut failed) = (0, 0);
     while failed < list.len() && left > 0 {
