@@ -101,8 +101,8 @@ impl CallsFinding {
 
     /// The kinds of memory that the program maps. The reduction replaces each kind by private
     /// memory if the finding stays the same with private memory. Kinds that the kernel keeps alike
-    /// count as one. None counts if a call with wrong arguments succeeds, because such a call mostly
-    /// ends before the kernel looks at memory.
+    /// count as one. None counts if a call with wrong arguments succeeds, because such a call ends
+    /// before the kernel looks at memory.
     fn kinds(&self) -> HashSet<(MapKind, bool)> {
         let is_of_memory = !matches!(self.symptom, Symptom::Broken(BreachKind::Accepted, _));
         let steps = self.program.steps.iter().filter(|_| is_of_memory);
