@@ -294,6 +294,13 @@ impl Ledger {
         });
     }
 
+    /// A call that locks memory by the way (`mlockall`, and what maps memory after it) has lacked
+    /// memory. Linux does not report that it left pages out.
+    pub fn may_lack_locked(&mut self, process: usize) {
+        let pages = self.pages[process].iter_mut();
+        pages.for_each(|page| page.set(LOCKED, false));
+    }
+
     /// UFFDIO_RWPROTECT has succeeded on a page. Only if the page was present before is it known to
     /// be protected.
     pub fn rw_protected(&mut self, process: usize, at: usize, was_present: bool) {
