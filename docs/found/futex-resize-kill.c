@@ -57,6 +57,6 @@ int main(void)
 	if (gone)
 		return puts("ok"), 0;
 	waitpid(killed, &status, 0);
-	printf("BROKEN: 5 s after SIGKILL, the process still waits in prctl; the wait ends when a page is filled in that another process waits for\n");
+	printf("BROKEN: 5 s after SIGKILL, the process still waits in prctl; it dies only once a page arrives that another process waits for\n");
 	return 1;
 }

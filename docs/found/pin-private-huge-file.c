@@ -14,7 +14,8 @@
 #define PIN_LONGTERM_TEST_START _IOW('g', 7, long[3])
 #define HUGE (2L << 20)
 
-// Maps a private huge page of a new file, or small pages, and pins the first one for reading.
+// Maps a new file privately, with a huge page or small pages as "advice" says, and pins the first
+// 4096 bytes for reading.
 static int pin(int advice)
 {
 	int file = memfd_create("file", 0), gup_test = open("/sys/kernel/debug/gup_test", O_RDWR);

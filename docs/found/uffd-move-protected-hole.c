@@ -1,6 +1,6 @@
-// Expected: UFFDIO_MOVE(2const): with UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES, holes are "accounted as
-// successfully moved". Linux 7.3.4: EFAULT if the hole is write-protected for userfaultfd
-// (UFFD_FEATURE_WP_UNPOPULATED). cc -static
+// Expected: UFFDIO_MOVE succeeds for a hole. UFFDIO_MOVE(2const) says that holes are "accounted as
+// successfully moved" with UFFDIO_MOVE_MODE_ALLOW_SRC_HOLES. Linux 7.3.4: it fails with EFAULT if
+// the hole is write-protected for userfaultfd (UFFD_FEATURE_WP_UNPOPULATED). cc -static
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
